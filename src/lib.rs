@@ -1,3 +1,5 @@
 //! Voicemail for PBXs: record at any site, forward by SMTP over TLS, keep in mailboxes, light the lamps.
 
+#[cfg(feature = "wire")]
+pub mod audio;
 pub mod message;

@@ -1,0 +1,106 @@
+//! How long a sound is, by its own bytes.
+
+use std::time::Duration;
+
+use super::au::Au;
+use super::wav::Layout;
+use super::{Format, Wav};
+use crate::message::AudioType;
+
+/// How long a whole sound is; `None` when its bytes do not say.
+///
+/// ```
+/// use std::time::Duration;
+/// use voicemail::audio::length_of;
+/// use voicemail::message::AudioType;
+///
+/// assert_eq!(length_of(AudioType::Basic, &[0xff; 12_000]), Some(Duration::from_millis(1500)));
+/// assert_eq!(length_of(AudioType::Wav, b"ID3"), None);
+/// ```
+pub fn length_of(media: AudioType, bytes: &[u8]) -> Option<Duration> {
+    let len = bytes.len() as u64;
+    match media {
+        AudioType::Wav => Wav::parse(bytes).ok().map(|wav| wav.duration()),
+        AudioType::Basic if Au::is_at(bytes) => Au::parse(bytes).map(|au| {
+            let present = len.saturating_sub(au.start);
+            au.format.duration_of(au.announced.map_or(present, |announced| announced.min(present)))
+        }),
+        AudioType::Basic => Some(Format::TELEPHONE_PCMU.duration_of(len)),
+        AudioType::Adpcm32 => Some(Duration::from_nanos(len.saturating_mul(ADPCM32_NANOS_PER_BYTE))),
+    }
+}
+
+/// How long a sound is by the account of its header, when only its beginning is at hand; `None` when the header does not say.
+///
+/// A header may be wrong: whoever has the whole sound asks [`length_of`].
+pub fn announced_length(media: AudioType, beginning: &[u8]) -> Option<Duration> {
+    match media {
+        AudioType::Wav => {
+            let layout = Layout::parse(beginning).ok()?;
+            let said = layout.announced != 0 && layout.announced != u32::MAX;
+            said.then(|| layout.format.duration_of(u64::from(layout.announced)))
+        }
+        AudioType::Basic if Au::is_at(beginning) => {
+            let au = Au::parse(beginning)?;
+            au.announced.map(|announced| au.format.duration_of(announced))
+        }
+        AudioType::Basic | AudioType::Adpcm32 => None,
+    }
+}
+
+/// 4000 bytes a second.
+const ADPCM32_NANOS_PER_BYTE: u64 = 250_000;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    fn au(encoding: u32, announced: u32, samples: usize) -> Vec<u8> {
+        let mut file = b".snd".to_vec();
+        for word in [28, announced, encoding, 16_000, 2, 0] {
+            file.extend(u32::to_be_bytes(word));
+        }
+        file.resize(28 + samples, 0xd5);
+        file
+    }
+
+    #[test]
+    fn an_au_header_tells_rate_channels_and_codec() {
+        for (encoding, announced, millis) in [(1, u32::MAX, 20), (27, 640, 20), (3, 640, 10), (1, 320, 10), (1, 9_999, 20)] {
+            let file = au(encoding, announced, 640);
+            assert_eq!(length_of(AudioType::Basic, &file), Some(Duration::from_millis(millis)), "encoding {encoding}");
+        }
+        assert_eq!(length_of(AudioType::Basic, &au(2, 640, 640)), None);
+        assert_eq!(length_of(AudioType::Basic, b".snd"), None);
+    }
+
+    #[test]
+    fn the_beginning_of_a_sound_tells_what_its_header_announces() {
+        let beginning = Wav::header(Format::TELEPHONE_L16, 32_000);
+        assert_eq!(announced_length(AudioType::Wav, &beginning), Some(Duration::from_secs(2)));
+        assert_eq!(announced_length(AudioType::Wav, &beginning[..20]), None);
+        assert_eq!(announced_length(AudioType::Wav, &Wav::header(Format::TELEPHONE_L16, 0)), None);
+        assert_eq!(announced_length(AudioType::Basic, &au(1, 32_000, 0)), Some(Duration::from_secs(1)));
+        assert_eq!(announced_length(AudioType::Basic, &[0xff; 80]), None);
+    }
+
+    #[test]
+    fn the_recordings_are_as_long_as_their_list_says() {
+        let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/recordings");
+        let Ok(list) = fs::read_to_string(recordings.join("index.csv")) else {
+            eprintln!("skipped: no recordings in {}", recordings.display());
+            return;
+        };
+        for line in list.lines().skip(1) {
+            let mut columns = line.split(',');
+            let (file, secs) = (columns.next().unwrap(), columns.next().unwrap());
+            let media = if file.ends_with(".726") { AudioType::Adpcm32 } else { AudioType::Wav };
+            let length = length_of(media, &fs::read(recordings.join(file)).unwrap()).unwrap();
+            let expected = Duration::from_millis(secs.replace('.', "").parse().unwrap());
+            assert!(length.abs_diff(expected) <= Duration::from_millis(1), "{file}: {length:?} for {secs} s");
+        }
+    }
+}
