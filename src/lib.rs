@@ -2,4 +2,5 @@
 
 #[cfg(feature = "wire")]
 pub mod audio;
+pub mod clock;
 pub mod message;

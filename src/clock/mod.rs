@@ -1,0 +1,51 @@
+//! Time: the trait [`Clock`], and the clocks beside it.
+
+#[cfg(feature = "memory")]
+mod manual;
+mod system;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+#[cfg(feature = "memory")]
+pub use self::manual::ManualClock;
+pub use self::system::SystemClock;
+use crate::message::ClockQuality;
+
+/// Tells the time, and how far it can be trusted. Nobody else in the crate reads a wall clock.
+///
+/// # Contract
+///
+/// - **Told plainly.** Each reading says how good it is; a clock that does not know says so.
+/// - **At once.** A reading neither waits nor fails: a recording is never held up by a time server.
+///
+/// [`conformance::clock`](crate::conformance::clock) tests what can be seen from outside.
+pub trait Clock: Debug + Send + Sync + 'static {
+    /// What time it is now.
+    fn now(&self) -> Reading;
+}
+
+/// One look at a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// The instant.
+    pub instant: DateTime<Utc>,
+    /// How good it is.
+    pub quality: ClockQuality,
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> Reading {
+        (**self).now()
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<C: Clock + ?Sized> Clock for Box<C> {
+    fn now(&self) -> Reading {
+        (**self).now()
+    }
+}
