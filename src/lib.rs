@@ -3,4 +3,5 @@
 #[cfg(feature = "wire")]
 pub mod audio;
 pub mod clock;
+pub mod directory;
 pub mod message;
