@@ -4,4 +4,6 @@
 pub mod audio;
 pub mod clock;
 pub mod directory;
+#[cfg(feature = "fs")]
+pub mod disk;
 pub mod message;

@@ -1,0 +1,219 @@
+//! The disk as the spool and the Maildir store use it: the trait [`Disk`], the real [`OsDisk`], and flushes that are shared.
+//!
+//! All calls block. Whoever is in async code goes through [`blocking`].
+
+mod os;
+mod shared_flush;
+
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+use std::time::SystemTime;
+
+pub use self::os::OsDisk;
+pub use self::shared_flush::SharedFlush;
+
+/// A file system, asked for only what a durable tree of files needs.
+///
+/// It is a trait so that a test can be the disk that loses power after any single step.
+///
+/// # Contract
+///
+/// - **Nothing is durable by itself.** What a file holds survives a power cut only after [`DiskFile::sync`]; that a name stands in a
+///   folder, or no longer does, only after [`sync_dir`](Self::sync_dir) of that folder.
+/// - **Names change at once.** `create`, `link` and `rename` are atomic, and `create` and `link` fail with
+///   [`AlreadyExists`](io::ErrorKind::AlreadyExists) where the name is taken; `rename` replaces it.
+pub trait Disk: Debug + Send + Sync + 'static {
+    /// Creates a file that must not exist, for reading and writing by its owner alone.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens a file that exists, for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Gives the file at `from` a second name.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Gives the file at `from` another name instead.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Takes the name `path` away.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Creates one folder that must not exist, for its owner alone.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes durable which names stand in the folder `path`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says. After an error nothing is known of what is durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// The names in the folder `path`, in no order; names that are no UTF-8 are left out.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+
+    /// How much room is left where `path` is.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn room(&self, path: &Path) -> io::Result<Room>;
+}
+
+/// An open file.
+pub trait DiskFile: Debug + Send + Sync {
+    /// Reads into the whole of `buffer` from `offset`.
+    ///
+    /// # Errors
+    ///
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the file ends first, or whatever the file system says.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says; part may have been written.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// The file's length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether the file has no bytes.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn is_empty(&self) -> io::Result<bool> {
+        self.len().map(|len| len == 0)
+    }
+
+    /// Sets the time of last modification.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn set_modified(&self, modified: SystemTime) -> io::Result<()>;
+
+    /// Makes durable what the file holds.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says. After an error nothing is known of what is durable.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Waits for the file's exclusive lock, which ends with the file's closing or the process, however it ends.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn lock(&self) -> io::Result<()>;
+
+    /// Takes the file's exclusive lock if nobody has it; answers whether it did.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn try_lock(&self) -> io::Result<bool>;
+}
+
+/// How much room a file system has left for this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes.
+    pub bytes: u64,
+    /// Files, where the file system counts them; else [`u64::MAX`].
+    pub files: u64,
+}
+
+/// Reads the whole file at `path`.
+///
+/// # Errors
+///
+/// Whatever the file system says.
+pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let file = disk.open(path)?;
+    let len = usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    let mut bytes = vec![0; len];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// Creates the folder `path` and the missing ones above it, each durable when this returns.
+///
+/// # Errors
+///
+/// Whatever the file system says.
+pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.create_dir(path) {
+        Ok(()) => path.parent().map_or(Ok(()), |parent| disk.sync_dir(named(parent))),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).ok_or(error)?;
+            create_dirs(disk, parent)?;
+            create_dirs(disk, path)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether `error` says that no room is left, for bytes or for files.
+pub fn is_no_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Runs `work`, which blocks, where blocking holds up no other task.
+///
+/// The work runs to its end even if the returned future is dropped.
+///
+/// # Errors
+///
+/// What `work` answers; also when the runtime is shutting down.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+pub async fn blocking<T, F>(work: F) -> io::Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> io::Result<T> + Send + 'static,
+{
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// The folder that an empty relative path means.
+fn named(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
