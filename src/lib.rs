@@ -7,3 +7,5 @@ pub mod directory;
 #[cfg(feature = "fs")]
 pub mod disk;
 pub mod message;
+#[cfg(feature = "wire")]
+pub mod wire;

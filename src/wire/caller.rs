@@ -1,0 +1,62 @@
+//! Who called, as the fields `Caller-ID` and `Caller-Name` (RFC 3939) say it.
+
+use encodify::rfc2047;
+
+use super::fields::Fields;
+use crate::message::{CallerName, CallerNumber};
+
+/// The value of `Caller-ID`: digits only, the numbering plan telling whether a plus belongs before them.
+///
+/// # Source
+///
+/// RFC 3939 §5.1.
+pub(super) fn caller_id(number: &CallerNumber) -> String {
+    match number.as_str().strip_prefix('+') {
+        Some(digits) => format!("{digits}, NumberingPlan=e164"),
+        None => format!("{number}, NumberingPlan=local"),
+    }
+}
+
+/// The value of `Caller-Name`: as it is when that cannot be misread, else as encoded words with a space between them.
+pub(super) fn caller_name(name: &CallerName) -> String {
+    let name = name.as_str();
+    let plain = name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && !name.contains("=?");
+    if plain { name.to_owned() } else { encoded_words(name) }
+}
+
+/// The number that `Caller-ID` tells, `None` when it is withheld or unreadable. Some senders write a semicolon before the numbering plan.
+pub(super) fn number(fields: &Fields<'_>) -> Option<CallerNumber> {
+    let mut pieces = fields.text("Caller-ID")?.split([',', ';']).map(str::trim);
+    let digits = pieces.next()?;
+    if pieces.any(is_e164) && !digits.starts_with('+') { format!("+{digits}").parse().ok() } else { digits.parse().ok() }
+}
+
+/// Whether a parameter is `NumberingPlan=e164`.
+fn is_e164(parameter: &str) -> bool {
+    parameter
+        .split_once('=')
+        .is_some_and(|(name, plan)| name.trim().eq_ignore_ascii_case("NumberingPlan") && plan.trim().eq_ignore_ascii_case("e164"))
+}
+
+/// The name that `Caller-Name` tells.
+pub(super) fn name(fields: &Fields<'_>) -> Option<CallerName> {
+    fields.text("Caller-Name").and_then(CallerName::cleaned)
+}
+
+fn encoded_words(text: &str) -> String {
+    let mut words = String::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        if !words.is_empty() {
+            words.push(' '); // belongs to no word: RFC 2047 §6.2
+        }
+        words.push_str("=?utf-8?B?");
+        let taken = rfc2047::B.encode_payload(rest, MAX_PAYLOAD, &mut words);
+        words.push_str("?=");
+        rest = &rest[taken..];
+    }
+    words
+}
+
+/// Keeps a word within 75 characters, RFC 2047 §2. Holds at least one character of any script.
+const MAX_PAYLOAD: usize = 60;

@@ -1,0 +1,288 @@
+//! [`encode`]: a message as an Internet message.
+
+use bytes::{Bytes, BytesMut};
+use encodify::base64;
+use mail_builder::MessageBuilder;
+use mail_builder::headers::HeaderType;
+use mail_builder::headers::address::Address;
+use mail_builder::headers::content_type::ContentType;
+use mail_builder::headers::message_id::MessageId as MessageIdField;
+use mail_builder::headers::raw::Raw;
+use mail_builder::mime::{BodyPart, MimePart};
+use memchr::memmem;
+
+use super::{caller, own};
+use crate::message::{CallerName, MailboxId, Message, MessageId, Privacy, Stamp, Urgency};
+
+/// Who a mail is from and to.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses<'a> {
+    /// The host name of the node that sends: the right side of `Message-ID` and of `From`.
+    pub node: &'a str,
+    /// The domain that the mailboxes are in.
+    pub domain: &'a str,
+    /// Whose mailboxes it is for. More than 100 are not named in `To`.
+    pub recipients: &'a [MailboxId],
+}
+
+/// How the sound is written into a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransferEncoding {
+    /// In lines of 76 characters, a third longer than the sound: for every mail server.
+    Base64,
+    /// As it is: for a server that offers BINARYMIME (RFC 3030), and for files that nobody else opens. Not for a Maildir, because an
+    /// IMAP server changes line ends.
+    Binary,
+}
+
+impl TransferEncoding {
+    /// The value of `Content-Transfer-Encoding`, RFC 2045 §6.1.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Base64 => "base64",
+            Self::Binary => "binary",
+        }
+    }
+}
+
+/// A mail in three pieces that follow each other, so that the sound need not be copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// All that is before the sound.
+    pub head: Bytes,
+    /// The sound, in its transfer encoding.
+    pub audio: Bytes,
+    /// The end of the last part.
+    pub tail: Bytes,
+}
+
+impl Encoded {
+    /// How many bytes the mail has.
+    pub fn len(&self) -> usize {
+        self.head.len() + self.audio.len() + self.tail.len()
+    }
+
+    /// Whether there is no byte in it, which is never so for what [`encode`] gives.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The mail in one piece; copies the sound.
+    pub fn to_bytes(&self) -> Bytes {
+        let mut bytes = BytesMut::with_capacity(self.len());
+        for piece in [&self.head, &self.audio, &self.tail] {
+            bytes.extend_from_slice(piece);
+        }
+        bytes.freeze()
+    }
+}
+
+/// Writes `message` as an Internet message.
+///
+/// Whatever its names hold, no header field is broken or added by it. A moment outside the years 1 to 9998 is written as the nearest
+/// inside, because a `Date` has four digits for a year.
+///
+/// # Panics
+///
+/// When the operating system has no random bits to give for the boundary, as in [`MessageId::random`].
+///
+/// # Examples
+///
+/// ```
+/// use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, RecordedAt};
+/// use voicemail::wire::{Addresses, TransferEncoding, decode, encode};
+///
+/// let recorded_at = RecordedAt {
+///     instant: "2025-03-30T00:59:40Z".parse().unwrap(),
+///     zone: chrono_tz::Europe::London,
+///     quality: ClockQuality::unknown(ClockSource::System),
+/// };
+/// let message = Message::builder(Audio::new(AudioType::Basic, vec![0xff; 16_000]), recorded_at).build();
+/// let recipients = ["2041".parse().unwrap()];
+/// let addresses = Addresses { node: "edge.example.com", domain: "example.com", recipients: &recipients };
+///
+/// let mail = encode(&message, &addresses, TransferEncoding::Base64).to_bytes();
+/// let read = decode(&mail)?;
+/// assert_eq!((read.head(), read.audio()), (message.head(), message.audio()));
+/// # Ok::<(), voicemail::wire::DecodeError>(())
+/// ```
+pub fn encode(message: &Message, addresses: &Addresses<'_>, encoding: TransferEncoding) -> Encoded {
+    let boundary = match encoding {
+        TransferEncoding::Base64 => random_boundary(),
+        TransferEncoding::Binary => boundary_outside(message.audio().bytes(), random_boundary),
+    };
+    encode_with(message, addresses, encoding, &boundary)
+}
+
+fn encode_with(message: &Message, addresses: &Addresses<'_>, encoding: TransferEncoding, boundary: &str) -> Encoded {
+    let audio = match encoding {
+        TransferEncoding::Base64 => base64::MIME.encode(message.audio().bytes()).into(),
+        TransferEncoding::Binary => message.audio().bytes().clone(),
+    };
+    let mut head = Vec::new();
+    envelope(message, addresses, encoding, boundary).serialize(&mut head);
+    // The envelope was built around an empty sound, so all that follows the sound is its end.
+    let tail = format!("\r\n--{boundary}--\r\n");
+    debug_assert!(head.ends_with(tail.as_bytes()));
+    head.truncate(head.len() - tail.len());
+    Encoded { head: head.into(), audio, tail: tail.into() }
+}
+
+/// The mail around an empty sound.
+fn envelope<'a>(
+    message: &'a Message,
+    addresses: &Addresses<'a>,
+    encoding: TransferEncoding,
+    boundary: &'a str,
+) -> MessageBuilder<'a> {
+    let head = message.head();
+    let stamp = Stamp::new(own::representable(head.recorded_at.instant), head.recorded_at.zone);
+    let content_duration = whole_seconds(message).to_string();
+
+    let mut mail = MessageBuilder::new()
+        .header("MIME-Version", Raw::new("1.0"))
+        .header("Message-Context", Raw::new("voice-message"))
+        .header("Message-ID", MessageIdField::new(format!("{}@{}", head.id, addresses.node)))
+        .header("Date", Raw::new(stamp.to_rfc5322()))
+        .header("From", from(message, addresses))
+        .header("To", to(addresses))
+        .header("Subject", Raw::new("Voice Message"))
+        .header("Content-Duration", Raw::new(content_duration.clone()));
+    if let Some(number) = &head.caller.number {
+        mail = mail.header("Caller-ID", Raw::new(caller::caller_id(number)));
+    }
+    if let Some(name) = &head.caller.name {
+        mail = mail.header("Caller-Name", Raw::new(caller::caller_name(name)));
+    }
+    if head.urgency == Urgency::Urgent {
+        mail = mail.header("Importance", Raw::new("High"));
+    }
+    if head.privacy == Privacy::Private {
+        mail = mail.header("Sensitivity", Raw::new("Private"));
+    }
+    for (name, value) in own::fields(head, &stamp, message.audio().digest()) {
+        mail = mail.header(name, Raw::new(value));
+    }
+
+    let filename = format!("{}.{}", head.id, message.audio().media().extension());
+    let disposition = format!("inline; voice=Voice-Message; filename=\"{filename}\"");
+    let media = ContentType::new(message.audio().media().mime()).attribute("name", filename);
+    let sound = MimePart::new(media, BodyPart::Binary((&[][..]).into()))
+        .transfer_encoding(encoding.name())
+        .header("Content-Disposition", Raw::new(disposition))
+        .header("Content-Duration", Raw::new(content_duration));
+    let mut body = MimePart::new(ContentType::new("multipart/mixed").attribute("boundary", boundary), vec![sound]);
+    if encoding == TransferEncoding::Binary {
+        body = body.transfer_encoding(encoding.name()); // RFC 2045 §6.4: no part may be freer than the whole
+    }
+    mail.body(body)
+}
+
+/// The caller's name, and the number at the node; `non-mail-user` when the number is withheld.
+///
+/// # Source
+///
+/// RFC 3801 §4.1.2.
+fn from<'a>(message: &'a Message, addresses: &Addresses<'_>) -> Address<'a> {
+    let caller = &message.head().caller;
+    let number = caller.number.as_ref().map_or("non-mail-user", |number| number.as_str());
+    Address::new_address(caller.name.as_ref().map(CallerName::as_str), format!("{number}@{}", addresses.node))
+}
+
+/// The mailboxes, as long as they are few enough to leave the header block within its limit.
+fn to<'a>(addresses: &Addresses<'_>) -> HeaderType<'a> {
+    if !(1..=MAX_NAMED_RECIPIENTS).contains(&addresses.recipients.len()) {
+        return Raw::new("undisclosed-recipients:;").into(); // RFC 5322 §A.1.3
+    }
+    let mailbox = |id: &MailboxId| Address::new_address(None::<&str>, format!("{id}@{}", addresses.domain));
+    Address::new_list(addresses.recipients.iter().map(mailbox).collect()).into()
+}
+
+/// The length in whole seconds, rounded up, RFC 3803.
+fn whole_seconds(message: &Message) -> u64 {
+    let length = message.head().length;
+    length.as_secs().saturating_add(u64::from(length.subsec_nanos() > 0))
+}
+
+/// The first of `candidates` that `sound` does not hold.
+fn boundary_outside(sound: &[u8], mut candidates: impl FnMut() -> String) -> String {
+    loop {
+        let candidate = candidates();
+        if memmem::find(sound, candidate.as_bytes()).is_none() {
+            return candidate;
+        }
+    }
+}
+
+/// 128 random bits after a mark that base64 never holds: there an equals sign ends all.
+fn random_boundary() -> String {
+    format!("=_{}", MessageId::random())
+}
+
+const MAX_NAMED_RECIPIENTS: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::wire::decode;
+
+    /// A mail of our own form, written down byte for byte.
+    const OWN: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/own.eml"));
+
+    #[test]
+    fn a_message_is_written_as_it_always_was() {
+        let message = decode(&Bytes::from_static(OWN)).unwrap();
+        let recipients = ["2002".parse().unwrap(), "+493023125002".parse().unwrap()];
+        let addresses = Addresses { node: "edge.example.com", domain: "example.com", recipients: &recipients };
+        let boundary = "=_00112233445566778899aabbccddeeff";
+        let written = encode_with(&message, &addresses, TransferEncoding::Base64, boundary).to_bytes();
+        assert_eq!(String::from_utf8_lossy(&written), String::from_utf8_lossy(OWN));
+    }
+
+    #[test]
+    fn raw_audio_is_handed_on_without_a_copy() {
+        let message = decode(&Bytes::from_static(OWN)).unwrap();
+        let addresses = Addresses { node: "edge.example.com", domain: "example.com", recipients: &["1".parse().unwrap()] };
+        let encoded = encode(&message, &addresses, TransferEncoding::Binary);
+        assert_eq!(encoded.audio.as_ptr(), message.audio().bytes().as_ptr());
+        let mail = encoded.to_bytes();
+        assert_eq!(mail.len(), encoded.len());
+        let sound = decode(&mail).unwrap();
+        assert!(mail.as_ptr_range().contains(&sound.audio().bytes().as_ptr()), "a slice of the mail");
+    }
+
+    #[test]
+    fn a_boundary_that_is_in_the_sound_is_not_taken() {
+        let mut candidates = ["first", "second", "third"].into_iter().map(str::to_owned);
+        assert_eq!(boundary_outside(b"first, then second", || candidates.next().unwrap()), "third");
+    }
+
+    #[test]
+    fn any_number_of_recipients_leaves_a_header_block_that_can_be_read() {
+        let message = decode(&Bytes::from_static(OWN)).unwrap();
+        let domain = format!("{}.example.com", "d".repeat(200));
+        for (count, to) in
+            [(0, "To: undisclosed"), (1, "To: <"), (100, "To: <"), (101, "To: undisclosed"), (20_000, "To: undisclosed")]
+        {
+            let recipients: Vec<MailboxId> = (0..count).map(|number| format!("+{number:015}").parse().unwrap()).collect();
+            let addresses = Addresses { node: "edge.example.com", domain: &domain, recipients: &recipients };
+            let mail = encode(&message, &addresses, TransferEncoding::Base64).to_bytes();
+            assert!(memmem::find(&mail, to.as_bytes()).is_some(), "{count}");
+            assert_eq!(decode(&mail).unwrap().head(), message.head());
+        }
+    }
+
+    #[test]
+    fn moments_that_no_date_can_tell_are_written_as_the_nearest_that_one_can() {
+        let mut head = decode(&Bytes::from_static(OWN)).unwrap().head().clone();
+        let audio = decode(&Bytes::from_static(OWN)).unwrap().audio().clone();
+        for (instant, nearest) in [(DateTime::<Utc>::MIN_UTC, own::EARLIEST), (DateTime::<Utc>::MAX_UTC, own::LATEST)] {
+            head.recorded_at.instant = instant;
+            let addresses = Addresses { node: "n", domain: "d", recipients: &[] };
+            let mail = encode(&Message::new(head.clone(), audio.clone()), &addresses, TransferEncoding::Base64).to_bytes();
+            assert_eq!(decode(&mail).unwrap().head().recorded_at.instant, nearest);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! [`DecodeError`]: why a mail is no message.
+
+use super::HEAD_LIMIT;
+use crate::audio::WavError;
+
+/// Why a mail could not be read as a message.
+///
+/// The same bytes fail the same way again: none of these passes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// No part of the mail is a sound.
+    #[error("the mail has no audio part")]
+    NoAudio,
+    /// The sound is of a kind that mailboxes do not keep.
+    #[error("audio of type {found}: accepted are audio/wav, audio/basic and audio/32KADPCM")]
+    UnsupportedAudio {
+        /// Its media type as the mail has it: printable ASCII, at most 60 characters.
+        found: String,
+    },
+    /// The sound is not what its type says, or of a codec that mailboxes do not keep.
+    #[error("unreadable audio")]
+    UnreadableAudio(#[source] WavError),
+    /// The audio part has no bytes.
+    #[error("the audio part is empty")]
+    EmptyAudio,
+    /// The audio part is not in the transfer encoding it claims, or claims an unknown one.
+    #[error("the audio part is no valid {encoding}")]
+    TransferEncoding {
+        /// The encoding as the mail has it: printable ASCII, at most 60 characters.
+        encoding: String,
+    },
+    /// The sound is another one than the mail was written with: it was damaged or exchanged on the way.
+    #[error("the audio does not match the digest that came with it")]
+    DigestMismatch,
+    /// There is no empty line after the header block: the mail was cut short, or is none.
+    #[error("the header block has no end")]
+    HeaderCutShort,
+    /// A header block is longer than [`HEAD_LIMIT`].
+    #[error("a header block of more than {HEAD_LIMIT} bytes")]
+    HeaderTooLong,
+    /// Multiparts lie inside each other deeper than 8.
+    #[error("multiparts nested too deep")]
+    TooDeep,
+    /// There are more than 64 parts.
+    #[error("too many parts")]
+    TooManyParts,
+    /// No field tells when the message was recorded, or was sent.
+    #[error("neither Date nor Received tells a date that can be")]
+    NoDate,
+}
+
+impl DecodeError {
+    /// Whether the sound is what is wrong, so that a mail server answers 554 5.6.1; all else concerns the mail's form.
+    ///
+    /// # Source
+    ///
+    /// RFC 3463 §3.7: 5.6.1, media not supported.
+    pub fn concerns_audio(&self) -> bool {
+        match self {
+            Self::NoAudio
+            | Self::UnsupportedAudio { .. }
+            | Self::UnreadableAudio(_)
+            | Self::EmptyAudio
+            | Self::TransferEncoding { .. }
+            | Self::DigestMismatch => true,
+            Self::HeaderCutShort | Self::HeaderTooLong | Self::TooDeep | Self::TooManyParts | Self::NoDate => false,
+        }
+    }
+}
+
+/// What of `text` can stand in an answer to its sender: printable ASCII, at most 60 characters.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(60).collect()
+}

@@ -1,0 +1,88 @@
+//! What mail of other systems says of a message: Asterisk's voicemail, VPIM, and whatever a mail program attached.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use chrono::{DateTime, Datelike as _, Utc};
+use sha2::{Digest as _, Sha256};
+
+use super::fields::Fields;
+use super::{DecodeError, caller};
+use crate::message::{
+    Caller, CallerName, CallerNumber, ClockQuality, ClockSource, Ending, Head, MessageId, Privacy, RecordedAt, Urgency,
+};
+
+/// The head of a foreign mail whose header block is `block`, and whose sound is of `length`.
+pub(super) fn head(fields: &Fields<'_>, block: &[u8], length: Duration) -> Result<Head, DecodeError> {
+    Ok(Head {
+        id: id(fields, block),
+        caller: caller(fields),
+        recorded_at: RecordedAt {
+            instant: instant(fields).ok_or(DecodeError::NoDate)?,
+            // An offset names no zone, so only the instant is kept.
+            zone: chrono_tz::UTC,
+            quality: ClockQuality::unknown(ClockSource::Unknown),
+        },
+        site: None,
+        urgency: urgency(fields),
+        privacy: privacy(fields),
+        length,
+        ending: Ending::Complete,
+    })
+}
+
+/// The same for each copy of one mail: by its `Message-ID`, or by the header block of a mail that has none.
+fn id(fields: &Fields<'_>, block: &[u8]) -> MessageId {
+    let name = fields.text("Message-ID").map_or(block, str::as_bytes);
+    let digest: [u8; 32] = Sha256::digest(name).into();
+    let (id, _) = digest.split_first_chunk().expect("16 bytes are the beginning of 32");
+    MessageId::from_bytes(*id)
+}
+
+/// By the fields made for it; a mail without any is from the caller, if its sender's address is a number.
+fn caller(fields: &Fields<'_>) -> Caller {
+    let number = |text: &str| text.trim().parse::<CallerNumber>().ok();
+    if fields.text("Caller-ID").or(fields.text("Caller-Name")).is_some() {
+        return Caller { number: caller::number(fields), name: caller::name(fields) };
+    }
+    if let Some(id) = fields.text("X-Asterisk-CallerID") {
+        return Caller { number: number(id), name: fields.text("X-Asterisk-CallerIDName").and_then(CallerName::cleaned) };
+    }
+    let Some((address, name)) = fields.from() else { return Caller::default() };
+    let local_part = address.rsplit_once('@').map_or(address, |(local, _)| local).trim_matches('"');
+    match number(local_part) {
+        Some(number) => Caller { number: Some(number), name: name.and_then(CallerName::cleaned) },
+        None => Caller::default(),
+    }
+}
+
+/// When it was sent; when no clock can have told that, when the last server on the way took it.
+fn instant(fields: &Fields<'_>) -> Option<DateTime<Utc>> {
+    let plausible = |instant: &DateTime<Utc>| PLAUSIBLE_YEARS.contains(&instant.year());
+    fields.date().filter(plausible).or_else(|| fields.received().filter(plausible))
+}
+
+/// # Source
+///
+/// `Importance` and `Priority`: RFC 2156 §5.3. `X-Priority` has no standard; 1 and 2 are above normal.
+fn urgency(fields: &Fields<'_>) -> Urgency {
+    let is = |name: &str, value: &str| fields.text(name).is_some_and(|text| text.trim().eq_ignore_ascii_case(value));
+    let x_priority = fields.text("X-Priority").is_some_and(|text| text.trim_start().starts_with(['1', '2']));
+    if is("Importance", "high") || is("Priority", "urgent") || x_priority { Urgency::Urgent } else { Urgency::Normal }
+}
+
+/// Any `Sensitivity` that is one asks that nobody else hear it.
+///
+/// # Source
+///
+/// RFC 3801 §4.2.13.
+fn privacy(fields: &Fields<'_>) -> Privacy {
+    match fields.text("Sensitivity").map(str::trim) {
+        None | Some("") => Privacy::Normal,
+        Some(value) if value.eq_ignore_ascii_case("normal") => Privacy::Normal,
+        Some(_) => Privacy::Private,
+    }
+}
+
+/// A clock without a battery starts in 1970 or 1980, before there was any mail of a voicemail system.
+const PLAUSIBLE_YEARS: RangeInclusive<i32> = 1990..=2199;

@@ -1,0 +1,119 @@
+//! The fields of our own: what no standard names, and makes a decoded message identical to the one that was encoded.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
+
+use super::caller;
+use super::fields::Fields;
+use crate::message::{Caller, ContentDigest, Ending, Head, Privacy, RecordedAt, Stamp, Urgency};
+
+/// The fields of our own for `head`, recorded at `stamp`, each with its value.
+pub(super) fn fields(head: &Head, stamp: &Stamp, digest: ContentDigest) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        (RECORDED_AT, moment(stamp)),
+        (CLOCK, head.recorded_at.quality.to_string()),
+        (DIGEST, format!("sha-256={digest}")),
+        (LENGTH, format!("{}.{:09}", head.length.as_secs(), head.length.subsec_nanos())),
+        (ENDING, ending_name(head.ending).to_owned()),
+    ];
+    if let Some(site) = &head.site {
+        fields.push((SITE, site.to_string()));
+    }
+    fields
+}
+
+/// The head of a mail of our own form; `None` when any of its fields is missing or unreadable, so that it is foreign.
+pub(super) fn read(fields: &Fields<'_>) -> Option<Head> {
+    digest(fields)?;
+    let id = fields.text("Message-ID")?.strip_prefix('<')?.split_once('@')?.0.parse().ok()?;
+    let site = match fields.text(SITE) {
+        Some(site) => Some(site.parse().ok()?),
+        None => None,
+    };
+    Some(Head {
+        id,
+        caller: Caller { number: caller::number(fields), name: caller::name(fields) },
+        recorded_at: recorded_at(fields)?,
+        site,
+        urgency: urgency(fields),
+        privacy: privacy(fields),
+        length: length(fields.text(LENGTH)?)?,
+        ending: ending(fields.text(ENDING)?)?,
+    })
+}
+
+/// The digest that the sound must have, whoever sent it.
+pub(super) fn digest(fields: &Fields<'_>) -> Option<ContentDigest> {
+    fields.text(DIGEST)?.strip_prefix("sha-256=")?.parse().ok()
+}
+
+fn urgency(fields: &Fields<'_>) -> Urgency {
+    let high = fields.text("Importance").is_some_and(|value| value.eq_ignore_ascii_case("high"));
+    if high { Urgency::Urgent } else { Urgency::Normal }
+}
+
+fn privacy(fields: &Fields<'_>) -> Privacy {
+    let private = fields.text("Sensitivity").is_some_and(|value| value.eq_ignore_ascii_case("private"));
+    if private { Privacy::Private } else { Privacy::Normal }
+}
+
+/// Offset and zone as RFC 9557 writes them. Before zones had offsets of whole minutes the format cannot tell them, so UTC stands there.
+fn moment(stamp: &Stamp) -> String {
+    if stamp.local().offset().local_minus_utc() % 60 == 0 {
+        stamp.to_rfc9557()
+    } else {
+        format!("{}[{}]", stamp.local().to_utc().to_rfc3339_opts(SecondsFormat::AutoSi, true), stamp.zone())
+    }
+}
+
+fn recorded_at(fields: &Fields<'_>) -> Option<RecordedAt> {
+    let (instant, zone) = fields.text(RECORDED_AT)?.strip_suffix(']')?.split_once('[')?;
+    let instant = DateTime::parse_from_rfc3339(instant).ok()?.to_utc();
+    let quality = fields.text(CLOCK)?.parse().ok()?;
+    (representable(instant) == instant).then_some(RecordedAt { instant, zone: zone.parse().ok()?, quality })
+}
+
+/// `instant`, or the nearest that has a year of four digits in every zone.
+pub(super) fn representable(instant: DateTime<Utc>) -> DateTime<Utc> {
+    instant.clamp(EARLIEST, LATEST)
+}
+
+/// Seconds with nine digits after the point.
+fn length(text: &str) -> Option<Duration> {
+    let (secs, nanos) = text.split_once('.')?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if nanos.len() != 9 || !digits(nanos) || !digits(secs) {
+        return None;
+    }
+    Some(Duration::new(secs.parse().ok()?, nanos.parse().ok()?))
+}
+
+fn ending_name(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Complete => "complete",
+        Ending::AtLimit => "at-limit",
+        Ending::Truncated => "truncated",
+    }
+}
+
+fn ending(name: &str) -> Option<Ending> {
+    [Ending::Complete, Ending::AtLimit, Ending::Truncated].into_iter().find(|ending| ending_name(*ending) == name)
+}
+
+/// The first moment that is written as it is.
+pub(super) const EARLIEST: DateTime<Utc> = second_of_january(1);
+/// The last moment that is written as it is.
+pub(super) const LATEST: DateTime<Utc> = second_of_january(9999);
+
+const fn second_of_january(year: i32) -> DateTime<Utc> {
+    let day = NaiveDate::from_ymd_opt(year, 1, 2).expect("the second of January is in every year");
+    day.and_time(NaiveTime::MIN).and_utc()
+}
+
+const RECORDED_AT: &str = "Voicemail-Recorded-At";
+const CLOCK: &str = "Voicemail-Clock";
+const SITE: &str = "Voicemail-Site";
+const DIGEST: &str = "Voicemail-Digest";
+const LENGTH: &str = "Voicemail-Length";
+const ENDING: &str = "Voicemail-Ending";

@@ -1,0 +1,269 @@
+//! Finding the sound among the parts of a mail.
+//!
+//! The walk is our own, and decodes nothing: it looks for boundaries at the beginnings of lines only, keeps to its limits before it
+//! spends memory, and stops at the first part that says it is the voice message.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use super::DecodeError;
+use super::error::printable;
+use super::fields::Fields;
+use crate::message::AudioType;
+
+/// The part of a mail that is the message's sound.
+#[derive(Debug)]
+pub(super) struct SoundPart {
+    /// What kind of sound.
+    pub(super) media: AudioType,
+    /// The transfer encoding in lower case, `7bit` when none is named.
+    pub(super) encoding: String,
+    /// How long it is, by the part's own account, in seconds.
+    pub(super) content_duration_secs: Option<u64>,
+    /// Where in the mail its encoded bytes are.
+    pub(super) body: Range<usize>,
+    /// Whether the part's end is in the mail, or the mail ended first.
+    pub(super) ended: bool,
+}
+
+/// Finds the part of `mail` that is the message.
+///
+/// A part that says `voice=Voice-Message` comes first (RFC 3801 §4.3.1), then a sound that says nothing, then a file that has a sound's
+/// name. Spoken names and subjects are no messages. Mails inside the mail are not looked into: a returned message is not a new one.
+pub(super) fn find_sound(mail: &[u8], fields: &Fields<'_>, body: usize) -> Result<SoundPart, DecodeError> {
+    let mut walk = Walk { mail, parts: 0, best: None };
+    walk.entity(fields, Span { range: body..mail.len(), ended: true }, 0)?;
+    let (_, candidate) = walk.best.ok_or(DecodeError::NoAudio)?;
+    candidate
+}
+
+/// A stretch of the mail, and whether its end was seen.
+#[derive(Clone)]
+struct Span {
+    range: Range<usize>,
+    ended: bool,
+}
+
+struct Walk<'a> {
+    mail: &'a [u8],
+    parts: usize,
+    best: Option<(Rank, Result<SoundPart, DecodeError>)>,
+}
+
+/// How surely a part is the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// A file that has a sound's name.
+    Named,
+    /// A sound.
+    Sound,
+    /// A sound that says it is the message.
+    VoiceMessage,
+}
+
+impl Walk<'_> {
+    fn entity(&mut self, fields: &Fields<'_>, body: Span, depth: usize) -> Result<(), DecodeError> {
+        let media_type = fields.media_type();
+        let multipart = media_type.starts_with("multipart/");
+        match fields.type_parameter("boundary").filter(|_| multipart) {
+            Some(_) if depth == MAX_DEPTH => Err(DecodeError::TooDeep),
+            Some(boundary) => self.multipart(boundary, &body, depth + 1),
+            None => {
+                self.leaf(fields, &media_type, body);
+                Ok(())
+            }
+        }
+    }
+
+    fn multipart(&mut self, boundary: &str, body: &Span, depth: usize) -> Result<(), DecodeError> {
+        let delimiters = Delimiters::new(boundary);
+        let mut delimiter = delimiters.next(self.mail, body.range.clone());
+        while let Some(Delimiter { after, closing: false, .. }) = delimiter {
+            self.parts += 1;
+            if self.parts > MAX_PARTS {
+                return Err(DecodeError::TooManyParts);
+            }
+            let next = delimiters.next(self.mail, after..body.range.end);
+            let end = next.as_ref().map_or(body.range.end, |next| next.start.max(after));
+            let (fields, start) = Fields::of_part(&self.mail[after..end])?;
+            self.entity(&fields, Span { range: after + start..end, ended: next.is_some() && body.ended }, depth)?;
+            if matches!(self.best, Some((Rank::VoiceMessage, _))) {
+                return Ok(());
+            }
+            delimiter = next;
+        }
+        Ok(())
+    }
+
+    fn leaf(&mut self, fields: &Fields<'_>, media_type: &str, body: Span) {
+        let Some((rank, media)) = candidate(fields, media_type) else { return };
+        if self.best.as_ref().is_some_and(|(best, _)| *best >= rank) {
+            return;
+        }
+        let part = media.map(|media| SoundPart {
+            media,
+            encoding: fields.text("Content-Transfer-Encoding").unwrap_or("7bit").trim().to_ascii_lowercase(),
+            content_duration_secs: fields.text("Content-Duration").and_then(|secs| secs.trim().parse().ok()),
+            body: body.range,
+            ended: body.ended,
+        });
+        self.best = Some((rank, part));
+    }
+}
+
+/// How surely a leaf is the message, and what kind of sound it is; `None` for what is no sound, or another one.
+fn candidate(fields: &Fields<'_>, media_type: &str) -> Option<(Rank, Result<AudioType, DecodeError>)> {
+    let known = AudioType::from_mime(media_type);
+    let unsupported = || DecodeError::UnsupportedAudio { found: printable(media_type) };
+    match fields.disposition_parameter("voice") {
+        Some(voice) if voice.eq_ignore_ascii_case("Voice-Message") => Some((Rank::VoiceMessage, known.ok_or_else(unsupported))),
+        Some(_) => None,
+        None if media_type.starts_with("audio/") => Some((Rank::Sound, known.ok_or_else(unsupported))),
+        None => {
+            let name = fields.disposition_parameter("filename").or_else(|| fields.type_parameter("name"))?;
+            let is_wav = media_type == "application/octet-stream" && name.to_ascii_lowercase().ends_with(".wav");
+            is_wav.then_some((Rank::Named, Ok(AudioType::Wav)))
+        }
+    }
+}
+
+/// Finds the delimiter lines of one multipart.
+struct Delimiters {
+    dashed: Vec<u8>,
+}
+
+/// A line that parts are divided by.
+struct Delimiter {
+    /// Where it begins, with the line end before it, which belongs to it (RFC 2046 §5.1.1).
+    start: usize,
+    /// Where what follows it begins.
+    after: usize,
+    /// Whether it is the last one.
+    closing: bool,
+}
+
+impl Delimiters {
+    fn new(boundary: &str) -> Self {
+        Self { dashed: format!("--{}", boundary.trim_end()).into_bytes() }
+    }
+
+    /// The first delimiter that begins in `within`, of which the beginning is the beginning of a line.
+    fn next(&self, mail: &[u8], within: Range<usize>) -> Option<Delimiter> {
+        memmem::find_iter(&mail[within.clone()], &self.dashed)
+            .map(|at| within.start + at)
+            .find_map(|at| self.delimiter_at(&mail[..within.end], at))
+    }
+
+    fn delimiter_at(&self, mail: &[u8], at: usize) -> Option<Delimiter> {
+        let start = match mail[..at] {
+            [.., b'\r', b'\n'] => at - 2,
+            [.., b'\n'] => at - 1,
+            _ => return None,
+        };
+        let rest = &mail[at + self.dashed.len()..];
+        let line_len = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+        let (closing, padding) = match &rest[..line_len] {
+            [b'-', b'-', padding @ ..] => (true, padding),
+            padding => (false, padding),
+        };
+        padding.iter().all(u8::is_ascii_whitespace).then_some(Delimiter {
+            start,
+            after: at + self.dashed.len() + line_len,
+            closing,
+        })
+    }
+}
+
+const MAX_DEPTH: usize = 8;
+const MAX_PARTS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use crate::wire::{DecodeError, HEAD_LIMIT, decode, decode_head};
+
+    const DATE: &str = "Date: Mon, 26 Aug 2019 10:20:20 -0700\r\n";
+
+    fn error(mail: String) -> DecodeError {
+        decode(&Bytes::from(mail)).unwrap_err()
+    }
+
+    /// `depth` multiparts inside each other, around a sound.
+    fn nested(depth: usize) -> String {
+        let level = |level| format!("Content-Type: multipart/mixed; boundary=b{level}.\r\n\r\n--b{level}.\r\n");
+        let levels: String = (0..depth).map(level).collect();
+        format!("{DATE}{levels}Content-Type: audio/basic\r\n\r\nsound")
+    }
+
+    /// A multipart whose `count`th part is a sound.
+    fn with_parts(count: usize) -> String {
+        let others = "--b\r\n\r\ntext\r\n".repeat(count - 1);
+        format!(
+            "{DATE}Content-Type: multipart/mixed; boundary=b\r\n\r\n{others}--b\r\nContent-Type: audio/basic\r\n\r\nsound\r\n--b--\r\n"
+        )
+    }
+
+    #[test]
+    fn multiparts_may_be_eight_deep_and_parts_sixty_four() {
+        for mail in [nested(8), with_parts(64)] {
+            assert_eq!(&decode(&Bytes::from(mail)).unwrap().audio().bytes()[..], b"sound");
+        }
+        assert_eq!(error(nested(9)), DecodeError::TooDeep);
+        assert_eq!(error(nested(20_000)), DecodeError::TooDeep);
+        assert_eq!(error(with_parts(65)), DecodeError::TooManyParts);
+        assert_eq!(error(with_parts(100_000)), DecodeError::TooManyParts);
+    }
+
+    #[test]
+    fn a_header_block_may_fill_its_limit_and_no_more() {
+        let block = |len: usize| format!("{DATE}X: {}\r\n\r\n", "x".repeat(len - DATE.len() - 7));
+        assert_eq!(block(HEAD_LIMIT).len(), HEAD_LIMIT);
+        assert!(decode_head(block(HEAD_LIMIT).as_bytes()).is_ok());
+        assert_eq!(error(block(HEAD_LIMIT + 1)), DecodeError::HeaderTooLong);
+        let part = block(HEAD_LIMIT + 1);
+        assert_eq!(
+            error(format!("{DATE}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n{part}")),
+            DecodeError::HeaderTooLong
+        );
+    }
+
+    #[test]
+    fn a_boundary_counts_only_as_a_line_of_its_own() {
+        let sound = "x--b\r\n --b\r\n--bb\r\n--b-\r\n--b--x\r\n\r\n";
+        for padding in ["", " ", "\t \t"] {
+            let mail = format!(
+                "{DATE}Content-Type: multipart/mixed; boundary=b\r\n\r\nPreamble --b\r\n--b{padding}\r\nContent-Type: audio/basic\r\n\r\n{sound}\r\n--b--{padding}\r\nEpilogue\r\n--b\r\n"
+            );
+            assert_eq!(decode(&Bytes::from(mail)).unwrap().audio().bytes(), sound.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_mail_that_was_returned_is_no_new_message() {
+        let returned = with_parts(1);
+        let report = format!(
+            "{DATE}Content-Type: multipart/report; boundary=r\r\n\r\n--r\r\n\r\nNo such mailbox\r\n--r\r\nContent-Type: message/rfc822\r\n\r\n{returned}\r\n--r--\r\n"
+        );
+        assert_eq!(error(report), DecodeError::NoAudio);
+    }
+
+    #[test]
+    fn the_part_that_says_it_is_the_message_goes_before_other_sounds() {
+        let part = |fields: &str, body: &str| format!("--b\r\n{fields}\r\n\r\n{body}\r\n");
+        let named = part("Content-Type: application/octet-stream; name=a.wav\r\nContent-Transfer-Encoding: base64", "UklGRg==");
+        let sound = part("Content-Type: audio/basic", "sound");
+        let spoken_subject = part("Content-Type: audio/basic\r\nContent-Disposition: inline; voice=Spoken-Subject", "subject");
+        let message = part("Content-Type: audio/basic\r\nContent-Disposition: attachment; voice=VOICE-message", "message");
+        for (parts, expected) in [
+            ([&named, &sound, &message], "message"),
+            ([&spoken_subject, &named, &sound], "sound"),
+            ([&sound, &named, &spoken_subject], "sound"),
+        ] {
+            let parts = parts.map(String::as_str).concat();
+            let mail = format!("{DATE}Content-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--\r\n");
+            assert_eq!(&decode(&Bytes::from(mail)).unwrap().audio().bytes()[..], expected.as_bytes());
+        }
+    }
+}
