@@ -6,6 +6,9 @@ pub mod clock;
 pub mod directory;
 #[cfg(feature = "fs")]
 pub mod disk;
+#[cfg(any(feature = "fs", feature = "smtp"))]
+pub mod event;
 pub mod message;
+pub mod store;
 #[cfg(feature = "wire")]
 pub mod wire;

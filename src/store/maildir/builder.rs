@@ -1,0 +1,133 @@
+//! [`MaildirStoreBuilder`].
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::MaildirStore;
+use super::ground::{Ground, Limits, failed};
+use super::tree::Tree;
+use crate::clock::{Clock, SystemClock};
+use crate::directory::Directory;
+use crate::disk::{Disk, OsDisk, SharedFlush, blocking};
+use crate::store::StoreError;
+
+/// Opens a [`MaildirStore`]; made by [`MaildirStore::builder`].
+#[derive(Debug)]
+#[must_use]
+pub struct MaildirStoreBuilder {
+    root: PathBuf,
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+    directory: Option<Arc<dyn Directory>>,
+    host: String,
+    domain: String,
+    max_messages: usize,
+    max_bytes: u64,
+    reserve: u64,
+    remember: Duration,
+}
+
+impl MaildirStoreBuilder {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self {
+            root,
+            disk: Arc::new(OsDisk),
+            clock: Arc::new(SystemClock),
+            directory: None,
+            host: "localhost".to_owned(),
+            domain: "localhost".to_owned(),
+            max_messages: usize::MAX,
+            max_bytes: MAX_BYTES,
+            reserve: RESERVE,
+            remember: REMEMBER,
+        }
+    }
+
+    /// Another disk than the operating system's.
+    pub fn disk(self, disk: Arc<dyn Disk>) -> Self {
+        Self { disk, ..self }
+    }
+
+    /// Another clock than the operating system's; it dates arrivals, and so says when they are old.
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Who has a mailbox; each gets its Maildir when it is first asked for. Without a directory, a mailbox exists when its folder
+    /// does: see [`MaildirStore::create_mailbox`].
+    pub fn directory(self, directory: Arc<dyn Directory>) -> Self {
+        Self { directory: Some(directory), ..self }
+    }
+
+    /// This node's host name, for file names and for the `Message-ID` of what was recorded here; `localhost` without it.
+    pub fn host(self, host: impl Into<String>) -> Self {
+        Self { host: host.into(), ..self }
+    }
+
+    /// The domain of the mailboxes' addresses, for the `To` of what was recorded here; `localhost` without it.
+    pub fn domain(self, domain: impl Into<String>) -> Self {
+        Self { domain: domain.into(), ..self }
+    }
+
+    /// How many messages a mailbox may hold, removed ones not counted; without it, any number.
+    pub fn max_messages(self, max_messages: usize) -> Self {
+        Self { max_messages, ..self }
+    }
+
+    /// How many bytes a message may have as a mail; 64 MiB without it, an hour of 8 kHz, 8-bit sound and more.
+    pub fn max_bytes(self, max_bytes: u64) -> Self {
+        Self { max_bytes, ..self }
+    }
+
+    /// How many bytes of the disk are not filled with messages; 64 MiB without it.
+    pub fn reserve(self, bytes: u64) -> Self {
+        Self { reserve: bytes, ..self }
+    }
+
+    /// How long an arrival is remembered after its message came; 90 days without it. The same message that is sent again later
+    /// than this is stored again, if it is no longer in the mailbox.
+    pub fn remember(self, remember: Duration) -> Self {
+        Self { remember, ..self }
+    }
+
+    /// Opens the store, and creates what is missing of its tree.
+    ///
+    /// What processes that died have left half-written is removed. Other processes may have the same tree open.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSpace`] or [`StoreError::Unavailable`], with what the disk said.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has done part of this or all; the same call again does the rest.
+    pub async fn open(self) -> Result<MaildirStore, StoreError> {
+        let ground = Ground {
+            disk: self.disk,
+            clock: self.clock,
+            flush: SharedFlush::default(),
+            staging: self.root.join("staging"),
+            host: self.host,
+            domain: self.domain,
+            limits: Limits { messages: self.max_messages, bytes: self.max_bytes, reserve: self.reserve },
+            remember: TimeDelta::from_std(self.remember).unwrap_or(TimeDelta::MAX),
+            root: self.root,
+        };
+        let tree = Arc::new(Tree { ground, mailboxes: Mutex::new(HashMap::new()), forgotten_up_to: Mutex::new(None) });
+        let prepared = Arc::clone(&tree);
+        blocking(move || prepared.prepare()).await.map_err(failed)?;
+        Ok(MaildirStore { tree, directory: self.directory })
+    }
+}
+
+const MAX_BYTES: u64 = 64 << 20;
+const RESERVE: u64 = 64 << 20;
+const REMEMBER: Duration = Duration::from_secs(90 * 24 * 60 * 60);

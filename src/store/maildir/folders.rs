@@ -1,0 +1,98 @@
+//! One Maildir as it stands on the disk, while other programs rename and remove in it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::name::{FileName, Folder};
+use crate::disk::{self, Disk, SharedFlush};
+
+/// The folders of one Maildir.
+#[derive(Debug)]
+pub(super) struct Folders {
+    new: PathBuf,
+    cur: PathBuf,
+}
+
+/// The files of one base name.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// The one that counts.
+    pub file: FileName,
+    /// Another name in `new`, which a power cut between two flushes can leave there.
+    pub also_new: Option<FileName>,
+}
+
+impl Folders {
+    /// The Maildir at `path`, with its folders created where they are missing, and durable.
+    ///
+    /// Flushes also what was there: the process that created it may have died before it could.
+    pub(super) fn open(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
+        let folders = Self { new: path.join("new"), cur: path.join("cur") };
+        for folder in [&path.join("tmp"), &folders.new, &folders.cur] {
+            disk::create_dirs(disk, folder)?;
+        }
+        disk.sync_dir(path)?;
+        Ok(folders)
+    }
+
+    /// Where the file is.
+    pub(super) fn path(&self, file: &FileName) -> PathBuf {
+        self.folder(file.folder).join(&file.name)
+    }
+
+    /// All files, by base name.
+    pub(super) fn list(&self, disk: &dyn Disk) -> io::Result<BTreeMap<String, Found>> {
+        let mut found = BTreeMap::new();
+        // In this order, a file that moves meanwhile is seen twice rather than never.
+        for folder in [Folder::New, Folder::Cur] {
+            let mut names = disk.list(self.folder(folder))?;
+            names.sort_unstable();
+            for file in names.into_iter().filter_map(|name| FileName::parse(folder, name)) {
+                let base = file.base().to_owned();
+                let also_new = match found.remove(&base) {
+                    Some(Found { file: before, .. }) if before.folder == Folder::New => Some(before),
+                    Some(Found { also_new, .. }) => also_new,
+                    None => None,
+                };
+                found.insert(base, Found { file, also_new });
+            }
+        }
+        Ok(found)
+    }
+
+    /// What `work` makes of the file, under whatever name it is by then; `None` if it is gone.
+    pub(super) fn follow<T>(
+        &self,
+        disk: &dyn Disk,
+        file: &FileName,
+        mut work: impl FnMut(&FileName) -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        let mut file = file.clone();
+        for _ in 0..RENAMES_FOLLOWED {
+            match work(&file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => return done.map(Some),
+            }
+            match self.list(disk)?.remove(file.base()) {
+                Some(found) => file = found.file,
+                None => return Ok(None),
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program renames the message all the time"))
+    }
+
+    /// Makes durable what was added to the folder, or renamed in it, or removed from it.
+    pub(super) fn flush(&self, disk: &dyn Disk, flush: &SharedFlush, folder: Folder) -> io::Result<()> {
+        flush.sync_dir(disk, self.folder(folder))
+    }
+
+    fn folder(&self, folder: Folder) -> &Path {
+        match folder {
+            Folder::New => &self.new,
+            Folder::Cur => &self.cur,
+        }
+    }
+}
+
+const RENAMES_FOLLOWED: u32 = 8;

@@ -1,0 +1,75 @@
+//! [`Ground`]: what all mailboxes of a store stand on. Everything here blocks.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::clock::Clock;
+use crate::disk::{self, Disk, SharedFlush};
+use crate::store::StoreError;
+
+/// The disk, the folders and the rules that the mailboxes of one store share.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
+    pub flush: SharedFlush,
+    pub staging: PathBuf,
+    pub host: String,
+    pub domain: String,
+    pub limits: Limits,
+    pub remember: TimeDelta,
+    pub root: PathBuf,
+}
+
+impl Ground {
+    /// An error if the disk has no room for a mail of `size` bytes.
+    pub(super) fn check_room(&self, size: u64) -> Result<(), StoreError> {
+        let room = self.disk.room(&self.root).map_err(failed)?;
+        if room.bytes < size.saturating_add(self.limits.reserve) || room.files < RESERVED_FILES {
+            return Err(StoreError::NoSpace(NearlyFull { bytes: room.bytes, files: room.files }.into()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.clock.now().instant
+    }
+}
+
+/// How much is taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Messages in one mailbox, removed ones not counted.
+    pub messages: usize,
+    /// Bytes in one message's mail.
+    pub bytes: u64,
+    /// Bytes of the disk that stay free.
+    pub reserve: u64,
+}
+
+/// What an error of the disk means to whoever called the store.
+pub(super) fn failed(error: io::Error) -> StoreError {
+    if disk::is_no_space(&error) { StoreError::NoSpace(error.into()) } else { StoreError::Unavailable(error.into()) }
+}
+
+/// The same for what writes a message: a disk that may not be written to takes no more than a full one.
+pub(super) fn not_taken(error: io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreError::NoSpace(error.into()),
+        _ => failed(error),
+    }
+}
+
+/// The disk has only its reserve left.
+#[derive(Debug, thiserror::Error)]
+#[error("the disk is nearly full: {bytes} bytes and {files} files are left")]
+struct NearlyFull {
+    bytes: u64,
+    files: u64,
+}
+
+/// How many files a disk must be able to create before a message comes: its mail and its arrival, for some at once.
+const RESERVED_FILES: u64 = 16;

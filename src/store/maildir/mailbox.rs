@@ -1,0 +1,256 @@
+//! One mailbox: its Maildir, its arrivals, and what can be done with its messages. Everything here blocks.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::slice;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use super::arrivals::{Arrivals, Key};
+use super::folders::Folders;
+use super::ground::{Ground, failed, not_taken};
+use super::name::{FileName, Folder, OwnName};
+use super::staging::Staged;
+
+use super::view::{Seen, View};
+use crate::disk::{self, Disk, DiskFile};
+use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary};
+use crate::store::{Deposit, Entry, StoreError};
+use crate::wire::{self, Addresses, TransferEncoding};
+
+/// One mailbox on the disk.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    id: MailboxId,
+    folders: Folders,
+    arrivals: Arrivals,
+    lock: PathBuf,
+    view: Mutex<View>,
+}
+
+impl Mailbox {
+    /// The mailbox `id` under `root`, created durably where it is missing.
+    pub(super) fn open(disk: &dyn Disk, root: &Path, id: &MailboxId) -> io::Result<Self> {
+        let (mail, arrivals) = (root.join("mail").join(id.as_str()), root.join("arrivals").join(id.as_str()));
+        let folders = Folders::open(disk, &mail)?;
+        disk::create_dirs(disk, &arrivals)?;
+        for folder in ["mail", "arrivals"] {
+            disk.sync_dir(&root.join(folder))?;
+        }
+        let lock = arrivals.join("lock");
+        match disk.create(&lock) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        Ok(Self { id: id.clone(), folders, arrivals: Arrivals::new(arrivals), lock, view: Mutex::default() })
+    }
+
+    /// See [`MessageStore::deposit`](crate::store::MessageStore::deposit).
+    ///
+    /// The message is written and flushed outside the mailbox, enters it by one rename under the mailbox's lock, and is answered
+    /// for when the folder is flushed. Whatever ends the process between any two of these steps, the mailbox has the message whole
+    /// or not at all; and its name carries its key, so that the next deposit of it finds it.
+    pub(super) fn deposit(&self, ground: &Ground, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
+        let disk = &*ground.disk;
+        let key = Key::of(origin, message);
+        if self.arrivals.is_kept(disk, key).map_err(failed)? {
+            return Ok(Deposit::Duplicate);
+        }
+        let staged = self.stage(ground, message)?;
+        let answer = self.place(ground, key, message.head(), staged)?;
+        self.folders.flush(disk, &ground.flush, Folder::New).map_err(failed)?;
+        if answer == Deposit::Duplicate {
+            // It may have been moved by a program that did not flush.
+            self.folders.flush(disk, &ground.flush, Folder::Cur).map_err(failed)?;
+        }
+        let _lock = self.lock(disk).map_err(failed)?;
+        self.arrivals.keep(disk, key, ground.now()).map_err(failed)?;
+        Ok(answer)
+    }
+
+    /// See [`MessageStore::check`](crate::store::MessageStore::check). Reads the folders only where a mailbox can be full.
+    pub(super) fn check(&self, ground: &Ground, size: u64) -> Result<(), StoreError> {
+        check_size(ground, size)?;
+        if ground.limits.messages < usize::MAX && held(&self.messages(ground)?) >= ground.limits.messages {
+            return Err(StoreError::MailboxFull(self.id.clone()));
+        }
+        ground.check_room(size)
+    }
+
+    /// See [`MessageStore::list`](crate::store::MessageStore::list).
+    pub(super) fn entries(&self, ground: &Ground) -> Result<Vec<Entry>, StoreError> {
+        self.view().entries(&*ground.disk, &self.folders, ground.limits.bytes).map_err(failed)
+    }
+
+    /// See [`MessageStore::summary`](crate::store::MessageStore::summary).
+    pub(super) fn summary(&self, ground: &Ground) -> Result<Summary, StoreError> {
+        let mut summary = Summary::default();
+        for seen in self.messages(ground)? {
+            summary.count(seen.status(), seen.urgency);
+        }
+        Ok(summary)
+    }
+
+    /// See [`MessageStore::retrieve`](crate::store::MessageStore::retrieve).
+    pub(super) fn retrieve(&self, ground: &Ground, id: MessageId) -> Result<Message, StoreError> {
+        let disk = &*ground.disk;
+        let seen = self.find(ground, id)?;
+        let read = self.folders.follow(disk, &seen.found.file, |file| disk::read(disk, &self.folders.path(file)));
+        let mail = Bytes::from(read.map_err(failed)?.ok_or(StoreError::NoSuchMessage(id))?);
+        let message = wire::decode(&mail).map_err(|error| StoreError::Damaged { id, source: error.into() })?;
+        let head = Head { id, urgency: seen.urgency, ..message.head().clone() };
+        Ok(Message::new(head, message.audio().clone()).arrived_as(mail))
+    }
+
+    /// See [`MessageStore::mark`](crate::store::MessageStore::mark).
+    pub(super) fn mark(&self, ground: &Ground, id: MessageId, status: Status) -> Result<(), StoreError> {
+        let disk = &*ground.disk;
+        {
+            let _lock = self.lock(disk).map_err(failed)?;
+            let seen = self.find(ground, id)?;
+            let renamed = self.folders.follow(disk, &seen.found.file, |file| self.rename(disk, file, &file.at(status)));
+            renamed.map_err(failed)?.ok_or(StoreError::NoSuchMessage(id))?;
+            if let Some(left_behind) = seen.found.also_new {
+                self.remove(disk, &left_behind).map_err(failed)?;
+            }
+        }
+        // Also when nothing was renamed: an earlier call may have been cut off before its flush. And in this order, so that the
+        // message is in one of the two at any time.
+        for folder in [Folder::Cur, Folder::New] {
+            self.folders.flush(disk, &ground.flush, folder).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// See [`MessageStore::expunge`](crate::store::MessageStore::expunge).
+    pub(super) fn expunge(&self, ground: &Ground) -> Result<usize, StoreError> {
+        let disk = &*ground.disk;
+        let lock = self.lock(disk).map_err(failed)?;
+        let mut removed = self.messages(ground)?;
+        removed.retain(|seen| seen.status() == Status::Removed);
+        self.remember_for_good(ground, &removed).map_err(failed)?;
+        let mut count = 0;
+        for seen in &removed {
+            if let Some(left_behind) = &seen.found.also_new {
+                self.remove(disk, left_behind).map_err(failed)?;
+            }
+            count += usize::from(self.remove(disk, &seen.found.file).map_err(failed)?);
+        }
+        drop(lock);
+        for folder in [Folder::New, Folder::Cur] {
+            self.folders.flush(disk, &ground.flush, folder).map_err(failed)?;
+        }
+        Ok(count)
+    }
+
+    /// The names of all arrivals, in order.
+    pub(super) fn arrivals(&self, ground: &Ground) -> io::Result<Vec<String>> {
+        self.arrivals.names(&*ground.disk)
+    }
+
+    /// Forgets the arrival `name` if it is old enough.
+    pub(super) fn forget(&self, ground: &Ground, name: &str) -> io::Result<bool> {
+        let _lock = self.lock(&*ground.disk)?;
+        self.arrivals.forget(&*ground.disk, name, ground.now(), ground.remember)
+    }
+
+    /// Writes and flushes the mail of `message`: the one it arrived as, byte for byte, if it did.
+    fn stage(&self, ground: &Ground, message: &Message) -> Result<Staged, StoreError> {
+        let parts = if let Some(mail) = message.mail() {
+            vec![mail.clone()]
+        } else {
+            let addresses = Addresses { node: &ground.host, domain: &ground.domain, recipients: slice::from_ref(&self.id) };
+            let mail = wire::encode(message, &addresses, TransferEncoding::Base64);
+            vec![mail.head, mail.audio, mail.tail]
+        };
+        let size = parts.iter().map(|part| part.len() as u64).sum();
+        check_size(ground, size)?;
+        ground.check_room(size)?;
+        // What an IMAP server calls INTERNALDATE.
+        let recorded = SystemTime::from(message.head().recorded_at.instant.max(DateTime::<Utc>::UNIX_EPOCH));
+        Staged::write(&ground.disk, &ground.staging, &parts, recorded).map_err(not_taken)
+    }
+
+    /// Puts a staged message into the mailbox, unless it is there; not flushed.
+    fn place(&self, ground: &Ground, key: Key, head: &Head, staged: Staged) -> Result<Deposit, StoreError> {
+        let disk = &*ground.disk;
+        let _lock = self.lock(disk).map_err(failed)?;
+        let messages = self.messages(ground)?;
+        let is_there = messages.iter().any(|seen| seen.own.as_ref().is_some_and(|own| own.key == key));
+        if is_there || self.arrivals.is_kept(disk, key).map_err(failed)? {
+            return Ok(Deposit::Duplicate);
+        }
+        if held(&messages) >= ground.limits.messages {
+            return Err(StoreError::MailboxFull(self.id.clone()));
+        }
+        let is_free = |id: &MessageId| messages.iter().all(|seen| seen.id != *id);
+        let id = [head.id, key.as_id()].into_iter().find(is_free).unwrap_or_else(MessageId::random);
+        let name = OwnName { recorded_secs: head.recorded_at.instant.timestamp(), id, key, urgency: head.urgency };
+        let file = FileName { folder: Folder::New, name: name.to_base(&ground.host) };
+        let delivered = self.arrivals.begin(disk, key, ground.now()).and_then(|()| staged.deliver(&self.folders.path(&file)));
+        if let Err(error) = delivered {
+            self.arrivals.withdraw(disk, key);
+            return Err(not_taken(error));
+        }
+        Ok(Deposit::Stored(id))
+    }
+
+    /// Makes durable that these messages arrived, before they go.
+    fn remember_for_good(&self, ground: &Ground, messages: &[Seen]) -> io::Result<()> {
+        let disk = &*ground.disk;
+        let mut any = false;
+        for own in messages.iter().filter_map(|seen| seen.own.as_ref()) {
+            self.arrivals.keep_for_good(disk, own.key, ground.now())?;
+            any = true;
+        }
+        if any { ground.flush.sync_dir(disk, self.arrivals.folder()) } else { Ok(()) }
+    }
+
+    fn find(&self, ground: &Ground, id: MessageId) -> Result<Seen, StoreError> {
+        self.messages(ground)?.into_iter().find(|seen| seen.id == id).ok_or(StoreError::NoSuchMessage(id))
+    }
+
+    fn messages(&self, ground: &Ground) -> Result<Vec<Seen>, StoreError> {
+        self.view().messages(&*ground.disk, &self.folders, ground.limits.bytes).map_err(failed)
+    }
+
+    fn rename(&self, disk: &dyn Disk, from: &FileName, to: &FileName) -> io::Result<()> {
+        if from == to {
+            return disk.open(&self.folders.path(from)).map(drop);
+        }
+        disk.rename(&self.folders.path(from), &self.folders.path(to))
+    }
+
+    /// Removes the file if it still has this name; answers whether it had.
+    fn remove(&self, disk: &dyn Disk, file: &FileName) -> io::Result<bool> {
+        match disk.remove(&self.folders.path(file)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps all other processes from changing the mailbox, until the file is dropped; other programs do as they like.
+    fn lock(&self, disk: &dyn Disk) -> io::Result<Box<dyn DiskFile>> {
+        let file = disk.open(&self.lock)?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many of `messages` count against a mailbox's limit.
+fn held(messages: &[Seen]) -> usize {
+    messages.iter().filter(|seen| seen.status() != Status::Removed).count()
+}
+
+fn check_size(ground: &Ground, size: u64) -> Result<(), StoreError> {
+    let limit = ground.limits.bytes;
+    if size > limit { Err(StoreError::TooBig { size, limit }) } else { Ok(()) }
+}

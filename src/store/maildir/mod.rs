@@ -1,0 +1,192 @@
+//! [`MaildirStore`].
+
+mod arrivals;
+mod builder;
+mod folders;
+mod ground;
+mod mailbox;
+mod name;
+mod staging;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod view;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use self::builder::MaildirStoreBuilder;
+use self::ground::{Ground, failed};
+use self::mailbox::Mailbox;
+use self::tree::{IfMissing, Tree};
+use super::{Deposit, Entry, MessageStore, StoreError};
+use crate::directory::Directory;
+use crate::disk::blocking;
+use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
+
+/// Keeps messages as mails in Maildirs, durably; any IMAP server can open them at the same time.
+///
+/// An operator understands the tree with `ls` and `cat`; a `README.txt` in it explains it. Several processes may use one tree.
+///
+/// # What is where
+///
+/// ```text
+/// mail/2041/{tmp,new,cur}    the mailbox 2041, a Maildir
+/// arrivals/2041/KEY          that a message has arrived, also after its owner removed it
+/// staging/                   what is being written
+/// ```
+///
+/// - **New** is what is in `new/`, and what is in `cur/` without the flag `S`; **old** has the flag `S`; **removed** has `T`.
+/// - A message is answered for after its file was flushed, renamed into `new/`, and `new/` was flushed.
+/// - What other programs put into a mailbox is a message, too, if it is a mail with a sound that
+///   [`wire::decode`](crate::wire::decode) accepts. Any other mail is left alone, and neither listed nor counted.
+/// - Each call reads the folders anew, so that it sees what other programs did; what it reads of a message it remembers.
+///
+/// # What "once" rests on
+///
+/// A message in the mailbox carries its key in its name. When its owner removes it, the arrival answers for it: it is flushed before
+/// [`expunge`](MessageStore::expunge) deletes the message. One window is left: the message is deleted by *another program* within
+/// the seconds that the operating system takes to write an arrival by itself, the power is cut in the same seconds, *and* the
+/// sender never got its answer and sends the message again. Then it comes back.
+///
+/// An arrival is remembered for 90 days after its message came, or [as told](MaildirStoreBuilder::remember), whether or not the
+/// message is still there. [`tidy`](MessageStore::tidy) forgets the old ones, which a [`Node`](crate::node::Node) calls every
+/// minute; whoever uses a store without a node calls it, or [`forget_old_arrivals`](Self::forget_old_arrivals). A message that is
+/// sent again after that, and is no longer in the mailbox, is taken for a new one: no sender should retry for 90 days.
+///
+/// # When the disk is nearly full
+///
+/// The last 64 MiB, or [as told](MaildirStoreBuilder::reserve), are not filled with messages: what has begun elsewhere on the
+/// disk can be finished, and the store's own records fit. A message that would need them is refused with
+/// [`StoreError::NoSpace`], which [`check`](MessageStore::check) foretells at the price of one `statvfs`.
+///
+/// # Examples
+///
+/// ```
+/// use voicemail::store::{MaildirStore, MessageStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let root = folder.path();
+/// let store = MaildirStore::builder(root).host("central.example.com").domain("example.com").open().await?;
+/// let mailbox = "2041".parse()?;
+/// store.create_mailbox(&mailbox).await?;
+/// assert_eq!(store.summary(&mailbox).await?.to_string(), "0/0 (0/0)");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Source
+///
+/// The Maildir and Maildir++ conventions, as IMAP servers follow them.
+#[derive(Debug)]
+pub struct MaildirStore {
+    tree: Arc<Tree>,
+    directory: Option<Arc<dyn Directory>>,
+}
+
+impl MaildirStore {
+    /// A store whose tree is at `root`.
+    pub fn builder(root: impl Into<PathBuf>) -> MaildirStoreBuilder {
+        MaildirStoreBuilder::new(root.into())
+    }
+
+    /// Creates the Maildir of `mailbox`; no error if it is there already. Needed only where no directory says who has a mailbox.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSpace`] and [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has created it or part of it. The same call again settles it.
+    pub async fn create_mailbox(&self, mailbox: &MailboxId) -> Result<(), StoreError> {
+        let mailbox = mailbox.clone();
+        self.blocking(move |tree| tree.mailbox(&mailbox, IfMissing::Create).map(drop)).await
+    }
+
+    /// Looks at up to `at_most` arrivals, beginning where the last call ended, and forgets those that are older than the store
+    /// remembers; answers how many.
+    ///
+    /// [`tidy`](MessageStore::tidy) does it with 1000. The store starts no task of its own for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has forgotten some of them. The next call goes on.
+    pub async fn forget_old_arrivals(&self, at_most: usize) -> Result<usize, StoreError> {
+        self.blocking(move |tree| tree.forget_old_arrivals(at_most)).await
+    }
+
+    /// Does `work` on `mailbox`, if there is one, where it may block.
+    async fn on<T, F>(&self, mailbox: &MailboxId, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Ground, &Mailbox) -> Result<T, StoreError> + Send + 'static,
+    {
+        let if_missing = match &self.directory {
+            None => IfMissing::Refuse,
+            Some(directory) => {
+                let owner = directory.find(mailbox).await.map_err(|error| StoreError::Unavailable(error.into()))?;
+                owner.ok_or_else(|| StoreError::NoSuchMailbox(mailbox.clone()))?;
+                IfMissing::Create
+            }
+        };
+        let mailbox = mailbox.clone();
+        self.blocking(move |tree| tree.mailbox(&mailbox, if_missing).and_then(|mailbox| work(&tree.ground, &mailbox))).await
+    }
+
+    async fn blocking<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tree) -> Result<T, StoreError> + Send + 'static,
+    {
+        let tree = Arc::clone(&self.tree);
+        blocking(move || Ok(work(&tree))).await.map_err(failed)?
+    }
+}
+
+#[async_trait]
+impl MessageStore for MaildirStore {
+    async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
+        let (origin, message) = (origin.clone(), message.clone());
+        self.on(mailbox, move |ground, mailbox| mailbox.deposit(ground, &origin, &message)).await
+    }
+
+    async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
+        self.on(mailbox, move |ground, mailbox| mailbox.check(ground, size)).await
+    }
+
+    async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
+        self.on(mailbox, |ground, mailbox| mailbox.entries(ground)).await
+    }
+
+    async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
+        self.on(mailbox, move |ground, mailbox| mailbox.retrieve(ground, id)).await
+    }
+
+    async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
+        self.on(mailbox, move |ground, mailbox| mailbox.mark(ground, id, status)).await
+    }
+
+    async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
+        self.on(mailbox, |ground, mailbox| mailbox.expunge(ground)).await
+    }
+
+    async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
+        self.on(mailbox, |ground, mailbox| mailbox.summary(ground)).await
+    }
+
+    async fn tidy(&self) -> Result<(), StoreError> {
+        self.forget_old_arrivals(ARRIVALS_A_STEP).await.map(drop)
+    }
+}
+
+/// How many arrivals a step of housekeeping looks at: a store that is tidied every minute sees a million in 17 hours.
+const ARRIVALS_A_STEP: usize = 1000;

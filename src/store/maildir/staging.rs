@@ -1,0 +1,111 @@
+//! Messages that are being written, outside all mailboxes: an IMAP server would clean a `tmp` of what it thinks is old.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use crate::disk::{Disk, DiskFile};
+use crate::message::MessageId;
+
+/// A message that is written and flushed, and in no mailbox yet. Dropped, it is gone.
+///
+/// Its file is locked as long as it is staged, which tells it from what a dead process has left.
+#[derive(Debug)]
+pub(super) struct Staged {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    file: Box<dyn DiskFile>,
+    delivered: bool,
+}
+
+impl Staged {
+    /// Writes `parts` one after the other into a new file in `folder` and flushes it.
+    pub(super) fn write(disk: &Arc<dyn Disk>, folder: &Path, parts: &[Bytes], modified: SystemTime) -> io::Result<Self> {
+        let staged = Self::create(disk, folder)?;
+        let mut offset = 0;
+        for part in parts {
+            staged.file.write_all_at(part, offset)?;
+            offset += part.len() as u64;
+        }
+        staged.file.set_modified(modified)?;
+        staged.file.sync()?;
+        Ok(staged)
+    }
+
+    /// Gives the file the name `to`, where it is seen.
+    pub(super) fn deliver(mut self, to: &Path) -> io::Result<()> {
+        self.disk.rename(&self.path, to)?;
+        self.delivered = true;
+        Ok(())
+    }
+
+    fn create(disk: &Arc<dyn Disk>, folder: &Path) -> io::Result<Self> {
+        loop {
+            let path = folder.join(MessageId::random().to_string());
+            let file = disk.create(&path)?;
+            let staged = Self { disk: Arc::clone(disk), path, file, delivered: false };
+            staged.file.lock()?;
+            // Before the lock was taken, another process that opens the store may have taken the file for a dead one's.
+            match disk.open(&staged.path) {
+                Ok(_) => return Ok(staged),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.delivered {
+            // What cannot be removed now is removed when the store is opened.
+            let _ = self.disk.remove(&self.path);
+        }
+    }
+}
+
+/// Removes what dead processes have left in `folder`: nobody has answered for it. Waits for the living to finish theirs.
+pub(super) fn clean(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    for name in disk.list(folder)?.iter().filter(|name| name.parse::<MessageId>().is_ok()) {
+        let path = folder.join(name);
+        let removed = disk.open(&path).and_then(|file| {
+            file.lock()?;
+            disk.remove(&path)
+        });
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::conformance::disk::PowerCutDisk;
+
+    #[test]
+    fn cleaning_removes_what_the_dead_left_and_waits_for_the_living() {
+        let power = PowerCutDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(power.clone());
+        disk.create(&Path::new("/").join(MessageId::random().to_string())).unwrap();
+        disk.create_dir(Path::new("/not ours")).unwrap();
+        let parts = [Bytes::from_static(b"live")];
+        let staged = Staged::write(&disk, Path::new("/"), &parts, SystemTime::UNIX_EPOCH).unwrap();
+        let cleaned = Arc::clone(&disk);
+        let sweep = thread::spawn(move || clean(&*cleaned, Path::new("/")));
+        while power.waiting() == 0 {
+            assert!(!sweep.is_finished(), "a message that is being written was taken for a dead process's");
+            thread::yield_now();
+        }
+        staged.deliver(Path::new("/delivered")).unwrap();
+        sweep.join().unwrap().unwrap();
+        assert_eq!(disk.list(Path::new("/")).unwrap(), ["delivered", "not ours"]);
+    }
+}

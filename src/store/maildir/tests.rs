@@ -1,0 +1,538 @@
+//! The store as a whole: its contract, beside other programs, and through every crash.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::join_all;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::conformance;
+use crate::conformance::disk::{Fault, FaultyDisk, Operation, PowerCutDisk, Unsynced};
+use crate::directory::{Owner, StaticDirectory};
+use crate::disk::{Disk, DiskFile, OsDisk, Room};
+use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt, Urgency};
+
+fn mailbox(number: &str) -> MailboxId {
+    number.parse().unwrap()
+}
+
+fn recorded() -> DateTime<Utc> {
+    "2025-03-30T00:59:40Z".parse().unwrap()
+}
+
+fn message(sound: &[u8]) -> Message {
+    let quality = ClockQuality::unknown(ClockSource::Manual);
+    let recorded_at = RecordedAt { instant: recorded(), zone: chrono_tz::Europe::London, quality };
+    Message::builder(Audio::new(AudioType::Wav, sound.to_vec()), recorded_at).build()
+}
+
+fn urgent(sound: &[u8]) -> Message {
+    let message = message(sound);
+    Message::new(crate::message::Head { urgency: Urgency::Urgent, ..message.head().clone() }, message.audio().clone())
+}
+
+async fn open(root: impl Into<PathBuf>) -> MaildirStore {
+    let store = MaildirStore::builder(root).open().await.unwrap();
+    for number in ["2041", "2042"] {
+        store.create_mailbox(&mailbox(number)).await.unwrap();
+    }
+    store
+}
+
+/// Opens the store on `disk`, and deposits.
+async fn open_and_deposit(disk: &Arc<dyn Disk>, message: &Message) -> Result<Deposit, StoreError> {
+    let store = MaildirStore::builder("/store").disk(Arc::clone(disk)).open().await?;
+    store.create_mailbox(&mailbox("2041")).await?;
+    deposit(&store, message).await
+}
+
+async fn deposit(store: &MaildirStore, message: &Message) -> Result<Deposit, StoreError> {
+    store.deposit(&mailbox("2041"), &Origin::Here, message).await
+}
+
+async fn list(store: &MaildirStore) -> Vec<(MessageId, Status)> {
+    let entries = store.list(&mailbox("2041")).await.unwrap();
+    entries.iter().map(|entry| (entry.head.id, entry.status)).collect()
+}
+
+async fn summary(store: &MaildirStore) -> String {
+    store.summary(&mailbox("2041")).await.unwrap().to_string()
+}
+
+async fn sound(store: &MaildirStore, id: MessageId) -> bytes::Bytes {
+    store.retrieve(&mailbox("2041"), id).await.unwrap().audio().bytes().clone()
+}
+
+/// The names in a folder of the store, without the lock.
+fn names(folder: PathBuf) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name != "lock").collect()
+}
+
+#[tokio::test]
+async fn keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    conformance::store::run_all(|| open(folder.path().join(MessageId::random().to_string()))).await;
+}
+
+#[tokio::test]
+async fn a_full_mailbox_and_a_disk_with_nothing_but_its_reserve_are_foretold() {
+    let folder = tempfile::tempdir().unwrap();
+    let limited = MaildirStore::builder(folder.path()).max_messages(3).open().await.unwrap();
+    limited.create_mailbox(&mailbox("2041")).await.unwrap();
+    conformance::store::foretold(&limited).await;
+    assert!(matches!(limited.check(&mailbox("2041"), 0).await, Err(StoreError::MailboxFull(full)) if full == mailbox("2041")));
+    assert!(matches!(limited.check(&mailbox("2042"), 0).await, Err(StoreError::NoSuchMailbox(_))));
+
+    let (disk, arrived) = (PowerCutDisk::new(), message(b"arrived before"));
+    let store = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).reserve(1000).max_bytes(9000).open().await.unwrap();
+    store.create_mailbox(&mailbox("2041")).await.unwrap();
+    deposit(&store, &arrived).await.unwrap();
+    let check = async |size| store.check(&mailbox("2041"), size).await;
+    assert!(matches!(check(9001).await, Err(StoreError::TooBig { size: 9001, limit: 9000 })));
+    for room in [Room { bytes: 1099, files: 1000 }, Room { bytes: u64::MAX, files: 3 }] {
+        disk.set_room(room);
+        assert!(matches!(check(100).await, Err(StoreError::NoSpace(_))), "{room:?}");
+        assert!(matches!(deposit(&store, &message(b"too late")).await, Err(StoreError::NoSpace(_))), "{room:?}");
+        assert_eq!(deposit(&store, &arrived).await.unwrap(), Deposit::Duplicate, "{room:?}");
+    }
+    disk.set_room(Room { bytes: 1100, files: 1000 });
+    check(100).await.unwrap();
+    let folders_read = FaultyDisk::new(Arc::new(disk));
+    let store = MaildirStore::builder("/store").disk(Arc::new(folders_read.clone())).reserve(0).open().await.unwrap();
+    // One look says whether the mailbox is there; without a limit of messages nobody counts them.
+    folders_read.fail(Fault::after(1, ErrorKind::Other).lasting().only(|operation| operation == Operation::List));
+    store.check(&mailbox("2041"), 100).await.unwrap();
+}
+
+#[tokio::test]
+async fn keeps_the_contract_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let restart = |store| async {
+        drop(store);
+        open(folder.path()).await
+    };
+    conformance::store::kept_over_a_restart(open(folder.path()).await, restart).await;
+}
+
+#[tokio::test]
+async fn an_answered_message_survives_a_power_cut_at_any_moment_and_an_unanswered_one_comes_once() {
+    let message = message(&[7; 10_000]);
+    for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
+        for operations in 0.. {
+            let power = PowerCutDisk::new();
+            let disk: Arc<dyn Disk> = Arc::new(power.clone());
+            power.power_off_after(operations);
+            let answer = open_and_deposit(&disk, &message).await;
+            let was_cut = power.power_cut(unsynced);
+
+            let at = format!("power cut after {operations} operations, {unsynced:?}, answer {answer:?}");
+            let store = MaildirStore::builder("/store").disk(Arc::clone(&disk)).open().await.unwrap();
+            if answer.is_ok() {
+                assert_eq!(list(&store).await, [(message.id(), Status::New)], "{at}");
+                assert_eq!(sound(&store, message.id()).await, *message.audio().bytes(), "{at}");
+            }
+            store.create_mailbox(&mailbox("2041")).await.unwrap();
+            let (before, again) = (list(&store).await.len(), deposit(&store, &message).await.unwrap());
+            assert_eq!(again == Deposit::Duplicate, before == 1, "{at}");
+            assert_eq!(list(&store).await, [(message.id(), Status::New)], "{at}");
+            assert_eq!(sound(&store, message.id()).await, *message.audio().bytes(), "{at}");
+            assert!(disk.list(Path::new("/store/staging")).unwrap().is_empty(), "{at}");
+
+            power.power_cut(unsynced);
+            let store = MaildirStore::builder("/store").disk(disk).open().await.unwrap();
+            assert_eq!(
+                sound(&store, message.id()).await,
+                *message.audio().bytes(),
+                "{at}, and once more after the second answer"
+            );
+            if !was_cut {
+                assert!(answer.is_ok() && operations > 20, "{at}");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_dies_at_any_moment_leaves_the_message_whole_or_not_at_all() {
+    let message = message(&[7; 10_000]);
+    for operations in 0.. {
+        let power = PowerCutDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(power.clone());
+        let dying = FaultyDisk::new(Arc::clone(&disk));
+        dying.fail(Fault::after(operations, ErrorKind::Other).lasting());
+        let answer = open_and_deposit(&(Arc::new(dying.clone()) as Arc<dyn Disk>), &message).await;
+        let died = dying.mend() > 0;
+
+        let at = format!("died after {operations} operations, answer {answer:?}");
+        let store = MaildirStore::builder("/store").disk(Arc::clone(&disk)).open().await.unwrap();
+        store.create_mailbox(&mailbox("2041")).await.unwrap();
+        let before = list(&store).await;
+        for (id, _) in &before {
+            assert_eq!(sound(&store, *id).await, *message.audio().bytes(), "{at}");
+        }
+        assert!(before.len() == 1 || answer.is_err(), "{at}");
+        // What nobody flushed, an IMAP server may show to its owner, and not flush either.
+        for name in disk.list(Path::new("/store/mail/2041/new")).unwrap() {
+            let (new, cur) = (format!("/store/mail/2041/new/{name}"), format!("/store/mail/2041/cur/{name}:2,S"));
+            disk.rename(Path::new(&new), Path::new(&cur)).unwrap();
+        }
+        assert_eq!(deposit(&store, &message).await.unwrap() == Deposit::Duplicate, before.len() == 1, "{at}");
+        assert_eq!(list(&store).await.len(), 1, "{at}");
+        if before.is_empty() {
+            store.mark(&mailbox("2041"), message.id(), Status::Old).await.unwrap();
+        }
+        assert!(disk.list(Path::new("/store/staging")).unwrap().is_empty(), "{at}");
+
+        // The second process answered, so it must have flushed also what the first one could not.
+        power.power_cut(Unsynced::Forgotten);
+        let store = MaildirStore::builder("/store").disk(disk).open().await.unwrap();
+        let [(id, status)] = list(&store).await[..] else { panic!("{at}, and the power was cut after the second answer") };
+        assert_eq!(sound(&store, id).await, *message.audio().bytes(), "{at}");
+        assert!(status == Status::Old || !before.is_empty(), "{at}: a mark that was answered is lost");
+        if !died {
+            assert!(answer.is_ok(), "{at}");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_at_every_write_and_leaves_nothing_behind() {
+    let message = message(&[7; 10_000]);
+    for once in [false, true] {
+        for operations in 0.. {
+            let power: Arc<dyn Disk> = Arc::new(PowerCutDisk::new());
+            let full = FaultyDisk::new(Arc::clone(&power));
+            let store = MaildirStore::builder("/store").disk(Arc::new(full.clone())).open().await.unwrap();
+            store.create_mailbox(&mailbox("2041")).await.unwrap();
+            let fault = Fault::after(operations, ErrorKind::StorageFull).only(Operation::needs_room);
+            full.fail(if once { fault } else { fault.lasting() });
+            let answer = deposit(&store, &message).await;
+            let at = format!("full after {operations} operations, answer {answer:?}");
+            if full.mend() == 0 {
+                assert!(answer.is_ok() && operations > 5, "{at}");
+                break;
+            }
+            assert!(matches!(answer, Err(StoreError::NoSpace(_))), "{at}");
+            assert!(power.list(Path::new("/store/staging")).unwrap().is_empty(), "{at}");
+            let delivered = !list(&store).await.is_empty();
+            let arrivals = power.list(Path::new("/store/arrivals/2041")).unwrap();
+            // Only the last note, that the message is kept, can fail with the message in the mailbox.
+            assert_eq!(arrivals.len(), 1 + usize::from(delivered), "{at}");
+            assert_eq!(deposit(&store, &message).await.unwrap() == Deposit::Duplicate, delivered, "{at}");
+            assert_eq!(list(&store).await.len(), 1, "{at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mark_that_was_answered_survives_a_power_cut_and_no_mark_loses_a_message() {
+    let message = message(b"marked");
+    for (from, to) in [(Status::New, Status::Old), (Status::New, Status::Removed), (Status::Old, Status::New)] {
+        for operations in 0.. {
+            let power = PowerCutDisk::new();
+            let disk: Arc<dyn Disk> = Arc::new(power.clone());
+            open_and_deposit(&disk, &message).await.unwrap();
+            let store = MaildirStore::builder("/store").disk(Arc::clone(&disk)).open().await.unwrap();
+            store.mark(&mailbox("2041"), message.id(), from).await.unwrap();
+            power.power_off_after(operations);
+            let answer = store.mark(&mailbox("2041"), message.id(), to).await;
+            let was_cut = power.power_cut(Unsynced::Forgotten);
+
+            let at = format!("{from:?} to {to:?}, power cut after {operations} operations, answer {answer:?}");
+            let store = MaildirStore::builder("/store").disk(disk).open().await.unwrap();
+            let [(id, status)] = list(&store).await[..] else { panic!("{at}: {:?}", list(&store).await) };
+            assert!(status == to || answer.is_err() && status == from, "{at}: {status:?}");
+            assert_eq!(sound(&store, id).await, "marked", "{at}");
+            for status in [Status::Old, Status::Removed] {
+                store.mark(&mailbox("2041"), id, status).await.unwrap();
+                assert_eq!(list(&store).await, [(id, status)], "{at}");
+            }
+            assert_eq!(store.expunge(&mailbox("2041")).await.unwrap(), 1, "{at}");
+            assert_eq!(list(&store).await, [], "{at}");
+            if !was_cut {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_expunged_does_not_come_back_after_a_power_cut() {
+    let message = message(b"removed");
+    for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
+        for operations in 0.. {
+            let power = PowerCutDisk::new();
+            let disk: Arc<dyn Disk> = Arc::new(power.clone());
+            open_and_deposit(&disk, &message).await.unwrap();
+            let store = MaildirStore::builder("/store").disk(Arc::clone(&disk)).open().await.unwrap();
+            store.mark(&mailbox("2041"), message.id(), Status::Removed).await.unwrap();
+            power.power_off_after(operations);
+            let answer = store.expunge(&mailbox("2041")).await;
+            let was_cut = power.power_cut(unsynced);
+
+            let at = format!("power cut after {operations} operations, {unsynced:?}, answer {answer:?}");
+            let store = MaildirStore::builder("/store").disk(disk).open().await.unwrap();
+            assert!(answer.is_err() || list(&store).await.is_empty(), "{at}");
+            assert_eq!(deposit(&store, &message).await.unwrap(), Deposit::Duplicate, "{at}");
+            assert!(list(&store).await.iter().all(|(_, status)| *status == Status::Removed), "{at}");
+            if !was_cut {
+                assert_eq!(answer.unwrap(), 1, "{at}");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_that_deposit_the_same_messages_keep_each_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (open(folder.path()).await, open(folder.path()).await);
+    let mut messages: Vec<_> = (0..50).map(|n| message(&[n; 2000])).collect();
+    // Two that differ in nothing but their sound.
+    messages.push(Message::new(messages[0].head().clone(), Audio::new(AudioType::Wav, &b"same id"[..])));
+    let both = [&one, &two].into_iter().flat_map(|store| messages.iter().map(move |message| deposit(store, message)));
+    let answers = join_all(both).await;
+    let stored = answers.iter().filter(|answer| matches!(answer, Ok(Deposit::Stored(_)))).count();
+    let duplicates = answers.iter().filter(|answer| matches!(answer, Ok(Deposit::Duplicate))).count();
+    assert_eq!((stored, duplicates), (51, 51));
+    let mut ids: Vec<_> = list(&one).await.into_iter().map(|(id, _)| id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 51);
+    assert_eq!(list(&one).await, list(&two).await);
+}
+
+#[tokio::test]
+async fn what_another_program_does_is_seen_at_the_next_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let message = urgent(b"seen by mail");
+    deposit(&store, &message).await.unwrap();
+    assert_eq!(summary(&store).await, "1/0 (1/0)");
+
+    let (new, cur) = (folder.path().join("mail/2041/new"), folder.path().join("mail/2041/cur"));
+    let base = names(new.clone()).remove(0);
+    let flagged = |flags: &str| cur.join(format!("{base}:2,{flags}"));
+    fs::rename(new.join(&base), flagged("")).unwrap();
+    assert_eq!(list(&store).await, [(message.id(), Status::New)]);
+    fs::rename(flagged(""), flagged("FSa")).unwrap();
+    assert_eq!(list(&store).await, [(message.id(), Status::Old)]);
+    assert_eq!(summary(&store).await, "0/1 (0/1)");
+    store.mark(&mailbox("2041"), message.id(), Status::Removed).await.unwrap();
+    assert_eq!(names(cur.clone()), [format!("{base}:2,FSTa")]);
+    assert_eq!(summary(&store).await, "0/0 (0/0)");
+    fs::remove_file(flagged("FSTa")).unwrap();
+    assert_eq!(list(&store).await, []);
+    assert!(matches!(store.retrieve(&mailbox("2041"), message.id()).await, Err(StoreError::NoSuchMessage(_))));
+    assert_eq!(deposit(&store, &message).await.unwrap(), Deposit::Duplicate);
+}
+
+#[tokio::test]
+async fn a_voice_mail_that_another_program_delivers_is_a_message_and_any_other_mail_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let message = message(b"copied");
+    deposit(&store, &message).await.unwrap();
+    let new = folder.path().join("mail/2041/new");
+    let base = names(new.clone()).remove(0);
+    fs::copy(new.join(base), new.join("1795360430.M83834P6722.host,W=44595")).unwrap();
+    fs::write(new.join("1795360431.M1P1.host"), "Subject: lunch?\r\nDate: Sun, 30 Mar 2025 01:59:40 +0100\r\n\r\nAt one?\r\n")
+        .unwrap();
+    fs::write(new.join(".hidden"), "").unwrap();
+
+    assert_eq!(summary(&store).await, "2/0 (0/0)");
+    let listed = list(&store).await;
+    assert_eq!(listed.len(), 2);
+    let (copy, _) = *listed.iter().find(|(id, _)| *id != message.id()).expect("the copy goes by another id than the first");
+    assert_eq!(sound(&store, copy).await, "copied");
+    store.mark(&mailbox("2041"), copy, Status::Removed).await.unwrap();
+    assert_eq!(store.expunge(&mailbox("2041")).await.unwrap(), 1);
+    assert_eq!(list(&store).await, [(message.id(), Status::New)]);
+    assert_eq!(names(new).len(), 3);
+}
+
+#[tokio::test]
+async fn a_message_is_a_mail_dated_at_its_recording_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let store = MaildirStore::builder(folder.path().join("store")).host("a/b:c").domain("example.com").open().await.unwrap();
+    store.create_mailbox(&mailbox("2041")).await.unwrap();
+    let (own, arrived) = (message(b"recorded here"), message(b"by mail"));
+    deposit(&store, &own).await.unwrap();
+    let mail = crate::wire::encode(
+        &arrived,
+        &crate::wire::Addresses { node: "far.example", domain: "example.com", recipients: &[mailbox("2041")] },
+        crate::wire::TransferEncoding::Base64,
+    );
+    let mail = bytes::Bytes::from([b"Received: from far.example\r\n".to_vec(), mail.to_bytes().to_vec()].concat());
+    deposit(&store, &arrived.arrived_as(mail.clone())).await.unwrap();
+
+    let new = folder.path().join("store/mail/2041/new");
+    assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o777, 0o700);
+    let mut mails = Vec::new();
+    for name in names(new.clone()) {
+        let metadata = fs::metadata(new.join(&name)).unwrap();
+        assert_eq!(metadata.modified().unwrap(), SystemTime::from(recorded()));
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        assert!(name.starts_with("1743296380.") && name.ends_with(".a\\057b\\072c"), "{name}");
+        mails.push(fs::read(new.join(name)).unwrap());
+    }
+    assert!(mails.contains(&mail.to_vec()), "what arrived as a mail is kept as it arrived");
+    assert!(mails.iter().any(|mail| String::from_utf8_lossy(mail).contains("2041@example.com")));
+    assert!(fs::read_to_string(folder.path().join("store/README.txt")).unwrap().contains("Maildir"));
+}
+
+#[tokio::test]
+async fn a_damaged_message_is_listed_and_said_to_be_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let message = urgent(b"to be damaged");
+    deposit(&store, &message).await.unwrap();
+    let new = folder.path().join("mail/2041/new");
+    let name = names(new.clone()).remove(0);
+    fs::write(new.join(name), "").unwrap();
+    let entries = store.list(&mailbox("2041")).await.unwrap();
+    assert_eq!((entries[0].head.id, entries[0].head.recorded_at.instant), (message.id(), recorded()));
+    assert_eq!(summary(&store).await, "1/0 (1/0)");
+    let damaged = store.retrieve(&mailbox("2041"), message.id()).await;
+    assert!(matches!(damaged, Err(StoreError::Damaged { id, .. }) if id == message.id()));
+}
+
+#[tokio::test]
+async fn limits_refuse_what_is_too_big_or_too_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = MaildirStore::builder(folder.path()).max_messages(1).max_bytes(5000).open().await.unwrap();
+    store.create_mailbox(&mailbox("2041")).await.unwrap();
+    assert!(matches!(deposit(&store, &message(&[0; 5000])).await, Err(StoreError::TooBig { size: 5001.., limit: 5000 })));
+    let (first, second) = (message(b"first"), message(b"second"));
+    deposit(&store, &first).await.unwrap();
+    assert!(matches!(deposit(&store, &second).await, Err(StoreError::MailboxFull(full)) if full == mailbox("2041")));
+    assert_eq!(deposit(&store, &first).await.unwrap(), Deposit::Duplicate);
+    assert_eq!((names(folder.path().join("arrivals/2041")).len(), names(folder.path().join("staging")).len()), (1, 0));
+    store.mark(&mailbox("2041"), first.id(), Status::Removed).await.unwrap();
+    assert_eq!(deposit(&store, &second).await.unwrap(), Deposit::Stored(second.id()));
+}
+
+#[tokio::test]
+async fn a_directory_says_who_has_a_mailbox_and_each_gets_a_maildir() {
+    let folder = tempfile::tempdir().unwrap();
+    let owner = Owner::new("london".parse().unwrap(), chrono_tz::Europe::London);
+    let directory: StaticDirectory = [(mailbox("2041"), owner)].into_iter().collect();
+    let store = MaildirStore::builder(folder.path()).directory(Arc::new(directory)).open().await.unwrap();
+    assert_eq!(summary(&store).await, "0/0 (0/0)");
+    assert!(folder.path().join("mail/2041/tmp").is_dir());
+    fs::remove_dir_all(folder.path().join("mail/2041")).unwrap();
+    let message = message(b"to a mailbox that an operator took away");
+    assert_eq!(deposit(&store, &message).await.unwrap(), Deposit::Stored(message.id()));
+    fs::create_dir_all(folder.path().join("mail/2042/new")).unwrap();
+    assert!(matches!(store.summary(&mailbox("2042")).await, Err(StoreError::NoSuchMailbox(_))));
+}
+
+#[tokio::test]
+async fn old_arrivals_are_forgotten_in_bounded_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(recorded()));
+    let builder = MaildirStore::builder(folder.path()).remember(Duration::from_secs(86_400));
+    let store = builder.clock(Arc::clone(&clock) as Arc<dyn crate::clock::Clock>).open().await.unwrap();
+    let (mailboxes, messages) = ([mailbox("2041"), mailbox("2042")], [message(b"a"), message(b"b")]);
+    for mailbox in &mailboxes {
+        store.create_mailbox(mailbox).await.unwrap();
+        for message in &messages {
+            store.deposit(mailbox, &Origin::Here, message).await.unwrap();
+            store.mark(mailbox, message.id(), Status::Removed).await.unwrap();
+        }
+        store.expunge(mailbox).await.unwrap();
+    }
+    let torn = folder.path().join("arrivals/2042").join("f".repeat(32));
+    fs::write(&torn, "kep").unwrap();
+
+    clock.advance(TimeDelta::days(1));
+    assert_eq!(store.forget_old_arrivals(100).await.unwrap(), 0, "a day old is not older than a day");
+    clock.advance(TimeDelta::seconds(1));
+    let mut steps = Vec::new();
+    for _ in 0..3 {
+        steps.push(store.forget_old_arrivals(2).await.unwrap());
+    }
+    assert_eq!(steps, [2, 2, 0]);
+    assert!(torn.exists(), "an arrival of unknown age is as old as its discovery");
+    clock.advance(TimeDelta::days(2));
+    assert_eq!(store.forget_old_arrivals(100).await.unwrap(), 1);
+    assert_eq!(deposit(&store, &messages[0]).await.unwrap(), Deposit::Stored(messages[0].id()));
+}
+
+/// The operating system's disk, on which another program moves each message from `new` to `cur` just before it is opened there.
+#[derive(Debug)]
+struct Meddling;
+
+impl Disk for Meddling {
+    fn open(&self, path: &Path) -> std::io::Result<Box<dyn DiskFile>> {
+        if path.parent().is_some_and(|folder| folder.ends_with("new")) {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            fs::rename(path, path.parent().unwrap().with_file_name("cur").join(format!("{name}:2,S")))?;
+        }
+        OsDisk.open(path)
+    }
+    fn create(&self, path: &Path) -> std::io::Result<Box<dyn DiskFile>> {
+        OsDisk.create(path)
+    }
+    fn link(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        OsDisk.link(from, to)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        OsDisk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> std::io::Result<()> {
+        OsDisk.remove(path)
+    }
+    fn create_dir(&self, path: &Path) -> std::io::Result<()> {
+        OsDisk.create_dir(path)
+    }
+    fn sync_dir(&self, path: &Path) -> std::io::Result<()> {
+        OsDisk.sync_dir(path)
+    }
+    fn list(&self, path: &Path) -> std::io::Result<Vec<String>> {
+        OsDisk.list(path)
+    }
+    fn room(&self, path: &Path) -> std::io::Result<Room> {
+        OsDisk.room(path)
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_renamed_between_the_look_and_the_reading_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = MaildirStore::builder(folder.path()).disk(Arc::new(Meddling)).open().await.unwrap();
+    store.create_mailbox(&mailbox("2041")).await.unwrap();
+    let (listed, retrieved) = (message(b"listed"), message(b"retrieved"));
+    deposit(&store, &listed).await.unwrap();
+    assert_eq!(list(&store).await.len(), 1);
+    deposit(&store, &retrieved).await.unwrap();
+    assert_eq!(sound(&store, retrieved.id()).await, "retrieved");
+    assert_eq!(summary(&store).await, "0/2 (0/0)");
+}
+
+#[tokio::test]
+async fn no_file_is_read_twice_for_lists_and_none_for_summaries() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new(Arc::new(OsDisk));
+    let store = MaildirStore::builder(folder.path()).disk(Arc::new(disk.clone())).open().await.unwrap();
+    store.create_mailbox(&mailbox("2041")).await.unwrap();
+    deposit(&store, &urgent(b"read once")).await.unwrap();
+    let no_opening = Fault::after(0, ErrorKind::Other).lasting().only(|operation| operation == Operation::Open);
+    disk.fail(no_opening);
+    assert_eq!(summary(&store).await, "1/0 (1/0)");
+    assert!(store.list(&mailbox("2041")).await.is_err());
+    disk.mend();
+    let first = list(&store).await;
+    disk.fail(no_opening);
+    assert_eq!(list(&store).await, first);
+}

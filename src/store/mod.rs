@@ -1,0 +1,196 @@
+//! Where messages are kept for their owners: the trait [`MessageStore`], and the stores beside it.
+
+mod error;
+#[cfg(feature = "fs")]
+mod maildir;
+#[cfg(feature = "memory")]
+mod memory;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use self::error::StoreError;
+#[cfg(feature = "fs")]
+pub use self::maildir::{MaildirStore, MaildirStoreBuilder};
+#[cfg(feature = "memory")]
+pub use self::memory::MemoryStore;
+use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary};
+
+/// Keeps messages for their owners until they are removed.
+///
+/// # Contract
+///
+/// - **Whole.** A reader sees a message complete or not at all, and the audio is byte for byte what was deposited.
+/// - **Once.** A second `deposit` of the same message answers [`Deposit::Duplicate`] and changes nothing, also after its owner
+///   removed it. The same message means same mailbox, same [`Origin`], same [`MessageId`] *and* same audio digest.
+/// - **Apart.** A message whose id another message in the mailbox has already is kept under an id of its own.
+/// - **Kept.** After `Ok`, the message survives a restart of the process, and of the machine if the store is durable at all.
+/// - **Counted.** `summary` counts exactly what `list` shows as new and as old.
+/// - **Restored.** What `mark` has set to removed can be marked new or old again, until the store expunges it.
+/// - **Foretold.** What `check` refuses, `deposit` would refuse at that moment, if the message has not arrived before.
+///
+/// [`conformance::store`](crate::conformance::store) tests each sentence.
+#[async_trait]
+pub trait MessageStore: Debug + Send + Sync + 'static {
+    /// Puts `message` into `mailbox`, as new.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchMailbox`] and [`StoreError::TooBig`] are final; [`StoreError::MailboxFull`],
+    /// [`StoreError::NoSpace`] and [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has stored the whole message or nothing. The same call again settles it.
+    async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError>;
+
+    /// Whether a message whose mail has `size` bytes would be taken into `mailbox` now; 0 for a size that is not known.
+    ///
+    /// It is asked before a caller speaks, and before a peer sends what it has: a refusal spares both the trouble. It must be
+    /// cheap. Without it, nothing is foretold.
+    ///
+    /// # Errors
+    ///
+    /// What [`deposit`](Self::deposit) would answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
+        let _ = (mailbox, size);
+        Ok(())
+    }
+
+    /// The messages of `mailbox` in the order of their recording, oldest first, removed ones included. Reads no audio.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchMailbox`] is final; [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError>;
+
+    /// The message `id` of `mailbox`, with its sound; it stays as new or old as it was.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchMailbox`], [`StoreError::NoSuchMessage`] and [`StoreError::Damaged`] are final;
+    /// [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError>;
+
+    /// Sets where the message `id` of `mailbox` stands; the same again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchMailbox`] and [`StoreError::NoSuchMessage`] are final; [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has set it or not. The same call again settles it.
+    async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError>;
+
+    /// Deletes for good the messages of `mailbox` that are removed; answers how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchMailbox`] is final; [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has deleted some or all of them. The same call again deletes the rest.
+    async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError>;
+
+    /// How many messages wait in `mailbox`. Reads no audio.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchMailbox`] is final; [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError>;
+
+    /// Does a bounded step of the store's housekeeping, if it has any. A node calls it every minute.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] may pass. Nothing is lost by it.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has done some of the step. The next call goes on.
+    async fn tidy(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// What became of a deposited message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deposit {
+    /// It is in the mailbox now, under this id: its own, unless another message there had that already.
+    Stored(MessageId),
+    /// It had arrived before; nothing changed.
+    Duplicate,
+}
+
+/// A message as a list shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// All but the sound. `head.id` is the id to retrieve it by.
+    pub head: Head,
+    /// Where it stands.
+    pub status: Status,
+}
+
+/// Passes every call on, so that a shared or boxed store is a store.
+macro_rules! delegate {
+    ($wrapper:ident) => {
+        #[async_trait]
+        #[deny(clippy::missing_trait_methods)]
+        impl<S: MessageStore + ?Sized> MessageStore for $wrapper<S> {
+            async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
+                (**self).deposit(mailbox, origin, message).await
+            }
+
+            async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
+                (**self).check(mailbox, size).await
+            }
+
+            async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
+                (**self).list(mailbox).await
+            }
+
+            async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
+                (**self).retrieve(mailbox, id).await
+            }
+
+            async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
+                (**self).mark(mailbox, id, status).await
+            }
+
+            async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
+                (**self).expunge(mailbox).await
+            }
+
+            async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
+                (**self).summary(mailbox).await
+            }
+
+            async fn tidy(&self) -> Result<(), StoreError> {
+                (**self).tidy().await
+            }
+        }
+    };
+}
+
+delegate!(Arc);
+delegate!(Box);
