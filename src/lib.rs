@@ -9,6 +9,7 @@ pub mod disk;
 #[cfg(any(feature = "fs", feature = "smtp"))]
 pub mod event;
 pub mod message;
+pub mod mwi;
 pub mod store;
 #[cfg(feature = "wire")]
 pub mod wire;
