@@ -8,6 +8,7 @@ pub mod directory;
 pub mod disk;
 #[cfg(any(feature = "fs", feature = "smtp"))]
 pub mod event;
+pub mod forward;
 pub mod message;
 pub mod mwi;
 pub mod store;

@@ -1,0 +1,270 @@
+//! [`Failover`].
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use super::{ForwardError, Forwarder, Outcome, Receipt};
+use crate::message::{MailboxId, Message};
+
+/// Several forwarders to the same mailboxes, tried in order.
+///
+/// The next one is tried when one cannot be reached, and for the recipients that one has deferred. What one has accepted or refused
+/// is settled. One that could not be reached comes last for some seconds, so that not every message waits for it.
+///
+/// ```
+/// # #[cfg(feature = "memory")] {
+/// use voicemail::forward::{Failover, MemoryForwarder};
+///
+/// let forwarder = Failover::new(MemoryForwarder::new()).or(MemoryForwarder::new());
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Failover<F> {
+    forwarders: Vec<F>,
+    avoid_for: Duration,
+    avoided: Mutex<Avoided>,
+}
+
+impl<F: Forwarder> Failover<F> {
+    /// Begins with the forwarder that is preferred.
+    pub fn new(first: F) -> Self {
+        Self { forwarders: vec![first], avoid_for: Duration::from_secs(10), avoided: Mutex::default() }
+    }
+
+    /// Adds the one to try after those given so far.
+    #[must_use]
+    pub fn or(mut self, next: F) -> Self {
+        self.forwarders.push(next);
+        self
+    }
+
+    /// How long a forwarder that could not be reached comes last; without it, 10 seconds.
+    #[must_use]
+    pub fn avoid_for(mut self, avoid_for: Duration) -> Self {
+        self.avoid_for = avoid_for;
+        self
+    }
+
+    fn avoided(&self) -> MutexGuard<'_, Avoided> {
+        self.avoided.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl<F: Forwarder> Forwarder for Failover<F> {
+    /// # Errors
+    ///
+    /// When no forwarder could be reached, the error of the one tried first. A final error is answered at once.
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        let order = self.avoided().order(self.forwarders.len(), Instant::now());
+        let mut progress = Progress::default();
+        for index in order {
+            let open = progress.open(recipients);
+            let answer = self.forwarders[index].forward(message, &open).await;
+            match &answer {
+                Err(error) if error.is_transient() => self.avoided().handle_failure(index, Instant::now() + self.avoid_for),
+                Ok(_) | Err(_) => self.avoided().handle_answer(index),
+            }
+            if progress.handle(answer) == Next::Done {
+                break;
+            }
+        }
+        progress.into_result()
+    }
+}
+
+/// Which forwarders could not be reached lately.
+#[derive(Debug, Default)]
+struct Avoided {
+    until: Vec<(usize, Instant)>,
+}
+
+impl Avoided {
+    fn handle_failure(&mut self, index: usize, until: Instant) {
+        self.handle_answer(index);
+        self.until.push((index, until));
+    }
+
+    fn handle_answer(&mut self, index: usize) {
+        self.until.retain(|(avoided, _)| *avoided != index);
+    }
+
+    /// The order to try `count` forwarders in: as given, those to avoid last.
+    fn order(&self, count: usize, now: Instant) -> Vec<usize> {
+        let is_avoided = |index: &usize| self.until.iter().any(|(avoided, until)| avoided == index && now < *until);
+        let (last, mut order): (Vec<_>, Vec<_>) = (0..count).partition(is_avoided);
+        order.extend(last);
+        order
+    }
+}
+
+/// What the forwarders tried so far have answered.
+#[derive(Debug, Default)]
+struct Progress {
+    receipt: Option<Receipt>,
+    error: Option<ForwardError>,
+}
+
+/// Whether another forwarder is asked.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    Another,
+    Done,
+}
+
+impl Progress {
+    /// Those of `recipients` for whom another try makes sense.
+    fn open(&self, recipients: &[MailboxId]) -> Vec<MailboxId> {
+        let Some(receipt) = &self.receipt else { return recipients.to_vec() };
+        let deferred = recipients.iter().zip(&receipt.outcomes).filter(|(_, outcome)| is_deferred(outcome));
+        deferred.map(|(recipient, _)| recipient.clone()).collect()
+    }
+
+    /// Takes in what one forwarder answered for the recipients that were open.
+    fn handle(&mut self, answer: Result<Receipt, ForwardError>) -> Next {
+        match (answer, &mut self.receipt) {
+            (Ok(receipt), None) => self.receipt = Some(receipt),
+            (Ok(later), Some(receipt)) => receipt.take_over(later),
+            // A later one's refusal of the whole leaves what an earlier one has deferred.
+            (Err(_), Some(_)) => {}
+            (Err(error), None) => {
+                let next = if error.is_transient() { Next::Another } else { Next::Done };
+                if self.error.is_none() || next == Next::Done {
+                    self.error = Some(error);
+                }
+                return next;
+            }
+        }
+        let open = self.receipt.iter().flat_map(|receipt| &receipt.outcomes).any(is_deferred);
+        if open { Next::Another } else { Next::Done }
+    }
+
+    fn into_result(self) -> Result<Receipt, ForwardError> {
+        match (self.receipt, self.error) {
+            (Some(receipt), _) => Ok(receipt),
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(ForwardError::Unsendable("nobody was asked".to_owned())),
+        }
+    }
+}
+
+impl Receipt {
+    /// Puts the outcomes of a later try, for those that were deferred, in the place of the earlier ones.
+    fn take_over(&mut self, later: Receipt) {
+        if later.outcomes.contains(&Outcome::Accepted) {
+            self.travelled = later.travelled;
+        }
+        let deferred = self.outcomes.iter_mut().filter(|outcome| is_deferred(outcome));
+        for (outcome, newer) in deferred.zip(later.outcomes) {
+            *outcome = newer;
+        }
+    }
+}
+
+fn is_deferred(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Deferred(_) => true,
+        Outcome::Accepted | Outcome::Refused(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forward::{Reply, TlsVersion, Travelled};
+
+    fn deferred(code: u16) -> Outcome {
+        Outcome::Deferred(Reply { code, text: String::new() })
+    }
+
+    fn refused() -> Outcome {
+        Outcome::Refused(Reply { code: 550, text: String::new() })
+    }
+
+    fn receipt(outcomes: &[Outcome], travelled: Travelled) -> Receipt {
+        Receipt { outcomes: outcomes.to_vec(), travelled }
+    }
+
+    fn timed_out(peer: &str) -> ForwardError {
+        ForwardError::TimedOut { peer: peer.to_owned(), step: "connection" }
+    }
+
+    fn mailboxes() -> [MailboxId; 3] {
+        ["2041", "2042", "2043"].map(|number| number.parse().unwrap())
+    }
+
+    #[test]
+    fn a_later_forwarder_is_asked_only_for_what_an_earlier_one_has_deferred() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.open(&mailboxes()), mailboxes());
+        let first = Ok(receipt(&[deferred(450), Outcome::Accepted, deferred(451)], Travelled::PlainText));
+        assert_eq!(progress.handle(first), Next::Another);
+        assert_eq!(progress.open(&mailboxes()), [mailboxes()[0].clone(), mailboxes()[2].clone()]);
+
+        let under_tls = Travelled::Tls(TlsVersion::V1_3);
+        assert_eq!(progress.handle(Ok(receipt(&[refused(), Outcome::Accepted], under_tls))), Next::Done);
+        let receipt = progress.into_result().unwrap();
+        assert_eq!(receipt.outcomes, [refused(), Outcome::Accepted, Outcome::Accepted]);
+        assert_eq!(receipt.travelled, under_tls);
+    }
+
+    #[test]
+    fn what_one_has_accepted_stands_whatever_the_next_one_says() {
+        let mut progress = Progress::default();
+        progress.handle(Ok(receipt(&[Outcome::Accepted, deferred(450), refused()], Travelled::PlainText)));
+        assert_eq!(progress.handle(Err(timed_out("second"))), Next::Another);
+        let final_error = Err(ForwardError::Unsendable("never".to_owned()));
+        assert_eq!(progress.handle(final_error), Next::Another);
+        assert_eq!(progress.into_result().unwrap().outcomes, [Outcome::Accepted, deferred(450), refused()]);
+    }
+
+    #[test]
+    fn when_none_can_be_reached_the_first_ones_error_is_told_and_a_final_one_ends_it() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.handle(Err(timed_out("first"))), Next::Another);
+        assert_eq!(progress.handle(Err(timed_out("second"))), Next::Another);
+        assert!(matches!(progress.into_result(), Err(ForwardError::TimedOut { peer, .. }) if peer == "first"));
+
+        let mut progress = Progress::default();
+        progress.handle(Err(timed_out("first")));
+        assert_eq!(progress.handle(Err(ForwardError::Unsendable("never".to_owned()))), Next::Done);
+        assert!(!progress.into_result().unwrap_err().is_transient());
+    }
+
+    #[test]
+    fn one_that_could_not_be_reached_comes_last_for_a_while() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut avoided = Avoided::default();
+        assert_eq!(avoided.order(3, start), [0, 1, 2]);
+        avoided.handle_failure(0, start + 10 * second);
+        assert_eq!(avoided.order(3, start + 9 * second), [1, 2, 0]);
+        assert_eq!(avoided.order(3, start + 10 * second), [0, 1, 2]);
+        avoided.handle_failure(1, start + 20 * second);
+        avoided.handle_answer(1);
+        assert_eq!(avoided.order(3, start + 11 * second), [0, 1, 2]);
+    }
+
+    #[cfg(feature = "memory")]
+    #[tokio::test]
+    async fn a_dead_first_node_is_not_waited_for_each_time() {
+        use crate::forward::{MemoryForwarder, Script};
+        use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt};
+
+        let quality = ClockQuality::unknown(ClockSource::Manual);
+        let recorded_at =
+            RecordedAt { instant: "2025-03-30T00:59:40Z".parse().unwrap(), zone: chrono_tz::Europe::London, quality };
+        let message = Message::builder(Audio::new(AudioType::Wav, &b"RIFF"[..]), recorded_at).build();
+        let (first, second) = (MemoryForwarder::new(), MemoryForwarder::new());
+        let failover = Failover::new(first.clone()).or(second.clone());
+        first.next(Script::Fail(timed_out("first")));
+        for taken_by_second in 1..=3 {
+            let receipt = failover.forward(&message, &mailboxes()[..1]).await.unwrap();
+            assert_eq!(receipt.outcomes, [Outcome::Accepted]);
+            assert_eq!(second.taken(&mailboxes()[0]).len(), taken_by_second);
+        }
+        assert!(first.taken(&mailboxes()[0]).is_empty());
+    }
+}

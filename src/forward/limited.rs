@@ -1,0 +1,35 @@
+//! [`TimeLimited`].
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use super::{ForwardError, Forwarder, Receipt};
+use crate::message::{MailboxId, Message};
+
+/// A forwarder whose every call ends within a given time.
+///
+/// It makes a forwarder that may wait for ever keep its contract, and lets [`Failover`](super::Failover) go on to the next one
+/// sooner. What was cut off may have been accepted or not, so the call answers
+/// [`TimedOut`](ForwardError::TimedOut), which may pass.
+#[derive(Debug)]
+pub struct TimeLimited<F> {
+    inner: F,
+    limit: Duration,
+}
+
+impl<F: Forwarder> TimeLimited<F> {
+    /// Gives each call of `inner` at most `limit`.
+    pub fn new(inner: F, limit: Duration) -> Self {
+        Self { inner, limit }
+    }
+}
+
+#[async_trait]
+impl<F: Forwarder> Forwarder for TimeLimited<F> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        let in_time = timeout(self.limit, self.inner.forward(message, recipients)).await;
+        in_time.unwrap_or_else(|_| Err(ForwardError::TimedOut { peer: "the other node".to_owned(), step: "the whole call" }))
+    }
+}

@@ -1,0 +1,218 @@
+//! [`MemoryForwarder`]: a test double.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{ForwardError, Forwarder, Outcome, Receipt, Reply, Travelled};
+use crate::message::{MailboxId, Message, Origin};
+use crate::store::MessageStore;
+
+/// Keeps what it is given in memory, and fails as it is told: for tests and first steps. Clones share all they have.
+///
+/// ```
+/// # use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Message, RecordedAt};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let recorded_at = RecordedAt {
+/// #     instant: "2025-03-30T00:59:40Z".parse().unwrap(),
+/// #     zone: chrono_tz::Europe::London,
+/// #     quality: ClockQuality::unknown(ClockSource::System),
+/// # };
+/// # let message = Message::builder(Audio::new(AudioType::Wav, &b"RIFF.."[..]), recorded_at).build();
+/// use voicemail::forward::{Forwarder, MemoryForwarder, Outcome, Script};
+///
+/// let mailbox: MailboxId = "2041".parse().unwrap();
+/// let forwarder = MemoryForwarder::new();
+/// forwarder.next(Script::LoseTheAnswer);
+///
+/// assert!(forwarder.forward(&message, &[mailbox.clone()]).await.is_err());
+/// assert_eq!(forwarder.forward(&message, &[mailbox.clone()]).await.unwrap().outcomes, [Outcome::Accepted]);
+/// assert_eq!(forwarder.taken(&mailbox).len(), 2);
+/// # }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct MemoryForwarder {
+    state: Arc<Mutex<State>>,
+    store: Option<(Arc<dyn MessageStore>, Origin)>,
+}
+
+/// What a [`MemoryForwarder`] does with one call.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Script {
+    /// Takes the message for everyone that [`answer`](MemoryForwarder::answer) names no other outcome for.
+    Accept,
+    /// Takes it for nobody: try again later.
+    Defer(Reply),
+    /// Takes it for nobody, ever.
+    Refuse(Reply),
+    /// Takes it for nobody and answers this error.
+    Fail(ForwardError),
+    /// Takes it as [`Accept`](Self::Accept) does, and then answers that the connection broke.
+    LoseTheAnswer,
+    /// Takes it for nobody and never answers, which no forwarder may: put a [`TimeLimited`](super::TimeLimited) around it.
+    NeverAnswer,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: VecDeque<Script>,
+    answers: HashMap<MailboxId, Outcome>,
+    taken: Vec<(MailboxId, Message)>,
+}
+
+impl MemoryForwarder {
+    /// A forwarder that accepts everything and keeps it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A forwarder that deposits what it accepts in `store`, as coming from `origin`: a whole central node in memory.
+    pub fn into_store(store: impl MessageStore, origin: Origin) -> Self {
+        Self { state: Arc::default(), store: Some((Arc::new(store), origin)) }
+    }
+
+    /// Does `script` with the call after those that have a script already. Calls without one are accepted.
+    pub fn next(&self, script: Script) {
+        self.state().next.push_back(script);
+    }
+
+    /// Answers `outcome` for `mailbox` from now on, whenever a call is accepted.
+    pub fn answer(&self, mailbox: MailboxId, outcome: Outcome) {
+        self.state().answers.insert(mailbox, outcome);
+    }
+
+    /// The messages accepted for `mailbox`, in order, repeated ones too.
+    pub fn taken(&self, mailbox: &MailboxId) -> Vec<Message> {
+        let state = self.state();
+        state.taken.iter().filter(|(owner, _)| owner == mailbox).map(|(_, message)| message.clone()).collect()
+    }
+
+    async fn take(&self, message: &Message, mailbox: &MailboxId) -> Outcome {
+        let told = self.state().answers.get(mailbox).cloned().unwrap_or(Outcome::Accepted);
+        let outcome = match (told, &self.store) {
+            (Outcome::Accepted, Some((store, origin))) => match store.deposit(mailbox, origin, message).await {
+                Ok(_) => Outcome::Accepted,
+                Err(error) if error.is_transient() => Outcome::Deferred(Reply { code: 451, text: error.to_string() }),
+                Err(error) => Outcome::Refused(Reply { code: 550, text: error.to_string() }),
+            },
+            (told, _) => told,
+        };
+        if outcome == Outcome::Accepted {
+            self.state().taken.push((mailbox.clone(), message.clone()));
+        }
+        outcome
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Forwarder for MemoryForwarder {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        let script = self.state().next.pop_front().unwrap_or(Script::Accept);
+        let all = |outcome: Outcome| vec![outcome; recipients.len()];
+        let outcomes = match script {
+            Script::Defer(reply) => all(Outcome::Deferred(reply)),
+            Script::Refuse(reply) => all(Outcome::Refused(reply)),
+            Script::Fail(error) => return Err(error),
+            Script::NeverAnswer => std::future::pending().await,
+            Script::Accept | Script::LoseTheAnswer => {
+                let mut outcomes = Vec::with_capacity(recipients.len());
+                for mailbox in recipients {
+                    outcomes.push(self.take(message, mailbox).await);
+                }
+                if matches!(script, Script::LoseTheAnswer) {
+                    return Err(lost());
+                }
+                outcomes
+            }
+        };
+        Ok(Receipt { outcomes, travelled: Travelled::InMemory })
+    }
+}
+
+fn lost() -> ForwardError {
+    let source = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    ForwardError::Unreachable { peer: "memory".to_owned(), source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::conformance::forward::{OtherNode, Scene, run_all};
+    use crate::forward::TimeLimited;
+    use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt};
+
+    fn message() -> Message {
+        let quality = ClockQuality::unknown(ClockSource::Manual);
+        let recorded_at =
+            RecordedAt { instant: "2025-03-30T00:59:40Z".parse().unwrap(), zone: chrono_tz::Europe::London, quality };
+        Message::builder(Audio::new(AudioType::Wav, &b"RIFF"[..]), recorded_at).build()
+    }
+
+    fn reply(code: u16) -> Reply {
+        Reply { code, text: "as told".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn it_does_as_told_once_for_each_call_and_then_accepts() {
+        let forwarder = MemoryForwarder::new();
+        let recipients: [MailboxId; 2] = ["2041".parse().unwrap(), "2042".parse().unwrap()];
+        forwarder.next(Script::Defer(reply(452)));
+        forwarder.next(Script::Refuse(reply(550)));
+        forwarder.next(Script::Fail(ForwardError::Unsendable("as told".to_owned())));
+        forwarder.answer(recipients[1].clone(), Outcome::Deferred(reply(450)));
+
+        let outcomes = async || forwarder.forward(&message(), &recipients).await.map(|receipt| receipt.outcomes);
+        assert_eq!(outcomes().await.unwrap(), vec![Outcome::Deferred(reply(452)); 2]);
+        assert_eq!(outcomes().await.unwrap(), vec![Outcome::Refused(reply(550)); 2]);
+        assert!(matches!(outcomes().await, Err(ForwardError::Unsendable(_))));
+        assert_eq!(outcomes().await.unwrap(), [Outcome::Accepted, Outcome::Deferred(reply(450))]);
+        assert_eq!((forwarder.taken(&recipients[0]).len(), forwarder.taken(&recipients[1]).len()), (1, 0));
+    }
+
+    struct InMemory {
+        node: MemoryForwarder,
+        forwarder: TimeLimited<MemoryForwarder>,
+    }
+
+    #[async_trait]
+    impl Scene for InMemory {
+        fn forwarder(&self) -> &dyn Forwarder {
+            &self.forwarder
+        }
+
+        async fn other_node(&self, next: OtherNode) {
+            match next {
+                OtherNode::Serves => {}
+                OtherNode::LosesItsAnswer => self.node.next(Script::LoseTheAnswer),
+                OtherNode::FallsSilent => self.node.next(Script::NeverAnswer),
+            }
+        }
+
+        async fn kept(&self, mailbox: &MailboxId) -> Vec<Message> {
+            self.node.taken(mailbox)
+        }
+
+        fn travels(&self) -> Travelled {
+            Travelled::InMemory
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keeps_the_contract() {
+        run_all(|| async {
+            let node = MemoryForwarder::new();
+            node.answer("2043".parse().unwrap(), Outcome::Refused(reply(550)));
+            InMemory { forwarder: TimeLimited::new(node.clone(), Duration::from_secs(60)), node }
+        })
+        .await;
+    }
+}

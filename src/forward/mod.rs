@@ -1,0 +1,118 @@
+//! The way of a message to another node: the trait [`Forwarder`], and the forwarders beside it.
+
+mod error;
+mod failover;
+#[cfg(any(feature = "memory", feature = "smtp"))]
+mod limited;
+#[cfg(feature = "memory")]
+mod memory;
+#[cfg(feature = "smtp")]
+pub mod smtp;
+
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use self::error::ForwardError;
+pub use self::failover::Failover;
+#[cfg(any(feature = "memory", feature = "smtp"))]
+pub use self::limited::TimeLimited;
+#[cfg(feature = "memory")]
+pub use self::memory::{MemoryForwarder, Script};
+#[cfg(feature = "smtp")]
+pub use self::smtp::SmtpForwarder;
+use crate::message::{MailboxId, Message};
+pub use crate::message::{TlsVersion, Travelled};
+
+/// Hands messages to another node.
+///
+/// # Contract
+///
+/// - **Answered for.** [`Outcome::Accepted`] means that the other node has answered for the message: it is on its stable storage.
+/// - **Each for itself.** Every recipient gets exactly one outcome, in the order given; one recipient's refusal costs no other.
+/// - **Never guessed.** When an answer was lost, the outcome is an error or [`Outcome::Deferred`], never `Accepted`.
+/// - **True.** [`Receipt::travelled`] tells how the message went, not how it was meant to go.
+/// - **Ends.** Every call ends within a bounded time, whatever the other side does.
+///
+/// [`conformance::forward`](crate::conformance::forward) tests each sentence.
+#[async_trait]
+pub trait Forwarder: Debug + Send + Sync + 'static {
+    /// Hands `message` to the other node for each of `recipients`, of which there is at least one.
+    ///
+    /// # Errors
+    ///
+    /// A [`ForwardError`] when nothing is known to have been accepted for anyone; by
+    /// [`is_transient`](ForwardError::is_transient) it tells whether another try makes sense.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have handed the message over or not. The same call again settles it, because a receiver takes a message once.
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError>;
+}
+
+/// What became of one message for each of its recipients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// One for each recipient, in the order given.
+    pub outcomes: Vec<Outcome>,
+    /// How it went.
+    pub travelled: Travelled,
+}
+
+/// What the other node said to one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is kept there.
+    Accepted,
+    /// Not now: try again later.
+    Deferred(Reply),
+    /// Never: the same message for this recipient will be refused again.
+    Refused(Reply),
+}
+
+/// A node's answer: the reply code, and its text for an operator to read.
+///
+/// # Source
+///
+/// RFC 5321 §4.2; the enhanced code, where there is one, opens the text (RFC 2034 §4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The three-digit reply code, or 0 when the connection ended before a reply came.
+    pub code: u16,
+    /// The reply's text, in one line of at most 512 characters without controls.
+    pub text: String,
+}
+
+impl Reply {
+    /// Whether it speaks of the whole node, and not of one mailbox or message: 421, or a status of `4.3`, such as a full disk.
+    ///
+    /// # Source
+    ///
+    /// RFC 5321 §3.8 for 421; RFC 3463 §3.4 for the mail system's status.
+    pub fn is_about_the_node(&self) -> bool {
+        self.code == 421 || self.text.starts_with("4.3.")
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.code == 0 { f.write_str(&self.text) } else { write!(f, "{} {}", self.code, self.text) }
+    }
+}
+
+/// Passes every call on, so that a shared or boxed forwarder is a forwarder.
+macro_rules! delegate {
+    ($wrapper:ident) => {
+        #[async_trait]
+        #[deny(clippy::missing_trait_methods)]
+        impl<F: Forwarder + ?Sized> Forwarder for $wrapper<F> {
+            async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+                (**self).forward(message, recipients).await
+            }
+        }
+    };
+}
+
+delegate!(Arc);
+delegate!(Box);

@@ -1,0 +1,212 @@
+//! [`SmtpForwarderBuilder`].
+
+use std::sync::Arc;
+
+use lettre::Address;
+use lettre::transport::smtp::authentication::Credentials;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::caution::Caution;
+use super::connect::{Connector, Login, PasswordOver, Policy};
+use super::dial::{Dial, TcpDial};
+use super::error::SetupError;
+use super::pool::Pool;
+use super::security::{Security, TlsMode};
+use super::timeouts::Timeouts;
+use super::tls::Tls;
+use super::{SENDER, SmtpForwarder};
+use crate::event::Events;
+
+/// Builds an [`SmtpForwarder`]; made by [`SmtpForwarder::builder`].
+#[derive(Debug)]
+#[must_use]
+pub struct SmtpForwarderBuilder {
+    peer: String,
+    domain: String,
+    node: String,
+    security: Security,
+    mode: TlsMode,
+    config: Option<Arc<ClientConfig>>,
+    authorities: Option<Vec<u8>>,
+    server_name: Option<String>,
+    login: Option<Login>,
+    max_connections: usize,
+    timeouts: Timeouts,
+    events: Option<Events>,
+    dial: Option<Arc<dyn Dial>>,
+}
+
+impl SmtpForwarderBuilder {
+    pub(super) fn new(peer: String, domain: String) -> Self {
+        Self {
+            peer,
+            domain,
+            node: "localhost".to_owned(),
+            security: Security::default(),
+            mode: TlsMode::default(),
+            config: None,
+            authorities: None,
+            server_name: None,
+            login: None,
+            max_connections: 4,
+            timeouts: Timeouts::default(),
+            events: None,
+            dial: None,
+        }
+    }
+
+    /// The name of this node: it says it in EHLO, its messages' ids end in it, and failures come back to `voicemail@` it.
+    /// Without it, `localhost`.
+    pub fn node(mut self, name: impl Into<String>) -> Self {
+        self.node = name.into();
+        self
+    }
+
+    /// What a connection must be; without it, [`Security::Tls`].
+    pub fn security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
+    }
+
+    /// Trusts the authorities whose certificates `pem` holds to vouch for the peer's, and nobody else.
+    pub fn ca_pem(mut self, pem: &[u8]) -> Self {
+        self.authorities = Some(pem.to_vec());
+        self
+    }
+
+    /// Speaks TLS as `config` says: for a certificate of our own, or for trust of another kind. It wins over
+    /// [`ca_pem`](Self::ca_pem).
+    ///
+    /// Under [`Security::PlainTextIfNoTls`], a certificate that `config` refuses costs a second connection, on which it passes.
+    pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// The name that must be on the peer's certificate; without it, the peer's host.
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = Some(name.into());
+        self
+    }
+
+    /// When TLS begins; without it, [`TlsMode::StartTls`].
+    pub fn tls_mode(mut self, mode: TlsMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Logs in with AUTH PLAIN, but only under TLS with a certificate that verified: elsewhere, nothing of it is said.
+    ///
+    /// # Source
+    ///
+    /// RFC 4616.
+    pub fn credentials(self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.login(user.into(), password.into(), PasswordOver::VerifiedTls)
+    }
+
+    /// Logs in with AUTH PLAIN over whatever the security policy allows. Who listens learns the password.
+    pub fn credentials_even_in_plain_text(self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.login(user.into(), password.into(), PasswordOver::Anything)
+    }
+
+    fn login(mut self, user: String, password: String, over: PasswordOver) -> Self {
+        self.login = Some(Login { credentials: Credentials::new(user, password), over });
+        self
+    }
+
+    /// How many connections there may be at a time, at least 1; without it, 4. Calls beyond wait their turn.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// How long the peer may take; without it, [`Timeouts::default`].
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Where falls to plain text are told.
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = Some(events);
+        self
+    }
+
+    /// Connects through `dial` instead of TCP: over a transport of your own. The peer's host then only names it, in errors and for
+    /// its certificate.
+    pub fn dial(mut self, dial: impl Dial) -> Self {
+        self.dial = Some(Arc::new(dial));
+        self
+    }
+
+    /// The forwarder. It connects when the first message comes.
+    ///
+    /// # Errors
+    ///
+    /// A [`SetupError`] that names the choice that cannot be.
+    pub fn build(self) -> Result<SmtpForwarder, SetupError> {
+        let (host, port) = split(&self.peer).ok_or_else(|| SetupError::Peer(self.peer.clone()))?;
+        let from = address(&self.node)?;
+        address(&self.domain)?;
+        let plain_text_password = self.security == Security::PlainText
+            && self.login.as_ref().is_some_and(|login| login.over == PasswordOver::VerifiedTls);
+        if plain_text_password {
+            return Err(SetupError::PlainTextPassword);
+        }
+        let policy = self.policy(host)?;
+        let dial = self.dial.unwrap_or_else(|| Arc::new(TcpDial { host: host.to_owned(), port }));
+        let connector = Connector {
+            peer: self.peer.clone(),
+            node: self.node,
+            dial,
+            policy,
+            mode: self.mode,
+            login: self.login,
+            timeouts: self.timeouts,
+            events: self.events,
+        };
+        let pool = Pool::new(self.max_connections);
+        Ok(SmtpForwarder { connector, pool, caution: Caution::default(), domain: self.domain, from })
+    }
+
+    fn policy(&self, host: &str) -> Result<Policy, SetupError> {
+        match self.security {
+            Security::Tls => self.peer_tls(host)?.map(Policy::Tls).ok_or(SetupError::NobodyTrusted),
+            Security::PlainTextIfNoTls => {
+                let name = self.certificate_name(host)?;
+                Ok(Policy::TlsIfPossible(self.peer_tls(host)?.unwrap_or_else(|| Tls::by_nobody(name))))
+            }
+            Security::PlainText => Ok(Policy::PlainText),
+        }
+    }
+
+    /// How TLS is spoken with the peer; `None` if nobody is trusted to vouch for it.
+    fn peer_tls(&self, host: &str) -> Result<Option<Tls>, SetupError> {
+        let name = self.certificate_name(host)?;
+        match (&self.config, &self.authorities) {
+            (Some(config), _) => Ok(Some(Tls::by_config(Arc::clone(config), name))),
+            (None, Some(pem)) => Tls::by_authorities(pem, name).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn certificate_name(&self, host: &str) -> Result<ServerName<'static>, SetupError> {
+        let name = self.server_name.clone().unwrap_or_else(|| host.to_owned());
+        ServerName::try_from(name.clone()).map_err(|_| SetupError::ServerName(name))
+    }
+}
+
+/// Host and port of `host:port`, the brackets of an IPv6 address taken off.
+fn split(peer: &str) -> Option<(&str, u16)> {
+    let (host, port) = peer.rsplit_once(':')?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let readable = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic());
+    Some((host, port.parse().ok()?)).filter(|_| readable)
+}
+
+/// The address of this crate at `domain`, which checks the domain.
+fn address(domain: &str) -> Result<Address, SetupError> {
+    let wrong = || SetupError::Domain(domain.to_owned());
+    if domain.is_ascii() { Address::new(SENDER, domain).map_err(|_| wrong()) } else { Err(wrong()) }
+}

@@ -1,0 +1,128 @@
+//! [`Dial`]: how a connection to the peer is made, apart from what is said on it.
+
+use std::fmt::Debug;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::time::{Instant, timeout};
+
+/// Makes connections to one peer: TCP, unless
+/// [`SmtpForwarderBuilder::dial`](super::SmtpForwarderBuilder::dial) is given another.
+///
+/// Through one of these, mail goes over a tunnel, a proxy, or pipes in a test. TLS is spoken inside of what it connects.
+///
+/// ```
+/// use std::io;
+/// use std::time::Duration;
+///
+/// use async_trait::async_trait;
+/// use tokio::net::UnixStream;
+/// use voicemail::forward::smtp::{Dial, Security, SmtpForwarder, Transport};
+///
+/// /// A central node on the same machine, behind a socket that only its group may open.
+/// #[derive(Debug)]
+/// struct Socket;
+///
+/// #[async_trait]
+/// impl Dial for Socket {
+///     async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn Transport>> {
+///         Ok(Box::new(UnixStream::connect("/run/voicemail.sock").await?))
+///     }
+/// }
+///
+/// let builder = SmtpForwarder::builder("central.example:25", "vm.example").dial(Socket);
+/// builder.security(Security::PlainText).build()?;
+/// # Ok::<(), voicemail::forward::smtp::SetupError>(())
+/// ```
+#[async_trait]
+pub trait Dial: Debug + Send + Sync + 'static {
+    /// Connects, trying each of the peer's addresses within `budget` in all; a call that takes longer is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Whatever it says, the message is tried again later.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call leaves no connection.
+    async fn dial(&self, budget: Duration) -> io::Result<Box<dyn Transport>>;
+}
+
+/// A connection: bytes both ways, in order.
+///
+/// One that can tell a dead path from a silent peer should end with an error then, as TCP's does within 20 seconds; over any other,
+/// a transfer under way when the path dies ends by its [`Timeouts`](super::Timeouts).
+pub trait Transport: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin> Transport for T {}
+
+/// Connects by TCP.
+#[derive(Debug)]
+pub(super) struct TcpDial {
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+#[async_trait]
+impl Dial for TcpDial {
+    async fn dial(&self, budget: Duration) -> io::Result<Box<dyn Transport>> {
+        let deadline = Instant::now() + budget;
+        let addresses: Vec<SocketAddr> = lookup_host((self.host.as_str(), self.port)).await?.collect();
+        let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for (tried, address) in addresses.iter().enumerate() {
+            // An address that does not answer leaves the later ones their share of the time.
+            let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+            let share = deadline.saturating_duration_since(Instant::now()) / left;
+            match timeout(share, connect(*address)).await {
+                Ok(Ok(stream)) => return Ok(Box::new(stream)),
+                Ok(Err(error)) => failure = error,
+                Err(_) => failure = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(failure)
+    }
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Each command waits for the reply to the one before: held back to fill a packet, it would wait 40 ms for nothing.
+    socket.set_nodelay(true)?;
+    socket.set_keepalive(true)?;
+    // What was written shall be on its way: timeouts count from the last byte taken.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    notice_a_dead_path(&socket);
+    socket.connect(address).await
+}
+
+/// Lets the connection end soon after the path to the peer has died.
+///
+/// TCP by itself sends again for 15 minutes, and asks an idle peer for a sign of life after 2 hours. A peer that is merely slow
+/// has a kernel that answers, so it is given all the time that it is given elsewhere.
+///
+/// # Source
+///
+/// RFC 5482 (the limit on unanswered bytes), RFC 9293 §3.8.4 (keep-alive).
+#[cfg(target_os = "linux")]
+fn notice_a_dead_path(socket: &TcpSocket) {
+    use rustix::net::sockopt;
+
+    // Where a kernel does not know these, the timeouts do it, only later.
+    let _ = sockopt::set_tcp_user_timeout(socket, DEAD_AFTER_MILLIS);
+    let _ = sockopt::set_tcp_keepidle(socket, SIGN_OF_LIFE);
+    let _ = sockopt::set_tcp_keepintvl(socket, SIGN_OF_LIFE);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn notice_a_dead_path(_: &TcpSocket) {}
+
+const SEND_BUFFER: u32 = 256 * 1024;
+/// A path on which bytes are unanswered for this long is dead.
+#[cfg(target_os = "linux")]
+const DEAD_AFTER_MILLIS: u32 = 15_000;
+/// How long a connection is silent before the peer's kernel is asked whether it is still there.
+#[cfg(target_os = "linux")]
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);

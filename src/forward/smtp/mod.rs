@@ -1,0 +1,212 @@
+//! [`SmtpForwarder`]: hands messages to another node, or to any mail server, by SMTP.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `mod.rs`, `builder.rs`, `error.rs` | the forwarder, and how it is built |
+//! | `security.rs`, `timeouts.rs` | what its user chooses |
+//! | `connect.rs` | the way to a connection that is as safe as the policy asks |
+//! | `dial.rs`, `opening.rs`, `tls.rs`, `verify.rs` | the steps of that way: TCP, greeting to STARTTLS, handshake, certificate |
+//! | `capabilities.rs` | what the peer can do |
+//! | `pool.rs`, `connection.rs` | connections that are kept, and one of them |
+//! | `transaction.rs`, `stuffing.rs` | one message on one connection |
+//! | `verdict.rs`, `fault.rs`, `caution.rs` | what the replies mean, why a conversation stopped, and what is learnt from it |
+//! | `stream.rs`, `channel.rs`, `reply.rs` | bytes and lines below lettre |
+
+mod builder;
+mod capabilities;
+mod caution;
+mod channel;
+mod connect;
+mod connection;
+mod dial;
+mod error;
+mod fault;
+mod opening;
+#[cfg(test)]
+mod peer;
+mod pool;
+mod reply;
+mod security;
+mod stream;
+mod stuffing;
+#[cfg(test)]
+mod tests;
+mod timeouts;
+mod tls;
+mod transaction;
+mod verdict;
+mod verify;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lettre::Address;
+use tokio::time::Instant;
+
+pub use self::builder::SmtpForwarderBuilder;
+use self::caution::Caution;
+use self::connect::Connector;
+use self::connection::Connection;
+pub use self::dial::{Dial, Transport};
+pub use self::error::SetupError;
+use self::fault::Fault;
+use self::pool::Pool;
+pub use self::security::{Security, TlsMode};
+pub use self::timeouts::Timeouts;
+use self::transaction::{Letter, Transaction};
+use super::{ForwardError, Forwarder, Outcome, Receipt, Reply};
+use crate::message::{MailboxId, Message};
+use crate::wire::{Addresses, TransferEncoding, encode};
+
+/// Hands messages to one other node by SMTP, under TLS unless told otherwise.
+///
+/// Connections are kept for the next message, and there are never more than
+/// [`max_connections`](SmtpForwarderBuilder::max_connections). With a peer that offers PIPELINING, CHUNKING and
+/// ENHANCEDSTATUSCODES, as the intake of this crate does, a message takes one round trip; with any other, as many as it needs.
+///
+/// # What is final
+///
+/// A refusal of a recipient (5xx to RCPT, but 552 for a full mailbox), of the sender (5xx to MAIL) or of the message (5xx after
+/// it). All else may pass, also a peer that refuses this node as such, with a 5xx greeting or to its password: the
+/// message is not at fault, and somebody can put it right.
+///
+/// # Examples
+///
+/// ```
+/// use voicemail::forward::smtp::{Security, SmtpForwarder};
+///
+/// let forwarder = SmtpForwarder::builder("central.example:25", "example.com")
+///     .node("berlin.example.com")
+///     .security(Security::PlainTextIfNoTls)
+///     .build()?;
+/// # Ok::<(), voicemail::forward::smtp::SetupError>(())
+/// ```
+///
+/// # Source
+///
+/// RFC 5321; RFC 2920 (pipelining), RFC 3030 (chunking and binary), RFC 1870 (size), RFC 3207 and RFC 8314 (TLS), RFC 4954 (AUTH).
+#[derive(Debug)]
+pub struct SmtpForwarder {
+    connector: Connector,
+    pool: Pool,
+    caution: Caution,
+    domain: String,
+    from: Address,
+}
+
+impl SmtpForwarder {
+    /// A forwarder to `peer`, written `host:port`, whose mailboxes are addresses of `domain`.
+    pub fn builder(peer: impl Into<String>, domain: impl Into<String>) -> SmtpForwarderBuilder {
+        SmtpForwarderBuilder::new(peer.into(), domain.into())
+    }
+
+    /// Sends to as many recipients as one transaction takes.
+    async fn send(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        let to: Vec<Address> = recipients.iter().map(|recipient| self.address(recipient)).collect::<Result<_, _>>()?;
+        let _place = self.pool.enter(self.connector.timeouts.queue).await.map_err(|fault| self.error(fault))?;
+        if let Some(mut kept) = self.take_alive().await {
+            match self.send_on(&mut kept, message, recipients, &to).await {
+                // It ended while nobody used it, and so may have the others. That says nothing about the peer: a fresh one will tell.
+                Err(fault) if fault.ended_while_idle() && !kept.heard() => self.pool.clear(),
+                done => return self.finish(kept, done).await,
+            }
+        }
+        let mut fresh = self.connect().await?;
+        let done = self.send_on(&mut fresh, message, recipients, &to).await;
+        self.finish(fresh, done).await
+    }
+
+    async fn connect(&self) -> Result<Connection, ForwardError> {
+        let began = Instant::now();
+        let connected = self.connector.connect().await;
+        match &connected {
+            Ok(_) => self.pool.handle_reached(Instant::now()),
+            Err(ForwardError::Unreachable { .. } | ForwardError::TimedOut { .. }) => self.pool.handle_unreachable(began),
+            Err(_) => {}
+        }
+        connected
+    }
+
+    /// A kept connection, if there is one whose peer is still there.
+    async fn take_alive(&self) -> Option<Connection> {
+        let (mut kept, idle) = self.pool.take(Instant::now())?;
+        if idle < SURELY_ALIVE || kept.is_alive().await {
+            return Some(kept);
+        }
+        self.pool.clear();
+        None
+    }
+
+    async fn send_on(
+        &self,
+        connection: &mut Connection,
+        message: &Message,
+        recipients: &[MailboxId],
+        to: &[Address],
+    ) -> Result<Vec<Outcome>, Fault> {
+        let capabilities = connection.capabilities();
+        let binary = capabilities.chunking && capabilities.binary_mime;
+        let encoding = if binary { TransferEncoding::Binary } else { TransferEncoding::Base64 };
+        let addresses = Addresses { node: &self.connector.node, domain: &self.domain, recipients };
+        let letter = Letter { from: &self.from, to, mail: encode(message, &addresses, encoding), encoding };
+        Transaction::new(connection, letter, &self.connector.timeouts).run(self.caution.towards(recipients)).await
+    }
+
+    /// Keeps the connection if another message can follow on it.
+    async fn finish(&self, mut connection: Connection, done: Result<Vec<Outcome>, Fault>) -> Result<Receipt, ForwardError> {
+        let travelled = connection.travelled();
+        if connection.tidy(&self.connector.timeouts).await {
+            self.pool.put(connection, Instant::now());
+        }
+        match &done {
+            Err(fault) if fault.is_unreachable() => self.pool.clear(),
+            Ok(_) | Err(_) => self.pool.handle_reached(Instant::now()),
+        }
+        let outcomes = done.map_err(|fault| self.error(fault))?;
+        Ok(Receipt { outcomes, travelled })
+    }
+
+    fn address(&self, mailbox: &MailboxId) -> Result<Address, ForwardError> {
+        Address::new(mailbox.as_str(), &self.domain).map_err(|error| ForwardError::Unsendable(error.to_string()))
+    }
+
+    fn error(&self, fault: Fault) -> ForwardError {
+        fault.into_error(&self.connector.peer)
+    }
+}
+
+#[async_trait]
+impl Forwarder for SmtpForwarder {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        let mut groups = recipients.chunks(RECIPIENTS_AT_ONCE);
+        let first = groups.next().ok_or_else(|| ForwardError::Unsendable("there is no recipient".to_owned()))?;
+        let mut receipt = self.send(message, first).await?;
+        for group in groups {
+            match self.send(message, group).await {
+                Ok(next) => receipt.outcomes.extend(next.outcomes),
+                // Some may be accepted by now, so an error for all of them is out of the question.
+                Err(error) => receipt.outcomes.extend(group.iter().map(|_| unsettled(&error))),
+            }
+        }
+        self.caution.learn(recipients, &receipt.outcomes);
+        Ok(receipt)
+    }
+}
+
+fn unsettled(error: &ForwardError) -> Outcome {
+    match error {
+        ForwardError::Refused { reply, .. } if !error.is_transient() => Outcome::Refused(reply.clone()),
+        ForwardError::Refused { reply, .. } => Outcome::Deferred(reply.clone()),
+        _ => Outcome::Deferred(Reply { code: 0, text: error.to_string() }),
+    }
+}
+
+/// The local part that failures come back to.
+const SENDER: &str = "voicemail";
+
+/// A connection that was in use this short a time ago is used again without a word: if its path died since, the message under way
+/// notices by its timeouts, as if it had died a moment later.
+const SURELY_ALIVE: Duration = Duration::from_secs(5);
+
+/// RFC 5321 §4.5.3.1.8: every server takes a hundred.
+const RECIPIENTS_AT_ONCE: usize = 100;

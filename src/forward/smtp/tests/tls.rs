@@ -1,0 +1,231 @@
+//! What each policy makes of what peers do about TLS.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use super::*;
+use crate::forward::TlsVersion;
+use crate::forward::smtp::TlsMode;
+
+const OFFERED: [&str; 5] = ["STARTTLS", "PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES", "AUTH PLAIN"];
+
+/// An authority, and a peer with a certificate of it.
+struct Site {
+    authority: CertifiedIssuer<'static, KeyPair>,
+    peer: ScriptedPeer,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self::with("central.example", |_| {}, TlsMode::StartTls)
+    }
+
+    fn with(name: &str, change: impl FnOnce(&mut CertificateParams), mode: TlsMode) -> Self {
+        let mut ca = CertificateParams::new(Vec::new()).unwrap();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &authority).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+            .unwrap();
+        let nature = Nature {
+            keywords: OFFERED.to_vec(),
+            knows_ehlo: true,
+            tls: Some(Arc::new(config)),
+            implicit_tls: mode == TlsMode::Implicit,
+        };
+        Self { authority, peer: ScriptedPeer::new(nature) }
+    }
+
+    fn builder(&self, security: Security) -> SmtpForwarderBuilder {
+        builder(&self.peer).security(security).ca_pem(self.authority.pem().as_bytes())
+    }
+
+    async fn receipt(&self, security: Security) -> Result<Receipt, ForwardError> {
+        let forwarder = self.builder(security).build().unwrap();
+        forwarder.forward(&message(), &mailboxes(&["2041"])).await
+    }
+}
+
+/// A site whose peer fails so at `step`.
+fn failing(step: Step, fault: Fault) -> Site {
+    let site = Site::new();
+    site.peer.fail(step, fault);
+    site
+}
+
+const UNDER_TLS: Travelled = Travelled::Tls(TlsVersion::V1_3);
+const UNVERIFIED: Travelled = Travelled::TlsUnverified(TlsVersion::V1_3);
+
+#[tokio::test(start_paused = true)]
+async fn a_verified_peer_is_spoken_to_under_tls_in_both_modes_and_under_both_policies() {
+    for mode in [TlsMode::StartTls, TlsMode::Implicit] {
+        for security in [Security::Tls, Security::PlainTextIfNoTls] {
+            let site = Site::with("central.example", |_| {}, mode);
+            let forwarder = site.builder(security).tls_mode(mode).build().unwrap();
+            for _ in 0..2 {
+                let receipt = forwarder.forward(&message_of(300_000), &mailboxes(&["2041"])).await.unwrap();
+                assert_eq!((receipt.outcomes, receipt.travelled), (vec![Outcome::Accepted], UNDER_TLS));
+            }
+            assert_eq!(site.peer.connections(), 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_that_does_not_verify_ends_or_is_noted() {
+    fn expired(params: &mut CertificateParams) {
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    }
+    let sites: [fn() -> Site; 3] = [
+        || Site::with("elsewhere.example", |_| {}, TlsMode::StartTls),
+        || Site { authority: Site::new().authority, peer: Site::new().peer }, // vouched for by somebody else
+        || Site::with("central.example", expired, TlsMode::StartTls),
+    ];
+    for site in sites {
+        let strict = site();
+        let error = strict.receipt(Security::Tls).await.unwrap_err();
+        assert!(matches!(error, ForwardError::NoTls { .. }), "{error:?}");
+        assert!(strict.peer.kept("2041").is_empty());
+
+        let lenient = site();
+        let receipt = lenient.receipt(Security::PlainTextIfNoTls).await.unwrap();
+        assert_eq!((receipt.outcomes, receipt.travelled), (vec![Outcome::Accepted], UNVERIFIED));
+        assert_eq!(lenient.peer.connections(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_configuration_of_the_users_own_is_obeyed_and_its_refusal_noted() {
+    let site = Site::new();
+    let config = |trusted: &Site| {
+        let mut roots = RootCertStore::empty();
+        roots.add(trusted.authority.der().clone()).unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        Arc::new(builder.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots).with_no_client_auth())
+    };
+    let forward = async |security, config| {
+        let forwarder = builder(&site.peer).security(security).tls(config).build().unwrap();
+        forwarder.forward(&message(), &mailboxes(&["2041"])).await
+    };
+    for security in [Security::Tls, Security::PlainTextIfNoTls] {
+        assert_eq!(forward(security, config(&site)).await.unwrap().travelled, UNDER_TLS);
+    }
+    let stranger = Site::new();
+    assert!(matches!(forward(Security::Tls, config(&stranger)).await, Err(ForwardError::NoTls { .. })));
+    assert_eq!(forward(Security::PlainTextIfNoTls, config(&stranger)).await.unwrap().travelled, UNVERIFIED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_tls_cannot_be_had_the_policy_decides_on_a_new_connection() {
+    let faults = [
+        (Step::StartTls, Fault::Say("454 4.7.0 not now\r\n")),
+        (Step::StartTls, Fault::Say("502 5.5.1 unknown\r\n")),
+        (Step::StartTls, Fault::Say("nonsense\r\n")),
+        (Step::StartTls, Fault::Drop),
+        (Step::StartTls, Fault::Stall),
+        (Step::Handshake, Fault::Drop),
+        (Step::Handshake, Fault::Stall),
+        (Step::Handshake, Fault::Say("this is no TLS at all\r\n")),
+    ];
+    for (step, fault) in faults {
+        let case = format!("{fault:?} at {step:?}");
+        let error = failing(step, fault).receipt(Security::Tls).await.unwrap_err();
+        match fault {
+            Fault::Stall => assert!(matches!(error, ForwardError::TimedOut { .. }), "{case}: {error:?}"),
+            _ => assert!(matches!(error, ForwardError::NoTls { .. }), "{case}: {error:?}"),
+        }
+
+        let site = failing(step, fault);
+        let events = Events::new();
+        let mut listener = events.subscribe();
+        let forwarder = site.builder(Security::PlainTextIfNoTls).credentials("edge", "secret").events(events).build().unwrap();
+        let receipt = forwarder.forward(&message(), &mailboxes(&["2041"])).await.unwrap();
+        assert_eq!((receipt.outcomes, receipt.travelled), (vec![Outcome::Accepted], Travelled::PlainText), "{case}");
+        assert_eq!(site.peer.connections(), 2, "{case}");
+        let told = listener.try_recv().unwrap().event;
+        assert!(matches!(&told, Event::PlainTextFallback { peer, .. } if peer == "central.example:25"), "{case}: {told:?}");
+        assert!(!site.peer.heard().iter().any(|line| line.starts_with("AUTH")), "{case}: a password in plain text");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_whose_starttls_was_stripped_is_spoken_to_only_where_plain_text_is_allowed() {
+    let peer = ScriptedPeer::offering(&["PIPELINING"]);
+    let site = Site { authority: Site::new().authority, peer };
+    let error = site.receipt(Security::Tls).await.unwrap_err();
+    assert!(matches!(error, ForwardError::NoTls { .. }), "{error:?}");
+    assert!(site.peer.heard().iter().all(|line| line.starts_with("EHLO")), "{:?}", site.peer.heard());
+    assert_eq!(site.receipt(Security::PlainTextIfNoTls).await.unwrap().travelled, Travelled::PlainText);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_put_before_the_handshake_end_the_connection_under_every_policy() {
+    for security in [Security::Tls, Security::PlainTextIfNoTls] {
+        for injected in ["220 go ahead\r\n250 forged\r\n", "220 go ahead\r\n2"] {
+            let site = failing(Step::StartTls, Fault::Say(injected));
+            let error = site.receipt(security).await.unwrap_err();
+            assert!(matches!(error, ForwardError::Protocol { .. }), "{security:?}: {error:?}");
+            assert!(site.peer.kept("2041").is_empty());
+            assert_eq!(site.peer.connections(), 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_drops_under_tls_is_no_reason_for_plain_text() {
+    for step in [Step::Mail, Step::MidBody, Step::BodyEnd, Step::Kept] {
+        for fault in [Fault::Drop, Fault::Stall, Fault::SayAndDrop("421 4.3.2 closing\r\n")] {
+            let site = failing(step, fault);
+            let forwarder = site.builder(Security::PlainTextIfNoTls).build().unwrap();
+            let answer = send(&forwarder, &message()).await;
+            assert_eq!(end(&answer), End::MayPass, "{fault:?} at {step:?}: {answer:?}");
+            let receipt = sent(&forwarder, &["2041"]).await;
+            assert_eq!(receipt.travelled, UNDER_TLS, "{fault:?} at {step:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_session_that_ended_is_replaced_unseen_under_tls() {
+    let site = failing(Step::Idle, Fault::SayAndDrop("421 4.4.2 idle for too long\r\n"));
+    let forwarder = site.builder(Security::PlainTextIfNoTls).build().unwrap();
+    for _ in 0..2 {
+        assert_eq!(sent(&forwarder, &["2041"]).await.travelled, UNDER_TLS);
+    }
+    assert_eq!(site.peer.connections(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_is_said_under_tls_only_to_who_was_verified() {
+    let site = Site::new();
+    let forwarder = site.builder(Security::Tls).credentials("edge", "secret").build().unwrap();
+    send(&forwarder, &message()).await.unwrap();
+    assert_eq!(site.peer.heard().iter().filter(|line| line.starts_with("AUTH PLAIN ")).count(), 1);
+
+    let impostor = Site { authority: Site::new().authority, peer: Site::new().peer };
+    let forwarder = impostor.builder(Security::PlainTextIfNoTls).credentials("edge", "secret").build().unwrap();
+    assert_eq!(sent(&forwarder, &["2041"]).await.travelled, UNVERIFIED);
+    assert!(!impostor.peer.heard().iter().any(|line| line.starts_with("AUTH")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_dropped_at_any_point_under_tls_spoils_none_that_follow() {
+    for polls in 0.. {
+        let site = Site::new();
+        let forwarder = site.builder(Security::Tls).build().unwrap();
+        if after_polls(&forwarder, polls).await {
+            assert!(polls > 5, "a call under TLS takes more than {polls} polls");
+            break;
+        }
+        assert_eq!(sent(&forwarder, &["2041"]).await.travelled, UNDER_TLS, "after {polls} polls");
+    }
+}

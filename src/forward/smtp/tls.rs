@@ -1,0 +1,156 @@
+//! [`Tls`]: the handshake, and what is known of the peer after it.
+
+use std::error::Error as StdError;
+use std::io;
+use std::sync::Arc;
+
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, Error as RustlsError, ProtocolVersion, RootCertStore};
+
+use super::dial::Transport;
+use super::error::SetupError;
+use super::timeouts::Timeouts;
+use super::verify::NotingVerifier;
+use crate::forward::{Reply, TlsVersion, Travelled};
+
+/// How TLS is spoken with one peer.
+#[derive(Debug)]
+pub(super) struct Tls {
+    config: Arc<ClientConfig>,
+    trust: Trust,
+    name: ServerName<'static>,
+}
+
+/// How the peer's certificate is judged.
+#[derive(Debug)]
+enum Trust {
+    /// By the user's configuration, which does not show how.
+    Config,
+    /// By these authorities; by nobody if there are none.
+    Authorities(Option<Arc<WebPkiServerVerifier>>),
+}
+
+/// Whether a certificate must verify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Certificate {
+    /// It must.
+    MustVerify,
+    /// It is verified and noted if its judge can be asked without being obeyed, and must verify if not.
+    Noted,
+    /// Nobody is asked.
+    Any,
+}
+
+/// Why TLS cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoTls {
+    /// The peer does not know STARTTLS.
+    #[error("STARTTLS is not offered")]
+    NotOffered,
+    /// The peer said no to STARTTLS.
+    #[error("STARTTLS was answered {0}")]
+    Declined(Reply),
+    /// The connection ended, or what came was no TLS.
+    #[error("{0}")]
+    Broken(Box<dyn StdError + Send + Sync>),
+    /// The certificate does not verify.
+    #[error("{0}")]
+    Unverified(RustlsError),
+    /// It took too long.
+    #[error("no answer in time ({0})")]
+    TooSlow(&'static str),
+}
+
+impl Tls {
+    /// As `config` says.
+    pub(super) fn by_config(config: Arc<ClientConfig>, name: ServerName<'static>) -> Self {
+        Self { config, trust: Trust::Config, name }
+    }
+
+    /// By the authorities whose certificates `pem` holds.
+    pub(super) fn by_authorities(pem: &[u8], name: ServerName<'static>) -> Result<Self, SetupError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|error| SetupError::Certificates(error.into()))?;
+            roots.add(certificate).map_err(|error| SetupError::Certificates(error.into()))?;
+        }
+        // The builder refuses an empty set, which is what a text without certificates comes to.
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+            .build()
+            .map_err(|error| SetupError::Certificates(error.into()))?;
+        Ok(Self::by(Some(verifier), name))
+    }
+
+    /// Trusting nobody: every certificate goes unverified.
+    pub(super) fn by_nobody(name: ServerName<'static>) -> Self {
+        Self::by(None, name)
+    }
+
+    fn by(verifier: Option<Arc<WebPkiServerVerifier>>, name: ServerName<'static>) -> Self {
+        let provider = provider();
+        let algorithms = provider.signature_verification_algorithms;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring has the cipher suites of TLS 1.2 and 1.3");
+        let config = match &verifier {
+            Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::<WebPkiServerVerifier>::clone(verifier)),
+            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(NotingVerifier::new(None, algorithms))),
+        };
+        Self { config: Arc::new(config.with_no_client_auth()), trust: Trust::Authorities(verifier), name }
+    }
+
+    /// Does the handshake.
+    pub(super) async fn handshake(
+        &self,
+        transport: Box<dyn Transport>,
+        certificate: Certificate,
+        timeouts: &Timeouts,
+    ) -> Result<(Box<dyn Transport>, Travelled), NoTls> {
+        let (config, noting) = self.config_for(certificate);
+        let connecting = TlsConnector::from(config).connect(self.name.clone(), transport);
+        let stream = match timeout(timeouts.handshake, connecting).await {
+            Ok(connected) => connected.map_err(NoTls::from_handshake)?,
+            Err(_) => return Err(NoTls::TooSlow("TLS handshake")),
+        };
+        let version = match stream.get_ref().1.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => TlsVersion::V1_3,
+            _ => TlsVersion::V1_2, // rustls speaks nothing older
+        };
+        let verified = noting.is_none_or(|noting| noting.verified());
+        let travelled = if verified { Travelled::Tls(version) } else { Travelled::TlsUnverified(version) };
+        Ok((Box::new(stream), travelled))
+    }
+
+    /// A configuration for one connection, with the verifier to ask afterwards.
+    fn config_for(&self, certificate: Certificate) -> (Arc<ClientConfig>, Option<Arc<NotingVerifier>>) {
+        let judge = match (certificate, &self.trust) {
+            (Certificate::MustVerify, _) | (Certificate::Noted, Trust::Config) => return (Arc::clone(&self.config), None),
+            (Certificate::Noted, Trust::Authorities(authorities)) => authorities.clone(),
+            (Certificate::Any, _) => None,
+        };
+        let algorithms = self.config.crypto_provider().signature_verification_algorithms;
+        let noting = Arc::new(NotingVerifier::new(judge, algorithms));
+        let mut config = ClientConfig::clone(&self.config);
+        config.dangerous().set_certificate_verifier(Arc::<NotingVerifier>::clone(&noting));
+        (Arc::new(config), Some(noting))
+    }
+}
+
+impl NoTls {
+    fn from_handshake(error: io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<RustlsError>()) {
+            Some(certificate @ RustlsError::InvalidCertificate(_)) => Self::Unverified(certificate.clone()),
+            _ => Self::Broken(error.into()),
+        }
+    }
+}
+
+/// Never the process's default: another crate may have chosen that, or two have and rustls cannot tell which.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
