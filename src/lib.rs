@@ -11,6 +11,7 @@ pub mod event;
 pub mod forward;
 pub mod message;
 pub mod mwi;
+pub mod network;
 pub mod store;
 #[cfg(feature = "wire")]
 pub mod wire;

@@ -1,0 +1,174 @@
+//! [`NetworkBuilder`]: a network as somebody describes it, not yet found to be right.
+
+use std::collections::BTreeMap;
+
+use chrono_tz::Tz;
+
+use super::{Fallback, Licence, Mailbox, NodeAddress, PbxName, Rule, Site, TimeSource, VoicemailType};
+use crate::message::SiteId;
+
+/// Builds a [`Network`](super::Network); made by [`Network::builder`](super::Network::builder).
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct NetworkBuilder {
+    pub(super) domain: Given<String>,
+    pub(super) sites: Vec<SiteBuilder>,
+    /// What was found wrong on reading, of no PBX in particular.
+    pub(super) faults: Vec<Rule>,
+}
+
+impl NetworkBuilder {
+    pub(super) fn new(domain: Given<String>) -> Self {
+        Self { domain, sites: Vec::new(), faults: Vec::new() }
+    }
+
+    /// Adds a PBX.
+    pub fn site(mut self, site: SiteBuilder) -> Self {
+        self.sites.push(site);
+        self
+    }
+}
+
+/// Describes one PBX to a [`NetworkBuilder`]; made by [`Site::builder`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct SiteBuilder {
+    pub(super) name: PbxName,
+    pub(super) voicemail: Given<VoicemailType>,
+    pub(super) zone: Given<Tz>,
+    pub(super) node: Given<NodeAddress>,
+    pub(super) destination: Given<String>,
+    /// The names of trunk groups, and of the PBXs they lead to where that can be read.
+    pub(super) trunk_groups: BTreeMap<String, Option<String>>,
+    /// `None` for what cannot be read.
+    pub(super) licences: Vec<Option<Licence>>,
+    pub(super) ports: Given<u32>,
+    pub(super) time: Given<TimeSource>,
+    pub(super) is_fallback: Given<bool>,
+    pub(super) backup_node: Given<NodeAddress>,
+    pub(super) mailboxes: Vec<Mailbox>,
+    /// What was found wrong on reading.
+    pub(super) faults: Vec<Rule>,
+}
+
+impl SiteBuilder {
+    pub(super) fn new(id: SiteId, voicemail: VoicemailType, zone: Tz) -> Self {
+        Self { voicemail: Given::Value(voicemail), zone: Given::Value(zone), ..Self::named(PbxName::Id(id)) }
+    }
+
+    /// A PBX of which nothing is known but what it is called.
+    pub(super) fn named(name: PbxName) -> Self {
+        Self {
+            name,
+            voicemail: Given::Nothing,
+            zone: Given::Nothing,
+            node: Given::Nothing,
+            destination: Given::Nothing,
+            trunk_groups: BTreeMap::new(),
+            licences: Vec::new(),
+            ports: Given::Nothing,
+            time: Given::Nothing,
+            is_fallback: Given::Nothing,
+            backup_node: Given::Nothing,
+            mailboxes: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// The address of its voicemail node: for a central or a distributed one.
+    pub fn node(mut self, address: NodeAddress) -> Self {
+        self.node = Given::Value(address);
+        self
+    }
+
+    /// A trunk group of this PBX, and the PBX it leads to. A second one of the same name replaces the first.
+    pub fn trunk_group(mut self, name: impl Into<String>, leads_to: &SiteId) -> Self {
+        self.trunk_groups.insert(name.into(), Some(leads_to.to_string()));
+        self
+    }
+
+    /// The name of the trunk group on which it reaches the central PBX.
+    pub fn destination(mut self, trunk_group: impl Into<String>) -> Self {
+        self.destination = Given::Value(trunk_group.into());
+        self
+    }
+
+    /// Adds a licence; a [`LicenceClass`](super::LicenceClass) alone is one that does not expire.
+    pub fn licence(mut self, licence: impl Into<Licence>) -> Self {
+        self.licences.push(Some(licence.into()));
+        self
+    }
+
+    /// How many recordings may run at once; none unless told.
+    pub fn ports(mut self, ports: u32) -> Self {
+        self.ports = Given::Value(ports);
+        self
+    }
+
+    /// Where it has its time from; nowhere unless told.
+    pub fn time(mut self, source: TimeSource) -> Self {
+        self.time = Given::Value(source);
+        self
+    }
+
+    /// Makes it the central PBX's fallback.
+    pub fn fallback(mut self, fallback: Fallback) -> Self {
+        self.is_fallback = Given::Value(true);
+        self.backup_node = fallback.backup_node.map_or(Given::Nothing, Given::Value);
+        self
+    }
+
+    /// Adds a mailbox.
+    pub fn mailbox(mut self, mailbox: Mailbox) -> Self {
+        self.mailboxes.push(mailbox);
+        self
+    }
+
+    /// The PBX, unless something is missing or could not be read.
+    pub(super) fn into_site(self) -> Option<Site> {
+        let PbxName::Id(id) = self.name else { return None };
+        let Given::Value(TimeSource::Sntp(time_servers)) = self.time else { return None };
+        let trunk_groups = self.trunk_groups.into_iter();
+        Some(Site {
+            id,
+            voicemail: self.voicemail.value()?,
+            node: self.node.value(),
+            destination: self.destination.value(),
+            trunk_groups: trunk_groups.map(|(name, leads_to)| Some((name, leads_to?.parse().ok()?))).collect::<Option<_>>()?,
+            licences: self.licences.into_iter().collect::<Option<_>>()?,
+            ports: self.ports.value().unwrap_or(0),
+            time_servers,
+            zone: self.zone.value()?,
+            fallback: self.is_fallback.value().unwrap_or(false).then(|| Fallback { backup_node: self.backup_node.value() }),
+            mailboxes: self.mailboxes,
+        })
+    }
+}
+
+/// What a description says of one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Given<T> {
+    /// Nothing.
+    Nothing,
+    /// Something that cannot be read; that is a fault already, so no other rule asks further.
+    #[cfg_attr(not(feature = "serde"), expect(dead_code, reason = "only what is read can be unreadable"))]
+    Unreadable,
+    /// This.
+    Value(T),
+}
+
+impl<T> Given<T> {
+    pub(super) fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Nothing | Self::Unreadable => None,
+        }
+    }
+
+    pub(super) fn as_value(&self) -> Option<&T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Nothing | Self::Unreadable => None,
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The checks: a small function for each rule, named after it.
+
+use std::collections::HashMap;
+
+use super::address::is_host_name;
+use super::builder::{Given, NetworkBuilder, SiteBuilder};
+use super::{Fault, Faults, Licence, LicenceClass, NodeAddress, PbxName, Rule, TimeSource, VoicemailType};
+use crate::message::MailboxId;
+
+/// Every fault of a description: those found on reading, then those of each rule.
+pub(super) fn check(network: &NetworkBuilder) -> Faults {
+    let survey = Survey::of(&network.sites);
+    let mut rules = network.faults.clone();
+    domain_is_a_host_name(&network.domain, &mut rules);
+    one_pbx_is_central(&survey, &mut rules);
+    let mut faults: Vec<_> = rules.into_iter().map(|rule| Fault { pbx: None, rule }).collect();
+    for (place, site) in network.sites.iter().enumerate() {
+        let pbx = Pbx { site, place, survey: &survey };
+        let mut rules = site.faults.clone();
+        for rule in RULES_OF_A_PBX {
+            rule(&pbx, &mut rules);
+        }
+        faults.extend(rules.into_iter().map(|rule| Fault { pbx: Some(site.name.clone()), rule }));
+    }
+    Faults::new(faults)
+}
+
+/// In the order of their codes.
+const RULES_OF_A_PBX: [fn(&Pbx<'_>, &mut Vec<Rule>); 18] = [
+    no_other_pbx_is_central,
+    id_is_unique,
+    mailboxes_are_unique,
+    node_is_given_unless_centralized,
+    destination_is_given_unless_central,
+    destination_leads_to_the_central_pbx,
+    trunk_groups_lead_to_pbxs,
+    voicemail_is_licensed_where_it_records,
+    licences_on_centralized_voicemail_are_for_each_pbx,
+    licences_are_one_of_a_class,
+    time_is_from_sntp,
+    fallback_has_centralized_voicemail,
+    backup_node_is_not_distributed,
+    backup_node_is_of_a_fallback,
+    ports_are_given_where_it_records,
+    ports_are_not_given_on_centralized_voicemail,
+    limits_are_in_order,
+    trunk_groups_have_names,
+];
+
+fn domain_is_a_host_name(domain: &Given<String>, found: &mut Vec<Rule>) {
+    if let Some(domain) = domain.as_value()
+        && !is_host_name(domain)
+    {
+        found.push(Rule::InvalidDomain { found: domain.clone() });
+    }
+}
+
+fn one_pbx_is_central(survey: &Survey<'_>, found: &mut Vec<Rule>) {
+    if survey.central.is_none() && !survey.may_have_a_central {
+        found.push(Rule::NoCentral);
+    }
+}
+
+fn no_other_pbx_is_central(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    if let (Some(VoicemailType::Central), Some(first)) = (pbx.voicemail(), pbx.survey.central)
+        && first != pbx.place
+    {
+        found.push(Rule::SecondCentral { first: pbx.survey.sites[first].name.clone() });
+    }
+}
+
+fn id_is_unique(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    if let PbxName::Id(id) = &pbx.site.name
+        && let Some(first) = pbx.survey.find(id.as_str())
+        && first != pbx.place
+    {
+        found.push(Rule::DuplicateId { first: first + 1 });
+    }
+}
+
+fn mailboxes_are_unique(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    for (index, mailbox) in pbx.site.mailboxes.iter().enumerate() {
+        if let Some(&(place, first)) = pbx.survey.mailboxes.get(&mailbox.number)
+            && (place, first) != (pbx.place, index)
+        {
+            found.push(Rule::DuplicateMailbox { number: mailbox.number.clone(), first: pbx.survey.sites[place].name.clone() });
+        }
+    }
+}
+
+fn node_is_given_unless_centralized(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    match (pbx.voicemail(), &pbx.site.node) {
+        (Some(voicemail @ (VoicemailType::Central | VoicemailType::Distributed)), Given::Nothing) => {
+            found.push(Rule::NodeMissing { voicemail });
+        }
+        (Some(VoicemailType::Centralized), Given::Value(node)) => found.push(Rule::NodeNotAllowed { found: node.clone() }),
+        _ => {}
+    }
+}
+
+fn destination_is_given_unless_central(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    match (pbx.voicemail(), &pbx.site.destination) {
+        (Some(voicemail @ (VoicemailType::Centralized | VoicemailType::Distributed)), Given::Nothing) => {
+            found.push(Rule::DestinationMissing { voicemail });
+        }
+        (Some(VoicemailType::Central), Given::Value(name)) => found.push(Rule::DestinationNotAllowed { found: name.clone() }),
+        _ => {}
+    }
+}
+
+fn destination_leads_to_the_central_pbx(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    let Some(destination) = pbx.site.destination.as_value() else { return };
+    if pbx.voicemail() == Some(VoicemailType::Central) {
+        return; // it should have none, whatever it is
+    }
+    let Some(leads_to) = pbx.site.trunk_groups.get(destination) else {
+        found.push(Rule::UnknownTrunkGroup { destination: destination.clone() });
+        return;
+    };
+    // A trunk group that leads nowhere, and a network without a central PBX, are faults of their own.
+    let Some(reached) = leads_to.as_deref().and_then(|text| pbx.survey.find(text)) else { return };
+    let reached = &pbx.survey.sites[reached];
+    if pbx.survey.central.is_some() && reached.voicemail.as_value().is_some_and(|voicemail| *voicemail != VoicemailType::Central)
+    {
+        found.push(Rule::DestinationNotCentral { destination: destination.clone(), leads_to: reached.name.clone() });
+    }
+}
+
+fn trunk_groups_lead_to_pbxs(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    for (trunk_group, leads_to) in &pbx.site.trunk_groups {
+        if let Some(leads_to) = leads_to
+            && pbx.survey.find(leads_to).is_none()
+        {
+            found.push(Rule::TrunkGroupToNowhere { trunk_group: trunk_group.clone(), leads_to: leads_to.clone() });
+        }
+    }
+}
+
+fn voicemail_is_licensed_where_it_records(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    // A licence that cannot be read may be this one.
+    if let Some(voicemail) = pbx.recording()
+        && !pbx.is_licensed()
+        && pbx.site.licences.iter().all(Option::is_some)
+    {
+        found.push(Rule::VoicemailLicenceMissing { voicemail, found: pbx.classes().collect() });
+    }
+}
+
+fn licences_on_centralized_voicemail_are_for_each_pbx(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    if pbx.voicemail() == Some(VoicemailType::Centralized) {
+        let not_needed = pbx.classes().filter(|class| !class.is_for_each_pbx());
+        found.extend(not_needed.map(|class| Rule::LicenceNotAllowed { class }));
+    }
+}
+
+fn licences_are_one_of_a_class(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    for class in LicenceClass::ALL {
+        if pbx.classes().filter(|other| *other == class).count() > 1 {
+            found.push(Rule::DuplicateLicence { class });
+        }
+    }
+}
+
+fn time_is_from_sntp(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    match &pbx.site.time {
+        Given::Unreadable => {}
+        Given::Value(TimeSource::Sntp(servers)) if !servers.is_empty() => {}
+        Given::Value(other) => found.push(Rule::SntpMissing { found: other.clone() }),
+        Given::Nothing => found.push(Rule::SntpMissing { found: TimeSource::None }),
+    }
+}
+
+fn fallback_has_centralized_voicemail(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    if let (Some(true), Some(voicemail @ (VoicemailType::Central | VoicemailType::Distributed))) =
+        (pbx.site.is_fallback.as_value(), pbx.voicemail())
+    {
+        found.push(Rule::FallbackNotAllowed { voicemail });
+    }
+}
+
+fn backup_node_is_not_distributed(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    if let Some(node) = pbx.site.backup_node.as_value()
+        && let Some(&place) = pbx.survey.distributed_nodes.get(node)
+    {
+        found.push(Rule::BackupNodeDistributed { node: node.clone(), of: pbx.survey.sites[place].name.clone() });
+    }
+}
+
+fn backup_node_is_of_a_fallback(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    if let (Some(node), Given::Nothing | Given::Value(false)) = (pbx.site.backup_node.as_value(), &pbx.site.is_fallback) {
+        found.push(Rule::BackupNodeWithoutFallback { found: node.clone() });
+    }
+}
+
+fn ports_are_given_where_it_records(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    if let (Some(voicemail), true, Given::Nothing | Given::Value(0)) = (pbx.recording(), pbx.is_licensed(), &pbx.site.ports) {
+        found.push(Rule::PortsMissing { voicemail });
+    }
+}
+
+fn ports_are_not_given_on_centralized_voicemail(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    if let (Some(VoicemailType::Centralized), Some(&ports @ 1..)) = (pbx.voicemail(), pbx.site.ports.as_value()) {
+        found.push(Rule::PortsNotAllowed { found: ports });
+    }
+}
+
+fn limits_are_in_order(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    for mailbox in &pbx.site.mailboxes {
+        let limits = mailbox.recording;
+        if limits.min > limits.max || limits.max.as_secs() == 0 {
+            found.push(Rule::LimitsCrossed {
+                number: mailbox.number.clone(),
+                min_seconds: limits.min.as_secs(),
+                max_seconds: limits.max.as_secs(),
+            });
+        }
+    }
+}
+
+fn trunk_groups_have_names(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    let nameless = |name: &str| name.is_empty() || name.chars().count() > 63 || name.chars().any(char::is_control);
+    let names = pbx.site.trunk_groups.keys().filter(|name| nameless(name));
+    found.extend(names.map(|name| Rule::TrunkGroupName { name: name.clone() }));
+}
+
+/// One PBX of a description, and what it stands among.
+struct Pbx<'a> {
+    site: &'a SiteBuilder,
+    place: usize,
+    survey: &'a Survey<'a>,
+}
+
+impl Pbx<'_> {
+    fn voicemail(&self) -> Option<VoicemailType> {
+        self.site.voicemail.as_value().copied()
+    }
+
+    /// Its voicemail type, if a node of its own records.
+    fn recording(&self) -> Option<VoicemailType> {
+        self.voicemail().filter(|voicemail| *voicemail != VoicemailType::Centralized)
+    }
+
+    fn classes(&self) -> impl Iterator<Item = LicenceClass> {
+        self.site.licences.iter().flatten().map(Licence::class)
+    }
+
+    fn is_licensed(&self) -> bool {
+        self.classes().any(|class| class == LicenceClass::Voicemail)
+    }
+}
+
+/// What the rules ask of all PBXs together, by their places in the description, from 0.
+struct Survey<'a> {
+    sites: &'a [SiteBuilder],
+    /// The first that is central.
+    central: Option<usize>,
+    /// Whether the voicemail type of one cannot be told.
+    may_have_a_central: bool,
+    /// The first of each name.
+    names: HashMap<&'a str, usize>,
+    /// The first PBX with each mailbox, and the mailbox's place there.
+    mailboxes: HashMap<&'a MailboxId, (usize, usize)>,
+    /// The first PBX with each distributed node.
+    distributed_nodes: HashMap<&'a NodeAddress, usize>,
+}
+
+impl<'a> Survey<'a> {
+    fn of(sites: &'a [SiteBuilder]) -> Self {
+        let mut survey = Self {
+            sites,
+            central: sites.iter().position(|site| site.voicemail.as_value() == Some(&VoicemailType::Central)),
+            may_have_a_central: sites.iter().any(|site| site.voicemail.as_value().is_none()),
+            names: HashMap::new(),
+            mailboxes: HashMap::new(),
+            distributed_nodes: HashMap::new(),
+        };
+        for (place, site) in sites.iter().enumerate() {
+            match &site.name {
+                PbxName::Id(id) => _ = survey.names.entry(id.as_str()).or_insert(place),
+                PbxName::Text(text) => _ = survey.names.entry(text).or_insert(place),
+                PbxName::Place(_) => {}
+            }
+            for (index, mailbox) in site.mailboxes.iter().enumerate() {
+                survey.mailboxes.entry(&mailbox.number).or_insert((place, index));
+            }
+            if let (Some(VoicemailType::Distributed), Some(node)) = (site.voicemail.as_value(), site.node.as_value()) {
+                survey.distributed_nodes.entry(node).or_insert(place);
+            }
+        }
+        survey
+    }
+
+    /// The first PBX of this name, be the name a good one or not.
+    fn find(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+}
+
+#[cfg(test)]
+mod cells;
+#[cfg(test)]
+mod property;

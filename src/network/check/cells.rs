@@ -1,0 +1,280 @@
+//! Every cell of the rules' table: a network that keeps it, and one that breaks it.
+
+use std::time::Duration;
+
+use super::super::samples::{self, CENTRAL_NODE, HIMALAYA_NODE, central, centralized, distributed, id, mailbox, node, sntp};
+use super::super::{
+    Fallback, Fault, LicenceClass, Mailbox, Network, PbxName, Rule, Site, SiteBuilder, TimeSource, VoicemailType,
+};
+use super::Given;
+use crate::directory::RecordingLimits;
+
+/// The faults of the sample network in which `site` stands in for the PBX of its name, or beside the others.
+fn faults_with(site: SiteBuilder) -> Vec<Fault> {
+    let mut sites = samples::sites();
+    match sites.iter_mut().find(|other| other.name == site.name) {
+        Some(other) => *other = site,
+        None => sites.push(site),
+    }
+    faults_of(sites)
+}
+
+fn faults_of(sites: Vec<SiteBuilder>) -> Vec<Fault> {
+    samples::of(sites).err().into_iter().flatten().collect()
+}
+
+fn at(pbx: &str, rule: Rule) -> Vec<Fault> {
+    vec![Fault { pbx: Some(named(pbx)), rule }]
+}
+
+fn named(pbx: &str) -> PbxName {
+    PbxName::Id(id(pbx))
+}
+
+fn without_node(site: SiteBuilder) -> SiteBuilder {
+    SiteBuilder { node: Given::Nothing, ..site }
+}
+
+fn without_destination(site: SiteBuilder) -> SiteBuilder {
+    SiteBuilder { destination: Given::Nothing, ..site }
+}
+
+fn without_licences(site: SiteBuilder) -> SiteBuilder {
+    SiteBuilder { licences: Vec::new(), ..site }
+}
+
+#[test]
+fn one_pbx_is_central_and_no_other() {
+    assert_eq!(faults_of(samples::sites()), []);
+    assert_eq!(faults_of(Vec::new()), [Fault { pbx: None, rule: Rule::NoCentral }]);
+    let second = central("leeds").node(node("leeds.voicemail.example"));
+    assert_eq!(faults_with(second), at("leeds", Rule::SecondCentral { first: named("london") }));
+}
+
+#[test]
+fn central_has_a_node() {
+    assert_eq!(faults_with(central("london").node(node("10.1.1.5"))), []);
+    let rule = Rule::NodeMissing { voicemail: VoicemailType::Central };
+    assert_eq!(faults_with(without_node(central("london"))), at("london", rule));
+}
+
+#[test]
+fn centralized_has_no_node() {
+    assert_eq!(faults_with(centralized("berlin")), []);
+    let found = node("berlin.voicemail.example");
+    assert_eq!(faults_with(centralized("berlin").node(found.clone())), at("berlin", Rule::NodeNotAllowed { found }));
+}
+
+#[test]
+fn distributed_has_a_node_which_may_be_shared_even_with_the_central_pbx() {
+    assert_eq!(faults_with(distributed("osaka")), []);
+    assert_eq!(faults_with(distributed("osaka").node(node(CENTRAL_NODE))), []);
+    let rule = Rule::NodeMissing { voicemail: VoicemailType::Distributed };
+    assert_eq!(faults_with(without_node(distributed("tokyo"))), at("tokyo", rule));
+}
+
+#[test]
+fn central_has_no_destination_although_it_has_trunk_groups() {
+    let with_trunk_group = central("london").trunk_group("north", &id("berlin"));
+    assert_eq!(faults_with(with_trunk_group.clone()), []);
+    let rule = Rule::DestinationNotAllowed { found: "north".to_owned() };
+    assert_eq!(faults_with(with_trunk_group.destination("north")), at("london", rule));
+}
+
+#[test]
+fn centralized_has_a_destination() {
+    assert_eq!(faults_with(centralized("berlin")), []);
+    let rule = Rule::DestinationMissing { voicemail: VoicemailType::Centralized };
+    assert_eq!(faults_with(without_destination(centralized("berlin"))), at("berlin", rule));
+}
+
+#[test]
+fn distributed_has_a_destination() {
+    assert_eq!(faults_with(distributed("tokyo")), []);
+    let rule = Rule::DestinationMissing { voicemail: VoicemailType::Distributed };
+    assert_eq!(faults_with(without_destination(distributed("tokyo"))), at("tokyo", rule));
+}
+
+#[test]
+fn a_destination_is_a_trunk_group_that_exists() {
+    for site in [centralized("berlin"), distributed("berlin")] {
+        assert_eq!(faults_with(site.clone().trunk_group("spare", &id("london")).destination("spare")), []);
+        let rule = Rule::UnknownTrunkGroup { destination: "spare".to_owned() };
+        assert_eq!(faults_with(site.destination("spare")), at("berlin", rule));
+    }
+}
+
+#[test]
+fn a_destination_leads_to_the_central_pbx_and_to_no_other() {
+    for site in [centralized("berlin"), distributed("berlin")] {
+        let site = site.trunk_group("east", &id("tokyo"));
+        assert_eq!(faults_with(site.clone()), []);
+        let rule = Rule::DestinationNotCentral { destination: "east".to_owned(), leads_to: named("tokyo") };
+        assert_eq!(faults_with(site.destination("east")), at("berlin", rule));
+    }
+}
+
+#[test]
+fn a_trunk_group_leads_to_a_pbx_of_the_network() {
+    let rule =
+        |trunk_group: &str| Rule::TrunkGroupToNowhere { trunk_group: trunk_group.to_owned(), leads_to: "atlantis".to_owned() };
+    assert_eq!(faults_with(central("london").trunk_group("west", &id("atlantis"))), at("london", rule("west")));
+    // Of a destination that leads nowhere nothing more is said.
+    assert_eq!(faults_with(distributed("tokyo").trunk_group("main", &id("atlantis"))), at("tokyo", rule("main")));
+}
+
+#[test]
+fn central_and_distributed_have_the_voicemail_licence_and_one_for_each_feature() {
+    for (site, voicemail) in [(central("london"), VoicemailType::Central), (distributed("tokyo"), VoicemailType::Distributed)] {
+        let name = site.name.clone();
+        let with_features = LicenceClass::ALL.into_iter().fold(without_licences(site.clone()), SiteBuilder::licence);
+        assert_eq!(faults_with(with_features), []);
+        let rule = Rule::VoicemailLicenceMissing { voicemail, found: vec![LicenceClass::Campaigns] };
+        let with_one = without_licences(site).licence(LicenceClass::Campaigns);
+        assert_eq!(faults_with(with_one), [Fault { pbx: Some(name), rule }]);
+    }
+}
+
+#[test]
+fn centralized_has_licences_for_unified_messaging_and_call_archive_only() {
+    let allowed = [LicenceClass::UnifiedMessaging, LicenceClass::CallArchive];
+    assert_eq!(faults_with(allowed.into_iter().fold(centralized("berlin"), SiteBuilder::licence)), []);
+    for class in LicenceClass::ALL.into_iter().filter(|class| !allowed.contains(class)) {
+        assert_eq!(faults_with(centralized("berlin").licence(class)), at("berlin", Rule::LicenceNotAllowed { class }));
+    }
+}
+
+#[test]
+fn a_licence_is_one_of_its_class() {
+    let class = LicenceClass::Voicemail;
+    assert_eq!(faults_with(distributed("tokyo").licence(class).licence(class)), at("tokyo", Rule::DuplicateLicence { class }));
+}
+
+#[test]
+fn every_pbx_has_its_time_from_sntp() {
+    for site in [central("london"), centralized("berlin"), distributed("tokyo")] {
+        assert_eq!(faults_with(site.clone().time(sntp())), []);
+        for found in [TimeSource::None, TimeSource::Other("gps".to_owned()), TimeSource::Sntp(Vec::new())] {
+            let fault = Fault { pbx: Some(site.name.clone()), rule: Rule::SntpMissing { found: found.clone() } };
+            assert_eq!(faults_with(site.clone().time(found)), [fault]);
+        }
+    }
+    let silent = SiteBuilder { time: Given::Nothing, ..distributed("tokyo") };
+    assert_eq!(faults_with(silent), at("tokyo", Rule::SntpMissing { found: TimeSource::None }));
+}
+
+#[test]
+fn only_a_pbx_on_centralized_voicemail_is_the_central_pbxs_fallback() {
+    assert_eq!(faults_with(centralized("berlin").fallback(Fallback::default())), []);
+    for (site, voicemail) in [(central("london"), VoicemailType::Central), (distributed("tokyo"), VoicemailType::Distributed)] {
+        let fault = Fault { pbx: Some(site.name.clone()), rule: Rule::FallbackNotAllowed { voicemail } };
+        assert_eq!(faults_with(site.fallback(Fallback::default())), [fault]);
+    }
+}
+
+#[test]
+fn a_distributed_node_is_no_backup_node_in_whatever_spelling() {
+    let with_backup = |address: &str| centralized("berlin").fallback(Fallback { backup_node: Some(node(address)) });
+    assert_eq!(faults_with(with_backup("backup.voicemail.example")), []);
+    let rule = Rule::BackupNodeDistributed { node: node(HIMALAYA_NODE), of: named("kathmandu") };
+    assert_eq!(faults_with(with_backup(&HIMALAYA_NODE.to_uppercase())), at("berlin", rule));
+}
+
+#[test]
+fn a_backup_node_is_of_a_fallback() {
+    let found = node("backup.voicemail.example");
+    let site = SiteBuilder { backup_node: Given::Value(found.clone()), ..centralized("berlin") };
+    assert_eq!(faults_with(site), at("berlin", Rule::BackupNodeWithoutFallback { found }));
+}
+
+#[test]
+fn a_pbx_that_records_has_ports() {
+    for (site, voicemail) in [(central("london"), VoicemailType::Central), (distributed("tokyo"), VoicemailType::Distributed)] {
+        assert_eq!(faults_with(site.clone().ports(1)), []);
+        for ports in [Given::Value(0), Given::Nothing] {
+            let fault = Fault { pbx: Some(site.name.clone()), rule: Rule::PortsMissing { voicemail } };
+            assert_eq!(faults_with(SiteBuilder { ports, ..site.clone() }), [fault]);
+        }
+    }
+}
+
+#[test]
+fn a_pbx_on_centralized_voicemail_has_no_ports() {
+    assert_eq!(faults_with(centralized("berlin").ports(0)), []);
+    assert_eq!(faults_with(centralized("berlin").ports(3)), at("berlin", Rule::PortsNotAllowed { found: 3 }));
+}
+
+#[test]
+fn ids_are_unique() {
+    let mut sites = samples::sites();
+    sites.push(distributed("berlin"));
+    assert_eq!(faults_of(sites), at("berlin", Rule::DuplicateId { first: 2 }));
+}
+
+#[test]
+fn mailbox_numbers_are_unique_across_the_network_and_on_one_pbx() {
+    let rule = Rule::DuplicateMailbox { number: "2001".parse().unwrap(), first: named("london") };
+    assert_eq!(faults_with(distributed("tokyo").mailbox(mailbox("2001"))), at("tokyo", rule.clone()));
+    assert_eq!(faults_with(central("london").mailbox(mailbox("2001")).mailbox(mailbox("2001"))), at("london", rule));
+}
+
+#[test]
+fn a_mailboxs_longest_message_is_something_and_no_shorter_than_its_shortest() {
+    let with_limits = |min_seconds, max_seconds| {
+        let recording = RecordingLimits { min: Duration::from_secs(min_seconds), max: Duration::from_secs(max_seconds) };
+        faults_with(distributed("tokyo").mailbox(Mailbox { recording, ..mailbox("2010") }))
+    };
+    assert_eq!(with_limits(60, 60), []);
+    for (min_seconds, max_seconds) in [(61, 60), (0, 0)] {
+        let rule = Rule::LimitsCrossed { number: "2010".parse().unwrap(), min_seconds, max_seconds };
+        assert_eq!(with_limits(min_seconds, max_seconds), at("tokyo", rule));
+    }
+}
+
+#[test]
+fn a_trunk_groups_name_can_be_shown() {
+    for name in ["", "two\nlines", &"x".repeat(64)] {
+        let rule = Rule::TrunkGroupName { name: name.to_owned() };
+        assert_eq!(faults_with(distributed("tokyo").trunk_group(name, &id("london"))), at("tokyo", rule));
+    }
+    assert_eq!(faults_with(distributed("tokyo").trunk_group("Straße 7 \"West\"", &id("london"))), []);
+}
+
+#[test]
+fn a_domain_is_a_host_name() {
+    for found in ["", "10.1.1.5", "voice mail", "voicemail.example."] {
+        let faults = Network::builder(found).site(central("london")).build().unwrap_err();
+        assert!(faults.into_iter().eq([Fault { pbx: None, rule: Rule::InvalidDomain { found: found.to_owned() } }]), "{found:?}");
+    }
+}
+
+#[test]
+fn several_faults_are_all_told_each_on_its_line_with_its_pbx() {
+    let faults = Network::builder("-")
+        .site(central("london").ports(0))
+        .site(without_node(distributed("tokyo")).destination("mian").time(TimeSource::None))
+        .site(Site::builder(id("berlin"), VoicemailType::Centralized, chrono_tz::Europe::Berlin))
+        .build()
+        .unwrap_err();
+    let told: Vec<_> = faults.iter().map(|fault| (fault.pbx.as_ref().map(ToString::to_string), fault.rule.code())).collect();
+    let pbx = |name: &str| Some(name.to_owned());
+    let expected = [
+        (None, "N23"),
+        (pbx("london"), "N19"),
+        (pbx("tokyo"), "N05"),
+        (pbx("tokyo"), "N09"),
+        (pbx("tokyo"), "N15"),
+        (pbx("berlin"), "N07"),
+        (pbx("berlin"), "N15"),
+    ];
+    assert_eq!(told, expected);
+    let text = faults.to_string();
+    assert_eq!(text.lines().count(), expected.len());
+    assert_eq!(
+        text.lines().nth(3),
+        Some(
+            "PBX tokyo: N09 a destination is one of the PBX's trunk groups; found \"mian\", which is none; \
+             add it to trunk_groups, or name another"
+        )
+    );
+}

@@ -1,0 +1,254 @@
+//! [`NetworkDescription`]: a network as a file has it.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::builder::{Given, NetworkBuilder, SiteBuilder};
+use super::fields::Fields;
+use super::value::Value;
+use super::{Faults, Licence, Mailbox, Network, NodeAddress, PbxName, Rule, TimeServer, TimeSource};
+use crate::directory::RecordingLimits;
+
+/// A network as a file has it, in TOML or any other format that serde reads and that tells what it holds.
+///
+/// Reading fails only where the format does. What is wrong with what was read, a key that is not known and a number where a text should
+/// be included, is told by [`check`](Self::check) with all else that is wrong.
+///
+/// ```
+/// use voicemail::network::{Network, NetworkDescription};
+///
+/// let description: NetworkDescription = toml::from_str(
+///     r#"
+///     domain = "voicemail.example"                # the mailboxes' addresses are 2001@voicemail.example
+///
+///     [[pbx]]
+///     id = "london"
+///     voicemail = "central"                       # or "centralized", or "distributed"
+///     node = "central.voicemail.example"          # not for centralized
+///     zone = "Europe/London"
+///     time = { sntp = ["ntp.example"] }
+///     ports = 8                                   # recordings at once; not for centralized
+///     licences = ["voicemail", { class = "campaigns", until = 2027-01-01 }]
+///
+///     [pbx.mailbox.2001]
+///     name = "Anna Whitfield"                     # all of a mailbox's keys may be left out
+///     zone = "Europe/Berlin"                      # the PBX's, unless given
+///     min_seconds = 2                             # 1, unless given
+///     max_seconds = 120                           # 300, unless given
+///
+///     [[pbx]]
+///     id = "berlin"
+///     voicemail = "centralized"
+///     trunk_groups = { main = "london" }          # name = the PBX it leads to
+///     destination = "main"                        # not for central
+///     zone = "Europe/Berlin"
+///     time = { sntp = ["ntp.example", "10.1.1.5:1123"] }
+///     fallback = true                             # of the central PBX
+///     backup_node = "backup.voicemail.example"    # only with fallback, and may be left out
+///     "#,
+/// )?;
+/// let network: Network = description.check()?;
+/// assert_eq!(network.sites().len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Examples
+///
+/// Every fault is told, one a line:
+///
+/// ```
+/// # use voicemail::network::NetworkDescription;
+/// let description: NetworkDescription = toml::from_str(r#"pbx = [{ id = "london", voicemail = "centrall", zone = "Europa/London" }]"#)?;
+/// let faults = description.check().unwrap_err();
+/// assert_eq!(faults.iter().map(|fault| fault.rule.code()).collect::<Vec<_>>(), ["N32", "N35", "N37", "N15"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub struct NetworkDescription(Value);
+
+impl NetworkDescription {
+    /// The network, if the description can be read and keeps every rule.
+    ///
+    /// # Errors
+    ///
+    /// [`Faults`], which lists all that is wrong.
+    pub fn check(self) -> Result<Network, Faults> {
+        network(self.0).build()
+    }
+}
+
+impl TryFrom<NetworkDescription> for Network {
+    type Error = Faults;
+
+    fn try_from(description: NetworkDescription) -> Result<Self, Faults> {
+        description.check()
+    }
+}
+
+fn network(value: Value) -> NetworkBuilder {
+    let Value::Table(table) = value else {
+        let rule = Rule::WrongKind { key: "the description".to_owned(), wanted: "a table", found: value.to_string() };
+        return NetworkBuilder { faults: vec![rule], ..NetworkBuilder::new(Given::Unreadable) };
+    };
+    let mut fields = Fields::new(table, "");
+    fields.must_have("domain");
+    let mut network = NetworkBuilder::new(fields.text("domain"));
+    for (place, value) in fields.list("pbx").value().unwrap_or_default().into_iter().enumerate() {
+        network = network.site(site(value, place + 1));
+    }
+    network.faults = fields.end();
+    network
+}
+
+fn site(value: Value, place: usize) -> SiteBuilder {
+    let Value::Table(table) = value else {
+        let rule = Rule::WrongKind { key: "pbx".to_owned(), wanted: "a table", found: value.to_string() };
+        return SiteBuilder { time: Given::Unreadable, faults: vec![rule], ..SiteBuilder::named(PbxName::Place(place)) };
+    };
+    let mut fields = Fields::new(table, "");
+    for key in ["id", "voicemail", "zone"] {
+        fields.must_have(key);
+    }
+    let mut site = SiteBuilder::named(name(&mut fields, place));
+    site.voicemail = fields.parsed("voicemail", |found| Rule::UnknownVoicemailType { found });
+    site.zone = fields.parsed("zone", |found| Rule::UnknownZone { key: "zone".to_owned(), found });
+    site.node = address(&mut fields, "node");
+    site.destination = fields.text("destination");
+    read_trunk_groups(&mut fields, &mut site);
+    site.licences = licences(&mut fields);
+    site.ports = fields.number("ports");
+    site.time = time(&mut fields);
+    site.is_fallback = fields.boolean("fallback");
+    site.backup_node = address(&mut fields, "backup_node");
+    site.mailboxes = mailboxes(&mut fields);
+    site.faults = fields.end();
+    site
+}
+
+fn name(fields: &mut Fields, place: usize) -> PbxName {
+    let Given::Value(text) = fields.text("id") else { return PbxName::Place(place) };
+    match fields.parse(text.clone(), |found| Rule::InvalidId { found }) {
+        Given::Value(id) => PbxName::Id(id),
+        Given::Unreadable | Given::Nothing => PbxName::Text(text),
+    }
+}
+
+fn address(fields: &mut Fields, key: &'static str) -> Given<NodeAddress> {
+    fields.parsed(key, |found| Rule::InvalidNodeAddress { key, found })
+}
+
+fn read_trunk_groups(fields: &mut Fields, site: &mut SiteBuilder) {
+    match fields.table("trunk_groups") {
+        Given::Value(groups) => {
+            for (name, value) in groups {
+                let leads_to = match value {
+                    Value::Text(pbx) => Some(pbx),
+                    other => {
+                        fields.wrong_kind(&format!("trunk_groups.{name}"), "the id of a PBX", &other);
+                        None
+                    }
+                };
+                site.trunk_groups.insert(name, leads_to);
+            }
+        }
+        // Whether the destination is among them cannot be told.
+        Given::Unreadable => site.destination = Given::Unreadable,
+        Given::Nothing => {}
+    }
+}
+
+fn licences(fields: &mut Fields) -> Vec<Option<Licence>> {
+    match fields.list("licences") {
+        Given::Value(values) => values.into_iter().map(|value| licence(value, fields)).collect(),
+        Given::Unreadable => vec![None],
+        Given::Nothing => Vec::new(),
+    }
+}
+
+/// A class alone, or a table of a class and its last day.
+fn licence(value: Value, fields: &mut Fields) -> Option<Licence> {
+    let unknown = |found| Rule::UnknownLicenceClass { found };
+    match value {
+        Value::Text(class) => fields.parse(class, unknown).value().map(Licence::lasting),
+        Value::Table(table) => {
+            let mut parts = Fields::new(table, "licences.");
+            parts.must_have("class");
+            let class = parts.parsed("class", unknown).value();
+            let last_day = parts.parsed("until", |found| Rule::InvalidDate { found }).value();
+            fields.end_inner(parts);
+            class.map(|class| last_day.map_or(Licence::lasting(class), |last_day| Licence::until(class, last_day)))
+        }
+        other => {
+            fields.wrong_kind("licences", "a list of names and tables", &other);
+            None
+        }
+    }
+}
+
+/// A table with a list of SNTP servers, or the name of something else.
+fn time(fields: &mut Fields) -> Given<TimeSource> {
+    let time = fields.read("time", "a table such as { sntp = [\"ntp.example\"] }", |value| match value {
+        Value::Text(_) | Value::Table(_) => Ok(value),
+        other => Err(other),
+    });
+    match time {
+        Given::Value(Value::Table(table)) => {
+            let mut parts = Fields::new(table, "time.");
+            let servers = parts.list("sntp").value().unwrap_or_default();
+            let servers = servers.into_iter().filter_map(|server| time_server(server, &mut parts)).collect();
+            let is_faulty = fields.end_inner(parts);
+            if is_faulty { Given::Unreadable } else { Given::Value(TimeSource::Sntp(servers)) }
+        }
+        Given::Value(Value::Text(name)) if name == "none" => Given::Value(TimeSource::None),
+        Given::Value(Value::Text(name)) => Given::Value(TimeSource::Other(name)),
+        Given::Value(_) | Given::Unreadable => Given::Unreadable,
+        Given::Nothing => Given::Nothing,
+    }
+}
+
+fn time_server(value: Value, parts: &mut Fields) -> Option<TimeServer> {
+    match value {
+        Value::Text(text) => parts.parse(text, |found| Rule::InvalidTimeServer { found }).value(),
+        other => {
+            parts.wrong_kind("sntp", "a list of host names and IP addresses", &other);
+            None
+        }
+    }
+}
+
+fn mailboxes(fields: &mut Fields) -> Vec<Mailbox> {
+    let tables = fields.table("mailbox").value().unwrap_or_default();
+    tables.into_iter().filter_map(|(number, value)| mailbox(number, value, fields)).collect()
+}
+
+fn mailbox(number: String, value: Value, fields: &mut Fields) -> Option<Mailbox> {
+    let path = format!("mailbox.{number}");
+    let id = fields.parse(number, |found| Rule::InvalidMailbox { found }).value();
+    let Value::Table(table) = value else {
+        fields.wrong_kind(&path, "a table", &value);
+        return id.map(Mailbox::new);
+    };
+    let mut parts = Fields::new(table, format!("{path}."));
+    let name = parts.text("name").value();
+    let zone = parts.parsed("zone", |found| Rule::UnknownZone { key: format!("{path}.zone"), found }).value();
+    let recording = limits(&mut parts);
+    fields.end_inner(parts);
+    id.map(|number| Mailbox { number, name, zone, recording })
+}
+
+/// The limits given, or the usual ones in their place; the usual ones for both when one of them cannot be read.
+fn limits(parts: &mut Fields) -> RecordingLimits {
+    let usual = RecordingLimits::default();
+    match (parts.number("min_seconds"), parts.number("max_seconds")) {
+        (Given::Unreadable, _) | (_, Given::Unreadable) => usual,
+        (min, max) => RecordingLimits {
+            min: min.value().map_or(usual.min, |seconds| Duration::from_secs(seconds.into())),
+            max: max.value().map_or(usual.max, |seconds| Duration::from_secs(seconds.into())),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

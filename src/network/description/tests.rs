@@ -1,0 +1,176 @@
+//! A file is read as it is meant, and whatever is wrong with it is told.
+
+use proptest::prelude::*;
+
+use super::super::samples::{id, node};
+use super::super::{LicenceClass, Role};
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../examples/network.toml");
+
+fn example() -> Network {
+    toml::from_str::<NetworkDescription>(EXAMPLE).unwrap().check().unwrap()
+}
+
+/// The PBXs and codes of the faults of a text.
+fn faults(text: &str) -> Vec<String> {
+    let description: NetworkDescription = toml::from_str(text).unwrap();
+    let name = |pbx: Option<PbxName>| pbx.map_or_else(|| "network".to_owned(), |pbx| pbx.to_string());
+    let told = description.check().err().into_iter().flatten();
+    told.map(|fault| format!("{} {}", name(fault.pbx), fault.rule.code())).collect()
+}
+
+#[test]
+fn the_example_reads_as_it_is_meant() {
+    let network = example();
+    let himalaya = node("himalaya.voicemail.example");
+    let shared: Vec<_> = network.sites_of(&himalaya).map(|(site, role)| (site.id().as_str(), role)).collect();
+    assert_eq!(shared, [("kathmandu", Role::Distributed), ("tokyo", Role::Distributed)]);
+    let tokyo = network.site(&id("tokyo")).unwrap();
+    let last_day = tokyo.licence(LicenceClass::Campaigns).unwrap().last_day().unwrap();
+    assert_eq!((tokyo.ports(), last_day.to_string().as_str()), (4, "2036-12-31"));
+    assert_eq!(
+        tokyo.trunk_groups().map(|(name, to)| (name, to.as_str())).collect::<Vec<_>>(),
+        [("main", "london"), ("west", "kathmandu")]
+    );
+    let berlin = network.site(&id("berlin")).unwrap();
+    assert_eq!(berlin.fallback().unwrap().backup_node, Some(node("backup.voicemail.example")));
+    assert_eq!(
+        network.central().time_servers().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["ntp1.example", "ntp2.example"]
+    );
+}
+
+#[test]
+fn the_mailboxes_of_the_example_have_the_zones_of_the_recordings() {
+    let network = example();
+    let zones: Vec<_> = network
+        .mailboxes()
+        .map(|(site, mailbox)| (mailbox.number.as_str(), mailbox.zone.unwrap_or(site.zone()).name()))
+        .collect();
+    let expected = [
+        ("2001", "Europe/London"),
+        ("2002", "Europe/Berlin"),
+        ("2005", "Europe/Warsaw"),
+        ("2014", "America/Sao_Paulo"),
+        ("2003", "Europe/Paris"),
+        ("2010", "Asia/Kathmandu"),
+        ("2008", "Asia/Tokyo"),
+        ("2019", "Pacific/Chatham"),
+        ("2024", "Pacific/Kiritimati"),
+    ];
+    assert_eq!(zones, expected);
+    let (_, limited) = network.mailbox(&"2024".parse().unwrap()).unwrap();
+    assert_eq!((limited.recording.min.as_secs(), limited.recording.max.as_secs()), (1, 120));
+}
+
+#[test]
+fn each_slip_of_the_pen_is_one_fault_at_its_pbx() {
+    let slips = [
+        ("domain = \"voicemail.example\"", "", "network N32"),
+        ("domain = \"voicemail.example\"", "domain = \"voicemail_example\"", "network N23"),
+        ("domain = \"voicemail.example\"", "domain = 7", "network N33"),
+        ("domain = ", "color = \"red\"\ndomain = ", "network N31"),
+        ("id = \"kiritimati\"", "", "#5 N32"),
+        ("id = \"kiritimati\"", "id = 5", "#5 N33"),
+        ("id = \"kiritimati\"", "id = \"line islands\"", "\"line islands\" N34"),
+        ("id = \"london\"\nvoicemail = \"central\"", "id = \"london\"\nvoicemail = \"centrall\"", "london N35"),
+        ("voicemail = \"centralized\"", "voicemail = \"Centralized\"", "berlin N35"),
+        ("voicemail = \"centralized\"", "", "berlin N32"),
+        ("node = \"pacific.voicemail.example\"", "node = \"pacific.voicemail.example:25\"", "kiritimati N36"),
+        ("node = \"pacific.voicemail.example\"", "node = false", "kiritimati N33"),
+        ("backup_node = \"backup.voicemail.example\"", "backup_node = \"backup node\"", "berlin N36"),
+        ("zone = \"Asia/Tokyo\"", "zone = \"Asia/Tokio\"", "tokyo N37"),
+        ("zone = \"Asia/Tokyo\"", "", "tokyo N32"),
+        ("zone = \"Europe/Warsaw\"", "zone = \"CEST\"", "london N37"),
+        ("[pbx.mailbox.2024]", "[pbx.mailbox.2024a]", "kiritimati N38"),
+        ("max_seconds = 120", "max_secs = 120", "kiritimati N31"),
+        ("max_seconds = 120", "max_seconds = \"120\"", "kiritimati N33"),
+        ("max_seconds = 120", "min_seconds = 301", "kiritimati N21"),
+        ("\"call-archive\"", "\"call archive\"", "tokyo N39"),
+        ("\"call-archive\"", "3", "tokyo N33"),
+        ("class = \"campaigns\"", "class = \"campains\"", "tokyo N39"),
+        ("class = \"campaigns\",", "", "tokyo N32"),
+        ("2036-12-31", "\"2036-02-30\"", "tokyo N40"),
+        ("until = ", "untill = ", "tokyo N31"),
+        ("ports = 4", "ports = -4", "tokyo N33"),
+        ("ports = 4", "ports = 4.5", "tokyo N33"),
+        ("ports = 4", "port = 4\nports = 4", "tokyo N31"),
+        ("\"10.4.0.1\"", "\"10.4.0.1:\"", "kathmandu N41"),
+        ("\"10.4.0.1\"", "10.4", "kathmandu N33"),
+        ("time = { sntp = [\"ntp1.example\", \"ntp2.example\"] }", "time = { ntp = [\"ntp1.example\"] }", "london N31"),
+        ("time = { sntp = [\"ntp1.example\", \"ntp2.example\"] }", "time = { sntp = [] }", "london N15"),
+        ("time = { sntp = [\"ntp1.example\", \"ntp2.example\"] }", "time = \"none\"", "london N15"),
+        ("time = { sntp = [\"ntp1.example\", \"ntp2.example\"] }", "time = [\"ntp1.example\"]", "london N33"),
+        ("satellite = \"london\"", "satellite = 1", "kiritimati N33"),
+        ("satellite = \"london\"", "satellite = \"lundon\"", "kiritimati N11"),
+        ("trunk_groups = { satellite = \"london\" }", "trunk_groups = [\"satellite\"]", "kiritimati N33"),
+        ("fallback = true", "fallback = \"yes\"", "berlin N33"),
+    ];
+    assert_eq!(faults(EXAMPLE), [""; 0]);
+    for (written, slip, fault) in slips {
+        let text = EXAMPLE.replacen(written, slip, 1);
+        assert_ne!(text, EXAMPLE, "{written}");
+        assert_eq!(faults(&text), [fault], "{slip}");
+    }
+}
+
+#[test]
+fn a_pbx_with_no_good_name_is_still_asked_everything_else() {
+    let text = r#"
+        domain = "voicemail.example"
+        [[pbx]]
+        id = "head office"
+        voicemail = "central"
+        zone = "Europe/London"
+        [[pbx]]
+        id = "berlin"
+        voicemail = "centralized"
+        trunk_groups = { main = "head office" }
+        destination = "main"
+        zone = "Europe/Berlin"
+        time = { sntp = ["ntp.example"] }
+    "#;
+    let expected = ["N34", "N05", "N12", "N15"].map(|code| format!("\"head office\" {code}"));
+    assert_eq!(faults(text), expected);
+}
+
+#[test]
+fn what_a_table_is_not_is_told_and_the_rest_is_read() {
+    assert_eq!(faults("domain = \"voicemail.example\"\npbx = [7, \"london\"]"), ["#1 N33", "#2 N33"]);
+    assert_eq!(faults("domain = \"voicemail.example\"\npbx = 7"), ["network N33", "network N01"]);
+}
+
+#[test]
+fn a_key_given_twice_ends_reading() {
+    let entries = || [("domain", "a.example"), ("domain", "b.example")].into_iter();
+    let error = NetworkDescription::deserialize(serde::de::value::MapDeserializer::<_, serde::de::value::Error>::new(entries()));
+    assert_eq!(error.unwrap_err().to_string(), "\"domain\" is given twice");
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![".{0,12}", "(london|central|centralized|distributed|voicemail|main|none|Europe/London|2001)"];
+    let leaf = prop_oneof![
+        Just(Value::Nothing),
+        any::<bool>().prop_map(Value::Boolean),
+        any::<i64>().prop_map(|number| Value::Integer(number.into())),
+        text.prop_map(Value::Text),
+    ];
+    let keys = "([\n\ta]{1,2}|domain|pbx|id|voicemail|zone|node|destination|trunk_groups|licences|class|until|ports|time|sntp|fallback|\
+                backup_node|mailbox|2001|min_seconds|max_seconds|x)";
+    leaf.prop_recursive(5, 64, 8, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
+            proptest::collection::btree_map(keys, inner, 0..12).prop_map(Value::Table),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn nonsense_is_faults_each_on_one_line(pbxs in proptest::collection::vec(any_value(), 0..4), domain in any_value()) {
+        let table = [("domain".to_owned(), domain), ("pbx".to_owned(), Value::List(pbxs))];
+        let faults = NetworkDescription(Value::Table(table.into())).check().unwrap_err();
+        prop_assert_eq!(faults.to_string().lines().count(), faults.iter().count());
+    }
+}

@@ -1,0 +1,100 @@
+//! [`Faults`]: everything that is wrong with a description of a network.
+
+use std::fmt;
+use std::slice;
+use std::vec;
+
+use super::Rule;
+use crate::message::SiteId;
+
+/// Every fault of a description; there is at least one. Displayed as one line for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    pub(super) fn new(faults: Vec<Fault>) -> Self {
+        Self(faults)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The faults: those of the whole network, then those of each PBX in the order of the description.
+    pub fn iter(&self) -> slice::Iter<'_, Fault> {
+        self.0.iter()
+    }
+}
+
+impl IntoIterator for Faults {
+    type Item = Fault;
+    type IntoIter = vec::IntoIter<Fault>;
+
+    fn into_iter(self) -> vec::IntoIter<Fault> {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Faults {
+    type Item = &'a Fault;
+    type IntoIter = slice::Iter<'a, Fault>;
+
+    fn into_iter(self) -> slice::Iter<'a, Fault> {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            fault.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// One rule, broken in one place. Displayed on one line: which PBX, the rule and its code, what was found, what would mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The PBX that breaks it; `None` when the network as a whole does.
+    pub pbx: Option<PbxName>,
+    /// The rule that is broken, and how.
+    pub rule: Rule,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.pbx {
+            Some(pbx) => write!(f, "PBX {pbx}: ")?,
+            None => f.write_str("network: ")?,
+        }
+        write!(f, "{} {}", self.rule.code(), self.rule)
+    }
+}
+
+/// What a PBX is called in a [`Fault`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PbxName {
+    /// Its id.
+    Id(SiteId),
+    /// What the description has for an id, which is none.
+    Text(String),
+    /// The description has no id for it: its place in the description, from 1.
+    Place(usize),
+}
+
+impl fmt::Display for PbxName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Place(place) => write!(f, "#{place}"),
+        }
+    }
+}

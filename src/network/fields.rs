@@ -1,0 +1,125 @@
+//! [`Fields`]: a table of a description, as it is read key by key.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use super::Rule;
+use super::builder::Given;
+use super::value::Value;
+
+/// Hands out what a table has under each key, and keeps account of what is wrong with it.
+pub(super) struct Fields {
+    /// What the table stands in, such as `time.`; empty for a PBX's own.
+    path: String,
+    left: BTreeMap<String, Value>,
+    known: Vec<&'static str>,
+    faults: Vec<Rule>,
+}
+
+impl Fields {
+    pub(super) fn new(table: BTreeMap<String, Value>, path: impl Into<String>) -> Self {
+        Self { path: path.into(), left: table, known: Vec::new(), faults: Vec::new() }
+    }
+
+    /// Makes it a fault when there is nothing under `key`.
+    pub(super) fn must_have(&mut self, key: &'static str) {
+        if !self.left.contains_key(key) {
+            self.fault(Rule::KeyMissing { key: format!("{}{key}", self.path) });
+        }
+    }
+
+    pub(super) fn text(&mut self, key: &'static str) -> Given<String> {
+        self.read(key, "a text", |value| match value {
+            Value::Text(text) => Ok(text),
+            other => Err(other),
+        })
+    }
+
+    /// A text that means a `T`, or breaks `rule`.
+    pub(super) fn parsed<T: FromStr>(&mut self, key: &'static str, rule: impl FnOnce(String) -> Rule) -> Given<T> {
+        match self.text(key) {
+            Given::Value(text) => self.parse(text, rule),
+            Given::Unreadable => Given::Unreadable,
+            Given::Nothing => Given::Nothing,
+        }
+    }
+
+    /// `text` as a `T`, or the fault that it breaks `rule`.
+    pub(super) fn parse<T: FromStr>(&mut self, text: String, rule: impl FnOnce(String) -> Rule) -> Given<T> {
+        if let Ok(value) = text.parse() {
+            return Given::Value(value);
+        }
+        self.fault(rule(text));
+        Given::Unreadable
+    }
+
+    pub(super) fn number(&mut self, key: &'static str) -> Given<u32> {
+        self.read(key, "a whole number from 0 to 4294967295", |value| match value {
+            Value::Integer(number) => number.try_into().map_err(|_| value),
+            other => Err(other),
+        })
+    }
+
+    pub(super) fn boolean(&mut self, key: &'static str) -> Given<bool> {
+        self.read(key, "true or false", |value| match value {
+            Value::Boolean(value) => Ok(value),
+            other => Err(other),
+        })
+    }
+
+    pub(super) fn list(&mut self, key: &'static str) -> Given<Vec<Value>> {
+        self.read(key, "a list", |value| match value {
+            Value::List(values) => Ok(values),
+            other => Err(other),
+        })
+    }
+
+    pub(super) fn table(&mut self, key: &'static str) -> Given<BTreeMap<String, Value>> {
+        self.read(key, "a table", |value| match value {
+            Value::Table(table) => Ok(table),
+            other => Err(other),
+        })
+    }
+
+    /// What is under `key`, if `pick` finds it to be what is `wanted`.
+    pub(super) fn read<T>(
+        &mut self,
+        key: &'static str,
+        wanted: &'static str,
+        pick: impl FnOnce(Value) -> Result<T, Value>,
+    ) -> Given<T> {
+        self.known.push(key);
+        match self.left.remove(key).map(pick) {
+            None => Given::Nothing,
+            Some(Ok(value)) => Given::Value(value),
+            Some(Err(other)) => {
+                self.wrong_kind(key, wanted, &other);
+                Given::Unreadable
+            }
+        }
+    }
+
+    pub(super) fn wrong_kind(&mut self, key: &str, wanted: &'static str, found: &Value) {
+        self.fault(Rule::WrongKind { key: format!("{}{key}", self.path), wanted, found: found.to_string() });
+    }
+
+    pub(super) fn fault(&mut self, rule: Rule) {
+        self.faults.push(rule);
+    }
+
+    /// Ends another table, which stands in this one, and takes over its faults; whether there were any.
+    pub(super) fn end_inner(&mut self, inner: Self) -> bool {
+        let faults = inner.end();
+        let any = !faults.is_empty();
+        self.faults.extend(faults);
+        any
+    }
+
+    /// All faults: those found on reading, and the keys that nobody asked for.
+    pub(super) fn end(mut self) -> Vec<Rule> {
+        let unknown =
+            self.left.keys().map(|key| Rule::UnknownKey { key: format!("{}{key}", self.path), known: self.known.join(", ") });
+        self.faults.extend(unknown);
+        self.faults
+    }
+}

@@ -1,0 +1,289 @@
+//! The network: which PBX uses which voicemail node, as what, with which licences.
+//!
+//! A [`Network`] is built in code or read with serde, and there is none that breaks a rule: [`Faults`] tells every broken rule at once,
+//! each with its PBX and what would mend it.
+//!
+//! | | central PBX | PBX on centralized voicemail | PBX with a distributed node |
+//! |---|---|---|---|
+//! | node | required | none | required, may be shared |
+//! | destination: a trunk group to the central PBX | none | required | required |
+//! | licences | voicemail, and each feature | unified messaging and call archive only, if used | voicemail, and each feature |
+//! | ports | required | none: the central PBX's are used | required |
+//! | time | SNTP | SNTP | SNTP |
+//! | may be the central PBX's fallback | – | yes | no, nor may its node be the backup node |
+//!
+//! One PBX is central, ids are unique, and so are mailbox numbers across the network. [`Admission`] then holds each PBX to its
+//! licences and ports.
+
+mod address;
+mod admission;
+mod builder;
+mod check;
+#[cfg(feature = "serde")]
+mod description;
+mod fault;
+#[cfg(feature = "serde")]
+mod fields;
+mod licence;
+mod refusal;
+mod render;
+mod rule;
+#[cfg(test)]
+mod samples;
+mod site;
+mod time;
+#[cfg(feature = "serde")]
+mod value;
+
+use std::collections::HashMap;
+
+pub use self::address::{InvalidNodeAddress, NodeAddress};
+pub use self::admission::{Admission, Port, PortsInUse};
+pub use self::builder::{NetworkBuilder, SiteBuilder};
+#[cfg(feature = "serde")]
+pub use self::description::NetworkDescription;
+pub use self::fault::{Fault, Faults, PbxName};
+pub use self::licence::{Licence, LicenceClass, UnknownLicenceClass};
+pub use self::refusal::Refusal;
+pub use self::rule::Rule;
+pub use self::site::{Fallback, Mailbox, Site, UnknownVoicemailType, VoicemailType};
+pub use self::time::{InvalidTimeServer, TimeServer, TimeSource};
+#[cfg(feature = "memory")]
+use crate::directory::{Owner, StaticDirectory};
+use crate::message::{MailboxId, SiteId};
+
+/// PBXs that share one set of mailboxes, and the voicemail nodes they use. It never changes, and it keeps every rule.
+///
+/// ```
+/// use voicemail::network::{LicenceClass, Mailbox, Network, Role, Site, TimeSource, VoicemailType};
+///
+/// let (london, tokyo) = ("london".parse()?, "tokyo".parse()?);
+/// let central = "central.voicemail.example".parse()?;
+/// let far_east = "far-east.voicemail.example".parse()?;
+/// let time = TimeSource::Sntp(vec!["ntp.example".parse()?]);
+///
+/// let at_london = Site::builder(london, VoicemailType::Central, chrono_tz::Europe::London)
+///     .node(central)
+///     .time(time.clone())
+///     .licence(LicenceClass::Voicemail)
+///     .ports(8)
+///     .mailbox(Mailbox::new("2001".parse()?));
+/// let at_tokyo = Site::builder(tokyo, VoicemailType::Distributed, chrono_tz::Asia::Tokyo)
+///     .node(far_east)
+///     .trunk_group("main", &"london".parse()?)
+///     .destination("main")
+///     .time(time)
+///     .licence(LicenceClass::Voicemail)
+///     .ports(2);
+/// let network = Network::builder("voicemail.example").site(at_london).site(at_tokyo).build()?;
+///
+/// assert_eq!(network.role(&"far-east.voicemail.example".parse()?, &"tokyo".parse()?), Some(Role::Distributed));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    domain: String,
+    sites: Vec<Site>,
+    places: HashMap<SiteId, usize>,
+    central: usize,
+    central_node: NodeAddress,
+}
+
+impl Network {
+    /// A network to be described, whose mailboxes have addresses in `domain`: a host name, kept in lower case.
+    pub fn builder(domain: impl Into<String>) -> NetworkBuilder {
+        NetworkBuilder::new(builder::Given::Value(domain.into()))
+    }
+
+    /// The network of sites that keep every rule; `None` when none is central, with a node.
+    fn of(domain: String, sites: Vec<Site>) -> Option<Self> {
+        let central = sites.iter().position(|site| site.voicemail == VoicemailType::Central)?;
+        let central_node = sites[central].node.clone()?;
+        let places = sites.iter().enumerate().map(|(place, site)| (site.id.clone(), place)).collect();
+        Some(Self { domain, sites, places, central, central_node })
+    }
+
+    /// The domain of the mailboxes' addresses: mailbox 2001 is `2001@` this.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// The central PBX.
+    pub fn central(&self) -> &Site {
+        &self.sites[self.central]
+    }
+
+    /// The central node: it keeps all mailboxes, and every distributed node forwards to it.
+    pub fn central_node(&self) -> &NodeAddress {
+        &self.central_node
+    }
+
+    /// Every PBX, in the order of the description.
+    pub fn sites(&self) -> impl ExactSizeIterator<Item = &Site> {
+        self.sites.iter()
+    }
+
+    /// The PBX with this id, if it is in the network.
+    pub fn site(&self, id: &SiteId) -> Option<&Site> {
+        self.places.get(id).map(|place| &self.sites[*place])
+    }
+
+    /// What `node` is for the PBX `site`; `None` when it does not serve this PBX, or there is none.
+    ///
+    /// One node may be central for one PBX and distributed for others.
+    pub fn role(&self, node: &NodeAddress, site: &SiteId) -> Option<Role> {
+        self.role_at(node, self.site(site)?)
+    }
+
+    /// The PBXs that `node` serves, and what it is for each.
+    pub fn sites_of<'a>(&'a self, node: &'a NodeAddress) -> impl Iterator<Item = (&'a Site, Role)> {
+        self.sites().filter_map(|site| Some((site, self.role_at(node, site)?)))
+    }
+
+    /// The node that answers, greets and records for the PBX `site`; `None` when it is not in the network.
+    pub fn recording_node(&self, site: &SiteId) -> Option<&NodeAddress> {
+        self.site(site).map(|site| self.node_for(site))
+    }
+
+    /// Where messages recorded at the PBX `site` go: the central node, for a PBX of the network.
+    pub fn destination_of(&self, site: &SiteId) -> Option<&NodeAddress> {
+        self.site(site).map(|_| &self.central_node)
+    }
+
+    /// The mailbox with this number, and the PBX that its telephone is on.
+    pub fn mailbox(&self, number: &MailboxId) -> Option<(&Site, &Mailbox)> {
+        self.mailboxes().find(|(_, mailbox)| mailbox.number == *number)
+    }
+
+    /// Every mailbox, and the PBX that its telephone is on.
+    pub fn mailboxes(&self) -> impl Iterator<Item = (&Site, &Mailbox)> {
+        self.sites().flat_map(|site| site.mailboxes.iter().map(move |mailbox| (site, mailbox)))
+    }
+
+    /// The owners of all mailboxes: each at home on its PBX, in its own zone or its PBX's.
+    #[cfg(feature = "memory")]
+    pub fn directory(&self) -> StaticDirectory {
+        let owner = |site: &Site, mailbox: &Mailbox| Owner {
+            home: site.id.clone(),
+            zone: mailbox.zone.unwrap_or(site.zone),
+            recording: mailbox.recording,
+        };
+        self.mailboxes().map(|(site, mailbox)| (mailbox.number.clone(), owner(site, mailbox))).collect()
+    }
+
+    fn role_at(&self, node: &NodeAddress, site: &Site) -> Option<Role> {
+        (self.node_for(site) == node).then_some(match site.voicemail {
+            VoicemailType::Central | VoicemailType::Centralized => Role::Central,
+            VoicemailType::Distributed => Role::Distributed,
+        })
+    }
+
+    /// A PBX without a node of its own is served by the central one.
+    fn node_for<'a>(&'a self, site: &'a Site) -> &'a NodeAddress {
+        site.node.as_ref().unwrap_or(&self.central_node)
+    }
+}
+
+impl NetworkBuilder {
+    /// The network, if it keeps every rule.
+    ///
+    /// # Errors
+    ///
+    /// [`Faults`], which lists every rule that is broken, and by which PBX.
+    #[expect(clippy::missing_panics_doc, reason = "the invariant of the expectation holds for every input")]
+    pub fn build(self) -> Result<Network, Faults> {
+        let faults = check::check(&self);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let network = self.into_network();
+        Ok(network.expect("what is missing, cannot be read or is not central is a fault, and there is none"))
+    }
+
+    fn into_network(self) -> Option<Network> {
+        let sites = self.sites.into_iter().map(SiteBuilder::into_site).collect::<Option<_>>()?;
+        Network::of(self.domain.value()?.to_ascii_lowercase(), sites)
+    }
+}
+
+/// What a node is for a PBX.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// It records for the PBX and keeps the mailboxes.
+    Central,
+    /// It records for the PBX and forwards to the central node.
+    Distributed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::{CENTRAL_NODE, HIMALAYA_NODE, id, network, node};
+    use super::*;
+
+    #[test]
+    fn one_node_is_central_for_one_pbx_and_distributed_for_others() {
+        let mut sites = samples::sites();
+        sites.push(samples::distributed("paris").node(node(CENTRAL_NODE)));
+        let network = samples::of(sites).unwrap();
+        assert_eq!(network.role(&node(CENTRAL_NODE), &id("london")), Some(Role::Central));
+        assert_eq!(network.role(&node(CENTRAL_NODE), &id("paris")), Some(Role::Distributed));
+        assert_eq!(network.role(&node(CENTRAL_NODE), &id("tokyo")), None);
+        assert_eq!(network.role(&node(HIMALAYA_NODE), &id("tokyo")), Some(Role::Distributed));
+        assert_eq!(network.role(&node(HIMALAYA_NODE), &id("london")), None);
+        assert_eq!(network.role(&node("elsewhere.example"), &id("london")), None);
+        assert_eq!(network.role(&node(CENTRAL_NODE), &id("atlantis")), None);
+    }
+
+    #[test]
+    fn a_pbx_on_centralized_voicemail_is_served_by_the_central_node() {
+        let network = network();
+        assert_eq!(network.role(&node(CENTRAL_NODE), &id("berlin")), Some(Role::Central));
+        assert_eq!(network.recording_node(&id("berlin")), Some(&node(CENTRAL_NODE)));
+        assert_eq!(network.recording_node(&id("tokyo")), Some(&node(HIMALAYA_NODE)));
+    }
+
+    #[test]
+    fn a_shared_node_serves_each_of_its_pbxs_and_no_other() {
+        let (network, himalaya) = (network(), node(HIMALAYA_NODE));
+        let served: Vec<_> = network.sites_of(&himalaya).map(|(site, role)| (site.id().as_str(), role)).collect();
+        assert_eq!(served, [("kathmandu", Role::Distributed), ("tokyo", Role::Distributed)]);
+    }
+
+    #[test]
+    fn messages_of_every_pbx_go_to_the_central_node() {
+        let network = network();
+        for site in network.sites() {
+            assert_eq!(network.destination_of(site.id()), Some(&node(CENTRAL_NODE)));
+        }
+        assert_eq!(network.destination_of(&id("atlantis")), None);
+    }
+
+    #[test]
+    fn a_mailbox_is_found_on_its_pbx() {
+        let network = network();
+        let (site, mailbox) = network.mailbox(&"2008".parse().unwrap()).unwrap();
+        assert_eq!((site.id(), mailbox.number.as_str()), (&id("tokyo"), "2008"));
+        assert_eq!(network.mailbox(&"9999".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn the_domain_is_kept_in_lower_case() {
+        let builder = samples::sites().into_iter().fold(Network::builder("VoiceMail.Example"), NetworkBuilder::site);
+        assert_eq!(builder.build().unwrap().domain(), "voicemail.example");
+    }
+
+    #[cfg(feature = "memory")]
+    #[test]
+    fn an_owner_is_at_home_on_the_pbx_and_reads_times_in_a_zone_of_their_own_or_the_pbxs() {
+        let directory = network().directory();
+        let zones: Vec<_> =
+            directory.mailboxes().map(|(id, owner)| (id.as_str(), owner.home.as_str(), owner.zone.name())).collect();
+        let expected = [
+            ("2001", "london", "Europe/London"),
+            ("2002", "london", "Europe/Berlin"),
+            ("2003", "berlin", "Europe/Berlin"),
+            ("2008", "tokyo", "Asia/Tokyo"),
+        ];
+        assert_eq!(zones, expected);
+    }
+}

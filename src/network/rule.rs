@@ -1,0 +1,298 @@
+//! [`Rule`]: what a description of a network must keep to.
+
+use super::{LicenceClass, NodeAddress, PbxName, TimeSource, VoicemailType};
+use crate::message::MailboxId;
+
+/// A rule that a description breaks. Its [`code`](Self::code) stays the same from version to version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rule {
+    /// N01: one PBX is central.
+    #[error("one PBX is central; found none; give the PBX whose node keeps the mailboxes voicemail = \"central\"")]
+    NoCentral,
+    /// N02: only one PBX is central.
+    #[error("only one PBX is central; found {first} to be central too; make one of them centralized or distributed")]
+    SecondCentral {
+        /// The first central PBX of the description.
+        first: PbxName,
+    },
+    /// N03: ids are unique.
+    #[error("a PBX's id is its own; found PBX #{first} to have the same; give one of them another id")]
+    DuplicateId {
+        /// The place of the first PBX with this id in the description, from 1.
+        first: usize,
+    },
+    /// N04: mailbox numbers are unique across the network.
+    #[error("a mailbox number is unique across the network; found {number} on PBX {first} too; renumber or remove one")]
+    DuplicateMailbox {
+        /// The number.
+        number: MailboxId,
+        /// The first PBX of the description that has it.
+        first: PbxName,
+    },
+    /// N05: a central or distributed node has an address.
+    #[error("a PBX with {voicemail} voicemail has a node; found no address of it; add its node = \"...\"")]
+    NodeMissing {
+        /// The PBX's voicemail type.
+        voicemail: VoicemailType,
+    },
+    /// N06: on centralized voicemail there is no node.
+    #[error("a PBX with centralized voicemail has no node; found {found}; remove its node, or make it distributed")]
+    NodeNotAllowed {
+        /// The address given.
+        found: NodeAddress,
+    },
+    /// N07: every PBX but the central one has a destination.
+    #[error(
+        "a PBX with {voicemail} voicemail names the trunk group to the central PBX; found none; add its destination = \"...\""
+    )]
+    DestinationMissing {
+        /// The PBX's voicemail type.
+        voicemail: VoicemailType,
+    },
+    /// N08: the central PBX has no destination.
+    #[error("the central PBX has no destination; found {found:?}; remove its destination")]
+    DestinationNotAllowed {
+        /// The destination given.
+        found: String,
+    },
+    /// N09: the destination is a trunk group of this PBX.
+    #[error(
+        "a destination is one of the PBX's trunk groups; found {destination:?}, which is none; add it to trunk_groups, or name another"
+    )]
+    UnknownTrunkGroup {
+        /// The destination given.
+        destination: String,
+    },
+    /// N10: the destination leads to the central PBX.
+    #[error(
+        "a destination leads to the central PBX; found {destination:?} to lead to {leads_to}; name a trunk group to the central PBX"
+    )]
+    DestinationNotCentral {
+        /// The destination given.
+        destination: String,
+        /// The PBX it leads to.
+        leads_to: PbxName,
+    },
+    /// N11: a trunk group leads to a PBX of the network.
+    #[error(
+        "a trunk group leads to a PBX of the network; found {trunk_group:?} to lead to {leads_to:?}, which is none; correct the id"
+    )]
+    TrunkGroupToNowhere {
+        /// The trunk group's name.
+        trunk_group: String,
+        /// Where it leads to.
+        leads_to: String,
+    },
+    /// N12: a PBX whose node records has the voicemail licence.
+    #[error("a PBX with {voicemail} voicemail needs the licence voicemail; found {}; add \"voicemail\" to its licences", list(.found))]
+    VoicemailLicenceMissing {
+        /// The PBX's voicemail type.
+        voicemail: VoicemailType,
+        /// The licences it has.
+        found: Vec<LicenceClass>,
+    },
+    /// N13: on centralized voicemail a PBX has no licences but those for each PBX.
+    #[error(
+        "a PBX with centralized voicemail has no licences but unified-messaging and call-archive; found {class}; \
+         remove it: the central PBX's counts"
+    )]
+    LicenceNotAllowed {
+        /// The class that it needs no licence for.
+        class: LicenceClass,
+    },
+    /// N14: a PBX has one licence of a class.
+    #[error("a PBX has one licence of a class; found {class} more than once; remove all but one")]
+    DuplicateLicence {
+        /// The class.
+        class: LicenceClass,
+    },
+    /// N15: every PBX has its time from SNTP.
+    #[error("a PBX has its time from SNTP; found {found}; add time = {{ sntp = [\"...\"] }} with at least one server")]
+    SntpMissing {
+        /// Where it has its time from.
+        found: TimeSource,
+    },
+    /// N16: only a PBX on centralized voicemail is the central PBX's fallback.
+    #[error("the central PBX's fallback has centralized voicemail; found {voicemail}; choose another PBX as its fallback")]
+    FallbackNotAllowed {
+        /// The PBX's voicemail type.
+        voicemail: VoicemailType,
+    },
+    /// N17: a distributed node is no backup of the central one.
+    #[error(
+        "a backup node is no distributed node; found {node}, the distributed node of PBX {of}; give the fallback another backup_node"
+    )]
+    BackupNodeDistributed {
+        /// The backup node's address.
+        node: NodeAddress,
+        /// The first PBX of the description that has it as its distributed node.
+        of: PbxName,
+    },
+    /// N18: only a fallback has a backup node.
+    #[error("only the central PBX's fallback has a backup node; found {found}; add fallback = true, or remove backup_node")]
+    BackupNodeWithoutFallback {
+        /// The backup node's address.
+        found: NodeAddress,
+    },
+    /// N19: a PBX that may record has ports to record on.
+    #[error("a PBX with {voicemail} voicemail and its licence has ports; found none; add ports = N, at least 1")]
+    PortsMissing {
+        /// The PBX's voicemail type.
+        voicemail: VoicemailType,
+    },
+    /// N20: on centralized voicemail a PBX has no ports.
+    #[error("a PBX with centralized voicemail records on the central PBX's ports; found {found} of its own; remove its ports")]
+    PortsNotAllowed {
+        /// The number of ports given.
+        found: u32,
+    },
+    /// N21: the longest length of a message is more than nothing, and no less than the shortest.
+    #[error(
+        "a mailbox's longest message is 1 second or more and no shorter than its shortest; found {min_seconds} to {max_seconds} seconds \
+         for {number}; raise max_seconds or lower min_seconds"
+    )]
+    LimitsCrossed {
+        /// The mailbox.
+        number: MailboxId,
+        /// The shortest length in seconds, given or usual.
+        min_seconds: u64,
+        /// The longest length in seconds, given or usual.
+        max_seconds: u64,
+    },
+    /// N22: a trunk group's name can be shown.
+    #[error("a trunk group's name has 1 to 63 characters, none of them a control character; found {name:?}; rename it")]
+    TrunkGroupName {
+        /// The name given.
+        name: String,
+    },
+    /// N23: the domain is a host name.
+    #[error("the domain is a host name such as voicemail.example; found {found:?}; correct it")]
+    InvalidDomain {
+        /// The domain given.
+        found: String,
+    },
+    /// N31: there is nothing in a description that has no meaning.
+    #[error("a description says only what has a meaning; found {key:?}; correct or remove it (known here: {known})")]
+    UnknownKey {
+        /// What is not known, with what it stands in.
+        key: String,
+        /// What would be known in its place.
+        known: String,
+    },
+    /// N32: what must be given is given.
+    #[error("{key} must be given; found nothing; add {key} = \"...\"")]
+    KeyMissing {
+        /// What is missing, with what it stands in.
+        key: String,
+    },
+    /// N33: what is given is of the right kind.
+    #[error("{} is {wanted}; found {found}; correct it", .key.escape_debug())]
+    WrongKind {
+        /// What is wrong, with what it stands in.
+        key: String,
+        /// What it should be.
+        wanted: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// N34: a PBX's id is a name.
+    #[error("{}; found {found:?}; correct it", crate::message::InvalidSiteId)]
+    InvalidId {
+        /// The id given.
+        found: String,
+    },
+    /// N35: a voicemail type is one of those there are.
+    #[error("{}; found {found:?}; correct it", super::UnknownVoicemailType)]
+    UnknownVoicemailType {
+        /// The type given.
+        found: String,
+    },
+    /// N36: a node's address is a host name or an IP address.
+    #[error("{}; found {found:?} for {key}; correct it", super::InvalidNodeAddress)]
+    InvalidNodeAddress {
+        /// Which address.
+        key: &'static str,
+        /// The address given.
+        found: String,
+    },
+    /// N37: a zone is in the IANA data.
+    #[error("a zone is one of the IANA's, such as Europe/London; found {found:?} for {}; correct it", .key.escape_debug())]
+    UnknownZone {
+        /// Whose zone.
+        key: String,
+        /// The zone given.
+        found: String,
+    },
+    /// N38: a mailbox number is a number.
+    #[error("{}; found {found:?}; correct it", crate::message::InvalidMailboxId)]
+    InvalidMailbox {
+        /// The number given.
+        found: String,
+    },
+    /// N39: a licence class is one of those there are.
+    #[error("{}; found {found:?}; correct it", super::UnknownLicenceClass)]
+    UnknownLicenceClass {
+        /// The class given.
+        found: String,
+    },
+    /// N40: a licence's last day is a date.
+    #[error("a licence's last day is a date such as 2027-01-01; found {found:?}; correct it")]
+    InvalidDate {
+        /// The date given.
+        found: String,
+    },
+    /// N41: a time server is a host name or an IP address.
+    #[error("{}; found {found:?}; correct it", super::InvalidTimeServer)]
+    InvalidTimeServer {
+        /// The server given.
+        found: String,
+    },
+}
+
+impl Rule {
+    /// Its code, for manuals and scripts: `N04`. Codes up to N29 are of networks, those above of how a description is written.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoCentral => "N01",
+            Self::SecondCentral { .. } => "N02",
+            Self::DuplicateId { .. } => "N03",
+            Self::DuplicateMailbox { .. } => "N04",
+            Self::NodeMissing { .. } => "N05",
+            Self::NodeNotAllowed { .. } => "N06",
+            Self::DestinationMissing { .. } => "N07",
+            Self::DestinationNotAllowed { .. } => "N08",
+            Self::UnknownTrunkGroup { .. } => "N09",
+            Self::DestinationNotCentral { .. } => "N10",
+            Self::TrunkGroupToNowhere { .. } => "N11",
+            Self::VoicemailLicenceMissing { .. } => "N12",
+            Self::LicenceNotAllowed { .. } => "N13",
+            Self::DuplicateLicence { .. } => "N14",
+            Self::SntpMissing { .. } => "N15",
+            Self::FallbackNotAllowed { .. } => "N16",
+            Self::BackupNodeDistributed { .. } => "N17",
+            Self::BackupNodeWithoutFallback { .. } => "N18",
+            Self::PortsMissing { .. } => "N19",
+            Self::PortsNotAllowed { .. } => "N20",
+            Self::LimitsCrossed { .. } => "N21",
+            Self::TrunkGroupName { .. } => "N22",
+            Self::InvalidDomain { .. } => "N23",
+            Self::UnknownKey { .. } => "N31",
+            Self::KeyMissing { .. } => "N32",
+            Self::WrongKind { .. } => "N33",
+            Self::InvalidId { .. } => "N34",
+            Self::UnknownVoicemailType { .. } => "N35",
+            Self::InvalidNodeAddress { .. } => "N36",
+            Self::UnknownZone { .. } => "N37",
+            Self::InvalidMailbox { .. } => "N38",
+            Self::UnknownLicenceClass { .. } => "N39",
+            Self::InvalidDate { .. } => "N40",
+            Self::InvalidTimeServer { .. } => "N41",
+        }
+    }
+}
+
+fn list(classes: &[LicenceClass]) -> String {
+    let names: Vec<_> = classes.iter().map(|class| class.as_str()).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

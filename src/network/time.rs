@@ -1,0 +1,126 @@
+//! [`TimeSource`]: where a PBX has its time from.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+use super::NodeAddress;
+
+/// Where a PBX has its time from. Every PBX of a network needs SNTP, or the times of its messages mean little elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum TimeSource {
+    /// From these servers, the preferred one first.
+    Sntp(Vec<TimeServer>),
+    /// From something else, by the name it was given.
+    Other(String),
+    /// From nowhere: somebody sets it by hand.
+    #[default]
+    None,
+}
+
+impl fmt::Display for TimeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sntp(servers) if servers.is_empty() => f.write_str("SNTP without a server"),
+            Self::Sntp(_) => f.write_str("SNTP"),
+            Self::Other(name) => write!(f, "{name:?}"),
+            Self::None => f.write_str("none"),
+        }
+    }
+}
+
+/// An SNTP server: a host name or an IP address, with a port after a colon unless it is 123; IPv6 with a port in brackets.
+///
+/// ```
+/// use voicemail::network::TimeServer;
+///
+/// let server: TimeServer = "[2001:db8::7]:1123".parse().unwrap();
+/// assert_eq!((server.host().as_str(), server.port()), ("2001:db8::7", 1123));
+/// assert_eq!("ntp.example".parse::<TimeServer>().unwrap().port(), 123);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TimeServer {
+    host: NodeAddress,
+    port: u16,
+}
+
+impl TimeServer {
+    /// Its host name or IP address.
+    pub fn host(&self) -> &NodeAddress {
+        &self.host
+    }
+
+    /// Its UDP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl FromStr for TimeServer {
+    type Err = InvalidTimeServer;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTimeServer> {
+        if let Ok(host) = text.parse() {
+            return Ok(Self { host, port: SNTP_PORT });
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(InvalidTimeServer)?;
+        let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(bare) => bare.parse::<Ipv6Addr>().map_err(|_| InvalidTimeServer)?.to_string(),
+            None if host.contains(':') => return Err(InvalidTimeServer),
+            None => host.to_owned(),
+        };
+        let host = host.parse().map_err(|_| InvalidTimeServer)?;
+        match port.parse() {
+            Ok(number) if number > 0 && !port.starts_with('+') => Ok(Self { host, port: number }),
+            _ => Err(InvalidTimeServer),
+        }
+    }
+}
+
+impl fmt::Display for TimeServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.port, self.host.as_str()) {
+            (SNTP_PORT, host) => f.write_str(host),
+            (port, host) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            (port, host) => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+/// A text that is no [`TimeServer`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a time server is a host name or an IP address, with or without a port")]
+pub struct InvalidTimeServer;
+
+/// RFC 4330 §4.
+const SNTP_PORT: u16 = 123;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_read_back_as_written() {
+        for text in ["ntp.example", "ntp.example:1123", "10.1.1.5", "10.1.1.5:1123", "2001:db8::7", "[2001:db8::7]:1123"] {
+            assert_eq!(text.parse::<TimeServer>().map(|server| server.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_server_is_refused() {
+        for text in [
+            "",
+            ":123",
+            "ntp.example:",
+            "ntp.example:0",
+            "ntp.example:+1",
+            "ntp.example:65536",
+            "1:2:3:4:5:6:7:8:123",
+            "[ntp]:1",
+            "a b",
+        ] {
+            assert_eq!(text.parse::<TimeServer>(), Err(InvalidTimeServer), "{text:?}");
+        }
+    }
+}
