@@ -12,6 +12,8 @@ pub mod forward;
 pub mod message;
 pub mod mwi;
 pub mod network;
+#[cfg(feature = "node")]
+pub mod spool;
 pub mod store;
 #[cfg(feature = "wire")]
 pub mod wire;

@@ -1,0 +1,289 @@
+//! [`deliver`]: sends what waits for one destination, as its [`Queue`](super::queue::Queue) decides.
+
+use std::future::Future;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use tokio::time::timeout;
+
+use super::name::EntryName;
+use super::{Destination, Spool, file};
+use crate::disk;
+use crate::event::{Event, Events};
+use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, Travelled};
+use crate::message::MailboxId;
+use crate::mwi::Pacing;
+
+/// Sends what waits for `destination` through `forwarder` until `stop` is ready; then finishes what is under way, for at most
+/// [`STOP_TIME`]. What is cut off then waits for the next start, and is taken once.
+pub(crate) async fn deliver(spool: &Spool, destination: &str, forwarder: &dyn Forwarder, stop: impl Future<Output = ()> + Send) {
+    let destination = &*spool.destination(destination);
+    let courier = Courier { spool, destination, forwarder };
+    let mut under_way = FuturesUnordered::new();
+    let mut stop = std::pin::pin!(stop);
+    let mut backlog = Backlog::default();
+    loop {
+        while let Some(batch) = courier.next() {
+            under_way.push(courier.carry(batch));
+        }
+        backlog.tell(destination, &spool.shared.events);
+        let retry_at = [destination.queue().poll_timeout(), backlog.pacing.poll_timeout()].into_iter().flatten().min();
+        tokio::select! {
+            () = &mut stop => break,
+            Some(()) = under_way.next() => {}
+            () = destination.changed.notified() => {}
+            () = wait_until(retry_at) => {}
+        }
+    }
+    let finished = async { while under_way.next().await.is_some() {} };
+    if timeout(STOP_TIME, finished).await.is_err() {
+        tracing::warn!(destination = &*destination.name, "messages under way were cut off at the stop; they are sent again");
+    }
+}
+
+/// How long messages that are under way may go on after the stop.
+pub(crate) const STOP_TIME: Duration = Duration::from_secs(30);
+
+/// Tells listeners how much waits for a destination: a first change at once, then at most one a second.
+#[derive(Debug, Default)]
+struct Backlog {
+    depth: usize,
+    pacing: Pacing,
+}
+
+impl Backlog {
+    fn tell(&mut self, destination: &Destination, events: &Events) {
+        let depth = destination.queue().len();
+        if depth != std::mem::replace(&mut self.depth, depth) {
+            self.pacing.handle_change();
+        }
+        if self.pacing.poll_tell(now()) {
+            events.emit(Event::Backlog(destination.state()));
+        }
+    }
+}
+
+/// Carries batches to one destination.
+#[derive(Debug, Clone, Copy)]
+struct Courier<'a> {
+    spool: &'a Spool,
+    destination: &'a Destination,
+    forwarder: &'a dyn Forwarder,
+}
+
+impl Courier<'_> {
+    fn next(&self) -> Option<Vec<EntryName>> {
+        self.destination.queue().poll_send(now())
+    }
+
+    /// Sends one message for each mailbox of `batch`, and writes down what became of it.
+    async fn carry(self, batch: Vec<EntryName>) {
+        let sent = self.send(&batch).await;
+        self.destination.queue().handle_returned();
+        match sent {
+            Ok(receipt) => match trouble_of_the_node(&receipt) {
+                Some(reply) => self.unreachable(&batch, &reply.to_string()),
+                None => self.settle(&batch, receipt).await,
+            },
+            Err(Failure::Forward(error)) if error.is_transient() => self.unreachable(&batch, &chain(&error)),
+            Err(Failure::Forward(error)) => {
+                match error {
+                    ForwardError::Refused { .. } => self.destination.queue().handle_reached(),
+                    _ => self.not_tried(&batch),
+                }
+                for name in &batch {
+                    self.park(name, &chain(&error)).await;
+                }
+            }
+            Err(Failure::Load(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                self.not_tried(&batch);
+                for name in &batch {
+                    self.put_aside(name, &error).await;
+                }
+            }
+            Err(Failure::Load(error)) => {
+                self.not_tried(&batch);
+                let mut batch = &batch[..];
+                if let (io::ErrorKind::NotFound, [gone, others @ ..]) = (error.kind(), batch) {
+                    tracing::error!(id = %gone.id(), "a message that waited is no longer in the spool: somebody has removed its file");
+                    self.destination.queue().handle_settled(gone);
+                    batch = others;
+                }
+                for name in batch {
+                    self.defer(name, &chain(&error));
+                }
+            }
+            Err(Failure::Forwarder(fault)) => {
+                tracing::error!(id = %batch[0].id(), fault, "a forwarder broke its contract");
+                self.not_tried(&batch);
+                for name in &batch {
+                    self.defer(name, fault);
+                }
+            }
+        }
+    }
+
+    async fn send(&self, batch: &[EntryName]) -> Result<Receipt, Failure> {
+        let path = self.destination.folder.join(batch[0].to_string());
+        let shared = Arc::clone(&self.spool.shared);
+        let message = disk::blocking(move || file::load(&*shared.disk, &path)).await.map_err(Failure::Load)?;
+        let mailboxes: Vec<MailboxId> = batch.iter().map(|name| name.mailbox().clone()).collect();
+        // Any program's forwarder runs here: neither its panic nor its silence may cost more than this one message's time.
+        let call = AssertUnwindSafe(async { self.forwarder.forward(&message, &mailboxes).await }).catch_unwind();
+        match timeout(longest_call(message.audio().bytes().len()), call).await {
+            Ok(Ok(answer)) => answer.map_err(Failure::Forward),
+            Ok(Err(_)) => Err(Failure::Forwarder("the forwarder panicked")),
+            Err(_) => Err(Failure::Forwarder("the forwarder never answered")),
+        }
+    }
+
+    async fn settle(&self, batch: &[EntryName], receipt: Receipt) {
+        self.destination.queue().handle_reached();
+        for (index, name) in batch.iter().enumerate() {
+            match receipt.outcomes.get(index) {
+                Some(Outcome::Accepted) => self.delivered(name, receipt.travelled).await,
+                Some(Outcome::Deferred(reply)) => self.defer(name, &reply.to_string()),
+                Some(Outcome::Refused(reply)) => self.park(name, &reply.to_string()).await,
+                None => self.defer(name, "the forwarder gave no outcome for this mailbox"),
+            }
+        }
+    }
+
+    /// The other node answers for the message: it need not wait any longer.
+    async fn delivered(&self, name: &EntryName, travelled: Travelled) {
+        let path = self.destination.folder.join(name.to_string());
+        let shared = Arc::clone(&self.spool.shared);
+        if let Err(error) = disk::blocking(move || shared.disk.remove(&path)).await {
+            // It stays in the folder and is sent again after the next start; the receiver takes it once.
+            tracing::warn!(id = %name.id(), %error, "a delivered message could not be removed from the spool");
+        }
+        let attempts = self.destination.queue().handle_settled(name);
+        self.emit(Event::Forwarded {
+            id: name.id(),
+            mailbox: name.mailbox().clone(),
+            destination: self.destination.name.to_string(),
+            travelled,
+            attempts,
+        });
+    }
+
+    fn not_tried(&self, batch: &[EntryName]) {
+        self.destination.queue().handle_not_tried(batch, now());
+    }
+
+    fn defer(&self, name: &EntryName, reason: &str) {
+        let now = now();
+        let (attempts, due) = self.destination.queue().handle_deferred(name, now, random_fraction());
+        self.emit_deferred(name, reason, attempts, due, now);
+    }
+
+    fn unreachable(&self, batch: &[EntryName], reason: &str) {
+        let now = now();
+        let due = self.destination.queue().handle_unreachable(batch, now, random_fraction());
+        for name in batch {
+            let attempts = self.destination.queue().attempts(name);
+            self.emit_deferred(name, reason, attempts, due, now);
+        }
+    }
+
+    fn emit_deferred(&self, name: &EntryName, reason: &str, attempts: u32, due: Instant, now: Instant) {
+        self.emit(Event::Deferred {
+            id: name.id(),
+            mailbox: name.mailbox().clone(),
+            destination: self.destination.name.to_string(),
+            reason: reason.to_owned(),
+            attempts,
+            retry_in: due.saturating_duration_since(now),
+        });
+    }
+
+    /// The message is refused for good: it waits for an operator.
+    async fn park(&self, name: &EntryName, reason: &str) {
+        let attempts = self.destination.queue().attempts(name) + 1;
+        let parked = self.spool.park_file(&self.destination.name, name, reason, attempts).await;
+        match parked {
+            Ok(()) => {
+                self.destination.queue().handle_settled(name);
+            }
+            Err(error) => self.defer(name, &chain(&error)),
+        }
+    }
+
+    async fn put_aside(&self, name: &EntryName, error: &io::Error) {
+        let path = self.destination.folder.join(name.to_string());
+        let spool = self.spool.clone();
+        let (file, reason) = (name.to_string(), error.to_string());
+        match disk::blocking(move || spool.put_aside(&path, &file, reason)).await {
+            Ok(()) => {
+                self.destination.queue().handle_settled(name);
+            }
+            Err(error) => self.defer(name, &error.to_string()),
+        }
+    }
+
+    fn emit(&self, event: Event) {
+        self.spool.shared.events.emit(event);
+    }
+}
+
+/// What the other node says of itself, if that is why it took the message for nobody: its disk is full, say. Every message would
+/// meet that, so it is tried again like a node that is away: every few seconds, and all at once when it is over.
+fn trouble_of_the_node(receipt: &Receipt) -> Option<&Reply> {
+    let mut trouble = None;
+    for outcome in &receipt.outcomes {
+        match outcome {
+            Outcome::Deferred(reply) if reply.is_about_the_node() => trouble = Some(reply),
+            Outcome::Accepted | Outcome::Deferred(_) | Outcome::Refused(_) => return None,
+        }
+    }
+    trouble
+}
+
+/// Why nothing is known of a batch.
+enum Failure {
+    Load(io::Error),
+    Forward(ForwardError),
+    /// The forwarder did what none may.
+    Forwarder(&'static str),
+}
+
+/// How long a forwarder may take over a message of so many bytes. One that keeps its contract ends long before.
+fn longest_call(bytes: usize) -> Duration {
+    Duration::from_secs(3600 + bytes as u64 / 1024)
+}
+
+/// The monotonic clock's reading, which a test may have paused.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+async fn wait_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// An error with all its sources, in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// A random number from 0 to 1; 0 if the operating system has none to give, which only makes waits alike.
+fn random_fraction() -> f64 {
+    getrandom::u32().map_or(0.0, |number| f64::from(number) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! Delivery to destinations that are dead, come back, break their contract, or never answer while the node stops.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::conformance::disk::PowerCutDisk;
+use crate::disk::Disk as _;
+use crate::event::{Events, Occurrence};
+use crate::forward::{MemoryForwarder, Reply, Script};
+use crate::message::{AudioType, ClockQuality, ClockSource, Head, Message, MessageId, RecordedAt};
+use crate::spool::{FileHead, Sound};
+
+const CENTRAL: &str = "central.example";
+const HERE: &str = "here";
+const ROOT: &str = "/spool";
+
+struct Scene {
+    disk: Arc<PowerCutDisk>,
+    spool: Spool,
+    events: tokio::sync::broadcast::Receiver<Occurrence>,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let disk = Arc::new(PowerCutDisk::new()); // one in memory, never cut here
+        let told = Events::new();
+        let events = told.subscribe();
+        let spool = Spool::open(Arc::clone(&disk) as _, ROOT.into(), Arc::new(SystemClock), told).await.unwrap();
+        Self { disk, spool, events }
+    }
+
+    /// Lets a message wait for these mailboxes of `destination`.
+    fn put(&self, destination: &str, mailboxes: &[&str]) -> MessageId {
+        let quality = ClockQuality::unknown(ClockSource::System);
+        let instant = chrono::Utc::now();
+        let head = Head::new(RecordedAt { instant, zone: chrono_tz::Europe::London, quality });
+        let id = head.id;
+        let mailboxes: Vec<MailboxId> = mailboxes.iter().map(|number| number.parse().unwrap()).collect();
+        let head = FileHead { head, mailboxes: mailboxes.clone(), media: AudioType::Wav, audio: None };
+        let mut file = self.spool.begin(head, Sound::AsItIs).unwrap();
+        file.append(id.as_bytes()).unwrap();
+        file.complete().unwrap();
+        let to: Vec<(Arc<str>, MailboxId)> = mailboxes.into_iter().map(|mailbox| (destination.into(), mailbox)).collect();
+        self.spool.enqueue(&mut file, &to, || {}).unwrap();
+        id
+    }
+
+    /// Delivers to `destination` until `done`, and for as long as stopping takes then.
+    async fn deliver(&self, destination: &str, forwarder: &dyn Forwarder, done: impl Future<Output = ()> + Send) {
+        deliver(&self.spool, destination, forwarder, done).await;
+    }
+
+    fn depth(&self, destination: &str) -> usize {
+        self.spool.state().into_iter().find(|state| state.destination == destination).map_or(0, |state| state.depth)
+    }
+
+    fn queued_files(&self, destination: &str) -> Vec<String> {
+        self.disk.list(&Path::new(ROOT).join("queue").join(destination)).unwrap()
+    }
+
+    /// The reasons of what was deferred so far.
+    fn deferred(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.events.try_recv().ok())
+            .filter_map(|told| match told.event {
+                Event::Deferred { reason, .. } => Some(reason),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// Waits until `destination` has nothing left, looking every 10 ms of a clock that is paused.
+async fn empty(spool: &Spool, destination: &str) {
+    let emptied = async {
+        while spool.state().iter().any(|state| state.destination == destination && state.depth > 0) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(2 * 3600), emptied).await.expect("nothing waits for ever");
+}
+
+fn mailbox() -> MailboxId {
+    "2001".parse().unwrap()
+}
+
+/// What a forwarder does that breaks its contract.
+#[derive(Debug, Clone, Copy)]
+enum Crime {
+    Panic,
+    NoOutcome,
+    OutcomesTooMany,
+}
+
+/// Commits its crimes, one a call, and then keeps the contract.
+#[derive(Debug)]
+struct Criminal {
+    crimes: Mutex<VecDeque<Crime>>,
+    reformed: MemoryForwarder,
+}
+
+#[async_trait]
+impl Forwarder for Criminal {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        let crime = self.crimes.lock().unwrap().pop_front();
+        let outcomes = match crime {
+            Some(Crime::Panic) => panic!("as told"),
+            Some(Crime::NoOutcome) => Vec::new(),
+            Some(Crime::OutcomesTooMany) => {
+                let mut receipt = self.reformed.forward(message, recipients).await?;
+                receipt.outcomes.push(Outcome::Accepted);
+                return Ok(receipt);
+            }
+            None => return self.reformed.forward(message, recipients).await,
+        };
+        Ok(Receipt { outcomes, travelled: Travelled::InMemory })
+    }
+}
+
+/// A peer that can be taken off the network.
+#[derive(Debug, Clone, Default)]
+struct Peer {
+    kept: MemoryForwarder,
+    is_up: Arc<std::sync::atomic::AtomicBool>,
+    up_at: Arc<Mutex<Option<tokio::time::Instant>>>,
+    noticed_after: Arc<Mutex<Option<Duration>>>,
+}
+
+#[async_trait]
+impl Forwarder for Peer {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        if !self.is_up.load(std::sync::atomic::Ordering::Relaxed) {
+            // As a path on which nothing comes back: the call ends by its time limit.
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            return Err(ForwardError::TimedOut { peer: "peer".to_owned(), step: "connection" });
+        }
+        let up_at = self.up_at.lock().unwrap().unwrap();
+        self.noticed_after.lock().unwrap().get_or_insert(up_at.elapsed());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        self.kept.forward(message, recipients).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_destination_delays_nobody_else() {
+    let scene = Scene::new().await;
+    for _ in 0..50 {
+        scene.put(CENTRAL, &["2001"]);
+        scene.put(HERE, &["2001"]);
+    }
+    let (dead, alive) = (Peer::default(), MemoryForwarder::new());
+    let began = tokio::time::Instant::now();
+    let mut took = None;
+    let stop = Notify::new();
+    let filing = async {
+        scene.deliver(HERE, &alive, empty(&scene.spool, HERE)).await;
+        took = Some(began.elapsed());
+        stop.notify_one();
+    };
+    futures::future::join(scene.deliver(CENTRAL, &dead, stop.notified()), filing).await;
+    assert!(took.unwrap() < Duration::from_millis(100), "{took:?}");
+    assert_eq!((scene.depth(CENTRAL), scene.depth(HERE), alive.taken(&mailbox()).len()), (50, 0, 50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_is_back_is_noticed_within_three_seconds_and_all_that_waits_flows_at_full_speed() {
+    let scene = Scene::new().await;
+    for _ in 0..1_000 {
+        scene.put(CENTRAL, &["2001"]);
+    }
+    let peer = Peer::default();
+    let mut flowed = None;
+    let healing = async {
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        *peer.up_at.lock().unwrap() = Some(tokio::time::Instant::now());
+        peer.is_up.store(true, std::sync::atomic::Ordering::Relaxed);
+        empty(&scene.spool, CENTRAL).await;
+        flowed = Some(peer.up_at.lock().unwrap().unwrap().elapsed());
+    };
+    scene.deliver(CENTRAL, &peer, healing).await;
+    let noticed = peer.noticed_after.lock().unwrap().unwrap();
+    assert!(noticed <= Duration::from_secs(3), "noticed after {noticed:?}");
+    // 1 000 messages of 20 ms, 16 at a time, are 1.25 s. Those stuck since before may return later, and find the way open.
+    let flowed = flowed.unwrap();
+    assert!(flowed <= Duration::from_secs(65), "all through after {flowed:?}");
+    assert_eq!(peer.kept.taken(&mailbox()).len(), 1_000);
+    assert!(scene.queued_files(CENTRAL).is_empty());
+}
+
+/// A node whose disk is full until a moment.
+#[derive(Debug)]
+struct Full {
+    until: tokio::time::Instant,
+    kept: MemoryForwarder,
+}
+
+#[async_trait]
+impl Forwarder for Full {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        if tokio::time::Instant::now() >= self.until {
+            return self.kept.forward(message, recipients).await;
+        }
+        let full = Reply { code: 452, text: "4.3.1 no room is left".to_owned() };
+        Ok(Receipt { outcomes: vec![Outcome::Deferred(full); recipients.len()], travelled: Travelled::InMemory })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_disk_was_full_for_an_hour_gets_all_that_waits_within_seconds() {
+    let scene = Scene::new().await;
+    for _ in 0..50 {
+        scene.put("central", &["2001"]);
+    }
+    let until = tokio::time::Instant::now() + Duration::from_secs(3_600);
+    scene.deliver("central", &Full { until, kept: MemoryForwarder::new() }, empty(&scene.spool, "central")).await;
+    let late = tokio::time::Instant::now() - until;
+    assert!(late <= Duration::from_millis(3_500), "it took {late:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_message_for_several_mailboxes_has_an_outcome_for_each() {
+    let mut scene = Scene::new().await;
+    let id = scene.put(CENTRAL, &["2001", "2002", "2003"]);
+    let peer = MemoryForwarder::new();
+    let reply = |code| Reply { code, text: "as told".to_owned() };
+    peer.answer("2002".parse().unwrap(), Outcome::Deferred(reply(452)));
+    peer.answer("2003".parse().unwrap(), Outcome::Refused(reply(550)));
+    scene.deliver(CENTRAL, &peer, tokio::time::sleep(Duration::from_millis(500))).await;
+    let waiting = scene.spool.waiting();
+    assert_eq!(waiting.iter().map(|waiting| (waiting.id, waiting.mailbox.as_str())).collect::<Vec<_>>(), [(id, "2002")]);
+    let parked = scene.spool.parked().await.unwrap();
+    assert_eq!(parked.iter().map(|parked| (parked.id, parked.mailbox.as_str())).collect::<Vec<_>>(), [(id, "2003")]);
+    assert_eq!(scene.deferred(), ["452 as told"]);
+
+    for number in ["2002", "2003"] {
+        peer.answer(number.parse().unwrap(), Outcome::Accepted);
+    }
+    scene.spool.release(id, &"2003".parse().unwrap()).await.unwrap();
+    scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
+    for number in ["2001", "2002", "2003"] {
+        assert_eq!(peer.taken(&number.parse().unwrap()).len(), 1, "{number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forwarder_that_breaks_its_contract_costs_a_try_and_no_message() {
+    for crime in [Crime::Panic, Crime::NoOutcome, Crime::OutcomesTooMany] {
+        let mut scene = Scene::new().await;
+        for _ in 0..5 {
+            scene.put(CENTRAL, &["2001", "2002"]);
+        }
+        let forwarder = Criminal { crimes: Mutex::new([crime; 3].into()), reformed: MemoryForwarder::new() };
+        scene.deliver(CENTRAL, &forwarder, empty(&scene.spool, CENTRAL)).await;
+        let deferred = if matches!(crime, Crime::OutcomesTooMany) { 0 } else { 6 };
+        assert_eq!(scene.deferred().len(), deferred, "{crime:?}");
+        for number in ["2001", "2002"] {
+            assert_eq!(forwarder.reformed.taken(&number.parse().unwrap()).len(), 5, "{crime:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forwarder_that_never_answers_is_given_up_in_the_end() {
+    let scene = Scene::new().await;
+    for _ in 0..20 {
+        scene.put(CENTRAL, &["2001"]);
+    }
+    let forwarder = MemoryForwarder::new();
+    (0..16).for_each(|_| forwarder.next(Script::NeverAnswer));
+    scene.deliver(CENTRAL, &forwarder, tokio::time::sleep(Duration::from_secs(3_700))).await;
+    assert_eq!(forwarder.taken(&mailbox()).len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_stops_in_thirty_seconds_though_its_peer_never_answers_and_the_message_waits() {
+    let scene = Scene::new().await;
+    scene.put(CENTRAL, &["2001"]);
+    let forwarder = MemoryForwarder::new();
+    forwarder.next(Script::NeverAnswer);
+    let began = tokio::time::Instant::now();
+    scene.deliver(CENTRAL, &forwarder, tokio::time::sleep(Duration::from_secs(1))).await;
+    assert_eq!(began.elapsed().as_secs(), 31);
+    assert_eq!(scene.queued_files(CENTRAL).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_cannot_be_read_are_put_aside_and_hold_up_nothing_that_waits_for_a_dead_destination() {
+    let scene = Scene::new().await;
+    let peer = MemoryForwarder::new();
+    peer.next(Script::Fail(ForwardError::TimedOut { peer: "peer".to_owned(), step: "connection" }));
+    scene.put(CENTRAL, &["2001"]);
+    scene.deliver(CENTRAL, &peer, tokio::time::sleep(Duration::from_millis(100))).await;
+    // Now one message at a time tries the way, and these are next.
+    for _ in 0..10 {
+        let unreadable = scene.put(CENTRAL, &["2001"]);
+        let name = scene.queued_files(CENTRAL).into_iter().find(|name| name.contains(&unreadable.to_string())).unwrap();
+        let path = Path::new(ROOT).join("queue").join(CENTRAL).join(name);
+        scene.disk.remove(&path).unwrap();
+        scene.disk.create(&path).unwrap();
+    }
+    scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
+    assert_eq!(peer.taken(&mailbox()).len(), 1);
+    assert_eq!(scene.disk.list(&Path::new(ROOT).join("unreadable")).unwrap().len(), 10);
+}

@@ -1,0 +1,225 @@
+//! The text that opens every message file of the spool, for programs and for an operator with `head`.
+
+use std::time::Duration;
+
+use chrono::DateTime;
+
+use crate::message::{
+    AudioType, Caller, CallerName, ContentDigest, Ending, Head, MailboxId, MessageId, Privacy, RecordedAt, Stamp, Urgency,
+};
+
+/// How many bytes the text takes, filled up with line ends; the sound follows.
+pub(crate) const HEAD_LEN: usize = 1024;
+
+/// What the text says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileHead {
+    pub(crate) head: Head,
+    pub(crate) mailboxes: Vec<MailboxId>,
+    pub(crate) media: AudioType,
+    /// Known once the recording is finished.
+    pub(crate) audio: Option<(u64, ContentDigest)>,
+}
+
+impl FileHead {
+    /// The text, [`HEAD_LEN`] bytes long.
+    ///
+    /// # Errors
+    ///
+    /// When it does not fit, which takes dozens of mailboxes.
+    pub(crate) fn to_bytes(&self) -> Result<[u8; HEAD_LEN], TooLong> {
+        let text = self.to_text();
+        let mut bytes = [b'\n'; HEAD_LEN];
+        bytes.get_mut(..text.len()).ok_or(TooLong)?.copy_from_slice(text.as_bytes());
+        Ok(bytes)
+    }
+
+    fn to_text(&self) -> String {
+        let Head { id, caller, recorded_at, site, urgency, privacy, length, ending } = &self.head;
+        let mut text = format!("{MAGIC}\nid: {id}\n");
+        let mut line = |name: &str, value: &str| {
+            text.push_str(name);
+            text.push_str(": ");
+            text.push_str(value);
+            text.push('\n');
+        };
+        let mailboxes: Vec<_> = self.mailboxes.iter().map(MailboxId::as_str).collect();
+        line("mailboxes", &mailboxes.join(" "));
+        if let Some(site) = site {
+            line("site", site.as_str());
+        }
+        if let Some(number) = &caller.number {
+            line("caller-number", number.as_str());
+        }
+        if let Some(name) = &caller.name {
+            line("caller-name", name.as_str());
+        }
+        line("recorded-at", &Stamp::new(recorded_at.instant, recorded_at.zone).to_rfc9557());
+        line("clock", &recorded_at.quality.to_string());
+        line("urgency", urgency_name(*urgency));
+        line("privacy", privacy_name(*privacy));
+        line("length", &format!("{}.{:09}", length.as_secs(), length.subsec_nanos()));
+        line("ending", ending_name(*ending));
+        line("media", self.media.mime());
+        match &self.audio {
+            Some((len, digest)) => line("audio", &format!("{len} bytes, sha-256 {digest}")),
+            None => line("audio", "being recorded"),
+        }
+        text
+    }
+
+    /// Reads the text back.
+    ///
+    /// # Errors
+    ///
+    /// What was missing or wrong.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Unreadable> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Unreadable("the head is no UTF-8"))?;
+        let mut lines = text.trim_end_matches('\n').lines();
+        if lines.next() != Some(MAGIC) {
+            return Err(Unreadable("the file does not begin as a spool file"));
+        }
+        let fields: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(": ")).collect();
+        let find = |name: &str| fields.iter().find(|(field, _)| *field == name).map(|(_, value)| *value);
+        let need = |name: &'static str| find(name).ok_or(Unreadable(name));
+
+        let id: MessageId = need("id")?.parse().map_err(|_| Unreadable("id"))?;
+        let mailboxes: Result<Vec<_>, _> = need("mailboxes")?.split(' ').map(str::parse).collect();
+        let (stamp, zone) = need("recorded-at")?.split_once('[').ok_or(Unreadable("recorded-at"))?;
+        let zone = zone.strip_suffix(']').and_then(|zone| zone.parse().ok()).ok_or(Unreadable("recorded-at"))?;
+        let instant = DateTime::parse_from_rfc3339(stamp).map_err(|_| Unreadable("recorded-at"))?.to_utc();
+        let quality = need("clock")?.parse().map_err(|_| Unreadable("clock"))?;
+        let head = Head {
+            id,
+            caller: Caller {
+                number: find("caller-number").and_then(|number| number.parse().ok()),
+                name: find("caller-name").and_then(CallerName::cleaned),
+            },
+            recorded_at: RecordedAt { instant, zone, quality },
+            site: find("site").and_then(|site| site.parse().ok()),
+            urgency: named(need("urgency")?, [Urgency::Normal, Urgency::Urgent], urgency_name, "urgency")?,
+            privacy: named(need("privacy")?, [Privacy::Normal, Privacy::Private], privacy_name, "privacy")?,
+            length: parse_length(need("length")?).ok_or(Unreadable("length"))?,
+            ending: named(need("ending")?, [Ending::Complete, Ending::AtLimit, Ending::Truncated], ending_name, "ending")?,
+        };
+        let media = AudioType::from_mime(need("media")?).ok_or(Unreadable("media"))?;
+        let audio = match need("audio")? {
+            "being recorded" => None,
+            audio => Some(parse_audio(audio).ok_or(Unreadable("audio"))?),
+        };
+        Ok(Self { head, mailboxes: mailboxes.map_err(|_| Unreadable("mailboxes"))?, media, audio })
+    }
+}
+
+/// A head that does not fit into [`HEAD_LEN`] bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the head does not fit into {HEAD_LEN} bytes")]
+pub(crate) struct TooLong;
+
+/// A head that cannot be read: the line that is missing or wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a readable spool file: {0}")]
+pub(crate) struct Unreadable(pub(crate) &'static str);
+
+fn named<T: Copy, const N: usize>(
+    text: &str,
+    choices: [T; N],
+    name: fn(T) -> &'static str,
+    line: &'static str,
+) -> Result<T, Unreadable> {
+    choices.into_iter().find(|choice| name(*choice) == text).ok_or(Unreadable(line))
+}
+
+fn urgency_name(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::Normal => "normal",
+        Urgency::Urgent => "urgent",
+    }
+}
+
+fn privacy_name(privacy: Privacy) -> &'static str {
+    match privacy {
+        Privacy::Normal => "normal",
+        Privacy::Private => "private",
+    }
+}
+
+fn ending_name(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Complete => "complete",
+        Ending::AtLimit => "at-limit",
+        Ending::Truncated => "truncated",
+    }
+}
+
+fn parse_length(text: &str) -> Option<Duration> {
+    let (secs, nanos) = text.split_once('.')?;
+    let nanos: u32 = nanos.parse().ok().filter(|nanos| nanos < &1_000_000_000)?;
+    Some(Duration::new(secs.parse().ok()?, nanos))
+}
+
+fn parse_audio(text: &str) -> Option<(u64, ContentDigest)> {
+    let (len, digest) = text.split_once(" bytes, sha-256 ")?;
+    Some((len.parse().ok()?, digest.parse().ok()?))
+}
+
+const MAGIC: &str = "voicemail spool 1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{ClockQuality, ClockSource};
+
+    fn longest() -> FileHead {
+        let recorded_at = RecordedAt {
+            instant: "2025-04-05T15:00:00.123456789Z".parse().unwrap(),
+            zone: chrono_tz::America::Argentina::ComodRivadavia,
+            quality: "sntp; offset=-999999999999.000001; uncertainty=999999999999.000001; age=999999999999".parse().unwrap(),
+        };
+        let mut head = Head::new(recorded_at);
+        head.caller = Caller { number: "+123456789012345".parse().ok(), name: CallerName::cleaned(&"𝒜".repeat(60)) };
+        head.site = "x".repeat(63).parse().ok();
+        head.urgency = Urgency::Urgent;
+        head.privacy = Privacy::Private;
+        head.length = Duration::new(u64::MAX, 999_999_999);
+        head.ending = Ending::Truncated;
+        FileHead { head, mailboxes: vec!["+123456789012345".parse().unwrap()], media: AudioType::Adpcm32, audio: None }
+    }
+
+    #[test]
+    fn the_longest_head_fits_and_reads_back() {
+        let mut head = longest();
+        assert_eq!(FileHead::parse(&head.to_bytes().unwrap()), Ok(head.clone()));
+        head.audio = Some((u64::MAX, ContentDigest::of(b"")));
+        assert_eq!(FileHead::parse(&head.to_bytes().unwrap()), Ok(head));
+    }
+
+    #[test]
+    fn a_head_without_caller_or_site_reads_back() {
+        let zone = chrono_tz::UTC;
+        let recorded_at = RecordedAt { instant: DateTime::UNIX_EPOCH, zone, quality: ClockQuality::unknown(ClockSource::System) };
+        let mailboxes = vec!["1".parse().unwrap(), "2".parse().unwrap()];
+        let head = FileHead { head: Head::new(recorded_at), mailboxes, media: AudioType::Wav, audio: None };
+        assert_eq!(FileHead::parse(&head.to_bytes().unwrap()), Ok(head));
+    }
+
+    #[test]
+    fn too_many_mailboxes_are_an_error() {
+        let mut head = longest();
+        head.mailboxes = vec!["123456789012345".parse().unwrap(); 64];
+        assert_eq!(head.to_bytes(), Err(TooLong));
+    }
+
+    #[test]
+    fn damaged_heads_are_errors_and_never_panic() {
+        let whole = longest().to_bytes().unwrap();
+        for cut in 0..whole.len() {
+            let _ = FileHead::parse(&whole[..cut]);
+            let mut flipped = whole;
+            flipped[cut] ^= 0x55;
+            let _ = FileHead::parse(&flipped);
+        }
+        assert!(FileHead::parse(&[0; HEAD_LEN]).is_err());
+        assert!(FileHead::parse(b"").is_err());
+    }
+}

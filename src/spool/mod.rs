@@ -1,0 +1,277 @@
+//! What waits to be forwarded: a folder of files that an operator understands, and an index of it that knows what goes next.
+//!
+//! ```text
+//! SPOOL/
+//!   README.txt                          what this is
+//!   lock                                held while a node has the spool open
+//!   lamps.txt                           at a central node: how far the versions of lamp states have come
+//!   recording/ID.vm                     being recorded
+//!   queue/DESTINATION/NAME.vm           finished, waiting to be forwarded to that node
+//!   parked/NAME.vm  parked/NAME.txt     refused for good or put aside, and why; stays until an operator decides
+//!   unreadable/                         files that are no messages, or damaged ones, untouched
+//! ```
+//!
+//! `NAME` is `0-20250330T005940.123Z-ID-MAILBOX`: 0 for urgent and 1 for normal, so that `ls` shows what goes first. A message for
+//! several mailboxes is one file with several names. `head -20 FILE` shows what is known of a message; the sound follows at byte
+//! 1024, so that `tail -c +1025 FILE` is the recording itself.
+//!
+//! A message leaves the queue only when the other node has answered for it. If power is lost between that answer and the
+//! removal, it is sent again, and the receiver takes it once.
+
+mod delivery;
+mod error;
+mod file;
+mod head;
+mod name;
+mod operator;
+mod parking;
+mod queue;
+mod schedule;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+pub(crate) use self::delivery::deliver;
+pub use self::error::SpoolError;
+use self::file::Found;
+pub(crate) use self::file::{GrowingFile, LeftOver, Sound};
+pub(crate) use self::head::FileHead;
+use self::name::{EXTENSION, EntryName};
+pub use self::operator::{ParkedMessage, WaitingMessage};
+use self::queue::Queue;
+pub use self::schedule::RetrySchedule;
+use self::tree::{prepare_tree, read_tree};
+use crate::clock::Clock;
+use crate::disk::{self, Disk, DiskFile, Room, SharedFlush};
+pub use crate::event::SpoolState;
+use crate::event::{Event, Events};
+use crate::message::{MailboxId, MessageId};
+
+/// What waits on this node to be forwarded; clones are the same spool.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    disk: Arc<dyn Disk>,
+    root: PathBuf,
+    flush: SharedFlush,
+    destinations: Mutex<BTreeMap<Arc<str>, Arc<Destination>>>,
+    /// The one destination that everything goes to, once a node has said which.
+    served: OnceLock<Arc<str>>,
+    /// Held while a file goes from folder to folder.
+    moving: Mutex<()>,
+    clock: Arc<dyn Clock>,
+    events: Events,
+    /// Held as long as the spool is open: one process, one spool.
+    _lock: Box<dyn DiskFile>,
+}
+
+/// One node that messages are forwarded to, with what waits for it.
+#[derive(Debug)]
+struct Destination {
+    name: Arc<str>,
+    folder: PathBuf,
+    /// Whether the folder is known to be there to stay.
+    durable: AtomicBool,
+    queue: Mutex<Queue>,
+    changed: Notify,
+}
+
+impl Spool {
+    /// Opens the spool in the folder `root`, which is created if it is missing.
+    ///
+    /// It reads the names of what waits and no file, so that a long queue delays nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::InUse`] when another process has it open and does not end within two seconds; [`SpoolError::Disk`] or [`SpoolError::NoSpace`] when the disk
+    /// does not do its part.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has opened nothing. The same call again settles it.
+    pub async fn open(disk: Arc<dyn Disk>, root: PathBuf, clock: Arc<dyn Clock>, events: Events) -> Result<Self, SpoolError> {
+        let (path, here) = (root.clone(), Arc::clone(&disk));
+        let prepared = disk::blocking(move || prepare_tree(&*here, &path)).await;
+        // Until the lock is held nothing is changed that another start minds, so that a dropped call lets go at once.
+        let lock = prepared.map_err(|source| disk_error(&root, source))?;
+        let patience = tokio::time::Instant::now() + PATIENCE;
+        while !lock.try_lock().map_err(|source| disk_error(&root, source))? {
+            if tokio::time::Instant::now() >= patience {
+                return Err(SpoolError::InUse(root));
+            }
+            tokio::time::sleep(PATIENCE / 100).await;
+        }
+        let (path, here) = (root.clone(), Arc::clone(&disk));
+        // The work holds the lock: when this call is dropped it goes on to its end, and the next start waits for that.
+        let read = disk::blocking(move || read_tree(&*here, &path).map(|queues| (queues, lock))).await;
+        let (queues, lock) = read.map_err(|source| disk_error(&root, source))?;
+        let (flush, destinations, served, moving) = (SharedFlush::default(), Mutex::default(), OnceLock::new(), Mutex::default());
+        let shared = Shared { disk, root, flush, destinations, served, moving, clock, events, _lock: lock };
+        let spool = Self { shared: Arc::new(shared) };
+        for (name, entries) in queues {
+            let destination = spool.destination(&name);
+            let mut queue = destination.queue();
+            for entry in entries {
+                queue.insert(entry);
+            }
+        }
+        Ok(spool)
+    }
+
+    /// How much room the spool's disk has left.
+    pub(crate) async fn room(&self) -> io::Result<Room> {
+        let shared = Arc::clone(&self.shared);
+        disk::blocking(move || shared.disk.room(&shared.root)).await
+    }
+
+    /// Creates the file of a recording that begins. Blocks.
+    pub(crate) fn begin(&self, head: FileHead, sound: Sound) -> io::Result<GrowingFile> {
+        let path = self.shared.root.join(RECORDING).join(format!("{}{EXTENSION}", head.head.id));
+        GrowingFile::create(&*self.shared.disk, path, head, sound)
+    }
+
+    /// Makes a completed recording durable and lets it wait for each mailbox's destination. Blocks.
+    ///
+    /// The file gets a name in each queue, and loses the one it was recorded under only when those are durable: a crash in
+    /// between leaves both, and the next start finishes what was begun. The same call again does so too. `durable` is called when
+    /// nothing can fail any more, and before anybody can send the message.
+    pub(crate) fn enqueue(&self, file: &mut GrowingFile, to: &[(Arc<str>, MailboxId)], durable: impl FnOnce()) -> io::Result<()> {
+        let disk = &*self.shared.disk;
+        file.sync()?;
+        let head = &file.head().head;
+        let mut entries = Vec::with_capacity(to.len());
+        for (destination, mailbox) in to {
+            let destination = self.destination(destination);
+            let name = EntryName::new(head.urgency, head.recorded_at.instant, head.id, mailbox.clone());
+            destination.ensure_folder(disk)?;
+            match disk.link(file.path(), &destination.folder.join(name.to_string())) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => entries.push((destination, name)),
+            }
+        }
+        let folders: BTreeSet<&Path> = entries.iter().map(|(destination, _)| &*destination.folder).collect();
+        folders.into_iter().try_for_each(|folder| self.shared.flush.sync_dir(disk, folder))?;
+        disk.remove(file.path())?;
+        durable();
+        for (destination, name) in entries {
+            destination.queue().insert(name);
+            destination.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Takes away the file of a recording that shall not wait: it was too short, or is kept elsewhere. Blocks.
+    pub(crate) fn discard(&self, file: &GrowingFile) -> io::Result<()> {
+        self.shared.disk.remove(file.path())
+    }
+
+    /// The same for one that its caller threw away: a power cut does not bring it back. Blocks.
+    pub(crate) fn discard_for_good(&self, file: &GrowingFile) -> io::Result<()> {
+        match self.discard(file) {
+            // An earlier call has removed it, and could not flush.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.shared.flush.sync_dir(&*self.shared.disk, &self.shared.root.join(RECORDING))
+    }
+
+    /// The names of the recordings that a crash has cut off, if no recording has begun yet. Blocks.
+    pub(crate) fn left_over(&self) -> io::Result<Vec<String>> {
+        let mut names = self.shared.disk.list(&self.shared.root.join(RECORDING))?;
+        names.retain(|name| name.ends_with(EXTENSION));
+        Ok(names)
+    }
+
+    /// Looks at what a crash has left of a recording. Blocks; a file that cannot be read as one is put aside, with an event.
+    pub(crate) fn take_up(&self, name: &str) -> io::Result<Option<Box<LeftOver>>> {
+        let path = self.shared.root.join(RECORDING).join(name);
+        match file::find_left_over(&*self.shared.disk, &path)? {
+            Found::Unreadable(reason) => self.put_aside(&path, name, reason).map(|()| None),
+            Found::Recording(left_over) => Ok(Some(left_over)),
+        }
+    }
+
+    fn put_aside(&self, path: &Path, name: &str, reason: String) -> io::Result<()> {
+        let disk = &*self.shared.disk;
+        disk.rename(path, &self.shared.root.join(UNREADABLE).join(name))?;
+        match disk.remove(path) {
+            // Where a power cut had left it under both names, the renaming has changed nothing.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.shared.events.emit(Event::Unreadable { file: name.to_owned(), reason });
+        Ok(())
+    }
+
+    fn destination(&self, name: &str) -> Arc<Destination> {
+        let mut destinations = self.destinations();
+        if let Some(destination) = destinations.get(name) {
+            return Arc::clone(destination);
+        }
+        let name: Arc<str> = name.into();
+        let destination = Arc::new(Destination {
+            name: Arc::clone(&name),
+            folder: self.shared.root.join(QUEUE).join(&*name),
+            durable: AtomicBool::new(false),
+            queue: Mutex::new(Queue::new(MOST_UNDER_WAY)),
+            changed: Notify::new(),
+        });
+        destinations.insert(name, Arc::clone(&destination));
+        destination
+    }
+
+    fn destinations(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Destination>>> {
+        self.shared.destinations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn error(&self, source: io::Error) -> SpoolError {
+        disk_error(&self.shared.root, source)
+    }
+}
+
+impl Destination {
+    /// Creates the folder if it is missing, and makes its name durable: also one whose creator died before it could. Blocks.
+    fn ensure_folder(&self, disk: &dyn Disk) -> io::Result<()> {
+        if self.durable.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        disk::create_dirs(disk, &self.folder)?;
+        if let Some(queues) = self.folder.parent() {
+            disk.sync_dir(queues)?;
+        }
+        self.durable.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn disk_error(root: &Path, source: io::Error) -> SpoolError {
+    let path = root.to_owned();
+    if disk::is_no_space(&source) { SpoolError::NoSpace { path, source } } else { SpoolError::Disk { path, source } }
+}
+
+/// Which message, for which mailbox: what an operator names.
+type Which<'a> = (MessageId, &'a MailboxId);
+
+const RECORDING: &str = "recording";
+const QUEUE: &str = "queue";
+const PARKED: &str = "parked";
+const UNREADABLE: &str = "unreadable";
+/// How long whoever has the spool open is waited for: a process that just ends, or work that a dropped call left to end.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many messages are on their way to one destination at once.
+const MOST_UNDER_WAY: usize = 16;

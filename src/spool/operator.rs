@@ -1,0 +1,254 @@
+//! What an operator sees of the spool, and can do to it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+
+use super::name::EntryName;
+use super::parking::{Released, find, note_name, parse_note};
+use super::{Destination, PARKED, Spool, SpoolError, Which, file};
+use crate::disk;
+use crate::event::SpoolState;
+use crate::message::{MailboxId, Message, MessageId, Urgency};
+
+/// A message that waits, or is on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingMessage {
+    /// Which message.
+    pub id: MessageId,
+    /// For whom.
+    pub mailbox: MailboxId,
+    /// The node it waits for.
+    pub destination: String,
+    /// Whether it goes before others.
+    pub urgency: Urgency,
+    /// When it was recorded, to the millisecond.
+    pub recorded_at: DateTime<Utc>,
+    /// How many tries have failed.
+    pub attempts: u32,
+    /// When it is tried next; `None` when it is due, or under way.
+    pub next_try: Option<Instant>,
+}
+
+/// A message that was refused for good, or put aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedMessage {
+    /// Which message.
+    pub id: MessageId,
+    /// For whom.
+    pub mailbox: MailboxId,
+    /// The node it waited for.
+    pub destination: String,
+    /// Why it is parked.
+    pub reason: String,
+    /// When it was parked, if the note beside it says so.
+    pub parked_at: Option<DateTime<Utc>>,
+    /// How many tries there were.
+    pub attempts: u32,
+}
+
+/// # For an operator
+///
+/// ```no_run
+/// # async fn look(node: voicemail::node::Node) -> Result<(), Box<dyn std::error::Error>> {
+/// let spool = node.spool();
+/// for state in spool.state() {
+///     println!("{}: {} waiting, the oldest since {:?}", state.destination, state.depth, state.oldest);
+/// }
+/// for parked in spool.parked().await? {
+///     println!("{} for {}: {}", parked.id, parked.mailbox, parked.reason);
+///     let message = spool.export(parked.id, &parked.mailbox).await?; // a copy, to listen to
+///     std::fs::write(format!("{}.wav", parked.id), message.audio().bytes())?;
+///     spool.release(parked.id, &parked.mailbox).await?; // the mailbox is there again
+/// }
+/// spool.retry_now(); // the line is back: wait for no schedule
+/// # Ok(())
+/// # }
+/// ```
+impl Spool {
+    /// How much waits for each destination.
+    pub fn state(&self) -> Vec<SpoolState> {
+        let destinations: Vec<_> = self.destinations().values().cloned().collect();
+        destinations.iter().map(|destination| destination.state()).collect()
+    }
+
+    /// Every message that waits or is under way, in the order of their going within each destination.
+    pub fn waiting(&self) -> Vec<WaitingMessage> {
+        let destinations: Vec<_> = self.destinations().values().cloned().collect();
+        let mut all = Vec::new();
+        for destination in destinations {
+            all.extend(destination.queue().iter().map(|(name, attempts, next_try)| WaitingMessage {
+                id: name.id(),
+                mailbox: name.mailbox().clone(),
+                destination: destination.name.to_string(),
+                urgency: name.urgency(),
+                recorded_at: name.recorded_at(),
+                attempts,
+                next_try,
+            }));
+        }
+        all
+    }
+
+    /// Tries everything that waits now, whatever its schedule says; a destination that could not be reached is tried with one message
+    /// first, and with all when that one is answered.
+    pub fn retry_now(&self) {
+        let destinations: Vec<_> = self.destinations().values().cloned().collect();
+        for destination in destinations {
+            destination.queue().retry_now(tokio::time::Instant::now().into_std());
+            destination.changed.notify_one();
+        }
+    }
+
+    /// Puts a waiting message aside; it stays until it is released.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::NotWaiting`] also when it is under way just now; [`SpoolError::Disk`] when it could not be moved: it waits on,
+    /// or does so again after a power cut.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has put it aside or will do so. The same call again answers that it does not wait.
+    pub async fn park(&self, id: MessageId, mailbox: &MailboxId, reason: &str) -> Result<(), SpoolError> {
+        let (destination, name, attempts) = self.take(id, mailbox).ok_or_else(|| not_waiting((id, mailbox)))?;
+        let spool = self.clone();
+        let reason = reason.to_owned();
+        let parked = disk::blocking(move || {
+            let parked = spool.park_files(&destination.name, &name, &reason, attempts);
+            if parked.is_err() {
+                destination.queue().insert(name);
+            }
+            destination.changed.notify_one();
+            parked?;
+            if let Err(error) = spool.shared.flush.sync_dir(&*spool.shared.disk, &destination.folder) {
+                tracing::warn!(%error, "a message is parked, and a power cut may make it wait again");
+            }
+            Ok(())
+        });
+        parked.await.map_err(|error| self.error(error))
+    }
+
+    /// All parked messages, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::Disk`] when the folder cannot be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    pub async fn parked(&self) -> Result<Vec<ParkedMessage>, SpoolError> {
+        let shared = Arc::clone(&self.shared);
+        let listed = disk::blocking(move || {
+            let folder = shared.root.join(PARKED);
+            let mut names: Vec<EntryName> = shared.disk.list(&folder)?.iter().filter_map(|name| name.parse().ok()).collect();
+            names.sort();
+            let read = |name: EntryName| {
+                let note = disk::read(&*shared.disk, &folder.join(note_name(&name))).unwrap_or_default();
+                parse_note(&name, &String::from_utf8_lossy(&note))
+            };
+            Ok(names.into_iter().map(read).collect())
+        });
+        listed.await.map_err(|error| self.error(error))
+    }
+
+    /// Lets a parked message wait again; it is tried at once. In a node's spool it waits for the central node of today's network,
+    /// and else for the node that the note beside it names.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::NotParked`]; [`SpoolError::NoDestination`] when neither a node nor a note says where it goes; or
+    /// [`SpoolError::Disk`] when it could not be moved: it stays parked.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has released it or will do so. The same call again answers that it is not parked.
+    pub async fn release(&self, id: MessageId, mailbox: &MailboxId) -> Result<(), SpoolError> {
+        let (spool, wanted) = (self.clone(), mailbox.clone());
+        let released = disk::blocking(move || spool.release_files(id, &wanted)).await.map_err(|error| self.error(error))?;
+        let mailbox = mailbox.clone();
+        match released {
+            Released::Waits => Ok(()),
+            Released::NotParked => Err(SpoolError::NotParked { id, mailbox }),
+            Released::NoDestination => Err(SpoolError::NoDestination { id, mailbox }),
+        }
+    }
+
+    /// Lets everything wait for `destination` that waits for another one.
+    pub(crate) async fn redirect(&self, destination: &str) -> Result<(), SpoolError> {
+        let (spool, destination) = (self.clone(), destination.to_owned());
+        disk::blocking(move || spool.redirect_files(&destination)).await.map_err(|error| self.error(error))
+    }
+
+    /// A copy of a message that waits or is parked; it stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::NotWaiting`] when there is none, [`SpoolError::Unreadable`] when its file is no message, or
+    /// [`SpoolError::Disk`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    pub async fn export(&self, id: MessageId, mailbox: &MailboxId) -> Result<Message, SpoolError> {
+        let (spool, wanted) = (self.clone(), mailbox.clone());
+        let mut folders: Vec<_> = self.destinations().values().map(|destination| destination.folder.clone()).collect();
+        folders.push(self.shared.root.join(PARKED));
+        let loaded = disk::blocking(move || {
+            let disk = &*spool.shared.disk;
+            for folder in folders {
+                if let Some(name) = find(disk, &folder, id, &wanted)? {
+                    return file::load(disk, &folder.join(name.to_string())).map(Some);
+                }
+            }
+            Ok(None)
+        });
+        match loaded.await {
+            Ok(Some(message)) => Ok(message),
+            Ok(None) => Err(not_waiting((id, mailbox))),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(SpoolError::Unreadable { file: id.to_string(), reason: error.to_string() })
+            }
+            Err(error) => Err(self.error(error)),
+        }
+    }
+
+    /// Moves the file of a message that is under way to the parked ones, with a note of why.
+    pub(super) async fn park_file(&self, destination: &str, name: &EntryName, reason: &str, attempts: u32) -> io::Result<()> {
+        let (spool, destination, name, reason) = (self.clone(), destination.to_owned(), name.clone(), reason.to_owned());
+        disk::blocking(move || spool.park_files(&destination, &name, &reason, attempts)).await
+    }
+
+    /// Takes a waiting message out of its queue.
+    fn take(&self, id: MessageId, mailbox: &MailboxId) -> Option<(Arc<Destination>, EntryName, u32)> {
+        let destinations: Vec<_> = self.destinations().values().cloned().collect();
+        destinations.into_iter().find_map(|destination| {
+            let mut queue = destination.queue();
+            let name = queue.iter().map(|(name, ..)| name).find(|name| name.id() == id && name.mailbox() == mailbox)?.clone();
+            let attempts = queue.attempts(&name);
+            let taken = queue.remove(&name);
+            drop(queue);
+            taken.then_some((destination, name, attempts))
+        })
+    }
+}
+
+impl Destination {
+    /// How much waits here.
+    pub(super) fn state(&self) -> SpoolState {
+        let queue = self.queue();
+        SpoolState {
+            destination: self.name.to_string(),
+            depth: queue.len(),
+            oldest: queue.oldest().map(EntryName::recorded_at),
+            next_try: queue.next_try(),
+        }
+    }
+}
+
+fn not_waiting((id, mailbox): Which<'_>) -> SpoolError {
+    SpoolError::NotWaiting { id, mailbox: mailbox.clone() }
+}

@@ -1,0 +1,145 @@
+//! The files behind what an operator does: parked messages, the notes beside them, and moves from folder to folder.
+//!
+//! Everything here blocks.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::name::{EXTENSION, EntryName};
+use super::{PARKED, ParkedMessage, RECORDING, Spool};
+use crate::disk::{self, Disk};
+use crate::event::Event;
+use crate::message::{MailboxId, MessageId};
+
+impl Spool {
+    pub(super) fn park_files(&self, destination: &str, name: &EntryName, reason: &str, attempts: u32) -> io::Result<()> {
+        let disk = &*self.shared.disk;
+        let folder = self.shared.root.join(PARKED);
+        let note_path = folder.join(note_name(name));
+        disk.remove(&note_path).or_else(none_if_not_found)?;
+        let note = disk.create(&note_path)?;
+        let text = note_text(destination, reason, attempts, self.shared.clock.now().instant);
+        note.write_all_at(text.as_bytes(), 0)?;
+        note.sync()?;
+        // The name that it was recorded under must not come back after a power cut, and make it wait again.
+        self.shared.flush.sync_dir(disk, &self.shared.root.join(RECORDING))?;
+        self.shared.move_file(&self.destination(destination).folder, &folder, &name.to_string())?;
+        let (id, mailbox) = (name.id(), name.mailbox().clone());
+        self.shared.events.emit(Event::Parked { id, mailbox, reason: reason.to_owned() });
+        Ok(())
+    }
+
+    pub(super) fn release_files(&self, id: MessageId, mailbox: &MailboxId) -> io::Result<Released> {
+        let disk = &*self.shared.disk;
+        let parked = self.shared.root.join(PARKED);
+        let Some(name) = find(disk, &parked, id, mailbox)? else { return Ok(Released::NotParked) };
+        let note = disk::read(disk, &parked.join(note_name(&name))).or_else(none_if_not_found)?;
+        let ParkedMessage { destination, .. } = parse_note(&name, &String::from_utf8_lossy(&note));
+        let destination = self.shared.served.get().map_or(destination, ToString::to_string);
+        if !is_folder_name(&destination) {
+            return Ok(Released::NoDestination);
+        }
+        let to = self.destination(&destination);
+        to.ensure_folder(disk)?;
+        match self.shared.move_file(&parked, &to.folder, &name.to_string()) {
+            // Somebody else released it just now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Released::NotParked),
+            moved => moved?,
+        }
+        let forgotten = disk.remove(&parked.join(note_name(&name))).or_else(none_if_not_found);
+        if let Err(error) = forgotten.and_then(|()| self.shared.flush.sync_dir(disk, &parked)) {
+            // It waits all the same; a next start finds it waiting and parked, and takes it as waiting.
+            tracing::warn!(%id, %error, "a released message may be found parked, too");
+        }
+        to.queue().insert(name);
+        to.changed.notify_one();
+        self.shared.events.emit(Event::Released { id, mailbox: mailbox.clone(), destination });
+        Ok(Released::Waits)
+    }
+
+    /// Lets everything that waits for another destination wait for `destination`, which all that is released waits for from now on
+    /// too: the network has another central node now.
+    pub(super) fn redirect_files(&self, destination: &str) -> io::Result<()> {
+        let disk = &*self.shared.disk;
+        let to = self.destination(destination);
+        let all: Vec<_> = self.destinations().values().cloned().collect();
+        for from in all.into_iter().filter(|from| from.name != to.name) {
+            let names: Vec<EntryName> = from.queue().iter().map(|(name, ..)| name.clone()).collect();
+            if names.is_empty() {
+                continue;
+            }
+            to.ensure_folder(disk)?;
+            for name in &names {
+                match disk.link(&from.folder.join(name.to_string()), &to.folder.join(name.to_string())) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    _ => {}
+                }
+            }
+            self.shared.flush.sync_dir(disk, &to.folder)?;
+            for name in &names {
+                disk.remove(&from.folder.join(name.to_string())).or_else(none_if_not_found)?;
+            }
+            tracing::warn!(from = %from.name, to = %to.name, messages = names.len(), "messages go another way than they were meant to");
+            for name in names {
+                from.queue().remove(&name);
+                to.queue().insert(name);
+            }
+        }
+        // A spool serves one destination, and the first to say so is the node that opened it.
+        let _ = self.shared.served.set(Arc::clone(&to.name));
+        Ok(())
+    }
+}
+
+/// What became of a message that an operator wants to have released.
+pub(super) enum Released {
+    Waits,
+    NotParked,
+    NoDestination,
+}
+
+pub(super) fn find(disk: &dyn Disk, folder: &Path, id: MessageId, mailbox: &MailboxId) -> io::Result<Option<EntryName>> {
+    let names = match disk.list(folder) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut entries = names.iter().filter_map(|name| name.parse::<EntryName>().ok());
+    Ok(entries.find(|name| name.id() == id && name.mailbox() == mailbox))
+}
+
+pub(super) fn note_name(name: &EntryName) -> String {
+    let name = name.to_string();
+    format!("{}.txt", name.strip_suffix(EXTENSION).unwrap_or(&name))
+}
+
+fn note_text(destination: &str, reason: &str, attempts: u32, parked_at: DateTime<Utc>) -> String {
+    let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let parked_at = parked_at.to_rfc3339();
+    format!("destination: {destination}\nparked-at: {parked_at}\nattempts: {attempts}\nreason: {reason}\n")
+}
+
+pub(super) fn parse_note(name: &EntryName, text: &str) -> ParkedMessage {
+    let find = |field: &str| text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(": "));
+    ParkedMessage {
+        id: name.id(),
+        mailbox: name.mailbox().clone(),
+        destination: find("destination").unwrap_or_default().to_owned(),
+        reason: find("reason").unwrap_or_default().to_owned(),
+        parked_at: find("parked-at").and_then(|at| at.parse().ok()),
+        attempts: find("attempts").and_then(|attempts| attempts.parse().ok()).unwrap_or(0),
+    }
+}
+
+/// Nothing, where a file that may be missing is missing.
+fn none_if_not_found<T: Default>(error: io::Error) -> io::Result<T> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(T::default()) } else { Err(error) }
+}
+
+/// Whether a note's destination can name a folder below `queue/`, and nothing else.
+fn is_folder_name(destination: &str) -> bool {
+    !destination.is_empty() && !destination.starts_with('.') && !destination.contains('/')
+}

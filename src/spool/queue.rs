@@ -1,0 +1,313 @@
+//! [`Queue`]: which message goes next to one destination, and when. Decides; does nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::time::{Duration, Instant};
+
+use super::name::EntryName;
+use super::schedule::RetrySchedule;
+
+/// The messages that wait for one destination.
+///
+/// Urgent ones go first, then the oldest. A message that its recipient's mailbox cannot take now waits for itself alone, ever
+/// longer. When the destination cannot be reached, everything waits, while one message after another is tried every few
+/// seconds, also when the one before is not back yet; the first answer opens the way for all. A message over which the way
+/// closed again and again, though others got through, is held back by itself.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    ready: BTreeSet<EntryName>,
+    later: BTreeSet<(Instant, EntryName)>,
+    /// How often the way had been opened when each went.
+    under_way: BTreeMap<EntryName, u64>,
+    /// Those under way that somebody put into the queue once more.
+    again: BTreeSet<EntryName>,
+    batches_under_way: usize,
+    most_under_way: usize,
+    troubled: HashMap<EntryName, Trouble>,
+    outage: Option<Outage>,
+    openings: u64,
+}
+
+/// What went wrong with one message so far.
+#[derive(Debug)]
+struct Trouble {
+    attempts: u32,
+    /// How often the way closed over it, and not over others.
+    blame: u32,
+    schedule: RetrySchedule,
+}
+
+/// A time in which the destination cannot be reached, as far as is known.
+#[derive(Debug)]
+struct Outage {
+    schedule: RetrySchedule,
+    probe_at: Instant,
+    /// The message tried last: the next is the one behind it.
+    last: EntryName,
+    /// The first of each batch that is out to try the way.
+    probes: BTreeSet<EntryName>,
+    probes_failed: u32,
+    /// Those that closed the way, or had gone before it closed and failed too.
+    closers: BTreeSet<EntryName>,
+}
+
+impl Queue {
+    /// An empty queue that has at most `most_under_way` batches under way at once.
+    pub(crate) fn new(most_under_way: usize) -> Self {
+        Self {
+            ready: BTreeSet::new(),
+            later: BTreeSet::new(),
+            under_way: BTreeMap::new(),
+            again: BTreeSet::new(),
+            batches_under_way: 0,
+            most_under_way,
+            troubled: HashMap::new(),
+            outage: None,
+            openings: 0,
+        }
+    }
+
+    /// A message waits from now on; one that is under way, as soon as it is settled.
+    pub(crate) fn insert(&mut self, name: EntryName) {
+        if self.under_way.contains_key(&name) {
+            self.again.insert(name);
+        } else {
+            self.ready.insert(name);
+        }
+    }
+
+    /// A waiting message waits no longer; false if it is under way, or does not wait here.
+    pub(crate) fn remove(&mut self, name: &EntryName) -> bool {
+        let before = self.ready.len() + self.later.len();
+        self.ready.remove(name);
+        self.later.retain(|(_, waiting)| waiting != name);
+        let removed = self.ready.len() + self.later.len() < before;
+        if removed {
+            self.troubled.remove(name);
+        }
+        removed
+    }
+
+    /// The next message to send, once for each of its mailboxes; it is under way from now on.
+    pub(crate) fn poll_send(&mut self, now: Instant) -> Option<Vec<EntryName>> {
+        self.wake(now);
+        if self.batches_under_way >= self.most_under_way {
+            return None;
+        }
+        let first = match &mut self.outage {
+            None => self.ready.first()?.clone(),
+            Some(outage) => outage.poll_probe(&self.ready, now)?,
+        };
+        let batch: Vec<_> =
+            self.ready.range(first.clone()..).take_while(|name| name.id() == first.id()).take(MAX_BATCH).cloned().collect();
+        for name in &batch {
+            self.ready.remove(name);
+            self.under_way.insert(name.clone(), self.openings);
+        }
+        self.batches_under_way += 1;
+        Some(batch)
+    }
+
+    /// A batch has come back; what became of each of its messages is told by the other calls, after this one.
+    pub(crate) fn handle_returned(&mut self) {
+        self.batches_under_way = self.batches_under_way.saturating_sub(1);
+    }
+
+    /// The destination has answered, whatever it said.
+    pub(crate) fn handle_reached(&mut self) {
+        let Some(outage) = self.outage.take() else { return };
+        self.openings += 1;
+        for name in outage.closers {
+            let Some(trouble) = self.troubled.get_mut(&name) else { continue };
+            if outage.probes_failed == 0 {
+                trouble.blame += 1; // the way was never closed for others
+                continue;
+            }
+            trouble.blame = 0;
+            trouble.schedule.handle_success();
+            let waited = self.later.len();
+            self.later.retain(|(_, waiting)| *waiting != name);
+            if self.later.len() < waited {
+                self.ready.insert(name);
+            }
+        }
+    }
+
+    /// A batch came back that was not tried for reasons of this node's own, which says nothing about the way.
+    pub(crate) fn handle_not_tried(&mut self, batch: &[EntryName], now: Instant) {
+        if let Some(outage) = &mut self.outage
+            && outage.take_back(batch)
+        {
+            outage.probe_at = now;
+        }
+    }
+
+    /// A message is settled: delivered, or parked. Answers how many tries it took.
+    pub(crate) fn handle_settled(&mut self, name: &EntryName) -> u32 {
+        self.under_way.remove(name);
+        if self.again.remove(name) {
+            self.ready.insert(name.clone());
+        }
+        self.troubled.remove(name).map_or(0, |trouble| trouble.attempts) + 1
+    }
+
+    /// The destination has answered, and cannot take this message now. Answers how many tries there were, and when the next is due.
+    pub(crate) fn handle_deferred(&mut self, name: &EntryName, now: Instant, jitter: f64) -> (u32, Instant) {
+        self.under_way.remove(name);
+        self.again.remove(name);
+        let trouble = self.trouble(name);
+        trouble.attempts += 1;
+        let due = trouble.schedule.handle_failure(now, jitter);
+        let attempts = trouble.attempts;
+        self.later.insert((due, name.clone()));
+        (attempts, due)
+    }
+
+    /// The destination could not be reached with this batch. Answers when it is tried again.
+    pub(crate) fn handle_unreachable(&mut self, batch: &[EntryName], now: Instant, jitter: f64) -> Instant {
+        let was_probe = self.outage.as_mut().is_some_and(|outage| outage.take_back(batch));
+        let mut due = now;
+        let mut is_old = false;
+        for name in batch {
+            // What went before the way was last opened tells how things were then.
+            is_old |= self.under_way.remove(name).is_some_and(|opening| opening < self.openings);
+            self.again.remove(name);
+            let trouble = self.trouble(name);
+            trouble.attempts += 1;
+            if trouble.blame >= SUSPECT && !was_probe {
+                due = trouble.schedule.handle_failure(now, jitter);
+                self.later.insert((due, name.clone()));
+            } else {
+                self.ready.insert(name.clone());
+            }
+        }
+        match (&mut self.outage, batch.first()) {
+            (Some(outage), _) if was_probe => outage.handle_failure(now, jitter),
+            (Some(outage), _) => outage.closers.extend(batch.iter().cloned()),
+            (None, Some(first)) if !is_old => self.outage = Some(Outage::new(first, batch, now, jitter)),
+            (None, _) => {}
+        }
+        self.outage.as_ref().map_or(due, |outage| outage.probe_at.max(due))
+    }
+
+    /// Everything that waits may be tried now.
+    pub(crate) fn retry_now(&mut self, now: Instant) {
+        let later = std::mem::take(&mut self.later);
+        self.ready.extend(later.into_iter().map(|(_, name)| name));
+        if let Some(outage) = &mut self.outage {
+            outage.probe_at = now;
+        }
+    }
+
+    /// When to poll again, if nothing else happens before.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let later = self.later.first().map(|(due, _)| *due);
+        let has_place = !self.ready.is_empty() && self.batches_under_way < self.most_under_way;
+        let probe = self.outage.as_ref().filter(|_| has_place).and_then(Outage::poll_timeout);
+        match (later, probe) {
+            (Some(later), Some(probe)) => Some(later.min(probe)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// When the next try is due; `None` when one is under way, or due already, or nothing waits.
+    pub(crate) fn next_try(&self) -> Option<Instant> {
+        let due_already = !self.ready.is_empty() && self.outage.is_none();
+        if due_already || !self.under_way.is_empty() { None } else { self.poll_timeout() }
+    }
+
+    /// How many tries of a message have failed.
+    pub(crate) fn attempts(&self, name: &EntryName) -> u32 {
+        self.troubled.get(name).map_or(0, |trouble| trouble.attempts)
+    }
+
+    /// How many messages wait or are under way.
+    pub(crate) fn len(&self) -> usize {
+        self.ready.len() + self.later.len() + self.under_way.len()
+    }
+
+    /// All messages that wait or are under way, with how many tries each had and when it is tried next, if that is not at once.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&EntryName, u32, Option<Instant>)> {
+        let closed_until = self.outage.as_ref().map(|outage| outage.probe_at);
+        let under_way = self.under_way.keys().map(|name| (name, None));
+        let ready = self.ready.iter().map(move |name| (name, closed_until));
+        let later = self.later.iter().map(|(due, name)| (name, Some(*due)));
+        under_way.chain(ready).chain(later).map(|(name, next)| (name, self.attempts(name), next))
+    }
+
+    /// When the oldest message was recorded, of all that wait or are under way.
+    pub(crate) fn oldest(&self) -> Option<&EntryName> {
+        let later = self.later.iter().map(|(_, name)| name);
+        self.ready.iter().chain(self.under_way.keys()).chain(later).min_by_key(|name| name.recorded_at())
+    }
+
+    fn wake(&mut self, now: Instant) {
+        while self.later.first().is_some_and(|(due, _)| *due <= now) {
+            if let Some((_, name)) = self.later.pop_first() {
+                self.ready.insert(name);
+            }
+        }
+    }
+
+    fn trouble(&mut self, name: &EntryName) -> &mut Trouble {
+        self.troubled.entry(name.clone()).or_insert_with(|| Trouble {
+            attempts: 0,
+            blame: 0,
+            schedule: RetrySchedule::new(FIRST_RETRY, LONGEST_RETRY),
+        })
+    }
+}
+
+impl Outage {
+    /// It begins with the failure of `batch`, whose first message is `first`.
+    fn new(first: &EntryName, batch: &[EntryName], now: Instant, jitter: f64) -> Self {
+        let mut schedule = RetrySchedule::new(FIRST_PROBE, LONGEST_PROBE);
+        let probe_at = schedule.handle_failure(now, jitter);
+        let closers = batch.iter().cloned().collect();
+        Self { schedule, probe_at, last: first.clone(), probes: BTreeSet::new(), probes_failed: 0, closers }
+    }
+
+    /// The message to try the way with, if it is time.
+    fn poll_probe(&mut self, ready: &BTreeSet<EntryName>, now: Instant) -> Option<EntryName> {
+        if self.poll_timeout()? > now {
+            return None;
+        }
+        let behind = (Bound::Excluded(&self.last), Bound::Unbounded);
+        let next = ready.range(behind).next().or_else(|| ready.first())?.clone();
+        self.last = next.clone();
+        self.probes.insert(next.clone());
+        // A probe that hears nothing, be it for a minute, keeps no other from noticing that the destination is back.
+        self.probe_at = now + LONGEST_PROBE;
+        Some(next)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        (self.probes.len() < MOST_PROBES).then_some(self.probe_at)
+    }
+
+    /// Whether `batch` was out to try the way; it is not any more.
+    fn take_back(&mut self, batch: &[EntryName]) -> bool {
+        batch.first().is_some_and(|first| self.probes.remove(first))
+    }
+
+    /// A probe failed.
+    fn handle_failure(&mut self, now: Instant, jitter: f64) {
+        self.probes_failed += 1;
+        self.probe_at = self.probe_at.min(self.schedule.handle_failure(now, jitter));
+    }
+}
+
+/// How many mailboxes of one message go out together.
+const MAX_BATCH: usize = 50;
+/// How many messages at once are out to try a way that is closed.
+const MOST_PROBES: usize = 4;
+/// A message that was to blame for closing the way this often is held back.
+const SUSPECT: u32 = 3;
+const FIRST_PROBE: Duration = Duration::from_millis(500);
+/// A destination that is back is noticed within this time.
+const LONGEST_PROBE: Duration = Duration::from_secs(3);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests;

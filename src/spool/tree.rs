@@ -1,0 +1,147 @@
+//! The spool's folders: how they are opened after whatever ended the last run, and how a file goes from one to another.
+//!
+//! Everything here blocks.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+use std::sync::PoisonError;
+
+use super::name::EntryName;
+use super::parking::note_name;
+use super::{PARKED, QUEUE, RECORDING, Shared, UNREADABLE};
+use crate::disk::{self, Disk, DiskFile};
+
+/// Creates what is missing of the tree; answers with the file to lock before anything in it is touched.
+pub(super) fn prepare_tree(disk: &dyn Disk, root: &Path) -> io::Result<Box<dyn DiskFile>> {
+    for folder in [RECORDING, QUEUE, PARKED, UNREADABLE] {
+        disk::create_dirs(disk, &root.join(folder))?;
+    }
+    // The folders may be those of a node that died before it could flush.
+    disk.sync_dir(root)?;
+    if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        disk.sync_dir(parent)?;
+    }
+    open_or_create(disk, &root.join("lock"))
+}
+
+/// Reads the names of what waits for each destination.
+///
+/// Once the tree is there, a full disk does not keep it from being read: what waits can go, and makes room.
+pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(String, Vec<EntryName>)>> {
+    if let Err(error) = explain(disk, root) {
+        tracing::warn!(%error, "the spool's README.txt could not be written");
+    }
+    let parked: HashSet<EntryName> = entries(disk, &root.join(PARKED))?.into_iter().collect();
+    let mut queues = Vec::new();
+    for destination in disk.list(&root.join(QUEUE))? {
+        let folder = root.join(QUEUE).join(&destination);
+        let waiting = match entries(disk, &folder) {
+            // A file that somebody has put among the folders is nobody's queue.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
+            waiting => waiting?,
+        };
+        let in_both: Vec<_> = waiting.iter().filter(|name| parked.contains(name)).collect();
+        if !in_both.is_empty() {
+            disk.sync_dir(&folder)?;
+            in_both.into_iter().try_for_each(|name| unpark(disk, root, name))?;
+        }
+        queues.push((destination, waiting));
+    }
+    Ok(queues)
+}
+
+impl Shared {
+    /// Moves the file `name` from one folder to another so that a power cut at any moment leaves it in one of them, or in both.
+    ///
+    /// Once this has returned it is in the second for good; and gone from the first for good once that is flushed, too. After an
+    /// error it is where it was.
+    pub(super) fn move_file(&self, from: &Path, to: &Path, name: &str) -> io::Result<()> {
+        let disk = &*self.disk;
+        // Two who move one file must not take each other's name away.
+        let _alone = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let linked = disk.link(&from.join(name), &to.join(name));
+        match &linked {
+            // An earlier life of the node came as far as this.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return linked,
+            _ => {}
+        }
+        let moved = self.flush.sync_dir(disk, to).and_then(|()| disk.remove(&from.join(name)));
+        if moved.is_err()
+            && linked.is_ok()
+            && let Err(error) = disk.remove(&to.join(name))
+        {
+            tracing::warn!(name, %error, "a message is in two folders; the next start makes it wait");
+        }
+        moved
+    }
+}
+
+/// Takes away the parked name of a message that waits, too: its parking, or its release, was cut off before anybody was told
+/// that it was done. To send it again harms nobody.
+fn unpark(disk: &dyn Disk, root: &Path, name: &EntryName) -> io::Result<()> {
+    let parked = root.join(PARKED);
+    disk.remove(&parked.join(name.to_string()))?;
+    match disk.remove(&parked.join(note_name(name))) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn entries(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<EntryName>> {
+    Ok(disk.list(folder)?.iter().filter_map(|name| name.parse().ok()).collect())
+}
+
+/// Tells an operator who looks at the tree what it is.
+fn explain(disk: &dyn Disk, root: &Path) -> io::Result<()> {
+    let readme = open_or_create(disk, &root.join("README.txt"))?;
+    if readme.len()? != README.len() as u64 {
+        readme.write_all_at(README.as_bytes(), 0)?;
+    }
+    Ok(())
+}
+
+/// Opens a file, or creates it if it is missing; two who do so at once get the same one.
+fn open_or_create(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+    match disk.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match disk.create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => disk.open(path),
+            created => created,
+        },
+        opened => opened,
+    }
+}
+
+const README: &str = "\
+This folder holds voice messages that wait to be forwarded to another voicemail node.
+
+recording/    calls being recorded just now
+queue/NODE/   finished messages waiting for NODE, in the order in which they go: 0-... urgent, 1-... normal, oldest first
+parked/       messages that were refused for good or put aside; the .txt beside each says why
+unreadable/   files that are no messages
+
+  head -20 FILE             shows what is known of a message
+  tail -c +1025 FILE >x.wav  gives the recording itself
+
+Nothing here may be changed by hand while a node runs. While none runs, a file may be moved between
+queue/NODE/ and parked/ without a change of its name.
+";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::conformance::disk::{Fault, FaultyDisk, PowerCutDisk};
+
+    #[test]
+    fn a_file_that_another_start_creates_in_between_is_opened() {
+        let disk = FaultyDisk::new(Arc::new(PowerCutDisk::new()));
+        let path = Path::new("lock");
+        open_or_create(&disk, path).unwrap().write_all_at(b"the first", 0).unwrap();
+        // The first look comes before the other start has created it.
+        disk.fail(Fault::after(0, io::ErrorKind::NotFound));
+        assert_eq!(open_or_create(&disk, path).unwrap().len().unwrap(), 9);
+        assert_eq!(disk.mend(), 1);
+    }
+}
