@@ -9,6 +9,8 @@ pub mod disk;
 #[cfg(any(feature = "fs", feature = "smtp"))]
 pub mod event;
 pub mod forward;
+#[cfg(feature = "smtp")]
+pub mod intake;
 pub mod message;
 pub mod mwi;
 pub mod network;

@@ -1,0 +1,284 @@
+//! [`Command`]: what one line of a peer asks for.
+
+use smtp_proto::request::parser::Rfc5321Parser;
+use smtp_proto::{Error, MAIL_BODY_7BIT, MAIL_BODY_8BITMIME, MAIL_BODY_BINARYMIME, MailFrom, RcptTo};
+
+use super::path::{Path, PathError};
+use super::reply::{self, Reply};
+
+/// A command with its arguments.
+///
+/// # Source
+///
+/// RFC 5321 §4.1.1; BDAT is RFC 3030 §2, STARTTLS is RFC 3207 §4, SIZE is RFC 1870 §3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Command<'a> {
+    Ehlo(&'a str),
+    Helo(&'a str),
+    StartTls,
+    Mail { size: usize, body: BodyType },
+    Rcpt(Path<'a>),
+    Data,
+    Bdat { size: u64, last: bool },
+    Rset,
+    Noop,
+    Vrfy,
+    Help,
+    Quit,
+}
+
+/// What a message's sender says of its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyType {
+    /// Lines of text, of seven or eight bits.
+    Lines,
+    /// Bytes of any kind, which only BDAT can carry.
+    Binary,
+}
+
+/// Why a line is no command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum CommandError {
+    /// It is refused, and the next line is the next command.
+    Refused(Reply),
+    /// It is refused, and where the next command begins cannot be told.
+    Lost(Reply),
+}
+
+impl<'a> Command<'a> {
+    /// Reads a line, given with the CR LF that ends it.
+    pub(super) fn read(line: &'a [u8]) -> Result<Self, CommandError> {
+        let text = line.strip_suffix(b"\r\n").unwrap_or(line);
+        if memchr::memchr2(b'\r', b'\n', text).is_some() {
+            return Err(CommandError::Refused(reply::BARE_LINE_END));
+        }
+        let verb = &text[..text.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(text.len())];
+        let arguments = &line[verb.len()..];
+        if verb.eq_ignore_ascii_case(b"BDAT") {
+            return read_bdat(text_of(arguments)).ok_or(CommandError::Lost(reply::BDAT_SYNTAX));
+        }
+        Self::read_other(verb, arguments).map_err(CommandError::Refused)
+    }
+
+    fn read_other(verb: &[u8], arguments: &'a [u8]) -> Result<Self, Reply> {
+        let text = text_of(arguments);
+        if !text.is_empty() && !text.starts_with(b" ") {
+            return Err(reply::UNKNOWN);
+        }
+        match VERBS.iter().find(|(name, _)| verb.eq_ignore_ascii_case(name.as_bytes())).map(|(_, verb)| verb) {
+            Some(Verb::Ehlo) => read_name(text).map(Self::Ehlo),
+            Some(Verb::Helo) => read_name(text).map(Self::Helo),
+            Some(Verb::Mail) => read_mail(arguments),
+            Some(Verb::Rcpt) => read_rcpt(arguments),
+            Some(Verb::Alone(command)) if text.trim_ascii().is_empty() => Ok(command.clone()),
+            Some(Verb::Alone(_)) => Err(reply::NO_ARGUMENT),
+            Some(Verb::Any(command)) => Ok(command.clone()),
+            Some(Verb::Vrfy) if text.trim_ascii().is_empty() => Err(reply::NEEDS_ARGUMENT),
+            Some(Verb::Vrfy) => Ok(Self::Vrfy),
+            Some(Verb::NotHere) => Err(reply::NOT_HERE),
+            None => Err(reply::UNKNOWN),
+        }
+    }
+}
+
+/// What a verb asks of its arguments.
+enum Verb {
+    Ehlo,
+    Helo,
+    Mail,
+    Rcpt,
+    Vrfy,
+    /// It must stand alone.
+    Alone(Command<'static>),
+    /// Whatever follows is passed over.
+    Any(Command<'static>),
+    /// Others have it; this node has not.
+    NotHere,
+}
+
+/// In the order of how often they come.
+const VERBS: [(&str, Verb); 17] = [
+    ("MAIL", Verb::Mail),
+    ("RCPT", Verb::Rcpt),
+    ("DATA", Verb::Alone(Command::Data)),
+    ("RSET", Verb::Alone(Command::Rset)),
+    ("NOOP", Verb::Any(Command::Noop)),
+    ("EHLO", Verb::Ehlo),
+    ("QUIT", Verb::Alone(Command::Quit)),
+    ("STARTTLS", Verb::Alone(Command::StartTls)),
+    ("HELO", Verb::Helo),
+    ("VRFY", Verb::Vrfy),
+    ("HELP", Verb::Any(Command::Help)),
+    ("AUTH", Verb::NotHere),
+    ("EXPN", Verb::NotHere),
+    ("ETRN", Verb::NotHere),
+    ("TURN", Verb::NotHere),
+    ("BURL", Verb::NotHere),
+    ("LHLO", Verb::NotHere),
+];
+
+fn text_of(arguments: &[u8]) -> &[u8] {
+    arguments.strip_suffix(b"\r\n").unwrap_or(arguments)
+}
+
+fn read_name(text: &[u8]) -> Result<&str, Reply> {
+    let name = text.trim_ascii();
+    let valid = (1..=MAX_NAME).contains(&name.len()) && name.iter().all(u8::is_ascii_graphic);
+    std::str::from_utf8(name).ok().filter(|_| valid).ok_or(reply::NEEDS_NAME)
+}
+
+fn read_mail(arguments: &[u8]) -> Result<Command<'_>, Reply> {
+    let text = after_keyword(arguments, b"FROM:").ok_or(reply::MAIL_SYNTAX)?;
+    let (path, parameters) = read_path(text, reply::MAIL_SYNTAX, reply::BAD_SENDER)?;
+    if path == Path::Routed {
+        return Err(reply::BAD_SENDER);
+    }
+    let mut parameters = parameters.iter();
+    let mail = Rfc5321Parser::new(&mut parameters).mail_from_parameters("".into()).map_err(|error| refusal(&error))?;
+    if asks_for_more(&mail) {
+        return Err(reply::UNKNOWN_PARAMETER);
+    }
+    let body = if mail.flags & MAIL_BODY_BINARYMIME == 0 { BodyType::Lines } else { BodyType::Binary };
+    Ok(Command::Mail { size: mail.size, body })
+}
+
+/// Whether MAIL has parameters of extensions that are not offered.
+fn asks_for_more<T: PartialEq>(mail: &MailFrom<T>) -> bool {
+    const OFFERED: u64 = MAIL_BODY_7BIT | MAIL_BODY_8BITMIME | MAIL_BODY_BINARYMIME;
+    let MailFrom { flags, trans_id, by, env_id, solicit, mtrk, auth, hold_for, hold_until, mt_priority, .. } = mail;
+    flags & !OFFERED != 0
+        || [trans_id, env_id, solicit, auth].into_iter().any(Option::is_some)
+        || mtrk.is_some()
+        || (*by, *hold_for, *hold_until, *mt_priority) != (0, 0, 0, 0)
+}
+
+fn read_rcpt(arguments: &[u8]) -> Result<Command<'_>, Reply> {
+    let text = after_keyword(arguments, b"TO:").ok_or(reply::RCPT_SYNTAX)?;
+    let (path, parameters) = read_path(text, reply::RCPT_SYNTAX, reply::BAD_RECIPIENT)?;
+    let mut parameters = parameters.iter();
+    let rcpt = Rfc5321Parser::new(&mut parameters).rcpt_to_parameters("".into()).map_err(|error| refusal(&error))?;
+    let RcptTo { orcpt, rrvs, flags, .. } = rcpt;
+    if orcpt.is_some() || rrvs != 0 || flags != 0 {
+        return Err(reply::UNKNOWN_PARAMETER);
+    }
+    Ok(Command::Rcpt(path))
+}
+
+/// What follows `keyword`; some senders put spaces between it and the path.
+fn after_keyword<'a>(arguments: &'a [u8], keyword: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = arguments.trim_ascii_start().split_at_checked(keyword.len())?;
+    start.eq_ignore_ascii_case(keyword).then(|| &rest[rest.iter().take_while(|byte| **byte == b' ').count()..])
+}
+
+/// Reads a path; answers it with what follows, CR LF included.
+fn read_path(text: &[u8], syntax: Reply, no_address: Reply) -> Result<(Path<'_>, &[u8]), Reply> {
+    let text = std::str::from_utf8(text).map_err(|_| reply::NOT_ASCII)?;
+    let (path, rest) = Path::read(text).map_err(|error| match error {
+        PathError::NoBrackets => syntax.clone(),
+        PathError::NoAddress => no_address,
+        PathError::NotAscii => reply::NOT_ASCII,
+    })?;
+    if rest.starts_with([' ', '\r']) { Ok((path, rest.as_bytes())) } else { Err(syntax) }
+}
+
+fn refusal(error: &Error) -> Reply {
+    match error {
+        Error::UnsupportedParameter { .. } => reply::UNKNOWN_PARAMETER,
+        _ => reply::BAD_PARAMETER,
+    }
+}
+
+/// Read here, not by the tokeniser, which wraps at large numbers: a wrong length would make commands of a message.
+fn read_bdat(text: &[u8]) -> Option<Command<'static>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut words = text.strip_prefix(' ')?.split_ascii_whitespace();
+    let size = words.next().filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()?;
+    let last = match words.next() {
+        None => false,
+        Some(word) => word.eq_ignore_ascii_case("LAST").then_some(true)?,
+    };
+    words.next().is_none().then_some(Command::Bdat { size, last })
+}
+
+// RFC 5321 §4.5.3.1.2.
+const MAX_NAME: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Command<'_>, CommandError> {
+        Command::read(line.as_bytes())
+    }
+
+    #[test]
+    fn commands_are_read_in_any_case_with_their_arguments() {
+        let rcpt = |local: &'static str| Command::Rcpt(Path::Mailbox { local: local.into(), domain: "vm.example" });
+        for (line, command) in [
+            ("ehlo pbx.example \r\n", Command::Ehlo("pbx.example")),
+            ("HELO [10.1.1.5]\r\n", Command::Helo("[10.1.1.5]")),
+            ("MAIL FROM:<>\r\n", Command::Mail { size: 0, body: BodyType::Lines }),
+            ("mail from:<x@[10.1.1.5]> size=73122 body=8bitmime\r\n", Command::Mail { size: 73122, body: BodyType::Lines }),
+            ("MAIL FROM: <a@b> BODY=BINARYMIME\r\n", Command::Mail { size: 0, body: BodyType::Binary }),
+            ("RCPT TO:<201@vm.example>\r\n", rcpt("201")),
+            ("rcpt to: <\"+49302312\"@vm.example>\r\n", rcpt("+49302312")),
+            ("DATA \r\n", Command::Data),
+            ("BDAT 812 last\r\n", Command::Bdat { size: 812, last: true }),
+            ("bdat 0\r\n", Command::Bdat { size: 0, last: false }),
+            ("NOOP whatever\r\n", Command::Noop),
+            ("starttls\r\n", Command::StartTls),
+            ("VRFY 201\r\n", Command::Vrfy),
+            ("QUIT\r\n", Command::Quit),
+        ] {
+            assert_eq!(read(line), Ok(command), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_with_its_own_reply() {
+        for (line, refusal) in [
+            ("\r\n", reply::UNKNOWN),
+            ("HELLO x\r\n", reply::UNKNOWN),
+            ("NOOP\0\r\n", reply::UNKNOWN),
+            ("NOOP\nNOOP\r\n", reply::BARE_LINE_END),
+            ("NOOP\rNOOP\r\n", reply::BARE_LINE_END),
+            ("EHLO\r\n", reply::NEEDS_NAME),
+            ("EHLO a b\r\n", reply::NEEDS_NAME),
+            ("EHLO caf\u{e9}\r\n", reply::NEEDS_NAME),
+            ("AUTH PLAIN AAA=\r\n", reply::NOT_HERE),
+            ("DATA now\r\n", reply::NO_ARGUMENT),
+            ("VRFY\r\n", reply::NEEDS_ARGUMENT),
+            ("MAIL TO:<a@b>\r\n", reply::MAIL_SYNTAX),
+            ("MAIL FROM:a@b\r\n", reply::MAIL_SYNTAX),
+            ("MAIL FROM:<a@b>SIZE=1\r\n", reply::MAIL_SYNTAX),
+            ("MAIL FROM:<@x:a@b>\r\n", reply::BAD_SENDER),
+            ("MAIL FROM:<a@b> SIZE=x\r\n", reply::BAD_PARAMETER),
+            ("MAIL FROM:<a@b> SIZE=99999999999999999999\r\n", reply::BAD_PARAMETER),
+            ("MAIL FROM:<a@b> BODY=9BIT\r\n", reply::BAD_PARAMETER),
+            ("MAIL FROM:<a@b> SMTPUTF8\r\n", reply::UNKNOWN_PARAMETER),
+            ("MAIL FROM:<a@b> RET=HDRS ENVID=x\r\n", reply::UNKNOWN_PARAMETER),
+            ("MAIL FROM:<a@b> COLOUR=red\r\n", reply::UNKNOWN_PARAMETER),
+            ("MAIL FROM:<\u{e9}@b>\r\n", reply::NOT_ASCII),
+            ("RCPT TO:<a b@c>\r\n", reply::BAD_RECIPIENT),
+            ("RCPT TO:\r\n", reply::RCPT_SYNTAX),
+            ("RCPT TO:<201@vm.example> NOTIFY=NEVER\r\n", reply::UNKNOWN_PARAMETER),
+        ] {
+            assert_eq!(read(line), Err(CommandError::Refused(refusal)), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_chunk_of_unknown_length_is_a_loss_of_place() {
+        for line in [
+            "BDAT\r\n",
+            "BDAT x\r\n",
+            "BDAT -1\r\n",
+            "BDAT +1\r\n",
+            "BDAT 1 2\r\n",
+            "BDAT 1 LAST 2\r\n",
+            "BDAT 18446744073709551616\r\n",
+        ] {
+            assert_eq!(read(line), Err(CommandError::Lost(reply::BDAT_SYNTAX)), "{line}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! How a dialogue reads commands, and what it does on each.
+
+use std::mem;
+use std::time::Instant;
+
+use bytes::{Buf as _, BytesMut};
+
+use super::receiving::{Framing, Receiving};
+use super::{Action, Chunks, Dialogue, Name, Policy, State, Transaction};
+use crate::intake::body::{Body, DotReader, Sink};
+use crate::intake::command::{BodyType, Command, CommandError};
+use crate::intake::path::Path;
+use crate::intake::reply::{self, Reply};
+use crate::message::MailboxId;
+
+impl Dialogue {
+    /// Reads one command, if it is there; answers whether it was.
+    pub(super) fn read_line(&mut self, input: &mut BytesMut, now: Instant) -> bool {
+        let limit = self.policy.limits.command_line;
+        let found = memchr::memmem::find(input, b"\r\n").map(|at| at + 2);
+        let length = self.skipped + found.unwrap_or(input.len());
+        if length > limit.saturating_mul(LOST_PATIENCE) {
+            self.close_with(&reply::LINE_TOO_LONG);
+            return false;
+        }
+        let Some(end) = found else {
+            if length >= limit {
+                // A final CR may be half of the line's end.
+                let skip = input.len() - usize::from(input.ends_with(b"\r"));
+                self.skipped += skip;
+                input.advance(skip);
+            }
+            return false;
+        };
+        self.skipped = 0;
+        self.deadline = now + self.policy.limits.command_time;
+        self.commands += 1;
+        if self.commands > self.policy.limits.commands {
+            self.close_with(&reply::TOO_MANY_COMMANDS);
+            return false;
+        }
+        if length > limit {
+            self.say(&reply::LINE_TOO_LONG);
+        } else {
+            match Command::read(&input[..end]) {
+                Ok(Command::StartTls) => self.start_tls(input.len() > end),
+                Ok(command) => self.obey(command, now),
+                Err(CommandError::Refused(refusal)) => self.say(&refusal),
+                Err(CommandError::Lost(refusal)) => self.close_with(&refusal),
+            }
+        }
+        input.advance(end);
+        true
+    }
+
+    fn obey(&mut self, command: Command<'_>, now: Instant) {
+        match command {
+            Command::Mail { size, body } => self.begin(size, body),
+            Command::Rcpt(path) => self.add_recipient(&path),
+            Command::Data => self.begin_data(now),
+            Command::Bdat { size, last } => self.begin_chunk(size, last, now),
+            Command::Ehlo(name) => self.meet(name, true),
+            Command::Helo(name) => self.meet(name, false),
+            Command::StartTls | Command::Noop => self.say(&reply::OK),
+            Command::Rset => {
+                self.say(&reply::OK);
+                self.end_transaction();
+            }
+            Command::Vrfy => self.say(&reply::CANNOT_VERIFY),
+            Command::Help => self.say(&reply::HELP),
+            Command::Quit => self.close_with(&reply::BYE),
+        }
+    }
+
+    fn meet(&mut self, name: &str, extended: bool) {
+        self.name = Some(Name { text: name.to_owned(), extended });
+        if extended {
+            let offers_tls = self.policy.offers_tls && self.peer.tls.is_none();
+            let Policy { node, limits, offers_binary, .. } = &*self.policy;
+            reply::write_capabilities(&mut self.output, node, limits.message, offers_tls, *offers_binary);
+        } else {
+            Reply::telling(250, "", &self.policy.node).write_to(&mut self.output);
+        }
+        self.end_transaction();
+    }
+
+    fn start_tls(&mut self, more_follows: bool) {
+        if self.peer.tls.is_some() {
+            self.say(&reply::TLS_ALREADY);
+        } else if !self.policy.offers_tls {
+            self.say(&reply::NO_TLS);
+        } else if more_follows {
+            // Whatever came with it was said in plain text and would be obeyed as if under TLS.
+            self.close_with(&reply::SPOKE_PAST_STARTTLS);
+        } else {
+            self.say(&reply::START_TLS);
+            self.state = State::StartingTls;
+            self.action = Some(Action::StartTls);
+        }
+    }
+
+    fn begin(&mut self, announced: usize, body_type: BodyType) {
+        let reply = if self.name.is_none() {
+            reply::EHLO_FIRST
+        } else if self.transaction.is_some() {
+            reply::MAIL_AGAIN
+        } else if body_type == BodyType::Binary && !self.policy.offers_binary {
+            reply::UNKNOWN_PARAMETER
+        } else if announced > self.policy.limits.message {
+            reply::TOO_BIG
+        } else {
+            self.transaction = Some(Transaction { announced, body_type, recipients: Vec::new(), chunks: Chunks::None });
+            reply::SENDER_OK
+        };
+        self.say(&reply);
+    }
+
+    fn add_recipient(&mut self, path: &Path<'_>) {
+        let mailbox = match (&self.transaction, self.mailbox_of(path)) {
+            (None, _) => Err(reply::MAIL_FIRST),
+            (Some(Transaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }), _) => Err(reply::MID_CHUNKS),
+            (Some(_), Err(refusal)) => Err(refusal),
+            (Some(transaction), Ok(mailbox)) if transaction.recipients.contains(&mailbox) => Err(reply::RECIPIENT_OK),
+            (Some(transaction), Ok(_)) if transaction.recipients.len() >= self.policy.limits.recipients => {
+                Err(reply::TOO_MANY_RECIPIENTS)
+            }
+            (Some(_), Ok(mailbox)) => Ok(mailbox),
+        };
+        match mailbox {
+            Ok(mailbox) => {
+                self.state = State::LookingUp(mailbox.clone());
+                let size = self.transaction.as_ref().map_or(0, |transaction| transaction.announced as u64);
+                self.action = Some(Action::LookUp(mailbox, size));
+            }
+            Err(reply) => self.say(&reply),
+        }
+    }
+
+    /// The mailbox that a path names, if it is one of this node's domain.
+    fn mailbox_of(&self, path: &Path<'_>) -> Result<MailboxId, Reply> {
+        match path {
+            Path::Local(local) if local.eq_ignore_ascii_case(POSTMASTER) => self.postmaster(),
+            Path::Local(_) | Path::Null => Err(reply::BAD_RECIPIENT),
+            Path::Mailbox { domain, .. } if !domain.eq_ignore_ascii_case(&self.policy.domain) => Err(reply::NO_RELAYING),
+            Path::Mailbox { local, .. } if local.eq_ignore_ascii_case(POSTMASTER) => self.postmaster(),
+            Path::Mailbox { local, .. } => local.parse().map_err(|_| reply::NO_SUCH_MAILBOX),
+            Path::Literal | Path::Routed => Err(reply::NO_RELAYING),
+        }
+    }
+
+    /// RFC 5321 §4.5.1: the postmaster is always known, if the node has somebody to be it.
+    fn postmaster(&self) -> Result<MailboxId, Reply> {
+        self.policy.postmaster.clone().ok_or(reply::NO_POSTMASTER)
+    }
+
+    fn begin_data(&mut self, now: Instant) {
+        let refusal = match &self.transaction {
+            None => reply::MAIL_FIRST,
+            Some(Transaction { recipients, .. }) if recipients.is_empty() => reply::NO_RECIPIENTS,
+            Some(Transaction { body_type: BodyType::Binary, .. }) => reply::BINARY_NEEDS_BDAT,
+            Some(Transaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }) => reply::MID_CHUNKS,
+            Some(transaction) => {
+                let body = Body::new(transaction.announced, self.policy.limits.message);
+                let receiving = Receiving::new(Framing::Dots(DotReader::new()), Sink::Keep(body), now);
+                return self.ask_for_room(receiving);
+            }
+        };
+        self.say(&refusal);
+    }
+
+    /// RFC 3030 §2: the bytes come whether or not they are wanted, so even those of a refused chunk are read.
+    fn begin_chunk(&mut self, size: u64, last: bool, now: Instant) {
+        let sink = match &mut self.transaction {
+            None => Sink::Swallow { refusal: reply::MAIL_FIRST, swallowed: 0 },
+            Some(transaction) => match mem::replace(&mut transaction.chunks, Chunks::None) {
+                Chunks::Refused(refusal) => Sink::Swallow { refusal, swallowed: 0 },
+                Chunks::Some(body) => Sink::Keep(body),
+                Chunks::None if transaction.recipients.is_empty() => {
+                    Sink::Swallow { refusal: reply::NO_RECIPIENTS, swallowed: 0 }
+                }
+                Chunks::None => Sink::Keep(Body::new(transaction.announced, self.policy.limits.message)),
+            },
+        };
+        self.state = State::Receiving(Receiving::new(Framing::Chunk { left: size, last }, sink, now));
+    }
+}
+
+/// How many times as long as allowed a line may be before the peer is taken for lost.
+const LOST_PATIENCE: usize = 16;
+
+const POSTMASTER: &str = "postmaster";

@@ -1,0 +1,385 @@
+//! [`Dialogue`]: the receiving side of SMTP, decided without a socket, a clock or a task.
+
+mod commands;
+mod receiving;
+#[cfg(test)]
+mod tests;
+
+use std::mem;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
+
+use self::receiving::Receiving;
+use super::Limits;
+use super::body::Body;
+use super::command::BodyType;
+use super::reply::{self, Reply};
+use crate::forward::TlsVersion;
+use crate::message::{MailboxId, Origin};
+
+/// One connection's dialogue, from the greeting to the end.
+///
+/// Whoever drives it tells it what happened with `handle_*`, does what [`poll_action`](Self::poll_action) asks for, sends what
+/// [`poll_output`](Self::poll_output) hands out, and comes back at [`poll_timeout`](Self::poll_timeout) at the latest. The same
+/// bytes get the same replies however they were cut into pieces, and no bytes make it panic.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Instant;
+/// use bytes::BytesMut;
+/// use voicemail::intake::dialogue::{Dialogue, Peer, Policy};
+/// use voicemail::intake::Limits;
+///
+/// let policy = Policy {
+///     node: "vm1.example".into(),
+///     domain: "example".into(),
+///     postmaster: None,
+///     offers_tls: false,
+///     offers_binary: false,
+///     limits: Limits::default(),
+/// };
+/// let now = Instant::now();
+/// let mut dialogue = Dialogue::new(Arc::new(policy), Peer::default(), now);
+/// dialogue.handle_time(now);
+/// assert_eq!(dialogue.poll_output().unwrap(), "220 vm1.example ESMTP\r\n");
+///
+/// let mut input = BytesMut::from("NOOP\r\nQUI");
+/// dialogue.handle_input(&mut input, now);
+/// assert_eq!(dialogue.poll_output().unwrap(), "250 2.0.0 ok\r\n");
+/// assert_eq!(input, "QUI");
+/// ```
+///
+/// # Source
+///
+/// RFC 5321, with 1870 (SIZE), 2034, 2920 (PIPELINING), 3030 (CHUNKING, BINARYMIME), 3207 (STARTTLS) and 6152 (8BITMIME).
+#[derive(Debug)]
+pub struct Dialogue {
+    policy: Arc<Policy>,
+    peer: Peer,
+    state: State,
+    name: Option<Name>,
+    transaction: Option<Transaction>,
+    output: BytesMut,
+    action: Option<Action>,
+    /// Bytes of a line that is too long already.
+    skipped: usize,
+    commands: usize,
+    errors: usize,
+    messages: u64,
+    room: usize,
+    stopping: bool,
+    /// When the session must be over.
+    end: Instant,
+    /// When the step under way must be over.
+    deadline: Instant,
+}
+
+/// What an intake is and takes in, the same for all its connections.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The node's own host name.
+    pub node: String,
+    /// The domain of its mailboxes; it takes messages for no other.
+    pub domain: String,
+    /// Whose mailbox gets what is sent to the postmaster.
+    pub postmaster: Option<MailboxId>,
+    /// Whether STARTTLS can be had.
+    pub offers_tls: bool,
+    /// Whether a body may be binary.
+    pub offers_binary: bool,
+    /// How much a peer may take.
+    pub limits: Limits,
+}
+
+/// Who is at the other end, as far as the connection tells.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Where it is.
+    pub address: Option<IpAddr>,
+    /// What protects the connection from its first byte on.
+    pub tls: Option<TlsVersion>,
+    /// Who it has proven to be. Whatever proves a name, a client certificate or AUTH, sets this and nothing else.
+    pub origin: Origin,
+    /// A number for the session that no other session has; it is part of what the trace calls a message.
+    pub session: u64,
+}
+
+impl Default for Peer {
+    /// A peer of which nothing is known.
+    fn default() -> Self {
+        Self { address: None, tls: None, origin: Origin::Unproven, session: 0 }
+    }
+}
+
+/// What a dialogue asks to have done. Until that is answered it reads no input.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Look up whether this mailbox exists and would take so many bytes, 0 if nobody knows; then call [`Dialogue::handle_lookup`].
+    LookUp(MailboxId, u64),
+    /// Set aside [`Dialogue::ROOM_STEP`] more bytes of memory, then call [`Dialogue::handle_room`].
+    Reserve,
+    /// Store this message, then call [`Dialogue::handle_stored`].
+    Store(Delivery),
+    /// Send the output, do a TLS handshake, then call [`Dialogue::handle_tls`].
+    StartTls,
+    /// Send the output and close the connection. Nothing comes after it.
+    Close,
+}
+
+/// A message that has arrived whole.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The Internet message, our trace before it.
+    pub mail: Bytes,
+    /// Who it is for; at least one, none twice.
+    pub mailboxes: Vec<MailboxId>,
+    /// Who handed it in.
+    pub origin: Origin,
+}
+
+/// What became of a look at the directory and at the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// There is such a mailbox, and nothing is known to keep it from taking the message.
+    Found,
+    /// There is one that does not take the message; the reply says why.
+    NotTaken(Reply),
+    /// There is none.
+    NotFound,
+    /// The directory did not answer.
+    Failed,
+}
+
+/// What became of a wish for memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// It is set aside.
+    Granted {
+        /// What time it is; the trace says so.
+        at: DateTime<Utc>,
+    },
+    /// There is none.
+    Denied,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The peer has to be silent until it is greeted.
+    Silence,
+    /// A command is next.
+    Commands,
+    /// The directory is asked for a recipient.
+    LookingUp(MailboxId),
+    /// A message waits for memory before more of it is read.
+    WaitingForRoom(Receiving),
+    /// A message is next, or a part of it.
+    Receiving(Receiving),
+    /// The store has the message.
+    Storing,
+    /// The handshake is under way.
+    StartingTls,
+    /// All is said.
+    Closed,
+}
+
+/// What the peer calls itself.
+#[derive(Debug)]
+struct Name {
+    text: String,
+    extended: bool,
+}
+
+/// A message under way, from MAIL to the last reply.
+#[derive(Debug)]
+struct Transaction {
+    announced: usize,
+    body_type: BodyType,
+    recipients: Vec<MailboxId>,
+    /// What has come with BDAT so far, or why it was refused.
+    chunks: Chunks,
+}
+
+#[derive(Debug)]
+enum Chunks {
+    None,
+    Some(Body),
+    Refused(Reply),
+}
+
+impl Dialogue {
+    /// How many bytes one [`Action::Reserve`] asks for.
+    pub const ROOM_STEP: usize = 256 * 1024;
+
+    /// A dialogue that begins now, with silence until [`poll_timeout`](Self::poll_timeout).
+    pub fn new(policy: Arc<Policy>, peer: Peer, now: Instant) -> Self {
+        let end = now + policy.limits.session_time;
+        let deadline = now + policy.limits.greet_pause;
+        Self {
+            policy,
+            peer,
+            state: State::Silence,
+            name: None,
+            transaction: None,
+            output: BytesMut::new(),
+            action: None,
+            skipped: 0,
+            commands: 0,
+            errors: 0,
+            messages: 0,
+            room: 0,
+            stopping: false,
+            end,
+            deadline,
+        }
+    }
+
+    /// The peer sent bytes: takes from the front of `input` what it can use, and leaves what must wait.
+    pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant) {
+        while self.action.is_none() && !self.is_closed() {
+            let went_on = match &self.state {
+                State::Silence if !input.is_empty() => {
+                    self.close_with(&reply::SPOKE_FIRST);
+                    false
+                }
+                State::Commands => self.read_line(input, now),
+                State::Receiving(_) => self.read_message(input, now),
+                _ => false,
+            };
+            if !went_on {
+                break;
+            }
+        }
+    }
+
+    /// The directory has answered.
+    pub fn handle_lookup(&mut self, lookup: Lookup, now: Instant) {
+        let mailbox = match mem::replace(&mut self.state, State::Commands) {
+            State::LookingUp(mailbox) => mailbox,
+            other => return self.state = other,
+        };
+        self.deadline = now + self.policy.limits.command_time;
+        let reply = match (lookup, &mut self.transaction) {
+            (Lookup::Found, Some(transaction)) => {
+                transaction.recipients.push(mailbox);
+                reply::RECIPIENT_OK
+            }
+            (Lookup::Found, None) => reply::MAIL_FIRST,
+            (Lookup::NotTaken(reply), _) => reply,
+            (Lookup::NotFound, _) => reply::NO_SUCH_MAILBOX,
+            (Lookup::Failed, _) => reply::DIRECTORY_DOWN,
+        };
+        self.say(&reply);
+    }
+
+    /// The store has answered; `reply` says what became of the message.
+    pub fn handle_stored(&mut self, reply: &Reply, now: Instant) {
+        if !matches!(self.state, State::Storing) {
+            return;
+        }
+        self.state = State::Commands;
+        self.deadline = now + self.policy.limits.command_time;
+        if !reply.is_refusal() {
+            self.commands = 0;
+        }
+        reply.write_to(&mut self.output);
+        self.end_transaction();
+    }
+
+    /// The TLS handshake is done. Whatever was said before it is forgotten.
+    pub fn handle_tls(&mut self, version: TlsVersion, now: Instant) {
+        if !matches!(self.state, State::StartingTls) {
+            return;
+        }
+        self.peer.tls = Some(version);
+        self.name = None;
+        self.transaction = None;
+        self.state = State::Commands;
+        self.deadline = now + self.policy.limits.command_time;
+    }
+
+    /// The node is stopping: a session without a message under way ends now, any other when its message is done.
+    pub fn handle_stop(&mut self) {
+        self.stopping = true;
+        if matches!(self.state, State::Silence | State::Commands) && self.transaction.is_none() {
+            self.close_with(&reply::STOPPING);
+        }
+    }
+
+    /// Time has passed: greets when the silence is over, ends what took too long.
+    pub fn handle_time(&mut self, now: Instant) {
+        let Some(due) = self.poll_timeout().filter(|due| *due <= now) else { return };
+        if matches!(self.state, State::Silence) {
+            self.state = State::Commands;
+            self.deadline = now + self.policy.limits.command_time;
+            Reply::telling(220, "", format_args!("{} ESMTP", self.policy.node)).write_to(&mut self.output);
+        } else {
+            let reply = if due == self.end { reply::TOO_LONG_HERE } else { reply::TOO_SLOW };
+            self.close_with(&reply);
+        }
+    }
+
+    /// What is to be done next, once.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.action.take()
+    }
+
+    /// What is to be sent, once. Replies gather here until they are asked for.
+    pub fn poll_output(&mut self) -> Option<Bytes> {
+        if self.output.is_empty() { None } else { Some(self.output.split().freeze()) }
+    }
+
+    /// When to call [`handle_time`](Self::handle_time), if nothing else happens before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Silence => Some(self.deadline),
+            State::Commands => Some(self.deadline.min(self.end)),
+            State::Receiving(receiving) => Some(receiving.deadline(&self.policy.limits).min(self.end)),
+            State::LookingUp(_) | State::WaitingForRoom(_) | State::Storing | State::StartingTls | State::Closed => None,
+        }
+    }
+
+    /// How many steps of room the message under way holds; the rest can be given back.
+    pub fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Whether the dialogue is over.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// Sends a reply; too many refusals end the session.
+    fn say(&mut self, reply: &Reply) {
+        reply.write_to(&mut self.output);
+        if reply.is_refusal() {
+            self.errors += 1;
+            if self.errors >= self.policy.limits.errors {
+                self.close_with(&reply::TOO_MANY_ERRORS);
+            }
+        }
+    }
+
+    fn close_with(&mut self, reply: &Reply) {
+        reply.write_to(&mut self.output);
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.state = State::Closed;
+        self.transaction = None;
+        self.room = 0;
+        self.action = Some(Action::Close);
+    }
+
+    fn end_transaction(&mut self) {
+        self.transaction = None;
+        self.room = 0;
+        if self.stopping && !self.is_closed() {
+            self.close_with(&reply::STOPPING);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! How a dialogue takes in a message, with DATA or in chunks, and hands it on.
+
+use std::mem;
+use std::time::{Duration, Instant};
+
+use bytes::buf::Limit;
+use bytes::{Buf as _, BytesMut};
+use chrono::{DateTime, Utc};
+
+use super::{Action, Chunks, Delivery, Dialogue, Room, State};
+use crate::intake::Limits;
+use crate::intake::body::{Body, DotReader, Sink};
+use crate::intake::reply::{self, Reply};
+use crate::intake::trace::Trace;
+
+/// A message, or one chunk of it, that is arriving.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    framing: Framing,
+    sink: Sink,
+    began: Instant,
+    heard: Instant,
+    received: u64,
+}
+
+/// How its end is known.
+#[derive(Debug)]
+pub(super) enum Framing {
+    /// By a dot, RFC 5321 §4.1.1.4.
+    Dots(DotReader),
+    /// By its length, RFC 3030 §2.
+    Chunk { left: u64, last: bool },
+}
+
+impl Receiving {
+    pub(super) fn new(framing: Framing, sink: Sink, now: Instant) -> Self {
+        Self { framing, sink, began: now, heard: now, received: 0 }
+    }
+
+    /// When it is too slow: after a pause that is too long, or when it falls behind the least rate.
+    pub(super) fn deadline(&self, limits: &Limits) -> Instant {
+        let at_least_rate = Duration::from_secs(self.received / u64::from(limits.least_rate.max(1)));
+        let too_slow = self.began.checked_add(RATE_GRACE + at_least_rate);
+        let too_long = self.heard + limits.command_time;
+        too_slow.map_or(too_long, |too_slow| too_slow.min(too_long))
+    }
+
+    /// Whether `room` steps are too few for what `input` adds.
+    fn lacks_room(&self, input: &[u8], room: usize) -> bool {
+        let Sink::Keep(body) = &self.sink else { return false };
+        let due = match &self.framing {
+            Framing::Dots(_) => input.len(),
+            Framing::Chunk { left, .. } => usize::try_from(*left).map_or(input.len(), |left| left.min(input.len())),
+        };
+        !body.is_open() || body.len() + due > room * Dialogue::ROOM_STEP
+    }
+
+    /// Takes in what belongs to the message; answers how many bytes of `input` that were, and whether it ends with them.
+    fn take(&mut self, input: &[u8], now: Instant) -> (usize, bool) {
+        let Self { framing, sink, .. } = self;
+        let (taken, ended) = match framing {
+            Framing::Dots(reader) => reader.read(input, |bytes| sink.take(bytes)),
+            Framing::Chunk { left, .. } => {
+                let taken = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
+                sink.take(&input[..taken]);
+                *left -= taken as u64;
+                (taken, *left == 0)
+            }
+        };
+        if taken > 0 {
+            self.heard = now;
+            self.received += taken as u64;
+        }
+        (taken, ended)
+    }
+
+    /// What has arrived, once it ended, and whether it ends the message; a body that is not as it should be is refused.
+    fn finish(self, text_line: usize) -> (Result<Body, Reply>, bool) {
+        let last = match &self.framing {
+            Framing::Dots(_) => true,
+            Framing::Chunk { last, .. } => *last,
+        };
+        let body = match (self.sink, self.framing) {
+            (Sink::Swallow { refusal, .. }, _) => Err(refusal),
+            (Sink::Keep(_), Framing::Dots(reader)) if reader.is_ambiguous() => Err(reply::BARE_ENDS_IN_MESSAGE),
+            (Sink::Keep(body), Framing::Dots(_)) => body.check_lines(text_line).map(|()| body),
+            (Sink::Keep(body), Framing::Chunk { .. }) => Ok(body),
+        };
+        (body, last)
+    }
+}
+
+impl Dialogue {
+    /// Reads on in the message; answers whether its end was reached.
+    pub(super) fn read_message(&mut self, input: &mut BytesMut, now: Instant) -> bool {
+        let State::Receiving(receiving) = &mut self.state else { return false };
+        if receiving.lacks_room(input, self.room) {
+            if let State::Receiving(receiving) = mem::replace(&mut self.state, State::Closed) {
+                self.ask_for_room(receiving);
+            }
+            return false;
+        }
+        let (taken, ended) = receiving.take(input, now);
+        input.advance(taken);
+        if let Sink::Swallow { refusal, swallowed } = &receiving.sink {
+            self.room = 0;
+            // What is swallowed costs bandwidth only, but not without end.
+            if *swallowed > self.policy.limits.message.saturating_mul(SWALLOW_PATIENCE) {
+                let refusal = refusal.clone();
+                self.close_with(&refusal);
+                return false;
+            }
+        }
+        if ended {
+            self.finish_part(now);
+        }
+        ended
+    }
+
+    pub(super) fn ask_for_room(&mut self, receiving: Receiving) {
+        self.state = State::WaitingForRoom(receiving);
+        self.action = Some(Action::Reserve);
+    }
+
+    /// Where the next bytes of a chunk can be read to, when there is no input left: it saves a copy.
+    ///
+    /// It ends where the chunk does, or where more room must be asked for; `None` when bytes have to come by way of
+    /// [`handle_input`](Self::handle_input). Bytes that were put there are told to [`handle_filled`](Self::handle_filled).
+    pub fn poll_space(&mut self) -> Option<Limit<&mut BytesMut>> {
+        let State::Receiving(Receiving { framing: Framing::Chunk { left, .. }, sink: Sink::Keep(body), .. }) = &mut self.state
+        else {
+            return None;
+        };
+        let room = (self.room * Self::ROOM_STEP).saturating_sub(body.len());
+        body.space(usize::try_from(*left).map_or(room, |left| left.min(room)))
+    }
+
+    /// The next `len` bytes of a chunk are where [`poll_space`](Self::poll_space) wanted them.
+    pub fn handle_filled(&mut self, len: usize, now: Instant) {
+        let State::Receiving(receiving) = &mut self.state else { return };
+        if let Framing::Chunk { left, .. } = &mut receiving.framing {
+            *left = left.saturating_sub(len as u64);
+            receiving.heard = now;
+            receiving.received += len as u64;
+        }
+    }
+
+    /// Memory was set aside, or there is none.
+    ///
+    /// A message that gets none is put off: one sent with DATA at once if it has not begun, any other when its end has come.
+    pub fn handle_room(&mut self, room: Room, now: Instant) {
+        let mut receiving = match mem::replace(&mut self.state, State::Commands) {
+            State::WaitingForRoom(receiving) => receiving,
+            other => return self.state = other,
+        };
+        let starts_data =
+            matches!((&receiving.framing, &receiving.sink), (Framing::Dots(_), Sink::Keep(body)) if !body.is_open());
+        receiving.heard = now;
+        match room {
+            Room::Granted { at } => {
+                self.room += 1;
+                self.open(&mut receiving.sink, at);
+                if starts_data {
+                    reply::GO_AHEAD.write_to(&mut self.output);
+                }
+            }
+            Room::Denied if starts_data => {
+                self.deadline = now + self.policy.limits.command_time;
+                return self.say(&reply::NO_ROOM);
+            }
+            Room::Denied => {
+                receiving.sink.refuse(reply::NO_ROOM);
+                self.room = 0;
+            }
+        }
+        self.state = State::Receiving(receiving);
+    }
+
+    /// Puts the trace before a message that begins.
+    fn open(&mut self, sink: &mut Sink, at: DateTime<Utc>) {
+        let (Sink::Keep(body), Some(transaction)) = (sink, &self.transaction) else { return };
+        if body.is_open() {
+            return;
+        }
+        self.messages += 1;
+        let trace = Trace {
+            name: self.name.as_ref().map_or("", |name| &name.text),
+            extended: self.name.as_ref().is_some_and(|name| name.extended),
+            address: self.peer.address,
+            tls: self.peer.tls,
+            node: &self.policy.node,
+            session: self.peer.session,
+            message: self.messages,
+            recipient: match &transaction.recipients[..] {
+                [mailbox] => Some((mailbox, &self.policy.domain)),
+                _ => None,
+            },
+            at,
+        };
+        body.open(&trace.to_string());
+    }
+
+    /// A message or a chunk has ended: hands the message on, waits for the next chunk, or says why it is refused.
+    fn finish_part(&mut self, now: Instant) {
+        let receiving = match mem::replace(&mut self.state, State::Commands) {
+            State::Receiving(receiving) => receiving,
+            other => return self.state = other,
+        };
+        self.deadline = now + self.policy.limits.command_time;
+        let (outcome, last) = receiving.finish(self.policy.limits.text_line);
+        match (outcome, &mut self.transaction) {
+            (Ok(body), Some(transaction)) if last => {
+                let mailboxes = mem::take(&mut transaction.recipients);
+                self.state = State::Storing;
+                self.action = Some(Action::Store(Delivery { mail: body.freeze(), mailboxes, origin: self.peer.origin.clone() }));
+            }
+            (Ok(body), Some(transaction)) => {
+                transaction.chunks = Chunks::Some(body);
+                self.say(&reply::CHUNK_OK);
+            }
+            (Err(refusal), Some(transaction)) if !last => {
+                transaction.chunks = Chunks::Refused(refusal.clone());
+                self.say(&refusal);
+            }
+            (Err(refusal), _) => {
+                self.say(&refusal);
+                self.end_transaction();
+            }
+            // A body is kept for a transaction only.
+            (Ok(_), None) => self.end_transaction(),
+        }
+    }
+}
+
+/// How long a message may begin slowly.
+const RATE_GRACE: Duration = Duration::from_secs(60);
+
+/// How many times as long as allowed a message may be before the peer is taken for lost.
+const SWALLOW_PATIENCE: usize = 2;

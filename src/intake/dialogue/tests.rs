@@ -1,0 +1,601 @@
+//! Whole dialogues, without a socket and without a wait.
+
+use std::time::Duration;
+
+use bytes::BufMut as _;
+use proptest::prelude::*;
+
+use super::*;
+
+const EHLO: &str = "EHLO pbx.example\r\n";
+const MAIL: &str = "MAIL FROM:<node@berlin.example>\r\n";
+const RCPT: &str = "RCPT TO:<201@vm.example>\r\n";
+
+/// A peer's end of a dialogue, with a directory of 201, 202, +4930 and 666 that is out of order, and a store that takes all.
+struct Talk {
+    dialogue: Dialogue,
+    input: BytesMut,
+    output: String,
+    stored: Vec<Delivery>,
+    lookups: usize,
+    /// How many more steps of room there are.
+    room: usize,
+    now: Instant,
+    tls_started: bool,
+}
+
+impl Talk {
+    fn with(policy: Policy) -> Self {
+        let now = Instant::now();
+        let dialogue = Dialogue::new(Arc::new(policy), Peer { address: Some([192, 0, 2, 7].into()), ..Peer::default() }, now);
+        let (input, output, stored) = (BytesMut::new(), String::new(), Vec::new());
+        let mut talk = Self { dialogue, input, output, stored, lookups: 0, room: usize::MAX, now, tls_started: false };
+        talk.dialogue.handle_time(now);
+        assert_eq!(talk.replies(), "220 vm1.example ESMTP\r\n");
+        talk
+    }
+
+    fn new() -> Self {
+        Self::with(policy(Limits::default()))
+    }
+
+    fn greeted(limits: Limits) -> Self {
+        let mut talk = Self::with(policy(limits));
+        assert!(talk.say(EHLO).starts_with("250-vm1.example\r\n"));
+        talk
+    }
+
+    /// Sends `text` at once; answers all replies to it.
+    fn say(&mut self, text: impl AsRef<[u8]>) -> String {
+        self.input.extend_from_slice(text.as_ref());
+        self.go_on();
+        self.replies()
+    }
+
+    fn go_on(&mut self) {
+        loop {
+            self.dialogue.handle_input(&mut self.input, self.now);
+            match self.dialogue.poll_action() {
+                Some(Action::LookUp(mailbox, _)) => {
+                    self.lookups += 1;
+                    let lookup = match mailbox.as_str() {
+                        "201" | "202" | "+4930" => Lookup::Found,
+                        "666" => Lookup::Failed,
+                        _ => Lookup::NotFound,
+                    };
+                    self.dialogue.handle_lookup(lookup, self.now);
+                }
+                Some(Action::Reserve) if self.room == 0 => self.dialogue.handle_room(Room::Denied, self.now),
+                Some(Action::Reserve) => {
+                    self.room -= 1;
+                    let at = "2025-03-30T00:59:40Z".parse().unwrap();
+                    self.dialogue.handle_room(Room::Granted { at }, self.now);
+                }
+                Some(Action::Store(delivery)) => {
+                    self.stored.push(delivery);
+                    self.dialogue.handle_stored(&Reply::new(250, "2.0.0", "kept"), self.now);
+                }
+                Some(Action::StartTls) => {
+                    self.tls_started = true;
+                    assert!(self.input.is_empty(), "what came in plain text never reaches the dialogue under TLS");
+                    self.dialogue.handle_tls(TlsVersion::V1_3, self.now);
+                }
+                Some(Action::Close) | None => return,
+            }
+        }
+    }
+
+    fn replies(&mut self) -> String {
+        while let Some(output) = self.dialogue.poll_output() {
+            self.output.push_str(std::str::from_utf8(&output).unwrap());
+        }
+        std::mem::take(&mut self.output)
+    }
+
+    fn pass(&mut self, time: Duration) -> String {
+        self.now += time;
+        self.dialogue.handle_time(self.now);
+        self.replies()
+    }
+
+    /// The codes of the replies, such as `250 354`.
+    fn codes(&mut self, text: impl AsRef<[u8]>) -> String {
+        codes(&self.say(text))
+    }
+
+    /// The last message stored, without our trace.
+    fn message(&self) -> String {
+        let mail = String::from_utf8(self.stored.last().unwrap().mail.to_vec()).unwrap();
+        let (_, message) = mail.split_once("+0000\r\n").unwrap();
+        message.to_owned()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.dialogue.is_closed()
+    }
+}
+
+fn policy(limits: Limits) -> Policy {
+    Policy {
+        node: "vm1.example".into(),
+        domain: "vm.example".into(),
+        postmaster: None,
+        offers_tls: true,
+        offers_binary: true,
+        limits,
+    }
+}
+
+fn codes(replies: &str) -> String {
+    let last_lines = replies.lines().filter(|line| line.as_bytes()[3] == b' ');
+    last_lines.map(|line| &line[..3]).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_message_is_taken_step_by_step() {
+    let mut talk = Talk::new();
+    for (said, reply) in [
+        (
+            EHLO,
+            "250-vm1.example\r\n250-PIPELINING\r\n250-SIZE 26214400\r\n250-8BITMIME\r\n250-STARTTLS\r\n\
+             250-BINARYMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n",
+        ),
+        (MAIL, "250 2.1.0 sender ok\r\n"),
+        (RCPT, "250 2.1.5 recipient ok\r\n"),
+        ("DATA\r\n", "354 end with a dot on a line by itself\r\n"),
+        ("Subject: x\r\n\r\n..y\r\n.\r\n", "250 2.0.0 kept\r\n"),
+        ("QUIT\r\n", "221 2.0.0 bye\r\n"),
+    ] {
+        assert_eq!(talk.say(said), reply, "{said}");
+    }
+    assert!(talk.is_closed());
+    let [delivery] = &talk.stored[..] else { panic!("{} messages", talk.stored.len()) };
+    assert_eq!(
+        delivery.mail,
+        "Received: from pbx.example ([192.0.2.7])\r\n\tby vm1.example with ESMTP\r\n\tid 0000000000000000.1 for \
+         <201@vm.example>;\r\n\tSun, 30 Mar 2025 00:59:40 +0000\r\nSubject: x\r\n\r\n.y\r\n"
+    );
+    assert_eq!(delivery.mailboxes, ["201".parse().unwrap()]);
+    assert_eq!(delivery.origin, Origin::Unproven);
+}
+
+#[test]
+fn a_whole_session_in_one_flight_is_answered_in_order() {
+    let mut talk = Talk::new();
+    let flight = format!(
+        "{EHLO}{MAIL}{RCPT}RCPT TO:<9@vm.example>\r\nRCPT TO:<202@vm.example>\r\nBDAT 3\r\nabcBDAT 2 LAST\r\nde{MAIL}{RCPT}DATA\r\n"
+    );
+    assert_eq!(talk.codes(flight), "250 250 250 550 250 250 250 250 250 354");
+    assert_eq!(talk.message(), "abcde");
+    assert_eq!(talk.stored[0].mailboxes.len(), 2);
+    assert!(!talk.stored[0].mail.windows(4).any(|window| window == b" for"), "recipients are not told of each other");
+    assert_eq!(talk.codes("f\r\n.\r\nQUIT\r\n"), "250 221");
+    assert_eq!(talk.message(), "f\r\n");
+}
+
+#[test]
+fn every_command_out_of_its_place_is_refused_and_changes_nothing() {
+    let with_chunk = format!("{MAIL}{RCPT}BDAT 1\r\nx");
+    for (before, said, reply) in [
+        ("", MAIL, "503 5.5.1"),
+        ("", RCPT, "503 5.5.1"),
+        ("", "DATA\r\n", "503 5.5.1"),
+        ("", "BDAT 3 LAST\r\nabc", "503 5.5.1"),
+        (EHLO, RCPT, "503 5.5.1"),
+        (EHLO, "DATA\r\n", "503 5.5.1"),
+        (EHLO, "BDAT 6\r\nQUIT\r\n", "503 5.5.1"),
+        (&format!("{EHLO}{MAIL}"), MAIL, "503 5.5.1"),
+        (&format!("{EHLO}{MAIL}"), "DATA\r\n", "554 5.5.1"),
+        (&format!("{EHLO}{MAIL}"), "BDAT 3 LAST\r\nabc", "554 5.5.1"),
+        (&format!("{EHLO}MAIL FROM:<> BODY=BINARYMIME\r\n{RCPT}"), "DATA\r\n", "503 5.5.1"),
+        (&format!("{EHLO}{with_chunk}"), "DATA\r\n", "503 5.5.1"),
+        (&format!("{EHLO}{with_chunk}"), "RCPT TO:<202@vm.example>\r\n", "503 5.5.1"),
+        (&format!("{EHLO}{with_chunk}"), MAIL, "503 5.5.1"),
+        (EHLO, "AUTH PLAIN AAAA\r\n", "502 5.5.1"),
+        (EHLO, "XYZZY\r\n", "500 5.5.1"),
+    ] {
+        let mut talk = Talk::new();
+        talk.say(before);
+        let replies = talk.say(said);
+        assert!(replies.starts_with(reply) && replies.lines().count() == 1, "{before} {said} {replies}");
+        assert_eq!(talk.codes(format!("RSET\r\n{EHLO}{MAIL}{RCPT}BDAT 1 LAST\r\nx")), "250 250 250 250 250", "{said}");
+    }
+}
+
+#[test]
+fn ehlo_and_rset_forget_the_message_under_way() {
+    for forget in ["RSET\r\n", EHLO, "HELO pbx.example\r\n"] {
+        let mut talk = Talk::greeted(Limits::default());
+        assert_eq!(talk.codes(format!("{MAIL}{RCPT}{forget}{RCPT}")), "250 250 250 503", "{forget}");
+    }
+}
+
+#[test]
+fn only_mailboxes_of_the_own_domain_are_taken() {
+    let postmaster = Policy { postmaster: Some("202".parse().unwrap()), ..policy(Limits::default()) };
+    let mut talk = Talk::with(postmaster);
+    talk.say(format!("{EHLO}{MAIL}"));
+    for (path, reply) in [
+        ("201@VM.Example", "250 2.1.5"),
+        ("\"+4930\"@vm.example", "250 2.1.5"),
+        ("+4930@vm.example", "250 2.1.5"),
+        ("Postmaster", "250 2.1.5"),
+        ("postMASTER@vm.example", "250 2.1.5"),
+        ("202@vm.example", "250 2.1.5"),
+        ("9@vm.example", "550 5.1.1"),
+        ("alice@vm.example", "550 5.1.1"),
+        ("201%other.example@vm.example", "550 5.1.1"),
+        ("\"201@other.example\"@vm.example", "550 5.1.1"),
+        ("other.example!201@vm.example", "550 5.1.1"),
+        ("201@other.example", "550 5.7.1"),
+        ("201@sub.vm.example", "550 5.7.1"),
+        ("201@[192.0.2.1]", "550 5.7.1"),
+        ("@vm.example:201@vm.example", "550 5.7.1"),
+        ("201", "501 5.1.3"),
+        ("", "501 5.1.3"),
+        ("666@vm.example", "451 4.3.0"),
+    ] {
+        let replies = talk.say(format!("RCPT TO:<{path}>\r\n"));
+        assert!(replies.starts_with(reply), "{path} {replies}");
+    }
+    assert_eq!(talk.lookups, 5, "a mailbox that was accepted is not looked up again");
+    assert_eq!(talk.codes("BDAT 0 LAST\r\n"), "250");
+    assert_eq!(talk.stored[0].mailboxes, ["201", "+4930", "202"].map(|mailbox| mailbox.parse().unwrap()));
+}
+
+#[test]
+fn a_node_without_postmaster_says_so() {
+    let mut talk = Talk::greeted(Limits::default());
+    talk.say(MAIL);
+    assert_eq!(talk.say("RCPT TO:<postmaster>\r\n"), "550 5.1.1 postmaster has no mailbox on this voicemail node\r\n");
+}
+
+#[test]
+fn nobody_and_whoever_has_no_domain_may_send() {
+    for sender in ["", "pbx", "x@[10.1.1.5]", "\"a b\"@c"] {
+        let mut talk = Talk::greeted(Limits::default());
+        assert_eq!(talk.codes(format!("MAIL FROM:<{sender}>\r\n")), "250", "{sender}");
+    }
+}
+
+#[test]
+fn a_message_may_be_as_large_as_the_limit_and_no_larger() {
+    let limits = Limits { message: 100, ..Limits::default() };
+    let mut talk = Talk::greeted(limits.clone());
+    assert_eq!(talk.codes("MAIL FROM:<> SIZE=101\r\n"), "552");
+    assert_eq!(talk.codes(format!("MAIL FROM:<> SIZE=100\r\n{RCPT}DATA\r\n")), "250 250 354");
+    // The dot that is put in before another does not count.
+    let text = |len: usize| format!("..{}\r\n.\r\n", "x".repeat(len - 3));
+    assert_eq!(talk.codes(text(100)), "250");
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n{}NOOP\r\n", text(101))), "250 250 354 552 250");
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}BDAT 60\r\n{:60}BDAT 40 LAST\r\n{:40}", "", "")), "250 250 250 250");
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}BDAT 60\r\n{:60}BDAT 41 LAST\r\n{:41}NOOP\r\n", "", "")), "250 250 250 552 250");
+    assert_eq!(talk.stored.len(), 2);
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}BDAT 200\r\n{:200}NOOP\r\n", "")), "250 250 552 250");
+    assert_eq!(talk.codes(format!("BDAT 201\r\n{:201}NOOP\r\n", "")), "552", "who goes on for so long is cut off");
+    assert!(talk.is_closed());
+}
+
+#[test]
+fn every_chunk_of_a_refused_message_is_swallowed() {
+    let mut talk = Talk::greeted(Limits { message: 10, errors: 99, ..Limits::default() });
+    let chunks = "BDAT 11\r\nQUIT\r\nQUIT\nBDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\n";
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}{chunks}NOOP\r\n")), "250 250 552 552 552 250");
+    assert_eq!(talk.codes(format!("{chunks}NOOP\r\n")), "503 503 503 250", "also without a message under way");
+    assert_eq!(talk.codes(format!("{MAIL}{chunks}{MAIL}")), "250 554 554 554 250", "also without a recipient");
+    assert!(talk.stored.is_empty());
+}
+
+#[test]
+fn a_chunk_can_be_read_straight_into_place_and_no_further() {
+    let mut talk = Talk::greeted(Limits { message: 10, ..Limits::default() });
+    assert!(talk.dialogue.poll_space().is_none());
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}BDAT 5\r\nab")), "250 250");
+    let mut space = talk.dialogue.poll_space().unwrap();
+    assert_eq!(space.remaining_mut(), 3);
+    space.put_slice(b"cde");
+    talk.dialogue.handle_filled(3, talk.now);
+    assert!(talk.dialogue.poll_space().is_none(), "the chunk is over");
+    assert_eq!(talk.codes("BDAT 9 LAST\r\n"), "250");
+    assert_eq!(talk.dialogue.poll_space().unwrap().remaining_mut(), 5, "no message grows past its limit");
+    talk.dialogue.poll_space().unwrap().put_slice(b"fghij");
+    talk.dialogue.handle_filled(5, talk.now);
+    assert!(talk.dialogue.poll_space().is_none());
+    assert_eq!(talk.codes("klmnNOOP\r\n"), "552 250");
+
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\nx")), "250 250 354");
+    assert!(talk.dialogue.poll_space().is_none(), "an end has to be looked for");
+    assert_eq!(talk.codes(format!("\r\n.\r\n{MAIL}{RCPT}BDAT 3 LAST\r\n")), "250 250 250");
+    talk.dialogue.poll_space().unwrap().put_slice(b"xyz");
+    talk.dialogue.handle_filled(3, talk.now);
+    assert_eq!(talk.codes(""), "250");
+    assert_eq!(talk.message(), "xyz");
+}
+
+#[test]
+fn a_chunk_read_into_place_asks_for_more_room_in_time() {
+    let mut talk = Talk::greeted(Limits::default());
+    let size = Dialogue::ROOM_STEP + 1;
+    talk.say(format!("{MAIL}{RCPT}BDAT {size} LAST\r\n"));
+    let mut filled = 0;
+    while let Some(mut space) = talk.dialogue.poll_space() {
+        let len = space.chunk_mut().len();
+        space.put_bytes(b'x', len);
+        talk.dialogue.handle_filled(len, talk.now);
+        filled += len;
+    }
+    assert_eq!((filled, talk.dialogue.room()), (Dialogue::ROOM_STEP, 1));
+    assert_eq!(talk.codes("x"), "250");
+    assert_eq!(talk.message().len(), size);
+}
+
+#[test]
+fn a_chunk_of_unknown_length_ends_the_session() {
+    let mut talk = Talk::greeted(Limits::default());
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}BDAT 99999999999999999999 LAST\r\nQUIT\r\n")), "250 250 501");
+    assert!(talk.is_closed());
+}
+
+#[test]
+fn a_smuggled_end_is_no_end_and_the_message_is_refused() {
+    for end in ["\n.\n", "\n.\r\n", "\r.\r\n", "\r\n.\n"] {
+        let mut talk = Talk::greeted(Limits::default());
+        talk.say(format!("{MAIL}{RCPT}DATA\r\n"));
+        let replies = talk.say(format!("x{end}{MAIL}{RCPT}DATA\r\ny\r\n.\r\nNOOP\r\n"));
+        assert!(replies.starts_with("554 5.6.0") && codes(&replies) == "554 250", "{end:?} {replies}");
+        assert!(talk.stored.is_empty());
+    }
+}
+
+#[test]
+fn a_line_may_be_as_long_as_its_limit_and_no_longer() {
+    let mut talk = Talk::greeted(Limits { command_line: 64, text_line: 10, ..Limits::default() });
+    assert_eq!(talk.codes(format!("NOOP {:57}\r\nNOOP {:58}\r\nNOOP\r\n", "", "")), "250 500 250");
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n{:10}\r\n.\r\n", "")), "250 250 354 250");
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n{:11}\r\n.\r\n", "")), "250 250 354 554");
+    assert_eq!(talk.codes("x".repeat(64 * 16)), "");
+    assert_eq!(talk.codes("x"), "500", "who never ends a line is cut off");
+    assert!(talk.is_closed());
+}
+
+#[test]
+fn one_recipient_more_than_the_limit_is_put_off() {
+    let mut talk = Talk::greeted(Limits { recipients: 2, ..Limits::default() });
+    talk.say(format!("{MAIL}{RCPT}RCPT TO:<+4930@vm.example>\r\n"));
+    assert!(talk.say("RCPT TO:<202@vm.example>\r\n").starts_with("452 4.5.3"));
+    assert_eq!(talk.codes(format!("{RCPT}BDAT 1 LAST\r\nx")), "250 250");
+    assert_eq!(talk.stored[0].mailboxes.len(), 2);
+}
+
+#[test]
+fn errors_and_commands_have_an_end() {
+    let mut talk = Talk::greeted(Limits { errors: 3, ..Limits::default() });
+    assert_eq!(talk.codes("X\r\nX\r\nNOOP\r\n"), "500 500 250");
+    assert_eq!(talk.codes("X\r\nNOOP\r\n"), "500 421");
+    assert!(talk.is_closed());
+
+    let mut talk = Talk::greeted(Limits { commands: 4, ..Limits::default() });
+    for _ in 0..3 {
+        assert_eq!(talk.codes(format!("{MAIL}{RCPT}BDAT 1 LAST\r\nx")), "250 250 250", "a message begins a new count");
+    }
+    assert_eq!(talk.codes("NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n"), "250 250 250 250");
+    assert_eq!(talk.codes("NOOP\r\n"), "421");
+}
+
+#[test]
+fn without_room_a_message_is_put_off() {
+    let mut talk = Talk::greeted(Limits::default());
+    talk.room = 0;
+    talk.say(format!("{MAIL}{RCPT}"));
+    assert!(talk.say("DATA\r\n").starts_with("452 4.3.1"));
+    assert_eq!(talk.codes("BDAT 5\r\nQUIT\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n"), "452 452 250");
+    talk.room = 2;
+    let text = format!("{}\r\n", "x".repeat(1022)).repeat(1024);
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n{}.\r\n", &text[..Dialogue::ROOM_STEP])), "250 250 354 250");
+    assert_eq!(talk.dialogue.room(), 0);
+    talk.room = 2;
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n{text}.\r\nNOOP\r\n")), "250 250 354 452 250");
+    assert_eq!((talk.stored.len(), talk.dialogue.room()), (1, 0));
+}
+
+#[test]
+fn who_speaks_before_the_greeting_is_turned_away() {
+    let limits = Limits { greet_pause: Duration::from_secs(6), ..Limits::default() };
+    let now = Instant::now();
+    let mut dialogue = Dialogue::new(Arc::new(policy(limits)), Peer::default(), now);
+    assert_eq!(dialogue.poll_timeout(), Some(now + Duration::from_secs(6)));
+    dialogue.handle_time(now + Duration::from_secs(5));
+    assert_eq!(dialogue.poll_output(), None);
+    dialogue.handle_input(&mut BytesMut::from(EHLO), now);
+    assert_eq!(codes(std::str::from_utf8(&dialogue.poll_output().unwrap()).unwrap()), "554");
+    assert_eq!(dialogue.poll_action(), Some(Action::Close));
+}
+
+#[test]
+fn starttls_forgets_all_that_was_said_before() {
+    let mut talk = Talk::greeted(Limits::default());
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}STARTTLS\r\n")), "250 250 220");
+    assert!(talk.tls_started);
+    assert_eq!(talk.codes(format!("{RCPT}{MAIL}")), "503 503", "name and message are forgotten");
+    assert!(!talk.say(EHLO).contains("STARTTLS"));
+    assert_eq!(talk.codes("STARTTLS\r\n"), "503");
+    talk.say(format!("{MAIL}{RCPT}BDAT 1 LAST\r\nx"));
+    let mail = &talk.stored[0].mail;
+    assert!(mail.windows(20).any(|window| window == b"with ESMTPS (TLS 1.3"), "{mail:?}");
+}
+
+#[test]
+fn a_command_behind_starttls_is_not_obeyed() {
+    let mut talk = Talk::greeted(Limits::default());
+    assert_eq!(talk.codes("STARTTLS\r\nRSET\r\n"), "554");
+    assert!(talk.is_closed() && !talk.tls_started);
+}
+
+#[test]
+fn binary_bodies_are_refused_where_none_are_offered() {
+    let mut talk = Talk::with(Policy { offers_binary: false, ..policy(Limits::default()) });
+    assert!(!talk.say(EHLO).contains("BINARYMIME"));
+    assert_eq!(talk.codes("MAIL FROM:<> BODY=BINARYMIME\r\nMAIL FROM:<> BODY=8BITMIME\r\n"), "555 250");
+}
+
+#[test]
+fn starttls_is_refused_where_there_is_none() {
+    let mut talk = Talk::with(Policy { offers_tls: false, ..policy(Limits::default()) });
+    assert!(!talk.say(EHLO).contains("STARTTLS"));
+    assert_eq!(talk.codes("STARTTLS\r\nSTARTTLS now\r\n"), "502 501");
+}
+
+#[test]
+fn a_peer_that_falls_silent_is_left_and_one_that_drips_too() {
+    let minute = Duration::from_secs(60);
+    let mut talk = Talk::greeted(Limits::default());
+    talk.pass(4 * minute);
+    assert_eq!(talk.say("NOO"), "");
+    assert!(talk.pass(minute).starts_with("421 4.4.2"), "half a command buys no time");
+
+    let mut talk = Talk::greeted(Limits { least_rate: 10, ..Limits::default() });
+    talk.say(format!("{MAIL}{RCPT}DATA\r\n"));
+    talk.pass(Duration::from_secs(50));
+    talk.say("x".repeat(100));
+    assert_eq!(talk.pass(Duration::from_secs(19)), "");
+    assert!(talk.pass(Duration::from_secs(1)).starts_with("421 4.4.2"), "100 bytes take 10 seconds and a minute at most");
+
+    let mut talk = Talk::greeted(Limits { least_rate: 10, ..Limits::default() });
+    talk.say(format!("{MAIL}{RCPT}DATA\r\n{}", "x".repeat(100_000)));
+    assert_eq!(talk.pass(Duration::from_secs(299)), "");
+    assert!(talk.pass(Duration::from_secs(1)).starts_with("421 4.4.2"), "a pause has an end, however fast it was before");
+}
+
+#[test]
+fn a_session_has_an_end_also_for_who_keeps_talking() {
+    let mut talk = Talk::greeted(Limits { session_time: Duration::from_secs(600), ..Limits::default() });
+    for _ in 0..2 {
+        assert_eq!(talk.pass(Duration::from_secs(299)), "");
+        assert_eq!(talk.codes("NOOP\r\n"), "250");
+    }
+    assert_eq!(talk.dialogue.poll_timeout(), Some(talk.now + Duration::from_secs(2)));
+    assert_eq!(codes(&talk.pass(Duration::from_secs(2))), "421");
+}
+
+#[test]
+fn a_stop_waits_for_the_message_under_way_only() {
+    let mut talk = Talk::greeted(Limits::default());
+    talk.dialogue.handle_stop();
+    assert!(talk.replies().starts_with("421 4.3.2"));
+    assert!(talk.is_closed());
+
+    for end in ["BDAT 1 LAST\r\nx", "RSET\r\n", "DATA\r\n.\r\n"] {
+        let mut talk = Talk::greeted(Limits::default());
+        talk.say(format!("{MAIL}{RCPT}"));
+        talk.dialogue.handle_stop();
+        assert_eq!(talk.replies(), "");
+        let replies = talk.codes(end);
+        assert!(replies.ends_with("250 421"), "{end} {replies}");
+        assert!(talk.is_closed());
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_changes_nothing() {
+    let mut talk = Talk::greeted(Limits::default());
+    talk.dialogue.handle_lookup(Lookup::Found, talk.now);
+    talk.dialogue.handle_room(Room::Denied, talk.now);
+    talk.dialogue.handle_stored(&reply::OK, talk.now);
+    talk.dialogue.handle_tls(TlsVersion::V1_3, talk.now);
+    assert_eq!(talk.replies(), "");
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n")), "250 250 354");
+    talk.dialogue.handle_stored(&reply::OK, talk.now);
+    assert_eq!(talk.codes("x\r\n.\r\n"), "250");
+}
+
+/// Small limits, so that short inputs reach them.
+fn narrow() -> Limits {
+    Limits { command_line: 64, text_line: 20, message: 120, recipients: 2, commands: 40, errors: 8, ..Limits::default() }
+}
+
+fn all_replies(pieces: &[&[u8]]) -> (String, Vec<Delivery>, bool) {
+    let mut talk = Talk::with(policy(narrow()));
+    let replies = pieces.iter().map(|piece| talk.say(piece)).collect();
+    (replies, std::mem::take(&mut talk.stored), talk.is_closed())
+}
+
+#[test]
+fn a_dialogue_cut_anywhere_gets_the_same_replies() {
+    let long = format!("NOOP {:70}\r\n", "");
+    let dialogue = format!(
+        "{EHLO}{MAIL}RCPT TO:<9@vm.example>\r\n{RCPT}DATA\r\n..a\r\n.b\r\n\r\n.\r\n{long}NOOP\rX\r\n{MAIL}{RCPT}BDAT 7\r\n\r\n.\r\n\r\n\
+         BDAT 0 LAST\r\n{MAIL}{RCPT}BDAT 130\r\n{:130}BDAT 2 LAST\r\n\r\n{MAIL}{RCPT}DATA\r\nx\n.\n\r\n.\r\n{MAIL}{RCPT}DATA\r\n{:200}\r\n.\r\nQUIT\r\n",
+        "", ""
+    );
+    let bytes = dialogue.as_bytes();
+    let whole = all_replies(&[bytes]);
+    assert!(whole.2 && whole.0.ends_with("221 2.0.0 bye\r\n") && whole.1.len() == 2, "{}", whole.0);
+    for cut in 0..bytes.len() {
+        assert_eq!(all_replies(&[&bytes[..cut], &bytes[cut..]]), whole, "cut at {cut}");
+    }
+    let single: Vec<_> = bytes.chunks(1).collect();
+    assert_eq!(all_replies(&single), whole);
+}
+
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let known = prop::sample::select(vec![
+        EHLO,
+        MAIL,
+        RCPT,
+        "DATA\r\n",
+        "BDAT 5\r\n",
+        "BDAT 3 LAST\r\n",
+        "BDAT 200\r\n",
+        "\r\n.\r\n",
+        ".\r\n",
+        "..",
+        "\r",
+        "\n",
+        "RSET\r\n",
+        "NOOP\r\n",
+        "abc",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "RCPT TO:<666@vm.example>\r\n",
+        "VRFY x\r\n",
+        "HELO y\r\n",
+        "MAIL FROM:<",
+    ]);
+    prop_oneof![8 => known.prop_map(|text| text.as_bytes().to_vec()), 1 => prop::collection::vec(any::<u8>(), 0..30)]
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_in_any_pieces_get_the_same_replies(
+        pieces in prop::collection::vec(piece(), 0..40),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let bytes = pieces.concat();
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+        cuts.extend([0, bytes.len()]);
+        cuts.sort_unstable();
+        let cut_up: Vec<_> = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
+        prop_assert_eq!(all_replies(&cut_up), all_replies(&[&bytes]));
+    }
+
+    #[test]
+    fn any_happening_in_any_order_is_survived(happenings in prop::collection::vec((0..8_u8, piece()), 0..60)) {
+        let now = Instant::now();
+        let mut dialogue = Dialogue::new(Arc::new(policy(narrow())), Peer::default(), now);
+        let mut input = BytesMut::new();
+        for (what, bytes) in happenings {
+            match what {
+                0 => dialogue.handle_lookup(Lookup::Found, now),
+                1 => dialogue.handle_room(Room::Granted { at: DateTime::UNIX_EPOCH }, now),
+                2 => dialogue.handle_stored(&reply::OK, now),
+                3 => drop(dialogue.poll_action()),
+                4 => dialogue.handle_time(dialogue.poll_timeout().unwrap_or(now)),
+                5 => dialogue.handle_room(Room::Denied, now),
+                _ => {
+                    input.extend_from_slice(&bytes);
+                    dialogue.handle_input(&mut input, now);
+                }
+            }
+            prop_assert!(!dialogue.is_closed() || dialogue.room() == 0);
+        }
+    }
+}

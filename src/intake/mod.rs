@@ -1,0 +1,359 @@
+//! How mail comes in: [`Intake`], an SMTP receiver that answers 250 when a message is in its mailboxes, and not before.
+//!
+//! It takes messages for the mailboxes of its own domain and passes nothing on. [`dialogue`] decides what is said; a session
+//! around it does the reading, the writing and the waiting.
+
+mod admission;
+mod body;
+mod command;
+pub mod dialogue;
+mod limits;
+mod path;
+mod reply;
+mod session;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod verdict;
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::{TlsAcceptor, rustls};
+
+use self::admission::{Admission, Ticket};
+use self::dialogue::{Dialogue, Policy};
+pub use self::limits::Limits;
+pub use self::reply::Reply;
+use self::session::Shared;
+use crate::clock::{Clock, SystemClock};
+use crate::directory::Directory;
+use crate::event::Events;
+use crate::message::{MailboxId, MessageId};
+use crate::store::MessageStore;
+
+/// Receives mail by SMTP and puts it into mailboxes; clones are the same intake, with the same limits for all.
+///
+/// - **Kept.** 250 at the end of a message means that the store has it for every recipient. SMTP has one reply for all of them:
+///   if one failed and may pass, it is 4xx, and who has the message already recognises it when it comes again; if all failures
+///   are final, it is 5xx. A message that arrived before counts as kept.
+/// - **Refused, not dropped.** An unknown mailbox is 550 5.1.1, another domain 550 5.7.1, a full mailbox 452 4.2.2, a full disk
+///   452 4.3.1, too big 552 5.3.4, a directory or store out of order 451 4.3.0, unreadable audio 554 5.6.1. What the store can
+///   [foretell](MessageStore::check) is said at RCPT, by the size that MAIL has announced, before the audio is sent; the rest at
+///   the end of the message.
+/// - **No relay.** Other domains, address literals and source routes are refused, and a `%` is no way out.
+/// - **Bounded.** [`Limits`] bound what a peer takes, and all together.
+/// - **Unproven.** Nobody proves a name here, so every message is of [`Origin::Unproven`](crate::message::Origin::Unproven).
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run(store: std::sync::Arc<dyn voicemail::store::MessageStore>,
+/// #     directory: std::sync::Arc<dyn voicemail::directory::Directory>) -> std::io::Result<()> {
+/// use voicemail::intake::{Intake, ListenMode};
+///
+/// let intake = Intake::builder("vm.example", store, directory).node("vm1.example").build();
+/// let listener = tokio::net::TcpListener::bind("[::]:25").await?;
+/// intake.serve(listener, ListenMode::StartTls, std::future::pending()).await
+/// # }
+/// ```
+///
+/// # Source
+///
+/// RFC 5321; see [`Dialogue`] for the extensions.
+#[derive(Clone)]
+pub struct Intake {
+    shared: Arc<Shared>,
+}
+
+/// How connections to a port begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenMode {
+    /// In plain text; STARTTLS is offered if the intake has a certificate. RFC 3207.
+    StartTls,
+    /// With a TLS handshake. RFC 8314 §3.
+    ImplicitTls,
+}
+
+impl Intake {
+    /// An intake for the mailboxes of `domain`: known to `directory`, kept in `store`.
+    pub fn builder(domain: impl Into<String>, store: Arc<dyn MessageStore>, directory: Arc<dyn Directory>) -> IntakeBuilder {
+        IntakeBuilder {
+            domain: domain.into(),
+            store,
+            directory,
+            node: None,
+            postmaster: None,
+            tls: None,
+            offers_binary: false,
+            limits: Limits::default(),
+            events: Events::new(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Serves all who connect to `listener`, until `stop`.
+    ///
+    /// After `stop` nobody is let in, idle connections are told 421 4.3.2, and messages under way are finished, for at most
+    /// [`Limits::stop_time`]. The connections live inside this future, on the runtime's threads; none outlives it. An `accept`
+    /// that fails, as when file descriptors run out, is tried again after a pause.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for [`ListenMode::ImplicitTls`] without a certificate. Nothing else ends it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it cuts all connections. A message whose reply is not out yet may be stored or not; its sender tries again, and
+    /// it is stored once.
+    pub async fn serve(&self, listener: TcpListener, mode: ListenMode, stop: impl Future<Output = ()> + Send) -> io::Result<()> {
+        self.check(mode)?;
+        let (tell, stopping) = watch::channel(false);
+        let mut sessions = JoinSet::new();
+        let mut stop = pin!(stop);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                Some(ended) = sessions.join_next() => report(ended),
+                (stream, address) = accept(|| listener.accept()) => match self.shared.admission.enter(Some(address.ip())) {
+                    Some(ticket) => {
+                        sessions.spawn(self.clone().run_tcp(stream, address, mode, ticket, stopping.clone()));
+                    }
+                    None => turn_away(stream, mode),
+                },
+            }
+        }
+        drop(listener);
+        tell.send_replace(true);
+        let all_done = async {
+            while let Some(ended) = sessions.join_next().await {
+                report(ended);
+            }
+        };
+        if timeout(self.shared.policy.limits.stop_time, all_done).await.is_err() {
+            tracing::warn!(sessions = sessions.len(), "sessions were cut off at the stop");
+            sessions.shutdown().await;
+        }
+        Ok(())
+    }
+
+    /// Serves one connection over any stream, from `address` if that is known, until it ends or until a while after `stop`.
+    ///
+    /// # Errors
+    ///
+    /// What the stream said, [`TimedOut`](io::ErrorKind::TimedOut) when it took longer than [`Limits::stop_time`] to stop, and
+    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) when there are too many connections. No message is lost by any of them.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`serve`](Self::serve).
+    pub async fn serve_stream<S>(
+        &self,
+        stream: S,
+        address: Option<IpAddr>,
+        mode: ListenMode,
+        stop: impl Future<Output = ()> + Send,
+    ) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        self.check(mode)?;
+        let _ticket = self.shared.admission.enter(address).ok_or(io::ErrorKind::QuotaExceeded)?;
+        let (tell, stopping) = watch::channel(false);
+        let mut session = pin!(session::run(&self.shared, stream, address, mode, stopping));
+        tokio::select! {
+            biased;
+            ended = &mut session => return ended,
+            () = stop => {}
+        }
+        tell.send_replace(true);
+        timeout(self.shared.policy.limits.stop_time, session).await.map_err(|_| io::ErrorKind::TimedOut)?
+    }
+
+    async fn run_tcp(
+        self,
+        stream: TcpStream,
+        address: SocketAddr,
+        mode: ListenMode,
+        ticket: Ticket,
+        stopping: watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        // Replies are short and awaited: to hold them back would cost 40 ms each.
+        stream.set_nodelay(true)?;
+        let ended = session::run(&self.shared, stream, Some(address.ip()), mode, stopping).await;
+        drop(ticket);
+        ended
+    }
+
+    fn check(&self, mode: ListenMode) -> io::Result<()> {
+        match mode {
+            ListenMode::ImplicitTls if self.shared.tls.is_none() => {
+                Err(io::Error::new(io::ErrorKind::InvalidInput, "implicit TLS needs a certificate"))
+            }
+            ListenMode::StartTls | ListenMode::ImplicitTls => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Intake").field("policy", &self.shared.policy).finish_non_exhaustive()
+    }
+}
+
+/// Builds an [`Intake`]; made by [`Intake::builder`].
+#[derive(Debug)]
+#[must_use]
+pub struct IntakeBuilder {
+    domain: String,
+    store: Arc<dyn MessageStore>,
+    directory: Arc<dyn Directory>,
+    node: Option<String>,
+    postmaster: Option<MailboxId>,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    offers_binary: bool,
+    limits: Limits,
+    events: Events,
+    clock: Arc<dyn Clock>,
+}
+
+impl IntakeBuilder {
+    /// The host name that the node greets with and writes into traces; without it, the domain.
+    pub fn node(mut self, node: impl Into<String>) -> Self {
+        self.node = Some(node.into());
+        self
+    }
+
+    /// Whose mailbox gets voice messages to `postmaster`; without it they are refused with a clear text.
+    ///
+    /// # Source
+    ///
+    /// RFC 5321 §4.5.1 asks every receiver for a postmaster.
+    pub fn postmaster(mut self, mailbox: MailboxId) -> Self {
+        self.postmaster = Some(mailbox);
+        self
+    }
+
+    /// The certificate and the rules of TLS; without it, all is plain text.
+    pub fn tls(mut self, config: Arc<rustls::ServerConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// Takes binary bodies too (BINARYMIME), a quarter smaller on the way.
+    ///
+    /// Mail is kept as it came, so this is for stores whose readers all take binary mail. The Maildirs of
+    /// [`MaildirStore`](crate::store::MaildirStore) are not: an IMAP server changes line ends in what it reads from them.
+    ///
+    /// # Source
+    ///
+    /// RFC 3030 §3.
+    pub fn binary_bodies(mut self) -> Self {
+        self.offers_binary = true;
+        self
+    }
+
+    /// How much peers may take.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Where [`Event::Stored`](crate::event::Event::Stored) and [`Event::Duplicate`](crate::event::Event::Duplicate) go.
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// The clock that traces are dated by; without it, the operating system's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The intake. In its names, whatever no host name has becomes a hyphen.
+    pub fn build(self) -> Intake {
+        let limits = self.limits.bounded();
+        let domain = host_name(&self.domain);
+        let shared = Shared {
+            admission: Arc::new(Admission::new(limits.connections, limits.connections_per_address)),
+            room: Arc::new(Semaphore::new((limits.bodies_in_flight / Dialogue::ROOM_STEP).clamp(1, Semaphore::MAX_PERMITS))),
+            policy: Arc::new(Policy {
+                node: self.node.as_deref().map_or_else(|| domain.clone(), host_name),
+                domain,
+                postmaster: self.postmaster,
+                offers_tls: self.tls.is_some(),
+                offers_binary: self.offers_binary,
+                limits,
+            }),
+            store: self.store,
+            directory: self.directory,
+            clock: self.clock,
+            events: self.events,
+            tls: self.tls.map(TlsAcceptor::from),
+            sessions: AtomicU64::new(random_number()),
+        };
+        Intake { shared: Arc::new(shared) }
+    }
+}
+
+fn host_name(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_[]:".contains(c) { c } else { '-' }).collect()
+}
+
+/// Where session numbers begin, so that no two runs of a node give a message the same one.
+fn random_number() -> u64 {
+    MessageId::random().as_bytes().iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// The next that `next` accepts. Without a free descriptor it fails at once, again and again: there is a pause after each failure.
+async fn accept<T, F>(mut next: impl FnMut() -> F) -> T
+where
+    F: Future<Output = io::Result<T>>,
+{
+    loop {
+        match next().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Tells a peer for whom there is no place to come again, without waiting for it.
+fn turn_away(stream: TcpStream, mode: ListenMode) {
+    let mut text = bytes::BytesMut::new();
+    reply::CROWDED.write_to(&mut text);
+    match (mode, stream.into_std()) {
+        // The buffer of a new connection takes one line; should it not, the closed connection says enough.
+        (ListenMode::StartTls, Ok(mut stream)) => drop(stream.write(&text)),
+        (ListenMode::ImplicitTls, _) | (_, Err(_)) => {}
+    }
+}
+
+fn report(ended: Result<io::Result<()>, JoinError>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a connection broke"),
+        Err(error) => tracing::error!(%error, "a session failed"),
+    }
+}
+
+/// How much is read at once.
+const READ_ROOM: usize = 64 * 1024;
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

@@ -1,0 +1,161 @@
+//! [`Path`]: an address as MAIL and RCPT give it.
+
+use std::borrow::Cow;
+
+/// What stands between `<` and `>` in MAIL and RCPT.
+///
+/// It is read here because the tokeniser refuses address literals and cannot tell `<Postmaster>` from `<>`.
+///
+/// # Source
+///
+/// RFC 5321 §4.1.2, with two liberties in senders: any order of dots, and no domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Path<'a> {
+    /// `<>`: from nobody, as reports are.
+    Null,
+    /// `<user>`, which only `<Postmaster>` may be as a recipient.
+    Local(Cow<'a, str>),
+    /// `<user@domain>`; the local part without its quotes.
+    Mailbox { local: Cow<'a, str>, domain: &'a str },
+    /// `<user@[192.0.2.1]>`.
+    Literal,
+    /// `<@relay:user@domain>`: asks to be passed on.
+    Routed,
+}
+
+/// Why a text is no path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PathError {
+    /// It has no `<` at its beginning, or no `>` that ends it.
+    NoBrackets,
+    /// Between the brackets stands no address.
+    NoAddress,
+    /// It has characters beyond ASCII, which take an extension that is not offered.
+    NotAscii,
+}
+
+impl<'a> Path<'a> {
+    /// Reads a path at the beginning of `text`; answers it with the text behind it.
+    pub(super) fn read(text: &'a str) -> Result<(Self, &'a str), PathError> {
+        let inner = text.strip_prefix('<').ok_or(PathError::NoBrackets)?;
+        let end = closing_bracket(inner).ok_or(PathError::NoBrackets)?;
+        let (inner, rest) = (&inner[..end], &inner[end + 1..]);
+        if !inner.is_ascii() {
+            return Err(PathError::NotAscii);
+        }
+        if inner.len() > MAX_PATH || inner.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(PathError::NoAddress);
+        }
+        Ok((Self::of(inner).ok_or(PathError::NoAddress)?, rest))
+    }
+
+    fn of(inner: &'a str) -> Option<Self> {
+        if inner.is_empty() {
+            return Some(Self::Null);
+        }
+        if inner.starts_with('@') {
+            return inner.contains(':').then_some(Self::Routed);
+        }
+        let (local, rest) = if let Some(quoted) = inner.strip_prefix('"') { read_quoted(quoted)? } else { read_plain(inner)? };
+        match rest.strip_prefix('@') {
+            None => rest.is_empty().then_some(Self::Local(local)),
+            Some(literal) if literal.starts_with('[') => literal.ends_with(']').then_some(Self::Literal),
+            Some(domain) => is_domain(domain).then_some(Self::Mailbox { local, domain }),
+        }
+    }
+}
+
+/// Where the first `>` stands that no quotes enclose.
+fn closing_bracket(text: &str) -> Option<usize> {
+    let mut quoted = false;
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => drop(bytes.next()),
+            b'>' if !quoted => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Reads what follows an opening quote: the text it encloses, and what stands behind the closing one.
+fn read_quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let end = text.find(['"', '\\'])?;
+    if text[end..].starts_with('"') {
+        return (end > 0).then_some((Cow::Borrowed(&text[..end]), &text[end + 1..]));
+    }
+    let mut local = text[..end].to_owned();
+    let mut chars = text[end..].char_indices();
+    while let Some((at, char)) = chars.next() {
+        match char {
+            '"' => return Some((Cow::Owned(local), &text[end + at + 1..])),
+            '\\' => local.push(chars.next()?.1),
+            other => local.push(other),
+        }
+    }
+    None
+}
+
+fn read_plain(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let end = text.bytes().position(|byte| !is_plain(byte)).unwrap_or(text.len());
+    (end > 0).then_some((Cow::Borrowed(&text[..end]), &text[end..]))
+}
+
+/// The characters of an atom, and the dot.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte)
+}
+
+fn is_domain(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+}
+
+// RFC 5321 §4.5.3.1.3, without the brackets.
+const MAX_PATH: usize = 254;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mailbox<'a>(local: &'a str, domain: &'a str) -> Path<'a> {
+        Path::Mailbox { local: local.into(), domain }
+    }
+
+    #[test]
+    fn every_form_of_an_address_is_told_from_the_others() {
+        for (text, path) in [
+            ("<>", Path::Null),
+            ("<201>", Path::Local("201".into())),
+            ("<Postmaster>", Path::Local("Postmaster".into())),
+            ("<201@vm.example>", mailbox("201", "vm.example")),
+            ("<\"+493023125014\"@vm.example>", mailbox("+493023125014", "vm.example")),
+            (r#"<"\2\0\1"@vm.example>"#, mailbox("201", "vm.example")),
+            (r#"<"a\"b>c"@vm.example>"#, mailbox("a\"b>c", "vm.example")),
+            ("<201%vm.example@relay.example>", mailbox("201%vm.example", "relay.example")),
+            ("<pbx@[10.1.1.5]>", Path::Literal),
+            ("<pbx@[IPv6:2001:db8::1]>", Path::Literal),
+            ("<@a.example,@b.example:201@vm.example>", Path::Routed),
+        ] {
+            assert_eq!(Path::read(text), Ok((path, "")), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in ["", "201@vm.example", "<201@vm.example", "<\"201@vm.example>"] {
+            assert_eq!(Path::read(text), Err(PathError::NoBrackets), "{text}");
+        }
+        let long = format!("<{}@vm.example>", "2".repeat(250));
+        for text in ["< >", "<a b@c>", "<a@>", "<@a>", "<a@b@c>", "<\"\"@c>", "<a@b\tc>", "<a@[>", "<a,b@c>", &long] {
+            assert_eq!(Path::read(text), Err(PathError::NoAddress), "{text}");
+        }
+        assert_eq!(Path::read("<é@c>"), Err(PathError::NotAscii));
+    }
+
+    #[test]
+    fn what_follows_the_path_is_handed_back() {
+        assert_eq!(Path::read("<a@b> SIZE=5").unwrap().1, " SIZE=5");
+    }
+}

@@ -1,0 +1,174 @@
+//! [`Reply`]: one answer to a peer.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+use bytes::{BufMut as _, BytesMut};
+
+/// One answer to a peer: reply code, enhanced status code, and a text for its operator.
+///
+/// # Source
+///
+/// RFC 5321 §4.2; RFC 3463 for the enhanced codes, which RFC 2034 §4 puts before the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    code: u16,
+    status: &'static str,
+    text: Cow<'static, str>,
+}
+
+impl Reply {
+    /// A reply whose text is ours. An empty `status` stands for none.
+    pub(super) const fn new(code: u16, status: &'static str, text: &'static str) -> Self {
+        Self { code, status, text: Cow::Borrowed(text) }
+    }
+
+    /// A reply whose text has foreign parts: it is brought to one line of at most 400 printable ASCII characters.
+    pub(super) fn telling(code: u16, status: &'static str, text: impl fmt::Display) -> Self {
+        let mut clean = Clean { text: String::new() };
+        // A text that is too long is cut, which is no failure.
+        let _ = write!(clean, "{text}");
+        Self { code, status, text: Cow::Owned(clean.text) }
+    }
+
+    /// The three digits: 2xx done, 3xx go on, 4xx try again, 5xx never.
+    pub fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// The enhanced status code, such as `5.1.1`; empty where a reply has none.
+    pub fn status(&self) -> &'static str {
+        self.status
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it says that the same will be refused again.
+    pub fn is_refusal(&self) -> bool {
+        self.code >= 500
+    }
+
+    pub(super) fn write_to(&self, output: &mut BytesMut) {
+        let separator = if self.status.is_empty() { "" } else { " " };
+        // BytesMut grows as needed.
+        let _ = write!(output, "{} {}{separator}{}\r\n", self.code, self.status, self.text);
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.code, self.status, self.text)
+    }
+}
+
+/// Writes the reply to EHLO: the node's name, then one line for each extension.
+///
+/// # Source
+///
+/// RFC 5321 §4.1.1.1.
+pub(super) fn write_capabilities(output: &mut BytesMut, node: &str, message_limit: usize, offers_tls: bool, offers_binary: bool) {
+    let tls = if offers_tls { "250-STARTTLS\r\n" } else { "" };
+    let binary = if offers_binary { "250-BINARYMIME\r\n" } else { "" };
+    // BytesMut grows as needed.
+    let _ = write!(output, "250-{node}\r\n250-PIPELINING\r\n250-SIZE {message_limit}\r\n250-8BITMIME\r\n{tls}{binary}");
+    output.put_slice(b"250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n");
+}
+
+pub(super) const OK: Reply = Reply::new(250, "2.0.0", "ok");
+pub(super) const SENDER_OK: Reply = Reply::new(250, "2.1.0", "sender ok");
+pub(super) const RECIPIENT_OK: Reply = Reply::new(250, "2.1.5", "recipient ok");
+pub(super) const CHUNK_OK: Reply = Reply::new(250, "2.0.0", "chunk received");
+pub(super) const GO_AHEAD: Reply = Reply::new(354, "", "end with a dot on a line by itself");
+pub(super) const START_TLS: Reply = Reply::new(220, "2.0.0", "ready to start TLS");
+pub(super) const CANNOT_VERIFY: Reply = Reply::new(252, "2.1.5", "cannot say, but will take a message and try");
+pub(super) const HELP: Reply = Reply::new(214, "2.0.0", "takes voice messages by SMTP, RFC 5321");
+pub(super) const BYE: Reply = Reply::new(221, "2.0.0", "bye");
+
+pub(super) const STOPPING: Reply = Reply::new(421, "4.3.2", "stopping, try again later");
+pub(super) const CROWDED: Reply = Reply::new(421, "4.3.2", "too many connections, try again later");
+pub(super) const TOO_SLOW: Reply = Reply::new(421, "4.4.2", "timed out");
+pub(super) const TOO_LONG_HERE: Reply = Reply::new(421, "4.4.2", "this session is too old, connect again");
+pub(super) const TOO_MANY_ERRORS: Reply = Reply::new(421, "4.7.0", "too many errors");
+pub(super) const TOO_MANY_COMMANDS: Reply = Reply::new(421, "4.7.0", "too many commands");
+pub(super) const SPOKE_FIRST: Reply = Reply::new(554, "5.5.1", "wait for the greeting before you speak");
+pub(super) const SPOKE_PAST_STARTTLS: Reply = Reply::new(554, "5.5.1", "nothing may follow STARTTLS before the handshake");
+
+pub(super) const NO_ROOM: Reply = Reply::new(452, "4.3.1", "no room for the message now, try again later");
+pub(super) const TOO_MANY_RECIPIENTS: Reply = Reply::new(452, "4.5.3", "too many recipients, send the rest apart");
+pub(super) const DIRECTORY_DOWN: Reply = Reply::new(451, "4.3.0", "cannot look up mailboxes now, try again later");
+
+pub(super) const LINE_TOO_LONG: Reply = Reply::new(500, "5.5.2", "the line is too long");
+pub(super) const BARE_LINE_END: Reply = Reply::new(500, "5.5.2", "a command ends with CR LF and has neither inside");
+pub(super) const UNKNOWN: Reply = Reply::new(500, "5.5.1", "command not known");
+pub(super) const NOT_HERE: Reply = Reply::new(502, "5.5.1", "command not implemented");
+pub(super) const NEEDS_NAME: Reply = Reply::new(501, "5.5.4", "say your name after EHLO or HELO");
+pub(super) const NO_ARGUMENT: Reply = Reply::new(501, "5.5.4", "this command takes no argument");
+pub(super) const NEEDS_ARGUMENT: Reply = Reply::new(501, "5.5.4", "this command needs an argument");
+pub(super) const MAIL_SYNTAX: Reply = Reply::new(501, "5.5.2", "say MAIL FROM:<address>");
+pub(super) const RCPT_SYNTAX: Reply = Reply::new(501, "5.5.2", "say RCPT TO:<mailbox@domain>");
+pub(super) const BDAT_SYNTAX: Reply =
+    Reply::new(501, "5.5.4", "say BDAT and a number of bytes; what follows cannot be told apart");
+pub(super) const BAD_SENDER: Reply = Reply::new(501, "5.1.7", "the sender's address cannot be read");
+pub(super) const BAD_RECIPIENT: Reply = Reply::new(501, "5.1.3", "the recipient's address cannot be read");
+pub(super) const NOT_ASCII: Reply = Reply::new(553, "5.6.7", "addresses are ASCII here");
+pub(super) const BAD_PARAMETER: Reply = Reply::new(501, "5.5.4", "the value of a parameter cannot be read");
+pub(super) const UNKNOWN_PARAMETER: Reply = Reply::new(555, "5.5.4", "a parameter is not known here");
+
+pub(super) const EHLO_FIRST: Reply = Reply::new(503, "5.5.1", "say EHLO first");
+pub(super) const MAIL_FIRST: Reply = Reply::new(503, "5.5.1", "say MAIL first");
+pub(super) const MAIL_AGAIN: Reply = Reply::new(503, "5.5.1", "a message is under way already");
+pub(super) const MID_CHUNKS: Reply = Reply::new(503, "5.5.1", "a message that began with BDAT goes on with BDAT");
+pub(super) const BINARY_NEEDS_BDAT: Reply = Reply::new(503, "5.5.1", "a BINARYMIME message comes with BDAT");
+pub(super) const NO_RECIPIENTS: Reply = Reply::new(554, "5.5.1", "no recipient was accepted");
+pub(super) const TLS_ALREADY: Reply = Reply::new(503, "5.5.1", "TLS is on already");
+pub(super) const NO_TLS: Reply = Reply::new(502, "5.5.1", "no TLS here");
+
+pub(super) const NO_SUCH_MAILBOX: Reply = Reply::new(550, "5.1.1", "no such mailbox here");
+pub(super) const NO_POSTMASTER: Reply = Reply::new(550, "5.1.1", "postmaster has no mailbox on this voicemail node");
+pub(super) const NO_RELAYING: Reply = Reply::new(550, "5.7.1", "this node takes messages for its own domain only");
+pub(super) const TOO_BIG: Reply = Reply::new(552, "5.3.4", "the message is too big");
+pub(super) const BARE_ENDS_IN_MESSAGE: Reply =
+    Reply::new(554, "5.6.0", "the message has a dot between bare CR or LF, which some would take for its end");
+pub(super) const TEXT_LINE_TOO_LONG: Reply = Reply::new(554, "5.6.0", "the message has a line that is too long for DATA");
+
+/// Takes in text and keeps what a reply may hold.
+struct Clean {
+    text: String,
+}
+
+impl fmt::Write for Clean {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MAX_TEXT - self.text.len();
+        let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+        self.text.extend(text.chars().take(room).map(printable));
+        Ok(())
+    }
+}
+
+// RFC 5321 §4.5.3.1.5: a reply line has at most 512 octets.
+const MAX_TEXT: usize = 400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_stays_within_one_short_line() {
+        let reply = Reply::telling(554, "5.6.1", format_args!("caf\u{e9}\r\n250 ok {}", "x".repeat(1000)));
+        let mut output = BytesMut::new();
+        reply.write_to(&mut output);
+        assert!(output.starts_with(b"554 5.6.1 caf???250 ok xxx"));
+        assert_eq!(memchr::memchr(b'\n', &output), Some(output.len() - 1));
+        assert!(output.len() <= 512);
+    }
+
+    #[test]
+    fn a_reply_without_enhanced_code_has_one_space() {
+        let mut output = BytesMut::new();
+        GO_AHEAD.write_to(&mut output);
+        assert_eq!(&output[..8], b"354 end ");
+    }
+}

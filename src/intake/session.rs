@@ -1,0 +1,341 @@
+//! One connection: the sockets, the waiting and the asking around a [`Dialogue`].
+
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use futures::future::join_all;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep_until, timeout};
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{TlsAcceptor, rustls};
+
+use super::admission::Admission;
+use super::dialogue::{Action, Delivery, Dialogue, Lookup, Peer, Policy, Room};
+use super::reply::Reply;
+use super::verdict::{NotKept, not_taken, unreadable, verdict};
+use super::{ListenMode, READ_ROOM};
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::event::{Event, Events};
+use crate::forward::TlsVersion;
+use crate::message::{MailboxId, Message, Origin};
+use crate::store::{Deposit, MessageStore};
+use crate::wire;
+
+/// What all connections of an intake share.
+pub(super) struct Shared {
+    pub(super) policy: Arc<Policy>,
+    pub(super) store: Arc<dyn MessageStore>,
+    pub(super) directory: Arc<dyn Directory>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: Events,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) admission: Arc<Admission>,
+    /// Steps of room for message bodies.
+    pub(super) room: Arc<Semaphore>,
+    /// The number of the next session.
+    pub(super) sessions: AtomicU64,
+}
+
+/// Serves one connection to its end. `stop` turning true is the wish to end it soon.
+pub(super) async fn run<S>(
+    shared: &Shared,
+    stream: S,
+    address: Option<IpAddr>,
+    mode: ListenMode,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let session = shared.sessions.fetch_add(1, Ordering::Relaxed);
+    let peer = Peer { address, session, ..Peer::default() };
+    let mut session = Session { shared, stop, stopping: false, input: BytesMut::new(), permits: None };
+    match mode {
+        ListenMode::StartTls => session.start_plain(stream, peer).await,
+        ListenMode::ImplicitTls => {
+            let (mut stream, version) = session.shake_hands(stream).await?;
+            let mut dialogue = session.dialogue(Peer { tls: Some(version), ..peer });
+            session.converse(&mut *stream, &mut dialogue).await.map(drop)
+        }
+    }
+}
+
+struct Session<'a> {
+    shared: &'a Shared,
+    stop: watch::Receiver<bool>,
+    stopping: bool,
+    input: BytesMut,
+    permits: Option<OwnedSemaphorePermit>,
+}
+
+/// What a session waited for.
+enum Heard {
+    /// So many bytes, straight into place.
+    Chunk(usize),
+    /// So many bytes of input.
+    Input(usize),
+    Stop,
+    Time,
+}
+
+/// Why a conversation is over.
+enum Ending {
+    HungUp,
+    StartTls,
+}
+
+impl Session<'_> {
+    fn dialogue(&self, peer: Peer) -> Dialogue {
+        Dialogue::new(Arc::clone(&self.shared.policy), peer, now())
+    }
+
+    async fn start_plain<S>(&mut self, mut stream: S, peer: Peer) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let mut dialogue = self.dialogue(peer);
+        match self.converse(&mut stream, &mut dialogue).await? {
+            Ending::HungUp => Ok(()),
+            Ending::StartTls => {
+                let (mut stream, version) = self.shake_hands(stream).await?;
+                dialogue.handle_tls(version, now());
+                self.converse(&mut *stream, &mut dialogue).await.map(drop)
+            }
+        }
+    }
+
+    async fn shake_hands<S>(&mut self, stream: S) -> io::Result<(Pin<Box<TlsStream<S>>>, TlsVersion)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let acceptor = self.shared.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        let handshake = timeout(self.shared.policy.limits.handshake_time, acceptor.accept(stream));
+        let stream = tokio::select! {
+            biased;
+            result = handshake => result.map_err(|_| io::ErrorKind::TimedOut)??,
+            _ = self.stop.changed() => return Err(io::ErrorKind::Interrupted.into()),
+        };
+        let version = match stream.get_ref().1.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => TlsVersion::V1_3,
+            Some(rustls::ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
+            _ => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        Ok((Box::pin(stream), version))
+    }
+
+    /// Does what the dialogue asks for, until it is over or goes on under TLS.
+    async fn converse<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<Ending>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + ?Sized,
+    {
+        loop {
+            dialogue.handle_input(&mut self.input, now());
+            match dialogue.poll_action() {
+                Some(Action::LookUp(mailbox, size)) => {
+                    let lookup = self.shared.look_up(&mailbox, size).await;
+                    dialogue.handle_lookup(lookup, now());
+                }
+                Some(Action::Reserve) => {
+                    let room = self.reserve().await;
+                    dialogue.handle_room(room, now());
+                }
+                Some(Action::Store(delivery)) => {
+                    let reply = self.shared.store(delivery).await;
+                    dialogue.handle_stored(&reply, now());
+                }
+                Some(Action::StartTls) => {
+                    self.send(stream, dialogue).await?;
+                    return Ok(Ending::StartTls);
+                }
+                Some(Action::Close) => {
+                    self.send(stream, dialogue).await?;
+                    self.hang_up(stream).await;
+                    return Ok(Ending::HungUp);
+                }
+                None => {
+                    self.send(stream, dialogue).await?;
+                    if !self.listen(stream, dialogue).await? {
+                        return Ok(Ending::HungUp);
+                    }
+                }
+            }
+            if dialogue.room() == 0 {
+                self.permits = None;
+            }
+        }
+    }
+
+    /// Waits for input, for the time to be up, or for the node to stop; answers `false` when the peer has hung up.
+    async fn listen<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<bool>
+    where
+        S: AsyncRead + Unpin + Send + ?Sized,
+    {
+        if !self.stopping && self.stop.has_changed().unwrap_or(true) {
+            self.stopping = true;
+            dialogue.handle_stop();
+            return Ok(true);
+        }
+        if self.input.capacity() - self.input.len() < READ_ROOM / 4 {
+            self.input.reserve(READ_ROOM);
+        }
+        let due = dialogue.poll_timeout();
+        let mut space = if self.input.is_empty() { dialogue.poll_space() } else { None };
+        let read = async {
+            match &mut space {
+                Some(space) => stream.read_buf(space).await.map(Heard::Chunk),
+                None => stream.read_buf(&mut self.input).await.map(Heard::Input),
+            }
+        };
+        let heard = tokio::select! {
+            biased;
+            heard = read => heard?,
+            _ = self.stop.changed(), if !self.stopping => Heard::Stop,
+            () = until(due) => Heard::Time,
+        };
+        match heard {
+            Heard::Chunk(0) | Heard::Input(0) => return Ok(false),
+            Heard::Chunk(len) => dialogue.handle_filled(len, now()),
+            Heard::Input(_) => {}
+            Heard::Stop => {
+                self.stopping = true;
+                dialogue.handle_stop();
+            }
+            Heard::Time => dialogue.handle_time(now()),
+        }
+        Ok(true)
+    }
+
+    /// Sends what has gathered, in one write.
+    async fn send<S>(&self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<()>
+    where
+        S: AsyncWrite + Unpin + Send + ?Sized,
+    {
+        let Some(output) = dialogue.poll_output() else { return Ok(()) };
+        let write = async {
+            stream.write_all(&output).await?;
+            stream.flush().await
+        };
+        timeout(self.shared.policy.limits.command_time, write).await.map_err(|_| io::ErrorKind::TimedOut)?
+    }
+
+    /// Ends the connection so that the last reply arrives: to close with input unread would take it back.
+    async fn hang_up<S>(&mut self, stream: &mut S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + ?Sized,
+    {
+        let end = async {
+            stream.shutdown().await?;
+            let mut left = LINGER_BYTES;
+            while left > 0 {
+                self.input.clear();
+                self.input.reserve(READ_ROOM);
+                match stream.read_buf(&mut self.input).await? {
+                    0 => break,
+                    read => left = left.saturating_sub(read),
+                }
+            }
+            io::Result::Ok(())
+        };
+        // The dialogue is over: whether the peer still listens is its own affair.
+        let _ = timeout(LINGER_TIME, end).await;
+    }
+
+    async fn reserve(&mut self) -> Room {
+        let room = &self.shared.room;
+        let permit = match Arc::clone(room).try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            Err(_) => {
+                timeout(self.shared.policy.limits.room_time, Arc::clone(room).acquire_owned()).await.ok().and_then(Result::ok)
+            }
+        };
+        let Some(permit) = permit else { return Room::Denied };
+        match &mut self.permits {
+            Some(permits) => permits.merge(permit),
+            None => self.permits = Some(permit),
+        }
+        Room::Granted { at: self.shared.clock.now().instant }
+    }
+}
+
+impl Shared {
+    /// Asks the directory for a mailbox, and the store whether it would take `size` bytes, before the peer sends them.
+    async fn look_up(&self, mailbox: &MailboxId, size: u64) -> Lookup {
+        match timeout(self.policy.limits.answer_time, self.directory.find(mailbox)).await {
+            Ok(Ok(Some(_))) => self.check(mailbox, size).await,
+            Ok(Ok(None)) => Lookup::NotFound,
+            Ok(Err(error)) => {
+                tracing::warn!(%mailbox, error = &error as &dyn std::error::Error, "a lookup failed");
+                Lookup::Failed
+            }
+            Err(_) => {
+                tracing::warn!(%mailbox, "the directory does not answer");
+                Lookup::Failed
+            }
+        }
+    }
+
+    async fn check(&self, mailbox: &MailboxId, size: u64) -> Lookup {
+        let failure = match timeout(self.policy.limits.answer_time, self.store.check(mailbox, size)).await {
+            Ok(Ok(())) => return Lookup::Found,
+            Ok(Err(error)) => NotKept::Refused(error),
+            Err(_) => NotKept::NoAnswer,
+        };
+        tracing::info!(%mailbox, ?failure, "a message would not be kept, so it is not taken");
+        Lookup::NotTaken(not_taken(mailbox, &failure))
+    }
+
+    /// Reads a message and puts it into every mailbox that it is for; answers the reply that says what became of it.
+    async fn store(&self, delivery: Delivery) -> Reply {
+        let message = match wire::decode(&delivery.mail) {
+            Ok(message) => message,
+            Err(error) => return unreadable(&error),
+        };
+        let (origin, message) = (&delivery.origin, &message);
+        let deposits =
+            delivery.mailboxes.iter().map(|mailbox| async move { (mailbox, self.deposit(mailbox, origin, message).await) });
+        verdict(message.id(), &join_all(deposits).await)
+    }
+
+    async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<(), NotKept> {
+        let deposit = timeout(self.policy.limits.answer_time, self.store.deposit(mailbox, origin, message));
+        let failure = match deposit.await {
+            Ok(Ok(Deposit::Stored(id))) => {
+                self.events.emit(Event::Stored { id, mailbox: mailbox.clone(), origin: origin.clone() });
+                return Ok(());
+            }
+            Ok(Ok(Deposit::Duplicate)) => {
+                self.events.emit(Event::Duplicate { id: message.id(), mailbox: mailbox.clone() });
+                return Ok(());
+            }
+            Ok(Err(error)) => NotKept::Refused(error),
+            Err(_) => NotKept::NoAnswer,
+        };
+        tracing::warn!(id = %message.id(), %mailbox, ?failure, "a message was not kept");
+        Err(failure)
+    }
+}
+
+/// The time as the runtime has it, so that a test can let it pass.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Ends at `due`; at once if that is over, and never without one.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) if due <= now() => {}
+        Some(due) => sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How long and how much a peer may go on after the last reply before the connection is cut.
+const LINGER_TIME: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 4 * 1024 * 1024;

@@ -1,0 +1,711 @@
+//! Connections to an intake, over streams in memory and over loopback.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::directory::{DirectoryError, Owner, StaticDirectory};
+use crate::event::Event;
+use crate::message::{Audio, AudioType, ClockQuality, ClockSource, Message, Origin, RecordedAt, Status, Summary};
+use crate::store::{Deposit, Entry, MemoryStore, StoreError};
+use crate::wire::{Addresses, TransferEncoding, encode};
+
+const START: &str = "EHLO pbx.example\r\nMAIL FROM:<node@berlin.example>\r\nRCPT TO:<201@vm.example>\r\n";
+
+fn mailbox(number: &str) -> MailboxId {
+    number.parse().unwrap()
+}
+
+/// A store in memory that fails for some mailboxes, and for one of them waits until it may go on.
+#[derive(Debug)]
+struct TryingStore {
+    memory: MemoryStore,
+    failures: HashMap<&'static str, Failure>,
+    asked: Notify,
+    may_go_on: Notify,
+    deposits: AtomicUsize,
+}
+
+type Failure = fn() -> StoreError;
+
+const SLOW: &str = "299";
+
+impl TryingStore {
+    fn new(failures: impl IntoIterator<Item = (&'static str, Failure)>) -> Arc<Self> {
+        Arc::new(Self {
+            memory: MemoryStore::new(["201", "202", SLOW].map(mailbox)),
+            failures: failures.into_iter().collect(),
+            asked: Notify::new(),
+            may_go_on: Notify::new(),
+            deposits: AtomicUsize::new(0),
+        })
+    }
+
+    async fn new_messages(&self) -> u32 {
+        self.memory.summary(&mailbox("201")).await.unwrap().new
+    }
+}
+
+#[async_trait]
+impl MessageStore for TryingStore {
+    async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
+        self.deposits.fetch_add(1, Ordering::Relaxed);
+        if mailbox.as_str() == SLOW {
+            self.asked.notify_one();
+            self.may_go_on.notified().await;
+        }
+        match self.failures.get(mailbox.as_str()) {
+            Some(failure) => Err(failure()),
+            None => self.memory.deposit(mailbox, origin, message).await,
+        }
+    }
+    async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
+        self.memory.list(mailbox).await
+    }
+    async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
+        self.memory.retrieve(mailbox, id).await
+    }
+    async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
+        self.memory.mark(mailbox, id, status).await
+    }
+    async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
+        self.memory.expunge(mailbox).await
+    }
+    async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
+        self.memory.summary(mailbox).await
+    }
+}
+
+/// Knows nothing, because whoever knows is away.
+#[derive(Debug)]
+struct NoDirectory;
+
+#[async_trait]
+impl Directory for NoDirectory {
+    async fn find(&self, _: &MailboxId) -> Result<Option<Owner>, DirectoryError> {
+        Err(DirectoryError::Unavailable("away".into()))
+    }
+}
+
+fn builder(store: &Arc<TryingStore>) -> IntakeBuilder {
+    let owner = Owner::new("berlin".parse().unwrap(), chrono_tz::Europe::Berlin);
+    let directory: StaticDirectory = ["201", "202", SLOW].map(|number| (mailbox(number), owner.clone())).into_iter().collect();
+    Intake::builder("vm.example", Arc::clone(store) as Arc<dyn MessageStore>, Arc::new(directory))
+        .binary_bodies()
+        .node("vm1.example")
+        .clock(Arc::new(ManualClock::at("2025-03-30T00:59:40Z".parse().unwrap())))
+}
+
+fn message(audio: impl Into<Bytes>) -> Message {
+    let recorded_at = RecordedAt {
+        instant: "2025-03-30T00:59:00Z".parse().unwrap(),
+        zone: chrono_tz::Europe::Berlin,
+        quality: ClockQuality::unknown(ClockSource::Manual),
+    };
+    Message::builder(Audio::new(AudioType::Basic, audio), recorded_at).build()
+}
+
+fn mail(message: &Message, encoding: TransferEncoding) -> Bytes {
+    let recipients = [mailbox("201")];
+    encode(message, &Addresses { node: "berlin.example", domain: "vm.example", recipients: &recipients }, encoding).to_bytes()
+}
+
+/// A transaction in one flight.
+fn flight(start: &str, mail: &[u8]) -> Vec<u8> {
+    [start.as_bytes(), format!("BDAT {} LAST\r\n", mail.len()).as_bytes(), mail].concat()
+}
+
+/// The other end of a connection.
+struct Client<S> {
+    stream: S,
+}
+
+impl Client<DuplexStream> {
+    /// Connects, and reads the greeting.
+    async fn connect(intake: &Intake) -> Self {
+        let (client, _) = Self::connect_stoppable(intake, ListenMode::StartTls);
+        client.greeted().await
+    }
+
+    fn connect_stoppable(intake: &Intake, mode: ListenMode) -> (Self, (oneshot::Sender<()>, JoinHandle<io::Result<()>>)) {
+        let (stream, server) = duplex(1024);
+        let (stop, stopped) = oneshot::channel();
+        let intake = intake.clone();
+        let stop_or_never = async move {
+            if stopped.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let session =
+            tokio::spawn(async move { intake.serve_stream(server, Some([192, 0, 2, 7].into()), mode, stop_or_never).await });
+        (Self { stream }, (stop, session))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    async fn greeted(mut self) -> Self {
+        assert_eq!(self.replies(1).await, "220 vm1.example ESMTP\r\n");
+        self
+    }
+
+    async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
+    /// The next `count` replies, or what there was before the connection ended.
+    async fn replies(&mut self, count: usize) -> String {
+        let mut text = Vec::new();
+        let last_lines = |text: &[u8]| {
+            text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.get(3) == Some(&b' ') && line.ends_with(b"\n")).count()
+        };
+        while last_lines(&text) < count {
+            match self.stream.read_u8().await {
+                Ok(byte) => text.push(byte),
+                Err(_) => break,
+            }
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    async fn last_reply(&mut self, count: usize) -> String {
+        self.replies(count).await.lines().last().unwrap_or_default().to_owned()
+    }
+
+    /// All that comes before the connection ends.
+    async fn rest(&mut self) -> String {
+        let mut text = Vec::new();
+        // A connection may end without the last word of TLS.
+        let _ = self.stream.read_to_end(&mut text).await;
+        String::from_utf8(text).unwrap()
+    }
+}
+
+/// A certificate for `vm1.example`, for a server, and for a client that trusts it.
+fn certificate() -> (Arc<rustls::ServerConfig>, TlsConnector) {
+    let certified = rcgen::generate_simple_self_signed(["vm1.example".to_owned()]).unwrap();
+    let chain: CertificateDer<'static> = certified.cert.der().clone();
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![chain.clone()], key)
+        .unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(chain).unwrap();
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    (Arc::new(server), TlsConnector::from(Arc::new(client)))
+}
+
+fn server_name() -> ServerName<'static> {
+    ServerName::try_from("vm1.example").unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_kept_byte_for_byte_with_its_trace() {
+    let store = TryingStore::new([]);
+    let events = Events::new();
+    let mut listener = events.subscribe();
+    let intake = builder(&store).events(events).build();
+    let tricky = Bytes::from_static(b"hello\r\n.\r\nworld\n.\n\0\xff");
+    let long: Bytes = (0..3 * Dialogue::ROOM_STEP).map(|at| at.to_le_bytes()[at % 3]).collect();
+    let sounds = [(&tricky, TransferEncoding::Base64), (&tricky, TransferEncoding::Binary), (&long, TransferEncoding::Binary)];
+    for (sound, encoding) in sounds {
+        let message = message(sound.clone());
+        let mut client = Client::connect(&intake).await;
+        let sent = mail(&message, encoding);
+        client.send(flight(START, &sent)).await;
+        assert_eq!(client.last_reply(4).await, format!("250 2.0.0 kept {}", message.id()));
+
+        let kept = store.retrieve(&mailbox("201"), message.id()).await.unwrap();
+        assert!(kept.audio().bytes() == sound, "{} bytes are others now", sound.len());
+        let arrived = kept.mail().unwrap();
+        assert!(arrived.starts_with(b"Received: from pbx.example ([192.0.2.7])\r\n\tby vm1.example with ESMTP\r\n\tid "));
+        assert!(arrived.ends_with(&sent));
+        match listener.recv().await.unwrap().event {
+            Event::Stored { id, mailbox, origin } => {
+                assert_eq!((id, mailbox.as_str(), origin), (message.id(), "201", Origin::Unproven));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_comes_again_is_answered_for_and_stored_once() {
+    let store = TryingStore::new([]);
+    let events = Events::new();
+    let intake = builder(&store).events(events.clone()).build();
+    let mail = mail(&message(&b"hello"[..]), TransferEncoding::Base64);
+    let mut client = Client::connect(&intake).await;
+    client.send(flight(START, &mail)).await;
+    assert!(client.last_reply(4).await.starts_with("250 2.0.0"));
+
+    let mut listener = events.subscribe();
+    client.send(flight(START, &mail)).await;
+    assert!(client.last_reply(4).await.starts_with("250 2.0.0"));
+    assert!(matches!(listener.recv().await.unwrap().event, Event::Duplicate { .. }));
+    assert_eq!(store.new_messages().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_is_taken_as_well() {
+    let store = TryingStore::new([]);
+    let intake = builder(&store).build();
+    let mut client = Client::connect(&intake).await;
+    client.send(format!("{START}DATA\r\n")).await;
+    assert!(client.last_reply(4).await.starts_with("354 "));
+    client.send(mail(&message(&b"hello"[..]), TransferEncoding::Base64)).await;
+    client.send("\r\n.\r\nQUIT\r\n").await;
+    assert!(client.replies(1).await.starts_with("250 2.0.0"));
+    assert_eq!(client.rest().await, "221 2.0.0 bye\r\n");
+    assert_eq!(store.new_messages().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_is_never_answered_with_250() {
+    let failures: [(Failure, &str); 7] = [
+        (|| StoreError::MailboxFull(mailbox("202")), "452 4.2.2 202: mailbox 202 is full (kept for 1 of 2)"),
+        (|| StoreError::NoSpace("disk".into()), "452 4.3.1 "),
+        (|| StoreError::TooBig { size: 9, limit: 8 }, "552 5.3.4 "),
+        (|| StoreError::Unavailable("disk".into()), "451 4.3.0 "),
+        (|| StoreError::NoSuchMailbox(mailbox("202")), "550 5.1.1 "),
+        (|| StoreError::NoSuchMessage(MessageId::random()), "451 4.3.0 "),
+        (|| StoreError::Damaged { id: MessageId::random(), source: "disk".into() }, "451 4.3.0 "),
+    ];
+    for (failure, reply) in failures {
+        let store = TryingStore::new([("202", failure)]);
+        let intake = builder(&store).build();
+        let mut client = Client::connect(&intake).await;
+        let both = format!("{START}RCPT TO:<202@vm.example>\r\n");
+        client.send(flight(&both, &mail(&message(&b"hello"[..]), TransferEncoding::Base64))).await;
+        let last = client.last_reply(5).await;
+        assert!(last.starts_with(reply), "{last}");
+        assert!(!last.contains("disk"), "what is inside the store is no peer's business");
+        assert_eq!(store.new_messages().await, 1, "the other mailbox has the message");
+    }
+}
+
+/// A store that foretells what it would refuse.
+#[derive(Debug)]
+struct Foretelling {
+    memory: MemoryStore,
+    failure: Failure,
+    asked: AtomicU64,
+}
+
+#[async_trait]
+impl MessageStore for Foretelling {
+    async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
+        self.memory.deposit(mailbox, origin, message).await
+    }
+    async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
+        self.asked.store(size, Ordering::Relaxed);
+        if mailbox.as_str() == "202" { Err((self.failure)()) } else { Ok(()) }
+    }
+    async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
+        self.memory.list(mailbox).await
+    }
+    async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
+        self.memory.retrieve(mailbox, id).await
+    }
+    async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
+        self.memory.mark(mailbox, id, status).await
+    }
+    async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
+        self.memory.expunge(mailbox).await
+    }
+    async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
+        self.memory.summary(mailbox).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_store_foretells_is_said_before_the_audio_is_sent() {
+    let failures: [(Failure, &str); 5] = [
+        (|| StoreError::MailboxFull(mailbox("202")), "452 4.2.2 202: mailbox 202 is full"),
+        (|| StoreError::NoSpace("disk".into()), "452 4.3.1 202: "),
+        (|| StoreError::TooBig { size: 9, limit: 8 }, "552 5.3.4 202: "),
+        (|| StoreError::Unavailable("disk".into()), "451 4.3.0 202: "),
+        (|| StoreError::NoSuchMailbox(mailbox("202")), "550 5.1.1 202: "),
+    ];
+    for (failure, reply) in failures {
+        let memory = MemoryStore::new(["201", "202"].map(mailbox));
+        let store = Arc::new(Foretelling { memory, failure, asked: AtomicU64::new(0) });
+        let owner = Owner::new("berlin".parse().unwrap(), chrono_tz::Europe::Berlin);
+        let directory: StaticDirectory = ["201", "202"].map(|number| (mailbox(number), owner.clone())).into_iter().collect();
+        let intake = Intake::builder("vm.example", Arc::clone(&store) as _, Arc::new(directory))
+            .node("vm1.example")
+            .binary_bodies()
+            .build();
+        let mut client = Client::connect(&intake).await;
+        let start = START.replace("example>\r\nRCPT", "example> SIZE=12345\r\nRCPT");
+        client.send(format!("{start}RCPT TO:<202@vm.example>\r\n")).await;
+        let said = client.last_reply(4).await;
+        assert!(said.starts_with(reply), "{said}");
+        assert!(!said.contains("disk"), "what is inside the store is no peer's business");
+        assert_eq!(store.asked.load(Ordering::Relaxed), 12_345);
+        client.send(flight("", &mail(&message(&b"hello"[..]), TransferEncoding::Base64))).await;
+        assert!(client.replies(1).await.starts_with("250 2.0.0 kept"), "the other mailbox takes it");
+        assert_eq!(store.summary(&mailbox("201")).await.unwrap().new, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_senders_at_once_share_a_bounded_room_and_all_are_served() {
+    let (senders, room) = (16, 4);
+    let store = TryingStore::new([]);
+    let limits = Limits { bodies_in_flight: room * Dialogue::ROOM_STEP, ..Limits::default() };
+    let intake = builder(&store).limits(limits).build();
+    // Each fills one step and a little of a second; all of them together would need 32.
+    let sound: Bytes = vec![7; Dialogue::ROOM_STEP + 1000].into();
+    let under_way = Arc::new(AtomicUsize::new(0));
+    let send = async || {
+        let sent = mail(&message(sound.clone()), TransferEncoding::Binary);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut client = Client::connect(&intake).await;
+            client.send(START).await;
+            assert!(client.last_reply(3).await.starts_with("250"));
+            under_way.fetch_add(1, Ordering::Relaxed);
+            client.send(flight("", &sent)).await;
+            let reply = client.replies(1).await;
+            under_way.fetch_sub(1, Ordering::Relaxed);
+            if reply.starts_with("250 2.0.0 kept") {
+                return tries;
+            }
+            assert!(reply.starts_with("452 4.3.1"), "{reply}");
+            sleep(Duration::from_secs(tries)).await;
+        }
+    };
+    let most = async {
+        let (mut most, mut least) = (0, usize::MAX);
+        loop {
+            most = most.max(under_way.load(Ordering::Relaxed));
+            least = least.min(intake.shared.room.available_permits());
+            tokio::task::yield_now().await;
+            if most == senders && least == 0 {
+                return;
+            }
+        }
+    };
+    let all = futures::future::join_all((0..senders).map(|_| send()));
+    let (tries, ()) = tokio::join!(all, most);
+    assert_eq!(store.new_messages().await, u32::try_from(senders).unwrap(), "each is stored once: {tries:?}");
+    assert_eq!(intake.shared.room.available_permits(), room, "all room is given back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_or_directory_that_does_not_answer_is_not_waited_for_without_end() {
+    let store = TryingStore::new([]);
+    let intake = builder(&store).build();
+    let mut client = Client::connect(&intake).await;
+    let start = START.replace("201", SLOW);
+    let began = Instant::now();
+    client.send(flight(&start, &mail(&message(&b"hello"[..]), TransferEncoding::Base64))).await;
+    assert!(client.last_reply(4).await.starts_with("451 4.3.0 299: the store does not answer"));
+    assert!(began.elapsed() >= Limits::default().answer_time);
+
+    let intake = Intake::builder("vm.example", store, Arc::new(NoDirectory)).node("vm1.example").binary_bodies().build();
+    let mut client = Client::connect(&intake).await;
+    client.send(START).await;
+    assert!(client.last_reply(3).await.starts_with("451 4.3.0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_played_is_refused_with_the_reason() {
+    let store = TryingStore::new([]);
+    let intake = builder(&store).build();
+    let sent = mail(&message(&b"hello hello"[..]), TransferEncoding::Binary);
+    let damaged = String::from_utf8(sent.to_vec()).unwrap().replace("hello hello", "hello jello");
+    for (mail, reply) in [
+        (damaged.as_str(), "554 5.6.1 the audio does not match the digest that came with it"),
+        ("Subject: hi\r\nDate: Sun, 30 Mar 2025 00:59:40 +0000\r\n\r\nhi\r\n", "554 5.6.1 the mail has no audio part"),
+        ("", "554 5.6.0 the header block has no end"),
+    ] {
+        let mut client = Client::connect(&intake).await;
+        client.send(flight(START, mail.as_bytes())).await;
+        assert_eq!(client.last_reply(4).await, reply);
+    }
+    assert_eq!(store.deposits.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_lost_in_the_middle_of_a_message_stores_nothing() {
+    let store = TryingStore::new([]);
+    let intake = builder(&store).build();
+    let mail = mail(&message(&b"hello"[..]), TransferEncoding::Base64);
+    for ending in ["BDAT", "DATA"] {
+        let (client, (_stop, session)) = Client::connect_stoppable(&intake, ListenMode::StartTls);
+        let mut client = client.greeted().await;
+        match ending {
+            "BDAT" => client.send(&flight(START, &mail)[..START.len() + mail.len()]).await,
+            _ => client.send([START.as_bytes(), b"DATA\r\n", &mail, b"\r\n."].concat()).await,
+        }
+        drop(client);
+        // The session may fail to send a reply; that it is over is what counts.
+        drop(session.await.unwrap());
+    }
+    assert_eq!(store.deposits.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_nothing_is_left_after_five_minutes() {
+    let intake = builder(&TryingStore::new([])).build();
+    let mut client = Client::connect(&intake).await;
+    let began = Instant::now();
+    assert_eq!(client.rest().await, "421 4.4.2 timed out\r\n");
+    assert_eq!(began.elapsed().as_secs(), 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_replies_is_left() {
+    let intake = builder(&TryingStore::new([])).build();
+    let (client, (_stop, session)) = Client::connect_stoppable(&intake, ListenMode::StartTls);
+    let mut client = client.greeted().await;
+    let began = Instant::now();
+    client.send("NOOP\r\n".repeat(200)).await;
+    assert_eq!(session.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(began.elapsed().as_secs(), 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_speaks_before_the_greeting_is_turned_away() {
+    for greet_pause in [Duration::ZERO, Duration::from_secs(6)] {
+        let intake = builder(&TryingStore::new([])).limits(Limits { greet_pause, ..Limits::default() }).build();
+        let (mut client, _session) = Client::connect_stoppable(&intake, ListenMode::StartTls);
+        client.send("EHLO attack.example\r\n").await;
+        assert!(client.rest().await.starts_with("554 5.5.1"));
+        let (client, _session) = Client::connect_stoppable(&intake, ListenMode::StartTls);
+        let began = Instant::now();
+        client.greeted().await;
+        assert_eq!(began.elapsed(), greet_pause);
+    }
+}
+
+#[tokio::test]
+async fn a_message_under_tls_says_so_in_its_trace() {
+    let (server, connector) = certificate();
+    let store = TryingStore::new([]);
+    let intake = builder(&store).tls(server).build();
+    for mode in [ListenMode::StartTls, ListenMode::ImplicitTls] {
+        let (mut client, _session) = Client::connect_stoppable(&intake, mode);
+        if mode == ListenMode::StartTls {
+            client = client.greeted().await;
+            client.send("EHLO pbx.example\r\nSTARTTLS\r\n").await;
+            let replies = client.replies(2).await;
+            assert!(replies.contains("250-STARTTLS\r\n") && replies.ends_with("220 2.0.0 ready to start TLS\r\n"), "{replies}");
+        }
+        let mut client = Client { stream: connector.connect(server_name(), client.stream).await.unwrap() };
+        if mode == ListenMode::ImplicitTls {
+            client = client.greeted().await;
+        }
+        client.send("EHLO pbx.example\r\n").await;
+        assert!(!client.replies(1).await.contains("STARTTLS"));
+        let message = message(&b"hello"[..]);
+        client.send(flight(START, &mail(&message, TransferEncoding::Binary))).await;
+        assert!(client.last_reply(4).await.starts_with("250 2.0.0"));
+        let kept = store.retrieve(&mailbox("201"), message.id()).await.unwrap();
+        let trace = String::from_utf8_lossy(kept.mail().unwrap()).lines().nth(1).map(str::to_owned);
+        assert_eq!(trace.as_deref(), Some("\tby vm1.example with ESMTPS (TLS 1.3)"));
+        client.send("QUIT\r\n").await;
+        assert_eq!(client.rest().await, "221 2.0.0 bye\r\n");
+    }
+}
+
+#[tokio::test]
+async fn what_is_injected_around_starttls_is_not_obeyed() {
+    let (server, _) = certificate();
+    let store = TryingStore::new([]);
+    let intake = builder(&store).tls(server).build();
+    let injected = flight(START, &mail(&message(&b"hello"[..]), TransferEncoding::Base64));
+
+    let mut client = Client::connect(&intake).await;
+    client.send([b"STARTTLS\r\n", &injected[..40]].concat()).await;
+    assert!(client.rest().await.starts_with("554 5.5.1"));
+
+    let mut client = Client::connect(&intake).await;
+    client.send("STARTTLS\r\n").await;
+    assert!(client.replies(1).await.starts_with("220"));
+    client.send(&injected).await;
+    let answer = client.stream.read_u8().await;
+    assert!(answer.is_err() || answer.is_ok_and(|byte| byte == 21), "at most a TLS alert");
+    assert_eq!(store.deposits.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_never_comes_ends() {
+    let (server, _) = certificate();
+    let intake = builder(&TryingStore::new([])).tls(server).build();
+    let (_client, (_stop, session)) = Client::connect_stoppable(&intake, ListenMode::ImplicitTls);
+    assert_eq!(session.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn implicit_tls_without_a_certificate_is_an_error() {
+    let intake = builder(&TryingStore::new([])).build();
+    let (_, stream) = duplex(1);
+    let error = intake.serve_stream(stream, None, ListenMode::ImplicitTls, std::future::pending()).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_share_the_room_and_wait_for_each_other() {
+    let store = TryingStore::new([]);
+    let limits = Limits { bodies_in_flight: Dialogue::ROOM_STEP, ..Limits::default() };
+    let intake = builder(&store).limits(limits.clone()).build();
+    let mut first = Client::connect(&intake).await;
+    first.send(format!("{START}DATA\r\n")).await;
+    assert!(first.last_reply(4).await.starts_with("354"));
+
+    let mut second = Client::connect(&intake).await;
+    let began = Instant::now();
+    second.send(format!("{START}DATA\r\n")).await;
+    assert!(second.last_reply(4).await.starts_with("452 4.3.1"));
+    assert_eq!(began.elapsed(), limits.room_time);
+
+    second.send("DATA\r\n").await;
+    first.send("\r\n.\r\n").await;
+    assert!(first.replies(1).await.starts_with("554"));
+    assert!(second.replies(1).await.starts_with("354"), "the room of the first is free again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_stream_finishes_its_message() {
+    let store = TryingStore::new([]);
+    let intake = builder(&store).build();
+    let (idle, (stop_idle, idle_session)) = Client::connect_stoppable(&intake, ListenMode::StartTls);
+    let mut idle = idle.greeted().await;
+    stop_idle.send(()).unwrap();
+    assert_eq!(idle.rest().await, "421 4.3.2 stopping, try again later\r\n");
+    drop(idle);
+    idle_session.await.unwrap().unwrap();
+
+    let (stuck, (stop_stuck, stuck_session)) = Client::connect_stoppable(&intake, ListenMode::StartTls);
+    let mut stuck = stuck.greeted().await;
+    stuck.send(START).await;
+    stuck.replies(3).await;
+    stop_stuck.send(()).unwrap();
+    assert_eq!(stuck_session.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
+/// An intake that serves on loopback until it is told to stop.
+async fn serve(intake: &Intake) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<io::Result<()>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let intake = intake.clone();
+    let stop_or_never = async move {
+        if stopped.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let serving = tokio::spawn(async move { intake.serve(listener, ListenMode::StartTls, stop_or_never).await });
+    (address, stop, serving)
+}
+
+async fn connect_tcp(address: SocketAddr) -> Client<TcpStream> {
+    Client { stream: TcpStream::connect(address).await.unwrap() }
+}
+
+#[tokio::test]
+async fn a_graceful_stop_finishes_what_is_under_way_and_lets_nobody_in() {
+    let store = TryingStore::new([]);
+    let (address, stop, serving) = serve(&builder(&store).build()).await;
+    let mut idle = connect_tcp(address).await.greeted().await;
+    let mut busy = connect_tcp(address).await.greeted().await;
+    let start = START.replace("201", SLOW);
+    busy.send(flight(&start, &mail(&message(&b"hello"[..]), TransferEncoding::Binary))).await;
+    store.asked.notified().await;
+
+    stop.send(()).unwrap();
+    assert_eq!(idle.rest().await, "421 4.3.2 stopping, try again later\r\n");
+    assert!(TcpStream::connect(address).await.is_err(), "nobody is let in");
+    assert!(!serving.is_finished());
+    store.may_go_on.notify_one();
+    let replies = busy.rest().await;
+    let (_, last) = replies.split_once("250 2.0.0 kept").unwrap();
+    assert!(last.ends_with("421 4.3.2 stopping, try again later\r\n"), "{replies}");
+    drop((idle, busy));
+    serving.await.unwrap().unwrap();
+    assert_eq!(store.memory.summary(&mailbox(SLOW)).await.unwrap().new, 1);
+}
+
+#[tokio::test]
+async fn a_stop_cuts_off_who_never_finishes() {
+    let limits = Limits { stop_time: Duration::from_millis(1), ..Limits::default() };
+    let (address, stop, serving) = serve(&builder(&TryingStore::new([])).limits(limits).build()).await;
+    let mut client = connect_tcp(address).await.greeted().await;
+    client.send(START).await;
+    client.replies(3).await;
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+    assert_eq!(client.rest().await, "");
+}
+
+#[tokio::test]
+async fn dropping_the_service_drops_its_connections() {
+    let (address, _stop, serving) = serve(&builder(&TryingStore::new([])).build()).await;
+    let mut client = connect_tcp(address).await.greeted().await;
+    serving.abort();
+    assert!(serving.await.unwrap_err().is_cancelled());
+    assert_eq!(client.rest().await, "");
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_to_come_again() {
+    let limits = Limits { connections_per_address: 1, ..Limits::default() };
+    let (address, _stop, _serving) = serve(&builder(&TryingStore::new([])).limits(limits).build()).await;
+    let mut first = connect_tcp(address).await.greeted().await;
+    assert_eq!(connect_tcp(address).await.rest().await, "421 4.3.2 too many connections, try again later\r\n");
+    first.send("QUIT\r\n").await;
+    assert_eq!(first.rest().await, "221 2.0.0 bye\r\n");
+    drop(first);
+    // The place is free once the session has seen the end.
+    loop {
+        let reply = connect_tcp(address).await.replies(1).await;
+        if reply.starts_with("220") {
+            break;
+        }
+        assert!(reply.starts_with("421"), "{reply}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accept_that_fails_is_tried_again_without_haste() {
+    let began = Instant::now();
+    let mut failures = 3;
+    let accepted = accept(|| {
+        failures -= 1;
+        std::future::ready(if failures < 0 { Ok("accepted") } else { Err(io::Error::other("too many open files")) })
+    });
+    assert_eq!(accepted.await, "accepted");
+    assert_eq!(began.elapsed(), 3 * ACCEPT_PAUSE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_reply_arrives_although_more_was_sent() {
+    let limits = Limits { errors: 1, ..Limits::default() };
+    let mut client = Client::connect(&builder(&TryingStore::new([])).limits(limits).build()).await;
+    // More than the stream holds: it can be sent only while somebody reads.
+    client.send("X\r\n".repeat(10_000)).await;
+    client.stream.shutdown().await.unwrap();
+    assert_eq!(client.rest().await, "500 5.5.1 command not known\r\n421 4.7.0 too many errors\r\n");
+}

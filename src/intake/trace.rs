@@ -1,0 +1,101 @@
+//! [`Trace`]: the header that says how a message came here.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+
+use crate::forward::TlsVersion;
+use crate::message::MailboxId;
+
+/// A `Received:` header; its [`Display`](fmt::Display) ends with a line end.
+///
+/// # Source
+///
+/// RFC 5321 §4.4; RFC 3848 for the names of the protocols.
+#[derive(Debug)]
+pub(super) struct Trace<'a> {
+    /// What the peer called itself.
+    pub(super) name: &'a str,
+    /// Whether it said so with EHLO.
+    pub(super) extended: bool,
+    /// Where it really is.
+    pub(super) address: Option<IpAddr>,
+    /// What protected the way.
+    pub(super) tls: Option<TlsVersion>,
+    /// This node's name.
+    pub(super) node: &'a str,
+    /// What this node calls the transaction.
+    pub(super) session: u64,
+    pub(super) message: u64,
+    /// Who it is for, if that is one only: recipients are not told of each other.
+    pub(super) recipient: Option<(&'a MailboxId, &'a str)>,
+    /// When it began to arrive.
+    pub(super) at: DateTime<Utc>,
+}
+
+impl fmt::Display for Trace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Received: from ")?;
+        self.name.chars().map(|c| if is_harmless(c) { c } else { '?' }).try_for_each(|c| fmt::Write::write_char(f, c))?;
+        match self.address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V4(address)) => write!(f, " ([{address}])")?,
+            Some(IpAddr::V6(address)) => write!(f, " ([IPv6:{address}])")?,
+            None => {}
+        }
+        let protocol = match (self.tls, self.extended) {
+            (Some(_), _) => "ESMTPS",
+            (None, true) => "ESMTP",
+            (None, false) => "SMTP",
+        };
+        write!(f, "\r\n\tby {} with {protocol}", self.node)?;
+        if let Some(version) = self.tls {
+            write!(f, " ({version})")?;
+        }
+        write!(f, "\r\n\tid {:016x}.{}", self.session, self.message)?;
+        if let Some((mailbox, domain)) = self.recipient {
+            write!(f, " for <{mailbox}@{domain}>")?;
+        }
+        write!(f, ";\r\n\t{}\r\n", self.at.to_rfc2822())
+    }
+}
+
+/// Whether a character of a name means nothing in a header: no space, bracket, quote, colon of its own or control.
+fn is_harmless(c: char) -> bool {
+    c.is_ascii_alphanumeric() || ".-_:[]".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_breaks_no_header() {
+        let mailbox = "2041".parse().unwrap();
+        let mut trace = Trace {
+            name: "a\r\nBcc:(x)<y>;\"\u{e9}",
+            extended: true,
+            address: Some("::ffff:192.0.2.7".parse().unwrap()),
+            tls: Some(TlsVersion::V1_3),
+            node: "vm.example",
+            session: 0xab,
+            message: 3,
+            recipient: Some((&mailbox, "vm.example")),
+            at: "2025-03-30T00:59:40Z".parse().unwrap(),
+        };
+        assert_eq!(
+            trace.to_string(),
+            "Received: from a??Bcc:?x??y???? ([192.0.2.7])\r\n\tby vm.example with ESMTPS (TLS 1.3)\r\n\t\
+             id 00000000000000ab.3 for <2041@vm.example>;\r\n\tSun, 30 Mar 2025 00:59:40 +0000\r\n"
+        );
+        trace = Trace {
+            name: "[::1]",
+            extended: false,
+            address: Some("2001:db8::1".parse().unwrap()),
+            tls: None,
+            recipient: None,
+            ..trace
+        };
+        assert!(trace.to_string().starts_with("Received: from [::1] ([IPv6:2001:db8::1])\r\n\tby vm.example with SMTP\r\n\tid "));
+    }
+}

@@ -1,0 +1,112 @@
+//! What the one reply at the end of a message says, when it stands for several mailboxes.
+
+use crate::message::{MailboxId, MessageId};
+use crate::store::StoreError;
+use crate::wire::DecodeError;
+
+use super::reply::Reply;
+
+/// Why a mailbox does not have a message.
+#[derive(Debug)]
+pub(super) enum NotKept {
+    /// The store said so.
+    Refused(StoreError),
+    /// The store has not answered in time.
+    NoAnswer,
+}
+
+/// The reply to a message after every mailbox has answered.
+///
+/// SMTP has one reply for all recipients, and 2xx means that every one of them has the message. So if any failed:
+///
+/// - when one of the failures may pass, the reply is its 4xx: the sender tries again for all; those that have the message
+///   recognise it, and no failure is lost;
+/// - when none will pass, the reply is the 5xx of the first: the sender's operator learns of it, even if others have the message.
+///
+/// # Source
+///
+/// RFC 5321 §4.2.5 and §6.1: after 250 the message is the receiver's to answer for.
+pub(super) fn verdict(id: MessageId, outcomes: &[(&MailboxId, Result<(), NotKept>)]) -> Reply {
+    let failures = || outcomes.iter().filter_map(|(mailbox, outcome)| Some((*mailbox, outcome.as_ref().err()?)));
+    let replies = || failures().map(|(mailbox, failure)| (mailbox, status_of(failure), failure));
+    let worst = replies().find(|(_, (code, _), _)| *code < 500).or_else(|| replies().next());
+    let Some((mailbox, (code, status), failure)) = worst else {
+        return Reply::telling(250, "2.0.0", format_args!("kept {id}"));
+    };
+    let kept = outcomes.len() - failures().count();
+    match failure {
+        NotKept::Refused(error) => {
+            Reply::telling(code, status, format_args!("{mailbox}: {error} (kept for {kept} of {})", outcomes.len()))
+        }
+        NotKept::NoAnswer => Reply::telling(code, status, format_args!("{mailbox}: the store does not answer")),
+    }
+}
+
+/// The reply to a recipient whose mailbox is known not to take the message.
+pub(super) fn not_taken(mailbox: &MailboxId, failure: &NotKept) -> Reply {
+    let (code, status) = status_of(failure);
+    match failure {
+        NotKept::Refused(error) => Reply::telling(code, status, format_args!("{mailbox}: {error}")),
+        NotKept::NoAnswer => Reply::telling(code, status, format_args!("{mailbox}: the store does not answer")),
+    }
+}
+
+/// The reply to a message that is none.
+///
+/// # Source
+///
+/// RFC 3463 §3.7: 5.6.1, media not supported; 5.6.0, another fault of the content.
+pub(super) fn unreadable(error: &DecodeError) -> Reply {
+    let status = if error.concerns_audio() { "5.6.1" } else { "5.6.0" };
+    match std::error::Error::source(error) {
+        Some(source) => Reply::telling(554, status, format_args!("{error}: {source}")),
+        None => Reply::telling(554, status, error),
+    }
+}
+
+/// # Source
+///
+/// RFC 3463 §3.2 to §3.4.
+fn status_of(failure: &NotKept) -> (u16, &'static str) {
+    match failure {
+        NotKept::Refused(StoreError::MailboxFull(_)) => (452, "4.2.2"),
+        NotKept::Refused(StoreError::NoSpace(_)) => (452, "4.3.1"),
+        NotKept::Refused(StoreError::TooBig { .. }) => (552, "5.3.4"),
+        NotKept::Refused(StoreError::NoSuchMailbox(_)) => (550, "5.1.1"),
+        // The last two are no answer to a deposit: the store is out of order, and the message must not be lost over it.
+        NotKept::NoAnswer
+        | NotKept::Refused(StoreError::Unavailable(_) | StoreError::NoSuchMessage(_) | StoreError::Damaged { .. }) => {
+            (451, "4.3.0")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(outcomes: &[Result<(), NotKept>]) -> (u16, &'static str) {
+        let mailbox = "2041".parse().unwrap();
+        let copy = |outcome: &Result<(), NotKept>| match outcome {
+            Ok(()) => Ok(()),
+            Err(NotKept::NoAnswer) => Err(NotKept::NoAnswer),
+            Err(NotKept::Refused(StoreError::MailboxFull(id))) => Err(NotKept::Refused(StoreError::MailboxFull(id.clone()))),
+            Err(NotKept::Refused(StoreError::NoSuchMailbox(id))) => Err(NotKept::Refused(StoreError::NoSuchMailbox(id.clone()))),
+            Err(NotKept::Refused(other)) => panic!("{other}"),
+        };
+        let outcomes: Vec<_> = outcomes.iter().map(|outcome| (&mailbox, copy(outcome))).collect();
+        let reply = verdict(MessageId::from_bytes([7; 16]), &outcomes);
+        (reply.code(), reply.status())
+    }
+
+    #[test]
+    fn any_failure_that_may_pass_makes_the_sender_try_again_for_all() {
+        let full = || Err(NotKept::Refused(StoreError::MailboxFull("2041".parse().unwrap())));
+        let unknown = || Err(NotKept::Refused(StoreError::NoSuchMailbox("2041".parse().unwrap())));
+        assert_eq!(code(&[Ok(()), Ok(())]), (250, "2.0.0"));
+        assert_eq!(code(&[Ok(()), full()]), (452, "4.2.2"));
+        assert_eq!(code(&[unknown(), Ok(()), full()]), (452, "4.2.2"));
+        assert_eq!(code(&[unknown(), Err(NotKept::NoAnswer)]), (451, "4.3.0"));
+        assert_eq!(code(&[Ok(()), unknown()]), (550, "5.1.1"));
+    }
+}
