@@ -1,0 +1,204 @@
+//! [`Recording`]: a call being recorded.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::audio::{Codec, Format};
+use crate::message::{Caller, Ending, MessageId, Privacy, Urgency};
+
+use super::take::{Buffer, Take};
+use super::timeline::Timeline;
+use super::{Job, Kept, RecordError, Recorder};
+
+/// A call being recorded: samples or codec payload go in, and [`finish`](Self::finish) answers when the message is kept.
+///
+/// Pushing never waits for a disk, so a media thread may do it. What is pushed is written to disk as it grows. Dropping a
+/// recording means that the caller hung up: if it is long enough to be a message it is kept, and
+/// [`Event::Kept`](crate::event::Event::Kept) tells.
+pub struct Recording {
+    unsettled: Unsettled,
+    format: Format,
+    timeline: Timeline,
+}
+
+impl Recording {
+    pub(super) fn new(recorder: Recorder, take: Arc<Take>, format: Format) -> Self {
+        Self { unsettled: Unsettled::new(recorder, take), format, timeline: Timeline::new(format) }
+    }
+
+    /// Which message it will be.
+    pub fn id(&self) -> MessageId {
+        self.unsettled.take.id
+    }
+
+    /// How long it is so far.
+    pub fn length(&self) -> Duration {
+        self.unsettled.take.length()
+    }
+
+    /// Takes 16-bit samples at the rate the recording was opened with; several channels interleaved.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongFormat`] unless it was opened for [`Codec::L16`].
+    pub fn push_samples(&mut self, samples: &[i16]) -> Result<Progress, WrongFormat> {
+        if self.format.codec != Codec::L16 {
+            return Err(WrongFormat { opened_for: self.format.codec });
+        }
+        Ok(self.push(|buffer, room| {
+            let samples = &samples[..samples.len().min(room / 2)];
+            buffer.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+            samples.len() * 2
+        }))
+    }
+
+    /// Takes one packet's payload, in the codec the recording was opened with and as RTP carries it, at its RTP timestamp.
+    ///
+    /// Lost packets leave silence, late ones take their place, doubled ones change nothing.
+    ///
+    /// # Source
+    ///
+    /// RFC 3550 §5.1 for the timestamp; RFC 3551 §4.5 for the payloads.
+    pub fn push_payload(&mut self, payload: &[u8], rtp_timestamp: u32) -> Progress {
+        let mut timeline = self.timeline.clone();
+        let progress = self.push(|buffer, room| timeline.place(buffer, payload, rtp_timestamp, room));
+        self.timeline = timeline;
+        progress
+    }
+
+    /// The caller chose how urgent the message is.
+    pub fn set_urgency(&mut self, urgency: Urgency) {
+        self.unsettled.take.buffer().head.head.urgency = urgency;
+    }
+
+    /// The caller chose whether the message is private.
+    pub fn set_privacy(&mut self, privacy: Privacy) {
+        self.unsettled.take.buffer().head.head.privacy = privacy;
+    }
+
+    /// More became known of who calls.
+    pub fn set_caller(&mut self, caller: Caller) {
+        self.unsettled.take.buffer().head.head.caller = caller;
+    }
+
+    /// The caller is done: answers when the message is on stable storage.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::TooShort`] when it is no message; nothing is kept then. [`RecordError::Disk`] when the disk did not do its
+    /// part: the node keeps trying, and [`Event::Kept`](crate::event::Event::Kept) tells when it is a message after all.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the call is hanging up: the message is kept all the same, as long as the node runs.
+    pub async fn finish(self) -> Result<Kept, RecordError> {
+        self.unsettled.keep().await
+    }
+
+    /// The caller threw the recording away: nothing of it is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::KeptAlready`] when the node was stopped and has kept it; [`RecordError::Disk`] when its file could not be
+    /// removed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has thrown it away, or will do so; one that was never polled has hung up.
+    pub async fn throw_away(mut self) -> Result<(), RecordError> {
+        let Unsettled { recorder, take, settled } = &mut self.unsettled;
+        *settled = true;
+        take.end(Ending::Complete, recorder.now());
+        recorder.throw_away(Arc::clone(take)).await
+    }
+
+    /// Lets `add` add to what is pending, at most as many bytes as it is told, and asks for writing when enough is there.
+    fn push(&mut self, add: impl FnOnce(&mut Vec<u8>, usize) -> usize) -> Progress {
+        let mut buffer = self.unsettled.take.buffer();
+        if buffer.ending.is_some() {
+            return Progress::Ended;
+        }
+        let frame = self.format.bytes_per_frame() as usize;
+        let room = usize::try_from(buffer.limit.saturating_sub(buffer.taken)).unwrap_or(usize::MAX);
+        let memory = MOST_PENDING.saturating_sub(buffer.pending.len());
+        let Buffer { pending, .. } = &mut *buffer;
+        let added = add(pending, room.min(memory) / frame * frame);
+        buffer.taken += added as u64;
+        if buffer.taken + frame as u64 > buffer.limit {
+            buffer.end(Ending::AtLimit, self.unsettled.recorder.now());
+            return Progress::Ended;
+        }
+        if buffer.pending.len() + frame > MOST_PENDING {
+            // The disk has stood still for minutes. What follows is lost, and the message says so.
+            buffer.end(Ending::Truncated, self.unsettled.recorder.now());
+            return Progress::Ended;
+        }
+        if buffer.pending.len() >= WRITE_AT && !buffer.asked {
+            buffer.asked = true;
+            self.unsettled.recorder.ask(Job::Write(Arc::clone(&self.unsettled.take)));
+        }
+        Progress::Recording
+    }
+}
+
+impl fmt::Debug for Recording {
+    /// `Recording(id, L16, 8000 Hz, 2.5s)`: what a caller says belongs in no log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Recording({}, {:?}, {} Hz, {:?})", self.unsettled.take.id, self.format.codec, self.format.rate, self.length())
+    }
+}
+
+/// A recording that somebody answers for; dropped, it is handed to the node, which keeps it.
+pub(super) struct Unsettled {
+    /// Before the recorder, so that the spool is still this node's when the last of the sound goes to its file.
+    take: Arc<Take>,
+    recorder: Recorder,
+    settled: bool,
+}
+
+impl Unsettled {
+    pub(super) fn new(recorder: Recorder, take: Arc<Take>) -> Self {
+        Self { recorder, take, settled: false }
+    }
+
+    /// Keeps it. If the returned future is dropped, the node does.
+    pub(super) async fn keep(mut self) -> Result<Kept, RecordError> {
+        self.take.end(Ending::Complete, self.recorder.now());
+        let kept = self.recorder.keep(Arc::clone(&self.take)).await;
+        self.settled = true;
+        kept
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.take.end(Ending::Complete, self.recorder.now());
+            self.recorder.ask(Job::Keep(Arc::clone(&self.take)));
+        }
+    }
+}
+
+/// Whether a recording goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It does.
+    Recording,
+    /// It has ended, at the longest length that the mailbox takes or because the node is stopping: more changes nothing. The
+    /// message is kept by [`Recording::finish`].
+    Ended,
+}
+
+/// Samples were pushed into a recording that was opened for another codec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the recording was opened for {opened_for:?} payload; open it for L16 to push samples")]
+pub struct WrongFormat {
+    /// What it was opened for.
+    pub opened_for: Codec,
+}
+
+/// How much waits in memory before the disk is asked to take it: two seconds of 8 kHz samples.
+const WRITE_AT: usize = 32 * 1024;
+/// How much may wait in memory while the disk does nothing.
+const MOST_PENDING: usize = 8 * 1024 * 1024;

@@ -1,0 +1,91 @@
+//! What a crash left behind: recordings that nobody finished.
+
+use std::io;
+use std::sync::Arc;
+
+use super::unkept::Unkept;
+use super::{RecordError, Recorder, Route};
+use crate::directory::RecordingLimits;
+use crate::disk;
+use crate::event::Event;
+use crate::message::MailboxId;
+use crate::spool::{GrowingFile, LeftOver};
+
+use super::keep::HERE;
+
+impl Recorder {
+    /// Makes messages of the recordings that a crash cut off, marked as truncated, and drops those that are too short to be one.
+    ///
+    /// What the disk does not let be read or written now is tried again while the node runs, and keeps it from nothing.
+    pub(crate) async fn recover(&self) -> Result<(), RecordError> {
+        let shared = Arc::clone(&self.shared);
+        let names = disk::blocking(move || shared.spool.left_over()).await.map_err(RecordError::Disk)?;
+        for name in names {
+            match self.take_up(name.clone()).await {
+                Err(RecordError::Disk(error)) => self.put_off(Unkept::LeftOver(name), &error),
+                taken_up => taken_up?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what is right with one file that a crash has left.
+    pub(super) async fn take_up(&self, name: String) -> Result<(), RecordError> {
+        let shared = Arc::clone(&self.shared);
+        let found = disk::blocking(move || shared.spool.take_up(&name)).await.map_err(RecordError::Disk)?;
+        let Some(left_over) = found else { return Ok(()) };
+        let LeftOver { mut file, finished } = *left_over;
+        if finished {
+            return self.let_wait(file, None).await;
+        }
+        let (id, length) = (file.head().head.id, file.head().head.length);
+        let limits = self.limits_of(&file.head().mailboxes).await;
+        if length < limits.min {
+            return self.drop_left_over(file).await;
+        }
+        file.head_mut().head.recorded_at.instant += length;
+        let file = disk::blocking(move || file.complete().map(|()| file)).await.map_err(RecordError::Disk)?;
+        self.let_wait(file, Some(Event::Recovered { id, length })).await?;
+        tracing::info!(%id, "a recording that a crash had cut off is a message now");
+        Ok(())
+    }
+
+    /// Lets a message wait for all its mailboxes, and tells of it first if there is something to tell.
+    async fn let_wait(&self, mut file: GrowingFile, event: Option<Event>) -> Result<(), RecordError> {
+        let destination: Arc<str> = match &self.shared.route {
+            Route::Here => Arc::from(HERE),
+            Route::To(destination) => Arc::clone(destination),
+        };
+        let to: Vec<_> = file.head().mailboxes.iter().map(|mailbox| (Arc::clone(&destination), mailbox.clone())).collect();
+        let shared = Arc::clone(&self.shared);
+        let tell = Arc::clone(&self.shared);
+        let tell = move || event.into_iter().for_each(|event| tell.events.emit(event));
+        disk::blocking(move || shared.spool.enqueue(&mut file, &to, tell)).await.map_err(RecordError::Disk)
+    }
+
+    async fn drop_left_over(&self, file: GrowingFile) -> Result<(), RecordError> {
+        let head = file.head().head.clone();
+        let mailboxes = file.head().mailboxes.clone();
+        let shared = Arc::clone(&self.shared);
+        let dropped: io::Result<()> = disk::blocking(move || shared.spool.discard(&file)).await;
+        dropped.map_err(RecordError::Disk)?;
+        if let Some(site) = head.site {
+            for mailbox in mailboxes {
+                self.shared.events.emit(Event::Discarded { mailbox, site: site.clone(), length: head.length });
+            }
+        }
+        Ok(())
+    }
+
+    /// The limits of the mailboxes that are still known; the usual ones when none is, because a message that was recorded for a
+    /// mailbox is kept even if the mailbox is gone: whoever answers for it says so, and an operator sees it.
+    async fn limits_of(&self, mailboxes: &[MailboxId]) -> RecordingLimits {
+        let mut limits = RecordingLimits::default();
+        for mailbox in mailboxes {
+            if let Ok(Some(owner)) = self.shared.directory.find(mailbox).await {
+                limits.min = limits.min.min(owner.recording.min);
+            }
+        }
+        limits
+    }
+}

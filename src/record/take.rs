@@ -1,0 +1,162 @@
+//! [`Take`]: one recording under way, shared between the call that fills it and the disk that keeps it.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use crate::audio::Format;
+use crate::clock::Reading;
+use crate::message::{Ending, MailboxId, MessageId, SiteId};
+use crate::network::Port;
+use crate::spool::{FileHead, GrowingFile};
+
+use super::Kept;
+
+/// One recording under way.
+///
+/// Two locks, never held together the other way round: `file` first, then `buffer`. The media side takes only `buffer`, which is
+/// never held during I/O.
+#[derive(Debug)]
+pub(super) struct Take {
+    pub(super) id: MessageId,
+    pub(super) site: SiteId,
+    pub(super) zone: Tz,
+    pub(super) format: Option<Format>,
+    pub(super) min: Duration,
+    pub(super) mailboxes: Vec<MailboxId>,
+    /// The most bytes that the recording may come to have.
+    most_bytes: u64,
+    buffer: Mutex<Buffer>,
+    file: Mutex<OnDisk>,
+}
+
+impl Drop for Take {
+    /// Nobody answers for it any more, and it is no message: what is in memory goes to its file, where the next start finds it.
+    fn drop(&mut self) {
+        let mut file = std::mem::replace(&mut *self.file(), OnDisk::ThrownAway);
+        if let Err(error) = self.write_to(&mut file, 0) {
+            tracing::error!(id = %self.id, %error, "the end of a recording could not be written to disk");
+        }
+    }
+}
+
+/// What is on its way to the disk.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    /// What is not on disk yet.
+    pub(super) pending: Vec<u8>,
+    /// How many bytes of sound were taken, headers not counted.
+    pub(super) taken: u64,
+    /// How many bytes may be taken in all.
+    pub(super) limit: u64,
+    /// Whether somebody was asked to write what is pending.
+    pub(super) asked: bool,
+    /// Why it ended, once it has, and when.
+    pub(super) ending: Option<(Ending, Reading)>,
+    /// What the caller has chosen since the recording began; taken over into the head at the end.
+    pub(super) head: FileHead,
+    /// The port on the PBX, given back as soon as the call is over.
+    pub(super) port: Option<Port>,
+}
+
+/// Where the recording stands on disk.
+#[derive(Debug)]
+pub(super) enum OnDisk {
+    /// Its file grows.
+    Growing(Box<GrowingFile>),
+    /// It is a message, on stable storage.
+    Kept(Kept),
+    /// It was too short, and is gone.
+    TooShort(Duration),
+    /// It was thrown away.
+    ThrownAway,
+}
+
+impl Buffer {
+    /// Ends the recording, if it has not ended yet.
+    pub(super) fn end(&mut self, ending: Ending, now: Reading) {
+        self.ending.get_or_insert((ending, now));
+    }
+}
+
+impl Take {
+    #[expect(clippy::too_many_arguments, reason = "each is a field, and one caller fills them")]
+    pub(super) fn new(
+        file: GrowingFile,
+        head: FileHead,
+        zone: Tz,
+        format: Option<Format>,
+        min: Duration,
+        limit: u64,
+        mailboxes: Vec<MailboxId>,
+        site: SiteId,
+    ) -> Self {
+        let id = head.head.id;
+        let (pending, port) = (Vec::new(), None);
+        let buffer = Buffer { pending, taken: 0, limit, asked: false, ending: None, head, port };
+        let (buffer, file) = (Mutex::new(buffer), Mutex::new(OnDisk::Growing(Box::new(file))));
+        Self { id, site, zone, format, min, mailboxes, most_bytes: limit, buffer, file }
+    }
+
+    /// The buffer; held only for as long as bytes are copied.
+    pub(super) fn buffer(&self) -> MutexGuard<'_, Buffer> {
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file; for threads that may block.
+    pub(super) fn file(&self) -> MutexGuard<'_, OnDisk> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what is pending, but for the last `hold_back` bytes, which late packets may still change. Blocks.
+    pub(super) fn write(&self, hold_back: usize) -> io::Result<()> {
+        self.write_to(&mut self.file(), hold_back)
+    }
+
+    /// The same, for whoever has the file already.
+    pub(super) fn write_to(&self, file: &mut OnDisk, hold_back: usize) -> io::Result<()> {
+        let OnDisk::Growing(growing) = file else { return Ok(()) };
+        let bytes = {
+            let mut buffer = self.buffer();
+            buffer.asked = false;
+            let ready = buffer.pending.len().saturating_sub(hold_back);
+            let kept_back = buffer.pending.split_off(ready);
+            std::mem::replace(&mut buffer.pending, kept_back)
+        };
+        let written = growing.append(&bytes);
+        if written.is_err() {
+            let mut buffer = self.buffer();
+            let later = std::mem::replace(&mut buffer.pending, bytes);
+            buffer.pending.extend_from_slice(&later);
+        }
+        written
+    }
+
+    /// The most bytes that may still come to the disk.
+    pub(super) fn claim(&self) -> u64 {
+        let buffer = self.buffer();
+        let written = buffer.taken.saturating_sub(buffer.pending.len() as u64);
+        self.most_bytes.saturating_sub(written)
+    }
+
+    /// How long the sound is that was taken so far.
+    pub(super) fn length(&self) -> Duration {
+        let buffer = self.buffer();
+        self.format.map_or(buffer.head.head.length, |format| format.duration_of(buffer.taken))
+    }
+
+    /// Keeps `port` as long as the call is not over.
+    pub(super) fn occupy(&self, port: Port) {
+        let mut buffer = self.buffer();
+        buffer.port = Some(port).filter(|_| buffer.ending.is_none());
+    }
+
+    /// Ends the recording, if it has not ended yet, and gives its port back.
+    pub(super) fn end(&self, ending: Ending, now: Reading) {
+        let mut buffer = self.buffer();
+        buffer.end(ending, now);
+        buffer.port = None;
+    }
+}

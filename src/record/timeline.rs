@@ -1,0 +1,128 @@
+//! [`Timeline`]: puts payload where its RTP timestamp says.
+
+use crate::audio::{Codec, Format};
+
+/// Builds a recording by RTP timestamps, so that it keeps the length of the call whatever the network did.
+///
+/// Lost packets leave silence of their length; late ones take their place in it as long as it is still at hand; doubled ones
+/// change nothing. A jump of more than [`LONGEST_GAP_SECS`] seconds, in either direction, is a sender that started anew.
+#[derive(Debug, Clone)]
+pub(crate) struct Timeline {
+    format: Format,
+    next: Option<u32>,
+}
+
+impl Timeline {
+    pub(crate) fn new(format: Format) -> Self {
+        Self { format, next: None }
+    }
+
+    /// Puts `payload`, whose first frame has the timestamp `at`, into `recorded`, whose end is what was recorded so far. At most
+    /// `most` bytes are added; the answer is how many were.
+    pub(crate) fn place(&mut self, recorded: &mut Vec<u8>, payload: &[u8], at: u32, most: usize) -> usize {
+        let frame = self.format.bytes_per_frame() as usize;
+        let payload = &payload[..payload.len() / frame * frame];
+        let frames = u32::try_from(payload.len() / frame).unwrap_or(u32::MAX);
+        let before = recorded.len();
+        let limit = before.saturating_add(most);
+        let ahead = self.next.map_or(0, |next| at.wrapping_sub(next).cast_signed());
+        let gap = usize::try_from(ahead.unsigned_abs()).unwrap_or(usize::MAX).saturating_mul(frame);
+        if ahead.unsigned_abs() > self.format.rate.saturating_mul(LONGEST_GAP_SECS) {
+            self.append(recorded, payload, limit);
+            self.next = Some(at.wrapping_add(frames));
+        } else if ahead >= 0 {
+            recorded.resize(before.saturating_add(gap).min(limit), self.format.codec.silence());
+            self.append(recorded, payload, limit);
+            self.next = Some(at.wrapping_add(frames));
+        } else if gap <= before {
+            let (inside, beyond) = payload.split_at(payload.len().min(gap));
+            self.overwrite(&mut recorded[before - gap..][..inside.len()], inside);
+            self.append(recorded, beyond, limit);
+            if !beyond.is_empty() {
+                self.next = Some(at.wrapping_add(frames));
+            }
+        }
+        recorded.len() - before
+    }
+
+    fn append(&self, recorded: &mut Vec<u8>, payload: &[u8], limit: usize) {
+        let start = recorded.len();
+        let room = limit.saturating_sub(start);
+        recorded.extend_from_slice(&payload[..payload.len().min(room)]);
+        self.to_file_order(&mut recorded[start..]);
+    }
+
+    fn overwrite(&self, place: &mut [u8], payload: &[u8]) {
+        place.copy_from_slice(payload);
+        self.to_file_order(place);
+    }
+
+    /// L16 travels with its high byte first (RFC 3551 §4.5.11), and stands in a WAV file with its low byte first.
+    fn to_file_order(&self, bytes: &mut [u8]) {
+        if self.format.codec == Codec::L16 {
+            bytes.chunks_exact_mut(2).for_each(|sample| sample.swap(0, 1));
+        }
+    }
+}
+
+/// A longer gap between two packets is no gap but a new start.
+const LONGEST_GAP_SECS: u32 = 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PCMU: Format = Format { codec: Codec::Pcmu, rate: 8000, channels: 1 };
+    const L16: Format = Format { codec: Codec::L16, rate: 16_000, channels: 1 };
+    const PLENTY: usize = usize::MAX;
+
+    /// Packets of 4 frames, placed by their timestamps.
+    fn placed(format: Format, packets: &[(u32, &[u8])]) -> Vec<u8> {
+        let mut timeline = Timeline::new(format);
+        let mut recorded = Vec::new();
+        for (at, payload) in packets {
+            timeline.place(&mut recorded, payload, *at, PLENTY);
+        }
+        recorded
+    }
+
+    #[test]
+    fn packets_in_order_follow_each_other_also_over_the_end_of_the_count() {
+        assert_eq!(placed(PCMU, &[(u32::MAX - 3, b"abcd"), (0, b"efgh"), (4, b"ijkl")]), b"abcdefghijkl");
+    }
+
+    #[test]
+    fn a_lost_packet_leaves_silence_of_its_length() {
+        assert_eq!(placed(PCMU, &[(0, b"abcd"), (8, b"ijkl")]), b"abcd\xff\xff\xff\xffijkl");
+    }
+
+    #[test]
+    fn a_late_packet_takes_its_place_and_a_doubled_one_changes_nothing() {
+        assert_eq!(placed(PCMU, &[(0, b"abcd"), (8, b"ijkl"), (4, b"efgh"), (4, b"efgh")]), b"abcdefghijkl");
+        assert_eq!(placed(PCMU, &[(0, b"abcd"), (2, b"cdef")]), b"abcdef");
+    }
+
+    #[test]
+    fn a_packet_from_before_the_recording_is_dropped() {
+        assert_eq!(placed(PCMU, &[(100, b"abcd"), (90, b"zzzz"), (104, b"efgh")]), b"abcdefgh");
+    }
+
+    #[test]
+    fn a_sender_that_starts_anew_goes_on_at_once() {
+        assert_eq!(placed(PCMU, &[(0, b"abcd"), (3_000_000_000, b"efgh"), (3_000_000_004, b"ijkl")]), b"abcdefghijkl");
+    }
+
+    #[test]
+    fn l16_is_turned_to_the_order_of_a_wav_file_and_half_a_frame_is_dropped() {
+        assert_eq!(placed(L16, &[(0, &[1, 2, 3, 4, 5]), (2, &[6, 7])]), [2, 1, 4, 3, 7, 6]);
+    }
+
+    #[test]
+    fn a_gap_never_adds_more_than_is_allowed() {
+        let mut timeline = Timeline::new(PCMU);
+        let mut recorded = Vec::new();
+        assert_eq!(timeline.place(&mut recorded, b"abcd", 0, 4), 4);
+        assert_eq!(timeline.place(&mut recorded, b"wxyz", 80_000, 6), 6);
+        assert_eq!(recorded.len(), 10);
+    }
+}
