@@ -15,6 +15,8 @@ pub mod message;
 pub mod mwi;
 pub mod network;
 #[cfg(feature = "node")]
+pub mod node;
+#[cfg(feature = "node")]
 pub mod record;
 #[cfg(feature = "node")]
 pub mod spool;

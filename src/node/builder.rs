@@ -1,0 +1,194 @@
+//! [`NodeBuilder`]: what a node is made of.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_rustls::rustls::ServerConfig;
+
+use super::local::StoreForwarder;
+use super::versions::Versions;
+use super::watched::{Changes, Watched};
+use super::{Inner, Node, NodeError};
+use crate::clock::{Clock, SystemClock};
+use crate::directory::Directory;
+use crate::disk::{Disk, OsDisk};
+use crate::event::Events;
+use crate::forward::{Forwarder, TimeLimited};
+use crate::intake::{Intake, IntakeBuilder, Limits, ListenMode};
+use crate::mwi::MwiSink;
+use crate::network::{Admission, Network, NodeAddress, Role};
+use crate::record::{HERE, Recorder, Route};
+use crate::spool::Spool;
+use crate::store::MessageStore;
+
+/// Puts a [`Node`] together; made by [`Node::builder`].
+///
+/// What a node needs follows from its roles in the network: a central one needs a store, a distributed one needs a forwarder.
+#[derive(Debug)]
+#[must_use]
+pub struct NodeBuilder {
+    address: NodeAddress,
+    network: Network,
+    spool: PathBuf,
+    directory: Arc<dyn Directory>,
+    disk: Arc<dyn Disk>,
+    store: Option<Arc<dyn MessageStore>>,
+    forwarder: Option<Arc<dyn Forwarder>>,
+    sink: Option<Arc<dyn MwiSink>>,
+    clock: Arc<dyn Clock>,
+    events: Events,
+    reserve: u64,
+    listeners: Vec<(TcpListener, ListenMode)>,
+    tls: Option<Arc<ServerConfig>>,
+    limits: Limits,
+}
+
+impl NodeBuilder {
+    pub(super) fn new(address: NodeAddress, network: Network, directory: Arc<dyn Directory>, spool: PathBuf) -> Self {
+        let (disk, clock) = (Arc::new(OsDisk), Arc::new(SystemClock));
+        let (store, forwarder, sink) = (None, None, None);
+        let (events, reserve) = (Events::new(), RESERVE);
+        let (listeners, tls, limits) = (Vec::new(), None, Limits::default());
+        Self { address, network, spool, directory, disk, store, forwarder, sink, clock, events, reserve, listeners, tls, limits }
+    }
+
+    /// Keeps this node's mailboxes.
+    pub fn store(mut self, store: impl MessageStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Hands messages to the central node.
+    pub fn forwarder(mut self, forwarder: impl Forwarder) -> Self {
+        self.forwarder = Some(Arc::new(forwarder));
+        self
+    }
+
+    /// Shows lamps.
+    pub fn sink(mut self, sink: impl MwiSink) -> Self {
+        self.sink = Some(Arc::new(sink));
+        self
+    }
+
+    /// Tells the time; without it, the operating system does.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Takes in, on this listener, what other nodes send to the central one. May be given several times.
+    pub fn listen(mut self, listener: TcpListener, mode: ListenMode) -> Self {
+        self.listeners.push((listener, mode));
+        self
+    }
+
+    /// The certificate and key that listeners speak TLS with; without it they speak plain text only.
+    pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// What senders may ask of the listeners; without it, safe limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Where to tell what happens: to the same listeners as the forwarder, say.
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// The disk that the spool is on; without it, the operating system's.
+    pub fn disk(mut self, disk: impl Disk) -> Self {
+        self.disk = Arc::new(disk);
+        self
+    }
+
+    /// How many bytes of the spool's disk no new recording may claim; 64 MiB without it.
+    pub fn reserve(mut self, bytes: u64) -> Self {
+        self.reserve = bytes;
+        self
+    }
+
+    /// Opens the spool, takes up what a crash left behind, and answers with the node.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::NotInNetwork`], [`NodeError::NoStore`] and [`NodeError::NoForwarder`] say that network and parts do not fit;
+    /// [`NodeError::Spool`] and [`NodeError::Recover`] that the spool's disk does not do its part.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has opened nothing; what it took up is taken up by the next.
+    pub async fn open(self) -> Result<Node, NodeError> {
+        let roles: Vec<Role> = self.network.sites_of(&self.address).map(|(_, role)| role).collect();
+        if roles.is_empty() {
+            return Err(NodeError::NotInNetwork(self.address));
+        }
+        let is_central = *self.network.central_node() == self.address;
+        if is_central && self.store.is_none() {
+            return Err(NodeError::NoStore(self.address));
+        }
+        if !is_central && self.forwarder.is_none() {
+            return Err(NodeError::NoForwarder(self.address));
+        }
+        if !is_central && !self.listeners.is_empty() {
+            return Err(NodeError::NothingToTakeIn(self.address));
+        }
+        let changes = Arc::new(Changes::default());
+        let watch = |store| Arc::new(Watched::new(store, Arc::clone(&changes))) as Arc<dyn MessageStore>;
+        let store = self.store.filter(|_| is_central).map(watch);
+        let versions = Arc::new(Versions::new(Arc::clone(&self.disk), self.spool.clone()));
+        let spool = Spool::open(self.disk, self.spool, Arc::clone(&self.clock), self.events.clone()).await?;
+        let intake = store.clone().map(|store| {
+            let intake = Intake::builder(self.network.domain(), store, Arc::clone(&self.directory))
+                .node(self.address.as_str())
+                .limits(self.limits)
+                .clock(Arc::clone(&self.clock))
+                .events(self.events.clone());
+            self.tls.into_iter().fold(intake, IntakeBuilder::tls).build()
+        });
+        // The central node may have been another one when what waits was recorded.
+        spool.redirect(if is_central { HERE } else { self.network.central_node().as_str() }).await?;
+        let route = if is_central { Route::Here } else { Route::To(self.network.central_node().as_str().into()) };
+        let (recorder, jobs) = Recorder::new(
+            route,
+            spool.clone(),
+            store.clone(),
+            Arc::clone(&self.directory),
+            Arc::clone(&self.clock),
+            self.events.clone(),
+            self.reserve,
+        );
+        recorder.recover().await.map_err(NodeError::Recover)?;
+        Ok(Node {
+            inner: Arc::new(Inner {
+                admission: Admission::of_node(self.address.clone(), &self.network),
+                address: self.address,
+                local: store.clone().map(|store| TimeLimited::new(StoreForwarder::new(store, self.events.clone()), STORE_TIME)),
+                network: self.network,
+                store,
+                forwarder: self.forwarder,
+                sink: self.sink,
+                clock: self.clock,
+                events: self.events,
+                spool,
+                recorder,
+                jobs: Mutex::new(Some(jobs)),
+                intake,
+                listeners: Mutex::new(self.listeners),
+                changes,
+                versions,
+            }),
+        })
+    }
+}
+
+/// What a disk keeps free for the recordings under way, the store and everybody else.
+const RESERVE: u64 = 64 * 1024 * 1024;
+/// How long this node's own store may take for what waits for it; then it is tried again.
+const STORE_TIME: Duration = Duration::from_secs(60);

@@ -1,0 +1,37 @@
+//! [`NodeError`].
+
+use std::io;
+
+use crate::network::NodeAddress;
+use crate::record::RecordError;
+use crate::spool::SpoolError;
+
+/// Why a node could not be opened or run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// No PBX of the network uses a node of this address.
+    #[error("no PBX of the network uses the voicemail node {0}; check the node's address, or name it in the network description")]
+    NotInNetwork(NodeAddress),
+    /// The node is the central one, and was given no store to keep mailboxes in.
+    #[error("the network makes {0} the central voicemail node, so it needs a store to keep mailboxes in")]
+    NoStore(NodeAddress),
+    /// The node forwards to the central one, and was given no forwarder.
+    #[error("the network makes {0} a distributed voicemail node, so it needs a forwarder to the central one")]
+    NoForwarder(NodeAddress),
+    /// A listener was given to a node that keeps no mailboxes.
+    #[error("{0} is not the central voicemail node of the network, so it has no mailboxes to take mail for; give it no listener")]
+    NothingToTakeIn(NodeAddress),
+    /// The spool could not be opened.
+    #[error("the spool could not be opened")]
+    Spool(#[from] SpoolError),
+    /// What a crash had left behind could not be taken up.
+    #[error("recordings that a crash had cut off could not be taken up")]
+    Recover(#[source] RecordError),
+    /// The node runs already, or has run.
+    #[error("a node runs once; open another one to run again")]
+    RunsAlready,
+    /// A listener cannot serve as it was set up.
+    #[error("the intake cannot serve")]
+    Intake(#[source] io::Error),
+}

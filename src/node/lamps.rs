@@ -1,0 +1,140 @@
+//! [`Lamps`]: keeps every lamp at what the store says.
+
+use std::error::Error as StdError;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use futures::stream::{self, FuturesUnordered, StreamExt as _};
+use tokio::time::{sleep_until, timeout};
+
+use super::agenda::Agenda;
+use super::versions::Versions;
+use super::watched::Changes;
+use crate::clock::Clock;
+use crate::event::{Event, Events};
+use crate::message::MailboxId;
+use crate::mwi::{MwiError, MwiSink, MwiState};
+use crate::store::MessageStore;
+
+/// Keeps every lamp at what the store says: counts a mailbox when it may have changed, and tells the sink.
+///
+/// A mailbox that cannot be counted is not shown at all: not knowing is neither "waiting" nor "none". A sink or a store that hangs
+/// or panics costs its own lamp a try, and nobody else anything.
+#[derive(Debug)]
+pub(super) struct Lamps<'a> {
+    pub(super) store: Arc<dyn MessageStore>,
+    pub(super) sink: Arc<dyn MwiSink>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: Events,
+    pub(super) changes: Arc<Changes>,
+    pub(super) versions: &'a Arc<Versions>,
+}
+
+impl Lamps<'_> {
+    /// Tells lamps until `stop` is ready; then tells once what has changed and not been told.
+    ///
+    /// It begins with telling each of `all`, so that every lamp is right after a restart.
+    pub(super) async fn run(&self, all: impl Iterator<Item = MailboxId> + Send, stop: impl Future<Output = ()> + Send) {
+        self.versions.recall().await;
+        let mut agenda = Agenda::new(MOST_AT_ONCE);
+        all.for_each(|mailbox| agenda.handle_restart(mailbox));
+        let mut telling = FuturesUnordered::new();
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            agenda.handle_changes(self.changes.take());
+            while let Some(mailbox) = agenda.poll_tell(now()) {
+                telling.push(self.tell(mailbox));
+            }
+            tokio::select! {
+                () = &mut stop => break,
+                Some((mailbox, told)) = telling.next() => agenda.handle_told(mailbox, told, now()),
+                () = self.changes.noted() => {}
+                () = wait_until(agenda.poll_timeout()) => {}
+            }
+        }
+        while let Some((mailbox, told)) = telling.next().await {
+            agenda.handle_told(mailbox, told, now());
+        }
+        agenda.handle_changes(self.changes.take());
+        let latest = now() + LONGEST_PAUSE;
+        let last = stream::iter(agenda.into_untold()).map(|(mailbox, due)| async move {
+            wait_until(due.map(|due| due.min(latest))).await;
+            self.tell(mailbox).await
+        });
+        // What is not told by then is told after the next start.
+        let _ = timeout(LONGEST, last.buffer_unordered(MOST_AT_ONCE).for_each(|_| std::future::ready(()))).await;
+    }
+
+    /// Counts a mailbox and tells its lamp; answers whether that is done.
+    async fn tell(&self, mailbox: MailboxId) -> (MailboxId, bool) {
+        let told = timeout(LONGEST, AssertUnwindSafe(self.show(&mailbox)).catch_unwind()).await;
+        let shown = match told {
+            Ok(Ok(shown)) => shown,
+            Ok(Err(_panic)) => Err(Failure::passing("the sink or the store panicked")),
+            Err(_elapsed) => Err(Failure::passing("no answer in time")),
+        };
+        let done = match shown {
+            Ok(event) => {
+                self.events.emit(event);
+                true
+            }
+            Err(Failure { reason, again }) => {
+                self.events.emit(Event::LampFailed { mailbox: mailbox.clone(), reason });
+                !again
+            }
+        };
+        (mailbox, done)
+    }
+
+    /// Shows the newest state.
+    async fn show(&self, mailbox: &MailboxId) -> Result<Event, Failure> {
+        let as_of = self.clock.now().instant;
+        let counted = self.store.summary(mailbox).await;
+        let summary = counted.map_err(|error| Failure { reason: describe(&error), again: error.is_transient() })?;
+        let version = self.versions.next(mailbox, as_of.timestamp_micros()).await;
+        let state = MwiState { mailbox: mailbox.clone(), summary, version, as_of };
+        let shown = self.sink.show(&state).await;
+        shown.map_err(|error: MwiError| Failure { reason: describe(&error), again: error.is_transient() })?;
+        Ok(Event::LampShown { mailbox: mailbox.clone(), summary, version })
+    }
+}
+
+/// Why a lamp was not told.
+struct Failure {
+    reason: String,
+    again: bool,
+}
+
+impl Failure {
+    fn passing(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), again: true }
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+async fn wait_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// An error with its cause, in one line.
+fn describe(error: &dyn StdError) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// How many lamps are told at the same time.
+const MOST_AT_ONCE: usize = 64;
+/// How long one lamp may take.
+const LONGEST: Duration = Duration::from_secs(10);
+/// How long a node that stops waits so that no lamp is told twice within a second.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -1,0 +1,50 @@
+//! [`StoreForwarder`]: the way into this node's own store, for what could not go there at once.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::event::{Event, Events};
+use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, Travelled};
+use crate::message::{MailboxId, Message, Origin};
+use crate::store::{MessageStore, StoreError};
+
+/// Hands messages to this node's own store.
+#[derive(Debug)]
+pub(super) struct StoreForwarder {
+    store: Arc<dyn MessageStore>,
+    events: Events,
+}
+
+impl StoreForwarder {
+    pub(super) fn new(store: Arc<dyn MessageStore>, events: Events) -> Self {
+        Self { store, events }
+    }
+}
+
+#[async_trait]
+impl Forwarder for StoreForwarder {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        let mut outcomes = Vec::with_capacity(recipients.len());
+        for mailbox in recipients {
+            outcomes.push(match self.store.deposit(mailbox, &Origin::Here, message).await {
+                Ok(deposit) => {
+                    self.events.emit(Event::deposited(message.id(), mailbox, Origin::Here, deposit));
+                    Outcome::Accepted
+                }
+                // Not this message's trouble alone: the way is tried every few seconds until it is over.
+                Err(error @ (StoreError::Unavailable(_) | StoreError::NoSpace(_))) => {
+                    Outcome::Deferred(reply(452, "4.3.1", &error))
+                }
+                Err(error) if error.is_transient() => Outcome::Deferred(reply(452, "4.2.2", &error)),
+                Err(error) => Outcome::Refused(reply(554, "5.0.0", &error)),
+            });
+        }
+        Ok(Receipt { outcomes, travelled: Travelled::InMemory })
+    }
+}
+
+/// What an SMTP receiver would say.
+fn reply(code: u16, status: &str, error: &StoreError) -> Reply {
+    Reply { code, text: format!("{status} {error}") }
+}

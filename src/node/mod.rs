@@ -1,0 +1,251 @@
+//! The node: everything put together, as the network says.
+//!
+//! A [`Node`] records for the PBXs that the network gives it, keeps the mailboxes if it is the central one, forwards what is
+//! not for it, and tells the lamps. There is no setting for its role: it finds its own address in the network.
+
+mod agenda;
+mod builder;
+mod error;
+mod lamps;
+mod local;
+mod versions;
+mod watched;
+
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{FutureExt as _, future};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, watch};
+
+pub use self::builder::NodeBuilder;
+pub use self::error::NodeError;
+use self::lamps::Lamps;
+use self::local::StoreForwarder;
+use self::versions::Versions;
+use self::watched::Changes;
+use crate::audio::Format;
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::event::{Events, Occurrence};
+use crate::forward::{Forwarder, TimeLimited};
+use crate::intake::{Intake, ListenMode};
+use crate::message::SiteId;
+use crate::mwi::MwiSink;
+use crate::network::{Admission, LicenceClass, Network, NodeAddress, Refusal};
+use crate::record::{CallFacts, HERE, Jobs, Kept, RecordError, Recorder, Recording, Studio};
+use crate::spool::{self, Spool};
+use crate::store::MessageStore;
+
+/// A voicemail node; clones are the same node.
+///
+/// It does nothing by itself: [`run`](Self::run) is the future to drive. Recordings can be made before, and are forwarded then.
+#[derive(Debug, Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    address: NodeAddress,
+    network: Network,
+    admission: Admission,
+    store: Option<Arc<dyn MessageStore>>,
+    local: Option<TimeLimited<StoreForwarder>>,
+    forwarder: Option<Arc<dyn Forwarder>>,
+    sink: Option<Arc<dyn MwiSink>>,
+    clock: Arc<dyn Clock>,
+    events: Events,
+    spool: Spool,
+    recorder: Recorder,
+    jobs: Mutex<Option<Jobs>>,
+    intake: Option<Intake>,
+    listeners: Mutex<Vec<(TcpListener, ListenMode)>>,
+    changes: Arc<Changes>,
+    versions: Arc<Versions>,
+}
+
+impl Node {
+    /// A node to be put together: the one at `address` in `network`, with its spool in the folder `spool`.
+    pub fn builder(address: NodeAddress, network: Network, directory: impl Directory, spool: impl Into<PathBuf>) -> NodeBuilder {
+        NodeBuilder::new(address, network, Arc::new(directory), spool.into())
+    }
+
+    /// Begins to record a call that the PBX `site` has answered, in `format`.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Refused`] when the PBX has no licence for it or no port free; [`RecordError::NoSuchMailbox`];
+    /// [`RecordError::MailboxFull`]; [`RecordError::DiskNearlyFull`]; [`RecordError::Stopping`]. Nothing is recorded then.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call records nothing and gives its port back.
+    pub async fn record(&self, site: &SiteId, facts: CallFacts, format: Format) -> Result<Recording, RecordError> {
+        let (studio, port) = self.enter(site)?;
+        self.inner.recorder.record(studio, facts, format, port).await
+    }
+
+    /// Keeps a WAV file's bytes as a message that the PBX `site` recorded by itself, byte for byte.
+    ///
+    /// # Errors
+    ///
+    /// As [`record`](Self::record); [`RecordError::UnreadableAudio`], [`RecordError::TooShort`] and [`RecordError::TooLong`] too.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has kept nothing, or the node keeps the message as long as it runs.
+    pub async fn deposit_wav(&self, site: &SiteId, facts: CallFacts, wav: Bytes) -> Result<Kept, RecordError> {
+        let (studio, port) = self.enter(site)?;
+        self.inner.recorder.deposit(studio, facts, wav, port).await
+    }
+
+    /// The store, if this node is the central one. What is marked or removed through it changes the lamps.
+    pub fn store(&self) -> Option<&Arc<dyn MessageStore>> {
+        self.inner.store.as_ref()
+    }
+
+    /// What waits to be forwarded, for an operator.
+    pub fn spool(&self) -> &Spool {
+        &self.inner.spool
+    }
+
+    /// The node's address in the network.
+    pub fn address(&self) -> &NodeAddress {
+        &self.inner.address
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.inner.network
+    }
+
+    /// Listens to what happens, from now on.
+    pub fn events(&self) -> broadcast::Receiver<Occurrence> {
+        self.inner.events.subscribe()
+    }
+
+    /// Does the node's work until `stop` is ready, and then finishes what is under way: recordings are ended and kept, messages
+    /// being sent are sent, lamps that changed are told. What still waits in the spool waits for the next start, and so does a
+    /// message whose receiver does not answer for it within 30 seconds of `stop`.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::RunsAlready`] when it was called before; [`NodeError::Intake`] when a listener cannot serve as it was set up,
+    /// which stops the node.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call stops the work where it stands. Nothing kept is lost; the next start goes on.
+    pub async fn run(&self, stop: impl Future<Output = ()> + Send) -> Result<(), NodeError> {
+        let inner = &*self.inner;
+        let jobs = inner.jobs.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(NodeError::RunsAlready)?;
+        let (stopping, stopped) = watch::channel(false);
+        let (lamps_stopping, lamps_stopped) = watch::channel(false);
+        let (failed, failure) = watch::channel(false);
+        let signal = async {
+            tokio::select! {
+                () = stop => {}
+                () = raised(failure) => {}
+            }
+            stopping.send_replace(true);
+        };
+        let work = async {
+            let recording = inner.recorder.run(jobs, raised(stopped.clone()));
+            let forwarding = self.forward(stopped.clone());
+            let filing = self.file(stopped.clone());
+            let tidied = stopped.clone();
+            let taking = async {
+                let taken = self.take_mail(stopped).await;
+                if taken.is_err() {
+                    failed.send_replace(true);
+                }
+                taken
+            };
+            let tidying = self.tidy(tidied);
+            let ((), (), (), (), taken) = future::join5(recording, forwarding, filing, tidying, taking).await;
+            lamps_stopping.send_replace(true);
+            taken
+        };
+        let ((), taken, ()) = future::join3(signal, work, self.tell_lamps(lamps_stopped)).await;
+        taken.map_err(NodeError::Intake)
+    }
+
+    /// Sends what waits for the central node.
+    async fn forward(&self, stopped: watch::Receiver<bool>) {
+        if let Some(forwarder) = &self.inner.forwarder {
+            let central = self.inner.network.central_node().as_str();
+            spool::deliver(&self.inner.spool, central, forwarder, raised(stopped)).await;
+        }
+    }
+
+    /// Puts into this node's own store what could not go there at once.
+    async fn file(&self, stopped: watch::Receiver<bool>) {
+        if let Some(local) = &self.inner.local {
+            spool::deliver(&self.inner.spool, HERE, local, raised(stopped)).await;
+        }
+    }
+
+    /// Lets the store do its housekeeping, a step every minute.
+    async fn tidy(&self, stopped: watch::Receiver<bool>) {
+        let Some(store) = &self.inner.store else { return };
+        let steps = async {
+            loop {
+                tokio::time::sleep(TIDY_EVERY).await;
+                match AssertUnwindSafe(store.tidy()).catch_unwind().await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "the store could not tidy up"),
+                    Err(_) => tracing::error!("the store panicked when it should tidy up"),
+                }
+            }
+        };
+        tokio::select! {
+            () = steps => {}
+            () = raised(stopped) => {}
+        }
+    }
+
+    /// Takes in what other nodes send.
+    async fn take_mail(&self, stopped: watch::Receiver<bool>) -> io::Result<()> {
+        let Some(intake) = &self.inner.intake else { return Ok(()) };
+        let listeners = std::mem::take(&mut *self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner));
+        let serve = |(listener, mode)| intake.serve(listener, mode, raised(stopped.clone()));
+        future::try_join_all(listeners.into_iter().map(serve)).await.map(drop)
+    }
+
+    async fn tell_lamps(&self, stopped: watch::Receiver<bool>) {
+        let inner = &*self.inner;
+        let (Some(store), Some(sink)) = (&inner.store, &inner.sink) else { return };
+        let lamps = Lamps {
+            store: Arc::clone(store),
+            sink: Arc::clone(sink),
+            clock: Arc::clone(&inner.clock),
+            events: inner.events.clone(),
+            changes: Arc::clone(&inner.changes),
+            versions: &inner.versions,
+        };
+        let all = inner.network.mailboxes().map(|(_, mailbox)| mailbox.number.clone());
+        lamps.run(all, raised(stopped)).await;
+    }
+
+    /// Lets a PBX in, if it may record here and has a port free.
+    fn enter(&self, site: &SiteId) -> Result<(Studio, crate::network::Port), RecordError> {
+        let inner = &*self.inner;
+        let port = inner.admission.admit(site, LicenceClass::Voicemail, inner.clock.now().instant)?;
+        let zone = inner.network.site(site).ok_or(Refusal::NotServedHere)?.zone();
+        Ok((Studio { site: site.clone(), zone }, port))
+    }
+}
+
+/// Waits until a flag is raised, or whoever could raise it is gone.
+async fn raised(mut flag: watch::Receiver<bool>) {
+    // An error says that nobody can raise it any more, which ends the wait too.
+    let _ = flag.wait_for(|raised| *raised).await;
+}
+
+/// How often the store does a step of its housekeeping.
+const TIDY_EVERY: Duration = Duration::from_secs(60);

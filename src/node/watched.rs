@@ -1,0 +1,102 @@
+//! [`Watched`]: a store that tells which mailboxes have changed.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
+use crate::store::{Deposit, Entry, MessageStore, StoreError};
+
+/// A store that notes each mailbox that a call through it may have changed.
+#[derive(Debug)]
+pub(super) struct Watched {
+    store: Arc<dyn MessageStore>,
+    changes: Arc<Changes>,
+}
+
+impl Watched {
+    pub(super) fn new(store: Arc<dyn MessageStore>, changes: Arc<Changes>) -> Self {
+        Self { store, changes }
+    }
+}
+
+/// The mailboxes that may have changed since somebody last asked: at most one entry for each.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    mailboxes: Mutex<BTreeSet<MailboxId>>,
+    noted: Notify,
+}
+
+impl Changes {
+    pub(super) fn note(&self, mailbox: MailboxId) {
+        self.mailboxes().insert(mailbox);
+        self.noted.notify_one();
+    }
+
+    /// Those noted since the last call.
+    pub(super) fn take(&self) -> BTreeSet<MailboxId> {
+        std::mem::take(&mut *self.mailboxes())
+    }
+
+    /// Waits until one is noted.
+    pub(super) async fn noted(&self) {
+        self.noted.notified().await;
+    }
+
+    fn mailboxes(&self) -> MutexGuard<'_, BTreeSet<MailboxId>> {
+        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes a mailbox when dropped, however the call ended: one whose future was dropped may have changed the mailbox too.
+struct Touch<'a> {
+    changes: &'a Changes,
+    mailbox: &'a MailboxId,
+}
+
+impl Drop for Touch<'_> {
+    fn drop(&mut self) {
+        self.changes.note(self.mailbox.clone());
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl MessageStore for Watched {
+    async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
+        let _touch = Touch { changes: &self.changes, mailbox };
+        self.store.deposit(mailbox, origin, message).await
+    }
+
+    async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
+        self.store.check(mailbox, size).await
+    }
+
+    async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
+        self.store.list(mailbox).await
+    }
+
+    async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
+        self.store.retrieve(mailbox, id).await
+    }
+
+    async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
+        let _touch = Touch { changes: &self.changes, mailbox };
+        self.store.mark(mailbox, id, status).await
+    }
+
+    async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
+        let _touch = Touch { changes: &self.changes, mailbox };
+        self.store.expunge(mailbox).await
+    }
+
+    async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
+        self.store.summary(mailbox).await
+    }
+
+    async fn tidy(&self) -> Result<(), StoreError> {
+        self.store.tidy().await
+    }
+}
