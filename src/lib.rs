@@ -3,6 +3,8 @@
 #[cfg(feature = "wire")]
 pub mod audio;
 pub mod clock;
+#[cfg(any(test, doc, feature = "conformance"))]
+pub mod conformance;
 pub mod directory;
 #[cfg(feature = "fs")]
 pub mod disk;

@@ -1,0 +1,62 @@
+//! Tests the contract of [`Clock`], as far as it can be seen from outside.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+
+/// Runs every test of this module.
+///
+/// # Panics
+///
+/// When a sentence of the contract is broken; the panic names it.
+pub fn run_all(clock: &Arc<impl Clock>) {
+    told_plainly(clock);
+    at_once(clock);
+}
+
+/// **Told plainly.** What a reading says of its quality can be told to others and read back.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub fn told_plainly(clock: &impl Clock) {
+    let quality = clock.now().quality;
+    assert_eq!(quality.to_string().parse(), Ok(quality), "told plainly: the quality does not survive being told");
+}
+
+/// **At once.** Many readings, from several threads together, take next to no time.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub fn at_once(clock: &Arc<impl Clock>) {
+    let start = Instant::now();
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let clock = Arc::clone(clock);
+            thread::spawn(move || {
+                for _ in 0..1_000 {
+                    clock.now();
+                }
+            })
+        })
+        .collect();
+    for reader in readers {
+        assert!(reader.join().is_ok(), "at once: a reading panicked");
+    }
+    assert!(start.elapsed() < Duration::from_secs(5), "at once: 4000 readings took {:?}", start.elapsed());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{ManualClock, SystemClock};
+
+    #[test]
+    fn our_clocks_keep_the_contract() {
+        run_all(&Arc::new(SystemClock));
+        run_all(&Arc::new(ManualClock::at("2025-03-30T00:59:40Z".parse().unwrap())));
+    }
+}

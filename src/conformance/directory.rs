@@ -1,0 +1,54 @@
+//! Tests the contract of [`Directory`], as far as it can be seen from outside.
+
+use crate::directory::Directory;
+use crate::message::MailboxId;
+
+/// Runs every test of this module on a directory that knows `known` and not `unknown`.
+///
+/// # Panics
+///
+/// When a sentence of the contract is broken; the panic names it.
+pub async fn run_all(directory: &impl Directory, known: &MailboxId, unknown: &MailboxId) {
+    known_or_not(directory, known, unknown).await;
+    the_same_twice(directory, known).await;
+}
+
+/// **Known or not.** A mailbox that there is has an owner; one that there is not is `None`, and no error.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn known_or_not(directory: &impl Directory, known: &MailboxId, unknown: &MailboxId) {
+    let owner = directory.find(known).await;
+    assert!(matches!(owner, Ok(Some(_))), "known or not: {known} was not found: {owner:?}");
+    let nobody = directory.find(unknown).await;
+    assert!(matches!(nobody, Ok(None)), "known or not: {unknown} should be unknown: {nobody:?}");
+}
+
+/// A lookup changes nothing: the next one answers the same, with limits that a recording can keep.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn the_same_twice(directory: &impl Directory, known: &MailboxId) {
+    let (first, second) = (directory.find(known).await.ok().flatten(), directory.find(known).await.ok().flatten());
+    assert_eq!(first, second, "the same twice: two lookups of {known} differ");
+    assert!(
+        first.is_some_and(|owner| owner.recording.min <= owner.recording.max),
+        "the same twice: no recording can keep the limits of {known}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{Owner, StaticDirectory};
+
+    #[tokio::test]
+    async fn our_directory_keeps_the_contract() {
+        let known: MailboxId = "2041".parse().unwrap();
+        let owner = Owner::new("london".parse().unwrap(), chrono_tz::Europe::London);
+        let directory: StaticDirectory = [(known.clone(), owner)].into_iter().collect();
+        run_all(&directory, &known, &"2042".parse().unwrap()).await;
+    }
+}

@@ -1,0 +1,194 @@
+//! The computer of a [`PowerCutDisk`](super::PowerCutDisk): its power, and the folders and files on its disk.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
+use std::path::{Component, Path};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use crate::disk::Room;
+
+/// A machine with a disk, running or cut off.
+#[derive(Debug)]
+pub(super) struct Machine {
+    state: Mutex<State>,
+    unlocked: Condvar,
+}
+
+impl Machine {
+    pub(super) fn new() -> Self {
+        let state = State {
+            nodes: HashMap::from([(ROOT, Node::Folder(Folder::default()))]),
+            next: ROOT + 1,
+            boots: 0,
+            operations_left: None,
+            room: Room { bytes: u64::MAX, files: u64::MAX },
+            waiting: 0,
+        };
+        Self { state: Mutex::new(state), unlocked: Condvar::new() }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, for one operation more.
+    pub(super) fn powered(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.state();
+        if let Some(left) = &mut state.operations_left {
+            *left = left.checked_sub(1).ok_or_else(no_power)?;
+        }
+        Ok(state)
+    }
+
+    /// Waits until a lock may have become free.
+    pub(super) fn wait_for_unlock<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.waiting += 1;
+        state = self.unlocked.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        state
+    }
+
+    /// Wakes whoever waits for a lock.
+    pub(super) fn unlocked(&self) {
+        self.unlocked.notify_all();
+    }
+}
+
+/// All there is on the disk, synced or not.
+#[derive(Debug)]
+pub(super) struct State {
+    pub nodes: HashMap<u64, Node>,
+    pub next: u64,
+    /// How often the power came back: a file opened before is closed.
+    pub boots: u64,
+    pub operations_left: Option<u64>,
+    pub room: Room,
+    /// How many wait for a lock.
+    pub waiting: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum Node {
+    Folder(Folder),
+    File(File),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Folder {
+    pub names: BTreeMap<String, u64>,
+    pub synced: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct File {
+    pub now: Content,
+    pub synced: Content,
+    pub locked_by: Option<u64>,
+}
+
+#[derive(Debug, Default, Clone)]
+pub(super) struct Content {
+    pub bytes: Vec<u8>,
+    pub modified: Option<SystemTime>,
+}
+
+impl State {
+    /// What stands at `path`.
+    pub(super) fn find(&self, path: &Path) -> io::Result<u64> {
+        let mut node = ROOT;
+        for component in path.components() {
+            match component {
+                Component::Normal(name) => {
+                    node = *self.folder(node)?.names.get(text(name)?).ok_or(ErrorKind::NotFound)?;
+                }
+                Component::RootDir | Component::CurDir => {}
+                Component::ParentDir | Component::Prefix(_) => return Err(ErrorKind::InvalidInput.into()),
+            }
+        }
+        Ok(node)
+    }
+
+    /// The folder that `path` stands in, and its name there.
+    pub(super) fn place(&self, path: &Path) -> io::Result<(u64, String)> {
+        let name = text(path.file_name().ok_or(ErrorKind::InvalidInput)?)?;
+        let folder = self.find(path.parent().unwrap_or(Path::new("")))?;
+        self.folder(folder)?;
+        Ok((folder, name.to_owned()))
+    }
+
+    /// An error if the name is taken.
+    pub(super) fn free(&self, folder: u64, name: &str) -> io::Result<()> {
+        if self.folder(folder)?.names.contains_key(name) { Err(ErrorKind::AlreadyExists.into()) } else { Ok(()) }
+    }
+
+    /// Puts `node` at `path`, where nothing stands.
+    pub(super) fn add(&mut self, path: &Path, node: Node) -> io::Result<u64> {
+        let (folder, name) = self.place(path)?;
+        self.free(folder, &name)?;
+        self.next += 1;
+        let id = self.next;
+        self.nodes.insert(id, node);
+        self.folder_mut(folder)?.names.insert(name, id);
+        Ok(id)
+    }
+
+    pub(super) fn folder(&self, node: u64) -> io::Result<&Folder> {
+        match self.nodes.get(&node) {
+            Some(Node::Folder(folder)) => Ok(folder),
+            Some(Node::File(_)) => Err(ErrorKind::NotADirectory.into()),
+            None => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
+    pub(super) fn folder_mut(&mut self, node: u64) -> io::Result<&mut Folder> {
+        match self.nodes.get_mut(&node) {
+            Some(Node::Folder(folder)) => Ok(folder),
+            Some(Node::File(_)) => Err(ErrorKind::NotADirectory.into()),
+            None => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
+    pub(super) fn file(&self, node: u64) -> io::Result<&File> {
+        match self.nodes.get(&node) {
+            Some(Node::File(file)) => Ok(file),
+            Some(Node::Folder(_)) => Err(ErrorKind::IsADirectory.into()),
+            None => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
+    pub(super) fn file_mut(&mut self, node: u64) -> io::Result<&mut File> {
+        match self.nodes.get_mut(&node) {
+            Some(Node::File(file)) => Ok(file),
+            Some(Node::Folder(_)) => Err(ErrorKind::IsADirectory.into()),
+            None => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Drops what has no name any more.
+    pub(super) fn drop_unreachable(&mut self) {
+        let mut reachable = HashMap::new();
+        let mut waiting = vec![ROOT];
+        while let Some(id) = waiting.pop() {
+            if let Some(node) = self.nodes.remove(&id) {
+                if let Node::Folder(folder) = &node {
+                    waiting.extend(folder.names.values());
+                }
+                reachable.insert(id, node);
+            }
+        }
+        self.nodes = reachable;
+    }
+}
+
+fn text(name: &OsStr) -> io::Result<&str> {
+    name.to_str().ok_or_else(|| ErrorKind::InvalidFilename.into())
+}
+
+/// What every operation answers while the power is off.
+pub(super) fn no_power() -> io::Error {
+    io::Error::other("the power is off")
+}
+
+const ROOT: u64 = 0;

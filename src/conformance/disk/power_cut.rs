@@ -1,0 +1,378 @@
+//! [`PowerCutDisk`].
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::{Arc, MutexGuard};
+use std::time::SystemTime;
+
+use super::machine::{File, Folder, Machine, Node, State, no_power};
+use crate::disk::{Disk, DiskFile, Room};
+
+/// A disk in memory that forgets, at a power cut, all that was not synced; clones are the same disk.
+///
+/// It is as forgetful as the contract of [`Disk`] allows, so what survives on it survives on a real one: a synced file whose name
+/// is not synced is gone, and a synced name whose file is not synced leads to an empty file.
+///
+/// ```
+/// use std::path::Path;
+/// use voicemail::conformance::disk::{PowerCutDisk, Unsynced};
+/// use voicemail::disk::Disk;
+///
+/// let disk = PowerCutDisk::new();
+/// let file = disk.create(Path::new("/note")).unwrap();
+/// file.write_all_at(b"call back", 0).unwrap();
+/// disk.sync_dir(Path::new("/")).unwrap();
+/// disk.power_cut(Unsynced::Forgotten);
+/// assert!(file.sync().is_err(), "a file that was open before the cut is gone with its process");
+/// assert_eq!(disk.open(Path::new("/note")).unwrap().len().unwrap(), 0);
+/// ```
+#[derive(Debug, Clone)]
+pub struct PowerCutDisk {
+    machine: Arc<Machine>,
+}
+
+impl PowerCutDisk {
+    /// An empty disk with much room. Relative paths start at its root, too.
+    pub fn new() -> Self {
+        Self { machine: Arc::new(Machine::new()) }
+    }
+
+    /// Lets `operations` more succeed; every one after that fails, as the power is off, until [`power_cut`](Self::power_cut).
+    pub fn power_off_after(&self, operations: u64) {
+        self.machine.state().operations_left = Some(operations);
+    }
+
+    /// Cuts the power and gives it back. Files that are open fail from now on, and their locks are free.
+    ///
+    /// Answers whether the power was off already, as [`power_off_after`](Self::power_off_after) had foretold.
+    pub fn power_cut(&self, unsynced: Unsynced) -> bool {
+        let mut state = self.machine.state();
+        let was_off = state.operations_left.take() == Some(0);
+        state.boots += 1;
+        for node in state.nodes.values_mut() {
+            match node {
+                Node::Folder(folder) => match unsynced {
+                    Unsynced::Forgotten => folder.names.clone_from(&folder.synced),
+                    Unsynced::NamesKept => folder.synced.clone_from(&folder.names),
+                },
+                Node::File(file) => {
+                    file.now.clone_from(&file.synced);
+                    file.locked_by = None;
+                }
+            }
+        }
+        state.drop_unreachable();
+        self.machine.unlocked();
+        was_off
+    }
+
+    /// Sets what [`Disk::room`] answers.
+    pub fn set_room(&self, room: Room) {
+        self.machine.state().room = room;
+    }
+
+    /// How many callers wait for a lock at this moment.
+    pub fn waiting(&self) -> usize {
+        self.machine.state().waiting
+    }
+
+    /// When the file at `path` was last modified, as [`DiskFile::set_modified`] told; `None` if there is none or it never was told.
+    pub fn modified(&self, path: &Path) -> Option<SystemTime> {
+        let state = self.machine.state();
+        let node = state.find(path).ok()?;
+        state.file(node).ok()?.now.modified
+    }
+}
+
+impl Default for PowerCutDisk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What becomes, at a power cut, of what was not synced. What a file holds is lost in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsynced {
+    /// Names are lost as well: the least that a file system owes.
+    Forgotten,
+    /// Names are kept: what a file system does that writes its journal early and its data late.
+    NamesKept,
+}
+
+impl Disk for PowerCutDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut state = self.machine.powered()?;
+        let node = state.add(path, Node::File(File::default()))?;
+        Ok(self.handle(&mut state, node))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut state = self.machine.powered()?;
+        let node = state.find(path)?;
+        state.file(node)?;
+        Ok(self.handle(&mut state, node))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.machine.powered()?;
+        let node = state.find(from)?;
+        state.file(node)?;
+        let (folder, name) = state.place(to)?;
+        state.free(folder, &name)?;
+        state.folder_mut(folder)?.names.insert(name, node);
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.machine.powered()?;
+        let node = state.find(from)?;
+        let ((from_folder, from_name), (to_folder, to_name)) = (state.place(from)?, state.place(to)?);
+        match state.folder(to_folder)?.names.get(&to_name) {
+            // POSIX rename: two names of one file both stay.
+            Some(target) if *target == node => return Ok(()),
+            Some(target) if state.file(*target).is_err() || state.file(node).is_err() => {
+                return Err(ErrorKind::IsADirectory.into());
+            }
+            _ => {}
+        }
+        state.folder_mut(from_folder)?.names.remove(&from_name);
+        state.folder_mut(to_folder)?.names.insert(to_name, node);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.machine.powered()?;
+        let node = state.find(path)?;
+        state.file(node)?;
+        let (folder, name) = state.place(path)?;
+        state.folder_mut(folder)?.names.remove(&name);
+        Ok(())
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.machine.powered()?.add(path, Node::Folder(Folder::default())).map(drop)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.machine.powered()?;
+        let node = state.find(path)?;
+        let folder = state.folder_mut(node)?;
+        folder.synced.clone_from(&folder.names);
+        Ok(())
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let state = self.machine.powered()?;
+        let node = state.find(path)?;
+        Ok(state.folder(node)?.names.keys().cloned().collect())
+    }
+
+    fn room(&self, path: &Path) -> io::Result<Room> {
+        let state = self.machine.powered()?;
+        state.find(path)?;
+        Ok(state.room)
+    }
+}
+
+impl PowerCutDisk {
+    fn handle(&self, state: &mut State, node: u64) -> Box<dyn DiskFile> {
+        state.next += 1;
+        Box::new(Handle { machine: Arc::clone(&self.machine), node, id: state.next, boot: state.boots })
+    }
+}
+
+/// A file that a process of the machine's present run has open.
+#[derive(Debug)]
+struct Handle {
+    machine: Arc<Machine>,
+    node: u64,
+    id: u64,
+    boot: u64,
+}
+
+impl Handle {
+    fn powered(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.machine.powered()?;
+        if state.boots == self.boot { Ok(state) } else { Err(no_power()) }
+    }
+}
+
+impl DiskFile for Handle {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let state = self.powered()?;
+        let bytes = &state.file(self.node)?.now.bytes;
+        let range = range(offset, buffer.len())?;
+        buffer.copy_from_slice(bytes.get(range).ok_or(ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut state = self.powered()?;
+        let content = &mut state.file_mut(self.node)?.now.bytes;
+        let range = range(offset, bytes.len())?;
+        if content.len() < range.end {
+            content.resize(range.end, 0);
+        }
+        content[range].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.powered()?.file(self.node)?.now.bytes.len() as u64)
+    }
+
+    fn set_modified(&self, modified: SystemTime) -> io::Result<()> {
+        self.powered()?.file_mut(self.node)?.now.modified = Some(modified);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.powered()?;
+        let file = state.file_mut(self.node)?;
+        file.synced.clone_from(&file.now);
+        Ok(())
+    }
+
+    fn lock(&self) -> io::Result<()> {
+        let mut state = self.powered()?;
+        while state.file(self.node)?.locked_by.is_some_and(|holder| holder != self.id) {
+            state = self.machine.wait_for_unlock(state);
+            if state.boots != self.boot {
+                return Err(no_power());
+            }
+        }
+        state.file_mut(self.node)?.locked_by = Some(self.id);
+        Ok(())
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        let mut state = self.powered()?;
+        let file = state.file_mut(self.node)?;
+        let free = file.locked_by.is_none_or(|holder| holder == self.id);
+        if free {
+            file.locked_by = Some(self.id);
+        }
+        Ok(free)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let mut state = self.machine.state();
+        if let Ok(file) = state.file_mut(self.node)
+            && file.locked_by == Some(self.id)
+        {
+            file.locked_by = None;
+            self.machine.unlocked();
+        }
+    }
+}
+
+fn range(offset: u64, len: usize) -> io::Result<std::ops::Range<usize>> {
+    let start = usize::try_from(offset).map_err(|_| ErrorKind::FileTooLarge)?;
+    Ok(start..start.checked_add(len).ok_or(ErrorKind::FileTooLarge)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::disk::{create_dirs, read};
+
+    fn write(disk: &PowerCutDisk, path: &str, bytes: &[u8]) -> Box<dyn DiskFile> {
+        let file = disk.create(Path::new(path)).unwrap();
+        file.write_all_at(bytes, 0).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_file_survives_when_it_and_its_name_were_synced() {
+        let disk = PowerCutDisk::new();
+        create_dirs(&disk, Path::new("/mail/new")).unwrap();
+        write(&disk, "/mail/new/both", b"both").sync().unwrap();
+        disk.sync_dir(Path::new("/mail/new")).unwrap();
+        write(&disk, "/mail/new/content", b"content").sync().unwrap();
+        disk.power_cut(Unsynced::Forgotten);
+        assert_eq!(disk.list(Path::new("/mail/new")).unwrap(), ["both"]);
+        assert_eq!(read(&disk, Path::new("/mail/new/both")).unwrap(), b"both");
+    }
+
+    #[test]
+    fn a_kept_name_of_an_unsynced_file_leads_to_what_was_synced_of_it() {
+        let disk = PowerCutDisk::new();
+        let file = write(&disk, "/a", b"old");
+        file.sync().unwrap();
+        file.write_all_at(b"newer", 0).unwrap();
+        write(&disk, "/b", b"never synced");
+        disk.power_cut(Unsynced::NamesKept);
+        assert_eq!(read(&disk, Path::new("/a")).unwrap(), b"old");
+        assert_eq!(read(&disk, Path::new("/b")).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_rename_between_folders_is_durable_in_each_by_itself() {
+        let disk = PowerCutDisk::new();
+        create_dirs(&disk, Path::new("/from")).unwrap();
+        create_dirs(&disk, Path::new("/to")).unwrap();
+        write(&disk, "/from/a", b"a").sync().unwrap();
+        disk.sync_dir(Path::new("/from")).unwrap();
+        disk.rename(Path::new("/from/a"), Path::new("/to/a")).unwrap();
+        disk.sync_dir(Path::new("/to")).unwrap();
+        disk.power_cut(Unsynced::Forgotten);
+        assert_eq!(read(&disk, Path::new("/from/a")).unwrap(), b"a");
+        assert_eq!(read(&disk, Path::new("/to/a")).unwrap(), b"a");
+    }
+
+    #[test]
+    fn names_are_taken_once() {
+        let disk = PowerCutDisk::new();
+        write(&disk, "/a", b"a");
+        let taken = |result: io::Result<()>| result.unwrap_err().kind() == ErrorKind::AlreadyExists;
+        assert!(taken(disk.create(Path::new("/a")).map(drop)));
+        assert!(taken(disk.create_dir(Path::new("/a"))));
+        write(&disk, "/b", b"b");
+        assert!(taken(disk.link(Path::new("/a"), Path::new("/b"))));
+        disk.rename(Path::new("/a"), Path::new("/b")).unwrap();
+        assert_eq!(read(&disk, Path::new("/b")).unwrap(), b"a");
+        assert_eq!(disk.remove(Path::new("/a")).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn after_the_foretold_operations_the_power_is_off_until_it_is_cut() {
+        let disk = PowerCutDisk::new();
+        disk.power_off_after(1);
+        disk.create_dir(Path::new("/a")).unwrap();
+        assert!(disk.list(Path::new("/")).is_err());
+        assert!(disk.power_cut(Unsynced::NamesKept));
+        assert_eq!(disk.list(Path::new("/")).unwrap(), ["a"]);
+        assert!(!disk.power_cut(Unsynced::NamesKept));
+    }
+
+    #[test]
+    fn a_lock_is_waited_for_until_its_holder_closes_the_file_or_the_power_is_cut() {
+        let disk = PowerCutDisk::new();
+        let holder = write(&disk, "/lock", b"");
+        holder.lock().unwrap();
+        let wait = || {
+            let other = disk.open(Path::new("/lock")).unwrap();
+            let waiter = thread::spawn(move || other.lock());
+            while disk.waiting() == 0 {
+                assert!(!waiter.is_finished(), "a lock that is held was given away");
+                thread::yield_now();
+            }
+            waiter
+        };
+        let waiter = wait();
+        drop(holder);
+        waiter.join().unwrap().unwrap();
+
+        let holder = disk.open(Path::new("/lock")).unwrap();
+        holder.lock().unwrap();
+        let waiter = wait();
+        disk.power_cut(Unsynced::NamesKept);
+        assert!(waiter.join().unwrap().is_err());
+        disk.open(Path::new("/lock")).unwrap().lock().unwrap();
+        drop(holder);
+    }
+}

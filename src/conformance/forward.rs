@@ -1,0 +1,255 @@
+//! Tests the contract of [`Forwarder`], sentence by sentence.
+//!
+//! A forwarder is judged by what the other node has in the end, so whoever tests one brings a [`Scene`]: the forwarder, and an
+//! other node that misbehaves as it is told.
+//!
+//! ```
+//! use std::time::Duration;
+//! use async_trait::async_trait;
+//! use voicemail::conformance::forward::{OtherNode, Scene, run_all};
+//! use voicemail::forward::{Forwarder, MemoryForwarder, Outcome, Reply, Script, TimeLimited, Travelled};
+//! use voicemail::message::{MailboxId, Message};
+//!
+//! struct InMemory {
+//!     node: MemoryForwarder,
+//!     forwarder: TimeLimited<MemoryForwarder>,
+//! }
+//!
+//! #[async_trait]
+//! impl Scene for InMemory {
+//!     fn forwarder(&self) -> &dyn Forwarder {
+//!         &self.forwarder
+//!     }
+//!     async fn other_node(&self, next: OtherNode) {
+//!         match next {
+//!             OtherNode::LosesItsAnswer => self.node.next(Script::LoseTheAnswer),
+//!             OtherNode::FallsSilent => self.node.next(Script::NeverAnswer),
+//!             _ => {}
+//!         }
+//!     }
+//!     async fn kept(&self, mailbox: &MailboxId) -> Vec<Message> {
+//!         self.node.taken(mailbox)
+//!     }
+//!     fn travels(&self) -> Travelled {
+//!         Travelled::InMemory
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! run_all(|| async {
+//!     let node = MemoryForwarder::new();
+//!     let unknown = Reply { code: 550, text: "5.1.1 no such mailbox".into() };
+//!     node.answer("2043".parse().unwrap(), Outcome::Refused(unknown));
+//!     InMemory { forwarder: TimeLimited::new(node.clone(), Duration::from_millis(20)), node }
+//! })
+//! .await;
+//! # }
+//! ```
+
+use std::future::Future;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Travelled};
+use crate::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Message, RecordedAt};
+
+/// A forwarder, and the other node that it forwards to, with the mailboxes `2041` and `2042` and no mailbox `2043`.
+#[async_trait]
+pub trait Scene: Send + Sync {
+    /// The forwarder.
+    fn forwarder(&self) -> &dyn Forwarder;
+
+    /// Tells the other node how to behave at the next message. Messages after that, it takes as it should.
+    async fn other_node(&self, next: OtherNode);
+
+    /// What the other node has for `mailbox`, repeated ones too.
+    async fn kept(&self, mailbox: &MailboxId) -> Vec<Message>;
+
+    /// How messages travel here.
+    fn travels(&self) -> Travelled;
+
+    /// The time that no call may exceed; without one of the scene's own, 10 minutes.
+    fn limit(&self) -> Duration {
+        Duration::from_secs(600)
+    }
+}
+
+/// How the other node behaves at one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OtherNode {
+    /// It takes the message and answers.
+    Serves,
+    /// It takes the message, and its answer is lost.
+    LosesItsAnswer,
+    /// It neither takes the message nor answers, and does not end the connection either.
+    FallsSilent,
+}
+
+/// Runs every test of this module, each on a scene of its own from `make`.
+///
+/// # Panics
+///
+/// When a sentence of the contract is broken; the panic names it.
+pub async fn run_all<S, F, M>(make: M)
+where
+    S: Scene,
+    F: Future<Output = S> + Send,
+    M: Fn() -> F + Send + Sync,
+{
+    answered_for(&make().await).await;
+    each_for_itself(&make().await).await;
+    never_guessed(&make().await).await;
+    never_guessed_after_a_dropped_call(&make().await).await;
+    travelled_as_told(&make().await).await;
+    ends(&make().await).await;
+}
+
+/// **Answered for.** What is accepted is kept at the other node, unchanged.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn answered_for(scene: &impl Scene) {
+    scene.other_node(OtherNode::Serves).await;
+    for sound in [vec![0], b"\r\n.\r\n.".to_vec(), (0..=255).collect::<Vec<u8>>().repeat(400)] {
+        let message = message(&sound);
+        let receipt = accepted(scene, &message, &["2041"]).await;
+        assert_eq!(receipt.outcomes, [Outcome::Accepted], "Answered for: a message for a mailbox that is there");
+        let kept = scene.kept(&mailbox("2041")).await;
+        let found = kept.iter().find(|kept| kept.id() == message.id());
+        let found = found.unwrap_or_else(|| panic!("Answered for: accepted, and not kept at the other node"));
+        assert!(found.audio() == message.audio(), "Answered for: kept, but with another sound");
+    }
+}
+
+/// **Each for itself.** Every recipient gets one outcome, in the order given, and one's refusal costs no other.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn each_for_itself(scene: &impl Scene) {
+    scene.other_node(OtherNode::Serves).await;
+    for order in [["2041", "2043", "2042"], ["2043", "2042", "2041"]] {
+        let message = message(b"to three");
+        let receipt = accepted(scene, &message, &order).await;
+        assert_eq!(receipt.outcomes.len(), order.len(), "Each for itself: one outcome for each recipient");
+        for (number, outcome) in order.iter().zip(&receipt.outcomes) {
+            let kept = scene.kept(&mailbox(number)).await.iter().any(|kept| kept.id() == message.id());
+            if *number == "2043" {
+                assert!(matches!(outcome, Outcome::Refused(_)), "Each for itself: {number} is unknown, but {outcome:?}");
+            } else {
+                assert_eq!(*outcome, Outcome::Accepted, "Each for itself: {number} is known");
+            }
+            assert_eq!(kept, *number != "2043", "Each for itself: what {number} has in the end");
+        }
+    }
+}
+
+/// **Never guessed.** A lost answer is no acceptance; the same call again settles it.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn never_guessed(scene: &impl Scene) {
+    let message = message(b"lost and found");
+    scene.other_node(OtherNode::LosesItsAnswer).await;
+    match call(scene, &message, &["2041"]).await {
+        Ok(receipt) => {
+            let open = receipt.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Deferred(_)));
+            assert!(open, "Never guessed: the answer was lost, but {receipt:?}");
+        }
+        Err(error) => assert!(error.is_transient(), "Never guessed: a lost answer is no reason to give up: {error}"),
+    }
+    let receipt = accepted(scene, &message, &["2041"]).await;
+    assert_eq!(receipt.outcomes, [Outcome::Accepted], "Never guessed: the same call again settles it");
+}
+
+/// **Never guessed.** A call that is dropped half-way, wherever that is, spoils none that follow.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn never_guessed_after_a_dropped_call(scene: &impl Scene) {
+    scene.other_node(OtherNode::Serves).await;
+    let dropped = message(b"dropped");
+    for polls in 0..MOST_POLLS {
+        let recipients = [mailbox("2041")];
+        let mut call = scene.forwarder().forward(&dropped, &recipients);
+        let mut left = polls;
+        let ended = std::future::poll_fn(|cx| {
+            if left == 0 {
+                return std::task::Poll::Ready(false);
+            }
+            left -= 1;
+            call.as_mut().poll(cx).map(|_| true)
+        })
+        .await;
+        drop(call);
+        let message = message(b"after a dropped call");
+        let receipt = accepted(scene, &message, &["2042"]).await;
+        assert_eq!(receipt.outcomes, [Outcome::Accepted], "Never guessed: after a call dropped at its poll {polls}");
+        let kept = scene.kept(&mailbox("2042")).await;
+        assert!(kept.iter().any(|kept| kept.id() == message.id()), "Never guessed: accepted after a dropped call, and not kept");
+        if ended {
+            return;
+        }
+    }
+}
+
+/// **True.** A receipt tells how the message went.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn travelled_as_told(scene: &impl Scene) {
+    scene.other_node(OtherNode::Serves).await;
+    let receipt = accepted(scene, &message(b"on its way"), &["2041"]).await;
+    assert_eq!(receipt.travelled, scene.travels(), "True: how the message went");
+}
+
+/// **Ends.** A call ends in bounded time when the other node falls silent, accepts nothing, and spoils none that follow.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn ends(scene: &impl Scene) {
+    let message = message(b"into the silence");
+    scene.other_node(OtherNode::FallsSilent).await;
+    match call(scene, &message, &["2041"]).await {
+        Ok(receipt) => {
+            assert!(!receipt.outcomes.contains(&Outcome::Accepted), "Ends: nobody answered, but {receipt:?}");
+        }
+        Err(error) => assert!(error.is_transient(), "Ends: silence is no reason to give up: {error}"),
+    }
+    let receipt = accepted(scene, &message, &["2041"]).await;
+    assert_eq!(receipt.outcomes, [Outcome::Accepted], "Ends: the other node speaks again");
+}
+
+async fn call(scene: &impl Scene, message: &Message, numbers: &[&str]) -> Result<Receipt, ForwardError> {
+    let recipients: Vec<MailboxId> = numbers.iter().map(|number| mailbox(number)).collect();
+    let ended = timeout(scene.limit(), scene.forwarder().forward(message, &recipients)).await;
+    ended.unwrap_or_else(|_| panic!("Ends: a call took more than {:?}", scene.limit()))
+}
+
+async fn accepted(scene: &impl Scene, message: &Message, numbers: &[&str]) -> Receipt {
+    let answer = call(scene, message, numbers).await;
+    answer.unwrap_or_else(|error| panic!("Answered for: the other node is there, but: {error}"))
+}
+
+fn mailbox(number: &str) -> MailboxId {
+    number.parse().expect("the numbers in this file are numbers of mailboxes")
+}
+
+fn message(sound: &[u8]) -> Message {
+    let instant = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_000);
+    let quality = ClockQuality::unknown(ClockSource::Manual);
+    let recorded_at = RecordedAt { instant, zone: chrono_tz::Europe::London, quality };
+    Message::builder(Audio::new(AudioType::Wav, sound.to_vec()), recorded_at).length(Duration::from_secs(1)).build()
+}
+
+/// More than any call needs to end.
+const MOST_POLLS: usize = 1000;

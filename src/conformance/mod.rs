@@ -1,0 +1,12 @@
+//! A test suite for each trait, for our own implementations and for anyone who writes one.
+//!
+//! Each suite has one function for each sentence of its trait's contract. A function panics when the sentence is broken, and its
+//! panic begins with the sentence's name. A suite's `run_all` runs them all, each on a fresh part.
+
+pub mod clock;
+pub mod directory;
+#[cfg(feature = "fs")]
+pub mod disk;
+pub mod forward;
+pub mod mwi;
+pub mod store;

@@ -1,0 +1,243 @@
+//! Tests the contract of [`MessageStore`], sentence by sentence.
+//!
+//! Every function takes a fresh store that has the mailboxes `2041` and `2042`, both empty, with room for at least 16 messages
+//! of 100 kB each, and no mailbox `2043`.
+//!
+//! ```
+//! use voicemail::store::MemoryStore;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! voicemail::conformance::store::run_all(|| async {
+//!     MemoryStore::new(["2041".parse().unwrap(), "2042".parse().unwrap()])
+//! })
+//! .await;
+//! # }
+//! ```
+
+mod arrival;
+mod standing;
+mod steps;
+
+use std::future::Future;
+
+pub use self::arrival::{
+    apart, foretold, kept, kept_over_a_restart, once, once_after_a_dropped_call, once_after_removal, once_among_many, whole,
+    whole_while_others_read,
+};
+pub use self::standing::{
+    counted, expunged_for_good, listed_in_order, marked_alike_twice, refused_by_name, restored, retrieved_unchanged,
+};
+use crate::store::MessageStore;
+
+/// Runs every test of this module that needs no restart, each on a store of its own from `make`.
+///
+/// # Panics
+///
+/// When a sentence of the contract is broken; the panic names it.
+pub async fn run_all<S, F, M>(make: M)
+where
+    S: MessageStore,
+    F: Future<Output = S> + Send,
+    M: Fn() -> F + Send + Sync,
+{
+    whole(&make().await).await;
+    whole_while_others_read(&make().await).await;
+    once(&make().await).await;
+    once_after_removal(&make().await).await;
+    once_among_many(&make().await).await;
+    once_after_a_dropped_call(&make().await).await;
+    apart(&make().await).await;
+    kept(&make().await).await;
+    foretold(&make().await).await;
+    counted(&make().await).await;
+    restored(&make().await).await;
+    listed_in_order(&make().await).await;
+    retrieved_unchanged(&make().await).await;
+    marked_alike_twice(&make().await).await;
+    expunged_for_good(&make().await).await;
+    refused_by_name(&make().await).await;
+}
+
+#[cfg(all(test, feature = "memory"))]
+mod tests {
+    use std::panic::AssertUnwindSafe;
+
+    use async_trait::async_trait;
+    use futures::FutureExt as _;
+
+    use super::steps::mailbox;
+    use super::*;
+    use crate::message::{Audio, MailboxId, Message, MessageId, Origin, Status, Summary};
+    use crate::store::{Deposit, Entry, MemoryStore, StoreError};
+
+    /// A store that breaks one sentence of the contract.
+    #[derive(Debug)]
+    struct Broken {
+        inner: MemoryStore,
+        fault: Fault,
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Fault {
+        /// Loses the last byte of every sound.
+        CutsShort,
+        /// Stores each message as often as it comes.
+        StoresTwice,
+        /// Takes a message for another one that has its id.
+        ComparesIdsOnly,
+        /// Deposits in two steps, the first of which can be seen.
+        ShowsBeforeDone,
+        /// Answers for what it has not stored.
+        AnswersOnly,
+        /// Shows what is removed as old in its summary.
+        CountsRemoved,
+        /// Deletes at once what is marked as removed.
+        RemovesForGood,
+        /// Lists the newest first.
+        ListsBackwards,
+        /// Marks as old what is retrieved.
+        MarksWhatIsHeard,
+        /// Deletes what is old, too.
+        ExpungesOld,
+        /// Has every mailbox.
+        KnowsEverybody,
+        /// Says that every mailbox is full, and takes messages all the same.
+        ForetellsWrongly,
+    }
+
+    impl Broken {
+        fn new(fault: Fault) -> Self {
+            let numbers = if fault == Fault::KnowsEverybody { &["2041", "2042", "2043"][..] } else { &["2041", "2042"] };
+            Self { inner: MemoryStore::new(numbers.iter().map(|number| mailbox(number))), fault }
+        }
+    }
+
+    #[async_trait]
+    impl MessageStore for Broken {
+        async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
+            let audio = message.audio();
+            let half = Audio::new(audio.media(), audio.bytes().slice(..audio.bytes().len() - 1));
+            match self.fault {
+                Fault::CutsShort => self.inner.deposit(mailbox, origin, &Message::new(message.head().clone(), half)).await,
+                Fault::StoresTwice => {
+                    let again = Origin::Peer(MessageId::random().to_string().into());
+                    self.inner.deposit(mailbox, &again, message).await
+                }
+                Fault::ComparesIdsOnly if self.inner.retrieve(mailbox, message.id()).await.is_ok() => Ok(Deposit::Duplicate),
+                Fault::ShowsBeforeDone => {
+                    let part = Message::new(message.head().clone(), half);
+                    if self.inner.deposit(mailbox, &Origin::Peer("part".into()), &part).await? == Deposit::Duplicate {
+                        return Ok(Deposit::Duplicate);
+                    }
+                    tokio::task::yield_now().await;
+                    self.inner.mark(mailbox, message.id(), Status::Removed).await?;
+                    self.inner.expunge(mailbox).await?;
+                    self.inner.deposit(mailbox, origin, message).await
+                }
+                Fault::AnswersOnly => Ok(Deposit::Stored(message.id())),
+                _ => self.inner.deposit(mailbox, origin, message).await,
+            }
+        }
+
+        async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
+            if self.fault == Fault::ForetellsWrongly {
+                return Err(StoreError::MailboxFull(mailbox.clone()));
+            }
+            self.inner.check(mailbox, size).await
+        }
+
+        async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
+            let mut entries = self.inner.list(mailbox).await?;
+            if self.fault == Fault::ListsBackwards {
+                entries.reverse();
+            }
+            Ok(entries)
+        }
+
+        async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
+            if self.fault == Fault::MarksWhatIsHeard {
+                self.inner.mark(mailbox, id, Status::Old).await?;
+            }
+            self.inner.retrieve(mailbox, id).await
+        }
+
+        async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
+            self.inner.mark(mailbox, id, status).await?;
+            if self.fault == Fault::RemovesForGood {
+                self.inner.expunge(mailbox).await?;
+            }
+            Ok(())
+        }
+
+        async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
+            for entry in self.inner.list(mailbox).await? {
+                if self.fault == Fault::ExpungesOld && entry.status == Status::Old {
+                    self.inner.mark(mailbox, entry.head.id, Status::Removed).await?;
+                }
+            }
+            self.inner.expunge(mailbox).await
+        }
+
+        async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
+            let mut summary = self.inner.summary(mailbox).await?;
+            for entry in self.inner.list(mailbox).await? {
+                if self.fault == Fault::CountsRemoved && entry.status == Status::Removed {
+                    summary.count(Status::Old, entry.head.urgency);
+                }
+            }
+            Ok(summary)
+        }
+    }
+
+    /// The first words of the panic that `test` ends with; `None` if it passes.
+    async fn verdict(check: impl Future<Output = ()>) -> Option<String> {
+        let panic = AssertUnwindSafe(check).catch_unwind().await.err()?;
+        let said = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))?;
+        // `assert_eq` says what it compared before it says why.
+        let why =
+            said.strip_prefix("assertion `left == right` failed: ").or(said.strip_prefix("assertion `left != right` failed: "));
+        Some(why.unwrap_or(&said).split(':').next()?.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_store_that_breaks_a_sentence_fails_its_test_and_the_failure_names_it() {
+        macro_rules! check {
+            ($test:ident, $fault:ident, $sentence:literal) => {
+                assert_eq!(
+                    verdict($test(&Broken::new(Fault::$fault))).await.as_deref(),
+                    Some($sentence),
+                    "{} against {:?}",
+                    stringify!($test),
+                    Fault::$fault
+                );
+            };
+        }
+        check!(whole, CutsShort, "Whole");
+        check!(whole_while_others_read, ShowsBeforeDone, "Whole");
+        check!(once, StoresTwice, "Once");
+        check!(once, ComparesIdsOnly, "Once");
+        check!(once_after_removal, StoresTwice, "Once");
+        check!(once_among_many, StoresTwice, "Once");
+        check!(once_after_a_dropped_call, ShowsBeforeDone, "Cancel safety");
+        check!(apart, ComparesIdsOnly, "Once");
+        check!(kept, AnswersOnly, "Kept");
+        check!(counted, CountsRemoved, "Counted");
+        check!(restored, RemovesForGood, "Restored");
+        check!(listed_in_order, ListsBackwards, "list");
+        check!(retrieved_unchanged, MarksWhatIsHeard, "retrieve");
+        check!(marked_alike_twice, RemovesForGood, "mark");
+        check!(expunged_for_good, ExpungesOld, "expunge");
+        check!(refused_by_name, KnowsEverybody, "NoSuchMailbox");
+        check!(foretold, ForetellsWrongly, "Foretold");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_forgets_at_a_restart_fails_its_test() {
+        let store = Broken::new(Fault::CountsRemoved);
+        let forgetful = kept_over_a_restart(store, |_| async { Broken::new(Fault::CountsRemoved) });
+        assert_eq!(verdict(forgetful).await.as_deref(), Some("Kept"));
+        let durable = kept_over_a_restart(Broken::new(Fault::CountsRemoved), |store| async { store });
+        assert_eq!(verdict(durable).await, None);
+    }
+}
