@@ -1,0 +1,36 @@
+//! Checks a description of a network, and shows it.
+//!
+//! Run: `cargo run --example check_network -- examples/network.toml`. You will see: a table of five PBXs and a Mermaid
+//! flowchart, and exit status 0; or, for a file with faults, every fault on a line of its own, and exit status 1.
+
+use std::fs;
+use std::process::ExitCode;
+
+use voicemail::network::{Network, NetworkDescription};
+
+fn main() -> ExitCode {
+    let Some(path) = std::env::args().nth(1) else {
+        eprintln!("which file? check_network FILE");
+        return ExitCode::FAILURE;
+    };
+    match read(&path) {
+        Ok(network) => {
+            println!("{}\n{}", network.to_table(), network.to_mermaid());
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read(path: &str) -> Result<Network, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let description: NetworkDescription = toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        format!("{path}:{line}: {}", error.message())
+    })?;
+    description.check().map_err(|faults| faults.to_string())
+}

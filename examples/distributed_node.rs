@@ -1,0 +1,105 @@
+//! A distributed voicemail node: records at a remote site and forwards to the central node.
+//!
+//! Run, beside `central_node`: `cargo run --example distributed_node -- --config examples/distributed.toml --deposit
+//! examples/recordings/vm01.wav --to 2001 --from +442079460112 --name "Anna Whitfield"`. You will see: `kept ID` as soon as the message is on stable storage, then
+//! `forwarded ID` when the central node has answered for it. With deposits on the command line it ends when all are forwarded;
+//! without, it runs until Ctrl-C or SIGTERM. With `--batch` it reads such deposits from standard input, one a line, and runs on.
+
+mod support;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use support::config::{DistributedConfig, Peer};
+use support::deposit::Arguments;
+use support::desk::Desk;
+use support::lines::{Line, Out, remark, tell};
+use support::{Failure, explain};
+use voicemail::event::{Event, Events};
+use voicemail::forward::SmtpForwarder;
+use voicemail::node::Node;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    support::program::ended(run().await).await
+}
+
+async fn run() -> Result<ExitCode, Failure> {
+    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    let config = DistributedConfig::load(&arguments.config)?;
+    let asked_to_stop = support::program::asked_to_stop()?;
+    let events = Events::new();
+    let (happening, settling) = (events.subscribe(), events.subscribe());
+    let site = config.site.clone();
+    let node = open(&arguments.config, config, events).await?;
+    let out = Out::new(tokio::io::stdout());
+    tell(&out, "ready").await;
+
+    let desk = Desk { node: &node, site: &site, out: &out };
+    let mut failed = false;
+    let work = Box::pin(async {
+        let mut kept = Vec::new();
+        for deposit in &arguments.deposits {
+            match desk.keep(deposit).await {
+                Some(id) => kept.push(id),
+                None => failed = true,
+            }
+        }
+        if arguments.batch {
+            desk.keep_lines(support::desk::standard_input()).await;
+        }
+        if arguments.batch || arguments.deposits.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        failed |= !desk.all_forwarded(kept, settling).await;
+    });
+    let stop = async {
+        tokio::select! {
+            () = work => {}
+            () = asked_to_stop => {}
+        }
+    };
+    support::program::run(&node, stop, happening, &out, line_of).await?;
+    match node.spool().waiting().len() {
+        0 => {}
+        waiting => remark(format!("{waiting} kept and waiting in the spool; start this node again to forward")).await,
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn open(path: &Path, config: DistributedConfig, events: Events) -> Result<Node, Failure> {
+    let Peer { connect, security, ca } = config.central;
+    let mut forwarder = SmtpForwarder::builder(connect, config.network.domain())
+        .node(config.node.as_str())
+        .server_name(config.network.central_node().as_str())
+        .security(security)
+        .events(events.clone());
+    if let Some(ca) = ca {
+        let advice = "; it is the certificate of the central node, which writes one at its first start if it is self_signed";
+        forwarder = forwarder.ca_pem(&support::tls::read(&ca).map_err(|error| error + advice)?);
+    }
+    let directory = config.network.directory();
+    let node = Node::builder(config.node, config.network, directory, config.spool);
+    let forwarder = forwarder.build().map_err(|error| format!("{} [central]: {}", path.display(), explain(&error)))?;
+    Ok(node.forwarder(forwarder).events(events).open().await?)
+}
+
+fn line_of(event: Event) -> Option<Line> {
+    match event {
+        Event::Recovered { id, .. } => Some(Line::Told(format!("recovered {id}"))),
+        Event::Forwarded { id, .. } => Some(Line::Told(format!("forwarded {id}"))),
+        Event::Deferred { id, reason, retry_in, .. } => {
+            let secs = retry_in.as_secs_f64();
+            Some(Line::Remarked(format!("waiting {id}: it is kept; next try in {secs:.1} s, because {reason}")))
+        }
+        Event::Parked { id, reason, .. } => {
+            let advice = "it is kept in the folder parked of the spool, whose README.txt says how to send it again";
+            Some(Line::Remarked(format!("parked {id}: {reason}; {advice}")))
+        }
+        Event::Unreadable { file, reason } => {
+            Some(Line::Remarked(format!("{file} was put into the folder unreadable of the spool: {reason}")))
+        }
+        Event::PlainTextFallback { peer, reason } => Some(Line::Remarked(format!("{peer} is spoken to in plain text: {reason}"))),
+        _ => None,
+    }
+}

@@ -1,0 +1,146 @@
+//! The configuration files of the examples. Paths in them are relative to the file; every fault is told at once.
+
+use std::path::{Path, PathBuf};
+
+use voicemail::forward::smtp::Security;
+use voicemail::message::SiteId;
+use voicemail::network::{Network, NodeAddress, Role};
+
+use super::keys::Keys;
+
+/// What the central node's file says.
+pub struct CentralConfig {
+    /// The node's address in the network.
+    pub node: NodeAddress,
+    /// The network.
+    pub network: Network,
+    /// The folder of the spool.
+    pub spool: PathBuf,
+    /// The folder of the mailboxes.
+    pub store: PathBuf,
+    /// The address to take messages on.
+    pub listen: String,
+    /// What it speaks TLS with, if it does.
+    pub tls: Option<Tls>,
+}
+
+/// A certificate and its key.
+pub enum Tls {
+    /// In PEM files.
+    Files { certificate: PathBuf, key: PathBuf },
+    /// Made at the first start; its PEM text, to be trusted by others, is kept in this file.
+    SelfSigned { certificate: PathBuf },
+}
+
+/// What a distributed node's file says.
+pub struct DistributedConfig {
+    /// The node's address in the network.
+    pub node: NodeAddress,
+    /// The network.
+    pub network: Network,
+    /// The folder of the spool.
+    pub spool: PathBuf,
+    /// The PBX whose calls deposits stand for.
+    pub site: SiteId,
+    /// How to reach the central node.
+    pub central: Peer,
+}
+
+/// How to reach the central node.
+pub struct Peer {
+    /// Host and port.
+    pub connect: String,
+    /// What the connection must be.
+    pub security: Security,
+    /// PEM certificates to trust.
+    pub ca: Option<PathBuf>,
+}
+
+impl CentralConfig {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it and with the network file that it names, one fault a line.
+    pub fn load(path: &Path) -> Result<Self, String> {
+        let mut keys = Keys::of_file(path)?;
+        let node: Option<NodeAddress> = keys.required("node", NODE);
+        let network = keys.network("network");
+        let spool = keys.required_path("spool", SPOOL);
+        let store = keys.required_path("store", "the folder to keep the mailboxes in");
+        let listen = keys.required("listen", "the address to take messages on, such as 127.0.0.1:2525");
+        let tls = keys.section("tls", |keys| match (keys.path("certificate"), keys.path("key"), keys.path("self_signed")) {
+            (Some(certificate), Some(key), None) => Some(Tls::Files { certificate, key }),
+            (None, None, Some(certificate)) => Some(Tls::SelfSigned { certificate }),
+            _ => keys.fault("name either certificate and key, or self_signed = the file to write a certificate to"),
+        });
+        if let (Some(node), Some(network)) = (&node, &network)
+            && node != network.central_node()
+        {
+            keys.fault::<()>(format!("node = \"{node}\": the network's central node is {}", network.central_node()));
+        }
+        match (node, network, spool, store, listen, keys.into_faults()) {
+            (Some(node), Some(network), Some(spool), Some(store), Some(listen), faults) if faults.is_empty() => {
+                Ok(Self { node, network, spool, store, listen, tls })
+            }
+            (.., faults) => Err(faults.join("\n")),
+        }
+    }
+}
+
+impl DistributedConfig {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`CentralConfig::load`].
+    pub fn load(path: &Path) -> Result<Self, String> {
+        let mut keys = Keys::of_file(path)?;
+        let node: Option<NodeAddress> = keys.required("node", NODE);
+        let network = keys.network("network");
+        let spool = keys.required_path("spool", SPOOL);
+        let wanted: Option<SiteId> = keys.optional("site");
+        let central = keys.required_section("central", "how to reach the central node", read_peer);
+        let site = match (&node, &network) {
+            (Some(node), Some(network)) => choose_site(node, network, wanted).or_else(|fault| keys.fault(fault).ok_or(())).ok(),
+            _ => None,
+        };
+        match (node, network, spool, site, central, keys.into_faults()) {
+            (Some(node), Some(network), Some(spool), Some(site), Some(central), faults) if faults.is_empty() => {
+                Ok(Self { node, network, spool, site, central })
+            }
+            (.., faults) => Err(faults.join("\n")),
+        }
+    }
+}
+
+fn read_peer(keys: &mut Keys) -> Option<Peer> {
+    let connect = keys.required("connect", "the central node's host and port, such as 127.0.0.1:2525");
+    let security = match keys.optional::<String>("security").as_deref() {
+        None | Some("tls") => Some(Security::Tls),
+        Some("plain-text-if-no-tls") => Some(Security::PlainTextIfNoTls),
+        Some("plain-text") => Some(Security::PlainText),
+        Some(other) => keys.fault(format!("security = {other:?}: choose tls, plain-text-if-no-tls or plain-text")),
+    };
+    let ca = keys.path("ca");
+    if security == Some(Security::Tls) && ca.is_none() {
+        keys.fault::<()>(
+            "ca is missing: the PEM file with the certificate to trust, without which there is no security = \"tls\"",
+        );
+    }
+    Some(Peer { connect: connect?, security: security?, ca })
+}
+
+/// The PBX that `wanted` names, or else the first one that the node at `node` records for.
+fn choose_site(node: &NodeAddress, network: &Network, wanted: Option<SiteId>) -> Result<SiteId, String> {
+    let distributed = |(site, role): (&voicemail::network::Site, Role)| (role == Role::Distributed).then(|| site.id().clone());
+    let mut served = network.sites_of(node).filter_map(distributed);
+    match wanted {
+        Some(wanted) if served.any(|site| site == wanted) => Ok(wanted),
+        Some(wanted) => Err(format!("site = \"{wanted}\": {node} is the distributed node of no such PBX in the network")),
+        None => served.next().ok_or_else(|| format!("node = \"{node}\": it is the distributed node of no PBX in the network")),
+    }
+}
+
+const NODE: &str = "the node's address in the network";
+const SPOOL: &str = "the folder for messages on their way";

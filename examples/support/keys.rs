@@ -1,0 +1,124 @@
+//! Reads TOML files key by key, and collects every fault on the way.
+
+use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use toml::{Table, Value};
+use voicemail::network::{Network, NetworkDescription};
+
+/// The keys of a table that have not been asked for yet, and the faults found so far.
+pub struct Keys {
+    table: Table,
+    place: String,
+    folder: PathBuf,
+    known: Vec<&'static str>,
+    faults: Vec<String>,
+}
+
+impl Keys {
+    /// Those of the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read, or the line that is no TOML.
+    pub fn of_file(path: &Path) -> Result<Self, String> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        Ok(Self::of(read_toml(path)?, path.display().to_string(), folder))
+    }
+
+    fn of(table: Table, place: String, folder: &Path) -> Self {
+        Self { table, place, folder: folder.to_owned(), known: Vec::new(), faults: Vec::new() }
+    }
+
+    /// Notes a fault; answers with nothing, in place of what is missing because of it.
+    pub fn fault<T>(&mut self, what: impl Display) -> Option<T> {
+        self.faults.push(format!("{}: {what}", self.place));
+        None
+    }
+
+    /// The value of `key`, if it is there and a good one.
+    pub fn optional<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<T> {
+        match self.take(key)? {
+            Value::String(text) => match text.parse() {
+                Ok(value) => Some(value),
+                Err(error) => self.fault(format!("{key} = {text:?}: {error}")),
+            },
+            other => self.fault(format!("{key} is a text in quotes, not {}", other.type_str())),
+        }
+    }
+
+    /// The value of `key`, which must be there; `what` says what it is.
+    pub fn required<T: FromStr<Err: Display>>(&mut self, key: &'static str, what: &str) -> Option<T> {
+        if self.table.contains_key(key) { self.optional(key) } else { self.missing(key, what) }
+    }
+
+    /// The path under `key`, which is relative to the file.
+    pub fn path(&mut self, key: &'static str) -> Option<PathBuf> {
+        self.optional(key).map(|path: PathBuf| self.folder.join(path))
+    }
+
+    /// The path under `key`, which must be there; `what` says what it is.
+    pub fn required_path(&mut self, key: &'static str, what: &str) -> Option<PathBuf> {
+        self.required(key, what).map(|path: PathBuf| self.folder.join(path))
+    }
+
+    /// The network described in the file that `key` names.
+    pub fn network(&mut self, key: &'static str) -> Option<Network> {
+        let path = self.required_path(key, "the file that describes the network")?;
+        load_network(&path).map_err(|faults| self.faults.extend(faults)).ok()
+    }
+
+    /// What `read` makes of the table under `key`.
+    pub fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        match self.take(key)? {
+            Value::Table(table) => {
+                let mut keys = Self::of(table, format!("{} [{key}]", self.place), &self.folder);
+                let value = read(&mut keys);
+                self.faults.extend(keys.into_faults());
+                value
+            }
+            other => self.fault(format!("{key} is a table, not {}", other.type_str())),
+        }
+    }
+
+    /// The same for a table that must be there; `what` says what it is.
+    pub fn required_section<T>(&mut self, key: &'static str, what: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        if self.table.contains_key(key) { self.section(key, read) } else { self.missing(key, what) }
+    }
+
+    /// Every fault there was, after all keys have been asked for: those that nobody asked for are faults, too.
+    pub fn into_faults(mut self) -> Vec<String> {
+        let known = self.known.join(", ");
+        for key in std::mem::take(&mut self.table).keys() {
+            self.fault::<()>(format!("{key} is not a key that is known here; known are {known}"));
+        }
+        self.faults
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Value> {
+        self.known.push(key);
+        self.table.remove(key)
+    }
+
+    fn missing<T>(&mut self, key: &'static str, what: &str) -> Option<T> {
+        self.known.push(key);
+        self.fault(format!("{key} is missing: {what}"))
+    }
+}
+
+fn load_network(path: &Path) -> Result<Network, Vec<String>> {
+    let place = path.display();
+    let table = read_toml(path).map_err(|fault| vec![fault])?;
+    let description: NetworkDescription = table.try_into().map_err(|error| vec![format!("{place}: {error}")])?;
+    description.check().map_err(|faults| faults.iter().map(|fault| format!("{place}: {fault}")).collect())
+}
+
+fn read_toml(path: &Path) -> Result<Table, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    text.parse().map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        format!("{}:{}: {}", path.display(), before.matches('\n').count() + 1, error.message())
+    })
+}

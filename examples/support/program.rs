@@ -1,0 +1,76 @@
+//! How a long-running example begins, runs and ends.
+
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{broadcast, oneshot};
+use voicemail::event::{Event, Occurrence};
+use voicemail::node::{Node, NodeError};
+
+use super::lines::{Line, Out, remark, tell};
+use super::{Failure, explain};
+
+/// What a program answers to whoever started it; a failure is told on standard error.
+pub async fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            remark(explain(&*failure)).await;
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Ready when somebody asks the program to stop, with Ctrl-C or SIGTERM; from this call on, and not just from its first poll.
+pub fn asked_to_stop() -> Result<impl Future<Output = ()> + Send, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Runs `node` until `stop` is ready, and prints the line that `line_of` makes of each event, up to the very last.
+pub async fn run(
+    node: &Node,
+    stop: impl Future<Output = ()> + Send,
+    events: broadcast::Receiver<Occurrence>,
+    out: &Out,
+    line_of: impl Fn(Event) -> Option<Line>,
+) -> Result<(), NodeError> {
+    let (end, ended) = oneshot::channel::<()>();
+    let running = async {
+        let ran = node.run(stop).await;
+        drop(end);
+        ran
+    };
+    let (ran, ()) = tokio::join!(running, print_events(events, ended, out, line_of));
+    ran
+}
+
+async fn print_events(
+    mut events: broadcast::Receiver<Occurrence>,
+    mut ended: oneshot::Receiver<()>,
+    out: &Out,
+    line_of: impl Fn(Event) -> Option<Line>,
+) {
+    loop {
+        let heard = tokio::select! {
+            biased;
+            heard = events.recv() => heard,
+            _ = &mut ended => return,
+        };
+        match heard.map(|Occurrence { event, .. }| line_of(event)) {
+            Ok(Some(Line::Told(line))) => tell(out, line).await,
+            Ok(Some(Line::Remarked(line))) => remark(line).await,
+            Ok(None) => {}
+            Err(broadcast::error::RecvError::Lagged(events)) => {
+                remark(format!("{events} events were not printed, because what is printed here is read too slowly")).await;
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
