@@ -1,0 +1,180 @@
+//! A mail client delivers here, and an IMAP server opens our Maildirs. Each test needs a program of Debian's and says when it is absent.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use support::{CENTRAL, mailbox, network, node, run, wav};
+use tempfile::tempdir;
+use voicemail::intake::ListenMode;
+use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, Origin, RecordedAt, Status, Urgency};
+use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_client_delivers_a_voice_message_under_starttls() {
+    let Some(swaks) = program("swaks") else { return };
+    let folder = tempdir().unwrap();
+    let sound = folder.path().join("msg0000.wav");
+    std::fs::write(&sound, wav(2_000, 5)).unwrap();
+    let made = rcgen::generate_simple_self_signed([CENTRAL.to_owned()]).unwrap();
+    let store = Arc::new(MemoryStore::new([mailbox("2001")]));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let node = node(CENTRAL, folder.path())
+        .store(Arc::clone(&store))
+        .tls(support::server_config(&made))
+        .listen(listener, ListenMode::StartTls);
+    let node = node.open().await.unwrap();
+    let running = run(&node);
+
+    let send = move |to: &str| {
+        let attachment = format!("@{}", sound.display());
+        let mut swaks = Command::new(&swaks);
+        swaks.args(["--server", "127.0.0.1", "--port", &port, "--tls", "--from", "pbx@remote.example", "--to", to]);
+        swaks.args(["--header", "Subject: a message", "--attach-type", "audio/x-wav", "--attach-name", "msg0000.wav"]);
+        swaks.args(["--attach", &attachment]).output().unwrap()
+    };
+    let (delivered, refused) =
+        tokio::task::spawn_blocking(move || (send("2001@voicemail.example"), send("2001@elsewhere.example"))).await.unwrap();
+    assert!(delivered.status.success(), "{}", String::from_utf8_lossy(&delivered.stdout));
+    assert!(String::from_utf8_lossy(&refused.stdout).contains("550 5.7.1"), "{}", String::from_utf8_lossy(&refused.stdout));
+    let entries = store.list(&mailbox("2001")).await.unwrap();
+    assert_eq!(entries.len(), 1);
+    let message = store.retrieve(&mailbox("2001"), entries[0].head.id).await.unwrap();
+    assert!(message.audio().bytes()[..] == wav(2_000, 5)[..], "byte for byte");
+    assert_eq!(message.head().length, Duration::from_secs(2));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imap_server_opens_our_maildirs_and_each_sees_what_the_other_did() {
+    let Some(dovecot) = program("dovecot") else { return };
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can run an IMAP server as another user");
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let store = MaildirStore::builder(folder.path().join("store")).directory(Arc::new(network().directory()));
+    let store = store.open().await.unwrap();
+    let owner = mailbox("2001");
+    for seed in 1..=2 {
+        let quality = ClockQuality::unknown(ClockSource::Manual);
+        let instant = format!("2025-07-14T09:05:1{seed}Z").parse().unwrap();
+        let recorded_at = RecordedAt { instant, zone: chrono_tz::Asia::Kathmandu, quality };
+        let urgency = if seed == 2 { Urgency::Urgent } else { Urgency::Normal };
+        let message = Message::builder(Audio::new(AudioType::Wav, wav(1_000, seed)), recorded_at).urgency(urgency).build();
+        store.deposit(&owner, &Origin::Here, &message).await.unwrap();
+    }
+    let imap = Imap::start(&dovecot, folder.path());
+    let mut client = imap.client();
+    let selected = client.ask("SELECT INBOX");
+    assert!(selected.contains("* 2 EXISTS"), "{selected}");
+    let head = client.ask("FETCH 2 (INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-CONTEXT IMPORTANCE)])");
+    assert!(head.contains("Message-Context: voice-message") && head.contains("Importance: High"), "{head}");
+    assert!(head.contains("14-Jul-2025"), "{head}");
+
+    client.ask("STORE 1 +FLAGS (\\Seen)");
+    let summary = store.summary(&owner).await.unwrap();
+    assert_eq!(summary.to_string(), "1/1 (1/0)", "what was read by mail is old here");
+    let entries = store.list(&owner).await.unwrap();
+    store.mark(&owner, entries[1].head.id, Status::Old).await.unwrap();
+    let seen = client.ask("NOOP") + &client.ask("FETCH 2 FLAGS");
+    assert!(seen.contains("FETCH (FLAGS (\\Seen"), "what was heard here is read there: {seen}");
+    client.ask("STORE 1 +FLAGS (\\Deleted)");
+    assert_eq!(store.summary(&owner).await.unwrap().to_string(), "0/1 (0/1)");
+    client.ask("EXPUNGE");
+    assert_eq!(store.list(&owner).await.unwrap().len(), 1);
+}
+
+/// A Dovecot of our own, on a port of its own, which ends with this value.
+struct Imap {
+    port: u16,
+    server: Child,
+}
+
+impl Imap {
+    fn start(dovecot: &Path, folder: &Path) -> Self {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let (base, config) = (folder.join("imap"), folder.join("dovecot.conf"));
+        std::fs::create_dir(&base).unwrap();
+        std::fs::write(base.join("users"), "2001:{PLAIN}secret:65534:65534::/nonexistent\n").unwrap();
+        let (base, mail) = (base.display(), folder.join("store/mail"));
+        let text = format!(
+            "protocols = imap\nlisten = 127.0.0.1\nbase_dir = {base}/run\nlog_path = {base}/log\nssl = no\n\
+             disable_plaintext_auth = no\nmail_location = maildir:{}/%n:INDEX={base}/%n:CONTROL={base}/%n\nfirst_valid_uid = 1\nfirst_valid_gid = 1\n\
+             default_internal_user = nobody\ndefault_login_user = nobody\n\
+             passdb {{\n driver = passwd-file\n args = {base}/users\n}}\nuserdb {{\n driver = passwd-file\n args = {base}/users\n}}\n\
+             service imap-login {{\n chroot =\n inet_listener imap {{\n port = {port}\n }}\n inet_listener imaps {{\n port = 0\n }}\n}}\n",
+            mail.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        // An IMAP server opens no mail as root: the tree is nobody's.
+        let owned = Command::new("chown").args(["-R", "65534:65534"]).arg(folder).status().unwrap();
+        assert!(owned.success());
+        let server = Command::new(dovecot).arg("-F").arg("-c").arg(&config).stderr(Stdio::inherit()).spawn().unwrap();
+        Self { port, server }
+    }
+
+    fn client(&self) -> ImapClient {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let stream = loop {
+            match TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) {
+                Ok(stream) => break stream,
+                Err(error) => assert!(Instant::now() < deadline, "the IMAP server does not answer: {error}"),
+            }
+            std::thread::yield_now();
+        };
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut client = ImapClient { stream: BufReader::new(stream) };
+        let mut greeting = String::new();
+        client.stream.read_line(&mut greeting).unwrap();
+        let login = client.ask("LOGIN 2001 secret");
+        assert!(login.contains("a OK"), "{greeting}{login}");
+        client
+    }
+}
+
+impl Drop for Imap {
+    fn drop(&mut self) {
+        // TERM, so that it ends its own children too.
+        let _ = Command::new("kill").arg(self.server.id().to_string()).status();
+        let _ = self.server.wait();
+    }
+}
+
+struct ImapClient {
+    stream: BufReader<TcpStream>,
+}
+
+impl ImapClient {
+    /// Sends a command and gives all lines of the answer.
+    fn ask(&mut self, command: &str) -> String {
+        self.stream.get_mut().write_all(format!("a {command}\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        loop {
+            let start = answer.len();
+            assert_ne!(self.stream.read_line(&mut answer).unwrap(), 0, "the IMAP server hung up: {answer}");
+            if answer[start..].starts_with("a ") {
+                return answer;
+            }
+        }
+    }
+}
+
+/// Where a program is, or a loud word that the test is skipped.
+fn program(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&folders).chain(["/usr/sbin".into()]).map(|folder| folder.join(name)).find(|path| path.exists());
+    if found.is_none() {
+        eprintln!("SKIPPED: {name} is not installed");
+    }
+    found
+}

@@ -1,0 +1,293 @@
+//! The example programs, each a process of its own, do what their first lines say.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+#[path = "support/programs.rs"]
+mod programs;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use programs::{Place, unused_address};
+use voicemail::message::Stamp;
+
+/// A recording that is there to be deposited, and what its list says of it.
+struct Recorded {
+    file: PathBuf,
+    number: String,
+    name: String,
+    mailbox: String,
+    zone: String,
+    urgent: bool,
+    private: bool,
+}
+
+#[test]
+fn every_recording_goes_over_tls_and_comes_back_byte_for_byte_with_its_owners_stamp() {
+    let recordings = recordings();
+    let place = Place::new(recordings.iter().map(|recorded| (&*recorded.mailbox, &*recorded.zone)));
+    let mut central = place.central();
+    let begun = Utc::now();
+    let mut distributed = place.distributed(&["--batch"]);
+    for recorded in &recordings {
+        assert!(distributed.feed(&line(recorded)));
+    }
+    let ids: Vec<String> = distributed.when(|printed| {
+        let kept: Vec<String> = printed.told("kept").map(str::to_owned).collect();
+        let all = kept.len() == recordings.len() && printed.told("forwarded").count() == recordings.len();
+        all.then_some(kept)
+    });
+    assert_eq!(distributed.stop().status, Some(0));
+
+    for (recorded, id) in recordings.iter().zip(&ids) {
+        central.when(|printed| printed.told("stored").find(|line| **line == format!("{id} {}", recorded.mailbox)).map(drop));
+        let lines = place.list(&recorded.mailbox);
+        let listed = lines.iter().find_map(|line| line.strip_prefix(&**id)).unwrap();
+        check_listed(listed, recorded, begun);
+
+        let out = place.text("out.wav");
+        let played = place.retrieve(&[&recorded.mailbox, "--play", id, "--out", &out]);
+        assert_eq!(played.status, Some(0), "{played:#?}");
+        assert!(fs::read(&out).unwrap() == fs::read(&recorded.file).unwrap(), "{} byte for byte", recorded.file.display());
+    }
+    let travelled = fs::read(mail_of(&place, &recordings[0].mailbox, &ids[0])).unwrap();
+    let travelled = String::from_utf8_lossy(&travelled[..2048.min(travelled.len())]).into_owned();
+    assert!(travelled.contains("with ESMTPS") || travelled.contains("with UTF8SMTPS"), "the trace says TLS: {travelled}");
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn a_deposit_on_the_command_line_is_kept_then_forwarded_and_ends_the_program() {
+    let place = Place::new([("2001", "Pacific/Chatham"), ("2002", "Europe/Berlin")]);
+    let central = place.central();
+    let wav = example("vm01.wav");
+    let ended = place
+        .distributed(&[
+            "--deposit",
+            &wav,
+            "--to",
+            "2001",
+            "--from",
+            "+33199001234",
+            "--name",
+            "Élodie Lefèvre",
+            "--urgent",
+            "--deposit",
+            &wav,
+            "--to",
+            "2002",
+            "--private",
+        ])
+        .end();
+    assert_eq!((ended.status, ended.printed.err.len()), (Some(0), 0), "{ended:#?}");
+    let kept: Vec<&str> = ended.printed.told("kept").collect();
+    for id in &kept {
+        let place = |word: &str| ended.printed.out.iter().position(|line| *line == format!("{word} {id}")).unwrap();
+        assert!(place("kept") < place("forwarded"));
+    }
+    let [first, second] = kept[..] else { panic!("{ended:#?}") };
+    let listed = place.list("2001").remove(0);
+    assert!(listed.starts_with(&format!("{first} new urgent ")), "{listed}");
+    assert!(listed.ends_with(" Pacific/Chatham 2.0 s +33199001234 Élodie Lefèvre"), "{listed}");
+    let listed = place.list("2002").remove(0);
+    assert!(listed.starts_with(&format!("{second} new private ")) && listed.ends_with(" Europe/Berlin 2.0 s"), "{listed}");
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn old_and_remove_do_what_they_say() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let central = place.central();
+    let ended = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]).end();
+    let id = ended.printed.told("kept").next().unwrap();
+    for (wish, summary, status) in [("--old", "2001: 0/1 (0/0)", "old"), ("--remove", "2001: 0/0 (0/0)", "removed")] {
+        let marked = place.retrieve(&["2001", wish, id]);
+        assert_eq!((marked.status, marked.printed.out), (Some(0), vec![format!("{id} is {status}")]));
+        let listed = place.retrieve(&["2001"]).printed.out;
+        assert_eq!(listed[0], summary);
+        assert!(listed[1].starts_with(&format!("{id} {status} ")), "{listed:#?}");
+    }
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn both_signals_end_both_programs_cleanly_whatever_their_input_does() {
+    let place = Place::new([("2001", "Europe/London")]);
+    for signal in ["TERM", "INT"] {
+        let central = place.central();
+        for arguments in [&[][..], &["--batch"]] {
+            let mut distributed = place.distributed(arguments);
+            distributed.when(|printed| printed.out.contains(&"ready".to_owned()).then_some(()));
+            distributed.signal(signal);
+            // Its input is open still.
+            let ended = distributed.end();
+            assert_eq!((ended.status, ended.printed.err.len()), (Some(0), 0), "{ended:#?}");
+        }
+        central.signal(signal);
+        let ended = central.end();
+        assert_eq!((ended.status, ended.printed.err.len()), (Some(0), 0), "{ended:#?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_forwarded_is_said_to_be_kept_and_goes_at_the_next_start() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let address = unused_address();
+    place.let_central_listen(&address);
+    assert_eq!(place.central().stop().status, Some(0), "its first start makes its certificate");
+
+    let mut distributed = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]);
+    let id = distributed.told("kept");
+    let says = format!("waiting {id}: it is kept; next try in ");
+    let reason = format!("because {address} cannot be reached: Connection refused");
+    distributed.when(|printed| printed.err.iter().find(|line| line.starts_with(&says) && line.contains(&reason)).map(drop));
+    let ended = distributed.stop();
+    assert_eq!(ended.status, Some(0));
+    assert_eq!(ended.printed.err.last().unwrap(), "1 kept and waiting in the spool; start this node again to forward");
+    assert_eq!(place.waiting().len(), 1);
+
+    let central = place.central();
+    let mut distributed = place.distributed(&[]);
+    assert_eq!(distributed.told("forwarded"), id);
+    assert_eq!(distributed.stop().status, Some(0));
+    assert_eq!(place.waiting().len(), 0);
+    assert!(place.list("2001")[0].starts_with(&*id));
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn a_central_node_that_comes_back_is_still_trusted_and_gets_what_waits() {
+    let place = Place::new([("2001", "Europe/London")]);
+    place.let_central_listen(&unused_address());
+    drop(place.central());
+    let mut distributed = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]);
+    distributed.when(|printed| printed.err.first().filter(|line| line.starts_with("waiting ")).map(drop));
+    let central = place.central();
+    let ended = distributed.end();
+    assert_eq!(ended.status, Some(0), "{ended:#?}");
+    assert_eq!(ended.printed.told("forwarded").count(), 1);
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn mail_for_another_domain_or_an_unknown_mailbox_is_refused_in_plain_smtp() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let mut central = place.central();
+    let stream = TcpStream::connect(central.told("listening smtp")).unwrap();
+    let mut replies = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+    let mut say = |command: &str| {
+        (&stream).write_all(command.as_bytes()).unwrap();
+        replies.find(|line| line.as_bytes()[3] == b' ').unwrap()
+    };
+    assert!(say("").starts_with("220 "));
+    assert!(say("EHLO mail.example\r\n").starts_with("250 "));
+    assert!(say("MAIL FROM:<someone@mail.example>\r\n").starts_with("250 "));
+    assert!(say("RCPT TO:<2001@elsewhere.example>\r\n").starts_with("550 5.7.1 "));
+    assert!(say("RCPT TO:<2999@voicemail.example>\r\n").starts_with("550 5.1.1 "));
+    assert!(say("RCPT TO:<2001@voicemail.example>\r\n").starts_with("250 "));
+    assert!(say("QUIT\r\n").starts_with("221 "));
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn a_reader_of_the_output_who_goes_away_ends_nothing() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let mut central = place.central();
+    let mut distributed = place.distributed(&["--batch"]);
+    distributed.when(|printed| printed.out.contains(&"ready".to_owned()).then_some(()));
+    distributed.deafen();
+    let wav = example("vm01.wav");
+    assert!(distributed.feed(&format!("--deposit {wav} --to 2001\n--deposit {wav} --to 2001\n")));
+    central.when(|printed| (printed.told("stored").count() == 2).then_some(()));
+    assert_eq!(distributed.stop().status, Some(0));
+    assert_eq!(central.stop().status, Some(0));
+}
+
+/// A line for `--batch`.
+fn line(recorded: &Recorded) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let mut words =
+        vec!["--deposit".to_owned(), quoted(recorded.file.to_str().unwrap()), "--to".to_owned(), recorded.mailbox.clone()];
+    for (flag, value) in [("--from", &recorded.number), ("--name", &recorded.name)] {
+        if !value.is_empty() {
+            words.extend([flag.to_owned(), quoted(value)]);
+        }
+    }
+    for (flag, given) in [("--urgent", recorded.urgent), ("--private", recorded.private)] {
+        words.extend(given.then(|| flag.to_owned()));
+    }
+    words.join(" ") + "\n"
+}
+
+/// Compares what `--list` says after the id with what was deposited after `begun`.
+fn check_listed(listed: &str, recorded: &Recorded, begun: DateTime<Utc>) {
+    let mut words: Vec<&str> = listed.split(' ').skip(1).collect();
+    let mut flags = vec!["new"];
+    flags.extend(recorded.urgent.then_some("urgent"));
+    flags.extend(recorded.private.then_some("private"));
+    assert_eq!(words.drain(..flags.len()).collect::<Vec<_>>(), flags, "{listed}");
+    let stamp = words.drain(..5).collect::<Vec<_>>();
+    let instant = DateTime::parse_from_str(&stamp[1..4].join(" "), "%F %T %:z").unwrap().to_utc();
+    assert!((begun.timestamp()..=Utc::now().timestamp()).contains(&instant.timestamp()), "{listed}");
+    assert_eq!(stamp.join(" "), Stamp::new(instant, recorded.zone.parse().unwrap()).to_string());
+    let caller = [&*recorded.number, &*recorded.name].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+    assert_eq!(words[2..].join(" "), caller.join(" "), "{listed}");
+}
+
+/// The mail that the message `id` is, in its owner's Maildir.
+fn mail_of(place: &Place, mailbox: &str, id: &str) -> PathBuf {
+    let new = place.path("store/mail").join(mailbox).join("new");
+    let mut files = fs::read_dir(new).unwrap().map(|entry| entry.unwrap().path());
+    files.find(|path| path.to_str().unwrap().contains(id)).unwrap()
+}
+
+fn example(file: &str) -> String {
+    format!("{}/examples/recordings/{file}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The WAV files beside the examples, and all others that can be found.
+fn recordings() -> Vec<Recorded> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = Vec::new();
+    for folder in [here.join("examples/recordings"), here.join("../shared/recordings")] {
+        match fs::read_to_string(folder.join("index.csv")) {
+            Ok(list) => all.extend(list.lines().skip(1).filter_map(|line| recorded(&folder, &columns(line)))),
+            Err(_) => eprintln!("skipped: there are no recordings in {}", folder.display()),
+        }
+    }
+    assert!(all.len() >= 8, "those of the examples are there");
+    all
+}
+
+fn recorded(folder: &Path, columns: &[String]) -> Option<Recorded> {
+    let [file, _, _, number, name, mailbox, zone, priority, private, ..] = columns else { panic!("{columns:?}") };
+    let file = folder.join(file);
+    file.extension().is_some_and(|extension| extension == "wav").then(|| Recorded {
+        file,
+        number: number.clone(),
+        name: name.clone(),
+        mailbox: mailbox.clone(),
+        zone: zone.clone(),
+        urgent: priority == "urgent",
+        private: private == "yes",
+    })
+}
+
+/// The columns of a line, of which some are quoted.
+fn columns(line: &str) -> Vec<String> {
+    let mut columns = vec![String::new()];
+    let mut quoted = false;
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.next_if_eq(&'"').is_some() => columns.last_mut().unwrap().push('"'),
+            '"' => quoted = !quoted,
+            ',' if !quoted => columns.push(String::new()),
+            c => columns.last_mut().unwrap().push(c),
+        }
+    }
+    columns
+}
