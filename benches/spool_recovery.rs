@@ -1,0 +1,124 @@
+//! How long a node takes from its start to the first message that it forwards, with 10 000 and 100 000 messages waiting.
+//!
+//! `open` goes from opening the node to the moment at which its forwarder is given the first message. `names` beside it reads the names of
+//! the same folder and nothing else, which no start can do without.
+//!
+//! Not in the number: making the files, which are names of a few files of 1 s each, and the forwarding itself. The names are in the
+//! system's cache; after a start of the machine the disk has to read them first.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+use voicemail::audio::{Format, Wav};
+use voicemail::forward::{ForwardError, Forwarder, Receipt};
+use voicemail::message::{MailboxId, Message, MessageId};
+use voicemail::network::{LicenceClass, Mailbox, Network, Site, TimeSource, VoicemailType};
+use voicemail::node::Node;
+use voicemail::record::CallFacts;
+
+criterion_group!(benches, spool_recovery);
+criterion_main!(benches);
+
+fn spool_recovery(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let mut group = criterion.benchmark_group("spool_recovery");
+    group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
+    for waiting in [10_000, 100_000] {
+        let folder = runtime.block_on(fill(waiting));
+        group.bench_function(BenchmarkId::new("open", waiting), |bencher| {
+            bencher.iter_custom(|times| runtime.block_on(recover(folder.path(), times)));
+        });
+        group.bench_function(BenchmarkId::new("names", waiting), |bencher| {
+            bencher.iter(|| names(folder.path()).len());
+        });
+    }
+    group.finish();
+}
+
+/// Starts the node `times` times, each until the first message goes.
+async fn recover(folder: &Path, times: u64) -> Duration {
+    let mut took = Duration::ZERO;
+    for _ in 0..times {
+        let first = Arc::new(Notify::new());
+        let start = Instant::now();
+        let node = open(folder, FirstOnly(Arc::clone(&first))).await;
+        tokio::select! {
+            ended = node.run(std::future::pending()) => ended.expect("the node runs"),
+            () = first.notified() => {}
+        }
+        took += start.elapsed();
+    }
+    took
+}
+
+/// Tells of the first message, and keeps it for ever.
+#[derive(Debug)]
+struct FirstOnly(Arc<Notify>);
+
+#[async_trait]
+impl Forwarder for FirstOnly {
+    async fn forward(&self, _: &Message, _: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        self.0.notify_one();
+        std::future::pending().await
+    }
+}
+
+/// A spool in which `waiting` messages wait.
+async fn fill(waiting: usize) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let node = open(folder.path(), FirstOnly(Arc::default())).await;
+    let mut left = waiting;
+    while left > 0 {
+        let mut wav = Wav::header(Format::TELEPHONE_PCMU, 8_000);
+        wav.resize(wav.len() + 8_000, 0x20);
+        let facts = CallFacts::to("2001".parse().expect("a mailbox"));
+        let kept = node.deposit_wav(&"edge".parse().expect("a site"), facts, wav.into()).await.expect("the message is kept");
+        let names = fs::read_dir(queue(folder.path())).expect("the queue");
+        let mut names = names.map(|entry| entry.expect("a name").file_name().into_string().expect("UTF-8"));
+        let name = names.find(|name| name.contains(&kept.id.to_string())).expect("the message waits");
+        let path = queue(folder.path()).join(&name);
+        left -= 1;
+        for _ in 0..left.min(MOST_LINKS) {
+            let link = name.replace(&kept.id.to_string(), &MessageId::random().to_string());
+            fs::hard_link(&path, queue(folder.path()).join(link)).expect("a link");
+            left -= 1;
+        }
+    }
+    folder
+}
+
+fn names(folder: &Path) -> Vec<OsString> {
+    let entries = fs::read_dir(queue(folder)).expect("the queue");
+    entries.map(|entry| entry.expect("a name").file_name()).collect()
+}
+
+fn queue(folder: &Path) -> std::path::PathBuf {
+    folder.join("queue/main.example")
+}
+
+async fn open(folder: &Path, forwarder: FirstOnly) -> Node {
+    let site = |name: &str, voicemail_type| {
+        Site::builder(name.parse().expect("a site"), voicemail_type, chrono_tz::UTC)
+            .time(TimeSource::Sntp(vec!["ntp.example".parse().expect("an address")]))
+            .licence(LicenceClass::Voicemail)
+            .ports(8)
+            .node(format!("{name}.example").parse().expect("an address"))
+    };
+    let main = site("main", VoicemailType::Central).mailbox(Mailbox::new("2001".parse().expect("a mailbox")));
+    let edge = site("edge", VoicemailType::Distributed);
+    let edge = edge.trunk_group("main", &"main".parse().expect("a site")).destination("main");
+    let network = Network::builder("vm.example").site(main).site(edge).build().expect("a network");
+    let node = Node::builder("edge.example".parse().expect("an address"), network.clone(), network.directory(), folder);
+    node.forwarder(forwarder).open().await.expect("a node")
+}
+
+/// How many names one file is given; some file systems allow no more than 65 000.
+const MOST_LINKS: usize = 50_000;
