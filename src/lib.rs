@@ -1,4 +1,99 @@
 //! Voicemail for PBXs: record at any site, forward by SMTP over TLS, keep in mailboxes, light the lamps.
+//!
+//! ```text
+//! caller → Recording → Message → Spool → Forwarder ══ SMTP/TLS ══ Intake → MessageStore → Summary → MwiSink → lamp
+//!          └──────── distributed node, at a site ───────┘        └──────── central node, for all ────────┘
+//! ```
+//!
+//! A company has PBXs at many sites. One *central* node keeps all mailboxes and lights all lamps. A site far away may have a
+//! *distributed* node: it records there, and hands each finished message to the central node. This crate is the engine of both, for
+//! programs that already have calls and audio. A first one, all in memory but for the recording under way:
+//!
+#![cfg_attr(feature = "node", doc = "```")]
+#![cfg_attr(not(feature = "node"), doc = "```ignore")]
+//! use voicemail::audio::Format;
+//! use voicemail::message::MailboxId;
+//! use voicemail::mwi::LogSink;
+//! use voicemail::network::{LicenceClass, Mailbox, Network, NodeAddress, Site, TimeSource, VoicemailType};
+//! use voicemail::node::Node;
+//! use voicemail::record::CallFacts;
+//! use voicemail::store::{MemoryStore, MessageStore as _};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (address, owner): (NodeAddress, MailboxId) = ("vm.example".parse()?, "2041".parse()?);
+//! let london = Site::builder("london".parse()?, VoicemailType::Central, chrono_tz::Europe::London)
+//!     .node(address.clone())
+//!     .time(TimeSource::Sntp(vec!["ntp.example".parse()?]))
+//!     .licence(LicenceClass::Voicemail)
+//!     .ports(8)
+//!     .mailbox(Mailbox::new(owner.clone()));
+//! let network = Network::builder("voicemail.example").site(london).build()?;
+//!
+//! # let spool = tempfile::tempdir()?;
+//! # let spool = spool.path();
+//! let node = Node::builder(address, network.clone(), network.directory(), spool)
+//!     .store(MemoryStore::new([owner.clone()]))
+//!     .sink(LogSink)
+//!     .open()
+//!     .await?;
+//! let mut call = node.record(&"london".parse()?, CallFacts::to(owner.clone()), Format::TELEPHONE_L16).await?;
+//! for _ in 0..100 {
+//!     call.push_samples(&[0; 160])?; // 20 ms from the media thread
+//! }
+//! let kept = call.finish().await?; // on stable storage
+//! assert_eq!(kept.length.as_secs(), 2);
+//! assert_eq!(node.store().unwrap().summary(&owner).await?.to_string(), "1/0 (0/0)");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Modules
+//!
+//! From the bottom up: each uses only those above it in this table.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`message`] | the words: message, mailbox, caller, summary, stamp; values only |
+//! | [`audio`] | what a sound's bytes say of themselves |
+//! | [`clock`], [`directory`], [`store`], [`forward`], [`mwi`] | the traits [`Clock`](clock::Clock), [`Directory`](directory::Directory), [`MessageStore`](store::MessageStore), [`Forwarder`](forward::Forwarder), [`MwiSink`](mwi::MwiSink), each with its implementations |
+//! | [`wire`] | a message as an Internet message, and back |
+//! | [`disk`], [`event`] | the disk as a durable tree of files needs it; what happens, as it happens |
+//! | [`network`] | which PBX uses which node, as what, with which licences; its rules |
+//! | [`spool`], [`intake`] | what waits to go out; how mail comes in |
+//! | [`record`] | from a caller's first word to a message on stable storage |
+//! | [`node`] | everything put together, as the network says |
+//! | [`conformance`] | a test suite for each trait, for whoever implements one |
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | none of them | | the words, the five traits, the network's rules |
+//! | `memory` | yes | parts that keep all in memory, `ManualClock`, `StaticDirectory`, channel and log sinks |
+//! | `wire` | yes | `audio`, `wire` |
+//! | `fs` | yes | `disk`, `MaildirStore` |
+//! | `smtp` | yes | `SmtpForwarder`, `intake` |
+//! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
+//! | `serde` | | reads a network description |
+//! | `conformance` | | `conformance` |
+//!
+//! # Left to others
+//!
+//! Calls, codecs, prompts and digits: the PBX has them. Sound is never transcoded here. Who a mailbox belongs to is asked of a
+//! [`Directory`](directory::Directory). The crate starts no tasks that outlive their future, installs no global state, and speaks through
+//! `tracing` without a word of who called or what was said.
+//!
+//! # Standards
+//!
+//! SMTP: RFC 5321, 1870 (SIZE), 2034 (enhanced codes), 2920 (pipelining), 3030 (BDAT), 3207 (STARTTLS), 6152 (8BITMIME), 8314
+//! (implicit TLS). Messages: RFC 5322, 2045 to 2047 (MIME), 3458 (Message-Context), 3801 (VPIM), 3803 (Content-Duration), 3939
+//! (caller), 4239 (Internet voice messaging), 9557 (stamps with zones). Lamps: RFC 3842. Payload: RFC 3550, 3551.
+
+// Compiles the README's program with the tests.
+#[cfg(all(doctest, feature = "node", feature = "serde"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 #[cfg(feature = "wire")]
 pub mod audio;
