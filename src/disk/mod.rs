@@ -97,6 +97,17 @@ pub trait DiskFile: Debug + Send + Sync {
     /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the file ends first, or whatever the file system says.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
+    /// Reads exactly `len` bytes from `offset`.
+    ///
+    /// # Errors
+    ///
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the file ends first, or whatever the file system says.
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        self.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
+    }
+
     /// Writes all of `bytes` at `offset`.
     ///
     /// # Errors
@@ -119,6 +130,20 @@ pub trait DiskFile: Debug + Send + Sync {
     fn is_empty(&self) -> io::Result<bool> {
         self.len().map(|len| len == 0)
     }
+
+    /// Makes the file empty.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn clear(&self) -> io::Result<()>;
+
+    /// How many names the file has.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn links(&self) -> io::Result<u64>;
 
     /// Sets the time of last modification.
     ///
@@ -165,10 +190,7 @@ pub struct Room {
 /// Whatever the file system says.
 pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open(path)?;
-    let len = usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-    let mut bytes = vec![0; len];
-    file.read_exact_at(&mut bytes, 0)?;
-    Ok(bytes)
+    file.read_at(0, usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?)
 }
 
 /// Creates the folder `path` and the missing ones above it, each durable when this returns.

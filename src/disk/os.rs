@@ -2,9 +2,11 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::SystemTime;
+
+use rustix::buffer::spare_capacity;
 
 use super::{Disk, DiskFile, Room};
 
@@ -62,12 +64,33 @@ impl DiskFile for File {
         std::os::unix::fs::FileExt::read_exact_at(self, buffer, offset)
     }
 
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        // Into memory as it is: to write zeroes there first costs as much as to read the sound.
+        let mut bytes = Vec::with_capacity(len);
+        while bytes.len() < len {
+            let at = offset.saturating_add(bytes.len() as u64);
+            if rustix::io::retry_on_intr(|| rustix::io::pread(self, spare_capacity(&mut bytes), at))? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        bytes.truncate(len);
+        Ok(bytes)
+    }
+
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         std::os::unix::fs::FileExt::write_all_at(self, bytes, offset)
     }
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        self.set_len(0)
+    }
+
+    fn links(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.nlink())
     }
 
     fn set_modified(&self, modified: SystemTime) -> io::Result<()> {

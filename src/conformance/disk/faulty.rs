@@ -92,6 +92,8 @@ pub enum Operation {
     ReadExactAt,
     WriteAllAt,
     Len,
+    Clear,
+    Links,
     SetModified,
     Sync,
     Lock,
@@ -109,6 +111,8 @@ impl Operation {
             | Self::Room
             | Self::ReadExactAt
             | Self::Len
+            | Self::Clear
+            | Self::Links
             | Self::SetModified
             | Self::Lock => false,
         }
@@ -180,6 +184,11 @@ impl DiskFile for FaultyFile {
         self.file.read_exact_at(buffer, offset)
     }
 
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        self.faults.meet(Operation::ReadExactAt)?;
+        self.file.read_at(offset, len)
+    }
+
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let met = self.faults.meet(Operation::WriteAllAt);
         let written = if met.is_ok() { bytes } else { &bytes[..bytes.len() / 2] };
@@ -189,6 +198,16 @@ impl DiskFile for FaultyFile {
     fn len(&self) -> io::Result<u64> {
         self.faults.meet(Operation::Len)?;
         self.file.len()
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        self.faults.meet(Operation::Clear)?;
+        self.file.clear()
+    }
+
+    fn links(&self) -> io::Result<u64> {
+        self.faults.meet(Operation::Links)?;
+        self.file.links()
     }
 
     fn set_modified(&self, modified: SystemTime) -> io::Result<()> {

@@ -166,6 +166,12 @@ impl State {
         }
     }
 
+    /// How many names lead to `node`.
+    pub(super) fn links(&self, node: u64) -> u64 {
+        let folders = self.nodes.values().filter_map(|node| if let Node::Folder(folder) = node { Some(folder) } else { None });
+        folders.flat_map(|folder| folder.names.values()).map(|name| u64::from(*name == node)).sum()
+    }
+
     /// Drops what has no name any more.
     pub(super) fn drop_unreachable(&mut self) {
         let mut reachable = HashMap::new();

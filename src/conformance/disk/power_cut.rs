@@ -221,6 +221,15 @@ impl DiskFile for Handle {
         Ok(self.powered()?.file(self.node)?.now.bytes.len() as u64)
     }
 
+    fn clear(&self) -> io::Result<()> {
+        self.powered()?.file_mut(self.node)?.now.bytes.clear();
+        Ok(())
+    }
+
+    fn links(&self) -> io::Result<u64> {
+        Ok(self.powered()?.links(self.node))
+    }
+
     fn set_modified(&self, modified: SystemTime) -> io::Result<()> {
         self.powered()?.file_mut(self.node)?.now.modified = Some(modified);
         Ok(())
