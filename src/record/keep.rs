@@ -138,16 +138,16 @@ impl Shared {
         take.write_to(&mut file, 0)?;
         let OnDisk::Growing(growing) = &mut *file else { return Err(io::Error::other("the recording is settled")) };
         if growing.head().audio.is_none() {
-            let (mut head, ended) = {
+            let (mut head, ended, whole) = {
                 let buffer = take.buffer();
-                (buffer.head.head.clone(), buffer.ending)
+                (buffer.head.head.clone(), buffer.ending, buffer.whole.clone())
             };
             let (ending, at) = ended.unwrap_or_else(|| (Ending::Complete, self.clock.now()));
             head.recorded_at = RecordedAt { instant: at.instant, zone: take.zone, quality: at.quality };
             head.length = length;
             head.ending = ending;
             growing.head_mut().head = head;
-            growing.complete()?;
+            growing.complete(whole.as_ref())?;
         }
         Ok(None)
     }

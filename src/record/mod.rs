@@ -160,7 +160,7 @@ impl Recorder {
         {
             let mut buffer = take.buffer();
             buffer.head.head.length = length;
-            buffer.pending = wav.into();
+            buffer.whole = Some(wav);
         }
         Unsettled::new(self.clone(), take).keep().await
     }

@@ -9,7 +9,7 @@ use super::take::Take;
 use super::{CallFacts, RecordError, Recorder, Route, Shared, Studio};
 use crate::audio::Format;
 use crate::directory::RecordingLimits;
-use crate::disk;
+use crate::disk::{self, Room};
 use crate::event::Event;
 use crate::message::{AudioType, Head, MailboxId, RecordedAt};
 use crate::network::Port;
@@ -44,15 +44,6 @@ impl Recorder {
     ) -> Result<Arc<Take>, RecordError> {
         self.foretold(&facts.mailboxes).await?;
         let claim = Claim::new(&self.shared, most)?;
-        let room = self.shared.spool.room().await.map_err(RecordError::Disk)?;
-        let nearly_full = || {
-            let (free, files) = (room.bytes, room.files);
-            self.shared.events.emit(Event::DiskNearlyFull { free, files });
-            RecordError::DiskNearlyFull { free, files }
-        };
-        if room.bytes < claim.all.saturating_add(self.shared.reserve) || room.files < RESERVED_FILES {
-            return Err(nearly_full());
-        }
         let now = self.shared.clock.now();
         let mut head = Head::new(RecordedAt { instant: now.instant, zone: studio.zone, quality: now.quality });
         head.caller = facts.caller;
@@ -63,15 +54,22 @@ impl Recorder {
 
         let shared = Arc::clone(&self.shared);
         let begun = disk::blocking(move || {
-            let file = shared.spool.begin(head.clone(), sound)?;
+            let room = shared.spool.room()?;
+            let enough = claim.all.saturating_add(shared.reserve);
+            if room.bytes < enough || room.files < RESERVED_FILES {
+                return Ok(Err(shared.nearly_full(room)));
+            }
+            let file = match shared.spool.begin(head.clone(), sound) {
+                Err(error) if disk::is_no_space(&error) => return Ok(Err(shared.nearly_full(room))),
+                begun => begun?,
+            };
             let format = if let Sound::Frames(format) = sound { Some(format) } else { None };
             let take = Arc::new(Take::new(file, head, studio.zone, format, min, most, facts.mailboxes, studio.site));
             let begun = Begun::new(shared, take).enter();
             drop(claim);
-            Ok(begun)
+            Ok(Ok(begun))
         });
-        let begun =
-            begun.await.map_err(|error| if disk::is_no_space(&error) { nearly_full() } else { RecordError::Disk(error) })?;
+        let begun = begun.await.map_err(RecordError::Disk)??;
         // The port stays with this future, so that a dropped call gives it back at once.
         begun.and_then(|begun| begun.claim(port)).ok_or(RecordError::Stopping)
     }
@@ -90,6 +88,14 @@ impl Recorder {
             }
         }
         full.map_or(Ok(()), |mailbox| Err(RecordError::MailboxFull(mailbox)))
+    }
+}
+
+impl Shared {
+    /// Tells that the disk has only room for what is under way.
+    fn nearly_full(&self, Room { bytes: free, files }: Room) -> RecordError {
+        self.events.emit(Event::DiskNearlyFull { free, files });
+        RecordError::DiskNearlyFull { free, files }
     }
 }
 

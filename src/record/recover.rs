@@ -44,7 +44,7 @@ impl Recorder {
             return self.drop_left_over(file).await;
         }
         file.head_mut().head.recorded_at.instant += length;
-        let file = disk::blocking(move || file.complete().map(|()| file)).await.map_err(RecordError::Disk)?;
+        let file = disk::blocking(move || file.complete(None).map(|()| file)).await.map_err(RecordError::Disk)?;
         self.let_wait(file, Some(Event::Recovered { id, length })).await?;
         tracing::info!(%id, "a recording that a crash had cut off is a message now");
         Ok(())

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono_tz::Tz;
 
 use crate::audio::Format;
@@ -47,6 +48,8 @@ impl Drop for Take {
 pub(super) struct Buffer {
     /// What is not on disk yet.
     pub(super) pending: Vec<u8>,
+    /// The sound, where it was given in one piece.
+    pub(super) whole: Option<Bytes>,
     /// How many bytes of sound were taken, headers not counted.
     pub(super) taken: u64,
     /// How many bytes may be taken in all.
@@ -94,8 +97,8 @@ impl Take {
         site: SiteId,
     ) -> Self {
         let id = head.head.id;
-        let (pending, port) = (Vec::new(), None);
-        let buffer = Buffer { pending, taken: 0, limit, asked: false, ending: None, head, port };
+        let (pending, whole, port) = (Vec::new(), None, None);
+        let buffer = Buffer { pending, whole, taken: 0, limit, asked: false, ending: None, head, port };
         let (buffer, file) = (Mutex::new(buffer), Mutex::new(OnDisk::Growing(Box::new(file))));
         Self { id, site, zone, format, min, mailboxes, most_bytes: limit, buffer, file }
     }
@@ -121,6 +124,10 @@ impl Take {
         let bytes = {
             let mut buffer = self.buffer();
             buffer.asked = false;
+            if let Some(whole) = buffer.whole.clone() {
+                drop(buffer);
+                return if growing.audio_len() == 0 { growing.append(&whole) } else { Ok(()) };
+            }
             let ready = buffer.pending.len().saturating_sub(hold_back);
             let kept_back = buffer.pending.split_off(ready);
             std::mem::replace(&mut buffer.pending, kept_back)

@@ -15,7 +15,7 @@ use super::{Destination, Spool, file};
 use crate::disk;
 use crate::event::{Event, Events};
 use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, Travelled};
-use crate::message::MailboxId;
+use crate::message::{MailboxId, Message};
 use crate::mwi::Pacing;
 
 /// Sends what waits for `destination` through `forwarder` until `stop` is ready; then finishes what is under way, for at most
@@ -84,6 +84,8 @@ impl Courier<'_> {
     async fn carry(self, batch: Vec<EntryName>) {
         let sent = self.send(&batch).await;
         self.destination.queue().handle_returned();
+        // What is left to do for this message is the disk's work: the next one need not wait for it.
+        self.destination.changed.notify_one();
         match sent {
             Ok(receipt) => match trouble_of_the_node(&receipt) {
                 Some(reply) => self.unreachable(&batch, &reply.to_string()),
@@ -117,6 +119,13 @@ impl Courier<'_> {
                     self.defer(name, &chain(&error));
                 }
             }
+            Err(Failure::Left) => {
+                self.not_tried(&batch);
+                for name in &batch {
+                    tracing::debug!(id = %name.id(), "a message that had left the spool before a power cut leaves it again");
+                    self.remove(name).await;
+                }
+            }
             Err(Failure::Forwarder(fault)) => {
                 tracing::error!(id = %batch[0].id(), fault, "a forwarder broke its contract");
                 self.not_tried(&batch);
@@ -128,9 +137,11 @@ impl Courier<'_> {
     }
 
     async fn send(&self, batch: &[EntryName]) -> Result<Receipt, Failure> {
-        let path = self.destination.folder.join(batch[0].to_string());
-        let shared = Arc::clone(&self.spool.shared);
-        let message = disk::blocking(move || file::load(&*shared.disk, &path)).await.map_err(Failure::Load)?;
+        let fresh = self.destination.fresh().take(batch[0].id());
+        let message = match fresh {
+            Some(message) => message,
+            None => self.load(&batch[0]).await?,
+        };
         let mailboxes: Vec<MailboxId> = batch.iter().map(|name| name.mailbox().clone()).collect();
         // Any program's forwarder runs here: neither its panic nor its silence may cost more than this one message's time.
         let call = AssertUnwindSafe(async { self.forwarder.forward(&message, &mailboxes).await }).catch_unwind();
@@ -139,6 +150,13 @@ impl Courier<'_> {
             Ok(Err(_)) => Err(Failure::Forwarder("the forwarder panicked")),
             Err(_) => Err(Failure::Forwarder("the forwarder never answered")),
         }
+    }
+
+    async fn load(&self, name: &EntryName) -> Result<Message, Failure> {
+        let (path, id) = (self.destination.folder.join(name.to_string()), name.id());
+        let shared = Arc::clone(&self.spool.shared);
+        let loaded = disk::blocking(move || file::load(&*shared.disk, &path, id)).await;
+        loaded.map_err(Failure::Load)?.ok_or(Failure::Left)
     }
 
     async fn settle(&self, batch: &[EntryName], receipt: Receipt) {
@@ -155,13 +173,7 @@ impl Courier<'_> {
 
     /// The other node answers for the message: it need not wait any longer.
     async fn delivered(&self, name: &EntryName, travelled: Travelled) {
-        let path = self.destination.folder.join(name.to_string());
-        let shared = Arc::clone(&self.spool.shared);
-        if let Err(error) = disk::blocking(move || shared.disk.remove(&path)).await {
-            // It stays in the folder and is sent again after the next start; the receiver takes it once.
-            tracing::warn!(id = %name.id(), %error, "a delivered message could not be removed from the spool");
-        }
-        let attempts = self.destination.queue().handle_settled(name);
+        let attempts = self.remove(name).await;
         self.emit(Event::Forwarded {
             id: name.id(),
             mailbox: name.mailbox().clone(),
@@ -169,6 +181,17 @@ impl Courier<'_> {
             travelled,
             attempts,
         });
+    }
+
+    /// Takes a settled message's name away; answers how many tries it took.
+    async fn remove(&self, name: &EntryName) -> u32 {
+        let path = self.destination.folder.join(name.to_string());
+        let shared = Arc::clone(&self.spool.shared);
+        if let Err(error) = disk::blocking(move || shared.spares.put(&*shared.disk, &path)).await {
+            // It stays in the folder and is sent again after the next start; the receiver takes it once.
+            tracing::warn!(id = %name.id(), %error, "a delivered message could not be removed from the spool");
+        }
+        self.destination.queue().handle_settled(name)
     }
 
     fn not_tried(&self, batch: &[EntryName]) {
@@ -246,6 +269,8 @@ fn trouble_of_the_node(receipt: &Receipt) -> Option<&Reply> {
 /// Why nothing is known of a batch.
 enum Failure {
     Load(io::Error),
+    /// It was delivered before a power cut brought its name back.
+    Left,
     Forward(ForwardError),
     /// The forwarder did what none may.
     Forwarder(&'static str),

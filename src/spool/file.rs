@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::head::{FileHead, HEAD_LEN, Unreadable};
+use super::spare::Spare;
 use crate::audio::{Format, Wav};
 use crate::disk::{Disk, DiskFile};
-use crate::message::{Audio, ContentDigest, Ending, Message};
+use crate::message::{Audio, ContentDigest, Ending, Message, MessageId};
 
 /// The file of a recording that is under way.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct GrowingFile {
     audio_len: u64,
     /// Whether a flush has failed: the operating system may have forgotten what it could not write, and take it for written.
     doubtful: bool,
+    /// The finished message, if it is in memory.
+    at_hand: Option<Message>,
 }
 
 /// What the bytes are that a recording is given.
@@ -34,23 +37,18 @@ pub(crate) enum Sound {
 }
 
 impl GrowingFile {
-    /// Creates the file; the head says that it is being recorded.
-    pub(crate) fn create(disk: &dyn Disk, path: PathBuf, head: FileHead, sound: Sound) -> io::Result<Self> {
+    /// Creates the file, or takes the spare one; the head says that it is being recorded.
+    pub(super) fn create(disk: &dyn Disk, spare: Option<Spare>, path: PathBuf, head: FileHead, sound: Sound) -> io::Result<Self> {
         let mut start = head.to_bytes().map_err(io::Error::other)?.to_vec();
         if let Sound::Frames(format) = sound {
             start.extend_from_slice(&Wav::header(format, 0));
         }
-        let file = disk.create(&path)?;
         let audio_len = (start.len() - HEAD_LEN) as u64;
-        let growing = Self { path, file, head, sound, audio_len, doubtful: false };
-        match growing.file.write_all_at(&start, 0) {
-            Ok(()) => Ok(growing),
-            Err(error) => {
-                // What was never begun leaves nothing behind; the error that counts is the first.
-                let _ = disk.remove(&growing.path);
-                Err(error)
-            }
-        }
+        let file = match spare.and_then(|spare| take_over(disk, spare, &path, &start)) {
+            Some(file) => file,
+            None => create(disk, &path, &start)?,
+        };
+        Ok(Self { path, file, head, sound, audio_len, doubtful: false, at_hand: None })
     }
 
     /// Adds `bytes` to the sound. After an error the same bytes can be added again.
@@ -68,7 +66,8 @@ impl GrowingFile {
     /// Writes down that the recording is finished: the sound's header, its digest, the head.
     ///
     /// Nothing is flushed yet. After an error, the same call again begins anew.
-    pub(crate) fn complete(&mut self) -> io::Result<()> {
+    /// `whole` is the sound, where it was given in one piece.
+    pub(crate) fn complete(&mut self, whole: Option<&Bytes>) -> io::Result<()> {
         let mut len = self.audio_len;
         if let Sound::Frames(format) = self.sound {
             let header_len = Wav::header_len(format.codec) as u64;
@@ -79,11 +78,23 @@ impl GrowingFile {
                 len += 1;
             }
         }
-        let digest = ContentDigest::of_parts(Pieces { file: &*self.file, at: 0, end: len })?;
+        let (digest, audio) = self.digest(len, whole)?;
         let finished = FileHead { audio: Some((len, digest)), ..self.head.clone() };
         self.file.write_all_at(&finished.to_bytes().map_err(io::Error::other)?, 0)?;
         (self.head, self.audio_len) = (finished, len);
+        self.at_hand = audio.map(|audio| Message::new(self.head.head.clone(), audio));
         Ok(())
+    }
+
+    /// The digest of the sound, and the sound itself if it is short: what is read for the one need not be read again for sending.
+    fn digest(&self, len: u64, whole: Option<&Bytes>) -> io::Result<(ContentDigest, Option<Audio>)> {
+        let sound = match (whole, usize::try_from(len)) {
+            (Some(whole), Ok(len)) if whole.len() == len => whole.clone(),
+            (_, Ok(short)) if short <= SHORT => self.file.read_at(HEAD_LEN as u64, short)?.into(),
+            _ => return Ok((ContentDigest::of_parts(Pieces { file: &*self.file, at: 0, end: len })?, None)),
+        };
+        let audio = Audio::new(self.head.media, sound);
+        Ok((audio.digest(), Some(audio).filter(|audio| audio.bytes().len() <= SHORT)))
     }
 
     /// Makes the file durable; its name is not yet. After an error, the same call again writes everything once more.
@@ -121,23 +132,66 @@ impl GrowingFile {
         &self.head
     }
 
+    /// How many bytes of sound are written, header included.
+    pub(crate) fn audio_len(&self) -> u64 {
+        self.audio_len
+    }
+
+    /// The finished message, if it is in memory; whoever takes it has it alone.
+    pub(crate) fn take_at_hand(&mut self) -> Option<Message> {
+        self.at_hand.take()
+    }
+
     /// The message, once [`complete`](Self::complete) has written it.
     pub(crate) fn message(&self) -> io::Result<Message> {
+        if let Some(message) = &self.at_hand {
+            return Ok(message.clone());
+        }
         let (len, digest) = self.head.audio.ok_or_else(|| io::Error::other("the recording is not finished"))?;
         read_message(&*self.file, &self.head, len, digest)
     }
 }
 
-/// Reads the finished message in the file at `path`.
+/// A new file at `path` that begins with `start`.
+fn create(disk: &dyn Disk, path: &Path, start: &[u8]) -> io::Result<Box<dyn DiskFile>> {
+    let file = disk.create(path)?;
+    match file.write_all_at(start, 0) {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            // What was never begun leaves nothing behind; the error that counts is the first.
+            let _ = disk.remove(path);
+            Err(error)
+        }
+    }
+}
+
+/// The spare file, with `start` in it and then at `path`; if it cannot be used it is removed, and a new one has to be created.
+fn take_over(disk: &dyn Disk, spare: Spare, path: &Path, start: &[u8]) -> Option<Box<dyn DiskFile>> {
+    let taken = spare.file.write_all_at(start, 0).and_then(|()| disk.rename(&spare.path, path));
+    if taken.is_err() {
+        // Somebody may have removed it before.
+        let _ = disk.remove(&spare.path);
+    }
+    taken.ok().map(|()| spare.file)
+}
+
+/// Reads the finished message `id` in the file at `path`; `None` if it has left, and its name came back with a power cut.
 ///
 /// # Errors
 ///
-/// [`InvalidData`](io::ErrorKind::InvalidData) when it is none, or whatever the file system says.
-pub(crate) fn load(disk: &dyn Disk, path: &Path) -> io::Result<Message> {
+/// [`InvalidData`](io::ErrorKind::InvalidData) when it is no message, or whatever the file system says.
+pub(super) fn load(disk: &dyn Disk, path: &Path, id: MessageId) -> io::Result<Option<Message>> {
     let file = disk.open(path)?;
+    // A file is made durable before its name is; so one that is empty, or another message's, was spared for that since.
+    if file.is_empty()? {
+        return Ok(None);
+    }
     let head = read_head(&*file)?;
+    if head.head.id != id {
+        return Ok(None);
+    }
     let (len, digest) = head.audio.ok_or_else(|| unreadable(Unreadable("the recording is not finished")))?;
-    read_message(&*file, &head, len, digest)
+    read_message(&*file, &head, len, digest).map(Some)
 }
 
 /// What a crash has left of a recording.
@@ -168,7 +222,7 @@ pub(super) fn find_left_over(disk: &dyn Disk, path: &Path) -> io::Result<Found> 
     };
     let written = file.len()?.saturating_sub(HEAD_LEN as u64);
     let left_over = |file, head, sound, audio_len, finished| {
-        let file = GrowingFile { path: path.to_owned(), file, head, sound, audio_len, doubtful: false };
+        let file = GrowingFile { path: path.to_owned(), file, head, sound, audio_len, doubtful: false, at_hand: None };
         Ok(Found::Recording(Box::new(LeftOver { file, finished })))
     };
     if let Some((len, digest)) = head.audio
@@ -179,8 +233,8 @@ pub(super) fn find_left_over(disk: &dyn Disk, path: &Path) -> io::Result<Found> 
         return left_over(file, head, Sound::AsItIs, len, true);
     }
     head.audio = None;
-    let mut bytes = vec![0; usize::try_from(written).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?];
-    file.read_exact_at(&mut bytes, HEAD_LEN as u64)?;
+    let bytes =
+        file.read_at(HEAD_LEN as u64, usize::try_from(written).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?)?;
     let wav = match Wav::parse(&bytes) {
         Ok(wav) => wav,
         Err(error) => return Ok(Found::Unreadable(error.to_string())),
@@ -209,9 +263,9 @@ fn read_message(file: &dyn DiskFile, head: &FileHead, len: u64, digest: ContentD
     if len > present {
         return Err(unreadable(Unreadable("the sound is shorter than the head says")));
     }
-    let mut sound = vec![0; usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?];
-    file.read_exact_at(&mut sound, HEAD_LEN as u64)?;
-    Ok(Message::new(head.head.clone(), Audio::with_digest(head.media, Bytes::from(sound), digest)))
+    let len = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    let sound = file.read_at(HEAD_LEN as u64, len)?;
+    Ok(Message::new(head.head.clone(), Audio::with_digest(head.media, sound, digest)))
 }
 
 fn unreadable(error: Unreadable) -> io::Error {
@@ -237,11 +291,12 @@ impl Iterator for Pieces<'_> {
             return None;
         }
         let len = (self.end - self.at).min(PIECE);
-        let mut piece = vec![0; usize::try_from(len).unwrap_or_default()];
-        let read = self.file.read_exact_at(&mut piece, HEAD_LEN as u64 + self.at);
-        self.at = if read.is_ok() { self.at + len } else { self.end };
-        Some(read.map(|()| piece))
+        let piece = self.file.read_at(HEAD_LEN as u64 + self.at, usize::try_from(len).unwrap_or_default());
+        self.at = if piece.is_ok() { self.at + len } else { self.end };
+        Some(piece)
     }
 }
 
 const PIECE: u64 = 256 * 1024;
+/// The longest sound that is read in one piece: two minutes of mu-law.
+const SHORT: usize = 1024 * 1024;

@@ -9,6 +9,7 @@
 //!   queue/DESTINATION/NAME.vm           finished, waiting to be forwarded to that node
 //!   parked/NAME.vm  parked/NAME.txt     refused for good or put aside, and why; stays until an operator decides
 //!   unreadable/                         files that are no messages, or damaged ones, untouched
+//!   spare/                              empty files that the next recordings take, so that fewer need to be created
 //! ```
 //!
 //! `NAME` is `0-20250330T005940.123Z-ID-MAILBOX`: 0 for urgent and 1 for normal, so that `ls` shows what goes first. A message for
@@ -21,12 +22,14 @@
 mod delivery;
 mod error;
 mod file;
+mod fresh;
 mod head;
 mod name;
 mod operator;
 mod parking;
 mod queue;
 mod schedule;
+mod spare;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,11 +45,13 @@ pub(crate) use self::delivery::deliver;
 pub use self::error::SpoolError;
 use self::file::Found;
 pub(crate) use self::file::{GrowingFile, LeftOver, Sound};
+use self::fresh::Fresh;
 pub(crate) use self::head::FileHead;
 use self::name::{EXTENSION, EntryName};
 pub use self::operator::{ParkedMessage, WaitingMessage};
 use self::queue::Queue;
 pub use self::schedule::RetrySchedule;
+use self::spare::Spares;
 use self::tree::{prepare_tree, read_tree};
 use crate::clock::Clock;
 use crate::disk::{self, Disk, DiskFile, Room, SharedFlush};
@@ -65,6 +70,7 @@ struct Shared {
     disk: Arc<dyn Disk>,
     root: PathBuf,
     flush: SharedFlush,
+    spares: Spares,
     destinations: Mutex<BTreeMap<Arc<str>, Arc<Destination>>>,
     /// The one destination that everything goes to, once a node has said which.
     served: OnceLock<Arc<str>>,
@@ -84,6 +90,7 @@ struct Destination {
     /// Whether the folder is known to be there to stay.
     durable: AtomicBool,
     queue: Mutex<Queue>,
+    fresh: Mutex<Fresh>,
     changed: Notify,
 }
 
@@ -117,7 +124,8 @@ impl Spool {
         let read = disk::blocking(move || read_tree(&*here, &path).map(|queues| (queues, lock))).await;
         let (queues, lock) = read.map_err(|source| disk_error(&root, source))?;
         let (flush, destinations, served, moving) = (SharedFlush::default(), Mutex::default(), OnceLock::new(), Mutex::default());
-        let shared = Shared { disk, root, flush, destinations, served, moving, clock, events, _lock: lock };
+        let spares = Spares::new(root.join(SPARE));
+        let shared = Shared { disk, root, flush, spares, destinations, served, moving, clock, events, _lock: lock };
         let spool = Self { shared: Arc::new(shared) };
         for (name, entries) in queues {
             let destination = spool.destination(&name);
@@ -129,16 +137,15 @@ impl Spool {
         Ok(spool)
     }
 
-    /// How much room the spool's disk has left.
-    pub(crate) async fn room(&self) -> io::Result<Room> {
-        let shared = Arc::clone(&self.shared);
-        disk::blocking(move || shared.disk.room(&shared.root)).await
+    /// How much room the spool's disk has left. Blocks.
+    pub(crate) fn room(&self) -> io::Result<Room> {
+        self.shared.disk.room(&self.shared.root)
     }
 
     /// Creates the file of a recording that begins. Blocks.
     pub(crate) fn begin(&self, head: FileHead, sound: Sound) -> io::Result<GrowingFile> {
         let path = self.shared.root.join(RECORDING).join(format!("{}{EXTENSION}", head.head.id));
-        GrowingFile::create(&*self.shared.disk, path, head, sound)
+        GrowingFile::create(&*self.shared.disk, self.shared.spares.take(), path, head, sound)
     }
 
     /// Makes a completed recording durable and lets it wait for each mailbox's destination. Blocks.
@@ -162,9 +169,14 @@ impl Spool {
         }
         let folders: BTreeSet<&Path> = entries.iter().map(|(destination, _)| &*destination.folder).collect();
         folders.into_iter().try_for_each(|folder| self.shared.flush.sync_dir(disk, folder))?;
+        // Its other names keep it, so there is nothing to spare.
         disk.remove(file.path())?;
         durable();
+        let message = file.take_at_hand();
         for (destination, name) in entries {
+            if let Some(message) = &message {
+                destination.fresh().put(message.clone());
+            }
             destination.queue().insert(name);
             destination.changed.notify_one();
         }
@@ -173,12 +185,12 @@ impl Spool {
 
     /// Takes away the file of a recording that shall not wait: it was too short, or is kept elsewhere. Blocks.
     pub(crate) fn discard(&self, file: &GrowingFile) -> io::Result<()> {
-        self.shared.disk.remove(file.path())
+        self.shared.spares.put(&*self.shared.disk, file.path())
     }
 
     /// The same for one that its caller threw away: a power cut does not bring it back. Blocks.
     pub(crate) fn discard_for_good(&self, file: &GrowingFile) -> io::Result<()> {
-        match self.discard(file) {
+        match self.shared.disk.remove(file.path()) {
             // An earlier call has removed it, and could not flush.
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -225,6 +237,7 @@ impl Spool {
             folder: self.shared.root.join(QUEUE).join(&*name),
             durable: AtomicBool::new(false),
             queue: Mutex::new(Queue::new(MOST_UNDER_WAY)),
+            fresh: Mutex::default(),
             changed: Notify::new(),
         });
         destinations.insert(name, Arc::clone(&destination));
@@ -257,6 +270,10 @@ impl Destination {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn fresh(&self) -> MutexGuard<'_, Fresh> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn disk_error(root: &Path, source: io::Error) -> SpoolError {
@@ -270,6 +287,7 @@ type Which<'a> = (MessageId, &'a MailboxId);
 const RECORDING: &str = "recording";
 const QUEUE: &str = "queue";
 const PARKED: &str = "parked";
+const SPARE: &str = "spare";
 const UNREADABLE: &str = "unreadable";
 /// How long whoever has the spool open is waited for: a process that just ends, or work that a dropped call left to end.
 const PATIENCE: Duration = Duration::from_secs(2);

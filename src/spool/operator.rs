@@ -201,7 +201,7 @@ impl Spool {
             let disk = &*spool.shared.disk;
             for folder in folders {
                 if let Some(name) = find(disk, &folder, id, &wanted)? {
-                    return file::load(disk, &folder.join(name.to_string())).map(Some);
+                    return file::load(disk, &folder.join(name.to_string()), id);
                 }
             }
             Ok(None)
@@ -231,6 +231,7 @@ impl Spool {
             let attempts = queue.attempts(&name);
             let taken = queue.remove(&name);
             drop(queue);
+            destination.fresh().take(id);
             taken.then_some((destination, name, attempts))
         })
     }

@@ -9,12 +9,12 @@ use std::sync::PoisonError;
 
 use super::name::EntryName;
 use super::parking::note_name;
-use super::{PARKED, QUEUE, RECORDING, Shared, UNREADABLE};
+use super::{PARKED, QUEUE, RECORDING, SPARE, Shared, UNREADABLE, spare};
 use crate::disk::{self, Disk, DiskFile};
 
 /// Creates what is missing of the tree; answers with the file to lock before anything in it is touched.
 pub(super) fn prepare_tree(disk: &dyn Disk, root: &Path) -> io::Result<Box<dyn DiskFile>> {
-    for folder in [RECORDING, QUEUE, PARKED, UNREADABLE] {
+    for folder in [RECORDING, QUEUE, PARKED, UNREADABLE, SPARE] {
         disk::create_dirs(disk, &root.join(folder))?;
     }
     // The folders may be those of a node that died before it could flush.
@@ -31,6 +31,9 @@ pub(super) fn prepare_tree(disk: &dyn Disk, root: &Path) -> io::Result<Box<dyn D
 pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(String, Vec<EntryName>)>> {
     if let Err(error) = explain(disk, root) {
         tracing::warn!(%error, "the spool's README.txt could not be written");
+    }
+    if let Err(error) = spare::clean(disk, &root.join(SPARE)) {
+        tracing::warn!(%error, "spare files of an earlier run could not be removed");
     }
     let parked: HashSet<EntryName> = entries(disk, &root.join(PARKED))?.into_iter().collect();
     let mut queues = Vec::new();
@@ -119,6 +122,7 @@ recording/    calls being recorded just now
 queue/NODE/   finished messages waiting for NODE, in the order in which they go: 0-... urgent, 1-... normal, oldest first
 parked/       messages that were refused for good or put aside; the .txt beside each says why
 unreadable/   files that are no messages
+spare/        empty files for the next messages
 
   head -20 FILE             shows what is known of a message
   tail -c +1025 FILE >x.wav  gives the recording itself

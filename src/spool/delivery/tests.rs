@@ -1,7 +1,7 @@
 //! Delivery to destinations that are dead, come back, break their contract, or never answer while the node stops.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -45,10 +45,20 @@ impl Scene {
         let head = FileHead { head, mailboxes: mailboxes.clone(), media: AudioType::Wav, audio: None };
         let mut file = self.spool.begin(head, Sound::AsItIs).unwrap();
         file.append(id.as_bytes()).unwrap();
-        file.complete().unwrap();
+        file.complete(None).unwrap();
         let to: Vec<(Arc<str>, MailboxId)> = mailboxes.into_iter().map(|mailbox| (destination.into(), mailbox)).collect();
         self.spool.enqueue(&mut file, &to, || {}).unwrap();
         id
+    }
+
+    /// Has a message that waits for [`CENTRAL`] read from its file, as after a restart.
+    fn forget(&self, id: MessageId) {
+        self.spool.destination(CENTRAL).fresh().take(id).unwrap();
+    }
+
+    fn path(&self, destination: &str, id: MessageId) -> PathBuf {
+        let name = self.queued_files(destination).into_iter().find(|name| name.contains(&id.to_string())).unwrap();
+        Path::new(ROOT).join("queue").join(destination).join(name)
     }
 
     /// Delivers to `destination` until `done`, and for as long as stopping takes then.
@@ -298,12 +308,46 @@ async fn files_that_cannot_be_read_are_put_aside_and_hold_up_nothing_that_waits_
     // Now one message at a time tries the way, and these are next.
     for _ in 0..10 {
         let unreadable = scene.put(CENTRAL, &["2001"]);
-        let name = scene.queued_files(CENTRAL).into_iter().find(|name| name.contains(&unreadable.to_string())).unwrap();
-        let path = Path::new(ROOT).join("queue").join(CENTRAL).join(name);
+        let path = scene.path(CENTRAL, unreadable);
         scene.disk.remove(&path).unwrap();
-        scene.disk.create(&path).unwrap();
+        scene.disk.create(&path).unwrap().write_all_at(b"no message", 0).unwrap();
+        scene.forget(unreadable);
     }
     scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
     assert_eq!(peer.taken(&mailbox()).len(), 1);
     assert_eq!(scene.disk.list(&Path::new(ROOT).join("unreadable")).unwrap().len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_left_before_a_power_cut_is_not_taken_for_the_one_that_has_its_file_now() {
+    let scene = Scene::new().await;
+    let peer = MemoryForwarder::new();
+    let (left, emptied, waits) = (scene.put(CENTRAL, &["2001"]), scene.put(CENTRAL, &["2001"]), scene.put(CENTRAL, &["2002"]));
+    // A power cut may bring a name back after its file was given to another message, or was only emptied.
+    let path = scene.path(CENTRAL, left);
+    scene.disk.remove(&path).unwrap();
+    scene.disk.link(&scene.path(CENTRAL, waits), &path).unwrap();
+    scene.disk.open(&scene.path(CENTRAL, emptied)).unwrap().clear().unwrap();
+    [left, emptied, waits].into_iter().for_each(|id| scene.forget(id));
+    scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
+    let arrived = |mailbox: &str| peer.taken(&mailbox.parse().unwrap()).iter().map(Message::id).collect::<Vec<_>>();
+    assert_eq!((arrived("2001"), arrived("2002")), (vec![], vec![waits]));
+    assert!(scene.disk.list(&Path::new(ROOT).join("unreadable")).unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_whose_message_has_left_holds_no_sound_and_is_used_for_the_next_one() {
+    let scene = Scene::new().await;
+    let peer = MemoryForwarder::new();
+    let spare = || scene.disk.list(&Path::new(ROOT).join("spare")).unwrap();
+    for _ in 0..3 {
+        scene.put(CENTRAL, &["2001", "2002"]);
+        assert!(spare().is_empty());
+        scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
+        let [file] = &spare()[..] else { panic!("one spare file: {:?}", spare()) };
+        assert!(scene.disk.open(&Path::new(ROOT).join("spare").join(file)).unwrap().is_empty().unwrap());
+    }
+    let taken = peer.taken(&mailbox());
+    assert_eq!(taken.len(), 3);
+    assert!(taken.iter().all(|message| message.audio().bytes()[..] == message.id().as_bytes()[..]), "each with its own sound");
 }
