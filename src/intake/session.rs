@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures::future::join_all;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
@@ -111,11 +111,13 @@ impl Session<'_> {
         }
     }
 
-    async fn shake_hands<S>(&mut self, stream: S) -> io::Result<(Pin<Box<TlsStream<S>>>, TlsVersion)>
+    async fn shake_hands<S>(&mut self, stream: S) -> io::Result<(Pin<Box<TlsStream<BufReader<S>>>>, TlsVersion)>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let acceptor = self.shared.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        // TLS reads one record after the other: several at once cost one call. Memory that is not used yet is none.
+        let stream = BufReader::with_capacity(READ_ROOM, stream);
         let handshake = timeout(self.shared.policy.limits.handshake_time, acceptor.accept(stream));
         let stream = tokio::select! {
             biased;
