@@ -49,7 +49,7 @@ impl SmtpForwarderBuilder {
             authorities: None,
             server_name: None,
             login: None,
-            max_connections: 4,
+            max_connections: 16,
             timeouts: Timeouts::default(),
             events: None,
             dial: None,
@@ -115,7 +115,8 @@ impl SmtpForwarderBuilder {
         self
     }
 
-    /// How many connections there may be at a time, at least 1; without it, 4. Calls beyond wait their turn.
+    /// How many connections there may be at a time, at least 1; without it, 16. There are as many as bring more messages through,
+    /// and up to 32 messages are under way on each, where the peer allows it. Calls beyond wait their turn.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;
         self

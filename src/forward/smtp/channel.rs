@@ -18,6 +18,7 @@ pub(super) struct Channel {
     transport: Box<dyn Transport>,
     received: ReplyLines,
     queued: VecDeque<Bytes>,
+    silent: bool,
     /// When the transport last took a byte.
     sent_at: Instant,
 }
@@ -32,7 +33,7 @@ pub(super) enum Sent {
 impl Channel {
     /// A channel over a transport on which nothing was read or written yet.
     pub(super) fn new(transport: Box<dyn Transport>) -> Self {
-        Self { transport, received: ReplyLines::default(), queued: VecDeque::new(), sent_at: Instant::now() }
+        Self { transport, received: ReplyLines::default(), queued: VecDeque::new(), silent: false, sent_at: Instant::now() }
     }
 
     /// The transport, or `None` if something is here that was received and not read, or queued and not sent.
@@ -63,9 +64,15 @@ impl Channel {
 
     /// Puts `bytes` after what is queued.
     pub(super) fn queue(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
+        if !bytes.is_empty() && !self.silent {
             self.queued.push_back(bytes);
         }
+    }
+
+    /// Drops what is queued, and takes nothing more.
+    pub(super) fn silence(&mut self) {
+        self.queued.clear();
+        self.silent = true;
     }
 
     /// When the transport last took a byte of what is queued, or of what was; and whether it has taken all.

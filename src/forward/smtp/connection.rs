@@ -10,7 +10,7 @@ use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Auth, Noop, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::capabilities::Capabilities;
 use super::channel::Channel;
@@ -26,9 +26,8 @@ pub(super) struct Connection {
     stream: Stream,
     capabilities: Capabilities,
     travelled: Travelled,
-    opened_at: Instant,
-    messages: u32,
     heard: bool,
+    exact: bool,
     condition: Condition,
 }
 
@@ -49,9 +48,8 @@ impl Connection {
         let stream = Stream::opened(channel);
         // This reads what the stream replays, so it neither waits nor sends.
         let smtp = AsyncSmtpConnection::connect_with_transport(Box::new(stream.clone()), &ClientId::default()).await?;
-        let opened_at = Instant::now();
         let condition = Condition::Ready;
-        Ok(Self { smtp, stream, capabilities, travelled, opened_at, messages: 0, heard: false, condition })
+        Ok(Self { smtp, stream, capabilities, travelled, heard: false, exact: false, condition })
     }
 
     /// What the peer offers.
@@ -64,14 +62,19 @@ impl Connection {
         self.travelled
     }
 
-    /// When it was opened.
-    pub(super) fn opened_at(&self) -> Instant {
-        self.opened_at
+    /// A handle to what it is spoken over.
+    pub(super) fn stream(&self) -> Stream {
+        self.stream.clone()
     }
 
-    /// How many messages were begun on it.
-    pub(super) fn messages(&self) -> u32 {
-        self.messages
+    /// Whether the replies to a message's envelope have said what they are about.
+    pub(super) fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// See [`is_exact`](Self::is_exact).
+    pub(super) fn set_exact(&mut self, exact: bool) {
+        self.exact = exact;
     }
 
     /// Whether the peer has answered anything since the last message was begun, but for taking its leave.
@@ -82,9 +85,13 @@ impl Connection {
     /// Begins a message. Until [`set_condition`](Self::set_condition) says otherwise, the connection is spent: so it stays when
     /// the call is dropped half-way.
     pub(super) fn begin(&mut self) {
-        self.messages = self.messages.saturating_add(1);
         self.heard = false;
         self.condition = Condition::Spent;
+    }
+
+    /// RSET must come before what follows.
+    pub(super) fn needs_reset(&mut self) {
+        self.condition = Condition::NeedsReset;
     }
 
     /// What can follow on it now.
@@ -121,6 +128,17 @@ impl Connection {
             },
             None => Err(Fault::TimedOut(step)),
         }
+    }
+
+    /// Hears the first reply to what was said by way of the stream.
+    pub(super) async fn first_reply(&mut self, step: &'static str, patience: Patience) -> Result<Reply, Fault> {
+        let Patience { total, block, reply } = patience;
+        let said = tokio::select! {
+            biased;
+            said = timeout(total, self.smtp.read_response()) => said.ok(),
+            () = self.stream.stalled(block, reply) => None,
+        };
+        said.ok_or(Fault::TimedOut(step)).and_then(|said| self.settle(step, said))
     }
 
     /// Hears the next reply, to a command that was said with others before.
@@ -163,16 +181,6 @@ impl Connection {
         self.ask("NOOP", Noop, SIGN_OF_LIFE).await.is_ok()
     }
 
-    /// Whether it stands, with nothing received that nobody asked for. Waits for nothing.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.stream.is_quiet()
-    }
-
-    /// Takes leave without waiting for an answer.
-    pub(super) fn farewell(self) {
-        self.stream.farewell();
-    }
-
     fn settle(&mut self, step: &'static str, said: Result<Response, LettreError>) -> Result<Reply, Fault> {
         let reply = match said {
             Ok(response) => reply::positive(&response),
@@ -189,7 +197,7 @@ impl Connection {
     }
 
     /// Why a peer ended the connection while we spoke, if it said so.
-    async fn last_words(&mut self, step: &'static str) -> Option<Fault> {
+    pub(super) async fn last_words(&mut self, step: &'static str) -> Option<Fault> {
         let said = timeout(LAST_WORDS, self.smtp.read_response()).await.ok()?;
         let reply = self.settle(step, said);
         match reply {
@@ -202,7 +210,7 @@ impl Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("travelled", &self.travelled).field("messages", &self.messages).finish_non_exhaustive()
+        f.debug_struct("Connection").field("travelled", &self.travelled).finish_non_exhaustive()
     }
 }
 

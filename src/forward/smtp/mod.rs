@@ -7,8 +7,10 @@
 //! | `connect.rs` | the way to a connection that is as safe as the policy asks |
 //! | `dial.rs`, `opening.rs`, `tls.rs`, `verify.rs` | the steps of that way: TCP, greeting to STARTTLS, handshake, certificate |
 //! | `capabilities.rs` | what the peer can do |
-//! | `pool.rs`, `connection.rs` | connections that are kept, and one of them |
-//! | `transaction.rs`, `stuffing.rs` | one message on one connection |
+//! | `pool.rs`, `pace.rs` | which connections there are, and how many are worth having |
+//! | `lane.rs`, `connection.rs` | one connection: who is under way on it, and what is said and heard |
+//! | `flight.rs` | one message among others on a connection: one round trip for all of them |
+//! | `transaction.rs`, `stuffing.rs` | one message alone on a connection |
 //! | `verdict.rs`, `fault.rs`, `caution.rs` | what the replies mean, why a conversation stopped, and what is learnt from it |
 //! | `stream.rs`, `channel.rs`, `reply.rs` | bytes and lines below lettre |
 
@@ -21,7 +23,10 @@ mod connection;
 mod dial;
 mod error;
 mod fault;
+mod flight;
+mod lane;
 mod opening;
+mod pace;
 #[cfg(test)]
 mod peer;
 mod pool;
@@ -50,10 +55,11 @@ use self::connection::Connection;
 pub use self::dial::{Dial, Transport};
 pub use self::error::SetupError;
 use self::fault::Fault;
-use self::pool::Pool;
+use self::lane::{Fared, Lane};
+use self::pool::{Entry, Pool};
 pub use self::security::{Security, TlsMode};
 pub use self::timeouts::Timeouts;
-use self::transaction::{Letter, Transaction};
+use self::transaction::Letter;
 use super::{ForwardError, Forwarder, Outcome, Receipt, Reply};
 use crate::message::{MailboxId, Message};
 use crate::wire::{Addresses, TransferEncoding, encode};
@@ -103,17 +109,25 @@ impl SmtpForwarder {
     /// Sends to as many recipients as one transaction takes.
     async fn send(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
         let to: Vec<Address> = recipients.iter().map(|recipient| self.address(recipient)).collect::<Result<_, _>>()?;
-        let _place = self.pool.enter(self.connector.timeouts.queue).await.map_err(|fault| self.error(fault))?;
-        if let Some(mut kept) = self.take_alive().await {
-            match self.send_on(&mut kept, message, recipients, &to).await {
-                // It ended while nobody used it, and so may have the others. That says nothing about the peer: a fresh one will tell.
-                Err(fault) if fault.ended_while_idle() && !kept.heard() => self.pool.clear(),
-                done => return self.finish(kept, done).await,
+        for _ in 0..LANES_TRIED {
+            let entry = self.pool.enter(self.connector.timeouts.queue).await.map_err(|fault| self.error(fault))?;
+            let (place, used_before) = match entry {
+                Entry::Lane(place, idle) if idle >= SURELY_ALIVE && !place.lane.is_alive().await => {
+                    self.pool.clear();
+                    continue;
+                }
+                Entry::Lane(place, _) => (place, true),
+                Entry::Connect(opening) => (opening.opened(self.connect().await?), false),
+            };
+            let Fared { outcomes, heard } = self.send_on(&place.lane, message, recipients, &to).await;
+            match outcomes {
+                // It ended while nobody used it, or with a message before this one, and so may have the others. That says nothing
+                // about the peer: a fresh one will tell.
+                Err(fault) if used_before && !heard && fault.ended_while_idle() => self.pool.clear(),
+                done => return self.finish(&place.lane, message, done),
             }
         }
-        let mut fresh = self.connect().await?;
-        let done = self.send_on(&mut fresh, message, recipients, &to).await;
-        self.finish(fresh, done).await
+        Err(self.error(Fault::Lost("one connection after the other ended before this message's turn".into())))
     }
 
     async fn connect(&self) -> Result<Connection, ForwardError> {
@@ -127,43 +141,32 @@ impl SmtpForwarder {
         connected
     }
 
-    /// A kept connection, if there is one whose peer is still there.
-    async fn take_alive(&self) -> Option<Connection> {
-        let (mut kept, idle) = self.pool.take(Instant::now())?;
-        if idle < SURELY_ALIVE || kept.is_alive().await {
-            return Some(kept);
-        }
-        self.pool.clear();
-        None
-    }
-
-    async fn send_on(
-        &self,
-        connection: &mut Connection,
-        message: &Message,
-        recipients: &[MailboxId],
-        to: &[Address],
-    ) -> Result<Vec<Outcome>, Fault> {
-        let capabilities = connection.capabilities();
+    async fn send_on(&self, lane: &Lane, message: &Message, recipients: &[MailboxId], to: &[Address]) -> Fared {
+        let capabilities = lane.capabilities();
         let binary = capabilities.chunking && capabilities.binary_mime;
         let encoding = if binary { TransferEncoding::Binary } else { TransferEncoding::Base64 };
         let addresses = Addresses { node: &self.connector.node, domain: &self.domain, recipients };
         let letter = Letter { from: &self.from, to, mail: encode(message, &addresses, encoding), encoding };
-        Transaction::new(connection, letter, &self.connector.timeouts).run(self.caution.towards(recipients)).await
+        lane.send(letter, self.caution.towards(recipients), &self.connector.timeouts).await
     }
 
-    /// Keeps the connection if another message can follow on it.
-    async fn finish(&self, mut connection: Connection, done: Result<Vec<Outcome>, Fault>) -> Result<Receipt, ForwardError> {
-        let travelled = connection.travelled();
-        if connection.tidy(&self.connector.timeouts).await {
-            self.pool.put(connection, Instant::now());
-        }
+    /// Learns of the peer from what became of a message.
+    fn finish(&self, lane: &Lane, message: &Message, done: Result<Vec<Outcome>, Fault>) -> Result<Receipt, ForwardError> {
         match &done {
             Err(fault) if fault.is_unreachable() => self.pool.clear(),
-            Ok(_) | Err(_) => self.pool.handle_reached(Instant::now()),
+            Err(Fault::NotServed(_)) => {
+                self.pool.handle_reached(Instant::now());
+                self.pool.handle_push_back();
+            }
+            Err(_) => self.pool.handle_reached(Instant::now()),
+            Ok(outcomes) if outcomes.iter().any(is_push_back) => {
+                self.pool.handle_reached(Instant::now());
+                self.pool.handle_push_back();
+            }
+            Ok(_) => self.pool.handle_arrival(message.audio().bytes().len()),
         }
         let outcomes = done.map_err(|fault| self.error(fault))?;
-        Ok(Receipt { outcomes, travelled })
+        Ok(Receipt { outcomes, travelled: lane.travelled() })
     }
 
     fn address(&self, mailbox: &MailboxId) -> Result<Address, ForwardError> {
@@ -193,6 +196,11 @@ impl Forwarder for SmtpForwarder {
     }
 }
 
+/// Whether the peer has no room at all just now.
+fn is_push_back(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Deferred(reply) if reply.is_about_the_node())
+}
+
 fn unsettled(error: &ForwardError) -> Outcome {
     match error {
         ForwardError::Refused { reply, .. } if !error.is_transient() => Outcome::Refused(reply.clone()),
@@ -207,6 +215,9 @@ const SENDER: &str = "voicemail";
 /// A connection that was in use this short a time ago is used again without a word: if its path died since, the message under way
 /// notices by its timeouts, as if it had died a moment later.
 const SURELY_ALIVE: Duration = Duration::from_secs(5);
+
+/// On how many connections a message is tried that heard nothing on them, because each had ended.
+const LANES_TRIED: u32 = 3;
 
 /// RFC 5321 §4.5.3.1.8: every server takes a hundred.
 const RECIPIENTS_AT_ONCE: usize = 100;

@@ -23,6 +23,8 @@ pub(super) struct ScriptedPeer(Arc<Mutex<State>>);
 struct State {
     nature: Nature,
     faults: VecDeque<(Step, Fault)>,
+    /// How often the first fault's step passes before it strikes.
+    spared: usize,
     heard: Vec<String>,
     kept: Vec<(MailboxId, Message)>,
     connections: usize,
@@ -73,7 +75,7 @@ pub(super) enum Fault {
 
 impl ScriptedPeer {
     pub(super) fn new(nature: Nature) -> Self {
-        let state = State { nature, faults: VecDeque::new(), heard: Vec::new(), kept: Vec::new(), connections: 0 };
+        let state = State { nature, faults: VecDeque::new(), spared: 0, heard: Vec::new(), kept: Vec::new(), connections: 0 };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -85,6 +87,12 @@ impl ScriptedPeer {
     /// Fails so, once, when it next comes to `step`.
     pub(super) fn fail(&self, step: Step, fault: Fault) {
         self.state().faults.push_back((step, fault));
+    }
+
+    /// Fails so, once, after it has come to `step` so often.
+    pub(super) fn after(&self, step: Step, times: usize, fault: Fault) {
+        self.state().spared = times;
+        self.fail(step, fault);
     }
 
     /// Whether every fault has struck.
@@ -107,7 +115,14 @@ impl ScriptedPeer {
 
     fn fault(&self, step: Step) -> Option<Fault> {
         let mut state = self.state();
-        (state.faults.front()?.0 == step).then(|| state.faults.pop_front()).flatten().map(|(_, fault)| fault)
+        if state.faults.front()?.0 != step {
+            return None;
+        }
+        if let Some(spared) = state.spared.checked_sub(1) {
+            state.spared = spared;
+            return None;
+        }
+        state.faults.pop_front().map(|(_, fault)| fault)
     }
 
     fn nature(&self) -> Nature {

@@ -1,61 +1,116 @@
-//! [`Pool`]: a bounded number of connections, kept open between messages.
+//! [`Pool`]: a bounded number of lanes, kept open between messages, and who has a place on which.
 
-use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
 use super::fault::Fault;
+use super::lane::Lane;
+use super::pace::Pace;
 
-/// Who may have a connection, and those that nobody uses.
-///
-/// A connection in use belongs to the call that uses it, and comes back only when that says it is fit: a dropped call drops its
-/// connection with it.
+/// Who may send, and on which connection.
 #[derive(Debug)]
 pub(super) struct Pool {
-    free: Semaphore,
+    /// First come, first served.
+    queue: Semaphore,
+    lanes: Mutex<Lanes>,
+    /// Told when there may be a place.
+    changed: Notify,
     /// Told when the peer could not be reached, to those who wait to be free to find it out for themselves.
     unreachable: Notify,
     /// When the peer was last heard.
     heard_at: Mutex<Option<Instant>>,
-    idle: Mutex<Vec<Idle>>,
 }
 
 #[derive(Debug)]
-struct Idle {
-    connection: Connection,
-    since: Instant,
+struct Lanes {
+    open: Vec<Arc<Lane>>,
+    /// Connections that are being made.
+    opening: usize,
+    pace: Pace,
+}
+
+/// What a message may do.
+#[derive(Debug)]
+pub(super) enum Entry<'a> {
+    /// Go on this lane, which nobody used for so long if anybody did before.
+    Lane(Place<'a>, Duration),
+    /// Make a connection.
+    Connect(Opening<'a>),
+}
+
+/// A message's place on a lane, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    pub(super) lane: Arc<Lane>,
+    pool: &'a Pool,
+    _turn: SemaphorePermit<'a>,
+}
+
+/// The right to make a connection.
+#[derive(Debug)]
+pub(super) struct Opening<'a> {
+    pool: &'a Pool,
+    turn: Option<SemaphorePermit<'a>>,
 }
 
 impl Pool {
-    /// A pool of at most `size` connections, in use and idle together.
+    /// A pool of at most `size` connections.
     pub(super) fn new(size: usize) -> Self {
+        let pace = Pace::new(size, Instant::now());
         Self {
-            free: Semaphore::new(size.clamp(1, Semaphore::MAX_PERMITS)),
+            queue: Semaphore::new(size.clamp(1, MOST_CONNECTIONS) * PLACES),
+            lanes: Mutex::new(Lanes { open: Vec::new(), opening: 0, pace }),
+            changed: Notify::new(),
             unreachable: Notify::new(),
             heard_at: Mutex::default(),
-            idle: Mutex::new(Vec::new()),
         }
     }
 
-    /// Waits for the right to have a connection, first come first served.
-    pub(super) async fn enter(&self, limit: Duration) -> Result<SemaphorePermit<'_>, Fault> {
-        tokio::select! {
+    /// Waits for a place, first come first served.
+    pub(super) async fn enter(&self, limit: Duration) -> Result<Entry<'_>, Fault> {
+        let deadline = Instant::now() + limit;
+        let place = async {
+            let turn = self.queue.acquire().await.expect("the semaphore is never closed");
+            loop {
+                let mut changed = std::pin::pin!(self.changed.notified());
+                // Registered before it looks, so that no change is missed.
+                changed.as_mut().enable();
+                if let Some(found) = self.find(Instant::now()) {
+                    break (found, turn);
+                }
+                changed.await;
+            }
+        };
+        let (found, turn) = tokio::select! {
             biased;
-            permit = timeout(limit, self.free.acquire()) => match permit {
-                Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
-                Err(_) => Err(Fault::TimedOut("free connection")),
-            },
-            () = self.unreachable.notified() => Err(Fault::Lost("another call found it unreachable just now".into())),
-        }
+            found = timeout_at(deadline, place) => found.map_err(|_| Fault::TimedOut("free connection"))?,
+            () = self.unreachable.notified() => return Err(Fault::Lost("another call found it unreachable just now".into())),
+        };
+        Ok(match found {
+            Found::Lane(lane, idle) => Entry::Lane(Place { lane, pool: self, _turn: turn }, idle),
+            Found::Connect => Entry::Connect(Opening { pool: self, turn: Some(turn) }),
+        })
+    }
+
+    /// A message of so many bytes has arrived.
+    pub(super) fn handle_arrival(&self, bytes: usize) {
+        let now = Instant::now();
+        self.handle_reached(now);
+        self.lanes().pace.handle_arrival(bytes, now);
     }
 
     /// The peer was heard.
     pub(super) fn handle_reached(&self, now: Instant) {
         *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// The peer asked for less.
+    pub(super) fn handle_push_back(&self) {
+        self.lanes().pace.handle_push_back(Instant::now());
     }
 
     /// A try that began at `began` could not reach the peer. Unless it was heard since, no idle connection is good any more, and
@@ -68,48 +123,59 @@ impl Pool {
         }
     }
 
-    /// The connection that was used last, if it is fit to be used again, and how long nobody used it. Those that are not fit go.
-    pub(super) fn take(&self, now: Instant) -> Option<(Connection, Duration)> {
-        let mut leaving = Vec::new();
-        let found = {
-            let mut idle = self.idle();
-            leaving.extend(idle.extract_if(.., |idle| !idle.is_fresh(now)));
-            loop {
-                match idle.pop() {
-                    Some(last) if last.connection.is_quiet() => {
-                        break Some((last.connection, now.saturating_duration_since(last.since)));
-                    }
-                    Some(_) => {}
-                    None => break None,
-                }
+    /// Leaves all connections that nobody uses.
+    pub(super) fn clear(&self) {
+        let now = Instant::now();
+        let leaving: Vec<_> = self.lanes().open.extract_if(.., |lane| lane.idle(now).is_some()).collect();
+        leaving.iter().for_each(|lane| lane.farewell());
+    }
+
+    /// A place, if there is one: on a lane that nobody uses, else on a new one, as long as there are fewer in use than are worth
+    /// having; else on the one with fewest messages.
+    fn find(&self, now: Instant) -> Option<Found> {
+        let mut lanes = self.lanes();
+        let leaving = lanes.take_unfit(now);
+        let in_use = lanes.open.iter().filter(|lane| lane.under_way() > 0).count();
+        let found = if in_use + lanes.opening < lanes.pace.allowed() {
+            // The last one used is the surest to be alive.
+            let idle = lanes.open.iter().filter_map(|lane| Some((lane.idle(now)?, lane))).min_by_key(|(idle, _)| *idle);
+            match idle {
+                Some((idle, lane)) => Some(Found::Lane(Arc::clone(lane), idle)),
+                None if lanes.open.len() + lanes.opening < lanes.pace.most() => Some(Found::Connect),
+                None => None,
             }
+        } else {
+            lanes.pace.handle_shortage();
+            let roomy = lanes.open.iter().filter(|lane| (1..lane.window()).contains(&lane.under_way()) && lane.is_fit(now));
+            roomy.min_by_key(|lane| lane.under_way()).map(|lane| Found::Lane(Arc::clone(lane), Duration::ZERO))
         };
-        for idle in leaving {
-            idle.connection.farewell();
+        match &found {
+            Some(Found::Lane(lane, _)) => lane.enter(),
+            Some(Found::Connect) => lanes.opening += 1,
+            None => {}
         }
+        drop(lanes);
+        leaving.iter().for_each(|lane| lane.farewell());
         found
     }
 
-    /// Keeps `connection` for the next message.
-    pub(super) fn put(&self, connection: Connection, now: Instant) {
-        if connection.messages() < MAX_MESSAGES {
-            self.idle().push(Idle { connection, since: now });
-        } else {
-            connection.farewell();
-        }
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Leaves all connections that nobody uses.
-    pub(super) fn clear(&self) {
-        let leaving = mem::take(&mut *self.idle());
-        for idle in leaving {
-            idle.connection.farewell();
-        }
+impl Lanes {
+    /// Those that nobody uses, and nobody shall.
+    fn take_unfit(&mut self, now: Instant) -> Vec<Arc<Lane>> {
+        let unfit = |lane: &mut Arc<Lane>| lane.idle(now).is_some() && !(lane.is_fit(now) && lane.is_quiet());
+        self.open.extract_if(.., unfit).collect()
     }
+}
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A place that was found.
+enum Found {
+    Lane(Arc<Lane>, Duration),
+    Connect,
 }
 
 impl Drop for Pool {
@@ -118,16 +184,33 @@ impl Drop for Pool {
     }
 }
 
-impl Idle {
-    fn is_fresh(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) < MAX_IDLE
-            && now.saturating_duration_since(self.connection.opened_at()) < MAX_AGE
+impl<'a> Opening<'a> {
+    /// The connection is made: others may join the lane that it is from now on.
+    pub(super) fn opened(mut self, connection: Connection) -> Place<'a> {
+        let lane = Arc::new(Lane::new(connection, Instant::now()));
+        self.pool.lanes().open.push(Arc::clone(&lane));
+        let turn = self.turn.take().expect("it is taken only here, by value");
+        Place { lane, pool: self.pool, _turn: turn }
     }
 }
 
-/// Shorter than any server's patience, so that a connection seldom ends while idle.
-const MAX_IDLE: Duration = Duration::from_secs(30);
-/// So that a peer that moved to another address, or has a new certificate, is noticed.
-const MAX_AGE: Duration = Duration::from_secs(300);
-/// Some servers end a connection after a hundred.
-const MAX_MESSAGES: u32 = 100;
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.pool.lanes().opening -= 1;
+        self.pool.changed.notify_waiters();
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        self.lane.leave(now);
+        let leaving = if self.lane.is_fit(now) { Vec::new() } else { self.pool.lanes().take_unfit(now) };
+        leaving.iter().for_each(|lane| lane.farewell());
+        self.pool.changed.notify_waiters();
+    }
+}
+
+/// As many messages as a lane's window takes.
+const PLACES: usize = 32;
+const MOST_CONNECTIONS: usize = 1024;

@@ -49,6 +49,21 @@ impl Stream {
         self.state().payload = payload;
     }
 
+    /// Puts `bytes` after what is queued; [`poll_flush`](Self::poll_flush) sends it.
+    pub(super) fn queue(&self, bytes: Bytes) {
+        self.state().channel.queue(bytes);
+    }
+
+    /// Sends all that is queued.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.state().channel.poll_flush(cx)
+    }
+
+    /// Drops what is queued: half of something is said, and nothing may follow on it.
+    pub(super) fn silence(&self) {
+        self.state().channel.silence();
+    }
+
     /// Whether a reply is here that nobody asked for.
     pub(super) fn has_surplus(&self) -> bool {
         let mut state = self.state();

@@ -16,6 +16,7 @@ use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Travelled};
 use crate::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Message, RecordedAt};
 
 mod tls;
+mod window;
 
 /// What peers offer, from all to nothing; one that knows no EHLO is last.
 const NATURES: [&[&str]; 6] = [

@@ -25,6 +25,41 @@ pub(super) struct Letter<'a> {
     pub(super) encoding: TransferEncoding,
 }
 
+impl Letter<'_> {
+    /// Whether the peer takes a message of this size, as far as it has said.
+    pub(super) fn fits(&self, capabilities: Capabilities) -> bool {
+        self.excess_of(capabilities).is_none()
+    }
+
+    /// The limit that it is beyond.
+    fn excess_of(&self, capabilities: Capabilities) -> Option<u64> {
+        match capabilities.size {
+            SizeLimit::AtMost(limit) => Some(limit).filter(|limit| self.mail.len() as u64 > *limit),
+            SizeLimit::Unspoken | SizeLimit::Unlimited => None,
+        }
+    }
+
+    pub(super) fn mail_command(&self, capabilities: Capabilities) -> Mail {
+        let mut parameters = Vec::new();
+        if capabilities.size != SizeLimit::Unspoken {
+            parameters.push(MailParameter::Size(self.mail.len()));
+        }
+        if self.encoding == TransferEncoding::Binary {
+            parameters.push(MailParameter::Other { keyword: "BODY".to_owned(), value: Some("BINARYMIME".to_owned()) });
+        }
+        Mail::new(Some(self.from.clone()), parameters)
+    }
+
+    pub(super) fn block_command(&self) -> String {
+        format!("BDAT {} LAST\r\n", self.mail.len())
+    }
+
+    /// The message, in the pieces that it is in.
+    pub(super) fn pieces(&self) -> Vec<Bytes> {
+        vec![self.mail.head.clone(), self.mail.audio.clone(), self.mail.tail.clone()]
+    }
+}
+
 /// Whether a message is sent before its recipients are known to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Eagerness {
@@ -58,13 +93,21 @@ pub(super) struct Transaction<'a> {
 }
 
 /// What the peer said to MAIL and to each RCPT.
-struct Envelope {
-    mail: Reply,
-    recipients: Vec<Reply>,
+pub(super) struct Envelope {
+    pub(super) mail: Reply,
+    pub(super) recipients: Vec<Reply>,
+}
+
+impl Envelope {
+    /// Whether every reply that takes something says what. RFC 3463 §3.2.
+    pub(super) fn is_exact(&self) -> bool {
+        let says = |reply: &Reply, what| reply.code >= 400 || reply.text.starts_with(what);
+        says(&self.mail, "2.1.0") && self.recipients.iter().all(|reply| says(reply, "2.1.5"))
+    }
 }
 
 /// What is known of each recipient; `None` for those that the message decides.
-type Tally = Vec<Option<Outcome>>;
+pub(super) type Tally = Vec<Option<Outcome>>;
 
 impl<'a> Transaction<'a> {
     pub(super) fn new(connection: &'a mut Connection, letter: Letter<'a>, timeouts: &'a Timeouts) -> Self {
@@ -77,9 +120,7 @@ impl<'a> Transaction<'a> {
     /// dropped call, leave it spent.
     pub(super) async fn run(mut self, eagerness: Eagerness) -> Result<Vec<Outcome>, Fault> {
         let capabilities = self.connection.capabilities();
-        if let SizeLimit::AtMost(limit) = capabilities.size
-            && self.letter.mail.len() as u64 > limit
-        {
+        if let Some(limit) = self.letter.excess_of(capabilities) {
             return Ok(self.letter.to.iter().map(|_| verdict::too_big(self.letter.mail.len(), limit)).collect());
         }
         self.connection.begin();
@@ -103,8 +144,8 @@ impl<'a> Transaction<'a> {
     }
 
     async fn one_flight(&mut self) -> Result<Vec<Outcome>, Fault> {
-        self.connection.stage(self.pieces());
-        let envelope = self.group(self.block_command()).await?;
+        self.connection.stage(self.letter.pieces());
+        let envelope = self.group(self.letter.block_command()).await?;
         let end = self
             .connection
             .next_reply(END_OF_DATA, self.timeouts.reply(self.timeouts.end_of_data, self.letter.mail.len()))
@@ -119,8 +160,8 @@ impl<'a> Transaction<'a> {
             return Ok(outcomes);
         }
         self.connection.set_condition(Condition::Spent);
-        self.connection.stage(self.pieces());
-        let end = self.connection.ask(END_OF_DATA, self.block_command(), self.patience()).await?;
+        self.connection.stage(self.letter.pieces());
+        let end = self.connection.ask(END_OF_DATA, self.letter.block_command(), self.patience()).await?;
         self.settle(tally, END_OF_DATA, end)
     }
 
@@ -215,6 +256,7 @@ impl<'a> Transaction<'a> {
 
     /// What the envelope's replies mean. All that was said has been answered by now, so the connection can go on after RSET.
     fn judge(&mut self, envelope: Envelope) -> Result<Tally, Fault> {
+        self.connection.set_exact(can_be_told_apart(self.connection.capabilities(), &envelope));
         let mail = verdict::of_mail(envelope.mail);
         if matches!(mail, Ok(()) | Err(Fault::Refused { .. })) {
             self.connection.set_condition(Condition::NeedsReset);
@@ -239,23 +281,7 @@ impl<'a> Transaction<'a> {
     }
 
     fn mail_command(&self) -> Mail {
-        let mut parameters = Vec::new();
-        if self.connection.capabilities().size != SizeLimit::Unspoken {
-            parameters.push(MailParameter::Size(self.letter.mail.len()));
-        }
-        if self.letter.encoding == TransferEncoding::Binary {
-            parameters.push(MailParameter::Other { keyword: "BODY".to_owned(), value: Some("BINARYMIME".to_owned()) });
-        }
-        Mail::new(Some(self.letter.from.clone()), parameters)
-    }
-
-    fn block_command(&self) -> String {
-        format!("BDAT {} LAST\r\n", self.letter.mail.len())
-    }
-
-    fn pieces(&self) -> Vec<Bytes> {
-        let mail = &self.letter.mail;
-        vec![mail.head.clone(), mail.audio.clone(), mail.tail.clone()]
+        self.letter.mail_command(self.connection.capabilities())
     }
 
     /// For handing over the message and hearing what became of it.
@@ -278,8 +304,14 @@ impl Route {
     }
 }
 
+/// Whether several messages may be under way at once: they can be sent so, and each reply says whose it is.
+fn can_be_told_apart(capabilities: Capabilities, envelope: &Envelope) -> bool {
+    let accepted = envelope.mail.code == 250 && envelope.recipients.iter().any(|reply| reply.code == 250);
+    capabilities.pipelining && capabilities.chunking && capabilities.enhanced_codes && accepted && envelope.is_exact()
+}
+
 /// The outcomes, if the message decides none of them.
-fn all_decided(tally: &Tally) -> Option<Vec<Outcome>> {
+pub(super) fn all_decided(tally: &Tally) -> Option<Vec<Outcome>> {
     tally.iter().cloned().collect()
 }
 

@@ -1,0 +1,163 @@
+//! [`Pace`]: how many connections are worth having. Decides; does nothing.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Finds the number of connections beyond which more bring nothing.
+///
+/// While there is more to send than the connections take, it counts what arrives in a while, tries one connection more, and keeps
+/// it if more arrives; else it goes back and tries again much later. A peer that asks for less is given half.
+#[derive(Debug)]
+pub(super) struct Pace {
+    most: usize,
+    allowed: usize,
+    epoch: Epoch,
+    /// What arrived in a second with one connection less, while one more is tried.
+    before: Option<f64>,
+    /// Whiles to pass before another is tried.
+    rest: u32,
+}
+
+/// What happened since a while began.
+#[derive(Debug)]
+struct Epoch {
+    began: Instant,
+    bytes: u64,
+    messages: u32,
+    wanted_more: bool,
+}
+
+impl Pace {
+    /// At most `most` connections, which is at least one.
+    pub(super) fn new(most: usize, now: Instant) -> Self {
+        let most = most.max(1);
+        Self { most, allowed: most.min(FIRST), epoch: Epoch::new(now), before: None, rest: 0 }
+    }
+
+    /// How many connections there may ever be.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// How many connections may be in use now.
+    pub(super) fn allowed(&self) -> usize {
+        self.allowed
+    }
+
+    /// A message would have had a connection to itself, if more were allowed.
+    pub(super) fn handle_shortage(&mut self) {
+        self.epoch.wanted_more = true;
+    }
+
+    /// A message of so many bytes has arrived.
+    pub(super) fn handle_arrival(&mut self, bytes: usize, now: Instant) {
+        self.epoch.bytes = self.epoch.bytes.saturating_add(bytes as u64);
+        self.epoch.messages += 1;
+        let took = now.saturating_duration_since(self.epoch.began);
+        if took >= EPOCH && self.epoch.messages >= EPOCH_MESSAGES {
+            let epoch = std::mem::replace(&mut self.epoch, Epoch::new(now));
+            self.judge(&epoch, took);
+        }
+    }
+
+    /// The peer asked for less: it is out of room, or closes connections.
+    pub(super) fn handle_push_back(&mut self, now: Instant) {
+        self.allowed = (self.allowed / 2).max(1);
+        (self.before, self.rest, self.epoch) = (None, REST_AFTER_PUSH_BACK, Epoch::new(now));
+    }
+
+    fn judge(&mut self, epoch: &Epoch, took: Duration) {
+        if took > TOO_LONG || !epoch.wanted_more {
+            // It says nothing of the connections: there was too little to send.
+            self.before = None;
+            return;
+        }
+        let rate = epoch.bytes as f64 / took.as_secs_f64();
+        match self.before.take() {
+            Some(before) if rate < before * WORTH_IT => {
+                self.allowed = self.allowed.saturating_sub(1).max(1);
+                self.rest = REST;
+                return;
+            }
+            _ => {}
+        }
+        if self.rest > 0 {
+            self.rest -= 1;
+        } else if self.allowed < self.most {
+            self.before = Some(rate);
+            self.allowed += 1;
+        }
+    }
+}
+
+impl Epoch {
+    fn new(began: Instant) -> Self {
+        Self { began, bytes: 0, messages: 0, wanted_more: false }
+    }
+}
+
+/// Connections before anything is known of the peer.
+const FIRST: usize = 4;
+/// How long is counted, at least; and for how many messages.
+const EPOCH: Duration = Duration::from_millis(200);
+const EPOCH_MESSAGES: u32 = 32;
+/// In a while as long as this there were pauses.
+const TOO_LONG: Duration = Duration::from_secs(30);
+/// How much more must arrive for a connection to be kept.
+const WORTH_IT: f64 = 1.03;
+const REST: u32 = 20;
+const REST_AFTER_PUSH_BACK: u32 = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends for `seconds` to a peer that takes `rate(connections)` messages of 100 kB a second; answers how many are allowed then.
+    fn send(pace: &mut Pace, now: &mut Instant, seconds: u64, rate: impl Fn(usize) -> f64) -> usize {
+        let end = *now + Duration::from_secs(seconds);
+        while *now < end {
+            pace.handle_shortage();
+            *now += Duration::from_secs_f64(1.0 / rate(pace.allowed()));
+            pace.handle_arrival(100_000, *now);
+        }
+        pace.allowed()
+    }
+
+    #[test]
+    fn as_many_connections_as_bring_more_are_used_and_hardly_one_beyond() {
+        for best in [1, 3, 6, 11] {
+            let (mut now, mut pace) = (Instant::now(), Pace::new(16, Instant::now()));
+            let allowed = send(&mut pace, &mut now, 120, |connections| 300.0 * connections.min(best) as f64);
+            assert!((best..=best.max(FIRST) + 1).contains(&allowed), "{allowed} where {best} are best");
+        }
+    }
+
+    #[test]
+    fn never_more_than_the_most() {
+        let (mut now, mut pace) = (Instant::now(), Pace::new(5, Instant::now()));
+        assert_eq!(send(&mut pace, &mut now, 60, |connections| 100.0 * connections as f64), 5);
+        assert_eq!(Pace::new(0, now).allowed(), 1);
+    }
+
+    #[test]
+    fn a_peer_that_asks_for_less_gets_half_and_later_more_again() {
+        let (mut now, mut pace) = (Instant::now(), Pace::new(16, Instant::now()));
+        let linear = |connections: usize| 300.0 * connections as f64;
+        assert_eq!(send(&mut pace, &mut now, 60, linear), 16);
+        pace.handle_push_back(now);
+        pace.handle_push_back(now);
+        assert_eq!(pace.allowed(), 4);
+        assert_eq!(send(&mut pace, &mut now, 60, linear), 16);
+    }
+
+    #[test]
+    fn what_comes_now_and_then_tells_nothing() {
+        let (mut now, mut pace) = (Instant::now(), Pace::new(16, Instant::now()));
+        for _ in 0..1000 {
+            now += Duration::from_secs(1);
+            pace.handle_arrival(100_000, now);
+        }
+        assert_eq!(pace.allowed(), FIRST);
+    }
+}

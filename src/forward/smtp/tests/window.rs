@@ -1,0 +1,184 @@
+//! Several messages under way on one connection, to a peer that fails at every step, and over a path of 100 ms.
+
+use std::io;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, duplex, split};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, sleep_until};
+
+use super::*;
+use crate::directory::{Owner, StaticDirectory};
+use crate::forward::smtp::dial::{Dial, Transport};
+use crate::intake::{Intake, ListenMode};
+use crate::store::{MemoryStore, MessageStore as _};
+
+/// A forwarder whose one connection has carried a message, so that many can be under way on it.
+async fn warm(peer: &ScriptedPeer) -> SmtpForwarder {
+    let forwarder = builder(peer).security(Security::PlainText).max_connections(1).build().unwrap();
+    sent(&forwarder, &["2042"]).await;
+    forwarder
+}
+
+async fn send_all(forwarder: &SmtpForwarder, messages: &[Message]) -> Vec<Result<Outcome, ForwardError>> {
+    join_all(messages.iter().map(|message| send(forwarder, message))).await
+}
+
+fn copies(peer: &ScriptedPeer, message: &Message) -> usize {
+    peer.kept("2041").iter().filter(|kept| kept.id() == message.id() && kept.audio() == message.audio()).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_a_peer_does_among_messages_under_way_each_has_its_own_true_answer() {
+    let faults = [
+        Fault::Drop,
+        Fault::Stall,
+        Fault::Say("450 4.0.0 later\r\n"),
+        Fault::Say("550 5.0.0 never\r\n"),
+        Fault::SayAndDrop("421 4.3.2 closing\r\n"),
+        Fault::Say("nonsense\r\n"),
+        FOUR_TOO_MANY,
+        Fault::SayAndDrop("25"),
+        Fault::Twice,
+    ];
+    for step in [Step::Mail, Step::Rcpt, Step::MidBody, Step::BodyEnd, Step::Kept, Step::Idle] {
+        for fault in faults {
+            if (step, fault) == (Step::BodyEnd, FOUR_TOO_MANY) {
+                continue; // 250 for what is not kept is a lie, which nobody can tell
+            }
+            let case = format!("{fault:?} at {step:?}");
+            let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+            let forwarder = warm(&peer).await;
+            let messages: Vec<Message> = (0..6).map(|_| message()).collect();
+            // The third of them meets it.
+            peer.after(step, 2, fault);
+            let answers = send_all(&forwarder, &messages).await;
+            assert!(peer.has_failed(), "{case}: it did not come to that");
+            for (message, answer) in messages.iter().zip(&answers) {
+                assert!(copies(&peer, message) > 0 || end(answer) != End::Accepted, "{case}: accepted, and not kept");
+            }
+            let refused = answers.iter().filter(|answer| end(answer) == End::Final).count();
+            assert!(refused <= 1, "{case}: one was refused, and not those beside it: {answers:?}");
+            for (message, answer) in messages.iter().zip(&answers) {
+                if end(answer) == End::MayPass {
+                    assert_eq!(end(&send(&forwarder, message).await), End::Accepted, "{case}");
+                }
+                assert!(copies(&peer, message) > 0 || end(answer) == End::Final, "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_recipient_costs_none_beside_it_and_no_connection() {
+    let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+    let forwarder = warm(&peer).await;
+    let (message, known, unknown) = (message(), mailboxes(&["2041"]), mailboxes(&["2043"]));
+    let calls = (0..9).map(|nth| forwarder.forward(&message, if nth % 3 == 1 { &unknown } else { &known }));
+    for (nth, receipt) in join_all(calls).await.into_iter().enumerate() {
+        let outcomes = receipt.unwrap().outcomes;
+        assert_eq!(matches!(outcomes[..], [Outcome::Refused(_)]), nth % 3 == 1, "{nth}: {outcomes:?}");
+    }
+    assert_eq!((peer.connections(), copies(&peer, &message)), (1, 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_dropped_at_any_point_among_others_spoils_none_of_them() {
+    for polls in 0..40 {
+        let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+        let forwarder = warm(&peer).await;
+        let (before, after) = (message(), message());
+        let dropped = after_polls(&forwarder, polls);
+        let (first, _, last) = tokio::join!(send(&forwarder, &before), dropped, send(&forwarder, &after));
+        for (message, answer) in [(&before, &first), (&after, &last)] {
+            assert_eq!(end(answer), End::Accepted, "after {polls} polls: {answer:?}");
+            assert!(copies(&peer, message) > 0, "after {polls} polls");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_that_do_not_say_what_they_are_about_keep_messages_apart() {
+    let peer = ScriptedPeer::offering(&["PIPELINING", "CHUNKING", "SIZE"]);
+    let forwarder = warm(&peer).await;
+    let messages: Vec<Message> = (0..3).map(|_| message()).collect();
+    assert!(send_all(&forwarder, &messages).await.iter().all(|answer| end(answer) == End::Accepted));
+    // Each envelope is answered before the next is said, so none needs the one before taken back.
+    assert!(!peer.heard().iter().any(|line| line == "RSET"), "{:?}", peer.heard());
+}
+
+const FOUR_TOO_MANY: Fault = Fault::Say("250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n");
+
+/// A path to an intake on which everything takes so long, however much of it there is.
+#[derive(Debug, Clone)]
+struct LongPath {
+    intake: Intake,
+    one_way: Duration,
+}
+
+#[async_trait]
+impl Dial for LongPath {
+    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn Transport>> {
+        sleep(self.one_way * 2).await;
+        let (client, near) = duplex(1024 * 1024);
+        let (far, server) = duplex(1024 * 1024);
+        let intake = self.intake.clone();
+        tokio::spawn(async move { drop(intake.serve_stream(server, None, ListenMode::StartTls, std::future::pending()).await) });
+        let ((near_read, near_write), (far_read, far_write)) = (split(near), split(far));
+        tokio::spawn(carry(near_read, far_write, self.one_way));
+        tokio::spawn(carry(far_read, near_write, self.one_way));
+        Ok(Box::new(client))
+    }
+}
+
+async fn carry(mut from: impl AsyncRead + Unpin + Send + 'static, mut to: impl AsyncWrite + Unpin, one_way: Duration) {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut piece = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut piece).await {
+            if sender.send((Instant::now() + one_way, piece[..count].to_vec())).is_err() {
+                return;
+            }
+        }
+    });
+    while let Some((due, piece)) = receiver.recv().await {
+        sleep_until(due).await;
+        if to.write_all(&piece).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A store behind 50 ms of path each way, and a forwarder that has been there.
+async fn far_away(connections: usize) -> (Arc<MemoryStore>, SmtpForwarder) {
+    let store = Arc::new(MemoryStore::new(mailboxes(&["2041", "2042"])));
+    let owner = |mailbox| (mailbox, Owner::new("london".parse().unwrap(), chrono_tz::Europe::London));
+    let directory: StaticDirectory = mailboxes(&["2041", "2042"]).into_iter().map(owner).collect();
+    let intake = Intake::builder("example.com", Arc::clone(&store) as _, Arc::new(directory)).build();
+    let path = LongPath { intake, one_way: Duration::from_millis(50) };
+    let forwarder = SmtpForwarder::builder("central.example:25", "example.com").node("edge.example").dial(path);
+    let forwarder = forwarder.security(Security::PlainText).max_connections(connections).build().unwrap();
+    sent(&forwarder, &["2042"]).await;
+    (store, forwarder)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_on_a_warm_connection_takes_exactly_one_round_trip() {
+    let (_, forwarder) = far_away(1).await;
+    let began = Instant::now();
+    assert_eq!(end(&send(&forwarder, &message_of(100_000)).await), End::Accepted);
+    assert_eq!(began.elapsed().as_millis(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_messages_over_one_connection_of_100_ms_take_less_than_a_second() {
+    let (store, forwarder) = far_away(1).await;
+    let messages: Vec<Message> = (0..100).map(|_| message_of(100_000)).collect();
+    let began = Instant::now();
+    let answers = send_all(&forwarder, &messages).await;
+    let took = began.elapsed();
+    assert!(answers.iter().all(|answer| end(answer) == End::Accepted));
+    assert_eq!(store.list(&"2041".parse().unwrap()).await.unwrap().len(), 100);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
