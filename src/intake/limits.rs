@@ -42,7 +42,8 @@ pub struct Limits {
     pub connections: usize,
     /// The most connections at once from one IPv4 address or one IPv6 /64 network. Default 64.
     pub connections_per_address: usize,
-    /// The most bytes of message bodies held in memory at once, over all connections; counted in steps of 256 KiB. Default 256 MiB.
+    /// The most bytes of message bodies held in memory at once, over all connections; counted in steps of 256 KiB. Default 64 MiB:
+    /// a message takes about twice its size while it is read and stored.
     pub bodies_in_flight: usize,
     /// How long a message waits for room among [`bodies_in_flight`](Self::bodies_in_flight) before it is put off. Default 20 seconds.
     pub room_time: Duration,
@@ -66,7 +67,7 @@ impl Default for Limits {
             stop_time: Duration::from_secs(30),
             connections: 512,
             connections_per_address: 64,
-            bodies_in_flight: 256 * MIB,
+            bodies_in_flight: 64 * MIB,
             room_time: Duration::from_secs(20),
         }
     }

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use super::file::Finished;
 use super::name::EntryName;
-use super::{Destination, Spool, file};
+use super::{Destination, MEMORY_PIECE, MEMORY_PIECES, Spool};
 use crate::disk;
 use crate::event::{Event, Events};
 use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, Travelled};
@@ -138,8 +140,11 @@ impl Courier<'_> {
 
     async fn send(&self, batch: &[EntryName]) -> Result<Receipt, Failure> {
         let fresh = self.destination.fresh().take(batch[0].id());
-        let message = match fresh {
-            Some(message) => message,
+        let (message, _memory) = match fresh {
+            Some(message) => {
+                let memory = self.memory(message.audio().bytes().len() as u64).await;
+                (message, memory)
+            }
             None => self.load(&batch[0]).await?,
         };
         let mailboxes: Vec<MailboxId> = batch.iter().map(|name| name.mailbox().clone()).collect();
@@ -152,11 +157,32 @@ impl Courier<'_> {
         }
     }
 
-    async fn load(&self, name: &EntryName) -> Result<Message, Failure> {
+    /// Reads a message from its file, once there is memory for its sound.
+    async fn load(&self, name: &EntryName) -> Result<(Message, OwnedSemaphorePermit), Failure> {
         let (path, id) = (self.destination.folder.join(name.to_string()), name.id());
         let shared = Arc::clone(&self.spool.shared);
-        let loaded = disk::blocking(move || file::load(&*shared.disk, &path, id)).await;
-        loaded.map_err(Failure::Load)?.ok_or(Failure::Left)
+        let opened = disk::blocking(move || {
+            let Some(found) = Finished::open(&*shared.disk, &path, id)? else { return Ok(None) };
+            // In the same turn, if there is memory now.
+            Ok(Some(match Arc::clone(&shared.memory).try_acquire_many_owned(pieces(found.len())) {
+                Ok(memory) => Loaded::Read(found.read()?, memory),
+                Err(_) => Loaded::Opened(found),
+            }))
+        });
+        match opened.await.map_err(Failure::Load)?.ok_or(Failure::Left)? {
+            Loaded::Read(message, memory) => Ok((message, memory)),
+            Loaded::Opened(found) => {
+                let memory = self.memory(found.len()).await;
+                let message = disk::blocking(move || found.read()).await.map_err(Failure::Load)?;
+                Ok((message, memory))
+            }
+        }
+    }
+
+    /// Waits until so many bytes of sound may be on their way too.
+    async fn memory(&self, bytes: u64) -> OwnedSemaphorePermit {
+        let memory = Arc::clone(&self.spool.shared.memory);
+        memory.acquire_many_owned(pieces(bytes)).await.expect("the semaphore is never closed")
     }
 
     async fn settle(&self, batch: &[EntryName], receipt: Receipt) {
@@ -264,6 +290,17 @@ fn trouble_of_the_node(receipt: &Receipt) -> Option<&Reply> {
         }
     }
     trouble
+}
+
+/// A message that waits, read or only found.
+enum Loaded {
+    Read(Message, OwnedSemaphorePermit),
+    Opened(Finished),
+}
+
+/// How many of the pieces of memory a sound of so many bytes takes; the longest takes all there are.
+fn pieces(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(MEMORY_PIECE)).unwrap_or(u32::MAX).min(MEMORY_PIECES)
 }
 
 /// Why nothing is known of a batch.

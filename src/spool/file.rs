@@ -175,23 +175,48 @@ fn take_over(disk: &dyn Disk, spare: Spare, path: &Path, start: &[u8]) -> Option
     taken.ok().map(|()| spare.file)
 }
 
-/// Reads the finished message `id` in the file at `path`; `None` if it has left, and its name came back with a power cut.
-///
-/// # Errors
-///
-/// [`InvalidData`](io::ErrorKind::InvalidData) when it is no message, or whatever the file system says.
-pub(super) fn load(disk: &dyn Disk, path: &Path, id: MessageId) -> io::Result<Option<Message>> {
-    let file = disk.open(path)?;
-    // A file is made durable before its name is; so one that is empty, or another message's, was spared for that since.
-    if file.is_empty()? {
-        return Ok(None);
+/// A finished message in the spool, of which only the head was read.
+#[derive(Debug)]
+pub(super) struct Finished {
+    file: Box<dyn DiskFile>,
+    head: FileHead,
+    len: u64,
+    digest: ContentDigest,
+}
+
+impl Finished {
+    /// Opens the message `id` in the file at `path`; `None` if it has left, and its name came back with a power cut.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidData`](io::ErrorKind::InvalidData) when it is no message, or whatever the file system says.
+    pub(super) fn open(disk: &dyn Disk, path: &Path, id: MessageId) -> io::Result<Option<Self>> {
+        let file = disk.open(path)?;
+        // A file is made durable before its name is; so one that is empty, or another message's, was spared for that since.
+        if file.is_empty()? {
+            return Ok(None);
+        }
+        let head = read_head(&*file)?;
+        if head.head.id != id {
+            return Ok(None);
+        }
+        let (len, digest) = head.audio.ok_or_else(|| unreadable(Unreadable("the recording is not finished")))?;
+        Ok(Some(Self { file, head, len, digest }))
     }
-    let head = read_head(&*file)?;
-    if head.head.id != id {
-        return Ok(None);
+
+    /// How many bytes its sound has, as its head says.
+    pub(super) fn len(&self) -> u64 {
+        self.len
     }
-    let (len, digest) = head.audio.ok_or_else(|| unreadable(Unreadable("the recording is not finished")))?;
-    read_message(&*file, &head, len, digest).map(Some)
+
+    /// Reads the rest.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub(super) fn read(&self) -> io::Result<Message> {
+        read_message(&*self.file, &self.head, self.len, self.digest)
+    }
 }
 
 /// What a crash has left of a recording.

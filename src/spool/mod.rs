@@ -39,7 +39,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 pub(crate) use self::delivery::deliver;
 pub use self::error::SpoolError;
@@ -71,6 +71,8 @@ struct Shared {
     root: PathBuf,
     flush: SharedFlush,
     spares: Spares,
+    /// Pieces of memory for the sounds that are on their way.
+    memory: Arc<Semaphore>,
     destinations: Mutex<BTreeMap<Arc<str>, Arc<Destination>>>,
     /// The one destination that everything goes to, once a node has said which.
     served: OnceLock<Arc<str>>,
@@ -125,7 +127,8 @@ impl Spool {
         let (queues, lock) = read.map_err(|source| disk_error(&root, source))?;
         let (flush, destinations, served, moving) = (SharedFlush::default(), Mutex::default(), OnceLock::new(), Mutex::default());
         let spares = Spares::new(root.join(SPARE));
-        let shared = Shared { disk, root, flush, spares, destinations, served, moving, clock, events, _lock: lock };
+        let memory = Arc::new(Semaphore::new(MEMORY_PIECES as usize));
+        let shared = Shared { disk, root, flush, spares, memory, destinations, served, moving, clock, events, _lock: lock };
         let spool = Self { shared: Arc::new(shared) };
         for (name, entries) in queues {
             let destination = spool.destination(&name);
@@ -292,4 +295,7 @@ const UNREADABLE: &str = "unreadable";
 /// How long whoever has the spool open is waited for: a process that just ends, or work that a dropped call left to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many messages are on their way to one destination at once.
-const MOST_UNDER_WAY: usize = 16;
+const MOST_UNDER_WAY: usize = 64;
+/// How many bytes of sound are on their way at once, to all destinations together; each is in memory twice, as it is and encoded.
+const MEMORY_PIECES: u32 = 24 * 16;
+const MEMORY_PIECE: u64 = 64 * 1024;

@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
+use super::file::Finished;
 use super::name::EntryName;
 use super::parking::{Released, find, note_name, parse_note};
-use super::{Destination, PARKED, Spool, SpoolError, Which, file};
+use super::{Destination, PARKED, Spool, SpoolError, Which};
 use crate::disk;
 use crate::event::SpoolState;
 use crate::message::{MailboxId, Message, MessageId, Urgency};
@@ -201,7 +202,8 @@ impl Spool {
             let disk = &*spool.shared.disk;
             for folder in folders {
                 if let Some(name) = find(disk, &folder, id, &wanted)? {
-                    return file::load(disk, &folder.join(name.to_string()), id);
+                    let found = Finished::open(disk, &folder.join(name.to_string()), id)?;
+                    return found.map(|found| found.read()).transpose();
                 }
             }
             Ok(None)
