@@ -82,8 +82,9 @@ impl Arrivals {
     }
 
     /// Notes that the message of `key` is about to be kept.
-    pub(super) fn begin(&self, disk: &dyn Disk, key: Key, now: DateTime<Utc>) -> io::Result<()> {
-        self.write(disk, key, Record { state: State::Open, at: now }).map(drop)
+    pub(super) fn begin(&self, disk: &dyn Disk, key: Key, now: DateTime<Utc>) -> io::Result<Begun> {
+        let file = self.write(disk, key, Record { state: State::Open, at: now })?;
+        Ok(Begun { file, at: now })
     }
 
     /// Takes back what [`begin`](Self::begin) noted, as far as that can be done; what stays is in doubt and does no harm.
@@ -142,6 +143,20 @@ impl Arrivals {
 
     fn path(&self, key: Key) -> PathBuf {
         self.folder.join(key.to_string())
+    }
+}
+
+/// An arrival whose message is on its way into the mailbox.
+#[derive(Debug)]
+pub(super) struct Begun {
+    file: Box<dyn DiskFile>,
+    at: DateTime<Utc>,
+}
+
+impl Begun {
+    /// Notes that the message is kept; to be called when it is flushed. The note itself is not.
+    pub(super) fn keep(self) -> io::Result<()> {
+        self.file.write_all_at(Record { state: State::Kept, at: self.at }.to_string().as_bytes(), 0)
     }
 }
 

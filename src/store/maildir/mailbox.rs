@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::arrivals::{Arrivals, Key};
+use super::arrivals::{Arrivals, Begun, Key};
 use super::folders::Folders;
 use super::ground::{Ground, failed, not_taken};
 use super::name::{FileName, Folder, OwnName};
@@ -60,15 +60,21 @@ impl Mailbox {
             return Ok(Deposit::Duplicate);
         }
         let staged = self.stage(ground, message)?;
-        let answer = self.place(ground, key, message.head(), staged)?;
+        let placed = self.place(ground, key, message.head(), staged)?;
         self.folders.flush(disk, &ground.flush, Folder::New).map_err(failed)?;
-        if answer == Deposit::Duplicate {
-            // It may have been moved by a program that did not flush.
-            self.folders.flush(disk, &ground.flush, Folder::Cur).map_err(failed)?;
+        match placed {
+            Placed::New(id, arrival) => {
+                arrival.keep().map_err(failed)?;
+                Ok(Deposit::Stored(id))
+            }
+            Placed::There => {
+                // It may have been moved by a program that did not flush.
+                self.folders.flush(disk, &ground.flush, Folder::Cur).map_err(failed)?;
+                let _lock = self.lock(disk).map_err(failed)?;
+                self.arrivals.keep(disk, key, ground.now()).map_err(failed)?;
+                Ok(Deposit::Duplicate)
+            }
         }
-        let _lock = self.lock(disk).map_err(failed)?;
-        self.arrivals.keep(disk, key, ground.now()).map_err(failed)?;
-        Ok(answer)
     }
 
     /// See [`MessageStore::check`](crate::store::MessageStore::check). Reads the folders only where a mailbox can be full.
@@ -175,13 +181,13 @@ impl Mailbox {
     }
 
     /// Puts a staged message into the mailbox, unless it is there; not flushed.
-    fn place(&self, ground: &Ground, key: Key, head: &Head, staged: Staged) -> Result<Deposit, StoreError> {
+    fn place(&self, ground: &Ground, key: Key, head: &Head, staged: Staged) -> Result<Placed, StoreError> {
         let disk = &*ground.disk;
         let _lock = self.lock(disk).map_err(failed)?;
         let messages = self.messages(ground)?;
         let is_there = messages.iter().any(|seen| seen.own.as_ref().is_some_and(|own| own.key == key));
         if is_there || self.arrivals.is_kept(disk, key).map_err(failed)? {
-            return Ok(Deposit::Duplicate);
+            return Ok(Placed::There);
         }
         if held(&messages) >= ground.limits.messages {
             return Err(StoreError::MailboxFull(self.id.clone()));
@@ -190,12 +196,14 @@ impl Mailbox {
         let id = [head.id, key.as_id()].into_iter().find(is_free).unwrap_or_else(MessageId::random);
         let name = OwnName { recorded_secs: head.recorded_at.instant.timestamp(), id, key, urgency: head.urgency };
         let file = FileName { folder: Folder::New, name: name.to_base(&ground.host) };
-        let delivered = self.arrivals.begin(disk, key, ground.now()).and_then(|()| staged.deliver(&self.folders.path(&file)));
-        if let Err(error) = delivered {
-            self.arrivals.withdraw(disk, key);
-            return Err(not_taken(error));
+        let begun = self.arrivals.begin(disk, key, ground.now());
+        match begun.and_then(|arrival| staged.deliver(&self.folders.path(&file)).map(|()| arrival)) {
+            Ok(arrival) => Ok(Placed::New(id, arrival)),
+            Err(error) => {
+                self.arrivals.withdraw(disk, key);
+                Err(not_taken(error))
+            }
         }
-        Ok(Deposit::Stored(id))
     }
 
     /// Makes durable that these messages arrived, before they go.
@@ -243,6 +251,14 @@ impl Mailbox {
     fn view(&self) -> MutexGuard<'_, View> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where a message stands that is not flushed yet.
+enum Placed {
+    /// It was put into the mailbox, under this id.
+    New(MessageId, Begun),
+    /// It had been there before.
+    There,
 }
 
 /// How many of `messages` count against a mailbox's limit.
