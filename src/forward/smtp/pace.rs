@@ -6,15 +6,18 @@ use tokio::time::Instant;
 
 /// Finds the number of connections beyond which more bring nothing.
 ///
-/// While there is more to send than the connections take, it counts what arrives in a while, tries one connection more, and keeps
-/// it if more arrives; else it goes back and tries again much later. A peer that asks for less is given half.
+/// While there is more to send than the connections take, it counts what arrives in a while, tries more connections, and keeps them
+/// if more arrives; else it goes back and tries again much later. It begins with twice as many at a time, and once that was too
+/// much goes on by one. A peer that asks for less is given half.
 #[derive(Debug)]
 pub(super) struct Pace {
     most: usize,
     allowed: usize,
     epoch: Epoch,
-    /// What arrived in a second with one connection less, while one more is tried.
-    before: Option<f64>,
+    /// How many there were before more were tried, and what arrived in a second then.
+    before: Option<(usize, f64)>,
+    /// Whether twice as many were not too much yet.
+    doubling: bool,
     /// Whiles to pass before another is tried.
     rest: u32,
 }
@@ -32,7 +35,7 @@ impl Pace {
     /// At most `most` connections, which is at least one.
     pub(super) fn new(most: usize, now: Instant) -> Self {
         let most = most.max(1);
-        Self { most, allowed: most.min(FIRST), epoch: Epoch::new(now), before: None, rest: 0 }
+        Self { most, allowed: most.min(FIRST), epoch: Epoch::new(now), before: None, doubling: true, rest: 0 }
     }
 
     /// How many connections there may ever be.
@@ -64,7 +67,8 @@ impl Pace {
     /// The peer asked for less: it is out of room, or closes connections.
     pub(super) fn handle_push_back(&mut self, now: Instant) {
         self.allowed = (self.allowed / 2).max(1);
-        (self.before, self.rest, self.epoch) = (None, REST_AFTER_PUSH_BACK, Epoch::new(now));
+        (self.before, self.doubling) = (None, false);
+        (self.rest, self.epoch) = (REST_AFTER_PUSH_BACK, Epoch::new(now));
     }
 
     fn judge(&mut self, epoch: &Epoch, took: Duration) {
@@ -74,19 +78,16 @@ impl Pace {
             return;
         }
         let rate = epoch.bytes as f64 / took.as_secs_f64();
-        match self.before.take() {
-            Some(before) if rate < before * WORTH_IT => {
-                self.allowed = self.allowed.saturating_sub(1).max(1);
-                self.rest = REST;
-                return;
-            }
-            _ => {}
-        }
-        if self.rest > 0 {
+        if let Some((allowed, before)) = self.before.take()
+            && rate < before * if self.doubling { WORTH_DOUBLING } else { WORTH_IT }
+        {
+            self.rest = if self.doubling { 0 } else { REST };
+            (self.allowed, self.doubling) = (allowed, false);
+        } else if self.rest > 0 {
             self.rest -= 1;
         } else if self.allowed < self.most {
-            self.before = Some(rate);
-            self.allowed += 1;
+            self.before = Some((self.allowed, rate));
+            self.allowed = if self.doubling { (self.allowed * 2).min(self.most) } else { self.allowed + 1 };
         }
     }
 }
@@ -106,6 +107,8 @@ const EPOCH_MESSAGES: u32 = 32;
 const TOO_LONG: Duration = Duration::from_secs(30);
 /// How much more must arrive for a connection to be kept.
 const WORTH_IT: f64 = 1.03;
+/// How much more must arrive over twice as many.
+const WORTH_DOUBLING: f64 = 1.6;
 const REST: u32 = 20;
 const REST_AFTER_PUSH_BACK: u32 = 10;
 
