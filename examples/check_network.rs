@@ -1,7 +1,7 @@
 //! Checks a description of a network, and shows it.
 //!
-//! Run: `cargo run --example check_network -- examples/network.toml`. You will see: a table of five PBXs and a Mermaid
-//! flowchart, and exit status 0; or, for a file with faults, every fault on a line of its own, and exit status 1.
+//! Run: `cargo run --example check_network -- examples/network.toml`. You will see: a table of six PBXs, one of three
+//! nodes and what each is for which PBX, and a Mermaid flowchart, and exit status 0; or, for a file with faults, every fault on a line of its own, and exit status 1.
 
 use std::fs;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     };
     match read(&path) {
         Ok(network) => {
-            println!("{}\n{}", network.to_table(), network.to_mermaid());
+            println!("{}\n{}\n{}", network.to_table(), network.to_node_table(), network.to_mermaid());
             ExitCode::SUCCESS
         }
         Err(why) => {

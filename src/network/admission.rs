@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::{Licence, LicenceClass, Network, NodeAddress, Refusal, Site, VoicemailType};
+use super::{GraceRule, Licence, LicenceClass, Network, NodeAddress, Refusal, Site, Strict, VoicemailType};
 use crate::message::SiteId;
 
 /// Holds each PBX to its licences and ports, also when several share one node.
@@ -37,6 +37,7 @@ use crate::message::SiteId;
 #[derive(Debug)]
 pub struct Admission {
     node: Option<NodeAddress>,
+    grace: Arc<dyn GraceRule>,
     /// Written only by `replace`. To take a port under the read lock is to take it before or after a replacement, not in between.
     books: RwLock<Books>,
 }
@@ -53,9 +54,16 @@ impl Admission {
     }
 
     fn with_node(node: Option<NodeAddress>, network: &Network) -> Self {
-        let admission = Self { node, books: RwLock::default() };
+        let admission = Self { node, grace: Arc::new(Strict), books: RwLock::default() };
         admission.replace(network);
         admission
+    }
+
+    /// Lets licences count beyond their last day as `rule` says; without it, [`Strict`] is in force.
+    #[must_use]
+    pub fn grace(mut self, rule: impl GraceRule) -> Self {
+        self.grace = Arc::new(rule);
+        self
     }
 
     /// Takes a port of the PBX `site` for a recording that uses `class`: [`LicenceClass::Voicemail`] for a message.
@@ -67,19 +75,25 @@ impl Admission {
     /// A [`Refusal`], at once; only [`Refusal::AllPortsBusy`] may pass by itself.
     pub fn admit(&self, site: &SiteId, class: LicenceClass, now: DateTime<Utc>) -> Result<Port, Refusal> {
         self.ask(site, |terms| {
-            terms.check(LicenceClass::Voicemail, now)?;
-            terms.check(class, now)?;
+            self.check_terms(site, terms, LicenceClass::Voicemail, now)?;
+            self.check_terms(site, terms, class, now)?;
             terms.take_port()
         })
     }
 
-    /// Whether the PBX `site` may use `class`, for what takes no port.
+    /// Whether the PBX `site` may use `class`, for what takes no port. Unified messaging and call archive need their own licence
+    /// alone; any other class needs the voicemail licence beside its own.
     ///
     /// # Errors
     ///
     /// A [`Refusal`]; never [`Refusal::AllPortsBusy`].
     pub fn check(&self, site: &SiteId, class: LicenceClass, now: DateTime<Utc>) -> Result<(), Refusal> {
-        self.ask(site, |terms| terms.check(class, now))
+        self.ask(site, |terms| {
+            if !class.is_for_each_pbx() {
+                self.check_terms(site, terms, LicenceClass::Voicemail, now)?;
+            }
+            self.check_terms(site, terms, class, now)
+        })
     }
 
     /// How many ports are in use that the PBX `site` records on; `None` when it is not served here.
@@ -100,6 +114,17 @@ impl Admission {
             let gauge = Arc::clone(books.gauges.entry(with_ports.id().clone()).or_default());
             let terms = Terms { licences: licences_of(site, network), limit: with_ports.ports(), gauge };
             books.terms.insert(site.id().clone(), terms);
+        }
+    }
+
+    fn check_terms(&self, site: &SiteId, terms: &Terms, class: LicenceClass, now: DateTime<Utc>) -> Result<(), Refusal> {
+        let found = terms.licences.iter().find(|(licence, _)| licence.class() == class);
+        let (licence, zone) = found.ok_or(Refusal::Unlicensed { class })?;
+        match licence.last_day() {
+            Some(on) if licence.has_expired_after(self.grace.days_after(site, licence), now, *zone) => {
+                Err(Refusal::Expired { class, on })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -148,15 +173,6 @@ struct Terms {
 }
 
 impl Terms {
-    fn check(&self, class: LicenceClass, now: DateTime<Utc>) -> Result<(), Refusal> {
-        let (licence, zone) =
-            self.licences.iter().find(|(licence, _)| licence.class() == class).ok_or(Refusal::Unlicensed { class })?;
-        match licence.last_day() {
-            Some(on) if licence.has_expired(now, *zone) => Err(Refusal::Expired { class, on }),
-            _ => Ok(()),
-        }
-    }
-
     fn take_port(&self) -> Result<Port, Refusal> {
         let one_more = |in_use: u32| (in_use < self.limit).then(|| in_use + 1);
         match self.gauge.0.fetch_update(Ordering::Acquire, Ordering::Relaxed, one_more) {
@@ -192,6 +208,7 @@ mod tests {
     use std::sync::atomic::AtomicBool;
     use std::thread;
 
+    use super::super::GraceDays;
     use super::super::samples::{self, CENTRAL_NODE, HIMALAYA_NODE, central, centralized, distributed, id, node};
     use super::*;
 
@@ -314,6 +331,51 @@ mod tests {
         assert_eq!(admission.admit(&id("tokyo"), LicenceClass::CallArchive, midnight).unwrap_err(), expired);
         assert_eq!(expired.to_string(), "the PBX's licence for call-archive expired after 2026-11-22");
         assert_eq!(in_use(&admission, "tokyo"), (0, 1));
+    }
+
+    #[test]
+    fn an_expired_licence_counts_as_long_as_the_integrators_rule_says_and_no_day_without_one() {
+        #[derive(Debug)]
+        struct TokyoOnly;
+        impl GraceRule for TokyoOnly {
+            fn days_after(&self, site: &SiteId, _licence: &Licence) -> u32 {
+                if site.as_str() == "tokyo" { 30 } else { 0 }
+            }
+        }
+        let on = "2026-11-01".parse().unwrap();
+        let archive = Licence::until(LicenceClass::CallArchive, on);
+        let sites = vec![central("london"), distributed("tokyo").licence(archive), distributed("osaka").licence(archive)];
+        let network = samples::of(sites).unwrap();
+        let ask = |admission: &Admission, site| admission.check(&id(site), LicenceClass::CallArchive, now());
+        let expired = Err(Refusal::Expired { class: LicenceClass::CallArchive, on });
+        assert_eq!(ask(&Admission::new(&network), "tokyo"), expired);
+
+        let lenient = Admission::new(&network).grace(TokyoOnly);
+        assert_eq!((ask(&lenient, "tokyo"), ask(&lenient, "osaka")), (Ok(()), expired));
+        lenient.replace(&network);
+        assert_eq!(ask(&lenient, "tokyo"), Ok(()), "the rule outlives the network");
+        assert_eq!(ask(&Admission::new(&network).grace(GraceDays(21)), "tokyo"), expired, "it is the 23rd in Tokyo");
+        assert_eq!(ask(&Admission::new(&network).grace(GraceDays(22)), "tokyo"), Ok(()));
+    }
+
+    #[test]
+    fn a_feature_that_takes_no_port_needs_the_voicemail_licence_but_for_the_two_that_build_on_nothing() {
+        let on = "2026-01-01".parse().unwrap();
+        let mut tokyo = distributed("tokyo").licence(LicenceClass::CallArchive).licence(LicenceClass::TextToSpeech);
+        tokyo.licences[0] = Some(Licence::until(VOICEMAIL, on));
+        let admission = Admission::new(&samples::of(vec![central("london"), tokyo]).unwrap());
+        assert_eq!(admission.check(&id("tokyo"), LicenceClass::CallArchive, now()), Ok(()));
+        let expired = Refusal::Expired { class: VOICEMAIL, on };
+        assert_eq!(admission.check(&id("tokyo"), LicenceClass::TextToSpeech, now()), Err(expired));
+    }
+
+    #[test]
+    fn a_class_of_somebodys_own_is_licensed_like_any_other() {
+        let fax = LicenceClass::Other("x-fax".parse().unwrap());
+        let network = samples::of(vec![central("london").licence(fax), distributed("tokyo")]).unwrap();
+        let admission = Admission::new(&network);
+        assert_eq!(admission.check(&id("london"), fax, now()), Ok(()));
+        assert_eq!(admission.check(&id("tokyo"), fax, now()), Err(Refusal::Unlicensed { class: fax }));
     }
 
     #[test]

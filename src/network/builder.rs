@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 
-use super::{Fallback, Licence, Mailbox, NodeAddress, PbxName, Rule, Site, TimeSource, VoicemailType};
+use super::{Fallback, Licence, Mailbox, NodeAddress, NodeHost, PbxName, Rule, Site, TimeSource, VoicemailType};
 use crate::message::SiteId;
 
 /// Builds a [`Network`](super::Network); made by [`Network::builder`](super::Network::builder).
@@ -37,6 +37,7 @@ pub struct SiteBuilder {
     pub(super) voicemail: Given<VoicemailType>,
     pub(super) zone: Given<Tz>,
     pub(super) node: Given<NodeAddress>,
+    pub(super) hosts: Vec<NodeHost>,
     pub(super) destination: Given<String>,
     /// The names of trunk groups, and of the PBXs they lead to where that can be read.
     pub(super) trunk_groups: BTreeMap<String, Option<String>>,
@@ -63,6 +64,7 @@ impl SiteBuilder {
             voicemail: Given::Nothing,
             zone: Given::Nothing,
             node: Given::Nothing,
+            hosts: Vec::new(),
             destination: Given::Nothing,
             trunk_groups: BTreeMap::new(),
             licences: Vec::new(),
@@ -78,6 +80,12 @@ impl SiteBuilder {
     /// The address of its voicemail node: for a central or a distributed one.
     pub fn node(mut self, address: NodeAddress) -> Self {
         self.node = Given::Value(address);
+        self
+    }
+
+    /// Adds an address that the central node is reached at: the preferred one first. Without any, it is reached at its own.
+    pub fn host(mut self, host: NodeHost) -> Self {
+        self.hosts.push(host);
         self
     }
 
@@ -133,6 +141,7 @@ impl SiteBuilder {
             id,
             voicemail: self.voicemail.value()?,
             node: self.node.value(),
+            hosts: self.hosts,
             destination: self.destination.value(),
             trunk_groups: trunk_groups.map(|(name, leads_to)| Some((name, leads_to?.parse().ok()?))).collect::<Option<_>>()?,
             licences: self.licences.into_iter().collect::<Option<_>>()?,

@@ -26,7 +26,7 @@ pub(super) fn check(network: &NetworkBuilder) -> Faults {
 }
 
 /// In the order of their codes.
-const RULES_OF_A_PBX: [fn(&Pbx<'_>, &mut Vec<Rule>); 18] = [
+const RULES_OF_A_PBX: [fn(&Pbx<'_>, &mut Vec<Rule>); 21] = [
     no_other_pbx_is_central,
     id_is_unique,
     mailboxes_are_unique,
@@ -45,6 +45,9 @@ const RULES_OF_A_PBX: [fn(&Pbx<'_>, &mut Vec<Rule>); 18] = [
     ports_are_not_given_on_centralized_voicemail,
     limits_are_in_order,
     trunk_groups_have_names,
+    no_other_pbx_is_the_fallback,
+    hosts_are_of_the_central_node,
+    hosts_are_unique,
 ];
 
 fn domain_is_a_host_name(domain: &Given<String>, found: &mut Vec<Rule>) {
@@ -154,11 +157,10 @@ fn licences_on_centralized_voicemail_are_for_each_pbx(pbx: &Pbx<'_>, found: &mut
 }
 
 fn licences_are_one_of_a_class(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
-    for class in LicenceClass::ALL {
-        if pbx.classes().filter(|other| *other == class).count() > 1 {
-            found.push(Rule::DuplicateLicence { class });
-        }
-    }
+    let mut classes: Vec<_> = pbx.classes().collect();
+    classes.sort_unstable();
+    let repeated = classes.chunk_by(PartialEq::eq).filter(|same| same.len() > 1);
+    found.extend(repeated.map(|same| Rule::DuplicateLicence { class: same[0] }));
 }
 
 fn time_is_from_sntp(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
@@ -223,6 +225,31 @@ fn trunk_groups_have_names(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
     found.extend(names.map(|name| Rule::TrunkGroupName { name: name.clone() }));
 }
 
+fn no_other_pbx_is_the_fallback(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    // One that may not be a fallback has been told so.
+    if let (Some(VoicemailType::Centralized), Some(true), Some(first)) =
+        (pbx.voicemail(), pbx.site.is_fallback.as_value(), pbx.survey.fallback)
+        && first != pbx.place
+    {
+        found.push(Rule::SecondFallback { first: pbx.survey.sites[first].name.clone() });
+    }
+}
+
+fn hosts_are_of_the_central_node(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    if let (Some(voicemail @ (VoicemailType::Centralized | VoicemailType::Distributed)), Some(host)) =
+        (pbx.voicemail(), pbx.site.hosts.first())
+    {
+        found.push(Rule::HostsNotAllowed { voicemail, found: host.clone() });
+    }
+}
+
+fn hosts_are_unique(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    let mut hosts: Vec<_> = pbx.site.hosts.iter().collect();
+    hosts.sort_unstable();
+    let repeated = hosts.chunk_by(PartialEq::eq).filter(|same| same.len() > 1);
+    found.extend(repeated.map(|same| Rule::DuplicateHost { host: same[0].clone() }));
+}
+
 /// One PBX of a description, and what it stands among.
 struct Pbx<'a> {
     site: &'a SiteBuilder,
@@ -254,6 +281,8 @@ struct Survey<'a> {
     sites: &'a [SiteBuilder],
     /// The first that is central.
     central: Option<usize>,
+    /// The first on centralized voicemail that is to be the fallback.
+    fallback: Option<usize>,
     /// Whether the voicemail type of one cannot be told.
     may_have_a_central: bool,
     /// The first of each name.
@@ -269,6 +298,10 @@ impl<'a> Survey<'a> {
         let mut survey = Self {
             sites,
             central: sites.iter().position(|site| site.voicemail.as_value() == Some(&VoicemailType::Central)),
+            fallback: sites.iter().position(|site| {
+                let is_fallback = site.is_fallback.as_value() == Some(&true);
+                is_fallback && site.voicemail.as_value() == Some(&VoicemailType::Centralized)
+            }),
             may_have_a_central: sites.iter().any(|site| site.voicemail.as_value().is_none()),
             names: HashMap::new(),
             mailboxes: HashMap::new(),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::builder::{Given, NetworkBuilder, SiteBuilder};
 use super::fields::Fields;
 use super::value::Value;
-use super::{Faults, Licence, Mailbox, Network, NodeAddress, PbxName, Rule, TimeServer, TimeSource};
+use super::{Faults, Licence, Mailbox, Network, NodeAddress, NodeHost, PbxName, Rule, TimeServer, TimeSource};
 use crate::directory::RecordingLimits;
 
 /// A network as a file has it, in TOML or any other format that serde reads and that tells what it holds.
@@ -26,6 +26,7 @@ use crate::directory::RecordingLimits;
 ///     id = "london"
 ///     voicemail = "central"                       # or "centralized", or "distributed"
 ///     node = "central.voicemail.example"          # not for centralized
+///     hosts = ["10.1.1.5", "10.1.1.6:2525"]       # of the central node, in order; its own name, unless given
 ///     zone = "Europe/London"
 ///     time = { sntp = ["ntp.example"] }
 ///     ports = 8                                   # recordings at once; not for centralized
@@ -115,6 +116,7 @@ fn site(value: Value, place: usize) -> SiteBuilder {
     site.voicemail = fields.parsed("voicemail", |found| Rule::UnknownVoicemailType { found });
     site.zone = fields.parsed("zone", |found| Rule::UnknownZone { key: "zone".to_owned(), found });
     site.node = address(&mut fields, "node");
+    site.hosts = hosts(&mut fields);
     site.destination = fields.text("destination");
     read_trunk_groups(&mut fields, &mut site);
     site.licences = licences(&mut fields);
@@ -137,6 +139,21 @@ fn name(fields: &mut Fields, place: usize) -> PbxName {
 
 fn address(fields: &mut Fields, key: &'static str) -> Given<NodeAddress> {
     fields.parsed(key, |found| Rule::InvalidNodeAddress { key, found })
+}
+
+fn hosts(fields: &mut Fields) -> Vec<NodeHost> {
+    let hosts = fields.list("hosts").value().unwrap_or_default();
+    hosts.into_iter().filter_map(|value| host(value, fields)).collect()
+}
+
+fn host(value: Value, fields: &mut Fields) -> Option<NodeHost> {
+    match value {
+        Value::Text(text) => fields.parse(text, |found| Rule::InvalidHost { found }).value(),
+        other => {
+            fields.wrong_kind("hosts", "a list of host names and IP addresses", &other);
+            None
+        }
+    }
 }
 
 fn read_trunk_groups(fields: &mut Fields, site: &mut SiteBuilder) {

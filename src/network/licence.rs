@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 
+use super::LicenceName;
 use crate::message::Stamp;
 
 /// A licence of a PBX: for what, and the last day on which it is valid, if there is one.
@@ -47,7 +48,13 @@ impl Licence {
 
     /// Whether its last day is over at `now` on a PBX in `zone`.
     pub fn has_expired(&self, now: DateTime<Utc>, zone: Tz) -> bool {
-        self.last_day.is_some_and(|last_day| Stamp::new(now, zone).local().date_naive() > last_day)
+        self.has_expired_after(0, now, zone)
+    }
+
+    /// The same with so many days of grace after its last one.
+    pub fn has_expired_after(&self, days: u32, now: DateTime<Utc>, zone: Tz) -> bool {
+        let counts_to = |last_day: NaiveDate| last_day.checked_add_days(Days::new(days.into())).unwrap_or(NaiveDate::MAX);
+        self.last_day.is_some_and(|last_day| Stamp::new(now, zone).local().date_naive() > counts_to(last_day))
     }
 }
 
@@ -85,10 +92,12 @@ pub enum LicenceClass {
     Campaigns,
     /// Call flows that ask a database of somebody else.
     ThirdPartyDatabase,
+    /// A feature that this crate has no word for.
+    Other(LicenceName),
 }
 
 impl LicenceClass {
-    /// All classes.
+    /// All classes but those of other names.
     pub const ALL: [Self; 7] = [
         Self::Voicemail,
         Self::UnifiedMessaging,
@@ -100,7 +109,7 @@ impl LicenceClass {
     ];
 
     /// Its name in a description.
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Voicemail => "voicemail",
             Self::UnifiedMessaging => "unified-messaging",
@@ -109,6 +118,7 @@ impl LicenceClass {
             Self::NetworkedMessaging => "networked-messaging",
             Self::Campaigns => "campaigns",
             Self::ThirdPartyDatabase => "third-party-database",
+            Self::Other(name) => name.as_str(),
         }
     }
 
@@ -116,7 +126,12 @@ impl LicenceClass {
     pub(super) const fn is_for_each_pbx(self) -> bool {
         match self {
             Self::UnifiedMessaging | Self::CallArchive => true,
-            Self::Voicemail | Self::TextToSpeech | Self::NetworkedMessaging | Self::Campaigns | Self::ThirdPartyDatabase => false,
+            Self::Voicemail
+            | Self::TextToSpeech
+            | Self::NetworkedMessaging
+            | Self::Campaigns
+            | Self::ThirdPartyDatabase
+            | Self::Other(_) => false,
         }
     }
 }
@@ -125,7 +140,8 @@ impl FromStr for LicenceClass {
     type Err = UnknownLicenceClass;
 
     fn from_str(text: &str) -> Result<Self, UnknownLicenceClass> {
-        Self::ALL.into_iter().find(|class| class.as_str() == text).ok_or(UnknownLicenceClass)
+        let known = Self::ALL.into_iter().find(|class| class.as_str() == text);
+        known.or_else(|| text.parse().ok().map(Self::Other)).ok_or(UnknownLicenceClass)
     }
 }
 
@@ -138,7 +154,8 @@ impl fmt::Display for LicenceClass {
 /// A text that names no [`LicenceClass`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a licence is one of voicemail, unified-messaging, call-archive, text-to-speech, networked-messaging, campaigns, third-party-database"
+    "a licence is one of voicemail, unified-messaging, call-archive, text-to-speech, networked-messaging, campaigns, \
+     third-party-database, or a name of your own such as x-fax"
 )]
 pub struct UnknownLicenceClass;
 
@@ -153,6 +170,17 @@ mod tests {
             assert!(UnknownLicenceClass.to_string().contains(class.as_str()));
         }
         assert_eq!("Voicemail".parse::<LicenceClass>(), Err(UnknownLicenceClass));
+        assert_eq!("fax".parse::<LicenceClass>(), Err(UnknownLicenceClass), "a slip of the pen is no name of somebody's own");
+        assert_eq!("x-fax".parse::<LicenceClass>().unwrap().to_string(), "x-fax");
+    }
+
+    #[test]
+    fn days_of_grace_come_after_the_last_day_and_never_overflow() {
+        let licence = Licence::until(LicenceClass::Voicemail, "2026-12-31".parse().unwrap());
+        let zone = chrono_tz::Pacific::Kiritimati;
+        assert!(!licence.has_expired_after(30, "2027-01-30T09:59:59Z".parse().unwrap(), zone));
+        assert!(licence.has_expired_after(30, "2027-01-30T10:00:00Z".parse().unwrap(), zone));
+        assert!(!licence.has_expired_after(u32::MAX, "2027-01-30T10:00:00Z".parse().unwrap(), zone));
     }
 
     #[test]

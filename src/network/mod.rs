@@ -10,7 +10,7 @@
 //! | licences | voicemail, and each feature | unified messaging and call archive only, if used | voicemail, and each feature |
 //! | ports | required | none: the central PBX's are used | required |
 //! | time | SNTP | SNTP | SNTP |
-//! | may be the central PBX's fallback | – | yes | no, nor may its node be the backup node |
+//! | may be the central PBX's fallback | – | one of them | no, nor may its node be the backup node |
 //!
 //! One PBX is central, ids are unique, and so are mailbox numbers across the network. [`Admission`] then holds each PBX to its
 //! licences and ports.
@@ -24,7 +24,10 @@ mod description;
 mod fault;
 #[cfg(feature = "serde")]
 mod fields;
+mod grace;
+mod host;
 mod licence;
+mod licence_name;
 mod refusal;
 mod render;
 mod rule;
@@ -43,7 +46,10 @@ pub use self::builder::{NetworkBuilder, SiteBuilder};
 #[cfg(feature = "serde")]
 pub use self::description::NetworkDescription;
 pub use self::fault::{Fault, Faults, PbxName};
+pub use self::grace::{GraceDays, GraceRule, Strict};
+pub use self::host::{InvalidNodeHost, NodeHost};
 pub use self::licence::{Licence, LicenceClass, UnknownLicenceClass};
+pub use self::licence_name::{InvalidLicenceName, LicenceName};
 pub use self::refusal::Refusal;
 pub use self::rule::Rule;
 pub use self::site::{Fallback, Mailbox, Site, UnknownVoicemailType, VoicemailType};
@@ -85,6 +91,8 @@ pub struct Network {
     domain: String,
     sites: Vec<Site>,
     places: HashMap<SiteId, usize>,
+    /// Where each mailbox is: the place of its PBX, and its place there.
+    mailboxes: HashMap<MailboxId, (usize, usize)>,
     central: usize,
     central_node: NodeAddress,
 }
@@ -100,7 +108,12 @@ impl Network {
         let central = sites.iter().position(|site| site.voicemail == VoicemailType::Central)?;
         let central_node = sites[central].node.clone()?;
         let places = sites.iter().enumerate().map(|(place, site)| (site.id.clone(), place)).collect();
-        Some(Self { domain, sites, places, central, central_node })
+        let of_site = |(place, site): (usize, &Site)| {
+            let numbers = site.mailboxes.iter().enumerate();
+            numbers.map(|(index, mailbox)| (mailbox.number.clone(), (place, index))).collect::<Vec<_>>()
+        };
+        let mailboxes = sites.iter().enumerate().flat_map(of_site).collect();
+        Some(Self { domain, sites, places, mailboxes, central, central_node })
     }
 
     /// The domain of the mailboxes' addresses: mailbox 2001 is `2001@` this.
@@ -116,6 +129,19 @@ impl Network {
     /// The central node: it keeps all mailboxes, and every distributed node forwards to it.
     pub fn central_node(&self) -> &NodeAddress {
         &self.central_node
+    }
+
+    /// Where the central node is reached, the preferred address first: at the hosts that the description gives, or at its own name.
+    pub fn central_hosts(&self) -> Vec<NodeHost> {
+        match self.central().hosts() {
+            [] => vec![NodeHost::new(self.central_node.clone())],
+            hosts => hosts.to_vec(),
+        }
+    }
+
+    /// The PBX that takes over when the central PBX is out of reach, if one does.
+    pub fn fallback(&self) -> Option<&Site> {
+        self.sites().find(|site| site.fallback.is_some())
     }
 
     /// Every PBX, in the order of the description.
@@ -152,7 +178,8 @@ impl Network {
 
     /// The mailbox with this number, and the PBX that its telephone is on.
     pub fn mailbox(&self, number: &MailboxId) -> Option<(&Site, &Mailbox)> {
-        self.mailboxes().find(|(_, mailbox)| mailbox.number == *number)
+        let (place, index) = *self.mailboxes.get(number)?;
+        Some((&self.sites[place], &self.sites[place].mailboxes[index]))
     }
 
     /// Every mailbox, and the PBX that its telephone is on.

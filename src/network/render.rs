@@ -3,7 +3,7 @@
 use std::array;
 use std::collections::BTreeMap;
 
-use super::{Network, Site, VoicemailType};
+use super::{Network, NodeAddress, Role, Site, VoicemailType};
 
 impl Network {
     /// One line for each PBX under a line of headings, in columns of plain text; every line ends in a line feed.
@@ -14,15 +14,34 @@ impl Network {
     /// kathmandu  distributed  himalaya.voicemail.example  main         2      voicemail, campaigns until 2027-01-01
     /// ```
     pub fn to_table(&self) -> String {
-        let rows: Vec<_> = [HEADINGS.map(str::to_owned)].into_iter().chain(self.sites().map(row)).collect();
-        let widths: [usize; COLUMNS] = array::from_fn(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
-        let mut table = String::new();
-        for row in &rows {
-            let cells = row.iter().zip(widths).map(|(cell, widest)| format!("{cell}{}", " ".repeat(widest - width(cell))));
-            table.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-            table.push('\n');
+        in_columns(PBX_HEADINGS, self.sites().map(row))
+    }
+
+    /// One line for each voicemail node: where it is reached, if the description says, and what it is for which PBX. In columns like
+    /// [`to_table`](Self::to_table).
+    ///
+    /// ```text
+    /// NODE                        HOSTS         CENTRAL FOR     DISTRIBUTED FOR
+    /// central.voicemail.example   10.1.1.5:25   london, berlin  york
+    /// himalaya.voicemail.example  -             -               kathmandu, tokyo
+    /// ```
+    pub fn to_node_table(&self) -> String {
+        let mut nodes: Vec<&NodeAddress> = Vec::new();
+        for node in [self.central_node()].into_iter().chain(self.sites().filter_map(Site::node)) {
+            if !nodes.contains(&node) {
+                nodes.push(node);
+            }
         }
-        table
+        let served = |node: &NodeAddress, as_what| {
+            let sites = self.sites_of(node).filter(|(_, role)| *role == as_what);
+            or_dash(sites.map(|(site, _)| site.id().to_string()).collect())
+        };
+        let row = |node: &NodeAddress| {
+            let hosts = if node == self.central_node() { self.central().hosts() } else { &[] };
+            let hosts = or_dash(hosts.iter().map(ToString::to_string).collect());
+            [node.to_string(), hosts, served(node, Role::Central), served(node, Role::Distributed)]
+        };
+        in_columns(NODE_HEADINGS, nodes.into_iter().map(row))
     }
 
     /// A flowchart in Mermaid's language: the callers' way from each PBX to the node that records, and the messages' way from there to
@@ -51,18 +70,32 @@ impl Network {
     }
 }
 
-fn row(site: &Site) -> [String; COLUMNS] {
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let licences: Vec<_> = site.licences().iter().map(ToString::to_string).collect();
+fn in_columns<const COLUMNS: usize>(headings: [&str; COLUMNS], rows: impl Iterator<Item = [String; COLUMNS]>) -> String {
+    let rows: Vec<_> = [headings.map(str::to_owned)].into_iter().chain(rows).collect();
+    let widths: [usize; COLUMNS] = array::from_fn(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
+    let mut table = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(widths).map(|(cell, widest)| format!("{cell}{}", " ".repeat(widest - width(cell))));
+        table.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        table.push('\n');
+    }
+    table
+}
+
+fn row(site: &Site) -> [String; 6] {
     let fallback = if site.fallback().is_some() { " (fallback)" } else { "" };
     [
         site.id().to_string(),
         format!("{}{fallback}", site.voicemail()),
-        or_dash(site.node().map(ToString::to_string)),
-        or_dash(site.destination().map(str::to_owned)),
-        or_dash((site.ports() > 0).then(|| site.ports().to_string())),
-        or_dash((!licences.is_empty()).then(|| licences.join(", "))),
+        or_dash(site.node().map(ToString::to_string).into_iter().collect()),
+        or_dash(site.destination().map(str::to_owned).into_iter().collect()),
+        or_dash((site.ports() > 0).then(|| site.ports().to_string()).into_iter().collect()),
+        or_dash(site.licences().iter().map(ToString::to_string).collect()),
     ]
+}
+
+fn or_dash(texts: Vec<String>) -> String {
+    if texts.is_empty() { "-".to_owned() } else { texts.join(", ") }
 }
 
 fn width(cell: &str) -> usize {
@@ -81,12 +114,12 @@ fn escaped(text: &str) -> String {
     text.replace('#', "#35;").replace('"', "#quot;").replace('<', "#lt;").replace('>', "#gt;")
 }
 
-const HEADINGS: [&str; COLUMNS] = ["PBX", "VOICEMAIL", "NODE", "DESTINATION", "PORTS", "LICENCES"];
-const COLUMNS: usize = 6;
+const PBX_HEADINGS: [&str; 6] = ["PBX", "VOICEMAIL", "NODE", "DESTINATION", "PORTS", "LICENCES"];
+const NODE_HEADINGS: [&str; 4] = ["NODE", "HOSTS", "CENTRAL FOR", "DISTRIBUTED FOR"];
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{self, central, centralized, distributed, id};
+    use super::super::samples::{self, CENTRAL_NODE, central, centralized, distributed, id, node};
     use super::super::{Fallback, Licence, LicenceClass};
 
     fn network() -> super::Network {
@@ -105,6 +138,19 @@ berlin  centralized (fallback)  -                           West \"7\"     -    
 end     distributed             himalaya.voicemail.example  main         1      voicemail, campaigns until 2027-01-01
 ";
         assert_eq!(network().to_table(), expected);
+    }
+
+    #[test]
+    fn the_table_of_nodes_says_what_each_is_for_which_pbx() {
+        let shared = distributed("leeds").node(node(CENTRAL_NODE));
+        let london = central("london").host("10.1.1.5".parse().unwrap()).host("10.1.1.6:2525".parse().unwrap());
+        let sites = vec![distributed("tokyo"), london, centralized("berlin"), distributed("end"), shared];
+        let expected = "\
+NODE                        HOSTS                       CENTRAL FOR     DISTRIBUTED FOR
+central.voicemail.example   10.1.1.5:25, 10.1.1.6:2525  london, berlin  leeds
+himalaya.voicemail.example  -                           -               tokyo, end
+";
+        assert_eq!(samples::of(sites).unwrap().to_node_table(), expected);
     }
 
     #[test]

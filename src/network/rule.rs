@@ -1,6 +1,6 @@
 //! [`Rule`]: what a description of a network must keep to.
 
-use super::{LicenceClass, NodeAddress, PbxName, TimeSource, VoicemailType};
+use super::{LicenceClass, NodeAddress, NodeHost, PbxName, TimeSource, VoicemailType};
 use crate::message::MailboxId;
 
 /// A rule that a description breaks. Its [`code`](Self::code) stays the same from version to version.
@@ -172,6 +172,26 @@ pub enum Rule {
         /// The domain given.
         found: String,
     },
+    /// N24: the central PBX has one fallback.
+    #[error("the central PBX has one fallback; found {first} to be its fallback too; choose one of them")]
+    SecondFallback {
+        /// The first fallback of the description.
+        first: PbxName,
+    },
+    /// N25: only the central node has hosts.
+    #[error("only the central PBX's node has hosts; found {found} on a PBX with {voicemail} voicemail; remove its hosts")]
+    HostsNotAllowed {
+        /// The PBX's voicemail type.
+        voicemail: VoicemailType,
+        /// The first host given.
+        found: NodeHost,
+    },
+    /// N26: a node's hosts are different ones.
+    #[error("a node's hosts are different ones; found {host} more than once; remove all but the first")]
+    DuplicateHost {
+        /// The host.
+        host: NodeHost,
+    },
     /// N31: there is nothing in a description that has no meaning.
     #[error("a description says only what has a meaning; found {key:?}; correct or remove it (known here: {known})")]
     UnknownKey {
@@ -248,6 +268,12 @@ pub enum Rule {
         /// The server given.
         found: String,
     },
+    /// N42: a node's host is a host name or an IP address.
+    #[error("{}; found {found:?}; correct it", super::InvalidNodeHost)]
+    InvalidHost {
+        /// The host given.
+        found: String,
+    },
 }
 
 impl Rule {
@@ -277,6 +303,9 @@ impl Rule {
             Self::LimitsCrossed { .. } => "N21",
             Self::TrunkGroupName { .. } => "N22",
             Self::InvalidDomain { .. } => "N23",
+            Self::SecondFallback { .. } => "N24",
+            Self::HostsNotAllowed { .. } => "N25",
+            Self::DuplicateHost { .. } => "N26",
             Self::UnknownKey { .. } => "N31",
             Self::KeyMissing { .. } => "N32",
             Self::WrongKind { .. } => "N33",
@@ -288,6 +317,7 @@ impl Rule {
             Self::UnknownLicenceClass { .. } => "N39",
             Self::InvalidDate { .. } => "N40",
             Self::InvalidTimeServer { .. } => "N41",
+            Self::InvalidHost { .. } => "N42",
         }
     }
 }

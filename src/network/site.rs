@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use chrono_tz::Tz;
 
-use super::{Licence, LicenceClass, NodeAddress, SiteBuilder, TimeServer};
+use super::{Licence, LicenceClass, NodeAddress, NodeHost, SiteBuilder, TimeServer};
 use crate::directory::RecordingLimits;
 use crate::message::{MailboxId, SiteId};
 
@@ -16,6 +16,7 @@ pub struct Site {
     pub(super) id: SiteId,
     pub(super) voicemail: VoicemailType,
     pub(super) node: Option<NodeAddress>,
+    pub(super) hosts: Vec<NodeHost>,
     pub(super) destination: Option<String>,
     pub(super) trunk_groups: BTreeMap<String, SiteId>,
     pub(super) licences: Vec<Licence>,
@@ -45,6 +46,12 @@ impl Site {
     /// The voicemail node it has; `None` on centralized voicemail.
     pub fn node(&self) -> Option<&NodeAddress> {
         self.node.as_ref()
+    }
+
+    /// The addresses that its node is reached at, the preferred one first, where the description gives any;
+    /// [`Network::central_hosts`](super::Network::central_hosts) has those to connect to.
+    pub fn hosts(&self) -> &[NodeHost] {
+        &self.hosts
     }
 
     /// The trunk group on which it reaches the central PBX; `None` on the central PBX.

@@ -1,10 +1,10 @@
 //! [`TimeSource`]: where a PBX has its time from.
 
 use std::fmt;
-use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use super::NodeAddress;
+use super::host::host_and_port;
 
 /// Where a PBX has its time from. Every PBX of a network needs SNTP, or the times of its messages mean little elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -61,20 +61,8 @@ impl FromStr for TimeServer {
     type Err = InvalidTimeServer;
 
     fn from_str(text: &str) -> Result<Self, InvalidTimeServer> {
-        if let Ok(host) = text.parse() {
-            return Ok(Self { host, port: SNTP_PORT });
-        }
-        let (host, port) = text.rsplit_once(':').ok_or(InvalidTimeServer)?;
-        let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-            Some(bare) => bare.parse::<Ipv6Addr>().map_err(|_| InvalidTimeServer)?.to_string(),
-            None if host.contains(':') => return Err(InvalidTimeServer),
-            None => host.to_owned(),
-        };
-        let host = host.parse().map_err(|_| InvalidTimeServer)?;
-        match port.parse() {
-            Ok(number) if number > 0 && !port.starts_with('+') => Ok(Self { host, port: number }),
-            _ => Err(InvalidTimeServer),
-        }
+        let (host, port) = host_and_port(text).ok_or(InvalidTimeServer)?;
+        Ok(Self { host, port: port.unwrap_or(SNTP_PORT) })
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::samples::{self, CENTRAL_NODE, HIMALAYA_NODE, central, centralized, distributed, id, mailbox, node, sntp};
 use super::super::{
-    Fallback, Fault, LicenceClass, Mailbox, Network, PbxName, Rule, Site, SiteBuilder, TimeSource, VoicemailType,
+    Fallback, Fault, LicenceClass, Mailbox, Network, NodeHost, PbxName, Rule, Site, SiteBuilder, TimeSource, VoicemailType,
 };
 use super::Given;
 use crate::directory::RecordingLimits;
@@ -148,6 +148,10 @@ fn centralized_has_licences_for_unified_messaging_and_call_archive_only() {
 fn a_licence_is_one_of_its_class() {
     let class = LicenceClass::Voicemail;
     assert_eq!(faults_with(distributed("tokyo").licence(class).licence(class)), at("tokyo", Rule::DuplicateLicence { class }));
+    let class = LicenceClass::Other("x-fax".parse().unwrap());
+    let other = LicenceClass::Other("x-telex".parse().unwrap());
+    assert_eq!(faults_with(distributed("tokyo").licence(class).licence(other)), []);
+    assert_eq!(faults_with(distributed("tokyo").licence(class).licence(class)), at("tokyo", Rule::DuplicateLicence { class }));
 }
 
 #[test]
@@ -185,6 +189,32 @@ fn a_backup_node_is_of_a_fallback() {
     let found = node("backup.voicemail.example");
     let site = SiteBuilder { backup_node: Given::Value(found.clone()), ..centralized("berlin") };
     assert_eq!(faults_with(site), at("berlin", Rule::BackupNodeWithoutFallback { found }));
+}
+
+#[test]
+fn the_central_pbx_has_one_fallback() {
+    let fallback = || centralized("berlin").fallback(Fallback::default());
+    let second = SiteBuilder { name: named("paris"), ..fallback() };
+    assert_eq!(faults_of(vec![central("london"), fallback()]), []);
+    assert_eq!(
+        faults_of(vec![central("london"), fallback(), second]),
+        at("paris", Rule::SecondFallback { first: named("berlin") })
+    );
+}
+
+#[test]
+fn only_the_central_node_has_hosts_and_each_once() {
+    let host = |text: &str| text.parse::<NodeHost>().unwrap();
+    let hosts = central("london").host(host("10.1.1.5")).host(host("10.1.1.6")).host(host("10.1.1.5:2525"));
+    assert_eq!(faults_with(hosts.clone()), []);
+    assert_eq!(faults_with(hosts.host(host("10.1.1.6:25"))), at("london", Rule::DuplicateHost { host: host("10.1.1.6") }));
+    for (site, voicemail) in
+        [(centralized("berlin"), VoicemailType::Centralized), (distributed("tokyo"), VoicemailType::Distributed)]
+    {
+        let rule = Rule::HostsNotAllowed { voicemail, found: host("10.1.1.5") };
+        let fault = Fault { pbx: Some(site.name.clone()), rule };
+        assert_eq!(faults_with(site.host(host("10.1.1.5"))), [fault]);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::samples::{self, CENTRAL_NODE, HIMALAYA_NODE, central, centralized, distributed, id, mailbox, node};
-use super::super::{Fallback, Licence, LicenceClass, Mailbox, SiteBuilder, TimeSource, VoicemailType};
+use super::super::{Fallback, Licence, LicenceClass, Mailbox, NodeHost, SiteBuilder, TimeSource, VoicemailType};
 use super::{Given, PbxName};
 use crate::directory::RecordingLimits;
 
@@ -28,7 +28,7 @@ proptest! {
 /// Breaks a rule at the PBX that it answers, chosen by a number; `None` for the network as a whole.
 type Break = fn(&mut Vec<SiteBuilder>, usize) -> Option<PbxName>;
 
-const BREAKS: [(&str, Break); 22] = [
+const BREAKS: [(&str, Break); 25] = [
     ("N01", |sites, _| {
         drop(sites.remove(0));
         let elsewhere = "centralized-0".to_owned();
@@ -65,6 +65,7 @@ const BREAKS: [(&str, Break); 22] = [
     ("N15", |sites, pick| at(sites, pick, &ANY, |site| site.time = Given::Value(TimeSource::None))),
     ("N16", |sites, pick| at(sites, pick, &RECORDING, |site| site.is_fallback = Given::Value(true))),
     ("N17", |sites, pick| {
+        no_fallback(sites);
         at(sites, pick, &CENTRALIZED, |site| {
             site.is_fallback = Given::Value(true);
             site.backup_node = Given::Value(node(HIMALAYA_NODE));
@@ -83,6 +84,20 @@ const BREAKS: [(&str, Break); 22] = [
         at(sites, pick, &ANY, |site| site.mailboxes.push(Mailbox { recording, ..mailbox("77777") }))
     }),
     ("N22", |sites, pick| at(sites, pick, &ANY, |site| lead(site, "\u{7}", "london"))),
+    ("N24", |sites, _| {
+        if sites.iter().all(|site| site.is_fallback.as_value() != Some(&true)) {
+            sites[1].is_fallback = Given::Value(true);
+        }
+        sites.push(centralized("second"));
+        sites.last_mut().map(|site| {
+            site.is_fallback = Given::Value(true);
+            site.name.clone()
+        })
+    }),
+    ("N25", |sites, pick| at(sites, pick, &NOT_CENTRAL, |site| site.hosts.push(host("10.1.1.7")))),
+    ("N26", |sites, pick| {
+        at(sites, pick, &CENTRAL, |site| site.hosts.extend([host("10.1.1.7"), host("10.1.1.8"), host("10.1.1.7:25")]))
+    }),
 ];
 
 const CENTRAL: [VoicemailType; 1] = [VoicemailType::Central];
@@ -102,6 +117,16 @@ fn at(sites: &mut [SiteBuilder], pick: usize, types: &[VoicemailType], change: i
     Some(site.name.clone())
 }
 
+fn no_fallback(sites: &mut [SiteBuilder]) {
+    for site in sites {
+        (site.is_fallback, site.backup_node) = (Given::Nothing, Given::Nothing);
+    }
+}
+
+fn host(text: &str) -> NodeHost {
+    text.parse().unwrap()
+}
+
 fn lead(site: &mut SiteBuilder, trunk_group: &str, pbx: &str) {
     site.trunk_groups.insert(trunk_group.to_owned(), Some(pbx.to_owned()));
 }
@@ -109,10 +134,12 @@ fn lead(site: &mut SiteBuilder, trunk_group: &str, pbx: &str) {
 /// London central, then one to four PBXs of either other kind, all different in whatever no rule is about.
 fn sites() -> impl Strategy<Value = Vec<SiteBuilder>> {
     (varieties(1..2), varieties(1..5), varieties(1..5)).prop_map(|(first, centralized_ones, distributed_ones)| {
-        let mut sites = vec![varied(central("london"), &first[0], 0, &LicenceClass::ALL[1..])];
+        let london = varied(central("london"), &first[0], 0, &LicenceClass::ALL[1..]);
+        let hosts = (0..first[0].ports % 3).map(|number| host(&format!("central-{number}.example")));
+        let mut sites = vec![hosts.fold(london, SiteBuilder::host)];
         for (index, variety) in centralized_ones.iter().enumerate() {
             let site = varied(centralized(&format!("centralized-{index}")), variety, 100 + index, &LicenceClass::ALL[1..3]);
-            sites.push(if variety.flag {
+            sites.push(if variety.flag && sites.iter().all(|site| site.is_fallback == Given::Nothing) {
                 let backup_node = variety.ports.is_multiple_of(2).then(|| node("backup.example"));
                 site.fallback(Fallback { backup_node })
             } else {

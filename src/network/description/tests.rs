@@ -26,6 +26,11 @@ fn the_example_reads_as_it_is_meant() {
     let himalaya = node("himalaya.voicemail.example");
     let shared: Vec<_> = network.sites_of(&himalaya).map(|(site, role)| (site.id().as_str(), role)).collect();
     assert_eq!(shared, [("kathmandu", Role::Distributed), ("tokyo", Role::Distributed)]);
+    let central = node("central.voicemail.example");
+    let roles = ["london", "berlin", "york"].map(|site| network.role(&central, &id(site)));
+    assert_eq!(roles, [Some(Role::Central), Some(Role::Central), Some(Role::Distributed)]);
+    let hosts: Vec<_> = network.central_hosts().iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["central-1.voicemail.example:25", "central-2.voicemail.example:25"]);
     let tokyo = network.site(&id("tokyo")).unwrap();
     let last_day = tokyo.licence(LicenceClass::Campaigns).unwrap().last_day().unwrap();
     assert_eq!((tokyo.ports(), last_day.to_string().as_str()), (4, "2036-12-31"));
@@ -58,6 +63,7 @@ fn the_mailboxes_of_the_example_have_the_zones_of_the_recordings() {
         ("2008", "Asia/Tokyo"),
         ("2019", "Pacific/Chatham"),
         ("2024", "Pacific/Kiritimati"),
+        ("2027", "Europe/London"),
     ];
     assert_eq!(zones, expected);
     let (_, limited) = network.mailbox(&"2024".parse().unwrap()).unwrap();
@@ -106,6 +112,15 @@ fn each_slip_of_the_pen_is_one_fault_at_its_pbx() {
         ("satellite = \"london\"", "satellite = \"lundon\"", "kiritimati N11"),
         ("trunk_groups = { satellite = \"london\" }", "trunk_groups = [\"satellite\"]", "kiritimati N33"),
         ("fallback = true", "fallback = \"yes\"", "berlin N33"),
+        ("\"central-2.voicemail.example\"", "\"central-2.voicemail.example:smtp\"", "london N42"),
+        ("\"central-2.voicemail.example\"", "25", "london N33"),
+        ("\"central-2.voicemail.example\"", "\"central-1.voicemail.example:25\"", "london N26"),
+        ("hosts = [\"central-1.voicemail.example\", \"central-2.voicemail.example\"]", "hosts = \"central-1\"", "london N33"),
+        (
+            "node = \"pacific.voicemail.example\"",
+            "node = \"pacific.voicemail.example\"\nhosts = [\"10.1.1.5\"]",
+            "kiritimati N25",
+        ),
     ];
     assert_eq!(faults(EXAMPLE), [""; 0]);
     for (written, slip, fault) in slips {
