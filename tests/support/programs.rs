@@ -256,7 +256,7 @@ fn example(name: &str) -> PathBuf {
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().and_then(Path::parent).unwrap();
         let folder = profile.join("examples");
-        if !["central_node", "distributed_node", "retrieve"].iter().all(|name| folder.join(name).exists()) {
+        if !["central_node", "distributed_node", "retrieve", "check_network"].iter().all(|name| folder.join(name).exists()) {
             let mut build = Command::new(env!("CARGO"));
             build.args(["build", "--quiet", "--examples", "--target-dir"]).arg(profile.parent().unwrap());
             build.args(profile.ends_with("release").then_some("--release"));
