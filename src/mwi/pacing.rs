@@ -38,8 +38,11 @@ impl Pacing {
     }
 
     /// The mailbox has not changed, and its lamp is to be told what it is all the same, as after a restart. This alone does not hold
-    /// up the first change that follows.
+    /// up the first change that follows. What failed before is over: it is told as soon as any other.
     pub fn handle_restart(&mut self) {
+        if self.failures > 0 {
+            (self.failures, self.not_before) = (0, None);
+        }
         self.announcing = !self.changed;
         self.changed = true;
     }
@@ -117,6 +120,20 @@ mod tests {
         assert!(pacing.poll_tell(now));
         pacing.handle_change();
         assert!(!pacing.poll_tell(now));
+    }
+
+    #[test]
+    fn a_lamp_that_failed_for_long_is_told_at_once_after_a_restart() {
+        let now = Instant::now();
+        let mut pacing = Pacing::default();
+        pacing.handle_change();
+        for _ in 0..8 {
+            pacing.poll_tell(now);
+            pacing.handle_failure(now);
+        }
+        assert!(!pacing.poll_tell(now));
+        pacing.handle_restart();
+        assert!(pacing.poll_tell(now));
     }
 
     #[test]

@@ -18,12 +18,15 @@
 mod address;
 mod admission;
 mod builder;
+mod central_forwarder;
 mod check;
 #[cfg(feature = "serde")]
 mod description;
+mod directory;
 mod fault;
 #[cfg(feature = "serde")]
 mod fields;
+mod follow;
 mod grace;
 mod host;
 mod licence;
@@ -43,9 +46,12 @@ use std::collections::HashMap;
 pub use self::address::{InvalidNodeAddress, NodeAddress};
 pub use self::admission::{Admission, Port, PortsInUse};
 pub use self::builder::{NetworkBuilder, SiteBuilder};
+pub use self::central_forwarder::CentralForwarder;
 #[cfg(feature = "serde")]
 pub use self::description::NetworkDescription;
+pub use self::directory::NetworkDirectory;
 pub use self::fault::{Fault, Faults, PbxName};
+pub use self::follow::{FollowNetwork, Step};
 pub use self::grace::{GraceDays, GraceRule, Strict};
 pub use self::host::{InvalidNodeHost, NodeHost};
 pub use self::licence::{Licence, LicenceClass, UnknownLicenceClass};
@@ -54,9 +60,12 @@ pub use self::refusal::Refusal;
 pub use self::rule::Rule;
 pub use self::site::{Fallback, Mailbox, Site, UnknownVoicemailType, VoicemailType};
 pub use self::time::{InvalidTimeServer, TimeServer, TimeSource};
+use crate::directory::Owner;
 #[cfg(feature = "memory")]
-use crate::directory::{Owner, StaticDirectory};
+use crate::directory::StaticDirectory;
 use crate::message::{MailboxId, SiteId};
+#[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
+use crate::{directory::Directory, mwi::MwiRouter};
 
 /// PBXs that share one set of mailboxes, and the voicemail nodes they use. It never changes, and it keeps every rule.
 ///
@@ -187,15 +196,22 @@ impl Network {
         self.sites().flat_map(|site| site.mailboxes.iter().map(move |mailbox| (site, mailbox)))
     }
 
-    /// The owners of all mailboxes: each at home on its PBX, in its own zone or its PBX's.
+    /// The owner of the mailbox with this number: at home on its PBX, in a zone of their own or the PBX's.
+    pub fn owner(&self, number: &MailboxId) -> Option<Owner> {
+        let (site, mailbox) = self.mailbox(number)?;
+        Some(owner(site, mailbox))
+    }
+
+    /// The owners of all mailboxes, as they are in this network; [`NetworkDirectory`] follows from one network to the next.
     #[cfg(feature = "memory")]
     pub fn directory(&self) -> StaticDirectory {
-        let owner = |site: &Site, mailbox: &Mailbox| Owner {
-            home: site.id.clone(),
-            zone: mailbox.zone.unwrap_or(site.zone),
-            recording: mailbox.recording,
-        };
         self.mailboxes().map(|(site, mailbox)| (mailbox.number.clone(), owner(site, mailbox))).collect()
+    }
+
+    /// A router of lamps through this network's central PBX and its fallback, for mailboxes whose homes `directory` knows.
+    #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
+    pub fn mwi_router(&self, directory: impl Directory) -> MwiRouter {
+        MwiRouter::new(directory, self.central().id().clone(), self.fallback().map(|site| site.id().clone()))
     }
 
     fn role_at(&self, node: &NodeAddress, site: &Site) -> Option<Role> {
@@ -209,6 +225,11 @@ impl Network {
     fn node_for<'a>(&'a self, site: &'a Site) -> &'a NodeAddress {
         site.node.as_ref().unwrap_or(&self.central_node)
     }
+}
+
+fn owner(site: &Site, mailbox: &Mailbox) -> Owner {
+    let zone = mailbox.zone.unwrap_or(site.zone);
+    Owner { home: site.id.clone(), zone, recording: mailbox.recording }
 }
 
 impl NetworkBuilder {

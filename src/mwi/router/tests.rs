@@ -1,0 +1,167 @@
+//! Whose sink is told, whatever becomes of the central PBX.
+
+use std::sync::Mutex;
+
+use chrono::DateTime;
+use futures::FutureExt as _;
+
+use super::*;
+use crate::directory::{DirectoryError, Owner, StaticDirectory};
+use crate::message::Summary;
+use crate::mwi::ChannelSink;
+
+/// A sink that remembers what it was told.
+#[derive(Debug, Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl MwiSink for Told {
+    async fn show(&self, state: &MwiState) -> Result<(), MwiError> {
+        self.0.lock().unwrap().push(state.mailbox.to_string());
+        Ok(())
+    }
+}
+
+fn site(name: &str) -> SiteId {
+    name.parse().unwrap()
+}
+
+/// 2001 is at home in London, 2003 in Berlin, 2008 in Tokyo.
+fn directory() -> StaticDirectory {
+    let owner = |home: &str| Owner::new(site(home), chrono_tz::UTC);
+    [("2001", "london"), ("2003", "berlin"), ("2008", "tokyo"), ("2041", "london")]
+        .map(|(number, home)| (number.parse().unwrap(), owner(home)))
+        .into_iter()
+        .collect()
+}
+
+fn router() -> MwiRouter {
+    MwiRouter::new(directory(), site("london"), Some(site("berlin")))
+}
+
+fn connected<const N: usize>(sites: [&str; N]) -> (MwiRouter, [Told; N]) {
+    let router = router();
+    let sinks = sites.map(|name| {
+        let told = Told::default();
+        router.connect(site(name), told.clone());
+        told
+    });
+    assert_eq!(router.lost().now_or_never(), Some(()));
+    (router, sinks)
+}
+
+fn state(number: &str) -> MwiState {
+    MwiState { mailbox: number.parse().unwrap(), summary: Summary::default(), version: 1, as_of: DateTime::UNIX_EPOCH }
+}
+
+#[tokio::test]
+async fn a_mailbox_is_shown_on_its_home_pbx_and_on_no_other() {
+    let (router, [london, berlin, tokyo]) = connected(["london", "berlin", "tokyo"]);
+    for number in ["2001", "2003", "2008"] {
+        router.show(&state(number)).await.unwrap();
+    }
+    assert_eq!([london.take(), berlin.take(), tokyo.take()], [["2001"], ["2003"], ["2008"]]);
+}
+
+#[tokio::test]
+async fn what_the_central_pbx_would_show_or_pass_on_goes_through_its_fallback_while_that_has_taken_over_and_back() {
+    // Tokyo has no sink of its own: the central PBX passes its lamps on.
+    let (router, [london, berlin]) = connected(["london", "berlin"]);
+    let all = ["2001", "2003", "2008"];
+    for (central_pbx, at_london, at_berlin) in [
+        (CentralPbx::FallbackTookOver, &[][..], &["2001", "2003", "2008"][..]),
+        (CentralPbx::Present, &["2001", "2008"], &["2003"]),
+    ] {
+        router.set_central_pbx(central_pbx).unwrap();
+        for number in all {
+            router.show(&state(number)).await.unwrap();
+        }
+        assert_eq!((london.take(), berlin.take()), (owned(at_london), owned(at_berlin)), "{central_pbx:?}");
+    }
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn while_nobody_has_taken_over_lamps_wait_and_those_elsewhere_do_not() {
+    let (router, [london, berlin, tokyo]) = connected(["london", "berlin", "tokyo"]);
+    router.set_central_pbx(CentralPbx::Gone).unwrap();
+    let waits = router.show(&state("2001")).await.unwrap_err();
+    assert!(waits.is_transient(), "{waits}");
+    router.show(&state("2003")).await.unwrap();
+    router.show(&state("2008")).await.unwrap();
+    assert_eq!((london.take().len(), berlin.take().len(), tokyo.take().len()), (0, 1, 1));
+}
+
+#[tokio::test]
+async fn a_central_pbx_without_a_fallback_has_none_that_takes_over() {
+    let router = MwiRouter::new(directory(), site("london"), None);
+    assert_eq!(router.set_central_pbx(CentralPbx::FallbackTookOver), Err(NoFallback));
+    assert_eq!(router.central_pbx(), CentralPbx::Present);
+    assert_eq!(router.set_central_pbx(CentralPbx::Gone), Ok(CentralPbx::Present));
+}
+
+#[tokio::test]
+async fn every_change_of_a_way_is_a_loss_and_nothing_else_is() {
+    let (router, [london]) = connected(["london"]);
+    let lost = || router.lost().now_or_never().is_some();
+    assert!(!lost());
+    router.set_central_pbx(CentralPbx::Present).unwrap();
+    router.disconnect(&site("tokyo"));
+    router.show(&state("2001")).await.unwrap();
+    assert!(!lost(), "nothing has changed");
+    router.set_central_pbx(CentralPbx::FallbackTookOver).unwrap();
+    router.set_central_pbx(CentralPbx::Present).unwrap();
+    assert!(lost() && !lost(), "said once for all that went before");
+    router.disconnect(&site("london"));
+    assert!(lost());
+    router.connect(site("tokyo"), london);
+    assert!(lost());
+    router.set_central(site("tokyo"), None);
+    assert!(lost());
+}
+
+#[tokio::test]
+async fn who_has_no_mailbox_or_no_pbx_that_shows_it_is_told_so_for_good_and_not_knowing_may_pass() {
+    #[derive(Debug)]
+    struct OutOfOrder;
+    #[async_trait]
+    impl Directory for OutOfOrder {
+        async fn find(&self, _mailbox: &MailboxId) -> Result<Option<Owner>, DirectoryError> {
+            Err(DirectoryError::Unavailable("out of order".into()))
+        }
+    }
+    let (router, [_berlin]) = connected(["berlin"]);
+    for number in ["9999", "2001"] {
+        let refused = router.show(&state(number)).await.unwrap_err();
+        assert!(matches!(&refused, MwiError::NoSuchMailbox(mailbox) if mailbox.as_str() == number), "{refused}");
+    }
+    let router = MwiRouter::new(OutOfOrder, site("london"), None);
+    assert!(router.show(&state("2001")).await.unwrap_err().is_transient());
+}
+
+#[tokio::test]
+async fn keeps_the_contract() {
+    crate::conformance::mwi::run_all(|| {
+        let (sink, mut states) = ChannelSink::new(8);
+        let router = router();
+        router.connect(site("london"), sink);
+        let mut last = None;
+        let look = move || {
+            while let Ok(state) = states.try_recv() {
+                last = Some(state.summary);
+            }
+            std::future::ready(last)
+        };
+        (router, look)
+    })
+    .await;
+}

@@ -1,0 +1,184 @@
+//! [`CentralForwarder`]: the way to the central node, at whichever of its hosts answers.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+
+use super::{FollowNetwork, Network, NodeAddress, NodeHost, Step};
+use crate::forward::{Failover, ForwardError, Forwarder, Receipt};
+use crate::message::{MailboxId, Message};
+
+/// Hands messages to the central node: to the first of its hosts, and to the next when that cannot be reached, as [`Failover`] does.
+///
+/// When it follows a network with other hosts, it goes on with those; messages under way end where they began. Hosts that stay the same
+/// keep their connections.
+///
+/// ```no_run
+/// # #[cfg(feature = "smtp")]
+/// # fn forwarder(network: &std::sync::Arc<voicemail::network::Network>, pem: &'static [u8]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// use voicemail::forward::SmtpForwarder;
+/// use voicemail::network::CentralForwarder;
+///
+/// let forwarder = CentralForwarder::new(network, move |network, host| {
+///     SmtpForwarder::builder(host.to_string(), network.domain())
+///         .node("himalaya.voicemail.example")
+///         .server_name(network.central_node().as_str()) // the certificate is the node's, whatever its host
+///         .ca_pem(pem)
+///         .build()
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct CentralForwarder<F> {
+    make: Box<Make<F>>,
+    way: RwLock<Arc<Way<F>>>,
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type Make<F> = dyn Fn(&Network, &NodeHost) -> Result<F, BoxError> + Send + Sync;
+
+/// The forwarders in force, and what they were made for.
+#[derive(Debug)]
+struct Way<F> {
+    node: NodeAddress,
+    hosts: Vec<NodeHost>,
+    forwarder: Failover<F>,
+}
+
+impl<F: Forwarder> CentralForwarder<F> {
+    /// A forwarder to the central node of `network`; `make` makes the one to each of its hosts.
+    ///
+    /// # Errors
+    ///
+    /// What `make` answers.
+    pub fn new<E: Into<BoxError>>(
+        network: &Network,
+        make: impl Fn(&Network, &NodeHost) -> Result<F, E> + Send + Sync + 'static,
+    ) -> Result<Self, BoxError> {
+        let make: Box<Make<F>> = Box::new(move |network, host| make(network, host).map_err(Into::into));
+        let way = RwLock::new(Arc::new(Way::to(network, &*make)?));
+        Ok(Self { make, way })
+    }
+
+    /// The hosts in force, the preferred one first.
+    pub fn hosts(&self) -> Vec<NodeHost> {
+        self.way().hosts.clone()
+    }
+
+    fn way(&self) -> Arc<Way<F>> {
+        Arc::clone(&self.way.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<F: Forwarder> Way<F> {
+    fn to(network: &Network, make: &Make<F>) -> Result<Self, BoxError> {
+        let (node, hosts) = (network.central_node().clone(), network.central_hosts());
+        let mut forwarders = hosts.iter().map(|host| make(network, host));
+        let first = forwarders.next().ok_or("the central node has no host")??;
+        let forwarder = forwarders.try_fold(Failover::new(first), |failover, next| Ok::<_, BoxError>(failover.or(next?)))?;
+        Ok(Self { node, hosts, forwarder })
+    }
+}
+
+#[async_trait]
+impl<F: Forwarder> Forwarder for CentralForwarder<F> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        let way = self.way();
+        way.forwarder.forward(message, recipients).await
+    }
+}
+
+impl<F: Forwarder> FollowNetwork for CentralForwarder<F> {
+    fn prepare<'a>(&'a self, network: &'a Arc<Network>) -> Result<Step<'a>, BoxError> {
+        let way = self.way();
+        if way.node == *network.central_node() && way.hosts == network.central_hosts() {
+            return Ok(Box::new(|| ()));
+        }
+        let new = Arc::new(Way::to(network, &*self.make)?);
+        Ok(Box::new(move || *self.way.write().unwrap_or_else(PoisonError::into_inner) = new))
+    }
+}
+
+impl<F: fmt::Debug> fmt::Debug for CentralForwarder<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CentralForwarder").field("way", &self.way).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "memory"))]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    use super::super::samples::{self, central, centralized, node};
+    use super::*;
+    use crate::forward::{MemoryForwarder, Outcome, Script};
+    use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt};
+
+    /// The forwarders made so far, by host.
+    type Made = Arc<Mutex<BTreeMap<String, MemoryForwarder>>>;
+
+    fn forwarder(network: &Network) -> (CentralForwarder<MemoryForwarder>, Made) {
+        let made = Made::default();
+        let keep = Arc::clone(&made);
+        let make = move |_: &Network, host: &NodeHost| {
+            if host.port() == 666 {
+                return Err("nobody forwards to that port");
+            }
+            let forwarder = MemoryForwarder::new();
+            keep.lock().unwrap().insert(host.to_string(), forwarder.clone());
+            Ok(forwarder)
+        };
+        (CentralForwarder::new(network, make).unwrap(), made)
+    }
+
+    fn with_hosts(hosts: &[&str]) -> Arc<Network> {
+        let london = hosts.iter().fold(central("london"), |london, host| london.host(host.parse().unwrap()));
+        Arc::new(samples::of(vec![london, centralized("berlin")]).unwrap())
+    }
+
+    fn message() -> Message {
+        let quality = ClockQuality::unknown(ClockSource::Manual);
+        let recorded_at = RecordedAt { instant: "2025-03-30T00:59:40Z".parse().unwrap(), zone: chrono_tz::UTC, quality };
+        Message::builder(Audio::new(AudioType::Wav, &b"RIFF"[..]), recorded_at).build()
+    }
+
+    #[tokio::test]
+    async fn the_hosts_are_tried_in_the_order_of_the_description() {
+        let (forwarder, made) = forwarder(&with_hosts(&["10.1.1.5", "10.1.1.6:2525"]));
+        let made = made.lock().unwrap().clone();
+        assert_eq!(made.keys().collect::<Vec<_>>(), ["10.1.1.5:25", "10.1.1.6:2525"]);
+        let (first, second) = (&made["10.1.1.5:25"], &made["10.1.1.6:2525"]);
+        let to = ["2041".parse().unwrap()];
+        assert_eq!(forwarder.forward(&message(), &to).await.unwrap().outcomes, [Outcome::Accepted]);
+        first.next(Script::Fail(ForwardError::TimedOut { peer: "first".to_owned(), step: "connection" }));
+        assert_eq!(forwarder.forward(&message(), &to).await.unwrap().outcomes, [Outcome::Accepted]);
+        assert_eq!((first.taken(&to[0]).len(), second.taken(&to[0]).len()), (1, 1));
+    }
+
+    #[test]
+    fn a_node_without_hosts_is_reached_at_its_own_name() {
+        let (forwarder, _) = forwarder(&with_hosts(&[]));
+        assert_eq!(forwarder.hosts(), [NodeHost::new(node(samples::CENTRAL_NODE))]);
+    }
+
+    #[test]
+    fn another_network_changes_the_hosts_only_when_the_step_is_taken_and_the_same_hosts_are_left_alone() {
+        let (forwarder, made) = forwarder(&with_hosts(&["10.1.1.5"]));
+        let count = || made.lock().unwrap().len();
+        made.lock().unwrap().clear();
+        forwarder.prepare(&with_hosts(&["10.1.1.5"])).unwrap()();
+        assert_eq!(count(), 0, "its connections stay");
+
+        let other = with_hosts(&["10.1.1.7", "10.1.1.5"]);
+        drop(forwarder.prepare(&other).unwrap());
+        assert_eq!(forwarder.hosts().len(), 1);
+        forwarder.prepare(&other).unwrap()();
+        assert_eq!(forwarder.hosts(), other.central_hosts());
+
+        assert!(forwarder.prepare(&with_hosts(&["10.1.1.5", "10.1.1.5:666"])).is_err());
+        assert_eq!(forwarder.hosts(), other.central_hosts());
+    }
+}

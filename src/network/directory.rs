@@ -1,0 +1,84 @@
+//! [`NetworkDirectory`]: the owners of a network's mailboxes, whatever network is in force.
+
+use std::error::Error;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+
+use super::{FollowNetwork, Network, Step};
+use crate::directory::{Directory, DirectoryError, Owner};
+use crate::message::MailboxId;
+
+/// The owners of a network's mailboxes, as [`Network::owner`] has them. Clones are the same directory: given to a node, its store and
+/// its router, it follows the network for all of them.
+///
+/// ```
+/// # use voicemail::network::{Network, NetworkDirectory};
+/// # fn follow(network: Network, tomorrow: Network) {
+/// let directory = NetworkDirectory::new(network);
+/// let for_the_store = directory.clone();
+/// directory.replace(tomorrow); // a node does so by itself, if it was given the directory to follow the network
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct NetworkDirectory {
+    network: Arc<RwLock<Arc<Network>>>,
+}
+
+impl NetworkDirectory {
+    /// The owners of the mailboxes of `network`.
+    pub fn new(network: impl Into<Arc<Network>>) -> Self {
+        Self { network: Arc::new(RwLock::new(network.into())) }
+    }
+
+    /// The network in force.
+    pub fn network(&self) -> Arc<Network> {
+        Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Goes on with the mailboxes of another network.
+    pub fn replace(&self, network: impl Into<Arc<Network>>) {
+        *self.network.write().unwrap_or_else(PoisonError::into_inner) = network.into();
+    }
+}
+
+#[async_trait]
+impl Directory for NetworkDirectory {
+    async fn find(&self, mailbox: &MailboxId) -> Result<Option<Owner>, DirectoryError> {
+        Ok(self.network().owner(mailbox))
+    }
+}
+
+impl FollowNetwork for NetworkDirectory {
+    fn prepare<'a>(&'a self, network: &'a Arc<Network>) -> Result<Step<'a>, Box<dyn Error + Send + Sync>> {
+        Ok(Box::new(|| self.replace(Arc::clone(network))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::super::samples::{self, mailbox};
+    use super::*;
+
+    #[test]
+    fn clones_follow_the_network_together() {
+        let directory = NetworkDirectory::new(samples::network());
+        let clone = directory.clone();
+        let find = |number: &str| clone.find(&number.parse().unwrap()).now_or_never().unwrap().unwrap();
+        assert_eq!(find("2002").map(|owner| owner.zone), Some(chrono_tz::Europe::Berlin));
+        assert_eq!(find("2009"), None);
+        let mut sites = samples::sites();
+        sites[2] = samples::distributed("kathmandu").mailbox(mailbox("2009"));
+        directory.replace(samples::of(sites).unwrap());
+        assert_eq!(find("2009").map(|owner| owner.home), Some(samples::id("kathmandu")));
+    }
+
+    #[cfg(feature = "memory")]
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        let directory = NetworkDirectory::new(samples::network());
+        crate::conformance::directory::run_all(&directory, &"2001".parse().unwrap(), &"2999".parse().unwrap()).await;
+    }
+}
