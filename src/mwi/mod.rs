@@ -57,7 +57,7 @@ pub trait MwiSink: Debug + Send + Sync + 'static {
     ///
     /// What was lost while nobody waited is said to the next call. One caller waits at a time.
     async fn lost(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

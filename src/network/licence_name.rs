@@ -23,8 +23,8 @@ pub struct LicenceName {
 impl LicenceName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
-        let text = std::str::from_utf8(&self.bytes).expect("a name is ASCII");
-        text.trim_end_matches('\0')
+        // A name is ASCII, so that it can always be read.
+        std::str::from_utf8(&self.bytes).unwrap_or_default().trim_end_matches('\0')
     }
 }
 

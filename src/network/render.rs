@@ -34,11 +34,11 @@ impl Network {
         }
         let served = |node: &NodeAddress, as_what| {
             let sites = self.sites_of(node).filter(|(_, role)| *role == as_what);
-            or_dash(sites.map(|(site, _)| site.id().to_string()).collect())
+            or_dash(sites.map(|(site, _)| site.id().to_string()))
         };
         let row = |node: &NodeAddress| {
             let hosts = if node == self.central_node() { self.central().hosts() } else { &[] };
-            let hosts = or_dash(hosts.iter().map(ToString::to_string).collect());
+            let hosts = or_dash(hosts.iter().map(ToString::to_string));
             [node.to_string(), hosts, served(node, Role::Central), served(node, Role::Distributed)]
         };
         in_columns(NODE_HEADINGS, nodes.into_iter().map(row))
@@ -87,14 +87,15 @@ fn row(site: &Site) -> [String; 6] {
     [
         site.id().to_string(),
         format!("{}{fallback}", site.voicemail()),
-        or_dash(site.node().map(ToString::to_string).into_iter().collect()),
-        or_dash(site.destination().map(str::to_owned).into_iter().collect()),
-        or_dash((site.ports() > 0).then(|| site.ports().to_string()).into_iter().collect()),
-        or_dash(site.licences().iter().map(ToString::to_string).collect()),
+        or_dash(site.node().map(ToString::to_string)),
+        or_dash(site.destination().map(str::to_owned)),
+        or_dash((site.ports() > 0).then(|| site.ports().to_string())),
+        or_dash(site.licences().iter().map(ToString::to_string)),
     ]
 }
 
-fn or_dash(texts: Vec<String>) -> String {
+fn or_dash(texts: impl IntoIterator<Item = String>) -> String {
+    let texts: Vec<_> = texts.into_iter().collect();
     if texts.is_empty() { "-".to_owned() } else { texts.join(", ") }
 }
 

@@ -323,6 +323,6 @@ impl Rule {
 }
 
 fn list(classes: &[LicenceClass]) -> String {
-    let names: Vec<_> = classes.iter().map(|class| class.as_str()).collect();
+    let names: Vec<_> = classes.iter().map(LicenceClass::as_str).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
 
+use super::adopt::{Road, check_parts};
 use super::local::StoreForwarder;
+use super::standing::{Standing, destination};
 use super::versions::Versions;
 use super::watched::{Changes, Watched};
 use super::{Inner, Node, NodeError};
@@ -18,25 +21,28 @@ use crate::event::Events;
 use crate::forward::{Forwarder, TimeLimited};
 use crate::intake::{Intake, IntakeBuilder, Limits, ListenMode};
 use crate::mwi::MwiSink;
-use crate::network::{Admission, Network, NodeAddress, Role};
-use crate::record::{HERE, Recorder, Route};
+use crate::network::{Admission, FollowNetwork, GraceRule, Network, NodeAddress, Strict};
+use crate::record::Recorder;
 use crate::spool::Spool;
 use crate::store::MessageStore;
 
 /// Puts a [`Node`] together; made by [`Node::builder`].
 ///
-/// What a node needs follows from its roles in the network: a central one needs a store, a distributed one needs a forwarder.
+/// What a node needs follows from its roles in the network: a central one needs a store, a distributed one needs a forwarder. One that
+/// may become the other needs both.
 #[derive(Debug)]
 #[must_use]
 pub struct NodeBuilder {
     address: NodeAddress,
-    network: Network,
+    network: Arc<Network>,
     spool: PathBuf,
     directory: Arc<dyn Directory>,
     disk: Arc<dyn Disk>,
     store: Option<Arc<dyn MessageStore>>,
     forwarder: Option<Arc<dyn Forwarder>>,
     sink: Option<Arc<dyn MwiSink>>,
+    followers: Vec<Arc<dyn FollowNetwork>>,
+    grace: Arc<dyn GraceRule>,
     clock: Arc<dyn Clock>,
     events: Events,
     reserve: u64,
@@ -46,21 +52,39 @@ pub struct NodeBuilder {
 }
 
 impl NodeBuilder {
-    pub(super) fn new(address: NodeAddress, network: Network, directory: Arc<dyn Directory>, spool: PathBuf) -> Self {
+    pub(super) fn new(address: NodeAddress, network: Arc<Network>, directory: Arc<dyn Directory>, spool: PathBuf) -> Self {
         let (disk, clock) = (Arc::new(OsDisk), Arc::new(SystemClock));
         let (store, forwarder, sink) = (None, None, None);
         let (events, reserve) = (Events::new(), RESERVE);
         let (listeners, tls, limits) = (Vec::new(), None, Limits::default());
-        Self { address, network, spool, directory, disk, store, forwarder, sink, clock, events, reserve, listeners, tls, limits }
+        let (followers, grace) = (Vec::new(), Arc::new(Strict));
+        Self {
+            address,
+            network,
+            spool,
+            directory,
+            disk,
+            store,
+            forwarder,
+            sink,
+            followers,
+            grace,
+            clock,
+            events,
+            reserve,
+            listeners,
+            tls,
+            limits,
+        }
     }
 
-    /// Keeps this node's mailboxes.
+    /// Keeps this node's mailboxes. A distributed node has a use for it only if it is to become the central one.
     pub fn store(mut self, store: impl MessageStore) -> Self {
         self.store = Some(Arc::new(store));
         self
     }
 
-    /// Hands messages to the central node.
+    /// Hands messages to the central node. The central one has a use for it only if it is to become a distributed one.
     pub fn forwarder(mut self, forwarder: impl Forwarder) -> Self {
         self.forwarder = Some(Arc::new(forwarder));
         self
@@ -69,6 +93,20 @@ impl NodeBuilder {
     /// Shows lamps.
     pub fn sink(mut self, sink: impl MwiSink) -> Self {
         self.sink = Some(Arc::new(sink));
+        self
+    }
+
+    /// Goes on in each network that the node [adopts](Node::adopt): what was set up by the network, such as a
+    /// [`NetworkDirectory`](crate::network::NetworkDirectory), an [`MwiRouter`](crate::mwi::MwiRouter) or a
+    /// [`CentralForwarder`](crate::network::CentralForwarder). May be given several times.
+    pub fn follow(mut self, follower: impl FollowNetwork) -> Self {
+        self.followers.push(Arc::new(follower));
+        self
+    }
+
+    /// Lets licences count beyond their last day as `rule` says; without it, [`Strict`] is in force.
+    pub fn grace(mut self, rule: impl GraceRule) -> Self {
+        self.grace = Arc::new(rule);
         self
     }
 
@@ -125,38 +163,29 @@ impl NodeBuilder {
     ///
     /// A dropped call has opened nothing; what it took up is taken up by the next.
     pub async fn open(self) -> Result<Node, NodeError> {
-        let roles: Vec<Role> = self.network.sites_of(&self.address).map(|(_, role)| role).collect();
-        if roles.is_empty() {
-            return Err(NodeError::NotInNetwork(self.address));
-        }
-        let is_central = *self.network.central_node() == self.address;
-        if is_central && self.store.is_none() {
-            return Err(NodeError::NoStore(self.address));
-        }
-        if !is_central && self.forwarder.is_none() {
-            return Err(NodeError::NoForwarder(self.address));
-        }
-        if !is_central && !self.listeners.is_empty() {
+        check_parts(&self.address, &self.network, self.store.is_some(), self.forwarder.is_some())?;
+        if self.store.is_none() && !self.listeners.is_empty() {
             return Err(NodeError::NothingToTakeIn(self.address));
         }
+        let standing = Arc::new(Standing::new(self.address, Arc::clone(&self.network)));
+        let destination = destination(standing.address(), &self.network);
         let changes = Arc::new(Changes::default());
-        let watch = |store| Arc::new(Watched::new(store, Arc::clone(&changes))) as Arc<dyn MessageStore>;
-        let store = self.store.filter(|_| is_central).map(watch);
+        let watch = |store| Arc::new(Watched::new(store, Arc::clone(&changes), Arc::clone(&standing))) as Arc<dyn MessageStore>;
+        let store = self.store.map(watch);
         let versions = Arc::new(Versions::new(Arc::clone(&self.disk), self.spool.clone()));
         let spool = Spool::open(self.disk, self.spool, Arc::clone(&self.clock), self.events.clone()).await?;
         let intake = store.clone().map(|store| {
             let intake = Intake::builder(self.network.domain(), store, Arc::clone(&self.directory))
-                .node(self.address.as_str())
+                .node(standing.address().as_str())
                 .limits(self.limits)
                 .clock(Arc::clone(&self.clock))
                 .events(self.events.clone());
             self.tls.into_iter().fold(intake, IntakeBuilder::tls).build()
         });
         // The central node may have been another one when what waits was recorded.
-        spool.redirect(if is_central { HERE } else { self.network.central_node().as_str() }).await?;
-        let route = if is_central { Route::Here } else { Route::To(self.network.central_node().as_str().into()) };
+        spool.serve(destination);
+        spool.redirect().await?;
         let (recorder, jobs) = Recorder::new(
-            route,
             spool.clone(),
             store.clone(),
             Arc::clone(&self.directory),
@@ -167,10 +196,12 @@ impl NodeBuilder {
         recorder.recover().await.map_err(NodeError::Recover)?;
         Ok(Node {
             inner: Arc::new(Inner {
-                admission: Admission::of_node(self.address.clone(), &self.network),
-                address: self.address,
+                admission: Admission::of_node(standing.address().clone(), &self.network).grace(self.grace),
+                road: watch::Sender::new(Road::to(destination)),
+                adopting: Mutex::default(),
+                standing,
+                followers: self.followers,
                 local: store.clone().map(|store| TimeLimited::new(StoreForwarder::new(store, self.events.clone()), STORE_TIME)),
-                network: self.network,
                 store,
                 forwarder: self.forwarder,
                 sink: self.sink,

@@ -1,12 +1,13 @@
 //! [`NodeError`].
 
+use std::error::Error;
 use std::io;
 
 use crate::network::NodeAddress;
 use crate::record::RecordError;
 use crate::spool::SpoolError;
 
-/// Why a node could not be opened or run.
+/// Why a node could not be opened or run, or could not go on in another network.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeError {
@@ -19,9 +20,20 @@ pub enum NodeError {
     /// The node forwards to the central one, and was given no forwarder.
     #[error("the network makes {0} a distributed voicemail node, so it needs a forwarder to the central one")]
     NoForwarder(NodeAddress),
-    /// A listener was given to a node that keeps no mailboxes.
+    /// A listener was given to a node that keeps no mailboxes, and has no store to keep them in if it becomes the central one.
     #[error("{0} is not the central voicemail node of the network, so it has no mailboxes to take mail for; give it no listener")]
     NothingToTakeIn(NodeAddress),
+    /// The mailboxes' addresses would change, which a running node does not do.
+    #[error("the mailboxes' domain would change from {from} to {to}; stop the node, and open it in the new network")]
+    DomainChanges {
+        /// The domain in force.
+        from: String,
+        /// The domain of the network that was to be adopted.
+        to: String,
+    },
+    /// A part that follows the network cannot go on in the new one.
+    #[error("a part of the node cannot follow into the new network")]
+    CannotFollow(#[source] Box<dyn Error + Send + Sync>),
     /// The spool could not be opened.
     #[error("the spool could not be opened")]
     Spool(#[from] SpoolError),

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use futures::stream::{self, FuturesUnordered, StreamExt as _};
+use futures::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use tokio::time::{sleep_until, timeout};
 
 use super::agenda::Agenda;
+use super::standing::Standing;
 use super::versions::Versions;
 use super::watched::Changes;
 use crate::clock::Clock;
@@ -30,16 +31,19 @@ pub(super) struct Lamps<'a> {
     pub(super) events: Events,
     pub(super) changes: Arc<Changes>,
     pub(super) versions: &'a Arc<Versions>,
+    pub(super) standing: &'a Standing,
 }
 
 impl Lamps<'_> {
     /// Tells lamps until `stop` is ready; then tells once what has changed and not been told.
     ///
-    /// It begins with telling each of `all`, so that every lamp is right after a restart.
-    pub(super) async fn run(&self, all: impl Iterator<Item = MailboxId> + Send, stop: impl Future<Output = ()> + Send) {
+    /// It begins with telling each mailbox of the network, so that every lamp is right after a restart; and so it does when another
+    /// network is in force, or the sink says that lamps may have lost what they were shown.
+    pub(super) async fn run(&self, stop: impl Future<Output = ()> + Send) {
         self.versions.recall().await;
         let mut agenda = Agenda::new(MOST_AT_ONCE);
-        all.for_each(|mailbox| agenda.handle_restart(mailbox));
+        self.tell_all(&mut agenda);
+        let mut losses = std::pin::pin!(self.losses());
         let mut telling = FuturesUnordered::new();
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -51,6 +55,8 @@ impl Lamps<'_> {
                 () = &mut stop => break,
                 Some((mailbox, told)) = telling.next() => agenda.handle_told(mailbox, told, now()),
                 () = self.changes.noted() => {}
+                () = self.standing.changed() => self.tell_all(&mut agenda),
+                Some(()) = losses.next() => self.tell_all(&mut agenda),
                 () = wait_until(agenda.poll_timeout()) => {}
             }
         }
@@ -67,8 +73,30 @@ impl Lamps<'_> {
         let _ = timeout(LONGEST, last.buffer_unordered(MOST_AT_ONCE).for_each(|_| std::future::ready(()))).await;
     }
 
+    /// Has every lamp told what it is.
+    fn tell_all(&self, agenda: &mut Agenda) {
+        let network = self.standing.network();
+        network.mailboxes().for_each(|(_, mailbox)| agenda.handle_restart(mailbox.number.clone()));
+    }
+
+    /// Each time that lamps may have lost what they were shown; at most once a second, whatever the sink says.
+    fn losses(&self) -> impl Stream<Item = ()> {
+        let next = move |not_before: Option<Instant>| async move {
+            wait_until(not_before).await;
+            if AssertUnwindSafe(self.sink.lost()).catch_unwind().await.is_err() {
+                tracing::error!("the sink panicked when asked whether lamps were lost; it is not asked again");
+                return None;
+            }
+            Some(((), Some(now() + LOSS_PAUSE)))
+        };
+        stream::unfold(Some(now()), next).fuse()
+    }
+
     /// Counts a mailbox and tells its lamp; answers whether that is done.
     async fn tell(&self, mailbox: MailboxId) -> (MailboxId, bool) {
+        if !self.standing.is_central() {
+            return (mailbox, true); // another node has the mailboxes, and tells
+        }
         let told = timeout(LONGEST, AssertUnwindSafe(self.show(&mailbox)).catch_unwind()).await;
         let shown = match told {
             Ok(Ok(shown)) => shown,
@@ -136,5 +164,7 @@ fn describe(error: &dyn StdError) -> String {
 const MOST_AT_ONCE: usize = 64;
 /// How long one lamp may take.
 const LONGEST: Duration = Duration::from_secs(10);
+/// How long after a loss the sink is asked for the next.
+const LOSS_PAUSE: Duration = Duration::from_secs(1);
 /// How long a node that stops waits so that no lamp is told twice within a second.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

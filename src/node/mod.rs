@@ -3,11 +3,13 @@
 //! A [`Node`] records for the PBXs that the network gives it, keeps the mailboxes if it is the central one, forwards what is
 //! not for it, and tells the lamps. There is no setting for its role: it finds its own address in the network.
 
+mod adopt;
 mod agenda;
 mod builder;
 mod error;
 mod lamps;
 mod local;
+mod standing;
 mod versions;
 mod watched;
 
@@ -22,10 +24,12 @@ use futures::{FutureExt as _, future};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
+use self::adopt::Road;
 pub use self::builder::NodeBuilder;
 pub use self::error::NodeError;
 use self::lamps::Lamps;
 use self::local::StoreForwarder;
+use self::standing::Standing;
 use self::versions::Versions;
 use self::watched::Changes;
 use crate::audio::Format;
@@ -36,9 +40,9 @@ use crate::forward::{Forwarder, TimeLimited};
 use crate::intake::{Intake, ListenMode};
 use crate::message::SiteId;
 use crate::mwi::MwiSink;
-use crate::network::{Admission, LicenceClass, Network, NodeAddress, Refusal};
-use crate::record::{CallFacts, HERE, Jobs, Kept, RecordError, Recorder, Recording, Studio};
-use crate::spool::{self, Spool};
+use crate::network::{Admission, FollowNetwork, LicenceClass, Network, NodeAddress, Port, PortsInUse, Refusal};
+use crate::record::{CallFacts, Jobs, Kept, RecordError, Recorder, Recording, Studio};
+use crate::spool::Spool;
 use crate::store::MessageStore;
 
 /// A voicemail node; clones are the same node.
@@ -51,8 +55,11 @@ pub struct Node {
 
 #[derive(Debug)]
 struct Inner {
-    address: NodeAddress,
-    network: Network,
+    standing: Arc<Standing>,
+    /// Held while another network is adopted.
+    adopting: Mutex<()>,
+    followers: Vec<Arc<dyn FollowNetwork>>,
+    road: watch::Sender<Road>,
     admission: Admission,
     store: Option<Arc<dyn MessageStore>>,
     local: Option<TimeLimited<StoreForwarder>>,
@@ -71,8 +78,13 @@ struct Inner {
 
 impl Node {
     /// A node to be put together: the one at `address` in `network`, with its spool in the folder `spool`.
-    pub fn builder(address: NodeAddress, network: Network, directory: impl Directory, spool: impl Into<PathBuf>) -> NodeBuilder {
-        NodeBuilder::new(address, network, Arc::new(directory), spool.into())
+    pub fn builder(
+        address: NodeAddress,
+        network: impl Into<Arc<Network>>,
+        directory: impl Directory,
+        spool: impl Into<PathBuf>,
+    ) -> NodeBuilder {
+        NodeBuilder::new(address, network.into(), Arc::new(directory), spool.into())
     }
 
     /// Begins to record a call that the PBX `site` has answered, in `format`.
@@ -104,9 +116,32 @@ impl Node {
         self.inner.recorder.deposit(studio, facts, wav, port).await
     }
 
+    /// Whether the PBX `site` may use a feature now, for what takes no port: mailboxes seen from a mail client, say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admission::check`].
+    pub fn check(&self, site: &SiteId, class: LicenceClass) -> Result<(), Refusal> {
+        self.inner.admission.check(site, class, self.inner.clock.now().instant)
+    }
+
+    /// Takes one of the ports of the PBX `site` for a feature that holds a call: a campaign, say. It is free again when dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admission::admit`].
+    pub fn admit(&self, site: &SiteId, class: LicenceClass) -> Result<Port, Refusal> {
+        self.inner.admission.admit(site, class, self.inner.clock.now().instant)
+    }
+
+    /// How many ports are in use that the PBX `site` records on; `None` when it is not served here.
+    pub fn ports(&self, site: &SiteId) -> Option<PortsInUse> {
+        self.inner.admission.ports(site)
+    }
+
     /// The store, if this node is the central one. What is marked or removed through it changes the lamps.
     pub fn store(&self) -> Option<&Arc<dyn MessageStore>> {
-        self.inner.store.as_ref()
+        self.inner.store.as_ref().filter(|_| self.inner.standing.is_central())
     }
 
     /// What waits to be forwarded, for an operator.
@@ -116,12 +151,12 @@ impl Node {
 
     /// The node's address in the network.
     pub fn address(&self) -> &NodeAddress {
-        &self.inner.address
+        self.inner.standing.address()
     }
 
-    /// The network.
-    pub fn network(&self) -> &Network {
-        &self.inner.network
+    /// The network in force.
+    pub fn network(&self) -> Arc<Network> {
+        self.inner.standing.network()
     }
 
     /// Listens to what happens, from now on.
@@ -157,7 +192,7 @@ impl Node {
         let work = async {
             let recording = inner.recorder.run(jobs, raised(stopped.clone()));
             let forwarding = self.forward(stopped.clone());
-            let filing = self.file(stopped.clone());
+            let redirecting = self.redirect(stopped.clone());
             let tidied = stopped.clone();
             let taking = async {
                 let taken = self.take_mail(stopped).await;
@@ -167,27 +202,12 @@ impl Node {
                 taken
             };
             let tidying = self.tidy(tidied);
-            let ((), (), (), (), taken) = future::join5(recording, forwarding, filing, tidying, taking).await;
+            let ((), (), (), (), taken) = future::join5(recording, forwarding, redirecting, tidying, taking).await;
             lamps_stopping.send_replace(true);
             taken
         };
         let ((), taken, ()) = future::join3(signal, work, self.tell_lamps(lamps_stopped)).await;
         taken.map_err(NodeError::Intake)
-    }
-
-    /// Sends what waits for the central node.
-    async fn forward(&self, stopped: watch::Receiver<bool>) {
-        if let Some(forwarder) = &self.inner.forwarder {
-            let central = self.inner.network.central_node().as_str();
-            spool::deliver(&self.inner.spool, central, forwarder, raised(stopped)).await;
-        }
-    }
-
-    /// Puts into this node's own store what could not go there at once.
-    async fn file(&self, stopped: watch::Receiver<bool>) {
-        if let Some(local) = &self.inner.local {
-            spool::deliver(&self.inner.spool, HERE, local, raised(stopped)).await;
-        }
     }
 
     /// Lets the store do its housekeeping, a step every minute.
@@ -227,16 +247,15 @@ impl Node {
             events: inner.events.clone(),
             changes: Arc::clone(&inner.changes),
             versions: &inner.versions,
+            standing: &inner.standing,
         };
-        let all = inner.network.mailboxes().map(|(_, mailbox)| mailbox.number.clone());
-        lamps.run(all, raised(stopped)).await;
+        lamps.run(raised(stopped)).await;
     }
 
     /// Lets a PBX in, if it may record here and has a port free.
-    fn enter(&self, site: &SiteId) -> Result<(Studio, crate::network::Port), RecordError> {
-        let inner = &*self.inner;
-        let port = inner.admission.admit(site, LicenceClass::Voicemail, inner.clock.now().instant)?;
-        let zone = inner.network.site(site).ok_or(Refusal::NotServedHere)?.zone();
+    fn enter(&self, site: &SiteId) -> Result<(Studio, Port), RecordError> {
+        let port = self.admit(site, LicenceClass::Voicemail)?;
+        let zone = self.network().site(site).ok_or(Refusal::NotServedHere)?.zone();
         Ok((Studio { site: site.clone(), zone }, port))
     }
 }

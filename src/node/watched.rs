@@ -1,4 +1,4 @@
-//! [`Watched`]: a store that tells which mailboxes have changed.
+//! [`Watched`]: a store that tells which mailboxes have changed, and takes in nothing while its node keeps none.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,19 +6,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+use super::standing::Standing;
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 use crate::store::{Deposit, Entry, MessageStore, StoreError};
 
 /// A store that notes each mailbox that a call through it may have changed.
+///
+/// While its node is not the central one, nothing is put into it: a message in a mailbox that nobody looks at would be lost. Who
+/// sends it is told that the store is unavailable, and keeps it.
 #[derive(Debug)]
 pub(super) struct Watched {
     store: Arc<dyn MessageStore>,
     changes: Arc<Changes>,
+    standing: Arc<Standing>,
 }
 
 impl Watched {
-    pub(super) fn new(store: Arc<dyn MessageStore>, changes: Arc<Changes>) -> Self {
-        Self { store, changes }
+    pub(super) fn new(store: Arc<dyn MessageStore>, changes: Arc<Changes>, standing: Arc<Standing>) -> Self {
+        Self { store, changes, standing }
+    }
+
+    /// The store, if anything may be put into it.
+    fn open(&self) -> Result<&Arc<dyn MessageStore>, StoreError> {
+        let closed = || StoreError::Unavailable("this node is not the central one".into());
+        if self.standing.is_central() { Ok(&self.store) } else { Err(closed()) }
     }
 }
 
@@ -67,11 +78,11 @@ impl Drop for Touch<'_> {
 impl MessageStore for Watched {
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
         let _touch = Touch { changes: &self.changes, mailbox };
-        self.store.deposit(mailbox, origin, message).await
+        self.open()?.deposit(mailbox, origin, message).await
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
-        self.store.check(mailbox, size).await
+        self.open()?.check(mailbox, size).await
     }
 
     async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {

@@ -110,8 +110,8 @@ impl Shared {
         if let Some(settled) = self.complete(take)? {
             return Ok(Settling::Settled(settled));
         }
-        if let Route::To(destination) = &self.route {
-            let to: Vec<_> = take.mailboxes.iter().map(|mailbox| (Arc::clone(destination), mailbox.clone())).collect();
+        if let Route::To(destination) = self.route() {
+            let to: Vec<_> = take.mailboxes.iter().map(|mailbox| (Arc::clone(&destination), mailbox.clone())).collect();
             return Ok(Settling::Settled(self.let_go(take, &to)));
         }
         match &*take.file() {

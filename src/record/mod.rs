@@ -50,7 +50,7 @@ pub struct Kept {
 
 /// Which way messages go from this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Route {
+enum Route {
     /// Into this node's own store.
     Here,
     /// To another node, through the spool.
@@ -74,7 +74,6 @@ pub(crate) struct Recorder {
 
 #[derive(Debug)]
 struct Shared {
-    route: Route,
     spool: Spool,
     store: Option<Arc<dyn MessageStore>>,
     directory: Arc<dyn Directory>,
@@ -111,7 +110,6 @@ pub(crate) struct Jobs(mpsc::UnboundedReceiver<Job>);
 
 impl Recorder {
     pub(crate) fn new(
-        route: Route,
         spool: Spool,
         store: Option<Arc<dyn MessageStore>>,
         directory: Arc<dyn Directory>,
@@ -121,7 +119,7 @@ impl Recorder {
     ) -> (Self, Jobs) {
         let (jobs, receiver) = mpsc::unbounded_channel();
         let open = Mutex::default();
-        let shared = Shared { route, spool, store, directory, clock, events, reserve, open, jobs };
+        let shared = Shared { spool, store, directory, clock, events, reserve, open, jobs };
         (Self { shared: Arc::new(shared) }, Jobs(receiver))
     }
 
@@ -244,6 +242,11 @@ impl Recorder {
 }
 
 impl Shared {
+    /// Which way messages go now.
+    fn route(&self) -> Route {
+        self.spool.served().filter(|destination| **destination != *HERE).map_or(Route::Here, Route::To)
+    }
+
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

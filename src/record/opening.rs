@@ -79,7 +79,7 @@ impl Recorder {
     /// Only that all of them are full is a reason to refuse. A store that is out of order, or slow to say, is none: the message
     /// waits in the spool for it.
     async fn foretold(&self, mailboxes: &[MailboxId]) -> Result<(), RecordError> {
-        let (Route::Here, Some(store)) = (&self.shared.route, &self.shared.store) else { return Ok(()) };
+        let (Route::Here, Some(store)) = (self.shared.route(), &self.shared.store) else { return Ok(()) };
         let mut full = None;
         for mailbox in mailboxes {
             match tokio::time::timeout(STORE_MAY_TAKE, store.check(mailbox, 0)).await {

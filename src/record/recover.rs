@@ -52,9 +52,9 @@ impl Recorder {
 
     /// Lets a message wait for all its mailboxes, and tells of it first if there is something to tell.
     async fn let_wait(&self, mut file: GrowingFile, event: Option<Event>) -> Result<(), RecordError> {
-        let destination: Arc<str> = match &self.shared.route {
+        let destination: Arc<str> = match self.shared.route() {
             Route::Here => Arc::from(HERE),
-            Route::To(destination) => Arc::clone(destination),
+            Route::To(destination) => destination,
         };
         let to: Vec<_> = file.head().mailboxes.iter().map(|mailbox| (Arc::clone(&destination), mailbox.clone())).collect();
         let shared = Arc::clone(&self.shared);

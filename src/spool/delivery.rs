@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::file::Finished;
 use super::name::EntryName;
@@ -20,31 +20,48 @@ use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, Travelled
 use crate::message::{MailboxId, Message};
 use crate::mwi::Pacing;
 
-/// Sends what waits for `destination` through `forwarder` until `stop` is ready; then finishes what is under way, for at most
-/// [`STOP_TIME`]. What is cut off then waits for the next start, and is taken once.
-pub(crate) async fn deliver(spool: &Spool, destination: &str, forwarder: &dyn Forwarder, stop: impl Future<Output = ()> + Send) {
+/// Sends what waits for `destination` through `forwarder` until `leave` or `stop` is ready; then finishes what is under way. After
+/// `stop` that takes at most [`STOP_TIME`]; what is cut off then waits for the next start, and is taken once.
+pub(crate) async fn deliver(
+    spool: &Spool,
+    destination: &str,
+    forwarder: &dyn Forwarder,
+    leave: impl Future<Output = ()> + Send,
+    stop: impl Future<Output = ()> + Send,
+) {
     let destination = &*spool.destination(destination);
     let courier = Courier { spool, destination, forwarder };
     let mut under_way = FuturesUnordered::new();
-    let mut stop = std::pin::pin!(stop);
+    let (mut leave, mut stop) = (std::pin::pin!(leave), std::pin::pin!(stop));
     let mut backlog = Backlog::default();
-    loop {
+    let stopped = loop {
         while let Some(batch) = courier.next() {
             under_way.push(courier.carry(batch));
         }
         backlog.tell(destination, &spool.shared.events);
         let retry_at = [destination.queue().poll_timeout(), backlog.pacing.poll_timeout()].into_iter().flatten().min();
         tokio::select! {
-            () = &mut stop => break,
+            () = &mut stop => break true,
+            () = &mut leave => break false,
             Some(()) = under_way.next() => {}
             () = destination.changed.notified() => {}
             () = wait_until(retry_at) => {}
         }
-    }
+    };
     let finished = async { while under_way.next().await.is_some() {} };
-    if timeout(STOP_TIME, finished).await.is_err() {
-        tracing::warn!(destination = &*destination.name, "messages under way were cut off at the stop; they are sent again");
+    let cut_off = async {
+        if !stopped {
+            stop.await;
+        }
+        sleep(STOP_TIME).await;
+    };
+    tokio::select! {
+        () = finished => {}
+        () = cut_off => {
+            tracing::warn!(destination = &*destination.name, "messages under way were cut off at the stop; they are sent again");
+        }
     }
+    spool.note_waiting(destination);
 }
 
 /// How long messages that are under way may go on after the stop.

@@ -28,6 +28,7 @@ mod name;
 mod operator;
 mod parking;
 mod queue;
+mod redirect;
 mod schedule;
 mod spare;
 mod tree;
@@ -36,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
@@ -50,6 +51,7 @@ pub(crate) use self::head::FileHead;
 use self::name::{EXTENSION, EntryName};
 pub use self::operator::{ParkedMessage, WaitingMessage};
 use self::queue::Queue;
+use self::redirect::Served;
 pub use self::schedule::RetrySchedule;
 use self::spare::Spares;
 use self::tree::{prepare_tree, read_tree};
@@ -74,8 +76,7 @@ struct Shared {
     /// Pieces of memory for the sounds that are on their way.
     memory: Arc<Semaphore>,
     destinations: Mutex<BTreeMap<Arc<str>, Arc<Destination>>>,
-    /// The one destination that everything goes to, once a node has said which.
-    served: OnceLock<Arc<str>>,
+    served: Served,
     /// Held while a file goes from folder to folder.
     moving: Mutex<()>,
     clock: Arc<dyn Clock>,
@@ -125,7 +126,8 @@ impl Spool {
         // The work holds the lock: when this call is dropped it goes on to its end, and the next start waits for that.
         let read = disk::blocking(move || read_tree(&*here, &path).map(|queues| (queues, lock))).await;
         let (queues, lock) = read.map_err(|source| disk_error(&root, source))?;
-        let (flush, destinations, served, moving) = (SharedFlush::default(), Mutex::default(), OnceLock::new(), Mutex::default());
+        let (flush, destinations, served, moving) =
+            (SharedFlush::default(), Mutex::default(), Served::default(), Mutex::default());
         let spares = Spares::new(root.join(SPARE));
         let memory = Arc::new(Semaphore::new(MEMORY_PIECES as usize));
         let shared = Shared { disk, root, flush, spares, memory, destinations, served, moving, clock, events, _lock: lock };
@@ -182,6 +184,7 @@ impl Spool {
             }
             destination.queue().insert(name);
             destination.changed.notify_one();
+            self.note_waiting(&destination);
         }
         Ok(())
     }

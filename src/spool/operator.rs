@@ -121,6 +121,7 @@ impl Spool {
             let parked = spool.park_files(&destination.name, &name, &reason, attempts);
             if parked.is_err() {
                 destination.queue().insert(name);
+                spool.note_waiting(&destination);
             }
             destination.changed.notify_one();
             parked?;
@@ -176,12 +177,6 @@ impl Spool {
             Released::NotParked => Err(SpoolError::NotParked { id, mailbox }),
             Released::NoDestination => Err(SpoolError::NoDestination { id, mailbox }),
         }
-    }
-
-    /// Lets everything wait for `destination` that waits for another one.
-    pub(crate) async fn redirect(&self, destination: &str) -> Result<(), SpoolError> {
-        let (spool, destination) = (self.clone(), destination.to_owned());
-        disk::blocking(move || spool.redirect_files(&destination)).await.map_err(|error| self.error(error))
     }
 
     /// A copy of a message that waits or is parked; it stays where it is.

@@ -4,7 +4,6 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -38,7 +37,7 @@ impl Spool {
         let Some(name) = find(disk, &parked, id, mailbox)? else { return Ok(Released::NotParked) };
         let note = disk::read(disk, &parked.join(note_name(&name))).or_else(none_if_not_found)?;
         let ParkedMessage { destination, .. } = parse_note(&name, &String::from_utf8_lossy(&note));
-        let destination = self.shared.served.get().map_or(destination, ToString::to_string);
+        let destination = self.served().map_or(destination, |served| served.to_string());
         if !is_folder_name(&destination) {
             return Ok(Released::NoDestination);
         }
@@ -56,41 +55,9 @@ impl Spool {
         }
         to.queue().insert(name);
         to.changed.notify_one();
+        self.note_waiting(&to);
         self.shared.events.emit(Event::Released { id, mailbox: mailbox.clone(), destination });
         Ok(Released::Waits)
-    }
-
-    /// Lets everything that waits for another destination wait for `destination`, which all that is released waits for from now on
-    /// too: the network has another central node now.
-    pub(super) fn redirect_files(&self, destination: &str) -> io::Result<()> {
-        let disk = &*self.shared.disk;
-        let to = self.destination(destination);
-        let all: Vec<_> = self.destinations().values().cloned().collect();
-        for from in all.into_iter().filter(|from| from.name != to.name) {
-            let names: Vec<EntryName> = from.queue().iter().map(|(name, ..)| name.clone()).collect();
-            if names.is_empty() {
-                continue;
-            }
-            to.ensure_folder(disk)?;
-            for name in &names {
-                match disk.link(&from.folder.join(name.to_string()), &to.folder.join(name.to_string())) {
-                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                    _ => {}
-                }
-            }
-            self.shared.flush.sync_dir(disk, &to.folder)?;
-            for name in &names {
-                disk.remove(&from.folder.join(name.to_string())).or_else(none_if_not_found)?;
-            }
-            tracing::warn!(from = %from.name, to = %to.name, messages = names.len(), "messages go another way than they were meant to");
-            for name in names {
-                from.queue().remove(&name);
-                to.queue().insert(name);
-            }
-        }
-        // A spool serves one destination, and the first to say so is the node that opened it.
-        let _ = self.shared.served.set(Arc::clone(&to.name));
-        Ok(())
     }
 }
 

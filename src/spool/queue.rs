@@ -88,6 +88,16 @@ impl Queue {
         removed
     }
 
+    /// All that waits, and waits here no longer; what is under way stays.
+    pub(crate) fn take_waiting(&mut self) -> Vec<EntryName> {
+        let later = std::mem::take(&mut self.later).into_iter().map(|(_, name)| name);
+        let waiting: Vec<_> = std::mem::take(&mut self.ready).into_iter().chain(later).collect();
+        for name in &waiting {
+            self.troubled.remove(name);
+        }
+        waiting
+    }
+
     /// The next message to send, once for each of its mailboxes; it is under way from now on.
     pub(crate) fn poll_send(&mut self, now: Instant) -> Option<Vec<EntryName>> {
         self.wake(now);

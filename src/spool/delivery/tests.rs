@@ -63,7 +63,7 @@ impl Scene {
 
     /// Delivers to `destination` until `done`, and for as long as stopping takes then.
     async fn deliver(&self, destination: &str, forwarder: &dyn Forwarder, done: impl Future<Output = ()> + Send) {
-        deliver(&self.spool, destination, forwarder, done).await;
+        deliver(&self.spool, destination, forwarder, std::future::pending(), done).await;
     }
 
     fn depth(&self, destination: &str) -> usize {

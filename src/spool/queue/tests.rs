@@ -219,3 +219,19 @@ fn a_full_house_asks_for_no_waking() {
     assert!(queue.poll_send(due).is_some());
     assert_eq!(queue.poll_timeout(), None, "or the node would spin");
 }
+
+#[test]
+fn what_waits_is_taken_away_at_once_and_what_is_under_way_stays() {
+    let now = Instant::now();
+    let mut queue = queue(2, 4);
+    let under_way = queue.poll_send(now).unwrap();
+    let deferred = queue.poll_send(now).unwrap();
+    queue.handle_returned();
+    queue.handle_deferred(&deferred[0], now, 0.0);
+    assert_eq!(queue.take_waiting().len(), 3);
+    assert_eq!((queue.len(), queue.attempts(&deferred[0])), (1, 0));
+    queue.handle_returned();
+    queue.handle_deferred(&under_way[0], now, 0.0);
+    assert_eq!(queue.take_waiting(), under_way);
+    assert_eq!((queue.poll_send(now), queue.poll_timeout()), (None, None));
+}
