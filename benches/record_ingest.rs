@@ -1,20 +1,28 @@
-//! What the end of a recording costs, and how many frames a second go into many recordings at once.
+//! What the end of a recording costs, how many frames a second go into many recordings at once, and what it costs to be let in.
 //!
 //! `finish`: 1, 16 and 256 recordings of 5 s of mu-law end at the same moment, and the last of them is kept on stable storage.
 //! `raw` is the disk's own price beside it: as many files of the same bytes are written, flushed, renamed and their folder flushed,
 //! each by a thread of its own, as often. `frames`: one thread pushes 20 ms of 16-bit samples into each of many recordings in turn,
 //! while the node writes them to disk.
 //!
+//! `admit`: 16 threads ask for 10 000 recordings on 100 PBXs, the licence and a port for each, and give every port back; `one_pbx` has
+//! all of them ask for the same PBX, and `busy` asks where every port is in use and is refused. `raw` is the least that counting
+//! ports can cost beside it: as many threads count as many atomic numbers up and down as often.
+//!
 //! Not in the number: the call, opening the recordings, forwarding them, and what else keeps the disk busy. In `finish` all of the
 //! sound is still in memory when it ends, which no recording of more than some seconds would have. Both are on the disk that holds
 //! the temporary folder (`TMPDIR`).
 
 use std::fs;
+use std::hint::black_box;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use chrono::DateTime;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures::future::join_all;
 use tempfile::TempDir;
@@ -22,7 +30,9 @@ use tokio::runtime::Runtime;
 use voicemail::audio::Format;
 use voicemail::forward::MemoryForwarder;
 use voicemail::message::SiteId;
-use voicemail::network::{LicenceClass, Mailbox, Network, Site, TimeSource, VoicemailType};
+use voicemail::network::{
+    Admission, LicenceClass, Mailbox, Network, NetworkBuilder, Port, Refusal, Site, SiteBuilder, TimeSource, VoicemailType,
+};
 use voicemail::node::Node;
 use voicemail::record::{CallFacts, Recording};
 
@@ -56,7 +66,73 @@ fn record_ingest(criterion: &mut Criterion) {
         });
     }
     running.abort();
+
+    group.throughput(Throughput::Elements(RECORDINGS));
+    let (admission, pbxs) = (Admission::new(&network_of(PBXS)), names(PBXS));
+    group.bench_function(BenchmarkId::new("admit", "100_pbxs"), |bencher| {
+        bencher.iter_custom(|times| in_threads(times, |index| drop(black_box(let_in(&admission, &pbxs[index % pbxs.len()])))));
+    });
+    group.bench_function(BenchmarkId::new("admit", "one_pbx"), |bencher| {
+        bencher.iter_custom(|times| in_threads(times, |_| drop(black_box(let_in(&admission, &pbxs[0])))));
+    });
+    let full: Vec<_> = std::iter::from_fn(|| let_in(&admission, &pbxs[0]).ok()).collect();
+    group.bench_function(BenchmarkId::new("admit", "busy"), |bencher| {
+        bencher.iter_custom(|times| in_threads(times, |_| drop(black_box(let_in(&admission, &pbxs[0])))));
+    });
+    drop(full);
+    let counters: Vec<_> = pbxs.iter().map(|_| AtomicU32::new(0)).collect();
+    group.bench_function(BenchmarkId::new("admit", "raw"), |bencher| {
+        bencher.iter_custom(|times| {
+            in_threads(times, |index| {
+                let counter = &counters[index % counters.len()];
+                black_box(counter.fetch_add(1, Ordering::Acquire));
+                counter.fetch_sub(1, Ordering::Release);
+            })
+        });
+    });
     group.finish();
+}
+
+/// Has `ask` called for each of the recordings, by many threads at once, `times` times.
+fn in_threads(times: u64, ask: impl Fn(usize) + Sync) -> Duration {
+    let start = Barrier::new(THREADS + 1);
+    thread::scope(|scope| {
+        let each = usize::try_from(RECORDINGS).expect("a number") / THREADS;
+        let threads = (0..THREADS).map(|number| {
+            let (start, ask) = (&start, &ask);
+            scope.spawn(move || {
+                start.wait();
+                for _ in 0..times {
+                    (number * each..(number + 1) * each).for_each(ask);
+                }
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        start.wait();
+        let begun = Instant::now();
+        for thread in threads {
+            thread.join().expect("the thread ends");
+        }
+        begun.elapsed()
+    })
+}
+
+fn let_in(admission: &Admission, pbx: &SiteId) -> Result<Port, Refusal> {
+    admission.admit(pbx, LicenceClass::Voicemail, DateTime::UNIX_EPOCH)
+}
+
+fn names(pbxs: usize) -> Vec<SiteId> {
+    (0..pbxs).map(|number| format!("pbx-{number}").parse().expect("a site")).collect()
+}
+
+/// A network of a central PBX and so many with a distributed node that they share, each with 100 ports.
+fn network_of(pbxs: usize) -> Network {
+    let main = site("main", VoicemailType::Central);
+    let far = names(pbxs).into_iter().map(|name| {
+        let far = site(name.as_str(), VoicemailType::Distributed).ports(100).node("edge.example".parse().expect("an address"));
+        far.trunk_group("main", &"main".parse().expect("a site")).destination("main")
+    });
+    far.fold(Network::builder("vm.example").site(main), NetworkBuilder::site).build().expect("a network")
 }
 
 /// Ends `endings` recordings at once, `times` times.
@@ -114,7 +190,7 @@ async fn push(node: &Node, rounds: u64, recordings: u64) -> Duration {
         let start = Instant::now();
         for _ in 0..now {
             for recording in &mut open {
-                std::hint::black_box(recording.push_samples(&[0x20; 160])).expect("samples are what it was opened for");
+                black_box(recording.push_samples(&[0x20; 160])).expect("samples are what it was opened for");
             }
         }
         took += start.elapsed();
@@ -137,13 +213,6 @@ async fn record(node: &Node, count: u64, format: Format) -> Vec<Recording> {
 
 async fn open() -> (Node, TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let site = |name: &str, voicemail_type| {
-        Site::builder(name.parse().expect("a site"), voicemail_type, chrono_tz::UTC)
-            .time(TimeSource::Sntp(vec!["ntp.example".parse().expect("an address")]))
-            .licence(LicenceClass::Voicemail)
-            .ports(300)
-            .node(format!("{name}.example").parse().expect("an address"))
-    };
     let main = site("main", VoicemailType::Central).mailbox(Mailbox::new("2001".parse().expect("a mailbox")));
     let edge = site("edge", VoicemailType::Distributed);
     let edge = edge.trunk_group("main", &"main".parse().expect("a site")).destination("main");
@@ -154,6 +223,18 @@ async fn open() -> (Node, TempDir) {
     (node.await.expect("a node"), folder)
 }
 
+fn site(name: &str, voicemail: VoicemailType) -> SiteBuilder {
+    Site::builder(name.parse().expect("a site"), voicemail, chrono_tz::UTC)
+        .time(TimeSource::Sntp(vec!["ntp.example".parse().expect("an address")]))
+        .licence(LicenceClass::Voicemail)
+        .ports(300)
+        .node(format!("{name}.example").parse().expect("an address"))
+}
+
+/// How many recordings ask to be let in at once, on how many PBXs, by how many threads.
+const RECORDINGS: u64 = 10_000;
+const PBXS: usize = 100;
+const THREADS: usize = 16;
 /// Five seconds of mu-law.
 const SOUND: usize = 40_000;
 /// What the spool's file has before it: its own head and that of the WAV file.

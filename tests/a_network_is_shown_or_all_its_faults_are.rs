@@ -35,11 +35,11 @@ fn every_fault_is_told_at_once_each_with_its_pbx_its_code_and_what_would_mend_it
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("network.toml");
     let text = std::fs::read_to_string(example()).unwrap();
-    let faulty = text
+    let broken = text
         .replace("backup_node = \"backup.voicemail.example\"", "backup_node = \"himalaya.voicemail.example\"")
         .replace("destination = \"satellite\"", "destination = \"satelite\"")
         .replace("ports = 4", "ports = 0");
-    std::fs::write(&path, faulty).unwrap();
+    std::fs::write(&path, broken).unwrap();
     let ended = check(path.to_str().unwrap());
     let faults = [
         "PBX berlin: N17 a backup node is no distributed node; found himalaya.voicemail.example, the distributed node of PBX \

@@ -74,7 +74,7 @@ async fn deposit(node: &Node, at: &str, seed: u32) -> MessageId {
     node.deposit_wav(&site(at), CallFacts::to(mailbox("2001")), wav(1_000, seed).into()).await.unwrap().id
 }
 
-async fn when(node: &Node, is_so: impl Fn(&Node) -> bool) {
+async fn when(node: &Node, is_so: impl Fn(&Node) -> bool + Sync) {
     let waits = async {
         while !is_so(node) {
             tokio::task::yield_now().await;
@@ -200,7 +200,7 @@ async fn a_distributed_node_becomes_the_central_one_and_a_distributed_one_again(
     let node = parts(builder(HIMALAYA, &network(CENTRAL, 1), folder.path())).sink(sink).open().await.unwrap();
     let running = run(&node);
     let mut events = node.events();
-    let forwarded = |wanted: MessageId| {
+    let goes_to = |wanted: MessageId| {
         move |event| match event {
             Event::Forwarded { id, destination, .. } if id == wanted => Some(destination),
             _ => None,
@@ -208,7 +208,7 @@ async fn a_distributed_node_becomes_the_central_one_and_a_distributed_one_again(
     };
     assert!(node.store().is_none());
     let first = deposit(&node, "kathmandu", 1).await;
-    assert_eq!(soon(event(&mut events, forwarded(first))).await, CENTRAL);
+    assert_eq!(soon(event(&mut events, goes_to(first))).await, CENTRAL);
 
     node.adopt(network(HIMALAYA, 1)).unwrap();
     let second = deposit(&node, "kathmandu", 2).await;
@@ -224,7 +224,7 @@ async fn a_distributed_node_becomes_the_central_one_and_a_distributed_one_again(
 
     node.adopt(network(CENTRAL, 1)).unwrap();
     let third = deposit(&node, "kathmandu", 3).await;
-    assert_eq!(soon(event(&mut events, forwarded(third))).await, CENTRAL);
+    assert_eq!(soon(event(&mut events, goes_to(third))).await, CENTRAL);
     assert!(node.store().is_none());
     assert_eq!((forwarder.taken(&mailbox("2001")).len(), store.summary(&mailbox("2001")).await.unwrap().new), (2, 1));
     running.stop().await;

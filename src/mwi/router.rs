@@ -150,5 +150,6 @@ impl MwiSink for MwiRouter {
     }
 }
 
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
+#[cfg(feature = "memory")]
 mod tests;

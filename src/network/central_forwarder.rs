@@ -107,7 +107,8 @@ impl<F: fmt::Debug> fmt::Debug for CentralForwarder<F> {
     }
 }
 
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
+#[cfg(feature = "memory")]
 mod tests {
     use std::collections::BTreeMap;
     use std::sync::Mutex;
@@ -123,7 +124,7 @@ mod tests {
     fn forwarder(network: &Network) -> (CentralForwarder<MemoryForwarder>, Made) {
         let made = Made::default();
         let keep = Arc::clone(&made);
-        let make = move |_: &Network, host: &NodeHost| {
+        let make_one = move |_: &Network, host: &NodeHost| {
             if host.port() == 666 {
                 return Err("nobody forwards to that port");
             }
@@ -131,7 +132,7 @@ mod tests {
             keep.lock().unwrap().insert(host.to_string(), forwarder.clone());
             Ok(forwarder)
         };
-        (CentralForwarder::new(network, make).unwrap(), made)
+        (CentralForwarder::new(network, make_one).unwrap(), made)
     }
 
     fn with_hosts(hosts: &[&str]) -> Arc<Network> {
