@@ -1,7 +1,8 @@
-//! A small community network at work: a central node, and two distributed nodes, one of which serves two PBXs.
+//! A small community network at work: a central node that is a distributed one for York, and two distributed nodes, one of which serves two PBXs.
 //!
 //! Run: `cargo run --release --example small_community_network`. You will see: the way of each of eight recordings from the
-//! caller's last word to the lamp, with times; then every mailbox with its owner's local stamps; then what the lamps show.
+//! caller's last word to the lamp, with times; then every mailbox with its owner's local stamps; then what the lamps show; then who may
+//! use what on the node that two PBXs share.
 
 mod support;
 
@@ -20,7 +21,7 @@ use voicemail::forward::SmtpForwarder;
 use voicemail::intake::ListenMode;
 use voicemail::message::{MailboxId, SiteId, Stamp, Summary};
 use voicemail::mwi::LogSink;
-use voicemail::network::{Network, NetworkDescription};
+use voicemail::network::{LicenceClass, Network, NetworkDescription};
 use voicemail::node::{Node, NodeBuilder};
 use voicemail::store::{MaildirStore, MessageStore as _};
 
@@ -40,7 +41,7 @@ const RECORDED_AT: [(&str, &str); 8] = [
 async fn main() -> Result<(), Failure> {
     let description: NetworkDescription = toml::from_str(include_str!("network.toml"))?;
     let network = description.check()?;
-    println!("The network\n\n{}", network.to_table());
+    println!("The network\n\n{}\n{}", network.to_table(), network.to_node_table());
 
     let folder = tempfile::tempdir()?;
     let clock = Arc::new(ManualClock::at("2025-01-01T00:00:00Z".parse()?));
@@ -78,6 +79,7 @@ async fn main() -> Result<(), Failure> {
     for (mailbox, summary) in &lamps {
         println!("  {mailbox}  {}  {summary}", if summary.waiting() { "lit " } else { "dark" });
     }
+    show_licences(&network, &nodes[1]);
     drop(stop);
     for node in running {
         node.await??;
@@ -177,6 +179,17 @@ async fn show_mailboxes(network: &Network, central: &Node) -> Result<(), Failure
     }
     println!();
     Ok(())
+}
+
+/// Asks for a feature on each PBX that a node serves: each has licences of its own.
+fn show_licences(network: &Network, node: &Node) {
+    println!("\nCampaigns at {}\n", node.address());
+    for (site, _) in network.sites_of(node.address()) {
+        match node.admit(site.id(), LicenceClass::Campaigns) {
+            Ok(_port) => println!("  {}: admitted, on a port of its own", site.id()),
+            Err(refusal) => println!("  {}: refused: {refusal}", site.id()),
+        }
+    }
 }
 
 fn caller(head: &voicemail::message::Head) -> String {

@@ -56,7 +56,8 @@
 //! |---|---|
 //! | [`message`] | the words: message, mailbox, caller, summary, stamp; values only |
 //! | [`audio`] | what a sound's bytes say of themselves |
-//! | [`clock`], [`directory`], [`store`], [`forward`], [`mwi`] | the traits [`Clock`](clock::Clock), [`Directory`](directory::Directory), [`MessageStore`](store::MessageStore), [`Forwarder`](forward::Forwarder), [`MwiSink`](mwi::MwiSink), each with its implementations |
+//! | [`clock`], [`directory`], [`store`], [`forward`] | the traits [`Clock`](clock::Clock), [`Directory`](directory::Directory), [`MessageStore`](store::MessageStore), [`Forwarder`](forward::Forwarder), each with its implementations |
+//! | [`mwi`] | the trait [`MwiSink`](mwi::MwiSink), its implementations, and the way of a lamp to its PBX |
 //! | [`wire`] | a message as an Internet message, and back |
 //! | [`disk`], [`event`] | the disk as a durable tree of files needs it; what happens, as it happens |
 //! | [`network`] | which PBX uses which node, as what, with which licences; its rules |
