@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use voicemail::audio::Format;
+use voicemail::conformance::disk::{Fault, FaultyDisk, PowerCutDisk};
 use voicemail::event::Event;
 use voicemail::forward::{ForwardError, Forwarder, MemoryForwarder, Outcome, Receipt, Script, SmtpForwarder};
 use voicemail::forward::{Travelled, smtp::Security};
@@ -190,6 +191,34 @@ async fn what_the_old_central_node_did_not_take_after_all_goes_to_the_new_one() 
     assert_eq!(went_to.await, OTHER);
     when(&node, is_empty).await;
     running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fails_at_any_step_of_the_way_to_the_new_central_node_loses_nothing_and_doubles_nothing() {
+    for step in 0.. {
+        let (disk, forwarder) = (FaultyDisk::new(Arc::new(PowerCutDisk::new())), MemoryForwarder::new());
+        let node = builder(HIMALAYA, &network(CENTRAL, 1), Path::new("spool")).disk(disk.clone()).forwarder(forwarder.clone());
+        let node = node.open().await.unwrap();
+        let mut kept = [deposit(&node, "kathmandu", 1).await, deposit(&node, "kathmandu", 2).await];
+        disk.fail(Fault::after(step, std::io::ErrorKind::Other));
+        node.adopt(network(OTHER, 1)).unwrap();
+        let running = run(&node);
+        let all_gone = async {
+            while !is_empty(&node) {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(3_600), all_gone).await.expect("they are sent");
+        running.stop().await;
+        let mut arrived: Vec<_> = forwarder.taken(&mailbox("2001")).iter().map(Message::id).collect();
+        arrived.sort_unstable();
+        kept.sort_unstable();
+        assert_eq!(arrived, kept, "the disk failed at step {step}");
+        if disk.mend() == 0 {
+            assert!(step > 6, "each message is linked, its folder flushed, and the old name removed");
+            return;
+        }
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use voicemail::audio::{Codec, Format, Wav};
 use voicemail::event::Event;
 use voicemail::message::{Ending, Privacy, Urgency};
 use voicemail::mwi::ChannelSink;
-use voicemail::network::Refusal;
+use voicemail::network::{GraceDays, Licence, LicenceClass, Mailbox, Network, Refusal, Site, TimeSource, VoicemailType};
 use voicemail::node::Node;
 use voicemail::record::{CallFacts, Progress, RecordError};
 use voicemail::store::{MemoryStore, MessageStore as _};
@@ -143,6 +143,39 @@ async fn each_pbx_on_a_shared_node_has_its_own_ports_and_gives_them_back() {
     assert!(node.record(&site("tokyo"), facts(), PCMU).await.is_ok());
     let elsewhere = node.record(&site("london"), facts(), PCMU).await.unwrap_err();
     assert!(matches!(elsewhere, RecordError::Refused(Refusal::NotServedHere)), "{elsewhere}");
+}
+
+#[tokio::test]
+async fn a_licence_whose_last_day_is_over_refuses_the_call_and_its_features_unless_the_integrator_gives_it_days() {
+    let folder = tempdir().unwrap();
+    let on = "2025-07-10".parse().unwrap();
+    let london = Site::builder(site("london"), VoicemailType::Central, chrono_tz::Europe::London)
+        .node(support::address(CENTRAL))
+        .time(TimeSource::Sntp(vec!["ntp.example".parse().unwrap()]))
+        .licence(Licence::until(LicenceClass::Voicemail, on))
+        .licence(LicenceClass::TextToSpeech)
+        .ports(1)
+        .mailbox(Mailbox::new(mailbox("2001")));
+    let network = Network::builder("voicemail.example").site(london).build().unwrap();
+    let open = |name: &str| {
+        let node = Node::builder(support::address(CENTRAL), network.clone(), network.directory(), folder.path().join(name));
+        node.store(MemoryStore::new([mailbox("2001")])).clock(clock()) // it is the 14th
+    };
+    let strict = open("strict").open().await.unwrap();
+    let refused = strict.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap_err();
+    let expired = Refusal::Expired { class: LicenceClass::Voicemail, on };
+    assert!(matches!(refused, RecordError::Refused(refusal) if refusal == expired), "{refused}");
+    assert_eq!(strict.check(&site("london"), LicenceClass::TextToSpeech), Err(expired));
+
+    let lenient = open("lenient").grace(GraceDays(4)).open().await.unwrap();
+    assert_eq!(lenient.check(&site("london"), LicenceClass::TextToSpeech), Ok(()));
+    let unlicensed = Refusal::Unlicensed { class: LicenceClass::Campaigns };
+    assert_eq!(lenient.check(&site("london"), LicenceClass::Campaigns), Err(unlicensed));
+    let port = lenient.admit(&site("london"), LicenceClass::TextToSpeech).unwrap();
+    let busy = lenient.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap_err();
+    assert!(matches!(busy, RecordError::Refused(Refusal::AllPortsBusy { limit: 1 })), "{busy}");
+    drop(port);
+    assert!(lenient.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.is_ok());
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::samples::{self, CENTRAL_NODE, HIMALAYA_NODE, central, centralized, distributed, id, mailbox, node};
-use super::super::{Fallback, Licence, LicenceClass, Mailbox, NodeHost, SiteBuilder, TimeSource, VoicemailType};
+use super::super::{
+    Fallback, Licence, LicenceClass, Mailbox, Network, NetworkBuilder, NodeHost, SiteBuilder, TimeSource, VoicemailType,
+};
 use super::{Given, PbxName};
 use crate::directory::RecordingLimits;
 
@@ -22,6 +24,9 @@ proptest! {
             let found: Vec<_> = samples::of(broken).err().into_iter().flatten().map(|fault| (fault.pbx, fault.rule.code())).collect();
             prop_assert_eq!(found, vec![(at_fault, code)]);
         }
+        let elsewhere = sites.into_iter().fold(Network::builder("voicemail_example"), NetworkBuilder::site);
+        let found: Vec<_> = elsewhere.build().err().into_iter().flatten().map(|fault| (fault.pbx, fault.rule.code())).collect();
+        prop_assert_eq!(found, vec![(None, "N23")]);
     }
 }
 
