@@ -13,10 +13,7 @@
 //! sound is still in memory when it ends, which no recording of more than some seconds would have. Both are on the disk that holds
 //! the temporary folder (`TMPDIR`).
 
-use std::fs;
 use std::hint::black_box;
-use std::io::Write as _;
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -36,12 +33,18 @@ use voicemail::network::{
 use voicemail::node::Node;
 use voicemail::record::{CallFacts, Recording};
 
+use self::support::disk::create_durably;
+
+mod support {
+    pub(crate) mod disk;
+}
+
 criterion_group!(benches, record_ingest);
 criterion_main!(benches);
 
 fn record_ingest(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
-    let (node, folder) = runtime.block_on(open());
+    let (node, _folder) = runtime.block_on(open());
 
     let mut group = criterion.benchmark_group("record_ingest");
     group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
@@ -51,7 +54,7 @@ fn record_ingest(criterion: &mut Criterion) {
             bencher.iter_custom(|times| runtime.block_on(finish(&node, times, endings)));
         });
         group.bench_function(BenchmarkId::new("raw", endings), |bencher| {
-            bencher.iter_custom(|times| runtime.block_on(create_raw(folder.path(), times, endings)));
+            bencher.iter_custom(|times| runtime.block_on(create_raw(times, endings)));
         });
     }
 
@@ -153,29 +156,20 @@ async fn finish(node: &Node, times: u64, endings: u64) -> Duration {
     took
 }
 
-/// Creates `files` files at once, durably, `times` times.
-async fn create_raw(folder: &Path, times: u64, files: u64) -> Duration {
-    let folder = folder.join("raw");
-    fs::create_dir_all(&folder).expect("a folder");
+/// Creates `files` files at once, durably, `times` times. All stay until the time is taken.
+async fn create_raw(times: u64, files: u64) -> Duration {
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let (mut took, bytes) = (Duration::ZERO, Arc::new(vec![0x20; HEADS + SOUND]));
-    for _ in 0..times {
+    for time in 0..times {
         let start = Instant::now();
         let creations = (0..files).map(|file| {
-            let (folder, bytes) = (folder.clone(), Arc::clone(&bytes));
-            tokio::task::spawn_blocking(move || {
-                let (new, path) = (folder.join(format!("{file}.new")), folder.join(format!("{file}.vm")));
-                let mut file = fs::File::create(&new)?;
-                file.write_all(&bytes)?;
-                file.sync_all()?;
-                fs::rename(new, path)?;
-                fs::File::open(folder)?.sync_all()
-            })
+            let (folder, bytes) = (folder.path().to_owned(), Arc::clone(&bytes));
+            tokio::task::spawn_blocking(move || create_durably(&folder, &format!("{time}-{file}"), &bytes))
         });
         for created in join_all(creations.collect::<Vec<_>>()).await {
             created.expect("the task ends").expect("the file is created");
         }
         took += start.elapsed();
-        fs::remove_dir_all(&folder).and_then(|()| fs::create_dir(&folder)).expect("an empty folder");
     }
     took
 }

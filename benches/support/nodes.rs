@@ -1,0 +1,181 @@
+//! A central node, and a distributed node that forwards to it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, oneshot};
+use tokio::task::JoinHandle;
+use voicemail::event::{Event, Occurrence};
+use voicemail::forward::SmtpForwarder;
+use voicemail::forward::smtp::Security;
+use voicemail::intake::ListenMode;
+use voicemail::message::{MessageId, SiteId};
+use voicemail::node::Node;
+use voicemail::record::CallFacts;
+use voicemail::store::MaildirStore;
+
+use super::certificate::certify;
+use super::network::{CENTRAL, EDGE, network, next_mailbox};
+use super::workers::share;
+
+/// A node that runs until it is closed.
+struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(node: Node) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move { node.run(async { drop(stopped.await) }).await.expect("the node runs") });
+        Self { stop, task }
+    }
+
+    async fn close(self) {
+        drop(self.stop);
+        self.task.await.expect("the node ends");
+    }
+}
+
+/// A central node with a Maildir in a folder of its own, listening with STARTTLS.
+pub(crate) struct Central {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// The certificate that it proves its name with.
+    pub(crate) pem: String,
+    running: Running,
+    /// Removed with this.
+    _folder: TempDir,
+}
+
+impl Central {
+    pub(crate) async fn open() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let network = network();
+        let directory = network.directory();
+        let (tls, _, pem) = certify(CENTRAL);
+        let store = MaildirStore::builder(folder.path().join("store")).directory(Arc::new(directory.clone()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let node = Node::builder(CENTRAL.parse().expect("an address"), network, directory, folder.path().join("spool"))
+            .store(store.open().await.expect("a store"))
+            .tls(tls)
+            .listen(listener, ListenMode::StartTls)
+            .open()
+            .await
+            .expect("a central node");
+        Self { address, pem, running: Running::start(node), _folder: folder }
+    }
+
+    pub(crate) async fn close(self) {
+        self.running.close().await;
+    }
+}
+
+/// A distributed node and its central one.
+pub(crate) struct Pair {
+    distributed: Node,
+    central: Central,
+    running: Running,
+    answers: Arc<Answers>,
+    listening: JoinHandle<()>,
+    /// Removed with this.
+    _folder: TempDir,
+}
+
+impl Pair {
+    pub(crate) async fn open(security: Security) -> Self {
+        let central = Central::open().await;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let network = network();
+        let forwarder = SmtpForwarder::builder(central.address.to_string(), network.domain())
+            .node(EDGE)
+            .server_name(CENTRAL)
+            .security(security)
+            .ca_pem(central.pem.as_bytes())
+            .max_connections(16)
+            .build()
+            .expect("a forwarder");
+        let directory = network.directory();
+        let distributed = Node::builder(EDGE.parse().expect("an address"), network, directory, folder.path())
+            .forwarder(forwarder)
+            .open()
+            .await
+            .expect("a distributed node");
+        let answers: Arc<Answers> = Arc::default();
+        let listening = tokio::spawn(Arc::clone(&answers).listen(distributed.events()));
+        let running = Running::start(distributed.clone());
+        Self { distributed, central, running, answers, listening, _folder: folder }
+    }
+
+    /// Sends `messages`, `concurrency` at a time, and answers how long that took.
+    pub(crate) async fn send(&self, messages: u64, concurrency: u64, wav: &Bytes) -> Duration {
+        let start = Instant::now();
+        let workers = (0..concurrency).map(|worker| {
+            let share = share(messages, concurrency, worker);
+            let (node, answers, wav) = (self.distributed.clone(), Arc::clone(&self.answers), wav.clone());
+            tokio::spawn(async move {
+                let site: SiteId = "edge".parse().expect("a site");
+                for _ in 0..share {
+                    let facts = CallFacts::to(next_mailbox());
+                    let kept = node.deposit_wav(&site, facts, wav.clone()).await.expect("the message is kept");
+                    answers.wait(kept.id).await;
+                }
+            })
+        });
+        for worker in workers.collect::<Vec<_>>() {
+            worker.await.expect("a worker ends");
+        }
+        start.elapsed()
+    }
+
+    pub(crate) async fn close(self) {
+        drop(self.distributed);
+        self.running.close().await;
+        self.central.close().await;
+        self.listening.await.expect("nobody else listens");
+    }
+}
+
+/// Who waits for which message's answer, and which answers came before anybody waited.
+#[derive(Default)]
+struct Answers(Mutex<HashMap<MessageId, Option<oneshot::Sender<()>>>>);
+
+impl Answers {
+    async fn wait(&self, id: MessageId) {
+        let (answer, answered) = oneshot::channel();
+        let came_before = {
+            let mut answers = self.0.lock().expect("no holder panics");
+            let came_before = answers.remove(&id).is_some();
+            if !came_before {
+                answers.insert(id, Some(answer));
+            }
+            came_before
+        };
+        if !came_before {
+            answered.await.expect("the answer comes");
+        }
+    }
+
+    async fn listen(self: Arc<Self>, mut events: broadcast::Receiver<Occurrence>) {
+        loop {
+            match events.recv().await {
+                Ok(Occurrence { event: Event::Forwarded { id, .. }, .. }) => {
+                    let mut answers = self.0.lock().expect("no holder panics");
+                    match answers.remove(&id) {
+                        Some(waiting) => drop(waiting.map(|waiting| waiting.send(()))),
+                        None => drop(answers.insert(id, None)),
+                    }
+                }
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
+                Err(broadcast::error::RecvError::Lagged(missed)) => panic!("{missed} events were missed"),
+            }
+        }
+    }
+}
