@@ -1,8 +1,8 @@
 //! [`Spares`]: files that no message needs any more, for the next ones.
 //!
-//! A spool that creates and removes a file for each message slows down with every one of them: to create a file, ext4 passes over all
-//! files of the block group that were removed within the last minutes, one by one. So a file whose message has left is emptied
-//! and kept for the next recording.
+//! A spool that creates and removes a file for each message can slow down with every one of them: to create a file, an ext4 without a
+//! journal passes over all files of the block group that were removed within the last minutes, one by one. So a file whose message
+//! has left is emptied and kept for the next recording, which any file system finds cheaper than another file.
 
 use std::io;
 use std::path::{Path, PathBuf};
