@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::wire::DecodeLimits;
+
 /// What an intake lets its peers use. The defaults suit a node of some thousand mailboxes.
 ///
 /// ```
@@ -45,6 +47,9 @@ pub struct Limits {
     /// The most bytes of message bodies held in memory at once, over all connections; counted in steps of 256 KiB. Default 64 MiB:
     /// a message takes about twice its size while it is read and stored.
     pub bodies_in_flight: usize,
+    /// How much of a mail's form is read: its header block in bytes and fields, how deep multiparts lie, how many parts. Our own trace
+    /// counts. Default, and the most that an intake takes whatever it is set to: [`DecodeLimits::default`].
+    pub form: DecodeLimits,
     /// How long a message waits for room among [`bodies_in_flight`](Self::bodies_in_flight) before it is put off. Default 20 seconds.
     pub room_time: Duration,
 }
@@ -68,6 +73,7 @@ impl Default for Limits {
             connections: 512,
             connections_per_address: 64,
             bodies_in_flight: 64 * MIB,
+            form: DecodeLimits::default(),
             room_time: Duration::from_secs(20),
         }
     }
@@ -76,7 +82,7 @@ impl Default for Limits {
 impl Limits {
     /// The same limits, brought within what an intake can keep.
     pub(super) fn bounded(self) -> Self {
-        Self { message: self.message.min(MAX_MESSAGE), ..self }
+        Self { message: self.message.min(MAX_MESSAGE), form: self.form.and(DecodeLimits::default()), ..self }
     }
 }
 

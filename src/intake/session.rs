@@ -295,7 +295,7 @@ impl Shared {
 
     /// Reads a message and puts it into every mailbox that it is for; answers the reply that says what became of it.
     async fn store(&self, delivery: Delivery) -> Reply {
-        let message = match wire::decode(&delivery.mail) {
+        let message = match wire::decode_within(&delivery.mail, self.policy.limits.form) {
             Ok(message) => message,
             Err(error) => return unreadable(&error),
         };

@@ -9,7 +9,7 @@ use encodify::{base64, qp};
 use super::error::printable;
 use super::fields::Fields;
 use super::parts::{SoundPart, find_sound};
-use super::{DecodeError, foreign, own};
+use super::{DecodeError, DecodeLimits, foreign, own};
 use crate::audio::{Wav, announced_length, length_of};
 use crate::message::{Audio, AudioType, Head, Message};
 
@@ -23,8 +23,17 @@ use crate::message::{Audio, AudioType, Head, Message};
 ///
 /// A [`DecodeError`] that says what is missing or wrong. No bytes make it panic.
 pub fn decode(mail: &Bytes) -> Result<Message, DecodeError> {
-    let (fields, body) = Fields::of_mail(mail)?;
-    let part = find_sound(mail, &fields, body)?;
+    decode_within(mail, DecodeLimits::default())
+}
+
+/// The same for a mail whose form stays within `limits`.
+///
+/// # Errors
+///
+/// As [`decode`]; what is beyond a limit is refused for it.
+pub fn decode_within(mail: &Bytes, limits: DecodeLimits) -> Result<Message, DecodeError> {
+    let (fields, body) = Fields::of_mail(mail, limits)?;
+    let part = find_sound(mail, &fields, body, limits)?;
     let audio = match sound(mail, &part)? {
         Cow::Owned(sound) => Audio::new(part.media, sound),
         Cow::Borrowed(sound) => Audio::new(part.media, mail.slice_ref(sound)),
@@ -48,7 +57,7 @@ pub fn decode(mail: &Bytes) -> Result<Message, DecodeError> {
 ///
 /// A [`DecodeError`] when the header block tells no message. A sound that is missing or unreadable is no error here.
 pub fn decode_head(mail: &[u8]) -> Result<Head, DecodeError> {
-    let (fields, body) = Fields::of_mail(mail)?;
+    let (fields, body) = Fields::of_mail(mail, DecodeLimits::default())?;
     match own::read(&fields) {
         Some(head) => Ok(head),
         None => foreign::head(&fields, &mail[..body], length_by_what_is_there(mail, &fields, body)),
@@ -79,7 +88,7 @@ fn readable_length(audio: &Audio, part: &SoundPart) -> Result<Duration, DecodeEr
 }
 
 fn length_by_what_is_there(mail: &[u8], fields: &Fields<'_>, body: usize) -> Duration {
-    let Ok(part) = find_sound(mail, fields, body) else { return Duration::ZERO };
+    let Ok(part) = find_sound(mail, fields, body, DecodeLimits::default()) else { return Duration::ZERO };
     let Ok(sound) = sound(mail, &part) else { return said(&part) };
     let length = if part.ended { length_of(part.media, &sound) } else { announced_length(part.media, &sound) };
     length.unwrap_or(said(&part))

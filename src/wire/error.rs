@@ -1,6 +1,5 @@
 //! [`DecodeError`]: why a mail is no message.
 
-use super::HEAD_LIMIT;
 use crate::audio::WavError;
 
 /// Why a mail could not be read as a message.
@@ -36,13 +35,16 @@ pub enum DecodeError {
     /// There is no empty line after the header block: the mail was cut short, or is none.
     #[error("the header block has no end")]
     HeaderCutShort,
-    /// A header block is longer than [`HEAD_LIMIT`].
-    #[error("a header block of more than {HEAD_LIMIT} bytes")]
+    /// A header block is longer than [`DecodeLimits::head`](super::DecodeLimits::head).
+    #[error("a header block is too long")]
     HeaderTooLong,
-    /// Multiparts lie inside each other deeper than 8.
+    /// A header block has more fields than [`DecodeLimits::fields`](super::DecodeLimits::fields).
+    #[error("a header block has too many fields")]
+    TooManyFields,
+    /// Multiparts lie inside each other deeper than [`DecodeLimits::depth`](super::DecodeLimits::depth).
     #[error("multiparts nested too deep")]
     TooDeep,
-    /// There are more than 64 parts.
+    /// There are more parts than [`DecodeLimits::parts`](super::DecodeLimits::parts).
     #[error("too many parts")]
     TooManyParts,
     /// No field tells when the message was recorded, or was sent.
@@ -64,7 +66,12 @@ impl DecodeError {
             | Self::EmptyAudio
             | Self::TransferEncoding { .. }
             | Self::DigestMismatch => true,
-            Self::HeaderCutShort | Self::HeaderTooLong | Self::TooDeep | Self::TooManyParts | Self::NoDate => false,
+            Self::HeaderCutShort
+            | Self::HeaderTooLong
+            | Self::TooManyFields
+            | Self::TooDeep
+            | Self::TooManyParts
+            | Self::NoDate => false,
         }
     }
 }

@@ -8,7 +8,7 @@ use mail_parser::parsers::MessageStream;
 use mail_parser::{ContentType, Header, HeaderName, HeaderValue, MessageParser};
 use memchr::memchr_iter;
 
-use super::{DecodeError, HEAD_LIMIT};
+use super::{DecodeError, DecodeLimits};
 
 /// A header block. Fields are looked up by name in any case; of several with one name the topmost counts.
 #[derive(Debug)]
@@ -16,14 +16,14 @@ pub(super) struct Fields<'a>(Vec<Header<'a>>);
 
 impl<'a> Fields<'a> {
     /// Reads the header block of a mail; answers it with the place where the body begins.
-    pub(super) fn of_mail(mail: &'a [u8]) -> Result<(Self, usize), DecodeError> {
-        let body = body_start(mail)?.ok_or(DecodeError::HeaderCutShort)?;
+    pub(super) fn of_mail(mail: &'a [u8], limits: DecodeLimits) -> Result<(Self, usize), DecodeError> {
+        let body = body_start(mail, limits)?.ok_or(DecodeError::HeaderCutShort)?;
         Ok((Self::parse(&mail[..body]), body))
     }
 
     /// Reads the header block of a part; answers it with the place where the body begins. One without an empty line has no body.
-    pub(super) fn of_part(part: &'a [u8]) -> Result<(Self, usize), DecodeError> {
-        let body = body_start(part)?.unwrap_or(part.len());
+    pub(super) fn of_part(part: &'a [u8], limits: DecodeLimits) -> Result<(Self, usize), DecodeError> {
+        let body = body_start(part, limits)?.unwrap_or(part.len());
         Ok((Self::parse(&part[..body]), body))
     }
 
@@ -82,12 +82,21 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Where the body begins: after the first empty line, if there is one within the limit.
-fn body_start(entity: &[u8]) -> Result<Option<usize>, DecodeError> {
-    let window = &entity[..entity.len().min(HEAD_LIMIT)];
-    let mut line_starts = iter::once(0).chain(memchr_iter(b'\n', window).map(|at| at + 1));
-    let end = line_starts.find_map(|at| line_end(&window[at..]).map(|len| at + len));
-    if end.is_none() && entity.len() >= HEAD_LIMIT { Err(DecodeError::HeaderTooLong) } else { Ok(end) }
+/// Where the body begins: after the first empty line, if there is one within the limits.
+fn body_start(entity: &[u8], limits: DecodeLimits) -> Result<Option<usize>, DecodeError> {
+    let window = &entity[..entity.len().min(limits.head)];
+    let mut fields = 0;
+    for at in iter::once(0).chain(memchr_iter(b'\n', window).map(|at| at + 1)) {
+        if let Some(len) = line_end(&window[at..]) {
+            return Ok(Some(at + len));
+        }
+        // RFC 5322 §2.2.3: a line that begins with white space goes on with the field before it. A CR is half of the empty line.
+        fields += usize::from(window.get(at).is_some_and(|byte| !matches!(byte, b' ' | b'\t' | b'\r')));
+        if fields > limits.fields {
+            return Err(DecodeError::TooManyFields);
+        }
+    }
+    if entity.len() >= limits.head { Err(DecodeError::HeaderTooLong) } else { Ok(None) }
 }
 
 /// The length of the line end that `bytes` begin with.

@@ -52,8 +52,8 @@
 //!
 //! # Limits
 //!
-//! A header block of [`HEAD_LIMIT`] bytes, multiparts 8 deep, 64 parts. Past them a mail is refused, so that beyond its own size a
-//! hostile one costs a few MiB of memory at most.
+//! A header block of [`HEAD_LIMIT`] bytes and 1000 fields, multiparts 8 deep, 64 parts, or less where [`DecodeLimits`] say so. Past them
+//! a mail is refused, so that beyond its own size a hostile one costs a few MiB of memory at most.
 //!
 //! # Source
 //!
@@ -65,17 +65,14 @@ mod encode;
 mod error;
 mod fields;
 mod foreign;
+mod limits;
 mod own;
 mod parts;
 
-pub use self::decode::{decode, decode_head};
+pub use self::decode::{decode, decode_head, decode_within};
 pub use self::encode::{Addresses, Encoded, TransferEncoding, encode};
 pub use self::error::DecodeError;
-
-/// How many bytes the header block of a mail, or of one of its parts, has at most: 64 KiB.
-///
-/// The first so many bytes of a mail of our own are therefore enough for [`decode_head`].
-pub const HEAD_LIMIT: usize = 64 * 1024;
+pub use self::limits::{DecodeLimits, HEAD_LIMIT};
 
 #[cfg(test)]
 mod tests {

@@ -7,9 +7,9 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use super::DecodeError;
 use super::error::printable;
 use super::fields::Fields;
+use super::{DecodeError, DecodeLimits};
 use crate::message::AudioType;
 
 /// The part of a mail that is the message's sound.
@@ -31,8 +31,13 @@ pub(super) struct SoundPart {
 ///
 /// A part that says `voice=Voice-Message` comes first (RFC 3801 §4.3.1), then a sound that says nothing, then a file that has a sound's
 /// name. Spoken names and subjects are no messages. Mails inside the mail are not looked into: a returned message is not a new one.
-pub(super) fn find_sound(mail: &[u8], fields: &Fields<'_>, body: usize) -> Result<SoundPart, DecodeError> {
-    let mut walk = Walk { mail, parts: 0, best: None };
+pub(super) fn find_sound(
+    mail: &[u8],
+    fields: &Fields<'_>,
+    body: usize,
+    limits: DecodeLimits,
+) -> Result<SoundPart, DecodeError> {
+    let mut walk = Walk { mail, limits, parts: 0, best: None };
     walk.entity(fields, Span { range: body..mail.len(), ended: true }, 0)?;
     let (_, candidate) = walk.best.ok_or(DecodeError::NoAudio)?;
     candidate
@@ -47,6 +52,7 @@ struct Span {
 
 struct Walk<'a> {
     mail: &'a [u8],
+    limits: DecodeLimits,
     parts: usize,
     best: Option<(Rank, Result<SoundPart, DecodeError>)>,
 }
@@ -67,7 +73,7 @@ impl Walk<'_> {
         let media_type = fields.media_type();
         let multipart = media_type.starts_with("multipart/");
         match fields.type_parameter("boundary").filter(|_| multipart) {
-            Some(_) if depth == MAX_DEPTH => Err(DecodeError::TooDeep),
+            Some(_) if depth >= self.limits.depth => Err(DecodeError::TooDeep),
             Some(boundary) => self.multipart(boundary, &body, depth + 1),
             None => {
                 self.leaf(fields, &media_type, body);
@@ -81,12 +87,12 @@ impl Walk<'_> {
         let mut delimiter = delimiters.next(self.mail, body.range.clone());
         while let Some(Delimiter { after, closing: false, .. }) = delimiter {
             self.parts += 1;
-            if self.parts > MAX_PARTS {
+            if self.parts > self.limits.parts {
                 return Err(DecodeError::TooManyParts);
             }
             let next = delimiters.next(self.mail, after..body.range.end);
             let end = next.as_ref().map_or(body.range.end, |next| next.start.max(after));
-            let (fields, start) = Fields::of_part(&self.mail[after..end])?;
+            let (fields, start) = Fields::of_part(&self.mail[after..end], self.limits)?;
             self.entity(&fields, Span { range: after + start..end, ended: next.is_some() && body.ended }, depth)?;
             if matches!(self.best, Some((Rank::VoiceMessage, _))) {
                 return Ok(());
@@ -175,14 +181,11 @@ impl Delimiters {
     }
 }
 
-const MAX_DEPTH: usize = 8;
-const MAX_PARTS: usize = 64;
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
 
-    use crate::wire::{DecodeError, HEAD_LIMIT, decode, decode_head};
+    use crate::wire::{DecodeError, DecodeLimits, HEAD_LIMIT, decode, decode_head, decode_within};
 
     const DATE: &str = "Date: Mon, 26 Aug 2019 10:20:20 -0700\r\n";
 
@@ -214,6 +217,29 @@ mod tests {
         assert_eq!(error(nested(20_000)), DecodeError::TooDeep);
         assert_eq!(error(with_parts(65)), DecodeError::TooManyParts);
         assert_eq!(error(with_parts(100_000)), DecodeError::TooManyParts);
+    }
+
+    #[test]
+    fn every_limit_can_be_set_and_holds_at_its_edge() {
+        let limits = DecodeLimits { head: 400, fields: 3, depth: 2, parts: 4 };
+        let refusal = |mail: String| decode_within(&Bytes::from(mail), limits).err();
+        assert_eq!((refusal(nested(2)), refusal(nested(3))), (None, Some(DecodeError::TooDeep)));
+        assert_eq!((refusal(with_parts(4)), refusal(with_parts(5))), (None, Some(DecodeError::TooManyParts)));
+        let fields = |others: &str| format!("{DATE}{others}Content-Type: audio/basic\r\n\r\nsound");
+        assert_eq!(refusal(fields("X: a\r\n\tb\r\n c\r\n")), None, "lines that go on are no fields");
+        assert_eq!(refusal(fields("X: a\r\nY: b\r\n")), Some(DecodeError::TooManyFields));
+        let head = |len: usize| {
+            let others = format!("{DATE}Content-Type: audio/basic\r\nX: \r\n\r\n").len();
+            fields(&format!("X: {}\r\n", "x".repeat(len - others)))
+        };
+        assert_eq!((refusal(head(400)), refusal(head(401))), (None, Some(DecodeError::HeaderTooLong)));
+    }
+
+    #[test]
+    fn a_header_block_has_a_thousand_fields_and_no_more() {
+        let mail = |count: usize| format!("{DATE}{}\r\n", "X:y\r\n".repeat(count - 1));
+        assert!(decode_head(mail(1000).as_bytes()).is_ok());
+        assert_eq!(decode_head(mail(1001).as_bytes()), Err(DecodeError::TooManyFields));
     }
 
     #[test]

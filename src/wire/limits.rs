@@ -1,0 +1,47 @@
+//! [`DecodeLimits`]: how much of a mail's form is read.
+
+/// How much of a mail's form [`decode_within`](super::decode_within) reads before it refuses the mail.
+///
+/// The defaults are what [`decode`](super::decode) reads, and what a store reads again later: whoever takes mail in for one may ask for
+/// less, but not for more.
+///
+/// ```
+/// use voicemail::wire::DecodeLimits;
+///
+/// let limits = DecodeLimits { parts: 8, ..DecodeLimits::default() };
+/// assert_eq!((limits.head, limits.fields, limits.depth), (65_536, 1000, 8));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecodeLimits {
+    /// The longest header block, of the mail or of one of its parts, in bytes. Default 64 KiB.
+    pub head: usize,
+    /// The most fields in one header block. Default 1000.
+    pub fields: usize,
+    /// How many multiparts may lie inside each other. Default 8.
+    pub depth: usize,
+    /// The most parts, on all levels together. Default 64.
+    pub parts: usize,
+}
+
+impl Default for DecodeLimits {
+    fn default() -> Self {
+        Self { head: HEAD_LIMIT, fields: 1000, depth: 8, parts: 64 }
+    }
+}
+
+impl DecodeLimits {
+    /// The lesser of both, each by itself.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            head: self.head.min(other.head),
+            fields: self.fields.min(other.fields),
+            depth: self.depth.min(other.depth),
+            parts: self.parts.min(other.parts),
+        }
+    }
+}
+
+/// How many bytes the header block of a mail, or of one of its parts, has at most: 64 KiB.
+///
+/// The first so many bytes of a mail of our own are therefore enough for [`decode_head`](super::decode_head).
+pub const HEAD_LIMIT: usize = 64 * 1024;
