@@ -8,5 +8,7 @@ pub mod directory;
 #[cfg(feature = "fs")]
 pub mod disk;
 pub mod forward;
+#[cfg(feature = "wire")]
+pub mod hostile;
 pub mod mwi;
 pub mod store;

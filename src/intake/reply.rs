@@ -19,12 +19,12 @@ pub struct Reply {
 
 impl Reply {
     /// A reply whose text is ours. An empty `status` stands for none.
-    pub(super) const fn new(code: u16, status: &'static str, text: &'static str) -> Self {
+    pub(crate) const fn new(code: u16, status: &'static str, text: &'static str) -> Self {
         Self { code, status, text: Cow::Borrowed(text) }
     }
 
     /// A reply whose text has foreign parts: it is brought to one line of at most 400 printable ASCII characters.
-    pub(super) fn telling(code: u16, status: &'static str, text: impl fmt::Display) -> Self {
+    pub(crate) fn telling(code: u16, status: &'static str, text: impl fmt::Display) -> Self {
         let mut clean = Clean { text: String::new() };
         // A text that is too long is cut, which is no failure.
         let _ = write!(clean, "{text}");

@@ -177,7 +177,7 @@ fn take_over(disk: &dyn Disk, spare: Spare, path: &Path, start: &[u8]) -> Option
 
 /// A finished message in the spool, of which only the head was read.
 #[derive(Debug)]
-pub(super) struct Finished {
+pub(crate) struct Finished {
     file: Box<dyn DiskFile>,
     head: FileHead,
     len: u64,
@@ -190,7 +190,7 @@ impl Finished {
     /// # Errors
     ///
     /// [`InvalidData`](io::ErrorKind::InvalidData) when it is no message, or whatever the file system says.
-    pub(super) fn open(disk: &dyn Disk, path: &Path, id: MessageId) -> io::Result<Option<Self>> {
+    pub(crate) fn open(disk: &dyn Disk, path: &Path, id: MessageId) -> io::Result<Option<Self>> {
         let file = disk.open(path)?;
         // A file is made durable before its name is; so one that is empty, or another message's, was spared for that since.
         if file.is_empty()? {
@@ -205,7 +205,7 @@ impl Finished {
     }
 
     /// How many bytes its sound has, as its head says.
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.len
     }
 
@@ -214,7 +214,7 @@ impl Finished {
     /// # Errors
     ///
     /// As for [`open`](Self::open).
-    pub(super) fn read(&self) -> io::Result<Message> {
+    pub(crate) fn read(&self) -> io::Result<Message> {
         read_message(&*self.file, &self.head, self.len, self.digest)
     }
 }
@@ -230,7 +230,7 @@ pub(crate) struct LeftOver {
 
 /// What a left over file was found to be.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// A recording.
     Recording(Box<LeftOver>),
     /// Something else.
@@ -238,7 +238,7 @@ pub(super) enum Found {
 }
 
 /// Looks at a file that was left over in the folder of recordings under way.
-pub(super) fn find_left_over(disk: &dyn Disk, path: &Path) -> io::Result<Found> {
+pub(crate) fn find_left_over(disk: &dyn Disk, path: &Path) -> io::Result<Found> {
     let file = disk.open(path)?;
     let mut head = match read_head(&*file) {
         Ok(head) => head,

@@ -46,9 +46,14 @@ pub(crate) use self::delivery::deliver;
 pub use self::error::SpoolError;
 use self::file::Found;
 pub(crate) use self::file::{GrowingFile, LeftOver, Sound};
+#[cfg(any(test, doc, feature = "conformance"))]
+pub(crate) use self::file::{Finished, find_left_over};
 use self::fresh::Fresh;
 pub(crate) use self::head::FileHead;
-use self::name::{EXTENSION, EntryName};
+#[cfg(any(test, doc, feature = "conformance"))]
+pub(crate) use self::head::HEAD_LEN;
+use self::name::EXTENSION;
+pub(crate) use self::name::EntryName;
 pub use self::operator::{ParkedMessage, WaitingMessage};
 use self::queue::Queue;
 use self::redirect::Served;

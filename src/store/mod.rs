@@ -12,6 +12,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use self::error::StoreError;
+#[cfg(all(feature = "fs", any(test, doc, feature = "conformance")))]
+pub(crate) use self::maildir::read_hostile_name;
 #[cfg(feature = "fs")]
 pub use self::maildir::{MaildirStore, MaildirStoreBuilder};
 #[cfg(feature = "memory")]

@@ -31,12 +31,7 @@ pub(super) struct SoundPart {
 ///
 /// A part that says `voice=Voice-Message` comes first (RFC 3801 §4.3.1), then a sound that says nothing, then a file that has a sound's
 /// name. Spoken names and subjects are no messages. Mails inside the mail are not looked into: a returned message is not a new one.
-pub(super) fn find_sound(
-    mail: &[u8],
-    fields: &Fields<'_>,
-    body: usize,
-    limits: DecodeLimits,
-) -> Result<SoundPart, DecodeError> {
+pub(super) fn find_sound(mail: &[u8], fields: &Fields<'_>, body: usize, limits: DecodeLimits) -> Result<SoundPart, DecodeError> {
     let mut walk = Walk { mail, limits, parts: 0, best: None };
     walk.entity(fields, Span { range: body..mail.len(), ended: true }, 0)?;
     let (_, candidate) = walk.best.ok_or(DecodeError::NoAudio)?;

@@ -13,6 +13,7 @@
 //! | `transaction.rs`, `stuffing.rs` | one message alone on a connection |
 //! | `verdict.rs`, `fault.rs`, `caution.rs` | what the replies mean, why a conversation stopped, and what is learnt from it |
 //! | `stream.rs`, `channel.rs`, `reply.rs` | bytes and lines below lettre |
+//! | `hostile.rs` | the same lines, for a fuzzer |
 
 mod builder;
 mod capabilities;
@@ -25,6 +26,8 @@ mod error;
 mod fault;
 mod flight;
 mod lane;
+#[cfg(any(test, doc, feature = "conformance"))]
+mod hostile;
 mod opening;
 mod pace;
 #[cfg(test)]
@@ -57,6 +60,8 @@ pub use self::error::SetupError;
 use self::fault::Fault;
 use self::lane::{Fared, Lane};
 use self::pool::{Entry, Pool};
+#[cfg(any(test, doc, feature = "conformance"))]
+pub(crate) use self::hostile::read_hostile_replies;
 pub use self::security::{Security, TlsMode};
 pub use self::timeouts::Timeouts;
 use self::transaction::Letter;

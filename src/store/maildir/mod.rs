@@ -20,6 +20,8 @@ use async_trait::async_trait;
 pub use self::builder::MaildirStoreBuilder;
 use self::ground::{Ground, failed};
 use self::mailbox::Mailbox;
+#[cfg(any(test, doc, feature = "conformance"))]
+pub(crate) use self::name::read_hostile_name;
 use self::tree::{IfMissing, Tree};
 use super::{Deposit, Entry, MessageStore, StoreError};
 use crate::directory::Directory;

@@ -110,6 +110,29 @@ impl FileName {
     }
 }
 
+/// Reads a name that anybody may have given a file; answers the names that the file may be given because of it.
+#[cfg(any(test, doc, feature = "conformance"))]
+pub(crate) fn read_hostile_name(name: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    if !name.contains('/') && !name.contains('\0') {
+        for folder in [Folder::New, Folder::Cur] {
+            let Some(file) = FileName::parse(folder, name.to_owned()) else { continue };
+            for status in [Status::New, Status::Old, Status::Removed] {
+                let renamed = file.at(status);
+                assert_eq!(renamed.status(), status, "{name:?}");
+                assert_eq!(renamed.base(), file.base(), "a message's base name is its identity");
+                names.push(renamed.name);
+            }
+        }
+    }
+    if let Some(own) = OwnName::parse(name) {
+        let written = own.to_base(name);
+        assert_eq!(OwnName::parse(&written), Some(own), "{name:?}");
+        names.extend((!name.contains('\0')).then_some(written));
+    }
+    names
+}
+
 /// `host` without the characters that a base name must not have.
 fn escaped(host: &str) -> Cow<'_, str> {
     if host.contains(['/', ':']) { host.replace('/', "\\057").replace(':', "\\072").into() } else { host.into() }

@@ -1,0 +1,105 @@
+//! [`dialogue`]: a whole SMTP session, its bytes a stranger's.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use chrono::DateTime;
+
+use crate::forward::TlsVersion;
+use crate::intake::dialogue::{Action, Dialogue, Lookup, Peer, Policy, Room};
+use crate::intake::{Limits, Reply};
+use crate::wire;
+
+/// What a peer says to an intake, from the first byte of the session to the last.
+///
+/// It is answered line by line, byte by byte, and in one piece, which must get the same replies, each at most 512 bytes of printable
+/// ASCII with its line end; and no session may go on after it was closed.
+pub fn dialogue(bytes: &[u8]) {
+    let said = answer(bytes.split_inclusive(|byte| *byte == b'\n'));
+    assert_eq!(said, answer(bytes.chunks(1)), "the same bytes get the same replies however they are cut");
+    // RFC 3207 §4.2: what comes in one piece with STARTTLS ends the session.
+    if !bytes.windows(8).any(|word| word.eq_ignore_ascii_case(b"STARTTLS")) {
+        assert_eq!(said, answer([bytes]), "the same bytes get the same replies in one piece");
+    }
+    for line in said.split_inclusive('\n') {
+        let text = line.strip_suffix("\r\n").expect("a reply line ends with CR LF");
+        assert!(line.len() <= 512 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line:?}");
+        assert!(text.len() >= 4 && text.as_bytes()[..3].iter().all(u8::is_ascii_digit), "{line:?}");
+    }
+}
+
+/// All that is said to a peer who sends `pieces`.
+fn answer<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let now = Instant::now();
+    let mut dialogue = Dialogue::new(Arc::new(policy()), Peer::default(), now);
+    dialogue.handle_time(now);
+    let mut input = BytesMut::new();
+    let mut said = String::new();
+    let mut rooms = 6;
+    // The last piece is the end of the bytes: without any, there is still the greeting.
+    for piece in pieces.into_iter().chain([&[][..]]) {
+        input.extend_from_slice(piece);
+        loop {
+            dialogue.handle_input(&mut input, now);
+            match dialogue.poll_action() {
+                Some(action) => act(&mut dialogue, action, &mut rooms, now),
+                None => break,
+            }
+        }
+        while let Some(output) = dialogue.poll_output() {
+            said.push_str(std::str::from_utf8(&output).expect("replies are ASCII"));
+        }
+        if dialogue.is_closed() {
+            assert_eq!((dialogue.room(), dialogue.poll_timeout()), (0, None), "a closed session holds nothing");
+            break;
+        }
+        assert!(
+            dialogue.poll_timeout().is_some_and(|due| due > now && due <= now + Duration::from_secs(3600)),
+            "it ends some time"
+        );
+    }
+    said
+}
+
+fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
+    match action {
+        Action::LookUp(mailbox, _) => {
+            let lookup = match mailbox.as_str().len() % 4 {
+                0 => Lookup::NotFound,
+                1 => Lookup::Failed,
+                _ => Lookup::Found,
+            };
+            dialogue.handle_lookup(lookup, now);
+        }
+        Action::Reserve => {
+            *rooms -= u32::from(*rooms > 0);
+            let room = if *rooms > 0 { Room::Granted { at: DateTime::UNIX_EPOCH } } else { Room::Denied };
+            dialogue.handle_room(room, now);
+        }
+        Action::Store(delivery) => {
+            assert!(!delivery.mailboxes.is_empty(), "a message is for somebody");
+            assert!(delivery.mail.len() <= policy().limits.message + 1024, "a message is within its limit");
+            assert!(delivery.mail.starts_with(b"Received: "), "a message has its trace");
+            let reply = match wire::decode(&delivery.mail) {
+                Ok(_) => Reply::new(250, "2.0.0", "kept"),
+                Err(error) => Reply::telling(554, "5.6.0", error),
+            };
+            dialogue.handle_stored(&reply, now);
+        }
+        Action::StartTls => dialogue.handle_tls(TlsVersion::V1_3, now),
+        Action::Close => {}
+    }
+}
+
+/// Small limits, so that short inputs reach them.
+fn policy() -> Policy {
+    Policy {
+        node: "vm1.example".into(),
+        domain: "vm.example".into(),
+        postmaster: "2001".parse().ok(),
+        offers_tls: true,
+        offers_binary: true,
+        limits: Limits { command_line: 512, message: 64 * 1024, recipients: 3, commands: 200, ..Limits::default() },
+    }
+}

@@ -1,0 +1,106 @@
+//! Every reader that meets bytes of strangers, as a function of those bytes: for fuzzers, and for replays of what they found.
+//!
+//! Some of these readers are nobody's business but the crate's, so they are reached through here and stay private otherwise. A
+//! function panics when the bytes break a promise: by a panic of the reader's own, or because what it read does not hold together.
+//! The folder `fuzz/` has a target for each.
+
+#[cfg(feature = "smtp")]
+mod dialogue;
+
+use std::path::Path;
+
+use bytes::Bytes;
+
+use crate::audio::{Wav, announced_length, length_of};
+#[cfg(feature = "fs")]
+use crate::conformance::disk::PowerCutDisk;
+#[cfg(feature = "fs")]
+use crate::disk::Disk as _;
+use crate::message::AudioType;
+#[cfg(feature = "node")]
+use crate::message::MessageId;
+#[cfg(feature = "node")]
+use crate::spool::{EntryName, FileHead, Finished, HEAD_LEN, find_left_over};
+use crate::wire::{self, Addresses, TransferEncoding};
+
+#[cfg(feature = "smtp")]
+pub use self::dialogue::dialogue;
+
+/// What a server answers to a forwarder.
+#[cfg(feature = "smtp")]
+pub fn replies(bytes: &[u8]) {
+    crate::forward::smtp::read_hostile_replies(bytes);
+}
+
+/// A mail, with and without its sound. What can be read is written again, and must read the same.
+pub fn mail(bytes: &[u8]) {
+    let mail = Bytes::copy_from_slice(bytes);
+    let head = wire::decode_head(bytes);
+    let Ok(message) = wire::decode(&mail) else { return };
+    assert!(head.is_ok(), "what can be read with its sound can be read without");
+    assert_eq!(message.mail(), Some(&mail));
+    let recipients = ["2041".parse().expect("a number")];
+    let addresses = Addresses { node: "node.example", domain: "vm.example", recipients: &recipients };
+    for encoding in [TransferEncoding::Base64, TransferEncoding::Binary] {
+        let again = wire::encode(&message, &addresses, encoding).to_bytes();
+        let head = &again[..again.windows(4).position(|four| four == b"\r\n\r\n").expect("a header block has an end")];
+        assert!(
+            head.split(|byte| *byte == b'\n').all(|line| line.len() <= 999 && line.is_ascii()),
+            "header lines are short and ASCII"
+        );
+        let read = wire::decode(&again).expect("what was read can be written and read again");
+        assert!(read.audio() == message.audio(), "the sound stays what it was");
+        assert_eq!(read.head().caller, message.head().caller, "nothing in a name breaks its field");
+    }
+}
+
+/// A sound of each kind.
+pub fn sound(bytes: &[u8]) {
+    if let Ok(wav) = Wav::parse(bytes) {
+        assert!(wav.data.start <= wav.data.end && wav.data.end <= bytes.len(), "samples lie inside the file");
+        assert_eq!(wav.data.len() % wav.format.bytes_per_frame() as usize, 0, "frames are whole");
+        let _ = wav.duration();
+    }
+    for media in [AudioType::Wav, AudioType::Basic, AudioType::Adpcm32] {
+        let _ = (length_of(media, bytes), announced_length(media, bytes));
+    }
+}
+
+/// A file of the spool, as it is found after a crash and as it is sent; and its first line as a name.
+#[cfg(feature = "node")]
+pub fn spool_file(bytes: &[u8]) {
+    let head = FileHead::parse(&bytes[..bytes.len().min(HEAD_LEN)]);
+    if let Ok(head) = &head
+        && let Ok(written) = head.to_bytes()
+    {
+        assert_eq!(FileHead::parse(&written).as_ref(), Ok(head), "what a head says can be written and read again");
+    }
+    let disk = PowerCutDisk::new();
+    let path = Path::new("file");
+    disk.create(path).and_then(|file| file.write_all_at(bytes, 0)).expect("a disk in memory takes it");
+    let id = head.map_or(MessageId::from_bytes([0; 16]), |head| head.head.id);
+    if let Ok(Some(found)) = Finished::open(&disk, path, id) {
+        let _ = found.read();
+    }
+    let _ = find_left_over(&disk, path);
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if let Ok(line) = std::str::from_utf8(line)
+        && let Ok(name) = line.parse::<EntryName>()
+    {
+        assert_eq!(name.to_string(), line, "a name has one spelling");
+        stays_in_its_folder(&name.to_string());
+    }
+}
+
+/// The name of a file in a Maildir.
+#[cfg(feature = "fs")]
+pub fn maildir_name(bytes: &[u8]) {
+    if let Ok(name) = std::str::from_utf8(bytes) {
+        crate::store::read_hostile_name(name).iter().for_each(|name| stays_in_its_folder(name));
+    }
+}
+
+#[cfg(feature = "fs")]
+fn stays_in_its_folder(name: &str) {
+    assert!(!name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']), "{name:?} names a file elsewhere");
+}
