@@ -1,5 +1,6 @@
 //! What happens in a node, as it happens: [`Event`], and the [`Events`] that carries it to whoever listens.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -117,6 +118,20 @@ pub enum Event {
         peer: String,
         /// Why TLS could not be had.
         reason: String,
+    },
+    /// Somebody tried to log in at a listener with a name or a password that is wrong.
+    LoginRefused {
+        /// Where from.
+        address: Option<IpAddr>,
+    },
+    /// A message claimed to come from a site that its sender does not speak for, and was refused.
+    SiteRefused {
+        /// Which message.
+        id: MessageId,
+        /// Who handed it in.
+        origin: Origin,
+        /// The site that it claimed.
+        site: SiteId,
     },
     /// A message is in a mailbox.
     Stored {

@@ -65,7 +65,7 @@ impl Drop for Ticket {
 }
 
 /// Whoever has one IPv6 address has the whole /64 around it.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

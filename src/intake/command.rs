@@ -10,13 +10,14 @@ use super::reply::{self, Reply};
 ///
 /// # Source
 ///
-/// RFC 5321 §4.1.1; BDAT is RFC 3030 §2, STARTTLS is RFC 3207 §4, SIZE is RFC 1870 §3.
+/// RFC 5321 §4.1.1; BDAT is RFC 3030 §2, STARTTLS is RFC 3207 §4, SIZE is RFC 1870 §3, AUTH is RFC 4954 §4 and §5.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command<'a> {
     Ehlo(&'a str),
     Helo(&'a str),
     StartTls,
-    Mail { size: usize, body: BodyType },
+    Auth { mechanism: &'a str, initial: Option<&'a str> },
+    Mail { size: usize, body: BodyType, vouched: bool },
     Rcpt(Path<'a>),
     Data,
     Bdat { size: u64, last: bool },
@@ -49,11 +50,12 @@ impl<'a> Command<'a> {
     /// Reads a line, given with the CR LF that ends it.
     pub(super) fn read(line: &'a [u8]) -> Result<Self, CommandError> {
         let text = line.strip_suffix(b"\r\n").unwrap_or(line);
-        if memchr::memchr2(b'\r', b'\n', text).is_some() {
-            return Err(CommandError::Refused(reply::BARE_LINE_END));
-        }
         let verb = &text[..text.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(text.len())];
         let arguments = &line[verb.len()..];
+        let bare = memchr::memchr2(b'\r', b'\n', text).is_some();
+        if bare && !is_bdat(text) {
+            return Err(CommandError::Refused(reply::BARE_LINE_END));
+        }
         if verb.eq_ignore_ascii_case(b"BDAT") {
             return read_bdat(text_of(arguments)).ok_or(CommandError::Lost(reply::BDAT_SYNTAX));
         }
@@ -69,6 +71,7 @@ impl<'a> Command<'a> {
             Some(Verb::Ehlo) => read_name(text).map(Self::Ehlo),
             Some(Verb::Helo) => read_name(text).map(Self::Helo),
             Some(Verb::Mail) => read_mail(arguments),
+            Some(Verb::Auth) => read_auth(text),
             Some(Verb::Rcpt) => read_rcpt(arguments),
             Some(Verb::Alone(command)) if text.trim_ascii().is_empty() => Ok(command.clone()),
             Some(Verb::Alone(_)) => Err(reply::NO_ARGUMENT),
@@ -81,12 +84,18 @@ impl<'a> Command<'a> {
     }
 }
 
+/// Whether a line, or the beginning of one, announces bytes that are no commands: if it cannot be read, where they end is not known.
+pub(super) fn is_bdat(line: &[u8]) -> bool {
+    line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT"))
+}
+
 /// What a verb asks of its arguments.
 enum Verb {
     Ehlo,
     Helo,
     Mail,
     Rcpt,
+    Auth,
     Vrfy,
     /// It must stand alone.
     Alone(Command<'static>),
@@ -109,7 +118,7 @@ const VERBS: [(&str, Verb); 17] = [
     ("HELO", Verb::Helo),
     ("VRFY", Verb::Vrfy),
     ("HELP", Verb::Any(Command::Help)),
-    ("AUTH", Verb::NotHere),
+    ("AUTH", Verb::Auth),
     ("EXPN", Verb::NotHere),
     ("ETRN", Verb::NotHere),
     ("TURN", Verb::NotHere),
@@ -127,6 +136,15 @@ fn read_name(text: &[u8]) -> Result<&str, Reply> {
     std::str::from_utf8(name).ok().filter(|_| valid).ok_or(reply::NEEDS_NAME)
 }
 
+fn read_auth(text: &[u8]) -> Result<Command<'_>, Reply> {
+    let text = std::str::from_utf8(text).map_err(|_| reply::AUTH_SYNTAX)?;
+    let mut words = text.split_ascii_whitespace();
+    match (words.next(), words.next(), words.next()) {
+        (Some(mechanism), initial, None) => Ok(Command::Auth { mechanism, initial }),
+        _ => Err(reply::AUTH_SYNTAX),
+    }
+}
+
 fn read_mail(arguments: &[u8]) -> Result<Command<'_>, Reply> {
     let text = after_keyword(arguments, b"FROM:").ok_or(reply::MAIL_SYNTAX)?;
     let (path, parameters) = read_path(text, reply::MAIL_SYNTAX, reply::BAD_SENDER)?;
@@ -139,15 +157,15 @@ fn read_mail(arguments: &[u8]) -> Result<Command<'_>, Reply> {
         return Err(reply::UNKNOWN_PARAMETER);
     }
     let body = if mail.flags & MAIL_BODY_BINARYMIME == 0 { BodyType::Lines } else { BodyType::Binary };
-    Ok(Command::Mail { size: mail.size, body })
+    Ok(Command::Mail { size: mail.size, body, vouched: mail.auth.is_some() })
 }
 
 /// Whether MAIL has parameters of extensions that are not offered.
 fn asks_for_more<T: PartialEq>(mail: &MailFrom<T>) -> bool {
     const OFFERED: u64 = MAIL_BODY_7BIT | MAIL_BODY_8BITMIME | MAIL_BODY_BINARYMIME;
-    let MailFrom { flags, trans_id, by, env_id, solicit, mtrk, auth, hold_for, hold_until, mt_priority, .. } = mail;
+    let MailFrom { flags, trans_id, by, env_id, solicit, mtrk, hold_for, hold_until, mt_priority, .. } = mail;
     flags & !OFFERED != 0
-        || [trans_id, env_id, solicit, auth].into_iter().any(Option::is_some)
+        || [trans_id, env_id, solicit].into_iter().any(Option::is_some)
         || mtrk.is_some()
         || (*by, *hold_for, *hold_until, *mt_priority) != (0, 0, 0, 0)
 }
@@ -190,7 +208,7 @@ fn refusal(error: &Error) -> Reply {
 
 /// Read here, not by the tokeniser, which wraps at large numbers: a wrong length would make commands of a message.
 fn read_bdat(text: &[u8]) -> Option<Command<'static>> {
-    let text = std::str::from_utf8(text).ok()?;
+    let text = std::str::from_utf8(text).ok().filter(|text| !text.contains(['\r', '\n']))?;
     let mut words = text.strip_prefix(' ')?.split_ascii_whitespace();
     let size = words.next().filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()?;
     let last = match words.next() {
@@ -217,9 +235,15 @@ mod tests {
         for (line, command) in [
             ("ehlo pbx.example \r\n", Command::Ehlo("pbx.example")),
             ("HELO [10.1.1.5]\r\n", Command::Helo("[10.1.1.5]")),
-            ("MAIL FROM:<>\r\n", Command::Mail { size: 0, body: BodyType::Lines }),
-            ("mail from:<x@[10.1.1.5]> size=73122 body=8bitmime\r\n", Command::Mail { size: 73122, body: BodyType::Lines }),
-            ("MAIL FROM: <a@b> BODY=BINARYMIME\r\n", Command::Mail { size: 0, body: BodyType::Binary }),
+            ("MAIL FROM:<>\r\n", Command::Mail { size: 0, body: BodyType::Lines, vouched: false }),
+            (
+                "mail from:<x@[10.1.1.5]> size=73122 body=8bitmime\r\n",
+                Command::Mail { size: 73122, body: BodyType::Lines, vouched: false },
+            ),
+            ("MAIL FROM: <a@b> BODY=BINARYMIME\r\n", Command::Mail { size: 0, body: BodyType::Binary, vouched: false }),
+            ("MAIL FROM:<a@b> AUTH=<>\r\n", Command::Mail { size: 0, body: BodyType::Lines, vouched: true }),
+            ("AUTH PLAIN AGEAYg==\r\n", Command::Auth { mechanism: "PLAIN", initial: Some("AGEAYg==") }),
+            ("auth login\r\n", Command::Auth { mechanism: "login", initial: None }),
             ("RCPT TO:<201@vm.example>\r\n", rcpt("201")),
             ("rcpt to: <\"+49302312\"@vm.example>\r\n", rcpt("+49302312")),
             ("DATA \r\n", Command::Data),
@@ -245,7 +269,8 @@ mod tests {
             ("EHLO\r\n", reply::NEEDS_NAME),
             ("EHLO a b\r\n", reply::NEEDS_NAME),
             ("EHLO caf\u{e9}\r\n", reply::NEEDS_NAME),
-            ("AUTH PLAIN AAA=\r\n", reply::NOT_HERE),
+            ("AUTH\r\n", reply::AUTH_SYNTAX),
+            ("AUTH PLAIN AAA= BBB=\r\n", reply::AUTH_SYNTAX),
             ("DATA now\r\n", reply::NO_ARGUMENT),
             ("VRFY\r\n", reply::NEEDS_ARGUMENT),
             ("MAIL TO:<a@b>\r\n", reply::MAIL_SYNTAX),
@@ -277,6 +302,9 @@ mod tests {
             "BDAT 1 2\r\n",
             "BDAT 1 LAST 2\r\n",
             "BDAT 18446744073709551616\r\n",
+            "BDAT 5\n\r\n",
+            "BDAT\r5\r\n",
+            "bdat\n5\r\n",
         ] {
             assert_eq!(read(line), Err(CommandError::Lost(reply::BDAT_SYNTAX)), "{line}");
         }

@@ -32,6 +32,10 @@ pub struct Limits {
     pub handshake_time: Duration,
     /// How long a peer may take over a command, over a pause in a message, or over taking in a reply. Default 5 minutes.
     pub command_time: Duration,
+    /// How many tries to log in from one IPv4 address or one IPv6 /64 network may have failed lately. Default 10.
+    pub failed_logins: u32,
+    /// How long until one of them is forgotten. Default 1 minute.
+    pub failed_login_time: Duration,
     /// How many bytes a second a message must come in with, on average once its first minute is over. Default 256.
     pub least_rate: u32,
     /// How long a session may last. A peer that has more to say connects again. Default 1 hour.
@@ -66,6 +70,8 @@ impl Default for Limits {
             greet_pause: Duration::ZERO,
             handshake_time: Duration::from_secs(30),
             command_time: Duration::from_secs(5 * 60),
+            failed_logins: 10,
+            failed_login_time: Duration::from_secs(60),
             least_rate: 256,
             session_time: Duration::from_secs(60 * 60),
             answer_time: Duration::from_secs(4 * 60),

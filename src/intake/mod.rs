@@ -3,13 +3,16 @@
 //! It takes messages for the mailboxes of its own domain and passes nothing on. [`dialogue`] decides what is said; a session
 //! around it does the reading, the writing and the waiting.
 
+mod access;
 mod admission;
 mod body;
 mod command;
 pub mod dialogue;
+mod door;
 mod limits;
 mod path;
 mod reply;
+mod sasl;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -19,10 +22,10 @@ mod verdict;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,11 +35,17 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::{TlsAcceptor, rustls};
 
+use self::access::Attempts;
+pub use self::access::{
+    Access, Cidr, InvalidCidr, InvalidPassword, InvalidPeerName, InvalidStoredPassword, KnownPeer, PeerName, Sites,
+    StoredPassword,
+};
 use self::admission::{Admission, Ticket};
 use self::dialogue::{Dialogue, Policy};
+pub use self::door::{Door, ListenMode};
 pub use self::limits::Limits;
 pub use self::reply::Reply;
-use self::session::Shared;
+use self::session::{Shared, Visit};
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
 use crate::event::Events;
@@ -54,18 +63,20 @@ use crate::store::MessageStore;
 ///   the end of the message.
 /// - **No relay.** Other domains, address literals and source routes are refused, and a `%` is no way out.
 /// - **Bounded.** [`Limits`] bound what a peer takes, and all together.
-/// - **Unproven.** Nobody proves a name here, so every message is of [`Origin::Unproven`](crate::message::Origin::Unproven).
+/// - **Known.** Who may deliver is for each listener's [`Access`] to say: without a word, only who is on this machine. A peer that has
+///   proven its name speaks for its own sites only, 550 5.7.1.
 ///
 /// # Examples
 ///
 /// ```no_run
 /// # async fn run(store: std::sync::Arc<dyn voicemail::store::MessageStore>,
 /// #     directory: std::sync::Arc<dyn voicemail::directory::Directory>) -> std::io::Result<()> {
-/// use voicemail::intake::{Intake, ListenMode};
+/// use voicemail::intake::{Access, Door, Intake, ListenMode};
 ///
 /// let intake = Intake::builder("vm.example", store, directory).node("vm1.example").build();
 /// let listener = tokio::net::TcpListener::bind("[::]:25").await?;
-/// intake.serve(listener, ListenMode::StartTls, std::future::pending()).await
+/// let door = Door::new(ListenMode::StartTls, Access::anyone_on(["10.1.0.0/16".parse().expect("a network")]));
+/// intake.serve(listener, door, std::future::pending()).await
 /// # }
 /// ```
 ///
@@ -75,15 +86,6 @@ use crate::store::MessageStore;
 #[derive(Clone)]
 pub struct Intake {
     shared: Arc<Shared>,
-}
-
-/// How connections to a port begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListenMode {
-    /// In plain text; STARTTLS is offered if the intake has a certificate. RFC 3207.
-    StartTls,
-    /// With a TLS handshake. RFC 8314 §3.
-    ImplicitTls,
 }
 
 impl Intake {
@@ -103,7 +105,7 @@ impl Intake {
         }
     }
 
-    /// Serves all who connect to `listener`, until `stop`.
+    /// Serves all who connect to `listener` and may pass its `door`, until `stop`.
     ///
     /// After `stop` nobody is let in, idle connections are told 421 4.3.2, and messages under way are finished, for at most
     /// [`Limits::stop_time`]. The connections live inside this future, on the runtime's threads; none outlives it. An `accept`
@@ -117,8 +119,15 @@ impl Intake {
     ///
     /// Dropping it cuts all connections. A message whose reply is not out yet may be stored or not; its sender tries again, and
     /// it is stored once.
-    pub async fn serve(&self, listener: TcpListener, mode: ListenMode, stop: impl Future<Output = ()> + Send) -> io::Result<()> {
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        door: impl Into<Door>,
+        stop: impl Future<Output = ()> + Send,
+    ) -> io::Result<()> {
+        let Door { mode, access } = door.into();
         self.check(mode)?;
+        let policy = self.policy_for(access);
         let (tell, stopping) = watch::channel(false);
         let mut sessions = JoinSet::new();
         let mut stop = pin!(stop);
@@ -127,12 +136,16 @@ impl Intake {
                 biased;
                 () = &mut stop => break,
                 Some(ended) = sessions.join_next() => report(ended),
-                (stream, address) = accept(|| listener.accept()) => match self.shared.admission.enter(Some(address.ip())) {
-                    Some(ticket) => {
-                        sessions.spawn(self.clone().run_tcp(stream, address, mode, ticket, stopping.clone()));
+                (stream, address) = accept(|| listener.accept()) => {
+                    if !policy.access.admits(Some(address.ip())) {
+                        turn_away(stream, mode, &reply::NOT_FROM_THERE);
+                    } else if let Some(ticket) = self.shared.admission.enter(Some(address.ip())) {
+                        let visit = Visit { policy: Arc::clone(&policy), address: Some(address.ip()), mode };
+                        sessions.spawn(self.clone().run_tcp(stream, visit, ticket, stopping.clone()));
+                    } else {
+                        turn_away(stream, mode, &reply::CROWDED);
                     }
-                    None => turn_away(stream, mode),
-                },
+                }
             }
         }
         drop(listener);
@@ -149,7 +162,8 @@ impl Intake {
         Ok(())
     }
 
-    /// Serves one connection over any stream, from `address` if that is known, until it ends or until a while after `stop`.
+    /// Serves one connection over any stream, until it ends or until a while after `stop`. It comes from `address`, or from this machine
+    /// if there is none; the `door` decides what that is worth.
     ///
     /// # Errors
     ///
@@ -163,16 +177,18 @@ impl Intake {
         &self,
         stream: S,
         address: Option<IpAddr>,
-        mode: ListenMode,
+        door: impl Into<Door>,
         stop: impl Future<Output = ()> + Send,
     ) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
+        let Door { mode, access } = door.into();
         self.check(mode)?;
+        let visit = Visit { policy: self.policy_for(access), address, mode };
         let _ticket = self.shared.admission.enter(address).ok_or(io::ErrorKind::QuotaExceeded)?;
         let (tell, stopping) = watch::channel(false);
-        let mut session = pin!(session::run(&self.shared, stream, address, mode, stopping));
+        let mut session = pin!(session::run(&self.shared, stream, visit, stopping));
         tokio::select! {
             biased;
             ended = &mut session => return ended,
@@ -182,19 +198,17 @@ impl Intake {
         timeout(self.shared.policy.limits.stop_time, session).await.map_err(|_| io::ErrorKind::TimedOut)?
     }
 
-    async fn run_tcp(
-        self,
-        stream: TcpStream,
-        address: SocketAddr,
-        mode: ListenMode,
-        ticket: Ticket,
-        stopping: watch::Receiver<bool>,
-    ) -> io::Result<()> {
+    async fn run_tcp(self, stream: TcpStream, visit: Visit, ticket: Ticket, stopping: watch::Receiver<bool>) -> io::Result<()> {
         // Replies are short and awaited: to hold them back would cost 40 ms each.
         stream.set_nodelay(true)?;
-        let ended = session::run(&self.shared, stream, Some(address.ip()), mode, stopping).await;
+        let ended = session::run(&self.shared, stream, visit, stopping).await;
         drop(ticket);
         ended
+    }
+
+    /// What this intake is and takes in, for who has `access`.
+    fn policy_for(&self, access: Access) -> Arc<Policy> {
+        Arc::new(Policy { access, ..Policy::clone(&self.shared.policy) })
     }
 
     fn check(&self, mode: ListenMode) -> io::Result<()> {
@@ -288,6 +302,8 @@ impl IntakeBuilder {
         let limits = self.limits.bounded();
         let domain = host_name(&self.domain);
         let shared = Shared {
+            attempts: Mutex::new(Attempts::new(limits.failed_logins, limits.failed_login_time)),
+            checks: Semaphore::new(CHECKS_AT_ONCE),
             admission: Arc::new(Admission::new(limits.connections, limits.connections_per_address)),
             room: Arc::new(Semaphore::new((limits.bodies_in_flight / Dialogue::ROOM_STEP).clamp(1, Semaphore::MAX_PERMITS))),
             policy: Arc::new(Policy {
@@ -297,6 +313,7 @@ impl IntakeBuilder {
                 offers_tls: self.tls.is_some(),
                 offers_binary: self.offers_binary,
                 limits,
+                access: Access::default(),
             }),
             store: self.store,
             directory: self.directory,
@@ -334,10 +351,10 @@ where
     }
 }
 
-/// Tells a peer for whom there is no place to come again, without waiting for it.
-fn turn_away(stream: TcpStream, mode: ListenMode) {
+/// Tells a peer why there is no place for it, without waiting for it.
+fn turn_away(stream: TcpStream, mode: ListenMode, reason: &Reply) {
     let mut text = bytes::BytesMut::new();
-    reply::CROWDED.write_to(&mut text);
+    reason.write_to(&mut text);
     match (mode, stream.into_std()) {
         // The buffer of a new connection takes one line; should it not, the closed connection says enough.
         (ListenMode::StartTls, Ok(mut stream)) => drop(stream.write(&text)),
@@ -355,5 +372,8 @@ fn report(ended: Result<io::Result<()>, JoinError>) {
 
 /// How much is read at once.
 const READ_ROOM: usize = 64 * 1024;
+
+/// How many passwords are checked at the same time: a flood of logins takes no more than so many threads.
+const CHECKS_AT_ONCE: usize = 2;
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

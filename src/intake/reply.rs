@@ -31,6 +31,11 @@ impl Reply {
         Self { code, status, text: Cow::Owned(clean.text) }
     }
 
+    /// A challenge in base64, to be answered before the next command. RFC 4954 §4.
+    pub(super) fn challenge(challenge: String) -> Self {
+        Self { code: 334, status: "", text: Cow::Owned(challenge) }
+    }
+
     /// The three digits: 2xx done, 3xx go on, 4xx try again, 5xx never.
     pub fn code(&self) -> u16 {
         self.code
@@ -69,11 +74,17 @@ impl fmt::Display for Reply {
 /// # Source
 ///
 /// RFC 5321 §4.1.1.1.
-pub(super) fn write_capabilities(output: &mut BytesMut, node: &str, message_limit: usize, offers_tls: bool, offers_binary: bool) {
-    let tls = if offers_tls { "250-STARTTLS\r\n" } else { "" };
-    let binary = if offers_binary { "250-BINARYMIME\r\n" } else { "" };
+pub(super) fn write_capabilities(
+    output: &mut BytesMut,
+    node: &str,
+    message_limit: usize,
+    more: impl IntoIterator<Item = String>,
+) {
     // BytesMut grows as needed.
-    let _ = write!(output, "250-{node}\r\n250-PIPELINING\r\n250-SIZE {message_limit}\r\n250-8BITMIME\r\n{tls}{binary}");
+    let _ = write!(output, "250-{node}\r\n250-PIPELINING\r\n250-SIZE {message_limit}\r\n250-8BITMIME\r\n");
+    for extension in more {
+        let _ = write!(output, "250-{extension}\r\n");
+    }
     output.put_slice(b"250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n");
 }
 
@@ -125,6 +136,21 @@ pub(super) const BINARY_NEEDS_BDAT: Reply = Reply::new(503, "5.5.1", "a BINARYMI
 pub(super) const NO_RECIPIENTS: Reply = Reply::new(554, "5.5.1", "no recipient was accepted");
 pub(super) const TLS_ALREADY: Reply = Reply::new(503, "5.5.1", "TLS is on already");
 pub(super) const NO_TLS: Reply = Reply::new(502, "5.5.1", "no TLS here");
+
+pub(super) const PROVEN: Reply = Reply::new(235, "2.7.0", "welcome");
+pub(super) const PROVEN_ALREADY: Reply = Reply::new(503, "5.5.1", "you have logged in already");
+pub(super) const TOO_MANY_LOGINS: Reply = Reply::new(421, "4.7.0", "too many failed logins from your address, try again later");
+pub(super) const LOGIN_DOWN: Reply = Reply::new(454, "4.7.0", "cannot check passwords now, try again later");
+pub(super) const LOGIN_REFUSED: Reply = Reply::new(535, "5.7.8", "name or password is wrong");
+pub(super) const TLS_BEFORE_PASSWORD: Reply = Reply::new(538, "5.7.11", "no password is taken without TLS, say STARTTLS first");
+pub(super) const NO_SUCH_MECHANISM: Reply = Reply::new(504, "5.5.4", "this mechanism is not known here");
+pub(super) const AUTH_SYNTAX: Reply = Reply::new(501, "5.5.4", "say AUTH, a mechanism, and no more than a first response");
+pub(super) const NOT_BASE64: Reply = Reply::new(501, "5.5.2", "that is no base64, login cancelled");
+pub(super) const BAD_PROOF: Reply = Reply::new(501, "5.5.2", "the mechanism has no such message, login cancelled");
+pub(super) const CANCELLED: Reply = Reply::new(501, "5.7.0", "login cancelled");
+pub(super) const TLS_FIRST: Reply = Reply::new(530, "5.7.0", "say STARTTLS first, and prove who you are");
+pub(super) const PROVE_FIRST: Reply = Reply::new(530, "5.7.0", "prove who you are first");
+pub(super) const NOT_FROM_THERE: Reply = Reply::new(554, "5.7.1", "no mail is taken from your address here");
 
 pub(super) const NO_SUCH_MAILBOX: Reply = Reply::new(550, "5.1.1", "no such mailbox here");
 pub(super) const NO_POSTMASTER: Reply = Reply::new(550, "5.1.1", "postmaster has no mailbox on this voicemail node");

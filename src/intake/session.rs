@@ -3,20 +3,22 @@
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures::future::join_all;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{TlsAcceptor, rustls};
 
+use super::access::{Access, Attempts};
 use super::admission::Admission;
-use super::dialogue::{Action, Delivery, Dialogue, Lookup, Peer, Policy, Room};
+use super::dialogue::{Action, Attempt, Delivery, Dialogue, Leave, Login, Lookup, Peer, Policy, Room};
 use super::reply::Reply;
 use super::verdict::{NotKept, not_taken, unreadable, verdict};
 use super::{ListenMode, READ_ROOM};
@@ -39,29 +41,35 @@ pub(super) struct Shared {
     pub(super) admission: Arc<Admission>,
     /// Steps of room for message bodies.
     pub(super) room: Arc<Semaphore>,
+    /// Who has tried to log in lately.
+    pub(super) attempts: Mutex<Attempts>,
+    /// Places for checks of passwords.
+    pub(super) checks: Semaphore,
     /// The number of the next session.
     pub(super) sessions: AtomicU64,
 }
 
+/// Somebody at a door.
+pub(super) struct Visit {
+    pub(super) policy: Arc<Policy>,
+    pub(super) address: Option<IpAddr>,
+    pub(super) mode: ListenMode,
+}
+
 /// Serves one connection to its end. `stop` turning true is the wish to end it soon.
-pub(super) async fn run<S>(
-    shared: &Shared,
-    stream: S,
-    address: Option<IpAddr>,
-    mode: ListenMode,
-    stop: watch::Receiver<bool>,
-) -> io::Result<()>
+pub(super) async fn run<S>(shared: &Shared, stream: S, visit: Visit, stop: watch::Receiver<bool>) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let session = shared.sessions.fetch_add(1, Ordering::Relaxed);
+    let Visit { policy, address, mode } = visit;
     let peer = Peer { address, session, ..Peer::default() };
-    let mut session = Session { shared, stop, stopping: false, input: BytesMut::new(), permits: None };
+    let mut session = Session { shared, policy, address, stop, stopping: false, input: BytesMut::new(), permits: None };
     match mode {
         ListenMode::StartTls => session.start_plain(stream, peer).await,
         ListenMode::ImplicitTls => {
-            let (mut stream, version) = session.shake_hands(stream).await?;
-            let mut dialogue = session.dialogue(Peer { tls: Some(version), ..peer });
+            let (mut stream, version, origin) = session.shake_hands(stream).await?;
+            let mut dialogue = session.dialogue(Peer { tls: Some(version), origin, ..peer });
             session.converse(&mut *stream, &mut dialogue).await.map(drop)
         }
     }
@@ -69,6 +77,8 @@ where
 
 struct Session<'a> {
     shared: &'a Shared,
+    policy: Arc<Policy>,
+    address: Option<IpAddr>,
     stop: watch::Receiver<bool>,
     stopping: bool,
     input: BytesMut,
@@ -93,7 +103,7 @@ enum Ending {
 
 impl Session<'_> {
     fn dialogue(&self, peer: Peer) -> Dialogue {
-        Dialogue::new(Arc::clone(&self.shared.policy), peer, now())
+        Dialogue::new(Arc::clone(&self.policy), peer, now())
     }
 
     async fn start_plain<S>(&mut self, mut stream: S, peer: Peer) -> io::Result<()>
@@ -104,14 +114,15 @@ impl Session<'_> {
         match self.converse(&mut stream, &mut dialogue).await? {
             Ending::HungUp => Ok(()),
             Ending::StartTls => {
-                let (mut stream, version) = self.shake_hands(stream).await?;
-                dialogue.handle_tls(version, now());
+                let (mut stream, version, origin) = self.shake_hands(stream).await?;
+                dialogue.handle_tls(version, origin, now());
                 self.converse(&mut *stream, &mut dialogue).await.map(drop)
             }
         }
     }
 
-    async fn shake_hands<S>(&mut self, stream: S) -> io::Result<(Pin<Box<TlsStream<BufReader<S>>>>, TlsVersion)>
+    /// Does the TLS handshake; answers who it has proven the peer to be.
+    async fn shake_hands<S>(&mut self, stream: S) -> io::Result<(Pin<Box<TlsStream<BufReader<S>>>>, TlsVersion, Origin)>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
@@ -129,7 +140,11 @@ impl Session<'_> {
             Some(rustls::ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
             _ => return Err(io::ErrorKind::Unsupported.into()),
         };
-        Ok((Box::pin(stream), version))
+        // A certificate that is here has been verified, as the TLS configuration says.
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let peer = certificate.and_then(|certificate| self.policy.access.peer_of(certificate));
+        let origin = peer.map_or(Origin::Unproven, |peer| Origin::Peer(peer.to_shared()));
+        Ok((Box::pin(stream), version, origin))
     }
 
     /// Does what the dialogue asks for, until it is over or goes on under TLS.
@@ -148,8 +163,16 @@ impl Session<'_> {
                     let room = self.reserve().await;
                     dialogue.handle_room(room, now());
                 }
+                Some(Action::AskLeave) => {
+                    let leave = self.shared.leave(self.address);
+                    dialogue.handle_leave(leave, now());
+                }
+                Some(Action::CheckLogin(attempt)) => {
+                    let login = self.shared.check_login(attempt, self.address).await;
+                    dialogue.handle_login(login, now());
+                }
                 Some(Action::Store(delivery)) => {
-                    let reply = self.shared.store(delivery).await;
+                    let reply = self.shared.store(delivery, &self.policy.access).await;
                     dialogue.handle_stored(&reply, now());
                 }
                 Some(Action::StartTls) => {
@@ -293,13 +316,50 @@ impl Shared {
         Lookup::NotTaken(not_taken(mailbox, &failure))
     }
 
+    /// Whether somebody at `address` may try to log in. The try counts as failed until it has succeeded.
+    fn leave(&self, address: Option<IpAddr>) -> Leave {
+        let mut nonce = [0; Dialogue::NONCE_LEN];
+        if !self.attempts().begin(address, now()) || getrandom::fill(&mut nonce).is_err() {
+            tracing::warn!(?address, "a login was refused: too many have failed");
+            return Leave::Denied;
+        }
+        Leave::Granted { nonce }
+    }
+
+    /// Checks a try to log in, on a thread that may be busy with it.
+    async fn check_login(&self, attempt: Attempt, address: Option<IpAddr>) -> Login {
+        let check = async {
+            let _place = self.checks.acquire().await.ok()?;
+            spawn_blocking(move || attempt.check()).await.ok()
+        };
+        match timeout(self.policy.limits.answer_time, check).await {
+            Ok(Some(Some(peer))) => {
+                self.attempts().handle_success(address, now());
+                Login::Proven(peer)
+            }
+            Ok(Some(None)) => {
+                self.events.emit(Event::LoginRefused { address });
+                Login::Refused
+            }
+            Ok(None) | Err(_) => Login::Failed,
+        }
+    }
+
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reads a message and puts it into every mailbox that it is for; answers the reply that says what became of it.
-    async fn store(&self, delivery: Delivery) -> Reply {
+    async fn store(&self, delivery: Delivery, access: &Access) -> Reply {
         let message = match wire::decode_within(&delivery.mail, self.policy.limits.form) {
             Ok(message) => message,
             Err(error) => return unreadable(&error),
         };
         let (origin, message) = (&delivery.origin, &message);
+        if let Some(site) = message.head().site.as_ref().filter(|site| !access.speaks_for(origin, site)) {
+            self.events.emit(Event::SiteRefused { id: message.id(), origin: origin.clone(), site: site.clone() });
+            return Reply::telling(550, "5.7.1", format_args!("{origin} does not speak for site {site}"));
+        }
         let deposits =
             delivery.mailboxes.iter().map(|mailbox| async move { (mailbox, self.deposit(mailbox, origin, message).await) });
         verdict(message.id(), &join_all(deposits).await)

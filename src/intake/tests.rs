@@ -1,6 +1,7 @@
 //! Connections to an intake, over streams in memory and over loopback.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -140,6 +141,7 @@ impl Client<DuplexStream> {
     fn connect_stoppable(intake: &Intake, mode: ListenMode) -> (Self, (oneshot::Sender<()>, JoinHandle<io::Result<()>>)) {
         let (stream, server) = duplex(1024);
         let (stop, stopped) = oneshot::channel();
+        let door = Door::new(mode, Access::anyone_anywhere());
         let intake = intake.clone();
         let stop_or_never = async move {
             if stopped.await.is_err() {
@@ -147,7 +149,7 @@ impl Client<DuplexStream> {
             }
         };
         let session =
-            tokio::spawn(async move { intake.serve_stream(server, Some([192, 0, 2, 7].into()), mode, stop_or_never).await });
+            tokio::spawn(async move { intake.serve_stream(server, Some([192, 0, 2, 7].into()), door, stop_or_never).await });
         (Self { stream }, (stop, session))
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Trace<'a> {
     pub(super) address: Option<IpAddr>,
     /// What protected the way.
     pub(super) tls: Option<TlsVersion>,
+    /// Whether the peer has logged in.
+    pub(super) logged_in: bool,
     /// This node's name.
     pub(super) node: &'a str,
     /// What this node calls the transaction.
@@ -43,10 +45,12 @@ impl fmt::Display for Trace<'_> {
             Some(IpAddr::V6(address)) => write!(f, " ([IPv6:{address}])")?,
             None => {}
         }
-        let protocol = match (self.tls, self.extended) {
-            (Some(_), _) => "ESMTPS",
-            (None, true) => "ESMTP",
-            (None, false) => "SMTP",
+        let protocol = match (self.tls, self.logged_in, self.extended) {
+            (Some(_), true, _) => "ESMTPSA",
+            (Some(_), false, _) => "ESMTPS",
+            (None, true, _) => "ESMTPA",
+            (None, false, true) => "ESMTP",
+            (None, false, false) => "SMTP",
         };
         write!(f, "\r\n\tby {} with {protocol}", self.node)?;
         if let Some(version) = self.tls {
@@ -77,6 +81,7 @@ mod tests {
             extended: true,
             address: Some("::ffff:192.0.2.7".parse().unwrap()),
             tls: Some(TlsVersion::V1_3),
+            logged_in: false,
             node: "vm.example",
             session: 0xab,
             message: 3,

@@ -19,7 +19,7 @@ use crate::directory::Directory;
 use crate::disk::{Disk, OsDisk};
 use crate::event::Events;
 use crate::forward::{Forwarder, TimeLimited};
-use crate::intake::{Intake, IntakeBuilder, Limits, ListenMode};
+use crate::intake::{Door, Intake, IntakeBuilder, Limits};
 use crate::mwi::MwiSink;
 use crate::network::{Admission, FollowNetwork, GraceRule, Network, NodeAddress, Strict};
 use crate::record::Recorder;
@@ -46,7 +46,7 @@ pub struct NodeBuilder {
     clock: Arc<dyn Clock>,
     events: Events,
     reserve: u64,
-    listeners: Vec<(TcpListener, ListenMode)>,
+    listeners: Vec<(TcpListener, Door)>,
     tls: Option<Arc<ServerConfig>>,
     limits: Limits,
 }
@@ -116,9 +116,10 @@ impl NodeBuilder {
         self
     }
 
-    /// Takes in, on this listener, what other nodes send to the central one. May be given several times.
-    pub fn listen(mut self, listener: TcpListener, mode: ListenMode) -> Self {
-        self.listeners.push((listener, mode));
+    /// Takes in, on this listener, what other nodes send to the central one, if they may pass its [`Door`]: a
+    /// [`ListenMode`](crate::intake::ListenMode) alone is one for this machine only. May be given several times.
+    pub fn listen(mut self, listener: TcpListener, door: impl Into<Door>) -> Self {
+        self.listeners.push((listener, door.into()));
         self
     }
 

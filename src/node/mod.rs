@@ -37,7 +37,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::event::{Events, Occurrence};
 use crate::forward::{Forwarder, TimeLimited};
-use crate::intake::{Intake, ListenMode};
+use crate::intake::{Door, Intake};
 use crate::message::SiteId;
 use crate::mwi::MwiSink;
 use crate::network::{Admission, FollowNetwork, LicenceClass, Network, NodeAddress, Port, PortsInUse, Refusal};
@@ -71,7 +71,7 @@ struct Inner {
     recorder: Recorder,
     jobs: Mutex<Option<Jobs>>,
     intake: Option<Intake>,
-    listeners: Mutex<Vec<(TcpListener, ListenMode)>>,
+    listeners: Mutex<Vec<(TcpListener, Door)>>,
     changes: Arc<Changes>,
     versions: Arc<Versions>,
 }

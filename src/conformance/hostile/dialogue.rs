@@ -1,14 +1,15 @@
 //! [`dialogue`]: a whole SMTP session, its bytes a stranger's.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use chrono::DateTime;
 
 use crate::forward::TlsVersion;
-use crate::intake::dialogue::{Action, Dialogue, Lookup, Peer, Policy, Room};
-use crate::intake::{Limits, Reply};
+use crate::intake::dialogue::{Action, Dialogue, Leave, Login, Lookup, Peer, Policy, Room};
+use crate::intake::{Access, Cidr, KnownPeer, Limits, Reply, Sites, StoredPassword};
+use crate::message::Origin;
 use crate::wire;
 
 /// What a peer says to an intake, from the first byte of the session to the last.
@@ -87,10 +88,24 @@ fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
             };
             dialogue.handle_stored(&reply, now);
         }
-        Action::StartTls => dialogue.handle_tls(TlsVersion::V1_3, now),
+        Action::AskLeave => dialogue.handle_leave(Leave::Granted { nonce: [7; Dialogue::NONCE_LEN] }, now),
+        // To check a password takes milliseconds, which a fuzzer has not.
+        Action::CheckLogin(attempt) => {
+            let shown = format!("{attempt:?}");
+            assert_eq!(shown, "Attempt(..)", "what was said to log in is shown to nobody");
+            dialogue.handle_login("berlin".parse().map_or(Login::Refused, Login::Proven), now);
+        }
+        Action::StartTls => dialogue.handle_tls(TlsVersion::V1_3, Origin::Unproven, now),
         Action::Close => {}
     }
 }
+
+/// Anybody may deliver, and whoever wants to prove a name can.
+static ACCESS: LazyLock<Access> = LazyLock::new(|| {
+    let password = StoredPassword::of("correct horse").expect("a password of printable characters");
+    let berlin = KnownPeer::new("berlin".parse().expect("a name"), Sites::All).password(password);
+    Access::peers([berlin]).and_anyone_on(Cidr::ANYWHERE).passwords_even_in_plain_text()
+});
 
 /// Small limits, so that short inputs reach them.
 fn policy() -> Policy {
@@ -100,6 +115,7 @@ fn policy() -> Policy {
         postmaster: "2001".parse().ok(),
         offers_tls: true,
         offers_binary: true,
+        access: ACCESS.clone(),
         limits: Limits { command_line: 512, message: 64 * 1024, recipients: 3, commands: 200, ..Limits::default() },
     }
 }

@@ -8,10 +8,11 @@ use bytes::{Buf as _, BytesMut};
 use super::receiving::{Framing, Receiving};
 use super::{Action, Chunks, Dialogue, Name, Policy, State, Transaction};
 use crate::intake::body::{Body, DotReader, Sink};
-use crate::intake::command::{BodyType, Command, CommandError};
+use crate::intake::command::{BodyType, Command, CommandError, is_bdat};
 use crate::intake::path::Path;
 use crate::intake::reply::{self, Reply};
-use crate::message::MailboxId;
+use crate::intake::sasl::MECHANISM_NAMES;
+use crate::message::{MailboxId, Origin};
 
 impl Dialogue {
     /// Reads one command, if it is there; answers whether it was.
@@ -19,6 +20,11 @@ impl Dialogue {
         let limit = self.policy.limits.command_line;
         let found = memchr::memmem::find(input, b"\r\n").map(|at| at + 2);
         let length = self.skipped + found.unwrap_or(input.len());
+        if length > limit && self.skipped == 0 && is_bdat(input) {
+            // Its bytes follow, and how many is not known.
+            self.close_with(&reply::LINE_TOO_LONG);
+            return false;
+        }
         if length > limit.saturating_mul(LOST_PATIENCE) {
             self.close_with(&reply::LINE_TOO_LONG);
             return false;
@@ -39,15 +45,16 @@ impl Dialogue {
             self.close_with(&reply::TOO_MANY_COMMANDS);
             return false;
         }
-        if length > limit {
-            self.say(&reply::LINE_TOO_LONG);
-        } else {
-            match Command::read(&input[..end]) {
+        match mem::replace(&mut self.state, State::Commands) {
+            // RFC 4954 §4: a response that is too long ends the exchange.
+            _ if length > limit => self.say(&reply::LINE_TOO_LONG),
+            State::LoggingIn(exchange) => self.hear_response(exchange, &input[..end - 2]),
+            _ => match Command::read(&input[..end]) {
                 Ok(Command::StartTls) => self.start_tls(input.len() > end),
                 Ok(command) => self.obey(command, now),
                 Err(CommandError::Refused(refusal)) => self.say(&refusal),
                 Err(CommandError::Lost(refusal)) => self.close_with(&refusal),
-            }
+            },
         }
         input.advance(end);
         true
@@ -55,10 +62,11 @@ impl Dialogue {
 
     fn obey(&mut self, command: Command<'_>, now: Instant) {
         match command {
-            Command::Mail { size, body } => self.begin(size, body),
+            Command::Mail { size, body, vouched } => self.begin(size, body, vouched),
             Command::Rcpt(path) => self.add_recipient(&path),
             Command::Data => self.begin_data(now),
             Command::Bdat { size, last } => self.begin_chunk(size, last, now),
+            Command::Auth { mechanism, initial } => self.begin_login(mechanism, initial),
             Command::Ehlo(name) => self.meet(name, true),
             Command::Helo(name) => self.meet(name, false),
             Command::StartTls | Command::Noop => self.say(&reply::OK),
@@ -76,8 +84,14 @@ impl Dialogue {
         self.name = Some(Name { text: name.to_owned(), extended });
         if extended {
             let offers_tls = self.policy.offers_tls && self.peer.tls.is_none();
-            let Policy { node, limits, offers_binary, .. } = &*self.policy;
-            reply::write_capabilities(&mut self.output, node, limits.message, offers_tls, *offers_binary);
+            let Policy { node, limits, offers_binary, access, .. } = &*self.policy;
+            let auth = access.takes_passwords(self.peer.tls.is_some()) && !self.logged_in;
+            let more = [(offers_tls, "STARTTLS"), (*offers_binary, "BINARYMIME"), (auth, "AUTH")];
+            let more = more.iter().filter(|(offered, _)| *offered).map(|(_, extension)| match *extension {
+                "AUTH" => format!("AUTH {MECHANISM_NAMES}"),
+                extension => extension.to_owned(),
+            });
+            reply::write_capabilities(&mut self.output, node, limits.message, more);
         } else {
             Reply::telling(250, "", &self.policy.node).write_to(&mut self.output);
         }
@@ -99,12 +113,24 @@ impl Dialogue {
         }
     }
 
-    fn begin(&mut self, announced: usize, body_type: BodyType) {
+    /// What keeps the peer from sending a message, if anything does. RFC 4954 §6, RFC 3207 §4.
+    fn lacks_proof(&self) -> Option<Reply> {
+        let proven = self.peer.origin != Origin::Unproven || !self.policy.access.needs_proof(self.peer.address);
+        let tls_first = self.policy.offers_tls && self.peer.tls.is_none();
+        if proven { None } else { Some(if tls_first { reply::TLS_FIRST } else { reply::PROVE_FIRST }) }
+    }
+
+    fn begin(&mut self, announced: usize, body_type: BodyType, vouched: bool) {
         let reply = if self.name.is_none() {
             reply::EHLO_FIRST
         } else if self.transaction.is_some() {
             reply::MAIL_AGAIN
+        } else if let Some(refusal) = self.lacks_proof() {
+            refusal
         } else if body_type == BodyType::Binary && !self.policy.offers_binary {
+            reply::UNKNOWN_PARAMETER
+        } else if vouched && !self.policy.access.has_passwords() {
+            // RFC 4954 §5: where there is AUTH, MAIL may say whom its sender has let in. Nobody here asks.
             reply::UNKNOWN_PARAMETER
         } else if announced > self.policy.limits.message {
             reply::TOO_BIG

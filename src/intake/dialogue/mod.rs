@@ -1,6 +1,9 @@
 //! [`Dialogue`]: the receiving side of SMTP, decided without a socket, a clock or a task.
 
 mod commands;
+mod login;
+#[cfg(test)]
+mod login_tests;
 mod receiving;
 #[cfg(test)]
 mod tests;
@@ -13,11 +16,15 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 
+use self::login::Beginning;
 use self::receiving::Receiving;
 use super::Limits;
+use super::access::{Access, PeerName};
 use super::body::Body;
 use super::command::BodyType;
 use super::reply::{self, Reply};
+pub use super::sasl::Attempt;
+use super::sasl::{Exchange, NONCE_LEN};
 use crate::forward::TlsVersion;
 use crate::message::{MailboxId, Origin};
 
@@ -32,7 +39,7 @@ use crate::message::{MailboxId, Origin};
 /// use std::time::Instant;
 /// use bytes::BytesMut;
 /// use voicemail::intake::dialogue::{Dialogue, Peer, Policy};
-/// use voicemail::intake::Limits;
+/// use voicemail::intake::{Access, Limits};
 ///
 /// let policy = Policy {
 ///     node: "vm1.example".into(),
@@ -41,6 +48,7 @@ use crate::message::{MailboxId, Origin};
 ///     offers_tls: false,
 ///     offers_binary: false,
 ///     limits: Limits::default(),
+///     access: Access::this_machine(),
 /// };
 /// let now = Instant::now();
 /// let mut dialogue = Dialogue::new(Arc::new(policy), Peer::default(), now);
@@ -55,11 +63,13 @@ use crate::message::{MailboxId, Origin};
 ///
 /// # Source
 ///
-/// RFC 5321, with 1870 (SIZE), 2034, 2920 (PIPELINING), 3030 (CHUNKING, BINARYMIME), 3207 (STARTTLS) and 6152 (8BITMIME).
+/// RFC 5321, with 1870 (SIZE), 2034, 2920 (PIPELINING), 3030 (CHUNKING, BINARYMIME), 3207 (STARTTLS), 4954 (AUTH) and 6152 (8BITMIME).
 #[derive(Debug)]
 pub struct Dialogue {
     policy: Arc<Policy>,
     peer: Peer,
+    /// Whether the peer's name was proven with AUTH.
+    logged_in: bool,
     state: State,
     name: Option<Name>,
     transaction: Option<Transaction>,
@@ -93,6 +103,8 @@ pub struct Policy {
     pub offers_binary: bool,
     /// How much a peer may take.
     pub limits: Limits,
+    /// Who may deliver.
+    pub access: Access,
 }
 
 /// Who is at the other end, as far as the connection tells.
@@ -122,6 +134,11 @@ pub enum Action {
     LookUp(MailboxId, u64),
     /// Set aside [`Dialogue::ROOM_STEP`] more bytes of memory, then call [`Dialogue::handle_room`].
     Reserve,
+    /// Decide whether the peer may try to log in: not when too many tries from there have failed. Then call
+    /// [`Dialogue::handle_leave`].
+    AskLeave,
+    /// [Check](Attempt::check) this, then call [`Dialogue::handle_login`].
+    CheckLogin(Attempt),
     /// Store this message, then call [`Dialogue::handle_stored`].
     Store(Delivery),
     /// Send the output, do a TLS handshake, then call [`Dialogue::handle_tls`].
@@ -154,6 +171,29 @@ pub enum Lookup {
     Failed,
 }
 
+/// Whether a peer may try to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// It may.
+    Granted {
+        /// Random bytes that no other try gets.
+        nonce: [u8; Dialogue::NONCE_LEN],
+    },
+    /// Too many tries have failed.
+    Denied,
+}
+
+/// What became of a try to log in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// This is who the peer has proven to be.
+    Proven(PeerName),
+    /// It has proven nothing.
+    Refused,
+    /// It could not be checked.
+    Failed,
+}
+
 /// What became of a wish for memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Room {
@@ -172,6 +212,12 @@ enum State {
     Silence,
     /// A command is next.
     Commands,
+    /// Somebody decides whether the peer may try to log in.
+    AskingLeave(Beginning),
+    /// A response to a challenge is next.
+    LoggingIn(Exchange),
+    /// What the peer has said to prove its name is being checked.
+    CheckingLogin(Exchange),
     /// The directory is asked for a recipient.
     LookingUp(MailboxId),
     /// A message waits for memory before more of it is read.
@@ -213,6 +259,8 @@ enum Chunks {
 impl Dialogue {
     /// How many bytes one [`Action::Reserve`] asks for.
     pub const ROOM_STEP: usize = 256 * 1024;
+    /// How many random bytes a try to log in takes.
+    pub const NONCE_LEN: usize = NONCE_LEN;
 
     /// A dialogue that begins now, with silence until [`poll_timeout`](Self::poll_timeout).
     pub fn new(policy: Arc<Policy>, peer: Peer, now: Instant) -> Self {
@@ -221,6 +269,7 @@ impl Dialogue {
         Self {
             policy,
             peer,
+            logged_in: false,
             state: State::Silence,
             name: None,
             transaction: None,
@@ -245,7 +294,7 @@ impl Dialogue {
                     self.close_with(&reply::SPOKE_FIRST);
                     false
                 }
-                State::Commands => self.read_line(input, now),
+                State::Commands | State::LoggingIn(_) => self.read_line(input, now),
                 State::Receiving(_) => self.read_message(input, now),
                 _ => false,
             };
@@ -289,12 +338,14 @@ impl Dialogue {
         self.end_transaction();
     }
 
-    /// The TLS handshake is done. Whatever was said before it is forgotten.
-    pub fn handle_tls(&mut self, version: TlsVersion, now: Instant) {
+    /// The TLS handshake is done; `origin` is who it has proven the peer to be. Whatever was said before it is forgotten.
+    pub fn handle_tls(&mut self, version: TlsVersion, origin: Origin, now: Instant) {
         if !matches!(self.state, State::StartingTls) {
             return;
         }
         self.peer.tls = Some(version);
+        self.peer.origin = origin;
+        self.logged_in = false;
         self.name = None;
         self.transaction = None;
         self.state = State::Commands;
@@ -304,7 +355,7 @@ impl Dialogue {
     /// The node is stopping: a session without a message under way ends now, any other when its message is done.
     pub fn handle_stop(&mut self) {
         self.stopping = true;
-        if matches!(self.state, State::Silence | State::Commands) && self.transaction.is_none() {
+        if matches!(self.state, State::Silence | State::Commands | State::LoggingIn(_)) && self.transaction.is_none() {
             self.close_with(&reply::STOPPING);
         }
     }
@@ -313,6 +364,9 @@ impl Dialogue {
     pub fn handle_time(&mut self, now: Instant) {
         let Some(due) = self.poll_timeout().filter(|due| *due <= now) else { return };
         if matches!(self.state, State::Silence) {
+            if !self.policy.access.admits(self.peer.address) {
+                return self.close_with(&reply::NOT_FROM_THERE);
+            }
             self.state = State::Commands;
             self.deadline = now + self.policy.limits.command_time;
             Reply::telling(220, "", format_args!("{} ESMTP", self.policy.node)).write_to(&mut self.output);
@@ -336,9 +390,15 @@ impl Dialogue {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Silence => Some(self.deadline),
-            State::Commands => Some(self.deadline.min(self.end)),
+            State::Commands | State::LoggingIn(_) => Some(self.deadline.min(self.end)),
             State::Receiving(receiving) => Some(receiving.deadline(&self.policy.limits).min(self.end)),
-            State::LookingUp(_) | State::WaitingForRoom(_) | State::Storing | State::StartingTls | State::Closed => None,
+            State::AskingLeave(_)
+            | State::CheckingLogin(_)
+            | State::LookingUp(_)
+            | State::WaitingForRoom(_)
+            | State::Storing
+            | State::StartingTls
+            | State::Closed => None,
         }
     }
 

@@ -188,6 +188,7 @@ impl Dialogue {
             extended: self.name.as_ref().is_some_and(|name| name.extended),
             address: self.peer.address,
             tls: self.peer.tls,
+            logged_in: self.logged_in,
             node: &self.policy.node,
             session: self.peer.session,
             message: self.messages,

@@ -12,24 +12,27 @@ const MAIL: &str = "MAIL FROM:<node@berlin.example>\r\n";
 const RCPT: &str = "RCPT TO:<201@vm.example>\r\n";
 
 /// A peer's end of a dialogue, with a directory of 201, 202, +4930 and 666 that is out of order, and a store that takes all.
-struct Talk {
-    dialogue: Dialogue,
+pub(super) struct Talk {
+    pub(super) dialogue: Dialogue,
     input: BytesMut,
     output: String,
-    stored: Vec<Delivery>,
-    lookups: usize,
+    pub(super) stored: Vec<Delivery>,
+    pub(super) lookups: usize,
     /// How many more steps of room there are.
     room: usize,
     now: Instant,
     tls_started: bool,
+    /// Whether it may try to log in.
+    pub(super) leave: bool,
 }
 
 impl Talk {
-    fn with(policy: Policy) -> Self {
+    pub(super) fn with(policy: Policy) -> Self {
         let now = Instant::now();
         let dialogue = Dialogue::new(Arc::new(policy), Peer { address: Some([192, 0, 2, 7].into()), ..Peer::default() }, now);
         let (input, output, stored) = (BytesMut::new(), String::new(), Vec::new());
-        let mut talk = Self { dialogue, input, output, stored, lookups: 0, room: usize::MAX, now, tls_started: false };
+        let mut talk =
+            Self { dialogue, input, output, stored, lookups: 0, room: usize::MAX, now, tls_started: false, leave: true };
         talk.dialogue.handle_time(now);
         assert_eq!(talk.replies(), "220 vm1.example ESMTP\r\n");
         talk
@@ -46,7 +49,7 @@ impl Talk {
     }
 
     /// Sends `text` at once; answers all replies to it.
-    fn say(&mut self, text: impl AsRef<[u8]>) -> String {
+    pub(super) fn say(&mut self, text: impl AsRef<[u8]>) -> String {
         self.input.extend_from_slice(text.as_ref());
         self.go_on();
         self.replies()
@@ -75,10 +78,17 @@ impl Talk {
                     self.stored.push(delivery);
                     self.dialogue.handle_stored(&Reply::new(250, "2.0.0", "kept"), self.now);
                 }
+                Some(Action::AskLeave) => {
+                    let leave = if self.leave { Leave::Granted { nonce: [7; Dialogue::NONCE_LEN] } } else { Leave::Denied };
+                    self.dialogue.handle_leave(leave, self.now);
+                }
+                Some(Action::CheckLogin(attempt)) => {
+                    self.dialogue.handle_login(attempt.check().map_or(Login::Refused, Login::Proven), self.now);
+                }
                 Some(Action::StartTls) => {
                     self.tls_started = true;
                     assert!(self.input.is_empty(), "what came in plain text never reaches the dialogue under TLS");
-                    self.dialogue.handle_tls(TlsVersion::V1_3, self.now);
+                    self.dialogue.handle_tls(TlsVersion::V1_3, Origin::Unproven, self.now);
                 }
                 Some(Action::Close) | None => return,
             }
@@ -92,14 +102,14 @@ impl Talk {
         std::mem::take(&mut self.output)
     }
 
-    fn pass(&mut self, time: Duration) -> String {
+    pub(super) fn pass(&mut self, time: Duration) -> String {
         self.now += time;
         self.dialogue.handle_time(self.now);
         self.replies()
     }
 
     /// The codes of the replies, such as `250 354`.
-    fn codes(&mut self, text: impl AsRef<[u8]>) -> String {
+    pub(super) fn codes(&mut self, text: impl AsRef<[u8]>) -> String {
         codes(&self.say(text))
     }
 
@@ -115,7 +125,7 @@ impl Talk {
     }
 }
 
-fn policy(limits: Limits) -> Policy {
+pub(super) fn policy(limits: Limits) -> Policy {
     Policy {
         node: "vm1.example".into(),
         domain: "vm.example".into(),
@@ -123,10 +133,11 @@ fn policy(limits: Limits) -> Policy {
         offers_tls: true,
         offers_binary: true,
         limits,
+        access: Access::anyone_anywhere(),
     }
 }
 
-fn codes(replies: &str) -> String {
+pub(super) fn codes(replies: &str) -> String {
     let last_lines = replies.lines().filter(|line| line.as_bytes()[3] == b' ');
     last_lines.map(|line| &line[..3]).collect::<Vec<_>>().join(" ")
 }
@@ -501,7 +512,7 @@ fn an_answer_that_nobody_asked_for_changes_nothing() {
     talk.dialogue.handle_lookup(Lookup::Found, talk.now);
     talk.dialogue.handle_room(Room::Denied, talk.now);
     talk.dialogue.handle_stored(&reply::OK, talk.now);
-    talk.dialogue.handle_tls(TlsVersion::V1_3, talk.now);
+    talk.dialogue.handle_tls(TlsVersion::V1_3, Origin::Unproven, talk.now);
     assert_eq!(talk.replies(), "");
     assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n")), "250 250 354");
     talk.dialogue.handle_stored(&reply::OK, talk.now);
@@ -557,6 +568,10 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         "RCPT TO:<666@vm.example>\r\n",
         "VRFY x\r\n",
+        "AUTH PLAIN\r\n",
+        "AUTH LOGIN YQ==\r\n",
+        "AGEAYg==\r\n",
+        "*\r\n",
         "HELO y\r\n",
         "MAIL FROM:<",
     ]);
@@ -578,7 +593,7 @@ proptest! {
     }
 
     #[test]
-    fn any_happening_in_any_order_is_survived(happenings in prop::collection::vec((0..8_u8, piece()), 0..60)) {
+    fn any_happening_in_any_order_is_survived(happenings in prop::collection::vec((0..10_u8, piece()), 0..60)) {
         let now = Instant::now();
         let mut dialogue = Dialogue::new(Arc::new(policy(narrow())), Peer::default(), now);
         let mut input = BytesMut::new();
@@ -588,6 +603,8 @@ proptest! {
                 1 => dialogue.handle_room(Room::Granted { at: DateTime::UNIX_EPOCH }, now),
                 2 => dialogue.handle_stored(&reply::OK, now),
                 3 => drop(dialogue.poll_action()),
+                8 => dialogue.handle_leave(Leave::Granted { nonce: [7; Dialogue::NONCE_LEN] }, now),
+                9 => dialogue.handle_login(Login::Refused, now),
                 4 => dialogue.handle_time(dialogue.poll_timeout().unwrap_or(now)),
                 5 => dialogue.handle_room(Room::Denied, now),
                 _ => {

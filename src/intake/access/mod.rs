@@ -1,0 +1,249 @@
+//! [`Access`]: who may deliver at a listener, and how they prove it.
+
+mod attempts;
+mod cidr;
+mod password;
+mod peer;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use ring::hmac;
+use tokio_rustls::rustls::client::verify_server_name;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::server::ParsedCertificate;
+
+pub(super) use self::attempts::Attempts;
+pub use self::cidr::{Cidr, InvalidCidr};
+pub use self::password::{InvalidPassword, InvalidStoredPassword, StoredPassword};
+pub use self::peer::{InvalidPeerName, KnownPeer, PeerName, Sites};
+use crate::message::{Origin, SiteId};
+
+/// Who may deliver at a listener.
+///
+/// Without a word more, only who is on [this machine](Self::this_machine). Whoever may deliver may do so to mailboxes of the intake's own
+/// domain and to nobody else: no setting makes it a relay.
+///
+/// - **Known.** A [`KnownPeer`] proves its name, with a password or a certificate; its messages are of
+///   [`Origin::Peer`](crate::message::Origin::Peer).
+/// - **Tied.** A message that claims a site which its sender does not speak for is refused, 550 5.7.1. Who has proven nothing speaks
+///   for no site that a known peer is tied to.
+/// - **Private.** A password is asked for under TLS only, unless
+///   [`passwords_even_in_plain_text`](Self::passwords_even_in_plain_text) was said.
+///
+/// ```
+/// use voicemail::intake::{Access, KnownPeer, Sites, StoredPassword};
+///
+/// let password = StoredPassword::of("a long random text")?;
+/// let himalaya = KnownPeer::new("himalaya".parse()?, Sites::only(["kathmandu".parse()?])).password(password);
+/// let access = Access::peers([himalaya]).and_anyone_on(["10.1.0.0/16".parse()?]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Access {
+    peers: Vec<KnownPeer>,
+    anyone_on: Vec<Cidr>,
+    only_from: Vec<Cidr>,
+    passwords: PasswordsOver,
+    /// What makes salts for peers that are not known.
+    decoys: Decoys,
+}
+
+/// What passwords may be said over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PasswordsOver {
+    Tls,
+    Anything,
+}
+
+impl Access {
+    /// Whoever is on this machine, without proof: by the loopback addresses, or over a pipe or a socket file, which has no address.
+    pub fn this_machine() -> Self {
+        Self::anyone_on(Cidr::THIS_MACHINE)
+    }
+
+    /// Whoever connects from one of `networks`, without proof.
+    pub fn anyone_on(networks: impl IntoIterator<Item = Cidr>) -> Self {
+        Self::peers([]).and_anyone_on(networks)
+    }
+
+    /// Whoever can reach the listener, without proof. For networks on which everybody is trusted.
+    pub fn anyone_anywhere() -> Self {
+        Self::anyone_on(Cidr::ANYWHERE)
+    }
+
+    /// Who proves to be one of `peers`, and nobody else. Of two with one name, the first counts.
+    pub fn peers(peers: impl IntoIterator<Item = KnownPeer>) -> Self {
+        Self {
+            peers: peers.into_iter().collect(),
+            anyone_on: Vec::new(),
+            only_from: Vec::new(),
+            passwords: PasswordsOver::Tls,
+            decoys: Decoys::new(),
+        }
+    }
+
+    /// Lets whoever connects from `networks` deliver without proof, too.
+    pub fn and_anyone_on(mut self, networks: impl IntoIterator<Item = Cidr>) -> Self {
+        self.anyone_on.extend(networks);
+        self
+    }
+
+    /// Turns away, before a word is heard, whoever connects from anywhere but `networks`.
+    pub fn only_from(mut self, networks: impl IntoIterator<Item = Cidr>) -> Self {
+        self.only_from.extend(networks);
+        self
+    }
+
+    /// Asks for passwords also where no TLS is: whoever listens on the way learns those that are said with PLAIN and LOGIN.
+    pub fn passwords_even_in_plain_text(mut self) -> Self {
+        self.passwords = PasswordsOver::Anything;
+        self
+    }
+
+    /// Whether anything can come of a connection from `address`.
+    pub(super) fn admits(&self, address: Option<IpAddr>) -> bool {
+        let near = self.only_from.is_empty() || is_in(&self.only_from, address);
+        near && (!self.peers.is_empty() || !self.needs_proof(address))
+    }
+
+    /// Whether who connects from `address` has to prove a name first.
+    pub(super) fn needs_proof(&self, address: Option<IpAddr>) -> bool {
+        !is_in(&self.anyone_on, address)
+    }
+
+    /// Whether a name can be proven by a password.
+    pub(super) fn has_passwords(&self) -> bool {
+        self.peers.iter().any(|peer| peer.stored_password().is_some())
+    }
+
+    /// Whether a password may be said on a connection, under TLS or not.
+    pub(super) fn takes_passwords(&self, under_tls: bool) -> bool {
+        self.has_passwords() && (under_tls || self.passwords == PasswordsOver::Anything)
+    }
+
+    /// Who is proven by a certificate that has been verified.
+    pub(super) fn peer_of(&self, certificate: &CertificateDer<'_>) -> Option<&PeerName> {
+        let certificate = ParsedCertificate::try_from(certificate).ok()?;
+        let proven =
+            |peer: &&KnownPeer| peer.certificate_name().is_some_and(|name| verify_server_name(&certificate, name).is_ok());
+        self.peers.iter().find(proven).map(KnownPeer::name)
+    }
+
+    /// What is kept of the password of `user`. For a name that is not known there is something too, which nothing matches: who asks
+    /// does not learn the difference.
+    pub(super) fn password_of(&self, user: &str) -> (Option<&PeerName>, StoredPassword) {
+        let known = self.peers.iter().find(|peer| peer.name().as_str() == user);
+        match known.and_then(|peer| Some((peer.name(), peer.stored_password()?))) {
+            Some((name, stored)) => (Some(name), stored.clone()),
+            None => (None, self.decoys.password_of(user, self.peers.iter().find_map(KnownPeer::stored_password))),
+        }
+    }
+
+    /// Whether a message of `origin` may claim to come from `site`.
+    pub(super) fn speaks_for(&self, origin: &Origin, site: &SiteId) -> bool {
+        match origin {
+            Origin::Here => true,
+            Origin::Peer(name) => self.peers.iter().any(|peer| peer.name().as_str() == &**name && peer.sites().include(site)),
+            Origin::Unproven => {
+                let tied = |peer: &KnownPeer| matches!(peer.sites(), Sites::Only(sites) if sites.contains(site));
+                !self.peers.iter().any(tied)
+            }
+        }
+    }
+}
+
+impl Default for Access {
+    /// [This machine](Self::this_machine).
+    fn default() -> Self {
+        Self::this_machine()
+    }
+}
+
+/// Whether `address` is in one of `networks`; one that is not known is this machine's.
+fn is_in(networks: &[Cidr], address: Option<IpAddr>) -> bool {
+    let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    networks.iter().any(|network| network.contains(address))
+}
+
+/// Makes passwords for names that are not known: the same for the same name.
+#[derive(Debug, Clone)]
+struct Decoys(Arc<hmac::Key>);
+
+impl Decoys {
+    fn new() -> Self {
+        let mut secret = [0; 32];
+        // Without random numbers a stranger can tell which names are known, and no more.
+        let _ = getrandom::fill(&mut secret);
+        Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &secret)))
+    }
+
+    fn password_of(&self, user: &str, like: Option<&StoredPassword>) -> StoredPassword {
+        let tag = hmac::sign(&self.0, user.as_bytes());
+        StoredPassword::of_nobody(tag.as_ref().try_into().expect("HMAC-SHA-256 gives 32 bytes"), like)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    fn peer(name: &str, sites: Sites) -> KnownPeer {
+        KnownPeer::new(name.parse().unwrap(), sites)
+    }
+
+    fn site(id: &str) -> SiteId {
+        id.parse().unwrap()
+    }
+
+    #[test]
+    fn without_a_word_only_this_machine_may_deliver() {
+        let access = Access::default();
+        for near in [address("127.0.0.1"), address("::1"), address("::ffff:127.0.0.1"), None] {
+            assert!(access.admits(near) && !access.needs_proof(near), "{near:?}");
+        }
+        for far in ["192.0.2.7", "10.0.0.1", "2001:db8::1"] {
+            assert!(!access.admits(address(far)), "{far}");
+        }
+    }
+
+    #[test]
+    fn who_is_on_no_listed_network_has_to_prove_a_name() {
+        let access = Access::peers([peer("berlin", Sites::All)]).and_anyone_on(["10.1.0.0/16".parse().unwrap()]);
+        assert!(!access.needs_proof(address("10.1.2.3")));
+        assert!(access.admits(address("192.0.2.7")) && access.needs_proof(address("192.0.2.7")) && access.needs_proof(None));
+        let near = access.only_from(["10.0.0.0/8".parse().unwrap()]);
+        assert!(near.admits(address("10.2.0.1")) && !near.admits(address("192.0.2.7")));
+    }
+
+    #[test]
+    fn a_peer_speaks_for_its_sites_and_a_stranger_for_none_of_them() {
+        let sites = Sites::only([site("kathmandu"), site("tokyo")]);
+        let access = Access::peers([peer("himalaya", sites), peer("vendor", Sites::All)]).and_anyone_on(Cidr::ANYWHERE);
+        let speaks = |origin: &Origin, id: &str| access.speaks_for(origin, &site(id));
+        let (himalaya, vendor) = (Origin::Peer("himalaya".into()), Origin::Peer("vendor".into()));
+        assert!(speaks(&himalaya, "tokyo") && !speaks(&himalaya, "london"));
+        assert!(speaks(&vendor, "tokyo") && speaks(&vendor, "london"));
+        assert!(!speaks(&Origin::Unproven, "tokyo") && speaks(&Origin::Unproven, "london"));
+        assert!(!speaks(&Origin::Peer("nobody".into()), "london"));
+    }
+
+    #[test]
+    fn a_name_that_is_not_known_looks_like_one_that_is() {
+        let stored = StoredPassword::of("correct horse").unwrap();
+        let access = Access::peers([peer("berlin", Sites::All).password(stored)]);
+        let (name, nobody) = access.password_of("bonn");
+        let (_, again) = access.password_of("bonn");
+        let (_, other) = access.password_of("cologne");
+        assert!(name.is_none() && nobody == again && nobody != other);
+        assert!(!nobody.is_of(b"correct horse"));
+        let ((salt, iterations), (known_salt, known_iterations)) =
+            (nobody.challenge(), access.password_of("berlin").1.challenge());
+        assert_eq!((salt.len(), iterations), (known_salt.len(), known_iterations));
+    }
+}

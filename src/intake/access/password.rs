@@ -1,0 +1,231 @@
+//! [`StoredPassword`]: what is kept of a password.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
+use encodify::base64::STANDARD;
+use ring::{digest, hmac, pbkdf2};
+use subtle::ConstantTimeEq as _;
+
+/// What is kept of a password: enough to recognise it, too little to say it.
+///
+/// It has a text form, for configuration files: `SCRAM-SHA-256$ITERATIONS:SALT$STORED-KEY:SERVER-KEY`, which other programs
+/// use as well.
+/// A hash is made once; a password between nodes should come from a random generator, because a short one can be guessed by whoever
+/// has its hash.
+///
+/// ```
+/// use voicemail::intake::StoredPassword;
+///
+/// let stored = StoredPassword::of("correct horse battery staple")?;
+/// assert_eq!(stored.to_text().parse::<StoredPassword>()?, stored);
+/// assert_eq!(format!("{stored:?}"), "StoredPassword(..)");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Source
+///
+/// RFC 5802 §3 and §9, with SHA-256 as RFC 7677 §3 has it.
+#[derive(Clone)]
+pub struct StoredPassword {
+    salt: Vec<u8>,
+    iterations: NonZeroU32,
+    stored_key: [u8; KEY_LEN],
+    server_key: [u8; KEY_LEN],
+}
+
+impl StoredPassword {
+    /// What is to be kept of `password`: 8 to 255 printable ASCII characters. It takes some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPassword`] for any other. Beyond ASCII, two programs may mean different bytes by the same password.
+    pub fn of(password: &str) -> Result<Self, InvalidPassword> {
+        let mut salt = [0; SALT_LEN];
+        getrandom::fill(&mut salt).map_err(|_| InvalidPassword::NoRandomNumbers)?;
+        Self::with_salt(password, &salt, ITERATIONS)
+    }
+
+    /// The same with a salt and a number of iterations of the caller's.
+    pub(super) fn with_salt(password: &str, salt: &[u8], iterations: NonZeroU32) -> Result<Self, InvalidPassword> {
+        if !(8..=255).contains(&password.len()) || !password.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            return Err(InvalidPassword::Unfit);
+        }
+        let salted = salted(password.as_bytes(), salt, iterations);
+        let client_key = hmac::sign(&salted, CLIENT_KEY);
+        let stored_key = sha256(client_key.as_ref());
+        Ok(Self { salt: salt.to_vec(), iterations, stored_key, server_key: key_of(hmac::sign(&salted, SERVER_KEY)) })
+    }
+
+    /// One that no password has, and whose salt depends on `seed` only: it stands for a peer that is not known, and looks `like` one that
+    /// is.
+    pub(super) fn of_nobody(seed: [u8; KEY_LEN], like: Option<&Self>) -> Self {
+        let salt_len = like.map_or(SALT_LEN, |like| like.salt.len()).min(KEY_LEN);
+        let iterations = like.map_or(ITERATIONS, |like| like.iterations);
+        Self { salt: seed[..salt_len].to_vec(), iterations, stored_key: seed, server_key: seed }
+    }
+
+    /// The text form. Whoever has it can try passwords, so it is kept as a password is.
+    pub fn to_text(&self) -> String {
+        let base64 = |bytes: &[u8]| STANDARD.encode(bytes);
+        let (salt, stored, server) = (base64(&self.salt), base64(&self.stored_key), base64(&self.server_key));
+        format!("{SCHEME}${}:{salt}${stored}:{server}", self.iterations)
+    }
+
+    /// Whether it was made of `password`. It takes as long as making it, whatever the answer.
+    pub(in crate::intake) fn is_of(&self, password: &[u8]) -> bool {
+        let salted = salted(password, &self.salt, self.iterations);
+        // This comparison takes the same time wherever the first difference is.
+        hmac::verify(&salted, SERVER_KEY, &self.server_key).is_ok()
+    }
+
+    /// Whether `proof` is what only somebody with the password can say of `auth_message`.
+    pub(in crate::intake) fn is_proven_by(&self, proof: &[u8; KEY_LEN], auth_message: &[u8]) -> bool {
+        let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.stored_key), auth_message);
+        let mut client_key = *proof;
+        client_key.iter_mut().zip(signature.as_ref()).for_each(|(byte, mask)| *byte ^= mask);
+        sha256(&client_key).ct_eq(&self.stored_key).into()
+    }
+
+    /// What proves to the other side that this one has the password, too.
+    pub(in crate::intake) fn server_signature(&self, auth_message: &[u8]) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.server_key);
+        STANDARD.encode(hmac::sign(&key, auth_message).as_ref())
+    }
+
+    /// What a client is told, to prove that it has the password: the salt in base64, and the number of iterations.
+    pub(in crate::intake) fn challenge(&self) -> (String, NonZeroU32) {
+        (STANDARD.encode(&self.salt), self.iterations)
+    }
+}
+
+impl PartialEq for StoredPassword {
+    fn eq(&self, other: &Self) -> bool {
+        let keys = self.stored_key.ct_eq(&other.stored_key) & self.server_key.ct_eq(&other.server_key);
+        (self.salt == other.salt && self.iterations == other.iterations) & bool::from(keys)
+    }
+}
+
+impl Eq for StoredPassword {}
+
+impl fmt::Debug for StoredPassword {
+    /// Shows nothing of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoredPassword(..)")
+    }
+}
+
+impl FromStr for StoredPassword {
+    type Err = InvalidStoredPassword;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStoredPassword> {
+        let fields = || {
+            let (scheme, rest) = text.split_once('$')?;
+            let (challenge, keys) = rest.split_once('$')?;
+            let ((iterations, salt), (stored, server)) = (challenge.split_once(':')?, keys.split_once(':')?);
+            let key = |text: &str| <[u8; KEY_LEN]>::try_from(STANDARD.decode(text.as_bytes()).ok()?).ok();
+            let salt = STANDARD.decode(salt.as_bytes()).ok().filter(|salt| (8..=64).contains(&salt.len()))?;
+            let iterations = iterations.parse().ok().filter(|count| (LEAST_ITERATIONS..=MOST_ITERATIONS).contains(count))?;
+            (scheme == SCHEME).then_some(Self { salt, iterations, stored_key: key(stored)?, server_key: key(server)? })
+        };
+        fields().ok_or(InvalidStoredPassword)
+    }
+}
+
+/// Why nothing can be kept of a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPassword {
+    /// It is too short, too long, or has characters that are not printable ASCII.
+    #[error("a password has 8 to 255 printable ASCII characters")]
+    Unfit,
+    /// The operating system gives none, and without them the hash would be worth nothing.
+    #[error("the operating system gives no random numbers")]
+    NoRandomNumbers,
+}
+
+/// A text that is no [`StoredPassword`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a stored password reads SCRAM-SHA-256$ITERATIONS:SALT$STORED-KEY:SERVER-KEY, with 4096 to 1000000 iterations")]
+pub struct InvalidStoredPassword;
+
+fn salted(password: &[u8], salt: &[u8], iterations: NonZeroU32) -> hmac::Key {
+    let mut salted = [0; KEY_LEN];
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, password, &mut salted);
+    hmac::Key::new(hmac::HMAC_SHA256, &salted)
+}
+
+fn sha256(bytes: &[u8]) -> [u8; KEY_LEN] {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
+}
+
+fn key_of(tag: hmac::Tag) -> [u8; KEY_LEN] {
+    tag.as_ref().try_into().expect("HMAC-SHA-256 gives 32 bytes")
+}
+
+pub(super) const KEY_LEN: usize = 32;
+const SALT_LEN: usize = 16;
+const SCHEME: &str = "SCRAM-SHA-256";
+const CLIENT_KEY: &[u8] = b"Client Key";
+const SERVER_KEY: &[u8] = b"Server Key";
+/// Some milliseconds of one core.
+const ITERATIONS: NonZeroU32 = NonZeroU32::new(16_384).expect("16384 is not zero");
+/// RFC 7677 §4.
+const LEAST_ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("4096 is not zero");
+/// So that no text makes a node busy for seconds.
+const MOST_ITERATIONS: NonZeroU32 = NonZeroU32::new(1_000_000).expect("1000000 is not zero");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_recognised_and_no_other_is() {
+        let stored = StoredPassword::of("correct horse").unwrap();
+        assert!(stored.is_of(b"correct horse"));
+        for other in ["correct hors", "correct horse ", "Correct horse", ""] {
+            assert!(!stored.is_of(other.as_bytes()), "{other:?}");
+        }
+        assert_ne!(stored, StoredPassword::of("correct horse").unwrap(), "each has a salt of its own");
+    }
+
+    #[test]
+    fn the_proof_of_the_standards_example_is_accepted_and_answered() {
+        // RFC 7677 §3. Its password is shorter than ours may be, so its keys are given.
+        let salt = STANDARD.decode(b"W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
+        let salted = salted(b"pencil", &salt, LEAST_ITERATIONS);
+        let stored_key = sha256(hmac::sign(&salted, CLIENT_KEY).as_ref());
+        let server_key = key_of(hmac::sign(&salted, SERVER_KEY));
+        let stored = StoredPassword { salt, iterations: LEAST_ITERATIONS, stored_key, server_key };
+        let message =
+            b"n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,\
+                        i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+        let proof: [u8; 32] = STANDARD.decode(b"dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=").unwrap().try_into().unwrap();
+        assert!(stored.is_proven_by(&proof, message));
+        assert_eq!(stored.server_signature(message), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+        for bit in 0..256 {
+            let mut other = proof;
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert!(!stored.is_proven_by(&other, message));
+        }
+    }
+
+    #[test]
+    fn a_text_form_reads_back_and_others_are_refused() {
+        let stored = StoredPassword::of("correct horse").unwrap();
+        let text = stored.to_text();
+        assert_eq!(text.parse(), Ok(stored));
+        for (from, to) in [("SCRAM-SHA-256", "SCRAM-SHA-1"), ("16384", "4095"), ("16384", "1000001"), (":", ";"), ("=", "")] {
+            assert_eq!(text.replace(from, to).parse::<StoredPassword>(), Err(InvalidStoredPassword), "{to}");
+        }
+    }
+
+    #[test]
+    fn what_two_programs_could_mean_differently_is_no_password() {
+        for password in ["", "seven 7", "caf\u{e9} au lait", "tab\tin it", &"x".repeat(256)] {
+            assert_eq!(StoredPassword::of(password), Err(InvalidPassword::Unfit), "{password:?}");
+        }
+    }
+}

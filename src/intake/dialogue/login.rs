@@ -1,0 +1,125 @@
+//! How a dialogue lets a peer prove its name with AUTH.
+
+use std::mem;
+use std::time::Instant;
+
+use encodify::base64::STANDARD;
+
+use super::{Action, Dialogue, Leave, Login, State};
+use crate::intake::reply::{self, Reply};
+use crate::intake::sasl::{Exchange, Mechanism, Turn};
+use crate::message::Origin;
+
+/// A proof that is being begun.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    mechanism: Mechanism,
+    /// What the client has said with its command.
+    initial: Option<Response>,
+}
+
+/// What a client says in an exchange, with its base64 taken off.
+struct Response(Vec<u8>);
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Response(..)")
+    }
+}
+
+impl Dialogue {
+    /// RFC 4954 §4.
+    pub(super) fn begin_login(&mut self, mechanism: &str, initial: Option<&str>) {
+        let refusal = if !self.policy.access.has_passwords() {
+            reply::NOT_HERE
+        } else if !self.name.as_ref().is_some_and(|name| name.extended) {
+            reply::EHLO_FIRST
+        } else if self.logged_in {
+            reply::PROVEN_ALREADY
+        } else if self.transaction.is_some() {
+            reply::MAIL_AGAIN
+        } else if !self.policy.access.takes_passwords(self.peer.tls.is_some()) {
+            reply::TLS_BEFORE_PASSWORD
+        } else {
+            match (Mechanism::named(mechanism), initial.map(decoded)) {
+                (None, _) => reply::NO_SUCH_MECHANISM,
+                (Some(_), Some(None)) => reply::NOT_BASE64,
+                (Some(mechanism), initial) => {
+                    self.state = State::AskingLeave(Beginning { mechanism, initial: initial.flatten().map(Response) });
+                    self.action = Some(Action::AskLeave);
+                    return;
+                }
+            }
+        };
+        self.say(&refusal);
+    }
+
+    /// Whether the peer may try to log in was decided.
+    pub fn handle_leave(&mut self, leave: Leave, now: Instant) {
+        let Beginning { mechanism, initial } = match mem::replace(&mut self.state, State::Commands) {
+            State::AskingLeave(beginning) => beginning,
+            other => return self.state = other,
+        };
+        self.deadline = now + self.policy.limits.command_time;
+        let Leave::Granted { nonce } = leave else { return self.close_with(&reply::TOO_MANY_LOGINS) };
+        let mut exchange = Exchange::new(mechanism, nonce);
+        let turn = match initial {
+            Some(Response(response)) => exchange.handle_response(&response, &self.policy.access),
+            None => Turn::Challenge(exchange.first_challenge()),
+        };
+        self.take_turn(exchange, turn);
+    }
+
+    /// Hears a line of an exchange, without its line end.
+    pub(super) fn hear_response(&mut self, mut exchange: Exchange, line: &[u8]) {
+        let turn = match std::str::from_utf8(line).ok().map(|line| (line, STANDARD.decode(line.as_bytes()))) {
+            Some(("*", _)) => Turn::Refused(reply::CANCELLED),
+            Some((_, Ok(response))) => exchange.handle_response(&response, &self.policy.access),
+            Some((_, Err(_))) | None => Turn::Refused(reply::NOT_BASE64),
+        };
+        self.take_turn(exchange, turn);
+    }
+
+    /// What the peer has said to prove its name was checked.
+    pub fn handle_login(&mut self, login: Login, now: Instant) {
+        let mut exchange = match mem::replace(&mut self.state, State::Commands) {
+            State::CheckingLogin(exchange) => exchange,
+            other => return self.state = other,
+        };
+        self.deadline = now + self.policy.limits.command_time;
+        let turn = match login {
+            Login::Proven(peer) => exchange.handle_checked(Some(peer)),
+            Login::Refused => exchange.handle_checked(None),
+            Login::Failed => Turn::Refused(reply::LOGIN_DOWN),
+        };
+        self.take_turn(exchange, turn);
+    }
+
+    fn take_turn(&mut self, exchange: Exchange, turn: Turn) {
+        match turn {
+            Turn::Challenge(challenge) => {
+                self.state = State::LoggingIn(exchange);
+                Reply::challenge(challenge).write_to(&mut self.output);
+            }
+            Turn::Check(attempt) => {
+                self.state = State::CheckingLogin(exchange);
+                self.action = Some(Action::CheckLogin(attempt));
+            }
+            Turn::Proven(peer) => {
+                self.state = State::Commands;
+                self.peer.origin = Origin::Peer(peer.to_shared());
+                self.logged_in = true;
+                self.say(&reply::PROVEN);
+            }
+            Turn::Refused(refusal) => {
+                self.state = State::Commands;
+                self.say(&refusal);
+            }
+        }
+    }
+}
+
+/// RFC 4954 §4: an equals sign stands for an empty response.
+fn decoded(initial: &str) -> Option<Vec<u8>> {
+    if initial == "=" { Some(Vec::new()) } else { STANDARD.decode(initial.as_bytes()).ok() }
+}

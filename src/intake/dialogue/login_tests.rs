@@ -1,0 +1,175 @@
+//! Who may deliver, and how a name is proven, without a socket.
+
+use encodify::base64::STANDARD;
+
+use super::tests::{Talk, codes, policy};
+use super::*;
+use crate::intake::access::{KnownPeer, Sites, StoredPassword};
+
+const EHLO: &str = "EHLO pbx.example\r\n";
+const MAIL: &str = "MAIL FROM:<node@berlin.example>\r\n";
+const RCPT: &str = "RCPT TO:<201@vm.example>\r\n";
+
+fn berlin() -> KnownPeer {
+    let password = StoredPassword::of("correct horse").unwrap();
+    KnownPeer::new("berlin".parse().unwrap(), Sites::All).password(password)
+}
+
+fn talk(access: Access) -> Talk {
+    Talk::with(Policy { access, ..policy(Limits::default()) })
+}
+
+/// A talk with one known peer, greeted, and under TLS if asked for.
+fn known(access: impl FnOnce(Access) -> Access, tls: bool) -> Talk {
+    let mut talk = talk(access(Access::peers([berlin()])));
+    if tls {
+        talk.say(EHLO);
+        talk.say("STARTTLS\r\n");
+    }
+    talk.say(EHLO);
+    talk
+}
+
+fn plain(password: &str) -> String {
+    format!("AUTH PLAIN {}\r\n", STANDARD.encode(format!("\0berlin\0{password}").as_bytes()))
+}
+
+fn line(text: &str) -> String {
+    format!("{}\r\n", STANDARD.encode(text.as_bytes()))
+}
+
+#[test]
+fn who_has_no_leave_is_told_how_to_get_it_and_nothing_else() {
+    let mut talk = known(|access| access, false);
+    for (said, reply) in [
+        (MAIL, "530 5.7.0 say STARTTLS first"),
+        (RCPT, "503 5.5.1 say MAIL first"),
+        ("DATA\r\n", "503 "),
+        ("BDAT 4 LAST\r\nabcd", "503 "),
+        ("VRFY 201\r\n", "252 "),
+        (&plain("correct horse"), "538 5.7.11 no password is taken without TLS"),
+        ("STARTTLS\r\n", "220 "),
+        (MAIL, "503 5.5.1 say EHLO first"),
+        (&plain("correct horse"), "503 5.5.1 say EHLO first"),
+        (EHLO, "250-vm1.example"),
+        (MAIL, "530 5.7.0 prove who you are first"),
+    ] {
+        let replies = talk.say(said);
+        assert!(replies.starts_with(reply), "{said}{replies}");
+    }
+    assert_eq!(talk.lookups, 0, "nobody learns which mailboxes there are");
+}
+
+#[test]
+fn auth_is_offered_where_a_password_may_be_said_and_nowhere_else() {
+    let offered = |talk: &mut Talk| talk.say(EHLO).contains("250-AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n");
+    assert!(!offered(&mut known(|access| access, false)));
+    assert!(offered(&mut known(|access| access, true)));
+    assert!(offered(&mut known(Access::passwords_even_in_plain_text, false)));
+    let certificate_only = Access::peers([KnownPeer::new("bonn".parse().unwrap(), Sites::All)]);
+    let mut talk = talk(certificate_only.passwords_even_in_plain_text());
+    assert!(!offered(&mut talk));
+    assert!(talk.say(plain("correct horse")).starts_with("502 "));
+}
+
+#[test]
+fn each_mechanism_proves_a_name_and_the_message_says_so() {
+    let after_user = format!("AUTH LOGIN {}", line("berlin"));
+    for (steps, replies) in [
+        (vec![plain("correct horse")], "235"),
+        (vec!["auth plain\r\n".into(), line("\0berlin\0correct horse")], "334 235"),
+        (vec!["AUTH LOGIN\r\n".into(), line("berlin"), line("correct horse")], "334 334 235"),
+        (vec![after_user, line("correct horse")], "334 235"),
+    ] {
+        let mut talk = known(|access| access, true);
+        let said: Vec<String> = steps.iter().map(|step| codes(&talk.say(step))).collect();
+        assert_eq!(said.join(" "), replies);
+        assert!(!talk.say(EHLO).contains("AUTH"), "who is known is asked no more");
+        assert_eq!(talk.codes(format!("{}{MAIL}{RCPT}DATA\r\n", plain("correct horse"))), "503 250 250 354");
+        assert_eq!(talk.codes("x\r\n.\r\n"), "250");
+        let delivery = talk.stored.last().unwrap();
+        assert_eq!(delivery.origin, Origin::Peer("berlin".into()));
+        assert!(String::from_utf8_lossy(&delivery.mail).contains(" with ESMTPSA (TLS 1.3)\r\n"));
+    }
+}
+
+#[test]
+fn a_failed_login_leaves_the_peer_unknown_and_the_dialogue_in_step() {
+    for steps in [
+        vec![plain("wrong horse")],
+        vec!["AUTH LOGIN\r\n".into(), line("bonn"), line("correct horse")],
+        vec!["AUTH PLAIN\r\n".into(), "*\r\n".into()],
+        vec!["AUTH PLAIN\r\n".into(), "no base64!\r\n".into()],
+        vec!["AUTH PLAIN\r\n".into(), "AG\nA=\r\n".into()],
+        vec!["AUTH PLAIN\r\n".into(), format!("{:4000}\r\n", "A")],
+        vec!["AUTH PLAIN =\r\n".into()],
+        vec!["AUTH PLAIN ====\r\n".into()],
+        vec!["AUTH CRAM-MD5\r\n".into()],
+        vec!["AUTH\r\n".into()],
+        vec!["AUTH SCRAM-SHA-256\r\n".into(), line("n,,n=berlin,r=abc"), line("c=biws,r=abc,p=AAAA")],
+        vec!["AUTH SCRAM-SHA-256-PLUS\r\n".into()],
+    ] {
+        let mut talk = known(|access| access, true);
+        let last = steps.iter().map(|step| talk.say(step)).last().unwrap();
+        assert!(last.starts_with('5'), "{steps:?}: {last}");
+        assert_eq!(talk.codes(MAIL), "530", "{steps:?}");
+        assert_eq!(talk.codes(plain("correct horse")), "235", "{steps:?}");
+        assert_eq!(talk.codes(MAIL), "250", "{steps:?}");
+    }
+}
+
+#[test]
+fn a_command_where_a_response_is_due_is_a_response() {
+    let mut talk = known(|access| access, true);
+    assert_eq!(talk.codes(format!("AUTH LOGIN\r\n{MAIL}NOOP\r\n")), "334 501 250");
+    assert_eq!(talk.codes(format!("AUTH LOGIN\r\nQUIT\r\n{}NOOP\r\n", line("x"))), "334 334 535 250", "QUIT is base64, too");
+}
+
+#[test]
+fn nobody_logs_in_in_the_middle_of_a_message() {
+    let mut talk = known(|access| access.and_anyone_on(crate::intake::Cidr::ANYWHERE), true);
+    assert_eq!(talk.codes(format!("{MAIL}{}{RCPT}", plain("correct horse"))), "250 503 250");
+}
+
+#[test]
+fn starttls_forgets_who_had_logged_in() {
+    let mut talk = known(Access::passwords_even_in_plain_text, false);
+    assert_eq!(talk.codes(format!("{}{MAIL}RSET\r\n", plain("correct horse"))), "235 250 250");
+    talk.say("STARTTLS\r\n");
+    assert_eq!(talk.codes(format!("{EHLO}{MAIL}")), "250 530");
+}
+
+#[test]
+fn too_many_failed_logins_end_the_session_before_a_password_is_heard() {
+    let mut talk = known(|access| access, true);
+    talk.leave = false;
+    assert_eq!(talk.say(plain("correct horse")), "421 4.7.0 too many failed logins from your address, try again later\r\n");
+    assert!(talk.dialogue.is_closed());
+}
+
+#[test]
+fn a_peer_that_falls_silent_in_an_exchange_is_left() {
+    let mut talk = known(|access| access, true);
+    talk.say("AUTH LOGIN\r\n");
+    let time = Limits::default().command_time;
+    assert_eq!(talk.pass(time - std::time::Duration::from_millis(1)), "");
+    assert!(talk.pass(std::time::Duration::from_millis(1)).starts_with("421 4.4.2"));
+}
+
+#[test]
+fn who_can_deliver_from_nowhere_here_is_turned_away_at_the_greeting() {
+    let now = Instant::now();
+    let policy = Policy { access: Access::this_machine(), ..policy(Limits::default()) };
+    let mut dialogue = Dialogue::new(Arc::new(policy), Peer { address: Some([192, 0, 2, 7].into()), ..Peer::default() }, now);
+    dialogue.handle_time(now);
+    assert_eq!(dialogue.poll_output().unwrap(), "554 5.7.1 no mail is taken from your address here\r\n");
+    assert!(dialogue.is_closed());
+}
+
+#[test]
+fn whom_a_sender_has_let_in_is_heard_where_there_are_passwords() {
+    let vouched = "MAIL FROM:<a@b> AUTH=<>\r\n";
+    let mut talk = known(|access| access.and_anyone_on(crate::intake::Cidr::ANYWHERE), true);
+    assert_eq!(talk.codes(vouched), "250");
+    assert_eq!(self::talk(Access::anyone_anywhere()).codes(format!("{EHLO}{vouched}")), "250 555");
+}
