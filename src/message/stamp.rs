@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, FixedOffset, Offset as _, TimeZone as _, Utc};
+use chrono::{DateTime, FixedOffset, Offset as _, SecondsFormat, TimeZone as _, Utc};
 use chrono_tz::Tz;
 
 /// A moment in its reader's zone, made only to be shown.
@@ -53,11 +53,19 @@ impl Stamp {
 
     /// With offset and zone name, to the nanosecond where there is one: `2025-12-31T00:00:00+14:00[Pacific/Kiritimati]`.
     ///
+    /// Before zones had offsets of whole minutes the format cannot tell them, so UTC stands there: what is written is always the instant.
+    ///
     /// # Source
     ///
     /// RFC 9557 §3.
     pub fn to_rfc9557(&self) -> String {
-        format!("{}[{}]", self.local.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false), self.zone.name())
+        let whole_minutes = self.local.offset().local_minus_utc() % 60 == 0;
+        let written = if whole_minutes {
+            self.local.to_rfc3339_opts(SecondsFormat::AutoSi, false)
+        } else {
+            self.local.to_utc().to_rfc3339_opts(SecondsFormat::AutoSi, true)
+        };
+        format!("{written}[{}]", self.zone.name())
     }
 
     /// The version of the zone data that stamps are made with, such as `2026f`.
@@ -102,6 +110,11 @@ mod tests {
     fn both_half_past_twos_of_an_autumn_night_differ_in_offset() {
         assert_eq!(stamp("2025-10-26T00:30:00Z", "Europe/Berlin"), "2025-10-26T02:30:00+02:00[Europe/Berlin]");
         assert_eq!(stamp("2025-10-26T01:30:00Z", "Europe/Berlin"), "2025-10-26T02:30:00+01:00[Europe/Berlin]");
+    }
+
+    #[test]
+    fn an_offset_of_seconds_is_written_as_utc_and_loses_none() {
+        assert_eq!(stamp("1913-11-25T02:08:49Z", "Asia/Kathmandu"), "1913-11-25T02:08:49Z[Asia/Kathmandu]");
     }
 
     #[test]

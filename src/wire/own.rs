@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::caller;
 use super::fields::Fields;
@@ -11,7 +11,7 @@ use crate::message::{Caller, ContentDigest, Ending, Head, Privacy, RecordedAt, S
 /// The fields of our own for `head`, recorded at `stamp`, each with its value.
 pub(super) fn fields(head: &Head, stamp: &Stamp, digest: ContentDigest) -> Vec<(&'static str, String)> {
     let mut fields = vec![
-        (RECORDED_AT, moment(stamp)),
+        (RECORDED_AT, stamp.to_rfc9557()),
         (CLOCK, head.recorded_at.quality.to_string()),
         (DIGEST, format!("sha-256={digest}")),
         (LENGTH, format!("{}.{:09}", head.length.as_secs(), head.length.subsec_nanos())),
@@ -56,15 +56,6 @@ fn urgency(fields: &Fields<'_>) -> Urgency {
 fn privacy(fields: &Fields<'_>) -> Privacy {
     let private = fields.text("Sensitivity").is_some_and(|value| value.eq_ignore_ascii_case("private"));
     if private { Privacy::Private } else { Privacy::Normal }
-}
-
-/// Offset and zone as RFC 9557 writes them. Before zones had offsets of whole minutes the format cannot tell them, so UTC stands there.
-fn moment(stamp: &Stamp) -> String {
-    if stamp.local().offset().local_minus_utc() % 60 == 0 {
-        stamp.to_rfc9557()
-    } else {
-        format!("{}[{}]", stamp.local().to_utc().to_rfc3339_opts(SecondsFormat::AutoSi, true), stamp.zone())
-    }
 }
 
 fn recorded_at(fields: &Fields<'_>) -> Option<RecordedAt> {
