@@ -133,6 +133,16 @@ pub enum Event {
         /// The site that it claimed.
         site: SiteId,
     },
+    /// A peer that has spoken TLS before does not any more, and is sent nothing: somebody may stand between.
+    #[cfg_attr(feature = "smtp", doc = "[`TlsMemory`](crate::forward::smtp::TlsMemory)")]
+    #[cfg_attr(not(feature = "smtp"), doc = "The forwarder's memory")]
+    /// says what an operator can do.
+    TlsWithheld {
+        /// The peer's name.
+        peer: String,
+        /// Why TLS could not be had.
+        reason: String,
+    },
     /// A message is in a mailbox.
     Stored {
         /// Which message.

@@ -8,13 +8,14 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::caution::Caution;
-use super::connect::{Connector, Login, PasswordOver, Policy};
+use super::connect::{AfterTls, Connector, Login, PasswordOver, Policy};
 use super::dial::{Dial, TcpDial};
 use super::error::SetupError;
 use super::pool::Pool;
 use super::security::{Security, TlsMode};
 use super::timeouts::Timeouts;
 use super::tls::Tls;
+use super::tls_memory::TlsMemory;
 use super::{SENDER, SmtpForwarder};
 use crate::event::Events;
 
@@ -35,6 +36,7 @@ pub struct SmtpForwarderBuilder {
     timeouts: Timeouts,
     events: Option<Events>,
     dial: Option<Arc<dyn Dial>>,
+    memory: TlsMemory,
 }
 
 impl SmtpForwarderBuilder {
@@ -53,6 +55,7 @@ impl SmtpForwarderBuilder {
             timeouts: Timeouts::default(),
             events: None,
             dial: None,
+            memory: TlsMemory::in_memory(),
         }
     }
 
@@ -128,7 +131,13 @@ impl SmtpForwarderBuilder {
         self
     }
 
-    /// Where falls to plain text are told.
+    /// Where it is remembered that the peer has spoken TLS. Without it, in memory: until the next restart.
+    pub fn tls_memory(mut self, memory: TlsMemory) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    /// Where falls to plain text are told, and refusals to fall.
     pub fn events(mut self, events: Events) -> Self {
         self.events = Some(events);
         self
@@ -166,6 +175,7 @@ impl SmtpForwarderBuilder {
             login: self.login,
             timeouts: self.timeouts,
             events: self.events,
+            memory: self.memory,
         };
         let pool = Pool::new(self.max_connections);
         Ok(SmtpForwarder { connector, pool, caution: Caution::default(), domain: self.domain, from })
@@ -174,12 +184,15 @@ impl SmtpForwarderBuilder {
     fn policy(&self, host: &str) -> Result<Policy, SetupError> {
         match self.security {
             Security::Tls => self.peer_tls(host)?.map(Policy::Tls).ok_or(SetupError::NobodyTrusted),
-            Security::PlainTextIfNoTls => {
-                let name = self.certificate_name(host)?;
-                Ok(Policy::TlsIfPossible(self.peer_tls(host)?.unwrap_or_else(|| Tls::by_nobody(name))))
-            }
+            Security::PlainTextIfNoTls => self.tls_if_possible(host, AfterTls::NoPlainText),
+            Security::PlainTextEvenAfterTls => self.tls_if_possible(host, AfterTls::PlainText),
             Security::PlainText => Ok(Policy::PlainText),
         }
+    }
+
+    fn tls_if_possible(&self, host: &str, after_tls: AfterTls) -> Result<Policy, SetupError> {
+        let name = self.certificate_name(host)?;
+        Ok(Policy::TlsIfPossible(self.peer_tls(host)?.unwrap_or_else(|| Tls::by_nobody(name)), after_tls))
     }
 
     /// How TLS is spoken with the peer; `None` if nobody is trusted to vouch for it.

@@ -13,6 +13,7 @@ use super::opening::Opening;
 use super::security::TlsMode;
 use super::timeouts::Timeouts;
 use super::tls::{Certificate, NoTls, Tls};
+use super::tls_memory::TlsMemory;
 use crate::event::{Event, Events};
 use crate::forward::{ForwardError, Travelled};
 
@@ -27,6 +28,8 @@ pub(super) struct Connector {
     pub(super) login: Option<Login>,
     pub(super) timeouts: Timeouts,
     pub(super) events: Option<Events>,
+    /// Who has spoken TLS before.
+    pub(super) memory: TlsMemory,
 }
 
 /// What a connection must be, and how TLS is spoken where it is.
@@ -34,11 +37,24 @@ pub(super) struct Connector {
 pub(super) enum Policy {
     /// As [`Security::Tls`](super::Security::Tls).
     Tls(Tls),
-    /// As [`Security::PlainTextIfNoTls`](super::Security::PlainTextIfNoTls).
-    TlsIfPossible(Tls),
+    /// As [`Security::PlainTextIfNoTls`](super::Security::PlainTextIfNoTls) or
+    /// [`Security::PlainTextEvenAfterTls`](super::Security::PlainTextEvenAfterTls).
+    TlsIfPossible(Tls, AfterTls),
     /// As [`Security::PlainText`](super::Security::PlainText).
     PlainText,
 }
+
+/// Whether a peer that has spoken TLS before may be spoken to in plain text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AfterTls {
+    PlainText,
+    NoPlainText,
+}
+
+/// Why a peer is not spoken to in plain text, although the policy allows that.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}, but this peer has spoken TLS before: is somebody in between?")]
+struct Withheld(String);
 
 /// A name and password, and where they may be said.
 #[derive(Debug)]
@@ -67,14 +83,14 @@ impl Connector {
     pub(super) async fn connect(&self) -> Result<Connection, ForwardError> {
         let mut connection = match &self.policy {
             Policy::Tls(tls) => self.under_tls(tls, Certificate::MustVerify).await.map_err(|failure| self.required(failure))?,
-            Policy::TlsIfPossible(tls) => self.under_tls_if_possible(tls).await?,
+            Policy::TlsIfPossible(tls, after_tls) => self.under_tls_if_possible(tls, *after_tls).await?,
             Policy::PlainText => self.in_plain_text().await.map_err(|fault| fault.into_error(&self.peer))?,
         };
         self.log_in(&mut connection).await.map_err(|fault| fault.into_error(&self.peer))?;
         Ok(connection)
     }
 
-    async fn under_tls_if_possible(&self, tls: &Tls) -> Result<Connection, ForwardError> {
+    async fn under_tls_if_possible(&self, tls: &Tls, after_tls: AfterTls) -> Result<Connection, ForwardError> {
         let mut attempt = self.under_tls(tls, Certificate::Noted).await;
         if let Err(Failure::NoTls(NoTls::Unverified(_))) = attempt {
             attempt = self.under_tls(tls, Certificate::Any).await;
@@ -84,12 +100,20 @@ impl Connector {
             Err(Failure::Fault(fault)) => return Err(fault.into_error(&self.peer)),
             Err(Failure::NoTls(reason)) => reason.to_string(),
         };
+        if after_tls == AfterTls::NoPlainText && self.memory.has(&self.peer).await {
+            self.emit(Event::TlsWithheld { peer: self.peer.clone(), reason: reason.clone() });
+            return Err(ForwardError::NoTls { peer: self.peer.clone(), source: Withheld(reason).into() });
+        }
         // A new connection: what is left of the old one is in no known state.
         let connection = self.in_plain_text().await.map_err(|fault| fault.into_error(&self.peer))?;
-        if let Some(events) = &self.events {
-            events.emit(Event::PlainTextFallback { peer: self.peer.clone(), reason });
-        }
+        self.emit(Event::PlainTextFallback { peer: self.peer.clone(), reason });
         Ok(connection)
+    }
+
+    fn emit(&self, event: Event) {
+        if let Some(events) = &self.events {
+            events.emit(event);
+        }
     }
 
     async fn under_tls(&self, tls: &Tls, certificate: Certificate) -> Result<Connection, Failure> {
@@ -104,6 +128,7 @@ impl Connector {
         }
         // RFC 3207 §4.2: what was learnt before is forgotten.
         let capabilities = opening.hello(&self.node).await?;
+        self.memory.remember(&self.peer).await;
         Ok(Connection::new(opening.into_channel(), capabilities, travelled).await?)
     }
 

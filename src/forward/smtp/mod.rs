@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `mod.rs`, `builder.rs`, `error.rs` | the forwarder, and how it is built |
 //! | `security.rs`, `timeouts.rs` | what its user chooses |
+//! | `tls_memory.rs` | which peers have spoken TLS, also before the last restart |
 //! | `connect.rs` | the way to a connection that is as safe as the policy asks |
 //! | `dial.rs`, `opening.rs`, `tls.rs`, `verify.rs` | the steps of that way: TCP, greeting to STARTTLS, handshake, certificate |
 //! | `capabilities.rs` | what the peer can do |
@@ -41,6 +42,7 @@ mod stuffing;
 mod tests;
 mod timeouts;
 mod tls;
+mod tls_memory;
 mod transaction;
 mod verdict;
 mod verify;
@@ -64,6 +66,7 @@ use self::pool::{Entry, Pool};
 pub(crate) use self::hostile::read_hostile_replies;
 pub use self::security::{Security, TlsMode};
 pub use self::timeouts::Timeouts;
+pub use self::tls_memory::TlsMemory;
 use self::transaction::Letter;
 use super::{ForwardError, Forwarder, Outcome, Receipt, Reply};
 use crate::message::{MailboxId, Message};

@@ -109,6 +109,13 @@ impl ScriptedPeer {
         self.state().heard.clone()
     }
 
+    /// Offers TLS no more.
+    pub(super) fn forget_tls(&self) {
+        let mut state = self.state();
+        state.nature.keywords.retain(|keyword| *keyword != "STARTTLS");
+        state.nature.tls = None;
+    }
+
     pub(super) fn connections(&self) -> usize {
         self.state().connections
     }

@@ -9,8 +9,11 @@ pub enum Security {
     /// Under TLS, even with a certificate that does not verify; when TLS cannot be had for whatever reason, in plain text.
     ///
     /// Each fall to plain text is a new connection and an [`Event::PlainTextFallback`](crate::event::Event::PlainTextFallback).
-    /// A TLS connection that breaks *after* its handshake is no reason for one.
+    /// A TLS connection that breaks *after* its handshake is no reason for one, and a peer that has spoken TLS before is not believed
+    /// that it cannot any more: see [`TlsMemory`](super::TlsMemory).
     PlainTextIfNoTls,
+    /// The same, also with a peer that has spoken TLS before: whoever stands between can have every message by taking TLS away.
+    PlainTextEvenAfterTls,
     /// In plain text, without asking for TLS.
     PlainText,
 }

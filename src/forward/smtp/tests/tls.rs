@@ -7,7 +7,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::*;
 use crate::forward::TlsVersion;
-use crate::forward::smtp::TlsMode;
+use crate::forward::smtp::{TlsMemory, TlsMode};
 
 const OFFERED: [&str; 5] = ["STARTTLS", "PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES", "AUTH PLAIN"];
 
@@ -228,4 +228,53 @@ async fn a_call_dropped_at_any_point_under_tls_spoils_none_that_follow() {
         }
         assert_eq!(sent(&forwarder, &["2041"]).await.travelled, UNDER_TLS, "after {polls} polls");
     }
+}
+
+/// A peer that has spoken TLS once, and whose offer is taken away from then on.
+async fn stripped(security: Security, memory: TlsMemory) -> (Site, SmtpForwarder, Events) {
+    let site = Site::new();
+    let events = Events::new();
+    let builder = |security| site.builder(security).events(events.clone()).tls_memory(memory.clone());
+    let before = builder(Security::PlainTextIfNoTls).build().unwrap();
+    assert_eq!(sent(&before, &["2041"]).await.travelled, UNDER_TLS);
+    site.peer.forget_tls();
+    let after = builder(security).build().unwrap();
+    (site, after, events)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_has_spoken_tls_before_is_sent_nothing_without() {
+    let memory = TlsMemory::in_memory();
+    let (site, forwarder, events) = stripped(Security::PlainTextIfNoTls, memory.clone()).await;
+    let mut listener = events.subscribe();
+    for _ in 0..2 {
+        let error = send(&forwarder, &message()).await.unwrap_err();
+        assert!(matches!(error, ForwardError::NoTls { .. }) && error.is_transient(), "{error:?}");
+        let told = listener.try_recv().unwrap().event;
+        assert!(matches!(&told, Event::TlsWithheld { peer, .. } if peer == "central.example:25"), "{told:?}");
+    }
+    assert_eq!(site.peer.kept("2041").len(), 1, "nothing but what went under TLS");
+
+    assert!(memory.forget("central.example:25").await.unwrap());
+    assert_eq!(sent(&forwarder, &["2041"]).await.travelled, Travelled::PlainText);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_says_so_in_so_many_words_goes_on_in_plain_text() {
+    let (_site, forwarder, events) = stripped(Security::PlainTextEvenAfterTls, TlsMemory::in_memory()).await;
+    let mut listener = events.subscribe();
+    assert_eq!(sent(&forwarder, &["2041"]).await.travelled, Travelled::PlainText);
+    assert!(matches!(listener.try_recv().unwrap().event, Event::PlainTextFallback { .. }));
+}
+
+#[cfg(feature = "fs")]
+#[tokio::test]
+async fn that_a_peer_spoke_tls_is_known_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = || TlsMemory::in_folder(Arc::new(crate::disk::OsDisk), folder.path().join("spool"));
+    let (site, _, _) = stripped(Security::PlainTextIfNoTls, memory()).await;
+    let forwarder = site.builder(Security::PlainTextIfNoTls).tls_memory(memory()).build().unwrap();
+    assert!(matches!(send(&forwarder, &message()).await, Err(ForwardError::NoTls { .. })));
+    let file = std::fs::read_to_string(folder.path().join("spool/tls-peers.txt")).unwrap();
+    assert!(file.starts_with("# Peers that have spoken TLS.") && file.ends_with("\ncentral.example:25\n"), "{file}");
 }
