@@ -15,7 +15,7 @@ use support::config::{CentralConfig, Tls};
 use support::lines::{Line, Out, tell};
 use tokio::net::TcpListener;
 use voicemail::event::{Event, Events};
-use voicemail::intake::ListenMode;
+use voicemail::intake::{Door, ListenMode};
 use voicemail::mwi::LogSink;
 use voicemail::node::Node;
 use voicemail::store::MaildirStore;
@@ -65,7 +65,7 @@ async fn open(config: CentralConfig, listener: TcpListener, events: Events) -> R
         .store(store)
         .sink(LogSink)
         .events(events)
-        .listen(listener, ListenMode::StartTls);
+        .listen(listener, Door::new(ListenMode::StartTls, config.access));
     if let Some(tls) = tls {
         node = node.tls(tls);
     }
@@ -77,6 +77,13 @@ fn line_of(event: Event) -> Option<Line> {
         Event::Stored { id, mailbox, .. } => Some(Line::Told(format!("stored {id} {mailbox}"))),
         Event::Duplicate { id, mailbox } => Some(Line::Told(format!("duplicate {id} {mailbox}"))),
         Event::LampShown { mailbox, summary, .. } => Some(Line::Told(format!("lamp {mailbox} {summary}"))),
+        Event::LoginRefused { address } => {
+            let from = address.map_or_else(|| "this machine".to_owned(), |address| address.to_string());
+            Some(Line::Remarked(format!("a login from {from} was refused: name or password is wrong")))
+        }
+        Event::SiteRefused { id, origin, site } => {
+            Some(Line::Remarked(format!("refused {id}: {origin} does not speak for the PBX {site}")))
+        }
         _ => None,
     }
 }

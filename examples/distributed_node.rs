@@ -9,14 +9,17 @@ mod support;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use support::config::{DistributedConfig, Peer};
 use support::deposit::Arguments;
 use support::desk::Desk;
 use support::lines::{Line, Out, remark, tell};
 use support::{Failure, explain};
+use voicemail::disk::OsDisk;
 use voicemail::event::{Event, Events};
 use voicemail::forward::SmtpForwarder;
+use voicemail::forward::smtp::TlsMemory;
 use voicemail::node::Node;
 
 #[tokio::main]
@@ -68,12 +71,16 @@ async fn run() -> Result<ExitCode, Failure> {
 }
 
 async fn open(path: &Path, config: DistributedConfig, events: Events) -> Result<Node, Failure> {
-    let Peer { connect, security, ca } = config.central;
+    let Peer { connect, security, ca, password } = config.central;
     let mut forwarder = SmtpForwarder::builder(connect, config.network.domain())
         .node(config.node.as_str())
         .server_name(config.network.central_node().as_str())
         .security(security)
+        .tls_memory(TlsMemory::in_folder(Arc::new(OsDisk), &config.spool))
         .events(events.clone());
+    if let Some(password) = password {
+        forwarder = forwarder.credentials(config.node.as_str(), password);
+    }
     if let Some(ca) = ca {
         let advice = "; it is the certificate of the central node, which writes one at its first start if it is self_signed";
         forwarder = forwarder.ca_pem(&support::tls::read(&ca).map_err(|error| error + advice)?);
@@ -99,6 +106,10 @@ fn line_of(event: Event) -> Option<Line> {
         Event::Unreadable { file, reason } => {
             Some(Line::Remarked(format!("{file} was put into the folder unreadable of the spool: {reason}")))
         }
+        Event::TlsWithheld { peer, reason } => Some(Line::Remarked(format!(
+            "{peer} has spoken TLS before and does not now: nothing is sent to it until it does, or until its line is taken out of \
+             tls-peers.txt in the spool; {reason}"
+        ))),
         Event::PlainTextFallback { peer, reason } => Some(Line::Remarked(format!("{peer} is spoken to in plain text: {reason}"))),
         _ => None,
     }

@@ -18,8 +18,8 @@ use voicemail::clock::ManualClock;
 use voicemail::directory::Directory as _;
 use voicemail::event::{Event, Events, Occurrence};
 use voicemail::forward::SmtpForwarder;
-use voicemail::intake::ListenMode;
-use voicemail::message::{MailboxId, SiteId, Stamp, Summary};
+use voicemail::intake::{Access, Door, KnownPeer, ListenMode, Sites, StoredPassword};
+use voicemail::message::{MailboxId, MessageId, SiteId, Stamp, Summary};
 use voicemail::mwi::LogSink;
 use voicemail::network::{LicenceClass, Network, NetworkDescription};
 use voicemail::node::{Node, NodeBuilder};
@@ -56,12 +56,24 @@ async fn main() -> Result<(), Failure> {
     let store = MaildirStore::builder(folder.path().join("mailboxes")).directory(Arc::new(network.directory())).open().await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let central_at = listener.local_addr()?;
-    let central = part("central.voicemail.example")?.store(store).sink(LogSink).tls(tls).listen(listener, ListenMode::StartTls);
+    let password = MessageId::random().to_string();
+    let known = ["himalaya.voicemail.example", "pacific.voicemail.example"].map(|name| {
+        let node = name.parse()?;
+        let sites = network.sites_of(&node).map(|(site, _)| site.id().clone());
+        Ok::<_, Failure>(KnownPeer::new(name.parse()?, Sites::only(sites)).password(StoredPassword::of(&password)?))
+    });
+    let known = known.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let central = part("central.voicemail.example")?
+        .store(store)
+        .sink(LogSink)
+        .tls(tls)
+        .listen(listener, Door::new(ListenMode::StartTls, Access::peers(known)));
     let distributed = |name: &str| {
         let forwarder = SmtpForwarder::builder(central_at.to_string(), network.domain())
             .node(name)
             .server_name("central.voicemail.example")
             .ca_pem(certificate.as_bytes())
+            .credentials(name, &*password)
             .build()?;
         Ok::<_, Failure>(part(name)?.forwarder(forwarder).open())
     };

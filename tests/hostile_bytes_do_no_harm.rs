@@ -47,7 +47,9 @@ fn a_file_in_a_maildir_may_have_any_name() {
 fn read_changed(folders: &[&str], changes: u32, read: fn(&[u8])) {
     let seeds: Vec<Vec<u8>> = folders.iter().flat_map(|folder| files(folder)).collect();
     assert!(seeds.len() >= 4, "there is something to begin with");
-    seeds.iter().for_each(|seed| read(seed));
+    for seed in &seeds {
+        read(seed);
+    }
     let words: Vec<Vec<u8>> = WORDS.iter().map(|word| word.to_vec()).collect();
     let change = (any::<Index>(), any::<Index>(), 0..6_u8, prop_oneof![proptest::sample::select(words), vec(any::<u8>(), 1..9)]);
     let strategy = (any::<Index>(), any::<Index>(), vec(change, 1..8));

@@ -98,6 +98,36 @@ fn a_deposit_on_the_command_line_is_kept_then_forwarded_and_ends_the_program() {
 }
 
 #[test]
+fn a_node_that_says_its_password_delivers_and_one_that_says_another_keeps_what_it_has() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let central = fs::read_to_string(place.path("central.toml")).unwrap();
+    place.write("central.toml", central + "[peers.\"himalaya.voicemail.example\"]\npassword = \"a long random text\"\n");
+    let mut central = place.central();
+    let config = fs::read_to_string(place.path("distributed.toml")).unwrap();
+    let deposit = ["--deposit", &example("vm01.wav"), "--to", "2001"];
+
+    for password in ["password = \"some other random text\"\n", ""] {
+        place.write("distributed.toml", config.clone() + password);
+        let mut refused = place.distributed(&deposit);
+        refused.told("kept");
+        let waiting = refused.when(|printed| printed.err.iter().find(|line| line.contains("it is kept; next try")).cloned());
+        assert!(waiting.contains("535 5.7.8") || waiting.contains("530 5.7.0"), "{waiting}");
+        assert!(!waiting.contains("random text"), "a password is printed nowhere: {waiting}");
+        assert_eq!(refused.stop().status, Some(0));
+    }
+    assert_eq!(place.waiting().len(), 2);
+    central.when(|printed| printed.err.iter().any(|line| line.contains("a login from 127.0.0.1 was refused")).then_some(()));
+
+    place.write("distributed.toml", config + "password = \"a long random text\"\n");
+    let mut distributed = place.distributed(&[]);
+    distributed.when(|printed| (printed.told("forwarded").count() == 2).then_some(()));
+    assert_eq!(distributed.stop().status, Some(0));
+    let ended = central.stop();
+    assert_eq!((ended.status, ended.printed.told("stored").count()), (Some(0), 2), "{ended:#?}");
+    assert!(!format!("{ended:?}").contains("random text"), "a password is printed nowhere: {ended:#?}");
+}
+
+#[test]
 fn old_and_remove_do_what_they_say() {
     let place = Place::new([("2001", "Europe/London")]);
     let central = place.central();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use voicemail::forward::smtp::Security;
+use voicemail::intake::{Access, Cidr, KnownPeer, PeerName, Sites, StoredPassword};
 use voicemail::message::SiteId;
 use voicemail::network::{Network, NodeAddress, Role};
 
@@ -22,6 +23,8 @@ pub struct CentralConfig {
     pub listen: String,
     /// What it speaks TLS with, if it does.
     pub tls: Option<Tls>,
+    /// Who may deliver.
+    pub access: Access,
 }
 
 /// A certificate and its key.
@@ -54,6 +57,8 @@ pub struct Peer {
     pub security: Security,
     /// PEM certificates to trust.
     pub ca: Option<PathBuf>,
+    /// What proves to the central node who this one is.
+    pub password: Option<String>,
 }
 
 impl CentralConfig {
@@ -74,6 +79,14 @@ impl CentralConfig {
             (None, None, Some(certificate)) => Some(Tls::SelfSigned { certificate }),
             _ => keys.fault("name either certificate and key, or self_signed = the file to write a certificate to"),
         });
+        let peers = keys.sections("peers", |keys, name| read_known_peer(keys, name, network.as_ref()));
+        let networks: Vec<Cidr> = keys.list("anyone_on").unwrap_or_default();
+        // Without a word, who is on this machine.
+        let access = if peers.is_empty() && networks.is_empty() {
+            Access::default()
+        } else {
+            Access::peers(peers).and_anyone_on(networks)
+        };
         if let (Some(node), Some(network)) = (&node, &network)
             && node != network.central_node()
         {
@@ -81,7 +94,7 @@ impl CentralConfig {
         }
         match (node, network, spool, store, listen, keys.into_faults()) {
             (Some(node), Some(network), Some(spool), Some(store), Some(listen), faults) if faults.is_empty() => {
-                Ok(Self { node, network, spool, store, listen, tls })
+                Ok(Self { node, network, spool, store, listen, tls, access })
             }
             (.., faults) => Err(faults.join("\n")),
         }
@@ -119,8 +132,11 @@ fn read_peer(keys: &mut Keys) -> Option<Peer> {
     let security = match keys.optional::<String>("security").as_deref() {
         None | Some("tls") => Some(Security::Tls),
         Some("plain-text-if-no-tls") => Some(Security::PlainTextIfNoTls),
+        Some("plain-text-even-after-tls") => Some(Security::PlainTextEvenAfterTls),
         Some("plain-text") => Some(Security::PlainText),
-        Some(other) => keys.fault(format!("security = {other:?}: choose tls, plain-text-if-no-tls or plain-text")),
+        Some(other) => {
+            keys.fault(format!("security = {other:?}: choose tls, plain-text-if-no-tls, plain-text-even-after-tls or plain-text"))
+        }
     };
     let ca = keys.path("ca");
     if security == Some(Security::Tls) && ca.is_none() {
@@ -128,7 +144,23 @@ fn read_peer(keys: &mut Keys) -> Option<Peer> {
             "ca is missing: the PEM file with the certificate to trust, without which there is no security = \"tls\"",
         );
     }
-    Some(Peer { connect: connect?, security: security?, ca })
+    let password = keys.optional("password");
+    Some(Peer { connect: connect?, security: security?, ca, password })
+}
+
+/// A node that may deliver: named by its address, it proves that by its password, and speaks for the PBXs that the network gives it.
+fn read_known_peer(keys: &mut Keys, name: &str, network: Option<&Network>) -> Option<KnownPeer> {
+    // No fault tells the password.
+    let password: String = keys.required("password", "the password of this node, or its hash as SCRAM-SHA-256$...")?;
+    let stored = match password.parse::<StoredPassword>() {
+        Ok(stored) => Some(stored),
+        Err(error) if password.starts_with("SCRAM-SHA-256$") => keys.fault(format!("password: {error}")),
+        Err(_) => StoredPassword::of(&password).or_else(|error| keys.fault(format!("password: {error}")).ok_or(())).ok(),
+    }?;
+    let peer: PeerName = name.parse().or_else(|error| keys.fault(format!("{error}")).ok_or(())).ok()?;
+    let node: NodeAddress = name.parse().or_else(|error| keys.fault(format!("{error}")).ok_or(())).ok()?;
+    let sites = network?.sites_of(&node).map(|(site, _)| site.id().clone());
+    Some(KnownPeer::new(peer, Sites::only(sites)).password(stored))
 }
 
 /// The PBX that `wanted` names, or else the first one that the node at `node` records for.

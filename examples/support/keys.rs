@@ -64,6 +64,30 @@ impl Keys {
         self.required(key, what).map(|path: PathBuf| self.folder.join(path))
     }
 
+    /// The values of the list under `key`, if it is there and each is a good one.
+    pub fn list<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<Vec<T>> {
+        let Value::Array(values) = self.take(key)? else { return self.fault(format!("{key} is a list of texts in quotes")) };
+        let values = values.iter().map(|value| value.as_str().unwrap_or_default());
+        let mut read = |text: &str| text.parse().or_else(|error| self.fault(format!("{key}: {text:?}: {error}")).ok_or(())).ok();
+        values.map(&mut read).collect()
+    }
+
+    /// What `read` makes of each table in the table under `key`; it is given the table's name too.
+    pub fn sections<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Self, &str) -> Option<T>) -> Vec<T> {
+        let Some(Value::Table(tables)) = self.take(key) else { return Vec::new() };
+        let mut all = Vec::new();
+        for (name, value) in tables {
+            let Value::Table(table) = value else {
+                self.fault::<()>(format!("{key}.\"{name}\" is a table, not {}", value.type_str()));
+                continue;
+            };
+            let mut keys = Self::of(table, format!("{} [{key}.\"{name}\"]", self.place), &self.folder);
+            all.extend(read(&mut keys, &name));
+            self.faults.extend(keys.into_faults());
+        }
+        all
+    }
+
     /// The network described in the file that `key` names.
     pub fn network(&mut self, key: &'static str) -> Option<Network> {
         let path = self.required_path(key, "the file that describes the network")?;
