@@ -1,45 +1,95 @@
-//! [`Admission`]: how many connections there may be, in all and from one place.
+//! [`Admission`]: how many connections there may be, in all and from one place, and who has to leave when there are too many.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-/// Counts connections.
+use tokio::sync::Notify;
+
+/// Gives connections their places.
+///
+/// When all are taken, whoever has been of no use for longest is asked to leave for the newcomer: a thousand connections that say
+/// nothing, or drip, do not keep out one that has something to say.
 #[derive(Debug)]
 pub(super) struct Admission {
     total: usize,
     per_network: usize,
-    counts: Mutex<Counts>,
+    /// What times are counted from.
+    start: Instant,
+    places: Mutex<Places>,
 }
 
 #[derive(Debug, Default)]
-struct Counts {
-    total: usize,
+struct Places {
+    next: u64,
+    taken: HashMap<u64, Arc<Place>>,
     networks: HashMap<IpAddr, usize>,
 }
 
+#[derive(Debug)]
+struct Place {
+    network: Option<IpAddr>,
+    /// Since when who has it has been of no use, in milliseconds from the start, or [`AT_WORK`].
+    idle_since: AtomicU64,
+    leave: Notify,
+}
+
 impl Admission {
-    pub(super) fn new(total: usize, per_network: usize) -> Self {
-        Self { total, per_network, counts: Mutex::default() }
+    pub(super) fn new(total: usize, per_network: usize, start: Instant) -> Self {
+        Self { total, per_network, start, places: Mutex::default() }
     }
 
     /// Lets a connection in, for as long as its ticket lives, unless there are too many.
-    pub(super) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Ticket> {
+    pub(super) fn enter(self: &Arc<Self>, address: Option<IpAddr>, now: Instant) -> Option<Ticket> {
         let network = address.map(network_of);
-        let mut counts = self.lock();
-        let near = network.map_or(0, |network| counts.networks.get(&network).copied().unwrap_or(0));
-        if counts.total >= self.total || near >= self.per_network {
+        let mut places = self.lock();
+        let near = network.map_or(0, |network| places.networks.get(&network).copied().unwrap_or(0));
+        if near >= self.per_network {
             return None;
         }
-        counts.total += 1;
-        if let Some(network) = network {
-            counts.networks.insert(network, near + 1);
+        if places.taken.len() >= self.total {
+            let id = places.least_useful(self.millis(now))?;
+            places.free(id)?.leave.notify_one();
         }
-        Some(Ticket { admission: Arc::clone(self), network })
+        let place = Arc::new(Place { network, idle_since: AtomicU64::new(self.millis(now)), leave: Notify::new() });
+        let id = places.next;
+        places.next += 1;
+        places.taken.insert(id, Arc::clone(&place));
+        if let Some(network) = network {
+            *places.networks.entry(network).or_default() += 1;
+        }
+        Some(Ticket { admission: Arc::clone(self), id, place })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn millis(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.start).as_millis().try_into().unwrap_or(AT_WORK)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    /// Who has been of no use for longest, and long enough at `now`.
+    fn least_useful(&self, now: u64) -> Option<u64> {
+        let idle = self.taken.iter().map(|(id, place)| (place.idle_since.load(Ordering::Relaxed), *id));
+        idle.filter(|(since, _)| since.saturating_add(LEAST_STAY_MILLIS) <= now).min().map(|(_, id)| id)
+    }
+
+    fn free(&mut self, id: u64) -> Option<Arc<Place>> {
+        let place = self.taken.remove(&id)?;
+        if let Some(network) = place.network
+            && let Some(near) = self.networks.get_mut(&network)
+        {
+            *near -= 1;
+            if *near == 0 {
+                self.networks.remove(&network);
+            }
+        }
+        Some(place)
     }
 }
 
@@ -47,20 +97,26 @@ impl Admission {
 #[derive(Debug)]
 pub(super) struct Ticket {
     admission: Arc<Admission>,
-    network: Option<IpAddr>,
+    id: u64,
+    place: Arc<Place>,
+}
+
+impl Ticket {
+    /// Since when the connection has been of no use; without a time, it is at work and stays.
+    pub(super) fn set_idle_since(&self, since: Option<Instant>) {
+        self.place.idle_since.store(since.map_or(AT_WORK, |since| self.admission.millis(since)), Ordering::Relaxed);
+    }
+
+    /// Ready when its place has been given to another. Only then, and once.
+    pub(super) async fn asked_to_leave(&self) {
+        self.place.leave.notified().await;
+    }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut counts = self.admission.lock();
-        counts.total -= 1;
-        let Some(network) = self.network else { return };
-        if let Some(near) = counts.networks.get_mut(&network) {
-            *near -= 1;
-            if *near == 0 {
-                counts.networks.remove(&network);
-            }
-        }
+        // One that was asked to leave has no place any more.
+        drop(self.admission.lock().free(self.id));
     }
 }
 
@@ -75,17 +131,24 @@ pub(super) fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
+const AT_WORK: u64 = u64::MAX;
+
+/// How long everybody may stay who has come, or been of use: some round trips around the world.
+const LEAST_STAY_MILLIS: u64 = 250;
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn enter(admission: &Arc<Admission>, address: &str) -> Option<Ticket> {
-        admission.enter(Some(address.parse().unwrap()))
+        admission.enter(Some(address.parse().unwrap()), admission.start)
     }
 
     #[test]
     fn one_place_cannot_take_every_connection() {
-        let admission = Arc::new(Admission::new(3, 2));
+        let admission = Arc::new(Admission::new(3, 2, Instant::now()));
         let first = enter(&admission, "192.0.2.1");
         let _second = enter(&admission, "::ffff:192.0.2.1").unwrap();
         assert!(enter(&admission, "192.0.2.1").is_none());
@@ -98,9 +161,30 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_counts_as_one_place() {
-        let admission = Arc::new(Admission::new(9, 1));
+        let admission = Arc::new(Admission::new(9, 1, Instant::now()));
         let _first = enter(&admission, "2001:db8::1").unwrap();
         assert!(enter(&admission, "2001:db8::2").is_none());
         assert!(enter(&admission, "2001:db8:0:1::1").is_some());
+    }
+
+    #[tokio::test]
+    async fn who_is_of_no_use_for_longest_makes_room_for_who_comes() {
+        let start = Instant::now();
+        let admission = Arc::new(Admission::new(3, 9, start));
+        let at = |millis: u64| start + Duration::from_millis(millis);
+        let address = |last: u8| Some([192, 0, 2, last].into());
+        let tickets: Vec<_> = (1..=3).map(|last| admission.enter(address(last), start).unwrap()).collect();
+        tickets[0].set_idle_since(None);
+        tickets[1].set_idle_since(Some(at(2000)));
+        tickets[2].set_idle_since(Some(at(1000)));
+        assert!(admission.enter(address(4), at(1249)).is_none(), "everybody may stay a while");
+        let fourth = admission.enter(address(4), at(1250)).unwrap();
+        tickets[2].asked_to_leave().await;
+        let _fifth = admission.enter(address(5), at(2250)).unwrap();
+        fourth.asked_to_leave().await;
+        assert_eq!(admission.lock().taken.len(), 3);
+        drop((tickets, fourth));
+        let places = admission.lock();
+        assert_eq!((places.taken.len(), places.networks.len()), (1, 1), "a place is given back once");
     }
 }

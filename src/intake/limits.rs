@@ -44,7 +44,7 @@ pub struct Limits {
     pub answer_time: Duration,
     /// How long sessions with a message under way may go on after the intake was told to stop. Default 30 seconds.
     pub stop_time: Duration,
-    /// The most connections at once. Default 512.
+    /// The most connections at once; who comes then gets the place of who has said nothing useful for longest. Default 512.
     pub connections: usize,
     /// The most connections at once from one IPv4 address or one IPv6 /64 network. Default 64.
     pub connections_per_address: usize,

@@ -62,7 +62,8 @@ use crate::store::MessageStore;
 ///   [foretell](MessageStore::check) is said at RCPT, by the size that MAIL has announced, before the audio is sent; the rest at
 ///   the end of the message.
 /// - **No relay.** Other domains, address literals and source routes are refused, and a `%` is no way out.
-/// - **Bounded.** [`Limits`] bound what a peer takes, and all together.
+/// - **Bounded.** [`Limits`] bound what a peer takes, and all together. When all connections are taken, who comes gets the place of who
+///   has been of no use for longest: one that says nothing, or drips.
 /// - **Known.** Who may deliver is for each listener's [`Access`] to say: without a word, only who is on this machine. A peer that has
 ///   proven its name speaks for its own sites only, 550 5.7.1.
 ///
@@ -139,7 +140,7 @@ impl Intake {
                 (stream, address) = accept(|| listener.accept()) => {
                     if !policy.access.admits(Some(address.ip())) {
                         turn_away(stream, mode, &reply::NOT_FROM_THERE);
-                    } else if let Some(ticket) = self.shared.admission.enter(Some(address.ip())) {
+                    } else if let Some(ticket) = self.shared.admission.enter(Some(address.ip()), session::now()) {
                         let visit = Visit { policy: Arc::clone(&policy), address: Some(address.ip()), mode };
                         sessions.spawn(self.clone().run_tcp(stream, visit, ticket, stopping.clone()));
                     } else {
@@ -186,9 +187,9 @@ impl Intake {
         let Door { mode, access } = door.into();
         self.check(mode)?;
         let visit = Visit { policy: self.policy_for(access), address, mode };
-        let _ticket = self.shared.admission.enter(address).ok_or(io::ErrorKind::QuotaExceeded)?;
+        let ticket = self.shared.admission.enter(address, session::now()).ok_or(io::ErrorKind::QuotaExceeded)?;
         let (tell, stopping) = watch::channel(false);
-        let mut session = pin!(session::run(&self.shared, stream, visit, stopping));
+        let mut session = pin!(session::run(&self.shared, stream, visit, ticket, stopping));
         tokio::select! {
             biased;
             ended = &mut session => return ended,
@@ -201,9 +202,7 @@ impl Intake {
     async fn run_tcp(self, stream: TcpStream, visit: Visit, ticket: Ticket, stopping: watch::Receiver<bool>) -> io::Result<()> {
         // Replies are short and awaited: to hold them back would cost 40 ms each.
         stream.set_nodelay(true)?;
-        let ended = session::run(&self.shared, stream, visit, stopping).await;
-        drop(ticket);
-        ended
+        session::run(&self.shared, stream, visit, ticket, stopping).await
     }
 
     /// What this intake is and takes in, for who has `access`.
@@ -304,7 +303,7 @@ impl IntakeBuilder {
         let shared = Shared {
             attempts: Mutex::new(Attempts::new(limits.failed_logins, limits.failed_login_time)),
             checks: Semaphore::new(CHECKS_AT_ONCE),
-            admission: Arc::new(Admission::new(limits.connections, limits.connections_per_address)),
+            admission: Arc::new(Admission::new(limits.connections, limits.connections_per_address, session::now())),
             room: Arc::new(Semaphore::new((limits.bodies_in_flight / Dialogue::ROOM_STEP).clamp(1, Semaphore::MAX_PERMITS))),
             policy: Arc::new(Policy {
                 node: self.node.as_deref().map_or_else(|| domain.clone(), host_name),

@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_rustls::{TlsAcceptor, rustls};
 
 use super::access::{Access, Attempts};
-use super::admission::Admission;
+use super::admission::{Admission, Ticket};
 use super::dialogue::{Action, Attempt, Delivery, Dialogue, Leave, Login, Lookup, Peer, Policy, Room};
 use super::reply::Reply;
 use super::verdict::{NotKept, not_taken, unreadable, verdict};
@@ -57,14 +57,22 @@ pub(super) struct Visit {
 }
 
 /// Serves one connection to its end. `stop` turning true is the wish to end it soon.
-pub(super) async fn run<S>(shared: &Shared, stream: S, visit: Visit, stop: watch::Receiver<bool>) -> io::Result<()>
+pub(super) async fn run<S>(
+    shared: &Shared,
+    stream: S,
+    visit: Visit,
+    ticket: Ticket,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let session = shared.sessions.fetch_add(1, Ordering::Relaxed);
     let Visit { policy, address, mode } = visit;
     let peer = Peer { address, session, ..Peer::default() };
-    let mut session = Session { shared, policy, address, stop, stopping: false, input: BytesMut::new(), permits: None };
+    let (stopping, leaving) = (false, false);
+    let input = BytesMut::new();
+    let mut session = Session { shared, policy, address, ticket, stop, stopping, leaving, input, permits: None };
     match mode {
         ListenMode::StartTls => session.start_plain(stream, peer).await,
         ListenMode::ImplicitTls => {
@@ -79,8 +87,11 @@ struct Session<'a> {
     shared: &'a Shared,
     policy: Arc<Policy>,
     address: Option<IpAddr>,
+    ticket: Ticket,
     stop: watch::Receiver<bool>,
     stopping: bool,
+    /// Whether its place has been given to another.
+    leaving: bool,
     input: BytesMut,
     permits: Option<OwnedSemaphorePermit>,
 }
@@ -92,6 +103,7 @@ enum Heard {
     /// So many bytes of input.
     Input(usize),
     Stop,
+    Crowded,
     Time,
 }
 
@@ -134,6 +146,7 @@ impl Session<'_> {
             biased;
             result = handshake => result.map_err(|_| io::ErrorKind::TimedOut)??,
             _ = self.stop.changed() => return Err(io::ErrorKind::Interrupted.into()),
+            () = self.ticket.asked_to_leave() => return Err(io::ErrorKind::ConnectionAborted.into()),
         };
         let version = match stream.get_ref().1.protocol_version() {
             Some(rustls::ProtocolVersion::TLSv1_3) => TlsVersion::V1_3,
@@ -181,7 +194,9 @@ impl Session<'_> {
                 }
                 Some(Action::Close) => {
                     self.send(stream, dialogue).await?;
-                    self.hang_up(stream).await;
+                    if !self.leaving {
+                        self.hang_up(stream).await;
+                    }
                     return Ok(Ending::HungUp);
                 }
                 None => {
@@ -210,6 +225,7 @@ impl Session<'_> {
         if self.input.capacity() - self.input.len() < READ_ROOM / 4 {
             self.input.reserve(READ_ROOM);
         }
+        self.ticket.set_idle_since(dialogue.idle_since());
         let due = dialogue.poll_timeout();
         let mut space = if self.input.is_empty() { dialogue.poll_space() } else { None };
         let read = async {
@@ -222,6 +238,7 @@ impl Session<'_> {
             biased;
             heard = read => heard?,
             _ = self.stop.changed(), if !self.stopping => Heard::Stop,
+            () = self.ticket.asked_to_leave() => Heard::Crowded,
             () = until(due) => Heard::Time,
         };
         match heard {
@@ -232,8 +249,13 @@ impl Session<'_> {
                 self.stopping = true;
                 dialogue.handle_stop();
             }
+            Heard::Crowded => {
+                self.leaving = true;
+                dialogue.handle_crowded();
+            }
             Heard::Time => dialogue.handle_time(now()),
         }
+        self.ticket.set_idle_since(None);
         Ok(true)
     }
 
@@ -247,7 +269,15 @@ impl Session<'_> {
             stream.write_all(&output).await?;
             stream.flush().await
         };
-        timeout(self.shared.policy.limits.command_time, write).await.map_err(|_| io::ErrorKind::TimedOut)?
+        if self.leaving {
+            return timeout(LEAVE_TIME, write).await.map_err(|_| io::ErrorKind::TimedOut)?;
+        }
+        self.ticket.set_idle_since(dialogue.idle_since());
+        tokio::select! {
+            biased;
+            written = timeout(self.shared.policy.limits.command_time, write) => written.map_err(|_| io::ErrorKind::TimedOut)?,
+            () = self.ticket.asked_to_leave() => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
     }
 
     /// Ends the connection so that the last reply arrives: to close with input unread would take it back.
@@ -385,7 +415,7 @@ impl Shared {
 }
 
 /// The time as the runtime has it, so that a test can let it pass.
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
@@ -397,6 +427,9 @@ async fn until(due: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+/// How long the last word may take to somebody whose place was given away.
+const LEAVE_TIME: Duration = Duration::from_millis(500);
 
 /// How long and how much a peer may go on after the last reply before the connection is cut.
 const LINGER_TIME: Duration = Duration::from_secs(2);

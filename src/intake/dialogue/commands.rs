@@ -62,7 +62,7 @@ impl Dialogue {
 
     fn obey(&mut self, command: Command<'_>, now: Instant) {
         match command {
-            Command::Mail { size, body, vouched } => self.begin(size, body, vouched),
+            Command::Mail { size, body, vouched } => self.begin(size, body, vouched, now),
             Command::Rcpt(path) => self.add_recipient(&path),
             Command::Data => self.begin_data(now),
             Command::Bdat { size, last } => self.begin_chunk(size, last, now),
@@ -120,7 +120,7 @@ impl Dialogue {
         if proven { None } else { Some(if tls_first { reply::TLS_FIRST } else { reply::PROVE_FIRST }) }
     }
 
-    fn begin(&mut self, announced: usize, body_type: BodyType, vouched: bool) {
+    fn begin(&mut self, announced: usize, body_type: BodyType, vouched: bool, now: Instant) {
         let reply = if self.name.is_none() {
             reply::EHLO_FIRST
         } else if self.transaction.is_some() {
@@ -135,6 +135,7 @@ impl Dialogue {
         } else if announced > self.policy.limits.message {
             reply::TOO_BIG
         } else {
+            self.useful = now;
             self.transaction = Some(Transaction { announced, body_type, recipients: Vec::new(), chunks: Chunks::None });
             reply::SENDER_OK
         };

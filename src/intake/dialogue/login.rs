@@ -87,6 +87,9 @@ impl Dialogue {
             other => return self.state = other,
         };
         self.deadline = now + self.policy.limits.command_time;
+        if matches!(login, Login::Proven(_)) {
+            self.useful = now;
+        }
         let turn = match login {
             Login::Proven(peer) => exchange.handle_checked(Some(peer)),
             Login::Refused => exchange.handle_checked(None),

@@ -11,7 +11,7 @@ mod tests;
 use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
@@ -82,6 +82,8 @@ pub struct Dialogue {
     messages: u64,
     room: usize,
     stopping: bool,
+    /// When the peer has last brought a message further.
+    useful: Instant,
     /// When the session must be over.
     end: Instant,
     /// When the step under way must be over.
@@ -281,6 +283,7 @@ impl Dialogue {
             messages: 0,
             room: 0,
             stopping: false,
+            useful: now,
             end,
             deadline,
         }
@@ -314,6 +317,7 @@ impl Dialogue {
         let reply = match (lookup, &mut self.transaction) {
             (Lookup::Found, Some(transaction)) => {
                 transaction.recipients.push(mailbox);
+                self.useful = now;
                 reply::RECIPIENT_OK
             }
             (Lookup::Found, None) => reply::MAIL_FIRST,
@@ -333,6 +337,7 @@ impl Dialogue {
         self.deadline = now + self.policy.limits.command_time;
         if !reply.is_refusal() {
             self.commands = 0;
+            self.useful = now;
         }
         reply.write_to(&mut self.output);
         self.end_transaction();
@@ -357,6 +362,13 @@ impl Dialogue {
         self.stopping = true;
         if matches!(self.state, State::Silence | State::Commands | State::LoggingIn(_)) && self.transaction.is_none() {
             self.close_with(&reply::STOPPING);
+        }
+    }
+
+    /// There are too many connections, and this one's place is needed: it ends unless the node is at work for it.
+    pub fn handle_crowded(&mut self) {
+        if self.idle_since().is_some() {
+            self.close_with(&reply::CROWDED);
         }
     }
 
@@ -402,6 +414,24 @@ impl Dialogue {
         }
     }
 
+    /// Since when the peer has not brought a message further, which a message that comes too slowly does not either; `None` while the
+    /// node is at work for it. Of many connections, the one with the earliest time is missed least. A peer with a proven name counts
+    /// as one that has just said something useful for a minute longer.
+    pub fn idle_since(&self) -> Option<Instant> {
+        let since = match &self.state {
+            State::Silence | State::Commands | State::LoggingIn(_) => self.useful,
+            State::Receiving(receiving) => receiving.worth_until(),
+            State::AskingLeave(_)
+            | State::CheckingLogin(_)
+            | State::LookingUp(_)
+            | State::WaitingForRoom(_)
+            | State::Storing
+            | State::StartingTls
+            | State::Closed => return None,
+        };
+        Some(if self.peer.origin == Origin::Unproven { since } else { since + BONUS_OF_THE_KNOWN })
+    }
+
     /// How many steps of room the message under way holds; the rest can be given back.
     pub fn room(&self) -> usize {
         self.room
@@ -443,3 +473,6 @@ impl Dialogue {
         }
     }
 }
+
+/// How much longer than others a peer with a proven name may be of no use when places are needed.
+const BONUS_OF_THE_KNOWN: Duration = Duration::from_secs(60);

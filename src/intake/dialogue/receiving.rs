@@ -45,6 +45,12 @@ impl Receiving {
         too_slow.map_or(too_long, |too_slow| too_slow.min(too_long))
     }
 
+    /// Until when what has come is worth the place that it takes: long for a message that comes at a good rate.
+    pub(super) fn worth_until(&self) -> Instant {
+        let worth = Duration::from_millis(self.received.saturating_mul(1000) / GOOD_RATE);
+        self.began.checked_add(worth).unwrap_or(self.heard)
+    }
+
     /// Whether `room` steps are too few for what `input` adds.
     fn lacks_room(&self, input: &[u8], room: usize) -> bool {
         let Sink::Keep(body) = &self.sink else { return false };
@@ -232,6 +238,9 @@ impl Dialogue {
         }
     }
 }
+
+/// A message that comes with fewer bytes a second has to leave when places are needed: half of what a telephone speaks in.
+const GOOD_RATE: u64 = 4000;
 
 /// How long a message may begin slowly.
 const RATE_GRACE: Duration = Duration::from_secs(60);
