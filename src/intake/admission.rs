@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -53,7 +53,7 @@ impl Admission {
             let id = places.least_useful(self.millis(now))?;
             places.free(id)?.leave.notify_one();
         }
-        let place = Arc::new(Place { network, idle_since: AtomicU64::new(self.millis(now)), leave: Notify::new() });
+        let place = Arc::new(Place { network, idle_since: AtomicU64::new(self.millis(now + LEAST_STAY)), leave: Notify::new() });
         let id = places.next;
         places.next += 1;
         places.taken.insert(id, Arc::clone(&place));
@@ -73,10 +73,10 @@ impl Admission {
 }
 
 impl Places {
-    /// Who has been of no use for longest, and long enough at `now`.
+    /// Who has been of no use for longest at `now`, if anybody has.
     fn least_useful(&self, now: u64) -> Option<u64> {
         let idle = self.taken.iter().map(|(id, place)| (place.idle_since.load(Ordering::Relaxed), *id));
-        idle.filter(|(since, _)| since.saturating_add(LEAST_STAY_MILLIS) <= now).min().map(|(_, id)| id)
+        idle.filter(|(since, _)| *since <= now).min().map(|(_, id)| id)
     }
 
     fn free(&mut self, id: u64) -> Option<Arc<Place>> {
@@ -133,13 +133,12 @@ pub(super) fn network_of(address: IpAddr) -> IpAddr {
 
 const AT_WORK: u64 = u64::MAX;
 
-/// How long everybody may stay who has come, or been of use: some round trips around the world.
-const LEAST_STAY_MILLIS: u64 = 250;
+/// How long everybody may be silent who has just come, or said something useful, before the place can be given to another: some round
+/// trips. With the default of 512 places, a flood takes all of them only if it brings more than 2500 connections a second.
+pub(super) const LEAST_STAY: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn enter(admission: &Arc<Admission>, address: &str) -> Option<Ticket> {
@@ -149,13 +148,15 @@ mod tests {
     #[test]
     fn one_place_cannot_take_every_connection() {
         let admission = Arc::new(Admission::new(3, 2, Instant::now()));
-        let first = enter(&admission, "192.0.2.1");
+        let first = enter(&admission, "192.0.2.1").unwrap();
+        first.set_idle_since(None);
         let _second = enter(&admission, "::ffff:192.0.2.1").unwrap();
         assert!(enter(&admission, "192.0.2.1").is_none());
         let _third = enter(&admission, "192.0.2.2").unwrap();
-        assert!(enter(&admission, "192.0.2.3").is_none(), "there are three already");
+        assert!(enter(&admission, "192.0.2.3").is_none(), "there are three already, who have just come");
+        assert_eq!(admission.lock().taken.len(), 3);
         drop(first);
-        assert!(enter(&admission, "192.0.2.1").is_some());
+        let _fourth = enter(&admission, "192.0.2.1").unwrap();
         assert_eq!(admission.lock().networks.len(), 2, "who left is forgotten");
     }
 
@@ -177,10 +178,10 @@ mod tests {
         tickets[0].set_idle_since(None);
         tickets[1].set_idle_since(Some(at(2000)));
         tickets[2].set_idle_since(Some(at(1000)));
-        assert!(admission.enter(address(4), at(1249)).is_none(), "everybody may stay a while");
-        let fourth = admission.enter(address(4), at(1250)).unwrap();
+        assert!(admission.enter(address(4), at(999)).is_none(), "everybody is of use");
+        let fourth = admission.enter(address(4), at(1000)).unwrap();
         tickets[2].asked_to_leave().await;
-        let _fifth = admission.enter(address(5), at(2250)).unwrap();
+        let _fifth = admission.enter(address(5), at(2000)).unwrap();
         fourth.asked_to_leave().await;
         assert_eq!(admission.lock().taken.len(), 3);
         drop((tickets, fourth));

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::{Buf as _, BytesMut};
 
 use super::receiving::{Framing, Receiving};
-use super::{Action, Chunks, Dialogue, Name, Policy, State, Transaction};
+use super::{Action, Chunks, Dialogue, LEAST_STAY, Name, Policy, State, Transaction};
 use crate::intake::body::{Body, DotReader, Sink};
 use crate::intake::command::{BodyType, Command, CommandError, is_bdat};
 use crate::intake::path::Path;
@@ -135,7 +135,7 @@ impl Dialogue {
         } else if announced > self.policy.limits.message {
             reply::TOO_BIG
         } else {
-            self.useful = now;
+            self.useful = now + LEAST_STAY;
             self.transaction = Some(Transaction { announced, body_type, recipients: Vec::new(), chunks: Chunks::None });
             reply::SENDER_OK
         };

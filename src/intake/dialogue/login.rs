@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use encodify::base64::STANDARD;
 
-use super::{Action, Dialogue, Leave, Login, State};
+use super::{Action, Dialogue, LEAST_STAY, Leave, Login, State};
 use crate::intake::reply::{self, Reply};
 use crate::intake::sasl::{Exchange, Mechanism, Turn};
 use crate::message::Origin;
@@ -88,7 +88,7 @@ impl Dialogue {
         };
         self.deadline = now + self.policy.limits.command_time;
         if matches!(login, Login::Proven(_)) {
-            self.useful = now;
+            self.useful = now + LEAST_STAY;
         }
         let turn = match login {
             Login::Proven(peer) => exchange.handle_checked(Some(peer)),

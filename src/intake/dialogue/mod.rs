@@ -20,6 +20,7 @@ use self::login::Beginning;
 use self::receiving::Receiving;
 use super::Limits;
 use super::access::{Access, PeerName};
+use super::admission::LEAST_STAY;
 use super::body::Body;
 use super::command::BodyType;
 use super::reply::{self, Reply};
@@ -82,7 +83,7 @@ pub struct Dialogue {
     messages: u64,
     room: usize,
     stopping: bool,
-    /// When the peer has last brought a message further.
+    /// Until when what the peer has last said to bring a message further is worth its place.
     useful: Instant,
     /// When the session must be over.
     end: Instant,
@@ -283,7 +284,7 @@ impl Dialogue {
             messages: 0,
             room: 0,
             stopping: false,
-            useful: now,
+            useful: now + LEAST_STAY,
             end,
             deadline,
         }
@@ -317,7 +318,7 @@ impl Dialogue {
         let reply = match (lookup, &mut self.transaction) {
             (Lookup::Found, Some(transaction)) => {
                 transaction.recipients.push(mailbox);
-                self.useful = now;
+                self.useful = now + LEAST_STAY;
                 reply::RECIPIENT_OK
             }
             (Lookup::Found, None) => reply::MAIL_FIRST,
@@ -337,7 +338,7 @@ impl Dialogue {
         self.deadline = now + self.policy.limits.command_time;
         if !reply.is_refusal() {
             self.commands = 0;
-            self.useful = now;
+            self.useful = now + LEAST_STAY;
         }
         reply.write_to(&mut self.output);
         self.end_transaction();
@@ -416,11 +417,11 @@ impl Dialogue {
 
     /// Since when the peer has not brought a message further, which a message that comes too slowly does not either; `None` while the
     /// node is at work for it. Of many connections, the one with the earliest time is missed least. A peer with a proven name counts
-    /// as one that has just said something useful for a minute longer.
+    /// as of use for a minute longer.
     pub fn idle_since(&self) -> Option<Instant> {
         let since = match &self.state {
             State::Silence | State::Commands | State::LoggingIn(_) => self.useful,
-            State::Receiving(receiving) => receiving.worth_until(),
+            State::Receiving(receiving) => receiving.worth_until().max(self.useful),
             State::AskingLeave(_)
             | State::CheckingLogin(_)
             | State::LookingUp(_)
