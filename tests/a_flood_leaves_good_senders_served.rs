@@ -59,7 +59,7 @@ async fn two_thousand_connections_that_are_of_no_use_keep_nobody_out() {
 #[tokio::test(start_paused = true)]
 async fn one_address_cannot_take_the_places_of_the_others() {
     let house = House::new(Access::anyone_anywhere());
-    let crowd: Vec<_> = (0..2000).map(|_| Client::bare(&house, ListenMode::StartTls, address_of(1))).collect();
+    let crowd: Vec<_> = (0..2000).map(|_| Client::bare(&house, ListenMode::StartTls, Some(address_of(1)))).collect();
     sleep(Duration::from_secs(1)).await;
     deliver(&house, 2).await;
     drop(crowd);
@@ -67,7 +67,7 @@ async fn one_address_cannot_take_the_places_of_the_others() {
 
 /// Connects as far as it takes to hold a place, and stays.
 async fn of_no_use(house: House, number: u16) {
-    let mut client = Client::bare(&house, ListenMode::StartTls, address_of(number));
+    let mut client = Client::bare(&house, ListenMode::StartTls, Some(address_of(number)));
     let beginning: &[u8] = match number % 4 {
         0 => b"",
         1 => b"EHLO a\r\n",
@@ -87,7 +87,7 @@ async fn of_no_use(house: House, number: u16) {
 /// Delivers a message with 50 ms of thought, or of way, at each step.
 async fn deliver(house: &House, number: u16) {
     let mail = own_mail();
-    let mut client = Client::bare(house, ListenMode::StartTls, address_of(10_000 + number));
+    let mut client = Client::bare(house, ListenMode::StartTls, Some(address_of(10_000 + number)));
     assert!(client.reply().await.starts_with("220 "), "sender {number} is greeted");
     for line in ["EHLO pbx.example\r\n", "MAIL FROM:<a@b>\r\n", "RCPT TO:<2001@vm.example>\r\n"] {
         sleep(Duration::from_millis(50)).await;

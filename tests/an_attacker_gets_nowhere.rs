@@ -29,12 +29,14 @@ fn attack(name: impl Into<String>, sent: impl AsRef<[u8]>, codes: &'static str) 
 
 /// Over plain text and over TLS, the same.
 fn attacks() -> Vec<Attack> {
-    let start = format!("{EHLO}{MAIL}{RCPT}");
-    let mail = own_mail();
-    let text = String::from_utf8(mail.clone()).unwrap();
-    let mut all = Vec::new();
+    [smuggling(), relaying(), paths(), line_ends(), endless(), chunks(), sizes(), forms()].into_iter().flatten().collect()
+}
 
-    // Smuggling: a second message behind an end that only others take for one.
+/// A second message behind an end that only others take for one.
+fn smuggling() -> Vec<Attack> {
+    let start = start();
+    let text = String::from_utf8(own_mail()).unwrap();
+    let mut all = Vec::new();
     for trick in ["\n.\n", "\n.\r\n", "\r.\r\n", "\r.\r", "\r.\n", "\n.\r", "\r\n.\n", "\r\n.\r"] {
         let sent = format!("{start}DATA\r\n{text}x{trick}{MAIL}{RCPT}DATA\r\n{text}\r\n.\r\nNOOP\r\n");
         all.push(attack(format!("smuggling by {trick:?}"), sent, "250 250 250 354 554 250"));
@@ -43,8 +45,12 @@ fn attacks() -> Vec<Attack> {
         stored: 1,
         ..attack("the true end", format!("{start}DATA\r\n{text}\r\n.\r\nNOOP\r\n"), "250 250 250 354 250 250")
     });
+    all
+}
 
-    // Relaying.
+/// Addresses that ask to be passed on.
+fn relaying() -> Vec<Attack> {
+    let mut all = Vec::new();
     for path in [
         "2001@elsewhere.example",
         "2001%elsewhere.example@vm.example",
@@ -65,8 +71,12 @@ fn attacks() -> Vec<Attack> {
         let sent = format!("{EHLO}{MAIL}RCPT TO:<{path}>\r\nNOOP\r\n");
         all.push(attack(format!("relaying by {path}"), sent, "250 250 501 250"));
     }
+    all
+}
 
-    // Names that would be paths.
+/// Names of mailboxes that would be paths.
+fn paths() -> Vec<Attack> {
+    let mut all = Vec::new();
     for local in [
         "../2001",
         "..",
@@ -84,8 +94,12 @@ fn attacks() -> Vec<Attack> {
         all.push(attack(format!("a path, {local}"), sent, "250 250 550 250"));
     }
     all.push(attack("a path with NUL", format!("{EHLO}{MAIL}RCPT TO:<2001\0@vm.example>\r\nNOOP\r\n"), "250 250 501 250"));
+    all
+}
 
-    // Line ends where none belong.
+/// Line ends where none belong.
+fn line_ends() -> Vec<Attack> {
+    let mut all = Vec::new();
     for (line, codes) in [
         ("EHLO a\nMAIL FROM:<a@b>\r\n", "500 250"),
         ("EHLO a\rMAIL FROM:<a@b>\r\n", "500 250"),
@@ -98,17 +112,27 @@ fn attacks() -> Vec<Attack> {
     ] {
         all.push(attack(format!("a line end inside, {line:?}"), format!("{line}NOOP\r\n"), codes));
     }
+    all
+}
 
-    // Lines and lists without end.
+/// Lines and lists without end.
+fn endless() -> Vec<Attack> {
+    let mut all = Vec::new();
     all.push(attack("a line of 5000 bytes", format!("NOOP {:5000}\r\nNOOP\r\n", ""), "500 250"));
     all.push(attack("a line of 50000 bytes", format!("NOOP {:50000}\r\nNOOP\r\n", ""), "500"));
-    let recipients: String = (0..=100).map(|count| format!("RCPT TO:<{}@vm.example>\r\n", 2001 + count)).collect();
+    let recipients: Vec<String> = (2001..=2101).map(|number: u32| format!("RCPT TO:<{number}@vm.example>\r\n")).collect();
+    let recipients = recipients.concat();
     let codes: &'static str = format!("250 250 {}452 250", "250 ".repeat(100)).leak();
     all.push(attack("a recipient more than a hundred", format!("{EHLO}{MAIL}{recipients}NOOP\r\n"), codes));
     let codes: &'static str = format!("250 {}421", "500 ".repeat(20)).leak();
     all.push(attack("nonsense without end", format!("{EHLO}{}NOOP\r\n", "XYZZY\r\n".repeat(30)), codes));
+    all
+}
 
-    // BDAT.
+/// BDAT that is not as it should be.
+fn chunks() -> Vec<Attack> {
+    let start = start();
+    let mut all = Vec::new();
     for (line, codes) in [
         ("BDAT 99999999999999999999 LAST\r\nNOOP\r\n", "250 250 250 501"),
         ("BDAT -1 LAST\r\nNOOP\r\n", "250 250 250 501"),
@@ -123,8 +147,12 @@ fn attacks() -> Vec<Attack> {
     all.push(attack("chunks of a transaction that has failed", sent, "250 250 550 554 554 250"));
     let long = format!("{start}BDAT 6 LAST{:3000}\r\nQUIT\r\nNOOP\r\n", "");
     all.push(attack("a BDAT line too long to be read", long, "250 250 250 500"));
+    all
+}
 
-    // Sizes.
+/// Sizes that are wrong or beyond the limit.
+fn sizes() -> Vec<Attack> {
+    let mut all = Vec::new();
     all.push(attack("a size beyond the limit", format!("{EHLO}MAIL FROM:<a@b> SIZE=26214401\r\nNOOP\r\n"), "250 552 250"));
     all.push(attack(
         "a size beyond all numbers",
@@ -135,8 +163,13 @@ fn attacks() -> Vec<Attack> {
     sent.resize(sent.len() + 26_214_401, b'x');
     sent.extend_from_slice(b"NOOP\r\n");
     all.push(attack("a message larger than it said", sent, "250 250 250 552 250"));
+    all
+}
 
-    // Forms without end.
+/// Mails whose form has no end, or is none.
+fn forms() -> Vec<Attack> {
+    let start = start();
+    let mut all = Vec::new();
     let date = "Date: Mon, 26 Aug 2019 10:20:20 -0700\r\n";
     let level = |level| format!("Content-Type: multipart/mixed; boundary=b{level}.\r\n\r\n--b{level}.\r\n");
     let sound = "Content-Type: audio/basic\r\n\r\nsound\r\n";
@@ -161,6 +194,11 @@ fn attacks() -> Vec<Attack> {
         "250 250 250 354 554 250",
     ));
     all
+}
+
+/// A transaction up to its recipient.
+fn start() -> String {
+    format!("{EHLO}{MAIL}{RCPT}")
 }
 
 #[tokio::test]
@@ -201,12 +239,12 @@ async fn a_password_is_not_heard_before_tls_and_a_stranger_is_told_nothing() {
     let berlin = KnownPeer::new("berlin".parse().unwrap(), Sites::All).password(StoredPassword::of("correct horse").unwrap());
     let house = House::new(Access::peers([berlin]));
     let auth = "AUTH PLAIN AGJlcmxpbgBjb3JyZWN0IGhvcnNl\r\n";
-    let mut client = Client::enter(&house, address_of(7)).await;
+    let mut client = Client::enter(&house, Some(address_of(7))).await;
     assert_eq!(
         client.say_all(format!("{EHLO}{auth}AUTH LOGIN\r\n{MAIL}{RCPT}VRFY 2001\r\nNOOP\r\n")).await,
         "250 538 538 530 503 252 250"
     );
-    let mut client = Client::enter(&house, address_of(7)).await.start_tls().await;
+    let mut client = Client::enter(&house, Some(address_of(7))).await.start_tls().await;
     assert_eq!(client.say_all(format!("{EHLO}{MAIL}{RCPT}{auth}{MAIL}{RCPT}")).await, "250 530 503 235 250 250");
 }
 
@@ -223,7 +261,7 @@ async fn who_speaks_before_the_greeting_is_not_greeted() {
 async fn who_drips_or_never_finishes_a_handshake_is_left_in_time() {
     let house = House::new(Access::default());
     let begun = tokio::time::Instant::now();
-    let mut half_open = Client::bare(&house, ListenMode::ImplicitTls, address_of(1));
+    let mut half_open = Client::bare(&house, ListenMode::ImplicitTls, Some(address_of(1)));
     assert_eq!(half_open.rest().await, "");
     assert_eq!(begun.elapsed(), Duration::from_secs(30), "a handshake that never comes");
 

@@ -63,7 +63,7 @@ struct Way(House, u16);
 #[async_trait]
 impl Dial for Way {
     async fn dial(&self, _: Duration) -> io::Result<Box<dyn Transport>> {
-        Ok(Box::new(Pipe(Mutex::new(self.0.connect(ListenMode::StartTls, address_of(self.1))))))
+        Ok(Box::new(Pipe(Mutex::new(self.0.connect(ListenMode::StartTls, Some(address_of(self.1)))))))
     }
 }
 
@@ -191,7 +191,7 @@ async fn who_proves_nothing_speaks_for_no_site_of_a_known_peer() {
 async fn an_address_that_is_on_no_list_is_told_so_and_no_more() {
     for access in [Access::default(), Access::peers([with_password()]).only_from(["10.0.0.0/8".parse().unwrap()])] {
         let house = House::new(access);
-        let mut client = Client::bare(&house, ListenMode::StartTls, address_of(1));
+        let mut client = Client::bare(&house, ListenMode::StartTls, Some(address_of(1)));
         assert_eq!(client.rest().await, "554");
     }
 }
@@ -208,7 +208,7 @@ async fn no_log_has_a_word_of_a_caller_or_a_password_in_it() {
     }
     let wrong = forwarder(&house, 1).credentials("hunter", "wrong horse battery staple").build().unwrap();
     outcome(&wrong, &message(None)).await.unwrap_err();
-    let mut client = Client::enter(&house, address_of(1)).await.start_tls().await;
+    let mut client = Client::enter(&house, Some(address_of(1))).await.start_tls().await;
     for line in [
         "EHLO \u{1b}[2Jevil\r\n",
         "MAIL FROM:<\u{1b}]0;evil\u{7}@b>\r\n",

@@ -167,11 +167,12 @@ impl Client {
     }
 
     /// Sends all of it while hearing, and then nothing more; answers the codes of all replies.
-    pub async fn say_all(&mut self, bytes: impl AsRef<[u8]>) -> String {
+    pub async fn say_all(&mut self, bytes: impl Into<Vec<u8>>) -> String {
+        let bytes = bytes.into();
         let (mut hear, mut speak) = tokio::io::split(&mut self.stream);
         let speaking = async {
             // A session that has ended hears no more.
-            let _ = speak.write_all(bytes.as_ref()).await;
+            let _ = speak.write_all(&bytes).await;
             let _ = speak.shutdown().await;
         };
         let mut text = Vec::new();
@@ -199,9 +200,9 @@ fn codes(text: &[u8]) -> String {
 }
 
 /// An address of the world outside, one for each number.
-pub fn address_of(number: u16) -> Option<IpAddr> {
+pub fn address_of(number: u16) -> IpAddr {
     let [high, low] = number.to_be_bytes();
-    Some([198, 18, high, low].into())
+    [198, 18, high, low].into()
 }
 
 /// A voice message of this crate's own form, with the line ends of the wire.
