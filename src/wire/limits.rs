@@ -31,7 +31,8 @@ impl Default for DecodeLimits {
 
 impl DecodeLimits {
     /// The lesser of both, each by itself.
-    pub(crate) fn and(self, other: Self) -> Self {
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
         Self {
             head: self.head.min(other.head),
             fields: self.fields.min(other.fields),

@@ -9,14 +9,15 @@
 #[cfg(feature = "smtp")]
 mod dialogue;
 
+#[cfg(feature = "node")]
 use std::path::Path;
 
 use bytes::Bytes;
 
 use crate::audio::{Wav, announced_length, length_of};
-#[cfg(feature = "fs")]
+#[cfg(feature = "node")]
 use crate::conformance::disk::PowerCutDisk;
-#[cfg(feature = "fs")]
+#[cfg(feature = "node")]
 use crate::disk::Disk as _;
 use crate::message::AudioType;
 #[cfg(feature = "node")]

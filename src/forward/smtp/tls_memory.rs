@@ -68,6 +68,7 @@ impl TlsMemory {
     /// # Cancel safety
     ///
     /// Changes nothing, so a dropped call has no effect.
+    #[cfg_attr(not(feature = "fs"), expect(clippy::unused_async, reason = "with a disk, it waits for it"))]
     pub async fn peers(&self) -> io::Result<Vec<String>> {
         #[cfg(feature = "fs")]
         if self.inner.file.is_some() {
