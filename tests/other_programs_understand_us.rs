@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use support::{CENTRAL, mailbox, network, node, run, wav};
 use tempfile::tempdir;
-use voicemail::intake::ListenMode;
+use voicemail::intake::{Access, Door, KnownPeer, ListenMode, Sites, StoredPassword};
 use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, Origin, RecordedAt, Status, Urgency};
 use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _};
 
@@ -50,6 +50,68 @@ async fn a_mail_client_delivers_a_voice_message_under_starttls() {
     let message = store.retrieve(&mailbox("2001"), entries[0].head.id).await.unwrap();
     assert!(message.audio().bytes()[..] == wav(2_000, 5)[..], "byte for byte");
     assert_eq!(message.head().length, Duration::from_secs(2));
+    running.stop().await;
+}
+
+/// Nodes that know `berlin`, by its password.
+fn only_berlin() -> Access {
+    let password = StoredPassword::of("correct horse battery").unwrap();
+    Access::peers([KnownPeer::new("berlin".parse().unwrap(), Sites::All).password(password)])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_client_logs_in_with_each_mechanism_that_it_has() {
+    let Some(swaks) = program("swaks") else { return };
+    let folder = tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed([CENTRAL.to_owned()]).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let node = node(CENTRAL, folder.path())
+        .store(MemoryStore::new([mailbox("2001")]))
+        .tls(support::server_config(&made))
+        .listen(listener, Door::new(ListenMode::StartTls, only_berlin()));
+    let node = node.open().await.unwrap();
+    let running = run(&node);
+    let log_in = move |mechanism: &str, password: &str| {
+        let mut swaks = Command::new(&swaks);
+        swaks.args(["--server", "127.0.0.1", "--port", &port, "--tls", "--quit-after", "RCPT", "--to", "2001@voicemail.example"]);
+        swaks.args(["--auth", mechanism, "--auth-user", "berlin", "--auth-password", password]).output().unwrap()
+    };
+    let said = tokio::task::spawn_blocking(move || {
+        [("PLAIN", "correct horse battery"), ("LOGIN", "correct horse battery"), ("PLAIN", "wrong horse battery")]
+            .map(|(mechanism, password)| String::from_utf8_lossy(&log_in(mechanism, password).stdout).into_owned())
+    });
+    let [plain, login, wrong] = said.await.unwrap();
+    for said in [plain, login] {
+        assert!(said.contains("235 2.7.0 welcome") && said.contains("250 2.1.5 recipient ok"), "{said}");
+    }
+    assert!(wrong.contains("535 5.7.8") && !wrong.contains("235 "), "{wrong}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sasl_client_proves_itself_by_scram_and_is_proven_to() {
+    let Some(gsasl) = program("gsasl") else { return };
+    let folder = tempdir().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let access = only_berlin().passwords_even_in_plain_text();
+    let node = node(CENTRAL, folder.path())
+        .store(MemoryStore::new([mailbox("2001")]))
+        .listen(listener, Door::new(ListenMode::StartTls, access));
+    let node = node.open().await.unwrap();
+    let running = run(&node);
+    let log_in = move |password: &str| {
+        let mut gsasl = Command::new(&gsasl);
+        gsasl.args(["--smtp", "--connect", &address, "--no-starttls", "--no-cb", "--mechanism", "SCRAM-SHA-256"]);
+        gsasl.args(["--authentication-id", "berlin", "--authorization-id", "", "--password", password]);
+        let output = gsasl.stdin(std::process::Stdio::null()).output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    let (right, wrong) =
+        tokio::task::spawn_blocking(move || (log_in("correct horse battery"), log_in("wrong horse battery"))).await.unwrap();
+    assert!(right.contains("235 2.7.0 welcome"), "{right}");
+    assert!(wrong.contains("535 5.7.8") && !wrong.contains("235 "), "{wrong}");
     running.stop().await;
 }
 
