@@ -81,8 +81,8 @@ async fn a_mail_client_logs_in_with_each_mechanism_that_it_has() {
         [("PLAIN", "correct horse battery"), ("LOGIN", "correct horse battery"), ("PLAIN", "wrong horse battery")]
             .map(|(mechanism, password)| String::from_utf8_lossy(&log_in(mechanism, password).stdout).into_owned())
     });
-    let [plain, login, wrong] = said.await.unwrap();
-    for said in [plain, login] {
+    let [by_plain, by_login, wrong] = said.await.unwrap();
+    for said in [by_plain, by_login] {
         assert!(said.contains("235 2.7.0 welcome") && said.contains("250 2.1.5 recipient ok"), "{said}");
     }
     assert!(wrong.contains("535 5.7.8") && !wrong.contains("235 "), "{wrong}");

@@ -32,7 +32,7 @@ pub struct Limits {
     pub handshake_time: Duration,
     /// How long a peer may take over a command, over a pause in a message, or over taking in a reply. Default 5 minutes.
     pub command_time: Duration,
-    /// How many tries to log in from one IPv4 address or one IPv6 /64 network may have failed lately. Default 10.
+    /// How many tries to log in from one IPv4 address or one IPv6 /64 network may have failed lately; one under way counts. Default 20.
     pub failed_logins: u32,
     /// How long until one of them is forgotten. Default 1 minute.
     pub failed_login_time: Duration,
@@ -70,7 +70,7 @@ impl Default for Limits {
             greet_pause: Duration::ZERO,
             handshake_time: Duration::from_secs(30),
             command_time: Duration::from_secs(5 * 60),
-            failed_logins: 10,
+            failed_logins: 20,
             failed_login_time: Duration::from_secs(60),
             least_rate: 256,
             session_time: Duration::from_secs(60 * 60),

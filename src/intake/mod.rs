@@ -10,6 +10,7 @@ mod command;
 pub mod dialogue;
 mod door;
 mod limits;
+mod logins;
 mod path;
 mod reply;
 mod sasl;

@@ -4,21 +4,20 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures::future::join_all;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::spawn_blocking;
 use tokio::time::{sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{TlsAcceptor, rustls};
 
 use super::access::{Access, Attempts};
 use super::admission::{Admission, Ticket};
-use super::dialogue::{Action, Attempt, Delivery, Dialogue, Leave, Login, Lookup, Peer, Policy, Room};
+use super::dialogue::{Action, Delivery, Dialogue, Lookup, Peer, Policy, Room};
 use super::reply::Reply;
 use super::verdict::{NotKept, not_taken, unreadable, verdict};
 use super::{ListenMode, READ_ROOM};
@@ -344,39 +343,6 @@ impl Shared {
         };
         tracing::info!(%mailbox, ?failure, "a message would not be kept, so it is not taken");
         Lookup::NotTaken(not_taken(mailbox, &failure))
-    }
-
-    /// Whether somebody at `address` may try to log in. The try counts as failed until it has succeeded.
-    fn leave(&self, address: Option<IpAddr>) -> Leave {
-        let mut nonce = [0; Dialogue::NONCE_LEN];
-        if !self.attempts().begin(address, now()) || getrandom::fill(&mut nonce).is_err() {
-            tracing::warn!(?address, "a login was refused: too many have failed");
-            return Leave::Denied;
-        }
-        Leave::Granted { nonce }
-    }
-
-    /// Checks a try to log in, on a thread that may be busy with it.
-    async fn check_login(&self, attempt: Attempt, address: Option<IpAddr>) -> Login {
-        let check = async {
-            let _place = self.checks.acquire().await.ok()?;
-            spawn_blocking(move || attempt.check()).await.ok()
-        };
-        match timeout(self.policy.limits.answer_time, check).await {
-            Ok(Some(Some(peer))) => {
-                self.attempts().handle_success(address, now());
-                Login::Proven(peer)
-            }
-            Ok(Some(None)) => {
-                self.events.emit(Event::LoginRefused { address });
-                Login::Refused
-            }
-            Ok(None) | Err(_) => Login::Failed,
-        }
-    }
-
-    fn attempts(&self) -> MutexGuard<'_, Attempts> {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads a message and puts it into every mailbox that it is for; answers the reply that says what became of it.

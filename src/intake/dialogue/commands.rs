@@ -86,12 +86,12 @@ impl Dialogue {
             let offers_tls = self.policy.offers_tls && self.peer.tls.is_none();
             let Policy { node, limits, offers_binary, access, .. } = &*self.policy;
             let auth = access.takes_passwords(self.peer.tls.is_some()) && !self.logged_in;
-            let more = [(offers_tls, "STARTTLS"), (*offers_binary, "BINARYMIME"), (auth, "AUTH")];
-            let more = more.iter().filter(|(offered, _)| *offered).map(|(_, extension)| match *extension {
-                "AUTH" => format!("AUTH {MECHANISM_NAMES}"),
-                extension => extension.to_owned(),
-            });
-            reply::write_capabilities(&mut self.output, node, limits.message, more);
+            let more = [
+                offers_tls.then(|| "STARTTLS".to_owned()),
+                offers_binary.then(|| "BINARYMIME".to_owned()),
+                auth.then(|| format!("AUTH {MECHANISM_NAMES}")),
+            ];
+            reply::write_capabilities(&mut self.output, node, limits.message, more.into_iter().flatten());
         } else {
             Reply::telling(250, "", &self.policy.node).write_to(&mut self.output);
         }

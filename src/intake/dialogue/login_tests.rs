@@ -4,7 +4,7 @@ use encodify::base64::STANDARD;
 
 use super::tests::{Talk, codes, policy};
 use super::*;
-use crate::intake::access::{KnownPeer, Sites, StoredPassword};
+use crate::intake::{Access, KnownPeer, Limits, Sites, StoredPassword};
 
 const EHLO: &str = "EHLO pbx.example\r\n";
 const MAIL: &str = "MAIL FROM:<node@berlin.example>\r\n";

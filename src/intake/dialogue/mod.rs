@@ -5,21 +5,19 @@ mod login;
 #[cfg(test)]
 mod login_tests;
 mod receiving;
+mod terms;
 #[cfg(test)]
 mod tests;
 
 use std::mem;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use chrono::{DateTime, Utc};
 
 use self::login::Beginning;
 use self::receiving::Receiving;
-use super::Limits;
-use super::access::{Access, PeerName};
+pub use self::terms::{Action, Delivery, Leave, Login, Lookup, Peer, Policy, Room};
 use super::admission::LEAST_STAY;
 use super::body::Body;
 use super::command::BodyType;
@@ -89,124 +87,6 @@ pub struct Dialogue {
     end: Instant,
     /// When the step under way must be over.
     deadline: Instant,
-}
-
-/// What an intake is and takes in, the same for all its connections.
-#[derive(Debug, Clone)]
-pub struct Policy {
-    /// The node's own host name.
-    pub node: String,
-    /// The domain of its mailboxes; it takes messages for no other.
-    pub domain: String,
-    /// Whose mailbox gets what is sent to the postmaster.
-    pub postmaster: Option<MailboxId>,
-    /// Whether STARTTLS can be had.
-    pub offers_tls: bool,
-    /// Whether a body may be binary.
-    pub offers_binary: bool,
-    /// How much a peer may take.
-    pub limits: Limits,
-    /// Who may deliver.
-    pub access: Access,
-}
-
-/// Who is at the other end, as far as the connection tells.
-#[derive(Debug, Clone)]
-pub struct Peer {
-    /// Where it is.
-    pub address: Option<IpAddr>,
-    /// What protects the connection from its first byte on.
-    pub tls: Option<TlsVersion>,
-    /// Who it has proven to be. Whatever proves a name, a client certificate or AUTH, sets this and nothing else.
-    pub origin: Origin,
-    /// A number for the session that no other session has; it is part of what the trace calls a message.
-    pub session: u64,
-}
-
-impl Default for Peer {
-    /// A peer of which nothing is known.
-    fn default() -> Self {
-        Self { address: None, tls: None, origin: Origin::Unproven, session: 0 }
-    }
-}
-
-/// What a dialogue asks to have done. Until that is answered it reads no input.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Look up whether this mailbox exists and would take so many bytes, 0 if nobody knows; then call [`Dialogue::handle_lookup`].
-    LookUp(MailboxId, u64),
-    /// Set aside [`Dialogue::ROOM_STEP`] more bytes of memory, then call [`Dialogue::handle_room`].
-    Reserve,
-    /// Decide whether the peer may try to log in: not when too many tries from there have failed. Then call
-    /// [`Dialogue::handle_leave`].
-    AskLeave,
-    /// [Check](Attempt::check) this, then call [`Dialogue::handle_login`].
-    CheckLogin(Attempt),
-    /// Store this message, then call [`Dialogue::handle_stored`].
-    Store(Delivery),
-    /// Send the output, do a TLS handshake, then call [`Dialogue::handle_tls`].
-    StartTls,
-    /// Send the output and close the connection. Nothing comes after it.
-    Close,
-}
-
-/// A message that has arrived whole.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// The Internet message, our trace before it.
-    pub mail: Bytes,
-    /// Who it is for; at least one, none twice.
-    pub mailboxes: Vec<MailboxId>,
-    /// Who handed it in.
-    pub origin: Origin,
-}
-
-/// What became of a look at the directory and at the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lookup {
-    /// There is such a mailbox, and nothing is known to keep it from taking the message.
-    Found,
-    /// There is one that does not take the message; the reply says why.
-    NotTaken(Reply),
-    /// There is none.
-    NotFound,
-    /// The directory did not answer.
-    Failed,
-}
-
-/// Whether a peer may try to log in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leave {
-    /// It may.
-    Granted {
-        /// Random bytes that no other try gets.
-        nonce: [u8; Dialogue::NONCE_LEN],
-    },
-    /// Too many tries have failed.
-    Denied,
-}
-
-/// What became of a try to log in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
-    /// This is who the peer has proven to be.
-    Proven(PeerName),
-    /// It has proven nothing.
-    Refused,
-    /// It could not be checked.
-    Failed,
-}
-
-/// What became of a wish for memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
-    /// It is set aside.
-    Granted {
-        /// What time it is; the trace says so.
-        at: DateTime<Utc>,
-    },
-    /// There is none.
-    Denied,
 }
 
 #[derive(Debug)]

@@ -6,6 +6,8 @@ use bytes::BufMut as _;
 use proptest::prelude::*;
 
 use super::*;
+use crate::intake::{Access, Limits};
+use chrono::DateTime;
 
 const EHLO: &str = "EHLO pbx.example\r\n";
 const MAIL: &str = "MAIL FROM:<node@berlin.example>\r\n";

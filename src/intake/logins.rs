@@ -1,0 +1,47 @@
+//! How tries to log in are let through and checked, for all connections together.
+
+use std::net::IpAddr;
+use std::sync::{MutexGuard, PoisonError};
+
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::access::Attempts;
+use super::dialogue::{Attempt, Dialogue, Leave, Login};
+use super::session::{Shared, now};
+use crate::event::Event;
+
+impl Shared {
+    /// Whether somebody at `address` may try to log in. The try counts as failed until it has succeeded.
+    pub(super) fn leave(&self, address: Option<IpAddr>) -> Leave {
+        let mut nonce = [0; Dialogue::NONCE_LEN];
+        if !self.attempts().begin(address, now()) || getrandom::fill(&mut nonce).is_err() {
+            tracing::warn!(?address, "a login was refused: too many have failed");
+            return Leave::Denied;
+        }
+        Leave::Granted { nonce }
+    }
+
+    /// Checks a try to log in, on a thread that may be busy with it.
+    pub(super) async fn check_login(&self, attempt: Attempt, address: Option<IpAddr>) -> Login {
+        let check = async {
+            let _place = self.checks.acquire().await.ok()?;
+            spawn_blocking(move || attempt.check()).await.ok()
+        };
+        match timeout(self.policy.limits.answer_time, check).await {
+            Ok(Some(Some(peer))) => {
+                self.attempts().handle_success(address, now());
+                Login::Proven(peer)
+            }
+            Ok(Some(None)) => {
+                self.events.emit(Event::LoginRefused { address });
+                Login::Refused
+            }
+            Ok(None) | Err(_) => Login::Failed,
+        }
+    }
+
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
