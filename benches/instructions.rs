@@ -17,8 +17,8 @@ use bytes::{Buf as _, BufMut, Bytes, BytesMut};
 use chrono::DateTime;
 use sha2::{Digest as _, Sha256};
 use voicemail::audio::Format;
-use voicemail::intake::Limits;
 use voicemail::intake::dialogue::{Action, Dialogue, Lookup, Peer, Policy, Room};
+use voicemail::intake::{Access, Limits};
 use voicemail::message::Message;
 use voicemail::wire::{TransferEncoding, decode};
 
@@ -79,6 +79,7 @@ fn converse(said: &Bytes) -> (Bytes, BytesMut) {
         postmaster: None,
         offers_tls: false,
         offers_binary: false,
+        access: Access::anyone_anywhere(),
         limits: Limits::default(),
     };
     let now = Instant::now();
@@ -91,7 +92,9 @@ fn converse(said: &Bytes) -> (Bytes, BytesMut) {
             Some(Action::LookUp(..)) => dialogue.handle_lookup(Lookup::Found, now),
             Some(Action::Reserve) => dialogue.handle_room(Room::Granted { at: DateTime::UNIX_EPOCH }, now),
             Some(Action::Store(delivery)) => return (delivery.mail, replies),
-            Some(Action::StartTls | Action::Close) => panic!("nobody asked for it: {replies:?}"),
+            Some(Action::StartTls | Action::Close | Action::AskLeave | Action::CheckLogin(_)) => {
+                panic!("nobody asked for it: {replies:?}")
+            }
             None => {
                 assert!(said.has_remaining(), "the message ends: {replies:?}");
                 let space = if input.is_empty() { dialogue.poll_space() } else { None };

@@ -46,9 +46,9 @@ use tokio::sync::{Notify, Semaphore};
 pub(crate) use self::delivery::deliver;
 pub use self::error::SpoolError;
 use self::file::Found;
-pub(crate) use self::file::{GrowingFile, LeftOver, Sound};
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::file::{Finished, find_left_over};
+pub(crate) use self::file::{GrowingFile, LeftOver, Sound};
 use self::fresh::Fresh;
 pub(crate) use self::head::FileHead;
 #[cfg(any(test, doc, feature = "conformance"))]

@@ -26,9 +26,9 @@ mod dial;
 mod error;
 mod fault;
 mod flight;
-mod lane;
 #[cfg(any(test, doc, feature = "conformance"))]
 mod hostile;
+mod lane;
 mod opening;
 mod pace;
 #[cfg(test)]
@@ -60,10 +60,10 @@ use self::connection::Connection;
 pub use self::dial::{Dial, Transport};
 pub use self::error::SetupError;
 use self::fault::Fault;
-use self::lane::{Fared, Lane};
-use self::pool::{Entry, Pool};
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::hostile::read_hostile_replies;
+use self::lane::{Fared, Lane};
+use self::pool::{Entry, Pool};
 pub use self::security::{Security, TlsMode};
 pub use self::timeouts::Timeouts;
 pub use self::tls_memory::TlsMemory;
