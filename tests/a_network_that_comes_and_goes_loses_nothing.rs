@@ -218,4 +218,4 @@ const SEEDS: [u64; 1] = [20_250_714];
 /// How long the network rages.
 const SPAN_MILLIS: u64 = 2 * 3600 * 1000;
 /// How many a queue has under way at once.
-const UNDER_WAY: usize = 16;
+const UNDER_WAY: usize = 64;

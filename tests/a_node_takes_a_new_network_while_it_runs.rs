@@ -139,7 +139,7 @@ async fn what_waits_goes_to_the_new_central_node_and_what_is_under_way_ends_wher
     let gate = Gate { open: Arc::new(Semaphore::new(0)), reached: Arc::default(), passed: Arc::default() };
     let node = builder(HIMALAYA, &network(CENTRAL, 1), folder.path()).forwarder(gate.clone()).open().await.unwrap();
     let running = run(&node);
-    for seed in 0..40 {
+    for seed in 0..100 {
         deposit(&node, "kathmandu", seed).await;
     }
     let depths = |node: &Node| {
@@ -147,29 +147,29 @@ async fn what_waits_goes_to_the_new_central_node_and_what_is_under_way_ends_wher
         let depth = |name: &str| state.iter().find(|state| state.destination == name).map_or(0, |state| state.depth);
         (depth(CENTRAL), depth(OTHER))
     };
-    assert_eq!(depths(&node), (40, 0));
-    // 16 messages go to one destination at once.
-    when(&node, |_| gate.reached.load(Ordering::SeqCst) == 16).await;
+    assert_eq!(depths(&node), (100, 0));
+    // 64 messages go to one destination at once.
+    when(&node, |_| gate.reached.load(Ordering::SeqCst) == 64).await;
 
     node.adopt(network(OTHER, 1)).unwrap();
-    when(&node, |node| depths(node) == (16, 24)).await;
+    when(&node, |node| depths(node) == (64, 36)).await;
     for name in [CENTRAL, OTHER] {
         let files = std::fs::read_dir(folder.path().join(HIMALAYA).join("queue").join(name)).unwrap().count();
-        assert_eq!(files, if name == CENTRAL { 16 } else { 24 }, "{name}");
+        assert_eq!(files, if name == CENTRAL { 64 } else { 36 }, "{name}");
     }
     let mut events = node.events();
-    gate.open.add_permits(40);
+    gate.open.add_permits(100);
     let mut went_to = BTreeMap::<String, u32>::new();
-    for _ in 0..40 {
+    for _ in 0..100 {
         let destination = soon(event(&mut events, |event| match event {
             Event::Forwarded { destination, .. } => Some(destination),
             _ => None,
         }));
         *went_to.entry(destination.await).or_default() += 1;
     }
-    assert_eq!(went_to, BTreeMap::from([(CENTRAL.to_owned(), 16), (OTHER.to_owned(), 24)]));
+    assert_eq!(went_to, BTreeMap::from([(CENTRAL.to_owned(), 64), (OTHER.to_owned(), 36)]));
     let passed = gate.passed.lock().unwrap().clone();
-    assert!(passed.len() == 40 && passed.values().all(|times| *times == 1), "{passed:?}");
+    assert!(passed.len() == 100 && passed.values().all(|times| *times == 1), "{passed:?}");
     running.stop().await;
 }
 
