@@ -4,6 +4,7 @@
 
 mod os;
 mod shared_flush;
+mod watch;
 
 use std::fmt::Debug;
 use std::io;
@@ -12,6 +13,7 @@ use std::time::SystemTime;
 
 pub use self::os::OsDisk;
 pub use self::shared_flush::SharedFlush;
+pub use self::watch::{Change, Changes, Told, Watch, WatchedFolder};
 
 /// A file system, asked for only what a durable tree of files needs.
 ///
@@ -86,6 +88,17 @@ pub trait Disk: Debug + Send + Sync + 'static {
     ///
     /// Whatever the file system says.
     fn room(&self, path: &Path) -> io::Result<Room>;
+
+    /// Tells what changes in folders under `path`, so that they need not be read again; [`Unsupported`](io::ErrorKind::Unsupported)
+    /// where nobody tells all that changes, as on a network file system, and for a disk without this method.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says. Nothing is lost by it but time.
+    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watch>> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// An open file.

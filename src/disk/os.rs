@@ -8,7 +8,8 @@ use std::time::SystemTime;
 
 use rustix::buffer::spare_capacity;
 
-use super::{Disk, DiskFile, Room};
+use super::watch::OsWatch;
+use super::{Disk, DiskFile, Room, Watch};
 
 /// The operating system's file systems. Files get mode 0600, folders 0700.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,6 +57,10 @@ impl Disk for OsDisk {
         let stat = rustix::fs::statvfs(path)?;
         let files = if stat.f_files == 0 { u64::MAX } else { stat.f_favail };
         Ok(Room { bytes: stat.f_bavail.saturating_mul(stat.f_frsize), files })
+    }
+
+    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watch>> {
+        Ok(Box::new(OsWatch::open(path)?))
     }
 }
 

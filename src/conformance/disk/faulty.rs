@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use crate::disk::{Disk, DiskFile, Room};
+use crate::disk::{Disk, DiskFile, Room, Watch};
 
 /// Another disk, which fails when told to; clones are the same disk.
 ///
@@ -163,6 +163,11 @@ impl Disk for FaultyDisk {
     fn room(&self, path: &Path) -> io::Result<Room> {
         self.faults.meet(Operation::Room)?;
         self.disk.room(path)
+    }
+
+    /// What the disk below tells; a watch costs no operation and meets no fault.
+    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watch>> {
+        self.disk.watch(path)
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use crate::disk::Room;
+use crate::disk::{Change, Room};
 
 /// A machine with a disk, running or cut off.
 #[derive(Debug)]
@@ -79,6 +79,20 @@ pub(super) enum Node {
 pub(super) struct Folder {
     pub names: BTreeMap<String, u64>,
     pub synced: BTreeMap<String, u64>,
+    /// Every change of names since the folder was created.
+    pub changes: Vec<Change>,
+}
+
+impl Folder {
+    pub(super) fn insert(&mut self, name: String, node: u64) {
+        self.changes.push(Change::Came(name.clone()));
+        self.names.insert(name, node);
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.changes.push(Change::Gone(name.to_owned()));
+        self.names.remove(name);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -130,7 +144,7 @@ impl State {
         self.next += 1;
         let id = self.next;
         self.nodes.insert(id, node);
-        self.folder_mut(folder)?.names.insert(name, id);
+        self.folder_mut(folder)?.insert(name, id);
         Ok(id)
     }
 

@@ -1,12 +1,13 @@
 //! [`PowerCutDisk`].
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::machine::{File, Folder, Machine, Node, State, no_power};
-use crate::disk::{Disk, DiskFile, Room};
+use crate::disk::{Changes, Disk, DiskFile, Room, Told, Watch, WatchedFolder};
 
 /// A disk in memory that forgets, at a power cut, all that was not synced; clones are the same disk.
 ///
@@ -119,7 +120,7 @@ impl Disk for PowerCutDisk {
         state.file(node)?;
         let (folder, name) = state.place(to)?;
         state.free(folder, &name)?;
-        state.folder_mut(folder)?.names.insert(name, node);
+        state.folder_mut(folder)?.insert(name, node);
         Ok(())
     }
 
@@ -135,8 +136,8 @@ impl Disk for PowerCutDisk {
             }
             _ => {}
         }
-        state.folder_mut(from_folder)?.names.remove(&from_name);
-        state.folder_mut(to_folder)?.names.insert(to_name, node);
+        state.folder_mut(from_folder)?.remove(&from_name);
+        state.folder_mut(to_folder)?.insert(to_name, node);
         Ok(())
     }
 
@@ -145,7 +146,7 @@ impl Disk for PowerCutDisk {
         let node = state.find(path)?;
         state.file(node)?;
         let (folder, name) = state.place(path)?;
-        state.folder_mut(folder)?.names.remove(&name);
+        state.folder_mut(folder)?.remove(&name);
         Ok(())
     }
 
@@ -172,12 +173,69 @@ impl Disk for PowerCutDisk {
         state.find(path)?;
         Ok(state.room)
     }
+
+    fn watch(&self, _: &Path) -> io::Result<Box<dyn Watch>> {
+        let boot = self.machine.state().boots;
+        Ok(Box::new(Watcher { machine: Arc::clone(&self.machine), boot, told: Mutex::default() }))
+    }
 }
 
 impl PowerCutDisk {
     fn handle(&self, state: &mut State, node: u64) -> Box<dyn DiskFile> {
         state.next += 1;
         Box::new(Handle { machine: Arc::clone(&self.machine), node, id: state.next, boot: state.boots })
+    }
+}
+
+/// What a process of the machine's present run is told of folders. It costs none of the operations left.
+#[derive(Debug)]
+struct Watcher {
+    machine: Arc<Machine>,
+    boot: u64,
+    told: Mutex<WhatWasTold>,
+}
+
+#[derive(Debug, Default)]
+struct WhatWasTold {
+    turn: u64,
+    /// For each folder, in which turn it was asked for last, and how many of its changes were told by then.
+    folders: HashMap<WatchedFolder, (u64, usize)>,
+}
+
+impl Watcher {
+    fn powered(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.machine.state();
+        if state.boots == self.boot && state.operations_left != Some(0) { Ok(state) } else { Err(no_power()) }
+    }
+}
+
+impl Watch for Watcher {
+    fn folder(&self, path: &Path) -> io::Result<WatchedFolder> {
+        let state = self.powered()?;
+        let node = state.find(path)?;
+        state.folder(node).map(|_| WatchedFolder(node))
+    }
+
+    fn changes(&self, folders: &[WatchedFolder], since: u64) -> io::Result<Told> {
+        let state = self.powered()?;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.turn += 1;
+        let turn = told.turn;
+        let mut changes = Vec::new();
+        for folder in folders {
+            let all = &state.folder(folder.0)?.changes;
+            let before = told.folders.insert(*folder, (turn, all.len()));
+            changes.push(match before {
+                Some((last, up_to)) if last == since => Changes::Names(all[up_to..].to_vec()),
+                Some(_) | None => Changes::Unknown,
+            });
+        }
+        Ok(Told { turn, changes })
+    }
+
+    fn forget(&self, folders: &[WatchedFolder]) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.folders.retain(|folder, _| !folders.contains(folder));
     }
 }
 
