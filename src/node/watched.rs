@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::standing::Standing;
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
-use crate::store::{Deposit, Entry, MessageStore, StoreError};
+use crate::store::{Deposit, Entry, MessageStore, Page, Query, StoreError};
 
 /// A store that notes each mailbox that a call through it may have changed.
 ///
@@ -87,6 +87,10 @@ impl MessageStore for Watched {
 
     async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
         self.store.list(mailbox).await
+    }
+
+    async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
+        self.store.page(mailbox, query).await
     }
 
     async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {

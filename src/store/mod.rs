@@ -5,6 +5,7 @@ mod error;
 mod maildir;
 #[cfg(feature = "memory")]
 mod memory;
+mod query;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub(crate) use self::maildir::read_hostile_name;
 pub use self::maildir::{MaildirStore, MaildirStoreBuilder};
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
+pub use self::query::{Cursor, Order, Page, Query};
 use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary};
 
 /// Keeps messages for their owners until they are removed.
@@ -30,6 +32,7 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 /// - **Apart.** A message whose id another message in the mailbox has already is kept under an id of its own.
 /// - **Kept.** After `Ok`, the message survives a restart of the process, and of the machine if the store is durable at all.
 /// - **Counted.** `summary` counts exactly what `list` shows as new and as old.
+/// - **Paged.** The pages of a query, one after the other, are what `list` shows, filtered and in the order that was asked for.
 /// - **Restored.** What `mark` has set to removed can be marked new or old again, until the store expunges it.
 /// - **Foretold.** What `check` refuses, `deposit` would refuse at that moment, if the message has not arrived before.
 ///
@@ -75,6 +78,20 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     ///
     /// Changes nothing, so a dropped call has no effect.
     async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError>;
+
+    /// One page of the messages of `mailbox` that `query` asks for. Reads no audio, and what it costs should not grow with the
+    /// mailbox. Without it, the page is made from [`list`](Self::list).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchMailbox`] is final; [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
+        Ok(query.page_of(self.list(mailbox).await?))
+    }
 
     /// The message `id` of `mailbox`, with its sound; it stays as new or old as it was.
     ///
@@ -169,6 +186,10 @@ macro_rules! delegate {
 
             async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
                 (**self).list(mailbox).await
+            }
+
+            async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
+                (**self).page(mailbox, query).await
             }
 
             async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {

@@ -26,7 +26,7 @@ pub use self::arrival::{
     whole_while_others_read,
 };
 pub use self::standing::{
-    counted, expunged_for_good, listed_in_order, marked_alike_twice, refused_by_name, restored, retrieved_unchanged,
+    counted, expunged_for_good, listed_in_order, marked_alike_twice, paged, refused_by_name, restored, retrieved_unchanged,
 };
 use crate::store::MessageStore;
 
@@ -51,6 +51,7 @@ where
     kept(&make().await).await;
     foretold(&make().await).await;
     counted(&make().await).await;
+    paged(&make().await).await;
     restored(&make().await).await;
     listed_in_order(&make().await).await;
     retrieved_unchanged(&make().await).await;
@@ -69,7 +70,7 @@ mod tests {
     use super::steps::mailbox;
     use super::*;
     use crate::message::{Audio, MailboxId, Message, MessageId, Origin, Status, Summary};
-    use crate::store::{Deposit, Entry, MemoryStore, StoreError};
+    use crate::store::{Deposit, Entry, MemoryStore, Page, Query, StoreError};
 
     /// A store that breaks one sentence of the contract.
     #[derive(Debug)]
@@ -96,6 +97,8 @@ mod tests {
         RemovesForGood,
         /// Lists the newest first.
         ListsBackwards,
+        /// Ends after the first page.
+        TurnsNoPage,
         /// Marks as old what is retrieved.
         MarksWhatIsHeard,
         /// Deletes what is old, too.
@@ -153,6 +156,11 @@ mod tests {
                 entries.reverse();
             }
             Ok(entries)
+        }
+
+        async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
+            let page = self.inner.page(mailbox, query).await?;
+            if self.fault == Fault::TurnsNoPage { Ok(Page { next: None, ..page }) } else { Ok(page) }
         }
 
         async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
@@ -223,6 +231,7 @@ mod tests {
         check!(apart, ComparesIdsOnly, "Once");
         check!(kept, AnswersOnly, "Kept");
         check!(counted, CountsRemoved, "Counted");
+        check!(paged, TurnsNoPage, "Paged");
         check!(restored, RemovesForGood, "Restored");
         check!(listed_in_order, ListsBackwards, "list");
         check!(retrieved_unchanged, MarksWhatIsHeard, "retrieve");

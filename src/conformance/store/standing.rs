@@ -1,10 +1,10 @@
 //! What a store promises of the messages it has: Counted, Restored, and what its methods say.
 
 use super::steps::{
-    counted_from_list, expunge, ids, is_no_such_message, mailbox, mark, message, retrieve, status_of, stored, summary,
+    counted_from_list, expunge, ids, is_no_such_message, list, mailbox, mark, message, page, retrieve, status_of, stored, summary,
 };
 use crate::message::{MessageId, Origin, Status, Summary, Urgency};
-use crate::store::{MessageStore, StoreError};
+use crate::store::{MessageStore, Order, Query, StoreError};
 
 /// **Counted.** `summary` counts exactly what `list` shows as new and as old.
 ///
@@ -28,6 +28,39 @@ pub async fn counted(store: &impl MessageStore) {
         }
     }
     assert_eq!(summary(store).await, Summary { new: 1, old: 5, urgent_new: 1, urgent_old: 2 }, "Counted: one new, five old");
+}
+
+/// **Paged.** The pages of a query, one after the other, are what `list` shows, filtered and in the order that was asked for.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn paged(store: &impl MessageStore) {
+    for n in 0..9_u8 {
+        let urgency = if n % 4 == 0 { Urgency::Urgent } else { Urgency::Normal };
+        // Three in each second.
+        let message = message(&[n; 10], i64::from(n / 3)).urgency(urgency).build();
+        let id = stored(store, "2041", &Origin::Here, &message).await;
+        mark(store, id, [Status::New, Status::Old, Status::Removed, Status::New][usize::from(n % 4)]).await;
+    }
+    let all = list(store, "2041").await;
+    for statuses in [&[Status::New][..], &[Status::Old, Status::New], &[Status::Removed, Status::New, Status::Old], &[]] {
+        for order in [Order::OldestFirst, Order::NewestFirst, Order::UrgentFirst, Order::UrgentThenNewestFirst] {
+            for limit in [1, 2, 4, 100] {
+                let (mut query, mut shown) = (Query::only(statuses.iter().copied()).order(order).limit(limit), Vec::new());
+                loop {
+                    let page = page(store, &query).await;
+                    assert!(page.entries.len() <= limit, "Paged: no more on a page than asked for");
+                    shown.extend(page.entries);
+                    let Some(next) = page.next else { break };
+                    assert!(shown.len() <= all.len(), "Paged: the pages end");
+                    query = query.after(next);
+                }
+                let expected = Query::only(statuses.iter().copied()).order(order).page_of(all.clone()).entries;
+                assert!(shown == expected, "Paged: {statuses:?}, {order:?}, {limit} on a page");
+            }
+        }
+    }
 }
 
 /// **Restored.** What `mark` has set to removed can be marked new or old again, until the store expunges it.

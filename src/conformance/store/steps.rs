@@ -8,7 +8,7 @@ use crate::message::{
     Audio, AudioType, Caller, CallerName, ClockQuality, ClockSource, MailboxId, Message, MessageBuilder, MessageId, Origin,
     Privacy, RecordedAt, Status, Summary,
 };
-use crate::store::{Deposit, Entry, MessageStore, StoreError};
+use crate::store::{Deposit, Entry, MessageStore, Page, Query, StoreError};
 
 /// A message that says `sound`, recorded `age` seconds after all others of age 0.
 pub(super) fn message(sound: &[u8], age: i64) -> MessageBuilder {
@@ -63,6 +63,11 @@ pub(super) async fn stored(store: &impl MessageStore, number: &str, origin: &Ori
 pub(super) async fn list(store: &impl MessageStore, number: &str) -> Vec<Entry> {
     let entries = store.list(&mailbox(number)).await;
     entries.unwrap_or_else(|error| panic!("list: mailbox {number} was not listed: {error:?}"))
+}
+
+pub(super) async fn page(store: &impl MessageStore, query: &Query) -> Page {
+    let page = store.page(&mailbox("2041"), query).await;
+    page.unwrap_or_else(|error| panic!("page: a mailbox was not shown: {error:?}"))
 }
 
 pub(super) async fn ids(store: &impl MessageStore) -> Vec<MessageId> {

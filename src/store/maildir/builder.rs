@@ -1,8 +1,7 @@
 //! [`MaildirStoreBuilder`].
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -114,6 +113,7 @@ impl MaildirStoreBuilder {
             disk: self.disk,
             clock: self.clock,
             flush: SharedFlush::default(),
+            watch: OnceLock::new(),
             staging: self.root.join("staging"),
             host: self.host,
             domain: self.domain,
@@ -121,7 +121,7 @@ impl MaildirStoreBuilder {
             remember: TimeDelta::from_std(self.remember).unwrap_or(TimeDelta::MAX),
             root: self.root,
         };
-        let tree = Arc::new(Tree { ground, mailboxes: Mutex::new(HashMap::new()), forgotten_up_to: Mutex::new(None) });
+        let tree = Arc::new(Tree { ground, mailboxes: Mutex::default(), forgotten_up_to: Mutex::new(None) });
         let prepared = Arc::clone(&tree);
         blocking(move || prepared.prepare()).await.map_err(failed)?;
         Ok(MaildirStore { tree, directory: self.directory })

@@ -1,6 +1,5 @@
 //! One Maildir as it stands on the disk, while other programs rename and remove in it.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +22,15 @@ pub(super) struct Found {
     pub also_new: Option<FileName>,
 }
 
+impl Found {
+    /// What `names`, all of one base name, come to; `None` if there are none.
+    pub(super) fn among(names: &[FileName]) -> Option<Self> {
+        let file = names.iter().max()?;
+        let also_new = names.iter().filter(|name| *name != file && name.folder == Folder::New).max();
+        Some(Self { file: file.clone(), also_new: also_new.cloned() })
+    }
+}
+
 impl Folders {
     /// The Maildir at `path`, with its folders created where they are missing, and durable.
     ///
@@ -41,24 +49,14 @@ impl Folders {
         self.folder(file.folder).join(&file.name)
     }
 
-    /// All files, by base name.
-    pub(super) fn list(&self, disk: &dyn Disk) -> io::Result<BTreeMap<String, Found>> {
-        let mut found = BTreeMap::new();
+    /// The files that are there now.
+    pub(super) fn list(&self, disk: &dyn Disk) -> io::Result<Vec<FileName>> {
+        let mut files = Vec::new();
         // In this order, a file that moves meanwhile is seen twice rather than never.
         for folder in [Folder::New, Folder::Cur] {
-            let mut names = disk.list(self.folder(folder))?;
-            names.sort_unstable();
-            for file in names.into_iter().filter_map(|name| FileName::parse(folder, name)) {
-                let base = file.base().to_owned();
-                let also_new = match found.remove(&base) {
-                    Some(Found { file: before, .. }) if before.folder == Folder::New => Some(before),
-                    Some(Found { also_new, .. }) => also_new,
-                    None => None,
-                };
-                found.insert(base, Found { file, also_new });
-            }
+            files.extend(disk.list(self.folder(folder))?.into_iter().filter_map(|name| FileName::parse(folder, name)));
         }
-        Ok(found)
+        Ok(files)
     }
 
     /// What `work` makes of the file, under whatever name it is by then; `None` if it is gone.
@@ -74,8 +72,8 @@ impl Folders {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 done => return done.map(Some),
             }
-            match self.list(disk)?.remove(file.base()) {
-                Some(found) => file = found.file,
+            match self.list(disk)?.into_iter().filter(|other| other.base() == file.base()).max() {
+                Some(found) => file = found,
                 None => return Ok(None),
             }
         }
@@ -87,7 +85,8 @@ impl Folders {
         flush.sync_dir(disk, self.folder(folder))
     }
 
-    fn folder(&self, folder: Folder) -> &Path {
+    /// Where the folder is.
+    pub(super) fn folder(&self, folder: Folder) -> &Path {
         match folder {
             Folder::New => &self.new,
             Folder::Cur => &self.cur,

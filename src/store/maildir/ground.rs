@@ -2,12 +2,12 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
-use crate::disk::{self, Disk, SharedFlush};
+use crate::disk::{self, Disk, SharedFlush, Watch};
 use crate::store::StoreError;
 
 /// The disk, the folders and the rules that the mailboxes of one store share.
@@ -16,6 +16,8 @@ pub(super) struct Ground {
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
     pub flush: SharedFlush,
+    /// Tells what changes in the mailboxes, where anybody does.
+    pub watch: OnceLock<Arc<dyn Watch>>,
     pub staging: PathBuf,
     pub host: String,
     pub domain: String,

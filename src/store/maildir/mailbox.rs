@@ -1,9 +1,10 @@
 //! One mailbox: its Maildir, its arrivals, and what can be done with its messages. Everything here blocks.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::slice;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -12,13 +13,13 @@ use chrono::{DateTime, Utc};
 use super::arrivals::{Arrivals, Begun, Key};
 use super::folders::Folders;
 use super::ground::{Ground, failed, not_taken};
+use super::index::{Index, Seen};
 use super::name::{FileName, Folder, OwnName};
 use super::staging::Staged;
-
-use super::view::{Seen, View};
+use super::view::{Sight, View};
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary};
-use crate::store::{Deposit, Entry, StoreError};
+use crate::store::{Deposit, Entry, Page, Query, StoreError};
 use crate::wire::{self, Addresses, TransferEncoding};
 
 /// One mailbox on the disk.
@@ -29,11 +30,13 @@ pub(super) struct Mailbox {
     arrivals: Arrivals,
     lock: PathBuf,
     view: Mutex<View>,
+    remembered: AtomicUsize,
 }
 
 impl Mailbox {
-    /// The mailbox `id` under `root`, created durably where it is missing.
-    pub(super) fn open(disk: &dyn Disk, root: &Path, id: &MailboxId) -> io::Result<Self> {
+    /// The mailbox `id`, created durably where it is missing.
+    pub(super) fn open(ground: &Ground, id: &MailboxId) -> io::Result<Self> {
+        let (disk, root) = (&*ground.disk, &ground.root);
         let (mail, arrivals) = (root.join("mail").join(id.as_str()), root.join("arrivals").join(id.as_str()));
         let folders = Folders::open(disk, &mail)?;
         disk::create_dirs(disk, &arrivals)?;
@@ -45,7 +48,9 @@ impl Mailbox {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        Ok(Self { id: id.clone(), folders, arrivals: Arrivals::new(arrivals), lock, view: Mutex::default() })
+        let view = Mutex::new(View::new(ground.watch.get().map(Arc::clone)));
+        let remembered = AtomicUsize::new(0);
+        Ok(Self { id: id.clone(), folders, arrivals: Arrivals::new(arrivals), lock, view, remembered })
     }
 
     /// See [`MessageStore::deposit`](crate::store::MessageStore::deposit).
@@ -77,10 +82,10 @@ impl Mailbox {
         }
     }
 
-    /// See [`MessageStore::check`](crate::store::MessageStore::check). Reads the folders only where a mailbox can be full.
+    /// See [`MessageStore::check`](crate::store::MessageStore::check). Looks at the mailbox only where it can be full.
     pub(super) fn check(&self, ground: &Ground, size: u64) -> Result<(), StoreError> {
         check_size(ground, size)?;
-        if ground.limits.messages < usize::MAX && held(&self.messages(ground)?) >= ground.limits.messages {
+        if ground.limits.messages < usize::MAX && self.look(ground, |index| index.held().messages)? >= ground.limits.messages {
             return Err(StoreError::MailboxFull(self.id.clone()));
         }
         ground.check_room(size)
@@ -88,16 +93,17 @@ impl Mailbox {
 
     /// See [`MessageStore::list`](crate::store::MessageStore::list).
     pub(super) fn entries(&self, ground: &Ground) -> Result<Vec<Entry>, StoreError> {
-        self.view().entries(&*ground.disk, &self.folders, ground.limits.bytes).map_err(failed)
+        self.page(ground, &Query::all()).map(|page| page.entries)
+    }
+
+    /// See [`MessageStore::page`](crate::store::MessageStore::page).
+    pub(super) fn page(&self, ground: &Ground, query: &Query) -> Result<Page, StoreError> {
+        self.view().page(self.sight(ground), query).map_err(failed)
     }
 
     /// See [`MessageStore::summary`](crate::store::MessageStore::summary).
     pub(super) fn summary(&self, ground: &Ground) -> Result<Summary, StoreError> {
-        let mut summary = Summary::default();
-        for seen in self.messages(ground)? {
-            summary.count(seen.status(), seen.urgency);
-        }
-        Ok(summary)
+        self.look(ground, Index::summary)
     }
 
     /// See [`MessageStore::retrieve`](crate::store::MessageStore::retrieve).
@@ -135,8 +141,10 @@ impl Mailbox {
     pub(super) fn expunge(&self, ground: &Ground) -> Result<usize, StoreError> {
         let disk = &*ground.disk;
         let lock = self.lock(disk).map_err(failed)?;
-        let mut removed = self.messages(ground)?;
-        removed.retain(|seen| seen.status() == Status::Removed);
+        let removed: Vec<Seen> = self.look(ground, |index| {
+            let ids = index.ids(&[Status::Removed]);
+            ids.into_iter().filter_map(|id| index.find(id)).collect()
+        })?;
         self.remember_for_good(ground, &removed).map_err(failed)?;
         let mut count = 0;
         for seen in &removed {
@@ -184,17 +192,18 @@ impl Mailbox {
     fn place(&self, ground: &Ground, key: Key, head: &Head, staged: Staged) -> Result<Placed, StoreError> {
         let disk = &*ground.disk;
         let _lock = self.lock(disk).map_err(failed)?;
-        let messages = self.messages(ground)?;
-        let is_there = messages.iter().any(|seen| seen.own.as_ref().is_some_and(|own| own.key == key));
+        let (is_there, room, id) = self.look(ground, |index| {
+            let is_free = |id: &MessageId| index.find(*id).is_none();
+            let id = [head.id, key.as_id()].into_iter().find(is_free).unwrap_or_else(MessageId::random);
+            (index.has_key(key), index.held(), id)
+        })?;
         if is_there || self.arrivals.is_kept(disk, key).map_err(failed)? {
             return Ok(Placed::There);
         }
-        if held(&messages) >= ground.limits.messages {
+        if room.messages >= ground.limits.messages {
             return Err(StoreError::MailboxFull(self.id.clone()));
         }
-        let is_free = |id: &MessageId| messages.iter().all(|seen| seen.id != *id);
-        let id = [head.id, key.as_id()].into_iter().find(is_free).unwrap_or_else(MessageId::random);
-        let name = OwnName { recorded_secs: head.recorded_at.instant.timestamp(), id, key, urgency: head.urgency };
+        let name = OwnName::of(head, id, key, staged.size());
         let file = FileName { folder: Folder::New, name: name.to_base(&ground.host) };
         let begun = self.arrivals.begin(disk, key, ground.now());
         match begun.and_then(|arrival| staged.deliver(&self.folders.path(&file)).map(|()| arrival)) {
@@ -218,11 +227,24 @@ impl Mailbox {
     }
 
     fn find(&self, ground: &Ground, id: MessageId) -> Result<Seen, StoreError> {
-        self.messages(ground)?.into_iter().find(|seen| seen.id == id).ok_or(StoreError::NoSuchMessage(id))
+        self.look(ground, |index| index.find(id))?.ok_or(StoreError::NoSuchMessage(id))
     }
 
-    fn messages(&self, ground: &Ground) -> Result<Vec<Seen>, StoreError> {
-        self.view().messages(&*ground.disk, &self.folders, ground.limits.bytes).map_err(failed)
+    /// How many files are remembered, as of the last look.
+    pub(super) fn remembered(&self) -> usize {
+        self.remembered.load(Ordering::Relaxed)
+    }
+
+    /// What `work` makes of the mailbox as it is now.
+    fn look<T>(&self, ground: &Ground, work: impl FnOnce(&Index) -> T) -> Result<T, StoreError> {
+        let mut view = self.view();
+        let index = view.look(self.sight(ground)).map_err(failed)?;
+        self.remembered.store(index.len(), Ordering::Relaxed);
+        Ok(work(index))
+    }
+
+    fn sight<'a>(&'a self, ground: &'a Ground) -> Sight<'a> {
+        Sight { disk: &*ground.disk, folders: &self.folders, max_bytes: ground.limits.bytes }
     }
 
     fn rename(&self, disk: &dyn Disk, from: &FileName, to: &FileName) -> io::Result<()> {
@@ -259,11 +281,6 @@ enum Placed {
     New(MessageId, Begun),
     /// It had been there before.
     There,
-}
-
-/// How many of `messages` count against a mailbox's limit.
-fn held(messages: &[Seen]) -> usize {
-    messages.iter().filter(|seen| seen.status() != Status::Removed).count()
 }
 
 fn check_size(ground: &Ground, size: u64) -> Result<(), StoreError> {

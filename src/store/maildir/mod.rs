@@ -4,6 +4,7 @@ mod arrivals;
 mod builder;
 mod folders;
 mod ground;
+mod index;
 mod mailbox;
 mod name;
 mod staging;
@@ -23,7 +24,7 @@ use self::mailbox::Mailbox;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::name::read_hostile_name;
 use self::tree::{IfMissing, Tree};
-use super::{Deposit, Entry, MessageStore, StoreError};
+use super::{Deposit, Entry, MessageStore, Page, Query, StoreError};
 use crate::directory::Directory;
 use crate::disk::blocking;
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
@@ -44,7 +45,9 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 /// - A message is answered for after its file was flushed, renamed into `new/`, and `new/` was flushed.
 /// - What other programs put into a mailbox is a message, too, if it is a mail with a sound that
 ///   [`wire::decode`](crate::wire::decode) accepts. Any other mail is left alone, and neither listed nor counted.
-/// - Each call reads the folders anew, so that it sees what other programs did; what it reads of a message it remembers.
+/// - Each call sees what other programs did before it. On a local file system the kernel tells what changes (inotify), so that a
+///   call costs the same in a mailbox of ten messages and of ten thousand; elsewhere, and where the kernel watches no more folders
+///   for this user, each call reads the folders anew. What is read of a message is remembered.
 ///
 /// # What "once" rests on
 ///
@@ -167,6 +170,11 @@ impl MessageStore for MaildirStore {
 
     async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
         self.on(mailbox, |ground, mailbox| mailbox.entries(ground)).await
+    }
+
+    async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
+        let query = query.clone();
+        self.on(mailbox, move |ground, mailbox| mailbox.page(ground, &query)).await
     }
 
     async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {

@@ -3,45 +3,89 @@
 //! A name is `BASE` or `BASE:2,FLAGS`. The base is a message's identity for life; the flags come and go with renames.
 
 use std::borrow::Cow;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 
 use super::arrivals::Key;
-use crate::message::{MessageId, Status, Urgency};
+use crate::message::{Head, MessageId, Status, Urgency};
 
-/// The base name of a message that this store deposited: `<seconds>.<id><key>[U].<host>`.
+/// The base name of a message that this store deposited: `<seconds>.<id><key><tags>.<host>`.
 ///
-/// It tells all that a summary needs, so that counting opens no file.
+/// It tells all that order, summary and limits need, so that none of them opens a file. The tags are `U` for urgent, `N` with the
+/// nanoseconds of the recording's moment, `L` with its length in milliseconds and `B` with the mail's size in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OwnName {
-    /// When it was recorded, in seconds since 1970.
-    pub recorded_secs: i64,
+    /// When it was recorded: seconds since 1970, and nanoseconds.
+    pub recorded: (i64, u32),
     /// The id it is kept under.
     pub id: MessageId,
     /// Which arrival it is.
     pub key: Key,
     /// Whether it comes before others.
     pub urgency: Urgency,
+    /// How long the sound is, to the millisecond.
+    pub length: Duration,
+    /// How many bytes the mail has.
+    pub bytes: u64,
 }
 
 impl OwnName {
-    /// The base name at `host`.
-    pub(super) fn to_base(&self, host: &str) -> String {
-        let urgent = if self.urgency == Urgency::Urgent { "U" } else { "" };
-        format!("{}.{}{}{urgent}.{}", self.recorded_secs.max(0), self.id, self.key, escaped(host))
+    /// The name for a mail of `bytes` bytes that `head` tells about, kept under `id`.
+    pub(super) fn of(head: &Head, id: MessageId, key: Key, bytes: u64) -> Self {
+        let instant = head.recorded_at.instant.max(DateTime::<Utc>::UNIX_EPOCH);
+        Self {
+            recorded: (instant.timestamp(), instant.timestamp_subsec_nanos().min(MAX_NANOS)),
+            id,
+            key,
+            urgency: head.urgency,
+            length: Duration::from_millis(u64::try_from(head.length.as_millis()).unwrap_or(u64::MAX)),
+            bytes,
+        }
     }
 
-    /// Reads a base name of this store, of any host; `None` for a name that another program gave.
+    /// The base name at `host`.
+    pub(super) fn to_base(&self, host: &str) -> String {
+        let ((seconds, nanos), Self { id, key, bytes, .. }) = (self.recorded, self);
+        let urgent = if self.urgency == Urgency::Urgent { "U" } else { "" };
+        let length = self.length.as_millis();
+        format!("{seconds}.{id}{key}{urgent}N{nanos}L{length}B{bytes}.{}", escaped(host))
+    }
+
+    /// Reads a base name of this store, of any host; `None` for a name that another program gave. What a tag does not tell is zero.
     pub(super) fn parse(base: &str) -> Option<Self> {
         let mut parts = base.splitn(3, '.');
         let (seconds, unique, _host) = (parts.next()?, parts.next()?, parts.next()?);
         if seconds.is_empty() || !seconds.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        let (hex, urgency) = match unique.strip_suffix('U') {
-            Some(hex) => (hex, Urgency::Urgent),
-            None => (unique, Urgency::Normal),
+        let (id, rest) = unique.split_at_checked(32)?;
+        let (key, mut tags) = rest.split_at_checked(32)?;
+        let mut own = Self {
+            recorded: (seconds.parse().ok()?, 0),
+            id: id.parse().ok()?,
+            key: key.parse().ok()?,
+            urgency: Urgency::Normal,
+            length: Duration::ZERO,
+            bytes: 0,
         };
-        let (id, key) = hex.split_at_checked(32)?;
-        Some(Self { recorded_secs: seconds.parse().ok()?, id: id.parse().ok()?, key: key.parse().ok()?, urgency })
+        while let Some(tag) = tags.chars().next() {
+            if !tag.is_ascii_uppercase() {
+                return None;
+            }
+            let value = tags.get(1..)?;
+            let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+            let number = || value[..end].parse::<u64>().ok();
+            match tag {
+                'U' => own.urgency = Urgency::Urgent,
+                'N' => own.recorded.1 = u32::try_from(number()?).ok().filter(|nanos| *nanos <= MAX_NANOS)?,
+                'L' => own.length = Duration::from_millis(number()?),
+                'B' => own.bytes = number()?,
+                _ => {} // a later version may tell more
+            }
+            tags = &value[end..];
+        }
+        Some(own)
     }
 }
 
@@ -54,8 +98,8 @@ pub(super) enum Folder {
     Cur,
 }
 
-/// A file in a Maildir, by its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file in a Maildir, by its name. Of two files with one base name, the greater one counts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileName {
     /// Which folder it is in.
     pub folder: Folder,
@@ -138,6 +182,9 @@ fn escaped(host: &str) -> Cow<'_, str> {
     if host.contains(['/', ':']) { host.replace('/', "\\057").replace(':', "\\072").into() } else { host.into() }
 }
 
+/// A leap second's nanoseconds run on past this; in a name it ends with its second.
+const MAX_NANOS: u32 = 999_999_999;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -167,9 +214,14 @@ mod tests {
 
     #[test]
     fn names_of_other_programs_are_not_taken_for_our_own() {
+        let (hex, nanos) = ("0f".repeat(32), "9".repeat(10));
         for name in ["1795360430.M83834P6722.host", "", ".", "..", "1.2", "1..h", "a.b.c", "1.é.h"] {
             assert_eq!(OwnName::parse(name), None, "{name}");
         }
+        for tags in ["u", "é", "N", "Nx", &format!("N{nanos}"), "L1B"] {
+            assert_eq!(OwnName::parse(&format!("1.{hex}{tags}.h")), None, "{tags}");
+        }
+        assert_eq!(OwnName::parse(&format!("1.{hex}UX7.h")).unwrap().urgency, Urgency::Urgent);
         for name in [".hidden", "", ":2,S"] {
             assert_eq!(FileName::parse(Folder::New, name.to_owned()), None, "{name}");
         }
@@ -178,10 +230,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_base_name_reads_back_as_written(
-            secs in 0..i64::MAX, id: [u8; 16], key: [u8; 16], urgent: bool, host in "\\PC{1,20}"
+            recorded in (0..i64::MAX, 0..=MAX_NANOS), id: [u8; 16], key: [u8; 16], urgent: bool, host in "\\PC{1,20}",
+            millis: u64, bytes: u64
         ) {
             let urgency = if urgent { Urgency::Urgent } else { Urgency::Normal };
-            let own = OwnName { recorded_secs: secs, id: MessageId::from_bytes(id), key: Key::from_bytes(key), urgency };
+            let (id, key, length) = (MessageId::from_bytes(id), Key::from_bytes(key), Duration::from_millis(millis));
+            let own = OwnName { recorded, id, key, urgency, length, bytes };
             let base = own.to_base(&host);
             prop_assert!(!base.contains(['/', ':']));
             prop_assert_eq!(OwnName::parse(&base), Some(own));

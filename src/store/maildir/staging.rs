@@ -18,17 +18,17 @@ pub(super) struct Staged {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     file: Box<dyn DiskFile>,
+    size: u64,
     delivered: bool,
 }
 
 impl Staged {
     /// Writes `parts` one after the other into a new file in `folder` and flushes it.
     pub(super) fn write(disk: &Arc<dyn Disk>, folder: &Path, parts: &[Bytes], modified: SystemTime) -> io::Result<Self> {
-        let staged = Self::create(disk, folder)?;
-        let mut offset = 0;
+        let mut staged = Self::create(disk, folder)?;
         for part in parts {
-            staged.file.write_all_at(part, offset)?;
-            offset += part.len() as u64;
+            staged.file.write_all_at(part, staged.size)?;
+            staged.size += part.len() as u64;
         }
         staged.file.set_modified(modified)?;
         staged.file.sync()?;
@@ -42,11 +42,16 @@ impl Staged {
         Ok(())
     }
 
+    /// How many bytes it has.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     fn create(disk: &Arc<dyn Disk>, folder: &Path) -> io::Result<Self> {
         loop {
             let path = folder.join(MessageId::random().to_string());
             let file = disk.create(&path)?;
-            let staged = Self { disk: Arc::clone(disk), path, file, delivered: false };
+            let staged = Self { disk: Arc::clone(disk), path, file, size: 0, delivered: false };
             staged.file.lock()?;
             // Before the lock was taken, another process that opens the store may have taken the file for a dead one's.
             match disk.open(&staged.path) {

@@ -536,3 +536,120 @@ async fn no_file_is_read_twice_for_lists_and_none_for_summaries() {
     disk.fail(no_opening);
     assert_eq!(list(&store).await, first);
 }
+
+#[tokio::test]
+async fn no_call_reads_a_folder_that_the_disk_tells_about() {
+    let power = PowerCutDisk::new();
+    let disk = FaultyDisk::new(Arc::new(power.clone()));
+    let store = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).max_messages(1000).open().await.unwrap();
+    store.create_mailbox(&mailbox("2041")).await.unwrap();
+    deposit(&store, &message(b"before")).await.unwrap();
+    // Each call looks once whether the mailbox is there.
+    let listing = |calls| Fault::after(calls, ErrorKind::Other).lasting().only(|operation| operation == Operation::List);
+    disk.fail(listing(5 * 30));
+    let first_page = Query::only([Status::New]).limit(10);
+    for n in 0..30 {
+        let message = message(&[n; 100]);
+        store.check(&mailbox("2041"), 100).await.unwrap();
+        deposit(&store, &message).await.unwrap();
+        assert_eq!(summary(&store).await, format!("2/{n} (0/0)"));
+        store.mark(&mailbox("2041"), message.id(), Status::Old).await.unwrap();
+        assert_eq!(store.page(&mailbox("2041"), &first_page).await.unwrap().entries.len(), 1);
+    }
+    assert_eq!(disk.mend(), 0);
+    assert_eq!(summary(&store).await, "1/30 (0/0)");
+}
+
+/// A program that shows, flags and moves what is in a Maildir, as fast as it can, but lets each message stay.
+fn meddle(folder: &Path, rounds: usize) {
+    let (new, cur) = (folder.join("new"), folder.join("cur"));
+    for round in 0..rounds {
+        for name in names(new.clone()) {
+            let _ = fs::rename(new.join(&name), cur.join(format!("{name}:2,")));
+        }
+        for name in names(cur.clone()) {
+            let base = name.split(':').next().unwrap();
+            let _ = match round % 3 {
+                0 => fs::rename(cur.join(&name), cur.join(format!("{base}:2,S"))),
+                1 => fs::rename(cur.join(&name), cur.join(format!("{base}:2,FS"))),
+                _ => fs::rename(cur.join(&name), new.join(base)),
+            };
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_message_is_missed_while_another_program_renames_all_the_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let kept: Vec<_> = (0..20).map(|n| message(&[n; 100])).collect();
+    for message in &kept {
+        deposit(&store, message).await.unwrap();
+    }
+    let maildir = folder.path().join("mail/2041");
+    let meddling = tokio::task::spawn_blocking(move || meddle(&maildir, 150));
+    let mut deposited = 20;
+    while !meddling.is_finished() {
+        assert_eq!(list(&store).await.len(), deposited, "a message was not seen where it went");
+        if deposited < 200 {
+            deposit(&store, &message(format!("more {deposited}").as_bytes())).await.unwrap();
+            deposited += 1;
+        }
+    }
+    meddling.await.unwrap();
+    let fresh = open(folder.path()).await;
+    assert_eq!(list(&store).await, list(&fresh).await);
+    assert_eq!(summary(&store).await, summary(&fresh).await);
+    for message in kept {
+        assert_eq!(deposit(&store, &message).await.unwrap(), Deposit::Duplicate);
+    }
+}
+
+#[tokio::test]
+async fn a_mailbox_under_two_names_is_seen_rightly_by_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = MaildirStore::builder(folder.path()).open().await.unwrap();
+    store.create_mailbox(&mailbox("2041")).await.unwrap();
+    std::os::unix::fs::symlink(folder.path().join("mail/2041"), folder.path().join("mail/2042")).unwrap();
+    for n in 1..=3_u8 {
+        let sound = [n];
+        deposit(&store, &message(&sound)).await.unwrap();
+        for number in ["2041", "2042"] {
+            assert_eq!(store.summary(&mailbox(number)).await.unwrap().new, u32::from(n), "{number}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_operator_who_puts_another_folder_in_a_mailboxs_place_is_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let (before, after) = (message(b"before"), message(b"after"));
+    deposit(&store, &before).await.unwrap();
+    let mail = folder.path().join("mail");
+    fs::rename(mail.join("2041"), mail.join("away")).unwrap();
+    fs::rename(mail.join("2042"), mail.join("2041")).unwrap();
+    assert_eq!(list(&store).await, []);
+    deposit(&store, &after).await.unwrap();
+    assert_eq!(list(&store).await, [(after.id(), Status::New)]);
+    fs::rename(mail.join("2041"), mail.join("2042")).unwrap();
+    fs::rename(mail.join("away"), mail.join("2041")).unwrap();
+    assert_eq!(list(&store).await, [(before.id(), Status::New)]);
+}
+
+#[tokio::test]
+async fn mailboxes_that_are_forgotten_for_others_are_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    store.tree.mailboxes.lock().unwrap().at_most = 4;
+    let numbers: Vec<MailboxId> = (0..20).map(|number| mailbox(&number.to_string())).collect();
+    for mailbox in &numbers {
+        store.create_mailbox(mailbox).await.unwrap();
+    }
+    for round in 1..=3_u8 {
+        for mailbox in &numbers {
+            store.deposit(mailbox, &Origin::Here, &message(&[round])).await.unwrap();
+            assert_eq!(store.summary(mailbox).await.unwrap().new, u32::from(round), "{mailbox}");
+        }
+    }
+}

@@ -16,8 +16,49 @@ use crate::store::StoreError;
 #[derive(Debug)]
 pub(super) struct Tree {
     pub ground: Ground,
-    pub mailboxes: Mutex<HashMap<MailboxId, Arc<Mailbox>>>,
+    pub mailboxes: Mutex<Mailboxes>,
     pub forgotten_up_to: Mutex<Option<(MailboxId, String)>>,
+}
+
+/// The mailboxes that are remembered with what is known of their messages.
+#[derive(Debug)]
+pub(super) struct Mailboxes {
+    /// How many, unless more are in use at once.
+    pub at_most: usize,
+    open: HashMap<MailboxId, (Arc<Mailbox>, u64)>,
+    /// Counts calls, to tell which mailbox was used last.
+    uses: u64,
+}
+
+impl Default for Mailboxes {
+    fn default() -> Self {
+        Self { at_most: MAILBOXES_REMEMBERED, open: HashMap::new(), uses: 0 }
+    }
+}
+
+impl Mailboxes {
+    fn find(&mut self, id: &MailboxId) -> Option<Arc<Mailbox>> {
+        self.uses += 1;
+        let (mailbox, used) = self.open.get_mut(id)?;
+        *used = self.uses;
+        Some(Arc::clone(mailbox))
+    }
+
+    /// Remembers a mailbox, unless it is remembered already. Forgets a quarter of the others when they are too many.
+    fn add(&mut self, id: &MailboxId, mailbox: Mailbox) -> Arc<Mailbox> {
+        let files: usize = self.open.values().map(|(mailbox, _)| mailbox.remembered()).sum();
+        if self.open.len() >= self.at_most || files >= FILES_REMEMBERED {
+            let mut uses: Vec<u64> = self.open.values().map(|(_, used)| *used).collect();
+            uses.sort_unstable();
+            let oldest = uses.get(uses.len() / 4).copied().unwrap_or(0);
+            // One that is in use would lose what it is told if another were opened beside it.
+            self.open.retain(|_, (mailbox, used)| *used > oldest || Arc::strong_count(mailbox) > 1);
+        }
+        self.uses += 1;
+        let (mailbox, used) = self.open.entry(id.clone()).or_insert_with(|| (Arc::new(mailbox), 0));
+        *used = self.uses;
+        Arc::clone(mailbox)
+    }
 }
 
 /// What a call may do about a mailbox that has no folder.
@@ -38,6 +79,10 @@ impl Tree {
         }
         self.explain()?;
         disk.sync_dir(&self.ground.root)?;
+        match disk.watch(&self.ground.root) {
+            Ok(watch) => drop(self.ground.watch.set(watch.into())),
+            Err(error) => tracing::warn!(%error, "the disk does not tell what changes, so each call reads its mailbox anew"),
+        }
         staging::clean(disk, &self.ground.staging)
     }
 
@@ -51,16 +96,12 @@ impl Tree {
         if absent && if_missing == IfMissing::Refuse {
             return Err(StoreError::NoSuchMailbox(id.clone()));
         }
-        let known = if absent { None } else { lock().get(id).map(Arc::clone) };
+        let known = if absent { None } else { lock().find(id) };
         if let Some(mailbox) = known {
             return Ok(mailbox);
         }
-        let opened = Arc::new(Mailbox::open(&*self.ground.disk, &self.ground.root, id).map_err(failed)?);
-        let mut mailboxes = lock();
-        if mailboxes.len() >= MAILBOXES_REMEMBERED {
-            mailboxes.retain(|_, mailbox| Arc::strong_count(mailbox) > 1);
-        }
-        Ok(Arc::clone(mailboxes.entry(id.clone()).or_insert(opened)))
+        let opened = Mailbox::open(&self.ground, id).map_err(failed)?;
+        Ok(lock().add(id, opened))
     }
 
     /// Looks at up to `at_most` arrivals, beginning where the last call ended, and forgets the old ones; answers how many.
@@ -117,5 +158,7 @@ fn flush_parent(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 
 const README: &str = include_str!("README.txt");
 
-/// How many mailboxes are remembered with the heads of their messages, unless more are in use at once.
-const MAILBOXES_REMEMBERED: usize = 1024;
+/// How many mailboxes are remembered. For each, two folders are watched.
+const MAILBOXES_REMEMBERED: usize = 4096;
+/// How many files they have together, as far as is known when another mailbox is added: some 200 MB when all heads were read.
+const FILES_REMEMBERED: usize = 250_000;

@@ -1,198 +1,205 @@
-//! What is known of the messages in one Maildir, so that no file is opened twice.
+//! What is known of the messages in one Maildir, so that no folder is read twice without need and no file opened twice.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
 
-use super::folders::{Folders, Found};
-use super::name::{FileName, OwnName};
-use crate::disk::{self, Disk};
-use crate::message::{Caller, ClockQuality, ClockSource, Ending, Head, MessageId, Privacy, RecordedAt, Status, Urgency};
-use crate::store::Entry;
+use super::folders::Folders;
+use super::index::{Index, Seen};
+use super::name::{FileName, Folder, OwnName};
+use crate::disk::{self, Change, Changes, Disk, Watch, WatchedFolder};
+use crate::message::{Caller, ClockQuality, ClockSource, Ending, Head, MessageId, Privacy, RecordedAt};
+use crate::store::{Entry, Page, Query};
 use crate::wire;
 
-/// Remembers, by base name, what was read of each message; knows no more messages than there are files.
-#[derive(Debug, Default)]
-pub(super) struct View {
-    known: HashMap<String, Known>,
-}
-
+/// One Maildir as it was when it was last looked at.
+///
+/// Where the disk tells what changes, only that is looked at; else the folders are read each time.
 #[derive(Debug)]
-enum Known {
-    /// A message of ours: its name tells what a summary needs.
-    Own(OwnName, Option<Head>),
-    /// A message that another program put here.
-    Foreign(Head),
-    /// A file that is no voice message: it is left alone, and counts nowhere.
-    Other,
+pub(super) struct View {
+    index: Index,
+    watch: Option<Arc<dyn Watch>>,
+    watched: Option<[WatchedFolder; 2]>,
+    /// Up to which turn of the watch the index is right; zero when the folders must be read.
+    turn: u64,
 }
 
-/// A message in a mailbox.
-#[derive(Debug, Clone)]
-pub(super) struct Seen {
-    /// The id it goes by.
-    pub id: MessageId,
-    /// Whether it comes before others.
-    pub urgency: Urgency,
-    /// What its name tells, if this store gave it.
-    pub own: Option<OwnName>,
-    /// Its file.
-    pub found: Found,
-}
-
-impl Seen {
-    /// Where it stands.
-    pub(super) fn status(&self) -> Status {
-        self.found.file.status()
-    }
+/// What a view looks at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sight<'a> {
+    pub disk: &'a dyn Disk,
+    pub folders: &'a Folders,
+    /// How many bytes a file of another program may have to be opened.
+    pub max_bytes: u64,
 }
 
 impl View {
-    /// All messages, in the order of their base names. Opens only files of other programs, of at most `max_bytes`, and each once.
-    pub(super) fn messages(&mut self, disk: &dyn Disk, folders: &Folders, max_bytes: u64) -> io::Result<Vec<Seen>> {
-        let found = self.look(disk, folders)?;
-        self.meet(disk, folders, &found, max_bytes)?;
-        let seen = |(base, found): (String, Found)| {
-            let (id, urgency, own) = match self.known.get(&base)? {
-                Known::Own(own, _) => (own.id, own.urgency, Some(own.clone())),
-                Known::Foreign(head) => (head.id, head.urgency, None),
-                Known::Other => return None,
-            };
-            Some(Seen { id, urgency, own, found })
-        };
-        Ok(found.into_iter().filter_map(seen).collect())
+    pub(super) fn new(watch: Option<Arc<dyn Watch>>) -> Self {
+        Self { index: Index::default(), watch, watched: None, turn: 0 }
     }
 
-    /// All messages as a list shows them, in the order of their recording. Opens what was not opened before.
-    pub(super) fn entries(&mut self, disk: &dyn Disk, folders: &Folders, max_bytes: u64) -> io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for seen in self.messages(disk, folders, max_bytes)? {
-            if let Some(head) = self.head(disk, folders, &seen)? {
+    /// The files and messages as they are now. Opens only files of other programs, and each once.
+    pub(super) fn look(&mut self, at: Sight<'_>) -> io::Result<&mut Index> {
+        let told = self.ask(at.folders);
+        // Until it has come that far.
+        self.turn = 0;
+        match &told {
+            Some(Told { changes: Some(changes), .. }) => changes.iter().for_each(|(folder, change)| self.change(*folder, change)),
+            Some(Told { changes: None, .. }) | None => self.read(at)?,
+        }
+        self.turn = told.map_or(0, |told| told.turn);
+        self.index.settle();
+        self.meet(at)?;
+        Ok(&mut self.index)
+    }
+
+    /// The messages that `query` asks for. Opens what was not opened before, and no more than it shows.
+    pub(super) fn page(&mut self, at: Sight<'_>, query: &Query) -> io::Result<Page> {
+        let index = self.look(at)?;
+        let (ids, next) = query.choose(|status, urgency| index.shelf(status, urgency));
+        let mut entries = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Some(seen) = index.find(id) else { continue };
+            if let Some(head) = head(index, at, &seen)? {
                 entries.push(Entry { head, status: seen.status() });
             }
         }
-        entries.sort_by_key(|entry| (entry.head.recorded_at.instant, entry.head.id));
-        Ok(entries)
+        Ok(Page { entries, next })
     }
 
-    /// The files that are there now.
+    /// Asks the disk what has changed; `None` if it does not tell.
+    fn ask(&mut self, folders: &Folders) -> Option<Told> {
+        let watch = self.watch.as_deref()?;
+        let now = [watch.folder(folders.folder(Folder::New)).ok()?, watch.folder(folders.folder(Folder::Cur)).ok()?];
+        if let Some(before) = self.watched.replace(now).filter(|before| *before != now) {
+            let left: Vec<_> = before.into_iter().filter(|folder| !now.contains(folder)).collect();
+            watch.forget(&left);
+            self.turn = 0;
+        }
+        let told = watch.changes(&now, self.turn).ok()?;
+        let mut changes = Some(Vec::new());
+        for (folder, of_folder) in [Folder::New, Folder::Cur].into_iter().zip(told.changes) {
+            changes = match (changes, of_folder) {
+                (Some(mut all), Changes::Names(names)) => {
+                    all.extend(names.into_iter().map(|name| (folder, name)));
+                    Some(all)
+                }
+                (_, Changes::Unknown) | (None, Changes::Names(_)) => None,
+            };
+        }
+        Some(Told { turn: told.turn, changes })
+    }
+
+    fn change(&mut self, folder: Folder, change: &Change) {
+        match change {
+            Change::Came(name) => FileName::parse(folder, name.clone()).into_iter().for_each(|file| self.index.came(file)),
+            Change::Gone(name) => FileName::parse(folder, name.clone()).iter().for_each(|file| self.index.gone(file)),
+        }
+    }
+
+    /// Reads the folders.
     ///
     /// A file that is renamed while its folder is read may be missed. So when one is missing that was there before, a second look
     /// must confirm that it is gone.
-    fn look(&mut self, disk: &dyn Disk, folders: &Folders) -> io::Result<BTreeMap<String, Found>> {
-        let mut found = folders.list(disk)?;
-        if self.known.keys().any(|base| !found.contains_key(base)) {
-            for (base, file) in folders.list(disk)? {
-                found.entry(base).or_insert(file);
-            }
-            self.known.retain(|base, _| found.contains_key(base));
+    fn read(&mut self, at: Sight<'_>) -> io::Result<()> {
+        let mut files = at.folders.list(at.disk)?;
+        if self.index.misses(&files) {
+            let again = at.folders.list(at.disk)?;
+            let seen: HashSet<&str> = files.iter().map(FileName::base).collect();
+            let missed: Vec<_> = again.into_iter().filter(|file| !seen.contains(file.base())).collect();
+            files.extend(missed);
         }
-        Ok(found)
-    }
-
-    /// Gets to know the files that were not there before.
-    fn meet(&mut self, disk: &dyn Disk, folders: &Folders, found: &BTreeMap<String, Found>, max_bytes: u64) -> io::Result<()> {
-        let mut foreign = Vec::new();
-        for (base, found) in found.iter().filter(|(base, _)| !self.known.contains_key(*base)).collect::<Vec<_>>() {
-            match OwnName::parse(base) {
-                Some(own) => {
-                    self.known.insert(base.clone(), Known::Own(own, None));
-                }
-                None => foreign.push((base, &found.file)),
-            }
-        }
-        if foreign.is_empty() {
-            return Ok(());
-        }
-        let mut taken: HashSet<MessageId> = self.known.values().filter_map(Known::id).collect();
-        for (base, file) in foreign {
-            let Some(bytes) = folders.follow(disk, file, |file| read(disk, folders, file, max_bytes))? else { continue };
-            let known = match bytes.map(Bytes::from).map(|mail| wire::decode(&mail)) {
-                Some(Ok(message)) => {
-                    let mut head = message.head().clone();
-                    if !taken.insert(head.id) {
-                        head.id = id_of_base(base);
-                        taken.insert(head.id);
-                    }
-                    Known::Foreign(head)
-                }
-                Some(Err(_)) | None => Known::Other,
-            };
-            self.known.insert(base.clone(), known);
-        }
+        self.index.replace(files);
         Ok(())
     }
 
-    /// What is known of the message without its sound; `None` if it is gone by now.
-    fn head(&mut self, disk: &dyn Disk, folders: &Folders, seen: &Seen) -> io::Result<Option<Head>> {
-        let base = seen.found.file.base();
-        match self.known.get_mut(base) {
-            Some(Known::Foreign(head) | Known::Own(_, Some(head))) => Ok(Some(head.clone())),
-            Some(Known::Own(own, head)) => {
-                let Some(block) = folders.follow(disk, &seen.found.file, |file| read_start(disk, folders, file))? else {
-                    return Ok(None);
-                };
-                Ok(Some(head.insert(own_head(own, &block)).clone()))
-            }
-            Some(Known::Other) | None => Ok(None),
+    /// Gets to know the files that other programs put here.
+    fn meet(&mut self, at: Sight<'_>) -> io::Result<()> {
+        for (base, file) in self.index.unread() {
+            let Some(bytes) = at.folders.follow(at.disk, &file, |file| read(at, file))? else { continue };
+            let message = bytes.map(Bytes::from).and_then(|mail| {
+                let message = wire::decode(&mail).ok()?;
+                Some((message.head().clone(), mail.len() as u64))
+            });
+            self.index.learn(&base, message);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        if let (Some(watch), Some(folders)) = (&self.watch, &self.watched) {
+            watch.forget(folders);
         }
     }
 }
 
-impl Known {
-    fn id(&self) -> Option<MessageId> {
-        match self {
-            Self::Own(own, _) => Some(own.id),
-            Self::Foreign(head) => Some(head.id),
-            Self::Other => None,
-        }
+/// What a disk told of a Maildir's folders.
+struct Told {
+    turn: u64,
+    /// What has changed; `None` when anything may have.
+    changes: Option<Vec<(Folder, Change)>>,
+}
+
+/// What is known of the message without its sound; `None` if it is gone by now.
+fn head(index: &mut Index, at: Sight<'_>, seen: &Seen) -> io::Result<Option<Head>> {
+    if let Some(head) = index.head(seen.id) {
+        return Ok(Some(head.clone()));
     }
+    let Some(own) = &seen.own else { return Ok(None) };
+    let Some(block) = at.folders.follow(at.disk, &seen.found.file, |file| read_start(at, file))? else {
+        return Ok(None);
+    };
+    let head = own_head(seen.id, own, &block);
+    index.set_head(seen.id, head.clone());
+    Ok(Some(head))
 }
 
 /// The head of a message of ours. Where file and name differ, the name is right: a message may be kept under an id of its own.
 ///
 /// A message whose file is damaged is shown by what its name tells, rather than hidden.
-fn own_head(own: &OwnName, mail: &[u8]) -> Head {
+fn own_head(id: MessageId, own: &OwnName, mail: &[u8]) -> Head {
+    let (secs, nanos) = own.recorded;
     let head = wire::decode_head(mail).unwrap_or_else(|_| Head {
-        id: own.id,
+        id,
         caller: Caller::default(),
         recorded_at: RecordedAt {
-            instant: chrono::DateTime::from_timestamp(own.recorded_secs, 0).unwrap_or_default(),
+            instant: chrono::DateTime::from_timestamp(secs, nanos).unwrap_or_default(),
             zone: chrono_tz::UTC,
             quality: ClockQuality::unknown(ClockSource::System),
         },
         site: None,
         urgency: own.urgency,
         privacy: Privacy::Normal,
-        length: std::time::Duration::ZERO,
+        length: own.length,
         ending: Ending::Complete,
     });
-    Head { id: own.id, urgency: own.urgency, ..head }
+    Head { id, urgency: own.urgency, ..head }
 }
 
-/// The whole file; `None` if it has more than `max_bytes`.
-fn read(disk: &dyn Disk, folders: &Folders, file: &FileName, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
-    let path = folders.path(file);
-    if disk.open(&path)?.len()? > max_bytes {
+/// The whole file; `None` if it is larger than is opened.
+fn read(at: Sight<'_>, file: &FileName) -> io::Result<Option<Vec<u8>>> {
+    let path = at.folders.path(file);
+    if at.disk.open(&path)?.len()? > at.max_bytes {
         return Ok(None);
     }
-    disk::read(disk, &path).map(Some)
+    disk::read(at.disk, &path).map(Some)
 }
 
-/// As much of the file as a header block may have.
-fn read_start(disk: &dyn Disk, folders: &Folders, file: &FileName) -> io::Result<Vec<u8>> {
-    let file = disk.open(&folders.path(file))?;
-    let len = usize::try_from(file.len()?).unwrap_or(usize::MAX).min(wire::HEAD_LIMIT);
-    let mut start = vec![0; len];
-    file.read_exact_at(&mut start, 0)?;
-    Ok(start)
+/// The beginning of the file with its header block, which is at most [`wire::HEAD_LIMIT`] and mostly far shorter.
+fn read_start(at: Sight<'_>, file: &FileName) -> io::Result<Vec<u8>> {
+    let file = at.disk.open(&at.folders.path(file))?;
+    let whole = usize::try_from(file.len()?).unwrap_or(usize::MAX);
+    let read = |len: usize| {
+        let mut start = vec![0; len.min(whole)];
+        file.read_exact_at(&mut start, 0).map(|()| start)
+    };
+    let start = read(USUAL_HEAD)?;
+    if wire::decode_head(&start) == Err(wire::DecodeError::HeaderCutShort) { read(wire::HEAD_LIMIT) } else { Ok(start) }
 }
 
-/// An id for a message whose own is taken: it stays the same as long as the base name does.
-fn id_of_base(base: &str) -> MessageId {
-    let hash: [u8; 32] = Sha256::digest(base).into();
-    let (id, _) = hash.split_first_chunk().expect("16 bytes are the beginning of 32");
-    MessageId::from_bytes(*id)
-}
+/// What most header blocks fit into, in bytes.
+const USUAL_HEAD: usize = 4096;

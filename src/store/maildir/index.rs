@@ -1,0 +1,397 @@
+//! The files of one Maildir in memory: which there are, where their messages stand, in which order. No disk.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::arrivals::Key;
+use super::folders::Found;
+use super::name::{FileName, OwnName};
+use crate::message::{Head, MessageId, Status, Summary, Urgency};
+use crate::store::query::Place;
+
+/// All files of one Maildir by their base names, and the messages among them by all that is asked for.
+///
+/// A change costs the same however many files there are.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    files: HashMap<Arc<str>, Filed>,
+    /// Base names whose files have changed since the last [`settle`](Self::settle).
+    touched: BTreeSet<Arc<str>>,
+    /// Base names that say nothing of what is in their files.
+    unread: BTreeSet<Arc<str>>,
+    by_id: HashMap<MessageId, Arc<str>>,
+    keys: HashMap<Key, usize>,
+    shelves: [BTreeSet<Place>; SHELVES],
+    held: Held,
+}
+
+/// What the files of one base name are.
+#[derive(Debug, Default)]
+struct Filed {
+    names: Vec<FileName>,
+    card: Option<Card>,
+    head: Option<Head>,
+    /// Whether the file is known to hold no voice message: it is left alone, and counts nowhere.
+    other: bool,
+    /// Where the message was counted last.
+    shelf: Option<Status>,
+}
+
+/// What is known of a message without its head.
+#[derive(Debug, Clone)]
+struct Card {
+    id: MessageId,
+    urgency: Urgency,
+    recorded: (i64, u32),
+    own: Option<OwnName>,
+    length: Duration,
+    bytes: u64,
+}
+
+/// A message in a mailbox.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    /// The id it goes by.
+    pub id: MessageId,
+    /// Whether it comes before others.
+    pub urgency: Urgency,
+    /// What its name tells, if this store gave it.
+    pub own: Option<OwnName>,
+    /// Its file.
+    pub found: Found,
+}
+
+/// How much a mailbox holds, removed messages not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Held {
+    /// Messages.
+    pub messages: usize,
+    /// How many milliseconds their sounds last.
+    pub millis: u128,
+    /// How many bytes their mails have.
+    pub bytes: u128,
+}
+
+impl Index {
+    /// The file is there.
+    pub(super) fn came(&mut self, file: FileName) {
+        let base = self.touch(file.base());
+        let names = &mut self.files.entry(base).or_default().names;
+        if !names.contains(&file) {
+            names.push(file);
+        }
+    }
+
+    /// The file is no longer there.
+    pub(super) fn gone(&mut self, file: &FileName) {
+        let base = self.touch(file.base());
+        if let Some(filed) = self.files.get_mut(&base) {
+            filed.names.retain(|name| name != file);
+        }
+    }
+
+    /// These files are there, and no others.
+    pub(super) fn replace(&mut self, files: Vec<FileName>) {
+        self.touched.extend(self.files.keys().map(Arc::clone));
+        self.files.values_mut().for_each(|filed| filed.names.clear());
+        for file in files {
+            self.came(file);
+        }
+    }
+
+    /// Whether a file is known of which `files` have none with its base name.
+    pub(super) fn misses(&self, files: &[FileName]) -> bool {
+        let bases: HashSet<&str> = files.iter().map(FileName::base).collect();
+        self.files.keys().any(|base| !bases.contains(&**base))
+    }
+
+    /// Counts every message where it stands now. To be called after [`came`](Self::came), [`gone`](Self::gone) and the like.
+    pub(super) fn settle(&mut self) {
+        for base in std::mem::take(&mut self.touched) {
+            let Some(filed) = self.files.get(&base) else { continue };
+            let status = filed.names.iter().max().map(FileName::status);
+            if filed.card.is_none() && !filed.other && status.is_some() {
+                match OwnName::parse(&base) {
+                    Some(own) => self.introduce(&base, Card::of_own(own), None),
+                    None => drop(self.unread.insert(Arc::clone(&base))),
+                }
+            }
+            self.shelve(&base, status);
+            if status.is_none() {
+                self.drop_file(&base);
+            }
+        }
+    }
+
+    /// Base names that say nothing of what is in their files, each with its file.
+    pub(super) fn unread(&self) -> Vec<(Arc<str>, FileName)> {
+        let file = |base: &Arc<str>| Some((Arc::clone(base), self.files.get(base)?.names.iter().max()?.clone()));
+        self.unread.iter().filter_map(file).collect()
+    }
+
+    /// Tells what is in the file with the base name `base`: a message, whose mail has so many bytes, or none.
+    pub(super) fn learn(&mut self, base: &Arc<str>, message: Option<(Head, u64)>) {
+        self.unread.remove(base);
+        let Some((head, bytes)) = message else {
+            if let Some(filed) = self.files.get_mut(base) {
+                filed.other = true;
+            }
+            return;
+        };
+        let card = Card {
+            id: head.id,
+            urgency: head.urgency,
+            recorded: (head.recorded_at.instant.timestamp(), head.recorded_at.instant.timestamp_subsec_nanos()),
+            own: None,
+            length: head.length,
+            bytes,
+        };
+        self.introduce(base, card, Some(head));
+        let status = self.files.get(base).and_then(|filed| filed.names.iter().max()).map(FileName::status);
+        self.shelve(base, status);
+    }
+
+    /// Remembers the head of the message `id`.
+    pub(super) fn set_head(&mut self, id: MessageId, head: Head) {
+        if let Some(filed) = self.by_id.get(&id).and_then(|base| self.files.get_mut(base)) {
+            filed.head = Some(head);
+        }
+    }
+
+    /// The head of the message `id`, if it was read.
+    pub(super) fn head(&self, id: MessageId) -> Option<&Head> {
+        self.files.get(self.by_id.get(&id)?)?.head.as_ref()
+    }
+
+    /// The message `id`.
+    pub(super) fn find(&self, id: MessageId) -> Option<Seen> {
+        let filed = self.files.get(self.by_id.get(&id)?)?;
+        let card = filed.card.as_ref()?;
+        Some(Seen { id, urgency: card.urgency, own: card.own.clone(), found: Found::among(&filed.names)? })
+    }
+
+    /// Whether a message with this key is there.
+    pub(super) fn has_key(&self, key: Key) -> bool {
+        self.keys.contains_key(&key)
+    }
+
+    /// The places of the messages that stand at `status`, in the order of recording.
+    pub(super) fn shelf(&self, status: Status, urgency: Urgency) -> &BTreeSet<Place> {
+        &self.shelves[shelf_of(status, urgency)]
+    }
+
+    /// The ids of all messages that stand at one of `statuses`.
+    pub(super) fn ids(&self, statuses: &[Status]) -> Vec<MessageId> {
+        let shelves =
+            statuses.iter().flat_map(|status| [Urgency::Urgent, Urgency::Normal].map(|urgency| self.shelf(*status, urgency)));
+        shelves.flatten().map(|(_, id)| *id).collect()
+    }
+
+    /// How many messages wait.
+    pub(super) fn summary(&self) -> Summary {
+        let count = |status, urgency| u32::try_from(self.shelf(status, urgency).len()).unwrap_or(u32::MAX);
+        let (urgent_new, urgent_old) = (count(Status::New, Urgency::Urgent), count(Status::Old, Urgency::Urgent));
+        Summary {
+            new: count(Status::New, Urgency::Normal).saturating_add(urgent_new),
+            old: count(Status::Old, Urgency::Normal).saturating_add(urgent_old),
+            urgent_new,
+            urgent_old,
+        }
+    }
+
+    /// How much is held.
+    pub(super) fn held(&self) -> Held {
+        self.held
+    }
+
+    /// How many files are known.
+    pub(super) fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    fn touch(&mut self, base: &str) -> Arc<str> {
+        let base = self.files.get_key_value(base).map_or_else(|| Arc::from(base), |(base, _)| Arc::clone(base));
+        self.touched.insert(Arc::clone(&base));
+        base
+    }
+
+    /// Gives the message of `base` its card, under an id that is free.
+    fn introduce(&mut self, base: &Arc<str>, mut card: Card, head: Option<Head>) {
+        if self.by_id.get(&card.id).is_some_and(|other| other != base) {
+            card.id = id_of_base(base);
+        }
+        self.by_id.insert(card.id, Arc::clone(base));
+        if let Some(own) = &card.own {
+            *self.keys.entry(own.key).or_default() += 1;
+        }
+        if let Some(filed) = self.files.get_mut(base) {
+            filed.head = head.map(|head| Head { id: card.id, ..head });
+            filed.card = Some(card);
+        }
+    }
+
+    /// Counts the message of `base` at `status`, and no longer where it was counted before.
+    fn shelve(&mut self, base: &Arc<str>, status: Option<Status>) {
+        let Some(filed) = self.files.get_mut(base) else { return };
+        let Some(card) = &filed.card else { return };
+        let before = std::mem::replace(&mut filed.shelf, status);
+        if before == status {
+            return;
+        }
+        let place = (card.recorded, card.id);
+        if let Some(before) = before {
+            self.shelves[shelf_of(before, card.urgency)].remove(&place);
+        }
+        if let Some(status) = status {
+            self.shelves[shelf_of(status, card.urgency)].insert(place);
+        }
+        let holds = |status: Option<Status>| status.is_some_and(|status| status != Status::Removed);
+        match (holds(before), holds(status)) {
+            (false, true) => self.held.add(card),
+            (true, false) => self.held.subtract(card),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    fn drop_file(&mut self, base: &Arc<str>) {
+        self.unread.remove(base);
+        let Some(card) = self.files.remove(base).and_then(|filed| filed.card) else { return };
+        self.by_id.remove(&card.id);
+        if let Some(own) = card.own
+            && let Some(count) = self.keys.get_mut(&own.key)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.keys.remove(&own.key);
+            }
+        }
+    }
+}
+
+impl Seen {
+    /// Where it stands.
+    pub(super) fn status(&self) -> Status {
+        self.found.file.status()
+    }
+}
+
+impl Card {
+    fn of_own(own: OwnName) -> Self {
+        let OwnName { id, urgency, recorded, length, bytes, .. } = own;
+        Self { id, urgency, recorded, own: Some(own), length, bytes }
+    }
+}
+
+impl Held {
+    fn add(&mut self, card: &Card) {
+        self.messages += 1;
+        self.millis += card.length.as_millis();
+        self.bytes += u128::from(card.bytes);
+    }
+
+    fn subtract(&mut self, card: &Card) {
+        self.messages -= 1;
+        self.millis -= card.length.as_millis();
+        self.bytes -= u128::from(card.bytes);
+    }
+}
+
+/// An id for a message whose own is taken: it stays the same as long as the base name does.
+fn id_of_base(base: &str) -> MessageId {
+    let hash: [u8; 32] = Sha256::digest(base).into();
+    let (id, _) = hash.split_first_chunk().expect("16 bytes are the beginning of 32");
+    MessageId::from_bytes(*id)
+}
+
+/// Which of the six shelves.
+fn shelf_of(status: Status, urgency: Urgency) -> usize {
+    let row = match status {
+        Status::New => 0,
+        Status::Old => 2,
+        Status::Removed => 4,
+    };
+    match urgency {
+        Urgency::Urgent => row,
+        Urgency::Normal => row + 1,
+    }
+}
+
+const SHELVES: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::name::Folder;
+    use super::*;
+
+    /// The names that three messages go by in any folder: two of this store, one of which has a twin with its id and key.
+    fn file(which: usize, folder: Folder, flags: &str) -> FileName {
+        let tags = ["N5L1500B100", "UL2000B200", "UL2000B200"][which];
+        let id = ["a", "b", "b"][which].repeat(64);
+        let base = format!("1743296380.{id}{tags}.host{which}");
+        let name = if flags.is_empty() { base } else { format!("{base}:2,{flags}") };
+        FileName::parse(folder, name).unwrap()
+    }
+
+    fn files() -> impl Strategy<Value = FileName> {
+        let folder = prop_oneof![Just(Folder::New), Just(Folder::Cur)];
+        (0..3_usize, folder, prop_oneof![Just(""), Just("S"), Just("T"), Just("FT")])
+            .prop_map(|(which, folder, flags)| file(which, folder, flags))
+    }
+
+    /// All that can be asked of an index, but for which of two twins has the id of both.
+    fn account(index: &Index) -> (Summary, Held, Vec<(usize, usize)>, usize) {
+        let statuses = [Status::New, Status::Old, Status::Removed];
+        let shelves =
+            statuses.map(|status| (index.shelf(status, Urgency::Urgent).len(), index.shelf(status, Urgency::Normal).len()));
+        for id in index.ids(&statuses) {
+            assert_eq!(index.find(id).unwrap().id, id);
+        }
+        (index.summary(), index.held(), shelves.to_vec(), index.len())
+    }
+
+    proptest! {
+        #[test]
+        fn changes_one_by_one_come_to_the_same_as_a_look_at_the_whole(
+            steps in proptest::collection::vec((any::<bool>(), files(), any::<bool>()), 0..60)
+        ) {
+            let (mut index, mut there) = (Index::default(), BTreeSet::new());
+            for (comes, file, settles) in steps {
+                if comes {
+                    there.insert(file.clone());
+                    index.came(file);
+                } else {
+                    there.remove(&file);
+                    index.gone(&file);
+                }
+                if settles {
+                    index.settle();
+                    let mut whole = Index::default();
+                    whole.replace(there.iter().cloned().collect());
+                    whole.settle();
+                    prop_assert_eq!(account(&index), account(&whole));
+                }
+            }
+            index.replace(Vec::new());
+            index.settle();
+            prop_assert_eq!(account(&index), account(&Index::default()));
+            prop_assert!(index.by_id.is_empty() && index.keys.is_empty() && index.unread.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_counted_from_names_and_a_twin_goes_by_an_id_of_its_own() {
+        let mut index = Index::default();
+        index.replace(vec![file(0, Folder::New, ""), file(1, Folder::Cur, "S"), file(2, Folder::Cur, "T")]);
+        index.settle();
+        assert_eq!(index.summary().to_string(), "1/1 (0/1)");
+        assert_eq!(index.held(), Held { messages: 2, millis: 3500, bytes: 300 });
+        let twins = index.shelf(Status::Removed, Urgency::Urgent).iter().chain(index.shelf(Status::Old, Urgency::Urgent));
+        assert_eq!(twins.map(|(_, id)| id).collect::<BTreeSet<_>>().len(), 2);
+        assert!(index.unread().is_empty());
+    }
+}
