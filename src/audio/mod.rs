@@ -1,14 +1,19 @@
 //! What a sound's bytes say of themselves: codec, rate, where the samples are, how long they last.
 //!
-//! Bytes in, values out: nothing here does I/O, and nothing decodes a sample. The crate never transcodes.
+//! Bytes in, values out: nothing here does I/O. Samples are decoded only to be played, as [`Frames`]: what is kept and sent is never
+//! transcoded.
 
 mod au;
 mod error;
 mod format;
+mod frames;
 mod length;
+mod pcm;
 mod wav;
 
 pub use self::error::WavError;
 pub use self::format::{Codec, Format};
+pub use self::frames::{Frames, FramesError, join};
 pub use self::length::{announced_length, length_of};
+pub use self::pcm::{from_a_law, from_mu_law};
 pub use self::wav::Wav;

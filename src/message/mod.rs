@@ -2,6 +2,7 @@
 //!
 //! Values only. Nothing here does I/O, reads a clock or waits; everything else in the crate speaks in these words.
 
+mod address;
 mod audio;
 mod caller;
 mod digest;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use self::address::{InvalidMailAddress, MailAddress};
 pub use self::audio::{Audio, AudioType};
 pub use self::caller::{Caller, CallerName, CallerNumber, InvalidCallerNumber};
 pub use self::digest::{ContentDigest, InvalidDigest};

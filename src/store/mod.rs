@@ -1,6 +1,7 @@
 //! Where messages are kept for their owners: the trait [`MessageStore`], and the stores beside it.
 
 mod error;
+mod ext;
 #[cfg(feature = "fs")]
 mod maildir;
 #[cfg(feature = "memory")]
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 pub use self::error::StoreError;
 #[cfg(all(feature = "fs", any(test, doc, feature = "conformance")))]
 pub(crate) use self::maildir::read_hostile_name;
+pub use self::ext::MessageStoreExt;
 #[cfg(feature = "fs")]
 pub use self::maildir::{MaildirStore, MaildirStoreBuilder};
 #[cfg(feature = "memory")]

@@ -68,11 +68,15 @@ mod foreign;
 mod limits;
 mod own;
 mod parts;
+mod receipt;
+mod resent;
 
 pub use self::decode::{decode, decode_head, decode_within};
 pub use self::encode::{Addresses, Encoded, TransferEncoding, encode};
 pub use self::error::DecodeError;
 pub use self::limits::{DecodeLimits, HEAD_LIMIT};
+pub use self::receipt::{Disposition, ReceiptRequest, receipt, receipt_request};
+pub use self::resent::{in_reply_to, resent};
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,301 @@
+//! [`Frames`]: a sound as samples for a call, 20 ms at a time.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::au::Au;
+use super::pcm;
+use super::{Codec, Format, Wav, WavError};
+use crate::message::{Audio, AudioType};
+
+/// A sound as 16-bit samples of one channel, 20 ms at a time, at the rate of the call that it is played into.
+///
+/// Mu-law, A-law and linear sounds are decoded, two channels are mixed into one, and another rate is reached by straight lines between
+/// samples: good enough for speech on a telephone, no filter against what a lower rate cannot carry. Memory is that of the sound.
+///
+/// ```
+/// use std::time::Duration;
+/// use voicemail::audio::Frames;
+/// use voicemail::message::{Audio, AudioType};
+///
+/// let mut frames = Frames::new(&Audio::new(AudioType::Basic, vec![0xff; 8000]), 16_000.try_into()?)?;
+/// assert_eq!(frames.by_ref().next().map(|frame| frame.len()), Some(320));
+/// frames.seek(Duration::from_millis(970));
+/// assert_eq!(frames.count(), 2); // the last one filled up with silence
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Frames {
+    sound: Samples,
+    rate: NonZeroU32,
+    /// How many frames were handed out or passed over.
+    position: u64,
+}
+
+impl Frames {
+    /// `audio` from its beginning, at `rate` samples a second.
+    ///
+    /// # Errors
+    ///
+    /// A [`FramesError`] when the sound is of no kind that is decoded here.
+    pub fn new(audio: &Audio, rate: NonZeroU32) -> Result<Self, FramesError> {
+        Ok(Self { sound: Samples::of(audio)?, rate, position: 0 })
+    }
+
+    /// How long the sound is.
+    pub fn duration(&self) -> Duration {
+        self.sound.format.duration_of(self.sound.bytes.len() as u64)
+    }
+
+    /// How much of it was handed out or passed over, in steps of 20 ms.
+    pub fn position(&self) -> Duration {
+        FRAME.saturating_mul(u32::try_from(self.position).unwrap_or(u32::MAX)).min(self.duration())
+    }
+
+    /// Goes on at `position`, or the nearest step of 20 ms before it; past the end, nothing is left.
+    pub fn seek(&mut self, position: Duration) {
+        let frame = position.as_nanos() / FRAME.as_nanos();
+        self.position = u64::try_from(frame).unwrap_or(u64::MAX).min(self.len());
+    }
+
+    /// How many frames the whole sound has.
+    fn len(&self) -> u64 {
+        u64::try_from(self.duration().as_nanos().div_ceil(FRAME.as_nanos())).unwrap_or(u64::MAX)
+    }
+
+    /// The number of the first sample of a frame, at the rate that is played. At a rate of which 50 is no divisor, frames differ by one
+    /// sample in length.
+    fn start_of(&self, frame: u64) -> u64 {
+        frame.saturating_mul(u64::from(self.rate.get())) / FRAMES_A_SECOND
+    }
+}
+
+impl Iterator for Frames {
+    type Item = Vec<i16>;
+
+    fn next(&mut self) -> Option<Vec<i16>> {
+        if self.position >= self.len() {
+            return None;
+        }
+        let samples = self.start_of(self.position)..self.start_of(self.position + 1);
+        self.position += 1;
+        Some(samples.map(|number| self.sound.at(number, self.rate)).collect())
+    }
+}
+
+/// The samples of a sound.
+#[derive(Debug, Clone)]
+struct Samples {
+    format: Format,
+    /// Whole frames of the format; linear samples have the byte first that `high_first` says.
+    bytes: Bytes,
+    high_first: bool,
+}
+
+impl Samples {
+    fn of(audio: &Audio) -> Result<Self, FramesError> {
+        let bytes = audio.bytes();
+        match audio.media() {
+            AudioType::Wav => {
+                let Wav { format, data } = Wav::parse(bytes)?;
+                Ok(Self { format, bytes: bytes.slice(data), high_first: false })
+            }
+            AudioType::Basic if Au::is_at(bytes) => {
+                let Au { format, start, announced } = Au::parse(bytes).ok_or(FramesError::Unreadable)?;
+                let start = usize::try_from(start).ok().filter(|start| *start <= bytes.len()).ok_or(FramesError::Unreadable)?;
+                let present = bytes.len() - start;
+                let len = announced.map_or(present, |announced| usize::try_from(announced).unwrap_or(usize::MAX).min(present));
+                let whole = len - len % format.bytes_per_frame() as usize;
+                Ok(Self { format, bytes: bytes.slice(start..start + whole), high_first: true })
+            }
+            AudioType::Basic => Ok(Self { format: Format::TELEPHONE_PCMU, bytes: bytes.clone(), high_first: false }),
+            media @ AudioType::Adpcm32 => Err(FramesError::NotDecoded(media)),
+        }
+    }
+
+    /// The sample `number` of the sound played at `rate`; silence past its end.
+    fn at(&self, number: u64, rate: NonZeroU32) -> i16 {
+        let place = u128::from(number) * u128::from(self.format.rate);
+        let (whole, part) = (place / u128::from(rate.get()), place % u128::from(rate.get()));
+        let whole = usize::try_from(whole).unwrap_or(usize::MAX);
+        let before = self.mixed(whole);
+        if part == 0 {
+            return before;
+        }
+        let (before, after) = (i128::from(before), i128::from(self.mixed(whole.saturating_add(1))));
+        let between = before + (after - before) * i128::try_from(part).unwrap_or(0) / i128::from(rate.get());
+        i16::try_from(between).unwrap_or(0)
+    }
+
+    /// The sample `number` of all channels together.
+    fn mixed(&self, number: usize) -> i16 {
+        let (width, channels) = (usize::from(self.format.codec.bytes_per_sample()), usize::from(self.format.channels));
+        let Some(start) = number.checked_mul(width * channels) else { return 0 };
+        let one = |channel: usize| {
+            let bytes = self.bytes.get(start.checked_add(channel * width)?..)?;
+            match (self.format.codec, self.high_first) {
+                (Codec::L16, true) => bytes.first_chunk().map(|bytes| i16::from_be_bytes(*bytes)),
+                (codec, _) => pcm::sample(codec, bytes),
+            }
+        };
+        let sum: i32 = (0..channels).filter_map(one).map(i32::from).sum();
+        i16::try_from(sum / i32::from(self.format.channels.max(1))).unwrap_or(0)
+    }
+}
+
+/// Joins two sounds into one, with a short silence between.
+///
+/// When both are WAVs of one format, every byte of their samples stays as it is. Otherwise the result is a 16-bit linear WAV at the
+/// rate of `then`.
+///
+/// # Errors
+///
+/// A [`FramesError`] when one of them is of no kind that is decoded here.
+pub fn join(first: &Audio, then: &Audio) -> Result<Audio, FramesError> {
+    let (first, then) = (Samples::of(first)?, Samples::of(then)?);
+    let same = first.format == then.format && !first.high_first && !then.high_first;
+    let format = if same { then.format } else { Format { codec: Codec::L16, rate: then.format.rate, channels: 1 } };
+    let rate = NonZeroU32::new(format.rate).ok_or(FramesError::Unreadable)?;
+    let frames_of_silence = u64::from(format.rate) * GAP_MILLIS / 1000;
+    let gap = usize::try_from(frames_of_silence * u64::from(format.bytes_per_frame())).unwrap_or(0);
+    let mut samples = Vec::new();
+    let add = |samples: &mut Vec<u8>, sound: &Samples| {
+        if same {
+            samples.extend_from_slice(&sound.bytes);
+            return;
+        }
+        let frames = sound.bytes.len() as u64 / u64::from(sound.format.bytes_per_frame());
+        let len = frames * u64::from(rate.get()) / u64::from(sound.format.rate.max(1));
+        samples.extend((0..len).flat_map(|number| sound.at(number, rate).to_le_bytes()));
+    };
+    add(&mut samples, &first);
+    samples.resize(samples.len() + gap, format.codec.silence());
+    add(&mut samples, &then);
+    let len = u32::try_from(samples.len()).map_err(|_| FramesError::TooLong)?;
+    let mut wav = Wav::header(format, len);
+    wav.append(&mut samples);
+    wav.resize(wav.len() + wav.len() % 2, 0);
+    Ok(Audio::new(AudioType::Wav, wav))
+}
+
+/// Why a sound does not become samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FramesError {
+    /// The kind of sound is not decoded here.
+    #[error("{0} is not decoded here")]
+    NotDecoded(AudioType),
+    /// The WAV cannot be read.
+    #[error("the WAV file cannot be read")]
+    Wav(#[from] WavError),
+    /// The header of the sound is cut short or names a codec not known here.
+    #[error("the sound's header cannot be read")]
+    Unreadable,
+    /// Together they are longer than a WAV can be.
+    #[error("the sound is longer than a WAV file can be")]
+    TooLong,
+}
+
+const FRAMES_A_SECOND: u64 = 50;
+const FRAME: Duration = Duration::from_millis(20);
+const GAP_MILLIS: u64 = 400;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wav(format: Format, samples: &[u8]) -> Audio {
+        let mut file = Wav::header(format, u32::try_from(samples.len()).unwrap());
+        file.extend_from_slice(samples);
+        Audio::new(AudioType::Wav, file)
+    }
+
+    fn frames(audio: &Audio, rate: u32) -> Frames {
+        Frames::new(audio, NonZeroU32::new(rate).unwrap()).unwrap()
+    }
+
+    fn linear(samples: impl IntoIterator<Item = i16>) -> Vec<u8> {
+        samples.into_iter().flat_map(i16::to_le_bytes).collect()
+    }
+
+    #[test]
+    fn linear_samples_come_out_as_they_are_and_the_last_frame_ends_in_silence() {
+        let samples: Vec<i16> = (0..200).map(|n| n * 100 - 10_000).collect();
+        let all: Vec<i16> = frames(&wav(Format::TELEPHONE_L16, &linear(samples.clone())), 8000).flatten().collect();
+        assert_eq!(all.len(), 320);
+        assert_eq!(all[..200], samples);
+        assert!(all[200..].iter().all(|sample| *sample == 0));
+    }
+
+    #[test]
+    fn a_straight_line_stays_one_at_another_rate() {
+        let line = wav(Format::TELEPHONE_L16, &linear((0..1600).map(|n| n * 20)));
+        let doubled: Vec<i16> = frames(&line, 16_000).flatten().collect();
+        assert!(doubled[..3198].iter().enumerate().all(|(at, sample)| i32::from(*sample) == 10 * i32::try_from(at).unwrap()));
+        let halved: Vec<i16> = frames(&line, 4000).flatten().collect();
+        assert!(halved.iter().enumerate().all(|(at, sample)| i32::from(*sample) == 40 * i32::try_from(at).unwrap()));
+    }
+
+    #[test]
+    fn two_channels_are_mixed() {
+        let format = Format { channels: 2, ..Format::TELEPHONE_L16 };
+        let stereo = wav(format, &linear((0..160).flat_map(|_| [1000, 3000])));
+        assert_eq!(frames(&stereo, 8000).next().unwrap(), [2000; 160]);
+    }
+
+    #[test]
+    fn a_sound_joined_to_one_of_its_format_keeps_every_byte() {
+        let (first, then) = (wav(Format::TELEPHONE_PCMA, &[1; 800]), wav(Format::TELEPHONE_PCMA, &[2; 1600]));
+        let joined = join(&first, &then).unwrap();
+        let Wav { format, data } = Wav::parse(joined.bytes()).unwrap();
+        let samples = &joined.bytes()[data];
+        assert_eq!(format, Format::TELEPHONE_PCMA);
+        assert_eq!((&samples[..800], &samples[800..4000], &samples[4000..]), (&[1; 800][..], &[0xd5; 3200][..], &[2; 1600][..]));
+        let other = join(&Audio::new(AudioType::Basic, vec![0xff; 800]), &then).unwrap();
+        let wav = Wav::parse(other.bytes()).unwrap();
+        assert_eq!((wav.format, wav.duration()), (Format::TELEPHONE_L16, Duration::from_millis(700)));
+    }
+
+    #[test]
+    fn what_is_not_decoded_is_said() {
+        let rate = NonZeroU32::new(8000).unwrap();
+        let not = |media, bytes: &'static [u8]| Frames::new(&Audio::new(media, bytes), rate).unwrap_err();
+        assert_eq!(not(AudioType::Adpcm32, b"x"), FramesError::NotDecoded(AudioType::Adpcm32));
+        assert_eq!(not(AudioType::Wav, b"x"), FramesError::Wav(WavError::NotWav));
+        assert_eq!(not(AudioType::Basic, b".snd"), FramesError::Unreadable);
+    }
+
+    proptest! {
+        #[test]
+        fn every_sound_has_as_many_samples_as_its_length_and_rate_say(
+            len in 0..3000_usize, source in 1..50_000_u32, rate in 1..50_000_u32, start in 0..5000_u64
+        ) {
+            let sound = wav(Format { rate: source, ..Format::TELEPHONE_PCMU }, &vec![0x55; len]);
+            let mut all = frames(&sound, rate);
+            let (duration, count) = (all.duration(), all.len());
+            prop_assert_eq!(u128::from(count), duration.as_nanos().div_ceil(20_000_000));
+            // A frame is a step of the clock, however many samples it has.
+            all.seek(Duration::from_millis(start));
+            let left = count.saturating_sub(start / 20).min(2000);
+            prop_assert_eq!(all.position(), Duration::from_millis(start / 20 * 20).min(duration));
+            prop_assert_eq!(all.take(2000).count() as u64, left);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>(), head in 0..3_usize, rate in 1..u32::MAX) {
+            let (media, head) = [
+                (AudioType::Wav, Wav::header(Format { rate: 3, channels: 2, ..Format::TELEPHONE_L16 }, u32::MAX)),
+                (AudioType::Basic, b".snd\0\0\0\x18\xff\xff\xff\xff\0\0\0\x03\0\0\xff\xff\0\0\0\x02".to_vec()),
+                (AudioType::Wav, Vec::new()),
+            ][head].clone();
+            let audio = Audio::new(media, [head, bytes].concat());
+            if let Ok(frames) = Frames::new(&audio, NonZeroU32::new(rate % 100_000 + 1).unwrap()) {
+                prop_assert!(frames.take(3).all(|frame| frame.len() <= 2001));
+            }
+        }
+    }
+}

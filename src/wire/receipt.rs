@@ -1,0 +1,167 @@
+//! Receipts that tell a sender what became of a message: whether one is asked for, and the mail that it is.
+
+use bytes::Bytes;
+
+use super::fields::Fields;
+use crate::message::{MailAddress, MailboxId, MessageId, Stamp};
+
+/// What the sender of a mail wants to be told, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptRequest {
+    /// Where the receipt goes.
+    pub to: MailAddress,
+    /// The `Message-ID` of the mail, with its angle brackets, if it has one that can be repeated.
+    pub original: Option<String>,
+}
+
+/// Whether the sender of `mail` asks to be told when it is heard.
+///
+/// Only one who asks for a receipt to the very address that the mail is from is believed: any other could turn it against a third.
+///
+/// # Source
+///
+/// RFC 8098 §2.1: `Disposition-Notification-To`.
+pub fn receipt_request(mail: &[u8]) -> Option<ReceiptRequest> {
+    let (fields, _) = Fields::of_mail(mail).ok()?;
+    let wanted = fields.text("Disposition-Notification-To")?.trim();
+    let wanted = match wanted.split_once('<') {
+        Some((_, rest)) => rest.strip_suffix('>')?,
+        None => wanted,
+    };
+    let to: MailAddress = wanted.parse().ok()?;
+    let (from, _) = fields.from()?;
+    let (local, domain) = from.rsplit_once('@')?;
+    let same = to.local_part() == local && to.domain().eq_ignore_ascii_case(domain);
+    let repeatable =
+        |id: &&str| id.len() <= 250 && id.bytes().all(|byte| byte.is_ascii_graphic()) && id.starts_with('<') && id.ends_with('>');
+    let original = fields.text("Message-ID").map(str::trim).filter(repeatable).map(str::to_owned);
+    same.then_some(ReceiptRequest { to, original })
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Disposition {
+    /// Its owner has heard it.
+    Played,
+    /// Its owner removed it unheard.
+    RemovedUnheard,
+    /// It grew too old unheard, and was removed.
+    Expired,
+}
+
+impl Disposition {
+    /// As a receipt writes it.
+    ///
+    /// # Source
+    ///
+    /// RFC 8098 §3.2.6; RFC 3801 §4.5 for what a voice mailbox says.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Played => "manual-action/MDN-sent-automatically; displayed",
+            Self::RemovedUnheard => "manual-action/MDN-sent-automatically; deleted",
+            Self::Expired => "automatic-action/MDN-sent-automatically; deleted/expired",
+        }
+    }
+
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Played => "has been played.",
+            Self::RemovedUnheard => "was removed before it was played.",
+            Self::Expired => "was never played, and has been removed because of its age.",
+        }
+    }
+}
+
+/// The receipt itself. Its `Message-ID` is the same whenever the same is told of the same message.
+///
+/// # Source
+///
+/// RFC 8098 §3.
+pub fn receipt(
+    request: &ReceiptRequest,
+    mailbox: &MailboxId,
+    domain: &str,
+    node: &str,
+    message: MessageId,
+    disposition: Disposition,
+    at: &Stamp,
+) -> Bytes {
+    let to = &request.to;
+    let kind = match disposition {
+        Disposition::Played => "played",
+        Disposition::RemovedUnheard => "removed",
+        Disposition::Expired => "expired",
+    };
+    let original = request.original.as_ref().map_or(String::new(), |id| format!("Original-Message-ID: {id}\r\n"));
+    let in_reply_to = request.original.as_ref().map_or(String::new(), |id| format!("In-Reply-To: {id}\r\n"));
+    let boundary = format!("=_{}", MessageId::random());
+    let (date, sentence, disposition) = (at.to_rfc5322(), disposition.sentence(), disposition.as_str());
+    format!(
+        "MIME-Version: 1.0\r\n\
+         Message-ID: <{message}.{kind}@{node}>\r\n\
+         {in_reply_to}\
+         Date: {date}\r\n\
+         From: <{mailbox}@{domain}>\r\n\
+         To: <{to}>\r\n\
+         Subject: Voice Message {kind}\r\n\
+         Auto-Submitted: auto-replied\r\n\
+         Content-Type: multipart/report; report-type=disposition-notification;\r\n boundary=\"{boundary}\"\r\n\
+         \r\n\
+         --{boundary}\r\n\
+         Content-Type: text/plain; charset=us-ascii\r\n\
+         \r\n\
+         Your voice message for {mailbox} {sentence}\r\n\
+         \r\n\
+         --{boundary}\r\n\
+         Content-Type: message/disposition-notification\r\n\
+         \r\n\
+         Reporting-UA: {node}; voicemail\r\n\
+         Final-Recipient: rfc822;{mailbox}@{domain}\r\n\
+         {original}\
+         Disposition: {disposition}\r\n\
+         \r\n\
+         --{boundary}--\r\n"
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(fields: &str) -> Option<ReceiptRequest> {
+        receipt_request(format!("Message-ID: <1@a.example>\r\nFrom: Anna <anna@a.example>\r\n{fields}\r\n\r\n").as_bytes())
+    }
+
+    #[test]
+    fn a_receipt_is_asked_for_by_the_sender_for_itself_alone() {
+        for value in ["anna@a.example", "<anna@A.example>", "\"Anna\" <anna@a.example>"] {
+            let asked = request(&format!("Disposition-Notification-To: {value}")).unwrap();
+            assert_eq!((asked.to.local_part(), asked.original.as_deref()), ("anna", Some("<1@a.example>")));
+        }
+        for value in ["victim@b.example", "anna@a.example, victim@b.example", "<anna@a.example>, <victim@b.example>", "", "@"] {
+            assert_eq!(request(&format!("Disposition-Notification-To: {value}")), None, "{value}");
+        }
+        assert_eq!(request("Subject: none asked for"), None);
+    }
+
+    #[test]
+    fn a_receipt_says_what_became_of_which_message() {
+        let asked = request("Disposition-Notification-To: anna@a.example").unwrap();
+        let at = Stamp::new("2025-10-26T01:30:00Z".parse().unwrap(), chrono_tz::Europe::Berlin);
+        let id = MessageId::from_bytes([7; 16]);
+        let mail = receipt(&asked, &"2041".parse().unwrap(), "example.com", "vm.example", id, Disposition::Played, &at);
+        let text = std::str::from_utf8(&mail).unwrap();
+        for line in [
+            "Content-Type: multipart/report; report-type=disposition-notification;",
+            "Final-Recipient: rfc822;2041@example.com",
+            "Original-Message-ID: <1@a.example>",
+            "Disposition: manual-action/MDN-sent-automatically; displayed",
+            "Date: Sun, 26 Oct 2025 02:30:00 +0100",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+        assert!(text.lines().all(|line| line.len() <= 998 && line.is_ascii()));
+        assert_eq!(receipt_request(&mail), None, "nobody asks for a receipt of a receipt");
+    }
+}
