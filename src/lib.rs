@@ -61,6 +61,7 @@
 //! | [`wire`] | a message as an Internet message, and back |
 //! | [`disk`], [`event`] | the disk as a durable tree of files needs it; what happens, as it happens |
 //! | [`network`] | which PBX uses which node, as what, with which licences; its rules |
+//! | [`retrieval`] | what owners do with messages beside hearing them: pass on, answer, copy by e-mail; receipts |
 //! | [`spool`], [`intake`] | what waits to go out; how mail comes in |
 //! | [`record`] | from a caller's first word to a message on stable storage |
 //! | [`node`] | everything put together, as the network says |
@@ -72,7 +73,7 @@
 //! |---|---|---|
 //! | none of them | | the words, the five traits, the network's rules |
 //! | `memory` | yes | parts that keep all in memory, `ManualClock`, `StaticDirectory`, channel and log sinks |
-//! | `wire` | yes | `audio`, `wire` |
+//! | `wire` | yes | `audio`, `wire`, `retrieval` |
 //! | `fs` | yes | `disk`, `MaildirStore` |
 //! | `smtp` | yes | `SmtpForwarder`, `intake` |
 //! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
@@ -116,6 +117,8 @@ pub mod network;
 pub mod node;
 #[cfg(feature = "node")]
 pub mod record;
+#[cfg(feature = "wire")]
+pub mod retrieval;
 #[cfg(feature = "node")]
 pub mod spool;
 pub mod store;

@@ -4,6 +4,7 @@ mod error;
 mod failover;
 #[cfg(any(feature = "memory", feature = "smtp"))]
 mod limited;
+mod mail;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "smtp")]
@@ -18,6 +19,7 @@ pub use self::error::ForwardError;
 pub use self::failover::Failover;
 #[cfg(any(feature = "memory", feature = "smtp"))]
 pub use self::limited::TimeLimited;
+pub use self::mail::{MailOut, Sender};
 #[cfg(feature = "memory")]
 pub use self::memory::{MemoryForwarder, Script};
 #[cfg(feature = "smtp")]

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::DecodeLimits;
 use super::fields::Fields;
 use crate::message::{MailAddress, MailboxId, MessageId, Stamp};
 
@@ -22,7 +23,7 @@ pub struct ReceiptRequest {
 ///
 /// RFC 8098 §2.1: `Disposition-Notification-To`.
 pub fn receipt_request(mail: &[u8]) -> Option<ReceiptRequest> {
-    let (fields, _) = Fields::of_mail(mail).ok()?;
+    let (fields, _) = Fields::of_mail(mail, DecodeLimits::default()).ok()?;
     let wanted = fields.text("Disposition-Notification-To")?.trim();
     let wanted = match wanted.split_once('<') {
         Some((_, rest)) => rest.strip_suffix('>')?,

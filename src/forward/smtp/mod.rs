@@ -50,6 +50,7 @@ mod verify;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use lettre::Address;
 use tokio::time::Instant;
 
@@ -67,10 +68,10 @@ use self::pool::{Entry, Pool};
 pub use self::security::{Security, TlsMode};
 pub use self::timeouts::Timeouts;
 pub use self::tls_memory::TlsMemory;
-use self::transaction::Letter;
-use super::{ForwardError, Forwarder, Outcome, Receipt, Reply};
-use crate::message::{MailboxId, Message};
-use crate::wire::{Addresses, TransferEncoding, encode};
+use self::transaction::{Eagerness, Letter};
+use super::{ForwardError, Forwarder, MailOut, Outcome, Receipt, Reply, Sender};
+use crate::message::{MailAddress, MailboxId, Message};
+use crate::wire::{Addresses, Encoded, TransferEncoding, encode};
 
 /// Hands messages to one other node by SMTP, under TLS unless told otherwise.
 ///
@@ -115,8 +116,12 @@ impl SmtpForwarder {
     }
 
     /// Sends to as many recipients as one transaction takes.
-    async fn send(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn send_message(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
         let to: Vec<Address> = recipients.iter().map(|recipient| self.address(recipient)).collect::<Result<_, _>>()?;
+        self.send_letter(&to, Content::Message(message, recipients)).await
+    }
+
+    async fn send_letter(&self, to: &[Address], content: Content<'_>) -> Result<Receipt, ForwardError> {
         for _ in 0..LANES_TRIED {
             let entry = self.pool.enter(self.connector.timeouts.queue).await.map_err(|fault| self.error(fault))?;
             let (place, used_before) = match entry {
@@ -127,12 +132,12 @@ impl SmtpForwarder {
                 Entry::Lane(place, _) => (place, true),
                 Entry::Connect(opening) => (opening.opened(self.connect().await?), false),
             };
-            let Fared { outcomes, heard } = self.send_on(&place.lane, message, recipients, &to).await;
+            let Fared { outcomes, heard } = self.send_on(&place.lane, to, content).await;
             match outcomes {
                 // It ended while nobody used it, or with a message before this one, and so may have the others. That says nothing
                 // about the peer: a fresh one will tell.
                 Err(fault) if used_before && !heard && fault.ended_while_idle() => self.pool.clear(),
-                done => return self.finish(&place.lane, message, done),
+                done => return self.finish(&place.lane, content.len(), done),
             }
         }
         Err(self.error(Fault::Lost("one connection after the other ended before this message's turn".into())))
@@ -149,17 +154,30 @@ impl SmtpForwarder {
         connected
     }
 
-    async fn send_on(&self, lane: &Lane, message: &Message, recipients: &[MailboxId], to: &[Address]) -> Fared {
+    async fn send_on(&self, lane: &Lane, to: &[Address], content: Content<'_>) -> Fared {
         let capabilities = lane.capabilities();
-        let binary = capabilities.chunking && capabilities.binary_mime;
-        let encoding = if binary { TransferEncoding::Binary } else { TransferEncoding::Base64 };
-        let addresses = Addresses { node: &self.connector.node, domain: &self.domain, recipients };
-        let letter = Letter { from: &self.from, to, mail: encode(message, &addresses, encoding), encoding };
-        lane.send(letter, self.caution.towards(recipients), &self.connector.timeouts).await
+        let (letter, eagerness) = match content {
+            Content::Message(message, recipients) => {
+                let binary = capabilities.chunking && capabilities.binary_mime;
+                let encoding = if binary { TransferEncoding::Binary } else { TransferEncoding::Base64 };
+                let addresses = Addresses { node: &self.connector.node, domain: &self.domain, recipients };
+                let mail = encode(message, &addresses, encoding);
+                (Letter { from: Some(&self.from), to, mail, encoding }, self.caution.towards(recipients))
+            }
+            Content::Mail(mail, sender) => {
+                let from = match sender {
+                    Sender::Node => Some(&self.from),
+                    Sender::Nobody => None,
+                };
+                let mail = Encoded { head: mail.clone(), audio: Bytes::new(), tail: Bytes::new() };
+                (Letter { from, to, mail, encoding: TransferEncoding::Base64 }, Eagerness::Wary)
+            }
+        };
+        lane.send(letter, eagerness, &self.connector.timeouts).await
     }
 
     /// Learns of the peer from what became of a message.
-    fn finish(&self, lane: &Lane, message: &Message, done: Result<Vec<Outcome>, Fault>) -> Result<Receipt, ForwardError> {
+    fn finish(&self, lane: &Lane, bytes: usize, done: Result<Vec<Outcome>, Fault>) -> Result<Receipt, ForwardError> {
         match &done {
             Err(fault) if fault.is_unreachable() => self.pool.clear(),
             Err(Fault::NotServed(_)) => {
@@ -171,7 +189,7 @@ impl SmtpForwarder {
                 self.pool.handle_reached(Instant::now());
                 self.pool.handle_push_back();
             }
-            Ok(_) => self.pool.handle_arrival(message.audio().bytes().len()),
+            Ok(_) => self.pool.handle_arrival(bytes),
         }
         let outcomes = done.map_err(|fault| self.error(fault))?;
         Ok(Receipt { outcomes, travelled: lane.travelled() })
@@ -191,9 +209,9 @@ impl Forwarder for SmtpForwarder {
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
         let mut groups = recipients.chunks(RECIPIENTS_AT_ONCE);
         let first = groups.next().ok_or_else(|| ForwardError::Unsendable("there is no recipient".to_owned()))?;
-        let mut receipt = self.send(message, first).await?;
+        let mut receipt = self.send_message(message, first).await?;
         for group in groups {
-            match self.send(message, group).await {
+            match self.send_message(message, group).await {
                 Ok(next) => receipt.outcomes.extend(next.outcomes),
                 // Some may be accepted by now, so an error for all of them is out of the question.
                 Err(error) => receipt.outcomes.extend(group.iter().map(|_| unsettled(&error))),
@@ -207,6 +225,35 @@ impl Forwarder for SmtpForwarder {
 /// Whether the peer has no room at all just now.
 fn is_push_back(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Deferred(reply) if reply.is_about_the_node())
+}
+
+#[async_trait]
+impl MailOut for SmtpForwarder {
+    async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
+        let to = Address::new(to.local_part(), to.domain()).map_err(|error| ForwardError::Unsendable(error.to_string()))?;
+        let receipt = self.send_letter(&[to], Content::Mail(mail, sender)).await?;
+        let unanswered = || Outcome::Deferred(Reply { code: 0, text: "the peer gave no answer".to_owned() });
+        Ok(receipt.outcomes.into_iter().next().unwrap_or_else(unanswered))
+    }
+}
+
+/// What is in a letter.
+#[derive(Debug, Clone, Copy)]
+enum Content<'a> {
+    /// A message for mailboxes of the forwarder's domain.
+    Message(&'a Message, &'a [MailboxId]),
+    /// Any mail, and whom failures come back to.
+    Mail(&'a Bytes, Sender),
+}
+
+impl Content<'_> {
+    /// How many bytes it is worth.
+    fn len(&self) -> usize {
+        match self {
+            Self::Message(message, _) => message.audio().bytes().len(),
+            Self::Mail(mail, _) => mail.len(),
+        }
+    }
 }
 
 fn unsettled(error: &ForwardError) -> Outcome {

@@ -12,8 +12,9 @@ use super::peer::{Fault, Nature, ScriptedPeer, Step};
 use super::{Security, SetupError, SmtpForwarder, SmtpForwarderBuilder, Timeouts};
 use crate::conformance::forward::{OtherNode, Scene, run_all};
 use crate::event::{Event, Events};
-use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Travelled};
-use crate::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Message, RecordedAt};
+use crate::forward::{ForwardError, Forwarder, MailOut, Outcome, Receipt, Sender, Travelled};
+use crate::message::{Audio, AudioType, ClockQuality, ClockSource, MailAddress, MailboxId, Message, RecordedAt};
+use crate::wire::{Addresses, TransferEncoding, encode};
 
 mod tls;
 mod window;
@@ -460,5 +461,24 @@ async fn keeps_the_contract() {
             OverPipes { peer, forwarder }
         })
         .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_mail_goes_to_anybody_and_an_answer_of_a_machine_comes_from_nobody() {
+    for keywords in NATURES {
+        let peer = ScriptedPeer::offering(keywords);
+        let forwarder = in_plain_text(&peer);
+        let recipients = mailboxes(&["2041"]);
+        let addresses = Addresses { node: "edge.example", domain: "example.com", recipients: &recipients };
+        let mail = encode(&message(), &addresses, TransferEncoding::Base64).to_bytes();
+        let to: MailAddress = "4930@elsewhere.example".parse().unwrap();
+        for sender in [Sender::Node, Sender::Nobody] {
+            assert_eq!(MailOut::send(&forwarder, sender, &to, &mail).await.unwrap(), Outcome::Accepted, "{keywords:?}");
+        }
+        let heard = peer.heard().concat();
+        for command in ["MAIL FROM:<voicemail@edge.example>", "MAIL FROM:<>", "RCPT TO:<4930@elsewhere.example>"] {
+            assert!(heard.contains(command), "{command} in {heard}");
+        }
     }
 }

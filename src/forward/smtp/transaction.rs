@@ -19,7 +19,8 @@ use crate::wire::{Encoded, TransferEncoding};
 /// A message in its envelope.
 #[derive(Debug)]
 pub(super) struct Letter<'a> {
-    pub(super) from: &'a Address,
+    /// Whom failures come back to; nobody, for an answer of a machine.
+    pub(super) from: Option<&'a Address>,
     pub(super) to: &'a [Address],
     pub(super) mail: Encoded,
     pub(super) encoding: TransferEncoding,
@@ -47,7 +48,7 @@ impl Letter<'_> {
         if self.encoding == TransferEncoding::Binary {
             parameters.push(MailParameter::Other { keyword: "BODY".to_owned(), value: Some("BINARYMIME".to_owned()) });
         }
-        Mail::new(Some(self.from.clone()), parameters)
+        Mail::new(self.from.cloned(), parameters)
     }
 
     pub(super) fn block_command(&self) -> String {
