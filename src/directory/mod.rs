@@ -54,12 +54,14 @@ pub struct Owner {
     pub zone: Tz,
     /// How long a message for this mailbox must and may be.
     pub recording: RecordingLimits,
+    /// How much the mailbox may hold, beside what its store allows every mailbox.
+    pub holding: MailboxLimits,
 }
 
 impl Owner {
     /// An owner with the usual limits: messages of 1 second to 5 minutes.
     pub fn new(home: SiteId, zone: Tz) -> Self {
-        Self { home, zone, recording: RecordingLimits::default() }
+        Self { home, zone, recording: RecordingLimits::default(), holding: MailboxLimits::default() }
     }
 }
 
@@ -75,6 +77,40 @@ pub struct RecordingLimits {
 impl Default for RecordingLimits {
     fn default() -> Self {
         Self { min: Duration::from_secs(1), max: Duration::from_secs(300) }
+    }
+}
+
+/// How much a mailbox may hold, removed messages not counted. Without a number there is no limit.
+///
+/// A mailbox that holds as much or more is full, and takes no message. The last message that it takes may bring it above its limit
+/// of length or bytes, so that a caller who was let speak is not refused for the length of the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MailboxLimits {
+    /// How many messages.
+    pub messages: Option<usize>,
+    /// How long their sounds may last together.
+    pub length: Option<Duration>,
+    /// How many bytes their mails may have together.
+    pub bytes: Option<u64>,
+}
+
+impl MailboxLimits {
+    /// The tighter of both, in each respect.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        fn tighter<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+            one.into_iter().chain(other).min()
+        }
+        Self {
+            messages: tighter(self.messages, other.messages),
+            length: tighter(self.length, other.length),
+            bytes: tighter(self.bytes, other.bytes),
+        }
+    }
+
+    /// Whether a mailbox can be full at all.
+    pub fn is_unlimited(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -165,6 +165,16 @@ pub trait DiskFile: Debug + Send + Sync {
     /// Whatever the file system says.
     fn set_modified(&self, modified: SystemTime) -> io::Result<()>;
 
+    /// When the file last got another name, or other contents; nobody can set it. [`Unsupported`](io::ErrorKind::Unsupported) for a
+    /// disk without this method.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn changed(&self) -> io::Result<SystemTime> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Makes durable what the file holds.
     ///
     /// # Errors

@@ -102,6 +102,13 @@ impl DiskFile for File {
         File::set_modified(self, modified)
     }
 
+    fn changed(&self) -> io::Result<SystemTime> {
+        let metadata = self.metadata()?;
+        let (secs, nanos) = (metadata.ctime(), u32::try_from(metadata.ctime_nsec()).unwrap_or(0));
+        let since_1970 = std::time::Duration::new(u64::try_from(secs).unwrap_or(0), nanos);
+        Ok(SystemTime::UNIX_EPOCH + since_1970)
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.sync_all()
     }

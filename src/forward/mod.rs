@@ -3,6 +3,8 @@
 mod error;
 mod failover;
 #[cfg(any(feature = "memory", feature = "smtp"))]
+mod full;
+#[cfg(any(feature = "memory", feature = "smtp"))]
 mod limited;
 mod mail;
 #[cfg(feature = "memory")]
@@ -17,6 +19,8 @@ use async_trait::async_trait;
 
 pub use self::error::ForwardError;
 pub use self::failover::Failover;
+#[cfg(any(feature = "memory", feature = "smtp"))]
+pub use self::full::{FullMailboxes, RememberFull};
 #[cfg(any(feature = "memory", feature = "smtp"))]
 pub use self::limited::TimeLimited;
 pub use self::mail::{MailOut, Sender};
@@ -94,6 +98,15 @@ impl Reply {
     /// RFC 5321 §3.8 for 421; RFC 3463 §3.4 for the mail system's status.
     pub fn is_about_the_node(&self) -> bool {
         self.code == 421 || self.text.starts_with("4.3.")
+    }
+
+    /// Whether it says that the mailbox is full.
+    ///
+    /// # Source
+    ///
+    /// RFC 3463 §3.3: the detail 2 of the mailbox status.
+    pub fn says_mailbox_full(&self) -> bool {
+        self.text.starts_with("4.2.2") || self.text.starts_with("5.2.2")
     }
 }
 

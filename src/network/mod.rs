@@ -229,7 +229,7 @@ impl Network {
 
 fn owner(site: &Site, mailbox: &Mailbox) -> Owner {
     let zone = mailbox.zone.unwrap_or(site.zone);
-    Owner { home: site.id.clone(), zone, recording: mailbox.recording }
+    Owner { recording: mailbox.recording, ..Owner::new(site.id.clone(), zone) }
 }
 
 impl NetworkBuilder {

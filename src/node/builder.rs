@@ -18,7 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
 use crate::disk::{Disk, OsDisk};
 use crate::event::Events;
-use crate::forward::{Forwarder, TimeLimited};
+use crate::forward::{Forwarder, FullMailboxes, RememberFull, TimeLimited};
 use crate::intake::{Door, Intake, IntakeBuilder, Limits};
 use crate::mwi::MwiSink;
 use crate::network::{Admission, FollowNetwork, GraceRule, Network, NodeAddress, Strict};
@@ -186,9 +186,11 @@ impl NodeBuilder {
         // The central node may have been another one when what waits was recorded.
         spool.serve(destination);
         spool.redirect().await?;
+        let full = Arc::new(FullMailboxes::default());
         let (recorder, jobs) = Recorder::new(
             spool.clone(),
             store.clone(),
+            Arc::clone(&full),
             Arc::clone(&self.directory),
             Arc::clone(&self.clock),
             self.events.clone(),
@@ -204,7 +206,7 @@ impl NodeBuilder {
                 followers: self.followers,
                 local: store.clone().map(|store| TimeLimited::new(StoreForwarder::new(store, self.events.clone()), STORE_TIME)),
                 store,
-                forwarder: self.forwarder,
+                forwarder: self.forwarder.map(|forwarder| Arc::new(RememberFull::new(forwarder, full)) as _),
                 sink: self.sink,
                 clock: self.clock,
                 events: self.events,

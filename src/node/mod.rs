@@ -217,7 +217,7 @@ impl Node {
             loop {
                 tokio::time::sleep(TIDY_EVERY).await;
                 match AssertUnwindSafe(store.tidy()).catch_unwind().await {
-                    Ok(Ok(())) => {}
+                    Ok(Ok(_)) => {}
                     Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "the store could not tidy up"),
                     Err(_) => tracing::error!("the store panicked when it should tidy up"),
                 }

@@ -111,7 +111,9 @@ impl MessageStore for Watched {
         self.store.summary(mailbox).await
     }
 
-    async fn tidy(&self) -> Result<(), StoreError> {
-        self.store.tidy().await
+    async fn tidy(&self) -> Result<Vec<MailboxId>, StoreError> {
+        let changed = self.store.tidy().await?;
+        changed.iter().cloned().for_each(|mailbox| self.changes.note(mailbox));
+        Ok(changed)
     }
 }

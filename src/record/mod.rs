@@ -34,6 +34,7 @@ use crate::clock::{Clock, Reading};
 use crate::directory::Directory;
 use crate::disk;
 use crate::event::Events;
+use crate::forward::FullMailboxes;
 use crate::message::{Ending, MessageId, SiteId};
 use crate::network::Port;
 use crate::spool::{Sound, Spool};
@@ -76,6 +77,8 @@ pub(crate) struct Recorder {
 struct Shared {
     spool: Spool,
     store: Option<Arc<dyn MessageStore>>,
+    /// The mailboxes that the central node said were full.
+    full: Arc<FullMailboxes>,
     directory: Arc<dyn Directory>,
     clock: Arc<dyn Clock>,
     events: Events,
@@ -112,6 +115,7 @@ impl Recorder {
     pub(crate) fn new(
         spool: Spool,
         store: Option<Arc<dyn MessageStore>>,
+        full: Arc<FullMailboxes>,
         directory: Arc<dyn Directory>,
         clock: Arc<dyn Clock>,
         events: Events,
@@ -119,7 +123,7 @@ impl Recorder {
     ) -> (Self, Jobs) {
         let (jobs, receiver) = mpsc::unbounded_channel();
         let open = Mutex::default();
-        let shared = Shared { spool, store, directory, clock, events, reserve, open, jobs };
+        let shared = Shared { spool, store, full, directory, clock, events, reserve, open, jobs };
         (Self { shared: Arc::new(shared) }, Jobs(receiver))
     }
 

@@ -74,12 +74,21 @@ impl Recorder {
         begun.and_then(|begun| begun.claim(port)).ok_or(RecordError::Stopping)
     }
 
-    /// Asks this node's own store whether a message would be taken, so that a caller does not speak to a full mailbox.
+    /// Asks whether a message would be taken, so that a caller does not speak to a full mailbox: this node's own store, or what is
+    /// remembered of the central node's answers.
     ///
     /// Only that all of them are full is a reason to refuse. A store that is out of order, or slow to say, is none: the message
     /// waits in the spool for it.
     async fn foretold(&self, mailboxes: &[MailboxId]) -> Result<(), RecordError> {
-        let (Route::Here, Some(store)) = (self.shared.route(), &self.shared.store) else { return Ok(()) };
+        let store = match (self.shared.route(), &self.shared.store) {
+            (Route::Here, Some(store)) => store,
+            (Route::Here, None) => return Ok(()),
+            (Route::To(_), _) => {
+                let all_full = mailboxes.iter().all(|mailbox| self.shared.full.contains(mailbox));
+                let full = mailboxes.last().filter(|_| all_full).cloned();
+                return full.map_or(Ok(()), |mailbox| Err(RecordError::MailboxFull(mailbox)));
+            }
+        };
         let mut full = None;
         for mailbox in mailboxes {
             match tokio::time::timeout(STORE_MAY_TAKE, store.check(mailbox, 0)).await {

@@ -18,7 +18,7 @@ pub use self::error::StoreError;
 pub(crate) use self::maildir::read_hostile_name;
 pub use self::ext::MessageStoreExt;
 #[cfg(feature = "fs")]
-pub use self::maildir::{MaildirStore, MaildirStoreBuilder};
+pub use self::maildir::{MaildirStore, MaildirStoreBuilder, Retention};
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
 pub use self::query::{Cursor, Order, Page, Query};
@@ -140,7 +140,8 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// Changes nothing, so a dropped call has no effect.
     async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError>;
 
-    /// Does a bounded step of the store's housekeeping, if it has any. A node calls it every minute.
+    /// Does a bounded step of the store's housekeeping, if it has any; answers whose mailboxes it changed. A node calls it every
+    /// minute.
     ///
     /// # Errors
     ///
@@ -149,8 +150,8 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// A dropped call has done some of the step. The next call goes on.
-    async fn tidy(&self) -> Result<(), StoreError> {
-        Ok(())
+    async fn tidy(&self) -> Result<Vec<MailboxId>, StoreError> {
+        Ok(Vec::new())
     }
 }
 
@@ -210,7 +211,7 @@ macro_rules! delegate {
                 (**self).summary(mailbox).await
             }
 
-            async fn tidy(&self) -> Result<(), StoreError> {
+            async fn tidy(&self) -> Result<Vec<MailboxId>, StoreError> {
                 (**self).tidy().await
             }
         }

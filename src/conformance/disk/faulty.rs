@@ -94,6 +94,7 @@ pub enum Operation {
     Len,
     Clear,
     Links,
+    Changed,
     SetModified,
     Sync,
     Lock,
@@ -113,6 +114,7 @@ impl Operation {
             | Self::Len
             | Self::Clear
             | Self::Links
+            | Self::Changed
             | Self::SetModified
             | Self::Lock => false,
         }
@@ -218,6 +220,11 @@ impl DiskFile for FaultyFile {
     fn set_modified(&self, modified: SystemTime) -> io::Result<()> {
         self.faults.meet(Operation::SetModified)?;
         self.file.set_modified(modified)
+    }
+
+    fn changed(&self) -> io::Result<SystemTime> {
+        self.faults.meet(Operation::Changed)?;
+        self.file.changed()
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -293,6 +293,11 @@ impl DiskFile for Handle {
         Ok(())
     }
 
+    /// This disk has no clock: the time that [`set_modified`](DiskFile::set_modified) told, or the beginning of 1970.
+    fn changed(&self) -> io::Result<SystemTime> {
+        Ok(self.powered()?.file(self.node)?.now.modified.unwrap_or(SystemTime::UNIX_EPOCH))
+    }
+
     fn sync(&self) -> io::Result<()> {
         let mut state = self.powered()?;
         let file = state.file_mut(self.node)?;

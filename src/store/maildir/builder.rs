@@ -8,9 +8,10 @@ use chrono::TimeDelta;
 
 use super::MaildirStore;
 use super::ground::{Ground, Limits, failed};
+use super::retention::Retention;
 use super::tree::Tree;
 use crate::clock::{Clock, SystemClock};
-use crate::directory::Directory;
+use crate::directory::{Directory, MailboxLimits};
 use crate::disk::{Disk, OsDisk, SharedFlush, blocking};
 use crate::store::StoreError;
 
@@ -24,7 +25,8 @@ pub struct MaildirStoreBuilder {
     directory: Option<Arc<dyn Directory>>,
     host: String,
     domain: String,
-    max_messages: usize,
+    holding: MailboxLimits,
+    retention: Retention,
     max_bytes: u64,
     reserve: u64,
     remember: Duration,
@@ -39,7 +41,8 @@ impl MaildirStoreBuilder {
             directory: None,
             host: "localhost".to_owned(),
             domain: "localhost".to_owned(),
-            max_messages: usize::MAX,
+            holding: MailboxLimits::default(),
+            retention: Retention::default(),
             max_bytes: MAX_BYTES,
             reserve: RESERVE,
             remember: REMEMBER,
@@ -74,7 +77,18 @@ impl MaildirStoreBuilder {
 
     /// How many messages a mailbox may hold, removed ones not counted; without it, any number.
     pub fn max_messages(self, max_messages: usize) -> Self {
-        Self { max_messages, ..self }
+        let holding = MailboxLimits { messages: Some(max_messages), ..self.holding };
+        Self { holding, ..self }
+    }
+
+    /// What a mailbox may hold; without it, anything. What a directory says of a mailbox counts too, whichever is less.
+    pub fn holding(self, holding: MailboxLimits) -> Self {
+        Self { holding, ..self }
+    }
+
+    /// How long messages stay; without it, until their owners remove and expunge them.
+    pub fn retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// How many bytes a message may have as a mail; 64 MiB without it, an hour of 8 kHz, 8-bit sound and more.
@@ -117,11 +131,17 @@ impl MaildirStoreBuilder {
             staging: self.root.join("staging"),
             host: self.host,
             domain: self.domain,
-            limits: Limits { messages: self.max_messages, bytes: self.max_bytes, reserve: self.reserve },
+            limits: Limits { holding: self.holding, bytes: self.max_bytes, reserve: self.reserve },
+            retention: self.retention,
             remember: TimeDelta::from_std(self.remember).unwrap_or(TimeDelta::MAX),
             root: self.root,
         };
-        let tree = Arc::new(Tree { ground, mailboxes: Mutex::default(), forgotten_up_to: Mutex::new(None) });
+        let tree = Arc::new(Tree {
+            ground,
+            mailboxes: Mutex::default(),
+            forgotten_up_to: Mutex::new(None),
+            retained_up_to: Mutex::new(None),
+        });
         let prepared = Arc::clone(&tree);
         blocking(move || prepared.prepare()).await.map_err(failed)?;
         Ok(MaildirStore { tree, directory: self.directory })

@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::retention::Retention;
 use crate::clock::Clock;
+use crate::directory::MailboxLimits;
 use crate::disk::{self, Disk, SharedFlush, Watch};
 use crate::store::StoreError;
 
@@ -23,6 +25,7 @@ pub(super) struct Ground {
     pub domain: String,
     pub limits: Limits,
     pub remember: TimeDelta,
+    pub retention: Retention,
     pub root: PathBuf,
 }
 
@@ -44,8 +47,8 @@ impl Ground {
 /// How much is taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Messages in one mailbox, removed ones not counted.
-    pub messages: usize,
+    /// What each mailbox may hold.
+    pub holding: MailboxLimits,
     /// Bytes in one message's mail.
     pub bytes: u64,
     /// Bytes of the disk that stay free.

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::arrivals::Key;
 use super::folders::Found;
 use super::name::{FileName, OwnName};
+use crate::directory::MailboxLimits;
 use crate::message::{Head, MessageId, Status, Summary, Urgency};
 use crate::store::query::Place;
 
@@ -73,6 +74,15 @@ pub(super) struct Held {
     pub millis: u128,
     /// How many bytes their mails have.
     pub bytes: u128,
+}
+
+impl Held {
+    /// Whether a mailbox that holds this much takes no more.
+    pub(super) fn fills(&self, limits: &MailboxLimits) -> bool {
+        limits.messages.is_some_and(|limit| self.messages >= limit)
+            || limits.length.is_some_and(|limit| self.millis >= limit.as_millis())
+            || limits.bytes.is_some_and(|limit| self.bytes >= u128::from(limit))
+    }
 }
 
 impl Index {

@@ -17,8 +17,9 @@ use super::index::{Index, Seen};
 use super::name::{FileName, Folder, OwnName};
 use super::staging::Staged;
 use super::view::{Sight, View};
+use crate::directory::MailboxLimits;
 use crate::disk::{self, Disk, DiskFile};
-use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary};
+use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary, Urgency};
 use crate::store::{Deposit, Entry, Page, Query, StoreError};
 use crate::wire::{self, Addresses, TransferEncoding};
 
@@ -58,14 +59,20 @@ impl Mailbox {
     /// The message is written and flushed outside the mailbox, enters it by one rename under the mailbox's lock, and is answered
     /// for when the folder is flushed. Whatever ends the process between any two of these steps, the mailbox has the message whole
     /// or not at all; and its name carries its key, so that the next deposit of it finds it.
-    pub(super) fn deposit(&self, ground: &Ground, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
+    pub(super) fn deposit(
+        &self,
+        ground: &Ground,
+        limits: &MailboxLimits,
+        origin: &Origin,
+        message: &Message,
+    ) -> Result<Deposit, StoreError> {
         let disk = &*ground.disk;
         let key = Key::of(origin, message);
         if self.arrivals.is_kept(disk, key).map_err(failed)? {
             return Ok(Deposit::Duplicate);
         }
         let staged = self.stage(ground, message)?;
-        let placed = self.place(ground, key, message.head(), staged)?;
+        let placed = self.place(ground, limits, key, message.head(), staged)?;
         self.folders.flush(disk, &ground.flush, Folder::New).map_err(failed)?;
         match placed {
             Placed::New(id, arrival) => {
@@ -83,9 +90,9 @@ impl Mailbox {
     }
 
     /// See [`MessageStore::check`](crate::store::MessageStore::check). Looks at the mailbox only where it can be full.
-    pub(super) fn check(&self, ground: &Ground, size: u64) -> Result<(), StoreError> {
+    pub(super) fn check(&self, ground: &Ground, limits: &MailboxLimits, size: u64) -> Result<(), StoreError> {
         check_size(ground, size)?;
-        if ground.limits.messages < usize::MAX && self.look(ground, |index| index.held().messages)? >= ground.limits.messages {
+        if !limits.is_unlimited() && self.look(ground, Index::held)?.fills(limits) {
             return Err(StoreError::MailboxFull(self.id.clone()));
         }
         ground.check_room(size)
@@ -139,12 +146,20 @@ impl Mailbox {
 
     /// See [`MessageStore::expunge`](crate::store::MessageStore::expunge).
     pub(super) fn expunge(&self, ground: &Ground) -> Result<usize, StoreError> {
+        self.delete(ground, |index| {
+            let ids = index.ids(&[Status::Removed]);
+            Ok(ids.into_iter().filter_map(|id| index.find(id)).collect())
+        })
+    }
+
+    /// Deletes for good the messages that `which` says; answers how many.
+    fn delete(&self, ground: &Ground, which: impl FnOnce(&Index) -> io::Result<Vec<Seen>>) -> Result<usize, StoreError> {
         let disk = &*ground.disk;
         let lock = self.lock(disk).map_err(failed)?;
-        let removed: Vec<Seen> = self.look(ground, |index| {
-            let ids = index.ids(&[Status::Removed]);
-            ids.into_iter().filter_map(|id| index.find(id)).collect()
-        })?;
+        let removed = self.look(ground, which)?.map_err(failed)?;
+        if removed.is_empty() {
+            return Ok(0);
+        }
         self.remember_for_good(ground, &removed).map_err(failed)?;
         let mut count = 0;
         for seen in &removed {
@@ -158,6 +173,50 @@ impl Mailbox {
             self.folders.flush(disk, &ground.flush, folder).map_err(failed)?;
         }
         Ok(count)
+    }
+
+    /// Takes out up to `at_most` messages that are older than they may get: new and old ones become removed, and what was removed
+    /// long enough ago is deleted for good. Answers how many.
+    pub(super) fn retain(&self, ground: &Ground, at_most: usize) -> Result<usize, StoreError> {
+        let (retention, now) = (ground.retention, ground.now());
+        let outdated = |index: &Index| {
+            let of = |status| {
+                let end = retention.end_of(status, now)?;
+                let shelves = [Urgency::Urgent, Urgency::Normal].map(|urgency| index.shelf(status, urgency));
+                Some(shelves.into_iter().flat_map(move |shelf| shelf.iter().take_while(move |((secs, _), _)| *secs < end)))
+            };
+            [Status::New, Status::Old].into_iter().filter_map(of).flatten().take(at_most).map(|(_, id)| *id).collect::<Vec<_>>()
+        };
+        let mut done = 0;
+        for id in self.look(ground, outdated)? {
+            self.mark(ground, id, Status::Removed)?;
+            done += 1;
+        }
+        let Some(end) = retention.end_of(Status::Removed, now) else { return Ok(done) };
+        let left = at_most - done;
+        let outdated = |index: &Index| {
+            let mut outdated = Vec::new();
+            let shelves = [Urgency::Urgent, Urgency::Normal].map(|urgency| index.shelf(Status::Removed, urgency));
+            for (_, id) in shelves.into_iter().flatten().take(REMOVED_A_STEP) {
+                if outdated.len() >= left {
+                    break;
+                }
+                if let Some(seen) = index.find(*id)
+                    && self.removed_at(ground, &seen)?.is_some_and(|secs| secs < end)
+                {
+                    outdated.push(seen);
+                }
+            }
+            Ok(outdated)
+        };
+        Ok(done + self.delete(ground, outdated)?)
+    }
+
+    /// When the message was removed, in seconds since 1970: its file got its present name then, or later. `None` if it is gone.
+    fn removed_at(&self, ground: &Ground, seen: &Seen) -> io::Result<Option<i64>> {
+        let changed = |file: &FileName| ground.disk.open(&self.folders.path(file))?.changed();
+        let changed = self.folders.follow(&*ground.disk, &seen.found.file, changed)?;
+        Ok(changed.map(|changed| DateTime::<Utc>::from(changed).timestamp()))
     }
 
     /// The names of all arrivals, in order.
@@ -189,7 +248,14 @@ impl Mailbox {
     }
 
     /// Puts a staged message into the mailbox, unless it is there; not flushed.
-    fn place(&self, ground: &Ground, key: Key, head: &Head, staged: Staged) -> Result<Placed, StoreError> {
+    fn place(
+        &self,
+        ground: &Ground,
+        limits: &MailboxLimits,
+        key: Key,
+        head: &Head,
+        staged: Staged,
+    ) -> Result<Placed, StoreError> {
         let disk = &*ground.disk;
         let _lock = self.lock(disk).map_err(failed)?;
         let (is_there, room, id) = self.look(ground, |index| {
@@ -200,7 +266,7 @@ impl Mailbox {
         if is_there || self.arrivals.is_kept(disk, key).map_err(failed)? {
             return Ok(Placed::There);
         }
-        if room.messages >= ground.limits.messages {
+        if room.fills(limits) {
             return Err(StoreError::MailboxFull(self.id.clone()));
         }
         let name = OwnName::of(head, id, key, staged.size());
@@ -282,6 +348,9 @@ enum Placed {
     /// It had been there before.
     There,
 }
+
+/// At how many removed messages of a mailbox a step of housekeeping looks. The others come in turn when these are gone.
+const REMOVED_A_STEP: usize = 100;
 
 fn check_size(ground: &Ground, size: u64) -> Result<(), StoreError> {
     let limit = ground.limits.bytes;

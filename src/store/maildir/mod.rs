@@ -7,6 +7,7 @@ mod ground;
 mod index;
 mod mailbox;
 mod name;
+mod retention;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -23,9 +24,10 @@ use self::ground::{Ground, failed};
 use self::mailbox::Mailbox;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::name::read_hostile_name;
+pub use self::retention::Retention;
 use self::tree::{IfMissing, Tree};
 use super::{Deposit, Entry, MessageStore, Page, Query, StoreError};
-use crate::directory::Directory;
+use crate::directory::{Directory, MailboxLimits};
 use crate::disk::blocking;
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 
@@ -135,16 +137,28 @@ impl MaildirStore {
         T: Send + 'static,
         F: FnOnce(&Ground, &Mailbox) -> Result<T, StoreError> + Send + 'static,
     {
-        let if_missing = match &self.directory {
-            None => IfMissing::Refuse,
+        self.within_limits(mailbox, |ground, _, mailbox| work(ground, mailbox)).await
+    }
+
+    /// The same for work that must know what the mailbox may hold.
+    async fn within_limits<T, F>(&self, mailbox: &MailboxId, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Ground, &MailboxLimits, &Mailbox) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (if_missing, of_owner) = match &self.directory {
+            None => (IfMissing::Refuse, MailboxLimits::default()),
             Some(directory) => {
                 let owner = directory.find(mailbox).await.map_err(|error| StoreError::Unavailable(error.into()))?;
-                owner.ok_or_else(|| StoreError::NoSuchMailbox(mailbox.clone()))?;
-                IfMissing::Create
+                (IfMissing::Create, owner.ok_or_else(|| StoreError::NoSuchMailbox(mailbox.clone()))?.holding)
             }
         };
         let mailbox = mailbox.clone();
-        self.blocking(move |tree| tree.mailbox(&mailbox, if_missing).and_then(|mailbox| work(&tree.ground, &mailbox))).await
+        self.blocking(move |tree| {
+            let limits = tree.ground.limits.holding.and(of_owner);
+            tree.mailbox(&mailbox, if_missing).and_then(|mailbox| work(&tree.ground, &limits, &mailbox))
+        })
+        .await
     }
 
     async fn blocking<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -161,11 +175,11 @@ impl MaildirStore {
 impl MessageStore for MaildirStore {
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
         let (origin, message) = (origin.clone(), message.clone());
-        self.on(mailbox, move |ground, mailbox| mailbox.deposit(ground, &origin, &message)).await
+        self.within_limits(mailbox, move |ground, limits, mailbox| mailbox.deposit(ground, limits, &origin, &message)).await
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
-        self.on(mailbox, move |ground, mailbox| mailbox.check(ground, size)).await
+        self.within_limits(mailbox, move |ground, limits, mailbox| mailbox.check(ground, limits, size)).await
     }
 
     async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
@@ -193,10 +207,13 @@ impl MessageStore for MaildirStore {
         self.on(mailbox, |ground, mailbox| mailbox.summary(ground)).await
     }
 
-    async fn tidy(&self) -> Result<(), StoreError> {
-        self.forget_old_arrivals(ARRIVALS_A_STEP).await.map(drop)
+    async fn tidy(&self) -> Result<Vec<MailboxId>, StoreError> {
+        self.forget_old_arrivals(ARRIVALS_A_STEP).await?;
+        self.blocking(|tree| tree.retain(RETAINED_A_STEP)).await
     }
 }
 
 /// How many arrivals a step of housekeeping looks at: a store that is tidied every minute sees a million in 17 hours.
 const ARRIVALS_A_STEP: usize = 1000;
+/// How many mailboxes a step of housekeeping looks at for messages that are too old; each such message counts for one as well.
+const RETAINED_A_STEP: usize = 200;

@@ -13,7 +13,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::conformance;
 use crate::conformance::disk::{Fault, FaultyDisk, Operation, PowerCutDisk, Unsynced};
-use crate::directory::{Owner, StaticDirectory};
+use crate::directory::{MailboxLimits, Owner, StaticDirectory};
 use crate::disk::{Disk, DiskFile, OsDisk, Room};
 use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt, Urgency};
 
@@ -652,4 +652,121 @@ async fn mailboxes_that_are_forgotten_for_others_are_found_again() {
             assert_eq!(store.summary(mailbox).await.unwrap().new, u32::from(round), "{mailbox}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_mailbox_is_full_by_messages_by_length_or_by_bytes_as_its_store_or_its_owner_says() {
+    let second = |n: u8| {
+        let message = message(&[n; 2000]);
+        Message::new(crate::message::Head { length: Duration::from_secs(1), ..message.head().clone() }, message.audio().clone())
+    };
+    let limits = [
+        MailboxLimits { messages: Some(2), ..MailboxLimits::default() },
+        MailboxLimits { length: Some(Duration::from_millis(1001)), ..MailboxLimits::default() },
+        MailboxLimits { bytes: Some(5000), ..MailboxLimits::default() },
+    ];
+    for (limit, by_owner) in limits.into_iter().flat_map(|limit| [(limit, false), (limit, true)]) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut owner = Owner::new("london".parse().unwrap(), chrono_tz::Europe::London);
+        let mut builder = MaildirStore::builder(folder.path());
+        if by_owner {
+            owner.holding = limit;
+        } else {
+            builder = builder.holding(limit);
+        }
+        let directory: StaticDirectory = [(mailbox("2041"), owner)].into_iter().collect();
+        let store = builder.directory(Arc::new(directory)).open().await.unwrap();
+        let at = format!("{limit:?}, by owner: {by_owner}");
+        let (first, third) = (second(1), second(3));
+        for message in [&first, &second(2)] {
+            store.check(&mailbox("2041"), 0).await.unwrap();
+            assert!(matches!(deposit(&store, message).await, Ok(Deposit::Stored(_))), "{at}");
+        }
+        assert!(matches!(store.check(&mailbox("2041"), 0).await, Err(StoreError::MailboxFull(_))), "{at}");
+        assert!(matches!(deposit(&store, &third).await, Err(StoreError::MailboxFull(_))), "{at}");
+        store.mark(&mailbox("2041"), first.id(), Status::Removed).await.unwrap();
+        store.check(&mailbox("2041"), 0).await.unwrap();
+        assert!(matches!(deposit(&store, &third).await, Ok(Deposit::Stored(_))), "{at}");
+    }
+}
+
+#[tokio::test]
+async fn messages_stay_as_long_as_their_status_lets_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(recorded()));
+    let day = Duration::from_secs(86_400);
+    let retention = Retention { new: Some(30 * day), old: Some(7 * day), removed: Some(2 * day) };
+    let builder =
+        MaildirStore::builder(folder.path()).retention(retention).clock(Arc::clone(&clock) as Arc<dyn crate::clock::Clock>);
+    let store = builder.disk(Arc::new(PowerCutDisk::new())).open().await.unwrap();
+    store.create_mailbox(&mailbox("2041")).await.unwrap();
+    let (new, old, removed) = (message(b"new"), urgent(b"old"), message(b"removed"));
+    for (message, status) in [(&new, Status::New), (&old, Status::Old), (&removed, Status::Removed)] {
+        deposit(&store, message).await.unwrap();
+        store.mark(&mailbox("2041"), message.id(), status).await.unwrap();
+    }
+    let standing = async |days| {
+        clock.set(recorded() + TimeDelta::days(days) + TimeDelta::seconds(1));
+        let changed = store.tidy().await.unwrap();
+        (changed.len(), summary(&store).await, list(&store).await.len())
+    };
+    assert_eq!(standing(1).await, (0, "1/1 (0/1)".to_owned(), 3));
+    assert_eq!(standing(2).await, (1, "1/1 (0/1)".to_owned(), 2), "what was removed is gone");
+    assert_eq!(standing(6).await, (0, "1/1 (0/1)".to_owned(), 2));
+    // On this disk a file changes when its message was recorded, so that what is removed now was removed long ago.
+    assert_eq!(standing(7).await, (1, "1/0 (0/0)".to_owned(), 1));
+    assert_eq!(standing(30).await, (1, "0/0 (0/0)".to_owned(), 0));
+    for message in [&new, &old, &removed] {
+        assert_eq!(deposit(&store, message).await.unwrap(), Deposit::Duplicate, "what went by age does not come back");
+    }
+}
+
+#[tokio::test]
+async fn a_removed_message_stays_from_its_removal_on_however_old_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(SystemTime::now().into()));
+    let retention = Retention { removed: Some(Duration::from_secs(3600)), ..Retention::default() };
+    let builder =
+        MaildirStore::builder(folder.path()).retention(retention).clock(Arc::clone(&clock) as Arc<dyn crate::clock::Clock>);
+    let store = builder.open().await.unwrap();
+    store.create_mailbox(&mailbox("2041")).await.unwrap();
+    let message = message(b"recorded long ago");
+    deposit(&store, &message).await.unwrap();
+    store.mark(&mailbox("2041"), message.id(), Status::Removed).await.unwrap();
+    clock.advance(TimeDelta::minutes(59));
+    store.tidy().await.unwrap();
+    assert_eq!(list(&store).await, [(message.id(), Status::Removed)]);
+    clock.advance(TimeDelta::minutes(2));
+    assert_eq!(store.tidy().await.unwrap(), [mailbox("2041")]);
+    assert_eq!(list(&store).await, []);
+}
+
+#[tokio::test]
+async fn a_step_of_housekeeping_is_bounded_and_the_next_one_goes_on() {
+    let power: Arc<dyn Disk> = Arc::new(PowerCutDisk::new());
+    let clock = Arc::new(ManualClock::at(recorded() + TimeDelta::days(1)));
+    let retention = Retention { old: Some(Duration::from_secs(60)), ..Retention::default() };
+    let store = MaildirStore::builder("/store").disk(power).retention(retention).clock(clock).open().await.unwrap();
+    for number in ["1", "2", "3"] {
+        store.create_mailbox(&mailbox(number)).await.unwrap();
+        for n in 0..5 {
+            let message = message(&[n]);
+            store.deposit(&mailbox(number), &Origin::Here, &message).await.unwrap();
+            store.mark(&mailbox(number), message.id(), Status::Old).await.unwrap();
+        }
+    }
+    let old = async || {
+        let mut old = 0;
+        for number in ["1", "2", "3"] {
+            old += store.summary(&mailbox(number)).await.unwrap().old;
+        }
+        old
+    };
+    let mut left = vec![old().await];
+    while left.last().is_some_and(|left| *left > 0) {
+        store.blocking(|tree| tree.retain(4)).await.unwrap();
+        left.push(old().await);
+        assert!(left.len() < 20, "{left:?}");
+    }
+    assert!(left.windows(2).all(|pair| pair[0] - pair[1] <= 4), "{left:?}");
 }

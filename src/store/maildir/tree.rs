@@ -18,6 +18,7 @@ pub(super) struct Tree {
     pub ground: Ground,
     pub mailboxes: Mutex<Mailboxes>,
     pub forgotten_up_to: Mutex<Option<(MailboxId, String)>>,
+    pub retained_up_to: Mutex<Option<MailboxId>>,
 }
 
 /// The mailboxes that are remembered with what is known of their messages.
@@ -127,6 +128,42 @@ impl Tree {
         }
         *position() = None;
         Ok(forgotten)
+    }
+
+    /// Takes out messages that are too old, beginning at the mailbox where the last call ended; answers whose mailboxes changed.
+    ///
+    /// A mailbox that it looks at counts for one of `at_most`, and so does each message that it takes out.
+    pub(super) fn retain(&self, at_most: usize) -> Result<Vec<MailboxId>, StoreError> {
+        if self.ground.retention.is_for_ever() {
+            return Ok(Vec::new());
+        }
+        let position = || self.retained_up_to.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = position().take();
+        let names = self.ground.disk.list(&self.ground.root.join("mail")).map_err(failed)?;
+        let mut ids: Vec<MailboxId> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        ids.sort_unstable();
+        let (mut changed, mut left) = (Vec::new(), at_most);
+        for id in ids.into_iter().filter(|id| from.as_ref().is_none_or(|from| id >= from)) {
+            if left == 0 {
+                *position() = Some(id);
+                return Ok(changed);
+            }
+            left -= 1;
+            let taken = match self.mailbox(&id, IfMissing::Refuse) {
+                // An operator has taken it away meanwhile.
+                Err(StoreError::NoSuchMailbox(_)) => 0,
+                mailbox => mailbox?.retain(&self.ground, left)?,
+            };
+            left -= taken.min(left);
+            if taken > 0 {
+                changed.push(id.clone());
+            }
+            if left == 0 {
+                *position() = Some(id);
+                return Ok(changed);
+            }
+        }
+        Ok(changed)
     }
 
     fn mailboxes_with_arrivals(&self) -> io::Result<Vec<MailboxId>> {
