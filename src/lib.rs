@@ -62,6 +62,7 @@
 //! | [`disk`], [`event`] | the disk as a durable tree of files needs it; what happens, as it happens |
 //! | [`network`] | which PBX uses which node, as what, with which licences; its rules |
 //! | [`retrieval`] | what owners do with messages beside hearing them: pass on, answer, copy by e-mail; receipts |
+//! | [`telephone`] | the dialogue with owners and callers, and PINs; decided without doing |
 //! | [`spool`], [`intake`] | what waits to go out; how mail comes in |
 //! | [`record`] | from a caller's first word to a message on stable storage |
 //! | [`node`] | everything put together, as the network says |
@@ -73,7 +74,7 @@
 //! |---|---|---|
 //! | none of them | | the words, the five traits, the network's rules |
 //! | `memory` | yes | parts that keep all in memory, `ManualClock`, `StaticDirectory`, channel and log sinks |
-//! | `wire` | yes | `audio`, `wire`, `retrieval` |
+//! | `wire` | yes | `audio`, `wire`, `retrieval`, `telephone` |
 //! | `fs` | yes | `disk`, `MaildirStore` |
 //! | `smtp` | yes | `SmtpForwarder`, `intake` |
 //! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
@@ -122,5 +123,7 @@ pub mod retrieval;
 #[cfg(feature = "node")]
 pub mod spool;
 pub mod store;
+#[cfg(feature = "wire")]
+pub mod telephone;
 #[cfg(feature = "wire")]
 pub mod wire;

@@ -23,12 +23,14 @@ pub use self::address::{InvalidMailAddress, MailAddress};
 pub use self::audio::{Audio, AudioType};
 pub use self::caller::{Caller, CallerName, CallerNumber, InvalidCallerNumber};
 pub use self::digest::{ContentDigest, InvalidDigest};
+#[cfg(feature = "wire")]
+pub(crate) use self::digest::{read_hex, write_hex};
 pub use self::id::{InvalidMessageId, MessageId};
 pub use self::mailbox::{InvalidMailboxId, MailboxId};
 pub use self::moment::{ClockQuality, ClockSource, InvalidClockQuality, RecordedAt};
 pub use self::origin::Origin;
 pub use self::site::{InvalidSiteId, SiteId};
-pub use self::stamp::Stamp;
+pub use self::stamp::{RelativeDay, Stamp};
 pub use self::summary::Summary;
 pub use self::travelled::{TlsVersion, Travelled};
 

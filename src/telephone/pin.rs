@@ -1,0 +1,285 @@
+//! PINs: [`Pin`], its [`PinHash`], and [`PinBook`], which checks them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
+
+use super::{Attempts, Source};
+use crate::message::{CallerNumber, MailboxId, read_hex, write_hex};
+
+/// Digits that open a mailbox: 4 to 12, not all alike and not one after the other in the order of their keys.
+///
+/// ```
+/// use voicemail::telephone::Pin;
+///
+/// assert!("480913".parse::<Pin>().is_ok());
+/// for weak in ["123", "1111", "1234", "9876"] {
+///     assert!(weak.parse::<Pin>().is_err());
+/// }
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pin(Box<str>);
+
+impl FromStr for Pin {
+    type Err = InvalidPin;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPin> {
+        let digits = text.as_bytes();
+        if !(MIN_DIGITS..=MAX_DIGITS).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(InvalidPin);
+        }
+        let steps = |step: u8| digits.windows(2).all(|pair| (pair[0] - b'0' + step) % 10 == pair[1] - b'0');
+        if steps(0) || steps(1) || steps(9) { Err(InvalidPin) } else { Ok(Self(text.into())) }
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pin(..)")
+    }
+}
+
+/// A text that is no [`Pin`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a PIN has 4 to 12 digits, not all alike and not one after the other")]
+pub struct InvalidPin;
+
+/// What is kept of a PIN: a salt of 128 random bits, and the hash of both. As text, it can be kept anywhere.
+///
+/// A PIN has so few digits that whoever has the hash finds it out in the end; many rounds make that slow. What keeps others out is
+/// the lock-out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PinHash {
+    rounds: u32,
+    salt: [u8; 16],
+    hash: [u8; 32],
+}
+
+impl PinHash {
+    /// The hash of `pin` with a salt of its own. Takes some milliseconds.
+    ///
+    /// # Panics
+    ///
+    /// When the operating system has no random bits to give, which Linux rules out once it has started.
+    pub fn new(pin: &Pin) -> Self {
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).expect("the operating system gives random bits");
+        Self { rounds: ROUNDS, salt, hash: stretched(&pin.0, &salt, ROUNDS) }
+    }
+
+    /// Whether `entered` is the PIN; takes as long whatever was entered.
+    pub fn is_of(&self, entered: &str) -> bool {
+        let hash = stretched(entered, &self.salt, self.rounds);
+        // Every byte is compared, whichever differs.
+        self.hash.iter().zip(hash).fold(0, |differs, (one, other)| differs | (one ^ other)) == 0
+    }
+}
+
+impl fmt::Display for PinHash {
+    /// `sha256-20000:` salt and hash, in hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256-{}:", self.rounds)?;
+        write_hex(f, &self.salt)?;
+        f.write_str(":")?;
+        write_hex(f, &self.hash)
+    }
+}
+
+impl FromStr for PinHash {
+    type Err = InvalidPinHash;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPinHash> {
+        let read = || {
+            let mut parts = text.split(':');
+            let rounds =
+                parts.next()?.strip_prefix("sha256-")?.parse().ok().filter(|rounds| (1..=MAX_ROUNDS).contains(rounds))?;
+            let (salt, hash) = (read_hex(parts.next()?)?, read_hex(parts.next()?)?);
+            parts.next().is_none().then_some(Self { rounds, salt, hash })
+        };
+        read().ok_or(InvalidPinHash)
+    }
+}
+
+impl fmt::Debug for PinHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PinHash(..)")
+    }
+}
+
+/// A text that is no [`PinHash`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a PIN's hash reads like sha256-20000:SALT:HASH")]
+pub struct InvalidPinHash;
+
+/// Checks PINs, for all calls together: too many wrong ones lock out whoever tries a mailbox, and whichever telephone tries many.
+///
+/// There is no default: a mailbox without a PIN opens to nobody.
+///
+/// ```
+/// use voicemail::telephone::{PinBook, PinHash, Verdict};
+///
+/// let (mailbox, now) = ("2041".parse()?, "2026-11-22T18:00:00Z".parse()?);
+/// let book = PinBook::default();
+/// assert_eq!(book.check(&mailbox, None, "2041", now), Verdict::NoPin);
+/// book.set(mailbox.clone(), PinHash::new(&"480913".parse()?));
+/// assert_eq!(book.check(&mailbox, None, "480913", now), Verdict::Right);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct PinBook(Mutex<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    pins: HashMap<MailboxId, PinHash>,
+    attempts: HashMap<Source, Attempts>,
+}
+
+impl PinBook {
+    /// The PIN of `mailbox` is now the one of `hash`. Whoever is locked out stays so.
+    pub fn set(&self, mailbox: MailboxId, hash: PinHash) {
+        self.pages().pins.insert(mailbox, hash);
+    }
+
+    /// What `entered` is for `mailbox`, from a telephone with the number `caller`, if it told one. Takes some milliseconds.
+    pub fn check(&self, mailbox: &MailboxId, caller: Option<&CallerNumber>, entered: &str, now: DateTime<Utc>) -> Verdict {
+        let sources: Vec<Source> =
+            [Some(Source::Mailbox(mailbox.clone())), caller.cloned().map(Source::Caller)].into_iter().flatten().collect();
+        let hash = {
+            let mut pages = self.pages();
+            let locked = sources.iter().filter_map(|source| pages.attempts.get(source)?.locked_for(now)).max();
+            if let Some(wait) = locked {
+                return Verdict::Locked(wait);
+            }
+            let Some(hash) = pages.pins.get(mailbox).cloned() else { return Verdict::NoPin };
+            // Counted before it is known to be wrong, so that many calls at once get no more tries than one after the other.
+            for source in &sources {
+                pages.attempts.entry(source.clone()).or_default().handle_wrong(now);
+            }
+            if pages.attempts.len() > MAX_ATTEMPTS {
+                pages.attempts.retain(|_, attempts| !attempts.is_forgiven(now));
+            }
+            hash
+        };
+        if !hash.is_of(entered) {
+            return Verdict::Wrong;
+        }
+        let mut pages = self.pages();
+        pages.attempts.remove(&Source::Mailbox(mailbox.clone()));
+        // A telephone that knows one PIN is no less suspect for what it tried elsewhere.
+        if let Some(attempts) = caller.and_then(|caller| pages.attempts.get_mut(&Source::Caller(caller.clone()))) {
+            attempts.handle_right();
+        }
+        Verdict::Right
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an entered PIN is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The right one.
+    Right,
+    /// A wrong one.
+    Wrong,
+    /// Not looked at: there were too many wrong ones. After this time, one more may be tried.
+    Locked(Duration),
+    /// Not looked at: the mailbox has none, so that nothing opens it.
+    NoPin,
+}
+
+/// Hashes `entered` with `salt`, round upon round.
+fn stretched(entered: &str, salt: &[u8; 16], rounds: u32) -> [u8; 32] {
+    let mut hash = [0; 32];
+    for _ in 0..rounds {
+        let mut hasher = Sha256::new();
+        hasher.update(hash);
+        hasher.update(salt);
+        hasher.update(entered);
+        hash = hasher.finalize().into();
+    }
+    hash
+}
+
+const MIN_DIGITS: usize = 4;
+const MAX_DIGITS: usize = 12;
+const ROUNDS: u32 = 20_000;
+/// So that no stored text makes a check take for ever.
+const MAX_ROUNDS: u32 = 10_000_000;
+/// How many sources are remembered before those are forgotten that are forgiven.
+const MAX_ATTEMPTS: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        "2026-11-22T18:00:00Z".parse().unwrap()
+    }
+
+    fn book() -> (PinBook, MailboxId) {
+        let (book, mailbox) = (PinBook::default(), "2041".parse::<MailboxId>().unwrap());
+        let hash = PinHash { rounds: 1, salt: [7; 16], hash: stretched("480913", &[7; 16], 1) };
+        book.set(mailbox.clone(), hash);
+        (book, mailbox)
+    }
+
+    #[test]
+    fn the_same_pin_has_another_hash_each_time_and_each_reads_back() {
+        let pin: Pin = "480913".parse().unwrap();
+        let (one, other) = (PinHash::new(&pin), PinHash::new(&pin));
+        assert_ne!(one, other);
+        for hash in [&one, &other] {
+            let read: PinHash = hash.to_string().parse().unwrap();
+            assert!(read == *hash && read.is_of("480913") && !read.is_of("480914") && !read.is_of(""));
+        }
+        assert!(!format!("{pin:?} {one:?}").contains("4809"));
+        for text in ["", "sha256-0::", "sha256-1:00:00", "md5-1:00:00", &format!("{one}:"), &format!("{one}")[1..]] {
+            assert!(text.parse::<PinHash>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn too_many_wrong_ones_lock_out_also_whoever_knows_the_right_one_until_some_are_forgiven() {
+        let (book, mailbox) = book();
+        for _ in 0..5 {
+            assert_eq!(book.check(&mailbox, None, "0000", now()), Verdict::Wrong);
+        }
+        let Verdict::Locked(wait) = book.check(&mailbox, None, "480913", now()) else { panic!("locked, in another call too") };
+        assert_eq!(book.check(&mailbox, None, "480913", now() + wait), Verdict::Right);
+        assert_eq!(book.check(&mailbox, None, "0000", now()), Verdict::Wrong, "a right one wipes the slate clean");
+    }
+
+    #[test]
+    fn one_telephone_that_tries_many_mailboxes_is_locked_out_and_others_are_not() {
+        let (book, mailbox) = book();
+        let thief: CallerNumber = "4420".parse().unwrap();
+        for number in 0..5 {
+            let other: MailboxId = format!("30{number}").parse().unwrap();
+            book.set(other.clone(), PinHash { rounds: 1, salt: [1; 16], hash: [0; 32] });
+            assert_eq!(book.check(&other, Some(&thief), "0000", now()), Verdict::Wrong);
+        }
+        assert!(matches!(book.check(&mailbox, Some(&thief), "480913", now()), Verdict::Locked(_)));
+        let owner: CallerNumber = "4421".parse().unwrap();
+        for _ in 0..10 {
+            assert_eq!(book.check(&mailbox, Some(&owner), "480913", now()), Verdict::Right);
+        }
+    }
+
+    #[test]
+    fn many_calls_at_once_get_no_more_tries() {
+        let (book, mailbox) = book();
+        let tried = std::thread::scope(|scope| {
+            let calls: Vec<_> = (0..32).map(|_| scope.spawn(|| book.check(&mailbox, None, "0000", now()))).collect();
+            calls.into_iter().map(|call| call.join().unwrap()).filter(|verdict| *verdict == Verdict::Wrong).count()
+        });
+        assert_eq!(tried, 5);
+    }
+}
