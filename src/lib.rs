@@ -78,6 +78,7 @@
 //! | `fs` | yes | `disk`, `MaildirStore` |
 //! | `smtp` | yes | `SmtpForwarder`, `intake` |
 //! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
+//! | `sntp` | | `SntpClock` |
 //! | `serde` | | reads a network description |
 //! | `conformance` | | `conformance` |
 //!

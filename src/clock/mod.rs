@@ -2,6 +2,8 @@
 
 #[cfg(feature = "memory")]
 mod manual;
+#[cfg(feature = "sntp")]
+mod sntp;
 mod system;
 
 use std::fmt::Debug;
@@ -11,6 +13,8 @@ use chrono::{DateTime, Utc};
 
 #[cfg(feature = "memory")]
 pub use self::manual::ManualClock;
+#[cfg(feature = "sntp")]
+pub use self::sntp::SntpClock;
 pub use self::system::SystemClock;
 use crate::message::ClockQuality;
 

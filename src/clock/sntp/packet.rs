@@ -1,0 +1,177 @@
+//! What is sent to a time server and what comes back. Bytes in, values out.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+/// A request that only its own reply answers.
+///
+/// # Source
+///
+/// RFC 4330 §5: a client fills in the first byte and its transmit time stamp, here 64 random bits, so that nobody who does not see the
+/// request can answer it.
+pub(super) fn request(nonce: u64) -> [u8; LEN] {
+    let mut packet = [0; LEN];
+    packet[0] = VERSION_4 | MODE_CLIENT;
+    packet[TRANSMIT..].copy_from_slice(&nonce.to_be_bytes());
+    packet
+}
+
+/// What a server said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reply {
+    /// When it got the request, by its clock.
+    pub received: DateTime<Utc>,
+    /// When it sent the reply.
+    pub sent: DateTime<Utc>,
+    /// How far its clock may be from the true time, by its own account.
+    pub root_distance: Duration,
+}
+
+/// Why a packet is no time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Useless {
+    /// It answers another request, or is no reply at all: the right one may still come.
+    #[error("not the reply to the request")]
+    NotOurs,
+    /// The server asks to be left alone.
+    #[error("the server asks to be left alone")]
+    GoAway,
+    /// The server does not know the time itself.
+    #[error("the server does not know the time")]
+    NotSynchronized,
+}
+
+impl Reply {
+    /// Reads the reply to the request with `nonce`.
+    ///
+    /// # Source
+    ///
+    /// RFC 4330 §4 and §5.
+    pub(super) fn parse(packet: &[u8], nonce: u64) -> Result<Self, Useless> {
+        let word = |at: usize| packet.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u64::from_be_bytes(*bytes));
+        let half = |at: usize| packet.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u32::from_be_bytes(*bytes));
+        let fields = (word(ORIGINATE), word(RECEIVE), word(TRANSMIT), half(ROOT_DELAY), half(ROOT_DISPERSION));
+        let (Some(originate), Some(received), Some(sent), Some(delay), Some(dispersion)) = fields else {
+            return Err(Useless::NotOurs);
+        };
+        let (leap, mode, stratum) = (packet[0] >> 6, packet[0] & 7, packet[1]);
+        if mode != MODE_SERVER || originate != nonce {
+            return Err(Useless::NotOurs);
+        }
+        if stratum == 0 && leap != LEAP_UNKNOWN {
+            return Err(Useless::GoAway);
+        }
+        if leap == LEAP_UNKNOWN || stratum == 0 || stratum > MAX_STRATUM || sent == 0 || received == 0 {
+            return Err(Useless::NotSynchronized);
+        }
+        let (received, sent) = (instant(received), instant(sent));
+        if sent < received {
+            return Err(Useless::NotSynchronized);
+        }
+        Ok(Self { received, sent, root_distance: short(delay) / 2 + short(dispersion) })
+    }
+}
+
+/// A time stamp: seconds and their 2^32nd parts, since 1900 or, when the highest bit is clear, since 2036-02-07T06:28:16Z.
+///
+/// # Source
+///
+/// RFC 4330 §3.
+fn instant(stamp: u64) -> DateTime<Utc> {
+    let (secs, fraction) = (stamp >> 32, stamp & u64::from(u32::MAX));
+    let era = if secs < 1 << 31 { 1_i64 << 32 } else { 0 };
+    let secs = i64::try_from(secs).unwrap_or(0) + era - SECS_FROM_1900_TO_1970;
+    let nanos = u32::try_from((fraction * 1_000_000_000) >> 32).unwrap_or(0);
+    DateTime::from_timestamp(secs, nanos).unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+/// Seconds and their 2^16th parts.
+fn short(value: u32) -> Duration {
+    Duration::from_nanos((u64::from(value) * 1_000_000_000) >> 16)
+}
+
+pub(super) const LEN: usize = 48;
+const VERSION_4: u8 = 4 << 3;
+const MODE_CLIENT: u8 = 3;
+const MODE_SERVER: u8 = 4;
+const LEAP_UNKNOWN: u8 = 3;
+const MAX_STRATUM: u8 = 15;
+const ROOT_DELAY: usize = 4;
+const ROOT_DISPERSION: usize = 8;
+const ORIGINATE: usize = 24;
+const RECEIVE: usize = 32;
+const TRANSMIT: usize = 40;
+const SECS_FROM_1900_TO_1970: i64 = 2_208_988_800;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NONCE: u64 = 0x0123_4567_89ab_cdef;
+
+    fn reply(first: u8, stratum: u8, sent: u64) -> Vec<u8> {
+        let mut packet = vec![first, stratum, 0, 0];
+        packet.extend(0x0000_8000_u32.to_be_bytes()); // half a second of delay
+        packet.extend(0x0001_0000_u32.to_be_bytes()); // a second of dispersion
+        packet.extend([0; 12]);
+        packet.extend(NONCE.to_be_bytes());
+        packet.extend(sent.wrapping_sub(0x4000_0000).to_be_bytes());
+        packet.extend(sent.to_be_bytes());
+        packet
+    }
+
+    /// 2025-03-30T00:59:40.5Z.
+    const SENT: u64 = (1_743_296_380 + 2_208_988_800) << 32 | 0x8000_0000;
+
+    #[test]
+    fn a_request_is_48_bytes_with_version_and_mode_and_the_nonce_at_its_end() {
+        let packet = request(NONCE);
+        assert_eq!((packet[0], &packet[40..]), (0x23, &NONCE.to_be_bytes()[..]));
+        assert!(packet[1..40].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn a_reply_tells_both_times_and_how_good_they_are() {
+        let read = Reply::parse(&reply(0x24, 2, SENT), NONCE).unwrap();
+        assert_eq!(read.sent.to_rfc3339(), "2025-03-30T00:59:40.500+00:00");
+        assert_eq!(read.received.to_rfc3339(), "2025-03-30T00:59:40.250+00:00");
+        assert_eq!(read.root_distance, Duration::from_millis(1250));
+    }
+
+    #[test]
+    fn the_era_that_begins_in_2036_is_read_right() {
+        let at = |secs: u64| Reply::parse(&reply(0x24, 2, secs << 32 | 0x4000_0000), NONCE).unwrap().sent.to_rfc3339();
+        assert_eq!(at(0xffff_ffff), "2036-02-07T06:28:15.250+00:00");
+        assert_eq!(at(1), "2036-02-07T06:28:17.250+00:00");
+        assert_eq!(at(0x7fff_ffff), "2104-02-26T09:42:23.250+00:00");
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        let parse = |packet: &[u8]| Reply::parse(packet, NONCE).unwrap_err();
+        assert_eq!(Reply::parse(&reply(0x24, 2, SENT), NONCE + 1), Err(Useless::NotOurs), "another request's");
+        assert_eq!(parse(&reply(0x23, 2, SENT)), Useless::NotOurs, "a request");
+        assert_eq!(parse(&reply(0x24, 2, SENT)[..47]), Useless::NotOurs);
+        assert_eq!(parse(&reply(0x24, 0, SENT)), Useless::GoAway);
+        assert_eq!(parse(&reply(0xe4, 2, SENT)), Useless::NotSynchronized);
+        assert_eq!(parse(&reply(0xe4, 0, SENT)), Useless::NotSynchronized, "chronyd without a source");
+        assert_eq!(parse(&reply(0x24, 16, SENT)), Useless::NotSynchronized);
+        assert_eq!(parse(&reply(0x24, 2, 0)), Useless::NotSynchronized);
+        let mut backwards = reply(0x24, 2, SENT);
+        backwards[RECEIVE..TRANSMIT].copy_from_slice(&(SENT + 1_000_000_000).to_be_bytes());
+        assert_eq!(parse(&backwards), Useless::NotSynchronized);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(mut packet in proptest::collection::vec(any::<u8>(), 0..100), ours: bool) {
+            if ours && packet.len() >= LEN {
+                packet[ORIGINATE..RECEIVE].copy_from_slice(&NONCE.to_be_bytes());
+            }
+            let _ = Reply::parse(&packet, NONCE);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `SntpClock` against chronyd, whose clock is off by a known time.
+//!
+//! `chronyd` is taken from the path, or from `VOICEMAIL_CHRONYD`; the library `libfaketime.so.1`, from where Debian puts it or from
+//! `VOICEMAIL_LIBFAKETIME`, gives it its offset. Without them the test says that it was skipped, or that the offset was zero.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use std::net::UdpSocket;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use voicemail::clock::{Clock as _, SntpClock, SystemClock};
+use voicemail::message::ClockSource;
+
+/// A file in one of `folders`, or where the variable says.
+fn find(name: &str, variable: &str, folders: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) {
+        return Some(path.into());
+    }
+    let found = folders.into_iter().map(|folder| folder.join(name)).find(|file| file.is_file());
+    if found.is_none() {
+        eprintln!("SKIPPED: {name} is not installed, and {variable} does not name it");
+    }
+    found
+}
+
+/// A chronyd on a port of its own, stopped when dropped.
+struct Chrony {
+    process: Child,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Chrony {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn start(chronyd: &PathBuf, faketime: Option<&PathBuf>, offset: &str) -> Chrony {
+    let folder = tempfile::tempdir().unwrap();
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let config = format!(
+        "port {port}\nbindaddress 127.0.0.1\nlocal stratum 8\ncmdport 0\nallow 127.0.0.1\npidfile {}\ndriftfile {}\n",
+        path("pid"),
+        path("drift")
+    );
+    std::fs::write(folder.path().join("conf"), config).unwrap();
+    let mut command = Command::new(chronyd);
+    if let Some(library) = faketime {
+        command.env("LD_PRELOAD", library).env("FAKETIME", offset);
+    }
+    command.args(["-x", "-d", "-u", "root", "-f"]).arg(folder.path().join("conf"));
+    let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    Chrony { process, port, _folder: folder }
+}
+
+#[tokio::test]
+async fn it_reads_the_offset_of_a_real_server_within_10_ms() {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+    let Some(chronyd) = find("chronyd", "VOICEMAIL_CHRONYD", folders) else { return };
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can run chronyd");
+        return;
+    }
+    let folders = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"].map(PathBuf::from);
+    let faketime = find("libfaketime.so.1", "VOICEMAIL_LIBFAKETIME", folders.into_iter());
+    for (offset, millis) in [("+3.5s", 3500), ("-90s", -90_000)] {
+        let expected = TimeDelta::milliseconds(if faketime.is_some() { millis } else { 0 });
+        let chrony = start(&chronyd, faketime.as_ref(), offset);
+        let clock = SntpClock::new([format!("127.0.0.1:{}", chrony.port)]);
+        // Until it has started, nobody answers.
+        let answered = async { while clock.measure().await.is_err() {} };
+        tokio::time::timeout(Duration::from_secs(30), answered).await.expect("chronyd answers within 30 s");
+        let found = clock.now().instant - SystemClock.now().instant;
+        eprintln!("chronyd at {offset}: {:.3} ms off the expected", (found - expected).as_seconds_f64() * 1000.0);
+        assert!((found - expected).abs() < TimeDelta::milliseconds(10), "{offset}: {found}");
+        let quality = clock.now().quality;
+        assert_eq!(quality.source, ClockSource::Sntp);
+        assert!((quality.offset.unwrap() - expected).abs() < TimeDelta::milliseconds(10));
+        if faketime.is_none() {
+            eprintln!("SKIPPED in part: without faketime the server's offset is zero");
+            return;
+        }
+    }
+}
