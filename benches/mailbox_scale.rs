@@ -3,6 +3,9 @@
 //! Run: `cargo bench --bench mailbox_scale`. A million messages take minutes and some 5 GB to lay out; by default the store has
 //! up to 100 000. `MAILBOX_SCALE=1000000` goes all the way.
 //!
+//! A deposit waits for the disk far longer than it works, so on a busy machine its times say more of the disk than of the mailbox.
+//! `TMPDIR=/dev/shm` puts the mailboxes where a flush costs nothing, and shows the work alone.
+//!
 //! Beside each deposit stands `raw`: the same bytes created durably twice (message and arrival), which is what a deposit cannot do
 //! without. Not in the numbers: making the message, the directory, SMTP, and the first look at a mailbox after a start, which
 //! reads its folders once and is shown by itself as `first look`.

@@ -159,6 +159,15 @@ pub enum Event {
         /// Whose mailbox.
         mailbox: MailboxId,
     },
+    /// A message came from a PBX whose clock is off by more than it may be: ahead of this node's, or by its own account.
+    ClockOff {
+        /// Which message.
+        id: MessageId,
+        /// Which PBX, if the message says so.
+        site: Option<SiteId>,
+        /// By how much, at least.
+        by: Duration,
+    },
     /// A lamp shows a mailbox's state.
     LampShown {
         /// Whose lamp.

@@ -10,6 +10,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::adopt::{Road, check_parts};
 use super::local::StoreForwarder;
+use super::punctual::Punctual;
 use super::standing::{Standing, destination};
 use super::versions::Versions;
 use super::watched::{Changes, Watched};
@@ -49,6 +50,7 @@ pub struct NodeBuilder {
     listeners: Vec<(TcpListener, Door)>,
     tls: Option<Arc<ServerConfig>>,
     limits: Limits,
+    clocks_within: Duration,
 }
 
 impl NodeBuilder {
@@ -75,6 +77,7 @@ impl NodeBuilder {
             listeners,
             tls,
             limits,
+            clocks_within: CLOCKS_WITHIN,
         }
     }
 
@@ -141,6 +144,12 @@ impl NodeBuilder {
         self
     }
 
+    /// How far the clock of another node may be off before it is told, as [`Event::ClockOff`](crate::event::Event::ClockOff); 5
+    /// seconds without it.
+    pub fn clocks_within(self, limit: Duration) -> Self {
+        Self { clocks_within: limit, ..self }
+    }
+
     /// The disk that the spool is on; without it, the operating system's.
     pub fn disk(mut self, disk: impl Disk) -> Self {
         self.disk = Arc::new(disk);
@@ -171,7 +180,10 @@ impl NodeBuilder {
         let standing = Arc::new(Standing::new(self.address, Arc::clone(&self.network)));
         let destination = destination(standing.address(), &self.network);
         let changes = Arc::new(Changes::default());
-        let watch = |store| Arc::new(Watched::new(store, Arc::clone(&changes), Arc::clone(&standing))) as Arc<dyn MessageStore>;
+        let watch = |store| {
+            let punctual = Punctual::new(store, Arc::clone(&self.clock), self.events.clone(), self.clocks_within);
+            Arc::new(Watched::new(Arc::new(punctual), Arc::clone(&changes), Arc::clone(&standing))) as Arc<dyn MessageStore>
+        };
         let store = self.store.map(watch);
         let versions = Arc::new(Versions::new(Arc::clone(&self.disk), self.spool.clone()));
         let spool = Spool::open(self.disk, self.spool, Arc::clone(&self.clock), self.events.clone()).await?;
@@ -222,6 +234,8 @@ impl NodeBuilder {
     }
 }
 
+/// How far the clock of another node may be off.
+const CLOCKS_WITHIN: Duration = Duration::from_secs(5);
 /// What a disk keeps free for the recordings under way, the store and everybody else.
 const RESERVE: u64 = 64 * 1024 * 1024;
 /// How long this node's own store may take for what waits for it; then it is tried again.

@@ -9,6 +9,7 @@ mod builder;
 mod error;
 mod lamps;
 mod local;
+mod punctual;
 mod standing;
 mod versions;
 mod watched;

@@ -254,7 +254,7 @@ mod tests {
             while let Ok((_, peer)) = socket.recv_from(&mut packet).await {
                 let now = SystemClock.now().instant + offset;
                 let secs = u64::try_from(now.timestamp() + 2_208_988_800).unwrap() & 0xffff_ffff;
-                let stamp = secs << 32 | (u64::from(now.timestamp_subsec_nanos()) << 32) / 1_000_000_000;
+                let stamp = (secs << 32) | ((u64::from(now.timestamp_subsec_nanos()) << 32) / 1_000_000_000);
                 let mut reply = [0; 48];
                 (reply[0], reply[1]) = (first_byte, 2);
                 reply[24..32].copy_from_slice(&packet[40..]);

@@ -124,7 +124,7 @@ mod tests {
     }
 
     /// 2025-03-30T00:59:40.5Z.
-    const SENT: u64 = (1_743_296_380 + 2_208_988_800) << 32 | 0x8000_0000;
+    const SENT: u64 = ((1_743_296_380 + 2_208_988_800) << 32) | 0x8000_0000;
 
     #[test]
     fn a_request_is_48_bytes_with_version_and_mode_and_the_nonce_at_its_end() {
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_era_that_begins_in_2036_is_read_right() {
-        let at = |secs: u64| Reply::parse(&reply(0x24, 2, secs << 32 | 0x4000_0000), NONCE).unwrap().sent.to_rfc3339();
+        let at = |secs: u64| Reply::parse(&reply(0x24, 2, (secs << 32) | 0x4000_0000), NONCE).unwrap().sent.to_rfc3339();
         assert_eq!(at(0xffff_ffff), "2036-02-07T06:28:15.250+00:00");
         assert_eq!(at(1), "2036-02-07T06:28:17.250+00:00");
         assert_eq!(at(0x7fff_ffff), "2104-02-26T09:42:23.250+00:00");

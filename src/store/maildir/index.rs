@@ -11,6 +11,7 @@ use super::folders::Found;
 use super::name::{FileName, OwnName};
 use crate::directory::MailboxLimits;
 use crate::message::{Head, MessageId, Status, Summary, Urgency};
+use crate::store::Entry;
 use crate::store::query::Place;
 
 /// All files of one Maildir by their base names, and the messages among them by all that is asked for.
@@ -171,9 +172,10 @@ impl Index {
         }
     }
 
-    /// The head of the message `id`, if it was read.
-    pub(super) fn head(&self, id: MessageId) -> Option<&Head> {
-        self.files.get(self.by_id.get(&id)?)?.head.as_ref()
+    /// The message `id` as a list shows it, if its head was read.
+    pub(super) fn entry(&self, id: MessageId) -> Option<Entry> {
+        let filed = self.files.get(self.by_id.get(&id)?)?;
+        Some(Entry { head: filed.head.clone()?, status: filed.shelf? })
     }
 
     /// The message `id`.

@@ -61,8 +61,12 @@ impl View {
         let (ids, next) = query.choose(|status, urgency| index.shelf(status, urgency));
         let mut entries = Vec::with_capacity(ids.len());
         for id in ids {
+            if let Some(entry) = index.entry(id) {
+                entries.push(entry);
+                continue;
+            }
             let Some(seen) = index.find(id) else { continue };
-            if let Some(head) = head(index, at, &seen)? {
+            if let Some(head) = read_head(index, at, &seen)? {
                 entries.push(Entry { head, status: seen.status() });
             }
         }
@@ -144,11 +148,8 @@ struct Told {
     changes: Option<Vec<(Folder, Change)>>,
 }
 
-/// What is known of the message without its sound; `None` if it is gone by now.
-fn head(index: &mut Index, at: Sight<'_>, seen: &Seen) -> io::Result<Option<Head>> {
-    if let Some(head) = index.head(seen.id) {
-        return Ok(Some(head.clone()));
-    }
+/// Reads and remembers what is known of the message without its sound; `None` if it is gone by now.
+fn read_head(index: &mut Index, at: Sight<'_>, seen: &Seen) -> io::Result<Option<Head>> {
     let Some(own) = &seen.own else { return Ok(None) };
     let Some(block) = at.folders.follow(at.disk, &seen.found.file, |file| read_start(at, file))? else {
         return Ok(None);
