@@ -35,7 +35,8 @@ struct Chrony {
 
 impl Drop for Chrony {
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        // Asked to end, so that it takes away what it and the library have in shared memory.
+        let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&self.process), rustix::process::Signal::TERM);
         let _ = self.process.wait();
     }
 }

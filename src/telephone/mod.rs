@@ -5,7 +5,7 @@
 //! its own sound files or speech: what is said is a [`Prompt`], which names what is meant and not how it sounds.
 //!
 //! Who drives a machine calls `handle` with each event, and then does every action that `poll_action` gives, in order. A
-//! [`Say`](Say) is played until it ends (`Played`) or a digit comes (`Digit`), whichever is first.
+//! [`Say`] is played until it ends (`Played`) or a digit comes (`Digit`), whichever is first.
 //!
 //! [`PinBook`] checks PINs. A mailbox without a PIN opens to nobody.
 
