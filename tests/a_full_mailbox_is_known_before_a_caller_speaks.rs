@@ -30,6 +30,9 @@ async fn a_distributed_node_remembers_for_a_while_which_mailboxes_the_central_no
     node.deposit_wav(&site("kathmandu"), CallFacts::to(mailbox("2001")), wav(1_500, 7).into()).await.unwrap();
     soon(event(&mut events, |event| matches!(event, Event::Deferred { .. }).then_some(()))).await;
     assert!(matches!(record("2001").await, Err(RecordError::MailboxFull(full)) if full == mailbox("2001")));
+    node.deposit_wav(&site("kathmandu"), CallFacts::to(mailbox("2001")), wav(1_500, 9).into())
+        .await
+        .expect("it was spoken already");
     drop(record("2002").await.unwrap());
     let both = CallFacts::to(mailbox("2001")).and_to(mailbox("2002"));
     drop(node.record(&site("kathmandu"), both, Format::TELEPHONE_L16).await.unwrap());

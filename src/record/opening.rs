@@ -42,7 +42,7 @@ impl Recorder {
         most: u64,
         port: Port,
     ) -> Result<Arc<Take>, RecordError> {
-        self.foretold(&facts.mailboxes).await?;
+        self.foretold(&facts.mailboxes, sound).await?;
         let claim = Claim::new(&self.shared, most)?;
         let now = self.shared.clock.now();
         let mut head = Head::new(RecordedAt { instant: now.instant, zone: studio.zone, quality: now.quality });
@@ -79,12 +79,14 @@ impl Recorder {
     ///
     /// Only that all of them are full is a reason to refuse. A store that is out of order, or slow to say, is none: the message
     /// waits in the spool for it.
-    async fn foretold(&self, mailboxes: &[MailboxId]) -> Result<(), RecordError> {
+    async fn foretold(&self, mailboxes: &[MailboxId], sound: Sound) -> Result<(), RecordError> {
         let store = match (self.shared.route(), &self.shared.store) {
             (Route::Here, Some(store)) => store,
             (Route::Here, None) => return Ok(()),
             (Route::To(_), _) => {
-                let all_full = mailboxes.iter().all(|mailbox| self.shared.full.contains(mailbox));
+                // Who has spoken already is not turned away by what was so a while ago: the message waits in the spool.
+                let to_speak = matches!(sound, Sound::Frames(_));
+                let all_full = to_speak && mailboxes.iter().all(|mailbox| self.shared.full.contains(mailbox));
                 let full = mailboxes.last().filter(|_| all_full).cloned();
                 return full.map_or(Ok(()), |mailbox| Err(RecordError::MailboxFull(mailbox)));
             }
