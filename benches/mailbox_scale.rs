@@ -53,7 +53,9 @@ impl Place {
         let folder = TempDir::new().expect("a temporary folder");
         drop(open(runtime, folder.path()));
         let mailboxes: Vec<MailboxId> = (0..size / each).map(owner).collect();
-        mailboxes.iter().for_each(|mailbox| fill(folder.path(), mailbox, each));
+        for mailbox in &mailboxes {
+            fill(folder.path(), mailbox, each);
+        }
         let store = open(runtime, folder.path());
         let mailbox = mailboxes[mailboxes.len() / 2].clone();
         let (first_look, _) = timed(|| runtime.block_on(store.summary(&mailbox)).expect("a summary"));

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::{Greeting, Recorded};
 use super::*;
 use crate::message::{Caller, ClockQuality, ClockSource, Head, MailboxId, MessageId, RecordedAt, RelativeDay};
 
