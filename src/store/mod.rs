@@ -14,9 +14,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use self::error::StoreError;
+pub use self::ext::MessageStoreExt;
 #[cfg(all(feature = "fs", any(test, doc, feature = "conformance")))]
 pub(crate) use self::maildir::read_hostile_name;
-pub use self::ext::MessageStoreExt;
 #[cfg(feature = "fs")]
 pub use self::maildir::{MaildirStore, MaildirStoreBuilder, Retention};
 #[cfg(feature = "memory")]
