@@ -63,7 +63,9 @@ impl Spool {
                 Ok(moved) => {
                     for name in moved {
                         let fresh = from.fresh().take(name.id());
-                        fresh.into_iter().for_each(|message| to.fresh().put(message));
+                        if let Some(message) = fresh {
+                            to.fresh().put(message);
+                        }
                         to.queue().insert(name);
                     }
                 }

@@ -77,7 +77,8 @@ impl Pace {
             self.before = None;
             return;
         }
-        let rate = epoch.bytes as f64 / took.as_secs_f64();
+        let kib = u32::try_from(epoch.bytes / 1024).unwrap_or(u32::MAX);
+        let rate = f64::from(kib) / took.as_secs_f64();
         if let Some((allowed, before)) = self.before.take()
             && rate < before * if self.doubling { WORTH_DOUBLING } else { WORTH_IT }
         {
@@ -117,11 +118,11 @@ mod tests {
     use super::*;
 
     /// Sends for `seconds` to a peer that takes `rate(connections)` messages of 100 kB a second; answers how many are allowed then.
-    fn send(pace: &mut Pace, now: &mut Instant, seconds: u64, rate: impl Fn(usize) -> f64) -> usize {
+    fn send(pace: &mut Pace, now: &mut Instant, seconds: u64, rate: impl Fn(u32) -> u32) -> usize {
         let end = *now + Duration::from_secs(seconds);
         while *now < end {
             pace.handle_shortage();
-            *now += Duration::from_secs_f64(1.0 / rate(pace.allowed()));
+            *now += Duration::from_secs(1) / rate(u32::try_from(pace.allowed()).unwrap());
             pace.handle_arrival(100_000, *now);
         }
         pace.allowed()
@@ -129,24 +130,24 @@ mod tests {
 
     #[test]
     fn as_many_connections_as_bring_more_are_used_and_hardly_one_beyond() {
-        for best in [1, 3, 6, 11] {
+        for best in [1u32, 3, 6, 11] {
             let (mut now, mut pace) = (Instant::now(), Pace::new(16, Instant::now()));
-            let allowed = send(&mut pace, &mut now, 120, |connections| 300.0 * connections.min(best) as f64);
-            assert!((best..=best.max(FIRST) + 1).contains(&allowed), "{allowed} where {best} are best");
+            let allowed = send(&mut pace, &mut now, 120, |connections| 300 * connections.min(best));
+            assert!((best as usize..=(best as usize).max(FIRST) + 1).contains(&allowed), "{allowed} where {best} are best");
         }
     }
 
     #[test]
     fn never_more_than_the_most() {
         let (mut now, mut pace) = (Instant::now(), Pace::new(5, Instant::now()));
-        assert_eq!(send(&mut pace, &mut now, 60, |connections| 100.0 * connections as f64), 5);
+        assert_eq!(send(&mut pace, &mut now, 60, |connections| 100 * connections), 5);
         assert_eq!(Pace::new(0, now).allowed(), 1);
     }
 
     #[test]
     fn a_peer_that_asks_for_less_gets_half_and_later_more_again() {
         let (mut now, mut pace) = (Instant::now(), Pace::new(16, Instant::now()));
-        let linear = |connections: usize| 300.0 * connections as f64;
+        let linear = |connections: u32| 300 * connections;
         assert_eq!(send(&mut pace, &mut now, 60, linear), 16);
         pace.handle_push_back(now);
         pace.handle_push_back(now);

@@ -127,7 +127,7 @@ impl Pool {
     pub(super) fn clear(&self) {
         let now = Instant::now();
         let leaving: Vec<_> = self.lanes().open.extract_if(.., |lane| lane.idle(now).is_some()).collect();
-        leaving.iter().for_each(|lane| lane.farewell());
+        leave(&leaving);
     }
 
     /// A place, if there is one: on a lane that nobody uses, else on a new one, as long as there are fewer in use than are worth
@@ -155,7 +155,7 @@ impl Pool {
             None => {}
         }
         drop(lanes);
-        leaving.iter().for_each(|lane| lane.farewell());
+        leave(&leaving);
         found
     }
 
@@ -206,8 +206,14 @@ impl Drop for Place<'_> {
         let now = Instant::now();
         self.lane.leave(now);
         let leaving = if self.lane.is_fit(now) { Vec::new() } else { self.pool.lanes().take_unfit(now) };
-        leaving.iter().for_each(|lane| lane.farewell());
+        leave(&leaving);
         self.pool.changed.notify_waiters();
+    }
+}
+
+fn leave(lanes: &[Arc<Lane>]) {
+    for lane in lanes {
+        lane.farewell();
     }
 }
 

@@ -328,7 +328,9 @@ async fn a_message_that_left_before_a_power_cut_is_not_taken_for_the_one_that_ha
     scene.disk.remove(&path).unwrap();
     scene.disk.link(&scene.path(CENTRAL, waits), &path).unwrap();
     scene.disk.open(&scene.path(CENTRAL, emptied)).unwrap().clear().unwrap();
-    [left, emptied, waits].into_iter().for_each(|id| scene.forget(id));
+    for id in [left, emptied, waits] {
+        scene.forget(id);
+    }
     scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
     let arrived = |mailbox: &str| peer.taken(&mailbox.parse().unwrap()).iter().map(Message::id).collect::<Vec<_>>();
     assert_eq!((arrived("2001"), arrived("2002")), (vec![], vec![waits]));
