@@ -2,6 +2,21 @@
 //!
 //! A [`Node`] records for the PBXs that the network gives it, keeps the mailboxes if it is the central one, forwards what is
 //! not for it, and tells the lamps. There is no setting for its role: it finds its own address in the network.
+//!
+//! # What becomes of a sound's bytes
+//!
+//! From the recorder to the store's file at another node, each byte of a sound is copied or read so often and no more:
+//!
+//! | where | what is done with it |
+//! |---|---|
+//! | [`Recording`] | copied into its buffer as it is pushed; written to its file |
+//! | its end | read from the file once, for its digest and for sending; a WAV file that was given whole is not read again |
+//! | [`spool`](crate::spool) | sent from that memory; read from its file only after a restart, or when more than 8 MiB wait |
+//! | [`wire`](crate::wire) | written as base64, once; a peer that offers BINARYMIME gets the bytes themselves |
+//! | [`forward`](crate::forward) | handed to TLS or the socket in the pieces it is in, uncopied |
+//! | [`intake`](crate::intake) | read from TLS or the socket straight into the mail; of one sent with BDAT no byte is looked at for its end |
+//! | before 250 | base64 undone, once, and the digest taken, once; nothing is written again |
+//! | [`MaildirStore`](crate::store::MaildirStore) | the mail is written as it came |
 
 mod adopt;
 mod agenda;
