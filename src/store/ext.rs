@@ -15,7 +15,8 @@ use crate::message::{Audio, MailboxId, MessageId, Status};
 
 /// What every store can do by means of [`MessageStore`].
 ///
-/// ```
+#[cfg_attr(feature = "wire", doc = "```")]
+#[cfg_attr(not(feature = "wire"), doc = "```ignore")]
 /// use voicemail::message::{MailboxId, MessageId};
 /// use voicemail::store::{MessageStore, MessageStoreExt as _, StoreError};
 ///

@@ -54,6 +54,8 @@ struct State {
     messages: u32,
     idle_since: Instant,
     spent: bool,
+    /// Whether nobody more may join.
+    retired: bool,
     /// Whether the peer's replies tell what they are about, so that one too many is noticed.
     exact: bool,
 }
@@ -62,8 +64,16 @@ impl Lane {
     /// A lane on which one message has a place.
     pub(super) fn new(connection: Connection, now: Instant) -> Self {
         let (stream, capabilities, travelled) = (connection.stream(), connection.capabilities(), connection.travelled());
-        let state =
-            State { under_way: 1, unanswered: 0, needs_reset: false, messages: 1, idle_since: now, spent: false, exact: false };
+        let state = State {
+            under_way: 1,
+            unanswered: 0,
+            needs_reset: false,
+            messages: 1,
+            idle_since: now,
+            spent: false,
+            retired: false,
+            exact: false,
+        };
         let (hearing, state) = (Mutex::new(connection), StdMutex::new(state));
         Self { speaking: Mutex::default(), hearing, stream, capabilities, travelled, opened_at: now, state }
     }
@@ -97,7 +107,7 @@ impl Lane {
         let state = self.state();
         let rested = state.under_way == 0 && now.saturating_duration_since(state.idle_since) >= MAX_IDLE;
         let old = now.saturating_duration_since(self.opened_at) >= MAX_AGE || state.messages >= MAX_MESSAGES;
-        !state.spent && !old && !rested
+        !state.spent && !state.retired && !old && !rested
     }
 
     /// Whether nothing was received that nobody asked for, and the connection is not known to have ended. Waits for nothing.
@@ -117,6 +127,11 @@ impl Lane {
         let mut state = self.state();
         state.under_way = state.under_way.saturating_sub(1);
         state.idle_since = now;
+    }
+
+    /// Nobody more may join: its path may be dead, which those under way find out for themselves.
+    pub(super) fn retire(&self) {
+        self.state().retired = true;
     }
 
     /// Nothing more can be said or heard on it.

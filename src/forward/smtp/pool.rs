@@ -123,10 +123,17 @@ impl Pool {
         }
     }
 
-    /// Leaves all connections that nobody uses.
+    /// Leaves all connections that nobody uses, and lets nobody join those in use: the path that one of them died with was theirs.
     pub(super) fn clear(&self) {
         let now = Instant::now();
-        let leaving: Vec<_> = self.lanes().open.extract_if(.., |lane| lane.idle(now).is_some()).collect();
+        let leaving: Vec<_> = {
+            let mut lanes = self.lanes();
+            let leaving = lanes.open.extract_if(.., |lane| lane.idle(now).is_some()).collect();
+            for lane in &lanes.open {
+                lane.retire();
+            }
+            leaving
+        };
         leave(&leaving);
     }
 
@@ -135,7 +142,7 @@ impl Pool {
     fn find(&self, now: Instant) -> Option<Found> {
         let mut lanes = self.lanes();
         let leaving = lanes.take_unfit(now);
-        let in_use = lanes.open.iter().filter(|lane| lane.under_way() > 0).count();
+        let in_use = lanes.open.iter().filter(|lane| lane.under_way() > 0 && lane.is_fit(now)).count();
         let found = if in_use + lanes.opening < lanes.pace.allowed() {
             // The last one used is the surest to be alive.
             let idle = lanes.open.iter().filter_map(|lane| Some((lane.idle(now)?, lane))).min_by_key(|(idle, _)| *idle);
