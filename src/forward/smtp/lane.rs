@@ -53,11 +53,20 @@ struct State {
     needs_reset: bool,
     messages: u32,
     idle_since: Instant,
-    spent: bool,
-    /// Whether nobody more may join.
-    retired: bool,
+    openness: Openness,
     /// Whether the peer's replies tell what they are about, so that one too many is noticed.
     exact: bool,
+}
+
+/// What can still be done with a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Openness {
+    /// Messages may join.
+    Open,
+    /// Nobody more may join; those under way go on.
+    Retired,
+    /// Nothing more can be said or heard.
+    Spent,
 }
 
 impl Lane {
@@ -70,8 +79,7 @@ impl Lane {
             needs_reset: false,
             messages: 1,
             idle_since: now,
-            spent: false,
-            retired: false,
+            openness: Openness::Open,
             exact: false,
         };
         let (hearing, state) = (Mutex::new(connection), StdMutex::new(state));
@@ -107,7 +115,7 @@ impl Lane {
         let state = self.state();
         let rested = state.under_way == 0 && now.saturating_duration_since(state.idle_since) >= MAX_IDLE;
         let old = now.saturating_duration_since(self.opened_at) >= MAX_AGE || state.messages >= MAX_MESSAGES;
-        !state.spent && !state.retired && !old && !rested
+        state.openness == Openness::Open && !old && !rested
     }
 
     /// Whether nothing was received that nobody asked for, and the connection is not known to have ended. Waits for nothing.
@@ -131,16 +139,19 @@ impl Lane {
 
     /// Nobody more may join: its path may be dead, which those under way find out for themselves.
     pub(super) fn retire(&self) {
-        self.state().retired = true;
+        let mut state = self.state();
+        if state.openness == Openness::Open {
+            state.openness = Openness::Retired;
+        }
     }
 
     /// Nothing more can be said or heard on it.
     pub(super) fn spend(&self) {
-        self.state().spent = true;
+        self.state().openness = Openness::Spent;
     }
 
     fn is_spent(&self) -> bool {
-        self.state().spent
+        self.state().openness == Openness::Spent
     }
 
     /// Takes leave without waiting for an answer.
