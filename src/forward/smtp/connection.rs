@@ -89,11 +89,6 @@ impl Connection {
         self.condition = Condition::Spent;
     }
 
-    /// RSET must come before what follows.
-    pub(super) fn needs_reset(&mut self) {
-        self.condition = Condition::NeedsReset;
-    }
-
     /// What can follow on it now.
     pub(super) fn set_condition(&mut self, condition: Condition) {
         self.condition = condition;

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::capabilities::Capabilities;
-use super::connection::Connection;
+use super::connection::{Condition, Connection};
 use super::fault::Fault;
 use super::flight::Flight;
 use super::stream::Stream;
@@ -230,7 +230,7 @@ impl Lane {
         }
         let mut unsure = Unsure::about(self);
         if std::mem::take(&mut self.state().needs_reset) {
-            connection.needs_reset();
+            connection.set_condition(Condition::NeedsReset);
             if !connection.tidy(timeouts).await {
                 return Fared { outcomes: Err(Fault::Lost("RSET was not answered".into())), heard: false };
             }
