@@ -9,6 +9,7 @@ mod log;
 mod pacing;
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 mod router;
+mod source;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use self::log::LogSink;
 pub use self::pacing::Pacing;
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 pub use self::router::MwiRouter;
+pub use self::source::{Current, MwiSource};
 use crate::message::{MailboxId, Summary};
 
 /// Shows the state of mailboxes: a lamp, a display, a badge.
