@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use super::MaildirStore;
 use super::ground::{Ground, Limits, failed};
 use super::retention::Retention;
+use super::room::RoomSeen;
 use super::tree::Tree;
 use crate::clock::{Clock, SystemClock};
 use crate::directory::{Directory, MailboxLimits};
@@ -132,6 +133,7 @@ impl MaildirStoreBuilder {
             host: self.host,
             domain: self.domain,
             limits: Limits { holding: self.holding, bytes: self.max_bytes, reserve: self.reserve },
+            room: RoomSeen::default(),
             retention: self.retention,
             remember: TimeDelta::from_std(self.remember).unwrap_or(TimeDelta::MAX),
             root: self.root,

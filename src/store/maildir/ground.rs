@@ -1,12 +1,14 @@
-//! [`Ground`]: what all mailboxes of a store stand on. Everything here blocks.
+//! [`Ground`]: what all mailboxes of a store stand on. What asks the disk blocks.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::retention::Retention;
+use super::room::RoomSeen;
 use crate::clock::Clock;
 use crate::directory::MailboxLimits;
 use crate::disk::{self, Disk, SharedFlush, Watch};
@@ -24,6 +26,7 @@ pub(super) struct Ground {
     pub host: String,
     pub domain: String,
     pub limits: Limits,
+    pub room: RoomSeen,
     pub remember: TimeDelta,
     pub retention: Retention,
     pub root: PathBuf,
@@ -33,10 +36,22 @@ impl Ground {
     /// An error if the disk has no room for a mail of `size` bytes.
     pub(super) fn check_room(&self, size: u64) -> Result<(), StoreError> {
         let room = self.disk.room(&self.root).map_err(failed)?;
+        self.room.handle_answer(room, Instant::now());
         if room.bytes < size.saturating_add(self.limits.reserve) || room.files < RESERVED_FILES {
             return Err(StoreError::NoSpace(NearlyFull { bytes: room.bytes, files: room.files }.into()));
         }
         Ok(())
+    }
+
+    /// Whether the disk has room for a mail of `size` bytes beyond doubt; it is not asked, so this does not block.
+    pub(super) fn has_plenty(&self, size: u64) -> bool {
+        self.room.has_plenty(size.saturating_add(self.limits.reserve), Instant::now())
+    }
+
+    /// An error if a mail of `size` bytes is bigger than any may be.
+    pub(super) fn check_size(&self, size: u64) -> Result<(), StoreError> {
+        let limit = self.limits.bytes;
+        if size > limit { Err(StoreError::TooBig { size, limit }) } else { Ok(()) }
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {

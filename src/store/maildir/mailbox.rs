@@ -91,7 +91,7 @@ impl Mailbox {
 
     /// See [`MessageStore::check`](crate::store::MessageStore::check). Looks at the mailbox only where it can be full.
     pub(super) fn check(&self, ground: &Ground, limits: &MailboxLimits, size: u64) -> Result<(), StoreError> {
-        check_size(ground, size)?;
+        ground.check_size(size)?;
         if !limits.is_unlimited() && self.look(ground, Index::held)?.fills(limits) {
             return Err(StoreError::MailboxFull(self.id.clone()));
         }
@@ -240,7 +240,7 @@ impl Mailbox {
             vec![mail.head, mail.audio, mail.tail]
         };
         let size = parts.iter().map(|part| part.len() as u64).sum();
-        check_size(ground, size)?;
+        ground.check_size(size)?;
         ground.check_room(size)?;
         // What an IMAP server calls INTERNALDATE.
         let recorded = SystemTime::from(message.head().recorded_at.instant.max(DateTime::<Utc>::UNIX_EPOCH));
@@ -351,8 +351,3 @@ enum Placed {
 
 /// At how many removed messages of a mailbox a step of housekeeping looks. The others come in turn when these are gone.
 const REMOVED_A_STEP: usize = 100;
-
-fn check_size(ground: &Ground, size: u64) -> Result<(), StoreError> {
-    let limit = ground.limits.bytes;
-    if size > limit { Err(StoreError::TooBig { size, limit }) } else { Ok(()) }
-}

@@ -8,6 +8,7 @@ mod index;
 mod mailbox;
 mod name;
 mod retention;
+mod room;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -67,7 +68,8 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 ///
 /// The last 64 MiB, or [as told](MaildirStoreBuilder::reserve), are not filled with messages: what has begun elsewhere on the
 /// disk can be finished, and the store's own records fit. A message that would need them is refused with
-/// [`StoreError::NoSpace`], which [`check`](MessageStore::check) foretells at the price of one `statvfs`.
+/// [`StoreError::NoSpace`], which [`check`](MessageStore::check) foretells at the price of one `statvfs`, and of nothing while the
+/// disk had gigabytes left a moment ago.
 ///
 /// # Examples
 ///
@@ -146,19 +148,33 @@ impl MaildirStore {
         T: Send + 'static,
         F: FnOnce(&Ground, &MailboxLimits, &Mailbox) -> Result<T, StoreError> + Send + 'static,
     {
-        let (if_missing, of_owner) = match &self.directory {
-            None => (IfMissing::Refuse, MailboxLimits::default()),
-            Some(directory) => {
-                let owner = directory.find(mailbox).await.map_err(|error| StoreError::Unavailable(error.into()))?;
-                (IfMissing::Create, owner.ok_or_else(|| StoreError::NoSuchMailbox(mailbox.clone()))?.holding)
-            }
-        };
+        let standing = self.look_up(mailbox).await?;
+        self.within(standing, mailbox, work).await
+    }
+
+    /// What is said of `mailbox` without a look at the disk.
+    async fn look_up(&self, mailbox: &MailboxId) -> Result<(IfMissing, MailboxLimits), StoreError> {
+        let limits = self.tree.ground.limits.holding;
+        let Some(directory) = &self.directory else { return Ok((IfMissing::Refuse, limits)) };
+        let owner = directory.find(mailbox).await.map_err(|error| StoreError::Unavailable(error.into()))?;
+        let owner = owner.ok_or_else(|| StoreError::NoSuchMailbox(mailbox.clone()))?;
+        Ok((IfMissing::Create, limits.and(owner.holding)))
+    }
+
+    /// Does `work` on `mailbox`, of which this was said, where it may block.
+    async fn within<T, F>(
+        &self,
+        (if_missing, limits): (IfMissing, MailboxLimits),
+        mailbox: &MailboxId,
+        work: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Ground, &MailboxLimits, &Mailbox) -> Result<T, StoreError> + Send + 'static,
+    {
         let mailbox = mailbox.clone();
-        self.blocking(move |tree| {
-            let limits = tree.ground.limits.holding.and(of_owner);
-            tree.mailbox(&mailbox, if_missing).and_then(|mailbox| work(&tree.ground, &limits, &mailbox))
-        })
-        .await
+        self.blocking(move |tree| tree.mailbox(&mailbox, if_missing).and_then(|mailbox| work(&tree.ground, &limits, &mailbox)))
+            .await
     }
 
     async fn blocking<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -179,7 +195,16 @@ impl MessageStore for MaildirStore {
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
-        self.within_limits(mailbox, move |ground, limits, mailbox| mailbox.check(ground, limits, size)).await
+        let standing = self.look_up(mailbox).await?;
+        let ground = &self.tree.ground;
+        if let (IfMissing::Create, limits) = standing
+            && limits.is_unlimited()
+            && ground.has_plenty(size)
+        {
+            // Nothing to ask the disk for: the way to a thread that may block would cost more than all the rest.
+            return ground.check_size(size);
+        }
+        self.within(standing, mailbox, move |ground, limits, mailbox| mailbox.check(ground, limits, size)).await
     }
 
     async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
