@@ -31,6 +31,7 @@ mod grace;
 mod host;
 mod licence;
 mod licence_name;
+mod port;
 mod refusal;
 mod render;
 mod rule;
@@ -44,7 +45,7 @@ mod value;
 use std::collections::HashMap;
 
 pub use self::address::{InvalidNodeAddress, NodeAddress};
-pub use self::admission::{Admission, Port, PortsInUse};
+pub use self::admission::Admission;
 pub use self::builder::{NetworkBuilder, SiteBuilder};
 pub use self::central_forwarder::CentralForwarder;
 #[cfg(feature = "serde")]
@@ -56,6 +57,7 @@ pub use self::grace::{GraceDays, GraceRule, Strict};
 pub use self::host::{InvalidNodeHost, NodeHost};
 pub use self::licence::{Licence, LicenceClass, UnknownLicenceClass};
 pub use self::licence_name::{InvalidLicenceName, LicenceName};
+pub use self::port::{Port, PortsInUse};
 pub use self::refusal::Refusal;
 pub use self::rule::Rule;
 pub use self::site::{Fallback, Mailbox, Site, UnknownVoicemailType, VoicemailType};

@@ -1,5 +1,8 @@
 //! [`OwnerDialogue`]: with who hears their messages.
 
+mod hearing;
+mod messages;
+mod pins;
 mod recordings;
 #[cfg(test)]
 mod tests;
@@ -11,10 +14,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use self::messages::{Messages, Stage};
 pub use self::words::{OwnerAction, OwnerEvent, Purpose, Sent};
-use super::{Digit, Menu, Pin, Prompt, Say, Verdict};
-use crate::message::{Privacy, Stamp, Status, Summary, Urgency};
-use crate::store::{Cursor, Entry, Order, Page, Query};
+use super::{Digit, Menu, Pin, Prompt, Say};
+use crate::message::{Status, Summary};
 
 /// The dialogue with an owner: PIN, messages, greetings.
 ///
@@ -69,46 +72,6 @@ enum State {
     },
     Leaving,
     Over,
-}
-
-/// Messages of one status, as far as they were listed, and which one it is.
-#[derive(Debug, Default)]
-struct Messages {
-    status: Option<Status>,
-    entries: Vec<Entry>,
-    at: usize,
-    more: Option<Cursor>,
-}
-
-/// How far a message has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// It is being played.
-    Playing,
-    /// It has been, and something is to be done with it.
-    Played,
-    /// Something was done with it; the next one comes by itself.
-    Done,
-}
-
-impl Messages {
-    fn current(&self) -> Option<&Entry> {
-        self.entries.get(self.at)
-    }
-
-    fn set_status(&mut self, status: Status) {
-        if let Some(entry) = self.entries.get_mut(self.at) {
-            entry.status = status;
-        }
-    }
-
-    fn query(&self) -> Query {
-        let query = Query::only(self.status).order(Order::UrgentFirst).limit(PAGE);
-        match self.more {
-            Some(cursor) => query.after(cursor),
-            None => query,
-        }
-    }
 }
 
 impl OwnerDialogue {
@@ -245,41 +208,6 @@ impl OwnerDialogue {
         }
     }
 
-    fn pin_digit(&mut self, mut entered: String, digit: Digit) -> State {
-        match digit {
-            Digit::Number(number) if entered.len() < MAX_ENTERED => {
-                entered.push(char::from(b'0' + number % 10));
-                State::Pin { entered }
-            }
-            Digit::Number(_) => State::Pin { entered },
-            Digit::Star => State::Pin { entered: String::new() },
-            Digit::Pound => {
-                self.act(OwnerAction::CheckPin(entered));
-                State::Checking
-            }
-        }
-    }
-
-    fn checked(&mut self, state: State, verdict: Verdict) -> State {
-        let State::Checking = state else { return state };
-        match verdict {
-            Verdict::Right => {
-                self.act(OwnerAction::Count);
-                State::Counting
-            }
-            Verdict::Wrong => {
-                self.wrong_pins += 1;
-                if self.wrong_pins >= MAX_WRONG_PINS {
-                    return self.leave(vec![Prompt::WrongPin]);
-                }
-                self.say(vec![Prompt::WrongPin, Prompt::EnterPin]);
-                State::Pin { entered: String::new() }
-            }
-            Verdict::Locked(wait) => self.leave(vec![Prompt::LockedOut(wait)]),
-            Verdict::NoPin => self.leave(vec![Prompt::NoPinSet]),
-        }
-    }
-
     fn counted(&mut self, state: State, summary: Summary) -> State {
         let State::Counting = state else { return state };
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
@@ -312,105 +240,6 @@ impl OwnerDialogue {
         State::Listing(messages)
     }
 
-    fn listed(&mut self, state: State, page: Page, now: DateTime<Utc>) -> State {
-        let State::Listing(mut messages) = state else { return state };
-        if messages.entries.is_empty() && page.entries.is_empty() {
-            self.say(vec![Prompt::NoMessages, Prompt::Menu(Menu::Main)]);
-            return State::Main;
-        }
-        messages.entries.extend(page.entries);
-        messages.more = page.next;
-        self.present(messages, now)
-    }
-
-    /// Plays the message it is at, or says that there is none.
-    fn present(&mut self, messages: Messages, now: DateTime<Utc>) -> State {
-        let Some(entry) = messages.current() else {
-            self.say(vec![Prompt::EndOfMessages, Prompt::Menu(Menu::Main)]);
-            return State::Main;
-        };
-        let mut say = vec![Prompt::MessageNumber { number: messages.at + 1, of: messages.entries.len() }];
-        say.extend((entry.head.urgency == Urgency::Urgent).then_some(Prompt::Urgent));
-        say.extend((entry.head.privacy == Privacy::Private).then_some(Prompt::Private));
-        say.push(self.received_at(entry, now));
-        say.push(Prompt::Play(entry.head.id));
-        self.say(say);
-        State::Messages(messages, Stage::Playing)
-    }
-
-    fn go_on(&mut self, mut messages: Messages, now: DateTime<Utc>) -> State {
-        messages.at += 1;
-        if messages.current().is_none() && messages.more.is_some() {
-            self.act(OwnerAction::List(messages.query()));
-            return State::Listing(messages);
-        }
-        self.present(messages, now)
-    }
-
-    fn received_at(&self, entry: &Entry, now: DateTime<Utc>) -> Prompt {
-        let stamp = Stamp::new(entry.head.recorded_at.instant, self.zone);
-        Prompt::ReceivedAt { stamp, day: stamp.day_at(now) }
-    }
-
-    /// The message it is at has been heard.
-    fn heard(&mut self, mut messages: Messages) -> Messages {
-        if let Some(entry) = messages.entries.get_mut(messages.at)
-            && entry.status == Status::New
-        {
-            entry.status = Status::Old;
-            let id = entry.head.id;
-            self.act(OwnerAction::Heard(id));
-        }
-        messages
-    }
-
-    fn message_digit(&mut self, mut messages: Messages, digit: Digit, now: DateTime<Utc>) -> State {
-        let Some(entry) = messages.current() else { return self.present(messages, now) };
-        let (id, private, removed) = (entry.head.id, entry.head.privacy == Privacy::Private, entry.status == Status::Removed);
-        match digit {
-            Digit::Number(1) => return self.present(messages, now),
-            Digit::Number(2) if !removed => {
-                let messages = self.heard(messages);
-                self.say(vec![Prompt::Kept]);
-                return State::Messages(messages, Stage::Done);
-            }
-            Digit::Number(3) if !removed => {
-                messages.set_status(Status::Removed);
-                self.act(OwnerAction::Remove(id));
-                self.say(vec![Prompt::Removed]);
-                return State::Messages(messages, Stage::Done);
-            }
-            Digit::Number(4) => {
-                messages.at = messages.at.saturating_sub(1);
-                return self.present(messages, now);
-            }
-            Digit::Number(5) => {
-                let said =
-                    [self.received_at(entry, now), Prompt::From(entry.head.caller.clone()), Prompt::Lasts(entry.head.length)];
-                self.say([&said[..], &[Prompt::Menu(Menu::Message)]].concat());
-            }
-            Digit::Number(6) | Digit::Pound => return self.go_on(messages, now),
-            Digit::Number(2 | 7) if removed => {
-                messages.set_status(Status::Old);
-                self.act(OwnerAction::Restore(id));
-                self.say(vec![Prompt::Restored, Prompt::Menu(Menu::Message)]);
-            }
-            Digit::Number(8) if private => self.say(vec![Prompt::CannotPassOn, Prompt::Menu(Menu::Message)]),
-            Digit::Number(8) => {
-                self.say(vec![Prompt::EnterMailbox]);
-                return State::Address { messages, entered: String::new() };
-            }
-            Digit::Number(9) => return self.announce(Purpose::Answer(id), Some(messages)),
-            Digit::Star => {
-                self.say(vec![Prompt::Menu(Menu::Main)]);
-                return State::Main;
-            }
-            Digit::Number(_) => self.say(vec![Prompt::NotUnderstood, Prompt::Menu(Menu::Message)]),
-        }
-        // After the menu was said, nothing comes by itself.
-        State::Messages(messages, Stage::Played)
-    }
-
     fn leave(&mut self, mut say: Say) -> State {
         say.push(Prompt::Goodbye);
         self.say(say);
@@ -431,10 +260,7 @@ impl OwnerDialogue {
     }
 }
 
-/// How many messages are listed at a time.
-const PAGE: usize = 50;
 const MAX_ENTERED: usize = 20;
-const MAX_WRONG_PINS: u32 = 3;
 const MAX_SILENCES: u32 = 3;
 /// A shorter recording is none.
 const MIN_RECORDING: Duration = Duration::from_secs(1);

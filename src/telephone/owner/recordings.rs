@@ -1,6 +1,6 @@
-//! What an owner records or enters: greetings, introductions, answers, addresses, a new PIN.
+//! What an owner records, and for whom: greetings, introductions, answers.
 
-use super::super::{Digit, Greeting, Menu, Pin, Prompt, Recorded};
+use super::super::{Digit, Greeting, Menu, Prompt, Recorded};
 use super::{MAX_ENTERED, MIN_RECORDING, Messages, OwnerAction, OwnerDialogue, Purpose, Sent, Stage, State};
 
 impl OwnerDialogue {
@@ -127,38 +127,5 @@ impl OwnerDialogue {
         }
         self.say(vec![said, Prompt::Menu(Menu::Greetings)]);
         State::Greetings
-    }
-
-    pub(super) fn new_pin_digit(&mut self, first: Option<Pin>, mut entered: String, digit: Digit) -> State {
-        match digit {
-            Digit::Number(number) if entered.len() < MAX_ENTERED => {
-                entered.push(char::from(b'0' + number % 10));
-                State::NewPin { first, entered }
-            }
-            Digit::Number(_) => State::NewPin { first, entered },
-            Digit::Star => {
-                self.say(vec![Prompt::Menu(Menu::Main)]);
-                State::Main
-            }
-            Digit::Pound => match (first, entered.parse::<Pin>()) {
-                (None, Ok(pin)) => {
-                    self.say(vec![Prompt::RepeatNewPin]);
-                    State::NewPin { first: Some(pin), entered: String::new() }
-                }
-                (None, Err(_)) => {
-                    self.say(vec![Prompt::PinTooWeak, Prompt::EnterNewPin]);
-                    State::NewPin { first: None, entered: String::new() }
-                }
-                (Some(first), Ok(second)) if first == second => {
-                    self.act(OwnerAction::SetPin(first));
-                    self.say(vec![Prompt::PinChanged, Prompt::Menu(Menu::Main)]);
-                    State::Main
-                }
-                (Some(_), _) => {
-                    self.say(vec![Prompt::PinsDiffer, Prompt::EnterNewPin]);
-                    State::NewPin { first: None, entered: String::new() }
-                }
-            },
-        }
     }
 }

@@ -2,9 +2,13 @@
 
 use proptest::prelude::*;
 
-use super::super::{Greeting, Recorded};
+use super::super::{Greeting, Recorded, Verdict};
+use super::messages::PAGE;
 use super::*;
-use crate::message::{Caller, ClockQuality, ClockSource, Head, MailboxId, MessageId, RecordedAt, RelativeDay};
+use crate::message::{
+    Caller, ClockQuality, ClockSource, Head, MailboxId, MessageId, Privacy, RecordedAt, RelativeDay, Stamp, Urgency,
+};
+use crate::store::{Entry, Order, Page, Query};
 
 fn now() -> DateTime<Utc> {
     "2026-11-22T18:00:00Z".parse().unwrap()
