@@ -8,7 +8,8 @@ use tokio::time::timeout;
 
 use super::access::Attempts;
 use super::dialogue::{Attempt, Dialogue, Leave, Login};
-use super::session::{Shared, now};
+use super::session::now;
+use super::shared::Shared;
 use crate::event::Event;
 
 impl Shared {

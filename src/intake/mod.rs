@@ -15,6 +15,7 @@ mod path;
 mod reply;
 mod sasl;
 mod session;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -46,7 +47,8 @@ use self::dialogue::{Dialogue, Policy};
 pub use self::door::{Door, ListenMode};
 pub use self::limits::Limits;
 pub use self::reply::Reply;
-use self::session::{Shared, Visit};
+use self::session::Visit;
+use self::shared::Shared;
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
 use crate::event::Events;

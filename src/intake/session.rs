@@ -1,52 +1,25 @@
-//! One connection: the sockets, the waiting and the asking around a [`Dialogue`].
+//! One connection: the sockets and the waiting around a [`Dialogue`].
 
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use futures::future::join_all;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{sleep_until, timeout};
+use tokio_rustls::rustls;
 use tokio_rustls::server::TlsStream;
-use tokio_rustls::{TlsAcceptor, rustls};
 
-use super::access::{Access, Attempts};
-use super::admission::{Admission, Ticket};
-use super::dialogue::{Action, Delivery, Dialogue, Lookup, Peer, Policy, Room};
-use super::reply::Reply;
-use super::verdict::{NotKept, not_taken, unreadable, verdict};
+use super::admission::Ticket;
+use super::dialogue::{Action, Dialogue, Peer, Policy, Room};
+use super::shared::Shared;
 use super::{ListenMode, READ_ROOM};
-use crate::clock::Clock;
-use crate::directory::Directory;
-use crate::event::{Event, Events};
 use crate::forward::TlsVersion;
-use crate::message::{MailboxId, Message, Origin};
-use crate::store::{Deposit, MessageStore};
-use crate::wire;
-
-/// What all connections of an intake share.
-pub(super) struct Shared {
-    pub(super) policy: Arc<Policy>,
-    pub(super) store: Arc<dyn MessageStore>,
-    pub(super) directory: Arc<dyn Directory>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) events: Events,
-    pub(super) tls: Option<TlsAcceptor>,
-    pub(super) admission: Arc<Admission>,
-    /// Steps of room for message bodies.
-    pub(super) room: Arc<Semaphore>,
-    /// Who has tried to log in lately.
-    pub(super) attempts: Mutex<Attempts>,
-    /// Places for checks of passwords.
-    pub(super) checks: Semaphore,
-    /// The number of the next session.
-    pub(super) sessions: AtomicU64,
-}
+use crate::message::Origin;
 
 /// Somebody at a door.
 pub(super) struct Visit {
@@ -211,6 +184,15 @@ impl Session<'_> {
         }
     }
 
+    async fn reserve(&mut self) -> Room {
+        let Some(permit) = self.shared.reserve().await else { return Room::Denied };
+        match &mut self.permits {
+            Some(permits) => permits.merge(permit),
+            None => self.permits = Some(permit),
+        }
+        Room::Granted { at: self.shared.clock.now().instant }
+    }
+
     /// Waits for input, for the time to be up, or for the node to stop; answers `false` when the peer has hung up.
     async fn listen<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<bool>
     where
@@ -299,84 +281,6 @@ impl Session<'_> {
         };
         // The dialogue is over: whether the peer still listens is its own affair.
         let _ = timeout(LINGER_TIME, end).await;
-    }
-
-    async fn reserve(&mut self) -> Room {
-        let room = &self.shared.room;
-        let permit = match Arc::clone(room).try_acquire_owned() {
-            Ok(permit) => Some(permit),
-            Err(_) => {
-                timeout(self.shared.policy.limits.room_time, Arc::clone(room).acquire_owned()).await.ok().and_then(Result::ok)
-            }
-        };
-        let Some(permit) = permit else { return Room::Denied };
-        match &mut self.permits {
-            Some(permits) => permits.merge(permit),
-            None => self.permits = Some(permit),
-        }
-        Room::Granted { at: self.shared.clock.now().instant }
-    }
-}
-
-impl Shared {
-    /// Asks the directory for a mailbox, and the store whether it would take `size` bytes, before the peer sends them.
-    async fn look_up(&self, mailbox: &MailboxId, size: u64) -> Lookup {
-        match timeout(self.policy.limits.answer_time, self.directory.find(mailbox)).await {
-            Ok(Ok(Some(_))) => self.check(mailbox, size).await,
-            Ok(Ok(None)) => Lookup::NotFound,
-            Ok(Err(error)) => {
-                tracing::warn!(%mailbox, error = &error as &dyn std::error::Error, "a lookup failed");
-                Lookup::Failed
-            }
-            Err(_) => {
-                tracing::warn!(%mailbox, "the directory does not answer");
-                Lookup::Failed
-            }
-        }
-    }
-
-    async fn check(&self, mailbox: &MailboxId, size: u64) -> Lookup {
-        let failure = match timeout(self.policy.limits.answer_time, self.store.check(mailbox, size)).await {
-            Ok(Ok(())) => return Lookup::Found,
-            Ok(Err(error)) => NotKept::Refused(error),
-            Err(_) => NotKept::NoAnswer,
-        };
-        tracing::info!(%mailbox, ?failure, "a message would not be kept, so it is not taken");
-        Lookup::NotTaken(not_taken(mailbox, &failure))
-    }
-
-    /// Reads a message and puts it into every mailbox that it is for; answers the reply that says what became of it.
-    async fn store(&self, delivery: Delivery, access: &Access) -> Reply {
-        let message = match wire::decode_within(&delivery.mail, self.policy.limits.form) {
-            Ok(message) => message,
-            Err(error) => return unreadable(&error),
-        };
-        let (origin, message) = (&delivery.origin, &message);
-        if let Some(site) = message.head().site.as_ref().filter(|site| !access.speaks_for(origin, site)) {
-            self.events.emit(Event::SiteRefused { id: message.id(), origin: origin.clone(), site: site.clone() });
-            return Reply::telling(550, "5.7.1", format_args!("{origin} does not speak for site {site}"));
-        }
-        let deposits =
-            delivery.mailboxes.iter().map(|mailbox| async move { (mailbox, self.deposit(mailbox, origin, message).await) });
-        verdict(message.id(), &join_all(deposits).await)
-    }
-
-    async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<(), NotKept> {
-        let deposit = timeout(self.policy.limits.answer_time, self.store.deposit(mailbox, origin, message));
-        let failure = match deposit.await {
-            Ok(Ok(Deposit::Stored(id))) => {
-                self.events.emit(Event::Stored { id, mailbox: mailbox.clone(), origin: origin.clone() });
-                return Ok(());
-            }
-            Ok(Ok(Deposit::Duplicate)) => {
-                self.events.emit(Event::Duplicate { id: message.id(), mailbox: mailbox.clone() });
-                return Ok(());
-            }
-            Ok(Err(error)) => NotKept::Refused(error),
-            Err(_) => NotKept::NoAnswer,
-        };
-        tracing::warn!(id = %message.id(), %mailbox, ?failure, "a message was not kept");
-        Err(failure)
     }
 }
 

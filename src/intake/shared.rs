@@ -1,0 +1,110 @@
+//! [`Shared`]: what all connections of an intake share, and how it asks the parts around it.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use futures::future::join_all;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::access::{Access, Attempts};
+use super::admission::Admission;
+use super::dialogue::{Delivery, Lookup, Policy};
+use super::reply::Reply;
+use super::verdict::{NotKept, not_taken, unreadable, verdict};
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::event::{Event, Events};
+use crate::message::{MailboxId, Message, Origin};
+use crate::store::{Deposit, MessageStore};
+use crate::wire;
+
+/// What all connections of an intake share.
+pub(super) struct Shared {
+    pub(super) policy: Arc<Policy>,
+    pub(super) store: Arc<dyn MessageStore>,
+    pub(super) directory: Arc<dyn Directory>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: Events,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) admission: Arc<Admission>,
+    /// Steps of room for message bodies.
+    pub(super) room: Arc<Semaphore>,
+    /// Who has tried to log in lately.
+    pub(super) attempts: Mutex<Attempts>,
+    /// Places for checks of passwords.
+    pub(super) checks: Semaphore,
+    /// The number of the next session.
+    pub(super) sessions: AtomicU64,
+}
+
+impl Shared {
+    /// Sets one more step of memory aside, if there is any in time.
+    pub(super) async fn reserve(&self) -> Option<OwnedSemaphorePermit> {
+        match Arc::clone(&self.room).try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            Err(_) => timeout(self.policy.limits.room_time, Arc::clone(&self.room).acquire_owned()).await.ok()?.ok(),
+        }
+    }
+
+    /// Asks the directory for a mailbox, and the store whether it would take `size` bytes, before the peer sends them.
+    pub(super) async fn look_up(&self, mailbox: &MailboxId, size: u64) -> Lookup {
+        match timeout(self.policy.limits.answer_time, self.directory.find(mailbox)).await {
+            Ok(Ok(Some(_))) => self.check(mailbox, size).await,
+            Ok(Ok(None)) => Lookup::NotFound,
+            Ok(Err(error)) => {
+                tracing::warn!(%mailbox, error = &error as &dyn std::error::Error, "a lookup failed");
+                Lookup::Failed
+            }
+            Err(_) => {
+                tracing::warn!(%mailbox, "the directory does not answer");
+                Lookup::Failed
+            }
+        }
+    }
+
+    async fn check(&self, mailbox: &MailboxId, size: u64) -> Lookup {
+        let failure = match timeout(self.policy.limits.answer_time, self.store.check(mailbox, size)).await {
+            Ok(Ok(())) => return Lookup::Found,
+            Ok(Err(error)) => NotKept::Refused(error),
+            Err(_) => NotKept::NoAnswer,
+        };
+        tracing::info!(%mailbox, ?failure, "a message would not be kept, so it is not taken");
+        Lookup::NotTaken(not_taken(mailbox, &failure))
+    }
+
+    /// Reads a message and puts it into every mailbox that it is for; answers the reply that says what became of it.
+    pub(super) async fn store(&self, delivery: Delivery, access: &Access) -> Reply {
+        let message = match wire::decode_within(&delivery.mail, self.policy.limits.form) {
+            Ok(message) => message,
+            Err(error) => return unreadable(&error),
+        };
+        let (origin, message) = (&delivery.origin, &message);
+        if let Some(site) = message.head().site.as_ref().filter(|site| !access.speaks_for(origin, site)) {
+            self.events.emit(Event::SiteRefused { id: message.id(), origin: origin.clone(), site: site.clone() });
+            return Reply::telling(550, "5.7.1", format_args!("{origin} does not speak for site {site}"));
+        }
+        let deposits =
+            delivery.mailboxes.iter().map(|mailbox| async move { (mailbox, self.deposit(mailbox, origin, message).await) });
+        verdict(message.id(), &join_all(deposits).await)
+    }
+
+    async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<(), NotKept> {
+        let deposit = timeout(self.policy.limits.answer_time, self.store.deposit(mailbox, origin, message));
+        let failure = match deposit.await {
+            Ok(Ok(Deposit::Stored(id))) => {
+                self.events.emit(Event::Stored { id, mailbox: mailbox.clone(), origin: origin.clone() });
+                return Ok(());
+            }
+            Ok(Ok(Deposit::Duplicate)) => {
+                self.events.emit(Event::Duplicate { id: message.id(), mailbox: mailbox.clone() });
+                return Ok(());
+            }
+            Ok(Err(error)) => NotKept::Refused(error),
+            Err(_) => NotKept::NoAnswer,
+        };
+        tracing::warn!(id = %message.id(), %mailbox, ?failure, "a message was not kept");
+        Err(failure)
+    }
+}
