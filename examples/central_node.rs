@@ -64,6 +64,7 @@ async fn open(config: CentralConfig, listener: TcpListener, events: Events) -> R
     let mut node = Node::builder(config.node, config.network, directory, config.spool)
         .store(store)
         .sink(LogSink)
+        .clock(config.time.clock().await)
         .events(events)
         .listen(listener, Door::new(ListenMode::StartTls, config.access));
     if let Some(tls) = tls {

@@ -88,7 +88,7 @@ async fn open(path: &Path, config: DistributedConfig, events: Events) -> Result<
     let directory = config.network.directory();
     let node = Node::builder(config.node, config.network, directory, config.spool);
     let forwarder = forwarder.build().map_err(|error| format!("{} [central]: {}", path.display(), explain(&error)))?;
-    Ok(node.forwarder(forwarder).events(events).open().await?)
+    Ok(node.forwarder(forwarder).clock(config.time.clock().await).events(events).open().await?)
 }
 
 fn line_of(event: Event) -> Option<Line> {

@@ -7,11 +7,11 @@ mod programs;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
-use programs::{Place, unused_address};
+use chrono::{DateTime, TimeDelta, Utc};
+use programs::{Place, run, unused_address};
 use voicemail::message::Stamp;
 
 /// A recording that is there to be deposited, and what its list says of it.
@@ -234,6 +234,66 @@ fn a_reader_of_the_output_who_goes_away_ends_nothing() {
     central.when(|printed| (printed.told("stored").count() == 2).then_some(()));
     assert_eq!(distributed.stop().status, Some(0));
     assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn a_clock_that_follows_time_servers_stamps_what_is_recorded_and_says_when_none_answers() {
+    let place = Place::new([("2001", "Europe/London")]);
+    for toml in ["central.toml", "distributed.toml"] {
+        if toml == "distributed.toml" {
+            place.let_distributed_reach("127.0.0.1:9");
+        }
+        let config = fs::read_to_string(place.path(toml)).unwrap();
+        place.write(toml, config.replacen("network", "clock = \"sundial\"\nnetwork", 1));
+    }
+    for (name, toml) in [("central_node", "central.toml"), ("distributed_node", "distributed.toml")] {
+        let ended = run(name, ["--config", &place.text(toml)]);
+        assert_eq!(ended.status, Some(1), "{ended:#?}");
+        assert!(ended.printed.err[0].contains("clock = \"sundial\": choose system, or sntp for the time servers"), "{ended:#?}");
+    }
+
+    // A day ahead of the system.
+    let server = time_server(86_400);
+    let network = fs::read_to_string(place.path("network.toml")).unwrap();
+    place.let_central_listen("127.0.0.1:0");
+    let central = place.central();
+    let config = fs::read_to_string(place.path("distributed.toml")).unwrap();
+    place.write("distributed.toml", config.replacen("network", "clock = \"sntp\"\nnetwork", 1));
+    place.write("network.toml", network.replace("ntp.example", &server));
+    let ended = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]).end();
+    assert_eq!((ended.status, ended.printed.err.len()), (Some(0), 0), "{ended:#?}");
+    let tomorrow = Stamp::new(Utc::now() + TimeDelta::days(1), "Europe/London".parse().unwrap()).to_string();
+    let day = &tomorrow[..tomorrow.find(':').unwrap() - 3];
+    let listed = place.list("2001").remove(0);
+    assert!(listed.contains(day), "{listed}: {day}");
+    assert_eq!(central.stop().status, Some(0));
+
+    place.write("network.toml", network.replace("ntp.example", &unused_address()));
+    let mut distributed = place.distributed(&[]);
+    let says = distributed.when(|printed| printed.err.first().cloned());
+    assert!(says.starts_with("no time server answers (127.0.0.1:") && says.ends_with("the system's time goes on"), "{says}");
+    assert_eq!(distributed.stop().status, Some(0));
+}
+
+/// The address of a time server that is so many seconds ahead of the system.
+fn time_server(ahead_secs: i64) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let mut packet = [0; 48];
+        while let Ok((_, peer)) = socket.recv_from(&mut packet) {
+            let now = Utc::now() + TimeDelta::seconds(ahead_secs);
+            let secs = u32::try_from((now.timestamp() + 2_208_988_800) & 0xffff_ffff).unwrap();
+            let mut reply = [0; 48];
+            // Version 4, a server, which has its time from another.
+            (reply[0], reply[1]) = (0x24, 2);
+            reply[24..32].copy_from_slice(&packet[40..]);
+            reply[32..36].copy_from_slice(&secs.to_be_bytes());
+            reply[40..44].copy_from_slice(&secs.to_be_bytes());
+            socket.send_to(&reply, peer).unwrap();
+        }
+    });
+    address
 }
 
 /// A line for `--batch`.

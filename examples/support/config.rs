@@ -7,6 +7,7 @@ use voicemail::intake::{Access, Cidr, KnownPeer, PeerName, Sites, StoredPassword
 use voicemail::message::SiteId;
 use voicemail::network::{Network, NodeAddress, Role};
 
+use super::clock::TimeFrom;
 use super::keys::Keys;
 
 /// What the central node's file says.
@@ -25,6 +26,8 @@ pub struct CentralConfig {
     pub tls: Option<Tls>,
     /// Who may deliver.
     pub access: Access,
+    /// Where it has its time from.
+    pub time: TimeFrom,
 }
 
 /// A certificate and its key.
@@ -47,6 +50,8 @@ pub struct DistributedConfig {
     pub site: SiteId,
     /// How to reach the central node.
     pub central: Peer,
+    /// Where it has its time from.
+    pub time: TimeFrom,
 }
 
 /// How to reach the central node.
@@ -92,9 +97,10 @@ impl CentralConfig {
         {
             keys.fault::<()>(format!("node = \"{node}\": the network's central node is {}", network.central_node()));
         }
-        match (node, network, spool, store, listen, keys.into_faults()) {
-            (Some(node), Some(network), Some(spool), Some(store), Some(listen), faults) if faults.is_empty() => {
-                Ok(Self { node, network, spool, store, listen, tls, access })
+        let time = TimeFrom::read(&mut keys, node.as_ref(), network.as_ref());
+        match (node, network, spool, store, listen, time, keys.into_faults()) {
+            (Some(node), Some(network), Some(spool), Some(store), Some(listen), Some(time), faults) if faults.is_empty() => {
+                Ok(Self { node, network, spool, store, listen, tls, access, time })
             }
             (.., faults) => Err(faults.join("\n")),
         }
@@ -118,9 +124,10 @@ impl DistributedConfig {
             (Some(node), Some(network)) => choose_site(node, network, wanted).or_else(|fault| keys.fault(fault).ok_or(())).ok(),
             _ => None,
         };
-        match (node, network, spool, site, central, keys.into_faults()) {
-            (Some(node), Some(network), Some(spool), Some(site), Some(central), faults) if faults.is_empty() => {
-                Ok(Self { node, network, spool, site, central })
+        let time = TimeFrom::read(&mut keys, node.as_ref(), network.as_ref());
+        match (node, network, spool, site, central, time, keys.into_faults()) {
+            (Some(node), Some(network), Some(spool), Some(site), Some(central), Some(time), faults) if faults.is_empty() => {
+                Ok(Self { node, network, spool, site, central, time })
             }
             (.., faults) => Err(faults.join("\n")),
         }

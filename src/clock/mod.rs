@@ -9,6 +9,7 @@ mod system;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 #[cfg(feature = "memory")]
@@ -24,11 +25,25 @@ use crate::message::ClockQuality;
 ///
 /// - **Told plainly.** Each reading says how good it is; a clock that does not know says so.
 /// - **At once.** A reading neither waits nor fails: a recording is never held up by a time server.
+/// - **Kept right.** [`keep`](Self::keep) never ends by itself; a clock whose `keep` is dropped, or not called at all, tells the time all
+///   the same.
 ///
 /// [`conformance::clock`](crate::conformance::clock) tests what can be seen from outside.
+#[async_trait]
 pub trait Clock: Debug + Send + Sync + 'static {
     /// What time it is now.
     fn now(&self) -> Reading;
+
+    /// Does what keeps the clock right, for ever; nothing, unless the clock has something to do.
+    ///
+    /// [`Node::run`](crate::node::Node::run) drives it for the clock of the node.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call stops that work; the clock goes on from what it knows, and the next call takes the work up again.
+    async fn keep(&self) {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// One look at a clock.
@@ -40,16 +55,26 @@ pub struct Reading {
     pub quality: ClockQuality,
 }
 
+#[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn now(&self) -> Reading {
         (**self).now()
     }
+
+    async fn keep(&self) {
+        (**self).keep().await;
+    }
 }
 
+#[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<C: Clock + ?Sized> Clock for Box<C> {
     fn now(&self) -> Reading {
         (**self).now()
+    }
+
+    async fn keep(&self) {
+        (**self).keep().await;
     }
 }

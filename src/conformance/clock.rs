@@ -1,12 +1,15 @@
 //! Tests the contract of [`Clock`], as far as it can be seen from outside.
 
 use std::sync::Arc;
+use std::task::Context;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use futures::task::noop_waker;
+
 use crate::clock::Clock;
 
-/// Runs every test of this module.
+/// Runs every test of this module, in the runtime that the clock's [`keep`](Clock::keep) needs, if it needs one.
 ///
 /// # Panics
 ///
@@ -14,6 +17,7 @@ use crate::clock::Clock;
 pub fn run_all(clock: &Arc<impl Clock>) {
     told_plainly(clock);
     at_once(clock);
+    kept_right(clock);
 }
 
 /// **Told plainly.** What a reading says of its quality can be told to others and read back.
@@ -47,6 +51,23 @@ pub fn at_once(clock: &Arc<impl Clock>) {
         assert!(reader.join().is_ok(), "at once: a reading panicked");
     }
     assert!(start.elapsed() < Duration::from_secs(5), "at once: 4000 readings took {:?}", start.elapsed());
+}
+
+/// **Kept right.** What keeps the clock right has not ended when it is looked at; dropped and begun anew, the time is told all the same.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub fn kept_right(clock: &Arc<impl Clock>) {
+    let waker = noop_waker();
+    for _ in 0..2 {
+        let mut kept = clock.keep();
+        for _ in 0..3 {
+            assert!(kept.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "kept right: it has ended");
+            clock.now();
+        }
+    }
+    at_once(clock);
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ impl NodeBuilder {
         self
     }
 
-    /// Tells the time; without it, the operating system does.
+    /// Tells the time, and is [kept right](Clock::keep) as long as the node runs; without it, the operating system tells it.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

@@ -180,7 +180,7 @@ impl Node {
         self.inner.events.subscribe()
     }
 
-    /// Does the node's work until `stop` is ready, and then finishes what is under way: recordings are ended and kept, messages
+    /// Does the node's work, and its clock's, until `stop` is ready, and then finishes what is under way: recordings are ended and kept, messages
     /// being sent are sent, lamps that changed are told. What still waits in the spool waits for the next start, and so does a
     /// message whose receiver does not answer for it within 30 seconds of `stop`.
     ///
@@ -217,8 +217,8 @@ impl Node {
                 }
                 taken
             };
-            let tidying = self.tidy(tidied);
-            let ((), (), (), (), taken) = future::join5(recording, forwarding, redirecting, tidying, taking).await;
+            let tidying = future::join(self.tidy(tidied.clone()), self.keep_clock(tidied));
+            let ((), (), (), ((), ()), taken) = future::join5(recording, forwarding, redirecting, tidying, taking).await;
             lamps_stopping.send_replace(true);
             taken
         };
@@ -241,6 +241,16 @@ impl Node {
         };
         tokio::select! {
             () = steps => {}
+            () = raised(stopped) => {}
+        }
+    }
+
+    /// Keeps the clock right. One that fails at that goes on from what it knows, and so does the node.
+    async fn keep_clock(&self, stopped: watch::Receiver<bool>) {
+        tokio::select! {
+            Err(_panic) = AssertUnwindSafe(self.inner.clock.keep()).catch_unwind() => {
+                tracing::error!("the clock panicked when it should keep itself right; it goes on from what it knows");
+            }
             () = raised(stopped) => {}
         }
     }

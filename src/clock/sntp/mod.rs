@@ -9,8 +9,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use futures::future;
 use tokio::net::UdpSocket;
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use self::discipline::{Discipline, Sample, best};
@@ -24,7 +26,8 @@ use super::{Clock, Reading, SystemClock};
 /// clock's time, and says so by its [`source`](crate::message::ClockQuality::source); from then on its time never goes back, but goes a
 /// twentieth slower or faster until it is right, or jumps forward when it is late by more than a second.
 ///
-/// It starts no task of its own: somebody drives [`run`](Self::run).
+/// It starts no task of its own: [`Node::run`](crate::node::Node::run) drives the clock of its node, and for a clock of nobody's somebody
+/// drives [`run`](Self::run).
 ///
 /// ```
 /// use voicemail::clock::{Clock, SntpClock};
@@ -41,16 +44,21 @@ use super::{Clock, Reading, SystemClock};
 pub struct SntpClock {
     servers: Vec<String>,
     discipline: Mutex<Discipline>,
+    /// Taken by who asks the servers for ever.
+    place: Semaphore,
 }
 
 impl SntpClock {
     /// A clock that follows `servers`, each written `host:port`, or `host` alone for port 123.
     pub fn new<S: Into<String>>(servers: impl IntoIterator<Item = S>) -> Self {
         let with_port = |server: String| if has_port(&server) { server } else { format!("{server}:123") };
-        Self { servers: servers.into_iter().map(|server| with_port(server.into())).collect(), discipline: Mutex::default() }
+        let servers = servers.into_iter().map(|server| with_port(server.into())).collect();
+        Self { servers, discipline: Mutex::default(), place: Semaphore::new(1) }
     }
 
     /// Asks the servers for ever: several times at the start, then about every minute, and less often those that do not answer.
+    ///
+    /// Of several calls at once, as when nodes share a clock, one asks; when it is dropped, the next goes on.
     ///
     /// # Panics
     ///
@@ -60,6 +68,7 @@ impl SntpClock {
     ///
     /// A dropped call stops asking; the clock goes on from what it knows.
     pub async fn run(&self) {
+        let Ok(_place) = self.place.acquire().await else { return future::pending().await };
         let mut peers: Vec<Peer> = self.servers.iter().map(Peer::new).collect();
         loop {
             let now = Instant::now();
@@ -114,11 +123,16 @@ impl SntpClock {
     }
 }
 
+#[async_trait]
 impl Clock for SntpClock {
     fn now(&self) -> Reading {
         let discipline = self.discipline();
         // Read under the lock, so that of two readings the later one is not the earlier.
         discipline.reading(Instant::now()).unwrap_or_else(|| SystemClock.now())
+    }
+
+    async fn keep(&self) {
+        self.run().await;
     }
 }
 
@@ -238,6 +252,7 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use chrono::TimeDelta;
 
@@ -247,11 +262,17 @@ mod tests {
 
     /// A server on loopback whose clock differs from the system's by `offset`; answers with its address.
     async fn server(offset: TimeDelta, first_byte: u8) -> SocketAddr {
+        counting_server(offset, first_byte, Arc::default()).await
+    }
+
+    /// The same, which counts in `asked` how often it was asked.
+    async fn counting_server(offset: TimeDelta, first_byte: u8, asked: Arc<AtomicU32>) -> SocketAddr {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         tokio::spawn(async move {
             let mut packet = [0; 48];
             while let Ok((_, peer)) = socket.recv_from(&mut packet).await {
+                asked.fetch_add(1, Ordering::SeqCst);
                 let now = SystemClock.now().instant + offset;
                 let secs = u64::try_from(now.timestamp() + 2_208_988_800).unwrap() & 0xffff_ffff;
                 let stamp = (secs << 32) | ((u64::from(now.timestamp_subsec_nanos()) << 32) / 1_000_000_000);
@@ -317,6 +338,36 @@ mod tests {
             () = measured => {}
         }
         assert!((off_by(&clock) - TimeDelta::milliseconds(3500)).abs() < TimeDelta::milliseconds(10));
+    }
+
+    #[tokio::test]
+    async fn of_several_who_keep_one_clock_one_asks_and_the_next_goes_on_when_it_is_dropped() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let server = counting_server(TimeDelta::zero(), 0x24, Arc::clone(&asked)).await;
+        let clock = SntpClock::new([server.to_string()]);
+        let (mut first, mut second) = (clock.keep(), clock.keep());
+        let measured = async {
+            while clock.now().quality.source != ClockSource::Sntp {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = &mut first => unreachable!("it runs for ever"),
+            () = &mut second => unreachable!("it runs for ever"),
+            () = measured => {}
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), EXCHANGES);
+        drop(first);
+        let again = async {
+            while asked.load(Ordering::SeqCst) == EXCHANGES {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = &mut second => unreachable!("it runs for ever"),
+            () = again => {}
+        }
     }
 
     #[test]
