@@ -1,7 +1,8 @@
 //! Checks a description of a network, and shows it.
 //!
 //! Run: `cargo run --example check_network -- examples/network.toml`. You will see: a table of six PBXs, one of three
-//! nodes and what each is for which PBX, and a Mermaid flowchart, and exit status 0; or, for a file with faults, every fault on a line of its own, and exit status 1.
+//! nodes and what each is for which PBX, one of the mailboxes, a Mermaid flowchart, and exit status 0; or, for a file with faults, every
+//! fault on a line of its own, and exit status 1.
 
 use std::fs;
 use std::process::ExitCode;
@@ -15,7 +16,8 @@ fn main() -> ExitCode {
     };
     match read(&path) {
         Ok(network) => {
-            println!("{}\n{}\n{}", network.to_table(), network.to_node_table(), network.to_mermaid());
+            let tables = [network.to_table(), network.to_node_table(), network.to_mailbox_table(), network.to_mermaid()];
+            println!("{}", tables.join("\n"));
             ExitCode::SUCCESS
         }
         Err(why) => {

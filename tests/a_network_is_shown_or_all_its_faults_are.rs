@@ -20,12 +20,12 @@ fn the_example_network_is_shown_with_status_0_and_word_for_word_as_in_the_readme
     let ended = check(&example());
     assert_eq!((ended.status, &ended.printed.err[..]), (Some(0), &[][..]));
     let printed = ended.printed.out.join("\n");
-    let [pbxs, nodes, picture] = printed.trim_end().split("\n\n").collect::<Vec<_>>()[..] else {
-        panic!("two tables and a picture\n{printed}")
+    let [pbxs, nodes, mailboxes, picture] = printed.trim_end().split("\n\n").collect::<Vec<_>>()[..] else {
+        panic!("three tables and a picture\n{printed}")
     };
     assert!(picture.starts_with("flowchart "), "{picture}");
     let readme = include_str!("../README.md");
-    for block in [format!("```text\n{pbxs}\n\n{nodes}\n```\n"), format!("```mermaid\n{picture}\n```\n")] {
+    for block in [format!("```text\n{pbxs}\n\n{nodes}\n\n{mailboxes}\n```\n"), format!("```mermaid\n{picture}\n```\n")] {
         assert!(readme.contains(&block), "the README lacks what `cargo run --example check_network` prints:\n{block}");
     }
 }

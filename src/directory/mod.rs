@@ -108,6 +108,16 @@ impl MailboxLimits {
         }
     }
 
+    /// What this one says, and `other` where it says nothing.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            messages: self.messages.or(other.messages),
+            length: self.length.or(other.length),
+            bytes: self.bytes.or(other.bytes),
+        }
+    }
+
     /// Whether a mailbox can be full at all.
     pub fn is_unlimited(&self) -> bool {
         *self == Self::default()

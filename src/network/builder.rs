@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 
 use super::{Fallback, Licence, Mailbox, NodeAddress, NodeHost, PbxName, Rule, Site, TimeSource, VoicemailType};
+use crate::directory::MailboxLimits;
 use crate::message::SiteId;
 
 /// Builds a [`Network`](super::Network); made by [`Network::builder`](super::Network::builder).
@@ -48,6 +49,8 @@ pub struct SiteBuilder {
     pub(super) is_fallback: Given<bool>,
     pub(super) backup_node: Given<NodeAddress>,
     pub(super) mailboxes: Vec<Mailbox>,
+    /// Of each mailbox that says nothing else.
+    pub(super) holding: MailboxLimits,
     /// What was found wrong on reading.
     pub(super) faults: Vec<Rule>,
 }
@@ -73,6 +76,7 @@ impl SiteBuilder {
             is_fallback: Given::Nothing,
             backup_node: Given::Nothing,
             mailboxes: Vec::new(),
+            holding: MailboxLimits::default(),
             faults: Vec::new(),
         }
     }
@@ -132,11 +136,18 @@ impl SiteBuilder {
         self
     }
 
+    /// How much each of its mailboxes may hold that says nothing else; without a limit unless told.
+    pub fn holding(mut self, limits: MailboxLimits) -> Self {
+        self.holding = limits;
+        self
+    }
+
     /// The PBX, unless something is missing or could not be read.
     pub(super) fn into_site(self) -> Option<Site> {
         let PbxName::Id(id) = self.name else { return None };
         let Given::Value(TimeSource::Sntp(time_servers)) = self.time else { return None };
         let trunk_groups = self.trunk_groups.into_iter();
+        let with_limits = |mailbox: Mailbox| Mailbox { holding: mailbox.holding.or(self.holding), ..mailbox };
         Some(Site {
             id,
             voicemail: self.voicemail.value()?,
@@ -149,7 +160,7 @@ impl SiteBuilder {
             time_servers,
             zone: self.zone.value()?,
             fallback: self.is_fallback.value().unwrap_or(false).then(|| Fallback { backup_node: self.backup_node.value() }),
-            mailboxes: self.mailboxes,
+            mailboxes: self.mailboxes.into_iter().map(with_limits).collect(),
         })
     }
 }

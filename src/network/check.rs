@@ -26,7 +26,7 @@ pub(super) fn check(network: &NetworkBuilder) -> Faults {
 }
 
 /// In the order of their codes.
-const RULES_OF_A_PBX: [fn(&Pbx<'_>, &mut Vec<Rule>); 21] = [
+const RULES_OF_A_PBX: [fn(&Pbx<'_>, &mut Vec<Rule>); 22] = [
     no_other_pbx_is_central,
     id_is_unique,
     mailboxes_are_unique,
@@ -48,6 +48,7 @@ const RULES_OF_A_PBX: [fn(&Pbx<'_>, &mut Vec<Rule>); 21] = [
     no_other_pbx_is_the_fallback,
     hosts_are_of_the_central_node,
     hosts_are_unique,
+    mailboxes_can_hold_something,
 ];
 
 fn domain_is_a_host_name(domain: &Given<String>, found: &mut Vec<Rule>) {
@@ -248,6 +249,19 @@ fn hosts_are_unique(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
     hosts.sort_unstable();
     let repeated = hosts.chunk_by(PartialEq::eq).filter(|same| same.len() > 1);
     found.extend(repeated.map(|same| Rule::DuplicateHost { host: same[0].clone() }));
+}
+
+fn mailboxes_can_hold_something(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+    let of_mailboxes = pbx.site.mailboxes.iter().map(|mailbox| (Some(&mailbox.number), mailbox.holding));
+    for (number, holding) in std::iter::once((None, pbx.site.holding)).chain(of_mailboxes) {
+        let zeros = [
+            ("messages", holding.messages == Some(0)),
+            ("minutes", holding.length.is_some_and(|length| length.is_zero())),
+            ("bytes", holding.bytes == Some(0)),
+        ];
+        let zeros = zeros.into_iter().filter(|(_, is_zero)| *is_zero);
+        found.extend(zeros.map(|(limit, _)| Rule::HoldsNothing { number: number.cloned(), limit }));
+    }
 }
 
 /// One PBX of a description, and what it stands among.

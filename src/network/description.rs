@@ -8,7 +8,7 @@ use super::builder::{Given, NetworkBuilder, SiteBuilder};
 use super::fields::Fields;
 use super::value::Value;
 use super::{Faults, Licence, Mailbox, Network, NodeAddress, NodeHost, PbxName, Rule, TimeServer, TimeSource};
-use crate::directory::RecordingLimits;
+use crate::directory::{MailboxLimits, RecordingLimits};
 
 /// A network as a file has it, in TOML or any other format that serde reads and that tells what it holds.
 ///
@@ -31,12 +31,14 @@ use crate::directory::RecordingLimits;
 ///     time = { sntp = ["ntp.example"] }
 ///     ports = 8                                   # recordings at once; not for centralized
 ///     licences = ["voicemail", { class = "campaigns", until = 2027-01-01 }]
+///     holds = { messages = 500, minutes = 240 }   # each of its mailboxes; without a limit, unless given
 ///
 ///     [pbx.mailbox.2001]
 ///     name = "Anna Whitfield"                     # all of a mailbox's keys may be left out
 ///     zone = "Europe/Berlin"                      # the PBX's, unless given
 ///     min_seconds = 2                             # 1, unless given
 ///     max_seconds = 120                           # 300, unless given
+///     holds = { bytes = 50000000 }                # the PBX's, unless given, key by key
 ///
 ///     [[pbx]]
 ///     id = "berlin"
@@ -124,6 +126,7 @@ fn site(value: Value, place: usize) -> SiteBuilder {
     site.time = time(&mut fields);
     site.is_fallback = fields.boolean("fallback");
     site.backup_node = address(&mut fields, "backup_node");
+    site.holding = holding(&mut fields);
     site.mailboxes = mailboxes(&mut fields);
     site.faults = fields.end();
     site
@@ -251,8 +254,9 @@ fn mailbox(number: String, value: Value, fields: &mut Fields) -> Option<Mailbox>
     let name = parts.text("name").value();
     let zone = parts.parsed("zone", |found| Rule::UnknownZone { key: format!("{path}.zone"), found }).value();
     let recording = limits(&mut parts);
+    let holding = holding(&mut parts);
     fields.end_inner(parts);
-    id.map(|number| Mailbox { number, name, zone, recording })
+    id.map(|number| Mailbox { number, name, zone, recording, holding })
 }
 
 /// The limits given, or the usual ones in their place; the usual ones for both when one of them cannot be read.
@@ -265,6 +269,19 @@ fn limits(parts: &mut Fields) -> RecordingLimits {
             max: max.value().map_or(usual.max, |seconds| Duration::from_secs(seconds.into())),
         },
     }
+}
+
+/// The limits given; none where nothing is given or can be read.
+fn holding(fields: &mut Fields) -> MailboxLimits {
+    let Given::Value(table) = fields.table("holds") else { return MailboxLimits::default() };
+    let mut parts = Fields::new(table, fields.path_of("holds."));
+    let limits = MailboxLimits {
+        messages: parts.number("messages").value().map(|messages| usize::try_from(messages).unwrap_or(usize::MAX)),
+        length: parts.number("minutes").value().map(|minutes| Duration::from_secs(60 * u64::from(minutes))),
+        bytes: parts.large_number("bytes").value(),
+    };
+    fields.end_inner(parts);
+    limits
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ impl Fields {
     /// Makes it a fault when there is nothing under `key`.
     pub(super) fn must_have(&mut self, key: &'static str) {
         if !self.left.contains_key(key) {
-            self.fault(Rule::KeyMissing { key: format!("{}{key}", self.path) });
+            self.fault(Rule::KeyMissing { key: self.path_of(key) });
         }
     }
 
@@ -54,7 +54,16 @@ impl Fields {
     }
 
     pub(super) fn number(&mut self, key: &'static str) -> Given<u32> {
-        self.read(key, "a whole number from 0 to 4294967295", |value| match value {
+        self.whole(key, "a whole number from 0 to 4294967295")
+    }
+
+    /// A number for what may be more than 32 bits count.
+    pub(super) fn large_number(&mut self, key: &'static str) -> Given<u64> {
+        self.whole(key, "a whole number from 0 to 18446744073709551615")
+    }
+
+    fn whole<T: TryFrom<i128>>(&mut self, key: &'static str, wanted: &'static str) -> Given<T> {
+        self.read(key, wanted, |value| match value {
             Value::Integer(number) => number.try_into().map_err(|_| value),
             other => Err(other),
         })
@@ -99,8 +108,13 @@ impl Fields {
         }
     }
 
+    /// The place of what stands under `key`, for a table of its own.
+    pub(super) fn path_of(&self, key: &str) -> String {
+        format!("{}{key}", self.path)
+    }
+
     pub(super) fn wrong_kind(&mut self, key: &str, wanted: &'static str, found: &Value) {
-        self.fault(Rule::WrongKind { key: format!("{}{key}", self.path), wanted, found: found.to_string() });
+        self.fault(Rule::WrongKind { key: self.path_of(key), wanted, found: found.to_string() });
     }
 
     pub(super) fn fault(&mut self, rule: Rule) {

@@ -231,7 +231,7 @@ impl Network {
 
 fn owner(site: &Site, mailbox: &Mailbox) -> Owner {
     let zone = mailbox.zone.unwrap_or(site.zone);
-    Owner { recording: mailbox.recording, ..Owner::new(site.id.clone(), zone) }
+    Owner { recording: mailbox.recording, holding: mailbox.holding, ..Owner::new(site.id.clone(), zone) }
 }
 
 impl NetworkBuilder {

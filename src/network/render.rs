@@ -3,7 +3,8 @@
 use std::array;
 use std::collections::BTreeMap;
 
-use super::{Network, NodeAddress, Role, Site, VoicemailType};
+use super::{Mailbox, Network, NodeAddress, Role, Site, VoicemailType};
+use crate::directory::MailboxLimits;
 
 impl Network {
     /// One line for each PBX under a line of headings, in columns of plain text; every line ends in a line feed.
@@ -42,6 +43,18 @@ impl Network {
             [node.to_string(), hosts, served(node, Role::Central), served(node, Role::Distributed)]
         };
         in_columns(NODE_HEADINGS, nodes.into_iter().map(row))
+    }
+
+    /// One line for each mailbox: where it is at home, the zone its owner reads times in, how long a message for it must and may be in
+    /// seconds, and how much it may hold. In columns like [`to_table`](Self::to_table).
+    ///
+    /// ```text
+    /// MAILBOX  PBX     ZONE           SECONDS   HOLDS
+    /// 2001     london  Europe/London  1 to 300  messages 500, minutes 240
+    /// 2008     tokyo   Asia/Tokyo     2 to 120  -
+    /// ```
+    pub fn to_mailbox_table(&self) -> String {
+        in_columns(MAILBOX_HEADINGS, self.mailboxes().map(mailbox_row))
     }
 
     /// A flowchart in Mermaid's language: the callers' way from each PBX to the node that records, and the messages' way from there to
@@ -94,6 +107,26 @@ fn row(site: &Site) -> [String; 6] {
     ]
 }
 
+fn mailbox_row((site, mailbox): (&Site, &Mailbox)) -> [String; 5] {
+    [
+        mailbox.number.to_string(),
+        site.id().to_string(),
+        mailbox.zone.unwrap_or(site.zone()).name().to_owned(),
+        format!("{} to {}", mailbox.recording.min.as_secs(), mailbox.recording.max.as_secs()),
+        or_dash(limits(mailbox.holding)),
+    ]
+}
+
+fn limits(holding: MailboxLimits) -> impl Iterator<Item = String> {
+    let length = holding.length.map(|length| match length.as_secs() {
+        seconds if seconds.is_multiple_of(60) => format!("minutes {}", seconds / 60),
+        seconds => format!("seconds {seconds}"),
+    });
+    let messages = holding.messages.map(|messages| format!("messages {messages}"));
+    let bytes = holding.bytes.map(|bytes| format!("bytes {bytes}"));
+    [messages, length, bytes].into_iter().flatten()
+}
+
 fn or_dash(texts: impl IntoIterator<Item = String>) -> String {
     let texts: Vec<_> = texts.into_iter().collect();
     if texts.is_empty() { "-".to_owned() } else { texts.join(", ") }
@@ -116,12 +149,16 @@ fn escaped(text: &str) -> String {
 }
 
 const PBX_HEADINGS: [&str; 6] = ["PBX", "VOICEMAIL", "NODE", "DESTINATION", "PORTS", "LICENCES"];
+const MAILBOX_HEADINGS: [&str; 5] = ["MAILBOX", "PBX", "ZONE", "SECONDS", "HOLDS"];
 const NODE_HEADINGS: [&str; 4] = ["NODE", "HOSTS", "CENTRAL FOR", "DISTRIBUTED FOR"];
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::samples::{self, CENTRAL_NODE, central, centralized, distributed, id, node};
-    use super::super::{Fallback, Licence, LicenceClass};
+    use super::super::{Fallback, Licence, LicenceClass, Mailbox};
+    use crate::directory::MailboxLimits;
 
     fn network() -> super::Network {
         let campaigns = Licence::until(LicenceClass::Campaigns, "2027-01-01".parse().unwrap());
@@ -152,6 +189,22 @@ central.voicemail.example   10.1.1.5:25, 10.1.1.6:2525  london, berlin  leeds
 himalaya.voicemail.example  -                           -               tokyo, end
 ";
         assert_eq!(samples::of(sites).unwrap().to_node_table(), expected);
+    }
+
+    #[test]
+    fn the_table_of_mailboxes_says_what_each_may_hold() {
+        let holding = MailboxLimits { messages: Some(1), length: Some(Duration::from_secs(90)), bytes: Some(5) };
+        let limited = Mailbox { holding, ..samples::mailbox("2009") };
+        let hours = MailboxLimits { length: Some(Duration::from_secs(7200)), ..MailboxLimits::default() };
+        let london = central("london").holding(hours).mailbox(samples::mailbox("2001")).mailbox(limited);
+        let sites = vec![london, distributed("tokyo").mailbox(samples::mailbox("2008"))];
+        let expected = "\
+MAILBOX  PBX     ZONE           SECONDS   HOLDS
+2001     london  Europe/London  1 to 300  minutes 120
+2009     london  Europe/London  1 to 300  messages 1, seconds 90, bytes 5
+2008     tokyo   Asia/Tokyo     1 to 300  -
+";
+        assert_eq!(samples::of(sites).unwrap().to_mailbox_table(), expected);
     }
 
     #[test]

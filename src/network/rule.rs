@@ -192,6 +192,17 @@ pub enum Rule {
         /// The host.
         host: NodeHost,
     },
+    /// N27: a mailbox can hold something.
+    #[error(
+        "a mailbox can hold something; found {limit} = 0 for {}; raise it, or remove it for no limit",
+        .number.as_ref().map_or_else(|| "the PBX's mailboxes".to_owned(), ToString::to_string)
+    )]
+    HoldsNothing {
+        /// The mailbox; `None` for what the PBX says for all of its mailboxes.
+        number: Option<MailboxId>,
+        /// The limit, as a description has it: `messages`, `minutes` or `bytes`.
+        limit: &'static str,
+    },
     /// N31: there is nothing in a description that has no meaning.
     #[error("a description says only what has a meaning; found {key:?}; correct or remove it (known here: {known})")]
     UnknownKey {
@@ -306,6 +317,7 @@ impl Rule {
             Self::SecondFallback { .. } => "N24",
             Self::HostsNotAllowed { .. } => "N25",
             Self::DuplicateHost { .. } => "N26",
+            Self::HoldsNothing { .. } => "N27",
             Self::UnknownKey { .. } => "N31",
             Self::KeyMissing { .. } => "N32",
             Self::WrongKind { .. } => "N33",

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use chrono_tz::Tz;
 
 use super::{Licence, LicenceClass, NodeAddress, NodeHost, SiteBuilder, TimeServer};
-use crate::directory::RecordingLimits;
+use crate::directory::{MailboxLimits, RecordingLimits};
 use crate::message::{MailboxId, SiteId};
 
 /// One PBX of a [`Network`](super::Network).
@@ -169,11 +169,13 @@ pub struct Mailbox {
     pub zone: Option<Tz>,
     /// How long a message for it must and may be.
     pub recording: RecordingLimits,
+    /// How much it may hold; where nothing is said, its PBX's [`SiteBuilder::holding`] counts.
+    pub holding: MailboxLimits,
 }
 
 impl Mailbox {
-    /// A mailbox with the usual limits, in its PBX's zone, of an owner without a name.
+    /// A mailbox with the usual limits of length, as full as its PBX's may be, in its PBX's zone, of an owner without a name.
     pub fn new(number: MailboxId) -> Self {
-        Self { number, name: None, zone: None, recording: RecordingLimits::default() }
+        Self { number, name: None, zone: None, recording: RecordingLimits::default(), holding: MailboxLimits::default() }
     }
 }

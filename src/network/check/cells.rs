@@ -7,7 +7,7 @@ use super::super::{
     Fallback, Fault, LicenceClass, Mailbox, Network, NodeHost, PbxName, Rule, Site, SiteBuilder, TimeSource, VoicemailType,
 };
 use super::Given;
-use crate::directory::RecordingLimits;
+use crate::directory::{MailboxLimits, RecordingLimits};
 
 /// The faults of the sample network in which `site` stands in for the PBX of its name, or beside the others.
 fn faults_with(site: SiteBuilder) -> Vec<Fault> {
@@ -259,6 +259,24 @@ fn a_mailboxs_longest_message_is_something_and_no_shorter_than_its_shortest() {
         let rule = Rule::LimitsCrossed { number: "2010".parse().unwrap(), min_seconds, max_seconds };
         assert_eq!(with_limits(min_seconds, max_seconds), at("tokyo", rule));
     }
+}
+
+#[test]
+fn a_mailbox_can_hold_something_of_itself_and_by_what_its_pbx_says() {
+    let zero = |limit| match limit {
+        "messages" => MailboxLimits { messages: Some(0), ..MailboxLimits::default() },
+        "minutes" => MailboxLimits { length: Some(Duration::ZERO), ..MailboxLimits::default() },
+        _ => MailboxLimits { bytes: Some(0), ..MailboxLimits::default() },
+    };
+    for limit in ["messages", "minutes", "bytes"] {
+        let with = Mailbox { holding: zero(limit), ..mailbox("2010") };
+        let number = Some(with.number.clone());
+        assert_eq!(faults_with(distributed("tokyo").mailbox(with)), at("tokyo", Rule::HoldsNothing { number, limit }));
+        let rule = Rule::HoldsNothing { number: None, limit };
+        assert_eq!(faults_with(distributed("tokyo").holding(zero(limit))), at("tokyo", rule));
+    }
+    let least = MailboxLimits { messages: Some(1), length: Some(Duration::from_secs(1)), bytes: Some(1) };
+    assert_eq!(faults_with(distributed("tokyo").holding(least)), []);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::super::{
     Fallback, Licence, LicenceClass, Mailbox, Network, NetworkBuilder, NodeHost, SiteBuilder, TimeSource, VoicemailType,
 };
 use super::{Given, PbxName};
-use crate::directory::RecordingLimits;
+use crate::directory::{MailboxLimits, RecordingLimits};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -33,7 +33,7 @@ proptest! {
 /// Breaks a rule at the PBX that it answers, chosen by a number; `None` for the network as a whole.
 type Break = fn(&mut Vec<SiteBuilder>, usize) -> Option<PbxName>;
 
-const BREAKS: [(&str, Break); 25] = [
+const BREAKS: [(&str, Break); 26] = [
     ("N01", |sites, _| {
         drop(sites.remove(0));
         let elsewhere = "centralized-0".to_owned();
@@ -102,6 +102,10 @@ const BREAKS: [(&str, Break); 25] = [
     ("N25", |sites, pick| at(sites, pick, &NOT_CENTRAL, |site| site.hosts.push(host("10.1.1.7")))),
     ("N26", |sites, pick| {
         at(sites, pick, &CENTRAL, |site| site.hosts.extend([host("10.1.1.7"), host("10.1.1.8"), host("10.1.1.7:25")]))
+    }),
+    ("N27", |sites, pick| {
+        let holding = MailboxLimits { messages: Some(0), ..MailboxLimits::default() };
+        at(sites, pick, &ANY, |site| site.mailboxes.push(Mailbox { holding, ..mailbox("77777") }))
     }),
 ];
 

@@ -71,6 +71,17 @@ fn the_mailboxes_of_the_example_have_the_zones_of_the_recordings() {
 }
 
 #[test]
+fn a_mailbox_holds_what_it_says_and_for_the_rest_what_its_pbx_says() {
+    let network = example();
+    let limits =
+        |messages, minutes: u64, bytes| MailboxLimits { messages, length: Some(Duration::from_secs(60 * minutes)), bytes };
+    let holding = |number: &str| network.owner(&number.parse().unwrap()).unwrap().holding;
+    assert_eq!(holding("2001"), limits(Some(500), 240, None));
+    assert_eq!(holding("2014"), limits(Some(500), 60, Some(50_000_000)));
+    assert!(holding("2008").is_unlimited());
+}
+
+#[test]
 fn each_slip_of_the_pen_is_one_fault_at_its_pbx() {
     let slips = [
         ("domain = \"voicemail.example\"", "", "network N32"),
@@ -93,6 +104,14 @@ fn each_slip_of_the_pen_is_one_fault_at_its_pbx() {
         ("max_seconds = 120", "max_secs = 120", "kiritimati N31"),
         ("max_seconds = 120", "max_seconds = \"120\"", "kiritimati N33"),
         ("max_seconds = 120", "min_seconds = 301", "kiritimati N21"),
+        ("max_seconds = 120", "holds = 120", "kiritimati N33"),
+        ("max_seconds = 120", "holds = { hours = 2 }", "kiritimati N31"),
+        ("max_seconds = 120", "holds = { minutes = 4294967296 }", "kiritimati N33"),
+        ("max_seconds = 120", "holds = { minutes = -1 }", "kiritimati N33"),
+        ("max_seconds = 120", "holds = { messages = 0 }", "kiritimati N27"),
+        ("messages = 500", "messages = 0", "london N27"),
+        ("bytes = 50_000_000", "bytes = 0", "london N27"),
+        ("bytes = 50_000_000", "bytes = 1.5", "london N33"),
         ("\"call-archive\"", "\"call archive\"", "tokyo N39"),
         ("\"call-archive\"", "3", "tokyo N33"),
         ("class = \"campaigns\"", "class = \"campains\"", "tokyo N39"),
@@ -172,7 +191,7 @@ fn any_value() -> impl Strategy<Value = Value> {
         text.prop_map(Value::Text),
     ];
     let keys = "([\n\ta]{1,2}|domain|pbx|id|voicemail|zone|node|destination|trunk_groups|licences|class|until|ports|time|sntp|fallback|\
-                backup_node|mailbox|2001|min_seconds|max_seconds|x)";
+                backup_node|mailbox|2001|min_seconds|max_seconds|holds|messages|minutes|bytes|x)";
     leaf.prop_recursive(5, 64, 8, move |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
