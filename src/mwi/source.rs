@@ -16,6 +16,8 @@ use crate::message::MailboxId;
 /// - **In order.** Its version is above that of every state that was counted before, whoever was told that one; an answer and a
 ///   state that a [`MwiSink`](super::MwiSink) is shown can be put in order by their versions.
 /// - **Never guessed.** What cannot be counted is [`Current::Unknown`], not zero.
+///
+/// A [`Node`](crate::node::Node) is one.
 #[async_trait]
 pub trait MwiSource: Debug + Send + Sync + 'static {
     /// Counts `mailbox`.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::adopt::{Road, check_parts};
+use super::counter::Counter;
 use super::local::StoreForwarder;
 use super::punctual::Punctual;
 use super::standing::{Standing, destination};
@@ -185,7 +186,14 @@ impl NodeBuilder {
             Arc::new(Watched::new(Arc::new(punctual), Arc::clone(&changes), Arc::clone(&standing))) as Arc<dyn MessageStore>
         };
         let store = self.store.map(watch);
-        let versions = Arc::new(Versions::new(Arc::clone(&self.disk), self.spool.clone()));
+        let counter = match &store {
+            Some(store) => {
+                let versions = Arc::new(Versions::new(Arc::clone(&self.disk), self.spool.clone()));
+                versions.recall().await;
+                Some(Counter::new(Arc::clone(store), Arc::clone(&self.clock), versions))
+            }
+            None => None,
+        };
         let spool = Spool::open(self.disk, self.spool, Arc::clone(&self.clock), self.events.clone()).await?;
         let intake = store.clone().map(|store| {
             let intake = Intake::builder(self.network.domain(), store, Arc::clone(&self.directory))
@@ -228,7 +236,7 @@ impl NodeBuilder {
                 intake,
                 listeners: Mutex::new(self.listeners),
                 changes,
-                versions,
+                counter,
             }),
         })
     }

@@ -10,14 +10,12 @@ use futures::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use tokio::time::{sleep_until, timeout};
 
 use super::agenda::Agenda;
+use super::counter::Counter;
 use super::standing::Standing;
-use super::versions::Versions;
 use super::watched::Changes;
-use crate::clock::Clock;
 use crate::event::{Event, Events};
 use crate::message::MailboxId;
-use crate::mwi::{MwiError, MwiSink, MwiState};
-use crate::store::MessageStore;
+use crate::mwi::{MwiError, MwiSink};
 
 /// Keeps every lamp at what the store says: counts a mailbox when it may have changed, and tells the sink.
 ///
@@ -25,12 +23,10 @@ use crate::store::MessageStore;
 /// or panics costs its own lamp a try, and nobody else anything.
 #[derive(Debug)]
 pub(super) struct Lamps<'a> {
-    pub(super) store: Arc<dyn MessageStore>,
+    pub(super) counter: &'a Counter,
     pub(super) sink: Arc<dyn MwiSink>,
-    pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Events,
     pub(super) changes: Arc<Changes>,
-    pub(super) versions: &'a Arc<Versions>,
     pub(super) standing: &'a Standing,
 }
 
@@ -40,7 +36,6 @@ impl Lamps<'_> {
     /// It begins with telling each mailbox of the network, so that every lamp is right after a restart; and so it does when another
     /// network is in force, or the sink says that lamps may have lost what they were shown.
     pub(super) async fn run(&self, stop: impl Future<Output = ()> + Send) {
-        self.versions.recall().await;
         let mut agenda = Agenda::new(MOST_AT_ONCE);
         self.tell_all(&mut agenda);
         let mut losses = std::pin::pin!(self.losses());
@@ -118,14 +113,11 @@ impl Lamps<'_> {
 
     /// Shows the newest state.
     async fn show(&self, mailbox: &MailboxId) -> Result<Event, Failure> {
-        let as_of = self.clock.now().instant;
-        let counted = self.store.summary(mailbox).await;
-        let summary = counted.map_err(|error| Failure { reason: describe(&error), again: error.is_transient() })?;
-        let version = self.versions.next(mailbox, as_of.timestamp_micros()).await;
-        let state = MwiState { mailbox: mailbox.clone(), summary, version, as_of };
+        let counted = self.counter.count(mailbox).await;
+        let state = counted.map_err(|error| Failure { reason: describe(&error), again: error.is_transient() })?;
         let shown = self.sink.show(&state).await;
         shown.map_err(|error: MwiError| Failure { reason: describe(&error), again: error.is_transient() })?;
-        Ok(Event::LampShown { mailbox: mailbox.clone(), summary, version })
+        Ok(Event::LampShown { mailbox: mailbox.clone(), summary: state.summary, version: state.version })
     }
 }
 

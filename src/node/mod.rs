@@ -21,10 +21,12 @@
 mod adopt;
 mod agenda;
 mod builder;
+mod counter;
 mod error;
 mod lamps;
 mod local;
 mod punctual;
+mod source;
 mod standing;
 mod versions;
 mod watched;
@@ -42,11 +44,11 @@ use tokio::sync::{broadcast, watch};
 
 use self::adopt::Road;
 pub use self::builder::NodeBuilder;
+use self::counter::Counter;
 pub use self::error::NodeError;
 use self::lamps::Lamps;
 use self::local::StoreForwarder;
 use self::standing::Standing;
-use self::versions::Versions;
 use self::watched::Changes;
 use crate::audio::Format;
 use crate::clock::Clock;
@@ -89,7 +91,7 @@ struct Inner {
     intake: Option<Intake>,
     listeners: Mutex<Vec<(TcpListener, Door)>>,
     changes: Arc<Changes>,
-    versions: Arc<Versions>,
+    counter: Option<Counter>,
 }
 
 impl Node {
@@ -265,14 +267,12 @@ impl Node {
 
     async fn tell_lamps(&self, stopped: watch::Receiver<bool>) {
         let inner = &*self.inner;
-        let (Some(store), Some(sink)) = (&inner.store, &inner.sink) else { return };
+        let (Some(counter), Some(sink)) = (&inner.counter, &inner.sink) else { return };
         let lamps = Lamps {
-            store: Arc::clone(store),
+            counter,
             sink: Arc::clone(sink),
-            clock: Arc::clone(&inner.clock),
             events: inner.events.clone(),
             changes: Arc::clone(&inner.changes),
-            versions: &inner.versions,
             standing: &inner.standing,
         };
         lamps.run(raised(stopped)).await;
