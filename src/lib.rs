@@ -78,6 +78,7 @@
 //! | `fs` | yes | `disk`, `MaildirStore` |
 //! | `smtp` | yes | `SmtpForwarder`, `intake` |
 //! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
+//! | `sip` | | `mwi::sip`: messages, digest and the body of a lamp |
 //! | `sntp` | | `SntpClock` |
 //! | `serde` | | reads a network description |
 //! | `conformance` | | `conformance` |
@@ -92,7 +93,8 @@
 //!
 //! SMTP: RFC 5321, 1870 (SIZE), 2034 (enhanced codes), 2920 (pipelining), 3030 (BDAT), 3207 (STARTTLS), 4616, 4954, 5802 and 7677
 //! (AUTH), 6152 (8BITMIME), 8314 (implicit TLS). Messages: RFC 5322, 2045 to 2047 (MIME), 3458 (Message-Context), 3801 (VPIM), 3803 (Content-Duration), 3939
-//! (caller), 4239 (Internet voice messaging), 9557 (stamps with zones). Lamps: RFC 3842. Payload: RFC 3550, 3551.
+//! (caller), 4239 (Internet voice messaging), 9557 (stamps with zones). Lamps: RFC 3842, 3261
+//! (SIP), 3581 (rport), 6665 (events), 7616 and 8760 (digest). Payload: RFC 3550, 3551.
 
 // Compiles the README's program with the tests.
 #[cfg(all(doctest, feature = "node", feature = "serde"))]

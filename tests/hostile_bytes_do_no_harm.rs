@@ -43,6 +43,12 @@ fn a_file_in_a_maildir_may_have_any_name() {
     read_changed(&["maildir_name"], 1000, hostile::maildir_name);
 }
 
+#[test]
+#[cfg(feature = "sip")]
+fn a_sip_message_that_can_be_read_can_be_written_and_read_again() {
+    read_changed(&["sip"], 1000, hostile::sip);
+}
+
 /// Reads every file of `folders`, and `changes` times one of them that was changed.
 fn read_changed(folders: &[&str], changes: u32, read: fn(&[u8])) {
     let seeds: Vec<Vec<u8>> = folders.iter().flat_map(|folder| files(folder)).collect();
@@ -96,7 +102,7 @@ fn files(folder: &str) -> Vec<Vec<u8>> {
 const LONGEST: usize = 4096;
 
 /// What means something to one of the readers.
-const WORDS: [&[u8]; 20] = [
+const WORDS: [&[u8]; 24] = [
     b"\r\n",
     b"\n",
     b"\r",
@@ -117,4 +123,8 @@ const WORDS: [&[u8]; 20] = [
     b"=?utf-8?B?",
     b"%00",
     b"../",
+    b"SIP/2.0",
+    b";",
+    b"<sip:a@b>",
+    b"nonce=",
 ];

@@ -8,6 +8,8 @@
 
 #[cfg(feature = "smtp")]
 mod dialogue;
+#[cfg(feature = "sip")]
+mod sip;
 
 #[cfg(feature = "node")]
 use std::path::Path;
@@ -28,6 +30,8 @@ use crate::wire::{self, Addresses, TransferEncoding};
 
 #[cfg(feature = "smtp")]
 pub use self::dialogue::dialogue;
+#[cfg(feature = "sip")]
+pub use self::sip::sip;
 
 /// What a server answers to a forwarder.
 #[cfg(feature = "smtp")]

@@ -1,0 +1,99 @@
+//! [`Challenge`] and [`Login`]: a client's side of digest.
+
+use std::fmt;
+
+use super::params::AuthParams;
+use super::{AUTH, Algorithm, Count, Quoted};
+
+/// A name and its password, for a server that asks.
+///
+/// `Debug` shows the name only.
+#[derive(Clone)]
+pub struct Login {
+    user: String,
+    password: String,
+}
+
+impl Login {
+    /// What proves `user`.
+    pub fn new(user: impl Into<String>, password: impl Into<String>) -> Self {
+        Self { user: user.into(), password: password.into() }
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// What a server or a proxy asks for in a WWW-Authenticate or Proxy-Authenticate field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    realm: String,
+    nonce: String,
+    opaque: Option<String>,
+    /// As the server wrote it, if it did.
+    algorithm_name: Option<String>,
+    algorithm: Algorithm,
+    with_qop: bool,
+    stale: bool,
+}
+
+impl Challenge {
+    /// Reads a field, if it asks for something that can be answered here.
+    pub fn parse(value: &str) -> Option<Self> {
+        let params = AuthParams::parse(value)?;
+        let text = |name: &str| params.get(name).map(str::to_owned);
+        let algorithm_name = text("algorithm");
+        let with_qop = match params.get("qop") {
+            Some(list) => list.split(',').any(|qop| qop.trim().eq_ignore_ascii_case(AUTH)).then_some(true)?,
+            None => false,
+        };
+        Some(Self {
+            realm: text("realm")?,
+            nonce: text("nonce")?,
+            opaque: text("opaque"),
+            algorithm: algorithm_name.as_deref().map_or(Some(Algorithm::Md5), Algorithm::named)?,
+            algorithm_name,
+            with_qop,
+            stale: params.get("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
+        })
+    }
+
+    /// The first of several that can be answered: a server puts those first that it likes most.
+    ///
+    /// # Source
+    ///
+    /// RFC 8760 §2.4.
+    pub fn choose<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        values.into_iter().find_map(Self::parse)
+    }
+
+    /// Whether what was answered before was right but for its age, so that asking the user again is not called for.
+    pub const fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// The value of the Authorization or Proxy-Authorization field that answers it for the `count`th time, for a request of `method`
+    /// to `uri`. `cnonce` is random.
+    pub fn answer(&self, login: &Login, method: &str, uri: &str, count: u32, cnonce: &str) -> String {
+        let nc = format!("{count:08x}");
+        let proof = self.with_qop.then_some(Count { nc: &nc, cnonce });
+        let secret = self.algorithm.hash(&[&login.user, &self.realm, &login.password]);
+        let response = self.algorithm.response(&secret, &self.nonce, proof.as_ref(), method, uri);
+        let mut params = vec![
+            format!("username={}", Quoted(&login.user)),
+            format!("realm={}", Quoted(&self.realm)),
+            format!("nonce={}", Quoted(&self.nonce)),
+            format!("uri={}", Quoted(uri)),
+            format!("response=\"{response}\""),
+        ];
+        params.extend(self.algorithm_name.as_ref().map(|name| format!("algorithm={name}")));
+        if self.with_qop {
+            params.push(format!("cnonce={}, qop={AUTH}, nc={nc}", Quoted(cnonce)));
+        }
+        params.extend(self.opaque.as_ref().map(|opaque| format!("opaque={}", Quoted(opaque))));
+        format!("Digest {}", params.join(", "))
+    }
+}

@@ -1,0 +1,179 @@
+//! [`Guard`]: a server's side of digest.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use subtle::ConstantTimeEq as _;
+
+use super::nonce::{Known, Nonces};
+use super::params::AuthParams;
+use super::{AUTH, Algorithm, Count, Quoted};
+
+/// What is kept of a user's password in one realm: enough to recognise it, and as good as it in that realm, so it is kept as a
+/// password is. `Debug` shows nothing of it.
+///
+/// ```
+/// use voicemail::mwi::sip::digest::DigestSecret;
+///
+/// let secret = DigestSecret::of("2041", "pbx.example", "correct horse battery staple");
+/// assert_eq!(format!("{secret:?}"), "DigestSecret(..)");
+/// ```
+///
+/// # Source
+///
+/// RFC 7616 §3.4.2.
+#[derive(Clone)]
+pub struct DigestSecret {
+    md5: String,
+    sha256: String,
+}
+
+impl DigestSecret {
+    /// What is to be kept of `password`.
+    pub fn of(user: &str, realm: &str, password: &str) -> Self {
+        let parts = [user, realm, password];
+        Self { md5: Algorithm::Md5.hash(&parts), sha256: Algorithm::Sha256.hash(&parts) }
+    }
+
+    fn by(&self, algorithm: Algorithm) -> &str {
+        match algorithm {
+            Algorithm::Md5 => &self.md5,
+            Algorithm::Sha256 => &self.sha256,
+        }
+    }
+}
+
+impl fmt::Debug for DigestSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DigestSecret(..)")
+    }
+}
+
+/// Knows who may ask: challenges, and checks what is answered.
+///
+/// A challenge costs no memory: its nonce carries when and for which address it was made, signed with a key of this guard alone. A nonce
+/// lives for so long, and proves something once with each count.
+#[derive(Debug)]
+pub struct Guard {
+    realm: String,
+    users: HashMap<String, DigestSecret>,
+    nobody: DigestSecret,
+    nonces: Nonces,
+}
+
+/// What has been answered to a challenge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It proves this user.
+    Proven(String),
+    /// It would, but for the age of its nonce: challenge again, and say so.
+    Stale,
+    /// It is of another realm, of another server, from another address, or not to be read: challenge as if nothing had been answered.
+    Strange,
+    /// It is wrong: the name, or the password. `user` is who it would be, if there is one of this name.
+    Wrong {
+        /// A user who is known.
+        user: Option<String>,
+    },
+}
+
+impl Guard {
+    /// A guard of `realm` with this random key, whose nonces live for `lifetime`.
+    pub fn new(
+        realm: impl Into<String>,
+        users: impl IntoIterator<Item = (String, DigestSecret)>,
+        key: [u8; Self::KEY_LEN],
+        lifetime: Duration,
+        now: Instant,
+    ) -> Self {
+        let nobody = DigestSecret { md5: String::new(), sha256: String::new() };
+        let (realm, users) = (realm.into(), users.into_iter().collect());
+        Self { realm, users, nobody, nonces: Nonces::new(key, lifetime, now) }
+    }
+
+    /// How many random bytes the key has.
+    pub const KEY_LEN: usize = super::nonce::KEY_LEN;
+
+    /// The WWW-Authenticate fields for who asks from `source`, the stronger one first.
+    ///
+    /// # Source
+    ///
+    /// RFC 8760 §2.3: one field for each algorithm.
+    pub fn challenge(&mut self, source: IpAddr, stale: bool, now: Instant) -> [String; 2] {
+        let nonce = self.nonces.make(source, now);
+        let stale = if stale { ", stale=true" } else { "" };
+        [Algorithm::Sha256, Algorithm::Md5].map(|algorithm| {
+            let (realm, name) = (Quoted(&self.realm), algorithm.name());
+            format!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={name}, qop=\"{AUTH}\"{stale}")
+        })
+    }
+
+    /// Checks an Authorization field of a request of `method` that came from `source`. It takes as long for a name that is not known as
+    /// for one that is.
+    pub fn check(&mut self, value: &str, method: &str, source: IpAddr, now: Instant) -> Verdict {
+        let Some(params) = AuthParams::parse(value) else { return Verdict::Strange };
+        let Some(answer) = Answer::of(&params, &self.realm) else { return Verdict::Strange };
+        let known = self.nonces.look_up(answer.nonce, answer.count, source, now);
+        // What was not made here is not even compared: it would tell whether a guess is right, as often as anybody likes.
+        if known == Known::Foreign {
+            return Verdict::Strange;
+        }
+        let user = self.users.get_key_value(answer.user);
+        let secret = user.map_or(&self.nobody, |(_, secret)| secret).by(answer.algorithm);
+        let expected = answer.algorithm.response(secret, answer.nonce, answer.proof.as_ref(), method, answer.uri);
+        let right: bool = expected.as_bytes().ct_eq(answer.response.to_ascii_lowercase().as_bytes()).into();
+        match (user, known) {
+            (Some((user, _)), Known::Good(made)) if right => {
+                self.nonces.handle_used(made, answer.count, now);
+                Verdict::Proven(user.clone())
+            }
+            (Some(_), Known::Stale | Known::Foreign) if right => Verdict::Stale,
+            (user, _) => Verdict::Wrong { user: user.map(|(user, _)| user.clone()) },
+        }
+    }
+}
+
+#[cfg(test)]
+impl Guard {
+    /// How many nonces are kept.
+    pub(super) fn nonces_kept(&self) -> usize {
+        self.nonces.kept()
+    }
+}
+
+/// What a client has answered.
+struct Answer<'a> {
+    user: &'a str,
+    nonce: &'a str,
+    uri: &'a str,
+    response: &'a str,
+    algorithm: Algorithm,
+    proof: Option<Count<'a>>,
+    count: u32,
+}
+
+impl<'a> Answer<'a> {
+    fn of(params: &'a AuthParams<'_>, realm: &str) -> Option<Self> {
+        let (proof, count) = match params.get("qop") {
+            Some(qop) => {
+                let nc = params.get("nc").filter(|nc| nc.len() == 8)?;
+                let count = u32::from_str_radix(nc, 16).ok().filter(|count| *count > 0)?;
+                qop.eq_ignore_ascii_case(AUTH).then_some((Some(Count { nc, cnonce: params.get("cnonce")? }), count))?
+            }
+            // Without a count, a nonce is good for one time.
+            None => (None, 1),
+        };
+        params.get("realm").filter(|answered| *answered == realm)?;
+        Some(Self {
+            user: params.get("username")?,
+            nonce: params.get("nonce")?,
+            uri: params.get("uri")?,
+            response: params.get("response")?,
+            algorithm: params.get("algorithm").map_or(Some(Algorithm::Md5), Algorithm::named)?,
+            proof,
+            count,
+        })
+    }
+}

@@ -1,0 +1,153 @@
+//! From bytes to a [`Message`], one datagram or one message of a stream.
+
+use std::str;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use super::header::{Headers, Name};
+use super::{Message, Method, ParseError, Request, Response, Status};
+
+/// Reads a datagram. What follows the body, if Content-Length says where that ends, is left out.
+///
+/// # Source
+///
+/// RFC 3261 §18.3.
+pub(super) fn datagram(bytes: &[u8]) -> Result<Message, ParseError> {
+    let bytes = &bytes[bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()..];
+    let head_len = end_of_head(bytes).ok_or(ParseError::Malformed)?;
+    let head = Head::parse(&bytes[..head_len])?;
+    let body = &bytes[head_len..];
+    let len = head.body_len.unwrap_or(body.len());
+    if len > MAX_BODY {
+        return Err(ParseError::TooLarge);
+    }
+    let body = body.get(..len).ok_or(ParseError::Malformed)?;
+    Ok(head.with_body(Bytes::copy_from_slice(body)))
+}
+
+/// Takes the first message of a stream out of `input`, once it is whole.
+///
+/// # Source
+///
+/// RFC 3261 §18.3 and §7.5: Content-Length must be there, and line ends before a message do not count.
+pub(super) fn stream(input: &mut BytesMut) -> Result<Option<Message>, ParseError> {
+    input.advance(input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count());
+    let Some(head_len) = end_of_head(&input[..input.len().min(MAX_HEAD)]) else {
+        return if input.len() >= MAX_HEAD { Err(ParseError::TooLarge) } else { Ok(None) };
+    };
+    let head = Head::parse(&input[..head_len])?;
+    let body_len = head.body_len.ok_or(ParseError::Malformed)?;
+    if body_len > MAX_BODY {
+        return Err(ParseError::TooLarge);
+    }
+    if input.len() - head_len < body_len {
+        return Ok(None);
+    }
+    input.advance(head_len);
+    Ok(Some(head.with_body(input.split_to(body_len).freeze())))
+}
+
+/// A message without its body.
+struct Head {
+    start: Start,
+    headers: Headers,
+    body_len: Option<usize>,
+}
+
+enum Start {
+    Request(Method, String),
+    Response(Status),
+}
+
+impl Head {
+    fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        if bytes.len() > MAX_HEAD {
+            return Err(ParseError::TooLarge);
+        }
+        let text = str::from_utf8(bytes).map_err(|_| ParseError::Malformed)?;
+        let mut lines = text.strip_suffix("\r\n\r\n").ok_or(ParseError::Malformed)?.split("\r\n");
+        let start = Start::parse(lines.next().unwrap_or_default())?;
+        let (mut headers, mut body_len) = (Headers::default(), None);
+        for (count, line) in unfolded(lines).into_iter().enumerate() {
+            if count >= MAX_HEADERS || line.len() > MAX_VALUE {
+                return Err(ParseError::TooLarge);
+            }
+            let (name, value) = line.split_once(':').ok_or(ParseError::Malformed)?;
+            if !super::value::is_token(name.trim_end()) || value.contains(|each: char| each.is_control() && each != '\t') {
+                return Err(ParseError::Malformed);
+            }
+            let Some(name) = Name::named(name.trim_end()) else { continue };
+            if name == Name::ContentLength {
+                body_len = Some(len(value.trim()).filter(|_| body_len.is_none()).ok_or(ParseError::Malformed)?);
+                continue;
+            }
+            if name.is_single() && headers.get(name).is_some() {
+                return Err(ParseError::Malformed);
+            }
+            headers.push(name, value);
+        }
+        Ok(Self { start, headers, body_len })
+    }
+
+    fn with_body(self, body: Bytes) -> Message {
+        let headers = self.headers;
+        match self.start {
+            Start::Request(method, uri) => Message::Request(Request { method, uri, headers, body }),
+            Start::Response(status) => Message::Response(Response { status, headers, body }),
+        }
+    }
+}
+
+impl Start {
+    fn parse(line: &str) -> Result<Self, ParseError> {
+        if line.len() > MAX_START || line.contains(char::is_control) {
+            return Err(ParseError::Malformed);
+        }
+        let mut words = line.splitn(3, ' ');
+        let (first, second, third) = (words.next(), words.next(), words.next());
+        let (Some(first), Some(second)) = (first, second) else { return Err(ParseError::Malformed) };
+        if first.eq_ignore_ascii_case(VERSION) {
+            let digits = second.len() == 3 && second.bytes().all(|byte| byte.is_ascii_digit());
+            let status = second.parse().ok().filter(|_| digits).and_then(Status::new);
+            return status.map(Self::Response).ok_or(ParseError::Malformed);
+        }
+        match (Method::parse(first), third) {
+            (Some(method), Some(version)) if version.eq_ignore_ascii_case(VERSION) && !second.is_empty() => {
+                Ok(Self::Request(method, second.to_owned()))
+            }
+            _ => Err(ParseError::Malformed),
+        }
+    }
+}
+
+/// Reads a number of bytes; one that is too large for a number is too large for everything.
+fn len(digits: &str) -> Option<usize> {
+    let number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    number.then(|| digits.parse().unwrap_or(usize::MAX))
+}
+
+/// Fields in one line each: a line that begins with a space goes on with the one before.
+fn unfolded<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut fields: Vec<String> = Vec::new();
+    for line in lines {
+        match fields.last_mut() {
+            Some(last) if line.starts_with([' ', '\t']) => {
+                last.push(' ');
+                last.push_str(line.trim_start());
+            }
+            _ => fields.push(line.to_owned()),
+        }
+    }
+    fields
+}
+
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|end| end + 4)
+}
+
+pub(super) const VERSION: &str = "SIP/2.0";
+const MAX_START: usize = 1024;
+pub(super) const MAX_HEAD: usize = 16 * 1024;
+const MAX_HEADERS: usize = 128;
+const MAX_VALUE: usize = 4096;
+pub(super) const MAX_BODY: usize = 16 * 1024;

@@ -1,0 +1,145 @@
+use std::net::SocketAddr;
+
+use super::*;
+
+const SUBSCRIBE: &str = "SUBSCRIBE sip:2041@vm.example SIP/2.0\r\n\
+v: SIP/2.0/UDP proxy.example;branch=z9hG4bK2, SIP/2.0/UDP 10.0.0.7:5062;branch=z9hG4bK1;rport\r\n\
+Record-Route: <sip:proxy.example;lr>\r\n\
+f: \"Alice, 2041\"\r\n  <sip:2041@vm.example>;tag=a1\r\n\
+t: <sip:2041@vm.example>\r\n\
+i: 7@10.0.0.7\r\n\
+CSeq: 3 SUBSCRIBE\r\n\
+m: <sip:2041@10.0.0.7:5062>\r\n\
+o: message-summary;id=4\r\n\
+X-Other: passed over\r\n\
+Expires: 99999999999\r\n\
+l: 0\r\n\r\n";
+
+fn request(text: &str) -> Request {
+    match Message::parse(text.as_bytes()) {
+        Ok(Message::Request(request)) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_request_is_read_with_letters_and_folded_lines() {
+    let request = request(SUBSCRIBE);
+    assert_eq!((&request.method, request.uri.as_str()), (&Method::Subscribe, "sip:2041@vm.example"));
+    assert_eq!(request.headers.get(Name::From), Some("\"Alice, 2041\" <sip:2041@vm.example>;tag=a1"));
+    assert_eq!(request.headers.elements(Name::Via).count(), 2);
+    assert_eq!(request.via().unwrap().branch(), Some("z9hG4bK2"));
+    assert_eq!(request.cseq(), Some(CSeq { number: 3, method: Method::Subscribe }));
+    assert_eq!(request.headers.number(Name::Expires), Some(u32::MAX));
+    let (event, params) = Params::after_word(request.headers.get(Name::Event).unwrap());
+    assert_eq!((event, params.get("id")), ("message-summary", Some("4")));
+    let written = request.to_bytes();
+    assert_eq!(Message::parse(&written), Ok(Message::Request(request)));
+    assert!(written.starts_with(b"SUBSCRIBE sip:2041@vm.example SIP/2.0\r\nVia: SIP/2.0/UDP proxy.example;"), "{written:?}");
+    assert!(written.ends_with(b"Content-Length: 0\r\n\r\n"));
+}
+
+#[test]
+fn a_response_goes_back_the_way_the_request_came() {
+    let response = request(SUBSCRIBE).response(Status::OK, "b2");
+    let text = String::from_utf8(response.to_bytes().to_vec()).unwrap();
+    assert!(
+        text.starts_with("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP proxy.example;branch=z9hG4bK2, SIP/2.0/UDP 10.0.0.7:5062"),
+        "{text}"
+    );
+    assert!(text.contains("To: <sip:2041@vm.example>;tag=b2\r\n") && text.contains("CSeq: 3 SUBSCRIBE\r\n"), "{text}");
+    assert!(response.answers("z9hG4bK2", &Method::Subscribe));
+    assert!(!response.answers("z9hG4bK1", &Method::Subscribe) && !response.answers("z9hG4bK2", &Method::Notify));
+    let tagged = request(&SUBSCRIBE.replace("t: <sip:2041@vm.example>", "t: <sip:2041@vm.example>;tag=old"));
+    assert_eq!(tagged.response(Status::OK, "b2").headers.get(Name::To), Some("<sip:2041@vm.example>;tag=old"));
+}
+
+#[test]
+fn where_a_request_really_came_from_is_noted() {
+    let source: SocketAddr = "192.0.2.9:1234".parse().unwrap();
+    let noted = |via: &str| {
+        let mut request = request(&format!("OPTIONS sip:x SIP/2.0\r\nVia: {via}\r\n\r\n"));
+        request.note_source(source);
+        (request.headers.get(Name::Via).unwrap().to_owned(), request.response_address(source).port())
+    };
+    let expected = "SIP/2.0/UDP 10.0.0.7:5062;branch=b;received=192.0.2.9;rport=1234";
+    assert_eq!(noted("SIP/2.0/UDP 10.0.0.7:5062;rport;branch=b"), (expected.to_owned(), 1234));
+    assert_eq!(
+        noted("SIP/2.0/UDP p.example;branch=b;received=1.1.1.1, SIP/2.0/UDP q"),
+        ("SIP/2.0/UDP p.example;branch=b;received=192.0.2.9, SIP/2.0/UDP q".to_owned(), 5060)
+    );
+    let same = "SIP/2.0/UDP 192.0.2.9:5064;branch=b";
+    assert_eq!(noted(same), (same.to_owned(), 5064));
+}
+
+#[test]
+fn a_stream_is_cut_into_messages() {
+    let (first, second) = ("OPTIONS sip:x SIP/2.0\r\nContent-Length: 4\r\n\r\n\r\n\r\n", "SIP/2.0 200 OK\r\nl: 0\r\n\r\n");
+    let whole = format!("\r\n\r\n{first}\r\n{second}rest");
+    let mut input = BytesMut::new();
+    let mut messages = Vec::new();
+    for byte in whole.bytes() {
+        input.extend_from_slice(&[byte]);
+        messages.extend(Message::read(&mut input).unwrap());
+    }
+    assert_eq!(messages.len(), 2);
+    assert!(matches!(&messages[0], Message::Request(request) if request.body[..] == *b"\r\n\r\n"));
+    assert!(matches!(&messages[1], Message::Response(response) if response.status == Status::OK));
+    assert_eq!(input, "rest");
+}
+
+#[test]
+fn what_has_two_readings_or_none_is_no_message() {
+    for text in [
+        "",
+        "\r\n\r\n",
+        "OPTIONS sip:x SIP/2.0\r\n",
+        "OPTIONS sip:x\r\n\r\n",
+        "OPTIONS sip:x SIP/3.0\r\n\r\n",
+        "OPTIONS  sip:x SIP/2.0\r\n\r\n",
+        "OPT<IONS sip:x SIP/2.0\r\n\r\n",
+        "SIP/2.0 99 x\r\n\r\n",
+        "SIP/2.0 700 x\r\n\r\n",
+        "SIP/2.0 2000 x\r\n\r\n",
+        "OPTIONS sip:x SIP/2.0\r\nTo\r\n\r\n",
+        "OPTIONS sip:x SIP/2.0\r\nTo : a\nb\r\n\r\n",
+        "OPTIONS sip:x SIP/2.0\r\nTo: a\rb\r\n\r\n",
+        "OPTIONS sip:x SIP/2.0\r\nTo: a\0b\r\n\r\n",
+        "OPTIONS sip:x SIP/2.0\r\nTo: a\r\nt: b\r\n\r\n",
+        "OPTIONS sip:x SIP/2.0\r\nContent-Length: 1\r\nl: 1\r\n\r\nx",
+        "OPTIONS sip:x SIP/2.0\r\nContent-Length: -1\r\n\r\n",
+        "OPTIONS sip:x SIP/2.0\r\nContent-Length: 2\r\n\r\nx",
+    ] {
+        assert_eq!(Message::parse(text.as_bytes()), Err(ParseError::Malformed), "{text:?}");
+    }
+    assert_eq!(Message::parse(b"OPTIONS sip:x SIP/2.0\r\nTo: \xff\r\n\r\n"), Err(ParseError::Malformed));
+    let unsized_ = &mut BytesMut::from("OPTIONS sip:x SIP/2.0\r\n\r\n");
+    assert_eq!(Message::read(unsized_), Err(ParseError::Malformed));
+}
+
+#[test]
+fn every_limit_holds_at_its_edge() {
+    let with = |lines: &str| Message::parse(format!("OPTIONS sip:x SIP/2.0\r\n{lines}\r\n\r\n").as_bytes()).map(|_| ());
+    let lines = |count: usize| vec!["Route: <sip:p>"; count].join("\r\n");
+    assert_eq!((with(&lines(128)), with(&lines(129))), (Ok(()), Err(ParseError::TooLarge)));
+    let long = |len: usize| format!("Route: {}", "x".repeat(len - 7));
+    assert_eq!((with(&long(4096)), with(&long(4097))), (Ok(()), Err(ParseError::TooLarge)));
+    let large = |len: usize| [long(4000), long(4000), long(4000), long(4000), long(len - 4 * 4002 - 27)].join("\r\n");
+    assert_eq!((with(&large(16 * 1024)), with(&large(16 * 1024 + 1))), (Ok(()), Err(ParseError::TooLarge)));
+    let body = |len: usize| {
+        let text = format!("OPTIONS sip:x SIP/2.0\r\nl: {len}\r\n\r\n{}", "x".repeat(len));
+        (Message::parse(text.as_bytes()).map(|_| ()), Message::read(&mut BytesMut::from(text.as_str())).map(|_| ()))
+    };
+    assert_eq!(body(16 * 1024), (Ok(()), Ok(())));
+    assert_eq!(body(16 * 1024 + 1), (Err(ParseError::TooLarge), Err(ParseError::TooLarge)));
+    assert_eq!(Message::read(&mut BytesMut::from(&[b'x'; 16 * 1024][..])), Err(ParseError::TooLarge));
+    assert_eq!(Message::read(&mut BytesMut::from(&[b'x'; 16 * 1024 - 1][..])), Ok(None));
+}
+
+#[test]
+fn nothing_that_is_pushed_into_a_field_adds_a_line() {
+    let headers = Headers::default().with(Name::From, "<sip:a@b>\r\nRoute: <sip:evil>").with(Name::To, "x\ny\u{85}z\0");
+    let request = Request { method: Method::Notify, uri: "sip:x\r\ny z".into(), headers, body: Bytes::new() };
+    let text = String::from_utf8(request.to_bytes().to_vec()).unwrap();
+    assert_eq!(text, "NOTIFY sip:xyz SIP/2.0\r\nFrom: <sip:a@b>  Route: <sip:evil>\r\nTo: x y z\r\nContent-Length: 0\r\n\r\n");
+}

@@ -1,0 +1,229 @@
+//! [`SipUri`]: whom a request is for.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
+
+/// An address of SIP: `sip:`, a user or none, a host, a port or none, and parameters; at most 512 bytes of printable ASCII.
+///
+/// What passed this rule is safe in a request line and between the angle brackets of a header. A list of headers behind a `?` is left
+/// out; passwords and `sips:` are not taken.
+///
+/// ```
+/// use voicemail::mwi::sip::{SipUri, Transport};
+///
+/// let uri: SipUri = "sip:2041@pbx.example:5070;transport=tcp".parse()?;
+/// assert_eq!((uri.user(), uri.host(), uri.port()), (Some("2041"), "pbx.example", Some(5070)));
+/// assert_eq!(uri.transport(), Some(Transport::Tcp));
+/// assert!("sip:2041@pbx.example\r\nX: y".parse::<SipUri>().is_err());
+/// # Ok::<(), voicemail::mwi::sip::InvalidSipUri>(())
+/// ```
+///
+/// # Source
+///
+/// RFC 3261 §19.1.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SipUri {
+    user: Option<String>,
+    host: String,
+    port: Option<u16>,
+    params: String,
+}
+
+impl SipUri {
+    /// Who, at the host; as it is written, with its `%` escapes.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// A domain name, an IPv4 address, or an IPv6 address in brackets; in small letters.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The host, if it is an address and not a name.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    }
+
+    /// The port, where one is written.
+    pub const fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The value of the parameter `name`, which is empty where there is a name and no value.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        let params = self.params.split(';').map(|param| param.split_once('=').unwrap_or((param, "")));
+        params.filter(|(known, _)| !known.is_empty()).find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The transport that it asks for, if that is one of those known here.
+    pub fn transport(&self) -> Option<Transport> {
+        self.param("transport").and_then(|name| name.parse().ok())
+    }
+
+    /// The same without port and parameters: the name of an account rather than the way to it.
+    #[must_use]
+    pub fn account(&self) -> Self {
+        Self { user: self.user.clone(), host: self.host.clone(), port: None, params: String::new() }
+    }
+}
+
+impl FromStr for SipUri {
+    type Err = InvalidSipUri;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSipUri> {
+        let printable = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"' | b'\\'));
+        let rest = text.get(..SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME)).map(|_| &text[SCHEME.len()..]);
+        let Some(rest) = rest.filter(|_| printable && text.len() <= MAX_LEN) else { return Err(InvalidSipUri) };
+        let (user, rest) = match rest.split_once('@') {
+            Some((user, rest)) => (Some(user), rest),
+            None => (None, rest),
+        };
+        if user.is_some_and(|user| user.is_empty() || user.contains([':', ','])) {
+            return Err(InvalidSipUri);
+        }
+        let rest = rest.split('?').next().unwrap_or_default();
+        let (authority, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (host, port) = host_and_port(authority).ok_or(InvalidSipUri)?;
+        if params.contains('@') {
+            return Err(InvalidSipUri);
+        }
+        Ok(Self { user: user.map(str::to_owned), host, port, params: params.to_owned() })
+    }
+}
+
+/// Reads `host` or `host:port`; the host comes out in small letters.
+pub(super) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
+    let (host, rest) = if let Some(inner) = text.strip_prefix('[') {
+        let (address, rest) = inner.split_once(']')?;
+        (format!("[{}]", address.parse::<Ipv6Addr>().ok()?), rest)
+    } else {
+        let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+        let name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+        ((1..=255).contains(&host.len()) && name).then(|| (host.to_ascii_lowercase(), rest))?
+    };
+    let port = match rest.strip_prefix(':') {
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port.parse().ok().filter(|port| *port > 0)?),
+        None if rest.is_empty() => None,
+        _ => return None,
+    };
+    Some((host, port))
+}
+
+impl fmt::Display for SipUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SCHEME)?;
+        if let Some(user) = &self.user {
+            write!(f, "{user}@")?;
+        }
+        f.write_str(&self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(&self.params)
+    }
+}
+
+impl fmt::Debug for SipUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is no [`SipUri`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a SIP address reads sip:USER@HOST:PORT;PARAMETERS, where only sip: and HOST must be")]
+pub struct InvalidSipUri;
+
+/// What SIP is spoken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    /// Datagrams: each request is sent again until it is answered.
+    Udp,
+    /// A connection.
+    Tcp,
+}
+
+impl Transport {
+    /// Its name, as a Via field has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+        }
+    }
+
+    /// Whether what is sent arrives without being sent again.
+    pub const fn is_reliable(self) -> bool {
+        match self {
+            Self::Udp => false,
+            Self::Tcp => true,
+        }
+    }
+}
+
+impl FromStr for Transport {
+    type Err = InvalidTransport;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTransport> {
+        let known = [Self::Udp, Self::Tcp].into_iter().find(|transport| transport.name().eq_ignore_ascii_case(text));
+        known.ok_or(InvalidTransport)
+    }
+}
+
+/// A text that names no [`Transport`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a transport is udp or tcp")]
+pub struct InvalidTransport;
+
+const SCHEME: &str = "sip:";
+const MAX_LEN: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_and_written_the_same() {
+        for text in [
+            "sip:2041@pbx.example",
+            "sip:+493023125014@pbx.example:5070;transport=tcp;lr",
+            "sip:10.1.1.5",
+            "sip:2041@[2001:db8::1]:5060;ob",
+            "sip:2041-0x55d@10.0.0.7:43210",
+        ] {
+            assert_eq!(text.parse::<SipUri>().map(|uri| uri.to_string()), Ok(text.to_owned()));
+        }
+        let uri: SipUri = "SIP:Alice@PBX.Example;Transport=UDP?subject=x".parse().unwrap();
+        assert_eq!(uri.to_string(), "sip:Alice@pbx.example;Transport=UDP");
+        assert_eq!((uri.transport(), uri.param("lr"), uri.ip()), (Some(Transport::Udp), None, None));
+        assert_eq!(uri.account().to_string(), "sip:Alice@pbx.example");
+        assert_eq!("sip:[::1]".parse::<SipUri>().unwrap().ip(), Some(Ipv6Addr::LOCALHOST.into()));
+    }
+
+    #[test]
+    fn what_could_break_a_line_or_a_bracket_is_no_address() {
+        for text in [
+            "",
+            "sip:",
+            "sip:@host",
+            "sips:2041@host",
+            "tel:2041",
+            "sip:2041@host\r\nVia: x",
+            "sip:2041@ho st",
+            "sip:20>41@host",
+            "sip:2041:secret@host",
+            "sip:2041@host:0",
+            "sip:2041@host:65536",
+            "sip:2041@host:",
+            "sip:2041@[::1",
+            "sip:2041@[host]",
+            "sip:2041@höst",
+            "sip:a@b@c",
+        ] {
+            assert_eq!(text.parse::<SipUri>(), Err(InvalidSipUri), "{text:?}");
+        }
+        assert!(format!("sip:{}@host", "1".repeat(600)).parse::<SipUri>().is_err());
+    }
+}
