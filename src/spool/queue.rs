@@ -1,6 +1,6 @@
 //! [`Queue`]: which message goes next to one destination, and when. Decides; does nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ pub(crate) struct Queue {
     again: BTreeSet<EntryName>,
     batches_under_way: usize,
     most_under_way: usize,
-    troubled: HashMap<EntryName, Trouble>,
+    troubled: BTreeMap<EntryName, Trouble>,
     outage: Option<Outage>,
     openings: u64,
 }
@@ -61,7 +61,7 @@ impl Queue {
             again: BTreeSet::new(),
             batches_under_way: 0,
             most_under_way,
-            troubled: HashMap::new(),
+            troubled: BTreeMap::new(),
             outage: None,
             openings: 0,
         }
