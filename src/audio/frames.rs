@@ -6,14 +6,16 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::au::Au;
+use super::g726::Adpcm32;
 use super::pcm;
 use super::{Codec, Format, Wav, WavError};
 use crate::message::{Audio, AudioType};
 
 /// A sound as 16-bit samples of one channel, 20 ms at a time, at the rate of the call that it is played into.
 ///
-/// Mu-law, A-law and linear sounds are decoded, two channels are mixed into one, and another rate is reached by straight lines between
-/// samples: good enough for speech on a telephone, no filter against what a lower rate cannot carry. Memory is that of the sound.
+/// Mu-law, A-law, linear and G.726 sounds are decoded, two channels are mixed into one, and another rate is reached by straight lines between
+/// samples: good enough for speech on a telephone, no filter against what a lower rate cannot carry. Memory is that of the
+/// sound; G.726 is decoded as far as it is played or sought, which makes it up to five times as large.
 ///
 /// ```
 /// use std::time::Duration;
@@ -46,7 +48,7 @@ impl Frames {
 
     /// How long the sound is.
     pub fn duration(&self) -> Duration {
-        self.sound.format.duration_of(self.sound.bytes.len() as u64)
+        self.sound.duration()
     }
 
     /// How much of it was handed out or passed over, in steps of 20 ms.
@@ -88,10 +90,20 @@ impl Iterator for Frames {
 /// The samples of a sound.
 #[derive(Debug, Clone)]
 struct Samples {
+    /// Of what is in `data`, or becomes of it.
     format: Format,
-    /// Whole frames of the format; linear samples have the byte first that `high_first` says.
-    bytes: Bytes,
-    high_first: bool,
+    data: Data,
+}
+
+/// How the samples lie, in whole frames of their format.
+#[derive(Debug, Clone)]
+enum Data {
+    /// As in a WAV: of a linear sample, the low byte first.
+    LowFirst(Bytes),
+    /// Of a linear sample, the high byte first.
+    HighFirst(Bytes),
+    /// In code words.
+    Adpcm(Box<Adpcm32>),
 }
 
 impl Samples {
@@ -100,7 +112,7 @@ impl Samples {
         match audio.media() {
             AudioType::Wav => {
                 let Wav { format, data } = Wav::parse(bytes)?;
-                Ok(Self { format, bytes: bytes.slice(data), high_first: false })
+                Ok(Self { format, data: Data::LowFirst(bytes.slice(data)) })
             }
             AudioType::Basic if Au::is_at(bytes) => {
                 let Au { format, start, announced } = Au::parse(bytes).ok_or(FramesError::Unreadable)?;
@@ -108,15 +120,32 @@ impl Samples {
                 let present = bytes.len() - start;
                 let len = announced.map_or(present, |announced| usize::try_from(announced).unwrap_or(usize::MAX).min(present));
                 let whole = len - len % format.bytes_per_frame() as usize;
-                Ok(Self { format, bytes: bytes.slice(start..start + whole), high_first: true })
+                Ok(Self { format, data: Data::HighFirst(bytes.slice(start..start + whole)) })
             }
-            AudioType::Basic => Ok(Self { format: Format::TELEPHONE_PCMU, bytes: bytes.clone(), high_first: false }),
-            media @ AudioType::Adpcm32 => Err(FramesError::NotDecoded(media)),
+            AudioType::Basic => Ok(Self { format: Format::TELEPHONE_PCMU, data: Data::LowFirst(bytes.clone()) }),
+            AudioType::Adpcm32 => {
+                let data = Data::Adpcm(Box::new(Adpcm32::new(bytes.clone())));
+                Ok(Self { format: Format::TELEPHONE_L16, data })
+            }
         }
     }
 
+    /// How many there are, in each channel.
+    fn frames(&self) -> u64 {
+        match &self.data {
+            Data::LowFirst(bytes) | Data::HighFirst(bytes) => {
+                (bytes.len() as u64).checked_div(u64::from(self.format.bytes_per_frame())).unwrap_or(0)
+            }
+            Data::Adpcm(sound) => sound.len(),
+        }
+    }
+
+    fn duration(&self) -> Duration {
+        self.format.duration_of(self.frames().saturating_mul(u64::from(self.format.bytes_per_frame())))
+    }
+
     /// The sample `number` of the sound played at `rate`; silence past its end.
-    fn at(&self, number: u64, rate: NonZeroU32) -> i16 {
+    fn at(&mut self, number: u64, rate: NonZeroU32) -> i16 {
         let place = u128::from(number) * u128::from(self.format.rate);
         let (whole, part) = (place / u128::from(rate.get()), place % u128::from(rate.get()));
         let whole = usize::try_from(whole).unwrap_or(usize::MAX);
@@ -130,12 +159,17 @@ impl Samples {
     }
 
     /// The sample `number` of all channels together.
-    fn mixed(&self, number: usize) -> i16 {
+    fn mixed(&mut self, number: usize) -> i16 {
         let (width, channels) = (usize::from(self.format.codec.bytes_per_sample()), usize::from(self.format.channels));
         let Some(start) = number.checked_mul(width * channels) else { return 0 };
+        let (bytes, is_high_first) = match &mut self.data {
+            Data::LowFirst(bytes) => (bytes, false),
+            Data::HighFirst(bytes) => (bytes, true),
+            Data::Adpcm(sound) => return sound.at(number),
+        };
         let one = |channel: usize| {
-            let bytes = self.bytes.get(start.checked_add(channel * width)?..)?;
-            match (self.format.codec, self.high_first) {
+            let bytes = bytes.get(start.checked_add(channel * width)?..)?;
+            match (self.format.codec, is_high_first) {
                 (Codec::L16, true) => bytes.first_chunk().map(|bytes| i16::from_be_bytes(*bytes)),
                 (codec, _) => pcm::sample(codec, bytes),
             }
@@ -154,25 +188,25 @@ impl Samples {
 ///
 /// A [`FramesError`] when one of them is of no kind that is decoded here.
 pub fn join(first: &Audio, then: &Audio) -> Result<Audio, FramesError> {
-    let (first, then) = (Samples::of(first)?, Samples::of(then)?);
-    let same = first.format == then.format && !first.high_first && !then.high_first;
+    let (mut first, mut then) = (Samples::of(first)?, Samples::of(then)?);
+    let as_in_a_wav = |sound: &Samples| matches!(sound.data, Data::LowFirst(_));
+    let same = first.format == then.format && as_in_a_wav(&first) && as_in_a_wav(&then);
     let format = if same { then.format } else { Format { codec: Codec::L16, rate: then.format.rate, channels: 1 } };
     let rate = NonZeroU32::new(format.rate).ok_or(FramesError::Unreadable)?;
     let frames_of_silence = u64::from(format.rate) * GAP_MILLIS / 1000;
     let gap = usize::try_from(frames_of_silence * u64::from(format.bytes_per_frame())).unwrap_or(0);
     let mut samples = Vec::new();
-    let add = |samples: &mut Vec<u8>, sound: &Samples| {
-        if same {
-            samples.extend_from_slice(&sound.bytes);
+    let add = |samples: &mut Vec<u8>, sound: &mut Samples| {
+        if let (true, Data::LowFirst(bytes)) = (same, &sound.data) {
+            samples.extend_from_slice(bytes);
             return;
         }
-        let frames = sound.bytes.len() as u64 / u64::from(sound.format.bytes_per_frame());
-        let len = frames * u64::from(rate.get()) / u64::from(sound.format.rate.max(1));
+        let len = sound.frames() * u64::from(rate.get()) / u64::from(sound.format.rate.max(1));
         samples.extend((0..len).flat_map(|number| sound.at(number, rate).to_le_bytes()));
     };
-    add(&mut samples, &first);
+    add(&mut samples, &mut first);
     samples.resize(samples.len() + gap, format.codec.silence());
-    add(&mut samples, &then);
+    add(&mut samples, &mut then);
     let len = u32::try_from(samples.len()).map_err(|_| FramesError::TooLong)?;
     let mut wav = Wav::header(format, len);
     wav.append(&mut samples);
@@ -184,9 +218,6 @@ pub fn join(first: &Audio, then: &Audio) -> Result<Audio, FramesError> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FramesError {
-    /// The kind of sound is not decoded here.
-    #[error("{0} is not decoded here")]
-    NotDecoded(AudioType),
     /// The WAV cannot be read.
     #[error("the WAV file cannot be read")]
     Wav(#[from] WavError),
@@ -261,12 +292,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_decoded_is_said() {
+    fn what_cannot_be_read_is_said() {
         let rate = NonZeroU32::new(8000).unwrap();
         let not = |media, bytes: &'static [u8]| Frames::new(&Audio::new(media, bytes), rate).unwrap_err();
-        assert_eq!(not(AudioType::Adpcm32, b"x"), FramesError::NotDecoded(AudioType::Adpcm32));
         assert_eq!(not(AudioType::Wav, b"x"), FramesError::Wav(WavError::NotWav));
         assert_eq!(not(AudioType::Basic, b".snd"), FramesError::Unreadable);
+    }
+
+    #[test]
+    fn g726_is_played_sought_and_joined_like_any_other_sound() {
+        let sound = Audio::new(AudioType::Adpcm32, &include_bytes!("../../examples/recordings/vm03.726")[..]);
+        let mut one = frames(&sound, 8000);
+        assert_eq!(Some(one.duration()), super::super::length_of(AudioType::Adpcm32, sound.bytes()));
+        let all: Vec<Vec<i16>> = one.clone().collect();
+        assert_eq!((all.len(), all[343].len()), (344, 160), "6.861 seconds, the last 20 ms filled up");
+        for second in [5, 1, 3] {
+            one.seek(Duration::from_secs(second));
+            assert_eq!(one.next().as_ref(), Some(&all[usize::try_from(second).unwrap() * 50]));
+        }
+        let joined = join(&sound, &sound).unwrap();
+        let wav = Wav::parse(joined.bytes()).unwrap();
+        assert_eq!((wav.format, wav.data.len()), (Format::TELEPHONE_L16, 2 * (2 * 54_888 + 3200)));
+        assert!(frames(&joined, 8000).take(343).eq(all[..343].iter().cloned()));
     }
 
     proptest! {
@@ -286,11 +333,12 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>(), head in 0..3_usize, rate in 1..u32::MAX) {
+        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>(), head in 0..4_usize, rate in 1..u32::MAX) {
             let (media, head) = [
                 (AudioType::Wav, Wav::header(Format { rate: 3, channels: 2, ..Format::TELEPHONE_L16 }, u32::MAX)),
                 (AudioType::Basic, b".snd\0\0\0\x18\xff\xff\xff\xff\0\0\0\x03\0\0\xff\xff\0\0\0\x02".to_vec()),
                 (AudioType::Wav, Vec::new()),
+                (AudioType::Adpcm32, Vec::new()),
             ][head].clone();
             let audio = Audio::new(media, [head, bytes].concat());
             if let Ok(frames) = Frames::new(&audio, NonZeroU32::new(rate % 100_000 + 1).unwrap()) {

@@ -7,6 +7,7 @@ mod au;
 mod error;
 mod format;
 mod frames;
+mod g726;
 mod length;
 mod pcm;
 mod wav;
