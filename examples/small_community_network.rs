@@ -74,6 +74,7 @@ async fn main() -> Result<(), Failure> {
             .server_name("central.voicemail.example")
             .ca_pem(certificate.as_bytes())
             .credentials(name, &*password)
+            .events(events.clone())
             .build()?;
         Ok::<_, Failure>(part(name)?.forwarder(forwarder).open())
     };
@@ -130,11 +131,16 @@ async fn show_the_way(
         let Occurrence { at, event } = events.recv().await?;
         let told = match event {
             Event::Kept { id: kept, .. } if kept == id => format!("kept on stable storage by {}", node.address()),
+            Event::Connected { id: connected, travelled, .. } if connected == id => format!("connected, under {travelled}"),
+            Event::Sent { id: sent } if sent == id => "sent".to_owned(),
             Event::Forwarded { id: sent, travelled, .. } if sent == id => {
                 format!("answered for by the central node, under {travelled}")
             }
             Event::Stored { id: stored, mailbox, .. } if stored == id => format!("stored in mailbox {mailbox}"),
-            Event::LampShown { mailbox, summary, .. } if mailbox == to && summary.waiting() => {
+            Event::Counted { mailbox, summary, arrived } if mailbox == to && arrived.contains(&id) => {
+                format!("mailbox {to} counted: {summary}")
+            }
+            Event::LampShown { mailbox, summary, arrived, .. } if mailbox == to && arrived.contains(&id) => {
                 lamps.insert(mailbox, summary);
                 println!("{:>10.1} ms  lamp of {to} lit: {summary}\n", millis(at, last_word));
                 return Ok(());

@@ -1,19 +1,50 @@
 //! What happens in a node, as it happens: [`Event`], and the [`Events`] that carries it to whoever listens.
+//!
+//! # A message's way
+//!
+//! Each step is an event with its time, [`Occurrence::at`], and stands in a `tracing` span of the stretch that it belongs to. Every such
+//! span has the message's id in its field `id`, at both nodes, so that all of them together are one trace; the id has as many random
+//! bits as the trace id of an exporter. No span is open while a message waits.
+//!
+//! | step | event | told by | span |
+//! |---|---|---|---|
+//! | finish | [`Finished`](Event::Finished) | the node that records | `record` |
+//! | spooled | [`Kept`](Event::Kept) | the node that records | `record` |
+//! | connected | [`Connected`](Event::Connected) | the `SmtpForwarder` | `forward`, one for each try |
+//! | sent | [`Sent`](Event::Sent) | the `SmtpForwarder` | `forward` |
+//! | stored | [`Stored`](Event::Stored) | the node that keeps the mailboxes | `deposit` (`record`, if it recorded) |
+//! | answered for | [`Forwarded`](Event::Forwarded) | the node that records | `forward` |
+//! | summary | [`Counted`](Event::Counted) | the node that keeps the mailboxes | `lamp`, one for each message |
+//! | told | [`LampShown`](Event::LampShown) | the node that keeps the mailboxes | `lamp` |
+//!
+//! The node's order is that of the table, but that what was sent may be stored before its sender says so. Spans are of level INFO, and each
+//! event is one of `tracing` too, of level DEBUG, with its [name](Event::name) in the field `step`. Nobody who listens costs nothing.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
 use crate::message::{MailboxId, MessageId, Origin, SiteId, Summary, Travelled};
-#[cfg(feature = "node")]
+#[cfg(feature = "smtp")]
 use crate::store::Deposit;
 
 /// Something that happened. It carries ids and numbers of mailboxes, and nothing of who called or what was said.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
+    /// A recording has ended, and is on its way to stable storage: [`Kept`](Self::Kept), [`Discarded`](Self::Discarded) or
+    /// [`NotKeptYet`](Self::NotKeptYet) follows.
+    Finished {
+        /// Which message it will be.
+        id: MessageId,
+        /// The PBX that recorded it.
+        site: SiteId,
+        /// How long it is.
+        length: Duration,
+    },
     /// A recording was finished and is on stable storage.
     Kept {
         /// Which message.
@@ -55,6 +86,21 @@ pub enum Event {
         file: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A message has a place on a connection to another node, and its turn to be sent comes. Told by a forwarder that was given
+    /// these [`Events`], as are all that only it can know.
+    Connected {
+        /// Which message.
+        id: MessageId,
+        /// The peer's name.
+        peer: String,
+        /// What the connection is.
+        travelled: Travelled,
+    },
+    /// The last of a message went to the connection; what becomes of it is not known yet.
+    Sent {
+        /// Which message.
+        id: MessageId,
     },
     /// Another node has answered for a message.
     Forwarded {
@@ -168,6 +214,15 @@ pub enum Event {
         /// By how much, at least.
         by: Duration,
     },
+    /// A mailbox was counted, for its lamp.
+    Counted {
+        /// Whose mailbox.
+        mailbox: MailboxId,
+        /// What is in it.
+        summary: Summary,
+        /// The messages that no lamp has shown before, as [`LampShown`](Self::LampShown) has them.
+        arrived: Arc<[MessageId]>,
+    },
     /// A lamp shows a mailbox's state.
     LampShown {
         /// Whose lamp.
@@ -176,6 +231,8 @@ pub enum Event {
         summary: Summary,
         /// Which state.
         version: u64,
+        /// The messages that arrived since it was shown last. Of very many that wait for their lamps, not all are named.
+        arrived: Arc<[MessageId]>,
     },
     /// A lamp could not be told; it will be tried again, unless nothing shows this mailbox.
     LampFailed {
@@ -187,8 +244,55 @@ pub enum Event {
 }
 
 impl Event {
-    /// What a store's answer to a deposit tells.
+    /// Its name in logs and counts: `kept`, `lamp_shown`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Finished { .. } => "finished",
+            Self::Kept { .. } => "kept",
+            Self::NotKeptYet { .. } => "not_kept_yet",
+            Self::Discarded { .. } => "discarded",
+            Self::Recovered { .. } => "recovered",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Connected { .. } => "connected",
+            Self::Sent { .. } => "sent",
+            Self::Forwarded { .. } => "forwarded",
+            Self::Deferred { .. } => "deferred",
+            Self::Parked { .. } => "parked",
+            Self::Released { .. } => "released",
+            Self::Backlog(_) => "backlog",
+            Self::DiskNearlyFull { .. } => "disk_nearly_full",
+            Self::PlainTextFallback { .. } => "plain_text_fallback",
+            Self::LoginRefused { .. } => "login_refused",
+            Self::SiteRefused { .. } => "site_refused",
+            Self::TlsWithheld { .. } => "tls_withheld",
+            Self::Stored { .. } => "stored",
+            Self::Duplicate { .. } => "duplicate",
+            Self::ClockOff { .. } => "clock_off",
+            Self::Counted { .. } => "counted",
+            Self::LampShown { .. } => "lamp_shown",
+            Self::LampFailed { .. } => "lamp_failed",
+        }
+    }
+
+    /// Tells it to whoever listens by `tracing`.
+    pub(crate) fn trace(&self) {
+        tracing::debug!(step = self.name(), event = ?self);
+    }
+
+    /// Tells, in the span of one of its messages, that it has come to that.
     #[cfg(feature = "node")]
+    pub(crate) fn trace_step(&self) {
+        tracing::debug!(step = self.name());
+    }
+
+    /// Whether anybody listens by `tracing`.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn are_traced() -> bool {
+        tracing::enabled!(tracing::Level::DEBUG)
+    }
+
+    /// What a store's answer to a deposit tells.
+    #[cfg(feature = "smtp")]
     pub(crate) fn deposited(id: MessageId, mailbox: &MailboxId, origin: Origin, deposit: Deposit) -> Self {
         let mailbox = mailbox.clone();
         match deposit {
@@ -222,7 +326,7 @@ pub struct Occurrence {
 
 /// Carries events to whoever listens; clones carry to the same listeners.
 ///
-/// A listener that is slower than 4096 events behind misses the oldest and is told how many: nothing waits for a listener.
+/// A listener that is slower than 8192 events behind misses the oldest and is told how many: nothing waits for a listener.
 #[derive(Debug, Clone)]
 pub struct Events {
     sender: broadcast::Sender<Occurrence>,
@@ -241,7 +345,7 @@ impl Events {
 
     /// Tells all listeners.
     pub fn emit(&self, event: Event) {
-        tracing::debug!(?event);
+        event.trace();
         // No listener is no failure.
         let _ = self.sender.send(Occurrence { at: Instant::now(), event });
     }
@@ -253,4 +357,4 @@ impl Default for Events {
     }
 }
 
-const CAPACITY: usize = 4096;
+const CAPACITY: usize = 8192;

@@ -241,7 +241,7 @@ pub fn is_no_space(error: &io::Error) -> bool {
 
 /// Runs `work`, which blocks, where blocking holds up no other task.
 ///
-/// The work runs to its end even if the returned future is dropped.
+/// The work runs to its end even if the returned future is dropped. It runs in the caller's `tracing` span.
 ///
 /// # Errors
 ///
@@ -255,7 +255,8 @@ where
     T: Send + 'static,
     F: FnOnce() -> io::Result<T> + Send + 'static,
 {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    let span = tracing::Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(io::Error::other)?
 }
 
 /// The folder that an empty relative path means.

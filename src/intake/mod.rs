@@ -105,6 +105,7 @@ impl Intake {
             offers_binary: false,
             limits: Limits::default(),
             events: Events::new(),
+            told_by: Teller::Intake,
             clock: Arc::new(SystemClock),
         }
     }
@@ -242,7 +243,16 @@ pub struct IntakeBuilder {
     offers_binary: bool,
     limits: Limits,
     events: Events,
+    told_by: Teller,
     clock: Arc<dyn Clock>,
+}
+
+/// Who tells what became of a deposit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Teller {
+    Intake,
+    #[cfg(feature = "node")]
+    Store,
 }
 
 impl IntakeBuilder {
@@ -293,6 +303,12 @@ impl IntakeBuilder {
         self
     }
 
+    /// The store tells of each deposit by itself.
+    #[cfg(feature = "node")]
+    pub(crate) fn deposits_told_by_the_store(self) -> Self {
+        Self { told_by: Teller::Store, ..self }
+    }
+
     /// The clock that traces are dated by; without it, the operating system's.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -320,6 +336,7 @@ impl IntakeBuilder {
             store: self.store,
             directory: self.directory,
             clock: self.clock,
+            deposits: (self.told_by == Teller::Intake).then(|| self.events.clone()),
             events: self.events,
             tls: self.tls.map(TlsAcceptor::from),
             sessions: AtomicU64::new(random_number()),

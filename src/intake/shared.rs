@@ -7,6 +7,7 @@ use futures::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tracing::Instrument as _;
 
 use super::access::{Access, Attempts};
 use super::admission::Admission;
@@ -17,7 +18,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::event::{Event, Events};
 use crate::message::{MailboxId, Message, Origin};
-use crate::store::{Deposit, MessageStore};
+use crate::store::MessageStore;
 use crate::wire;
 
 /// What all connections of an intake share.
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) directory: Arc<dyn Directory>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Events,
+    /// Where deposits are told, unless the store does it.
+    pub(super) deposits: Option<Events>,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) admission: Arc<Admission>,
     /// Steps of room for message bodies.
@@ -87,18 +90,17 @@ impl Shared {
         }
         let deposits =
             delivery.mailboxes.iter().map(|mailbox| async move { (mailbox, self.deposit(mailbox, origin, message).await) });
-        verdict(message.id(), &join_all(deposits).await)
+        let span = tracing::info_span!(parent: None, "deposit", id = %message.id(), %origin);
+        verdict(message.id(), &join_all(deposits).instrument(span).await)
     }
 
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<(), NotKept> {
         let deposit = timeout(self.policy.limits.answer_time, self.store.deposit(mailbox, origin, message));
         let failure = match deposit.await {
-            Ok(Ok(Deposit::Stored(id))) => {
-                self.events.emit(Event::Stored { id, mailbox: mailbox.clone(), origin: origin.clone() });
-                return Ok(());
-            }
-            Ok(Ok(Deposit::Duplicate)) => {
-                self.events.emit(Event::Duplicate { id: message.id(), mailbox: mailbox.clone() });
+            Ok(Ok(deposit)) => {
+                if let Some(events) = &self.deposits {
+                    events.emit(Event::deposited(message.id(), mailbox, origin.clone(), deposit));
+                }
                 return Ok(());
             }
             Ok(Err(error)) => NotKept::Refused(error),

@@ -9,12 +9,13 @@ use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::adopt::{Road, check_parts};
+use super::changes::Changes;
 use super::counter::Counter;
 use super::local::StoreForwarder;
 use super::punctual::Punctual;
 use super::standing::{Standing, destination};
 use super::versions::Versions;
-use super::watched::{Changes, Watched};
+use super::watched::Watched;
 use super::{Inner, Node, NodeError};
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
@@ -183,7 +184,8 @@ impl NodeBuilder {
         let changes = Arc::new(Changes::default());
         let watch = |store| {
             let punctual = Punctual::new(store, Arc::clone(&self.clock), self.events.clone(), self.clocks_within);
-            Arc::new(Watched::new(Arc::new(punctual), Arc::clone(&changes), Arc::clone(&standing))) as Arc<dyn MessageStore>
+            let (changes, standing) = (Arc::clone(&changes), Arc::clone(&standing));
+            Arc::new(Watched::new(Arc::new(punctual), changes, standing, self.events.clone())) as Arc<dyn MessageStore>
         };
         let store = self.store.map(watch);
         let counter = match &store {
@@ -200,7 +202,8 @@ impl NodeBuilder {
                 .node(standing.address().as_str())
                 .limits(self.limits)
                 .clock(Arc::clone(&self.clock))
-                .events(self.events.clone());
+                .events(self.events.clone())
+                .deposits_told_by_the_store();
             self.tls.into_iter().fold(intake, IntakeBuilder::tls).build()
         });
         // The central node may have been another one when what waits was recorded.
@@ -224,7 +227,7 @@ impl NodeBuilder {
                 adopting: Mutex::default(),
                 standing,
                 followers: self.followers,
-                local: store.clone().map(|store| TimeLimited::new(StoreForwarder::new(store, self.events.clone()), STORE_TIME)),
+                local: store.clone().map(|store| TimeLimited::new(StoreForwarder::new(store), STORE_TIME)),
                 store,
                 forwarder: self.forwarder.map(|forwarder| Arc::new(RememberFull::new(forwarder, full)) as _),
                 sink: self.sink,

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use futures::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use tokio::time::{sleep_until, timeout};
+use tracing::Span;
 
 use super::agenda::Agenda;
+use super::changes::Changes;
 use super::counter::Counter;
 use super::standing::Standing;
-use super::watched::Changes;
 use crate::event::{Event, Events};
-use crate::message::MailboxId;
+use crate::message::{MailboxId, MessageId};
 use crate::mwi::{MwiError, MwiSink};
 
 /// Keeps every lamp at what the store says: counts a mailbox when it may have changed, and tells the sink.
@@ -92,7 +93,9 @@ impl Lamps<'_> {
         if !self.standing.is_central() {
             return (mailbox, true); // another node has the mailboxes, and tells
         }
-        let told = timeout(LONGEST, AssertUnwindSafe(self.show(&mailbox)).catch_unwind()).await;
+        let arrived = self.changes.arrived(&mailbox);
+        let way = Way::of(&mailbox, arrived.messages());
+        let told = timeout(LONGEST, AssertUnwindSafe(self.show(&mailbox, arrived.messages(), &way)).catch_unwind()).await;
         let shown = match told {
             Ok(Ok(shown)) => shown,
             Ok(Err(_panic)) => Err(Failure::passing("the sink or the store panicked")),
@@ -100,6 +103,7 @@ impl Lamps<'_> {
         };
         let done = match shown {
             Ok(event) => {
+                way.tell(&event);
                 self.events.emit(event);
                 true
             }
@@ -108,16 +112,38 @@ impl Lamps<'_> {
                 !again
             }
         };
+        if done {
+            arrived.shown();
+        }
         (mailbox, done)
     }
 
     /// Shows the newest state.
-    async fn show(&self, mailbox: &MailboxId) -> Result<Event, Failure> {
+    async fn show(&self, mailbox: &MailboxId, arrived: &Arc<[MessageId]>, way: &Way) -> Result<Event, Failure> {
         let counted = self.counter.count(mailbox).await;
         let state = counted.map_err(|error| Failure { reason: describe(&error), again: error.is_transient() })?;
+        let (summary, version) = (state.summary, state.version);
+        let counted = Event::Counted { mailbox: mailbox.clone(), summary, arrived: Arc::clone(arrived) };
+        way.tell(&counted);
+        self.events.emit(counted);
         let shown = self.sink.show(&state).await;
         shown.map_err(|error: MwiError| Failure { reason: describe(&error), again: error.is_transient() })?;
-        Ok(Event::LampShown { mailbox: mailbox.clone(), summary: state.summary, version: state.version })
+        Ok(Event::LampShown { mailbox: mailbox.clone(), summary, version, arrived: Arc::clone(arrived) })
+    }
+}
+
+/// The spans of the messages that a lamp is about to show; none of them is the lamp's alone.
+struct Way(Vec<Span>);
+
+impl Way {
+    fn of(mailbox: &MailboxId, messages: &[MessageId]) -> Self {
+        Self(messages.iter().map(|id| tracing::info_span!(parent: None, "lamp", %id, %mailbox)).collect())
+    }
+
+    fn tell(&self, event: &Event) {
+        for span in self.0.iter().filter(|span| !span.is_disabled()) {
+            span.in_scope(|| event.trace_step());
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::event::{Event, Events};
 use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, Travelled};
 use crate::message::{MailboxId, Message, Origin};
 use crate::store::{MessageStore, StoreError};
@@ -13,12 +12,11 @@ use crate::store::{MessageStore, StoreError};
 #[derive(Debug)]
 pub(super) struct StoreForwarder {
     store: Arc<dyn MessageStore>,
-    events: Events,
 }
 
 impl StoreForwarder {
-    pub(super) fn new(store: Arc<dyn MessageStore>, events: Events) -> Self {
-        Self { store, events }
+    pub(super) fn new(store: Arc<dyn MessageStore>) -> Self {
+        Self { store }
     }
 }
 
@@ -28,10 +26,7 @@ impl Forwarder for StoreForwarder {
         let mut outcomes = Vec::with_capacity(recipients.len());
         for mailbox in recipients {
             outcomes.push(match self.store.deposit(mailbox, &Origin::Here, message).await {
-                Ok(deposit) => {
-                    self.events.emit(Event::deposited(message.id(), mailbox, Origin::Here, deposit));
-                    Outcome::Accepted
-                }
+                Ok(_) => Outcome::Accepted,
                 // Not this message's trouble alone: the way is tried every few seconds until it is over.
                 Err(error @ (StoreError::Unavailable(_) | StoreError::NoSpace(_))) => {
                     Outcome::Deferred(reply(452, "4.3.1", &error))

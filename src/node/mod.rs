@@ -21,6 +21,7 @@
 mod adopt;
 mod agenda;
 mod builder;
+mod changes;
 mod counter;
 mod error;
 mod lamps;
@@ -44,12 +45,12 @@ use tokio::sync::{broadcast, watch};
 
 use self::adopt::Road;
 pub use self::builder::NodeBuilder;
+use self::changes::Changes;
 use self::counter::Counter;
 pub use self::error::NodeError;
 use self::lamps::Lamps;
 use self::local::StoreForwarder;
 use self::standing::Standing;
-use self::watched::Changes;
 use crate::audio::Format;
 use crate::clock::Clock;
 use crate::directory::Directory;

@@ -1,16 +1,16 @@
-//! [`Watched`]: a store that tells which mailboxes have changed, and takes in nothing while its node keeps none.
+//! [`Watched`]: a store that tells what arrives and which mailboxes have changed, and takes in nothing while its node keeps none.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::Notify;
 
+use super::changes::Changes;
 use super::standing::Standing;
+use crate::event::{Event, Events};
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 use crate::store::{Deposit, Entry, MessageStore, Page, Query, StoreError};
 
-/// A store that notes each mailbox that a call through it may have changed.
+/// A store that notes each mailbox that a call through it may have changed, and tells of each message before its lamp does.
 ///
 /// While its node is not the central one, nothing is put into it: a message in a mailbox that nobody looks at would be lost. Who
 /// sends it is told that the store is unavailable, and keeps it.
@@ -19,45 +19,18 @@ pub(super) struct Watched {
     store: Arc<dyn MessageStore>,
     changes: Arc<Changes>,
     standing: Arc<Standing>,
+    events: Events,
 }
 
 impl Watched {
-    pub(super) fn new(store: Arc<dyn MessageStore>, changes: Arc<Changes>, standing: Arc<Standing>) -> Self {
-        Self { store, changes, standing }
+    pub(super) fn new(store: Arc<dyn MessageStore>, changes: Arc<Changes>, standing: Arc<Standing>, events: Events) -> Self {
+        Self { store, changes, standing, events }
     }
 
     /// The store, if anything may be put into it.
     fn open(&self) -> Result<&Arc<dyn MessageStore>, StoreError> {
         let closed = || StoreError::Unavailable("this node is not the central one".into());
         if self.standing.is_central() { Ok(&self.store) } else { Err(closed()) }
-    }
-}
-
-/// The mailboxes that may have changed since somebody last asked: at most one entry for each.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    mailboxes: Mutex<BTreeSet<MailboxId>>,
-    noted: Notify,
-}
-
-impl Changes {
-    pub(super) fn note(&self, mailbox: MailboxId) {
-        self.mailboxes().insert(mailbox);
-        self.noted.notify_one();
-    }
-
-    /// Those noted since the last call.
-    pub(super) fn take(&self) -> BTreeSet<MailboxId> {
-        std::mem::take(&mut *self.mailboxes())
-    }
-
-    /// Waits until one is noted.
-    pub(super) async fn noted(&self) {
-        self.noted.notified().await;
-    }
-
-    fn mailboxes(&self) -> MutexGuard<'_, BTreeSet<MailboxId>> {
-        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,7 +51,13 @@ impl Drop for Touch<'_> {
 impl MessageStore for Watched {
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
         let _touch = Touch { changes: &self.changes, mailbox };
-        self.open()?.deposit(mailbox, origin, message).await
+        let deposit = self.open()?.deposit(mailbox, origin, message).await?;
+        // Before a lamp can show it, so that each step is told in its order.
+        self.events.emit(Event::deposited(message.id(), mailbox, origin.clone(), deposit));
+        if let Deposit::Stored(id) = deposit {
+            self.changes.note_arrival(mailbox, id);
+        }
+        Ok(deposit)
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::take::{OnDisk, Take};
 use super::unkept::Unkept;
@@ -22,11 +23,19 @@ impl Recorder {
     /// It may be called again, also while an earlier call is under way or was dropped: the message is kept once, and every call
     /// gets the same answer.
     pub(super) async fn keep(&self, take: Arc<Take>) -> Result<Kept, RecordError> {
-        let kept = self.try_to_keep(Arc::clone(&take)).await;
-        if let Err(RecordError::Disk(error)) = &kept {
-            self.put_off(Unkept::Take(take), error);
-        }
-        kept
+        let span = take.span();
+        let keep = async {
+            if take.handle_finish() {
+                let (id, site, length) = (take.id, take.site.clone(), take.length());
+                self.shared.events.emit(Event::Finished { id, site, length });
+            }
+            let kept = self.try_to_keep(Arc::clone(&take)).await;
+            if let Err(RecordError::Disk(error)) = &kept {
+                self.put_off(Unkept::Take(take), error);
+            }
+            kept
+        };
+        keep.instrument(span).await
     }
 
     /// Keeps a recording that has ended, if the disk does its part.
@@ -62,10 +71,7 @@ impl Recorder {
         // Any program's store runs here: its panic may not end the node.
         let call = AssertUnwindSafe(store.deposit(mailbox, &Origin::Here, message)).catch_unwind();
         let error: Box<dyn Error> = match timeout(STORE_TIME, call).await {
-            Ok(Ok(Ok(deposit))) => {
-                self.shared.events.emit(Event::deposited(message.id(), mailbox, Origin::Here, deposit));
-                return true;
-            }
+            Ok(Ok(Ok(_))) => return true,
             Ok(Ok(Err(error))) => error.into(),
             Ok(Err(_)) => "the store panicked".into(),
             Err(elapsed) => elapsed.into(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono_tz::Tz;
+use tracing::Span;
 
 use crate::audio::Format;
 use crate::clock::Reading;
@@ -60,6 +61,8 @@ pub(super) struct Buffer {
     pub(super) ending: Option<(Ending, Reading)>,
     /// What the caller has chosen since the recording began; taken over into the head at the end.
     pub(super) head: FileHead,
+    /// Whether it was told that the recording has ended.
+    pub(super) finished: bool,
     /// The port on the PBX, given back as soon as the call is over.
     pub(super) port: Option<Port>,
 }
@@ -98,7 +101,7 @@ impl Take {
     ) -> Self {
         let id = head.head.id;
         let (pending, whole, port) = (Vec::new(), None, None);
-        let buffer = Buffer { pending, whole, taken: 0, limit, asked: false, ending: None, head, port };
+        let buffer = Buffer { pending, whole, taken: 0, limit, asked: false, ending: None, head, finished: false, port };
         let (buffer, file) = (Mutex::new(buffer), Mutex::new(OnDisk::Growing(Box::new(file))));
         Self { id, site, zone, format, min, mailboxes, most_bytes: limit, buffer, file }
     }
@@ -152,6 +155,16 @@ impl Take {
     pub(super) fn length(&self) -> Duration {
         let buffer = self.buffer();
         self.format.map_or(buffer.head.head.length, |format| format.duration_of(buffer.taken))
+    }
+
+    /// Its keeping begins; answers whether it does so for the first time.
+    pub(super) fn handle_finish(&self) -> bool {
+        !std::mem::replace(&mut self.buffer().finished, true)
+    }
+
+    /// The span of its way to stable storage.
+    pub(super) fn span(&self) -> Span {
+        tracing::info_span!("record", id = %self.id, site = %self.site)
     }
 
     /// Keeps `port` as long as the call is not over.

@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use super::take::Take;
 use super::{Job, RecordError, Recorder};
 use crate::event::Event;
@@ -33,7 +35,7 @@ impl Recorder {
     pub(super) async fn keep_again(&self, unkept: Unkept) {
         tokio::time::sleep(PAUSE).await;
         let kept = match &unkept {
-            Unkept::Take(take) => self.try_to_keep(Arc::clone(take)).await.map(drop),
+            Unkept::Take(take) => self.try_to_keep(Arc::clone(take)).instrument(take.span()).await.map(drop),
             Unkept::LeftOver(name) => self.take_up(name.clone()).await,
         };
         match kept {

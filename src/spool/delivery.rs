@@ -10,6 +10,7 @@ use futures::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
+use tracing::{Instrument as _, Span};
 
 use super::file::Finished;
 use super::name::EntryName;
@@ -36,7 +37,8 @@ pub(crate) async fn deliver(
     let mut backlog = Backlog::default();
     let stopped = loop {
         while let Some(batch) = courier.next() {
-            under_way.push(courier.carry(batch));
+            let span = courier.span(&batch);
+            under_way.push(courier.carry(batch).instrument(span));
         }
         backlog.tell(destination, &spool.shared.events);
         let retry_at = [destination.queue().poll_timeout(), backlog.pacing.poll_timeout()].into_iter().flatten().min();
@@ -97,6 +99,11 @@ struct Courier<'a> {
 impl Courier<'_> {
     fn next(&self) -> Option<Vec<EntryName>> {
         self.destination.queue().poll_send(now())
+    }
+
+    /// The span of one try.
+    fn span(&self, batch: &[EntryName]) -> Span {
+        tracing::info_span!(parent: None, "forward", id = %batch[0].id(), destination = &*self.destination.name)
     }
 
     /// Sends one message for each mailbox of `batch`, and writes down what became of it.

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::capabilities::Capabilities;
 use super::channel::Channel;
 use super::fault::{CLOSING, Fault};
+use super::notice::Notice;
 use super::reply;
 use super::stream::Stream;
 use super::timeouts::{Patience, Timeouts};
@@ -94,9 +95,9 @@ impl Connection {
         self.condition = condition;
     }
 
-    /// Sends `payload` with the next command, behind it.
-    pub(super) fn stage(&self, payload: Vec<Bytes>) {
-        self.stream.stage(payload);
+    /// Sends `payload` with the next command, behind it; `notice` tells when all of it went.
+    pub(super) fn stage(&self, payload: Vec<Bytes>, notice: Option<Notice>) {
+        self.stream.stage(payload, notice);
     }
 
     /// Says `command` and hears the reply, whatever it is; only 421, which ends the connection, is a fault.

@@ -195,9 +195,11 @@ impl Lane {
         };
         let flight = Flight::new(letter, self.capabilities, reset, timeouts);
         let said = flight.say(&self.stream).await;
-        if said.is_err() {
+        match (&said, &letter.notice) {
+            (Ok(()), Some(notice)) => notice.sent(),
+            (Ok(()), None) => {}
             // Nobody can say more; those in front may still hear.
-            self.stream.silence();
+            (Err(_), _) => self.stream.silence(),
         }
         drop(speaking);
         let mut connection = match ready {

@@ -13,6 +13,7 @@
 //! | `flight.rs` | one message among others on a connection: one round trip for all of them |
 //! | `transaction.rs`, `stuffing.rs` | one message alone on a connection |
 //! | `verdict.rs`, `fault.rs`, `caution.rs` | what the replies mean, why a conversation stopped, and what is learnt from it |
+//! | `notice.rs` | who is told how far a message is |
 //! | `stream.rs`, `channel.rs`, `reply.rs` | bytes and lines below lettre |
 //! | `hostile.rs` | the same lines, for a fuzzer |
 
@@ -29,6 +30,7 @@ mod flight;
 #[cfg(any(test, doc, feature = "conformance"))]
 mod hostile;
 mod lane;
+mod notice;
 mod opening;
 mod pace;
 #[cfg(test)]
@@ -64,6 +66,7 @@ use self::fault::Fault;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::hostile::read_hostile_replies;
 use self::lane::{Fared, Lane};
+use self::notice::Notice;
 use self::pool::{Entry, Pool};
 pub use self::security::{Security, TlsMode};
 pub use self::timeouts::Timeouts;
@@ -162,7 +165,10 @@ impl SmtpForwarder {
                 let encoding = if binary { TransferEncoding::Binary } else { TransferEncoding::Base64 };
                 let addresses = Addresses { node: &self.connector.node, domain: &self.domain, recipients };
                 let mail = encode(message, &addresses, encoding);
-                (Letter { from: Some(&self.from), to, mail, encoding }, self.caution.towards(recipients))
+                let notice = Notice { id: message.id(), events: self.connector.events.clone() };
+                notice.connected(&self.connector.peer, lane.travelled());
+                let letter = Letter { from: Some(&self.from), to, mail, encoding, notice: Some(notice) };
+                (letter, self.caution.towards(recipients))
             }
             Content::Mail(mail, sender) => {
                 let from = match sender {
@@ -170,7 +176,7 @@ impl SmtpForwarder {
                     Sender::Nobody => None,
                 };
                 let mail = Encoded { head: mail.clone(), audio: Bytes::new(), tail: Bytes::new() };
-                (Letter { from, to, mail, encoding: TransferEncoding::Base64 }, Eagerness::Wary)
+                (Letter { from, to, mail, encoding: TransferEncoding::Base64, notice: None }, Eagerness::Wary)
             }
         };
         lane.send(letter, eagerness, &self.connector.timeouts).await

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 
 use super::channel::{Channel, Sent};
+use super::notice::Notice;
 
 /// A handle to a channel: lettre holds one and speaks through it, we hold another.
 ///
@@ -27,6 +28,8 @@ struct State {
     channel: Channel,
     line: Bytes,
     payload: Vec<Bytes>,
+    /// Who is told when the payload went.
+    notice: Option<Notice>,
     opening: Opening,
 }
 
@@ -41,12 +44,14 @@ impl Stream {
     /// A stream over a channel whose peer has been greeted.
     pub(super) fn opened(channel: Channel) -> Self {
         let line = Bytes::from_static(b"220 ready\r\n250 ready\r\n");
-        Self(Arc::new(Mutex::new(State { channel, line, payload: Vec::new(), opening: Opening::Replayed })))
+        let (payload, notice, opening) = (Vec::new(), None, Opening::Replayed);
+        Self(Arc::new(Mutex::new(State { channel, line, payload, notice, opening })))
     }
 
-    /// Sends `payload` with the next command, behind it.
-    pub(super) fn stage(&self, payload: Vec<Bytes>) {
-        self.state().payload = payload;
+    /// Sends `payload` with the next command, behind it; `notice` tells when all of it went.
+    pub(super) fn stage(&self, payload: Vec<Bytes>, notice: Option<Notice>) {
+        let mut state = self.state();
+        (state.payload, state.notice) = (payload, notice);
     }
 
     /// Puts `bytes` after what is queued; [`poll_flush`](Self::poll_flush) sends it.
@@ -135,7 +140,11 @@ impl AsyncWrite for Stream {
         for bytes in mem::take(&mut state.payload) {
             state.channel.queue(bytes);
         }
-        state.channel.poll_flush(cx)
+        ready!(state.channel.poll_flush(cx))?;
+        if let Some(notice) = state.notice.take() {
+            notice.sent();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

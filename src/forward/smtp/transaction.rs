@@ -10,6 +10,7 @@ use lettre::transport::smtp::extension::MailParameter;
 use super::capabilities::{Capabilities, SizeLimit};
 use super::connection::{Condition, Connection};
 use super::fault::Fault;
+use super::notice::Notice;
 use super::stuffing;
 use super::timeouts::{Patience, Timeouts};
 use super::verdict::{self, END_OF_DATA};
@@ -24,6 +25,8 @@ pub(super) struct Letter<'a> {
     pub(super) to: &'a [Address],
     pub(super) mail: Encoded,
     pub(super) encoding: TransferEncoding,
+    /// Who is told how far it is.
+    pub(super) notice: Option<Notice>,
 }
 
 impl Letter<'_> {
@@ -145,7 +148,7 @@ impl<'a> Transaction<'a> {
     }
 
     async fn one_flight(&mut self) -> Result<Vec<Outcome>, Fault> {
-        self.connection.stage(self.letter.pieces());
+        self.connection.stage(self.letter.pieces(), self.letter.notice.clone());
         let envelope = self.group(self.letter.block_command()).await?;
         let end = self
             .connection
@@ -161,7 +164,7 @@ impl<'a> Transaction<'a> {
             return Ok(outcomes);
         }
         self.connection.set_condition(Condition::Spent);
-        self.connection.stage(self.letter.pieces());
+        self.connection.stage(self.letter.pieces(), self.letter.notice.clone());
         let end = self.connection.ask(END_OF_DATA, self.letter.block_command(), self.patience()).await?;
         self.settle(tally, END_OF_DATA, end)
     }
@@ -208,7 +211,7 @@ impl<'a> Transaction<'a> {
     async fn send_nothing(&mut self, go: &Reply) {
         self.connection.set_condition(Condition::Spent);
         if go.code == GO_AHEAD {
-            self.connection.stage(stuffing::nothing());
+            self.connection.stage(stuffing::nothing(), None);
             if self.connection.ask(END_OF_DATA, "", self.timeouts.end_of_data).await.is_ok() {
                 self.connection.set_condition(Condition::NeedsReset);
             }
@@ -218,7 +221,8 @@ impl<'a> Transaction<'a> {
     async fn data(&mut self, tally: Tally) -> Result<Vec<Outcome>, Fault> {
         self.connection.set_condition(Condition::Spent);
         let mail = &self.letter.mail;
-        self.connection.stage(stuffing::stuffed(&[mail.head.clone(), mail.audio.clone(), mail.tail.clone()]));
+        let stuffed = stuffing::stuffed(&[mail.head.clone(), mail.audio.clone(), mail.tail.clone()]);
+        self.connection.stage(stuffed, self.letter.notice.clone());
         let end = self.connection.ask(END_OF_DATA, "", self.patience()).await?;
         self.settle(tally, END_OF_DATA, end)
     }

@@ -1,0 +1,195 @@
+//! From the end of a call to the lamp, at both nodes: each step is an event with its time and stands in a span with the message's id,
+//! and nothing tells who called or what was said.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod support;
+#[path = "support/traces.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+mod traces;
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use support::{CENTRAL, HIMALAYA, mailbox, network, node, run, server_config, site, soon, wav};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use voicemail::audio::Wav;
+use voicemail::event::{Event, Events, Occurrence};
+use voicemail::forward::{ForwardError, MemoryForwarder, Script, SmtpForwarder};
+use voicemail::intake::ListenMode;
+use voicemail::message::{Caller, CallerName, MessageId};
+use voicemail::mwi::ChannelSink;
+use voicemail::node::Node;
+use voicemail::record::CallFacts;
+use voicemail::store::MaildirStore;
+
+/// A distributed node and its central one, with TLS between them, and what is told at each.
+struct Pair {
+    distributed: Node,
+    at_distributed: broadcast::Receiver<Occurrence>,
+    at_central: broadcast::Receiver<Occurrence>,
+    running: [support::Running; 2],
+    _folder: TempDir,
+}
+
+impl Pair {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed([CENTRAL.to_owned()]).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = listener.local_addr().unwrap().to_string();
+        let store = MaildirStore::builder(folder.path().join("store")).directory(std::sync::Arc::new(network().directory()));
+        let (sink, mut lamps) = ChannelSink::new(64);
+        tokio::spawn(async move { while lamps.recv().await.is_some() {} });
+        let central = node(CENTRAL, folder.path()).store(store.open().await.unwrap()).sink(sink).tls(server_config(&made));
+        let central = central.listen(listener, ListenMode::StartTls).open().await.unwrap();
+
+        let events = Events::new();
+        let forwarder = SmtpForwarder::builder(peer, "voicemail.example").node(HIMALAYA).server_name(CENTRAL);
+        let forwarder = forwarder.ca_pem(made.cert.pem().as_bytes()).events(events.clone()).build().unwrap();
+        let distributed = node(HIMALAYA, folder.path()).forwarder(forwarder).events(events).open().await.unwrap();
+        let (at_distributed, at_central) = (distributed.events(), central.events());
+        let running = [run(&distributed), run(&central)];
+        Self { distributed, at_distributed, at_central, running, _folder: folder }
+    }
+
+    async fn stop(self) {
+        for running in self.running {
+            running.stop().await;
+        }
+    }
+}
+
+/// What is told of one message, with its times, up to the step `last`.
+async fn way(events: &mut broadcast::Receiver<Occurrence>, id: MessageId, last: &str) -> Vec<(&'static str, Instant)> {
+    let mut way = Vec::new();
+    while way.last().is_none_or(|(step, _)| *step != last) {
+        let Occurrence { at, event } = events.recv().await.unwrap();
+        if is_about(&event, id) {
+            way.push((event.name(), at));
+        }
+    }
+    way
+}
+
+fn is_about(event: &Event, id: MessageId) -> bool {
+    match event {
+        Event::Finished { id: found, .. }
+        | Event::Kept { id: found, .. }
+        | Event::Connected { id: found, .. }
+        | Event::Sent { id: found }
+        | Event::Forwarded { id: found, .. }
+        | Event::Stored { id: found, .. } => *found == id,
+        Event::Counted { arrived, .. } | Event::LampShown { arrived, .. } => arrived.contains(&id),
+        _ => false,
+    }
+}
+
+fn names<'a>(way: &[(&'a str, Instant)]) -> Vec<&'a str> {
+    way.iter().map(|(step, _)| *step).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_step_is_told_in_order_with_its_time_and_stands_in_a_span_of_its_message() {
+    let traces = traces::listen();
+    let mut pair = Pair::open().await;
+    // The first message finds no connection and the second one: both are followed.
+    for second in [false, true] {
+        let sound = wav(1_200, 7);
+        let facts = CallFacts::to(mailbox("2001"));
+        let id = pair.distributed.deposit_wav(&site("kathmandu"), facts, sound.into()).await.unwrap().id;
+        let there = soon(way(&mut pair.at_distributed, id, "forwarded")).await;
+        let here = soon(way(&mut pair.at_central, id, "lamp_shown")).await;
+        assert_eq!(names(&there), ["finished", "kept", "connected", "sent", "forwarded"]);
+        assert_eq!(names(&here), ["stored", "counted", "lamp_shown"]);
+        assert!(there.is_sorted_by_key(|(_, at)| at) && here.is_sorted_by_key(|(_, at)| at), "{there:?} {here:?}");
+        let (connected, stored, forwarded) = (there[2].1, here[0].1, there[4].1);
+        assert!(connected <= stored && stored <= forwarded, "{there:?} {here:?}");
+
+        soon(traces.all_closed(&id.to_string())).await;
+        let spans = traces.of(&id.to_string());
+        let steps: Vec<_> = spans.iter().map(|span| (span.name, span.steps.iter().map(String::as_str).collect())).collect();
+        let wanted: [(&str, Vec<&str>); 4] = [
+            ("record", vec!["finished", "kept"]),
+            ("forward", vec!["connected", "sent", "forwarded"]),
+            ("deposit", vec!["stored"]),
+            ("lamp", vec!["counted", "lamp_shown"]),
+        ];
+        assert_eq!(steps, wanted, "second: {second}");
+        assert_eq!(spans[0].fields["site"], "kathmandu");
+        assert_eq!(spans[1].fields["destination"], CENTRAL);
+        assert_eq!(spans[3].fields["mailbox"], "2001");
+    }
+    pair.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_tells_who_called_or_what_was_said() {
+    let traces = traces::listen();
+    let mut pair = Pair::open().await;
+    let caller = Caller { number: "+442079460112".parse().ok(), name: CallerName::cleaned("Anna Whitfield") };
+    let facts = CallFacts::to(mailbox("2003")).caller(caller).urgent();
+    let said = "voice!".repeat(3_200);
+    let mut sound = Wav::header(voicemail::audio::Format::TELEPHONE_L16, u32::try_from(said.len()).unwrap());
+    sound.extend(said.bytes());
+    let id = pair.distributed.deposit_wav(&site("kathmandu"), facts, sound.into()).await.unwrap().id;
+    soon(way(&mut pair.at_distributed, id, "forwarded")).await;
+    soon(way(&mut pair.at_central, id, "lamp_shown")).await;
+    pair.stop().await;
+
+    let heard = traces.said();
+    assert!(heard.contains(&id.to_string()) && heard.contains("2003"), "ids are said");
+    // In base64, the sound begins at any of three places of a group.
+    for secret in ["2079460112", "Anna", "Whitfield", "voice!", "dm9pY2Uh", "b2ljZSF2", "aWNlIXZv"] {
+        assert!(!heard.contains(secret), "{secret} was said");
+    }
+}
+
+#[tokio::test]
+async fn no_span_is_open_while_a_message_waits_and_each_try_has_one() {
+    let traces = traces::listen();
+    let folder = tempfile::tempdir().unwrap();
+    let forwarder = MemoryForwarder::new();
+    forwarder.next(Script::Fail(ForwardError::TimedOut { peer: "central".to_owned(), step: "connection" }));
+    let node = node(HIMALAYA, folder.path()).forwarder(forwarder).open().await.unwrap();
+    let mut events = node.events();
+    let facts = CallFacts::to(mailbox("2001"));
+    let id = node.deposit_wav(&site("kathmandu"), facts, wav(1_200, 9).into()).await.unwrap().id.to_string();
+    assert_eq!(traces.of(&id).len(), 1);
+    soon(traces.all_closed(&id)).await;
+
+    let running = run(&node);
+    let failed = |event| matches!(event, Event::Deferred { .. }).then_some(());
+    soon(support::event(&mut events, failed)).await;
+    soon(traces.all_closed(&id)).await;
+    let done = |event| matches!(event, Event::Forwarded { .. }).then_some(());
+    soon(support::event(&mut events, done)).await;
+    let spans = traces.of(&id);
+    let steps: Vec<_> = spans.iter().map(|span| (span.name, span.steps.join(" "))).collect();
+    let wanted = [("record", "finished kept"), ("forward", "deferred"), ("forward", "forwarded")];
+    assert_eq!(steps, wanted.map(|(name, steps)| (name, steps.to_owned())));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lamp_names_each_message_that_it_shows_once() {
+    let mut pair = Pair::open().await;
+    let mut kept = BTreeSet::new();
+    for seed in 0..20 {
+        let facts = CallFacts::to(mailbox("2002"));
+        kept.insert(pair.distributed.deposit_wav(&site("kathmandu"), facts, wav(1_000, seed).into()).await.unwrap().id);
+    }
+    let mut named = Vec::new();
+    while named.len() < kept.len() {
+        let shown = |event| match event {
+            Event::LampShown { mailbox, arrived, .. } if mailbox.as_str() == "2002" => Some(arrived),
+            _ => None,
+        };
+        named.extend_from_slice(&soon(support::event(&mut pair.at_central, shown)).await);
+    }
+    assert_eq!(named.len(), kept.len());
+    assert_eq!(named.into_iter().collect::<BTreeSet<_>>(), kept);
+    pair.stop().await;
+}
