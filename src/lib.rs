@@ -59,6 +59,7 @@
 //! | [`clock`], [`directory`], [`store`], [`forward`] | the traits [`Clock`](clock::Clock), [`Directory`](directory::Directory), [`MessageStore`](store::MessageStore), [`Forwarder`](forward::Forwarder), each with its implementations |
 //! | [`mwi`] | the trait [`MwiSink`](mwi::MwiSink), its implementations, and the way of a lamp to its PBX |
 //! | [`wire`] | a message as an Internet message, and back |
+//! | [`greeting`] | what owners say to their callers; the newest of each, on disk |
 //! | [`disk`], [`event`] | the disk as a durable tree of files needs it; what happens, as it happens |
 //! | [`network`] | which PBX uses which node, as what, with which licences; its rules |
 //! | [`retrieval`] | what owners do with messages beside hearing them: pass on, answer, copy by e-mail; receipts |
@@ -112,6 +113,7 @@ pub mod disk;
 #[cfg(any(feature = "fs", feature = "smtp"))]
 pub mod event;
 pub mod forward;
+pub mod greeting;
 #[cfg(feature = "smtp")]
 pub mod intake;
 pub mod message;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use self::words::{CallerAction, CallerEvent, Reason, Recorded};
-use super::{Digit, Greeting, Greetings, Menu, Prompt, Say};
+use super::{Digit, GreetingKind, Greetings, Menu, Prompt, Say};
 use crate::message::{MailboxId, Privacy, Urgency};
 
 /// The dialogue with a caller: greeting, tone, recording, review.
@@ -17,11 +17,11 @@ use crate::message::{MailboxId, Privacy, Urgency};
 /// owner who calls from elsewhere. What was said is kept when the caller hangs up, during the recording or after it.
 ///
 /// ```
-/// use voicemail::telephone::{CallerAction, CallerDialogue, CallerEvent, Digit, Greeting, Greetings, Prompt, Reason};
+/// use voicemail::telephone::{CallerAction, CallerDialogue, CallerEvent, Digit, GreetingKind, Greetings, Prompt, Reason};
 ///
 /// let greetings = Greetings { normal: true, ..Greetings::default() };
 /// let mut call = CallerDialogue::new("2041".parse()?, greetings, Reason::NoAnswer);
-/// assert_eq!(call.poll_action(), Some(CallerAction::Say(vec![Prompt::Greeting(Greeting::Normal), Prompt::Tone])));
+/// assert_eq!(call.poll_action(), Some(CallerAction::Say(vec![Prompt::Greeting(GreetingKind::Normal), Prompt::Tone])));
 /// call.handle(CallerEvent::Played);
 /// assert_eq!(call.poll_action(), Some(CallerAction::Record));
 /// call.handle(CallerEvent::HungUp);
@@ -64,9 +64,9 @@ impl CallerDialogue {
     /// A call to `mailbox`, whose owner has recorded `greetings`. There is no operator, and a message has at least a second.
     pub fn new(mailbox: MailboxId, greetings: Greetings, reason: Reason) -> Self {
         let greeting = match (greetings, reason) {
-            (Greetings { temporary: true, .. }, _) => Prompt::Greeting(Greeting::Temporary),
-            (Greetings { busy: true, .. }, Reason::Busy) => Prompt::Greeting(Greeting::Busy),
-            (Greetings { normal: true, .. }, _) => Prompt::Greeting(Greeting::Normal),
+            (Greetings { temporary: true, .. }, _) => Prompt::Greeting(GreetingKind::Temporary),
+            (Greetings { busy: true, .. }, Reason::Busy) => Prompt::Greeting(GreetingKind::Busy),
+            (Greetings { normal: true, .. }, _) => Prompt::Greeting(GreetingKind::Normal),
             _ => Prompt::NobodyThere(mailbox),
         };
         Self::beginning(State::Greeting, vec![greeting, Prompt::Tone])

@@ -21,4 +21,5 @@ pub use self::digit::Digit;
 pub use self::lockout::{Attempts, Source};
 pub use self::owner::{OwnerAction, OwnerDialogue, OwnerEvent, Purpose, Sent};
 pub use self::pin::{InvalidPin, InvalidPinHash, Pin, PinBook, PinHash, Verdict};
-pub use self::prompt::{Greeting, Greetings, Menu, Prompt, Say};
+pub use self::prompt::{Menu, Prompt, Say};
+pub use crate::greeting::{GreetingKind, Greetings};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::greeting::GreetingKind;
 use crate::message::{Caller, MailboxId, MessageId, RelativeDay, Stamp};
 
 /// What is said next: these prompts, one after the other, until a digit comes.
@@ -89,7 +90,7 @@ pub enum Prompt {
     /// The greeting is saved.
     GreetingSaved,
     /// A greeting in the owner's voice.
-    Greeting(Greeting),
+    Greeting(GreetingKind),
     /// The usual words, for a mailbox without a greeting.
     NobodyThere(MailboxId),
     /// Nothing can be left: the mailbox is full.
@@ -128,26 +129,4 @@ pub enum Menu {
     Recording,
     /// For a caller: `1` send, `2` hear it, `3` record it again, `4` urgent or not, `5` private or not, `0` operator.
     Review,
-}
-
-/// A greeting that an owner can record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Greeting {
-    /// For whoever calls when nobody answers.
-    Normal,
-    /// For whoever calls when the line is busy.
-    Busy,
-    /// In place of both, as long as it is there.
-    Temporary,
-}
-
-/// Which greetings an owner has recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Greetings {
-    /// For whoever calls when nobody answers.
-    pub normal: bool,
-    /// For whoever calls when the line is busy.
-    pub busy: bool,
-    /// In place of both.
-    pub temporary: bool,
 }

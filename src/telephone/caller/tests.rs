@@ -35,10 +35,10 @@ fn the_greeting_is_the_one_for_the_occasion() {
     let nobody = Prompt::NobodyThere("2041".parse().unwrap());
     let of = |normal, busy, temporary| Greetings { normal, busy, temporary };
     for (greetings, reason, greeting) in [
-        (of(true, true, true), Reason::Busy, Prompt::Greeting(Greeting::Temporary)),
-        (of(true, true, false), Reason::Busy, Prompt::Greeting(Greeting::Busy)),
-        (of(true, true, false), Reason::NoAnswer, Prompt::Greeting(Greeting::Normal)),
-        (of(true, false, false), Reason::Busy, Prompt::Greeting(Greeting::Normal)),
+        (of(true, true, true), Reason::Busy, Prompt::Greeting(GreetingKind::Temporary)),
+        (of(true, true, false), Reason::Busy, Prompt::Greeting(GreetingKind::Busy)),
+        (of(true, true, false), Reason::NoAnswer, Prompt::Greeting(GreetingKind::Normal)),
+        (of(true, false, false), Reason::Busy, Prompt::Greeting(GreetingKind::Normal)),
         (of(false, true, false), Reason::NoAnswer, nobody.clone()),
         (of(false, false, false), Reason::Busy, nobody),
     ] {

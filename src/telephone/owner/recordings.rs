@@ -1,6 +1,6 @@
 //! What an owner records, and for whom: greetings, introductions, answers.
 
-use super::super::{Digit, Greeting, Menu, Prompt, Recorded};
+use super::super::{Digit, GreetingKind, Menu, Prompt, Recorded};
 use super::{MAX_ENTERED, MIN_RECORDING, Messages, OwnerAction, OwnerDialogue, Purpose, Sent, Stage, State};
 
 impl OwnerDialogue {
@@ -27,11 +27,11 @@ impl OwnerDialogue {
 
     pub(super) fn greeting_digit(&mut self, digit: Digit) -> State {
         let greeting = match digit {
-            Digit::Number(1) => Greeting::Normal,
-            Digit::Number(2) => Greeting::Busy,
-            Digit::Number(3) => Greeting::Temporary,
+            Digit::Number(1) => GreetingKind::Normal,
+            Digit::Number(2) => GreetingKind::Busy,
+            Digit::Number(3) => GreetingKind::Temporary,
             Digit::Number(4) => {
-                self.act(OwnerAction::DropGreeting(Greeting::Temporary));
+                self.act(OwnerAction::DropGreeting(GreetingKind::Temporary));
                 self.say(vec![Prompt::Removed, Prompt::Menu(Menu::Greetings)]);
                 return State::Greetings;
             }

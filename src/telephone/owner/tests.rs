@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Greeting, Recorded, Verdict};
+use super::super::{GreetingKind, Recorded, Verdict};
 use super::messages::PAGE;
 use super::*;
 use crate::message::{
@@ -173,7 +173,7 @@ fn an_answer_and_a_greeting_are_recorded_heard_and_recorded_again() {
     let failed = after(&mut call, OwnerEvent::Sent(Sent::Failed));
     assert_eq!(failed, [say(&[Prompt::NotSent, Prompt::Menu(Menu::Message)])]);
 
-    for (key, greeting) in [("1", Greeting::Normal), ("2", Greeting::Busy), ("3", Greeting::Temporary)] {
+    for (key, greeting) in [("1", GreetingKind::Normal), ("2", GreetingKind::Busy), ("3", GreetingKind::Temporary)] {
         let mut call = let_in();
         assert_eq!(press(&mut call, "4"), [say(&[Prompt::Menu(Menu::Greetings)])]);
         press(&mut call, key);

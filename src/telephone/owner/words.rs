@@ -1,6 +1,6 @@
 //! What an [`OwnerDialogue`](super::OwnerDialogue) is told, and what it asks for.
 
-use super::super::{Digit, Greeting, Pin, Recorded, Say, Verdict};
+use super::super::{Digit, GreetingKind, Pin, Recorded, Say, Verdict};
 use crate::message::{MailboxId, MessageId, Summary};
 use crate::store::{Page, Query};
 
@@ -62,9 +62,9 @@ pub enum OwnerAction {
     /// Throw away what was recorded.
     Discard,
     /// What was recorded is this greeting from now on.
-    SaveGreeting(Greeting),
+    SaveGreeting(GreetingKind),
     /// This greeting is no longer there.
-    DropGreeting(Greeting),
+    DropGreeting(GreetingKind),
     /// Pass the message on.
     PassOn {
         /// Which message.
@@ -86,7 +86,7 @@ pub enum OwnerAction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     /// A greeting.
-    Greeting(Greeting),
+    Greeting(GreetingKind),
     /// What is said before a message that is passed on.
     Introduction {
         /// Which message.

@@ -1,0 +1,185 @@
+use chrono::TimeDelta;
+use proptest::prelude::*;
+
+use super::*;
+use crate::conformance::disk::{Fault, FaultyDisk, PowerCutDisk, Unsynced};
+use crate::message::AudioType;
+
+fn id(mailbox: &str, kind: GreetingKind) -> GreetingId {
+    GreetingId::new(mailbox.parse().unwrap(), kind)
+}
+
+fn sound(text: &str) -> Audio {
+    Audio::new(AudioType::Wav, text.as_bytes().to_vec())
+}
+
+fn now() -> DateTime<Utc> {
+    "2025-07-14T09:05:12Z".parse().unwrap()
+}
+
+/// An edition of the normal greeting of 2041: of the `age`th second, with a sound or removed.
+fn edition(age: i64, text: Option<&str>) -> Greeting {
+    let version = GreetingVersion::next(None, now() + TimeDelta::seconds(age));
+    Greeting::new(id("2041", GreetingKind::Normal), version, text.map(sound))
+}
+
+async fn book(disk: &(impl Disk + Clone)) -> GreetingBook {
+    GreetingBook::open(Arc::new(disk.clone()), "/spool/greetings".into()).await.unwrap()
+}
+
+async fn said(book: &GreetingBook, id: &GreetingId) -> Option<String> {
+    let greeting = book.read(id).await.unwrap()?;
+    greeting.sound().map(|sound| String::from_utf8(sound.bytes().to_vec()).unwrap())
+}
+
+fn names(disk: &PowerCutDisk) -> Vec<String> {
+    let mut names = disk.list("/spool/greetings".as_ref()).unwrap();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn what_was_recorded_last_is_kept_through_restarts_and_each_greeting_for_itself() {
+    let disk = PowerCutDisk::new();
+    let (normal, busy) = (id("2041", GreetingKind::Normal), id("2041", GreetingKind::Busy));
+    let first = book(&disk).await;
+    assert_eq!(first.read(&normal).await.unwrap(), None);
+    let one = first.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
+    let busy_one = first.record(busy.clone(), Some(sound("busy")), now()).await.unwrap();
+    // The clock has gone back.
+    let two = first.record(normal.clone(), Some(sound("two")), now() - TimeDelta::days(400)).await.unwrap();
+    assert!(two > one);
+    for book in [first, book(&disk).await] {
+        assert_eq!(said(&book, &normal).await.as_deref(), Some("two"));
+        assert_eq!(said(&book, &busy).await.as_deref(), Some("busy"));
+        assert_eq!(book.editions(), [(normal.clone(), two), (busy.clone(), busy_one)]);
+        assert_eq!(book.recorded(&normal.mailbox), Greetings { normal: true, busy: true, temporary: false });
+        assert_eq!(book.recorded(&"2042".parse().unwrap()), Greetings::default());
+    }
+    assert_eq!(names(&disk).len(), 2, "old editions are gone");
+}
+
+#[tokio::test]
+async fn a_greeting_that_was_removed_is_an_edition_and_to_remove_it_again_changes_nothing() {
+    let disk = PowerCutDisk::new();
+    let normal = id("2041", GreetingKind::Normal);
+    let first = book(&disk).await;
+    first.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
+    let removed = first.record(normal.clone(), None, now()).await.unwrap();
+    assert_eq!(first.record(normal.clone(), None, now()).await.unwrap(), removed);
+    for book in [first, book(&disk).await] {
+        let greeting = book.read(&normal).await.unwrap().unwrap();
+        assert_eq!((greeting.sound(), greeting.edition()), (None, removed));
+        assert_eq!(book.recorded(&normal.mailbox), Greetings::default());
+        assert_eq!(book.put(edition(-5, Some("older"))).await.unwrap(), Put::HasNewer, "it does not come back");
+    }
+    assert_eq!(names(&disk).len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_order_of_arrival_the_newest_edition_is_kept(
+        ages in prop::collection::vec((0..4_i64, prop::option::of("[ab]")), 1..7),
+        order in any::<prop::sample::Index>(),
+        restart in any::<prop::sample::Index>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let kept_of = |mut editions: Vec<Greeting>| runtime.block_on(async {
+            let disk = PowerCutDisk::new();
+            let mut open = book(&disk).await;
+            let restart = restart.index(editions.len());
+            editions.rotate_left(order.index(ages.len()));
+            for (place, edition) in editions.iter().enumerate() {
+                let before = open.edition(edition.id());
+                let put = open.put(edition.clone()).await.unwrap();
+                assert_eq!(put == Put::Kept, before.is_none_or(|before| before < edition.edition()));
+                if place == restart {
+                    open = book(&disk).await;
+                }
+            }
+            open.read(&id("2041", GreetingKind::Normal)).await.unwrap().unwrap()
+        });
+        let editions: Vec<_> = ages.iter().map(|(age, text)| edition(*age, text.as_deref())).collect();
+        let newest = editions.iter().max_by_key(|greeting| greeting.edition()).unwrap().clone();
+        let backwards = editions.iter().rev().cloned().collect();
+        prop_assert_eq!(kept_of(editions), newest.clone());
+        prop_assert_eq!(kept_of(backwards), newest);
+    }
+}
+
+/// The power goes after every single operation of a second recording: the first or the second is there, whole, and never less than was
+/// answered for.
+#[tokio::test]
+async fn a_power_cut_after_any_step_leaves_the_greeting_of_before_or_the_new_one() {
+    let normal = id("2041", GreetingKind::Normal);
+    for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
+        for operations in 0.. {
+            let disk = PowerCutDisk::new();
+            let before = book(&disk).await;
+            let one = before.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
+            disk.power_off_after(operations);
+            let answer = before.record(normal.clone(), Some(sound("two")), now()).await;
+            let was_cut = disk.power_cut(unsynced);
+            let after = book(&disk).await;
+            let at = format!("after {operations} operations, {unsynced:?}, answer {answer:?}");
+            let text = said(&after, &normal).await;
+            assert!(matches!(text.as_deref(), Some("one" | "two")), "{at}: {text:?}");
+            assert!(answer.is_err() || text.as_deref() == Some("two"), "{at}: {text:?}");
+            assert!(after.edition(&normal) >= Some(one), "{at}");
+            assert_eq!(names(&disk).len(), 1, "{at}: {:?}", names(&disk));
+            // What holds now holds after another cut, too.
+            disk.power_cut(Unsynced::Forgotten);
+            assert_eq!(said(&book(&disk).await, &normal).await, text, "{at}");
+            if !was_cut {
+                assert!(operations > 5 && answer.is_ok(), "{at}: every step was cut once");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_leaves_the_greeting_of_before_and_takes_the_next() {
+    let normal = id("2041", GreetingKind::Normal);
+    let mut failed = 0;
+    for operations in 0..12 {
+        let disk = Arc::new(FaultyDisk::new(Arc::new(PowerCutDisk::new())));
+        let open = GreetingBook::open(Arc::clone(&disk) as Arc<dyn Disk>, "/spool/greetings".into()).await.unwrap();
+        open.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
+        disk.fail(Fault::after(operations, io::ErrorKind::StorageFull));
+        if let Err(error) = open.record(normal.clone(), Some(sound("two")), now()).await {
+            failed += 1;
+            assert!(error.is_transient(), "{error:?}");
+            assert_eq!(said(&open, &normal).await.as_deref(), Some("one"), "{operations}");
+        }
+        disk.mend();
+        open.record(normal.clone(), Some(sound("three")), now()).await.unwrap();
+        assert_eq!(said(&open, &normal).await.as_deref(), Some("three"), "{operations}");
+    }
+    assert!(failed >= 5, "{failed} of its steps failed");
+}
+
+#[tokio::test]
+async fn a_sound_that_was_damaged_on_disk_is_put_aside_and_never_said() {
+    let disk = PowerCutDisk::new();
+    let normal = id("2041", GreetingKind::Normal);
+    let open = book(&disk).await;
+    open.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
+    let path = Path::new("/spool/greetings").join(&names(&disk)[0]);
+    disk.open(&path).unwrap().write_all_at(b"x", 1).unwrap();
+    assert!(matches!(open.read(&normal).await, Err(BookError::Damaged(damaged)) if damaged == normal));
+    assert_eq!(open.read(&normal).await.unwrap(), None);
+    assert!(names(&disk)[0].ends_with(".wav.damaged"), "{:?}", names(&disk));
+    assert_eq!(book(&disk).await.read(&normal).await.unwrap(), None);
+    assert_eq!(open.put(edition(0, Some("again"))).await.unwrap(), Put::Kept);
+}
+
+#[tokio::test]
+async fn files_of_others_are_left_alone() {
+    let disk = PowerCutDisk::new();
+    drop(book(&disk).await);
+    disk.create("/spool/greetings/notes.txt".as_ref()).unwrap();
+    disk.create("/spool/greetings/2041-normal.wav.new".as_ref()).unwrap();
+    assert_eq!(book(&disk).await.editions(), []);
+    assert_eq!(names(&disk), ["notes.txt"]);
+}

@@ -1,0 +1,103 @@
+//! [`GreetingKeeper`]: who takes in greetings that arrive from the central node.
+
+use std::error::Error as StdError;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Edition, Greeting, GreetingId};
+use crate::message::{MailboxId, Origin};
+
+/// Takes in the greetings that another node sends.
+///
+/// # Contract
+///
+/// - **Kept.** After [`Taken::Kept`] or [`Taken::HasNewer`], this edition or a newer one survives a restart of the process.
+/// - **The newest.** An edition never replaces a newer one.
+/// - **From whom it may come.** A greeting from anybody but the central node is [`NotTaken::Forbidden`].
+#[async_trait]
+pub trait GreetingKeeper: Debug + Send + Sync + 'static {
+    /// Whether greetings of `mailbox` are kept here.
+    fn keeps(&self, mailbox: &MailboxId) -> bool;
+
+    /// Takes in `greeting`, handed in by `origin`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotTaken::Forbidden`] and [`NotTaken::NotKeptHere`] are final; [`NotTaken::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has kept the edition or nothing. The same call again settles it.
+    async fn take(&self, origin: &Origin, greeting: Greeting) -> Result<Taken, NotTaken>;
+
+    /// Whether `edition` or a newer one is kept already, so that its sound need not be sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take).
+    ///
+    /// # Cancel safety
+    ///
+    /// It changes nothing.
+    async fn has(&self, origin: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, NotTaken>;
+}
+
+/// What became of a greeting that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is in force now, and on stable storage.
+    Kept,
+    /// It was here before, or a newer one is; nothing has changed.
+    HasNewer,
+}
+
+/// Why a greeting was not taken in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotTaken {
+    /// Greetings are taken from the central node only.
+    #[error("greetings are taken from the central node only")]
+    Forbidden,
+    /// No call for this mailbox is answered here.
+    #[error("no greeting of mailbox {0} is needed here")]
+    NotKeptHere(MailboxId),
+    /// It could not be kept now.
+    #[error("the greeting cannot be kept now")]
+    Unavailable(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+impl NotTaken {
+    /// Whether the same call, unchanged, may succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => true,
+            Self::Forbidden | Self::NotKeptHere(_) => false,
+        }
+    }
+}
+
+/// Passes every call on, so that a shared or boxed keeper is a keeper.
+macro_rules! delegate {
+    ($wrapper:ident) => {
+        #[async_trait]
+        #[deny(clippy::missing_trait_methods)]
+        impl<K: GreetingKeeper + ?Sized> GreetingKeeper for $wrapper<K> {
+            fn keeps(&self, mailbox: &MailboxId) -> bool {
+                (**self).keeps(mailbox)
+            }
+
+            async fn take(&self, origin: &Origin, greeting: Greeting) -> Result<Taken, NotTaken> {
+                (**self).take(origin, greeting).await
+            }
+
+            async fn has(&self, origin: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, NotTaken> {
+                (**self).has(origin, id, edition).await
+            }
+        }
+    };
+}
+
+delegate!(Arc);
+delegate!(Box);

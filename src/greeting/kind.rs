@@ -1,0 +1,92 @@
+//! [`GreetingKind`]: for which calls a greeting is.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A greeting that an owner can record.
+///
+/// ```
+/// use voicemail::greeting::GreetingKind;
+///
+/// assert_eq!("busy".parse(), Ok(GreetingKind::Busy));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GreetingKind {
+    /// For whoever calls when nobody answers.
+    Normal,
+    /// For whoever calls when the line is busy.
+    Busy,
+    /// In place of both, as long as it is there.
+    Temporary,
+}
+
+impl GreetingKind {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Normal, Self::Busy, Self::Temporary];
+
+    /// Its name, as files and mails have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Busy => "busy",
+            Self::Temporary => "temporary",
+        }
+    }
+}
+
+impl fmt::Display for GreetingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for GreetingKind {
+    type Err = UnknownGreetingKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownGreetingKind> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownGreetingKind)
+    }
+}
+
+/// A text that names no [`GreetingKind`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a greeting is normal, busy or temporary")]
+pub struct UnknownGreetingKind;
+
+/// Which greetings an owner has recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Greetings {
+    /// For whoever calls when nobody answers.
+    pub normal: bool,
+    /// For whoever calls when the line is busy.
+    pub busy: bool,
+    /// In place of both.
+    pub temporary: bool,
+}
+
+impl FromIterator<GreetingKind> for Greetings {
+    fn from_iter<I: IntoIterator<Item = GreetingKind>>(kinds: I) -> Self {
+        let mut greetings = Self::default();
+        for kind in kinds {
+            match kind {
+                GreetingKind::Normal => greetings.normal = true,
+                GreetingKind::Busy => greetings.busy = true,
+                GreetingKind::Temporary => greetings.temporary = true,
+            }
+        }
+        greetings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_reads_back_as_written_and_in_no_other_spelling() {
+        for kind in GreetingKind::ALL {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+            assert_eq!(kind.as_str().to_uppercase().parse::<GreetingKind>(), Err(UnknownGreetingKind));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Greetings: what owners say to their callers, and which of several is in force.
+//!
+//! An owner records greetings at the central node. Each has an [`Edition`], and of two editions the newer one is in force, whatever the
+//! order in which they arrive. A removed greeting is an edition, too: one without a sound.
+//!
+#![cfg_attr(
+    feature = "fs",
+    doc = "[`GreetingBook`] keeps the newest of each on disk; [`GreetingKeeper`] is who takes in those that arrive."
+)]
+
+#[cfg(feature = "fs")]
+mod book;
+mod edition;
+#[cfg(feature = "fs")]
+mod error;
+mod keeper;
+mod kind;
+#[cfg(feature = "fs")]
+mod name;
+
+use std::fmt;
+
+#[cfg(feature = "fs")]
+pub use self::book::{GreetingBook, Put};
+pub use self::edition::{Edition, GreetingVersion, InvalidVersion};
+#[cfg(feature = "fs")]
+pub use self::error::BookError;
+pub use self::keeper::{GreetingKeeper, NotTaken, Taken};
+pub use self::kind::{GreetingKind, Greetings, UnknownGreetingKind};
+use crate::message::{Audio, ContentDigest, MailboxId};
+
+/// Which greeting of whose.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GreetingId {
+    /// Whose.
+    pub mailbox: MailboxId,
+    /// For which calls.
+    pub kind: GreetingKind,
+}
+
+impl GreetingId {
+    /// The greeting of `mailbox` for the calls that `kind` says.
+    pub fn new(mailbox: MailboxId, kind: GreetingKind) -> Self {
+        Self { mailbox, kind }
+    }
+}
+
+impl fmt::Display for GreetingId {
+    /// `2041 normal`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.mailbox, self.kind)
+    }
+}
+
+/// One edition of a greeting, with its sound.
+///
+/// ```
+/// use voicemail::greeting::{Greeting, GreetingId, GreetingKind, GreetingVersion};
+/// use voicemail::message::{Audio, AudioType};
+///
+/// let id = GreetingId::new("2041".parse()?, GreetingKind::Normal);
+/// let at = |instant: &str| GreetingVersion::next(None, instant.parse().unwrap());
+/// let recorded = Greeting::new(id.clone(), at("2025-03-30T00:59:40Z"), Some(Audio::new(AudioType::Wav, &b"RIFF.."[..])));
+/// let removed = Greeting::new(id, at("2025-04-01T07:00:00Z"), None);
+/// assert!(removed.edition() > recorded.edition());
+/// # Ok::<(), voicemail::message::InvalidMailboxId>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeting {
+    id: GreetingId,
+    version: GreetingVersion,
+    sound: Option<Audio>,
+}
+
+impl Greeting {
+    /// The greeting `id` as it is from `version` on: with this sound, or removed.
+    pub fn new(id: GreetingId, version: GreetingVersion, sound: Option<Audio>) -> Self {
+        Self { id, version, sound }
+    }
+
+    /// Which greeting.
+    pub fn id(&self) -> &GreetingId {
+        &self.id
+    }
+
+    /// Which edition of it.
+    pub fn edition(&self) -> Edition {
+        Edition { version: self.version, digest: self.digest() }
+    }
+
+    /// What is said; `None` for a greeting that its owner removed.
+    pub fn sound(&self) -> Option<&Audio> {
+        self.sound.as_ref()
+    }
+
+    fn digest(&self) -> Option<ContentDigest> {
+        self.sound.as_ref().map(Audio::digest)
+    }
+}

@@ -1,0 +1,87 @@
+//! [`FileName`]: what the file of a greeting is called.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Edition, GreetingId};
+use crate::message::AudioType;
+
+/// All that is known of a greeting but its sound: `2041-normal-00001743296380000000-DIGEST.wav`, or `...-removed.txt`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FileName {
+    pub(super) id: GreetingId,
+    pub(super) edition: Edition,
+    /// What the sound is, if there is one.
+    pub(super) media: Option<AudioType>,
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let GreetingId { mailbox, kind } = &self.id;
+        write!(f, "{mailbox}-{kind}-{}-", self.edition.version)?;
+        match (self.edition.digest, self.media) {
+            (Some(digest), Some(media)) => write!(f, "{digest}.{}", media.extension()),
+            _ => f.write_str(REMOVED),
+        }
+    }
+}
+
+impl FromStr for FileName {
+    type Err = ();
+
+    /// Reads a name exactly as [`Display`](fmt::Display) writes it: another spelling would name a file that is not there.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut fields = text.splitn(4, '-');
+        let mut field = || fields.next().ok_or(());
+        let mailbox = field()?.parse().map_err(|_| ())?;
+        let kind = field()?.parse().map_err(|_| ())?;
+        let version = field()?.parse().map_err(|_| ())?;
+        let (digest, media) = match field()? {
+            REMOVED => (None, None),
+            sound => {
+                let (digest, extension) = sound.split_once('.').ok_or(())?;
+                let media = MEDIA.into_iter().find(|media| media.extension() == extension).ok_or(())?;
+                (Some(digest.parse().map_err(|_| ())?), Some(media))
+            }
+        };
+        let name = Self { id: GreetingId::new(mailbox, kind), edition: Edition { version, digest }, media };
+        if name.to_string() == text { Ok(name) } else { Err(()) }
+    }
+}
+
+const REMOVED: &str = "removed.txt";
+const MEDIA: [AudioType; 3] = [AudioType::Wav, AudioType::Basic, AudioType::Adpcm32];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::greeting::{GreetingKind, GreetingVersion};
+    use crate::message::ContentDigest;
+
+    #[test]
+    fn a_name_reads_back_as_written() {
+        let version = GreetingVersion::next(None, "2025-03-30T00:59:40Z".parse().unwrap());
+        let digest = ContentDigest::of(b"hello");
+        for (digest, media, end) in [
+            (None, None, "removed.txt".to_owned()),
+            (Some(digest), Some(AudioType::Wav), format!("{digest}.wav")),
+            (Some(digest), Some(AudioType::Basic), format!("{digest}.au")),
+            (Some(digest), Some(AudioType::Adpcm32), format!("{digest}.726")),
+        ] {
+            let id = GreetingId::new("+493023125014".parse().unwrap(), GreetingKind::Busy);
+            let name = FileName { id, edition: Edition { version, digest }, media };
+            assert_eq!(name.to_string(), format!("+493023125014-busy-00001743296380000000-{end}"));
+            assert_eq!(name.to_string().parse(), Ok(name));
+        }
+    }
+
+    #[test]
+    fn what_is_no_greeting_has_no_such_name() {
+        let upper = format!("2041-normal-00001743296380000000-{}.wav", ContentDigest::of(b"x").to_string().to_uppercase());
+        for text in
+            ["", "README.txt", "2041-normal", "2041-normal-1-removed.txt", "2041-noon-00001743296380000000-removed.txt", &upper]
+        {
+            assert_eq!(text.parse::<FileName>(), Err(()), "{text}");
+        }
+    }
+}
