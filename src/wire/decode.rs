@@ -34,10 +34,7 @@ pub fn decode(mail: &Bytes) -> Result<Message, DecodeError> {
 pub fn decode_within(mail: &Bytes, limits: DecodeLimits) -> Result<Message, DecodeError> {
     let (fields, body) = Fields::of_mail(mail, limits)?;
     let part = find_sound(mail, &fields, body, limits)?;
-    let audio = match sound(mail, &part)? {
-        Cow::Owned(sound) => Audio::new(part.media, sound),
-        Cow::Borrowed(sound) => Audio::new(part.media, mail.slice_ref(sound)),
-    };
+    let audio = audio_of(mail, &part)?;
     if own::digest(&fields).is_some_and(|digest| digest != audio.digest()) {
         return Err(DecodeError::DigestMismatch);
     }
@@ -62,6 +59,14 @@ pub fn decode_head(mail: &[u8]) -> Result<Head, DecodeError> {
         Some(head) => Ok(head),
         None => foreign::head(&fields, &mail[..body], length_by_what_is_there(mail, &fields, body)),
     }
+}
+
+/// The sound of a part.
+pub(super) fn audio_of(mail: &Bytes, part: &SoundPart) -> Result<Audio, DecodeError> {
+    Ok(match sound(mail, part)? {
+        Cow::Owned(sound) => Audio::new(part.media, sound),
+        Cow::Borrowed(sound) => Audio::new(part.media, mail.slice_ref(sound)),
+    })
 }
 
 /// The sound's own bytes; borrowed when they stand in the mail as they are.

@@ -47,6 +47,12 @@ pub enum DecodeError {
     /// There are more parts than [`DecodeLimits::parts`](super::DecodeLimits::parts).
     #[error("too many parts")]
     TooManyParts,
+    /// The mail is about a greeting, and this field of it is missing or cannot be read.
+    #[error("a greeting whose {field} is missing or unreadable")]
+    InvalidGreeting {
+        /// Its name.
+        field: &'static str,
+    },
     /// No field tells when the message was recorded, or was sent.
     #[error("neither Date nor Received tells a date that can be")]
     NoDate,
@@ -71,6 +77,7 @@ impl DecodeError {
             | Self::TooManyFields
             | Self::TooDeep
             | Self::TooManyParts
+            | Self::InvalidGreeting { .. }
             | Self::NoDate => false,
         }
     }

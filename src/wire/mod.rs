@@ -3,6 +3,7 @@
 //! [`encode`] writes a [`Message`](crate::message::Message) as RFC 5322 and MIME, so that any mail server can carry it and any mail
 //! client can play it; [`decode`] reads what [`encode`] wrote back to the identical value, and reads what other voicemail systems
 //! and mail programs write as well as it can be understood. [`decode_head`] does the same without the sound.
+//! [`encode_greeting`] and [`decode_greeting`] do it for greetings, which go from the central node to others.
 //!
 //! # What a message looks like
 //!
@@ -65,6 +66,7 @@ mod encode;
 mod error;
 mod fields;
 mod foreign;
+mod greeting;
 mod limits;
 mod own;
 mod parts;
@@ -74,6 +76,7 @@ mod resent;
 pub use self::decode::{decode, decode_head, decode_within};
 pub use self::encode::{Addresses, Encoded, TransferEncoding, encode};
 pub use self::error::DecodeError;
+pub use self::greeting::{GreetingMail, decode_greeting, encode_greeting};
 pub use self::limits::{DecodeLimits, HEAD_LIMIT};
 pub use self::receipt::{Disposition, ReceiptRequest, receipt, receipt_request};
 pub use self::resent::{in_reply_to, resent};

@@ -105,6 +105,6 @@ const fn second_of_january(year: i32) -> DateTime<Utc> {
 const RECORDED_AT: &str = "Voicemail-Recorded-At";
 const CLOCK: &str = "Voicemail-Clock";
 const SITE: &str = "Voicemail-Site";
-const DIGEST: &str = "Voicemail-Digest";
+pub(super) const DIGEST: &str = "Voicemail-Digest";
 const LENGTH: &str = "Voicemail-Length";
 const ENDING: &str = "Voicemail-Ending";

@@ -26,7 +26,7 @@ use crate::message::AudioType;
 use crate::message::MessageId;
 #[cfg(feature = "node")]
 use crate::spool::{EntryName, FileHead, Finished, HEAD_LEN, find_left_over};
-use crate::wire::{self, Addresses, TransferEncoding};
+use crate::wire::{self, Addresses, DecodeLimits, TransferEncoding};
 
 #[cfg(feature = "smtp")]
 pub use self::dialogue::dialogue;
@@ -39,9 +39,14 @@ pub fn replies(bytes: &[u8]) {
     crate::forward::smtp::read_hostile_replies(bytes);
 }
 
-/// A mail, with and without its sound. What can be read is written again, and must read the same.
+/// A mail, with and without its sound, and as one about a greeting. What can be read is written again, and must read the same.
 pub fn mail(bytes: &[u8]) {
     let mail = Bytes::copy_from_slice(bytes);
+    if let Ok(Some(greeting)) = wire::decode_greeting(&mail, DecodeLimits::default()) {
+        let again = wire::encode_greeting(&greeting, "node.example", "vm.example");
+        let read = wire::decode_greeting(&again, DecodeLimits::default());
+        assert_eq!(read, Ok(Some(greeting)), "what was read can be written and read again");
+    }
     let head = wire::decode_head(bytes);
     let Ok(message) = wire::decode(&mail) else { return };
     assert!(head.is_ok(), "what can be read with its sound can be read without");

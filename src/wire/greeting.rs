@@ -1,0 +1,239 @@
+//! A greeting as a mail from the central node to another, and back.
+
+use bytes::{Bytes, BytesMut};
+use encodify::base64;
+
+use super::decode::audio_of;
+use super::fields::Fields;
+use super::parts::find_sound;
+use super::{DecodeError, DecodeLimits, own};
+use crate::greeting::{Edition, Greeting, GreetingId};
+use crate::message::{Audio, Stamp};
+
+/// What a mail from the central node says of a greeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GreetingMail {
+    /// This is it, with its sound; or it was removed.
+    Greeting(Greeting),
+    /// The central node has this edition of it. Its sound is not here: it is for who has it already, or asks for it.
+    Offer(GreetingId, Edition),
+}
+
+impl GreetingMail {
+    /// Which greeting.
+    pub fn id(&self) -> &GreetingId {
+        match self {
+            Self::Greeting(greeting) => greeting.id(),
+            Self::Offer(id, _) => id,
+        }
+    }
+}
+
+/// Writes a greeting, or the offer of one, as a mail from the node `node` to the mailbox's address in `domain`.
+///
+/// ```text
+/// MIME-Version: 1.0
+/// Message-ID: <00001743296380000000.normal.2041@central.example.com>
+/// Date: Sun, 30 Mar 2025 00:59:40 +0000                       when it was recorded
+/// From: <voicemail@central.example.com>
+/// To: <2041@example.com>
+/// Subject: Voicemail greeting
+/// Auto-Submitted: auto-generated                              RFC 3834
+/// Voicemail-Greeting: 2041 normal                             whose, and for which calls
+/// Voicemail-Greeting-Version: 00001743296380000000            microseconds since 1970
+/// Voicemail-Greeting-Sound: here                              or removed, or on-request
+/// Voicemail-Digest: sha-256=..                                of the sound, unless it was removed
+/// Content-Type: audio/wav
+/// Content-Transfer-Encoding: base64
+/// Content-Disposition: inline; filename="2041-normal.wav"
+/// ```
+///
+/// The lines are short and ASCII, so that any mail server can carry it.
+pub fn encode_greeting(mail: &GreetingMail, node: &str, domain: &str) -> Bytes {
+    let (id, edition, sound) = match mail {
+        GreetingMail::Greeting(greeting) => (greeting.id(), greeting.edition(), greeting.sound()),
+        GreetingMail::Offer(id, edition) => (id, *edition, None),
+    };
+    let state = match mail {
+        GreetingMail::Greeting(greeting) if greeting.sound().is_some() => HERE,
+        GreetingMail::Offer(_, Edition { digest: Some(_), .. }) => ON_REQUEST,
+        _ => REMOVED,
+    };
+    let GreetingId { mailbox, kind } = id;
+    let version = edition.version;
+    let date = Stamp::new(own::representable(version.recorded_at()), chrono_tz::UTC).to_rfc5322();
+    let digest = edition.digest.map_or(String::new(), |digest| format!("{}: sha-256={digest}\r\n", own::DIGEST));
+    let head = format!(
+        "MIME-Version: 1.0\r\n\
+         Message-ID: <{version}.{kind}.{mailbox}@{node}>\r\n\
+         Date: {date}\r\n\
+         From: <voicemail@{node}>\r\n\
+         To: <{mailbox}@{domain}>\r\n\
+         Subject: Voicemail greeting\r\n\
+         Auto-Submitted: auto-generated\r\n\
+         {GREETING}: {mailbox} {kind}\r\n\
+         {VERSION}: {version}\r\n\
+         {SOUND}: {state}\r\n\
+         {digest}"
+    );
+    let mut bytes = BytesMut::from(head.as_bytes());
+    match sound {
+        Some(sound) => {
+            let (media, extension) = (sound.media(), sound.media().extension());
+            let part = format!(
+                "Content-Type: {media}\r\n\
+                 Content-Transfer-Encoding: base64\r\n\
+                 Content-Disposition: inline; filename=\"{mailbox}-{kind}.{extension}\"\r\n\
+                 \r\n"
+            );
+            bytes.extend_from_slice(part.as_bytes());
+            bytes.extend_from_slice(base64::MIME.encode(sound.bytes()).as_bytes()); // with a line end after the last line
+        }
+        None => bytes.extend_from_slice(
+            b"Content-Type: text/plain; charset=us-ascii\r\n\r\nThis mail is from one voicemail node to another, about a greeting.\r\n",
+        ),
+    }
+    bytes.freeze()
+}
+
+/// Reads a mail as one about a greeting; `None` when it is about none.
+///
+/// # Errors
+///
+/// A [`DecodeError`] for a mail that is about a greeting and cannot be read as one, also when its sound does not match its digest. No
+/// bytes make it panic.
+pub fn decode_greeting(mail: &Bytes, limits: DecodeLimits) -> Result<Option<GreetingMail>, DecodeError> {
+    let (fields, body) = Fields::of_mail(mail, limits)?;
+    let Some(id) = fields.text(GREETING) else { return Ok(None) };
+    let id = read_id(id).ok_or(DecodeError::InvalidGreeting { field: GREETING })?;
+    let version = fields.text(VERSION).and_then(|version| version.parse().ok());
+    let version = version.ok_or(DecodeError::InvalidGreeting { field: VERSION })?;
+    let digest = || own::digest(&fields).ok_or(DecodeError::InvalidGreeting { field: own::DIGEST });
+    match fields.text(SOUND) {
+        Some(REMOVED) => Ok(Some(GreetingMail::Greeting(Greeting::new(id, version, None)))),
+        Some(ON_REQUEST) => Ok(Some(GreetingMail::Offer(id, Edition { version, digest: Some(digest()?) }))),
+        Some(HERE) => {
+            let digest = digest()?;
+            let sound: Audio = audio_of(mail, &find_sound(mail, &fields, body, limits)?)?;
+            match sound.digest() == digest {
+                _ if sound.bytes().is_empty() => Err(DecodeError::EmptyAudio),
+                true => Ok(Some(GreetingMail::Greeting(Greeting::new(id, version, Some(sound))))),
+                false => Err(DecodeError::DigestMismatch),
+            }
+        }
+        _ => Err(DecodeError::InvalidGreeting { field: SOUND }),
+    }
+}
+
+/// `2041 normal`.
+fn read_id(text: &str) -> Option<GreetingId> {
+    let (mailbox, kind) = text.split_once(' ')?;
+    Some(GreetingId::new(mailbox.parse().ok()?, kind.parse().ok()?))
+}
+
+const GREETING: &str = "Voicemail-Greeting";
+const VERSION: &str = "Voicemail-Greeting-Version";
+const SOUND: &str = "Voicemail-Greeting-Sound";
+const HERE: &str = "here";
+const ON_REQUEST: &str = "on-request";
+const REMOVED: &str = "removed";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::greeting::{GreetingKind, GreetingVersion};
+    use crate::message::{AudioType, ContentDigest};
+
+    /// A mail about a greeting, written down byte for byte.
+    const GREETING_MAIL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/greeting.eml"));
+
+    fn decoded(mail: &str) -> Result<Option<GreetingMail>, DecodeError> {
+        decode_greeting(&Bytes::copy_from_slice(mail.as_bytes()), DecodeLimits::default())
+    }
+
+    fn greeting(sound: Option<Audio>) -> Greeting {
+        let id = GreetingId::new("2041".parse().unwrap(), GreetingKind::Busy);
+        Greeting::new(id, GreetingVersion::next(None, "2025-03-30T00:59:40.5Z".parse().unwrap()), sound)
+    }
+
+    fn mails() -> impl Strategy<Value = GreetingMail> {
+        let media = prop_oneof![Just(AudioType::Wav), Just(AudioType::Basic), Just(AudioType::Adpcm32)];
+        let sound = prop::option::of((media, prop::collection::vec(any::<u8>(), 1..300)));
+        let instant = (0..250_000_000_000_i64).prop_map(|secs| chrono::DateTime::from_timestamp(secs, 1000).unwrap());
+        let kind = prop::sample::select(GreetingKind::ALL.to_vec());
+        ("\\+?[0-9]{1,15}", kind, instant, sound, any::<bool>()).prop_map(|(mailbox, kind, instant, sound, offered)| {
+            let sound = sound.map(|(media, bytes)| Audio::new(media, bytes));
+            let id = GreetingId::new(mailbox.parse().unwrap(), kind);
+            let greeting = Greeting::new(id.clone(), GreetingVersion::next(None, instant), sound);
+            match greeting.edition() {
+                edition @ Edition { digest: Some(_), .. } if offered => GreetingMail::Offer(id, edition),
+                _ => GreetingMail::Greeting(greeting),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_greeting_reads_back_as_it_was(mail in mails()) {
+            let written = encode_greeting(&mail, "central.example.com", "example.com");
+            let text = std::str::from_utf8(&written).unwrap();
+            prop_assert!(text.lines().all(|line| line.len() <= 998 && line.is_ascii()));
+            prop_assert_eq!(decode_greeting(&written, DecodeLimits::default()), Ok(Some(mail)));
+        }
+
+        #[test]
+        fn a_greeting_damaged_on_the_way_is_never_taken_for_whole(at in any::<prop::sample::Index>(), bit in 0..7_u8) {
+            let mut damaged = GREETING_MAIL.as_bytes().to_vec();
+            let body = GREETING_MAIL.find("\r\n\r\n").unwrap() + 4;
+            let at = body + at.index(damaged.len() - body);
+            damaged[at] ^= 1 << bit;
+            if let Ok(read) = decode_greeting(&damaged.into(), DecodeLimits::default()) {
+                prop_assert_eq!(read, decoded(GREETING_MAIL).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn a_greeting_is_written_as_it_always_was() {
+        let sound = Audio::new(
+            AudioType::Wav,
+            &b"RIFF$\0\0\0WAVEfmt \x12\0\0\0\x07\0\x01\0@\x1f\0\0@\x1f\0\0\x01\0\x08\0\0\0data\0\0\0\0"[..],
+        );
+        let mail = GreetingMail::Greeting(greeting(Some(sound)));
+        let written = encode_greeting(&mail, "central.example.com", "example.com");
+        assert_eq!(String::from_utf8_lossy(&written), GREETING_MAIL);
+        assert_eq!(decoded(GREETING_MAIL), Ok(Some(mail)));
+        let relayed = format!("Received: from a by b; Sun, 26 Oct 2025 03:30:00 +0100\r\n{GREETING_MAIL}");
+        assert_eq!(decoded(&relayed), decoded(GREETING_MAIL));
+    }
+
+    #[test]
+    fn a_mail_about_no_greeting_is_none_and_one_that_cannot_be_read_says_why() {
+        let message = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/own.eml"));
+        assert_eq!(decoded(message), Ok(None));
+        for (from, to, field) in [
+            ("2041 busy", "2041 lazy", GREETING),
+            ("2041 busy", "nobody busy", GREETING),
+            ("00001743296380500000\r\nVoicemail-Greeting-Sound", "17\r\nVoicemail-Greeting-Sound", VERSION),
+            ("Sound: here", "Sound: there", SOUND),
+            ("Digest: sha-256=", "Digest: md5=", own::DIGEST),
+        ] {
+            assert_eq!(GREETING_MAIL.matches(from).count(), 1, "{from}");
+            assert_eq!(decoded(&GREETING_MAIL.replace(from, to)), Err(DecodeError::InvalidGreeting { field }), "{to}");
+        }
+        let digest = ContentDigest::of(b"another sound").to_string();
+        let (_, rest) = GREETING_MAIL.split_once("sha-256=").unwrap();
+        assert_eq!(decoded(&GREETING_MAIL.replace(&rest[..64], &digest)), Err(DecodeError::DigestMismatch));
+    }
+
+    #[test]
+    fn a_mail_cut_short_anywhere_never_panics_and_is_never_another() {
+        for len in 0..GREETING_MAIL.len() {
+            if let Ok(Some(read)) = decoded(&GREETING_MAIL[..len]) {
+                assert_eq!(Ok(Some(read)), decoded(GREETING_MAIL), "{len}");
+            }
+        }
+    }
+}
