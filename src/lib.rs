@@ -79,7 +79,7 @@
 //! | `fs` | yes | `disk`, `MaildirStore` |
 //! | `smtp` | yes | `SmtpForwarder`, `intake` |
 //! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
-//! | `sip` | | `mwi::sip`: messages, digest and the body of a lamp |
+//! | `sip` | | `mwi::sip`: `SipSink` |
 //! | `sntp` | | `SntpClock` |
 //! | `serde` | | reads a network description |
 //! | `conformance` | | `conformance` |

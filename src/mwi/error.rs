@@ -14,6 +14,9 @@ pub enum MwiError {
     /// What shows it did not answer; a later try may succeed.
     #[error("the lamp cannot be reached")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
+    /// What shows it refuses, and will refuse the same again: somebody has to change a setting.
+    #[error("the lamp is refused")]
+    Refused(#[source] Box<dyn StdError + Send + Sync>),
 }
 
 impl MwiError {
@@ -21,7 +24,7 @@ impl MwiError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable(_) => true,
-            Self::NoSuchMailbox(_) => false,
+            Self::NoSuchMailbox(_) | Self::Refused(_) => false,
         }
     }
 }

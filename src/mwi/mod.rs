@@ -47,7 +47,7 @@ pub trait MwiSink: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`MwiError::NoSuchMailbox`] is final; [`MwiError::Unavailable`] may pass, and the newest state should then be shown again.
+    /// [`MwiError::NoSuchMailbox`] and [`MwiError::Refused`] are final; [`MwiError::Unavailable`] may pass, and the newest state should then be shown again.
     ///
     /// # Cancel safety
     ///

@@ -1,16 +1,22 @@
-//! Lamps by SIP: message waiting indication as `application/simple-message-summary`, and the parts of SIP that it takes.
+//! Lamps by SIP: [`SipSink`] tells a PBX or a telephone that did not ask.
 //!
-//! [`message`] reads and writes requests and responses, [`digest`] proves who sends them, and [`MessageSummary`] is the body that a
-//! telephone understands. All of them are values: no socket, no clock.
+//! Below it, as values, without a socket or a clock: [`message`] reads and writes requests and responses, [`digest`] proves who sends
+//! them, and [`MessageSummary`] is the body that a telephone understands.
 //!
 //! # Source
 //!
 //! RFC 3261 (SIP), RFC 6665 (events), RFC 3842 (message summary), RFC 7616 and RFC 8760 (digest).
 
+mod channel;
 pub mod digest;
 pub mod message;
+mod sink;
 mod summary;
+mod target;
+mod transaction;
 mod uri;
 
+pub use self::sink::{SipSink, SipSinkBuilder};
 pub use self::summary::{MessageSummary, NoSummary};
+pub use self::target::SipTargets;
 pub use self::uri::{InvalidSipUri, SipUri, Transport};

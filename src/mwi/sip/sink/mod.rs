@@ -1,0 +1,222 @@
+//! [`SipSink`]: tells a PBX or a telephone that did not ask.
+
+mod builder;
+mod notify;
+mod peer;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+
+pub use self::builder::SipSinkBuilder;
+use self::notify::{Notify, random};
+use self::peer::{Peer, Peers};
+use self::verdict::Failure;
+use super::channel::{Channel, Connect};
+use super::digest::Login;
+use super::message::DEFAULT_PORT;
+use super::{MessageSummary, SipTargets, SipUri, Transport};
+use crate::message::MailboxId;
+use crate::mwi::{MwiError, MwiSink, MwiState};
+
+/// Shows each state by a NOTIFY that nobody subscribed to, as PBXs and many telephones take it.
+///
+/// [`show`](MwiSink::show) answers when the peer has said 200. A peer that asks for a password gets it by digest, once. One that is
+/// silent, gone, or answers 503 gives way to its next address, and is tried last for a while. 404 is
+/// [`NoSuchMailbox`](MwiError::NoSuchMailbox); what is refused for good, as by 481 or 489, is [`Refused`](MwiError::Refused).
+///
+/// For each mailbox there is one NOTIFY at a time, and none with an older state than one before. To each address, so many are under way
+/// at once. Connections are kept and used again. What would be too long for a datagram goes over TCP.
+///
+/// ```
+/// use voicemail::mwi::sip::{SipSink, SipTargets, digest::Login};
+///
+/// let sink = SipSink::builder("sip:voicemail@vm.example".parse()?, SipTargets::template("sip:{mailbox}@pbx.example")?)
+///     .addresses(["10.1.1.5:5060", "10.1.1.6:5060"])
+///     .login(Login::new("voicemail", "correct horse battery staple"))
+///     .build();
+/// # drop(sink);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Source
+///
+/// RFC 3842; RFC 3261 §17.1.2 (retransmission), §18.1.1 (length), §22 (digest); RFC 3263 §4.3 (next address), without NAPTR and SRV.
+#[derive(Debug)]
+pub struct SipSink {
+    from: SipUri,
+    targets: SipTargets,
+    addresses: Vec<String>,
+    transport: Option<Transport>,
+    login: Option<Login>,
+    connect: Box<dyn Connect>,
+    peers: Peers,
+    lanes: Mutex<HashMap<MailboxId, Lane>>,
+}
+
+/// What is known of a mailbox's NOTIFYs.
+#[derive(Debug)]
+struct Lane {
+    /// Of the newest state so far.
+    version: u64,
+    /// One place, for the NOTIFY under way.
+    turn: Arc<Semaphore>,
+}
+
+impl SipSink {
+    /// A sink that speaks as `from` to `targets`. A PBX may look at the user of `from`: Asterisk, say, shows what a known endpoint tells.
+    pub fn builder(from: SipUri, targets: SipTargets) -> SipSinkBuilder {
+        SipSinkBuilder::new(from, targets)
+    }
+
+    /// Notes that `state` is to be told; answers with the mailbox's turn, or nothing when a newer state is or was.
+    fn enter(&self, state: &MwiState) -> Option<Arc<Semaphore>> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Lane { version: 0, turn: Arc::new(Semaphore::new(1)) };
+        let lane = lanes.entry(state.mailbox.clone()).or_insert_with(new);
+        lane.version = lane.version.max(state.version);
+        (lane.version == state.version).then(|| Arc::clone(&lane.turn))
+    }
+
+    async fn tell(&self, target: &SipUri, state: &MwiState) -> Result<(), Failure> {
+        let body = MessageSummary::of(state.summary, target.account()).to_text().into();
+        let notify = Notify { from: &self.from, target, body, login: self.login.as_ref(), call_id: random()?, deadline: None };
+        let transport = self.transport.or(target.transport()).unwrap_or(Transport::Udp);
+        let mut addresses = self.addresses_of(target).await?;
+        let now = Instant::now().into_std();
+        // Those that did not answer lately come last, the one whose time is over soonest before the others.
+        addresses.sort_by_key(|address| self.peers.at(transport, *address, now).left_alone_until(now));
+        let last = addresses.len() - 1;
+        let mut failed = None;
+        for (number, address) in addresses.into_iter().enumerate() {
+            let deadline = (number < last).then(|| Instant::now() + PATIENCE);
+            let notify = Notify { deadline, body: notify.body.clone(), call_id: random()?, ..notify };
+            match self.tell_at(transport, address, &notify).await {
+                Ok(()) => return Ok(()),
+                Err(failure) if failure.next_address_after().is_some() => failed = Some(failure),
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(failed.unwrap_or(Failure::Silent))
+    }
+
+    /// Where to send what is for `target`, in order; there is one at least.
+    async fn addresses_of(&self, target: &SipUri) -> io::Result<Vec<SocketAddr>> {
+        let own = [format!("{}:{}", target.host(), target.port().unwrap_or(DEFAULT_PORT))];
+        let names = if self.addresses.is_empty() { &own[..] } else { &self.addresses };
+        let mut addresses = Vec::new();
+        let mut failed = io::Error::from(io::ErrorKind::NotFound);
+        for name in names {
+            match timeout(PATIENCE, tokio::net::lookup_host(name)).await {
+                Ok(Ok(found)) => addresses.extend(found.take(MOST_ADDRESSES)),
+                Ok(Err(error)) => failed = error,
+                Err(_elapsed) => failed = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        if addresses.is_empty() { Err(failed) } else { Ok(addresses) }
+    }
+
+    /// Tells one address, over TCP if a datagram would be too long.
+    async fn tell_at(&self, transport: Transport, address: SocketAddr, notify: &Notify<'_>) -> Result<(), Failure> {
+        if transport == Transport::Udp && notify.len(transport, address) > LONGEST_DATAGRAM {
+            match self.tell_over(Transport::Tcp, address, notify).await {
+                // RFC 3261 §18.1.1: one that takes no connections is an older one.
+                Err(Failure::Broken(_)) => {}
+                told => return told,
+            }
+        }
+        self.tell_over(transport, address, notify).await
+    }
+
+    async fn tell_over(&self, transport: Transport, address: SocketAddr, notify: &Notify<'_>) -> Result<(), Failure> {
+        let peer = self.peers.at(transport, address, Instant::now().into_std());
+        let _place = peer.places.acquire().await.map_err(io::Error::other)?;
+        let trial = Trial::of(&peer);
+        let told = self.deliver(transport, &peer, address, notify).await;
+        trial.handle_end(told.as_ref().err().and_then(Failure::next_address_after));
+        told
+    }
+
+    /// Delivers over a connection that is there, or a new way.
+    async fn deliver(&self, transport: Transport, peer: &Peer, address: SocketAddr, notify: &Notify<'_>) -> Result<(), Failure> {
+        if let Some(mut channel) = peer.take() {
+            match notify.deliver(transport, &mut *channel).await {
+                // It was closed while nobody used it; the same state may arrive twice.
+                Err(Failure::Broken(_)) => {}
+                told => return keep(peer, channel, told),
+            }
+        }
+        let opened = timeout(PATIENCE, self.connect.connect(transport, address)).await;
+        let mut channel = opened.map_err(|_elapsed| io::Error::from(io::ErrorKind::TimedOut))??;
+        let told = notify.deliver(transport, &mut *channel).await;
+        if transport.is_reliable() { keep(peer, channel, told) } else { told }
+    }
+}
+
+/// Gives the connection back if nothing is awaited on it any more.
+fn keep(peer: &Peer, channel: Box<dyn Channel>, told: Result<(), Failure>) -> Result<(), Failure> {
+    match &told {
+        Err(Failure::Broken(_) | Failure::Silent) => {}
+        Ok(()) | Err(Failure::Answered { .. } | Failure::Unproven(_)) => peer.give_back(channel),
+    }
+    told
+}
+
+#[async_trait]
+impl MwiSink for SipSink {
+    async fn show(&self, state: &MwiState) -> Result<(), MwiError> {
+        let target = self.targets.of(&state.mailbox).ok_or_else(|| MwiError::NoSuchMailbox(state.mailbox.clone()))?;
+        let Some(turn) = self.enter(state) else { return Ok(()) };
+        let _turn = turn.acquire().await.map_err(|error| MwiError::Unavailable(error.into()))?;
+        // While it waited, a newer one may have come, and that one answers for the lamp.
+        if self.enter(state).is_none() {
+            return Ok(());
+        }
+        self.tell(&target, state).await.map_err(|failure| failure.into_error(&state.mailbox))
+    }
+}
+
+/// An address being tried. Whoever gives up waiting for it has found it silent, too.
+struct Trial<'a> {
+    peer: &'a Peer,
+    since: Instant,
+    ended: bool,
+}
+
+impl<'a> Trial<'a> {
+    fn of(peer: &'a Peer) -> Self {
+        Self { peer, since: Instant::now(), ended: false }
+    }
+
+    fn handle_end(mut self, leave_alone: Option<Duration>) {
+        self.ended = true;
+        match leave_alone {
+            Some(time) => self.peer.handle_failure(Instant::now().into_std(), time),
+            None => self.peer.handle_answer(),
+        }
+    }
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        if !self.ended && self.since.elapsed() >= PATIENCE {
+            self.peer.handle_failure(Instant::now().into_std(), PATIENCE);
+        }
+    }
+}
+
+/// How long an address may be silent when there is another one: time for three sendings.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Of one name.
+const MOST_ADDRESSES: usize = 8;
+/// RFC 3261 §18.1.1: what is longer goes over TCP.
+const LONGEST_DATAGRAM: usize = 1300;

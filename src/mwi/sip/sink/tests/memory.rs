@@ -1,0 +1,142 @@
+//! A network in memory: peers that answer as they are told, on time that stands still while nobody waits.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::{Instant, sleep_until};
+
+use super::super::super::Transport;
+use super::super::super::channel::{Channel, Connect};
+use super::super::super::message::{Message, Request, Response, Status};
+
+/// What a peer says to a request, and how long after.
+pub(super) type Answers = Vec<(Duration, Response)>;
+type Peer = Box<dyn Fn(&Request) -> Answers + Send + Sync>;
+
+#[derive(Clone, Default)]
+pub(super) struct Memory(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// How often everybody has hung up; a way that was opened before is closed.
+    hung_up: AtomicUsize,
+    peers: Mutex<HashMap<(Transport, SocketAddr), Arc<Peer>>>,
+    sent: Mutex<Vec<Sent>>,
+    connections: Mutex<Vec<(Transport, SocketAddr)>>,
+}
+
+/// What was sent, and when.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    pub(super) at: Instant,
+    pub(super) to: SocketAddr,
+    pub(super) transport: Transport,
+    pub(super) request: Request,
+}
+
+impl Memory {
+    /// Has somebody at `address` answer as `peer` says; anybody else takes no connection.
+    pub(super) fn listen(&self, transport: Transport, address: &str, peer: impl Fn(&Request) -> Answers + Send + Sync + 'static) {
+        self.0.peers.lock().unwrap().insert((transport, address.parse().unwrap()), Arc::new(Box::new(peer)));
+    }
+
+    /// Has every peer close its connections.
+    pub(super) fn hang_up(&self) {
+        self.0.hung_up.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn hung_up(&self) -> usize {
+        self.0.hung_up.load(Ordering::Relaxed)
+    }
+
+    /// All that was sent, in order.
+    pub(super) fn sent(&self) -> Vec<Sent> {
+        self.0.sent.lock().unwrap().clone()
+    }
+
+    /// All ways that were opened, in order.
+    pub(super) fn connections(&self) -> Vec<(Transport, SocketAddr)> {
+        self.0.connections.lock().unwrap().clone()
+    }
+}
+
+/// Answers each request at once.
+pub(super) fn always(status: Status) -> impl Fn(&Request) -> Answers + Send + Sync {
+    move |request| vec![(Duration::ZERO, request.response(status, "peer"))]
+}
+
+/// Answers nothing.
+pub(super) fn silent(_: &Request) -> Answers {
+    Vec::new()
+}
+
+#[async_trait]
+impl Connect for Memory {
+    async fn connect(&self, transport: Transport, peer: SocketAddr) -> io::Result<Box<dyn Channel>> {
+        self.0.connections.lock().unwrap().push((transport, peer));
+        let behaviour = self.0.peers.lock().unwrap().get(&(transport, peer)).map(Arc::clone);
+        match behaviour {
+            Some(peer_does) => {
+                let (memory, opened) = (self.clone(), self.hung_up());
+                Ok(Box::new(Way { memory, opened, transport, peer, peer_does, coming: Vec::new() }))
+            }
+            None => Err(io::ErrorKind::ConnectionRefused.into()),
+        }
+    }
+}
+
+struct Way {
+    memory: Memory,
+    opened: usize,
+    transport: Transport,
+    peer: SocketAddr,
+    peer_does: Arc<Peer>,
+    coming: Vec<(Instant, Response)>,
+}
+
+#[async_trait]
+impl Channel for Way {
+    fn local(&self) -> SocketAddr {
+        "192.0.2.1:5070".parse().unwrap()
+    }
+
+    async fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        if self.memory.hung_up() > self.opened {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let Ok(Message::Request(request)) = Message::parse(message) else { panic!("{message:?} is no request") };
+        let at = Instant::now();
+        self.coming.extend((self.peer_does)(&request).into_iter().map(|(after, response)| (at + after, response)));
+        self.coming.sort_by_key(|(at, _)| *at);
+        self.memory.0.sent.lock().unwrap().push(Sent { at, to: self.peer, transport: self.transport, request });
+        Ok(())
+    }
+
+    async fn receive(&mut self) -> io::Result<Message> {
+        match self.coming.first() {
+            Some((at, _)) => {
+                sleep_until(*at).await;
+                Ok(Message::Response(self.coming.remove(0).1))
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memory")
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Way")
+    }
+}

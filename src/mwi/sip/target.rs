@@ -1,0 +1,67 @@
+//! [`SipTargets`]: whom a NOTIFY about a mailbox is for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{InvalidSipUri, SipUri};
+use crate::message::MailboxId;
+
+/// Knows for each mailbox the account or the telephone that is told.
+///
+/// ```
+/// use voicemail::mwi::sip::SipTargets;
+///
+/// let targets = SipTargets::template("sip:{mailbox}@pbx.example;transport=tcp")?;
+/// let target = targets.of(&"2041".parse().expect("a number"));
+/// assert_eq!(target.map(|uri| uri.to_string()), Some("sip:2041@pbx.example;transport=tcp".to_owned()));
+/// # Ok::<(), voicemail::mwi::sip::InvalidSipUri>(())
+/// ```
+#[derive(Clone)]
+pub struct SipTargets(Arc<Find>);
+
+type Find = dyn Fn(&MailboxId) -> Option<SipUri> + Send + Sync;
+
+impl SipTargets {
+    /// Puts the number of the mailbox in the place of each `{mailbox}` of `template`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSipUri`] when that would be no address.
+    pub fn template(template: impl Into<String>) -> Result<Self, InvalidSipUri> {
+        let template = template.into();
+        template.replace(PLACE, "+123456789012345").parse::<SipUri>()?;
+        Ok(Self::each(move |mailbox| template.replace(PLACE, mailbox.as_str()).parse().ok()))
+    }
+
+    /// Asks `find`; `None` where nothing shows the mailbox. It is called for each NOTIFY, so it should not wait for anything.
+    pub fn each(find: impl Fn(&MailboxId) -> Option<SipUri> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(find))
+    }
+
+    /// Whom a NOTIFY about `mailbox` is for.
+    pub fn of(&self, mailbox: &MailboxId) -> Option<SipUri> {
+        (self.0)(mailbox)
+    }
+}
+
+impl fmt::Debug for SipTargets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SipTargets(..)")
+    }
+}
+
+const PLACE: &str = "{mailbox}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_that_makes_no_address_is_refused_at_once() {
+        for template in ["{mailbox}@pbx", "sip:{mailbox}", "sip:{mailbox}@pbx:{mailbox}", "sip:{number}@pbx example"] {
+            assert!(SipTargets::template(template).is_err(), "{template}");
+        }
+        let targets = SipTargets::template("sip:vm-{mailbox}@pbx").unwrap();
+        assert_eq!(targets.of(&"+4930".parse().unwrap()).unwrap().user(), Some("vm-+4930"));
+    }
+}

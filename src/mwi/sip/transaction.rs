@@ -1,0 +1,157 @@
+//! [`ClientTransaction`]: when a request is sent again, and when it is given up.
+
+use std::time::{Duration, Instant};
+
+use super::Transport;
+
+/// One request that is no INVITE, from its first sending to the time when nobody answers it any more.
+///
+/// # Source
+///
+/// RFC 3261 §17.1.2, with the timers E, F and K.
+#[derive(Debug)]
+pub(super) struct ClientTransaction {
+    state: State,
+    transport: Transport,
+    /// Timer E: when to send it again, and how long to wait after that.
+    again: Option<Instant>,
+    pause: Duration,
+    /// Timer F, then timer K.
+    end: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Trying,
+    Proceeding,
+    Completed,
+}
+
+impl ClientTransaction {
+    /// One that begins now: [`poll_transmit`](Self::poll_transmit) asks for the first sending at once.
+    pub(super) fn new(transport: Transport, now: Instant) -> Self {
+        Self { state: State::Trying, transport, again: Some(now), pause: T1, end: now + GIVE_UP_AFTER }
+    }
+
+    /// Whether to send the request now.
+    pub(super) fn poll_transmit(&mut self, now: Instant) -> bool {
+        let due = self.again.is_some_and(|again| again <= now) && !self.is_over(now);
+        if due {
+            self.again = (!self.transport.is_reliable()).then(|| now + self.pause);
+            self.pause = match self.state {
+                State::Trying => (self.pause * 2).min(T2),
+                State::Proceeding | State::Completed => T2,
+            };
+        }
+        due
+    }
+
+    /// It is known to have arrived; its answer is still to come.
+    pub(super) fn handle_provisional(&mut self) {
+        if self.state == State::Trying {
+            (self.state, self.pause) = (State::Proceeding, T2);
+        }
+    }
+
+    /// Its answer has come; says whether that is the first one. Further ones are expected for a while, where datagrams are doubled.
+    pub(super) fn handle_final(&mut self, now: Instant) -> bool {
+        let first = self.state != State::Completed;
+        if first {
+            self.state = State::Completed;
+            self.again = None;
+            self.end = if self.transport.is_reliable() { now } else { now + T4 };
+        }
+        first
+    }
+
+    /// Whether it has ended without an answer.
+    pub(super) fn is_given_up(&self, now: Instant) -> bool {
+        self.state != State::Completed && self.is_over(now)
+    }
+
+    /// Whether it has ended.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        now >= self.end
+    }
+
+    /// When to ask again.
+    pub(super) fn poll_timeout(&self) -> Instant {
+        self.again.map_or(self.end, |again| again.min(self.end))
+    }
+}
+
+/// An estimate of the time there and back. RFC 3261 §17.1.1.1.
+pub(super) const T1: Duration = Duration::from_millis(500);
+/// The longest pause between two sendings of a request.
+const T2: Duration = Duration::from_secs(4);
+/// How long a datagram may be on its way.
+const T4: Duration = Duration::from_secs(5);
+/// 64 times T1: timer F of a client, and timer J of a server.
+pub(super) const GIVE_UP_AFTER: Duration = Duration::from_secs(32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When the request is sent, in milliseconds, until `is_over`; `told` is called at each step.
+    fn sendings(transport: Transport, mut told: impl FnMut(&mut ClientTransaction, u64, Instant)) -> Vec<u64> {
+        let start = Instant::now();
+        let mut transaction = ClientTransaction::new(transport, start);
+        let mut sent = Vec::new();
+        let mut millis = 0;
+        loop {
+            let now = start + Duration::from_millis(millis);
+            told(&mut transaction, millis, now);
+            if transaction.poll_transmit(now) {
+                sent.push(millis);
+            }
+            if transaction.is_over(now) {
+                return sent;
+            }
+            assert!(transaction.poll_timeout() > now, "there is nothing to do until then");
+            millis += 100;
+        }
+    }
+
+    #[test]
+    fn a_datagram_is_sent_again_ever_later_and_given_up_after_32_seconds() {
+        let mut given_up = None;
+        let sent = sendings(Transport::Udp, |transaction, millis, now| {
+            if transaction.is_given_up(now) {
+                given_up = Some(millis);
+            }
+        });
+        assert_eq!(sent, [0, 500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500]);
+        assert_eq!(given_up, Some(32_000));
+    }
+
+    #[test]
+    fn what_has_arrived_is_sent_again_more_seldom() {
+        let sent = sendings(Transport::Udp, |transaction, millis, _| {
+            if millis == 400 {
+                transaction.handle_provisional();
+            }
+        });
+        assert_eq!(sent, [0, 500, 4500, 8500, 12_500, 16_500, 20_500, 24_500, 28_500]);
+    }
+
+    #[test]
+    fn a_connection_needs_no_second_sending() {
+        assert_eq!(sendings(Transport::Tcp, |_, _, _| {}), [0]);
+    }
+
+    #[test]
+    fn an_answer_ends_it_and_its_doubles_are_known_for_5_seconds() {
+        for (transport, over_after) in [(Transport::Udp, T4), (Transport::Tcp, Duration::ZERO)] {
+            let start = Instant::now();
+            let mut transaction = ClientTransaction::new(transport, start);
+            assert!(transaction.poll_transmit(start));
+            let answered = start + Duration::from_millis(450);
+            assert!(transaction.handle_final(answered) && !transaction.handle_final(answered));
+            transaction.handle_provisional();
+            assert!(!transaction.poll_transmit(start + T1) && !transaction.is_given_up(start + GIVE_UP_AFTER));
+            assert_eq!(transaction.poll_timeout(), answered + over_after);
+            assert!(transaction.is_over(answered + over_after));
+        }
+    }
+}
