@@ -2,12 +2,15 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesOrdered;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{sleep_until, timeout};
@@ -15,7 +18,8 @@ use tokio_rustls::rustls;
 use tokio_rustls::server::TlsStream;
 
 use super::admission::Ticket;
-use super::dialogue::{Action, Dialogue, Peer, Policy, Room};
+use super::dialogue::{Action, Delivery, Dialogue, Peer, Policy, Room};
+use super::reply::Reply;
 use super::shared::Shared;
 use super::{ListenMode, READ_ROOM};
 use crate::forward::TlsVersion;
@@ -44,7 +48,8 @@ where
     let peer = Peer { address, session, ..Peer::default() };
     let (stopping, leaving) = (false, false);
     let input = BytesMut::new();
-    let mut session = Session { shared, policy, address, ticket, stop, stopping, leaving, input, permits: None };
+    let stores = FuturesOrdered::new();
+    let mut session = Session { shared, policy, address, ticket, stop, stopping, leaving, input, permits: None, stores };
     match mode {
         ListenMode::StartTls => session.start_plain(stream, peer).await,
         ListenMode::ImplicitTls => {
@@ -66,6 +71,8 @@ struct Session<'a> {
     leaving: bool,
     input: BytesMut,
     permits: Option<OwnedSemaphorePermit>,
+    /// What the store is at work at, each with the memory that was set aside for it.
+    stores: FuturesOrdered<BoxFuture<'a, Reply>>,
 }
 
 /// What a session waited for.
@@ -74,6 +81,8 @@ enum Heard {
     Chunk(usize),
     /// So many bytes of input.
     Input(usize),
+    /// The store's answer for the oldest message that it has.
+    Stored(Reply),
     Stop,
     Crowded,
     Time,
@@ -133,33 +142,42 @@ impl Session<'_> {
     }
 
     /// Does what the dialogue asks for, until it is over or goes on under TLS.
+    ///
+    /// What the store has begun with is finished even if the peer is gone.
     async fn converse<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<Ending>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + ?Sized,
     {
+        let ending = self.go_on(stream, dialogue).await;
+        while self.stores.next().await.is_some() {}
+        ending
+    }
+
+    async fn go_on<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<Ending>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + ?Sized,
+    {
+        let shared = self.shared;
         loop {
             dialogue.handle_input(&mut self.input, now());
             match dialogue.poll_action() {
                 Some(Action::LookUp(mailbox, size)) => {
-                    let lookup = self.shared.look_up(&mailbox, size).await;
+                    let lookup = self.meanwhile(dialogue, shared.look_up(&mailbox, size)).await;
                     dialogue.handle_lookup(lookup, now());
                 }
                 Some(Action::Reserve) => {
-                    let room = self.reserve().await;
-                    dialogue.handle_room(room, now());
+                    let permit = self.meanwhile(dialogue, shared.reserve()).await;
+                    dialogue.handle_room(self.take_room(permit), now());
                 }
                 Some(Action::AskLeave) => {
-                    let leave = self.shared.leave(self.address);
+                    let leave = shared.leave(self.address);
                     dialogue.handle_leave(leave, now());
                 }
                 Some(Action::CheckLogin(attempt)) => {
-                    let login = self.shared.check_login(attempt, self.address).await;
+                    let login = shared.check_login(attempt, self.address).await;
                     dialogue.handle_login(login, now());
                 }
-                Some(Action::Store(delivery)) => {
-                    let reply = self.shared.store(delivery, &self.policy.access).await;
-                    dialogue.handle_stored(&reply, now());
-                }
+                Some(Action::Store(delivery)) => self.store(delivery),
                 Some(Action::StartTls) => {
                     self.send(stream, dialogue).await?;
                     return Ok(Ending::StartTls);
@@ -174,6 +192,11 @@ impl Session<'_> {
                 None => {
                     self.send(stream, dialogue).await?;
                     if !self.listen(stream, dialogue).await? {
+                        // It may have closed its own side only, and still hears what became of its messages.
+                        while let Some(reply) = self.stores.next().await {
+                            dialogue.handle_stored(&reply, now());
+                        }
+                        self.send(stream, dialogue).await?;
                         return Ok(Ending::HungUp);
                     }
                 }
@@ -184,8 +207,31 @@ impl Session<'_> {
         }
     }
 
-    async fn reserve(&mut self) -> Room {
-        let Some(permit) = self.shared.reserve().await else { return Room::Denied };
+    /// Has a message stored, while the dialogue goes on.
+    fn store(&mut self, delivery: Delivery) {
+        let (shared, policy, permits) = (self.shared, Arc::clone(&self.policy), self.permits.take());
+        let store = async move {
+            let reply = shared.store(delivery, &policy.access).await;
+            drop(permits);
+            reply
+        };
+        self.stores.push_back(Box::pin(store));
+    }
+
+    /// Waits for an answer, while the store goes on.
+    async fn meanwhile<T>(&mut self, dialogue: &mut Dialogue, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return answer,
+                Some(reply) = self.stores.next(), if !self.stores.is_empty() => dialogue.handle_stored(&reply, now()),
+            }
+        }
+    }
+
+    fn take_room(&mut self, permit: Option<OwnedSemaphorePermit>) -> Room {
+        let Some(permit) = permit else { return Room::Denied };
         match &mut self.permits {
             Some(permits) => permits.merge(permit),
             None => self.permits = Some(permit),
@@ -207,7 +253,7 @@ impl Session<'_> {
             self.input.reserve(READ_ROOM);
         }
         self.ticket.set_idle_since(dialogue.idle_since());
-        let due = dialogue.poll_timeout();
+        let (due, held) = (dialogue.poll_timeout(), dialogue.is_held());
         let mut space = if self.input.is_empty() { dialogue.poll_space() } else { None };
         let read = async {
             match &mut space {
@@ -217,7 +263,8 @@ impl Session<'_> {
         };
         let heard = tokio::select! {
             biased;
-            heard = read => heard?,
+            Some(reply) = self.stores.next(), if !self.stores.is_empty() => Heard::Stored(reply),
+            heard = read, if !held => heard?,
             _ = self.stop.changed(), if !self.stopping => Heard::Stop,
             () = self.ticket.asked_to_leave() => Heard::Crowded,
             () = until(due) => Heard::Time,
@@ -226,6 +273,7 @@ impl Session<'_> {
             Heard::Chunk(0) | Heard::Input(0) => return Ok(false),
             Heard::Chunk(len) => dialogue.handle_filled(len, now()),
             Heard::Input(_) => {}
+            Heard::Stored(reply) => dialogue.handle_stored(&reply, now()),
             Heard::Stop => {
                 self.stopping = true;
                 dialogue.handle_stop();
@@ -241,7 +289,7 @@ impl Session<'_> {
     }
 
     /// Sends what has gathered, in one write.
-    async fn send<S>(&self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<()>
+    async fn send<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<()>
     where
         S: AsyncWrite + Unpin + Send + ?Sized,
     {

@@ -1,5 +1,7 @@
 //! Connections to an intake, over streams in memory and over loopback.
 
+mod overlap;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

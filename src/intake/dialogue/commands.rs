@@ -1,6 +1,7 @@
 //! How a dialogue reads commands, and what it does on each.
 
 use std::mem;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Buf as _, BytesMut};
@@ -38,6 +39,10 @@ impl Dialogue {
             }
             return false;
         };
+        if length <= limit && self.must_wait(&input[..end]) {
+            self.stores.hold();
+            return false;
+        }
         self.skipped = 0;
         self.deadline = now + self.policy.limits.command_time;
         self.commands += 1;
@@ -58,6 +63,26 @@ impl Dialogue {
         }
         input.advance(end);
         true
+    }
+
+    /// Whether a command waits for the store: a message for a place there, and what ends the session or begins it anew for all.
+    fn must_wait(&self, line: &[u8]) -> bool {
+        if self.stores.are_idle() {
+            return false;
+        }
+        match Command::read(line) {
+            Ok(Command::Mail { .. }) => self.stores.are_full(),
+            Ok(Command::Rcpt(_) | Command::Data | Command::Bdat { .. } | Command::Rset | Command::Noop) | Err(_) => false,
+            Ok(
+                Command::Ehlo(_)
+                | Command::Helo(_)
+                | Command::StartTls
+                | Command::Auth { .. }
+                | Command::Vrfy
+                | Command::Help
+                | Command::Quit,
+            ) => true,
+        }
     }
 
     fn obey(&mut self, command: Command<'_>, now: Instant) {
@@ -84,16 +109,17 @@ impl Dialogue {
         self.name = Some(Name { text: name.to_owned(), extended });
         if extended {
             let offers_tls = self.policy.offers_tls && self.peer.tls.is_none();
-            let Policy { node, limits, offers_binary, access, .. } = &*self.policy;
+            let policy = Arc::clone(&self.policy);
+            let Policy { node, limits, offers_binary, access, .. } = &*policy;
             let auth = access.takes_passwords(self.peer.tls.is_some()) && !self.logged_in;
             let more = [
                 offers_tls.then(|| "STARTTLS".to_owned()),
                 offers_binary.then(|| "BINARYMIME".to_owned()),
                 auth.then(|| format!("AUTH {MECHANISM_NAMES}")),
             ];
-            reply::write_capabilities(&mut self.output, node, limits.message, more.into_iter().flatten());
+            reply::write_capabilities(self.replies(), node, limits.message, more.into_iter().flatten());
         } else {
-            Reply::telling(250, "", &self.policy.node).write_to(&mut self.output);
+            Reply::telling(250, "", &self.policy.node).write_to(self.replies());
         }
         self.end_transaction();
     }

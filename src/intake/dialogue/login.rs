@@ -102,7 +102,7 @@ impl Dialogue {
         match turn {
             Turn::Challenge(challenge) => {
                 self.state = State::LoggingIn(exchange);
-                Reply::challenge(challenge).write_to(&mut self.output);
+                Reply::challenge(challenge).write_to(self.replies());
             }
             Turn::Check(attempt) => {
                 self.state = State::CheckingLogin(exchange);

@@ -5,6 +5,9 @@ mod login;
 #[cfg(test)]
 mod login_tests;
 mod receiving;
+mod storing;
+#[cfg(test)]
+mod storing_tests;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -17,6 +20,7 @@ use bytes::{Bytes, BytesMut};
 
 use self::login::Beginning;
 use self::receiving::Receiving;
+use self::storing::Stores;
 pub use self::terms::{Action, Delivery, Leave, Login, Lookup, Peer, Policy, Room};
 use super::admission::LEAST_STAY;
 use super::body::Body;
@@ -73,6 +77,7 @@ pub struct Dialogue {
     name: Option<Name>,
     transaction: Option<Transaction>,
     output: BytesMut,
+    stores: Stores,
     action: Option<Action>,
     /// Bytes of a line that is too long already.
     skipped: usize,
@@ -107,10 +112,10 @@ enum State {
     WaitingForRoom(Receiving),
     /// A message is next, or a part of it.
     Receiving(Receiving),
-    /// The store has the message.
-    Storing,
     /// The handshake is under way.
     StartingTls,
+    /// All is said but what the store has still to answer.
+    Closing,
     /// All is said.
     Closed,
 }
@@ -157,6 +162,7 @@ impl Dialogue {
             name: None,
             transaction: None,
             output: BytesMut::new(),
+            stores: Stores::default(),
             action: None,
             skipped: 0,
             commands: 0,
@@ -178,6 +184,7 @@ impl Dialogue {
                     self.close_with(&reply::SPOKE_FIRST);
                     false
                 }
+                State::Commands if self.stores.hold_up() => false,
                 State::Commands | State::LoggingIn(_) => self.read_line(input, now),
                 State::Receiving(_) => self.read_message(input, now),
                 _ => false,
@@ -207,21 +214,6 @@ impl Dialogue {
             (Lookup::Failed, _) => reply::DIRECTORY_DOWN,
         };
         self.say(&reply);
-    }
-
-    /// The store has answered; `reply` says what became of the message.
-    pub fn handle_stored(&mut self, reply: &Reply, now: Instant) {
-        if !matches!(self.state, State::Storing) {
-            return;
-        }
-        self.state = State::Commands;
-        self.deadline = now + self.policy.limits.command_time;
-        if !reply.is_refusal() {
-            self.commands = 0;
-            self.useful = now + LEAST_STAY;
-        }
-        reply.write_to(&mut self.output);
-        self.end_transaction();
     }
 
     /// The TLS handshake is done; `origin` is who it has proven the peer to be. Whatever was said before it is forgotten.
@@ -270,8 +262,20 @@ impl Dialogue {
     }
 
     /// What is to be done next, once.
+    ///
+    /// The store may be asked for up to [`STORES`](Self::STORES) messages before it has answered for the first; all else waits for
+    /// its answer before the next is asked.
     pub fn poll_action(&mut self) -> Option<Action> {
+        if matches!(self.state, State::Closing) && self.action.is_none() && self.stores.are_idle() {
+            self.state = State::Closed;
+            return Some(Action::Close);
+        }
         self.action.take()
+    }
+
+    /// Whether no more input is wanted before the store has answered, or at all.
+    pub fn is_held(&self) -> bool {
+        self.stores.hold_up() || self.is_closed()
     }
 
     /// What is to be sent, once. Replies gather here until they are asked for.
@@ -283,14 +287,16 @@ impl Dialogue {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Silence => Some(self.deadline),
+            // It is the peer that waits.
+            State::Commands if !self.stores.are_idle() => Some(self.end),
             State::Commands | State::LoggingIn(_) => Some(self.deadline.min(self.end)),
             State::Receiving(receiving) => Some(receiving.deadline(&self.policy.limits).min(self.end)),
             State::AskingLeave(_)
             | State::CheckingLogin(_)
             | State::LookingUp(_)
             | State::WaitingForRoom(_)
-            | State::Storing
             | State::StartingTls
+            | State::Closing
             | State::Closed => None,
         }
     }
@@ -299,6 +305,9 @@ impl Dialogue {
     /// node is at work for it. Of many connections, the one with the earliest time is missed least. A peer with a proven name counts
     /// as of use for a minute longer.
     pub fn idle_since(&self) -> Option<Instant> {
+        if !self.stores.are_idle() {
+            return None;
+        }
         let since = match &self.state {
             State::Silence | State::Commands | State::LoggingIn(_) => self.useful,
             State::Receiving(receiving) => receiving.worth_until().max(self.useful),
@@ -306,8 +315,8 @@ impl Dialogue {
             | State::CheckingLogin(_)
             | State::LookingUp(_)
             | State::WaitingForRoom(_)
-            | State::Storing
             | State::StartingTls
+            | State::Closing
             | State::Closed => return None,
         };
         Some(if self.peer.origin == Origin::Unproven { since } else { since + BONUS_OF_THE_KNOWN })
@@ -320,12 +329,17 @@ impl Dialogue {
 
     /// Whether the dialogue is over.
     pub fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed)
+        matches!(self.state, State::Closing | State::Closed)
+    }
+
+    /// Where the next reply goes: behind that to the last message which the store has.
+    fn replies(&mut self) -> &mut BytesMut {
+        self.stores.replies(&mut self.output)
     }
 
     /// Sends a reply; too many refusals end the session.
     fn say(&mut self, reply: &Reply) {
-        reply.write_to(&mut self.output);
+        reply.write_to(self.replies());
         if reply.is_refusal() {
             self.errors += 1;
             if self.errors >= self.policy.limits.errors {
@@ -335,15 +349,18 @@ impl Dialogue {
     }
 
     fn close_with(&mut self, reply: &Reply) {
-        reply.write_to(&mut self.output);
+        reply.write_to(self.replies());
         self.close();
     }
 
+    /// What the store has been asked for it is asked for still, and what it answers is said before the end.
     fn close(&mut self) {
-        self.state = State::Closed;
+        self.state = State::Closing;
         self.transaction = None;
         self.room = 0;
-        self.action = Some(Action::Close);
+        if !matches!(self.action, Some(Action::Store(_))) {
+            self.action = None;
+        }
     }
 
     fn end_transaction(&mut self) {

@@ -167,7 +167,7 @@ impl Dialogue {
                 self.room += 1;
                 self.open(&mut receiving.sink, at);
                 if starts_data {
-                    reply::GO_AHEAD.write_to(&mut self.output);
+                    reply::GO_AHEAD.write_to(self.replies());
                 }
             }
             Room::Denied if starts_data => {
@@ -218,8 +218,9 @@ impl Dialogue {
         match (outcome, &mut self.transaction) {
             (Ok(body), Some(transaction)) if last => {
                 let mailboxes = mem::take(&mut transaction.recipients);
-                self.state = State::Storing;
                 self.action = Some(Action::Store(Delivery { mail: body.freeze(), mailboxes, origin: self.peer.origin.clone() }));
+                self.stores.begin(self.commands);
+                self.end_transaction();
             }
             (Ok(body), Some(transaction)) => {
                 transaction.chunks = Chunks::Some(body);

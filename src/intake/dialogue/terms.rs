@@ -53,7 +53,7 @@ impl Default for Peer {
     }
 }
 
-/// What a dialogue asks to have done. Until that is answered it reads no input.
+/// What a dialogue asks to have done. Until that is answered it reads no input; but for [`Store`](Self::Store), while which it reads on.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
     /// Look up whether this mailbox exists and would take so many bytes, 0 if nobody knows; then call [`Dialogue::handle_lookup`].
@@ -65,7 +65,7 @@ pub enum Action {
     AskLeave,
     /// [Check](Attempt::check) this, then call [`Dialogue::handle_login`].
     CheckLogin(Attempt),
-    /// Store this message, then call [`Dialogue::handle_stored`].
+    /// Store this message, then call [`Dialogue::handle_stored`]: for several, in the order in which they were asked for.
     Store(Delivery),
     /// Send the output, do a TLS handshake, then call [`Dialogue::handle_tls`].
     StartTls,

@@ -9,9 +9,9 @@ use super::*;
 use crate::intake::{Access, Limits};
 use chrono::DateTime;
 
-const EHLO: &str = "EHLO pbx.example\r\n";
-const MAIL: &str = "MAIL FROM:<node@berlin.example>\r\n";
-const RCPT: &str = "RCPT TO:<201@vm.example>\r\n";
+pub(super) const EHLO: &str = "EHLO pbx.example\r\n";
+pub(super) const MAIL: &str = "MAIL FROM:<node@berlin.example>\r\n";
+pub(super) const RCPT: &str = "RCPT TO:<201@vm.example>\r\n";
 
 /// A peer's end of a dialogue, with a directory of 201, 202, +4930 and 666 that is out of order, and a store that takes all.
 pub(super) struct Talk {
@@ -23,9 +23,13 @@ pub(super) struct Talk {
     /// How many more steps of room there are.
     room: usize,
     now: Instant,
-    tls_started: bool,
+    pub(super) tls_started: bool,
     /// Whether it may try to log in.
     pub(super) leave: bool,
+    /// Whether the store answers only when it is told to.
+    pub(super) store_is_slow: bool,
+    /// How many messages the store has answered for.
+    pub(super) answered: usize,
 }
 
 impl Talk {
@@ -33,8 +37,19 @@ impl Talk {
         let now = Instant::now();
         let dialogue = Dialogue::new(Arc::new(policy), Peer { address: Some([192, 0, 2, 7].into()), ..Peer::default() }, now);
         let (input, output, stored) = (BytesMut::new(), String::new(), Vec::new());
-        let mut talk =
-            Self { dialogue, input, output, stored, lookups: 0, room: usize::MAX, now, tls_started: false, leave: true };
+        let mut talk = Self {
+            dialogue,
+            input,
+            output,
+            stored,
+            lookups: 0,
+            room: usize::MAX,
+            now,
+            tls_started: false,
+            leave: true,
+            store_is_slow: false,
+            answered: 0,
+        };
         talk.dialogue.handle_time(now);
         assert_eq!(talk.replies(), "220 vm1.example ESMTP\r\n");
         talk
@@ -44,7 +59,7 @@ impl Talk {
         Self::with(policy(Limits::default()))
     }
 
-    fn greeted(limits: Limits) -> Self {
+    pub(super) fn greeted(limits: Limits) -> Self {
         let mut talk = Self::with(policy(limits));
         assert!(talk.say(EHLO).starts_with("250-vm1.example\r\n"));
         talk
@@ -78,7 +93,9 @@ impl Talk {
                 }
                 Some(Action::Store(delivery)) => {
                     self.stored.push(delivery);
-                    self.dialogue.handle_stored(&Reply::new(250, "2.0.0", "kept"), self.now);
+                    if !self.store_is_slow {
+                        self.answer();
+                    }
                 }
                 Some(Action::AskLeave) => {
                     let leave = if self.leave { Leave::Granted { nonce: [7; Dialogue::NONCE_LEN] } } else { Leave::Denied };
@@ -97,7 +114,20 @@ impl Talk {
         }
     }
 
-    fn replies(&mut self) -> String {
+    /// The store answers for the oldest message that it has.
+    pub(super) fn answer(&mut self) {
+        self.answered += 1;
+        self.dialogue.handle_stored(&Reply::telling(250, "2.0.0", format_args!("kept {}", self.answered)), self.now);
+    }
+
+    /// The store answers for the oldest message that it has; answers all that is said then.
+    pub(super) fn hear_store(&mut self) -> String {
+        self.answer();
+        self.go_on();
+        self.replies()
+    }
+
+    pub(super) fn replies(&mut self) -> String {
         while let Some(output) = self.dialogue.poll_output() {
             self.output.push_str(std::str::from_utf8(&output).unwrap());
         }
@@ -122,7 +152,7 @@ impl Talk {
         message.to_owned()
     }
 
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.dialogue.is_closed()
     }
 }
@@ -156,7 +186,7 @@ fn a_message_is_taken_step_by_step() {
         (MAIL, "250 2.1.0 sender ok\r\n"),
         (RCPT, "250 2.1.5 recipient ok\r\n"),
         ("DATA\r\n", "354 end with a dot on a line by itself\r\n"),
-        ("Subject: x\r\n\r\n..y\r\n.\r\n", "250 2.0.0 kept\r\n"),
+        ("Subject: x\r\n\r\n..y\r\n.\r\n", "250 2.0.0 kept 1\r\n"),
         ("QUIT\r\n", "221 2.0.0 bye\r\n"),
     ] {
         assert_eq!(talk.say(said), reply, "{said}");
@@ -522,7 +552,7 @@ fn an_answer_that_nobody_asked_for_changes_nothing() {
 }
 
 /// Small limits, so that short inputs reach them.
-fn narrow() -> Limits {
+pub(super) fn narrow() -> Limits {
     Limits { command_line: 64, text_line: 20, message: 120, recipients: 2, commands: 40, errors: 8, ..Limits::default() }
 }
 
@@ -550,7 +580,7 @@ fn a_dialogue_cut_anywhere_gets_the_same_replies() {
     assert_eq!(all_replies(&single), whole);
 }
 
-fn piece() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn piece() -> impl Strategy<Value = Vec<u8>> {
     let known = prop::sample::select(vec![
         EHLO,
         MAIL,
