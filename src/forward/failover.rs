@@ -73,6 +73,10 @@ impl<F: Forwarder> Forwarder for Failover<F> {
         }
         progress.into_result()
     }
+
+    fn reads_sounds(&self) -> bool {
+        self.forwarders.iter().all(Forwarder::reads_sounds)
+    }
 }
 
 /// Which forwarders could not be reached lately.

@@ -72,6 +72,10 @@ impl<F: Forwarder> Forwarder for RememberFull<F> {
         }
         Ok(receipt)
     }
+
+    fn reads_sounds(&self) -> bool {
+        self.forwarder.reads_sounds()
+    }
 }
 
 const REMEMBERED: Duration = Duration::from_secs(15 * 60);

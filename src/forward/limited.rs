@@ -32,4 +32,8 @@ impl<F: Forwarder> Forwarder for TimeLimited<F> {
         let in_time = timeout(self.limit, self.inner.forward(message, recipients)).await;
         in_time.unwrap_or_else(|_| Err(ForwardError::TimedOut { peer: "the other node".to_owned(), step: "the whole call" }))
     }
+
+    fn reads_sounds(&self) -> bool {
+        self.inner.reads_sounds()
+    }
 }

@@ -55,6 +55,12 @@ pub trait Forwarder: Debug + Send + Sync + 'static {
     ///
     /// A dropped call may have handed the message over or not. The same call again settles it, because a receiver takes a message once.
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError>;
+
+    /// Whether a long sound may be left where it is, to be [read](crate::message::Audio::reader) while it goes: the messages that the
+    /// forwarder is given may then have sounds that are not in memory. Without it, all are.
+    fn reads_sounds(&self) -> bool {
+        false
+    }
 }
 
 /// What became of one message for each of its recipients.
@@ -124,6 +130,10 @@ macro_rules! delegate {
         impl<F: Forwarder + ?Sized> Forwarder for $wrapper<F> {
             async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
                 (**self).forward(message, recipients).await
+            }
+
+            fn reads_sounds(&self) -> bool {
+                (**self).reads_sounds()
             }
         }
     };

@@ -1,6 +1,8 @@
 //! [`Audio`]: what the caller said, as it was recorded.
 
 use std::fmt;
+use std::io::{Cursor, Read};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -8,12 +10,26 @@ use super::ContentDigest;
 
 /// A recorded sound: bytes, their media type, and their digest.
 ///
-/// The bytes are never transcoded: what was recorded is what the owner retrieves.
-#[derive(Clone, PartialEq, Eq)]
+/// The bytes are never transcoded: what was recorded is what the owner retrieves. A long sound need not be in memory: it may be
+/// [read](Self::reader) where it is while it is sent or stored. Only a forwarder or a store that asks for such sounds is given any.
+#[derive(Clone)]
 pub struct Audio {
     media: AudioType,
-    bytes: Bytes,
+    sound: Sound,
     digest: ContentDigest,
+}
+
+/// Where a sound is.
+#[derive(Clone)]
+enum Sound {
+    InMemory(Bytes),
+    Elsewhere { source: Arc<dyn AudioSource>, len: u64 },
+}
+
+/// Where a sound is that is not in memory: in a file, say.
+pub trait AudioSource: fmt::Debug + Send + Sync + 'static {
+    /// Reads the sound from its beginning to its end. Reading blocks; a sound that has lost its end is an error, and none that is shorter.
+    fn reader(self: Arc<Self>) -> Box<dyn Read + Send>;
 }
 
 impl Audio {
@@ -21,14 +37,19 @@ impl Audio {
     pub fn new(media: AudioType, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let digest = ContentDigest::of(&bytes);
-        Self { media, bytes, digest }
+        Self { media, sound: Sound::InMemory(bytes), digest }
     }
 
     /// Takes `bytes` whose digest is known already, as from the spool that computed it.
     ///
     /// A wrong digest harms nobody but this message: every receiver checks it and refuses.
     pub fn with_digest(media: AudioType, bytes: impl Into<Bytes>, digest: ContentDigest) -> Self {
-        Self { media, bytes: bytes.into(), digest }
+        Self { media, sound: Sound::InMemory(bytes.into()), digest }
+    }
+
+    /// A sound of `len` bytes that stays at its `source`; `digest` is that of the whole of it.
+    pub fn elsewhere(media: AudioType, source: Arc<dyn AudioSource>, len: u64, digest: ContentDigest) -> Self {
+        Self { media, sound: Sound::Elsewhere { source, len }, digest }
     }
 
     /// What kind of sound.
@@ -37,20 +58,63 @@ impl Audio {
     }
 
     /// The sound's bytes, whole.
+    ///
+    /// # Panics
+    ///
+    /// When the sound is not in memory. Only who asked for such sounds meets one, and asks [`in_memory`](Self::in_memory).
     pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+        self.in_memory().expect("who asks for sounds that are not in memory asks whether they are")
     }
 
-    /// The digest of [`bytes`](Self::bytes).
+    /// The sound's bytes, whole, if they are in memory.
+    pub fn in_memory(&self) -> Option<&Bytes> {
+        match &self.sound {
+            Sound::InMemory(bytes) => Some(bytes),
+            Sound::Elsewhere { .. } => None,
+        }
+    }
+
+    /// How many bytes the sound has.
+    pub fn len(&self) -> u64 {
+        match &self.sound {
+            Sound::InMemory(bytes) => bytes.len() as u64,
+            Sound::Elsewhere { len, .. } => *len,
+        }
+    }
+
+    /// Whether the sound has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads the sound from its beginning, wherever it is. Reading blocks where it is not in memory.
+    pub fn reader(&self) -> Box<dyn Read + Send> {
+        match &self.sound {
+            Sound::InMemory(bytes) => Box::new(Cursor::new(bytes.clone())),
+            Sound::Elsewhere { source, .. } => Arc::clone(source).reader(),
+        }
+    }
+
+    /// The digest of the sound's bytes.
     pub fn digest(&self) -> ContentDigest {
         self.digest
     }
 }
 
+impl PartialEq for Audio {
+    /// Whether both are of one kind and have the same bytes; where one is not in memory, by length and digest.
+    fn eq(&self, other: &Self) -> bool {
+        let alike = self.media == other.media && self.digest == other.digest && self.len() == other.len();
+        alike && self.in_memory().zip(other.in_memory()).is_none_or(|(one, other)| one == other)
+    }
+}
+
+impl Eq for Audio {}
+
 impl fmt::Debug for Audio {
     /// `Audio(audio/wav, 48000 bytes)`: what a caller said belongs in no log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Audio({}, {} bytes)", self.media, self.bytes.len())
+        write!(f, "Audio({}, {} bytes)", self.media, self.len())
     }
 }
 

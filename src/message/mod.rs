@@ -1,6 +1,6 @@
 //! The words: what a message is, whose it is, who left it, and when.
 //!
-//! Values only. Nothing here does I/O, reads a clock or waits; everything else in the crate speaks in these words.
+//! Values only. Nothing here does I/O by itself, reads a clock or waits; everything else in the crate speaks in these words.
 
 mod address;
 mod audio;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use self::address::{InvalidMailAddress, MailAddress};
-pub use self::audio::{Audio, AudioType};
+pub use self::audio::{Audio, AudioSource, AudioType};
 pub use self::caller::{Caller, CallerName, CallerNumber, InvalidCallerNumber};
 pub use self::digest::{ContentDigest, InvalidDigest};
 #[cfg(feature = "wire")]

@@ -88,6 +88,10 @@ impl<F: Forwarder> Forwarder for CentralForwarder<F> {
         let way = self.way();
         way.forwarder.forward(message, recipients).await
     }
+
+    fn reads_sounds(&self) -> bool {
+        self.way().forwarder.reads_sounds()
+    }
 }
 
 impl<F: Forwarder> FollowNetwork for CentralForwarder<F> {

@@ -13,12 +13,13 @@ use tokio::time::{sleep, timeout};
 use tracing::{Instrument as _, Span};
 
 use super::file::Finished;
+use super::loading::{Found, Loaded, Opened};
 use super::name::EntryName;
 use super::{Destination, MEMORY_PIECE, MEMORY_PIECES, Spool};
 use crate::disk;
 use crate::event::{Event, Events};
 use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, Travelled};
-use crate::message::{MailboxId, Message};
+use crate::message::MailboxId;
 use crate::mwi::Pacing;
 
 /// Sends what waits for `destination` through `forwarder` until `leave` or `stop` is ready; then finishes what is under way. After
@@ -164,41 +165,47 @@ impl Courier<'_> {
 
     async fn send(&self, batch: &[EntryName]) -> Result<Receipt, Failure> {
         let fresh = self.destination.fresh().take(batch[0].id());
-        let (message, _memory) = match fresh {
+        let Loaded { message, sound, memory: _memory } = match fresh {
             Some(message) => {
-                let memory = self.memory(message.audio().bytes().len() as u64).await;
-                (message, memory)
+                let memory = self.memory(message.audio().len()).await;
+                Loaded { message, sound: None, memory }
             }
             None => self.load(&batch[0]).await?,
         };
         let mailboxes: Vec<MailboxId> = batch.iter().map(|name| name.mailbox().clone()).collect();
         // Any program's forwarder runs here: neither its panic nor its silence may cost more than this one message's time.
         let call = AssertUnwindSafe(async { self.forwarder.forward(&message, &mailboxes).await }).catch_unwind();
-        match timeout(longest_call(message.audio().bytes().len()), call).await {
-            Ok(Ok(answer)) => answer.map_err(Failure::Forward),
+        match timeout(longest_call(message.audio().len()), call).await {
+            // What the forwarder says of it is no fault of the other node's.
+            Ok(Ok(Err(error))) => Err(match sound.and_then(|sound| sound.take_error()) {
+                Some(unread) => Failure::Load(unread),
+                None => Failure::Forward(error),
+            }),
+            Ok(Ok(Ok(receipt))) => Ok(receipt),
             Ok(Err(_)) => Err(Failure::Forwarder("the forwarder panicked")),
             Err(_) => Err(Failure::Forwarder("the forwarder never answered")),
         }
     }
 
-    /// Reads a message from its file, once there is memory for its sound.
-    async fn load(&self, name: &EntryName) -> Result<(Message, OwnedSemaphorePermit), Failure> {
+    /// Reads a message from its file, once there is memory for its sound, or for the piece of it that is on its way.
+    async fn load(&self, name: &EntryName) -> Result<Loaded, Failure> {
         let (path, id) = (self.destination.folder.join(name.to_string()), name.id());
         let shared = Arc::clone(&self.spool.shared);
+        let leaves = self.forwarder.reads_sounds();
         let opened = disk::blocking(move || {
             let Some(found) = Finished::open(&*shared.disk, &path, id)? else { return Ok(None) };
+            let found = Found::new(found, leaves);
             // In the same turn, if there is memory now.
-            Ok(Some(match Arc::clone(&shared.memory).try_acquire_many_owned(pieces(found.len())) {
-                Ok(memory) => Loaded::Read(found.read()?, memory),
-                Err(_) => Loaded::Opened(found),
+            Ok(Some(match Arc::clone(&shared.memory).try_acquire_many_owned(pieces(found.memory())) {
+                Ok(memory) => Opened::Loaded(found.load(memory)?),
+                Err(_) => Opened::Found(found),
             }))
         });
         match opened.await.map_err(Failure::Load)?.ok_or(Failure::Left)? {
-            Loaded::Read(message, memory) => Ok((message, memory)),
-            Loaded::Opened(found) => {
-                let memory = self.memory(found.len()).await;
-                let message = disk::blocking(move || found.read()).await.map_err(Failure::Load)?;
-                Ok((message, memory))
+            Opened::Loaded(loaded) => Ok(loaded),
+            Opened::Found(found) => {
+                let memory = self.memory(found.memory()).await;
+                disk::blocking(move || found.load(memory)).await.map_err(Failure::Load)
             }
         }
     }
@@ -316,12 +323,6 @@ fn trouble_of_the_node(receipt: &Receipt) -> Option<&Reply> {
     trouble
 }
 
-/// A message that waits, read or only found.
-enum Loaded {
-    Read(Message, OwnedSemaphorePermit),
-    Opened(Finished),
-}
-
 /// How many of the pieces of memory a sound of so many bytes takes; the longest takes all there are.
 fn pieces(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(MEMORY_PIECE)).unwrap_or(u32::MAX).min(MEMORY_PIECES)
@@ -338,8 +339,8 @@ enum Failure {
 }
 
 /// How long a forwarder may take over a message of so many bytes. One that keeps its contract ends long before.
-fn longest_call(bytes: usize) -> Duration {
-    Duration::from_secs(3600 + bytes as u64 / 1024)
+fn longest_call(bytes: u64) -> Duration {
+    Duration::from_secs(3600 + bytes / 1024)
 }
 
 /// The monotonic clock's reading, which a test may have paused.

@@ -4,10 +4,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::head::{FileHead, HEAD_LEN, Unreadable};
+use super::sound::StoredSound;
 use super::spare::Spare;
 use crate::audio::{Format, Wav};
 use crate::disk::{Disk, DiskFile};
@@ -178,7 +180,7 @@ fn take_over(disk: &dyn Disk, spare: Spare, path: &Path, start: &[u8]) -> Option
 /// A finished message in the spool, of which only the head was read.
 #[derive(Debug)]
 pub(crate) struct Finished {
-    file: Box<dyn DiskFile>,
+    file: Arc<dyn DiskFile>,
     head: FileHead,
     len: u64,
     digest: ContentDigest,
@@ -201,7 +203,7 @@ impl Finished {
             return Ok(None);
         }
         let (len, digest) = head.audio.ok_or_else(|| unreadable(Unreadable("the recording is not finished")))?;
-        Ok(Some(Self { file, head, len, digest }))
+        Ok(Some(Self { file: file.into(), head, len, digest }))
     }
 
     /// How many bytes its sound has, as its head says.
@@ -216,6 +218,18 @@ impl Finished {
     /// As for [`open`](Self::open).
     pub(crate) fn read(&self) -> io::Result<Message> {
         read_message(&*self.file, &self.head, self.len, self.digest)
+    }
+
+    /// The message, with a sound that stays in the file.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub(crate) fn leave(&self) -> io::Result<(Message, Arc<StoredSound>)> {
+        check_present(&*self.file, self.len)?;
+        let sound = Arc::new(StoredSound::new(Arc::clone(&self.file), HEAD_LEN as u64, HEAD_LEN as u64 + self.len));
+        let audio = Audio::elsewhere(self.head.media, Arc::clone(&sound) as _, self.len, self.digest);
+        Ok((Message::new(self.head.head.clone(), audio), sound))
     }
 }
 
@@ -284,13 +298,15 @@ fn read_head(file: &dyn DiskFile) -> io::Result<FileHead> {
 
 fn read_message(file: &dyn DiskFile, head: &FileHead, len: u64, digest: ContentDigest) -> io::Result<Message> {
     // A length beyond the file's own would ask for memory that no sound fills.
-    let present = file.len()?.saturating_sub(HEAD_LEN as u64);
-    if len > present {
-        return Err(unreadable(Unreadable("the sound is shorter than the head says")));
-    }
+    check_present(file, len)?;
     let len = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let sound = file.read_at(HEAD_LEN as u64, len)?;
     Ok(Message::new(head.head.clone(), Audio::with_digest(head.media, sound, digest)))
+}
+
+fn check_present(file: &dyn DiskFile, len: u64) -> io::Result<()> {
+    let present = file.len()?.saturating_sub(HEAD_LEN as u64);
+    if len > present { Err(unreadable(Unreadable("the sound is shorter than the head says"))) } else { Ok(()) }
 }
 
 fn unreadable(error: Unreadable) -> io::Error {
@@ -323,5 +339,5 @@ impl Iterator for Pieces<'_> {
 }
 
 const PIECE: u64 = 256 * 1024;
-/// The longest sound that is read in one piece: two minutes of mu-law.
-const SHORT: usize = 1024 * 1024;
+/// The longest sound that is read in one piece: two minutes of mu-law. A longer one stays in its file while it is sent.
+pub(super) const SHORT: usize = 1024 * 1024;

@@ -16,7 +16,7 @@ pub(super) struct Fresh {
 impl Fresh {
     /// Holds `message` until it is sent, if there is room.
     pub(super) fn put(&mut self, message: Message) {
-        let bytes = message.audio().bytes().len();
+        let bytes = size(&message);
         if self.bytes + bytes <= MOST_BYTES && self.messages.insert(message.id(), message).is_none() {
             self.bytes += bytes;
         }
@@ -25,9 +25,14 @@ impl Fresh {
     /// The message, for whoever sends it first or takes it out of the queue.
     pub(super) fn take(&mut self, id: MessageId) -> Option<Message> {
         let message = self.messages.remove(&id)?;
-        self.bytes -= message.audio().bytes().len();
+        self.bytes -= size(&message);
         Some(message)
     }
+}
+
+/// How much memory the sound takes.
+fn size(message: &Message) -> usize {
+    message.audio().in_memory().map_or(0, bytes::Bytes::len)
 }
 
 /// Some dozens of messages of half a minute.

@@ -25,12 +25,14 @@ mod error;
 mod file;
 mod fresh;
 mod head;
+mod loading;
 mod name;
 mod operator;
 mod parking;
 mod queue;
 mod redirect;
 mod schedule;
+mod sound;
 mod spare;
 mod tree;
 
@@ -305,6 +307,7 @@ const UNREADABLE: &str = "unreadable";
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many messages are on their way to one destination at once.
 const MOST_UNDER_WAY: usize = 64;
-/// How many bytes of sound are on their way at once, to all destinations together; each is in memory twice, as it is and encoded.
+/// How many bytes of sound are in memory on their way at once, to all destinations together; each is there twice, as it is and encoded.
+/// A sound that stays in its file counts with one piece.
 const MEMORY_PIECES: u32 = 24 * 16;
 const MEMORY_PIECE: u64 = 64 * 1024;

@@ -11,6 +11,7 @@ use mail_builder::headers::raw::Raw;
 use mail_builder::mime::{BodyPart, MimePart};
 use memchr::memmem;
 
+use super::pieces::EncodedInPieces;
 use super::{caller, own};
 use crate::message::{CallerName, MailboxId, Message, MessageId, Privacy, Stamp, Urgency};
 
@@ -119,13 +120,30 @@ fn encode_with(message: &Message, addresses: &Addresses<'_>, encoding: TransferE
         TransferEncoding::Base64 => base64::MIME.encode(message.audio().bytes()).into(),
         TransferEncoding::Binary => message.audio().bytes().clone(),
     };
+    let (head, tail) = around(message, addresses, encoding, boundary);
+    Encoded { head, audio, tail }
+}
+
+/// Writes `message` as an Internet message whose sound is read and encoded piece by piece, as [`encode`] writes it whole.
+///
+/// # Panics
+///
+/// As [`encode`].
+pub fn encode_in_pieces(message: &Message, addresses: &Addresses<'_>, encoding: TransferEncoding) -> EncodedInPieces {
+    // Nobody knew the boundary when the sound was made: that the sound holds those 128 bits is less likely than that a disk lies.
+    let (head, tail) = around(message, addresses, encoding, &random_boundary());
+    EncodedInPieces { head, audio: message.audio().clone(), encoding, tail }
+}
+
+/// What is before and after the sound.
+fn around(message: &Message, addresses: &Addresses<'_>, encoding: TransferEncoding, boundary: &str) -> (Bytes, Bytes) {
     let mut head = Vec::new();
     envelope(message, addresses, encoding, boundary).serialize(&mut head);
     // The envelope was built around an empty sound, so all that follows the sound is its end.
     let tail = format!("\r\n--{boundary}--\r\n");
     debug_assert!(head.ends_with(tail.as_bytes()));
     head.truncate(head.len() - tail.len());
-    Encoded { head: head.into(), audio, tail: tail.into() }
+    (head.into(), tail.into())
 }
 
 /// The mail around an empty sound.

@@ -70,14 +70,16 @@ mod greeting;
 mod limits;
 mod own;
 mod parts;
+mod pieces;
 mod receipt;
 mod resent;
 
 pub use self::decode::{decode, decode_head, decode_within};
-pub use self::encode::{Addresses, Encoded, TransferEncoding, encode};
+pub use self::encode::{Addresses, Encoded, TransferEncoding, encode, encode_in_pieces};
 pub use self::error::DecodeError;
 pub use self::greeting::{GreetingMail, decode_greeting, encode_greeting};
 pub use self::limits::{DecodeLimits, HEAD_LIMIT};
+pub use self::pieces::{EncodedInPieces, EncodedSound};
 pub use self::receipt::{Disposition, ReceiptRequest, receipt, receipt_request};
 pub use self::resent::{in_reply_to, resent};
 

@@ -11,13 +11,14 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::Instant;
 
 use super::dial::Transport;
+use super::payload::Piece;
 use super::reply::ReplyLines;
 
 /// Reads lines of replies, and writes all that is queued in as few pieces as the transport takes.
 pub(super) struct Channel {
     transport: Box<dyn Transport>,
     received: ReplyLines,
-    queued: VecDeque<Bytes>,
+    queued: VecDeque<Piece>,
     silent: bool,
     /// When the transport last took a byte.
     sent_at: Instant,
@@ -62,10 +63,11 @@ impl Channel {
         !self.is_quiet() && !self.received.is_empty()
     }
 
-    /// Puts `bytes` after what is queued.
-    pub(super) fn queue(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() && !self.silent {
-            self.queued.push_back(bytes);
+    /// Puts `piece` after what is queued.
+    pub(super) fn queue(&mut self, piece: Piece) {
+        let nothing = matches!(&piece, Piece::Bytes(bytes) if bytes.is_empty());
+        if !nothing && !self.silent {
+            self.queued.push_back(piece);
         }
     }
 
@@ -85,11 +87,26 @@ impl Channel {
         self.sent_at = Instant::now();
     }
 
-    /// Writes all that is queued.
+    /// Writes all that is queued. A sound that cannot be read to its end leaves nothing that could pass for one: nobody speaks any more.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.queued.is_empty() {
+        while let Some(first) = self.queued.front_mut() {
+            if let Piece::Sound(sound) = first {
+                match ready!(sound.poll_next(cx)).transpose() {
+                    Ok(Some(bytes)) => self.queued.push_front(Piece::Bytes(bytes)),
+                    Ok(None) => drop(self.queued.pop_front()),
+                    Err(error) => {
+                        self.silence();
+                        return Poll::Ready(Err(error));
+                    }
+                }
+                continue;
+            }
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = self.queued.iter().zip(&mut slices).map(|(bytes, slice)| *slice = IoSlice::new(bytes)).count();
+            let bytes = self.queued.iter().map_while(|piece| match piece {
+                Piece::Bytes(bytes) => Some(bytes),
+                Piece::Sound(_) => None,
+            });
+            let count = bytes.zip(&mut slices).map(|(bytes, slice)| *slice = IoSlice::new(bytes)).count();
             let written = ready!(Pin::new(&mut self.transport).poll_write_vectored(cx, &slices[..count]))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -107,7 +124,7 @@ impl Channel {
 
     /// Says QUIT as far as that can be done without waiting.
     pub(super) fn farewell(&mut self) {
-        self.queue(Bytes::from_static(b"QUIT\r\n"));
+        self.queue(Piece::Bytes(Bytes::from_static(b"QUIT\r\n")));
         // Who does not hear it sees the connection end.
         let _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
     }
@@ -124,7 +141,7 @@ impl Channel {
     }
 
     fn take_off(&mut self, mut written: usize) {
-        while let Some(first) = self.queued.front_mut() {
+        while let Some(Piece::Bytes(first)) = self.queued.front_mut() {
             if written < first.len() {
                 first.advance(written);
                 return;

@@ -3,7 +3,6 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use bytes::Bytes;
 use lettre::transport::smtp::Error as LettreError;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
@@ -16,6 +15,7 @@ use super::capabilities::Capabilities;
 use super::channel::Channel;
 use super::fault::{CLOSING, Fault};
 use super::notice::Notice;
+use super::payload::Piece;
 use super::reply;
 use super::stream::Stream;
 use super::timeouts::{Patience, Timeouts};
@@ -96,7 +96,7 @@ impl Connection {
     }
 
     /// Sends `payload` with the next command, behind it; `notice` tells when all of it went.
-    pub(super) fn stage(&self, payload: Vec<Bytes>, notice: Option<Notice>) {
+    pub(super) fn stage(&self, payload: Vec<Piece>, notice: Option<Notice>) {
         self.stream.stage(payload, notice);
     }
 

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::capabilities::Capabilities;
 use super::connection::Connection;
 use super::fault::Fault;
+use super::payload::Piece;
 use super::stream::Stream;
 use super::timeouts::{Patience, Timeouts};
 use super::transaction::{Envelope, Letter, Tally, all_decided};
@@ -44,8 +45,8 @@ impl<'a> Flight<'a> {
     pub(super) async fn say(&self, stream: &Stream) -> Result<(), Fault> {
         let Patience { total, block, .. } = self.timeouts.body(self.letter.mail.len(), self.timeouts.command);
         stream.begin();
-        stream.queue(Bytes::copy_from_slice(self.commands.as_bytes()));
-        self.letter.pieces().into_iter().for_each(|piece| stream.queue(piece));
+        stream.queue(Piece::Bytes(Bytes::copy_from_slice(self.commands.as_bytes())));
+        self.letter.mail.pieces().into_iter().for_each(|piece| stream.queue(piece));
         tokio::select! {
             biased;
             said = timeout(total, poll_fn(|cx| stream.poll_flush(cx))) => match said {

@@ -12,6 +12,7 @@
 //! | `lane.rs`, `connection.rs` | one connection: who is under way on it, and what is said and heard |
 //! | `flight.rs` | one message among others on a connection: one round trip for all of them |
 //! | `transaction.rs`, `stuffing.rs` | one message alone on a connection |
+//! | `payload.rs` | a mail as it is said, whole or read while it goes |
 //! | `verdict.rs`, `fault.rs`, `caution.rs` | what the replies mean, why a conversation stopped, and what is learnt from it |
 //! | `notice.rs` | who is told how far a message is |
 //! | `stream.rs`, `channel.rs`, `reply.rs` | bytes and lines below lettre |
@@ -33,6 +34,7 @@ mod lane;
 mod notice;
 mod opening;
 mod pace;
+mod payload;
 #[cfg(test)]
 mod peer;
 mod pool;
@@ -67,6 +69,7 @@ use self::fault::Fault;
 pub(crate) use self::hostile::read_hostile_replies;
 use self::lane::{Fared, Lane};
 use self::notice::Notice;
+use self::payload::Payload;
 use self::pool::{Entry, Pool};
 pub use self::security::{Security, TlsMode};
 pub use self::timeouts::Timeouts;
@@ -74,7 +77,7 @@ pub use self::tls_memory::TlsMemory;
 use self::transaction::{Eagerness, Letter};
 use super::{ForwardError, Forwarder, MailOut, Outcome, Receipt, Reply, Sender};
 use crate::message::{MailAddress, MailboxId, Message};
-use crate::wire::{Addresses, Encoded, TransferEncoding, encode};
+use crate::wire::{Addresses, Encoded, TransferEncoding, encode, encode_in_pieces};
 
 /// Hands messages to one other node by SMTP, under TLS unless told otherwise.
 ///
@@ -164,7 +167,10 @@ impl SmtpForwarder {
                 let binary = capabilities.chunking && capabilities.binary_mime;
                 let encoding = if binary { TransferEncoding::Binary } else { TransferEncoding::Base64 };
                 let addresses = Addresses { node: &self.connector.node, domain: &self.domain, recipients };
-                let mail = encode(message, &addresses, encoding);
+                let mail = match message.audio().in_memory() {
+                    Some(_) => Payload::Whole(encode(message, &addresses, encoding)),
+                    None => Payload::InPieces(encode_in_pieces(message, &addresses, encoding)),
+                };
                 let notice = Notice { id: message.id(), events: self.connector.events.clone() };
                 notice.connected(&self.connector.peer, lane.travelled());
                 let letter = Letter { from: Some(&self.from), to, mail, encoding, notice: Some(notice) };
@@ -175,7 +181,7 @@ impl SmtpForwarder {
                     Sender::Node => Some(&self.from),
                     Sender::Nobody => None,
                 };
-                let mail = Encoded { head: mail.clone(), audio: Bytes::new(), tail: Bytes::new() };
+                let mail = Payload::Whole(Encoded { head: mail.clone(), audio: Bytes::new(), tail: Bytes::new() });
                 (Letter { from, to, mail, encoding: TransferEncoding::Base64, notice: None }, Eagerness::Wary)
             }
         };
@@ -226,6 +232,10 @@ impl Forwarder for SmtpForwarder {
         self.caution.learn(recipients, &receipt.outcomes);
         Ok(receipt)
     }
+
+    fn reads_sounds(&self) -> bool {
+        true
+    }
 }
 
 /// Whether the peer has no room at all just now.
@@ -256,7 +266,7 @@ impl Content<'_> {
     /// How many bytes it is worth.
     fn len(&self) -> usize {
         match self {
-            Self::Message(message, _) => message.audio().bytes().len(),
+            Self::Message(message, _) => usize::try_from(message.audio().len()).unwrap_or(usize::MAX),
             Self::Mail(mail, _) => mail.len(),
         }
     }

@@ -12,6 +12,7 @@ use super::capabilities::Capabilities;
 use super::channel::Channel;
 use super::dial::Transport;
 use super::fault::Fault;
+use super::payload::Piece;
 use super::reply;
 use super::timeouts::Timeouts;
 use super::tls::NoTls;
@@ -94,7 +95,7 @@ impl<'a> Opening<'a> {
             return Err(Fault::Nonsense(format!("a reply before {step} was said")));
         }
         let limit = self.timeouts.command;
-        self.channel.queue(Bytes::from(command));
+        self.channel.queue(Piece::Bytes(Bytes::from(command)));
         within(step, limit, async {
             poll_fn(|cx| self.channel.poll_flush(cx)).await?;
             self.reply().await

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::channel::{Channel, Sent};
 use super::notice::Notice;
+use super::payload::Piece;
 
 /// A handle to a channel: lettre holds one and speaks through it, we hold another.
 ///
@@ -27,7 +28,7 @@ pub(super) struct Stream(Arc<Mutex<State>>);
 struct State {
     channel: Channel,
     line: Bytes,
-    payload: Vec<Bytes>,
+    payload: Vec<Piece>,
     /// Who is told when the payload went.
     notice: Option<Notice>,
     opening: Opening,
@@ -49,14 +50,14 @@ impl Stream {
     }
 
     /// Sends `payload` with the next command, behind it; `notice` tells when all of it went.
-    pub(super) fn stage(&self, payload: Vec<Bytes>, notice: Option<Notice>) {
+    pub(super) fn stage(&self, payload: Vec<Piece>, notice: Option<Notice>) {
         let mut state = self.state();
         (state.payload, state.notice) = (payload, notice);
     }
 
-    /// Puts `bytes` after what is queued; [`poll_flush`](Self::poll_flush) sends it.
-    pub(super) fn queue(&self, bytes: Bytes) {
-        self.state().channel.queue(bytes);
+    /// Puts `piece` after what is queued; [`poll_flush`](Self::poll_flush) sends it.
+    pub(super) fn queue(&self, piece: Piece) {
+        self.state().channel.queue(piece);
     }
 
     /// Sends all that is queued.
@@ -127,7 +128,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, _cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.state();
         if state.opening == Opening::Done {
-            state.channel.queue(Bytes::copy_from_slice(buf));
+            state.channel.queue(Piece::Bytes(Bytes::copy_from_slice(buf)));
         }
         Poll::Ready(Ok(buf.len()))
     }
@@ -137,8 +138,8 @@ impl AsyncWrite for Stream {
         if mem::replace(&mut state.opening, Opening::Done) == Opening::Replayed {
             return Poll::Ready(Ok(()));
         }
-        for bytes in mem::take(&mut state.payload) {
-            state.channel.queue(bytes);
+        for piece in mem::take(&mut state.payload) {
+            state.channel.queue(piece);
         }
         ready!(state.channel.poll_flush(cx))?;
         if let Some(notice) = state.notice.take() {

@@ -3,36 +3,50 @@
 use bytes::Bytes;
 use memchr::memmem;
 
-/// The pieces of a message with a dot put before each line that starts with one, and the end of data behind them.
+/// Puts a dot before each line of a message that starts with one.
 ///
 /// The bytes of the message are not copied: what comes out are slices of them, with the dots between.
 ///
 /// # Source
 ///
 /// RFC 5321 §4.5.2.
-pub(super) fn stuffed(parts: &[Bytes]) -> Vec<Bytes> {
-    let mut pieces = Vec::with_capacity(parts.len() + 1);
-    let mut before = Before::LineEnd;
-    for part in parts {
-        let mut done = 0;
-        for dot in leading_dots(part, before) {
-            pieces.push(part.slice(done..dot));
-            pieces.push(Bytes::from_static(b"."));
-            done = dot;
-        }
-        pieces.push(part.slice(done..));
-        before = before.then(part);
-    }
-    pieces.push(Bytes::from_static(match before {
-        Before::LineEnd => b".\r\n",
-        Before::CarriageReturn | Before::Other => b"\r\n.\r\n",
-    }));
-    pieces
+#[derive(Debug)]
+pub(super) struct Stuffing {
+    before: Before,
 }
 
-/// The end of data alone: a message of nothing.
-pub(super) fn nothing() -> Vec<Bytes> {
-    stuffed(&[])
+impl Default for Stuffing {
+    /// At the beginning of a message.
+    fn default() -> Self {
+        Self { before: Before::LineEnd }
+    }
+}
+
+impl Stuffing {
+    /// Hands the next part of the message to `take`, with its dots.
+    pub(super) fn push(&mut self, part: &Bytes, mut take: impl FnMut(Bytes)) {
+        let mut done = 0;
+        for dot in leading_dots(part, self.before) {
+            take(part.slice(done..dot));
+            take(Bytes::from_static(b"."));
+            done = dot;
+        }
+        take(part.slice(done..));
+        self.before = self.before.then(part);
+    }
+
+    /// A part goes by that has no dots and ends with a line.
+    pub(super) fn pass(&mut self) {
+        self.before = Before::LineEnd;
+    }
+
+    /// The end of data.
+    pub(super) fn end(self) -> Bytes {
+        Bytes::from_static(match self.before {
+            Before::LineEnd => b".\r\n",
+            Before::CarriageReturn | Before::Other => b"\r\n.\r\n",
+        })
+    }
 }
 
 /// Where in `part` a dot starts a line.
@@ -69,8 +83,12 @@ mod tests {
     use super::*;
 
     fn stuff(parts: &[&str]) -> String {
-        let parts: Vec<Bytes> = parts.iter().map(|part| Bytes::copy_from_slice(part.as_bytes())).collect();
-        String::from_utf8(stuffed(&parts).concat()).unwrap()
+        let (mut stuffing, mut stuffed) = (Stuffing::default(), Vec::new());
+        for part in parts {
+            stuffing.push(&Bytes::copy_from_slice(part.as_bytes()), |bytes| stuffed.extend_from_slice(&bytes));
+        }
+        stuffed.extend_from_slice(&stuffing.end());
+        String::from_utf8(stuffed).unwrap()
     }
 
     #[test]
@@ -89,6 +107,6 @@ mod tests {
         assert_eq!(stuff(&["a\r\n"]), "a\r\n.\r\n");
         assert_eq!(stuff(&["a"]), "a\r\n.\r\n");
         assert_eq!(stuff(&["a\r"]), "a\r\r\n.\r\n");
-        assert_eq!(nothing().concat(), b".\r\n");
+        assert_eq!(stuff(&[]), ".\r\n");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt::{Display, Write as _};
 
-use bytes::Bytes;
 use lettre::Address;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::MailParameter;
@@ -11,11 +10,12 @@ use super::capabilities::{Capabilities, SizeLimit};
 use super::connection::{Condition, Connection};
 use super::fault::Fault;
 use super::notice::Notice;
-use super::stuffing;
+use super::payload::{Payload, Piece};
+use super::stuffing::Stuffing;
 use super::timeouts::{Patience, Timeouts};
 use super::verdict::{self, END_OF_DATA};
 use crate::forward::{Outcome, Reply};
-use crate::wire::{Encoded, TransferEncoding};
+use crate::wire::TransferEncoding;
 
 /// A message in its envelope.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Letter<'a> {
     /// Whom failures come back to; nobody, for an answer of a machine.
     pub(super) from: Option<&'a Address>,
     pub(super) to: &'a [Address],
-    pub(super) mail: Encoded,
+    pub(super) mail: Payload,
     pub(super) encoding: TransferEncoding,
     /// Who is told how far it is.
     pub(super) notice: Option<Notice>,
@@ -56,11 +56,6 @@ impl Letter<'_> {
 
     pub(super) fn block_command(&self) -> String {
         format!("BDAT {} LAST\r\n", self.mail.len())
-    }
-
-    /// The message, in the pieces that it is in.
-    pub(super) fn pieces(&self) -> Vec<Bytes> {
-        vec![self.mail.head.clone(), self.mail.audio.clone(), self.mail.tail.clone()]
     }
 }
 
@@ -148,7 +143,7 @@ impl<'a> Transaction<'a> {
     }
 
     async fn one_flight(&mut self) -> Result<Vec<Outcome>, Fault> {
-        self.connection.stage(self.letter.pieces(), self.letter.notice.clone());
+        self.connection.stage(self.letter.mail.pieces(), self.letter.notice.clone());
         let envelope = self.group(self.letter.block_command()).await?;
         let end = self
             .connection
@@ -164,7 +159,7 @@ impl<'a> Transaction<'a> {
             return Ok(outcomes);
         }
         self.connection.set_condition(Condition::Spent);
-        self.connection.stage(self.letter.pieces(), self.letter.notice.clone());
+        self.connection.stage(self.letter.mail.pieces(), self.letter.notice.clone());
         let end = self.connection.ask(END_OF_DATA, self.letter.block_command(), self.patience()).await?;
         self.settle(tally, END_OF_DATA, end)
     }
@@ -211,7 +206,7 @@ impl<'a> Transaction<'a> {
     async fn send_nothing(&mut self, go: &Reply) {
         self.connection.set_condition(Condition::Spent);
         if go.code == GO_AHEAD {
-            self.connection.stage(stuffing::nothing(), None);
+            self.connection.stage(vec![Piece::Bytes(Stuffing::default().end())], None);
             if self.connection.ask(END_OF_DATA, "", self.timeouts.end_of_data).await.is_ok() {
                 self.connection.set_condition(Condition::NeedsReset);
             }
@@ -220,9 +215,7 @@ impl<'a> Transaction<'a> {
 
     async fn data(&mut self, tally: Tally) -> Result<Vec<Outcome>, Fault> {
         self.connection.set_condition(Condition::Spent);
-        let mail = &self.letter.mail;
-        let stuffed = stuffing::stuffed(&[mail.head.clone(), mail.audio.clone(), mail.tail.clone()]);
-        self.connection.stage(stuffed, self.letter.notice.clone());
+        self.connection.stage(self.letter.mail.stuffed(), self.letter.notice.clone());
         let end = self.connection.ask(END_OF_DATA, "", self.patience()).await?;
         self.settle(tally, END_OF_DATA, end)
     }

@@ -1,0 +1,110 @@
+//! [`Payload`]: a mail as it is said, whole or read while it goes.
+
+use std::fmt;
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::stuffing::Stuffing;
+use crate::wire::{Encoded, EncodedInPieces, EncodedSound};
+
+/// What is in a letter.
+#[derive(Debug)]
+pub(super) enum Payload {
+    Whole(Encoded),
+    InPieces(EncodedInPieces),
+}
+
+/// Bytes to send, or a sound that is read and encoded while it is sent.
+#[derive(Debug)]
+pub(super) enum Piece {
+    Bytes(Bytes),
+    Sound(SoundOnItsWay),
+}
+
+impl Payload {
+    /// How many bytes the mail has.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Whole(mail) => mail.len(),
+            Self::InPieces(mail) => usize::try_from(mail.len()).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// The mail as it is, in the pieces that it is in.
+    pub(super) fn pieces(&self) -> Vec<Piece> {
+        match self {
+            Self::Whole(Encoded { head, audio, tail }) => [head, audio, tail].map(|bytes| Piece::Bytes(bytes.clone())).into(),
+            Self::InPieces(mail) => {
+                let sound = Piece::Sound(SoundOnItsWay::new(mail.sound()));
+                vec![Piece::Bytes(mail.head.clone()), sound, Piece::Bytes(mail.tail.clone())]
+            }
+        }
+    }
+
+    /// The mail as DATA carries it, its end included.
+    pub(super) fn stuffed(&self) -> Vec<Piece> {
+        let mut stuffing = Stuffing::default();
+        let mut pieces = Vec::new();
+        for piece in self.pieces() {
+            match piece {
+                Piece::Bytes(bytes) => stuffing.push(&bytes, |bytes| pieces.push(Piece::Bytes(bytes))),
+                // What goes by DATA is base64, which has no dots and ends with a line.
+                sound @ Piece::Sound(_) => {
+                    stuffing.pass();
+                    pieces.push(sound);
+                }
+            }
+        }
+        pieces.push(Piece::Bytes(stuffing.end()));
+        pieces
+    }
+}
+
+/// A sound of which the next piece is read when the one before is sent.
+pub(super) struct SoundOnItsWay(State);
+
+enum State {
+    Waiting(EncodedSound),
+    Reading(JoinHandle<(EncodedSound, Option<io::Result<Bytes>>)>),
+    Over,
+}
+
+impl SoundOnItsWay {
+    fn new(sound: EncodedSound) -> Self {
+        Self(State::Waiting(sound))
+    }
+
+    /// The next piece; `None` at the end. After an error nothing comes.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if let State::Waiting(_) = &self.0
+            && let State::Waiting(mut sound) = std::mem::replace(&mut self.0, State::Over)
+        {
+            self.0 = State::Reading(spawn_blocking(move || {
+                let piece = sound.next();
+                (sound, piece)
+            }));
+        }
+        let State::Reading(reading) = &mut self.0 else { return Poll::Ready(None) };
+        match ready!(Pin::new(reading).poll(cx)) {
+            Ok((sound, piece)) => {
+                self.0 = if matches!(piece, Some(Ok(_))) { State::Waiting(sound) } else { State::Over };
+                Poll::Ready(piece)
+            }
+            Err(error) => {
+                self.0 = State::Over;
+                Poll::Ready(Some(Err(io::Error::other(error))))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SoundOnItsWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SoundOnItsWay")
+    }
+}

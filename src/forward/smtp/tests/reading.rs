@@ -1,0 +1,66 @@
+//! Sounds that are read while they are sent.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use super::*;
+use crate::message::AudioSource;
+
+/// A sound that is not in memory as far as anybody can tell.
+#[derive(Debug)]
+struct Elsewhere {
+    sound: Vec<u8>,
+    /// Where reading it fails.
+    broken_at: u64,
+}
+
+impl AudioSource for Elsewhere {
+    fn reader(self: Arc<Self>) -> Box<dyn Read + Send> {
+        let good = io::Cursor::new(self.sound.clone()).take(self.broken_at);
+        if self.broken_at < self.sound.len() as u64 { Box::new(good.chain(Broken)) } else { Box::new(good) }
+    }
+}
+
+struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("a bad sector"))
+    }
+}
+
+/// The same message, with a sound that is read while it is sent, up to where that fails.
+pub(super) fn left_elsewhere(message: &Message, broken_at: u64) -> Message {
+    let audio = message.audio();
+    let source = Elsewhere { sound: audio.bytes().to_vec(), broken_at };
+    Message::new(message.head().clone(), Audio::elsewhere(audio.media(), Arc::new(source), audio.len(), audio.digest()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sound_of_many_pieces_is_read_while_it_is_sent_and_arrives_byte_for_byte() {
+    for keywords in NATURES {
+        let peer = ScriptedPeer::offering(keywords);
+        let forwarder = in_plain_text(&peer);
+        for bytes in [0, 1, 400_000, 400_001] {
+            let message = message_of(bytes);
+            assert_eq!(send(&forwarder, &left_elsewhere(&message, u64::MAX)).await.unwrap(), Outcome::Accepted);
+            assert!(peer.kept("2041").last().unwrap().audio() == message.audio(), "{bytes} bytes, offering {keywords:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sound_that_cannot_be_read_to_its_end_is_taken_by_nobody() {
+    for keywords in NATURES {
+        let peer = ScriptedPeer::offering(keywords);
+        let forwarder = in_plain_text(&peer);
+        let message = message_of(400_000);
+        for broken_at in [0, 1, 200_000, 399_999] {
+            let answer = send(&forwarder, &left_elsewhere(&message, broken_at)).await;
+            assert_eq!(end(&answer), End::MayPass, "{broken_at} offering {keywords:?}: {answer:?}");
+            assert!(peer.kept("2041").is_empty(), "{broken_at} offering {keywords:?}");
+        }
+        assert_eq!(send(&forwarder, &message).await.unwrap(), Outcome::Accepted);
+        assert_eq!(peer.kept("2041").len(), 1);
+    }
+}
