@@ -61,6 +61,7 @@
 //! | [`wire`] | a message as an Internet message, and back |
 //! | [`greeting`] | what owners say to their callers; the newest of each, on disk |
 //! | [`disk`], [`event`] | the disk as a durable tree of files needs it; what happens, as it happens |
+//! | `metrics` | what happens, counted for an exporter |
 //! | [`network`] | which PBX uses which node, as what, with which licences; its rules |
 //! | [`retrieval`] | what owners do with messages beside hearing them: pass on, answer, copy by e-mail; receipts |
 //! | [`telephone`] | the dialogue with owners and callers, and PINs; decided without doing |
@@ -81,6 +82,7 @@
 //! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
 //! | `sip` | | `mwi::sip`: `SipSink` |
 //! | `sntp` | | `SntpClock` |
+//! | `metrics` | | `metrics`: what happens, as counters, gauges and histograms |
 //! | `serde` | | reads a network description |
 //! | `conformance` | | `conformance` |
 //!
@@ -110,13 +112,15 @@ pub mod conformance;
 pub mod directory;
 #[cfg(feature = "fs")]
 pub mod disk;
-#[cfg(any(feature = "fs", feature = "smtp"))]
+#[cfg(any(feature = "fs", feature = "smtp", feature = "metrics"))]
 pub mod event;
 pub mod forward;
 pub mod greeting;
 #[cfg(feature = "smtp")]
 pub mod intake;
 pub mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod mwi;
 pub mod network;
 #[cfg(feature = "node")]

@@ -1,0 +1,184 @@
+//! What happens in a node, as counters, gauges and histograms of the `metrics` facade, for whatever exporter a program installs.
+//!
+//! [`record`] counts what `Node::events` tells, beside the node: what the node does waits for none of it. Labels are few, because they
+//! name parts of the network and never a mailbox, a message or a caller.
+//!
+//! | name | kind | labels | what |
+//! |---|---|---|---|
+//! | `voicemail_messages_kept_total` | counter | `site` | recordings that are on stable storage, one for each mailbox |
+//! | `voicemail_messages_discarded_total` | counter | `site` | recordings too short to be a message |
+//! | `voicemail_messages_recovered_total` | counter | | recordings that a crash had cut off |
+//! | `voicemail_messages_unreadable_total` | counter | | files in the spool that are no message |
+//! | `voicemail_keep_failures_total` | counter | | times that the disk did not take a recording |
+//! | `voicemail_recordings_refused_total` | counter | | calls refused because the disk was nearly full |
+//! | `voicemail_messages_forwarded_total` | counter | `destination`, `travelled` | messages that another node has answered for |
+//! | `voicemail_messages_deferred_total` | counter | `destination` | tries to forward that failed |
+//! | `voicemail_messages_parked_total` | counter | | messages refused for good, or put aside |
+//! | `voicemail_messages_released_total` | counter | `destination` | parked messages let go again |
+//! | `voicemail_messages_stored_total` | counter | `origin`: `here`, `peer`, `unproven` | messages put into a mailbox |
+//! | `voicemail_messages_duplicate_total` | counter | | messages that had arrived before |
+//! | `voicemail_lamps_shown_total` | counter | | lamps told |
+//! | `voicemail_lamps_failed_total` | counter | | lamps that could not be told |
+//! | `voicemail_clocks_off_total` | counter | | messages from a clock that is off |
+//! | `voicemail_plain_text_fallbacks_total` | counter | `peer` | connections in plain text, as the policy allows |
+//! | `voicemail_tls_withheld_total` | counter | `peer` | connections refused because TLS was gone |
+//! | `voicemail_logins_refused_total` | counter | | wrong names or passwords |
+//! | `voicemail_sites_refused_total` | counter | | messages of a site that their sender does not speak for |
+//! | `voicemail_events_missed_total` | counter | | events that came faster than they were counted |
+//! | `voicemail_spool_depth` | gauge | `destination` | messages that wait or are under way |
+//! | `voicemail_spool_oldest_timestamp_seconds` | gauge | `destination` | when the oldest of them was recorded; 0 for none |
+//! | `voicemail_recording_seconds` | histogram | | how long messages are |
+//! | `voicemail_keep_seconds` | histogram | | from `finish` to stable storage |
+//! | `voicemail_queue_seconds` | histogram | | from stable storage to a place on a connection, on the first try |
+//! | `voicemail_send_seconds` | histogram | | from there to the last byte |
+//! | `voicemail_forward_seconds` | histogram | | from stable storage to the other node's answer |
+//! | `voicemail_lamp_seconds` | histogram | | from the mailbox to its lamp |
+//!
+//! ```no_run
+//! # #[cfg(feature = "node")]
+//! # async fn run(node: voicemail::node::Node) -> Result<(), voicemail::node::NodeError> {
+//! tokio::spawn(voicemail::metrics::record(node.events()));
+//! node.run(std::future::pending()).await
+//! # }
+//! ```
+
+mod steps;
+#[cfg(test)]
+mod tests;
+
+use std::time::Instant;
+
+use ::metrics::{SharedString, counter, gauge, histogram};
+use chrono::DateTime;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use self::steps::Steps;
+use crate::event::{Event, Occurrence, SpoolState};
+use crate::message::{MessageId, Origin};
+
+/// Counts what `events` tells with the recorder in force, until nobody can tell more.
+///
+/// # Cancel safety
+///
+/// A dropped call counts no more.
+pub async fn record(mut events: Receiver<Occurrence>) {
+    let mut meter = Meter::new();
+    loop {
+        match events.recv().await {
+            Ok(occurrence) => meter.handle(&occurrence),
+            Err(RecvError::Lagged(missed)) => counter!("voicemail_events_missed_total").increment(missed),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Counts what it is told happened: for a program that hears events by itself. [`record`] does all that it needs else.
+///
+/// Of messages that are between two steps it remembers the last 16 384 at least, and 32 768 at most.
+#[derive(Debug, Default)]
+pub struct Meter {
+    steps: Steps,
+}
+
+impl Meter {
+    /// One that has counted nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts one event, with the recorder in force.
+    pub fn handle(&mut self, Occurrence { at, event }: &Occurrence) {
+        match event {
+            Event::Finished { id, .. } => self.steps.of(*id).finished = Some(*at),
+            Event::Kept { id, site, length, .. } => {
+                counter!("voicemail_messages_kept_total", "site" => text(site)).increment(1);
+                let steps = self.steps.of(*id);
+                // One for each mailbox is told of.
+                if steps.kept.is_none() {
+                    histogram!("voicemail_recording_seconds").record(*length);
+                    took("voicemail_keep_seconds", steps.finished, *at);
+                    steps.kept = Some(*at);
+                }
+            }
+            Event::NotKeptYet { .. } => counter!("voicemail_keep_failures_total").increment(1),
+            Event::Discarded { site, .. } => {
+                counter!("voicemail_messages_discarded_total", "site" => text(site)).increment(1);
+            }
+            Event::Recovered { .. } => counter!("voicemail_messages_recovered_total").increment(1),
+            Event::Unreadable { .. } => counter!("voicemail_messages_unreadable_total").increment(1),
+            Event::Connected { id, .. } => {
+                let steps = self.steps.of(*id);
+                if steps.connected.is_none() {
+                    took("voicemail_queue_seconds", steps.kept, *at);
+                }
+                steps.connected = Some(*at);
+            }
+            Event::Sent { id } => took("voicemail_send_seconds", self.steps.of(*id).connected, *at),
+            Event::Forwarded { id, destination, travelled, .. } => {
+                let (destination, travelled) = (destination.clone(), travelled.to_string());
+                counter!("voicemail_messages_forwarded_total", "destination" => destination, "travelled" => travelled)
+                    .increment(1);
+                took("voicemail_forward_seconds", self.steps.of(*id).kept, *at);
+            }
+            Event::Deferred { destination, .. } => {
+                counter!("voicemail_messages_deferred_total", "destination" => destination.clone()).increment(1);
+            }
+            Event::Parked { .. } => counter!("voicemail_messages_parked_total").increment(1),
+            Event::Released { destination, .. } => {
+                counter!("voicemail_messages_released_total", "destination" => destination.clone()).increment(1);
+            }
+            Event::Backlog(state) => spool(state),
+            Event::DiskNearlyFull { .. } => counter!("voicemail_recordings_refused_total").increment(1),
+            Event::PlainTextFallback { peer, .. } => {
+                counter!("voicemail_plain_text_fallbacks_total", "peer" => peer.clone()).increment(1);
+            }
+            Event::TlsWithheld { peer, .. } => counter!("voicemail_tls_withheld_total", "peer" => peer.clone()).increment(1),
+            Event::LoginRefused { .. } => counter!("voicemail_logins_refused_total").increment(1),
+            Event::SiteRefused { .. } => counter!("voicemail_sites_refused_total").increment(1),
+            Event::Stored { id, origin, .. } => {
+                counter!("voicemail_messages_stored_total", "origin" => kind(origin)).increment(1);
+                self.steps.of(*id).stored = Some(*at);
+            }
+            Event::Duplicate { .. } => counter!("voicemail_messages_duplicate_total").increment(1),
+            Event::ClockOff { .. } => counter!("voicemail_clocks_off_total").increment(1),
+            Event::Counted { .. } => {}
+            Event::LampShown { arrived, .. } => {
+                counter!("voicemail_lamps_shown_total").increment(1);
+                arrived.iter().for_each(|id| self.shown(*id, *at));
+            }
+            Event::LampFailed { .. } => counter!("voicemail_lamps_failed_total").increment(1),
+        }
+    }
+
+    fn shown(&mut self, id: MessageId, at: Instant) {
+        took("voicemail_lamp_seconds", self.steps.of(id).stored, at);
+    }
+}
+
+/// How long a stretch took, if its begin is known.
+fn took(name: &'static str, since: Option<Instant>, at: Instant) {
+    if let Some(since) = since {
+        histogram!(name).record(at.saturating_duration_since(since));
+    }
+}
+
+fn spool(state: &SpoolState) {
+    let SpoolState { destination, depth, oldest, .. } = state;
+    let depth = u32::try_from(*depth).unwrap_or(u32::MAX);
+    gauge!("voicemail_spool_depth", "destination" => destination.clone()).set(depth);
+    let oldest = oldest.map(|oldest| (oldest - DateTime::UNIX_EPOCH).to_std().unwrap_or_default());
+    gauge!("voicemail_spool_oldest_timestamp_seconds", "destination" => destination.clone()).set(oldest.unwrap_or_default());
+}
+
+fn kind(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Here => "here",
+        Origin::Peer(_) => "peer",
+        Origin::Unproven => "unproven",
+    }
+}
+
+fn text(value: &impl ToString) -> SharedString {
+    value.to_string().into()
+}

@@ -1,0 +1,56 @@
+//! [`Steps`]: when messages under way have made which step.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use crate::message::MessageId;
+
+/// When messages have made their steps; of so many that nobody asks for any more, the oldest are forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    newer: HashMap<MessageId, Made>,
+    older: HashMap<MessageId, Made>,
+}
+
+/// When one message has made its steps.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Made {
+    pub(super) finished: Option<Instant>,
+    pub(super) kept: Option<Instant>,
+    pub(super) connected: Option<Instant>,
+    pub(super) stored: Option<Instant>,
+}
+
+impl Steps {
+    /// Those of one message.
+    pub(super) fn of(&mut self, id: MessageId) -> &mut Made {
+        if self.newer.len() >= MOST && !self.newer.contains_key(&id) {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        let Self { newer, older } = self;
+        newer.entry(id).or_insert_with(|| older.remove(&id).unwrap_or_default())
+    }
+}
+
+/// How many are remembered before the older ones are forgotten.
+const MOST: usize = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_under_way_is_remembered_and_old_ones_are_forgotten() {
+        let (mut steps, first, now) = (Steps::default(), MessageId::random(), Instant::now());
+        steps.of(first).kept = Some(now);
+        for _ in 0..MOST {
+            steps.of(MessageId::random()).kept = Some(now);
+        }
+        assert_eq!(steps.of(first).kept, Some(now), "it is among the older ones, and is taken along");
+        for _ in 0..3 * MOST {
+            steps.of(MessageId::random());
+        }
+        assert_eq!(steps.of(first).kept, None);
+        assert!(steps.newer.len() + steps.older.len() <= 2 * MOST);
+    }
+}
