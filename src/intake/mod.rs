@@ -9,6 +9,7 @@ mod body;
 mod command;
 pub mod dialogue;
 mod door;
+mod greetings;
 mod limits;
 mod logins;
 mod path;
@@ -48,10 +49,11 @@ pub use self::door::{Door, ListenMode};
 pub use self::limits::Limits;
 pub use self::reply::Reply;
 use self::session::Visit;
-use self::shared::Shared;
+use self::shared::{Mailboxes, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
 use crate::event::Events;
+use crate::greeting::GreetingKeeper;
 use crate::message::{MailboxId, MessageId};
 use crate::store::MessageStore;
 
@@ -95,19 +97,7 @@ pub struct Intake {
 impl Intake {
     /// An intake for the mailboxes of `domain`: known to `directory`, kept in `store`.
     pub fn builder(domain: impl Into<String>, store: Arc<dyn MessageStore>, directory: Arc<dyn Directory>) -> IntakeBuilder {
-        IntakeBuilder {
-            domain: domain.into(),
-            store,
-            directory,
-            node: None,
-            postmaster: None,
-            tls: None,
-            offers_binary: false,
-            limits: Limits::default(),
-            events: Events::new(),
-            told_by: Teller::Intake,
-            clock: Arc::new(SystemClock),
-        }
+        IntakeBuilder::new(domain.into(), Some(Mailboxes { store, directory }))
     }
 
     /// Serves all who connect to `listener` and may pass its `door`, until `stop`.
@@ -235,8 +225,8 @@ impl fmt::Debug for Intake {
 #[must_use]
 pub struct IntakeBuilder {
     domain: String,
-    store: Arc<dyn MessageStore>,
-    directory: Arc<dyn Directory>,
+    mailboxes: Option<Mailboxes>,
+    keeper: Option<Arc<dyn GreetingKeeper>>,
     node: Option<String>,
     postmaster: Option<MailboxId>,
     tls: Option<Arc<rustls::ServerConfig>>,
@@ -256,6 +246,22 @@ enum Teller {
 }
 
 impl IntakeBuilder {
+    fn new(domain: String, mailboxes: Option<Mailboxes>) -> Self {
+        Self {
+            domain,
+            mailboxes,
+            keeper: None,
+            node: None,
+            postmaster: None,
+            tls: None,
+            offers_binary: false,
+            limits: Limits::default(),
+            events: Events::new(),
+            told_by: Teller::Intake,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
     /// The host name that the node greets with and writes into traces; without it, the domain.
     pub fn node(mut self, node: impl Into<String>) -> Self {
         self.node = Some(node.into());
@@ -333,8 +339,8 @@ impl IntakeBuilder {
                 limits,
                 access: Access::default(),
             }),
-            store: self.store,
-            directory: self.directory,
+            mailboxes: self.mailboxes,
+            keeper: self.keeper,
             clock: self.clock,
             deposits: (self.told_by == Teller::Intake).then(|| self.events.clone()),
             events: self.events,

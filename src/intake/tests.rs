@@ -1,5 +1,6 @@
 //! Connections to an intake, over streams in memory and over loopback.
 
+mod greetings;
 mod overlap;
 
 use std::collections::HashMap;
