@@ -3,6 +3,7 @@
 //! It takes messages for the mailboxes of its own domain and passes nothing on. [`dialogue`] decides what is said; a session
 //! around it does the reading, the writing and the waiting.
 
+mod accept;
 mod access;
 mod admission;
 mod body;
@@ -24,20 +25,20 @@ mod verdict;
 
 use std::fmt;
 use std::future::Future;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, rustls};
 
+use self::accept::{accept, report, turn_away};
 use self::access::Attempts;
 pub use self::access::{
     Access, Cidr, InvalidCidr, InvalidPassword, InvalidPeerName, InvalidStoredPassword, KnownPeer, PeerName, Sites,
@@ -360,45 +361,8 @@ fn random_number() -> u64 {
     MessageId::random().as_bytes().iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// The next that `next` accepts. Without a free descriptor it fails at once, again and again: there is a pause after each failure.
-async fn accept<T, F>(mut next: impl FnMut() -> F) -> T
-where
-    F: Future<Output = io::Result<T>>,
-{
-    loop {
-        match next().await {
-            Ok(accepted) => return accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Tells a peer why there is no place for it, without waiting for it.
-fn turn_away(stream: TcpStream, mode: ListenMode, reason: &Reply) {
-    let mut text = bytes::BytesMut::new();
-    reason.write_to(&mut text);
-    match (mode, stream.into_std()) {
-        // The buffer of a new connection takes one line; should it not, the closed connection says enough.
-        (ListenMode::StartTls, Ok(mut stream)) => drop(stream.write(&text)),
-        (ListenMode::ImplicitTls, _) | (_, Err(_)) => {}
-    }
-}
-
-fn report(ended: Result<io::Result<()>, JoinError>) {
-    match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a connection broke"),
-        Err(error) => tracing::error!(%error, "a session failed"),
-    }
-}
-
 /// How much is read at once.
 const READ_ROOM: usize = 64 * 1024;
 
 /// How many passwords are checked at the same time: a flood of logins takes no more than so many threads.
 const CHECKS_AT_ONCE: usize = 2;
-
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
