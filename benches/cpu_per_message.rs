@@ -292,3 +292,6 @@ const RECORD: usize = 16 * 1024;
 
 /// What a receiver reads at once.
 const PIECE: usize = 64 * 1024;
+
+/// How many mailboxes the central PBX has.
+const MAILBOXES: u64 = 64;

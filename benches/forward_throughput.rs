@@ -150,3 +150,6 @@ fn lettre_mail(wav: &Bytes) -> lettre::Message {
         .multipart(MultiPart::mixed().singlepart(attachment))
         .expect("a mail")
 }
+
+/// How many mailboxes the central PBX has.
+const MAILBOXES: u64 = 64;

@@ -170,3 +170,6 @@ fn count(folder: &Path, size: u64) -> u64 {
     });
     counts.sum()
 }
+
+/// How many mailboxes the central PBX has.
+const MAILBOXES: u64 = 64;

@@ -16,9 +16,10 @@ from results import HERE, RECORDINGS, TARGET, read
 
 def main():
     results = read()
-    parts = [machine(), forwarding(results), intake(results), wire(results), processor(), ingest(results), recovery(results), instructions()]
+    parts = [machine(), forwarding(results), intake(results), wire(results), processor(), latency(), ingest(results),
+             recovery(results), instructions()]
     fill(HERE / "README.md", "\n\n".join(part for part in parts if part))
-    fill(HERE.parent / "README.md", "\n\n".join(part for part in [machine(), summary(results)] if part))
+    fill(HERE.parent / "README.md", "\n\n".join(part for part in [machine(), summary(results), latency()] if part))
 
 
 def fill(path, text):
@@ -115,6 +116,11 @@ def recovery(results):
 def processor():
     path = TARGET / "tmp" / "cpu_per_message.md"
     return "`cpu_per_message`:\n\n" + path.read_text().strip() if path.exists() else ""
+
+
+def latency():
+    path = TARGET / "tmp" / "lamp_latency.md"
+    return path.read_text().strip() if path.exists() else ""
 
 
 def instructions():

@@ -1,9 +1,11 @@
-//! The network that the benches run in: a central PBX with 64 mailboxes, and a distributed one.
+//! The network that the benches run in: a central PBX with as many mailboxes as the bench says, and a distributed one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use voicemail::message::MailboxId;
 use voicemail::network::{LicenceClass, Mailbox, Network, Site, TimeSource, VoicemailType};
+
+use crate::MAILBOXES;
 
 pub(crate) const CENTRAL: &str = "central.voicemail.example";
 pub(crate) const EDGE: &str = "edge.voicemail.example";
@@ -33,5 +35,3 @@ pub(crate) fn next_mailbox() -> MailboxId {
 fn mailbox(n: u64) -> MailboxId {
     (2000 + n % MAILBOXES).to_string().parse().expect("a mailbox")
 }
-
-const MAILBOXES: u64 = 64;

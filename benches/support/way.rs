@@ -1,0 +1,77 @@
+//! Where the time goes: the steps of messages, from the events of both nodes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use voicemail::event::{Event, Events, Occurrence};
+use voicemail::message::MessageId;
+
+/// What lies between one step and the next.
+pub(crate) const STRETCHES: [&str; STEPS.len() - 1] = [
+    "`finish` to spooled: one flush of the sound and its name",
+    "to connected: the queue, and a place on a connection",
+    "to sent: encoding, TLS, the socket",
+    "to stored: reading, checking, one flush of the mail and its name",
+    "to summary: counting the mailbox",
+    "to told: what the sink takes",
+];
+
+/// The steps in their order.
+const STEPS: [&str; 7] = ["finished", "kept", "connected", "sent", "stored", "counted", "lamp_shown"];
+
+/// When each message made which step.
+#[derive(Clone, Default)]
+pub(crate) struct Ways(Arc<Mutex<HashMap<MessageId, [Option<Instant>; STEPS.len()]>>>);
+
+impl Ways {
+    /// Listens from now on, until nobody tells any more.
+    pub(crate) fn listen(events: &Events) -> Self {
+        let ways = Self::default();
+        tokio::spawn(ways.clone().follow(events.subscribe()));
+        ways
+    }
+
+    async fn follow(self, mut events: broadcast::Receiver<Occurrence>) {
+        loop {
+            match events.recv().await {
+                Ok(Occurrence { at, event }) => self.note(at, &event),
+                // What was missed is in no stretch.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn note(&self, at: Instant, event: &Event) {
+        let Some(step) = STEPS.iter().position(|step| *step == event.name()) else { return };
+        let ids = match event {
+            Event::Counted { arrived, .. } | Event::LampShown { arrived, .. } => &arrived[..],
+            Event::Finished { id, .. }
+            | Event::Kept { id, .. }
+            | Event::Connected { id, .. }
+            | Event::Sent { id }
+            | Event::Stored { id, .. } => std::slice::from_ref(id),
+            _ => return,
+        };
+        let mut ways = self.0.lock().expect("no holder panics");
+        for id in ids {
+            ways.entry(*id).or_default()[step] = Some(at);
+        }
+    }
+
+    /// How long each stretch took, of those messages of which all is known; forgets them.
+    pub(crate) fn take(&self) -> [Vec<Duration>; STRETCHES.len()] {
+        let mut stretches: [Vec<Duration>; STRETCHES.len()] = Default::default();
+        for (_, steps) in self.0.lock().expect("no holder panics").drain() {
+            let Some(times) = steps.into_iter().collect::<Option<Vec<_>>>() else { continue };
+            for (stretch, pair) in stretches.iter_mut().zip(times.windows(2)) {
+                // What is sent may be stored before its sender says that it was sent.
+                stretch.push(pair[1].saturating_duration_since(pair[0]));
+            }
+        }
+        stretches
+    }
+}
