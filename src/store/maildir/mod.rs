@@ -139,17 +139,8 @@ impl MaildirStore {
         T: Send + 'static,
         F: FnOnce(&Ground, &Mailbox) -> Result<T, StoreError> + Send + 'static,
     {
-        self.within_limits(mailbox, |ground, _, mailbox| work(ground, mailbox)).await
-    }
-
-    /// The same for work that must know what the mailbox may hold.
-    async fn within_limits<T, F>(&self, mailbox: &MailboxId, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Ground, &MailboxLimits, &Mailbox) -> Result<T, StoreError> + Send + 'static,
-    {
         let standing = self.look_up(mailbox).await?;
-        self.within(standing, mailbox, work).await
+        self.within(standing, mailbox, |ground, _, mailbox| work(ground, mailbox)).await
     }
 
     /// What is said of `mailbox` without a look at the disk.
@@ -190,8 +181,12 @@ impl MaildirStore {
 #[async_trait]
 impl MessageStore for MaildirStore {
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
-        let (origin, message) = (origin.clone(), message.clone());
-        self.within_limits(mailbox, move |ground, limits, mailbox| mailbox.deposit(ground, limits, &origin, &message)).await
+        let (if_missing, limits) = self.look_up(mailbox).await?;
+        let (id, origin, message) = (mailbox.clone(), origin.clone(), message.clone());
+        let deposit = move |tree: &Tree| {
+            tree.on_remembered(&id, if_missing, |mailbox| mailbox.deposit(&tree.ground, &limits, &origin, &message))
+        };
+        self.blocking(deposit).await
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {

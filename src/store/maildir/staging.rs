@@ -54,10 +54,8 @@ impl Staged {
             let staged = Self { disk: Arc::clone(disk), path, file, size: 0, delivered: false };
             staged.file.lock()?;
             // Before the lock was taken, another process that opens the store may have taken the file for a dead one's.
-            match disk.open(&staged.path) {
-                Ok(_) => return Ok(staged),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+            if staged.file.links()? > 0 {
+                return Ok(staged);
             }
         }
     }

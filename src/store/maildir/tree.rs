@@ -105,6 +105,23 @@ impl Tree {
         Ok(lock().add(id, opened))
     }
 
+    /// Does `work` on the mailbox `id`. One that is remembered is not looked for first: only when `work` finds that something is not
+    /// there, and then `work` is done once more.
+    pub(super) fn on_remembered<T>(
+        &self,
+        id: &MailboxId,
+        if_missing: IfMissing,
+        work: impl Fn(&Mailbox) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let known = self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner).find(id);
+        match known.map(|mailbox| work(&mailbox)) {
+            Some(Err(error)) if is_not_found(&error) => {}
+            Some(done) => return done,
+            None => {}
+        }
+        work(&*self.mailbox(id, if_missing)?)
+    }
+
     /// Looks at up to `at_most` arrivals, beginning where the last call ended, and forgets the old ones; answers how many.
     pub(super) fn forget_old_arrivals(&self, at_most: usize) -> Result<usize, StoreError> {
         let position = || self.forgotten_up_to.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,6 +198,12 @@ impl Tree {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether a file or folder was looked for that is not there.
+fn is_not_found(error: &StoreError) -> bool {
+    let StoreError::Unavailable(source) = error else { return false };
+    source.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Makes durable that `path` is there.
