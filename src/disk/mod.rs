@@ -1,7 +1,8 @@
 //! The disk as the spool and the Maildir store use it: the trait [`Disk`], the real [`OsDisk`], and flushes that are shared.
 //!
-//! All calls block. Whoever is in async code goes through [`blocking`].
+//! All calls block, but for those that are async. Whoever is in async code goes through [`blocking`].
 
+mod bell;
 mod os;
 mod shared_flush;
 mod watch;
@@ -11,6 +12,7 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
+pub use self::bell::{Bell, Rung};
 pub use self::os::OsDisk;
 pub use self::shared_flush::SharedFlush;
 pub use self::watch::{Change, Changes, Told, Watch, WatchedFolder};
@@ -96,6 +98,28 @@ pub trait Disk: Debug + Send + Sync + 'static {
     ///
     /// Whatever the file system says. Nothing is lost by it but time.
     fn watch(&self, path: &Path) -> io::Result<Box<dyn Watch>> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Says at once where names come and go in folders under `path`; [`Unsupported`](io::ErrorKind::Unsupported) where nobody tells
+    /// all that changes, and for a disk without this method.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says. Nothing is lost by it but time.
+    fn bell(&self, path: &Path) -> io::Result<Box<dyn Bell>> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// When names last came or went in the folder `path`, as exactly as the file system says;
+    /// [`Unsupported`](io::ErrorKind::Unsupported) for a disk without this method.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn folder_changed(&self, path: &Path) -> io::Result<SystemTime> {
         let _ = path;
         Err(io::ErrorKind::Unsupported.into())
     }

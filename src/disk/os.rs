@@ -8,8 +8,9 @@ use std::time::SystemTime;
 
 use rustix::buffer::spare_capacity;
 
+use super::bell::OsBell;
 use super::watch::OsWatch;
-use super::{Disk, DiskFile, Room, Watch};
+use super::{Bell, Disk, DiskFile, Room, Watch};
 
 /// The operating system's file systems. Files get mode 0600, folders 0700.
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,6 +62,14 @@ impl Disk for OsDisk {
 
     fn watch(&self, path: &Path) -> io::Result<Box<dyn Watch>> {
         Ok(Box::new(OsWatch::open(path)?))
+    }
+
+    fn bell(&self, path: &Path) -> io::Result<Box<dyn Bell>> {
+        Ok(Box::new(OsBell::open(path)?))
+    }
+
+    fn folder_changed(&self, path: &Path) -> io::Result<SystemTime> {
+        fs::metadata(path)?.modified()
     }
 }
 

@@ -97,14 +97,8 @@ struct Seen {
 
 impl OsWatch {
     /// A watch for folders under `path`; an error where the file system does not tell what other machines do.
-    #[expect(clippy::useless_conversion, reason = "the number has 32 bits on 32-bit machines")]
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let kind = i64::from(rustix::fs::statfs(path)?.f_type) & 0xffff_ffff;
-        if !LOCAL_FILE_SYSTEMS.contains(&kind) {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        let queue = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-        Ok(Self { queue, state: Mutex::default() })
+        Ok(Self { queue: queue(path)?, state: Mutex::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -208,6 +202,16 @@ impl State {
         }
         if nobody_else_was_told { changes } else { Changes::Unknown }
     }
+}
+
+/// A queue of what happens under `path`; an error where the file system does not tell what other machines do.
+#[expect(clippy::useless_conversion, reason = "the number has 32 bits on 32-bit machines")]
+pub(super) fn queue(path: &Path) -> io::Result<OwnedFd> {
+    let kind = i64::from(rustix::fs::statfs(path)?.f_type) & 0xffff_ffff;
+    if !LOCAL_FILE_SYSTEMS.contains(&kind) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    Ok(inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?)
 }
 
 fn descriptor(folder: WatchedFolder) -> Option<i32> {

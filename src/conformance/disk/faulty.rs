@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use crate::disk::{Disk, DiskFile, Room, Watch};
+use crate::disk::{Bell, Disk, DiskFile, Room, Watch};
 
 /// Another disk, which fails when told to; clones are the same disk.
 ///
@@ -170,6 +170,16 @@ impl Disk for FaultyDisk {
     /// What the disk below tells; a watch costs no operation and meets no fault.
     fn watch(&self, path: &Path) -> io::Result<Box<dyn Watch>> {
         self.disk.watch(path)
+    }
+
+    /// The bell of the disk below; it costs no operation and meets no fault.
+    fn bell(&self, path: &Path) -> io::Result<Box<dyn Bell>> {
+        self.disk.bell(path)
+    }
+
+    /// What the disk below says; it costs no operation and meets no fault.
+    fn folder_changed(&self, path: &Path) -> io::Result<SystemTime> {
+        self.disk.folder_changed(path)
     }
 }
 
