@@ -85,6 +85,10 @@ impl MessageStore for Punctual {
     async fn tidy(&self) -> Result<Vec<MailboxId>, StoreError> {
         self.store.tidy().await
     }
+
+    async fn changed(&self) -> Vec<MailboxId> {
+        self.store.changed().await
+    }
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 /// - **Paged.** The pages of a query, one after the other, are what `list` shows, filtered and in the order that was asked for.
 /// - **Restored.** What `mark` has set to removed can be marked new or old again, until the store expunges it.
 /// - **Foretold.** What `check` refuses, `deposit` would refuse at that moment, if the message has not arrived before.
+/// - **Noticed.** Where others can change a mailbox, `changed` names it after each change, within a time that the store states.
 ///
 /// [`conformance::store`](crate::conformance::store) tests each sentence.
 #[async_trait]
@@ -153,6 +154,20 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     async fn tidy(&self) -> Result<Vec<MailboxId>, StoreError> {
         Ok(Vec::new())
     }
+
+    /// Waits until mailboxes may have changed by another hand, and answers which; those that calls on this store have changed may be
+    /// among them. The first answers may name any, as nothing is known of what was before.
+    ///
+    /// Without it, nobody is told what others do: right for a store that nobody else can change. A store that is not told by its
+    /// medium looks again at an interval that it states.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was not answered is answered to the next call. One caller waits at a time; a node's is in
+    /// [`run`](crate::node::Node::run).
+    async fn changed(&self) -> Vec<MailboxId> {
+        std::future::pending().await
+    }
 }
 
 /// What became of a deposited message.
@@ -213,6 +228,10 @@ macro_rules! delegate {
 
             async fn tidy(&self) -> Result<Vec<MailboxId>, StoreError> {
                 (**self).tidy().await
+            }
+
+            async fn changed(&self) -> Vec<MailboxId> {
+                (**self).changed().await
             }
         }
     };

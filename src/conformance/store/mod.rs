@@ -16,6 +16,7 @@
 //! ```
 
 mod arrival;
+mod noticed;
 mod standing;
 mod steps;
 
@@ -25,12 +26,13 @@ pub use self::arrival::{
     apart, foretold, kept, kept_over_a_restart, once, once_after_a_dropped_call, once_after_removal, once_among_many, whole,
     whole_while_others_read,
 };
+pub use self::noticed::noticed;
 pub use self::standing::{
     counted, expunged_for_good, listed_in_order, marked_alike_twice, paged, refused_by_name, restored, retrieved_unchanged,
 };
 use crate::store::MessageStore;
 
-/// Runs every test of this module that needs no restart, each on a store of its own from `make`.
+/// Runs every test of this module that needs neither a restart nor another hand, each on a store of its own from `make`.
 ///
 /// # Panics
 ///
@@ -239,6 +241,12 @@ mod tests {
         check!(expunged_for_good, ExpungesOld, "expunge");
         check!(refused_by_name, KnowsEverybody, "NoSuchMailbox");
         check!(foretold, ForetellsWrongly, "Foretold");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_notices_nothing_fails_its_test() {
+        let store = Broken::new(Fault::CountsRemoved);
+        assert_eq!(verdict(noticed(&store, &store, std::time::Duration::from_secs(1))).await.as_deref(), Some("Noticed"));
     }
 
     #[tokio::test]

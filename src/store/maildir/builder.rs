@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 use super::MaildirStore;
 use super::ground::{Ground, Limits, failed};
+use super::outside::Outside;
 use super::retention::Retention;
 use super::room::RoomSeen;
 use super::tree::Tree;
@@ -143,6 +144,7 @@ impl MaildirStoreBuilder {
             mailboxes: Mutex::default(),
             forgotten_up_to: Mutex::new(None),
             retained_up_to: Mutex::new(None),
+            outside: Outside::default(),
         });
         let prepared = Arc::clone(&tree);
         blocking(move || prepared.prepare()).await.map_err(failed)?;

@@ -7,8 +7,10 @@ mod ground;
 mod index;
 mod mailbox;
 mod name;
+mod outside;
 mod retention;
 mod room;
+mod rounds;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,7 @@ use self::ground::{Ground, failed};
 use self::mailbox::Mailbox;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::name::read_hostile_name;
+use self::outside::Outside;
 pub use self::retention::Retention;
 use self::tree::{IfMissing, Tree};
 use super::{Deposit, Entry, MessageStore, Page, Query, StoreError};
@@ -51,6 +54,15 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 /// - Each call sees what other programs did before it. On a local file system the kernel tells what changes (inotify), so that a
 ///   call costs the same in a mailbox of ten messages and of ten thousand; elsewhere, and where the kernel watches no more folders
 ///   for this user, each call reads the folders anew. What is read of a message is remembered.
+///
+/// # What other programs change
+///
+/// [`changed`](MessageStore::changed) tells it while somebody waits for it, as a [`Node`](crate::node::Node) does. On a local file
+/// system the kernel rings for the folders of 16 384 mailboxes, and a change is told at once. Else, and for mailboxes beyond, the
+/// store looks when names last came or went in the folders: at 1000 mailboxes a second at most, and at each every ten seconds where
+/// there are fewer than 10 000. So a change is told within ten seconds, or within a hundred in a store of 100 000 mailboxes; and so
+/// it is when a mailbox's folders are created, replaced or taken away, or more happens at once than the kernel notes. What this
+/// store does itself may be told too.
 ///
 /// # What "once" rests on
 ///
@@ -225,6 +237,13 @@ impl MessageStore for MaildirStore {
 
     async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
         self.on(mailbox, |ground, mailbox| mailbox.summary(ground)).await
+    }
+
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with I/O and time.
+    async fn changed(&self) -> Vec<MailboxId> {
+        Outside::changed(&self.tree).await
     }
 
     async fn tidy(&self) -> Result<Vec<MailboxId>, StoreError> {

@@ -120,6 +120,19 @@ async fn keeps_the_contract_over_a_restart() {
     conformance::store::kept_over_a_restart(open(folder.path()).await, restart).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn notices_what_others_do_whether_or_not_the_disk_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let (in_memory, on_disk) = (Arc::new(PowerCutDisk::new()) as Arc<dyn Disk>, Arc::new(OsDisk) as Arc<dyn Disk>);
+    let disks = [(in_memory, Path::new("/store")), (on_disk, folder.path())];
+    for (disk, path) in disks {
+        let open = async || MaildirStore::builder(path).disk(Arc::clone(&disk)).reserve(0).open().await.unwrap();
+        let (store, other) = (open().await, open().await);
+        store.create_mailbox(&mailbox("2041")).await.unwrap();
+        conformance::store::noticed(&store, &other, Duration::from_millis(10_100)).await;
+    }
+}
+
 #[tokio::test]
 async fn an_answered_message_survives_a_power_cut_at_any_moment_and_an_unanswered_one_comes_once() {
     let message = message(&[7; 10_000]);

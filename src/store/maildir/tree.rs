@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ground::{Ground, failed};
 use super::mailbox::Mailbox;
+use super::outside::Outside;
 use super::staging;
 use crate::disk::{self, Disk};
 use crate::message::MailboxId;
@@ -19,6 +20,7 @@ pub(super) struct Tree {
     pub mailboxes: Mutex<Mailboxes>,
     pub forgotten_up_to: Mutex<Option<(MailboxId, String)>>,
     pub retained_up_to: Mutex<Option<MailboxId>>,
+    pub outside: Outside,
 }
 
 /// The mailboxes that are remembered with what is known of their messages.

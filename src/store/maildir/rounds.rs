@@ -1,0 +1,261 @@
+//! [`Rounds`]: whose mailbox is to be looked at next for what other programs did. Decides; does nothing.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::disk::{Rung, WatchedFolder};
+use crate::message::MailboxId;
+
+/// Whose mailbox is to be looked at next, and whose may have changed.
+///
+/// All mailboxes are gone through in rounds. A look at one has the disk ring for its folders from now on; where the disk does not,
+/// it sees when names last came or went in them. A folder may change twice within the time that its file system tells apart, so a
+/// new time says that the mailbox may have changed, and says so once more in the round after.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    /// Who is left in this round, the next one last.
+    left: Vec<MailboxId>,
+    next_step: Option<Instant>,
+    next_round: Option<Instant>,
+    known: HashMap<MailboxId, Known>,
+    owners: HashMap<WatchedFolder, MailboxId>,
+    changed: BTreeSet<MailboxId>,
+}
+
+/// What is to be done next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// See which mailboxes there are.
+    List,
+    /// Look at these.
+    Look(Vec<MailboxId>),
+}
+
+/// What a look at a mailbox has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// The disk rings for its folders.
+    Rings([WatchedFolder; 2]),
+    /// When names last came or went in its folders; `None` where that cannot be seen.
+    Stands([Option<SystemTime>; 2]),
+}
+
+#[derive(Debug)]
+struct Known {
+    look: Look,
+    /// Whether it is said once more, after the next look, that it may have changed.
+    again: bool,
+}
+
+impl Rounds {
+    /// The mailboxes that may have changed since the last call, if there are any.
+    pub(super) fn poll_changed(&mut self) -> Option<Vec<MailboxId>> {
+        (!self.changed.is_empty()).then(|| std::mem::take(&mut self.changed).into_iter().collect())
+    }
+
+    /// What to do now.
+    pub(super) fn poll_step(&mut self, now: Instant) -> Option<Step> {
+        if self.poll_timeout().is_some_and(|due| due > now) {
+            return None;
+        }
+        self.next_step = Some(now + STEP);
+        if self.left.is_empty() {
+            self.next_round = Some(now + ROUND);
+            return Some(Step::List);
+        }
+        let rest = self.left.len().saturating_sub(LOOKED_AT_ONCE);
+        let mut these = self.left.split_off(rest);
+        these.reverse();
+        Some(Step::Look(these))
+    }
+
+    /// When to ask for the next step; at once without a time.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        if self.left.is_empty() { self.next_round.max(self.next_step) } else { self.next_step }
+    }
+
+    /// Begins a round through these mailboxes. Answers the folders that the disk needs ring for no longer.
+    pub(super) fn handle_listed(&mut self, mut mailboxes: Vec<MailboxId>) -> Vec<WatchedFolder> {
+        let there: HashSet<&MailboxId> = mailboxes.iter().collect();
+        let gone: Vec<MailboxId> = self.known.keys().filter(|mailbox| !there.contains(mailbox)).cloned().collect();
+        mailboxes.sort_unstable_by(|one, other| other.cmp(one));
+        self.left = mailboxes;
+        self.next_step = None;
+        let mut silent = Vec::new();
+        for mailbox in gone {
+            silent.extend(self.known.remove(&mailbox).map(|known| self.leave(known.look)).unwrap_or_default());
+            self.changed.insert(mailbox);
+        }
+        silent
+    }
+
+    /// What a look at the mailbox has found. Answers the folders that the disk needs ring for no longer.
+    pub(super) fn handle_looked(&mut self, mailbox: MailboxId, look: Look) -> Vec<WatchedFolder> {
+        let before = self.known.get(&mailbox).map(|known| (known.look, known.again));
+        let can_be_seen = matches!(look, Look::Rings(_) | Look::Stands([Some(_), Some(_)]));
+        let is_other = before.is_none_or(|(before, _)| before != look);
+        let again = is_other && matches!(look, Look::Stands(_));
+        if is_other || !can_be_seen || before.is_some_and(|(_, again)| again) {
+            self.changed.insert(mailbox.clone());
+        }
+        let silent = before.filter(|_| is_other).map(|(before, _)| self.leave(before)).unwrap_or_default();
+        if let Look::Rings(folders) = look {
+            self.owners.extend(folders.map(|folder| (folder, mailbox.clone())));
+        }
+        self.known.insert(mailbox, Known { look, again });
+        silent.into_iter().filter(|folder| !self.owners.contains_key(folder)).collect()
+    }
+
+    /// The disk has rung.
+    pub(super) fn handle_rung(&mut self, rung: &Rung) {
+        match rung {
+            Rung::In(folders) => self.changed.extend(folders.iter().filter_map(|folder| self.owners.get(folder).cloned())),
+            // Not all at once: each when it is its turn, in this round or in another that follows it at once.
+            Rung::Anywhere => {
+                self.known.values_mut().for_each(|known| known.again = true);
+                self.next_round = None;
+            }
+        }
+    }
+
+    /// The disk will not ring any more.
+    pub(super) fn handle_deaf(&mut self) {
+        self.known.clear();
+        self.owners.clear();
+        self.handle_rung(&Rung::Anywhere);
+    }
+
+    /// Whether the disk may ring for the mailbox: it rings for so many only, as the system watches no endless number of folders.
+    pub(super) fn may_ring(&self, mailbox: &MailboxId) -> bool {
+        let rings = |known: &Known| matches!(known.look, Look::Rings(_));
+        self.owners.len() / 2 < MOST_THAT_RING || self.known.get(mailbox).is_some_and(rings)
+    }
+
+    fn leave(&mut self, look: Look) -> Vec<WatchedFolder> {
+        let Look::Rings(folders) = look else { return Vec::new() };
+        folders.into_iter().filter(|folder| self.owners.remove(folder).is_some()).collect()
+    }
+}
+
+/// How long a round takes at least.
+const ROUND: Duration = Duration::from_secs(10);
+/// How long a step takes at least.
+const STEP: Duration = Duration::from_millis(100);
+/// How many mailboxes a step looks at.
+const LOOKED_AT_ONCE: usize = 100;
+/// For how many mailboxes the disk rings, with two folders each.
+const MOST_THAT_RING: usize = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mailbox(number: u64) -> MailboxId {
+        number.to_string().parse().unwrap()
+    }
+
+    fn rings(number: u64) -> Look {
+        Look::Rings([WatchedFolder(2 * number), WatchedFolder(2 * number + 1)])
+    }
+
+    fn stands(secs: u64) -> Look {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
+        Look::Stands([Some(at), Some(at)])
+    }
+
+    /// Goes through a whole round of these mailboxes; answers when it ended.
+    fn round(rounds: &mut Rounds, mailboxes: u64, start: Instant, look: impl Fn(u64) -> Look) -> Instant {
+        let mut now = start;
+        assert_eq!(rounds.poll_step(now), Some(Step::List));
+        rounds.handle_listed((0..mailboxes).map(mailbox).collect());
+        while !rounds.left.is_empty() {
+            now = rounds.poll_timeout().unwrap_or(now);
+            let Some(Step::Look(these)) = rounds.poll_step(now) else { panic!("a look") };
+            assert!(these.len() <= LOOKED_AT_ONCE);
+            for mailbox in these {
+                let number = mailbox.as_str().parse().unwrap();
+                rounds.handle_looked(mailbox, look(number));
+            }
+        }
+        now
+    }
+
+    #[test]
+    fn a_round_takes_ten_seconds_or_a_hundred_for_100_000_mailboxes() {
+        let start = Instant::now();
+        for (mailboxes, looked_at_in, next_after) in [(9, 0, 10_000), (10_000, 9_900, 10_000), (100_000, 99_900, 100_000)] {
+            let mut rounds = Rounds::default();
+            let end = round(&mut rounds, mailboxes, start, rings);
+            let next = rounds.poll_timeout().unwrap();
+            assert_eq!(((end - start).as_millis(), (next - start).as_millis()), (looked_at_in, next_after));
+        }
+    }
+
+    #[test]
+    fn a_ring_names_the_mailbox_and_a_round_names_nobody_who_rings() {
+        let mut rounds = Rounds::default();
+        round(&mut rounds, 3, Instant::now(), rings);
+        assert_eq!(rounds.poll_changed().unwrap().len(), 3, "what was before the first look is not known");
+        rounds.handle_rung(&Rung::In(vec![WatchedFolder(2), WatchedFolder(3), WatchedFolder(77)]));
+        assert_eq!(rounds.poll_changed().unwrap(), [mailbox(1)]);
+        let next = rounds.poll_timeout().unwrap();
+        round(&mut rounds, 3, next, rings);
+        assert_eq!(rounds.poll_changed(), None);
+    }
+
+    #[test]
+    fn a_new_time_is_said_twice_because_two_changes_may_have_the_same() {
+        let mut rounds = Rounds::default();
+        let mut now = Instant::now();
+        for (time, expected) in [(1, true), (1, true), (1, false), (2, true), (3, true), (3, true), (3, false)] {
+            round(&mut rounds, 1, now, |_| stands(time));
+            assert_eq!(rounds.poll_changed().is_some(), expected, "at {time}");
+            now = rounds.poll_timeout().unwrap();
+        }
+        for _ in 0..3 {
+            round(&mut rounds, 1, now, |_| Look::Stands([None, None]));
+            assert!(rounds.poll_changed().is_some(), "what cannot be seen may have changed");
+            now = rounds.poll_timeout().unwrap();
+        }
+    }
+
+    #[test]
+    fn when_the_disk_lost_count_everybody_is_named_in_a_round_that_begins_at_once() {
+        let mut rounds = Rounds::default();
+        let end = round(&mut rounds, 1_000, Instant::now(), rings);
+        rounds.poll_changed();
+        rounds.handle_rung(&Rung::Anywhere);
+        assert_eq!(rounds.poll_changed(), None, "not all at once");
+        round(&mut rounds, 1_000, end + STEP, rings);
+        assert_eq!(rounds.poll_changed().unwrap().len(), 1_000);
+        let next = rounds.poll_timeout().unwrap();
+        round(&mut rounds, 1_000, next, rings);
+        assert_eq!(rounds.poll_changed(), None);
+    }
+
+    #[test]
+    fn a_folder_that_goes_or_that_another_takes_the_place_of_is_named_and_rings_no_more() {
+        let mut rounds = Rounds::default();
+        round(&mut rounds, 3, Instant::now(), rings);
+        rounds.poll_changed();
+        assert_eq!(rounds.handle_looked(mailbox(2), rings(9)), [WatchedFolder(4), WatchedFolder(5)]);
+        assert_eq!(rounds.poll_changed().unwrap(), [mailbox(2)]);
+        assert_eq!(rounds.handle_listed(vec![mailbox(0), mailbox(2)]), [WatchedFolder(2), WatchedFolder(3)]);
+        assert_eq!(rounds.poll_changed().unwrap(), [mailbox(1)]);
+        rounds.handle_rung(&Rung::In([2, 3, 4, 5].map(WatchedFolder).into()));
+        assert_eq!(rounds.poll_changed(), None);
+        rounds.handle_deaf();
+        rounds.handle_rung(&Rung::In([0, 1, 18, 19].map(WatchedFolder).into()));
+        assert_eq!(rounds.poll_changed(), None);
+    }
+
+    #[test]
+    fn the_disk_rings_for_so_many_mailboxes_and_goes_on_to_ring_for_them() {
+        let mut rounds = Rounds::default();
+        round(&mut rounds, MOST_THAT_RING as u64 - 1, Instant::now(), rings);
+        let (last, other) = (mailbox(900_001), mailbox(900_002));
+        assert!(rounds.may_ring(&last) && rounds.may_ring(&other));
+        rounds.handle_looked(last.clone(), rings(900_001));
+        assert!(rounds.may_ring(&last) && !rounds.may_ring(&other));
+    }
+}
