@@ -62,6 +62,11 @@ impl Pacing {
         self.failures = 0;
     }
 
+    /// The lamp shows already what the mailbox holds, so it was not told: this holds up nothing that follows.
+    pub fn handle_same(&mut self) {
+        (self.failures, self.not_before) = (0, None);
+    }
+
     /// The lamp could not be told: it is told again, after a second and then ever longer, up to a minute.
     pub fn handle_failure(&mut self, now: Instant) {
         self.changed = true;
@@ -120,6 +125,17 @@ mod tests {
         assert!(pacing.poll_tell(now));
         pacing.handle_change();
         assert!(!pacing.poll_tell(now));
+    }
+
+    #[test]
+    fn a_lamp_that_needed_no_telling_holds_up_no_change() {
+        let now = Instant::now();
+        let mut pacing = Pacing::default();
+        for _ in 0..3 {
+            pacing.handle_change();
+            assert!(pacing.poll_tell(now));
+            pacing.handle_same();
+        }
     }
 
     #[test]

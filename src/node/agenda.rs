@@ -1,204 +1,300 @@
-//! [`Agenda`]: which lamps are to be told, and when. Decides; does nothing.
+//! [`Agenda`]: which mailboxes are to be counted and which lamps told, and when. Decides; does nothing.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
+use super::pace::Pace;
 use crate::message::MailboxId;
 use crate::mwi::Pacing;
 
-/// Which lamps are to be told, and when; each by one at a time.
+/// Which mailboxes are to be counted and which lamps told, and when; each by one at a time.
 ///
-/// What has changed goes first. What is told again, after a restart or a failure, waits for that, and leaves a quarter of the
-/// places free, so that neither 100 000 lamps after a restart nor dead ones hold up a change.
+/// Whoever waits stands in one of these lanes, and in one only:
+///
+/// | lane | who | how many |
+/// |---|---|---|
+/// | changed | what has changed, or may have | as many as there are |
+/// | again | what could not be told | so many a second |
+/// | waiting | after a restart, what holds new messages | so many a second, with the rest |
+/// | rest | after a restart, what holds none | when nobody waits |
+/// | uncounted | after a restart, what is not known yet | five times as many a second |
+///
+/// All but the first leave a quarter of the places free, so that neither 100 000 lamps after a restart nor dead ones hold up a change.
 #[derive(Debug)]
 pub(super) struct Agenda {
     places: usize,
-    pacing: HashMap<MailboxId, Pacing>,
+    mailboxes: HashMap<MailboxId, Entry>,
+    lanes: [BTreeSet<MailboxId>; LANES],
     due: BTreeSet<(Instant, MailboxId)>,
-    changed: BTreeSet<MailboxId>,
-    again: BTreeSet<MailboxId>,
-    restarted: BTreeSet<MailboxId>,
-    failing: BTreeSet<MailboxId>,
-    telling: BTreeSet<MailboxId>,
+    under_way: usize,
+    again: Pace,
+    restart: Pace,
+    counting: Pace,
     /// How many mailboxes are remembered before those with nothing to tell are forgotten.
     sweep_at: usize,
 }
 
+/// What there is to do for one mailbox.
+#[derive(Debug, Default)]
+struct Entry {
+    pacing: Pacing,
+    place: Place,
+    /// Whether its lamp is told whatever it shows.
+    must: bool,
+    failing: bool,
+    /// Whether all there is to tell is what a restart asked for.
+    restarted: bool,
+}
+
+/// Where a mailbox stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Place {
+    #[default]
+    Nowhere,
+    UnderWay,
+    Due(Instant),
+    In(Lane),
+}
+
+/// Where a mailbox waits for its turn; what comes first goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lane {
+    Changed,
+    Again,
+    Waiting,
+    Rest,
+    Uncounted,
+}
+
+/// What to do for a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// Count it and tell its lamp.
+    Tell,
+    /// Count it, and tell its lamp if that shows something else.
+    TellIfOther,
+    /// Count it, to see how urgent its lamp is.
+    Count,
+}
+
+/// What became of an errand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The lamp was told, or need never be.
+    Told,
+    /// The lamp shows what the mailbox holds already.
+    Same,
+    /// It was only counted: whether new messages wait, as far as that is known.
+    Counted {
+        /// Whether they do.
+        new: bool,
+    },
+    /// To be tried again.
+    Failed,
+}
+
 impl Agenda {
-    /// An empty agenda, by which at most `places` lamps are told at once.
-    pub(super) fn new(places: usize) -> Self {
+    /// An empty agenda, by which at most `places` lamps are told at once, and `a_second` of those that have not just changed.
+    pub(super) fn new(places: usize, a_second: u32) -> Self {
         Self {
             places,
-            pacing: HashMap::new(),
+            mailboxes: HashMap::new(),
+            lanes: Default::default(),
             due: BTreeSet::new(),
-            changed: BTreeSet::new(),
-            again: BTreeSet::new(),
-            restarted: BTreeSet::new(),
-            failing: BTreeSet::new(),
-            telling: BTreeSet::new(),
+            under_way: 0,
+            again: Pace::new(a_second),
+            restart: Pace::new(a_second),
+            counting: Pace::new(a_second.saturating_mul(COUNTED_FASTER)),
             sweep_at: FIRST_SWEEP,
         }
     }
 
-    /// The node has started: the lamp is told what it is, though nothing may have changed.
+    /// The lamp may have lost what it was shown, as after a restart: it is told, though nothing may have changed.
     pub(super) fn handle_restart(&mut self, mailbox: MailboxId) {
-        self.pacing.entry(mailbox.clone()).or_default().handle_restart();
-        self.restarted.insert(mailbox);
+        let entry = self.mailboxes.entry(mailbox.clone()).or_default();
+        entry.must = true;
+        entry.pacing.handle_restart();
+        let had_failed = std::mem::take(&mut entry.failing);
+        match entry.place {
+            // It is told as it is, or after the errand under way.
+            Place::Due(_) | Place::In(_) if !had_failed => {}
+            Place::UnderWay => {}
+            Place::Nowhere | Place::Due(_) | Place::In(_) => {
+                entry.restarted = true;
+                self.stand(mailbox, Place::In(Lane::Uncounted));
+            }
+        }
     }
 
     /// The mailboxes have changed.
     pub(super) fn handle_changes(&mut self, mailboxes: BTreeSet<MailboxId>) {
         for mailbox in mailboxes {
-            self.pacing.entry(mailbox.clone()).or_default().handle_change();
+            let entry = self.mailboxes.entry(mailbox.clone()).or_default();
+            (entry.must, entry.restarted) = (true, false);
+            entry.pacing.handle_change();
             self.plan(mailbox);
         }
     }
 
-    /// The next lamp to tell; it is being told from now on.
-    pub(super) fn poll_tell(&mut self, now: Instant) -> Option<MailboxId> {
-        while self.due.first().is_some_and(|(due, _)| *due <= now) {
-            if let Some((_, mailbox)) = self.due.pop_first() {
-                self.make_ready(mailbox);
+    /// The mailboxes may have changed. Those whose turn is still to come are looked at then.
+    pub(super) fn handle_doubts(&mut self, mailboxes: Vec<MailboxId>) {
+        for mailbox in mailboxes {
+            let entry = self.mailboxes.entry(mailbox.clone()).or_default();
+            if !entry.pacing.has_change() {
+                entry.pacing.handle_change();
+                self.plan(mailbox);
             }
         }
-        while self.telling.len() < self.places {
-            let free_for_all = self.telling.len() < self.places - self.places / 4;
-            let rest = || if free_for_all { self.again.pop_first().or_else(|| self.restarted.pop_first()) } else { None };
-            let mailbox = self.changed.pop_first().or_else(rest)?;
-            if self.telling.contains(&mailbox) {
-                continue;
+    }
+
+    /// The next errand; it is under way from now on.
+    pub(super) fn poll_errand(&mut self, now: Instant) -> Option<(MailboxId, Errand)> {
+        while let Some((due, mailbox)) = self.due.first().cloned()
+            && due <= now
+        {
+            let failing = self.mailboxes.get(&mailbox).is_some_and(|entry| entry.failing);
+            self.stand(mailbox, Place::In(if failing { Lane::Again } else { Lane::Changed }));
+        }
+        while let Some((lane, mailbox)) = self.next(now) {
+            let Some(entry) = self.mailboxes.get_mut(&mailbox) else { continue };
+            if lane == Lane::Uncounted {
+                self.stand(mailbox.clone(), Place::UnderWay);
+                return Some((mailbox, Errand::Count));
             }
-            if self.pacing.get_mut(&mailbox).is_some_and(|pacing| pacing.poll_tell(now)) {
-                self.telling.insert(mailbox.clone());
-                return Some(mailbox);
+            if entry.pacing.poll_tell(now) {
+                let errand = if std::mem::take(&mut entry.must) { Errand::Tell } else { Errand::TellIfOther };
+                entry.restarted = false;
+                self.stand(mailbox.clone(), Place::UnderWay);
+                return Some((mailbox, errand));
             }
             self.plan(mailbox);
         }
         None
     }
 
-    /// A lamp was told, or not.
-    pub(super) fn handle_told(&mut self, mailbox: MailboxId, done: bool, now: Instant) {
-        self.telling.remove(&mailbox);
-        if let Some(pacing) = self.pacing.get_mut(&mailbox) {
-            if done {
-                self.failing.remove(&mailbox);
-                pacing.handle_told();
-            } else {
-                self.failing.insert(mailbox.clone());
-                pacing.handle_failure(now);
+    /// An errand has ended.
+    pub(super) fn handle_outcome(&mut self, mailbox: MailboxId, outcome: Outcome, now: Instant) {
+        let Some(entry) = self.mailboxes.get_mut(&mailbox) else { return };
+        entry.failing = outcome == Outcome::Failed;
+        match outcome {
+            Outcome::Told => entry.pacing.handle_told(),
+            Outcome::Same => entry.pacing.handle_same(),
+            Outcome::Counted { .. } => {}
+            Outcome::Failed => {
+                entry.must = true;
+                entry.pacing.handle_failure(now);
             }
         }
-        if self.pacing.get(&mailbox).is_some_and(|pacing| pacing.is_idle(now)) {
-            self.pacing.remove(&mailbox);
+        let (is_idle, restarted) = (entry.pacing.is_idle(now), entry.restarted);
+        self.stand(mailbox.clone(), Place::Nowhere);
+        match outcome {
+            Outcome::Counted { new } if restarted => {
+                self.stand(mailbox, Place::In(if new { Lane::Waiting } else { Lane::Rest }));
+            }
+            _ if is_idle => drop(self.mailboxes.remove(&mailbox)),
+            _ => self.plan(mailbox),
         }
-        self.plan(mailbox);
-        if self.pacing.len() >= self.sweep_at {
-            self.pacing.retain(|mailbox, pacing| !pacing.is_idle(now) || self.telling.contains(mailbox));
-            self.sweep_at = FIRST_SWEEP.max(2 * self.pacing.len());
+        if self.mailboxes.len() >= self.sweep_at {
+            self.mailboxes.retain(|_, entry| entry.place != Place::Nowhere || !entry.pacing.is_idle(now));
+            self.sweep_at = FIRST_SWEEP.max(2 * self.mailboxes.len());
         }
     }
 
     /// When to poll again, if nothing else happens before.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.due.first().map(|(due, _)| *due)
+        let paced = [
+            (&self.again, &[Lane::Again][..]),
+            (&self.restart, &[Lane::Waiting, Lane::Rest]),
+            (&self.counting, &[Lane::Uncounted]),
+        ];
+        let paced = paced.into_iter().filter(|(_, lanes)| lanes.iter().any(|lane| !self.lane(*lane).is_empty()));
+        let paced = paced.filter_map(|(pace, _)| pace.poll_timeout()).filter(|_| self.has_places_for_all()).min();
+        self.due.first().map(|(due, _)| *due).into_iter().chain(paced).min()
     }
 
     /// All that have changed and were not told, with the time before which they should not be.
     pub(super) fn into_untold(self) -> HashMap<MailboxId, Option<Instant>> {
-        let due = self.due.into_iter().map(|(due, mailbox)| (mailbox, Some(due)));
-        due.chain(self.changed.into_iter().chain(self.again).map(|mailbox| (mailbox, None))).collect()
+        let untold = self.mailboxes.into_iter().filter(|(_, entry)| entry.must);
+        let untold = untold.filter_map(|(mailbox, entry)| match entry.place {
+            Place::Due(due) => Some((mailbox, Some(due))),
+            Place::In(Lane::Changed | Lane::Again) => Some((mailbox, None)),
+            // These are told after the next start as well.
+            Place::In(Lane::Waiting | Lane::Rest | Lane::Uncounted) | Place::Nowhere | Place::UnderWay => None,
+        });
+        untold.collect()
     }
 
-    /// Puts a mailbox where it will be found in time; one that is being told waits for that.
-    fn plan(&mut self, mailbox: MailboxId) {
-        if self.telling.contains(&mailbox) {
-            return;
+    /// Whoever goes next, if anybody may.
+    fn next(&mut self, now: Instant) -> Option<(Lane, MailboxId)> {
+        let first = |lane: Lane| self.lanes[lane as usize].first().map(|mailbox| (lane, mailbox.clone()));
+        if self.under_way >= self.places {
+            return None;
         }
-        let Some(pacing) = self.pacing.get(&mailbox) else { return };
-        match pacing.poll_timeout() {
-            Some(due) => {
-                self.due.insert((due, mailbox));
-            }
-            None if pacing.has_change() => self.make_ready(mailbox),
+        if let Some(next) = first(Lane::Changed) {
+            return Some(next);
+        }
+        if self.under_way >= self.places - self.places / 4 {
+            return None;
+        }
+        if self.again.is_free(now)
+            && let Some(next) = first(Lane::Again)
+        {
+            self.again.handle_gone(now);
+            return Some(next);
+        }
+        if self.restart.is_free(now)
+            && let Some(next) = first(Lane::Waiting).or_else(|| first(Lane::Rest))
+        {
+            self.restart.handle_gone(now);
+            return Some(next);
+        }
+        let next = first(Lane::Uncounted).filter(|_| self.counting.is_free(now))?;
+        self.counting.handle_gone(now);
+        Some(next)
+    }
+
+    fn has_places_for_all(&self) -> bool {
+        self.under_way < self.places - self.places / 4
+    }
+
+    /// Puts a mailbox that has something to tell where it will be found in time; one that is under way waits for that.
+    fn plan(&mut self, mailbox: MailboxId) {
+        let Some(entry) = self.mailboxes.get(&mailbox) else { return };
+        let lane = if entry.failing { Lane::Again } else { Lane::Changed };
+        match entry.pacing.poll_timeout() {
+            _ if entry.place == Place::UnderWay => {}
+            Some(due) => self.stand(mailbox, Place::Due(due)),
+            None if entry.pacing.has_change() => self.stand(mailbox, Place::In(lane)),
             None => {}
         }
     }
 
-    fn make_ready(&mut self, mailbox: MailboxId) {
-        let ready = if self.failing.contains(&mailbox) { &mut self.again } else { &mut self.changed };
-        ready.insert(mailbox);
+    /// Takes a mailbox from where it stands to `place`.
+    fn stand(&mut self, mailbox: MailboxId, place: Place) {
+        let Some(entry) = self.mailboxes.get_mut(&mailbox) else { return };
+        match std::mem::replace(&mut entry.place, place) {
+            Place::Nowhere => {}
+            Place::UnderWay => self.under_way -= 1,
+            Place::Due(due) => drop(self.due.remove(&(due, mailbox.clone()))),
+            Place::In(lane) => drop(self.lanes[lane as usize].remove(&mailbox)),
+        }
+        match place {
+            Place::Nowhere => {}
+            Place::UnderWay => self.under_way += 1,
+            Place::Due(due) => drop(self.due.insert((due, mailbox))),
+            Place::In(lane) => drop(self.lanes[lane as usize].insert(mailbox)),
+        }
+    }
+
+    fn lane(&self, lane: Lane) -> &BTreeSet<MailboxId> {
+        &self.lanes[lane as usize]
     }
 }
 
+const LANES: usize = 5;
+/// After a restart, mailboxes are counted so many times faster than their lamps are told, to find those with new messages first.
+const COUNTED_FASTER: u32 = 5;
 const FIRST_SWEEP: usize = 10_000;
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn mailbox(number: u32) -> MailboxId {
-        number.to_string().parse().unwrap()
-    }
-
-    fn restarted(mailboxes: u32) -> Agenda {
-        let mut agenda = Agenda::new(64);
-        (0..mailboxes).for_each(|number| agenda.handle_restart(mailbox(100_000 + number)));
-        agenda
-    }
-
-    #[test]
-    fn a_change_waits_neither_for_the_lamps_of_a_restart_nor_for_dead_ones() {
-        let now = Instant::now();
-        let mut agenda = restarted(1_000);
-        let hung: Vec<_> = std::iter::from_fn(|| agenda.poll_tell(now)).collect();
-        assert_eq!(hung.len(), 48, "a quarter of the places is for changes");
-        agenda.handle_changes([mailbox(999_999)].into());
-        assert_eq!(agenda.poll_tell(now), Some(mailbox(999_999)));
-        assert_eq!(agenda.poll_tell(now), None);
-    }
-
-    #[test]
-    fn every_lamp_is_told_also_when_the_places_are_full_while_others_are_asked_for() {
-        let now = Instant::now();
-        let mut agenda = restarted(200);
-        let mut telling = std::collections::VecDeque::new();
-        let mut told = 0;
-        loop {
-            telling.extend(std::iter::from_fn(|| agenda.poll_tell(now)));
-            let Some(mailbox) = telling.pop_front() else { break };
-            agenda.handle_told(mailbox, true, now);
-            told += 1;
-        }
-        assert_eq!(told, 200);
-    }
-
-    #[test]
-    fn each_of_100_000_lamps_is_told_once_after_a_restart_and_nothing_is_remembered_of_it() {
-        let now = Instant::now();
-        let mut agenda = restarted(100_000);
-        let mut told = 0;
-        while let Some(mailbox) = agenda.poll_tell(now) {
-            agenda.handle_told(mailbox, true, now);
-            told += 1;
-        }
-        assert_eq!(told, 100_000);
-        assert_eq!(agenda.pacing.len(), 0, "nothing is remembered of what is at rest");
-    }
-
-    #[test]
-    fn a_change_during_the_telling_is_told_after_it_and_never_beside_it() {
-        let now = Instant::now();
-        let mut agenda = restarted(1);
-        let told = agenda.poll_tell(now).unwrap();
-        agenda.handle_changes([told.clone()].into());
-        assert_eq!(agenda.poll_tell(now), None);
-        agenda.handle_told(told.clone(), true, now);
-        assert_eq!(agenda.poll_tell(now), Some(told.clone()));
-        agenda.handle_changes([told.clone()].into());
-        agenda.handle_told(told.clone(), true, now);
-        assert_eq!(agenda.into_untold().into_iter().collect::<Vec<_>>(), [(told, Some(now + Duration::from_secs(1)))]);
-    }
-}

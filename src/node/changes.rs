@@ -13,6 +13,8 @@ pub(super) struct Changes {
     mailboxes: Mutex<BTreeSet<MailboxId>>,
     arrivals: Mutex<Arrivals>,
     noted: Notify,
+    /// By how many calls each mailbox is being changed.
+    calls: Mutex<HashMap<MailboxId, usize>>,
 }
 
 /// The messages that no lamp has shown yet.
@@ -34,6 +36,32 @@ impl Changes {
     pub(super) fn note(&self, mailbox: MailboxId) {
         self.mailboxes().insert(mailbox);
         self.noted.notify_one();
+    }
+
+    /// A call begins to change a mailbox.
+    pub(super) fn handle_call(&self, mailbox: &MailboxId) {
+        *self.calls().entry(mailbox.clone()).or_default() += 1;
+    }
+
+    /// The call has ended: the mailbox may have changed.
+    pub(super) fn handle_call_ended(&self, mailbox: &MailboxId) {
+        {
+            let mut calls = self.calls();
+            if let Some(under_way) = calls.get_mut(mailbox) {
+                *under_way -= 1;
+                if *under_way == 0 {
+                    calls.remove(mailbox);
+                }
+            }
+        }
+        self.note(mailbox.clone());
+    }
+
+    /// Leaves out those that calls under way are changing: they are noted when the calls end.
+    pub(super) fn without_own(&self, mut mailboxes: Vec<MailboxId>) -> Vec<MailboxId> {
+        let calls = self.calls();
+        mailboxes.retain(|mailbox| !calls.contains_key(mailbox));
+        mailboxes
     }
 
     /// A message is in a mailbox. What comes beyond a bound is not named when its lamp is told, and told all the same.
@@ -59,6 +87,10 @@ impl Changes {
 
     fn mailboxes(&self) -> MutexGuard<'_, BTreeSet<MailboxId>> {
         self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<MailboxId, usize>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
@@ -121,6 +153,19 @@ mod tests {
         assert_eq!(arrived.messages().iter().collect::<BTreeSet<_>>(), BTreeSet::from([&first, &second]));
         arrived.shown();
         assert!(changes.arrived(&mailbox).messages().is_empty());
+    }
+
+    #[test]
+    fn what_a_call_under_way_changes_is_noted_when_the_last_one_ends() {
+        let (changes, own, other): (_, MailboxId, MailboxId) =
+            (Changes::default(), "2001".parse().unwrap(), "2002".parse().unwrap());
+        changes.handle_call(&own);
+        changes.handle_call(&own);
+        changes.handle_call_ended(&own);
+        assert_eq!(changes.without_own(vec![own.clone(), other.clone()]), [other]);
+        changes.handle_call_ended(&own);
+        assert_eq!(changes.without_own(vec![own.clone()]).len(), 1);
+        assert_eq!(changes.take(), [own].into());
     }
 
     #[test]

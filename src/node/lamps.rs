@@ -1,5 +1,6 @@
 //! [`Lamps`]: keeps every lamp at what the store says.
 
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -10,13 +11,15 @@ use futures::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use tokio::time::{sleep_until, timeout};
 use tracing::Span;
 
-use super::agenda::Agenda;
+use super::agenda::{Agenda, Errand, Outcome};
 use super::changes::Changes;
 use super::counter::Counter;
+use super::pace::Pace;
 use super::standing::Standing;
 use crate::event::{Event, Events};
-use crate::message::{MailboxId, MessageId};
+use crate::message::{MailboxId, MessageId, Summary};
 use crate::mwi::{MwiError, MwiSink};
+use crate::store::MessageStore;
 
 /// Keeps every lamp at what the store says: counts a mailbox when it may have changed, and tells the sink.
 ///
@@ -24,11 +27,14 @@ use crate::mwi::{MwiError, MwiSink};
 /// or panics costs its own lamp a try, and nobody else anything.
 #[derive(Debug)]
 pub(super) struct Lamps<'a> {
+    pub(super) store: Arc<dyn MessageStore>,
     pub(super) counter: &'a Counter,
     pub(super) sink: Arc<dyn MwiSink>,
     pub(super) events: Events,
     pub(super) changes: Arc<Changes>,
     pub(super) standing: &'a Standing,
+    /// How many lamps are told a second that have not just changed.
+    pub(super) a_second: u32,
 }
 
 impl Lamps<'_> {
@@ -37,40 +43,45 @@ impl Lamps<'_> {
     /// It begins with telling each mailbox of the network, so that every lamp is right after a restart; and so it does when another
     /// network is in force, or the sink says that lamps may have lost what they were shown.
     pub(super) async fn run(&self, stop: impl Future<Output = ()> + Send) {
-        let mut agenda = Agenda::new(MOST_AT_ONCE);
-        self.tell_all(&mut agenda);
+        let mut agenda = Agenda::new(MOST_AT_ONCE, self.a_second);
+        let mut known = HashMap::new();
+        self.tell_all(&mut agenda, &mut known);
         let mut losses = std::pin::pin!(self.losses());
-        let mut telling = FuturesUnordered::new();
+        let mut doubts = std::pin::pin!(self.doubts());
+        let mut errands = FuturesUnordered::new();
         let mut stop = std::pin::pin!(stop);
         loop {
             agenda.handle_changes(self.changes.take());
-            while let Some(mailbox) = agenda.poll_tell(now()) {
-                telling.push(self.tell(mailbox));
+            while let Some((mailbox, errand)) = agenda.poll_errand(now()) {
+                let before = known.get(&mailbox).copied();
+                errands.push(self.run_errand(mailbox, errand, before));
             }
             tokio::select! {
                 () = &mut stop => break,
-                Some((mailbox, told)) = telling.next() => agenda.handle_told(mailbox, told, now()),
+                Some(done) = errands.next() => note(done, &mut agenda, &mut known),
                 () = self.changes.noted() => {}
-                () = self.standing.changed() => self.tell_all(&mut agenda),
-                Some(()) = losses.next() => self.tell_all(&mut agenda),
+                Some(mailboxes) = doubts.next() => agenda.handle_doubts(self.changes.without_own(mailboxes)),
+                () = self.standing.changed() => self.tell_all(&mut agenda, &mut known),
+                Some(()) = losses.next() => self.tell_all(&mut agenda, &mut known),
                 () = wait_until(agenda.poll_timeout()) => {}
             }
         }
-        while let Some((mailbox, told)) = telling.next().await {
-            agenda.handle_told(mailbox, told, now());
+        while let Some(done) = errands.next().await {
+            note(done, &mut agenda, &mut known);
         }
         agenda.handle_changes(self.changes.take());
         let latest = now() + LONGEST_PAUSE;
         let last = stream::iter(agenda.into_untold()).map(|(mailbox, due)| async move {
             wait_until(due.map(|due| due.min(latest))).await;
-            self.tell(mailbox).await
+            self.run_errand(mailbox, Errand::Tell, None).await
         });
         // What is not told by then is told after the next start.
         let _ = timeout(LONGEST, last.buffer_unordered(MOST_AT_ONCE).for_each(|_| std::future::ready(()))).await;
     }
 
     /// Has every lamp told what it is.
-    fn tell_all(&self, agenda: &mut Agenda) {
+    fn tell_all(&self, agenda: &mut Agenda, known: &mut HashMap<MailboxId, Summary>) {
+        known.clear();
         let network = self.standing.network();
         network.mailboxes().for_each(|(_, mailbox)| agenda.handle_restart(mailbox.number.clone()));
     }
@@ -88,48 +99,99 @@ impl Lamps<'_> {
         stream::unfold(Some(now()), next).fuse()
     }
 
-    /// Counts a mailbox and tells its lamp; answers whether that is done.
-    async fn tell(&self, mailbox: MailboxId) -> (MailboxId, bool) {
+    /// Each time that somebody else may have changed mailboxes; so often and no more, whatever the store says.
+    fn doubts(&self) -> impl Stream<Item = Vec<MailboxId>> {
+        let next = move |mut pace: Pace| async move {
+            wait_until(pace.poll_timeout().or(Some(now()))).await;
+            pace.handle_gone(now());
+            match AssertUnwindSafe(self.store.changed()).catch_unwind().await {
+                Ok(mailboxes) => Some((mailboxes, pace)),
+                Err(_panic) => {
+                    tracing::error!("the store panicked when asked what others changed; it is not asked again");
+                    None
+                }
+            }
+        };
+        stream::unfold(Pace::new(DOUBTS_A_SECOND), next).fuse()
+    }
+
+    /// Runs an errand for a mailbox whose lamp shows `before`, as far as is known.
+    async fn run_errand(&self, mailbox: MailboxId, errand: Errand, before: Option<Summary>) -> Done {
         if !self.standing.is_central() {
-            return (mailbox, true); // another node has the mailboxes, and tells
+            // Another node has the mailboxes, and tells.
+            return Done { mailbox, outcome: Outcome::Told, summary: None };
+        }
+        if errand == Errand::Count {
+            let counted = timeout(LONGEST, AssertUnwindSafe(self.store.summary(&mailbox)).catch_unwind()).await;
+            // What cannot be counted now may be counted when it is told.
+            let new = matches!(counted, Ok(Ok(Ok(summary))) if summary.new > 0);
+            return Done { mailbox, outcome: Outcome::Counted { new }, summary: None };
         }
         let arrived = self.changes.arrived(&mailbox);
+        // A message that has arrived is said to be shown, whatever the lamp shows.
+        let same = before.filter(|_| errand == Errand::TellIfOther && arrived.messages().is_empty());
         let way = Way::of(&mailbox, arrived.messages());
-        let told = timeout(LONGEST, AssertUnwindSafe(self.show(&mailbox, arrived.messages(), &way)).catch_unwind()).await;
+        let told = timeout(LONGEST, AssertUnwindSafe(self.show(&mailbox, same, arrived.messages(), &way)).catch_unwind()).await;
         let shown = match told {
             Ok(Ok(shown)) => shown,
             Ok(Err(_panic)) => Err(Failure::passing("the sink or the store panicked")),
             Err(_elapsed) => Err(Failure::passing("no answer in time")),
         };
-        let done = match shown {
-            Ok(event) => {
+        let (outcome, summary) = match shown {
+            Ok(Shown { event: Some(event), summary }) => {
                 way.tell(&event);
                 self.events.emit(event);
-                true
+                (Outcome::Told, Some(summary))
             }
+            Ok(Shown { event: None, summary }) => (Outcome::Same, Some(summary)),
+            // What others keep beside the mailboxes is none.
+            Err(Failure { again: false, .. }) if errand == Errand::TellIfOther => (Outcome::Told, None),
             Err(Failure { reason, again }) => {
                 self.events.emit(Event::LampFailed { mailbox: mailbox.clone(), reason });
-                !again
+                (if again { Outcome::Failed } else { Outcome::Told }, None)
             }
         };
-        if done {
+        if outcome != Outcome::Failed {
             arrived.shown();
         }
-        (mailbox, done)
+        Done { mailbox, outcome, summary }
     }
 
-    /// Shows the newest state.
-    async fn show(&self, mailbox: &MailboxId, arrived: &Arc<[MessageId]>, way: &Way) -> Result<Event, Failure> {
+    /// Shows the newest state, unless that is `same`.
+    async fn show(
+        &self,
+        mailbox: &MailboxId,
+        same: Option<Summary>,
+        arrived: &Arc<[MessageId]>,
+        way: &Way,
+    ) -> Result<Shown, Failure> {
         let counted = self.counter.count(mailbox).await;
         let state = counted.map_err(|error| Failure { reason: describe(&error), again: error.is_transient() })?;
         let (summary, version) = (state.summary, state.version);
+        if same == Some(summary) {
+            return Ok(Shown { event: None, summary });
+        }
         let counted = Event::Counted { mailbox: mailbox.clone(), summary, arrived: Arc::clone(arrived) };
         way.tell(&counted);
         self.events.emit(counted);
         let shown = self.sink.show(&state).await;
         shown.map_err(|error: MwiError| Failure { reason: describe(&error), again: error.is_transient() })?;
-        Ok(Event::LampShown { mailbox: mailbox.clone(), summary, version, arrived: Arc::clone(arrived) })
+        let event = Event::LampShown { mailbox: mailbox.clone(), summary, version, arrived: Arc::clone(arrived) };
+        Ok(Shown { event: Some(event), summary })
     }
+}
+
+/// What became of an errand, and what the lamp shows by it, as far as is known.
+struct Done {
+    mailbox: MailboxId,
+    outcome: Outcome,
+    summary: Option<Summary>,
+}
+
+/// What a lamp shows; with the event that tells it, if it did not show that before.
+struct Shown {
+    event: Option<Event>,
+    summary: Summary,
 }
 
 /// The spans of the messages that a lamp is about to show; none of them is the lamp's alone.
@@ -145,6 +207,16 @@ impl Way {
             span.in_scope(|| event.trace_step());
         }
     }
+}
+
+/// Takes note of how an errand ended. What a lamp shows is known as long as nothing else may have happened to it.
+fn note(done: Done, agenda: &mut Agenda, known: &mut HashMap<MailboxId, Summary>) {
+    let Done { mailbox, outcome, summary } = done;
+    match summary {
+        Some(summary) => known.insert(mailbox.clone(), summary),
+        None => known.remove(&mailbox),
+    };
+    agenda.handle_outcome(mailbox, outcome, now());
 }
 
 /// Why a lamp was not told.
@@ -184,5 +256,7 @@ const MOST_AT_ONCE: usize = 64;
 const LONGEST: Duration = Duration::from_secs(10);
 /// How long after a loss the sink is asked for the next.
 const LOSS_PAUSE: Duration = Duration::from_secs(1);
+/// How often a second the store is asked what others have changed.
+const DOUBTS_A_SECOND: u32 = 100;
 /// How long a node that stops waits so that no lamp is told twice within a second.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -26,6 +26,7 @@ mod counter;
 mod error;
 mod lamps;
 mod local;
+mod pace;
 mod punctual;
 mod source;
 mod standing;
@@ -33,6 +34,7 @@ mod versions;
 mod watched;
 
 use std::io;
+use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,6 +95,7 @@ struct Inner {
     listeners: Mutex<Vec<(TcpListener, Door)>>,
     changes: Arc<Changes>,
     counter: Option<Counter>,
+    lamps_a_second: NonZeroU32,
 }
 
 impl Node {
@@ -158,7 +161,8 @@ impl Node {
         self.inner.admission.ports(site)
     }
 
-    /// The store, if this node is the central one. What is marked or removed through it changes the lamps.
+    /// The store, if this node is the central one. What is marked or removed through it changes the lamps, and so does what others do
+    /// to it where [`MessageStore::changed`] tells.
     pub fn store(&self) -> Option<&Arc<dyn MessageStore>> {
         self.inner.store.as_ref().filter(|_| self.inner.standing.is_central())
     }
@@ -268,13 +272,15 @@ impl Node {
 
     async fn tell_lamps(&self, stopped: watch::Receiver<bool>) {
         let inner = &*self.inner;
-        let (Some(counter), Some(sink)) = (&inner.counter, &inner.sink) else { return };
+        let (Some(store), Some(counter), Some(sink)) = (&inner.store, &inner.counter, &inner.sink) else { return };
         let lamps = Lamps {
+            store: Arc::clone(store),
             counter,
             sink: Arc::clone(sink),
             events: inner.events.clone(),
             changes: Arc::clone(&inner.changes),
             standing: &inner.standing,
+            a_second: inner.lamps_a_second.get(),
         };
         lamps.run(raised(stopped)).await;
     }

@@ -40,9 +40,16 @@ struct Touch<'a> {
     mailbox: &'a MailboxId,
 }
 
+impl<'a> Touch<'a> {
+    fn new(changes: &'a Changes, mailbox: &'a MailboxId) -> Self {
+        changes.handle_call(mailbox);
+        Self { changes, mailbox }
+    }
+}
+
 impl Drop for Touch<'_> {
     fn drop(&mut self) {
-        self.changes.note(self.mailbox.clone());
+        self.changes.handle_call_ended(self.mailbox);
     }
 }
 
@@ -50,7 +57,7 @@ impl Drop for Touch<'_> {
 #[deny(clippy::missing_trait_methods)]
 impl MessageStore for Watched {
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
-        let _touch = Touch { changes: &self.changes, mailbox };
+        let _touch = Touch::new(&self.changes, mailbox);
         let deposit = self.open()?.deposit(mailbox, origin, message).await?;
         // Before a lamp can show it, so that each step is told in its order.
         self.events.emit(Event::deposited(message.id(), mailbox, origin.clone(), deposit));
@@ -77,12 +84,12 @@ impl MessageStore for Watched {
     }
 
     async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
-        let _touch = Touch { changes: &self.changes, mailbox };
+        let _touch = Touch::new(&self.changes, mailbox);
         self.store.mark(mailbox, id, status).await
     }
 
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
-        let _touch = Touch { changes: &self.changes, mailbox };
+        let _touch = Touch::new(&self.changes, mailbox);
         self.store.expunge(mailbox).await
     }
 
@@ -94,5 +101,9 @@ impl MessageStore for Watched {
         let changed = self.store.tidy().await?;
         changed.iter().cloned().for_each(|mailbox| self.changes.note(mailbox));
         Ok(changed)
+    }
+
+    async fn changed(&self) -> Vec<MailboxId> {
+        self.store.changed().await
     }
 }
