@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
+use crate::greeting::GreetingEvent;
 use crate::message::{MailboxId, MessageId, Origin, SiteId, Summary, Travelled};
 #[cfg(feature = "smtp")]
 use crate::store::Deposit;
@@ -214,6 +215,8 @@ pub enum Event {
         /// By how much, at least.
         by: Duration,
     },
+    /// A greeting was recorded, sent, or came.
+    Greeting(GreetingEvent),
     /// A mailbox was counted, for its lamp.
     Counted {
         /// Whose mailbox.
@@ -268,6 +271,7 @@ impl Event {
             Self::Stored { .. } => "stored",
             Self::Duplicate { .. } => "duplicate",
             Self::ClockOff { .. } => "clock_off",
+            Self::Greeting(event) => event.name(),
             Self::Counted { .. } => "counted",
             Self::LampShown { .. } => "lamp_shown",
             Self::LampFailed { .. } => "lamp_failed",

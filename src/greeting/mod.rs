@@ -13,6 +13,7 @@ mod book;
 mod edition;
 #[cfg(feature = "fs")]
 mod error;
+mod event;
 mod keeper;
 mod kind;
 #[cfg(feature = "fs")]
@@ -25,6 +26,7 @@ pub use self::book::{GreetingBook, Put};
 pub use self::edition::{Edition, GreetingVersion, InvalidVersion};
 #[cfg(feature = "fs")]
 pub use self::error::BookError;
+pub use self::event::GreetingEvent;
 pub use self::keeper::{GreetingKeeper, NotTaken, Taken};
 pub use self::kind::{GreetingKind, Greetings, UnknownGreetingKind};
 use crate::message::{Audio, ContentDigest, MailboxId};

@@ -3,12 +3,14 @@
 //! It takes messages for the mailboxes of its own domain and passes nothing on. [`dialogue`] decides what is said; a session
 //! around it does the reading, the writing and the waiting.
 
+mod accept;
 mod access;
 mod admission;
 mod body;
 mod command;
 pub mod dialogue;
 mod door;
+mod greetings;
 mod limits;
 mod logins;
 mod path;
@@ -23,20 +25,20 @@ mod verdict;
 
 use std::fmt;
 use std::future::Future;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, rustls};
 
+use self::accept::{accept, report, turn_away};
 use self::access::Attempts;
 pub use self::access::{
     Access, Cidr, InvalidCidr, InvalidPassword, InvalidPeerName, InvalidStoredPassword, KnownPeer, PeerName, Sites,
@@ -48,10 +50,11 @@ pub use self::door::{Door, ListenMode};
 pub use self::limits::Limits;
 pub use self::reply::Reply;
 use self::session::Visit;
-use self::shared::Shared;
+use self::shared::{Mailboxes, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
 use crate::event::Events;
+use crate::greeting::GreetingKeeper;
 use crate::message::{MailboxId, MessageId};
 use crate::store::MessageStore;
 
@@ -95,19 +98,7 @@ pub struct Intake {
 impl Intake {
     /// An intake for the mailboxes of `domain`: known to `directory`, kept in `store`.
     pub fn builder(domain: impl Into<String>, store: Arc<dyn MessageStore>, directory: Arc<dyn Directory>) -> IntakeBuilder {
-        IntakeBuilder {
-            domain: domain.into(),
-            store,
-            directory,
-            node: None,
-            postmaster: None,
-            tls: None,
-            offers_binary: false,
-            limits: Limits::default(),
-            events: Events::new(),
-            told_by: Teller::Intake,
-            clock: Arc::new(SystemClock),
-        }
+        IntakeBuilder::new(domain.into(), Some(Mailboxes { store, directory }))
     }
 
     /// Serves all who connect to `listener` and may pass its `door`, until `stop`.
@@ -235,8 +226,8 @@ impl fmt::Debug for Intake {
 #[must_use]
 pub struct IntakeBuilder {
     domain: String,
-    store: Arc<dyn MessageStore>,
-    directory: Arc<dyn Directory>,
+    mailboxes: Option<Mailboxes>,
+    keeper: Option<Arc<dyn GreetingKeeper>>,
     node: Option<String>,
     postmaster: Option<MailboxId>,
     tls: Option<Arc<rustls::ServerConfig>>,
@@ -256,6 +247,22 @@ enum Teller {
 }
 
 impl IntakeBuilder {
+    fn new(domain: String, mailboxes: Option<Mailboxes>) -> Self {
+        Self {
+            domain,
+            mailboxes,
+            keeper: None,
+            node: None,
+            postmaster: None,
+            tls: None,
+            offers_binary: false,
+            limits: Limits::default(),
+            events: Events::new(),
+            told_by: Teller::Intake,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
     /// The host name that the node greets with and writes into traces; without it, the domain.
     pub fn node(mut self, node: impl Into<String>) -> Self {
         self.node = Some(node.into());
@@ -333,8 +340,8 @@ impl IntakeBuilder {
                 limits,
                 access: Access::default(),
             }),
-            store: self.store,
-            directory: self.directory,
+            mailboxes: self.mailboxes,
+            keeper: self.keeper,
             clock: self.clock,
             deposits: (self.told_by == Teller::Intake).then(|| self.events.clone()),
             events: self.events,
@@ -354,45 +361,8 @@ fn random_number() -> u64 {
     MessageId::random().as_bytes().iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// The next that `next` accepts. Without a free descriptor it fails at once, again and again: there is a pause after each failure.
-async fn accept<T, F>(mut next: impl FnMut() -> F) -> T
-where
-    F: Future<Output = io::Result<T>>,
-{
-    loop {
-        match next().await {
-            Ok(accepted) => return accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Tells a peer why there is no place for it, without waiting for it.
-fn turn_away(stream: TcpStream, mode: ListenMode, reason: &Reply) {
-    let mut text = bytes::BytesMut::new();
-    reason.write_to(&mut text);
-    match (mode, stream.into_std()) {
-        // The buffer of a new connection takes one line; should it not, the closed connection says enough.
-        (ListenMode::StartTls, Ok(mut stream)) => drop(stream.write(&text)),
-        (ListenMode::ImplicitTls, _) | (_, Err(_)) => {}
-    }
-}
-
-fn report(ended: Result<io::Result<()>, JoinError>) {
-    match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a connection broke"),
-        Err(error) => tracing::error!(%error, "a session failed"),
-    }
-}
-
 /// How much is read at once.
 const READ_ROOM: usize = 64 * 1024;
 
 /// How many passwords are checked at the same time: a flood of logins takes no more than so many threads.
 const CHECKS_AT_ONCE: usize = 2;
-
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

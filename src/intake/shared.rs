@@ -12,11 +12,13 @@ use tracing::Instrument as _;
 use super::access::{Access, Attempts};
 use super::admission::Admission;
 use super::dialogue::{Delivery, Lookup, Policy};
+use super::greetings::greetings_only;
 use super::reply::Reply;
 use super::verdict::{NotKept, not_taken, unreadable, verdict};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::event::{Event, Events};
+use crate::greeting::GreetingKeeper;
 use crate::message::{MailboxId, Message, Origin};
 use crate::store::MessageStore;
 use crate::wire;
@@ -24,8 +26,8 @@ use crate::wire;
 /// What all connections of an intake share.
 pub(super) struct Shared {
     pub(super) policy: Arc<Policy>,
-    pub(super) store: Arc<dyn MessageStore>,
-    pub(super) directory: Arc<dyn Directory>,
+    pub(super) mailboxes: Option<Mailboxes>,
+    pub(super) keeper: Option<Arc<dyn GreetingKeeper>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Events,
     /// Where deposits are told, unless the store does it.
@@ -42,6 +44,13 @@ pub(super) struct Shared {
     pub(super) sessions: AtomicU64,
 }
 
+/// The mailboxes that messages are for: who knows them, and who keeps them.
+#[derive(Debug)]
+pub(super) struct Mailboxes {
+    pub(super) store: Arc<dyn MessageStore>,
+    pub(super) directory: Arc<dyn Directory>,
+}
+
 impl Shared {
     /// Sets one more step of memory aside, if there is any in time.
     pub(super) async fn reserve(&self) -> Option<OwnedSemaphorePermit> {
@@ -53,8 +62,12 @@ impl Shared {
 
     /// Asks the directory for a mailbox, and the store whether it would take `size` bytes, before the peer sends them.
     pub(super) async fn look_up(&self, mailbox: &MailboxId, size: u64) -> Lookup {
-        match timeout(self.policy.limits.answer_time, self.directory.find(mailbox)).await {
-            Ok(Ok(Some(_))) => self.check(mailbox, size).await,
+        if self.keeper.as_ref().is_some_and(|keeper| keeper.keeps(mailbox)) {
+            return Lookup::Found;
+        }
+        let Some(Mailboxes { store, directory }) = &self.mailboxes else { return Lookup::NotFound };
+        match timeout(self.policy.limits.answer_time, directory.find(mailbox)).await {
+            Ok(Ok(Some(_))) => self.check(&**store, mailbox, size).await,
             Ok(Ok(None)) => Lookup::NotFound,
             Ok(Err(error)) => {
                 tracing::warn!(%mailbox, error = &error as &dyn std::error::Error, "a lookup failed");
@@ -67,8 +80,8 @@ impl Shared {
         }
     }
 
-    async fn check(&self, mailbox: &MailboxId, size: u64) -> Lookup {
-        let failure = match timeout(self.policy.limits.answer_time, self.store.check(mailbox, size)).await {
+    async fn check(&self, store: &dyn MessageStore, mailbox: &MailboxId, size: u64) -> Lookup {
+        let failure = match timeout(self.policy.limits.answer_time, store.check(mailbox, size)).await {
             Ok(Ok(())) => return Lookup::Found,
             Ok(Err(error)) => NotKept::Refused(error),
             Err(_) => NotKept::NoAnswer,
@@ -79,6 +92,10 @@ impl Shared {
 
     /// Reads a message and puts it into every mailbox that it is for; answers the reply that says what became of it.
     pub(super) async fn store(&self, delivery: Delivery, access: &Access) -> Reply {
+        if let Some(reply) = self.take_greeting(&delivery).await {
+            return reply;
+        }
+        let Some(Mailboxes { store, .. }) = &self.mailboxes else { return greetings_only() };
         let message = match wire::decode_within(&delivery.mail, self.policy.limits.form) {
             Ok(message) => message,
             Err(error) => return unreadable(&error),
@@ -88,14 +105,22 @@ impl Shared {
             self.events.emit(Event::SiteRefused { id: message.id(), origin: origin.clone(), site: site.clone() });
             return Reply::telling(550, "5.7.1", format_args!("{origin} does not speak for site {site}"));
         }
-        let deposits =
-            delivery.mailboxes.iter().map(|mailbox| async move { (mailbox, self.deposit(mailbox, origin, message).await) });
+        let deposits = delivery
+            .mailboxes
+            .iter()
+            .map(|mailbox| async move { (mailbox, self.deposit(&**store, mailbox, origin, message).await) });
         let span = tracing::info_span!(parent: None, "deposit", id = %message.id(), %origin);
         verdict(message.id(), &join_all(deposits).instrument(span).await)
     }
 
-    async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<(), NotKept> {
-        let deposit = timeout(self.policy.limits.answer_time, self.store.deposit(mailbox, origin, message));
+    async fn deposit(
+        &self,
+        store: &dyn MessageStore,
+        mailbox: &MailboxId,
+        origin: &Origin,
+        message: &Message,
+    ) -> Result<(), NotKept> {
+        let deposit = timeout(self.policy.limits.answer_time, store.deposit(mailbox, origin, message));
         let failure = match deposit.await {
             Ok(Ok(deposit)) => {
                 if let Some(events) = &self.deposits {

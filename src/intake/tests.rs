@@ -1,20 +1,23 @@
 //! Connections to an intake, over streams in memory and over loopback.
 
+mod greetings;
 mod overlap;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
+use super::accept::ACCEPT_PAUSE;
 use super::*;
 use crate::clock::ManualClock;
 use crate::directory::{DirectoryError, Owner, StaticDirectory};

@@ -19,6 +19,7 @@
 //! | `voicemail_messages_duplicate_total` | counter | | messages that had arrived before |
 //! | `voicemail_lamps_shown_total` | counter | | lamps told |
 //! | `voicemail_lamps_failed_total` | counter | | lamps that could not be told |
+//! | `voicemail_greetings_total` | counter | `step`: `greeting_recorded`, `_sent`, `_deferred`, `_received`, `_refused` | greetings, by what happened to them |
 //! | `voicemail_clocks_off_total` | counter | | messages from a clock that is off |
 //! | `voicemail_plain_text_fallbacks_total` | counter | `peer` | connections in plain text, as the policy allows |
 //! | `voicemail_tls_withheld_total` | counter | `peer` | connections refused because TLS was gone |
@@ -142,6 +143,7 @@ impl Meter {
             }
             Event::Duplicate { .. } => counter!("voicemail_messages_duplicate_total").increment(1),
             Event::ClockOff { .. } => counter!("voicemail_clocks_off_total").increment(1),
+            Event::Greeting(event) => counter!("voicemail_greetings_total", "step" => event.name()).increment(1),
             Event::Counted { .. } => {}
             Event::LampShown { arrived, .. } => {
                 counter!("voicemail_lamps_shown_total").increment(1);

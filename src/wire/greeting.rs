@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use encodify::base64;
+use memchr::memmem;
 
 use super::decode::audio_of;
 use super::fields::Fields;
@@ -25,6 +26,15 @@ impl GreetingMail {
         match self {
             Self::Greeting(greeting) => greeting.id(),
             Self::Offer(id, _) => id,
+        }
+    }
+
+    /// Which greeting, and which edition of it.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn names(&self) -> (GreetingId, Edition) {
+        match self {
+            Self::Greeting(greeting) => (greeting.id().clone(), greeting.edition()),
+            Self::Offer(id, edition) => (id.clone(), *edition),
         }
     }
 }
@@ -103,6 +113,10 @@ pub fn encode_greeting(mail: &GreetingMail, node: &str, domain: &str) -> Bytes {
 /// A [`DecodeError`] for a mail that is about a greeting and cannot be read as one, also when its sound does not match its digest. No
 /// bytes make it panic.
 pub fn decode_greeting(mail: &Bytes, limits: DecodeLimits) -> Result<Option<GreetingMail>, DecodeError> {
+    // Every message is looked at for it, so the look is a quick one.
+    if memmem::find(&mail[..mail.len().min(limits.head)], GREETING.as_bytes()).is_none() {
+        return Ok(None);
+    }
     let (fields, body) = Fields::of_mail(mail, limits)?;
     let Some(id) = fields.text(GREETING) else { return Ok(None) };
     let id = read_id(id).ok_or(DecodeError::InvalidGreeting { field: GREETING })?;

@@ -1,0 +1,87 @@
+//! How greetings come in, from the central node to those that answer calls.
+
+use std::sync::Arc;
+
+use tokio::time::timeout;
+
+use super::dialogue::Delivery;
+use super::reply::Reply;
+use super::shared::Shared;
+use super::verdict::unreadable;
+use super::{Intake, IntakeBuilder};
+use crate::event::Event;
+use crate::greeting::{GreetingEvent, GreetingKeeper, NotTaken, Taken};
+use crate::wire::{self, GreetingMail};
+
+impl Intake {
+    /// An intake of greetings alone, for a node without mailboxes: addresses are in `domain`, and `keeper` takes them in.
+    ///
+    /// 250 means that the greeting, or a newer edition of it, is on stable storage. What is no greeting is refused with 550 5.7.1, a
+    /// greeting from anybody but the central node too, one of a mailbox that is not answered for here with 550 5.1.1, and one that cannot
+    /// be kept now is put off with 451 4.3.0.
+    pub fn of_greetings(domain: impl Into<String>, keeper: Arc<dyn GreetingKeeper>) -> IntakeBuilder {
+        IntakeBuilder::new(domain.into(), None).greetings(keeper)
+    }
+}
+
+impl IntakeBuilder {
+    /// Takes in greetings, too, for the mailboxes that `keeper` [keeps](GreetingKeeper::keeps) them of. Without it a greeting is a message
+    /// as any other.
+    pub fn greetings(mut self, keeper: Arc<dyn GreetingKeeper>) -> Self {
+        self.keeper = Some(keeper);
+        self
+    }
+}
+
+impl Shared {
+    /// Takes in a mail about a greeting; `None` for any other.
+    pub(super) async fn take_greeting(&self, delivery: &Delivery) -> Option<Reply> {
+        let keeper = self.keeper.as_ref()?;
+        let mail = match wire::decode_greeting(&delivery.mail, self.policy.limits.form) {
+            Ok(mail) => mail?,
+            Err(error) => return Some(unreadable(&error)),
+        };
+        if delivery.mailboxes != [mail.id().mailbox.clone()] {
+            return Some(Reply::telling(554, "5.6.0", "a greeting goes to the mailbox that it is of, and to no other"));
+        }
+        let origin = &delivery.origin;
+        let (id, edition) = mail.names();
+        let work = async {
+            match mail {
+                GreetingMail::Greeting(greeting) => keeper.take(origin, greeting).await.map(Some),
+                GreetingMail::Offer(id, edition) => {
+                    keeper.has(origin, &id, edition).await.map(|has| has.then_some(Taken::HasNewer))
+                }
+            }
+        };
+        let failure = match timeout(self.policy.limits.answer_time, work).await {
+            Ok(Ok(Some(Taken::Kept))) => {
+                self.events.emit(Event::Greeting(GreetingEvent::Received { greeting: id.clone(), version: edition.version }));
+                return Some(Reply::telling(250, "2.0.0", format_args!("kept the greeting {id}")));
+            }
+            Ok(Ok(Some(Taken::HasNewer))) => {
+                return Some(Reply::telling(250, "2.0.0", format_args!("this greeting {id} or a newer one is here")));
+            }
+            Ok(Ok(None)) => return Some(Reply::telling(450, "4.2.0", format_args!("the sound of the greeting {id} is needed"))),
+            Ok(Err(failure)) => failure,
+            Err(elapsed) => NotTaken::Unavailable(elapsed.into()),
+        };
+        let (code, status) = match &failure {
+            NotTaken::Forbidden => (550, "5.7.1"),
+            NotTaken::NotKeptHere(_) => (550, "5.1.1"),
+            NotTaken::Unavailable(_) => (451, "4.3.0"),
+        };
+        if failure.is_transient() {
+            tracing::warn!(greeting = %id, error = &failure as &dyn std::error::Error, "a greeting was not kept");
+        } else {
+            let (origin, reason) = (origin.clone(), failure.to_string());
+            self.events.emit(Event::Greeting(GreetingEvent::Refused { greeting: id, origin, reason }));
+        }
+        Some(Reply::telling(code, status, &failure))
+    }
+}
+
+/// The reply to a message where none is kept.
+pub(super) fn greetings_only() -> Reply {
+    Reply::telling(550, "5.7.1", "this node keeps no messages, and takes greetings from the central node only")
+}
