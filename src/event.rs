@@ -226,6 +226,33 @@ pub enum Event {
         /// The messages that no lamp has shown before, as [`LampShown`](Self::LampShown) has them.
         arrived: Arc<[MessageId]>,
     },
+    /// A server has answered for a mail of the outbox: a receipt, or a copy for an owner.
+    MailSent {
+        /// The mail's `Message-ID`, which has the id of the message that it is about.
+        mail: String,
+        /// How many tries it took.
+        attempts: u32,
+    },
+    /// A try to send a mail of the outbox failed; there will be another.
+    MailDeferred {
+        /// The mail's `Message-ID`.
+        mail: String,
+        /// Why.
+        reason: String,
+        /// How many tries there were.
+        attempts: u32,
+        /// When the next one is due, from now.
+        retry_in: Duration,
+    },
+    /// A mail of the outbox was refused for good, or has waited for five days, and is given up.
+    MailGivenUp {
+        /// The mail's `Message-ID`.
+        mail: String,
+        /// Why.
+        reason: String,
+        /// How many tries there were.
+        attempts: u32,
+    },
     /// A lamp shows a mailbox's state.
     LampShown {
         /// Whose lamp.
@@ -273,6 +300,9 @@ impl Event {
             Self::ClockOff { .. } => "clock_off",
             Self::Greeting(event) => event.name(),
             Self::Counted { .. } => "counted",
+            Self::MailSent { .. } => "mail_sent",
+            Self::MailDeferred { .. } => "mail_deferred",
+            Self::MailGivenUp { .. } => "mail_given_up",
             Self::LampShown { .. } => "lamp_shown",
             Self::LampFailed { .. } => "lamp_failed",
         }

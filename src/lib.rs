@@ -66,6 +66,7 @@
 //! | [`retrieval`] | what owners do with messages beside hearing them: pass on, answer, copy by e-mail; receipts |
 //! | [`telephone`] | the dialogue with owners and callers, and PINs; decided without doing |
 //! | [`spool`], [`intake`] | what waits to go out; how mail comes in |
+//! | [`outbox`] | receipts and copies by e-mail that wait to be sent |
 //! | [`record`] | from a caller's first word to a message on stable storage |
 //! | [`node`] | everything put together, as the network says |
 //! | [`conformance`] | a test suite for each trait, for whoever implements one |
@@ -125,6 +126,8 @@ pub mod mwi;
 pub mod network;
 #[cfg(feature = "node")]
 pub mod node;
+#[cfg(feature = "node")]
+pub mod outbox;
 #[cfg(feature = "node")]
 pub mod record;
 #[cfg(feature = "wire")]

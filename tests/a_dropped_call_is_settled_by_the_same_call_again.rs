@@ -22,11 +22,12 @@ use voicemail::clock::SystemClock;
 use voicemail::disk::OsDisk;
 use voicemail::event::Events;
 use voicemail::forward::smtp::Security;
-use voicemail::forward::{Failover, Forwarder, MemoryForwarder, Outcome, SmtpForwarder, TimeLimited};
+use voicemail::forward::{Failover, Forwarder, MailOut as _, MemoryForwarder, Outcome, Sender, SmtpForwarder, TimeLimited};
 use voicemail::intake::{Intake, ListenMode};
 use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, Origin, RecordedAt, Status, Summary};
 use voicemail::mwi::{ChannelSink, LogSink, MwiSink, MwiState};
 use voicemail::node::Node;
+use voicemail::outbox::Outbox;
 use voicemail::record::{CallFacts, Recording};
 use voicemail::spool::{Spool, SpoolError};
 use voicemail::store::{Deposit, MaildirStore, MemoryStore, MessageStore};
@@ -402,6 +403,27 @@ async fn smtp_forwarder_against_an_intake() {
     let serving = tokio::spawn(async move { intake.serve(listener, ListenMode::StartTls, std::future::pending()).await });
     at_every_poll(async |polls| forwarder_settles(&smtp, &*store, polls).await).await;
     serving.abort();
+}
+
+#[tokio::test]
+async fn outbox_open_and_send_keep_a_mail_whole_or_not_at_all() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    at_every_poll(async |polls| {
+        let folder = tempdir().unwrap();
+        let open =
+            || Outbox::open(Arc::new(OsDisk), folder.path(), Arc::new(smtp_to(&listener)), Arc::new(SystemClock), Events::new());
+        let opened = cut(open(), polls).await.is_some();
+        let outbox = open().await.unwrap();
+        let to = "anna@example.com".parse().unwrap();
+        let sent = cut(outbox.send(Sender::Nobody, &to, &"Subject: heard\r\n\r\n".into()), polls).await.is_some();
+        // What was begun on the disk goes on to its end.
+        until(|| files(folder.path()).iter().all(|file| file.extension().is_some_and(|extension| extension == "mail"))).await;
+        let waiting = open().await.unwrap().waiting();
+        assert!(waiting == 1 || (waiting == 0 && !sent), "{waiting} after {polls} polls");
+        assert_eq!(files(folder.path()).len(), waiting);
+        opened && sent
+    })
+    .await;
 }
 
 #[tokio::test]

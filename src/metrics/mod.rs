@@ -20,6 +20,9 @@
 //! | `voicemail_lamps_shown_total` | counter | | lamps told |
 //! | `voicemail_lamps_failed_total` | counter | | lamps that could not be told |
 //! | `voicemail_greetings_total` | counter | `step`: `greeting_recorded`, `_sent`, `_deferred`, `_received`, `_refused` | greetings, by what happened to them |
+//! | `voicemail_mails_sent_total` | counter | | receipts and copies that a server answered for |
+//! | `voicemail_mails_deferred_total` | counter | | failed tries to send one |
+//! | `voicemail_mails_given_up_total` | counter | | receipts and copies refused, or five days old |
 //! | `voicemail_clocks_off_total` | counter | | messages from a clock that is off |
 //! | `voicemail_plain_text_fallbacks_total` | counter | `peer` | connections in plain text, as the policy allows |
 //! | `voicemail_tls_withheld_total` | counter | `peer` | connections refused because TLS was gone |
@@ -145,6 +148,9 @@ impl Meter {
             Event::ClockOff { .. } => counter!("voicemail_clocks_off_total").increment(1),
             Event::Greeting(event) => counter!("voicemail_greetings_total", "step" => event.name()).increment(1),
             Event::Counted { .. } => {}
+            Event::MailSent { .. } => counter!("voicemail_mails_sent_total").increment(1),
+            Event::MailDeferred { .. } => counter!("voicemail_mails_deferred_total").increment(1),
+            Event::MailGivenUp { .. } => counter!("voicemail_mails_given_up_total").increment(1),
             Event::LampShown { arrived, .. } => {
                 counter!("voicemail_lamps_shown_total").increment(1);
                 arrived.iter().for_each(|id| self.shown(*id, *at));

@@ -22,11 +22,13 @@ use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
 use crate::disk::{Disk, OsDisk};
 use crate::event::Events;
-use crate::forward::{Forwarder, FullMailboxes, RememberFull, TimeLimited};
+use crate::forward::{Forwarder, FullMailboxes, MailOut, RememberFull, TimeLimited};
 use crate::intake::{Door, Intake, IntakeBuilder, Limits};
 use crate::mwi::MwiSink;
 use crate::network::{Admission, FollowNetwork, GraceRule, Network, NodeAddress, Strict};
+use crate::outbox::Outbox;
 use crate::record::Recorder;
+use crate::retrieval::Desk;
 use crate::spool::Spool;
 use crate::store::MessageStore;
 
@@ -45,6 +47,7 @@ pub struct NodeBuilder {
     store: Option<Arc<dyn MessageStore>>,
     forwarder: Option<Arc<dyn Forwarder>>,
     sink: Option<Arc<dyn MwiSink>>,
+    mail_out: Option<Arc<dyn MailOut>>,
     followers: Vec<Arc<dyn FollowNetwork>>,
     grace: Arc<dyn GraceRule>,
     clock: Arc<dyn Clock>,
@@ -60,7 +63,7 @@ pub struct NodeBuilder {
 impl NodeBuilder {
     pub(super) fn new(address: NodeAddress, network: Arc<Network>, directory: Arc<dyn Directory>, spool: PathBuf) -> Self {
         let (disk, clock) = (Arc::new(OsDisk), Arc::new(SystemClock));
-        let (store, forwarder, sink) = (None, None, None);
+        let (store, forwarder, sink, mail_out) = (None, None, None, None);
         let (events, reserve) = (Events::new(), RESERVE);
         let (listeners, tls, limits) = (Vec::new(), None, Limits::default());
         let (followers, grace) = (Vec::new(), Arc::new(Strict));
@@ -73,6 +76,7 @@ impl NodeBuilder {
             store,
             forwarder,
             sink,
+            mail_out,
             followers,
             grace,
             clock,
@@ -112,6 +116,13 @@ impl NodeBuilder {
     /// is told at once, whatever else waits.
     pub fn lamps_a_second(self, lamps: NonZeroU32) -> Self {
         Self { lamps_a_second: lamps, ..self }
+    }
+
+    /// Sends e-mail: receipts to senders who ask for them, and copies for owners. What is to be sent is kept in the spool's folder
+    /// `outbox` and tried for five days, as an [`Outbox`] does it; the node's [`desk`](Node::desk) puts it there.
+    pub fn mail_out(mut self, out: impl MailOut) -> Self {
+        self.mail_out = Some(Arc::new(out));
+        self
     }
 
     /// Goes on in each network that the node [adopts](Node::adopt): what was set up by the network, such as a
@@ -209,7 +220,22 @@ impl NodeBuilder {
             }
             None => None,
         };
-        let spool = Spool::open(self.disk, self.spool, Arc::clone(&self.clock), self.events.clone()).await?;
+        let outbox = self.spool.join("outbox");
+        let spool = Spool::open(Arc::clone(&self.disk), self.spool, Arc::clone(&self.clock), self.events.clone()).await?;
+        let outbox = match self.mail_out {
+            Some(out) => {
+                let opened = Outbox::open(self.disk, outbox, out, Arc::clone(&self.clock), self.events.clone());
+                Some(opened.await.map_err(NodeError::Outbox)?)
+            }
+            None => None,
+        };
+        let admission = Admission::of_node(standing.address().clone(), &self.network).grace(self.grace);
+        let admission = Arc::new(admission);
+        let desk = store.clone().map(|store| {
+            let (directory, clock) = (Arc::clone(&self.directory), Arc::clone(&self.clock));
+            let desk = Desk::new(store, directory, clock, standing.address().as_str(), self.network.domain());
+            outbox.iter().fold(desk, |desk, outbox| desk.mail(Arc::new(outbox.clone()), Arc::clone(&admission)))
+        });
         let intake = store.clone().map(|store| {
             let intake = Intake::builder(self.network.domain(), store, Arc::clone(&self.directory))
                 .node(standing.address().as_str())
@@ -235,7 +261,9 @@ impl NodeBuilder {
         recorder.recover().await.map_err(NodeError::Recover)?;
         Ok(Node {
             inner: Arc::new(Inner {
-                admission: Admission::of_node(standing.address().clone(), &self.network).grace(self.grace),
+                admission,
+                desk,
+                outbox,
                 road: watch::Sender::new(Road::to(destination)),
                 adopting: Mutex::default(),
                 standing,

@@ -37,6 +37,9 @@ pub enum NodeError {
     /// The spool could not be opened.
     #[error("the spool could not be opened")]
     Spool(#[from] SpoolError),
+    /// The outbox could not be opened.
+    #[error("the outbox could not be opened")]
+    Outbox(#[source] io::Error),
     /// What a crash had left behind could not be taken up.
     #[error("recordings that a crash had cut off could not be taken up")]
     Recover(#[source] RecordError),

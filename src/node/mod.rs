@@ -59,10 +59,12 @@ use crate::directory::Directory;
 use crate::event::{Events, Occurrence};
 use crate::forward::{Forwarder, TimeLimited};
 use crate::intake::{Door, Intake};
-use crate::message::SiteId;
+use crate::message::{MailboxId, MessageId, SiteId};
 use crate::mwi::MwiSink;
 use crate::network::{Admission, FollowNetwork, LicenceClass, Network, NodeAddress, Port, PortsInUse, Refusal};
+use crate::outbox::Outbox;
 use crate::record::{CallFacts, Jobs, Kept, RecordError, Recorder, Recording, Studio};
+use crate::retrieval::Desk;
 use crate::spool::Spool;
 use crate::store::MessageStore;
 
@@ -81,7 +83,9 @@ struct Inner {
     adopting: Mutex<()>,
     followers: Vec<Arc<dyn FollowNetwork>>,
     road: watch::Sender<Road>,
-    admission: Admission,
+    admission: Arc<Admission>,
+    desk: Option<Desk>,
+    outbox: Option<Outbox>,
     store: Option<Arc<dyn MessageStore>>,
     local: Option<TimeLimited<StoreForwarder>>,
     forwarder: Option<Arc<dyn Forwarder>>,
@@ -167,6 +171,12 @@ impl Node {
         self.inner.store.as_ref().filter(|_| self.inner.standing.is_central())
     }
 
+    /// Where owners pass on, answer and copy their messages, and senders who ask are told what became of theirs, if this node is the
+    /// central one. It sends e-mail if the node was told [how](NodeBuilder::mail_out).
+    pub fn desk(&self) -> Option<&Desk> {
+        self.inner.desk.as_ref().filter(|_| self.inner.standing.is_central())
+    }
+
     /// What waits to be forwarded, for an operator.
     pub fn spool(&self) -> &Spool {
         &self.inner.spool
@@ -224,8 +234,8 @@ impl Node {
                 }
                 taken
             };
-            let tidying = future::join(self.tidy(tidied.clone()), self.keep_clock(tidied));
-            let ((), (), (), ((), ()), taken) = future::join5(recording, forwarding, redirecting, tidying, taking).await;
+            let tidying = future::join3(self.tidy(tidied.clone()), self.keep_clock(tidied.clone()), self.send_mail(tidied));
+            let ((), (), (), ((), (), ()), taken) = future::join5(recording, forwarding, redirecting, tidying, taking).await;
             lamps_stopping.send_replace(true);
             taken
         };
@@ -240,7 +250,7 @@ impl Node {
             loop {
                 tokio::time::sleep(TIDY_EVERY).await;
                 match AssertUnwindSafe(store.tidy()).catch_unwind().await {
-                    Ok(Ok(_)) => {}
+                    Ok(Ok(tidied)) => self.tell_of_expired(tidied.expired).await,
                     Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "the store could not tidy up"),
                     Err(_) => tracing::error!("the store panicked when it should tidy up"),
                 }
@@ -249,6 +259,24 @@ impl Node {
         tokio::select! {
             () = steps => {}
             () = raised(stopped) => {}
+        }
+    }
+
+    /// Tells the senders of messages that grew too old unheard, if they asked.
+    async fn tell_of_expired(&self, expired: Vec<(MailboxId, MessageId)>) {
+        let Some(desk) = &self.inner.desk else { return };
+        for (mailbox, id) in expired {
+            if let Err(error) = desk.expired(&mailbox, id).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(message = %id, error, "nobody could be told that a message has expired");
+            }
+        }
+    }
+
+    /// Sends the receipts and copies that wait.
+    async fn send_mail(&self, stopped: watch::Receiver<bool>) {
+        if let Some(outbox) = &self.inner.outbox {
+            outbox.run(raised(stopped)).await;
         }
     }
 

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use crate::clock::{Clock, Reading};
 use crate::event::{Event, Events};
 use crate::message::{Head, MailboxId, Message, MessageId, Origin, RecordedAt, Status, Summary};
-use crate::store::{Deposit, Entry, MessageStore, Page, Query, StoreError};
+use crate::store::{Deposit, Entry, MessageStore, Page, Query, StoreError, Tidied};
 
 /// A store that looks at the time of each message that comes from another node.
 ///
@@ -82,7 +82,7 @@ impl MessageStore for Punctual {
         self.store.summary(mailbox).await
     }
 
-    async fn tidy(&self) -> Result<Vec<MailboxId>, StoreError> {
+    async fn tidy(&self) -> Result<Tidied, StoreError> {
         self.store.tidy().await
     }
 

@@ -8,7 +8,7 @@ use super::changes::Changes;
 use super::standing::Standing;
 use crate::event::{Event, Events};
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
-use crate::store::{Deposit, Entry, MessageStore, Page, Query, StoreError};
+use crate::store::{Deposit, Entry, MessageStore, Page, Query, StoreError, Tidied};
 
 /// A store that notes each mailbox that a call through it may have changed, and tells of each message before its lamp does.
 ///
@@ -97,10 +97,10 @@ impl MessageStore for Watched {
         self.store.summary(mailbox).await
     }
 
-    async fn tidy(&self) -> Result<Vec<MailboxId>, StoreError> {
-        let changed = self.store.tidy().await?;
-        changed.iter().cloned().for_each(|mailbox| self.changes.note(mailbox));
-        Ok(changed)
+    async fn tidy(&self) -> Result<Tidied, StoreError> {
+        let tidied = self.store.tidy().await?;
+        tidied.mailboxes.iter().cloned().for_each(|mailbox| self.changes.note(mailbox));
+        Ok(tidied)
     }
 
     async fn changed(&self) -> Vec<MailboxId> {

@@ -181,8 +181,9 @@ impl Desk {
 
     /// The owner has heard the message: marks it old, and tells its sender if that was asked for and it was new.
     ///
-    /// The mark is set before the receipt goes, so that a message is told of once at most; a receipt that cannot be sent is
-    /// given up, and its error logged. Answers whether one was sent.
+    /// The mark is set before the receipt goes, so that a message is told of once at most; a receipt that the way out does not take is
+    /// given up, and its error logged: a node's outbox takes every one, and tries for days. Answers whether one was
+    /// taken.
     ///
     /// # Errors
     ///
@@ -206,6 +207,24 @@ impl Desk {
     /// As for [`played`](Self::played).
     pub async fn removed(&self, owner: &MailboxId, id: MessageId) -> Result<Told, RetrievalError> {
         self.mark_and_tell(owner, id, Status::Removed, Disposition::RemovedUnheard).await
+    }
+
+    /// The message grew too old unheard, and was removed for that: tells its sender if that was asked for. A node calls it for
+    /// everything that its store's [`tidy`](MessageStore::tidy) tells of.
+    ///
+    /// # Errors
+    ///
+    /// [`RetrievalError::Store`] when the message is not there any more.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has sent the receipt or not.
+    pub async fn expired(&self, owner: &MailboxId, id: MessageId) -> Result<Told, RetrievalError> {
+        let Some(mail) = &self.mail else { return Ok(Told::Nobody) };
+        let message = self.store.retrieve(owner, id).await?;
+        let request = message.mail().and_then(|mail| wire::receipt_request(mail));
+        let Some(request) = request else { return Ok(Told::Nobody) };
+        Ok(self.tell(mail, &request, owner, id, Disposition::Expired).await)
     }
 
     async fn mark_and_tell(

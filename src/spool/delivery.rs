@@ -15,6 +15,7 @@ use tracing::{Instrument as _, Span};
 use super::file::Finished;
 use super::loading::{Found, Loaded, Opened};
 use super::name::EntryName;
+use super::tries::{chain, now, random_fraction, wait_until};
 use super::{Destination, MEMORY_PIECE, MEMORY_PIECES, Spool};
 use crate::disk;
 use crate::event::{Event, Events};
@@ -341,35 +342,6 @@ enum Failure {
 /// How long a forwarder may take over a message of so many bytes. One that keeps its contract ends long before.
 fn longest_call(bytes: u64) -> Duration {
     Duration::from_secs(3600 + bytes / 1024)
-}
-
-/// The monotonic clock's reading, which a test may have paused.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-async fn wait_until(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => tokio::time::sleep_until(instant.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// An error with all its sources, in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
-/// A random number from 0 to 1; 0 if the operating system has none to give, which only makes waits alike.
-fn random_fraction() -> f64 {
-    getrandom::u32().map_or(0.0, |number| f64::from(number) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]

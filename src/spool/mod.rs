@@ -10,6 +10,7 @@
 //!   queue/DESTINATION/NAME.vm           finished, waiting to be forwarded to that node
 //!   parked/NAME.vm  parked/NAME.txt     refused for good or put aside, and why; stays until an operator decides
 //!   unreadable/                         files that are no messages, or damaged ones, untouched
+//!   outbox/                             if the node sends mail: receipts and copies that wait, as [`outbox`](crate::outbox) has it
 //!   spare/                              empty files that the next recordings take, so that fewer need to be created
 //! ```
 //!
@@ -35,6 +36,7 @@ mod schedule;
 mod sound;
 mod spare;
 mod tree;
+mod tries;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -63,6 +65,7 @@ use self::redirect::Served;
 pub use self::schedule::RetrySchedule;
 use self::spare::Spares;
 use self::tree::{prepare_tree, read_tree};
+pub(crate) use self::tries::{chain, now, random_fraction, wait_until};
 use crate::clock::Clock;
 use crate::disk::{self, Disk, DiskFile, Room, SharedFlush};
 pub use crate::event::SpoolState;

@@ -141,8 +141,9 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// Changes nothing, so a dropped call has no effect.
     async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError>;
 
-    /// Does a bounded step of the store's housekeeping, if it has any; answers whose mailboxes it changed. A node calls it every
-    /// minute.
+    /// Does a bounded step of the store's housekeeping, if it has any; answers what it changed. A node calls it every minute.
+    ///
+    /// A new message that it removes can be retrieved at least until the next step: so that its sender can be told.
     ///
     /// # Errors
     ///
@@ -151,8 +152,8 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// A dropped call has done some of the step. The next call goes on.
-    async fn tidy(&self) -> Result<Vec<MailboxId>, StoreError> {
-        Ok(Vec::new())
+    async fn tidy(&self) -> Result<Tidied, StoreError> {
+        Ok(Tidied::default())
     }
 
     /// Waits until mailboxes may have changed by another hand, and answers which; those that calls on this store have changed may be
@@ -177,6 +178,15 @@ pub enum Deposit {
     Stored(MessageId),
     /// It had arrived before; nothing changed.
     Duplicate,
+}
+
+/// What a step of housekeeping changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tidied {
+    /// Whose mailboxes, each once.
+    pub mailboxes: Vec<MailboxId>,
+    /// Which new messages were removed, in whose mailboxes: they had grown too old without being heard.
+    pub expired: Vec<(MailboxId, MessageId)>,
 }
 
 /// A message as a list shows it.
@@ -226,7 +236,7 @@ macro_rules! delegate {
                 (**self).summary(mailbox).await
             }
 
-            async fn tidy(&self) -> Result<Vec<MailboxId>, StoreError> {
+            async fn tidy(&self) -> Result<Tidied, StoreError> {
                 (**self).tidy().await
             }
 

@@ -176,23 +176,30 @@ impl Mailbox {
     }
 
     /// Takes out up to `at_most` messages that are older than they may get: new and old ones become removed, and what was removed
-    /// long enough ago is deleted for good. Answers how many.
-    pub(super) fn retain(&self, ground: &Ground, at_most: usize) -> Result<usize, StoreError> {
+    /// long enough ago is deleted for good. Answers how many it took out, and which of them were new.
+    pub(super) fn retain(&self, ground: &Ground, at_most: usize) -> Result<(usize, Vec<MessageId>), StoreError> {
         let (retention, now) = (ground.retention, ground.now());
         let outdated = |index: &Index| {
             let of = |status| {
                 let end = retention.end_of(status, now)?;
                 let shelves = [Urgency::Urgent, Urgency::Normal].map(|urgency| index.shelf(status, urgency));
-                Some(shelves.into_iter().flat_map(move |shelf| shelf.iter().take_while(move |((secs, _), _)| *secs < end)))
+                let outdated =
+                    shelves.into_iter().flat_map(move |shelf| shelf.iter().take_while(move |((secs, _), _)| *secs < end));
+                Some(outdated.map(move |(_, id)| (*id, status)))
             };
-            [Status::New, Status::Old].into_iter().filter_map(of).flatten().take(at_most).map(|(_, id)| *id).collect::<Vec<_>>()
+            [Status::New, Status::Old].into_iter().filter_map(of).flatten().take(at_most).collect::<Vec<_>>()
         };
-        let mut done = 0;
-        for id in self.look(ground, outdated)? {
-            self.mark(ground, id, Status::Removed)?;
-            done += 1;
+        let (mut done, mut expired) = (0, Vec::new());
+        for (id, status) in self.look(ground, outdated)? {
+            match self.mark(ground, id, Status::Removed) {
+                Ok(()) => done += 1,
+                Err(error) if done == 0 => return Err(error),
+                // What was done is told; the next step meets this one first.
+                Err(_) => return Ok((done, expired)),
+            }
+            expired.extend((status == Status::New).then_some(id));
         }
-        let Some(end) = retention.end_of(Status::Removed, now) else { return Ok(done) };
+        let Some(end) = retention.end_of(Status::Removed, now) else { return Ok((done, expired)) };
         let left = at_most - done;
         let outdated = |index: &Index| {
             let mut outdated = Vec::new();
@@ -201,7 +208,9 @@ impl Mailbox {
                 if outdated.len() >= left {
                     break;
                 }
-                if let Some(seen) = index.find(*id)
+                // What expired in this step can be retrieved until the next.
+                if !expired.contains(id)
+                    && let Some(seen) = index.find(*id)
                     && self.removed_at(ground, &seen)?.is_some_and(|secs| secs < end)
                 {
                     outdated.push(seen);
@@ -209,7 +218,11 @@ impl Mailbox {
             }
             Ok(outdated)
         };
-        Ok(done + self.delete(ground, outdated)?)
+        match self.delete(ground, outdated) {
+            Ok(deleted) => Ok((done + deleted, expired)),
+            Err(error) if done == 0 => Err(error),
+            Err(_) => Ok((done, expired)),
+        }
     }
 
     /// When the message was removed, in seconds since 1970: its file got its present name then, or later. `None` if it is gone.

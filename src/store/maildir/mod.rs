@@ -30,7 +30,7 @@ pub(crate) use self::name::read_hostile_name;
 use self::outside::Outside;
 pub use self::retention::Retention;
 use self::tree::{IfMissing, Tree};
-use super::{Deposit, Entry, MessageStore, Page, Query, StoreError};
+use super::{Deposit, Entry, MessageStore, Page, Query, StoreError, Tidied};
 use crate::directory::{Directory, MailboxLimits};
 use crate::disk::blocking;
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
@@ -246,7 +246,7 @@ impl MessageStore for MaildirStore {
         Outside::changed(&self.tree).await
     }
 
-    async fn tidy(&self) -> Result<Vec<MailboxId>, StoreError> {
+    async fn tidy(&self) -> Result<Tidied, StoreError> {
         self.forget_old_arrivals(ARRIVALS_A_STEP).await?;
         self.blocking(|tree| tree.retain(RETAINED_A_STEP)).await
     }

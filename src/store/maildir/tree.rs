@@ -11,7 +11,7 @@ use super::outside::Outside;
 use super::staging;
 use crate::disk::{self, Disk};
 use crate::message::MailboxId;
-use crate::store::StoreError;
+use crate::store::{StoreError, Tidied};
 
 /// The tree of one store.
 #[derive(Debug)]
@@ -149,40 +149,42 @@ impl Tree {
         Ok(forgotten)
     }
 
-    /// Takes out messages that are too old, beginning at the mailbox where the last call ended; answers whose mailboxes changed.
+    /// Takes out messages that are too old, beginning at the mailbox where the last call ended; answers what it changed.
     ///
     /// A mailbox that it looks at counts for one of `at_most`, and so does each message that it takes out.
-    pub(super) fn retain(&self, at_most: usize) -> Result<Vec<MailboxId>, StoreError> {
+    pub(super) fn retain(&self, at_most: usize) -> Result<Tidied, StoreError> {
+        let mut tidied = Tidied::default();
         if self.ground.retention.is_for_ever() {
-            return Ok(Vec::new());
+            return Ok(tidied);
         }
         let position = || self.retained_up_to.lock().unwrap_or_else(PoisonError::into_inner);
         let from = position().take();
         let names = self.ground.disk.list(&self.ground.root.join("mail")).map_err(failed)?;
         let mut ids: Vec<MailboxId> = names.iter().filter_map(|name| name.parse().ok()).collect();
         ids.sort_unstable();
-        let (mut changed, mut left) = (Vec::new(), at_most);
+        let mut left = at_most;
         for id in ids.into_iter().filter(|id| from.as_ref().is_none_or(|from| id >= from)) {
             if left == 0 {
                 *position() = Some(id);
-                return Ok(changed);
+                return Ok(tidied);
             }
             left -= 1;
-            let taken = match self.mailbox(&id, IfMissing::Refuse) {
+            let (taken, expired) = match self.mailbox(&id, IfMissing::Refuse) {
                 // An operator has taken it away meanwhile.
-                Err(StoreError::NoSuchMailbox(_)) => 0,
+                Err(StoreError::NoSuchMailbox(_)) => (0, Vec::new()),
                 mailbox => mailbox?.retain(&self.ground, left)?,
             };
             left -= taken.min(left);
+            tidied.expired.extend(expired.into_iter().map(|message| (id.clone(), message)));
             if taken > 0 {
-                changed.push(id.clone());
+                tidied.mailboxes.push(id.clone());
             }
             if left == 0 {
                 *position() = Some(id);
-                return Ok(changed);
+                return Ok(tidied);
             }
         }
-        Ok(changed)
+        Ok(tidied)
     }
 
     fn mailboxes_with_arrivals(&self) -> io::Result<Vec<MailboxId>> {

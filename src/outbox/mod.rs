@@ -1,0 +1,257 @@
+//! Mails to anybody, receipts and copies for owners, that wait to be sent: [`Outbox`].
+
+mod paper;
+mod rota;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::Notify;
+
+use self::paper::{Paper, PaperName};
+use self::rota::{Next, Rota};
+use crate::clock::Clock;
+use crate::disk::{self, Disk, SharedFlush};
+use crate::event::{Event, Events};
+use crate::forward::{ForwardError, MailOut, Outcome, Sender};
+use crate::message::MailAddress;
+use crate::spool::{chain, now, random_fraction, wait_until};
+
+/// A way out for mails that answers for each as soon as it is on stable storage, and then tries to send it for up to five days.
+///
+/// What becomes of a mail is told as [`Event::MailSent`], [`Event::MailDeferred`] and [`Event::MailGivenUp`]. If power is lost between
+/// a server's answer and the removal of the mail, it is sent again. Clones are the same outbox.
+///
+/// ```text
+/// OUTBOX/20261122T180000.000000Z-ID.mail    when it was put there; where it goes, an empty line, and the mail
+/// OUTBOX/NAME.part                          being written
+/// OUTBOX/NAME.unreadable                    no such file, or a damaged one, untouched
+/// ```
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    flush: SharedFlush,
+    out: Arc<dyn MailOut>,
+    clock: Arc<dyn Clock>,
+    events: Events,
+    rota: Mutex<Rota>,
+    changed: Notify,
+}
+
+impl Outbox {
+    /// The outbox in `folder` of `disk`, which is made if it is missing; mails go out through `out` as long as it [runs](Self::run).
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has changed nothing but what a crash had left behind.
+    pub async fn open(
+        disk: Arc<dyn Disk>,
+        folder: impl Into<PathBuf>,
+        out: Arc<dyn MailOut>,
+        clock: Arc<dyn Clock>,
+        events: Events,
+    ) -> io::Result<Self> {
+        let (rota, changed, flush) = (Mutex::default(), Notify::new(), SharedFlush::default());
+        let shared = Arc::new(Shared { disk, folder: folder.into(), flush, out, clock, events, rota, changed });
+        let opened = Arc::clone(&shared);
+        disk::blocking(move || opened.read_folder()).await?;
+        Ok(Self { shared })
+    }
+
+    /// How many mails wait, those being sent among them.
+    pub fn waiting(&self) -> usize {
+        self.shared.rota().len()
+    }
+
+    /// Sends what waits until `stop` is ready; then what is being sent may take 30 seconds more. A [`Node`](crate::node::Node) runs its
+    /// own.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call stops where it stands. What was being sent is sent by the next start, again if need be.
+    pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
+        let shared = &self.shared;
+        let mut under_way = FuturesUnordered::new();
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            while under_way.len() < AT_ONCE
+                && let Some(name) = { shared.rota().poll_try(now()) }
+            {
+                under_way.push(shared.carry(name));
+            }
+            let retry_at = { shared.rota().poll_timeout() }.filter(|_| under_way.len() < AT_ONCE);
+            tokio::select! {
+                () = &mut stop => break,
+                Some(()) = under_way.next() => {}
+                () = shared.changed.notified() => {}
+                () = wait_until(retry_at) => {}
+            }
+        }
+        let finished = async { while under_way.next().await.is_some() {} };
+        if tokio::time::timeout(STOP_TIME, finished).await.is_err() {
+            tracing::warn!("mails under way were cut off at the stop; they are sent again");
+        }
+    }
+}
+
+#[async_trait]
+impl MailOut for Outbox {
+    /// Answers [`Outcome::Accepted`] when the mail is on stable storage.
+    async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
+        let (shared, to, mail) = (Arc::clone(&self.shared), to.clone(), mail.clone());
+        let kept = disk::blocking(move || shared.keep(sender, &to, &mail)).await;
+        let failed = |error: io::Error| ForwardError::Unreachable { peer: "the outbox".to_owned(), source: error.into() };
+        kept.map(|()| Outcome::Accepted).map_err(failed)
+    }
+}
+
+impl Shared {
+    /// Takes up what waits, and removes what was never answered for.
+    fn read_folder(&self) -> io::Result<()> {
+        disk::create_dirs(&*self.disk, &self.folder)?;
+        let names: BTreeSet<String> = self.disk.list(&self.folder)?.into_iter().collect();
+        // What is here may be so only by chance until it is flushed.
+        self.disk.sync_dir(&self.folder)?;
+        let mut rota = self.rota();
+        for name in names {
+            if let Ok(name) = name.parse() {
+                rota.handle_queued(name, now());
+            } else if Path::new(&name).extension().is_some_and(|extension| extension == "part") {
+                self.disk.remove(&self.folder.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a mail durable, and lets it go out.
+    fn keep(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> io::Result<()> {
+        if self.rota().len() >= MOST_WAITING {
+            return Err(io::Error::other("too many mails wait"));
+        }
+        let name = PaperName::new(self.clock.now().instant);
+        let path = self.path(&name);
+        let part = path.with_extension("part");
+        let file = self.disk.create(&part)?;
+        let head = Paper::head(sender, to);
+        let written = file.write_all_at(head.as_bytes(), 0).and_then(|()| file.write_all_at(mail, head.len() as u64));
+        let placed = written.and_then(|()| file.sync()).and_then(|()| self.disk.rename(&part, &path));
+        let flushed = placed.and_then(|()| self.flush.sync_dir(&*self.disk, &self.folder));
+        if flushed.is_err() {
+            // Whichever name it has. If that fails too, the next start sends what is whole.
+            let _ = self.disk.remove(&part).or_else(|_| self.disk.remove(&path));
+            return flushed;
+        }
+        self.rota().handle_queued(name, now());
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Tries to send one mail, and writes down what became of it.
+    async fn carry(self: &Arc<Self>, name: PaperName) {
+        let path = self.path(&name);
+        let disk = Arc::clone(&self.disk);
+        let paper = match disk::blocking(move || disk::read(&*disk, &path)).await.map(Bytes::from) {
+            Ok(bytes) => match Paper::parse(&bytes) {
+                Some(paper) => paper,
+                None => return self.put_aside(name).await,
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                tracing::error!(%name, "a mail that waited is no longer in the outbox: somebody has removed its file");
+                self.rota().handle_settled(&name);
+                return;
+            }
+            Err(error) => return self.failed(name, String::new(), chain(&error)).await,
+        };
+        let mail = paper.message_id();
+        match AssertUnwindSafe(self.out.send(paper.sender, &paper.to, &paper.mail)).catch_unwind().await {
+            Ok(Ok(Outcome::Accepted)) => {
+                let attempts = self.rota().handle_settled(&name);
+                self.remove(name).await;
+                self.events.emit(Event::MailSent { mail, attempts });
+            }
+            Ok(Ok(Outcome::Deferred(reply))) => self.failed(name, mail, reply.to_string()).await,
+            Ok(Ok(Outcome::Refused(reply))) => self.give_up(name, mail, reply.to_string()).await,
+            Ok(Err(error)) if error.is_transient() => self.failed(name, mail, chain(&error)).await,
+            Ok(Err(error)) => self.give_up(name, mail, chain(&error)).await,
+            Err(_) => self.failed(name, mail, "the way out panicked".to_owned()).await,
+        }
+    }
+
+    async fn failed(self: &Arc<Self>, name: PaperName, mail: String, reason: String) {
+        let at = self.clock.now().instant;
+        let next = self.rota().handle_failure(&name, now(), at, random_fraction());
+        match next {
+            Next::Again { attempts, retry_in } => self.events.emit(Event::MailDeferred { mail, reason, attempts, retry_in }),
+            Next::GivenUp { attempts } => {
+                self.remove(name).await;
+                self.events.emit(Event::MailGivenUp { mail, reason, attempts });
+            }
+        }
+    }
+
+    async fn give_up(self: &Arc<Self>, name: PaperName, mail: String, reason: String) {
+        let attempts = self.rota().handle_settled(&name);
+        self.remove(name).await;
+        self.events.emit(Event::MailGivenUp { mail, reason, attempts });
+    }
+
+    /// The file is none of ours, or damaged.
+    async fn put_aside(self: &Arc<Self>, name: PaperName) {
+        self.rota().handle_settled(&name);
+        let (shared, path) = (Arc::clone(self), self.path(&name));
+        let aside = disk::blocking(move || shared.disk.rename(&path, &path.with_extension("unreadable"))).await;
+        if let Err(error) = aside {
+            tracing::warn!(%name, %error, "a damaged mail could not be put aside");
+        }
+        self.events.emit(Event::Unreadable { file: name.to_string(), reason: "it is no mail of the outbox".to_owned() });
+    }
+
+    /// Removes a mail for good; one that cannot be is sent again by the next start.
+    async fn remove(self: &Arc<Self>, name: PaperName) {
+        let (shared, path) = (Arc::clone(self), self.path(&name));
+        let removed = disk::blocking(move || {
+            shared.disk.remove(&path)?;
+            shared.flush.sync_dir(&*shared.disk, &shared.folder)
+        });
+        if let Err(error) = removed.await {
+            tracing::warn!(%name, %error, "a mail that is done with could not be removed; the next start sends it again");
+        }
+    }
+
+    fn path(&self, name: &PaperName) -> PathBuf {
+        self.folder.join(name.to_string())
+    }
+
+    fn rota(&self) -> MutexGuard<'_, Rota> {
+        self.rota.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many mails are on their way at once: a server that is slow to answer holds up no other.
+const AT_ONCE: usize = 8;
+/// How many mails may wait.
+const MOST_WAITING: usize = 100_000;
+/// How long mails that are under way may go on after the stop.
+const STOP_TIME: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

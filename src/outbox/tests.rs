@@ -1,0 +1,226 @@
+//! Mails in the outbox, with a server that is away, refuses, or is not there at all; and with the power cut.
+
+use chrono::TimeDelta;
+use tokio::sync::broadcast;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::conformance::disk::{PowerCutDisk, Unsynced};
+use crate::event::Occurrence;
+use crate::forward::Reply;
+
+/// A server that answers as it is told, and keeps what it accepted.
+#[derive(Debug)]
+struct Server {
+    answers: Mutex<Outcome>,
+    taken: Mutex<Vec<(Sender, String, Bytes)>>,
+}
+
+impl Server {
+    fn answering(outcome: Outcome) -> Arc<Self> {
+        Arc::new(Self { answers: Mutex::new(outcome), taken: Mutex::default() })
+    }
+
+    fn answer(&self, outcome: Outcome) {
+        *self.answers.lock().unwrap() = outcome;
+    }
+
+    fn taken(&self) -> usize {
+        self.taken.lock().unwrap().len()
+    }
+}
+
+#[async_trait]
+impl MailOut for Server {
+    async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
+        let answer = self.answers.lock().unwrap().clone();
+        if answer == Outcome::Accepted {
+            self.taken.lock().unwrap().push((sender, to.to_string(), mail.clone()));
+        }
+        Ok(answer)
+    }
+}
+
+/// Does what no way out may.
+#[derive(Debug)]
+struct Panics;
+
+#[async_trait]
+impl MailOut for Panics {
+    async fn send(&self, _: Sender, _: &MailAddress, _: &Bytes) -> Result<Outcome, ForwardError> {
+        std::panic::resume_unwind(Box::new("a fault of its own"))
+    }
+}
+
+fn reply(code: u16) -> Reply {
+    Reply { code, text: "said".to_owned() }
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at("2026-11-22T18:00:00Z".parse().unwrap()))
+}
+
+async fn opened(disk: &PowerCutDisk, out: Arc<dyn MailOut>, clock: &Arc<ManualClock>) -> io::Result<Outbox> {
+    let (disk, clock) = (Arc::new(disk.clone()), Arc::clone(clock) as Arc<dyn Clock>);
+    Outbox::open(disk, "/node/outbox", out, clock, Events::new()).await
+}
+
+async fn send(outbox: &Outbox, n: u32) -> Result<Outcome, ForwardError> {
+    let mail = format!("Message-ID: <{n}.played@vm.example>\r\n\r\nheard\r\n");
+    outbox.send(Sender::Nobody, &"anna@example.com".parse().unwrap(), &mail.into()).await
+}
+
+/// What is told of the mail `<1.played@vm.example>` next.
+async fn told(events: &mut broadcast::Receiver<Occurrence>) -> &'static str {
+    let (what, mail) = match events.recv().await.unwrap().event {
+        Event::MailSent { mail, .. } => ("sent", mail),
+        Event::MailDeferred { mail, .. } => ("deferred", mail),
+        Event::MailGivenUp { mail, .. } => ("given up", mail),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(mail, "<1.played@vm.example>");
+    what
+}
+
+fn files(disk: &PowerCutDisk) -> Vec<String> {
+    disk.list(Path::new("/node/outbox")).unwrap()
+}
+
+/// Runs `outbox` beside `script`, until that ends.
+async fn while_running<T>(outbox: &Outbox, script: impl Future<Output = T>) -> T {
+    tokio::select! {
+        () = outbox.run(std::future::pending()) => unreachable!("it runs until it is stopped"),
+        done = script => done,
+    }
+}
+
+/// Runs `outbox` until something was told of each mail that waits now.
+async fn each_is_told_of(outbox: &Outbox) {
+    let (mut events, waiting) = (outbox.shared.events.subscribe(), outbox.waiting());
+    while_running(outbox, async {
+        for _ in 0..waiting {
+            events.recv().await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mail_is_tried_until_the_server_answers_for_it_and_then_it_is_gone() {
+    let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Deferred(reply(451))), clock());
+    let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
+    let mut events = outbox.shared.events.subscribe();
+    assert_eq!(send(&outbox, 1).await.unwrap(), Outcome::Accepted);
+    while_running(&outbox, async {
+        for _ in 0..3 {
+            assert_eq!(told(&mut events).await, "deferred");
+        }
+        assert_eq!((outbox.waiting(), files(&disk).len(), server.taken()), (1, 1, 0));
+        server.answer(Outcome::Accepted);
+        assert_eq!(told(&mut events).await, "sent");
+    })
+    .await;
+    let taken = server.taken.lock().unwrap()[0].clone();
+    assert_eq!((taken.0, taken.1.as_str(), taken.2.ends_with(b"heard\r\n")), (Sender::Nobody, "anna@example.com", true));
+    assert_eq!((outbox.waiting(), files(&disk)), (0, Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mail_that_is_refused_or_has_waited_five_days_is_given_up_and_told_of() {
+    let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Refused(reply(550))), clock());
+    let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
+    let mut events = outbox.shared.events.subscribe();
+    while_running(&outbox, async {
+        send(&outbox, 1).await.unwrap();
+        assert_eq!(told(&mut events).await, "given up");
+        server.answer(Outcome::Deferred(reply(450)));
+        send(&outbox, 1).await.unwrap();
+        assert_eq!(told(&mut events).await, "deferred");
+        clock.advance(TimeDelta::days(5) - TimeDelta::seconds(1));
+        assert_eq!(told(&mut events).await, "deferred");
+        clock.advance(TimeDelta::seconds(1));
+        assert_eq!(told(&mut events).await, "given up");
+    })
+    .await;
+    assert_eq!((outbox.waiting(), files(&disk)), (0, Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_out_that_panics_is_tried_again() {
+    let (disk, clock) = (PowerCutDisk::new(), clock());
+    let outbox = opened(&disk, Arc::new(Panics), &clock).await.unwrap();
+    let mut events = outbox.shared.events.subscribe();
+    send(&outbox, 1).await.unwrap();
+    while_running(&outbox, async {
+        assert_eq!((told(&mut events).await, told(&mut events).await), ("deferred", "deferred"));
+    })
+    .await;
+    assert_eq!(files(&disk).len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_mail_is_put_aside_untouched_and_holds_up_nothing() {
+    let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Accepted), clock());
+    drop(opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap());
+    let name = PaperName::new(clock.now().instant).to_string();
+    let file = disk.create(&Path::new("/node/outbox").join(&name)).unwrap();
+    file.write_all_at(b"none of ours", 0).unwrap();
+    let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
+    let mut events = outbox.shared.events.subscribe();
+    while_running(&outbox, async {
+        let event = events.recv().await.unwrap().event;
+        assert!(matches!(event, Event::Unreadable { file, .. } if file == name));
+        send(&outbox, 1).await.unwrap();
+        assert_eq!(told(&mut events).await, "sent");
+    })
+    .await;
+    assert_eq!(files(&disk), [name.replace(".mail", ".unreadable")]);
+}
+
+#[tokio::test]
+async fn a_stop_lets_what_is_being_sent_end() {
+    let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Accepted), clock());
+    let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
+    for n in 0..20 {
+        send(&outbox, n).await.unwrap();
+    }
+    outbox.run(std::future::ready(())).await;
+    assert_eq!(server.taken() + outbox.waiting(), 20, "what was begun is done, and the rest waits");
+    assert_eq!(files(&disk).len(), outbox.waiting());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_answered_for_is_sent_whenever_the_power_is_cut() {
+    for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
+        let mut operations = 0;
+        loop {
+            let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Deferred(reply(450))), clock());
+            disk.power_off_after(operations);
+            let mut kept = 0;
+            if let Ok(outbox) = opened(&disk, Arc::clone(&server) as _, &clock).await {
+                for n in 0..3 {
+                    kept += usize::from(send(&outbox, n).await.is_ok());
+                }
+                server.answer(Outcome::Accepted);
+                // With the power off, what is sent may not be removed, and is sent again.
+                each_is_told_of(&outbox).await;
+            }
+            let was_off = disk.power_cut(unsynced);
+            let before: std::collections::HashSet<Bytes> = mails(&server);
+            let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
+            each_is_told_of(&outbox).await;
+            let arrived = mails(&server).union(&before).count();
+            assert!((kept..=3).contains(&arrived), "{arrived} of {kept} after {operations} operations, {unsynced:?}");
+            assert_eq!((outbox.waiting(), files(&disk)), (0, Vec::new()), "nothing is left behind after {operations} operations");
+            if !was_off {
+                break;
+            }
+            operations += 1;
+        }
+        assert!(operations > 20, "the cut came often enough: {operations}");
+    }
+}
+
+fn mails(server: &Server) -> std::collections::HashSet<Bytes> {
+    server.taken.lock().unwrap().iter().map(|(_, _, mail)| mail.clone()).collect()
+}
