@@ -81,7 +81,7 @@
 //! | `fs` | yes | `disk`, `MaildirStore` |
 //! | `smtp` | yes | `SmtpForwarder`, `intake` |
 //! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
-//! | `sip` | | `mwi::sip`: `SipSink` |
+//! | `sip` | | `mwi::sip`: `SipSink`, `SipNotifier` |
 //! | `sntp` | | `SntpClock` |
 //! | `metrics` | | `metrics`: what happens, as counters, gauges and histograms |
 //! | `serde` | | reads a network description |

@@ -1,4 +1,4 @@
-//! Lamps by SIP: [`SipSink`] tells a PBX or a telephone that did not ask.
+//! Lamps by SIP: [`SipSink`] tells a PBX or a telephone that did not ask, [`SipNotifier`] serves those that subscribe.
 //!
 //! Below it, as values, without a socket or a clock: [`message`] reads and writes requests and responses, [`digest`] proves who sends
 //! them, and [`MessageSummary`] is the body that a telephone understands.
@@ -10,12 +10,14 @@
 mod channel;
 pub mod digest;
 pub mod message;
+mod notifier;
 mod sink;
 mod summary;
 mod target;
 mod transaction;
 mod uri;
 
+pub use self::notifier::{SipLimits, SipNotifier, SipNotifierBuilder};
 pub use self::sink::{SipSink, SipSinkBuilder};
 pub use self::summary::{MessageSummary, NoSummary};
 pub use self::target::SipTargets;

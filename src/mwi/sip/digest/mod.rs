@@ -66,7 +66,8 @@ struct Count<'a> {
     cnonce: &'a str,
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// In small hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a text does not fail.
         let _ = write!(text, "{byte:02x}");

@@ -110,6 +110,11 @@ impl Guard {
         })
     }
 
+    /// Who an Authorization field says that it is of, which is not proven by that.
+    pub fn user_of(value: &str) -> Option<String> {
+        AuthParams::parse(value)?.get("username").map(str::to_owned)
+    }
+
     /// Checks an Authorization field of a request of `method` that came from `source`. It takes as long for a name that is not known as
     /// for one that is.
     pub fn check(&mut self, value: &str, method: &str, source: IpAddr, now: Instant) -> Verdict {

@@ -270,6 +270,7 @@ impl Status {
             489 => "Bad Event",
             500 => "Server Internal Error",
             503 => "Service Unavailable",
+            513 => "Message Too Large",
             _ => "",
         }
     }
@@ -286,7 +287,7 @@ macro_rules! statuses {
 statuses! {
     OK = 200, BAD_REQUEST = 400, UNAUTHORIZED = 401, FORBIDDEN = 403, NOT_FOUND = 404, METHOD_NOT_ALLOWED = 405,
     NOT_ACCEPTABLE = 406, PROXY_UNAUTHORIZED = 407, BAD_EXTENSION = 420, INTERVAL_TOO_BRIEF = 423, NO_SUBSCRIPTION = 481, TOO_MANY_HOPS = 483,
-    BAD_EVENT = 489, SERVER_ERROR = 500, SERVICE_UNAVAILABLE = 503,
+    BAD_EVENT = 489, SERVER_ERROR = 500, SERVICE_UNAVAILABLE = 503, MESSAGE_TOO_LARGE = 513,
 }
 
 impl fmt::Display for Status {

@@ -1,0 +1,87 @@
+//! [`SipNotifierBuilder`].
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::super::digest::{DigestSecret, Guard};
+use super::random::Random;
+use super::server::Server;
+use super::users::Users;
+use super::{SipLimits, SipNotifier};
+use crate::message::MailboxId;
+
+/// What a [`SipNotifier`] is made of.
+#[derive(Debug)]
+pub struct SipNotifierBuilder {
+    realm: String,
+    users: Vec<(String, DigestSecret, Vec<MailboxId>)>,
+    udp: Option<UdpSocket>,
+    tcp: Option<TcpListener>,
+    limits: SipLimits,
+}
+
+impl SipNotifierBuilder {
+    pub(super) fn new(realm: String) -> Self {
+        Self { realm, users: Vec::new(), udp: None, tcp: None, limits: SipLimits::default() }
+    }
+
+    /// Lets the user `name` subscribe to `mailboxes`, the first of which is the user's own.
+    #[must_use]
+    pub fn user(self, name: &str, password: &str, mailboxes: impl IntoIterator<Item = MailboxId>) -> Self {
+        let secret = DigestSecret::of(name, &self.realm, password);
+        self.user_with(name, secret, mailboxes)
+    }
+
+    /// The same for whoever keeps no passwords; `secret` is one of this name and this realm.
+    #[must_use]
+    pub fn user_with(mut self, name: &str, secret: DigestSecret, mailboxes: impl IntoIterator<Item = MailboxId>) -> Self {
+        self.users.push((name.to_owned(), secret, mailboxes.into_iter().collect()));
+        self
+    }
+
+    /// Where to hear and send datagrams.
+    #[must_use]
+    pub fn udp(mut self, socket: UdpSocket) -> Self {
+        self.udp = Some(socket);
+        self
+    }
+
+    /// Where to take connections.
+    #[must_use]
+    pub fn tcp(mut self, listener: TcpListener) -> Self {
+        self.tcp = Some(listener);
+        self
+    }
+
+    /// What telephones may take.
+    #[must_use]
+    pub fn limits(mut self, limits: SipLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The notifier.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system gives no random numbers.
+    pub fn build(self) -> io::Result<SipNotifier> {
+        let (mut for_nonces, mut for_names) = ([0; Guard::KEY_LEN], [0; Random::KEY_LEN]);
+        getrandom::fill(&mut for_nonces).and_then(|()| getrandom::fill(&mut for_names)).map_err(io::Error::other)?;
+        let secrets = self.users.iter().map(|(name, secret, _)| (name.clone(), secret.clone()));
+        let guard = Guard::new(self.realm, secrets, for_nonces, NONCE_LIFETIME, Instant::now().into_std());
+        let mailboxes: HashMap<_, _> = self.users.into_iter().map(|(name, _, mailboxes)| (name, mailboxes)).collect();
+        let users = Users::new(guard, mailboxes, self.limits.failures);
+        let server = Mutex::new(Server::new(users, self.limits.clone(), Random::new(for_names)));
+        Ok(SipNotifier { limits: self.limits, udp: self.udp, tcp: self.tcp, server, changed: Notify::new() })
+    }
+}
+
+/// How long a challenge may be answered.
+const NONCE_LIFETIME: Duration = Duration::from_secs(60);

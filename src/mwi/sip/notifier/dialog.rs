@@ -1,0 +1,102 @@
+//! [`Dialog`]: what a telephone and this side call each other.
+
+use std::net::SocketAddr;
+
+use super::super::message::{Address, Headers, Method, Name, Request, host_of};
+use super::super::{MessageSummary, SipUri, Transport};
+use super::way::{Place, Source, Way};
+
+/// What both sides call each other, and the way between them.
+#[derive(Debug)]
+pub(super) struct Dialog {
+    pub(super) call_id: String,
+    pub(super) local_tag: String,
+    pub(super) remote_tag: String,
+    /// This side, with its tag, and the other, as they stand in fields.
+    pub(super) local: String,
+    pub(super) remote: String,
+    /// The mailbox, as the telephone knows it.
+    pub(super) account: SipUri,
+    /// The telephone itself.
+    pub(super) target: SipUri,
+    /// The proxies in between that want to stay there.
+    pub(super) route: Vec<String>,
+    /// Where this side can be reached: `host:port`.
+    pub(super) place: String,
+    pub(super) source: Source,
+    /// Whether anybody stands in between, so that the source is not the telephone itself.
+    pub(super) through_proxy: bool,
+    pub(super) event: String,
+}
+
+impl Dialog {
+    /// How many bytes of what the telephone said are kept.
+    pub(super) fn len(&self) -> usize {
+        let texts = [&self.call_id, &self.local, &self.remote, &self.event];
+        let route: usize = self.route.iter().map(String::len).sum();
+        route + self.target.to_string().len() + texts.iter().map(|text| text.len()).sum::<usize>()
+    }
+
+    /// A NOTIFY.
+    pub(super) fn notify(&self, branch: &str, number: u32, state: &str, body: Option<String>) -> Request {
+        let (transport, place) = (self.transport(), &self.place);
+        let mut headers =
+            Headers::default().with(Name::Via, format!("SIP/2.0/{} {place};rport;branch={branch}", transport.name()));
+        for proxy in &self.route {
+            headers.push(Name::Route, proxy.as_str());
+        }
+        headers = headers
+            .with(Name::MaxForwards, "70")
+            .with(Name::From, self.local.as_str())
+            .with(Name::To, self.remote.as_str())
+            .with(Name::CallId, self.call_id.as_str())
+            .with(Name::CSeq, format!("{number} {}", Method::Notify.as_str()))
+            .with(Name::Contact, self.contact())
+            .with(Name::Event, self.event.as_str())
+            .with(Name::SubscriptionState, state);
+        if body.is_some() {
+            headers.push(Name::ContentType, MessageSummary::CONTENT_TYPE);
+        }
+        let body = body.unwrap_or_default().into();
+        Request { method: Method::Notify, uri: self.target.to_string(), headers, body }
+    }
+
+    /// Where this side can be reached.
+    pub(super) fn contact(&self) -> String {
+        match self.source.transport() {
+            Transport::Udp => format!("<sip:{}>", self.place),
+            Transport::Tcp => format!("<sip:{};transport=tcp>", self.place),
+        }
+    }
+
+    /// What the next step of the way speaks.
+    pub(super) fn transport(&self) -> Transport {
+        match self.way() {
+            Way::Datagram(_) => Transport::Udp,
+            Way::Connection(..) => Transport::Tcp,
+            Way::Place(place) => place.transport,
+        }
+    }
+
+    /// To the first proxy that wants to stay in between, or else to the telephone: back to where it spoke from, if it spoke for
+    /// itself, so that it is found behind a translation of addresses and nobody else is sent what it did not ask for.
+    pub(super) fn way(&self) -> Way {
+        let proxy = self.route.first().and_then(|route| Address::parse(route)?.sip_uri());
+        let place = Place::of(proxy.as_ref().unwrap_or(&self.target));
+        let from_there = proxy.as_ref().map_or(!self.through_proxy, |proxy| proxy.ip() == Some(self.source.peer.ip()));
+        match self.source.connection {
+            // Where it is gone, a new one is tried.
+            Some(connection) if from_there => Way::Connection(connection, Some(Place { transport: Transport::Tcp, ..place })),
+            None if proxy.is_none() && from_there => Way::Datagram(self.source.peer),
+            Some(_) | None => Way::Place(place),
+        }
+    }
+}
+
+/// The host and port to say where `local` can be reached; `asked` is what the telephone called it, for an address that is none.
+pub(super) fn place_of(local: SocketAddr, asked: &SipUri) -> String {
+    if local.ip().is_unspecified() { Place::of(asked).address } else { format!("{}:{}", host_of(local.ip()), local.port()) }
+}
+
+/// What every branch begins with. RFC 3261 §8.1.1.7.
+pub(super) const BRANCH: &str = "z9hG4bK";

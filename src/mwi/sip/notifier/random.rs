@@ -1,0 +1,49 @@
+//! [`Random`]: tags and branches that nobody can guess, from one random key.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use super::super::digest::hex;
+
+/// Makes names for dialogs and transactions.
+pub(super) struct Random {
+    key: [u8; Self::KEY_LEN],
+    made: u64,
+}
+
+impl Random {
+    /// From this random key.
+    pub(super) const fn new(key: [u8; Self::KEY_LEN]) -> Self {
+        Self { key, made: 0 }
+    }
+
+    /// A name that was not made before.
+    pub(super) fn next(&mut self) -> String {
+        self.made += 1;
+        self.name(&[b"next", &self.made.to_be_bytes()])
+    }
+
+    /// A name for `text`, the same each time: for responses that are not remembered.
+    pub(super) fn of(&self, text: &str) -> String {
+        self.name(&[b"of", text.as_bytes()])
+    }
+
+    fn name(&self, parts: &[&[u8]]) -> String {
+        let mut hash = Sha256::new_with_prefix(self.key);
+        for part in parts {
+            hash.update(part);
+        }
+        hex(&hash.finalize()[..8])
+    }
+
+    /// How many random bytes the key has.
+    pub(super) const KEY_LEN: usize = 32;
+}
+
+impl fmt::Debug for Random {
+    /// Shows nothing of the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Random(..)")
+    }
+}

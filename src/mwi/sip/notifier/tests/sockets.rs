@@ -1,0 +1,187 @@
+//! The same over real sockets of this machine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::super::super::MessageSummary;
+use super::super::super::digest::{Challenge, Login};
+use super::super::super::message::{Message, Name, Status};
+use super::super::{SipLimits, SipNotifier};
+use super::telephone::state;
+use crate::message::{MailboxId, Summary};
+use crate::mwi::{Current, MwiSink as _, MwiSource};
+
+/// Knows one state, or nothing.
+#[derive(Debug)]
+struct Knows(Current);
+
+#[async_trait]
+impl MwiSource for Knows {
+    async fn current(&self, _: &MailboxId) -> Current {
+        self.0.clone()
+    }
+}
+
+async fn notifier(limits: SipLimits) -> Arc<SipNotifier> {
+    let builder = SipNotifier::builder("vm.example").user("2041", "correct horse", ["2041".parse().unwrap()]).limits(limits);
+    let (udp, tcp) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    Arc::new(builder.udp(udp).tcp(tcp).build().unwrap())
+}
+
+/// The text of a SUBSCRIBE over `transport`, with a proof if there is a challenge to answer.
+fn subscribe(transport: &str, local: std::net::SocketAddr, number: u32, challenge: Option<&Challenge>) -> String {
+    let proof = challenge.map(|challenge| {
+        let answer = challenge.answer(&Login::new("2041", "correct horse"), "SUBSCRIBE", "sip:2041@vm.example", 1, "c");
+        format!("Authorization: {answer}\r\n")
+    });
+    format!(
+        "SUBSCRIBE sip:2041@vm.example SIP/2.0\r\nVia: SIP/2.0/{transport} {local};branch=z9hG4bK{number};rport\r\n\
+         From: <sip:2041@vm.example>;tag=a\r\nTo: <sip:2041@vm.example>\r\nCall-ID: {local}\r\nCSeq: {number} SUBSCRIBE\r\n\
+         Contact: <sip:2041@{local}>\r\nEvent: message-summary\r\nExpires: 600\r\n{}Content-Length: 0\r\n\r\n",
+        proof.unwrap_or_default()
+    )
+}
+
+fn challenge_of(message: &Message) -> Challenge {
+    let Message::Response(response) = message else { panic!("{message:?}") };
+    assert_eq!(response.status, Status::UNAUTHORIZED);
+    Challenge::choose(response.headers.all(Name::WwwAuthenticate)).unwrap()
+}
+
+/// Subscribes over UDP, and hands on what each NOTIFY says.
+async fn telephone(server: std::net::SocketAddr, told: mpsc::UnboundedSender<(String, Option<Summary>)>) {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(server).await.unwrap();
+    let local = socket.local_addr().unwrap();
+    let mut buffer = vec![0; 4096];
+    socket.send(subscribe("UDP", local, 1, None).as_bytes()).await.unwrap();
+    loop {
+        let len = socket.recv(&mut buffer).await.unwrap();
+        let message = Message::parse(&buffer[..len]).unwrap();
+        match &message {
+            Message::Request(notify) => {
+                let subscription = notify.headers.get(Name::SubscriptionState).unwrap().to_owned();
+                let summary = MessageSummary::parse(&notify.body).ok().and_then(|summary| summary.voice);
+                // First of all, so that what was answered was seen.
+                if told.send((subscription, summary)).is_err() {
+                    return;
+                }
+                socket.send(&notify.response(Status::OK, "a").to_bytes()).await.unwrap();
+            }
+            Message::Response(response) if response.status.is_success() => {}
+            Message::Response(_) => {
+                let answer = subscribe("UDP", local, 2, Some(&challenge_of(&message)));
+                socket.send(answer.as_bytes()).await.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn keeps_the_contract() {
+    let stops = std::sync::Mutex::new(Vec::new());
+    let mut ready = Vec::new();
+    // One for each sentence, each with a telephone that has subscribed.
+    for _ in 0..3 {
+        let notifier = notifier(SipLimits::default()).await;
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = Arc::clone(&notifier);
+        tokio::spawn(async move { running.run(&Knows(Current::Unknown), async { drop(stopped.await) }).await });
+        tokio::spawn(telephone(notifier.udp_address().unwrap(), tell));
+        assert_eq!(told.recv().await, Some(("active;expires=600".to_owned(), None)), "what is not known is not told");
+        stops.lock().unwrap().push(stop);
+        ready.push((notifier, told));
+    }
+    let ready = std::sync::Mutex::new(ready);
+    crate::conformance::mwi::run_all(|| {
+        let (notifier, told) = ready.lock().unwrap().pop().unwrap();
+        let told = Arc::new(std::sync::Mutex::new((told, None)));
+        let look = {
+            let notifier = Arc::clone(&notifier);
+            move || {
+                let (notifier, told) = (Arc::clone(&notifier), Arc::clone(&told));
+                async move {
+                    while !notifier.server().is_settled() {
+                        tokio::task::yield_now().await;
+                    }
+                    let (told, last) = &mut *told.lock().unwrap();
+                    while let Ok((_, summary)) = told.try_recv() {
+                        *last = summary;
+                    }
+                    *last
+                }
+            }
+        };
+        (notifier, look)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_telephone_is_served_over_tcp_and_told_the_end() {
+    let notifier = notifier(SipLimits::default()).await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = Arc::clone(&notifier);
+    let run = tokio::spawn(async move { running.run(&Knows(Current::Known(state(1, 3))), async { drop(stopped.await) }).await });
+    let mut stream = TcpStream::connect(notifier.tcp_address().unwrap()).await.unwrap();
+    let local = stream.local_addr().unwrap();
+    let mut input = BytesMut::new();
+    stream.write_all(subscribe("TCP", local, 1, None).as_bytes()).await.unwrap();
+    let challenge = challenge_of(&next(&mut stream, &mut input).await.unwrap());
+    stream.write_all(subscribe("TCP", local, 2, Some(&challenge)).as_bytes()).await.unwrap();
+    assert!(matches!(next(&mut stream, &mut input).await, Some(Message::Response(response)) if response.status == Status::OK));
+    let mut new = Vec::new();
+    let mut stop = Some(stop);
+    while let Some(message) = next(&mut stream, &mut input).await {
+        let Message::Request(notify) = message else { panic!("{message:?}") };
+        new.push(MessageSummary::parse(&notify.body).unwrap().voice.unwrap().new);
+        stream.write_all(&notify.response(Status::OK, "a").to_bytes()).await.unwrap();
+        match new.len() {
+            1 => notifier.show(&state(2, 0)).await.unwrap(),
+            2 => drop(stop.take()),
+            _ => assert_eq!(notify.headers.get(Name::SubscriptionState), Some("terminated;reason=deactivated")),
+        }
+    }
+    assert_eq!(new, [3, 0, 0], "at once, at the change, and at the end; then the connection is closed");
+    run.await.unwrap();
+    assert_eq!(notifier.subscriptions(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nobody_proves_to_be_there_is_closed() {
+    let limits = SipLimits { unproven: Duration::from_millis(50), connections_from_address: 2, ..SipLimits::default() };
+    let notifier = notifier(limits).await;
+    let running = Arc::clone(&notifier);
+    let run = tokio::spawn(async move { running.run(&Knows(Current::Unknown), std::future::pending()).await });
+    let address = notifier.tcp_address().unwrap();
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        streams.push(TcpStream::connect(address).await.unwrap());
+    }
+    // The third finds no room, and the others are closed for their silence.
+    for stream in &mut streams {
+        let read = timeout(Duration::from_secs(10), stream.read(&mut [0; 16])).await.expect("it is closed");
+        assert!(matches!(read, Ok(0) | Err(_)));
+    }
+    run.abort();
+}
+
+/// The next message, or nothing when the connection was closed.
+async fn next(stream: &mut TcpStream, input: &mut BytesMut) -> Option<Message> {
+    loop {
+        if let Some(message) = Message::read(input).unwrap() {
+            return Some(message);
+        }
+        if stream.read_buf(input).await.unwrap() == 0 {
+            return None;
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! A server with telephones in front of it, without a network; time is what the test says.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use chrono::DateTime;
+
+use super::super::super::digest::{Challenge, DigestSecret, Guard, Login};
+use super::super::super::message::{Address, CSeq, Headers, Message, Method, Name, Request, Response, Status};
+use super::super::super::{MessageSummary, Transport};
+use super::super::SipLimits;
+use super::super::random::Random;
+use super::super::server::{Server, SubscriptionId};
+use super::super::users::Users;
+use super::super::way::{Source, Way};
+use crate::message::{MailboxId, Summary};
+use crate::mwi::{Current, MwiState};
+
+pub(super) fn mailbox() -> MailboxId {
+    "2041".parse().unwrap()
+}
+
+pub(super) fn state(version: u64, new: u32) -> MwiState {
+    MwiState { mailbox: mailbox(), summary: Summary { new, ..Summary::default() }, version, as_of: DateTime::UNIX_EPOCH }
+}
+
+pub(super) fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// A server, its clock, and what it has sent and asked.
+pub(super) struct Bench {
+    pub(super) server: Server,
+    pub(super) now: Instant,
+    pub(super) sent: Vec<(Way, Message)>,
+    pub(super) asked: Vec<(SubscriptionId, MailboxId)>,
+    /// What a mailbox's state is, for whoever asks; not answered yet if there is none.
+    pub(super) current: Option<Current>,
+}
+
+impl Bench {
+    pub(super) fn new(limits: SipLimits) -> Self {
+        let now = Instant::now();
+        let users = ["2041", "2042"];
+        let secret = |user: &&str| ((*user).to_owned(), DigestSecret::of(user, "vm.example", "correct horse"));
+        let guard = Guard::new("vm.example", users.iter().map(secret), [1; Guard::KEY_LEN], Duration::from_secs(60), now);
+        let mailboxes: HashMap<_, _> = users.iter().map(|user| ((*user).to_owned(), vec![user.parse().unwrap()])).collect();
+        let server = Server::new(Users::new(guard, mailboxes, limits.failures), limits, Random::new([2; Random::KEY_LEN]));
+        Self { server, now, sent: Vec::new(), asked: Vec::new(), current: Some(Current::Known(state(1, 1))) }
+    }
+
+    /// Hands a message in, and does what is asked for then.
+    pub(super) fn receive(&mut self, message: impl Into<Message>, source: Source) {
+        self.server.handle_message(message.into(), source, self.now);
+        self.settle();
+    }
+
+    /// Lets time pass, step by step.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(due) = self.server.poll_timeout().filter(|due| *due <= end) {
+            self.now = self.now.max(due);
+            self.server.handle_time(self.now);
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    pub(super) fn settle(&mut self) {
+        loop {
+            let ask = self.server.poll_ask();
+            self.asked.extend(ask.clone());
+            if let (Some((id, _)), Some(current)) = (ask, &self.current) {
+                self.server.handle_current(id, &current.clone(), self.now);
+            }
+            let Some(transmit) = self.server.poll_transmit() else { return };
+            self.sent.push((transmit.way, Message::parse(&transmit.bytes).unwrap()));
+        }
+    }
+
+    /// What was sent since the last look: responses by their number, NOTIFYs by what they say.
+    pub(super) fn said(&mut self) -> Vec<String> {
+        let said = |(_, message): (Way, Message)| match message {
+            Message::Response(response) => response.status.code().to_string(),
+            Message::Request(request) => {
+                let subscription = request.headers.get(Name::SubscriptionState).unwrap().to_owned();
+                let new = MessageSummary::parse(&request.body).map(|summary| summary.voice.unwrap().new.to_string());
+                format!("{subscription}: {}", new.unwrap_or_else(|_| "nothing".into()))
+            }
+        };
+        std::mem::take(&mut self.sent).into_iter().map(said).collect()
+    }
+
+    /// The NOTIFY that was sent last.
+    pub(super) fn notify(&self) -> Request {
+        let mut requests = self.sent.iter().rev().filter_map(|(_, message)| match message {
+            Message::Request(request) => Some(request.clone()),
+            Message::Response(_) => None,
+        });
+        requests.next().expect("a NOTIFY was sent")
+    }
+
+    /// Answers the NOTIFY that was sent last.
+    pub(super) fn answer(&mut self, status: u16, retry_after: Option<u32>) {
+        let notify = self.notify();
+        let mut response = notify.response(Status::new(status).unwrap(), "phone");
+        if let Some(secs) = retry_after {
+            response.headers.push(Name::RetryAfter, secs.to_string());
+        }
+        self.receive(response, udp("192.0.2.7:5062"));
+    }
+}
+
+impl From<Request> for Message {
+    fn from(request: Request) -> Self {
+        Self::Request(request)
+    }
+}
+
+impl From<Response> for Message {
+    fn from(response: Response) -> Self {
+        Self::Response(response)
+    }
+}
+
+/// A datagram from `peer`.
+pub(super) fn udp(peer: &str) -> Source {
+    Source { peer: address(peer), local: address("192.0.2.1:5060"), connection: None }
+}
+
+/// A telephone, with one subscription or none.
+pub(super) struct Telephone {
+    pub(super) login: Login,
+    pub(super) source: Source,
+    pub(super) call_id: String,
+    pub(super) to: String,
+    number: u32,
+    /// The last SUBSCRIBE that had a proof.
+    pub(super) last_proven: Option<Request>,
+}
+
+impl Telephone {
+    pub(super) fn new(peer: &str) -> Self {
+        let login = Login::new("2041", "correct horse");
+        Self {
+            login,
+            source: udp(peer),
+            call_id: format!("call-{peer}"),
+            to: "<sip:2041@vm.example>".into(),
+            number: 0,
+            last_proven: None,
+        }
+    }
+
+    /// A SUBSCRIBE for so many seconds.
+    pub(super) fn request(&mut self, expires: u32) -> Request {
+        self.number += 1;
+        let (peer, transport) = (self.source.peer, self.source.transport());
+        let way = if transport == Transport::Tcp { ";transport=tcp" } else { "" };
+        let headers = Headers::default()
+            .with(Name::Via, format!("SIP/2.0/{} {peer};branch=z9hG4bK{}-{};rport", transport.name(), self.call_id, self.number))
+            .with(Name::From, "<sip:2041@vm.example>;tag=phone")
+            .with(Name::To, self.to.as_str())
+            .with(Name::CallId, self.call_id.as_str())
+            .with(Name::CSeq, format!("{} SUBSCRIBE", self.number))
+            .with(Name::Contact, format!("<sip:2041@{peer}{way}>"))
+            .with(Name::Event, "message-summary")
+            .with(Name::Accept, MessageSummary::CONTENT_TYPE)
+            .with(Name::Expires, expires.to_string());
+        Request { method: Method::Subscribe, uri: "sip:2041@vm.example".into(), headers, body: bytes::Bytes::new() }
+    }
+
+    /// Sends `request`, proves who it is when asked, and answers with the last response.
+    pub(super) fn send(&mut self, bench: &mut Bench, request: &Request) -> Response {
+        let first = self.exchange(bench, request.clone());
+        if first.status != Status::UNAUTHORIZED {
+            return first;
+        }
+        self.number += 1;
+        let challenge = Challenge::choose(first.headers.all(Name::WwwAuthenticate)).unwrap();
+        let again = self.proven(request, &challenge);
+        self.last_proven = Some(again.clone());
+        let response = self.exchange(bench, again);
+        if let Some(to) = response.headers.get(Name::To).filter(|_| response.status.is_success()) {
+            to.clone_into(&mut self.to);
+        }
+        response
+    }
+
+    /// `request` with a proof, a new number and a new branch.
+    pub(super) fn proven(&self, request: &Request, challenge: &Challenge) -> Request {
+        let proof = challenge.answer(&self.login, request.method.as_str(), &request.uri, 1, "c");
+        let branch = request.via().unwrap().branch().unwrap().to_owned();
+        let number = CSeq::parse(request.headers.get(Name::CSeq).unwrap()).unwrap().number + 1;
+        let text = String::from_utf8(request.to_bytes().to_vec()).unwrap();
+        let text = text.replace(&branch, &format!("{branch}p")).replace(&format!("{} SUB", number - 1), &format!("{number} SUB"));
+        let Ok(Message::Request(mut again)) = Message::parse(text.as_bytes()) else { panic!("{text}") };
+        again.headers.push(Name::Authorization, proof);
+        again
+    }
+
+    pub(super) fn subscribe(&mut self, bench: &mut Bench, expires: u32) -> Response {
+        let request = self.request(expires);
+        let response = self.send(bench, &request);
+        // Only what follows the challenge is of interest.
+        bench
+            .sent
+            .retain(|(_, message)| !matches!(message, Message::Response(response) if response.status == Status::UNAUTHORIZED));
+        response
+    }
+
+    fn exchange(&mut self, bench: &mut Bench, request: Request) -> Response {
+        let (before, branch) = (bench.sent.len(), request.via().unwrap().branch().unwrap().to_owned());
+        bench.receive(request, self.source);
+        let response = bench.sent[before..].iter().find_map(|(_, message)| match message {
+            Message::Response(response) if response.answers(&branch, &Method::Subscribe) => Some(response.clone()),
+            _ => None,
+        });
+        response.unwrap_or_else(|| panic!("no response to {branch}: {:?}", bench.sent))
+    }
+}
+
+/// The tag in a To field.
+pub(super) fn tag(to: &str) -> &str {
+    Address::parse(to).unwrap().tag().unwrap()
+}
