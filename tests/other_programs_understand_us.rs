@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use support::{CENTRAL, mailbox, network, node, run, wav};
 use tempfile::tempdir;
 use voicemail::intake::{Access, Door, KnownPeer, ListenMode, Sites, StoredPassword};
-use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, Origin, RecordedAt, Status, Urgency};
-use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _};
+use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, MessageId, Origin, RecordedAt, Status, Urgency};
+use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _, Query};
+use voicemail::wire::{self, Addresses, TransferEncoding};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_client_delivers_a_voice_message_under_starttls() {
@@ -127,12 +128,7 @@ async fn an_imap_server_opens_our_maildirs_and_each_sees_what_the_other_did() {
     let store = store.open().await.unwrap();
     let owner = mailbox("2001");
     for seed in 1..=2 {
-        let quality = ClockQuality::unknown(ClockSource::Manual);
-        let instant = format!("2025-07-14T09:05:1{seed}Z").parse().unwrap();
-        let recorded_at = RecordedAt { instant, zone: chrono_tz::Asia::Kathmandu, quality };
-        let urgency = if seed == 2 { Urgency::Urgent } else { Urgency::Normal };
-        let message = Message::builder(Audio::new(AudioType::Wav, wav(1_000, seed)), recorded_at).urgency(urgency).build();
-        store.deposit(&owner, &Origin::Here, &message).await.unwrap();
+        store.deposit(&owner, &Origin::Here, &recorded(seed)).await.unwrap();
     }
     let imap = Imap::start(&dovecot, folder.path());
     let mut client = imap.client();
@@ -153,6 +149,63 @@ async fn an_imap_server_opens_our_maildirs_and_each_sees_what_the_other_did() {
     assert_eq!(store.summary(&owner).await.unwrap().to_string(), "0/1 (0/1)");
     client.ask("EXPUNGE");
     assert_eq!(store.list(&owner).await.unwrap().len(), 1);
+
+    client.ask("STORE 1 -FLAGS (\\Seen)");
+    assert_eq!(store.summary(&owner).await.unwrap().to_string(), "1/0 (1/0)", "what is unread again there is new again here");
+
+    // What the IMAP server puts into the mailbox and takes out of it.
+    let appended = recorded(3);
+    let addresses = Addresses { node: CENTRAL, domain: "voicemail.example", recipients: std::slice::from_ref(&owner) };
+    let mail = wire::encode(&appended, &addresses, TransferEncoding::Base64).to_bytes();
+    let mail = String::from_utf8(mail.to_vec()).unwrap();
+    let said = client.ask(&format!("APPEND INBOX (\\Seen) {{{}+}}\r\n{mail}", mail.len()));
+    assert!(said.contains("a OK"), "{said}");
+    let old = store.page(&owner, &Query::only([Status::Old])).await.unwrap().entries;
+    assert_eq!(old.len(), 1, "a page shows it where its flag says");
+    assert_eq!(store.retrieve(&owner, old[0].head.id).await.unwrap().audio(), appended.audio());
+    client.ask("CREATE Kept");
+    let said = client.ask("MOVE 2 Kept");
+    assert!(said.contains("a OK"), "{said}");
+    assert_eq!(store.summary(&owner).await.unwrap().to_string(), "1/0 (1/0)", "what was moved out is gone");
+    client.ask("SELECT Kept");
+    let said = client.ask("MOVE 1 INBOX");
+    assert!(said.contains("a OK"), "{said}");
+    assert_eq!(store.summary(&owner).await.unwrap().to_string(), "1/1 (1/0)", "and is back");
+    client.ask("SELECT INBOX");
+
+    // What we do is seen there.
+    store.deposit(&owner, &Origin::Here, &recorded(4)).await.unwrap();
+    give_to_nobody(folder.path());
+    let said = client.ask("NOOP") + &client.ask("FETCH 3 (FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-CONTEXT)])");
+    assert!(said.contains("* 3 EXISTS") && said.contains("Message-Context: voice-message"), "{said}");
+    let id = recorded(4).id();
+    let id = store.list(&owner).await.unwrap().iter().map(|entry| entry.head.id).find(|listed| *listed == id).unwrap();
+    store.mark(&owner, id, Status::Removed).await.unwrap();
+    let said = client.ask("NOOP") + &client.ask("FETCH 3 FLAGS");
+    assert!(said.contains("\\Deleted"), "what was removed here can be restored here and there: {said}");
+    store.mark(&owner, id, Status::New).await.unwrap();
+    let said = client.ask("NOOP") + &client.ask("FETCH 3 FLAGS");
+    assert!(!said.contains("FLAGS (\\Deleted") && !said.contains("FLAGS (\\Seen"), "{said}");
+    store.mark(&owner, id, Status::Removed).await.unwrap();
+    assert_eq!(store.expunge(&owner).await.unwrap(), 1);
+    let said = client.ask("NOOP");
+    assert!(said.contains("* 3 EXPUNGE"), "what was deleted here is gone there: {said}");
+}
+
+/// A message, the same for the same `seed`; the second one is urgent.
+fn recorded(seed: u8) -> Message {
+    let quality = ClockQuality::unknown(ClockSource::Manual);
+    let instant = format!("2025-07-14T09:05:1{seed}Z").parse().unwrap();
+    let recorded_at = RecordedAt { instant, zone: chrono_tz::Asia::Kathmandu, quality };
+    let urgency = if seed == 2 { Urgency::Urgent } else { Urgency::Normal };
+    let message = Message::builder(Audio::new(AudioType::Wav, wav(1_000, seed.into())), recorded_at).urgency(urgency);
+    message.id(MessageId::from_bytes([seed; 16])).build()
+}
+
+/// An IMAP server opens no mail as root: the tree is nobody's.
+fn give_to_nobody(folder: &Path) {
+    let owned = Command::new("chown").args(["-R", "65534:65534"]).arg(folder.join("store")).status().unwrap();
+    assert!(owned.success());
 }
 
 /// A Dovecot of our own, on a port of its own, which ends with this value.
