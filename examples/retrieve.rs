@@ -2,7 +2,9 @@
 //!
 //! Run, on the central node's machine: `cargo run --example retrieve -- --config examples/central.toml 2001 --list`. You will see: a line for
 //! each message with its id, its owner's local stamp and who called. `--play ID --out FILE.wav` writes a message's sound, byte for byte
-//! as it was recorded; `--old ID` marks it as heard; `--remove ID` removes it.
+//! as it was recorded; `--old ID`
+//! marks it as heard, `--new ID` as not heard, `--remove ID` removes it and `--restore ID` brings it back. `--forward ID --to MAILBOX` passes
+//! it on, and `--reply ID --with FILE.wav` answers whoever left it. `--list new`, `old` or `removed` lists only those, urgent ones first.
 
 mod support;
 
@@ -13,9 +15,12 @@ use std::sync::Arc;
 use support::Failure;
 use support::config::CentralConfig;
 use support::lines::{Out, tell};
+use voicemail::audio::Wav;
+use voicemail::clock::SystemClock;
 use voicemail::directory::Directory as _;
-use voicemail::message::{MailboxId, MessageId, Privacy, Stamp, Status, Urgency};
-use voicemail::store::{Entry, MaildirStore, MessageStore as _, StoreError};
+use voicemail::message::{Audio, AudioType, MailboxId, Message, MessageId, Privacy, Stamp, Status, Urgency};
+use voicemail::retrieval::Desk;
+use voicemail::store::{Entry, MaildirStore, MessageStore as _, Order, Query, StoreError};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -24,9 +29,11 @@ async fn main() -> ExitCode {
 
 /// What the owner wants.
 enum Wish {
-    List,
+    List(Query),
     Play { id: MessageId, out: PathBuf },
     Mark { id: MessageId, status: Status },
+    Forward { id: MessageId, to: MailboxId },
+    Reply { id: MessageId, file: PathBuf },
 }
 
 async fn run() -> Result<ExitCode, Failure> {
@@ -34,29 +41,43 @@ async fn run() -> Result<ExitCode, Failure> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let ["--config", path, mailbox, wish @ ..] = &words[..] else { return Err(USAGE.into()) };
     let wish = match wish {
-        [] | ["--list"] => Wish::List,
+        [] | ["--list"] => Wish::List(Query::all()),
+        ["--list", status] => Wish::List(Query::only([status_of(status)?]).order(Order::UrgentFirst)),
         ["--play", id, "--out", out] => Wish::Play { id: message_id(id)?, out: PathBuf::from(out) },
-        ["--old", id] => Wish::Mark { id: message_id(id)?, status: Status::Old },
+        // Whoever removes a message has dealt with it: it comes back as old.
+        ["--old" | "--restore", id] => Wish::Mark { id: message_id(id)?, status: Status::Old },
+        ["--new", id] => Wish::Mark { id: message_id(id)?, status: Status::New },
+        ["--forward", id, "--to", to] => Wish::Forward { id: message_id(id)?, to: mailbox_id(to)? },
+        ["--reply", id, "--with", file] => Wish::Reply { id: message_id(id)?, file: PathBuf::from(file) },
         ["--remove", id] => Wish::Mark { id: message_id(id)?, status: Status::Removed },
         _ => return Err(USAGE.into()),
     };
-    let mailbox: MailboxId = mailbox.parse().map_err(|error| format!("{mailbox}: {error}"))?;
+    let mailbox = mailbox_id(mailbox)?;
     let config = CentralConfig::load(Path::new(path))?;
     let directory = config.network.directory();
     let owner = directory.find(&mailbox).await?;
     let owner = owner.ok_or_else(|| format!("no mailbox {mailbox} in the network that {path} names; check the number"))?;
-    let store = MaildirStore::builder(config.store).directory(Arc::new(directory)).open().await?;
+    let directory = Arc::new(directory);
+    let store = Arc::new(MaildirStore::builder(config.store).directory(Arc::clone(&directory) as _).open().await?);
 
     let advice = |error| match error {
         StoreError::NoSuchMessage(id) => format!("no message {id} in mailbox {mailbox}; --list shows which there are").into(),
         error => Failure::from(error),
     };
+    let (node, domain) = (config.node.to_string(), config.network.domain().to_owned());
+    let desk = || Desk::new(Arc::clone(&store) as _, Arc::clone(&directory) as _, Arc::new(SystemClock), &node, &domain);
     let out = Out::new(tokio::io::stdout());
     match wish {
-        Wish::List => {
+        Wish::List(query) => {
             tell(&out, format!("{mailbox}: {}", store.summary(&mailbox).await?)).await;
-            for entry in store.list(&mailbox).await? {
-                tell(&out, line_of(&entry, owner.zone)).await;
+            let mut query = query;
+            loop {
+                let page = store.page(&mailbox, &query).await?;
+                for entry in &page.entries {
+                    tell(&out, line_of(entry, owner.zone)).await;
+                }
+                let Some(next) = page.next else { break };
+                query = query.after(next);
             }
         }
         Wish::Play { id, out: file } => {
@@ -71,8 +92,39 @@ async fn run() -> Result<ExitCode, Failure> {
             store.mark(&mailbox, id, status).await.map_err(advice)?;
             tell(&out, format!("{id} is {}", name_of(status))).await;
         }
+        Wish::Forward { id, to } => {
+            store.retrieve(&mailbox, id).await.map_err(advice)?;
+            let passed_on = desk().pass_on(&mailbox, id, std::slice::from_ref(&to), None).await?;
+            delivered(&desk(), &out, &passed_on, to).await?;
+        }
+        Wish::Reply { id, file } => {
+            store.retrieve(&mailbox, id).await.map_err(advice)?;
+            let sound = tokio::fs::read(&file).await.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+            Wav::parse(&sound).map_err(|error| format!("{}: {error}", file.display()))?;
+            let sound = Audio::new(AudioType::Wav, sound);
+            let (to, answer) = desk().answer(&mailbox, id, sound, Urgency::Normal).await?;
+            delivered(&desk(), &out, &answer, to).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Puts what was made for `to` there, and says so.
+async fn delivered(desk: &Desk, out: &Out, message: &Message, to: MailboxId) -> Result<(), Failure> {
+    for (mailbox, delivered) in desk.deliver(message, &[to]).await {
+        delivered?;
+        tell(out, format!("{} is in {mailbox}", message.id())).await;
+    }
+    Ok(())
+}
+
+fn mailbox_id(text: &str) -> Result<MailboxId, String> {
+    text.parse().map_err(|error| format!("{text}: {error}"))
+}
+
+fn status_of(text: &str) -> Result<Status, String> {
+    let found = [Status::New, Status::Old, Status::Removed].into_iter().find(|status| name_of(*status) == text);
+    found.ok_or_else(|| format!("{text}: a message is new, old or removed"))
 }
 
 fn message_id(text: &str) -> Result<MessageId, String> {
@@ -97,4 +149,5 @@ fn name_of(status: Status) -> &'static str {
     }
 }
 
-const USAGE: &str = "usage: retrieve --config FILE MAILBOX [--list | --play ID --out FILE.wav | --old ID | --remove ID]";
+const USAGE: &str = "usage: retrieve --config FILE MAILBOX [--list [new | old | removed] | --play ID --out FILE.wav | --old ID | \
+                     --new ID | --remove ID | --restore ID | --forward ID --to MAILBOX | --reply ID --with FILE.wav]";

@@ -128,18 +128,47 @@ fn a_node_that_says_its_password_delivers_and_one_that_says_another_keeps_what_i
 }
 
 #[test]
-fn old_and_remove_do_what_they_say() {
+fn marks_do_what_they_say_and_a_list_shows_what_it_is_asked_for() {
     let place = Place::new([("2001", "Europe/London")]);
     let central = place.central();
     let ended = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]).end();
     let id = ended.printed.told("kept").next().unwrap();
-    for (wish, summary, status) in [("--old", "2001: 0/1 (0/0)", "old"), ("--remove", "2001: 0/0 (0/0)", "removed")] {
+    let marks = [
+        ("--old", "2001: 0/1 (0/0)", "old"),
+        ("--remove", "2001: 0/0 (0/0)", "removed"),
+        ("--restore", "2001: 0/1 (0/0)", "old"),
+        ("--new", "2001: 1/0 (0/0)", "new"),
+    ];
+    for (wish, summary, status) in marks {
         let marked = place.retrieve(&["2001", wish, id]);
         assert_eq!((marked.status, marked.printed.out), (Some(0), vec![format!("{id} is {status}")]));
         let listed = place.retrieve(&["2001"]).printed.out;
         assert_eq!(listed[0], summary);
         assert!(listed[1].starts_with(&format!("{id} {status} ")), "{listed:#?}");
+        for shown in ["new", "old", "removed"] {
+            let listed = place.retrieve(&["2001", "--list", shown]).printed.out;
+            assert_eq!(listed.len() - 1, usize::from(shown == status), "{listed:#?}");
+        }
     }
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn forward_and_reply_put_a_message_into_another_mailbox() {
+    let place = Place::new([("2001", "Europe/London"), ("2002", "Europe/Berlin")]);
+    let central = place.central();
+    let ended = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001", "--from", "2002"]).end();
+    let id = ended.printed.told("kept").next().unwrap();
+    for wish in [&["2001", "--forward", id, "--to", "2002"][..], &["2001", "--reply", id, "--with", &example("vm05.wav")]] {
+        let done = place.retrieve(wish);
+        let (sent, rest) = done.printed.out[0].split_once(' ').unwrap();
+        assert_eq!((done.status, rest), (Some(0), "is in 2002"), "{done:#?}");
+        assert!(place.list("2002").iter().any(|line| line.starts_with(&format!("{sent} new "))), "{done:#?}");
+    }
+    let answer = place.list("2002").into_iter().find(|line| line.contains(" 2001")).unwrap();
+    let out = place.text("answer.wav");
+    assert_eq!(place.retrieve(&["2002", "--play", &answer[..32], "--out", &out]).status, Some(0));
+    assert!(fs::read(&out).unwrap() == fs::read(example("vm05.wav")).unwrap(), "byte for byte");
     assert_eq!(central.stop().status, Some(0));
 }
 

@@ -223,7 +223,8 @@ fn flags_that_are_not_known_answer_with_how_it_is_used() {
     let central = "usage: central_node --config FILE";
     let distributed = "usage: distributed_node --config FILE [--batch] \
         [--deposit FILE.wav --to MAILBOX [--from NUMBER] [--name NAME] [--urgent] [--private]]...";
-    let retrieve = "usage: retrieve --config FILE MAILBOX [--list | --play ID --out FILE.wav | --old ID | --remove ID]";
+    let retrieve = "usage: retrieve --config FILE MAILBOX [--list [new | old | removed] | --play ID --out FILE.wav | --old ID | \
+        --new ID | --remove ID | --restore ID | --forward ID --to MAILBOX | --reply ID --with FILE.wav]";
     let cases: [(&str, &[&str], String); 9] = [
         ("central_node", &[], central.to_owned()),
         ("central_node", &["--config"], central.to_owned()),
@@ -253,9 +254,14 @@ fn a_mailbox_message_or_folder_that_is_not_there_is_named() {
     fails(place.retrieve(&["2999", "--list"]), &format!("no mailbox 2999 in the network that {config} names; check the number"));
     fails(place.retrieve(&["20x1"]), "20x1: a mailbox number has 1 to 15 digits, with or without a + before them");
     let out = place.text("x.wav");
-    for wish in [&["2001", "--play", unknown, "--out", &out][..], &["2001", "--old", unknown], &["2001", "--remove", unknown]] {
+    for wish in [
+        &["2001", "--play", unknown, "--out", &out][..],
+        &["2001", "--old", unknown],
+        &["2001", "--forward", unknown, "--to", "2001"],
+    ] {
         fails(place.retrieve(wish), &format!("no message {unknown} in mailbox 2001; --list shows which there are"));
     }
+    fails(place.retrieve(&["2001", "--list", "all"]), "all: a message is new, old or removed");
     fails(
         place.retrieve(&["2001", "--old", "first"]),
         "first: a message id has 32 hexadecimal digits; --list shows those of a mailbox",
