@@ -23,7 +23,7 @@ use voicemail::message::{Caller, CallerName, MessageId};
 use voicemail::mwi::ChannelSink;
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
-use voicemail::store::MaildirStore;
+use voicemail::store::{MaildirStore, MemoryStore};
 
 /// A distributed node and its central one, with TLS between them, and what is told at each.
 struct Pair {
@@ -169,6 +169,27 @@ async fn no_span_is_open_while_a_message_waits_and_each_try_has_one() {
     let spans = traces.of(&id);
     let steps: Vec<_> = spans.iter().map(|span| (span.name, span.steps.join(" "))).collect();
     let wanted = [("record", "finished kept"), ("forward", "deferred"), ("forward", "forwarded")];
+    assert_eq!(steps, wanted.map(|(name, steps)| (name, steps.to_owned())));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_central_node_records_itself_can_be_followed_too() {
+    let traces = traces::listen();
+    let folder = tempfile::tempdir().unwrap();
+    let (sink, _lamps) = ChannelSink::new(64);
+    let node = node(CENTRAL, folder.path()).store(MemoryStore::new([mailbox("2001")])).sink(sink).open().await.unwrap();
+    let (mut events, running) = (node.events(), run(&node));
+    let id = node.deposit_wav(&site("london"), CallFacts::to(mailbox("2001")), wav(1_200, 3).into()).await.unwrap().id;
+    let way = soon(way(&mut events, id, "lamp_shown")).await;
+    assert_eq!(
+        names(&way).into_iter().filter(|step| *step != "kept").collect::<Vec<_>>(),
+        ["finished", "stored", "counted", "lamp_shown"]
+    );
+    soon(traces.all_closed(&id.to_string())).await;
+    let spans = traces.of(&id.to_string());
+    let steps: Vec<_> = spans.iter().map(|span| (span.name, span.steps.join(" "))).collect();
+    let wanted = [("record", "finished stored kept"), ("lamp", "counted lamp_shown")];
     assert_eq!(steps, wanted.map(|(name, steps)| (name, steps.to_owned())));
     running.stop().await;
 }

@@ -177,6 +177,7 @@ async fn what_comes_faster_than_it_is_counted_is_known_to_be_missed() {
     let recording = tokio::task::unconstrained(record(listener));
     with_local_recorder(&book, || recording.now_or_never()).expect("nobody can tell more");
     let (missed, counted) = (book.values("voicemail_events_missed_total"), book.values("voicemail_logins_refused_total"));
-    assert_eq!(missed.iter().chain(&counted).copied().map(Duration::from_secs_f64).sum::<Duration>().as_secs(), 9_000);
     assert!(!missed.is_empty() && !counted.is_empty());
+    let all: f64 = missed.iter().chain(&counted).sum();
+    assert!((8_999.5..9_000.5).contains(&all), "{all}");
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use super::unkept::Unkept;
 use super::{RecordError, Recorder, Route};
 use crate::directory::RecordingLimits;
@@ -45,7 +47,8 @@ impl Recorder {
         }
         file.head_mut().head.recorded_at.instant += length;
         let file = disk::blocking(move || file.complete(None).map(|()| file)).await.map_err(RecordError::Disk)?;
-        self.let_wait(file, Some(Event::Recovered { id, length })).await?;
+        let span = tracing::info_span!("record", %id);
+        self.let_wait(file, Some(Event::Recovered { id, length })).instrument(span).await?;
         tracing::info!(%id, "a recording that a crash had cut off is a message now");
         Ok(())
     }

@@ -137,7 +137,9 @@ impl SmtpForwarderBuilder {
         self
     }
 
-    /// Where falls to plain text are told, and refusals to fall.
+    /// Where it is told how far each message is ([`Event::Connected`](crate::event::Event::Connected),
+    /// [`Event::Sent`](crate::event::Event::Sent)), and falls to plain text, and refusals to fall: to the same listeners as its node,
+    /// say.
     pub fn events(mut self, events: Events) -> Self {
         self.events = Some(events);
         self
