@@ -182,6 +182,14 @@ impl Network {
         self.site(site).map(|site| self.node_for(site))
     }
 
+    /// The distributed node that needs the greetings of the mailbox with this number, because it answers the calls of its owner: that of
+    /// the PBX that the owner is at home on. `None` when the central node answers them, or there is no such mailbox.
+    pub fn greeting_node(&self, mailbox: &MailboxId) -> Option<&NodeAddress> {
+        let (home, _) = self.mailbox(mailbox)?;
+        let node = self.node_for(home);
+        (home.voicemail == VoicemailType::Distributed && *node != self.central_node).then_some(node)
+    }
+
     /// Where messages recorded at the PBX `site` go: the central node, for a PBX of the network.
     pub fn destination_of(&self, site: &SiteId) -> Option<&NodeAddress> {
         self.site(site).map(|_| &self.central_node)
@@ -314,6 +322,19 @@ mod tests {
         let (site, mailbox) = network.mailbox(&"2008".parse().unwrap()).unwrap();
         assert_eq!((site.id(), mailbox.number.as_str()), (&id("tokyo"), "2008"));
         assert_eq!(network.mailbox(&"9999".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn greetings_go_to_the_distributed_node_that_answers_for_their_owner_and_never_to_the_central_one() {
+        let mut sites = samples::sites();
+        let at_paris = Mailbox::new("2099".parse().unwrap());
+        sites.push(samples::distributed("paris").node(node(CENTRAL_NODE)).mailbox(at_paris));
+        let network = samples::of(sites).unwrap();
+        let node_of = |number: &str| network.greeting_node(&number.parse().unwrap());
+        assert_eq!(node_of("2008"), Some(&node(HIMALAYA_NODE)), "at home in Tokyo");
+        for number in ["2001", "2003", "2099", "9999"] {
+            assert_eq!(node_of(number), None, "{number}: central, centralized, near the central node, nobody's");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! [`NodeBuilder`]: what a node is made of.
 
+use std::error::Error;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,7 @@ use tokio_rustls::rustls::ServerConfig;
 use super::adopt::{Road, check_parts};
 use super::changes::Changes;
 use super::counter::Counter;
+use super::greetings::{GreetingDesk, MakeWay};
 use super::local::StoreForwarder;
 use super::punctual::Punctual;
 use super::standing::{Standing, destination};
@@ -23,6 +25,7 @@ use crate::directory::Directory;
 use crate::disk::{Disk, OsDisk};
 use crate::event::Events;
 use crate::forward::{Forwarder, FullMailboxes, MailOut, RememberFull, TimeLimited};
+use crate::greeting::{GreetingBook, GreetingKeeper};
 use crate::intake::{Door, Intake, IntakeBuilder, Limits};
 use crate::mwi::MwiSink;
 use crate::network::{Admission, FollowNetwork, GraceRule, Network, NodeAddress, Strict};
@@ -58,6 +61,7 @@ pub struct NodeBuilder {
     limits: Limits,
     clocks_within: Duration,
     lamps_a_second: NonZeroU32,
+    make_way: Option<MakeWay>,
 }
 
 impl NodeBuilder {
@@ -87,6 +91,7 @@ impl NodeBuilder {
             limits,
             clocks_within: CLOCKS_WITHIN,
             lamps_a_second: LAMPS_A_SECOND,
+            make_way: None,
         }
     }
 
@@ -99,6 +104,28 @@ impl NodeBuilder {
     /// Hands messages to the central node. The central one has a use for it only if it is to become a distributed one.
     pub fn forwarder(mut self, forwarder: impl Forwarder) -> Self {
         self.forwarder = Some(Arc::new(forwarder));
+        self
+    }
+
+    /// Makes the way by which the central node brings [greetings](Node::greet) to a distributed one: `make` is given the network in force
+    /// and the other node's address. It is asked again when another network is in force. Without it, greetings stay at the node that
+    /// they were recorded at; a distributed node has a use for it only if it is to become the central one.
+    ///
+    /// ```no_run
+    /// # fn with(node: voicemail::node::NodeBuilder, pem: &'static [u8]) -> voicemail::node::NodeBuilder {
+    /// use voicemail::forward::SmtpForwarder;
+    ///
+    /// node.greeting_forwarder(move |network, node| {
+    ///     let forwarder = SmtpForwarder::builder(format!("{node}:25"), network.domain());
+    ///     forwarder.node(network.central_node().as_str()).ca_pem(pem).build()
+    /// })
+    /// # }
+    /// ```
+    pub fn greeting_forwarder<W: MailOut, E: Into<Box<dyn Error + Send + Sync>>>(
+        mut self,
+        make: impl Fn(&Network, &NodeAddress) -> Result<W, E> + Send + Sync + 'static,
+    ) -> Self {
+        self.make_way = Some(MakeWay::new(make));
         self
     }
 
@@ -145,8 +172,8 @@ impl NodeBuilder {
         self
     }
 
-    /// Takes in, on this listener, what other nodes send to the central one, if they may pass its [`Door`]: a
-    /// [`ListenMode`](crate::intake::ListenMode) alone is one for this machine only. May be given several times.
+    /// Takes in, on this listener, what other nodes send: messages at the central node, greetings at the others. They must pass its
+    /// [`Door`]; a [`ListenMode`](crate::intake::ListenMode) alone is one for this machine only. May be given several times.
     pub fn listen(mut self, listener: TcpListener, door: impl Into<Door>) -> Self {
         self.listeners.push((listener, door.into()));
         self
@@ -193,16 +220,13 @@ impl NodeBuilder {
     /// # Errors
     ///
     /// [`NodeError::NotInNetwork`], [`NodeError::NoStore`] and [`NodeError::NoForwarder`] say that network and parts do not fit;
-    /// [`NodeError::Spool`] and [`NodeError::Recover`] that the spool's disk does not do its part.
+    /// [`NodeError::Spool`], [`NodeError::Greetings`] and [`NodeError::Recover`] that the spool's disk does not do its part.
     ///
     /// # Cancel safety
     ///
     /// A dropped call has opened nothing; what it took up is taken up by the next.
     pub async fn open(self) -> Result<Node, NodeError> {
         check_parts(&self.address, &self.network, self.store.is_some(), self.forwarder.is_some())?;
-        if self.store.is_none() && !self.listeners.is_empty() {
-            return Err(NodeError::NothingToTakeIn(self.address));
-        }
         let standing = Arc::new(Standing::new(self.address, Arc::clone(&self.network)));
         let destination = destination(standing.address(), &self.network);
         let changes = Arc::new(Changes::default());
@@ -220,11 +244,11 @@ impl NodeBuilder {
             }
             None => None,
         };
-        let outbox = self.spool.join("outbox");
+        let (folder, outbox) = (self.spool.join(GREETINGS), self.spool.join("outbox"));
         let spool = Spool::open(Arc::clone(&self.disk), self.spool, Arc::clone(&self.clock), self.events.clone()).await?;
         let outbox = match self.mail_out {
             Some(out) => {
-                let opened = Outbox::open(self.disk, outbox, out, Arc::clone(&self.clock), self.events.clone());
+                let opened = Outbox::open(Arc::clone(&self.disk), outbox, out, Arc::clone(&self.clock), self.events.clone());
                 Some(opened.await.map_err(NodeError::Outbox)?)
             }
             None => None,
@@ -236,15 +260,27 @@ impl NodeBuilder {
             let desk = Desk::new(store, directory, clock, standing.address().as_str(), self.network.domain());
             outbox.iter().fold(desk, |desk, outbox| desk.mail(Arc::new(outbox.clone()), Arc::clone(&admission)))
         });
-        let intake = store.clone().map(|store| {
-            let intake = Intake::builder(self.network.domain(), store, Arc::clone(&self.directory))
-                .node(standing.address().as_str())
-                .limits(self.limits)
-                .clock(Arc::clone(&self.clock))
-                .events(self.events.clone())
-                .deposits_told_by_the_store();
-            self.tls.into_iter().fold(intake, IntakeBuilder::tls).build()
-        });
+        // The spool is this process's alone by now, and so is the folder in it.
+        let greetings = Arc::new(GreetingDesk::new(
+            GreetingBook::open(self.disk, folder).await.map_err(NodeError::Greetings)?,
+            Arc::clone(&standing),
+            Arc::clone(&self.directory),
+            Arc::clone(&self.clock),
+            self.events.clone(),
+            self.make_way,
+        ));
+        let keeper = Arc::clone(&greetings) as Arc<dyn GreetingKeeper>;
+        let intake = match store.clone() {
+            Some(store) => Intake::builder(self.network.domain(), store, Arc::clone(&self.directory)).greetings(keeper),
+            None => Intake::of_greetings(self.network.domain(), keeper),
+        };
+        let intake = intake
+            .node(standing.address().as_str())
+            .limits(self.limits)
+            .clock(Arc::clone(&self.clock))
+            .events(self.events.clone())
+            .deposits_told_by_the_store();
+        let intake = self.tls.into_iter().fold(intake, IntakeBuilder::tls).build();
         // The central node may have been another one when what waits was recorded.
         spool.serve(destination);
         spool.redirect().await?;
@@ -278,6 +314,7 @@ impl NodeBuilder {
                 recorder,
                 jobs: Mutex::new(Some(jobs)),
                 intake,
+                greetings,
                 listeners: Mutex::new(self.listeners),
                 changes,
                 counter,
@@ -287,6 +324,8 @@ impl NodeBuilder {
     }
 }
 
+/// The folder of greetings, in the spool's.
+const GREETINGS: &str = "greetings";
 /// How far the clock of another node may be off.
 const CLOCKS_WITHIN: Duration = Duration::from_secs(5);
 /// How many lamps are told a second that have not just changed.

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use crate::greeting::BookError;
 use crate::network::NodeAddress;
 use crate::record::RecordError;
 use crate::spool::SpoolError;
@@ -20,9 +21,6 @@ pub enum NodeError {
     /// The node forwards to the central one, and was given no forwarder.
     #[error("the network makes {0} a distributed voicemail node, so it needs a forwarder to the central one")]
     NoForwarder(NodeAddress),
-    /// A listener was given to a node that keeps no mailboxes, and has no store to keep them in if it becomes the central one.
-    #[error("{0} is not the central voicemail node of the network, so it has no mailboxes to take mail for; give it no listener")]
-    NothingToTakeIn(NodeAddress),
     /// The mailboxes' addresses would change, which a running node does not do.
     #[error("the mailboxes' domain would change from {from} to {to}; stop the node, and open it in the new network")]
     DomainChanges {
@@ -40,6 +38,9 @@ pub enum NodeError {
     /// The outbox could not be opened.
     #[error("the outbox could not be opened")]
     Outbox(#[source] io::Error),
+    /// The greetings beside the spool could not be opened.
+    #[error("the greetings could not be opened")]
+    Greetings(#[source] BookError),
     /// What a crash had left behind could not be taken up.
     #[error("recordings that a crash had cut off could not be taken up")]
     Recover(#[source] RecordError),

@@ -24,6 +24,7 @@ mod builder;
 mod changes;
 mod counter;
 mod error;
+mod greetings;
 mod lamps;
 mod local;
 mod pace;
@@ -50,6 +51,8 @@ pub use self::builder::NodeBuilder;
 use self::changes::Changes;
 use self::counter::Counter;
 pub use self::error::NodeError;
+pub use self::greetings::GreetError;
+use self::greetings::GreetingDesk;
 use self::lamps::Lamps;
 use self::local::StoreForwarder;
 use self::standing::Standing;
@@ -95,7 +98,8 @@ struct Inner {
     spool: Spool,
     recorder: Recorder,
     jobs: Mutex<Option<Jobs>>,
-    intake: Option<Intake>,
+    intake: Intake,
+    greetings: Arc<GreetingDesk>,
     listeners: Mutex<Vec<(TcpListener, Door)>>,
     changes: Arc<Changes>,
     counter: Option<Counter>,
@@ -234,8 +238,11 @@ impl Node {
                 }
                 taken
             };
-            let tidying = future::join3(self.tidy(tidied.clone()), self.keep_clock(tidied.clone()), self.send_mail(tidied));
-            let ((), (), (), ((), (), ()), taken) = future::join5(recording, forwarding, redirecting, tidying, taking).await;
+            let greeting = inner.greetings.run(raised(tidied.clone()));
+            let mailing = future::join(greeting, self.send_mail(tidied.clone()));
+            let tidying = future::join3(self.tidy(tidied.clone()), self.keep_clock(tidied), mailing);
+            let ((), (), (), ((), (), ((), ())), taken) =
+                future::join5(recording, forwarding, redirecting, tidying, taking).await;
             lamps_stopping.send_replace(true);
             taken
         };
@@ -292,7 +299,7 @@ impl Node {
 
     /// Takes in what other nodes send.
     async fn take_mail(&self, stopped: watch::Receiver<bool>) -> io::Result<()> {
-        let Some(intake) = &self.inner.intake else { return Ok(()) };
+        let intake = &self.inner.intake;
         let listeners = std::mem::take(&mut *self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner));
         let serve = |(listener, mode)| intake.serve(listener, mode, raised(stopped.clone()));
         future::try_join_all(listeners.into_iter().map(serve)).await.map(drop)

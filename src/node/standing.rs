@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::network::{Network, NodeAddress};
 use crate::record::HERE;
@@ -15,12 +15,13 @@ pub(super) struct Standing {
     network: RwLock<Arc<Network>>,
     is_central: AtomicBool,
     changed: Notify,
+    followed: watch::Sender<()>,
 }
 
 impl Standing {
     pub(super) fn new(address: NodeAddress, network: Arc<Network>) -> Self {
         let is_central = AtomicBool::new(*network.central_node() == address);
-        Self { address, network: RwLock::new(network), is_central, changed: Notify::new() }
+        Self { address, network: RwLock::new(network), is_central, changed: Notify::new(), followed: watch::Sender::new(()) }
     }
 
     pub(super) fn address(&self) -> &NodeAddress {
@@ -40,9 +41,15 @@ impl Standing {
         self.is_central.store(*network.central_node() == self.address, Ordering::Release);
         *self.network.write().unwrap_or_else(PoisonError::into_inner) = network;
         self.changed.notify_one();
+        self.followed.send_replace(());
     }
 
-    /// Waits until another network is in force.
+    /// Tells, from now on, each time that another network is in force.
+    pub(super) fn follow(&self) -> watch::Receiver<()> {
+        self.followed.subscribe()
+    }
+
+    /// Waits until another network is in force; for one who waits alone.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }

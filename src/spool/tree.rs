@@ -123,6 +123,7 @@ queue/NODE/   finished messages waiting for NODE, in the order in which they go:
 parked/       messages that were refused for good or put aside; the .txt beside each says why
 unreadable/   files that are no messages
 spare/        empty files for the next messages
+greetings/    what owners say to their callers, as sound files; kept by the node, and not waiting for anything
 
   head -20 FILE             shows what is known of a message
   tail -c +1025 FILE >x.wav  gives the recording itself

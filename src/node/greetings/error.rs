@@ -1,0 +1,66 @@
+//! [`GreetError`].
+
+use crate::audio::{Wav, WavError};
+use crate::directory::DirectoryError;
+use crate::greeting::BookError;
+use crate::message::{Audio, AudioType, MailboxId};
+use crate::network::NodeAddress;
+
+/// Why a greeting was not kept, removed or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GreetError {
+    /// Owners record greetings at the central node.
+    #[error("greetings are recorded at the central voicemail node, which is {0}")]
+    NotCentral(NodeAddress),
+    /// No mailbox has this number.
+    #[error("no mailbox {0}")]
+    NoSuchMailbox(MailboxId),
+    /// The sound is no WAV file that can be played.
+    #[error("the greeting cannot be read as a WAV file")]
+    UnreadableAudio(#[source] WavError),
+    /// Nothing is said.
+    #[error("the greeting has no sound in it")]
+    Empty,
+    /// It is longer than any caller waits.
+    #[error("a greeting has at most {most} bytes; found {found}")]
+    TooBig {
+        /// How many bytes it has.
+        found: usize,
+        /// How many it may have.
+        most: usize,
+    },
+    /// The directory did not say whether there is such a mailbox.
+    #[error("whose mailbox it is cannot be found out now")]
+    Directory(#[from] DirectoryError),
+    /// The disk did not do its part.
+    #[error("the greeting could not be kept or read")]
+    Book(#[from] BookError),
+}
+
+impl GreetError {
+    /// Whether the same call, unchanged, may succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Directory(_) => true,
+            Self::Book(error) => error.is_transient(),
+            Self::NotCentral(_) | Self::NoSuchMailbox(_) | Self::UnreadableAudio(_) | Self::Empty | Self::TooBig { .. } => false,
+        }
+    }
+}
+
+/// Whether `sound` can be a greeting.
+pub(super) fn check(sound: &Audio) -> Result<(), GreetError> {
+    let len = sound.bytes().len();
+    if len > MOST {
+        return Err(GreetError::TooBig { found: len, most: MOST });
+    }
+    let empty = match sound.media() {
+        AudioType::Wav => Wav::parse(sound.bytes()).map_err(GreetError::UnreadableAudio)?.data.is_empty(),
+        AudioType::Basic | AudioType::Adpcm32 => len == 0,
+    };
+    if empty { Err(GreetError::Empty) } else { Ok(()) }
+}
+
+/// Four minutes of 16-bit samples at 8 kHz.
+const MOST: usize = 4 * 1024 * 1024;
