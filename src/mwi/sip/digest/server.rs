@@ -58,6 +58,7 @@ impl fmt::Debug for DigestSecret {
 #[derive(Debug)]
 pub struct Guard {
     realm: String,
+    algorithms: Vec<Algorithm>,
     users: HashMap<String, DigestSecret>,
     nobody: DigestSecret,
     nonces: Nonces,
@@ -90,24 +91,33 @@ impl Guard {
     ) -> Self {
         let nobody = DigestSecret { md5: String::new(), sha256: String::new() };
         let (realm, users) = (realm.into(), users.into_iter().collect());
-        Self { realm, users, nobody, nonces: Nonces::new(key, lifetime, now) }
+        let algorithms = vec![Algorithm::Sha256, Algorithm::Md5];
+        Self { realm, algorithms, users, nobody, nonces: Nonces::new(key, lifetime, now) }
+    }
+
+    /// Asks for these only, the one it likes most first; SHA-256 and MD5 unless told.
+    #[must_use]
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = algorithms.into_iter().collect();
+        self
     }
 
     /// How many random bytes the key has.
     pub const KEY_LEN: usize = super::nonce::KEY_LEN;
 
-    /// The WWW-Authenticate fields for who asks from `source`, the stronger one first.
+    /// The WWW-Authenticate fields for who asks from `source`.
     ///
     /// # Source
     ///
     /// RFC 8760 §2.3: one field for each algorithm.
-    pub fn challenge(&mut self, source: IpAddr, stale: bool, now: Instant) -> [String; 2] {
+    pub fn challenge(&mut self, source: IpAddr, stale: bool, now: Instant) -> Vec<String> {
         let nonce = self.nonces.make(source, now);
         let stale = if stale { ", stale=true" } else { "" };
-        [Algorithm::Sha256, Algorithm::Md5].map(|algorithm| {
+        let challenge = |algorithm: &Algorithm| {
             let (realm, name) = (Quoted(&self.realm), algorithm.name());
             format!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={name}, qop=\"{AUTH}\"{stale}")
-        })
+        };
+        self.algorithms.iter().map(challenge).collect()
     }
 
     /// Who an Authorization field says that it is of, which is not proven by that.
@@ -119,7 +129,8 @@ impl Guard {
     /// for one that is.
     pub fn check(&mut self, value: &str, method: &str, source: IpAddr, now: Instant) -> Verdict {
         let Some(params) = AuthParams::parse(value) else { return Verdict::Strange };
-        let Some(answer) = Answer::of(&params, &self.realm) else { return Verdict::Strange };
+        let answer = Answer::of(&params, &self.realm).filter(|answer| self.algorithms.contains(&answer.algorithm));
+        let Some(answer) = answer else { return Verdict::Strange };
         let known = self.nonces.look_up(answer.nonce, answer.count, source, now);
         // What was not made here is not even compared: it would tell whether a guess is right, as often as anybody likes.
         if known == Known::Foreign {

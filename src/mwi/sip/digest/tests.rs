@@ -93,11 +93,20 @@ fn both_algorithms_prove_who_has_the_password_and_nobody_else() {
 }
 
 #[test]
+fn an_algorithm_that_was_not_asked_for_proves_nothing() {
+    let now = Instant::now();
+    let mut guard = guard(now).algorithms([Algorithm::Sha256]);
+    let challenges = guard.challenge(HERE, false, now);
+    assert_eq!(challenges.len(), 1);
+    let weaker = Challenge::parse(&challenges[0].replace("SHA-256", "MD5")).unwrap();
+    assert_eq!(guard.check(&weaker.answer(&login(), "SUBSCRIBE", URI, 1, "c"), "SUBSCRIBE", HERE, now), Verdict::Strange);
+}
+
+#[test]
 fn a_nonce_is_for_one_address_and_for_its_time() {
     let start = Instant::now();
     let mut guard = guard(start);
-    let [challenge, _] = guard.challenge(HERE, true, start);
-    let challenge = Challenge::parse(&challenge).unwrap();
+    let challenge = Challenge::parse(&guard.challenge(HERE, true, start)[0]).unwrap();
     assert!(challenge.is_stale());
     let answer = challenge.answer(&login(), "SUBSCRIBE", URI, 1, "c");
     assert_eq!(guard.check(&answer, "SUBSCRIBE", THERE, start), Verdict::Strange);

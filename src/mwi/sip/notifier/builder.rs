@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::super::digest::{DigestSecret, Guard};
+use super::super::digest::{Algorithm, DigestSecret, Guard};
 use super::random::Random;
 use super::server::Server;
 use super::users::Users;
@@ -24,11 +24,19 @@ pub struct SipNotifierBuilder {
     udp: Option<UdpSocket>,
     tcp: Option<TcpListener>,
     limits: SipLimits,
+    algorithms: Vec<Algorithm>,
 }
 
 impl SipNotifierBuilder {
     pub(super) fn new(realm: String) -> Self {
-        Self { realm, users: Vec::new(), udp: None, tcp: None, limits: SipLimits::default() }
+        Self {
+            realm,
+            users: Vec::new(),
+            udp: None,
+            tcp: None,
+            limits: SipLimits::default(),
+            algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
+        }
     }
 
     /// Lets the user `name` subscribe to `mailboxes`, the first of which is the user's own.
@@ -59,6 +67,14 @@ impl SipNotifierBuilder {
         self
     }
 
+    /// What passwords may be proven with, the best first: SHA-256 and MD5 unless told. Some telephones know MD5 only, and give up when
+    /// they are asked for more beside it: baresip before version 2 is one.
+    #[must_use]
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
     /// What telephones may take.
     #[must_use]
     pub fn limits(mut self, limits: SipLimits) -> Self {
@@ -75,7 +91,8 @@ impl SipNotifierBuilder {
         let (mut for_nonces, mut for_names) = ([0; Guard::KEY_LEN], [0; Random::KEY_LEN]);
         getrandom::fill(&mut for_nonces).and_then(|()| getrandom::fill(&mut for_names)).map_err(io::Error::other)?;
         let secrets = self.users.iter().map(|(name, secret, _)| (name.clone(), secret.clone()));
-        let guard = Guard::new(self.realm, secrets, for_nonces, NONCE_LIFETIME, Instant::now().into_std());
+        let guard =
+            Guard::new(self.realm, secrets, for_nonces, NONCE_LIFETIME, Instant::now().into_std()).algorithms(self.algorithms);
         let mailboxes: HashMap<_, _> = self.users.into_iter().map(|(name, _, mailboxes)| (name, mailboxes)).collect();
         let users = Users::new(guard, mailboxes, self.limits.failures);
         let server = Mutex::new(Server::new(users, self.limits.clone(), Random::new(for_names)));

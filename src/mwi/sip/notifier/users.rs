@@ -22,7 +22,7 @@ pub(super) enum Proof {
     /// It is this user's.
     Of(String),
     /// Nothing; these are the challenges to answer.
-    None([String; 2]),
+    None(Vec<String>),
     /// Nothing, and no more is heard from there for a while.
     TooMany,
 }

@@ -1,0 +1,209 @@
+//! A central node whose lamps are told by SIP, and the programs of others around it: baresip, kamailio, sipp.
+
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "these are tests, and each uses a part of it")]
+
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use voicemail::message::{MessageId, Status};
+use voicemail::mwi::sip::SipNotifier;
+use voicemail::mwi::sip::digest::Algorithm;
+use voicemail::node::Node;
+use voicemail::record::CallFacts;
+use voicemail::store::{MemoryStore, MessageStore as _};
+
+use crate::support::{CENTRAL, Running, clock, mailbox, node, run, site, soon, wav};
+
+/// The password of every telephone here.
+pub const PASSWORD: &str = "correct horse battery staple";
+/// The realm that it is for.
+pub const REALM: &str = "voicemail.example";
+
+/// A central node whose telephones subscribe.
+pub struct SipNode {
+    pub node: Node,
+    pub notifier: Arc<SipNotifier>,
+    running: Running,
+    serving: (oneshot::Sender<()>, JoinHandle<()>),
+    _folder: tempfile::TempDir,
+}
+
+impl SipNode {
+    /// Starts it, asking for proofs by `algorithms`; the user `2001` may see the mailbox of that number.
+    pub async fn start(algorithms: &[Algorithm]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (udp, tcp) = sockets();
+        let builder =
+            SipNotifier::builder(REALM).user("2001", PASSWORD, [mailbox("2001")]).algorithms(algorithms.iter().copied());
+        let notifier = Arc::new(builder.udp(udp).tcp(tcp).build().unwrap());
+        let store = MemoryStore::new((2001..=2009).map(|number| mailbox(&number.to_string())));
+        let node = node(CENTRAL, folder.path()).store(store).clock(clock()).sink(Arc::clone(&notifier)).open().await.unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let (serves, source) = (Arc::clone(&notifier), node.clone());
+        let task = tokio::spawn(async move { serves.run(&source, async { drop(stopped.await) }).await });
+        Self { running: run(&node), node, notifier, serving: (stop, task), _folder: folder }
+    }
+
+    /// The port that it listens on, for datagrams and connections.
+    pub fn port(&self) -> u16 {
+        self.notifier.udp_address().unwrap().port()
+    }
+
+    /// A caller leaves a message for 2001.
+    pub async fn deposit(&self, seed: u32) -> MessageId {
+        let facts = CallFacts::to(mailbox("2001"));
+        self.node.deposit_wav(&site("london"), facts, wav(1_000, seed).into()).await.unwrap().id
+    }
+
+    /// Its owner hears it.
+    pub async fn hear(&self, id: MessageId) {
+        self.node.store().unwrap().mark(&mailbox("2001"), id, Status::Old).await.unwrap();
+    }
+
+    /// Stops it cleanly.
+    pub async fn stop(self) {
+        drop(self.serving.0);
+        soon(self.serving.1).await.unwrap();
+        soon(self.running.stop()).await;
+    }
+}
+
+/// A socket for datagrams and one for connections, on one port.
+fn sockets() -> (tokio::net::UdpSocket, tokio::net::TcpListener) {
+    loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()) else { continue };
+        udp.set_nonblocking(true).unwrap();
+        tcp.set_nonblocking(true).unwrap();
+        return (udp.try_into().unwrap(), tcp.try_into().unwrap());
+    }
+}
+
+/// A port of this machine that nobody uses now.
+pub fn free_port() -> u16 {
+    let (udp, _tcp) = sockets();
+    udp.local_addr().unwrap().port()
+}
+
+/// Whether the programs are there; says loudly that a test was skipped if not.
+pub fn installed(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).chain(["/usr/sbin".into()]).collect();
+    let missing = programs.iter().find(|program| !folders.iter().any(|folder| folder.join(program).is_file()));
+    if let Some(missing) = missing {
+        eprintln!("SKIPPED: {missing} is not installed");
+    }
+    missing.is_none()
+}
+
+/// A program of others, killed when dropped.
+pub struct Program {
+    name: &'static str,
+    child: Child,
+    lines: mpsc::UnboundedReceiver<String>,
+    heard: Vec<String>,
+}
+
+impl Program {
+    /// Starts it; what it says, on both ways, can be waited for.
+    pub fn start(name: &'static str, command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let (tell, lines) = mpsc::unbounded_channel();
+        tokio::spawn(pass_on(child.stdout.take().unwrap(), tell.clone()));
+        tokio::spawn(pass_on(child.stderr.take().unwrap(), tell));
+        Self { name, child, lines, heard: Vec::new() }
+    }
+
+    /// Waits for a line with `text` in it.
+    pub async fn says(&mut self, text: &str) {
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(40), async {
+            while let Some(line) = self.lines.recv().await {
+                let found = line.contains(text);
+                self.heard.push(line);
+                if found {
+                    return true;
+                }
+            }
+            false
+        });
+        let said = waited.await.unwrap_or(false);
+        assert!(said, "{} did not say {text:?} within 40 s, but:\n{}", self.name, self.heard.join("\n"));
+    }
+
+    /// Waits for its end; says whether that was a good one.
+    pub async fn ended(mut self) -> (bool, String) {
+        let status = soon(self.child.wait()).await.unwrap();
+        while let Some(line) = self.lines.recv().await {
+            self.heard.push(line);
+        }
+        (status.success(), self.heard.join("\n"))
+    }
+}
+
+async fn pass_on(from: impl AsyncRead + Unpin, to: mpsc::UnboundedSender<String>) {
+    let mut lines = BufReader::new(from).split(b'\n');
+    while let Ok(Some(line)) = lines.next_segment().await {
+        // Nobody listens any more once the test is over.
+        let _ = to.send(String::from_utf8_lossy(&line).trim_end().to_owned());
+    }
+}
+
+/// A registrar and proxy on `port` that sends what is for mailboxes to `node`, and stays in between.
+///
+/// It takes its time to register a telephone: baresip 1.0.0 subscribes without end when that is done before it has started.
+pub async fn kamailio(folder: &Path, port: u16, node: u16, transport: &str) -> Program {
+    let config = format!(
+        "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nchildren=1\ntcp_children=1\nauto_aliases=no\ndns=no\nrev_dns=no\n\
+         listen=udp:127.0.0.1:{port}\nlisten=tcp:127.0.0.1:{port}\n\
+         loadmodule \"tm.so\"\nloadmodule \"sl.so\"\nloadmodule \"rr.so\"\nloadmodule \"pv.so\"\nloadmodule \"xlog.so\"\n\
+         loadmodule \"textops.so\"\nloadmodule \"siputils.so\"\nloadmodule \"cfgutils.so\"\nloadmodule \"usrloc.so\"\nloadmodule \"registrar.so\"\n\
+         modparam(\"usrloc\", \"db_mode\", 0)\n\
+         event_route[core:worker-one-init] {{ xlog(\"L_ERR\", \"ready to serve\\n\"); }}\n\
+         request_route {{\n\
+           if (is_method(\"REGISTER\")) {{ usleep(\"300000\"); save(\"location\"); exit; }}\n\
+           if (has_totag()) {{\n\
+             if (loose_route()) {{ t_relay(); }} else {{ sl_send_reply(\"404\", \"Not Here\"); }}\n\
+             exit;\n\
+           }}\n\
+           record_route();\n\
+           $du = \"sip:127.0.0.1:{node};transport={transport}\";\n\
+           t_relay();\n\
+         }}\n"
+    );
+    let path = folder.join("kamailio.cfg");
+    std::fs::write(&path, config).unwrap();
+    let mut command = Command::new("kamailio");
+    command
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .args(["-DD", "-m", "16", "-M", "4", "-Y"])
+        .arg(folder)
+        .arg("-f")
+        .arg(path);
+    let mut kamailio = Program::start("kamailio", &mut command);
+    kamailio.says("ready to serve").await;
+    kamailio
+}
+
+/// A telephone with the account 2001, registered at the proxy on `proxy`.
+pub fn baresip(folder: &Path, proxy: u16, transport: &str) -> Program {
+    let modules = ["/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules"];
+    let modules = modules.into_iter().find(|folder| Path::new(folder).is_dir()).unwrap_or_default();
+    let config = format!(
+        "sip_listen 127.0.0.1:{}\nmodule_path {modules}\nmodule account.so\nmodule_app menu.so\nmodule_app mwi.so\n",
+        free_port()
+    );
+    let account = format!(
+        "<sip:2001@127.0.0.1:{proxy};transport={transport}>;auth_user=2001;auth_pass=\"{PASSWORD}\";regint=600;mwi=yes\n"
+    );
+    std::fs::write(folder.join("config"), config).unwrap();
+    std::fs::write(folder.join("accounts"), account).unwrap();
+    std::fs::write(folder.join("contacts"), "").unwrap();
+    Program::start("baresip", Command::new("baresip").arg("-f").arg(folder).arg("-s"))
+}
