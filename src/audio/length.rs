@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::au::Au;
 use super::wav::Layout;
-use super::{Format, Wav};
+use super::{Format, WavError};
 use crate::message::AudioType;
 
 /// How long a whole sound is; `None` when its bytes do not say.
@@ -18,16 +18,28 @@ use crate::message::AudioType;
 /// assert_eq!(length_of(AudioType::Wav, b"ID3"), None);
 /// ```
 pub fn length_of(media: AudioType, bytes: &[u8]) -> Option<Duration> {
-    let len = bytes.len() as u64;
+    length_within(media, bytes, bytes.len() as u64)
+}
+
+/// The same for a sound of `len` bytes of which `beginning` holds at least all before the samples.
+pub(crate) fn length_within(media: AudioType, beginning: &[u8], len: u64) -> Option<Duration> {
     match media {
-        AudioType::Wav => Wav::parse(bytes).ok().map(|wav| wav.duration()),
-        AudioType::Basic if Au::is_at(bytes) => Au::parse(bytes).map(|au| {
+        AudioType::Wav => wav_length(beginning, len).ok(),
+        AudioType::Basic if Au::is_at(beginning) => Au::parse(beginning).map(|au| {
             let present = len.saturating_sub(au.start);
             au.format.duration_of(au.announced.map_or(present, |announced| announced.min(present)))
         }),
         AudioType::Basic => Some(Format::TELEPHONE_PCMU.duration_of(len)),
         AudioType::Adpcm32 => Some(Duration::from_nanos(len.saturating_mul(ADPCM32_NANOS_PER_BYTE))),
     }
+}
+
+/// How long a WAV file of `len` bytes is, of which `beginning` holds at least all before the samples.
+pub(crate) fn wav_length(beginning: &[u8], len: u64) -> Result<Duration, WavError> {
+    let layout = Layout::parse(beginning)?;
+    let present = len.saturating_sub(layout.start as u64);
+    let len = if layout.announced == 0 { present } else { u64::from(layout.announced).min(present) };
+    Ok(layout.format.duration_of(len - len % u64::from(layout.format.bytes_per_frame())))
 }
 
 /// How long a sound is by the account of its header, when only its beginning is at hand; `None` when the header does not say.
@@ -56,6 +68,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use super::super::Wav;
     use super::*;
 
     fn au(encoding: u32, announced: u32, samples: usize) -> Vec<u8> {

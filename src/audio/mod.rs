@@ -16,5 +16,7 @@ pub use self::error::WavError;
 pub use self::format::{Codec, Format};
 pub use self::frames::{Frames, FramesError, join};
 pub use self::length::{announced_length, length_of};
+#[cfg(feature = "wire")]
+pub(crate) use self::length::{length_within, wav_length};
 pub use self::pcm::{from_a_law, from_mu_law};
 pub use self::wav::Wav;

@@ -38,6 +38,12 @@ impl ContentDigest {
         Ok(Self(hasher.finalize().into()))
     }
 
+    /// The digest that `hasher` has come to.
+    #[cfg(feature = "wire")]
+    pub(crate) fn from_hasher(hasher: Sha256) -> Self {
+        Self(hasher.finalize().into())
+    }
+
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -7,6 +7,7 @@ mod audio;
 mod caller;
 mod digest;
 mod id;
+mod mail_file;
 mod mailbox;
 mod moment;
 mod origin;
@@ -15,6 +16,7 @@ mod stamp;
 mod summary;
 mod travelled;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +28,8 @@ pub use self::digest::{ContentDigest, InvalidDigest};
 #[cfg(feature = "wire")]
 pub(crate) use self::digest::{read_hex, write_hex};
 pub use self::id::{InvalidMessageId, MessageId};
+pub use self::mail_file::MailFile;
+use self::mail_file::SameFile;
 pub use self::mailbox::{InvalidMailboxId, MailboxId};
 pub use self::moment::{ClockQuality, ClockSource, InvalidClockQuality, RecordedAt};
 pub use self::origin::Origin;
@@ -58,6 +62,7 @@ pub struct Message {
     head: Head,
     audio: Audio,
     mail: Option<Bytes>,
+    mail_file: Option<SameFile>,
 }
 
 impl Message {
@@ -68,7 +73,7 @@ impl Message {
 
     /// A message of a head and its sound.
     pub fn new(head: Head, audio: Audio) -> Self {
-        Self { head, audio, mail: None }
+        Self { head, audio, mail: None, mail_file: None }
     }
 
     /// The same message, with the Internet message (RFC 5322) that it arrived as.
@@ -77,6 +82,12 @@ impl Message {
     #[must_use]
     pub fn arrived_as(self, mail: Bytes) -> Self {
         Self { mail: Some(mail), ..self }
+    }
+
+    /// The same message, with the Internet message that it arrived as where that is in a file.
+    #[must_use]
+    pub fn arrived_in(self, file: Arc<dyn MailFile>) -> Self {
+        Self { mail_file: Some(SameFile(file)), ..self }
     }
 
     /// All but the sound.
@@ -89,9 +100,14 @@ impl Message {
         &self.audio
     }
 
-    /// The Internet message that it arrived as, if it came by mail.
+    /// The Internet message that it arrived as, if it came by mail and that is in memory.
     pub fn mail(&self) -> Option<&Bytes> {
         self.mail.as_ref()
+    }
+
+    /// The Internet message that it arrived as, if that is in a file: so long a one gets only a store that has staged it.
+    pub fn mail_file(&self) -> Option<&Arc<dyn MailFile>> {
+        self.mail_file.as_ref().map(|file| &file.0)
     }
 
     /// Which message.

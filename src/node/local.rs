@@ -37,6 +37,10 @@ impl Forwarder for StoreForwarder {
         }
         Ok(Receipt { outcomes, travelled: Travelled::InMemory })
     }
+
+    fn reads_sounds(&self) -> bool {
+        self.store.reads_sounds()
+    }
 }
 
 /// What an SMTP receiver would say.

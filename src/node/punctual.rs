@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use crate::clock::{Clock, Reading};
 use crate::event::{Event, Events};
 use crate::message::{Head, MailboxId, Message, MessageId, Origin, RecordedAt, Status, Summary};
-use crate::store::{Deposit, Entry, MessageStore, Page, Query, StoreError, Tidied};
+use crate::store::{Deposit, Entry, MessageStore, Page, Query, StagedMail, StoreError, Tidied};
 
 /// A store that looks at the time of each message that comes from another node.
 ///
@@ -52,6 +52,14 @@ impl MessageStore for Punctual {
             self.look(message.head());
         }
         Ok(deposit)
+    }
+
+    async fn stage(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
+        self.store.stage().await
+    }
+
+    fn reads_sounds(&self) -> bool {
+        self.store.reads_sounds()
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use super::changes::Changes;
 use super::standing::Standing;
 use crate::event::{Event, Events};
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
-use crate::store::{Deposit, Entry, MessageStore, Page, Query, StoreError, Tidied};
+use crate::store::{Deposit, Entry, MessageStore, Page, Query, StagedMail, StoreError, Tidied};
 
 /// A store that notes each mailbox that a call through it may have changed, and tells of each message before its lamp does.
 ///
@@ -65,6 +65,14 @@ impl MessageStore for Watched {
             self.changes.note_arrival(mailbox, id);
         }
         Ok(deposit)
+    }
+
+    async fn stage(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
+        self.open()?.stage().await
+    }
+
+    fn reads_sounds(&self) -> bool {
+        self.store.reads_sounds()
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ mod maildir;
 #[cfg(feature = "memory")]
 mod memory;
 mod query;
+mod staged;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use self::maildir::{MaildirStore, MaildirStoreBuilder, Retention};
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
 pub use self::query::{Cursor, Order, Page, Query};
+pub use self::staged::StagedMail;
 use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary};
 
 /// Keeps messages for their owners until they are removed.
@@ -53,6 +55,28 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     ///
     /// A dropped call has stored the whole message or nothing. The same call again settles it.
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError>;
+
+    /// Begins a mail that is too long for memory, which is written down as it comes in; `None` where the store has no place for one.
+    ///
+    /// The message that is read from it is deposited with the mail [in its file](Message::arrived_in), for any number of mailboxes. A
+    /// store that gives a place takes such messages, whose sounds are not in memory either. Without it, all mails are held in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSpace`] and [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call leaves nothing behind, and so does a mail that is dropped before it is deposited.
+    async fn stage(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
+        Ok(None)
+    }
+
+    /// Whether a deposited message may have a sound that is not in memory, but is to be [read](crate::message::Audio::reader). Without
+    /// it, none has.
+    fn reads_sounds(&self) -> bool {
+        false
+    }
 
     /// Whether a message whose mail has `size` bytes would be taken into `mailbox` now; 0 for a size that is not known.
     ///
@@ -206,6 +230,14 @@ macro_rules! delegate {
         impl<S: MessageStore + ?Sized> MessageStore for $wrapper<S> {
             async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
                 (**self).deposit(mailbox, origin, message).await
+            }
+
+            async fn stage(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
+                (**self).stage().await
+            }
+
+            fn reads_sounds(&self) -> bool {
+                (**self).reads_sounds()
             }
 
             async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use encodify::{base64, qp};
 
-use super::error::printable;
 use super::fields::Fields;
 use super::parts::{SoundPart, find_sound};
+use super::unpacking::Packed;
 use super::{DecodeError, DecodeLimits, foreign, own};
-use crate::audio::{Wav, announced_length, length_of};
+use crate::audio::{announced_length, length_of, length_within, wav_length};
 use crate::message::{Audio, AudioType, Head, Message};
 
 /// Reads a mail as a message; the message keeps the mail as it [arrived](Message::arrived_as).
@@ -33,15 +33,13 @@ pub fn decode(mail: &Bytes) -> Result<Message, DecodeError> {
 /// As [`decode`]; what is beyond a limit is refused for it.
 pub fn decode_within(mail: &Bytes, limits: DecodeLimits) -> Result<Message, DecodeError> {
     let (fields, body) = Fields::of_mail(mail, limits)?;
-    let part = find_sound(mail, &fields, body, limits)?;
+    let part = find_sound(&mail[..], &fields, body, limits)?;
     let audio = audio_of(mail, &part)?;
     if own::digest(&fields).is_some_and(|digest| digest != audio.digest()) {
         return Err(DecodeError::DigestMismatch);
     }
-    let head = match own::read(&fields) {
-        Some(head) => head,
-        None => foreign::head(&fields, &mail[..body], readable_length(&audio, &part)?)?,
-    };
+    let sound = Sound { media: part.media, beginning: audio.bytes(), len: audio.len() };
+    let head = head_of(&fields, &mail[..body], &sound, &part)?;
     Ok(Message::new(head, audio).arrived_as(mail.clone()))
 }
 
@@ -72,24 +70,40 @@ pub(super) fn audio_of(mail: &Bytes, part: &SoundPart) -> Result<Audio, DecodeEr
 /// The sound's own bytes; borrowed when they stand in the mail as they are.
 fn sound<'a>(mail: &'a [u8], part: &SoundPart) -> Result<Cow<'a, [u8]>, DecodeError> {
     let body = &mail[part.body.clone()];
-    let decoded = match part.encoding.as_str() {
-        "base64" => base64::MIME.decode(body).map(Cow::Owned).ok(),
-        "quoted-printable" => qp::BINARY.decode(body).ok(),
-        "binary" | "8bit" | "7bit" => Some(Cow::Borrowed(body)),
-        _ => None,
+    let decoded = match Packed::named(&part.encoding) {
+        Some(Packed::Base64) => base64::MIME.decode(body).map(Cow::Owned).ok(),
+        Some(Packed::QuotedPrintable) => qp::BINARY.decode(body).ok(),
+        Some(Packed::AsItIs) => Some(Cow::Borrowed(body)),
+        None => None,
     };
-    decoded.ok_or_else(|| DecodeError::TransferEncoding { encoding: printable(&part.encoding) })
+    decoded.ok_or_else(|| part.unreadable())
+}
+
+/// As much of a sound as tells what it is.
+pub(super) struct Sound<'a> {
+    pub(super) media: AudioType,
+    pub(super) beginning: &'a [u8],
+    /// How many bytes the whole has.
+    pub(super) len: u64,
+}
+
+/// The head of a mail whose header block is `block`: our own, or what can be made of a foreign one with this sound in it.
+pub(super) fn head_of(fields: &Fields<'_>, block: &[u8], sound: &Sound<'_>, part: &SoundPart) -> Result<Head, DecodeError> {
+    match own::read(fields) {
+        Some(head) => Ok(head),
+        None => foreign::head(fields, block, readable_length(sound, part)?),
+    }
 }
 
 /// How long a foreign sound is, if it is one.
-fn readable_length(audio: &Audio, part: &SoundPart) -> Result<Duration, DecodeError> {
-    if audio.bytes().is_empty() {
+fn readable_length(sound: &Sound<'_>, part: &SoundPart) -> Result<Duration, DecodeError> {
+    if sound.len == 0 {
         return Err(DecodeError::EmptyAudio);
     }
-    if audio.media() == AudioType::Wav {
-        return Wav::parse(audio.bytes()).map(|wav| wav.duration()).map_err(DecodeError::UnreadableAudio);
+    if sound.media == AudioType::Wav {
+        return wav_length(sound.beginning, sound.len).map_err(DecodeError::UnreadableAudio);
     }
-    Ok(length_of(audio.media(), audio.bytes()).unwrap_or(said(part)))
+    Ok(length_within(sound.media, sound.beginning, sound.len).unwrap_or(said(part)))
 }
 
 fn length_by_what_is_there(mail: &[u8], fields: &Fields<'_>, body: usize) -> Duration {

@@ -128,7 +128,7 @@ pub fn decode_greeting(mail: &Bytes, limits: DecodeLimits) -> Result<Option<Gree
         Some(ON_REQUEST) => Ok(Some(GreetingMail::Offer(id, Edition { version, digest: Some(digest()?) }))),
         Some(HERE) => {
             let digest = digest()?;
-            let sound: Audio = audio_of(mail, &find_sound(mail, &fields, body, limits)?)?;
+            let sound: Audio = audio_of(mail, &find_sound(&mail[..], &fields, body, limits)?)?;
             match sound.digest() == digest {
                 _ if sound.bytes().is_empty() => Err(DecodeError::EmptyAudio),
                 true => Ok(Some(GreetingMail::Greeting(Greeting::new(id, version, Some(sound))))),

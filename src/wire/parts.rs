@@ -3,6 +3,7 @@
 //! The walk is our own, and decodes nothing: it looks for boundaries at the beginnings of lines only, keeps to its limits before it
 //! spends memory, and stops at the first part that says it is the voice message.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memmem;
@@ -31,11 +32,53 @@ pub(super) struct SoundPart {
 ///
 /// A part that says `voice=Voice-Message` comes first (RFC 3801 §4.3.1), then a sound that says nothing, then a file that has a sound's
 /// name. Spoken names and subjects are no messages. Mails inside the mail are not looked into: a returned message is not a new one.
-pub(super) fn find_sound(mail: &[u8], fields: &Fields<'_>, body: usize, limits: DecodeLimits) -> Result<SoundPart, DecodeError> {
+pub(super) fn find_sound<M: Mail + ?Sized>(
+    mail: &M,
+    fields: &Fields<'_>,
+    body: usize,
+    limits: DecodeLimits,
+) -> Result<SoundPart, DecodeError> {
     let mut walk = Walk { mail, limits, parts: 0, best: None };
     walk.entity(fields, Span { range: body..mail.len(), ended: true }, 0)?;
     let (_, candidate) = walk.best.ok_or(DecodeError::NoAudio)?;
     candidate
+}
+
+/// A mail, wherever it is.
+pub(super) trait Mail {
+    /// How many bytes it has.
+    fn len(&self) -> usize;
+
+    /// At most so many bytes of `range`, from its beginning.
+    fn beginning(&self, range: Range<usize>, at_most: usize) -> Cow<'_, [u8]>;
+
+    /// The first delimiter that begins in `within`, of which the beginning is the beginning of a line.
+    fn next_delimiter(&self, delimiters: &Delimiters, within: Range<usize>) -> Option<Delimiter>;
+}
+
+impl Mail for [u8] {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn beginning(&self, range: Range<usize>, at_most: usize) -> Cow<'_, [u8]> {
+        self[range.start..range.end.min(range.start.saturating_add(at_most))].into()
+    }
+
+    fn next_delimiter(&self, delimiters: &Delimiters, within: Range<usize>) -> Option<Delimiter> {
+        memmem::find_iter(&self[within.clone()], &delimiters.dashed).map(|at| within.start + at).find_map(|at| {
+            let rest = &self[at + delimiters.dashed.len()..within.end];
+            let line_len = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            Delimiters::read(&self[..at], at, &rest[..line_len], at + delimiters.dashed.len() + line_len)
+        })
+    }
+}
+
+impl SoundPart {
+    /// Why its sound cannot be had.
+    pub(super) fn unreadable(&self) -> DecodeError {
+        DecodeError::TransferEncoding { encoding: printable(&self.encoding) }
+    }
 }
 
 /// A stretch of the mail, and whether its end was seen.
@@ -45,8 +88,8 @@ struct Span {
     ended: bool,
 }
 
-struct Walk<'a> {
-    mail: &'a [u8],
+struct Walk<'a, M: ?Sized> {
+    mail: &'a M,
     limits: DecodeLimits,
     parts: usize,
     best: Option<(Rank, Result<SoundPart, DecodeError>)>,
@@ -63,7 +106,7 @@ enum Rank {
     VoiceMessage,
 }
 
-impl Walk<'_> {
+impl<M: Mail + ?Sized> Walk<'_, M> {
     fn entity(&mut self, fields: &Fields<'_>, body: Span, depth: usize) -> Result<(), DecodeError> {
         let media_type = fields.media_type();
         let multipart = media_type.starts_with("multipart/");
@@ -79,15 +122,16 @@ impl Walk<'_> {
 
     fn multipart(&mut self, boundary: &str, body: &Span, depth: usize) -> Result<(), DecodeError> {
         let delimiters = Delimiters::new(boundary);
-        let mut delimiter = delimiters.next(self.mail, body.range.clone());
+        let mut delimiter = self.mail.next_delimiter(&delimiters, body.range.clone());
         while let Some(Delimiter { after, closing: false, .. }) = delimiter {
             self.parts += 1;
             if self.parts > self.limits.parts {
                 return Err(DecodeError::TooManyParts);
             }
-            let next = delimiters.next(self.mail, after..body.range.end);
+            let next = self.mail.next_delimiter(&delimiters, after..body.range.end);
             let end = next.as_ref().map_or(body.range.end, |next| next.start.max(after));
-            let (fields, start) = Fields::of_part(&self.mail[after..end], self.limits)?;
+            let beginning = self.mail.beginning(after..end, self.limits.head);
+            let (fields, start) = Fields::of_part(&beginning, self.limits)?;
             self.entity(&fields, Span { range: after + start..end, ended: next.is_some() && body.ended }, depth)?;
             if matches!(self.best, Some((Rank::VoiceMessage, _))) {
                 return Ok(());
@@ -130,12 +174,12 @@ fn candidate(fields: &Fields<'_>, media_type: &str) -> Option<(Rank, Result<Audi
 }
 
 /// Finds the delimiter lines of one multipart.
-struct Delimiters {
-    dashed: Vec<u8>,
+pub(super) struct Delimiters {
+    pub(super) dashed: Vec<u8>,
 }
 
 /// A line that parts are divided by.
-struct Delimiter {
+pub(super) struct Delimiter {
     /// Where it begins, with the line end before it, which belongs to it (RFC 2046 §5.1.1).
     start: usize,
     /// Where what follows it begins.
@@ -149,30 +193,19 @@ impl Delimiters {
         Self { dashed: format!("--{}", boundary.trim_end()).into_bytes() }
     }
 
-    /// The first delimiter that begins in `within`, of which the beginning is the beginning of a line.
-    fn next(&self, mail: &[u8], within: Range<usize>) -> Option<Delimiter> {
-        memmem::find_iter(&mail[within.clone()], &self.dashed)
-            .map(|at| within.start + at)
-            .find_map(|at| self.delimiter_at(&mail[..within.end], at))
-    }
-
-    fn delimiter_at(&self, mail: &[u8], at: usize) -> Option<Delimiter> {
-        let start = match mail[..at] {
+    /// What stands at `at`, after `before`: a delimiter, if a line begins there, and if `rest`, the rest of the line, is as it has to be.
+    /// The next line begins at `after`.
+    pub(super) fn read(before: &[u8], at: usize, rest: &[u8], after: usize) -> Option<Delimiter> {
+        let start = match before {
             [.., b'\r', b'\n'] => at - 2,
             [.., b'\n'] => at - 1,
             _ => return None,
         };
-        let rest = &mail[at + self.dashed.len()..];
-        let line_len = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
-        let (closing, padding) = match &rest[..line_len] {
+        let (closing, padding) = match rest {
             [b'-', b'-', padding @ ..] => (true, padding),
             padding => (false, padding),
         };
-        padding.iter().all(u8::is_ascii_whitespace).then_some(Delimiter {
-            start,
-            after: at + self.dashed.len() + line_len,
-            closing,
-        })
+        padding.iter().all(u8::is_ascii_whitespace).then_some(Delimiter { start, after, closing })
     }
 }
 

@@ -1,8 +1,8 @@
 //! One mailbox: its Maildir, its arrivals, and what can be done with its messages. Everything here blocks.
 
+use std::any::Any;
 use std::io;
 use std::path::PathBuf;
-use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -13,15 +13,17 @@ use chrono::{DateTime, Utc};
 use super::arrivals::{Arrivals, Begun, Key};
 use super::folders::Folders;
 use super::ground::{Ground, failed, not_taken};
+use super::incoming::Arrived;
 use super::index::{Index, Seen};
 use super::name::{FileName, Folder, OwnName};
+use super::parts::Parts;
 use super::staging::Staged;
 use super::view::{Sight, View};
 use crate::directory::MailboxLimits;
 use crate::disk::{self, Disk, DiskFile};
-use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary, Urgency};
+use crate::message::{Head, MailFile, MailboxId, Message, MessageId, Origin, Status, Summary, Urgency};
 use crate::store::{Deposit, Entry, Page, Query, StoreError};
-use crate::wire::{self, Addresses, TransferEncoding};
+use crate::wire;
 
 /// One mailbox on the disk.
 #[derive(Debug)]
@@ -245,19 +247,16 @@ impl Mailbox {
 
     /// Writes and flushes the mail of `message`: the one it arrived as, byte for byte, if it did.
     fn stage(&self, ground: &Ground, message: &Message) -> Result<Staged, StoreError> {
-        let parts = if let Some(mail) = message.mail() {
-            vec![mail.clone()]
-        } else {
-            let addresses = Addresses { node: &ground.host, domain: &ground.domain, recipients: slice::from_ref(&self.id) };
-            let mail = wire::encode(message, &addresses, TransferEncoding::Base64);
-            vec![mail.head, mail.audio, mail.tail]
-        };
-        let size = parts.iter().map(|part| part.len() as u64).sum();
-        ground.check_size(size)?;
-        ground.check_room(size)?;
         // What an IMAP server calls INTERNALDATE.
         let recorded = SystemTime::from(message.head().recorded_at.instant.max(DateTime::<Utc>::UNIX_EPOCH));
-        Staged::write(&ground.disk, &ground.staging, &parts, recorded).map_err(not_taken)
+        if let Some(staged) = message.mail_file().and_then(|file| staged_here(ground, &**file)) {
+            return staged.flush(recorded).map(|()| staged).map_err(not_taken);
+        }
+        let parts = Parts::of(message, ground, &self.id);
+        let size = parts.size();
+        ground.check_size(size)?;
+        ground.check_room(size)?;
+        Staged::write(&ground.disk, &ground.staging, parts, recorded).map_err(not_taken)
     }
 
     /// Puts a staged message into the mailbox, unless it is there; not flushed.
@@ -364,3 +363,8 @@ enum Placed {
 
 /// At how many removed messages of a mailbox a step of housekeeping looks. The others come in turn when these are gone.
 const REMOVED_A_STEP: usize = 100;
+
+/// The file that a mail has come in by, if it is one of this store's and no other mailbox has taken it.
+fn staged_here(ground: &Ground, file: &dyn MailFile) -> Option<Staged> {
+    (file as &dyn Any).downcast_ref::<Arrived>()?.take(&ground.staging)
+}

@@ -4,10 +4,12 @@ mod arrivals;
 mod builder;
 mod folders;
 mod ground;
+mod incoming;
 mod index;
 mod mailbox;
 mod name;
 mod outside;
+mod parts;
 mod retention;
 mod room;
 mod rounds;
@@ -24,13 +26,14 @@ use async_trait::async_trait;
 
 pub use self::builder::MaildirStoreBuilder;
 use self::ground::{Ground, failed};
+use self::incoming::Incoming;
 use self::mailbox::Mailbox;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::name::read_hostile_name;
 use self::outside::Outside;
 pub use self::retention::Retention;
 use self::tree::{IfMissing, Tree};
-use super::{Deposit, Entry, MessageStore, Page, Query, StoreError, Tidied};
+use super::{Deposit, Entry, MessageStore, Page, Query, StagedMail, StoreError, Tidied};
 use crate::directory::{Directory, MailboxLimits};
 use crate::disk::blocking;
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
@@ -199,6 +202,15 @@ impl MessageStore for MaildirStore {
             tree.on_remembered(&id, if_missing, |mailbox| mailbox.deposit(&tree.ground, &limits, &origin, &message))
         };
         self.blocking(deposit).await
+    }
+
+    async fn stage(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
+        let tree = Arc::clone(&self.tree);
+        blocking(move || Ok(Incoming::begin(tree))).await.map_err(failed)?.map(|incoming| Some(Box::new(incoming) as _))
+    }
+
+    fn reads_sounds(&self) -> bool {
+        true
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {

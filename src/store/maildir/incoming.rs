@@ -1,0 +1,66 @@
+//! [`Incoming`] and [`Arrived`]: a long mail in a file of the store, from its first byte until a mailbox has it. Everything here blocks.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::ground::not_taken;
+use super::staging::Staged;
+use super::tree::Tree;
+use crate::disk::DiskFile;
+use crate::message::MailFile;
+use crate::store::{StagedMail, StoreError};
+
+/// A mail that is coming in.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    tree: Arc<Tree>,
+    staged: Staged,
+}
+
+impl Incoming {
+    /// One that has not begun.
+    pub(super) fn begin(tree: Arc<Tree>) -> Result<Self, StoreError> {
+        let staged = Staged::create(&tree.ground.disk, &tree.ground.staging).map_err(not_taken)?;
+        Ok(Self { tree, staged })
+    }
+}
+
+impl StagedMail for Incoming {
+    /// Asks for room each time: of many that come in at once, none may use the reserve.
+    fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let ground = &self.tree.ground;
+        ground.check_size(self.staged.size() + bytes.len() as u64)?;
+        ground.check_room(bytes.len() as u64)?;
+        self.staged.append(bytes).map_err(not_taken)
+    }
+
+    fn finish(self: Box<Self>) -> Arc<dyn MailFile> {
+        Arc::new(Arrived { file: self.staged.file(), size: self.staged.size(), staged: Mutex::new(Some(self.staged)) })
+    }
+}
+
+/// A mail that has come in. The first mailbox gets the file itself, any other a copy.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    file: Arc<dyn DiskFile>,
+    size: u64,
+    staged: Mutex<Option<Staged>>,
+}
+
+impl Arrived {
+    /// The file itself, once, for a mailbox whose messages are staged in `folder`.
+    pub(super) fn take(&self, folder: &Path) -> Option<Staged> {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner).take_if(|staged| staged.is_in(folder))
+    }
+}
+
+impl MailFile for Arrived {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        self.file.read_at(offset, len)
+    }
+}

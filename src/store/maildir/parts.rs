@@ -1,0 +1,84 @@
+//! [`Parts`]: the mail of a message, as it is written, part by part.
+
+use std::io;
+use std::slice;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::ground::Ground;
+use crate::message::{MailFile, MailboxId, Message};
+use crate::wire::{self, Addresses, Encoded, EncodedSound, TransferEncoding};
+
+/// The mail that a message arrived as, byte for byte, or else one that is made of it. Reading blocks.
+#[derive(Debug)]
+pub(super) struct Parts {
+    size: u64,
+    before: std::vec::IntoIter<Bytes>,
+    long: Long,
+    after: Option<Bytes>,
+}
+
+/// What is not in memory at once.
+#[derive(Debug)]
+enum Long {
+    Nothing,
+    Sound(EncodedSound),
+    File { file: Arc<dyn MailFile>, at: u64 },
+}
+
+impl Parts {
+    /// The mail of `message`, for `mailbox` if it is made.
+    pub(super) fn of(message: &Message, ground: &Ground, mailbox: &MailboxId) -> Self {
+        if let Some(mail) = message.mail() {
+            return Self::whole(vec![mail.clone()]);
+        }
+        if let Some(file) = message.mail_file() {
+            let long = Long::File { file: Arc::clone(file), at: 0 };
+            return Self { size: file.size(), before: Vec::new().into_iter(), long, after: None };
+        }
+        let addresses = Addresses { node: &ground.host, domain: &ground.domain, recipients: slice::from_ref(mailbox) };
+        if message.audio().in_memory().is_some() {
+            let Encoded { head, audio, tail } = wire::encode(message, &addresses, TransferEncoding::Base64);
+            return Self::whole(vec![head, audio, tail]);
+        }
+        let mail = wire::encode_in_pieces(message, &addresses, TransferEncoding::Base64);
+        let (size, long) = (mail.len(), Long::Sound(mail.sound()));
+        Self { size, before: vec![mail.head].into_iter(), long, after: Some(mail.tail) }
+    }
+
+    fn whole(parts: Vec<Bytes>) -> Self {
+        let size = parts.iter().map(|part| part.len() as u64).sum();
+        Self { size, before: parts.into_iter(), long: Long::Nothing, after: None }
+    }
+
+    /// How many bytes the mail has.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+impl Iterator for Parts {
+    type Item = io::Result<Bytes>;
+
+    fn next(&mut self) -> Option<io::Result<Bytes>> {
+        if let Some(part) = self.before.next() {
+            return Some(Ok(part));
+        }
+        let part = match &mut self.long {
+            Long::Nothing => None,
+            Long::Sound(sound) => sound.next(),
+            Long::File { at, .. } if *at == self.size => None,
+            Long::File { file, at } => {
+                let len = PIECE.min(self.size - *at);
+                let part = file.read_at(*at, usize::try_from(len).unwrap_or(usize::MAX));
+                *at += len;
+                Some(part.map(Bytes::from))
+            }
+        };
+        part.or_else(|| self.after.take().map(Ok))
+    }
+}
+
+/// How much of a mail is copied at once.
+const PIECE: u64 = 256 * 1024;

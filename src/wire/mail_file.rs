@@ -1,0 +1,308 @@
+//! [`decode_file`]: a mail that is in a file as a message, with a bounded part of it in memory.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::Arc;
+
+use memchr::memmem;
+use sha2::{Digest as _, Sha256};
+
+use super::decode::{Sound, head_of};
+use super::fields::Fields;
+use super::parts::{Delimiter, Delimiters, Mail, find_sound};
+use super::unpacking::{Packed, Unpacking};
+use super::{DecodeError, DecodeLimits, own};
+use crate::message::{Audio, AudioSource, ContentDigest, MailFile, Message};
+
+/// Reads a mail that is in a file as [`decode_within`](super::decode_within) reads one in memory: with the same result, but that the
+/// message's sound and mail stay in the file. Blocks.
+///
+/// It takes some hundred KiB of memory, however long the mail is, and reads the sound twice: to find its end, and for its digest. Of a
+/// foreign WAV file, the samples must begin within the first MiB; and no line of a quoted-printable sound may be longer than 64 KiB.
+///
+/// # Errors
+///
+/// What the file says; inside, what is wrong with the mail.
+pub fn decode_file(file: &Arc<dyn MailFile>, limits: DecodeLimits) -> io::Result<Result<Message, DecodeError>> {
+    let mail = InFile { file: &**file, len: usize_of(file.size())?, failed: RefCell::default() };
+    let decoded = decode(&mail, file, limits);
+    match mail.failed.into_inner() {
+        // Whatever was made of bytes that could not be read is nothing.
+        Some(error) => Err(error),
+        None => decoded,
+    }
+}
+
+fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> io::Result<Result<Message, DecodeError>> {
+    let beginning = mail.beginning(0..mail.len, limits.head);
+    let found = Fields::of_mail(&beginning, limits)
+        .and_then(|(fields, body)| find_sound(mail, &fields, body, limits).map(|part| (fields, body, part)));
+    let (fields, body, part) = match found {
+        Ok(found) => found,
+        Err(error) => return Ok(Err(error)),
+    };
+    let Some(packed) = Packed::named(&part.encoding) else { return Ok(Err(part.unreadable())) };
+    let source = MailSound { file: Arc::clone(file), body: part.body.clone(), packed };
+    let (mut hasher, mut len, mut first) = (Sha256::new(), 0, Vec::new());
+    for piece in source.pieces() {
+        match piece {
+            Ok(piece) => {
+                hasher.update(&piece);
+                len += piece.len() as u64;
+                first.extend_from_slice(&piece[..piece.len().min(BEGINNING - first.len())]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(Err(part.unreadable())),
+            Err(error) => return Err(error),
+        }
+    }
+    let digest = ContentDigest::from_hasher(hasher);
+    if own::digest(&fields).is_some_and(|told| told != digest) {
+        return Ok(Err(DecodeError::DigestMismatch));
+    }
+    let sound = Sound { media: part.media, beginning: &first, len };
+    let audio = Audio::elsewhere(part.media, Arc::new(source), len, digest);
+    Ok(head_of(&fields, &beginning[..body], &sound, &part).map(|head| Message::new(head, audio).arrived_in(Arc::clone(file))))
+}
+
+/// A mail in a file, as the walk through its parts sees it. An error is noted, and what cannot be read counts as not there.
+struct InFile<'a> {
+    file: &'a dyn MailFile,
+    len: usize,
+    failed: RefCell<Option<io::Error>>,
+}
+
+impl InFile<'_> {
+    fn read(&self, range: Range<usize>) -> Vec<u8> {
+        self.file.read_at(range.start as u64, range.len()).unwrap_or_else(|error| {
+            self.failed.borrow_mut().get_or_insert(error);
+            Vec::new()
+        })
+    }
+
+    /// The rest of the line from `at`, and where the next one begins; of one that can be no delimiter's, less.
+    fn rest_of_line(&self, mut at: usize, end: usize) -> (Vec<u8>, usize) {
+        let mut line = Vec::new();
+        while at < end {
+            let piece = self.read(at..end.min(at + WINDOW));
+            let len = memchr::memchr(b'\n', &piece).map_or(piece.len(), |at| at + 1);
+            let is_padding = piece[..len].iter().all(u8::is_ascii_whitespace);
+            at += len;
+            // White space without end is as good as some.
+            if line.is_empty() || !is_padding {
+                line.extend_from_slice(&piece[..len]);
+            }
+            if piece.is_empty() || piece[..len].ends_with(b"\n") || !(is_padding || line.starts_with(b"-")) {
+                break;
+            }
+        }
+        (line, at)
+    }
+}
+
+impl Mail for InFile<'_> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn beginning(&self, range: Range<usize>, at_most: usize) -> Cow<'_, [u8]> {
+        self.read(range.start..range.end.min(range.start.saturating_add(at_most))).into()
+    }
+
+    fn next_delimiter(&self, delimiters: &Delimiters, within: Range<usize>) -> Option<Delimiter> {
+        let mut from = within.start;
+        while from < within.end {
+            let (start, end) = (from.saturating_sub(2), within.end.min(from + WINDOW.max(4 * delimiters.dashed.len())));
+            let window = self.read(start..end);
+            if window.len() < end - start {
+                return None;
+            }
+            for found in memmem::find_iter(&window[from - start..], &delimiters.dashed) {
+                let at = from + found;
+                let (before, behind) = (&window[..at - start], &window[at - start + delimiters.dashed.len()..]);
+                let next = at + delimiters.dashed.len();
+                let delimiter = match memchr::memchr(b'\n', behind) {
+                    Some(line_end) => Delimiters::read(before, at, &behind[..=line_end], next + line_end + 1),
+                    None if before.ends_with(b"\n") => {
+                        let (rest, after) = self.rest_of_line(next, within.end);
+                        Delimiters::read(before, at, &rest, after)
+                    }
+                    None => None,
+                };
+                if delimiter.is_some() {
+                    return delimiter;
+                }
+            }
+            if end == within.end {
+                return None;
+            }
+            // What begins in the last bytes of a window is found in the next.
+            from = end - (delimiters.dashed.len() - 1);
+        }
+        None
+    }
+}
+
+/// The sound in a mail in a file.
+#[derive(Debug)]
+struct MailSound {
+    file: Arc<dyn MailFile>,
+    body: Range<usize>,
+    packed: Packed,
+}
+
+impl MailSound {
+    /// The sound, unpacked piece by piece; [`InvalidData`](io::ErrorKind::InvalidData) where it cannot be.
+    fn pieces(&self) -> impl Iterator<Item = io::Result<Vec<u8>>> + Send + use<> {
+        let (file, body) = (Arc::clone(&self.file), self.body.clone());
+        let starts = body.clone().step_by(WINDOW);
+        let windows = starts.map(move |start| file.read_at(start as u64, WINDOW.min(body.end - start)));
+        Unpacking::new(self.packed, windows)
+    }
+}
+
+impl AudioSource for MailSound {
+    fn reader(self: Arc<Self>) -> Box<dyn Read + Send> {
+        Box::new(Reader { pieces: Box::new(self.pieces()), piece: io::Cursor::default() })
+    }
+}
+
+struct Reader {
+    pieces: Box<dyn Iterator<Item = io::Result<Vec<u8>>> + Send>,
+    piece: io::Cursor<Vec<u8>>,
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.piece.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            match self.pieces.next() {
+                Some(piece) => self.piece = io::Cursor::new(piece?),
+                None => return Ok(0),
+            }
+        }
+    }
+}
+
+fn usize_of(len: u64) -> io::Result<usize> {
+    usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge.into())
+}
+
+/// How much of a mail is read at once.
+const WINDOW: usize = 64 * 1024;
+/// How much of a foreign sound is looked at to see what it is.
+const BEGINNING: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::message::AudioType;
+    use crate::wire::decode_within;
+
+    /// A mail in a file of which the first so many bytes can be read.
+    #[derive(Debug)]
+    struct File(Bytes, usize);
+
+    impl MailFile for File {
+        fn size(&self) -> u64 {
+            self.0.len() as u64
+        }
+
+        fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+            let from = usize_of(offset)?;
+            if from + len > self.1 {
+                return Err(io::Error::other("a bad sector"));
+            }
+            Ok(self.0[from..from + len].to_vec())
+        }
+    }
+
+    fn in_file(mail: &Bytes) -> Result<Message, DecodeError> {
+        let file: Arc<dyn MailFile> = Arc::new(File(mail.clone(), mail.len()));
+        decode_file(&file, DecodeLimits::default()).unwrap()
+    }
+
+    /// What is understood is the same as in memory, and so is the sound.
+    fn compare(mail: &Bytes) {
+        let (here, there) = (decode_within(mail, DecodeLimits::default()), in_file(mail));
+        assert_eq!(
+            here.as_ref().map(|message| (message.head(), message.audio())),
+            there.as_ref().map(|message| (message.head(), message.audio()))
+        );
+        if let (Ok(here), Ok(there)) = (here, there) {
+            let mut sound = Vec::new();
+            there.audio().reader().read_to_end(&mut sound).unwrap();
+            assert!(sound[..] == here.audio().bytes()[..]);
+        }
+    }
+
+    const MAILS: [&[u8]; 4] = [
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/own.eml")),
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/asterisk.eml")),
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/vpim.eml")),
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/mail_program.eml")),
+    ];
+
+    /// A mail with a sound of so many bytes, and a preamble of so many, so that a boundary comes to lie anywhere in a window.
+    fn long(preamble: usize, sound: usize, encoding: &str, padding: &str) -> Bytes {
+        let sound: String = "UklGRiQAAABXQVZFZm10\r\n".chars().cycle().take(sound).collect();
+        let preamble = "p".repeat(preamble);
+        format!(
+            "Date: Mon, 26 Aug 2019 10:20:20 -0700\r\nContent-Type: multipart/mixed; boundary=boundary\r\n\r\n{preamble}\r\n--boundary{padding}\r\n\
+             Content-Type: audio/basic\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{sound}\r\n--boundary--{padding}\r\nepilogue"
+        )
+        .into()
+    }
+
+    #[test]
+    fn real_mails_are_the_same_whole_cut_short_and_damaged() {
+        for mail in MAILS {
+            let mail = Bytes::from_static(mail);
+            for len in (0..=mail.len()).rev().step_by(7) {
+                compare(&mail.slice(..len));
+            }
+        }
+    }
+
+    #[test]
+    fn a_boundary_is_found_wherever_it_lies_in_a_window() {
+        for len in WINDOW - 40..WINDOW + 40 {
+            compare(&long(len, 200, "7bit", ""));
+            compare(&long(0, len - 80, "base64", ""));
+        }
+        for encoding in ["base64", "quoted-printable", "binary", "x-uue"] {
+            for padding in ["", " ", &" ".repeat(3 * WINDOW), "x"] {
+                compare(&long(3, 3 * WINDOW + 5, encoding, padding));
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_and_no_message() {
+        let mail = long(0, 3 * WINDOW, "base64", "");
+        for readable in [0, 100, WINDOW, 2 * WINDOW + 7, mail.len() - 1] {
+            let file: Arc<dyn MailFile> = Arc::new(File(mail.clone(), readable));
+            assert_eq!(decode_file(&file, DecodeLimits::default()).unwrap_err().to_string(), "a bad sector", "{readable}");
+        }
+        assert_eq!(in_file(&mail).unwrap().audio().media(), AudioType::Basic);
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_mails_are_the_same(which in 0..4_usize, damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+            let mut mail = MAILS[which].to_vec();
+            for (at, byte) in damage {
+                let at = at.index(mail.len());
+                mail[at] = byte;
+            }
+            compare(&mail.into());
+        }
+    }
+}
