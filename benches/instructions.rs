@@ -92,7 +92,7 @@ fn converse(said: &Bytes) -> (Bytes, BytesMut) {
             Some(Action::LookUp(..)) => dialogue.handle_lookup(Lookup::Found, now),
             Some(Action::Reserve) => dialogue.handle_room(Room::Granted { at: DateTime::UNIX_EPOCH }, now),
             Some(Action::Store(delivery)) => return (delivery.mail, replies),
-            Some(Action::StartTls | Action::Close | Action::AskLeave | Action::CheckLogin(_)) => {
+            Some(Action::PutAway(_) | Action::StartTls | Action::Close | Action::AskLeave | Action::CheckLogin(_)) => {
                 panic!("nobody asked for it: {replies:?}")
             }
             None => {

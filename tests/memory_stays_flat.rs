@@ -6,32 +6,165 @@
 
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
 
+#[path = "memory/gate.rs"]
+mod gate;
 mod support;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use support::{HIMALAYA, clock, mailbox, node, run, site, wav};
+use gate::{Gate, Gated};
+use support::{CENTRAL, HIMALAYA, address, clock, event, mailbox, network, node, run, site, wav};
 use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use voicemail::audio::{Format, Wav};
+use voicemail::directory::{Owner, StaticDirectory};
+use voicemail::event::Event;
+use voicemail::forward::smtp::{SmtpForwarder, Timeouts};
 use voicemail::forward::{ForwardError, Forwarder, MemoryForwarder, Outcome, Receipt, Reply, Travelled};
+use voicemail::intake::{Intake, Limits, ListenMode};
 use voicemail::message::{MailboxId, Message, MessageId};
+use voicemail::node::Node;
 use voicemail::record::CallFacts;
+use voicemail::store::MaildirStore;
 
 const MB: usize = 1_000_000;
 
 #[test]
 fn ten_thousand_messages_waiting_take_little_memory() {
-    waiting("ten_thousand_messages_waiting_take_little_memory", 10_000, 28 * MB);
+    waiting("ten_thousand_messages_waiting_take_little_memory", 10_000, 36 * MB);
 }
 
 #[test]
 #[ignore = "it writes 100 000 files; .ci/run runs it"]
 fn a_hundred_thousand_messages_waiting_stay_under_64_mb() {
     waiting("a_hundred_thousand_messages_waiting_stay_under_64_mb", 100_000, 64 * MB);
+}
+
+#[test]
+fn sixteen_long_transfers_at_once_take_little_memory_on_either_side() {
+    transfers("sixteen_long_transfers_at_once_take_little_memory_on_either_side", 16, 48 * MB);
+}
+
+#[test]
+#[ignore = "it sends 1.7 GB; .ci/run runs it"]
+fn two_hundred_and_fifty_six_transfers_of_ten_minutes_at_once_stay_under_128_mb_on_either_side() {
+    transfers("two_hundred_and_fifty_six_transfers_of_ten_minutes_at_once_stay_under_128_mb_on_either_side", 256, 128 * MB);
+}
+
+/// Sends `count` recordings of ten minutes from the spools of one process to the mailboxes of another, by SMTP under TLS, all of which
+/// are in the middle of their sounds at the same time; neither process takes `limit` bytes.
+///
+/// A node has 64 under way to another at most, so the sending process has a node for each 64.
+fn transfers(name: &str, count: usize, limit: usize) {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        let folder = Path::new(&folder);
+        match std::env::var(PEER) {
+            Ok(peer) => on_a_runtime(send_all(folder, count, peer)),
+            Err(_) => on_a_runtime(take_all(folder)),
+        }
+        return tell_most_resident();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed([CENTRAL.to_owned()]).unwrap();
+    fs::write(folder.path().join("certificate.pem"), made.cert.pem()).unwrap();
+    fs::write(folder.path().join("certificate"), made.cert.der()).unwrap();
+    fs::write(folder.path().join("key"), made.signing_key.serialize_der()).unwrap();
+    on_a_runtime(async {
+        for nth in 0..count.div_ceil(UNDER_WAY) {
+            fill_with_long_ones(&folder.path().join(nth.to_string()), (count - nth * UNDER_WAY).min(UNDER_WAY)).await;
+        }
+    });
+    let mut receiver = again(name, folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(receiver.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let address = lines.find_map(|line| line.split_once("listening ").map(|(_, address)| address.to_owned())).unwrap();
+    let sender = most_resident(again(name, folder.path()).env(PEER, address));
+    drop(receiver.stdin.take());
+    let taken: String = lines.collect::<Vec<_>>().join("\n");
+    assert!(receiver.wait().unwrap().success(), "{taken}");
+    let receiver = told_most_resident(&taken);
+    println!("{count} transfers at once: sender {} kB, receiver {} kB", sender / 1000, receiver / 1000);
+    assert!(sender < limit && receiver < limit, "{count} transfers took {sender} bytes to send and {receiver} to take");
+}
+
+/// Puts `count` recordings of ten minutes of mu-law silence into the spool of a node: one that was recorded, and others with ids of their
+/// own that are the same to the byte, though their silence is a hole in the file.
+async fn fill_with_long_ones(folder: &Path, count: usize) {
+    let mut silence = Wav::header(Format::TELEPHONE_PCMU, TEN_MINUTES);
+    let header_len = silence.len();
+    silence.resize(header_len + TEN_MINUTES as usize, 0);
+    fill_with(folder, silence, header_len, count).await;
+}
+
+/// Sends what is in the spools under `folder`, each message on a connection of its own.
+async fn send_all(folder: &Path, count: usize, peer: String) {
+    let way = EachByItself { peer, pem: fs::read(folder.join("certificate.pem")).unwrap(), gate: Gate::of(count) };
+    let nodes = (0..count.div_ceil(UNDER_WAY)).map(|nth| folder.join(nth.to_string()));
+    let mut running = Vec::new();
+    for folder in nodes {
+        let node = node(HIMALAYA, &folder).forwarder(way.clone()).open().await.unwrap();
+        let (events, waiting) = (node.events(), node.spool().state()[0].depth);
+        running.push((run(&node), events, waiting));
+    }
+    for (running, mut events, waiting) in running {
+        for _ in 0..waiting {
+            event(&mut events, |event| match event {
+                Event::Forwarded { .. } => Some(()),
+                Event::Deferred { reason, .. } => panic!("{reason}"),
+                _ => None,
+            })
+            .await;
+        }
+        running.stop().await;
+    }
+}
+
+/// Takes in all that comes, until its standard input ends.
+async fn take_all(folder: &Path) {
+    let chain = vec![CertificateDer::from(fs::read(folder.join("certificate")).unwrap())];
+    let key = PrivateKeyDer::try_from(fs::read(folder.join("key")).unwrap()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let network = network();
+    let store = MaildirStore::builder(folder.join("mail")).directory(Arc::new(network.directory())).open().await.unwrap();
+    let limits = Limits { connections_per_address: 256, ..Limits::default() };
+    let intake = Intake::builder(network.domain(), Arc::new(store), Arc::new(network.directory())).tls(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("listening {}", listener.local_addr().unwrap());
+    let stop = async { drop(tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await) };
+    intake.limits(limits).build().serve(listener, ListenMode::StartTls, stop).await.unwrap();
+}
+
+/// Sends each message on a connection of its own, none of which sends on in the middle before all have come so far.
+#[derive(Debug, Clone)]
+struct EachByItself {
+    peer: String,
+    pem: Vec<u8>,
+    gate: Gate,
+}
+
+#[async_trait]
+impl Forwarder for EachByItself {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        let dial = Gated { peer: self.peer.clone(), gate: self.gate.clone() };
+        // On a slow machine, the first one waits for the last for some time.
+        let timeouts =
+            Timeouts { block: PATIENCE, command: PATIENCE, handshake: PATIENCE, greeting: PATIENCE, ..Timeouts::default() };
+        let forwarder = SmtpForwarder::builder(format!("{CENTRAL}:25"), "voicemail.example").dial(dial).timeouts(timeouts);
+        forwarder.ca_pem(&self.pem).build().unwrap().forward(message, recipients).await
+    }
+
+    fn reads_sounds(&self) -> bool {
+        true
+    }
 }
 
 /// A node with `count` messages in its spool, each of which was tried and has to wait, takes less than `limit` bytes.
@@ -42,7 +175,7 @@ fn waiting(name: &str, count: usize, limit: usize) {
     }
     let folder = tempfile::tempdir().unwrap();
     on_a_runtime(fill(folder.path(), count));
-    let most = most_resident_of(name, folder.path());
+    let most = most_resident(&mut again(name, folder.path()));
     println!("{count} messages waiting: {} kB", most / 1000);
     assert!(most < limit, "{count} messages waiting took {most} bytes");
 }
@@ -79,8 +212,17 @@ impl Forwarder for Full {
 
 /// Puts `count` messages into the node's spool: one that was recorded, and others with ids of their own whose sound is a hole in the file.
 async fn fill(folder: &Path, count: usize) {
-    let node = node(HIMALAYA, folder).forwarder(MemoryForwarder::new()).clock(clock()).open().await.unwrap();
-    let kept = node.deposit_wav(&site("kathmandu"), CallFacts::to(mailbox("2001")), wav(1_000, 1).into()).await.unwrap();
+    fill_with(folder, wav(1_000, 1), 0, count).await;
+}
+
+/// Records `sound`, and makes copies of its file with other ids, in which all is a hole after so many bytes of the sound.
+async fn fill_with(folder: &Path, sound: Vec<u8>, written: usize, count: usize) {
+    let mut owner = Owner::new(site("london"), chrono_tz::Europe::London);
+    owner.recording.max = Duration::from_secs(600);
+    let directory: StaticDirectory = [(mailbox("2001"), owner)].into_iter().collect();
+    let node = Node::builder(address(HIMALAYA), network(), directory, folder.join(HIMALAYA));
+    let node = node.forwarder(MemoryForwarder::new()).clock(clock()).open().await.unwrap();
+    let kept = node.deposit_wav(&site("kathmandu"), CallFacts::to(mailbox("2001")), sound.into()).await.unwrap();
     drop(node);
     let queues = folder.join(HIMALAYA).join("queue");
     let queue = fs::read_dir(queues).unwrap().next().unwrap().unwrap().path();
@@ -92,19 +234,27 @@ async fn fill(folder: &Path, count: usize) {
         let other = MessageId::random().to_string();
         bytes[at..at + id.len()].copy_from_slice(other.as_bytes());
         let copy = fs::File::create_new(queue.join(name.replace(&id, &other))).unwrap();
-        copy.write_all_at(&bytes[..HEAD_LEN], 0).unwrap();
+        copy.write_all_at(&bytes[..HEAD_LEN + written], 0).unwrap();
         copy.set_len(bytes.len() as u64).unwrap();
     }
 }
 
-/// Runs the test `name` once more, in a process of its own that finds what it needs in `folder`; answers the most bytes that were
-/// resident there.
-fn most_resident_of(name: &str, folder: &Path) -> usize {
+/// The test `name` once more, in a process of its own that finds what it needs in `folder`.
+fn again(name: &str, folder: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", name, "--include-ignored", "--nocapture"]).env(FOLDER, folder);
+    command
+}
+
+/// Runs a process to its end; answers the most bytes that were resident there.
+fn most_resident(command: &mut Command) -> usize {
     let output = command.output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    told_most_resident(&printed)
+}
+
+fn told_most_resident(printed: &str) -> usize {
     let told = printed.lines().find_map(|line| line.split_once("VmHWM:")).map(|(_, rest)| rest);
     let kib: usize = told.and_then(|rest| rest.split_whitespace().next()).expect("the process tells").parse().unwrap();
     kib * 1024
@@ -124,3 +274,9 @@ fn tell_most_resident() {
 /// Where the sound begins in a file of the spool.
 const HEAD_LEN: usize = 1024;
 const FOLDER: &str = "VOICEMAIL_MEMORY_TEST_FOLDER";
+const PEER: &str = "VOICEMAIL_MEMORY_TEST_PEER";
+/// How many messages a node has under way to another.
+const UNDER_WAY: usize = 64;
+/// Bytes of mu-law.
+const TEN_MINUTES: u32 = 600 * 8000;
+const PATIENCE: Duration = Duration::from_secs(600);

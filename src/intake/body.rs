@@ -8,24 +8,30 @@ use super::reply::{self, Reply};
 
 /// The bytes of one message: our trace, then what the peer sends.
 ///
-/// Whatever arrives is copied once, into place; what is stored is this buffer.
+/// Whatever arrives is copied once, into place; what is stored is this buffer. Of a long message, only a piece is here: the others were
+/// put away, where the store wants them.
 #[derive(Debug)]
 pub(super) struct Body {
     mail: BytesMut,
+    /// How many bytes the trace has.
     trace: usize,
     announced: usize,
     limit: usize,
+    /// How many bytes of the mail were put away, trace included.
+    away: usize,
+    /// Whether there is nowhere to put anything away.
+    stays: bool,
 }
 
 impl Body {
     /// A body that may grow to `limit` bytes and is said to become `announced` bytes long. It takes memory once it is opened.
     pub(super) fn new(announced: usize, limit: usize) -> Self {
-        Self { mail: BytesMut::new(), trace: 0, announced, limit }
+        Self { mail: BytesMut::new(), trace: 0, announced, limit, away: 0, stays: false }
     }
 
     /// Begins the message with `trace`, which no limit counts.
     pub(super) fn open(&mut self, trace: &str) {
-        let ahead = self.announced.min(self.limit).min(MAX_ROOM_AHEAD);
+        let ahead = if self.is_long() { PIECE } else { self.announced.min(self.limit).min(LONG) };
         self.mail.reserve(trace.len() + ahead + SLACK);
         self.mail.extend_from_slice(trace.as_bytes());
         self.trace = trace.len();
@@ -38,11 +44,37 @@ impl Body {
 
     /// How many bytes the peer has sent.
     pub(super) fn len(&self) -> usize {
-        self.mail.len() - self.trace
+        self.away + self.mail.len() - self.trace
+    }
+
+    /// How many of them are here.
+    pub(super) fn held(&self) -> usize {
+        self.mail.len() - self.trace.saturating_sub(self.away)
+    }
+
+    /// How many bytes of the mail were put away.
+    pub(super) fn away(&self) -> usize {
+        self.away
+    }
+
+    /// Whether it is put away in pieces, as far as is known.
+    pub(super) fn is_long(&self) -> bool {
+        !self.stays && (self.announced > LONG || self.away > 0)
+    }
+
+    /// Whether `due` more bytes are too many for the memory set aside, and what is here has to go first; if so many bytes are set aside.
+    pub(super) fn must_go(&self, due: usize, room: usize) -> bool {
+        let held = self.held();
+        if self.is_long() {
+            held >= PIECE || held > 0 && held + due > PIECE
+        } else {
+            !self.stays && room >= LONG && held + due > room
+        }
     }
 
     /// Room for at most `most` bytes more, as far as the limit allows any, to read them straight into place.
     pub(super) fn space(&mut self, most: usize) -> Option<Limit<&mut BytesMut>> {
+        let most = if self.is_long() { most.min(PIECE.saturating_sub(self.held())) } else { most };
         let most = most.min(self.limit - self.len());
         if most == 0 || !self.is_open() {
             return None;
@@ -55,10 +87,32 @@ impl Body {
 
     /// Refuses a message with a line longer than `limit`.
     pub(super) fn check_lines(&self, limit: usize) -> Result<(), Reply> {
-        if has_line_longer(&self.mail[self.trace..], limit) { Err(reply::TEXT_LINE_TOO_LONG) } else { Ok(()) }
+        check_lines(&self.mail[self.trace.saturating_sub(self.away)..], limit)
     }
 
-    /// The whole, trace included.
+    /// Takes out what can be put away: all, or all whole lines of a text whose lines may be so long; then nothing, if none is whole.
+    pub(super) fn split_off(&mut self, text_line: Option<usize>) -> Result<Option<Bytes>, Reply> {
+        let mut end = self.mail.len();
+        if let Some(limit) = text_line {
+            let Some(lines) = memchr::memrchr(b'\n', &self.mail) else {
+                return if self.held() > limit + 2 { Err(reply::TEXT_LINE_TOO_LONG) } else { Ok(None) };
+            };
+            end = lines + 1;
+            check_lines(&self.mail[self.trace.saturating_sub(self.away).min(end)..end], limit)?;
+        }
+        self.away += end;
+        Ok(Some(self.mail.split_to(end).freeze()))
+    }
+
+    /// Takes back what was split off first, because there is nowhere to put it away.
+    pub(super) fn take_back(&mut self, bytes: &[u8]) {
+        let mut mail = BytesMut::with_capacity(bytes.len() + self.announced.min(self.limit).min(LONG) + SLACK);
+        mail.extend_from_slice(bytes);
+        mail.extend_from_slice(&self.mail);
+        (self.mail, self.away, self.stays) = (mail, 0, true);
+    }
+
+    /// What is here: the whole, trace included, or the rest.
     pub(super) fn freeze(self) -> Bytes {
         self.mail.freeze()
     }
@@ -168,6 +222,10 @@ fn is_line_end(byte: u8) -> bool {
     matches!(byte, b'\r' | b'\n')
 }
 
+fn check_lines(text: &[u8], limit: usize) -> Result<(), Reply> {
+    if has_line_longer(text, limit) { Err(reply::TEXT_LINE_TOO_LONG) } else { Ok(()) }
+}
+
 /// Leaps from the last line end within reach to the next, so that short lines cost nothing.
 fn has_line_longer(text: &[u8], limit: usize) -> bool {
     let mut rest = text;
@@ -185,8 +243,12 @@ fn has_line_longer(text: &[u8], limit: usize) -> bool {
 /// What may follow the CR LF before the final dot, and must be seen with it.
 const LOOK_AHEAD: usize = 4;
 
-/// The most that is reserved on a peer's word alone.
-const MAX_ROOM_AHEAD: usize = 1024 * 1024;
+/// The longest message that is in memory whole, if the store has a place for longer ones; and the most that is reserved on a peer's word
+/// alone.
+pub(super) const LONG: usize = 1024 * 1024;
+
+/// How much of a longer one is in memory at once.
+const PIECE: usize = 64 * 1024;
 
 /// Senders count a final line end differently.
 const SLACK: usize = 64;

@@ -49,7 +49,8 @@ pub struct Limits {
     /// The most connections at once from one IPv4 address or one IPv6 /64 network. Default 64.
     pub connections_per_address: usize,
     /// The most bytes of message bodies held in memory at once, over all connections; counted in steps of 256 KiB. Default 64 MiB:
-    /// a message takes about twice its size while it is read and stored.
+    /// a message takes about twice its size while it is read and stored. One of more than 1 MiB counts with one step where the store
+    /// [stages](crate::store::MessageStore::stage) it, and takes a quarter of that.
     pub bodies_in_flight: usize,
     /// How much of a mail's form is read: its header block in bytes and fields, how deep multiparts lie, how many parts. Our own trace
     /// counts. Default, and the most that an intake takes whatever it is set to: [`DecodeLimits::default`].

@@ -18,6 +18,7 @@ mod reply;
 mod sasl;
 mod session;
 mod shared;
+mod staging;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -329,6 +330,7 @@ impl IntakeBuilder {
         let shared = Shared {
             attempts: Mutex::new(Attempts::new(limits.failed_logins, limits.failed_login_time)),
             checks: Semaphore::new(CHECKS_AT_ONCE),
+            readers: Semaphore::new(READERS_AT_ONCE),
             admission: Arc::new(Admission::new(limits.connections, limits.connections_per_address, session::now())),
             room: Arc::new(Semaphore::new((limits.bodies_in_flight / Dialogue::ROOM_STEP).clamp(1, Semaphore::MAX_PERMITS))),
             policy: Arc::new(Policy {
@@ -366,3 +368,6 @@ const READ_ROOM: usize = 64 * 1024;
 
 /// How many passwords are checked at the same time: a flood of logins takes no more than so many threads.
 const CHECKS_AT_ONCE: usize = 2;
+
+/// How many long messages are read at the same time: each takes some 200 KiB and a processor.
+const READERS_AT_ONCE: usize = 8;

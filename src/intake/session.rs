@@ -24,6 +24,7 @@ use super::shared::Shared;
 use super::{ListenMode, READ_ROOM};
 use crate::forward::TlsVersion;
 use crate::message::Origin;
+use crate::store::StagedMail;
 
 /// Somebody at a door.
 pub(super) struct Visit {
@@ -49,7 +50,8 @@ where
     let (stopping, leaving) = (false, false);
     let input = BytesMut::new();
     let stores = FuturesOrdered::new();
-    let mut session = Session { shared, policy, address, ticket, stop, stopping, leaving, input, permits: None, stores };
+    let mut session =
+        Session { shared, policy, address, ticket, stop, stopping, leaving, input, permits: None, staged: None, stores };
     match mode {
         ListenMode::StartTls => session.start_plain(stream, peer).await,
         ListenMode::ImplicitTls => {
@@ -71,6 +73,8 @@ struct Session<'a> {
     leaving: bool,
     input: BytesMut,
     permits: Option<OwnedSemaphorePermit>,
+    /// What was put away of the message that is coming in.
+    staged: Option<Box<dyn StagedMail>>,
     /// What the store is at work at, each with the memory that was set aside for it.
     stores: FuturesOrdered<BoxFuture<'a, Reply>>,
 }
@@ -169,6 +173,12 @@ impl Session<'_> {
                     let permit = self.meanwhile(dialogue, shared.reserve()).await;
                     dialogue.handle_room(self.take_room(permit), now());
                 }
+                Some(Action::PutAway(bytes)) => {
+                    let staged = self.staged.take();
+                    let (staged, put_away) = self.meanwhile(dialogue, shared.put_away(staged, bytes)).await;
+                    self.staged = staged;
+                    dialogue.handle_put_away(put_away, now());
+                }
                 Some(Action::AskLeave) => {
                     let leave = shared.leave(self.address);
                     dialogue.handle_leave(leave, now());
@@ -201,17 +211,25 @@ impl Session<'_> {
                     }
                 }
             }
-            if dialogue.room() == 0 {
-                self.permits = None;
-            }
+            self.trim(dialogue.room());
+        }
+    }
+
+    /// Gives back the memory that is not needed any more, and what was put away of a message that is none.
+    fn trim(&mut self, room: usize) {
+        if room == 0 {
+            (self.permits, self.staged) = (None, None);
+        } else if let Some(permits) = &mut self.permits {
+            drop(permits.split(permits.num_permits().saturating_sub(room)));
         }
     }
 
     /// Has a message stored, while the dialogue goes on.
     fn store(&mut self, delivery: Delivery) {
         let (shared, policy, permits) = (self.shared, Arc::clone(&self.policy), self.permits.take());
+        let staged = self.staged.take();
         let store = async move {
-            let reply = shared.store(delivery, &policy.access).await;
+            let reply = shared.store(delivery, staged, &policy.access).await;
             drop(permits);
             reply
         };

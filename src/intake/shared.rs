@@ -20,7 +20,7 @@ use crate::directory::Directory;
 use crate::event::{Event, Events};
 use crate::greeting::GreetingKeeper;
 use crate::message::{MailboxId, Message, Origin};
-use crate::store::MessageStore;
+use crate::store::{MessageStore, StagedMail};
 use crate::wire;
 
 /// What all connections of an intake share.
@@ -40,6 +40,8 @@ pub(super) struct Shared {
     pub(super) attempts: Mutex<Attempts>,
     /// Places for checks of passwords.
     pub(super) checks: Semaphore,
+    /// Places for reading long messages.
+    pub(super) readers: Semaphore,
     /// The number of the next session.
     pub(super) sessions: AtomicU64,
 }
@@ -91,26 +93,45 @@ impl Shared {
     }
 
     /// Reads a message and puts it into every mailbox that it is for; answers the reply that says what became of it.
-    pub(super) async fn store(&self, delivery: Delivery, access: &Access) -> Reply {
-        if let Some(reply) = self.take_greeting(&delivery).await {
-            return reply;
+    pub(super) async fn store(&self, delivery: Delivery, staged: Option<Box<dyn StagedMail>>, access: &Access) -> Reply {
+        self.try_to_store(delivery, staged, access).await.unwrap_or_else(|reply| reply)
+    }
+
+    async fn try_to_store(
+        &self,
+        mut delivery: Delivery,
+        staged: Option<Box<dyn StagedMail>>,
+        access: &Access,
+    ) -> Result<Reply, Reply> {
+        let (mut file, mut _room) = (None, None);
+        if let Some(staged) = staged {
+            let whole = self.finish(staged, std::mem::take(&mut delivery.mail)).await?;
+            match self.greeting_in(&whole).await? {
+                Some((mail, room)) => (delivery.mail, _room) = (mail, Some(room)),
+                None => file = Some(whole),
+            }
         }
-        let Some(Mailboxes { store, .. }) = &self.mailboxes else { return greetings_only() };
-        let message = match wire::decode_within(&delivery.mail, self.policy.limits.form) {
-            Ok(message) => message,
-            Err(error) => return unreadable(&error),
+        if file.is_none()
+            && let Some(reply) = self.take_greeting(&delivery).await
+        {
+            return Ok(reply);
+        }
+        let Some(Mailboxes { store, .. }) = &self.mailboxes else { return Err(greetings_only()) };
+        let message = match file {
+            Some(file) => self.read(file).await?,
+            None => wire::decode_within(&delivery.mail, self.policy.limits.form).map_err(|error| unreadable(&error))?,
         };
         let (origin, message) = (&delivery.origin, &message);
         if let Some(site) = message.head().site.as_ref().filter(|site| !access.speaks_for(origin, site)) {
             self.events.emit(Event::SiteRefused { id: message.id(), origin: origin.clone(), site: site.clone() });
-            return Reply::telling(550, "5.7.1", format_args!("{origin} does not speak for site {site}"));
+            return Err(Reply::telling(550, "5.7.1", format_args!("{origin} does not speak for site {site}")));
         }
         let deposits = delivery
             .mailboxes
             .iter()
             .map(|mailbox| async move { (mailbox, self.deposit(&**store, mailbox, origin, message).await) });
         let span = tracing::info_span!(parent: None, "deposit", id = %message.id(), %origin);
-        verdict(message.id(), &join_all(deposits).instrument(span).await)
+        Ok(verdict(message.id(), &join_all(deposits).instrument(span).await))
     }
 
     async fn deposit(

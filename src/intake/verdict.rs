@@ -1,5 +1,7 @@
 //! What the one reply at the end of a message says, when it stands for several mailboxes.
 
+use std::io;
+
 use crate::message::{MailboxId, MessageId};
 use crate::store::StoreError;
 use crate::wire::DecodeError;
@@ -51,6 +53,17 @@ pub(super) fn not_taken(mailbox: &MailboxId, failure: &NotKept) -> Reply {
     }
 }
 
+/// The reply to a message that could not be written down as it came in.
+pub(super) fn not_staged(error: &StoreError) -> Reply {
+    let (code, status) = status_of_store(error);
+    Reply::telling(code, status, error)
+}
+
+/// The reply to a message that was written down and cannot be read.
+pub(super) fn not_read(error: &io::Error) -> Reply {
+    Reply::telling(451, "4.3.0", error)
+}
+
 /// The reply to a message that is none.
 ///
 /// # Source
@@ -69,15 +82,19 @@ pub(super) fn unreadable(error: &DecodeError) -> Reply {
 /// RFC 3463 §3.2 to §3.4.
 fn status_of(failure: &NotKept) -> (u16, &'static str) {
     match failure {
-        NotKept::Refused(StoreError::MailboxFull(_)) => (452, "4.2.2"),
-        NotKept::Refused(StoreError::NoSpace(_)) => (452, "4.3.1"),
-        NotKept::Refused(StoreError::TooBig { .. }) => (552, "5.3.4"),
-        NotKept::Refused(StoreError::NoSuchMailbox(_)) => (550, "5.1.1"),
+        NotKept::Refused(error) => status_of_store(error),
+        NotKept::NoAnswer => (451, "4.3.0"),
+    }
+}
+
+fn status_of_store(error: &StoreError) -> (u16, &'static str) {
+    match error {
+        StoreError::MailboxFull(_) => (452, "4.2.2"),
+        StoreError::NoSpace(_) => (452, "4.3.1"),
+        StoreError::TooBig { .. } => (552, "5.3.4"),
+        StoreError::NoSuchMailbox(_) => (550, "5.1.1"),
         // The last two are no answer to a deposit: the store is out of order, and the message must not be lost over it.
-        NotKept::NoAnswer
-        | NotKept::Refused(StoreError::Unavailable(_) | StoreError::NoSuchMessage(_) | StoreError::Damaged { .. }) => {
-            (451, "4.3.0")
-        }
+        StoreError::Unavailable(_) | StoreError::NoSuchMessage(_) | StoreError::Damaged { .. } => (451, "4.3.0"),
     }
 }
 

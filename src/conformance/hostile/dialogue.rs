@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use chrono::DateTime;
 
 use crate::forward::TlsVersion;
-use crate::intake::dialogue::{Action, Dialogue, Leave, Login, Lookup, Peer, Policy, Room};
+use crate::intake::dialogue::{Action, Dialogue, Leave, Login, Lookup, Peer, Policy, PutAway, Room};
 use crate::intake::{Access, Cidr, KnownPeer, Limits, Reply, Sites, StoredPassword};
 use crate::message::Origin;
 use crate::wire;
@@ -78,6 +78,7 @@ fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
             let room = if *rooms > 0 { Room::Granted { at: DateTime::UNIX_EPOCH } } else { Room::Denied };
             dialogue.handle_room(room, now);
         }
+        Action::PutAway(bytes) => dialogue.handle_put_away(PutAway::NoPlace(bytes), now),
         Action::Store(delivery) => {
             assert!(!delivery.mailboxes.is_empty(), "a message is for somebody");
             assert!(delivery.mail.len() <= policy().limits.message + 1024, "a message is within its limit");

@@ -21,7 +21,7 @@ use bytes::{Bytes, BytesMut};
 use self::login::Beginning;
 use self::receiving::Receiving;
 use self::storing::Stores;
-pub use self::terms::{Action, Delivery, Leave, Login, Lookup, Peer, Policy, Room};
+pub use self::terms::{Action, Delivery, Leave, Login, Lookup, Peer, Policy, PutAway, Room};
 use super::admission::LEAST_STAY;
 use super::body::Body;
 use super::command::BodyType;
@@ -110,6 +110,8 @@ enum State {
     LookingUp(MailboxId),
     /// A message waits for memory before more of it is read.
     WaitingForRoom(Receiving),
+    /// A piece of a message is written down before more of it is read.
+    PuttingAway(Receiving),
     /// A message is next, or a part of it.
     Receiving(Receiving),
     /// The handshake is under way.
@@ -295,6 +297,7 @@ impl Dialogue {
             | State::CheckingLogin(_)
             | State::LookingUp(_)
             | State::WaitingForRoom(_)
+            | State::PuttingAway(_)
             | State::StartingTls
             | State::Closing
             | State::Closed => None,
@@ -315,6 +318,7 @@ impl Dialogue {
             | State::CheckingLogin(_)
             | State::LookingUp(_)
             | State::WaitingForRoom(_)
+            | State::PuttingAway(_)
             | State::StartingTls
             | State::Closing
             | State::Closed => return None,

@@ -4,10 +4,10 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use bytes::buf::Limit;
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 
-use super::{Action, Chunks, Delivery, Dialogue, Room, State};
+use super::{Action, Chunks, Delivery, Dialogue, PutAway, Room, State};
 use crate::intake::Limits;
 use crate::intake::body::{Body, DotReader, Sink};
 use crate::intake::reply::{self, Reply};
@@ -21,6 +21,16 @@ pub(super) struct Receiving {
     began: Instant,
     heard: Instant,
     received: u64,
+}
+
+/// What a message needs to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Nothing,
+    /// More memory.
+    Room,
+    /// That what is in memory goes where it does not need any.
+    PutAway,
 }
 
 /// How its end is known.
@@ -51,14 +61,32 @@ impl Receiving {
         self.began.checked_add(worth).unwrap_or(self.heard)
     }
 
-    /// Whether `room` steps are too few for what `input` adds.
-    fn lacks_room(&self, input: &[u8], room: usize) -> bool {
-        let Sink::Keep(body) = &self.sink else { return false };
+    /// What has to be done before what `input` adds can be taken in, if `room` steps are set aside.
+    fn need(&self, input: &[u8], room: usize) -> Need {
+        let Sink::Keep(body) = &self.sink else { return Need::Nothing };
         let due = match &self.framing {
             Framing::Dots(_) => input.len(),
             Framing::Chunk { left, .. } => usize::try_from(*left).map_or(input.len(), |left| left.min(input.len())),
         };
-        !body.is_open() || body.len() + due > room * Dialogue::ROOM_STEP
+        let room = room * Dialogue::ROOM_STEP;
+        match body.is_open() {
+            true if body.must_go(due, room) => Need::PutAway,
+            true if body.is_long() || body.held() + due <= room => Need::Nothing,
+            _ => Need::Room,
+        }
+    }
+
+    /// Takes out what can be put away, if anything can; a text that must not go on so is refused.
+    fn split_off(&mut self, text_line: usize) -> Option<Bytes> {
+        let Sink::Keep(body) = &mut self.sink else { return None };
+        let text_line = match &self.framing {
+            Framing::Dots(_) => Some(text_line),
+            Framing::Chunk { .. } => None,
+        };
+        body.split_off(text_line).unwrap_or_else(|refusal| {
+            self.sink.refuse(refusal);
+            None
+        })
     }
 
     /// Takes in what belongs to the message; answers how many bytes of `input` that were, and whether it ends with them.
@@ -100,11 +128,23 @@ impl Dialogue {
     /// Reads on in the message; answers whether its end was reached.
     pub(super) fn read_message(&mut self, input: &mut BytesMut, now: Instant) -> bool {
         let State::Receiving(receiving) = &mut self.state else { return false };
-        if receiving.lacks_room(input, self.room) {
-            if let State::Receiving(receiving) = mem::replace(&mut self.state, State::Closed) {
-                self.ask_for_room(receiving);
+        match receiving.need(input, self.room) {
+            Need::Nothing => {}
+            Need::Room => {
+                if let State::Receiving(receiving) = mem::replace(&mut self.state, State::Closed) {
+                    self.ask_for_room(receiving);
+                }
+                return false;
             }
-            return false;
+            Need::PutAway => {
+                if let Some(bytes) = receiving.split_off(self.policy.limits.text_line) {
+                    if let State::Receiving(receiving) = mem::replace(&mut self.state, State::Closed) {
+                        self.state = State::PuttingAway(receiving);
+                    }
+                    self.action = Some(Action::PutAway(bytes));
+                    return false;
+                }
+            }
         }
         let (taken, ended) = receiving.take(input, now);
         input.advance(taken);
@@ -137,7 +177,7 @@ impl Dialogue {
         else {
             return None;
         };
-        let room = (self.room * Self::ROOM_STEP).saturating_sub(body.len());
+        let room = (self.room * Self::ROOM_STEP).saturating_sub(body.held());
         body.space(usize::try_from(*left).map_or(room, |left| left.min(room)))
     }
 
@@ -182,6 +222,27 @@ impl Dialogue {
         self.state = State::Receiving(receiving);
     }
 
+    /// A piece of a message was put away, or not.
+    ///
+    /// One that could not be is refused when its end has come; where there is no place, it is held in memory from now on.
+    pub fn handle_put_away(&mut self, put_away: PutAway, now: Instant) {
+        let mut receiving = match mem::replace(&mut self.state, State::Commands) {
+            State::PuttingAway(receiving) => receiving,
+            other => return self.state = other,
+        };
+        receiving.heard = now;
+        match (put_away, &mut receiving.sink) {
+            (PutAway::Done, _) => self.room = self.room.min(1),
+            (PutAway::NoPlace(bytes), Sink::Keep(body)) => body.take_back(&bytes),
+            (PutAway::NoPlace(_), Sink::Swallow { .. }) => {}
+            (PutAway::Failed(refusal), sink) => {
+                sink.refuse(refusal);
+                self.room = 0;
+            }
+        }
+        self.state = State::Receiving(receiving);
+    }
+
     /// Puts the trace before a message that begins.
     fn open(&mut self, sink: &mut Sink, at: DateTime<Utc>) {
         let (Sink::Keep(body), Some(transaction)) = (sink, &self.transaction) else { return };
@@ -218,7 +279,8 @@ impl Dialogue {
         match (outcome, &mut self.transaction) {
             (Ok(body), Some(transaction)) if last => {
                 let mailboxes = mem::take(&mut transaction.recipients);
-                self.action = Some(Action::Store(Delivery { mail: body.freeze(), mailboxes, origin: self.peer.origin.clone() }));
+                let (put_away, origin) = (body.away(), self.peer.origin.clone());
+                self.action = Some(Action::Store(Delivery { put_away, mail: body.freeze(), mailboxes, origin }));
                 self.stores.begin(self.commands);
                 self.end_transaction();
             }

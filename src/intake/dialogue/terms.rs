@@ -60,6 +60,9 @@ pub enum Action {
     LookUp(MailboxId, u64),
     /// Set aside [`Dialogue::ROOM_STEP`] more bytes of memory, then call [`Dialogue::handle_room`].
     Reserve,
+    /// Write these bytes behind those of the same message that were put away before, then call [`Dialogue::handle_put_away`]. What was put
+    /// away is of no use any more once [`Dialogue::room`] is 0, unless the message is to be stored.
+    PutAway(Bytes),
     /// Decide whether the peer may try to log in: not when too many tries from there have failed. Then call
     /// [`Dialogue::handle_leave`].
     AskLeave,
@@ -76,7 +79,9 @@ pub enum Action {
 /// A message that has arrived whole.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// The Internet message, our trace before it.
+    /// How many bytes of it were put away.
+    pub put_away: usize,
+    /// The Internet message, our trace before it; or the rest of it, after what was put away.
     pub mail: Bytes,
     /// Who it is for; at least one, none twice.
     pub mailboxes: Vec<MailboxId>,
@@ -118,6 +123,17 @@ pub enum Login {
     Refused,
     /// It could not be checked.
     Failed,
+}
+
+/// What became of a piece that was to be put away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutAway {
+    /// It is.
+    Done,
+    /// Nothing of this message can be put away: here are its first bytes back.
+    NoPlace(Bytes),
+    /// It cannot be, and the message is refused for it.
+    Failed(Reply),
 }
 
 /// What became of a wish for memory.

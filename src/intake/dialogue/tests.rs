@@ -24,6 +24,8 @@ pub(super) struct Talk {
     room: usize,
     now: Instant,
     pub(super) tls_started: bool,
+    /// What was put away of the message that is coming in, where there is a place for it.
+    away: Option<Vec<u8>>,
     /// Whether it may try to log in.
     pub(super) leave: bool,
     /// Whether the store answers only when it is told to.
@@ -46,6 +48,7 @@ impl Talk {
             room: usize::MAX,
             now,
             tls_started: false,
+            away: Some(Vec::new()),
             leave: true,
             store_is_slow: false,
             answered: 0,
@@ -91,8 +94,22 @@ impl Talk {
                     let at = "2025-03-30T00:59:40Z".parse().unwrap();
                     self.dialogue.handle_room(Room::Granted { at }, self.now);
                 }
-                Some(Action::Store(delivery)) => {
-                    self.stored.push(delivery);
+                Some(Action::PutAway(bytes)) => {
+                    let put_away = match &mut self.away {
+                        Some(away) => {
+                            away.extend_from_slice(&bytes);
+                            PutAway::Done
+                        }
+                        None => PutAway::NoPlace(bytes),
+                    };
+                    self.dialogue.handle_put_away(put_away, self.now);
+                }
+                Some(Action::Store(mut delivery)) => {
+                    // As if it had never been put away, to be compared.
+                    let away = self.away.as_mut().map(std::mem::take).unwrap_or_default();
+                    assert_eq!(std::mem::take(&mut delivery.put_away), away.len());
+                    let mail = [away, delivery.mail.to_vec()].concat();
+                    self.stored.push(Delivery { mail: mail.into(), ..delivery });
                     if !self.store_is_slow {
                         self.answer();
                     }
@@ -549,6 +566,36 @@ fn an_answer_that_nobody_asked_for_changes_nothing() {
     assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n")), "250 250 354");
     talk.dialogue.handle_stored(&reply::OK, talk.now);
     assert_eq!(talk.codes("x\r\n.\r\n"), "250");
+}
+
+#[test]
+fn a_long_message_is_put_away_in_pieces_whatever_it_announces_and_held_where_there_is_no_place() {
+    let line = format!("{}\r\n", "x".repeat(98));
+    let text = line.repeat(30_000);
+    for (size, has_place) in [("", true), (" SIZE=3000000", true), (" SIZE=3000000", false), ("", false)] {
+        for by_data in [true, false] {
+            let mut talk = Talk::greeted(Limits::default());
+            talk.away = has_place.then(Vec::new);
+            talk.say(format!("MAIL FROM:<node@berlin.example>{size}\r\n{RCPT}"));
+            let (begin, end) =
+                if by_data { ("DATA\r\n".to_owned(), ".\r\n") } else { (format!("BDAT {} LAST\r\n", text.len()), "") };
+            talk.say(begin);
+            let mut most_room = 0;
+            for piece in text.as_bytes().chunks(10_007) {
+                talk.say(piece);
+                most_room = most_room.max(talk.dialogue.room());
+            }
+            talk.say(end);
+            assert_eq!(talk.answered, 1, "{size} {has_place} {by_data}");
+            assert!(talk.stored[0].mail.ends_with(text.as_bytes()), "{size} {has_place} {by_data}");
+            let steps = match (has_place, size) {
+                (true, "") => 4,
+                (true, _) => 1,
+                (false, _) => 12,
+            };
+            assert_eq!(most_room, steps, "{size} {has_place} {by_data}");
+        }
+    }
 }
 
 /// Small limits, so that short inputs reach them.

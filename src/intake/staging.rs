@@ -1,0 +1,90 @@
+//! How a long message passes an intake: written down by the store piece by piece as it comes in, then read there.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::SemaphorePermit;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::dialogue::{Dialogue, PutAway};
+use super::reply::{self, Reply};
+use super::shared::{Mailboxes, Shared};
+use super::verdict::{not_read, not_staged, unreadable};
+use crate::message::{MailFile, Message};
+use crate::store::{StagedMail, StoreError};
+use crate::wire;
+
+impl Shared {
+    /// Writes `bytes` behind what is `staged`, or as the first; answers what is staged then.
+    pub(super) async fn put_away(
+        &self,
+        staged: Option<Box<dyn StagedMail>>,
+        bytes: Bytes,
+    ) -> (Option<Box<dyn StagedMail>>, PutAway) {
+        let staged = match staged {
+            Some(staged) => Ok(Some(staged)),
+            None => self.begin().await,
+        };
+        match staged {
+            Ok(Some(staged)) => match append(staged, bytes).await {
+                Ok(staged) => (Some(staged), PutAway::Done),
+                Err(error) => (None, PutAway::Failed(not_staged(&error))),
+            },
+            Ok(None) => (None, PutAway::NoPlace(bytes)),
+            Err(error) => (None, PutAway::Failed(not_staged(&error))),
+        }
+    }
+
+    async fn begin(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
+        let Some(Mailboxes { store, .. }) = &self.mailboxes else { return Ok(None) };
+        let no_answer = |_| Err(StoreError::Unavailable("the store does not answer".into()));
+        timeout(self.policy.limits.answer_time, store.stage()).await.unwrap_or_else(no_answer)
+    }
+
+    /// The mail that was staged, with the `rest` of it behind.
+    pub(super) async fn finish(&self, staged: Box<dyn StagedMail>, rest: Bytes) -> Result<Arc<dyn MailFile>, Reply> {
+        match append(staged, rest).await {
+            Ok(staged) => Ok(staged.finish()),
+            Err(error) => Err(not_staged(&error)),
+        }
+    }
+
+    /// Reads a mail where it is, a few at a time.
+    pub(super) async fn read(&self, file: Arc<dyn MailFile>) -> Result<Message, Reply> {
+        let _turn = self.readers.acquire().await.expect("the semaphore is never closed");
+        let form = self.policy.limits.form;
+        match spawn_blocking(move || wire::decode_file(&file, form)).await {
+            Ok(Ok(Ok(message))) => Ok(message),
+            Ok(Ok(Err(error))) => Err(unreadable(&error)),
+            Ok(Err(error)) => Err(not_read(&error)),
+            Err(error) => Err(not_read(&io::Error::other(error))),
+        }
+    }
+
+    /// The mail in `file` in memory, and the room that it takes, if it is about a greeting; those are short where they are in order.
+    pub(super) async fn greeting_in(&self, file: &Arc<dyn MailFile>) -> Result<Option<(Bytes, SemaphorePermit<'_>)>, Reply> {
+        let form = self.policy.limits.form;
+        let size = usize::try_from(file.size()).unwrap_or(usize::MAX);
+        if self.keeper.is_none() || wire::decode_greeting(&self.load(file, size.min(form.head)).await?, form) == Ok(None) {
+            return Ok(None);
+        }
+        let steps = u32::try_from(size.div_ceil(Dialogue::ROOM_STEP)).unwrap_or(u32::MAX);
+        match timeout(self.policy.limits.room_time, self.room.acquire_many(steps)).await {
+            Ok(Ok(room)) => Ok(Some((self.load(file, size).await?, room))),
+            Ok(Err(_)) | Err(_) => Err(reply::NO_ROOM),
+        }
+    }
+
+    async fn load(&self, file: &Arc<dyn MailFile>, len: usize) -> Result<Bytes, Reply> {
+        let file = Arc::clone(file);
+        let read = spawn_blocking(move || file.read_at(0, len)).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        read.map(Bytes::from).map_err(|error| not_read(&error))
+    }
+}
+
+async fn append(mut staged: Box<dyn StagedMail>, bytes: Bytes) -> Result<Box<dyn StagedMail>, StoreError> {
+    let work = spawn_blocking(move || staged.append(&bytes).map(|()| staged));
+    work.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.into())))
+}
