@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Shared;
+use super::opening::Claim;
 use super::take::Take;
 use crate::network::Port;
 
@@ -17,8 +18,9 @@ impl Begun {
         Self { shared, take: Some(take) }
     }
 
-    /// Counts it among those under way; not if the node is stopping, which would not end it.
-    pub(super) fn enter(self) -> Option<Self> {
+    /// Counts it among those under way, from the moment on that its claim no longer counts; not if the node is stopping, which would
+    /// not end it.
+    pub(super) fn enter(self, claim: Claim) -> Option<Self> {
         let take = self.take.as_ref()?;
         let mut open = self.shared.open();
         if open.stopping {
@@ -26,6 +28,7 @@ impl Begun {
             return None;
         }
         open.takes.insert(take.id, Arc::downgrade(take));
+        claim.pass_on(&mut open);
         drop(open);
         Some(self)
     }

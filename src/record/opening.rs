@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::begun::Begun;
 use super::facts::MAX_MAILBOXES;
 use super::take::Take;
-use super::{CallFacts, RecordError, Recorder, Route, Shared, Studio};
+use super::{CallFacts, Open, RecordError, Recorder, Route, Shared, Studio};
 use crate::audio::Format;
 use crate::directory::RecordingLimits;
 use crate::disk::{self, Room};
@@ -65,9 +65,7 @@ impl Recorder {
             };
             let format = if let Sound::Frames(format) = sound { Some(format) } else { None };
             let take = Arc::new(Take::new(file, head, studio.zone, format, min, most, facts.mailboxes, studio.site));
-            let begun = Begun::new(shared, take).enter();
-            drop(claim);
-            Ok(Ok(begun))
+            Ok(Ok(Begun::new(shared, take).enter(claim)))
         });
         let begun = begun.await.map_err(RecordError::Disk)??;
         // The port stays with this future, so that a dropped call gives it back at once.
@@ -111,7 +109,7 @@ impl Shared {
 }
 
 /// The room that a recording claims on the disk before its file is there, so that many that begin together see each other.
-struct Claim {
+pub(super) struct Claim {
     shared: Arc<Shared>,
     bytes: u64,
     /// What all recordings together may still write, this one included.
@@ -131,12 +129,19 @@ impl Claim {
         let all = under_way.iter().map(|take| take.claim()).fold(opening, u64::saturating_add);
         Ok(Self { shared: Arc::clone(shared), bytes, all })
     }
+
+    /// The recording itself claims the room now. Nobody may see the two together, who would be refused for it.
+    pub(super) fn pass_on(mut self, open: &mut Open) {
+        open.opening = open.opening.saturating_sub(std::mem::take(&mut self.bytes));
+    }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let mut open = self.shared.open();
-        open.opening = open.opening.saturating_sub(self.bytes);
+        if self.bytes > 0 {
+            let mut open = self.shared.open();
+            open.opening = open.opening.saturating_sub(self.bytes);
+        }
     }
 }
 
