@@ -18,7 +18,8 @@ pub(super) struct Rounds {
     next_step: Option<Instant>,
     next_round: Option<Instant>,
     known: HashMap<MailboxId, Known>,
-    owners: HashMap<WatchedFolder, MailboxId>,
+    /// Whose a folder is: more than one's where an operator gave a mailbox two names.
+    owners: HashMap<WatchedFolder, BTreeSet<MailboxId>>,
     changed: BTreeSet<MailboxId>,
 }
 
@@ -83,7 +84,7 @@ impl Rounds {
         self.next_step = None;
         let mut silent = Vec::new();
         for mailbox in gone {
-            silent.extend(self.known.remove(&mailbox).map(|known| self.leave(known.look)).unwrap_or_default());
+            silent.extend(self.known.remove(&mailbox).map(|known| self.leave(&mailbox, known.look)).unwrap_or_default());
             self.changed.insert(mailbox);
         }
         silent
@@ -98,9 +99,13 @@ impl Rounds {
         if is_other || !can_be_seen || before.is_some_and(|(_, again)| again) {
             self.changed.insert(mailbox.clone());
         }
-        let silent = before.filter(|_| is_other).map(|(before, _)| self.leave(before)).unwrap_or_default();
-        if let Look::Rings(folders) = look {
-            self.owners.extend(folders.map(|folder| (folder, mailbox.clone())));
+        let silent = before.filter(|_| is_other).map(|(before, _)| self.leave(&mailbox, before)).unwrap_or_default();
+        if let Look::Rings(folders) = look
+            && is_other
+        {
+            for folder in folders {
+                self.owners.entry(folder).or_default().insert(mailbox.clone());
+            }
         }
         self.known.insert(mailbox, Known { look, again });
         silent.into_iter().filter(|folder| !self.owners.contains_key(folder)).collect()
@@ -109,7 +114,10 @@ impl Rounds {
     /// The disk has rung.
     pub(super) fn handle_rung(&mut self, rung: &Rung) {
         match rung {
-            Rung::In(folders) => self.changed.extend(folders.iter().filter_map(|folder| self.owners.get(folder).cloned())),
+            Rung::In(folders) => {
+                let owners = folders.iter().filter_map(|folder| self.owners.get(folder));
+                self.changed.extend(owners.flatten().cloned());
+            }
             // Not all at once: each when it is its turn, in this round or in another that follows it at once.
             Rung::Anywhere => {
                 self.known.values_mut().for_each(|known| known.again = true);
@@ -131,9 +139,20 @@ impl Rounds {
         self.owners.len() / 2 < MOST_THAT_RING || self.known.get(mailbox).is_some_and(rings)
     }
 
-    fn leave(&mut self, look: Look) -> Vec<WatchedFolder> {
+    /// The folders are no longer the mailbox's; answers those that are nobody's now.
+    fn leave(&mut self, mailbox: &MailboxId, look: Look) -> Vec<WatchedFolder> {
         let Look::Rings(folders) = look else { return Vec::new() };
-        folders.into_iter().filter(|folder| self.owners.remove(folder).is_some()).collect()
+        let mut nobodys = Vec::new();
+        for folder in folders {
+            if let Some(owners) = self.owners.get_mut(&folder)
+                && owners.remove(mailbox)
+                && owners.is_empty()
+            {
+                self.owners.remove(&folder);
+                nobodys.push(folder);
+            }
+        }
+        nobodys
     }
 }
 
@@ -247,6 +266,20 @@ mod tests {
         rounds.handle_deaf();
         rounds.handle_rung(&Rung::In([0, 1, 18, 19].map(WatchedFolder).into()));
         assert_eq!(rounds.poll_changed(), None);
+    }
+
+    #[test]
+    fn a_mailbox_under_two_names_is_named_by_both() {
+        let mut rounds = Rounds::default();
+        for _ in 0..2 {
+            rounds.handle_looked(mailbox(1), rings(1));
+            rounds.handle_looked(mailbox(2), rings(1));
+            rounds.poll_changed();
+        }
+        rounds.handle_rung(&Rung::In(vec![WatchedFolder(2)]));
+        assert_eq!(rounds.poll_changed().unwrap(), [mailbox(1), mailbox(2)]);
+        assert_eq!(rounds.handle_listed(vec![mailbox(2)]), [], "it is the other's still");
+        assert_eq!(rounds.handle_listed(vec![]), [WatchedFolder(2), WatchedFolder(3)]);
     }
 
     #[test]
