@@ -284,7 +284,8 @@ impl Mailbox {
         let name = OwnName::of(head, id, key, staged.size());
         let file = FileName { folder: Folder::New, name: name.to_base(&ground.host) };
         let begun = self.arrivals.begin(disk, key, ground.now());
-        match begun.and_then(|arrival| staged.deliver(&self.folders.path(&file)).map(|()| arrival)) {
+        let deliver = || staged.deliver(&self.folders.path(&file));
+        match begun.and_then(|arrival| self.view().put(file.clone(), deliver).map(|()| arrival)) {
             Ok(arrival) => Ok(Placed::New(id, arrival)),
             Err(error) => {
                 self.arrivals.withdraw(disk, key);
