@@ -12,8 +12,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use voicemail::message::{MessageId, Status};
-use voicemail::mwi::sip::SipNotifier;
 use voicemail::mwi::sip::digest::Algorithm;
+use voicemail::mwi::sip::{SipNotifier, Transport};
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
 use voicemail::store::{MemoryStore, MessageStore as _};
@@ -21,7 +21,7 @@ use voicemail::store::{MemoryStore, MessageStore as _};
 use crate::support::{CENTRAL, Running, clock, mailbox, node, run, site, soon, wav};
 
 /// The password of every telephone here.
-pub const PASSWORD: &str = "correct horse battery staple";
+pub const PASSWORD: &str = "secret";
 /// The realm that it is for.
 pub const REALM: &str = "voicemail.example";
 
@@ -206,4 +206,29 @@ pub fn baresip(folder: &Path, proxy: u16, transport: &str) -> Program {
     std::fs::write(folder.join("accounts"), account).unwrap();
     std::fs::write(folder.join("contacts"), "").unwrap();
     Program::start("baresip", Command::new("baresip").arg("-f").arg(folder).arg("-s"))
+}
+
+/// sipp on `port`, which goes once through a scenario of `tests/sip`; it speaks to the port `to`, or waits to be spoken to.
+pub fn sipp(scenario: &str, transport: Transport, port: u16, to: Option<u16>) -> Program {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sip").join(scenario).with_extension("xml");
+    let transport = match transport {
+        Transport::Udp => "u1",
+        Transport::Tcp => "t1",
+    };
+    let mut command = Command::new("sipp");
+    command.arg("-sf").arg(file).args(["-i", "127.0.0.1", "-p", &port.to_string(), "-t", transport]);
+    command.args(["-m", "1", "-nostdin", "-timeout", "30s", "-timeout_error", "-trace_err", "-error_file", "/dev/stderr"]);
+    command.args(to.map(|to| format!("127.0.0.1:{to}")));
+    Program::start("sipp", &mut command)
+}
+
+/// Whether somebody listens on `port`. The kernel is asked, so that nobody is in the way of who is about to.
+pub fn is_taken(port: u16, transport: Transport) -> bool {
+    let (table, state) = match transport {
+        Transport::Udp => ("/proc/net/udp", "07"),
+        Transport::Tcp => ("/proc/net/tcp", "0A"),
+    };
+    let sockets = std::fs::read_to_string(table).unwrap();
+    let local = format!("0100007F:{port:04X}");
+    sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|fields| fields[1] == local && fields[3] == state)
 }
