@@ -1,23 +1,28 @@
 //! A central voicemail node: takes messages in by SMTP, keeps them in Maildirs, tells lamps.
 //!
 //! Run: `cargo run --example central_node -- --config examples/central.toml`. You will see: `listening smtp 127.0.0.1:2525`, then a
-//! line for each message stored and each lamp changed. Ctrl-C or SIGTERM ends it cleanly.
+//! line for each message stored and each lamp changed. Ctrl-C or SIGTERM ends it cleanly. With `--greet FILE.wav --to 2010` it keeps a
+//! greeting first, and sends it to the distributed node that answers for that mailbox.
 
 mod support;
 
-use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use support::Failure;
-use support::config::{CentralConfig, Tls};
+use support::config::CentralConfig;
+use support::greet::Greet;
 use support::lines::{Line, Out, tell};
+use support::way::Here;
 use tokio::net::TcpListener;
+use voicemail::disk::OsDisk;
 use voicemail::event::{Event, Events};
+use voicemail::forward::smtp::TlsMemory;
 use voicemail::intake::{Door, ListenMode};
 use voicemail::mwi::LogSink;
-use voicemail::node::Node;
+use voicemail::network::{Network, NodeAddress};
+use voicemail::node::{Node, NodeBuilder};
 use voicemail::store::MaildirStore;
 
 #[tokio::main]
@@ -28,49 +33,50 @@ async fn main() -> ExitCode {
 async fn run() -> Result<ExitCode, Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let ["--config", path] = words[..] else { return Err(USAGE.into()) };
-    let config = CentralConfig::load(Path::new(path))?;
+    let ["--config", path, ref rest @ ..] = words[..] else { return Err(USAGE.into()) };
+    let greet = match rest {
+        [] => None,
+        words => Some(Greet::from_words(words, "--greet", "--to").map_err(|error| format!("{error}\n{USAGE}"))?),
+    };
+    let path = Path::new(path);
+    let config = CentralConfig::load(path)?;
     let stop = support::program::asked_to_stop()?;
     let events = Events::new();
     let happening = events.subscribe();
 
-    let listener = listen(path, &config.listen).await?;
+    let listener = support::program::listen(path, &config.listen).await?;
     let address = listener.local_addr()?;
-    let node = open(config, listener, events).await?;
+    let node = open(path, config, listener, events).await?;
+    if let Some(greet) = greet {
+        greet.keep(&node).await?;
+    }
     let out = Out::new(tokio::io::stdout());
     tell(&out, format!("listening smtp {address}")).await;
     support::program::run(&node, stop, happening, &out, line_of).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn listen(path: &str, address: &str) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let advice = match error.kind() {
-            ErrorKind::AddrInUse => "stop the program that uses it, or choose another port",
-            _ => "choose an address of this machine, such as 127.0.0.1:2525",
-        };
-        format!("{path}: cannot listen on {address}: {error}; {advice}")
-    })
-}
-
-async fn open(config: CentralConfig, listener: TcpListener, events: Events) -> Result<Node, Failure> {
+async fn open(path: &Path, config: CentralConfig, listener: TcpListener, events: Events) -> Result<Node, Failure> {
     let directory = config.network.directory();
     let store = MaildirStore::builder(config.store).directory(Arc::new(directory.clone())).open().await?;
-    let tls = match config.tls {
-        Some(Tls::Files { certificate, key }) => Some(support::tls::from_files(&certificate, &key)?),
-        Some(Tls::SelfSigned { certificate }) => Some(support::tls::self_signed_in(&certificate, config.node.as_str())?),
-        None => None,
+    let tls = config.tls.map(|tls| tls.config(&config.node)).transpose()?;
+    let (file, nodes) = (path.to_owned(), config.nodes);
+    let memory = TlsMemory::in_folder(Arc::new(OsDisk), &config.spool);
+    let domain = config.network.domain().to_owned();
+    let here = Here { node: config.node.clone(), domain, memory, events: events.clone() };
+    let way = move |_: &Network, there: &NodeAddress| {
+        let section = format!("nodes.\"{there}\"");
+        let peer = nodes.get(there).ok_or_else(|| format!("{} has no [{section}]: how to reach it", file.display()))?;
+        here.to(there, peer, &file, &section)
     };
-    let mut node = Node::builder(config.node, config.network, directory, config.spool)
+    let node = Node::builder(config.node, config.network, directory, config.spool)
         .store(store)
         .sink(LogSink)
+        .greeting_forwarder(way)
         .clock(config.time.clock().await)
         .events(events)
         .listen(listener, Door::new(ListenMode::StartTls, config.access));
-    if let Some(tls) = tls {
-        node = node.tls(tls);
-    }
-    Ok(node.open().await?)
+    Ok(tls.into_iter().fold(node, NodeBuilder::tls).open().await?)
 }
 
 fn line_of(event: Event) -> Option<Line> {
@@ -85,8 +91,9 @@ fn line_of(event: Event) -> Option<Line> {
         Event::SiteRefused { id, origin, site } => {
             Some(Line::Remarked(format!("refused {id}: {origin} does not speak for the PBX {site}")))
         }
+        Event::Greeting(event) => support::greet::line_of(event),
         _ => None,
     }
 }
 
-const USAGE: &str = "usage: central_node --config FILE";
+const USAGE: &str = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary]]";

@@ -4,6 +4,7 @@
 //! examples/recordings/vm01.wav --to 2001 --from +442079460112 --name "Anna Whitfield"`. You will see: `kept ID` as soon as the message is on stable storage, then
 //! `forwarded ID` when the central node has answered for it. With deposits on the command line it ends when all are forwarded;
 //! without, it runs until Ctrl-C or SIGTERM. With `--batch` it reads such deposits from standard input, one a line, and runs on.
+//! `--greet 2010 --out FILE.wav` writes the greeting that the node says for mailbox 2010, and ends.
 
 mod support;
 
@@ -11,15 +12,17 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use support::config::{DistributedConfig, Peer};
+use support::Failure;
+use support::config::{DistributedConfig, Listen};
 use support::deposit::Arguments;
 use support::desk::Desk;
 use support::lines::{Line, Out, remark, tell};
-use support::{Failure, explain};
+use support::way::Here;
+use tokio::net::TcpListener;
 use voicemail::disk::OsDisk;
 use voicemail::event::{Event, Events};
-use voicemail::forward::SmtpForwarder;
 use voicemail::forward::smtp::TlsMemory;
+use voicemail::intake::{Door, ListenMode};
 use voicemail::node::Node;
 
 #[tokio::main]
@@ -34,8 +37,22 @@ async fn run() -> Result<ExitCode, Failure> {
     let events = Events::new();
     let (happening, settling) = (events.subscribe(), events.subscribe());
     let site = config.site.clone();
-    let node = open(&arguments.config, config, events).await?;
+    let listener = match &config.greetings {
+        Some(greetings) if arguments.greet.is_none() => {
+            Some(support::program::listen(&arguments.config, &greetings.address).await?)
+        }
+        _ => None,
+    };
+    let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    let node = open(&arguments.config, config, listener, events).await?;
+    if let Some(greet) = &arguments.greet {
+        greet.write(&node).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let out = Out::new(tokio::io::stdout());
+    if let Some(address) = address {
+        tell(&out, format!("listening smtp {address}")).await;
+    }
     tell(&out, "ready").await;
 
     let desk = Desk { node: &node, site: &site, out: &out };
@@ -70,25 +87,20 @@ async fn run() -> Result<ExitCode, Failure> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn open(path: &Path, config: DistributedConfig, events: Events) -> Result<Node, Failure> {
-    let Peer { connect, security, ca, password } = config.central;
-    let mut forwarder = SmtpForwarder::builder(connect, config.network.domain())
-        .node(config.node.as_str())
-        .server_name(config.network.central_node().as_str())
-        .security(security)
-        .tls_memory(TlsMemory::in_folder(Arc::new(OsDisk), &config.spool))
-        .events(events.clone());
-    if let Some(password) = password {
-        forwarder = forwarder.credentials(config.node.as_str(), password);
-    }
-    if let Some(ca) = ca {
-        let advice = "; it is the certificate of the central node, which writes one at its first start if it is self_signed";
-        forwarder = forwarder.ca_pem(&support::tls::read(&ca).map_err(|error| error + advice)?);
-    }
+async fn open(path: &Path, config: DistributedConfig, listener: Option<TcpListener>, events: Events) -> Result<Node, Failure> {
+    let memory = TlsMemory::in_folder(Arc::new(OsDisk), &config.spool);
+    let domain = config.network.domain().to_owned();
+    let here = Here { node: config.node.clone(), domain, memory, events: events.clone() };
+    let forwarder = here.to(config.network.central_node(), &config.central, path, "central")?;
     let directory = config.network.directory();
-    let node = Node::builder(config.node, config.network, directory, config.spool);
-    let forwarder = forwarder.build().map_err(|error| format!("{} [central]: {}", path.display(), explain(&error)))?;
-    Ok(node.forwarder(forwarder).clock(config.time.clock().await).events(events).open().await?)
+    let mut node = Node::builder(config.node.clone(), config.network, directory, config.spool).forwarder(forwarder);
+    if let (Some(Listen { tls, access, .. }), Some(listener)) = (config.greetings, listener) {
+        node = node.listen(listener, Door::new(ListenMode::StartTls, access));
+        if let Some(tls) = tls {
+            node = node.tls(tls.config(&config.node)?);
+        }
+    }
+    Ok(node.clock(config.time.clock().await).events(events).open().await?)
 }
 
 fn line_of(event: Event) -> Option<Line> {
@@ -111,6 +123,7 @@ fn line_of(event: Event) -> Option<Line> {
              tls-peers.txt in the spool; {reason}"
         ))),
         Event::PlainTextFallback { peer, reason } => Some(Line::Remarked(format!("{peer} is spoken to in plain text: {reason}"))),
+        Event::Greeting(event) => support::greet::line_of(event),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use std::net::{TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use programs::{Place, run, unused_address};
+use programs::{Place, Program, run, unused_address};
 use voicemail::message::Stamp;
 
 /// A recording that is there to be deposited, and what its list says of it.
@@ -302,6 +302,61 @@ fn a_clock_that_follows_time_servers_stamps_what_is_recorded_and_says_when_none_
     let says = distributed.when(|printed| printed.err.first().cloned());
     assert!(says.starts_with("no time server answers (127.0.0.1:") && says.ends_with("the system's time goes on"), "{says}");
     assert_eq!(distributed.stop().status, Some(0));
+}
+
+#[test]
+fn a_greeting_kept_at_the_central_node_is_said_at_the_distributed_one_while_the_central_one_is_down() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let network = fs::read_to_string(place.path("network.toml")).unwrap();
+    let licences = "licences = [\"voicemail\"]\n";
+    place.write("network.toml", network.replacen(licences, &format!("{licences}[pbx.mailbox.2010]\n"), 1));
+    let (central_at, himalaya_at) = (unused_address(), unused_address());
+    place.let_central_listen(&central_at);
+    let reach = "[nodes.\"himalaya.voicemail.example\"]\nca = \"himalaya.pem\"\npassword = \"a long random text\"\n";
+    let config = fs::read_to_string(place.path("central.toml")).unwrap();
+    place.write("central.toml", format!("{config}{reach}connect = \"{himalaya_at}\"\n"));
+    assert_eq!(place.central().stop().status, Some(0), "its first start makes its certificate");
+    let config = fs::read_to_string(place.path("distributed.toml")).unwrap();
+    let listen = format!("listen = \"{himalaya_at}\"\ntls = {{ self_signed = \"himalaya.pem\" }}\nsite");
+    let friend = "[peers.\"central.voicemail.example\"]\npassword = \"a long random text\"\n";
+    place.write("distributed.toml", config.replacen("site", &listen, 1) + friend);
+
+    let mut distributed = place.distributed(&[]);
+    assert_eq!(distributed.told("listening smtp"), himalaya_at);
+    let (config, wav) = (place.text("central.toml"), example("vm01.wav"));
+    let mut central = Program::start("central_node", ["--config", &config, "--greet", &wav, "--to", "2010"]);
+    assert_eq!(central.told("greeting-kept"), "2010 normal");
+    assert_eq!(distributed.told("greeting-received"), "2010 normal");
+    assert_eq!(central.told("greeting-sent"), "2010 normal himalaya.voicemail.example");
+    assert_eq!((central.stop().status, distributed.stop().status), (Some(0), Some(0)));
+
+    let out = place.text("out.wav");
+    let written = place.distributed(&["--greet", "2010", "--out", &out]).end();
+    assert_eq!((written.status, written.printed.err.len()), (Some(0), 0), "{written:#?}");
+    assert!(fs::read(&out).unwrap() == fs::read(&wav).unwrap(), "byte for byte");
+
+    place.write("noise.wav", "no sound");
+    let (noise, missing) = (place.text("noise.wav"), place.text("missing.wav"));
+    let greet = |file: &str, to: &str, kind: &str| {
+        run("central_node", ["--config", &config, "--greet", file, "--to", to, "--kind", kind])
+    };
+    for (ended, said) in [
+        (greet(&missing, "2010", "busy"), format!("{missing}: No such file or directory")),
+        (
+            greet(&noise, "2010", "busy"),
+            format!("{noise} is not kept as the greeting 2010 busy: the greeting cannot be read as a WAV"),
+        ),
+        (greet(&wav, "2999", "busy"), format!("{wav} is not kept as the greeting 2999 busy: no mailbox 2999")),
+        (greet(&wav, "2010", "lazy"), "--kind lazy: a greeting is normal, busy or temporary".to_owned()),
+        (
+            place.distributed(&["--greet", "2010", "--out", &out, "--kind", "busy"]).end(),
+            "this node has no greeting 2010 busy".to_owned(),
+        ),
+        (place.distributed(&["--greet", "2010"]).end(), "--out FILE.wav is missing".to_owned()),
+    ] {
+        assert_eq!(ended.status, Some(1), "{ended:#?}");
+        assert!(ended.printed.err[0].starts_with(&said), "{said}: {ended:#?}");
+    }
 }
 
 /// The address of a time server that is so many seconds ahead of the system.

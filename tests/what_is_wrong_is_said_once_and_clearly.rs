@@ -83,7 +83,7 @@ fn every_fault_of_the_configuration_is_named_at_once() {
         format!("{bad}: listen is missing: the address to take messages on, such as 127.0.0.1:2525"),
         format!("{bad} [tls]: name either certificate and key, or self_signed = the file to write a certificate to"),
         format!(
-            "{bad}: nod is not a key that is known here; known are node, network, spool, store, listen, tls, peers, anyone_on, clock"
+            "{bad}: nod is not a key that is known here; known are node, network, spool, store, listen, tls, peers, anyone_on, nodes, clock"
         ),
     ] {
         assert!(ended.printed.err.contains(&fault), "{fault}\n{ended:#?}");
@@ -98,7 +98,7 @@ fn every_fault_of_the_configuration_is_named_at_once() {
     let ended = run("distributed_node", ["--config", &bad]);
     assert_eq!(ended.status, Some(1));
     for fault in [
-        format!("{bad} [central]: connect is missing: the central node's host and port, such as 127.0.0.1:2525"),
+        format!("{bad} [central]: connect is missing: the node's host and port, such as 127.0.0.1:2525"),
         format!(
             "{bad} [central]: ca is missing: the PEM file with the certificate to trust, without which there is no security = \"tls\""
         ),
@@ -206,7 +206,7 @@ fn a_certificate_to_trust_that_is_missing_or_none_is_named() {
     fails(
         place.distributed(&deposit).end(),
         &format!(
-            "{pem}: No such file or directory (os error 2); it is the certificate of the central node, which writes one at its first start if it is self_signed"
+            "{pem}: No such file or directory (os error 2); it is the certificate of central.voicemail.example, which writes one at its first start if it is self_signed"
         ),
     );
     place.write("central.pem", "no certificate");
@@ -220,9 +220,10 @@ fn a_certificate_to_trust_that_is_missing_or_none_is_named() {
 
 #[test]
 fn flags_that_are_not_known_answer_with_how_it_is_used() {
-    let central = "usage: central_node --config FILE";
+    let central = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary]]";
     let distributed = "usage: distributed_node --config FILE [--batch] \
-        [--deposit FILE.wav --to MAILBOX [--from NUMBER] [--name NAME] [--urgent] [--private]]...";
+        [--deposit FILE.wav --to MAILBOX [--from NUMBER] [--name NAME] [--urgent] [--private]]...\n   or: distributed_node --config FILE --greet MAILBOX --out FILE.wav \
+        [--kind normal|busy|temporary]";
     let retrieve = "usage: retrieve --config FILE MAILBOX [--list [new | old | removed] | --play ID --out FILE.wav | --old ID | \
         --new ID | --remove ID | --restore ID | --forward ID --to MAILBOX | --reply ID --with FILE.wav]";
     let cases: [(&str, &[&str], String); 9] = [

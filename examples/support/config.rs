@@ -1,7 +1,10 @@
 //! The configuration files of the examples. Paths in them are relative to the file; every fault is told at once.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use tokio_rustls::rustls::ServerConfig;
 use voicemail::forward::smtp::Security;
 use voicemail::intake::{Access, Cidr, KnownPeer, PeerName, Sites, StoredPassword};
 use voicemail::message::SiteId;
@@ -9,6 +12,7 @@ use voicemail::network::{Network, NodeAddress, Role};
 
 use super::clock::TimeFrom;
 use super::keys::Keys;
+use super::{Failure, tls};
 
 /// What the central node's file says.
 pub struct CentralConfig {
@@ -26,6 +30,8 @@ pub struct CentralConfig {
     pub tls: Option<Tls>,
     /// Who may deliver.
     pub access: Access,
+    /// How to reach the distributed nodes, each with its greetings.
+    pub nodes: BTreeMap<NodeAddress, Peer>,
     /// Where it has its time from.
     pub time: TimeFrom,
 }
@@ -50,11 +56,23 @@ pub struct DistributedConfig {
     pub site: SiteId,
     /// How to reach the central node.
     pub central: Peer,
+    /// Where it takes greetings in, if it does.
+    pub greetings: Option<Listen>,
     /// Where it has its time from.
     pub time: TimeFrom,
 }
 
-/// How to reach the central node.
+/// Where a distributed node takes greetings in.
+pub struct Listen {
+    /// The address.
+    pub address: String,
+    /// What it speaks TLS with, if it does.
+    pub tls: Option<Tls>,
+    /// Who may deliver.
+    pub access: Access,
+}
+
+/// How to reach another node.
 pub struct Peer {
     /// Host and port.
     pub connect: String,
@@ -62,8 +80,18 @@ pub struct Peer {
     pub security: Security,
     /// PEM certificates to trust.
     pub ca: Option<PathBuf>,
-    /// What proves to the central node who this one is.
+    /// What proves to it who this one is.
     pub password: Option<String>,
+}
+
+impl Tls {
+    /// How the node `node` speaks it.
+    pub fn config(&self, node: &NodeAddress) -> Result<Arc<ServerConfig>, Failure> {
+        match self {
+            Self::Files { certificate, key } => tls::from_files(certificate, key),
+            Self::SelfSigned { certificate } => tls::self_signed_in(certificate, node.as_str()),
+        }
+    }
 }
 
 impl CentralConfig {
@@ -79,19 +107,13 @@ impl CentralConfig {
         let spool = keys.required_path("spool", SPOOL);
         let store = keys.required_path("store", "the folder to keep the mailboxes in");
         let listen = keys.required("listen", "the address to take messages on, such as 127.0.0.1:2525");
-        let tls = keys.section("tls", |keys| match (keys.path("certificate"), keys.path("key"), keys.path("self_signed")) {
-            (Some(certificate), Some(key), None) => Some(Tls::Files { certificate, key }),
-            (None, None, Some(certificate)) => Some(Tls::SelfSigned { certificate }),
-            _ => keys.fault("name either certificate and key, or self_signed = the file to write a certificate to"),
+        let tls = read_tls(&mut keys);
+        let access = read_access(&mut keys, network.as_ref());
+        let nodes = keys.sections("nodes", |keys, name| {
+            let node = name.parse().or_else(|error| keys.fault(format!("{error}")).ok_or(())).ok();
+            let peer = read_peer(keys);
+            Some((node?, peer?))
         });
-        let peers = keys.sections("peers", |keys, name| read_known_peer(keys, name, network.as_ref()));
-        let networks: Vec<Cidr> = keys.list("anyone_on").unwrap_or_default();
-        // Without a word, who is on this machine.
-        let access = if peers.is_empty() && networks.is_empty() {
-            Access::default()
-        } else {
-            Access::peers(peers).and_anyone_on(networks)
-        };
         if let (Some(node), Some(network)) = (&node, &network)
             && node != network.central_node()
         {
@@ -100,7 +122,7 @@ impl CentralConfig {
         let time = TimeFrom::read(&mut keys, node.as_ref(), network.as_ref());
         match (node, network, spool, store, listen, time, keys.into_faults()) {
             (Some(node), Some(network), Some(spool), Some(store), Some(listen), Some(time), faults) if faults.is_empty() => {
-                Ok(Self { node, network, spool, store, listen, tls, access, time })
+                Ok(Self { node, network, spool, store, listen, tls, access, nodes: nodes.into_iter().collect(), time })
             }
             (.., faults) => Err(faults.join("\n")),
         }
@@ -120,6 +142,9 @@ impl DistributedConfig {
         let spool = keys.required_path("spool", SPOOL);
         let wanted: Option<SiteId> = keys.optional("site");
         let central = keys.required_section("central", "how to reach the central node", read_peer);
+        let listen = keys.optional("listen");
+        let (tls, access) = (read_tls(&mut keys), read_access(&mut keys, network.as_ref()));
+        let greetings = listen.map(|address| Listen { address, tls, access });
         let site = match (&node, &network) {
             (Some(node), Some(network)) => choose_site(node, network, wanted).or_else(|fault| keys.fault(fault).ok_or(())).ok(),
             _ => None,
@@ -127,15 +152,30 @@ impl DistributedConfig {
         let time = TimeFrom::read(&mut keys, node.as_ref(), network.as_ref());
         match (node, network, spool, site, central, time, keys.into_faults()) {
             (Some(node), Some(network), Some(spool), Some(site), Some(central), Some(time), faults) if faults.is_empty() => {
-                Ok(Self { node, network, spool, site, central, time })
+                Ok(Self { node, network, spool, site, central, greetings, time })
             }
             (.., faults) => Err(faults.join("\n")),
         }
     }
 }
 
+fn read_tls(keys: &mut Keys) -> Option<Tls> {
+    keys.section("tls", |keys| match (keys.path("certificate"), keys.path("key"), keys.path("self_signed")) {
+        (Some(certificate), Some(key), None) => Some(Tls::Files { certificate, key }),
+        (None, None, Some(certificate)) => Some(Tls::SelfSigned { certificate }),
+        _ => keys.fault("name either certificate and key, or self_signed = the file to write a certificate to"),
+    })
+}
+
+/// Who may deliver. Without a word, who is on this machine.
+fn read_access(keys: &mut Keys, network: Option<&Network>) -> Access {
+    let peers = keys.sections("peers", |keys, name| read_known_peer(keys, name, network));
+    let networks: Vec<Cidr> = keys.list("anyone_on").unwrap_or_default();
+    if peers.is_empty() && networks.is_empty() { Access::default() } else { Access::peers(peers).and_anyone_on(networks) }
+}
+
 fn read_peer(keys: &mut Keys) -> Option<Peer> {
-    let connect = keys.required("connect", "the central node's host and port, such as 127.0.0.1:2525");
+    let connect = keys.required("connect", "the node's host and port, such as 127.0.0.1:2525");
     let security = match keys.optional::<String>("security").as_deref() {
         None | Some("tls") => Some(Security::Tls),
         Some("plain-text-if-no-tls") => Some(Security::PlainTextIfNoTls),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use voicemail::message::{Caller, CallerName, MailboxId};
 use voicemail::record::CallFacts;
 
+use super::greet::Greet;
+
 /// The command line.
 pub struct Arguments {
     /// The configuration file.
@@ -13,6 +15,8 @@ pub struct Arguments {
     pub deposits: Vec<Deposit>,
     /// Whether standard input names more.
     pub batch: bool,
+    /// The greeting that is wanted instead.
+    pub greet: Option<Greet>,
 }
 
 /// One message to deposit.
@@ -42,6 +46,10 @@ impl Arguments {
             }
         }
         let config = config.ok_or_else(|| usage("--config is missing"))?;
+        if rest.first().is_some_and(|word| word == "--greet") {
+            let greet = Greet::from_words(&rest, "--out", "--greet").map_err(|error| usage(&error))?;
+            return Ok(Self { config, deposits: Vec::new(), batch, greet: Some(greet) });
+        }
         let mut deposits = Vec::new();
         let mut start = 0;
         while start < rest.len() {
@@ -49,7 +57,7 @@ impl Arguments {
             deposits.push(Deposit::from_words(&rest[start..end]).map_err(|error| usage(&error))?);
             start = end;
         }
-        Ok(Self { config, deposits, batch })
+        Ok(Self { config, deposits, batch, greet: None })
     }
 }
 
@@ -121,6 +129,7 @@ fn split(line: &str) -> Result<Vec<String>, String> {
 fn usage(what: &str) -> String {
     format!(
         "{what}\nusage: distributed_node --config FILE [--batch] \
-         [--deposit FILE.wav --to MAILBOX [--from NUMBER] [--name NAME] [--urgent] [--private]]..."
+         [--deposit FILE.wav --to MAILBOX [--from NUMBER] [--name NAME] [--urgent] [--private]]...\n   \
+         or: distributed_node --config FILE --greet MAILBOX --out FILE.wav [--kind normal|busy|temporary]"
     )
 }

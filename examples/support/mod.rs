@@ -6,11 +6,13 @@ pub mod clock;
 pub mod config;
 pub mod deposit;
 pub mod desk;
+pub mod greet;
 pub mod keys;
 pub mod lines;
 pub mod program;
 pub mod recordings;
 pub mod tls;
+pub mod way;
 
 use std::error::Error;
 

@@ -1,7 +1,10 @@
 //! How a long-running example begins, runs and ends.
 
+use std::io::ErrorKind;
+use std::path::Path;
 use std::process::ExitCode;
 
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, oneshot};
 use voicemail::event::{Event, Occurrence};
@@ -19,6 +22,17 @@ pub async fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A listener at `address`, as the file `config` wants it.
+pub async fn listen(config: &Path, address: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let advice = match error.kind() {
+            ErrorKind::AddrInUse => "stop the program that uses it, or choose another port",
+            _ => "choose an address of this machine, such as 127.0.0.1:2525",
+        };
+        format!("{}: cannot listen on {address}: {error}; {advice}", config.display())
+    })
 }
 
 /// Ready when somebody asks the program to stop, with Ctrl-C or SIGTERM; from this call on, and not just from its first poll.

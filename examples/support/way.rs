@@ -1,0 +1,43 @@
+//! The way to another node, as a configuration file says.
+
+use std::path::Path;
+
+use voicemail::event::Events;
+use voicemail::forward::SmtpForwarder;
+use voicemail::forward::smtp::TlsMemory;
+use voicemail::network::NodeAddress;
+
+use super::config::Peer;
+use super::explain;
+
+/// What a node knows that reaches another.
+pub struct Here {
+    /// Its own address.
+    pub node: NodeAddress,
+    /// The domain of the mailboxes.
+    pub domain: String,
+    /// Which peers have spoken TLS.
+    pub memory: TlsMemory,
+    /// Where it tells what happens.
+    pub events: Events,
+}
+
+impl Here {
+    /// The way to the node `there`; a fault is that of `section` of the file at `config`.
+    pub fn to(&self, there: &NodeAddress, peer: &Peer, config: &Path, section: &str) -> Result<SmtpForwarder, String> {
+        let mut forwarder = SmtpForwarder::builder(&peer.connect, &self.domain)
+            .node(self.node.as_str())
+            .server_name(there.as_str())
+            .security(peer.security)
+            .tls_memory(self.memory.clone())
+            .events(self.events.clone());
+        if let Some(password) = &peer.password {
+            forwarder = forwarder.credentials(self.node.as_str(), password);
+        }
+        if let Some(ca) = &peer.ca {
+            let advice = format!("; it is the certificate of {there}, which writes one at its first start if it is self_signed");
+            forwarder = forwarder.ca_pem(&super::tls::read(ca).map_err(|error| error + &advice)?);
+        }
+        forwarder.build().map_err(|error| format!("{} [{section}]: {}", config.display(), explain(&error)))
+    }
+}
