@@ -5,18 +5,22 @@
 //!
 //! # What becomes of a sound's bytes
 //!
-//! From the recorder to the store's file at another node, each byte of a sound is copied or read so often and no more:
+//! From the recorder to the store's file at another node, each byte of a sound is copied or read so often and no more. A sound or a mail of
+//! more than 1 MiB is never in memory whole; any other is written to no file but those that keep it.
 //!
-//! | where | what is done with it |
-//! |---|---|
-//! | [`Recording`] | copied into its buffer as it is pushed; written to its file |
-//! | its end | read from the file once, for its digest and for sending; a WAV file that was given whole is not read again |
-//! | [`spool`](crate::spool) | sent from that memory; read from its file only after a restart, or when more than 8 MiB wait |
-//! | [`wire`](crate::wire) | written as base64, once; a peer that offers BINARYMIME gets the bytes themselves |
-//! | [`forward`](crate::forward) | handed to TLS or the socket in the pieces it is in, uncopied |
-//! | [`intake`](crate::intake) | read from TLS or the socket straight into the mail; of one sent with BDAT no byte is looked at for its end |
-//! | before 250 | base64 undone, once, and the digest taken, once; nothing is written again |
-//! | [`MaildirStore`](crate::store::MaildirStore) | the mail is written as it came |
+//! | where | what is done with it | with one of more than 1 MiB |
+//! |---|---|---|
+//! | [`Recording`] | copied into its buffer as it is pushed; written to its file | the same |
+//! | its end | read from the file once, for its digest and for sending; a WAV file that was given whole is not read again | read once, for its digest, in pieces of 256 KiB |
+//! | [`spool`](crate::spool) | sent from that memory; read from its file only after a restart, or when more than 8 MiB wait | read from its file once more while it is sent, in pieces of 47 KiB |
+//! | [`wire`](crate::wire) | written as base64, once; a peer that offers BINARYMIME gets the bytes themselves, searched once for the boundary | the same, piece by piece, and not searched |
+//! | [`forward`](crate::forward) | handed to TLS or the socket in the pieces it is in, uncopied | the same |
+//! | [`intake`](crate::intake) | read from TLS or the socket straight into the mail; of one sent with BDAT no byte is looked at for its end | into a piece of 64 KiB, which is written to a file of the store |
+//! | before 250 | searched for the end of its part, once; base64 undone, once, and the digest taken, once | the same, from that file, which is read twice in pieces of 64 KiB |
+//! | [`MaildirStore`](crate::store::MaildirStore) | the mail is written as it came, and flushed | the file is flushed and gets its name in the mailbox; a second mailbox gets a copy |
+//!
+//! The limit of 1 MiB, two minutes of mu-law, is where the spool reads a sound for its digest without keeping it, and four steps of an
+//! intake's memory: a message of half a minute in 16-bit samples, 480 kB, stays well below it.
 
 mod adopt;
 mod agenda;
