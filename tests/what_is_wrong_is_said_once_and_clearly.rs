@@ -94,7 +94,7 @@ fn every_fault_of_the_configuration_is_named_at_once() {
     }
     assert_eq!(ended.printed.err.len(), 7);
 
-    place.write("bad.toml", "node = \"london.example\"\nnetwork = \"network.toml\"\nspool = \"s\"\nlisten = \"x\"\n[central]\n");
+    place.write("bad.toml", "node = \"london.example\"\nnetwork = \"network.toml\"\nspool = \"s\"\nstore = \"x\"\n[central]\n");
     let ended = run("distributed_node", ["--config", &bad]);
     assert_eq!(ended.status, Some(1));
     for fault in [
@@ -102,7 +102,10 @@ fn every_fault_of_the_configuration_is_named_at_once() {
         format!(
             "{bad} [central]: ca is missing: the PEM file with the certificate to trust, without which there is no security = \"tls\""
         ),
-        format!("{bad}: listen is not a key that is known here; known are node, network, spool, site, central"),
+        format!(
+            "{bad}: store is not a key that is known here; known are node, network, spool, site, central, listen, tls, peers, \
+             anyone_on, clock"
+        ),
     ] {
         assert!(ended.printed.err.contains(&fault), "{fault}\n{ended:#?}");
     }
