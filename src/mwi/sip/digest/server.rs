@@ -126,7 +126,7 @@ impl Guard {
     }
 
     /// Checks an Authorization field of a request of `method` that came from `source`. It takes as long for a name that is not known as
-    /// for one that is.
+    /// for one that is. The address that it speaks of is not held against that of the request, which proxies may change on its way.
     pub fn check(&mut self, value: &str, method: &str, source: IpAddr, now: Instant) -> Verdict {
         let Some(params) = AuthParams::parse(value) else { return Verdict::Strange };
         let answer = Answer::of(&params, &self.realm).filter(|answer| self.algorithms.contains(&answer.algorithm));

@@ -32,7 +32,7 @@ pub(super) struct Server {
     agenda: BTreeSet<(Instant, SubscriptionId)>,
     planned: HashMap<SubscriptionId, Instant>,
     transmits: VecDeque<Transmit>,
-    asks: VecDeque<(SubscriptionId, MailboxId)>,
+    asks: VecDeque<SubscriptionId>,
     proven: Vec<ConnectionId>,
     stopping: bool,
 }
@@ -132,7 +132,8 @@ impl Server {
 
     /// The next mailbox to count.
     pub(super) fn poll_ask(&mut self) -> Option<(SubscriptionId, MailboxId)> {
-        self.asks.pop_front()
+        // Some may be over by now.
+        std::iter::from_fn(|| self.asks.pop_front()).find_map(|id| Some((id, self.subscriptions.get(&id)?.mailbox.clone())))
     }
 
     /// A connection on which somebody has proven to be there.
@@ -156,6 +157,12 @@ impl Server {
         self.subscriptions.values().all(Subscription::is_settled)
     }
 
+    /// How many mailboxes wait to be counted.
+    #[cfg(test)]
+    pub(super) fn asks(&self) -> usize {
+        self.asks.len()
+    }
+
     /// How many responses are remembered.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> usize {
@@ -170,7 +177,7 @@ impl Server {
             let mut over = false;
             while let Some(step) = subscription.poll_step(now) {
                 match step {
-                    Step::Ask => self.asks.push_back((id, subscription.mailbox.clone())),
+                    Step::Ask => self.asks.push_back(id),
                     Step::Send(way, bytes) => self.transmits.push_back(Transmit { way, bytes, subscription: Some(id) }),
                     Step::Over => {
                         over = true;
@@ -183,6 +190,10 @@ impl Server {
                 self.subscriptions.remove(&id);
             }
             self.plan(id, due);
+        }
+        // No subscription asks twice at a time, so most of these are over.
+        if self.asks.len() > 2 * self.limits.subscriptions {
+            self.asks.retain(|id| self.subscriptions.contains_key(id));
         }
     }
 

@@ -1,7 +1,7 @@
 //! [`Users`]: who may subscribe to which mailboxes, and how often somebody may be wrong.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use super::super::digest::{Guard, Verdict};
@@ -72,22 +72,73 @@ struct Failures {
 
 impl Failures {
     fn is_full(&self, source: IpAddr, user: Option<&str>, now: Instant) -> bool {
-        let clear_at = self.clear_at.get(&(source, user.map(str::to_owned)));
+        let clear_at = self.clear_at.get(&(network_of(source), user.map(str::to_owned)));
         clear_at.is_some_and(|clear_at| clear_at.saturating_duration_since(now) + FORGIVEN_AFTER > FORGIVEN_AFTER * self.most)
     }
 
     fn handle_failure(&mut self, source: IpAddr, user: Option<String>, now: Instant) {
-        if self.clear_at.len() >= MOST_PLACES {
-            self.clear_at.retain(|_, clear_at| *clear_at > now);
-            if self.clear_at.len() >= MOST_PLACES {
-                self.clear_at.clear();
-            }
-        }
-        let clear_at = self.clear_at.entry((source, user)).or_insert(now);
+        self.make_room(now);
+        let clear_at = self.clear_at.entry((network_of(source), user)).or_insert(now);
         *clear_at = (*clear_at).max(now) + FORGIVEN_AFTER;
+    }
+
+    /// Forgets who is clear; if there are too many others, the eighth of them that would be clear next.
+    fn make_room(&mut self, now: Instant) {
+        if self.clear_at.len() < MOST_PLACES {
+            return;
+        }
+        self.clear_at.retain(|_, clear_at| *clear_at > now);
+        if self.clear_at.len() >= MOST_PLACES {
+            let mut times: Vec<Instant> = self.clear_at.values().copied().collect();
+            let (_, last, _) = times.select_nth_unstable(MOST_PLACES / 8);
+            let last = *last;
+            self.clear_at.retain(|_, clear_at| *clear_at > last);
+        }
+    }
+}
+
+/// Whoever has one IPv6 address has the whole /64 around it.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 /// Some megabytes at most.
 const MOST_PLACES: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one_address_and_others_as_themselves() {
+        let (mut failures, now) = (Failures { most: 2, clear_at: HashMap::new() }, Instant::now());
+        let is_full = |failures: &Failures, address: &str| failures.is_full(address.parse().unwrap(), Some("2041"), now);
+        for address in ["2001:db8::1", "2001:db8::2"] {
+            assert!(!is_full(&failures, address));
+            failures.handle_failure(address.parse().unwrap(), Some("2041".into()), now);
+        }
+        assert!(is_full(&failures, "2001:db8::ffff:3") && !is_full(&failures, "2001:db8:0:1::1"));
+        for address in ["192.0.2.1", "::ffff:192.0.2.1"] {
+            failures.handle_failure(address.parse().unwrap(), Some("2041".into()), now);
+        }
+        assert!(is_full(&failures, "192.0.2.1") && !is_full(&failures, "192.0.2.2"));
+    }
+
+    #[test]
+    fn addresses_without_end_take_no_memory_without_end() {
+        let (mut failures, start) = (Failures { most: 2, clear_at: HashMap::new() }, Instant::now());
+        let from = |number: u32| IpAddr::from(std::net::Ipv4Addr::from_bits(number));
+        let last = 20 * 1024;
+        for number in 0..=last {
+            let now = start + Duration::from_micros(number.into());
+            failures.handle_failure(from(number), None, now);
+            failures.handle_failure(from(number), None, now);
+        }
+        assert!(failures.clear_at.len() <= MOST_PLACES && failures.clear_at.len() > MOST_PLACES / 2);
+        assert!(failures.is_full(from(last), None, start + Duration::from_secs(1)), "the newest are remembered");
+    }
+}

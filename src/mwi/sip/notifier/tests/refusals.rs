@@ -151,3 +151,19 @@ fn subscriptions_have_an_end_for_a_user_and_for_all() {
     assert_eq!([subscribe(1, "2041"), subscribe(2, "2041"), subscribe(3, "2041")], [200, 200, 503]);
     assert_eq!([subscribe(4, "2042"), subscribe(5, "2042")], [200, 503]);
 }
+
+#[test]
+fn telephones_that_start_again_and_again_while_nobody_counts_take_no_memory_without_end() {
+    let mut bench = Bench::new(SipLimits { subscriptions: 3, ..SipLimits::default() });
+    bench.counts = false;
+    for number in 0..100 {
+        let mut telephone = Telephone::new(PHONE);
+        telephone.call_id = format!("another-{number}");
+        assert_eq!(telephone.subscribe(&mut bench, 600).status, Status::OK);
+    }
+    assert_eq!(bench.server.len(), 1);
+    assert!(bench.server.asks() <= 6, "{}", bench.server.asks());
+    bench.counts = true;
+    bench.settle();
+    assert_eq!(bench.asked.len(), 1, "who is over is not asked for");
+}
