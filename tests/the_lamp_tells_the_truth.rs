@@ -2,132 +2,32 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+#[path = "support/lamps.rs"]
+mod lamps;
 mod support;
 
-use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
+use lamps::{Board, Dice, Mood, Unsteady};
 use support::{CENTRAL, Running, clock, mailbox, node, run, site, wav};
 use tempfile::tempdir;
 use tokio::time::{Instant, sleep};
 use voicemail::event::Event;
-use voicemail::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
-use voicemail::mwi::{MwiError, MwiSink, MwiState};
+use voicemail::message::Status;
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
-use voicemail::store::{Deposit, Entry, MemoryStore, MessageStore, StoreError};
+use voicemail::store::{MemoryStore, MessageStore as _};
 
-/// A store that is out of order at times.
-#[derive(Debug)]
-struct Unsteady {
-    store: MemoryStore,
-    down: AtomicBool,
-    hangs: AtomicBool,
+type Store = Unsteady<MemoryStore>;
+
+fn unsteady() -> Arc<Store> {
+    Unsteady::new(MemoryStore::new((2001..=2009).map(|number| mailbox(&number.to_string()))))
 }
 
-impl Unsteady {
-    fn new() -> Arc<Self> {
-        let store = MemoryStore::new((2001..=2009).map(|number| mailbox(&number.to_string())));
-        Arc::new(Self { store, down: AtomicBool::new(false), hangs: AtomicBool::new(false) })
-    }
-
-    async fn up(&self) -> Result<&MemoryStore, StoreError> {
-        if self.hangs.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        let down = || StoreError::Unavailable("out of order".into());
-        if self.down.load(Ordering::SeqCst) { Err(down()) } else { Ok(&self.store) }
-    }
-}
-
-#[async_trait]
-impl MessageStore for Unsteady {
-    async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
-        self.up().await?.deposit(mailbox, origin, message).await
-    }
-    async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
-        self.up().await?.list(mailbox).await
-    }
-    async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
-        self.up().await?.retrieve(mailbox, id).await
-    }
-    async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
-        self.up().await?.mark(mailbox, id, status).await
-    }
-    async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
-        self.up().await?.expunge(mailbox).await
-    }
-    async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
-        self.up().await?.summary(mailbox).await
-    }
-}
-
-/// How lamps behave.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-enum Mood {
-    #[default]
-    Well,
-    Fails,
-    Slow,
-    Hangs,
-    Panics,
-}
-
-/// Lamps that remember what each was told, and when; they outlive the node, as telephones do.
-#[derive(Debug, Clone, Default)]
-struct Board(Arc<Mutex<Lamps>>);
-
-#[derive(Debug, Default)]
-struct Lamps {
-    mood: Mood,
-    told: BTreeMap<MailboxId, Vec<(MwiState, Instant)>>,
-    /// Each state that came with no higher version than one before it.
-    faults: Vec<String>,
-}
-
-impl Board {
-    fn lamps(&self) -> std::sync::MutexGuard<'_, Lamps> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn told(&self, number: &str) -> Vec<(MwiState, Instant)> {
-        self.lamps().told.get(&mailbox(number)).cloned().unwrap_or_default()
-    }
-
-    fn shows(&self, number: &str) -> Option<Summary> {
-        self.told(number).last().map(|(state, _)| state.summary)
-    }
-}
-
-#[async_trait]
-impl MwiSink for Board {
-    async fn show(&self, state: &MwiState) -> Result<(), MwiError> {
-        let mood = self.lamps().mood;
-        match mood {
-            Mood::Well => {}
-            Mood::Fails => return Err(MwiError::Unavailable("the telephone is off".into())),
-            Mood::Slow => sleep(Duration::from_millis(700)).await,
-            Mood::Hangs => std::future::pending().await,
-            // As `panic!`, without its noise in the output.
-            Mood::Panics => std::panic::resume_unwind(Box::new("a telephone that nobody tested")),
-        }
-        let mut lamps = self.lamps();
-        let told = lamps.told.entry(state.mailbox.clone()).or_default();
-        let newest = told.last().map(|(last, _)| last.version);
-        told.push((state.clone(), Instant::now()));
-        if newest.is_some_and(|newest| newest >= state.version) {
-            lamps.faults.push(format!("{state:?} after version {newest:?}"));
-        }
-        Ok(())
-    }
-}
-
-async fn central(folder: &Path, store: &Arc<Unsteady>, board: &Board, clock: &Arc<voicemail::clock::ManualClock>) -> Node {
+async fn central(folder: &Path, store: &Arc<Store>, board: &Board, clock: &Arc<voicemail::clock::ManualClock>) -> Node {
     let node = node(CENTRAL, folder).store(Arc::clone(store)).sink(board.clone()).clock(Arc::clone(clock));
     node.open().await.unwrap()
 }
@@ -138,22 +38,10 @@ async fn deposit(node: &Node, number: &str, seed: u32) {
     node.deposit_wav(&site("london"), facts, wav(1_000, seed).into()).await.unwrap();
 }
 
-/// Random numbers that a seed repeats.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % most
-    }
-}
-
 const NUMBERS: [&str; 4] = ["2001", "2002", "2003", "2004"];
 
 /// One random step.
-async fn step(dice: &mut Dice, node: &Node, store: &Unsteady, board: &Board, clock: &voicemail::clock::ManualClock) {
+async fn step(dice: &mut Dice, node: &Node, store: &Store, board: &Board, clock: &voicemail::clock::ManualClock) {
     let number = NUMBERS[usize::try_from(dice.below(4)).unwrap()];
     let watched = node.store().unwrap();
     match dice.below(20) {
@@ -177,7 +65,7 @@ async fn step(dice: &mut Dice, node: &Node, store: &Unsteady, board: &Board, clo
     }
 }
 
-async fn quiet(store: &Unsteady, board: &Board) {
+async fn quiet(store: &Store, board: &Board) {
     store.down.store(false, Ordering::SeqCst);
     board.lamps().mood = Mood::Well;
     // The longest wait of a lamp or a message that failed again and again.
@@ -187,7 +75,7 @@ async fn quiet(store: &Unsteady, board: &Board) {
 /// Runs `steps` random steps with restarts in between.
 async fn random_life(seed: u64, steps: u32) {
     let folder = tempdir().unwrap();
-    let (store, board, clock) = (Unsteady::new(), Board::default(), clock());
+    let (store, board, clock) = (unsteady(), Board::default(), clock());
     let mut dice = Dice(seed);
     let mut running: Option<(Node, Running)> = None;
     for count in 1..=steps {
@@ -215,7 +103,7 @@ async fn random_life(seed: u64, steps: u32) {
     compare(seed, steps, &store, &board).await;
 }
 
-async fn compare(seed: u64, count: u32, store: &Unsteady, board: &Board) {
+async fn compare(seed: u64, count: u32, store: &Store, board: &Board) {
     assert_eq!(board.lamps().faults, Vec::<String>::new(), "seed {seed}, step {count}");
     for number in NUMBERS {
         let says = store.store.summary(&mailbox(number)).await.unwrap();
@@ -233,7 +121,7 @@ async fn once_things_are_quiet_each_lamp_shows_what_the_store_says() {
 #[tokio::test(start_paused = true)]
 async fn a_first_change_is_told_at_once_and_then_at_most_one_a_second() {
     let folder = tempdir().unwrap();
-    let (store, board, clock) = (Unsteady::new(), Board::default(), clock());
+    let (store, board, clock) = (unsteady(), Board::default(), clock());
     let node = central(folder.path(), &store, &board, &clock).await;
     let running = run(&node);
     sleep(Duration::from_secs(5)).await;
@@ -254,7 +142,7 @@ async fn a_first_change_is_told_at_once_and_then_at_most_one_a_second() {
 #[tokio::test(start_paused = true)]
 async fn a_mailbox_that_cannot_be_counted_is_not_shown_at_all() {
     let folder = tempdir().unwrap();
-    let (store, board, clock) = (Unsteady::new(), Board::default(), clock());
+    let (store, board, clock) = (unsteady(), Board::default(), clock());
     store.down.store(true, Ordering::SeqCst);
     let node = central(folder.path(), &store, &board, &clock).await;
     let mut events = node.events();
@@ -276,7 +164,7 @@ async fn a_mailbox_that_cannot_be_counted_is_not_shown_at_all() {
 #[tokio::test(start_paused = true)]
 async fn a_change_while_the_node_stops_is_told_before_it_ends() {
     let folder = tempdir().unwrap();
-    let (store, board, clock) = (Unsteady::new(), Board::default(), clock());
+    let (store, board, clock) = (unsteady(), Board::default(), clock());
     let node = central(folder.path(), &store, &board, &clock).await;
     let running = run(&node);
     sleep(Duration::from_secs(5)).await;
@@ -295,7 +183,7 @@ async fn a_change_while_the_node_stops_is_told_before_it_ends() {
 async fn a_lamp_that_hangs_or_panics_neither_stops_the_node_nor_its_end() {
     let folder = tempdir().unwrap();
     for mood in [Mood::Hangs, Mood::Panics] {
-        let (store, board, clock) = (Unsteady::new(), Board::default(), clock());
+        let (store, board, clock) = (unsteady(), Board::default(), clock());
         board.lamps().mood = mood;
         let node = central(folder.path(), &store, &board, &clock).await;
         let running = run(&node);
@@ -311,7 +199,7 @@ async fn a_lamp_that_hangs_or_panics_neither_stops_the_node_nor_its_end() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_hangs_holds_up_caller_node_and_lamp_only_so_long() {
     let folder = tempdir().unwrap();
-    let (store, board, clock) = (Unsteady::new(), Board::default(), clock());
+    let (store, board, clock) = (unsteady(), Board::default(), clock());
     let node = central(folder.path(), &store, &board, &clock).await;
     let running = run(&node);
     sleep(Duration::from_secs(5)).await;
@@ -336,7 +224,7 @@ async fn a_store_that_hangs_holds_up_caller_node_and_lamp_only_so_long() {
 #[tokio::test(start_paused = true)]
 async fn versions_grow_across_restarts_though_the_clock_goes_back() {
     let folder = tempdir().unwrap();
-    let (store, board, clock) = (Unsteady::new(), Board::default(), clock());
+    let (store, board, clock) = (unsteady(), Board::default(), clock());
     for _ in 0..3 {
         let node = central(folder.path(), &store, &board, &clock).await;
         let running = run(&node);

@@ -66,6 +66,12 @@ impl Running {
         drop(self.stop);
         self.task.await.unwrap().unwrap();
     }
+
+    /// Ends it where it stands, as a crash does.
+    pub async fn crash(self) {
+        self.task.abort();
+        assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
+    }
 }
 
 /// Waits for the first event that `wanted` makes something of.
