@@ -15,6 +15,8 @@ use support::{CENTRAL, mailbox, network, node, run, wav};
 use tempfile::tempdir;
 use voicemail::intake::{Access, Door, KnownPeer, ListenMode, Sites, StoredPassword};
 use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, MessageId, Origin, RecordedAt, Status, Urgency};
+use voicemail::mwi::ChannelSink;
+use voicemail::record::CallFacts;
 use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _, Query};
 use voicemail::wire::{self, Addresses, TransferEncoding};
 
@@ -206,6 +208,45 @@ fn recorded(seed: u8) -> Message {
 fn give_to_nobody(folder: &Path) {
     let owned = Command::new("chown").args(["-R", "65534:65534"]).arg(folder.join("store")).status().unwrap();
     assert!(owned.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_read_by_imap_darkens_the_lamp_and_one_marked_unseen_lights_it() {
+    let Some(dovecot) = program("dovecot") else { return };
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can run an IMAP server as another user");
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let store = MaildirStore::builder(folder.path().join("store")).directory(Arc::new(network().directory()));
+    let (sink, mut states) = ChannelSink::new(64);
+    let node = node(CENTRAL, folder.path()).store(store.open().await.unwrap()).sink(sink).open().await.unwrap();
+    let running = run(&node);
+    let facts = CallFacts::to(mailbox("2001"));
+    node.deposit_wav(&support::site("london"), facts, wav(1_000, 1).into()).await.unwrap();
+    let mut lamp = async |shows: &str| {
+        let owner = mailbox("2001");
+        let told = async {
+            while !states.recv().await.is_some_and(|state| state.mailbox == owner && state.summary.to_string() == shows) {}
+        };
+        support::soon(told).await;
+    };
+    lamp("1/0 (0/0)").await;
+    let imap = Imap::start(&dovecot, folder.path());
+    let mut client = imap.client();
+    client.ask("SELECT INBOX");
+    for (command, shows) in [
+        ("STORE 1 +FLAGS (\\Seen)", "0/1 (0/0)"),
+        ("STORE 1 -FLAGS (\\Seen)", "1/0 (0/0)"),
+        ("FETCH 1 BODY[TEXT]", "0/1 (0/0)"),
+        ("STORE 1 -FLAGS (\\Seen)", "1/0 (0/0)"),
+        ("STORE 1 +FLAGS (\\Deleted)", "0/0 (0/0)"),
+    ] {
+        client.ask(command);
+        lamp(shows).await;
+    }
+    drop(imap);
+    running.stop().await;
 }
 
 /// A Dovecot of our own, on a port of its own, which ends with this value.
