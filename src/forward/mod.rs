@@ -57,7 +57,7 @@ pub trait Forwarder: Debug + Send + Sync + 'static {
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError>;
 
     /// Whether a long sound may be left where it is, to be [read](crate::message::Audio::reader) while it goes: the messages that the
-    /// forwarder is given may then have sounds that are not in memory. Without it, all are.
+    /// forwarder is given may then have sounds that are not in memory, and can be read until the call ends. Without it, all are in memory.
     fn reads_sounds(&self) -> bool {
         false
     }

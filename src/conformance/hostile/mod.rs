@@ -11,8 +11,10 @@ mod dialogue;
 #[cfg(feature = "sip")]
 mod sip;
 
+use std::io;
 #[cfg(feature = "node")]
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -21,9 +23,9 @@ use crate::audio::{Wav, announced_length, length_of};
 use crate::conformance::disk::PowerCutDisk;
 #[cfg(feature = "node")]
 use crate::disk::Disk as _;
-use crate::message::AudioType;
 #[cfg(feature = "node")]
 use crate::message::MessageId;
+use crate::message::{AudioType, MailFile, Message};
 #[cfg(feature = "node")]
 use crate::spool::{EntryName, FileHead, Finished, HEAD_LEN, find_left_over};
 use crate::wire::{self, Addresses, DecodeLimits, TransferEncoding};
@@ -39,7 +41,22 @@ pub fn replies(bytes: &[u8]) {
     crate::forward::smtp::read_hostile_replies(bytes);
 }
 
-/// A mail, with and without its sound, and as one about a greeting. What can be read is written again, and must read the same.
+/// A mail in memory, as if it were in a file.
+#[derive(Debug)]
+struct InMemory(Bytes);
+
+impl MailFile for InMemory {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..));
+        rest.and_then(|rest| rest.get(..len)).map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+/// A mail, with and without its sound, in memory and in a file, and as one about a greeting. What can be read is written again, and must read the same.
 pub fn mail(bytes: &[u8]) {
     let mail = Bytes::copy_from_slice(bytes);
     if let Ok(Some(greeting)) = wire::decode_greeting(&mail, DecodeLimits::default()) {
@@ -47,8 +64,12 @@ pub fn mail(bytes: &[u8]) {
         let read = wire::decode_greeting(&again, DecodeLimits::default());
         assert_eq!(read, Ok(Some(greeting)), "what was read can be written and read again");
     }
-    let head = wire::decode_head(bytes);
-    let Ok(message) = wire::decode(&mail) else { return };
+    let (head, decoded) = (wire::decode_head(bytes), wire::decode(&mail));
+    let file: Arc<dyn MailFile> = Arc::new(InMemory(mail.clone()));
+    let in_file = wire::decode_file(&file, DecodeLimits::default()).expect("memory can be read");
+    let read = |message: &Message| (message.head().clone(), message.audio().clone());
+    assert_eq!(in_file.as_ref().map(read), decoded.as_ref().map(read), "a mail in a file is the same");
+    let Ok(message) = decoded else { return };
     assert!(head.is_ok(), "what can be read with its sound can be read without");
     assert_eq!(message.mail(), Some(&mail));
     let recipients = ["2041".parse().expect("a number")];
