@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::file::SHORT;
+use super::head::HEAD_LEN;
 use crate::disk::{Disk, DiskFile};
 
 /// Empty files without a message's name, a bounded number of them. Everything here blocks.
@@ -60,7 +62,8 @@ impl Spares {
             return Ok(None);
         }
         let file = disk.open(path)?;
-        if file.links()? > 1 {
+        // A long one may still be read, by a call that was given up and has not ended: to such a reader it stays what it was.
+        if file.links()? > 1 || file.len()? > LONGEST {
             return Ok(None);
         }
         let spare = self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
@@ -78,5 +81,28 @@ pub(super) fn clean(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     disk.list(folder)?.iter().try_for_each(|name| disk.remove(&folder.join(name)))
 }
 
+/// The longest file that is emptied for another message: one whose sound is not read while it is sent.
+const LONGEST: u64 = (HEAD_LEN + SHORT) as u64;
 /// How many files are kept open for recordings to come: more than are on their way at once.
 const MOST: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::disk::PowerCutDisk;
+
+    #[test]
+    fn a_long_file_stays_what_it_was_for_who_reads_it_still_and_a_short_one_is_for_the_next_message() {
+        let disk = PowerCutDisk::new();
+        disk.create_dir(Path::new("/spare")).unwrap();
+        let spares = Spares::new("/spare".into());
+        for (name, last) in [("/short", LONGEST - 1), ("/long", LONGEST)] {
+            let file = disk.create(Path::new(name)).unwrap();
+            file.write_all_at(b"x", last).unwrap();
+            spares.put(&disk, Path::new(name)).unwrap();
+            assert_eq!(file.len().unwrap(), if name == "/long" { LONGEST + 1 } else { 0 });
+        }
+        assert_eq!(disk.list(Path::new("/spare")).unwrap(), ["0"]);
+        assert!(spares.take().is_some() && spares.take().is_none());
+    }
+}
