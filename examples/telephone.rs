@@ -15,7 +15,7 @@ use voicemail::message::{Audio, AudioType, Head, MailboxId, Message, MessageId, 
 use voicemail::store::{MemoryStore, MessageStore as _, MessageStoreExt as _};
 use voicemail::telephone::{
     CallerAction, CallerDialogue, CallerEvent, Digit, Greetings, OwnerAction, OwnerDialogue, OwnerEvent, PinBook, PinHash,
-    Reason, Recorded, Say, Sent,
+    PinSet, Reason, Recorded, Say, Sent,
 };
 
 type Lines = std::io::Lines<BufReader<Stdin>>;
@@ -88,7 +88,10 @@ async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Res
                 OwnerAction::Remove(id) => store.remove(mailbox, id).await?,
                 OwnerAction::Restore(id) => store.restore(mailbox, id).await?,
                 OwnerAction::Record(_) | OwnerAction::StopRecording => dialogue.handle(OwnerEvent::Recorded(RECORDED), now),
-                OwnerAction::SetPin(pin) => pins.set(mailbox.clone(), PinHash::new(&pin)),
+                OwnerAction::SetPin(pin) => {
+                    pins.set(mailbox.clone(), PinHash::new(&pin));
+                    dialogue.handle(OwnerEvent::PinSet(PinSet::Kept), now);
+                }
                 // A desk of `voicemail::retrieval` does these.
                 OwnerAction::PassOn { .. } | OwnerAction::Answer(_) => dialogue.handle(OwnerEvent::Sent(Sent::Delivered), now),
                 other => println!("= {other:?}"),

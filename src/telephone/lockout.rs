@@ -1,8 +1,10 @@
 //! [`Attempts`]: how many wrong PINs there were lately, and whether another may be tried.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::message::{CallerNumber, MailboxId};
 
@@ -15,20 +17,30 @@ pub enum Source {
     Caller(CallerNumber),
 }
 
-/// How many wrong PINs there were lately. They are forgiven one by one, so that nobody is locked out for ever.
+/// How many wrong PINs there were lately. They are forgiven one by one, so that nobody is locked out for ever. As text, it can be kept
+/// anywhere.
 ///
 /// Five may be wrong; then each further try must wait until one is forgiven, which takes 15 minutes. So a mailbox whose PIN has 6
 /// digits can be tried some 100 times a day, and is guessed after 14 years on average.
+///
+/// A clock that goes back forgives nothing, and forgiving begins anew from what it says when that is noticed: however far it went, who
+/// is locked out may try again after 15 minutes. When it then reaches, or is set to, what it had said before, only time from there on
+/// forgives, so that nobody gains by it. A clock that goes ahead forgives as if that time had passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Attempts {
     /// How many, when the last one was.
     wrong: u32,
     last: Option<DateTime<Utc>>,
+    /// How far the clock had come before it went back.
+    ahead: Option<DateTime<Utc>>,
 }
 
 impl Attempts {
-    /// How long nobody may try, if it is so.
-    pub fn locked_for(&self, now: DateTime<Utc>) -> Option<Duration> {
+    /// How long nobody may try, if it is so. It takes note of a clock that went back.
+    pub fn locked_for(&mut self, now: DateTime<Utc>) -> Option<Duration> {
+        if let Some(last) = self.last.filter(|last| now < *last) {
+            *self = Self { wrong: self.wrong, last: Some(now), ahead: self.ahead.max(Some(last)) };
+        }
         let (left, until_next) = self.left(now);
         (left >= MAX_WRONG).then(|| FORGIVEN_EVERY * (left - MAX_WRONG) + until_next)
     }
@@ -39,12 +51,16 @@ impl Attempts {
         // What has passed of the time to the next one forgiven goes on to count.
         let passed = if left == 0 { Duration::ZERO } else { FORGIVEN_EVERY.saturating_sub(until_next) };
         let passed = TimeDelta::from_std(passed).unwrap_or_default();
-        *self = Self { wrong: left.saturating_add(1), last: Some(now - passed) };
+        let ahead = self.ahead.max(self.last).filter(|ahead| now < *ahead);
+        *self = Self { wrong: left.saturating_add(1), last: Some(now - passed), ahead };
     }
 
     /// The last one that was counted was right after all.
     pub fn handle_right(&mut self) {
         self.wrong = self.wrong.saturating_sub(1);
+        if self.wrong == 0 {
+            *self = Self::default();
+        }
     }
 
     /// Whether all is forgiven.
@@ -55,8 +71,10 @@ impl Attempts {
     /// How many are not forgiven yet, and how long until the next one is.
     fn left(&self, now: DateTime<Utc>) -> (u32, Duration) {
         let Some(last) = self.last else { return (0, Duration::ZERO) };
+        // A clock that has made up for having gone back may have jumped: only what it never told before has passed for certain.
+        let from = self.ahead.filter(|ahead| *ahead <= now).unwrap_or(last);
         // A clock that went back forgives nothing.
-        let since = (now - last).to_std().unwrap_or_default();
+        let since = (now - from).to_std().unwrap_or_default();
         let forgiven = since.as_secs() / FORGIVEN_EVERY.as_secs();
         let left = self.wrong.saturating_sub(u32::try_from(forgiven).unwrap_or(u32::MAX));
         let into = Duration::from_secs(since.as_secs() % FORGIVEN_EVERY.as_secs());
@@ -64,30 +82,75 @@ impl Attempts {
     }
 }
 
+impl fmt::Display for Attempts {
+    /// `3 wrong since 2026-11-22T18:00:00.000000000Z`: one is forgiven 15 minutes after that. `before` says how far the clock had come.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::Nanos, true);
+        write!(f, "{} wrong", self.wrong)?;
+        self.last.map_or(Ok(()), |last| write!(f, " since {}", moment(last)))?;
+        self.ahead.map_or(Ok(()), |ahead| write!(f, " before {}", moment(ahead)))
+    }
+}
+
+impl FromStr for Attempts {
+    type Err = InvalidAttempts;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAttempts> {
+        let read = || {
+            let (wrong, moments) = text.split_once(" wrong")?;
+            let wrong = wrong.parse().ok()?;
+            if moments.is_empty() {
+                return (wrong == 0).then(Self::default);
+            }
+            let moments = moments.strip_prefix(" since ").filter(|_| wrong > 0)?;
+            let (last, ahead) = moments.split_once(" before ").map_or((moments, None), |(last, ahead)| (last, Some(ahead)));
+            let ahead = ahead.map(str::parse).transpose().ok()?;
+            Some(Self { wrong, last: Some(last.parse().ok()?), ahead })
+        };
+        read().ok_or(InvalidAttempts)
+    }
+}
+
+/// A text that is no [`Attempts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a count of wrong PINs reads like 3 wrong since 2026-11-22T18:00:00Z")]
+pub struct InvalidAttempts;
+
 const MAX_WRONG: u32 = 5;
 const FORGIVEN_EVERY: Duration = Duration::from_secs(15 * 60);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(minutes: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(minutes)
     }
 
-    #[test]
-    fn five_may_be_wrong_and_then_one_every_quarter_of_an_hour() {
+    fn minutes(minutes: u64) -> Duration {
+        Duration::from_secs(minutes * 60)
+    }
+
+    /// Five were wrong just now.
+    fn locked() -> Attempts {
         let mut attempts = Attempts::default();
         for _ in 0..5 {
             assert_eq!(attempts.locked_for(at(0)), None);
             attempts.handle_wrong(at(0));
         }
-        assert_eq!(attempts.locked_for(at(0)), Some(Duration::from_secs(15 * 60)));
-        assert_eq!(attempts.locked_for(at(14)), Some(Duration::from_secs(60)));
+        attempts
+    }
+
+    #[test]
+    fn five_may_be_wrong_and_then_one_every_quarter_of_an_hour() {
+        let mut attempts = locked();
+        assert_eq!(attempts.locked_for(at(0)), Some(minutes(15)));
+        assert_eq!(attempts.locked_for(at(14)), Some(minutes(1)));
         assert_eq!(attempts.locked_for(at(15)), None);
         attempts.handle_wrong(at(20));
-        assert_eq!(attempts.locked_for(at(20)), Some(Duration::from_secs(10 * 60)), "the time that had passed counts");
-        assert_eq!(attempts.locked_for(at(-100)), Some(Duration::from_secs(15 * 60)), "a clock that goes back opens nothing");
+        assert_eq!(attempts.locked_for(at(20)), Some(minutes(10)), "the time that had passed counts");
         assert!(!attempts.is_forgiven(at(89)) && attempts.is_forgiven(at(90)));
     }
 
@@ -101,5 +164,82 @@ mod tests {
             }
         }
         assert!((90..=101).contains(&tries), "{tries}");
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_by_years_forgives_nothing_and_locks_nobody_out_for_longer_than_it_should() {
+        let mut attempts = locked();
+        let years = -10 * 366 * 24 * 60;
+        assert_eq!(attempts.locked_for(at(years)), Some(minutes(15)));
+        assert_eq!(attempts.locked_for(at(years + 5)), Some(minutes(10)), "its time goes on from there");
+        assert_eq!(attempts.locked_for(at(years + 15)), None);
+        assert!(attempts.is_forgiven(at(years + 75)));
+        // Noticed by a try, and not before.
+        let mut attempts = Attempts::default();
+        attempts.handle_wrong(at(0));
+        for _ in 0..4 {
+            attempts.handle_wrong(at(years));
+        }
+        assert_eq!(attempts.locked_for(at(years)), Some(minutes(15)));
+        assert!(attempts.is_forgiven(at(years + 75)) && !attempts.is_forgiven(at(0)));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_and_is_set_right_again_forgives_no_more_than_one_that_was_always_right() {
+        let mut attempts = locked();
+        assert_eq!(attempts.locked_for(at(-600)), Some(minutes(15)));
+        assert_eq!(attempts.locked_for(at(1)), Some(minutes(14)));
+        assert_eq!(attempts.locked_for(at(15)), None);
+        let mut attempts = locked();
+        attempts.locked_for(at(-600));
+        assert_eq!(attempts.locked_for(at(-585)), None);
+        attempts.handle_wrong(at(-585));
+        assert_eq!(attempts.locked_for(at(2)), Some(minutes(13)), "set right after a try, too");
+    }
+
+    #[test]
+    fn a_count_reads_back_as_it_was_written_and_nothing_else_is_one() {
+        let mut back = locked();
+        back.locked_for(at(-600));
+        for attempts in [Attempts::default(), locked(), back] {
+            assert_eq!(attempts.to_string().parse(), Ok(attempts));
+        }
+        assert_eq!(locked().to_string(), "5 wrong since 2024-10-04T00:00:00.000000000Z");
+        let moment = "2026-11-22T18:00:00Z";
+        for text in [
+            "",
+            "0",
+            "3 wrong",
+            "-1 wrong",
+            "3 wrong since",
+            "3 wrong since yesterday",
+            &format!("0 wrong since {moment}"),
+            &format!("3 wrong since {moment} before"),
+            &format!("3 wrong before {moment}"),
+        ] {
+            assert_eq!(text.parse::<Attempts>(), Err(InvalidAttempts), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_clock_says_the_count_reads_back_and_whoever_waits_as_told_twice_may_try(
+            steps in prop::collection::vec((any::<bool>(), -4_000_000_000_i64..4_000_000_000), 1..20)
+        ) {
+            let mut attempts = Attempts::default();
+            for (wrong, minute) in steps {
+                if attempts.locked_for(at(minute)).is_none() && wrong {
+                    attempts.handle_wrong(at(minute));
+                }
+                prop_assert_eq!(attempts.to_string().parse(), Ok(attempts));
+                let (mut waiting, mut now) = (attempts, at(minute));
+                for _ in 0..2 {
+                    let wait = waiting.locked_for(now).unwrap_or_default();
+                    prop_assert!(wait <= Duration::from_secs(15 * 60));
+                    now += wait;
+                }
+                prop_assert_eq!(waiting.locked_for(now), None);
+            }
+        }
     }
 }

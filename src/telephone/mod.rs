@@ -19,7 +19,7 @@ mod prompt;
 pub use self::caller::{CallerAction, CallerDialogue, CallerEvent, Reason, Recorded};
 pub use self::digit::Digit;
 pub use self::lockout::{Attempts, Source};
-pub use self::owner::{OwnerAction, OwnerDialogue, OwnerEvent, Purpose, Sent};
+pub use self::owner::{OwnerAction, OwnerDialogue, OwnerEvent, PinSet, Purpose, Sent};
 pub use self::pin::{InvalidPin, InvalidPinHash, Pin, PinBook, PinHash, Verdict};
 pub use self::prompt::{Menu, Prompt, Say};
 pub use crate::greeting::{GreetingKind, Greetings};

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use self::messages::{Messages, Stage};
-pub use self::words::{OwnerAction, OwnerEvent, Purpose, Sent};
+pub use self::words::{OwnerAction, OwnerEvent, PinSet, Purpose, Sent};
 use super::{Digit, Menu, Pin, Prompt, Say};
 use crate::message::{Status, Summary};
 
@@ -70,6 +70,7 @@ enum State {
         first: Option<Pin>,
         entered: String,
     },
+    ChangingPin,
     Leaving,
     Over,
 }
@@ -108,6 +109,7 @@ impl OwnerDialogue {
             OwnerEvent::Listed(page) => self.state = self.listed(state, page, now),
             OwnerEvent::Recorded(recorded) => self.state = self.recorded(state, recorded),
             OwnerEvent::Sent(sent) => self.state = self.sent(state, sent),
+            OwnerEvent::PinSet(set) => self.state = self.pin_set(state, set),
         }
     }
 
@@ -126,6 +128,7 @@ impl OwnerDialogue {
             | State::Announcing(..)
             | State::Sending(_)
             | State::NewPin { .. }
+            | State::ChangingPin
             | State::Leaving
             | State::Over => {}
         }
@@ -149,7 +152,12 @@ impl OwnerDialogue {
             State::Reviewing(purpose, messages) => self.review_digit(purpose, messages, digit),
             State::NewPin { first, entered } => self.new_pin_digit(first, entered, digit),
             State::Leaving => self.hang_up(),
-            waiting @ (State::Checking | State::Counting | State::Listing(_) | State::Sending(_) | State::Over) => waiting,
+            waiting @ (State::Checking
+            | State::Counting
+            | State::Listing(_)
+            | State::Sending(_)
+            | State::ChangingPin
+            | State::Over) => waiting,
         }
     }
 
@@ -175,9 +183,12 @@ impl OwnerDialogue {
             }
             return match state {
                 // What goes on is waited for.
-                waiting @ (State::Checking | State::Counting | State::Listing(_) | State::Sending(_) | State::Recording(..)) => {
-                    waiting
-                }
+                waiting @ (State::Checking
+                | State::Counting
+                | State::Listing(_)
+                | State::Sending(_)
+                | State::ChangingPin
+                | State::Recording(..)) => waiting,
                 State::Over => State::Over,
                 _ => self.leave(Vec::new()),
             };
@@ -198,6 +209,7 @@ impl OwnerDialogue {
             | State::Announcing(..)
             | State::Recording(..)
             | State::Sending(_)
+            | State::ChangingPin
             | State::Leaving
             | State::Over => {}
         }

@@ -118,7 +118,7 @@ pub struct InvalidPinHash;
 
 /// Checks PINs, for all calls together: too many wrong ones lock out whoever tries a mailbox, and whichever telephone tries many.
 ///
-/// There is no default: a mailbox without a PIN opens to nobody.
+/// There is no default: a mailbox without a PIN opens to nobody. All is in memory, and a restart forgets it.
 ///
 /// ```
 /// use voicemail::telephone::{PinBook, PinHash, Verdict};
@@ -151,7 +151,7 @@ impl PinBook {
             [Some(Source::Mailbox(mailbox.clone())), caller.cloned().map(Source::Caller)].into_iter().flatten().collect();
         let hash = {
             let mut pages = self.pages();
-            let locked = sources.iter().filter_map(|source| pages.attempts.get(source)?.locked_for(now)).max();
+            let locked = sources.iter().filter_map(|source| pages.attempts.get_mut(source)?.locked_for(now)).max();
             if let Some(wait) = locked {
                 return Verdict::Locked(wait);
             }
@@ -193,6 +193,8 @@ pub enum Verdict {
     Locked(Duration),
     /// Not looked at: the mailbox has none, so that nothing opens it.
     NoPin,
+    /// Not looked at: it cannot be kept just now that it was tried. An operator finds the cause in the log.
+    Unavailable,
 }
 
 /// Hashes `entered` with `salt`, round upon round.

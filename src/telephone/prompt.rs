@@ -20,6 +20,8 @@ pub enum Prompt {
     LockedOut(Duration),
     /// The mailbox has no PIN, so nobody gets in; an administrator sets one.
     NoPinSet,
+    /// The PIN cannot be checked just now, so nobody gets in; call again later.
+    PinNotChecked,
     /// How many messages wait; the urgent ones are among the new.
     YouHave {
         /// New messages.
@@ -87,6 +89,8 @@ pub enum Prompt {
     PinsDiffer,
     /// The PIN is changed.
     PinChanged,
+    /// The PIN could not be changed.
+    PinNotChanged,
     /// The greeting is saved.
     GreetingSaved,
     /// A greeting in the owner's voice.

@@ -1,7 +1,7 @@
 //! An owner enters their PIN, or a new one.
 
 use super::super::{Digit, Menu, Pin, Prompt, Verdict};
-use super::{MAX_ENTERED, OwnerAction, OwnerDialogue, State};
+use super::{MAX_ENTERED, OwnerAction, OwnerDialogue, PinSet, State};
 
 impl OwnerDialogue {
     pub(super) fn pin_digit(&mut self, mut entered: String, digit: Digit) -> State {
@@ -36,6 +36,7 @@ impl OwnerDialogue {
             }
             Verdict::Locked(wait) => self.leave(vec![Prompt::LockedOut(wait)]),
             Verdict::NoPin => self.leave(vec![Prompt::NoPinSet]),
+            Verdict::Unavailable => self.leave(vec![Prompt::PinNotChecked]),
         }
     }
 
@@ -61,8 +62,7 @@ impl OwnerDialogue {
                 }
                 (Some(first), Ok(second)) if first == second => {
                     self.act(OwnerAction::SetPin(first));
-                    self.say(vec![Prompt::PinChanged, Prompt::Menu(Menu::Main)]);
-                    State::Main
+                    State::ChangingPin
                 }
                 (Some(_), _) => {
                     self.say(vec![Prompt::PinsDiffer, Prompt::EnterNewPin]);
@@ -70,6 +70,16 @@ impl OwnerDialogue {
                 }
             },
         }
+    }
+
+    pub(super) fn pin_set(&mut self, state: State, set: PinSet) -> State {
+        let State::ChangingPin = state else { return state };
+        let said = match set {
+            PinSet::Kept => Prompt::PinChanged,
+            PinSet::Failed => Prompt::PinNotChanged,
+        };
+        self.say(vec![said, Prompt::Menu(Menu::Main)]);
+        State::Main
     }
 }
 

@@ -90,7 +90,11 @@ fn three_wrong_pins_end_the_call_and_a_lock_or_a_missing_pin_ends_it_at_once() {
     assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::HangUp]);
 
     let wait = Duration::from_secs(60);
-    for (verdict, said) in [(Verdict::Locked(wait), Prompt::LockedOut(wait)), (Verdict::NoPin, Prompt::NoPinSet)] {
+    for (verdict, said) in [
+        (Verdict::Locked(wait), Prompt::LockedOut(wait)),
+        (Verdict::NoPin, Prompt::NoPinSet),
+        (Verdict::Unavailable, Prompt::PinNotChecked),
+    ] {
         let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
         press(&mut call, "1234#");
         assert_eq!(after(&mut call, OwnerEvent::Checked(verdict)), [say(&[said, Prompt::Goodbye])]);
@@ -191,8 +195,16 @@ fn a_new_pin_is_entered_twice_and_is_not_an_easy_one() {
     assert_eq!(press(&mut call, "1111#"), [say(&[Prompt::PinTooWeak, Prompt::EnterNewPin])]);
     assert_eq!(press(&mut call, "719305#"), [say(&[Prompt::RepeatNewPin])]);
     assert_eq!(press(&mut call, "719306#"), [say(&[Prompt::PinsDiffer, Prompt::EnterNewPin])]);
-    let changed = [OwnerAction::SetPin("719305".parse().unwrap()), say(&[Prompt::PinChanged, Prompt::Menu(Menu::Main)])];
-    assert_eq!([press(&mut call, "719305#"), press(&mut call, "719305#")].concat()[1..], changed);
+    let set = OwnerAction::SetPin("719305".parse().unwrap());
+    assert_eq!([press(&mut call, "719305#"), press(&mut call, "719305#")].concat()[1..], [set]);
+    assert_eq!(press(&mut call, "1"), [], "nothing is said before it is known");
+    let changed = say(&[Prompt::PinChanged, Prompt::Menu(Menu::Main)]);
+    assert_eq!(after(&mut call, OwnerEvent::PinSet(PinSet::Kept)), [changed]);
+    assert_eq!(after(&mut call, OwnerEvent::PinSet(PinSet::Failed)), [], "nobody asked");
+
+    press(&mut call, "5719305#719305#");
+    let not_changed = say(&[Prompt::PinNotChanged, Prompt::Menu(Menu::Main)]);
+    assert_eq!(after(&mut call, OwnerEvent::PinSet(PinSet::Failed)), [not_changed]);
 }
 
 #[test]
@@ -221,7 +233,12 @@ fn whoever_says_nothing_hears_goodbye() {
 }
 
 fn events() -> impl Strategy<Value = OwnerEvent> {
-    let verdicts = prop_oneof![Just(Verdict::Wrong), Just(Verdict::NoPin), Just(Verdict::Locked(Duration::ZERO))];
+    let verdicts = prop_oneof![
+        Just(Verdict::Wrong),
+        Just(Verdict::NoPin),
+        Just(Verdict::Locked(Duration::ZERO)),
+        Just(Verdict::Unavailable),
+    ];
     prop_oneof![
         10 => "[0-9*#]".prop_map(|key| OwnerEvent::Digit(Digit::from_char(key.chars().next().unwrap()).unwrap())),
         4 => Just(OwnerEvent::Played),
@@ -231,6 +248,7 @@ fn events() -> impl Strategy<Value = OwnerEvent> {
         2 => (0..3_u8).prop_map(|count| page((0..count).map(new).collect())),
         2 => (0..3_u64).prop_map(recorded),
         1 => Just(OwnerEvent::Sent(Sent::Delivered)),
+        1 => prop_oneof![Just(PinSet::Kept), Just(PinSet::Failed)].prop_map(OwnerEvent::PinSet),
     ]
 }
 
@@ -243,7 +261,12 @@ proptest! {
                 let harmless = matches!(action, OwnerAction::CheckPin(_) | OwnerAction::HangUp)
                     || matches!(&action, OwnerAction::Say(say) if say.iter().all(|prompt| matches!(
                         prompt,
-                        Prompt::EnterPin | Prompt::WrongPin | Prompt::LockedOut(_) | Prompt::NoPinSet | Prompt::Goodbye
+                        Prompt::EnterPin
+                            | Prompt::WrongPin
+                            | Prompt::LockedOut(_)
+                            | Prompt::NoPinSet
+                            | Prompt::PinNotChecked
+                            | Prompt::Goodbye
                     )));
                 prop_assert!(harmless, "{:?}", action);
             }

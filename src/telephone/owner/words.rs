@@ -25,6 +25,17 @@ pub enum OwnerEvent {
     Recorded(Recorded),
     /// What [`OwnerAction::PassOn`] or [`OwnerAction::Answer`] came to.
     Sent(Sent),
+    /// What [`OwnerAction::SetPin`] came to.
+    PinSet(PinSet),
+}
+
+/// What became of a PIN that was to be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PinSet {
+    /// It is changed.
+    Kept,
+    /// It could not be kept.
+    Failed,
 }
 
 /// What became of a message that was to be sent.
@@ -76,7 +87,7 @@ pub enum OwnerAction {
     },
     /// Send what was recorded to whoever left the message.
     Answer(MessageId),
-    /// The PIN is this one from now on.
+    /// The PIN is to be this one from now on.
     SetPin(Pin),
     /// Hang up. The dialogue is over.
     HangUp,
