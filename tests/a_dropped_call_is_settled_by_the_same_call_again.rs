@@ -23,6 +23,7 @@ use voicemail::disk::OsDisk;
 use voicemail::event::Events;
 use voicemail::forward::smtp::Security;
 use voicemail::forward::{Failover, Forwarder, MailOut as _, MemoryForwarder, Outcome, Sender, SmtpForwarder, TimeLimited};
+use voicemail::greeting::GreetingKind;
 use voicemail::intake::{Intake, ListenMode};
 use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, Origin, RecordedAt, Status, Summary};
 use voicemail::mwi::{ChannelSink, LogSink, MwiSink, MwiState};
@@ -67,6 +68,15 @@ async fn until(mut holds: impl FnMut() -> bool) {
         }
     })
     .await;
+}
+
+/// What `work` answers, after all that it has begun on the disk has ended, too.
+fn to_the_end<T: Send>(work: impl Future<Output = T> + Send) -> T {
+    let in_a_runtime_of_its_own = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(work) // and its end waits for whatever blocks
+    };
+    std::thread::scope(|scope| scope.spawn(in_a_runtime_of_its_own).join()).unwrap()
 }
 
 /// All files below `folder`.
@@ -413,15 +423,41 @@ async fn outbox_open_and_send_keep_a_mail_whole_or_not_at_all() {
         let open =
             || Outbox::open(Arc::new(OsDisk), folder.path(), Arc::new(smtp_to(&listener)), Arc::new(SystemClock), Events::new());
         let opened = cut(open(), polls).await.is_some();
-        let outbox = open().await.unwrap();
-        let to = "anna@example.com".parse().unwrap();
-        let sent = cut(outbox.send(Sender::Nobody, &to, &"Subject: heard\r\n\r\n".into()), polls).await.is_some();
-        // What was begun on the disk goes on to its end.
-        until(|| files(folder.path()).iter().all(|file| file.extension().is_some_and(|extension| extension == "mail"))).await;
+        let call = async {
+            let to = "anna@example.com".parse().unwrap();
+            let outbox = open().await.unwrap();
+            cut(outbox.send(Sender::Nobody, &to, &"Subject: heard\r\n\r\n".into()), polls).await.is_some()
+        };
+        let sent = to_the_end(call);
         let waiting = open().await.unwrap().waiting();
         assert!(waiting == 1 || (waiting == 0 && !sent), "{waiting} after {polls} polls");
         assert_eq!(files(folder.path()).len(), waiting);
         opened && sent
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn node_greet_and_clear_greeting_keep_the_old_or_the_new() {
+    at_every_poll(async |polls| {
+        let (folder, store) = (tempdir().unwrap(), Arc::new(MemoryStore::new(mailboxes())));
+        let (owner, kind, node) = (mailbox("2001"), GreetingKind::Busy, central(&folder, &store).await);
+        let [old, new] = [800, 1_600].map(|samples| Audio::new(AudioType::Wav, wav(samples, 3)));
+        let first = node.greet(&owner, kind, old.clone()).await.unwrap();
+
+        let greeted = cut(node.greet(&owner, kind, new.clone()), polls).await.is_some();
+        let heard = node.greeting(&owner, kind).await.unwrap();
+        assert!(heard.as_ref() == Some(&new) || (heard.as_ref() == Some(&old) && !greeted), "after {polls} polls");
+        let second = node.greet(&owner, kind, new.clone()).await.unwrap();
+        assert!(second > first);
+
+        let cleared = cut(node.clear_greeting(&owner, kind), polls).await.is_some();
+        let heard = node.greeting(&owner, kind).await.unwrap();
+        assert!(heard.is_none() || (heard.as_ref() == Some(&new) && !cleared), "after {polls} polls");
+        assert!(node.clear_greeting(&owner, kind).await.unwrap() > second);
+        drop(node);
+        assert_eq!(central(&folder, &store).await.greeting(&owner, kind).await.unwrap(), None, "after {polls} polls");
+        greeted && cleared
     })
     .await;
 }
