@@ -64,7 +64,7 @@
 //! | `metrics` | what happens, counted for an exporter |
 //! | [`network`] | which PBX uses which node, as what, with which licences; its rules |
 //! | [`retrieval`] | what owners do with messages beside hearing them: pass on, answer, copy by e-mail; receipts |
-//! | [`telephone`] | the dialogue with owners and callers, and PINs; decided without doing |
+//! | [`telephone`] | the dialogue with owners and callers, decided without doing; PINs and lock-out, in memory or on disk |
 //! | [`spool`], [`intake`] | what waits to go out; how mail comes in |
 //! | [`outbox`] | receipts and copies by e-mail that wait to be sent |
 //! | [`record`] | from a caller's first word to a message on stable storage |
@@ -78,7 +78,7 @@
 //! | none of them | | the words, the five traits, the network's rules |
 //! | `memory` | yes | parts that keep all in memory, `ManualClock`, `StaticDirectory`, channel and log sinks |
 //! | `wire` | yes | `audio`, `wire`, `retrieval`, `telephone` |
-//! | `fs` | yes | `disk`, `MaildirStore` |
+//! | `fs` | yes | `disk`, `MaildirStore`, `GreetingBook`, `PinFolder` |
 //! | `smtp` | yes | `SmtpForwarder`, `intake` |
 //! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
 //! | `sip` | | `mwi::sip`: `SipSink`, `SipNotifier` |

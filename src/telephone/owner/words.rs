@@ -54,7 +54,7 @@ pub enum Sent {
 pub enum OwnerAction {
     /// Say this, until a digit comes.
     Say(Say),
-    /// Ask the [`PinBook`](crate::telephone::PinBook) about these digits.
+    /// Ask the [`PinBook`](crate::telephone::PinBook), or a `PinFolder`, about these digits.
     CheckPin(String),
     /// Ask how many messages there are.
     Count,

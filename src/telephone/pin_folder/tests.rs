@@ -1,0 +1,337 @@
+use std::path::Path;
+
+use chrono::TimeDelta;
+
+use super::*;
+use crate::conformance::disk::{Fault, FaultyDisk, Operation, PowerCutDisk, Unsynced};
+use crate::disk::OsDisk;
+
+const FOLDER: &str = "/pins";
+
+fn now() -> DateTime<Utc> {
+    "2026-11-22T18:00:00Z".parse().unwrap()
+}
+
+fn mailbox(number: &str) -> MailboxId {
+    number.parse().unwrap()
+}
+
+fn caller() -> CallerNumber {
+    "442079460112".parse().unwrap()
+}
+
+/// A hash that takes one round, so that the tests take no time.
+fn quick(pin: &str) -> PinHash {
+    PinHash::in_rounds(&pin.parse().unwrap(), 1)
+}
+
+async fn open(disk: &(impl Disk + Clone)) -> PinFolder {
+    PinFolder::open(Arc::new(disk.clone()), FOLDER).await.unwrap()
+}
+
+/// A disk on which 2041 has the PIN 480913.
+async fn with_pin() -> PowerCutDisk {
+    let disk = PowerCutDisk::new();
+    open(&disk).await.set(mailbox("2041"), quick("480913")).await.unwrap();
+    disk
+}
+
+async fn check(pins: &PinFolder, entered: &str, now: DateTime<Utc>) -> Verdict {
+    pins.check(&mailbox("2041"), Some(&caller()), entered, now).await
+}
+
+fn names(disk: &impl Disk) -> Vec<String> {
+    let mut names = disk.list(FOLDER.as_ref()).unwrap();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn pins_and_lock_outs_survive_a_restart_of_mailboxes_and_of_telephones() {
+    let disk = with_pin().await;
+    assert_eq!(open(&disk).await.check(&mailbox("2042"), None, "2042", now()).await, Verdict::NoPin, "there is no default");
+    open(&disk).await.set(mailbox("2042"), quick("719305")).await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(check(&open(&disk).await, "0000", now()).await, Verdict::Wrong);
+    }
+    let wait = std::time::Duration::from_secs(15 * 60);
+    let pins = open(&disk).await;
+    assert_eq!(check(&pins, "480913", now()).await, Verdict::Locked(wait));
+    let by_another = |mailbox: MailboxId, entered: &'static str, now| {
+        let pins = pins.clone();
+        async move { pins.check(&mailbox, None, entered, now).await }
+    };
+    assert_eq!(by_another(mailbox("2041"), "480913", now()).await, Verdict::Locked(wait), "the mailbox, for everybody");
+    let elsewhere = pins.check(&mailbox("2042"), Some(&caller()), "719305", now()).await;
+    assert_eq!(elsewhere, Verdict::Locked(wait), "the telephone, everywhere");
+    assert_eq!(by_another(mailbox("2042"), "719305", now()).await, Verdict::Right, "and nobody else");
+
+    pins.set(mailbox("2041"), quick("553201")).await.unwrap();
+    assert_eq!(check(&pins, "553201", now()).await, Verdict::Locked(wait), "a new PIN forgives nothing");
+    assert_eq!(check(&open(&disk).await, "553201", now() + wait).await, Verdict::Right);
+    for _ in 0..4 {
+        assert_eq!(by_another(mailbox("2041"), "0000", now() + wait).await, Verdict::Wrong, "a right one wipes the slate clean");
+    }
+    assert_eq!(check(&pins, "480913", now() + wait).await, Verdict::Wrong, "the old PIN");
+}
+
+/// The power goes after so many operations of each try, again and again. Whoever pulls the plug is told of no more tries.
+#[tokio::test]
+async fn a_power_cut_after_any_step_of_a_try_gives_nobody_one_more() {
+    for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
+        for operations in 0.. {
+            let disk = with_pin().await;
+            let (mut told, mut cuts) = (0, 0);
+            for _ in 0..12 {
+                let pins = open(&disk).await;
+                disk.power_off_after(operations);
+                told += u32::from(check(&pins, "0000", now()).await == Verdict::Wrong);
+                cuts += u32::from(disk.power_cut(unsynced));
+            }
+            let at = format!("after {operations} operations, {unsynced:?}");
+            assert!(told <= 5, "{at}: {told} tries");
+            let much_later = now() + TimeDelta::hours(2);
+            assert_eq!(check(&open(&disk).await, "480913", much_later).await, Verdict::Right, "{at}: every file can be read");
+            if cuts == 0 {
+                assert!(operations > 12 && told == 5, "{at}: every step was cut once");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_in_a_folder_that_an_open_that_died_had_begun_survives_a_power_cut() {
+    for operations in 0.. {
+        let disk = PowerCutDisk::new();
+        let faulty = FaultyDisk::new(Arc::new(disk.clone()));
+        faulty.fail(Fault::after(operations, io::ErrorKind::Other).lasting());
+        let opened = PinFolder::open(Arc::new(faulty), FOLDER).await;
+        open(&disk).await.set(mailbox("2041"), quick("480913")).await.unwrap();
+        disk.power_cut(Unsynced::Forgotten);
+        assert_eq!(check(&open(&disk).await, "480913", now()).await, Verdict::Right, "after {operations} operations");
+        if opened.is_ok() {
+            assert!(operations > 3, "{operations}");
+            break;
+        }
+    }
+}
+
+/// What a right try forgives may be lost, and nothing else is.
+#[tokio::test]
+async fn a_power_cut_after_any_step_of_a_right_try_leaves_the_mailbox_as_it_was_or_forgiven() {
+    for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
+        for operations in 0.. {
+            let disk = with_pin().await;
+            let pins = open(&disk).await;
+            for _ in 0..3 {
+                assert_eq!(check(&pins, "0000", now()).await, Verdict::Wrong);
+            }
+            disk.power_off_after(operations);
+            let verdict = check(&pins, "480913", now()).await;
+            let was_cut = disk.power_cut(unsynced);
+            let at = format!("after {operations} operations, {unsynced:?}, verdict {verdict:?}");
+            assert!(matches!(verdict, Verdict::Right | Verdict::Unavailable), "{at}");
+            // The fourth is counted or not; with the fifth, it is right or the last one.
+            let pins = open(&disk).await;
+            assert_eq!(check(&pins, "480913", now()).await, Verdict::Right, "{at}");
+            assert_eq!(pins.check(&mailbox("2041"), None, "480913", now()).await, Verdict::Right, "{at}");
+            if !was_cut {
+                assert!(operations > 18 && verdict == Verdict::Right, "{at}: every step was cut once");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_power_cut_after_any_step_of_a_change_leaves_the_pin_of_before_or_the_new_one() {
+    for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
+        for operations in 0.. {
+            let disk = with_pin().await;
+            let pins = open(&disk).await;
+            assert_eq!(check(&pins, "0000", now()).await, Verdict::Wrong);
+            disk.power_off_after(operations);
+            let set = pins.set(mailbox("2041"), quick("719305")).await;
+            let was_cut = disk.power_cut(unsynced);
+            let at = format!("after {operations} operations, {unsynced:?}, answer {set:?}");
+            let pins = open(&disk).await;
+            let opening = [check(&pins, "719305", now()).await, check(&pins, "480913", now()).await];
+            match opening {
+                [Verdict::Right, Verdict::Wrong] => {}
+                [Verdict::Wrong, Verdict::Right] => assert!(set.is_err(), "{at}"),
+                other => panic!("{at}: {other:?}"),
+            }
+            if !was_cut {
+                assert!(operations > 6 && set.is_ok(), "{at}: every step was cut once");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_try_that_the_disk_does_not_count_is_not_looked_at() {
+    let (mut refused, mut met) = (0, 1);
+    for operations in 0.. {
+        let disk = FaultyDisk::new(Arc::new(with_pin().await));
+        let pins = open(&disk).await;
+        disk.fail(Fault::after(operations, io::ErrorKind::StorageFull));
+        let verdict = check(&pins, "480913", now()).await;
+        assert!(matches!(verdict, Verdict::Right | Verdict::Unavailable), "{operations}: {verdict:?}");
+        refused += u32::from(verdict == Verdict::Unavailable);
+        met = disk.mend();
+        assert_eq!(check(&pins, "480913", now()).await, Verdict::Right, "{operations}: it is as if nothing had been");
+        if met == 0 {
+            break;
+        }
+    }
+    assert!(refused > 10 && met == 0, "{refused} of its steps failed");
+
+    // A disk that stays full lets nobody in, and nobody out of a lock.
+    let disk = FaultyDisk::new(Arc::new(with_pin().await));
+    let pins = open(&disk).await;
+    disk.fail(Fault::after(0, io::ErrorKind::StorageFull).lasting().only(Operation::needs_room));
+    for entered in ["0000", "480913", "0000", "0000", "0000", "0000", "480913"] {
+        assert_eq!(check(&pins, entered, now()).await, Verdict::Unavailable);
+    }
+    assert!(disk.mend() >= 7);
+    for _ in 0..5 {
+        assert_eq!(check(&pins, "0000", now()).await, Verdict::Wrong);
+    }
+    disk.fail(Fault::after(0, io::ErrorKind::StorageFull).lasting().only(Operation::needs_room));
+    assert!(matches!(check(&pins, "480913", now()).await, Verdict::Locked(_)), "to be locked out takes no write");
+    assert_eq!(disk.mend(), 0);
+}
+
+#[tokio::test]
+async fn a_change_that_the_disk_does_not_keep_leaves_the_pin_of_before() {
+    let mut failed = 0;
+    for operations in 0.. {
+        let disk = FaultyDisk::new(Arc::new(with_pin().await));
+        let pins = open(&disk).await;
+        disk.fail(Fault::after(operations, io::ErrorKind::StorageFull));
+        let set = pins.set(mailbox("2041"), quick("719305")).await;
+        let met = disk.mend();
+        let opens = if let Err(error) = set {
+            failed += 1;
+            assert!(error.is_transient(), "{error:?}");
+            "480913"
+        } else {
+            "719305"
+        };
+        assert_eq!(check(&pins, opens, now()).await, Verdict::Right, "{operations}");
+        if met == 0 {
+            break;
+        }
+    }
+    assert!(failed > 8, "{failed} of its steps failed");
+
+    // A first PIN that is not kept opens nothing.
+    let disk = FaultyDisk::new(Arc::new(PowerCutDisk::new()));
+    let pins = open(&disk).await;
+    disk.fail(Fault::after(0, io::ErrorKind::StorageFull).only(|operation| operation == Operation::SyncDir));
+    assert!(pins.set(mailbox("2041"), quick("480913")).await.is_err());
+    assert_eq!(check(&pins, "480913", now()).await, Verdict::NoPin);
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_off_or_damaged_lets_nobody_in_until_an_operator_has_removed_it() {
+    let disk = with_pin().await;
+    let pins = open(&disk).await;
+    for _ in 0..5 {
+        assert_eq!(check(&pins, "0000", now()).await, Verdict::Wrong);
+    }
+    for name in names(&disk).into_iter().filter(|name| name != LOCK) {
+        let path = Path::new(FOLDER).join(&name);
+        let whole = disk::read(&disk, &path).unwrap();
+        let cut_off = (0..whole.len()).map(|len| whole[..len].to_vec());
+        for damaged in cut_off.chain([vec![0; whole.len()], vec![b'\n'; 2], vec![b'7'; 100_000], vec![0xff; 8]]) {
+            write(&disk, &path, &damaged);
+            assert_eq!(check(&pins, "480913", now()).await, Verdict::Unavailable, "{name}: {damaged:?}");
+            assert_eq!(disk::read(&disk, &path).unwrap(), damaged, "it is left as it is");
+        }
+        write(&disk, &path, &whole);
+        assert!(matches!(check(&pins, "480913", now()).await, Verdict::Locked(_)));
+    }
+    let path = Path::new(FOLDER).join("2041.pin");
+    write(&disk, &path, b"?");
+    let set = pins.set(mailbox("2041"), quick("480913")).await;
+    assert!(matches!(&set, Err(PinError::Damaged { file }) if *file == path), "{set:?}");
+    assert!(!set.unwrap_err().is_transient());
+    disk.remove(&path).unwrap();
+    pins.set(mailbox("2041"), quick("480913")).await.unwrap();
+    assert_eq!(pins.check(&mailbox("2041"), None, "480913", now()).await, Verdict::Right);
+}
+
+fn write(disk: &PowerCutDisk, path: &Path, bytes: &[u8]) {
+    let file = disk.open(path).unwrap();
+    file.clear().unwrap();
+    file.write_all_at(bytes, 0).unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_by_years_locks_out_for_a_quarter_of_an_hour_also_across_restarts() {
+    let disk = with_pin().await;
+    for _ in 0..5 {
+        assert_eq!(check(&open(&disk).await, "0000", now()).await, Verdict::Wrong);
+    }
+    let back = now() - TimeDelta::days(4000);
+    assert!(matches!(check(&open(&disk).await, "480913", back).await, Verdict::Locked(_)));
+    assert!(matches!(check(&open(&disk).await, "480913", back + TimeDelta::minutes(14)).await, Verdict::Locked(_)));
+    assert!(matches!(check(&open(&disk).await, "480913", now() + TimeDelta::minutes(1)).await, Verdict::Locked(_)), "set right");
+    assert_eq!(check(&open(&disk).await, "480913", back + TimeDelta::minutes(15)).await, Verdict::Right);
+}
+
+#[tokio::test]
+async fn many_calls_at_once_get_no_more_tries_nor_do_two_programs_on_one_folder() {
+    let root = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    let one = PinFolder::open(Arc::clone(&disk), root.path().join("a/pins")).await.unwrap();
+    let other = PinFolder::open(disk, root.path().join("a/pins")).await.unwrap();
+    one.set(mailbox("2041"), quick("480913")).await.unwrap();
+    let calls = (0..32).map(|call| {
+        let pins = if call % 2 == 0 { one.clone() } else { other.clone() };
+        tokio::spawn(async move { pins.check(&mailbox("2041"), None, "0000", now()).await })
+    });
+    let mut wrong = 0;
+    for call in calls.collect::<Vec<_>>() {
+        wrong += u32::from(call.await.unwrap() == Verdict::Wrong);
+    }
+    assert_eq!(wrong, 5);
+}
+
+#[tokio::test]
+async fn files_of_telephones_that_are_forgiven_go() {
+    let disk = with_pin().await;
+    let pins = open(&disk).await;
+    let files = || names(&disk).iter().filter(|name| name.ends_with(CALLER)).count();
+    let tried_by = |number: u32, now| {
+        let (pins, number) = (pins.clone(), number.to_string().parse::<CallerNumber>().unwrap());
+        async move { pins.check(&mailbox("2041"), Some(&number), "0000", now).await }
+    };
+    for number in 0..SWEPT_EVERY {
+        let now = now() + TimeDelta::minutes(15) * i32::try_from(number).unwrap();
+        assert_eq!(tried_by(number, now).await, Verdict::Wrong);
+    }
+    assert_eq!(files(), usize::try_from(SWEPT_EVERY).unwrap());
+    let now = now() + TimeDelta::days(100);
+    for number in [1, 2] {
+        tried_by(number, now).await;
+    }
+    assert_eq!(files(), 2, "those that are not forgiven");
+}
+
+#[tokio::test]
+async fn no_file_name_and_no_debug_tells_a_pin_or_a_caller() {
+    let disk = with_pin().await;
+    let pins = open(&disk).await;
+    assert_eq!(check(&pins, "480914", now()).await, Verdict::Wrong);
+    let files = names(&disk);
+    assert_eq!(files.len(), 3, "{files:?}");
+    let mut all = format!("{pins:?} {files:?}");
+    for name in &files {
+        all += &String::from_utf8(disk::read(&disk, &Path::new(FOLDER).join(name)).unwrap()).unwrap();
+    }
+    assert!(!["48091", "2079460112"].iter().any(|secret| all.contains(secret)), "{all}");
+}
