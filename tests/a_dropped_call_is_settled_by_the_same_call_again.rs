@@ -32,6 +32,7 @@ use voicemail::outbox::Outbox;
 use voicemail::record::{CallFacts, Recording};
 use voicemail::spool::{Spool, SpoolError};
 use voicemail::store::{Deposit, MaildirStore, MemoryStore, MessageStore};
+use voicemail::telephone::{PinFolder, PinHash, Verdict};
 
 /// Polls `call` at most `polls` times, and drops it then; answers what it answered, if it came so far.
 async fn cut<T>(call: impl Future<Output = T>, polls: usize) -> Option<T> {
@@ -433,6 +434,34 @@ async fn outbox_open_and_send_keep_a_mail_whole_or_not_at_all() {
         assert!(waiting == 1 || (waiting == 0 && !sent), "{waiting} after {polls} polls");
         assert_eq!(files(folder.path()).len(), waiting);
         opened && sent
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pin_folder_counts_each_try_that_was_dropped_and_keeps_the_new_pin() {
+    at_every_poll(async |polls| {
+        let folder = tempdir().unwrap();
+        let (owner, now) = (mailbox("2001"), "2026-11-22T18:00:00Z".parse().unwrap());
+        let [old, new] = ["480913", "719305"].map(|pin| PinHash::new(&pin.parse().unwrap()));
+        let opened = cut(PinFolder::open(Arc::new(OsDisk), folder.path()), polls).await.is_some();
+        let pins = PinFolder::open(Arc::new(OsDisk), folder.path()).await.unwrap();
+        pins.set(owner.clone(), old).await.unwrap();
+        let set = cut(pins.set(owner.clone(), new.clone()), polls).await.is_some();
+        pins.set(owner.clone(), new).await.unwrap();
+
+        let mut checked = true;
+        for _ in 0..5 {
+            let verdict = cut(pins.check(&owner, None, "480913", now), polls).await;
+            checked &= verdict.is_some();
+            assert!(matches!(verdict, None | Some(Verdict::Wrong)), "{verdict:?} after {polls} polls");
+        }
+        if polls > 0 {
+            until(|| fs::read_to_string(folder.path().join("2001.pin")).unwrap().contains("5 wrong")).await;
+        }
+        let verdict = pins.check(&owner, None, "719305", now).await;
+        assert_eq!(matches!(verdict, Verdict::Locked(_)), polls > 0, "{verdict:?} after {polls} polls");
+        opened && set && checked
     })
     .await;
 }

@@ -1,7 +1,9 @@
 use std::path::Path;
 
 use chrono::TimeDelta;
+use proptest::prelude::*;
 
+use super::super::PinBook;
 use super::*;
 use crate::conformance::disk::{Fault, FaultyDisk, Operation, PowerCutDisk, Unsynced};
 use crate::disk::OsDisk;
@@ -73,6 +75,35 @@ async fn pins_and_lock_outs_survive_a_restart_of_mailboxes_and_of_telephones() {
         assert_eq!(by_another(mailbox("2041"), "0000", now() + wait).await, Verdict::Wrong, "a right one wipes the slate clean");
     }
     assert_eq!(check(&pins, "480913", now() + wait).await, Verdict::Wrong, "the old PIN");
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_tried_when_and_by_whom_a_folder_answers_as_a_book_that_was_never_restarted(
+        tries in prop::collection::vec((0..3_usize, 0..3_usize, any::<bool>(), -9..40_i64, any::<bool>()), 1..40)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (disk, book, mut now) = (with_pin().await, PinBook::default(), now());
+            let mut pins = open(&disk).await;
+            pins.set(mailbox("2042"), quick("480913")).await.unwrap();
+            for number in ["2041", "2042"] {
+                book.set(mailbox(number), quick("480913"));
+            }
+            for (number, by, is_right, minutes, restart) in tries {
+                now += TimeDelta::minutes(minutes);
+                if restart {
+                    disk.power_cut(Unsynced::NamesKept);
+                    pins = open(&disk).await;
+                }
+                let mailbox = mailbox(["2041", "2042", "2043"][number]);
+                let by: Option<CallerNumber> = [None, Some("7001"), Some("7002")][by].map(|number| number.parse().unwrap());
+                let entered = if is_right { "480913" } else { "0000" };
+                let verdict = pins.check(&mailbox, by.as_ref(), entered, now).await;
+                assert_eq!(verdict, book.check(&mailbox, by.as_ref(), entered, now));
+            }
+        });
+    }
 }
 
 /// The power goes after so many operations of each try, again and again. Whoever pulls the plug is told of no more tries.
