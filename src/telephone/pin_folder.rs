@@ -34,6 +34,28 @@ use crate::message::{CallerNumber, ContentDigest, MailboxId};
 ///
 /// Nothing is kept in memory, so that what another program has set holds at once. There is no PIN in any file but as a
 /// [`PinHash`], and no caller's number.
+///
+/// ```
+/// use std::sync::Arc;
+/// use voicemail::disk::OsDisk;
+/// use voicemail::message::MailboxId;
+/// use voicemail::telephone::{PinFolder, PinHash, Verdict};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let root = tempfile::tempdir()?;
+/// # let folder = root.path().join("pins");
+/// let (mailbox, now): (MailboxId, _) = ("2041".parse()?, "2026-11-22T18:00:00Z".parse()?);
+/// let pins = PinFolder::open(Arc::new(OsDisk), &folder).await?;
+/// pins.set(mailbox.clone(), PinHash::new(&"480913".parse()?)).await?;
+/// for _ in 0..5 {
+///     assert_eq!(pins.check(&mailbox, None, "0000", now).await, Verdict::Wrong);
+/// }
+/// let pins = PinFolder::open(Arc::new(OsDisk), &folder).await?; // after a restart
+/// assert!(matches!(pins.check(&mailbox, None, "480913", now).await, Verdict::Locked(_)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct PinFolder {
     inner: Arc<Inner>,
