@@ -93,7 +93,8 @@ impl InFile<'_> {
             if line.is_empty() || !is_padding {
                 line.extend_from_slice(&piece[..len]);
             }
-            if piece.is_empty() || piece[..len].ends_with(b"\n") || !(is_padding || line.starts_with(b"-")) {
+            let padding = line.strip_prefix(b"--").unwrap_or(&line);
+            if piece.is_empty() || piece[..len].ends_with(b"\n") || !padding.iter().all(u8::is_ascii_whitespace) {
                 break;
             }
         }
@@ -199,6 +200,8 @@ const BEGINNING: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use bytes::Bytes;
     use proptest::prelude::*;
 
@@ -292,6 +295,34 @@ mod tests {
             assert_eq!(decode_file(&file, DecodeLimits::default()).unwrap_err().to_string(), "a bad sector", "{readable}");
         }
         assert_eq!(in_file(&mail).unwrap().audio().media(), AudioType::Basic);
+    }
+
+    #[test]
+    fn a_line_that_can_be_no_boundary_is_not_read_to_its_end_for_it() {
+        /// Counts what is read of a mail.
+        #[derive(Debug)]
+        struct Counting(Bytes, AtomicUsize);
+
+        impl MailFile for Counting {
+            fn size(&self) -> u64 {
+                self.0.len() as u64
+            }
+
+            fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+                self.1.fetch_add(len, Ordering::Relaxed);
+                let from = usize_of(offset)?;
+                Ok(self.0[from..from + len].to_vec())
+            }
+        }
+
+        for behind in ["-", "--", "--x", "-- x", "x"] {
+            let mail = long(0, 0, "7bit", &format!("{behind}{}", "-".repeat(64 * WINDOW)));
+            let counting = Arc::new(Counting(mail.clone(), AtomicUsize::new(0)));
+            let file: Arc<dyn MailFile> = Arc::clone(&counting) as _;
+            assert_eq!(decode_file(&file, DecodeLimits::default()).unwrap().unwrap_err(), DecodeError::NoAudio, "{behind:?}");
+            let read = counting.1.load(Ordering::Relaxed);
+            assert!(read < mail.len() + 8 * WINDOW, "{read} of {} bytes, behind {behind:?}", mail.len());
+        }
     }
 
     proptest! {
