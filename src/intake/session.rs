@@ -200,8 +200,8 @@ impl Session<'_> {
                     return Ok(Ending::HungUp);
                 }
                 None => {
-                    self.send(stream, dialogue).await?;
-                    if !self.listen(stream, dialogue).await? {
+                    let answered = self.send(stream, dialogue).await?;
+                    if !answered && !self.listen(stream, dialogue).await? {
                         // It may have closed its own side only, and still hears what became of its messages.
                         while let Some(reply) = self.stores.next().await {
                             dialogue.handle_stored(&reply, now());
@@ -306,24 +306,33 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// Sends what has gathered, in one write.
-    async fn send<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<()>
+    /// Sends what has gathered, in one write, while the store goes on; answers whether the store has answered meanwhile.
+    async fn send<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<bool>
     where
         S: AsyncWrite + Unpin + Send + ?Sized,
     {
-        let Some(output) = dialogue.poll_output() else { return Ok(()) };
+        let Some(output) = dialogue.poll_output() else { return Ok(false) };
         let write = async {
             stream.write_all(&output).await?;
             stream.flush().await
         };
         if self.leaving {
-            return timeout(LEAVE_TIME, write).await.map_err(|_| io::ErrorKind::TimedOut)?;
+            timeout(LEAVE_TIME, write).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            return Ok(false);
         }
-        self.ticket.set_idle_since(dialogue.idle_since());
-        tokio::select! {
-            biased;
-            written = timeout(self.shared.policy.limits.command_time, write) => written.map_err(|_| io::ErrorKind::TimedOut)?,
-            () = self.ticket.asked_to_leave() => Err(io::ErrorKind::ConnectionAborted.into()),
+        let mut write = pin!(timeout(self.shared.policy.limits.command_time, write));
+        let mut answered = false;
+        loop {
+            self.ticket.set_idle_since(dialogue.idle_since());
+            tokio::select! {
+                biased;
+                written = &mut write => return written.map_err(|_| io::ErrorKind::TimedOut)?.map(|()| answered),
+                Some(reply) = self.stores.next(), if !self.stores.is_empty() => {
+                    dialogue.handle_stored(&reply, now());
+                    answered = true;
+                }
+                () = self.ticket.asked_to_leave() => return Err(io::ErrorKind::ConnectionAborted.into()),
+            }
         }
     }
 

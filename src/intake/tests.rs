@@ -2,6 +2,8 @@
 
 mod greetings;
 mod overlap;
+#[cfg(feature = "fs")]
+mod staged;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -80,3 +80,24 @@ async fn a_message_that_needs_the_memory_of_the_one_before_gets_it() {
     store.may_go_on.notify_one();
     assert_eq!(codes(&client.replies(7).await), "250 250 250 250 250 250 250");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_store_goes_on_with_a_message_while_the_peer_reads_no_replies() {
+    let (store, events) = (TryingStore::new([]), Events::new());
+    let intake = builder(&store).events(events.clone()).build();
+    let mut told = events.subscribe();
+    let (client, _session) = Client::connect_stoppable(&intake, ListenMode::StartTls);
+    let mut client = client.greeted().await;
+    let next = flights(&[SLOW]).split_off("EHLO pbx.example\r\n".len());
+    for flight in [flights(&[SLOW]), [b"NOOP\r\n".repeat(100), next, b"QUIT\r\n".to_vec()].concat()] {
+        client.send(flight).await;
+        store.asked.notified().await;
+    }
+    let began = Instant::now();
+    for _ in 0..2 {
+        store.may_go_on.notify_one();
+        assert_eq!(stored(&mut told).await, mailbox(SLOW));
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO, "what it holds meanwhile is wanted by others");
+    assert_eq!(codes(&client.rest().await), format!("{}221", "250 ".repeat(107)), "and what had to wait for it is heard");
+}

@@ -1,0 +1,41 @@
+//! Long mails, which the store writes down while they come in.
+
+use std::path::Path;
+
+use super::*;
+use crate::conformance::disk::PowerCutDisk;
+use crate::disk::Disk;
+use crate::store::MaildirStore;
+
+/// A store with the mailbox 201 on a disk of its own.
+async fn maildirs() -> (Arc<PowerCutDisk>, Arc<MaildirStore>) {
+    let disk = Arc::new(PowerCutDisk::new());
+    let store = MaildirStore::builder("/store").disk(Arc::clone(&disk) as _).directory(Arc::new(owners()));
+    (disk, Arc::new(store.open().await.unwrap()))
+}
+
+fn owners() -> StaticDirectory {
+    [(mailbox("201"), Owner::new("berlin".parse().unwrap(), chrono_tz::Europe::Berlin))].into_iter().collect()
+}
+
+fn intake_of(store: &Arc<MaildirStore>) -> IntakeBuilder {
+    Intake::builder("vm.example", Arc::clone(store) as Arc<dyn MessageStore>, Arc::new(owners())).node("vm1.example")
+}
+
+#[tokio::test]
+async fn nothing_of_a_mail_that_was_begun_before_tls_gets_into_one_that_comes_under_it() {
+    let (server, connector) = certificate();
+    let (disk, store) = maildirs().await;
+    let mut client = Client::connect(&intake_of(&store).tls(server).build()).await;
+    let begun = START.replace("example>\r\nRCPT", "example> SIZE=2000000\r\nRCPT");
+    client.send([format!("{begun}BDAT 100000\r\n").as_bytes(), &b"x".repeat(100_000), b"STARTTLS\r\n"].concat()).await;
+    assert!(client.last_reply(5).await.starts_with("220"));
+    let mut client = Client { stream: connector.connect(server_name(), client.stream).await.unwrap() };
+    let message = message(&b"hello"[..]);
+    let sent = mail(&message, TransferEncoding::Base64);
+    client.send(flight(START, &sent)).await;
+    assert_eq!(client.last_reply(4).await, format!("250 2.0.0 kept {}", message.id()));
+    let kept = store.retrieve(&mailbox("201"), message.id()).await.unwrap();
+    assert!(kept.mail().unwrap().len() < sent.len() + 1000, "a trace and what was sent under TLS");
+    assert_eq!(disk.list(Path::new("/store/staging")).unwrap(), [""; 0]);
+}
