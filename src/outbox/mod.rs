@@ -16,6 +16,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use self::paper::{Paper, PaperName};
 use self::rota::{Next, Rota};
@@ -107,7 +108,7 @@ impl Outbox {
             }
         }
         let finished = async { while under_way.next().await.is_some() {} };
-        if tokio::time::timeout(STOP_TIME, finished).await.is_err() {
+        if timeout(STOP_TIME, finished).await.is_err() {
             tracing::warn!("mails under way were cut off at the stop; they are sent again");
         }
     }
@@ -182,7 +183,12 @@ impl Shared {
             Err(error) => return self.failed(name, String::new(), chain(&error)).await,
         };
         let mail = paper.message_id();
-        match AssertUnwindSafe(self.out.send(paper.sender, &paper.to, &paper.mail)).catch_unwind().await {
+        // Any program's way out runs here: neither its panic nor its silence may keep the other mails.
+        let call = AssertUnwindSafe(self.out.send(paper.sender, &paper.to, &paper.mail)).catch_unwind();
+        let Ok(answer) = timeout(LONGEST_TRY, call).await else {
+            return self.failed(name, mail, "the way out never answered".to_owned()).await;
+        };
+        match answer {
             Ok(Ok(Outcome::Accepted)) => {
                 let attempts = self.rota().handle_settled(&name);
                 self.remove(name).await;
@@ -250,6 +256,8 @@ impl Shared {
 const AT_ONCE: usize = 8;
 /// How many mails may wait.
 const MOST_WAITING: usize = 100_000;
+/// How long a way out may take over one mail. One that keeps its contract ends long before.
+const LONGEST_TRY: Duration = Duration::from_secs(60 * 60);
 /// How long mails that are under way may go on after the stop.
 const STOP_TIME: Duration = Duration::from_secs(30);
 

@@ -52,6 +52,17 @@ impl MailOut for Panics {
     }
 }
 
+/// Does another thing that none may.
+#[derive(Debug)]
+struct NeverAnswers;
+
+#[async_trait]
+impl MailOut for NeverAnswers {
+    async fn send(&self, _: Sender, _: &MailAddress, _: &Bytes) -> Result<Outcome, ForwardError> {
+        std::future::pending().await
+    }
+}
+
 fn reply(code: u16) -> Reply {
     Reply { code, text: "said".to_owned() }
 }
@@ -156,6 +167,24 @@ async fn a_way_out_that_panics_is_tried_again() {
     })
     .await;
     assert_eq!(files(&disk).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_out_that_never_answers_for_some_mails_keeps_no_other_waiting_for_ever() {
+    let (disk, clock) = (PowerCutDisk::new(), clock());
+    let outbox = opened(&disk, Arc::new(NeverAnswers), &clock).await.unwrap();
+    let mut events = outbox.shared.events.subscribe();
+    let mails = u32::try_from(AT_ONCE).unwrap() + 1;
+    for mail in 1..=mails {
+        send(&outbox, mail).await.unwrap();
+    }
+    let last = format!("<{mails}.played@vm.example>");
+    while_running(&outbox, async {
+        let of_last = |event| matches!(event, Event::MailDeferred { mail, .. } if mail == last);
+        while !of_last(events.recv().await.unwrap().event) {}
+    })
+    .await;
+    assert_eq!(files(&disk).len(), AT_ONCE + 1);
 }
 
 #[tokio::test]
