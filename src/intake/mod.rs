@@ -369,5 +369,5 @@ const READ_ROOM: usize = 64 * 1024;
 /// How many passwords are checked at the same time: a flood of logins takes no more than so many threads.
 const CHECKS_AT_ONCE: usize = 2;
 
-/// How many long messages are read at the same time: each takes some 200 KiB and a processor.
+/// How many long messages are read at the same time: each takes up to 2 MiB and a processor.
 const READERS_AT_ONCE: usize = 8;

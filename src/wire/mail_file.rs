@@ -19,7 +19,7 @@ use crate::message::{Audio, AudioSource, ContentDigest, MailFile, Message};
 /// Reads a mail that is in a file as [`decode_within`](super::decode_within) reads one in memory: with the same result, but that the
 /// message's sound and mail stay in the file. Blocks.
 ///
-/// It takes some hundred KiB of memory, however long the mail is, and reads the sound twice: to find its end, and for its digest. Of a
+/// It takes up to 2 MiB of memory, however long the mail is, and reads the sound twice: to find its end, and for its digest. Of a
 /// foreign WAV file, the samples must begin within the first MiB; and no line of a quoted-printable sound may be longer than 64 KiB.
 ///
 /// # Errors
