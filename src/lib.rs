@@ -115,6 +115,8 @@ pub mod directory;
 pub mod disk;
 #[cfg(any(feature = "fs", feature = "smtp", feature = "metrics"))]
 pub mod event;
+#[cfg(any(feature = "smtp", feature = "sip"))]
+mod failures;
 pub mod forward;
 pub mod greeting;
 #[cfg(feature = "smtp")]

@@ -1,12 +1,14 @@
 //! [`Admission`]: how many connections there may be, in all and from one place, and who has to leave when there are too many.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+
+use crate::failures::network_of;
 
 /// Gives connections their places.
 ///
@@ -117,17 +119,6 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         // One that was asked to leave has no place any more.
         drop(self.admission.lock().free(self.id));
-    }
-}
-
-/// Whoever has one IPv6 address has the whole /64 around it.
-pub(super) fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        address @ IpAddr::V4(_) => address,
     }
 }
 
