@@ -113,6 +113,10 @@ impl Shared {
 
     /// Completes a recording; one that goes to another node is kept at once, in the same turn on the disk. Blocks.
     fn settle(&self, take: &Take) -> io::Result<Settling> {
+        let unwanted = take.buffer().unwanted;
+        if unwanted && self.throw_away(take)? == Thrown::Away {
+            return Ok(Settling::Settled(Err(RecordError::ThrownAway)));
+        }
         if let Some(settled) = self.complete(take)? {
             return Ok(Settling::Settled(settled));
         }

@@ -110,6 +110,8 @@ impl Recording {
         let Unsettled { recorder, take, settled } = &mut self.unsettled;
         *settled = true;
         take.end(Ending::Complete, recorder.now());
+        // A node that stops in this moment may come to the file before this call does.
+        take.buffer().unwanted = true;
         recorder.throw_away(Arc::clone(take)).await
     }
 

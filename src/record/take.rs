@@ -63,6 +63,8 @@ pub(super) struct Buffer {
     pub(super) head: FileHead,
     /// Whether it was told that the recording has ended.
     pub(super) finished: bool,
+    /// Whether the caller threw it away: whoever comes to its file first removes it.
+    pub(super) unwanted: bool,
     /// The port on the PBX, given back as soon as the call is over.
     pub(super) port: Option<Port>,
 }
@@ -101,7 +103,8 @@ impl Take {
     ) -> Self {
         let id = head.head.id;
         let (pending, whole, port) = (Vec::new(), None, None);
-        let buffer = Buffer { pending, whole, taken: 0, limit, asked: false, ending: None, head, finished: false, port };
+        let buffer =
+            Buffer { pending, whole, taken: 0, limit, asked: false, ending: None, head, finished: false, unwanted: false, port };
         let (buffer, file) = (Mutex::new(buffer), Mutex::new(OnDisk::Growing(Box::new(file))));
         Self { id, site, zone, format, min, mailboxes, most_bytes: limit, buffer, file }
     }
