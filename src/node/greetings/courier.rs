@@ -1,23 +1,23 @@
 //! How the central node brings greetings to the nodes that need them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::error::Error as StdError;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
 use super::desk::GreetingDesk;
 use super::rounds::{Done, Errand, First, Rounds};
 use crate::event::Event;
 use crate::forward::{ForwardError, MailOut, Outcome, Sender};
 use crate::greeting::{Edition, GreetingEvent, GreetingId};
-use crate::message::{MailAddress, MessageId};
+use crate::message::MailAddress;
 use crate::network::{Network, NodeAddress};
+use crate::spool::{chain, now, random_fraction, wait_until};
 use crate::wire::{GreetingMail, encode_greeting};
 
 impl GreetingDesk {
@@ -78,14 +78,14 @@ impl GreetingDesk {
             return Ok(Arc::clone(way));
         }
         let make_way = self.make_way.as_ref().ok_or("no way to other nodes was given")?;
-        let way = make_way.to(network, node).map_err(|error| describe(&*error))?;
+        let way = make_way.to(network, node).map_err(|error| chain(&*error))?;
         ways.insert(node.clone(), Arc::clone(&way));
         Ok(way)
     }
 
     fn finish(&self, rounds: &mut Rounds, errand: Errand, done: &Done) {
         let (greeting, destination) = (errand.id.clone(), errand.node.to_string());
-        let retry_in = rounds.handle_done(errand, done, now(), jitter());
+        let retry_in = rounds.handle_done(errand, done, now(), random_fraction());
         if let (Done::NotTaken(reason) | Done::Unreachable(reason), Some(retry_in)) = (done, retry_in) {
             let reason = reason.clone();
             self.events.emit(Event::Greeting(GreetingEvent::Deferred { greeting, destination, reason, retry_in }));
@@ -125,7 +125,7 @@ impl GreetingDesk {
             Ok(Some(greeting)) => greeting,
             // It was damaged, and is recorded anew or never.
             Ok(None) => return Done::Told,
-            Err(error) => return Done::NotTaken(describe(&error)),
+            Err(error) => return Done::NotTaken(chain(&error)),
         };
         let version = greeting.edition().version;
         match hand_over(way, &to, &write(&GreetingMail::Greeting(greeting))).await {
@@ -158,36 +158,8 @@ async fn hand_over(way: &dyn MailOut, to: &MailAddress, mail: &Bytes) -> Answer 
         Ok(Outcome::Deferred(reply)) if reply.code == 0 || reply.is_about_the_node() => Answer::Away(reply.to_string()),
         Ok(Outcome::Deferred(reply)) => Answer::NotNow(reply.to_string()),
         Ok(Outcome::Refused(reply)) => Answer::Never(reply.to_string()),
-        Err(error @ ForwardError::Unsendable(_)) => Answer::Never(describe(&error)),
-        Err(error) => Answer::Away(describe(&error)),
-    }
-}
-
-/// An error with its causes, in one line.
-fn describe(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-/// A random number from 0 to 1.
-fn jitter() -> f64 {
-    f64::from(MessageId::random().as_bytes()[0]) / 255.0
-}
-
-async fn wait_until(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => sleep_until(instant.into()).await,
-        None => std::future::pending().await,
+        Err(error @ ForwardError::Unsendable(_)) => Answer::Never(chain(&error)),
+        Err(error) => Answer::Away(chain(&error)),
     }
 }
 
