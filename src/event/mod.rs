@@ -21,13 +21,16 @@
 //! each event is one of `tracing` too, of level DEBUG, with its [name](Event::name) in the field `step`. Where nobody listens by
 //! `tracing`, a step costs some nanoseconds.
 
+mod events;
+mod name;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::broadcast;
 
+pub use self::events::{Events, Occurrence};
 use crate::greeting::GreetingEvent;
 use crate::message::{MailboxId, MessageId, Origin, SiteId, Summary, Travelled};
 #[cfg(feature = "smtp")]
@@ -275,57 +278,6 @@ pub enum Event {
 }
 
 impl Event {
-    /// Its name in logs and counts: `kept`, `lamp_shown`.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Finished { .. } => "finished",
-            Self::Kept { .. } => "kept",
-            Self::NotKeptYet { .. } => "not_kept_yet",
-            Self::Discarded { .. } => "discarded",
-            Self::Recovered { .. } => "recovered",
-            Self::Unreadable { .. } => "unreadable",
-            Self::Connected { .. } => "connected",
-            Self::Sent { .. } => "sent",
-            Self::Forwarded { .. } => "forwarded",
-            Self::Deferred { .. } => "deferred",
-            Self::Parked { .. } => "parked",
-            Self::Released { .. } => "released",
-            Self::Backlog(_) => "backlog",
-            Self::DiskNearlyFull { .. } => "disk_nearly_full",
-            Self::PlainTextFallback { .. } => "plain_text_fallback",
-            Self::LoginRefused { .. } => "login_refused",
-            Self::SiteRefused { .. } => "site_refused",
-            Self::TlsWithheld { .. } => "tls_withheld",
-            Self::Stored { .. } => "stored",
-            Self::Duplicate { .. } => "duplicate",
-            Self::ClockOff { .. } => "clock_off",
-            Self::Greeting(event) => event.name(),
-            Self::Counted { .. } => "counted",
-            Self::MailSent { .. } => "mail_sent",
-            Self::MailDeferred { .. } => "mail_deferred",
-            Self::MailGivenUp { .. } => "mail_given_up",
-            Self::LampShown { .. } => "lamp_shown",
-            Self::LampFailed { .. } => "lamp_failed",
-        }
-    }
-
-    /// Tells it to whoever listens by `tracing`.
-    pub(crate) fn trace(&self) {
-        tracing::debug!(step = self.name(), event = ?self);
-    }
-
-    /// Tells, in the span of one of its messages, that it has come to that.
-    #[cfg(feature = "node")]
-    pub(crate) fn trace_step(&self) {
-        tracing::debug!(step = self.name());
-    }
-
-    /// Whether anybody listens by `tracing`.
-    #[cfg(feature = "smtp")]
-    pub(crate) fn are_traced() -> bool {
-        tracing::enabled!(tracing::Level::DEBUG)
-    }
-
     /// What a store's answer to a deposit tells.
     #[cfg(feature = "smtp")]
     pub(crate) fn deposited(id: MessageId, mailbox: &MailboxId, origin: Origin, deposit: Deposit) -> Self {
@@ -349,47 +301,3 @@ pub struct SpoolState {
     /// When the next try is due, if none is under way and none is due already.
     pub next_try: Option<Instant>,
 }
-
-/// An event, and when it happened.
-#[derive(Debug, Clone)]
-pub struct Occurrence {
-    /// When.
-    pub at: Instant,
-    /// What.
-    pub event: Event,
-}
-
-/// Carries events to whoever listens; clones carry to the same listeners.
-///
-/// A listener that is slower than 8192 events behind misses the oldest and is told how many: nothing waits for a listener.
-#[derive(Debug, Clone)]
-pub struct Events {
-    sender: broadcast::Sender<Occurrence>,
-}
-
-impl Events {
-    /// Events without a listener yet.
-    pub fn new() -> Self {
-        Self { sender: broadcast::Sender::new(CAPACITY) }
-    }
-
-    /// Listens from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Occurrence> {
-        self.sender.subscribe()
-    }
-
-    /// Tells all listeners.
-    pub fn emit(&self, event: Event) {
-        event.trace();
-        // No listener is no failure.
-        let _ = self.sender.send(Occurrence { at: Instant::now(), event });
-    }
-}
-
-impl Default for Events {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-const CAPACITY: usize = 8192;

@@ -1,0 +1,56 @@
+//! The name of each event in logs and counts, and its way to `tracing`.
+
+use super::Event;
+
+impl Event {
+    /// Its name in logs and counts: `kept`, `lamp_shown`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Finished { .. } => "finished",
+            Self::Kept { .. } => "kept",
+            Self::NotKeptYet { .. } => "not_kept_yet",
+            Self::Discarded { .. } => "discarded",
+            Self::Recovered { .. } => "recovered",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Connected { .. } => "connected",
+            Self::Sent { .. } => "sent",
+            Self::Forwarded { .. } => "forwarded",
+            Self::Deferred { .. } => "deferred",
+            Self::Parked { .. } => "parked",
+            Self::Released { .. } => "released",
+            Self::Backlog(_) => "backlog",
+            Self::DiskNearlyFull { .. } => "disk_nearly_full",
+            Self::PlainTextFallback { .. } => "plain_text_fallback",
+            Self::LoginRefused { .. } => "login_refused",
+            Self::SiteRefused { .. } => "site_refused",
+            Self::TlsWithheld { .. } => "tls_withheld",
+            Self::Stored { .. } => "stored",
+            Self::Duplicate { .. } => "duplicate",
+            Self::ClockOff { .. } => "clock_off",
+            Self::Greeting(event) => event.name(),
+            Self::Counted { .. } => "counted",
+            Self::MailSent { .. } => "mail_sent",
+            Self::MailDeferred { .. } => "mail_deferred",
+            Self::MailGivenUp { .. } => "mail_given_up",
+            Self::LampShown { .. } => "lamp_shown",
+            Self::LampFailed { .. } => "lamp_failed",
+        }
+    }
+
+    /// Tells it to whoever listens by `tracing`.
+    pub(crate) fn trace(&self) {
+        tracing::debug!(step = self.name(), event = ?self);
+    }
+
+    /// Tells, in the span of one of its messages, that it has come to that.
+    #[cfg(feature = "node")]
+    pub(crate) fn trace_step(&self) {
+        tracing::debug!(step = self.name());
+    }
+
+    /// Whether anybody listens by `tracing`.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn are_traced() -> bool {
+        tracing::enabled!(tracing::Level::DEBUG)
+    }
+}
