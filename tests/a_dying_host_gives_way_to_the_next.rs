@@ -19,7 +19,7 @@ use middle::{Fault, Middle, Step};
 use support::{CENTRAL, HIMALAYA, clock, event, mailbox, network, node, run, site, wav};
 use tempfile::{TempDir, tempdir};
 use tokio::time::Instant;
-use voicemail::conformance::disk::PowerCutDisk;
+use voicemail::disk::PowerCutDisk;
 use voicemail::event::Event;
 use voicemail::forward::Failover;
 use voicemail::forward::smtp::{Dial, Security, SmtpForwarder};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use support::{CENTRAL, HIMALAYA, clock, event, mailbox, node, run, site, soon, wav};
 use voicemail::audio::Format;
-use voicemail::conformance::disk::PowerCutDisk;
+use voicemail::disk::PowerCutDisk;
 use voicemail::event::Event;
 use voicemail::forward::{MemoryForwarder, Outcome, Reply};
 use voicemail::record::{CallFacts, RecordError};

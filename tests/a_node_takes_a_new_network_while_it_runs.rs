@@ -16,7 +16,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use voicemail::audio::Format;
-use voicemail::conformance::disk::{Fault, FaultyDisk, PowerCutDisk};
+use voicemail::disk::{Fault, FaultyDisk, PowerCutDisk};
 use voicemail::event::Event;
 use voicemail::forward::{ForwardError, Forwarder, MemoryForwarder, Outcome, Receipt, Script, SmtpForwarder};
 use voicemail::forward::{Travelled, smtp::Security};

@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use support::{CENTRAL, clock, event, mailbox, node, run, site, soon, wav};
 use tokio::sync::watch;
 use voicemail::clock::{Clock, Reading, SystemClock};
-use voicemail::conformance::disk::PowerCutDisk;
+use voicemail::disk::PowerCutDisk;
 use voicemail::event::Event;
 use voicemail::message::{Audio, AudioType, Message, Origin, RecordedAt};
 use voicemail::store::MemoryStore;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use links::{Net, Weather};
 use support::{CENTRAL, HIMALAYA, clock, mailbox, network, node, run, site, wav};
 use tokio::time::{Instant, sleep};
-use voicemail::conformance::disk::PowerCutDisk;
+use voicemail::disk::PowerCutDisk;
 use voicemail::forward::smtp::{Security, SmtpForwarder};
 use voicemail::intake::Intake;
 use voicemail::node::Node;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use support::{CENTRAL, clock, event, mailbox, network, node, run, wav};
 use voicemail::clock::{Clock as _, ManualClock};
-use voicemail::conformance::disk::{PowerCutDisk, Unsynced};
+use voicemail::disk::{PowerCutDisk, Unsynced};
 use voicemail::event::Event;
 use voicemail::forward::{ForwardError, MailOut, Outcome, Reply, Sender};
 use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, MailAddress, Message, MessageId, Origin, RecordedAt};

@@ -15,8 +15,7 @@ use support::{CENTRAL, HIMALAYA, clock, event, mailbox, node, run, site, soon, w
 use tempfile::{TempDir, tempdir};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep};
-use voicemail::conformance::disk::{Fault, FaultyDisk, Operation};
-use voicemail::disk::OsDisk;
+use voicemail::disk::{Fault, FaultyDisk, Operation, OsDisk};
 use voicemail::event::{Event, Events};
 use voicemail::forward::{ForwardError, MemoryForwarder, Outcome, Reply, Script};
 use voicemail::intake::ListenMode;

@@ -23,7 +23,7 @@ use support::{CENTRAL, HIMALAYA, clock, event, mailbox, network, node, run, site
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, duplex, split};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use voicemail::conformance::disk::PowerCutDisk;
+use voicemail::disk::PowerCutDisk;
 use voicemail::event::Event;
 use voicemail::forward::smtp::{Dial, Security, SmtpForwarder, Transport};
 use voicemail::intake::{Intake, ListenMode};

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use support::{CENTRAL, HIMALAYA, Running, address, event, mailbox, run, server_config, site, soon, wav};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
-use voicemail::conformance::disk::{PowerCutDisk, Unsynced};
+use voicemail::disk::{PowerCutDisk, Unsynced};
 use voicemail::event::{Event, Occurrence};
 use voicemail::forward::smtp::Security;
 use voicemail::forward::{MailOut, MemoryForwarder, Outcome, Sender, SmtpForwarder};

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use support::{CENTRAL, clock, mailbox, network, node, run, site, wav};
-use voicemail::conformance::disk::PowerCutDisk;
-use voicemail::disk::Disk as _;
+use voicemail::disk::{Disk as _, PowerCutDisk};
 use voicemail::message::Status;
 use voicemail::record::CallFacts;
 use voicemail::store::{MaildirStore, MessageStore as _};

@@ -11,7 +11,7 @@ use futures::future::join_all;
 use support::{HIMALAYA, address, clock, mailbox, run, site};
 use tokio::sync::Barrier;
 use voicemail::audio::Format;
-use voicemail::conformance::disk::PowerCutDisk;
+use voicemail::disk::PowerCutDisk;
 use voicemail::forward::MemoryForwarder;
 use voicemail::network::{LicenceClass, Mailbox, Network, NetworkBuilder, Refusal, Site, SiteBuilder, TimeSource, VoicemailType};
 use voicemail::node::Node;

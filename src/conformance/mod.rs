@@ -5,8 +5,6 @@
 
 pub mod clock;
 pub mod directory;
-#[cfg(feature = "fs")]
-pub mod disk;
 pub mod forward;
 #[cfg(feature = "wire")]
 pub mod hostile;

@@ -1,9 +1,16 @@
 //! The disk as the spool and the Maildir store use it: the trait [`Disk`], the real [`OsDisk`], and flushes that are shared.
 //!
 //! All calls block, but for those that are async. Whoever is in async code goes through [`blocking`].
+//!
+//! `FaultyDisk` and `PowerCutDisk` fail on purpose, to prove that what is kept on a disk stays kept. A tree of files is proven by doing
+//! one piece of work again and again, each time with the fault one operation later, until the work gets through without meeting it.
 
 mod bell;
+#[cfg(any(test, doc, feature = "conformance"))]
+mod faulty;
 mod os;
+#[cfg(any(test, doc, feature = "conformance"))]
+mod power_cut;
 mod shared_flush;
 mod watch;
 
@@ -13,7 +20,11 @@ use std::path::Path;
 use std::time::SystemTime;
 
 pub use self::bell::{Bell, Rung};
+#[cfg(any(test, doc, feature = "conformance"))]
+pub use self::faulty::{Fault, FaultyDisk, Operation};
 pub use self::os::OsDisk;
+#[cfg(any(test, doc, feature = "conformance"))]
+pub use self::power_cut::{PowerCutDisk, Unsynced};
 pub use self::shared_flush::SharedFlush;
 pub use self::watch::{Change, Changes, Told, Watch, WatchedFolder};
 

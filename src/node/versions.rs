@@ -94,7 +94,7 @@ const AHEAD: u64 = 600_000_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::disk::{Fault, FaultyDisk, PowerCutDisk};
+    use crate::disk::{Fault, FaultyDisk, PowerCutDisk};
 
     async fn next(versions: &Arc<Versions>, now_micros: i64) -> u64 {
         let version = versions.give(now_micros);

@@ -5,7 +5,7 @@ use tokio::sync::broadcast;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::conformance::disk::{PowerCutDisk, Unsynced};
+use crate::disk::{PowerCutDisk, Unsynced};
 use crate::event::Occurrence;
 use crate::forward::Reply;
 

@@ -89,7 +89,7 @@ const MOST: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::disk::PowerCutDisk;
+    use crate::disk::PowerCutDisk;
 
     #[test]
     fn a_long_file_stays_what_it_was_for_who_reads_it_still_and_a_short_one_is_for_the_next_message() {

@@ -137,7 +137,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::conformance::disk::{Fault, FaultyDisk, PowerCutDisk};
+    use crate::disk::{Fault, FaultyDisk, PowerCutDisk};
 
     #[test]
     fn a_file_that_another_start_creates_in_between_is_opened() {

@@ -20,9 +20,7 @@ use bytes::Bytes;
 
 use crate::audio::{Wav, announced_length, length_of};
 #[cfg(feature = "node")]
-use crate::conformance::disk::PowerCutDisk;
-#[cfg(feature = "node")]
-use crate::disk::Disk as _;
+use crate::disk::{Disk as _, PowerCutDisk};
 #[cfg(feature = "node")]
 use crate::message::MessageId;
 use crate::message::{AudioType, MailFile, Message};

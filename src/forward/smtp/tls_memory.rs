@@ -190,7 +190,7 @@ const HEADING: &str =
 #[cfg(all(test, feature = "node"))]
 mod tests {
     use super::*;
-    use crate::conformance::disk::{Fault, FaultyDisk, PowerCutDisk, Unsynced};
+    use crate::disk::{Fault, FaultyDisk, PowerCutDisk, Unsynced};
 
     fn on(disk: &PowerCutDisk) -> TlsMemory {
         TlsMemory::in_folder(Arc::new(disk.clone()), "spool/tls")

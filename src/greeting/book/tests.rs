@@ -2,7 +2,7 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use super::*;
-use crate::conformance::disk::{Fault, FaultyDisk, PowerCutDisk, Unsynced};
+use crate::disk::{Fault, FaultyDisk, PowerCutDisk, Unsynced};
 use crate::message::AudioType;
 
 fn id(mailbox: &str, kind: GreetingKind) -> GreetingId {

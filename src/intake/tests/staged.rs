@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::conformance::disk::PowerCutDisk;
-use crate::disk::Disk;
+use crate::disk::{Disk, PowerCutDisk};
 use crate::store::MaildirStore;
 
 /// A store with the mailbox 201 on a disk of its own.

@@ -9,8 +9,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::conformance::disk::PowerCutDisk;
-use crate::disk::Disk as _;
+use crate::disk::{Disk as _, PowerCutDisk};
 use crate::event::{Events, Occurrence};
 use crate::forward::{MemoryForwarder, Reply, Script};
 use crate::message::{AudioType, ClockQuality, ClockSource, Head, Message, MessageId, RecordedAt};

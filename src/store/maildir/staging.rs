@@ -114,7 +114,7 @@ pub(super) fn clean(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::disk::PowerCutDisk;
+    use crate::disk::PowerCutDisk;
 
     #[test]
     fn cleaning_removes_what_the_dead_left_and_leaves_the_living_theirs() {

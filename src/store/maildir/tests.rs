@@ -12,9 +12,8 @@ use futures::future::join_all;
 use super::*;
 use crate::clock::ManualClock;
 use crate::conformance;
-use crate::conformance::disk::{Fault, FaultyDisk, Operation, PowerCutDisk, Unsynced};
 use crate::directory::{MailboxLimits, Owner, StaticDirectory};
-use crate::disk::{Disk, DiskFile, OsDisk, Room};
+use crate::disk::{Disk, DiskFile, Fault, FaultyDisk, Operation, OsDisk, PowerCutDisk, Room, Unsynced};
 use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt, Urgency};
 
 fn mailbox(number: &str) -> MailboxId {

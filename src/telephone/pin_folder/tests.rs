@@ -5,8 +5,7 @@ use proptest::prelude::*;
 
 use super::super::PinBook;
 use super::*;
-use crate::conformance::disk::{Fault, FaultyDisk, Operation, PowerCutDisk, Unsynced};
-use crate::disk::OsDisk;
+use crate::disk::{Fault, FaultyDisk, Operation, OsDisk, PowerCutDisk, Unsynced};
 
 const FOLDER: &str = "/pins";
 

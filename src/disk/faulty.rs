@@ -15,8 +15,7 @@ use crate::disk::{Bell, Disk, DiskFile, Room, Watch};
 /// use std::io::ErrorKind;
 /// use std::path::Path;
 /// use std::sync::Arc;
-/// use voicemail::conformance::disk::{Fault, FaultyDisk, PowerCutDisk};
-/// use voicemail::disk::Disk;
+/// use voicemail::disk::{Disk, Fault, FaultyDisk, PowerCutDisk};
 ///
 /// let disk = FaultyDisk::new(Arc::new(PowerCutDisk::new()));
 /// disk.fail(Fault::after(1, ErrorKind::StorageFull));
@@ -290,8 +289,8 @@ impl Faults {
 mod tests {
     use std::io::ErrorKind;
 
-    use super::super::PowerCutDisk;
     use super::*;
+    use crate::disk::PowerCutDisk;
 
     fn disk() -> FaultyDisk {
         FaultyDisk::new(Arc::new(PowerCutDisk::new()))

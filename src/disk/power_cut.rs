@@ -1,12 +1,14 @@
 //! [`PowerCutDisk`].
 
+mod machine;
+
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::machine::{File, Folder, Machine, Node, State, no_power};
+use self::machine::{File, Folder, Machine, Node, State, no_power};
 use crate::disk::{Changes, Disk, DiskFile, Room, Told, Watch, WatchedFolder};
 
 /// A disk in memory that forgets, at a power cut, all that was not synced; clones are the same disk.
@@ -16,8 +18,7 @@ use crate::disk::{Changes, Disk, DiskFile, Room, Told, Watch, WatchedFolder};
 ///
 /// ```
 /// use std::path::Path;
-/// use voicemail::conformance::disk::{PowerCutDisk, Unsynced};
-/// use voicemail::disk::Disk;
+/// use voicemail::disk::{Disk, PowerCutDisk, Unsynced};
 ///
 /// let disk = PowerCutDisk::new();
 /// let file = disk.create(Path::new("/note")).unwrap();
