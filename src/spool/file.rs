@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::head::{FileHead, HEAD_LEN, Unreadable};
+use super::head::{FileHead, HEAD_LEN, SHORT, Unreadable};
 use super::sound::StoredSound;
 use super::spare::Spare;
 use crate::audio::{Format, Wav};
@@ -339,5 +339,3 @@ impl Iterator for Pieces<'_> {
 }
 
 const PIECE: u64 = 256 * 1024;
-/// The longest sound that is read in one piece: two minutes of mu-law. A longer one stays in its file while it is sent.
-pub(super) const SHORT: usize = 1024 * 1024;

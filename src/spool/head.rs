@@ -10,6 +10,8 @@ use crate::message::{
 
 /// How many bytes the text takes, filled up with line ends; the sound follows.
 pub(crate) const HEAD_LEN: usize = 1024;
+/// The longest sound that is read in one piece, in bytes: two minutes of mu-law. A longer one stays in its file while it is sent.
+pub(super) const SHORT: usize = 1024 * 1024;
 
 /// What the text says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::MEMORY_PIECE;
-use super::file::{Finished, SHORT};
+use super::file::Finished;
+use super::head::SHORT;
 use super::sound::StoredSound;
 use crate::message::Message;
 

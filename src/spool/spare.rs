@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::file::SHORT;
-use super::head::HEAD_LEN;
+use super::head::{HEAD_LEN, SHORT};
 use crate::disk::{Disk, DiskFile};
 
 /// Empty files without a message's name, a bounded number of them. Everything here blocks.
