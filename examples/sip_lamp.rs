@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::time::sleep;
 use voicemail::message::{MailboxId, Status};
-use voicemail::mwi::sip::{SipNotifier, digest::Algorithm};
 use voicemail::network::{LicenceClass, Mailbox, Network, NodeAddress, Site, TimeSource, VoicemailType};
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
+use voicemail::sip::{SipNotifier, digest::Algorithm};
 use voicemail::store::{MemoryStore, MessageStore as _};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;

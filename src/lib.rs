@@ -58,6 +58,7 @@
 //! | [`audio`] | what a sound's bytes say of themselves |
 //! | [`clock`], [`directory`], [`store`], [`forward`] | the traits [`Clock`](clock::Clock), [`Directory`](directory::Directory), [`MessageStore`](store::MessageStore), [`Forwarder`](forward::Forwarder), each with its implementations |
 //! | [`mwi`] | the trait [`MwiSink`](mwi::MwiSink), its implementations, and the way of a lamp to its PBX |
+//! | `sip` | lamps by SIP: the sink that notifies without a subscription, the notifier, and the protocol below both |
 //! | [`wire`] | a message as an Internet message, and back |
 //! | [`greeting`] | what owners say to their callers; the newest of each, on disk |
 //! | [`disk`], [`event`] | the disk as a durable tree of files needs it; what happens, as it happens |
@@ -81,7 +82,7 @@
 //! | `fs` | yes | `disk`, `MaildirStore`, `GreetingBook`, `PinFolder` |
 //! | `smtp` | yes | `SmtpForwarder`, `intake` |
 //! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
-//! | `sip` | | `mwi::sip`: `SipSink`, `SipNotifier` |
+//! | `sip` | | `sip`: `SipSink`, `SipNotifier` |
 //! | `sntp` | | `SntpClock` |
 //! | `metrics` | | `metrics`: what happens, as counters, gauges and histograms |
 //! | `serde` | | reads a network description |
@@ -134,6 +135,8 @@ pub mod outbox;
 pub mod record;
 #[cfg(feature = "wire")]
 pub mod retrieval;
+#[cfg(feature = "sip")]
+pub mod sip;
 #[cfg(feature = "node")]
 pub mod spool;
 pub mod store;

@@ -7,7 +7,7 @@ mod support;
 #[path = "support/telephones.rs"]
 mod telephones;
 
-use voicemail::mwi::sip::digest::Algorithm;
+use voicemail::sip::digest::Algorithm;
 
 use telephones::{SipNode, baresip, free_port, installed, kamailio};
 

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use telephones::{PASSWORD, Program, SipNode, free_port, installed, is_taken, sipp};
 use voicemail::message::Summary;
-use voicemail::mwi::sip::digest::{Algorithm, Login};
-use voicemail::mwi::sip::{SipSink, SipSinkBuilder, SipTargets, Transport};
 use voicemail::mwi::{MwiError, MwiSink as _, MwiState};
+use voicemail::sip::digest::{Algorithm, Login};
+use voicemail::sip::{SipSink, SipSinkBuilder, SipTargets, Transport};
 
 use support::{mailbox, soon};
 

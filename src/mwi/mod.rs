@@ -9,8 +9,6 @@ mod log;
 mod pacing;
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 mod router;
-#[cfg(feature = "sip")]
-pub mod sip;
 mod source;
 
 use std::fmt::Debug;

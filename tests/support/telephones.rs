@@ -12,10 +12,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use voicemail::message::{MessageId, Status};
-use voicemail::mwi::sip::digest::Algorithm;
-use voicemail::mwi::sip::{SipNotifier, Transport};
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
+use voicemail::sip::digest::Algorithm;
+use voicemail::sip::{SipNotifier, Transport};
 use voicemail::store::{MemoryStore, MessageStore as _};
 
 use crate::support::{CENTRAL, Running, clock, mailbox, node, run, site, soon, wav};

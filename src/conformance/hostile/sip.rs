@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use crate::mwi::sip::digest::{Challenge, DigestSecret, Guard, Login, Verdict};
-use crate::mwi::sip::message::{Address, Message, Name, ParseError, Request, Status, Via};
-use crate::mwi::sip::{MessageSummary, SipUri};
+use crate::sip::digest::{Challenge, DigestSecret, Guard, Login, Verdict};
+use crate::sip::message::{Address, Message, Name, ParseError, Request, Status, Via};
+use crate::sip::{MessageSummary, SipUri};
 
 /// What a telephone or a PBX says by SIP: as a datagram, as a stream, and as what stands inside.
 ///

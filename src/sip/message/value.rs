@@ -160,7 +160,7 @@ fn split_at(text: &str, separator: char) -> impl Iterator<Item = &str> {
 }
 
 /// Where the quoted text, whose first quotation mark has been read, ends.
-pub(in crate::mwi::sip) fn end_of_quoted(text: &str) -> Option<usize> {
+pub(in crate::sip) fn end_of_quoted(text: &str) -> Option<usize> {
     let mut escaped = false;
     text.find(|each: char| {
         let was_escaped = std::mem::take(&mut escaped);
@@ -170,7 +170,7 @@ pub(in crate::mwi::sip) fn end_of_quoted(text: &str) -> Option<usize> {
 }
 
 /// Whether `text` is one word of SIP.
-pub(in crate::mwi::sip) fn is_token(text: &str) -> bool {
+pub(in crate::sip) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What telephones may take of a [`SipNotifier`](super::SipNotifier). Sizes of messages are in [`message`](crate::mwi::sip::message).
+/// What telephones may take of a [`SipNotifier`](super::SipNotifier). Sizes of messages are in [`message`](crate::sip::message).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SipLimits {

@@ -15,7 +15,7 @@ use super::{AUTH, Algorithm, Count, Quoted};
 /// password is. `Debug` shows nothing of it.
 ///
 /// ```
-/// use voicemail::mwi::sip::digest::DigestSecret;
+/// use voicemail::sip::digest::DigestSecret;
 ///
 /// let secret = DigestSecret::of("2041", "pbx.example", "correct horse battery staple");
 /// assert_eq!(format!("{secret:?}"), "DigestSecret(..)");

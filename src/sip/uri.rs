@@ -10,13 +10,13 @@ use std::str::FromStr;
 /// out; passwords and `sips:` are not taken.
 ///
 /// ```
-/// use voicemail::mwi::sip::{SipUri, Transport};
+/// use voicemail::sip::{SipUri, Transport};
 ///
 /// let uri: SipUri = "sip:2041@pbx.example:5070;transport=tcp".parse()?;
 /// assert_eq!((uri.user(), uri.host(), uri.port()), (Some("2041"), "pbx.example", Some(5070)));
 /// assert_eq!(uri.transport(), Some(Transport::Tcp));
 /// assert!("sip:2041@pbx.example\r\nX: y".parse::<SipUri>().is_err());
-/// # Ok::<(), voicemail::mwi::sip::InvalidSipUri>(())
+/// # Ok::<(), voicemail::sip::InvalidSipUri>(())
 /// ```
 ///
 /// # Source

@@ -1,4 +1,4 @@
-//! Lamps by SIP: [`SipSink`] tells a PBX or a telephone that did not ask, [`SipNotifier`] serves those that subscribe.
+//! Lamps by SIP: [`SipSink`] notifies a PBX or a telephone without a subscription, [`SipNotifier`] serves those that subscribe.
 //!
 //! Below it, as values, without a socket or a clock: [`message`] reads and writes requests and responses, [`digest`] proves who sends
 //! them, and [`MessageSummary`] is the body that a telephone understands.

@@ -9,12 +9,12 @@ use crate::message::MailboxId;
 /// Knows for each mailbox the account or the telephone that is told.
 ///
 /// ```
-/// use voicemail::mwi::sip::SipTargets;
+/// use voicemail::sip::SipTargets;
 ///
 /// let targets = SipTargets::template("sip:{mailbox}@pbx.example;transport=tcp")?;
 /// let target = targets.of(&"2041".parse().expect("a number"));
 /// assert_eq!(target.map(|uri| uri.to_string()), Some("sip:2041@pbx.example;transport=tcp".to_owned()));
-/// # Ok::<(), voicemail::mwi::sip::InvalidSipUri>(())
+/// # Ok::<(), voicemail::sip::InvalidSipUri>(())
 /// ```
 #[derive(Clone)]
 pub struct SipTargets(Arc<Find>);

@@ -45,7 +45,7 @@ use crate::mwi::{MwiError, MwiSink, MwiSource, MwiState};
 /// # async fn light(builder: voicemail::node::NodeBuilder) -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::Arc;
 /// use tokio::net::{TcpListener, UdpSocket};
-/// use voicemail::mwi::sip::SipNotifier;
+/// use voicemail::sip::SipNotifier;
 ///
 /// let notifier = SipNotifier::builder("vm.example")
 ///     .user("2041", "correct horse battery staple", ["2041".parse()?])

@@ -38,7 +38,7 @@ use crate::mwi::{MwiError, MwiSink, MwiState};
 /// at once. Connections are kept and used again. What would be too long for a datagram goes over TCP.
 ///
 /// ```
-/// use voicemail::mwi::sip::{SipSink, SipTargets, digest::Login};
+/// use voicemail::sip::{SipSink, SipTargets, digest::Login};
 ///
 /// let sink = SipSink::builder("sip:voicemail@vm.example".parse()?, SipTargets::template("sip:{mailbox}@pbx.example")?)
 ///     .addresses(["10.1.1.5:5060", "10.1.1.6:5060"])
