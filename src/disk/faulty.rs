@@ -1,13 +1,14 @@
 //! [`FaultyDisk`].
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use crate::disk::{Bell, Disk, DiskFile, Room, Watch};
+use crate::disk::{Bell, Disk, DiskFile, Room, Told, Watch, WatchedFolder};
 
-/// Another disk, which fails when told to; clones are the same disk.
+/// Another disk, which counts what is asked of it and fails as planned; clones are the same disk.
 ///
 /// A failing write has written half of its bytes. All other operations that fail have done nothing.
 ///
@@ -44,6 +45,16 @@ impl FaultyDisk {
     pub fn mend(&self) -> u64 {
         std::mem::take(&mut *self.faults.lock()).met
     }
+
+    /// How often each operation was asked for since this disk was made, also where it failed.
+    pub fn counts(&self) -> BTreeMap<Operation, u64> {
+        self.faults.counts().clone()
+    }
+
+    /// Answers `room` to [`Disk::room`] from now on, whatever the disk below has.
+    pub fn pretend_room(&self, room: Room) {
+        self.faults.lock_room().replace(room);
+    }
 }
 
 /// Which operations fail, and how.
@@ -74,8 +85,8 @@ impl Fault {
     }
 }
 
-/// What a disk is asked to do: a method of [`Disk`] or [`DiskFile`], by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What a disk is asked to do: a method of [`Disk`], [`DiskFile`] or [`Watch`], by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is documented at the method it is named after")]
 #[non_exhaustive]
 pub enum Operation {
@@ -97,6 +108,8 @@ pub enum Operation {
     SetModified,
     Sync,
     Lock,
+    WatchFolder,
+    WatchChanges,
 }
 
 impl Operation {
@@ -115,7 +128,9 @@ impl Operation {
             | Self::Links
             | Self::Changed
             | Self::SetModified
-            | Self::Lock => false,
+            | Self::Lock
+            | Self::WatchFolder
+            | Self::WatchChanges => false,
         }
     }
 }
@@ -163,12 +178,13 @@ impl Disk for FaultyDisk {
 
     fn room(&self, path: &Path) -> io::Result<Room> {
         self.faults.meet(Operation::Room)?;
-        self.disk.room(path)
+        let pretended = *self.faults.lock_room();
+        pretended.map_or_else(|| self.disk.room(path), Ok)
     }
 
-    /// What the disk below tells; a watch costs no operation and meets no fault.
+    /// The watch of the disk below; what is asked of it is counted and meets no fault.
     fn watch(&self, path: &Path) -> io::Result<Box<dyn Watch>> {
-        self.disk.watch(path)
+        Ok(Box::new(CountedWatch { watch: self.disk.watch(path)?, faults: Arc::clone(&self.faults) }))
     }
 
     /// The bell of the disk below; it costs no operation and meets no fault.
@@ -252,9 +268,35 @@ impl DiskFile for FaultyFile {
     }
 }
 
-/// The fault to come, shared by a disk and its files.
+#[derive(Debug)]
+struct CountedWatch {
+    watch: Box<dyn Watch>,
+    faults: Arc<Faults>,
+}
+
+impl Watch for CountedWatch {
+    fn folder(&self, path: &Path) -> io::Result<WatchedFolder> {
+        self.faults.count(Operation::WatchFolder);
+        self.watch.folder(path)
+    }
+
+    fn changes(&self, folders: &[WatchedFolder], since: u64) -> io::Result<Told> {
+        self.faults.count(Operation::WatchChanges);
+        self.watch.changes(folders, since)
+    }
+
+    fn forget(&self, folders: &[WatchedFolder]) {
+        self.watch.forget(folders);
+    }
+}
+
+/// The fault to come and the operations so far, shared by a disk and its files.
 #[derive(Debug, Default)]
-struct Faults(Mutex<Plan>);
+struct Faults {
+    plan: Mutex<Plan>,
+    counts: Mutex<BTreeMap<Operation, u64>>,
+    room: Mutex<Option<Room>>,
+}
 
 #[derive(Debug, Default)]
 struct Plan {
@@ -264,10 +306,23 @@ struct Plan {
 
 impl Faults {
     fn lock(&self) -> MutexGuard<'_, Plan> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_room(&self) -> MutexGuard<'_, Option<Room>> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<Operation, u64>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, operation: Operation) {
+        *self.counts().entry(operation).or_default() += 1;
     }
 
     fn meet(&self, operation: Operation) -> io::Result<()> {
+        self.count(operation);
         let mut plan = self.lock();
         let Plan { fault: Some(fault), met } = &mut *plan else { return Ok(()) };
         if !(fault.only)(operation) {

@@ -276,7 +276,8 @@ pub fn is_no_space(error: &io::Error) -> bool {
 
 /// Runs `work`, which blocks, where blocking holds up no other task.
 ///
-/// The work runs to its end even if the returned future is dropped. It runs in the caller's `tracing` span.
+/// The work runs to its end even if the returned future is dropped. It runs in the caller's `tracing` span, in which each hand-over is
+/// an event of level TRACE.
 ///
 /// # Errors
 ///
@@ -291,6 +292,7 @@ where
     F: FnOnce() -> io::Result<T> + Send + 'static,
 {
     let span = tracing::Span::current();
+    tracing::trace!("work is handed to a blocking thread");
     tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(io::Error::other)?
 }
 
