@@ -1,0 +1,78 @@
+//! How many commits of the file system's journal a message takes, at both nodes together, 16 messages at once under TLS.
+//!
+//! A commit is what a flush waits for, so its number says more about a disk's speed than a time on a shared machine does. Beside it, in the same run:
+//! `raw`, the same bytes created durably twice by 16 threads. The count is the kernel's own (`/proc/fs/jbd2`), of the file system that the
+//! temporary folder is on; other programs that write to it are counted too. `benches/journal_commits.sh` makes one for itself.
+//!
+//! Not in the numbers: opening nodes and connections. There is no pass and no fail. Without ext4, or without a journal, it says so and ends.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use rustix::fs::{major, minor, stat};
+use tokio::runtime::Runtime;
+use voicemail::audio::Format;
+use voicemail::forward::smtp::Security;
+
+use self::support::network::CENTRAL;
+use self::support::nodes::Pair;
+use self::support::raw::create_raw;
+use self::support::sound::sound;
+
+mod support {
+    pub(crate) mod certificate;
+    pub(crate) mod disk;
+    pub(crate) mod network;
+    pub(crate) mod nodes;
+    pub(crate) mod raw;
+    pub(crate) mod sound;
+    pub(crate) mod workers;
+}
+
+fn main() {
+    let Some(journal) = journal_of(&env::temp_dir()) else {
+        println!("SKIPPED: {} is not on an ext4 with a journal; set TMPDIR", env::temp_dir().display());
+        return;
+    };
+    // As in criterion's benches: only `cargo bench` asks for the real thing.
+    let messages = if env::args().any(|argument| argument == "--bench") { 1_000 } else { 2 };
+    let runtime = Runtime::new().expect("a runtime");
+    println!("| to {CENTRAL}, {AT_ONCE} at once | journal commits a message | `raw` |\n|---|---|---|");
+    for (recording, seconds) in [("5 s mu-law", 5), ("30 s mu-law", 30)] {
+        let wav = sound(Format::TELEPHONE_PCMU, seconds);
+        let pair = runtime.block_on(Pair::open(Security::Tls));
+        runtime.block_on(pair.send(AT_ONCE, AT_ONCE, &wav));
+        let nodes = commits_during(&journal, || runtime.block_on(pair.send(messages, AT_ONCE, &wav)));
+        runtime.block_on(pair.close());
+        let raw = commits_during(&journal, || create_raw(messages, AT_ONCE, &[&wav, &wav]));
+        println!("| {recording} | {:.2} | {:.2} |", nodes / per(messages), raw / per(messages));
+    }
+}
+
+/// The kernel's account of the journal of the file system that `folder` is on.
+fn journal_of(folder: &Path) -> Option<PathBuf> {
+    let device = stat(folder).ok()?.st_dev;
+    let device = format!("{}:{}", major(device), minor(device));
+    let name = fs::canonicalize(format!("/sys/dev/block/{device}")).ok()?;
+    let journal = Path::new("/proc/fs/jbd2").join(format!("{}-8", name.file_name()?.to_str()?)).join("info");
+    journal.exists().then_some(journal)
+}
+
+fn commits_during<T>(journal: &Path, work: impl FnOnce() -> T) -> f64 {
+    let before = commits(journal);
+    work();
+    f64::from(commits(journal) - before)
+}
+
+/// How many transactions the journal has committed: the first number of the account.
+fn commits(journal: &Path) -> u32 {
+    let account = fs::read_to_string(journal).expect("the kernel gives its account");
+    account.split_whitespace().next().and_then(|count| count.parse().ok()).expect("it begins with a number")
+}
+
+fn per(messages: u64) -> f64 {
+    f64::from(u32::try_from(messages).expect("a small number"))
+}
+
+const AT_ONCE: u64 = 16;
+const MAILBOXES: u64 = 64;
