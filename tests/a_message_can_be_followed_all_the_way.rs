@@ -1,6 +1,7 @@
 //! From the end of a call to the lamp, at both nodes: each step is an event with its time and stands in a span with the message's id,
 //! and nothing tells who called or what was said.
 
+#![cfg(all(feature = "node", feature = "memory"))]
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;

@@ -1,5 +1,6 @@
 //! Counts what a message asks of the disks of both nodes, and compares it with `tests/counts/message.txt`. Counts do not depend on load.
 
+#![cfg(all(feature = "node", feature = "memory"))]
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;

@@ -4,6 +4,7 @@
 //! is the most that was ever resident (`VmHWM`), not what is at the end. The large ones are left out of `cargo test`:
 //! `cargo test --test memory_stays_flat -- --ignored --nocapture` runs them.
 
+#![cfg(all(feature = "node", feature = "memory"))]
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
 
 #[path = "memory/gate.rs"]

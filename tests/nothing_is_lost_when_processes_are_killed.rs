@@ -3,6 +3,7 @@
 //! Run: `VOICEMAIL_KILLS=200 cargo test --test nothing_is_lost_when_processes_are_killed -- --ignored --nocapture`.
 //! `VOICEMAIL_SEED` repeats the choices of another run, though not what the machine made of them.
 
+#![cfg(feature = "node")]
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 #[path = "support/programs.rs"]

@@ -1,0 +1,125 @@
+//! Two central hosts in front of one store: whatever becomes of the first, the second takes the message, and there is one copy.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use crate::links;
+use crate::middle;
+use crate::support;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use links::{Net, Weather};
+use middle::{Fault, Middle, Step};
+use support::{CENTRAL, HIMALAYA, clock, event, mailbox, network, node, run, site, wav};
+use tempfile::{TempDir, tempdir};
+use tokio::time::Instant;
+use voicemail::disk::PowerCutDisk;
+use voicemail::event::Event;
+use voicemail::forward::Failover;
+use voicemail::forward::smtp::{Dial, Security, SmtpForwarder};
+use voicemail::intake::Intake;
+use voicemail::record::CallFacts;
+use voicemail::store::{MaildirStore, MessageStore as _};
+
+/// A tree of Maildirs that two hosts have mounted, each with a store and an intake of its own.
+struct Centre {
+    tree: TempDir,
+    hosts: [Intake; 2],
+}
+
+async fn centre() -> Centre {
+    let tree = tempdir().unwrap();
+    let hosts = [host(&tree, "one").await, host(&tree, "two").await];
+    Centre { tree, hosts }
+}
+
+async fn host(tree: &TempDir, name: &str) -> Intake {
+    let network = network();
+    let store = Arc::new(store(tree).await);
+    Intake::builder(network.domain(), store, Arc::new(network.directory())).node(format!("{name}.{CENTRAL}")).build()
+}
+
+async fn store(tree: &TempDir) -> MaildirStore {
+    let store = MaildirStore::builder(tree.path()).open().await.unwrap();
+    store.create_mailbox(&mailbox("2001")).await.unwrap();
+    store
+}
+
+fn forwarder(dial: impl Dial) -> SmtpForwarder {
+    let builder = SmtpForwarder::builder(format!("{CENTRAL}:25"), "voicemail.example").node(HIMALAYA).dial(dial);
+    builder.security(Security::PlainText).build().unwrap()
+}
+
+/// Sends three messages by `first` and then `second`, and counts the copies; answers how long it took.
+async fn three_arrive_once(case: &str, centre: &Centre, first: SmtpForwarder, second: SmtpForwarder) -> Duration {
+    let forwarder = Failover::new(first).or(second);
+    let node = node(HIMALAYA, Path::new("/node")).disk(PowerCutDisk::new()).forwarder(forwarder).clock(clock());
+    let node = node.open().await.unwrap();
+    let mut events = node.events();
+    let running = run(&node);
+    let began = Instant::now();
+    let mut kept = Vec::new();
+    for seed in 1..=3 {
+        let spoken = wav(1_200, seed * 10 + 1);
+        let facts = CallFacts::to(mailbox("2001"));
+        let id = node.deposit_wav(&site("kathmandu"), facts, spoken.clone().into()).await.unwrap().id;
+        kept.push((id, spoken));
+    }
+    for _ in 0..3 {
+        event(&mut events, |event| matches!(event, Event::Forwarded { .. }).then_some(())).await;
+    }
+    let took = began.elapsed();
+    running.stop().await;
+    let store = store(&centre.tree).await;
+    assert_eq!(store.list(&mailbox("2001")).await.unwrap().len(), 3, "{case}: copies");
+    for (id, spoken) in kept {
+        let message = store.retrieve(&mailbox("2001"), id).await.unwrap();
+        assert!(message.audio().bytes()[..] == spoken[..], "{case}: byte for byte");
+    }
+    assert!(node.spool().waiting().is_empty() && node.spool().parked().await.unwrap().is_empty(), "{case}: the spool");
+    took
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_host_that_is_dead_costs_the_time_of_one_connection() {
+    for (weather, most) in [(Weather::Refusing, 1), (Weather::BlackHole, 6)] {
+        let centre = centre().await;
+        let net = Net::to(centre.hosts[0].clone(), Duration::from_millis(10));
+        net.set(weather);
+        let second = Net::to(centre.hosts[1].clone(), Duration::from_millis(10));
+        let took = three_arrive_once(&format!("{weather:?}"), &centre, forwarder(net), forwarder(second)).await;
+        assert!(took <= Duration::from_secs(most), "{weather:?}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_host_that_dies_in_the_middle_or_says_later_leaves_one_copy() {
+    let later = Fault::Say("451 4.3.0 later\r\n");
+    let cases = [
+        (Step::Banner, Fault::Drop),
+        (Step::Banner, later),
+        (Step::Mail, later),
+        (Step::Rcpt, later),
+        (Step::Body, Fault::Drop),
+        (Step::Body, Fault::Stall),
+        (Step::LastByte, Fault::Drop),
+        // The message is kept by the first host, and the answer lost: the second one keeps no other copy.
+        (Step::End, Fault::Drop),
+        (Step::End, Fault::Stall),
+        (Step::End, Fault::HalfAndDrop),
+        (Step::End, later),
+    ];
+    for (step, fault) in cases {
+        for times in [1, 1_000] {
+            let case = format!("{fault:?} at {step:?}, {times} times");
+            let centre = centre().await;
+            let first = Middle::new(centre.hosts[0].clone(), &[], None);
+            first.strike(step, fault, times);
+            let second = Middle::new(centre.hosts[1].clone(), &[], None);
+            three_arrive_once(&case, &centre, forwarder(first.clone()), forwarder(second)).await;
+            assert!(first.struck() > 0, "{case}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A partition of 75 s heals, and within 5 s of the network's time the last message that waited is in its mailbox.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use crate::links;
+use crate::support;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use links::{Net, Weather};
+use support::{CENTRAL, HIMALAYA, clock, mailbox, network, node, run, site, wav};
+use tokio::time::{Instant, sleep};
+use voicemail::disk::PowerCutDisk;
+use voicemail::forward::smtp::{Security, SmtpForwarder};
+use voicemail::intake::Intake;
+use voicemail::node::Node;
+use voicemail::record::CallFacts;
+use voicemail::store::{MemoryStore, MessageStore as _};
+
+struct Scene {
+    store: Arc<MemoryStore>,
+    net: Net,
+    node: Node,
+}
+
+/// A distributed node whose forwarder has every timeout at its default, and a central one, 20 ms apart.
+async fn scene() -> Scene {
+    let store = Arc::new(MemoryStore::new([mailbox("2001")]));
+    let network = network();
+    let intake = Intake::builder(network.domain(), Arc::clone(&store) as _, Arc::new(network.directory())).build();
+    let net = Net::to(intake, Duration::from_millis(20));
+    let forwarder = SmtpForwarder::builder(format!("{CENTRAL}:25"), network.domain()).node(HIMALAYA).dial(net.clone());
+    let forwarder = forwarder.security(Security::PlainText).build().unwrap();
+    let node =
+        node(HIMALAYA, Path::new("/node")).disk(PowerCutDisk::new()).forwarder(forwarder).clock(clock()).open().await.unwrap();
+    Scene { store, net, node }
+}
+
+impl Scene {
+    async fn deposit(&self, count: usize, millis: u32) {
+        for _ in 0..count {
+            self.node.deposit_wav(&site("kathmandu"), CallFacts::to(mailbox("2001")), wav(millis, 3).into()).await.unwrap();
+        }
+    }
+
+    /// How long it takes until nothing waits any more.
+    async fn all_through(&self) -> Duration {
+        let began = Instant::now();
+        while !self.node.spool().waiting().is_empty() {
+            sleep(Duration::from_millis(20)).await;
+        }
+        began.elapsed()
+    }
+
+    async fn copies(&self) -> usize {
+        self.store.list(&mailbox("2001")).await.unwrap().len()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_75_s_the_last_waiting_message_is_in_its_mailbox_within_5_s() {
+    let mut longest = Duration::ZERO;
+    // The partition begins ever later in the conversations: before, between and behind each of their steps.
+    for begins in (0..360).step_by(30).map(Duration::from_millis) {
+        let scene = scene().await;
+        scene.deposit(20, 1_500).await;
+        scene.deposit(1, 30_000).await;
+        let running = run(&scene.node);
+        sleep(begins).await;
+        let arrived = scene.copies().await;
+        scene.net.set(Weather::BlackHole);
+        sleep(Duration::from_secs(40)).await;
+        scene.deposit(5, 1_500).await;
+        sleep(Duration::from_secs(35)).await;
+        scene.net.set(Weather::Fair);
+        let took = scene.all_through().await;
+        println!("begun after {begins:?} with {arrived} arrived: all through after {took:?}");
+        longest = longest.max(took);
+        assert_eq!(scene.copies().await, 26, "begun after {begins:?}");
+        running.stop().await;
+    }
+    assert!(longest <= Duration::from_secs(5), "took {longest:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_away_is_noticed_within_3_s_and_the_backlog_flows_at_full_speed() {
+    let scene = scene().await;
+    scene.net.set(Weather::Refusing);
+    scene.deposit(200, 1_000).await;
+    let running = run(&scene.node);
+    sleep(Duration::from_secs(3600)).await;
+    scene.net.set(Weather::Fair);
+    let healed = Instant::now();
+    while scene.copies().await == 0 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    let noticed = healed.elapsed();
+    assert!(noticed <= Duration::from_millis(3_200), "noticed after {noticed:?}");
+    let flowed = scene.all_through().await;
+    // 4 connections, and a round trip of 40 ms for a message: 2 s, and not a second for a wait.
+    assert!(flowed <= Duration::from_secs(3), "flowed in {flowed:?}");
+    assert_eq!(scene.copies().await, 200);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_connection_whose_path_died_while_it_was_idle_costs_two_seconds() {
+    let scene = scene().await;
+    let running = run(&scene.node);
+    scene.deposit(1, 1_500).await;
+    scene.all_through().await;
+    scene.net.die_silently();
+    sleep(Duration::from_secs(10)).await;
+    scene.deposit(1, 1_500).await;
+    let took = scene.all_through().await;
+    assert!(took <= Duration::from_millis(2_500), "took {took:?}");
+    running.stop().await;
+}

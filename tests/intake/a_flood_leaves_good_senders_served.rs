@@ -1,0 +1,108 @@
+//! Thousands of connections that say nothing, or drip, from as many addresses, two thousand new ones a second, at default settings: every
+//! good sender is served at its first try, and memory stays within what is stated here.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use crate::doors;
+
+use std::time::Duration;
+
+use doors::{Client, House, address_of, own_mail};
+use tokio::time::sleep;
+use voicemail::intake::{Access, ListenMode};
+
+/// How much the process may grow by for all of them together: both ends of each connection, and the messages.
+const AT_MOST_KIB: u64 = 96 * 1024;
+
+#[tokio::test(start_paused = true)]
+async fn two_thousand_connections_that_are_of_no_use_keep_nobody_out() {
+    let house = House::new(Access::anyone_anywhere());
+    // The first of all pays for what all share.
+    deliver(&house, 0).await;
+    let before = resident_kib();
+
+    let mut crowd = Vec::new();
+    for number in 0..2000 {
+        crowd.push(tokio::spawn(of_no_use(house.clone(), number)));
+        if number % 20 == 19 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+    let flood = tokio::spawn({
+        let house = house.clone();
+        async move {
+            // And they go on.
+            for number in 2000..7000 {
+                drop(tokio::spawn(of_no_use(house.clone(), number)));
+                if number % 20 == 19 {
+                    sleep(Duration::from_millis(10)).await;
+                }
+            }
+        }
+    });
+    let mut good = Vec::new();
+    for number in 0..20 {
+        let house = house.clone();
+        good.push(tokio::spawn(async move { deliver(&house, number).await }));
+        sleep(Duration::from_millis(110)).await;
+    }
+    for sender in good {
+        sender.await.unwrap();
+    }
+    flood.await.unwrap();
+    let grown = resident_kib().saturating_sub(before);
+    println!("7000 connections, of which 512 at a time are served: the process grew by {grown} KiB, for both ends of each");
+    assert!(grown < AT_MOST_KIB, "{grown} KiB");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_address_cannot_take_the_places_of_the_others() {
+    let house = House::new(Access::anyone_anywhere());
+    let crowd: Vec<_> = (0..2000).map(|_| Client::bare(&house, ListenMode::StartTls, Some(address_of(1)))).collect();
+    sleep(Duration::from_secs(1)).await;
+    deliver(&house, 2).await;
+    drop(crowd);
+}
+
+/// Connects as far as it takes to hold a place, and stays.
+async fn of_no_use(house: House, number: u16) {
+    let mut client = Client::bare(&house, ListenMode::StartTls, Some(address_of(number)));
+    let beginning: &[u8] = match number % 4 {
+        0 => b"",
+        1 => b"EHLO a\r\n",
+        2 => b"EHLO a\r\nSTARTTLS\r\n",
+        _ => b"EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<2002@vm.example>\r\nDATA\r\n",
+    };
+    if client.reply().await.is_empty() || !client.drip(beginning).await {
+        return;
+    }
+    // Until it is told to leave.
+    while number % 4 == 3 && client.drip(b"x").await {
+        sleep(Duration::from_secs(1)).await;
+    }
+    client.rest().await;
+}
+
+/// Delivers a message with 50 ms of thought, or of way, at each step.
+async fn deliver(house: &House, number: u16) {
+    let mail = own_mail();
+    let mut client = Client::bare(house, ListenMode::StartTls, Some(address_of(10_000 + number)));
+    assert!(client.reply().await.starts_with("220 "), "sender {number} is greeted");
+    for line in ["EHLO pbx.example\r\n", "MAIL FROM:<a@b>\r\n", "RCPT TO:<2001@vm.example>\r\n"] {
+        sleep(Duration::from_millis(50)).await;
+        assert!(client.ask(line).await.starts_with("250 "), "sender {number}: {line}");
+    }
+    sleep(Duration::from_millis(50)).await;
+    client.send(format!("BDAT {} LAST\r\n", mail.len()).as_bytes()).await;
+    sleep(Duration::from_millis(50)).await;
+    client.send(&mail).await;
+    let kept = client.reply().await;
+    assert!(kept.starts_with("250 2.0.0 kept "), "sender {number}: {kept}");
+}
+
+/// What of this process is in memory.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}

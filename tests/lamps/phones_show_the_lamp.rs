@@ -1,0 +1,42 @@
+//! baresip, a telephone, shows the lamp after it has subscribed and loses it when the message is heard, with kamailio in the way, which
+//! is its registrar and proxy; over UDP and TCP.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use crate::telephones;
+
+use voicemail::sip::digest::Algorithm;
+
+use telephones::{SipNode, baresip, free_port, installed, kamailio};
+
+async fn lamp_goes_on_and_off(transport: &str) {
+    if !installed(&["baresip", "kamailio"]) {
+        return;
+    }
+    // baresip 1.0.0 gives up when it is asked for SHA-256, also where MD5 would do.
+    let (folder, node) = (tempfile::tempdir().unwrap(), SipNode::start(&[Algorithm::Md5]).await);
+    let proxy = free_port();
+    let _kamailio = kamailio(folder.path(), proxy, node.port(), transport).await;
+    let mut telephone = baresip(folder.path(), proxy, transport);
+    // The first NOTIFY: nothing waits.
+    telephone.says("Voice-Message: 0/0 (0/0)").await;
+    let id = node.deposit(1).await;
+    telephone.says("Messages-Waiting: yes").await;
+    telephone.says("Voice-Message: 1/0 (0/0)").await;
+    node.hear(id).await;
+    telephone.says("Messages-Waiting: no").await;
+    telephone.says("Voice-Message: 0/1 (0/0)").await;
+    assert_eq!(node.notifier.subscriptions(), 1);
+    node.stop().await;
+    telephone.says("Subscription-State: terminated;reason=deactivated").await;
+}
+
+#[tokio::test]
+async fn a_telephone_shows_the_lamp_and_loses_it_when_the_message_is_heard_over_udp() {
+    lamp_goes_on_and_off("udp").await;
+}
+
+#[tokio::test]
+async fn a_telephone_shows_the_lamp_and_loses_it_when_the_message_is_heard_over_tcp() {
+    lamp_goes_on_and_off("tcp").await;
+}

@@ -1,0 +1,106 @@
+//! sipp plays PBXs and telephones that refuse, are busy, are silent or answer late; each is treated as the RFCs say. Its scenarios are in
+//! `tests/sip`.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use crate::support;
+use crate::telephones;
+
+use std::time::{Duration, Instant};
+
+use telephones::{PASSWORD, Program, SipNode, free_port, installed, is_taken, sipp};
+use voicemail::message::Summary;
+use voicemail::mwi::{MwiError, MwiSink as _, MwiState};
+use voicemail::sip::digest::{Algorithm, Login};
+use voicemail::sip::{SipSink, SipSinkBuilder, SipTargets, Transport};
+
+use support::{mailbox, soon};
+
+/// A PBX on a port of its own that does what the scenario says.
+async fn pbx(scenario: &str, transport: Transport) -> (Program, String) {
+    let port = free_port();
+    let program = sipp(scenario, transport, port, None);
+    // It says nothing when it has begun to listen.
+    soon(async {
+        while !is_taken(port, transport) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    (program, format!("127.0.0.1:{port}"))
+}
+
+fn sink(addresses: impl IntoIterator<Item = String>, transport: Transport) -> SipSinkBuilder {
+    let targets = SipTargets::template("sip:{mailbox}@pbx.example").unwrap();
+    let builder = SipSink::builder("sip:voicemail@vm.example".parse().unwrap(), targets);
+    builder.addresses(addresses).transport(transport).login(Login::new("voicemail", "correct horse"))
+}
+
+fn state() -> MwiState {
+    let summary = Summary { new: 1, ..Summary::default() };
+    MwiState { mailbox: mailbox("2041"), summary, version: 1, as_of: chrono::DateTime::UNIX_EPOCH }
+}
+
+/// Tells a PBX, and answers with what came of it once the PBX has ended well.
+async fn told(scenario: &str, transport: Transport) -> Result<(), MwiError> {
+    let (program, address) = pbx(scenario, transport).await;
+    let told = soon(sink([address], transport).build().show(&state())).await;
+    let (well, said) = program.ended().await;
+    assert!(well, "{scenario}: {said}");
+    told
+}
+
+#[tokio::test]
+async fn pbxs_that_take_refuse_and_ask_are_told_as_they_want() {
+    if !installed(&["sipp"]) {
+        return;
+    }
+    for transport in [Transport::Udp, Transport::Tcp] {
+        assert!(told("told_200", transport).await.is_ok());
+        assert!(told("told_401", transport).await.is_ok(), "the password is right");
+        assert!(matches!(told("told_401_again", transport).await, Err(MwiError::Refused(_))), "and is not said twice");
+        assert!(matches!(told("told_481", transport).await, Err(MwiError::Refused(_))));
+        assert!(matches!(told("told_503", transport).await, Err(MwiError::Unavailable(_))));
+        assert!(told("told_late", transport).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_pbx_that_is_silent_or_busy_gives_way_to_the_next() {
+    if !installed(&["sipp"]) {
+        return;
+    }
+    let (_silent, first) = pbx("told_nothing", Transport::Udp).await;
+    let (busy, second) = pbx("told_503", Transport::Udp).await;
+    let (last, third) = pbx("told_200", Transport::Udp).await;
+    let start = Instant::now();
+    soon(sink([first, second, third], Transport::Udp).build().show(&state())).await.unwrap();
+    assert!(start.elapsed() >= Duration::from_secs(3), "the first had its time");
+    assert!(busy.ended().await.0 && last.ended().await.0);
+}
+
+#[tokio::test]
+async fn telephones_are_served_forgotten_and_put_off_as_they_answer() {
+    if !installed(&["sipp"]) {
+        return;
+    }
+    assert_eq!(PASSWORD, "secret", "as the scenarios have it");
+    tokio::join!(telephones_over(Transport::Udp), telephones_over(Transport::Tcp));
+}
+
+async fn telephones_over(transport: Transport) {
+    // sipp 3.6 knows MD5 only.
+    let node = SipNode::start(&[Algorithm::Md5]).await;
+    node.deposit(1).await;
+    for scenario in ["subscribe", "subscribe_481", "subscribe_503", "subscribe_wrong"] {
+        let (well, said) = sipp(scenario, transport, free_port(), Some(node.port())).ended().await;
+        assert!(well, "{scenario} over {transport:?}: {said}");
+        soon(async {
+            while node.notifier.subscriptions() != 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+    node.stop().await;
+}

@@ -1,0 +1,277 @@
+//! What a PBX pushes becomes a message, byte for byte, however the call ends.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use crate::support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use support::{CENTRAL, HIMALAYA, clock, event, mailbox, node, run, site, soon, wav};
+use tempfile::tempdir;
+use voicemail::audio::{Codec, Format, Wav};
+use voicemail::event::Event;
+use voicemail::message::{Ending, Privacy, Urgency};
+use voicemail::mwi::ChannelSink;
+use voicemail::network::{GraceDays, Licence, LicenceClass, Mailbox, Network, Refusal, Site, TimeSource, VoicemailType};
+use voicemail::node::Node;
+use voicemail::record::{CallFacts, Progress, RecordError};
+use voicemail::store::{MemoryStore, MessageStore as _};
+
+const PCMU: Format = Format::TELEPHONE_PCMU;
+const L16: Format = Format::TELEPHONE_L16;
+
+async fn central(folder: &std::path::Path) -> (Node, Arc<MemoryStore>) {
+    let store = Arc::new(MemoryStore::new((2001..=2009).map(|number| mailbox(&number.to_string()))));
+    let node = node(CENTRAL, folder).store(Arc::clone(&store)).clock(clock()).open().await.unwrap();
+    (node, store)
+}
+
+#[tokio::test]
+async fn samples_come_back_as_a_wav_file_of_the_same_samples() {
+    let folder = tempdir().unwrap();
+    let (node, store) = central(folder.path()).await;
+    let spoken = wav(2_500, 7);
+    let samples: Vec<i16> = spoken[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+
+    let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")).urgent(), L16).await.unwrap();
+    for frame in samples.chunks(160) {
+        assert_eq!(recording.push_samples(frame).unwrap(), Progress::Recording);
+    }
+    recording.set_privacy(Privacy::Private);
+    let kept = recording.finish().await.unwrap();
+
+    assert_eq!(kept.length, Duration::from_millis(2_500));
+    let message = store.retrieve(&mailbox("2001"), kept.id).await.unwrap();
+    assert!(message.audio().bytes()[..] == spoken[..], "byte for byte");
+    let head = message.head();
+    assert_eq!((head.urgency, head.privacy, head.ending), (Urgency::Urgent, Privacy::Private, Ending::Complete));
+    assert_eq!(head.recorded_at.instant.to_rfc3339(), "2025-07-14T09:05:12+00:00");
+    assert_eq!(head.site, Some(site("london")));
+}
+
+#[tokio::test]
+async fn payload_is_kept_in_its_codec_and_lost_packets_leave_silence() {
+    let folder = tempdir().unwrap();
+    let (node, store) = central(folder.path()).await;
+    let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
+    for packet in (0..100u32).filter(|packet| packet % 10 != 3) {
+        recording.push_payload(&[0x20; 160], packet * 160);
+    }
+    let kept = recording.finish().await.unwrap();
+    assert_eq!(kept.length, Duration::from_secs(2));
+    let message = store.retrieve(&mailbox("2001"), kept.id).await.unwrap();
+    let Wav { format, data } = Wav::parse(message.audio().bytes()).unwrap();
+    assert_eq!(format.codec, Codec::Pcmu);
+    let sound = &message.audio().bytes()[data];
+    assert_eq!(sound.len(), 16_000);
+    let silent = |packet: &usize| sound[packet * 160..][..160] == [0xff; 160];
+    assert_eq!((0..100).filter(silent).collect::<Vec<_>>(), [3, 13, 23, 33, 43, 53, 63, 73, 83, 93]);
+}
+
+#[tokio::test]
+async fn a_recording_ends_by_itself_at_the_longest_length_of_the_mailbox() {
+    let folder = tempdir().unwrap();
+    let (node, store) = central(folder.path()).await;
+    let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
+    let mut pushed = 0;
+    while recording.push_payload(&[0x20; 8_000], pushed * 8_000) == Progress::Recording {
+        pushed += 1;
+    }
+    assert_eq!(pushed, 299);
+    let kept = recording.finish().await.unwrap();
+    assert_eq!(kept.length, Duration::from_secs(300));
+    let message = store.retrieve(&mailbox("2001"), kept.id).await.unwrap();
+    assert_eq!(message.head().ending, Ending::AtLimit);
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_leaves_a_message_if_it_is_long_enough() {
+    let folder = tempdir().unwrap();
+    let (node, store) = central(folder.path()).await;
+    let mut events = node.events();
+    let running = run(&node);
+    for millis in [200, 1_200] {
+        let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
+        recording.push_payload(&vec![0x20; millis * 8], 0);
+        drop(recording);
+    }
+    let mut ends = Vec::new();
+    while ends.len() < 2 {
+        ends.push(
+            soon(event(&mut events, |event| match event {
+                Event::Kept { length, .. } => Some(("kept", length.as_millis())),
+                Event::Discarded { length, .. } => Some(("discarded", length.as_millis())),
+                _ => None,
+            }))
+            .await,
+        );
+    }
+    ends.sort_unstable();
+    assert_eq!(ends, [("discarded", 200), ("kept", 1_200)]);
+    assert_eq!(store.summary(&mailbox("2001")).await.unwrap().new, 1);
+    running.stop().await;
+    assert_eq!(std::fs::read_dir(folder.path().join(CENTRAL).join("recording")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn what_is_too_short_or_thrown_away_leaves_nothing() {
+    let folder = tempdir().unwrap();
+    let (node, store) = central(folder.path()).await;
+    let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
+    recording.push_payload(&[0x20; 800], 0);
+    let error = recording.finish().await.unwrap_err();
+    assert!(matches!(error, RecordError::TooShort { length, .. } if length.as_millis() == 100), "{error}");
+
+    let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
+    recording.push_payload(&[0x20; 16_000], 0);
+    recording.throw_away().await.unwrap();
+    assert_eq!(store.list(&mailbox("2001")).await.unwrap().len(), 0);
+    assert_eq!(std::fs::read_dir(folder.path().join(CENTRAL).join("recording")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn each_pbx_on_a_shared_node_has_its_own_ports_and_gives_them_back() {
+    let folder = tempdir().unwrap();
+    let node = node(HIMALAYA, folder.path()).forwarder(voicemail::forward::MemoryForwarder::new()).open().await.unwrap();
+    let facts = || CallFacts::to(mailbox("2001"));
+    let first = node.record(&site("tokyo"), facts(), PCMU).await.unwrap();
+    let busy = node.record(&site("tokyo"), facts(), PCMU).await.unwrap_err();
+    assert!(matches!(busy, RecordError::Refused(Refusal::AllPortsBusy { .. })), "{busy}");
+    assert!(node.record(&site("kathmandu"), facts(), PCMU).await.is_ok());
+    drop(first);
+    assert!(node.record(&site("tokyo"), facts(), PCMU).await.is_ok());
+    let elsewhere = node.record(&site("london"), facts(), PCMU).await.unwrap_err();
+    assert!(matches!(elsewhere, RecordError::Refused(Refusal::NotServedHere)), "{elsewhere}");
+}
+
+#[tokio::test]
+async fn a_licence_whose_last_day_is_over_refuses_the_call_and_its_features_unless_the_integrator_gives_it_days() {
+    let folder = tempdir().unwrap();
+    let on = "2025-07-10".parse().unwrap();
+    let london = Site::builder(site("london"), VoicemailType::Central, chrono_tz::Europe::London)
+        .node(support::address(CENTRAL))
+        .time(TimeSource::Sntp(vec!["ntp.example".parse().unwrap()]))
+        .licence(Licence::until(LicenceClass::Voicemail, on))
+        .licence(LicenceClass::TextToSpeech)
+        .ports(1)
+        .mailbox(Mailbox::new(mailbox("2001")));
+    let network = Network::builder("voicemail.example").site(london).build().unwrap();
+    let open = |name: &str| {
+        let node = Node::builder(support::address(CENTRAL), network.clone(), network.directory(), folder.path().join(name));
+        node.store(MemoryStore::new([mailbox("2001")])).clock(clock()) // it is the 14th
+    };
+    let strict = open("strict").open().await.unwrap();
+    let refused = strict.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap_err();
+    let expired = Refusal::Expired { class: LicenceClass::Voicemail, on };
+    assert!(matches!(refused, RecordError::Refused(refusal) if refusal == expired), "{refused}");
+    assert_eq!(strict.check(&site("london"), LicenceClass::TextToSpeech), Err(expired));
+
+    let lenient = open("lenient").grace(GraceDays(4)).open().await.unwrap();
+    assert_eq!(lenient.check(&site("london"), LicenceClass::TextToSpeech), Ok(()));
+    let unlicensed = Refusal::Unlicensed { class: LicenceClass::Campaigns };
+    assert_eq!(lenient.check(&site("london"), LicenceClass::Campaigns), Err(unlicensed));
+    let port = lenient.admit(&site("london"), LicenceClass::TextToSpeech).unwrap();
+    let busy = lenient.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap_err();
+    assert!(matches!(busy, RecordError::Refused(Refusal::AllPortsBusy { limit: 1 })), "{busy}");
+    drop(port);
+    assert!(lenient.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_unknown_mailbox_or_a_file_that_is_no_wav_is_refused_with_what_to_do() {
+    let folder = tempdir().unwrap();
+    let (node, _) = central(folder.path()).await;
+    let error = node.record(&site("london"), CallFacts::to(mailbox("9999")), PCMU).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no mailbox 9999 in the network; check the number, or add the mailbox to the network description"
+    );
+    let deposited = node.deposit_wav(&site("london"), CallFacts::to(mailbox("2001")), "not a WAV".into()).await;
+    assert!(matches!(deposited, Err(RecordError::UnreadableAudio(_))));
+}
+
+#[tokio::test]
+async fn a_message_for_two_mailboxes_reaches_both_and_lights_both_lamps() {
+    let folder = tempdir().unwrap();
+    let store = MemoryStore::new((2001..=2009).map(|number| mailbox(&number.to_string())));
+    let (sink, mut lamps) = ChannelSink::new(64);
+    let node = node(CENTRAL, folder.path()).store(store).sink(sink).open().await.unwrap();
+    let running = run(&node);
+    let facts = CallFacts::to(mailbox("2001")).and_to(mailbox("2002"));
+    node.deposit_wav(&site("london"), facts, wav(1_500, 3).into()).await.unwrap();
+    let mut lit = std::collections::BTreeSet::new();
+    while lit.len() < 2 {
+        let state = soon(lamps.recv()).await.unwrap();
+        if state.summary.waiting() {
+            lit.insert(state.mailbox.to_string());
+        }
+    }
+    assert_eq!(lit.into_iter().collect::<Vec<_>>(), ["2001", "2002"]);
+    drop(lamps);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn stopping_the_node_ends_and_keeps_the_recordings_under_way() {
+    let folder = tempdir().unwrap();
+    let (node, store) = central(folder.path()).await;
+    let running = run(&node);
+    let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
+    recording.push_payload(&[0x20; 16_000], 0);
+    running.stop().await;
+    assert_eq!(recording.push_payload(&[0x20; 160], 16_000), Progress::Ended);
+    let kept = recording.finish().await.unwrap();
+    let message = store.retrieve(&mailbox("2001"), kept.id).await.unwrap();
+    assert_eq!((message.head().ending, message.head().length), (Ending::Truncated, Duration::from_secs(2)));
+    let refused = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap_err();
+    assert!(matches!(refused, RecordError::Stopping));
+}
+
+#[tokio::test]
+async fn what_the_stopping_node_has_kept_is_not_said_to_be_thrown_away() {
+    let folder = tempdir().unwrap();
+    let (node, store) = central(folder.path()).await;
+    let running = run(&node);
+    let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
+    recording.push_payload(&[0x20; 16_000], 0);
+    running.stop().await;
+    assert!(matches!(recording.throw_away().await, Err(RecordError::KeptAlready)));
+    assert_eq!(store.summary(&mailbox("2001")).await.unwrap().new, 1);
+}
+
+#[tokio::test]
+async fn a_crash_in_the_middle_leaves_a_message_marked_truncated() {
+    let folder = tempdir().unwrap();
+    let (node, _) = central(folder.path()).await;
+    let running = run(&node);
+    let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
+    recording.push_payload(&vec![0x20; 40_000], 0);
+    let file = folder.path().join(CENTRAL).join("recording").join(format!("{}.vm", recording.id()));
+    let on_disk = async {
+        while std::fs::metadata(&file).unwrap().len() < 30_000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(on_disk).await;
+    let crashed = tempdir().unwrap();
+    let copied = crashed.path().join(CENTRAL).join("recording");
+    std::fs::create_dir_all(&copied).unwrap();
+    std::fs::copy(&file, copied.join(file.file_name().unwrap())).unwrap();
+    recording.throw_away().await.unwrap();
+    running.stop().await;
+
+    let (node, store) = central(crashed.path()).await;
+    let mut events = node.events();
+    let running = run(&node);
+    let id = soon(event(&mut events, |event| match event {
+        Event::Forwarded { id, .. } => Some(id),
+        _ => None,
+    }))
+    .await;
+    let message = store.retrieve(&mailbox("2001"), id).await.unwrap();
+    assert_eq!(message.head().ending, Ending::Truncated);
+    assert_eq!(message.head().length, Duration::from_millis(4_500), "all but the half second that late packets may change");
+    assert_eq!(Wav::parse(message.audio().bytes()).unwrap().duration(), message.head().length);
+    running.stop().await;
+}

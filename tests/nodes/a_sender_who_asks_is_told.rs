@@ -1,0 +1,119 @@
+//! Who asks for a receipt gets it, however long the mail server is away and whoever forgets the message: a node sees to it by itself.
+
+#![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
+
+use crate::support;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::TimeDelta;
+use support::{CENTRAL, clock, event, mailbox, network, node, run, wav};
+use voicemail::clock::{Clock as _, ManualClock};
+use voicemail::disk::{PowerCutDisk, Unsynced};
+use voicemail::event::Event;
+use voicemail::forward::{ForwardError, MailOut, Outcome, Reply, Sender};
+use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, MailAddress, Message, MessageId, Origin, RecordedAt};
+use voicemail::node::Node;
+use voicemail::retrieval::Told;
+use voicemail::store::{MaildirStore, MessageStore as _, Retention};
+use voicemail::wire::{self, Addresses, TransferEncoding};
+
+/// A mail server that is away as long as nobody says otherwise.
+#[derive(Debug, Clone, Default)]
+struct Server(Arc<Mutex<Mails>>);
+
+#[derive(Debug, Default)]
+struct Mails {
+    is_there: bool,
+    taken: Vec<(String, String)>,
+}
+
+#[async_trait]
+impl MailOut for Server {
+    async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
+        assert_eq!(sender, Sender::Nobody, "nobody may answer a receipt");
+        let mut mails = self.0.lock().unwrap();
+        if !mails.is_there {
+            return Ok(Outcome::Deferred(Reply { code: 451, text: "later".to_owned() }));
+        }
+        mails.taken.push((to.to_string(), String::from_utf8_lossy(mail).into_owned()));
+        Ok(Outcome::Accepted)
+    }
+}
+
+async fn opened(disk: &PowerCutDisk, clock: &Arc<ManualClock>, server: &Server) -> Node {
+    let day = Duration::from_secs(24 * 3600);
+    let retention = Retention { new: Some(30 * day), old: Some(7 * day), removed: Some(Duration::ZERO) };
+    let store = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).clock(Arc::clone(clock) as _);
+    let store = store.retention(retention).directory(Arc::new(network().directory())).open().await.unwrap();
+    let node = node(CENTRAL, Path::new("/spool")).disk(disk.clone()).store(store).clock(Arc::clone(clock));
+    node.mail_out(server.clone()).open().await.unwrap()
+}
+
+/// Puts a message into 2001, whose sender asks to be told.
+async fn left(node: &Node, clock: &ManualClock, seed: u32) -> MessageId {
+    let recorded_at =
+        RecordedAt { instant: clock.now().instant, zone: chrono_tz::UTC, quality: ClockQuality::unknown(ClockSource::Manual) };
+    let message = Message::builder(Audio::new(AudioType::Wav, wav(1_000, seed)), recorded_at).build();
+    let caller = "Disposition-Notification-To: <anna@far.example>\r\nFrom: <anna@far.example>\r\n";
+    let addresses = Addresses { node: "far.example", domain: "voicemail.example", recipients: &[mailbox("2001")] };
+    let mail = wire::encode(&message, &addresses, TransferEncoding::Base64).to_bytes();
+    let mail = String::from_utf8(mail.to_vec()).unwrap();
+    let without_from =
+        mail.lines().filter(|line| !line.starts_with("From:")).fold(String::new(), |mail, line| mail + line + "\r\n");
+    let message = message.arrived_as(format!("{caller}{without_from}").into());
+    node.store().unwrap().deposit(&mailbox("2001"), &Origin::Here, &message).await.unwrap();
+    message.id()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_survives_a_server_that_is_away_and_a_power_cut() {
+    let (disk, clock, server) = (PowerCutDisk::new(), clock(), Server::default());
+    let node = opened(&disk, &clock, &server).await;
+    let id = left(&node, &clock, 1).await;
+    let mut events = node.events();
+    let running = run(&node);
+    assert_eq!(node.desk().unwrap().played(&mailbox("2001"), id).await.unwrap(), Told::Sender);
+    let reason = event(&mut events, |event| if let Event::MailDeferred { reason, .. } = event { Some(reason) } else { None });
+    assert_eq!(reason.await, "451 later");
+    running.stop().await;
+    drop(node);
+    disk.power_cut(Unsynced::Forgotten);
+
+    server.0.lock().unwrap().is_there = true;
+    let node = opened(&disk, &clock, &server).await;
+    let mut events = node.events();
+    let running = run(&node);
+    let sent = event(&mut events, |event| if let Event::MailSent { mail, .. } = event { Some(mail) } else { None }).await;
+    assert_eq!(sent, format!("<{id}.played@{CENTRAL}>"));
+    running.stop().await;
+    let [(to, mail)] = &server.0.lock().unwrap().taken[..] else { panic!("one receipt") };
+    assert!(to == "anna@far.example" && mail.contains("MDN-sent-automatically; displayed"), "{mail}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_grows_too_old_unheard_tells_its_sender_and_one_that_was_heard_does_not_again() {
+    let (disk, clock, server) = (PowerCutDisk::new(), clock(), Server::default());
+    server.0.lock().unwrap().is_there = true;
+    let node = opened(&disk, &clock, &server).await;
+    let (heard, unheard) = (left(&node, &clock, 1).await, left(&node, &clock, 2).await);
+    let mut events = node.events();
+    let running = run(&node);
+    node.desk().unwrap().played(&mailbox("2001"), heard).await.unwrap();
+    clock.advance(TimeDelta::days(31));
+    let mut sent = Vec::new();
+    for _ in 0..2 {
+        sent.push(event(&mut events, |event| if let Event::MailSent { mail, .. } = event { Some(mail) } else { None }).await);
+    }
+    assert_eq!(sent, [format!("<{heard}.played@{CENTRAL}>"), format!("<{unheard}.expired@{CENTRAL}>")]);
+    // Two more steps of housekeeping: both are deleted for good, and nobody is told a second time.
+    tokio::time::sleep(Duration::from_secs(121)).await;
+    assert_eq!(node.store().unwrap().list(&mailbox("2001")).await.unwrap(), []);
+    running.stop().await;
+    let taken = &server.0.lock().unwrap().taken;
+    assert!(taken.len() == 2 && taken[1].1.contains("automatic-action/MDN-sent-automatically; deleted/expired"), "{taken:#?}");
+}

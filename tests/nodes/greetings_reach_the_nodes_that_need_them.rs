@@ -1,0 +1,368 @@
+//! A greeting that is recorded at the central node is said in the owner's own voice where the owner's callers are answered, also while
+//! the central node is down.
+
+#![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
+
+use crate::support;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use support::{CENTRAL, HIMALAYA, Running, address, event, mailbox, run, server_config, site, soon, wav};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use voicemail::disk::{PowerCutDisk, Unsynced};
+use voicemail::event::{Event, Occurrence};
+use voicemail::forward::smtp::Security;
+use voicemail::forward::{MailOut, MemoryForwarder, Outcome, Sender, SmtpForwarder};
+use voicemail::greeting::{Greeting, GreetingEvent, GreetingId, GreetingKind, GreetingVersion, Greetings};
+use voicemail::intake::{Access, Door, KnownPeer, ListenMode, Sites, StoredPassword};
+use voicemail::message::{Audio, AudioType};
+use voicemail::network::{LicenceClass, Mailbox, Network, NodeAddress, Site, TimeSource, VoicemailType};
+use voicemail::node::{GreetError, Node, NodeBuilder};
+use voicemail::store::MemoryStore;
+use voicemail::wire::{GreetingMail, encode_greeting};
+
+const PACIFIC: &str = "pacific.voicemail.example";
+const NORMAL: GreetingKind = GreetingKind::Normal;
+
+/// 2001 is at home in London, which is central, 2008 in Tokyo on the node `tokyo_on`, 2019 on Kiritimati.
+fn network(tokyo_on: &str) -> Network {
+    let time = TimeSource::Sntp(vec!["ntp.example".parse().unwrap()]);
+    let pbx = |name: &str, voicemail, node: &str, owner: &str| {
+        let pbx = Site::builder(site(name), voicemail, chrono_tz::UTC).node(address(node)).time(time.clone());
+        pbx.licence(LicenceClass::Voicemail).ports(4).mailbox(Mailbox::new(mailbox(owner)))
+    };
+    let distributed = |name, node, owner| {
+        pbx(name, VoicemailType::Distributed, node, owner).trunk_group("main", &site("london")).destination("main")
+    };
+    Network::builder("voicemail.example")
+        .site(pbx("london", VoicemailType::Central, CENTRAL, "2001"))
+        .site(distributed("tokyo", tokyo_on, "2008"))
+        .site(distributed("kathmandu", HIMALAYA, "2010"))
+        .site(distributed("kiritimati", PACIFIC, "2019"))
+        .build()
+        .unwrap()
+}
+
+/// Where the nodes listen.
+type Addresses = Arc<Mutex<HashMap<NodeAddress, SocketAddr>>>;
+
+struct Stage {
+    folder: tempfile::TempDir,
+    addresses: Addresses,
+}
+
+/// A node at work, and what happens there.
+struct Actor {
+    node: Node,
+    running: Running,
+    events: broadcast::Receiver<Occurrence>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), addresses: Addresses::default() }
+    }
+
+    fn builder(&self, name: &str) -> NodeBuilder {
+        let network = network(HIMALAYA);
+        let directory = network.directory();
+        Node::builder(address(name), network, directory, self.folder.path().join(name))
+    }
+
+    async fn central(&self) -> Actor {
+        let addresses = Arc::clone(&self.addresses);
+        let builder = self.builder(CENTRAL).store(MemoryStore::new(["2001", "2008", "2019"].map(mailbox)));
+        let builder = builder.greeting_forwarder(move |network, node| {
+            let at = addresses.lock().unwrap().get(node).copied().ok_or("nobody knows where it is")?;
+            to(at, network.domain()).build().map_err(|error| error.to_string())
+        });
+        Actor::on(builder.open().await.unwrap())
+    }
+
+    /// A distributed node, at its old address if it had one.
+    async fn distributed(&self, name: &str) -> Actor {
+        let listener = self.listener(name).await;
+        let builder = self.builder(name).forwarder(MemoryForwarder::new());
+        Actor::on(builder.listen(listener, ListenMode::StartTls).open().await.unwrap())
+    }
+
+    async fn listener(&self, name: &str) -> TcpListener {
+        let known = self.addresses.lock().unwrap().get(&address(name)).copied();
+        let listener = TcpListener::bind(known.unwrap_or(([127, 0, 0, 1], 0).into())).await.unwrap();
+        self.addresses.lock().unwrap().insert(address(name), listener.local_addr().unwrap());
+        listener
+    }
+}
+
+impl Actor {
+    fn on(node: Node) -> Self {
+        let events = node.events();
+        Self { running: run(&node), node, events }
+    }
+
+    /// The next thing that happens to a greeting here.
+    async fn next(&mut self) -> GreetingEvent {
+        soon(event(&mut self.events, |event| match event {
+            Event::Greeting(event) => Some(event),
+            _ => None,
+        }))
+        .await
+    }
+
+    async fn says(&self, owner: &str) -> Option<Vec<u8>> {
+        let sound = self.node.greeting(&mailbox(owner), NORMAL).await.unwrap();
+        sound.map(|sound| sound.bytes().to_vec())
+    }
+
+    async fn greet(&self, owner: &str, seed: u32) -> GreetingVersion {
+        self.node.greet(&mailbox(owner), NORMAL, sound(seed)).await.unwrap()
+    }
+}
+
+fn sound(seed: u32) -> Audio {
+    Audio::new(AudioType::Wav, wav(500, seed))
+}
+
+fn id(owner: &str) -> GreetingId {
+    GreetingId::new(mailbox(owner), NORMAL)
+}
+
+fn to(at: SocketAddr, domain: &str) -> voicemail::forward::smtp::SmtpForwarderBuilder {
+    SmtpForwarder::builder(at.to_string(), domain).node(CENTRAL).security(Security::PlainText)
+}
+
+fn received(owner: &str, version: GreetingVersion) -> GreetingEvent {
+    GreetingEvent::Received { greeting: id(owner), version }
+}
+
+#[tokio::test]
+async fn it_reaches_the_node_of_its_owner_and_no_other_and_is_said_while_the_central_node_is_down() {
+    let stage = Stage::new();
+    let (mut himalaya, mut pacific) = (stage.distributed(HIMALAYA).await, stage.distributed(PACIFIC).await);
+    let mut central = stage.central().await;
+    let at_home = central.greet("2001", 1).await;
+    assert_eq!(central.next().await, GreetingEvent::Recorded { greeting: id("2001"), version: at_home });
+    for (owner, seed, node, name) in [("2008", 2, &mut himalaya, HIMALAYA), ("2019", 3, &mut pacific, PACIFIC)] {
+        let version = central.greet(owner, seed).await;
+        assert_eq!(node.next().await, received(owner, version));
+        assert_eq!(central.next().await, GreetingEvent::Recorded { greeting: id(owner), version });
+        let sent = GreetingEvent::Sent { greeting: id(owner), version, destination: name.to_owned() };
+        assert_eq!(central.next().await, sent, "and 2001's goes nowhere");
+    }
+    assert_eq!(central.says("2001").await, Some(wav(500, 1)));
+    central.running.stop().await;
+
+    assert_eq!(himalaya.says("2008").await, Some(wav(500, 2)));
+    assert_eq!(pacific.says("2019").await, Some(wav(500, 3)));
+    for (node, foreign) in [(&himalaya, "2019"), (&pacific, "2008"), (&pacific, "2001"), (&himalaya, "2010")] {
+        assert_eq!(node.says(foreign).await, None, "{foreign} is not at {}", node.node.address());
+    }
+    let recorded = Greetings { normal: true, ..Greetings::default() };
+    assert_eq!(himalaya.node.greetings(&mailbox("2008")), recorded);
+    himalaya.running.stop().await;
+    drop(himalaya.node);
+    let himalaya = stage.distributed(HIMALAYA).await;
+    assert_eq!(himalaya.says("2008").await, Some(wav(500, 2)), "after a restart, too");
+    himalaya.running.stop().await;
+    pacific.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_was_down_gets_the_newest_one_later_also_after_a_restart_of_the_central_node() {
+    let stage = Stage::new();
+    // An address where nobody listens yet.
+    drop(stage.listener(HIMALAYA).await);
+    let mut central = stage.central().await;
+    central.greet("2008", 1).await;
+    let newest = central.greet("2008", 2).await;
+    let waits = |event| matches!(event, GreetingEvent::Deferred { destination, .. } if destination == HIMALAYA);
+    while !waits(central.next().await) {}
+    central.running.stop().await;
+    drop(central.node);
+
+    let mut himalaya = stage.distributed(HIMALAYA).await;
+    let central = stage.central().await;
+    assert_eq!(central.says("2008").await, Some(wav(500, 2)));
+    assert_eq!(himalaya.next().await, received("2008", newest), "and the older one never comes");
+    assert_eq!(himalaya.says("2008").await, Some(wav(500, 2)));
+
+    // It is removed here, and so it is there.
+    let removed = central.node.clear_greeting(&mailbox("2008"), NORMAL).await.unwrap();
+    assert_eq!(himalaya.next().await, received("2008", removed));
+    assert_eq!(himalaya.says("2008").await, None);
+    assert_eq!(himalaya.node.greetings(&mailbox("2008")), Greetings::default());
+    central.running.stop().await;
+    himalaya.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_back_while_the_central_node_runs_gets_what_waited_for_it() {
+    let stage = Stage::new();
+    drop(stage.listener(HIMALAYA).await);
+    let mut central = stage.central().await;
+    let version = central.greet("2008", 1).await;
+    while !matches!(central.next().await, GreetingEvent::Deferred { .. }) {}
+    let mut himalaya = stage.distributed(HIMALAYA).await;
+    assert_eq!(himalaya.next().await, received("2008", version));
+    central.running.stop().await;
+    himalaya.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_lost_its_disk_is_sent_what_it_needs_and_one_that_has_it_is_sent_nothing() {
+    let stage = Stage::new();
+    let (mut himalaya, mut pacific) = (stage.distributed(HIMALAYA).await, stage.distributed(PACIFIC).await);
+    let central = stage.central().await;
+    let (first, other) = (central.greet("2008", 1).await, central.greet("2019", 2).await);
+    assert_eq!(himalaya.next().await, received("2008", first));
+    assert_eq!(pacific.next().await, received("2019", other));
+    central.running.stop().await;
+    himalaya.running.stop().await;
+    drop((central.node, himalaya.node));
+    std::fs::remove_dir_all(stage.folder.path().join(HIMALAYA)).unwrap();
+
+    let mut himalaya = stage.distributed(HIMALAYA).await;
+    assert_eq!(himalaya.says("2008").await, None);
+    let mut central = stage.central().await;
+    assert_eq!(himalaya.next().await, received("2008", first));
+    let sent = GreetingEvent::Sent { greeting: id("2008"), version: first, destination: HIMALAYA.to_owned() };
+    assert_eq!(central.next().await, sent);
+    // What the other node has is not sent again: the next that it gets is new.
+    let newer = central.greet("2019", 3).await;
+    assert_eq!(pacific.next().await, received("2019", newer));
+    for actor in [central, himalaya, pacific] {
+        actor.running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_comes_to_answer_for_an_owner_is_sent_the_greeting_and_the_others_are_not() {
+    let stage = Stage::new();
+    let (mut himalaya, mut pacific) = (stage.distributed(HIMALAYA).await, stage.distributed(PACIFIC).await);
+    let central = stage.central().await;
+    let version = central.greet("2008", 1).await;
+    assert_eq!(himalaya.next().await, received("2008", version));
+    for actor in [&pacific, &himalaya, &central] {
+        actor.node.adopt(network(PACIFIC)).unwrap();
+    }
+    assert_eq!(pacific.next().await, received("2008", version));
+    assert_eq!(pacific.says("2008").await, Some(wav(500, 1)));
+    let newer = central.greet("2008", 2).await;
+    assert_eq!(pacific.next().await, received("2008", newer));
+    assert_eq!(himalaya.says("2008").await, Some(wav(500, 1)), "it answers for that owner no more");
+    for actor in [central, himalaya, pacific] {
+        actor.running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn only_the_central_node_may_change_what_an_owner_says_and_only_where_that_is_needed() {
+    let stage = Stage::new();
+    let made = rcgen::generate_simple_self_signed([HIMALAYA.to_owned()]).unwrap();
+    let password =
+        |name: &str, word: &str| KnownPeer::new(name.parse().unwrap(), Sites::All).password(StoredPassword::of(word).unwrap());
+    let access = Access::peers([password(CENTRAL, "the central word"), password("vendor", "another word")]);
+    let listener = stage.listener(HIMALAYA).await;
+    let at = listener.local_addr().unwrap();
+    let builder = stage.builder(HIMALAYA).forwarder(MemoryForwarder::new()).tls(server_config(&made));
+    let mut himalaya = Actor::on(builder.listen(listener, Door::new(ListenMode::StartTls, access)).open().await.unwrap());
+
+    let pem = made.cert.pem();
+    let with = |login: Option<(&str, &str)>| {
+        let forwarder = SmtpForwarder::builder(at.to_string(), "voicemail.example").node(CENTRAL);
+        let forwarder = forwarder.server_name(HIMALAYA).ca_pem(pem.as_bytes());
+        let forwarder = login.into_iter().fold(forwarder, |forwarder, (name, word)| forwarder.credentials(name, word));
+        forwarder.build().unwrap()
+    };
+    let mail = |owner: &str, seed| {
+        let version = GreetingVersion::next(None, "2025-07-14T09:05:12Z".parse().unwrap());
+        let mail = GreetingMail::Greeting(Greeting::new(id(owner), version, Some(sound(seed))));
+        encode_greeting(&mail, CENTRAL, "voicemail.example")
+    };
+    let send = async |forwarder: &SmtpForwarder, owner: &str, seed| {
+        let to = format!("{owner}@voicemail.example").parse().unwrap();
+        soon(forwarder.send(Sender::Node, &to, &mail(owner, seed))).await
+    };
+
+    let stranger = send(&with(None), "2008", 1).await;
+    assert!(format!("{stranger:?}").contains("530"), "{stranger:?}");
+    let liar = send(&with(Some((CENTRAL, "some word"))), "2008", 1).await;
+    assert!(format!("{liar:?}").contains("535"), "{liar:?}");
+    let Ok(Outcome::Refused(reply)) = send(&with(Some(("vendor", "another word"))), "2008", 1).await else { panic!("forged") };
+    assert_eq!(reply.to_string(), "550 5.7.1 greetings are taken from the central node only");
+    let GreetingEvent::Refused { greeting, origin, .. } = himalaya.next().await else { panic!("it is told") };
+    assert_eq!((greeting, origin.to_string()), (id("2008"), "peer vendor".to_owned()));
+
+    let central = with(Some((CENTRAL, "the central word")));
+    for foreign in ["2001", "2019", "2999"] {
+        let Ok(Outcome::Refused(reply)) = send(&central, foreign, 1).await else { panic!("{foreign} is not needed") };
+        assert_eq!(reply.code, 550, "{foreign}: {reply}");
+    }
+    assert_eq!(himalaya.says("2008").await, None);
+    assert_eq!(send(&central, "2008", 2).await.unwrap(), Outcome::Accepted);
+    assert_eq!(himalaya.says("2008").await, Some(wav(500, 2)));
+    himalaya.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_power_cut_after_any_step_loses_no_greeting_that_was_answered_for() {
+    for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
+        for operations in 0.. {
+            let disk = PowerCutDisk::new();
+            let open = async |listener: Option<TcpListener>| {
+                let network = network(HIMALAYA);
+                let directory = network.directory();
+                let builder = Node::builder(address(HIMALAYA), network, directory, "/spool").disk(disk.clone());
+                let builder = builder.forwarder(MemoryForwarder::new());
+                let listening = listener.into_iter().fold(builder, |node, listener| node.listen(listener, ListenMode::StartTls));
+                listening.open().await.unwrap()
+            };
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let at = listener.local_addr().unwrap();
+            let himalaya = Actor::on(open(Some(listener)).await);
+            let way = to(at, "voicemail.example").build().unwrap();
+            let version = GreetingVersion::next(None, "2025-07-14T09:05:12Z".parse().unwrap());
+            let mail = GreetingMail::Greeting(Greeting::new(id("2008"), version, Some(sound(7))));
+            let mail = encode_greeting(&mail, CENTRAL, "voicemail.example");
+            disk.power_off_after(operations);
+            let to = "2008@voicemail.example".parse().unwrap();
+            let outcome = soon(way.send(Sender::Node, &to, &mail)).await.unwrap();
+            let was_cut = disk.power_cut(unsynced);
+            drop(way);
+            himalaya.running.stop().await;
+            drop(himalaya.node);
+            let again = Actor::on(open(None).await);
+            let says = again.says("2008").await;
+            let at = format!("after {operations} operations, {unsynced:?}, {outcome:?}");
+            assert!(says.is_none() || says == Some(wav(500, 7)), "{at}");
+            assert!(outcome != Outcome::Accepted || says.is_some(), "{at}");
+            again.running.stop().await;
+            if !was_cut {
+                assert!(operations > 4 && outcome == Outcome::Accepted, "{at}: each step was cut once");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_greeting_is_said_at_once() {
+    let stage = Stage::new();
+    let (himalaya, central) = (stage.distributed(HIMALAYA).await, stage.central().await);
+    let greet = async |actor: &Actor, owner: &str, bytes: Vec<u8>| {
+        let sound = Audio::new(AudioType::Wav, bytes);
+        actor.node.greet(&mailbox(owner), NORMAL, sound).await.unwrap_err()
+    };
+    let error = greet(&himalaya, "2008", wav(500, 1)).await;
+    assert!(matches!(&error, GreetError::NotCentral(central) if *central == address(CENTRAL)), "{error}");
+    assert!(matches!(greet(&central, "2999", wav(500, 1)).await, GreetError::NoSuchMailbox(_)));
+    assert!(matches!(greet(&central, "2008", b"no sound".to_vec()).await, GreetError::UnreadableAudio(_)));
+    assert!(matches!(greet(&central, "2008", wav(0, 1)).await, GreetError::Empty));
+    assert!(matches!(greet(&central, "2008", vec![0; 5 << 20]).await, GreetError::TooBig { .. }));
+    assert!(!error.is_transient() && central.says("2008").await.is_none());
+    central.running.stop().await;
+    himalaya.running.stop().await;
+}

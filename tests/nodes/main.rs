@@ -1,0 +1,19 @@
+//! Nodes in their network: roles, licences, greetings, receipts, clocks.
+
+#[cfg(feature = "sntp")]
+mod a_clock_follows_a_real_time_server;
+#[cfg(all(feature = "memory", feature = "node"))]
+mod a_node_takes_a_new_network_while_it_runs;
+#[cfg(feature = "node")]
+mod a_node_whose_clock_is_off_is_told;
+#[cfg(feature = "node")]
+mod a_sender_who_asks_is_told;
+#[cfg(all(feature = "memory", feature = "node"))]
+mod greetings_reach_the_nodes_that_need_them;
+#[cfg(all(feature = "memory", feature = "node"))]
+mod ten_thousand_calls_at_once_are_admitted_exactly;
+
+#[cfg(feature = "node")]
+#[path = "../support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+mod support;

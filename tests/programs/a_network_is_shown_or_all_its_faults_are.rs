@@ -1,0 +1,71 @@
+//! `check_network` shows a network that keeps every rule, as the README has it; of any other it tells every fault, and ends with 1.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use crate::programs;
+
+use programs::{Ended, run};
+
+fn example() -> String {
+    format!("{}/examples/network.toml", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn check(path: &str) -> Ended {
+    run("check_network", [path])
+}
+
+#[test]
+fn the_example_network_is_shown_with_status_0_and_word_for_word_as_in_the_readme() {
+    let ended = check(&example());
+    assert_eq!((ended.status, &ended.printed.err[..]), (Some(0), &[][..]));
+    let printed = ended.printed.out.join("\n");
+    let [pbxs, nodes, mailboxes, picture] = printed.trim_end().split("\n\n").collect::<Vec<_>>()[..] else {
+        panic!("three tables and a picture\n{printed}")
+    };
+    assert!(picture.starts_with("flowchart "), "{picture}");
+    let readme = include_str!("../../README.md");
+    for block in [format!("```text\n{pbxs}\n\n{nodes}\n\n{mailboxes}\n```\n"), format!("```mermaid\n{picture}\n```\n")] {
+        assert!(readme.contains(&block), "the README lacks what `cargo run --example check_network` prints:\n{block}");
+    }
+}
+
+#[test]
+fn every_fault_is_told_at_once_each_with_its_pbx_its_code_and_what_would_mend_it_and_the_status_is_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("network.toml");
+    let text = std::fs::read_to_string(example()).unwrap();
+    let broken = text
+        .replace("backup_node = \"backup.voicemail.example\"", "backup_node = \"himalaya.voicemail.example\"")
+        .replace("destination = \"satellite\"", "destination = \"satelite\"")
+        .replace("ports = 4", "ports = 0");
+    std::fs::write(&path, broken).unwrap();
+    let ended = check(path.to_str().unwrap());
+    let faults = [
+        "PBX berlin: N17 a backup node is no distributed node; found himalaya.voicemail.example, the distributed node of PBX \
+         kathmandu; give the fallback another backup_node",
+        "PBX tokyo: N19 a PBX with distributed voicemail and its licence has ports; found none; add ports = N, at least 1",
+        "PBX kiritimati: N09 a destination is one of the PBX's trunk groups; found \"satelite\", which is none; add it to \
+         trunk_groups, or name another",
+    ];
+    assert_eq!(
+        (ended.status, &ended.printed.err[..], &ended.printed.out[..]),
+        (Some(1), &faults.map(str::to_owned)[..], &[][..])
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_with_status_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("network.toml");
+    let text = path.to_str().unwrap();
+    let missing = check(text);
+    assert_eq!(
+        (missing.status, &missing.printed.err[..]),
+        (Some(1), &[format!("{text}: No such file or directory (os error 2)")][..])
+    );
+    std::fs::write(&path, "domain = \"voicemail.example\"\n[[pbx]\n").unwrap();
+    let no_toml = check(text);
+    assert!(no_toml.status == Some(1) && no_toml.printed.err[0].starts_with(&format!("{text}:2: ")), "{no_toml:#?}");
+    let nothing = run("check_network", [""; 0]);
+    assert_eq!((nothing.status, &nothing.printed.err[..]), (Some(1), &["which file? check_network FILE".to_owned()][..]));
+}

@@ -1,0 +1,466 @@
+//! The example programs, each a process of its own, do what their first lines say.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use crate::programs;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use programs::{Place, Program, run, unused_address};
+use voicemail::message::Stamp;
+
+/// A recording that is there to be deposited, and what its list says of it.
+struct Recorded {
+    file: PathBuf,
+    number: String,
+    name: String,
+    mailbox: String,
+    zone: String,
+    urgent: bool,
+    private: bool,
+}
+
+#[test]
+fn every_recording_goes_over_tls_and_comes_back_byte_for_byte_with_its_owners_stamp() {
+    let recordings = recordings();
+    let place = Place::new(recordings.iter().map(|recorded| (&*recorded.mailbox, &*recorded.zone)));
+    let mut central = place.central();
+    let begun = Utc::now();
+    let mut distributed = place.distributed(&["--batch"]);
+    for recorded in &recordings {
+        assert!(distributed.feed(&line(recorded)));
+    }
+    let ids: Vec<String> = distributed.when(|printed| {
+        let kept: Vec<String> = printed.told("kept").map(str::to_owned).collect();
+        let all = kept.len() == recordings.len() && printed.told("forwarded").count() == recordings.len();
+        all.then_some(kept)
+    });
+    assert_eq!(distributed.stop().status, Some(0));
+
+    for (recorded, id) in recordings.iter().zip(&ids) {
+        central.when(|printed| printed.told("stored").find(|line| **line == format!("{id} {}", recorded.mailbox)).map(drop));
+        let lines = place.list(&recorded.mailbox);
+        let listed = lines.iter().find_map(|line| line.strip_prefix(&**id)).unwrap();
+        check_listed(listed, recorded, begun);
+
+        let out = place.text("out.wav");
+        let played = place.retrieve(&[&recorded.mailbox, "--play", id, "--out", &out]);
+        assert_eq!(played.status, Some(0), "{played:#?}");
+        assert!(fs::read(&out).unwrap() == fs::read(&recorded.file).unwrap(), "{} byte for byte", recorded.file.display());
+    }
+    let travelled = fs::read(mail_of(&place, &recordings[0].mailbox, &ids[0])).unwrap();
+    let travelled = String::from_utf8_lossy(&travelled[..2048.min(travelled.len())]).into_owned();
+    assert!(travelled.contains("with ESMTPS") || travelled.contains("with UTF8SMTPS"), "the trace says TLS: {travelled}");
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn a_deposit_on_the_command_line_is_kept_then_forwarded_and_ends_the_program() {
+    let place = Place::new([("2001", "Pacific/Chatham"), ("2002", "Europe/Berlin")]);
+    let central = place.central();
+    let wav = example("vm01.wav");
+    let ended = place
+        .distributed(&[
+            "--deposit",
+            &wav,
+            "--to",
+            "2001",
+            "--from",
+            "+33199001234",
+            "--name",
+            "Élodie Lefèvre",
+            "--urgent",
+            "--deposit",
+            &wav,
+            "--to",
+            "2002",
+            "--private",
+        ])
+        .end();
+    assert_eq!((ended.status, ended.printed.err.len()), (Some(0), 0), "{ended:#?}");
+    let kept: Vec<&str> = ended.printed.told("kept").collect();
+    for id in &kept {
+        let place = |word: &str| ended.printed.out.iter().position(|line| *line == format!("{word} {id}")).unwrap();
+        assert!(place("kept") < place("forwarded"));
+    }
+    let [first, second] = kept[..] else { panic!("{ended:#?}") };
+    let listed = place.list("2001").remove(0);
+    assert!(listed.starts_with(&format!("{first} new urgent ")), "{listed}");
+    assert!(listed.ends_with(" Pacific/Chatham 2.0 s +33199001234 Élodie Lefèvre"), "{listed}");
+    let listed = place.list("2002").remove(0);
+    assert!(listed.starts_with(&format!("{second} new private ")) && listed.ends_with(" Europe/Berlin 2.0 s"), "{listed}");
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn a_node_that_says_its_password_delivers_and_one_that_says_another_keeps_what_it_has() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let central = fs::read_to_string(place.path("central.toml")).unwrap();
+    place.write("central.toml", central + "[peers.\"himalaya.voicemail.example\"]\npassword = \"a long random text\"\n");
+    let mut central = place.central();
+    let config = fs::read_to_string(place.path("distributed.toml")).unwrap();
+    let deposit = ["--deposit", &example("vm01.wav"), "--to", "2001"];
+
+    for password in ["password = \"some other random text\"\n", ""] {
+        place.write("distributed.toml", config.clone() + password);
+        let mut refused = place.distributed(&deposit);
+        refused.told("kept");
+        let waiting = refused.when(|printed| printed.err.iter().find(|line| line.contains("it is kept; next try")).cloned());
+        assert!(waiting.contains("535 5.7.8") || waiting.contains("530 5.7.0"), "{waiting}");
+        assert!(!waiting.contains("random text"), "a password is printed nowhere: {waiting}");
+        assert_eq!(refused.stop().status, Some(0));
+    }
+    assert_eq!(place.waiting().len(), 2);
+    central.when(|printed| printed.err.iter().any(|line| line.contains("a login from 127.0.0.1 was refused")).then_some(()));
+
+    place.write("distributed.toml", config + "password = \"a long random text\"\n");
+    let mut distributed = place.distributed(&[]);
+    distributed.when(|printed| (printed.told("forwarded").count() == 2).then_some(()));
+    assert_eq!(distributed.stop().status, Some(0));
+    let ended = central.stop();
+    assert_eq!((ended.status, ended.printed.told("stored").count()), (Some(0), 2), "{ended:#?}");
+    assert!(!format!("{ended:?}").contains("random text"), "a password is printed nowhere: {ended:#?}");
+}
+
+#[test]
+fn marks_do_what_they_say_and_a_list_shows_what_it_is_asked_for() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let central = place.central();
+    let ended = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]).end();
+    let id = ended.printed.told("kept").next().unwrap();
+    let marks = [
+        ("--old", "2001: 0/1 (0/0)", "old"),
+        ("--remove", "2001: 0/0 (0/0)", "removed"),
+        ("--restore", "2001: 0/1 (0/0)", "old"),
+        ("--new", "2001: 1/0 (0/0)", "new"),
+    ];
+    for (wish, summary, status) in marks {
+        let marked = place.retrieve(&["2001", wish, id]);
+        assert_eq!((marked.status, marked.printed.out), (Some(0), vec![format!("{id} is {status}")]));
+        let listed = place.retrieve(&["2001"]).printed.out;
+        assert_eq!(listed[0], summary);
+        assert!(listed[1].starts_with(&format!("{id} {status} ")), "{listed:#?}");
+        for shown in ["new", "old", "removed"] {
+            let listed = place.retrieve(&["2001", "--list", shown]).printed.out;
+            assert_eq!(listed.len() - 1, usize::from(shown == status), "{listed:#?}");
+        }
+    }
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn forward_and_reply_put_a_message_into_another_mailbox() {
+    let place = Place::new([("2001", "Europe/London"), ("2002", "Europe/Berlin")]);
+    let central = place.central();
+    let ended = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001", "--from", "2002"]).end();
+    let id = ended.printed.told("kept").next().unwrap();
+    for wish in [&["2001", "--forward", id, "--to", "2002"][..], &["2001", "--reply", id, "--with", &example("vm05.wav")]] {
+        let done = place.retrieve(wish);
+        let (sent, rest) = done.printed.out[0].split_once(' ').unwrap();
+        assert_eq!((done.status, rest), (Some(0), "is in 2002"), "{done:#?}");
+        assert!(place.list("2002").iter().any(|line| line.starts_with(&format!("{sent} new "))), "{done:#?}");
+    }
+    let answer = place.list("2002").into_iter().find(|line| line.contains(" 2001")).unwrap();
+    let out = place.text("answer.wav");
+    assert_eq!(place.retrieve(&["2002", "--play", &answer[..32], "--out", &out]).status, Some(0));
+    assert!(fs::read(&out).unwrap() == fs::read(example("vm05.wav")).unwrap(), "byte for byte");
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn both_signals_end_both_programs_cleanly_whatever_their_input_does() {
+    let place = Place::new([("2001", "Europe/London")]);
+    for signal in ["TERM", "INT"] {
+        let central = place.central();
+        for arguments in [&[][..], &["--batch"]] {
+            let mut distributed = place.distributed(arguments);
+            distributed.when(|printed| printed.out.contains(&"ready".to_owned()).then_some(()));
+            distributed.signal(signal);
+            // Its input is open still.
+            let ended = distributed.end();
+            assert_eq!((ended.status, ended.printed.err.len()), (Some(0), 0), "{ended:#?}");
+        }
+        central.signal(signal);
+        let ended = central.end();
+        assert_eq!((ended.status, ended.printed.err.len()), (Some(0), 0), "{ended:#?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_forwarded_is_said_to_be_kept_and_goes_at_the_next_start() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let address = unused_address();
+    place.let_central_listen(&address);
+    assert_eq!(place.central().stop().status, Some(0), "its first start makes its certificate");
+
+    let mut distributed = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]);
+    let id = distributed.told("kept");
+    let says = format!("waiting {id}: it is kept; next try in ");
+    let reason = format!("because {address} cannot be reached: Connection refused");
+    distributed.when(|printed| printed.err.iter().find(|line| line.starts_with(&says) && line.contains(&reason)).map(drop));
+    let ended = distributed.stop();
+    assert_eq!(ended.status, Some(0));
+    assert_eq!(ended.printed.err.last().unwrap(), "1 kept and waiting in the spool; start this node again to forward");
+    assert_eq!(place.waiting().len(), 1);
+
+    let central = place.central();
+    let mut distributed = place.distributed(&[]);
+    assert_eq!(distributed.told("forwarded"), id);
+    assert_eq!(distributed.stop().status, Some(0));
+    assert_eq!(place.waiting().len(), 0);
+    assert!(place.list("2001")[0].starts_with(&*id));
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn a_central_node_that_comes_back_is_still_trusted_and_gets_what_waits() {
+    let place = Place::new([("2001", "Europe/London")]);
+    place.let_central_listen(&unused_address());
+    drop(place.central());
+    let mut distributed = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]);
+    distributed.when(|printed| printed.err.first().filter(|line| line.starts_with("waiting ")).map(drop));
+    let central = place.central();
+    let ended = distributed.end();
+    assert_eq!(ended.status, Some(0), "{ended:#?}");
+    assert_eq!(ended.printed.told("forwarded").count(), 1);
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn mail_for_another_domain_or_an_unknown_mailbox_is_refused_in_plain_smtp() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let mut central = place.central();
+    let stream = TcpStream::connect(central.told("listening smtp")).unwrap();
+    let mut replies = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+    let mut say = |command: &str| {
+        (&stream).write_all(command.as_bytes()).unwrap();
+        replies.find(|line| line.as_bytes()[3] == b' ').unwrap()
+    };
+    assert!(say("").starts_with("220 "));
+    assert!(say("EHLO mail.example\r\n").starts_with("250 "));
+    assert!(say("MAIL FROM:<someone@mail.example>\r\n").starts_with("250 "));
+    assert!(say("RCPT TO:<2001@elsewhere.example>\r\n").starts_with("550 5.7.1 "));
+    assert!(say("RCPT TO:<2999@voicemail.example>\r\n").starts_with("550 5.1.1 "));
+    assert!(say("RCPT TO:<2001@voicemail.example>\r\n").starts_with("250 "));
+    assert!(say("QUIT\r\n").starts_with("221 "));
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn a_reader_of_the_output_who_goes_away_ends_nothing() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let mut central = place.central();
+    let mut distributed = place.distributed(&["--batch"]);
+    distributed.when(|printed| printed.out.contains(&"ready".to_owned()).then_some(()));
+    distributed.deafen();
+    let wav = example("vm01.wav");
+    assert!(distributed.feed(&format!("--deposit {wav} --to 2001\n--deposit {wav} --to 2001\n")));
+    central.when(|printed| (printed.told("stored").count() == 2).then_some(()));
+    assert_eq!(distributed.stop().status, Some(0));
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn a_clock_that_follows_time_servers_stamps_what_is_recorded_and_says_when_none_answers() {
+    let place = Place::new([("2001", "Europe/London")]);
+    for toml in ["central.toml", "distributed.toml"] {
+        if toml == "distributed.toml" {
+            place.let_distributed_reach("127.0.0.1:9");
+        }
+        let config = fs::read_to_string(place.path(toml)).unwrap();
+        place.write(toml, config.replacen("network", "clock = \"sundial\"\nnetwork", 1));
+    }
+    for (name, toml) in [("central_node", "central.toml"), ("distributed_node", "distributed.toml")] {
+        let ended = run(name, ["--config", &place.text(toml)]);
+        assert_eq!(ended.status, Some(1), "{ended:#?}");
+        assert!(ended.printed.err[0].contains("clock = \"sundial\": choose system, or sntp for the time servers"), "{ended:#?}");
+    }
+
+    // A day ahead of the system.
+    let server = time_server(86_400);
+    let network = fs::read_to_string(place.path("network.toml")).unwrap();
+    place.let_central_listen("127.0.0.1:0");
+    let central = place.central();
+    let config = fs::read_to_string(place.path("distributed.toml")).unwrap();
+    place.write("distributed.toml", config.replacen("network", "clock = \"sntp\"\nnetwork", 1));
+    place.write("network.toml", network.replace("ntp.example", &server));
+    let ended = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]).end();
+    assert_eq!((ended.status, ended.printed.err.len()), (Some(0), 0), "{ended:#?}");
+    let tomorrow = Stamp::new(Utc::now() + TimeDelta::days(1), "Europe/London".parse().unwrap()).to_string();
+    let day = &tomorrow[..tomorrow.find(':').unwrap() - 3];
+    let listed = place.list("2001").remove(0);
+    assert!(listed.contains(day), "{listed}: {day}");
+    assert_eq!(central.stop().status, Some(0));
+
+    place.write("network.toml", network.replace("ntp.example", &unused_address()));
+    let mut distributed = place.distributed(&[]);
+    let says = distributed.when(|printed| printed.err.first().cloned());
+    assert!(says.starts_with("no time server answers (127.0.0.1:") && says.ends_with("the system's time goes on"), "{says}");
+    assert_eq!(distributed.stop().status, Some(0));
+}
+
+#[test]
+fn a_greeting_kept_at_the_central_node_is_said_at_the_distributed_one_while_the_central_one_is_down() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let network = fs::read_to_string(place.path("network.toml")).unwrap();
+    let licences = "licences = [\"voicemail\"]\n";
+    place.write("network.toml", network.replacen(licences, &format!("{licences}[pbx.mailbox.2010]\n"), 1));
+    let (central_at, himalaya_at) = (unused_address(), unused_address());
+    place.let_central_listen(&central_at);
+    let reach = "[nodes.\"himalaya.voicemail.example\"]\nca = \"himalaya.pem\"\npassword = \"a long random text\"\n";
+    let config = fs::read_to_string(place.path("central.toml")).unwrap();
+    place.write("central.toml", format!("{config}{reach}connect = \"{himalaya_at}\"\n"));
+    assert_eq!(place.central().stop().status, Some(0), "its first start makes its certificate");
+    let config = fs::read_to_string(place.path("distributed.toml")).unwrap();
+    let listen = format!("listen = \"{himalaya_at}\"\ntls = {{ self_signed = \"himalaya.pem\" }}\nsite");
+    let friend = "[peers.\"central.voicemail.example\"]\npassword = \"a long random text\"\n";
+    place.write("distributed.toml", config.replacen("site", &listen, 1) + friend);
+
+    let mut distributed = place.distributed(&[]);
+    assert_eq!(distributed.told("listening smtp"), himalaya_at);
+    let (config, wav) = (place.text("central.toml"), example("vm01.wav"));
+    let mut central = Program::start("central_node", ["--config", &config, "--greet", &wav, "--to", "2010"]);
+    assert_eq!(central.told("greeting-kept"), "2010 normal");
+    assert_eq!(distributed.told("greeting-received"), "2010 normal");
+    assert_eq!(central.told("greeting-sent"), "2010 normal himalaya.voicemail.example");
+    assert_eq!((central.stop().status, distributed.stop().status), (Some(0), Some(0)));
+
+    let out = place.text("out.wav");
+    let written = place.distributed(&["--greet", "2010", "--out", &out]).end();
+    assert_eq!((written.status, written.printed.err.len()), (Some(0), 0), "{written:#?}");
+    assert!(fs::read(&out).unwrap() == fs::read(&wav).unwrap(), "byte for byte");
+
+    place.write("noise.wav", "no sound");
+    let (noise, missing) = (place.text("noise.wav"), place.text("missing.wav"));
+    let greet = |file: &str, to: &str, kind: &str| {
+        run("central_node", ["--config", &config, "--greet", file, "--to", to, "--kind", kind])
+    };
+    for (ended, said) in [
+        (greet(&missing, "2010", "busy"), format!("{missing}: No such file or directory")),
+        (
+            greet(&noise, "2010", "busy"),
+            format!("{noise} is not kept as the greeting 2010 busy: the greeting cannot be read as a WAV"),
+        ),
+        (greet(&wav, "2999", "busy"), format!("{wav} is not kept as the greeting 2999 busy: no mailbox 2999")),
+        (greet(&wav, "2010", "lazy"), "--kind lazy: a greeting is normal, busy or temporary".to_owned()),
+        (
+            place.distributed(&["--greet", "2010", "--out", &out, "--kind", "busy"]).end(),
+            "this node has no greeting 2010 busy".to_owned(),
+        ),
+        (place.distributed(&["--greet", "2010"]).end(), "--out FILE.wav is missing".to_owned()),
+    ] {
+        assert_eq!(ended.status, Some(1), "{ended:#?}");
+        assert!(ended.printed.err[0].starts_with(&said), "{said}: {ended:#?}");
+    }
+}
+
+/// The address of a time server that is so many seconds ahead of the system.
+fn time_server(ahead_secs: i64) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let mut packet = [0; 48];
+        while let Ok((_, peer)) = socket.recv_from(&mut packet) {
+            let now = Utc::now() + TimeDelta::seconds(ahead_secs);
+            let secs = u32::try_from((now.timestamp() + 2_208_988_800) & 0xffff_ffff).unwrap();
+            let mut reply = [0; 48];
+            // Version 4, a server, which has its time from another.
+            (reply[0], reply[1]) = (0x24, 2);
+            reply[24..32].copy_from_slice(&packet[40..]);
+            reply[32..36].copy_from_slice(&secs.to_be_bytes());
+            reply[40..44].copy_from_slice(&secs.to_be_bytes());
+            socket.send_to(&reply, peer).unwrap();
+        }
+    });
+    address
+}
+
+/// A line for `--batch`.
+fn line(recorded: &Recorded) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let mut words =
+        vec!["--deposit".to_owned(), quoted(recorded.file.to_str().unwrap()), "--to".to_owned(), recorded.mailbox.clone()];
+    for (flag, value) in [("--from", &recorded.number), ("--name", &recorded.name)] {
+        if !value.is_empty() {
+            words.extend([flag.to_owned(), quoted(value)]);
+        }
+    }
+    for (flag, given) in [("--urgent", recorded.urgent), ("--private", recorded.private)] {
+        words.extend(given.then(|| flag.to_owned()));
+    }
+    words.join(" ") + "\n"
+}
+
+/// Compares what `--list` says after the id with what was deposited after `begun`.
+fn check_listed(listed: &str, recorded: &Recorded, begun: DateTime<Utc>) {
+    let mut words: Vec<&str> = listed.split(' ').skip(1).collect();
+    let mut flags = vec!["new"];
+    flags.extend(recorded.urgent.then_some("urgent"));
+    flags.extend(recorded.private.then_some("private"));
+    assert_eq!(words.drain(..flags.len()).collect::<Vec<_>>(), flags, "{listed}");
+    let stamp = words.drain(..5).collect::<Vec<_>>();
+    let instant = DateTime::parse_from_str(&stamp[1..4].join(" "), "%F %T %:z").unwrap().to_utc();
+    assert!((begun.timestamp()..=Utc::now().timestamp()).contains(&instant.timestamp()), "{listed}");
+    assert_eq!(stamp.join(" "), Stamp::new(instant, recorded.zone.parse().unwrap()).to_string());
+    let caller = [&*recorded.number, &*recorded.name].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+    assert_eq!(words[2..].join(" "), caller.join(" "), "{listed}");
+}
+
+/// The mail that the message `id` is, in its owner's Maildir.
+fn mail_of(place: &Place, mailbox: &str, id: &str) -> PathBuf {
+    let new = place.path("store/mail").join(mailbox).join("new");
+    let mut files = fs::read_dir(new).unwrap().map(|entry| entry.unwrap().path());
+    files.find(|path| path.to_str().unwrap().contains(id)).unwrap()
+}
+
+fn example(file: &str) -> String {
+    format!("{}/examples/recordings/{file}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The WAV files beside the examples, and all others that can be found.
+fn recordings() -> Vec<Recorded> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = Vec::new();
+    for folder in [here.join("examples/recordings"), here.join("../shared/recordings")] {
+        match fs::read_to_string(folder.join("index.csv")) {
+            Ok(list) => all.extend(list.lines().skip(1).filter_map(|line| recorded(&folder, &columns(line)))),
+            Err(_) => eprintln!("skipped: there are no recordings in {}", folder.display()),
+        }
+    }
+    assert!(all.len() >= 8, "those of the examples are there");
+    all
+}
+
+fn recorded(folder: &Path, columns: &[String]) -> Option<Recorded> {
+    let [file, _, _, number, name, mailbox, zone, priority, private, ..] = columns else { panic!("{columns:?}") };
+    let file = folder.join(file);
+    file.extension().is_some_and(|extension| extension == "wav").then(|| Recorded {
+        file,
+        number: number.clone(),
+        name: name.clone(),
+        mailbox: mailbox.clone(),
+        zone: zone.clone(),
+        urgent: priority == "urgent",
+        private: private == "yes",
+    })
+}
+
+/// The columns of a line, of which some are quoted.
+fn columns(line: &str) -> Vec<String> {
+    let mut columns = vec![String::new()];
+    let mut quoted = false;
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.next_if_eq(&'"').is_some() => columns.last_mut().unwrap().push('"'),
+            '"' => quoted = !quoted,
+            ',' if !quoted => columns.push(String::new()),
+            c => columns.last_mut().unwrap().push(c),
+        }
+    }
+    columns
+}
