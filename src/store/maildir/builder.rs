@@ -8,7 +8,6 @@ use chrono::TimeDelta;
 
 use super::MaildirStore;
 use super::ground::{Ground, Limits, failed};
-use super::outside::Outside;
 use super::retention::Retention;
 use super::room::RoomSeen;
 use super::tree::Tree;
@@ -140,11 +139,11 @@ impl MaildirStoreBuilder {
             root: self.root,
         };
         let tree = Arc::new(Tree {
-            ground,
+            ground: Arc::new(ground),
             mailboxes: Mutex::default(),
             forgotten_up_to: Mutex::new(None),
             retained_up_to: Mutex::new(None),
-            outside: Outside::default(),
+            outside: Arc::default(),
         });
         let prepared = Arc::clone(&tree);
         blocking(move || prepared.prepare()).await.map_err(failed)?;

@@ -4,9 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::ground::not_taken;
+use super::ground::{Ground, not_taken};
 use super::staging::Staged;
-use super::tree::Tree;
 use crate::disk::DiskFile;
 use crate::message::MailFile;
 use crate::store::{StagedMail, StoreError};
@@ -14,24 +13,23 @@ use crate::store::{StagedMail, StoreError};
 /// A mail that is coming in.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    tree: Arc<Tree>,
+    ground: Arc<Ground>,
     staged: Staged,
 }
 
 impl Incoming {
     /// One that has not begun.
-    pub(super) fn begin(tree: Arc<Tree>) -> Result<Self, StoreError> {
-        let staged = Staged::create(&tree.ground.disk, &tree.ground.staging).map_err(not_taken)?;
-        Ok(Self { tree, staged })
+    pub(super) fn begin(ground: Arc<Ground>) -> Result<Self, StoreError> {
+        let staged = Staged::create(&ground.disk, &ground.staging).map_err(not_taken)?;
+        Ok(Self { ground, staged })
     }
 }
 
 impl StagedMail for Incoming {
     /// Asks for room each time: of many that come in at once, none may use the reserve.
     fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        let ground = &self.tree.ground;
-        ground.check_size(self.staged.size() + bytes.len() as u64)?;
-        ground.check_room(bytes.len() as u64)?;
+        self.ground.check_size(self.staged.size() + bytes.len() as u64)?;
+        self.ground.check_room(bytes.len() as u64)?;
         self.staged.append(bytes).map_err(not_taken)
     }
 

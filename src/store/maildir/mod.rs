@@ -30,7 +30,6 @@ use self::incoming::Incoming;
 use self::mailbox::Mailbox;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::name::read_hostile_name;
-use self::outside::Outside;
 pub use self::retention::Retention;
 use self::tree::{IfMissing, Tree};
 use super::{Deposit, Entry, MessageStore, Page, Query, StagedMail, StoreError, Tidied};
@@ -205,8 +204,8 @@ impl MessageStore for MaildirStore {
     }
 
     async fn stage(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
-        let tree = Arc::clone(&self.tree);
-        blocking(move || Ok(Incoming::begin(tree))).await.map_err(failed)?.map(|incoming| Some(Box::new(incoming) as _))
+        let ground = Arc::clone(&self.tree.ground);
+        blocking(move || Ok(Incoming::begin(ground))).await.map_err(failed)?.map(|incoming| Some(Box::new(incoming) as _))
     }
 
     fn reads_sounds(&self) -> bool {
@@ -255,7 +254,7 @@ impl MessageStore for MaildirStore {
     ///
     /// Outside a tokio runtime with I/O and time.
     async fn changed(&self) -> Vec<MailboxId> {
-        Outside::changed(&self.tree).await
+        self.tree.outside.changed(&self.tree.ground).await
     }
 
     async fn tidy(&self) -> Result<Tidied, StoreError> {

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use tokio::time::sleep_until;
 
+use super::ground::Ground;
 use super::rounds::{Look, Rounds, Step};
-use super::tree::Tree;
 use crate::disk::{self, Bell, Disk, Rung, WatchedFolder};
 use crate::message::MailboxId;
 
@@ -23,30 +23,29 @@ pub(super) struct Outside {
 
 impl Outside {
     /// See [`MessageStore::changed`](crate::store::MessageStore::changed).
-    pub(super) async fn changed(tree: &Arc<Tree>) -> Vec<MailboxId> {
-        let this = &tree.outside;
+    pub(super) async fn changed(self: &Arc<Self>, ground: &Arc<Ground>) -> Vec<MailboxId> {
         loop {
             let due = {
-                let mut rounds = this.rounds();
+                let mut rounds = self.rounds();
                 if let Some(changed) = rounds.poll_changed() {
                     return changed;
                 }
                 rounds.poll_timeout().unwrap_or(now())
             };
             tokio::select! {
-                rung = this.rung() => match rung {
-                    Ok(rung) => this.rounds().handle_rung(&rung),
-                    Err(error) => this.grow_deaf(&error),
+                rung = self.rung() => match rung {
+                    Ok(rung) => self.rounds().handle_rung(&rung),
+                    Err(error) => self.grow_deaf(&error),
                 },
-                () = sleep_until(due.into()) => Self::step(tree).await,
+                () = sleep_until(due.into()) => self.step(ground).await,
             }
         }
     }
 
     /// Takes a step of a round, where it may block. It goes to its end also when nobody waits any more.
-    async fn step(tree: &Arc<Tree>) {
-        let tree = Arc::clone(tree);
-        let step = disk::blocking(move || tree.outside.take_step(&*tree.ground.disk, &tree.ground.root));
+    async fn step(self: &Arc<Self>, ground: &Arc<Ground>) {
+        let (this, ground) = (Arc::clone(self), Arc::clone(ground));
+        let step = disk::blocking(move || this.take_step(&*ground.disk, &ground.root));
         if let Err(error) = step.await {
             tracing::warn!(%error, "what other programs do to mailboxes cannot be seen; it is looked at again");
         }

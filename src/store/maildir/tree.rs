@@ -16,11 +16,11 @@ use crate::store::{StoreError, Tidied};
 /// The tree of one store.
 #[derive(Debug)]
 pub(super) struct Tree {
-    pub ground: Ground,
+    pub ground: Arc<Ground>,
     pub mailboxes: Mutex<Mailboxes>,
     pub forgotten_up_to: Mutex<Option<(MailboxId, String)>>,
     pub retained_up_to: Mutex<Option<MailboxId>>,
-    pub outside: Outside,
+    pub outside: Arc<Outside>,
 }
 
 /// The mailboxes that are remembered with what is known of their messages.
