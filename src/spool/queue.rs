@@ -10,9 +10,9 @@ use super::schedule::RetrySchedule;
 /// The messages that wait for one destination.
 ///
 /// Urgent ones go first, then the oldest. A message that its recipient's mailbox cannot take now waits for itself alone, ever
-/// longer. When the destination cannot be reached, everything waits, while one message after another is tried every few
-/// seconds, also when the one before is not back yet; the first answer opens the way for all. A message over which the way
-/// closed again and again, though others got through, is held back by itself.
+/// longer. When the destination cannot be reached, everything waits, while the first message is tried every few seconds, also when
+/// the try before is not back yet; the first answer opens the way for all. Now and then, when the first has failed, another one is
+/// tried too: a message over which the way closes again and again, though others get through, is held back by itself.
 #[derive(Debug)]
 pub(crate) struct Queue {
     ready: BTreeSet<EntryName>,
@@ -42,13 +42,31 @@ struct Trouble {
 struct Outage {
     schedule: RetrySchedule,
     probe_at: Instant,
-    /// The message tried last: the next is the one behind it.
+    /// How many tries with the first message have failed.
+    failures: u32,
+    /// Since when another message is to be tried, because the first has failed just then.
+    other_at: Option<Instant>,
+    /// The other message tried last: the next is the one behind it.
     last: EntryName,
     /// The first of each batch that is out to try the way.
     probes: BTreeSet<EntryName>,
-    probes_failed: u32,
+    /// The same for other messages than the first.
+    others: BTreeSet<EntryName>,
+    /// The message of the first try that failed.
+    failed: Option<EntryName>,
+    /// Whether tries with different messages failed: then no message is to blame.
+    all_fail: bool,
     /// Those that closed the way, or had gone before it closed and failed too.
     closers: BTreeSet<EntryName>,
+}
+
+/// As what a message tries a way that is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Probe {
+    /// As the first of all.
+    First,
+    /// As another one, because the first has failed.
+    Other,
 }
 
 impl Queue {
@@ -129,7 +147,7 @@ impl Queue {
         self.openings += 1;
         for name in outage.closers {
             let Some(trouble) = self.troubled.get_mut(&name) else { continue };
-            if outage.probes_failed == 0 {
+            if !outage.all_fail {
                 trouble.blame += 1; // the way was never closed for others
                 continue;
             }
@@ -146,7 +164,7 @@ impl Queue {
     /// A batch came back that was not tried for reasons of this node's own, which says nothing about the way.
     pub(crate) fn handle_not_tried(&mut self, batch: &[EntryName], now: Instant) {
         if let Some(outage) = &mut self.outage
-            && outage.take_back(batch)
+            && outage.take_back(batch).is_some()
         {
             outage.probe_at = now;
         }
@@ -175,7 +193,7 @@ impl Queue {
 
     /// The destination could not be reached with this batch. Answers when it is tried again.
     pub(crate) fn handle_unreachable(&mut self, batch: &[EntryName], now: Instant, jitter: f64) -> Instant {
-        let was_probe = self.outage.as_mut().is_some_and(|outage| outage.take_back(batch));
+        let probe = self.outage.as_mut().and_then(|outage| outage.take_back(batch));
         let mut due = now;
         let mut is_old = false;
         for name in batch {
@@ -184,18 +202,18 @@ impl Queue {
             self.again.remove(name);
             let trouble = self.trouble(name);
             trouble.attempts += 1;
-            if trouble.blame >= SUSPECT && !was_probe {
+            if trouble.blame >= SUSPECT && probe.is_none() {
                 due = trouble.schedule.handle_failure(now, jitter);
                 self.later.insert((due, name.clone()));
             } else {
                 self.ready.insert(name.clone());
             }
         }
-        match (&mut self.outage, batch.first()) {
-            (Some(outage), _) if was_probe => outage.handle_failure(now, jitter),
-            (Some(outage), _) => outage.closers.extend(batch.iter().cloned()),
-            (None, Some(first)) if !is_old => self.outage = Some(Outage::new(first, batch, now, jitter)),
-            (None, _) => {}
+        match (&mut self.outage, batch.first(), probe) {
+            (Some(outage), Some(first), Some(probe)) => outage.handle_failure(probe, first, now, jitter),
+            (Some(outage), ..) => outage.closers.extend(batch.iter().cloned()),
+            (None, Some(first), _) if !is_old => self.outage = Some(Outage::new(first, batch, now, jitter)),
+            (None, ..) => {}
         }
         self.outage.as_ref().map_or(due, |outage| outage.probe_at.max(due))
     }
@@ -273,44 +291,69 @@ impl Outage {
     fn new(first: &EntryName, batch: &[EntryName], now: Instant, jitter: f64) -> Self {
         let mut schedule = RetrySchedule::new(FIRST_PROBE, LONGEST_PROBE);
         let probe_at = schedule.handle_failure(now, jitter);
-        let closers = batch.iter().cloned().collect();
-        Self { schedule, probe_at, last: first.clone(), probes: BTreeSet::new(), probes_failed: 0, closers }
+        Self {
+            schedule,
+            probe_at,
+            failures: 0,
+            other_at: None,
+            last: first.clone(),
+            probes: BTreeSet::new(),
+            others: BTreeSet::new(),
+            failed: None,
+            all_fail: false,
+            closers: batch.iter().cloned().collect(),
+        }
     }
 
-    /// The message to try the way with, if it is time.
+    /// The message to try the way with, if it is time: the first of all; and now and then, when that has failed, another one.
     fn poll_probe(&mut self, ready: &BTreeSet<EntryName>, now: Instant) -> Option<EntryName> {
         if self.poll_timeout()? > now {
             return None;
         }
-        let behind = (Bound::Excluded(&self.last), Bound::Unbounded);
-        let next = ready.range(behind).next().or_else(|| ready.first())?.clone();
-        self.last = next.clone();
-        self.probes.insert(next.clone());
+        if self.others.len() < MOST_PROBES && self.other_at.take().is_some() {
+            let behind = (Bound::Excluded(&self.last), Bound::Unbounded);
+            let next = ready.range(behind).next().or_else(|| ready.first())?.clone();
+            self.last = next.clone();
+            self.others.insert(next.clone());
+            return Some(next);
+        }
+        let first = ready.first()?.clone();
+        self.probes.insert(first.clone());
         // A probe that hears nothing, be it for a minute, keeps no other from noticing that the destination is back.
         self.probe_at = now + LONGEST_PROBE;
-        Some(next)
+        Some(first)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        (self.probes.len() < MOST_PROBES).then_some(self.probe_at)
+        let first_at = (self.probes.len() < MOST_PROBES).then_some(self.probe_at);
+        let other_at = self.other_at.filter(|_| self.others.len() < MOST_PROBES);
+        other_at.or(first_at)
     }
 
-    /// Whether `batch` was out to try the way; it is not any more.
-    fn take_back(&mut self, batch: &[EntryName]) -> bool {
-        batch.first().is_some_and(|first| self.probes.remove(first))
+    /// As what `batch` was out to try the way, if it was; it is not any more.
+    fn take_back(&mut self, batch: &[EntryName]) -> Option<Probe> {
+        let first = batch.first()?;
+        let mut other = || self.others.remove(first).then_some(Probe::Other);
+        if self.probes.remove(first) { Some(Probe::First) } else { other() }
     }
 
-    /// A probe failed.
-    fn handle_failure(&mut self, now: Instant, jitter: f64) {
-        self.probes_failed += 1;
+    /// A probe failed, whose first message is `first`.
+    fn handle_failure(&mut self, probe: Probe, first: &EntryName, now: Instant, jitter: f64) {
+        if probe == Probe::First {
+            self.other_at = self.failures.is_multiple_of(FAILURES_FOR_ANOTHER).then_some(now);
+            self.failures = self.failures.wrapping_add(1);
+        }
+        self.all_fail |= self.failed.get_or_insert_with(|| first.clone()) != first;
         self.probe_at = self.probe_at.min(self.schedule.handle_failure(now, jitter));
     }
 }
 
 /// How many mailboxes of one message go out together.
 const MAX_BATCH: usize = 50;
-/// How many messages at once are out to try a way that is closed.
+/// How many tries with the first message, and how many with others, are out at once while the way is closed.
 const MOST_PROBES: usize = 4;
+/// After each so many'th failure of a try with the first message, another one is tried at once.
+const FAILURES_FOR_ANOTHER: u32 = 4;
 /// A message that was to blame for closing the way this often is held back.
 const SUSPECT: u32 = 3;
 const FIRST_PROBE: Duration = Duration::from_millis(500);

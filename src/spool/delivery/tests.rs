@@ -12,7 +12,7 @@ use crate::clock::SystemClock;
 use crate::disk::{Disk as _, PowerCutDisk};
 use crate::event::{Events, Occurrence};
 use crate::forward::{MemoryForwarder, Reply, Script};
-use crate::message::{AudioType, ClockQuality, ClockSource, Head, Message, MessageId, RecordedAt};
+use crate::message::{AudioType, ClockQuality, ClockSource, Head, Message, MessageId, RecordedAt, Urgency};
 use crate::spool::{FileHead, Sound};
 
 const CENTRAL: &str = "central.example";
@@ -36,9 +36,14 @@ impl Scene {
 
     /// Lets a message wait for these mailboxes of `destination`.
     fn put(&self, destination: &str, mailboxes: &[&str]) -> MessageId {
+        self.put_as(destination, mailboxes, Urgency::Normal)
+    }
+
+    fn put_as(&self, destination: &str, mailboxes: &[&str], urgency: Urgency) -> MessageId {
         let quality = ClockQuality::unknown(ClockSource::System);
         let instant = chrono::Utc::now();
-        let head = Head::new(RecordedAt { instant, zone: chrono_tz::Europe::London, quality });
+        let mut head = Head::new(RecordedAt { instant, zone: chrono_tz::Europe::London, quality });
+        head.urgency = urgency;
         let id = head.id;
         let mailboxes: Vec<MailboxId> = mailboxes.iter().map(|number| number.parse().unwrap()).collect();
         let head = FileHead { head, mailboxes: mailboxes.clone(), media: AudioType::Wav, audio: None };
@@ -229,6 +234,27 @@ async fn a_node_whose_disk_was_full_for_an_hour_gets_all_that_waits_within_secon
     scene.deliver("central", &Full { until, kept: MemoryForwarder::new() }, empty(&scene.spool, "central")).await;
     let late = tokio::time::Instant::now() - until;
     assert!(late <= Duration::from_millis(3_500), "it took {late:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_of_any_length_the_urgent_message_is_first() {
+    for outage in (1..40).map(Duration::from_secs) {
+        let scene = Scene::new().await;
+        for _ in 0..5 {
+            scene.put(CENTRAL, &["2001"]);
+        }
+        let until = tokio::time::Instant::now() + outage;
+        let peer = Full { until, kept: MemoryForwarder::new() };
+        let mut urgent = None;
+        let recovery = async {
+            tokio::time::sleep(outage / 2).await;
+            urgent = Some(scene.put_as(CENTRAL, &["2001"], Urgency::Urgent));
+            empty(&scene.spool, CENTRAL).await;
+        };
+        scene.deliver(CENTRAL, &peer, recovery).await;
+        let taken = peer.kept.taken(&mailbox());
+        assert_eq!((taken.len(), Some(taken[0].id())), (6, urgent), "after {outage:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -156,6 +156,28 @@ fn a_probe_that_hears_nothing_keeps_the_next_from_going_for_no_longer_than_three
 }
 
 #[test]
+fn the_first_probe_of_a_returned_peer_is_the_most_urgent_message() {
+    for turns in 0..20 {
+        let mut now = Instant::now();
+        let mut queue = queue(16, 10);
+        fail(&mut queue, 10, now);
+        for _ in 0..turns {
+            now = queue.poll_timeout().unwrap();
+            while let Some(probe) = queue.poll_send(now) {
+                queue.handle_returned();
+                queue.handle_unreachable(&probe, now, 0.0);
+            }
+        }
+        queue.insert(name(99, Urgency::Urgent));
+        queue.insert(name(98, Urgency::Urgent));
+        now = queue.poll_timeout().unwrap();
+        assert_eq!(deliver(&mut queue, now), name(98, Urgency::Urgent), "after {turns} probes");
+        assert_eq!(deliver(&mut queue, now), name(99, Urgency::Urgent), "after {turns} probes");
+        assert_eq!(deliver(&mut queue, now), name(1, Urgency::Normal), "after {turns} probes");
+    }
+}
+
+#[test]
 fn a_probe_that_could_not_be_tried_at_all_makes_room_for_the_next() {
     let now = Instant::now();
     let mut queue = queue(16, 3);
