@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use crate::disk::{Bell, Disk, DiskFile, Room, Told, Watch, WatchedFolder};
+use crate::disk::{Bell, Disk, DiskFile, Listing, Room, Told, Watch, WatchedFolder};
 
 /// Another disk, which counts what is asked of it and fails as planned; clones are the same disk.
 ///
@@ -98,6 +98,7 @@ pub enum Operation {
     CreateDir,
     SyncDir,
     List,
+    IsFile,
     Room,
     ReadExactAt,
     WriteAllAt,
@@ -121,6 +122,7 @@ impl Operation {
             | Self::Remove
             | Self::SyncDir
             | Self::List
+            | Self::IsFile
             | Self::Room
             | Self::ReadExactAt
             | Self::Len
@@ -174,6 +176,17 @@ impl Disk for FaultyDisk {
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         self.faults.meet(Operation::List)?;
         self.disk.list(path)
+    }
+
+    fn list_files(&self, path: &Path) -> io::Result<Listing> {
+        self.faults.meet(Operation::List)?;
+        self.disk.list_files(path)
+    }
+
+    /// What the disk below says; it is counted and meets no fault.
+    fn is_file(&self, path: &Path) -> io::Result<bool> {
+        self.faults.count(Operation::IsFile);
+        self.disk.is_file(path)
     }
 
     fn room(&self, path: &Path) -> io::Result<Room> {

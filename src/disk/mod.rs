@@ -8,6 +8,7 @@
 mod bell;
 #[cfg(any(test, doc, feature = "conformance"))]
 mod faulty;
+mod listing;
 mod os;
 #[cfg(any(test, doc, feature = "conformance"))]
 mod power_cut;
@@ -22,6 +23,7 @@ use std::time::SystemTime;
 pub use self::bell::{Bell, Rung};
 #[cfg(any(test, doc, feature = "conformance"))]
 pub use self::faulty::{Fault, FaultyDisk, Operation};
+pub use self::listing::{Listing, NotAFile};
 pub use self::os::OsDisk;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub use self::power_cut::{PowerCutDisk, Unsynced};
@@ -46,11 +48,11 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// Whatever the file system says.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Opens a file that exists, for reading and writing.
+    /// Opens a file that exists, for reading and writing. A link is not followed, and nothing is waited for.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Whatever the file system says; [`NotAFile`] where a folder, a link, a socket or the like stands, see [`is_not_a_file`].
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
     /// Gives the file at `from` a second name.
@@ -94,6 +96,25 @@ pub trait Disk: Debug + Send + Sync + 'static {
     ///
     /// Whatever the file system says.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+
+    /// The same, files apart from all else; a link is no file, wherever it leads. For a disk without this method, all are files.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn list_files(&self, path: &Path) -> io::Result<Listing> {
+        self.list(path).map(|files| Listing { files, others: Vec::new() })
+    }
+
+    /// Whether a file stands at `path`, and no link, folder, socket or the like; true for a disk without this method.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    fn is_file(&self, path: &Path) -> io::Result<bool> {
+        let _ = path;
+        Ok(true)
+    }
 
     /// How much room is left where `path` is.
     ///
@@ -272,6 +293,16 @@ pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 /// Whether `error` says that no room is left, for bytes or for files.
 pub fn is_no_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether `error` says that the disk may not be written to, by this process or by any: `EACCES`, `EPERM` and `EROFS`.
+pub fn is_not_writable(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Whether `error` says that a file was to be opened, and something else stands there.
+pub fn is_not_a_file(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::IsADirectory || error.get_ref().is_some_and(|inner| inner.is::<NotAFile>())
 }
 
 /// Runs `work`, which blocks, where blocking holds up no other task.

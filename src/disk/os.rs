@@ -7,10 +7,12 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use rustix::buffer::spare_capacity;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::bell::OsBell;
 use super::watch::OsWatch;
-use super::{Bell, Disk, DiskFile, Room, Watch};
+use super::{Bell, Disk, DiskFile, Listing, NotAFile, Room, Watch};
 
 /// The operating system's file systems. Files get mode 0600, folders 0700.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,7 +25,17 @@ impl Disk for OsDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(OpenOptions::new().read(true).write(true).open(path)?))
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let opened = rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()));
+        let file = match opened {
+            Ok(file) => File::from(file),
+            Err(Errno::LOOP) => return Err(NotAFile::Link.into()),
+            Err(Errno::ISDIR) => return Err(NotAFile::Folder.into()),
+            // A socket, or a device that is not there.
+            Err(Errno::NXIO | Errno::NODEV) => return Err(NotAFile::Special.into()),
+            Err(error) => return Err(error.into()),
+        };
+        if file.metadata()?.is_file() { Ok(Box::new(file)) } else { Err(NotAFile::Special.into()) }
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -52,6 +64,20 @@ impl Disk for OsDisk {
             names.extend(entry?.file_name().into_string());
         }
         Ok(names)
+    }
+
+    fn list_files(&self, path: &Path) -> io::Result<Listing> {
+        let mut listing = Listing::default();
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            let names = if entry.file_type()?.is_file() { &mut listing.files } else { &mut listing.others };
+            names.extend(entry.file_name().into_string());
+        }
+        Ok(listing)
+    }
+
+    fn is_file(&self, path: &Path) -> io::Result<bool> {
+        Ok(fs::symlink_metadata(path)?.is_file())
     }
 
     fn room(&self, path: &Path) -> io::Result<Room> {
@@ -132,5 +158,40 @@ impl DiskFile for File {
             Err(TryLockError::WouldBlock) => Ok(false),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use rustix::fs::{CWD, FileType, mknodat};
+
+    use super::super::is_not_a_file;
+    use super::*;
+
+    #[test]
+    fn nothing_but_a_file_is_opened_and_nothing_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "a file").unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        symlink(at("file"), at("link")).unwrap();
+        symlink(at("nowhere"), at("dangling")).unwrap();
+        symlink(at("loop"), at("loop")).unwrap();
+        mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let _socket = UnixListener::bind(at("socket")).unwrap();
+
+        assert_eq!(OsDisk.open(&at("file")).unwrap().len().unwrap(), 6);
+        assert_eq!(OsDisk.open(&at("missing")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        for name in ["folder", "link", "dangling", "loop", "fifo", "socket"] {
+            assert!(is_not_a_file(&OsDisk.open(&at(name)).unwrap_err()), "{name}");
+            assert!(!OsDisk.is_file(&at(name)).unwrap(), "{name}");
+        }
+        let mut listing = OsDisk.list_files(folder.path()).unwrap();
+        listing.others.sort_unstable();
+        assert_eq!(listing.files, ["file"]);
+        assert_eq!(listing.others, ["dangling", "fifo", "folder", "link", "loop", "socket"]);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use self::machine::{File, Folder, Machine, Node, State, no_power};
-use crate::disk::{Changes, Disk, DiskFile, Room, Told, Watch, WatchedFolder};
+use crate::disk::{Changes, Disk, DiskFile, Listing, Room, Told, Watch, WatchedFolder};
 
 /// A disk in memory that forgets, at a power cut, all that was not synced; clones are the same disk.
 ///
@@ -167,6 +167,23 @@ impl Disk for PowerCutDisk {
         let state = self.machine.powered()?;
         let node = state.find(path)?;
         Ok(state.folder(node)?.names.keys().cloned().collect())
+    }
+
+    fn list_files(&self, path: &Path) -> io::Result<Listing> {
+        let state = self.machine.powered()?;
+        let mut listing = Listing::default();
+        for (name, node) in &state.folder(state.find(path)?)?.names {
+            let names = if state.file(*node).is_ok() { &mut listing.files } else { &mut listing.others };
+            names.push(name.clone());
+        }
+        Ok(listing)
+    }
+
+    /// What stands there; it costs no operation.
+    fn is_file(&self, path: &Path) -> io::Result<bool> {
+        let state = self.machine.state();
+        let node = state.find(path)?;
+        Ok(state.file(node).is_ok())
     }
 
     fn room(&self, path: &Path) -> io::Result<Room> {

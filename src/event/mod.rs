@@ -25,6 +25,7 @@ mod events;
 mod name;
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -89,6 +90,13 @@ pub enum Event {
     Unreadable {
         /// The file's name.
         file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something that stands among the messages of a store cannot be one, and is skipped; everything else works.
+    BadEntry {
+        /// Where it stands.
+        path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },

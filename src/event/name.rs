@@ -12,6 +12,7 @@ impl Event {
             Self::Discarded { .. } => "discarded",
             Self::Recovered { .. } => "recovered",
             Self::Unreadable { .. } => "unreadable",
+            Self::BadEntry { .. } => "bad_entry",
             Self::Connected { .. } => "connected",
             Self::Sent { .. } => "sent",
             Self::Forwarded { .. } => "forwarded",

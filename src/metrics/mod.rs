@@ -9,6 +9,7 @@
 //! | `voicemail_messages_discarded_total` | counter | `site` | recordings too short to be a message |
 //! | `voicemail_messages_recovered_total` | counter | | recordings that a crash had cut off |
 //! | `voicemail_messages_unreadable_total` | counter | | files in the spool that are no message |
+//! | `voicemail_bad_entries_total` | counter | | things among the messages of a store that cannot be one |
 //! | `voicemail_keep_failures_total` | counter | | times that the disk did not take a recording |
 //! | `voicemail_recordings_refused_total` | counter | | calls refused because the disk was nearly full |
 //! | `voicemail_messages_forwarded_total` | counter | `destination`, `travelled` | messages that another node has answered for |
@@ -111,6 +112,7 @@ impl Meter {
             }
             Event::Recovered { .. } => counter!("voicemail_messages_recovered_total").increment(1),
             Event::Unreadable { .. } => counter!("voicemail_messages_unreadable_total").increment(1),
+            Event::BadEntry { .. } => counter!("voicemail_bad_entries_total").increment(1),
             Event::Connected { id, .. } => {
                 let steps = self.steps.of(*id);
                 if steps.connected.is_none() {

@@ -63,7 +63,7 @@ use self::standing::Standing;
 use crate::audio::Format;
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::event::{Events, Occurrence};
+use crate::event::{Event, Events, Occurrence};
 use crate::forward::{Forwarder, TimeLimited};
 use crate::intake::{Door, Intake};
 use crate::message::{MailboxId, MessageId, SiteId};
@@ -73,7 +73,7 @@ use crate::outbox::Outbox;
 use crate::record::{CallFacts, Jobs, Kept, RecordError, Recorder, Recording, Studio};
 use crate::retrieval::Desk;
 use crate::spool::Spool;
-use crate::store::MessageStore;
+use crate::store::{BadEntry, MessageStore};
 
 /// A voicemail node; clones are the same node.
 ///
@@ -261,7 +261,12 @@ impl Node {
             loop {
                 tokio::time::sleep(TIDY_EVERY).await;
                 match AssertUnwindSafe(store.tidy()).catch_unwind().await {
-                    Ok(Ok(tidied)) => self.tell_of_expired(tidied.expired).await,
+                    Ok(Ok(tidied)) => {
+                        for BadEntry { path, reason } in tidied.bad_entries {
+                            self.inner.events.emit(Event::BadEntry { path, reason });
+                        }
+                        self.tell_of_expired(tidied.expired).await;
+                    }
                     Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "the store could not tidy up"),
                     Err(_) => tracing::error!("the store panicked when it should tidy up"),
                 }

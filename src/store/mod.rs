@@ -10,6 +10,7 @@ mod query;
 mod staged;
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -204,13 +205,33 @@ pub enum Deposit {
     Duplicate,
 }
 
-/// What a step of housekeeping changed.
+/// What a step of housekeeping changed, or found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Tidied {
     /// Whose mailboxes, each once.
     pub mailboxes: Vec<MailboxId>,
     /// Which new messages were removed, in whose mailboxes: they had grown too old without being heard.
     pub expired: Vec<(MailboxId, MessageId)>,
+    /// What was found among the messages since the last step and cannot be one; each is reported once.
+    pub bad_entries: Vec<BadEntry>,
+}
+
+/// Something that stands where a store keeps its messages, and is skipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BadEntry {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// Why it is skipped.
+    pub reason: String,
+}
+
+impl BadEntry {
+    /// What stands at `path` is skipped for this `reason`.
+    pub fn new(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self { path: path.into(), reason: reason.into() }
+    }
 }
 
 /// A message as a list shows it.

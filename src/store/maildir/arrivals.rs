@@ -12,6 +12,7 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 
+use super::bad::concerns_entry;
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::{InvalidMessageId, Message, MessageId, Origin};
 
@@ -76,7 +77,7 @@ impl Arrivals {
     pub(super) fn is_kept(&self, disk: &dyn Disk, key: Key) -> io::Result<bool> {
         match disk::read(disk, &self.path(key)) {
             Ok(bytes) => Ok(Record::parse(&bytes).is_some_and(|record| record.state == State::Kept)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound || disk::is_not_a_file(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -117,8 +118,8 @@ impl Arrivals {
     pub(super) fn forget(&self, disk: &dyn Disk, name: &str, now: DateTime<Utc>, remember: TimeDelta) -> io::Result<bool> {
         let path = self.folder.join(name);
         let bytes = match disk::read(disk, &path) {
-            // Another process was first.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            // Another process was first; or it is none, and says nothing.
+            Err(error) if error.kind() == io::ErrorKind::NotFound || concerns_entry(&error) => return Ok(false),
             read => read?,
         };
         match Record::parse(&bytes) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::MaildirStore;
+use super::bad::BadEntries;
 use super::ground::{Ground, Limits, failed};
 use super::retention::Retention;
 use super::room::RoomSeen;
@@ -134,6 +135,7 @@ impl MaildirStoreBuilder {
             domain: self.domain,
             limits: Limits { holding: self.holding, bytes: self.max_bytes, reserve: self.reserve },
             room: RoomSeen::default(),
+            bad: BadEntries::default(),
             retention: self.retention,
             remember: TimeDelta::from_std(self.remember).unwrap_or(TimeDelta::MAX),
             root: self.root,

@@ -3,14 +3,24 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::bad::is_no_folder;
 use super::name::{FileName, Folder};
-use crate::disk::{self, Disk, SharedFlush};
+use crate::disk::{self, Disk, Listing, SharedFlush};
 
 /// The folders of one Maildir.
 #[derive(Debug)]
 pub(super) struct Folders {
+    root: PathBuf,
     new: PathBuf,
     cur: PathBuf,
+}
+
+/// What stands in the folders.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    pub files: Vec<FileName>,
+    /// Where something else stands: no file, or no folder.
+    pub others: Vec<PathBuf>,
 }
 
 /// The files of one base name.
@@ -36,7 +46,7 @@ impl Folders {
     ///
     /// Flushes also what was there: the process that created it may have died before it could.
     pub(super) fn open(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
-        let folders = Self { new: path.join("new"), cur: path.join("cur") };
+        let folders = Self { root: path.to_owned(), new: path.join("new"), cur: path.join("cur") };
         for folder in [&path.join("tmp"), &folders.new, &folders.cur] {
             disk::create_dirs(disk, folder)?;
         }
@@ -49,14 +59,41 @@ impl Folders {
         self.folder(file.folder).join(&file.name)
     }
 
-    /// The files that are there now.
-    pub(super) fn list(&self, disk: &dyn Disk) -> io::Result<Vec<FileName>> {
-        let mut files = Vec::new();
+    /// What is there now. A folder that is missing is created again.
+    pub(super) fn list(&self, disk: &dyn Disk) -> io::Result<Listed> {
+        let mut listed = Listed::default();
         // In this order, a file that moves meanwhile is seen twice rather than never.
         for folder in [Folder::New, Folder::Cur] {
-            files.extend(disk.list(self.folder(folder))?.into_iter().filter_map(|name| FileName::parse(folder, name)));
+            let Some(Listing { files, others }) = self.list_one(disk, folder)? else {
+                listed.others.push(self.folder(folder).to_owned());
+                continue;
+            };
+            listed.files.extend(files.into_iter().filter_map(|name| FileName::parse(folder, name)));
+            let others = others.into_iter().filter_map(|name| FileName::parse(folder, name));
+            listed.others.extend(others.map(|other| self.path(&other)));
         }
-        Ok(files)
+        Ok(listed)
+    }
+
+    /// The names in one folder; `None` if something else stands there.
+    fn list_one(&self, disk: &dyn Disk, folder: Folder) -> io::Result<Option<Listing>> {
+        let folder = self.folder(folder);
+        match disk.list_files(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if is_no_folder(&error) => return Ok(None),
+            listed => return listed.map(Some),
+        }
+        match disk.create_dir(folder) {
+            // What is put there must stay there.
+            Ok(()) => disk.sync_dir(&self.root)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        match disk.list_files(folder) {
+            // A link that leads nowhere.
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_no_folder(&error) => Ok(None),
+            listed => listed.map(Some),
+        }
     }
 
     /// What `work` makes of the file, under whatever name it is by then; `None` if it is gone.
@@ -72,7 +109,7 @@ impl Folders {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 done => return done.map(Some),
             }
-            match self.list(disk)?.into_iter().filter(|other| other.base() == file.base()).max() {
+            match self.list(disk)?.files.into_iter().filter(|other| other.base() == file.base()).max() {
                 Some(found) => file = found,
                 None => return Ok(None),
             }
@@ -83,6 +120,11 @@ impl Folders {
     /// Makes durable what was added to the folder, or renamed in it, or removed from it.
     pub(super) fn flush(&self, disk: &dyn Disk, flush: &SharedFlush, folder: Folder) -> io::Result<()> {
         flush.sync_dir(disk, self.folder(folder))
+    }
+
+    /// Where the Maildir is.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Where the folder is.

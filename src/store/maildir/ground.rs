@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::bad::BadEntries;
 use super::retention::Retention;
 use super::room::RoomSeen;
 use crate::clock::Clock;
@@ -27,6 +28,8 @@ pub(super) struct Ground {
     pub domain: String,
     pub limits: Limits,
     pub room: RoomSeen,
+    /// What was found in the folders and skipped.
+    pub bad: BadEntries,
     pub remember: TimeDelta,
     pub retention: Retention,
     pub root: PathBuf,

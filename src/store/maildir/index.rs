@@ -96,6 +96,11 @@ impl Index {
         }
     }
 
+    /// Whether the file is known to be there.
+    pub(super) fn knows(&self, file: &FileName) -> bool {
+        self.files.get(file.base()).is_some_and(|filed| filed.names.contains(file))
+    }
+
     /// The file is no longer there.
     pub(super) fn gone(&mut self, file: &FileName) {
         let base = self.touch(file.base());

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::arrivals::{Arrivals, Begun, Key};
+use super::bad::concerns_entry;
 use super::folders::Folders;
 use super::ground::{Ground, failed, not_taken};
 use super::incoming::Arrived;
@@ -47,10 +48,7 @@ impl Mailbox {
             disk.sync_dir(&root.join(folder))?;
         }
         let lock = arrivals.join("lock");
-        match disk.create(&lock) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+        create_lock(disk, &lock)?;
         let view = Mutex::new(View::new(ground.watch.get().map(Arc::clone)));
         let remembered = AtomicUsize::new(0);
         Ok(Self { id: id.clone(), folders, arrivals: Arrivals::new(arrivals), lock, view, remembered })
@@ -119,8 +117,11 @@ impl Mailbox {
     pub(super) fn retrieve(&self, ground: &Ground, id: MessageId) -> Result<Message, StoreError> {
         let disk = &*ground.disk;
         let seen = self.find(ground, id)?;
-        let read = self.folders.follow(disk, &seen.found.file, |file| disk::read(disk, &self.folders.path(file)));
-        let mail = Bytes::from(read.map_err(failed)?.ok_or(StoreError::NoSuchMessage(id))?);
+        let read = match self.folders.follow(disk, &seen.found.file, |file| disk::read(disk, &self.folders.path(file))) {
+            Err(error) if disk::is_not_a_file(&error) => return Err(StoreError::Damaged { id, source: error.into() }),
+            read => read.map_err(failed)?,
+        };
+        let mail = Bytes::from(read.ok_or(StoreError::NoSuchMessage(id))?);
         let message = wire::decode(&mail).map_err(|error| StoreError::Damaged { id, source: error.into() })?;
         let head = Head { id, urgency: seen.urgency, ..message.head().clone() };
         Ok(Message::new(head, message.audio().clone()).arrived_as(mail))
@@ -230,7 +231,13 @@ impl Mailbox {
     /// When the message was removed, in seconds since 1970: its file got its present name then, or later. `None` if it is gone.
     fn removed_at(&self, ground: &Ground, seen: &Seen) -> io::Result<Option<i64>> {
         let changed = |file: &FileName| ground.disk.open(&self.folders.path(file))?.changed();
-        let changed = self.folders.follow(&*ground.disk, &seen.found.file, changed)?;
+        let changed = match self.folders.follow(&*ground.disk, &seen.found.file, changed) {
+            Err(error) if concerns_entry(&error) => {
+                ground.bad.note(&self.folders.path(&seen.found.file), &error);
+                None
+            }
+            changed => changed?,
+        };
         Ok(changed.map(|changed| DateTime::<Utc>::from(changed).timestamp()))
     }
 
@@ -323,7 +330,7 @@ impl Mailbox {
     }
 
     fn sight<'a>(&'a self, ground: &'a Ground) -> Sight<'a> {
-        Sight { disk: &*ground.disk, folders: &self.folders, max_bytes: ground.limits.bytes }
+        Sight { disk: &*ground.disk, folders: &self.folders, max_bytes: ground.limits.bytes, bad: &ground.bad }
     }
 
     fn rename(&self, disk: &dyn Disk, from: &FileName, to: &FileName) -> io::Result<()> {
@@ -344,13 +351,29 @@ impl Mailbox {
 
     /// Keeps all other processes from changing the mailbox, until the file is dropped; other programs do as they like.
     fn lock(&self, disk: &dyn Disk) -> io::Result<Box<dyn DiskFile>> {
-        let file = disk.open(&self.lock)?;
+        let file = match disk.open(&self.lock) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Only where the mailbox itself is gone, its lock is not missed.
+                disk.list(self.folders.root())?;
+                disk::create_dirs(disk, self.arrivals.folder())?;
+                create_lock(disk, &self.lock)?;
+                disk.open(&self.lock)?
+            }
+            opened => opened?,
+        };
         file.lock()?;
         Ok(file)
     }
 
     fn view(&self) -> MutexGuard<'_, View> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn create_lock(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }
 

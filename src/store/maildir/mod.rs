@@ -1,6 +1,7 @@
 //! [`MaildirStore`].
 
 mod arrivals;
+mod bad;
 mod builder;
 mod folders;
 mod ground;
@@ -56,6 +57,12 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 /// - Each call sees what other programs did before it. On a local file system the kernel tells what changes (inotify), so that a
 ///   call costs the same in a mailbox of ten messages and of ten thousand; elsewhere, and where the kernel watches no more folders
 ///   for this user, each call reads the folders anew. What is read of a message is remembered.
+///
+/// # What is skipped
+///
+/// What stands in `new/` or `cur/` and is no file (a folder, a socket, a pipe, a link wherever it leads), or may not be read, is skipped, and
+/// everything else works. Its path is [reported](Tidied::bad_entries) once. A message that this store has put there and may no longer
+/// read is shown by what its name tells. A missing `new/` or `cur/` is created again.
 ///
 /// # What other programs change
 ///
@@ -259,7 +266,8 @@ impl MessageStore for MaildirStore {
 
     async fn tidy(&self) -> Result<Tidied, StoreError> {
         self.forget_old_arrivals(ARRIVALS_A_STEP).await?;
-        self.blocking(|tree| tree.retain(RETAINED_A_STEP)).await
+        let tidied = self.blocking(|tree| tree.retain(RETAINED_A_STEP)).await?;
+        Ok(Tidied { bad_entries: self.tree.ground.bad.take(), ..tidied })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{self, Disk, DiskFile};
 use crate::message::MessageId;
 
 /// A message that is written and flushed, and in no mailbox yet. Dropped, it is gone.
@@ -104,7 +104,8 @@ pub(super) fn clean(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
         let path = folder.join(name);
         let removed = disk.open(&path).and_then(|file| if file.try_lock()? { disk.remove(&path) } else { Ok(()) });
         match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            // What is no file was not written by any store.
+            Err(error) if error.kind() != io::ErrorKind::NotFound && !disk::is_not_a_file(&error) => return Err(error),
             _ => {}
         }
     }

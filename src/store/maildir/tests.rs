@@ -1,5 +1,7 @@
 //! The store as a whole: its contract, beside other programs, and through every crash.
 
+mod bad_entries;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

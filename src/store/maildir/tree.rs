@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::bad::{concerns_entry, is_no_folder};
 use super::ground::{Ground, failed};
 use super::mailbox::Mailbox;
 use super::outside::Outside;
@@ -135,8 +136,13 @@ impl Tree {
                 Some((mailbox, name)) if id == *mailbox => name.as_str(),
                 _ => "",
             };
-            let mailbox = self.mailbox(&id, IfMissing::Create)?;
-            for name in mailbox.arrivals(&self.ground).map_err(failed)?.into_iter().filter(|name| name.as_str() > after) {
+            let folder = self.ground.root.join("arrivals").join(id.as_str());
+            let listed = self.mailbox(&id, IfMissing::Create).and_then(|mailbox| {
+                let arrivals = mailbox.arrivals(&self.ground).map_err(failed)?;
+                Ok((mailbox, arrivals))
+            });
+            let Some((mailbox, arrivals)) = self.unless_bad(&folder, listed)? else { continue };
+            for name in arrivals.into_iter().filter(|name| name.as_str() > after) {
                 if left == 0 {
                     return Ok(forgotten);
                 }
@@ -169,11 +175,13 @@ impl Tree {
                 return Ok(tidied);
             }
             left -= 1;
-            let (taken, expired) = match self.mailbox(&id, IfMissing::Refuse) {
+            let folder = self.ground.root.join("mail").join(id.as_str());
+            let retained = match self.mailbox(&id, IfMissing::Refuse) {
                 // An operator has taken it away meanwhile.
-                Err(StoreError::NoSuchMailbox(_)) => (0, Vec::new()),
-                mailbox => mailbox?.retain(&self.ground, left)?,
+                Err(StoreError::NoSuchMailbox(_)) => Ok((0, Vec::new())),
+                mailbox => mailbox.and_then(|mailbox| mailbox.retain(&self.ground, left)),
             };
+            let (taken, expired) = self.unless_bad(&folder, retained)?.unwrap_or_default();
             left -= taken.min(left);
             tidied.expired.extend(expired.into_iter().map(|message| (id.clone(), message)));
             if taken > 0 {
@@ -185,6 +193,20 @@ impl Tree {
             }
         }
         Ok(tidied)
+    }
+
+    /// What was done with the mailbox whose folder is at `path`; `None` if something else stands there. The others have their turn.
+    fn unless_bad<T>(&self, path: &Path, done: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+        match done {
+            Err(StoreError::Unavailable(error)) => match error.downcast_ref::<io::Error>() {
+                Some(error) if concerns_entry(error) || is_no_folder(error) => {
+                    self.ground.bad.note(path, error);
+                    Ok(None)
+                }
+                _ => Err(StoreError::Unavailable(error)),
+            },
+            done => done.map(Some),
+        }
     }
 
     fn mailboxes_with_arrivals(&self) -> io::Result<Vec<MailboxId>> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::folders::Folders;
+use super::bad::{BadEntries, concerns_entry};
+use super::folders::{Folders, Listed};
 use super::index::{Index, Seen};
 use super::name::{FileName, Folder, OwnName};
 use crate::disk::{self, Change, Changes, Disk, Watch, WatchedFolder};
@@ -33,6 +34,8 @@ pub(super) struct Sight<'a> {
     pub folders: &'a Folders,
     /// How many bytes a file of another program may have to be opened.
     pub max_bytes: u64,
+    /// Where it is reported what is skipped.
+    pub bad: &'a BadEntries,
 }
 
 impl View {
@@ -46,7 +49,9 @@ impl View {
         // Until it has come that far.
         self.turn = 0;
         match &told {
-            Some(Told { changes: Some(changes), .. }) => changes.iter().for_each(|(folder, change)| self.change(*folder, change)),
+            Some(Told { changes: Some(changes), .. }) => {
+                changes.iter().for_each(|(folder, change)| self.change(at, *folder, change))
+            }
             Some(Told { changes: None, .. }) | None => self.read(at)?,
         }
         self.turn = told.map_or(0, |told| told.turn);
@@ -104,10 +109,15 @@ impl View {
         Some(Told { turn: told.turn, changes })
     }
 
-    fn change(&mut self, folder: Folder, change: &Change) {
+    fn change(&mut self, at: Sight<'_>, folder: Folder, change: &Change) {
+        let (Change::Came(name) | Change::Gone(name)) = change;
+        let Some(file) = FileName::parse(folder, name.clone()) else { return };
         match change {
-            Change::Came(name) => FileName::parse(folder, name.clone()).into_iter().for_each(|file| self.index.came(file)),
-            Change::Gone(name) => FileName::parse(folder, name.clone()).iter().for_each(|file| self.index.gone(file)),
+            Change::Gone(_) => self.index.gone(&file),
+            Change::Came(_) if !self.index.knows(&file) && matches!(at.disk.is_file(&at.folders.path(&file)), Ok(false)) => {
+                at.bad.note_other(at.disk, &at.folders.path(&file));
+            }
+            Change::Came(_) => self.index.came(file),
         }
     }
 
@@ -116,12 +126,13 @@ impl View {
     /// A file that is renamed while its folder is read may be missed. So when one is missing that was there before, some more looks
     /// must confirm that it is gone.
     fn read(&mut self, at: Sight<'_>) -> io::Result<()> {
-        let mut files = at.folders.list(at.disk)?;
+        let Listed { mut files, others } = at.folders.list(at.disk)?;
+        others.iter().for_each(|path| at.bad.note_other(at.disk, path));
         for _ in 1..LOOKS_AT_MOST {
             if !self.index.misses(&files) {
                 break;
             }
-            let again = at.folders.list(at.disk)?;
+            let again = at.folders.list(at.disk)?.files;
             let seen: HashSet<&str> = files.iter().map(FileName::base).collect();
             let missed: Vec<_> = again.into_iter().filter(|file| !seen.contains(file.base())).collect();
             files.extend(missed);
@@ -133,7 +144,19 @@ impl View {
     /// Gets to know the files that other programs put here.
     fn meet(&mut self, at: Sight<'_>) -> io::Result<()> {
         for (base, file) in self.index.unread() {
-            let Some(bytes) = at.folders.follow(at.disk, &file, |file| read(at, file))? else { continue };
+            let bytes = match at.folders.follow(at.disk, &file, |file| read(at, file)) {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => continue,
+                Err(error) if concerns_entry(&error) => {
+                    at.bad.note(&at.folders.path(&file), &error);
+                    if disk::is_not_a_file(&error) {
+                        self.index.learn(&base, None);
+                    }
+                    // Else it is looked at again: somebody may let it be read.
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let message = bytes.map(Bytes::from).and_then(|mail| {
                 let message = wire::decode(&mail).ok()?;
                 Some((message.head().clone(), mail.len() as u64))
@@ -162,8 +185,14 @@ struct Told {
 /// Reads and remembers what is known of the message without its sound; `None` if it is gone by now.
 fn read_head(index: &mut Index, at: Sight<'_>, seen: &Seen) -> io::Result<Option<Head>> {
     let Some(own) = &seen.own else { return Ok(None) };
-    let Some(block) = at.folders.follow(at.disk, &seen.found.file, |file| read_start(at, file))? else {
-        return Ok(None);
+    let block = match at.folders.follow(at.disk, &seen.found.file, |file| read_start(at, file)) {
+        Ok(Some(block)) => block,
+        Ok(None) => return Ok(None),
+        Err(error) if concerns_entry(&error) => {
+            at.bad.note(&at.folders.path(&seen.found.file), &error);
+            return Ok(Some(own_head(seen.id, own, b"")));
+        }
+        Err(error) => return Err(error),
     };
     let head = own_head(seen.id, own, &block);
     index.set_head(seen.id, head.clone());
