@@ -1,9 +1,11 @@
 //! Both sides of a mailbox in a terminal, with no telephone: a caller leaves a message, and its owner hears it.
 //!
-//! Run: `cargo run --example telephone`. Type digits and Enter; an empty line lets what is being said, or recorded, come to its end.
-//! The PIN is 480913. The end of the input hangs up, so that a script can call:
-//! `printf '\n\n1\n\n' | cargo run --example telephone -- caller`, `printf '480913#\n1\n\n\n*\n*\n' | cargo run --example telephone -- owner`.
-//! You will see, without either word, the one call after the other, with lines such as `< YouHave { new: 1, urgent: 0, old: 0 }`.
+//! Run: `cargo run --example telephone`. Type digits and Enter. An empty line ends what is being said or recorded, `.` ends a recording at
+//! once, and `!` lets the next action fail that can fail. The PIN is 480913. The end of the input hangs up, so that a script can call:
+//! `printf '\n\n!\n1\n\n' | cargo run --example telephone -- caller`,
+//! `printf '480913#\n1\n!\n3\n3\n\n*\n*\n' | cargo run --example telephone -- owner 120`.
+//! You will see, without either word, the one call after the other, with lines such as `< MessageNumber { number: 1, of: 120 }`; no
+//! `< Removed` comes before its `= Remove(..)` was done.
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Stdin};
@@ -11,26 +13,36 @@ use std::time::Duration;
 
 use voicemail::audio::{Format, Wav};
 use voicemail::clock::{Clock, SystemClock};
+use voicemail::directory::RecordingLimits;
 use voicemail::message::{Audio, AudioType, Head, MailboxId, Message, MessageId, Origin, RecordedAt};
-use voicemail::store::{MemoryStore, MessageStore as _, MessageStoreExt as _};
+use voicemail::store::{MemoryStore, MessageStore as _, MessageStoreExt as _, StoreError};
 use voicemail::telephone::{
-    CallerAction, CallerDialogue, CallerEvent, Digit, Greetings, OwnerAction, OwnerDialogue, OwnerEvent, PinBook, PinHash,
-    PinSet, Reason, Recorded, Say, Sent,
+    CallerAction, CallerDialogue, CallerEvent, Digit, GreetingSet, Greetings, Marked, OwnerAction, OwnerDialogue, OwnerEvent,
+    PinBook, PinHash, PinSet, Reason, Recorded, Say, Sent,
 };
 
-type Lines = std::io::Lines<BufReader<Stdin>>;
+/// A line of the input.
+enum Input {
+    End,
+    TooShort,
+    Fail,
+    Digits(Vec<Digit>),
+    HangUp,
+}
 
-/// Every recording here is as long.
-const RECORDED: Recorded = Recorded { length: Duration::from_secs(3) };
+type Failure = Box<dyn Error>;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let side = std::env::args().nth(1).unwrap_or_default();
+async fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1);
+    let (side, count) = (arguments.next().unwrap_or_default(), arguments.next());
     let mailbox: MailboxId = "2041".parse()?;
     let store = MemoryStore::new([mailbox.clone()]);
-    let mut lines = BufReader::new(std::io::stdin()).lines();
+    let mut lines = Lines(BufReader::new(std::io::stdin()).lines());
     if side == "owner" {
-        store.deposit(&mailbox, &Origin::Here, &message()).await?;
+        for _ in 0..count.map_or(Ok(1), |count| count.parse())? {
+            store.deposit(&mailbox, &Origin::Here, &message()).await?;
+        }
     } else {
         call(&store, &mailbox, &mut lines).await?;
     }
@@ -38,85 +50,157 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The caller's side.
-async fn call(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Box<dyn Error>> {
-    let mut dialogue = CallerDialogue::new(mailbox.clone(), Greetings::default(), Reason::NoAnswer);
-    let mut recording = false;
+async fn call(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Failure> {
+    let limits = RecordingLimits::default();
+    let mut dialogue = CallerDialogue::new(mailbox.clone(), limits, Greetings::default(), Reason::NoAnswer);
+    let (mut recording, mut failing) = (false, false);
     loop {
         while let Some(action) = dialogue.poll_action() {
-            match action {
-                CallerAction::Say(say) => show(&say),
-                CallerAction::Record => recording = true,
-                CallerAction::StopRecording => dialogue.handle(CallerEvent::Recorded(RECORDED)),
-                CallerAction::Send { urgency, privacy } => {
-                    let head = Head { urgency, privacy, ..message().head().clone() };
-                    store.deposit(mailbox, &Origin::Here, &Message::new(head, message().audio().clone())).await?;
-                }
+            match &action {
+                CallerAction::Say(prompts) => say(prompts),
                 other => println!("= {other:?}"),
             }
-            recording &= !dialogue.is_over();
+            let answer = match action {
+                CallerAction::Record | CallerAction::RecordAgain => {
+                    recording = !std::mem::take(&mut failing);
+                    (!recording).then_some(CallerEvent::NotRecorded)
+                }
+                CallerAction::StopRecording => Some(ended(&mut recording, RECORDED)),
+                CallerAction::Send { urgency, privacy } => {
+                    recording = false;
+                    let head = Head { urgency, privacy, ..message().head().clone() };
+                    let message = Message::new(head, message().audio().clone());
+                    let kept = !std::mem::take(&mut failing) && store.deposit(mailbox, &Origin::Here, &message).await.is_ok();
+                    Some(if kept { CallerEvent::Sent } else { CallerEvent::NotKept })
+                }
+                _ => None,
+            };
+            answer.into_iter().for_each(|event| dialogue.handle(event));
         }
         if dialogue.is_over() {
             return Ok(());
         }
-        match lines.next().transpose()? {
-            Some(line) if line.is_empty() && std::mem::take(&mut recording) => dialogue.handle(CallerEvent::Recorded(RECORDED)),
-            Some(line) if line.is_empty() => dialogue.handle(CallerEvent::Played),
-            Some(line) => {
-                for digit in line.chars().filter_map(Digit::from_char) {
-                    dialogue.handle(CallerEvent::Digit(digit));
-                }
-            }
-            None => dialogue.handle(CallerEvent::HungUp),
+        match lines.next()? {
+            Input::End if recording => dialogue.handle(ended(&mut recording, RECORDED)),
+            Input::TooShort if recording => dialogue.handle(ended(&mut recording, Duration::ZERO)),
+            Input::End | Input::TooShort => dialogue.handle(CallerEvent::Played),
+            Input::Fail => failing = true,
+            Input::Digits(digits) => digits.into_iter().for_each(|digit| dialogue.handle(CallerEvent::Digit(digit))),
+            Input::HangUp => dialogue.handle(CallerEvent::HungUp),
         }
     }
+}
+
+/// A recording of this length has ended.
+fn ended(recording: &mut bool, length: Duration) -> CallerEvent {
+    *recording = false;
+    CallerEvent::Recorded(Recorded { length })
 }
 
 /// The owner's side.
-async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Box<dyn Error>> {
+async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Failure> {
     let pins = PinBook::default();
     pins.set(mailbox.clone(), PinHash::new(&"480913".parse()?));
     let mut dialogue = OwnerDialogue::new(chrono_tz::Europe::London);
+    let (mut recording, mut failing) = (false, false);
     loop {
         let now = SystemClock.now().instant;
         while let Some(action) = dialogue.poll_action() {
-            match action {
-                OwnerAction::Say(say) => show(&say),
-                OwnerAction::CheckPin(pin) => dialogue.handle(OwnerEvent::Checked(pins.check(mailbox, None, &pin, now)), now),
-                OwnerAction::Count => dialogue.handle(OwnerEvent::Counted(store.summary(mailbox).await?), now),
-                OwnerAction::List(query) => dialogue.handle(OwnerEvent::Listed(store.page(mailbox, &query).await?), now),
-                OwnerAction::Heard(id) => store.mark_old(mailbox, id).await?,
-                OwnerAction::Remove(id) => store.remove(mailbox, id).await?,
-                OwnerAction::Restore(id) => store.restore(mailbox, id).await?,
-                OwnerAction::Record(_) | OwnerAction::StopRecording => dialogue.handle(OwnerEvent::Recorded(RECORDED), now),
-                OwnerAction::SetPin(pin) => {
-                    pins.set(mailbox.clone(), PinHash::new(&pin));
-                    dialogue.handle(OwnerEvent::PinSet(PinSet::Kept), now);
-                }
-                // A desk of `voicemail::retrieval` does these.
-                OwnerAction::PassOn { .. } | OwnerAction::Answer(_) => dialogue.handle(OwnerEvent::Sent(Sent::Delivered), now),
+            let mut fails = || std::mem::take(&mut failing);
+            match &action {
+                OwnerAction::Say(prompts) => say(prompts),
+                OwnerAction::CheckPin(_) => println!("= CheckPin"),
                 other => println!("= {other:?}"),
             }
+            let answer = match action {
+                OwnerAction::CheckPin(pin) => Some(OwnerEvent::Checked(pins.check(mailbox, None, &pin, now))),
+                OwnerAction::Count if fails() => Some(OwnerEvent::NotCounted),
+                OwnerAction::Count => Some(store.summary(mailbox).await.map_or(OwnerEvent::NotCounted, OwnerEvent::Counted)),
+                OwnerAction::List(_) if fails() => Some(OwnerEvent::NotListed),
+                OwnerAction::List(query) => {
+                    Some(store.page(mailbox, &query).await.map_or(OwnerEvent::NotListed, OwnerEvent::Listed))
+                }
+                OwnerAction::Heard(_) | OwnerAction::Remove(_) | OwnerAction::Restore(_) if fails() => {
+                    Some(OwnerEvent::Marked(Marked::Failed))
+                }
+                OwnerAction::Heard(id) => Some(marked(&store.mark_old(mailbox, id).await)),
+                OwnerAction::Remove(id) => Some(marked(&store.remove(mailbox, id).await)),
+                OwnerAction::Restore(id) => Some(marked(&store.restore(mailbox, id).await)),
+                OwnerAction::Record(_) => {
+                    recording = !fails();
+                    (!recording).then_some(OwnerEvent::NotRecorded)
+                }
+                OwnerAction::StopRecording => {
+                    recording = false;
+                    Some(OwnerEvent::Recorded(Recorded { length: RECORDED }))
+                }
+                // `Node::greet` and `Node::clear_greeting` do these.
+                OwnerAction::SaveGreeting(_) | OwnerAction::DropGreeting(_) => {
+                    Some(OwnerEvent::GreetingSet(if fails() { GreetingSet::Failed } else { GreetingSet::Done }))
+                }
+                // A desk of `voicemail::retrieval` does these.
+                OwnerAction::PassOn { .. } | OwnerAction::Answer(_) => {
+                    Some(OwnerEvent::Sent(if fails() { Sent::Failed } else { Sent::Delivered }))
+                }
+                OwnerAction::SetPin(_) if fails() => Some(OwnerEvent::PinSet(PinSet::Failed)),
+                OwnerAction::SetPin(pin) => {
+                    pins.set(mailbox.clone(), PinHash::new(&pin));
+                    Some(OwnerEvent::PinSet(PinSet::Kept))
+                }
+                OwnerAction::Say(_) | OwnerAction::Discard | OwnerAction::HangUp => None,
+            };
+            answer.into_iter().for_each(|event| dialogue.handle(event, now));
         }
         if dialogue.is_over() {
             return Ok(());
         }
-        match lines.next().transpose()? {
-            Some(line) if line.is_empty() => dialogue.handle(OwnerEvent::Played, now),
-            Some(line) => {
-                for digit in line.chars().filter_map(Digit::from_char) {
-                    dialogue.handle(OwnerEvent::Digit(digit), now);
-                }
+        match lines.next()? {
+            Input::End | Input::TooShort if !recording => dialogue.handle(OwnerEvent::Played, now),
+            end @ (Input::End | Input::TooShort) => {
+                recording = false;
+                let length = if matches!(end, Input::End) { RECORDED } else { Duration::ZERO };
+                dialogue.handle(OwnerEvent::Recorded(Recorded { length }), now);
             }
-            None => dialogue.handle(OwnerEvent::HungUp, now),
+            Input::Fail => failing = true,
+            Input::Digits(digits) => digits.into_iter().for_each(|digit| dialogue.handle(OwnerEvent::Digit(digit), now)),
+            Input::HangUp => dialogue.handle(OwnerEvent::HungUp, now),
         }
     }
 }
 
-fn show(say: &Say) {
-    for prompt in say {
+/// The store's answer, as the dialogue takes it.
+fn marked(marked: &Result<(), StoreError>) -> OwnerEvent {
+    OwnerEvent::Marked(match marked {
+        Ok(()) => Marked::Done,
+        Err(StoreError::NoSuchMessage(_)) => Marked::NoSuchMessage,
+        Err(_) => Marked::Failed,
+    })
+}
+
+/// Standard input, line by line.
+struct Lines(std::io::Lines<BufReader<Stdin>>);
+
+impl Lines {
+    fn next(&mut self) -> Result<Input, Failure> {
+        Ok(match self.0.next().transpose()?.as_deref() {
+            None => Input::HangUp,
+            Some("") => Input::End,
+            Some(".") => Input::TooShort,
+            Some("!") => Input::Fail,
+            Some(line) => Input::Digits(line.chars().filter_map(Digit::from_char).collect()),
+        })
+    }
+}
+
+/// Prints each prompt that is said.
+fn say(prompts: &Say) {
+    for prompt in prompts {
         println!("< {prompt:?}");
     }
 }
+
+/// What each recording comes to that is not ended at once.
+const RECORDED: Duration = Duration::from_secs(3);
 
 /// Three seconds of silence.
 fn message() -> Message {
@@ -125,5 +209,5 @@ fn message() -> Message {
     let mut sound = Wav::header(Format::TELEPHONE_PCMU, 24_000);
     sound.resize(sound.len() + 24_000, 0xff);
     let audio = Audio::new(AudioType::Wav, sound);
-    Message::builder(audio, recorded_at).id(MessageId::random()).length(RECORDED.length).build()
+    Message::builder(audio, recorded_at).id(MessageId::random()).length(RECORDED).build()
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crate::audio::{Codec, Format};
 use crate::message::{Caller, Ending, MessageId, Privacy, Urgency};
+use crate::spool::Sound;
 
 use super::take::{Buffer, Take};
 use super::timeline::Timeline;
-use super::{Job, Kept, RecordError, Recorder};
+use super::{Job, Kept, RecordError, Recorder, Studio};
 
 /// A call being recorded: samples or codec payload go in, and [`finish`](Self::finish) answers when the message is kept.
 ///
@@ -113,6 +114,31 @@ impl Recording {
         // A node that stops in this moment may come to the file before this call does.
         take.buffer().unwanted = true;
         recorder.throw_away(Arc::clone(take)).await
+    }
+
+    /// The caller records again: throws the recording away, and begins a new one of the same call, on the port that the call has.
+    ///
+    /// The new one has an id of its own. Caller, urgency and privacy are as they were last set.
+    ///
+    /// # Errors
+    ///
+    /// As for [`throw_away`](Self::throw_away), and as [`Node::record`](crate::node::Node::record) refuses a mailbox or a disk. Nothing
+    /// is recorded then, and the port is free.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call records nothing and gives the port back; the first recording is thrown away, or will be.
+    pub async fn restart(self) -> Result<Self, RecordError> {
+        let (recorder, take) = (self.unsettled.recorder.clone(), Arc::clone(&self.unsettled.take));
+        // Without a port the node has ended the recording because it stops.
+        let port = take.vacate();
+        let format = self.format;
+        self.throw_away().await?;
+        let port = port.ok_or(RecordError::Stopping)?;
+        let facts = take.facts();
+        let studio = Studio { site: take.site.clone(), zone: take.zone };
+        let again = recorder.begin(studio, facts, Sound::Frames(format), take.min, take.most_bytes(), port).await?;
+        Ok(Self::new(recorder, again, format))
     }
 
     /// Lets `add` add to what is pending, at most as many bytes as it is told, and asks for writing when enough is there.

@@ -14,7 +14,7 @@ use crate::message::{Ending, MailboxId, MessageId, SiteId};
 use crate::network::Port;
 use crate::spool::{FileHead, GrowingFile};
 
-use super::Kept;
+use super::{CallFacts, Kept};
 
 /// One recording under way.
 ///
@@ -174,6 +174,23 @@ impl Take {
     pub(super) fn occupy(&self, port: Port) {
         let mut buffer = self.buffer();
         buffer.port = Some(port).filter(|_| buffer.ending.is_none());
+    }
+
+    /// Hands over the port, if the call still has one.
+    pub(super) fn vacate(&self) -> Option<Port> {
+        self.buffer().port.take()
+    }
+
+    /// The facts of the call, as its caller has chosen them last.
+    pub(super) fn facts(&self) -> CallFacts {
+        let head = self.buffer().head.head.clone();
+        let (caller, urgency, privacy) = (head.caller, head.urgency, head.privacy);
+        CallFacts { mailboxes: self.mailboxes.clone(), caller, urgency, privacy }
+    }
+
+    /// The most bytes that the recording may come to have.
+    pub(super) fn most_bytes(&self) -> u64 {
+        self.most_bytes
     }
 
     /// Ends the recording, if it has not ended yet, and gives its port back.

@@ -38,6 +38,7 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 /// - **Kept.** After `Ok`, the message survives a restart of the process, and of the machine if the store is durable at all.
 /// - **Counted.** `summary` counts exactly what `list` shows as new and as old.
 /// - **Paged.** The pages of a query, one after the other, are what `list` shows, filtered and in the order that was asked for.
+///   Each page says how many messages there are on all of them.
 /// - **Restored.** What `mark` has set to removed can be marked new or old again, until the store expunges it.
 /// - **Foretold.** What `check` refuses, `deposit` would refuse at that moment, if the message has not arrived before.
 /// - **Noticed.** Where others can change a mailbox, `changed` names it after each change, within a time that the store states.

@@ -69,8 +69,15 @@ impl Query {
             by_id.insert(entry.head.id, entry);
         }
         let empty = BTreeSet::new();
-        let (ids, next) = self.choose(|status, urgency| shelves.get(&(status, urgency)).unwrap_or(&empty));
-        Page { entries: ids.iter().filter_map(|id| by_id.remove(id)).collect(), next }
+        let places = |status, urgency| shelves.get(&(status, urgency)).unwrap_or(&empty);
+        let (ids, next) = self.choose(places);
+        Page { entries: ids.iter().filter_map(|id| by_id.remove(id)).collect(), next, total: self.total(places) }
+    }
+
+    /// How many messages the query asks for, on all its pages together; `places` as for [`choose`](Self::choose).
+    pub(super) fn total<'a>(&self, places: impl Fn(Status, Urgency) -> &'a BTreeSet<Place>) -> usize {
+        let urgencies = [Urgency::Urgent, Urgency::Normal];
+        self.statuses.iter().flat_map(|status| urgencies.map(|urgency| places(*status, urgency).len())).sum()
     }
 
     /// The ids of one page, when `places` answers for each status and urgency what stands there, in the order of recording.
@@ -170,6 +177,8 @@ pub struct Page {
     pub entries: Vec<Entry>,
     /// What the next page comes [`after`](Query::after); `None` on the last one.
     pub next: Option<Cursor>,
+    /// How many messages the query asks for now, on all its pages together; the same on each page while nothing changes.
+    pub total: usize,
 }
 
 /// Several shelves as if they were one, beyond a place.
@@ -256,6 +265,7 @@ mod tests {
                 let page = query.page_of(entries.clone());
                 prop_assert!(page.entries.len() <= limit);
                 prop_assert!(page.next.is_none() || page.entries.len() == limit);
+                prop_assert_eq!(page.total, sorted(&entries, &statuses, order).len());
                 shown.extend(page.entries);
                 let Some(next) = page.next else { break };
                 query = query.after(next);
@@ -285,6 +295,6 @@ mod tests {
 
     #[test]
     fn a_page_of_no_messages_is_the_last_one_only_if_there_are_none() {
-        assert_eq!(Query::all().page_of([]), Page { entries: Vec::new(), next: None });
+        assert_eq!(Query::all().page_of([]), Page { entries: Vec::new(), next: None, total: 0 });
     }
 }

@@ -1,15 +1,21 @@
-//! The dialogue on the telephone, decided without doing: what is said to owners and callers, and what their digits mean.
+//! The dialogues on the telephone, as state machines: what owners and callers hear, and what their digits mean.
 //!
-//! Two machines: [`OwnerDialogue`] for who hears their messages, [`CallerDialogue`] for who leaves one. Each takes in what happened
+//! [`OwnerDialogue`] talks to an owner who hears messages, [`CallerDialogue`] to a caller who leaves one. Each takes in what happened
 //! on the call, and hands out what to do next. Nothing here plays, records, waits or reads a clock, so that any PBX can drive it with
-//! its own sound files or speech: what is said is a [`Prompt`], which names what is meant and not how it sounds.
+//! its own sound files or speech: what is said is a [`Prompt`], which names the meaning and leaves the wording to the PBX.
 //!
-//! Who drives a machine calls `handle` with each event, and then does every action that `poll_action` gives, in order. A
-//! [`Say`] is played until it ends (`Played`) or a digit comes (`Digit`), whichever is first.
+//! A driver calls `handle` with each event, and then does every action that `poll_action` returns, in order. A [`Say`] is played until
+//! it ends (`Played`) or a digit comes (`Digit`), whichever is first.
+//!
+//! # A statement follows its confirmation
+//!
+//! No dialogue says "sent", "saved", "removed" or "kept" before it is so. The driver answers each action that can fail with an event:
+//! the one that the action's documentation names, also when it has failed. The dialogue waits for that event and then says what is true.
+//! A failure does not end an owner's call: the dialogue says that it failed, and the same digit tries again.
 //!
 #![cfg_attr(
     feature = "fs",
-    doc = "[`PinBook`] checks PINs in memory; [`PinFolder`] keeps them, and who is locked out, through restarts."
+    doc = "[`PinBook`] checks PINs in memory; [`PinFolder`] keeps PINs and lock-outs on disk, through restarts."
 )]
 #![cfg_attr(not(feature = "fs"), doc = "[`PinBook`] checks PINs.")]
 //! A mailbox without a PIN opens to nobody.
@@ -32,7 +38,7 @@ pub use self::digit::Digit;
 #[cfg(feature = "fs")]
 pub use self::error::PinError;
 pub use self::lockout::{Attempts, InvalidAttempts, Source};
-pub use self::owner::{OwnerAction, OwnerDialogue, OwnerEvent, PinSet, Purpose, Sent};
+pub use self::owner::{GreetingSet, Marked, OwnerAction, OwnerDialogue, OwnerEvent, PinSet, Purpose, Sent};
 pub use self::pin::{InvalidPin, InvalidPinHash, Pin, PinBook, PinHash, Verdict};
 #[cfg(feature = "fs")]
 pub use self::pin_folder::PinFolder;

@@ -1,4 +1,4 @@
-//! [`OwnerDialogue`]: with who hears their messages.
+//! [`OwnerDialogue`]: the dialogue with an owner who hears messages.
 
 mod hearing;
 mod messages;
@@ -14,14 +14,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use self::messages::{Messages, Stage};
-pub use self::words::{OwnerAction, OwnerEvent, PinSet, Purpose, Sent};
-use super::{Digit, Menu, Pin, Prompt, Say};
+use self::messages::{Change, Messages, Stage};
+pub use self::words::{GreetingSet, Marked, OwnerAction, OwnerEvent, PinSet, Purpose, Sent};
+use super::{Digit, GreetingKind, Menu, Pin, Prompt, Say};
 use crate::message::{Status, Summary};
 
 /// The dialogue with an owner: PIN, messages, greetings.
 ///
-/// Nothing is told before the PIN was right. A message is heard when it was played to its end, or when its owner keeps it.
+/// Nothing is said of the mailbox before the PIN was right. A message becomes old when it was played to its end, or when its owner
+/// keeps it.
 ///
 /// ```
 /// use voicemail::telephone::{Digit, OwnerAction, OwnerDialogue, OwnerEvent, Prompt, Verdict};
@@ -56,6 +57,8 @@ enum State {
     Main,
     Listing(Messages),
     Messages(Messages, Stage),
+    /// The store is asked to change the current message's status. A digit that comes meanwhile counts afterwards.
+    Marking(Messages, Change, Option<Digit>),
     Address {
         messages: Messages,
         entered: String,
@@ -65,7 +68,11 @@ enum State {
     Announcing(Purpose, Option<Messages>),
     Recording(Purpose, Option<Messages>),
     Reviewing(Purpose, Option<Messages>),
-    Sending(Messages),
+    /// The greeting that was recorded is being saved.
+    SavingGreeting(GreetingKind),
+    DroppingGreeting,
+    /// A message is being sent, with what was recorded for the purpose if there is one.
+    Sending(Option<Purpose>, Messages),
     NewPin {
         first: Option<Pin>,
         entered: String,
@@ -82,7 +89,7 @@ impl OwnerDialogue {
         Self { state: State::Pin { entered: String::new() }, zone, wrong_pins: 0, silences: 0, actions }
     }
 
-    /// What is to be done next; `None` until something happens.
+    /// Returns the next action; `None` until something happens.
     pub fn poll_action(&mut self) -> Option<OwnerAction> {
         self.actions.pop_front()
     }
@@ -92,7 +99,7 @@ impl OwnerDialogue {
         matches!(self.state, State::Over) && self.actions.is_empty()
     }
 
-    /// Something has happened at `now`, by which days are named.
+    /// Takes in an event of the call at `now`, by which days are named.
     pub fn handle(&mut self, event: OwnerEvent, now: DateTime<Utc>) {
         // Every arm that goes on puts a state back.
         let state = std::mem::replace(&mut self.state, State::Over);
@@ -103,11 +110,17 @@ impl OwnerDialogue {
                 self.state = self.digit(state, digit, now);
             }
             OwnerEvent::Played => self.state = self.played(state, now),
+            OwnerEvent::NotPlayed => self.state = self.not_played(state, now),
             OwnerEvent::Silence => self.state = self.silence(state),
             OwnerEvent::Checked(verdict) => self.state = self.checked(state, verdict),
-            OwnerEvent::Counted(summary) => self.state = self.counted(state, summary),
+            OwnerEvent::Counted(summary) => self.state = self.counted(state, Some(summary)),
+            OwnerEvent::NotCounted => self.state = self.counted(state, None),
             OwnerEvent::Listed(page) => self.state = self.listed(state, page, now),
+            OwnerEvent::NotListed => self.state = self.not_listed(state),
+            OwnerEvent::Marked(marked) => self.state = self.marked(state, marked, now),
             OwnerEvent::Recorded(recorded) => self.state = self.recorded(state, recorded),
+            OwnerEvent::NotRecorded => self.state = self.not_recorded(state),
+            OwnerEvent::GreetingSet(set) => self.state = self.greeting_set(state, set),
             OwnerEvent::Sent(sent) => self.state = self.sent(state, sent),
             OwnerEvent::PinSet(set) => self.state = self.pin_set(state, set),
         }
@@ -123,10 +136,13 @@ impl OwnerDialogue {
             | State::Main
             | State::Listing(_)
             | State::Messages(..)
+            | State::Marking(..)
             | State::Address { .. }
             | State::Greetings
             | State::Announcing(..)
-            | State::Sending(_)
+            | State::SavingGreeting(_)
+            | State::DroppingGreeting
+            | State::Sending(..)
             | State::NewPin { .. }
             | State::ChangingPin
             | State::Leaving
@@ -139,6 +155,7 @@ impl OwnerDialogue {
             State::Pin { entered } => self.pin_digit(entered, digit),
             State::Main => self.main_digit(digit),
             State::Messages(messages, _) => self.message_digit(messages, digit, now),
+            State::Marking(messages, change, _) => State::Marking(messages, change, Some(digit)),
             State::Address { messages, entered } => self.address_digit(messages, entered, digit),
             State::Greetings => self.greeting_digit(digit),
             // The words before the tone are cut short.
@@ -155,7 +172,9 @@ impl OwnerDialogue {
             waiting @ (State::Checking
             | State::Counting
             | State::Listing(_)
-            | State::Sending(_)
+            | State::SavingGreeting(_)
+            | State::DroppingGreeting
+            | State::Sending(..)
             | State::ChangingPin
             | State::Over) => waiting,
         }
@@ -163,15 +182,21 @@ impl OwnerDialogue {
 
     fn played(&mut self, state: State, now: DateTime<Utc>) -> State {
         match state {
-            State::Messages(messages, Stage::Playing) => {
-                let messages = self.heard(messages);
-                self.say(vec![Prompt::Menu(Menu::Message)]);
-                State::Messages(messages, Stage::Played)
-            }
+            State::Messages(messages, Stage::Playing) => match messages.unheard() {
+                Some(id) => self.mark(messages, Change::Hear, OwnerAction::Heard(id)),
+                None => self.at_message(messages, Vec::new()),
+            },
             State::Messages(messages, Stage::Done) => self.go_on(messages, now),
             State::Announcing(purpose, messages) => self.begin_recording(purpose, messages),
             State::Leaving => self.hang_up(),
             other => other,
+        }
+    }
+
+    fn not_played(&mut self, state: State, now: DateTime<Utc>) -> State {
+        match state {
+            State::Messages(messages, Stage::Playing) => self.at_message(messages, vec![Prompt::MessagesUnavailable]),
+            other => self.played(other, now),
         }
     }
 
@@ -182,11 +207,14 @@ impl OwnerDialogue {
                 self.act(OwnerAction::Discard);
             }
             return match state {
-                // What goes on is waited for.
+                // What is under way is awaited.
                 waiting @ (State::Checking
                 | State::Counting
                 | State::Listing(_)
-                | State::Sending(_)
+                | State::Marking(..)
+                | State::SavingGreeting(_)
+                | State::DroppingGreeting
+                | State::Sending(..)
                 | State::ChangingPin
                 | State::Recording(..)) => waiting,
                 State::Over => State::Over,
@@ -206,22 +234,29 @@ impl OwnerDialogue {
             State::Checking
             | State::Counting
             | State::Listing(_)
+            | State::Marking(..)
             | State::Announcing(..)
             | State::Recording(..)
-            | State::Sending(_)
+            | State::SavingGreeting(_)
+            | State::DroppingGreeting
+            | State::Sending(..)
             | State::ChangingPin
             | State::Leaving
             | State::Over => {}
         }
-        // A stage in which a message was cut short is over.
+        // A message that was cut short is not played on.
         match state {
             State::Messages(messages, Stage::Playing) => State::Messages(messages, Stage::Played),
             other => other,
         }
     }
 
-    fn counted(&mut self, state: State, summary: Summary) -> State {
+    fn counted(&mut self, state: State, summary: Option<Summary>) -> State {
         let State::Counting = state else { return state };
+        let Some(summary) = summary else {
+            self.say(vec![Prompt::MessagesUnavailable, Prompt::Menu(Menu::Main)]);
+            return State::Main;
+        };
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let have = Prompt::YouHave { new: count(summary.new), urgent: count(summary.urgent_new), old: count(summary.old) };
         self.say(vec![have, Prompt::Menu(Menu::Main)]);
@@ -274,5 +309,5 @@ impl OwnerDialogue {
 
 const MAX_ENTERED: usize = 20;
 const MAX_SILENCES: u32 = 3;
-/// A shorter recording is none.
+/// A shorter recording counts as none.
 const MIN_RECORDING: Duration = Duration::from_secs(1);

@@ -1,14 +1,14 @@
-//! [`Prompt`]: what is said to somebody on the telephone.
+//! [`Prompt`]: a sentence that a caller or an owner hears.
 
 use std::time::Duration;
 
 use crate::greeting::GreetingKind;
 use crate::message::{Caller, MailboxId, MessageId, RelativeDay, Stamp};
 
-/// What is said next: these prompts, one after the other, until a digit comes.
+/// The prompts to play, one after the other, until a digit comes.
 pub type Say = Vec<Prompt>;
 
-/// One thing that is said. Whoever plays it chooses the words, the voice and the language.
+/// A sentence that a caller or an owner hears. The PBX chooses the words, the voice and the language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Prompt {
@@ -33,11 +33,13 @@ pub enum Prompt {
     },
     /// There is nothing to hear there.
     NoMessages,
+    /// The messages cannot be reached just now; try again.
+    MessagesUnavailable,
     /// Which message comes now: the `number`th of `of`.
     MessageNumber {
         /// From 1.
         number: usize,
-        /// How many there are.
+        /// How many the mailbox has of this kind, also those that are not listed yet.
         of: usize,
     },
     /// It is urgent.
@@ -65,6 +67,10 @@ pub enum Prompt {
     Restored,
     /// The message is kept.
     Kept,
+    /// That was not done, because the mailbox could not be changed just now; try again.
+    NotDone,
+    /// The message is not in the mailbox any more.
+    MessageGone,
     /// It is private, and cannot be passed on.
     CannotPassOn,
     /// Enter the mailbox that it goes to, and then `#`.
@@ -75,8 +81,10 @@ pub enum Prompt {
     RecordNow,
     /// It was sent.
     Sent,
-    /// It could not be sent.
+    /// It was not sent.
     NotSent,
+    /// It cannot be recorded just now.
+    NotRecorded,
     /// What the digits mean now.
     Menu(Menu),
     /// Enter a new PIN.
@@ -93,6 +101,8 @@ pub enum Prompt {
     PinNotChanged,
     /// The greeting is saved.
     GreetingSaved,
+    /// The greeting was not saved; try again.
+    GreetingNotSaved,
     /// A greeting in the owner's voice.
     Greeting(GreetingKind),
     /// The usual words, for a mailbox without a greeting.
@@ -105,6 +115,8 @@ pub enum Prompt {
     PlayRecording,
     /// Nothing was heard.
     TooShort,
+    /// The recording has ended at its longest length.
+    LongestReached,
     /// It is marked as urgent.
     MarkedUrgent,
     /// It is no longer marked as urgent.

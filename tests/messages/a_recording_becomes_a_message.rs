@@ -146,6 +146,44 @@ async fn each_pbx_on_a_shared_node_has_its_own_ports_and_gives_them_back() {
 }
 
 #[tokio::test]
+async fn a_recording_made_again_keeps_the_port_of_its_call() {
+    let folder = tempdir().unwrap();
+    let (node, store) = central(folder.path()).await;
+    let limit = node.ports(&site("london")).unwrap().limit;
+    let others = (1..limit).map(|_| node.admit(&site("london"), LicenceClass::Voicemail).unwrap()).collect::<Vec<_>>();
+    let mut first = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
+    first.push_payload(&[0x20; 16_000], 0);
+    first.set_urgency(Urgency::Urgent);
+    let first_id = first.id();
+
+    let london = site("london");
+    let (again, another) = tokio::join!(first.restart(), node.record(&london, CallFacts::to(mailbox("2001")), PCMU));
+    assert!(matches!(another, Err(RecordError::Refused(Refusal::AllPortsBusy { .. }))), "nobody gets the port in between");
+    let mut again = again.unwrap();
+    assert_eq!(again.length(), Duration::ZERO);
+    again.push_payload(&[0x40; 24_000], 0);
+    let kept = again.finish().await.unwrap();
+
+    assert_ne!(kept.id, first_id);
+    assert_eq!(kept.length, Duration::from_secs(3), "nothing of the first recording is in it");
+    let stored = store.list(&mailbox("2001")).await.unwrap();
+    assert_eq!(stored.iter().map(|entry| (entry.head.id, entry.head.urgency)).collect::<Vec<_>>(), [(kept.id, Urgency::Urgent)]);
+    assert_eq!(node.ports(&site("london")).unwrap().in_use, limit - 1);
+    drop(others);
+}
+
+#[tokio::test]
+async fn a_recording_is_not_made_again_once_the_node_stops() {
+    let folder = tempdir().unwrap();
+    let (node, _store) = central(folder.path()).await;
+    let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
+    recording.push_payload(&[0x20; 16_000], 0);
+    node.run(std::future::ready(())).await.unwrap();
+    assert!(matches!(recording.restart().await, Err(RecordError::KeptAlready)));
+    assert_eq!(node.ports(&site("london")).unwrap().in_use, 0);
+}
+
+#[tokio::test]
 async fn a_licence_whose_last_day_is_over_refuses_the_call_and_its_features_unless_the_integrator_gives_it_days() {
     let folder = tempdir().unwrap();
     let on = "2025-07-10".parse().unwrap();

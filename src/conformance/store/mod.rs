@@ -101,6 +101,8 @@ mod tests {
         ListsBackwards,
         /// Ends after the first page.
         TurnsNoPage,
+        /// Counts only the messages of the page.
+        CountsOnePage,
         /// Marks as old what is retrieved.
         MarksWhatIsHeard,
         /// Deletes what is old, too.
@@ -162,7 +164,11 @@ mod tests {
 
         async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
             let page = self.inner.page(mailbox, query).await?;
-            if self.fault == Fault::TurnsNoPage { Ok(Page { next: None, ..page }) } else { Ok(page) }
+            match self.fault {
+                Fault::TurnsNoPage => Ok(Page { next: None, ..page }),
+                Fault::CountsOnePage => Ok(Page { total: page.entries.len(), ..page }),
+                _ => Ok(page),
+            }
         }
 
         async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
@@ -234,6 +240,7 @@ mod tests {
         check!(kept, AnswersOnly, "Kept");
         check!(counted, CountsRemoved, "Counted");
         check!(paged, TurnsNoPage, "Paged");
+        check!(paged, CountsOnePage, "Paged");
         check!(restored, RemovesForGood, "Restored");
         check!(listed_in_order, ListsBackwards, "list");
         check!(retrieved_unchanged, MarksWhatIsHeard, "retrieve");

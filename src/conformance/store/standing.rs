@@ -31,6 +31,7 @@ pub async fn counted(store: &impl MessageStore) {
 }
 
 /// **Paged.** The pages of a query, one after the other, are what `list` shows, filtered and in the order that was asked for.
+/// Each page says how many messages there are on all of them.
 ///
 /// # Panics
 ///
@@ -48,9 +49,11 @@ pub async fn paged(store: &impl MessageStore) {
         for order in [Order::OldestFirst, Order::NewestFirst, Order::UrgentFirst, Order::UrgentThenNewestFirst] {
             for limit in [1, 2, 4, 100] {
                 let (mut query, mut shown) = (Query::only(statuses.iter().copied()).order(order).limit(limit), Vec::new());
+                let total = all.iter().filter(|entry| statuses.contains(&entry.status)).count();
                 loop {
                     let page = page(store, &query).await;
                     assert!(page.entries.len() <= limit, "Paged: no more on a page than asked for");
+                    assert!(page.total == total, "Paged: {} messages are said to be on all pages, not {total}", page.total);
                     shown.extend(page.entries);
                     let Some(next) = page.next else { break };
                     assert!(shown.len() <= all.len(), "Paged: the pages end");

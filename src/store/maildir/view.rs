@@ -72,6 +72,7 @@ impl View {
     pub(super) fn page(&mut self, at: Sight<'_>, query: &Query) -> io::Result<Page> {
         let index = self.look(at)?;
         let (ids, next) = query.choose(|status, urgency| index.shelf(status, urgency));
+        let total = query.total(|status, urgency| index.shelf(status, urgency));
         let mut entries = Vec::with_capacity(ids.len());
         for id in ids {
             if let Some(entry) = index.entry(id) {
@@ -83,7 +84,7 @@ impl View {
                 entries.push(Entry { head, status: seen.status() });
             }
         }
-        Ok(Page { entries, next })
+        Ok(Page { entries, next, total })
     }
 
     /// Asks the disk what has changed; `None` if it does not tell.

@@ -1,12 +1,16 @@
 //! Callers on the telephone.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
 
 fn call(greetings: Greetings, reason: Reason) -> CallerDialogue {
-    CallerDialogue::new("2041".parse().unwrap(), greetings, reason)
+    CallerDialogue::new("2041".parse().unwrap(), LIMITS, greetings, reason)
 }
+
+const LIMITS: RecordingLimits = RecordingLimits { min: Duration::from_secs(2), max: Duration::from_secs(60) };
 
 /// All that is to be done after `event`.
 fn after(call: &mut CallerDialogue, event: CallerEvent) -> Vec<CallerAction> {
@@ -24,6 +28,15 @@ fn recorded(secs: u64) -> CallerEvent {
 
 fn say(prompts: &[Prompt]) -> CallerAction {
     CallerAction::Say(prompts.to_vec())
+}
+
+/// A call whose recording of five seconds is being reviewed.
+fn reviewing() -> CallerDialogue {
+    let mut call = call(Greetings::default(), Reason::NoAnswer);
+    call.poll_action();
+    after(&mut call, CallerEvent::Played);
+    assert_eq!(after(&mut call, recorded(5)), [say(&[Prompt::Menu(Menu::Review)])]);
+    call
 }
 
 fn sent(urgency: Urgency, privacy: Privacy) -> CallerAction {
@@ -57,26 +70,93 @@ fn a_caller_reviews_records_again_and_marks_before_sending() {
     let menu = Prompt::Menu(Menu::Review);
     assert_eq!(after(&mut call, recorded(5)), [say(std::slice::from_ref(&menu))]);
     assert_eq!(after(&mut call, digit('2')), [say(&[Prompt::PlayRecording, menu.clone()])]);
-    assert_eq!(after(&mut call, digit('3')), [CallerAction::Discard, say(&[Prompt::Tone])]);
-    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::Record]);
+    assert_eq!(after(&mut call, digit('3')), [say(&[Prompt::Tone])]);
+    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::RecordAgain]);
     assert_eq!(after(&mut call, recorded(7)), [say(std::slice::from_ref(&menu))], "ended by silence or length");
     assert_eq!(after(&mut call, digit('4')), [say(&[Prompt::MarkedUrgent, menu.clone()])]);
     assert_eq!(after(&mut call, digit('5')), [say(&[Prompt::MarkedPrivate, menu])]);
-    assert_eq!(after(&mut call, digit('1')), [sent(Urgency::Urgent, Privacy::Private), say(&[Prompt::Sent, Prompt::Goodbye])]);
+    assert_eq!(after(&mut call, digit('1')), [sent(Urgency::Urgent, Privacy::Private)]);
+    assert_eq!(after(&mut call, CallerEvent::Sent), [say(&[Prompt::Sent, Prompt::Goodbye])]);
     assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::HangUp]);
     assert!(call.is_over());
 }
 
 #[test]
-fn whoever_says_nothing_is_asked_three_times() {
+fn sent_is_said_when_the_message_is_kept_and_not_before() {
+    for send in [digit('1'), digit('#'), CallerEvent::Silence] {
+        let mut call = reviewing();
+        assert_eq!(after(&mut call, send), [sent(Urgency::Normal, Privacy::Normal)]);
+        for early in [CallerEvent::Played, digit('1'), CallerEvent::Silence, recorded(9)] {
+            assert_eq!(after(&mut call, early), [], "the disk has not answered");
+        }
+        assert_eq!(after(&mut call, CallerEvent::Sent), [say(&[Prompt::Sent, Prompt::Goodbye])]);
+        assert_eq!(after(&mut call, CallerEvent::NotKept), [], "it is answered once");
+        assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::HangUp]);
+    }
+}
+
+#[test]
+fn a_caller_hears_that_a_message_was_not_kept() {
+    let mut call = reviewing();
+    after(&mut call, digit('1'));
+    assert_eq!(after(&mut call, CallerEvent::NotKept), [say(&[Prompt::NotSent, Prompt::Goodbye])]);
+    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::HangUp]);
+
+    let mut with_operator = reviewing().with_operator();
+    after(&mut with_operator, digit('0'));
+    assert_eq!(after(&mut with_operator, CallerEvent::NotKept), [say(&[Prompt::NotSent])]);
+    assert_eq!(after(&mut with_operator, CallerEvent::Played), [CallerAction::Operator]);
+}
+
+#[test]
+fn a_message_found_too_short_is_not_said_to_be_sent() {
+    let mut call = reviewing();
+    after(&mut call, digit('1'));
+    assert_eq!(after(&mut call, CallerEvent::TooShort), [say(&[Prompt::TooShort, Prompt::Tone])]);
+    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::Record], "the first one is gone");
+}
+
+#[test]
+fn a_call_ends_when_nothing_can_be_recorded() {
+    let mut call = reviewing();
+    after(&mut call, digit('3'));
+    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::RecordAgain]);
+    assert_eq!(after(&mut call, CallerEvent::NotRecorded), [say(&[Prompt::NotRecorded, Prompt::Goodbye])]);
+    assert_eq!(after(&mut call, CallerEvent::HungUp), [], "nothing is left to send");
+    assert!(call.is_over());
+}
+
+#[test]
+fn the_limits_of_the_mailbox_decide() {
     let mut call = call(Greetings::default(), Reason::NoAnswer);
     call.poll_action();
-    for again in [true, true, false] {
-        assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::Record]);
-        let next = if again { Prompt::Tone } else { Prompt::Goodbye };
-        assert_eq!(after(&mut call, recorded(0)), [CallerAction::Discard, say(&[Prompt::TooShort, next])]);
+    after(&mut call, CallerEvent::Played);
+    let short = CallerEvent::Recorded(Recorded { length: LIMITS.min - Duration::from_millis(1) });
+    assert_eq!(after(&mut call, short), [say(&[Prompt::TooShort, Prompt::Tone])]);
+    after(&mut call, CallerEvent::Played);
+    let longest = CallerEvent::Recorded(Recorded { length: LIMITS.max });
+    assert_eq!(after(&mut call, longest), [say(&[Prompt::LongestReached, Prompt::Menu(Menu::Review)])]);
+}
+
+#[test]
+fn a_caller_who_says_nothing_is_asked_three_times() {
+    let mut call = call(Greetings::default(), Reason::NoAnswer);
+    call.poll_action();
+    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::Record]);
+    for _ in 0..2 {
+        assert_eq!(after(&mut call, recorded(0)), [say(&[Prompt::TooShort, Prompt::Tone])]);
+        assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::RecordAgain], "on the same port");
     }
+    assert_eq!(after(&mut call, recorded(0)), [CallerAction::Discard, say(&[Prompt::TooShort, Prompt::Goodbye])]);
     assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::HangUp]);
+}
+
+#[test]
+fn a_recording_that_was_to_be_made_again_is_not_sent_at_hang_up() {
+    let mut call = reviewing();
+    after(&mut call, digit('3'));
+    assert_eq!(after(&mut call, CallerEvent::HungUp), [CallerAction::Discard]);
+    assert!(call.is_over());
 }
 
 #[test]
@@ -88,7 +168,8 @@ fn the_operator_is_reached_where_there_is_one_and_what_was_said_is_kept() {
     call.poll_action();
     after(&mut call, CallerEvent::Played);
     assert_eq!(after(&mut call, digit('0')), [CallerAction::StopRecording]);
-    assert_eq!(after(&mut call, recorded(5)), [sent(Urgency::Normal, Privacy::Normal), CallerAction::Operator]);
+    assert_eq!(after(&mut call, recorded(5)), [sent(Urgency::Normal, Privacy::Normal)]);
+    assert_eq!(after(&mut call, CallerEvent::Sent), [CallerAction::Operator]);
     assert!(call.is_over());
 }
 
@@ -105,6 +186,8 @@ fn events() -> impl Strategy<Value = CallerEvent> {
         6 => "[0-9*#]".prop_map(|key| digit(key.chars().next().unwrap())),
         3 => (0..10_u64).prop_map(recorded),
         1 => Just(CallerEvent::Silence),
+        2 => prop_oneof![Just(CallerEvent::Sent), Just(CallerEvent::TooShort), Just(CallerEvent::NotKept)],
+        1 => Just(CallerEvent::NotRecorded),
     ]
 }
 
@@ -117,20 +200,38 @@ proptest! {
         if operator {
             call = call.with_operator();
         }
-        let mut held = false;
+        let (mut held, mut sent, mut begun) = (false, None, false);
         for event in events.into_iter().chain([CallerEvent::HungUp, CallerEvent::Played, digit('1'), recorded(3)]) {
+            if matches!(event, CallerEvent::Sent | CallerEvent::TooShort | CallerEvent::NotKept) && sent == Some(None) {
+                sent = Some(Some(event));
+            }
+            if event == CallerEvent::NotRecorded && begun {
+                held = false;
+            }
+            begun &= !matches!(event, CallerEvent::Recorded(_) | CallerEvent::NotRecorded);
             for action in after(&mut call, event) {
                 match action {
                     CallerAction::Record => {
                         prop_assert!(!held, "a recording before the last one is settled");
-                        held = true;
+                        (held, begun, sent) = (true, true, None);
+                    }
+                    CallerAction::RecordAgain => {
+                        prop_assert!(held, "nothing is there to begin again");
+                        begun = true;
                     }
                     CallerAction::Send { .. } | CallerAction::Discard => {
                         prop_assert!(held, "sent or discarded twice");
-                        held = false;
+                        (held, begun) = (false, false);
+                        if action != CallerAction::Discard {
+                            sent = Some(None);
+                        }
+                    }
+                    CallerAction::Say(say) => {
+                        let said_sent = say.contains(&Prompt::Sent);
+                        prop_assert!(!said_sent || sent == Some(Some(CallerEvent::Sent)), "said before it was so");
                     }
                     CallerAction::Operator => prop_assert!(operator),
-                    CallerAction::Say(_) | CallerAction::StopRecording | CallerAction::Owner | CallerAction::HangUp => {}
+                    CallerAction::StopRecording | CallerAction::Owner | CallerAction::HangUp => {}
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What a [`CallerDialogue`](super::CallerDialogue) is told, and what it asks for.
+//! The events and actions of a [`CallerDialogue`](super::CallerDialogue).
 
 use std::time::Duration;
 
@@ -14,42 +14,54 @@ pub enum Reason {
     Busy,
 }
 
-/// What happened on a call.
+/// An event on a caller's call, or the result of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallerEvent {
-    /// What was to be said has been said to its end.
+    /// The last [`CallerAction::Say`] was played to its end.
     Played,
     /// The caller pressed a key.
     Digit(Digit),
     /// The recording has ended: by [`CallerAction::StopRecording`], by silence, or by its longest length.
     Recorded(Recorded),
+    /// The recording could not begin: [`CallerAction::Record`] or [`CallerAction::RecordAgain`] has failed.
+    NotRecorded,
+    /// The message of [`CallerAction::Send`] is on stable storage.
+    Sent,
+    /// The recording of [`CallerAction::Send`] was shorter than a message, and is thrown away.
+    TooShort,
+    /// The message of [`CallerAction::Send`] is not on stable storage: the disk failed, say.
+    NotKept,
     /// The caller said and pressed nothing for a while, after all was said.
     Silence,
     /// The caller has hung up.
     HungUp,
 }
 
-/// What a recording came to.
+/// The result of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recorded {
-    /// How long it is.
+    /// Its length.
     pub length: Duration,
 }
 
-/// What is to be done on a call.
+/// An action that the driver of a caller's call does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallerAction {
-    /// Say this, until a digit comes.
+    /// Play this until a digit comes. Answer with [`CallerEvent::Played`] when it was played to its end.
     Say(Say),
-    /// Begin to record.
+    /// Begin to record; answer with [`CallerEvent::NotRecorded`] if that fails.
     Record,
-    /// End the recording, and tell its length.
+    /// Throw away what was recorded, and begin to record again on the same port, as `Recording::restart` does. Answer with
+    /// [`CallerEvent::NotRecorded`] if that fails; nothing is recorded then.
+    RecordAgain,
+    /// End the recording, and answer with [`CallerEvent::Recorded`].
     StopRecording,
     /// Throw away what was recorded.
     Discard,
-    /// Keep what was recorded, ending the recording if it goes on; it is the message.
+    /// Keep what was recorded as the message, ending the recording if it goes on. Answer with [`CallerEvent::Sent`],
+    /// [`CallerEvent::TooShort`] or [`CallerEvent::NotKept`]; the recording is the driver's no longer, whichever it is.
     Send {
-        /// Whether it comes before others.
+        /// Whether the message comes before others.
         urgency: Urgency,
         /// Whether its owner may pass it on.
         privacy: Privacy,

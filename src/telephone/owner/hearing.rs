@@ -1,10 +1,10 @@
-//! An owner goes from message to message: what is said of each, and what their digits do with it.
+//! How an owner goes from message to message: the words before each, and the digits after it.
 
 use chrono::{DateTime, Utc};
 
-use super::super::{Digit, Menu, Prompt};
-use super::messages::{Messages, Stage};
-use super::{OwnerAction, OwnerDialogue, Purpose, State};
+use super::super::{Digit, Menu, Prompt, Say};
+use super::messages::{Change, Messages, Stage};
+use super::{Marked, OwnerAction, OwnerDialogue, Purpose, State};
 use crate::message::{Privacy, Stamp, Status, Urgency};
 use crate::store::{Entry, Page};
 
@@ -15,9 +15,26 @@ impl OwnerDialogue {
             self.say(vec![Prompt::NoMessages, Prompt::Menu(Menu::Main)]);
             return State::Main;
         }
-        messages.entries.extend(page.entries);
-        messages.more = page.next;
+        messages.add(page);
         self.present(messages, now)
+    }
+
+    pub(super) fn not_listed(&mut self, state: State) -> State {
+        let State::Listing(mut messages) = state else { return state };
+        if messages.entries.is_empty() {
+            self.say(vec![Prompt::MessagesUnavailable, Prompt::Menu(Menu::Main)]);
+            return State::Main;
+        }
+        // Back to the last one that is listed, from where the owner may try again.
+        messages.at = messages.entries.len() - 1;
+        self.at_message(messages, vec![Prompt::MessagesUnavailable])
+    }
+
+    /// Says `said` and the menu; nothing comes by itself afterwards.
+    pub(super) fn at_message(&mut self, messages: Messages, mut said: Say) -> State {
+        said.push(Prompt::Menu(Menu::Message));
+        self.say(said);
+        State::Messages(messages, Stage::Played)
     }
 
     /// Plays the message it is at, or says that there is none.
@@ -26,7 +43,7 @@ impl OwnerDialogue {
             self.say(vec![Prompt::EndOfMessages, Prompt::Menu(Menu::Main)]);
             return State::Main;
         };
-        let mut say = vec![Prompt::MessageNumber { number: messages.at + 1, of: messages.entries.len() }];
+        let mut say = vec![Prompt::MessageNumber { number: messages.at + 1, of: messages.total }];
         say.extend((entry.head.urgency == Urgency::Urgent).then_some(Prompt::Urgent));
         say.extend((entry.head.privacy == Privacy::Private).then_some(Prompt::Private));
         say.push(self.received_at(entry, now));
@@ -49,16 +66,36 @@ impl OwnerDialogue {
         Prompt::ReceivedAt { stamp, day: stamp.day_at(now) }
     }
 
-    /// The message it is at has been heard.
-    pub(super) fn heard(&mut self, mut messages: Messages) -> Messages {
-        if let Some(entry) = messages.entries.get_mut(messages.at)
-            && entry.status == Status::New
-        {
-            entry.status = Status::Old;
-            let id = entry.head.id;
-            self.act(OwnerAction::Heard(id));
+    /// Has the store change the current message's status.
+    pub(super) fn mark(&mut self, messages: Messages, change: Change, action: OwnerAction) -> State {
+        self.act(action);
+        State::Marking(messages, change, None)
+    }
+
+    /// The store has answered for a change.
+    pub(super) fn marked(&mut self, state: State, marked: Marked, now: DateTime<Utc>) -> State {
+        let State::Marking(mut messages, change, digit) = state else { return state };
+        if marked == Marked::Done {
+            messages.set_status(match change {
+                Change::Hear | Change::Keep | Change::Restore => Status::Old,
+                Change::Remove => Status::Removed,
+            });
         }
-        messages
+        let (said, stage) = match (change, marked) {
+            // The owner asked for nothing: a message that could not be marked stays new.
+            (Change::Hear, _) => (None, Stage::Played),
+            (_, Marked::Failed) => (Some(Prompt::NotDone), Stage::Played),
+            (Change::Restore, Marked::Done) => (Some(Prompt::Restored), Stage::Played),
+            (_, Marked::NoSuchMessage) => (Some(Prompt::MessageGone), Stage::Done),
+            (Change::Keep, Marked::Done) => (Some(Prompt::Kept), Stage::Done),
+            (Change::Remove, Marked::Done) => (Some(Prompt::Removed), Stage::Done),
+        };
+        let menu = (stage == Stage::Played).then_some(Prompt::Menu(Menu::Message));
+        self.say(said.into_iter().chain(menu).collect());
+        match digit {
+            Some(digit) => self.message_digit(messages, digit, now),
+            None => State::Messages(messages, stage),
+        }
     }
 
     pub(super) fn message_digit(&mut self, mut messages: Messages, digit: Digit, now: DateTime<Utc>) -> State {
@@ -66,17 +103,12 @@ impl OwnerDialogue {
         let (id, private, removed) = (entry.head.id, entry.head.privacy == Privacy::Private, entry.status == Status::Removed);
         match digit {
             Digit::Number(1) => return self.present(messages, now),
+            Digit::Number(2) if messages.unheard().is_some() => return self.mark(messages, Change::Keep, OwnerAction::Heard(id)),
             Digit::Number(2) if !removed => {
-                let messages = self.heard(messages);
                 self.say(vec![Prompt::Kept]);
                 return State::Messages(messages, Stage::Done);
             }
-            Digit::Number(3) if !removed => {
-                messages.set_status(Status::Removed);
-                self.act(OwnerAction::Remove(id));
-                self.say(vec![Prompt::Removed]);
-                return State::Messages(messages, Stage::Done);
-            }
+            Digit::Number(3) if !removed => return self.mark(messages, Change::Remove, OwnerAction::Remove(id)),
             Digit::Number(4) => {
                 messages.at = messages.at.saturating_sub(1);
                 return self.present(messages, now);
@@ -87,11 +119,7 @@ impl OwnerDialogue {
                 self.say([&said[..], &[Prompt::Menu(Menu::Message)]].concat());
             }
             Digit::Number(6) | Digit::Pound => return self.go_on(messages, now),
-            Digit::Number(2 | 7) if removed => {
-                messages.set_status(Status::Old);
-                self.act(OwnerAction::Restore(id));
-                self.say(vec![Prompt::Restored, Prompt::Menu(Menu::Message)]);
-            }
+            Digit::Number(2 | 7) if removed => return self.mark(messages, Change::Restore, OwnerAction::Restore(id)),
             Digit::Number(8) if private => self.say(vec![Prompt::CannotPassOn, Prompt::Menu(Menu::Message)]),
             Digit::Number(8) => {
                 self.say(vec![Prompt::EnterMailbox]);
@@ -104,7 +132,6 @@ impl OwnerDialogue {
             }
             Digit::Number(_) => self.say(vec![Prompt::NotUnderstood, Prompt::Menu(Menu::Message)]),
         }
-        // After the menu was said, nothing comes by itself.
         State::Messages(messages, Stage::Played)
     }
 }

@@ -1,7 +1,7 @@
-//! What an owner records, and for whom: greetings, introductions, answers.
+//! The recordings of an owner: greetings, introductions, answers.
 
 use super::super::{Digit, GreetingKind, Menu, Prompt, Recorded};
-use super::{MAX_ENTERED, MIN_RECORDING, Messages, OwnerAction, OwnerDialogue, Purpose, Sent, Stage, State};
+use super::{GreetingSet, MAX_ENTERED, MIN_RECORDING, Messages, OwnerAction, OwnerDialogue, Purpose, Sent, Stage, State};
 
 impl OwnerDialogue {
     pub(super) fn address_digit(&mut self, messages: Messages, mut entered: String, digit: Digit) -> State {
@@ -32,8 +32,7 @@ impl OwnerDialogue {
             Digit::Number(3) => GreetingKind::Temporary,
             Digit::Number(4) => {
                 self.act(OwnerAction::DropGreeting(GreetingKind::Temporary));
-                self.say(vec![Prompt::Removed, Prompt::Menu(Menu::Greetings)]);
-                return State::Greetings;
+                return State::DroppingGreeting;
             }
             Digit::Star => {
                 self.say(vec![Prompt::Menu(Menu::Main)]);
@@ -65,13 +64,18 @@ impl OwnerDialogue {
         }
         self.act(OwnerAction::Discard);
         match (purpose, messages) {
-            // Whoever says nothing passes the message on by itself.
+            // An owner who says nothing passes the message on without an introduction.
             (Purpose::Introduction { id, to }, Some(messages)) => {
                 self.act(OwnerAction::PassOn { id, to, introduced: false });
-                State::Sending(messages)
+                State::Sending(None, messages)
             }
             (_, messages) => self.back_to(messages, Prompt::TooShort),
         }
+    }
+
+    pub(super) fn not_recorded(&mut self, state: State) -> State {
+        let State::Recording(_, messages) = state else { return state };
+        self.back_to(messages, Prompt::NotRecorded)
     }
 
     pub(super) fn review_digit(&mut self, purpose: Purpose, messages: Option<Messages>, digit: Digit) -> State {
@@ -79,15 +83,15 @@ impl OwnerDialogue {
             Digit::Number(1) | Digit::Pound => match (purpose, messages) {
                 (Purpose::Greeting(greeting), _) => {
                     self.act(OwnerAction::SaveGreeting(greeting));
-                    self.back_to(None, Prompt::GreetingSaved)
+                    State::SavingGreeting(greeting)
                 }
                 (Purpose::Introduction { id, to }, messages) => {
-                    self.act(OwnerAction::PassOn { id, to, introduced: true });
-                    State::Sending(messages.unwrap_or_default())
+                    self.act(OwnerAction::PassOn { id, to: to.clone(), introduced: true });
+                    State::Sending(Some(Purpose::Introduction { id, to }), messages.unwrap_or_default())
                 }
                 (Purpose::Answer(id), messages) => {
                     self.act(OwnerAction::Answer(id));
-                    State::Sending(messages.unwrap_or_default())
+                    State::Sending(Some(Purpose::Answer(id)), messages.unwrap_or_default())
                 }
             },
             Digit::Number(2) => {
@@ -109,14 +113,37 @@ impl OwnerDialogue {
         }
     }
 
+    pub(super) fn greeting_set(&mut self, state: State, set: GreetingSet) -> State {
+        match (state, set) {
+            (State::SavingGreeting(_), GreetingSet::Done) => self.back_to(None, Prompt::GreetingSaved),
+            (State::SavingGreeting(greeting), GreetingSet::Failed) => {
+                self.review_again(Purpose::Greeting(greeting), None, Prompt::GreetingNotSaved)
+            }
+            (State::DroppingGreeting, GreetingSet::Done) => self.back_to(None, Prompt::Removed),
+            (State::DroppingGreeting, GreetingSet::Failed) => self.back_to(None, Prompt::NotDone),
+            (other, _) => other,
+        }
+    }
+
     pub(super) fn sent(&mut self, state: State, sent: Sent) -> State {
-        let State::Sending(messages) = state else { return state };
-        let said = match sent {
-            Sent::Delivered => Prompt::Sent,
-            Sent::NoSuchMailbox => Prompt::NoSuchMailbox,
-            Sent::Failed => Prompt::NotSent,
-        };
-        self.back_to(Some(messages), said)
+        let State::Sending(purpose, messages) = state else { return state };
+        match (sent, purpose) {
+            (Sent::Delivered, _) => self.back_to(Some(messages), Prompt::Sent),
+            (Sent::Failed, Some(purpose)) => self.review_again(purpose, Some(messages), Prompt::NotSent),
+            (Sent::Failed, None) => self.back_to(Some(messages), Prompt::NotSent),
+            (Sent::NoSuchMailbox, purpose) => {
+                if purpose.is_some() {
+                    self.act(OwnerAction::Discard);
+                }
+                self.back_to(Some(messages), Prompt::NoSuchMailbox)
+            }
+        }
+    }
+
+    /// What was recorded could not be used; the owner may try again.
+    fn review_again(&mut self, purpose: Purpose, messages: Option<Messages>, said: Prompt) -> State {
+        self.say(vec![said, Prompt::Menu(Menu::Recording)]);
+        State::Reviewing(purpose, messages)
     }
 
     /// Back to the message from which something was recorded, or to the greetings.

@@ -30,8 +30,11 @@ fn id(n: u8) -> MessageId {
 }
 
 fn page(entries: Vec<Entry>) -> OwnerEvent {
-    OwnerEvent::Listed(Page { entries, next: None })
+    let total = entries.len();
+    OwnerEvent::Listed(Page { entries, next: None, total })
 }
+
+const DONE: OwnerEvent = OwnerEvent::Marked(Marked::Done);
 
 /// All that is to be done after `event`.
 fn after(call: &mut OwnerDialogue, event: OwnerEvent) -> Vec<OwnerAction> {
@@ -108,7 +111,8 @@ fn messages_are_played_one_after_the_other_and_old_when_played_to_the_end() {
     let urgent = entry(1, Urgency::Urgent, Privacy::Private, Status::New);
     let first = [Prompt::MessageNumber { number: 1, of: 2 }, Prompt::Urgent, Prompt::Private, received(), Prompt::Play(id(1))];
     assert_eq!(after(&mut call, page(vec![urgent, new(2)])), [say(&first)]);
-    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Heard(id(1)), say(&[Prompt::Menu(Menu::Message)])]);
+    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Heard(id(1))]);
+    assert_eq!(after(&mut call, DONE), [say(&[Prompt::Menu(Menu::Message)])]);
     assert_eq!(press(&mut call, "1"), [say(&first)], "again");
     assert_eq!(after(&mut call, OwnerEvent::Played), [say(&[Prompt::Menu(Menu::Message)])], "heard once");
     let second = [Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
@@ -122,13 +126,83 @@ fn messages_are_played_one_after_the_other_and_old_when_played_to_the_end() {
 #[test]
 fn a_message_is_removed_restored_and_kept() {
     let mut call = hearing(vec![new(1), new(2)]);
-    assert_eq!(press(&mut call, "3"), [OwnerAction::Remove(id(1)), say(&[Prompt::Removed])]);
-    assert_eq!(press(&mut call, "7"), [OwnerAction::Restore(id(1)), say(&[Prompt::Restored, Prompt::Menu(Menu::Message)])]);
-    assert_eq!(press(&mut call, "3"), [OwnerAction::Remove(id(1)), say(&[Prompt::Removed])]);
+    assert_eq!(press(&mut call, "3"), [OwnerAction::Remove(id(1))], "it is not removed before the store says so");
+    assert_eq!(after(&mut call, DONE), [say(&[Prompt::Removed])]);
+    assert_eq!(press(&mut call, "7"), [OwnerAction::Restore(id(1))]);
+    assert_eq!(after(&mut call, DONE), [say(&[Prompt::Restored, Prompt::Menu(Menu::Message)])]);
+    press(&mut call, "3");
+    after(&mut call, DONE);
     let second = [Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
     assert_eq!(after(&mut call, OwnerEvent::Played), [say(&second)], "the next one comes by itself");
-    assert_eq!(press(&mut call, "2"), [OwnerAction::Heard(id(2)), say(&[Prompt::Kept])]);
+    assert_eq!(press(&mut call, "2"), [OwnerAction::Heard(id(2))]);
+    assert_eq!(after(&mut call, DONE), [say(&[Prompt::Kept])]);
+    assert_eq!(after(&mut call, DONE), [], "it is answered once");
     assert_eq!(after(&mut call, OwnerEvent::Played), [say(&[Prompt::EndOfMessages, Prompt::Menu(Menu::Main)])]);
+}
+
+#[test]
+fn a_store_that_fails_is_said_and_the_owner_tries_again() {
+    let not_done = say(&[Prompt::NotDone, Prompt::Menu(Menu::Message)]);
+    for (key, said, action) in
+        [("2", Prompt::Kept, OwnerAction::Heard(id(1))), ("3", Prompt::Removed, OwnerAction::Remove(id(1)))]
+    {
+        let mut call = hearing(vec![new(1)]);
+        for _ in 0..2 {
+            assert_eq!(press(&mut call, key), [action.clone()]);
+            assert_eq!(after(&mut call, OwnerEvent::Marked(Marked::Failed)), [not_done.clone()]);
+            assert_eq!(after(&mut call, OwnerEvent::Played), [], "nothing comes by itself");
+        }
+        press(&mut call, key);
+        assert_eq!(after(&mut call, DONE), [say(&[said])]);
+    }
+    let mut call = hearing(vec![new(1), new(2)]);
+    press(&mut call, "3");
+    let gone = after(&mut call, OwnerEvent::Marked(Marked::NoSuchMessage));
+    assert_eq!(gone, [say(&[Prompt::MessageGone])]);
+    assert!(matches!(&after(&mut call, OwnerEvent::Played)[..], [OwnerAction::Say(said)] if said.contains(&Prompt::Play(id(2)))));
+}
+
+#[test]
+fn a_message_whose_hearing_was_not_marked_stays_new() {
+    let mut call = hearing(vec![new(1)]);
+    after(&mut call, OwnerEvent::Played);
+    let failed = after(&mut call, OwnerEvent::Marked(Marked::Failed));
+    assert_eq!(failed, [say(&[Prompt::Menu(Menu::Message)])]);
+    press(&mut call, "1");
+    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Heard(id(1))], "it is tried again");
+}
+
+#[test]
+fn a_digit_counts_that_comes_while_the_store_works() {
+    let mut call = hearing(vec![new(1), new(2)]);
+    after(&mut call, OwnerEvent::Played);
+    assert_eq!(press(&mut call, "6"), []);
+    let second = [Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
+    assert_eq!(after(&mut call, DONE), [say(&[Prompt::Menu(Menu::Message)]), say(&second)]);
+}
+
+#[test]
+fn a_message_that_cannot_be_played_is_not_heard() {
+    let mut call = hearing(vec![new(1)]);
+    let said = after(&mut call, OwnerEvent::NotPlayed);
+    assert_eq!(said, [say(&[Prompt::MessagesUnavailable, Prompt::Menu(Menu::Message)])]);
+    press(&mut call, "1");
+    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Heard(id(1))]);
+}
+
+#[test]
+fn a_mailbox_that_cannot_be_read_ends_no_call() {
+    let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
+    press(&mut call, "480913#");
+    after(&mut call, OwnerEvent::Checked(Verdict::Right));
+    let unavailable = say(&[Prompt::MessagesUnavailable, Prompt::Menu(Menu::Main)]);
+    assert_eq!(after(&mut call, OwnerEvent::NotCounted), [unavailable.clone()]);
+    for _ in 0..2 {
+        assert!(matches!(&press(&mut call, "1")[..], [OwnerAction::List(_)]));
+        assert_eq!(after(&mut call, OwnerEvent::NotListed), [unavailable.clone()]);
+    }
+    press(&mut call, "1");
+    assert!(matches!(&after(&mut call, page(vec![new(1)]))[..], [OwnerAction::Say(_)]));
 }
 
 #[test]
@@ -175,7 +249,14 @@ fn an_answer_and_a_greeting_are_recorded_heard_and_recorded_again() {
     after(&mut call, recorded(4));
     assert_eq!(press(&mut call, "1"), [OwnerAction::Answer(id(1))]);
     let failed = after(&mut call, OwnerEvent::Sent(Sent::Failed));
-    assert_eq!(failed, [say(&[Prompt::NotSent, Prompt::Menu(Menu::Message)])]);
+    assert_eq!(failed, [say(&[Prompt::NotSent, Prompt::Menu(Menu::Recording)])]);
+    assert_eq!(press(&mut call, "1"), [OwnerAction::Answer(id(1))], "what was recorded is tried again");
+    let nobody = after(&mut call, OwnerEvent::Sent(Sent::NoSuchMailbox));
+    assert_eq!(nobody, [OwnerAction::Discard, say(&[Prompt::NoSuchMailbox, Prompt::Menu(Menu::Message)])]);
+    press(&mut call, "9");
+    after(&mut call, OwnerEvent::Played);
+    let not_recorded = after(&mut call, OwnerEvent::NotRecorded);
+    assert_eq!(not_recorded, [say(&[Prompt::NotRecorded, Prompt::Menu(Menu::Message)])]);
 
     for (key, greeting) in [("1", GreetingKind::Normal), ("2", GreetingKind::Busy), ("3", GreetingKind::Temporary)] {
         let mut call = let_in();
@@ -183,8 +264,18 @@ fn an_answer_and_a_greeting_are_recorded_heard_and_recorded_again() {
         press(&mut call, key);
         assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(Purpose::Greeting(greeting))]);
         after(&mut call, recorded(9));
-        let saved = [OwnerAction::SaveGreeting(greeting), say(&[Prompt::GreetingSaved, Prompt::Menu(Menu::Greetings)])];
-        assert_eq!(press(&mut call, "1"), saved);
+        assert_eq!(press(&mut call, "1"), [OwnerAction::SaveGreeting(greeting)]);
+        let not_saved = after(&mut call, OwnerEvent::GreetingSet(GreetingSet::Failed));
+        assert_eq!(not_saved, [say(&[Prompt::GreetingNotSaved, Prompt::Menu(Menu::Recording)])]);
+        assert_eq!(press(&mut call, "1"), [OwnerAction::SaveGreeting(greeting)], "what was recorded is tried again");
+        let saved = after(&mut call, OwnerEvent::GreetingSet(GreetingSet::Done));
+        assert_eq!(saved, [say(&[Prompt::GreetingSaved, Prompt::Menu(Menu::Greetings)])]);
+    }
+    let mut call = let_in();
+    press(&mut call, "4");
+    for (set, said) in [(GreetingSet::Failed, Prompt::NotDone), (GreetingSet::Done, Prompt::Removed)] {
+        assert_eq!(press(&mut call, "4"), [OwnerAction::DropGreeting(GreetingKind::Temporary)]);
+        assert_eq!(after(&mut call, OwnerEvent::GreetingSet(set)), [say(&[said, Prompt::Menu(Menu::Greetings)])]);
     }
 }
 
@@ -212,17 +303,54 @@ fn more_messages_than_a_page_are_heard_page_by_page() {
     let mut call = let_in();
     press(&mut call, "2");
     let all = [entry(1, Urgency::Normal, Privacy::Normal, Status::Old), entry(2, Urgency::Normal, Privacy::Normal, Status::Old)];
-    let first = Query::only([Status::Old]).limit(1).page_of(all.clone());
+    let first = Query::only([Status::Old]).order(Order::UrgentFirst).limit(1).page_of(all.clone());
     let next = first.next.unwrap();
     after(&mut call, OwnerEvent::Listed(first));
     let listing = press(&mut call, "6");
     assert_eq!(listing, [OwnerAction::List(Query::only([Status::Old]).order(Order::UrgentFirst).limit(PAGE).after(next))]);
+    let unavailable = say(&[Prompt::MessagesUnavailable, Prompt::Menu(Menu::Message)]);
+    assert_eq!(after(&mut call, OwnerEvent::NotListed), [unavailable], "the first one is still there");
+    assert_eq!(press(&mut call, "6"), listing, "and the next page is asked for again");
     let second = [Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
-    assert_eq!(after(&mut call, page(all[1..].to_vec())), [say(&second)]);
+    let rest = Query::only([Status::Old]).order(Order::UrgentFirst).after(next).page_of(all);
+    assert_eq!(after(&mut call, OwnerEvent::Listed(rest)), [say(&second)]);
+}
+
+proptest! {
+    /// A mailbox of any size is gone through to its end, while some messages are kept, removed or skipped.
+    #[test]
+    fn every_message_is_counted_whatever_the_page(count in 1..130_usize, keys in proptest::collection::vec("[236]", 130)) {
+        let mut mailbox: Vec<Entry> =
+            (0..count).map(|n| Entry { head: Head { id: MessageId::from_bytes([u8::try_from(n).unwrap(); 16]), ..new(0).head }, status: Status::New }).collect();
+        let mut call = let_in();
+        let mut todo: VecDeque<OwnerAction> = press(&mut call, "1").into();
+        let mut heard = 0;
+        while let Some(action) = todo.pop_front() {
+            match action {
+                OwnerAction::List(query) => todo.extend(after(&mut call, OwnerEvent::Listed(query.page_of(mailbox.clone())))),
+                OwnerAction::Heard(id) | OwnerAction::Remove(id) => {
+                    let entry = mailbox.iter_mut().find(|entry| entry.head.id == id).unwrap();
+                    entry.status = if action == OwnerAction::Remove(id) { Status::Removed } else { Status::Old };
+                    todo.extend(after(&mut call, DONE));
+                }
+                OwnerAction::Say(said) => match said[0] {
+                    Prompt::MessageNumber { number, of } => {
+                        heard += 1;
+                        prop_assert_eq!((number, of), (heard, count));
+                        todo.extend(press(&mut call, &keys[heard - 1]));
+                    }
+                    Prompt::Kept | Prompt::Removed => todo.extend(after(&mut call, OwnerEvent::Played)),
+                    _ => prop_assert_eq!(&said[0], &Prompt::EndOfMessages),
+                },
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+        prop_assert_eq!(heard, count);
+    }
 }
 
 #[test]
-fn whoever_says_nothing_hears_goodbye() {
+fn an_owner_who_says_nothing_hears_goodbye() {
     let mut call = let_in();
     for _ in 0..2 {
         assert_eq!(after(&mut call, OwnerEvent::Silence), [say(&[Prompt::Menu(Menu::Main)])]);
@@ -247,7 +375,11 @@ fn events() -> impl Strategy<Value = OwnerEvent> {
         1 => Just(OwnerEvent::Counted(Summary::default())),
         2 => (0..3_u8).prop_map(|count| page((0..count).map(new).collect())),
         2 => (0..3_u64).prop_map(recorded),
-        1 => Just(OwnerEvent::Sent(Sent::Delivered)),
+        2 => prop_oneof![Just(Sent::Delivered), Just(Sent::NoSuchMailbox), Just(Sent::Failed)].prop_map(OwnerEvent::Sent),
+        2 => prop_oneof![Just(Marked::Done), Just(Marked::NoSuchMessage), Just(Marked::Failed)].prop_map(OwnerEvent::Marked),
+        2 => prop_oneof![Just(GreetingSet::Done), Just(GreetingSet::Failed)].prop_map(OwnerEvent::GreetingSet),
+        1 => prop_oneof![Just(OwnerEvent::NotListed), Just(OwnerEvent::NotCounted), Just(OwnerEvent::NotPlayed)],
+        1 => Just(OwnerEvent::NotRecorded),
         1 => prop_oneof![Just(PinSet::Kept), Just(PinSet::Failed)].prop_map(OwnerEvent::PinSet),
     ]
 }
@@ -278,25 +410,58 @@ proptest! {
         events in proptest::collection::vec(events(), 0..120)
     ) {
         let mut call = let_in();
-        let mut held = false;
+        let (mut held, mut begun, mut using) = (false, false, false);
         for event in events.into_iter().chain([OwnerEvent::HungUp, OwnerEvent::Played, recorded(5)]) {
-            for action in after(&mut call, event) {
+            let done = matches!(event, OwnerEvent::GreetingSet(GreetingSet::Done) | OwnerEvent::Sent(Sent::Delivered));
+            if using && done {
+                held = false;
+            }
+            if begun && event == OwnerEvent::NotRecorded {
+                (held, begun) = (false, false);
+            }
+            if matches!(event, OwnerEvent::GreetingSet(_) | OwnerEvent::Sent(_)) {
+                using = false;
+            }
+            if event == OwnerEvent::HungUp && std::mem::take(&mut using) {
+                held = false;
+            }
+            let actions = after(&mut call, event.clone());
+            let discarded = actions.contains(&OwnerAction::Discard);
+            for action in actions {
                 match action {
                     OwnerAction::Record(_) => {
                         prop_assert!(!held, "a recording before the last one is settled");
-                        held = true;
+                        (held, begun) = (true, true);
                     }
-                    OwnerAction::Discard
-                    | OwnerAction::SaveGreeting(_)
-                    | OwnerAction::PassOn { introduced: true, .. }
-                    | OwnerAction::Answer(_) => {
-                        prop_assert!(held, "used twice");
-                        held = false;
+                    OwnerAction::Discard => {
+                        prop_assert!(held, "discarded twice");
+                        (held, begun) = (false, false);
+                    }
+                    OwnerAction::SaveGreeting(_) | OwnerAction::PassOn { introduced: true, .. } | OwnerAction::Answer(_) => {
+                        prop_assert!(held && !using, "used twice");
+                        using = true;
+                    }
+                    OwnerAction::Say(said) => {
+                        begun &= !said.contains(&Prompt::Menu(Menu::Recording));
+                        prop_assert!(said.iter().all(|prompt| is_true(prompt, &event, discarded)), "{said:?} after {event:?}");
                     }
                     _ => {}
                 }
             }
         }
         prop_assert!(!held && call.is_over());
+    }
+}
+
+/// Whether `prompt` may be said after `event`, because it has been confirmed or claims nothing.
+fn is_true(prompt: &Prompt, event: &OwnerEvent, discarded: bool) -> bool {
+    let greeting_set = *event == OwnerEvent::GreetingSet(GreetingSet::Done);
+    match prompt {
+        Prompt::Removed => *event == DONE || greeting_set || discarded,
+        Prompt::Restored => *event == DONE,
+        Prompt::GreetingSaved => greeting_set,
+        Prompt::Sent => *event == OwnerEvent::Sent(Sent::Delivered),
+        Prompt::PinChanged => *event == OwnerEvent::PinSet(PinSet::Kept),
+        _ => true,
     }
 }

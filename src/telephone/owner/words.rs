@@ -1,108 +1,145 @@
-//! What an [`OwnerDialogue`](super::OwnerDialogue) is told, and what it asks for.
+//! The events and actions of an [`OwnerDialogue`](super::OwnerDialogue).
 
 use super::super::{Digit, GreetingKind, Pin, Recorded, Say, Verdict};
 use crate::message::{MailboxId, MessageId, Summary};
 use crate::store::{Page, Query};
 
-/// What happened on a call, or what became of an action.
+/// An event on an owner's call, or the result of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OwnerEvent {
-    /// What was to be said has been said to its end.
+    /// The last [`OwnerAction::Say`] was played to its end.
     Played,
+    /// The message of the last [`OwnerAction::Say`] could not be played: the store did not give its sound, say.
+    NotPlayed,
     /// The owner pressed a key.
     Digit(Digit),
     /// The owner pressed nothing for a while, after all was said.
     Silence,
     /// The owner has hung up.
     HungUp,
-    /// What [`OwnerAction::CheckPin`] came to.
+    /// The result of [`OwnerAction::CheckPin`].
     Checked(Verdict),
-    /// What [`OwnerAction::Count`] came to.
+    /// The result of [`OwnerAction::Count`].
     Counted(Summary),
-    /// What [`OwnerAction::List`] came to.
+    /// [`OwnerAction::Count`] has failed.
+    NotCounted,
+    /// The result of [`OwnerAction::List`].
     Listed(Page),
+    /// [`OwnerAction::List`] has failed.
+    NotListed,
+    /// The result of [`OwnerAction::Heard`], [`OwnerAction::Remove`] or [`OwnerAction::Restore`].
+    Marked(Marked),
     /// A recording has ended, by [`OwnerAction::StopRecording`] or by itself.
     Recorded(Recorded),
-    /// What [`OwnerAction::PassOn`] or [`OwnerAction::Answer`] came to.
+    /// The recording could not begin, or was lost: [`OwnerAction::Record`] has failed.
+    NotRecorded,
+    /// The result of [`OwnerAction::SaveGreeting`] or [`OwnerAction::DropGreeting`].
+    GreetingSet(GreetingSet),
+    /// The result of [`OwnerAction::PassOn`] or [`OwnerAction::Answer`].
     Sent(Sent),
-    /// What [`OwnerAction::SetPin`] came to.
+    /// The result of [`OwnerAction::SetPin`].
     PinSet(PinSet),
 }
 
-/// What became of a PIN that was to be changed.
+/// Whether a message has got its new status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PinSet {
-    /// It is changed.
-    Kept,
-    /// It could not be kept.
+#[non_exhaustive]
+pub enum Marked {
+    /// The store has marked the message.
+    Done,
+    /// The mailbox has no such message any more.
+    NoSuchMessage,
+    /// The store could not mark the message; the same call may succeed later.
     Failed,
 }
 
-/// What became of a message that was to be sent.
+/// Whether a greeting was saved, or dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GreetingSet {
+    /// The greeting is on stable storage, or is removed there.
+    Done,
+    /// The greeting is as it was before.
+    Failed,
+}
+
+/// Whether a PIN was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PinSet {
+    /// The new PIN is on stable storage.
+    Kept,
+    /// The PIN is as it was before.
+    Failed,
+}
+
+/// Whether a message was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
-    /// It is delivered.
+    /// The message is in the mailbox.
     Delivered,
     /// There is no such mailbox.
     NoSuchMailbox,
-    /// It could not be delivered.
+    /// The message could not be delivered; the same call may succeed later.
     Failed,
 }
 
-/// What is to be done on a call.
+/// An action that the driver of an owner's call does next.
+///
+/// An action that uses a recording leaves it with the driver until its event says that it is done, so that the owner can try again
+/// after a failure. When the dialogue is over, the driver throws away what it still has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OwnerAction {
-    /// Say this, until a digit comes.
+    /// Play this until a digit comes. Answer with [`OwnerEvent::Played`] when it was played to its end.
     Say(Say),
-    /// Ask the [`PinBook`](crate::telephone::PinBook), or a `PinFolder`, about these digits.
+    /// Check these digits with the [`PinBook`](crate::telephone::PinBook), or a `PinFolder`. Answer with [`OwnerEvent::Checked`].
     CheckPin(String),
-    /// Ask how many messages there are.
+    /// Count the messages. Answer with [`OwnerEvent::Counted`] or [`OwnerEvent::NotCounted`].
     Count,
-    /// Ask for this page of messages.
+    /// List this page of messages. Answer with [`OwnerEvent::Listed`] or [`OwnerEvent::NotListed`].
     List(Query),
-    /// The message was heard, or is to be kept: mark it old.
+    /// Mark the message old: its owner has heard it, or keeps it. Answer with [`OwnerEvent::Marked`].
     Heard(MessageId),
-    /// Mark the message removed.
+    /// Mark the message removed. Answer with [`OwnerEvent::Marked`].
     Remove(MessageId),
-    /// Mark the removed message old.
+    /// Mark the removed message old. Answer with [`OwnerEvent::Marked`].
     Restore(MessageId),
-    /// Begin to record.
+    /// Begin to record; answer with [`OwnerEvent::NotRecorded`] if that fails.
     Record(Purpose),
-    /// End the recording, and tell its length.
+    /// End the recording, and answer with [`OwnerEvent::Recorded`].
     StopRecording,
     /// Throw away what was recorded.
     Discard,
-    /// What was recorded is this greeting from now on.
+    /// Save what was recorded as this greeting. Answer with [`OwnerEvent::GreetingSet`].
     SaveGreeting(GreetingKind),
-    /// This greeting is no longer there.
+    /// Remove this greeting. Answer with [`OwnerEvent::GreetingSet`].
     DropGreeting(GreetingKind),
-    /// Pass the message on.
+    /// Pass the message on. Answer with [`OwnerEvent::Sent`].
     PassOn {
         /// Which message.
         id: MessageId,
-        /// To whom.
+        /// The mailbox that gets it.
         to: MailboxId,
-        /// With what was recorded before it, or by itself.
+        /// Whether what was recorded comes before it.
         introduced: bool,
     },
-    /// Send what was recorded to whoever left the message.
+    /// Send what was recorded to the caller who left the message. Answer with [`OwnerEvent::Sent`].
     Answer(MessageId),
-    /// The PIN is to be this one from now on.
+    /// Change the PIN to this one. Answer with [`OwnerEvent::PinSet`].
     SetPin(Pin),
     /// Hang up. The dialogue is over.
     HangUp,
 }
 
-/// What is recorded for what.
+/// What an owner records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     /// A greeting.
     Greeting(GreetingKind),
-    /// What is said before a message that is passed on.
+    /// An introduction to a message that is passed on.
     Introduction {
         /// Which message.
         id: MessageId,
-        /// To whom.
+        /// The mailbox that gets it.
         to: MailboxId,
     },
     /// An answer to a message.
