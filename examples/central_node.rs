@@ -25,9 +25,8 @@ use voicemail::network::{Network, NodeAddress};
 use voicemail::node::{Node, NodeBuilder};
 use voicemail::store::MaildirStore;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    support::program::ended(run().await).await
+fn main() -> ExitCode {
+    support::program::main(run())
 }
 
 async fn run() -> Result<ExitCode, Failure> {

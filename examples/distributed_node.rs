@@ -25,9 +25,8 @@ use voicemail::forward::smtp::TlsMemory;
 use voicemail::intake::{Door, ListenMode};
 use voicemail::node::Node;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    support::program::ended(run().await).await
+fn main() -> ExitCode {
+    support::program::main(run())
 }
 
 async fn run() -> Result<ExitCode, Failure> {

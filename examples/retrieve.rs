@@ -22,9 +22,8 @@ use voicemail::message::{Audio, AudioType, MailboxId, Message, MessageId, Privac
 use voicemail::retrieval::Desk;
 use voicemail::store::{Entry, MaildirStore, MessageStore as _, Order, Query, StoreError};
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    support::program::ended(run().await).await
+fn main() -> ExitCode {
+    support::program::main(run())
 }
 
 /// What the owner wants.

@@ -3,8 +3,10 @@
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, oneshot};
 use voicemail::event::{Event, Occurrence};
@@ -13,15 +15,28 @@ use voicemail::node::{Node, NodeError};
 use super::lines::{Line, Out, remark, tell};
 use super::{Failure, explain};
 
-/// What a program answers to whoever started it; a failure is told on standard error.
-pub async fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
-    match result {
-        Ok(code) => code,
-        Err(failure) => {
-            remark(explain(&*failure)).await;
-            ExitCode::FAILURE
+/// Runs `program`, and returns its exit code; a failure is printed on standard error.
+///
+/// A thread that a peer holds up, such as one that asks a dead name server, does not hold up the program's end.
+pub fn main(program: impl Future<Output = Result<ExitCode, Failure>>) -> ExitCode {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("{}", explain(&error));
+            return ExitCode::FAILURE;
         }
-    }
+    };
+    let code = runtime.block_on(async {
+        match program.await {
+            Ok(code) => code,
+            Err(failure) => {
+                remark(explain(&*failure)).await;
+                ExitCode::FAILURE
+            }
+        }
+    });
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    code
 }
 
 /// A listener at `address`, as the file `config` wants it.

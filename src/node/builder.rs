@@ -61,6 +61,7 @@ pub struct NodeBuilder {
     limits: Limits,
     clocks_within: Duration,
     lamps_a_second: NonZeroU32,
+    stop_time: Duration,
     make_way: Option<MakeWay>,
 }
 
@@ -91,6 +92,7 @@ impl NodeBuilder {
             limits,
             clocks_within: CLOCKS_WITHIN,
             lamps_a_second: LAMPS_A_SECOND,
+            stop_time: STOP_TIME,
             make_way: None,
         }
     }
@@ -201,6 +203,15 @@ impl NodeBuilder {
     /// seconds without it.
     pub fn clocks_within(self, limit: Duration) -> Self {
         Self { clocks_within: limit, ..self }
+    }
+
+    /// How long a stop may take, whatever peers do; 8 seconds without it.
+    ///
+    /// What [`Node::run`] has not finished by then waits for the next start. A supervisor should wait a little longer before it kills the
+    /// process. A tokio runtime that is dropped waits for its blocking threads, such as one that asks a dead name server: end it with
+    /// `Runtime::shutdown_timeout`.
+    pub fn stop_time(self, limit: Duration) -> Self {
+        Self { stop_time: limit, ..self }
     }
 
     /// The disk that the spool is on; without it, the operating system's.
@@ -319,6 +330,7 @@ impl NodeBuilder {
                 changes,
                 counter,
                 lamps_a_second: self.lamps_a_second,
+                stop_time: self.stop_time,
             }),
         })
     }
@@ -332,5 +344,7 @@ const CLOCKS_WITHIN: Duration = Duration::from_secs(5);
 const LAMPS_A_SECOND: NonZeroU32 = NonZeroU32::new(200).expect("200 is not zero");
 /// What a disk keeps free for the recordings under way, the store and everybody else.
 const RESERVE: u64 = 64 * 1024 * 1024;
+/// How long a stop may take.
+const STOP_TIME: Duration = Duration::from_secs(8);
 /// How long this node's own store may take for what waits for it; then it is tried again.
 const STORE_TIME: Duration = Duration::from_secs(60);

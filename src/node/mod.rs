@@ -108,6 +108,7 @@ struct Inner {
     changes: Arc<Changes>,
     counter: Option<Counter>,
     lamps_a_second: NonZeroU32,
+    stop_time: Duration,
 }
 
 impl Node {
@@ -205,9 +206,12 @@ impl Node {
         self.inner.events.subscribe()
     }
 
-    /// Does the node's work, and its clock's, until `stop` is ready, and then finishes what is under way: recordings are ended and kept, messages
-    /// being sent are sent, lamps that changed are told. What still waits in the spool waits for the next start, and so does a
-    /// message whose receiver does not answer for it within 30 seconds of `stop`.
+    /// Does the node's work, and its clock's, until `stop` is ready, and then finishes what is under way: recordings are ended and kept,
+    /// messages being sent are sent, lamps that changed are updated.
+    ///
+    /// That takes at most as long as [`NodeBuilder::stop_time`] says, whatever peers do: for three quarters of it the node waits for
+    /// them. A message under way that is cut off then waits in the spool, and is sent by the next start; one that was coming in has had
+    /// no 250, and its sender tries again.
     ///
     /// # Errors
     ///
@@ -222,36 +226,44 @@ impl Node {
         let jobs = inner.jobs.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(NodeError::RunsAlready)?;
         let (stopping, stopped) = watch::channel(false);
         let (lamps_stopping, lamps_stopped) = watch::channel(false);
-        let (failed, failure) = watch::channel(false);
+        let (failed, mut failure) = watch::channel(None);
         let signal = async {
             tokio::select! {
                 () = stop => {}
-                () = raised(failure) => {}
+                _ = failure.wait_for(Option::is_some) => {}
             }
             stopping.send_replace(true);
         };
         let work = async {
             let recording = inner.recorder.run(jobs, raised(stopped.clone()));
-            let forwarding = self.forward(stopped.clone());
-            let redirecting = self.redirect(stopped.clone());
-            let tidied = stopped.clone();
-            let taking = async {
-                let taken = self.take_mail(stopped).await;
-                if taken.is_err() {
-                    failed.send_replace(true);
-                }
-                taken
-            };
-            let greeting = inner.greetings.run(raised(tidied.clone()));
-            let mailing = future::join(greeting, self.send_mail(tidied.clone()));
-            let tidying = future::join3(self.tidy(tidied.clone()), self.keep_clock(tidied), mailing);
-            let ((), (), (), ((), (), ((), ())), taken) =
-                future::join5(recording, forwarding, redirecting, tidying, taking).await;
+            let talking = self.talk(stopped.clone(), &failed);
+            future::join(recording, talking).await;
             lamps_stopping.send_replace(true);
-            taken
         };
-        let ((), taken, ()) = future::join3(signal, work, self.tell_lamps(lamps_stopped)).await;
-        taken.map_err(NodeError::Intake)
+        tokio::select! {
+            _ = future::join3(signal, work, self.tell_lamps(lamps_stopped)) => {}
+            () = elapsed(stopped.clone(), inner.stop_time) => tracing::warn!("the stop was cut short; the next start goes on"),
+        }
+        failed.send_replace(None).map_or(Ok(()), |error| Err(NodeError::Intake(error)))
+    }
+
+    /// Sends and takes in what goes between this node and others, and what surrounds that, until the stop and a while after it. A
+    /// listener that cannot serve sets `failed`.
+    async fn talk(&self, stopped: watch::Receiver<bool>, failed: &watch::Sender<Option<io::Error>>) {
+        let taking = async {
+            if let Err(error) = self.take_mail(stopped.clone()).await {
+                failed.send_replace(Some(error));
+            }
+        };
+        let greeting = self.inner.greetings.run(raised(stopped.clone()));
+        let sending = future::join3(self.forward(stopped.clone()), self.send_mail(stopped.clone()), greeting);
+        let keeping = future::join3(self.redirect(stopped.clone()), self.tidy(stopped.clone()), self.keep_clock(stopped.clone()));
+        tokio::select! {
+            _ = future::join3(taking, sending, keeping) => {}
+            () = elapsed(stopped.clone(), self.inner.stop_time / 4 * 3) => {
+                tracing::warn!("messages under way were cut off at the stop; they are sent again");
+            }
+        }
     }
 
     /// Lets the store do its housekeeping, a step every minute.
@@ -337,10 +349,16 @@ impl Node {
     }
 }
 
-/// Waits until a flag is raised, or whoever could raise it is gone.
+/// Waits until a flag is raised, or its sender is gone.
 async fn raised(mut flag: watch::Receiver<bool>) {
-    // An error says that nobody can raise it any more, which ends the wait too.
+    // An error says that the sender is gone, which ends the wait too.
     let _ = flag.wait_for(|raised| *raised).await;
+}
+
+/// Waits until `time` has passed since a flag was raised.
+async fn elapsed(flag: watch::Receiver<bool>, time: Duration) {
+    raised(flag).await;
+    tokio::time::sleep(time).await;
 }
 
 /// How often the store does a step of its housekeeping.

@@ -1,4 +1,5 @@
-//! A partition of 75 s heals, and within 5 s of the network's time the last message that waited is in its mailbox.
+//! A partition of 75 s heals, and within 5 s of the network's time the last message that waited is in its mailbox. A node stops within
+//! 8 s, partition or not, and loses nothing.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -9,12 +10,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use links::{Net, Weather};
-use support::{CENTRAL, HIMALAYA, clock, mailbox, network, node, run, site, wav};
+use support::{CENTRAL, HIMALAYA, clock, mailbox, network, node, run, site, soon, wav};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 use voicemail::disk::PowerCutDisk;
 use voicemail::forward::smtp::{Security, SmtpForwarder};
-use voicemail::intake::Intake;
+use voicemail::intake::{Intake, ListenMode};
+use voicemail::mwi::{MwiError, MwiSink, MwiState};
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
 use voicemail::store::{MemoryStore, MessageStore as _};
@@ -27,14 +32,17 @@ struct Scene {
 
 /// A distributed node whose forwarder has every timeout at its default, and a central one, 20 ms apart.
 async fn scene() -> Scene {
-    let store = Arc::new(MemoryStore::new([mailbox("2001")]));
+    scene_on(PowerCutDisk::new(), Arc::new(MemoryStore::new([mailbox("2001")]))).await
+}
+
+/// The same, with the distributed node's spool on `disk`, and the central node's mailboxes in `store`.
+async fn scene_on(disk: PowerCutDisk, store: Arc<MemoryStore>) -> Scene {
     let network = network();
     let intake = Intake::builder(network.domain(), Arc::clone(&store) as _, Arc::new(network.directory())).build();
     let net = Net::to(intake, Duration::from_millis(20));
     let forwarder = SmtpForwarder::builder(format!("{CENTRAL}:25"), network.domain()).node(HIMALAYA).dial(net.clone());
     let forwarder = forwarder.security(Security::PlainText).build().unwrap();
-    let node =
-        node(HIMALAYA, Path::new("/node")).disk(PowerCutDisk::new()).forwarder(forwarder).clock(clock()).open().await.unwrap();
+    let node = node(HIMALAYA, Path::new("/node")).disk(disk).forwarder(forwarder).clock(clock()).open().await.unwrap();
     Scene { store, net, node }
 }
 
@@ -117,4 +125,84 @@ async fn a_kept_connection_whose_path_died_while_it_was_idle_costs_two_seconds()
     let took = scene.all_through().await;
     assert!(took <= Duration::from_millis(2_500), "took {took:?}");
     running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_takes_8_s_at_most_and_loses_or_doubles_nothing() {
+    // The partition begins before, between and behind each step of the conversations; at 0 ms no peer ever greets.
+    for begins in (0..400).step_by(40).map(Duration::from_millis) {
+        let disk = PowerCutDisk::new();
+        let scene = scene_on(disk.clone(), Arc::new(MemoryStore::new([mailbox("2001")]))).await;
+        scene.deposit(8, 1_500).await;
+        scene.net.set(if begins.is_zero() { Weather::BlackHole } else { Weather::Fair });
+        let running = run(&scene.node);
+        sleep(begins).await;
+        scene.net.set(Weather::BlackHole);
+        let asked = Instant::now();
+        running.stop().await;
+        assert!(asked.elapsed() <= Duration::from_secs(8), "begun after {begins:?}: took {:?}", asked.elapsed());
+        scene.net.set(Weather::Fair);
+
+        let store = Arc::clone(&scene.store);
+        drop(scene);
+        let again = scene_on(disk, store).await;
+        let running = run(&again.node);
+        again.all_through().await;
+        running.stop().await;
+        assert_eq!(again.copies().await, 8, "begun after {begins:?}");
+    }
+}
+
+/// A sink that never answers.
+#[derive(Debug)]
+struct Stuck;
+
+#[async_trait]
+impl MwiSink for Stuck {
+    async fn show(&self, _state: &MwiState) -> Result<(), MwiError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lamp_that_never_answers_holds_a_stop_up_for_8_s() {
+    let store = MemoryStore::new([mailbox("2001")]);
+    let node =
+        node(CENTRAL, Path::new("/node")).disk(PowerCutDisk::new()).store(store).sink(Stuck).clock(clock()).open().await.unwrap();
+    let running = run(&node);
+    sleep(Duration::from_secs(1)).await;
+    let asked = Instant::now();
+    running.stop().await;
+    assert_eq!(asked.elapsed(), Duration::from_secs(8));
+}
+
+#[tokio::test]
+async fn half_a_mail_holds_a_stop_up_no_longer_than_it_may_take() {
+    let store = Arc::new(MemoryStore::new([mailbox("2001")]));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let node = node(CENTRAL, Path::new("/node")).disk(PowerCutDisk::new()).store(Arc::clone(&store)).clock(clock());
+    let node = node.listen(listener, ListenMode::StartTls).stop_time(Duration::from_millis(400)).open().await.unwrap();
+    let running = run(&node);
+    let mut sender = TcpStream::connect(address).await.unwrap();
+    for (reply, line) in [
+        ("220 ", "EHLO sender.example\r\n"),
+        ("250 ", "MAIL FROM:<>\r\n"),
+        ("250 ", "RCPT TO:<2001@voicemail.example>\r\n"),
+        ("250 ", "DATA\r\n"),
+        ("354 ", "Subject: half a ma"),
+    ] {
+        let mut heard = String::new();
+        while !heard.lines().any(|heard| heard.starts_with(reply)) || !heard.ends_with('\n') {
+            let mut bytes = [0; 1024];
+            let len = soon(sender.read(&mut bytes)).await.unwrap();
+            assert_ne!(len, 0, "closed after {heard:?}");
+            heard.push_str(std::str::from_utf8(&bytes[..len]).unwrap());
+        }
+        sender.write_all(line.as_bytes()).await.unwrap();
+    }
+    let asked = std::time::Instant::now();
+    soon(running.stop()).await;
+    assert!(asked.elapsed() < Duration::from_secs(5), "took {:?}", asked.elapsed());
+    assert_eq!(store.list(&mailbox("2001")).await.unwrap().len(), 0);
 }
