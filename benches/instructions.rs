@@ -17,9 +17,9 @@ use bytes::{Buf as _, BufMut, Bytes, BytesMut};
 use chrono::DateTime;
 use sha2::{Digest as _, Sha256};
 use voicemail::audio::Format;
-use voicemail::intake::dialogue::{Action, Dialogue, Lookup, Peer, Policy, Room};
 use voicemail::intake::{Access, Limits};
 use voicemail::message::Message;
+use voicemail::smtp::server::{Action, Dialogue, Lookup, Peer, Policy, Room};
 use voicemail::wire::{TransferEncoding, decode};
 
 use self::support::mail::{mail, message};

@@ -60,6 +60,7 @@
 //! | [`mwi`] | the trait [`MwiSink`](mwi::MwiSink), its implementations, and the way of a lamp to its PBX |
 //! | `sip` | lamps by SIP: the sink that notifies without a subscription, the notifier, and the protocol below both |
 //! | [`wire`] | a message as an Internet message, and back |
+//! | [`smtp`] | SMTP as machines without sockets: commands, SASL, the receiving side |
 //! | [`greeting`] | what owners say to their callers; the newest of each, on disk |
 //! | [`disk`], [`event`] | the disk as a durable tree of files needs it; what happens, as it happens |
 //! | `metrics` | what happens, counted for an exporter |
@@ -80,7 +81,7 @@
 //! | `memory` | yes | parts that keep all in memory, `ManualClock`, `StaticDirectory`, channel and log sinks |
 //! | `wire` | yes | `audio`, `wire`, `retrieval`, `telephone` |
 //! | `fs` | yes | `disk`, `MaildirStore`, `GreetingBook`, `PinFolder` |
-//! | `smtp` | yes | `SmtpForwarder`, `intake` |
+//! | `smtp` | yes | `smtp`, `SmtpForwarder`, `intake` |
 //! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
 //! | `sip` | | `sip`: `SipSink`, `SipNotifier` |
 //! | `sntp` | | `SntpClock` |
@@ -137,6 +138,8 @@ pub mod record;
 pub mod retrieval;
 #[cfg(feature = "sip")]
 pub mod sip;
+#[cfg(feature = "smtp")]
+pub mod smtp;
 #[cfg(feature = "node")]
 pub mod spool;
 pub mod store;

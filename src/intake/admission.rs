@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use crate::failures::network_of;
+use crate::smtp::server::LEAST_STAY;
 
 /// Gives connections their places.
 ///
@@ -124,12 +125,10 @@ impl Drop for Ticket {
 
 const AT_WORK: u64 = u64::MAX;
 
-/// How long everybody may be silent who has just come, or said something useful, before the place can be given to another: some round
-/// trips. With the default of 512 places, a flood takes all of them only if it brings more than 2500 connections a second.
-pub(super) const LEAST_STAY: Duration = Duration::from_millis(200);
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn enter(admission: &Arc<Admission>, address: &str) -> Option<Ticket> {

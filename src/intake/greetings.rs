@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 
-use super::dialogue::Delivery;
-use super::reply::Reply;
 use super::shared::Shared;
 use super::verdict::unreadable;
 use super::{Intake, IntakeBuilder};
 use crate::event::Event;
 use crate::greeting::{GreetingEvent, GreetingKeeper, NotTaken, Taken};
+use crate::smtp::server::{Delivery, Reply};
 use crate::wire::{self, GreetingMail};
 
 impl Intake {
@@ -79,9 +78,4 @@ impl Shared {
         }
         Some(Reply::telling(code, status, &failure))
     }
-}
-
-/// The reply to a message where none is kept.
-pub(super) fn greetings_only() -> Reply {
-    Reply::telling(550, "5.7.1", "this node keeps no messages, and takes greetings from the central node only")
 }

@@ -1,27 +1,17 @@
 //! How mail comes in: [`Intake`], an SMTP receiver that answers 250 when a message is in its mailboxes, and not before.
 //!
-//! It takes messages for the mailboxes of its own domain and passes nothing on. [`dialogue`] decides what is said; a session
+//! It takes messages for the mailboxes of its own domain and passes nothing on. [`smtp::server`](crate::smtp::server) decides what is said; a session
 //! around it does the reading, the writing and the waiting.
 
-mod accept;
-mod access;
 mod admission;
-mod body;
-mod command;
-pub mod dialogue;
-mod door;
 mod greetings;
-mod limits;
+mod listener;
 mod logins;
-mod path;
-mod reply;
-mod sasl;
 mod session;
 mod shared;
 mod staging;
 #[cfg(test)]
 mod tests;
-mod trace;
 mod verdict;
 
 use std::fmt;
@@ -39,17 +29,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, rustls};
 
-use self::accept::{accept, report, turn_away};
-use self::access::Attempts;
-pub use self::access::{
-    Access, Cidr, InvalidCidr, InvalidPassword, InvalidPeerName, InvalidStoredPassword, KnownPeer, PeerName, Sites,
-    StoredPassword,
-};
 use self::admission::{Admission, Ticket};
-use self::dialogue::{Dialogue, Policy};
-pub use self::door::{Door, ListenMode};
-pub use self::limits::Limits;
-pub use self::reply::Reply;
+pub use self::listener::{Door, ListenMode};
+use self::listener::{accept, report, turn_away};
+use self::logins::Attempts;
 use self::session::Visit;
 use self::shared::{Mailboxes, Shared};
 use crate::clock::{Clock, SystemClock};
@@ -57,6 +40,11 @@ use crate::directory::Directory;
 use crate::event::Events;
 use crate::greeting::GreetingKeeper;
 use crate::message::{MailboxId, MessageId};
+pub use crate::smtp::server::{
+    Access, Cidr, InvalidCidr, InvalidPassword, InvalidPeerName, InvalidStoredPassword, KnownPeer, Limits, PeerName, Reply,
+    Sites, StoredPassword,
+};
+use crate::smtp::server::{Dialogue, Policy, reply};
 use crate::store::MessageStore;
 
 /// Receives mail by SMTP and puts it into mailboxes; clones are the same intake, with the same limits for all.
@@ -362,9 +350,6 @@ fn host_name(text: &str) -> String {
 fn random_number() -> u64 {
     MessageId::random().as_bytes().iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
-
-/// How much is read at once.
-const READ_ROOM: usize = 64 * 1024;
 
 /// How many passwords are checked at the same time: a flood of logins takes no more than so many threads.
 const CHECKS_AT_ONCE: usize = 2;

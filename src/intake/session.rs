@@ -17,13 +17,11 @@ use tokio::time::{sleep_until, timeout};
 use tokio_rustls::rustls;
 use tokio_rustls::server::TlsStream;
 
+use super::ListenMode;
 use super::admission::Ticket;
-use super::dialogue::{Action, Delivery, Dialogue, Peer, Policy, Room};
-use super::reply::Reply;
 use super::shared::Shared;
-use super::{ListenMode, READ_ROOM};
-use crate::forward::TlsVersion;
-use crate::message::Origin;
+use crate::message::{Origin, TlsVersion};
+use crate::smtp::server::{Action, Delivery, Dialogue, Peer, Policy, READ_ROOM, Reply, Room};
 use crate::store::StagedMail;
 
 /// Somebody at a door.

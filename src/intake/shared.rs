@@ -9,17 +9,15 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::Instrument as _;
 
-use super::access::{Access, Attempts};
 use super::admission::Admission;
-use super::dialogue::{Delivery, Lookup, Policy};
-use super::greetings::greetings_only;
-use super::reply::Reply;
-use super::verdict::{NotKept, not_taken, unreadable, verdict};
+use super::logins::Attempts;
+use super::verdict::{NotKept, greetings_only, not_taken, unreadable, verdict};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::event::{Event, Events};
 use crate::greeting::GreetingKeeper;
 use crate::message::{MailboxId, Message, Origin};
+use crate::smtp::server::{Access, Delivery, Lookup, Policy, Reply};
 use crate::store::{MessageStore, StagedMail};
 use crate::wire;
 

@@ -8,11 +8,10 @@ use tokio::sync::SemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::dialogue::{Dialogue, PutAway};
-use super::reply::{self, Reply};
 use super::shared::{Mailboxes, Shared};
 use super::verdict::{not_read, not_staged, unreadable};
 use crate::message::{MailFile, Message};
+use crate::smtp::server::{Dialogue, PutAway, Reply, reply};
 use crate::store::{StagedMail, StoreError};
 use crate::wire;
 

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
-use super::accept::ACCEPT_PAUSE;
+use super::listener::ACCEPT_PAUSE;
 use super::*;
 use crate::clock::ManualClock;
 use crate::directory::{DirectoryError, Owner, StaticDirectory};

@@ -3,10 +3,9 @@
 use std::io;
 
 use crate::message::{MailboxId, MessageId};
+use crate::smtp::server::Reply;
 use crate::store::StoreError;
 use crate::wire::DecodeError;
-
-use super::reply::Reply;
 
 /// Why a mailbox does not have a message.
 #[derive(Debug)]
@@ -62,6 +61,11 @@ pub(super) fn not_staged(error: &StoreError) -> Reply {
 /// The reply to a message that was written down and cannot be read.
 pub(super) fn not_read(error: &io::Error) -> Reply {
     Reply::telling(451, "4.3.0", error)
+}
+
+/// The reply to a message where none is kept.
+pub(super) fn greetings_only() -> Reply {
+    Reply::telling(550, "5.7.1", "this node keeps no messages, and takes greetings from the central node only")
 }
 
 /// The reply to a message that is none.

@@ -7,9 +7,9 @@ use bytes::BytesMut;
 use chrono::DateTime;
 
 use crate::forward::TlsVersion;
-use crate::intake::dialogue::{Action, Dialogue, Leave, Login, Lookup, Peer, Policy, PutAway, Room};
 use crate::intake::{Access, Cidr, KnownPeer, Limits, Reply, Sites, StoredPassword};
 use crate::message::Origin;
+use crate::smtp::server::{Action, Dialogue, Leave, Login, Lookup, Peer, Policy, PutAway, Room};
 use crate::wire;
 
 /// What a peer says to an intake, from the first byte of the session to the last.

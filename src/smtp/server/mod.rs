@@ -1,16 +1,21 @@
 //! [`Dialogue`]: the receiving side of SMTP, decided without a socket, a clock or a task.
 
+mod access;
+mod body;
 mod commands;
+mod limits;
 mod login;
 #[cfg(test)]
 mod login_tests;
 mod receiving;
+pub(crate) mod reply;
 mod storing;
 #[cfg(test)]
 mod storing_tests;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::mem;
 use std::sync::Arc;
@@ -18,18 +23,18 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
+pub use self::access::{Access, Cidr, InvalidCidr, KnownPeer, Sites};
+use self::body::Body;
+pub use self::limits::Limits;
 use self::login::Beginning;
 use self::receiving::Receiving;
+pub use self::reply::Reply;
 use self::storing::Stores;
 pub use self::terms::{Action, Delivery, Leave, Login, Lookup, Peer, Policy, PutAway, Room};
-use super::admission::LEAST_STAY;
-use super::body::Body;
 use super::command::BodyType;
-use super::reply::{self, Reply};
-pub use super::sasl::Attempt;
+pub use super::sasl::{Attempt, InvalidPassword, InvalidPeerName, InvalidStoredPassword, PeerName, StoredPassword};
 use super::sasl::{Exchange, NONCE_LEN};
-use crate::forward::TlsVersion;
-use crate::message::{MailboxId, Origin};
+use crate::message::{MailboxId, Origin, TlsVersion};
 
 /// One connection's dialogue, from the greeting to the end.
 ///
@@ -41,8 +46,7 @@ use crate::message::{MailboxId, Origin};
 /// use std::sync::Arc;
 /// use std::time::Instant;
 /// use bytes::BytesMut;
-/// use voicemail::intake::dialogue::{Dialogue, Peer, Policy};
-/// use voicemail::intake::{Access, Limits};
+/// use voicemail::smtp::server::{Access, Dialogue, Limits, Peer, Policy};
 ///
 /// let policy = Policy {
 ///     node: "vm1.example".into(),
@@ -375,6 +379,13 @@ impl Dialogue {
         }
     }
 }
+
+/// How long everybody may be silent who has just come, or said something useful, before the place can be given to another: some round
+/// trips. With the default of 512 places, a flood takes all of them only if it brings more than 2500 connections a second.
+pub(crate) const LEAST_STAY: Duration = Duration::from_millis(200);
+
+/// How much is read at once.
+pub(crate) const READ_ROOM: usize = 64 * 1024;
 
 /// How much longer than others a peer with a proven name may be of no use when places are needed.
 const BONUS_OF_THE_KNOWN: Duration = Duration::from_secs(60);

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
+use super::reply::Reply;
 use super::{Dialogue, LEAST_STAY, State};
-use crate::intake::reply::Reply;
 
 /// The messages that the store has, in the order of their coming.
 ///

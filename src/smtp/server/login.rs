@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use encodify::base64::STANDARD;
 
+use super::reply::{self, Reply};
 use super::{Action, Dialogue, LEAST_STAY, Leave, Login, State};
-use crate::intake::reply::{self, Reply};
-use crate::intake::sasl::{Exchange, Mechanism, Turn};
 use crate::message::Origin;
+use crate::smtp::sasl::{Exchange, Failure, Mechanism, Turn};
 
 /// A proof that is being begun.
 #[derive(Debug)]
@@ -73,9 +73,9 @@ impl Dialogue {
     /// Hears a line of an exchange, without its line end.
     pub(super) fn hear_response(&mut self, mut exchange: Exchange, line: &[u8]) {
         let turn = match std::str::from_utf8(line).ok().map(|line| (line, STANDARD.decode(line.as_bytes()))) {
-            Some(("*", _)) => Turn::Refused(reply::CANCELLED),
+            Some(("*", _)) => return self.say(&reply::CANCELLED),
             Some((_, Ok(response))) => exchange.handle_response(&response, &self.policy.access),
-            Some((_, Err(_))) | None => Turn::Refused(reply::NOT_BASE64),
+            Some((_, Err(_))) | None => return self.say(&reply::NOT_BASE64),
         };
         self.take_turn(exchange, turn);
     }
@@ -93,7 +93,7 @@ impl Dialogue {
         let turn = match login {
             Login::Proven(peer) => exchange.handle_checked(Some(peer)),
             Login::Refused => exchange.handle_checked(None),
-            Login::Failed => Turn::Refused(reply::LOGIN_DOWN),
+            Login::Failed => return self.say(&reply::LOGIN_DOWN),
         };
         self.take_turn(exchange, turn);
     }
@@ -114,8 +114,12 @@ impl Dialogue {
                 self.logged_in = true;
                 self.say(&reply::PROVEN);
             }
-            Turn::Refused(refusal) => {
+            Turn::Failed(failure) => {
                 self.state = State::Commands;
+                let refusal = match failure {
+                    Failure::Malformed => reply::BAD_PROOF,
+                    Failure::Wrong => reply::LOGIN_REFUSED,
+                };
                 self.say(&refusal);
             }
         }

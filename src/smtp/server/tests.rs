@@ -6,7 +6,6 @@ use bytes::BufMut as _;
 use proptest::prelude::*;
 
 use super::*;
-use crate::intake::{Access, Limits};
 use chrono::DateTime;
 
 pub(super) const EHLO: &str = "EHLO pbx.example\r\n";

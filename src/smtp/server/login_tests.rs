@@ -4,7 +4,7 @@ use encodify::base64::STANDARD;
 
 use super::tests::{Talk, codes, policy};
 use super::*;
-use crate::intake::{Access, KnownPeer, Limits, Sites, StoredPassword};
+use crate::smtp::server::{KnownPeer, Sites, StoredPassword};
 
 const EHLO: &str = "EHLO pbx.example\r\n";
 const MAIL: &str = "MAIL FROM:<node@berlin.example>\r\n";
@@ -127,7 +127,7 @@ fn a_command_where_a_response_is_due_is_a_response() {
 
 #[test]
 fn nobody_logs_in_in_the_middle_of_a_message() {
-    let mut talk = known(|access| access.and_anyone_on(crate::intake::Cidr::ANYWHERE), true);
+    let mut talk = known(|access| access.and_anyone_on(crate::smtp::server::Cidr::ANYWHERE), true);
     assert_eq!(talk.codes(format!("{MAIL}{}{RCPT}", plain("correct horse"))), "250 503 250");
 }
 
@@ -169,7 +169,7 @@ fn who_can_deliver_from_nowhere_here_is_turned_away_at_the_greeting() {
 #[test]
 fn whom_a_sender_has_let_in_is_heard_where_there_are_passwords() {
     let vouched = "MAIL FROM:<a@b> AUTH=<>\r\n";
-    let mut talk = known(|access| access.and_anyone_on(crate::intake::Cidr::ANYWHERE), true);
+    let mut talk = known(|access| access.and_anyone_on(crate::smtp::server::Cidr::ANYWHERE), true);
     assert_eq!(talk.codes(vouched), "250");
     assert_eq!(self::talk(Access::anyone_anywhere()).codes(format!("{EHLO}{vouched}")), "250 555");
 }

@@ -4,7 +4,6 @@ use smtp_proto::request::parser::Rfc5321Parser;
 use smtp_proto::{Error, MAIL_BODY_7BIT, MAIL_BODY_8BITMIME, MAIL_BODY_BINARYMIME, MailFrom, RcptTo};
 
 use super::path::{Path, PathError};
-use super::reply::{self, Reply};
 
 /// A command with its arguments.
 ///
@@ -12,7 +11,7 @@ use super::reply::{self, Reply};
 ///
 /// RFC 5321 §4.1.1; BDAT is RFC 3030 §2, STARTTLS is RFC 3207 §4, SIZE is RFC 1870 §3, AUTH is RFC 4954 §4 and §5.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Command<'a> {
+pub(crate) enum Command<'a> {
     Ehlo(&'a str),
     Helo(&'a str),
     StartTls,
@@ -30,7 +29,7 @@ pub(super) enum Command<'a> {
 
 /// What a message's sender says of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyType {
+pub(crate) enum BodyType {
     /// Lines of text, of seven or eight bits.
     Lines,
     /// Bytes of any kind, which only BDAT can carry.
@@ -38,34 +37,60 @@ pub(super) enum BodyType {
 }
 
 /// Why a line is no command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum CommandError {
-    /// It is refused, and the next line is the next command.
-    Refused(Reply),
-    /// It is refused, and where the next command begins cannot be told.
-    Lost(Reply),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CommandError {
+    /// It has a CR or LF inside.
+    BareLineEnd,
+    /// No command has this verb.
+    Unknown,
+    /// The verb is known and not implemented.
+    NotHere,
+    /// EHLO or HELO without a name.
+    NeedsName,
+    /// An argument where none belongs.
+    NoArgument,
+    /// No argument where one belongs.
+    NeedsArgument,
+    /// MAIL without a path in angle brackets.
+    MailSyntax,
+    /// RCPT without a path in angle brackets.
+    RcptSyntax,
+    /// BDAT without a length: where the next command begins is not known.
+    BdatSyntax,
+    /// AUTH without a mechanism, or with too much.
+    AuthSyntax,
+    /// The path of MAIL is no address.
+    BadSender,
+    /// The path of RCPT is no address.
+    BadRecipient,
+    /// An address has characters beyond ASCII, which take an extension that is not offered.
+    NotAscii,
+    /// A parameter has a value that it cannot have.
+    BadParameter,
+    /// A parameter belongs to an extension that is not offered.
+    UnknownParameter,
 }
 
 impl<'a> Command<'a> {
     /// Reads a line, given with the CR LF that ends it.
-    pub(super) fn read(line: &'a [u8]) -> Result<Self, CommandError> {
+    pub(crate) fn read(line: &'a [u8]) -> Result<Self, CommandError> {
         let text = line.strip_suffix(b"\r\n").unwrap_or(line);
         let verb = &text[..text.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(text.len())];
         let arguments = &line[verb.len()..];
         let bare = memchr::memchr2(b'\r', b'\n', text).is_some();
         if bare && !is_bdat(text) {
-            return Err(CommandError::Refused(reply::BARE_LINE_END));
+            return Err(CommandError::BareLineEnd);
         }
         if verb.eq_ignore_ascii_case(b"BDAT") {
-            return read_bdat(text_of(arguments)).ok_or(CommandError::Lost(reply::BDAT_SYNTAX));
+            return read_bdat(text_of(arguments)).ok_or(CommandError::BdatSyntax);
         }
-        Self::read_other(verb, arguments).map_err(CommandError::Refused)
+        Self::read_other(verb, arguments)
     }
 
-    fn read_other(verb: &[u8], arguments: &'a [u8]) -> Result<Self, Reply> {
+    fn read_other(verb: &[u8], arguments: &'a [u8]) -> Result<Self, CommandError> {
         let text = text_of(arguments);
         if !text.is_empty() && !text.starts_with(b" ") {
-            return Err(reply::UNKNOWN);
+            return Err(CommandError::Unknown);
         }
         match VERBS.iter().find(|(name, _)| verb.eq_ignore_ascii_case(name.as_bytes())).map(|(_, verb)| verb) {
             Some(Verb::Ehlo) => read_name(text).map(Self::Ehlo),
@@ -74,18 +99,18 @@ impl<'a> Command<'a> {
             Some(Verb::Auth) => read_auth(text),
             Some(Verb::Rcpt) => read_rcpt(arguments),
             Some(Verb::Alone(command)) if text.trim_ascii().is_empty() => Ok(command.clone()),
-            Some(Verb::Alone(_)) => Err(reply::NO_ARGUMENT),
+            Some(Verb::Alone(_)) => Err(CommandError::NoArgument),
             Some(Verb::Any(command)) => Ok(command.clone()),
-            Some(Verb::Vrfy) if text.trim_ascii().is_empty() => Err(reply::NEEDS_ARGUMENT),
+            Some(Verb::Vrfy) if text.trim_ascii().is_empty() => Err(CommandError::NeedsArgument),
             Some(Verb::Vrfy) => Ok(Self::Vrfy),
-            Some(Verb::NotHere) => Err(reply::NOT_HERE),
-            None => Err(reply::UNKNOWN),
+            Some(Verb::NotHere) => Err(CommandError::NotHere),
+            None => Err(CommandError::Unknown),
         }
     }
 }
 
 /// Whether a line, or the beginning of one, announces bytes that are no commands: if it cannot be read, where they end is not known.
-pub(super) fn is_bdat(line: &[u8]) -> bool {
+pub(crate) fn is_bdat(line: &[u8]) -> bool {
     line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT"))
 }
 
@@ -130,31 +155,31 @@ fn text_of(arguments: &[u8]) -> &[u8] {
     arguments.strip_suffix(b"\r\n").unwrap_or(arguments)
 }
 
-fn read_name(text: &[u8]) -> Result<&str, Reply> {
+fn read_name(text: &[u8]) -> Result<&str, CommandError> {
     let name = text.trim_ascii();
     let valid = (1..=MAX_NAME).contains(&name.len()) && name.iter().all(u8::is_ascii_graphic);
-    std::str::from_utf8(name).ok().filter(|_| valid).ok_or(reply::NEEDS_NAME)
+    std::str::from_utf8(name).ok().filter(|_| valid).ok_or(CommandError::NeedsName)
 }
 
-fn read_auth(text: &[u8]) -> Result<Command<'_>, Reply> {
-    let text = std::str::from_utf8(text).map_err(|_| reply::AUTH_SYNTAX)?;
+fn read_auth(text: &[u8]) -> Result<Command<'_>, CommandError> {
+    let text = std::str::from_utf8(text).map_err(|_| CommandError::AuthSyntax)?;
     let mut words = text.split_ascii_whitespace();
     match (words.next(), words.next(), words.next()) {
         (Some(mechanism), initial, None) => Ok(Command::Auth { mechanism, initial }),
-        _ => Err(reply::AUTH_SYNTAX),
+        _ => Err(CommandError::AuthSyntax),
     }
 }
 
-fn read_mail(arguments: &[u8]) -> Result<Command<'_>, Reply> {
-    let text = after_keyword(arguments, b"FROM:").ok_or(reply::MAIL_SYNTAX)?;
-    let (path, parameters) = read_path(text, reply::MAIL_SYNTAX, reply::BAD_SENDER)?;
+fn read_mail(arguments: &[u8]) -> Result<Command<'_>, CommandError> {
+    let text = after_keyword(arguments, b"FROM:").ok_or(CommandError::MailSyntax)?;
+    let (path, parameters) = read_path(text, CommandError::MailSyntax, CommandError::BadSender)?;
     if path == Path::Routed {
-        return Err(reply::BAD_SENDER);
+        return Err(CommandError::BadSender);
     }
     let mut parameters = parameters.iter();
     let mail = Rfc5321Parser::new(&mut parameters).mail_from_parameters("".into()).map_err(|error| refusal(&error))?;
     if asks_for_more(&mail) {
-        return Err(reply::UNKNOWN_PARAMETER);
+        return Err(CommandError::UnknownParameter);
     }
     let body = if mail.flags & MAIL_BODY_BINARYMIME == 0 { BodyType::Lines } else { BodyType::Binary };
     Ok(Command::Mail { size: mail.size, body, vouched: mail.auth.is_some() })
@@ -170,14 +195,14 @@ fn asks_for_more<T: PartialEq>(mail: &MailFrom<T>) -> bool {
         || (*by, *hold_for, *hold_until, *mt_priority) != (0, 0, 0, 0)
 }
 
-fn read_rcpt(arguments: &[u8]) -> Result<Command<'_>, Reply> {
-    let text = after_keyword(arguments, b"TO:").ok_or(reply::RCPT_SYNTAX)?;
-    let (path, parameters) = read_path(text, reply::RCPT_SYNTAX, reply::BAD_RECIPIENT)?;
+fn read_rcpt(arguments: &[u8]) -> Result<Command<'_>, CommandError> {
+    let text = after_keyword(arguments, b"TO:").ok_or(CommandError::RcptSyntax)?;
+    let (path, parameters) = read_path(text, CommandError::RcptSyntax, CommandError::BadRecipient)?;
     let mut parameters = parameters.iter();
     let rcpt = Rfc5321Parser::new(&mut parameters).rcpt_to_parameters("".into()).map_err(|error| refusal(&error))?;
     let RcptTo { orcpt, rrvs, flags, .. } = rcpt;
     if orcpt.is_some() || rrvs != 0 || flags != 0 {
-        return Err(reply::UNKNOWN_PARAMETER);
+        return Err(CommandError::UnknownParameter);
     }
     Ok(Command::Rcpt(path))
 }
@@ -189,20 +214,20 @@ fn after_keyword<'a>(arguments: &'a [u8], keyword: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// Reads a path; answers it with what follows, CR LF included.
-fn read_path(text: &[u8], syntax: Reply, no_address: Reply) -> Result<(Path<'_>, &[u8]), Reply> {
-    let text = std::str::from_utf8(text).map_err(|_| reply::NOT_ASCII)?;
+fn read_path(text: &[u8], syntax: CommandError, no_address: CommandError) -> Result<(Path<'_>, &[u8]), CommandError> {
+    let text = std::str::from_utf8(text).map_err(|_| CommandError::NotAscii)?;
     let (path, rest) = Path::read(text).map_err(|error| match error {
-        PathError::NoBrackets => syntax.clone(),
+        PathError::NoBrackets => syntax,
         PathError::NoAddress => no_address,
-        PathError::NotAscii => reply::NOT_ASCII,
+        PathError::NotAscii => CommandError::NotAscii,
     })?;
     if rest.starts_with([' ', '\r']) { Ok((path, rest.as_bytes())) } else { Err(syntax) }
 }
 
-fn refusal(error: &Error) -> Reply {
+fn refusal(error: &Error) -> CommandError {
     match error {
-        Error::UnsupportedParameter { .. } => reply::UNKNOWN_PARAMETER,
-        _ => reply::BAD_PARAMETER,
+        Error::UnsupportedParameter { .. } => CommandError::UnknownParameter,
+        _ => CommandError::BadParameter,
     }
 }
 
@@ -261,34 +286,34 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_refused_with_its_own_reply() {
         for (line, refusal) in [
-            ("\r\n", reply::UNKNOWN),
-            ("HELLO x\r\n", reply::UNKNOWN),
-            ("NOOP\0\r\n", reply::UNKNOWN),
-            ("NOOP\nNOOP\r\n", reply::BARE_LINE_END),
-            ("NOOP\rNOOP\r\n", reply::BARE_LINE_END),
-            ("EHLO\r\n", reply::NEEDS_NAME),
-            ("EHLO a b\r\n", reply::NEEDS_NAME),
-            ("EHLO caf\u{e9}\r\n", reply::NEEDS_NAME),
-            ("AUTH\r\n", reply::AUTH_SYNTAX),
-            ("AUTH PLAIN AAA= BBB=\r\n", reply::AUTH_SYNTAX),
-            ("DATA now\r\n", reply::NO_ARGUMENT),
-            ("VRFY\r\n", reply::NEEDS_ARGUMENT),
-            ("MAIL TO:<a@b>\r\n", reply::MAIL_SYNTAX),
-            ("MAIL FROM:a@b\r\n", reply::MAIL_SYNTAX),
-            ("MAIL FROM:<a@b>SIZE=1\r\n", reply::MAIL_SYNTAX),
-            ("MAIL FROM:<@x:a@b>\r\n", reply::BAD_SENDER),
-            ("MAIL FROM:<a@b> SIZE=x\r\n", reply::BAD_PARAMETER),
-            ("MAIL FROM:<a@b> SIZE=99999999999999999999\r\n", reply::BAD_PARAMETER),
-            ("MAIL FROM:<a@b> BODY=9BIT\r\n", reply::BAD_PARAMETER),
-            ("MAIL FROM:<a@b> SMTPUTF8\r\n", reply::UNKNOWN_PARAMETER),
-            ("MAIL FROM:<a@b> RET=HDRS ENVID=x\r\n", reply::UNKNOWN_PARAMETER),
-            ("MAIL FROM:<a@b> COLOUR=red\r\n", reply::UNKNOWN_PARAMETER),
-            ("MAIL FROM:<\u{e9}@b>\r\n", reply::NOT_ASCII),
-            ("RCPT TO:<a b@c>\r\n", reply::BAD_RECIPIENT),
-            ("RCPT TO:\r\n", reply::RCPT_SYNTAX),
-            ("RCPT TO:<201@vm.example> NOTIFY=NEVER\r\n", reply::UNKNOWN_PARAMETER),
+            ("\r\n", CommandError::Unknown),
+            ("HELLO x\r\n", CommandError::Unknown),
+            ("NOOP\0\r\n", CommandError::Unknown),
+            ("NOOP\nNOOP\r\n", CommandError::BareLineEnd),
+            ("NOOP\rNOOP\r\n", CommandError::BareLineEnd),
+            ("EHLO\r\n", CommandError::NeedsName),
+            ("EHLO a b\r\n", CommandError::NeedsName),
+            ("EHLO caf\u{e9}\r\n", CommandError::NeedsName),
+            ("AUTH\r\n", CommandError::AuthSyntax),
+            ("AUTH PLAIN AAA= BBB=\r\n", CommandError::AuthSyntax),
+            ("DATA now\r\n", CommandError::NoArgument),
+            ("VRFY\r\n", CommandError::NeedsArgument),
+            ("MAIL TO:<a@b>\r\n", CommandError::MailSyntax),
+            ("MAIL FROM:a@b\r\n", CommandError::MailSyntax),
+            ("MAIL FROM:<a@b>SIZE=1\r\n", CommandError::MailSyntax),
+            ("MAIL FROM:<@x:a@b>\r\n", CommandError::BadSender),
+            ("MAIL FROM:<a@b> SIZE=x\r\n", CommandError::BadParameter),
+            ("MAIL FROM:<a@b> SIZE=99999999999999999999\r\n", CommandError::BadParameter),
+            ("MAIL FROM:<a@b> BODY=9BIT\r\n", CommandError::BadParameter),
+            ("MAIL FROM:<a@b> SMTPUTF8\r\n", CommandError::UnknownParameter),
+            ("MAIL FROM:<a@b> RET=HDRS ENVID=x\r\n", CommandError::UnknownParameter),
+            ("MAIL FROM:<a@b> COLOUR=red\r\n", CommandError::UnknownParameter),
+            ("MAIL FROM:<\u{e9}@b>\r\n", CommandError::NotAscii),
+            ("RCPT TO:<a b@c>\r\n", CommandError::BadRecipient),
+            ("RCPT TO:\r\n", CommandError::RcptSyntax),
+            ("RCPT TO:<201@vm.example> NOTIFY=NEVER\r\n", CommandError::UnknownParameter),
         ] {
-            assert_eq!(read(line), Err(CommandError::Refused(refusal)), "{line}");
+            assert_eq!(read(line), Err(refusal), "{line}");
         }
     }
 
@@ -306,7 +331,7 @@ mod tests {
             "BDAT\r5\r\n",
             "bdat\n5\r\n",
         ] {
-            assert_eq!(read(line), Err(CommandError::Lost(reply::BDAT_SYNTAX)), "{line}");
+            assert_eq!(read(line), Err(CommandError::BdatSyntax), "{line}");
         }
     }
 }

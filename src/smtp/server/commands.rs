@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use bytes::{Buf as _, BytesMut};
 
+use super::body::{Body, DotReader, Sink};
 use super::receiving::{Framing, Receiving};
+use super::reply::{self, Reply};
 use super::{Action, Chunks, Dialogue, LEAST_STAY, Name, Policy, State, Transaction};
-use crate::intake::body::{Body, DotReader, Sink};
-use crate::intake::command::{BodyType, Command, CommandError, is_bdat};
-use crate::intake::path::Path;
-use crate::intake::reply::{self, Reply};
-use crate::intake::sasl::MECHANISM_NAMES;
 use crate::message::{MailboxId, Origin};
+use crate::smtp::command::{BodyType, Command, CommandError, is_bdat};
+use crate::smtp::path::Path;
+use crate::smtp::sasl::Mechanism;
 
 impl Dialogue {
     /// Reads one command, if it is there; answers whether it was.
@@ -57,8 +57,8 @@ impl Dialogue {
             _ => match Command::read(&input[..end]) {
                 Ok(Command::StartTls) => self.start_tls(input.len() > end),
                 Ok(command) => self.obey(command, now),
-                Err(CommandError::Refused(refusal)) => self.say(&refusal),
-                Err(CommandError::Lost(refusal)) => self.close_with(&refusal),
+                Err(error @ CommandError::BdatSyntax) => self.close_with(&error.into()),
+                Err(error) => self.say(&error.into()),
             },
         }
         input.advance(end);
@@ -115,7 +115,7 @@ impl Dialogue {
             let more = [
                 offers_tls.then(|| "STARTTLS".to_owned()),
                 offers_binary.then(|| "BINARYMIME".to_owned()),
-                auth.then(|| format!("AUTH {MECHANISM_NAMES}")),
+                auth.then(|| format!("AUTH {}", Mechanism::OFFERED.map(Mechanism::name).join(" "))),
             ];
             reply::write_capabilities(self.replies(), node, limits.message, more.into_iter().flatten());
         } else {

@@ -5,8 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::tests::{EHLO, MAIL, RCPT, Talk, codes, narrow, piece, policy};
-use super::{Action, Delivery, Dialogue};
-use crate::intake::Limits;
+use super::{Action, Delivery, Dialogue, Limits};
 
 const MESSAGE: &str = "MAIL FROM:<node@berlin.example>\r\nRCPT TO:<201@vm.example>\r\nBDAT 1 LAST\r\nx";
 

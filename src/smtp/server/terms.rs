@@ -7,12 +7,10 @@ use chrono::{DateTime, Utc};
 
 #[cfg(doc)]
 use super::Dialogue;
-use crate::forward::TlsVersion;
-use crate::intake::Limits;
-use crate::intake::access::{Access, PeerName};
-use crate::intake::reply::Reply;
-use crate::intake::sasl::{Attempt, NONCE_LEN};
-use crate::message::{MailboxId, Origin};
+use super::reply::Reply;
+use super::{Access, Limits};
+use crate::message::{MailboxId, Origin, TlsVersion};
+use crate::smtp::sasl::{Attempt, NONCE_LEN, PeerName};
 
 /// What an intake is and takes in, the same for all its connections.
 #[derive(Debug, Clone)]

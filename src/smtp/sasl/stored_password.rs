@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use encodify::base64::STANDARD;
-use ring::{digest, hmac, pbkdf2};
 use subtle::ConstantTimeEq as _;
+
+use super::scram::{self, KEY_LEN, Key};
 
 /// What is kept of a password: enough to recognise it, too little to say it.
 ///
@@ -31,8 +32,8 @@ use subtle::ConstantTimeEq as _;
 pub struct StoredPassword {
     salt: Vec<u8>,
     iterations: NonZeroU32,
-    stored_key: [u8; KEY_LEN],
-    server_key: [u8; KEY_LEN],
+    stored_key: Key,
+    server_key: Key,
 }
 
 impl StoredPassword {
@@ -48,19 +49,18 @@ impl StoredPassword {
     }
 
     /// The same with a salt and a number of iterations of the caller's.
-    pub(super) fn with_salt(password: &str, salt: &[u8], iterations: NonZeroU32) -> Result<Self, InvalidPassword> {
+    fn with_salt(password: &str, salt: &[u8], iterations: NonZeroU32) -> Result<Self, InvalidPassword> {
         if !(8..=255).contains(&password.len()) || !password.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             return Err(InvalidPassword::Unfit);
         }
-        let salted = salted(password.as_bytes(), salt, iterations);
-        let client_key = hmac::sign(&salted, CLIENT_KEY);
-        let stored_key = sha256(client_key.as_ref());
-        Ok(Self { salt: salt.to_vec(), iterations, stored_key, server_key: key_of(hmac::sign(&salted, SERVER_KEY)) })
+        let salted = scram::salted_password(password.as_bytes(), salt, iterations);
+        let stored_key = scram::stored_key(&scram::client_key(&salted));
+        Ok(Self { salt: salt.to_vec(), iterations, stored_key, server_key: scram::server_key(&salted) })
     }
 
     /// One that no password has, and whose salt depends on `seed` only: it stands for a peer that is not known, and looks `like` one that
     /// is.
-    pub(super) fn of_nobody(seed: [u8; KEY_LEN], like: Option<&Self>) -> Self {
+    pub(crate) fn of_nobody(seed: Key, like: Option<&Self>) -> Self {
         let salt_len = like.map_or(SALT_LEN, |like| like.salt.len()).min(KEY_LEN);
         let iterations = like.map_or(ITERATIONS, |like| like.iterations);
         Self { salt: seed[..salt_len].to_vec(), iterations, stored_key: seed, server_key: seed }
@@ -74,29 +74,25 @@ impl StoredPassword {
     }
 
     /// Whether it was made of `password`. It takes as long as making it, whatever the answer.
-    pub(in crate::intake) fn is_of(&self, password: &[u8]) -> bool {
-        let salted = salted(password, &self.salt, self.iterations);
-        // This comparison takes the same time wherever the first difference is.
-        hmac::verify(&salted, SERVER_KEY, &self.server_key).is_ok()
+    pub(crate) fn is_of(&self, password: &[u8]) -> bool {
+        let salted = scram::salted_password(password, &self.salt, self.iterations);
+        scram::server_key(&salted).ct_eq(&self.server_key).into()
     }
 
-    /// Whether `proof` is what only somebody with the password can say of `auth_message`.
-    pub(in crate::intake) fn is_proven_by(&self, proof: &[u8; KEY_LEN], auth_message: &[u8]) -> bool {
-        let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.stored_key), auth_message);
-        let mut client_key = *proof;
-        client_key.iter_mut().zip(signature.as_ref()).for_each(|(byte, mask)| *byte ^= mask);
-        sha256(&client_key).ct_eq(&self.stored_key).into()
+    /// Whether `proof` is what only a client with the password can make of `auth_message`.
+    pub(super) fn is_proven_by(&self, proof: &Key, auth_message: &[u8]) -> bool {
+        let client_key = scram::xor(proof, &scram::sign(&self.stored_key, auth_message));
+        scram::stored_key(&client_key).ct_eq(&self.stored_key).into()
     }
 
-    /// What proves to the other side that this one has the password, too.
-    pub(in crate::intake) fn server_signature(&self, auth_message: &[u8]) -> String {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.server_key);
-        STANDARD.encode(hmac::sign(&key, auth_message).as_ref())
+    /// What proves to the client that the server has the password, too: in base64.
+    pub(super) fn server_signature(&self, auth_message: &[u8]) -> String {
+        STANDARD.encode(&scram::sign(&self.server_key, auth_message))
     }
 
-    /// What a client is told, to prove that it has the password: the salt in base64, and the number of iterations.
-    pub(in crate::intake) fn challenge(&self) -> (String, NonZeroU32) {
-        (STANDARD.encode(&self.salt), self.iterations)
+    /// What a client needs to derive its key: the salt, and the number of iterations.
+    pub(crate) fn challenge(&self) -> (&[u8], NonZeroU32) {
+        (&self.salt, self.iterations)
     }
 }
 
@@ -124,7 +120,7 @@ impl FromStr for StoredPassword {
             let (scheme, rest) = text.split_once('$')?;
             let (challenge, keys) = rest.split_once('$')?;
             let ((iterations, salt), (stored, server)) = (challenge.split_once(':')?, keys.split_once(':')?);
-            let key = |text: &str| <[u8; KEY_LEN]>::try_from(STANDARD.decode(text.as_bytes()).ok()?).ok();
+            let key = |text: &str| Key::try_from(STANDARD.decode(text.as_bytes()).ok()?).ok();
             let salt = STANDARD.decode(salt.as_bytes()).ok().filter(|salt| (8..=64).contains(&salt.len()))?;
             let iterations = iterations.parse().ok().filter(|count| (LEAST_ITERATIONS..=MOST_ITERATIONS).contains(count))?;
             (scheme == SCHEME).then_some(Self { salt, iterations, stored_key: key(stored)?, server_key: key(server)? })
@@ -150,26 +146,8 @@ pub enum InvalidPassword {
 #[error("a stored password reads SCRAM-SHA-256$ITERATIONS:SALT$STORED-KEY:SERVER-KEY, with 4096 to 1000000 iterations")]
 pub struct InvalidStoredPassword;
 
-fn salted(password: &[u8], salt: &[u8], iterations: NonZeroU32) -> hmac::Key {
-    let mut salted = [0; KEY_LEN];
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, password, &mut salted);
-    hmac::Key::new(hmac::HMAC_SHA256, &salted)
-}
-
-fn sha256(bytes: &[u8]) -> [u8; KEY_LEN] {
-    let digest = digest::digest(&digest::SHA256, bytes);
-    digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
-}
-
-fn key_of(tag: hmac::Tag) -> [u8; KEY_LEN] {
-    tag.as_ref().try_into().expect("HMAC-SHA-256 gives 32 bytes")
-}
-
-pub(super) const KEY_LEN: usize = 32;
 const SALT_LEN: usize = 16;
 const SCHEME: &str = "SCRAM-SHA-256";
-const CLIENT_KEY: &[u8] = b"Client Key";
-const SERVER_KEY: &[u8] = b"Server Key";
 /// Some milliseconds of one core.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(16_384).expect("16384 is not zero");
 /// RFC 7677 §4.
@@ -195,9 +173,9 @@ mod tests {
     fn the_proof_of_the_standards_example_is_accepted_and_answered() {
         // RFC 7677 §3. Its password is shorter than ours may be, so its keys are given.
         let salt = STANDARD.decode(b"W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
-        let salted = salted(b"pencil", &salt, LEAST_ITERATIONS);
-        let stored_key = sha256(hmac::sign(&salted, CLIENT_KEY).as_ref());
-        let server_key = key_of(hmac::sign(&salted, SERVER_KEY));
+        let salted = scram::salted_password(b"pencil", &salt, LEAST_ITERATIONS);
+        let stored_key = scram::stored_key(&scram::client_key(&salted));
+        let server_key = scram::server_key(&salted);
         let stored = StoredPassword { salt, iterations: LEAST_ITERATIONS, stored_key, server_key };
         let message =
             b"n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,\

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 
-use crate::forward::TlsVersion;
-use crate::message::MailboxId;
+use crate::message::{MailboxId, TlsVersion};
 
 /// A `Received:` header; its [`Display`](fmt::Display) ends with a line end.
 ///

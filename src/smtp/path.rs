@@ -10,7 +10,7 @@ use std::borrow::Cow;
 ///
 /// RFC 5321 §4.1.2, with two liberties in senders: any order of dots, and no domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Path<'a> {
+pub(crate) enum Path<'a> {
     /// `<>`: from nobody, as reports are.
     Null,
     /// `<user>`, which only `<Postmaster>` may be as a recipient.
@@ -25,7 +25,7 @@ pub(super) enum Path<'a> {
 
 /// Why a text is no path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PathError {
+pub(crate) enum PathError {
     /// It has no `<` at its beginning, or no `>` that ends it.
     NoBrackets,
     /// Between the brackets stands no address.
@@ -36,7 +36,7 @@ pub(super) enum PathError {
 
 impl<'a> Path<'a> {
     /// Reads a path at the beginning of `text`; answers it with the text behind it.
-    pub(super) fn read(text: &'a str) -> Result<(Self, &'a str), PathError> {
+    pub(crate) fn read(text: &'a str) -> Result<(Self, &'a str), PathError> {
         let inner = text.strip_prefix('<').ok_or(PathError::NoBrackets)?;
         let end = closing_bracket(inner).ok_or(PathError::NoBrackets)?;
         let (inner, rest) = (&inner[..end], &inner[end + 1..]);

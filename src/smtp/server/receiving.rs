@@ -7,11 +7,11 @@ use bytes::buf::Limit;
 use bytes::{Buf as _, Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 
+use super::body::{Body, DotReader, Sink};
+use super::limits::Limits;
+use super::reply::{self, Reply};
+use super::trace::Trace;
 use super::{Action, Chunks, Delivery, Dialogue, PutAway, Room, State};
-use crate::intake::Limits;
-use crate::intake::body::{Body, DotReader, Sink};
-use crate::intake::reply::{self, Reply};
-use crate::intake::trace::Trace;
 
 /// A message, or one chunk of it, that is arriving.
 #[derive(Debug)]

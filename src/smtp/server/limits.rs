@@ -88,7 +88,7 @@ impl Default for Limits {
 
 impl Limits {
     /// The same limits, brought within what an intake can keep.
-    pub(super) fn bounded(self) -> Self {
+    pub(crate) fn bounded(self) -> Self {
         Self { message: self.message.min(MAX_MESSAGE), form: self.form.and(DecodeLimits::default()), ..self }
     }
 }

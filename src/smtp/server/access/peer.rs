@@ -1,14 +1,11 @@
-//! [`KnownPeer`]: a sender with a name, what proves it, and whom it speaks for.
+//! [`KnownPeer`]: a sender with a name, what proves it, and the sites that it speaks for.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
 
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::StoredPassword;
 use crate::message::SiteId;
+use crate::smtp::sasl::{PeerName, StoredPassword};
 
 /// A sender that can prove who it is, and the sites that it may speak for.
 ///
@@ -89,45 +86,3 @@ impl Sites {
         }
     }
 }
-
-/// The name of a peer, which is its user name too: 1 to 255 ASCII letters, digits and `.`, `-`, `_`, `@`, `+`.
-///
-/// ```
-/// use voicemail::intake::PeerName;
-///
-/// assert!("himalaya.voicemail.example".parse::<PeerName>().is_ok());
-/// assert!("berlin\r\noffice".parse::<PeerName>().is_err());
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PeerName(Arc<str>);
-
-impl PeerName {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    pub(in crate::intake) fn to_shared(&self) -> Arc<str> {
-        Arc::clone(&self.0)
-    }
-}
-
-impl FromStr for PeerName {
-    type Err = InvalidPeerName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidPeerName> {
-        let fit = |byte: u8| byte.is_ascii_alphanumeric() || b".-_@+".contains(&byte);
-        if (1..=255).contains(&text.len()) && text.bytes().all(fit) { Ok(Self(text.into())) } else { Err(InvalidPeerName) }
-    }
-}
-
-impl fmt::Display for PeerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A text that is no [`PeerName`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a peer's name has 1 to 255 letters, digits and . - _ @ +")]
-pub struct InvalidPeerName;

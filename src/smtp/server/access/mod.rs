@@ -1,8 +1,6 @@
 //! [`Access`]: who may deliver at a listener, and how they prove it.
 
-mod attempts;
 mod cidr;
-mod password;
 mod peer;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,11 +11,10 @@ use tokio_rustls::rustls::client::verify_server_name;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::ParsedCertificate;
 
-pub(super) use self::attempts::Attempts;
 pub use self::cidr::{Cidr, InvalidCidr};
-pub use self::password::{InvalidPassword, InvalidStoredPassword, StoredPassword};
-pub use self::peer::{InvalidPeerName, KnownPeer, PeerName, Sites};
+pub use self::peer::{KnownPeer, Sites};
 use crate::message::{Origin, SiteId};
+use crate::smtp::sasl::{Credentials, PeerName, StoredPassword};
 
 /// Who may deliver at a listener.
 ///
@@ -103,46 +100,36 @@ impl Access {
     }
 
     /// Whether anything can come of a connection from `address`.
-    pub(super) fn admits(&self, address: Option<IpAddr>) -> bool {
+    pub(crate) fn admits(&self, address: Option<IpAddr>) -> bool {
         let near = self.only_from.is_empty() || is_in(&self.only_from, address);
         near && (!self.peers.is_empty() || !self.needs_proof(address))
     }
 
     /// Whether who connects from `address` has to prove a name first.
-    pub(super) fn needs_proof(&self, address: Option<IpAddr>) -> bool {
+    pub(crate) fn needs_proof(&self, address: Option<IpAddr>) -> bool {
         !is_in(&self.anyone_on, address)
     }
 
     /// Whether a name can be proven by a password.
-    pub(super) fn has_passwords(&self) -> bool {
+    pub(crate) fn has_passwords(&self) -> bool {
         self.peers.iter().any(|peer| peer.stored_password().is_some())
     }
 
     /// Whether a password may be said on a connection, under TLS or not.
-    pub(super) fn takes_passwords(&self, under_tls: bool) -> bool {
+    pub(crate) fn takes_passwords(&self, under_tls: bool) -> bool {
         self.has_passwords() && (under_tls || self.passwords == PasswordsOver::Anything)
     }
 
     /// Who is proven by a certificate that has been verified.
-    pub(super) fn peer_of(&self, certificate: &CertificateDer<'_>) -> Option<&PeerName> {
+    pub(crate) fn peer_of(&self, certificate: &CertificateDer<'_>) -> Option<&PeerName> {
         let certificate = ParsedCertificate::try_from(certificate).ok()?;
         let proven =
             |peer: &&KnownPeer| peer.certificate_name().is_some_and(|name| verify_server_name(&certificate, name).is_ok());
         self.peers.iter().find(proven).map(KnownPeer::name)
     }
 
-    /// What is kept of the password of `user`. For a name that is not known there is something too, which nothing matches: who asks
-    /// does not learn the difference.
-    pub(super) fn password_of(&self, user: &str) -> (Option<&PeerName>, StoredPassword) {
-        let known = self.peers.iter().find(|peer| peer.name().as_str() == user);
-        match known.and_then(|peer| Some((peer.name(), peer.stored_password()?))) {
-            Some((name, stored)) => (Some(name), stored.clone()),
-            None => (None, self.decoys.password_of(user, self.peers.iter().find_map(KnownPeer::stored_password))),
-        }
-    }
-
     /// Whether a message of `origin` may claim to come from `site`.
-    pub(super) fn speaks_for(&self, origin: &Origin, site: &SiteId) -> bool {
+    pub(crate) fn speaks_for(&self, origin: &Origin, site: &SiteId) -> bool {
         match origin {
             Origin::Here => true,
             Origin::Peer(name) => self.peers.iter().any(|peer| peer.name().as_str() == &**name && peer.sites().include(site)),
@@ -150,6 +137,16 @@ impl Access {
                 let tied = |peer: &KnownPeer| matches!(peer.sites(), Sites::Only(sites) if sites.contains(site));
                 !self.peers.iter().any(tied)
             }
+        }
+    }
+}
+
+impl Credentials for Access {
+    fn password_of(&self, name: &str) -> (Option<PeerName>, StoredPassword) {
+        let known = self.peers.iter().find(|peer| peer.name().as_str() == name);
+        match known.and_then(|peer| Some((peer.name(), peer.stored_password()?))) {
+            Some((name, stored)) => (Some(name.clone()), stored.clone()),
+            None => (None, self.decoys.password_of(name, self.peers.iter().find_map(KnownPeer::stored_password))),
         }
     }
 }
@@ -246,8 +243,8 @@ mod tests {
         let (_, other) = access.password_of("cologne");
         assert!(name.is_none() && nobody == again && nobody != other);
         assert!(!nobody.is_of(b"correct horse"));
-        let ((salt, iterations), (known_salt, known_iterations)) =
-            (nobody.challenge(), access.password_of("berlin").1.challenge());
+        let (_, known) = access.password_of("berlin");
+        let ((salt, iterations), (known_salt, known_iterations)) = (nobody.challenge(), known.challenge());
         assert_eq!((salt.len(), iterations), (known_salt.len(), known_iterations));
     }
 }

@@ -1,0 +1,224 @@
+//! [`Reply`]: one answer to a peer.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+use bytes::{BufMut as _, BytesMut};
+
+use crate::smtp::command::CommandError;
+
+/// One answer to a peer: reply code, enhanced status code, and a text for its operator.
+///
+/// # Source
+///
+/// RFC 5321 §4.2; RFC 3463 for the enhanced codes, which RFC 2034 §4 puts before the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    code: u16,
+    status: &'static str,
+    text: Cow<'static, str>,
+}
+
+impl Reply {
+    /// A reply whose text is ours. An empty `status` stands for none.
+    pub(crate) const fn new(code: u16, status: &'static str, text: &'static str) -> Self {
+        Self { code, status, text: Cow::Borrowed(text) }
+    }
+
+    /// A reply whose text has foreign parts: it is brought to one line of at most 400 printable ASCII characters.
+    pub(crate) fn telling(code: u16, status: &'static str, text: impl fmt::Display) -> Self {
+        let mut clean = Clean { text: String::new() };
+        // A text that is too long is cut, which is no failure.
+        let _ = write!(clean, "{text}");
+        Self { code, status, text: Cow::Owned(clean.text) }
+    }
+
+    /// A challenge in base64, to be answered before the next command. RFC 4954 §4.
+    pub(crate) fn challenge(challenge: String) -> Self {
+        Self { code: 334, status: "", text: Cow::Owned(challenge) }
+    }
+
+    /// The three digits: 2xx done, 3xx go on, 4xx try again, 5xx never.
+    pub fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// The enhanced status code, such as `5.1.1`; empty where a reply has none.
+    pub fn status(&self) -> &'static str {
+        self.status
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it says that the same will be refused again.
+    pub fn is_refusal(&self) -> bool {
+        self.code >= 500
+    }
+
+    pub(crate) fn write_to(&self, output: &mut BytesMut) {
+        let separator = if self.status.is_empty() { "" } else { " " };
+        // BytesMut grows as needed.
+        let _ = write!(output, "{} {}{separator}{}\r\n", self.code, self.status, self.text);
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.code, self.status, self.text)
+    }
+}
+
+impl From<CommandError> for Reply {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::BareLineEnd => BARE_LINE_END,
+            CommandError::Unknown => UNKNOWN,
+            CommandError::NotHere => NOT_HERE,
+            CommandError::NeedsName => NEEDS_NAME,
+            CommandError::NoArgument => NO_ARGUMENT,
+            CommandError::NeedsArgument => NEEDS_ARGUMENT,
+            CommandError::MailSyntax => MAIL_SYNTAX,
+            CommandError::RcptSyntax => RCPT_SYNTAX,
+            CommandError::BdatSyntax => BDAT_SYNTAX,
+            CommandError::AuthSyntax => AUTH_SYNTAX,
+            CommandError::BadSender => BAD_SENDER,
+            CommandError::BadRecipient => BAD_RECIPIENT,
+            CommandError::NotAscii => NOT_ASCII,
+            CommandError::BadParameter => BAD_PARAMETER,
+            CommandError::UnknownParameter => UNKNOWN_PARAMETER,
+        }
+    }
+}
+
+/// Writes the reply to EHLO: the node's name, then one line for each extension.
+///
+/// # Source
+///
+/// RFC 5321 §4.1.1.1.
+pub(crate) fn write_capabilities(
+    output: &mut BytesMut,
+    node: &str,
+    message_limit: usize,
+    more: impl IntoIterator<Item = String>,
+) {
+    // BytesMut grows as needed.
+    let _ = write!(output, "250-{node}\r\n250-PIPELINING\r\n250-SIZE {message_limit}\r\n250-8BITMIME\r\n");
+    for extension in more {
+        let _ = write!(output, "250-{extension}\r\n");
+    }
+    output.put_slice(b"250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n");
+}
+
+pub(crate) const OK: Reply = Reply::new(250, "2.0.0", "ok");
+pub(crate) const SENDER_OK: Reply = Reply::new(250, "2.1.0", "sender ok");
+pub(crate) const RECIPIENT_OK: Reply = Reply::new(250, "2.1.5", "recipient ok");
+pub(crate) const CHUNK_OK: Reply = Reply::new(250, "2.0.0", "chunk received");
+pub(crate) const GO_AHEAD: Reply = Reply::new(354, "", "end with a dot on a line by itself");
+pub(crate) const START_TLS: Reply = Reply::new(220, "2.0.0", "ready to start TLS");
+pub(crate) const CANNOT_VERIFY: Reply = Reply::new(252, "2.1.5", "cannot say, but will take a message and try");
+pub(crate) const HELP: Reply = Reply::new(214, "2.0.0", "takes voice messages by SMTP, RFC 5321");
+pub(crate) const BYE: Reply = Reply::new(221, "2.0.0", "bye");
+
+pub(crate) const STOPPING: Reply = Reply::new(421, "4.3.2", "stopping, try again later");
+pub(crate) const CROWDED: Reply = Reply::new(421, "4.3.2", "too many connections, try again later");
+pub(crate) const TOO_SLOW: Reply = Reply::new(421, "4.4.2", "timed out");
+pub(crate) const TOO_LONG_HERE: Reply = Reply::new(421, "4.4.2", "this session is too old, connect again");
+pub(crate) const TOO_MANY_ERRORS: Reply = Reply::new(421, "4.7.0", "too many errors");
+pub(crate) const TOO_MANY_COMMANDS: Reply = Reply::new(421, "4.7.0", "too many commands");
+pub(crate) const SPOKE_FIRST: Reply = Reply::new(554, "5.5.1", "wait for the greeting before you speak");
+pub(crate) const SPOKE_PAST_STARTTLS: Reply = Reply::new(554, "5.5.1", "nothing may follow STARTTLS before the handshake");
+
+pub(crate) const NO_ROOM: Reply = Reply::new(452, "4.3.1", "no room for the message now, try again later");
+pub(crate) const TOO_MANY_RECIPIENTS: Reply = Reply::new(452, "4.5.3", "too many recipients, send the rest apart");
+pub(crate) const DIRECTORY_DOWN: Reply = Reply::new(451, "4.3.0", "cannot look up mailboxes now, try again later");
+
+pub(crate) const LINE_TOO_LONG: Reply = Reply::new(500, "5.5.2", "the line is too long");
+pub(crate) const BARE_LINE_END: Reply = Reply::new(500, "5.5.2", "a command ends with CR LF and has neither inside");
+pub(crate) const UNKNOWN: Reply = Reply::new(500, "5.5.1", "command not known");
+pub(crate) const NOT_HERE: Reply = Reply::new(502, "5.5.1", "command not implemented");
+pub(crate) const NEEDS_NAME: Reply = Reply::new(501, "5.5.4", "say your name after EHLO or HELO");
+pub(crate) const NO_ARGUMENT: Reply = Reply::new(501, "5.5.4", "this command takes no argument");
+pub(crate) const NEEDS_ARGUMENT: Reply = Reply::new(501, "5.5.4", "this command needs an argument");
+pub(crate) const MAIL_SYNTAX: Reply = Reply::new(501, "5.5.2", "say MAIL FROM:<address>");
+pub(crate) const RCPT_SYNTAX: Reply = Reply::new(501, "5.5.2", "say RCPT TO:<mailbox@domain>");
+pub(crate) const BDAT_SYNTAX: Reply =
+    Reply::new(501, "5.5.4", "say BDAT and a number of bytes; what follows cannot be told apart");
+pub(crate) const BAD_SENDER: Reply = Reply::new(501, "5.1.7", "the sender's address cannot be read");
+pub(crate) const BAD_RECIPIENT: Reply = Reply::new(501, "5.1.3", "the recipient's address cannot be read");
+pub(crate) const NOT_ASCII: Reply = Reply::new(553, "5.6.7", "addresses are ASCII here");
+pub(crate) const BAD_PARAMETER: Reply = Reply::new(501, "5.5.4", "the value of a parameter cannot be read");
+pub(crate) const UNKNOWN_PARAMETER: Reply = Reply::new(555, "5.5.4", "a parameter is not known here");
+
+pub(crate) const EHLO_FIRST: Reply = Reply::new(503, "5.5.1", "say EHLO first");
+pub(crate) const MAIL_FIRST: Reply = Reply::new(503, "5.5.1", "say MAIL first");
+pub(crate) const MAIL_AGAIN: Reply = Reply::new(503, "5.5.1", "a message is under way already");
+pub(crate) const MID_CHUNKS: Reply = Reply::new(503, "5.5.1", "a message that began with BDAT goes on with BDAT");
+pub(crate) const BINARY_NEEDS_BDAT: Reply = Reply::new(503, "5.5.1", "a BINARYMIME message comes with BDAT");
+pub(crate) const NO_RECIPIENTS: Reply = Reply::new(554, "5.5.1", "no recipient was accepted");
+pub(crate) const TLS_ALREADY: Reply = Reply::new(503, "5.5.1", "TLS is on already");
+pub(crate) const NO_TLS: Reply = Reply::new(502, "5.5.1", "no TLS here");
+
+pub(crate) const PROVEN: Reply = Reply::new(235, "2.7.0", "welcome");
+pub(crate) const PROVEN_ALREADY: Reply = Reply::new(503, "5.5.1", "you have logged in already");
+pub(crate) const TOO_MANY_LOGINS: Reply = Reply::new(421, "4.7.0", "too many failed logins from your address, try again later");
+pub(crate) const LOGIN_DOWN: Reply = Reply::new(454, "4.7.0", "cannot check passwords now, try again later");
+pub(crate) const LOGIN_REFUSED: Reply = Reply::new(535, "5.7.8", "name or password is wrong");
+pub(crate) const TLS_BEFORE_PASSWORD: Reply = Reply::new(538, "5.7.11", "no password is taken without TLS, say STARTTLS first");
+pub(crate) const NO_SUCH_MECHANISM: Reply = Reply::new(504, "5.5.4", "this mechanism is not known here");
+pub(crate) const AUTH_SYNTAX: Reply = Reply::new(501, "5.5.4", "say AUTH, a mechanism, and no more than a first response");
+pub(crate) const NOT_BASE64: Reply = Reply::new(501, "5.5.2", "that is no base64, login cancelled");
+pub(crate) const BAD_PROOF: Reply = Reply::new(501, "5.5.2", "the mechanism has no such message, login cancelled");
+pub(crate) const CANCELLED: Reply = Reply::new(501, "5.7.0", "login cancelled");
+pub(crate) const TLS_FIRST: Reply = Reply::new(530, "5.7.0", "say STARTTLS first, and prove who you are");
+pub(crate) const PROVE_FIRST: Reply = Reply::new(530, "5.7.0", "prove who you are first");
+pub(crate) const NOT_FROM_THERE: Reply = Reply::new(554, "5.7.1", "no mail is taken from your address here");
+
+pub(crate) const NO_SUCH_MAILBOX: Reply = Reply::new(550, "5.1.1", "no such mailbox here");
+pub(crate) const NO_POSTMASTER: Reply = Reply::new(550, "5.1.1", "postmaster has no mailbox on this voicemail node");
+pub(crate) const NO_RELAYING: Reply = Reply::new(550, "5.7.1", "this node takes messages for its own domain only");
+pub(crate) const TOO_BIG: Reply = Reply::new(552, "5.3.4", "the message is too big");
+pub(crate) const BARE_ENDS_IN_MESSAGE: Reply =
+    Reply::new(554, "5.6.0", "the message has a dot between bare CR or LF, which some would take for its end");
+pub(crate) const TEXT_LINE_TOO_LONG: Reply = Reply::new(554, "5.6.0", "the message has a line that is too long for DATA");
+
+/// Takes in text and keeps what a reply may hold.
+struct Clean {
+    text: String,
+}
+
+impl fmt::Write for Clean {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MAX_TEXT - self.text.len();
+        let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+        self.text.extend(text.chars().take(room).map(printable));
+        Ok(())
+    }
+}
+
+// RFC 5321 §4.5.3.1.5: a reply line has at most 512 octets.
+const MAX_TEXT: usize = 400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_stays_within_one_short_line() {
+        let reply = Reply::telling(554, "5.6.1", format_args!("caf\u{e9}\r\n250 ok {}", "x".repeat(1000)));
+        let mut output = BytesMut::new();
+        reply.write_to(&mut output);
+        assert!(output.starts_with(b"554 5.6.1 caf???250 ok xxx"));
+        assert_eq!(memchr::memchr(b'\n', &output), Some(output.len() - 1));
+        assert!(output.len() <= 512);
+    }
+
+    #[test]
+    fn a_reply_without_enhanced_code_has_one_space() {
+        let mut output = BytesMut::new();
+        GO_AHEAD.write_to(&mut output);
+        assert_eq!(&output[..8], b"354 end ");
+    }
+}
