@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use voicemail::audio::Format;
 use voicemail::intake::{Access, Limits};
 use voicemail::message::Message;
-use voicemail::smtp::server::{Action, Dialogue, Lookup, Peer, Policy, Room};
+use voicemail::smtp::server::{Action, Dialogue, Lookup, MemoryGrant, Peer, Policy};
 use voicemail::wire::{TransferEncoding, decode};
 
 use self::support::mail::{mail, message};
@@ -90,9 +90,9 @@ fn converse(said: &Bytes) -> (Bytes, BytesMut) {
         dialogue.handle_input(&mut input, now);
         match dialogue.poll_action() {
             Some(Action::LookUp(..)) => dialogue.handle_lookup(Lookup::Found, now),
-            Some(Action::Reserve) => dialogue.handle_room(Room::Granted { at: DateTime::UNIX_EPOCH }, now),
+            Some(Action::Reserve) => dialogue.handle_memory_grant(MemoryGrant::Granted { at: DateTime::UNIX_EPOCH }, now),
             Some(Action::Store(delivery)) => return (delivery.mail, replies),
-            Some(Action::PutAway(_) | Action::StartTls | Action::Close | Action::AskLeave | Action::CheckLogin(_)) => {
+            Some(Action::Spill(_) | Action::StartTls | Action::Close | Action::PermitLogin | Action::CheckLogin(_)) => {
                 panic!("nobody asked for it: {replies:?}")
             }
             None => {

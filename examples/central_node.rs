@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use voicemail::disk::OsDisk;
 use voicemail::event::{Event, Events};
 use voicemail::forward::smtp::TlsMemory;
-use voicemail::intake::{Door, ListenMode};
+use voicemail::intake::{ListenMode, ListenerPolicy};
 use voicemail::mwi::LogSink;
 use voicemail::network::{Network, NodeAddress};
 use voicemail::node::{Node, NodeBuilder};
@@ -74,7 +74,7 @@ async fn open(path: &Path, config: CentralConfig, listener: TcpListener, events:
         .greeting_forwarder(way)
         .clock(config.time.clock().await)
         .events(events)
-        .listen(listener, Door::new(ListenMode::StartTls, config.access));
+        .listen(listener, ListenerPolicy::new(ListenMode::StartTls, config.access));
     Ok(tls.into_iter().fold(node, NodeBuilder::tls).open().await?)
 }
 

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use voicemail::disk::OsDisk;
 use voicemail::event::{Event, Events};
 use voicemail::forward::smtp::TlsMemory;
-use voicemail::intake::{Door, ListenMode};
+use voicemail::intake::{ListenMode, ListenerPolicy};
 use voicemail::node::Node;
 
 fn main() -> ExitCode {
@@ -94,7 +94,7 @@ async fn open(path: &Path, config: DistributedConfig, listener: Option<TcpListen
     let directory = config.network.directory();
     let mut node = Node::builder(config.node.clone(), config.network, directory, config.spool).forwarder(forwarder);
     if let (Some(Listen { tls, access, .. }), Some(listener)) = (config.greetings, listener) {
-        node = node.listen(listener, Door::new(ListenMode::StartTls, access));
+        node = node.listen(listener, ListenerPolicy::new(ListenMode::StartTls, access));
         if let Some(tls) = tls {
             node = node.tls(tls.config(&config.node)?);
         }

@@ -18,7 +18,7 @@ use voicemail::clock::ManualClock;
 use voicemail::directory::Directory as _;
 use voicemail::event::{Event, Events, Occurrence};
 use voicemail::forward::SmtpForwarder;
-use voicemail::intake::{Access, Door, KnownPeer, ListenMode, Sites, StoredPassword};
+use voicemail::intake::{Access, KnownPeer, ListenMode, ListenerPolicy, Sites, StoredPassword};
 use voicemail::message::{MailboxId, MessageId, SiteId, Stamp, Summary};
 use voicemail::mwi::LogSink;
 use voicemail::network::{LicenceClass, Network, NetworkDescription};
@@ -67,7 +67,7 @@ async fn main() -> Result<(), Failure> {
         .store(store)
         .sink(LogSink)
         .tls(tls)
-        .listen(listener, Door::new(ListenMode::StartTls, Access::peers(known)));
+        .listen(listener, ListenerPolicy::new(ListenMode::StartTls, Access::peers(known)));
     let distributed = |name: &str| {
         let forwarder = SmtpForwarder::builder(central_at.to_string(), network.domain())
             .node(name)

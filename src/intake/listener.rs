@@ -1,4 +1,4 @@
-//! [`Door`]: how a listener begins with those who connect, and who may deliver there; and how connections are accepted.
+//! [`ListenerPolicy`]: how connections of a listener begin, and who may deliver there; and how they are accepted.
 
 use std::future::Future;
 use std::io::{self, Write as _};
@@ -11,19 +11,19 @@ use tokio::time::sleep;
 use super::Access;
 use crate::smtp::server::Reply;
 
-/// What a listener asks of those who connect to it.
+/// How connections to a listener begin, and who may deliver there.
 ///
-/// A [`ListenMode`] alone is a door, too: for who is on [this machine](Access::this_machine) and nobody else.
+/// A [`ListenMode`] alone is a policy, too: for clients on [this machine](Access::this_machine) and no others.
 ///
 /// ```
-/// use voicemail::intake::{Access, Door, ListenMode};
+/// use voicemail::intake::{Access, ListenerPolicy, ListenMode};
 ///
-/// let inside = Door::new(ListenMode::StartTls, Access::anyone_on(["10.1.0.0/16".parse()?]));
-/// let here = Door::from(ListenMode::StartTls);
+/// let inside = ListenerPolicy::new(ListenMode::StartTls, Access::anyone_on(["10.1.0.0/16".parse()?]));
+/// let here = ListenerPolicy::from(ListenMode::StartTls);
 /// # Ok::<(), voicemail::intake::InvalidCidr>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Door {
+pub struct ListenerPolicy {
     pub(super) mode: ListenMode,
     pub(super) access: Access,
 }
@@ -37,14 +37,14 @@ pub enum ListenMode {
     ImplicitTls,
 }
 
-impl Door {
+impl ListenerPolicy {
     /// Connections begin as `mode` says, and who has `access` may deliver.
     pub fn new(mode: ListenMode, access: Access) -> Self {
         Self { mode, access }
     }
 }
 
-impl From<ListenMode> for Door {
+impl From<ListenMode> for ListenerPolicy {
     /// For this machine only.
     fn from(mode: ListenMode) -> Self {
         Self::new(mode, Access::default())

@@ -11,17 +11,17 @@ use super::session::now;
 use super::shared::Shared;
 use crate::event::Event;
 use crate::failures::{Failures, network_of};
-use crate::smtp::server::{Attempt, Dialogue, Leave, Login};
+use crate::smtp::server::{Attempt, Dialogue, Login, LoginPermit};
 
 impl Shared {
     /// Whether somebody at `address` may try to log in. The try counts as failed until it has succeeded.
-    pub(super) fn leave(&self, address: Option<IpAddr>) -> Leave {
+    pub(super) fn login_permit(&self, address: Option<IpAddr>) -> LoginPermit {
         let mut nonce = [0; Dialogue::NONCE_LEN];
         if !self.attempts().begin(address, now()) || getrandom::fill(&mut nonce).is_err() {
             tracing::warn!(?address, "a login was refused: too many have failed");
-            return Leave::Denied;
+            return LoginPermit::Denied;
         }
-        Leave::Granted { nonce }
+        LoginPermit::Granted { nonce }
     }
 
     /// Checks a try to log in, on a thread that may be busy with it.

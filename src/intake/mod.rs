@@ -30,7 +30,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, rustls};
 
 use self::admission::{Admission, Ticket};
-pub use self::listener::{Door, ListenMode};
+pub use self::listener::{ListenMode, ListenerPolicy};
 use self::listener::{accept, report, turn_away};
 use self::logins::Attempts;
 use self::session::Visit;
@@ -67,12 +67,12 @@ use crate::store::MessageStore;
 /// ```no_run
 /// # async fn run(store: std::sync::Arc<dyn voicemail::store::MessageStore>,
 /// #     directory: std::sync::Arc<dyn voicemail::directory::Directory>) -> std::io::Result<()> {
-/// use voicemail::intake::{Access, Door, Intake, ListenMode};
+/// use voicemail::intake::{Access, ListenerPolicy, Intake, ListenMode};
 ///
 /// let intake = Intake::builder("vm.example", store, directory).node("vm1.example").build();
 /// let listener = tokio::net::TcpListener::bind("[::]:25").await?;
-/// let door = Door::new(ListenMode::StartTls, Access::anyone_on(["10.1.0.0/16".parse().expect("a network")]));
-/// intake.serve(listener, door, std::future::pending()).await
+/// let policy = ListenerPolicy::new(ListenMode::StartTls, Access::anyone_on(["10.1.0.0/16".parse().expect("a network")]));
+/// intake.serve(listener, policy, std::future::pending()).await
 /// # }
 /// ```
 ///
@@ -90,7 +90,7 @@ impl Intake {
         IntakeBuilder::new(domain.into(), Some(Mailboxes { store, directory }))
     }
 
-    /// Serves all who connect to `listener` and may pass its `door`, until `stop`.
+    /// Serves all who connect to `listener` and may deliver by its `policy`, until `stop`.
     ///
     /// After `stop` nobody is let in, idle connections are told 421 4.3.2, and messages under way are finished, for at most
     /// [`Limits::stop_time`]. The connections live inside this future, on the runtime's threads; none outlives it. An `accept`
@@ -107,10 +107,10 @@ impl Intake {
     pub async fn serve(
         &self,
         listener: TcpListener,
-        door: impl Into<Door>,
+        policy: impl Into<ListenerPolicy>,
         stop: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
-        let Door { mode, access } = door.into();
+        let ListenerPolicy { mode, access } = policy.into();
         self.check(mode)?;
         let policy = self.policy_for(access);
         let (tell, stopping) = watch::channel(false);
@@ -148,7 +148,7 @@ impl Intake {
     }
 
     /// Serves one connection over any stream, until it ends or until a while after `stop`. It comes from `address`, or from this machine
-    /// if there is none; the `door` decides what that is worth.
+    /// if there is none; the `policy` decides what that is worth.
     ///
     /// # Errors
     ///
@@ -162,13 +162,13 @@ impl Intake {
         &self,
         stream: S,
         address: Option<IpAddr>,
-        door: impl Into<Door>,
+        policy: impl Into<ListenerPolicy>,
         stop: impl Future<Output = ()> + Send,
     ) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let Door { mode, access } = door.into();
+        let ListenerPolicy { mode, access } = policy.into();
         self.check(mode)?;
         let visit = Visit { policy: self.policy_for(access), address, mode };
         let ticket = self.shared.admission.enter(address, session::now()).ok_or(io::ErrorKind::QuotaExceeded)?;
@@ -320,7 +320,7 @@ impl IntakeBuilder {
             checks: Semaphore::new(CHECKS_AT_ONCE),
             readers: Semaphore::new(READERS_AT_ONCE),
             admission: Arc::new(Admission::new(limits.connections, limits.connections_per_address, session::now())),
-            room: Arc::new(Semaphore::new((limits.bodies_in_flight / Dialogue::ROOM_STEP).clamp(1, Semaphore::MAX_PERMITS))),
+            room: Arc::new(Semaphore::new((limits.bodies_in_flight / Dialogue::MEMORY_STEP).clamp(1, Semaphore::MAX_PERMITS))),
             policy: Arc::new(Policy {
                 node: self.node.as_deref().map_or_else(|| domain.clone(), host_name),
                 domain,

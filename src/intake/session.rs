@@ -21,10 +21,10 @@ use super::ListenMode;
 use super::admission::Ticket;
 use super::shared::Shared;
 use crate::message::{Origin, TlsVersion};
-use crate::smtp::server::{Action, Delivery, Dialogue, Peer, Policy, READ_ROOM, Reply, Room};
+use crate::smtp::server::{Action, Delivery, Dialogue, MemoryGrant, Peer, Policy, READ_ROOM, Reply};
 use crate::store::StagedMail;
 
-/// Somebody at a door.
+/// A connection, as its listener accepted it.
 pub(super) struct Visit {
     pub(super) policy: Arc<Policy>,
     pub(super) address: Option<IpAddr>,
@@ -71,7 +71,7 @@ struct Session<'a> {
     leaving: bool,
     input: BytesMut,
     permits: Option<OwnedSemaphorePermit>,
-    /// What was put away of the message that is coming in.
+    /// What was spilled of the message that is coming in.
     staged: Option<Box<dyn StagedMail>>,
     /// What the store is at work at, each with the memory that was set aside for it.
     stores: FuturesOrdered<BoxFuture<'a, Reply>>,
@@ -169,17 +169,17 @@ impl Session<'_> {
                 }
                 Some(Action::Reserve) => {
                     let permit = self.meanwhile(dialogue, shared.reserve()).await;
-                    dialogue.handle_room(self.take_room(permit), now());
+                    dialogue.handle_memory_grant(self.take_memory(permit), now());
                 }
-                Some(Action::PutAway(bytes)) => {
+                Some(Action::Spill(bytes)) => {
                     let staged = self.staged.take();
-                    let (staged, put_away) = self.meanwhile(dialogue, shared.put_away(staged, bytes)).await;
+                    let (staged, spill) = self.meanwhile(dialogue, shared.spill(staged, bytes)).await;
                     self.staged = staged;
-                    dialogue.handle_put_away(put_away, now());
+                    dialogue.handle_spill(spill, now());
                 }
-                Some(Action::AskLeave) => {
-                    let leave = shared.leave(self.address);
-                    dialogue.handle_leave(leave, now());
+                Some(Action::PermitLogin) => {
+                    let permit = shared.login_permit(self.address);
+                    dialogue.handle_login_permit(permit, now());
                 }
                 Some(Action::CheckLogin(attempt)) => {
                     let login = shared.check_login(attempt, self.address).await;
@@ -213,7 +213,7 @@ impl Session<'_> {
         }
     }
 
-    /// Gives back the memory that is not needed any more, and what was put away of a message that is none.
+    /// Gives back the memory that is not needed any more, and what was spilled of a message that is none.
     fn trim(&mut self, room: usize) {
         if room == 0 {
             (self.permits, self.staged) = (None, None);
@@ -246,13 +246,13 @@ impl Session<'_> {
         }
     }
 
-    fn take_room(&mut self, permit: Option<OwnedSemaphorePermit>) -> Room {
-        let Some(permit) = permit else { return Room::Denied };
+    fn take_memory(&mut self, permit: Option<OwnedSemaphorePermit>) -> MemoryGrant {
+        let Some(permit) = permit else { return MemoryGrant::Denied };
         match &mut self.permits {
             Some(permits) => permits.merge(permit),
             None => self.permits = Some(permit),
         }
-        Room::Granted { at: self.shared.clock.now().instant }
+        MemoryGrant::Granted { at: self.shared.clock.now().instant }
     }
 
     /// Waits for input, for the time to be up, or for the node to stop; answers `false` when the peer has hung up.

@@ -11,28 +11,24 @@ use tokio::time::timeout;
 use super::shared::{Mailboxes, Shared};
 use super::verdict::{not_read, not_staged, unreadable};
 use crate::message::{MailFile, Message};
-use crate::smtp::server::{Dialogue, PutAway, Reply, reply};
+use crate::smtp::server::{Dialogue, Reply, Spill, reply};
 use crate::store::{StagedMail, StoreError};
 use crate::wire;
 
 impl Shared {
     /// Writes `bytes` behind what is `staged`, or as the first; answers what is staged then.
-    pub(super) async fn put_away(
-        &self,
-        staged: Option<Box<dyn StagedMail>>,
-        bytes: Bytes,
-    ) -> (Option<Box<dyn StagedMail>>, PutAway) {
+    pub(super) async fn spill(&self, staged: Option<Box<dyn StagedMail>>, bytes: Bytes) -> (Option<Box<dyn StagedMail>>, Spill) {
         let staged = match staged {
             Some(staged) => Ok(Some(staged)),
             None => self.begin().await,
         };
         match staged {
             Ok(Some(staged)) => match append(staged, bytes).await {
-                Ok(staged) => (Some(staged), PutAway::Done),
-                Err(error) => (None, PutAway::Failed(not_staged(&error))),
+                Ok(staged) => (Some(staged), Spill::Done),
+                Err(error) => (None, Spill::Failed(not_staged(&error))),
             },
-            Ok(None) => (None, PutAway::NoPlace(bytes)),
-            Err(error) => (None, PutAway::Failed(not_staged(&error))),
+            Ok(None) => (None, Spill::NoPlace(bytes)),
+            Err(error) => (None, Spill::Failed(not_staged(&error))),
         }
     }
 
@@ -69,7 +65,7 @@ impl Shared {
         if self.keeper.is_none() || wire::decode_greeting(&self.load(file, size.min(form.head)).await?, form) == Ok(None) {
             return Ok(None);
         }
-        let steps = u32::try_from(size.div_ceil(Dialogue::ROOM_STEP)).unwrap_or(u32::MAX);
+        let steps = u32::try_from(size.div_ceil(Dialogue::MEMORY_STEP)).unwrap_or(u32::MAX);
         match timeout(self.policy.limits.room_time, self.room.acquire_many(steps)).await {
             Ok(Ok(room)) => Ok(Some((self.load(file, size).await?, room))),
             Ok(Err(_)) | Err(_) => Err(reply::NO_ROOM),

@@ -148,7 +148,7 @@ impl Client<DuplexStream> {
     fn connect_stoppable(intake: &Intake, mode: ListenMode) -> (Self, (oneshot::Sender<()>, JoinHandle<io::Result<()>>)) {
         let (stream, server) = duplex(1024);
         let (stop, stopped) = oneshot::channel();
-        let door = Door::new(mode, Access::anyone_anywhere());
+        let policy = ListenerPolicy::new(mode, Access::anyone_anywhere());
         let intake = intake.clone();
         let stop_or_never = async move {
             if stopped.await.is_err() {
@@ -156,7 +156,7 @@ impl Client<DuplexStream> {
             }
         };
         let session =
-            tokio::spawn(async move { intake.serve_stream(server, Some([192, 0, 2, 7].into()), door, stop_or_never).await });
+            tokio::spawn(async move { intake.serve_stream(server, Some([192, 0, 2, 7].into()), policy, stop_or_never).await });
         (Self { stream }, (stop, session))
     }
 }
@@ -233,7 +233,7 @@ async fn a_message_is_kept_byte_for_byte_with_its_trace() {
     let mut listener = events.subscribe();
     let intake = builder(&store).events(events).build();
     let tricky = Bytes::from_static(b"hello\r\n.\r\nworld\n.\n\0\xff");
-    let long: Bytes = (0..3 * Dialogue::ROOM_STEP).map(|at| at.to_le_bytes()[at % 3]).collect();
+    let long: Bytes = (0..3 * Dialogue::MEMORY_STEP).map(|at| at.to_le_bytes()[at % 3]).collect();
     let sounds = [(&tricky, TransferEncoding::Base64), (&tricky, TransferEncoding::Binary), (&long, TransferEncoding::Binary)];
     for (sound, encoding) in sounds {
         let message = message(sound.clone());
@@ -380,10 +380,10 @@ async fn what_the_store_foretells_is_said_before_the_audio_is_sent() {
 async fn many_senders_at_once_share_a_bounded_room_and_all_are_served() {
     let (senders, room) = (16, 4);
     let store = TryingStore::new([]);
-    let limits = Limits { bodies_in_flight: room * Dialogue::ROOM_STEP, ..Limits::default() };
+    let limits = Limits { bodies_in_flight: room * Dialogue::MEMORY_STEP, ..Limits::default() };
     let intake = builder(&store).limits(limits).build();
     // Each fills one step and a little of a second; all of them together would need 32.
-    let sound: Bytes = vec![7; Dialogue::ROOM_STEP + 1000].into();
+    let sound: Bytes = vec![7; Dialogue::MEMORY_STEP + 1000].into();
     let under_way = Arc::new(AtomicUsize::new(0));
     let send = async || {
         let sent = mail(&message(sound.clone()), TransferEncoding::Binary);
@@ -578,7 +578,7 @@ async fn implicit_tls_without_a_certificate_is_an_error() {
 #[tokio::test(start_paused = true)]
 async fn messages_share_the_room_and_wait_for_each_other() {
     let store = TryingStore::new([]);
-    let limits = Limits { bodies_in_flight: Dialogue::ROOM_STEP, ..Limits::default() };
+    let limits = Limits { bodies_in_flight: Dialogue::MEMORY_STEP, ..Limits::default() };
     let intake = builder(&store).limits(limits.clone()).build();
     let mut first = Client::connect(&intake).await;
     first.send(format!("{START}DATA\r\n")).await;

@@ -26,7 +26,7 @@ use crate::disk::{Disk, OsDisk};
 use crate::event::Events;
 use crate::forward::{Forwarder, FullMailboxes, MailOut, RememberFull, TimeLimited};
 use crate::greeting::{GreetingBook, GreetingKeeper};
-use crate::intake::{Door, Intake, IntakeBuilder, Limits};
+use crate::intake::{Intake, IntakeBuilder, Limits, ListenerPolicy};
 use crate::mwi::MwiSink;
 use crate::network::{Admission, FollowNetwork, GraceRule, Network, NodeAddress, Strict};
 use crate::outbox::Outbox;
@@ -56,7 +56,7 @@ pub struct NodeBuilder {
     clock: Arc<dyn Clock>,
     events: Events,
     reserve: u64,
-    listeners: Vec<(TcpListener, Door)>,
+    listeners: Vec<(TcpListener, ListenerPolicy)>,
     tls: Option<Arc<ServerConfig>>,
     limits: Limits,
     clocks_within: Duration,
@@ -175,9 +175,9 @@ impl NodeBuilder {
     }
 
     /// Takes in, on this listener, what other nodes send: messages at the central node, greetings at the others. They must pass its
-    /// [`Door`]; a [`ListenMode`](crate::intake::ListenMode) alone is one for this machine only. May be given several times.
-    pub fn listen(mut self, listener: TcpListener, door: impl Into<Door>) -> Self {
-        self.listeners.push((listener, door.into()));
+    /// [`ListenerPolicy`]; a [`ListenMode`](crate::intake::ListenMode) alone is one for this machine only. May be given several times.
+    pub fn listen(mut self, listener: TcpListener, policy: impl Into<ListenerPolicy>) -> Self {
+        self.listeners.push((listener, policy.into()));
         self
     }
 

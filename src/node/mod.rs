@@ -65,7 +65,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::event::{Event, Events, Occurrence};
 use crate::forward::{Forwarder, TimeLimited};
-use crate::intake::{Door, Intake};
+use crate::intake::{Intake, ListenerPolicy};
 use crate::message::{MailboxId, MessageId, SiteId};
 use crate::mwi::MwiSink;
 use crate::network::{Admission, FollowNetwork, LicenceClass, Network, NodeAddress, Port, PortsInUse, Refusal};
@@ -104,7 +104,7 @@ struct Inner {
     jobs: Mutex<Option<Jobs>>,
     intake: Intake,
     greetings: Arc<GreetingDesk>,
-    listeners: Mutex<Vec<(TcpListener, Door)>>,
+    listeners: Mutex<Vec<(TcpListener, ListenerPolicy)>>,
     changes: Arc<Changes>,
     counter: Option<Counter>,
     lamps_a_second: NonZeroU32,

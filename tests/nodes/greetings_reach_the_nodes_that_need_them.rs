@@ -17,7 +17,7 @@ use voicemail::event::{Event, Occurrence};
 use voicemail::forward::smtp::Security;
 use voicemail::forward::{MailOut, MemoryForwarder, Outcome, Sender, SmtpForwarder};
 use voicemail::greeting::{Greeting, GreetingEvent, GreetingId, GreetingKind, GreetingVersion, Greetings};
-use voicemail::intake::{Access, Door, KnownPeer, ListenMode, Sites, StoredPassword};
+use voicemail::intake::{Access, KnownPeer, ListenMode, ListenerPolicy, Sites, StoredPassword};
 use voicemail::message::{Audio, AudioType};
 use voicemail::network::{LicenceClass, Mailbox, Network, NodeAddress, Site, TimeSource, VoicemailType};
 use voicemail::node::{GreetError, Node, NodeBuilder};
@@ -268,7 +268,8 @@ async fn only_the_central_node_may_change_what_an_owner_says_and_only_where_that
     let listener = stage.listener(HIMALAYA).await;
     let at = listener.local_addr().unwrap();
     let builder = stage.builder(HIMALAYA).forwarder(MemoryForwarder::new()).tls(server_config(&made));
-    let mut himalaya = Actor::on(builder.listen(listener, Door::new(ListenMode::StartTls, access)).open().await.unwrap());
+    let mut himalaya =
+        Actor::on(builder.listen(listener, ListenerPolicy::new(ListenMode::StartTls, access)).open().await.unwrap());
 
     let pem = made.cert.pem();
     let with = |login: Option<(&str, &str)>| {

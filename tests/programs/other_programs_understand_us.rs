@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use support::{CENTRAL, mailbox, network, node, run, wav};
 use tempfile::tempdir;
-use voicemail::intake::{Access, Door, KnownPeer, ListenMode, Sites, StoredPassword};
+use voicemail::intake::{Access, KnownPeer, ListenMode, ListenerPolicy, Sites, StoredPassword};
 use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, MessageId, Origin, RecordedAt, Status, Urgency};
 use voicemail::mwi::ChannelSink;
 use voicemail::record::CallFacts;
@@ -72,7 +72,7 @@ async fn a_mail_client_logs_in_with_each_mechanism_that_it_has() {
     let node = node(CENTRAL, folder.path())
         .store(MemoryStore::new([mailbox("2001")]))
         .tls(support::server_config(&made))
-        .listen(listener, Door::new(ListenMode::StartTls, only_berlin()));
+        .listen(listener, ListenerPolicy::new(ListenMode::StartTls, only_berlin()));
     let node = node.open().await.unwrap();
     let running = run(&node);
     let log_in = move |mechanism: &str, password: &str| {
@@ -101,7 +101,7 @@ async fn a_sasl_client_proves_itself_by_scram_and_is_proven_to() {
     let access = only_berlin().passwords_even_in_plain_text();
     let node = node(CENTRAL, folder.path())
         .store(MemoryStore::new([mailbox("2001")]))
-        .listen(listener, Door::new(ListenMode::StartTls, access));
+        .listen(listener, ListenerPolicy::new(ListenMode::StartTls, access));
     let node = node.open().await.unwrap();
     let running = run(&node);
     let log_in = move |password: &str| {

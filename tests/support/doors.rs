@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use voicemail::directory::{Owner, StaticDirectory};
 use voicemail::event::Events;
-use voicemail::intake::{Access, Door, Intake, IntakeBuilder, ListenMode};
+use voicemail::intake::{Access, Intake, IntakeBuilder, ListenMode, ListenerPolicy};
 use voicemail::message::MailboxId;
 use voicemail::store::{MemoryStore, MessageStore};
 
@@ -79,7 +79,7 @@ impl House {
 
     fn serve(&self, stream: impl Stream + 'static, mode: ListenMode, address: Option<IpAddr>) {
         let Self { intake, access, .. } = self.clone();
-        let door = Door::new(mode, access);
+        let door = ListenerPolicy::new(mode, access);
         tokio::spawn(async move { drop(intake.serve_stream(stream, address, door, std::future::pending()).await) });
     }
 }

@@ -9,7 +9,7 @@ use chrono::DateTime;
 use crate::forward::TlsVersion;
 use crate::intake::{Access, Cidr, KnownPeer, Limits, Reply, Sites, StoredPassword};
 use crate::message::Origin;
-use crate::smtp::server::{Action, Dialogue, Leave, Login, Lookup, Peer, Policy, PutAway, Room};
+use crate::smtp::server::{Action, Dialogue, Login, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Spill};
 use crate::wire;
 
 /// What a peer says to an intake, from the first byte of the session to the last.
@@ -75,10 +75,10 @@ fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
         }
         Action::Reserve => {
             *rooms -= u32::from(*rooms > 0);
-            let room = if *rooms > 0 { Room::Granted { at: DateTime::UNIX_EPOCH } } else { Room::Denied };
-            dialogue.handle_room(room, now);
+            let room = if *rooms > 0 { MemoryGrant::Granted { at: DateTime::UNIX_EPOCH } } else { MemoryGrant::Denied };
+            dialogue.handle_memory_grant(room, now);
         }
-        Action::PutAway(bytes) => dialogue.handle_put_away(PutAway::NoPlace(bytes), now),
+        Action::Spill(bytes) => dialogue.handle_spill(Spill::NoPlace(bytes), now),
         Action::Store(delivery) => {
             assert!(!delivery.mailboxes.is_empty(), "a message is for somebody");
             assert!(delivery.mail.len() <= policy().limits.message + 1024, "a message is within its limit");
@@ -89,7 +89,7 @@ fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
             };
             dialogue.handle_stored(&reply, now);
         }
-        Action::AskLeave => dialogue.handle_leave(Leave::Granted { nonce: [7; Dialogue::NONCE_LEN] }, now),
+        Action::PermitLogin => dialogue.handle_login_permit(LoginPermit::Granted { nonce: [7; Dialogue::NONCE_LEN] }, now),
         // To check a password takes milliseconds, which a fuzzer has not.
         Action::CheckLogin(attempt) => {
             let shown = format!("{attempt:?}");

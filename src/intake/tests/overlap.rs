@@ -72,7 +72,7 @@ async fn what_the_store_has_is_kept_and_told_although_the_peer_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_needs_the_memory_of_the_one_before_gets_it() {
     let store = TryingStore::new([]);
-    let limits = Limits { bodies_in_flight: Dialogue::ROOM_STEP, ..Limits::default() };
+    let limits = Limits { bodies_in_flight: Dialogue::MEMORY_STEP, ..Limits::default() };
     let (client, _session) = Client::connect_stoppable(&builder(&store).limits(limits).build(), ListenMode::StartTls);
     let mut client = client.greeted().await;
     client.send(flights(&[SLOW, "201"])).await;

@@ -9,7 +9,7 @@ use super::reply::{self, Reply};
 /// The bytes of one message: our trace, then what the peer sends.
 ///
 /// Whatever arrives is copied once, into place; what is stored is this buffer. Of a long message, only a piece is here: the others were
-/// put away, where the store wants them.
+/// spilled, to where the store wants them.
 #[derive(Debug)]
 pub(super) struct Body {
     mail: BytesMut,
@@ -17,9 +17,9 @@ pub(super) struct Body {
     trace: usize,
     announced: usize,
     limit: usize,
-    /// How many bytes of the mail were put away, trace included.
+    /// How many bytes of the mail were spilled, trace included.
     away: usize,
-    /// Whether there is nowhere to put anything away.
+    /// Whether there is nowhere to spill anything to.
     stays: bool,
 }
 
@@ -52,12 +52,12 @@ impl Body {
         self.mail.len() - self.trace.saturating_sub(self.away)
     }
 
-    /// How many bytes of the mail were put away.
+    /// How many bytes of the mail were spilled.
     pub(super) fn away(&self) -> usize {
         self.away
     }
 
-    /// Whether it is put away in pieces, as far as is known.
+    /// Whether it is spilled in pieces, as far as is known.
     pub(super) fn is_long(&self) -> bool {
         !self.stays && (self.announced > LONG || self.away > 0)
     }
@@ -90,7 +90,7 @@ impl Body {
         check_lines(&self.mail[self.trace.saturating_sub(self.away)..], limit)
     }
 
-    /// Takes out what can be put away: all, or all whole lines of a text whose lines may be so long; then nothing, if none is whole.
+    /// Takes out what can be spilled: all, or all whole lines of a text whose lines may be so long; then nothing, if none is whole.
     pub(super) fn split_off(&mut self, text_line: Option<usize>) -> Result<Option<Bytes>, Reply> {
         let mut end = self.mail.len();
         if let Some(limit) = text_line {
@@ -104,7 +104,7 @@ impl Body {
         Ok(Some(self.mail.split_to(end).freeze()))
     }
 
-    /// Takes back what was split off first, because there is nowhere to put it away.
+    /// Takes back what was split off first, because there is nowhere to spill it to.
     pub(super) fn take_back(&mut self, bytes: &[u8]) {
         let mut mail = BytesMut::with_capacity(bytes.len() + self.announced.min(self.limit).min(LONG) + SLACK);
         mail.extend_from_slice(bytes);

@@ -215,7 +215,7 @@ impl Dialogue {
             Some(transaction) => {
                 let body = Body::new(transaction.announced, self.policy.limits.message);
                 let receiving = Receiving::new(Framing::Dots(DotReader::new()), Sink::Keep(body), now);
-                return self.ask_for_room(receiving);
+                return self.ask_for_memory(receiving);
             }
         };
         self.say(&refusal);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use encodify::base64::STANDARD;
 
 use super::reply::{self, Reply};
-use super::{Action, Dialogue, LEAST_STAY, Leave, Login, State};
+use super::{Action, Dialogue, LEAST_STAY, Login, LoginPermit, State};
 use crate::message::Origin;
 use crate::smtp::sasl::{Exchange, Failure, Mechanism, Turn};
 
@@ -45,8 +45,8 @@ impl Dialogue {
                 (None, _) => reply::NO_SUCH_MECHANISM,
                 (Some(_), Some(None)) => reply::NOT_BASE64,
                 (Some(mechanism), initial) => {
-                    self.state = State::AskingLeave(Beginning { mechanism, initial: initial.flatten().map(Response) });
-                    self.action = Some(Action::AskLeave);
+                    self.state = State::AwaitingLoginPermit(Beginning { mechanism, initial: initial.flatten().map(Response) });
+                    self.action = Some(Action::PermitLogin);
                     return;
                 }
             }
@@ -55,13 +55,13 @@ impl Dialogue {
     }
 
     /// Whether the peer may try to log in was decided.
-    pub fn handle_leave(&mut self, leave: Leave, now: Instant) {
+    pub fn handle_login_permit(&mut self, permit: LoginPermit, now: Instant) {
         let Beginning { mechanism, initial } = match mem::replace(&mut self.state, State::Commands) {
-            State::AskingLeave(beginning) => beginning,
+            State::AwaitingLoginPermit(beginning) => beginning,
             other => return self.state = other,
         };
         self.deadline = now + self.policy.limits.command_time;
-        let Leave::Granted { nonce } = leave else { return self.close_with(&reply::TOO_MANY_LOGINS) };
+        let LoginPermit::Granted { nonce } = permit else { return self.close_with(&reply::TOO_MANY_LOGINS) };
         let mut exchange = Exchange::new(mechanism, nonce);
         let turn = match initial {
             Some(Response(response)) => exchange.handle_response(&response, &self.policy.access),

@@ -142,7 +142,7 @@ fn starttls_forgets_who_had_logged_in() {
 #[test]
 fn too_many_failed_logins_end_the_session_before_a_password_is_heard() {
     let mut talk = known(|access| access, true);
-    talk.leave = false;
+    talk.may_log_in = false;
     assert_eq!(talk.say(plain("correct horse")), "421 4.7.0 too many failed logins from your address, try again later\r\n");
     assert!(talk.dialogue.is_closed());
 }

@@ -30,7 +30,7 @@ use self::login::Beginning;
 use self::receiving::Receiving;
 pub use self::reply::Reply;
 use self::storing::Stores;
-pub use self::terms::{Action, Delivery, Leave, Login, Lookup, Peer, Policy, PutAway, Room};
+pub use self::terms::{Action, Delivery, Login, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Spill};
 use super::command::BodyType;
 pub use super::sasl::{Attempt, InvalidPassword, InvalidPeerName, InvalidStoredPassword, PeerName, StoredPassword};
 use super::sasl::{Exchange, NONCE_LEN};
@@ -105,7 +105,7 @@ enum State {
     /// A command is next.
     Commands,
     /// Somebody decides whether the peer may try to log in.
-    AskingLeave(Beginning),
+    AwaitingLoginPermit(Beginning),
     /// A response to a challenge is next.
     LoggingIn(Exchange),
     /// What the peer has said to prove its name is being checked.
@@ -113,9 +113,9 @@ enum State {
     /// The directory is asked for a recipient.
     LookingUp(MailboxId),
     /// A message waits for memory before more of it is read.
-    WaitingForRoom(Receiving),
+    AwaitingMemory(Receiving),
     /// A piece of a message is written down before more of it is read.
-    PuttingAway(Receiving),
+    Spilling(Receiving),
     /// A message is next, or a part of it.
     Receiving(Receiving),
     /// The handshake is under way.
@@ -152,7 +152,7 @@ enum Chunks {
 
 impl Dialogue {
     /// How many bytes one [`Action::Reserve`] asks for.
-    pub const ROOM_STEP: usize = 256 * 1024;
+    pub const MEMORY_STEP: usize = 256 * 1024;
     /// How many random bytes a try to log in takes.
     pub const NONCE_LEN: usize = NONCE_LEN;
 
@@ -297,11 +297,11 @@ impl Dialogue {
             State::Commands if !self.stores.are_idle() => Some(self.end),
             State::Commands | State::LoggingIn(_) => Some(self.deadline.min(self.end)),
             State::Receiving(receiving) => Some(receiving.deadline(&self.policy.limits).min(self.end)),
-            State::AskingLeave(_)
+            State::AwaitingLoginPermit(_)
             | State::CheckingLogin(_)
             | State::LookingUp(_)
-            | State::WaitingForRoom(_)
-            | State::PuttingAway(_)
+            | State::AwaitingMemory(_)
+            | State::Spilling(_)
             | State::StartingTls
             | State::Closing
             | State::Closed => None,
@@ -318,11 +318,11 @@ impl Dialogue {
         let since = match &self.state {
             State::Silence | State::Commands | State::LoggingIn(_) => self.useful,
             State::Receiving(receiving) => receiving.worth_until().max(self.useful),
-            State::AskingLeave(_)
+            State::AwaitingLoginPermit(_)
             | State::CheckingLogin(_)
             | State::LookingUp(_)
-            | State::WaitingForRoom(_)
-            | State::PuttingAway(_)
+            | State::AwaitingMemory(_)
+            | State::Spilling(_)
             | State::StartingTls
             | State::Closing
             | State::Closed => return None,

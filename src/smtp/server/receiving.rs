@@ -11,7 +11,7 @@ use super::body::{Body, DotReader, Sink};
 use super::limits::Limits;
 use super::reply::{self, Reply};
 use super::trace::Trace;
-use super::{Action, Chunks, Delivery, Dialogue, PutAway, Room, State};
+use super::{Action, Chunks, Delivery, Dialogue, MemoryGrant, Spill, State};
 
 /// A message, or one chunk of it, that is arriving.
 #[derive(Debug)]
@@ -28,9 +28,9 @@ pub(super) struct Receiving {
 enum Need {
     Nothing,
     /// More memory.
-    Room,
+    Memory,
     /// That what is in memory goes where it does not need any.
-    PutAway,
+    Spill,
 }
 
 /// How its end is known.
@@ -68,15 +68,15 @@ impl Receiving {
             Framing::Dots(_) => input.len(),
             Framing::Chunk { left, .. } => usize::try_from(*left).map_or(input.len(), |left| left.min(input.len())),
         };
-        let room = room * Dialogue::ROOM_STEP;
+        let room = room * Dialogue::MEMORY_STEP;
         match body.is_open() {
-            true if body.must_go(due, room) => Need::PutAway,
+            true if body.must_go(due, room) => Need::Spill,
             true if body.is_long() || body.held() + due <= room => Need::Nothing,
-            _ => Need::Room,
+            _ => Need::Memory,
         }
     }
 
-    /// Takes out what can be put away, if anything can; a text that must not go on so is refused.
+    /// Takes out what can be spilled, if anything can; a text that must not go on so is refused.
     fn split_off(&mut self, text_line: usize) -> Option<Bytes> {
         let Sink::Keep(body) = &mut self.sink else { return None };
         let text_line = match &self.framing {
@@ -130,18 +130,18 @@ impl Dialogue {
         let State::Receiving(receiving) = &mut self.state else { return false };
         match receiving.need(input, self.room) {
             Need::Nothing => {}
-            Need::Room => {
+            Need::Memory => {
                 if let State::Receiving(receiving) = mem::replace(&mut self.state, State::Closed) {
-                    self.ask_for_room(receiving);
+                    self.ask_for_memory(receiving);
                 }
                 return false;
             }
-            Need::PutAway => {
+            Need::Spill => {
                 if let Some(bytes) = receiving.split_off(self.policy.limits.text_line) {
                     if let State::Receiving(receiving) = mem::replace(&mut self.state, State::Closed) {
-                        self.state = State::PuttingAway(receiving);
+                        self.state = State::Spilling(receiving);
                     }
-                    self.action = Some(Action::PutAway(bytes));
+                    self.action = Some(Action::Spill(bytes));
                     return false;
                 }
             }
@@ -163,8 +163,8 @@ impl Dialogue {
         ended
     }
 
-    pub(super) fn ask_for_room(&mut self, receiving: Receiving) {
-        self.state = State::WaitingForRoom(receiving);
+    pub(super) fn ask_for_memory(&mut self, receiving: Receiving) {
+        self.state = State::AwaitingMemory(receiving);
         self.action = Some(Action::Reserve);
     }
 
@@ -177,7 +177,7 @@ impl Dialogue {
         else {
             return None;
         };
-        let room = (self.room * Self::ROOM_STEP).saturating_sub(body.held());
+        let room = (self.room * Self::MEMORY_STEP).saturating_sub(body.held());
         body.space(usize::try_from(*left).map_or(room, |left| left.min(room)))
     }
 
@@ -194,27 +194,27 @@ impl Dialogue {
     /// Memory was set aside, or there is none.
     ///
     /// A message that gets none is put off: one sent with DATA at once if it has not begun, any other when its end has come.
-    pub fn handle_room(&mut self, room: Room, now: Instant) {
+    pub fn handle_memory_grant(&mut self, grant: MemoryGrant, now: Instant) {
         let mut receiving = match mem::replace(&mut self.state, State::Commands) {
-            State::WaitingForRoom(receiving) => receiving,
+            State::AwaitingMemory(receiving) => receiving,
             other => return self.state = other,
         };
         let starts_data =
             matches!((&receiving.framing, &receiving.sink), (Framing::Dots(_), Sink::Keep(body)) if !body.is_open());
         receiving.heard = now;
-        match room {
-            Room::Granted { at } => {
+        match grant {
+            MemoryGrant::Granted { at } => {
                 self.room += 1;
                 self.open(&mut receiving.sink, at);
                 if starts_data {
                     reply::GO_AHEAD.write_to(self.replies());
                 }
             }
-            Room::Denied if starts_data => {
+            MemoryGrant::Denied if starts_data => {
                 self.deadline = now + self.policy.limits.command_time;
                 return self.say(&reply::NO_ROOM);
             }
-            Room::Denied => {
+            MemoryGrant::Denied => {
                 receiving.sink.refuse(reply::NO_ROOM);
                 self.room = 0;
             }
@@ -222,20 +222,20 @@ impl Dialogue {
         self.state = State::Receiving(receiving);
     }
 
-    /// A piece of a message was put away, or not.
+    /// Whether a piece of a message was spilled is known.
     ///
     /// One that could not be is refused when its end has come; where there is no place, it is held in memory from now on.
-    pub fn handle_put_away(&mut self, put_away: PutAway, now: Instant) {
+    pub fn handle_spill(&mut self, spill: Spill, now: Instant) {
         let mut receiving = match mem::replace(&mut self.state, State::Commands) {
-            State::PuttingAway(receiving) => receiving,
+            State::Spilling(receiving) => receiving,
             other => return self.state = other,
         };
         receiving.heard = now;
-        match (put_away, &mut receiving.sink) {
-            (PutAway::Done, _) => self.room = self.room.min(1),
-            (PutAway::NoPlace(bytes), Sink::Keep(body)) => body.take_back(&bytes),
-            (PutAway::NoPlace(_), Sink::Swallow { .. }) => {}
-            (PutAway::Failed(refusal), sink) => {
+        match (spill, &mut receiving.sink) {
+            (Spill::Done, _) => self.room = self.room.min(1),
+            (Spill::NoPlace(bytes), Sink::Keep(body)) => body.take_back(&bytes),
+            (Spill::NoPlace(_), Sink::Swallow { .. }) => {}
+            (Spill::Failed(refusal), sink) => {
                 sink.refuse(refusal);
                 self.room = 0;
             }
@@ -279,8 +279,8 @@ impl Dialogue {
         match (outcome, &mut self.transaction) {
             (Ok(body), Some(transaction)) if last => {
                 let mailboxes = mem::take(&mut transaction.recipients);
-                let (put_away, origin) = (body.away(), self.peer.origin.clone());
-                self.action = Some(Action::Store(Delivery { put_away, mail: body.freeze(), mailboxes, origin }));
+                let (spilled, origin) = (body.away(), self.peer.origin.clone());
+                self.action = Some(Action::Store(Delivery { spilled, mail: body.freeze(), mailboxes, origin }));
                 self.stores.begin(self.commands);
                 self.end_transaction();
             }

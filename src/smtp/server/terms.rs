@@ -56,14 +56,14 @@ impl Default for Peer {
 pub enum Action {
     /// Look up whether this mailbox exists and would take so many bytes, 0 if nobody knows; then call [`Dialogue::handle_lookup`].
     LookUp(MailboxId, u64),
-    /// Set aside [`Dialogue::ROOM_STEP`] more bytes of memory, then call [`Dialogue::handle_room`].
+    /// Set aside [`Dialogue::MEMORY_STEP`] more bytes of memory, then call [`Dialogue::handle_memory_grant`].
     Reserve,
-    /// Write these bytes behind those of the same message that were put away before, then call [`Dialogue::handle_put_away`]. What was put
-    /// away is of no use any more once [`Dialogue::room`] is 0, unless the message is to be stored.
-    PutAway(Bytes),
+    /// Write these bytes behind those of the same message that were spilled before, then call [`Dialogue::handle_spill`]. What was
+    /// spilled is of no use any more once [`Dialogue::room`] is 0, unless the message is to be stored.
+    Spill(Bytes),
     /// Decide whether the peer may try to log in: not when too many tries from there have failed. Then call
-    /// [`Dialogue::handle_leave`].
-    AskLeave,
+    /// [`Dialogue::handle_login_permit`].
+    PermitLogin,
     /// [Check](Attempt::check) this, then call [`Dialogue::handle_login`].
     CheckLogin(Attempt),
     /// Store this message, then call [`Dialogue::handle_stored`]: for several, in the order in which they were asked for.
@@ -77,9 +77,9 @@ pub enum Action {
 /// A message that has arrived whole.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// How many bytes of it were put away.
-    pub put_away: usize,
-    /// The Internet message, our trace before it; or the rest of it, after what was put away.
+    /// How many bytes of it were spilled.
+    pub spilled: usize,
+    /// The Internet message, our trace before it; or the rest of it, after what was spilled.
     pub mail: Bytes,
     /// Who it is for; at least one, none twice.
     pub mailboxes: Vec<MailboxId>,
@@ -102,8 +102,8 @@ pub enum Lookup {
 
 /// Whether a peer may try to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leave {
-    /// It may.
+pub enum LoginPermit {
+    /// The peer may try.
     Granted {
         /// Random bytes that no other try gets.
         nonce: [u8; NONCE_LEN],
@@ -123,25 +123,25 @@ pub enum Login {
     Failed,
 }
 
-/// What became of a piece that was to be put away.
+/// Whether a piece of a message was written to where it needs no memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PutAway {
-    /// It is.
+pub enum Spill {
+    /// The piece was written.
     Done,
-    /// Nothing of this message can be put away: here are its first bytes back.
+    /// There is nowhere to write this message to: here are its first bytes back.
     NoPlace(Bytes),
-    /// It cannot be, and the message is refused for it.
+    /// The piece was not written, and the message is refused with this reply.
     Failed(Reply),
 }
 
-/// What became of a wish for memory.
+/// Whether memory was set aside for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
-    /// It is set aside.
+pub enum MemoryGrant {
+    /// One more [`Dialogue::MEMORY_STEP`] is set aside.
     Granted {
         /// What time it is; the trace says so.
         at: DateTime<Utc>,
     },
-    /// There is none.
+    /// There is no memory left.
     Denied,
 }

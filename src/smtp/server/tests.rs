@@ -23,10 +23,10 @@ pub(super) struct Talk {
     room: usize,
     now: Instant,
     pub(super) tls_started: bool,
-    /// What was put away of the message that is coming in, where there is a place for it.
+    /// What was spilled of the message that is coming in, where there is a place for it.
     away: Option<Vec<u8>>,
     /// Whether it may try to log in.
-    pub(super) leave: bool,
+    pub(super) may_log_in: bool,
     /// Whether the store answers only when it is told to.
     pub(super) store_is_slow: bool,
     /// How many messages the store has answered for.
@@ -48,7 +48,7 @@ impl Talk {
             now,
             tls_started: false,
             away: Some(Vec::new()),
-            leave: true,
+            may_log_in: true,
             store_is_slow: false,
             answered: 0,
         };
@@ -87,35 +87,39 @@ impl Talk {
                     };
                     self.dialogue.handle_lookup(lookup, self.now);
                 }
-                Some(Action::Reserve) if self.room == 0 => self.dialogue.handle_room(Room::Denied, self.now),
+                Some(Action::Reserve) if self.room == 0 => self.dialogue.handle_memory_grant(MemoryGrant::Denied, self.now),
                 Some(Action::Reserve) => {
                     self.room -= 1;
                     let at = "2025-03-30T00:59:40Z".parse().unwrap();
-                    self.dialogue.handle_room(Room::Granted { at }, self.now);
+                    self.dialogue.handle_memory_grant(MemoryGrant::Granted { at }, self.now);
                 }
-                Some(Action::PutAway(bytes)) => {
-                    let put_away = match &mut self.away {
+                Some(Action::Spill(bytes)) => {
+                    let spilled = match &mut self.away {
                         Some(away) => {
                             away.extend_from_slice(&bytes);
-                            PutAway::Done
+                            Spill::Done
                         }
-                        None => PutAway::NoPlace(bytes),
+                        None => Spill::NoPlace(bytes),
                     };
-                    self.dialogue.handle_put_away(put_away, self.now);
+                    self.dialogue.handle_spill(spilled, self.now);
                 }
                 Some(Action::Store(mut delivery)) => {
-                    // As if it had never been put away, to be compared.
+                    // As if it had never been spilled, to be compared.
                     let away = self.away.as_mut().map(std::mem::take).unwrap_or_default();
-                    assert_eq!(std::mem::take(&mut delivery.put_away), away.len());
+                    assert_eq!(std::mem::take(&mut delivery.spilled), away.len());
                     let mail = [away, delivery.mail.to_vec()].concat();
                     self.stored.push(Delivery { mail: mail.into(), ..delivery });
                     if !self.store_is_slow {
                         self.answer();
                     }
                 }
-                Some(Action::AskLeave) => {
-                    let leave = if self.leave { Leave::Granted { nonce: [7; Dialogue::NONCE_LEN] } } else { Leave::Denied };
-                    self.dialogue.handle_leave(leave, self.now);
+                Some(Action::PermitLogin) => {
+                    let permit = if self.may_log_in {
+                        LoginPermit::Granted { nonce: [7; Dialogue::NONCE_LEN] }
+                    } else {
+                        LoginPermit::Denied
+                    };
+                    self.dialogue.handle_login_permit(permit, self.now);
                 }
                 Some(Action::CheckLogin(attempt)) => {
                     self.dialogue.handle_login(attempt.check().map_or(Login::Refused, Login::Proven), self.now);
@@ -374,7 +378,7 @@ fn a_chunk_can_be_read_straight_into_place_and_no_further() {
 #[test]
 fn a_chunk_read_into_place_asks_for_more_room_in_time() {
     let mut talk = Talk::greeted(Limits::default());
-    let size = Dialogue::ROOM_STEP + 1;
+    let size = Dialogue::MEMORY_STEP + 1;
     talk.say(format!("{MAIL}{RCPT}BDAT {size} LAST\r\n"));
     let mut filled = 0;
     while let Some(mut space) = talk.dialogue.poll_space() {
@@ -383,7 +387,7 @@ fn a_chunk_read_into_place_asks_for_more_room_in_time() {
         talk.dialogue.handle_filled(len, talk.now);
         filled += len;
     }
-    assert_eq!((filled, talk.dialogue.room()), (Dialogue::ROOM_STEP, 1));
+    assert_eq!((filled, talk.dialogue.room()), (Dialogue::MEMORY_STEP, 1));
     assert_eq!(talk.codes("x"), "250");
     assert_eq!(talk.message().len(), size);
 }
@@ -450,7 +454,7 @@ fn without_room_a_message_is_put_off() {
     assert_eq!(talk.codes("BDAT 5\r\nQUIT\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n"), "452 452 250");
     talk.room = 2;
     let text = format!("{}\r\n", "x".repeat(1022)).repeat(1024);
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n{}.\r\n", &text[..Dialogue::ROOM_STEP])), "250 250 354 250");
+    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n{}.\r\n", &text[..Dialogue::MEMORY_STEP])), "250 250 354 250");
     assert_eq!(talk.dialogue.room(), 0);
     talk.room = 2;
     assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n{text}.\r\nNOOP\r\n")), "250 250 354 452 250");
@@ -558,7 +562,7 @@ fn a_stop_waits_for_the_message_under_way_only() {
 fn an_answer_that_nobody_asked_for_changes_nothing() {
     let mut talk = Talk::greeted(Limits::default());
     talk.dialogue.handle_lookup(Lookup::Found, talk.now);
-    talk.dialogue.handle_room(Room::Denied, talk.now);
+    talk.dialogue.handle_memory_grant(MemoryGrant::Denied, talk.now);
     talk.dialogue.handle_stored(&reply::OK, talk.now);
     talk.dialogue.handle_tls(TlsVersion::V1_3, Origin::Unproven, talk.now);
     assert_eq!(talk.replies(), "");
@@ -568,7 +572,7 @@ fn an_answer_that_nobody_asked_for_changes_nothing() {
 }
 
 #[test]
-fn a_long_message_is_put_away_in_pieces_whatever_it_announces_and_held_where_there_is_no_place() {
+fn a_long_message_is_spilled_in_pieces_or_held_in_memory() {
     let line = format!("{}\r\n", "x".repeat(98));
     let text = line.repeat(30_000);
     for (size, has_place) in [("", true), (" SIZE=3000000", true), (" SIZE=3000000", false), ("", false)] {
@@ -678,13 +682,13 @@ proptest! {
         for (what, bytes) in happenings {
             match what {
                 0 => dialogue.handle_lookup(Lookup::Found, now),
-                1 => dialogue.handle_room(Room::Granted { at: DateTime::UNIX_EPOCH }, now),
+                1 => dialogue.handle_memory_grant(MemoryGrant::Granted { at: DateTime::UNIX_EPOCH }, now),
                 2 => dialogue.handle_stored(&reply::OK, now),
                 3 => drop(dialogue.poll_action()),
-                8 => dialogue.handle_leave(Leave::Granted { nonce: [7; Dialogue::NONCE_LEN] }, now),
+                8 => dialogue.handle_login_permit(LoginPermit::Granted { nonce: [7; Dialogue::NONCE_LEN] }, now),
                 9 => dialogue.handle_login(Login::Refused, now),
                 4 => dialogue.handle_time(dialogue.poll_timeout().unwrap_or(now)),
-                5 => dialogue.handle_room(Room::Denied, now),
+                5 => dialogue.handle_memory_grant(MemoryGrant::Denied, now),
                 _ => {
                     input.extend_from_slice(&bytes);
                     dialogue.handle_input(&mut input, now);
