@@ -176,6 +176,9 @@ fn read_mail(arguments: &[u8]) -> Result<Command<'_>, CommandError> {
     if path == Path::Routed {
         return Err(CommandError::BadSender);
     }
+    if !has_sound_size(parameters) {
+        return Err(CommandError::BadParameter);
+    }
     let mut parameters = parameters.iter();
     let mail = Rfc5321Parser::new(&mut parameters).mail_from_parameters("".into()).map_err(|error| refusal(&error))?;
     if asks_for_more(&mail) {
@@ -183,6 +186,18 @@ fn read_mail(arguments: &[u8]) -> Result<Command<'_>, CommandError> {
     }
     let body = if mail.flags & MAIL_BODY_BINARYMIME == 0 { BodyType::Lines } else { BodyType::Binary };
     Ok(Command::Mail { size: mail.size, body, vouched: mail.auth.is_some() })
+}
+
+/// Whether SIZE, if it is among the parameters, is a number of 1 to 20 digits (RFC 1870 §3) that can be counted: the tokeniser wraps.
+fn has_sound_size(parameters: &[u8]) -> bool {
+    let mut words = parameters.split(u8::is_ascii_whitespace);
+    words.all(|word| match word.split_at_checked(5) {
+        Some((keyword, digits)) if keyword.eq_ignore_ascii_case(b"SIZE=") => {
+            let number = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+            number.is_some_and(|text| text.len() <= 20 && text.parse::<u64>().is_ok())
+        }
+        _ => true,
+    })
 }
 
 /// Whether MAIL has parameters of extensions that are not offered.
@@ -304,6 +319,13 @@ mod tests {
             ("MAIL FROM:<@x:a@b>\r\n", CommandError::BadSender),
             ("MAIL FROM:<a@b> SIZE=x\r\n", CommandError::BadParameter),
             ("MAIL FROM:<a@b> SIZE=99999999999999999999\r\n", CommandError::BadParameter),
+            ("MAIL FROM:<a@b> SIZE=100000000000000000000\r\n", CommandError::BadParameter),
+            ("MAIL FROM:<a@b> SIZE=184467440737095516161\r\n", CommandError::BadParameter),
+            ("MAIL FROM:<a@b> BODY=7BIT size=000000000000000000001\r\n", CommandError::BadParameter),
+            ("MAIL FROM:<a@b..c>\r\n", CommandError::BadSender),
+            ("MAIL FROM:<a@[300.1.1.1]>\r\n", CommandError::BadSender),
+            ("RCPT TO:<201@b..c>\r\n", CommandError::BadRecipient),
+            ("RCPT TO:<201@[300.1.1.1]>\r\n", CommandError::BadRecipient),
             ("MAIL FROM:<a@b> BODY=9BIT\r\n", CommandError::BadParameter),
             ("MAIL FROM:<a@b> SMTPUTF8\r\n", CommandError::UnknownParameter),
             ("MAIL FROM:<a@b> RET=HDRS ENVID=x\r\n", CommandError::UnknownParameter),

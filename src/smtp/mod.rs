@@ -5,6 +5,7 @@
 //! RFC 5321.
 
 mod command;
+mod foreign;
 mod path;
 pub(crate) mod sasl;
 pub mod server;

@@ -1,6 +1,7 @@
 //! [`Path`]: an address as MAIL and RCPT give it.
 
 use std::borrow::Cow;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// What stands between `<` and `>` in MAIL and RCPT.
 ///
@@ -59,7 +60,7 @@ impl<'a> Path<'a> {
         let (local, rest) = if let Some(quoted) = inner.strip_prefix('"') { read_quoted(quoted)? } else { read_plain(inner)? };
         match rest.strip_prefix('@') {
             None => rest.is_empty().then_some(Self::Local(local)),
-            Some(literal) if literal.starts_with('[') => literal.ends_with(']').then_some(Self::Literal),
+            Some(literal) if literal.starts_with('[') => is_literal(literal).then_some(Self::Literal),
             Some(domain) => is_domain(domain).then_some(Self::Mailbox { local, domain }),
         }
     }
@@ -108,9 +109,26 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte)
 }
 
+/// RFC 5321 §4.1.2, with underscores, which some hosts have in their names.
 fn is_domain(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+    let is_label = |label: &str| {
+        let fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        (1..=MAX_LABEL).contains(&label.len()) && label.bytes().all(fit) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    text.split('.').all(is_label)
 }
+
+/// RFC 5321 §4.1.3: an IPv4 address, or an IPv6 address behind its tag.
+fn is_literal(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else { return false };
+    match inner.split_at_checked(5) {
+        Some((tag, address)) if tag.eq_ignore_ascii_case("IPv6:") => address.parse::<Ipv6Addr>().is_ok(),
+        _ => inner.parse::<Ipv4Addr>().is_ok(),
+    }
+}
+
+// RFC 1035 §2.3.4.
+const MAX_LABEL: usize = 63;
 
 // RFC 5321 §4.5.3.1.3, without the brackets.
 const MAX_PATH: usize = 254;
@@ -147,8 +165,13 @@ mod tests {
         for text in ["", "201@vm.example", "<201@vm.example", "<\"201@vm.example>"] {
             assert_eq!(Path::read(text), Err(PathError::NoBrackets), "{text}");
         }
+        let long_label = format!("<a@{}.example>", "b".repeat(64));
         let long = format!("<{}@vm.example>", "2".repeat(250));
-        for text in ["< >", "<a b@c>", "<a@>", "<@a>", "<a@b@c>", "<\"\"@c>", "<a@b\tc>", "<a@[>", "<a,b@c>", &long] {
+        for text in ["< >", "<a b@c>", "<a@>", "<@a>", "<a@b@c>", "<\"\"@c>", "<a@b\tc>", "<a@[>", "<a,b@c>", &long]
+            .into_iter()
+            .chain(["<a@b..c>", "<a@.b>", "<a@b.>", "<a@-b>", "<a@b->", &long_label])
+            .chain(["<a@[300.1.1.1]>", "<a@[1.2.3]>", "<a@[]>", "<a@[IPv6:1::2::3]>", "<a@[IPv6:10.1.1.5]>", "<a@[x:y]>"])
+        {
             assert_eq!(Path::read(text), Err(PathError::NoAddress), "{text}");
         }
         assert_eq!(Path::read("<é@c>"), Err(PathError::NotAscii));

@@ -28,7 +28,10 @@ fn attack(name: impl Into<String>, sent: impl AsRef<[u8]>, codes: &'static str) 
 
 /// Over plain text and over TLS, the same.
 fn attacks() -> Vec<Attack> {
-    [smuggling(), relaying(), paths(), line_ends(), endless(), chunks(), sizes(), forms()].into_iter().flatten().collect()
+    [smuggling(), relaying(), other_protocols(), paths(), line_ends(), endless(), chunks(), sizes(), forms()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A second message behind an end that only others take for one.
@@ -61,15 +64,35 @@ fn relaying() -> Vec<Attack> {
         "2001@[127.0.0.1]",
         "2001@[IPv6:::1]",
         "2001@vm.example.elsewhere.example",
-        "2001@vm.example.",
     ] {
         let sent = format!("{EHLO}{MAIL}RCPT TO:<{path}>\r\nDATA\r\nNOOP\r\n");
         all.push(attack(format!("relaying by {path}"), sent, "250 250 550 554 250"));
     }
-    for path in ["2001@vm.example@elsewhere.example", "2001@", "@vm.example", "2001@vm.example>,<2002@elsewhere.example"] {
+    for path in [
+        "2001@vm.example@elsewhere.example",
+        "2001@",
+        "@vm.example",
+        "2001@vm.example>,<2002@elsewhere.example",
+        "2001@vm.example.",
+        "2001@vm..example",
+        "2001@[300.1.1.1]",
+    ] {
         let sent = format!("{EHLO}{MAIL}RCPT TO:<{path}>\r\nNOOP\r\n");
         all.push(attack(format!("relaying by {path}"), sent, "250 250 501 250"));
     }
+    all
+}
+
+/// A whole transaction in the body of another protocol's request.
+fn other_protocols() -> Vec<Attack> {
+    let transaction = format!("{}BDAT {} LAST\r\n{}", start(), own_mail().len(), String::from_utf8(own_mail()).unwrap());
+    let mut all = Vec::new();
+    for request in
+        ["POST / HTTP/1.1\r\nHost: vm.example\r\n\r\n", "put /x", "INVITE sip:2001@vm.example SIP/2.0\r\n", "\x16\x03\x01\x02"]
+    {
+        all.push(attack(format!("behind {request:?}"), format!("{request}{transaction}"), "421"));
+    }
+    all.push(attack("behind header lines", format!("Host: vm.example\r\nAccept: */*\r\n\r\n{transaction}"), "500 500 421"));
     all
 }
 
@@ -153,6 +176,8 @@ fn chunks() -> Vec<Attack> {
 fn sizes() -> Vec<Attack> {
     let mut all = Vec::new();
     all.push(attack("a size beyond the limit", format!("{EHLO}MAIL FROM:<a@b> SIZE=26214401\r\nNOOP\r\n"), "250 552 250"));
+    let digits = format!("{EHLO}MAIL FROM:<a@b> SIZE=100000000000000000000\r\nNOOP\r\n");
+    all.push(attack("a size of 21 digits", digits, "250 501 250"));
     all.push(attack(
         "a size beyond all numbers",
         format!("{EHLO}MAIL FROM:<a@b> SIZE=18446744073709551616\r\nNOOP\r\n"),

@@ -12,6 +12,7 @@ use super::reply::{self, Reply};
 use super::{Action, Chunks, Dialogue, LEAST_STAY, Name, Policy, State, Transaction};
 use crate::message::{MailboxId, Origin};
 use crate::smtp::command::{BodyType, Command, CommandError, is_bdat};
+use crate::smtp::foreign;
 use crate::smtp::path::Path;
 use crate::smtp::sasl::Mechanism;
 
@@ -21,6 +22,10 @@ impl Dialogue {
         let limit = self.policy.limits.command_line;
         let found = memchr::memmem::find(input, b"\r\n").map(|at| at + 2);
         let length = self.skipped + found.unwrap_or(input.len());
+        if (found.is_none() || length > limit) && self.skipped == 0 && self.is_foreign(input) {
+            self.close_with(&reply::OTHER_PROTOCOL);
+            return false;
+        }
         if length > limit && self.skipped == 0 && is_bdat(input) {
             // Its bytes follow, and how many is not known.
             self.close_with(&reply::LINE_TOO_LONG);
@@ -31,6 +36,9 @@ impl Dialogue {
             return false;
         }
         let Some(end) = found else {
+            if length > 0 {
+                self.line_deadline.get_or_insert(now + self.policy.limits.command_line_time);
+            }
             if length >= limit {
                 // A final CR may be half of the line's end.
                 let skip = input.len() - usize::from(input.ends_with(b"\r"));
@@ -39,6 +47,7 @@ impl Dialogue {
             }
             return false;
         };
+        self.line_deadline = None;
         if length <= limit && self.must_wait(&input[..end]) {
             self.stores.hold();
             return false;
@@ -52,17 +61,40 @@ impl Dialogue {
         }
         match mem::replace(&mut self.state, State::Commands) {
             // RFC 4954 §4: a response that is too long ends the exchange.
-            _ if length > limit => self.say(&reply::LINE_TOO_LONG),
+            _ if length > limit => self.say_unknown(&reply::LINE_TOO_LONG),
             State::LoggingIn(exchange) => self.hear_response(exchange, &input[..end - 2]),
             _ => match Command::read(&input[..end]) {
                 Ok(Command::StartTls) => self.start_tls(input.len() > end),
                 Ok(command) => self.obey(command, now),
                 Err(error @ CommandError::BdatSyntax) => self.close_with(&error.into()),
+                Err(error @ (CommandError::Unknown | CommandError::BareLineEnd)) => {
+                    if self.is_foreign(&input[..end]) || foreign::is_request(&input[..end]) {
+                        self.close_with(&reply::OTHER_PROTOCOL);
+                    } else {
+                        self.say_unknown(&error.into());
+                    }
+                }
                 Err(error) => self.say(&error.into()),
             },
         }
         input.advance(end);
         true
+    }
+
+    /// Whether a line, or the beginning of one, belongs to another protocol.
+    fn is_foreign(&self, line: &[u8]) -> bool {
+        let first = self.name.is_none() && self.unknown == 0;
+        matches!(self.state, State::Commands) && (foreign::is_http(line) || first && foreign::is_binary_or_ssh(line))
+    }
+
+    /// Refuses a line that is no command. A peer that sends several of them before EHLO does not speak SMTP.
+    fn say_unknown(&mut self, refusal: &Reply) {
+        self.unknown += usize::from(self.name.is_none());
+        if self.unknown >= MOST_UNKNOWN {
+            self.close_with(&reply::NOT_SMTP);
+        } else {
+            self.say(refusal);
+        }
     }
 
     /// Whether a command waits for the store: a message for a place there, and what ends the session or begins it anew for all.
@@ -237,6 +269,9 @@ impl Dialogue {
         self.state = State::Receiving(Receiving::new(Framing::Chunk { left: size, last }, sink, now));
     }
 }
+
+/// The line before EHLO that is no command and ends the session.
+const MOST_UNKNOWN: usize = 3;
 
 /// How many times as long as allowed a line may be before the peer is taken for lost.
 const LOST_PATIENCE: usize = 16;

@@ -32,6 +32,8 @@ pub struct Limits {
     pub handshake_time: Duration,
     /// How long a peer may take over a command, over a pause in a message, or over taking in a reply. Default 5 minutes.
     pub command_time: Duration,
+    /// How long one line of a command may take, from its first byte to its last. Default 1 minute.
+    pub command_line_time: Duration,
     /// How many tries to log in from one IPv4 address or one IPv6 /64 network may have failed lately; one under way counts. Default 20.
     pub failed_logins: u32,
     /// How long until one of them is forgotten. Default 1 minute.
@@ -71,6 +73,7 @@ impl Default for Limits {
             greet_pause: Duration::ZERO,
             handshake_time: Duration::from_secs(30),
             command_time: Duration::from_secs(5 * 60),
+            command_line_time: Duration::from_secs(60),
             failed_logins: 20,
             failed_login_time: Duration::from_secs(60),
             least_rate: 256,

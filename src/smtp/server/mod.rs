@@ -85,6 +85,10 @@ pub struct Dialogue {
     action: Option<Action>,
     /// Bytes of a line that is too long already.
     skipped: usize,
+    /// When the line that has begun must be whole.
+    line_deadline: Option<Instant>,
+    /// How many lines before EHLO were no commands.
+    unknown: usize,
     commands: usize,
     errors: usize,
     messages: u64,
@@ -171,6 +175,8 @@ impl Dialogue {
             stores: Stores::default(),
             action: None,
             skipped: 0,
+            line_deadline: None,
+            unknown: 0,
             commands: 0,
             errors: 0,
             messages: 0,
@@ -232,6 +238,7 @@ impl Dialogue {
         self.logged_in = false;
         self.name = None;
         self.transaction = None;
+        self.line_deadline = None;
         self.state = State::Commands;
         self.deadline = now + self.policy.limits.command_time;
     }
@@ -294,8 +301,11 @@ impl Dialogue {
         match &self.state {
             State::Silence => Some(self.deadline),
             // It is the peer that waits.
-            State::Commands if !self.stores.are_idle() => Some(self.end),
-            State::Commands | State::LoggingIn(_) => Some(self.deadline.min(self.end)),
+            State::Commands if !self.stores.are_idle() => Some(self.line_deadline.map_or(self.end, |due| due.min(self.end))),
+            State::Commands | State::LoggingIn(_) => {
+                let due = self.deadline.min(self.end);
+                Some(self.line_deadline.map_or(due, |line| line.min(due)))
+            }
             State::Receiving(receiving) => Some(receiving.deadline(&self.policy.limits).min(self.end)),
             State::AwaitingLoginPermit(_)
             | State::CheckingLogin(_)

@@ -128,6 +128,8 @@ pub(crate) const TOO_SLOW: Reply = Reply::new(421, "4.4.2", "timed out");
 pub(crate) const TOO_LONG_HERE: Reply = Reply::new(421, "4.4.2", "this session is too old, connect again");
 pub(crate) const TOO_MANY_ERRORS: Reply = Reply::new(421, "4.7.0", "too many errors");
 pub(crate) const TOO_MANY_COMMANDS: Reply = Reply::new(421, "4.7.0", "too many commands");
+pub(crate) const OTHER_PROTOCOL: Reply = Reply::new(421, "4.7.0", "this is SMTP, and that was another protocol");
+pub(crate) const NOT_SMTP: Reply = Reply::new(421, "4.7.0", "too many commands that are not known, and no EHLO");
 pub(crate) const SPOKE_FIRST: Reply = Reply::new(554, "5.5.1", "wait for the greeting before you speak");
 pub(crate) const SPOKE_PAST_STARTTLS: Reply = Reply::new(554, "5.5.1", "nothing may follow STARTTLS before the handshake");
 

@@ -322,10 +322,80 @@ fn nobody_and_whoever_has_no_domain_may_send() {
 }
 
 #[test]
+fn another_protocol_is_answered_once_and_left() {
+    let http = format!("POST / HTTP/1.1\r\nHost: vm.example\r\n\r\n{EHLO}{MAIL}{RCPT}DATA\r\nx\r\n.\r\n");
+    let long = format!("GET /{}", "x".repeat(5000));
+    for (first, said) in [
+        ("", http.as_str()),
+        ("", "GET / HTTP/1.0\r\n"),
+        ("", "put /x"),
+        ("", long.as_str()),
+        ("", "CONNECT vm.example:25 HTTP/1.1\r\n"),
+        ("", "PRI * HTTP/2.0\r\n"),
+        ("", "INVITE sip:201@vm.example SIP/2.0\r\n"),
+        ("", "DESCRIBE rtsp://vm.example/ RTSP/1.0\r\n"),
+        ("", "\x16\x03\x01\x02\0\x01"),
+        ("", "\x16\x03\x01\r\n\0\x01"),
+        ("", "SSH-2.0-OpenSSH_9.9\r\n"),
+        (EHLO, "POST / HTTP/1.1\r\n"),
+        (EHLO, "SUBSCRIBE sip:201@vm.example SIP/2.0\r\n"),
+    ] {
+        let mut talk = Talk::new();
+        talk.say(first);
+        assert_eq!(talk.say(said), "421 4.7.0 this is SMTP, and that was another protocol\r\n", "{said}");
+        assert!(talk.is_closed() && talk.stored.is_empty(), "{said}");
+    }
+}
+
+#[test]
+fn three_unknown_commands_before_ehlo_end_the_session() {
+    let mut talk = Talk::new();
+    assert_eq!(talk.codes("Host: vm.example\r\nAccept: */*\r\n"), "500 500");
+    assert_eq!(talk.say("\r\n"), "421 4.7.0 too many commands that are not known, and no EHLO\r\n");
+    assert!(talk.is_closed());
+    let mut talk = Talk::new();
+    assert_eq!(talk.codes("HELLO x\r\nXYZZY\r\nEHLO x\r\nXYZZY\r\nPOSTE x\r\nXYZZY\r\nNOOP\r\n"), "500 500 250 500 500 500 250");
+}
+
+#[test]
+fn a_command_that_drips_in_is_cut_off_within_a_minute() {
+    for name in ["x", "x".repeat(3000).as_str()] {
+        let mut talk = Talk::new();
+        assert_eq!(talk.pass(Duration::from_secs(200)), "", "nothing is begun");
+        for octet in format!("EHLO {name}").into_bytes().into_iter().take(59) {
+            assert_eq!(talk.say([octet]) + &talk.pass(Duration::from_secs(1)), "");
+        }
+        talk.say(format!("EHLO {name}"));
+        assert_eq!(talk.pass(Duration::from_secs(60)), "421 4.4.2 timed out\r\n");
+    }
+    let mut talk = Talk::new();
+    for _ in 0..3 {
+        assert_eq!(talk.say("NOO") + &talk.pass(Duration::from_secs(59)), "");
+        assert_eq!(talk.codes("P\r\n"), "250", "each line has its own minute");
+    }
+}
+
+#[test]
+fn no_domain_that_cannot_be_sends_or_gets_mail() {
+    for domain in ["b..c", ".b", "b.", "-b", "[300.1.1.1]", "[IPv6:1::2::3]", "[b]"] {
+        let mut talk = Talk::greeted(Limits::default());
+        assert!(talk.say(format!("MAIL FROM:<a@{domain}>\r\n")).starts_with("501 5.1.7"), "{domain}");
+        assert_eq!(talk.codes(MAIL), "250");
+        assert!(talk.say(format!("RCPT TO:<201@{domain}>\r\n")).starts_with("501 5.1.3"), "{domain}");
+    }
+    for sender in ["a@b_c.example", "a@[IPv6:2001:db8::1]", "a@[ipv6:::ffff:10.1.1.5]", "a@1.example"] {
+        assert_eq!(Talk::greeted(Limits::default()).codes(format!("MAIL FROM:<{sender}>\r\n")), "250", "{sender}");
+    }
+}
+
+#[test]
 fn a_message_may_be_as_large_as_the_limit_and_no_larger() {
     let limits = Limits { message: 100, ..Limits::default() };
     let mut talk = Talk::greeted(limits.clone());
     assert_eq!(talk.codes("MAIL FROM:<> SIZE=101\r\n"), "552");
+    for number in ["100000000000000000000", "18446744073709551617", "184467440737095516161", "000000000000000000001"] {
+        assert_eq!(talk.codes(format!("MAIL FROM:<> SIZE={number}\r\n")), "501", "{number}");
+    }
     assert_eq!(talk.codes(format!("MAIL FROM:<> SIZE=100\r\n{RCPT}DATA\r\n")), "250 250 354");
     // The dot that is put in before another does not count.
     let text = |len: usize| format!("..{}\r\n.\r\n", "x".repeat(len - 3));
