@@ -9,14 +9,14 @@ use super::verdict::unreadable;
 use super::{Intake, IntakeBuilder};
 use crate::event::Event;
 use crate::greeting::{GreetingEvent, GreetingKeeper, NotTaken, Taken};
-use crate::smtp::server::{Delivery, Reply};
+use crate::smtp::server::{Access, Delivery, Reply};
 use crate::wire::{self, GreetingMail};
 
 impl Intake {
     /// An intake of greetings alone, for a node without mailboxes: addresses are in `domain`, and `keeper` takes them in.
     ///
     /// 250 means that the greeting, or a newer edition of it, is on stable storage. What is no greeting is refused with 550 5.7.1, a
-    /// greeting from anybody but the central node too, one of a mailbox that is not answered for here with 550 5.1.1, and one that cannot
+    /// greeting from anybody but the central node too, and any at a listener whose [`Access`] names no peers; one of a mailbox that is not answered for here with 550 5.1.1, and one that cannot
     /// be kept now is put off with 451 4.3.0.
     pub fn of_greetings(domain: impl Into<String>, keeper: Arc<dyn GreetingKeeper>) -> IntakeBuilder {
         IntakeBuilder::new(domain.into(), None).greetings(keeper)
@@ -33,8 +33,8 @@ impl IntakeBuilder {
 }
 
 impl Shared {
-    /// Takes in a mail about a greeting; `None` for any other.
-    pub(super) async fn take_greeting(&self, delivery: &Delivery) -> Option<Reply> {
+    /// Takes in a mail about a greeting, at a listener with this `access`; `None` for any other.
+    pub(super) async fn take_greeting(&self, delivery: &Delivery, access: &Access) -> Option<Reply> {
         let keeper = self.keeper.as_ref()?;
         let mail = match wire::decode_greeting(&delivery.mail, self.policy.limits.form) {
             Ok(mail) => mail?,
@@ -45,6 +45,13 @@ impl Shared {
         }
         let origin = &delivery.origin;
         let (id, edition) = mail.names();
+        if !access.has_peers() {
+            // Anybody could speak in an owner's name.
+            let reason = "a listener without configured peers takes no greetings".to_owned();
+            let refusal = Reply::telling(550, "5.7.1", &reason);
+            self.events.emit(Event::Greeting(GreetingEvent::Refused { greeting: id, origin: origin.clone(), reason }));
+            return Some(refusal);
+        }
         let work = async {
             match mail {
                 GreetingMail::Greeting(greeting) => keeper.take(origin, greeting).await.map(Some),

@@ -110,7 +110,7 @@ impl Shared {
             }
         }
         if file.is_none()
-            && let Some(reply) = self.take_greeting(&delivery).await
+            && let Some(reply) = self.take_greeting(&delivery, access).await
         {
             return Ok(reply);
         }

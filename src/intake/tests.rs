@@ -146,9 +146,14 @@ impl Client<DuplexStream> {
     }
 
     fn connect_stoppable(intake: &Intake, mode: ListenMode) -> (Self, (oneshot::Sender<()>, JoinHandle<io::Result<()>>)) {
+        let central = KnownPeer::new("central.example".parse().unwrap(), Sites::All);
+        let policy = ListenerPolicy::new(mode, Access::peers([central]).and_anyone_on(Cidr::ANYWHERE));
+        Self::connect_by(intake, policy)
+    }
+
+    fn connect_by(intake: &Intake, policy: ListenerPolicy) -> (Self, (oneshot::Sender<()>, JoinHandle<io::Result<()>>)) {
         let (stream, server) = duplex(1024);
         let (stop, stopped) = oneshot::channel();
-        let policy = ListenerPolicy::new(mode, Access::anyone_anywhere());
         let intake = intake.clone();
         let stop_or_never = async move {
             if stopped.await.is_err() {

@@ -17,7 +17,7 @@ use voicemail::event::{Event, Occurrence};
 use voicemail::forward::smtp::Security;
 use voicemail::forward::{MailOut, MemoryForwarder, Outcome, Sender, SmtpForwarder};
 use voicemail::greeting::{Greeting, GreetingEvent, GreetingId, GreetingKind, GreetingVersion, Greetings};
-use voicemail::intake::{Access, KnownPeer, ListenMode, ListenerPolicy, Sites, StoredPassword};
+use voicemail::intake::{Access, Cidr, KnownPeer, ListenMode, ListenerPolicy, Sites, StoredPassword};
 use voicemail::message::{Audio, AudioType};
 use voicemail::network::{LicenceClass, Mailbox, Network, NodeAddress, Site, TimeSource, VoicemailType};
 use voicemail::node::{GreetError, Node, NodeBuilder};
@@ -61,6 +61,12 @@ struct Actor {
     events: broadcast::Receiver<Occurrence>,
 }
 
+/// Takes greetings, because it names the central node, and from this machine without proof.
+fn near_the_central_node() -> ListenerPolicy {
+    let central = KnownPeer::new(CENTRAL.parse().unwrap(), Sites::All);
+    ListenerPolicy::new(ListenMode::StartTls, Access::peers([central]).and_anyone_on(Cidr::THIS_MACHINE))
+}
+
 impl Stage {
     fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), addresses: Addresses::default() }
@@ -86,7 +92,7 @@ impl Stage {
     async fn distributed(&self, name: &str) -> Actor {
         let listener = self.listener(name).await;
         let builder = self.builder(name).forwarder(MemoryForwarder::new());
-        Actor::on(builder.listen(listener, ListenMode::StartTls).open().await.unwrap())
+        Actor::on(builder.listen(listener, near_the_central_node()).open().await.unwrap())
     }
 
     async fn listener(&self, name: &str) -> TcpListener {
@@ -318,7 +324,8 @@ async fn a_power_cut_after_any_step_loses_no_greeting_that_was_answered_for() {
                 let directory = network.directory();
                 let builder = Node::builder(address(HIMALAYA), network, directory, "/spool").disk(disk.clone());
                 let builder = builder.forwarder(MemoryForwarder::new());
-                let listening = listener.into_iter().fold(builder, |node, listener| node.listen(listener, ListenMode::StartTls));
+                let listening =
+                    listener.into_iter().fold(builder, |node, listener| node.listen(listener, near_the_central_node()));
                 listening.open().await.unwrap()
             };
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

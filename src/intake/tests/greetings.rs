@@ -141,3 +141,31 @@ async fn a_node_with_mailboxes_keeps_messages_in_them_and_greetings_apart() {
     assert_eq!(reply, "550 5.1.1 no greeting of mailbox 202 is needed here", "it is no message either");
     assert_eq!(store.memory.summary(&mailbox("202")).await.unwrap().new, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_without_peers_takes_no_greetings() {
+    let (keeper, events) = (Arc::new(MemoryKeeper::default()), Events::new());
+    let mut heard = events.subscribe();
+    let intake = of_greetings(&keeper).events(events).build();
+    let offered = greeting("201", 1, b"hello");
+    let whole = GreetingMail::Greeting(offered.clone());
+    let offer = GreetingMail::Offer(offered.id().clone(), offered.edition());
+    for (access, reply) in [
+        (Access::anyone_anywhere(), "550 5.7.1 a listener without configured peers takes no greetings"),
+        (
+            Access::peers([KnownPeer::new("central.example".parse().unwrap(), Sites::All)]).and_anyone_on(Cidr::ANYWHERE),
+            "250 2.0.0 kept the greeting 201 normal",
+        ),
+    ] {
+        for mail in [&offer, &whole] {
+            let policy = ListenerPolicy::new(ListenMode::StartTls, access.clone());
+            let (client, _session) = Client::connect_by(&intake, policy);
+            let mut client = client.greeted().await;
+            client.send(flight(START, &encode_greeting(mail, "central.example", "vm.example"))).await;
+            let last = client.last_reply(4).await;
+            let is_wanted = last.starts_with("450") && *mail == offer;
+            assert!(last == reply || is_wanted, "{last}");
+        }
+    }
+    assert!(matches!(heard.recv().await.unwrap().event, Event::Greeting(GreetingEvent::Refused { .. })));
+}

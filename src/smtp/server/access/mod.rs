@@ -110,6 +110,11 @@ impl Access {
         !is_in(&self.anyone_on, address)
     }
 
+    /// Whether any peer is named.
+    pub(crate) fn has_peers(&self) -> bool {
+        !self.peers.is_empty()
+    }
+
     /// Whether a name can be proven by a password.
     pub(crate) fn has_passwords(&self) -> bool {
         self.peers.iter().any(|peer| peer.stored_password().is_some())
