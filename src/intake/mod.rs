@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -33,7 +34,7 @@ use self::admission::{Admission, Ticket};
 pub use self::listener::{ListenMode, ListenerPolicy};
 use self::listener::{accept, report, turn_away};
 use self::logins::Attempts;
-use self::session::Visit;
+use self::session::{Stop, Visit};
 use self::shared::{Mailboxes, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
@@ -92,8 +93,9 @@ impl Intake {
 
     /// Serves all who connect to `listener` and may deliver by its `policy`, until `stop`.
     ///
-    /// After `stop` nobody is let in, idle connections are told 421 4.3.2, and messages under way are finished, for at most
-    /// [`Limits::stop_time`]. The connections live inside this future, on the runtime's threads; none outlives it. An `accept`
+    /// After `stop` nobody is let in, idle connections get 421 4.3.2, and messages under way are finished. Shortly before
+    /// [`Limits::stop_time`] is over, what has still not arrived whole gets 421 4.3.2 too; then this returns, whatever the peers do.
+    /// The connections live inside this future, on the runtime's threads; none outlives it. An `accept`
     /// that fails, as when file descriptors run out, is tried again after a pause.
     ///
     /// # Errors
@@ -113,7 +115,7 @@ impl Intake {
         let ListenerPolicy { mode, access } = policy.into();
         self.check(mode)?;
         let policy = self.policy_for(access);
-        let (tell, stopping) = watch::channel(false);
+        let (tell, stopping) = watch::channel(Stop::No);
         let mut sessions = JoinSet::new();
         let mut stop = pin!(stop);
         loop {
@@ -134,13 +136,12 @@ impl Intake {
             }
         }
         drop(listener);
-        tell.send_replace(true);
         let all_done = async {
             while let Some(ended) = sessions.join_next().await {
                 report(ended);
             }
         };
-        if timeout(self.shared.policy.limits.stop_time, all_done).await.is_err() {
+        if self.stop(&tell, all_done).await.is_none() {
             tracing::warn!(sessions = sessions.len(), "sessions were cut off at the stop");
             sessions.shutdown().await;
         }
@@ -172,18 +173,30 @@ impl Intake {
         self.check(mode)?;
         let visit = Visit { policy: self.policy_for(access), address, mode };
         let ticket = self.shared.admission.enter(address, session::now()).ok_or(io::ErrorKind::QuotaExceeded)?;
-        let (tell, stopping) = watch::channel(false);
+        let (tell, stopping) = watch::channel(Stop::No);
         let mut session = pin!(session::run(&self.shared, stream, visit, ticket, stopping));
         tokio::select! {
             biased;
             ended = &mut session => return ended,
             () = stop => {}
         }
-        tell.send_replace(true);
-        timeout(self.shared.policy.limits.stop_time, session).await.map_err(|_| io::ErrorKind::TimedOut)?
+        self.stop(&tell, session).await.ok_or(io::ErrorKind::TimedOut)?
     }
 
-    async fn run_tcp(self, stream: TcpStream, visit: Visit, ticket: Ticket, stopping: watch::Receiver<bool>) -> io::Result<()> {
+    /// Asks sessions to finish, then cuts them off; answers with what `all_done` gives, if that is in time.
+    async fn stop<T>(&self, tell: &watch::Sender<Stop>, all_done: impl Future<Output = T>) -> Option<T> {
+        let time = self.shared.policy.limits.stop_time;
+        let for_last_replies = LAST_REPLIES.min(time / 4);
+        let mut all_done = pin!(all_done);
+        tell.send_replace(Stop::Finishing);
+        if let Ok(done) = timeout(time - for_last_replies, &mut all_done).await {
+            return Some(done);
+        }
+        tell.send_replace(Stop::Cutting);
+        timeout(for_last_replies, all_done).await.ok()
+    }
+
+    async fn run_tcp(self, stream: TcpStream, visit: Visit, ticket: Ticket, stopping: watch::Receiver<Stop>) -> io::Result<()> {
         // Replies are short and awaited: to hold them back would cost 40 ms each.
         stream.set_nodelay(true)?;
         session::run(&self.shared, stream, visit, ticket, stopping).await
@@ -350,6 +363,9 @@ fn host_name(text: &str) -> String {
 fn random_number() -> u64 {
     MessageId::random().as_bytes().iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
+
+/// What a stop keeps of its time for the last replies.
+const LAST_REPLIES: Duration = Duration::from_secs(1);
 
 /// How many passwords are checked at the same time: a flood of logins takes no more than so many threads.
 const CHECKS_AT_ONCE: usize = 2;

@@ -31,13 +31,24 @@ pub(super) struct Visit {
     pub(super) mode: ListenMode,
 }
 
-/// Serves one connection to its end. `stop` turning true is the wish to end it soon.
+/// How far a stop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stop {
+    /// Nobody has asked for one.
+    No,
+    /// Messages under way are finished, and nothing else is begun.
+    Finishing,
+    /// What has not arrived whole is given up.
+    Cutting,
+}
+
+/// Serves one connection to its end.
 pub(super) async fn run<S>(
     shared: &Shared,
     stream: S,
     visit: Visit,
     ticket: Ticket,
-    stop: watch::Receiver<bool>,
+    stop: watch::Receiver<Stop>,
 ) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -45,7 +56,7 @@ where
     let session = shared.sessions.fetch_add(1, Ordering::Relaxed);
     let Visit { policy, address, mode } = visit;
     let peer = Peer { address, session, ..Peer::default() };
-    let (stopping, leaving) = (false, false);
+    let (stopping, leaving) = (Stop::No, false);
     let input = BytesMut::new();
     let stores = FuturesOrdered::new();
     let mut session =
@@ -65,8 +76,9 @@ struct Session<'a> {
     policy: Arc<Policy>,
     address: Option<IpAddr>,
     ticket: Ticket,
-    stop: watch::Receiver<bool>,
-    stopping: bool,
+    stop: watch::Receiver<Stop>,
+    /// How far the dialogue knows of it.
+    stopping: Stop,
     /// Whether its place has been given to another.
     leaving: bool,
     input: BytesMut,
@@ -260,9 +272,7 @@ impl Session<'_> {
     where
         S: AsyncRead + Unpin + Send + ?Sized,
     {
-        if !self.stopping && self.stop.has_changed().unwrap_or(true) {
-            self.stopping = true;
-            dialogue.handle_stop();
+        if self.handle_stop(dialogue) {
             return Ok(true);
         }
         if self.input.capacity() - self.input.len() < READ_ROOM / 4 {
@@ -281,7 +291,7 @@ impl Session<'_> {
             biased;
             Some(reply) = self.stores.next(), if !self.stores.is_empty() => Heard::Stored(reply),
             heard = read, if !held => heard?,
-            _ = self.stop.changed(), if !self.stopping => Heard::Stop,
+            _ = self.stop.changed(), if self.stopping < Stop::Cutting => Heard::Stop,
             () = self.ticket.asked_to_leave() => Heard::Crowded,
             () = until(due) => Heard::Time,
         };
@@ -290,10 +300,7 @@ impl Session<'_> {
             Heard::Chunk(len) => dialogue.handle_filled(len, now()),
             Heard::Input(_) => {}
             Heard::Stored(reply) => dialogue.handle_stored(&reply, now()),
-            Heard::Stop => {
-                self.stopping = true;
-                dialogue.handle_stop();
-            }
+            Heard::Stop => drop(self.handle_stop(dialogue)),
             Heard::Crowded => {
                 self.leaving = true;
                 dialogue.handle_crowded();
@@ -302,6 +309,22 @@ impl Session<'_> {
         }
         self.ticket.set_idle_since(None);
         Ok(true)
+    }
+
+    /// Hands a stop on to the dialogue; answers whether there was anything new in it.
+    fn handle_stop(&mut self, dialogue: &mut Dialogue) -> bool {
+        // Without anybody to ask for more, this is the end.
+        let wish = if self.stop.has_changed().is_err() { Stop::Cutting } else { *self.stop.borrow_and_update() };
+        if wish <= self.stopping {
+            return false;
+        }
+        self.stopping = wish;
+        match wish {
+            Stop::No => {}
+            Stop::Finishing => dialogue.handle_stop(),
+            Stop::Cutting => dialogue.handle_cut(),
+        }
+        true
     }
 
     /// Sends what has gathered, in one write, while the store goes on; answers whether the store has answered meanwhile.
@@ -352,8 +375,9 @@ impl Session<'_> {
             }
             io::Result::Ok(())
         };
+        let linger = if self.stopping == Stop::Cutting { LEAVE_TIME } else { LINGER_TIME };
         // The dialogue is over: whether the peer still listens is its own affair.
-        let _ = timeout(LINGER_TIME, end).await;
+        let _ = timeout(linger, end).await;
     }
 }
 
@@ -371,7 +395,7 @@ async fn until(due: Option<Instant>) {
     }
 }
 
-/// How long the last word may take to somebody whose place was given away.
+/// How long the last word may take to a peer whose place was given away, and how long one is listened to that a stop has cut off.
 const LEAVE_TIME: Duration = Duration::from_millis(500);
 
 /// How long and how much a peer may go on after the last reply before the connection is cut.

@@ -611,13 +611,50 @@ async fn a_stopped_stream_finishes_its_message() {
     assert_eq!(idle.rest().await, "421 4.3.2 stopping, try again later\r\n");
     drop(idle);
     idle_session.await.unwrap().unwrap();
+}
 
-    let (stuck, (stop_stuck, stuck_session)) = Client::connect_stoppable(&intake, ListenMode::StartTls);
-    let mut stuck = stuck.greeted().await;
-    stuck.send(START).await;
-    stuck.replies(3).await;
-    stop_stuck.send(()).unwrap();
-    assert_eq!(stuck_session.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+#[tokio::test(start_paused = true)]
+async fn a_stop_cuts_half_a_message_off_with_421_in_its_time() {
+    let intake = builder(&TryingStore::new([])).build();
+    for half in ["", "DATA\r\n", "DATA\r\nSubject: half", "BDAT 1000 LAST\r\nhalf", "BDAT 4 LA"] {
+        let (stuck, (stop, session)) = Client::connect_stoppable(&intake, ListenMode::StartTls);
+        let mut stuck = stuck.greeted().await;
+        stuck.send(START).await;
+        stuck.replies(3).await;
+        stuck.send(half).await;
+        if half.starts_with("DATA") {
+            assert!(stuck.last_reply(1).await.starts_with("354"));
+        }
+        let stopped_at = Instant::now();
+        stop.send(()).unwrap();
+        assert_eq!(stuck.rest().await, "421 4.3.2 stopping, try again later\r\n", "{half:?}");
+        session.await.unwrap().unwrap();
+        let took = stopped_at.elapsed();
+        assert!(took > Duration::from_secs(6) && took <= Duration::from_secs(8), "{half:?} {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_in_time_though_the_peer_drips() {
+    let store = TryingStore::new([]);
+    let intake = builder(&store).build();
+    let (dripping, (stop, session)) = Client::connect_stoppable(&intake, ListenMode::StartTls);
+    let mut dripping = dripping.greeted().await;
+    dripping.send(flight(START, &mail(&message(&b"hello"[..]), TransferEncoding::Base64))).await;
+    dripping.replies(4).await;
+    dripping.send("MAIL FROM:<>\r\nRCPT TO:<201@vm.example>\r\nDATA\r\n").await;
+    dripping.replies(3).await;
+    let stopped_at = Instant::now();
+    stop.send(()).unwrap();
+    let drip = async {
+        while dripping.stream.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let (ended, ()) = tokio::join!(session, drip);
+    ended.unwrap().unwrap();
+    assert!(stopped_at.elapsed() <= Duration::from_secs(8));
+    assert_eq!(store.new_messages().await, 1, "what had arrived whole is kept");
 }
 
 /// An intake that serves on loopback until it is told to stop.
@@ -663,15 +700,16 @@ async fn a_graceful_stop_finishes_what_is_under_way_and_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_stop_cuts_off_who_never_finishes() {
+async fn a_stop_cuts_off_a_message_whose_store_never_answers() {
     let limits = Limits { stop_time: Duration::from_millis(1), ..Limits::default() };
-    let (address, stop, serving) = serve(&builder(&TryingStore::new([])).limits(limits).build()).await;
+    let store = TryingStore::new([]);
+    let (address, stop, serving) = serve(&builder(&store).limits(limits).build()).await;
     let mut client = connect_tcp(address).await.greeted().await;
-    client.send(START).await;
-    client.replies(3).await;
+    client.send(flight(&START.replace("201", SLOW), &mail(&message(&b"hello"[..]), TransferEncoding::Binary))).await;
+    store.asked.notified().await;
     stop.send(()).unwrap();
     serving.await.unwrap().unwrap();
-    assert_eq!(client.rest().await, "");
+    assert!(!client.rest().await.contains("kept"));
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ pub struct Limits {
     pub session_time: Duration,
     /// How long the directory or the store may take to answer before the peer is told to try again. Default 4 minutes.
     pub answer_time: Duration,
-    /// How long sessions with a message under way may go on after the intake was told to stop. Default 30 seconds.
+    /// How long a stop may take. Sessions with a message under way may go on until shortly before its end. Default 8 seconds.
     pub stop_time: Duration,
     /// The most connections at once; who comes then gets the place of who has said nothing useful for longest. Default 512.
     pub connections: usize,
@@ -79,7 +79,7 @@ impl Default for Limits {
             least_rate: 256,
             session_time: Duration::from_secs(60 * 60),
             answer_time: Duration::from_secs(4 * 60),
-            stop_time: Duration::from_secs(30),
+            stop_time: Duration::from_secs(8),
             connections: 512,
             connections_per_address: 64,
             bodies_in_flight: 64 * MIB,

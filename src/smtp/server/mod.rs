@@ -251,6 +251,13 @@ impl Dialogue {
         }
     }
 
+    /// The node cannot wait any longer: the session ends now, whatever is half said. A message that has arrived whole is still answered for.
+    pub fn handle_cut(&mut self) {
+        if !self.is_closed() {
+            self.close_with(&reply::STOPPING);
+        }
+    }
+
     /// There are too many connections, and this one's place is needed: it ends unless the node is at work for it.
     pub fn handle_crowded(&mut self) {
         if self.idle_since().is_some() {

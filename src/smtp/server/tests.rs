@@ -629,6 +629,23 @@ fn a_stop_waits_for_the_message_under_way_only() {
 }
 
 #[test]
+fn a_cut_ends_half_a_message_and_answers_for_a_whole_one() {
+    for half in ["", "NOO", "DATA\r\n", "DATA\r\nx", "BDAT 2\r\nx", "BDAT 2 LAST\r\nx"] {
+        let mut talk = Talk::greeted(Limits::default());
+        talk.say(format!("{MAIL}{RCPT}{half}"));
+        talk.dialogue.handle_stop();
+        talk.dialogue.handle_cut();
+        assert_eq!(talk.replies(), "421 4.3.2 stopping, try again later\r\n", "{half}");
+        assert!(talk.is_closed() && talk.stored.is_empty());
+    }
+    let mut talk = Talk::greeted(Limits::default());
+    talk.store_is_slow = true;
+    talk.say(format!("{MAIL}{RCPT}BDAT 1 LAST\r\nx{MAIL}{RCPT}BDAT 2 LAST\r\nx"));
+    talk.dialogue.handle_cut();
+    assert_eq!(codes(&talk.hear_store()), "250 250 250 421");
+}
+
+#[test]
 fn an_answer_that_nobody_asked_for_changes_nothing() {
     let mut talk = Talk::greeted(Limits::default());
     talk.dialogue.handle_lookup(Lookup::Found, talk.now);
@@ -745,7 +762,7 @@ proptest! {
     }
 
     #[test]
-    fn any_happening_in_any_order_is_survived(happenings in prop::collection::vec((0..10_u8, piece()), 0..60)) {
+    fn any_happening_in_any_order_is_survived(happenings in prop::collection::vec((0..11_u8, piece()), 0..60)) {
         let now = Instant::now();
         let mut dialogue = Dialogue::new(Arc::new(policy(narrow())), Peer::default(), now);
         let mut input = BytesMut::new();
@@ -756,6 +773,7 @@ proptest! {
                 2 => dialogue.handle_stored(&reply::OK, now),
                 3 => drop(dialogue.poll_action()),
                 8 => dialogue.handle_login_permit(LoginPermit::Granted { nonce: [7; Dialogue::NONCE_LEN] }, now),
+                10 => dialogue.handle_cut(),
                 9 => dialogue.handle_login(Login::Refused, now),
                 4 => dialogue.handle_time(dialogue.poll_timeout().unwrap_or(now)),
                 5 => dialogue.handle_memory_grant(MemoryGrant::Denied, now),
