@@ -262,10 +262,12 @@ impl Status {
             406 => "Not Acceptable",
             407 => "Proxy Authentication Required",
             408 => "Request Timeout",
+            416 => "Unsupported URI Scheme",
             420 => "Bad Extension",
             423 => "Interval Too Brief",
             480 => "Temporarily Unavailable",
             481 => "Subscription Does Not Exist",
+            482 => "Loop Detected",
             483 => "Too Many Hops",
             489 => "Bad Event",
             500 => "Server Internal Error",
@@ -286,7 +288,8 @@ macro_rules! statuses {
 
 statuses! {
     OK = 200, BAD_REQUEST = 400, UNAUTHORIZED = 401, FORBIDDEN = 403, NOT_FOUND = 404, METHOD_NOT_ALLOWED = 405,
-    NOT_ACCEPTABLE = 406, PROXY_UNAUTHORIZED = 407, BAD_EXTENSION = 420, INTERVAL_TOO_BRIEF = 423, NO_SUBSCRIPTION = 481, TOO_MANY_HOPS = 483,
+    NOT_ACCEPTABLE = 406, PROXY_UNAUTHORIZED = 407, UNSUPPORTED_SCHEME = 416,
+    BAD_EXTENSION = 420, INTERVAL_TOO_BRIEF = 423, NO_SUBSCRIPTION = 481, LOOP_DETECTED = 482, TOO_MANY_HOPS = 483,
     BAD_EVENT = 489, SERVER_ERROR = 500, SERVICE_UNAVAILABLE = 503, MESSAGE_TOO_LARGE = 513,
 }
 

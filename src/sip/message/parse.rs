@@ -64,29 +64,38 @@ impl Head {
         if bytes.len() > MAX_HEAD {
             return Err(ParseError::TooLarge);
         }
-        let text = str::from_utf8(bytes).map_err(|_| ParseError::Malformed)?;
-        let mut lines = text.strip_suffix("\r\n\r\n").ok_or(ParseError::Malformed)?.split("\r\n");
-        let start = Start::parse(lines.next().unwrap_or_default())?;
-        let (mut headers, mut body_len) = (Headers::default(), None);
+        let mut lines = lines(bytes.strip_suffix(b"\r\n\r\n").ok_or(ParseError::Malformed)?);
+        let start = str::from_utf8(lines.next().unwrap_or_default()).map_err(|_| ParseError::Malformed)?;
+        let mut head = Self { start: Start::parse(start)?, headers: Headers::default(), body_len: None };
+        let mut seen = Vec::new();
         for (count, line) in unfolded(lines).into_iter().enumerate() {
             if count >= MAX_HEADERS || line.len() > MAX_VALUE {
                 return Err(ParseError::TooLarge);
             }
-            let (name, value) = line.split_once(':').ok_or(ParseError::Malformed)?;
-            if !super::value::is_token(name.trim_end()) || value.contains(|each: char| each.is_control() && each != '\t') {
+            let (name, value) = field(&line)?;
+            let Some(name) = Name::named(name) else { continue };
+            if name.is_single() && seen.contains(&name) {
                 return Err(ParseError::Malformed);
             }
-            let Some(name) = Name::named(name.trim_end()) else { continue };
-            if name == Name::ContentLength {
-                body_len = Some(len(value.trim()).filter(|_| body_len.is_none()).ok_or(ParseError::Malformed)?);
-                continue;
-            }
-            if name.is_single() && headers.get(name).is_some() {
-                return Err(ParseError::Malformed);
-            }
-            headers.push(name, value);
+            seen.push(name);
+            head.add(name, value)?;
         }
-        Ok(Self { start, headers, body_len })
+        Ok(head)
+    }
+
+    /// Adds a field, unless its value is no text: a field that cannot be read counts as absent, and the others as they stand.
+    fn add(&mut self, name: Name, value: &[u8]) -> Result<(), ParseError> {
+        let value = str::from_utf8(value).ok();
+        if name == Name::ContentLength {
+            let len = value.and_then(|value| len(value.trim())).filter(|_| self.body_len.is_none());
+            self.body_len = Some(len.ok_or(ParseError::Malformed)?);
+        } else if let Some(value) = value {
+            if value.contains(is_forbidden) {
+                return Err(ParseError::Malformed);
+            }
+            self.headers.push(name, value);
+        }
+        Ok(())
     }
 
     fn with_body(self, body: Bytes) -> Message {
@@ -126,14 +135,38 @@ fn len(digits: &str) -> Option<usize> {
     number.then(|| digits.parse().unwrap_or(usize::MAX))
 }
 
+/// The name and the value of a field. Its value may be in any character set, and has no control characters.
+fn field(line: &[u8]) -> Result<(&str, &[u8]), ParseError> {
+    let colon = line.iter().position(|byte| *byte == b':').ok_or(ParseError::Malformed)?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    let name = str::from_utf8(name).map_err(|_| ParseError::Malformed)?.trim_end();
+    let readable = super::value::is_token(name) && !value.iter().any(|byte| is_forbidden(char::from(*byte)) && byte.is_ascii());
+    if readable { Ok((name, value)) } else { Err(ParseError::Malformed) }
+}
+
+fn is_forbidden(each: char) -> bool {
+    each.is_control() && each != '\t'
+}
+
+/// The lines of a head, without their ends.
+fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(head);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = text.windows(2).position(|two| two == b"\r\n");
+        rest = end.map(|end| &text[end + 2..]);
+        Some(&text[..end.unwrap_or(text.len())])
+    })
+}
+
 /// Fields in one line each: a line that begins with a space goes on with the one before.
-fn unfolded<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut fields: Vec<String> = Vec::new();
+fn unfolded<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
+    let mut fields: Vec<Vec<u8>> = Vec::new();
     for line in lines {
         match fields.last_mut() {
-            Some(last) if line.starts_with([' ', '\t']) => {
-                last.push(' ');
-                last.push_str(line.trim_start());
+            Some(last) if line.starts_with(b" ") || line.starts_with(b"\t") => {
+                last.push(b' ');
+                last.extend_from_slice(line.trim_ascii_start());
             }
             _ => fields.push(line.to_owned()),
         }

@@ -112,9 +112,30 @@ fn what_has_two_readings_or_none_is_no_message() {
     ] {
         assert_eq!(Message::parse(text.as_bytes()), Err(ParseError::Malformed), "{text:?}");
     }
-    assert_eq!(Message::parse(b"OPTIONS sip:x SIP/2.0\r\nTo: \xff\r\n\r\n"), Err(ParseError::Malformed));
+    for text in [
+        &b"OPTIONS sip:\xff SIP/2.0\r\n\r\n"[..],
+        b"OPTIONS sip:x SIP/2.0\r\nSubject: \xff\nTo: a\r\n\r\n",
+        b"OPTIONS sip:x SIP/2.0\r\nTo: \xff\r\nTo: a\r\n\r\n",
+        b"OPTIONS sip:x SIP/2.0\r\nContent-Length: \xff\r\n\r\n",
+        b"OPTIONS sip:x SIP/2.0\r\nT\xff: a\r\n\r\n",
+    ] {
+        assert_eq!(Message::parse(text), Err(ParseError::Malformed), "{}", text.escape_ascii());
+    }
     let unsized_ = &mut BytesMut::from("OPTIONS sip:x SIP/2.0\r\n\r\n");
     assert_eq!(Message::read(unsized_), Err(ParseError::Malformed));
+}
+
+#[test]
+fn a_field_that_is_no_utf_8_leaves_the_others_as_they_stand() {
+    for field in [&b"Subject: M\xfcller"[..], b"X-Anything: \xff\xfe", b"Contact: M\xfcller <sip:a@b>", b"Subject: a\r\n b\xff"] {
+        let mut text = b"OPTIONS sip:x SIP/2.0\r\nFrom: <sip:c@d>;tag=1\r\n".to_vec();
+        text.extend_from_slice(field);
+        text.extend_from_slice(b"\r\nTo: <sip:e@f>\r\n\r\n");
+        let Ok(Message::Request(request)) = Message::parse(&text) else { panic!("{}", text.escape_ascii()) };
+        let get = |name| request.headers.get(name);
+        assert_eq!((get(Name::From), get(Name::To)), (Some("<sip:c@d>;tag=1"), Some("<sip:e@f>")));
+        assert_eq!(get(Name::Contact), None);
+    }
 }
 
 #[test]
