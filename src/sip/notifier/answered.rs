@@ -5,9 +5,12 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
-use super::super::message::Request;
+use super::super::digest::hex;
+use super::super::message::{Address, Name, Request};
 use super::super::transaction::GIVE_UP_AFTER;
+use super::dialog::BRANCH;
 
 /// The responses of the last 32 seconds to requests that came as datagrams; at most so many, the newest.
 ///
@@ -24,7 +27,8 @@ pub(super) struct Answered {
 /// What tells a transaction from all others. RFC 3261 §17.2.3.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Transaction {
-    branch: String,
+    /// Its branch, or a hash of what stands for one in requests of before RFC 3261.
+    id: String,
     sent_by: String,
     method: String,
     from: IpAddr,
@@ -35,8 +39,31 @@ impl Transaction {
     pub(super) fn of(request: &Request, from: IpAddr) -> Option<Self> {
         let via = request.via()?;
         let sent_by = format!("{}:{}", via.host, via.port.unwrap_or_default());
-        Some(Self { branch: via.branch()?.to_owned(), sent_by, method: request.method.as_str().to_owned(), from })
+        let branch = via.branch().filter(|branch| branch.starts_with(BRANCH));
+        let id = branch.map_or_else(|| old_id(request), str::to_owned);
+        Some(Self { id, sent_by, method: request.method.as_str().to_owned(), from })
     }
+}
+
+/// What identifies a request without a branch, or whose branch does not begin as RFC 3261 says: its Request-URI, the tags, Call-ID,
+/// `CSeq` and the top Via.
+///
+/// # Source
+///
+/// RFC 3261 §17.2.3, for the requests of RFC 2543.
+fn old_id(request: &Request) -> String {
+    let headers = &request.headers;
+    let tag = |name| headers.get(name).and_then(Address::parse).and_then(|address| address.tag()).unwrap_or_default();
+    let top_via = headers.elements(Name::Via).next().unwrap_or_default();
+    let whole = |name| headers.get(name).unwrap_or_default();
+    let parts = [request.uri.as_str(), tag(Name::To), tag(Name::From), whole(Name::CallId), whole(Name::CSeq), top_via];
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+        // No part holds a line end, so that two lists of parts never read the same.
+        hash.update(b"\n");
+    }
+    hex(&hash.finalize())
 }
 
 impl Answered {

@@ -94,7 +94,7 @@ impl SipNotifierBuilder {
         let guard =
             Guard::new(self.realm, secrets, for_nonces, NONCE_LIFETIME, Instant::now().into_std()).algorithms(self.algorithms);
         let mailboxes: HashMap<_, _> = self.users.into_iter().map(|(name, _, mailboxes)| (name, mailboxes)).collect();
-        let users = Users::new(guard, mailboxes, self.limits.failures);
+        let users = Users::new(guard, mailboxes, &self.limits);
         let server = Mutex::new(Server::new(users, self.limits.clone(), Random::new(for_names)));
         Ok(SipNotifier { limits: self.limits, udp: self.udp, tcp: self.tcp, server, changed: Notify::new() })
     }

@@ -86,12 +86,17 @@ impl Connections {
     }
 
     /// Waits until one has ended; for ever while there is none.
-    pub(super) async fn ended(&mut self) {
-        match self.running.join_next().await {
-            Some(Ok(id)) => drop(self.open.remove(&id)),
-            // A panic in it, which is reported by the runtime: its outbox is closed, and the next send finds that out.
-            Some(Err(_)) => self.open.retain(|_, open| !open.outbox.is_closed()),
-            None => std::future::pending().await,
+    pub(super) async fn ended(&mut self) -> ConnectionId {
+        loop {
+            match self.running.join_next().await {
+                Some(Ok(id)) => {
+                    self.open.remove(&id);
+                    return id;
+                }
+                // A panic in it, which is reported by the runtime: its outbox is closed, and the next send finds that out.
+                Some(Err(_)) => self.open.retain(|_, open| !open.outbox.is_closed()),
+                None => std::future::pending().await,
+            }
         }
     }
 

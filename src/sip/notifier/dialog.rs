@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::super::message::{Address, Headers, Method, Name, Request, host_of};
 use super::super::{MessageSummary, SipUri, Transport};
-use super::way::{Place, Source, Way};
+use super::way::{ConnectionId, Place, Source, Way};
 
 /// What both sides call each other, and the way between them.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Dialog {
     /// Where this side can be reached: `host:port`.
     pub(super) place: String,
     pub(super) source: Source,
+    /// Whether the connection that it came by is closed.
+    pub(super) closed: bool,
     /// Whether anybody stands in between, so that the source is not the telephone itself.
     pub(super) through_proxy: bool,
     pub(super) event: String,
@@ -35,6 +37,29 @@ impl Dialog {
         let texts = [&self.call_id, &self.local, &self.remote, &self.event];
         let route: usize = self.route.iter().map(String::len).sum();
         route + self.target.to_string().len() + texts.iter().map(|text| text.len()).sum::<usize>()
+    }
+
+    /// What the telephone calls it.
+    pub(super) fn call(&self) -> (String, String) {
+        (self.call_id.clone(), self.remote_tag.clone())
+    }
+
+    /// The telephone has refreshed it, from `source`, and is at `target` if it said so.
+    pub(super) fn handle_refresh(&mut self, target: Option<SipUri>, source: Source) {
+        if let Some(target) = target {
+            self.target = target;
+        }
+        (self.source, self.closed) = (source, false);
+    }
+
+    /// `connection` is closed.
+    pub(super) fn handle_closed(&mut self, connection: ConnectionId) {
+        self.closed |= self.source.connection == Some(connection);
+    }
+
+    /// Whether its connection is closed.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// A NOTIFY.

@@ -77,7 +77,7 @@ impl<'a> Run<'a> {
                     run.connections.take(stream, peer, false);
                 }
                 Some((message, source)) = arrived.recv() => run.server().handle_message(message, source, now()),
-                () = run.connections.ended() => {}
+                id = run.connections.ended() => run.server().handle_closed(id),
                 Some((id, current)) = run.counting.next() => run.server().handle_current(id, &current, now()),
                 Some(reached) = run.reaching.next() => run.handle_reached(reached),
                 () = notifier.changed.notified() => {}

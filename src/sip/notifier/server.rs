@@ -1,6 +1,7 @@
 //! [`Server`]: what is answered to telephones, and what they are told; decided without doing.
 
 mod answer;
+mod capacity;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ pub(super) struct Server {
     random: Random,
     answered: Answered,
     subscriptions: HashMap<SubscriptionId, Subscription>,
+    /// The newest subscription by Call-ID and From tag.
+    calls: HashMap<(String, String), SubscriptionId>,
     next: u64,
     /// When each subscription is to be looked at.
     agenda: BTreeSet<(Instant, SubscriptionId)>,
@@ -74,6 +77,7 @@ impl Server {
             random,
             answered: Answered::new(MOST_ANSWERED),
             subscriptions: HashMap::new(),
+            calls: HashMap::new(),
             next: 0,
             agenda: BTreeSet::new(),
             planned: HashMap::new(),
@@ -187,7 +191,7 @@ impl Server {
             }
             let due = if over { None } else { subscription.poll_timeout() };
             if over {
-                self.subscriptions.remove(&id);
+                self.forget(id);
             }
             self.plan(id, due);
         }
@@ -195,6 +199,17 @@ impl Server {
         if self.asks.len() > 2 * self.limits.subscriptions {
             self.asks.retain(|id| self.subscriptions.contains_key(id));
         }
+    }
+
+    /// Removes a subscription and all that is kept for it.
+    fn forget(&mut self, id: SubscriptionId) -> Option<Subscription> {
+        self.plan(id, None);
+        let subscription = self.subscriptions.remove(&id)?;
+        let call = subscription.dialog.call();
+        if self.calls.get(&call) == Some(&id) {
+            self.calls.remove(&call);
+        }
+        Some(subscription)
     }
 
     fn plan(&mut self, id: SubscriptionId, due: Option<Instant>) {

@@ -29,6 +29,8 @@ pub(super) struct Subscription {
     /// The last number of a request of the telephone's.
     pub(super) remote_number: u32,
     pub(super) expires_at: Instant,
+    /// When the last SUBSCRIBE was accepted.
+    pub(super) subscribed_at: Instant,
     pacing: Pacing,
     newest: Option<MwiState>,
     asking: Asking,
@@ -90,6 +92,7 @@ impl Subscription {
             dialog,
             remote_number: number,
             expires_at: now + time,
+            subscribed_at: now,
             pacing: Pacing::default(),
             newest: None,
             asking: Asking::No,
@@ -109,6 +112,7 @@ impl Subscription {
     pub(super) fn handle_subscribe(&mut self, number: u32, time: Duration, now: Instant) {
         self.remote_number = number;
         self.expires_at = now + time;
+        self.subscribed_at = now;
         self.owed = true;
         if time.is_zero() {
             self.end("timeout");
@@ -240,11 +244,23 @@ impl Subscription {
         told.into_iter().chain(expires).min()
     }
 
-    /// Whether a new one with `dialog` stands for the same telephone, or is the same call once more.
-    pub(super) fn replaced_by(&self, dialog: &Dialog, mailbox: &MailboxId) -> bool {
-        let same_call = self.dialog.call_id == dialog.call_id && self.dialog.remote_tag == dialog.remote_tag;
-        let same_telephone = self.dialog.target == dialog.target && self.dialog.route == dialog.route;
-        self.mailbox == *mailbox && self.ending.is_none() && (same_call || same_telephone)
+    /// The telephone may have forgotten it: a NOTIFY shows whether it has.
+    pub(super) fn handle_doubt(&mut self) {
+        if self.ending.is_none() && self.flight.is_none() {
+            self.pacing.handle_restart();
+        }
+    }
+
+    /// The NOTIFY of an end for `reason` that takes effect at once.
+    pub(super) fn last_notify(&mut self, reason: &'static str, now: Instant) -> (Way, Bytes) {
+        self.ending = Some(reason);
+        let flight = self.new_flight(now);
+        (self.dialog.way(), flight.bytes)
+    }
+
+    /// Whether its end has begun.
+    pub(super) const fn is_ending(&self) -> bool {
+        self.ending.is_some()
     }
 
     /// The branch of the NOTIFY under way.
@@ -280,6 +296,13 @@ impl Subscription {
     }
 
     fn notify(&mut self, now: Instant) -> Step {
+        let new = self.new_flight(now);
+        let flight = self.flight.insert(new);
+        flight.transaction.poll_transmit(now);
+        Step::Send(self.dialog.way(), flight.bytes.clone())
+    }
+
+    fn new_flight(&mut self, now: Instant) -> Flight {
         self.owed = false;
         self.local_number += 1;
         let branch = format!("{BRANCH}{}.{}", self.dialog.local_tag, self.local_number);
@@ -295,9 +318,7 @@ impl Subscription {
         let body = summary.map(|summary| MessageSummary::of(summary, self.dialog.account.clone()).to_text());
         let bytes = self.dialog.notify(&branch, self.local_number, &state, body).to_bytes();
         let transaction = ClientTransaction::new(self.dialog.transport(), now);
-        let flight = self.flight.insert(Flight { branch, bytes, transaction, tells });
-        flight.transaction.poll_transmit(now);
-        Step::Send(self.dialog.way(), flight.bytes.clone())
+        Flight { branch, bytes, transaction, tells }
     }
 }
 

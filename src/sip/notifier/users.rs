@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::super::digest::{Guard, Verdict};
 use super::super::message::{Headers, Method, Name};
+use super::SipLimits;
 use crate::failures::{Failures, network_of};
 use crate::message::MailboxId;
 
@@ -17,6 +18,10 @@ pub(super) struct Users {
     /// Wrong proofs by address and user: a user behind a proxy that all share is held up by nobody else's mistakes. All names that nobody
     /// has count as one. Only answers to challenges that reached the address count, so nobody can hold up another by a forged address.
     failures: Failures<(IpAddr, Option<String>)>,
+    /// Wrong proofs by user, from wherever they come: guesses that many addresses share are slowed, too.
+    failures_of_user: Failures<String>,
+    /// The networks from which a user has proven to be there, with the time of the last proof: they are heard whatever others guess.
+    proven_from: HashMap<(IpAddr, String), Instant>,
 }
 
 /// What a request has proven.
@@ -28,12 +33,20 @@ pub(super) enum Proof {
     None(Vec<String>),
     /// Nothing, and no more is heard from there for a while.
     TooMany,
+    /// Nothing: this user is guessed at from many addresses, and this is none that the user is known to be at. It may try again.
+    Later,
 }
 
 impl Users {
-    /// At most `most` failures of one user from one address, one of which is forgiven each minute.
-    pub(super) fn new(guard: Guard, mailboxes: HashMap<String, Vec<MailboxId>>, most: u32) -> Self {
-        Self { guard, mailboxes, failures: Failures::new(most, FORGIVEN_AFTER) }
+    /// Those of `mailboxes`, who may fail as often as `limits` say.
+    pub(super) fn new(guard: Guard, mailboxes: HashMap<String, Vec<MailboxId>>, limits: &SipLimits) -> Self {
+        Self {
+            guard,
+            mailboxes,
+            failures: Failures::new(limits.failures, FORGIVEN_AFTER),
+            failures_of_user: Failures::new(limits.failures_of_user, FORGIVEN_AFTER / 10),
+            proven_from: HashMap::new(),
+        }
     }
 
     /// Checks what a request of `method` from `source` says of who sends it.
@@ -41,17 +54,44 @@ impl Users {
         let mut stale = false;
         for value in headers.all(Name::Authorization) {
             let claimed = Guard::user_of(value).filter(|user| self.mailboxes.contains_key(user));
-            if self.failures.is_full(&(network_of(source), claimed), now) {
+            let network = network_of(source);
+            if self.failures.is_full(&(network, claimed.clone()), now) {
                 return Proof::TooMany;
             }
+            if claimed.is_some_and(|user| self.failures_of_user.is_full(&user, now) && !self.is_known_at(network, &user, now)) {
+                return Proof::Later;
+            }
             match self.guard.check(value, method.as_str(), source, now) {
-                Verdict::Proven(user) => return Proof::Of(user),
+                Verdict::Proven(user) => {
+                    self.note_proven(network, &user, now);
+                    return Proof::Of(user);
+                }
                 Verdict::Stale => stale = true,
                 Verdict::Strange => {}
-                Verdict::Wrong { user } => self.failures.add((network_of(source), user), now),
+                Verdict::Wrong { user } => {
+                    if let Some(user) = &user {
+                        self.failures_of_user.add(user.clone(), now);
+                    }
+                    self.failures.add((network, user), now);
+                }
             }
         }
         Proof::None(self.guard.challenge(source, stale, now))
+    }
+
+    /// Whether `user` has proven to be at `network` within the last month.
+    fn is_known_at(&self, network: IpAddr, user: &str, now: Instant) -> bool {
+        let proven_at = self.proven_from.get(&(network, user.to_owned()));
+        proven_at.is_some_and(|proven_at| now.saturating_duration_since(*proven_at) < KNOWN_FOR)
+    }
+
+    fn note_proven(&mut self, network: IpAddr, user: &str, now: Instant) {
+        let place = (network, user.to_owned());
+        if self.proven_from.len() >= MOST_KNOWN && !self.proven_from.contains_key(&place) {
+            let oldest = self.proven_from.iter().min_by_key(|(_, proven_at)| **proven_at).map(|(place, _)| place.clone());
+            oldest.map(|oldest| self.proven_from.remove(&oldest));
+        }
+        self.proven_from.insert(place, now);
     }
 
     /// Whose state `user` subscribes to: that of the mailbox `asked`, or else the user's own, which is the first.
@@ -65,3 +105,7 @@ impl Users {
 }
 
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
+/// How long an address at which a user was is heard while others guess.
+const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Networks and users that are remembered: some megabytes at most.
+const MOST_KNOWN: usize = 16 * 1024;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::super::message::{Address, Method, Name, Params, Request, Response, Status};
+use super::super::super::transaction::GIVE_UP_AFTER;
 use super::super::super::{MessageSummary, SipUri};
 use super::super::dialog::{Dialog, place_of};
 use super::super::subscription::Subscription;
@@ -22,6 +23,9 @@ impl Server {
             && request.headers.get(Name::CallId).is_some_and(|id| !id.is_empty());
         if !whole {
             return Err(unproven(respond(Status::BAD_REQUEST)));
+        }
+        if !is_served(&request.uri, source) {
+            return Err(unproven(respond(Status::UNSUPPORTED_SCHEME)));
         }
         match request.method {
             Method::Options => {
@@ -52,6 +56,12 @@ impl Server {
         let user = match self.users.check(&request.headers, &request.method, source.peer.ip(), now) {
             Proof::Of(user) => user,
             Proof::TooMany => return Err(unproven(respond(Status::FORBIDDEN))),
+            Proof::Later => {
+                let mut response = respond(Status::SERVICE_UNAVAILABLE);
+                response.headers.push(Name::RetryAfter, RETRY_AFTER_SECS.to_string());
+                return Err(unproven(response));
+            }
+            Proof::None(_) if self.is_merged(request, now) => return Err(unproven(respond(Status::LOOP_DETECTED))),
             Proof::None(challenges) => {
                 let mut response = respond(Status::UNAUTHORIZED);
                 for challenge in challenges {
@@ -140,10 +150,7 @@ impl Server {
         if number <= subscription.remote_number {
             return Err(Status::SERVER_ERROR.into());
         }
-        if let Some(target) = contact_of(request) {
-            subscription.dialog.target = target;
-        }
-        subscription.dialog.source = *source;
+        subscription.dialog.handle_refresh(contact_of(request), *source);
         subscription.handle_subscribe(number, time, now);
         Ok(id)
     }
@@ -154,47 +161,85 @@ impl Server {
         let uri: SipUri = request.uri.parse().map_err(|_| Status::BAD_REQUEST)?;
         let asked = uri.user().and_then(|user| user.parse::<MailboxId>().ok());
         let mailbox = self.users.mailbox(user, asked.as_ref()).ok_or(Status::FORBIDDEN)?.clone();
-        self.next += 1;
-        let id = SubscriptionId(self.next);
-        let dialog = self.dialog(id, request, *source, &uri).ok_or(Status::BAD_REQUEST)?;
+        let known = self.of_call(request).filter(|(_, each)| each.user == *user && each.mailbox == mailbox && !each.is_ending());
+        let (id, local_tag) = match known {
+            Some((id, subscription)) => (id, subscription.dialog.local_tag.clone()),
+            None => self.new_id(),
+        };
+        let dialog = dialog(request, local_tag, *source, &uri).ok_or(Status::BAD_REQUEST)?;
         let most = if source.connection.is_some() { MOST_KEPT } else { MOST_KEPT_FOR_DATAGRAMS };
         if dialog.len() > most {
             return Err(Status::MESSAGE_TOO_LARGE.into());
         }
-        // The same telephone, which has forgotten its subscription: it has started again, perhaps.
-        let forgotten: Vec<_> =
-            self.of_user(user).filter(|(_, old)| old.replaced_by(&dialog, &mailbox)).map(|(id, _)| id).collect();
-        self.each(forgotten, now, Subscription::handle_unreachable);
-        if self.len() >= self.limits.subscriptions || self.of_user(user).count() >= self.limits.subscriptions_of_user {
-            return Err(Refused::later());
+        if let Some(subscription) = self.subscriptions.get_mut(&id) {
+            // The telephone did not see the response, or has started again with the same names: it gets the same dialog.
+            subscription.dialog = dialog;
+            subscription.handle_subscribe(number, time, now);
+            return Ok(id);
         }
+        self.make_room(user, &dialog, now)?;
+        self.probe(user, &mailbox, &dialog, now);
+        self.calls.insert(dialog.call(), id);
         self.subscriptions.insert(id, Subscription::new(user.clone(), mailbox, dialog, number, time, now));
         Ok(id)
     }
 
-    fn of_user(&self, user: &str) -> impl Iterator<Item = (SubscriptionId, &Subscription)> {
-        self.subscriptions.iter().filter(move |(_, each)| each.user == user).map(|(id, each)| (*id, each))
+    /// The name of the next subscription, and its tag.
+    fn new_id(&mut self) -> (SubscriptionId, String) {
+        self.next += 1;
+        let id = SubscriptionId(self.next);
+        (id, id.tag(&self.random.next()))
     }
 
-    fn dialog(&mut self, id: SubscriptionId, request: &Request, source: Source, uri: &SipUri) -> Option<Dialog> {
-        let headers = &request.headers;
-        let (from, to) = (headers.get(Name::From)?, headers.get(Name::To)?);
-        let local_tag = id.tag(&self.random.next());
-        Some(Dialog {
-            call_id: headers.get(Name::CallId)?.to_owned(),
-            local: format!("{to};tag={local_tag}"),
-            local_tag,
-            remote_tag: Address::parse(from)?.tag().unwrap_or_default().to_owned(),
-            remote: from.to_owned(),
-            account: Address::parse(to)?.sip_uri()?.account(),
-            target: contact_of(request)?,
-            route: headers.elements(Name::RecordRoute).map(str::to_owned).collect(),
-            place: place_of(source.local, uri),
-            source,
-            through_proxy: headers.elements(Name::Via).nth(1).is_some(),
-            event: headers.get(Name::Event)?.to_owned(),
-        })
+    /// The subscription that began with the Call-ID and From tag of `request`.
+    fn of_call(&self, request: &Request) -> Option<(SubscriptionId, &Subscription)> {
+        let remote_tag = request.headers.get(Name::From).and_then(Address::parse)?.tag().unwrap_or_default();
+        let call = (request.headers.get(Name::CallId)?.to_owned(), remote_tag.to_owned());
+        let id = self.calls.get(&call)?;
+        Some((*id, self.subscriptions.get(id)?))
     }
+
+    /// Whether `request` is one that was accepted a short while ago, and has come once more by another way.
+    ///
+    /// # Source
+    ///
+    /// RFC 3261 §8.2.2.2.
+    fn is_merged(&self, request: &Request, now: Instant) -> bool {
+        let untagged = request.headers.get(Name::To).and_then(Address::parse).is_some_and(|to| to.tag().is_none());
+        let number = request.cseq().map(|cseq| cseq.number);
+        let accepted = self.of_call(request).filter(|_| untagged);
+        accepted.is_some_and(|(_, each)| Some(each.remote_number) == number && now < each.subscribed_at + GIVE_UP_AFTER)
+    }
+}
+
+/// The dialog that `request` begins.
+fn dialog(request: &Request, local_tag: String, source: Source, uri: &SipUri) -> Option<Dialog> {
+    let headers = &request.headers;
+    let (from, to) = (headers.get(Name::From)?, headers.get(Name::To)?);
+    Some(Dialog {
+        call_id: headers.get(Name::CallId)?.to_owned(),
+        local: format!("{to};tag={local_tag}"),
+        local_tag,
+        remote_tag: Address::parse(from)?.tag().unwrap_or_default().to_owned(),
+        remote: from.to_owned(),
+        account: Address::parse(to)?.sip_uri()?.account(),
+        target: contact_of(request)?,
+        route: headers.elements(Name::RecordRoute).map(str::to_owned).collect(),
+        place: place_of(source.local, uri),
+        source,
+        closed: false,
+        through_proxy: headers.elements(Name::Via).nth(1).is_some(),
+        event: headers.get(Name::Event)?.to_owned(),
+    })
+}
+
+/// Whether the scheme of a Request-URI is served on the way that it came: `sip` always.
+///
+/// # Source
+///
+/// RFC 3261 §8.2.2.1; RFC 5630 §3.1 for `sips`.
+fn is_served(uri: &str, _source: Source) -> bool {
+    uri.split_once(':').is_none_or(|(scheme, _)| scheme.eq_ignore_ascii_case("sip"))
 }
 
 /// A SUBSCRIBE of a user who is known.
@@ -218,13 +263,13 @@ pub(super) struct Refusal {
 }
 
 /// Why a known user's SUBSCRIBE is not accepted.
-struct Refused {
+pub(super) struct Refused {
     status: Status,
     field: Option<(Name, String)>,
 }
 
 impl Refused {
-    fn later() -> Self {
+    pub(super) fn later() -> Self {
         Self { status: Status::SERVICE_UNAVAILABLE, field: Some((Name::RetryAfter, RETRY_AFTER_SECS.to_string())) }
     }
 }

@@ -1,3 +1,4 @@
+mod dialogs;
 mod refusals;
 mod sockets;
 mod telephone;
@@ -260,17 +261,6 @@ fn a_subscribe_that_comes_again_is_answered_again_and_begins_nothing() {
     bench.pass(33 * SECOND);
     bench.receive(again, telephone.source);
     assert_eq!(bench.said(), ["401"], "long after, it is a proof that was used");
-    assert_eq!(bench.server.len(), 1);
-}
-
-#[test]
-fn a_telephone_that_starts_again_has_one_subscription() {
-    let (mut bench, _telephone) = subscribed();
-    for number in 0..40 {
-        let mut again = Telephone::new(PHONE);
-        again.call_id = format!("another-{number}");
-        assert_eq!(again.subscribe(&mut bench, 600).status.code(), 200);
-    }
     assert_eq!(bench.server.len(), 1);
 }
 

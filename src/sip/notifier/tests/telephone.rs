@@ -48,7 +48,7 @@ impl Bench {
         let secret = |user: &&str| ((*user).to_owned(), DigestSecret::of(user, "vm.example", "correct horse"));
         let guard = Guard::new("vm.example", users.iter().map(secret), [1; Guard::KEY_LEN], Duration::from_secs(60), now);
         let mailboxes: HashMap<_, _> = users.iter().map(|user| ((*user).to_owned(), vec![user.parse().unwrap()])).collect();
-        let server = Server::new(Users::new(guard, mailboxes, limits.failures), limits, Random::new([2; Random::KEY_LEN]));
+        let server = Server::new(Users::new(guard, mailboxes, &limits), limits, Random::new([2; Random::KEY_LEN]));
         Self { server, now, sent: Vec::new(), asked: Vec::new(), current: Some(Current::Known(state(1, 1))), counts: true }
     }
 
@@ -190,6 +190,15 @@ impl Telephone {
         response
     }
 
+    /// `request` with the proof that `challenged` asks for, and with its own branch or none.
+    pub(super) fn proven_by(&self, request: &Request, challenged: &Response) -> Request {
+        let challenge = Challenge::choose(challenged.headers.all(Name::WwwAuthenticate)).unwrap();
+        let mut again = with(request, Name::CSeq, Some("2 SUBSCRIBE"));
+        let proof = challenge.answer(&self.login, request.method.as_str(), &request.uri, 1, "c");
+        again.headers.push(Name::Authorization, proof);
+        again
+    }
+
     /// `request` with a proof, a new number and a new branch.
     pub(super) fn proven(&self, request: &Request, challenge: &Challenge) -> Request {
         let proof = challenge.answer(&self.login, request.method.as_str(), &request.uri, 1, "c");
@@ -226,4 +235,16 @@ impl Telephone {
 /// The tag in a To field.
 pub(super) fn tag(to: &str) -> &str {
     Address::parse(to).unwrap().tag().unwrap()
+}
+
+/// Each field of `request` but `name`, and this one in its place.
+pub(super) fn with(request: &Request, name: Name, value: Option<&str>) -> Request {
+    let text = String::from_utf8(request.to_bytes().to_vec()).unwrap();
+    let start = format!("{}: ", name.as_str());
+    let kept: String = text.split_inclusive("\r\n").filter(|line| !line.starts_with(&start)).collect();
+    let Ok(Message::Request(mut request)) = Message::parse(kept.as_bytes()) else { panic!("{kept}") };
+    if let Some(value) = value {
+        request.headers.push(name, value);
+    }
+    request
 }

@@ -1,0 +1,86 @@
+//! Limits on the number of subscriptions, and which of them end when a limit is reached.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use super::super::dialog::Dialog;
+use super::super::subscription::Subscription;
+use super::super::way::ConnectionId;
+use super::answer::Refused;
+use super::{Server, SubscriptionId, Transmit};
+use crate::failures::network_of;
+use crate::message::MailboxId;
+
+impl Server {
+    /// A connection is closed. Its subscriptions stay, for their telephones may take a new connection, and are the first to end when a
+    /// limit is reached.
+    pub(in super::super) fn handle_closed(&mut self, connection: ConnectionId) {
+        for subscription in self.subscriptions.values_mut() {
+            subscription.dialog.handle_closed(connection);
+        }
+    }
+
+    /// Makes room for one more subscription of `user` with `dialog`: where a limit is reached, a subscription whose connection is closed
+    /// ends, or else the oldest one of the same telephone.
+    ///
+    /// # Errors
+    ///
+    /// 503 where every other subscription is alive.
+    pub(super) fn make_room(&mut self, user: &str, dialog: &Dialog, now: Instant) -> Result<(), Refused> {
+        let here = network_of(dialog.source.peer.ip());
+        let from_here = |each: &Subscription| network_of(each.dialog.source.peer.ip()) == here;
+        while self.of_user(user).filter(|(_, each)| from_here(each)).count() >= self.limits.subscriptions_of_user_from_address {
+            self.end_one(dialog, now, |each| each.user == user && from_here(each))?;
+        }
+        while self.of_user(user).count() >= self.limits.subscriptions_of_user {
+            self.end_one(dialog, now, |each| each.user == user)?;
+        }
+        while self.len() >= self.limits.subscriptions {
+            self.end_one(dialog, now, |_| true)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a subscription among those of `among`, for `dialog` to take its place.
+    fn end_one(&mut self, dialog: &Dialog, now: Instant, among: impl Fn(&Subscription) -> bool) -> Result<(), Refused> {
+        let candidates = || self.subscriptions.iter().filter(|(_, each)| among(each));
+        let closed = candidates().filter(|(_, each)| each.dialog.is_closed());
+        let same = candidates().filter(|(_, each)| each.dialog.is_of_same_telephone(dialog));
+        let soonest = closed.min_by_key(|(id, each)| (each.expires_at, **id));
+        let (id, _) = soonest.or_else(|| same.min_by_key(|(id, _)| **id)).ok_or_else(Refused::later)?;
+        self.evict(*id, now);
+        Ok(())
+    }
+
+    /// Ends a subscription at once; its telephone gets one last NOTIFY, whose answer nobody waits for.
+    fn evict(&mut self, id: SubscriptionId, now: Instant) {
+        let Some(mut subscription) = self.forget(id) else { return };
+        tracing::debug!(user = %subscription.user, "a subscription gives way to a new one");
+        let (way, bytes) = subscription.last_notify(NO_ROOM, now);
+        self.transmits.push_back(Transmit { way, bytes, subscription: None });
+    }
+
+    /// Older subscriptions that may be of the same telephone, which has started again, get a NOTIFY: a telephone that has forgotten them
+    /// answers 481, and one that has not is notified of what it knows.
+    pub(super) fn probe(&mut self, user: &str, mailbox: &MailboxId, dialog: &Dialog, now: Instant) {
+        let same = |each: &Subscription| each.mailbox == *mailbox && each.dialog.is_of_same_telephone(dialog);
+        let older: Vec<_> = self.of_user(user).filter(|(_, each)| same(each)).map(|(id, _)| id).collect();
+        self.each(older, now, Subscription::handle_doubt);
+    }
+
+    pub(super) fn of_user(&self, user: &str) -> impl Iterator<Item = (SubscriptionId, &Subscription)> {
+        self.subscriptions.iter().filter(move |(_, each)| each.user == user).map(|(id, each)| (*id, each))
+    }
+}
+
+impl Dialog {
+    /// Whether `other` was begun by the same telephone, for all that can be seen: from the same address, with the same Contact, through
+    /// the same proxies. Two telephones behind one proxy may look the same.
+    fn is_of_same_telephone(&self, other: &Self) -> bool {
+        let address = |dialog: &Self| -> IpAddr { dialog.source.peer.ip().to_canonical() };
+        address(self) == address(other) && self.target == other.target && self.route == other.route
+    }
+}
+
+/// RFC 6665 §4.1.3: the telephone may subscribe again, later.
+const NO_ROOM: &str = "probation;retry-after=60";
