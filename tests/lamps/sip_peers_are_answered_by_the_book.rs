@@ -8,7 +8,7 @@ use crate::telephones;
 
 use std::time::{Duration, Instant};
 
-use telephones::{PASSWORD, Program, SipNode, free_port, installed, is_taken, sipp};
+use telephones::{PASSWORD, Program, SipNode, free_port, installed, is_taken, sipp, sipp_at};
 use voicemail::message::Summary;
 use voicemail::mwi::{MwiError, MwiSink as _, MwiState};
 use voicemail::sip::digest::{Algorithm, Login};
@@ -86,6 +86,29 @@ async fn telephones_are_served_forgotten_and_put_off_as_they_answer() {
     }
     assert_eq!(PASSWORD, "secret", "as the scenarios have it");
     tokio::join!(telephones_over(Transport::Udp), telephones_over(Transport::Tcp));
+}
+
+#[tokio::test]
+async fn two_telephones_with_one_contact_both_show_a_message() {
+    if !installed(&["sipp"]) {
+        return;
+    }
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let node = SipNode::start(&[Algorithm::Md5]).await;
+        let port = free_port();
+        let homes = ["127.0.0.2", "127.0.0.3"];
+        let mut telephones = homes.map(|home| sipp_at(home, "subscribe_at_home", transport, port, Some(node.port())));
+        for telephone in &mut telephones {
+            telephone.says("no message waits").await;
+        }
+        assert_eq!(node.notifier.subscriptions(), 2);
+        node.deposit(1).await;
+        for telephone in telephones {
+            let (well, said) = telephone.ended().await;
+            assert!(well, "over {transport:?}: {said}");
+        }
+        node.stop().await;
+    }
 }
 
 async fn telephones_over(transport: Transport) {

@@ -210,14 +210,20 @@ pub fn baresip(folder: &Path, proxy: u16, transport: &str) -> Program {
 
 /// sipp on `port`, which goes once through a scenario of `tests/sip`; it speaks to the port `to`, or waits to be spoken to.
 pub fn sipp(scenario: &str, transport: Transport, port: u16, to: Option<u16>) -> Program {
+    sipp_at("127.0.0.1", scenario, transport, port, to)
+}
+
+/// The same, from another address of this machine.
+pub fn sipp_at(ip: &str, scenario: &str, transport: Transport, port: u16, to: Option<u16>) -> Program {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sip").join(scenario).with_extension("xml");
     let transport = match transport {
         Transport::Udp => "u1",
         Transport::Tcp => "t1",
     };
     let mut command = Command::new("sipp");
-    command.arg("-sf").arg(file).args(["-i", "127.0.0.1", "-p", &port.to_string(), "-t", transport]);
+    command.arg("-sf").arg(file).args(["-i", ip, "-p", &port.to_string(), "-t", transport]);
     command.args(["-m", "1", "-nostdin", "-timeout", "30s", "-timeout_error", "-trace_err", "-error_file", "/dev/stderr"]);
+    command.args(["-trace_logs", "-log_file", "/dev/stderr"]);
     command.args(to.map(|to| format!("127.0.0.1:{to}")));
     Program::start("sipp", &mut command)
 }
