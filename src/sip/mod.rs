@@ -5,9 +5,9 @@
 //!
 //! # Source
 //!
-//! RFC 3261 (SIP), RFC 6665 (events), RFC 3842 (message summary), RFC 7616 and RFC 8760 (digest).
+//! RFC 3261 (SIP), RFC 6665 (events), RFC 3842 (message summary), RFC 7616 and RFC 8760 (digest), RFC 5630 and
+//! RFC 5922 (TLS).
 
-mod channel;
 pub mod digest;
 pub mod message;
 mod notifier;
@@ -15,10 +15,14 @@ mod sink;
 mod summary;
 mod target;
 mod transaction;
+mod transport;
 mod uri;
 
 pub use self::notifier::{SipLimits, SipNotifier, SipNotifierBuilder};
 pub use self::sink::{SipSink, SipSinkBuilder};
 pub use self::summary::{MessageSummary, NoSummary};
 pub use self::target::SipTargets;
-pub use self::uri::{InvalidSipUri, SipUri, Transport};
+#[cfg(feature = "sip-tls")]
+pub use self::transport::SipTlsError;
+pub use self::transport::{InvalidTransport, Transport};
+pub use self::uri::{InvalidSipUri, SipUri};

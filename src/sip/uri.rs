@@ -4,10 +4,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-/// An address of SIP: `sip:`, a user or none, a host, a port or none, and parameters; at most 512 bytes of printable ASCII.
+use super::Transport;
+
+/// An address of SIP: `sip:` or `sips:`, a user or none, a host, a port or none, and parameters; at most 512 bytes of printable ASCII.
 ///
 /// What passed this rule is safe in a request line and between the angle brackets of a header. A list of headers behind a `?` is left
-/// out; passwords and `sips:` are not taken.
+/// out; passwords are not taken.
 ///
 /// ```
 /// use voicemail::sip::{SipUri, Transport};
@@ -21,9 +23,10 @@ use std::str::FromStr;
 ///
 /// # Source
 ///
-/// RFC 3261 §19.1.
+/// RFC 3261 §19.1; RFC 5630 for `sips:`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SipUri {
+    secure: bool,
     user: Option<String>,
     host: String,
     port: Option<u16>,
@@ -31,6 +34,11 @@ pub struct SipUri {
 }
 
 impl SipUri {
+    /// Whether its scheme is `sips`: each step of the way to it is under TLS.
+    pub const fn is_secure(&self) -> bool {
+        self.secure
+    }
+
     /// Who, at the host; as it is written, with its `%` escapes.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
@@ -57,15 +65,19 @@ impl SipUri {
         params.filter(|(known, _)| !known.is_empty()).find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// The transport that it asks for, if that is one of those known here.
+    /// The transport that it asks for, if that is one of those known here; TLS for `sips:`.
+    ///
+    /// # Source
+    ///
+    /// RFC 5630 §3.1.3: `transport=tls` is read, though `sips:` is the better way to ask for TLS.
     pub fn transport(&self) -> Option<Transport> {
-        self.param("transport").and_then(|name| name.parse().ok())
+        if self.secure { Some(Transport::Tls) } else { self.param("transport").and_then(|name| name.parse().ok()) }
     }
 
     /// The same without port and parameters: the name of an account rather than the way to it.
     #[must_use]
     pub fn account(&self) -> Self {
-        Self { user: self.user.clone(), host: self.host.clone(), port: None, params: String::new() }
+        Self { secure: self.secure, user: self.user.clone(), host: self.host.clone(), port: None, params: String::new() }
     }
 }
 
@@ -74,8 +86,11 @@ impl FromStr for SipUri {
 
     fn from_str(text: &str) -> Result<Self, InvalidSipUri> {
         let printable = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"' | b'\\'));
-        let rest = text.get(..SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME)).map(|_| &text[SCHEME.len()..]);
-        let Some(rest) = rest.filter(|_| printable && text.len() <= MAX_LEN) else { return Err(InvalidSipUri) };
+        let after = |scheme: &str| {
+            text.get(..scheme.len()).filter(|start| start.eq_ignore_ascii_case(scheme)).map(|_| &text[scheme.len()..])
+        };
+        let known = SCHEMES.iter().find_map(|(scheme, secure)| Some((after(scheme)?, *secure)));
+        let Some((rest, secure)) = known.filter(|_| printable && text.len() <= MAX_LEN) else { return Err(InvalidSipUri) };
         let (user, rest) = match rest.split_once('@') {
             Some((user, rest)) => (Some(user), rest),
             None => (None, rest),
@@ -89,7 +104,7 @@ impl FromStr for SipUri {
         if params.contains('@') {
             return Err(InvalidSipUri);
         }
-        Ok(Self { user: user.map(str::to_owned), host, port, params: params.to_owned() })
+        Ok(Self { secure, user: user.map(str::to_owned), host, port, params: params.to_owned() })
     }
 }
 
@@ -113,7 +128,7 @@ pub(super) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
 
 impl fmt::Display for SipUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(SCHEME)?;
+        f.write_str(if self.secure { "sips:" } else { "sip:" })?;
         if let Some(user) = &self.user {
             write!(f, "{user}@")?;
         }
@@ -133,51 +148,10 @@ impl fmt::Debug for SipUri {
 
 /// A text that is no [`SipUri`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a SIP address reads sip:USER@HOST:PORT;PARAMETERS, where only sip: and HOST must be")]
+#[error("a SIP address reads sip:USER@HOST:PORT;PARAMETERS or sips:.., where only the scheme and HOST must be")]
 pub struct InvalidSipUri;
 
-/// What SIP is spoken over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Transport {
-    /// Datagrams: each request is sent again until it is answered.
-    Udp,
-    /// A connection.
-    Tcp,
-}
-
-impl Transport {
-    /// Its name, as a Via field has it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Udp => "UDP",
-            Self::Tcp => "TCP",
-        }
-    }
-
-    /// Whether what is sent arrives without being sent again.
-    pub const fn is_reliable(self) -> bool {
-        match self {
-            Self::Udp => false,
-            Self::Tcp => true,
-        }
-    }
-}
-
-impl FromStr for Transport {
-    type Err = InvalidTransport;
-
-    fn from_str(text: &str) -> Result<Self, InvalidTransport> {
-        let known = [Self::Udp, Self::Tcp].into_iter().find(|transport| transport.name().eq_ignore_ascii_case(text));
-        known.ok_or(InvalidTransport)
-    }
-}
-
-/// A text that names no [`Transport`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a transport is udp or tcp")]
-pub struct InvalidTransport;
-
-const SCHEME: &str = "sip:";
+const SCHEMES: [(&str, bool); 2] = [("sip:", false), ("sips:", true)];
 const MAX_LEN: usize = 512;
 
 #[cfg(test)]
@@ -192,6 +166,7 @@ mod tests {
             "sip:10.1.1.5",
             "sip:2041@[2001:db8::1]:5060;ob",
             "sip:2041-0x55d@10.0.0.7:43210",
+            "sips:2041@pbx.example:5071",
         ] {
             assert_eq!(text.parse::<SipUri>().map(|uri| uri.to_string()), Ok(text.to_owned()));
         }
@@ -199,6 +174,9 @@ mod tests {
         assert_eq!(uri.to_string(), "sip:Alice@pbx.example;Transport=UDP");
         assert_eq!((uri.transport(), uri.param("lr"), uri.ip()), (Some(Transport::Udp), None, None));
         assert_eq!(uri.account().to_string(), "sip:Alice@pbx.example");
+        let uri: SipUri = "SIPS:2041@pbx.example;transport=tcp".parse().unwrap();
+        assert_eq!((uri.is_secure(), uri.transport()), (true, Some(Transport::Tls)));
+        assert_eq!("sip:a@pbx;transport=tls".parse::<SipUri>().unwrap().transport(), Some(Transport::Tls));
         assert_eq!("sip:[::1]".parse::<SipUri>().unwrap().ip(), Some(Ipv6Addr::LOCALHOST.into()));
     }
 
@@ -208,7 +186,8 @@ mod tests {
             "",
             "sip:",
             "sip:@host",
-            "sips:2041@host",
+            "sipss:2041@host",
+            "sips",
             "tel:2041",
             "sip:2041@host\r\nVia: x",
             "sip:2041@ho st",

@@ -218,7 +218,7 @@ pub fn sipp_at(ip: &str, scenario: &str, transport: Transport, port: u16, to: Op
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sip").join(scenario).with_extension("xml");
     let transport = match transport {
         Transport::Udp => "u1",
-        Transport::Tcp => "t1",
+        _ => "t1",
     };
     let mut command = Command::new("sipp");
     command.arg("-sf").arg(file).args(["-i", ip, "-p", &port.to_string(), "-t", transport]);
@@ -232,7 +232,7 @@ pub fn sipp_at(ip: &str, scenario: &str, transport: Transport, port: u16, to: Op
 pub fn is_taken(port: u16, transport: Transport) -> bool {
     let (table, state) = match transport {
         Transport::Udp => ("/proc/net/udp", "07"),
-        Transport::Tcp => ("/proc/net/tcp", "0A"),
+        _ => ("/proc/net/tcp", "0A"),
     };
     let sockets = std::fs::read_to_string(table).unwrap();
     let local = format!("0100007F:{port:04X}");

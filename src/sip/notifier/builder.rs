@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UdpSocket};
@@ -10,6 +10,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::super::digest::{Algorithm, DigestSecret, Guard};
+use super::super::transport::{Network, SecureServer};
+#[cfg(feature = "sip-tls")]
+use super::super::transport::{SipTlsError, TlsClient, TlsServer};
 use super::random::Random;
 use super::server::Server;
 use super::users::Users;
@@ -23,6 +26,8 @@ pub struct SipNotifierBuilder {
     users: Vec<(String, DigestSecret, Vec<MailboxId>)>,
     udp: Option<UdpSocket>,
     tcp: Option<TcpListener>,
+    tls: Option<(TcpListener, Arc<dyn SecureServer>)>,
+    network: Network,
     limits: SipLimits,
     algorithms: Vec<Algorithm>,
 }
@@ -34,6 +39,8 @@ impl SipNotifierBuilder {
             users: Vec::new(),
             udp: None,
             tcp: None,
+            tls: None,
+            network: Network::default(),
             limits: SipLimits::default(),
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
         }
@@ -67,6 +74,37 @@ impl SipNotifierBuilder {
         self
     }
 
+    /// Where to take connections under TLS, and how to speak it: a telephone may then subscribe at a `sips:` address.
+    #[cfg(feature = "sip-tls")]
+    #[must_use]
+    pub fn tls(mut self, listener: TcpListener, config: Arc<tokio_rustls::rustls::ServerConfig>) -> Self {
+        self.tls = Some((listener, Arc::new(TlsServer::new(config))));
+        self
+    }
+
+    /// The same with the certificates of `chain`, the own one first, and its `key`; both are PEM.
+    ///
+    /// # Errors
+    ///
+    /// [`SipTlsError`] when one of them cannot be read, or they do not belong together.
+    #[cfg(feature = "sip-tls")]
+    pub fn tls_pem(mut self, listener: TcpListener, chain: &[u8], key: &[u8]) -> Result<Self, SipTlsError> {
+        self.tls = Some((listener, Arc::new(TlsServer::by_certificate(chain, key)?)));
+        Ok(self)
+    }
+
+    /// Trusts the authorities whose certificates `pem` holds to vouch for telephones and proxies that are reached over a new TLS connection.
+    /// Without it, a telephone is reached over TLS only along the connection that it has opened.
+    ///
+    /// # Errors
+    ///
+    /// [`SipTlsError::Certificates`] when `pem` holds no certificate.
+    #[cfg(feature = "sip-tls")]
+    pub fn ca_pem(mut self, pem: &[u8]) -> Result<Self, SipTlsError> {
+        self.network.tls = Some(Arc::new(TlsClient::by_authorities(pem)?));
+        Ok(self)
+    }
+
     /// What passwords may be proven with, the best first: SHA-256 and MD5 unless told. Some telephones know MD5 only, and give up when
     /// they are asked for more beside it: baresip before version 2 is one.
     #[must_use]
@@ -96,7 +134,8 @@ impl SipNotifierBuilder {
         let mailboxes: HashMap<_, _> = self.users.into_iter().map(|(name, _, mailboxes)| (name, mailboxes)).collect();
         let users = Users::new(guard, mailboxes, &self.limits);
         let server = Mutex::new(Server::new(users, self.limits.clone(), Random::new(for_names)));
-        Ok(SipNotifier { limits: self.limits, udp: self.udp, tcp: self.tcp, server, changed: Notify::new() })
+        let (limits, changed) = (self.limits, Notify::new());
+        Ok(SipNotifier { limits, udp: self.udp, tcp: self.tcp, tls: self.tls, network: self.network, server, changed })
     }
 }
 

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::super::message::{Address, Headers, Method, Name, Request, host_of};
+use super::super::transport::{ConnectionId, Place, Source, Way};
 use super::super::{MessageSummary, SipUri, Transport};
-use super::way::{ConnectionId, Place, Source, Way};
 
 /// What both sides call each other, and the way between them.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(super) struct Dialog {
     /// Whether anybody stands in between, so that the source is not the telephone itself.
     pub(super) through_proxy: bool,
     pub(super) event: String,
+    /// Whether it was begun at a `sips:` address, so that every step of it is under TLS.
+    pub(super) secure: bool,
 }
 
 impl Dialog {
@@ -88,9 +90,10 @@ impl Dialog {
 
     /// Where this side can be reached.
     pub(super) fn contact(&self) -> String {
-        match self.source.transport() {
-            Transport::Udp => format!("<sip:{}>", self.place),
-            Transport::Tcp => format!("<sip:{};transport=tcp>", self.place),
+        if self.secure {
+            format!("<sips:{}>", self.place)
+        } else {
+            format!("<sip:{}{}>", self.place, self.source.transport.param())
         }
     }
 
@@ -98,7 +101,7 @@ impl Dialog {
     pub(super) fn transport(&self) -> Transport {
         match self.way() {
             Way::Datagram(_) => Transport::Udp,
-            Way::Connection(..) => Transport::Tcp,
+            Way::Connection(..) => self.source.transport,
             Way::Place(place) => place.transport,
         }
     }
@@ -107,20 +110,20 @@ impl Dialog {
     /// itself, so that it is found behind a translation of addresses and nobody else is sent what it did not ask for.
     pub(super) fn way(&self) -> Way {
         let proxy = self.route.first().and_then(|route| Address::parse(route)?.sip_uri());
-        let place = Place::of(proxy.as_ref().unwrap_or(&self.target));
+        let next = proxy.as_ref().unwrap_or(&self.target);
         let from_there = proxy.as_ref().map_or(!self.through_proxy, |proxy| proxy.ip() == Some(self.source.peer.ip()));
         match self.source.connection {
             // Where it is gone, a new one is tried.
-            Some(connection) if from_there => Way::Connection(connection, Some(Place { transport: Transport::Tcp, ..place })),
+            Some(connection) if from_there => Way::Connection(connection, Some(Place::over(self.source.transport, next))),
             None if proxy.is_none() && from_there => Way::Datagram(self.source.peer),
-            Some(_) | None => Way::Place(place),
+            Some(_) | None => Way::Place(Place::of(next)),
         }
     }
 }
 
 /// The host and port to say where `local` can be reached; `asked` is what the telephone called it, for an address that is none.
 pub(super) fn place_of(local: SocketAddr, asked: &SipUri) -> String {
-    if local.ip().is_unspecified() { Place::of(asked).address } else { format!("{}:{}", host_of(local.ip()), local.port()) }
+    if local.ip().is_unspecified() { Place::of(asked).address() } else { format!("{}:{}", host_of(local.ip()), local.port()) }
 }
 
 /// What every branch begins with. RFC 3261 §8.1.1.7.

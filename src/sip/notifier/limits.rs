@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::super::transport::ConnectionLimits;
+use crate::descriptors::descriptor_limit;
+
 /// What telephones may take of a [`SipNotifier`](super::SipNotifier). Sizes of messages are in [`message`](crate::sip::message).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,9 +25,11 @@ pub struct SipLimits {
     /// Failed proofs of one user from all addresses together, one of which is forgiven every six seconds: 100. Beyond, an address from
     /// which the user has not subscribed before gets 503; one from which the user has is served as ever.
     pub failures_of_user: u32,
-    /// Connections in all: 1024.
+    /// Connections in all: 1024, but no more than a quarter of the file descriptors that the process may have. Beyond, the oldest one on
+    /// which nobody has proven to be there is closed, of the network that has the most of them.
     pub connections: usize,
-    /// Connections from one address: 64.
+    /// Connections from one address: 64, but where file descriptors are short, no more than a quarter of all. Beyond, the oldest one of them is closed on which nobody has
+    /// proven to be there.
     pub connections_from_address: usize,
     /// How long a connection may be open before somebody has proven to be there: 30 s.
     pub unproven: Duration,
@@ -50,5 +55,42 @@ impl Default for SipLimits {
             idle: Duration::from_secs(75 * 60),
             stop_time: Duration::from_secs(2),
         }
+    }
+}
+
+impl SipLimits {
+    /// Those of connections, with what the operating system allows now.
+    pub(super) fn of_connections(&self) -> ConnectionLimits {
+        self.with_descriptors(descriptor_limit())
+    }
+
+    /// The same for a process of so many file descriptors. The rest of them is for files, mail and everything else.
+    fn with_descriptors(&self, descriptors: usize) -> ConnectionLimits {
+        let most = (descriptors / SHARE).max(1);
+        let all = self.connections.min(most);
+        let from_address = if all < self.connections {
+            self.connections_from_address.min((all / SHARE).max(1))
+        } else {
+            self.connections_from_address
+        };
+        ConnectionLimits { all, from_address, unproven: self.unproven, idle: self.idle }
+    }
+}
+
+/// One part in so many: of the file descriptors for connections, and of the connections for one address where descriptors are short.
+const SHARE: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_most_file_descriptors_to_others() {
+        let of = |descriptors: usize| {
+            let limits = SipLimits::default().with_descriptors(descriptors);
+            (limits.all, limits.from_address)
+        };
+        assert_eq!((of(usize::MAX), of(4096)), ((1024, 64), (1024, 64)));
+        assert_eq!((of(1024), of(64), of(0)), ((256, 64), (16, 4), (1, 1)));
     }
 }

@@ -2,7 +2,6 @@
 
 mod answered;
 mod builder;
-mod connection;
 mod dialog;
 mod limits;
 mod random;
@@ -12,11 +11,10 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 mod users;
-mod way;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::net::{TcpListener, UdpSocket};
@@ -27,6 +25,7 @@ pub use self::builder::SipNotifierBuilder;
 pub use self::limits::SipLimits;
 use self::run::Run;
 use self::server::Server;
+use super::transport::{Network, SecureServer};
 use crate::mwi::{MwiError, MwiSink, MwiSource, MwiState};
 
 /// Serves telephones that subscribe to their lamps.
@@ -34,6 +33,9 @@ use crate::mwi::{MwiError, MwiSink, MwiSource, MwiState};
 /// A SUBSCRIBE for `message-summary` is proven by digest (SHA-256 or MD5), answered, and followed at once by a NOTIFY with the true
 /// state; so is each refresh. Each change is told, at most once a second, always with the newest state. While a state is not known, the
 /// NOTIFY has no body: the telephone knows that it is subscribed, and leaves its lamp as it is.
+///
+/// A subscription is a dialog: two telephones of one user, whose own addresses may be the same behind two routers, have one each. A NOTIFY
+/// goes back where its SUBSCRIBE came from, or to the proxies that stay in between.
 ///
 /// A telephone that answers 481, or nothing for 32 seconds, is forgotten; it subscribes again when it is back. One that answers 503 is
 /// told again when it says. At a stop each is told `terminated;reason=deactivated`, upon which it subscribes again.
@@ -62,12 +64,16 @@ use crate::mwi::{MwiError, MwiSink, MwiSource, MwiState};
 ///
 /// # Source
 ///
-/// RFC 6665 §4.2 (notifier), RFC 3842, RFC 3261 §17.2.2 (retransmission) and §22 (digest), RFC 3581 (rport).
+/// RFC 6665 §4.2 (notifier) and §4.4.1 (dialogs), RFC 3842, RFC 3261 §17.2.2 (retransmission) and §22 (digest), RFC 3581 (rport),
+/// RFC 5630 (`sips:`).
 #[derive(Debug)]
 pub struct SipNotifier {
     limits: SipLimits,
     udp: Option<UdpSocket>,
     tcp: Option<TcpListener>,
+    tls: Option<(TcpListener, Arc<dyn SecureServer>)>,
+    /// Opens connections to telephones and proxies.
+    network: Network,
     server: Mutex<Server>,
     changed: Notify,
 }
@@ -86,6 +92,11 @@ impl SipNotifier {
     /// Where connections are taken.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         self.tcp.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Where connections under TLS are taken.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
     /// How many subscriptions there are.

@@ -11,16 +11,17 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
 
 use super::super::Transport;
 use super::super::message::Message;
+use super::super::transport::{
+    Accepted, Acceptor, Channel, Connect as _, Connections, Destination, Place, Source, Way, receive_datagram,
+};
 use super::SipNotifier;
-use super::connection::Connections;
 use super::server::{Server, SubscriptionId, Transmit};
-use super::way::{ConnectionId, Place, Source, Way};
 use crate::mwi::{Current, MwiSource};
 
 /// One run of a notifier.
@@ -43,17 +44,20 @@ struct Reached {
 
 enum ReachedWay {
     Address(SocketAddr),
-    Stream(TcpStream, SocketAddr),
+    Channel(Box<dyn Channel>, Destination),
 }
 
 impl<'a> Run<'a> {
     /// Answers and tells telephones until `stop`, and then tells them that it ends.
     pub(super) async fn run(notifier: &'a SipNotifier, source: &'a dyn MwiSource, stop: impl Future<Output = ()> + Send) {
         let (arrivals, mut arrived) = mpsc::channel(MOST_ARRIVALS);
-        let connections = Connections::new(notifier.limits.clone(), arrivals);
+        let connections = Connections::new(notifier.limits.of_connections(), arrivals);
         let (counting, reaching) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut run = Self { notifier, source, connections, counting, reaching };
-        let mut buffer = vec![0; LONGEST_DATAGRAM];
+        let mut tcp = Acceptor::new(notifier.tcp.as_ref(), None);
+        let mut tls =
+            Acceptor::new(notifier.tls.as_ref().map(|(listener, _)| listener), notifier.tls.as_ref().map(|(_, tls)| tls));
+        let mut buffer = Vec::new();
         let mut stop = pin!(stop);
         let mut end: Option<Instant> = None;
         loop {
@@ -71,11 +75,9 @@ impl<'a> Run<'a> {
                     end = Some(Instant::now() + run.notifier.limits.stop_time);
                     run.server().handle_stop(now());
                 }
-                (len, peer) = receive(notifier.udp.as_ref(), &mut buffer) => run.handle_datagram(&buffer[..len], peer),
-                (stream, peer) = accept(notifier.tcp.as_ref()), if end.is_none() => {
-                    // Without room it is closed at once.
-                    run.connections.take(stream, peer, false);
-                }
+                (message, peer) = receive(notifier.udp.as_ref(), &mut buffer) => run.handle_datagram(message, peer),
+                accepted = tcp.accept(), if end.is_none() => run.handle_accepted(accepted),
+                accepted = tls.accept(), if end.is_none() => run.handle_accepted(accepted),
                 Some((message, source)) = arrived.recv() => run.server().handle_message(message, source, now()),
                 id = run.connections.ended() => run.server().handle_closed(id),
                 Some((id, current)) = run.counting.next() => run.server().handle_current(id, &current, now()),
@@ -131,27 +133,29 @@ impl<'a> Run<'a> {
                     (false, Some(place)) => self.reach(place, bytes, subscription),
                 }
             }
-            Way::Place(place) => match (place.transport, place.address.parse()) {
-                (Transport::Udp, Ok(address)) => self.send_datagram(address, &bytes),
-                (Transport::Udp | Transport::Tcp, _) => self.reach(place, bytes, subscription),
+            Way::Place(place) => match (place.transport, place.known()) {
+                (Transport::Udp, Some(destination)) => self.send_datagram(destination.address, &bytes),
+                (Transport::Udp | Transport::Tcp | Transport::Tls, _) => self.reach(place, bytes, subscription),
             },
         }
     }
 
     /// Looks up a place, and connects to it if need be.
     fn reach(&mut self, place: Place, bytes: Bytes, subscription: Option<SubscriptionId>) {
-        if let (Transport::Tcp, Ok(address)) = (place.transport, place.address.parse())
-            && let Some(id) = self.connections.to(address)
+        if place.transport.is_reliable()
+            && let Some(destination) = place.known()
+            && let Some(id) = self.connections.to(&destination)
             && self.connections.send(id, bytes.clone())
         {
             return;
         }
+        let network = &self.notifier.network;
         let way = async move {
-            let found = tokio::net::lookup_host(&place.address).await?.next();
-            let address = found.ok_or(io::ErrorKind::NotFound)?;
-            match place.transport {
-                Transport::Udp => Ok(ReachedWay::Address(address)),
-                Transport::Tcp => Ok(ReachedWay::Stream(TcpStream::connect(address).await?, address)),
+            let destination = place.look_up().await?;
+            if destination.transport.is_reliable() {
+                Ok(ReachedWay::Channel(network.connect(&destination).await?, destination))
+            } else {
+                Ok(ReachedWay::Address(destination.address))
             }
         };
         if self.reaching.len() >= MOST_REACHING {
@@ -167,11 +171,14 @@ impl<'a> Run<'a> {
                 self.send_datagram(address, &bytes);
                 true
             }
-            Ok(ReachedWay::Stream(stream, peer)) => {
-                let id: Option<ConnectionId> = self.connections.take(stream, peer, true);
+            Ok(ReachedWay::Channel(channel, destination)) => {
+                let id = self.connections.keep(channel, destination);
                 id.is_some_and(|id| self.connections.send(id, bytes))
             }
-            Err(_) => false,
+            Err(error) => {
+                tracing::debug!(%error, "a SIP peer is not reached");
+                false
+            }
         };
         if let Some(subscription) = subscription.filter(|_| !sent) {
             self.server().handle_unreachable(subscription, now());
@@ -185,35 +192,28 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn handle_datagram(&self, datagram: &[u8], peer: SocketAddr) {
-        let local = self.notifier.udp.as_ref().and_then(|socket| socket.local_addr().ok());
-        if let (Some(local), Ok(message)) = (local, Message::parse(datagram)) {
-            self.server().handle_message(message, Source { peer, local, connection: None }, now());
+    fn handle_datagram(&self, message: Message, peer: SocketAddr) {
+        if let Some(local) = self.notifier.udp_address() {
+            let source = Source { transport: Transport::Udp, peer, local, connection: None };
+            self.server().handle_message(message, source, now());
+        }
+    }
+
+    fn handle_accepted(&mut self, accepted: io::Result<Accepted>) {
+        match accepted {
+            Ok(accepted) => self.connections.take(accepted),
+            Err(_) => self.connections.handle_exhausted(),
         }
     }
 }
 
-async fn receive(socket: Option<&UdpSocket>, buffer: &mut [u8]) -> (usize, SocketAddr) {
+async fn receive(socket: Option<&UdpSocket>, buffer: &mut Vec<u8>) -> (Message, SocketAddr) {
     let Some(socket) = socket else { return std::future::pending().await };
     loop {
-        match socket.recv_from(buffer).await {
+        match receive_datagram(socket, buffer).await {
             Ok(received) => return received,
             Err(error) => {
                 tracing::debug!(%error, "the SIP socket did not receive");
-                sleep(PAUSE).await;
-            }
-        }
-    }
-}
-
-async fn accept(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
-    let Some(listener) = listener else { return std::future::pending().await };
-    loop {
-        match listener.accept().await {
-            Ok(accepted) => return accepted,
-            // File descriptors have run out, perhaps.
-            Err(error) => {
-                tracing::warn!(%error, "the SIP listener did not accept");
                 sleep(PAUSE).await;
             }
         }
@@ -231,7 +231,6 @@ fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
 
-const LONGEST_DATAGRAM: usize = 64 * 1024;
 const MOST_ARRIVALS: usize = 64;
 /// Mailboxes that are counted at the same time.
 const MOST_COUNTS: usize = 64;

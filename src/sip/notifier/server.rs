@@ -10,13 +10,13 @@ use bytes::Bytes;
 
 use self::answer::{Accepted, Refusal};
 use super::super::message::{Message, Method, Name, Request, Response, Via};
+use super::super::transport::{ConnectionId, Source, Way};
 use super::answered::{Answered, Transaction};
 use super::dialog::BRANCH;
 use super::limits::SipLimits;
 use super::random::Random;
 use super::subscription::{Step, Subscription};
 use super::users::Users;
-use super::way::{ConnectionId, Source, Way};
 use crate::message::MailboxId;
 use crate::mwi::{Current, MwiState};
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::super::MessageSummary;
 use super::super::message::Status;
 use super::super::transaction::ClientTransaction;
+use super::super::transport::Way;
 use super::dialog::{BRANCH, Dialog};
-use super::way::Way;
 use crate::message::MailboxId;
 use crate::mwi::{Current, MwiState, Pacing};
 

@@ -1,9 +1,11 @@
 //! [`SipSinkBuilder`].
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use super::super::channel::{Connect, Network};
 use super::super::digest::Login;
+use super::super::transport::{Connect, Network, SecureClient};
+#[cfg(feature = "sip-tls")]
+use super::super::transport::{SipTlsError, TlsClient};
 use super::super::{SipTargets, SipUri, Transport};
 use super::peer::Peers;
 use super::{HashMap, SipSink};
@@ -17,13 +19,24 @@ pub struct SipSinkBuilder {
     transport: Option<Transport>,
     login: Option<Login>,
     at_once: usize,
-    connect: Box<dyn Connect>,
+    tls: Option<Arc<dyn SecureClient>>,
+    server_name: Option<String>,
+    connect: Option<Box<dyn Connect>>,
 }
 
 impl SipSinkBuilder {
     pub(super) fn new(from: SipUri, targets: SipTargets) -> Self {
-        let (addresses, connect) = (Vec::new(), Box::new(Network));
-        Self { from, targets, addresses, transport: None, login: None, at_once: AT_ONCE, connect }
+        Self {
+            from,
+            targets,
+            addresses: Vec::new(),
+            transport: None,
+            login: None,
+            at_once: AT_ONCE,
+            tls: None,
+            server_name: None,
+            connect: None,
+        }
     }
 
     /// Where to send everything, each written `host:port`, the first that answers; else it goes to the host of each target.
@@ -33,7 +46,7 @@ impl SipSinkBuilder {
         self
     }
 
-    /// What to speak over; else what each target asks for, UDP where it does not.
+    /// What to speak over; else what each target asks for, UDP where it does not. A `sips:` target is reached over TLS whatever this says.
     #[must_use]
     pub fn transport(mut self, transport: Transport) -> Self {
         self.transport = Some(transport);
@@ -54,9 +67,42 @@ impl SipSinkBuilder {
         self
     }
 
+    /// Trusts the authorities whose certificates `pem` holds to vouch for the peer's, and nobody else. The certificate must be that of the
+    /// SIP domain: a `sip:` address of the host, or else its DNS name; no wildcard matches.
+    ///
+    /// # Errors
+    ///
+    /// [`SipTlsError::Certificates`] when `pem` holds no certificate.
+    ///
+    /// # Source
+    ///
+    /// RFC 5922 §7.
+    #[cfg(feature = "sip-tls")]
+    pub fn ca_pem(mut self, pem: &[u8]) -> Result<Self, SipTlsError> {
+        self.tls = Some(Arc::new(TlsClient::by_authorities(pem)?));
+        Ok(self)
+    }
+
+    /// Speaks TLS as `config` says: for a certificate of our own, or for trust of another kind. The later of this and
+    /// [`ca_pem`](Self::ca_pem) counts.
+    #[cfg(feature = "sip-tls")]
+    #[must_use]
+    pub fn tls(mut self, config: Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
+        self.tls = Some(Arc::new(TlsClient::new(config)));
+        self
+    }
+
+    /// The name that must be on the peer's certificate; without it, the host of the address or target.
+    #[cfg(feature = "sip-tls")]
+    #[must_use]
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = Some(name.into());
+        self
+    }
+
     #[cfg(test)]
     pub(super) fn connect(mut self, connect: impl Connect + 'static) -> Self {
-        self.connect = Box::new(connect);
+        self.connect = Some(Box::new(connect));
         self
     }
 
@@ -68,7 +114,8 @@ impl SipSinkBuilder {
             addresses: self.addresses,
             transport: self.transport,
             login: self.login,
-            connect: self.connect,
+            server_name: self.server_name,
+            connect: self.connect.unwrap_or_else(|| Box::new(Network { tls: self.tls })),
             peers: Peers::new(self.at_once),
             lanes: Mutex::new(HashMap::new()),
         }

@@ -9,7 +9,6 @@ mod verdict;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,9 +20,8 @@ pub use self::builder::SipSinkBuilder;
 use self::notify::{Notify, random};
 use self::peer::{Peer, Peers};
 use self::verdict::Failure;
-use super::channel::{Channel, Connect};
 use super::digest::Login;
-use super::message::DEFAULT_PORT;
+use super::transport::{Channel, Connect, Destination};
 use super::{MessageSummary, SipTargets, SipUri, Transport};
 use crate::message::MailboxId;
 use crate::mwi::{MwiError, MwiSink, MwiState};
@@ -35,7 +33,8 @@ use crate::mwi::{MwiError, MwiSink, MwiState};
 /// [`NoSuchMailbox`](MwiError::NoSuchMailbox); what is refused for good, as by 481 or 489, is [`Refused`](MwiError::Refused).
 ///
 /// For each mailbox there is one NOTIFY at a time, and none with an older state than one before. To each address, so many are under way
-/// at once. Connections are kept and used again. What would be too long for a datagram goes over TCP.
+/// at once. Connections are kept and used again. What would be too long for a datagram goes over TCP. A `sips:` target, or one with
+/// `transport=tls`, is reached over TLS alone (feature `sip-tls`).
 ///
 /// ```
 /// use voicemail::sip::{SipSink, SipTargets, digest::Login};
@@ -58,6 +57,7 @@ pub struct SipSink {
     addresses: Vec<String>,
     transport: Option<Transport>,
     login: Option<Login>,
+    server_name: Option<String>,
     connect: Box<dyn Connect>,
     peers: Peers,
     lanes: Mutex<HashMap<MailboxId, Lane>>,
@@ -90,17 +90,16 @@ impl SipSink {
     async fn tell(&self, target: &SipUri, state: &MwiState) -> Result<(), Failure> {
         let body = MessageSummary::of(state.summary, target.account()).to_text().into();
         let notify = Notify { from: &self.from, target, body, login: self.login.as_ref(), call_id: random()?, deadline: None };
-        let transport = self.transport.or(target.transport()).unwrap_or(Transport::Udp);
         let mut addresses = self.addresses_of(target).await?;
         let now = Instant::now().into_std();
         // Those that did not answer lately come last, the one whose time is over soonest before the others.
-        addresses.sort_by_key(|address| self.peers.at(transport, *address, now).left_alone_until(now));
+        addresses.sort_by_key(|address| self.peers.at(address, now).left_alone_until(now));
         let last = addresses.len() - 1;
         let mut failed = None;
         for (number, address) in addresses.into_iter().enumerate() {
             let deadline = (number < last).then(|| Instant::now() + PATIENCE);
             let notify = Notify { deadline, body: notify.body.clone(), call_id: random()?, ..notify };
-            match self.tell_at(transport, address, &notify).await {
+            match self.tell_at(&address, &notify).await {
                 Ok(()) => return Ok(()),
                 Err(failure) if failure.next_address_after().is_some() => failed = Some(failure),
                 Err(failure) => return Err(failure),
@@ -110,14 +109,20 @@ impl SipSink {
     }
 
     /// Where to send what is for `target`, in order; there is one at least.
-    async fn addresses_of(&self, target: &SipUri) -> io::Result<Vec<SocketAddr>> {
-        let own = [format!("{}:{}", target.host(), target.port().unwrap_or(DEFAULT_PORT))];
+    async fn addresses_of(&self, target: &SipUri) -> io::Result<Vec<Destination>> {
+        let transport = if target.is_secure() { Some(Transport::Tls) } else { self.transport.or(target.transport()) };
+        let transport = transport.unwrap_or(Transport::Udp);
+        let own = [format!("{}:{}", target.host(), target.port().unwrap_or(transport.default_port()))];
         let names = if self.addresses.is_empty() { &own[..] } else { &self.addresses };
         let mut addresses = Vec::new();
         let mut failed = io::Error::from(io::ErrorKind::NotFound);
         for name in names {
             match timeout(PATIENCE, tokio::net::lookup_host(name)).await {
-                Ok(Ok(found)) => addresses.extend(found.take(MOST_ADDRESSES)),
+                Ok(Ok(found)) => {
+                    let host = name.rsplit_once(':').map_or(name.as_str(), |(host, _)| host);
+                    let host = self.server_name.as_deref().unwrap_or(host);
+                    addresses.extend(found.take(MOST_ADDRESSES).map(|address| Destination::new(transport, address, host)));
+                }
                 Ok(Err(error)) => failed = error,
                 Err(_elapsed) => failed = io::ErrorKind::TimedOut.into(),
             }
@@ -126,39 +131,39 @@ impl SipSink {
     }
 
     /// Tells one address, over TCP if a datagram would be too long.
-    async fn tell_at(&self, transport: Transport, address: SocketAddr, notify: &Notify<'_>) -> Result<(), Failure> {
-        if transport == Transport::Udp && notify.len(transport, address) > LONGEST_DATAGRAM {
-            match self.tell_over(Transport::Tcp, address, notify).await {
+    async fn tell_at(&self, to: &Destination, notify: &Notify<'_>) -> Result<(), Failure> {
+        if to.transport == Transport::Udp && notify.len(to.transport, to.address) > LONGEST_DATAGRAM {
+            match self.tell_over(&to.over(Transport::Tcp), notify).await {
                 // RFC 3261 §18.1.1: one that takes no connections is an older one.
                 Err(Failure::Broken(_)) => {}
                 told => return told,
             }
         }
-        self.tell_over(transport, address, notify).await
+        self.tell_over(to, notify).await
     }
 
-    async fn tell_over(&self, transport: Transport, address: SocketAddr, notify: &Notify<'_>) -> Result<(), Failure> {
-        let peer = self.peers.at(transport, address, Instant::now().into_std());
+    async fn tell_over(&self, to: &Destination, notify: &Notify<'_>) -> Result<(), Failure> {
+        let peer = self.peers.at(to, Instant::now().into_std());
         let _place = peer.places.acquire().await.map_err(io::Error::other)?;
         let trial = Trial::of(&peer);
-        let told = self.deliver(transport, &peer, address, notify).await;
+        let told = self.deliver(&peer, to, notify).await;
         trial.handle_end(told.as_ref().err().and_then(Failure::next_address_after));
         told
     }
 
-    /// Delivers over a connection that is there, or a new way.
-    async fn deliver(&self, transport: Transport, peer: &Peer, address: SocketAddr, notify: &Notify<'_>) -> Result<(), Failure> {
+    /// Delivers over a connection that is there, or a new one.
+    async fn deliver(&self, peer: &Peer, to: &Destination, notify: &Notify<'_>) -> Result<(), Failure> {
         if let Some(mut channel) = peer.take() {
-            match notify.deliver(transport, &mut *channel).await {
+            match notify.deliver(to.transport, &mut *channel).await {
                 // It was closed while nobody used it; the same state may arrive twice.
                 Err(Failure::Broken(_)) => {}
                 told => return keep(peer, channel, told),
             }
         }
-        let opened = timeout(PATIENCE, self.connect.connect(transport, address)).await;
+        let opened = timeout(PATIENCE, self.connect.connect(to)).await;
         let mut channel = opened.map_err(|_elapsed| io::Error::from(io::ErrorKind::TimedOut))??;
-        let told = notify.deliver(transport, &mut *channel).await;
-        if transport.is_reliable() { keep(peer, channel, told) } else { told }
+        let told = notify.deliver(to.transport, &mut *channel).await;
+        if to.transport.is_reliable() { keep(peer, channel, told) } else { told }
     }
 }
 

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
-use super::super::channel::Channel;
 use super::super::digest::{Challenge, Login};
 use super::super::message::{Headers, Message, Method, Name, Request, Response, Status, host_of};
 use super::super::transaction::ClientTransaction;
+use super::super::transport::Channel;
 use super::super::{MessageSummary, SipUri, Transport};
 use super::verdict::Failure;
 
@@ -65,10 +65,8 @@ impl Notify<'_> {
     ) -> Request {
         let place = format!("{}:{}", host_of(local.ip()), local.port());
         let user = self.from.user().map(|user| format!("{user}@")).unwrap_or_default();
-        let way = match transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-        };
+        // RFC 5630 §3.1: what is asked of a `sips:` address comes from one.
+        let (scheme, way) = if self.target.is_secure() { ("sips", "") } else { ("sip", transport.param()) };
         let mut headers = Headers::default()
             .with(Name::Via, format!("SIP/2.0/{} {place};rport;branch={BRANCH}{branch}", transport.name()))
             .with(Name::MaxForwards, "70")
@@ -76,7 +74,7 @@ impl Notify<'_> {
             .with(Name::To, format!("<{}>", self.target))
             .with(Name::CallId, self.call_id.as_str())
             .with(Name::CSeq, format!("{number} {}", Method::Notify.as_str()))
-            .with(Name::Contact, format!("<sip:{user}{place}{way}>"))
+            .with(Name::Contact, format!("<{scheme}:{user}{place}{way}>"))
             .with(Name::Event, EVENT)
             // Nobody has subscribed, and nothing follows in this dialog.
             .with(Name::SubscriptionState, "terminated")

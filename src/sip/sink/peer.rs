@@ -1,20 +1,18 @@
 //! [`Peers`]: the addresses that are told, how many requests are under way to each, and which of them do not answer.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-use super::super::Transport;
-use super::super::channel::Channel;
+use super::super::transport::{Channel, Destination};
 
 /// Every address that was told lately.
 #[derive(Debug)]
 pub(super) struct Peers {
     at_once: usize,
-    known: Mutex<HashMap<(Transport, SocketAddr), Arc<Peer>>>,
+    known: Mutex<HashMap<Destination, Arc<Peer>>>,
 }
 
 impl Peers {
@@ -23,13 +21,13 @@ impl Peers {
         Self { at_once: at_once.max(1), known: Mutex::default() }
     }
 
-    /// What is kept of `address`.
-    pub(super) fn at(&self, transport: Transport, address: SocketAddr, now: Instant) -> Arc<Peer> {
+    /// What is kept of `destination`.
+    pub(super) fn at(&self, destination: &Destination, now: Instant) -> Arc<Peer> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_PEERS {
             known.retain(|_, peer| Arc::strong_count(peer) > 1 || peer.left_alone_until(now).is_some());
         }
-        Arc::clone(known.entry((transport, address)).or_insert_with(|| Arc::new(Peer::new(self.at_once))))
+        Arc::clone(known.entry(destination.clone()).or_insert_with(|| Arc::new(Peer::new(self.at_once))))
     }
 }
 

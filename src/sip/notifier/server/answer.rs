@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::super::super::message::{Address, Method, Name, Params, Request, Response, Status};
 use super::super::super::transaction::GIVE_UP_AFTER;
-use super::super::super::{MessageSummary, SipUri};
+use super::super::super::transport::Source;
+use super::super::super::{MessageSummary, SipUri, Transport};
 use super::super::dialog::{Dialog, place_of};
 use super::super::subscription::Subscription;
 use super::super::users::Proof;
-use super::super::way::Source;
 use super::{Server, SubscriptionId};
 use crate::message::MailboxId;
 
@@ -223,23 +223,25 @@ fn dialog(request: &Request, local_tag: String, source: Source, uri: &SipUri) ->
         remote_tag: Address::parse(from)?.tag().unwrap_or_default().to_owned(),
         remote: from.to_owned(),
         account: Address::parse(to)?.sip_uri()?.account(),
-        target: contact_of(request)?,
+        target: contact_of(request).filter(|target| target.is_secure() || !uri.is_secure())?,
         route: headers.elements(Name::RecordRoute).map(str::to_owned).collect(),
         place: place_of(source.local, uri),
         source,
         closed: false,
         through_proxy: headers.elements(Name::Via).nth(1).is_some(),
         event: headers.get(Name::Event)?.to_owned(),
+        secure: uri.is_secure(),
     })
 }
 
-/// Whether the scheme of a Request-URI is served on the way that it came: `sip` always.
+/// Whether the scheme of a Request-URI is served on the way that it came: `sip` always, `sips` under TLS.
 ///
 /// # Source
 ///
-/// RFC 3261 §8.2.2.1; RFC 5630 §3.1 for `sips`.
-fn is_served(uri: &str, _source: Source) -> bool {
-    uri.split_once(':').is_none_or(|(scheme, _)| scheme.eq_ignore_ascii_case("sip"))
+/// RFC 3261 §8.2.2.1, RFC 5630 §3.1.
+fn is_served(uri: &str, source: Source) -> bool {
+    let Some((scheme, _)) = uri.split_once(':') else { return true };
+    scheme.eq_ignore_ascii_case("sip") || (scheme.eq_ignore_ascii_case("sips") && source.transport == Transport::Tls)
 }
 
 /// A SUBSCRIBE of a user who is known.

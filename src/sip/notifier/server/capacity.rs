@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use super::super::super::transport::ConnectionId;
 use super::super::dialog::Dialog;
 use super::super::subscription::Subscription;
-use super::super::way::ConnectionId;
 use super::answer::Refused;
 use super::{Server, SubscriptionId, Transmit};
 use crate::failures::network_of;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::super::super::Transport;
 use super::super::super::digest::Login;
 use super::super::super::message::{Message, Name, Request, Status};
+use super::super::super::transport::{ConnectionId, Source, Way};
 use super::super::SipLimits;
-use super::super::way::{ConnectionId, Source, Way};
 use super::telephone::{Bench, Telephone, address, state, udp, with};
 use super::{PHONE, SECOND, subscribed};
 
@@ -117,7 +118,7 @@ fn a_telephone_that_subscribes_without_end_ends_its_oldest() {
 /// A telephone on connection `number`, and its answer.
 fn subscribe_over_tcp(bench: &mut Bench, user: &str, number: u64) -> u16 {
     let mut telephone = Telephone::new(&format!("192.0.2.{number}:40000"));
-    telephone.source = Source { connection: Some(ConnectionId(number)), ..telephone.source };
+    telephone.source = Source { transport: Transport::Tcp, connection: Some(ConnectionId(number)), ..telephone.source };
     telephone.login = Login::new(user, "correct horse");
     let request = Request { uri: format!("sip:{user}@vm.example"), ..telephone.request(600) };
     telephone.send(bench, &request).status.code()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use self::telephone::{Bench, Telephone, address, mailbox, state, tag, udp};
 use super::super::Transport;
 use super::super::message::{Headers, Message, Name, Status};
-use super::way::{ConnectionId, Place, Source, Way};
+use super::super::transport::{ConnectionId, Place, Source, Way};
 use super::*;
 use crate::mwi::Current;
 
@@ -279,8 +279,8 @@ fn what_comes_through_proxies_goes_back_through_them() {
     assert_eq!(response.headers.all(Name::RecordRoute).collect::<Vec<_>>(), proxies);
     let notify = bench.notify();
     assert_eq!(notify.headers.all(Name::Route).collect::<Vec<_>>(), proxies);
-    let place = |address: &str| Way::Place(Place { transport: Transport::Udp, address: address.into() });
-    assert_eq!(bench.sent.last().unwrap().0, place("198.51.100.1:5070"));
+    let place = |host: &str, port| Way::Place(Place { transport: Transport::Udp, host: host.into(), port });
+    assert_eq!(bench.sent.last().unwrap().0, place("198.51.100.1", 5070));
 
     // A proxy that does not want to stay in between: to the telephone itself.
     let (mut bench, mut telephone) = (Bench::new(SipLimits::default()), Telephone::new(PHONE));
@@ -288,16 +288,16 @@ fn what_comes_through_proxies_goes_back_through_them() {
     let mut request = telephone.request(600);
     request.headers = request.headers.with(Name::Via, "SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKfirst");
     telephone.send(&mut bench, &request);
-    assert_eq!(bench.sent.last().unwrap().0, place("198.51.100.1:5060"));
+    assert_eq!(bench.sent.last().unwrap().0, place("198.51.100.1", 5060));
 }
 
 #[test]
 fn a_connection_is_the_way_back_and_the_contact_when_it_is_gone() {
     let (mut bench, mut telephone) = (Bench::new(SipLimits::default()), Telephone::new("192.0.2.7:40000"));
     let connection = ConnectionId(3);
-    telephone.source = Source { connection: Some(connection), ..telephone.source };
+    telephone.source = Source { transport: Transport::Tcp, connection: Some(connection), ..telephone.source };
     telephone.subscribe(&mut bench, 600);
-    let place = Place { transport: Transport::Tcp, address: "192.0.2.7:40000".into() };
+    let place = Place { transport: Transport::Tcp, host: "192.0.2.7".into(), port: 40000 };
     assert_eq!(bench.sent.last().unwrap().0, Way::Connection(connection, Some(place)));
     assert!(bench.notify().headers.get(Name::Via).unwrap().starts_with("SIP/2.0/TCP 192.0.2.1:5060;"));
     assert_eq!(bench.server.poll_proven(), Some(connection));

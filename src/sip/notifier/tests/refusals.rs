@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::super::super::digest::{Challenge, Login};
 use super::super::super::message::{Headers, Message, Method, Name, Request, Status};
+use super::super::super::transport::Way;
 use super::super::SipLimits;
-use super::super::way::Way;
 use super::telephone::{Bench, Telephone, address, udp, with};
 use super::{PHONE, subscribed};
 

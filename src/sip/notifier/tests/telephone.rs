@@ -8,12 +8,12 @@ use chrono::DateTime;
 
 use super::super::super::digest::{Challenge, DigestSecret, Guard, Login};
 use super::super::super::message::{Address, CSeq, Headers, Message, Method, Name, Request, Response, Status};
+use super::super::super::transport::{Source, Way};
 use super::super::super::{MessageSummary, Transport};
 use super::super::SipLimits;
 use super::super::random::Random;
 use super::super::server::{Server, SubscriptionId};
 use super::super::users::Users;
-use super::super::way::{Source, Way};
 use crate::message::{MailboxId, Summary};
 use crate::mwi::{Current, MwiState};
 
@@ -128,7 +128,7 @@ impl From<Response> for Message {
 
 /// A datagram from `peer`.
 pub(super) fn udp(peer: &str) -> Source {
-    Source { peer: address(peer), local: address("192.0.2.1:5060"), connection: None }
+    Source { transport: Transport::Udp, peer: address(peer), local: address("192.0.2.1:5060"), connection: None }
 }
 
 /// A telephone, with one subscription or none.
@@ -158,8 +158,8 @@ impl Telephone {
     /// A SUBSCRIBE for so many seconds.
     pub(super) fn request(&mut self, expires: u32) -> Request {
         self.number += 1;
-        let (peer, transport) = (self.source.peer, self.source.transport());
-        let way = if transport == Transport::Tcp { ";transport=tcp" } else { "" };
+        let (peer, transport) = (self.source.peer, self.source.transport);
+        let way = transport.param();
         let headers = Headers::default()
             .with(Name::Via, format!("SIP/2.0/{} {peer};branch=z9hG4bK{}-{};rport", transport.name(), self.call_id, self.number))
             .with(Name::From, "<sip:2041@vm.example>;tag=phone")

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
 
 use super::super::super::Transport;
-use super::super::super::channel::{Channel, Connect};
 use super::super::super::message::{Message, Request, Response, Status};
+use super::super::super::transport::{Channel, Connect, Destination};
 
 /// What a peer says to a request, and how long after.
 pub(super) type Answers = Vec<(Duration, Response)>;
@@ -78,7 +78,8 @@ pub(super) fn silent(_: &Request) -> Answers {
 
 #[async_trait]
 impl Connect for Memory {
-    async fn connect(&self, transport: Transport, peer: SocketAddr) -> io::Result<Box<dyn Channel>> {
+    async fn connect(&self, destination: &Destination) -> io::Result<Box<dyn Channel>> {
+        let (transport, peer) = (destination.transport, destination.address);
         self.0.connections.lock().unwrap().push((transport, peer));
         let behaviour = self.0.peers.lock().unwrap().get(&(transport, peer)).map(Arc::clone);
         match behaviour {
@@ -126,6 +127,10 @@ impl Channel for Way {
             }
             None => std::future::pending().await,
         }
+    }
+
+    async fn close(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

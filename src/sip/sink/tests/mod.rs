@@ -1,5 +1,6 @@
 mod memory;
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::DateTime;
@@ -230,7 +231,7 @@ async fn an_address_that_was_waited_for_in_vain_is_tried_last_also_when_the_call
     assert!(timeout(Duration::from_secs(5), one.show(&state(1, 1))).await.is_err());
     let address = A.parse().unwrap();
     let now = Instant::now().into_std();
-    assert!(one.peers.at(Transport::Udp, address, now).left_alone_until(now).is_some());
+    assert!(one.peers.at(&Destination::new(Transport::Udp, address, "pbx.example"), now).left_alone_until(now).is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -332,7 +333,7 @@ async fn it_speaks_over_real_sockets() {
     let udp = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     for (transport, address) in [(Transport::Udp, udp.local_addr().unwrap()), (Transport::Tcp, tcp.local_addr().unwrap())] {
-        let builder = sink(&Memory::default()).connect(super::super::channel::Network);
+        let builder = sink(&Memory::default()).connect(super::super::transport::Network::default());
         let sink = builder.addresses([address.to_string()]).transport(transport).build();
         let peer = async {
             let mut buffer = vec![0; 4096];
@@ -343,7 +344,7 @@ async fn it_speaks_over_real_sockets() {
                     udp.send_to(&response, from).await.unwrap();
                     new
                 }
-                Transport::Tcp => {
+                Transport::Tcp | Transport::Tls => {
                     let (mut stream, _) = tcp.accept().await.unwrap();
                     let len = stream.read(&mut buffer).await.unwrap();
                     let (response, new) = answer(&buffer[..len]);

@@ -1,0 +1,27 @@
+//! [`SecureClient`] and [`SecureServer`]: what puts TLS over a connection.
+
+use std::fmt::Debug;
+use std::io;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// Bytes to a peer, and from it.
+pub(in crate::sip) trait Stream: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin> Stream for S {}
+
+/// Does the handshake on connections that this side opens.
+#[async_trait]
+pub(in crate::sip) trait SecureClient: Debug + Send + Sync {
+    /// Does the handshake; the certificate of the peer must be that of `name`.
+    async fn connect(&self, stream: TcpStream, name: &str) -> io::Result<Box<dyn Stream>>;
+}
+
+/// Does the handshake on connections that peers open.
+#[async_trait]
+pub(in crate::sip) trait SecureServer: Debug + Send + Sync {
+    /// Does the handshake.
+    async fn accept(&self, stream: TcpStream) -> io::Result<Box<dyn Stream>>;
+}

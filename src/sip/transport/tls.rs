@@ -1,0 +1,225 @@
+//! TLS by rustls: [`TlsClient`], [`TlsServer`], and the names that SIP looks for on a certificate.
+
+use std::error::Error as StdError;
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::client::verify_server_cert_signed_by_trust_anchor;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
+use tokio_rustls::rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme,
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+use webpki::EndEntityCert;
+
+use super::super::SipUri;
+use super::{SecureClient, SecureServer, Stream};
+
+/// Speaks TLS with servers.
+#[derive(Debug, Clone)]
+pub(in crate::sip) struct TlsClient(Arc<ClientConfig>);
+
+impl TlsClient {
+    /// As `config` says.
+    pub(in crate::sip) const fn new(config: Arc<ClientConfig>) -> Self {
+        Self(config)
+    }
+
+    /// Trusts the authorities whose certificates `pem` holds, and looks for the names of RFC 5922.
+    pub(in crate::sip) fn by_authorities(pem: &[u8]) -> Result<Self, SipTlsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(pem)? {
+            roots.add(certificate).map_err(|error| SipTlsError::Certificates(error.into()))?;
+        }
+        let provider = Arc::new(ring::default_provider());
+        let verifier = DomainVerifier { roots, provider: Arc::clone(&provider) };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring has the cipher suites of TLS 1.2 and 1.3")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+#[async_trait]
+impl SecureClient for TlsClient {
+    async fn connect(&self, stream: TcpStream, name: &str) -> io::Result<Box<dyn Stream>> {
+        let name = ServerName::try_from(name.to_owned()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        Ok(Box::new(TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await?))
+    }
+}
+
+/// Speaks TLS with clients.
+#[derive(Debug, Clone)]
+pub(in crate::sip) struct TlsServer(Arc<ServerConfig>);
+
+impl TlsServer {
+    /// As `config` says.
+    pub(in crate::sip) const fn new(config: Arc<ServerConfig>) -> Self {
+        Self(config)
+    }
+
+    /// Shows the certificates of `chain`, the own one first, and proves them by `key`; both are PEM.
+    pub(in crate::sip) fn by_certificate(chain: &[u8], key: &[u8]) -> Result<Self, SipTlsError> {
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| SipTlsError::Key(error.into()))?;
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring has the cipher suites of TLS 1.2 and 1.3")
+            .with_no_client_auth()
+            .with_single_cert(certificates(chain)?, key)
+            .map_err(|error| SipTlsError::Key(error.into()))?;
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+#[async_trait]
+impl SecureServer for TlsServer {
+    async fn accept(&self, stream: TcpStream) -> io::Result<Box<dyn Stream>> {
+        Ok(Box::new(TlsAcceptor::from(Arc::clone(&self.0)).accept(stream).await?))
+    }
+}
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SipTlsError {
+    /// The text holds no certificate, or one that cannot be read.
+    #[error("the certificates for SIP over TLS cannot be read: give a PEM text with at least one certificate")]
+    Certificates(#[source] Box<dyn StdError + Send + Sync>),
+    /// The key cannot be read, or is not that of the certificate.
+    #[error("the private key for SIP over TLS is unusable: give a PEM text with the key of the first certificate")]
+    Key(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, SipTlsError> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let certificates = read.map_err(|error| SipTlsError::Certificates(error.into()))?;
+    if certificates.is_empty() {
+        return Err(SipTlsError::Certificates("no certificate in the text".into()));
+    }
+    Ok(certificates)
+}
+
+/// Verifies that a certificate is that of a SIP domain.
+///
+/// # Source
+///
+/// RFC 5922 §7.1 and §7.2: `sip:` addresses without a user are the domains of a certificate; where it has none, its DNS names are. No
+/// wildcard matches. A host that is an IP address must be among the certificate's IP addresses.
+#[derive(Debug)]
+struct DomainVerifier {
+    roots: RootCertStore,
+    provider: Arc<CryptoProvider>,
+}
+
+impl DomainVerifier {
+    fn is_of(certificate: &EndEntityCert<'_>, name: &ServerName<'_>) -> bool {
+        let ServerName::DnsName(domain) = name else { return certificate.verify_is_valid_for_subject_name(name).is_ok() };
+        let domain = domain.as_ref();
+        let mut of_sip = certificate.valid_uri_names().filter_map(sip_domain).peekable();
+        if of_sip.peek().is_some() {
+            return of_sip.any(|known| known.eq_ignore_ascii_case(domain));
+        }
+        certificate.valid_dns_names().any(|known| known.eq_ignore_ascii_case(domain))
+    }
+}
+
+/// The domain that a `sip:` address on a certificate stands for.
+fn sip_domain(uri: &str) -> Option<String> {
+    let uri: SipUri = uri.parse().ok()?;
+    (!uri.is_secure() && uri.user().is_none()).then(|| uri.host().to_owned())
+}
+
+impl ServerCertVerifier for DomainVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        let parsed = ParsedCertificate::try_from(end_entity)?;
+        verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, algorithms)?;
+        let certificate = EndEntityCert::try_from(end_entity).map_err(|_| CertificateError::BadEncoding)?;
+        if Self::is_of(&certificate, server_name) {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(CertificateError::NotValidForName.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, SanType};
+
+    use super::*;
+
+    /// Whether a certificate with these names is that of `domain`.
+    fn is_of(names: impl IntoIterator<Item = SanType>, domain: &str) -> bool {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = names.into_iter().collect();
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let name = ServerName::try_from(domain.to_owned()).unwrap();
+        DomainVerifier::is_of(&EndEntityCert::try_from(certificate.der()).unwrap(), &name)
+    }
+
+    #[test]
+    fn a_certificate_is_that_of_its_sip_domains() {
+        let uri = |text: &str| SanType::URI(text.try_into().unwrap());
+        let dns = |text: &str| SanType::DnsName(text.try_into().unwrap());
+        assert!(is_of([dns("pbx.example")], "PBX.example"));
+        assert!(is_of([uri("sip:pbx.example"), dns("host1.example")], "pbx.example"));
+        assert!(!is_of([uri("sip:pbx.example"), dns("host1.example")], "host1.example"), "DNS names count without a SIP domain");
+        assert!(!is_of([uri("sip:2041@pbx.example")], "pbx.example"), "a user is no domain");
+        assert!(!is_of([dns("*.example")], "pbx.example"), "no wildcard matches");
+        assert!(is_of([SanType::IpAddress([192, 0, 2, 5].into())], "192.0.2.5"));
+        assert!(!is_of([dns("pbx.example")], "192.0.2.5"));
+    }
+
+    #[test]
+    fn texts_that_hold_no_certificate_or_key_are_named() {
+        assert!(matches!(TlsClient::by_authorities(b"no PEM"), Err(SipTlsError::Certificates(_))));
+        let made = rcgen::generate_simple_self_signed(["pbx.example".to_owned()]).unwrap();
+        let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        assert!(TlsServer::by_certificate(chain.as_bytes(), key.as_bytes()).is_ok());
+        assert!(matches!(TlsServer::by_certificate(b"", key.as_bytes()), Err(SipTlsError::Certificates(_))));
+        let other = KeyPair::generate().unwrap().serialize_pem();
+        for key in [&b"no PEM"[..], other.as_bytes()] {
+            assert!(matches!(TlsServer::by_certificate(chain.as_bytes(), key), Err(SipTlsError::Key(_))));
+        }
+    }
+}
