@@ -410,19 +410,20 @@ proptest! {
         events in proptest::collection::vec(events(), 0..120)
     ) {
         let mut call = let_in();
-        let (mut held, mut begun, mut using) = (false, false, false);
+        let (mut held, mut begun, mut using) = (false, false, None);
         for event in events.into_iter().chain([OwnerEvent::HungUp, OwnerEvent::Played, recorded(5)]) {
-            let done = matches!(event, OwnerEvent::GreetingSet(GreetingSet::Done) | OwnerEvent::Sent(Sent::Delivered));
-            if using && done {
-                held = false;
+            let answered = match (&event, using) {
+                (OwnerEvent::GreetingSet(answer), Some(Use::Greeting)) => Some(*answer == GreetingSet::Done),
+                (OwnerEvent::Sent(answer), Some(Use::Message)) => Some(*answer == Sent::Delivered),
+                _ => None,
+            };
+            if let Some(done) = answered {
+                (held, using) = (held && !done, None);
             }
             if begun && event == OwnerEvent::NotRecorded {
                 (held, begun) = (false, false);
             }
-            if matches!(event, OwnerEvent::GreetingSet(_) | OwnerEvent::Sent(_)) {
-                using = false;
-            }
-            if event == OwnerEvent::HungUp && std::mem::take(&mut using) {
+            if event == OwnerEvent::HungUp && using.take().is_some() {
                 held = false;
             }
             let actions = after(&mut call, event.clone());
@@ -437,9 +438,13 @@ proptest! {
                         prop_assert!(held, "discarded twice");
                         (held, begun) = (false, false);
                     }
-                    OwnerAction::SaveGreeting(_) | OwnerAction::PassOn { introduced: true, .. } | OwnerAction::Answer(_) => {
-                        prop_assert!(held && !using, "used twice");
-                        using = true;
+                    OwnerAction::SaveGreeting(_) => {
+                        prop_assert!(held && using.is_none(), "used twice");
+                        using = Some(Use::Greeting);
+                    }
+                    OwnerAction::PassOn { introduced: true, .. } | OwnerAction::Answer(_) => {
+                        prop_assert!(held && using.is_none(), "used twice");
+                        using = Some(Use::Message);
                     }
                     OwnerAction::Say(said) => {
                         begun &= !said.contains(&Prompt::Menu(Menu::Recording));
@@ -451,6 +456,13 @@ proptest! {
         }
         prop_assert!(!held && call.is_over());
     }
+}
+
+/// What a recording is being used for, until that is answered.
+#[derive(Clone, Copy)]
+enum Use {
+    Greeting,
+    Message,
 }
 
 /// Whether `prompt` may be said after `event`, because it has been confirmed or claims nothing.
