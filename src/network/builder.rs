@@ -55,6 +55,13 @@ pub struct SiteBuilder {
     pub(super) faults: Vec<Rule>,
 }
 
+impl Site {
+    /// A PBX to be described: its id, how it gets its voicemail, and the zone it is in.
+    pub fn builder(id: SiteId, voicemail: VoicemailType, zone: Tz) -> SiteBuilder {
+        SiteBuilder::new(id, voicemail, zone)
+    }
+}
+
 impl SiteBuilder {
     pub(super) fn new(id: SiteId, voicemail: VoicemailType, zone: Tz) -> Self {
         Self { voicemail: Given::Value(voicemail), zone: Given::Value(zone), ..Self::named(PbxName::Id(id)) }

@@ -4,8 +4,7 @@ use std::fmt;
 use std::slice;
 use std::vec;
 
-use super::Rule;
-use crate::message::SiteId;
+use super::{PbxName, Rule};
 
 /// Every fault of a description; there is at least one. Displayed as one line for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,27 +73,5 @@ impl fmt::Display for Fault {
             None => f.write_str("network: ")?,
         }
         write!(f, "{} {}", self.rule.code(), self.rule)
-    }
-}
-
-/// What a PBX is called in a [`Fault`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PbxName {
-    /// Its id.
-    Id(SiteId),
-    /// What the description has for an id, which is none.
-    Text(String),
-    /// The description has no id for it: its place in the description, from 1.
-    Place(usize),
-}
-
-impl fmt::Display for PbxName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Id(id) => id.fmt(f),
-            Self::Text(text) => write!(f, "{text:?}"),
-            Self::Place(place) => write!(f, "#{place}"),
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use chrono_tz::Tz;
 
-use super::{Licence, LicenceClass, NodeAddress, NodeHost, SiteBuilder, TimeServer};
+use super::{Licence, LicenceClass, NodeAddress, NodeHost, TimeServer};
 use crate::directory::{MailboxLimits, RecordingLimits};
 use crate::message::{MailboxId, SiteId};
 
@@ -28,11 +28,6 @@ pub struct Site {
 }
 
 impl Site {
-    /// A PBX to be described: its id, how it gets its voicemail, and the zone it is in.
-    pub fn builder(id: SiteId, voicemail: VoicemailType, zone: Tz) -> SiteBuilder {
-        SiteBuilder::new(id, voicemail, zone)
-    }
-
     /// Which PBX.
     pub fn id(&self) -> &SiteId {
         &self.id
