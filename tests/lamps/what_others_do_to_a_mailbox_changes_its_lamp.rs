@@ -241,6 +241,29 @@ async fn a_change_is_shown_at_once_where_the_disk_tells_and_within_ten_seconds_w
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fresh_mailbox_is_followed_at_once_from_its_first_second_on() {
+    if OsDisk.bell(tempdir().unwrap().path()).is_err() {
+        eprintln!("SKIPPED: the temporary folder is on a file system that is not watched");
+        return;
+    }
+    for _ in 0..14 {
+        let house = House::new(Telling::Bell).await;
+        let running = run(&house.node);
+        // The node has just created it, to count it.
+        house.board.shows("2001", "0/0 (0/0)").await;
+        house.board.shows("2002", "0/0 (0/0)").await;
+        house.deposit("2001", 1).await;
+        house.board.shows("2001", "1/0 (0/0)").await;
+        let start = Instant::now();
+        fs::rename(house.files("2001").remove(0), house.path("2002").join("new/1752483912.moved.host")).unwrap();
+        house.board.shows("2002", "1/0 (0/0)").await;
+        house.board.shows("2001", "0/0 (0/0)").await;
+        assert!(start.elapsed() <= Duration::from_secs(1), "after {:?}", start.elapsed());
+        running.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_node_does_itself_is_told_once() {
     for disk in [Telling::Bell, Telling::Overflow, Telling::Times, Telling::Nothing] {
         let house = House::new(disk).await;

@@ -67,11 +67,11 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 /// # What other programs change
 ///
 /// [`changed`](MessageStore::changed) tells it while somebody waits for it, as a [`Node`](crate::node::Node) does. On a local file
-/// system the kernel rings for the folders of 16 384 mailboxes, and a change is told at once. Else, and for mailboxes beyond, the
-/// store looks when names last came or went in the folders: at 1000 mailboxes a second at most, and at each every ten seconds where
-/// there are fewer than 10 000. So a change is told within ten seconds, or within a hundred in a store of 100 000 mailboxes; and so
-/// it is when a mailbox's folders are created, replaced or taken away, or more happens at once than the kernel notes. What this
-/// store does itself may be told too.
+/// system the kernel rings for the folders of 16 384 mailboxes, and a change is told at once; so it is when a mailbox comes or goes. Else, and
+/// for mailboxes beyond, the store looks when names last came or went in the folders: at 1000 mailboxes a second at most, and at each every
+/// ten seconds where there are fewer than 10 000. So a change is told within ten seconds, or within a hundred in a store of 100 000
+/// mailboxes; and so it is when a mailbox's `new/` or `cur/` is replaced, or more happens at once than the kernel notes. What this store
+/// does itself may be told too.
 ///
 /// # What "once" rests on
 ///

@@ -56,11 +56,19 @@ impl Outside {
         let mail = root.join("mail");
         let mut silent = Vec::new();
         let step = self.rounds().poll_step(now());
+        let ids = |names: Vec<String>| names.iter().filter_map(|name| name.parse().ok()).collect();
         match step {
             None => {}
             Some(Step::List) => {
-                let names = disk.list(&mail)?;
-                silent.extend(self.rounds().handle_listed(names.iter().filter_map(|name| name.parse().ok()).collect()));
+                // Before they are listed, so that none comes in between.
+                let rings = bell.and_then(|bell| bell.folder(&mail).ok());
+                self.rounds().handle_mail(rings);
+                let listed = ids(disk.list(&mail)?);
+                silent.extend(self.rounds().handle_listed(listed));
+            }
+            Some(Step::ListAgain) => {
+                let listed = ids(disk.list(&mail)?);
+                silent.extend(self.rounds().handle_listed_again(listed));
             }
             Some(Step::Look(mailboxes)) => {
                 for mailbox in mailboxes {
@@ -97,7 +105,19 @@ impl Outside {
 /// Looks at the mailbox whose folder is at `path`.
 fn look(disk: &dyn Disk, bell: Option<&dyn Bell>, path: &Path) -> Look {
     let folders = ["new", "cur"].map(|folder| path.join(folder));
-    bell.and_then(|bell| ring(bell, &folders)).map_or_else(|| stand(disk, &folders), Look::Rings)
+    let Some(bell) = bell else { return stand(disk, &folders) };
+    if let Some(rings) = ring(bell, &folders) {
+        return Look::Rings(rings);
+    }
+    let Ok(awaits) = bell.folder(path) else { return stand(disk, &folders) };
+    // They may have come just before the disk rang for it.
+    match ring(bell, &folders) {
+        Some(rings) => {
+            bell.forget(&[awaits]);
+            Look::Rings(rings)
+        }
+        None => Look::Awaits(awaits),
+    }
 }
 
 /// Has the disk ring for both folders, or for none.

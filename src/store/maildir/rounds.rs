@@ -20,6 +20,10 @@ pub(super) struct Rounds {
     known: HashMap<MailboxId, Known>,
     /// Whose a folder is: more than one's where an operator gave a mailbox two names.
     owners: HashMap<WatchedFolder, BTreeSet<MailboxId>>,
+    /// The folder that all mailboxes are in, if the disk rings for it.
+    mail: Option<WatchedFolder>,
+    /// Whether mailboxes have come or gone since they were listed.
+    list_again: bool,
     changed: BTreeSet<MailboxId>,
 }
 
@@ -28,6 +32,8 @@ pub(super) struct Rounds {
 pub(super) enum Step {
     /// See which mailboxes there are.
     List,
+    /// See which have come and gone, in the middle of a round.
+    ListAgain,
     /// Look at these.
     Look(Vec<MailboxId>),
 }
@@ -37,6 +43,8 @@ pub(super) enum Step {
 pub(super) enum Look {
     /// The disk rings for its folders.
     Rings([WatchedFolder; 2]),
+    /// One of its folders is not there, and the disk rings for the one that they are in.
+    Awaits(WatchedFolder),
     /// When names last came or went in its folders; `None` where that cannot be seen.
     Stands([Option<SystemTime>; 2]),
 }
@@ -46,6 +54,17 @@ struct Known {
     look: Look,
     /// Whether it is said once more, after the next look, that it may have changed.
     again: bool,
+}
+
+impl Look {
+    /// The folders that the disk rings for.
+    fn folders(&self) -> &[WatchedFolder] {
+        match self {
+            Self::Rings(folders) => folders,
+            Self::Awaits(folder) => std::slice::from_ref(folder),
+            Self::Stands(_) => &[],
+        }
+    }
 }
 
 impl Rounds {
@@ -60,6 +79,9 @@ impl Rounds {
             return None;
         }
         self.next_step = Some(now + STEP);
+        if std::mem::take(&mut self.list_again) {
+            return Some(Step::ListAgain);
+        }
         if self.left.is_empty() {
             self.next_round = Some(now + ROUND);
             return Some(Step::List);
@@ -72,16 +94,41 @@ impl Rounds {
 
     /// When to ask for the next step; at once without a time.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        if self.left.is_empty() { self.next_round.max(self.next_step) } else { self.next_step }
+        let rests = self.left.is_empty() && !self.list_again;
+        if rests { self.next_round.max(self.next_step) } else { self.next_step }
     }
 
     /// Begins a round through these mailboxes. Answers the folders that the disk needs ring for no longer.
     pub(super) fn handle_listed(&mut self, mut mailboxes: Vec<MailboxId>) -> Vec<WatchedFolder> {
-        let there: HashSet<&MailboxId> = mailboxes.iter().collect();
-        let gone: Vec<MailboxId> = self.known.keys().filter(|mailbox| !there.contains(mailbox)).cloned().collect();
+        let silent = self.forget_others(&mailboxes);
         mailboxes.sort_unstable_by(|one, other| other.cmp(one));
         self.left = mailboxes;
         self.next_step = None;
+        silent
+    }
+
+    /// These mailboxes are there in the middle of a round: those that are new come next. Answers the folders that the disk needs ring
+    /// for no longer.
+    pub(super) fn handle_listed_again(&mut self, mailboxes: Vec<MailboxId>) -> Vec<WatchedFolder> {
+        let silent = self.forget_others(&mailboxes);
+        let left: HashSet<&MailboxId> = self.left.iter().collect();
+        let is_new = |mailbox: &MailboxId| !self.known.contains_key(mailbox) && !left.contains(mailbox);
+        let new: Vec<MailboxId> = mailboxes.into_iter().filter(is_new).collect();
+        if !new.is_empty() {
+            self.left.extend(new);
+            self.next_step = None;
+        }
+        silent
+    }
+
+    /// The disk rings for the folder that all mailboxes are in; or it does not.
+    pub(super) fn handle_mail(&mut self, mail: Option<WatchedFolder>) {
+        self.mail = mail;
+    }
+
+    fn forget_others(&mut self, mailboxes: &[MailboxId]) -> Vec<WatchedFolder> {
+        let there: HashSet<&MailboxId> = mailboxes.iter().collect();
+        let gone: Vec<MailboxId> = self.known.keys().filter(|mailbox| !there.contains(mailbox)).cloned().collect();
         let mut silent = Vec::new();
         for mailbox in gone {
             silent.extend(self.known.remove(&mailbox).map(|known| self.leave(&mailbox, known.look)).unwrap_or_default());
@@ -100,11 +147,9 @@ impl Rounds {
             self.changed.insert(mailbox.clone());
         }
         let silent = before.filter(|_| is_other).map(|(before, _)| self.leave(&mailbox, before)).unwrap_or_default();
-        if let Look::Rings(folders) = look
-            && is_other
-        {
-            for folder in folders {
-                self.owners.entry(folder).or_default().insert(mailbox.clone());
+        if is_other {
+            for folder in look.folders() {
+                self.owners.entry(*folder).or_default().insert(mailbox.clone());
             }
         }
         self.known.insert(mailbox, Known { look, again });
@@ -115,12 +160,18 @@ impl Rounds {
     pub(super) fn handle_rung(&mut self, rung: &Rung) {
         match rung {
             Rung::In(folders) => {
-                let owners = folders.iter().filter_map(|folder| self.owners.get(folder));
-                self.changed.extend(owners.flatten().cloned());
+                self.list_again |= self.mail.is_some_and(|mail| folders.contains(&mail));
+                for owner in folders.iter().filter_map(|folder| self.owners.get(folder)).flatten() {
+                    self.changed.insert(owner.clone());
+                    if matches!(self.known.get(owner), Some(Known { look: Look::Awaits(_), .. })) {
+                        self.left.push(owner.clone());
+                    }
+                }
             }
             // Not all at once: each when it is its turn, in this round or in another that follows it at once.
             Rung::Anywhere => {
                 self.known.values_mut().for_each(|known| known.again = true);
+                self.list_again = self.mail.is_some();
                 self.next_round = None;
             }
         }
@@ -130,6 +181,7 @@ impl Rounds {
     pub(super) fn handle_deaf(&mut self) {
         self.known.clear();
         self.owners.clear();
+        self.mail = None;
         self.handle_rung(&Rung::Anywhere);
     }
 
@@ -141,9 +193,8 @@ impl Rounds {
 
     /// The folders are no longer the mailbox's; answers those that are nobody's now.
     fn leave(&mut self, mailbox: &MailboxId, look: Look) -> Vec<WatchedFolder> {
-        let Look::Rings(folders) = look else { return Vec::new() };
         let mut nobodys = Vec::new();
-        for folder in folders {
+        for folder in look.folders().iter().copied() {
             if let Some(owners) = self.owners.get_mut(&folder)
                 && owners.remove(mailbox)
                 && owners.is_empty()
@@ -266,6 +317,38 @@ mod tests {
         rounds.handle_deaf();
         rounds.handle_rung(&Rung::In([0, 1, 18, 19].map(WatchedFolder).into()));
         assert_eq!(rounds.poll_changed(), None);
+    }
+
+    #[test]
+    fn a_mailbox_that_comes_within_a_round_is_looked_at_at_once() {
+        let (mut rounds, mail) = (Rounds::default(), WatchedFolder(99));
+        let start = Instant::now();
+        rounds.handle_mail(Some(mail));
+        let end = round(&mut rounds, 2, start, rings);
+        rounds.poll_changed();
+        let now = end + Duration::from_secs(1);
+        assert_eq!(rounds.poll_step(now), None);
+        rounds.handle_rung(&Rung::In(vec![mail]));
+        assert_eq!(rounds.poll_step(now), Some(Step::ListAgain));
+        assert_eq!(rounds.handle_listed_again(vec![mailbox(0), mailbox(1), mailbox(7)]), []);
+        assert_eq!(rounds.poll_step(now), Some(Step::Look(vec![mailbox(7)])), "and no other");
+        // Its folders are not there yet.
+        rounds.handle_looked(mailbox(7), Look::Awaits(WatchedFolder(70)));
+        assert_eq!(rounds.poll_changed().unwrap(), [mailbox(7)]);
+        rounds.handle_rung(&Rung::In(vec![WatchedFolder(70)]));
+        let now = rounds.poll_timeout().unwrap();
+        assert!(now <= end + Duration::from_secs(1) + STEP);
+        assert_eq!(rounds.poll_step(now), Some(Step::Look(vec![mailbox(7)])));
+        assert_eq!(rounds.handle_looked(mailbox(7), rings(7)), [WatchedFolder(70)]);
+        rounds.poll_changed();
+        rounds.handle_rung(&Rung::In(vec![WatchedFolder(14)]));
+        assert_eq!(rounds.poll_changed().unwrap(), [mailbox(7)]);
+        // One that goes is named at once, too.
+        rounds.handle_rung(&Rung::In(vec![mail]));
+        let now = rounds.poll_timeout().unwrap();
+        assert_eq!(rounds.poll_step(now), Some(Step::ListAgain));
+        assert_eq!(rounds.handle_listed_again(vec![mailbox(0), mailbox(1)]), [WatchedFolder(14), WatchedFolder(15)]);
+        assert_eq!(rounds.poll_changed().unwrap(), [mailbox(7)]);
     }
 
     #[test]
