@@ -294,9 +294,10 @@ async fn data_is_taken_as_well() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_is_never_answered_with_250() {
-    let failures: [(Failure, &str); 7] = [
+    let failures: [(Failure, &str); 8] = [
         (|| StoreError::MailboxFull(mailbox("202")), "452 4.2.2 202: mailbox 202 is full (kept for 1 of 2)"),
         (|| StoreError::NoSpace("disk".into()), "452 4.3.1 "),
+        (|| StoreError::NotWritable("disk".into()), "451 4.3.0 202: the store may not be written to (kept for 1 of 2)"),
         (|| StoreError::TooBig { size: 9, limit: 8 }, "552 5.3.4 "),
         (|| StoreError::Unavailable("disk".into()), "451 4.3.0 "),
         (|| StoreError::NoSuchMailbox(mailbox("202")), "550 5.1.1 "),
@@ -352,9 +353,10 @@ impl MessageStore for Foretelling {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_store_foretells_is_said_before_the_audio_is_sent() {
-    let failures: [(Failure, &str); 5] = [
+    let failures: [(Failure, &str); 6] = [
         (|| StoreError::MailboxFull(mailbox("202")), "452 4.2.2 202: mailbox 202 is full"),
         (|| StoreError::NoSpace("disk".into()), "452 4.3.1 202: "),
+        (|| StoreError::NotWritable("disk".into()), "451 4.3.0 202: the store may not be written to"),
         (|| StoreError::TooBig { size: 9, limit: 8 }, "552 5.3.4 202: "),
         (|| StoreError::Unavailable("disk".into()), "451 4.3.0 202: "),
         (|| StoreError::NoSuchMailbox(mailbox("202")), "550 5.1.1 202: "),

@@ -98,7 +98,9 @@ fn status_of_store(error: &StoreError) -> (u16, &'static str) {
         StoreError::TooBig { .. } => (552, "5.3.4"),
         StoreError::NoSuchMailbox(_) => (550, "5.1.1"),
         // The last two are no answer to a deposit: the store is out of order, and the message must not be lost over it.
-        StoreError::Unavailable(_) | StoreError::NoSuchMessage(_) | StoreError::Damaged { .. } => (451, "4.3.0"),
+        StoreError::NotWritable(_) | StoreError::Unavailable(_) | StoreError::NoSuchMessage(_) | StoreError::Damaged { .. } => {
+            (451, "4.3.0")
+        }
     }
 }
 

@@ -28,8 +28,9 @@ impl Forwarder for StoreForwarder {
             outcomes.push(match self.store.deposit(mailbox, &Origin::Here, message).await {
                 Ok(_) => Outcome::Accepted,
                 // Not this message's trouble alone: the way is tried every few seconds until it is over.
-                Err(error @ (StoreError::Unavailable(_) | StoreError::NoSpace(_))) => {
-                    Outcome::Deferred(reply(452, "4.3.1", &error))
+                Err(error @ StoreError::NoSpace(_)) => Outcome::Deferred(reply(452, "4.3.1", &error)),
+                Err(error @ (StoreError::NotWritable(_) | StoreError::Unavailable(_))) => {
+                    Outcome::Deferred(reply(451, "4.3.0", &error))
                 }
                 Err(error) if error.is_transient() => Outcome::Deferred(reply(452, "4.2.2", &error)),
                 Err(error) => Outcome::Refused(reply(554, "5.0.0", &error)),

@@ -25,9 +25,12 @@ pub enum StoreError {
         /// The largest that is taken, in bytes.
         limit: u64,
     },
-    /// The medium has no room left, or may not be written to.
+    /// The medium has no room left.
     #[error("the store has no room left")]
     NoSpace(#[source] Box<dyn StdError + Send + Sync>),
+    /// The medium may not be written to: its operator has to allow it.
+    #[error("the store may not be written to")]
+    NotWritable(#[source] Box<dyn StdError + Send + Sync>),
     /// What is stored under this id cannot be read as a message.
     #[error("message {id} is damaged")]
     Damaged {
@@ -46,7 +49,7 @@ impl StoreError {
     /// Whether the same call, unchanged, may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::MailboxFull(_) | Self::NoSpace(_) | Self::Unavailable(_) => true,
+            Self::MailboxFull(_) | Self::NoSpace(_) | Self::NotWritable(_) | Self::Unavailable(_) => true,
             Self::NoSuchMailbox(_) | Self::NoSuchMessage(_) | Self::TooBig { .. } | Self::Damaged { .. } => false,
         }
     }

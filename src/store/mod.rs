@@ -51,7 +51,7 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError::NoSuchMailbox`] and [`StoreError::TooBig`] are final; [`StoreError::MailboxFull`],
-    /// [`StoreError::NoSpace`] and [`StoreError::Unavailable`] may pass.
+    /// [`StoreError::NoSpace`], [`StoreError::NotWritable`] and [`StoreError::Unavailable`] may pass.
     ///
     /// # Cancel safety
     ///
@@ -65,7 +65,7 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NoSpace`] and [`StoreError::Unavailable`] may pass.
+    /// [`StoreError::NoSpace`], [`StoreError::NotWritable`] and [`StoreError::Unavailable`] may pass.
     ///
     /// # Cancel safety
     ///

@@ -115,7 +115,7 @@ impl MaildirStoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NoSpace`] or [`StoreError::Unavailable`], with what the disk said.
+    /// [`StoreError::NoSpace`], [`StoreError::NotWritable`] or [`StoreError::Unavailable`], with what the disk said, and where.
     ///
     /// # Panics
     ///
@@ -148,7 +148,7 @@ impl MaildirStoreBuilder {
             outside: Arc::default(),
         });
         let prepared = Arc::clone(&tree);
-        blocking(move || prepared.prepare()).await.map_err(failed)?;
+        blocking(move || Ok(prepared.prepare())).await.map_err(failed)??;
         Ok(MaildirStore { tree, directory: self.directory })
     }
 }

@@ -75,15 +75,17 @@ pub(super) struct Limits {
 
 /// What an error of the disk means to whoever called the store.
 pub(super) fn failed(error: io::Error) -> StoreError {
-    if disk::is_no_space(&error) { StoreError::NoSpace(error.into()) } else { StoreError::Unavailable(error.into()) }
+    match error.kind() {
+        // Nobody says so to a reader.
+        io::ErrorKind::ReadOnlyFilesystem => StoreError::NotWritable(error.into()),
+        _ if disk::is_no_space(&error) => StoreError::NoSpace(error.into()),
+        _ => StoreError::Unavailable(error.into()),
+    }
 }
 
-/// The same for what writes a message: a disk that may not be written to takes no more than a full one.
+/// The same for what writes.
 pub(super) fn not_taken(error: io::Error) -> StoreError {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreError::NoSpace(error.into()),
-        _ => failed(error),
-    }
+    if disk::is_not_writable(&error) { StoreError::NotWritable(error.into()) } else { failed(error) }
 }
 
 /// The disk has only its reserve left.

@@ -68,7 +68,7 @@ impl Mailbox {
     ) -> Result<Deposit, StoreError> {
         let disk = &*ground.disk;
         let key = Key::of(origin, message);
-        if self.arrivals.is_kept(disk, key).map_err(failed)? {
+        if self.arrivals.is_kept(disk, key).map_err(not_taken)? {
             return Ok(Deposit::Duplicate);
         }
         let staged = self.stage(ground, message)?;
@@ -76,14 +76,14 @@ impl Mailbox {
         self.folders.flush(disk, &ground.flush, Folder::New).map_err(failed)?;
         match placed {
             Placed::New(id, arrival) => {
-                arrival.keep().map_err(failed)?;
+                arrival.keep().map_err(not_taken)?;
                 Ok(Deposit::Stored(id))
             }
             Placed::There => {
                 // It may have been moved by a program that did not flush.
                 self.folders.flush(disk, &ground.flush, Folder::Cur).map_err(failed)?;
-                let _lock = self.lock(disk).map_err(failed)?;
-                self.arrivals.keep(disk, key, ground.now()).map_err(failed)?;
+                let _lock = self.lock(disk).map_err(not_taken)?;
+                self.arrivals.keep(disk, key, ground.now()).map_err(not_taken)?;
                 Ok(Deposit::Duplicate)
             }
         }
@@ -131,12 +131,12 @@ impl Mailbox {
     pub(super) fn mark(&self, ground: &Ground, id: MessageId, status: Status) -> Result<(), StoreError> {
         let disk = &*ground.disk;
         {
-            let _lock = self.lock(disk).map_err(failed)?;
+            let _lock = self.lock(disk).map_err(not_taken)?;
             let seen = self.find(ground, id)?;
             let renamed = self.folders.follow(disk, &seen.found.file, |file| self.rename(disk, file, &file.at(status)));
-            renamed.map_err(failed)?.ok_or(StoreError::NoSuchMessage(id))?;
+            renamed.map_err(not_taken)?.ok_or(StoreError::NoSuchMessage(id))?;
             if let Some(left_behind) = seen.found.also_new {
-                self.remove(disk, &left_behind).map_err(failed)?;
+                self.remove(disk, &left_behind).map_err(not_taken)?;
             }
         }
         // Also when nothing was renamed: an earlier call may have been cut off before its flush. And in this order, so that the
@@ -158,18 +158,18 @@ impl Mailbox {
     /// Deletes for good the messages that `which` says; answers how many.
     fn delete(&self, ground: &Ground, which: impl FnOnce(&Index) -> io::Result<Vec<Seen>>) -> Result<usize, StoreError> {
         let disk = &*ground.disk;
-        let lock = self.lock(disk).map_err(failed)?;
+        let lock = self.lock(disk).map_err(not_taken)?;
         let removed = self.look(ground, which)?.map_err(failed)?;
         if removed.is_empty() {
             return Ok(0);
         }
-        self.remember_for_good(ground, &removed).map_err(failed)?;
+        self.remember_for_good(ground, &removed).map_err(not_taken)?;
         let mut count = 0;
         for seen in &removed {
             if let Some(left_behind) = &seen.found.also_new {
-                self.remove(disk, left_behind).map_err(failed)?;
+                self.remove(disk, left_behind).map_err(not_taken)?;
             }
-            count += usize::from(self.remove(disk, &seen.found.file).map_err(failed)?);
+            count += usize::from(self.remove(disk, &seen.found.file).map_err(not_taken)?);
         }
         drop(lock);
         for folder in [Folder::New, Folder::Cur] {
@@ -276,13 +276,13 @@ impl Mailbox {
         staged: Staged,
     ) -> Result<Placed, StoreError> {
         let disk = &*ground.disk;
-        let _lock = self.lock(disk).map_err(failed)?;
+        let _lock = self.lock(disk).map_err(not_taken)?;
         let (is_there, room, id) = self.look(ground, |index| {
             let is_free = |id: &MessageId| index.find(*id).is_none();
             let id = [head.id, key.as_id()].into_iter().find(is_free).unwrap_or_else(MessageId::random);
             (index.has_key(key), index.held(), id)
         })?;
-        if is_there || self.arrivals.is_kept(disk, key).map_err(failed)? {
+        if is_there || self.arrivals.is_kept(disk, key).map_err(not_taken)? {
             return Ok(Placed::There);
         }
         if room.fills(limits) {

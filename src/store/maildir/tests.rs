@@ -247,6 +247,88 @@ async fn a_full_disk_is_told_at_every_write_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn a_disk_that_may_not_be_written_to_is_not_called_full() {
+    for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
+        for operations in 0.. {
+            let disk = FaultyDisk::new(Arc::new(PowerCutDisk::new()));
+            let store = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).open().await.unwrap();
+            store.create_mailbox(&mailbox("2041")).await.unwrap();
+            disk.fail(Fault::after(operations, kind).only(Operation::needs_room).lasting());
+            let answer = deposit(&store, &message(b"hello")).await;
+            if disk.mend() == 0 {
+                assert!(answer.is_ok() && operations > 5, "{answer:?}");
+                break;
+            }
+            let Err(error @ StoreError::NotWritable(_)) = answer else { panic!("{answer:?} after {operations} operations") };
+            assert!(error.is_transient());
+            assert_eq!(error.to_string(), "the store may not be written to");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_may_not_be_written_to_does_not_open() {
+    let disk = FaultyDisk::new(Arc::new(PowerCutDisk::new()));
+    let open = || MaildirStore::builder("/store").disk(Arc::new(disk.clone())).open();
+    drop(open().await.unwrap());
+    for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
+        // The tree is there: nothing of it has to be created.
+        for folder in 0..3 {
+            disk.fail(Fault::after(1 + folder, kind).only(|operation| operation == Operation::Create).lasting());
+            let Err(StoreError::NotWritable(source)) = open().await else { panic!("{kind:?} in folder {folder}") };
+            let path = ["/store/mail", "/store/arrivals", "/store/staging"][usize::try_from(folder).unwrap()];
+            assert!(source.to_string().starts_with(path), "{source}");
+            assert!(disk.mend() > 0);
+        }
+    }
+    // A full one may be read, and is written to when there is room again.
+    disk.fail(Fault::after(1, ErrorKind::StorageFull).only(|operation| operation == Operation::Create).lasting());
+    let store = open().await.unwrap_or_else(|error| panic!("{error}"));
+    disk.mend();
+    store.create_mailbox(&mailbox("2041")).await.unwrap();
+    deposit(&store, &message(b"hello")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mailbox_that_comes_while_others_are_watched_is_watched_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    if OsDisk.bell(folder.path()).is_err() {
+        eprintln!("skipped: the temporary folder is on a file system that is not watched");
+        return;
+    }
+    let store = open(folder.path()).await;
+    let named = async |number: &str| {
+        let start = tokio::time::Instant::now();
+        while !store.changed().await.contains(&mailbox(number)) {}
+        start.elapsed()
+    };
+    let quiet = async || {
+        let all = async {
+            loop {
+                store.changed().await;
+            }
+        };
+        let _: Result<(), _> = tokio::time::timeout(Duration::from_secs(1), all).await;
+    };
+    quiet().await;
+    let path = folder.path().join("mail/2050");
+    // As a program does it that takes its time, so that one folder is there and the next is not.
+    for part in ["", "tmp", "new", "cur"] {
+        fs::create_dir(path.join(part)).unwrap();
+        quiet().await;
+    }
+    for number in 0..3 {
+        fs::write(path.join(format!("new/{number}.a.b")), "a mail").unwrap();
+        let late = named("2050").await;
+        assert!(late < Duration::from_secs(1), "{late:?}");
+        quiet().await;
+    }
+    fs::rename(&path, folder.path().join("mail/away")).unwrap();
+    let late = named("2050").await;
+    assert!(late < Duration::from_secs(1), "{late:?}");
+}
+
+#[tokio::test]
 async fn a_mark_that_was_answered_survives_a_power_cut_and_no_mark_loses_a_message() {
     let message = message(b"marked");
     for (from, to) in [(Status::New, Status::Old), (Status::New, Status::Removed), (Status::Old, Status::New)] {

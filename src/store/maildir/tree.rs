@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bad::{concerns_entry, is_no_folder};
-use super::ground::{Ground, failed};
+use super::ground::{Ground, failed, not_taken};
 use super::mailbox::Mailbox;
 use super::outside::Outside;
 use super::staging;
@@ -74,20 +74,30 @@ pub(super) enum IfMissing {
 
 impl Tree {
     /// Creates what is missing, durably, and removes what dead processes have left.
-    pub(super) fn prepare(&self) -> io::Result<()> {
-        let disk = &*self.ground.disk;
-        disk::create_dirs(disk, &self.ground.root)?;
-        flush_parent(disk, &self.ground.root)?;
-        for folder in ["mail", "arrivals", "staging"] {
-            disk::create_dirs(disk, &self.ground.root.join(folder))?;
+    ///
+    /// An error also where it may not be written to: then it would take no message.
+    pub(super) fn prepare(&self) -> Result<(), StoreError> {
+        let (disk, root) = (&*self.ground.disk, &self.ground.root);
+        self.create().map_err(|error| at(root, error))?;
+        for folder in FOLDERS.map(|folder| root.join(folder)) {
+            check_writable(disk, &folder).map_err(|error| at(&folder, error))?;
         }
-        self.explain()?;
-        disk.sync_dir(&self.ground.root)?;
         match disk.watch(&self.ground.root) {
             Ok(watch) => drop(self.ground.watch.set(watch.into())),
             Err(error) => tracing::warn!(%error, "the disk does not tell what changes, so each call reads its mailbox anew"),
         }
-        staging::clean(disk, &self.ground.staging)
+        staging::clean(disk, &self.ground.staging).map_err(|error| at(&self.ground.staging, error))
+    }
+
+    fn create(&self) -> io::Result<()> {
+        let disk = &*self.ground.disk;
+        disk::create_dirs(disk, &self.ground.root)?;
+        flush_parent(disk, &self.ground.root)?;
+        for folder in FOLDERS {
+            disk::create_dirs(disk, &self.ground.root.join(folder))?;
+        }
+        self.explain()?;
+        disk.sync_dir(&self.ground.root)
     }
 
     /// The mailbox `id`. Its folder decides, each time: an operator may create or remove it while the store is open.
@@ -104,7 +114,7 @@ impl Tree {
         if let Some(mailbox) = known {
             return Ok(mailbox);
         }
-        let opened = Mailbox::open(&self.ground, id).map_err(failed)?;
+        let opened = Mailbox::open(&self.ground, id).map_err(not_taken)?;
         Ok(lock().add(id, opened))
     }
 
@@ -226,6 +236,33 @@ impl Tree {
     }
 }
 
+/// An error if the folder may not be written to. A full one may be read, and be written to again.
+fn check_writable(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    let probe = folder.join(PROBE);
+    match disk.create(&probe) {
+        Err(error) if disk::is_not_writable(&error) => return Err(error),
+        // There is no room, or it was left by a process that died.
+        Err(_) | Ok(_) => {}
+    }
+    match disk.remove(&probe) {
+        Err(error) if disk::is_not_writable(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// What an error at `path` means to whoever opens the store.
+fn at(path: &Path, error: io::Error) -> StoreError {
+    not_taken(io::Error::new(error.kind(), At { path: path.to_owned(), error }))
+}
+
+/// What the disk said, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", path.display())]
+struct At {
+    path: PathBuf,
+    error: io::Error,
+}
+
 /// Whether a file or folder was looked for that is not there.
 fn is_not_found(error: &StoreError) -> bool {
     let StoreError::Unavailable(source) = error else { return false };
@@ -241,6 +278,10 @@ fn flush_parent(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         flushed => flushed,
     }
 }
+
+const FOLDERS: [&str; 3] = ["mail", "arrivals", "staging"];
+/// A file that is created and removed to see whether it can be; no mailbox, arrival or message has such a name.
+const PROBE: &str = ".writable";
 
 const README: &str = include_str!("README.txt");
 
