@@ -13,8 +13,10 @@ use tokio::time::{sleep, timeout};
 use tracing::{Instrument as _, Span};
 
 use super::file::Finished;
+use super::head::is_damaged;
 use super::loading::{Found, Loaded, Opened};
 use super::name::EntryName;
+use super::spare::Reuse;
 use super::tries::{chain, now, random_fraction, wait_until};
 use super::{Destination, MEMORY_PIECE, MEMORY_PIECES, Spool};
 use crate::disk;
@@ -129,6 +131,12 @@ impl Courier<'_> {
                     self.park(name, &chain(&error)).await;
                 }
             }
+            Err(Failure::Load(error)) if is_damaged(&error) => {
+                self.not_tried(&batch);
+                for name in &batch {
+                    self.park(name, &error.to_string()).await;
+                }
+            }
             Err(Failure::Load(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 self.not_tried(&batch);
                 for name in &batch {
@@ -145,13 +153,6 @@ impl Courier<'_> {
                 }
                 for name in batch {
                     self.defer(name, &chain(&error));
-                }
-            }
-            Err(Failure::Left) => {
-                self.not_tried(&batch);
-                for name in &batch {
-                    tracing::debug!(id = %name.id(), "a message that had left the spool before a power cut leaves it again");
-                    self.remove(name).await;
                 }
             }
             Err(Failure::Forwarder(fault)) => {
@@ -176,15 +177,16 @@ impl Courier<'_> {
         let mailboxes: Vec<MailboxId> = batch.iter().map(|name| name.mailbox().clone()).collect();
         // Any program's forwarder runs here: neither its panic nor its silence may cost more than this one message's time.
         let call = AssertUnwindSafe(async { self.forwarder.forward(&message, &mailboxes).await }).catch_unwind();
-        match timeout(longest_call(message.audio().len()), call).await {
+        let answer = timeout(longest_call(message.audio().len()), call).await;
+        let unread = sound.and_then(|sound| sound.take_error());
+        match (answer, unread) {
+            (Ok(Ok(Ok(receipt))), _) if receipt.outcomes.contains(&Outcome::Accepted) => Ok(receipt),
             // What the forwarder says of it is no fault of the other node's.
-            Ok(Ok(Err(error))) => Err(match sound.and_then(|sound| sound.take_error()) {
-                Some(unread) => Failure::Load(unread),
-                None => Failure::Forward(error),
-            }),
-            Ok(Ok(Ok(receipt))) => Ok(receipt),
-            Ok(Err(_)) => Err(Failure::Forwarder("the forwarder panicked")),
-            Err(_) => Err(Failure::Forwarder("the forwarder never answered")),
+            (Ok(Ok(_)), Some(unread)) => Err(Failure::Load(unread)),
+            (Ok(Ok(Err(error))), None) => Err(Failure::Forward(error)),
+            (Ok(Ok(Ok(receipt))), None) => Ok(receipt),
+            (Ok(Err(_)), _) => Err(Failure::Forwarder("the forwarder panicked")),
+            (Err(_), _) => Err(Failure::Forwarder("the forwarder never answered")),
         }
     }
 
@@ -194,15 +196,14 @@ impl Courier<'_> {
         let shared = Arc::clone(&self.spool.shared);
         let leaves = self.forwarder.reads_sounds();
         let opened = disk::blocking(move || {
-            let Some(found) = Finished::open(&*shared.disk, &path, id)? else { return Ok(None) };
-            let found = Found::new(found, leaves);
+            let found = Found::new(Finished::open(&*shared.disk, &path, id)?, leaves);
             // In the same turn, if there is memory now.
-            Ok(Some(match Arc::clone(&shared.memory).try_acquire_many_owned(pieces(found.memory())) {
+            Ok(match Arc::clone(&shared.memory).try_acquire_many_owned(pieces(found.memory())) {
                 Ok(memory) => Opened::Loaded(found.load(memory)?),
                 Err(_) => Opened::Found(found),
-            }))
+            })
         });
-        match opened.await.map_err(Failure::Load)?.ok_or(Failure::Left)? {
+        match opened.await.map_err(Failure::Load)? {
             Opened::Loaded(loaded) => Ok(loaded),
             Opened::Found(found) => {
                 let memory = self.memory(found.memory()).await;
@@ -245,7 +246,7 @@ impl Courier<'_> {
     async fn remove(&self, name: &EntryName) -> u32 {
         let path = self.destination.folder.join(name.to_string());
         let shared = Arc::clone(&self.spool.shared);
-        if let Err(error) = disk::blocking(move || shared.spares.put(&*shared.disk, &path)).await {
+        if let Err(error) = disk::blocking(move || shared.spares.put(&*shared.disk, &path, Reuse::WhenFlushed)).await {
             // It stays in the folder and is sent again after the next start; the receiver takes it once.
             tracing::warn!(id = %name.id(), %error, "a delivered message could not be removed from the spool");
         }
@@ -297,8 +298,8 @@ impl Courier<'_> {
     async fn put_aside(&self, name: &EntryName, error: &io::Error) {
         let path = self.destination.folder.join(name.to_string());
         let spool = self.spool.clone();
-        let (file, reason) = (name.to_string(), error.to_string());
-        match disk::blocking(move || spool.put_aside(&path, &file, reason)).await {
+        let reason = error.to_string();
+        match disk::blocking(move || spool.put_aside(&path, reason)).await {
             Ok(()) => {
                 self.destination.queue().handle_settled(name);
             }
@@ -332,8 +333,6 @@ fn pieces(bytes: u64) -> u32 {
 /// Why nothing is known of a batch.
 enum Failure {
     Load(io::Error),
-    /// It was delivered before a power cut brought its name back.
-    Left,
     Forward(ForwardError),
     /// The forwarder did what none may.
     Forwarder(&'static str),

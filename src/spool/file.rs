@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::head::{FileHead, HEAD_LEN, SHORT, Unreadable};
+use super::head::{Damaged, FileHead, HEAD_LEN, SHORT, Unreadable, read_head};
 use super::sound::StoredSound;
 use super::spare::Spare;
 use crate::audio::{Format, Wav};
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{self, Disk, DiskFile};
 use crate::message::{Audio, ContentDigest, Ending, Message, MessageId};
 
 /// The file of a recording that is under way.
@@ -119,7 +119,7 @@ impl GrowingFile {
         if let Some((len, digest)) = self.head.audio
             && ContentDigest::of_parts(Pieces { file: &*self.file, at: 0, end: len })? != digest
         {
-            return Err(unreadable(Unreadable("the disk has lost a part of the sound")));
+            return Err(Unreadable("the disk has lost a part of the sound").into());
         }
         self.file.write_all_at(&self.head.to_bytes().map_err(io::Error::other)?, 0)
     }
@@ -151,6 +151,12 @@ impl GrowingFile {
         }
         let (len, digest) = self.head.audio.ok_or_else(|| io::Error::other("the recording is not finished"))?;
         read_message(&*self.file, &self.head, len, digest)
+    }
+
+    /// Whether the file at `path` is this message too.
+    pub(super) fn is_at(&self, disk: &dyn Disk, path: &Path) -> bool {
+        let other = Finished::open(disk, path, self.head.head.id);
+        other.is_ok_and(|other| self.head.audio == Some((other.len, other.digest)))
     }
 }
 
@@ -187,23 +193,25 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Opens the message `id` in the file at `path`; `None` if it has left, and its name came back with a power cut.
+    /// Opens the message `id` in the file at `path`.
     ///
     /// # Errors
     ///
-    /// [`InvalidData`](io::ErrorKind::InvalidData) when it is no message, or whatever the file system says.
-    pub(crate) fn open(disk: &dyn Disk, path: &Path, id: MessageId) -> io::Result<Option<Self>> {
-        let file = disk.open(path)?;
-        // A file is made durable before its name is; so one that is empty, or another message's, was spared for that since.
+    /// [`InvalidData`](io::ErrorKind::InvalidData) when it is no message, or another one; or whatever the file system says.
+    pub(crate) fn open(disk: &dyn Disk, path: &Path, id: MessageId) -> io::Result<Self> {
+        let file = match disk.open(path) {
+            Err(error) if disk::is_not_a_file(&error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+            opened => opened?,
+        };
         if file.is_empty()? {
-            return Ok(None);
+            return Err(Unreadable("the file is empty").into());
         }
         let head = read_head(&*file)?;
         if head.head.id != id {
-            return Ok(None);
+            return Err(Unreadable("its head has the id of another message than its name").into());
         }
-        let (len, digest) = head.audio.ok_or_else(|| unreadable(Unreadable("the recording is not finished")))?;
-        Ok(Some(Self { file: file.into(), head, len, digest }))
+        let (len, digest) = head.audio.ok_or(Unreadable("the recording is not finished"))?;
+        Ok(Self { file: file.into(), head, len, digest })
     }
 
     /// How many bytes its sound has, as its head says.
@@ -211,7 +219,7 @@ impl Finished {
         self.len
     }
 
-    /// Reads the rest.
+    /// Reads the rest, damaged or not.
     ///
     /// # Errors
     ///
@@ -220,14 +228,25 @@ impl Finished {
         read_message(&*self.file, &self.head, self.len, self.digest)
     }
 
-    /// The message, with a sound that stays in the file.
+    /// Reads the rest, to be sent.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open); [`Damaged`] when the sound does not match its digest.
+    pub(crate) fn read_whole(&self) -> io::Result<Message> {
+        let message = self.read()?;
+        if ContentDigest::of(message.audio().bytes()) == self.digest { Ok(message) } else { Err(Damaged.into()) }
+    }
+
+    /// The message, with a sound that stays in the file. Who reads it to its end gets an error in place of the end if it is damaged.
     ///
     /// # Errors
     ///
     /// As for [`open`](Self::open).
     pub(crate) fn leave(&self) -> io::Result<(Message, Arc<StoredSound>)> {
         check_present(&*self.file, self.len)?;
-        let sound = Arc::new(StoredSound::new(Arc::clone(&self.file), HEAD_LEN as u64, HEAD_LEN as u64 + self.len));
+        let end = HEAD_LEN as u64 + self.len;
+        let sound = Arc::new(StoredSound::new(Arc::clone(&self.file), HEAD_LEN as u64, end, self.digest));
         let audio = Audio::elsewhere(self.head.media, Arc::clone(&sound) as _, self.len, self.digest);
         Ok((Message::new(self.head.head.clone(), audio), sound))
     }
@@ -253,7 +272,10 @@ pub(crate) enum Found {
 
 /// Looks at a file that was left over in the folder of recordings under way.
 pub(crate) fn find_left_over(disk: &dyn Disk, path: &Path) -> io::Result<Found> {
-    let file = disk.open(path)?;
+    let file = match disk.open(path) {
+        Err(error) if disk::is_not_a_file(&error) => return Ok(Found::Unreadable(error.to_string())),
+        opened => opened?,
+    };
     let mut head = match read_head(&*file) {
         Ok(head) => head,
         Err(error) if is_unreadable(&error) => return Ok(Found::Unreadable(error.to_string())),
@@ -287,15 +309,6 @@ pub(crate) fn find_left_over(disk: &dyn Disk, path: &Path) -> io::Result<Found> 
     left_over(file, head, sound, audio_len, false)
 }
 
-fn read_head(file: &dyn DiskFile) -> io::Result<FileHead> {
-    let mut bytes = [0; HEAD_LEN];
-    match file.read_exact_at(&mut bytes, 0) {
-        Ok(()) => FileHead::parse(&bytes).map_err(unreadable),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(unreadable(Unreadable("the file is too short"))),
-        Err(error) => Err(error),
-    }
-}
-
 fn read_message(file: &dyn DiskFile, head: &FileHead, len: u64, digest: ContentDigest) -> io::Result<Message> {
     // A length beyond the file's own would ask for memory that no sound fills.
     check_present(file, len)?;
@@ -306,11 +319,7 @@ fn read_message(file: &dyn DiskFile, head: &FileHead, len: u64, digest: ContentD
 
 fn check_present(file: &dyn DiskFile, len: u64) -> io::Result<()> {
     let present = file.len()?.saturating_sub(HEAD_LEN as u64);
-    if len > present { Err(unreadable(Unreadable("the sound is shorter than the head says"))) } else { Ok(()) }
-}
-
-fn unreadable(error: Unreadable) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
+    if len > present { Err(Unreadable("the sound is shorter than the head says").into()) } else { Ok(()) }
 }
 
 fn is_unreadable(error: &io::Error) -> bool {

@@ -1,9 +1,11 @@
 //! The text that opens every message file of the spool, for programs and for an operator with `head`.
 
+use std::io;
 use std::time::Duration;
 
 use chrono::DateTime;
 
+use crate::disk::DiskFile;
 use crate::message::{
     AudioType, Caller, CallerName, ContentDigest, Ending, Head, MailboxId, MessageId, Privacy, RecordedAt, Stamp, Urgency,
 };
@@ -113,6 +115,20 @@ impl FileHead {
     }
 }
 
+/// Reads the head of a message's file. Blocks.
+///
+/// # Errors
+///
+/// [`InvalidData`](io::ErrorKind::InvalidData) when it is none, or whatever the file system says.
+pub(super) fn read_head(file: &dyn DiskFile) -> io::Result<FileHead> {
+    let mut bytes = [0; HEAD_LEN];
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => FileHead::parse(&bytes).map_err(io::Error::from),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Unreadable("the file is too short").into()),
+        Err(error) => Err(error),
+    }
+}
+
 /// A head that does not fit into [`HEAD_LEN`] bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the head does not fit into {HEAD_LEN} bytes")]
@@ -122,6 +138,28 @@ pub(crate) struct TooLong;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a readable spool file: {0}")]
 pub(crate) struct Unreadable(pub(crate) &'static str);
+
+impl From<Unreadable> for io::Error {
+    fn from(error: Unreadable) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
+/// A sound that is not what it was when its recording was finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("damaged: the sound no longer matches the digest that was taken when it was finished")]
+pub(super) struct Damaged;
+
+impl From<Damaged> for io::Error {
+    fn from(damaged: Damaged) -> Self {
+        Self::new(io::ErrorKind::InvalidData, damaged)
+    }
+}
+
+/// Whether `error` says that a sound is damaged.
+pub(super) fn is_damaged(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Damaged>())
+}
 
 fn named<T: Copy, const N: usize>(
     text: &str,

@@ -53,6 +53,6 @@ impl Found {
             let (message, sound) = self.file.leave()?;
             return Ok(Loaded { message, sound: Some(sound), memory });
         }
-        Ok(Loaded { message: self.file.read()?, sound: None, memory })
+        Ok(Loaded { message: self.file.read_whole()?, sound: None, memory })
     }
 }

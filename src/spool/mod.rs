@@ -20,8 +20,14 @@
 //! 1024, so that `tail -c +1025 FILE` is the recording itself.
 //!
 //! A message leaves the queue only when the other node has answered for it. If power is lost between that answer and the
-//! removal, it is sent again, and the receiver takes it once.
+//! removal, it is sent again, and the receiver takes it once. Nothing else is ever removed: what is no message (an empty file, one whose
+//! head speaks of another message than its name) goes to `unreadable/`, and [`Event::Unreadable`](crate::event::Event::Unreadable) says why. So does a file in
+//! `recording/` that a crash left before its head was written: no caller had spoken by then.
+//!
+//! The digest of a sound is in its head since the recording was finished, and is checked before the sound is sent. A message whose sound
+//! does not match any more is parked as damaged.
 
+mod aside;
 mod delivery;
 mod error;
 mod file;
@@ -48,6 +54,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 
+use self::aside::PutAside;
 pub(crate) use self::delivery::deliver;
 pub use self::error::SpoolError;
 use self::file::Found;
@@ -64,13 +71,13 @@ pub use self::operator::{ParkedMessage, WaitingMessage};
 use self::queue::Queue;
 use self::redirect::Served;
 pub use self::schedule::RetrySchedule;
-use self::spare::Spares;
-use self::tree::{prepare_tree, read_tree};
+use self::spare::{Reuse, Spares};
+use self::tree::{TreeFound, prepare_tree, read_tree};
 pub(crate) use self::tries::{chain, now, random_fraction, wait_until};
 use crate::clock::Clock;
 use crate::disk::{self, Disk, DiskFile, Room, SharedFlush};
+use crate::event::Events;
 pub use crate::event::SpoolState;
-use crate::event::{Event, Events};
 use crate::message::{MailboxId, MessageId};
 
 /// What waits on this node to be forwarded; clones are the same spool.
@@ -91,6 +98,8 @@ struct Shared {
     served: Served,
     /// Held while a file goes from folder to folder.
     moving: Mutex<()>,
+    /// What was put aside when the spool was opened, until it is reported.
+    put_aside_at_open: Mutex<Vec<PutAside>>,
     clock: Arc<dyn Clock>,
     events: Events,
     /// Held as long as the spool is open: one process, one spool.
@@ -136,13 +145,27 @@ impl Spool {
         }
         let (path, here) = (root.clone(), Arc::clone(&disk));
         // The work holds the lock: when this call is dropped it goes on to its end, and the next start waits for that.
-        let read = disk::blocking(move || read_tree(&*here, &path).map(|queues| (queues, lock))).await;
-        let (queues, lock) = read.map_err(|source| disk_error(&root, source))?;
+        let read = disk::blocking(move || read_tree(&*here, &path).map(|found| (found, lock))).await;
+        let (TreeFound { queues, put_aside }, lock) = read.map_err(|source| disk_error(&root, source))?;
         let (flush, destinations, served, moving) =
             (SharedFlush::default(), Mutex::default(), Served::default(), Mutex::default());
         let spares = Spares::new(root.join(SPARE));
         let memory = Arc::new(Semaphore::new(MEMORY_PIECES as usize));
-        let shared = Shared { disk, root, flush, spares, memory, destinations, served, moving, clock, events, _lock: lock };
+        let put_aside_at_open = Mutex::new(put_aside);
+        let shared = Shared {
+            disk,
+            root,
+            flush,
+            spares,
+            memory,
+            destinations,
+            served,
+            moving,
+            put_aside_at_open,
+            clock,
+            events,
+            _lock: lock,
+        };
         let spool = Self { shared: Arc::new(shared) };
         for (name, entries) in queues {
             let destination = spool.destination(&name);
@@ -179,13 +202,23 @@ impl Spool {
             let destination = self.destination(destination);
             let name = EntryName::new(head.urgency, head.recorded_at.instant, head.id, mailbox.clone());
             destination.ensure_folder(disk)?;
-            match disk.link(file.path(), &destination.folder.join(name.to_string())) {
+            let path = destination.folder.join(name.to_string());
+            match disk.link(file.path(), &path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !file.is_at(disk, &path) => {
+                    self.put_aside(&path, "it stands in the place of another message".to_owned())?;
+                    disk.link(file.path(), &path)?;
+                }
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => entries.push((destination, name)),
+                _ => {}
             }
+            entries.push((destination, name));
         }
         let folders: BTreeSet<&Path> = entries.iter().map(|(destination, _)| &*destination.folder).collect();
-        folders.into_iter().try_for_each(|folder| self.shared.flush.sync_dir(disk, folder))?;
+        for folder in folders {
+            let removed = self.shared.spares.removed();
+            self.shared.flush.sync_dir(disk, folder)?;
+            self.shared.spares.handle_flushed(folder, removed);
+        }
         // Its other names keep it, so there is nothing to spare.
         disk.remove(file.path())?;
         durable();
@@ -203,7 +236,7 @@ impl Spool {
 
     /// Takes away the file of a recording that shall not wait: it was too short, or is kept elsewhere. Blocks.
     pub(crate) fn discard(&self, file: &GrowingFile) -> io::Result<()> {
-        self.shared.spares.put(&*self.shared.disk, file.path())
+        self.shared.spares.put(&*self.shared.disk, file.path(), Reuse::AtOnce)
     }
 
     /// The same for one that its caller threw away: a power cut does not bring it back. Blocks.
@@ -218,6 +251,8 @@ impl Spool {
 
     /// The names of the recordings that a crash has cut off, if no recording has begun yet. Blocks.
     pub(crate) fn left_over(&self) -> io::Result<Vec<String>> {
+        let aside = std::mem::take(&mut *self.shared.put_aside_at_open.lock().unwrap_or_else(PoisonError::into_inner));
+        aside.into_iter().for_each(|aside| self.shared.events.emit(aside.into_event()));
         let mut names = self.shared.disk.list(&self.shared.root.join(RECORDING))?;
         names.retain(|name| name.ends_with(EXTENSION));
         Ok(names)
@@ -227,21 +262,9 @@ impl Spool {
     pub(crate) fn take_up(&self, name: &str) -> io::Result<Option<Box<LeftOver>>> {
         let path = self.shared.root.join(RECORDING).join(name);
         match file::find_left_over(&*self.shared.disk, &path)? {
-            Found::Unreadable(reason) => self.put_aside(&path, name, reason).map(|()| None),
+            Found::Unreadable(reason) => self.put_aside(&path, reason).map(|()| None),
             Found::Recording(left_over) => Ok(Some(left_over)),
         }
-    }
-
-    fn put_aside(&self, path: &Path, name: &str, reason: String) -> io::Result<()> {
-        let disk = &*self.shared.disk;
-        disk.rename(path, &self.shared.root.join(UNREADABLE).join(name))?;
-        match disk.remove(path) {
-            // Where a power cut had left it under both names, the renaming has changed nothing.
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        self.shared.events.emit(Event::Unreadable { file: name.to_owned(), reason });
-        Ok(())
     }
 
     fn destination(&self, name: &str) -> Arc<Destination> {

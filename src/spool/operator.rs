@@ -179,7 +179,7 @@ impl Spool {
         }
     }
 
-    /// A copy of a message that waits or is parked; it stays where it is.
+    /// A copy of a message that waits or is parked, also of a damaged one; it stays where it is.
     ///
     /// # Errors
     ///
@@ -197,8 +197,7 @@ impl Spool {
             let disk = &*spool.shared.disk;
             for folder in folders {
                 if let Some(name) = find(disk, &folder, id, &wanted)? {
-                    let found = Finished::open(disk, &folder.join(name.to_string()), id)?;
-                    return found.map(|found| found.read()).transpose();
+                    return Finished::open(disk, &folder.join(name.to_string()), id)?.read().map(Some);
                 }
             }
             Ok(None)

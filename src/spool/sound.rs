@@ -3,8 +3,11 @@
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sha2::{Digest as _, Sha256};
+
+use super::head::{Damaged, is_damaged};
 use crate::disk::DiskFile;
-use crate::message::AudioSource;
+use crate::message::{AudioSource, ContentDigest};
 
 /// The sound in a file of the spool, open for as long as somebody may read it.
 #[derive(Debug)]
@@ -12,13 +15,14 @@ pub(crate) struct StoredSound {
     file: Arc<dyn DiskFile>,
     start: u64,
     end: u64,
+    digest: ContentDigest,
     failed: Mutex<Option<io::Error>>,
 }
 
 impl StoredSound {
-    /// The bytes of `file` from `start` to `end`.
-    pub(super) fn new(file: Arc<dyn DiskFile>, start: u64, end: u64) -> Self {
-        Self { file, start, end, failed: Mutex::default() }
+    /// The bytes of `file` from `start` to `end`, whose digest is `digest`.
+    pub(super) fn new(file: Arc<dyn DiskFile>, start: u64, end: u64, digest: ContentDigest) -> Self {
+        Self { file, start, end, digest, failed: Mutex::default() }
     }
 
     /// The first error that a reader met, once.
@@ -29,29 +33,35 @@ impl StoredSound {
 
 impl AudioSource for StoredSound {
     fn reader(self: Arc<Self>) -> Box<dyn Read + Send> {
-        Box::new(Reader { at: self.start, sound: self })
+        Box::new(Reader { at: self.start, hasher: Sha256::new(), sound: self })
     }
 }
 
+/// Reads the sound, and takes its digest meanwhile: a damaged one is an error before its last bytes are out, so that nobody has it whole.
 struct Reader {
     sound: Arc<StoredSound>,
     at: u64,
+    hasher: Sha256,
+}
+
+impl Reader {
+    fn read_piece(&mut self, piece: &mut [u8]) -> io::Result<()> {
+        self.sound.file.read_exact_at(piece, self.at)?;
+        self.at += piece.len() as u64;
+        self.hasher.update(&*piece);
+        let is_damaged = || ContentDigest::from_hasher(self.hasher.clone()) != self.sound.digest;
+        if !piece.is_empty() && self.at == self.sound.end && is_damaged() { Err(Damaged.into()) } else { Ok(()) }
+    }
 }
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.sound.end - self.at).unwrap_or(usize::MAX);
         let len = buffer.len().min(left);
-        match self.sound.file.read_exact_at(&mut buffer[..len], self.at) {
-            Ok(()) => {
-                self.at += len as u64;
-                Ok(len)
-            }
-            Err(error) => {
-                let mut failed = self.sound.failed.lock().unwrap_or_else(PoisonError::into_inner);
-                failed.get_or_insert_with(|| io::Error::new(error.kind(), error.to_string()));
-                Err(error)
-            }
-        }
+        self.read_piece(&mut buffer[..len]).map(|()| len).inspect_err(|error| {
+            let mut failed = self.sound.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            let again = || if is_damaged(error) { Damaged.into() } else { io::Error::new(error.kind(), error.to_string()) };
+            failed.get_or_insert_with(again);
+        })
     }
 }

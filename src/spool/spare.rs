@@ -9,15 +9,35 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::head::{HEAD_LEN, SHORT};
-use crate::disk::{Disk, DiskFile};
+use super::head::{HEAD_LEN, SHORT, read_head};
+use super::name::EXTENSION;
+use super::{RECORDING, SPARE};
+use crate::disk::{self, Disk, DiskFile};
+use crate::message::MessageId;
 
 /// Empty files without a message's name, a bounded number of them. Everything here blocks.
 #[derive(Debug)]
 pub(super) struct Spares {
     folder: PathBuf,
-    idle: Mutex<Vec<Spare>>,
+    pool: Mutex<Pool>,
     next: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    idle: Vec<Spare>,
+    /// Files whose names may come back with a power cut: each with the folder of its name, and the number of its removal.
+    waiting: Vec<(u64, PathBuf, Spare)>,
+    removed: u64,
+}
+
+/// When the file of a message that is settled may be another message's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reuse {
+    /// At once: whoever reads its folder goes by what files hold, not by their names.
+    AtOnce,
+    /// When its name is gone for good, so that no power cut gives it another message's contents.
+    WhenFlushed,
 }
 
 /// One empty file, open.
@@ -30,35 +50,59 @@ pub(super) struct Spare {
 impl Spares {
     /// None yet; they will be in `folder`.
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, idle: Mutex::default(), next: AtomicU64::new(0) }
+        Self { folder, pool: Mutex::default(), next: AtomicU64::new(0) }
     }
 
     /// One, if there is any.
     pub(super) fn take(&self) -> Option<Spare> {
-        self.idle().pop()
+        self.pool().idle.pop()
     }
 
     /// Takes the name `path` from its message, which is settled; its file is kept for another one if it has no other name.
     ///
-    /// The name goes first: a power cut may leave it, but then its file is empty, or another message's by what its head says.
+    /// The name goes first: no crash of the process leaves it to an empty file.
     ///
     /// # Errors
     ///
     /// What the disk says when the name could not be taken away.
-    pub(super) fn put(&self, disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    pub(super) fn put(&self, disk: &dyn Disk, path: &Path, reuse: Reuse) -> io::Result<()> {
         let Ok(Some(spare)) = self.move_aside(disk, path) else { return disk.remove(path) };
-        match spare.file.clear() {
-            Ok(()) => self.idle().push(spare),
+        if spare.file.clear().is_err() {
             // Its sound may not stay.
-            Err(_) => disk.remove(&spare.path)?,
+            return disk.remove(&spare.path);
+        }
+        let mut pool = self.pool();
+        match reuse {
+            Reuse::AtOnce => pool.idle.push(spare),
+            Reuse::WhenFlushed => {
+                pool.removed += 1;
+                let removed = pool.removed;
+                pool.waiting.push((removed, path.parent().unwrap_or(Path::new("")).to_owned(), spare));
+            }
         }
         Ok(())
     }
 
+    /// How many names were taken away so far: to be asked for before a folder is flushed.
+    pub(super) fn removed(&self) -> u64 {
+        self.pool().removed
+    }
+
+    /// The names in `folder` that were among the first `removed` are gone for good.
+    pub(super) fn handle_flushed(&self, folder: &Path, removed: u64) {
+        let mut pool = self.pool();
+        let gone = pool.waiting.extract_if(.., |(number, of, _)| *number <= removed && of == folder);
+        let gone: Vec<Spare> = gone.map(|(.., spare)| spare).collect();
+        pool.idle.extend(gone);
+    }
+
     /// Gives the file at `path` a spare one's name, unless it is needed or there are enough.
     fn move_aside(&self, disk: &dyn Disk, path: &Path) -> io::Result<Option<Spare>> {
-        if self.idle().len() >= MOST {
-            return Ok(None);
+        {
+            let pool = self.pool();
+            if pool.idle.len() + pool.waiting.len() >= MOST {
+                return Ok(None);
+            }
         }
         let file = disk.open(path)?;
         // A long one may still be read, by a call that was given up and has not ended: to such a reader it stays what it was.
@@ -70,14 +114,63 @@ impl Spares {
         Ok(Some(Spare { path: spare, file }))
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Spare>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Removes the spares of an earlier run.
-pub(super) fn clean(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
-    disk.list(folder)?.iter().try_for_each(|name| disk.remove(&folder.join(name)))
+/// Removes the spares of an earlier run, which are empty, and answers what is none.
+///
+/// A power cut may have taken a recording back to its file's name of before: it is a recording again, under its own name. One that had
+/// left just before a crash is so too, and is sent again, which the receiver takes once.
+pub(super) fn clean(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(PathBuf, String)>> {
+    let mut others = Vec::new();
+    for name in disk.list(&root.join(SPARE))? {
+        let path = root.join(SPARE).join(&name);
+        let found = look(disk, &path, &name);
+        match found {
+            Ok(Found::Spare) => disk.remove(&path)?,
+            Ok(Found::Recording(id)) => {
+                let recording = root.join(RECORDING).join(format!("{id}{EXTENSION}"));
+                match disk.link(&path, &recording) {
+                    Ok(()) => disk.sync_dir(&root.join(RECORDING)).and_then(|()| disk.remove(&path))?,
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        others.push((path, "a recording has the name of this one".to_owned()));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(Found::Other(reason)) => others.push((path, reason)),
+            Err(error) if disk::is_not_a_file(&error) => others.push((path, error.to_string())),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(others)
+}
+
+/// What stands among the spares.
+enum Found {
+    /// A file that is empty, or whose message has a name where it belongs.
+    Spare,
+    /// A recording, under way or finished.
+    Recording(MessageId),
+    /// Anything else.
+    Other(String),
+}
+
+fn look(disk: &dyn Disk, path: &Path, name: &str) -> io::Result<Found> {
+    if name.parse::<u64>().is_err() {
+        return Ok(Found::Other("it is none of the spool's spare files".to_owned()));
+    }
+    let file = disk.open(path)?;
+    if file.is_empty()? || file.links()? > 1 {
+        return Ok(Found::Spare);
+    }
+    match read_head(&*file) {
+        Ok(head) => Ok(Found::Recording(head.head.id)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Found::Other(error.to_string())),
+        Err(error) => Err(error),
+    }
 }
 
 /// The longest file that is emptied for another message: one whose sound is not read while it is sent.
@@ -98,10 +191,32 @@ mod tests {
         for (name, last) in [("/short", LONGEST - 1), ("/long", LONGEST)] {
             let file = disk.create(Path::new(name)).unwrap();
             file.write_all_at(b"x", last).unwrap();
-            spares.put(&disk, Path::new(name)).unwrap();
+            spares.put(&disk, Path::new(name), Reuse::AtOnce).unwrap();
             assert_eq!(file.len().unwrap(), if name == "/long" { LONGEST + 1 } else { 0 });
         }
         assert_eq!(disk.list(Path::new("/spare")).unwrap(), ["0"]);
         assert!(spares.take().is_some() && spares.take().is_none());
+    }
+
+    #[test]
+    fn a_file_whose_name_may_come_back_is_no_other_messages() {
+        let disk = PowerCutDisk::new();
+        for folder in ["/spare", "/one", "/other"] {
+            disk.create_dir(Path::new(folder)).unwrap();
+        }
+        let spares = Spares::new("/spare".into());
+        let put = |path: &str| {
+            disk.create(Path::new(path)).unwrap();
+            spares.put(&disk, Path::new(path), Reuse::WhenFlushed).unwrap();
+        };
+        put("/one/a");
+        let flushed = spares.removed();
+        put("/one/b");
+        spares.handle_flushed(Path::new("/other"), spares.removed());
+        assert!(spares.take().is_none());
+        spares.handle_flushed(Path::new("/one"), flushed);
+        assert!(spares.take().is_some() && spares.take().is_none(), "the flush had begun before the second went");
+        spares.handle_flushed(Path::new("/one"), spares.removed());
+        assert!(spares.take().is_some());
     }
 }

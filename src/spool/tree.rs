@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 use std::sync::PoisonError;
 
+use super::aside::{PutAside, put_aside};
 use super::name::EntryName;
 use super::parking::note_name;
 use super::{PARKED, QUEUE, RECORDING, SPARE, Shared, UNREADABLE, spare};
@@ -28,46 +29,65 @@ pub(super) fn prepare_tree(disk: &dyn Disk, root: &Path) -> io::Result<Box<dyn D
 /// Reads the names of what waits for each destination.
 ///
 /// Once the tree is there, a full disk does not keep it from being read: what waits can go, and makes room.
-pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(String, Vec<EntryName>)>> {
+pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeFound> {
     if let Err(error) = explain(disk, root) {
         tracing::warn!(%error, "the spool's README.txt could not be written");
     }
-    if let Err(error) = spare::clean(disk, &root.join(SPARE)) {
+    let mut found = TreeFound::default();
+    if let Err(error) = clean_spares(disk, root, &mut found) {
         tracing::warn!(%error, "spare files of an earlier run could not be removed");
     }
     let parked: HashSet<EntryName> = entries(disk, &root.join(PARKED))?.into_iter().collect();
-    let mut queues = Vec::new();
     for destination in disk.list(&root.join(QUEUE))? {
         let folder = root.join(QUEUE).join(&destination);
         let waiting = match entries(disk, &folder) {
-            // A file that somebody has put among the folders is nobody's queue.
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
+            // A file that somebody has put among the folders is nobody's queue; a link may lead nowhere.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::NotFound) => continue,
             waiting => waiting?,
         };
         let in_both: Vec<_> = waiting.iter().filter(|name| parked.contains(name)).collect();
         if !in_both.is_empty() {
             disk.sync_dir(&folder)?;
-            in_both.into_iter().try_for_each(|name| unpark(disk, root, name))?;
+            for name in in_both {
+                found.put_aside.extend(unpark(disk, root, name)?);
+            }
         }
-        queues.push((destination, waiting));
+        found.queues.push((destination, waiting));
     }
-    Ok(queues)
+    Ok(found)
+}
+
+/// What was found when the spool was opened.
+#[derive(Debug, Default)]
+pub(super) struct TreeFound {
+    /// The names of what waits for each destination.
+    pub(super) queues: Vec<(String, Vec<EntryName>)>,
+    /// What was put aside.
+    pub(super) put_aside: Vec<PutAside>,
+}
+
+fn clean_spares(disk: &dyn Disk, root: &Path, found: &mut TreeFound) -> io::Result<()> {
+    for (path, reason) in spare::clean(disk, root)? {
+        found.put_aside.push(put_aside(disk, root, &path, reason)?);
+    }
+    Ok(())
 }
 
 impl Shared {
     /// Moves the file `name` from one folder to another so that a power cut at any moment leaves it in one of them, or in both.
     ///
     /// Once this has returned it is in the second for good; and gone from the first for good once that is flushed, too. After an
-    /// error it is where it was.
+    /// error it is where it was. Where another file has its name in the second folder, it is put aside.
     pub(super) fn move_file(&self, from: &Path, to: &Path, name: &str) -> io::Result<()> {
         let disk = &*self.disk;
         // Two who move one file must not take each other's name away.
         let _alone = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
         let linked = disk.link(&from.join(name), &to.join(name));
         match &linked {
-            // An earlier life of the node came as far as this.
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return linked,
-            _ => {}
+            Err(_) if !has_other_name(disk, &from.join(name))? => return self.put_aside_for_namesake(&from.join(name)),
+            // An earlier life of the node came as far as this.
+            Err(_) | Ok(()) => {}
         }
         let moved = self.flush.sync_dir(disk, to).and_then(|()| disk.remove(&from.join(name)));
         if moved.is_err()
@@ -80,14 +100,35 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Puts aside a file that cannot go where it should, because another one has its name there.
+    pub(super) fn put_aside_for_namesake(&self, path: &Path) -> io::Result<()> {
+        let aside = put_aside(&*self.disk, &self.root, path, NAMESAKE.to_owned())?;
+        self.events.emit(aside.into_event());
+        Ok(())
+    }
+}
+
 /// Takes away the parked name of a message that waits, too: its parking, or its release, was cut off before anybody was told
-/// that it was done. To send it again harms nobody.
-fn unpark(disk: &dyn Disk, root: &Path, name: &EntryName) -> io::Result<()> {
+/// that it was done. To send it again harms nobody. Another file of the same name is put aside.
+fn unpark(disk: &dyn Disk, root: &Path, name: &EntryName) -> io::Result<Option<PutAside>> {
     let parked = root.join(PARKED);
-    disk.remove(&parked.join(name.to_string()))?;
+    let path = parked.join(name.to_string());
+    if !has_other_name(disk, &path)? {
+        return put_aside(disk, root, &path, NAMESAKE.to_owned()).map(Some);
+    }
+    disk.remove(&path)?;
     match disk.remove(&parked.join(note_name(name))) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        _ => Ok(None),
+    }
+}
+
+/// Whether the file at `path` has another name, so that nothing is lost with this one.
+pub(super) fn has_other_name(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
+    match disk.open(path).and_then(|file| file.links()) {
+        Err(error) if disk::is_not_a_file(&error) => Ok(false),
+        links => Ok(links? > 1),
     }
 }
 
@@ -115,13 +156,15 @@ fn open_or_create(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>>
     }
 }
 
+const NAMESAKE: &str = "another file of its name is where it should go";
+
 const README: &str = "\
 This folder holds voice messages that wait to be forwarded to another voicemail node.
 
 recording/    calls being recorded just now
 queue/NODE/   finished messages waiting for NODE, in the order in which they go: 0-... urgent, 1-... normal, oldest first
 parked/       messages that were refused for good or put aside; the .txt beside each says why
-unreadable/   files that are no messages
+unreadable/   files that are no messages, or not the one that their name says; the node's events say why
 spare/        empty files for the next messages
 greetings/    what owners say to their callers, as sound files; kept by the node, and not waiting for anything
 

@@ -110,8 +110,8 @@ pub fn spool_file(bytes: &[u8]) {
     let path = Path::new("file");
     disk.create(path).and_then(|file| file.write_all_at(bytes, 0)).expect("a disk in memory takes it");
     let id = head.map_or(MessageId::from_bytes([0; 16]), |head| head.head.id);
-    if let Ok(Some(found)) = Finished::open(&disk, path, id) {
-        let _ = found.read();
+    if let Ok(found) = Finished::open(&disk, path, id) {
+        let _ = found.read_whole();
     }
     let _ = find_left_over(&disk, path);
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Delivery to destinations that are dead, come back, break their contract, or never answer while the node stops.
 
 use std::collections::VecDeque;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -27,7 +28,10 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let disk = Arc::new(PowerCutDisk::new()); // one in memory, never cut here
+        Self::on(Arc::new(PowerCutDisk::new())).await // one in memory, never cut here
+    }
+
+    async fn on(disk: Arc<PowerCutDisk>) -> Self {
         let told = Events::new();
         let events = told.subscribe();
         let spool = Spool::open(Arc::clone(&disk) as _, ROOT.into(), Arc::new(SystemClock), told).await.unwrap();
@@ -40,6 +44,10 @@ impl Scene {
     }
 
     fn put_as(&self, destination: &str, mailboxes: &[&str], urgency: Urgency) -> MessageId {
+        self.put_sound(destination, mailboxes, urgency, b"a sound")
+    }
+
+    fn put_sound(&self, destination: &str, mailboxes: &[&str], urgency: Urgency, sound: &[u8]) -> MessageId {
         let quality = ClockQuality::unknown(ClockSource::System);
         let instant = chrono::Utc::now();
         let mut head = Head::new(RecordedAt { instant, zone: chrono_tz::Europe::London, quality });
@@ -48,7 +56,7 @@ impl Scene {
         let mailboxes: Vec<MailboxId> = mailboxes.iter().map(|number| number.parse().unwrap()).collect();
         let head = FileHead { head, mailboxes: mailboxes.clone(), media: AudioType::Wav, audio: None };
         let mut file = self.spool.begin(head, Sound::AsItIs).unwrap();
-        file.append(id.as_bytes()).unwrap();
+        file.append(sound).unwrap();
         file.complete(None).unwrap();
         let to: Vec<(Arc<str>, MailboxId)> = mailboxes.into_iter().map(|mailbox| (destination.into(), mailbox)).collect();
         self.spool.enqueue(&mut file, &to, || {}).unwrap();
@@ -60,9 +68,29 @@ impl Scene {
         self.spool.destination(CENTRAL).fresh().take(id).unwrap();
     }
 
+    fn name(&self, destination: &str, id: MessageId) -> String {
+        self.queued_files(destination).into_iter().find(|name| name.contains(&id.to_string())).unwrap()
+    }
+
     fn path(&self, destination: &str, id: MessageId) -> PathBuf {
-        let name = self.queued_files(destination).into_iter().find(|name| name.contains(&id.to_string())).unwrap();
-        Path::new(ROOT).join("queue").join(destination).join(name)
+        Path::new(ROOT).join("queue").join(destination).join(self.name(destination, id))
+    }
+
+    /// The same disk with a spool that was opened anew.
+    async fn reopen(self) -> Self {
+        let Self { disk, spool, .. } = self;
+        drop(spool);
+        Self::on(disk).await
+    }
+
+    /// The names of what was put aside so far, and why.
+    fn put_aside(&mut self) -> Vec<(String, String)> {
+        std::iter::from_fn(|| self.events.try_recv().ok())
+            .filter_map(|told| match told.event {
+                Event::Unreadable { file, reason } => Some((file, reason)),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Delivers to `destination` until `done`, and for as long as stopping takes then.
@@ -344,22 +372,114 @@ async fn files_that_cannot_be_read_are_put_aside_and_hold_up_nothing_that_waits_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_left_before_a_power_cut_is_not_taken_for_the_one_that_has_its_file_now() {
-    let scene = Scene::new().await;
+async fn a_file_that_is_not_its_names_message_is_put_aside_with_the_reason() {
+    let mut scene = Scene::new().await;
     let peer = MemoryForwarder::new();
-    let (left, emptied, waits) = (scene.put(CENTRAL, &["2001"]), scene.put(CENTRAL, &["2001"]), scene.put(CENTRAL, &["2002"]));
-    // A power cut may bring a name back after its file was given to another message, or was only emptied.
-    let path = scene.path(CENTRAL, left);
+    let (other, emptied, waits) = (scene.put(CENTRAL, &["2001"]), scene.put(CENTRAL, &["2001"]), scene.put(CENTRAL, &["2002"]));
+    let path = scene.path(CENTRAL, other);
     scene.disk.remove(&path).unwrap();
     scene.disk.link(&scene.path(CENTRAL, waits), &path).unwrap();
     scene.disk.open(&scene.path(CENTRAL, emptied)).unwrap().clear().unwrap();
-    for id in [left, emptied, waits] {
+    for id in [other, emptied, waits] {
         scene.forget(id);
     }
+    let mut reasons = vec![
+        (scene.name(CENTRAL, other), "not a readable spool file: its head has the id of another message than its name"),
+        (scene.name(CENTRAL, emptied), "not a readable spool file: the file is empty"),
+    ];
+    reasons.sort_unstable();
     scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
     let arrived = |mailbox: &str| peer.taken(&mailbox.parse().unwrap()).iter().map(Message::id).collect::<Vec<_>>();
     assert_eq!((arrived("2001"), arrived("2002")), (vec![], vec![waits]));
-    assert!(scene.disk.list(&Path::new(ROOT).join("unreadable")).unwrap().is_empty());
+    let mut aside = scene.put_aside();
+    aside.sort_unstable();
+    assert_eq!(aside.iter().map(|(file, reason)| (file.clone(), reason.as_str())).collect::<Vec<_>>(), reasons);
+    let kept: Vec<_> = reasons.into_iter().map(|(file, _)| file).collect();
+    assert_eq!(scene.disk.list(&Path::new(ROOT).join("unreadable")).unwrap(), kept);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_removes_nothing_that_was_not_delivered_or_discarded() {
+    let scene = Scene::new().await;
+    let root = Path::new(ROOT);
+    let (renamed, emptied, waits, lost) = (
+        scene.put(CENTRAL, &["2001"]),
+        scene.put(CENTRAL, &["2001"]),
+        scene.put(CENTRAL, &["2002"]),
+        scene.put(CENTRAL, &["2003"]),
+    );
+    let disk = Arc::clone(&scene.disk);
+    let write = |path: PathBuf, bytes: &[u8]| disk.create(&path).unwrap().write_all_at(bytes, 0).unwrap();
+    // One damaged digit in a name.
+    let name = scene.name(CENTRAL, renamed);
+    let damaged_name = name.replace(&renamed.to_string(), &MessageId::random().to_string());
+    disk.rename(&scene.path(CENTRAL, renamed), &root.join("queue").join(CENTRAL).join(&damaged_name)).unwrap();
+    disk.open(&scene.path(CENTRAL, emptied)).unwrap().clear().unwrap();
+    // A power cut has taken a recording back to the name that its file had before.
+    disk.rename(&scene.path(CENTRAL, lost), &root.join("spare/7")).unwrap();
+    write(root.join("spare/8"), b"");
+    write(root.join("spare/9"), b"no message");
+    write(root.join("spare/song.wav"), b"a sound");
+    // Not the file that waits, though it has its name.
+    write(root.join("parked").join(scene.name(CENTRAL, waits)), b"another message");
+    let folder = scene.name(CENTRAL, waits).replace(&waits.to_string(), &MessageId::random().to_string());
+    disk.create_dir(&root.join("queue").join(CENTRAL).join(&folder)).unwrap();
+    let (emptied, waiting) = (scene.name(CENTRAL, emptied), scene.name(CENTRAL, waits));
+
+    let mut scene = scene.reopen().await;
+    let left_over = scene.spool.left_over().unwrap();
+    assert_eq!(left_over, [format!("{lost}.vm")]);
+    assert!(scene.spool.take_up(&left_over[0]).unwrap().unwrap().finished);
+    let peer = MemoryForwarder::new();
+    scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
+    assert_eq!(peer.taken(&"2002".parse().unwrap()).len(), 1);
+    assert_eq!(peer.taken(&mailbox()).len(), 0);
+
+    let mut expected = vec![damaged_name, emptied, "9".to_owned(), "song.wav".to_owned(), waiting, folder];
+    expected.sort_unstable();
+    let mut aside: Vec<_> = scene.put_aside().into_iter().map(|(file, _)| file).collect();
+    aside.sort_unstable();
+    assert_eq!(aside, expected, "each is reported");
+    assert_eq!(disk.list(&root.join("unreadable")).unwrap(), expected);
+    assert_eq!(disk.list(&root.join("parked")).unwrap(), [""; 0]);
+}
+
+/// A forwarder that reads each sound to its end, as it is sent.
+#[derive(Debug, Default)]
+struct Reading(MemoryForwarder);
+
+#[async_trait]
+impl Forwarder for Reading {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+        let mut sound = Vec::new();
+        if let Err(source) = message.audio().reader().read_to_end(&mut sound) {
+            return Err(ForwardError::Unreachable { peer: "peer".to_owned(), source: source.into() });
+        }
+        self.0.forward(message, recipients).await
+    }
+
+    fn reads_sounds(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sound_with_a_flipped_bit_is_parked_as_damaged_and_not_sent() {
+    for (bytes, at) in [(100_000, 0), (100_000, 99_999), (3 << 20, 0), (3 << 20, 1 << 20), (3 << 20, (3 << 20) - 1)] {
+        let scene = Scene::new().await;
+        let id = scene.put_sound(CENTRAL, &["2001", "2002"], Urgency::Normal, &vec![7; bytes]);
+        scene.spool.destination(CENTRAL).fresh().take(id);
+        let at = 1024 + at as u64;
+        scene.disk.open(&scene.path(CENTRAL, id)).unwrap().write_all_at(&[7 ^ 0x10], at).unwrap();
+        let peer = Reading::default();
+        scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
+        let parked = scene.spool.parked().await.unwrap();
+        assert_eq!(parked.len(), 2, "{bytes} bytes, flipped at {at}");
+        assert!(parked.iter().all(|parked| parked.reason.starts_with("damaged: ")), "{parked:?}");
+        assert_eq!(peer.0.taken(&mailbox()), [], "{bytes} bytes, flipped at {at}");
+        // An operator may hear what is left of it.
+        assert_eq!(scene.spool.export(id, &mailbox()).await.unwrap().audio().bytes().len(), bytes);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -367,14 +487,17 @@ async fn a_file_whose_message_has_left_holds_no_sound_and_is_used_for_the_next_o
     let scene = Scene::new().await;
     let peer = MemoryForwarder::new();
     let spare = || scene.disk.list(&Path::new(ROOT).join("spare")).unwrap();
-    for _ in 0..3 {
-        scene.put(CENTRAL, &["2001", "2002"]);
-        assert!(spare().is_empty());
+    for n in 0..6_u8 {
+        scene.put_sound(CENTRAL, &["2001", "2002"], Urgency::Normal, &[n; 100]);
+        // The name of the one before is gone for good only since this one was flushed.
+        assert_eq!(spare().len(), usize::from(n > 0));
         scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
-        let [file] = &spare()[..] else { panic!("one spare file: {:?}", spare()) };
-        assert!(scene.disk.open(&Path::new(ROOT).join("spare").join(file)).unwrap().is_empty().unwrap());
+        assert_eq!(spare().len(), if n > 0 { 2 } else { 1 });
+        for file in spare() {
+            assert!(scene.disk.open(&Path::new(ROOT).join("spare").join(file)).unwrap().is_empty().unwrap());
+        }
     }
     let taken = peer.taken(&mailbox());
-    assert_eq!(taken.len(), 3);
-    assert!(taken.iter().all(|message| message.audio().bytes()[..] == message.id().as_bytes()[..]), "each with its own sound");
+    assert_eq!(taken.len(), 6);
+    assert!((0..6_u8).zip(&taken).all(|(n, message)| message.audio().bytes()[..] == [n; 100]), "each with its own sound");
 }
