@@ -41,7 +41,11 @@ impl SipNode {
         let (udp, tcp) = sockets();
         let builder =
             SipNotifier::builder(REALM).user("2001", PASSWORD, [mailbox("2001")]).algorithms(algorithms.iter().copied());
-        let notifier = Arc::new(builder.udp(udp).tcp(tcp).build().unwrap());
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let tls = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let builder = builder.udp(udp).tcp(tcp).tls_pem(tls, chain.as_bytes(), key.as_bytes()).unwrap();
+        let notifier = Arc::new(builder.build().unwrap());
         let store = MemoryStore::new((2001..=2009).map(|number| mailbox(&number.to_string())));
         let node = node(CENTRAL, folder.path()).store(store).clock(clock()).sink(Arc::clone(&notifier)).open().await.unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -53,6 +57,11 @@ impl SipNode {
     /// The port that it listens on, for datagrams and connections.
     pub fn port(&self) -> u16 {
         self.notifier.udp_address().unwrap().port()
+    }
+
+    /// The port that it listens on for `transport`: `udp`, `tcp` or `tls`.
+    pub fn port_of(&self, transport: &str) -> u16 {
+        if transport == "tls" { self.notifier.tls_address().unwrap().port() } else { self.port() }
     }
 
     /// A caller leaves a message for 2001.
@@ -159,12 +168,13 @@ async fn pass_on(from: impl AsyncRead + Unpin, to: mpsc::UnboundedSender<String>
 ///
 /// It takes its time to register a telephone: baresip 1.0.0 subscribes without end when that is done before it has started.
 pub async fn kamailio(folder: &Path, port: u16, node: u16, transport: &str) -> Program {
+    let tls = if transport == "tls" { tls_of_kamailio(folder) } else { String::new() };
     let config = format!(
         "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nchildren=1\ntcp_children=1\nauto_aliases=no\ndns=no\nrev_dns=no\n\
          listen=udp:127.0.0.1:{port}\nlisten=tcp:127.0.0.1:{port}\n\
          loadmodule \"tm.so\"\nloadmodule \"sl.so\"\nloadmodule \"rr.so\"\nloadmodule \"pv.so\"\nloadmodule \"xlog.so\"\n\
          loadmodule \"textops.so\"\nloadmodule \"siputils.so\"\nloadmodule \"cfgutils.so\"\nloadmodule \"usrloc.so\"\nloadmodule \"registrar.so\"\n\
-         modparam(\"usrloc\", \"db_mode\", 0)\n\
+         {tls}modparam(\"usrloc\", \"db_mode\", 0)\n\
          event_route[core:worker-one-init] {{ xlog(\"L_ERR\", \"ready to serve\\n\"); }}\n\
          request_route {{\n\
            if (is_method(\"REGISTER\")) {{ usleep(\"300000\"); save(\"location\"); exit; }}\n\
@@ -189,6 +199,21 @@ pub async fn kamailio(folder: &Path, port: u16, node: u16, transport: &str) -> P
     let mut kamailio = Program::start("kamailio", &mut command);
     kamailio.says("ready to serve").await;
     kamailio
+}
+
+/// The lines of kamailio's configuration for TLS, with a certificate that is made for it.
+fn tls_of_kamailio(folder: &Path) -> String {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (folder.join("kamailio.pem"), folder.join("kamailio.key"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    format!(
+        "enable_tls=yes\nlisten=tls:127.0.0.1:{}\nloadmodule \"tls.so\"\n\
+         modparam(\"tls\", \"certificate\", \"{}\")\nmodparam(\"tls\", \"private_key\", \"{}\")\n",
+        free_port(),
+        certificate.display(),
+        key.display()
+    )
 }
 
 /// A telephone with the account 2001, registered at the proxy on `proxy`.

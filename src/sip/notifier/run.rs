@@ -76,8 +76,8 @@ impl<'a> Run<'a> {
                     run.server().handle_stop(now());
                 }
                 (message, peer) = receive(notifier.udp.as_ref(), &mut buffer) => run.handle_datagram(message, peer),
-                accepted = tcp.accept(), if end.is_none() => run.handle_accepted(accepted),
-                accepted = tls.accept(), if end.is_none() => run.handle_accepted(accepted),
+                accepted = tcp.accept(), if end.is_none() => run.handle_accepted(accepted, &mut tcp),
+                accepted = tls.accept(), if end.is_none() => run.handle_accepted(accepted, &mut tls),
                 Some((message, source)) = arrived.recv() => run.server().handle_message(message, source, now()),
                 id = run.connections.ended() => run.server().handle_closed(id),
                 Some((id, current)) = run.counting.next() => run.server().handle_current(id, &current, now()),
@@ -199,10 +199,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn handle_accepted(&mut self, accepted: io::Result<Accepted>) {
+    fn handle_accepted(&mut self, accepted: io::Result<Accepted>, acceptor: &mut Acceptor<'_>) {
         match accepted {
             Ok(accepted) => self.connections.take(accepted),
-            Err(_) => self.connections.handle_exhausted(),
+            Err(_) if self.connections.handle_exhausted() => acceptor.handle_room(),
+            Err(_) => {}
         }
     }
 }

@@ -39,7 +39,7 @@ impl<'a> Acceptor<'a> {
     /// # Errors
     ///
     /// When file descriptors have run out, mostly: a connection that nobody needs should be closed. The next call waits for a tenth of a
-    /// second, however often calls are dropped meanwhile.
+    /// second, however often calls are dropped meanwhile, or less after [`handle_room`](Self::handle_room).
     pub(in crate::sip) async fn accept(&mut self) -> io::Result<Accepted> {
         let Some(listener) = self.listener else { return std::future::pending().await };
         if let Some(until) = self.paused_until {
@@ -60,6 +60,13 @@ impl<'a> Acceptor<'a> {
             }
         }
     }
+
+    /// A connection is being closed for the next one.
+    pub(in crate::sip) fn handle_room(&mut self) {
+        self.paused_until = Some(Instant::now() + SHORT_PAUSE);
+    }
 }
 
 const PAUSE: Duration = Duration::from_millis(100);
+/// Time enough for a connection to end.
+const SHORT_PAUSE: Duration = Duration::from_millis(2);

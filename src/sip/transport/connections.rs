@@ -133,9 +133,10 @@ impl Connections {
         }
     }
 
-    /// A connection could not be accepted: closes the oldest one on which nobody has proven to be there, for its descriptor.
-    pub(in crate::sip) fn handle_exhausted(&mut self) {
-        self.evict_of_crowd();
+    /// A connection could not be accepted: closes the oldest one on which nobody has proven to be there, for its descriptor; says whether
+    /// there was one.
+    pub(in crate::sip) fn handle_exhausted(&mut self) -> bool {
+        self.evict_of_crowd()
     }
 
     /// Waits until one has ended; for ever while there is none.

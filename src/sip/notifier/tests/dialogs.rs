@@ -172,6 +172,21 @@ fn a_secure_address_is_refused_where_there_is_no_tls() {
 }
 
 #[test]
+fn a_secure_subscription_has_a_secure_contact() {
+    for (contact, status) in [("<sips:2041@192.0.2.7>", "200"), ("<sip:2041@192.0.2.7>", "400")] {
+        let (mut bench, mut telephone) = (Bench::new(SipLimits::default()), Telephone::new(PHONE));
+        telephone.source = Source { transport: Transport::Tls, connection: Some(ConnectionId(1)), ..telephone.source };
+        let request =
+            Request { uri: "sips:2041@vm.example".into(), ..with(&telephone.request(600), Name::Contact, Some(contact)) };
+        let response = telephone.send(&mut bench, &request);
+        assert_eq!(response.status.code().to_string(), status);
+        if response.status == Status::OK {
+            assert_eq!(response.headers.get(Name::Contact), Some("<sips:192.0.2.1:5060>"));
+        }
+    }
+}
+
+#[test]
 fn guesses_from_many_addresses_end_and_the_owner_goes_on() {
     let mut bench = Bench::new(SipLimits { failures_of_user: 50, ..SipLimits::default() });
     let mut owner = Telephone::new(PHONE);

@@ -1,18 +1,21 @@
 //! The same over real sockets of this machine.
 
+use std::io::BufRead as _;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::super::super::MessageSummary;
 use super::super::super::digest::{Challenge, Login};
-use super::super::super::message::{Message, Name, Status};
+use super::super::super::message::{Message, Name, Request, Status};
 use super::super::{SipLimits, SipNotifier};
 use super::telephone::state;
 use crate::message::{MailboxId, Summary};
@@ -36,15 +39,17 @@ async fn notifier(limits: SipLimits) -> Arc<SipNotifier> {
 }
 
 /// The text of a SUBSCRIBE over `transport`, with a proof if there is a challenge to answer.
-fn subscribe(transport: &str, local: std::net::SocketAddr, number: u32, challenge: Option<&Challenge>) -> String {
+fn subscribe(transport: &str, local: SocketAddr, number: u32, challenge: Option<&Challenge>) -> String {
+    let scheme = if transport == "TLS" { "sips" } else { "sip" };
     let proof = challenge.map(|challenge| {
-        let answer = challenge.answer(&Login::new("2041", "correct horse"), "SUBSCRIBE", "sip:2041@vm.example", 1, "c");
+        let uri = format!("{scheme}:2041@vm.example");
+        let answer = challenge.answer(&Login::new("2041", "correct horse"), "SUBSCRIBE", &uri, 1, "c");
         format!("Authorization: {answer}\r\n")
     });
     format!(
-        "SUBSCRIBE sip:2041@vm.example SIP/2.0\r\nVia: SIP/2.0/{transport} {local};branch=z9hG4bK{number};rport\r\n\
+        "SUBSCRIBE {scheme}:2041@vm.example SIP/2.0\r\nVia: SIP/2.0/{transport} {local};branch=z9hG4bK{number};rport\r\n\
          From: <sip:2041@vm.example>;tag=a\r\nTo: <sip:2041@vm.example>\r\nCall-ID: {local}\r\nCSeq: {number} SUBSCRIBE\r\n\
-         Contact: <sip:2041@{local}>\r\nEvent: message-summary\r\nExpires: 600\r\n{}Content-Length: 0\r\n\r\n",
+         Contact: <{scheme}:2041@{local}>\r\nEvent: message-summary\r\nExpires: 600\r\n{}Content-Length: 0\r\n\r\n",
         proof.unwrap_or_default()
     )
 }
@@ -56,7 +61,7 @@ fn challenge_of(message: &Message) -> Challenge {
 }
 
 /// Subscribes over UDP, and hands on what each NOTIFY says.
-async fn telephone(server: std::net::SocketAddr, told: mpsc::UnboundedSender<(String, Option<Summary>)>) {
+async fn telephone(server: SocketAddr, told: mpsc::UnboundedSender<(String, Option<Summary>)>) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     socket.connect(server).await.unwrap();
     let local = socket.local_addr().unwrap();
@@ -166,7 +171,7 @@ async fn a_connection_on_which_nobody_proves_to_be_there_is_closed() {
     for _ in 0..3 {
         streams.push(TcpStream::connect(address).await.unwrap());
     }
-    // The third finds no room, and the others are closed for their silence.
+    // The first gives way to the third, and the others are closed for their silence.
     for stream in &mut streams {
         let read = timeout(Duration::from_secs(10), stream.read(&mut [0; 16])).await.expect("it is closed");
         assert!(matches!(read, Ok(0) | Err(_)));
@@ -174,8 +179,118 @@ async fn a_connection_on_which_nobody_proves_to_be_there_is_closed() {
     run.abort();
 }
 
+/// Subscribes along `stream`, and answers with the first NOTIFY.
+async fn subscribed(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), transport: &str, local: SocketAddr) -> Request {
+    let mut input = BytesMut::new();
+    stream.write_all(subscribe(transport, local, 1, None).as_bytes()).await.unwrap();
+    let challenge = challenge_of(&next(stream, &mut input).await.unwrap());
+    stream.write_all(subscribe(transport, local, 2, Some(&challenge)).as_bytes()).await.unwrap();
+    let Some(Message::Response(response)) = next(stream, &mut input).await else { panic!("closed") };
+    assert_eq!(response.status, Status::OK);
+    let Some(Message::Request(notify)) = next(stream, &mut input).await else { panic!("closed") };
+    stream.write_all(&notify.response(Status::OK, "a").to_bytes()).await.unwrap();
+    notify
+}
+
+#[tokio::test]
+async fn idle_connections_give_way_to_a_telephone() {
+    let notifier = notifier(SipLimits { connections: 4, ..SipLimits::default() }).await;
+    let running = Arc::clone(&notifier);
+    let run = tokio::spawn(async move { running.run(&Knows(Current::Known(state(1, 3))), std::future::pending()).await });
+    let address = notifier.tcp_address().unwrap();
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let local = stream.local_addr().unwrap();
+    timeout(Duration::from_secs(10), subscribed(&mut stream, "TCP", local)).await.expect("it is served at once");
+    // Nor does it give way, once it has proven to be there, to those that come later.
+    for _ in 0..20 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    // The sixteenth of them is closed, so all before it have come.
+    let closed = timeout(Duration::from_secs(10), idle[35].read(&mut [0; 1])).await.expect("it gives way");
+    assert!(matches!(closed, Ok(0) | Err(_)));
+    notifier.show(&state(2, 0)).await.unwrap();
+    let told = timeout(Duration::from_secs(10), next(&mut stream, &mut BytesMut::new())).await;
+    assert!(matches!(told, Ok(Some(Message::Request(_)))), "{told:?}");
+    run.abort();
+}
+
+/// Says to a process that it is the one that serves with few descriptors.
+const SERVES: &str = "VOICEMAIL_TEST_SERVES_WITH_FEW_DESCRIPTORS";
+
+#[test]
+fn idle_connections_block_nothing_when_descriptors_run_out() {
+    if std::env::var_os(SERVES).is_some() {
+        return serve_with_few_descriptors();
+    }
+    let name = "sip::notifier::tests::sockets::idle_connections_block_nothing_when_descriptors_run_out";
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture"])
+        .env(SERVES, "yes")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let serves = lines.find_map(|line| line.unwrap().split_once("serves at ")?.1.trim().parse::<SocketAddr>().ok()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let notify = runtime.block_on(async {
+        let mut idle = Vec::new();
+        for _ in 0..150 {
+            idle.push(TcpStream::connect(serves).await.unwrap());
+        }
+        let mut stream = TcpStream::connect(serves).await.unwrap();
+        let local = stream.local_addr().unwrap();
+        timeout(Duration::from_secs(20), subscribed(&mut stream, "TCP", local)).await
+    });
+    assert!(notify.is_ok(), "a telephone is served behind 150 idle connections");
+    // It ends when nothing more can come from here.
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+/// Serves until standard input ends, with room for a few connections: fewer than the limits allow.
+fn serve_with_few_descriptors() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let notifier = notifier(SipLimits::default()).await;
+        let mut taken: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        taken.truncate(taken.len() - 6);
+        println!("serves at {}", notifier.tcp_address().unwrap());
+        let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
+        notifier.run(&Knows(Current::Known(state(1, 3))), async { drop(ended.await) }).await;
+    });
+}
+
+#[cfg(feature = "sip-tls")]
+#[tokio::test]
+async fn a_telephone_is_served_at_a_sips_address_under_tls() {
+    use super::super::super::transport::{SecureClient as _, TlsClient};
+    let made = rcgen::generate_simple_self_signed(["vm.example".to_owned()]).unwrap();
+    let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let builder = SipNotifier::builder("vm.example").user("2041", "correct horse", ["2041".parse().unwrap()]);
+    let notifier = Arc::new(builder.tls_pem(listener, chain.as_bytes(), key.as_bytes()).unwrap().build().unwrap());
+    let running = Arc::clone(&notifier);
+    let run = tokio::spawn(async move { running.run(&Knows(Current::Known(state(1, 3))), std::future::pending()).await });
+    let stream = TcpStream::connect(notifier.tls_address().unwrap()).await.unwrap();
+    let local = stream.local_addr().unwrap();
+    let client = TlsClient::by_authorities(chain.as_bytes()).unwrap();
+    let mut stream = client.connect(stream, "vm.example").await.unwrap();
+    let notify = subscribed(&mut stream, "TLS", local).await;
+    assert!(notify.headers.get(Name::Via).unwrap().starts_with("SIP/2.0/TLS "), "{notify:?}");
+    assert!(notify.headers.get(Name::Contact).unwrap().starts_with("<sips:"), "{notify:?}");
+    assert_eq!(MessageSummary::parse(&notify.body).unwrap().voice.unwrap().new, 3);
+    run.abort();
+}
+
 /// The next message, or nothing when the connection was closed.
-async fn next(stream: &mut TcpStream, input: &mut BytesMut) -> Option<Message> {
+async fn next(stream: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) -> Option<Message> {
     loop {
         if let Some(message) = Message::read(input).unwrap() {
             return Some(message);
