@@ -192,7 +192,7 @@ pub async fn kamailio(folder: &Path, port: u16, node: u16, transport: &str) -> P
     let mut command = Command::new("kamailio");
     command
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .args(["-DD", "-m", "16", "-M", "4", "-Y"])
+        .args(["-DD", "-m", "64", "-M", "16", "-Y"])
         .arg(folder)
         .arg("-f")
         .arg(path);
@@ -208,7 +208,7 @@ fn tls_of_kamailio(folder: &Path) -> String {
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     format!(
-        "enable_tls=yes\nlisten=tls:127.0.0.1:{}\nloadmodule \"tls.so\"\n\
+        "enable_tls=yes\nlisten=tls:127.0.0.1:{}\nloadmodule \"tls.so\"\nmodparam(\"tls\", \"tls_method\", \"TLSv1.2+\")\n\
          modparam(\"tls\", \"certificate\", \"{}\")\nmodparam(\"tls\", \"private_key\", \"{}\")\n",
         free_port(),
         certificate.display(),
