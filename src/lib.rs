@@ -77,9 +77,9 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | none of them | | the words, the five traits, the network's rules |
+//! | none of them | | the words, `audio`, the five traits, the network's rules |
 //! | `memory` | yes | parts that keep all in memory, `ManualClock`, `StaticDirectory`, channel and log sinks |
-//! | `wire` | yes | `audio`, `wire`, `retrieval`, `telephone` |
+//! | `wire` | yes | `wire`, `retrieval`, `telephone` |
 //! | `fs` | yes | `disk`, `MaildirStore`, `GreetingBook`, `PinFolder` |
 //! | `smtp` | yes | `smtp`, `SmtpForwarder`, `intake` |
 //! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
@@ -101,14 +101,14 @@
 //! SMTP: RFC 5321, 1870 (SIZE), 2034 (enhanced codes), 2920 (pipelining), 3030 (BDAT), 3207 (STARTTLS), 4616, 4954, 5802 and 7677
 //! (AUTH), 6152 (8BITMIME), 8314 (implicit TLS). Messages: RFC 5322, 2045 to 2047 (MIME), 3458 (Message-Context), 3801 (VPIM), 3803 (Content-Duration), 3939
 //! (caller), 4239 (Internet voice messaging), 9557 (stamps with zones). Lamps: RFC 3842, 3261
-//! (SIP), 3581 (rport), 5630 and 5922 (SIP over TLS), 6665 (events), 7616 and 8760 (digest). Payload: RFC 3550, 3551. Sound: ITU-T G.711, G.726.
+//! (SIP), 3581 (rport), 5630 and 5922 (SIP over TLS), 6665 (events), 7616 and 8760 (digest). Payload: RFC 3550, 3551. Sound: ITU-T
+//! G.711, G.726; ETSI EN 300 961 (GSM 06.10).
 
 // Compiles the README's program with the tests.
 #[cfg(all(doctest, feature = "node", feature = "serde"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-#[cfg(feature = "wire")]
 pub mod audio;
 pub mod clock;
 #[cfg(any(test, doc, feature = "conformance"))]

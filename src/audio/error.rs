@@ -1,11 +1,15 @@
-//! [`WavError`]: why a WAV cannot be read.
+//! [`AudioError`]: why a sound cannot be read.
 
-/// Why bytes are no WAV that a mailbox can keep.
+use super::layout::{HIGHEST_RATE, LOWEST_RATE};
+
+/// Why bytes are no sound that a mailbox can keep.
 ///
-/// Accepted are WAVs of 16-bit linear samples, mu-law and A-law (format tags 1, 7 and 6, also inside tag 65534), with one or two channels.
+/// Accepted are WAV files of 8-bit and 16-bit linear samples, mu-law, A-law and GSM 06.10 (format tags 1, 7, 6 and 49, also inside tag
+/// 65534; with a RIFF, RF64 or BW64 header), `.au` files of 16-bit linear samples, mu-law and A-law, each with one or two channels (GSM:
+/// one) and 4000 to 192000 samples a second; and what needs no header: mu-law, A-law, GSM 06.10 and G.726.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum WavError {
+pub enum AudioError {
     /// The bytes do not begin as a WAV does.
     #[error("not a WAV file: it does not begin with RIFF and WAVE")]
     NotWav,
@@ -16,15 +20,27 @@ pub enum WavError {
     #[error("a WAV file without a data chunk")]
     NoData,
     /// The format tag names another codec.
-    #[error("WAV format tag {0}: accepted are 1 (16-bit linear), 6 (A-law) and 7 (mu-law)")]
+    #[error("WAV format tag {0}: accepted are 1 (linear), 6 (A-law), 7 (mu-law) and 49 (GSM 06.10)")]
     Codec(u16),
     /// Linear samples of another width.
-    #[error("a WAV file of {0}-bit linear samples: accepted are 16 bits")]
+    #[error("a WAV file of {0}-bit linear samples: accepted are 8 and 16 bits")]
     SampleWidth(u16),
-    /// More channels than two, or none.
-    #[error("a WAV file with {0} channels: accepted are 1 and 2")]
+    /// GSM 06.10 in blocks that do not hold two frames.
+    #[error("a WAV file of GSM 06.10 in blocks of {0} bytes: accepted are 65")]
+    GsmBlock(u16),
+    /// More channels than two, or none; of GSM 06.10, more than one.
+    #[error("a sound with {0} channels: accepted are 1 and 2, and of GSM 06.10 only 1")]
     Channels(u16),
-    /// A rate of zero.
-    #[error("a WAV file of 0 samples a second")]
-    NoRate,
+    /// A rate at which nobody records speech.
+    #[error("a sound of {0} samples a second: accepted are {LOWEST_RATE} to {HIGHEST_RATE}")]
+    Rate(u32),
+    /// The WAV holds GSM 06.10, of which the samples have to be decoded first.
+    #[error("a WAV file of GSM 06.10, which has no samples before it is decoded: play it as frames, or convert it with to_wav")]
+    Coded,
+    /// The header of a `.au` file is cut short or names another codec.
+    #[error("a .au file whose header is cut short or names another codec than mu-law, A-law and 16-bit linear")]
+    AuHeader,
+    /// The bytes do not begin with a frame of GSM 06.10.
+    #[error("no GSM 06.10: it does not begin with a frame of 33 bytes, of which the first four bits are 1101")]
+    NotGsm,
 }

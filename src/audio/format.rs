@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// How one sample becomes bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Codec {
     /// G.711 mu-law, one byte a sample. WAV format tag 7, RTP name `PCMU`.
     Pcmu,
@@ -12,6 +13,8 @@ pub enum Codec {
     Pcma,
     /// Linear, signed, two bytes a sample: the low byte first in a WAV, last in RTP. WAV format tag 1, RTP name `L16`.
     L16,
+    /// Linear, unsigned, one byte a sample, 128 for silence. WAV format tag 1 with 8 bits, RTP name `L8`.
+    L8,
 }
 
 impl Codec {
@@ -21,6 +24,7 @@ impl Codec {
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
             Self::L16 => "L16",
+            Self::L8 => "L8",
         }
     }
 
@@ -29,11 +33,11 @@ impl Codec {
         match self {
             Self::Pcmu => 7,
             Self::Pcma => 6,
-            Self::L16 => 1,
+            Self::L16 | Self::L8 => 1,
         }
     }
 
-    /// The codec that a WAV format tag names.
+    /// The codec that a WAV format tag names, where linear samples have 16 bits.
     pub const fn from_wav_tag(tag: u16) -> Option<Self> {
         match tag {
             7 => Some(Self::Pcmu),
@@ -46,7 +50,7 @@ impl Codec {
     /// Bytes in one sample of one channel.
     pub const fn bytes_per_sample(self) -> u16 {
         match self {
-            Self::Pcmu | Self::Pcma => 1,
+            Self::Pcmu | Self::Pcma | Self::L8 => 1,
             Self::L16 => 2,
         }
     }
@@ -57,6 +61,7 @@ impl Codec {
             Self::Pcmu => 0xff,
             Self::Pcma => 0xd5,
             Self::L16 => 0x00,
+            Self::L8 => 0x80,
         }
     }
 }

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::au::Au;
-use super::g726::Adpcm32;
-use super::pcm;
-use super::{Codec, Format, Wav, WavError};
+use super::coded::Coded;
+use super::coding::{ByteOrder, Coding};
+use super::layout::Layout;
+use super::{AudioError, Codec, Format, Wav, pcm};
 use crate::message::{Audio, AudioType};
 
 /// A sound as 16-bit samples of one channel, 20 ms at a time, at the rate of the call that it is played into.
 ///
-/// Mu-law, A-law, linear and G.726 sounds are decoded, two channels are mixed into one, and another rate is reached by straight lines between
+/// Mu-law, A-law, linear, G.726 and GSM 06.10 sounds are decoded, two channels are mixed into one, and another rate is reached by straight lines between
 /// samples: good enough for speech on a telephone, no filter against what a lower rate cannot carry. Memory is that of the
-/// sound; G.726 is decoded as far as it is played or sought, which makes it up to five times as large.
+/// sound; G.726 and GSM are decoded as far as they are played or sought, which makes them up to five and eleven times as large.
 ///
 /// ```
 /// use std::time::Duration;
@@ -103,31 +103,25 @@ enum Data {
     /// Of a linear sample, the high byte first.
     HighFirst(Bytes),
     /// In code words.
-    Adpcm(Box<Adpcm32>),
+    Coded { sound: Box<Coded>, samples: u64 },
 }
 
 impl Samples {
     fn of(audio: &Audio) -> Result<Self, FramesError> {
         let bytes = audio.bytes();
-        match audio.media() {
-            AudioType::Wav => {
-                let Wav { format, data } = Wav::parse(bytes)?;
-                Ok(Self { format, data: Data::LowFirst(bytes.slice(data)) })
-            }
-            AudioType::Basic if Au::is_at(bytes) => {
-                let Au { format, start, announced } = Au::parse(bytes).ok_or(FramesError::Unreadable)?;
-                let start = usize::try_from(start).ok().filter(|start| *start <= bytes.len()).ok_or(FramesError::Unreadable)?;
-                let present = bytes.len() - start;
-                let len = announced.map_or(present, |announced| usize::try_from(announced).unwrap_or(usize::MAX).min(present));
-                let whole = len - len % format.bytes_per_frame() as usize;
-                Ok(Self { format, data: Data::HighFirst(bytes.slice(start..start + whole)) })
-            }
-            AudioType::Basic => Ok(Self { format: Format::TELEPHONE_PCMU, data: Data::LowFirst(bytes.clone()) }),
-            AudioType::Adpcm32 => {
-                let data = Data::Adpcm(Box::new(Adpcm32::new(bytes.clone())));
-                Ok(Self { format: Format::TELEPHONE_L16, data })
-            }
-        }
+        let len = bytes.len() as u64;
+        let layout = Layout::of(audio.media(), bytes, len)?;
+        let (samples, coding) = (layout.samples(len), layout.coding);
+        let place = |place: u64| usize::try_from(place).unwrap_or(bytes.len());
+        let in_sound = bytes.slice(place(samples.start)..place(samples.end));
+        let samples = coding.samples_in(in_sound.len() as u64);
+        let data = match coding {
+            Coding::Samples { order: ByteOrder::LowFirst, .. } => Data::LowFirst(in_sound),
+            Coding::Samples { order: ByteOrder::HighFirst, .. } => Data::HighFirst(in_sound),
+            Coding::Adpcm32 => Data::Coded { sound: Box::new(Coded::adpcm32(in_sound)), samples },
+            Coding::Gsm { packing, .. } => Data::Coded { sound: Box::new(Coded::gsm(in_sound, packing)), samples },
+        };
+        Ok(Self { format: coding.format(), data })
     }
 
     /// How many there are, in each channel.
@@ -136,7 +130,7 @@ impl Samples {
             Data::LowFirst(bytes) | Data::HighFirst(bytes) => {
                 (bytes.len() as u64).checked_div(u64::from(self.format.bytes_per_frame())).unwrap_or(0)
             }
-            Data::Adpcm(sound) => sound.len(),
+            Data::Coded { samples, .. } => *samples,
         }
     }
 
@@ -158,6 +152,13 @@ impl Samples {
         i16::try_from(between).unwrap_or(0)
     }
 
+    /// Adds the whole sound to `samples`, as 16-bit samples of one channel at `rate`.
+    fn append_linear(&mut self, rate: u32, samples: &mut Vec<u8>) {
+        let Some(rate) = NonZeroU32::new(rate) else { return };
+        let len = self.frames() * u64::from(rate.get()) / u64::from(self.format.rate.max(1));
+        samples.extend((0..len).flat_map(|number| self.at(number, rate).to_le_bytes()));
+    }
+
     /// The sample `number` of all channels together.
     fn mixed(&mut self, number: usize) -> i16 {
         let (width, channels) = (usize::from(self.format.codec.bytes_per_sample()), usize::from(self.format.channels));
@@ -165,7 +166,7 @@ impl Samples {
         let (bytes, is_high_first) = match &mut self.data {
             Data::LowFirst(bytes) => (bytes, false),
             Data::HighFirst(bytes) => (bytes, true),
-            Data::Adpcm(sound) => return sound.at(number),
+            Data::Coded { sound, .. } => return sound.at(number),
         };
         let one = |channel: usize| {
             let bytes = bytes.get(start.checked_add(channel * width)?..)?;
@@ -192,21 +193,44 @@ pub fn join(first: &Audio, then: &Audio) -> Result<Audio, FramesError> {
     let as_in_a_wav = |sound: &Samples| matches!(sound.data, Data::LowFirst(_));
     let same = first.format == then.format && as_in_a_wav(&first) && as_in_a_wav(&then);
     let format = if same { then.format } else { Format { codec: Codec::L16, rate: then.format.rate, channels: 1 } };
-    let rate = NonZeroU32::new(format.rate).ok_or(FramesError::Unreadable)?;
     let frames_of_silence = u64::from(format.rate) * GAP_MILLIS / 1000;
     let gap = usize::try_from(frames_of_silence * u64::from(format.bytes_per_frame())).unwrap_or(0);
     let mut samples = Vec::new();
-    let add = |samples: &mut Vec<u8>, sound: &mut Samples| {
-        if let (true, Data::LowFirst(bytes)) = (same, &sound.data) {
-            samples.extend_from_slice(bytes);
-            return;
-        }
-        let len = sound.frames() * u64::from(rate.get()) / u64::from(sound.format.rate.max(1));
-        samples.extend((0..len).flat_map(|number| sound.at(number, rate).to_le_bytes()));
+    let add = |samples: &mut Vec<u8>, sound: &mut Samples| match &sound.data {
+        Data::LowFirst(bytes) if same => samples.extend_from_slice(bytes),
+        _ => sound.append_linear(format.rate, samples),
     };
     add(&mut samples, &mut first);
     samples.resize(samples.len() + gap, format.codec.silence());
     add(&mut samples, &mut then);
+    wav_of(format, samples)
+}
+
+/// Decodes a sound into a 16-bit linear WAV of one channel, at the sound's rate: for programs that play no other kind.
+///
+/// ```
+/// use voicemail::audio::{Format, Wav, to_wav};
+/// use voicemail::message::{Audio, AudioType};
+///
+/// let wav = to_wav(&Audio::new(AudioType::Adpcm32, vec![0; 4000]))?;
+/// let read = Wav::parse(wav.bytes())?;
+/// assert_eq!((read.format, read.duration().as_secs()), (Format::TELEPHONE_L16, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// A [`FramesError`] when it is of no kind that is decoded here, or longer than a WAV can be: at 8 kHz, 74 hours.
+pub fn to_wav(audio: &Audio) -> Result<Audio, FramesError> {
+    let mut sound = Samples::of(audio)?;
+    let format = Format { codec: Codec::L16, rate: sound.format.rate, channels: 1 };
+    let mut samples = Vec::new();
+    sound.append_linear(format.rate, &mut samples);
+    wav_of(format, samples)
+}
+
+/// A WAV of these samples.
+fn wav_of(format: Format, mut samples: Vec<u8>) -> Result<Audio, FramesError> {
     let len = u32::try_from(samples.len()).map_err(|_| FramesError::TooLong)?;
     let mut wav = Wav::header(format, len);
     wav.append(&mut samples);
@@ -218,13 +242,10 @@ pub fn join(first: &Audio, then: &Audio) -> Result<Audio, FramesError> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FramesError {
-    /// The WAV cannot be read.
-    #[error("the WAV file cannot be read")]
-    Wav(#[from] WavError),
-    /// The header of the sound is cut short or names a codec not known here.
-    #[error("the sound's header cannot be read")]
-    Unreadable,
-    /// Together they are longer than a WAV can be.
+    /// The sound cannot be read.
+    #[error("the sound cannot be read")]
+    Unreadable(#[from] AudioError),
+    /// It is longer than a WAV can be.
     #[error("the sound is longer than a WAV file can be")]
     TooLong,
 }
@@ -295,8 +316,8 @@ mod tests {
     fn what_cannot_be_read_is_said() {
         let rate = NonZeroU32::new(8000).unwrap();
         let not = |media, bytes: &'static [u8]| Frames::new(&Audio::new(media, bytes), rate).unwrap_err();
-        assert_eq!(not(AudioType::Wav, b"x"), FramesError::Wav(WavError::NotWav));
-        assert_eq!(not(AudioType::Basic, b".snd"), FramesError::Unreadable);
+        assert_eq!(not(AudioType::Wav, b"x"), FramesError::Unreadable(AudioError::NotWav));
+        assert_eq!(not(AudioType::Basic, b".snd"), FramesError::Unreadable(AudioError::AuHeader));
     }
 
     #[test]
@@ -310,6 +331,8 @@ mod tests {
             one.seek(Duration::from_secs(second));
             assert_eq!(one.next().as_ref(), Some(&all[usize::try_from(second).unwrap() * 50]));
         }
+        let converted = to_wav(&sound).unwrap();
+        assert!(frames(&converted, 8000).eq(all.iter().cloned()), "a WAV made of it sounds the same");
         let joined = join(&sound, &sound).unwrap();
         let wav = Wav::parse(joined.bytes()).unwrap();
         assert_eq!((wav.format, wav.data.len()), (Format::TELEPHONE_L16, 2 * (2 * 54_888 + 3200)));
@@ -319,7 +342,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_sound_has_as_many_samples_as_its_length_and_rate_say(
-            len in 0..3000_usize, source in 1..50_000_u32, rate in 1..50_000_u32, start in 0..5000_u64
+            len in 0..3000_usize, source in 4000..50_000_u32, rate in 1..50_000_u32, start in 0..5000_u64
         ) {
             let sound = wav(Format { rate: source, ..Format::TELEPHONE_PCMU }, &vec![0x55; len]);
             let mut all = frames(&sound, rate);
@@ -333,9 +356,11 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>(), head in 0..4_usize, rate in 1..u32::MAX) {
+        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>(), head in 0..6_usize, rate in 1..u32::MAX) {
             let (media, head) = [
-                (AudioType::Wav, Wav::header(Format { rate: 3, channels: 2, ..Format::TELEPHONE_L16 }, u32::MAX)),
+                (AudioType::Wav, Wav::header(Format { rate: 4001, channels: 2, ..Format::TELEPHONE_L16 }, u32::MAX)),
+                (AudioType::Wav, include_bytes!("../../tests/sounds/wav49.wav")[..60].to_vec()),
+                (AudioType::Gsm, vec![0xd0; 33]),
                 (AudioType::Basic, b".snd\0\0\0\x18\xff\xff\xff\xff\0\0\0\x03\0\0\xff\xff\0\0\0\x02".to_vec()),
                 (AudioType::Wav, Vec::new()),
                 (AudioType::Adpcm32, Vec::new()),

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::au::Au;
-use super::wav::Layout;
-use super::{Format, WavError};
+use super::AudioError;
+use super::layout::Layout;
 use crate::message::AudioType;
 
 /// How long a whole sound is; `None` when its bytes do not say.
@@ -18,57 +17,28 @@ use crate::message::AudioType;
 /// assert_eq!(length_of(AudioType::Wav, b"ID3"), None);
 /// ```
 pub fn length_of(media: AudioType, bytes: &[u8]) -> Option<Duration> {
-    length_within(media, bytes, bytes.len() as u64)
+    length_within(media, bytes, bytes.len() as u64).ok()
 }
 
 /// The same for a sound of `len` bytes of which `beginning` holds at least all before the samples.
-pub(crate) fn length_within(media: AudioType, beginning: &[u8], len: u64) -> Option<Duration> {
-    match media {
-        AudioType::Wav => wav_length(beginning, len).ok(),
-        AudioType::Basic if Au::is_at(beginning) => Au::parse(beginning).map(|au| {
-            let present = len.saturating_sub(au.start);
-            au.format.duration_of(au.announced.map_or(present, |announced| announced.min(present)))
-        }),
-        AudioType::Basic => Some(Format::TELEPHONE_PCMU.duration_of(len)),
-        AudioType::Adpcm32 => Some(Duration::from_nanos(len.saturating_mul(ADPCM32_NANOS_PER_BYTE))),
-    }
-}
-
-/// How long a WAV file of `len` bytes is, of which `beginning` holds at least all before the samples.
-pub(crate) fn wav_length(beginning: &[u8], len: u64) -> Result<Duration, WavError> {
-    let layout = Layout::parse(beginning)?;
-    let present = len.saturating_sub(layout.start as u64);
-    let len = if layout.announced == 0 { present } else { u64::from(layout.announced).min(present) };
-    Ok(layout.format.duration_of(len - len % u64::from(layout.format.bytes_per_frame())))
+pub(crate) fn length_within(media: AudioType, beginning: &[u8], len: u64) -> Result<Duration, AudioError> {
+    Layout::of(media, beginning, len).map(|layout| layout.duration(len))
 }
 
 /// How long a sound is by the account of its header, when only its beginning is at hand; `None` when the header does not say.
 ///
 /// A header may be wrong: whoever has the whole sound asks [`length_of`].
 pub fn announced_length(media: AudioType, beginning: &[u8]) -> Option<Duration> {
-    match media {
-        AudioType::Wav => {
-            let layout = Layout::parse(beginning).ok()?;
-            let said = layout.announced != 0 && layout.announced != u32::MAX;
-            said.then(|| layout.format.duration_of(u64::from(layout.announced)))
-        }
-        AudioType::Basic if Au::is_at(beginning) => {
-            let au = Au::parse(beginning)?;
-            au.announced.map(|announced| au.format.duration_of(announced))
-        }
-        AudioType::Basic | AudioType::Adpcm32 => None,
-    }
+    let layout = Layout::of(media, beginning, u64::MAX).ok()?;
+    layout.announced.map(|announced| layout.coding.duration_of(announced))
 }
-
-/// 4000 bytes a second.
-const ADPCM32_NANOS_PER_BYTE: u64 = 250_000;
 
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::super::Wav;
+    use super::super::{Format, Wav};
     use super::*;
 
     fn au(encoding: u32, announced: u32, samples: usize) -> Vec<u8> {

@@ -4,19 +4,25 @@
 //! transcoded.
 
 mod au;
+mod coded;
+mod coding;
 mod error;
 mod format;
 mod frames;
 mod g726;
+mod gsm;
+mod layout;
 mod length;
 mod pcm;
+mod riff;
+mod types;
 mod wav;
 
-pub use self::error::WavError;
+pub use self::error::AudioError;
 pub use self::format::{Codec, Format};
-pub use self::frames::{Frames, FramesError, join};
-pub use self::length::{announced_length, length_of};
+pub use self::frames::{Frames, FramesError, join, to_wav};
 #[cfg(feature = "wire")]
-pub(crate) use self::length::{length_within, wav_length};
+pub(crate) use self::length::length_within;
+pub use self::length::{announced_length, length_of};
 pub use self::pcm::{from_a_law, from_mu_law};
 pub use self::wav::Wav;

@@ -35,6 +35,7 @@ pub(super) fn sample(codec: Codec, bytes: &[u8]) -> Option<i16> {
         Codec::Pcmu => bytes.first().map(|byte| from_mu_law(*byte)),
         Codec::Pcma => bytes.first().map(|byte| from_a_law(*byte)),
         Codec::L16 => bytes.first_chunk().map(|bytes| i16::from_le_bytes(*bytes)),
+        Codec::L8 => bytes.first().map(|byte| (i16::from(*byte) - 128) << 8),
     }
 }
 

@@ -40,7 +40,7 @@ impl FromStr for FileName {
             REMOVED => (None, None),
             sound => {
                 let (digest, extension) = sound.split_once('.').ok_or(())?;
-                let media = MEDIA.into_iter().find(|media| media.extension() == extension).ok_or(())?;
+                let media = AudioType::from_extension(extension).ok_or(())?;
                 (Some(digest.parse().map_err(|_| ())?), Some(media))
             }
         };
@@ -50,7 +50,6 @@ impl FromStr for FileName {
 }
 
 const REMOVED: &str = "removed.txt";
-const MEDIA: [AudioType; 3] = [AudioType::Wav, AudioType::Basic, AudioType::Adpcm32];
 
 #[cfg(test)]
 mod tests {
@@ -67,6 +66,7 @@ mod tests {
             (Some(digest), Some(AudioType::Wav), format!("{digest}.wav")),
             (Some(digest), Some(AudioType::Basic), format!("{digest}.au")),
             (Some(digest), Some(AudioType::Adpcm32), format!("{digest}.726")),
+            (Some(digest), Some(AudioType::Gsm), format!("{digest}.gsm")),
         ] {
             let id = GreetingId::new("+493023125014".parse().unwrap(), GreetingKind::Busy);
             let name = FileName { id, edition: Edition { version, digest }, media };

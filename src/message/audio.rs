@@ -118,60 +118,23 @@ impl fmt::Debug for Audio {
     }
 }
 
-/// The kind of a sound.
+/// The kind of a sound. Its names are in [`audio`](crate::audio), in one table with what is known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AudioType {
-    /// A RIFF/WAVE file; its own header names the codec. `audio/wav`.
+    /// A WAVE file; its own header names the codec. `audio/wav`.
     Wav,
     /// G.711 mu-law at 8 kHz without a header, or a `.au` file. `audio/basic`, RFC 2046 §4.3.
     Basic,
     /// G.726 at 32 kbit/s, 8 kHz, without a header. `audio/32KADPCM`, RFC 3802.
     Adpcm32,
+    /// GSM 06.10 full rate, 8 kHz: frames of 33 bytes without a header. `audio/GSM`, RFC 4856.
+    Gsm,
+    /// G.711 A-law at 8 kHz without a header. `audio/PCMA`, RFC 4856.
+    Pcma,
 }
 
 impl AudioType {
-    /// The MIME type, as written into a message.
-    pub const fn mime(self) -> &'static str {
-        match self {
-            Self::Wav => "audio/wav",
-            Self::Basic => "audio/basic",
-            Self::Adpcm32 => "audio/32KADPCM",
-        }
-    }
-
-    /// The usual ending of a file of this kind, without its dot.
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Wav => "wav",
-            Self::Basic => "au",
-            Self::Adpcm32 => "726",
-        }
-    }
-
-    /// The kind that a MIME type names, in any of the spellings in use; `None` for a type that is no sound known here.
-    ///
-    /// ```
-    /// use voicemail::message::AudioType;
-    ///
-    /// assert_eq!(AudioType::from_mime("Audio/X-WAV"), Some(AudioType::Wav));
-    /// assert_eq!(AudioType::from_mime("text/plain"), None);
-    /// ```
-    pub fn from_mime(mime: &str) -> Option<Self> {
-        const NAMES: [(&str, AudioType); 6] = [
-            ("audio/wav", AudioType::Wav),
-            ("audio/x-wav", AudioType::Wav),
-            ("audio/wave", AudioType::Wav),
-            ("audio/vnd.wave", AudioType::Wav),
-            ("audio/basic", AudioType::Basic),
-            ("audio/32kadpcm", AudioType::Adpcm32),
-        ];
-        NAMES.into_iter().find(|(name, _)| mime.eq_ignore_ascii_case(name)).map(|(_, media)| media)
-    }
-}
-
-impl fmt::Display for AudioType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.mime())
-    }
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::Wav, Self::Basic, Self::Adpcm32, Self::Gsm, Self::Pcma];
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::audio::{Format, WavError};
+use crate::audio::{AudioError, Format};
 use crate::directory::DirectoryError;
 use crate::message::MailboxId;
 use crate::network::Refusal;
@@ -51,7 +51,7 @@ pub enum RecordError {
     },
     /// The sound cannot be read.
     #[error("the recording cannot be read")]
-    UnreadableAudio(#[from] WavError),
+    UnreadableAudio(#[from] AudioError),
     /// Every mailbox that the message is for holds as much as it may; this is one of them. Nobody has spoken yet.
     #[error("mailbox {0} is full; its owner has to remove messages first")]
     MailboxFull(MailboxId),

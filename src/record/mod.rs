@@ -29,13 +29,13 @@ use self::recording::Unsettled;
 pub use self::recording::{Progress, Recording, WrongFormat};
 use self::take::Take;
 use self::unkept::Unkept;
-use crate::audio::{Format, Wav};
+use crate::audio::{Format, length_within};
 use crate::clock::{Clock, Reading};
 use crate::directory::Directory;
 use crate::disk;
 use crate::event::Events;
 use crate::forward::FullMailboxes;
-use crate::message::{Ending, MessageId, SiteId};
+use crate::message::{AudioType, Ending, MessageId, SiteId};
 use crate::network::Port;
 use crate::spool::{Sound, Spool};
 use crate::store::MessageStore;
@@ -150,7 +150,7 @@ impl Recorder {
         wav: bytes::Bytes,
         port: Port,
     ) -> Result<Kept, RecordError> {
-        let length = Wav::parse(&wav)?.duration();
+        let length = length_within(AudioType::Wav, &wav, wav.len() as u64)?;
         let limits = self.limits(&facts).await?;
         if length < limits.min {
             return Err(RecordError::TooShort { length, min: limits.min });

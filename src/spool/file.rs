@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::head::{Damaged, FileHead, HEAD_LEN, SHORT, Unreadable, read_head};
 use super::sound::StoredSound;
 use super::spare::Spare;
-use crate::audio::{Format, Wav};
+use crate::audio::{Format, Wav, length_within};
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::{Audio, ContentDigest, Ending, Message, MessageId};
 
@@ -296,16 +296,18 @@ pub(crate) fn find_left_over(disk: &dyn Disk, path: &Path) -> io::Result<Found> 
     head.audio = None;
     let bytes =
         file.read_at(HEAD_LEN as u64, usize::try_from(written).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?)?;
-    let wav = match Wav::parse(&bytes) {
-        Ok(wav) => wav,
+    let length = match length_within(head.media, &bytes, written) {
+        Ok(length) => length,
         Err(error) => return Ok(Found::Unreadable(error.to_string())),
     };
     // Only a header that this crate began is this crate's to complete.
-    let ours = bytes.starts_with(&Wav::header(wav.format, 0));
-    let sound = if ours { Sound::Frames(wav.format) } else { Sound::AsItIs };
-    let audio_len = if ours { wav.data.end as u64 } else { written };
+    let ours = Wav::parse(&bytes).ok().filter(|wav| bytes.starts_with(&Wav::header(wav.format, 0)));
+    let (sound, audio_len) = match ours {
+        Some(wav) => (Sound::Frames(wav.format), wav.data.end as u64),
+        None => (Sound::AsItIs, written),
+    };
     head.head.ending = Ending::Truncated;
-    head.head.length = wav.duration();
+    head.head.length = length;
     left_over(file, head, sound, audio_len, false)
 }
 

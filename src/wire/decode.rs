@@ -10,7 +10,7 @@ use super::fields::Fields;
 use super::parts::{SoundPart, find_sound};
 use super::unpacking::Packed;
 use super::{DecodeError, DecodeLimits, foreign, own};
-use crate::audio::{announced_length, length_of, length_within, wav_length};
+use crate::audio::{announced_length, length_of, length_within};
 use crate::message::{Audio, AudioType, Head, Message};
 
 /// Reads a mail as a message; the message keeps the mail as it [arrived](Message::arrived_as).
@@ -39,7 +39,7 @@ pub fn decode_within(mail: &Bytes, limits: DecodeLimits) -> Result<Message, Deco
         return Err(DecodeError::DigestMismatch);
     }
     let sound = Sound { media: part.media, beginning: audio.bytes(), len: audio.len() };
-    let head = head_of(&fields, &mail[..body], &sound, &part)?;
+    let head = head_of(&fields, &mail[..body], &sound)?;
     Ok(Message::new(head, audio).arrived_as(mail.clone()))
 }
 
@@ -88,22 +88,19 @@ pub(super) struct Sound<'a> {
 }
 
 /// The head of a mail whose header block is `block`: our own, or what can be made of a foreign one with this sound in it.
-pub(super) fn head_of(fields: &Fields<'_>, block: &[u8], sound: &Sound<'_>, part: &SoundPart) -> Result<Head, DecodeError> {
+pub(super) fn head_of(fields: &Fields<'_>, block: &[u8], sound: &Sound<'_>) -> Result<Head, DecodeError> {
     match own::read(fields) {
         Some(head) => Ok(head),
-        None => foreign::head(fields, block, readable_length(sound, part)?),
+        None => foreign::head(fields, block, readable_length(sound)?),
     }
 }
 
 /// How long a foreign sound is, if it is one.
-fn readable_length(sound: &Sound<'_>, part: &SoundPart) -> Result<Duration, DecodeError> {
+fn readable_length(sound: &Sound<'_>) -> Result<Duration, DecodeError> {
     if sound.len == 0 {
         return Err(DecodeError::EmptyAudio);
     }
-    if sound.media == AudioType::Wav {
-        return wav_length(sound.beginning, sound.len).map_err(DecodeError::UnreadableAudio);
-    }
-    Ok(length_within(sound.media, sound.beginning, sound.len).unwrap_or(said(part)))
+    length_within(sound.media, sound.beginning, sound.len).map_err(DecodeError::UnreadableAudio)
 }
 
 fn length_by_what_is_there(mail: &[u8], fields: &Fields<'_>, body: usize) -> Duration {
@@ -123,7 +120,7 @@ mod tests {
     use chrono::{DateTime, Utc};
 
     use super::*;
-    use crate::audio::WavError;
+    use crate::audio::AudioError;
     use crate::message::{CallerName, CallerNumber, ContentDigest, Ending, MessageId, Privacy, SiteId, Urgency};
 
     const OWN: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/own.eml"));
@@ -295,7 +292,7 @@ mod tests {
             ("Subject: hello\r\n\r\nhello".to_owned(), DecodeError::NoAudio),
             (changed(ASTERISK, "audio/x-wav", "image/png"), DecodeError::NoAudio),
             (changed(ASTERISK, "audio/x-wav", "audio/mpeg"), unsupported("audio/mpeg")),
-            (changed(ASTERISK, "UklGR", "AklGR"), DecodeError::UnreadableAudio(WavError::NotWav)),
+            (changed(ASTERISK, "UklGR", "AklGR"), DecodeError::UnreadableAudio(AudioError::NotWav)),
             (changed(ASTERISK, "Content-Transfer-Encoding: base64", "Content-Transfer-Encoding: x-uue"), encoding("x-uue")),
             (changed(ASTERISK, "UklGR", "Ukl\u{1}R"), encoding("base64")),
             (

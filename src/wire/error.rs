@@ -1,6 +1,7 @@
 //! [`DecodeError`]: why a mail is no message.
 
-use crate::audio::WavError;
+use crate::audio::AudioError;
+use crate::message::AudioType;
 
 /// Why a mail could not be read as a message.
 ///
@@ -12,14 +13,14 @@ pub enum DecodeError {
     #[error("the mail has no audio part")]
     NoAudio,
     /// The sound is of a kind that mailboxes do not keep.
-    #[error("audio of type {found}: accepted are audio/wav, audio/basic and audio/32KADPCM")]
+    #[error("audio of type {found}: accepted are {}", AudioType::ALL.map(AudioType::mime).join(", "))]
     UnsupportedAudio {
         /// Its media type as the mail has it: printable ASCII, at most 60 characters.
         found: String,
     },
     /// The sound is not what its type says, or of a codec that mailboxes do not keep.
     #[error("unreadable audio")]
-    UnreadableAudio(#[source] WavError),
+    UnreadableAudio(#[source] AudioError),
     /// The audio part has no bytes.
     #[error("the audio part is empty")]
     EmptyAudio,

@@ -63,7 +63,7 @@ fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> 
     }
     let sound = Sound { media: part.media, beginning: &first, len };
     let audio = Audio::elsewhere(part.media, Arc::new(source), len, digest);
-    Ok(head_of(&fields, &beginning[..body], &sound, &part).map(|head| Message::new(head, audio).arrived_in(Arc::clone(file))))
+    Ok(head_of(&fields, &beginning[..body], &sound).map(|head| Message::new(head, audio).arrived_in(Arc::clone(file))))
 }
 
 /// A mail in a file, as the walk through its parts sees it. An error is noted, and what cannot be read counts as not there.

@@ -92,7 +92,7 @@ pub fn sound(bytes: &[u8]) {
         assert_eq!(wav.data.len() % wav.format.bytes_per_frame() as usize, 0, "frames are whole");
         let _ = wav.duration();
     }
-    for media in [AudioType::Wav, AudioType::Basic, AudioType::Adpcm32] {
+    for media in AudioType::ALL {
         let _ = (length_of(media, bytes), announced_length(media, bytes));
     }
 }

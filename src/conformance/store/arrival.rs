@@ -17,7 +17,7 @@ use crate::store::{Deposit, Entry, MessageStore};
 pub async fn whole(store: &impl MessageStore) {
     let every_byte: Vec<u8> = (0..=255).collect();
     for sound in [vec![0], b"\r\n.\r\n".to_vec(), every_byte.clone(), every_byte.repeat(400)] {
-        for media in [AudioType::Wav, AudioType::Basic, AudioType::Adpcm32] {
+        for media in AudioType::ALL {
             let message = described(media, &sound).build();
             let id = stored(store, "2041", &Origin::Here, &message).await;
             let retrieved = retrieve(store, id).await;

@@ -1,9 +1,9 @@
 //! [`GreetError`].
 
-use crate::audio::{Wav, WavError};
+use crate::audio::{AudioError, length_within};
 use crate::directory::DirectoryError;
 use crate::greeting::BookError;
-use crate::message::{Audio, AudioType, MailboxId};
+use crate::message::{Audio, MailboxId};
 use crate::network::NodeAddress;
 
 /// Why a greeting was not kept, removed or read.
@@ -18,7 +18,7 @@ pub enum GreetError {
     NoSuchMailbox(MailboxId),
     /// The sound is no WAV file that can be played.
     #[error("the greeting cannot be read as a WAV file")]
-    UnreadableAudio(#[source] WavError),
+    UnreadableAudio(#[source] AudioError),
     /// Nothing is said.
     #[error("the greeting has no sound in it")]
     Empty,
@@ -55,10 +55,8 @@ pub(super) fn check(sound: &Audio) -> Result<(), GreetError> {
     if len > MOST {
         return Err(GreetError::TooBig { found: len, most: MOST });
     }
-    let empty = match sound.media() {
-        AudioType::Wav => Wav::parse(sound.bytes()).map_err(GreetError::UnreadableAudio)?.data.is_empty(),
-        AudioType::Basic | AudioType::Adpcm32 => len == 0,
-    };
+    let empty =
+        len == 0 || length_within(sound.media(), sound.bytes(), len as u64).map_err(GreetError::UnreadableAudio)?.is_zero();
     if empty { Err(GreetError::Empty) } else { Ok(()) }
 }
 

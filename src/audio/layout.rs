@@ -1,0 +1,51 @@
+//! [`Layout`]: where the samples of a sound are, and how they are coded.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::AudioError;
+use super::coding::Coding;
+use crate::message::AudioType;
+
+/// Where the samples of a sound are, and how they are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) coding: Coding,
+    /// Where the samples begin, in bytes.
+    pub(super) start: u64,
+    /// How many bytes of samples there are by the header's account, which may be wrong; `None`: all to the end.
+    pub(super) announced: Option<u64>,
+}
+
+impl Layout {
+    /// The layout of a sound that has no header.
+    pub(super) const fn headerless(coding: Coding) -> Self {
+        Self { coding, start: 0, announced: None }
+    }
+
+    /// Reads the layout of a sound of `len` bytes, of which `beginning` holds at least all before the samples.
+    pub(super) fn of(media: AudioType, beginning: &[u8], len: u64) -> Result<Self, AudioError> {
+        let layout = (media.kind().layout)(beginning, len)?;
+        let rate = layout.coding.format().rate;
+        if (LOWEST_RATE..=HIGHEST_RATE).contains(&rate) { Ok(layout) } else { Err(AudioError::Rate(rate)) }
+    }
+
+    /// Where the samples are in a sound of `len` bytes, in whole blocks.
+    pub(super) fn samples(&self, len: u64) -> Range<u64> {
+        let start = self.start.min(len);
+        let present = len - start;
+        let samples = self.announced.map_or(present, |announced| announced.min(present));
+        start..start + (samples - samples % self.coding.block_len())
+    }
+
+    /// How long a sound of `len` bytes lasts.
+    pub(super) fn duration(&self, len: u64) -> Duration {
+        let samples = self.samples(len);
+        self.coding.duration_of(samples.end - samples.start)
+    }
+}
+
+/// The fewest samples a second that a sound may have: below, a short mail would claim a long time of its owner's mailbox.
+pub(super) const LOWEST_RATE: u32 = 4000;
+/// The most samples a second that a sound may have.
+pub(super) const HIGHEST_RATE: u32 = 192_000;

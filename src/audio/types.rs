@@ -1,0 +1,174 @@
+//! [`AudioType`]'s names, first bytes and readers: one table for all who handle sounds.
+
+use std::fmt;
+
+use super::coding::{Coding, GsmPacking};
+use super::layout::Layout;
+use super::{AudioError, Format, au, gsm, riff};
+use crate::message::AudioType;
+
+/// What is known of a type of sounds.
+pub(super) struct Kind {
+    media: AudioType,
+    /// Its MIME types; the first is the one that is written.
+    mimes: &'static [&'static str],
+    /// The endings of its files; the first is the one that is written.
+    extensions: &'static [&'static str],
+    /// Whether bytes begin as such a sound does, where its beginning is unlike all others.
+    is_at: fn(&[u8]) -> bool,
+    /// Reads where the samples are, and how they are coded, from the beginning of a sound of a length.
+    pub(super) layout: fn(&[u8], u64) -> Result<Layout, AudioError>,
+}
+
+/// All types, in the order of [`AudioType`].
+///
+/// # Source
+///
+/// RFC 2046 §4.3, RFC 2361, RFC 3802 and RFC 4856; the names with `x-`, and those of WAV beside `audio/wav`, from mail as it comes.
+const KINDS: [Kind; AudioType::ALL.len()] = [
+    Kind {
+        media: AudioType::Wav,
+        mimes: &[
+            "audio/wav",
+            "audio/x-wav",
+            "audio/wave",
+            "audio/x-wave",
+            "audio/vnd.wave",
+            "audio/x-pn-wav",
+            "audio/x-pn-wave",
+            "audio/x-wav49",
+            "application/wav",
+            "application/x-wav",
+        ],
+        extensions: &["wav", "wave"],
+        is_at: riff::is_at,
+        layout: riff::layout,
+    },
+    Kind {
+        media: AudioType::Basic,
+        mimes: &[
+            "audio/basic",
+            "audio/pcmu",
+            "audio/x-mulaw",
+            "audio/mulaw",
+            "audio/x-ulaw",
+            "audio/ulaw",
+            "audio/x-au",
+            "audio/au",
+        ],
+        extensions: &["au", "snd", "ulaw", "ul"],
+        is_at: au::is_at,
+        layout: |beginning, len| match au::is_at(beginning) {
+            true => au::layout(beginning, len),
+            false => Ok(Layout::headerless(Coding::low_first(Format::TELEPHONE_PCMU))),
+        },
+    },
+    Kind {
+        media: AudioType::Adpcm32,
+        mimes: &["audio/32KADPCM"],
+        extensions: &["726"],
+        is_at: |_| false,
+        layout: |_, _| Ok(Layout::headerless(Coding::Adpcm32)),
+    },
+    Kind {
+        media: AudioType::Gsm,
+        mimes: &["audio/GSM", "audio/x-gsm"],
+        extensions: &["gsm"],
+        is_at: |_| false,
+        layout: |beginning, _| match gsm::is_at(beginning) {
+            true => Ok(Layout::headerless(Coding::Gsm { packing: GsmPacking::Rtp, rate: 8000 })),
+            false => Err(AudioError::NotGsm),
+        },
+    },
+    Kind {
+        media: AudioType::Pcma,
+        mimes: &["audio/PCMA", "audio/x-alaw", "audio/alaw"],
+        extensions: &["alaw", "al"],
+        is_at: |_| false,
+        layout: |_, _| Ok(Layout::headerless(Coding::low_first(Format::TELEPHONE_PCMA))),
+    },
+];
+
+impl AudioType {
+    /// The MIME type, as written into a message.
+    pub const fn mime(self) -> &'static str {
+        self.kind().mimes[0]
+    }
+
+    /// The usual ending of a file of this kind, without its dot.
+    pub const fn extension(self) -> &'static str {
+        self.kind().extensions[0]
+    }
+
+    /// The kind that a MIME type names, in any of the spellings in use; `None` for a type that is no sound known here.
+    ///
+    /// ```
+    /// use voicemail::message::AudioType;
+    ///
+    /// assert_eq!(AudioType::from_mime("Audio/X-WAV"), Some(AudioType::Wav));
+    /// assert_eq!(AudioType::from_mime("text/plain"), None);
+    /// ```
+    pub fn from_mime(mime: &str) -> Option<Self> {
+        Self::find(|kind| kind.mimes.iter().any(|name| mime.eq_ignore_ascii_case(name)))
+    }
+
+    /// The kind of a file with this ending, given without its dot and in any case; `None` for an ending that no sound known here has.
+    ///
+    /// ```
+    /// use voicemail::message::AudioType;
+    ///
+    /// assert_eq!(AudioType::from_extension("WAV"), Some(AudioType::Wav));
+    /// assert_eq!(AudioType::from_extension("mp3"), None);
+    /// ```
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        Self::find(|kind| kind.extensions.iter().any(|ending| extension.eq_ignore_ascii_case(ending)))
+    }
+
+    /// The kind of a sound by its first bytes, whatever its name; `None` where they do not say: most sounds without a header.
+    ///
+    /// ```
+    /// use voicemail::message::AudioType;
+    ///
+    /// assert_eq!(AudioType::from_first_bytes(b"RIFF\x24\0\0\0WAVEfmt "), Some(AudioType::Wav));
+    /// assert_eq!(AudioType::from_first_bytes(&[0xff; 12]), None);
+    /// ```
+    pub fn from_first_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::find(|kind| (kind.is_at)(bytes))
+    }
+
+    pub(super) const fn kind(self) -> &'static Kind {
+        &KINDS[self as usize]
+    }
+
+    fn find(is_wanted: impl Fn(&Kind) -> bool) -> Option<Self> {
+        KINDS.iter().find(|kind| is_wanted(kind)).map(|kind| kind.media)
+    }
+}
+
+impl fmt::Display for AudioType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.mime())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_type_has_its_row_and_no_name_names_two() {
+        let mut names = BTreeSet::new();
+        for media in AudioType::ALL {
+            let kind = media.kind();
+            assert_eq!(kind.media, media);
+            assert_eq!(AudioType::from_mime(&media.mime().to_uppercase()), Some(media));
+            assert_eq!(AudioType::from_extension(&media.extension().to_uppercase()), Some(media));
+            let dotted = kind.extensions.iter().map(|ending| format!(".{ending}"));
+            for name in kind.mimes.iter().map(|name| name.to_ascii_lowercase()).chain(dotted) {
+                assert!(names.insert(name.clone()), "{name} names two types");
+            }
+        }
+    }
+}
