@@ -45,6 +45,18 @@ impl Layout {
     }
 }
 
+/// Whether a sound can be read, as far as its beginning shows; `is_whole` when that is all of it.
+#[cfg(feature = "wire")]
+pub(crate) fn may_be_read(media: AudioType, beginning: &[u8], is_whole: bool) -> bool {
+    let len = if is_whole { beginning.len() as u64 } else { u64::MAX };
+    match Layout::of(media, beginning, len) {
+        Ok(_) => true,
+        // The chunks that are missing may come later.
+        Err(AudioError::NoFormat | AudioError::NoData) => !is_whole,
+        Err(_) => false,
+    }
+}
+
 /// The fewest samples a second that a sound may have: below, a short mail would claim a long time of its owner's mailbox.
 pub(super) const LOWEST_RATE: u32 = 4000;
 /// The most samples a second that a sound may have.

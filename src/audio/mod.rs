@@ -22,6 +22,8 @@ pub use self::error::AudioError;
 pub use self::format::{Codec, Format};
 pub use self::frames::{Frames, FramesError, join, to_wav};
 #[cfg(feature = "wire")]
+pub(crate) use self::layout::may_be_read;
+#[cfg(feature = "wire")]
 pub(crate) use self::length::length_within;
 pub use self::length::{announced_length, length_of};
 pub use self::pcm::{from_a_law, from_mu_law};

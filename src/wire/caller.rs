@@ -26,7 +26,8 @@ pub(super) fn caller_name(name: &CallerName) -> String {
 
 /// The number that `Caller-ID` tells, `None` when it is withheld or unreadable. Some senders write a semicolon before the numbering plan.
 pub(super) fn number(fields: &Fields<'_>) -> Option<CallerNumber> {
-    let mut pieces = fields.text("Caller-ID")?.split([',', ';']).map(str::trim);
+    let field = fields.text("Caller-ID")?;
+    let mut pieces = field.split([',', ';']).map(str::trim);
     let digits = pieces.next()?;
     if pieces.any(is_e164) && !digits.starts_with('+') { format!("+{digits}").parse().ok() } else { digits.parse().ok() }
 }
@@ -40,7 +41,7 @@ fn is_e164(parameter: &str) -> bool {
 
 /// The name that `Caller-Name` tells.
 pub(super) fn name(fields: &Fields<'_>) -> Option<CallerName> {
-    fields.text("Caller-Name").and_then(CallerName::cleaned)
+    fields.text("Caller-Name").as_deref().and_then(CallerName::cleaned)
 }
 
 fn encoded_words(text: &str) -> String {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use encodify::{base64, qp};
 
 use super::fields::Fields;
-use super::parts::{SoundPart, find_sound};
+use super::parts::{SoundPart, Writer, find_sound};
 use super::unpacking::Packed;
 use super::{DecodeError, DecodeLimits, foreign, own};
 use crate::audio::{announced_length, length_of, length_within};
@@ -33,13 +33,14 @@ pub fn decode(mail: &Bytes) -> Result<Message, DecodeError> {
 /// As [`decode`]; what is beyond a limit is refused for it.
 pub fn decode_within(mail: &Bytes, limits: DecodeLimits) -> Result<Message, DecodeError> {
     let (fields, body) = Fields::of_mail(mail, limits)?;
-    let part = find_sound(&mail[..], &fields, body, limits)?;
+    let own = own::read(&fields);
+    let part = find_sound(&mail[..], &fields, body, limits, writer(own.as_ref()))?;
     let audio = audio_of(mail, &part)?;
     if own::digest(&fields).is_some_and(|digest| digest != audio.digest()) {
         return Err(DecodeError::DigestMismatch);
     }
     let sound = Sound { media: part.media, beginning: audio.bytes(), len: audio.len() };
-    let head = head_of(&fields, &mail[..body], &sound)?;
+    let head = own.map_or_else(|| foreign_head(&fields, &mail[..body], &sound), Ok)?;
     Ok(Message::new(head, audio).arrived_as(mail.clone()))
 }
 
@@ -87,24 +88,22 @@ pub(super) struct Sound<'a> {
     pub(super) len: u64,
 }
 
-/// The head of a mail whose header block is `block`: our own, or what can be made of a foreign one with this sound in it.
-pub(super) fn head_of(fields: &Fields<'_>, block: &[u8], sound: &Sound<'_>) -> Result<Head, DecodeError> {
-    match own::read(fields) {
-        Some(head) => Ok(head),
-        None => foreign::head(fields, block, readable_length(sound)?),
-    }
+/// Who wrote a mail of which the fields of our own say `own`.
+pub(super) const fn writer(own: Option<&Head>) -> Writer {
+    if own.is_some() { Writer::Own } else { Writer::Foreign }
 }
 
-/// How long a foreign sound is, if it is one.
-fn readable_length(sound: &Sound<'_>) -> Result<Duration, DecodeError> {
+/// The head of a foreign mail whose header block is `block`: what can be made of it with this sound, if it can be read.
+pub(super) fn foreign_head(fields: &Fields<'_>, block: &[u8], sound: &Sound<'_>) -> Result<Head, DecodeError> {
     if sound.len == 0 {
         return Err(DecodeError::EmptyAudio);
     }
-    length_within(sound.media, sound.beginning, sound.len).map_err(DecodeError::UnreadableAudio)
+    let length = length_within(sound.media, sound.beginning, sound.len).map_err(DecodeError::UnreadableAudio)?;
+    foreign::head(fields, block, length)
 }
 
 fn length_by_what_is_there(mail: &[u8], fields: &Fields<'_>, body: usize) -> Duration {
-    let Ok(part) = find_sound(mail, fields, body, DecodeLimits::default()) else { return Duration::ZERO };
+    let Ok(part) = find_sound(mail, fields, body, DecodeLimits::default(), Writer::Foreign) else { return Duration::ZERO };
     let Ok(sound) = sound(mail, &part) else { return said(&part) };
     let length = if part.ended { length_of(part.media, &sound) } else { announced_length(part.media, &sound) };
     length.unwrap_or(said(&part))
@@ -120,7 +119,7 @@ mod tests {
     use chrono::{DateTime, Utc};
 
     use super::*;
-    use crate::audio::AudioError;
+    use crate::audio::{AudioError, Format, Frames, Wav};
     use crate::message::{CallerName, CallerNumber, ContentDigest, Ending, MessageId, Privacy, SiteId, Urgency};
 
     const OWN: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/own.eml"));
@@ -291,7 +290,7 @@ mod tests {
             ("Subject: hello\r\n".to_owned(), DecodeError::HeaderCutShort),
             ("Subject: hello\r\n\r\nhello".to_owned(), DecodeError::NoAudio),
             (changed(ASTERISK, "audio/x-wav", "image/png"), DecodeError::NoAudio),
-            (changed(ASTERISK, "audio/x-wav", "audio/mpeg"), unsupported("audio/mpeg")),
+            (changed(&changed(ASTERISK, "audio/x-wav", "audio/mpeg"), "UklGR", "SUQzR"), unsupported("audio/mpeg")),
             (changed(ASTERISK, "UklGR", "AklGR"), DecodeError::UnreadableAudio(AudioError::NotWav)),
             (changed(ASTERISK, "Content-Transfer-Encoding: base64", "Content-Transfer-Encoding: x-uue"), encoding("x-uue")),
             (changed(ASTERISK, "UklGR", "Ukl\u{1}R"), encoding("base64")),
@@ -303,6 +302,161 @@ mod tests {
             (changed(VPIM, "Date: Mon, 26 Aug 2019", "Date: Mon, 26 Aug 1970"), DecodeError::NoDate),
         ] {
             assert_eq!(decoded(&mail).unwrap_err(), error);
+        }
+    }
+
+    /// A mail with one part after the other, each its fields and its body, in a multipart of this subtype.
+    fn multipart(subtype: &str, parts: &[(&str, &str)]) -> String {
+        let parts: String = parts.iter().map(|(fields, body)| format!("--b\r\n{fields}\r\n\r\n{body}\r\n")).collect();
+        format!("Date: Thu, 5 Mar 2026 10:00:00 Z\r\nContent-Type: multipart/{subtype}; boundary=b\r\n\r\n{parts}--b--\r\n")
+    }
+
+    /// A mail whose only part is this sound, under these fields.
+    fn with_sound(fields: &str, sound: &[u8]) -> String {
+        let fields = format!("{fields}\r\nContent-Transfer-Encoding: base64");
+        multipart("mixed", &[(&fields, &base64::MIME.encode(sound))])
+    }
+
+    /// A second of silence in a WAV of so many samples a second.
+    fn wav(rate: u32) -> Vec<u8> {
+        let mut wav = Wav::header(Format { rate, ..Format::TELEPHONE_PCMU }, rate);
+        wav.resize(wav.len() + rate as usize, 0xff);
+        wav
+    }
+
+    fn gsm() -> Vec<u8> {
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sounds/frames.gsm")).to_vec()
+    }
+
+    #[test]
+    fn a_date_in_the_zone_z_leaves_the_field_behind_it_alone() {
+        let message = message(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/date_zone_z.eml")));
+        let head = message.head();
+        assert_eq!(head.recorded_at.instant, instant("2026-03-10T15:00:00Z"));
+        assert_eq!((head.privacy, head.urgency), (Privacy::Private, Urgency::Urgent));
+        assert_eq!((message.audio().media(), head.length), (AudioType::Wav, Duration::from_millis(50)));
+    }
+
+    #[test]
+    fn mails_of_other_systems_hold_the_wav_that_they_hold() {
+        for mail in [
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/audio_x_wave.eml")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/alternative_gsm_then_wav.eml")),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/cte_comment.eml")),
+        ] {
+            let message = message(mail);
+            assert_eq!((message.audio().media(), message.head().length), (AudioType::Wav, Duration::from_millis(50)), "{mail}");
+            assert!(message.audio().bytes().starts_with(b"RIFF") && message.audio().len() == 444, "{mail}");
+        }
+    }
+
+    #[test]
+    fn a_wav_is_a_wav_by_its_first_bytes() {
+        let sound = wav(8000);
+        for fields in [
+            "Content-Type: audio/x-wave",
+            "Content-Type: audio/x-pn-wav",
+            "Content-Type: application/x-wav; name=a",
+            "Content-Type: audio/wav; codec=7; rate=8000; charset=binary; x=\"\"",
+            "Content-Type: audio/basic",
+            "Content-Type: audio/x-gsm",
+            "Content-Type: audio/what-nobody-knows",
+            "Content-Type: application/octet-stream",
+            "Content-Type: application/octet-stream; name=a.mp3",
+            "Content-Type: audio/x-WAV; name=\"msg0000.WAV\"\r\nContent-Disposition: inline; voice=Voice-Message",
+        ] {
+            let message = message(&with_sound(fields, &sound));
+            assert_eq!((message.audio().media(), &message.audio().bytes()[..]), (AudioType::Wav, &sound[..]), "{fields}");
+            assert_eq!(message.head().length, Duration::from_secs(1), "{fields}");
+        }
+        assert_eq!(decoded(&with_sound("Content-Type: image/png", &sound)), Err(DecodeError::NoAudio));
+    }
+
+    #[test]
+    fn what_other_systems_record_is_kept_as_it_is_with_its_length() {
+        let sound = |name: &str| std::fs::read(format!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sounds/{}"), name)).unwrap();
+        for (file, media, millis) in [
+            ("frames.gsm", "audio/x-gsm", 31 * 20),
+            ("frames.gsm", "application/octet-stream; name=\"msg0000.gsm\"", 31 * 20),
+            ("wav49.wav", "audio/x-WAV", 16 * 40),
+            ("gsm-wav49.wav", "audio/x-wav", 13 * 40),
+            ("pcm8.wav", "audio/x-wav", 500),
+            ("rf64.wav", "audio/x-wav", 500),
+            ("odd-list-unpadded.wav", "audio/x-wav", 500),
+        ] {
+            let bytes = sound(file);
+            let message = message(&with_sound(&format!("Content-Type: {media}"), &bytes));
+            assert!(message.audio().bytes()[..] == bytes[..], "{file}");
+            assert_eq!(message.head().length, Duration::from_millis(millis), "{file} as {media}");
+            let frames = Frames::new(message.audio(), 8000.try_into().unwrap()).unwrap();
+            assert_eq!(frames.count() as u64, millis / 20, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_headerless_sound_is_read_as_its_name_says() {
+        for (media, expected, millis) in [
+            ("audio/PCMA", AudioType::Pcma, 1000),
+            ("audio/x-mulaw", AudioType::Basic, 1000),
+            ("audio/32kadpcm", AudioType::Adpcm32, 2000),
+        ] {
+            let message = message(&with_sound(&format!("Content-Type: {media}"), &[0x55; 8000]));
+            assert_eq!((message.audio().media(), message.head().length), (expected, Duration::from_millis(millis)), "{media}");
+        }
+    }
+
+    #[test]
+    fn the_encoded_name_of_a_file_goes_before_the_plain_one() {
+        let fields = "Content-Type: application/octet-stream\r\n\
+                      Content-Disposition: attachment; filename=\"msg.txt\"; filename*=UTF-8''n%C2%B0%201.gsm";
+        assert_eq!(message(&with_sound(fields, &gsm())).audio().media(), AudioType::Gsm);
+        let fields = fields.replace("msg.txt", "msg.gsm").replace("1.gsm", "1.txt");
+        assert_eq!(decoded(&with_sound(&fields, &gsm())), Err(DecodeError::NoAudio));
+    }
+
+    #[test]
+    fn a_rate_at_which_nobody_speaks_is_refused_by_name() {
+        let refusal = |rate: u32| decoded(&with_sound("Content-Type: audio/wav", &wav(rate))).err();
+        for rate in [1, 3999, 192_001] {
+            assert_eq!(refusal(rate), Some(DecodeError::UnreadableAudio(AudioError::Rate(rate))));
+        }
+        assert_eq!((refusal(4000), refusal(192_000)), (None, None));
+        let au = [b".snd".to_vec(), [24_u32, u32::MAX, 1, 1, 1].map(u32::to_be_bytes).concat(), vec![0xff; 3600]].concat();
+        assert_eq!(
+            decoded(&with_sound("Content-Type: audio/basic", &au)),
+            Err(DecodeError::UnreadableAudio(AudioError::Rate(1)))
+        );
+    }
+
+    #[test]
+    fn of_several_sounds_the_one_that_can_be_read_is_the_message() {
+        let good = base64::MIME.encode(&wav(8000));
+        let other = base64::MIME.encode(&wav(16_000));
+        let (wav, mp3, bad_wav) = ("Content-Type: audio/wav", "Content-Type: audio/mpeg", "Content-Type: audio/x-wav");
+        let base64 = |fields: &str| format!("{fields}\r\nContent-Transfer-Encoding: base64");
+        let voice = |fields: &str| format!("{}\r\nContent-Disposition: inline; voice=Voice-Message", base64(fields));
+        let (wav_voice, mp3_voice, mp3, wav, bad_wav) = (voice(wav), voice(mp3), base64(mp3), base64(wav), base64(bad_wav));
+        let attached = base64("Content-Type: application/octet-stream; name=a.wav");
+        let (good, other, id3, cut) = (good.as_str(), other.as_str(), "SUQzBAAA\r\n", "UklGRg==\r\n");
+        let unsupported = || DecodeError::UnsupportedAudio { found: "audio/mpeg".to_owned() };
+        for (subtype, parts, expected) in [
+            ("mixed", &[(&mp3[..], id3), (&wav, good)][..], Ok(good)),
+            ("mixed", &[(&wav, good), (&mp3, id3)], Ok(good)),
+            ("mixed", &[(&bad_wav, cut), (&wav, good)], Ok(good)),
+            ("mixed", &[(&mp3, id3), (&attached, good)], Ok(good)),
+            ("mixed", &[(&wav, good), (&wav, other)], Ok(good)),
+            ("mixed", &[(&mp3_voice, id3), (&wav_voice, good)], Ok(good)),
+            ("mixed", &[(&wav, other), (&wav_voice, good)], Ok(good)),
+            // The message is there, and it is not the other sound.
+            ("mixed", &[(&mp3_voice, id3), (&wav, good)], Err(unsupported())),
+            ("alternative", &[(&mp3, id3), (&wav, good)], Ok(good)),
+            ("alternative", &[(&wav, good), (&mp3, id3)], Ok(good)),
+            ("alternative", &[(&wav, other), (&wav, good), (&bad_wav, cut)], Ok(good)),
+            ("alternative", &[(&mp3_voice, id3), (&wav, good)], Ok(good)),
+            ("alternative", &[(&wav, cut), (&mp3, id3)], Err(unsupported())),
+        ] {
+            let sound = decoded(&multipart(subtype, parts)).map(|message| base64::MIME.encode(message.audio().bytes()));
+            assert_eq!(sound.as_deref(), expected.as_ref().copied(), "{subtype} {parts:?}");
         }
     }
 

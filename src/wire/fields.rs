@@ -1,102 +1,145 @@
-//! [`Fields`]: the header block of a mail or of a part, read by `mail-parser`, which nothing else here names.
+//! [`Fields`]: the header block of a mail or of a part, split into fields first, and each field read alone.
+//!
+//! A parser is given the value of one field and nothing else, so that no field can change how another one is read.
 
-use std::iter;
-use std::sync::LazyLock;
+use std::borrow::Cow;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use mail_parser::parsers::MessageStream;
-use mail_parser::{ContentType, Header, HeaderName, HeaderValue, MessageParser};
-use memchr::memchr_iter;
+use mail_parser::{Address, HeaderValue};
+use memchr::{memchr, memmem, memrchr};
 
+use super::date::parse_date;
+use super::mime_field::MimeField;
 use super::{DecodeError, DecodeLimits};
 
 /// A header block. Fields are looked up by name in any case; of several with one name the topmost counts.
 #[derive(Debug)]
-pub(super) struct Fields<'a>(Vec<Header<'a>>);
+pub(super) struct Fields<'a>(Vec<Field<'a>>);
+
+/// One field as it stands in its block.
+#[derive(Debug)]
+struct Field<'a> {
+    name: &'a [u8],
+    /// All between the colon and the next field, its line ends included.
+    value: &'a [u8],
+}
 
 impl<'a> Fields<'a> {
     /// Reads the header block of a mail; answers it with the place where the body begins.
     pub(super) fn of_mail(mail: &'a [u8], limits: DecodeLimits) -> Result<(Self, usize), DecodeError> {
-        let body = body_start(mail, limits)?.ok_or(DecodeError::HeaderCutShort)?;
-        Ok((Self::parse(&mail[..body]), body))
+        let (fields, body) = Self::split(mail, limits)?;
+        Ok((fields, body.ok_or(DecodeError::HeaderCutShort)?))
     }
 
     /// Reads the header block of a part; answers it with the place where the body begins. One without an empty line has no body.
     pub(super) fn of_part(part: &'a [u8], limits: DecodeLimits) -> Result<(Self, usize), DecodeError> {
-        let body = body_start(part, limits)?.unwrap_or(part.len());
-        Ok((Self::parse(&part[..body]), body))
+        let (fields, body) = Self::split(part, limits)?;
+        Ok((fields, body.unwrap_or(part.len())))
     }
 
-    fn parse(block: &'a [u8]) -> Self {
-        let mut fields = Vec::new();
-        MessageStream::new(block).parse_headers(&PARSER, &mut fields);
-        Self(fields)
+    /// Splits the header block of `entity` into its fields, and finds where the body begins: after the first empty line, if there is one
+    /// within the limits.
+    ///
+    /// # Source
+    ///
+    /// RFC 5322 §2.2: a field is a name, a colon and a value, and goes on in lines that begin with white space. §4.5: white space may
+    /// stand before the colon. A line without a colon is no field.
+    fn split(entity: &'a [u8], limits: DecodeLimits) -> Result<(Self, Option<usize>), DecodeError> {
+        let window = &entity[..entity.len().min(limits.head)];
+        let (mut fields, mut count, mut started, mut at) = (Vec::with_capacity(USUAL), 0, None, 0);
+        let mut end_field =
+            |started: Option<usize>, end: usize| fields.extend(started.and_then(|at| Field::read(&window[at..end])));
+        let body = loop {
+            if let Some(len) = line_end(&window[at..]) {
+                break Some(at + len);
+            }
+            // A CR is half of the empty line.
+            if window.get(at).is_some_and(|byte| !matches!(byte, b' ' | b'\t' | b'\r')) {
+                end_field(started.replace(at), at);
+                count += 1;
+                if count > limits.fields {
+                    return Err(DecodeError::TooManyFields);
+                }
+            }
+            match memchr(b'\n', &window[at..]) {
+                Some(len) => at += len + 1,
+                None => break None,
+            }
+        };
+        if body.is_none() && entity.len() >= limits.head {
+            return Err(DecodeError::HeaderTooLong);
+        }
+        end_field(started, body.map_or(window.len(), |_| at));
+        Ok((Self(fields), body))
     }
 
-    /// The value of a field that is text, unfolded, its encoded words decoded.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.find(name)?.as_text()
+    /// The value of a field that is text, unfolded, its encoded words decoded; `None` where there is no text.
+    pub(super) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        text_of(self.find(name)?)
+    }
+
+    /// The value of a field without what is around it, folded as it came.
+    pub(super) fn raw(&self, name: &str) -> Option<Cow<'a, str>> {
+        Some(String::from_utf8_lossy(self.find(name)?.trim_ascii())).filter(|value| !value.is_empty())
     }
 
     /// The address of the first mailbox in `From`, with the name shown beside it.
-    pub(super) fn from(&self) -> Option<(&str, Option<&str>)> {
-        let mailbox = self.find("From")?.as_address()?.first()?;
-        Some((mailbox.address()?, mailbox.name()))
+    pub(super) fn from(&self) -> Option<(Cow<'a, str>, Option<Cow<'a, str>>)> {
+        let HeaderValue::Address(address) = MessageStream::new(self.find("From")?).parse_address() else { return None };
+        let mailboxes = match address {
+            Address::List(mailboxes) => mailboxes,
+            Address::Group(groups) => groups.into_iter().next()?.addresses,
+        };
+        let first = mailboxes.into_iter().next()?;
+        Some((first.address?, first.name))
     }
 
     /// The instant that `Date` tells.
     pub(super) fn date(&self) -> Option<DateTime<Utc>> {
-        instant(*self.find("Date")?.as_datetime()?)
+        parse_date(self.find("Date")?)
     }
 
     /// The instant that the topmost `Received` tells: when the last server on the way took the mail.
     pub(super) fn received(&self) -> Option<DateTime<Utc>> {
-        let (_, date) = self.text("Received")?.rsplit_once(';')?;
-        // The parser ends a date at the end of its line.
-        instant(mail_parser::DateTime::parse_rfc822(&format!("{}\n", date.trim()))?)
+        let value = self.find("Received")?;
+        parse_date(&value[memrchr(b';', value)? + 1..])
     }
 
-    /// The media type, `type/subtype`, in lower case; `text/plain` when there is none, RFC 2045 §5.2.
-    pub(super) fn media_type(&self) -> String {
-        let Some(value) = self.content("Content-Type") else { return "text/plain".to_owned() };
-        let subtype = value.subtype().unwrap_or_default();
-        format!("{}/{subtype}", value.ctype()).to_ascii_lowercase()
+    /// The media type with its parameters; `text/plain` when there is none, RFC 2045 §5.2.
+    pub(super) fn content_type(&self) -> MimeField {
+        let value = self.mime("Content-Type");
+        value.filter(|field| !field.value.is_empty()).unwrap_or_else(|| MimeField::parse(b"text/plain"))
     }
 
-    /// A parameter of `Content-Type`.
-    pub(super) fn type_parameter(&self, name: &str) -> Option<&str> {
-        self.content("Content-Type")?.attribute(name)
+    /// A MIME field, without its comments.
+    pub(super) fn mime(&self, name: &str) -> Option<MimeField> {
+        self.find(name).map(MimeField::parse)
     }
 
-    /// A parameter of `Content-Disposition`.
-    pub(super) fn disposition_parameter(&self, name: &str) -> Option<&str> {
-        self.content("Content-Disposition")?.attribute(name)
-    }
-
-    fn content(&self, name: &str) -> Option<&ContentType<'a>> {
-        self.find(name)?.as_content_type()
-    }
-
-    fn find(&self, name: &str) -> Option<&HeaderValue<'a>> {
-        self.0.iter().find(|field| field.name().eq_ignore_ascii_case(name)).map(Header::value)
+    fn find(&self, name: &str) -> Option<&'a [u8]> {
+        self.0.iter().find(|field| field.name.eq_ignore_ascii_case(name.as_bytes())).map(|field| field.value)
     }
 }
 
-/// Where the body begins: after the first empty line, if there is one within the limits.
-fn body_start(entity: &[u8], limits: DecodeLimits) -> Result<Option<usize>, DecodeError> {
-    let window = &entity[..entity.len().min(limits.head)];
-    let mut fields = 0;
-    for at in iter::once(0).chain(memchr_iter(b'\n', window).map(|at| at + 1)) {
-        if let Some(len) = line_end(&window[at..]) {
-            return Ok(Some(at + len));
-        }
-        // RFC 5322 §2.2.3: a line that begins with white space goes on with the field before it. A CR is half of the empty line.
-        fields += usize::from(window.get(at).is_some_and(|byte| !matches!(byte, b' ' | b'\t' | b'\r')));
-        if fields > limits.fields {
-            return Err(DecodeError::TooManyFields);
-        }
+impl<'a> Field<'a> {
+    /// The field that these lines are, if there is a colon in them.
+    fn read(lines: &'a [u8]) -> Option<Self> {
+        let colon = memchr(b':', lines)?;
+        Some(Self { name: lines[..colon].trim_ascii_end(), value: &lines[colon + 1..] })
     }
-    if entity.len() >= limits.head { Err(DecodeError::HeaderTooLong) } else { Ok(None) }
+}
+
+/// The text that a value is, unfolded, its encoded words decoded.
+pub(super) fn text_of(value: &[u8]) -> Option<Cow<'_, str>> {
+    let line = value.trim_ascii_end();
+    if memchr(b'\n', line).is_none() && memmem::find(line, b"=?").is_none() {
+        return Some(String::from_utf8_lossy(line.trim_ascii_start())).filter(|text| !text.is_empty());
+    }
+    match MessageStream::new(value).parse_unstructured() {
+        HeaderValue::Text(text) => Some(text),
+        _ => None,
+    }
 }
 
 /// The length of the line end that `bytes` begin with.
@@ -108,27 +151,177 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The instant of a parsed date; `None` when the calendar or the clock has no such reading.
-fn instant(date: mail_parser::DateTime) -> Option<DateTime<Utc>> {
-    let second = u32::from(date.second).min(59); // a leap second
-    let local = NaiveDate::from_ymd_opt(i32::from(date.year), u32::from(date.month), u32::from(date.day))?.and_hms_opt(
-        u32::from(date.hour),
-        u32::from(date.minute),
-        second,
-    )?;
-    let offset = TimeDelta::minutes(i64::from(date.tz_hour) * 60 + i64::from(date.tz_minute));
-    let utc = if date.tz_before_gmt { local.checked_add_signed(offset) } else { local.checked_sub_signed(offset) };
-    utc.map(|utc| utc.and_utc())
-}
+/// How many fields a mail usually has, at most.
+const USUAL: usize = 32;
 
-/// Reads everything as text but what has a form of its own.
-static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
-    MessageParser::new()
-        .header_address(HeaderName::From)
-        .header_date(HeaderName::Date)
-        .header_content_type(HeaderName::ContentType)
-        .header_content_type(HeaderName::ContentDisposition)
-        .header_raw(HeaderName::MessageId)
-        .header_raw(HeaderName::Received)
-        .default_header_text()
-});
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use crate::wire::{decode, decode_head, receipt_request};
+
+    /// What is understood of a mail.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Aspect {
+        Id,
+        Caller,
+        Instant,
+        Urgency,
+        Privacy,
+        Audio,
+        Receipt,
+    }
+
+    const ASPECTS: [Aspect; 7] =
+        [Aspect::Id, Aspect::Caller, Aspect::Instant, Aspect::Urgency, Aspect::Privacy, Aspect::Audio, Aspect::Receipt];
+
+    /// A field, and what of a mail may change with it.
+    type Line = (&'static str, &'static str, &'static [Aspect]);
+
+    const HEADER: [Line; 17] = [
+        ("Received", "from a by b; Sun, 26 Oct 2025 03:30:00 +0100", &[Aspect::Instant]),
+        ("Return-Path", "<2417@pbx.example>", &[]),
+        ("From", "\"PBX\" <2417@pbx.example>", &[Aspect::Caller, Aspect::Receipt]),
+        ("Reply-To", "x@pbx.example", &[]),
+        ("To", "<2001@voicemail.example>", &[]),
+        ("Date", "Tue, 10 Mar 2026 15:00:00 +0000", &[Aspect::Instant]),
+        ("Sensitivity", "Private", &[Aspect::Privacy]),
+        ("Subject", "=?utf-8?Q?message?=", &[]),
+        ("Importance", "High", &[Aspect::Urgency]),
+        ("References", "<1@pbx.example>", &[]),
+        ("Message-ID", "<7@pbx.example>", &[Aspect::Id, Aspect::Receipt]),
+        ("Caller-ID", "2417", &[Aspect::Caller]),
+        ("Caller-Name", "Anna", &[Aspect::Caller]),
+        ("Disposition-Notification-To", "2417@pbx.example", &[Aspect::Receipt]),
+        ("MIME-Version", "1.0 (Voice 2.0)", &[]),
+        ("Content-Type", "multipart/mixed; boundary=\"b\"", &[Aspect::Audio]),
+        ("X-Last", "x", &[]),
+    ];
+
+    const PART: [Line; 6] = [
+        ("Content-ID", "<1@x>", &[]),
+        ("Content-Type", "audio/x-gsm; name=\"a.gsm\"", &[Aspect::Audio]),
+        ("Content-Description", "a message", &[]),
+        ("Content-Transfer-Encoding", "base64", &[Aspect::Audio]),
+        ("Content-Disposition", "inline; voice=Voice-Message", &[Aspect::Audio]),
+        ("Content-Duration", "1", &[]),
+    ];
+
+    /// The mail whose field `which` has this value, or is not there.
+    fn mail(which: usize, value: Option<&[u8]>) -> Bytes {
+        let mut mail = Vec::new();
+        let add = |mail: &mut Vec<u8>, at: usize, (name, usual, _): Line| {
+            let value = if at == which { value } else { Some(usual.as_bytes()) };
+            if let Some(value) = value {
+                for piece in [name.as_bytes(), b": ", value, b"\r\n"] {
+                    mail.extend_from_slice(piece);
+                }
+            }
+        };
+        for (at, line) in HEADER.into_iter().enumerate() {
+            add(&mut mail, at, line);
+        }
+        mail.extend_from_slice(b"\r\n--b\r\n");
+        for (at, line) in PART.into_iter().enumerate() {
+            add(&mut mail, HEADER.len() + at, line);
+        }
+        let frame = "0SEhISEhISEhISEhISEhISEhISEhISEhISEhISEhISEh";
+        mail.extend_from_slice(format!("\r\n{frame}\r\n--b--\r\n").as_bytes());
+        mail.into()
+    }
+
+    /// One aspect of a mail, in words.
+    fn seen(mail: &Bytes, aspect: Aspect) -> String {
+        let head = decode_head(mail).unwrap();
+        match aspect {
+            Aspect::Id => head.id.to_string(),
+            Aspect::Caller => format!("{:?} {:?}", head.caller.number, head.caller.name),
+            Aspect::Instant => head.recorded_at.instant.to_string(),
+            Aspect::Urgency => format!("{:?}", head.urgency),
+            Aspect::Privacy => format!("{:?}", head.privacy),
+            Aspect::Audio => format!("{:?}", decode(mail).map(|message| (message.audio().clone(), message.head().length))),
+            Aspect::Receipt => format!("{:?}", receipt_request(mail)),
+        }
+    }
+
+    /// Any bytes that make no field: each line but the first begins with white space.
+    fn values() -> impl Strategy<Value = Vec<u8>> {
+        let pieces: Vec<&[u8]> = vec![
+            b"Tue, 10 Mar 2026 15:00:00 Z",
+            b"(",
+            b")",
+            b"\"",
+            b"\\",
+            b"=?utf-8?Q?",
+            b"?=",
+            b"=?utf-8?B?",
+            b"<",
+            b">",
+            b"@",
+            b";",
+            b",",
+            b":",
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"\n\r\n",
+            b" ",
+            b"=",
+            b"*0*=",
+            b"Sensitivity: Normal",
+            b"boundary=\"",
+            b"\0",
+            b"\xff",
+            b"[",
+            b"]",
+            b"--b",
+            b"a",
+        ];
+        let made = proptest::collection::vec(proptest::sample::select(pieces), 0..12).prop_map(|pieces| pieces.concat());
+        let any = prop_oneof![made, any::<Vec<u8>>()];
+        let white = prop_oneof![Just(b' '), Just(b'\t')];
+        (any, white).prop_map(|(bytes, white)| {
+            let fold = |byte: u8| if byte == b'\n' { vec![byte, white] } else { vec![byte] };
+            bytes.into_iter().flat_map(fold).collect()
+        })
+    }
+
+    #[test]
+    fn a_field_is_read_as_it_stands_in_the_mail() {
+        let usual = mail(usize::MAX, None);
+        let all: Vec<String> = ASPECTS.into_iter().map(|aspect| seen(&usual, aspect)).collect();
+        for (at, (name, usual, aspects)) in HEADER.into_iter().chain(PART).enumerate() {
+            assert_eq!(mail(at, Some(usual.as_bytes())), mail(usize::MAX, None));
+            for (aspect, usual) in ASPECTS.into_iter().zip(&all) {
+                // What may change with a field does so, or the property below says nothing of it.
+                let without = seen(&mail(at, None), aspect);
+                assert!(aspects.contains(&aspect) || without == *usual, "{name} {aspect:?}");
+            }
+        }
+        assert_eq!(all[3..5], ["Urgent", "Private"]);
+        assert!(all[5].contains("audio/GSM"), "{}", all[5]);
+    }
+
+    #[test]
+    fn white_space_before_the_colon_and_lines_that_are_no_fields_are_tolerated() {
+        let mail = "From someone Thu Mar  5 10:00:00 2026\r\n  Sensitivity: Private\r\nDate  : Thu, 5 Mar 2026 10:00:00 Z\r\n\
+                    no field\r\nIMPORTANCE:high\r\nImportance: normal\r\n\r\n";
+        let head = decode_head(mail.as_bytes()).unwrap();
+        assert_eq!(head.recorded_at.instant.to_string(), "2026-03-05 10:00:00 UTC");
+        assert_eq!(format!("{:?} {:?}", head.urgency, head.privacy), "Urgent Normal");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn no_value_of_a_field_changes_how_another_is_read(which in 0..HEADER.len() + PART.len(), value in values()) {
+            let (name, _, aspects) = HEADER.into_iter().chain(PART).nth(which).unwrap();
+            let (with, without) = (mail(which, Some(&value)), mail(which, None));
+            for aspect in ASPECTS.into_iter().filter(|aspect| !aspects.contains(aspect)) {
+                prop_assert_eq!(seen(&with, aspect), seen(&without, aspect), "{} and {:?}", name, aspect);
+            }
+        }
+    }
+}

@@ -33,8 +33,8 @@ pub(super) fn head(fields: &Fields<'_>, block: &[u8], length: Duration) -> Resul
 
 /// The same for each copy of one mail: by its `Message-ID`, or by the header block of a mail that has none.
 fn id(fields: &Fields<'_>, block: &[u8]) -> MessageId {
-    let name = fields.text("Message-ID").map_or(block, str::as_bytes);
-    let digest: [u8; 32] = Sha256::digest(name).into();
+    let name = fields.raw("Message-ID");
+    let digest: [u8; 32] = Sha256::digest(name.as_deref().map_or(block, str::as_bytes)).into();
     let (id, _) = digest.split_first_chunk().expect("16 bytes are the beginning of 32");
     MessageId::from_bytes(*id)
 }
@@ -46,12 +46,13 @@ fn caller(fields: &Fields<'_>) -> Caller {
         return Caller { number: caller::number(fields), name: caller::name(fields) };
     }
     if let Some(id) = fields.text("X-Asterisk-CallerID") {
-        return Caller { number: number(id), name: fields.text("X-Asterisk-CallerIDName").and_then(CallerName::cleaned) };
+        let name = fields.text("X-Asterisk-CallerIDName");
+        return Caller { number: number(&id), name: name.as_deref().and_then(CallerName::cleaned) };
     }
     let Some((address, name)) = fields.from() else { return Caller::default() };
-    let local_part = address.rsplit_once('@').map_or(address, |(local, _)| local).trim_matches('"');
+    let local_part = address.rsplit_once('@').map_or(&*address, |(local, _)| local).trim_matches('"');
     match number(local_part) {
-        Some(number) => Caller { number: Some(number), name: name.and_then(CallerName::cleaned) },
+        Some(number) => Caller { number: Some(number), name: name.as_deref().and_then(CallerName::cleaned) },
         None => Caller::default(),
     }
 }
@@ -77,7 +78,7 @@ fn urgency(fields: &Fields<'_>) -> Urgency {
 ///
 /// RFC 3801 §4.2.13.
 fn privacy(fields: &Fields<'_>) -> Privacy {
-    match fields.text("Sensitivity").map(str::trim) {
+    match fields.text("Sensitivity").as_deref().map(str::trim) {
         None | Some("") => Privacy::Normal,
         Some(value) if value.eq_ignore_ascii_case("normal") => Privacy::Normal,
         Some(_) => Privacy::Private,

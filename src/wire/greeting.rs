@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::decode::audio_of;
 use super::fields::Fields;
-use super::parts::find_sound;
+use super::parts::{Writer, find_sound};
 use super::{DecodeError, DecodeLimits, own};
 use crate::greeting::{Edition, Greeting, GreetingId};
 use crate::message::{Audio, Stamp};
@@ -119,16 +119,16 @@ pub fn decode_greeting(mail: &Bytes, limits: DecodeLimits) -> Result<Option<Gree
     }
     let (fields, body) = Fields::of_mail(mail, limits)?;
     let Some(id) = fields.text(GREETING) else { return Ok(None) };
-    let id = read_id(id).ok_or(DecodeError::InvalidGreeting { field: GREETING })?;
+    let id = read_id(&id).ok_or(DecodeError::InvalidGreeting { field: GREETING })?;
     let version = fields.text(VERSION).and_then(|version| version.parse().ok());
     let version = version.ok_or(DecodeError::InvalidGreeting { field: VERSION })?;
     let digest = || own::digest(&fields).ok_or(DecodeError::InvalidGreeting { field: own::DIGEST });
-    match fields.text(SOUND) {
+    match fields.text(SOUND).as_deref() {
         Some(REMOVED) => Ok(Some(GreetingMail::Greeting(Greeting::new(id, version, None)))),
         Some(ON_REQUEST) => Ok(Some(GreetingMail::Offer(id, Edition { version, digest: Some(digest()?) }))),
         Some(HERE) => {
             let digest = digest()?;
-            let sound: Audio = audio_of(mail, &find_sound(&mail[..], &fields, body, limits)?)?;
+            let sound: Audio = audio_of(mail, &find_sound(&mail[..], &fields, body, limits, Writer::Own)?)?;
             match sound.digest() == digest {
                 _ if sound.bytes().is_empty() => Err(DecodeError::EmptyAudio),
                 true => Ok(Some(GreetingMail::Greeting(Greeting::new(id, version, Some(sound))))),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn mails() -> impl Strategy<Value = GreetingMail> {
-        let media = prop_oneof![Just(AudioType::Wav), Just(AudioType::Basic), Just(AudioType::Adpcm32)];
+        let media = prop::sample::select(AudioType::ALL.to_vec());
         let sound = prop::option::of((media, prop::collection::vec(any::<u8>(), 1..300)));
         let instant = (0..250_000_000_000_i64).prop_map(|secs| chrono::DateTime::from_timestamp(secs, 1000).unwrap());
         let kind = prop::sample::select(GreetingKind::ALL.to_vec());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use memchr::memmem;
 use sha2::{Digest as _, Sha256};
 
-use super::decode::{Sound, head_of};
+use super::decode::{Sound, foreign_head, writer};
 use super::fields::Fields;
 use super::parts::{Delimiter, Delimiters, Mail, find_sound};
 use super::unpacking::{Packed, Unpacking};
@@ -37,9 +37,12 @@ pub fn decode_file(file: &Arc<dyn MailFile>, limits: DecodeLimits) -> io::Result
 
 fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> io::Result<Result<Message, DecodeError>> {
     let beginning = mail.beginning(0..mail.len, limits.head);
-    let found = Fields::of_mail(&beginning, limits)
-        .and_then(|(fields, body)| find_sound(mail, &fields, body, limits).map(|part| (fields, body, part)));
-    let (fields, body, part) = match found {
+    let found = Fields::of_mail(&beginning, limits).and_then(|(fields, body)| {
+        let own = own::read(&fields);
+        let part = find_sound(mail, &fields, body, limits, writer(own.as_ref()))?;
+        Ok((fields, body, own, part))
+    });
+    let (fields, body, own, part) = match found {
         Ok(found) => found,
         Err(error) => return Ok(Err(error)),
     };
@@ -63,7 +66,8 @@ fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> 
     }
     let sound = Sound { media: part.media, beginning: &first, len };
     let audio = Audio::elsewhere(part.media, Arc::new(source), len, digest);
-    Ok(head_of(&fields, &beginning[..body], &sound).map(|head| Message::new(head, audio).arrived_in(Arc::clone(file))))
+    let head = own.map_or_else(|| foreign_head(&fields, &beginning[..body], &sound), Ok);
+    Ok(head.map(|head| Message::new(head, audio).arrived_in(Arc::clone(file))))
 }
 
 /// A mail in a file, as the walk through its parts sees it. An error is noted, and what cannot be read counts as not there.
@@ -246,16 +250,18 @@ mod tests {
         }
     }
 
-    const MAILS: [&[u8]; 4] = [
+    const MAILS: [&[u8]; 6] = [
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/own.eml")),
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/asterisk.eml")),
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/vpim.eml")),
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/mail_program.eml")),
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/alternative_gsm_then_wav.eml")),
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/cte_comment.eml")),
     ];
 
     /// A mail with a sound of so many bytes, and a preamble of so many, so that a boundary comes to lie anywhere in a window.
     fn long(preamble: usize, sound: usize, encoding: &str, padding: &str) -> Bytes {
-        let sound: String = "UklGRiQAAABXQVZFZm10\r\n".chars().cycle().take(sound).collect();
+        let sound: String = "QmFzaWMgc291bmQgaGVy\r\n".chars().cycle().take(sound).collect();
         let preamble = "p".repeat(preamble);
         format!(
             "Date: Mon, 26 Aug 2019 10:20:20 -0700\r\nContent-Type: multipart/mixed; boundary=boundary\r\n\r\n{preamble}\r\n--boundary{padding}\r\n\
@@ -327,7 +333,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn damaged_mails_are_the_same(which in 0..4_usize, damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        fn damaged_mails_are_the_same(which in 0..MAILS.len(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
             let mut mail = MAILS[which].to_vec();
             for (at, byte) in damage {
                 let at = at.index(mail.len());

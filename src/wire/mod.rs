@@ -51,6 +51,13 @@
 //! so they are believed no more than a `Date` or a `From`: where a message really came from is its
 //! [`Origin`](crate::message::Origin), which no field tells. The digest is checked in every mail that has one.
 //!
+//! # Mail of other systems
+//!
+//! A header block is split into fields before any is read, and each field is read alone: whatever one holds, every other reads as if it
+//! were not there. Comments and encoded parameters of MIME fields are understood. A sound is what its first bytes say, else what its
+//! part is called. Of several, one that can be read is taken, and of alternatives the last; a part with `voice=Voice-Message` gives way to
+//! no other sound beside it.
+//!
 //! # Limits
 //!
 //! A header block of [`HEAD_LIMIT`] bytes and 1000 fields, multiparts 8 deep, 64 parts, or less where [`DecodeLimits`] say so. Past them
@@ -61,6 +68,7 @@
 //! RFC 4239 for the shape; RFC 3801 for mail of other voicemail systems.
 
 mod caller;
+mod date;
 mod decode;
 mod encode;
 mod error;
@@ -69,6 +77,7 @@ mod foreign;
 mod greeting;
 mod limits;
 mod mail_file;
+mod mime_field;
 mod own;
 mod parts;
 mod pieces;
@@ -133,7 +142,7 @@ mod tests {
         let recorded_at = (instants(), proptest::sample::select(&chrono_tz::TZ_VARIANTS[..]), quality)
             .prop_map(|(instant, zone, quality)| RecordedAt { instant, zone, quality });
         let sound = (
-            prop_oneof![Just(AudioType::Wav), Just(AudioType::Basic), Just(AudioType::Adpcm32)],
+            proptest::sample::select(AudioType::ALL.to_vec()),
             prop_oneof![
                 proptest::collection::vec(any::<u8>(), 0..200),
                 proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'-'), Just(b'.'), Just(b'=')], 0..200),

@@ -26,7 +26,7 @@ pub(super) fn fields(head: &Head, stamp: &Stamp, digest: ContentDigest) -> Vec<(
 /// The head of a mail of our own form; `None` when any of its fields is missing or unreadable, so that it is foreign.
 pub(super) fn read(fields: &Fields<'_>) -> Option<Head> {
     digest(fields)?;
-    let id = fields.text("Message-ID")?.strip_prefix('<')?.split_once('@')?.0.parse().ok()?;
+    let id = fields.raw("Message-ID")?.strip_prefix('<')?.split_once('@')?.0.parse().ok()?;
     let site = match fields.text(SITE) {
         Some(site) => Some(site.parse().ok()?),
         None => None,
@@ -38,8 +38,8 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Head> {
         site,
         urgency: urgency(fields),
         privacy: privacy(fields),
-        length: length(fields.text(LENGTH)?)?,
-        ending: ending(fields.text(ENDING)?)?,
+        length: length(&fields.text(LENGTH)?)?,
+        ending: ending(&fields.text(ENDING)?)?,
     })
 }
 
@@ -59,7 +59,8 @@ fn privacy(fields: &Fields<'_>) -> Privacy {
 }
 
 fn recorded_at(fields: &Fields<'_>) -> Option<RecordedAt> {
-    let (instant, zone) = fields.text(RECORDED_AT)?.strip_suffix(']')?.split_once('[')?;
+    let stamp = fields.text(RECORDED_AT)?;
+    let (instant, zone) = stamp.strip_suffix(']')?.split_once('[')?;
     let instant = DateTime::parse_from_rfc3339(instant).ok()?.to_utc();
     let quality = fields.text(CLOCK)?.parse().ok()?;
     (representable(instant) == instant).then_some(RecordedAt { instant, zone: zone.parse().ok()?, quality })

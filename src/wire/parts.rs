@@ -1,16 +1,20 @@
 //! Finding the sound among the parts of a mail.
 //!
-//! The walk is our own, and decodes nothing: it looks for boundaries at the beginnings of lines only, keeps to its limits before it
-//! spends memory, and stops at the first part that says it is the voice message.
+//! The walk is our own: it looks for boundaries at the beginnings of lines only, keeps to its limits before it spends memory, decodes no
+//! more of a part than its first bytes, and stops at the first part that says it is the voice message and can be read.
 
 use std::borrow::Cow;
+use std::iter;
 use std::ops::Range;
 
 use memchr::memmem;
 
 use super::error::printable;
 use super::fields::Fields;
+use super::mime_field::MimeField;
+use super::unpacking::{Packed, Unpacking};
 use super::{DecodeError, DecodeLimits};
+use crate::audio::may_be_read;
 use crate::message::AudioType;
 
 /// The part of a mail that is the message's sound.
@@ -28,20 +32,31 @@ pub(super) struct SoundPart {
     pub(super) ended: bool,
 }
 
+/// Who wrote a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// This crate: a sound is what its part says, which keeps what was recorded as it was.
+    Own,
+    /// Another program: a sound is what its first bytes say, whatever it is called.
+    Foreign,
+}
+
 /// Finds the part of `mail` that is the message.
 ///
 /// A part that says `voice=Voice-Message` comes first (RFC 3801 §4.3.1), then a sound that says nothing, then a file that has a sound's
-/// name. Spoken names and subjects are no messages. Mails inside the mail are not looked into: a returned message is not a new one.
+/// name or first bytes. Spoken names and subjects are no messages. Of several sounds, one that can be read goes before one that cannot;
+/// then the first counts, but of alternatives the last (RFC 2046 §5.1.4). A part that says it is the message gives way to no sound that
+/// does not, unless they are alternatives. Mails inside the mail are not looked into: a returned message is not a new one.
 pub(super) fn find_sound<M: Mail + ?Sized>(
     mail: &M,
     fields: &Fields<'_>,
     body: usize,
     limits: DecodeLimits,
+    writer: Writer,
 ) -> Result<SoundPart, DecodeError> {
-    let mut walk = Walk { mail, limits, parts: 0, best: None };
-    walk.entity(fields, Span { range: body..mail.len(), ended: true }, 0)?;
-    let (_, candidate) = walk.best.ok_or(DecodeError::NoAudio)?;
-    candidate
+    let mut walk = Walk { mail, limits, writer, parts: 0 };
+    let found = walk.entity(fields, Span { range: body..mail.len(), ended: true }, 0)?;
+    found.ok_or(DecodeError::NoAudio)?.part
 }
 
 /// A mail, wherever it is.
@@ -91,37 +106,72 @@ struct Span {
 struct Walk<'a, M: ?Sized> {
     mail: &'a M,
     limits: DecodeLimits,
+    writer: Writer,
     parts: usize,
-    best: Option<(Rank, Result<SoundPart, DecodeError>)>,
+}
+
+/// A part that may be the message.
+struct Candidate {
+    rank: Rank,
+    /// Whether it can be read, as far as its first bytes show.
+    is_readable: bool,
+    part: Result<SoundPart, DecodeError>,
 }
 
 /// How surely a part is the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// A file that has a sound's name.
-    Named,
+    /// A file that has a sound's name or first bytes.
+    File,
     /// A sound.
     Sound,
     /// A sound that says it is the message.
     VoiceMessage,
 }
 
+impl Candidate {
+    /// Of two parts that lie beside each other, the one that is the message.
+    fn or_surer(self, later: Self) -> Self {
+        let order = |one: &Self| (one.rank == Rank::VoiceMessage, one.is_readable, one.rank);
+        if order(&later) > order(&self) { later } else { self }
+    }
+
+    /// Of two alternatives, the one to take; either is as surely the message as the other.
+    fn or_alternative(self, later: Self) -> Self {
+        let rank = self.rank.max(later.rank);
+        let taken = if later.is_readable || !self.is_readable { later } else { self };
+        Self { rank, ..taken }
+    }
+
+    /// Whether no part beside it can be preferred.
+    fn is_certain(&self) -> bool {
+        self.rank == Rank::VoiceMessage && self.is_readable
+    }
+}
+
 impl<M: Mail + ?Sized> Walk<'_, M> {
-    fn entity(&mut self, fields: &Fields<'_>, body: Span, depth: usize) -> Result<(), DecodeError> {
-        let media_type = fields.media_type();
-        let multipart = media_type.starts_with("multipart/");
-        match fields.type_parameter("boundary").filter(|_| multipart) {
+    fn entity(&mut self, fields: &Fields<'_>, body: Span, depth: usize) -> Result<Option<Candidate>, DecodeError> {
+        let content_type = fields.content_type();
+        let boundary = if content_type.value.starts_with("multipart/") { content_type.parameter("boundary") } else { None };
+        match boundary {
             Some(_) if depth >= self.limits.depth => Err(DecodeError::TooDeep),
-            Some(boundary) => self.multipart(boundary, &body, depth + 1),
-            None => {
-                self.leaf(fields, &media_type, body);
-                Ok(())
+            Some(boundary) => {
+                let are_alternatives = content_type.value == "multipart/alternative";
+                self.multipart(&boundary, are_alternatives, &body, depth + 1)
             }
+            None => Ok(self.leaf(fields, &content_type, body)),
         }
     }
 
-    fn multipart(&mut self, boundary: &str, body: &Span, depth: usize) -> Result<(), DecodeError> {
+    fn multipart(
+        &mut self,
+        boundary: &str,
+        are_alternatives: bool,
+        body: &Span,
+        depth: usize,
+    ) -> Result<Option<Candidate>, DecodeError> {
         let delimiters = Delimiters::new(boundary);
+        let mut best: Option<Candidate> = None;
         let mut delimiter = self.mail.next_delimiter(&delimiters, body.range.clone());
         while let Some(Delimiter { after, closing: false, .. }) = delimiter {
             self.parts += 1;
@@ -132,46 +182,76 @@ impl<M: Mail + ?Sized> Walk<'_, M> {
             let end = next.as_ref().map_or(body.range.end, |next| next.start.max(after));
             let beginning = self.mail.beginning(after..end, self.limits.head);
             let (fields, start) = Fields::of_part(&beginning, self.limits)?;
-            self.entity(&fields, Span { range: after + start..end, ended: next.is_some() && body.ended }, depth)?;
-            if matches!(self.best, Some((Rank::VoiceMessage, _))) {
-                return Ok(());
+            let found = self.entity(&fields, Span { range: after + start..end, ended: next.is_some() && body.ended }, depth)?;
+            best = match (best, found) {
+                (Some(best), Some(found)) if are_alternatives => Some(best.or_alternative(found)),
+                (Some(best), Some(found)) => Some(best.or_surer(found)),
+                (best, found) => best.or(found),
+            };
+            if !are_alternatives && best.as_ref().is_some_and(Candidate::is_certain) {
+                break;
             }
             delimiter = next;
         }
-        Ok(())
+        Ok(best)
     }
 
-    fn leaf(&mut self, fields: &Fields<'_>, media_type: &str, body: Span) {
-        let Some((rank, media)) = candidate(fields, media_type) else { return };
-        if self.best.as_ref().is_some_and(|(best, _)| *best >= rank) {
-            return;
-        }
-        let part = media.map(|media| SoundPart {
+    /// A part that holds no others, if it may be the message.
+    fn leaf(&self, fields: &Fields<'_>, content_type: &MimeField, body: Span) -> Option<Candidate> {
+        let media_type = content_type.value.as_str();
+        let named = AudioType::from_mime(media_type);
+        let disposition = fields.mime("Content-Disposition");
+        let rank = match disposition.as_ref().and_then(|disposition| disposition.parameter("voice")) {
+            Some(voice) if voice.eq_ignore_ascii_case("Voice-Message") => Rank::VoiceMessage,
+            Some(_) => return None,
+            None if named.is_some() || media_type.starts_with("audio/") => Rank::Sound,
+            None if media_type.starts_with("application/") => Rank::File,
+            None => return None,
+        };
+        let encoding = fields.mime("Content-Transfer-Encoding").map(|field| field.value).filter(|value| !value.is_empty());
+        let encoding = encoding.unwrap_or_else(|| "7bit".to_owned());
+        let beginning = match self.writer {
+            Writer::Own => None,
+            Writer::Foreign => self.first_bytes(&encoding, &body),
+        };
+        let by_bytes = beginning.as_deref().and_then(AudioType::from_first_bytes);
+        let by_name = || {
+            let name = disposition.as_ref().and_then(|disposition| disposition.parameter("filename"));
+            let name = name.or_else(|| content_type.parameter("name")).filter(|_| media_type == "application/octet-stream")?;
+            AudioType::from_extension(name.rsplit_once('.')?.1)
+        };
+        let Some(media) = by_bytes.or(named).or_else(by_name) else {
+            let unsupported = DecodeError::UnsupportedAudio { found: printable(media_type) };
+            return (rank > Rank::File).then_some(Candidate { rank, is_readable: false, part: Err(unsupported) });
+        };
+        let is_readable = match (self.writer, beginning) {
+            (Writer::Own, _) => true,
+            (Writer::Foreign, None) => false,
+            (Writer::Foreign, Some(beginning)) => {
+                let is_whole = body.ended && body.range.len() <= LOOKED_AT;
+                if beginning.is_empty() { !body.ended } else { may_be_read(media, &beginning, is_whole) }
+            }
+        };
+        let duration = fields.mime("Content-Duration");
+        let part = SoundPart {
             media,
-            encoding: fields.text("Content-Transfer-Encoding").unwrap_or("7bit").trim().to_ascii_lowercase(),
-            content_duration_secs: fields.text("Content-Duration").and_then(|secs| secs.trim().parse().ok()),
+            encoding,
+            content_duration_secs: duration.and_then(|duration| duration.value.parse().ok()),
             body: body.range,
             ended: body.ended,
-        });
-        self.best = Some((rank, part));
+        };
+        Some(Candidate { rank, is_readable, part: Ok(part) })
+    }
+
+    /// The first bytes of a sound out of its transfer encoding; `None` when it is in none, or in an unknown one.
+    fn first_bytes(&self, encoding: &str, body: &Span) -> Option<Vec<u8>> {
+        let beginning = self.mail.beginning(body.range.clone(), LOOKED_AT).into_owned();
+        Unpacking::new(Packed::named(encoding)?, iter::once(Ok(beginning))).next()?.ok()
     }
 }
 
-/// How surely a leaf is the message, and what kind of sound it is; `None` for what is no sound, or another one.
-fn candidate(fields: &Fields<'_>, media_type: &str) -> Option<(Rank, Result<AudioType, DecodeError>)> {
-    let known = AudioType::from_mime(media_type);
-    let unsupported = || DecodeError::UnsupportedAudio { found: printable(media_type) };
-    match fields.disposition_parameter("voice") {
-        Some(voice) if voice.eq_ignore_ascii_case("Voice-Message") => Some((Rank::VoiceMessage, known.ok_or_else(unsupported))),
-        Some(_) => None,
-        None if media_type.starts_with("audio/") => Some((Rank::Sound, known.ok_or_else(unsupported))),
-        None => {
-            let name = fields.disposition_parameter("filename").or_else(|| fields.type_parameter("name"))?;
-            let is_wav = media_type == "application/octet-stream" && name.to_ascii_lowercase().ends_with(".wav");
-            is_wav.then_some((Rank::Named, Ok(AudioType::Wav)))
-        }
-    }
-}
+/// How much of a foreign part is looked at to see what it is, in bytes of its transfer encoding.
+const LOOKED_AT: usize = 4096;
 
 /// Finds the delimiter lines of one multipart.
 pub(super) struct Delimiters {

@@ -24,7 +24,8 @@ pub struct ReceiptRequest {
 /// RFC 8098 §2.1: `Disposition-Notification-To`.
 pub fn receipt_request(mail: &[u8]) -> Option<ReceiptRequest> {
     let (fields, _) = Fields::of_mail(mail, DecodeLimits::default()).ok()?;
-    let wanted = fields.text("Disposition-Notification-To")?.trim();
+    let field = fields.text("Disposition-Notification-To")?;
+    let wanted = field.trim();
     let wanted = match wanted.split_once('<') {
         Some((_, rest)) => rest.strip_suffix('>')?,
         None => wanted,
@@ -35,7 +36,7 @@ pub fn receipt_request(mail: &[u8]) -> Option<ReceiptRequest> {
     let same = to.local_part() == local && to.domain().eq_ignore_ascii_case(domain);
     let repeatable =
         |id: &&str| id.len() <= 250 && id.bytes().all(|byte| byte.is_ascii_graphic()) && id.starts_with('<') && id.ends_with('>');
-    let original = fields.text("Message-ID").map(str::trim).filter(repeatable).map(str::to_owned);
+    let original = fields.raw("Message-ID").as_deref().filter(repeatable).map(str::to_owned);
     same.then_some(ReceiptRequest { to, original })
 }
 
