@@ -2,20 +2,20 @@
 //!
 //! Run, on the central node's machine: `cargo run --example retrieve -- --config examples/central.toml 2001 --list`. You will see: a line for
 //! each message with its id, its owner's local stamp and who called. `--play ID --out FILE.wav` writes a message's sound, byte for byte
-//! as it was recorded; `--old ID`
-//! marks it as heard, `--new ID` as not heard, `--remove ID` removes it and `--restore ID` brings it back. `--forward ID --to MAILBOX` passes
+//! as it was recorded; where that is no WAV, `--as wav` decodes it to one of 16-bit samples. `--old ID` marks it as heard, `--new ID` as not heard, `--remove ID` removes it and `--restore ID` brings it back. `--forward ID --to MAILBOX` passes
 //! it on, and `--reply ID --with FILE.wav` answers whoever left it. `--list new`, `old` or `removed` lists only those, urgent ones first.
 
 mod support;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use support::Failure;
 use support::config::CentralConfig;
-use support::lines::{Out, tell};
-use voicemail::audio::Wav;
+use support::lines::{Out, remark, tell};
+use voicemail::audio::{Wav, to_wav};
 use voicemail::clock::SystemClock;
 use voicemail::directory::Directory as _;
 use voicemail::message::{Audio, AudioType, MailboxId, Message, MessageId, Privacy, Stamp, Status, Urgency};
@@ -29,10 +29,17 @@ fn main() -> ExitCode {
 /// What the owner wants.
 enum Wish {
     List(Query),
-    Play { id: MessageId, out: PathBuf },
+    Play { id: MessageId, out: PathBuf, form: Form },
     Mark { id: MessageId, status: Status },
     Forward { id: MessageId, to: MailboxId },
     Reply { id: MessageId, file: PathBuf },
+}
+
+/// How a sound is written.
+#[derive(PartialEq, Eq)]
+enum Form {
+    AsRecorded,
+    Wav,
 }
 
 async fn run() -> Result<ExitCode, Failure> {
@@ -42,7 +49,10 @@ async fn run() -> Result<ExitCode, Failure> {
     let wish = match wish {
         [] | ["--list"] => Wish::List(Query::all()),
         ["--list", status] => Wish::List(Query::only([status_of(status)?]).order(Order::UrgentFirst)),
-        ["--play", id, "--out", out] => Wish::Play { id: message_id(id)?, out: PathBuf::from(out) },
+        ["--play", id, "--out", out] => Wish::Play { id: message_id(id)?, out: PathBuf::from(out), form: Form::AsRecorded },
+        ["--play", id, "--out", out, "--as", "wav"] => {
+            Wish::Play { id: message_id(id)?, out: PathBuf::from(out), form: Form::Wav }
+        }
         // Whoever removes a message has dealt with it: it comes back as old.
         ["--old" | "--restore", id] => Wish::Mark { id: message_id(id)?, status: Status::Old },
         ["--new", id] => Wish::Mark { id: message_id(id)?, status: Status::New },
@@ -79,13 +89,9 @@ async fn run() -> Result<ExitCode, Failure> {
                 query = query.after(next);
             }
         }
-        Wish::Play { id, out: file } => {
+        Wish::Play { id, out: file, form } => {
             let message = store.retrieve(&mailbox, id).await.map_err(advice)?;
-            let sound = message.audio().bytes();
-            tokio::fs::write(&file, sound).await.map_err(|error| {
-                format!("{} cannot be written: {error}; name a file in a folder that is there", file.display())
-            })?;
-            tell(&out, format!("{} bytes in {}", sound.len(), file.display())).await;
+            play(message.audio(), &file, &form, &out).await?;
         }
         Wish::Mark { id, status } => {
             store.mark(&mailbox, id, status).await.map_err(advice)?;
@@ -106,6 +112,21 @@ async fn run() -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a sound into `file`, and says so; also when the name of the file promises another kind of sound.
+async fn play(audio: &Audio, file: &Path, form: &Form, out: &Out) -> Result<(), Failure> {
+    let audio = if *form == Form::Wav { to_wav(audio)? } else { audio.clone() };
+    tokio::fs::write(file, audio.bytes())
+        .await
+        .map_err(|error| format!("{} cannot be written: {error}; name a file in a folder that is there", file.display()))?;
+    tell(out, format!("{} bytes in {}", audio.len(), file.display())).await;
+    let (media, ending) = (audio.media(), file.extension().and_then(OsStr::to_str));
+    if ending.is_some_and(|ending| AudioType::from_extension(ending) != Some(media)) {
+        let usual = media.extension();
+        remark(format!("{} holds {media}, whose files end in .{usual}; --as wav decodes it to a WAV", file.display())).await;
+    }
+    Ok(())
 }
 
 /// Puts what was made for `to` there, and says so.
@@ -148,5 +169,5 @@ fn name_of(status: Status) -> &'static str {
     }
 }
 
-const USAGE: &str = "usage: retrieve --config FILE MAILBOX [--list [new | old | removed] | --play ID --out FILE.wav | --old ID | \
+const USAGE: &str = "usage: retrieve --config FILE MAILBOX [--list [new | old | removed] | --play ID --out FILE.wav [--as wav] | --old ID | \
                      --new ID | --remove ID | --restore ID | --forward ID --to MAILBOX | --reply ID --with FILE.wav]";

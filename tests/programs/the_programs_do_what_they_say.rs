@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use programs::{Place, Program, run, unused_address};
+use voicemail::audio::{Format, Wav};
 use voicemail::message::Stamp;
 
 /// A recording that is there to be deposited, and what its list says of it.
@@ -168,6 +169,41 @@ fn forward_and_reply_put_a_message_into_another_mailbox() {
     let out = place.text("answer.wav");
     assert_eq!(place.retrieve(&["2002", "--play", &answer[..32], "--out", &out]).status, Some(0));
     assert!(fs::read(&out).unwrap() == fs::read(example("vm05.wav")).unwrap(), "byte for byte");
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn a_sound_that_is_no_wav_is_played_as_it_is_or_as_a_wav() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let mut central = place.central();
+    let stream = TcpStream::connect(central.told("listening smtp")).unwrap();
+    let mut replies = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+    let mail = "Date: Thu, 5 Mar 2026 10:00:00 Z\r\nContent-Type: audio/x-gsm\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+                0SEhISEhISEhISEhISEhISEhISEhISEhISEhISEhISEh\r\n.\r\n";
+    for command in
+        ["", "EHLO a.example\r\n", "MAIL FROM:<>\r\n", "RCPT TO:<2001@voicemail.example>\r\n", "DATA\r\n", mail, "QUIT\r\n"]
+    {
+        (&stream).write_all(command.as_bytes()).unwrap();
+        let reply = replies.find(|line| line.as_bytes()[3] == b' ').unwrap();
+        assert!(reply.starts_with(['2', '3']), "{command}: {reply}");
+    }
+    let listed = place.list("2001").remove(0);
+    let id = listed.split(' ').next().unwrap();
+    let (gsm, wav) = (place.text("out.gsm"), place.text("out.wav"));
+    let play = |arguments: &[&str]| place.retrieve(&[&["2001", "--play", id, "--out"], arguments].concat());
+
+    let played = play(&[&wav]);
+    assert_eq!((played.status, played.printed.out), (Some(0), vec![format!("33 bytes in {wav}")]));
+    let remark = format!("{wav} holds audio/GSM, whose files end in .gsm; --as wav decodes it to a WAV");
+    assert_eq!(played.printed.err, [remark]);
+    let stored = fs::read(&wav).unwrap();
+    let played = play(&[&gsm]);
+    assert_eq!((played.status, played.printed.err.len()), (Some(0), 0));
+    assert!(stored == fs::read(&gsm).unwrap() && stored.starts_with(&[0xd1, 0x21]), "byte for byte");
+    let played = play(&[&wav, "--as", "wav"]);
+    assert_eq!((played.status, played.printed.err.len()), (Some(0), 0));
+    let decoded = Wav::parse(&fs::read(&wav).unwrap()).unwrap();
+    assert_eq!((decoded.format, decoded.data.len()), (Format::TELEPHONE_L16, 320));
     assert_eq!(central.stop().status, Some(0));
 }
 
