@@ -255,7 +255,11 @@ const FRAME: Duration = Duration::from_millis(20);
 const GAP_MILLIS: u64 = 400;
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+    use std::{env, fs, process};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -337,6 +341,58 @@ mod tests {
         let wav = Wav::parse(joined.bytes()).unwrap();
         assert_eq!((wav.format, wav.data.len()), (Format::TELEPHONE_L16, 2 * (2 * 54_888 + 3200)));
         assert!(frames(&joined, 8000).take(343).eq(all[..343].iter().cloned()));
+    }
+
+    /// The samples that this crate makes of a sound, as bytes.
+    pub(in crate::audio) fn linear_of(media: AudioType, bytes: Vec<u8>) -> Vec<u8> {
+        let wav = to_wav(&Audio::new(media, bytes)).unwrap();
+        let samples = Wav::parse(wav.bytes()).unwrap().data;
+        wav.bytes()[samples].to_vec()
+    }
+
+    /// What sox writes to its standard output; `None` where there is no sox.
+    pub(in crate::audio) fn run_sox(arguments: &[&str]) -> Option<Vec<u8>> {
+        let output = Command::new("sox").args(arguments).output().ok()?;
+        assert!(output.status.success(), "sox {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Some(output.stdout)
+    }
+
+    /// The first seconds of every recording that is there, as sox writes and reads it in each coding that it shares with this crate.
+    #[test]
+    fn recordings_sound_as_sox_plays_them() {
+        if run_sox(&["--version"]).is_none() {
+            eprintln!("skipped: no sox");
+            return;
+        }
+        let folders =
+            ["examples/recordings", "../shared/recordings"].map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
+        let recordings = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+        let recordings: Vec<PathBuf> = recordings.map(|entry| entry.unwrap().path()).collect();
+        let codings: [(AudioType, &[&str], &[&str]); 8] = [
+            (AudioType::Gsm, &["-t", "gsm"], &["-t", "gsm"]),
+            (AudioType::Wav, &["-e", "gsm-full-rate", "-t", "wav"], &["-t", "wav"]),
+            (AudioType::Wav, &["-e", "unsigned-integer", "-b", "8", "-t", "wav"], &["-t", "wav"]),
+            (AudioType::Wav, &["-e", "a-law", "-t", "wav"], &["-t", "wav"]),
+            (AudioType::Wav, &["-e", "mu-law", "-t", "wav"], &["-t", "wav"]),
+            (AudioType::Pcma, &["-t", "al"], &["-t", "al", "-r", "8000"]),
+            (AudioType::Basic, &["-t", "ul"], &["-t", "ul", "-r", "8000"]),
+            (AudioType::Basic, &["-e", "a-law", "-t", "au"], &["-t", "au"]),
+        ];
+        let mut compared = 0;
+        for path in recordings.iter().filter(|path| path.extension().is_some_and(|ending| ending == "wav")) {
+            let path = path.to_str().unwrap();
+            for (media, writing, reading) in codings {
+                let coded = env::temp_dir().join(format!("voicemail-{}.sound", process::id()));
+                let name = coded.to_str().unwrap();
+                run_sox(&[&["-R", path, "-r", "8000", "-c", "1"], writing, &[name, "trim", "0", "4"]].concat());
+                let expected = run_sox(&[reading, &[name, "-t", "s16", "-L", "-"]].concat()).unwrap();
+                let bytes = fs::read(&coded).unwrap();
+                fs::remove_file(&coded).unwrap();
+                assert!(linear_of(media, bytes) == expected, "{path} as {writing:?}");
+                compared += 1;
+            }
+        }
+        assert!(compared >= 64, "{compared} sounds");
     }
 
     proptest! {

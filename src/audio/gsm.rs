@@ -253,19 +253,10 @@ const PARTS: [(Part, std::ops::Range<usize>); 4] =
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
-    use std::process::Command;
     use std::{env, fs, process};
 
-    use crate::audio::{Wav, to_wav};
-    use crate::message::{Audio, AudioType, ContentDigest};
-
-    /// The samples that this crate makes of a sound, as bytes.
-    fn samples(media: AudioType, bytes: Vec<u8>) -> Vec<u8> {
-        let wav = to_wav(&Audio::new(media, bytes)).unwrap();
-        let samples = Wav::parse(wav.bytes()).unwrap().data;
-        wav.bytes()[samples].to_vec()
-    }
+    use crate::audio::frames::tests::{linear_of, run_sox};
+    use crate::message::{AudioType, ContentDigest};
 
     /// Speech in both packings: the SHA-256 of what sox 14.4.2 with libgsm makes of the same bytes.
     #[test]
@@ -282,45 +273,8 @@ mod tests {
                 "b5e40f8765101b451805b75c8e1bcb25787add04fb276aed5a90a90747db0926",
             ),
         ] {
-            assert_eq!(ContentDigest::of(&samples(media, bytes.to_vec())).to_string(), digest, "{media}");
+            assert_eq!(ContentDigest::of(&linear_of(media, bytes.to_vec())).to_string(), digest, "{media}");
         }
-    }
-
-    /// Runs sox; answers what it writes to its standard output.
-    fn sox(arguments: &[&str]) -> Option<Vec<u8>> {
-        let output = Command::new("sox").args(arguments).output().ok()?;
-        assert!(output.status.success(), "sox {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        Some(output.stdout)
-    }
-
-    /// Each recording, and noise that uses every code, as sox encodes and decodes it.
-    #[test]
-    fn recordings_sound_as_sox_plays_them() {
-        if sox(&["--version"]).is_none() {
-            eprintln!("skipped: no sox");
-            return;
-        }
-        let folders =
-            ["examples/recordings", "../shared/recordings"].map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
-        let recordings = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
-        let recordings: Vec<PathBuf> = recordings.map(|entry| entry.unwrap().path()).collect();
-        let mut compared = 0;
-        for path in recordings.iter().filter(|path| path.extension().is_some_and(|ending| ending == "wav")) {
-            let path = path.to_str().unwrap();
-            for (media, encoding) in
-                [(AudioType::Gsm, &["-t", "gsm"][..]), (AudioType::Wav, &["-e", "gsm-full-rate", "-t", "wav"])]
-            {
-                let coded = env::temp_dir().join(format!("voicemail-{}.{}", process::id(), media.extension()));
-                let name = coded.to_str().unwrap();
-                sox(&[&["-R", path, "-r", "8000", "-c", "1"], encoding, &[name, "trim", "0", "20"]].concat());
-                let expected = sox(&["-t", media.extension(), name, "-t", "s16", "-L", "-"]).unwrap();
-                let bytes = fs::read(&coded).unwrap();
-                fs::remove_file(&coded).unwrap();
-                assert!(samples(media, bytes) == expected, "{path} as {media}");
-                compared += 1;
-            }
-        }
-        assert!(compared >= 16, "{compared} sounds");
     }
 
     #[test]
@@ -332,9 +286,9 @@ mod tests {
         }
         let coded = env::temp_dir().join(format!("voicemail-noise-{}.gsm", process::id()));
         fs::write(&coded, &bytes).unwrap();
-        let expected = sox(&[coded.to_str().unwrap(), "-t", "s16", "-L", "-"]);
+        let expected = run_sox(&[coded.to_str().unwrap(), "-t", "s16", "-L", "-"]);
         fs::remove_file(&coded).unwrap();
-        let decoded = samples(AudioType::Gsm, bytes);
+        let decoded = linear_of(AudioType::Gsm, bytes);
         assert_eq!(ContentDigest::of(&decoded).to_string(), NOISE);
         match expected {
             Some(expected) => assert!(decoded == expected),

@@ -30,7 +30,7 @@ fn a_mail_that_can_be_read_can_be_written_and_read_again() {
 
 #[test]
 fn samples_lie_inside_their_file() {
-    read_changed(&["sound"], 1000, hostile::sound);
+    read_changed(&["sound", "../sounds"], 1000, hostile::sound);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn files(folder: &str) -> Vec<Vec<u8>> {
 const LONGEST: usize = 4096;
 
 /// What means something to one of the readers.
-const WORDS: [&[u8]; 24] = [
+const WORDS: [&[u8]; 26] = [
     b"\r\n",
     b"\n",
     b"\r",
@@ -120,6 +120,8 @@ const WORDS: [&[u8]; 24] = [
     b"\0",
     b"\xff\xff\xff\xff",
     b"data",
+    b"RF64",
+    b"ds64",
     b"=?utf-8?B?",
     b"%00",
     b"../",

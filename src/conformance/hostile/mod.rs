@@ -12,18 +12,19 @@ mod dialogue;
 mod sip;
 
 use std::io;
+use std::num::NonZeroU32;
 #[cfg(feature = "node")]
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::audio::{Wav, announced_length, length_of};
+use crate::audio::{Frames, Wav, announced_length, length_of, to_wav};
 #[cfg(feature = "node")]
 use crate::disk::{Disk as _, PowerCutDisk};
 #[cfg(feature = "node")]
 use crate::message::MessageId;
-use crate::message::{AudioType, MailFile, Message};
+use crate::message::{Audio, AudioType, MailFile, Message};
 #[cfg(feature = "node")]
 use crate::spool::{EntryName, FileHead, Finished, HEAD_LEN, find_left_over};
 use crate::wire::{self, Addresses, DecodeLimits, TransferEncoding};
@@ -85,7 +86,7 @@ pub fn mail(bytes: &[u8]) {
     }
 }
 
-/// A sound of each kind.
+/// A sound of each kind: how long it is, and what it sounds like.
 pub fn sound(bytes: &[u8]) {
     if let Ok(wav) = Wav::parse(bytes) {
         assert!(wav.data.start <= wav.data.end && wav.data.end <= bytes.len(), "samples lie inside the file");
@@ -93,9 +94,26 @@ pub fn sound(bytes: &[u8]) {
         let _ = wav.duration();
     }
     for media in AudioType::ALL {
-        let _ = (length_of(media, bytes), announced_length(media, bytes));
+        let (length, _) = (length_of(media, bytes), announced_length(media, bytes));
+        let audio = Audio::new(media, bytes.to_vec());
+        let frames = Frames::new(&audio, NonZeroU32::MIN.saturating_add(7999));
+        assert_eq!(frames.as_ref().ok().map(Frames::duration), length, "what can be read can be played, and is as long");
+        let played = frames.map_or(0, |frames| frames.take(LONGEST_PLAYED).count());
+        assert!(length.is_some_and(|length| !length.is_zero()) == (played > 0), "a sound has frames");
+        if bytes.len() <= LONGEST_DECODED
+            && let Some(length) = length
+        {
+            let wav = to_wav(&audio).expect("what can be read can be decoded");
+            let decoded = length_of(AudioType::Wav, wav.bytes()).expect("a WAV of our own");
+            assert_eq!(decoded, length, "a sound is as long as its samples");
+        }
     }
 }
+
+/// How many frames of a sound are played.
+const LONGEST_PLAYED: usize = 50;
+/// How many bytes of a sound are decoded.
+const LONGEST_DECODED: usize = 4096;
 
 /// A file of the spool, as it is found after a crash and as it is sent; and its first line as a name.
 #[cfg(feature = "node")]
