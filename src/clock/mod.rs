@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 #[cfg(feature = "memory")]
 pub use self::manual::ManualClock;
 #[cfg(feature = "sntp")]
-pub use self::sntp::SntpClock;
+pub use self::sntp::{SntpClock, SntpError};
 pub use self::system::SystemClock;
 use crate::message::ClockQuality;
 

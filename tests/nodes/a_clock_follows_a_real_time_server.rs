@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use voicemail::clock::{Clock as _, SntpClock, SystemClock};
+use voicemail::clock::{Clock as _, SntpClock, SntpError, SystemClock};
 use voicemail::message::ClockSource;
 
 /// A file in one of `folders`, or where the variable says.
@@ -41,12 +41,12 @@ impl Drop for Chrony {
     }
 }
 
-fn start(chronyd: &PathBuf, faketime: Option<&PathBuf>, offset: &str) -> Chrony {
+fn start(chronyd: &PathBuf, faketime: Option<&PathBuf>, offset: &str, more: &str) -> Chrony {
     let folder = tempfile::tempdir().unwrap();
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let config = format!(
-        "port {port}\nbindaddress 127.0.0.1\nlocal stratum 8\ncmdport 0\nallow 127.0.0.1\npidfile {}\ndriftfile {}\n",
+        "port {port}\nbindaddress 127.0.0.1\nlocal stratum 8\ncmdport 0\nallow 127.0.0.1\npidfile {}\ndriftfile {}\n{more}\n",
         path("pid"),
         path("drift")
     );
@@ -60,24 +60,33 @@ fn start(chronyd: &PathBuf, faketime: Option<&PathBuf>, offset: &str) -> Chrony 
     Chrony { process, port, _folder: folder }
 }
 
+/// The chronyd to run, if there is one and it can be run.
+fn chronyd() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let chronyd = find("chronyd", "VOICEMAIL_CHRONYD", std::env::split_paths(&path).chain(["/usr/sbin".into()]))?;
+    if rustix::process::geteuid().is_root() {
+        return Some(chronyd);
+    }
+    eprintln!("SKIPPED: only root can run chronyd");
+    None
+}
+
+/// Measures until `chrony` has started and answers.
+async fn first_answer(clock: &SntpClock) {
+    let answered = async { while clock.measure().await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(30), answered).await.expect("chronyd answers within 30 s");
+}
+
 #[tokio::test]
 async fn it_reads_the_offset_of_a_real_server_within_10_ms() {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
-    let Some(chronyd) = find("chronyd", "VOICEMAIL_CHRONYD", folders) else { return };
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can run chronyd");
-        return;
-    }
+    let Some(chronyd) = chronyd() else { return };
     let folders = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"].map(PathBuf::from);
     let faketime = find("libfaketime.so.1", "VOICEMAIL_LIBFAKETIME", folders.into_iter());
     for (offset, millis) in [("+3.5s", 3500), ("-90s", -90_000)] {
         let expected = TimeDelta::milliseconds(if faketime.is_some() { millis } else { 0 });
-        let chrony = start(&chronyd, faketime.as_ref(), offset);
+        let chrony = start(&chronyd, faketime.as_ref(), offset, "");
         let clock = SntpClock::new([format!("127.0.0.1:{}", chrony.port)]);
-        // Until it has started, nobody answers.
-        let answered = async { while clock.measure().await.is_err() {} };
-        tokio::time::timeout(Duration::from_secs(30), answered).await.expect("chronyd answers within 30 s");
+        first_answer(&clock).await;
         let found = clock.now().instant - SystemClock.now().instant;
         eprintln!("chronyd at {offset}: {:.3} ms off the expected", (found - expected).as_seconds_f64() * 1000.0);
         assert!((found - expected).abs() < TimeDelta::milliseconds(10), "{offset}: {found}");
@@ -89,4 +98,19 @@ async fn it_reads_the_offset_of_a_real_server_within_10_ms() {
             return;
         }
     }
+}
+
+#[tokio::test]
+async fn a_real_server_that_limits_its_rate_is_silent_and_costs_nothing() {
+    let Some(chronyd) = chronyd() else { return };
+    // One answer in 4096 s, and one of sixteen requests beyond.
+    let chrony = start(&chronyd, None, "", "ratelimit interval 12 burst 1 leak 4");
+    let clock = SntpClock::new([format!("127.0.0.1:{}", chrony.port)]);
+    first_answer(&clock).await;
+    let mut silent = 0;
+    for _ in 0..4 {
+        silent += usize::from(matches!(clock.measure().await, Err(SntpError::NoAnswer { .. })));
+    }
+    assert!(silent >= 1, "chronyd answered four times in a row");
+    assert_eq!(clock.now().quality.source, ClockSource::Sntp, "the time goes on from what it knows");
 }

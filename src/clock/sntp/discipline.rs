@@ -52,6 +52,13 @@ impl Sample {
     }
 }
 
+/// The best of one server's samples at `now`: the one that is least uncertain, its age included; none that is too old.
+pub(super) fn freshest<'a>(samples: impl IntoIterator<Item = &'a Sample>, now: Instant) -> Option<Sample> {
+    let age = |sample: &Sample| now.saturating_duration_since(sample.at);
+    let young = samples.into_iter().filter(|sample| age(sample) <= SAMPLE_LIFE);
+    young.copied().min_by_key(|sample| sample.uncertainty() + drift(age(sample)))
+}
+
 /// The sample to go by: of those that most others agree with, the one whose exchange was quickest.
 pub(super) fn best(samples: &[Sample]) -> Option<Sample> {
     let friends = |sample: &Sample| samples.iter().filter(|other| sample.agrees(other)).count();
@@ -104,11 +111,10 @@ impl Discipline {
         let age = now.saturating_duration_since(state.measured_at);
         let left = state.behind - state.caught_up(now);
         let left = left.abs().to_std().unwrap_or(Duration::MAX);
-        let drifted = Duration::from_nanos(u64::try_from(age.as_nanos() * DRIFT_PPM / 1_000_000).unwrap_or(u64::MAX));
         let quality = ClockQuality {
             source: ClockSource::Sntp,
             offset: Some(TimeDelta::microseconds(state.system_offset.num_microseconds().unwrap_or(i64::MAX / 2))),
-            uncertainty: Some(whole_micros(state.uncertainty.saturating_add(left).saturating_add(drifted))),
+            uncertainty: Some(whole_micros(state.uncertainty.saturating_add(left).saturating_add(drift(age)))),
             age: Some(Duration::from_secs(age.as_secs())),
         };
         Some(Reading { instant, quality })
@@ -129,6 +135,11 @@ impl State {
     }
 }
 
+/// How far a quartz may drift in `time`.
+fn drift(time: Duration) -> Duration {
+    Duration::from_nanos(u64::try_from(time.as_nanos() * DRIFT_PPM / 1_000_000).unwrap_or(u64::MAX))
+}
+
 fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
@@ -143,6 +154,8 @@ const SLEW_PARTS: i32 = 20;
 const STEP_FORWARD: TimeDelta = TimeDelta::seconds(1);
 /// What a quartz may drift between two measurements, in millionths.
 const DRIFT_PPM: u128 = 50;
+/// How long a sample counts beside those of other servers.
+const SAMPLE_LIFE: Duration = Duration::from_secs(300);
 /// Servers that differ by no more than this agree, whatever they say of themselves.
 const SLACK: Duration = Duration::from_millis(5);
 
@@ -182,6 +195,16 @@ mod tests {
         assert_eq!(best(&[slow, liar, quick]), Some(quick));
         assert_eq!(best(&[slow]), Some(slow));
         assert_eq!(best(&[]), None);
+    }
+
+    #[test]
+    fn a_quick_exchange_counts_until_its_age_makes_it_worse() {
+        let start = Instant::now();
+        let (quick, slow) = (sample(start, utc(0), 2), sample(start + secs(10), utc(10_000), 20));
+        let at = |seconds| freshest(&[quick, slow], start + secs(seconds));
+        assert_eq!(at(10), Some(quick));
+        assert_eq!(at(301), Some(slow), "the other one is too old");
+        assert_eq!(at(400), None);
     }
 
     #[test]

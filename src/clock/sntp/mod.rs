@@ -1,64 +1,94 @@
 //! [`SntpClock`].
 
 mod discipline;
+mod error;
 mod packet;
+mod plausible;
+mod polling;
+#[cfg(test)]
+mod tests;
+mod udp;
 
-use std::future::Future;
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::future;
-use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep_until;
 
-use self::discipline::{Discipline, Sample, best};
-use self::packet::{Reply, Useless};
+use self::discipline::{Discipline, Sample, best, freshest};
+pub use self::error::SntpError;
+use self::polling::{GAP, Polling};
+use self::udp::{Ask, Udp};
 use super::{Clock, Reading, SystemClock};
 
 /// A clock that follows time servers, and says how well.
 ///
-/// It asks every server several times, goes by the quickest exchange that most servers agree with, and holds the result against the
-/// machine's monotonic clock: a step of the system clock, whoever makes it, changes nothing. Until the first answer it tells the system
-/// clock's time, and says so by its [`source`](crate::message::ClockQuality::source); from then on its time never goes back, but goes a
-/// twentieth slower or faster until it is right, or jumps forward when it is late by more than a second.
+/// It polls every server four times at the start and then about every minute, goes by the quickest exchange that most servers agree with,
+/// and holds the result against the machine's monotonic clock: a step of the system clock, whoever makes it, changes nothing. Until the
+/// first answer it gives the system clock's time, and says so by its [`source`](crate::message::ClockQuality::source); from then on its
+/// time never goes back, but goes a twentieth slower or faster until it is right, or jumps forward when it is late by more than a
+/// second.
 ///
-/// It starts no task of its own: [`Node::run`](crate::node::Node::run) drives the clock of its node, and for a clock of nobody's somebody
-/// drives [`run`](Self::run).
+/// # What servers ask for
+///
+/// No server gets two requests within 2 s. One that does not answer is polled ever less often, up to every 68 minutes; one that answers
+/// RATE half as often from then on, each time; one that answers DENY or RSTR never again.
+///
+/// # What is not followed
+///
+/// A server is not followed whose time is before the year of this program's time zone data, or a multiple of 1024 weeks off this
+/// machine's time: after a week rollover, GPS receivers send servers back by 19.6 years. Of the others, the majority counts.
+///
+/// # Driving it
+///
+/// It starts no task: [`Node::run`](crate::node::Node::run) drives the clock of its node. For a clock without a node, drive
+/// [`run`](Self::run).
 ///
 /// ```
 /// use voicemail::clock::{Clock, SntpClock};
 /// use voicemail::message::ClockSource;
 ///
 /// let clock = SntpClock::new(["ntp.example.com:123"]);
-/// assert_eq!(clock.now().quality.source, ClockSource::System); // nobody has been asked yet
+/// assert_eq!(clock.now().quality.source, ClockSource::System); // no server has been asked yet
 /// ```
 ///
 /// # Source
 ///
-/// RFC 4330 (SNTP version 4).
+/// RFC 4330 (SNTP version 4), RFC 5905 §7.4 (kiss codes).
 #[derive(Debug)]
 pub struct SntpClock {
-    servers: Vec<String>,
+    servers: Vec<Server>,
+    ask: Box<dyn Ask>,
     discipline: Mutex<Discipline>,
-    /// Taken by who asks the servers for ever.
+    /// Held by the call that polls the servers for ever.
     place: Semaphore,
 }
 
 impl SntpClock {
     /// A clock that follows `servers`, each written `host:port`, or `host` alone for port 123.
     pub fn new<S: Into<String>>(servers: impl IntoIterator<Item = S>) -> Self {
-        let with_port = |server: String| if has_port(&server) { server } else { format!("{server}:123") };
-        let servers = servers.into_iter().map(|server| with_port(server.into())).collect();
-        Self { servers, discipline: Mutex::default(), place: Semaphore::new(1) }
+        Self::asking(servers, Udp::default())
     }
 
-    /// Asks the servers for ever: several times at the start, then about every minute, and less often those that do not answer.
+    fn asking<S: Into<String>>(servers: impl IntoIterator<Item = S>, ask: impl Ask) -> Self {
+        let with_port = |server: String| if has_port(&server) { server } else { format!("{server}:123") };
+        let mut named: Vec<String> = Vec::new();
+        for server in servers.into_iter().map(|server| with_port(server.into())) {
+            if !named.contains(&server) {
+                named.push(server);
+            }
+        }
+        let servers = named.into_iter().map(Server::new).collect();
+        Self { servers, ask: Box::new(ask), discipline: Mutex::default(), place: Semaphore::new(1) }
+    }
+
+    /// Polls the servers for ever: four times in six seconds at the start, then about every minute, and less often those that do not
+    /// answer or ask for that.
     ///
-    /// Of several calls at once, as when nodes share a clock, one asks; when it is dropped, the next goes on.
+    /// Of several calls at once, as when nodes share a clock, one polls; when it is dropped, the next goes on.
     ///
     /// # Panics
     ///
@@ -66,26 +96,29 @@ impl SntpClock {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call stops asking; the clock goes on from what it knows.
+    /// A dropped call stops polling; the clock goes on from what it knows.
     pub async fn run(&self) {
         let Ok(_place) = self.place.acquire().await else { return future::pending().await };
-        let mut peers: Vec<Peer> = self.servers.iter().map(Peer::new).collect();
         loop {
-            let now = Instant::now();
-            let asked = peers.iter_mut().filter(|peer| peer.due <= now);
-            let samples: Vec<Sample> = future::join_all(asked.map(Peer::ask)).await.into_iter().flatten().collect();
-            self.learn(&samples);
-            let Some(due) = peers.iter().map(|peer| peer.due).min() else { return future::pending().await };
-            sleep(due.saturating_duration_since(Instant::now()).max(LEAST_PAUSE)).await;
+            let now = now();
+            let due = self.servers.iter().filter(|server| server.state().polling.poll_timeout().is_some_and(|due| due <= now));
+            // Not one after the other: a server that is wrong is outvoted before it is followed.
+            if future::join_all(due.map(|server| self.poll(server))).await.iter().any(Result::is_ok) {
+                self.learn();
+            }
+            let next = self.servers.iter().filter_map(|server| server.state().polling.poll_timeout()).min();
+            let Some(next) = next else { return future::pending().await };
+            sleep_until(next.into()).await;
         }
     }
 
-    /// Asks every server a few times, and answers when that is done: for a start that wants the time to be right.
+    /// Polls every server once, and returns when all have answered or failed: for a start that wants the time to be right.
+    ///
+    /// It takes up to 4 s: a server that was polled in the last 2 s is left alone for so long, and has 2 s to answer.
     ///
     /// # Errors
     ///
-    /// When no server told the time, what was wrong with the last one. The clock goes on with the system's time, or with what it
-    /// knew before.
+    /// When no server gave the time, the last one's error. The clock goes on with the system's time, or with what it knew before.
     ///
     /// # Panics
     ///
@@ -93,28 +126,55 @@ impl SntpClock {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has learnt nothing.
-    pub async fn measure(&self) -> io::Result<()> {
-        let exchanges = self.servers.iter().map(|server| burst(server));
-        let mut samples = Vec::new();
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "no time server is named");
-        for asked in future::join_all(exchanges).await {
-            match asked {
-                Ok(sample) => samples.push(sample),
-                Err(error) => last = error,
+    /// A dropped call has changed nothing but when the servers are polled next.
+    pub async fn measure(&self) -> Result<(), SntpError> {
+        let mut failed = SntpError::NoServer;
+        let mut answered = false;
+        for polled in future::join_all(self.servers.iter().map(|server| self.poll_soon(server))).await {
+            match polled {
+                Ok(()) => answered = true,
+                Err(error) => failed = error,
             }
         }
-        if samples.is_empty() {
-            return Err(last);
+        if !answered {
+            return Err(failed);
         }
-        self.learn(&samples);
+        self.learn();
         Ok(())
     }
 
-    fn learn(&self, samples: &[Sample]) {
-        if let Some(sample) = best(samples) {
-            let mut discipline = self.discipline();
-            discipline.handle_sample(&sample, Instant::now(), SystemClock.now().instant);
+    /// Polls `server` as soon as it may be polled, if that is soon.
+    async fn poll_soon(&self, server: &Server) -> Result<(), SntpError> {
+        let (earliest, interval) = {
+            let state = server.state();
+            (state.polling.earliest(), state.polling.interval())
+        };
+        match earliest {
+            None => Err(SntpError::Denied { server: server.name.clone() }),
+            Some(earliest) if earliest > now() + GAP => Err(SntpError::RateLimited { server: server.name.clone(), interval }),
+            Some(_) => self.poll(server).await,
+        }
+    }
+
+    /// Polls `server`, keeps its answer, and plans the next poll.
+    async fn poll(&self, server: &Server) -> Result<(), SntpError> {
+        let at = server.state().polling.handle_poll(now());
+        sleep_until(at.into()).await;
+        let asked = self.ask.ask(&server.name).await;
+        let asked = asked.and_then(|sample| {
+            plausible::check(&server.name, sample.utc, self.now().instant)?;
+            Ok(sample)
+        });
+        server.handle(&asked, now());
+        asked.map(drop)
+    }
+
+    /// Goes by what the servers have said lately.
+    fn learn(&self) {
+        let now = now();
+        let samples: Vec<Sample> = self.servers.iter().filter_map(|server| freshest(&server.state().samples, now)).collect();
+        if let Some(sample) = best(&samples) {
+            self.discipline().handle_sample(&sample, now, SystemClock.now().instant);
         }
     }
 
@@ -128,7 +188,7 @@ impl Clock for SntpClock {
     fn now(&self) -> Reading {
         let discipline = self.discipline();
         // Read under the lock, so that of two readings the later one is not the earlier.
-        discipline.reading(Instant::now()).unwrap_or_else(|| SystemClock.now())
+        discipline.reading(now()).unwrap_or_else(|| SystemClock.now())
     }
 
     async fn keep(&self) {
@@ -136,100 +196,70 @@ impl Clock for SntpClock {
     }
 }
 
-/// One server, and when it is asked next.
+/// One server: when it is polled, and what it has said lately.
 #[derive(Debug)]
-struct Peer<'a> {
-    server: &'a str,
-    due: Instant,
-    failures: u32,
+struct Server {
+    name: String,
+    state: Mutex<ServerState>,
 }
 
-impl<'a> Peer<'a> {
-    fn new(server: &'a String) -> Self {
-        Self { server, due: Instant::now(), failures: 0 }
+#[derive(Debug)]
+struct ServerState {
+    polling: Polling,
+    samples: VecDeque<Sample>,
+}
+
+impl Server {
+    fn new(name: String) -> Self {
+        let state = ServerState { polling: Polling::new(now()), samples: VecDeque::new() };
+        Self { name, state: Mutex::new(state) }
     }
 
-    /// Asks the server, and plans the next time. One that does not answer, or asks to be left alone, is asked half as often each time.
-    fn ask(&mut self) -> impl Future<Output = Option<Sample>> {
-        let server = self.server;
-        async move {
-            match burst(server).await {
-                Ok(sample) => {
-                    self.failures = 0;
-                    self.due = Instant::now() + ASK_EVERY;
-                    Some(sample)
+    fn state(&self) -> MutexGuard<'_, ServerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server has been asked.
+    fn handle(&self, asked: &Result<Sample, SntpError>, now: Instant) {
+        let mut state = self.state();
+        match asked {
+            Ok(sample) => {
+                state.samples.push_back(*sample);
+                if state.samples.len() > SAMPLES {
+                    state.samples.pop_front();
                 }
-                Err(error) => {
-                    tracing::debug!(%error, server, "a time server did not tell the time");
-                    self.due = Instant::now() + FIRST_PAUSE * 2_u32.pow(self.failures.min(MAX_DOUBLINGS));
-                    self.failures = self.failures.saturating_add(1);
-                    None
-                }
+                state.polling.handle_answer(now);
             }
-        }
-    }
-}
-
-/// The best of several exchanges with one server.
-async fn burst(server: &str) -> io::Result<Sample> {
-    let socket = connect(server).await?;
-    let mut samples = Vec::new();
-    let mut failed = None;
-    for exchange_number in 0..EXCHANGES {
-        if exchange_number > 0 {
-            sleep(BETWEEN_EXCHANGES).await;
-        }
-        match exchange(&socket).await {
-            Ok(sample) => samples.push(sample),
             Err(error) => {
-                failed = Some(error);
-                break;
+                self.report(error);
+                match error {
+                    SntpError::RateLimited { interval, .. } => state.polling.handle_rate(*interval, now),
+                    SntpError::Denied { .. } => state.polling.handle_denied(),
+                    SntpError::BeforeRelease { .. } | SntpError::WeekRollover { .. } => {
+                        // What it said before is no better.
+                        state.samples.clear();
+                        state.polling.handle_failure(now);
+                    }
+                    _ => state.polling.handle_failure(now),
+                }
             }
         }
     }
-    let nobody = || failed.unwrap_or_else(|| io::ErrorKind::TimedOut.into());
-    samples.into_iter().min_by_key(|sample| sample.delay).ok_or_else(nobody)
-}
 
-async fn exchange(socket: &UdpSocket) -> io::Result<Sample> {
-    let mut nonce = [0; 8];
-    getrandom::fill(&mut nonce).map_err(io::Error::other)?;
-    let nonce = u64::from_be_bytes(nonce);
-    let sent = Instant::now();
-    socket.send(&packet::request(nonce)).await?;
-    let answered = async {
-        let mut buffer = [0; 2 * packet::LEN];
-        loop {
-            let len = socket.recv(&mut buffer).await?;
-            let received = Instant::now();
-            match Reply::parse(&buffer[..len], nonce) {
-                Ok(reply) => return Sample::of(sent, &reply, received).ok_or_else(|| io::ErrorKind::InvalidData.into()),
-                Err(Useless::NotOurs) => {}
-                Err(useless @ (Useless::GoAway | Useless::NotSynchronized)) => return Err(io::Error::other(useless)),
+    fn report(&self, error: &SntpError) {
+        let (server, cause) = (&self.name, std::error::Error::source(error));
+        match error {
+            SntpError::Denied { .. } | SntpError::BeforeRelease { .. } | SntpError::WeekRollover { .. } => {
+                tracing::warn!(%error, server, "a time server is not followed");
             }
-        }
-    };
-    timeout(ANSWER_TIME, answered).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
-}
-
-/// A socket that hears nobody but the server.
-async fn connect(server: &str) -> io::Result<UdpSocket> {
-    let mut failed = io::Error::from(io::ErrorKind::NotFound);
-    for address in tokio::net::lookup_host(server).await? {
-        let local: SocketAddr = match address {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let connected = async {
-            let socket = UdpSocket::bind(local).await?;
-            socket.connect(address).await.map(|()| socket)
-        };
-        match connected.await {
-            Ok(socket) => return Ok(socket),
-            Err(error) => failed = error,
+            _ => tracing::debug!(%error, cause, server, "a time server did not give the time"),
         }
     }
-    Err(failed)
+}
+
+/// The monotonic clock's reading, which a test may have paused.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// Whether a port stands at the end; the colons of a bare IPv6 address are none.
@@ -240,140 +270,5 @@ fn has_port(server: &str) -> bool {
     }
 }
 
-const ANSWER_TIME: Duration = Duration::from_secs(2);
-const EXCHANGES: u32 = 4;
-const BETWEEN_EXCHANGES: Duration = Duration::from_millis(50);
-const ASK_EVERY: Duration = Duration::from_secs(64);
-const FIRST_PAUSE: Duration = Duration::from_secs(4);
-/// 4 seconds doubled so often are 68 minutes.
-const MAX_DOUBLINGS: u32 = 10;
-const LEAST_PAUSE: Duration = Duration::from_millis(100);
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use chrono::TimeDelta;
-
-    use super::*;
-    use crate::conformance;
-    use crate::message::ClockSource;
-
-    /// A server on loopback whose clock differs from the system's by `offset`; answers with its address.
-    async fn server(offset: TimeDelta, first_byte: u8) -> SocketAddr {
-        counting_server(offset, first_byte, Arc::default()).await
-    }
-
-    /// The same, which counts in `asked` how often it was asked.
-    async fn counting_server(offset: TimeDelta, first_byte: u8, asked: Arc<AtomicU32>) -> SocketAddr {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let address = socket.local_addr().unwrap();
-        tokio::spawn(async move {
-            let mut packet = [0; 48];
-            while let Ok((_, peer)) = socket.recv_from(&mut packet).await {
-                asked.fetch_add(1, Ordering::SeqCst);
-                let now = SystemClock.now().instant + offset;
-                let secs = u64::try_from(now.timestamp() + 2_208_988_800).unwrap() & 0xffff_ffff;
-                let stamp = (secs << 32) | ((u64::from(now.timestamp_subsec_nanos()) << 32) / 1_000_000_000);
-                let mut reply = [0; 48];
-                (reply[0], reply[1]) = (first_byte, 2);
-                reply[24..32].copy_from_slice(&packet[40..]);
-                reply[32..40].copy_from_slice(&stamp.to_be_bytes());
-                reply[40..].copy_from_slice(&stamp.to_be_bytes());
-                // Something that is no reply comes first.
-                socket.send_to(&[0; 48], peer).await.unwrap();
-                socket.send_to(&reply, peer).await.unwrap();
-            }
-        });
-        address
-    }
-
-    fn off_by(clock: &SntpClock) -> TimeDelta {
-        clock.now().instant - SystemClock.now().instant
-    }
-
-    #[tokio::test]
-    async fn it_tells_the_time_of_a_server_and_how_far_the_system_is_off() {
-        let clock = Arc::new(SntpClock::new([server(TimeDelta::milliseconds(-90_000), 0x24).await.to_string()]));
-        conformance::clock::run_all(&clock);
-        clock.measure().await.unwrap();
-        conformance::clock::run_all(&clock);
-        assert!((off_by(&clock) + TimeDelta::milliseconds(90_000)).abs() < TimeDelta::milliseconds(10), "{:?}", off_by(&clock));
-        let quality = clock.now().quality;
-        assert_eq!(quality.source, ClockSource::Sntp);
-        assert!((quality.offset.unwrap() + TimeDelta::milliseconds(90_000)).abs() < TimeDelta::milliseconds(10));
-        assert!(quality.uncertainty.unwrap() < Duration::from_millis(10));
-    }
-
-    #[tokio::test]
-    async fn one_of_three_that_lies_and_one_that_does_not_know_are_not_followed() {
-        let mut servers = Vec::new();
-        for (offset, first_byte) in [(3500, 0x24), (60_000, 0x24), (3500, 0x24), (0, 0xe4)] {
-            servers.push(server(TimeDelta::milliseconds(offset), first_byte).await.to_string());
-        }
-        let clock = SntpClock::new(servers);
-        clock.measure().await.unwrap();
-        assert!((off_by(&clock) - TimeDelta::milliseconds(3500)).abs() < TimeDelta::milliseconds(10), "{:?}", off_by(&clock));
-    }
-
-    #[tokio::test]
-    async fn without_an_answer_the_systems_time_goes_on_and_says_that_it_is_that() {
-        let clock = SntpClock::new([server(TimeDelta::zero(), 0xe4).await.to_string()]);
-        assert!(clock.measure().await.is_err());
-        assert_eq!(clock.now().quality.source, ClockSource::System);
-        assert!(SntpClock::new(Vec::<String>::new()).measure().await.is_err());
-    }
-
-    #[tokio::test]
-    async fn run_measures_as_soon_as_it_is_driven() {
-        let clock = SntpClock::new([server(TimeDelta::milliseconds(3500), 0x24).await.to_string()]);
-        let measured = async {
-            while clock.now().quality.source != ClockSource::Sntp {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::select! {
-            () = clock.run() => unreachable!("it runs for ever"),
-            () = measured => {}
-        }
-        assert!((off_by(&clock) - TimeDelta::milliseconds(3500)).abs() < TimeDelta::milliseconds(10));
-    }
-
-    #[tokio::test]
-    async fn of_several_who_keep_one_clock_one_asks_and_the_next_goes_on_when_it_is_dropped() {
-        let asked = Arc::new(AtomicU32::new(0));
-        let server = counting_server(TimeDelta::zero(), 0x24, Arc::clone(&asked)).await;
-        let clock = SntpClock::new([server.to_string()]);
-        let (mut first, mut second) = (clock.keep(), clock.keep());
-        let measured = async {
-            while clock.now().quality.source != ClockSource::Sntp {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::select! {
-            biased;
-            () = &mut first => unreachable!("it runs for ever"),
-            () = &mut second => unreachable!("it runs for ever"),
-            () = measured => {}
-        }
-        assert_eq!(asked.load(Ordering::SeqCst), EXCHANGES);
-        drop(first);
-        let again = async {
-            while asked.load(Ordering::SeqCst) == EXCHANGES {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::select! {
-            () = &mut second => unreachable!("it runs for ever"),
-            () = again => {}
-        }
-    }
-
-    #[test]
-    fn a_port_is_added_where_none_is_named() {
-        let clock = SntpClock::new(["ntp.example", "ntp.example:1123", "192.0.2.1", "[2001:db8::1]:124", "[2001:db8::1]"]);
-        let expected = ["ntp.example:123", "ntp.example:1123", "192.0.2.1:123", "[2001:db8::1]:124", "[2001:db8::1]:123"];
-        assert_eq!(clock.servers, expected);
-    }
-}
+/// How many of a server's last samples are kept, of which the best counts.
+const SAMPLES: usize = 4;

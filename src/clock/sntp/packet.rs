@@ -1,4 +1,4 @@
-//! What is sent to a time server and what comes back. Bytes in, values out.
+//! Requests to time servers and their replies. Bytes in, values out.
 
 use std::time::Duration;
 
@@ -34,12 +34,21 @@ pub(super) enum Useless {
     /// It answers another request, or is no reply at all: the right one may still come.
     #[error("not the reply to the request")]
     NotOurs,
-    /// The server asks to be left alone.
-    #[error("the server asks to be left alone")]
-    GoAway,
+    /// The server wants fewer requests: at most one in `interval`.
+    #[error("the server asks to be polled less often")]
+    Rate {
+        /// The interval that it names.
+        interval: Duration,
+    },
+    /// The server denies access.
+    #[error("the server denies access")]
+    Denied,
     /// The server does not know the time itself.
     #[error("the server does not know the time")]
     NotSynchronized,
+    /// The server's times contradict each other.
+    #[error("the server's times contradict each other")]
+    Inconsistent,
 }
 
 impl Reply {
@@ -47,7 +56,8 @@ impl Reply {
     ///
     /// # Source
     ///
-    /// RFC 4330 §4 and §5.
+    /// RFC 4330 §4 and §5; §8 and RFC 5905 §7.4 for the kiss codes, which come with a stratum of 0, and from most servers with an
+    /// unknown leap indicator too.
     pub(super) fn parse(packet: &[u8], nonce: u64) -> Result<Self, Useless> {
         let word = |at: usize| packet.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u64::from_be_bytes(*bytes));
         let half = |at: usize| packet.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u32::from_be_bytes(*bytes));
@@ -59,15 +69,17 @@ impl Reply {
         if mode != MODE_SERVER || originate != nonce {
             return Err(Useless::NotOurs);
         }
-        if stratum == 0 && leap != LEAP_UNKNOWN {
-            return Err(Useless::GoAway);
+        match packet.get(REFERENCE_ID..REFERENCE_TIME) {
+            Some(b"RATE") if stratum == 0 => return Err(Useless::Rate { interval: interval(packet[POLL]) }),
+            Some(b"DENY" | b"RSTR") if stratum == 0 => return Err(Useless::Denied),
+            _ => {}
         }
         if leap == LEAP_UNKNOWN || stratum == 0 || stratum > MAX_STRATUM || sent == 0 || received == 0 {
             return Err(Useless::NotSynchronized);
         }
         let (received, sent) = (instant(received), instant(sent));
         if sent < received {
-            return Err(Useless::NotSynchronized);
+            return Err(Useless::Inconsistent);
         }
         Ok(Self { received, sent, root_distance: short(delay) / 2 + short(dispersion) })
     }
@@ -86,6 +98,11 @@ fn instant(stamp: u64) -> DateTime<Utc> {
     DateTime::from_timestamp(secs, nanos).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
+/// A polling interval: a power of two of seconds.
+fn interval(poll: u8) -> Duration {
+    Duration::from_secs(1 << poll.min(MAX_POLL))
+}
+
 /// Seconds and their 2^16th parts.
 fn short(value: u32) -> Duration {
     Duration::from_nanos((u64::from(value) * 1_000_000_000) >> 16)
@@ -97,8 +114,13 @@ const MODE_CLIENT: u8 = 3;
 const MODE_SERVER: u8 = 4;
 const LEAP_UNKNOWN: u8 = 3;
 const MAX_STRATUM: u8 = 15;
+const POLL: usize = 2;
+/// RFC 5905 §7.2: 36 hours.
+const MAX_POLL: u8 = 17;
 const ROOT_DELAY: usize = 4;
 const ROOT_DISPERSION: usize = 8;
+const REFERENCE_ID: usize = 12;
+const REFERENCE_TIME: usize = 16;
 const ORIGINATE: usize = 24;
 const RECEIVE: usize = 32;
 const TRANSMIT: usize = 40;
@@ -155,14 +177,31 @@ mod tests {
         assert_eq!(Reply::parse(&reply(0x24, 2, SENT), NONCE + 1), Err(Useless::NotOurs), "another request's");
         assert_eq!(parse(&reply(0x23, 2, SENT)), Useless::NotOurs, "a request");
         assert_eq!(parse(&reply(0x24, 2, SENT)[..47]), Useless::NotOurs);
-        assert_eq!(parse(&reply(0x24, 0, SENT)), Useless::GoAway);
+        assert_eq!(parse(&reply(0x24, 0, SENT)), Useless::NotSynchronized);
         assert_eq!(parse(&reply(0xe4, 2, SENT)), Useless::NotSynchronized);
         assert_eq!(parse(&reply(0xe4, 0, SENT)), Useless::NotSynchronized, "chronyd without a source");
         assert_eq!(parse(&reply(0x24, 16, SENT)), Useless::NotSynchronized);
         assert_eq!(parse(&reply(0x24, 2, 0)), Useless::NotSynchronized);
         let mut backwards = reply(0x24, 2, SENT);
         backwards[RECEIVE..TRANSMIT].copy_from_slice(&(SENT + 1_000_000_000).to_be_bytes());
-        assert_eq!(parse(&backwards), Useless::NotSynchronized);
+        assert_eq!(parse(&backwards), Useless::Inconsistent);
+    }
+
+    #[test]
+    fn a_kiss_of_death_is_read_whatever_its_leap_indicator() {
+        for first in [0x24, 0xe4] {
+            let kiss = |code: &[u8; 4], poll: u8| {
+                let mut packet = reply(first, 0, SENT);
+                packet[POLL] = poll;
+                packet[REFERENCE_ID..REFERENCE_TIME].copy_from_slice(code);
+                Reply::parse(&packet, NONCE).unwrap_err()
+            };
+            assert_eq!(kiss(b"RATE", 6), Useless::Rate { interval: Duration::from_secs(64) });
+            assert_eq!(kiss(b"RATE", 255), Useless::Rate { interval: Duration::from_secs(131_072) });
+            assert_eq!(kiss(b"DENY", 0), Useless::Denied);
+            assert_eq!(kiss(b"RSTR", 0), Useless::Denied);
+            assert_eq!(kiss(b"INIT", 0), Useless::NotSynchronized);
+        }
     }
 
     proptest! {
