@@ -1,10 +1,11 @@
-//! [`GreetingKeeper`]: who takes in greetings that arrive from the central node.
+//! [`GreetingKeeper`]: takes in greetings that arrive from the central node.
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use super::{Edition, Greeting, GreetingId};
 use crate::message::{MailboxId, Origin};
@@ -15,7 +16,9 @@ use crate::message::{MailboxId, Origin};
 ///
 /// - **Kept.** After [`Taken::Kept`] or [`Taken::HasNewer`], this edition or a newer one survives a restart of the process.
 /// - **The newest.** An edition never replaces a newer one.
-/// - **From whom it may come.** A greeting from anybody but the central node is [`NotTaken::Forbidden`].
+/// - **From whom it may come.** A greeting is [`NotTaken::Forbidden`] unless its sender has proven to be the central node.
+/// - **Not of the future.** An edition dated more than a day ahead is [`NotTaken::DatedAhead`], from any sender: the owner's next
+///   editions would count as older until then.
 #[async_trait]
 pub trait GreetingKeeper: Debug + Send + Sync + 'static {
     /// Whether greetings of `mailbox` are kept here.
@@ -25,7 +28,7 @@ pub trait GreetingKeeper: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`NotTaken::Forbidden`] and [`NotTaken::NotKeptHere`] are final; [`NotTaken::Unavailable`] may pass.
+    /// [`NotTaken::Forbidden`], [`NotTaken::NotKeptHere`] and [`NotTaken::DatedAhead`] are final; [`NotTaken::Unavailable`] may pass.
     ///
     /// # Cancel safety
     ///
@@ -57,12 +60,22 @@ pub enum Taken {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotTaken {
-    /// Greetings are taken from the central node only.
+    /// The sender has not proven to be the central node.
     #[error("greetings are taken from the central node only")]
     Forbidden,
     /// No call for this mailbox is answered here.
     #[error("no greeting of mailbox {0} is needed here")]
     NotKeptHere(MailboxId),
+    /// The edition is dated more than a day ahead of this node's clock. One of the two clocks is wrong.
+    #[error(
+        "the greeting is dated {dated}, more than a day ahead of this node's clock, which says {now}; set the clock that is wrong"
+    )]
+    DatedAhead {
+        /// The date of the edition.
+        dated: DateTime<Utc>,
+        /// The time by this node's clock.
+        now: DateTime<Utc>,
+    },
     /// It could not be kept now.
     #[error("the greeting cannot be kept now")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
@@ -73,7 +86,7 @@ impl NotTaken {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable(_) => true,
-            Self::Forbidden | Self::NotKeptHere(_) => false,
+            Self::Forbidden | Self::NotKeptHere(_) | Self::DatedAhead { .. } => false,
         }
     }
 }

@@ -75,6 +75,7 @@ impl Shared {
         let (code, status) = match &failure {
             NotTaken::Forbidden => (550, "5.7.1"),
             NotTaken::NotKeptHere(_) => (550, "5.1.1"),
+            NotTaken::DatedAhead { .. } => (554, "5.6.0"),
             NotTaken::Unavailable(_) => (451, "4.3.0"),
         };
         if failure.is_transient() {

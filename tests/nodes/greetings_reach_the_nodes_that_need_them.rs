@@ -9,9 +9,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use chrono::TimeDelta;
 use support::{CENTRAL, HIMALAYA, Running, address, event, mailbox, run, server_config, site, soon, wav};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
+use voicemail::clock::{Clock as _, SystemClock};
 use voicemail::disk::{PowerCutDisk, Unsynced};
 use voicemail::event::{Event, Occurrence};
 use voicemail::forward::smtp::Security;
@@ -52,7 +54,36 @@ type Addresses = Arc<Mutex<HashMap<NodeAddress, SocketAddr>>>;
 struct Stage {
     folder: tempfile::TempDir,
     addresses: Addresses,
+    identity: Arc<Identity>,
 }
+
+/// The certificate of the distributed nodes, and what the central node proves its name to them with.
+struct Identity {
+    made: rcgen::CertifiedKey<rcgen::KeyPair>,
+    password: StoredPassword,
+}
+
+impl Identity {
+    fn new() -> Arc<Self> {
+        let made = rcgen::generate_simple_self_signed([HIMALAYA, PACIFIC].map(str::to_owned)).unwrap();
+        Arc::new(Self { made, password: StoredPassword::of(WORD).unwrap() })
+    }
+
+    /// Lets a distributed node take greetings in on `listener`.
+    fn listen(&self, node: NodeBuilder, listener: TcpListener) -> NodeBuilder {
+        let central = KnownPeer::new(CENTRAL.parse().unwrap(), Sites::All).password(self.password.clone());
+        node.tls(server_config(&self.made)).listen(listener, Door::new(ListenMode::StartTls, Access::peers([central])))
+    }
+
+    /// The central node's way to the distributed node `node` at `at`.
+    fn way(&self, at: SocketAddr, node: &str) -> Result<SmtpForwarder, String> {
+        let forwarder = SmtpForwarder::builder(at.to_string(), "voicemail.example").node(CENTRAL).server_name(node);
+        let forwarder = forwarder.ca_pem(self.made.cert.pem().as_bytes()).credentials(CENTRAL, WORD);
+        forwarder.build().map_err(|error| error.to_string())
+    }
+}
+
+const WORD: &str = "the central word";
 
 /// A node at work, and what happens there.
 struct Actor {
@@ -61,15 +92,9 @@ struct Actor {
     events: broadcast::Receiver<Occurrence>,
 }
 
-/// Takes greetings, because it names the central node, and from this machine without proof.
-fn near_the_central_node() -> ListenerPolicy {
-    let central = KnownPeer::new(CENTRAL.parse().unwrap(), Sites::All);
-    ListenerPolicy::new(ListenMode::StartTls, Access::peers([central]).and_anyone_on(Cidr::THIS_MACHINE))
-}
-
 impl Stage {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), addresses: Addresses::default() }
+        Self { folder: tempfile::tempdir().unwrap(), addresses: Addresses::default(), identity: Identity::new() }
     }
 
     fn builder(&self, name: &str) -> NodeBuilder {
@@ -79,11 +104,11 @@ impl Stage {
     }
 
     async fn central(&self) -> Actor {
-        let addresses = Arc::clone(&self.addresses);
+        let (addresses, identity) = (Arc::clone(&self.addresses), Arc::clone(&self.identity));
         let builder = self.builder(CENTRAL).store(MemoryStore::new(["2001", "2008", "2019"].map(mailbox)));
-        let builder = builder.greeting_forwarder(move |network, node| {
+        let builder = builder.greeting_forwarder(move |_, node| {
             let at = addresses.lock().unwrap().get(node).copied().ok_or("nobody knows where it is")?;
-            to(at, network.domain()).build().map_err(|error| error.to_string())
+            identity.way(at, node.as_str())
         });
         Actor::on(builder.open().await.unwrap())
     }
@@ -92,7 +117,7 @@ impl Stage {
     async fn distributed(&self, name: &str) -> Actor {
         let listener = self.listener(name).await;
         let builder = self.builder(name).forwarder(MemoryForwarder::new());
-        Actor::on(builder.listen(listener, near_the_central_node()).open().await.unwrap())
+        Actor::on(self.identity.listen(builder, listener).open().await.unwrap())
     }
 
     async fn listener(&self, name: &str) -> TcpListener {
@@ -134,10 +159,6 @@ fn sound(seed: u32) -> Audio {
 
 fn id(owner: &str) -> GreetingId {
     GreetingId::new(mailbox(owner), NORMAL)
-}
-
-fn to(at: SocketAddr, domain: &str) -> voicemail::forward::smtp::SmtpForwarderBuilder {
-    SmtpForwarder::builder(at.to_string(), domain).node(CENTRAL).security(Security::PlainText)
 }
 
 fn received(owner: &str, version: GreetingVersion) -> GreetingEvent {
@@ -315,7 +336,64 @@ async fn only_the_central_node_may_change_what_an_owner_says_and_only_where_that
 }
 
 #[tokio::test]
+async fn an_edition_dated_more_than_a_day_ahead_is_refused() {
+    let stage = Stage::new();
+    let mut himalaya = stage.distributed(HIMALAYA).await;
+    let at = stage.addresses.lock().unwrap()[&address(HIMALAYA)];
+    let central = stage.identity.way(at, HIMALAYA).unwrap();
+    let to = "2008@voicemail.example".parse().unwrap();
+    let dated = |ahead| GreetingVersion::next(None, SystemClock.now().instant + ahead);
+    let greeting = |ahead, seed| Greeting::new(id("2008"), dated(ahead), Some(sound(seed)));
+
+    let (within, beyond) = (TimeDelta::hours(23), TimeDelta::hours(25));
+    let offer = GreetingMail::Offer(id("2008"), greeting(beyond, 1).edition());
+    for mail in
+        [GreetingMail::Greeting(greeting(beyond, 1)), GreetingMail::Greeting(greeting(TimeDelta::weeks(52_000), 1)), offer]
+    {
+        let mail = encode_greeting(&mail, CENTRAL, "voicemail.example");
+        let Ok(Outcome::Refused(reply)) = soon(central.send(Sender::Node, &to, &mail)).await else {
+            panic!("it is of the future")
+        };
+        assert!(reply.to_string().starts_with("554 5.6.0 the greeting is dated "), "{reply}");
+        let GreetingEvent::Refused { greeting, reason, .. } = himalaya.next().await else { panic!("it is reported") };
+        assert_eq!(greeting, id("2008"));
+        assert!(reason.contains("more than a day ahead of this node's clock"), "{reason}");
+    }
+    assert_eq!(himalaya.says("2008").await, None);
+    let mail = encode_greeting(&GreetingMail::Greeting(greeting(within, 2)), CENTRAL, "voicemail.example");
+    assert_eq!(soon(central.send(Sender::Node, &to, &mail)).await.unwrap(), Outcome::Accepted);
+    assert_eq!(himalaya.says("2008").await, Some(wav(500, 2)));
+    himalaya.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_listener_without_peers_takes_no_greeting() {
+    let here = ["127.0.0.1/32".parse().unwrap()];
+    for access in [Access::default(), Access::anyone_on(here)] {
+        let (folder, listener) = (tempfile::tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let at = listener.local_addr().unwrap();
+        let directory = network(HIMALAYA).directory();
+        let node = Node::builder(address(HIMALAYA), network(HIMALAYA), directory, folder.path().join("spool"));
+        let node = node.forwarder(MemoryForwarder::new()).listen(listener, Door::new(ListenMode::StartTls, access));
+        let himalaya = Actor::on(node.open().await.unwrap());
+        let stranger = SmtpForwarder::builder(at.to_string(), "voicemail.example").node(CENTRAL).security(Security::PlainText);
+        let stranger = stranger.build().unwrap();
+        let version = GreetingVersion::next(None, "2025-07-14T09:05:12Z".parse().unwrap());
+        let mail = GreetingMail::Greeting(Greeting::new(id("2008"), version, Some(sound(7))));
+        let mail = encode_greeting(&mail, CENTRAL, "voicemail.example");
+        let to = "2008@voicemail.example".parse().unwrap();
+        let Ok(Outcome::Refused(reply)) = soon(stranger.send(Sender::Node, &to, &mail)).await else {
+            panic!("nothing was proven")
+        };
+        assert_eq!(reply.to_string(), "550 5.7.1 greetings are taken from the central node only");
+        assert_eq!(himalaya.says("2008").await, None);
+        himalaya.running.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_power_cut_after_any_step_loses_no_greeting_that_was_answered_for() {
+    let identity = Identity::new();
     for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
         for operations in 0.. {
             let disk = PowerCutDisk::new();
@@ -324,14 +402,13 @@ async fn a_power_cut_after_any_step_loses_no_greeting_that_was_answered_for() {
                 let directory = network.directory();
                 let builder = Node::builder(address(HIMALAYA), network, directory, "/spool").disk(disk.clone());
                 let builder = builder.forwarder(MemoryForwarder::new());
-                let listening =
-                    listener.into_iter().fold(builder, |node, listener| node.listen(listener, near_the_central_node()));
+                let listening = listener.into_iter().fold(builder, |node, listener| identity.listen(node, listener));
                 listening.open().await.unwrap()
             };
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let at = listener.local_addr().unwrap();
             let himalaya = Actor::on(open(Some(listener)).await);
-            let way = to(at, "voicemail.example").build().unwrap();
+            let way = identity.way(at, HIMALAYA).unwrap();
             let version = GreetingVersion::next(None, "2025-07-14T09:05:12Z".parse().unwrap());
             let mail = GreetingMail::Greeting(Greeting::new(id("2008"), version, Some(sound(7))));
             let mail = encode_greeting(&mail, CENTRAL, "voicemail.example");

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use tokio::sync::Notify;
 
 use super::GreetError;
@@ -115,20 +116,22 @@ impl GreetingDesk {
         self.noted.notified().await;
     }
 
-    /// Whether `origin` may hand in the greetings of `mailbox` here.
-    fn admit(&self, origin: &Origin, mailbox: &MailboxId) -> Result<(), NotTaken> {
+    /// Whether `origin` may hand in this edition of a greeting of `mailbox` here.
+    fn admit(&self, origin: &Origin, mailbox: &MailboxId, edition: Edition) -> Result<(), NotTaken> {
         let network = self.standing.network();
         let from_central = match origin {
             Origin::Peer(name) => **name == *network.central_node().as_str(),
-            // The door let it in without proof: it trusts all who are there.
-            Origin::Unproven => true,
-            Origin::Here => false,
+            // A listener without peers lets everybody in without proof.
+            Origin::Unproven | Origin::Here => false,
         };
-        match from_central && !self.standing.is_central() {
-            false => Err(NotTaken::Forbidden),
-            true if self.keeps(mailbox) => Ok(()),
-            true => Err(NotTaken::NotKeptHere(mailbox.clone())),
+        if !from_central || self.standing.is_central() {
+            return Err(NotTaken::Forbidden);
         }
+        if !self.keeps(mailbox) {
+            return Err(NotTaken::NotKeptHere(mailbox.clone()));
+        }
+        let (dated, now) = (edition.version.recorded_at(), self.clock.now().instant);
+        if dated.signed_duration_since(now) > MOST_AHEAD { Err(NotTaken::DatedAhead { dated, now }) } else { Ok(()) }
     }
 }
 
@@ -139,7 +142,7 @@ impl GreetingKeeper for GreetingDesk {
     }
 
     async fn take(&self, origin: &Origin, greeting: Greeting) -> Result<Taken, NotTaken> {
-        self.admit(origin, &greeting.id().mailbox)?;
+        self.admit(origin, &greeting.id().mailbox, greeting.edition())?;
         match self.book.put(greeting).await {
             Ok(Put::Kept) => Ok(Taken::Kept),
             Ok(Put::HasNewer) => Ok(Taken::HasNewer),
@@ -148,7 +151,10 @@ impl GreetingKeeper for GreetingDesk {
     }
 
     async fn has(&self, origin: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, NotTaken> {
-        self.admit(origin, &id.mailbox)?;
+        self.admit(origin, &id.mailbox, edition)?;
         Ok(self.book.edition(id).is_some_and(|kept| kept >= edition))
     }
 }
+
+/// How far ahead of this node's clock an edition may be dated.
+const MOST_AHEAD: TimeDelta = TimeDelta::days(1);

@@ -14,8 +14,9 @@
 //! once an hour, it offers each greeting to the node that needs it, in a mail without the sound; a node that does not have it, because it is
 //! new there or has lost its disk, is sent it whole.
 //!
-//! A distributed node takes greetings from the central node alone, keeps them with its spool, and answers from there: it asks
-//! nobody when somebody calls.
+//! A distributed node takes greetings from the central node alone, keeps them with its spool, and answers a call from there, without
+//! asking another node. The central node has to prove its name: a listener without [peers](crate::intake::Access::peers) takes no
+//! greetings. An edition dated more than a day ahead of the node's clock is refused, also from the central node.
 
 mod courier;
 mod desk;
