@@ -118,6 +118,7 @@ mod descriptors;
 pub mod directory;
 #[cfg(feature = "fs")]
 pub mod disk;
+mod error_chain;
 #[cfg(any(feature = "fs", feature = "smtp", feature = "metrics"))]
 pub mod event;
 #[cfg(any(feature = "smtp", feature = "sip"))]
@@ -150,3 +151,5 @@ pub mod store;
 pub mod telephone;
 #[cfg(feature = "wire")]
 pub mod wire;
+
+pub use self::error_chain::error_chain;

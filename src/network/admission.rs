@@ -28,10 +28,11 @@ use crate::message::SiteId;
 /// #     .licence(LicenceClass::Voicemail)
 /// #     .ports(1);
 /// # let network = Network::builder("voicemail.example").site(site).build()?;
-/// let (london, now) = ("london".parse()?, "2026-11-22T18:00:00Z".parse()?);
+/// let (london, now): (voicemail::message::SiteId, _) = ("london".parse()?, "2026-11-22T18:00:00Z".parse()?);
 /// let admission = Admission::new(&network); // london has one port
 /// let port = admission.admit(&london, LicenceClass::Voicemail, now)?;
-/// assert_eq!(admission.admit(&london, LicenceClass::Voicemail, now).err(), Some(Refusal::AllPortsBusy { limit: 1 }));
+/// let busy = Refusal::AllPortsBusy { pbx: london.clone(), limit: 1 };
+/// assert_eq!(admission.admit(&london, LicenceClass::Voicemail, now).err(), Some(busy));
 ///
 /// drop(port); // the recording has ended
 /// assert!(admission.admit(&london, LicenceClass::Voicemail, now).is_ok());
@@ -80,7 +81,7 @@ impl Admission {
         self.ask(site, |terms| {
             self.check_terms(site, terms, LicenceClass::Voicemail, now)?;
             self.check_terms(site, terms, class, now)?;
-            Gauge::take(&terms.gauge, terms.limit)
+            Gauge::take(&terms.gauge, terms.limit).ok_or_else(|| Refusal::AllPortsBusy { pbx: site.clone(), limit: terms.limit })
         })
     }
 
@@ -122,10 +123,10 @@ impl Admission {
 
     fn check_terms(&self, site: &SiteId, terms: &Terms, class: LicenceClass, now: DateTime<Utc>) -> Result<(), Refusal> {
         let found = terms.licences.iter().find(|(licence, _)| licence.class() == class);
-        let (licence, zone) = found.ok_or(Refusal::Unlicensed { class })?;
+        let (licence, zone) = found.ok_or_else(|| Refusal::Unlicensed { pbx: site.clone(), class })?;
         match licence.last_day() {
             Some(on) if licence.has_expired_after(self.grace.days_after(site, licence), now, *zone) => {
-                Err(Refusal::Expired { class, on })
+                Err(Refusal::Expired { pbx: site.clone(), class, on })
             }
             _ => Ok(()),
         }
@@ -133,7 +134,7 @@ impl Admission {
 
     fn ask<T>(&self, site: &SiteId, question: impl FnOnce(&Terms) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let books = self.books.read().unwrap_or_else(PoisonError::into_inner);
-        books.terms.get(site).ok_or(Refusal::NotServedHere).and_then(question)
+        books.terms.get(site).ok_or_else(|| Refusal::NotServedHere(site.clone())).and_then(question)
     }
 }
 

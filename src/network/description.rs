@@ -48,7 +48,7 @@ use crate::directory::{MailboxLimits, RecordingLimits};
 ///     zone = "Europe/Berlin"
 ///     time = { sntp = ["ntp.example", "10.1.1.5:1123"] }
 ///     fallback = true                             # of the central PBX
-///     backup_node = "backup.voicemail.example"    # only with fallback, and may be left out
+///     backup_node = "backup.voicemail.example"    # only with fallback; it is checked, and has no effect yet
 ///     "#,
 /// )?;
 /// let network: Network = description.check()?;

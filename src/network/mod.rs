@@ -13,7 +13,7 @@
 //! | may be the central PBX's fallback | – | one of them | no, nor may its node be the backup node |
 //!
 //! One PBX is central, ids are unique, and so are mailbox numbers across the network. [`Admission`] then holds each PBX to its
-//! licences and ports.
+//! licences and ports. The [backup node](Fallback::backup_node) is checked, and has no effect yet.
 
 mod address;
 mod admission;

@@ -1,9 +1,7 @@
-//! [`Port`]: what a recording takes of its PBX, and how it is given back.
+//! [`Port`]: a port of a PBX that a recording takes and gives back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-use super::Refusal;
 
 /// A port in use. Dropping it frees it, in whatever way the recording ends.
 #[derive(Debug)]
@@ -37,11 +35,9 @@ impl Gauge {
     }
 
     /// One more, if fewer than `limit` are in use.
-    pub(super) fn take(gauge: &Arc<Self>, limit: u32) -> Result<Port, Refusal> {
+    pub(super) fn take(gauge: &Arc<Self>, limit: u32) -> Option<Port> {
         let one_more = |in_use: u32| (in_use < limit).then(|| in_use + 1);
-        match gauge.0.fetch_update(Ordering::Acquire, Ordering::Relaxed, one_more) {
-            Ok(_) => Ok(Port { gauge: Arc::clone(gauge) }),
-            Err(_) => Err(Refusal::AllPortsBusy { limit }),
-        }
+        let taken = gauge.0.fetch_update(Ordering::Acquire, Ordering::Relaxed, one_more);
+        taken.is_ok().then(|| Port { gauge: Arc::clone(gauge) })
     }
 }

@@ -1,33 +1,40 @@
-//! [`Refusal`]: why a PBX may not record now.
+//! [`Refusal`]: the reason why a PBX may not record now.
 
 use chrono::NaiveDate;
 
 use super::LicenceClass;
+use crate::message::SiteId;
 
 /// Why a PBX may not record, or not use what it asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// This node does not serve the PBX, or the network has none of this id.
-    #[error("the PBX is not served here")]
-    NotServedHere,
+    #[error("the PBX {0} is not served here; check its id, or give it this node in the network description")]
+    NotServedHere(SiteId),
     /// The PBX has no licence of this class.
-    #[error("the PBX has no licence for {class}")]
+    #[error("the PBX {pbx} has no licence for {class}")]
     Unlicensed {
+        /// The PBX.
+        pbx: SiteId,
         /// The class.
         class: LicenceClass,
     },
     /// The licence was valid up to a day that is over.
-    #[error("the PBX's licence for {class} expired after {on}")]
+    #[error("the licence of the PBX {pbx} for {class} expired after {on}")]
     Expired {
+        /// The PBX.
+        pbx: SiteId,
         /// The class.
         class: LicenceClass,
         /// The last day on which it was valid.
         on: NaiveDate,
     },
-    /// Every port of the PBX is in use.
-    #[error("all ports of the PBX are busy, of which it has {limit}")]
+    /// Every port that the PBX records on is in use.
+    #[error("all {limit} ports that the PBX {pbx} records on are busy")]
     AllPortsBusy {
+        /// The PBX that asked; on centralized voicemail, the ports are the central PBX's.
+        pbx: SiteId,
         /// How many there are.
         limit: u32,
     },
@@ -38,7 +45,7 @@ impl Refusal {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::AllPortsBusy { .. } => true,
-            Self::NotServedHere | Self::Unlicensed { .. } | Self::Expired { .. } => false,
+            Self::NotServedHere(_) | Self::Unlicensed { .. } | Self::Expired { .. } => false,
         }
     }
 }
@@ -49,9 +56,23 @@ mod tests {
 
     #[test]
     fn only_busy_ports_may_pass_by_themselves() {
-        assert!(Refusal::AllPortsBusy { limit: 1 }.is_transient());
-        assert!(!Refusal::NotServedHere.is_transient());
-        assert!(!Refusal::Unlicensed { class: LicenceClass::Voicemail }.is_transient());
-        assert!(!Refusal::Expired { class: LicenceClass::Voicemail, on: NaiveDate::MIN }.is_transient());
+        let pbx = || "tokyo".parse::<SiteId>().unwrap();
+        assert!(Refusal::AllPortsBusy { pbx: pbx(), limit: 1 }.is_transient());
+        assert!(!Refusal::NotServedHere(pbx()).is_transient());
+        assert!(!Refusal::Unlicensed { pbx: pbx(), class: LicenceClass::Voicemail }.is_transient());
+        assert!(!Refusal::Expired { pbx: pbx(), class: LicenceClass::Voicemail, on: NaiveDate::MIN }.is_transient());
+    }
+
+    #[test]
+    fn each_refusal_names_the_pbx() {
+        let pbx = || "tokyo".parse::<SiteId>().unwrap();
+        for refusal in [
+            Refusal::NotServedHere(pbx()),
+            Refusal::Unlicensed { pbx: pbx(), class: LicenceClass::Voicemail },
+            Refusal::Expired { pbx: pbx(), class: LicenceClass::Voicemail, on: NaiveDate::MIN },
+            Refusal::AllPortsBusy { pbx: pbx(), limit: 1 },
+        ] {
+            assert!(refusal.to_string().contains("the PBX tokyo"), "{refusal}");
+        }
     }
 }

@@ -139,10 +139,13 @@ impl fmt::Display for VoicemailType {
 #[error("a voicemail type is one of central, centralized, distributed")]
 pub struct UnknownVoicemailType;
 
-/// What a PBX is that takes over when the central PBX is out of reach.
+/// The role of the PBX that takes over when the central PBX is out of reach.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fallback {
-    /// The node that serves callers then; `None` when the central node still does.
+    /// The node that is meant to take the central node's place then.
+    ///
+    /// It is checked by the network's rules and has no effect yet: no node acts on it. While the central node is down, distributed nodes
+    /// keep their messages in their spools, and callers of PBXs on centralized voicemail cannot leave any.
     pub backup_node: Option<NodeAddress>,
 }
 

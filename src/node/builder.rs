@@ -255,12 +255,13 @@ impl NodeBuilder {
             }
             None => None,
         };
-        let (folder, outbox) = (self.spool.join(GREETINGS), self.spool.join("outbox"));
+        let (folder, outbox, root) = (self.spool.join(GREETINGS), self.spool.join("outbox"), self.spool.clone());
         let spool = Spool::open(Arc::clone(&self.disk), self.spool, Arc::clone(&self.clock), self.events.clone()).await?;
         let outbox = match self.mail_out {
             Some(out) => {
-                let opened = Outbox::open(Arc::clone(&self.disk), outbox, out, Arc::clone(&self.clock), self.events.clone());
-                Some(opened.await.map_err(NodeError::Outbox)?)
+                let (disk, clock) = (Arc::clone(&self.disk), Arc::clone(&self.clock));
+                let opened = Outbox::open(disk, outbox.clone(), out, clock, self.events.clone()).await;
+                Some(opened.map_err(|source| NodeError::Outbox { folder: outbox, source })?)
             }
             None => None,
         };
@@ -305,7 +306,7 @@ impl NodeBuilder {
             self.events.clone(),
             self.reserve,
         );
-        recorder.recover().await.map_err(NodeError::Recover)?;
+        recorder.recover().await.map_err(|source| NodeError::Recover { spool: root, source })?;
         Ok(Node {
             inner: Arc::new(Inner {
                 admission,

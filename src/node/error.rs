@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::greeting::BookError;
 use crate::network::NodeAddress;
@@ -32,22 +34,40 @@ pub enum NodeError {
     /// A part that follows the network cannot go on in the new one.
     #[error("a part of the node cannot follow into the new network")]
     CannotFollow(#[source] Box<dyn Error + Send + Sync>),
-    /// The spool could not be opened.
-    #[error("the spool could not be opened")]
+    /// The spool could not be opened: another process has it open, or its disk does not do its part.
+    #[error(transparent)]
     Spool(#[from] SpoolError),
     /// The outbox could not be opened.
-    #[error("the outbox could not be opened")]
-    Outbox(#[source] io::Error),
+    #[error("the outbox {folder} could not be opened")]
+    Outbox {
+        /// The outbox's folder.
+        folder: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: io::Error,
+    },
     /// The greetings beside the spool could not be opened.
-    #[error("the greetings could not be opened")]
-    Greetings(#[source] BookError),
+    #[error(transparent)]
+    Greetings(BookError),
     /// What a crash had left behind could not be taken up.
-    #[error("recordings that a crash had cut off could not be taken up")]
-    Recover(#[source] RecordError),
+    #[error("recordings in the spool {spool} that a crash had cut off could not be taken up")]
+    Recover {
+        /// The spool's folder.
+        spool: PathBuf,
+        /// Why the first of them could not.
+        #[source]
+        source: RecordError,
+    },
     /// The node runs already, or has run.
-    #[error("a node runs once; open another one to run again")]
-    RunsAlready,
+    #[error("the node {0} runs already, or has run; open another one to run again")]
+    RunsAlready(NodeAddress),
     /// A listener cannot serve as it was set up.
-    #[error("the intake cannot serve")]
-    Intake(#[source] io::Error),
+    #[error("the listener at {} cannot serve", .listener.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string()))]
+    Intake {
+        /// The listener's address, if the operating system knows it.
+        listener: Option<SocketAddr>,
+        /// Why it cannot.
+        #[source]
+        source: io::Error,
+    },
 }

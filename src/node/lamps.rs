@@ -1,7 +1,6 @@
 //! [`Lamps`]: keeps every lamp at what the store says.
 
 use std::collections::HashMap;
-use std::error::Error as StdError;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use super::changes::Changes;
 use super::counter::Counter;
 use super::pace::Pace;
 use super::standing::Standing;
+use crate::error_chain;
 use crate::event::{Event, Events};
 use crate::message::{MailboxId, MessageId, Summary};
 use crate::mwi::{MwiError, MwiSink};
@@ -166,7 +166,7 @@ impl Lamps<'_> {
         way: &Way,
     ) -> Result<Shown, Failure> {
         let counted = self.counter.count(mailbox).await;
-        let state = counted.map_err(|error| Failure { reason: describe(&error), again: error.is_transient() })?;
+        let state = counted.map_err(|error| Failure { reason: error_chain(&error), again: error.is_transient() })?;
         let (summary, version) = (state.summary, state.version);
         if same == Some(summary) {
             return Ok(Shown { event: None, summary });
@@ -175,7 +175,7 @@ impl Lamps<'_> {
         way.tell(&counted);
         self.events.emit(counted);
         let shown = self.sink.show(&state).await;
-        shown.map_err(|error: MwiError| Failure { reason: describe(&error), again: error.is_transient() })?;
+        shown.map_err(|error: MwiError| Failure { reason: error_chain(&error), again: error.is_transient() })?;
         let event = Event::LampShown { mailbox: mailbox.clone(), summary, version, arrived: Arc::clone(arrived) };
         Ok(Shown { event: Some(event), summary })
     }
@@ -239,14 +239,6 @@ async fn wait_until(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// An error with its cause, in one line.
-fn describe(error: &dyn StdError) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

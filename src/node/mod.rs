@@ -38,7 +38,6 @@ mod standing;
 mod versions;
 mod watched;
 
-use std::io;
 use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -223,7 +222,8 @@ impl Node {
     /// A dropped call stops the work where it stands. Nothing kept is lost; the next start goes on.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) -> Result<(), NodeError> {
         let inner = &*self.inner;
-        let jobs = inner.jobs.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(NodeError::RunsAlready)?;
+        let jobs = inner.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let jobs = jobs.ok_or_else(|| NodeError::RunsAlready(self.address().clone()))?;
         let (stopping, stopped) = watch::channel(false);
         let (lamps_stopping, lamps_stopped) = watch::channel(false);
         let (failed, mut failure) = watch::channel(None);
@@ -244,12 +244,12 @@ impl Node {
             _ = future::join3(signal, work, self.tell_lamps(lamps_stopped)) => {}
             () = elapsed(stopped.clone(), inner.stop_time) => tracing::warn!("the stop was cut short; the next start goes on"),
         }
-        failed.send_replace(None).map_or(Ok(()), |error| Err(NodeError::Intake(error)))
+        failed.send_replace(None).map_or(Ok(()), Err)
     }
 
     /// Sends and takes in what goes between this node and others, and what surrounds that, until the stop and a while after it. A
     /// listener that cannot serve sets `failed`.
-    async fn talk(&self, stopped: watch::Receiver<bool>, failed: &watch::Sender<Option<io::Error>>) {
+    async fn talk(&self, stopped: watch::Receiver<bool>, failed: &watch::Sender<Option<NodeError>>) {
         let taking = async {
             if let Err(error) = self.take_mail(stopped.clone()).await {
                 failed.send_replace(Some(error));
@@ -319,10 +319,14 @@ impl Node {
     }
 
     /// Takes in what other nodes send.
-    async fn take_mail(&self, stopped: watch::Receiver<bool>) -> io::Result<()> {
+    async fn take_mail(&self, stopped: watch::Receiver<bool>) -> Result<(), NodeError> {
         let intake = &self.inner.intake;
         let listeners = std::mem::take(&mut *self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner));
-        let serve = |(listener, mode)| intake.serve(listener, mode, raised(stopped.clone()));
+        let serve = |(listener, mode): (TcpListener, Door)| async {
+            let address = listener.local_addr().ok();
+            let served = intake.serve(listener, mode, raised(stopped.clone())).await;
+            served.map_err(|source| NodeError::Intake { listener: address, source })
+        };
         future::try_join_all(listeners.into_iter().map(serve)).await.map(drop)
     }
 
@@ -344,7 +348,7 @@ impl Node {
     /// Lets a PBX in, if it may record here and has a port free.
     fn enter(&self, site: &SiteId) -> Result<(Studio, Port), RecordError> {
         let port = self.admit(site, LicenceClass::Voicemail)?;
-        let zone = self.network().site(site).ok_or(Refusal::NotServedHere)?.zone();
+        let zone = self.network().site(site).ok_or_else(|| Refusal::NotServedHere(site.clone()))?.zone();
         Ok((Studio { site: site.clone(), zone }, port))
     }
 }

@@ -9,6 +9,7 @@ use tracing::Instrument as _;
 
 use super::take::Take;
 use super::{Job, RecordError, Recorder};
+use crate::error_chain;
 use crate::event::Event;
 use crate::message::MessageId;
 
@@ -26,7 +27,7 @@ impl Recorder {
     pub(super) fn put_off(&self, unkept: Unkept, error: &io::Error) {
         tracing::error!(%unkept, %error, "a recording could not be kept; it is tried again until it can");
         if let Some(id) = unkept.id() {
-            self.shared.events.emit(Event::NotKeptYet { id, reason: error.to_string() });
+            self.shared.events.emit(Event::NotKeptYet { id, reason: error_chain(error) });
         }
         self.ask(Job::KeepAgain(unkept));
     }

@@ -3,7 +3,7 @@
 use crate::audio::FramesError;
 use crate::directory::DirectoryError;
 use crate::forward::ForwardError;
-use crate::message::MailboxId;
+use crate::message::{MailboxId, MessageId};
 use crate::network::Refusal;
 use crate::store::StoreError;
 
@@ -11,32 +11,44 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RetrievalError {
-    /// The message is private: nobody may pass it on.
-    #[error("the message is private and cannot be passed on")]
-    Private,
-    /// Whoever left the message has no mailbox here to answer to.
-    #[error("the caller has no mailbox here to answer to")]
-    NobodyToAnswer,
+    /// The message is private: it is never passed on.
+    #[error("message {0} is private and cannot be passed on")]
+    Private(MessageId),
+    /// The caller who left the message has no mailbox here.
+    #[error("the caller who left message {0} has no mailbox here to answer to")]
+    NobodyToAnswer(MessageId),
     /// No mailbox has this number.
     #[error("no mailbox {0}")]
     NoSuchMailbox(MailboxId),
     /// The owner's PBX has no licence for it.
-    #[error("the owner's PBX may not do this")]
+    #[error(transparent)]
     Refused(#[from] Refusal),
     /// No way to send mail was set up.
     #[error("no way to send mail was set up")]
     NoMail,
     /// A sound is of a kind that cannot be joined to another.
-    #[error("the introduction cannot be joined to the message")]
-    Sound(#[from] FramesError),
+    #[error("the introduction cannot be joined to message {id}")]
+    Sound {
+        /// The message.
+        id: MessageId,
+        /// What is wrong with one of the sounds.
+        #[source]
+        source: FramesError,
+    },
     /// The store could not do its part.
-    #[error("the store could not do it")]
+    #[error(transparent)]
     Store(#[from] StoreError),
-    /// The directory could not be asked.
-    #[error("the directory could not be asked")]
-    Directory(#[from] DirectoryError),
+    /// The directory did not say whether there is such a mailbox.
+    #[error("whether there is a mailbox {mailbox} cannot be found out now")]
+    Directory {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// The directory's error.
+        #[source]
+        source: DirectoryError,
+    },
     /// The mail could not be handed over.
-    #[error("the mail could not be handed over")]
+    #[error(transparent)]
     Mail(#[from] ForwardError),
 }
 
@@ -44,11 +56,14 @@ impl RetrievalError {
     /// Whether the same call, unchanged, may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Private | Self::NobodyToAnswer | Self::NoSuchMailbox(_) | Self::Refused(_) | Self::NoMail | Self::Sound(_) => {
-                false
-            }
+            Self::Private(_)
+            | Self::NobodyToAnswer(_)
+            | Self::NoSuchMailbox(_)
+            | Self::Refused(_)
+            | Self::NoMail
+            | Self::Sound { .. } => false,
             Self::Store(error) => error.is_transient(),
-            Self::Directory(error) => error.is_transient(),
+            Self::Directory { source, .. } => source.is_transient(),
             Self::Mail(error) => error.is_transient(),
         }
     }

@@ -101,7 +101,7 @@ impl Desk {
     ) -> Result<Message, RetrievalError> {
         let original = self.retrieve_open(owner, id).await?;
         let audio = match introduction {
-            Some(introduction) => join(introduction, original.audio())?,
+            Some(introduction) => join(introduction, original.audio()).map_err(|source| RetrievalError::Sound { id, source })?,
             None => original.audio().clone(),
         };
         let length = crate::audio::length_of(audio.media(), audio.bytes()).unwrap_or(original.head().length);
@@ -130,9 +130,9 @@ impl Desk {
         urgency: Urgency,
     ) -> Result<(MailboxId, Message), RetrievalError> {
         let original = self.store.retrieve(owner, id).await?;
-        let number = original.head().caller.number.as_ref().ok_or(RetrievalError::NobodyToAnswer)?;
-        let to: MailboxId = number.as_str().parse().map_err(|_| RetrievalError::NobodyToAnswer)?;
-        self.directory.find(&to).await?.ok_or(RetrievalError::NobodyToAnswer)?;
+        let number = original.head().caller.number.as_ref().ok_or(RetrievalError::NobodyToAnswer(id))?;
+        let to: MailboxId = number.as_str().parse().map_err(|_| RetrievalError::NobodyToAnswer(id))?;
+        self.find(&to).await?.ok_or(RetrievalError::NobodyToAnswer(id))?;
         let Owner { home, zone, .. } = self.owner(owner).await?;
         let now = self.clock.now();
         let length = crate::audio::length_of(audio.media(), audio.bytes()).unwrap_or_default();
@@ -269,7 +269,7 @@ impl Desk {
     async fn retrieve_open(&self, owner: &MailboxId, id: MessageId) -> Result<Message, RetrievalError> {
         let message = self.store.retrieve(owner, id).await?;
         match message.head().privacy {
-            Privacy::Private => Err(RetrievalError::Private),
+            Privacy::Private => Err(RetrievalError::Private(id)),
             Privacy::Normal => Ok(message),
         }
     }
@@ -287,7 +287,12 @@ impl Desk {
     }
 
     async fn owner(&self, mailbox: &MailboxId) -> Result<Owner, RetrievalError> {
-        self.directory.find(mailbox).await?.ok_or_else(|| RetrievalError::NoSuchMailbox(mailbox.clone()))
+        self.find(mailbox).await?.ok_or_else(|| RetrievalError::NoSuchMailbox(mailbox.clone()))
+    }
+
+    async fn find(&self, mailbox: &MailboxId) -> Result<Option<Owner>, RetrievalError> {
+        let found = self.directory.find(mailbox).await;
+        found.map_err(|source| RetrievalError::Directory { mailbox: mailbox.clone(), source })
     }
 
     fn address(&self, mailbox: &MailboxId) -> Option<MailAddress> {

@@ -119,9 +119,9 @@ async fn a_private_message_is_passed_on_to_nobody() {
     let office = office(&[LicenceClass::UnifiedMessaging]);
     let id = left(&office, &message(Privacy::Private)).await;
     let passed_on = office.desk.pass_on(&mailbox("2001"), id, &[mailbox("2002")], None).await;
-    assert!(matches!(passed_on, Err(RetrievalError::Private)));
+    assert!(matches!(passed_on, Err(RetrievalError::Private(_))));
     let copied = office.desk.copy_by_mail(&mailbox("2001"), id, &"anna@elsewhere.example".parse().unwrap()).await;
-    assert!(matches!(copied, Err(RetrievalError::Private)));
+    assert!(matches!(copied, Err(RetrievalError::Private(_))));
     assert!(office.post.taken().is_empty());
 }
 
@@ -143,7 +143,7 @@ async fn an_answer_goes_to_the_callers_mailbox_if_there_is_one() {
             Message::new(Head { id: MessageId::random(), caller, ..message(Privacy::Normal).head().clone() }, sound(1, 100));
         let id = left(&office, &stranger).await;
         let answer = office.desk.answer(&mailbox("2001"), id, sound(2, 100), Urgency::Normal).await;
-        assert!(matches!(answer, Err(RetrievalError::NobodyToAnswer)));
+        assert!(matches!(answer, Err(RetrievalError::NobodyToAnswer(_))));
     }
 }
 

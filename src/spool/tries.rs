@@ -1,6 +1,8 @@
-//! What everything leans on that tries again: the time, a wait, a jitter, and why it failed.
+//! What everything uses that tries again: the time, a wait, a jitter.
 
 use std::time::Instant;
+
+pub(crate) use crate::error_chain::error_chain as chain;
 
 /// The monotonic clock's reading, which a test may have paused.
 pub(crate) fn now() -> Instant {
@@ -13,18 +15,6 @@ pub(crate) async fn wait_until(instant: Option<Instant>) {
         Some(instant) => tokio::time::sleep_until(instant.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// An error with all its sources, in one line.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// A random number from 0 to 1; 0 if the operating system has none to give, which only makes waits alike.

@@ -398,7 +398,7 @@ async fn a_listener_that_cannot_serve_ends_the_node_at_once() {
     let node = node(CENTRAL, folder.path()).store(MemoryStore::new([])).listen(listener, ListenMode::ImplicitTls);
     let node = node.open().await.unwrap();
     let ended = soon(node.run(std::future::pending())).await;
-    assert!(matches!(ended, Err(NodeError::Intake(_))), "{ended:?}");
+    assert!(matches!(ended, Err(NodeError::Intake { .. })), "{ended:?}");
 }
 
 #[tokio::test]

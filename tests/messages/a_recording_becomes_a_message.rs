@@ -142,7 +142,7 @@ async fn each_pbx_on_a_shared_node_has_its_own_ports_and_gives_them_back() {
     drop(first);
     assert!(node.record(&site("tokyo"), facts(), PCMU).await.is_ok());
     let elsewhere = node.record(&site("london"), facts(), PCMU).await.unwrap_err();
-    assert!(matches!(elsewhere, RecordError::Refused(Refusal::NotServedHere)), "{elsewhere}");
+    assert!(matches!(&elsewhere, RecordError::Refused(Refusal::NotServedHere(pbx)) if *pbx == site("london")), "{elsewhere}");
 }
 
 #[tokio::test]
@@ -201,17 +201,17 @@ async fn a_licence_whose_last_day_is_over_refuses_the_call_and_its_features_unle
     };
     let strict = open("strict").open().await.unwrap();
     let refused = strict.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap_err();
-    let expired = Refusal::Expired { class: LicenceClass::Voicemail, on };
-    assert!(matches!(refused, RecordError::Refused(refusal) if refusal == expired), "{refused}");
+    let expired = Refusal::Expired { pbx: site("london"), class: LicenceClass::Voicemail, on };
+    assert!(matches!(&refused, RecordError::Refused(refusal) if *refusal == expired), "{refused}");
     assert_eq!(strict.check(&site("london"), LicenceClass::TextToSpeech), Err(expired));
 
     let lenient = open("lenient").grace(GraceDays(4)).open().await.unwrap();
     assert_eq!(lenient.check(&site("london"), LicenceClass::TextToSpeech), Ok(()));
-    let unlicensed = Refusal::Unlicensed { class: LicenceClass::Campaigns };
+    let unlicensed = Refusal::Unlicensed { pbx: site("london"), class: LicenceClass::Campaigns };
     assert_eq!(lenient.check(&site("london"), LicenceClass::Campaigns), Err(unlicensed));
     let port = lenient.admit(&site("london"), LicenceClass::TextToSpeech).unwrap();
     let busy = lenient.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap_err();
-    assert!(matches!(busy, RecordError::Refused(Refusal::AllPortsBusy { limit: 1 })), "{busy}");
+    assert!(matches!(busy, RecordError::Refused(Refusal::AllPortsBusy { limit: 1, .. })), "{busy}");
     drop(port);
     assert!(lenient.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.is_ok());
 }

@@ -100,7 +100,7 @@ async fn a_recording_under_way_keeps_its_port_which_counts_and_goes_the_new_way_
     node.adopt(network(OTHER, 1)).unwrap();
     assert_eq!(node.ports(&site("tokyo")).map(|ports| (ports.in_use, ports.limit)), Some((1, 1)));
     let busy = node.record(&site("tokyo"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap_err();
-    assert!(matches!(busy, RecordError::Refused(Refusal::AllPortsBusy { limit: 1 })), "{busy}");
+    assert!(matches!(busy, RecordError::Refused(Refusal::AllPortsBusy { limit: 1, .. })), "{busy}");
 
     call.push_payload(&[0x20; 8_000], 8_000);
     let mut events = node.events();

@@ -54,7 +54,7 @@ async fn all_call(node: &Node) -> Vec<(Vec<Recording>, usize)> {
     for called in join_all(calls).await {
         match called.unwrap() {
             (number, Ok(recording)) => answers[number].0.push(recording),
-            (number, Err(RecordError::Refused(Refusal::AllPortsBusy { limit }))) if limit as usize == PORTS => {
+            (number, Err(RecordError::Refused(Refusal::AllPortsBusy { limit, .. }))) if limit as usize == PORTS => {
                 answers[number].1 += 1;
             }
             (number, Err(error)) => panic!("{number}: {error}"),

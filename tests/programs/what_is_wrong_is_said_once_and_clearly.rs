@@ -160,9 +160,7 @@ fn a_port_or_a_spool_in_use_is_named_and_whoever_uses_it_goes_on() {
     place.let_central_listen("127.0.0.1:0");
     let in_use = |spool: &str| {
         let spool = place.text(spool);
-        format!(
-            "the spool could not be opened\n  because: the spool {spool} is in use by another process; stop that one first, or give this node a folder of its own"
-        )
+        format!("the spool {spool} is in use by another process; stop that one first, or give this node a folder of its own")
     };
     fails(run("central_node", ["--config", &config]), &in_use("central"));
 

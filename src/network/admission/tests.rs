@@ -36,7 +36,7 @@ fn of_64_threads_that_ask_at_once_exactly_as_many_as_there_are_ports_are_admitte
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 7);
-    assert_eq!(answers.iter().filter(|answer| matches!(answer, Err(Refusal::AllPortsBusy { limit: 7 }))).count(), 57);
+    assert_eq!(answers.iter().filter(|answer| matches!(answer, Err(Refusal::AllPortsBusy { limit: 7, .. }))).count(), 57);
     drop(answers);
     assert_eq!(in_use(&admission, "tokyo"), (0, 7));
 }
@@ -79,7 +79,7 @@ fn never_more_recordings_than_ports_while_64_threads_come_and_go_and_the_network
 fn a_port_is_free_again_however_its_recording_ends() {
     let (admission, tokyo) = (Admission::new(&with_ports(1, 1)), id("tokyo"));
     let port = admission.admit(&tokyo, VOICEMAIL, now()).unwrap();
-    assert_eq!(admission.admit(&tokyo, VOICEMAIL, now()).unwrap_err(), Refusal::AllPortsBusy { limit: 1 });
+    assert_eq!(admission.admit(&tokyo, VOICEMAIL, now()).unwrap_err(), Refusal::AllPortsBusy { pbx: tokyo.clone(), limit: 1 });
     let ends_badly = thread::spawn(move || {
         let _port = port;
         std::panic::resume_unwind(Box::new("the recording's task ends badly"));
@@ -95,7 +95,7 @@ fn pbxs_on_one_node_have_ports_and_licences_of_their_own() {
     let admission = Admission::of_node(node(HIMALAYA_NODE), &network);
     let _busy = admission.admit(&id("tokyo"), VOICEMAIL, now()).unwrap();
     assert!(admission.admit(&id("kathmandu"), LicenceClass::Campaigns, now()).is_ok());
-    let unlicensed = Refusal::Unlicensed { class: LicenceClass::Campaigns };
+    let unlicensed = Refusal::Unlicensed { pbx: id("tokyo"), class: LicenceClass::Campaigns };
     assert_eq!(admission.admit(&id("tokyo"), LicenceClass::Campaigns, now()).unwrap_err(), unlicensed);
 }
 
@@ -106,11 +106,14 @@ fn a_pbx_on_centralized_voicemail_takes_the_central_pbxs_ports_and_licences() {
     let admission = Admission::new(&samples::of(vec![berlin, london]).unwrap());
     assert_eq!(admission.check(&id("berlin"), LicenceClass::TextToSpeech, now()), Ok(()));
     assert_eq!(admission.check(&id("berlin"), LicenceClass::CallArchive, now()), Ok(()));
-    let not_the_central_ones = Refusal::Unlicensed { class: LicenceClass::UnifiedMessaging };
+    let not_the_central_ones = Refusal::Unlicensed { pbx: id("berlin"), class: LicenceClass::UnifiedMessaging };
     assert_eq!(admission.check(&id("berlin"), LicenceClass::UnifiedMessaging, now()), Err(not_the_central_ones));
 
     let _port = admission.admit(&id("berlin"), VOICEMAIL, now()).unwrap();
-    assert_eq!(admission.admit(&id("london"), VOICEMAIL, now()).unwrap_err(), Refusal::AllPortsBusy { limit: 1 });
+    assert_eq!(
+        admission.admit(&id("london"), VOICEMAIL, now()).unwrap_err(),
+        Refusal::AllPortsBusy { pbx: id("london"), limit: 1 }
+    );
     assert_eq!((in_use(&admission, "berlin"), in_use(&admission, "london")), ((1, 1), (1, 1)));
 }
 
@@ -123,9 +126,9 @@ fn an_expired_licence_admits_nobody() {
     let midnight = "2026-11-22T15:00:00Z".parse().unwrap();
     let before = midnight - chrono::TimeDelta::seconds(1);
     assert!(admission.admit(&id("tokyo"), LicenceClass::CallArchive, before).is_ok());
-    let expired = Refusal::Expired { class: LicenceClass::CallArchive, on };
+    let expired = Refusal::Expired { pbx: id("tokyo"), class: LicenceClass::CallArchive, on };
     assert_eq!(admission.admit(&id("tokyo"), LicenceClass::CallArchive, midnight).unwrap_err(), expired);
-    assert_eq!(expired.to_string(), "the PBX's licence for call-archive expired after 2026-11-22");
+    assert_eq!(expired.to_string(), "the licence of the PBX tokyo for call-archive expired after 2026-11-22");
     assert_eq!(in_use(&admission, "tokyo"), (0, 1));
 }
 
@@ -143,14 +146,14 @@ fn an_expired_licence_counts_as_long_as_the_integrators_rule_says_and_no_day_wit
     let sites = vec![central("london"), distributed("tokyo").licence(archive), distributed("osaka").licence(archive)];
     let network = samples::of(sites).unwrap();
     let ask = |admission: &Admission, site| admission.check(&id(site), LicenceClass::CallArchive, now());
-    let expired = Err(Refusal::Expired { class: LicenceClass::CallArchive, on });
-    assert_eq!(ask(&Admission::new(&network), "tokyo"), expired);
+    let expired = |pbx| Err(Refusal::Expired { pbx: id(pbx), class: LicenceClass::CallArchive, on });
+    assert_eq!(ask(&Admission::new(&network), "tokyo"), expired("tokyo"));
 
     let lenient = Admission::new(&network).grace(TokyoOnly);
-    assert_eq!((ask(&lenient, "tokyo"), ask(&lenient, "osaka")), (Ok(()), expired));
+    assert_eq!((ask(&lenient, "tokyo"), ask(&lenient, "osaka")), (Ok(()), expired("osaka")));
     lenient.replace(&network);
     assert_eq!(ask(&lenient, "tokyo"), Ok(()), "the rule outlives the network");
-    assert_eq!(ask(&Admission::new(&network).grace(GraceDays(21)), "tokyo"), expired, "it is the 23rd in Tokyo");
+    assert_eq!(ask(&Admission::new(&network).grace(GraceDays(21)), "tokyo"), expired("tokyo"), "it is the 23rd in Tokyo");
     assert_eq!(ask(&Admission::new(&network).grace(GraceDays(22)), "tokyo"), Ok(()));
 }
 
@@ -161,7 +164,7 @@ fn a_feature_that_takes_no_port_needs_the_voicemail_licence_but_for_the_two_that
     tokyo.licences[0] = Some(Licence::until(VOICEMAIL, on));
     let admission = Admission::new(&samples::of(vec![central("london"), tokyo]).unwrap());
     assert_eq!(admission.check(&id("tokyo"), LicenceClass::CallArchive, now()), Ok(()));
-    let expired = Refusal::Expired { class: VOICEMAIL, on };
+    let expired = Refusal::Expired { pbx: id("tokyo"), class: VOICEMAIL, on };
     assert_eq!(admission.check(&id("tokyo"), LicenceClass::TextToSpeech, now()), Err(expired));
 }
 
@@ -171,7 +174,7 @@ fn a_class_of_somebodys_own_is_licensed_like_any_other() {
     let network = samples::of(vec![central("london").licence(fax), distributed("tokyo")]).unwrap();
     let admission = Admission::new(&network);
     assert_eq!(admission.check(&id("london"), fax, now()), Ok(()));
-    assert_eq!(admission.check(&id("tokyo"), fax, now()), Err(Refusal::Unlicensed { class: fax }));
+    assert_eq!(admission.check(&id("tokyo"), fax, now()), Err(Refusal::Unlicensed { pbx: id("tokyo"), class: fax }));
 }
 
 #[test]
@@ -180,7 +183,7 @@ fn a_feature_of_a_pbx_whose_voicemail_licence_has_expired_is_refused_for_that_li
     let mut tokyo = distributed("tokyo").licence(LicenceClass::CallArchive);
     tokyo.licences[0] = Some(Licence::until(VOICEMAIL, on));
     let admission = Admission::new(&samples::of(vec![central("london"), tokyo]).unwrap());
-    let expired = Refusal::Expired { class: VOICEMAIL, on };
+    let expired = Refusal::Expired { pbx: id("tokyo"), class: VOICEMAIL, on };
     assert_eq!(admission.admit(&id("tokyo"), LicenceClass::CallArchive, now()).unwrap_err(), expired);
 }
 
@@ -189,8 +192,11 @@ fn a_node_admits_only_on_the_pbxs_that_it_serves() {
     let network = with_ports(1, 1);
     let central = Admission::of_node(node(CENTRAL_NODE), &network);
     assert!(central.check(&id("berlin"), VOICEMAIL, now()).is_ok());
-    assert_eq!(central.admit(&id("tokyo"), VOICEMAIL, now()).unwrap_err(), Refusal::NotServedHere);
-    assert_eq!(Admission::new(&network).admit(&id("atlantis"), VOICEMAIL, now()).unwrap_err(), Refusal::NotServedHere);
+    assert_eq!(central.admit(&id("tokyo"), VOICEMAIL, now()).unwrap_err(), Refusal::NotServedHere(id("tokyo")));
+    assert_eq!(
+        Admission::new(&network).admit(&id("atlantis"), VOICEMAIL, now()).unwrap_err(),
+        Refusal::NotServedHere(id("atlantis"))
+    );
     assert!(central.ports(&id("tokyo")).is_none());
 }
 
@@ -204,7 +210,7 @@ fn another_network_counts_the_ports_in_use() {
     admission.replace(&with_ports(1, 1));
     assert_eq!(in_use(&admission, "tokyo"), (3, 1));
     drop(third);
-    assert_eq!(admission.admit(&tokyo, VOICEMAIL, now()).unwrap_err(), Refusal::AllPortsBusy { limit: 1 });
+    assert_eq!(admission.admit(&tokyo, VOICEMAIL, now()).unwrap_err(), Refusal::AllPortsBusy { pbx: tokyo.clone(), limit: 1 });
     drop(ports);
     assert!(admission.admit(&tokyo, VOICEMAIL, now()).is_ok());
 }
@@ -214,7 +220,7 @@ fn a_pbx_that_leaves_the_network_and_comes_back_finds_its_ports_in_use() {
     let (admission, tokyo) = (Admission::new(&with_ports(1, 1)), id("tokyo"));
     let port = admission.admit(&tokyo, VOICEMAIL, now()).unwrap();
     admission.replace(&samples::of(vec![central("london")]).unwrap());
-    assert_eq!(admission.admit(&tokyo, VOICEMAIL, now()).unwrap_err(), Refusal::NotServedHere);
+    assert_eq!(admission.admit(&tokyo, VOICEMAIL, now()).unwrap_err(), Refusal::NotServedHere(tokyo));
     admission.replace(&with_ports(1, 1));
     assert_eq!(in_use(&admission, "tokyo"), (1, 1));
     drop(port);

@@ -85,7 +85,8 @@ impl GreetingDesk {
         if !self.standing.is_central() {
             return Err(GreetError::NotCentral(self.standing.network().central_node().clone()));
         }
-        if self.directory.find(&id.mailbox).await?.is_none() {
+        let found = self.directory.find(&id.mailbox).await;
+        if found.map_err(|source| GreetError::Directory { mailbox: id.mailbox.clone(), source })?.is_none() {
             return Err(GreetError::NoSuchMailbox(id.mailbox));
         }
         let before = self.book.edition(&id);

@@ -14,7 +14,7 @@ pub enum GreetError {
     #[error("greetings are recorded at the central voicemail node, which is {0}")]
     NotCentral(NodeAddress),
     /// No mailbox has this number.
-    #[error("no mailbox {0}")]
+    #[error("no mailbox {0} in the network; check the number, or add the mailbox to the network description")]
     NoSuchMailbox(MailboxId),
     /// The sound is no WAV file that can be played.
     #[error("the greeting cannot be read as a WAV file")]
@@ -31,10 +31,16 @@ pub enum GreetError {
         most: usize,
     },
     /// The directory did not say whether there is such a mailbox.
-    #[error("whose mailbox it is cannot be found out now")]
-    Directory(#[from] DirectoryError),
+    #[error("whether there is a mailbox {mailbox} cannot be found out now")]
+    Directory {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// The directory's error.
+        #[source]
+        source: DirectoryError,
+    },
     /// The disk did not do its part.
-    #[error("the greeting could not be kept or read")]
+    #[error(transparent)]
     Book(#[from] BookError),
 }
 
@@ -42,7 +48,7 @@ impl GreetError {
     /// Whether the same call, unchanged, may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Directory(_) => true,
+            Self::Directory { .. } => true,
             Self::Book(error) => error.is_transient(),
             Self::NotCentral(_) | Self::NoSuchMailbox(_) | Self::UnreadableAudio(_) | Self::Empty | Self::TooBig { .. } => false,
         }
