@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use voicemail::clock::{Clock, SntpClock, SystemClock};
+use voicemail::error_chain;
 use voicemail::network::{Network, NodeAddress};
 
 use super::keys::Keys;
@@ -38,7 +39,8 @@ impl TimeFrom {
         let named = servers.iter().cloned().collect::<Vec<_>>().join(", ");
         let clock = SntpClock::new(servers);
         if let Err(error) = clock.measure().await {
-            remark(format!("no time server answers ({named}): {error}; until one does, the system's time goes on")).await;
+            let why = error_chain(&error);
+            remark(format!("no time server answers ({named}): {why}; until one does, the system's time goes on")).await;
         }
         Arc::new(clock)
     }
