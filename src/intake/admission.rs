@@ -13,8 +13,9 @@ use crate::smtp::server::LEAST_STAY;
 
 /// Gives connections their places.
 ///
-/// When all are taken, whoever has been of no use for longest is asked to leave for the newcomer: a thousand connections that say
-/// nothing, or drip, do not keep out one that has something to say.
+/// When all are taken, the connection that has been of no use for longest is asked to leave for the newcomer; when the newcomer's network
+/// has its share, the one of that network. So a thousand connections that say nothing, or drip, do not keep out one that has something to
+/// say.
 #[derive(Debug)]
 pub(super) struct Admission {
     total: usize,
@@ -50,11 +51,9 @@ impl Admission {
         let mut places = self.lock();
         let near = network.map_or(0, |network| places.networks.get(&network).copied().unwrap_or(0));
         if near >= self.per_network {
-            return None;
-        }
-        if places.taken.len() >= self.total {
-            let id = places.least_useful(self.millis(now))?;
-            places.free(id)?.leave.notify_one();
+            places.dismiss(self.millis(now), |place| place.network == network)?;
+        } else if places.taken.len() >= self.total {
+            places.dismiss(self.millis(now), |_| true)?;
         }
         let place = Arc::new(Place { network, idle_since: AtomicU64::new(self.millis(now + LEAST_STAY)), leave: Notify::new() });
         let id = places.next;
@@ -64,6 +63,11 @@ impl Admission {
             *places.networks.entry(network).or_default() += 1;
         }
         Some(Ticket { admission: Arc::clone(self), id, place })
+    }
+
+    /// Asks the connection that has been of no use for longest to leave; answers whether there is one.
+    pub(super) fn make_place(&self, now: Instant) -> bool {
+        self.lock().dismiss(self.millis(now), |_| true).is_some()
     }
 
     fn millis(&self, at: Instant) -> u64 {
@@ -76,10 +80,13 @@ impl Admission {
 }
 
 impl Places {
-    /// Who has been of no use for longest at `now`, if anybody has.
-    fn least_useful(&self, now: u64) -> Option<u64> {
-        let idle = self.taken.iter().map(|(id, place)| (place.idle_since.load(Ordering::Relaxed), *id));
-        idle.filter(|(since, _)| *since <= now).min().map(|(_, id)| id)
+    /// Takes its place from the connection among `these` that has been of no use for longest at `now`; `None` if all are of use.
+    fn dismiss(&mut self, now: u64, these: impl Fn(&Place) -> bool) -> Option<()> {
+        let idle = self.taken.iter().filter(|(_, place)| these(place));
+        let idle = idle.map(|(id, place)| (place.idle_since.load(Ordering::Relaxed), *id));
+        let (_, id) = idle.filter(|(since, _)| *since <= now).min()?;
+        self.free(id)?.leave.notify_one();
+        Some(())
     }
 
     fn free(&mut self, id: u64) -> Option<Arc<Place>> {
@@ -123,6 +130,22 @@ impl Drop for Ticket {
     }
 }
 
+/// Returns how many connections, and how many of one network, may be open where the process may have so many files open.
+///
+/// Each connection takes a descriptor, and another for the message that the store writes for it; some are left to the rest of the
+/// process. Where the process's limit allows fewer connections than `total`, one network gets half of them at most.
+pub(super) fn within_descriptors(total: usize, per_network: usize, files: Option<u64>) -> (usize, usize) {
+    let allowed = files.map_or(usize::MAX, |files| usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX));
+    let allowed = allowed.max(FEWEST);
+    if allowed >= total { (total, per_network) } else { (allowed, per_network.min(allowed / 2)) }
+}
+
+/// How many files the process keeps open besides: listeners, locks, the spool's, the runtime's.
+const OTHER_FILES: u64 = 32;
+
+/// The fewest connections that are allowed, however few files may be open. Where even these are too many, accepting waits for a place.
+const FEWEST: usize = 4;
+
 const AT_WORK: u64 = u64::MAX;
 
 #[cfg(test)]
@@ -148,6 +171,39 @@ mod tests {
         drop(first);
         let _fourth = enter(&admission, "192.0.2.1").unwrap();
         assert_eq!(admission.lock().networks.len(), 2, "who left is forgotten");
+    }
+
+    #[test]
+    fn a_network_at_its_share_makes_place_among_its_own() {
+        let start = Instant::now();
+        let admission = Arc::new(Admission::new(9, 2, start));
+        let later = start + Duration::from_secs(1);
+        let stranger = enter(&admission, "192.0.2.9").unwrap();
+        stranger.set_idle_since(Some(start));
+        let (first, second) = (enter(&admission, "192.0.2.1").unwrap(), enter(&admission, "192.0.2.1").unwrap());
+        first.set_idle_since(None);
+        let address = Some([192, 0, 2, 1].into());
+        let third = admission.enter(address, later).unwrap();
+        let places = admission.lock();
+        assert!(places.taken.contains_key(&stranger.id) && places.taken.contains_key(&third.id));
+        assert!(places.taken.contains_key(&first.id) && !places.taken.contains_key(&second.id), "the idle one of its own");
+        assert_eq!(places.networks[&address.unwrap()], 2);
+    }
+
+    #[test]
+    fn connections_fit_into_what_the_process_may_open() {
+        for (files, limits) in [
+            (None, (512, 64)),
+            (Some(20_000), (512, 64)),
+            (Some(1056), (512, 64)),
+            (Some(1024), (496, 64)),
+            (Some(256), (112, 56)),
+            (Some(64), (16, 8)),
+            (Some(10), (4, 2)),
+        ] {
+            assert_eq!(within_descriptors(512, 64, files), limits, "{files:?}");
+        }
+        assert_eq!(within_descriptors(3, 3, Some(64)), (3, 3), "what is set lower stays");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::task::JoinError;
 use tokio::time::sleep;
@@ -51,17 +52,23 @@ impl From<ListenMode> for ListenerPolicy {
     }
 }
 
-/// The next that `next` accepts. Without a free descriptor it fails at once, again and again: there is a pause after each failure.
-pub(super) async fn accept<T, F>(mut next: impl FnMut() -> F) -> T
+/// The next that `next` accepts.
+///
+/// Without a free descriptor it fails at once, again and again: `make_place` closes a connection that is of no use then, if there is one,
+/// and after each failure there is a pause.
+pub(super) async fn accept<T, F>(mut next: impl FnMut() -> F, make_place: impl Fn() -> bool) -> T
 where
     F: Future<Output = io::Result<T>>,
 {
     loop {
         match next().await {
             Ok(accepted) => return accepted,
+            // The client is gone already; the next one may be there.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                sleep(ACCEPT_PAUSE).await;
+                let place = lacks_descriptors(&error) && make_place();
+                tracing::warn!(%error, place, "a connection could not be accepted");
+                sleep(if place { CLOSE_PAUSE } else { ACCEPT_PAUSE }).await;
             }
         }
     }
@@ -85,5 +92,13 @@ pub(super) fn report(ended: Result<io::Result<()>, JoinError>) {
         Err(error) => tracing::error!(%error, "a session failed"),
     }
 }
+
+/// Whether the process, or the system, can open no more files.
+fn lacks_descriptors(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// How long a connection may take to close before another accept is tried.
+const CLOSE_PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

@@ -23,6 +23,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -30,7 +31,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, rustls};
 
-use self::admission::{Admission, Ticket};
+use self::admission::{Admission, Ticket, within_descriptors};
 pub use self::listener::{ListenMode, ListenerPolicy};
 use self::listener::{accept, report, turn_away};
 use self::logins::Attempts;
@@ -58,8 +59,8 @@ use crate::store::MessageStore;
 ///   [foretell](MessageStore::check) is said at RCPT, by the size that MAIL has announced, before the audio is sent; the rest at
 ///   the end of the message.
 /// - **No relay.** Other domains, address literals and source routes are refused, and a `%` is no way out.
-/// - **Bounded.** [`Limits`] bound what a peer takes, and all together. When all connections are taken, who comes gets the place of who
-///   has been of no use for longest: one that says nothing, or drips.
+/// - **Bounded.** [`Limits`] bound what a peer takes, and all together, and so does the number of files that the process may have open. At
+///   the limit of connections, in all or of one address, a newcomer replaces the one that has been of no use for longest.
 /// - **Known.** Who may deliver is for each listener's [`Access`] to say: without a word, only who is on this machine. A peer that has
 ///   proven its name speaks for its own sites only, 550 5.7.1.
 ///
@@ -95,8 +96,8 @@ impl Intake {
     ///
     /// After `stop` nobody is let in, idle connections get 421 4.3.2, and messages under way are finished. Shortly before
     /// [`Limits::stop_time`] is over, what has still not arrived whole gets 421 4.3.2 too; then this returns, whatever the peers do.
-    /// The connections live inside this future, on the runtime's threads; none outlives it. An `accept`
-    /// that fails, as when file descriptors run out, is tried again after a pause.
+    /// The connections live inside this future, on the runtime's threads; none outlives it. Where no
+    /// descriptor is free for another, one that is of no use is closed.
     ///
     /// # Errors
     ///
@@ -123,7 +124,7 @@ impl Intake {
                 biased;
                 () = &mut stop => break,
                 Some(ended) = sessions.join_next() => report(ended),
-                (stream, address) = accept(|| listener.accept()) => {
+                (stream, address) = accept(|| listener.accept(), || self.shared.admission.make_place(session::now())) => {
                     if !policy.access.admits(Some(address.ip())) {
                         turn_away(stream, mode, &reply::NOT_FROM_THERE);
                     } else if let Some(ticket) = self.shared.admission.enter(Some(address.ip()), session::now()) {
@@ -327,12 +328,21 @@ impl IntakeBuilder {
     /// The intake. In its names, whatever no host name has becomes a hyphen.
     pub fn build(self) -> Intake {
         let limits = self.limits.bounded();
+        let files = getrlimit(Resource::Nofile).current;
+        let (connections, of_one_address) = within_descriptors(limits.connections, limits.connections_per_address, files);
+        if connections < limits.connections {
+            tracing::info!(
+                connections,
+                files,
+                "fewer connections than set are allowed, for the process may not open enough files"
+            );
+        }
         let domain = host_name(&self.domain);
         let shared = Shared {
             attempts: Mutex::new(Attempts::new(limits.failed_logins, limits.failed_login_time)),
             checks: Semaphore::new(CHECKS_AT_ONCE),
             readers: Semaphore::new(READERS_AT_ONCE),
-            admission: Arc::new(Admission::new(limits.connections, limits.connections_per_address, session::now())),
+            admission: Arc::new(Admission::new(connections, of_one_address, session::now())),
             room: Arc::new(Semaphore::new((limits.bodies_in_flight / Dialogue::MEMORY_STEP).clamp(1, Semaphore::MAX_PERMITS))),
             policy: Arc::new(Policy {
                 node: self.node.as_deref().map_or_else(|| domain.clone(), host_name),

@@ -726,11 +726,15 @@ async fn dropping_the_service_drops_its_connections() {
 #[tokio::test]
 async fn one_connection_too_many_is_told_to_come_again() {
     let limits = Limits { connections_per_address: 1, ..Limits::default() };
-    let (address, _stop, _serving) = serve(&builder(&TryingStore::new([])).limits(limits).build()).await;
+    let store = TryingStore::new([]);
+    let (address, _stop, _serving) = serve(&builder(&store).limits(limits).build()).await;
     let mut first = connect_tcp(address).await.greeted().await;
+    first.send(flight(&START.replace("201", SLOW), &mail(&message(&b"hello"[..]), TransferEncoding::Binary))).await;
+    store.asked.notified().await;
     assert_eq!(connect_tcp(address).await.rest().await, "421 4.3.2 too many connections, try again later\r\n");
+    store.may_go_on.notify_one();
     first.send("QUIT\r\n").await;
-    assert_eq!(first.rest().await, "221 2.0.0 bye\r\n");
+    assert!(first.rest().await.ends_with("221 2.0.0 bye\r\n"));
     drop(first);
     // The place is free once the session has seen the end.
     loop {
@@ -746,12 +750,29 @@ async fn one_connection_too_many_is_told_to_come_again() {
 async fn an_accept_that_fails_is_tried_again_without_haste() {
     let began = Instant::now();
     let mut failures = 3;
-    let accepted = accept(|| {
+    let next = || {
         failures -= 1;
-        std::future::ready(if failures < 0 { Ok("accepted") } else { Err(io::Error::other("too many open files")) })
-    });
+        std::future::ready(if failures < 0 { Ok("accepted") } else { Err(io::Error::other("out of order")) })
+    };
+    let accepted = accept(next, || panic!("no place is needed"));
     assert_eq!(accepted.await, "accepted");
     assert_eq!(began.elapsed(), 3 * ACCEPT_PAUSE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accept_without_descriptors_closes_what_is_of_no_use() {
+    let began = Instant::now();
+    let (mut failures, places) = (3, AtomicUsize::new(2));
+    let next = || {
+        failures -= 1;
+        let error = io::Error::from(rustix::io::Errno::MFILE);
+        std::future::ready(if failures < 0 { Ok("accepted") } else { Err(error) })
+    };
+    let make_place = || places.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left: usize| left.checked_sub(1)).is_ok();
+    assert_eq!(accept(next, make_place).await, "accepted");
+    let took = began.elapsed();
+    assert!(took >= ACCEPT_PAUSE && took < 2 * ACCEPT_PAUSE, "a long pause only where there is nothing to close: {took:?}");
+    assert_eq!(places.into_inner(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use programs::{Place, Program, run, unused_address};
@@ -283,6 +284,52 @@ fn mail_for_another_domain_or_an_unknown_mailbox_is_refused_in_plain_smtp() {
     assert!(say("RCPT TO:<2999@voicemail.example>\r\n").starts_with("550 5.1.1 "));
     assert!(say("RCPT TO:<2001@voicemail.example>\r\n").starts_with("250 "));
     assert!(say("QUIT\r\n").starts_with("221 "));
+    assert_eq!(central.stop().status, Some(0));
+}
+
+#[test]
+fn idle_connections_do_not_block_a_node_with_few_descriptors() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let arguments = ["--config", &place.text("central.toml")];
+    let mut central = Program::start_with_files("central_node", 64, arguments);
+    let address = central.told("listening smtp");
+    let mut idle = Vec::new();
+    for sender in 0..3 {
+        for _ in 0..150 {
+            let mut connection = BufReader::new(TcpStream::connect(&address).unwrap());
+            let mut line = String::new();
+            connection.read_line(&mut line).unwrap();
+            assert!(["220", "421", ""].contains(&line.get(..3).unwrap_or_default()), "{line}");
+            idle.push(connection);
+        }
+        // One that is not greeted comes again, as a mail server does; who has just come stays for a fifth of a second.
+        let patience = Instant::now() + Duration::from_secs(5);
+        let mut connection = loop {
+            let mut connection = BufReader::new(TcpStream::connect(&address).unwrap());
+            let mut line = String::new();
+            if connection.read_line(&mut line).is_ok() && line.starts_with("220") {
+                break connection;
+            }
+            assert!(Instant::now() < patience, "sender {sender} is never greeted");
+        };
+        let mail = "Date: Mon, 14 Jul 2025 11:05:12 +0200\r\nContent-Type: audio/basic\r\n\r\nsound\r\n.\r\n";
+        for (said, code) in [
+            ("EHLO mail.example\r\n", "250 "),
+            ("MAIL FROM:<a@b.example>\r\n", "250 "),
+            ("RCPT TO:<2001@voicemail.example>\r\n", "250 "),
+            ("DATA\r\n", "354 "),
+            (mail, "250 "),
+            ("QUIT\r\n", "221 "),
+        ] {
+            connection.get_mut().write_all(said.as_bytes()).unwrap();
+            let mut line = String::new();
+            while line.as_bytes().get(3) != Some(&b' ') {
+                line.clear();
+                assert!(connection.read_line(&mut line).unwrap() > 0, "sender {sender} is cut off at {said}");
+            }
+            assert!(line.starts_with(code), "sender {sender}: {said}{line}");
+        }
+    }
     assert_eq!(central.stop().status, Some(0));
 }
 

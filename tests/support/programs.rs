@@ -51,8 +51,18 @@ enum Stream {
 impl Program {
     /// Starts the example `name`; what it is given on standard input is up to [`feed`](Self::feed).
     pub fn start<S: AsRef<str>>(name: &'static str, arguments: impl IntoIterator<Item = S>) -> Self {
+        Self::start_by(Command::new(example(name)), name, arguments)
+    }
+
+    /// Starts the example `name` where it may have so many files open.
+    pub fn start_with_files<S: AsRef<str>>(name: &'static str, files: u32, arguments: impl IntoIterator<Item = S>) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]).arg(example(name));
+        Self::start_by(command, name, arguments)
+    }
+
+    fn start_by<S: AsRef<str>>(mut command: Command, name: &'static str, arguments: impl IntoIterator<Item = S>) -> Self {
         let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned());
-        let mut command = Command::new(example(name));
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = mpsc::channel();

@@ -46,9 +46,11 @@ pub struct Limits {
     pub answer_time: Duration,
     /// How long a stop may take. Sessions with a message under way may go on until shortly before its end. Default 8 seconds.
     pub stop_time: Duration,
-    /// The most connections at once; who comes then gets the place of who has said nothing useful for longest. Default 512.
+    /// The most connections at once; a newcomer then gets the place of the one that has said nothing useful for longest. Default 512. Fewer
+    /// where the process may have fewer than 1056 files open: half of what is left of them after 32.
     pub connections: usize,
-    /// The most connections at once from one IPv4 address or one IPv6 /64 network. Default 64.
+    /// The most connections at once from one IPv4 address or one IPv6 /64 network; a newcomer then gets the place of one of these. Default
+    /// 64. At most half of all where the process may have too few files open.
     pub connections_per_address: usize,
     /// The most bytes of message bodies held in memory at once, over all connections; counted in steps of 256 KiB. Default 64 MiB:
     /// a message takes about twice its size while it is read and stored. One of more than 1 MiB counts with one step where the store
