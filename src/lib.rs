@@ -56,11 +56,11 @@
 //! |---|---|
 //! | [`message`] | the words: message, mailbox, caller, summary, stamp; values only |
 //! | [`audio`] | what a sound's bytes say of themselves |
+//! | [`smtp`] | SMTP as machines without sockets: replies, commands, SASL, the client's and the server's side |
 //! | [`clock`], [`directory`], [`store`], [`forward`] | the traits [`Clock`](clock::Clock), [`Directory`](directory::Directory), [`MessageStore`](store::MessageStore), [`Forwarder`](forward::Forwarder), each with its implementations |
 //! | [`mwi`] | the trait [`MwiSink`](mwi::MwiSink), its implementations, and the way of a lamp to its PBX |
 //! | `sip` | lamps by SIP: the sink that notifies without a subscription, the notifier, and the protocol below both |
 //! | [`wire`] | a message as an Internet message, and back |
-//! | [`smtp`] | SMTP as machines without sockets: commands, SASL, the receiving side |
 //! | [`greeting`] | what owners say to their callers; the newest of each, on disk |
 //! | [`disk`], [`event`] | the disk as a durable tree of files needs it; what happens, as it happens |
 //! | `metrics` | what happens, counted for an exporter |
@@ -142,7 +142,6 @@ pub mod record;
 pub mod retrieval;
 #[cfg(feature = "sip")]
 pub mod sip;
-#[cfg(feature = "smtp")]
 pub mod smtp;
 #[cfg(feature = "node")]
 pub mod spool;

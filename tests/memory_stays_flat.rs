@@ -206,7 +206,7 @@ impl Full {
 impl Forwarder for Full {
     async fn forward(&self, _message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
         self.0.send_modify(|tried| *tried += 1);
-        let reply = Reply { code: 452, text: "4.2.2 2001: the mailbox is full".to_owned() };
+        let reply = Reply::new(452, "4.2.2 2001: the mailbox is full");
         Ok(Receipt { outcomes: vec![Outcome::Deferred(reply); recipients.len()], travelled: Travelled::InMemory })
     }
 }

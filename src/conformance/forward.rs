@@ -39,7 +39,7 @@
 //! # async fn main() {
 //! run_all(|| async {
 //!     let node = MemoryForwarder::new();
-//!     let unknown = Reply { code: 550, text: "5.1.1 no such mailbox".into() };
+//!     let unknown = Reply::new(550, "5.1.1 no such mailbox");
 //!     node.answer("2043".parse().unwrap(), Outcome::Refused(unknown));
 //!     InMemory { forwarder: TimeLimited::new(node.clone(), Duration::from_millis(20)), node }
 //! })

@@ -180,11 +180,11 @@ mod tests {
     use crate::forward::{Reply, TlsVersion, Travelled};
 
     fn deferred(code: u16) -> Outcome {
-        Outcome::Deferred(Reply { code, text: String::new() })
+        Outcome::Deferred(Reply::new(code, ""))
     }
 
     fn refused() -> Outcome {
-        Outcome::Refused(Reply { code: 550, text: String::new() })
+        Outcome::Refused(Reply::new(550, ""))
     }
 
     fn receipt(outcomes: &[Outcome], travelled: Travelled) -> Receipt {

@@ -89,7 +89,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_full_mailbox_is_remembered_until_a_message_is_accepted_or_a_quarter_of_an_hour_has_passed() {
         let (full, mailbox) = (FullMailboxes::default(), "2041".parse().unwrap());
-        let says = |text: &str| Outcome::Deferred(Reply { code: 452, text: text.to_owned() });
+        let says = |text: &str| Outcome::Deferred(Reply::new(if text.starts_with('5') { 552 } else { 452 }, text));
         full.learn(&mailbox, &says("4.2.2 full"));
         assert!(full.contains(&mailbox) && !full.contains(&"2042".parse().unwrap()));
         full.learn(&mailbox, &Outcome::Accepted);

@@ -95,8 +95,8 @@ impl MemoryForwarder {
         let outcome = match (told, &self.store) {
             (Outcome::Accepted, Some((store, origin))) => match store.deposit(mailbox, origin, message).await {
                 Ok(_) => Outcome::Accepted,
-                Err(error) if error.is_transient() => Outcome::Deferred(Reply { code: 451, text: error.to_string() }),
-                Err(error) => Outcome::Refused(Reply { code: 550, text: error.to_string() }),
+                Err(error) if error.is_transient() => Outcome::Deferred(Reply::new(451, error.to_string())),
+                Err(error) => Outcome::Refused(Reply::new(550, error.to_string())),
             },
             (told, _) => told,
         };
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn reply(code: u16) -> Reply {
-        Reply { code, text: "as told".to_owned() }
+        Reply::new(code, "as told")
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ mod memory;
 #[cfg(feature = "smtp")]
 pub mod smtp;
 
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -30,6 +30,7 @@ pub use self::memory::{MemoryForwarder, Script};
 pub use self::smtp::SmtpForwarder;
 use crate::message::{MailboxId, Message};
 pub use crate::message::{TlsVersion, Travelled};
+pub use crate::smtp::{EnhancedStatus, Outcome, Reply};
 
 /// Hands messages to another node.
 ///
@@ -70,56 +71,6 @@ pub struct Receipt {
     pub outcomes: Vec<Outcome>,
     /// How it went.
     pub travelled: Travelled,
-}
-
-/// What the other node said to one recipient.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is kept there.
-    Accepted,
-    /// Not now: try again later.
-    Deferred(Reply),
-    /// Never: the same message for this recipient will be refused again.
-    Refused(Reply),
-}
-
-/// A node's answer: the reply code, and its text for an operator to read.
-///
-/// # Source
-///
-/// RFC 5321 §4.2; the enhanced code, where there is one, opens the text (RFC 2034 §4).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// The three-digit reply code, or 0 when the connection ended before a reply came.
-    pub code: u16,
-    /// The reply's text, in one line of at most 512 characters without controls.
-    pub text: String,
-}
-
-impl Reply {
-    /// Whether it speaks of the whole node, and not of one mailbox or message: 421, or a status of `4.3`, such as a full disk.
-    ///
-    /// # Source
-    ///
-    /// RFC 5321 §3.8 for 421; RFC 3463 §3.4 for the mail system's status.
-    pub fn is_about_the_node(&self) -> bool {
-        self.code == 421 || self.text.starts_with("4.3.")
-    }
-
-    /// Whether it says that the mailbox is full.
-    ///
-    /// # Source
-    ///
-    /// RFC 3463 §3.3: the detail 2 of the mailbox status.
-    pub fn says_mailbox_full(&self) -> bool {
-        self.text.starts_with("4.2.2") || self.text.starts_with("5.2.2")
-    }
-}
-
-impl fmt::Display for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.code == 0 { f.write_str(&self.text) } else { write!(f, "{} {}", self.code, self.text) }
-    }
 }
 
 /// Passes every call on, so that a shared or boxed forwarder is a forwarder.

@@ -46,5 +46,5 @@ impl Forwarder for StoreForwarder {
 
 /// What an SMTP receiver would say.
 fn reply(code: u16, status: &str, error: &StoreError) -> Reply {
-    Reply { code, text: format!("{status} {error}") }
+    Reply::new(code, format!("{status} {error}"))
 }

@@ -322,7 +322,7 @@ impl Node {
     async fn take_mail(&self, stopped: watch::Receiver<bool>) -> Result<(), NodeError> {
         let intake = &self.inner.intake;
         let listeners = std::mem::take(&mut *self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner));
-        let serve = |(listener, mode): (TcpListener, Door)| async {
+        let serve = |(listener, mode): (TcpListener, ListenerPolicy)| async {
             let address = listener.local_addr().ok();
             let served = intake.serve(listener, mode, raised(stopped.clone())).await;
             served.map_err(|source| NodeError::Intake { listener: address, source })

@@ -64,7 +64,7 @@ impl MailOut for NeverAnswers {
 }
 
 fn reply(code: u16) -> Reply {
-    Reply { code, text: "said".to_owned() }
+    Reply::new(code, "said")
 }
 
 fn clock() -> Arc<ManualClock> {

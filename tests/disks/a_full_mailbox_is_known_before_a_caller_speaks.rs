@@ -18,7 +18,7 @@ use voicemail::store::MemoryStore;
 #[tokio::test(start_paused = true)]
 async fn a_distributed_node_remembers_for_a_while_which_mailboxes_the_central_node_said_were_full() {
     let (forwarder, disk) = (MemoryForwarder::new(), PowerCutDisk::new());
-    forwarder.answer(mailbox("2001"), Outcome::Deferred(Reply { code: 452, text: "4.2.2 mailbox 2001 is full".to_owned() }));
+    forwarder.answer(mailbox("2001"), Outcome::Deferred(Reply::new(452, "4.2.2 mailbox 2001 is full")));
     let builder = node(HIMALAYA, Path::new("/spool")).disk(disk).forwarder(forwarder.clone()).clock(clock());
     let node = builder.open().await.unwrap();
     let mut events = node.events();

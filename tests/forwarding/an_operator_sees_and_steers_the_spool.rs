@@ -91,7 +91,7 @@ fn unreachable() -> Script {
 }
 
 fn reply(code: u16, text: &str) -> Reply {
-    Reply { code, text: text.to_owned() }
+    Reply::new(code, text)
 }
 
 fn nobody() -> MessageId {

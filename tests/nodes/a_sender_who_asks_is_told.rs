@@ -38,7 +38,7 @@ impl MailOut for Server {
         assert_eq!(sender, Sender::Nobody, "nobody may answer a receipt");
         let mut mails = self.0.lock().unwrap();
         if !mails.is_there {
-            return Ok(Outcome::Deferred(Reply { code: 451, text: "later".to_owned() }));
+            return Ok(Outcome::Deferred(Reply::new(451, "later")));
         }
         mails.taken.push((to.to_string(), String::from_utf8_lossy(mail).into_owned()));
         Ok(Outcome::Accepted)

@@ -19,7 +19,7 @@ use voicemail::event::{Event, Occurrence};
 use voicemail::forward::smtp::Security;
 use voicemail::forward::{MailOut, MemoryForwarder, Outcome, Sender, SmtpForwarder};
 use voicemail::greeting::{Greeting, GreetingEvent, GreetingId, GreetingKind, GreetingVersion, Greetings};
-use voicemail::intake::{Access, Cidr, KnownPeer, ListenMode, ListenerPolicy, Sites, StoredPassword};
+use voicemail::intake::{Access, KnownPeer, ListenMode, ListenerPolicy, Sites, StoredPassword};
 use voicemail::message::{Audio, AudioType};
 use voicemail::network::{LicenceClass, Mailbox, Network, NodeAddress, Site, TimeSource, VoicemailType};
 use voicemail::node::{GreetError, Node, NodeBuilder};
@@ -72,7 +72,7 @@ impl Identity {
     /// Lets a distributed node take greetings in on `listener`.
     fn listen(&self, node: NodeBuilder, listener: TcpListener) -> NodeBuilder {
         let central = KnownPeer::new(CENTRAL.parse().unwrap(), Sites::All).password(self.password.clone());
-        node.tls(server_config(&self.made)).listen(listener, Door::new(ListenMode::StartTls, Access::peers([central])))
+        node.tls(server_config(&self.made)).listen(listener, ListenerPolicy::new(ListenMode::StartTls, Access::peers([central])))
     }
 
     /// The central node's way to the distributed node `node` at `at`.
@@ -374,7 +374,7 @@ async fn a_listener_without_peers_takes_no_greeting() {
         let at = listener.local_addr().unwrap();
         let directory = network(HIMALAYA).directory();
         let node = Node::builder(address(HIMALAYA), network(HIMALAYA), directory, folder.path().join("spool"));
-        let node = node.forwarder(MemoryForwarder::new()).listen(listener, Door::new(ListenMode::StartTls, access));
+        let node = node.forwarder(MemoryForwarder::new()).listen(listener, ListenerPolicy::new(ListenMode::StartTls, access));
         let himalaya = Actor::on(node.open().await.unwrap());
         let stranger = SmtpForwarder::builder(at.to_string(), "voicemail.example").node(CENTRAL).security(Security::PlainText);
         let stranger = stranger.build().unwrap();

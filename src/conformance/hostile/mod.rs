@@ -37,7 +37,7 @@ pub use self::sip::sip;
 /// What a server answers to a forwarder.
 #[cfg(feature = "smtp")]
 pub fn replies(bytes: &[u8]) {
-    crate::forward::smtp::read_hostile_replies(bytes);
+    crate::smtp::read_hostile_replies(bytes);
 }
 
 /// A mail in memory, as if it were in a file.

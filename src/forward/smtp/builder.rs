@@ -1,23 +1,23 @@
-//! [`SmtpForwarderBuilder`].
+//! [`SmtpForwarderBuilder`] and [`SetupError`].
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 use lettre::Address;
-use lettre::transport::smtp::authentication::Credentials;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::caution::Caution;
-use super::connect::{AfterTls, Connector, Login, PasswordOver, Policy};
+use super::connect::{AfterTls, Connector, Policy};
 use super::dial::{Dial, TcpDial};
-use super::error::SetupError;
+use super::login::{Login, TokenSource};
 use super::pool::Pool;
+use super::refused::RefusedRecipients;
 use super::security::{Security, TlsMode};
-use super::timeouts::Timeouts;
 use super::tls::Tls;
 use super::tls_memory::TlsMemory;
-use super::{SENDER, SmtpForwarder};
+use super::{SENDER, SmtpForwarder, Timeouts};
 use crate::event::Events;
+use crate::smtp::client::Chunking;
 
 /// Builds an [`SmtpForwarder`]; made by [`SmtpForwarder::builder`].
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub struct SmtpForwarderBuilder {
     authorities: Option<Vec<u8>>,
     server_name: Option<String>,
     login: Option<Login>,
+    chunking: Chunking,
     max_connections: usize,
     timeouts: Timeouts,
     events: Option<Events>,
@@ -51,6 +52,7 @@ impl SmtpForwarderBuilder {
             authorities: None,
             server_name: None,
             login: None,
+            chunking: Chunking::allowed(),
             max_connections: 16,
             timeouts: Timeouts::default(),
             events: None,
@@ -73,6 +75,9 @@ impl SmtpForwarderBuilder {
     }
 
     /// Trusts the authorities whose certificates `pem` holds to vouch for the peer's, and nobody else.
+    ///
+    /// The peer's own certificate may be among them, also a self-signed one as `openssl req -x509` makes it: presented by the peer, it is
+    /// trusted while it is valid and has the peer's name.
     pub fn ca_pem(mut self, pem: &[u8]) -> Self {
         self.authorities = Some(pem.to_vec());
         self
@@ -99,27 +104,45 @@ impl SmtpForwarderBuilder {
         self
     }
 
-    /// Logs in with AUTH PLAIN, but only under TLS with a certificate that verified: elsewhere, nothing of it is said.
+    /// Logs in with a password, by the strongest mechanism that both sides have: SCRAM-SHA-256, PLAIN or LOGIN.
+    ///
+    /// Only under TLS with a certificate that verified: elsewhere, nothing of it is said. With SCRAM-SHA-256 the peer must prove that it
+    /// knows the password, too.
     ///
     /// # Source
     ///
-    /// RFC 4616.
-    pub fn credentials(self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        self.login(user.into(), password.into(), PasswordOver::VerifiedTls)
+    /// RFC 4954 (AUTH), RFC 5802 and RFC 7677 (SCRAM-SHA-256), RFC 4616 (PLAIN).
+    pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.login = Some(Login::Password { user: user.into(), password: password.into() });
+        self
     }
 
-    /// Logs in with AUTH PLAIN over whatever the security policy allows. Who listens learns the password.
-    pub fn credentials_even_in_plain_text(self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        self.login(user.into(), password.into(), PasswordOver::Anything)
+    /// Logs in with a bearer token, a new one for each connection, by OAUTHBEARER or XOAUTH2.
+    ///
+    /// Only under TLS with a certificate that verified. It takes the place of [`credentials`](Self::credentials).
+    ///
+    /// # Source
+    ///
+    /// RFC 7628.
+    pub fn token(mut self, user: impl Into<String>, source: impl TokenSource) -> Self {
+        self.login = Some(Login::Token { user: user.into(), source: Arc::new(source) });
+        self
     }
 
-    fn login(mut self, user: String, password: String, over: PasswordOver) -> Self {
-        self.login = Some(Login { credentials: Credentials::new(user, password), over });
+    /// Sends messages by DATA, also to a peer that offers CHUNKING.
+    ///
+    /// Without it, BDAT is used where it is offered, until it turns out that the peer does not know it.
+    ///
+    /// # Source
+    ///
+    /// RFC 3030.
+    pub fn without_chunking(mut self) -> Self {
+        self.chunking = Chunking::avoided();
         self
     }
 
     /// How many connections there may be at a time, at least 1; without it, 16. There are as many as bring more messages through,
-    /// and up to 32 messages are under way on each, where the peer allows it. Calls beyond wait their turn.
+    /// and up to 32 messages are under way on each, where the peer keeps a message once and allows it. Calls beyond wait their turn.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;
         self
@@ -161,9 +184,7 @@ impl SmtpForwarderBuilder {
         let (host, port) = split(&self.peer).ok_or_else(|| SetupError::Peer(self.peer.clone()))?;
         let from = address(&self.node)?;
         address(&self.domain)?;
-        let plain_text_password = self.security == Security::PlainText
-            && self.login.as_ref().is_some_and(|login| login.over == PasswordOver::VerifiedTls);
-        if plain_text_password {
+        if self.security == Security::PlainText && self.login.is_some() {
             return Err(SetupError::PlainTextPassword);
         }
         let policy = self.policy(host)?;
@@ -180,7 +201,14 @@ impl SmtpForwarderBuilder {
             memory: self.memory,
         };
         let pool = Pool::new(self.max_connections);
-        Ok(SmtpForwarder { connector, pool, caution: Caution::default(), domain: self.domain, from })
+        Ok(SmtpForwarder {
+            connector,
+            pool,
+            refused: RefusedRecipients::default(),
+            chunking: self.chunking,
+            domain: self.domain,
+            from,
+        })
     }
 
     fn policy(&self, host: &str) -> Result<Policy, SetupError> {
@@ -214,7 +242,7 @@ impl SmtpForwarderBuilder {
 }
 
 /// Host and port of `host:port`, the brackets of an IPv6 address taken off.
-fn split(peer: &str) -> Option<(&str, u16)> {
+pub(super) fn split(peer: &str) -> Option<(&str, u16)> {
     let (host, port) = peer.rsplit_once(':')?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let readable = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic());
@@ -225,4 +253,28 @@ fn split(peer: &str) -> Option<(&str, u16)> {
 fn address(domain: &str) -> Result<Address, SetupError> {
     let wrong = || SetupError::Domain(domain.to_owned());
     if domain.is_ascii() { Address::new(SENDER, domain).map_err(|_| wrong()) } else { Err(wrong()) }
+}
+
+/// Why a forwarder cannot be built as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The peer is not written as `host:port`.
+    #[error("{0:?} is no peer: it reads like `central.example:25` or `[2001:db8::1]:25`")]
+    Peer(String),
+    /// The domain of the mailboxes, or this node's name, is no domain name.
+    #[error("{0:?} is no domain name")]
+    Domain(String),
+    /// The name on the certificate is neither a domain name nor an address.
+    #[error("{0:?} can be no name on a certificate")]
+    ServerName(String),
+    /// The text with the certificates of trusted authorities holds none, or one that cannot be read.
+    #[error("the certificates of the trusted authorities cannot be read: give them in PEM, with their BEGIN CERTIFICATE lines")]
+    Certificates(#[source] Box<dyn StdError + Send + Sync>),
+    /// Certificates must verify, and nobody is trusted to vouch for one.
+    #[error("TLS is required, but no authority is trusted: give its certificate, or a TLS configuration")]
+    NobodyTrusted,
+    /// A password or token would go over the wire in plain text.
+    #[error("a password or token is sent under TLS only: choose a security with TLS, or take the login away")]
+    PlainTextPassword,
 }

@@ -3,19 +3,20 @@
 use std::io;
 use std::sync::Arc;
 
-use lettre::transport::smtp::authentication::Credentials;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::connection::Connection;
+use super::connection::{Connection, now};
 use super::dial::{Dial, Transport};
-use super::fault::Fault;
-use super::opening::Opening;
+use super::login::Login;
 use super::security::TlsMode;
-use super::timeouts::Timeouts;
+use super::shared::SharedConnection;
 use super::tls::{Certificate, NoTls, Tls};
 use super::tls_memory::TlsMemory;
+use super::{Timeouts, into_error};
 use crate::event::{Event, Events};
 use crate::forward::{ForwardError, Travelled};
+use crate::smtp::client::{Client, Event as ClientEvent, Fault, First, Goal, NoTls as NoStartTls};
+use crate::smtp::extensions::Extensions;
 
 /// Makes connections to one peer.
 #[derive(Debug)]
@@ -56,48 +57,40 @@ pub(super) enum AfterTls {
 #[error("{0}, but this peer has spoken TLS before: is somebody in between?")]
 struct Withheld(String);
 
-/// A name and password, and where they may be said.
-#[derive(Debug)]
-pub(super) struct Login {
-    pub(super) credentials: Credentials,
-    pub(super) over: PasswordOver,
-}
-
-/// What a password may go over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PasswordOver {
-    /// TLS with a certificate that verified: an impostor is not told.
-    VerifiedTls,
-    /// Anything that the security policy allows.
-    Anything,
-}
-
 /// Why there is no connection under TLS.
 enum Failure {
     NoTls(NoTls),
     Fault(Fault),
 }
 
+/// A connection on which the peer has said what it offers.
+struct Opened {
+    connection: Connection,
+    extensions: Extensions,
+    travelled: Travelled,
+}
+
 impl Connector {
     /// A connection that is ready for a message.
-    pub(super) async fn connect(&self) -> Result<Connection, ForwardError> {
-        let mut connection = match &self.policy {
+    pub(super) async fn connect(&self) -> Result<SharedConnection, ForwardError> {
+        let mut opened = match &self.policy {
             Policy::Tls(tls) => self.under_tls(tls, Certificate::MustVerify).await.map_err(|failure| self.required(failure))?,
             Policy::TlsIfPossible(tls, after_tls) => self.under_tls_if_possible(tls, *after_tls).await?,
-            Policy::PlainText => self.in_plain_text().await.map_err(|fault| fault.into_error(&self.peer))?,
+            Policy::PlainText => self.in_plain_text().await.map_err(|fault| into_error(fault, &self.peer))?,
         };
-        self.log_in(&mut connection).await.map_err(|fault| fault.into_error(&self.peer))?;
-        Ok(connection)
+        self.log_in(&mut opened).await.map_err(|fault| into_error(fault, &self.peer))?;
+        let Opened { connection, extensions, travelled } = opened;
+        Ok(SharedConnection::new(connection, extensions, travelled, Instant::now()))
     }
 
-    async fn under_tls_if_possible(&self, tls: &Tls, after_tls: AfterTls) -> Result<Connection, ForwardError> {
+    async fn under_tls_if_possible(&self, tls: &Tls, after_tls: AfterTls) -> Result<Opened, ForwardError> {
         let mut attempt = self.under_tls(tls, Certificate::Noted).await;
         if let Err(Failure::NoTls(NoTls::Unverified(_))) = attempt {
             attempt = self.under_tls(tls, Certificate::Any).await;
         }
         let reason = match attempt {
             Ok(connection) => return Ok(connection),
-            Err(Failure::Fault(fault)) => return Err(fault.into_error(&self.peer)),
+            Err(Failure::Fault(fault)) => return Err(into_error(fault, &self.peer)),
             Err(Failure::NoTls(reason)) => reason.to_string(),
         };
         if after_tls == AfterTls::NoPlainText && self.memory.has(&self.peer).await {
@@ -105,7 +98,7 @@ impl Connector {
             return Err(ForwardError::NoTls { peer: self.peer.clone(), source: Withheld(reason).into() });
         }
         // A new connection: what is left of the old one is in no known state.
-        let connection = self.in_plain_text().await.map_err(|fault| fault.into_error(&self.peer))?;
+        let connection = self.in_plain_text().await.map_err(|fault| into_error(fault, &self.peer))?;
         self.emit(Event::PlainTextFallback { peer: self.peer.clone(), reason });
         Ok(connection)
     }
@@ -116,36 +109,52 @@ impl Connector {
         }
     }
 
-    async fn under_tls(&self, tls: &Tls, certificate: Certificate) -> Result<Connection, Failure> {
-        let plain = match self.mode {
-            TlsMode::Implicit => self.dial().await?,
-            TlsMode::StartTls => self.dial_and_ask_for_tls().await?,
+    async fn under_tls(&self, tls: &Tls, certificate: Certificate) -> Result<Opened, Failure> {
+        let (plain, first) = match self.mode {
+            TlsMode::Implicit => (self.dial().await?, First::Greeting),
+            TlsMode::StartTls => (self.dial_and_ask_for_tls().await?, First::Ehlo),
         };
         let (transport, travelled) = tls.handshake(plain, certificate, &self.timeouts).await.map_err(Failure::NoTls)?;
-        let mut opening = Opening::new(transport, &self.timeouts);
-        if self.mode == TlsMode::Implicit {
-            opening.greeting().await?;
-        }
         // RFC 3207 §4.2: what was learnt before is forgotten.
-        let capabilities = opening.hello(&self.node).await?;
+        let opened = self.open(transport, first, travelled).await?;
         self.memory.remember(&self.peer).await;
-        Ok(Connection::new(opening.into_channel(), capabilities, travelled).await?)
+        Ok(opened)
     }
 
     async fn dial_and_ask_for_tls(&self) -> Result<Box<dyn Transport>, Failure> {
-        let mut opening = Opening::new(self.dial().await?, &self.timeouts);
-        opening.greeting().await?;
-        if !opening.hello(&self.node).await?.starttls {
-            return Err(Failure::NoTls(NoTls::NotOffered));
+        let mut connection = self.begin(self.dial().await?, First::Greeting, Goal::StartTls);
+        match connection.next_event().await {
+            // What stands there in plain text would be read as if it had come under TLS.
+            ClientEvent::TlsReady => {
+                let clean = connection.into_transport();
+                clean.ok_or_else(|| Fault::Nonsense("plain text before the TLS handshake".into()).into())
+            }
+            ClientEvent::NoTls(NoStartTls::NotOffered) => Err(Failure::NoTls(NoTls::NotOffered)),
+            ClientEvent::NoTls(NoStartTls::Declined(reply)) => Err(Failure::NoTls(NoTls::Declined(reply))),
+            ClientEvent::NoTls(NoStartTls::Failed(fault)) => Err(match fault {
+                Fault::TimedOut(step) => Failure::NoTls(NoTls::TooSlow(step)),
+                Fault::Lost(cause) => Failure::NoTls(NoTls::Broken(cause)),
+                Fault::Nonsense(what) => Failure::NoTls(NoTls::Broken(what.into())),
+                fault @ (Fault::NotServed(_) | Fault::Refused { .. }) => Failure::Fault(fault),
+            }),
+            event => Err(failure(event).into()),
         }
-        opening.starttls().await?.map_err(Failure::NoTls)
     }
 
-    async fn in_plain_text(&self) -> Result<Connection, Fault> {
-        let mut opening = Opening::new(self.dial().await?, &self.timeouts);
-        opening.greeting().await?;
-        let capabilities = opening.hello(&self.node).await?;
-        Connection::new(opening.into_channel(), capabilities, Travelled::PlainText).await
+    async fn in_plain_text(&self) -> Result<Opened, Fault> {
+        self.open(self.dial().await?, First::Greeting, Travelled::PlainText).await
+    }
+
+    async fn open(&self, transport: Box<dyn Transport>, first: First, travelled: Travelled) -> Result<Opened, Fault> {
+        let mut connection = self.begin(transport, first, Goal::Messages);
+        match connection.next_event().await {
+            ClientEvent::Opened(extensions) => Ok(Opened { connection, extensions, travelled }),
+            event => Err(failure(event)),
+        }
+    }
+
+    fn begin(&self, transport: Box<dyn Transport>, first: First, goal: Goal) -> Connection {
+        Connection::new(transport, Client::new(&self.node, first, goal, self.timeouts, now()))
     }
 
     async fn dial(&self) -> Result<Box<dyn Transport>, Fault> {
@@ -157,21 +166,35 @@ impl Connector {
         }
     }
 
-    async fn log_in(&self, connection: &mut Connection) -> Result<(), Fault> {
+    /// Proves who we are, where somebody who listens learns nothing.
+    async fn log_in(&self, opened: &mut Opened) -> Result<(), Fault> {
         let Some(login) = &self.login else { return Ok(()) };
-        let allowed = match login.over {
-            PasswordOver::VerifiedTls => matches!(connection.travelled(), Travelled::Tls(_)),
-            PasswordOver::Anything => true,
-        };
-        if allowed { connection.log_in(&login.credentials, &self.timeouts).await } else { Ok(()) }
+        if !matches!(opened.travelled, Travelled::Tls(_)) {
+            return Ok(());
+        }
+        let exchange = timeout(self.timeouts.command, login.exchange(opened.extensions.auth, &self.peer)).await;
+        let exchange = exchange.unwrap_or(Err(Fault::TimedOut("token")))?;
+        opened.connection.client.authenticate(exchange, now());
+        match opened.connection.next_event().await {
+            ClientEvent::Authenticated => Ok(()),
+            event => Err(failure(event)),
+        }
     }
 
     fn required(&self, failure: Failure) -> ForwardError {
         match failure {
-            Failure::Fault(fault) => fault.into_error(&self.peer),
-            Failure::NoTls(NoTls::TooSlow(step)) => Fault::TimedOut(step).into_error(&self.peer),
+            Failure::Fault(fault) => into_error(fault, &self.peer),
+            Failure::NoTls(NoTls::TooSlow(step)) => into_error(Fault::TimedOut(step), &self.peer),
             Failure::NoTls(reason) => ForwardError::NoTls { peer: self.peer.clone(), source: reason.into() },
         }
+    }
+}
+
+/// Why an opening came to nothing.
+fn failure(event: ClientEvent) -> Fault {
+    match event {
+        ClientEvent::Failed(fault) => fault,
+        event => Fault::Nonsense(format!("{event:?} while the connection was opened")),
     }
 }
 

@@ -1,215 +1,241 @@
-//! [`Connection`]: an open connection, on which commands are asked and answered.
+//! [`Connection`]: a [`Client`] with a transport: it moves bytes, and decides nothing.
 
-use std::fmt::{self, Display};
-use std::time::Duration;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::future::{Future as _, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
 
-use lettre::transport::smtp::Error as LettreError;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Auth, Noop, Rset};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::response::Response;
-use tokio::time::timeout;
+use bytes::Buf as _;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::capabilities::Capabilities;
-use super::channel::Channel;
-use super::fault::{CLOSING, Fault};
-use super::notice::Notice;
-use super::payload::Piece;
-use super::reply;
-use super::stream::Stream;
-use super::timeouts::{Patience, Timeouts};
-use crate::forward::{Reply, Travelled};
+use super::dial::Transport;
+use super::payload::{Payload, Piece};
+use super::progress::Progress;
+use crate::smtp::client::{BodyForm, Client, Event, MessageNumber, Output};
 
-/// An open connection, its greeting and EHLO done.
+/// One connection to the peer.
 pub(super) struct Connection {
-    smtp: AsyncSmtpConnection,
-    stream: Stream,
-    capabilities: Capabilities,
-    travelled: Travelled,
-    heard: bool,
-    exact: bool,
-    condition: Condition,
+    transport: Box<dyn Transport>,
+    pub(super) client: Client,
+    /// The messages that were not sent to their end yet.
+    messages: HashMap<MessageNumber, (Payload, Option<Progress>)>,
+    sending: VecDeque<Sending>,
+    /// Whether bytes were written and the transport not flushed since.
+    unflushed: bool,
+    ended: bool,
 }
 
-/// Whether another message can follow on the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Condition {
-    /// At once.
-    Ready,
-    /// After RSET.
-    NeedsReset,
-    /// Never: where the conversation stands is not known.
-    Spent,
+/// What is to be sent.
+enum Sending {
+    Piece(Piece),
+    /// Here a message has ended.
+    End(MessageNumber),
 }
 
 impl Connection {
-    /// A connection over `channel`, on which the peer has said its `capabilities`.
-    pub(super) async fn new(channel: Channel, capabilities: Capabilities, travelled: Travelled) -> Result<Self, Fault> {
-        let stream = Stream::opened(channel);
-        // This reads what the stream replays, so it neither waits nor sends.
-        let smtp = AsyncSmtpConnection::connect_with_transport(Box::new(stream.clone()), &ClientId::default()).await?;
-        let condition = Condition::Ready;
-        Ok(Self { smtp, stream, capabilities, travelled, heard: false, exact: false, condition })
+    pub(super) fn new(transport: Box<dyn Transport>, client: Client) -> Self {
+        let (messages, sending) = (HashMap::new(), VecDeque::new());
+        Self { transport, client, messages, sending, unflushed: false, ended: false }
     }
 
-    /// What the peer offers.
-    pub(super) fn capabilities(&self) -> Capabilities {
-        self.capabilities
+    /// Keeps a message until the client has it sent.
+    pub(super) fn keep(&mut self, number: MessageNumber, mail: Payload, progress: Option<Progress>) {
+        self.messages.insert(number, (mail, progress));
     }
 
-    /// How messages travel on it.
-    pub(super) fn travelled(&self) -> Travelled {
-        self.travelled
-    }
-
-    /// A handle to what it is spoken over.
-    pub(super) fn stream(&self) -> Stream {
-        self.stream.clone()
-    }
-
-    /// Whether the replies to a message's envelope have said what they are about.
-    pub(super) fn is_exact(&self) -> bool {
-        self.exact
-    }
-
-    /// See [`is_exact`](Self::is_exact).
-    pub(super) fn set_exact(&mut self, exact: bool) {
-        self.exact = exact;
-    }
-
-    /// Whether the peer has answered anything since the last message was begun, but for taking its leave.
-    pub(super) fn heard(&self) -> bool {
-        self.heard
-    }
-
-    /// Begins a message. Until [`set_condition`](Self::set_condition) says otherwise, the connection is spent: so it stays when
-    /// the call is dropped half-way.
-    pub(super) fn begin(&mut self) {
-        self.heard = false;
-        self.condition = Condition::Spent;
-    }
-
-    /// What can follow on it now.
-    pub(super) fn set_condition(&mut self, condition: Condition) {
-        self.condition = condition;
-    }
-
-    /// Sends `payload` with the next command, behind it; `notice` tells when all of it went.
-    pub(super) fn stage(&self, payload: Vec<Piece>, notice: Option<Notice>) {
-        self.stream.stage(payload, notice);
-    }
-
-    /// Says `command` and hears the reply, whatever it is; only 421, which ends the connection, is a fault.
-    pub(super) async fn ask(
-        &mut self,
-        step: &'static str,
-        command: impl Display + Send,
-        limit: impl Into<Patience>,
-    ) -> Result<Reply, Fault> {
-        if self.stream.has_surplus() {
-            return Err(Fault::Nonsense(format!("a reply before {step} was said")));
-        }
-        let Patience { total, block, reply } = limit.into();
-        self.stream.begin();
-        let said = tokio::select! {
-            biased;
-            said = timeout(total, self.smtp.command(command)) => said.ok(),
-            () = self.stream.stalled(block, reply) => None,
-        };
-        match said {
-            Some(said) => match self.settle(step, said) {
-                Err(Fault::Lost(cause)) => Err(self.last_words(step).await.unwrap_or(Fault::Lost(cause))),
-                settled => settled,
-            },
-            None => Err(Fault::TimedOut(step)),
+    /// Forgets a message that was not begun.
+    pub(super) fn abandon(&mut self, number: MessageNumber) {
+        self.client.abandon(number);
+        if !self.client.has(number) {
+            self.messages.remove(&number);
         }
     }
 
-    /// Hears the first reply to what was said by way of the stream.
-    pub(super) async fn first_reply(&mut self, step: &'static str, patience: Patience) -> Result<Reply, Fault> {
-        let Patience { total, block, reply } = patience;
-        let said = tokio::select! {
-            biased;
-            said = timeout(total, self.smtp.read_response()) => said.ok(),
-            () = self.stream.stalled(block, reply) => None,
-        };
-        said.ok_or(Fault::TimedOut(step)).and_then(|said| self.settle(step, said))
+    /// Whether nothing is to be sent, and nothing is to come or was received in part.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.client.is_quiet() && self.sending.is_empty()
     }
 
-    /// Hears the next reply, to a command that was said with others before.
-    pub(super) async fn next_reply(&mut self, step: &'static str, limit: Duration) -> Result<Reply, Fault> {
-        match timeout(limit, self.smtp.read_response()).await {
-            Ok(said) => self.settle(step, said),
-            Err(_) => Err(Fault::TimedOut(step)),
+    /// The transport, or `None` if something was received beyond what was asked for.
+    pub(super) fn into_transport(self) -> Option<Box<dyn Transport>> {
+        self.is_quiet().then_some(self.transport)
+    }
+
+    /// What happens next.
+    pub(super) async fn next_event(&mut self) -> Event {
+        let mut timer = Timer::default();
+        poll_fn(|cx| {
+            loop {
+                self.drive(cx);
+                if let Some(event) = self.client.poll_event() {
+                    return Poll::Ready(event);
+                }
+                if timer.poll_due(&mut self.client, cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    /// Moves all bytes that can be moved without waiting.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+        // What is here comes first, so that a reply before its command is seen as one.
+        self.receive(cx);
+        while let Some(output) = self.client.poll_output() {
+            self.queue(output);
+        }
+        if let Poll::Ready(Err(error)) = self.poll_send(cx) {
+            self.sending.clear();
+            self.client.handle_write_failure(error, now());
         }
     }
 
-    /// Proves who we are.
-    ///
-    /// A peer that does not ask for proof is at fault: without it, the message would arrive as somebody else's.
-    pub(super) async fn log_in(&mut self, credentials: &Credentials, timeouts: &Timeouts) -> Result<(), Fault> {
-        if !self.capabilities.auth_plain {
-            return Err(Fault::Nonsense("AUTH PLAIN is not offered".to_owned()));
-        }
-        let command = Auth::new(Mechanism::Plain, credentials.clone(), None)?;
-        let reply = self.ask("AUTH", command, timeouts.command).await?;
-        match reply.code {
-            235 => Ok(()),
-            400..600 => Err(Fault::not_served("AUTH", reply)),
-            _ => Err(Fault::unexpected("AUTH", &reply)),
+    /// The same for one that nobody waits on.
+    pub(super) fn drive_unattended(&mut self) {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+    }
+
+    fn receive(&mut self, cx: &mut Context<'_>) {
+        while !(self.ended || self.client.hands_over()) {
+            let mut space = [0; RECEIVED_AT_ONCE];
+            let mut received = ReadBuf::new(&mut space);
+            match Pin::new(&mut self.transport).poll_read(cx, &mut received) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) if !received.filled().is_empty() => self.client.handle_input(received.filled(), now()),
+                Poll::Ready(end) => {
+                    self.ended = true;
+                    self.client.handle_end(end.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()));
+                }
+            }
+            self.ended |= self.client.is_over();
         }
     }
 
-    /// Makes it ready for another message; answers whether it is.
-    pub(super) async fn tidy(&mut self, timeouts: &Timeouts) -> bool {
-        if self.condition == Condition::NeedsReset {
-            self.condition = match self.ask("RSET", Rset, timeouts.command).await {
-                Ok(reply) if reply.code == 250 => Condition::Ready,
-                Ok(_) | Err(_) => Condition::Spent,
-            };
+    fn queue(&mut self, output: Output) {
+        match output {
+            Output::Bytes(bytes) => self.sending.push_back(Sending::Piece(Piece::Bytes(bytes))),
+            Output::Body(number, form) => {
+                let Some((mail, _)) = self.messages.get(&number) else { return };
+                let pieces = match form {
+                    BodyForm::Block => mail.pieces(),
+                    BodyForm::Stuffed => mail.stuffed(),
+                };
+                let filled = pieces.into_iter().filter(|piece| !matches!(piece, Piece::Bytes(bytes) if bytes.is_empty()));
+                self.sending.extend(filled.map(Sending::Piece));
+                self.sending.push_back(Sending::End(number));
+            }
         }
-        self.condition == Condition::Ready
     }
 
-    /// Whether the peer is still there, to be asked after an idle time: a path that died meanwhile tells nothing.
-    pub(super) async fn is_alive(&mut self) -> bool {
-        self.ask("NOOP", Noop, SIGN_OF_LIFE).await.is_ok()
+    /// Writes all that is queued, in as few pieces as the transport takes.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(first) = self.sending.front_mut() {
+            match first {
+                Sending::End(number) => {
+                    let number = *number;
+                    self.sending.pop_front();
+                    self.handle_sent(number);
+                }
+                Sending::Piece(Piece::Sound(sound)) => match ready!(sound.poll_next(cx)).transpose() {
+                    Ok(Some(bytes)) => self.sending.push_front(Sending::Piece(Piece::Bytes(bytes))),
+                    Ok(None) => drop(self.sending.pop_front()),
+                    // Nothing may follow that could pass for the rest of it.
+                    Err(error) => {
+                        self.sending.clear();
+                        self.client.handle_end(error);
+                    }
+                },
+                Sending::Piece(Piece::Bytes(_)) => {
+                    let written = ready!(self.poll_write(cx))?;
+                    self.unflushed = true;
+                    self.take_off(written);
+                    self.client.handle_sent(self.sending.is_empty(), now());
+                }
+            }
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.transport).poll_flush(cx))?;
+            self.unflushed = false;
+            self.client.handle_sent(true, now());
+        }
+        Poll::Ready(Ok(()))
     }
 
-    fn settle(&mut self, step: &'static str, said: Result<Response, LettreError>) -> Result<Reply, Fault> {
-        let reply = match said {
-            Ok(response) => reply::positive(&response),
-            Err(error) => match reply::negative(&error) {
-                Some(reply) => reply,
-                None => return Err(error.into()),
-            },
-        };
-        if reply.code == CLOSING {
-            return Err(Fault::not_served(step, reply));
-        }
-        self.heard = true;
-        Ok(reply)
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let bytes = self.sending.iter().take_while(|sending| !matches!(sending, Sending::Piece(Piece::Sound(_))));
+        let bytes = bytes.filter_map(|sending| match sending {
+            Sending::Piece(Piece::Bytes(bytes)) => Some(bytes),
+            Sending::Piece(Piece::Sound(_)) | Sending::End(_) => None,
+        });
+        let count = bytes.zip(&mut slices).map(|(bytes, slice)| *slice = IoSlice::new(bytes)).count();
+        let written = ready!(Pin::new(&mut self.transport).poll_write_vectored(cx, &slices[..count]))?;
+        Poll::Ready(if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) })
     }
 
-    /// Why a peer ended the connection while we spoke, if it said so.
-    pub(super) async fn last_words(&mut self, step: &'static str) -> Option<Fault> {
-        let said = timeout(LAST_WORDS, self.smtp.read_response()).await.ok()?;
-        let reply = self.settle(step, said);
-        match reply {
-            Ok(reply) if reply.code >= 400 => Some(Fault::not_served(step, reply)),
-            Err(fault @ Fault::NotServed(_)) => Some(fault),
-            Ok(_) | Err(_) => None,
+    fn take_off(&mut self, mut written: usize) {
+        loop {
+            match self.sending.front_mut() {
+                Some(Sending::Piece(Piece::Bytes(first))) if written < first.len() => {
+                    first.advance(written);
+                    return;
+                }
+                Some(Sending::Piece(Piece::Bytes(first))) => {
+                    written -= first.len();
+                    self.sending.pop_front();
+                }
+                Some(Sending::End(number)) => {
+                    let number = *number;
+                    self.sending.pop_front();
+                    self.handle_sent(number);
+                }
+                Some(Sending::Piece(Piece::Sound(_))) | None => return,
+            }
         }
+    }
+
+    /// A message was sent to its end.
+    fn handle_sent(&mut self, number: MessageNumber) {
+        self.client.handle_body_sent(number);
+        if let Some((_, Some(progress))) = self.messages.remove(&number) {
+            progress.sent();
+        }
+    }
+}
+
+/// Wakes a caller when the client's next reply is due.
+#[derive(Debug, Default)]
+pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    /// Waits until a reply is due; then lets the client handle that, and is ready.
+    pub(super) fn poll_due(&mut self, client: &mut Client, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(due) = client.poll_timeout().map(Instant::from_std) else { return Poll::Pending };
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if sleep.deadline() != due {
+            sleep.as_mut().reset(due);
+        }
+        ready!(sleep.as_mut().poll(cx));
+        client.handle_timeout(now());
+        Poll::Ready(())
     }
 }
 
 impl fmt::Debug for Connection {
+    /// Shows nothing of what goes over it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("travelled", &self.travelled).finish_non_exhaustive()
+        f.debug_struct("Connection").field("client", &self.client).finish_non_exhaustive()
     }
 }
 
-const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long a peer may take over a word that costs it nothing.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+/// The time as the client counts it.
+pub(super) fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+const RECEIVED_AT_ONCE: usize = 2048;
+const SLICES: usize = 16;

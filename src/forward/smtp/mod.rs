@@ -1,54 +1,36 @@
 //! [`SmtpForwarder`]: hands messages to another node, or to any mail server, by SMTP.
 //!
-//! | file | what it knows |
+//! The conversation itself is decided by [`smtp::client`](crate::smtp); this module moves its bytes, and chooses.
+//!
+//! | file | what is in it |
 //! |---|---|
-//! | `mod.rs`, `builder.rs`, `error.rs` | the forwarder, and how it is built |
-//! | `security.rs`, `timeouts.rs` | what its user chooses |
+//! | `mod.rs`, `builder.rs` | the forwarder, and how it is built |
+//! | `security.rs`, `login.rs` | what its user chooses |
 //! | `tls_memory.rs` | which peers have spoken TLS, also before the last restart |
-//! | `connect.rs` | the way to a connection that is as safe as the policy asks |
-//! | `dial.rs`, `opening.rs`, `tls.rs`, `verify.rs` | the steps of that way: TCP, greeting to STARTTLS, handshake, certificate |
-//! | `capabilities.rs` | what the peer can do |
+//! | `connect.rs` | makes a connection that is as safe as the policy asks |
+//! | `dial.rs`, `tls.rs`, `verify.rs` | TCP, the TLS handshake, the peer's certificate |
 //! | `pool.rs`, `pace.rs` | which connections there are, and how many are worth having |
-//! | `lane.rs`, `connection.rs` | one connection: who is under way on it, and what is said and heard |
-//! | `flight.rs` | one message among others on a connection: one round trip for all of them |
-//! | `transaction.rs`, `stuffing.rs` | one message alone on a connection |
-//! | `payload.rs` | a mail as it is said, whole or read while it goes |
-//! | `verdict.rs`, `fault.rs`, `caution.rs` | what the replies mean, why a conversation stopped, and what is learnt from it |
-//! | `notice.rs` | who is told how far a message is |
-//! | `stream.rs`, `channel.rs`, `reply.rs` | bytes and lines below lettre |
-//! | `hostile.rs` | the same lines, for a fuzzer |
+//! | `shared.rs`, `connection.rs` | one connection: the messages that are under way on it, and its bytes |
+//! | `payload.rs` | a mail as it is sent, whole or read while it goes |
+//! | `refused.rs` | which recipients refused their last message |
+//! | `progress.rs` | reports how far a message is |
 
 mod builder;
-mod capabilities;
-mod caution;
-mod channel;
 mod connect;
 mod connection;
 mod dial;
-mod error;
-mod fault;
-mod flight;
-#[cfg(any(test, doc, feature = "conformance"))]
-mod hostile;
-mod lane;
-mod notice;
-mod opening;
+mod login;
 mod pace;
 mod payload;
-#[cfg(test)]
-mod peer;
 mod pool;
-mod reply;
+mod progress;
+mod refused;
 mod security;
-mod stream;
-mod stuffing;
+mod shared;
 #[cfg(test)]
 mod tests;
-mod timeouts;
 mod tls;
 mod tls_memory;
-mod transaction;
-mod verdict;
 mod verify;
 
 use std::time::Duration;
@@ -58,25 +40,21 @@ use bytes::Bytes;
 use lettre::Address;
 use tokio::time::Instant;
 
-pub use self::builder::SmtpForwarderBuilder;
-use self::caution::Caution;
+pub use self::builder::{SetupError, SmtpForwarderBuilder};
 use self::connect::Connector;
-use self::connection::Connection;
 pub use self::dial::{Dial, Transport};
-pub use self::error::SetupError;
-use self::fault::Fault;
-#[cfg(any(test, doc, feature = "conformance"))]
-pub(crate) use self::hostile::read_hostile_replies;
-use self::lane::{Fared, Lane};
-use self::notice::Notice;
+pub use self::login::TokenSource;
 use self::payload::Payload;
 use self::pool::{Entry, Pool};
+use self::progress::Progress;
+use self::refused::RefusedRecipients;
 pub use self::security::{Security, TlsMode};
-pub use self::timeouts::Timeouts;
+use self::shared::SharedConnection;
 pub use self::tls_memory::TlsMemory;
-use self::transaction::{Eagerness, Letter};
 use super::{ForwardError, Forwarder, MailOut, Outcome, Receipt, Reply, Sender};
 use crate::message::{MailAddress, MailboxId, Message};
+pub use crate::smtp::client::Timeouts;
+use crate::smtp::client::{BodyType, Chunking, Ended, Envelope, Fault, NextTry, NotServed, Pipelining};
 use crate::wire::{Addresses, Encoded, TransferEncoding, encode, encode_in_pieces};
 
 /// Hands messages to one other node by SMTP, under TLS unless told otherwise.
@@ -110,7 +88,8 @@ use crate::wire::{Addresses, Encoded, TransferEncoding, encode, encode_in_pieces
 pub struct SmtpForwarder {
     connector: Connector,
     pool: Pool,
-    caution: Caution,
+    refused: RefusedRecipients,
+    chunking: Chunking,
     domain: String,
     from: Address,
 }
@@ -124,32 +103,35 @@ impl SmtpForwarder {
     /// Sends to as many recipients as one transaction takes.
     async fn send_message(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
         let to: Vec<Address> = recipients.iter().map(|recipient| self.address(recipient)).collect::<Result<_, _>>()?;
-        self.send_letter(&to, Content::Message(message, recipients)).await
+        self.send_mail(&to, Content::Message(message, recipients)).await
     }
 
-    async fn send_letter(&self, to: &[Address], content: Content<'_>) -> Result<Receipt, ForwardError> {
-        for _ in 0..LANES_TRIED {
+    async fn send_mail(&self, to: &[Address], content: Content<'_>) -> Result<Receipt, ForwardError> {
+        for _ in 0..CONNECTIONS_TRIED {
             let entry = self.pool.enter(self.connector.timeouts.queue).await.map_err(|fault| self.error(fault))?;
             let (place, used_before) = match entry {
-                Entry::Lane(place, idle) if idle >= SURELY_ALIVE && !place.lane.is_alive().await => {
+                Entry::Connection(place, idle) if idle >= SURELY_ALIVE && !place.connection.is_alive().await => {
                     self.pool.clear();
                     continue;
                 }
-                Entry::Lane(place, _) => (place, true),
+                Entry::Connection(place, _) => (place, true),
                 Entry::Connect(opening) => (opening.opened(self.connect().await?), false),
             };
-            let Fared { outcomes, heard } = self.send_on(&place.lane, to, content).await;
+            let Ended { outcomes, heard, block } = self.send_on(&place.connection, to, content).await;
+            let next_try = self.chunking.learn(block, place.connection.extensions());
             match outcomes {
                 // It ended while nobody used it, or with a message before this one, and so may have the others. That says nothing
                 // about the peer: a fresh one will tell.
                 Err(fault) if used_before && !heard && fault.ended_while_idle() => self.pool.clear(),
-                done => return self.finish(&place.lane, content.len(), done),
+                // What was refused is BDAT, and not the message.
+                Err(_) if next_try == NextTry::ByData => {}
+                done => return self.finish(&place.connection, content.len(), done),
             }
         }
         Err(self.error(Fault::Lost("one connection after the other ended before this message's turn".into())))
     }
 
-    async fn connect(&self) -> Result<Connection, ForwardError> {
+    async fn connect(&self) -> Result<SharedConnection, ForwardError> {
         let began = Instant::now();
         let connected = self.connector.connect().await;
         match &connected {
@@ -160,36 +142,43 @@ impl SmtpForwarder {
         connected
     }
 
-    async fn send_on(&self, lane: &Lane, to: &[Address], content: Content<'_>) -> Fared {
-        let capabilities = lane.capabilities();
-        let (letter, eagerness) = match content {
+    async fn send_on(&self, connection: &SharedConnection, to: &[Address], content: Content<'_>) -> Ended {
+        let extensions = self.chunking.of(connection.extensions());
+        let (from, mail, body, progress, pipelining) = match content {
             Content::Message(message, recipients) => {
-                let binary = capabilities.chunking && capabilities.binary_mime;
-                let encoding = if binary { TransferEncoding::Binary } else { TransferEncoding::Base64 };
+                let (encoding, body) = match extensions.takes_binary() {
+                    true => (TransferEncoding::Binary, BodyType::Binary),
+                    false => (TransferEncoding::Base64, BodyType::Text),
+                };
                 let addresses = Addresses { node: &self.connector.node, domain: &self.domain, recipients };
                 let mail = match message.audio().in_memory() {
                     Some(_) => Payload::Whole(encode(message, &addresses, encoding)),
                     None => Payload::InPieces(encode_in_pieces(message, &addresses, encoding)),
                 };
-                let notice = Notice { id: message.id(), events: self.connector.events.clone() };
-                notice.connected(&self.connector.peer, lane.travelled());
-                let letter = Letter { from: Some(&self.from), to, mail, encoding, notice: Some(notice) };
-                (letter, self.caution.towards(recipients))
+                let progress = Progress { id: message.id(), events: self.connector.events.clone() };
+                progress.connected(&self.connector.peer, connection.travelled());
+                (Some(self.from.clone()), mail, body, Some(progress), self.refused.pipelining(recipients))
             }
             Content::Mail(mail, sender) => {
                 let from = match sender {
-                    Sender::Node => Some(&self.from),
+                    Sender::Node => Some(self.from.clone()),
                     Sender::Nobody => None,
                 };
                 let mail = Payload::Whole(Encoded { head: mail.clone(), audio: Bytes::new(), tail: Bytes::new() });
-                (Letter { from, to, mail, encoding: TransferEncoding::Base64, notice: None }, Eagerness::Wary)
+                (from, mail, BodyType::Text, None, Pipelining::Off)
             }
         };
-        lane.send(letter, eagerness, &self.connector.timeouts).await
+        let envelope = Envelope { from, to: to.to_vec(), size: mail.len(), body };
+        connection.send(envelope, mail, progress, extensions, pipelining).await
     }
 
     /// Learns of the peer from what became of a message.
-    fn finish(&self, lane: &Lane, bytes: usize, done: Result<Vec<Outcome>, Fault>) -> Result<Receipt, ForwardError> {
+    fn finish(
+        &self,
+        connection: &SharedConnection,
+        bytes: usize,
+        done: Result<Vec<Outcome>, Fault>,
+    ) -> Result<Receipt, ForwardError> {
         match &done {
             Err(fault) if fault.is_unreachable() => self.pool.clear(),
             Err(Fault::NotServed(_)) => {
@@ -204,7 +193,7 @@ impl SmtpForwarder {
             Ok(_) => self.pool.handle_arrival(bytes),
         }
         let outcomes = done.map_err(|fault| self.error(fault))?;
-        Ok(Receipt { outcomes, travelled: lane.travelled() })
+        Ok(Receipt { outcomes, travelled: connection.travelled() })
     }
 
     fn address(&self, mailbox: &MailboxId) -> Result<Address, ForwardError> {
@@ -212,7 +201,7 @@ impl SmtpForwarder {
     }
 
     fn error(&self, fault: Fault) -> ForwardError {
-        fault.into_error(&self.connector.peer)
+        into_error(fault, &self.connector.peer)
     }
 }
 
@@ -229,7 +218,7 @@ impl Forwarder for SmtpForwarder {
                 Err(error) => receipt.outcomes.extend(group.iter().map(|_| unsettled(&error))),
             }
         }
-        self.caution.learn(recipients, &receipt.outcomes);
+        self.refused.learn(recipients, &receipt.outcomes);
         Ok(receipt)
     }
 
@@ -247,13 +236,13 @@ fn is_push_back(outcome: &Outcome) -> bool {
 impl MailOut for SmtpForwarder {
     async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
         let to = Address::new(to.local_part(), to.domain()).map_err(|error| ForwardError::Unsendable(error.to_string()))?;
-        let receipt = self.send_letter(&[to], Content::Mail(mail, sender)).await?;
-        let unanswered = || Outcome::Deferred(Reply { code: 0, text: "the peer gave no answer".to_owned() });
+        let receipt = self.send_mail(&[to], Content::Mail(mail, sender)).await?;
+        let unanswered = || Outcome::Deferred(Reply::missing("the peer gave no answer"));
         Ok(receipt.outcomes.into_iter().next().unwrap_or_else(unanswered))
     }
 }
 
-/// What is in a letter.
+/// What is sent.
 #[derive(Debug, Clone, Copy)]
 enum Content<'a> {
     /// A message for mailboxes of the forwarder's domain.
@@ -272,11 +261,27 @@ impl Content<'_> {
     }
 }
 
+/// The fault as a caller sees it.
+///
+/// A peer that does not serve this node may do so once somebody has put it right, so nothing of that is final: no message is at fault.
+fn into_error(fault: Fault, peer: &str) -> ForwardError {
+    let peer = peer.to_owned();
+    match fault {
+        Fault::Lost(source) => ForwardError::Unreachable { peer, source },
+        Fault::Nonsense(what) => ForwardError::Protocol { peer, what },
+        Fault::TimedOut(step) => ForwardError::TimedOut { peer, step },
+        Fault::NotServed(said) if said.reply.code >= 500 => ForwardError::Unreachable { peer, source: said.into() },
+        Fault::NotServed(NotServed { step, reply }) | Fault::Refused { step, reply } => {
+            ForwardError::Refused { peer, step, reply }
+        }
+    }
+}
+
 fn unsettled(error: &ForwardError) -> Outcome {
     match error {
         ForwardError::Refused { reply, .. } if !error.is_transient() => Outcome::Refused(reply.clone()),
         ForwardError::Refused { reply, .. } => Outcome::Deferred(reply.clone()),
-        _ => Outcome::Deferred(Reply { code: 0, text: error.to_string() }),
+        _ => Outcome::Deferred(Reply::missing(error)),
     }
 }
 
@@ -288,7 +293,7 @@ const SENDER: &str = "voicemail";
 const SURELY_ALIVE: Duration = Duration::from_secs(5);
 
 /// On how many connections a message is tried that heard nothing on them, because each had ended.
-const LANES_TRIED: u32 = 3;
+const CONNECTIONS_TRIED: u32 = 3;
 
 /// RFC 5321 §4.5.3.1.8: every server takes a hundred.
 const RECIPIENTS_AT_ONCE: usize = 100;

@@ -1,4 +1,4 @@
-//! [`Payload`]: a mail as it is said, whole or read while it goes.
+//! [`Payload`]: a mail as it is sent, whole or read while it goes.
 
 use std::fmt;
 use std::future::Future as _;
@@ -9,10 +9,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::stuffing::Stuffing;
+use crate::smtp::dot_stuffing::DotStuffing;
 use crate::wire::{Encoded, EncodedInPieces, EncodedSound};
 
-/// What is in a letter.
+/// A mail to send.
 #[derive(Debug)]
 pub(super) enum Payload {
     Whole(Encoded),
@@ -48,7 +48,7 @@ impl Payload {
 
     /// The mail as DATA carries it, its end included.
     pub(super) fn stuffed(&self) -> Vec<Piece> {
-        let mut stuffing = Stuffing::default();
+        let mut stuffing = DotStuffing::default();
         let mut pieces = Vec::new();
         for piece in self.pieces() {
             match piece {

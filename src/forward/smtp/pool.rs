@@ -1,4 +1,4 @@
-//! [`Pool`]: a bounded number of lanes, kept open between messages, and who has a place on which.
+//! [`Pool`]: a bounded number of connections, kept open between messages, and which message has a place on which.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,17 +6,16 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::Connection;
-use super::fault::Fault;
-use super::lane::Lane;
 use super::pace::Pace;
+use super::shared::SharedConnection;
+use crate::smtp::client::Fault;
 
 /// Who may send, and on which connection.
 #[derive(Debug)]
 pub(super) struct Pool {
     /// First come, first served.
     queue: Semaphore,
-    lanes: Mutex<Lanes>,
+    connections: Mutex<Connections>,
     /// Told when there may be a place.
     changed: Notify,
     /// Told when the peer could not be reached, to those who wait to be free to find it out for themselves.
@@ -26,8 +25,8 @@ pub(super) struct Pool {
 }
 
 #[derive(Debug)]
-struct Lanes {
-    open: Vec<Arc<Lane>>,
+struct Connections {
+    open: Vec<Arc<SharedConnection>>,
     /// Connections that are being made.
     opening: usize,
     pace: Pace,
@@ -36,16 +35,16 @@ struct Lanes {
 /// What a message may do.
 #[derive(Debug)]
 pub(super) enum Entry<'a> {
-    /// Go on this lane, which nobody used for so long if anybody did before.
-    Lane(Place<'a>, Duration),
+    /// Go on this connection, which nobody used for so long if anybody did before.
+    Connection(Place<'a>, Duration),
     /// Make a connection.
     Connect(Opening<'a>),
 }
 
-/// A message's place on a lane, until it is dropped.
+/// A message's place on a connection, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place<'a> {
-    pub(super) lane: Arc<Lane>,
+    pub(super) connection: Arc<SharedConnection>,
     pool: &'a Pool,
     _turn: SemaphorePermit<'a>,
 }
@@ -63,7 +62,7 @@ impl Pool {
         let pace = Pace::new(size, Instant::now());
         Self {
             queue: Semaphore::new(size.clamp(1, MOST_CONNECTIONS) * PLACES),
-            lanes: Mutex::new(Lanes { open: Vec::new(), opening: 0, pace }),
+            connections: Mutex::new(Connections { open: Vec::new(), opening: 0, pace }),
             changed: Notify::new(),
             unreachable: Notify::new(),
             heard_at: Mutex::default(),
@@ -91,7 +90,7 @@ impl Pool {
             () = self.unreachable.notified() => return Err(Fault::Lost("another call found it unreachable just now".into())),
         };
         Ok(match found {
-            Found::Lane(lane, idle) => Entry::Lane(Place { lane, pool: self, _turn: turn }, idle),
+            Found::Connection(connection, idle) => Entry::Connection(Place { connection, pool: self, _turn: turn }, idle),
             Found::Connect => Entry::Connect(Opening { pool: self, turn: Some(turn) }),
         })
     }
@@ -100,7 +99,7 @@ impl Pool {
     pub(super) fn handle_arrival(&self, bytes: usize) {
         let now = Instant::now();
         self.handle_reached(now);
-        self.lanes().pace.handle_arrival(bytes, now);
+        self.connections().pace.handle_arrival(bytes, now);
     }
 
     /// The peer was heard.
@@ -110,7 +109,7 @@ impl Pool {
 
     /// The peer asked for less.
     pub(super) fn handle_push_back(&self) {
-        self.lanes().pace.handle_push_back(Instant::now());
+        self.connections().pace.handle_push_back(Instant::now());
     }
 
     /// A try that began at `began` could not reach the peer. Unless it was heard since, no idle connection is good any more, and
@@ -127,61 +126,72 @@ impl Pool {
     pub(super) fn clear(&self) {
         let now = Instant::now();
         let leaving: Vec<_> = {
-            let mut lanes = self.lanes();
-            let leaving = lanes.open.extract_if(.., |lane| lane.idle(now).is_some()).collect();
-            for lane in &lanes.open {
-                lane.retire();
+            let mut connections = self.connections();
+            let leaving = connections.open.extract_if(.., |connection| connection.idle(now).is_some()).collect();
+            for connection in &connections.open {
+                connection.retire();
             }
             leaving
         };
         leave(&leaving);
     }
 
-    /// A place, if there is one: on a lane that nobody uses, else on a new one, as long as there are fewer in use than are worth
+    /// A place, if there is one: on a connection that nobody uses, else on a new one, as long as there are fewer in use than are worth
     /// having; else on the one with fewest messages.
     fn find(&self, now: Instant) -> Option<Found> {
-        let mut lanes = self.lanes();
-        let leaving = lanes.take_unfit(now);
-        let in_use = lanes.open.iter().filter(|lane| lane.under_way() > 0 && lane.is_fit(now)).count();
-        let found = if in_use + lanes.opening < lanes.pace.allowed() {
+        let mut connections = self.connections();
+        let leaving = connections.take_unfit(now);
+        let in_use = connections.open.iter().filter(|connection| connection.under_way() > 0 && connection.is_fit(now)).count();
+        let found = if in_use + connections.opening < connections.pace.allowed() {
             // The last one used is the surest to be alive.
-            let idle = lanes.open.iter().filter_map(|lane| Some((lane.idle(now)?, lane))).min_by_key(|(idle, _)| *idle);
+            let idle = connections
+                .open
+                .iter()
+                .filter_map(|connection| Some((connection.idle(now)?, connection)))
+                .min_by_key(|(idle, _)| *idle);
             match idle {
-                Some((idle, lane)) => Some(Found::Lane(Arc::clone(lane), idle)),
-                None if lanes.open.len() + lanes.opening < lanes.pace.most() => Some(Found::Connect),
+                Some((idle, connection)) => Some(Found::Connection(Arc::clone(connection), idle)),
+                None if connections.open.len() + connections.opening < connections.pace.most() => Some(Found::Connect),
                 None => None,
             }
         } else {
-            lanes.pace.handle_shortage();
-            let roomy = lanes.open.iter().filter(|lane| (1..lane.window()).contains(&lane.under_way()) && lane.is_fit(now));
-            roomy.min_by_key(|lane| lane.under_way()).map(|lane| Found::Lane(Arc::clone(lane), Duration::ZERO))
+            connections.pace.handle_shortage();
+            let roomy = connections
+                .open
+                .iter()
+                .filter(|connection| (1..connection.window()).contains(&connection.under_way()) && connection.is_fit(now));
+            roomy
+                .min_by_key(|connection| connection.under_way())
+                .map(|connection| Found::Connection(Arc::clone(connection), Duration::ZERO))
         };
         match &found {
-            Some(Found::Lane(lane, _)) => lane.enter(),
-            Some(Found::Connect) => lanes.opening += 1,
+            Some(Found::Connection(connection, _)) => connection.enter(),
+            Some(Found::Connect) => connections.opening += 1,
             None => {}
         }
-        drop(lanes);
+        drop(connections);
         leave(&leaving);
         found
     }
 
-    fn lanes(&self) -> MutexGuard<'_, Lanes> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Lanes {
+impl Connections {
     /// Those that nobody uses, and nobody shall.
-    fn take_unfit(&mut self, now: Instant) -> Vec<Arc<Lane>> {
-        let unfit = |lane: &mut Arc<Lane>| lane.idle(now).is_some() && !(lane.is_fit(now) && lane.is_quiet());
+    fn take_unfit(&mut self, now: Instant) -> Vec<Arc<SharedConnection>> {
+        let unfit = |connection: &mut Arc<SharedConnection>| {
+            connection.idle(now).is_some() && !(connection.is_fit(now) && connection.is_quiet())
+        };
         self.open.extract_if(.., unfit).collect()
     }
 }
 
 /// A place that was found.
 enum Found {
-    Lane(Arc<Lane>, Duration),
+    Connection(Arc<SharedConnection>, Duration),
     Connect,
 }
 
@@ -192,18 +202,18 @@ impl Drop for Pool {
 }
 
 impl<'a> Opening<'a> {
-    /// The connection is made: others may join the lane that it is from now on.
-    pub(super) fn opened(mut self, connection: Connection) -> Place<'a> {
-        let lane = Arc::new(Lane::new(connection, Instant::now()));
-        self.pool.lanes().open.push(Arc::clone(&lane));
+    /// The connection is made: others may join it from now on.
+    pub(super) fn opened(mut self, connection: SharedConnection) -> Place<'a> {
+        let connection = Arc::new(connection);
+        self.pool.connections().open.push(Arc::clone(&connection));
         let turn = self.turn.take().expect("it is taken only here, by value");
-        Place { lane, pool: self.pool, _turn: turn }
+        Place { connection, pool: self.pool, _turn: turn }
     }
 }
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
-        self.pool.lanes().opening -= 1;
+        self.pool.connections().opening -= 1;
         self.pool.changed.notify_waiters();
     }
 }
@@ -211,19 +221,19 @@ impl Drop for Opening<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let now = Instant::now();
-        self.lane.leave(now);
-        let leaving = if self.lane.is_fit(now) { Vec::new() } else { self.pool.lanes().take_unfit(now) };
+        self.connection.leave(now);
+        let leaving = if self.connection.is_fit(now) { Vec::new() } else { self.pool.connections().take_unfit(now) };
         leave(&leaving);
         self.pool.changed.notify_waiters();
     }
 }
 
-fn leave(lanes: &[Arc<Lane>]) {
-    for lane in lanes {
-        lane.farewell();
+fn leave(connections: &[Arc<SharedConnection>]) {
+    for connection in connections {
+        connection.farewell();
     }
 }
 
-/// As many messages as a lane's window takes.
+/// As many messages as one connection takes at once.
 const PLACES: usize = 32;
 const MOST_CONNECTIONS: usize = 1024;

@@ -10,13 +10,13 @@ use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, Error as RustlsError, ProtocolVersion, RootCertStore};
+use tokio_rustls::rustls::{CertificateError, ClientConfig, Error as RustlsError, ProtocolVersion, RootCertStore};
 
+use super::builder::SetupError;
 use super::dial::Transport;
-use super::error::SetupError;
-use super::timeouts::Timeouts;
-use super::verify::NotingVerifier;
-use crate::forward::{Reply, TlsVersion, Travelled};
+use super::verify::{NotingVerifier, PinnedOrIssued};
+use super::{Reply, Timeouts};
+use crate::forward::{TlsVersion, Travelled};
 
 /// How TLS is spoken with one peer.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ enum Trust {
     /// By the user's configuration, which does not show how.
     Config,
     /// By these authorities; by nobody if there are none.
-    Authorities(Option<Arc<WebPkiServerVerifier>>),
+    Authorities(Option<Arc<PinnedOrIssued>>),
 }
 
 /// Whether a certificate must verify.
@@ -50,19 +50,19 @@ pub(super) enum Certificate {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoTls {
     /// The peer does not know STARTTLS.
-    #[error("STARTTLS is not offered")]
+    #[error("it does not offer STARTTLS: switch TLS on there, or use implicit TLS if it listens for that (port 465)")]
     NotOffered,
     /// The peer said no to STARTTLS.
-    #[error("STARTTLS was answered {0}")]
+    #[error("it answered STARTTLS with {0}: look into its TLS settings")]
     Declined(Reply),
     /// The connection ended, or what came was no TLS.
-    #[error("{0}")]
+    #[error("the TLS handshake failed: {0}; {advice}", advice = advice_on_handshake(.0))]
     Broken(Box<dyn StdError + Send + Sync>),
     /// The certificate does not verify.
-    #[error("{0}")]
+    #[error("its certificate is not accepted: {0}; {advice}", advice = advice_on_certificate(.0))]
     Unverified(RustlsError),
     /// It took too long.
-    #[error("no answer in time ({0})")]
+    #[error("no answer in time ({0}): it may not speak TLS on this port, or a firewall is in between")]
     TooSlow(&'static str),
 }
 
@@ -74,16 +74,17 @@ impl Tls {
 
     /// By the authorities whose certificates `pem` holds.
     pub(super) fn by_authorities(pem: &[u8], name: ServerName<'static>) -> Result<Self, SetupError> {
-        let mut roots = RootCertStore::empty();
+        let (mut roots, mut pinned) = (RootCertStore::empty(), Vec::new());
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(|error| SetupError::Certificates(error.into()))?;
+            pinned.push(certificate.clone());
             roots.add(certificate).map_err(|error| SetupError::Certificates(error.into()))?;
         }
         // The builder refuses an empty set, which is what a text without certificates comes to.
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
             .build()
             .map_err(|error| SetupError::Certificates(error.into()))?;
-        Ok(Self::by(Some(verifier), name))
+        Ok(Self::by(Some(Arc::new(PinnedOrIssued::new(verifier, pinned))), name))
     }
 
     /// Trusting nobody: every certificate goes unverified.
@@ -91,14 +92,14 @@ impl Tls {
         Self::by(None, name)
     }
 
-    fn by(verifier: Option<Arc<WebPkiServerVerifier>>, name: ServerName<'static>) -> Self {
+    fn by(verifier: Option<Arc<PinnedOrIssued>>, name: ServerName<'static>) -> Self {
         let provider = provider();
         let algorithms = provider.signature_verification_algorithms;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("ring has the cipher suites of TLS 1.2 and 1.3");
         let config = match &verifier {
-            Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::<WebPkiServerVerifier>::clone(verifier)),
+            Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::<PinnedOrIssued>::clone(verifier)),
             None => builder.dangerous().with_custom_certificate_verifier(Arc::new(NotingVerifier::new(None, algorithms))),
         };
         Self { config: Arc::new(config.with_no_client_auth()), trust: Trust::Authorities(verifier), name }
@@ -147,6 +148,51 @@ impl NoTls {
             Some(certificate @ RustlsError::InvalidCertificate(_)) => Self::Unverified(certificate.clone()),
             _ => Self::Broken(error.into()),
         }
+    }
+}
+
+/// What an operator can do about a certificate.
+fn advice_on_certificate(error: &RustlsError) -> &'static str {
+    let RustlsError::InvalidCertificate(reason) = error else {
+        return "look at the certificate with `openssl s_client -showcerts`";
+    };
+    match reason {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "renew it, or set this node's clock if that is wrong"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "set this node's clock, or wait until it is valid"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "make one with the peer's name as a subjectAltName, or set the server name to one that is on it"
+        }
+        CertificateError::UnknownIssuer => {
+            "give this node the certificate of the authority that issued it, or the certificate itself"
+        }
+        CertificateError::BadEncoding => "make a new one of X.509 version 3",
+        CertificateError::Revoked => "replace it: its authority has revoked it",
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "make one for TLS servers (serverAuth)"
+        }
+        CertificateError::Other(_) => {
+            "if it is the certificate of an authority, give this node exactly this one, or make another for the peer that is none"
+        }
+        _ => "make a new one, for example with `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256`",
+    }
+}
+
+/// What an operator can do about a handshake that came to no certificate.
+fn advice_on_handshake(error: &Box<dyn StdError + Send + Sync>) -> &'static str {
+    let inner =
+        error.downcast_ref::<io::Error>().and_then(|error| error.get_ref()).and_then(|inner| inner.downcast_ref::<RustlsError>());
+    match inner {
+        Some(RustlsError::InvalidMessage(_)) => {
+            "what answers there speaks no TLS: look at the port, and at StartTls against Implicit"
+        }
+        Some(RustlsError::AlertReceived(_) | RustlsError::PeerIncompatible(_)) => {
+            "both sides need TLS 1.2 or 1.3, and the peer may ask for a certificate of this node"
+        }
+        _ => "look at the peer's log, and try `openssl s_client` against it",
     }
 }
 

@@ -1,13 +1,79 @@
-//! [`NotingVerifier`]: verifies a certificate, remembers the outcome, and lets it pass.
+//! [`PinnedOrIssued`] and [`NotingVerifier`]: how the peer's certificate is judged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
 use tokio_rustls::rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use tokio_rustls::rustls::server::ParsedCertificate;
+use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+
+/// Trusts a certificate that an authority has issued, or that is itself one of those that were given.
+///
+/// A self-signed certificate as `openssl req -x509` makes it says that it is an authority's (`CA:TRUE`), and no authority may present its
+/// own. But who gives exactly this certificate means the peer that has its key.
+#[derive(Debug)]
+pub(super) struct PinnedOrIssued {
+    issued: Arc<WebPkiServerVerifier>,
+    pinned: Vec<CertificateDer<'static>>,
+}
+
+impl PinnedOrIssued {
+    /// Trust in the authorities of `issued`, whose certificates `pinned` are.
+    pub(super) fn new(issued: Arc<WebPkiServerVerifier>, pinned: Vec<CertificateDer<'static>>) -> Self {
+        Self { issued, pinned }
+    }
+}
+
+impl ServerCertVerifier for PinnedOrIssued {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verified = self.issued.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match verified {
+            Err(error) if is_authority_in_place_of_peer(&error) && self.pinned.contains(end_entity) => {
+                // Its dates were checked before its kind was; its name was not.
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.issued.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.issued.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.issued.supported_verify_schemes()
+    }
+}
+
+/// Whether all that is wrong is that a certificate is an authority's. rustls does not name that error, so its text must do.
+fn is_authority_in_place_of_peer(error: &Error) -> bool {
+    matches!(error, Error::InvalidCertificate(CertificateError::Other(other)) if format!("{other:?}").contains("CaUsedAsEndEntity"))
+}
 
 /// Verifies one connection's certificate, and lets it pass either way.
 ///
@@ -15,14 +81,14 @@ use tokio_rustls::rustls::{DigitallySignedStruct, Error, SignatureScheme};
 /// up whose certificate it noted, and a session resumed under it would skip the check.
 #[derive(Debug)]
 pub(super) struct NotingVerifier {
-    trust: Option<Arc<WebPkiServerVerifier>>,
+    trust: Option<Arc<PinnedOrIssued>>,
     algorithms: WebPkiSupportedAlgorithms,
     verified: AtomicBool,
 }
 
 impl NotingVerifier {
     /// A verifier by what `trust` trusts, which may be nobody.
-    pub(super) fn new(trust: Option<Arc<WebPkiServerVerifier>>, algorithms: WebPkiSupportedAlgorithms) -> Self {
+    pub(super) fn new(trust: Option<Arc<PinnedOrIssued>>, algorithms: WebPkiSupportedAlgorithms) -> Self {
         Self { trust, algorithms, verified: AtomicBool::new(false) }
     }
 

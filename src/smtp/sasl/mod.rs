@@ -4,6 +4,7 @@
 //!
 //! RFC 4422; RFC 4954 for its place in SMTP.
 
+pub(crate) mod client;
 mod login;
 mod peer_name;
 mod plain;

@@ -109,6 +109,8 @@ pub(crate) fn write_capabilities(
     for extension in more {
         let _ = write!(output, "250-{extension}\r\n");
     }
+    // BytesMut grows as needed.
+    let _ = write!(output, "250-{}\r\n", crate::smtp::extensions::ONCE);
     output.put_slice(b"250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n");
 }
 

@@ -247,7 +247,7 @@ impl Forwarder for Full {
         if tokio::time::Instant::now() >= self.until {
             return self.kept.forward(message, recipients).await;
         }
-        let full = Reply { code: 452, text: "4.3.1 no room is left".to_owned() };
+        let full = Reply::new(452, "4.3.1 no room is left");
         Ok(Receipt { outcomes: vec![Outcome::Deferred(full); recipients.len()], travelled: Travelled::InMemory })
     }
 }
@@ -290,7 +290,7 @@ async fn one_message_for_several_mailboxes_has_an_outcome_for_each() {
     let mut scene = Scene::new().await;
     let id = scene.put(CENTRAL, &["2001", "2002", "2003"]);
     let peer = MemoryForwarder::new();
-    let reply = |code| Reply { code, text: "as told".to_owned() };
+    let reply = |code| Reply::new(code, "as told");
     peer.answer("2002".parse().unwrap(), Outcome::Deferred(reply(452)));
     peer.answer("2003".parse().unwrap(), Outcome::Refused(reply(550)));
     scene.deliver(CENTRAL, &peer, tokio::time::sleep(Duration::from_millis(500))).await;

@@ -12,13 +12,13 @@ use crate::forward::smtp::{TlsMemory, TlsMode};
 const OFFERED: [&str; 5] = ["STARTTLS", "PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES", "AUTH PLAIN"];
 
 /// An authority, and a peer with a certificate of it.
-struct Site {
-    authority: CertifiedIssuer<'static, KeyPair>,
-    peer: ScriptedPeer,
+pub(super) struct Site {
+    pub(super) authority: CertifiedIssuer<'static, KeyPair>,
+    pub(super) peer: ScriptedPeer,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with("central.example", |_| {}, TlsMode::StartTls)
     }
 
@@ -45,8 +45,13 @@ impl Site {
         Self { authority, peer: ScriptedPeer::new(nature) }
     }
 
-    fn builder(&self, security: Security) -> SmtpForwarderBuilder {
+    pub(super) fn builder(&self, security: Security) -> SmtpForwarderBuilder {
         builder(&self.peer).security(security).ca_pem(self.authority.pem().as_bytes())
+    }
+
+    /// How its peer speaks TLS.
+    pub(super) fn server_config(&self) -> Arc<ServerConfig> {
+        self.peer.tls()
     }
 
     async fn receipt(&self, security: Security) -> Result<Receipt, ForwardError> {
@@ -277,4 +282,106 @@ async fn that_a_peer_spoke_tls_is_known_after_a_restart() {
     assert!(matches!(send(&forwarder, &message()).await, Err(ForwardError::NoTls { .. })));
     let file = std::fs::read_to_string(folder.path().join("spool/tls-peers.txt")).unwrap();
     assert!(file.starts_with("# Peers that have spoken TLS.") && file.ends_with("\ncentral.example:25\n"), "{file}");
+}
+
+/// A certificate as `openssl` makes it by these words, with its key.
+fn by_openssl(words: &[&str]) -> Option<(String, Arc<ServerConfig>)> {
+    use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .args(words)
+        .output();
+    let Ok(made) = made else {
+        println!("skipped: openssl is not here");
+        return None;
+    };
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let pem = std::fs::read_to_string(&certificate).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()],
+            PrivateKeyDer::from_pem_file(&key).unwrap(),
+        )
+        .unwrap();
+    Some((pem, Arc::new(config)))
+}
+
+async fn forwarded_to(pem: &str, config: &Arc<ServerConfig>, security: Security) -> Result<Receipt, ForwardError> {
+    let nature = Nature { keywords: OFFERED.to_vec(), knows_ehlo: true, tls: Some(Arc::clone(config)), implicit_tls: false };
+    let forwarder = builder(&ScriptedPeer::new(nature)).security(security).ca_pem(pem.as_bytes()).build().unwrap();
+    forwarder.forward(&message(), &mailboxes(&["2041"])).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pinned_certificate_of_openssl_is_trusted() {
+    let named = ["-subj", "/CN=central.example", "-addext", "subjectAltName=DNS:central.example", "-days", "30"];
+    let Some((pem, config)) = by_openssl(&named) else { return };
+    for security in [Security::Tls, Security::PlainTextIfNoTls] {
+        assert_eq!(forwarded_to(&pem, &config, security).await.unwrap().travelled, UNDER_TLS);
+    }
+    // Another one with the same name is somebody else's.
+    let Some((other, _)) = by_openssl(&named) else { return };
+    assert!(matches!(forwarded_to(&other, &config, Security::Tls).await, Err(ForwardError::NoTls { .. })));
+}
+
+/// A self-signed certificate that says that it is an authority's, as openssl's do.
+fn self_signed(name: &str, change: impl FnOnce(&mut CertificateParams)) -> (String, Arc<ServerConfig>) {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+        .unwrap();
+    (certificate.pem(), Arc::new(config))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pinned_certificate_needs_its_dates_and_its_name() {
+    let (pem, config) = self_signed("central.example", |_| {});
+    assert_eq!(forwarded_to(&pem, &config, Security::Tls).await.unwrap().travelled, UNDER_TLS);
+    for ((pem, config), advice) in [
+        (self_signed("elsewhere.example", |_| {}), "subjectAltName"),
+        (self_signed("central.example", |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1)), "renew it"),
+        (self_signed("central.example", |params| params.not_before = rcgen::date_time_ymd(2100, 1, 1)), "clock"),
+    ] {
+        let error = forwarded_to(&pem, &config, Security::Tls).await.unwrap_err();
+        let ForwardError::NoTls { source, .. } = &error else { panic!("{error:?}") };
+        assert!(source.to_string().contains(advice), "{source}");
+        assert_eq!(forwarded_to(&pem, &config, Security::PlainTextIfNoTls).await.unwrap().travelled, UNVERIFIED);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_tls_error_says_what_to_do() {
+    for (step, fault, advice) in [
+        (Step::StartTls, Fault::Say("454 4.7.0 not now\r\n"), "look into its TLS settings"),
+        (Step::Handshake, Fault::Say("this is no TLS at all\r\n"), "what answers there speaks no TLS"),
+        (Step::Handshake, Fault::Drop, "openssl s_client"),
+        (Step::StartTls, Fault::Drop, "openssl s_client"),
+    ] {
+        let error = failing(step, fault).receipt(Security::Tls).await.unwrap_err();
+        let ForwardError::NoTls { source, .. } = &error else { panic!("{error:?}") };
+        assert!(source.to_string().contains(advice), "{fault:?} at {step:?}: {source}");
+    }
+    let unknown = Site { authority: Site::new().authority, peer: Site::new().peer };
+    let stripped = Site { authority: Site::new().authority, peer: ScriptedPeer::offering(&["PIPELINING"]) };
+    for (site, advice) in [(unknown, "give this node the certificate"), (stripped, "switch TLS on there")] {
+        let ForwardError::NoTls { source, .. } = site.receipt(Security::Tls).await.unwrap_err() else { panic!("it had TLS") };
+        assert!(source.to_string().contains(advice), "{source}");
+    }
 }

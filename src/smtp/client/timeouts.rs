@@ -48,7 +48,7 @@ pub struct Timeouts {
 
 impl Timeouts {
     /// How long handing over `bytes` may take, and then a reply that may take `limit` once they have arrived.
-    pub(super) fn body(&self, bytes: usize, limit: Duration) -> Patience {
+    pub(crate) fn body(&self, bytes: usize, limit: Duration) -> Patience {
         let blocks = u32::try_from(bytes.div_ceil(BLOCK)).unwrap_or(u32::MAX);
         let reply = self.reply(limit, bytes);
         Patience { total: reply.saturating_add(self.block.saturating_mul(blocks)), block: self.block, reply }
@@ -56,7 +56,7 @@ impl Timeouts {
 
     /// How long a reply may take once `bytes` before it were taken by the transport, which may have some of them still, if it may
     /// take `limit` once they have arrived.
-    pub(super) fn reply(&self, limit: Duration, bytes: usize) -> Duration {
+    pub(crate) fn reply(&self, limit: Duration, bytes: usize) -> Duration {
         let blocks = u32::try_from(bytes.div_ceil(BLOCK)).unwrap_or(u32::MAX).min(BLOCKS_BUFFERED);
         limit.saturating_add(self.block.saturating_mul(blocks))
     }
@@ -64,20 +64,13 @@ impl Timeouts {
 
 /// How long a command and its reply may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     /// In all.
-    pub(super) total: Duration,
+    pub(crate) total: Duration,
     /// Without one byte taken, while there is something to take.
-    pub(super) block: Duration,
+    pub(crate) block: Duration,
     /// Once all is taken.
-    pub(super) reply: Duration,
-}
-
-impl From<Duration> for Patience {
-    /// Of a short command.
-    fn from(limit: Duration) -> Self {
-        Self { total: limit, block: limit, reply: limit }
-    }
+    pub(crate) reply: Duration,
 }
 
 impl Default for Timeouts {

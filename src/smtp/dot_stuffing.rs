@@ -1,4 +1,4 @@
-//! Dot-stuffing: a message as DATA carries it.
+//! [`DotStuffing`]: a message as DATA carries it.
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -11,20 +11,20 @@ use memchr::memmem;
 ///
 /// RFC 5321 §4.5.2.
 #[derive(Debug)]
-pub(super) struct Stuffing {
+pub(crate) struct DotStuffing {
     before: Before,
 }
 
-impl Default for Stuffing {
+impl Default for DotStuffing {
     /// At the beginning of a message.
     fn default() -> Self {
         Self { before: Before::LineEnd }
     }
 }
 
-impl Stuffing {
+impl DotStuffing {
     /// Hands the next part of the message to `take`, with its dots.
-    pub(super) fn push(&mut self, part: &Bytes, mut take: impl FnMut(Bytes)) {
+    pub(crate) fn push(&mut self, part: &Bytes, mut take: impl FnMut(Bytes)) {
         let mut done = 0;
         for dot in leading_dots(part, self.before) {
             take(part.slice(done..dot));
@@ -36,12 +36,12 @@ impl Stuffing {
     }
 
     /// A part goes by that has no dots and ends with a line.
-    pub(super) fn pass(&mut self) {
+    pub(crate) fn pass(&mut self) {
         self.before = Before::LineEnd;
     }
 
     /// The end of data.
-    pub(super) fn end(self) -> Bytes {
+    pub(crate) fn end(self) -> Bytes {
         Bytes::from_static(match self.before {
             Before::LineEnd => b".\r\n",
             Before::CarriageReturn | Before::Other => b"\r\n.\r\n",
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn stuff(parts: &[&str]) -> String {
-        let (mut stuffing, mut stuffed) = (Stuffing::default(), Vec::new());
+        let (mut stuffing, mut stuffed) = (DotStuffing::default(), Vec::new());
         for part in parts {
             stuffing.push(&Bytes::copy_from_slice(part.as_bytes()), |bytes| stuffed.extend_from_slice(&bytes));
         }

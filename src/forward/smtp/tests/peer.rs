@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use super::dial::{Dial, Transport};
+use crate::forward::smtp::dial::{Dial, Transport};
 use crate::message::{MailboxId, Message};
 use crate::wire;
 
@@ -28,6 +28,8 @@ struct State {
     heard: Vec<String>,
     kept: Vec<(MailboxId, Message)>,
     connections: usize,
+    /// What it does at every BDAT, in place of taking the message.
+    at_blocks: Option<Fault>,
 }
 
 /// What the server can do.
@@ -51,6 +53,8 @@ pub(super) enum Step {
     Mail,
     Rcpt,
     Data,
+    /// A message as a block, before anything is done with it.
+    Block,
     MidBody,
     /// The message is whole, and not kept.
     BodyEnd,
@@ -71,11 +75,21 @@ pub(super) enum Fault {
     SayAndDrop(&'static str),
     /// The right answer, twice in one piece.
     Twice,
+    /// These bytes stand for the right answer.
+    Rightly(&'static str),
 }
 
 impl ScriptedPeer {
     pub(super) fn new(nature: Nature) -> Self {
-        let state = State { nature, faults: VecDeque::new(), spared: 0, heard: Vec::new(), kept: Vec::new(), connections: 0 };
+        let state = State {
+            nature,
+            faults: VecDeque::new(),
+            spared: 0,
+            heard: Vec::new(),
+            kept: Vec::new(),
+            connections: 0,
+            at_blocks: None,
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -93,6 +107,18 @@ impl ScriptedPeer {
     pub(super) fn after(&self, step: Step, times: usize, fault: Fault) {
         self.state().spared = times;
         self.fail(step, fault);
+    }
+
+    /// Fails so at every BDAT, whatever it offers.
+    pub(super) fn fail_at_blocks(&self, fault: Fault) {
+        self.state().at_blocks = Some(fault);
+    }
+
+    /// Offers this in place of `AUTH PLAIN`.
+    pub(super) fn offer_at_auth(&self, keyword: &'static str) {
+        let mut state = self.state();
+        state.nature.keywords.retain(|keyword| !keyword.starts_with("AUTH"));
+        state.nature.keywords.push(keyword);
     }
 
     /// Whether every fault has struck.
@@ -116,12 +142,20 @@ impl ScriptedPeer {
         state.nature.tls = None;
     }
 
+    /// How it speaks TLS.
+    pub(super) fn tls(&self) -> Arc<ServerConfig> {
+        self.nature().tls.unwrap()
+    }
+
     pub(super) fn connections(&self) -> usize {
         self.state().connections
     }
 
     fn fault(&self, step: Step) -> Option<Fault> {
         let mut state = self.state();
+        if step == Step::Block {
+            return state.at_blocks;
+        }
         if state.faults.front()?.0 != step {
             return None;
         }
@@ -181,7 +215,7 @@ impl ScriptedPeer {
                 transport.write_all(bytes.as_bytes()).await.ok()?;
                 None
             }
-            Some(Fault::Drop | Fault::Twice) => None,
+            Some(Fault::Drop | Fault::Twice | Fault::Rightly(_)) => None,
         }
     }
 }
@@ -284,6 +318,9 @@ impl Session {
         self.stream.read_exact(&mut mail[..half]).await.ok()?;
         self.strike(Step::MidBody).await?;
         self.stream.read_exact(&mut mail[half..]).await.ok()?;
+        if !self.answer(Step::Block, "").await? {
+            return Some(());
+        }
         if !self.open || self.recipients.is_empty() {
             return self.say("503 5.5.1 no recipient\r\n").await;
         }
@@ -308,6 +345,7 @@ impl Session {
             None => self.say(right).await.map(|()| true),
             Some(Fault::Twice) => self.say(&right.repeat(2)).await.map(|()| true),
             Some(Fault::Say(other)) => self.say(other).await.map(|()| false),
+            Some(Fault::Rightly(other)) => self.say(other).await.map(|()| true),
             Some(Fault::SayAndDrop(other)) => {
                 self.say(other).await?;
                 None

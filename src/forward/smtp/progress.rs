@@ -1,34 +1,30 @@
-//! [`Notice`]: who is told how far a message is.
+//! [`Progress`]: reports how far a message is.
 
 use crate::event::{Event, Events};
 use crate::forward::Travelled;
 use crate::message::MessageId;
 
-/// Tells how far one message is: those who listen to events, and `tracing`.
+/// Reports how far one message is, to those who listen to events, and to `tracing`.
 #[derive(Debug, Clone)]
-pub(super) struct Notice {
+pub(super) struct Progress {
     pub(super) id: MessageId,
     pub(super) events: Option<Events>,
 }
 
-impl Notice {
+impl Progress {
     /// It has a place on a connection.
     pub(super) fn connected(&self, peer: &str, travelled: Travelled) {
-        if self.is_heard() {
-            self.tell(Event::Connected { id: self.id, peer: peer.to_owned(), travelled });
+        if self.events.is_some() || Event::are_traced() {
+            self.report(Event::Connected { id: self.id, peer: peer.to_owned(), travelled });
         }
     }
 
     /// The last of it went to the connection.
     pub(super) fn sent(&self) {
-        self.tell(Event::Sent { id: self.id });
+        self.report(Event::Sent { id: self.id });
     }
 
-    fn is_heard(&self) -> bool {
-        self.events.is_some() || Event::are_traced()
-    }
-
-    fn tell(&self, event: Event) {
+    fn report(&self, event: Event) {
         match &self.events {
             Some(events) => events.emit(event),
             None => event.trace(),

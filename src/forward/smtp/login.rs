@@ -1,0 +1,88 @@
+//! [`Login`]: how the forwarder proves who it is; [`TokenSource`].
+
+use std::error::Error as StdError;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::smtp::client::Fault;
+use crate::smtp::sasl::client::{Exchange, Mechanisms, NONCE_LEN, Secret};
+
+/// Supplies bearer tokens for AUTH OAUTHBEARER and XOAUTH2, such as a cloud provider's.
+///
+/// ```
+/// use std::error::Error;
+///
+/// use async_trait::async_trait;
+/// use voicemail::forward::smtp::{SmtpForwarder, TokenSource};
+///
+/// /// Asks the provider for an access token; here it is always the same.
+/// #[derive(Debug)]
+/// struct Provider;
+///
+/// #[async_trait]
+/// impl TokenSource for Provider {
+///     async fn token(&self) -> Result<String, Box<dyn Error + Send + Sync>> {
+///         Ok("ya29.a0Af".to_owned())
+///     }
+/// }
+///
+/// let builder = SmtpForwarder::builder("smtp.provider.example:587", "vm.example").token("voicemail@vm.example", Provider);
+/// ```
+///
+/// # Source
+///
+/// RFC 7628 (OAUTHBEARER), RFC 6750 (bearer tokens).
+#[async_trait]
+pub trait TokenSource: Debug + Send + Sync + 'static {
+    /// Returns a token that is valid now. It is called once for each new connection.
+    ///
+    /// # Errors
+    ///
+    /// Whatever it says, the message is tried again later.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call is repeated for the next connection.
+    async fn token(&self) -> Result<String, Box<dyn StdError + Send + Sync>>;
+}
+
+/// Who the forwarder is, and how it proves that.
+pub(super) enum Login {
+    Password { user: String, password: String },
+    Token { user: String, source: Arc<dyn TokenSource> },
+}
+
+impl Login {
+    /// An authentication by the strongest mechanism that both sides have.
+    ///
+    /// A peer that does not ask for proof is at fault: without it, the message would arrive as somebody else's.
+    pub(super) async fn exchange(&self, offered: Mechanisms, peer: &str) -> Result<Exchange, Fault> {
+        let secret = self.secret(peer).await?;
+        let mechanism = secret.mechanism(offered).ok_or_else(|| {
+            Fault::Nonsense("it offers no AUTH mechanism for this login: SCRAM-SHA-256, PLAIN or LOGIN for a password, OAUTHBEARER or XOAUTH2 for a token".to_owned())
+        })?;
+        let mut nonce = [0; NONCE_LEN];
+        getrandom::fill(&mut nonce).map_err(|error| Fault::Lost(error.into()))?;
+        Ok(Exchange::new(mechanism, secret, nonce))
+    }
+
+    async fn secret(&self, peer: &str) -> Result<Secret, Fault> {
+        match self {
+            Self::Password { user, password } => Ok(Secret::Password { user: user.clone(), password: password.clone() }),
+            Self::Token { user, source } => {
+                let token = source.token().await.map_err(Fault::Lost)?;
+                let (host, port) = super::builder::split(peer).unwrap_or((peer, 0));
+                Ok(Secret::Token { user: user.clone(), token, host: host.to_owned(), port })
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Login {
+    /// Shows nothing of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login(..)")
+    }
+}

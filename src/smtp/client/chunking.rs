@@ -1,0 +1,114 @@
+//! [`Chunking`]: whether messages go to a server by BDAT or by DATA.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::BlockFate;
+use crate::smtp::extensions::Extensions;
+
+/// What is known of a server's BDAT, over all of its connections.
+///
+/// A server that offers CHUNKING and does not know BDAT gets DATA from then on, until the process ends. One that ends the
+/// connection in BDAT gets DATA after the second time, unless it has taken a block before or is a node of this crate: then it is the
+/// path that broke.
+#[derive(Debug)]
+pub(crate) struct Chunking(Mutex<State>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No block was taken yet, and so many connections ended in one.
+    Untried { broken: u32 },
+    /// A block was taken.
+    Works,
+    /// Messages go by DATA.
+    Avoided,
+}
+
+/// Whether the next try goes another way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NextTry {
+    Same,
+    ByData,
+}
+
+impl Chunking {
+    /// Messages go by BDAT where the server offers it.
+    pub(crate) fn allowed() -> Self {
+        Self(Mutex::new(State::Untried { broken: 0 }))
+    }
+
+    /// Messages go by DATA.
+    pub(crate) fn avoided() -> Self {
+        Self(Mutex::new(State::Avoided))
+    }
+
+    /// What the server offers, without CHUNKING if that is not to be used.
+    pub(crate) fn of(&self, extensions: Extensions) -> Extensions {
+        if *self.state() == State::Avoided { extensions.without_chunking() } else { extensions }
+    }
+
+    /// Notes what the server did with a block.
+    pub(crate) fn learn(&self, fate: BlockFate, offered: Extensions) -> NextTry {
+        let mut state = self.state();
+        let before = *state;
+        *state = match (before, fate) {
+            (State::Avoided, _) | (_, BlockFate::NotKnown) => State::Avoided,
+            (_, BlockFate::Taken) => State::Works,
+            (State::Untried { .. }, BlockFate::Ambiguous) => State::Avoided,
+            (State::Untried { broken }, BlockFate::Broken) if !offered.once => {
+                if broken + 1 >= MAX_BROKEN {
+                    State::Avoided
+                } else {
+                    State::Untried { broken: broken + 1 }
+                }
+            }
+            (State::Untried { .. } | State::Works, _) => before,
+        };
+        let changed = *state == State::Avoided && before != State::Avoided;
+        if changed {
+            tracing::info!(?fate, "messages go to this server by DATA from now on: its BDAT does not work");
+        }
+        // Another call may have found it out while this one was under way.
+        if changed || fate == BlockFate::NotKnown { NextTry::ByData } else { NextTry::Same }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const MAX_BROKEN: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offered() -> Extensions {
+        Extensions { chunking: true, enhanced_codes: true, ..Extensions::default() }
+    }
+
+    fn learnt(fates: &[BlockFate], offered: Extensions) -> bool {
+        let chunking = Chunking::allowed();
+        for fate in fates {
+            chunking.learn(*fate, offered);
+        }
+        chunking.of(offered).takes_blocks()
+    }
+
+    #[test]
+    fn blocks_are_given_up_for_a_server_that_never_took_one() {
+        use BlockFate::{Ambiguous, Broken, NotKnown, Taken, Unknown};
+        for (fates, kept) in [
+            (&[Broken][..], true),
+            (&[Broken, Unknown], true),
+            (&[Broken, Broken], false),
+            (&[NotKnown], false),
+            (&[Ambiguous], false),
+            (&[Taken, Broken, Broken, Broken, Ambiguous], true),
+            (&[Taken, NotKnown], false),
+        ] {
+            assert_eq!(learnt(fates, offered()), kept, "{fates:?}");
+        }
+        assert!(learnt(&[Broken; 9], Extensions { once: true, ..offered() }), "a node of this crate knows BDAT");
+        assert!(!Chunking::avoided().of(offered()).takes_blocks());
+    }
+}

@@ -1,0 +1,195 @@
+//! The client against replies given by hand: no socket, no clock, no tasks.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+const ALL: &str = "250-peer\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250 XVOICEMAIL-ONCE\r\n";
+
+fn envelope(to: &[&str]) -> Envelope {
+    let address = |text: &str| text.parse().unwrap();
+    Envelope {
+        from: Some(address("voicemail@edge.example")),
+        to: to.iter().map(|to| address(to)).collect(),
+        size: 5,
+        body: BodyType::Text,
+    }
+}
+
+/// A client, and what it sent as text; a message is `<number>`.
+struct Scene {
+    client: Client,
+    now: Instant,
+    sent: String,
+    events: Vec<Event>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let now = Instant::now();
+        let client = Client::new("edge.example", First::Greeting, Goal::Messages, Timeouts::default(), now);
+        Self { client, now, sent: String::new(), events: Vec::new() }
+    }
+
+    /// One that the server has told what it offers, in this reply to EHLO.
+    fn opened(reply: &str) -> (Self, Extensions) {
+        let mut scene = Self::new();
+        scene.hear("220 peer\r\n");
+        scene.hear(reply);
+        assert_eq!(std::mem::take(&mut scene.sent), "EHLO edge.example\r\n");
+        let Some(Event::Opened(extensions)) = scene.events.pop() else { panic!("it is not open: {:?}", scene.events) };
+        (scene, extensions)
+    }
+
+    /// The server sends this.
+    fn hear(&mut self, bytes: &str) {
+        self.client.handle_input(bytes.as_bytes(), self.now);
+        self.settle();
+    }
+
+    fn send(&mut self, number: MessageNumber, extensions: Extensions) {
+        self.client.send(number, envelope(&["2041@example.com"]), extensions, Pipelining::On, self.now);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        while let Some(output) = self.client.poll_output() {
+            match output {
+                Output::Bytes(bytes) => self.sent.push_str(str::from_utf8(&bytes).unwrap()),
+                Output::Body(number, _) => {
+                    self.sent.push_str(&format!("<{number}>"));
+                    self.client.handle_body_sent(number);
+                }
+            }
+        }
+        self.client.handle_sent(true, self.now);
+        self.events.extend(std::iter::from_fn(|| self.client.poll_event()));
+    }
+
+    /// The outcome of each message that ended: its number, and whether it was accepted.
+    fn ended(&self) -> Vec<(MessageNumber, bool)> {
+        let ended = |event: &Event| match event {
+            Event::Done(number, ended) => {
+                Some((*number, matches!(&ended.outcomes, Ok(outcomes) if outcomes == &[Outcome::Accepted])))
+            }
+            _ => None,
+        };
+        self.events.iter().filter_map(ended).collect()
+    }
+}
+
+const ENVELOPE: &str = "MAIL FROM:<voicemail@edge.example>\r\nRCPT TO:<2041@example.com>\r\n";
+const TAKEN: &str = "250 2.1.0 ok\r\n250 2.1.5 ok\r\n250 2.6.0 kept\r\n";
+
+#[test]
+fn the_second_message_is_sent_while_the_first_is_unanswered() {
+    let (mut scene, extensions) = Scene::opened(ALL);
+    scene.send(1, extensions);
+    scene.send(2, extensions);
+    assert_eq!(scene.sent, format!("{ENVELOPE}BDAT 5 LAST\r\n<1>"), "nothing is known of its replies yet");
+    scene.hear(TAKEN);
+    scene.send(3, extensions);
+    let two = format!("{ENVELOPE}BDAT 5 LAST\r\n<2>RSET\r\n{ENVELOPE}BDAT 5 LAST\r\n<3>");
+    assert_eq!(scene.sent, format!("{ENVELOPE}BDAT 5 LAST\r\n<1>{two}"));
+    scene.hear(&format!("{TAKEN}250 2.0.0 reset\r\n{TAKEN}"));
+    assert_eq!(scene.ended(), [(1, true), (2, true), (3, true)]);
+    assert!(scene.client.is_quiet() && scene.client.poll_timeout().is_none());
+}
+
+#[test]
+fn replies_may_come_in_any_pieces() {
+    let replies = format!("{TAKEN}250 2.0.0 reset\r\n550 5.7.1 no\r\n503 5.5.1 no\r\n503 5.5.1 no\r\n");
+    for cut in 0..=replies.len() {
+        let (mut scene, extensions) = Scene::opened(ALL);
+        scene.send(1, extensions);
+        scene.hear(TAKEN);
+        scene.send(2, extensions);
+        scene.send(3, extensions);
+        scene.hear(&replies[..cut]);
+        scene.hear(&replies[cut..]);
+        assert_eq!(scene.ended(), [(1, true), (2, true), (3, false)], "cut at {cut}");
+        assert!(scene.client.is_open());
+    }
+}
+
+#[test]
+fn a_reply_before_its_command_ends_the_connection() {
+    let (mut scene, extensions) = Scene::opened("250 peer\r\n");
+    scene.send(1, extensions);
+    // The second answers a RCPT that was not sent.
+    scene.hear("250 ok\r\n250 ok\r\n");
+    assert!(!scene.client.is_open() && scene.ended() == [(1, false)], "{:?}", scene.events);
+}
+
+#[test]
+fn only_221_after_quit_confirms_a_reply_that_may_be_late() {
+    for (last, accepted) in [("221 2.0.0 bye\r\n", true), ("250 2.0.0 kept\r\n221 2.0.0 bye\r\n", false), ("", false)] {
+        let (mut scene, extensions) = Scene::opened(ALL);
+        scene.send(1, extensions);
+        scene.hear("250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n");
+        assert!(scene.sent.ends_with("<1>QUIT\r\n") && scene.ended().is_empty());
+        scene.hear(last);
+        scene.client.handle_end("the end");
+        scene.settle();
+        assert_eq!(scene.ended(), [(1, accepted)], "{last:?}");
+    }
+}
+
+#[test]
+fn acceptance_before_the_message_was_sent_is_none() {
+    let (mut scene, extensions) = Scene::opened(ALL);
+    scene.client.send(1, envelope(&["2041@example.com"]), extensions, Pipelining::On, scene.now);
+    while scene.client.poll_output().is_some() {}
+    scene.client.handle_input(TAKEN.as_bytes(), scene.now);
+    scene.settle();
+    assert_eq!(scene.ended(), [(1, false)]);
+}
+
+#[test]
+fn a_server_that_ends_the_connection_may_say_why() {
+    let (mut scene, extensions) = Scene::opened(ALL);
+    scene.client.send(1, envelope(&["2041@example.com"]), extensions, Pipelining::On, scene.now);
+    while scene.client.poll_output().is_some() {}
+    scene.client.handle_write_failure("broken pipe", scene.now);
+    scene.client.handle_input(b"250 2.1.0 ok\r\n250 2.1.5 ok\r\n552 5.3.4 too big\r\n", scene.now);
+    scene.settle();
+    let Some(Event::Done(1, Ended { outcomes: Ok(outcomes), .. })) = scene.events.first() else { panic!("{:?}", scene.events) };
+    assert!(matches!(&outcomes[..], [Outcome::Refused(reply)] if reply.code == 552), "{outcomes:?}");
+
+    let (mut scene, extensions) = Scene::opened(ALL);
+    scene.send(1, extensions);
+    scene.client.handle_write_failure("broken pipe", scene.now);
+    let due = scene.client.poll_timeout().unwrap();
+    assert_eq!(due, scene.now + LAST_WORDS);
+    scene.client.handle_timeout(due);
+    scene.settle();
+    assert_eq!(scene.ended(), [(1, false)]);
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_server_sends_every_message_ends_once(
+        replies in vec(prop_oneof![
+            Just("250 ok\r\n"), Just("250 2.1.0 ok\r\n"), Just("250 2.1.5 ok\r\n"), Just("250 2.6.0 ok\r\n"), Just("354 go\r\n"),
+            Just("451 later\r\n"), Just("550 no\r\n"), Just("502 what\r\n"), Just("421 bye\r\n"), Just("221 bye\r\n"), Just("25"), Just("x\r\n"),
+        ], 0..40),
+        offers in prop_oneof![
+            Just(ALL), Just("250 peer\r\n"), Just("250-peer\r\n250 PIPELINING\r\n"), Just("250-peer\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"),
+        ],
+        abandoned in 0..5u64,
+    ) {
+        let (mut scene, extensions) = Scene::opened(offers);
+        (1..=4).for_each(|number| scene.send(number, extensions));
+        scene.client.abandon(abandoned);
+        replies.iter().for_each(|reply| scene.hear(reply));
+        // It waits for something, or all has ended.
+        prop_assert!(scene.client.poll_timeout().is_some() || scene.client.is_over() || scene.client.is_quiet());
+        scene.client.handle_end("the end");
+        scene.settle();
+        let mut numbers: Vec<MessageNumber> = scene.ended().into_iter().map(|(number, _)| number).collect();
+        numbers.sort_unstable();
+        let expected: Vec<MessageNumber> = (1..=4).filter(|number| *number != abandoned || numbers.contains(number)).collect();
+        prop_assert_eq!(numbers, expected);
+    }
+}

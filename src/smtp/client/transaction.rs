@@ -1,0 +1,429 @@
+//! [`Transaction`]: one message, in as few round trips as the server allows.
+
+use std::fmt::Write as _;
+
+use lettre::Address;
+use lettre::transport::smtp::commands::{Mail, Rcpt};
+use lettre::transport::smtp::extension::MailParameter;
+
+use super::fault::Fault;
+use super::outcome;
+use super::step::Step;
+use super::{BodyForm, Saying};
+use crate::smtp::extensions::{Extensions, SizeLimit};
+use crate::smtp::{Outcome, Reply};
+
+/// What a message is sent with.
+#[derive(Debug, Clone)]
+pub(crate) struct Envelope {
+    /// Whom failures come back to; nobody, for an answer of a machine.
+    pub(crate) from: Option<Address>,
+    /// One recipient at least.
+    pub(crate) to: Vec<Address>,
+    /// How many bytes the message has.
+    pub(crate) size: usize,
+    pub(crate) body: BodyType,
+}
+
+/// What is in a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyType {
+    /// Lines of ASCII.
+    Text,
+    /// Any bytes, which only a server with BINARYMIME takes.
+    Binary,
+}
+
+/// Whether a message is sent before its recipients are known to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pipelining {
+    /// Together with them, which saves a round trip, and is wasted when they are refused.
+    On,
+    /// After them.
+    Off,
+}
+
+/// How a message is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    /// Envelope and message at once: one round trip.
+    AllAtOnce,
+    /// The envelope at once, then the message as a block.
+    GroupThenBlock,
+    /// The envelope and DATA at once, then the message.
+    GroupThenData,
+    /// Each command by itself, then the message as a block.
+    StepsThenBlock,
+    /// Each command by itself, then the message.
+    StepsThenData,
+}
+
+/// One message on one connection: replies in, commands out.
+///
+/// No reply is taken for another's. A reply too many to MAIL or RCPT cannot stand for 354, the reply to DATA. BDAT is answered by a code
+/// that MAIL is answered by, too; there, the enhanced status codes must show which is which (RFC 3463 §3.2: 2.1.0 a sender, 2.1.5 a
+/// recipient), or QUIT is sent, and the message counts as accepted when the next reply, and no later one, is 221.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    envelope: Envelope,
+    extensions: Extensions,
+    route: Route,
+    mail: Option<Reply>,
+    recipients: Vec<Reply>,
+    /// What is known of each recipient once the envelope is answered.
+    tally: Tally,
+    /// Whether all of the message was handed to the transport.
+    body_sent: bool,
+    pub(super) heard: bool,
+    pub(super) block: BlockFate,
+}
+
+/// What is known of each recipient; `None` for those that the message decides.
+type Tally = Vec<Option<Outcome>>;
+
+/// What a server did with a message sent as a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BlockFate {
+    /// None was sent, or it was not answered for a reason that says nothing about blocks.
+    Unknown,
+    /// It was taken.
+    Taken,
+    /// The server does not know BDAT, whatever it offered.
+    NotKnown,
+    /// The connection ended where the reply to it was due, or the reply made no sense.
+    Broken,
+    /// It may have been taken, but replies do not tell.
+    Ambiguous,
+}
+
+/// What is next.
+#[derive(Debug)]
+pub(super) enum Next {
+    Wait,
+    Say(Saying),
+    Done { outcomes: Result<Vec<Outcome>, Fault>, after: After },
+}
+
+/// What can follow on the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// A message, at once.
+    Ready,
+    /// A message, after RSET.
+    Reset,
+    /// Nothing new: the server is in trouble (RFC 5321 §4.2.1), and a fresh connection may meet another host.
+    Close,
+    /// Nothing: where the conversation stands is not known.
+    Spent,
+}
+
+/// Whether other commands were said behind this message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behind {
+    Nothing,
+    Others,
+}
+
+impl Transaction {
+    pub(super) fn new(envelope: Envelope, extensions: Extensions, pipelining: Pipelining) -> Self {
+        let route = match (extensions.pipelining, extensions.takes_blocks()) {
+            (true, true) if pipelining == Pipelining::On => Route::AllAtOnce,
+            (true, true) => Route::GroupThenBlock,
+            (true, false) => Route::GroupThenData,
+            (false, true) => Route::StepsThenBlock,
+            (false, false) => Route::StepsThenData,
+        };
+        let (recipients, tally) = (Vec::with_capacity(envelope.to.len()), Vec::new());
+        let (body_sent, heard, block) = (false, false, BlockFate::Unknown);
+        Self { envelope, extensions, route, mail: None, recipients, tally, body_sent, heard, block }
+    }
+
+    /// Whether it can be said behind others that are not answered yet.
+    pub(super) fn can_follow(&self) -> bool {
+        self.route == Route::AllAtOnce
+    }
+
+    /// The outcomes, if the message is bigger than the server takes.
+    pub(super) fn too_big(&self) -> Option<Vec<Outcome>> {
+        let limit = self.extensions.limit_below(self.envelope.size)?;
+        Some(self.envelope.to.iter().map(|_| outcome::too_big(self.envelope.size, limit)).collect())
+    }
+
+    /// How many bytes of the message go before the reply to `step`.
+    pub(super) fn bytes_before(&self, step: Step) -> usize {
+        if step == Step::End || self.route == Route::AllAtOnce { self.envelope.size } else { 0 }
+    }
+
+    /// Whether all of the message was handed to the transport.
+    pub(super) fn is_sent(&self) -> bool {
+        self.body_sent
+    }
+
+    /// All of the message was handed to the transport.
+    pub(super) fn handle_body_sent(&mut self) {
+        self.body_sent = true;
+    }
+
+    /// The first commands; RSET goes before them if the server must forget a message before.
+    pub(super) fn start(&self, reset: bool) -> Saying {
+        let mut saying = Saying::default();
+        if reset {
+            saying.add("RSET\r\n", Step::Reset);
+        }
+        match self.route {
+            Route::StepsThenBlock | Route::StepsThenData if reset => return saying,
+            Route::StepsThenBlock | Route::StepsThenData => saying.add(self.mail_command(), Step::Mail),
+            Route::AllAtOnce | Route::GroupThenBlock | Route::GroupThenData => {
+                saying.add(self.mail_command(), Step::Mail);
+                (0..self.envelope.to.len()).for_each(|nth| saying.add(self.recipient_command(nth), Step::Recipient));
+            }
+        }
+        match self.route {
+            Route::AllAtOnce => self.say_block(&mut saying),
+            Route::GroupThenData => saying.add("DATA\r\n", Step::Data),
+            Route::GroupThenBlock | Route::StepsThenBlock | Route::StepsThenData => {}
+        }
+        saying
+    }
+
+    /// The reply to `step`.
+    pub(super) fn handle_reply(&mut self, step: Step, reply: Reply, behind: Behind) -> Next {
+        self.heard = true;
+        match step {
+            Step::Reset => self.handle_reset(&reply),
+            Step::Mail => {
+                let taken = reply.is_positive();
+                self.mail = Some(reply);
+                match (self.goes_by_steps(), taken) {
+                    (true, true) => Next::say(self.recipient_command(0), Step::Recipient),
+                    (true, false) => self.after_envelope(),
+                    (false, _) => Next::Wait,
+                }
+            }
+            Step::Recipient => {
+                self.recipients.push(reply);
+                match self.recipients.len() {
+                    nth if nth == self.envelope.to.len() => self.after_envelope(),
+                    nth if self.goes_by_steps() => Next::say(self.recipient_command(nth), Step::Recipient),
+                    _ => Next::Wait,
+                }
+            }
+            Step::Data => self.handle_go_ahead(reply),
+            Step::End => self.handle_end(reply, behind),
+            Step::EmptyEnd => Next::done(Ok(self.decided().unwrap_or_default()), After::Reset),
+            Step::Quit => self.handle_farewell(&reply),
+            Step::Greeting | Step::Ehlo | Step::Helo | Step::StartTls | Step::Auth | Step::Noop => {
+                Next::done(Err(Fault::unexpected(step.name(), &reply)), After::Spent)
+            }
+        }
+    }
+
+    /// The connection ended, or the wait did, where the reply to `step` was due.
+    pub(super) fn handle_loss(&mut self, step: Step) {
+        if step == Step::End && self.uses_blocks() && self.block == BlockFate::Unknown && self.envelope_was_taken() {
+            self.block = BlockFate::Broken;
+        }
+    }
+
+    fn handle_reset(&self, reply: &Reply) -> Next {
+        match (reply.is_positive(), self.goes_by_steps()) {
+            (true, true) => Next::say(self.mail_command(), Step::Mail),
+            (true, false) => Next::Wait,
+            (false, _) => Next::done(Err(Fault::unexpected("RSET", reply)), After::Spent),
+        }
+    }
+
+    /// All of the envelope was answered, or MAIL was refused.
+    fn after_envelope(&mut self) -> Next {
+        if matches!(self.route, Route::AllAtOnce | Route::GroupThenData) {
+            return Next::Wait; // the reply to the block, or to DATA, is still to come
+        }
+        if let Err(refused) = self.judge() {
+            return refused;
+        }
+        match (self.decided(), self.route) {
+            (Some(outcomes), _) => Next::done(Ok(outcomes), After::Reset),
+            (None, Route::StepsThenData) => Next::say("DATA\r\n", Step::Data),
+            (None, _) => {
+                let mut saying = Saying::default();
+                self.say_block(&mut saying);
+                Next::Say(saying)
+            }
+        }
+    }
+
+    /// The reply to DATA. RFC 2920 §3.1: a server that took no recipient and says 354 all the same gets a message of nothing.
+    fn handle_go_ahead(&mut self, reply: Reply) -> Next {
+        let go_ahead = reply.code == GO_AHEAD;
+        if self.route == Route::GroupThenData
+            && let Err(refused) = self.judge()
+        {
+            // It waits for a message to nobody, or nobody knows what for.
+            return if (400..600).contains(&reply.code) { refused } else { refused.and_spent() };
+        }
+        match self.decided() {
+            Some(_) if go_ahead => Next::say(".\r\n", Step::EmptyEnd),
+            Some(outcomes) if (400..600).contains(&reply.code) => Next::done(Ok(outcomes), After::Reset),
+            Some(outcomes) => Next::done(Ok(outcomes), After::Spent),
+            None if go_ahead => {
+                Next::Say(Saying { body: Some(BodyForm::Stuffed), replies: vec![Step::End], ..Saying::default() })
+            }
+            None => self.settle(Step::Data, reply),
+        }
+    }
+
+    /// The reply to the whole message.
+    fn handle_end(&mut self, reply: Reply, behind: Behind) -> Next {
+        if self.route == Route::AllAtOnce
+            && let Err(refused) = self.judge()
+        {
+            return refused;
+        }
+        if let Some(outcomes) = self.decided() {
+            return Next::done(Ok(outcomes), After::Reset);
+        }
+        if !reply.is_positive() {
+            let settled = self.settle(Step::End, reply);
+            // What is still to be sent would be read as commands, or the peer reads it and answers once more.
+            return if self.body_sent { settled } else { settled.and_spent() };
+        }
+        if !self.body_sent {
+            return Next::done(Err(Fault::Nonsense(format!("{reply} before the message was sent"))), After::Spent);
+        }
+        if !self.uses_blocks() || self.replies_are_distinct(&reply) {
+            return self.settle(Step::End, reply);
+        }
+        self.block = BlockFate::Ambiguous;
+        match behind {
+            // Nothing else was said, so the replies can be counted to their end.
+            Behind::Nothing => Next::say("QUIT\r\n", Step::Quit),
+            Behind::Others => {
+                let what = "replies that do not say what they are about".to_owned();
+                Next::done(Err(Fault::Nonsense(what)), After::Spent)
+            }
+        }
+    }
+
+    /// The reply behind an ambiguous one.
+    fn handle_farewell(&mut self, reply: &Reply) -> Next {
+        let outcomes = match reply.code {
+            CLOSED => Ok(self.decided_by(&Outcome::Accepted)),
+            _ => Err(Fault::Nonsense(format!("more replies than commands: {reply}"))),
+        };
+        Next::done(outcomes, After::Spent)
+    }
+
+    fn settle(&mut self, step: Step, reply: Reply) -> Next {
+        if step == Step::End && self.uses_blocks() {
+            self.block = match reply.code {
+                200..300 => BlockFate::Taken,
+                _ if outcome::is_unknown_command(&reply) => BlockFate::NotKnown,
+                503 => BlockFate::Broken,
+                _ => BlockFate::Unknown,
+            };
+            if self.block == BlockFate::NotKnown {
+                return Next::done(Err(Fault::unexpected("BDAT", &reply)), After::Spent);
+            }
+        }
+        match outcome::of_message(step, reply) {
+            Ok(outcome) => {
+                let after = match outcome {
+                    Outcome::Accepted => After::Ready,
+                    Outcome::Deferred(_) => After::Close,
+                    Outcome::Refused(_) => After::Reset,
+                };
+                Next::done(Ok(self.decided_by(&outcome)), after)
+            }
+            Err(fault) => Next::done(Err(fault), After::Spent),
+        }
+    }
+
+    /// Reads the envelope's replies.
+    fn judge(&mut self) -> Result<(), Next> {
+        let Some(mail) = self.mail.clone() else {
+            return Err(Next::done(Err(Fault::Nonsense("no reply to MAIL".to_owned())), After::Spent));
+        };
+        outcome::of_mail(mail).map_err(|fault| {
+            let after = match &fault {
+                Fault::Refused { reply, .. } if reply.code < 500 => After::Close,
+                Fault::Refused { .. } => After::Reset,
+                Fault::Lost(_) | Fault::Nonsense(_) | Fault::TimedOut(_) | Fault::NotServed(_) => After::Spent,
+            };
+            Next::done(Err(fault), after)
+        })?;
+        let tally: Result<Tally, Fault> = self.recipients.iter().cloned().map(outcome::of_recipient).collect();
+        self.tally = tally.map_err(|fault| Next::done(Err(fault), After::Spent))?;
+        Ok(())
+    }
+
+    /// The outcomes, if the message decides none of them.
+    fn decided(&self) -> Option<Vec<Outcome>> {
+        self.tally.iter().cloned().collect()
+    }
+
+    fn decided_by(&self, outcome: &Outcome) -> Vec<Outcome> {
+        self.tally.iter().map(|decided| decided.clone().unwrap_or_else(|| outcome.clone())).collect()
+    }
+
+    /// Whether no reply to the envelope can be taken for the one to the message.
+    fn replies_are_distinct(&self, end: &Reply) -> bool {
+        let mut recipients = self.recipients.iter().filter(|reply| reply.is_positive());
+        !end.is_about_an_address()
+            && self.mail.as_ref().is_some_and(Reply::is_about_a_sender)
+            && recipients.all(Reply::is_about_a_recipient)
+    }
+
+    fn envelope_was_taken(&self) -> bool {
+        self.mail.as_ref().is_some_and(Reply::is_positive) && self.recipients.iter().any(Reply::is_positive)
+    }
+
+    fn uses_blocks(&self) -> bool {
+        matches!(self.route, Route::AllAtOnce | Route::GroupThenBlock | Route::StepsThenBlock)
+    }
+
+    fn goes_by_steps(&self) -> bool {
+        matches!(self.route, Route::StepsThenBlock | Route::StepsThenData)
+    }
+
+    fn mail_command(&self) -> String {
+        let mut parameters = Vec::new();
+        if self.extensions.size != SizeLimit::Unspoken {
+            parameters.push(MailParameter::Size(self.envelope.size));
+        }
+        if self.envelope.body == BodyType::Binary {
+            parameters.push(MailParameter::Other { keyword: "BODY".to_owned(), value: Some("BINARYMIME".to_owned()) });
+        }
+        Mail::new(self.envelope.from.clone(), parameters).to_string()
+    }
+
+    fn recipient_command(&self, nth: usize) -> String {
+        self.envelope.to.get(nth).map(|to| Rcpt::new(to.clone(), Vec::new()).to_string()).unwrap_or_default()
+    }
+
+    fn say_block(&self, saying: &mut Saying) {
+        // Writing to a string does not fail.
+        let _ = write!(saying.text, "BDAT {} LAST\r\n", self.envelope.size);
+        saying.replies.push(Step::End);
+        saying.body = Some(BodyForm::Block);
+    }
+}
+
+impl Next {
+    fn say(command: impl AsRef<str>, step: Step) -> Self {
+        Self::Say(Saying::command(command.as_ref().to_owned(), step))
+    }
+
+    fn done(outcomes: Result<Vec<Outcome>, Fault>, after: After) -> Self {
+        Self::Done { outcomes, after }
+    }
+
+    fn and_spent(self) -> Self {
+        match self {
+            Self::Done { outcomes, .. } => Self::done(outcomes, After::Spent),
+            next @ (Self::Wait | Self::Say(_)) => next,
+        }
+    }
+}
+
+const GO_AHEAD: u16 = 354;
+const CLOSED: u16 = 221;

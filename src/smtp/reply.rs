@@ -1,0 +1,324 @@
+//! [`Reply`], and [`ReplyReader`], which cuts a server's bytes into replies.
+
+use std::fmt;
+
+#[cfg(feature = "smtp")]
+use bytes::{Buf as _, BytesMut};
+#[cfg(feature = "smtp")]
+use memchr::memchr;
+
+use super::EnhancedStatus;
+
+/// A server's reply: its code, its enhanced status code, and its text for an operator to read.
+///
+/// # Source
+///
+/// RFC 5321 §4.2; RFC 2034 §4 for the enhanced status code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reply {
+    /// The three-digit reply code, or 0 when the connection ended before a reply came.
+    pub code: u16,
+    /// The enhanced status code, if the text began with one.
+    pub status: Option<EnhancedStatus>,
+    /// The text without the enhanced status code, in one line of at most 512 characters without controls.
+    pub text: String,
+}
+
+impl Reply {
+    /// A reply with this text, which may begin with an enhanced status code.
+    ///
+    /// ```
+    /// use voicemail::smtp::Reply;
+    ///
+    /// let reply = Reply::new(452, "4.2.2 mailbox full");
+    /// assert!(reply.says_mailbox_full() && reply.text == "mailbox full");
+    /// assert_eq!(reply.to_string(), "452 4.2.2 mailbox full");
+    /// ```
+    pub fn new(code: u16, text: impl AsRef<str>) -> Self {
+        let text = text.as_ref();
+        match EnhancedStatus::split_off(code, text) {
+            Some((status, rest)) => Self { code, status: Some(status), text: shortened(rest) },
+            None => Self { code, status: None, text: shortened(text) },
+        }
+    }
+
+    /// Stands for the reply that never came, with the reason.
+    pub fn missing(reason: impl fmt::Display) -> Self {
+        Self { code: 0, status: None, text: shortened(&reason.to_string()) }
+    }
+
+    /// Whether the server did what was asked: 2yz.
+    pub fn is_positive(&self) -> bool {
+        (200..300).contains(&self.code)
+    }
+
+    /// Whether the reply is about the whole node, not one mailbox or message: 421, or a status of `4.3`, such as a full disk.
+    ///
+    /// # Source
+    ///
+    /// RFC 5321 §3.8 for 421; RFC 3463 §3.4 for the mail system's status.
+    pub fn is_about_the_node(&self) -> bool {
+        self.code == 421 || self.is_status(4, 3, None)
+    }
+
+    /// Whether it says that the mailbox is full.
+    ///
+    /// # Source
+    ///
+    /// RFC 3463 §3.3: the detail 2 of the mailbox status.
+    pub fn says_mailbox_full(&self) -> bool {
+        self.is_status(4, 2, Some(2)) || self.is_status(5, 2, Some(2))
+    }
+
+    /// Whether it says that a message of this size is never taken.
+    ///
+    /// # Source
+    ///
+    /// RFC 3463 §3.3 and §3.4: the detail 3 of the mailbox status, the detail 4 of the system's.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn says_too_big(&self) -> bool {
+        self.is_status(5, 2, Some(3)) || self.is_status(5, 3, Some(4))
+    }
+
+    /// Whether its status is about an address (RFC 3463 §3.2), as the positive replies to MAIL and RCPT are.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn is_about_an_address(&self) -> bool {
+        self.status.is_some_and(|status| status.subject() == 1)
+    }
+
+    /// Whether its status is that of a valid sender: 2.1.0.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn is_about_a_sender(&self) -> bool {
+        self.is_status(2, 1, Some(0))
+    }
+
+    /// Whether its status is that of a valid recipient: 2.1.5.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn is_about_a_recipient(&self) -> bool {
+        self.is_status(2, 1, Some(5))
+    }
+
+    fn is_status(&self, class: u8, subject: u16, detail: Option<u16>) -> bool {
+        let fits = |status: EnhancedStatus| {
+            status.class() == class && status.subject() == subject && detail.is_none_or(|detail| status.detail() == detail)
+        };
+        self.status.is_some_and(fits)
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code, self.status) {
+            (0, _) => f.write_str(&self.text),
+            (code, Some(status)) => write!(f, "{code} {status} {}", self.text),
+            (code, None) => write!(f, "{code} {}", self.text),
+        }
+    }
+}
+
+/// A reply with its lines apart, as the reply to EHLO is read.
+#[cfg(feature = "smtp")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RawReply {
+    code: u16,
+    lines: Vec<String>,
+}
+
+#[cfg(feature = "smtp")]
+impl RawReply {
+    /// The texts of its lines.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+}
+
+#[cfg(feature = "smtp")]
+impl From<RawReply> for Reply {
+    fn from(RawReply { code, lines }: RawReply) -> Self {
+        let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
+        Self::new(code, lines.join(" "))
+    }
+}
+
+/// Cuts what a server sends into replies: bytes in, replies out.
+///
+/// Text comes out in ASCII without controls, in lines of at most [`MAX_LINE_CHARS`]; a reply has less than [`MAX_LINES`].
+#[cfg(feature = "smtp")]
+#[derive(Debug, Default)]
+pub(crate) struct ReplyReader {
+    bytes: BytesMut,
+    /// The lines of a reply whose last line is not here yet, and their code.
+    begun: Option<RawReply>,
+}
+
+#[cfg(feature = "smtp")]
+impl ReplyReader {
+    /// Takes in what the server sent.
+    pub(crate) fn handle_input(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Hands out the next reply, if all of it is here.
+    ///
+    /// # Errors
+    ///
+    /// What came is no reply; nothing behind it can be read.
+    pub(crate) fn poll_reply(&mut self) -> Result<Option<RawReply>, NoReply> {
+        while let Some(line) = self.poll_line()? {
+            let (code, is_last, text) = read_line(&line).ok_or(NoReply::Nonsense)?;
+            let reply = self.begun.get_or_insert_with(|| RawReply { code, lines: Vec::new() });
+            // RFC 5321 §4.2.1: the code is the same in all lines.
+            if reply.code != code {
+                return Err(NoReply::Nonsense);
+            }
+            reply.lines.push(text.to_owned());
+            if is_last {
+                return Ok(self.begun.take());
+            }
+            if reply.lines.len() >= MAX_LINES {
+                return Err(NoReply::EndlessReply);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether nothing is here, not even part of a line.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.begun.is_none()
+    }
+
+    fn poll_line(&mut self) -> Result<Option<String>, NoReply> {
+        let end = match memchr(b'\n', &self.bytes) {
+            Some(end) if end < MAX_RAW_LINE_BYTES => end,
+            None if self.bytes.len() < MAX_RAW_LINE_BYTES => return Ok(None),
+            Some(_) | None => return Err(NoReply::EndlessLine),
+        };
+        let line = clean(&self.bytes[..end]);
+        self.bytes.advance(end + 1);
+        Ok(Some(line))
+    }
+}
+
+/// Why bytes are no reply.
+#[cfg(feature = "smtp")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoReply {
+    #[error("a line that is no reply")]
+    Nonsense,
+    #[error("a line of more than {MAX_RAW_LINE_BYTES} bytes")]
+    EndlessLine,
+    #[error("a reply of more than {MAX_LINES} lines")]
+    EndlessReply,
+}
+
+/// Code, whether it is the last line, and text. RFC 5321 §4.2.
+#[cfg(feature = "smtp")]
+fn read_line(line: &str) -> Option<(u16, bool, &str)> {
+    let (code, rest) = line.split_at_checked(3)?;
+    let [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9'] = code.as_bytes() else { return None };
+    let is_last = match rest.as_bytes().first() {
+        // The space is optional where no text follows.
+        None | Some(b' ') => true,
+        Some(b'-') => false,
+        Some(_) => return None,
+    };
+    Some((code.parse().ok()?, is_last, rest.get(1..).unwrap_or_default()))
+}
+
+#[cfg(feature = "smtp")]
+fn clean(line: &[u8]) -> String {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let printable = |byte: &u8| match byte {
+        b' '..=b'~' => char::from(*byte),
+        0x80.. => '?',
+        _ => ' ',
+    };
+    line.iter().take(MAX_LINE_CHARS).map(printable).collect()
+}
+
+/// At most 512 characters, as [`Reply`] promises.
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_TEXT_CHARS).collect()
+}
+
+/// Reads `bytes` as replies, until one is none: each must come out bounded and clean.
+#[cfg(any(test, doc, feature = "conformance"))]
+#[cfg(feature = "smtp")]
+pub(crate) fn read_hostile_replies(bytes: &[u8]) {
+    let mut reader = ReplyReader::default();
+    for piece in bytes.chunks(2048) {
+        reader.handle_input(piece);
+        while let Ok(Some(raw)) = reader.poll_reply() {
+            assert!(raw.lines.len() <= MAX_LINES, "a reply has an end");
+            for line in raw.lines() {
+                assert!(line.len() <= MAX_LINE_CHARS && line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line:?}");
+            }
+            let _ = super::extensions::Extensions::read(raw.lines());
+            let reply = Reply::from(raw);
+            assert!(reply.text.chars().count() <= MAX_TEXT_CHARS && !reply.text.contains(char::is_control), "{reply:?}");
+        }
+    }
+}
+
+const MAX_TEXT_CHARS: usize = 512;
+#[cfg(feature = "smtp")]
+const MAX_LINE_CHARS: usize = 900;
+#[cfg(feature = "smtp")]
+const MAX_LINES: usize = 128;
+#[cfg(feature = "smtp")]
+const MAX_RAW_LINE_BYTES: usize = 8 * 1024;
+
+#[cfg(all(test, feature = "smtp"))]
+mod tests {
+    use super::*;
+
+    fn replies(pieces: &[&[u8]]) -> Vec<Reply> {
+        let mut reader = ReplyReader::default();
+        let mut out = Vec::new();
+        for piece in pieces {
+            reader.handle_input(piece);
+            while let Some(reply) = reader.poll_reply().unwrap() {
+                out.push(reply.into());
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn replies_come_out_whole_however_they_came_in() {
+        let sent = b"250-2.1.0 first\r\n250 second\r\n354\r\n";
+        let whole = replies(&[sent]);
+        assert_eq!(whole, [Reply::new(250, "2.1.0 first second"), Reply::new(354, "")]);
+        assert_eq!(whole[0].to_string(), "250 2.1.0 first second");
+        for cut in 0..sent.len() {
+            assert_eq!(replies(&[&sent[..cut], &sent[cut..]]), whole);
+        }
+    }
+
+    #[test]
+    fn controls_and_other_alphabets_do_not_come_through() {
+        assert_eq!(replies(&[b"250 Gr\xf6\xdfe\x1b[2J\t\0ok\n"])[0].text, "Gr??e [2J  ok");
+    }
+
+    #[test]
+    fn what_is_no_reply_is_an_error() {
+        for bytes in ["25\r\n", "650 x\r\n", "299 x\r\n", "250x\r\n", "250-a\r\n251 b\r\n", "hello\r\n", "\r\n"] {
+            let mut reader = ReplyReader::default();
+            reader.handle_input(bytes.as_bytes());
+            assert_eq!(reader.poll_reply(), Err(NoReply::Nonsense), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_cut_and_an_endless_one_is_an_error() {
+        let long = [b"250 ".as_slice(), &[b'x'; 5000], b"\r\n"].concat();
+        assert_eq!(replies(&[&long])[0].text.len(), MAX_TEXT_CHARS);
+        let mut endless = ReplyReader::default();
+        endless.handle_input(&[b'x'; MAX_RAW_LINE_BYTES]);
+        assert_eq!(endless.poll_reply(), Err(NoReply::EndlessLine));
+        let mut endless = ReplyReader::default();
+        endless.handle_input("250-x\r\n".repeat(MAX_LINES).as_bytes());
+        assert_eq!(endless.poll_reply(), Err(NoReply::EndlessReply));
+    }
+}

@@ -1,0 +1,403 @@
+//! [`Exchange`]: the client's side of an authentication, without a connection.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use encodify::base64::STANDARD;
+use ring::{digest, hmac, pbkdf2};
+use subtle::ConstantTimeEq as _;
+
+/// Name and password, or name and token.
+#[derive(Clone)]
+pub(crate) enum Secret {
+    Password {
+        user: String,
+        password: String,
+    },
+    /// A bearer token; `host` and `port` are the server's, which OAUTHBEARER repeats.
+    Token {
+        user: String,
+        token: String,
+        host: String,
+        port: u16,
+    },
+}
+
+impl Secret {
+    /// The strongest mechanism that takes this secret and is offered.
+    pub(crate) fn mechanism(&self, offered: Mechanisms) -> Option<Mechanism> {
+        offered.strongest_of(match self {
+            Self::Password { .. } => &[Mechanism::ScramSha256, Mechanism::Plain, Mechanism::Login],
+            Self::Token { .. } => &[Mechanism::OauthBearer, Mechanism::Xoauth2],
+        })
+    }
+}
+
+impl fmt::Debug for Secret {
+    /// Shows nothing of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// One authentication: challenges in, responses out.
+#[derive(Clone)]
+pub(crate) struct Exchange {
+    mechanism: Mechanism,
+    secret: Secret,
+    step: Step,
+}
+
+#[derive(Clone)]
+enum Step {
+    /// Nothing was said yet.
+    Start {
+        nonce: String,
+    },
+    /// All was said, and the server decides.
+    Said,
+    /// LOGIN asks for the name, then for the password.
+    LoginName,
+    LoginPassword,
+    /// The first message of SCRAM was sent.
+    ScramFirst {
+        nonce: String,
+        bare: String,
+    },
+    /// The last one was; the server must now prove itself by this signature.
+    ScramFinal {
+        server_signature: [u8; 32],
+    },
+    /// The server has proven itself.
+    ScramProven,
+}
+
+/// Why an authentication is broken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadChallenge {
+    #[error("the server sent a challenge that the mechanism does not have")]
+    Unexpected,
+    #[error("the server's first SCRAM message cannot be read")]
+    Malformed,
+    #[error("the server asks for {0} iterations, and between 4096 and 200000 are done")]
+    Iterations(u32),
+    #[error("the server does not know the password: somebody may be in its place")]
+    Impostor,
+}
+
+impl Exchange {
+    /// An authentication by `mechanism`; `nonce` is random, and for this one alone.
+    pub(crate) fn new(mechanism: Mechanism, secret: Secret, nonce: [u8; NONCE_LEN]) -> Self {
+        Self { mechanism, secret, step: Step::Start { nonce: STANDARD.encode(nonce) } }
+    }
+
+    /// The AUTH command, with its line end.
+    ///
+    /// # Source
+    ///
+    /// RFC 4954 §4.
+    pub(crate) fn command(&mut self) -> String {
+        let name = self.mechanism.name();
+        match self.initial() {
+            Some(response) => format!("AUTH {name} {}\r\n", STANDARD.encode(response.as_bytes())),
+            None => format!("AUTH {name}\r\n"),
+        }
+    }
+
+    fn initial(&mut self) -> Option<String> {
+        let Step::Start { nonce } = std::mem::replace(&mut self.step, Step::Said) else { return None };
+        match (self.mechanism, &self.secret) {
+            (Mechanism::ScramSha256, Secret::Password { user, .. }) => {
+                let bare = format!("n={},r={nonce}", escaped(user));
+                let first = format!("{GS2_HEADER}{bare}");
+                self.step = Step::ScramFirst { nonce, bare };
+                Some(first)
+            }
+            (Mechanism::Login, _) => {
+                self.step = Step::LoginName;
+                None
+            }
+            (_, Secret::Password { user, password }) => Some(format!("\0{user}\0{password}")),
+            (Mechanism::Xoauth2, Secret::Token { user, token, .. }) => {
+                Some(format!("user={user}\u{1}auth=Bearer {token}\u{1}\u{1}"))
+            }
+            (_, Secret::Token { user, token, host, port }) => {
+                Some(format!("n,a={},\u{1}host={host}\u{1}port={port}\u{1}auth=Bearer {token}\u{1}\u{1}", escaped(user)))
+            }
+        }
+    }
+
+    /// Answers a challenge, given in base64 as it came; the response is in base64, too.
+    ///
+    /// With SCRAM it takes as long as a password check: some milliseconds, at most a tenth of a second.
+    ///
+    /// # Errors
+    ///
+    /// A [`BadChallenge`]; the client then cancels with `*`.
+    pub(crate) fn handle_challenge(&mut self, challenge: &str) -> Result<String, BadChallenge> {
+        let response = match (std::mem::replace(&mut self.step, Step::Said), &self.secret) {
+            (Step::LoginName, Secret::Password { user, .. }) => {
+                self.step = Step::LoginPassword;
+                user.clone()
+            }
+            (Step::LoginPassword, Secret::Password { password, .. }) => password.clone(),
+            (Step::ScramFirst { nonce, bare }, Secret::Password { password, .. }) => {
+                let (last, server_signature) = scram_final(&nonce, &bare, password, &decoded(challenge)?)?;
+                self.step = Step::ScramFinal { server_signature };
+                last
+            }
+            (Step::ScramFinal { server_signature }, _) => {
+                verify(&server_signature, &decoded(challenge)?)?;
+                self.step = Step::ScramProven;
+                String::new()
+            }
+            // The server says why it refuses a token, and wants an answer before it says so by its reply. RFC 7628 §3.2.3.
+            (Step::Said, Secret::Token { .. }) if self.mechanism == Mechanism::OauthBearer => "\u{1}".to_owned(),
+            (Step::Said, Secret::Token { .. }) => String::new(),
+            _ => return Err(BadChallenge::Unexpected),
+        };
+        Ok(STANDARD.encode(response.as_bytes()))
+    }
+
+    /// The server has accepted it, with this text in its reply.
+    ///
+    /// # Errors
+    ///
+    /// [`BadChallenge::Impostor`] if it has not proven itself, as SCRAM has it do. It may do so in its reply. RFC 5802 §5.
+    pub(crate) fn handle_success(&mut self, text: &str) -> Result<(), BadChallenge> {
+        match &self.step {
+            Step::ScramFinal { server_signature } => {
+                let last = decoded(text.trim()).map_err(|_| BadChallenge::Impostor)?;
+                verify(server_signature, &last)
+            }
+            Step::ScramFirst { .. } | Step::Start { .. } => Err(BadChallenge::Impostor),
+            Step::Said | Step::LoginName | Step::LoginPassword | Step::ScramProven => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Exchange {
+    /// Shows nothing of what is said.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Exchange({})", self.mechanism.name())
+    }
+}
+
+/// The client's last message, and the signature by which the server proves itself. RFC 5802 §3.
+fn scram_final(nonce: &str, bare: &str, password: &str, server_first: &str) -> Result<(String, [u8; 32]), BadChallenge> {
+    let mut attributes = server_first.split(',');
+    let mut attribute =
+        |name| attributes.next().and_then(|attribute| attribute.strip_prefix(name)).ok_or(BadChallenge::Malformed);
+    let (both, salt, iterations) = (attribute("r=")?, attribute("s=")?, attribute("i=")?);
+    // The nonce must be ours with something of the server's behind it.
+    if !both.strip_prefix(nonce).is_some_and(|theirs| !theirs.is_empty()) {
+        return Err(BadChallenge::Malformed);
+    }
+    let salt = STANDARD.decode(salt.as_bytes()).map_err(|_| BadChallenge::Malformed)?;
+    let iterations: NonZeroU32 = iterations.parse().map_err(|_| BadChallenge::Malformed)?;
+    // RFC 7677 §4 has at least 4096; an upper limit keeps a hostile server from keeping us busy.
+    if !(4096..=200_000).contains(&iterations.get()) {
+        return Err(BadChallenge::Iterations(iterations.get()));
+    }
+    let mut salted = [0; 32];
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, &salt, password.as_bytes(), &mut salted);
+    let without_proof = format!("c={},r={both}", STANDARD.encode(GS2_HEADER.as_bytes()));
+    let message = format!("{bare},{server_first},{without_proof}");
+    let client_key = sign(&salted, b"Client Key");
+    let stored_key = digest::digest(&digest::SHA256, &client_key);
+    let mut proof = sign(stored_key.as_ref(), message.as_bytes());
+    proof.iter_mut().zip(client_key).for_each(|(byte, key)| *byte ^= key);
+    let server_key = sign(&salted, b"Server Key");
+    Ok((format!("{without_proof},p={}", STANDARD.encode(proof)), sign(&server_key, message.as_bytes())))
+}
+
+/// Whether the server's last message has its signature. RFC 5802 §7.
+fn verify(server_signature: &[u8; 32], server_final: &str) -> Result<(), BadChallenge> {
+    let signature = server_final.split(',').next().and_then(|attribute| attribute.strip_prefix("v="));
+    let signature = signature.and_then(|signature| STANDARD.decode(signature.as_bytes()).ok()).ok_or(BadChallenge::Impostor)?;
+    if bool::from(signature.ct_eq(server_signature)) { Ok(()) } else { Err(BadChallenge::Impostor) }
+}
+
+fn sign(key: &[u8], text: &[u8]) -> [u8; 32] {
+    let mut signature = [0; 32];
+    signature.copy_from_slice(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text).as_ref());
+    signature
+}
+
+fn decoded(base64: &str) -> Result<String, BadChallenge> {
+    let bytes = STANDARD.decode(base64.trim().as_bytes()).map_err(|_| BadChallenge::Malformed)?;
+    String::from_utf8(bytes).map_err(|_| BadChallenge::Malformed)
+}
+
+/// A name with its equals signs and commas escaped. RFC 5802 §5.1.
+fn escaped(name: &str) -> String {
+    name.replace('=', "=3D").replace(',', "=2C")
+}
+
+/// An authentication mechanism that the client has, the strongest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mechanism {
+    /// Name and password in two steps; older than the standards.
+    Login,
+    /// Name and password at once. RFC 4616.
+    Plain,
+    /// A bearer token, as some providers took it before there was a standard.
+    Xoauth2,
+    /// A bearer token. RFC 7628.
+    OauthBearer,
+    /// Both sides prove that they have the password, and neither says it. RFC 5802 and RFC 7677.
+    ScramSha256,
+}
+
+impl Mechanism {
+    /// Its name in EHLO and AUTH.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Login => "LOGIN",
+            Self::Plain => "PLAIN",
+            Self::Xoauth2 => "XOAUTH2",
+            Self::OauthBearer => "OAUTHBEARER",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+        }
+    }
+
+    const ALL: [Self; 5] = [Self::Login, Self::Plain, Self::Xoauth2, Self::OauthBearer, Self::ScramSha256];
+}
+
+/// A set of mechanisms, such as a server offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Mechanisms(u8);
+
+impl Mechanisms {
+    /// Adds the mechanism with this name, in either case; an unknown one changes nothing.
+    pub(crate) fn add(&mut self, name: &str) {
+        for mechanism in Mechanism::ALL {
+            if mechanism.name().eq_ignore_ascii_case(name) {
+                self.0 |= 1 << mechanism as u8;
+            }
+        }
+    }
+
+    /// Whether `mechanism` is one of them.
+    pub(crate) fn contains(self, mechanism: Mechanism) -> bool {
+        self.0 & (1 << mechanism as u8) != 0
+    }
+
+    /// Whether there is none.
+    #[cfg(test)]
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The strongest of them that is also one of `known`.
+    pub(crate) fn strongest_of(self, known: &[Mechanism]) -> Option<Mechanism> {
+        known.iter().copied().filter(|mechanism| self.contains(*mechanism)).max()
+    }
+}
+
+/// How many random bytes an exchange takes.
+pub(crate) const NONCE_LEN: usize = 18;
+
+/// No binding to the TLS channel, and acting for nobody else. RFC 5802 §6.
+const GS2_HEADER: &str = "n,,";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password() -> Secret {
+        Secret::Password { user: "user".to_owned(), password: "pencil".to_owned() }
+    }
+
+    fn token() -> Secret {
+        let (user, token) = ("u@example.com".to_owned(), "tok".to_owned());
+        Secret::Token { user, token, host: "server.example.com".to_owned(), port: 587 }
+    }
+
+    fn offered(names: &str) -> Mechanisms {
+        let mut offered = Mechanisms::default();
+        names.split(' ').for_each(|name| offered.add(name));
+        offered
+    }
+
+    /// The example of RFC 7677 §3.
+    #[test]
+    fn scram_gives_the_values_of_the_standard() {
+        let mut exchange = Exchange::new(Mechanism::ScramSha256, password(), [0; NONCE_LEN]);
+        exchange.step = Step::Start { nonce: "rOprNGfwEbeRWgbNEkqO".to_owned() };
+        let first = exchange.command();
+        let first = STANDARD.decode(first.trim().strip_prefix("AUTH SCRAM-SHA-256 ").unwrap().as_bytes()).unwrap();
+        assert_eq!(first, b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
+        let server_first = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
+        let last = exchange.handle_challenge(&STANDARD.encode(server_first.as_bytes())).unwrap();
+        let expected =
+            "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+        assert_eq!(STANDARD.decode(last.as_bytes()).unwrap(), expected.as_bytes());
+
+        let right = STANDARD.encode(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+        let wrong = STANDARD.encode(b"v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+        assert_eq!(exchange.clone().handle_challenge(&wrong), Err(BadChallenge::Impostor));
+        assert_eq!(exchange.clone().handle_challenge(&STANDARD.encode(b"e=other-error")), Err(BadChallenge::Impostor));
+        assert_eq!(exchange.clone().handle_success("welcome"), Err(BadChallenge::Impostor), "it has proven nothing");
+        assert_eq!(exchange.clone().handle_success(&right), Ok(()));
+        assert_eq!(exchange.handle_challenge(&right).as_deref(), Ok(""));
+        assert_eq!(exchange.handle_success("welcome"), Ok(()));
+    }
+
+    #[test]
+    fn a_server_that_weakens_scram_is_broken_off() {
+        for (first, expected) in [
+            ("r=other,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", BadChallenge::Malformed),
+            ("r=nonce,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", BadChallenge::Malformed),
+            ("r=nonce1,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=1", BadChallenge::Iterations(1)),
+            ("r=nonce1,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4000000000", BadChallenge::Iterations(4_000_000_000)),
+            ("m=x,r=nonce1,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", BadChallenge::Malformed),
+        ] {
+            let mut exchange = Exchange::new(Mechanism::ScramSha256, password(), [0; NONCE_LEN]);
+            exchange.step = Step::Start { nonce: "nonce".to_owned() };
+            exchange.command();
+            assert_eq!(exchange.handle_challenge(&STANDARD.encode(first.as_bytes())), Err(expected), "{first}");
+        }
+    }
+
+    #[test]
+    fn the_strongest_mechanism_that_both_have_is_used() {
+        for (names, with_password, with_token) in [
+            ("LOGIN PLAIN scram-sha-256 XOAUTH2", Some(Mechanism::ScramSha256), Some(Mechanism::Xoauth2)),
+            ("LOGIN PLAIN OAUTHBEARER XOAUTH2", Some(Mechanism::Plain), Some(Mechanism::OauthBearer)),
+            ("login CRAM-MD5", Some(Mechanism::Login), None),
+            ("GSSAPI", None, None),
+        ] {
+            assert_eq!(password().mechanism(offered(names)), with_password, "{names}");
+            assert_eq!(token().mechanism(offered(names)), with_token, "{names}");
+        }
+    }
+
+    #[test]
+    fn passwords_and_tokens_are_said_as_each_mechanism_wants() {
+        let said = |mechanism, secret: Secret| Exchange::new(mechanism, secret, [0; NONCE_LEN]).command();
+        assert_eq!(said(Mechanism::Plain, password()), "AUTH PLAIN AHVzZXIAcGVuY2ls\r\n");
+        let bearer = said(Mechanism::OauthBearer, token());
+        let bearer = STANDARD.decode(bearer.trim().strip_prefix("AUTH OAUTHBEARER ").unwrap().as_bytes()).unwrap();
+        assert_eq!(bearer, b"n,a=u@example.com,\x01host=server.example.com\x01port=587\x01auth=Bearer tok\x01\x01");
+        let xoauth2 = said(Mechanism::Xoauth2, token());
+        let xoauth2 = STANDARD.decode(xoauth2.trim().strip_prefix("AUTH XOAUTH2 ").unwrap().as_bytes()).unwrap();
+        assert_eq!(xoauth2, b"user=u@example.com\x01auth=Bearer tok\x01\x01");
+
+        let mut login = Exchange::new(Mechanism::Login, password(), [0; NONCE_LEN]);
+        assert_eq!(login.command(), "AUTH LOGIN\r\n");
+        assert_eq!(login.handle_challenge("VXNlcm5hbWU6").as_deref(), Ok("dXNlcg=="));
+        assert_eq!(login.handle_challenge("UGFzc3dvcmQ6").as_deref(), Ok("cGVuY2ls"));
+        assert_eq!(login.handle_challenge(""), Err(BadChallenge::Unexpected));
+        assert!(!format!("{login:?}").contains("pencil") && !format!("{:?}", password()).contains("pencil"));
+    }
+
+    #[test]
+    fn a_refused_token_is_answered_so_that_the_refusal_comes() {
+        for (mechanism, answer) in [(Mechanism::OauthBearer, "AQ=="), (Mechanism::Xoauth2, "")] {
+            let mut exchange = Exchange::new(mechanism, token(), [0; NONCE_LEN]);
+            exchange.command();
+            assert_eq!(exchange.handle_challenge("eyJzdGF0dXMiOiI0MDAifQ==").as_deref(), Ok(answer));
+        }
+    }
+}
