@@ -87,6 +87,7 @@ fn line_of(event: Event) -> Option<Line> {
             let from = address.map_or_else(|| "this machine".to_owned(), |address| address.to_string());
             Some(Line::Remarked(format!("a login from {from} was refused: name or password is wrong")))
         }
+        Event::BadEntry { path, reason } => Some(Line::Remarked(format!("{} is skipped: {reason}", path.display()))),
         Event::SiteRefused { id, origin, site } => {
             Some(Line::Remarked(format!("refused {id}: {origin} does not speak for the PBX {site}")))
         }

@@ -148,6 +148,11 @@ impl Disk for FaultyDisk {
         Ok(self.file(self.disk.open(path)?))
     }
 
+    fn open_to_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.faults.meet(Operation::Open)?;
+        Ok(self.file(self.disk.open_to_read(path)?))
+    }
+
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.faults.meet(Operation::Link)?;
         self.disk.link(from, to)

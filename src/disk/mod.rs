@@ -55,6 +55,15 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// Whatever the file system says; [`NotAFile`] where a folder, a link, a socket or the like stands, see [`is_not_a_file`].
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
+    /// Opens a file that exists, for reading alone, which more may do; a disk without this method opens it for both.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    fn open_to_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.open(path)
+    }
+
     /// Gives the file at `from` a second name.
     ///
     /// # Errors
@@ -268,7 +277,7 @@ pub struct Room {
 ///
 /// Whatever the file system says.
 pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
-    let file = disk.open(path)?;
+    let file = disk.open_to_read(path)?;
     file.read_at(0, usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?)
 }
 
@@ -302,7 +311,7 @@ pub fn is_not_writable(error: &io::Error) -> bool {
 
 /// Whether `error` says that a file was to be opened, and something else stands there.
 pub fn is_not_a_file(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::IsADirectory || error.get_ref().is_some_and(|inner| inner.is::<NotAFile>())
+    error.kind() == io::ErrorKind::IsADirectory || error.get_ref().is_some_and(|inner| inner.downcast_ref::<NotAFile>().is_some())
 }
 
 /// Runs `work`, which blocks, where blocking holds up no other task.

@@ -25,17 +25,11 @@ impl Disk for OsDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()));
-        let file = match opened {
-            Ok(file) => File::from(file),
-            Err(Errno::LOOP) => return Err(NotAFile::Link.into()),
-            Err(Errno::ISDIR) => return Err(NotAFile::Folder.into()),
-            // A socket, or a device that is not there.
-            Err(Errno::NXIO | Errno::NODEV) => return Err(NotAFile::Special.into()),
-            Err(error) => return Err(error.into()),
-        };
-        if file.metadata()?.is_file() { Ok(Box::new(file)) } else { Err(NotAFile::Special.into()) }
+        open(path, OFlags::RDWR)
+    }
+
+    fn open_to_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        open(path, OFlags::RDONLY)
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -96,6 +90,26 @@ impl Disk for OsDisk {
 
     fn folder_changed(&self, path: &Path) -> io::Result<SystemTime> {
         fs::metadata(path)?.modified()
+    }
+}
+
+/// Opens a file, and nothing else, without waiting for anybody.
+fn open(path: &Path, access: OFlags) -> io::Result<Box<dyn DiskFile>> {
+    let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let opened = rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()));
+    let file = match opened {
+        Ok(file) => File::from(file),
+        Err(Errno::LOOP) => return Err(NotAFile::Link.into()),
+        Err(Errno::ISDIR) => return Err(NotAFile::Folder.into()),
+        // A socket, or a device that is not there.
+        Err(Errno::NXIO | Errno::NODEV) => return Err(NotAFile::Special.into()),
+        Err(error) => return Err(error.into()),
+    };
+    let kind = file.metadata()?.file_type();
+    match (kind.is_file(), kind.is_dir()) {
+        (true, _) => Ok(Box::new(file)),
+        (false, true) => Err(NotAFile::Folder.into()),
+        (false, false) => Err(NotAFile::Special.into()),
     }
 }
 
@@ -187,6 +201,7 @@ mod tests {
         assert_eq!(OsDisk.open(&at("missing")).unwrap_err().kind(), io::ErrorKind::NotFound);
         for name in ["folder", "link", "dangling", "loop", "fifo", "socket"] {
             assert!(is_not_a_file(&OsDisk.open(&at(name)).unwrap_err()), "{name}");
+            assert!(is_not_a_file(&OsDisk.open_to_read(&at(name)).unwrap_err()), "{name}");
             assert!(!OsDisk.is_file(&at(name)).unwrap(), "{name}");
         }
         let mut listing = OsDisk.list_files(folder.path()).unwrap();

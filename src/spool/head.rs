@@ -158,7 +158,7 @@ impl From<Damaged> for io::Error {
 
 /// Whether `error` says that a sound is damaged.
 pub(super) fn is_damaged(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Damaged>())
+    error.get_ref().is_some_and(|inner| inner.downcast_ref::<Damaged>().is_some())
 }
 
 fn named<T: Copy, const N: usize>(

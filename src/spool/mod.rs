@@ -146,10 +146,10 @@ impl Spool {
         let (path, here) = (root.clone(), Arc::clone(&disk));
         // The work holds the lock: when this call is dropped it goes on to its end, and the next start waits for that.
         let read = disk::blocking(move || read_tree(&*here, &path).map(|found| (found, lock))).await;
-        let (TreeFound { queues, put_aside }, lock) = read.map_err(|source| disk_error(&root, source))?;
+        let (TreeFound { queues, put_aside, next_spare }, lock) = read.map_err(|source| disk_error(&root, source))?;
         let (flush, destinations, served, moving) =
             (SharedFlush::default(), Mutex::default(), Served::default(), Mutex::default());
-        let spares = Spares::new(root.join(SPARE));
+        let spares = Spares::new(root.join(SPARE), next_spare);
         let memory = Arc::new(Semaphore::new(MEMORY_PIECES as usize));
         let put_aside_at_open = Mutex::new(put_aside);
         let shared = Shared {
@@ -252,7 +252,9 @@ impl Spool {
     /// The names of the recordings that a crash has cut off, if no recording has begun yet. Blocks.
     pub(crate) fn left_over(&self) -> io::Result<Vec<String>> {
         let aside = std::mem::take(&mut *self.shared.put_aside_at_open.lock().unwrap_or_else(PoisonError::into_inner));
-        aside.into_iter().for_each(|aside| self.shared.events.emit(aside.into_event()));
+        for aside in aside {
+            self.shared.events.emit(aside.into_event());
+        }
         let mut names = self.shared.disk.list(&self.shared.root.join(RECORDING))?;
         names.retain(|name| name.ends_with(EXTENSION));
         Ok(names)

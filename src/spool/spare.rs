@@ -48,9 +48,9 @@ pub(super) struct Spare {
 }
 
 impl Spares {
-    /// None yet; they will be in `folder`.
-    pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, pool: Mutex::default(), next: AtomicU64::new(0) }
+    /// None yet; they will be in `folder`, numbered from `first` on.
+    pub(super) fn new(folder: PathBuf, first: u64) -> Self {
+        Self { folder, pool: Mutex::default(), next: AtomicU64::new(first) }
     }
 
     /// One, if there is any.
@@ -148,6 +148,13 @@ pub(super) fn clean(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(PathBuf, St
     Ok(others)
 }
 
+/// A number beyond that of each spare file that could not be cleaned up: none may be replaced.
+pub(super) fn first_free(disk: &dyn Disk, root: &Path) -> io::Result<u64> {
+    let names = disk.list(&root.join(SPARE))?;
+    let last = names.iter().filter_map(|name| name.parse::<u64>().ok()).max();
+    Ok(last.map_or(0, |last| last.wrapping_add(1)))
+}
+
 /// What stands among the spares.
 enum Found {
     /// A file that is empty, or whose message has a name where it belongs.
@@ -187,7 +194,7 @@ mod tests {
     fn a_long_file_stays_what_it_was_for_who_reads_it_still_and_a_short_one_is_for_the_next_message() {
         let disk = PowerCutDisk::new();
         disk.create_dir(Path::new("/spare")).unwrap();
-        let spares = Spares::new("/spare".into());
+        let spares = Spares::new("/spare".into(), 0);
         for (name, last) in [("/short", LONGEST - 1), ("/long", LONGEST)] {
             let file = disk.create(Path::new(name)).unwrap();
             file.write_all_at(b"x", last).unwrap();
@@ -204,7 +211,7 @@ mod tests {
         for folder in ["/spare", "/one", "/other"] {
             disk.create_dir(Path::new(folder)).unwrap();
         }
-        let spares = Spares::new("/spare".into());
+        let spares = Spares::new("/spare".into(), 0);
         let put = |path: &str| {
             disk.create(Path::new(path)).unwrap();
             spares.put(&disk, Path::new(path), Reuse::WhenFlushed).unwrap();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::PoisonError;
 
 use super::aside::{PutAside, put_aside};
-use super::name::EntryName;
+use super::name::{EXTENSION, EntryName};
 use super::parking::note_name;
 use super::{PARKED, QUEUE, RECORDING, SPARE, Shared, UNREADABLE, spare};
 use crate::disk::{self, Disk, DiskFile};
@@ -34,23 +34,38 @@ pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeFound> {
         tracing::warn!(%error, "the spool's README.txt could not be written");
     }
     let mut found = TreeFound::default();
-    if let Err(error) = clean_spares(disk, root, &mut found) {
-        tracing::warn!(%error, "spare files of an earlier run could not be removed");
+    match spare::clean(disk, root) {
+        Ok(others) => {
+            for (path, reason) in &others {
+                found.put_aside(disk, root, path, reason);
+            }
+        }
+        Err(error) => tracing::warn!(%error, "spare files of an earlier run could not be removed"),
     }
+    found.next_spare = spare::first_free(disk, root)?;
     let parked: HashSet<EntryName> = entries(disk, &root.join(PARKED))?.into_iter().collect();
     for destination in disk.list(&root.join(QUEUE))? {
         let folder = root.join(QUEUE).join(&destination);
-        let waiting = match entries(disk, &folder) {
+        let names = match disk.list(&folder) {
             // A file that somebody has put among the folders is nobody's queue; a link may lead nowhere.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::NotFound) => continue,
-            waiting => waiting?,
+            names => names?,
         };
+        let mut waiting = Vec::with_capacity(names.len());
+        for name in names {
+            match name.parse() {
+                Ok(entry) => waiting.push(entry),
+                // One damaged digit, and nobody would ever send it.
+                Err(()) if is_message_file(&name) => {
+                    found.put_aside(disk, root, &folder.join(name), "its name is not that of a message that waits");
+                }
+                Err(()) => {}
+            }
+        }
         let in_both: Vec<_> = waiting.iter().filter(|name| parked.contains(name)).collect();
         if !in_both.is_empty() {
             disk.sync_dir(&folder)?;
-            for name in in_both {
-                found.put_aside.extend(unpark(disk, root, name)?);
-            }
+            in_both.into_iter().try_for_each(|name| unpark(disk, root, name, &mut found))?;
         }
         found.queues.push((destination, waiting));
     }
@@ -64,13 +79,18 @@ pub(super) struct TreeFound {
     pub(super) queues: Vec<(String, Vec<EntryName>)>,
     /// What was put aside.
     pub(super) put_aside: Vec<PutAside>,
+    /// The number of the next spare file.
+    pub(super) next_spare: u64,
 }
 
-fn clean_spares(disk: &dyn Disk, root: &Path, found: &mut TreeFound) -> io::Result<()> {
-    for (path, reason) in spare::clean(disk, root)? {
-        found.put_aside.push(put_aside(disk, root, &path, reason)?);
+impl TreeFound {
+    /// Puts aside what is at `path`; what cannot be put aside now, as on a full disk, is so at the next start.
+    fn put_aside(&mut self, disk: &dyn Disk, root: &Path, path: &Path, reason: &str) {
+        match put_aside(disk, root, path, reason.to_owned()) {
+            Ok(aside) => self.put_aside.push(aside),
+            Err(error) => tracing::warn!(path = %path.display(), %error, reason, "a file could not be put aside"),
+        }
     }
-    Ok(())
 }
 
 impl Shared {
@@ -111,16 +131,17 @@ impl Shared {
 
 /// Takes away the parked name of a message that waits, too: its parking, or its release, was cut off before anybody was told
 /// that it was done. To send it again harms nobody. Another file of the same name is put aside.
-fn unpark(disk: &dyn Disk, root: &Path, name: &EntryName) -> io::Result<Option<PutAside>> {
+fn unpark(disk: &dyn Disk, root: &Path, name: &EntryName, found: &mut TreeFound) -> io::Result<()> {
     let parked = root.join(PARKED);
     let path = parked.join(name.to_string());
     if !has_other_name(disk, &path)? {
-        return put_aside(disk, root, &path, NAMESAKE.to_owned()).map(Some);
+        found.put_aside(disk, root, &path, NAMESAKE);
+        return Ok(());
     }
     disk.remove(&path)?;
     match disk.remove(&parked.join(note_name(name))) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(None),
+        _ => Ok(()),
     }
 }
 
@@ -134,6 +155,11 @@ pub(super) fn has_other_name(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
 
 fn entries(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<EntryName>> {
     Ok(disk.list(folder)?.iter().filter_map(|name| name.parse().ok()).collect())
+}
+
+/// Whether the file has a name as the spool gives them.
+fn is_message_file(name: &str) -> bool {
+    name.ends_with(EXTENSION) && !name.starts_with('.')
 }
 
 /// Tells an operator who looks at the tree what it is.

@@ -26,7 +26,7 @@ use voicemail::intake::{Intake, ListenMode};
 use voicemail::message::{Caller, CallerName, Ending, Message, Status};
 use voicemail::node::{Node, NodeBuilder};
 use voicemail::record::{CallFacts, RecordError, Recording};
-use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _};
+use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _, StoreError};
 
 const PCMU: Format = Format::TELEPHONE_PCMU;
 const L16: Format = Format::TELEPHONE_L16;
@@ -336,7 +336,10 @@ async fn a_store_without_room_or_files_or_the_right_to_write_puts_senders_off_at
 
     small.remount("ro");
     let said = replies(None).await;
-    assert!(said.contains("452 4.3.1 2001: the store has no room left (kept for 0 of 1)"), "{said}");
+    assert!(said.contains("451 4.3.0 2001: the store may not be written to (kept for 0 of 1)"), "{said}");
+    let opened = MaildirStore::builder(small.path().join("store")).open().await.map(drop);
+    let Err(StoreError::NotWritable(source)) = opened else { panic!("a store that takes no message opens: {opened:?}") };
+    assert!(source.to_string().contains("store/mail: Read-only file system"), "{source}");
     small.remount("rw");
     assert_eq!(store.list(&mailbox("2001")).await.unwrap(), []);
     let said = replies(None).await;

@@ -416,6 +416,10 @@ async fn files_that_are_none_of_the_spools_keep_it_from_nothing() {
     assert_eq!((place.depth(), place.node.spool().waiting()[0].id), (1, id));
     assert_eq!(place.node.spool().parked().await.unwrap(), []);
     assert!(place.node.spool().export(id, &mailbox("2001")).await.is_ok());
+    // What may be a message with a damaged name would never be sent from where it was.
+    let damaged = ["1-20250714T090512.000Z-zz-2001.vm", "1-20250714T090512.0Z-00-2001.vm", "copy of x.vm", "x"];
+    assert_eq!(place.names("unreadable"), damaged);
+    assert!(queue.join(".nfs0001").exists());
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use tempfile::{TempDir, tempdir};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use voicemail::disk::{Bell, Disk, DiskFile, OsDisk, Room, Rung, WatchedFolder};
+use voicemail::event::Event;
 use voicemail::message::{MailboxId, Status};
 use voicemail::mwi::{MwiError, MwiSink, MwiState};
 use voicemail::node::Node;
@@ -261,6 +262,27 @@ async fn a_fresh_mailbox_is_followed_at_once_from_its_first_second_on() {
         assert!(start.elapsed() <= Duration::from_secs(1), "after {:?}", start.elapsed());
         running.stop().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_entry_is_one_event_and_the_lamp_follows_all_else() {
+    let house = House::new(Telling::Bell).await;
+    let mut events = house.node.events();
+    let running = run(&house.node);
+    house.board.shows("2001", "0/0 (0/0)").await;
+    let bad = house.path("2001").join("new/1752483912.folder.host");
+    fs::create_dir(&bad).unwrap();
+    house.deposit("2001", 1).await;
+    house.board.shows("2001", "1/0 (0/0)").await;
+    sleep(Duration::from_secs(300)).await;
+    let mut reported = Vec::new();
+    while let Ok(told) = events.try_recv() {
+        if let Event::BadEntry { path, .. } = told.event {
+            reported.push(path);
+        }
+    }
+    assert_eq!(reported, [bad]);
+    running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -156,7 +156,7 @@ fn a_probe_that_hears_nothing_keeps_the_next_from_going_for_no_longer_than_three
 }
 
 #[test]
-fn the_first_probe_of_a_returned_peer_is_the_most_urgent_message() {
+fn the_most_urgent_message_probes_a_returned_peer() {
     for turns in 0..20 {
         let mut now = Instant::now();
         let mut queue = queue(16, 10);

@@ -230,7 +230,7 @@ impl Mailbox {
 
     /// When the message was removed, in seconds since 1970: its file got its present name then, or later. `None` if it is gone.
     fn removed_at(&self, ground: &Ground, seen: &Seen) -> io::Result<Option<i64>> {
-        let changed = |file: &FileName| ground.disk.open(&self.folders.path(file))?.changed();
+        let changed = |file: &FileName| ground.disk.open_to_read(&self.folders.path(file))?.changed();
         let changed = match self.folders.follow(&*ground.disk, &seen.found.file, changed) {
             Err(error) if concerns_entry(&error) => {
                 ground.bad.note(&self.folders.path(&seen.found.file), &error);

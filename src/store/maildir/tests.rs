@@ -290,7 +290,7 @@ async fn a_store_that_may_not_be_written_to_does_not_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mailbox_that_comes_while_others_are_watched_is_watched_at_once() {
+async fn a_mailbox_that_comes_later_is_watched_at_once() {
     let folder = tempfile::tempdir().unwrap();
     if OsDisk.bell(folder.path()).is_err() {
         eprintln!("skipped: the temporary folder is on a file system that is not watched");

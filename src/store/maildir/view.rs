@@ -50,7 +50,9 @@ impl View {
         self.turn = 0;
         match &told {
             Some(Told { changes: Some(changes), .. }) => {
-                changes.iter().for_each(|(folder, change)| self.change(at, *folder, change))
+                for (folder, change) in changes {
+                    self.change(at, *folder, change);
+                }
             }
             Some(Told { changes: None, .. }) | None => self.read(at)?,
         }
@@ -128,7 +130,9 @@ impl View {
     /// must confirm that it is gone.
     fn read(&mut self, at: Sight<'_>) -> io::Result<()> {
         let Listed { mut files, others } = at.folders.list(at.disk)?;
-        others.iter().for_each(|path| at.bad.note_other(at.disk, path));
+        for path in &others {
+            at.bad.note_other(at.disk, path);
+        }
         for _ in 1..LOOKS_AT_MOST {
             if !self.index.misses(&files) {
                 break;
@@ -225,7 +229,7 @@ fn own_head(id: MessageId, own: &OwnName, mail: &[u8]) -> Head {
 /// The whole file; `None` if it is larger than is opened.
 fn read(at: Sight<'_>, file: &FileName) -> io::Result<Option<Vec<u8>>> {
     let path = at.folders.path(file);
-    if at.disk.open(&path)?.len()? > at.max_bytes {
+    if at.disk.open_to_read(&path)?.len()? > at.max_bytes {
         return Ok(None);
     }
     disk::read(at.disk, &path).map(Some)
@@ -233,7 +237,7 @@ fn read(at: Sight<'_>, file: &FileName) -> io::Result<Option<Vec<u8>>> {
 
 /// The beginning of the file with its header block, which is at most [`wire::HEAD_LIMIT`] and mostly far shorter.
 fn read_start(at: Sight<'_>, file: &FileName) -> io::Result<Vec<u8>> {
-    let file = at.disk.open(&at.folders.path(file))?;
+    let file = at.disk.open_to_read(&at.folders.path(file))?;
     let whole = usize::try_from(file.len()?).unwrap_or(usize::MAX);
     let read = |len: usize| {
         let mut start = vec![0; len.min(whole)];

@@ -10,7 +10,8 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use super::*;
 use crate::disk::{Listing, Watch};
 
-/// The operating system's disk, which lets nobody read what has `denied` in its name, and may tell of no change.
+/// The operating system's disk, which lets nobody read what has `denied` in its name, and nobody write what has `readable` in it; it may
+/// tell of no change.
 #[derive(Debug, Clone, Copy)]
 struct Denying {
     tells: bool,
@@ -18,10 +19,16 @@ struct Denying {
 
 impl Disk for Denying {
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        if path.file_name().is_some_and(|name| name.to_string_lossy().contains("denied")) {
+        if has_in_name(path, "denied") || has_in_name(path, "readable") {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         OsDisk.open(path)
+    }
+    fn open_to_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        if has_in_name(path, "denied") {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        OsDisk.open_to_read(path)
     }
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         OsDisk.create(path)
@@ -56,6 +63,10 @@ impl Disk for Denying {
     fn watch(&self, path: &Path) -> io::Result<Box<dyn Watch>> {
         if self.tells { OsDisk.watch(path) } else { Err(io::ErrorKind::Unsupported.into()) }
     }
+}
+
+fn has_in_name(path: &Path, text: &str) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().contains(text))
 }
 
 /// What may stand among the messages of a mailbox.
@@ -218,6 +229,15 @@ async fn a_message_that_may_be_read_again_is_there_again() {
     assert_eq!(summary(&store).await, "0/0 (0/0)");
     fs::rename(new.join("1.denied"), new.join("1.allowed")).unwrap();
     assert_eq!((summary(&store).await, list(&store).await.len()), ("1/0 (0/0)".to_owned(), 1));
+}
+
+#[tokio::test]
+async fn another_users_message_that_may_be_read_is_a_message() {
+    let mut scene = Scene::new(true).await;
+    scene.copy_of_a_message(&scene.mailbox().join("new/1.readable")).await;
+    scene.good += 1;
+    scene.check().await.unwrap();
+    scene.check_reported().await.unwrap();
 }
 
 #[tokio::test]
