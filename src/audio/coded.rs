@@ -20,7 +20,7 @@ pub(super) struct Coded {
 #[derive(Debug, Clone)]
 enum Decoder {
     Adpcm32(g726::Decoder),
-    Gsm(gsm::Decoder, GsmPacking),
+    Gsm(Box<gsm::Decoder>, GsmPacking),
 }
 
 impl Coded {
@@ -29,7 +29,7 @@ impl Coded {
     }
 
     pub(super) fn gsm(blocks: Bytes, packing: GsmPacking) -> Self {
-        Self::new(blocks, Decoder::Gsm(gsm::Decoder::new(), packing))
+        Self::new(blocks, Decoder::Gsm(Box::new(gsm::Decoder::new()), packing))
     }
 
     fn new(blocks: Bytes, decoder: Decoder) -> Self {

@@ -25,11 +25,9 @@ pub(super) fn layout(bytes: &[u8], len: u64) -> Result<Layout, AudioError> {
     let (mut coding, mut long_size) = (None, None);
     let mut at = 12;
     while let Some(chunk) = Chunk::at(bytes, at) {
-        match chunk.name {
+        match &chunk.name {
             b"fmt " => coding = Some(read_coding(chunk.body(bytes).ok_or(AudioError::NoFormat)?)?),
-            b"ds64" => {
-                long_size = chunk.body(bytes).and_then(|body| body.get(8..)?.first_chunk()).map(|size| u64::from_le_bytes(*size))
-            }
+            b"ds64" => long_size = chunk.body(bytes).and_then(long_size_in),
             b"data" => {
                 let (start, announced) = samples(bytes, &chunk, long_size, len);
                 return Ok(Layout { coding: coding.ok_or(AudioError::NoFormat)?, start, announced });
@@ -41,50 +39,52 @@ pub(super) fn layout(bytes: &[u8], len: u64) -> Result<Layout, AudioError> {
     Err(if coding.is_some() { AudioError::NoData } else { AudioError::NoFormat })
 }
 
+/// The length of the samples in the body of a `ds64` chunk.
+fn long_size_in(body: &[u8]) -> Option<u64> {
+    body.get(8..)?.first_chunk().map(|size| u64::from_le_bytes(*size))
+}
+
 /// Where the samples begin that a `data` chunk announces, and how many bytes of them there are.
-fn samples(bytes: &[u8], data: &Chunk<'_>, long_size: Option<u64>, len: u64) -> (u64, Option<u64>) {
+fn samples(bytes: &[u8], data: &Chunk, long_size: Option<u64>, len: u64) -> (u64, Option<u64>) {
     let start = data.start as u64;
     match (data.len, long_size) {
         (u32::MAX, Some(size)) if size > 0 => (start, Some(size)),
         (u32::MAX, _) => (start, None),
-        (0, _) => match data_behind(bytes, data.start, len) {
-            Some(Some(later)) => (later.start as u64, Some(u64::from(later.len))),
-            Some(None) => (start, Some(0)),
-            None => (start, None),
-        },
+        (0, _) => samples_behind(bytes, data.start, len).map_or((start, None), |(start, size)| (start, Some(size))),
         (size, _) => (start, Some(u64::from(size))),
     }
 }
 
-/// The `data` chunk that has samples among the whole chunks from `at` to the end of the file; the outer `None`: what is there are no chunks.
-fn data_behind(bytes: &[u8], mut at: usize, len: u64) -> Option<Option<Chunk<'_>>> {
+/// Where the samples of a later `data` chunk begin, and how many bytes of them there are, among the whole chunks from `at` to the end of
+/// the file; `None` where there are no such chunks.
+fn samples_behind(bytes: &[u8], mut at: usize, len: u64) -> Option<(u64, u64)> {
     let mut are_chunks = false;
     while let Some(chunk) = Chunk::at(bytes, at).filter(|chunk| is_known(chunk.name)) {
-        if chunk.name == b"data" && chunk.len > 0 {
-            return Some(Some(chunk));
+        if chunk.name == *b"data" && chunk.len > 0 {
+            return Some((chunk.start as u64, u64::from(chunk.len)));
         }
         at = chunk.next(bytes);
         are_chunks = true;
     }
-    (are_chunks && at as u64 >= len).then_some(None)
+    (are_chunks && at as u64 >= len).then_some((len, 0))
 }
 
 /// A chunk: its name, the length that it claims, and where its body begins.
-struct Chunk<'a> {
-    name: &'a [u8; 4],
+struct Chunk {
+    name: [u8; 4],
     len: u32,
     start: usize,
 }
 
-impl<'a> Chunk<'a> {
-    fn at(bytes: &'a [u8], at: usize) -> Option<Self> {
+impl Chunk {
+    fn at(bytes: &[u8], at: usize) -> Option<Self> {
         let (name, rest) = bytes.get(at..)?.split_first_chunk()?;
         let (len, _) = rest.split_first_chunk()?;
-        Some(Self { name, len: u32::from_le_bytes(*len), start: at + HEAD_LEN })
+        Some(Self { name: *name, len: u32::from_le_bytes(*len), start: at + HEAD_LEN })
     }
 
     /// The whole body, if it is there.
-    fn body(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    fn body<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         bytes.get(self.start..self.end())
     }
 
@@ -95,7 +95,7 @@ impl<'a> Chunk<'a> {
     /// Where the next chunk begins: after one pad byte where the length is odd, which some writers forget.
     fn next(&self, bytes: &[u8]) -> usize {
         let end = self.end();
-        if self.len % 2 == 0 {
+        if self.len.is_multiple_of(2) {
             return end;
         }
         let is_known_at = |at: usize| Chunk::at(bytes, at).is_some_and(|chunk| is_known(chunk.name));
@@ -105,8 +105,8 @@ impl<'a> Chunk<'a> {
 }
 
 /// Whether a chunk of this name is found in WAV files.
-fn is_known(name: &[u8; 4]) -> bool {
-    KNOWN.contains(&name)
+fn is_known(name: [u8; 4]) -> bool {
+    KNOWN.contains(&&name)
 }
 
 /// Reads the body of a `fmt ` chunk of 16, 18, 20 or 40 bytes.

@@ -1,4 +1,4 @@
-//! [`AudioType`]'s names, first bytes and readers: one table for all who handle sounds.
+//! The table of audio types: their names, first bytes and readers.
 
 use std::fmt;
 
@@ -58,9 +58,11 @@ const KINDS: [Kind; AudioType::ALL.len()] = [
         ],
         extensions: &["au", "snd", "ulaw", "ul"],
         is_at: au::is_at,
-        layout: |beginning, len| match au::is_at(beginning) {
-            true => au::layout(beginning, len),
-            false => Ok(Layout::headerless(Coding::low_first(Format::TELEPHONE_PCMU))),
+        layout: |beginning, len| {
+            if au::is_at(beginning) {
+                return au::layout(beginning, len);
+            }
+            Ok(Layout::headerless(Coding::low_first(Format::TELEPHONE_PCMU)))
         },
     },
     Kind {
@@ -75,9 +77,9 @@ const KINDS: [Kind; AudioType::ALL.len()] = [
         mimes: &["audio/GSM", "audio/x-gsm"],
         extensions: &["gsm"],
         is_at: |_| false,
-        layout: |beginning, _| match gsm::is_at(beginning) {
-            true => Ok(Layout::headerless(Coding::Gsm { packing: GsmPacking::Rtp, rate: 8000 })),
-            false => Err(AudioError::NotGsm),
+        layout: |beginning, _| {
+            let layout = Layout::headerless(Coding::Gsm { packing: GsmPacking::Rtp, rate: 8000 });
+            if gsm::is_at(beginning) { Ok(layout) } else { Err(AudioError::NotGsm) }
         },
     },
     Kind {

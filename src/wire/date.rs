@@ -1,8 +1,8 @@
-//! [`parse_date`]: the instant that a `Date` field tells.
+//! [`parse_date`]: the instant that a date and time of a header field names.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-/// The instant that a date and time of a header field tells; `None` when it is none, or when the calendar or the clock has no such reading.
+/// Returns the instant that a date and time of a header field names; `None` when it is none, or when the calendar or the clock has no such reading.
 ///
 /// Read too are what old and careless programs write: comments, years of two or three digits, zones by name, seconds or the zone left
 /// out, and a colon in the zone. A zone that no name is known for counts as UTC, as does every single letter.

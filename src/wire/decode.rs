@@ -88,7 +88,7 @@ pub(super) struct Sound<'a> {
     pub(super) len: u64,
 }
 
-/// Who wrote a mail of which the fields of our own say `own`.
+/// The program that wrote a mail, by whether its fields of our own are all there.
 pub(super) const fn writer(own: Option<&Head>) -> Writer {
     if own.is_some() { Writer::Own } else { Writer::Foreign }
 }
@@ -307,7 +307,8 @@ mod tests {
 
     /// A mail with one part after the other, each its fields and its body, in a multipart of this subtype.
     fn multipart(subtype: &str, parts: &[(&str, &str)]) -> String {
-        let parts: String = parts.iter().map(|(fields, body)| format!("--b\r\n{fields}\r\n\r\n{body}\r\n")).collect();
+        let part = |(fields, body): &(&str, &str)| format!("--b\r\n{fields}\r\n\r\n{body}\r\n");
+        let parts = parts.iter().map(part).collect::<Vec<_>>().concat();
         format!("Date: Thu, 5 Mar 2026 10:00:00 Z\r\nContent-Type: multipart/{subtype}; boundary=b\r\n\r\n{parts}--b--\r\n")
     }
 
@@ -430,8 +431,8 @@ mod tests {
 
     #[test]
     fn of_several_sounds_the_one_that_can_be_read_is_the_message() {
-        let good = base64::MIME.encode(&wav(8000));
-        let other = base64::MIME.encode(&wav(16_000));
+        let good = base64::MIME.encode(wav(8000));
+        let other = base64::MIME.encode(wav(16_000));
         let (wav, mp3, bad_wav) = ("Content-Type: audio/wav", "Content-Type: audio/mpeg", "Content-Type: audio/x-wav");
         let base64 = |fields: &str| format!("{fields}\r\nContent-Transfer-Encoding: base64");
         let voice = |fields: &str| format!("{}\r\nContent-Disposition: inline; voice=Voice-Message", base64(fields));

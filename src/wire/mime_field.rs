@@ -22,7 +22,7 @@ impl MimeField {
         let mut scanner = Scanner { rest: field };
         let value = scanner.value();
         let mut parameters = Vec::new();
-        while scanner.to_next_parameter() {
+        while scanner.next_parameter() {
             parameters.extend(scanner.parameter());
         }
         Self { value, parameters }
@@ -121,7 +121,7 @@ impl Scanner<'_> {
     }
 
     /// Goes behind the next semicolon that is in no comment and no quotes; answers whether there is one.
-    fn to_next_parameter(&mut self) -> bool {
+    fn next_parameter(&mut self) -> bool {
         loop {
             self.skip_space();
             match self.rest {

@@ -32,7 +32,7 @@ pub(super) struct SoundPart {
     pub(super) ended: bool,
 }
 
-/// Who wrote a mail.
+/// The program that wrote a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Writer {
     /// This crate: a sound is what its part says, which keeps what was recorded as it was.
@@ -103,6 +103,16 @@ struct Span {
     ended: bool,
 }
 
+impl Span {
+    /// Whether the sound that lies here can be read, as far as its first bytes show.
+    fn may_be_read(&self, media: AudioType, beginning: &[u8]) -> bool {
+        if beginning.is_empty() {
+            return !self.ended;
+        }
+        may_be_read(media, beginning, self.ended && self.range.len() <= LOOKED_AT)
+    }
+}
+
 struct Walk<'a, M: ?Sized> {
     mail: &'a M,
     limits: DecodeLimits,
@@ -127,6 +137,18 @@ enum Rank {
     Sound,
     /// A sound that says it is the message.
     VoiceMessage,
+}
+
+impl Rank {
+    /// The rank of a part by its media type and by what it says it is; `None` for what is no sound, or another one.
+    fn of(media_type: &str, voice: Option<&str>) -> Option<Self> {
+        let is_audio = || media_type.starts_with("audio/") || AudioType::from_mime(media_type).is_some();
+        match voice {
+            Some(voice) => voice.eq_ignore_ascii_case("Voice-Message").then_some(Self::VoiceMessage),
+            None if is_audio() => Some(Self::Sound),
+            None => media_type.starts_with("application/").then_some(Self::File),
+        }
+    }
 }
 
 impl Candidate {
@@ -199,15 +221,9 @@ impl<M: Mail + ?Sized> Walk<'_, M> {
     /// A part that holds no others, if it may be the message.
     fn leaf(&self, fields: &Fields<'_>, content_type: &MimeField, body: Span) -> Option<Candidate> {
         let media_type = content_type.value.as_str();
-        let named = AudioType::from_mime(media_type);
         let disposition = fields.mime("Content-Disposition");
-        let rank = match disposition.as_ref().and_then(|disposition| disposition.parameter("voice")) {
-            Some(voice) if voice.eq_ignore_ascii_case("Voice-Message") => Rank::VoiceMessage,
-            Some(_) => return None,
-            None if named.is_some() || media_type.starts_with("audio/") => Rank::Sound,
-            None if media_type.starts_with("application/") => Rank::File,
-            None => return None,
-        };
+        let voice = disposition.as_ref().and_then(|disposition| disposition.parameter("voice"));
+        let rank = Rank::of(media_type, voice.as_deref())?;
         let encoding = fields.mime("Content-Transfer-Encoding").map(|field| field.value).filter(|value| !value.is_empty());
         let encoding = encoding.unwrap_or_else(|| "7bit".to_owned());
         let beginning = match self.writer {
@@ -220,17 +236,13 @@ impl<M: Mail + ?Sized> Walk<'_, M> {
             let name = name.or_else(|| content_type.parameter("name")).filter(|_| media_type == "application/octet-stream")?;
             AudioType::from_extension(name.rsplit_once('.')?.1)
         };
-        let Some(media) = by_bytes.or(named).or_else(by_name) else {
+        let Some(media) = by_bytes.or_else(|| AudioType::from_mime(media_type)).or_else(by_name) else {
             let unsupported = DecodeError::UnsupportedAudio { found: printable(media_type) };
             return (rank > Rank::File).then_some(Candidate { rank, is_readable: false, part: Err(unsupported) });
         };
-        let is_readable = match (self.writer, beginning) {
-            (Writer::Own, _) => true,
-            (Writer::Foreign, None) => false,
-            (Writer::Foreign, Some(beginning)) => {
-                let is_whole = body.ended && body.range.len() <= LOOKED_AT;
-                if beginning.is_empty() { !body.ended } else { may_be_read(media, &beginning, is_whole) }
-            }
+        let is_readable = match self.writer {
+            Writer::Own => true,
+            Writer::Foreign => beginning.is_some_and(|beginning| body.may_be_read(media, &beginning)),
         };
         let duration = fields.mime("Content-Duration");
         let part = SoundPart {

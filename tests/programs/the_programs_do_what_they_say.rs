@@ -424,10 +424,7 @@ fn a_greeting_kept_at_the_central_node_is_said_at_the_distributed_one_while_the_
     };
     for (ended, said) in [
         (greet(&missing, "2010", "busy"), format!("{missing}: No such file or directory")),
-        (
-            greet(&noise, "2010", "busy"),
-            format!("{noise} is not kept as the greeting 2010 busy: the greeting cannot be read as a WAV"),
-        ),
+        (greet(&noise, "2010", "busy"), format!("{noise} is not kept as the greeting 2010 busy: the greeting cannot be read")),
         (greet(&wav, "2999", "busy"), format!("{wav} is not kept as the greeting 2999 busy: no mailbox 2999")),
         (greet(&wav, "2010", "lazy"), "--kind lazy: a greeting is normal, busy or temporary".to_owned()),
         (

@@ -16,8 +16,8 @@ pub enum GreetError {
     /// No mailbox has this number.
     #[error("no mailbox {0} in the network; check the number, or add the mailbox to the network description")]
     NoSuchMailbox(MailboxId),
-    /// The sound is no WAV file that can be played.
-    #[error("the greeting cannot be read as a WAV file")]
+    /// The sound cannot be read.
+    #[error("the greeting cannot be read")]
     UnreadableAudio(#[source] AudioError),
     /// Nothing is said.
     #[error("the greeting has no sound in it")]
