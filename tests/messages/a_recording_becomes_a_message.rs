@@ -161,7 +161,7 @@ async fn a_recording_made_again_keeps_the_port_of_its_call() {
     assert!(matches!(another, Err(RecordError::Refused(Refusal::AllPortsBusy { .. }))), "nobody gets the port in between");
     let mut again = again.unwrap();
     assert_eq!(again.length(), Duration::ZERO);
-    again.push_payload(&[0x40; 24_000], 0);
+    again.push_payload(&vec![0x40; 24_000], 0);
     let kept = again.finish().await.unwrap();
 
     assert_ne!(kept.id, first_id);

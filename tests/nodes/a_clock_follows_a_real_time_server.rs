@@ -101,7 +101,7 @@ async fn it_reads_the_offset_of_a_real_server_within_10_ms() {
 }
 
 #[tokio::test]
-async fn a_real_server_that_limits_its_rate_is_silent_and_costs_nothing() {
+async fn a_real_server_that_limits_its_rate_costs_no_time() {
     let Some(chronyd) = chronyd() else { return };
     // One answer in 4096 s, and one of sixteen requests beyond.
     let chrony = start(&chronyd, None, "", "ratelimit interval 12 burst 1 leak 4");

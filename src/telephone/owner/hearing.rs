@@ -81,7 +81,7 @@ impl OwnerDialogue {
                 Change::Remove => Status::Removed,
             });
         }
-        let (said, stage) = match (change, marked) {
+        let (said, next) = match (change, marked) {
             // The owner asked for nothing: a message that could not be marked stays new.
             (Change::Hear, _) => (None, Stage::Played),
             (_, Marked::Failed) => (Some(Prompt::NotDone), Stage::Played),
@@ -90,11 +90,11 @@ impl OwnerDialogue {
             (Change::Keep, Marked::Done) => (Some(Prompt::Kept), Stage::Done),
             (Change::Remove, Marked::Done) => (Some(Prompt::Removed), Stage::Done),
         };
-        let menu = (stage == Stage::Played).then_some(Prompt::Menu(Menu::Message));
+        let menu = (next == Stage::Played).then_some(Prompt::Menu(Menu::Message));
         self.say(said.into_iter().chain(menu).collect());
         match digit {
             Some(digit) => self.message_digit(messages, digit, now),
-            None => State::Messages(messages, stage),
+            None => State::Messages(messages, next),
         }
     }
 

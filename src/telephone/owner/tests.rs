@@ -148,8 +148,8 @@ fn a_store_that_fails_is_said_and_the_owner_tries_again() {
     {
         let mut call = hearing(vec![new(1)]);
         for _ in 0..2 {
-            assert_eq!(press(&mut call, key), [action.clone()]);
-            assert_eq!(after(&mut call, OwnerEvent::Marked(Marked::Failed)), [not_done.clone()]);
+            assert_eq!(press(&mut call, key), std::slice::from_ref(&action));
+            assert_eq!(after(&mut call, OwnerEvent::Marked(Marked::Failed)), std::slice::from_ref(&not_done));
             assert_eq!(after(&mut call, OwnerEvent::Played), [], "nothing comes by itself");
         }
         press(&mut call, key);
@@ -196,10 +196,10 @@ fn a_mailbox_that_cannot_be_read_ends_no_call() {
     press(&mut call, "480913#");
     after(&mut call, OwnerEvent::Checked(Verdict::Right));
     let unavailable = say(&[Prompt::MessagesUnavailable, Prompt::Menu(Menu::Main)]);
-    assert_eq!(after(&mut call, OwnerEvent::NotCounted), [unavailable.clone()]);
+    assert_eq!(after(&mut call, OwnerEvent::NotCounted), std::slice::from_ref(&unavailable));
     for _ in 0..2 {
         assert!(matches!(&press(&mut call, "1")[..], [OwnerAction::List(_)]));
-        assert_eq!(after(&mut call, OwnerEvent::NotListed), [unavailable.clone()]);
+        assert_eq!(after(&mut call, OwnerEvent::NotListed), std::slice::from_ref(&unavailable));
     }
     press(&mut call, "1");
     assert!(matches!(&after(&mut call, page(vec![new(1)]))[..], [OwnerAction::Say(_)]));
