@@ -54,6 +54,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
+//! | [`retry`] | when a failed try is made again, and how often a changing state is shown |
 //! | [`message`] | the words: message, mailbox, caller, summary, stamp; values only |
 //! | [`audio`] | what a sound's bytes say of themselves |
 //! | [`smtp`] | SMTP as machines without sockets: replies, commands, SASL, the client's and the server's side |
@@ -140,6 +141,7 @@ pub mod outbox;
 pub mod record;
 #[cfg(feature = "wire")]
 pub mod retrieval;
+pub mod retry;
 #[cfg(feature = "sip")]
 pub mod sip;
 pub mod smtp;

@@ -6,7 +6,6 @@ mod channel;
 mod error;
 #[cfg(feature = "memory")]
 mod log;
-mod pacing;
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 mod router;
 mod source;
@@ -23,11 +22,11 @@ pub use self::channel::ChannelSink;
 pub use self::error::MwiError;
 #[cfg(feature = "memory")]
 pub use self::log::LogSink;
-pub use self::pacing::Pacing;
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 pub use self::router::MwiRouter;
 pub use self::source::{Current, MwiSource};
 use crate::message::{MailboxId, Summary};
+pub use crate::retry::Pacing;
 
 /// Shows the state of mailboxes: a lamp, a display, a badge.
 ///

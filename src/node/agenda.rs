@@ -6,9 +6,8 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-use super::pace::Pace;
 use crate::message::MailboxId;
-use crate::mwi::Pacing;
+use crate::retry::{Pacing, Rate};
 
 /// Which mailboxes are to be counted and which lamps told, and when; each by one at a time.
 ///
@@ -30,9 +29,9 @@ pub(super) struct Agenda {
     lanes: [BTreeSet<MailboxId>; LANES],
     due: BTreeSet<(Instant, MailboxId)>,
     under_way: usize,
-    again: Pace,
-    restart: Pace,
-    counting: Pace,
+    again: Rate,
+    restart: Rate,
+    counting: Rate,
     /// How many mailboxes are remembered before those with nothing to tell are forgotten.
     sweep_at: usize,
 }
@@ -105,9 +104,9 @@ impl Agenda {
             lanes: Default::default(),
             due: BTreeSet::new(),
             under_way: 0,
-            again: Pace::new(a_second),
-            restart: Pace::new(a_second),
-            counting: Pace::new(a_second.saturating_mul(COUNTED_FASTER)),
+            again: Rate::new(a_second),
+            restart: Rate::new(a_second),
+            counting: Rate::new(a_second.saturating_mul(COUNTED_FASTER)),
             sweep_at: FIRST_SWEEP,
         }
     }

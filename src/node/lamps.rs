@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::stream::{self, FuturesUnordered, Stream, StreamExt as _};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 use tracing::Span;
 
 use super::agenda::{Agenda, Errand, Outcome};
 use super::changes::Changes;
 use super::counter::Counter;
-use super::pace::Pace;
 use super::standing::Standing;
 use crate::error_chain;
 use crate::event::{Event, Events};
 use crate::message::{MailboxId, MessageId, Summary};
 use crate::mwi::{MwiError, MwiSink};
+use crate::retry::{Rate, now, wait_until};
 use crate::store::MessageStore;
 
 /// Keeps every lamp at what the store says: counts a mailbox when it may have changed, and tells the sink.
@@ -101,18 +101,18 @@ impl Lamps<'_> {
 
     /// Each time that somebody else may have changed mailboxes; so often and no more, whatever the store says.
     fn doubts(&self) -> impl Stream<Item = Vec<MailboxId>> {
-        let next = move |mut pace: Pace| async move {
-            wait_until(pace.poll_timeout().or(Some(now()))).await;
-            pace.handle_gone(now());
+        let next = move |mut rate: Rate| async move {
+            wait_until(rate.poll_timeout().or(Some(now()))).await;
+            rate.handle_gone(now());
             match AssertUnwindSafe(self.store.changed()).catch_unwind().await {
-                Ok(mailboxes) => Some((mailboxes, pace)),
+                Ok(mailboxes) => Some((mailboxes, rate)),
                 Err(_panic) => {
                     tracing::error!("the store panicked when asked what others changed; it is not asked again");
                     None
                 }
             }
         };
-        stream::unfold(Pace::new(DOUBTS_A_SECOND), next).fuse()
+        stream::unfold(Rate::new(DOUBTS_A_SECOND), next).fuse()
     }
 
     /// Runs an errand for a mailbox whose lamp shows `before`, as far as is known.
@@ -228,17 +228,6 @@ struct Failure {
 impl Failure {
     fn passing(reason: &str) -> Self {
         Self { reason: reason.to_owned(), again: true }
-    }
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-async fn wait_until(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => sleep_until(instant.into()).await,
-        None => std::future::pending().await,
     }
 }
 

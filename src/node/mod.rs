@@ -31,7 +31,6 @@ mod error;
 mod greetings;
 mod lamps;
 mod local;
-mod pace;
 mod punctual;
 mod source;
 mod standing;

@@ -22,10 +22,11 @@ use self::paper::{Paper, PaperName};
 use self::rota::{Next, Rota};
 use crate::clock::Clock;
 use crate::disk::{self, Disk, SharedFlush};
+use crate::error_chain;
 use crate::event::{Event, Events};
 use crate::forward::{ForwardError, MailOut, Outcome, Sender};
 use crate::message::MailAddress;
-use crate::spool::{chain, now, random_fraction, wait_until};
+use crate::retry::{now, random_fraction, wait_until};
 
 /// A way out for mails that answers for each as soon as it is on stable storage, and then tries to send it for up to five days.
 ///
@@ -180,7 +181,7 @@ impl Shared {
                 self.rota().handle_settled(&name);
                 return;
             }
-            Err(error) => return self.failed(name, String::new(), chain(&error)).await,
+            Err(error) => return self.failed(name, String::new(), error_chain(&error)).await,
         };
         let mail = paper.message_id();
         // Any program's way out runs here: neither its panic nor its silence may keep the other mails.
@@ -196,8 +197,8 @@ impl Shared {
             }
             Ok(Ok(Outcome::Deferred(reply))) => self.failed(name, mail, reply.to_string()).await,
             Ok(Ok(Outcome::Refused(reply))) => self.give_up(name, mail, reply.to_string()).await,
-            Ok(Err(error)) if error.is_transient() => self.failed(name, mail, chain(&error)).await,
-            Ok(Err(error)) => self.give_up(name, mail, chain(&error)).await,
+            Ok(Err(error)) if error.is_transient() => self.failed(name, mail, error_chain(&error)).await,
+            Ok(Err(error)) => self.give_up(name, mail, error_chain(&error)).await,
             Err(_) => self.failed(name, mail, "the way out panicked".to_owned()).await,
         }
     }

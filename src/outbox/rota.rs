@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::paper::PaperName;
-use crate::spool::RetrySchedule;
+use crate::retry::RetrySchedule;
 
 /// Which mail is to be tried when. Waits double from a minute to half an hour; after five days a mail is given up.
 ///

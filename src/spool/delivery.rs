@@ -17,13 +17,13 @@ use super::head::is_damaged;
 use super::loading::{Found, Loaded, Opened};
 use super::name::EntryName;
 use super::spare::Reuse;
-use super::tries::{chain, now, random_fraction, wait_until};
 use super::{Destination, MEMORY_PIECE, MEMORY_PIECES, Spool};
 use crate::disk;
+use crate::error_chain as chain;
 use crate::event::{Event, Events};
 use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, Travelled};
 use crate::message::MailboxId;
-use crate::mwi::Pacing;
+use crate::retry::{Pacing, now, random_fraction, wait_until};
 
 /// Sends what waits for `destination` through `forwarder` until `leave` or `stop` is ready; then finishes what is under way. After
 /// `stop` that takes at most [`STOP_TIME`]; what is cut off then waits for the next start, and is taken once.

@@ -39,11 +39,9 @@ mod operator;
 mod parking;
 mod queue;
 mod redirect;
-mod schedule;
 mod sound;
 mod spare;
 mod tree;
-mod tries;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -70,15 +68,14 @@ pub(crate) use self::name::EntryName;
 pub use self::operator::{ParkedMessage, WaitingMessage};
 use self::queue::Queue;
 use self::redirect::Served;
-pub use self::schedule::RetrySchedule;
 use self::spare::{Reuse, Spares};
 use self::tree::{TreeFound, prepare_tree, read_tree};
-pub(crate) use self::tries::{chain, now, random_fraction, wait_until};
 use crate::clock::Clock;
 use crate::disk::{self, Disk, DiskFile, Room, SharedFlush};
 use crate::event::Events;
 pub use crate::event::SpoolState;
 use crate::message::{MailboxId, MessageId};
+pub use crate::retry::RetrySchedule;
 
 /// What waits on this node to be forwarded; clones are the same spool.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::time::{Duration, Instant};
 
 use super::name::EntryName;
-use super::schedule::RetrySchedule;
+use crate::retry::RetrySchedule;
 
 /// The messages that wait for one destination.
 ///

@@ -23,6 +23,7 @@ pub use self::error::SntpError;
 use self::polling::{GAP, Polling};
 use self::udp::{Ask, Udp};
 use super::{Clock, Reading, SystemClock};
+use crate::retry::now;
 
 /// A clock that follows time servers, and says how well.
 ///
@@ -255,11 +256,6 @@ impl Server {
             _ => tracing::debug!(%error, cause, server, "a time server did not give the time"),
         }
     }
-}
-
-/// The monotonic clock's reading, which a test may have paused.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// Whether a port stands at the end; the colons of a bare IPv6 address are none.

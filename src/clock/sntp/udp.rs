@@ -11,10 +11,11 @@ use async_trait::async_trait;
 use tokio::net::UdpSocket;
 use tokio::time::{sleep_until, timeout};
 
+use super::SntpError;
 use super::discipline::Sample;
 use super::packet::{self, Reply, Useless};
 use super::polling::GAP;
-use super::{SntpError, now};
+use crate::retry::now;
 
 /// Makes one exchange with a time server.
 #[async_trait]

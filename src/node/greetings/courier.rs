@@ -12,12 +12,13 @@ use tokio::time::timeout;
 
 use super::desk::GreetingDesk;
 use super::rounds::{Done, Errand, First, Rounds};
+use crate::error_chain;
 use crate::event::Event;
 use crate::forward::{ForwardError, MailOut, Outcome, Sender};
 use crate::greeting::{Edition, GreetingEvent, GreetingId};
 use crate::message::MailAddress;
 use crate::network::{Network, NodeAddress};
-use crate::spool::{chain, now, random_fraction, wait_until};
+use crate::retry::{now, random_fraction, wait_until};
 use crate::wire::{GreetingMail, encode_greeting};
 
 impl GreetingDesk {
@@ -78,7 +79,7 @@ impl GreetingDesk {
             return Ok(Arc::clone(way));
         }
         let make_way = self.make_way.as_ref().ok_or("no way to other nodes was given")?;
-        let way = make_way.to(network, node).map_err(|error| chain(&*error))?;
+        let way = make_way.to(network, node).map_err(|error| error_chain(&*error))?;
         ways.insert(node.clone(), Arc::clone(&way));
         Ok(way)
     }
@@ -125,7 +126,7 @@ impl GreetingDesk {
             Ok(Some(greeting)) => greeting,
             // It was damaged, and is recorded anew or never.
             Ok(None) => return Done::Told,
-            Err(error) => return Done::NotTaken(chain(&error)),
+            Err(error) => return Done::NotTaken(error_chain(&error)),
         };
         let version = greeting.edition().version;
         match hand_over(way, &to, &write(&GreetingMail::Greeting(greeting))).await {
@@ -158,8 +159,8 @@ async fn hand_over(way: &dyn MailOut, to: &MailAddress, mail: &Bytes) -> Answer 
         Ok(Outcome::Deferred(reply)) if reply.code == 0 || reply.is_about_the_node() => Answer::Away(reply.to_string()),
         Ok(Outcome::Deferred(reply)) => Answer::NotNow(reply.to_string()),
         Ok(Outcome::Refused(reply)) => Answer::Never(reply.to_string()),
-        Err(error @ ForwardError::Unsendable(_)) => Answer::Never(chain(&error)),
-        Err(error) => Answer::Away(chain(&error)),
+        Err(error @ ForwardError::Unsendable(_)) => Answer::Never(error_chain(&error)),
+        Err(error) => Answer::Away(error_chain(&error)),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::greeting::GreetingId;
 use crate::network::NodeAddress;
-use crate::spool::RetrySchedule;
+use crate::retry::RetrySchedule;
 
 /// Which greeting goes to which node, and when; each to one node by one at a time.
 ///

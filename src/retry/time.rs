@@ -1,8 +1,6 @@
-//! What everything uses that tries again: the time, a wait, a jitter.
+//! The monotonic clock, a wait, a jitter.
 
 use std::time::Instant;
-
-pub(crate) use crate::error_chain::error_chain as chain;
 
 /// The monotonic clock's reading, which a test may have paused.
 pub(crate) fn now() -> Instant {
@@ -10,6 +8,7 @@ pub(crate) fn now() -> Instant {
 }
 
 /// Waits until `instant`; for ever without one.
+#[cfg(feature = "node")]
 pub(crate) async fn wait_until(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant.into()).await,
@@ -18,6 +17,7 @@ pub(crate) async fn wait_until(instant: Option<Instant>) {
 }
 
 /// A random number from 0 to 1; 0 if the operating system has none to give, which only makes waits alike.
+#[cfg(feature = "node")]
 pub(crate) fn random_fraction() -> f64 {
     getrandom::u32().map_or(0.0, |number| f64::from(number) / f64::from(u32::MAX))
 }

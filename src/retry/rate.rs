@@ -1,32 +1,32 @@
-//! [`Pace`]: so many of something a second, and no more.
+//! [`Rate`]: so many of something a second, and no more.
 
 use std::time::{Duration, Instant};
 
 /// Lets so many through a second, evenly. What was held up for up to a tenth of a second may be made up for.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Rate {
     every: Duration,
     next: Option<Instant>,
 }
 
-impl Pace {
-    pub(super) fn new(a_second: u32) -> Self {
+impl Rate {
+    pub(crate) fn new(a_second: u32) -> Self {
         Self { every: Duration::from_secs(1) / a_second.max(1), next: None }
     }
 
     /// Whether one may go now.
-    pub(super) fn is_free(&self, now: Instant) -> bool {
+    pub(crate) fn is_free(&self, now: Instant) -> bool {
         self.next.is_none_or(|next| next <= now)
     }
 
     /// One goes now.
-    pub(super) fn handle_gone(&mut self, now: Instant) {
+    pub(crate) fn handle_gone(&mut self, now: Instant) {
         let earliest = now.checked_sub(MADE_UP_FOR).unwrap_or(now);
         self.next = Some(self.next.map_or(now, |next| next.max(earliest)) + self.every);
     }
 
     /// When the next one may go, if not at once.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.next
     }
 }
@@ -41,12 +41,12 @@ mod tests {
     fn as_many_go_as_were_told_though_nobody_asks_at_the_right_moment() {
         let start = Instant::now();
         for a_second in [1, 3, 200, 5_000] {
-            let mut pace = Pace::new(a_second);
+            let mut rate = Rate::new(a_second);
             let mut gone = 0;
             for millis in (0..10_000).step_by(7) {
                 let now = start + Duration::from_millis(millis);
-                while pace.is_free(now) {
-                    pace.handle_gone(now);
+                while rate.is_free(now) {
+                    rate.handle_gone(now);
                     gone += 1;
                 }
             }
@@ -57,10 +57,10 @@ mod tests {
     #[test]
     fn after_a_rest_no_more_go_at_once_than_in_a_tenth_of_a_second() {
         let start = Instant::now();
-        let mut pace = Pace::new(200);
-        pace.handle_gone(start);
+        let mut rate = Rate::new(200);
+        rate.handle_gone(start);
         let later = start + Duration::from_secs(3600);
-        let gone = std::iter::from_fn(|| pace.is_free(later).then(|| pace.handle_gone(later))).count();
+        let gone = std::iter::from_fn(|| rate.is_free(later).then(|| rate.handle_gone(later))).count();
         assert!((20..=21).contains(&gone), "{gone}");
     }
 }

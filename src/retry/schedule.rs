@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use voicemail::spool::RetrySchedule;
+/// use voicemail::retry::RetrySchedule;
 ///
 /// let now = Instant::now();
 /// let mut schedule = RetrySchedule::new(Duration::from_secs(1), Duration::from_secs(300));

@@ -1,4 +1,4 @@
-//! [`Pacing`]: when a mailbox's lamp is told.
+//! [`Pacing`]: when a changing state is shown.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use voicemail::mwi::Pacing;
+/// use voicemail::retry::Pacing;
 ///
 /// let start = Instant::now();
 /// let mut pacing = Pacing::default();
