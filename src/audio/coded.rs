@@ -1,81 +1,66 @@
-//! [`Coded`]: a sound whose samples depend on all before them, decoded as far as it is played.
+//! [`Coded`]: a sound in blocks, decoded as far as it is played.
 
 use bytes::Bytes;
 
-use super::coding::GsmPacking;
-use super::{g726, gsm};
+use super::coding::{BlockDecoder, Blocks};
 
-/// A sound whose samples depend on all before them, and the samples that were decoded of it so far.
+/// A sound in blocks, and the samples that were decoded of it so far.
 ///
 /// Playing a later sample decodes all before it; an earlier one is at hand.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Coded {
-    blocks: Bytes,
+    bytes: Bytes,
+    block_len: usize,
     /// Where the first block begins that is not decoded yet.
     next: usize,
     samples: Vec<i16>,
-    decoder: Decoder,
-}
-
-#[derive(Debug, Clone)]
-enum Decoder {
-    Adpcm32(g726::Decoder),
-    Gsm(Box<gsm::Decoder>, GsmPacking),
+    decoder: Box<dyn BlockDecoder>,
 }
 
 impl Coded {
-    pub(super) fn adpcm32(blocks: Bytes) -> Self {
-        Self::new(blocks, Decoder::Adpcm32(g726::Decoder::new()))
-    }
-
-    pub(super) fn gsm(blocks: Bytes, packing: GsmPacking) -> Self {
-        Self::new(blocks, Decoder::Gsm(Box::new(gsm::Decoder::new()), packing))
-    }
-
-    fn new(blocks: Bytes, decoder: Decoder) -> Self {
-        Self { blocks, next: 0, samples: Vec::new(), decoder }
+    pub(super) fn new(bytes: Bytes, blocks: Blocks) -> Self {
+        Self { bytes, block_len: blocks.len.into(), next: 0, samples: Vec::new(), decoder: (blocks.decoder)() }
     }
 
     /// The sample `number`; silence past the end.
     pub(super) fn at(&mut self, number: usize) -> i16 {
         while self.samples.len() <= number {
-            if !self.decode_block() {
-                return 0;
-            }
+            let Some(block) = self.bytes.get(self.next..self.next + self.block_len) else { return 0 };
+            self.decoder.decode_block(block, &mut self.samples);
+            self.next += self.block_len;
         }
         self.samples[number]
     }
+}
 
-    /// Decodes one more block, if there is a whole one.
-    fn decode_block(&mut self) -> bool {
-        let len = match self.decoder {
-            Decoder::Adpcm32(_) => 1,
-            Decoder::Gsm(_, packing) => packing.block_len(),
-        };
-        let Some(block) = self.blocks.get(self.next..self.next + len) else { return false };
-        match &mut self.decoder {
-            Decoder::Adpcm32(decoder) => decoder.decode_block(block, &mut self.samples),
-            Decoder::Gsm(decoder, packing) => decoder.decode_block(block, *packing, &mut self.samples),
+impl Clone for Coded {
+    fn clone(&self) -> Self {
+        let Self { bytes, block_len, next, samples, decoder } = self;
+        Self {
+            bytes: bytes.clone(),
+            block_len: *block_len,
+            next: *next,
+            samples: samples.clone(),
+            decoder: decoder.boxed_clone(),
         }
-        self.next += len;
-        true
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{g726, gsm};
     use super::*;
 
     #[test]
     fn an_earlier_sample_is_the_same_again_and_past_the_end_is_silence() {
-        let blocks: Bytes = (0..=255).collect();
-        for (mut sound, len) in [
-            (Coded::adpcm32(blocks.clone()), 512),
-            (Coded::gsm(blocks.clone(), GsmPacking::Rtp), 7 * 160),
-            (Coded::gsm(blocks.clone(), GsmPacking::Wav49), 3 * 320),
-        ] {
-            let (last, first) = (sound.at(len - 1), sound.at(3));
-            assert_eq!((sound.at(len - 1), sound.at(3), sound.at(len), sound.at(usize::MAX)), (last, first, 0, 0), "{len}");
+        let bytes: Bytes = (0..=255).collect();
+        for (blocks, len) in [(g726::BLOCKS, 512), (gsm::FRAMES, 7 * 160), (gsm::in_wav(8000), 3 * 320)] {
+            let mut sound = Coded::new(bytes.clone(), blocks);
+            let (middle, first) = (sound.at(len / 2), sound.at(3));
+            let mut copy = sound.clone();
+            let last = sound.at(len - 1);
+            assert_eq!((sound.at(len / 2), sound.at(3), sound.at(len), sound.at(usize::MAX)), (middle, first, 0, 0), "{len}");
+            assert_eq!((copy.at(3), copy.at(len - 1)), (first, last), "a copy goes on by itself");
             assert_ne!(last, 0, "{len}");
         }
     }

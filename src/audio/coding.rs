@@ -1,18 +1,17 @@
 //! [`Coding`]: how the bytes of a sound become samples.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
-use super::Format;
+use super::{Codec, Format};
 
 /// How the bytes of a sound become samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Coding {
     /// Each sample has bytes of its own.
     Samples { format: Format, order: ByteOrder },
-    /// G.726 at 32 kbit/s: two samples in a byte, each after all before it.
-    Adpcm32,
-    /// GSM 06.10: 160 samples in a frame, each after all before it.
-    Gsm { packing: GsmPacking, rate: u32 },
+    /// Samples come in blocks of one channel, and depend on all before them.
+    Blocks(Blocks),
 }
 
 /// Which byte of a linear sample of 16 bits comes first.
@@ -22,13 +21,26 @@ pub(super) enum ByteOrder {
     HighFirst,
 }
 
-/// How frames of GSM 06.10 lie in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum GsmPacking {
-    /// One frame in 33 bytes, after four bits that mark it; the high bits first. RFC 3551 §4.5.8.1.
-    Rtp,
-    /// Two frames in 65 bytes, the low bits first: as in a WAV file, and Asterisk's `wav49`.
-    Wav49,
+/// A coding of blocks: their sizes, and the decoder that they need.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Blocks {
+    /// Bytes in a block.
+    pub(super) len: u16,
+    /// Samples in a block.
+    pub(super) samples: u16,
+    /// Samples a second.
+    pub(super) rate: u32,
+    /// Makes a decoder for the first block.
+    pub(super) decoder: fn() -> Box<dyn BlockDecoder>,
+}
+
+/// Decodes one block after the other.
+pub(super) trait BlockDecoder: Debug + Send + Sync {
+    /// Decodes the next block, and adds its samples to `samples`.
+    fn decode_block(&mut self, block: &[u8], samples: &mut Vec<i16>);
+
+    /// A decoder for the same next block.
+    fn boxed_clone(&self) -> Box<dyn BlockDecoder>;
 }
 
 impl Coding {
@@ -41,8 +53,7 @@ impl Coding {
     pub(super) const fn format(self) -> Format {
         match self {
             Self::Samples { format, .. } => format,
-            Self::Adpcm32 => Format::TELEPHONE_L16,
-            Self::Gsm { rate, .. } => Format { rate, ..Format::TELEPHONE_L16 },
+            Self::Blocks(Blocks { rate, .. }) => Format { codec: Codec::L16, rate, channels: 1 },
         }
     }
 
@@ -50,26 +61,16 @@ impl Coding {
     pub(super) const fn block_len(self) -> u64 {
         match self {
             Self::Samples { format, .. } => format.bytes_per_frame() as u64,
-            Self::Adpcm32 => 1,
-            Self::Gsm { packing, .. } => packing.block_len() as u64,
-        }
-    }
-
-    /// How many samples of each channel a block holds.
-    const fn samples_per_block(self) -> u64 {
-        match self {
-            Self::Samples { .. } => 1,
-            Self::Adpcm32 => 2,
-            Self::Gsm { packing: GsmPacking::Rtp, .. } => 160,
-            Self::Gsm { packing: GsmPacking::Wav49, .. } => 320,
+            Self::Blocks(Blocks { len, .. }) => len as u64,
         }
     }
 
     /// How many samples of each channel so many bytes hold, in whole blocks; none for a format without channels.
     pub(super) const fn samples_in(self, bytes: u64) -> u64 {
-        match self.block_len() {
-            0 => 0,
-            block_len => (bytes / block_len).saturating_mul(self.samples_per_block()),
+        let Some(blocks) = bytes.checked_div(self.block_len()) else { return 0 };
+        match self {
+            Self::Samples { .. } => blocks,
+            Self::Blocks(Blocks { samples, .. }) => blocks.saturating_mul(samples as u64),
         }
     }
 
@@ -77,15 +78,5 @@ impl Coding {
     pub(super) const fn duration_of(self, bytes: u64) -> Duration {
         let format = self.format();
         format.duration_of(self.samples_in(bytes).saturating_mul(format.bytes_per_frame() as u64))
-    }
-}
-
-impl GsmPacking {
-    /// How many bytes cannot be divided.
-    pub(super) const fn block_len(self) -> usize {
-        match self {
-            Self::Rtp => 33,
-            Self::Wav49 => 65,
-        }
     }
 }

@@ -118,8 +118,7 @@ impl Samples {
         let data = match coding {
             Coding::Samples { order: ByteOrder::LowFirst, .. } => Data::LowFirst(in_sound),
             Coding::Samples { order: ByteOrder::HighFirst, .. } => Data::HighFirst(in_sound),
-            Coding::Adpcm32 => Data::Coded { sound: Box::new(Coded::adpcm32(in_sound)), samples },
-            Coding::Gsm { packing, .. } => Data::Coded { sound: Box::new(Coded::gsm(in_sound, packing)), samples },
+            Coding::Blocks(blocks) => Data::Coded { sound: Box::new(Coded::new(in_sound, blocks)), samples },
         };
         Ok(Self { format: coding.format(), data })
     }

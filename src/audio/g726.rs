@@ -1,4 +1,9 @@
-//! [`Decoder`]: G.726 at 32 kbit/s as samples.
+//! [`BLOCKS`]: G.726 at 32 kbit/s as samples.
+
+use super::coding::{BlockDecoder, Blocks};
+
+/// Two code words in a byte, 8000 a second.
+pub(super) const BLOCKS: Blocks = Blocks { len: 1, samples: 2, rate: 8000, decoder: || Box::new(Decoder::new()) };
 
 /// A decoder of G.726 at 32 kbit/s, to the bit as the recommendation has it; what is done in one of its blocks names the block.
 ///
@@ -6,7 +11,7 @@
 ///
 /// ITU-T G.726 (12/1990) §4 and its Annex A, for linear samples.
 #[derive(Debug, Clone)]
-pub(super) struct Decoder {
+struct Decoder {
     /// The quantizer's scale, slow and fast, in the logarithmic domain.
     slow_scale: i32,
     fast_scale: i32,
@@ -25,8 +30,22 @@ pub(super) struct Decoder {
     is_tone: bool,
 }
 
+impl BlockDecoder for Decoder {
+    /// # Source
+    ///
+    /// RFC 3551 §4.5.4: the first code word of a byte is in its low four bits.
+    fn decode_block(&mut self, block: &[u8], samples: &mut Vec<i16>) {
+        let codes = block.iter().flat_map(|byte| [byte & 0x0f, byte >> 4]);
+        samples.extend(codes.map(|code| limited(self.decode(code))));
+    }
+
+    fn boxed_clone(&self) -> Box<dyn BlockDecoder> {
+        Box::new(self.clone())
+    }
+}
+
 impl Decoder {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             slow_scale: 34_816,
             fast_scale: MIN_SCALE,
@@ -40,16 +59,6 @@ impl Decoder {
             partial_signs: [false; 2],
             is_tone: false,
         }
-    }
-
-    /// Decodes code words, two in a byte, and adds their samples to `samples`.
-    ///
-    /// # Source
-    ///
-    /// RFC 3551 §4.5.4: the first code word of a byte is in its low four bits.
-    pub(super) fn decode_block(&mut self, block: &[u8], samples: &mut Vec<i16>) {
-        let codes = block.iter().flat_map(|byte| [byte & 0x0f, byte >> 4]);
-        samples.extend(codes.map(|code| limited(self.decode(code))));
     }
 
     /// The signal that a code word stands for; more than 14 bits are too loud.

@@ -1,6 +1,26 @@
-//! [`Decoder`]: GSM 06.10 full rate as samples.
+//! GSM 06.10 full rate as samples, in both ways that its frames are packed.
 
-use super::coding::GsmPacking;
+use super::coding::{BlockDecoder, Blocks};
+
+/// One frame in 33 bytes, after four bits that mark it; the high bits first. RFC 3551 §4.5.8.1.
+pub(super) const FRAMES: Blocks = Blocks { len: 33, samples: 160, rate: 8000, decoder: || Box::new(Decoder::new(Packing::Rtp)) };
+
+/// Two frames in 65 bytes, the low bits first, at `rate` samples a second: as in a WAV file, and Asterisk's `wav49`.
+pub(super) const fn in_wav(rate: u32) -> Blocks {
+    Blocks { len: 65, samples: 320, rate, decoder: || Box::new(Decoder::new(Packing::Wav)) }
+}
+
+/// Whether `bytes` begin with a whole frame of 33 bytes.
+pub(super) fn is_at(bytes: &[u8]) -> bool {
+    bytes.len() >= 33 && bytes[0] >> 4 == 0b1101
+}
+
+/// How frames lie in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    Rtp,
+    Wav,
+}
 
 /// A decoder of GSM 06.10 full rate, to the bit as the recommendation has it; what is done in one of its sections names the section.
 ///
@@ -8,7 +28,8 @@ use super::coding::GsmPacking;
 ///
 /// ETSI EN 300 961 (GSM 06.10) §5.3, and §5.1 for its arithmetic.
 #[derive(Debug, Clone)]
-pub(super) struct Decoder {
+struct Decoder {
+    packing: Packing,
     /// The excitation of the last 120 samples, with room behind it for the next 40.
     excitation: [i16; HISTORY + SUBFRAME],
     /// The last long-term lag that was valid.
@@ -21,25 +42,29 @@ pub(super) struct Decoder {
     deemphasized: i16,
 }
 
-impl Decoder {
-    pub(super) fn new() -> Self {
-        Self { excitation: [0; HISTORY + SUBFRAME], lag: 40, ratios: [0; 8], filter: [0; 9], deemphasized: 0 }
+impl BlockDecoder for Decoder {
+    fn decode_block(&mut self, block: &[u8], samples: &mut Vec<i16>) {
+        let mut bits = Bits { bytes: block, at: 0, packing: self.packing };
+        let frames = match self.packing {
+            Packing::Rtp => {
+                bits.take(4); // the mark
+                1
+            }
+            Packing::Wav => 2,
+        };
+        for _ in 0..frames {
+            self.decode(&Frame::read(&mut bits), samples);
+        }
     }
 
-    /// Decodes a block of one frame or two, as it is packed, and adds its samples to `samples`.
-    pub(super) fn decode_block(&mut self, block: &[u8], packing: GsmPacking, samples: &mut Vec<i16>) {
-        let mut bits = Bits { bytes: block, at: 0, packing };
-        match packing {
-            GsmPacking::Rtp => {
-                bits.take(4); // the mark
-                self.decode(&Frame::read(&mut bits), samples);
-            }
-            GsmPacking::Wav49 => {
-                for _ in 0..2 {
-                    self.decode(&Frame::read(&mut bits), samples);
-                }
-            }
-        }
+    fn boxed_clone(&self) -> Box<dyn BlockDecoder> {
+        Box::new(self.clone())
+    }
+}
+
+impl Decoder {
+    fn new(packing: Packing) -> Self {
+        Self { packing, excitation: [0; HISTORY + SUBFRAME], lag: 40, ratios: [0; 8], filter: [0; 9], deemphasized: 0 }
     }
 
     fn decode(&mut self, frame: &Frame, samples: &mut Vec<i16>) {
@@ -89,11 +114,6 @@ impl Decoder {
         self.deemphasized = sample.saturating_add(times(self.deemphasized, 28_180));
         self.deemphasized.saturating_add(self.deemphasized) & !7
     }
-}
-
-/// Whether `bytes` begin with a whole frame as RTP packs it.
-pub(super) fn is_at(bytes: &[u8]) -> bool {
-    bytes.len() >= 33 && bytes[0] >> 4 == 0b1101
 }
 
 /// The codes of 160 samples.
@@ -202,7 +222,7 @@ impl Part {
 struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
-    packing: GsmPacking,
+    packing: Packing,
 }
 
 impl Bits<'_> {
@@ -212,8 +232,8 @@ impl Bits<'_> {
         for place in 0..width {
             let byte = self.bytes.get(self.at / 8).copied().unwrap_or_default();
             match self.packing {
-                GsmPacking::Rtp => code = code << 1 | i16::from(byte >> (7 - self.at % 8) & 1),
-                GsmPacking::Wav49 => code |= i16::from(byte >> (self.at % 8) & 1) << place,
+                Packing::Rtp => code = code << 1 | i16::from(byte >> (7 - self.at % 8) & 1),
+                Packing::Wav => code |= i16::from(byte >> (self.at % 8) & 1) << place,
             }
             self.at += 1;
         }

@@ -8,7 +8,7 @@ use super::coding::Coding;
 use crate::message::AudioType;
 
 /// Where the samples of a sound are, and how they are coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     pub(super) coding: Coding,
     /// Where the samples begin, in bytes.

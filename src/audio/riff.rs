@@ -1,8 +1,8 @@
 //! The chunks of a WAV file, as recorders really write them.
 
-use super::coding::{Coding, GsmPacking};
+use super::coding::Coding;
 use super::layout::Layout;
-use super::{AudioError, Codec, Format};
+use super::{AudioError, Codec, Format, gsm};
 
 /// Whether `bytes` begin as a WAV file does.
 pub(super) fn is_at(bytes: &[u8]) -> bool {
@@ -124,7 +124,7 @@ fn read_coding(chunk: &[u8]) -> Result<Coding, AudioError> {
     }
     if tag == GSM {
         return match (channels, word(12)?) {
-            (1, 65) => Ok(Coding::Gsm { packing: GsmPacking::Wav49, rate }),
+            (1, 65) => Ok(Coding::Blocks(gsm::in_wav(rate))),
             (1, block) => Err(AudioError::GsmBlock(block)),
             (channels, _) => Err(AudioError::Channels(channels)),
         };

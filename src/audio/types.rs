@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::coding::{Coding, GsmPacking};
+use super::coding::Coding;
 use super::layout::Layout;
-use super::{AudioError, Format, au, gsm, riff};
+use super::{AudioError, Format, au, g726, gsm, riff};
 use crate::message::AudioType;
 
 /// What is known of a type of sounds.
@@ -70,7 +70,7 @@ const KINDS: [Kind; AudioType::ALL.len()] = [
         mimes: &["audio/32KADPCM"],
         extensions: &["726"],
         is_at: |_| false,
-        layout: |_, _| Ok(Layout::headerless(Coding::Adpcm32)),
+        layout: |_, _| Ok(Layout::headerless(Coding::Blocks(g726::BLOCKS))),
     },
     Kind {
         media: AudioType::Gsm,
@@ -78,7 +78,7 @@ const KINDS: [Kind; AudioType::ALL.len()] = [
         extensions: &["gsm"],
         is_at: |_| false,
         layout: |beginning, _| {
-            let layout = Layout::headerless(Coding::Gsm { packing: GsmPacking::Rtp, rate: 8000 });
+            let layout = Layout::headerless(Coding::Blocks(gsm::FRAMES));
             if gsm::is_at(beginning) { Ok(layout) } else { Err(AudioError::NotGsm) }
         },
     },
