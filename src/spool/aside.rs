@@ -57,6 +57,8 @@ pub(super) fn put_aside(disk: &dyn Disk, root: &Path, path: &Path, reason: Strin
             }
             moved?;
         }
+        // It came in between: at the next try there is another name.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
         // What cannot have two names, as a folder.
         Err(_) => disk.rename(path, &to).and_then(|()| disk.sync_dir(&folder))?,
     }

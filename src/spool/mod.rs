@@ -10,7 +10,7 @@
 //!   recording/ID.vm                     being recorded
 //!   queue/DESTINATION/NAME.vm           finished, waiting to be forwarded to that node
 //!   parked/NAME.vm  parked/NAME.txt     refused for good or put aside, and why; stays until an operator decides
-//!   unreadable/                         files that are no messages, or damaged ones, untouched
+//!   unreadable/                         files that are no messages, or not the one of their name, untouched
 //!   outbox/                             if the node sends mail: receipts and copies that wait, as [`outbox`](crate::outbox) has it
 //!   spare/                              empty files that the next recordings take, so that fewer need to be created
 //! ```

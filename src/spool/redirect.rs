@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Notify;
 
 use super::name::EntryName;
-use super::tree::has_other_name;
+use super::tree::{NAMESAKE, are_one_file};
 use super::{Destination, Spool, SpoolError};
 use crate::disk;
 
@@ -98,8 +98,8 @@ impl Spool {
                     tracing::error!(id = %name.id(), "a message that waited is no longer in the spool: somebody has removed its file");
                 }
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                Err(_) if !has_other_name(disk, &from.folder.join(&file))? => {
-                    self.shared.put_aside_for_namesake(&from.folder.join(&file))?;
+                Err(_) if !are_one_file(disk, &from.folder.join(&file), &to.folder.join(&file))? => {
+                    self.put_aside(&from.folder.join(&file), NAMESAKE.to_owned())?;
                 }
                 _ => there.push(name.clone()),
             }

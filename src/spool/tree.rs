@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::PoisonError;
 
 use super::aside::{PutAside, put_aside};
+use super::head::HEAD_LEN;
 use super::name::{EXTENSION, EntryName};
 use super::parking::note_name;
 use super::{PARKED, QUEUE, RECORDING, SPARE, Shared, UNREADABLE, spare};
@@ -65,7 +66,7 @@ pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeFound> {
         let in_both: Vec<_> = waiting.iter().filter(|name| parked.contains(name)).collect();
         if !in_both.is_empty() {
             disk.sync_dir(&folder)?;
-            in_both.into_iter().try_for_each(|name| unpark(disk, root, name, &mut found))?;
+            in_both.into_iter().try_for_each(|name| unpark(disk, root, &folder, name, &mut found))?;
         }
         found.queues.push((destination, waiting));
     }
@@ -105,7 +106,11 @@ impl Shared {
         let linked = disk.link(&from.join(name), &to.join(name));
         match &linked {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return linked,
-            Err(_) if !has_other_name(disk, &from.join(name))? => return self.put_aside_for_namesake(&from.join(name)),
+            Err(_) if !are_one_file(disk, &from.join(name), &to.join(name))? => {
+                let aside = put_aside(disk, &self.root, &from.join(name), NAMESAKE.to_owned())?;
+                self.events.emit(aside.into_event());
+                return Ok(());
+            }
             // An earlier life of the node came as far as this.
             Err(_) | Ok(()) => {}
         }
@@ -120,21 +125,12 @@ impl Shared {
     }
 }
 
-impl Shared {
-    /// Puts aside a file that cannot go where it should, because another one has its name there.
-    pub(super) fn put_aside_for_namesake(&self, path: &Path) -> io::Result<()> {
-        let aside = put_aside(&*self.disk, &self.root, path, NAMESAKE.to_owned())?;
-        self.events.emit(aside.into_event());
-        Ok(())
-    }
-}
-
 /// Takes away the parked name of a message that waits, too: its parking, or its release, was cut off before anybody was told
 /// that it was done. To send it again harms nobody. Another file of the same name is put aside.
-fn unpark(disk: &dyn Disk, root: &Path, name: &EntryName, found: &mut TreeFound) -> io::Result<()> {
+fn unpark(disk: &dyn Disk, root: &Path, waiting: &Path, name: &EntryName, found: &mut TreeFound) -> io::Result<()> {
     let parked = root.join(PARKED);
     let path = parked.join(name.to_string());
-    if !has_other_name(disk, &path)? {
+    if !are_one_file(disk, &path, &waiting.join(name.to_string()))? {
         found.put_aside(disk, root, &path, NAMESAKE);
         return Ok(());
     }
@@ -145,12 +141,19 @@ fn unpark(disk: &dyn Disk, root: &Path, name: &EntryName, found: &mut TreeFound)
     }
 }
 
-/// Whether the file at `path` has another name, so that nothing is lost with this one.
-pub(super) fn has_other_name(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
-    match disk.open(path).and_then(|file| file.links()) {
-        Err(error) if disk::is_not_a_file(&error) => Ok(false),
-        links => Ok(links? > 1),
+/// Whether two names lead to one file, as a move leaves them that was cut off; or to two that hold the same message.
+pub(super) fn are_one_file(disk: &dyn Disk, one: &Path, other: &Path) -> io::Result<bool> {
+    let open = |path| match disk.open_to_read(path) {
+        Err(error) if disk::is_not_a_file(&error) => Ok(None),
+        opened => opened.map(Some),
+    };
+    let (Some(one), Some(other)) = (open(one)?, open(other)?) else { return Ok(false) };
+    let (links, len) = (one.links()?, one.len()?);
+    if links < 2 || (links, len) != (other.links()?, other.len()?) {
+        return Ok(false);
     }
+    let head = usize::try_from(len).map_or(HEAD_LEN, |len| len.min(HEAD_LEN));
+    Ok(one.read_at(0, head)? == other.read_at(0, head)?)
 }
 
 fn entries(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<EntryName>> {
@@ -182,7 +185,8 @@ fn open_or_create(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>>
     }
 }
 
-const NAMESAKE: &str = "another file of its name is where it should go";
+/// Why a file is put aside that should go where another one is.
+pub(super) const NAMESAKE: &str = "another file of its name is where it should go";
 
 const README: &str = "\
 This folder holds voice messages that wait to be forwarded to another voicemail node.

@@ -444,6 +444,22 @@ async fn a_start_removes_nothing_that_was_not_delivered_or_discarded() {
     assert_eq!(disk.list(&root.join("parked")).unwrap(), [""; 0]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_parked_namesake_is_not_taken_for_the_message_itself() {
+    let mut scene = Scene::new().await;
+    // Two names lead to the file, as of any message for two mailboxes.
+    let id = scene.put(CENTRAL, &["2001", "2002"]);
+    let name = scene.name(CENTRAL, id);
+    let parked = Path::new(ROOT).join("parked");
+    scene.disk.create(&parked.join(&name)).unwrap().write_all_at(b"another file", 0).unwrap();
+    let owner = scene.spool.waiting()[0].mailbox.clone();
+    scene.spool.park(id, &owner, "as told").await.unwrap();
+    assert_eq!(scene.put_aside().into_iter().map(|(file, _)| file).collect::<Vec<_>>(), [name.clone()]);
+    let aside = Finished::open(&*scene.disk, &Path::new(ROOT).join("unreadable").join(&name), id);
+    assert!(aside.is_ok(), "it is whole: {aside:?}");
+    assert_eq!(crate::disk::read(&*scene.disk, &parked.join(&name)).unwrap(), b"another file");
+}
+
 /// A forwarder that reads each sound to its end, as it is sent.
 #[derive(Debug, Default)]
 struct Reading(MemoryForwarder);

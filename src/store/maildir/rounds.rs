@@ -163,7 +163,8 @@ impl Rounds {
                 self.list_again |= self.mail.is_some_and(|mail| folders.contains(&mail));
                 for owner in folders.iter().filter_map(|folder| self.owners.get(folder)).flatten() {
                     self.changed.insert(owner.clone());
-                    if matches!(self.known.get(owner), Some(Known { look: Look::Awaits(_), .. })) {
+                    let awaits = matches!(self.known.get(owner), Some(Known { look: Look::Awaits(_), .. }));
+                    if awaits && !self.left.contains(owner) {
                         self.left.push(owner.clone());
                     }
                 }
