@@ -128,6 +128,8 @@ pub mod forward;
 pub mod greeting;
 #[cfg(feature = "smtp")]
 pub mod intake;
+#[cfg(any(feature = "memory", feature = "sntp", feature = "wire"))]
+mod lock;
 pub mod message;
 #[cfg(feature = "metrics")]
 pub mod metrics;

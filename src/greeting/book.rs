@@ -6,13 +6,14 @@ mod tests;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::name::FileName;
 use super::{BookError, Edition, Greeting, GreetingId, GreetingKind, GreetingVersion, Greetings};
 use crate::disk::{self, Disk};
+use crate::lock::Lock;
 use crate::message::{Audio, MailboxId};
 
 /// Keeps the newest edition of each greeting in a folder of files that an operator can list and play; clones are the same book.
@@ -39,9 +40,9 @@ struct Inner {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     /// What is on stable storage.
-    kept: Mutex<BTreeMap<GreetingId, FileName>>,
+    kept: Lock<BTreeMap<GreetingId, FileName>>,
     /// Held while an edition is written; only by threads that may block.
-    writing: Mutex<()>,
+    writing: Lock<()>,
 }
 
 /// What became of an edition that came.
@@ -67,7 +68,7 @@ impl GreetingBook {
         let (here, path) = (Arc::clone(&disk), folder.clone());
         let read = disk::blocking(move || read_folder(&*here, &path)).await;
         let kept = read.map_err(|source| BookError::Disk { folder: folder.clone(), source })?;
-        Ok(Self { inner: Arc::new(Inner { disk, folder, kept: Mutex::new(kept), writing: Mutex::default() }) })
+        Ok(Self { inner: Arc::new(Inner { disk, folder, kept: Lock::new(kept), writing: Lock::default() }) })
     }
 
     /// Keeps `greeting`, if it is newer than what is kept.
@@ -82,7 +83,7 @@ impl GreetingBook {
     pub async fn put(&self, greeting: Greeting) -> Result<Put, BookError> {
         let inner = Arc::clone(&self.inner);
         self.work(move || {
-            let _alone = lock(&inner.writing);
+            let _alone = inner.writing.lock();
             let newer = inner.edition(greeting.id()).is_none_or(|kept| kept < greeting.edition());
             if newer { inner.write(&greeting).map(|()| Put::Kept) } else { Ok(Put::HasNewer) }
         })
@@ -102,7 +103,7 @@ impl GreetingBook {
     pub async fn record(&self, id: GreetingId, sound: Option<Audio>, now: DateTime<Utc>) -> Result<Edition, BookError> {
         let inner = Arc::clone(&self.inner);
         self.work(move || {
-            let _alone = lock(&inner.writing);
+            let _alone = inner.writing.lock();
             match (inner.edition(&id), &sound) {
                 (Some(removed @ Edition { digest: None, .. }), None) => Ok(removed),
                 (last, _) => {
@@ -141,7 +142,7 @@ impl GreetingBook {
 
     /// Every edition that is kept, removed ones too.
     pub fn editions(&self) -> Vec<(GreetingId, Edition)> {
-        lock(&self.inner.kept).iter().map(|(id, name)| (id.clone(), name.edition)).collect()
+        self.inner.kept.lock().iter().map(|(id, name)| (id.clone(), name.edition)).collect()
     }
 
     /// Which greetings of `mailbox` have a sound.
@@ -171,7 +172,7 @@ impl Inner {
     }
 
     fn name(&self, id: &GreetingId) -> Option<FileName> {
-        lock(&self.kept).get(id).cloned()
+        self.kept.lock().get(id).cloned()
     }
 
     /// Writes the newest edition of a greeting, and takes away the one before. Blocks.
@@ -197,7 +198,7 @@ impl Inner {
             }
             return Err(error);
         }
-        let before = lock(&self.kept).insert(id, name.clone());
+        let before = self.kept.lock().insert(id, name.clone());
         if let Some(before) = before.filter(|before| *before != name)
             && let Err(error) = remove(disk, &self.folder.join(before.to_string()))
         {
@@ -232,13 +233,13 @@ impl Inner {
     }
 
     fn put_aside(&self, name: &FileName) -> io::Result<()> {
-        let _alone = lock(&self.writing);
+        let _alone = self.writing.lock();
         let path = self.folder.join(name.to_string());
         match self.disk.rename(&path, &self.folder.join(format!("{name}{DAMAGED}"))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut kept = lock(&self.kept);
+        let mut kept = self.kept.lock();
         if kept.get(&name.id) == Some(name) {
             kept.remove(&name.id);
         }
@@ -278,10 +279,6 @@ fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const NEW: &str = ".new";

@@ -1,6 +1,6 @@
 //! How a node goes on in another network while it runs.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
@@ -44,7 +44,7 @@ impl Node {
     pub fn adopt(&self, network: impl Into<Arc<Network>>) -> Result<(), NodeError> {
         let (inner, network) = (&*self.inner, network.into());
         // One at a time: readers see the old network or the new one, and the last to be adopted stays.
-        let _alone = inner.adopting.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = inner.adopting.lock();
         let (address, before) = (self.address(), inner.standing.network());
         check_parts(address, &network, inner.store.is_some(), inner.forwarder.is_some())?;
         if network.domain() != before.domain() {

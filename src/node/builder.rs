@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -27,6 +27,7 @@ use crate::event::Events;
 use crate::forward::{Forwarder, FullMailboxes, MailOut, RememberFull, TimeLimited};
 use crate::greeting::{GreetingBook, GreetingKeeper};
 use crate::intake::{Intake, IntakeBuilder, Limits, ListenerPolicy};
+use crate::lock::Lock;
 use crate::mwi::MwiSink;
 use crate::network::{Admission, FollowNetwork, GraceRule, Network, NodeAddress, Strict};
 use crate::outbox::Outbox;
@@ -313,7 +314,7 @@ impl NodeBuilder {
                 desk,
                 outbox,
                 road: watch::Sender::new(Road::to(destination)),
-                adopting: Mutex::default(),
+                adopting: Lock::default(),
                 standing,
                 followers: self.followers,
                 local: store.clone().map(|store| TimeLimited::new(StoreForwarder::new(store), STORE_TIME)),
@@ -324,10 +325,10 @@ impl NodeBuilder {
                 events: self.events,
                 spool,
                 recorder,
-                jobs: Mutex::new(Some(jobs)),
+                jobs: Lock::new(Some(jobs)),
                 intake,
                 greetings,
-                listeners: Mutex::new(self.listeners),
+                listeners: Lock::new(self.listeners),
                 changes,
                 counter,
                 lamps_a_second: self.lamps_a_second,

@@ -1,20 +1,21 @@
 //! [`Changes`]: the mailboxes whose lamps are to be looked at, and the messages that wait for theirs.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use tokio::sync::Notify;
 
+use crate::lock::Lock;
 use crate::message::{MailboxId, MessageId};
 
 /// The mailboxes that may have changed since somebody last asked: at most one entry for each.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    mailboxes: Mutex<BTreeSet<MailboxId>>,
-    arrivals: Mutex<Arrivals>,
+    mailboxes: Lock<BTreeSet<MailboxId>>,
+    arrivals: Lock<Arrivals>,
     noted: Notify,
     /// By how many calls each mailbox is being changed.
-    calls: Mutex<HashMap<MailboxId, usize>>,
+    calls: Lock<HashMap<MailboxId, usize>>,
 }
 
 /// The messages that no lamp has shown yet.
@@ -86,15 +87,15 @@ impl Changes {
     }
 
     fn mailboxes(&self) -> MutexGuard<'_, BTreeSet<MailboxId>> {
-        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.mailboxes.lock()
     }
 
     fn calls(&self) -> MutexGuard<'_, HashMap<MailboxId, usize>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock()
     }
 
     fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
-        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
+        self.arrivals.lock()
     }
 }
 

@@ -1,12 +1,13 @@
 //! [`Counter`]: counts mailboxes, and puts what it counted in order.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use chrono::{DateTime, Utc};
 
 use super::versions::Versions;
 use crate::clock::Clock;
+use crate::lock::Lock;
 use crate::message::{MailboxId, Summary};
 use crate::mwi::MwiState;
 use crate::store::{MessageStore, StoreError};
@@ -22,7 +23,7 @@ pub(super) struct Counter {
     store: Arc<dyn MessageStore>,
     clock: Arc<dyn Clock>,
     versions: Arc<Versions>,
-    asked: Mutex<HashMap<MailboxId, Asked>>,
+    asked: Lock<HashMap<MailboxId, Asked>>,
 }
 
 /// A mailbox that is being counted.
@@ -37,7 +38,7 @@ struct Asked {
 
 impl Counter {
     pub(super) fn new(store: Arc<dyn MessageStore>, clock: Arc<dyn Clock>, versions: Arc<Versions>) -> Self {
-        Self { store, clock, versions, asked: Mutex::default() }
+        Self { store, clock, versions, asked: Lock::default() }
     }
 
     /// What waits in `mailbox`, counted after the call began.
@@ -64,7 +65,7 @@ impl Counter {
     }
 
     fn asked(&self) -> MutexGuard<'_, HashMap<MailboxId, Asked>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+        self.asked.lock()
     }
 }
 

@@ -40,7 +40,7 @@ mod watched;
 use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -64,6 +64,7 @@ use crate::directory::Directory;
 use crate::event::{Event, Events, Occurrence};
 use crate::forward::{Forwarder, TimeLimited};
 use crate::intake::{Intake, ListenerPolicy};
+use crate::lock::Lock;
 use crate::message::{MailboxId, MessageId, SiteId};
 use crate::mwi::MwiSink;
 use crate::network::{Admission, FollowNetwork, LicenceClass, Network, NodeAddress, Port, PortsInUse, Refusal};
@@ -85,7 +86,7 @@ pub struct Node {
 struct Inner {
     standing: Arc<Standing>,
     /// Held while another network is adopted.
-    adopting: Mutex<()>,
+    adopting: Lock<()>,
     followers: Vec<Arc<dyn FollowNetwork>>,
     road: watch::Sender<Road>,
     admission: Arc<Admission>,
@@ -99,10 +100,10 @@ struct Inner {
     events: Events,
     spool: Spool,
     recorder: Recorder,
-    jobs: Mutex<Option<Jobs>>,
+    jobs: Lock<Option<Jobs>>,
     intake: Intake,
     greetings: Arc<GreetingDesk>,
-    listeners: Mutex<Vec<(TcpListener, ListenerPolicy)>>,
+    listeners: Lock<Vec<(TcpListener, ListenerPolicy)>>,
     changes: Arc<Changes>,
     counter: Option<Counter>,
     lamps_a_second: NonZeroU32,
@@ -221,7 +222,7 @@ impl Node {
     /// A dropped call stops the work where it stands. Nothing kept is lost; the next start goes on.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) -> Result<(), NodeError> {
         let inner = &*self.inner;
-        let jobs = inner.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let jobs = inner.jobs.lock().take();
         let jobs = jobs.ok_or_else(|| NodeError::RunsAlready(self.address().clone()))?;
         let (stopping, stopped) = watch::channel(false);
         let (lamps_stopping, lamps_stopped) = watch::channel(false);
@@ -320,7 +321,7 @@ impl Node {
     /// Takes in what other nodes send.
     async fn take_mail(&self, stopped: watch::Receiver<bool>) -> Result<(), NodeError> {
         let intake = &self.inner.intake;
-        let listeners = std::mem::take(&mut *self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner));
+        let listeners = std::mem::take(&mut *self.inner.listeners.lock());
         let serve = |(listener, mode): (TcpListener, ListenerPolicy)| async {
             let address = listener.local_addr().ok();
             let served = intake.serve(listener, mode, raised(stopped.clone())).await;

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::disk::{self, Disk};
+use crate::lock::Lock;
 
 /// Numbers for the states of mailboxes: they grow, also across restarts and when the clock goes back.
 ///
@@ -19,13 +20,13 @@ pub(super) struct Versions {
     /// What the file says.
     ceiling: AtomicU64,
     /// Held while the file is written; only by threads that may block.
-    writing: Mutex<()>,
+    writing: Lock<()>,
 }
 
 impl Versions {
     /// Versions whose file is in `folder`.
     pub(super) fn new(disk: Arc<dyn Disk>, folder: PathBuf) -> Self {
-        Self { disk, folder, last: AtomicU64::new(0), ceiling: AtomicU64::new(0), writing: Mutex::default() }
+        Self { disk, folder, last: AtomicU64::new(0), ceiling: AtomicU64::new(0), writing: Lock::default() }
     }
 
     /// Reads what was given before the last restart; a file that cannot be read is as good as none.
@@ -65,7 +66,7 @@ impl Versions {
 
     /// Writes down that versions up to `version`, and some more, may have been given. Blocks.
     fn promise(&self, version: u64) -> io::Result<()> {
-        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.writing.lock();
         if version <= self.ceiling.load(Ordering::Acquire) {
             return Ok(());
         }

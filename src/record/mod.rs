@@ -15,7 +15,7 @@ mod timeline;
 mod unkept;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, MutexGuard, Weak};
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -35,6 +35,7 @@ use crate::directory::Directory;
 use crate::disk;
 use crate::event::Events;
 use crate::forward::FullMailboxes;
+use crate::lock::Lock;
 use crate::message::{AudioType, Ending, MessageId, SiteId};
 use crate::network::Port;
 use crate::spool::{Sound, Spool};
@@ -83,7 +84,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     events: Events,
     reserve: u64,
-    open: Mutex<Open>,
+    open: Lock<Open>,
     jobs: mpsc::UnboundedSender<Job>,
 }
 
@@ -122,7 +123,7 @@ impl Recorder {
         reserve: u64,
     ) -> (Self, Jobs) {
         let (jobs, receiver) = mpsc::unbounded_channel();
-        let open = Mutex::default();
+        let open = Lock::default();
         let shared = Shared { spool, store, full, directory, clock, events, reserve, open, jobs };
         (Self { shared: Arc::new(shared) }, Jobs(receiver))
     }
@@ -252,7 +253,7 @@ impl Shared {
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 }
 

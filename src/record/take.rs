@@ -1,7 +1,7 @@
 //! [`Take`]: one recording under way, shared between the call that fills it and the disk that keeps it.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use tracing::Span;
 
 use crate::audio::Format;
 use crate::clock::Reading;
+use crate::lock::Lock;
 use crate::message::{Ending, MailboxId, MessageId, SiteId};
 use crate::network::Port;
 use crate::spool::{FileHead, GrowingFile};
@@ -30,8 +31,8 @@ pub(super) struct Take {
     pub(super) mailboxes: Vec<MailboxId>,
     /// The most bytes that the recording may come to have.
     most_bytes: u64,
-    buffer: Mutex<Buffer>,
-    file: Mutex<OnDisk>,
+    buffer: Lock<Buffer>,
+    file: Lock<OnDisk>,
 }
 
 impl Drop for Take {
@@ -105,18 +106,18 @@ impl Take {
         let (pending, whole, port) = (Vec::new(), None, None);
         let buffer =
             Buffer { pending, whole, taken: 0, limit, asked: false, ending: None, head, finished: false, unwanted: false, port };
-        let (buffer, file) = (Mutex::new(buffer), Mutex::new(OnDisk::Growing(Box::new(file))));
+        let (buffer, file) = (Lock::new(buffer), Lock::new(OnDisk::Growing(Box::new(file))));
         Self { id, site, zone, format, min, mailboxes, most_bytes: limit, buffer, file }
     }
 
     /// The buffer; held only for as long as bytes are copied.
     pub(super) fn buffer(&self) -> MutexGuard<'_, Buffer> {
-        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.buffer.lock()
     }
 
     /// The file; for threads that may block.
     pub(super) fn file(&self) -> MutexGuard<'_, OnDisk> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+        self.file.lock()
     }
 
     /// Writes what is pending, but for the last `hold_back` bytes, which late packets may still change. Blocks.

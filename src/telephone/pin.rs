@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
 use super::{Attempts, Source};
+use crate::lock::Lock;
 use crate::message::{CallerNumber, MailboxId, read_hex, write_hex};
 
 /// Digits that open a mailbox: 4 to 12, not all alike and not one after the other in the order of their keys.
@@ -135,7 +136,7 @@ pub struct InvalidPinHash;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct PinBook(Mutex<Pages>);
+pub struct PinBook(Lock<Pages>);
 
 #[derive(Debug, Default)]
 struct Pages {
@@ -182,7 +183,7 @@ impl PinBook {
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -233,7 +233,7 @@ async fn an_unknown_mailbox_or_a_file_that_is_no_wav_is_refused_with_what_to_do(
 async fn a_wav_of_gsm_is_kept_as_it_is_with_its_length() {
     let folder = tempdir().unwrap();
     let (node, store) = central(folder.path()).await;
-    let short = include_bytes!("sounds/wav49.wav");
+    let short = include_bytes!("../sounds/wav49.wav");
     let mut wav = [&short[..60], &short[60..].repeat(3)].concat();
     wav[56..60].fill(0); // goes on to the end of the file
     let kept = node.deposit_wav(&site("london"), CallFacts::to(mailbox("2001")), wav.clone().into()).await.unwrap();

@@ -10,7 +10,7 @@ mod tests;
 mod udp;
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -23,6 +23,7 @@ pub use self::error::SntpError;
 use self::polling::{GAP, Polling};
 use self::udp::{Ask, Udp};
 use super::{Clock, Reading, SystemClock};
+use crate::lock::Lock;
 use crate::retry::now;
 
 /// A clock that follows time servers, and says how well.
@@ -63,7 +64,7 @@ use crate::retry::now;
 pub struct SntpClock {
     servers: Vec<Server>,
     ask: Box<dyn Ask>,
-    discipline: Mutex<Discipline>,
+    discipline: Lock<Discipline>,
     /// Held by the call that polls the servers for ever.
     place: Semaphore,
 }
@@ -83,7 +84,7 @@ impl SntpClock {
             }
         }
         let servers = named.into_iter().map(Server::new).collect();
-        Self { servers, ask: Box::new(ask), discipline: Mutex::default(), place: Semaphore::new(1) }
+        Self { servers, ask: Box::new(ask), discipline: Lock::default(), place: Semaphore::new(1) }
     }
 
     /// Polls the servers for ever: four times in six seconds at the start, then about every minute, and less often those that do not
@@ -180,7 +181,7 @@ impl SntpClock {
     }
 
     fn discipline(&self) -> MutexGuard<'_, Discipline> {
-        self.discipline.lock().unwrap_or_else(PoisonError::into_inner)
+        self.discipline.lock()
     }
 }
 
@@ -201,7 +202,7 @@ impl Clock for SntpClock {
 #[derive(Debug)]
 struct Server {
     name: String,
-    state: Mutex<ServerState>,
+    state: Lock<ServerState>,
 }
 
 #[derive(Debug)]
@@ -213,11 +214,11 @@ struct ServerState {
 impl Server {
     fn new(name: String) -> Self {
         let state = ServerState { polling: Polling::new(now()), samples: VecDeque::new() };
-        Self { name, state: Mutex::new(state) }
+        Self { name, state: Lock::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, ServerState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// The server has been asked.

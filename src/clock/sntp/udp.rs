@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -15,6 +14,7 @@ use super::SntpError;
 use super::discipline::Sample;
 use super::packet::{self, Reply, Useless};
 use super::polling::GAP;
+use crate::lock::Lock;
 use crate::retry::now;
 
 /// Makes one exchange with a time server.
@@ -28,7 +28,7 @@ pub(super) trait Ask: Debug + Send + Sync + 'static {
 #[derive(Debug, Default)]
 pub(super) struct Udp {
     /// When each address may be asked again; those of the last seconds only.
-    not_before: Mutex<HashMap<SocketAddr, Instant>>,
+    not_before: Lock<HashMap<SocketAddr, Instant>>,
 }
 
 #[async_trait]
@@ -48,7 +48,7 @@ impl Ask for Udp {
 impl Udp {
     /// The moment at which the caller may send to `address`, `now` or later.
     fn reserve(&self, address: SocketAddr, now: Instant) -> Instant {
-        let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut not_before = self.not_before.lock();
         not_before.retain(|_, until| *until > now);
         let at = not_before.get(&address).copied().unwrap_or(now);
         not_before.insert(address, at + GAP);
@@ -114,6 +114,6 @@ mod tests {
         assert_eq!(udp.reserve(one, start + GAP / 2), start + GAP);
         assert_eq!(udp.reserve(one, start + GAP), start + 2 * GAP, "after the one that waits");
         assert_eq!(udp.reserve(one, start + 9 * GAP), start + 9 * GAP);
-        assert_eq!(udp.not_before.lock().unwrap().len(), 1, "what is over is forgotten");
+        assert_eq!(udp.not_before.lock().len(), 1, "what is over is forgotten");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -17,6 +17,7 @@ use crate::forward::MailOut;
 use crate::greeting::{
     Edition, Greeting, GreetingBook, GreetingEvent, GreetingId, GreetingKeeper, GreetingVersion, Greetings, NotTaken, Put, Taken,
 };
+use crate::lock::Lock;
 use crate::message::{MailboxId, Origin};
 use crate::network::{Network, NodeAddress};
 use crate::node::standing::Standing;
@@ -31,7 +32,7 @@ pub(in crate::node) struct GreetingDesk {
     pub(super) make_way: Option<MakeWay>,
     directory: Arc<dyn Directory>,
     clock: Arc<dyn Clock>,
-    recorded: Mutex<BTreeSet<GreetingId>>,
+    recorded: Lock<BTreeSet<GreetingId>>,
     noted: Notify,
 }
 
@@ -72,7 +73,7 @@ impl GreetingDesk {
         events: Events,
         make_way: Option<MakeWay>,
     ) -> Self {
-        let (recorded, noted) = (Mutex::default(), Notify::new());
+        let (recorded, noted) = (Lock::default(), Notify::new());
         Self { book, standing, events, make_way, directory, clock, recorded, noted }
     }
 
@@ -94,7 +95,7 @@ impl GreetingDesk {
         if before != Some(edition) {
             self.events.emit(Event::Greeting(GreetingEvent::Recorded { greeting: id.clone(), version: edition.version }));
         }
-        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        self.recorded.lock().insert(id);
         self.noted.notify_one();
         Ok(edition.version)
     }
@@ -109,7 +110,7 @@ impl GreetingDesk {
 
     /// What owners have recorded or removed since the last call.
     pub(super) fn take_recorded(&self) -> BTreeSet<GreetingId> {
-        std::mem::take(&mut *self.recorded.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.recorded.lock())
     }
 
     /// Waits until an owner records or removes one.

@@ -1,0 +1,38 @@
+//! [`Lock`].
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A mutex that goes on after a panic of its holder, because what it guards is whole after each statement.
+#[derive(Debug, Default)]
+pub(crate) struct Lock<T>(Mutex<T>);
+
+impl<T> Lock<T> {
+    #[cfg(any(feature = "memory", feature = "sntp", feature = "fs"))]
+    pub(crate) const fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    /// Waits until no other thread holds it.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_lock_goes_on_after_a_panic() {
+        let lock = Lock::new(1);
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let mut held = lock.lock();
+            *held = 2;
+            panic!("while it is held");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(*lock.lock(), 2);
+    }
+}
