@@ -75,7 +75,9 @@ async fn call(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Re
                 }
                 _ => None,
             };
-            answer.into_iter().for_each(|event| dialogue.handle(event));
+            if let Some(event) = answer {
+                dialogue.handle(event);
+            }
         }
         if dialogue.is_over() {
             return Ok(());
@@ -149,7 +151,9 @@ async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Res
                 }
                 OwnerAction::Say(_) | OwnerAction::Discard | OwnerAction::HangUp => None,
             };
-            answer.into_iter().for_each(|event| dialogue.handle(event, now));
+            if let Some(event) = answer {
+                dialogue.handle(event, now);
+            }
         }
         if dialogue.is_over() {
             return Ok(());
