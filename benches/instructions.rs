@@ -76,7 +76,7 @@ fn converse(said: &Bytes) -> (Bytes, BytesMut) {
     let policy = Policy {
         node: "vm1.voicemail.example".into(),
         domain: "voicemail.example".into(),
-        postmaster: None,
+        has_postmaster: false,
         offers_tls: false,
         offers_binary: false,
         access: Access::anyone_anywhere(),

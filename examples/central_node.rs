@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use support::Failure;
-use support::config::CentralConfig;
+use support::config::{CentralConfig, PostmasterConfig};
 use support::greet::Greet;
 use support::lines::{Line, Out, tell};
 use support::way::Here;
@@ -63,6 +63,8 @@ async fn open(path: &Path, config: CentralConfig, listener: TcpListener, events:
     let memory = TlsMemory::in_folder(Arc::new(OsDisk), &config.spool);
     let domain = config.network.domain().to_owned();
     let here = Here { node: config.node.clone(), domain, memory, events: events.clone() };
+    let mail_server = |config: &PostmasterConfig| here.to_mail_server(&config.server, path, "postmaster");
+    let mail_server = config.postmaster.as_ref().map(mail_server).transpose()?;
     let way = move |_: &Network, there: &NodeAddress| {
         let section = format!("nodes.\"{there}\"");
         let peer = nodes.get(there).ok_or_else(|| format!("{} has no [{section}]: how to reach it", file.display()))?;
@@ -75,6 +77,10 @@ async fn open(path: &Path, config: CentralConfig, listener: TcpListener, events:
         .clock(config.time.clock().await)
         .events(events)
         .listen(listener, ListenerPolicy::new(ListenMode::StartTls, config.access));
+    let node = match (mail_server, config.postmaster) {
+        (Some(server), Some(postmaster)) => node.mail_out(server).postmaster(postmaster.to),
+        (_, _) => node,
+    };
     Ok(tls.into_iter().fold(node, NodeBuilder::tls).open().await?)
 }
 
@@ -91,6 +97,8 @@ fn line_of(event: Event) -> Option<Line> {
         Event::SiteRefused { id, origin, site } => {
             Some(Line::Remarked(format!("refused {id}: {origin} does not speak for the PBX {site}")))
         }
+        Event::PostmasterMail { kept_as } => Some(Line::Told(format!("postmaster {kept_as}"))),
+        Event::ReportRefused { .. } => Some(Line::Remarked("a delivery report was refused: nobody reads them here".to_owned())),
         Event::Greeting(event) => support::greet::line_of(event),
         _ => None,
     }

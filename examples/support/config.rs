@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_rustls::rustls::ServerConfig;
 use voicemail::forward::smtp::Security;
 use voicemail::intake::{Access, Cidr, KnownPeer, PeerName, Sites, StoredPassword};
-use voicemail::message::SiteId;
+use voicemail::message::{MailAddress, SiteId};
 use voicemail::network::{Network, NodeAddress, Role};
 
 use super::clock::TimeFrom;
@@ -32,8 +32,18 @@ pub struct CentralConfig {
     pub access: Access,
     /// How to reach the distributed nodes, each with its greetings.
     pub nodes: BTreeMap<NodeAddress, Peer>,
+    /// Where mail to its postmaster goes, if not into a folder.
+    pub postmaster: Option<PostmasterConfig>,
     /// Where it has its time from.
     pub time: TimeFrom,
+}
+
+/// Where mail to the postmaster goes.
+pub struct PostmasterConfig {
+    /// The operator's e-mail address.
+    pub to: MailAddress,
+    /// How to reach a mail server that takes it.
+    pub server: Peer,
 }
 
 /// A certificate and its key.
@@ -114,6 +124,10 @@ impl CentralConfig {
             let peer = read_peer(keys);
             Some((node?, peer?))
         });
+        let postmaster = keys.section("postmaster", |keys| {
+            let (to, server) = (keys.required("to", "the operator's e-mail address"), read_peer(keys));
+            Some(PostmasterConfig { to: to?, server: server? })
+        });
         if let (Some(node), Some(network)) = (&node, &network)
             && node != network.central_node()
         {
@@ -122,7 +136,8 @@ impl CentralConfig {
         let time = TimeFrom::read(&mut keys, node.as_ref(), network.as_ref());
         match (node, network, spool, store, listen, time, keys.into_faults()) {
             (Some(node), Some(network), Some(spool), Some(store), Some(listen), Some(time), faults) if faults.is_empty() => {
-                Ok(Self { node, network, spool, store, listen, tls, access, nodes: nodes.into_iter().collect(), time })
+                let nodes = nodes.into_iter().collect();
+                Ok(Self { node, network, spool, store, listen, tls, access, nodes, postmaster, time })
             }
             (.., faults) => Err(faults.join("\n")),
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use voicemail::event::Events;
 use voicemail::forward::SmtpForwarder;
-use voicemail::forward::smtp::TlsMemory;
+use voicemail::forward::smtp::{SmtpForwarderBuilder, TlsMemory};
 use voicemail::network::NodeAddress;
 
 use super::config::Peer;
@@ -25,9 +25,21 @@ pub struct Here {
 impl Here {
     /// The way to the node `there`; a fault is that of `section` of the file at `config`.
     pub fn to(&self, there: &NodeAddress, peer: &Peer, config: &Path, section: &str) -> Result<SmtpForwarder, String> {
+        let of_ca = format!("; it is the certificate of {there}, which writes one at its first start if it is self_signed");
+        let forwarder = self.forwarder(peer, &of_ca)?.server_name(there.as_str());
+        forwarder.build().map_err(|error| format!("{} [{section}]: {}", config.display(), explain(&error)))
+    }
+
+    /// The way to a mail server; a fault is that of `section` of the file at `config`.
+    pub fn to_mail_server(&self, peer: &Peer, config: &Path, section: &str) -> Result<SmtpForwarder, String> {
+        let forwarder = self.forwarder(peer, "; it is the certificate of the mail server's authority")?;
+        forwarder.build().map_err(|error| format!("{} [{section}]: {}", config.display(), explain(&error)))
+    }
+
+    /// What reaches `peer`; `of_ca` says which file its `ca` has to be.
+    fn forwarder(&self, peer: &Peer, of_ca: &str) -> Result<SmtpForwarderBuilder, String> {
         let mut forwarder = SmtpForwarder::builder(&peer.connect, &self.domain)
             .node(self.node.as_str())
-            .server_name(there.as_str())
             .security(peer.security)
             .tls_memory(self.memory.clone())
             .events(self.events.clone());
@@ -35,9 +47,8 @@ impl Here {
             forwarder = forwarder.credentials(self.node.as_str(), password);
         }
         if let Some(ca) = &peer.ca {
-            let advice = format!("; it is the certificate of {there}, which writes one at its first start if it is self_signed");
-            forwarder = forwarder.ca_pem(&super::tls::read(ca).map_err(|error| error + &advice)?);
+            forwarder = forwarder.ca_pem(&super::tls::read(ca).map_err(|error| error + of_ca)?);
         }
-        forwarder.build().map_err(|error| format!("{} [{section}]: {}", config.display(), explain(&error)))
+        Ok(forwarder)
     }
 }

@@ -192,6 +192,17 @@ pub enum Event {
         /// The site that it claimed.
         site: SiteId,
     },
+    /// A mail to the address that this node sends from was refused: a delivery report, most likely. Which message it was about stands in the
+    /// part that was never sent.
+    ReportRefused {
+        /// Where from.
+        address: Option<IpAddr>,
+    },
+    /// A mail to the node's postmaster was taken in.
+    PostmasterMail {
+        /// The file in the postmaster's folder, or the `Message-ID` of the mail of the outbox that carries it on.
+        kept_as: String,
+    },
     /// A peer that has spoken TLS before does not any more, and is sent nothing: somebody may stand between.
     #[cfg_attr(feature = "smtp", doc = "[`TlsMemory`](crate::forward::smtp::TlsMemory)")]
     #[cfg_attr(not(feature = "smtp"), doc = "The forwarder's memory")]

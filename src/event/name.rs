@@ -24,6 +24,8 @@ impl Event {
             Self::PlainTextFallback { .. } => "plain_text_fallback",
             Self::LoginRefused { .. } => "login_refused",
             Self::SiteRefused { .. } => "site_refused",
+            Self::ReportRefused { .. } => "report_refused",
+            Self::PostmasterMail { .. } => "postmaster_mail",
             Self::TlsWithheld { .. } => "tls_withheld",
             Self::Stored { .. } => "stored",
             Self::Duplicate { .. } => "duplicate",

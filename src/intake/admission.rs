@@ -182,12 +182,12 @@ mod tests {
         stranger.set_idle_since(Some(start));
         let (first, second) = (enter(&admission, "192.0.2.1").unwrap(), enter(&admission, "192.0.2.1").unwrap());
         first.set_idle_since(None);
-        let address = Some([192, 0, 2, 1].into());
-        let third = admission.enter(address, later).unwrap();
+        let address = [192, 0, 2, 1].into();
+        let third = admission.enter(Some(address), later).unwrap();
         let places = admission.lock();
         assert!(places.taken.contains_key(&stranger.id) && places.taken.contains_key(&third.id));
         assert!(places.taken.contains_key(&first.id) && !places.taken.contains_key(&second.id), "the idle one of its own");
-        assert_eq!(places.networks[&address.unwrap()], 2);
+        assert_eq!(places.networks[&address], 2);
     }
 
     #[test]

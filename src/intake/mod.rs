@@ -7,6 +7,7 @@ mod admission;
 mod greetings;
 mod listener;
 mod logins;
+mod postmaster;
 mod session;
 mod shared;
 mod staging;
@@ -35,13 +36,16 @@ use self::admission::{Admission, Ticket, within_descriptors};
 pub use self::listener::{ListenMode, ListenerPolicy};
 use self::listener::{accept, report, turn_away};
 use self::logins::Attempts;
+pub(crate) use self::postmaster::Postmaster;
+#[cfg(feature = "fs")]
+pub use self::postmaster::PostmasterFolder;
 use self::session::{Stop, Visit};
 use self::shared::{Mailboxes, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
 use crate::event::Events;
 use crate::greeting::GreetingKeeper;
-use crate::message::{MailboxId, MessageId};
+use crate::message::MessageId;
 pub use crate::smtp::server::{
     Access, Cidr, InvalidCidr, InvalidPassword, InvalidPeerName, InvalidStoredPassword, KnownPeer, Limits, PeerName, Reply,
     Sites, StoredPassword,
@@ -58,6 +62,8 @@ use crate::store::MessageStore;
 ///   452 4.3.1, too big 552 5.3.4, a directory or store out of order 451 4.3.0, unreadable audio 554 5.6.1. What the store can
 ///   [foretell](MessageStore::check) is said at RCPT, by the size that MAIL has announced, before the audio is sent; the rest at
 ///   the end of the message.
+/// - **Reports.** This node sends from `voicemail` at its host name and reads no mail there: delivery reports are refused with 550 5.7.1,
+///   and [`Event::ReportRefused`](crate::event::Event::ReportRefused) reports it. At RCPT nothing says which message a report is about.
 /// - **No relay.** Other domains, address literals and source routes are refused, and a `%` is no way out.
 /// - **Bounded.** [`Limits`] bound what a peer takes, and all together, and so does the number of files that the process may have open. At
 ///   the limit of connections, in all or of one address, a newcomer replaces the one that has been of no use for longest.
@@ -190,7 +196,7 @@ impl Intake {
         let for_last_replies = LAST_REPLIES.min(time / 4);
         let mut all_done = pin!(all_done);
         tell.send_replace(Stop::Finishing);
-        if let Ok(done) = timeout(time - for_last_replies, &mut all_done).await {
+        if let Ok(done) = timeout(time.saturating_sub(for_last_replies), &mut all_done).await {
             return Some(done);
         }
         tell.send_replace(Stop::Cutting);
@@ -232,7 +238,7 @@ pub struct IntakeBuilder {
     mailboxes: Option<Mailboxes>,
     keeper: Option<Arc<dyn GreetingKeeper>>,
     node: Option<String>,
-    postmaster: Option<MailboxId>,
+    postmaster: Option<Arc<dyn Postmaster>>,
     tls: Option<Arc<rustls::ServerConfig>>,
     offers_binary: bool,
     limits: Limits,
@@ -272,13 +278,23 @@ impl IntakeBuilder {
         self
     }
 
-    /// Whose mailbox gets voice messages to `postmaster`; without it they are refused with a clear text.
+    /// Keeps mail to the postmaster, of whatever form, in `folder`: `<postmaster>`, and `postmaster` at the domain or at the node. Without
+    /// a folder it is refused with a clear text.
+    ///
+    /// 250 means that the mail is on stable storage; [`Event::PostmasterMail`](crate::event::Event::PostmasterMail) names its file.
     ///
     /// # Source
     ///
     /// RFC 5321 §4.5.1 asks every receiver for a postmaster.
-    pub fn postmaster(mut self, mailbox: MailboxId) -> Self {
-        self.postmaster = Some(mailbox);
+    #[cfg(feature = "fs")]
+    pub fn postmaster(self, folder: PostmasterFolder) -> Self {
+        self.postmaster_by(Arc::new(folder))
+    }
+
+    /// Hands mail to the postmaster to `postmaster`.
+    #[cfg(feature = "fs")]
+    pub(crate) fn postmaster_by(mut self, postmaster: Arc<dyn Postmaster>) -> Self {
+        self.postmaster = Some(postmaster);
         self
     }
 
@@ -347,7 +363,7 @@ impl IntakeBuilder {
             policy: Arc::new(Policy {
                 node: self.node.as_deref().map_or_else(|| domain.clone(), host_name),
                 domain,
-                postmaster: self.postmaster,
+                has_postmaster: self.postmaster.is_some(),
                 offers_tls: self.tls.is_some(),
                 offers_binary: self.offers_binary,
                 limits,
@@ -355,6 +371,7 @@ impl IntakeBuilder {
             }),
             mailboxes: self.mailboxes,
             keeper: self.keeper,
+            postmaster: self.postmaster,
             clock: self.clock,
             deposits: (self.told_by == Teller::Intake).then(|| self.events.clone()),
             events: self.events,

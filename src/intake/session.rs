@@ -175,8 +175,8 @@ impl Session<'_> {
         loop {
             dialogue.handle_input(&mut self.input, now());
             match dialogue.poll_action() {
-                Some(Action::LookUp(mailbox, size)) => {
-                    let lookup = self.meanwhile(dialogue, shared.look_up(&mailbox, size)).await;
+                Some(Action::LookUp(recipient, size)) => {
+                    let lookup = self.meanwhile(dialogue, shared.look_up(&recipient, size, self.address)).await;
                     dialogue.handle_lookup(lookup, now());
                 }
                 Some(Action::Reserve) => {

@@ -1,5 +1,6 @@
 //! [`Shared`]: what all connections of an intake share, and how it asks the parts around it.
 
+use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
@@ -11,13 +12,14 @@ use tracing::Instrument as _;
 
 use super::admission::Admission;
 use super::logins::Attempts;
+use super::postmaster::Postmaster;
 use super::verdict::{NotKept, greetings_only, not_taken, unreadable, verdict};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::event::{Event, Events};
 use crate::greeting::GreetingKeeper;
 use crate::message::{MailboxId, Message, Origin};
-use crate::smtp::server::{Access, Delivery, Lookup, Policy, Reply};
+use crate::smtp::server::{Access, Delivery, Lookup, Policy, Recipient, Reply, reply};
 use crate::store::{MessageStore, StagedMail};
 use crate::wire;
 
@@ -26,6 +28,7 @@ pub(super) struct Shared {
     pub(super) policy: Arc<Policy>,
     pub(super) mailboxes: Option<Mailboxes>,
     pub(super) keeper: Option<Arc<dyn GreetingKeeper>>,
+    pub(super) postmaster: Option<Arc<dyn Postmaster>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Events,
     /// Where deposits are told, unless the store does it.
@@ -60,8 +63,20 @@ impl Shared {
         }
     }
 
-    /// Asks the directory for a mailbox, and the store whether it would take `size` bytes, before the peer sends them.
-    pub(super) async fn look_up(&self, mailbox: &MailboxId, size: u64) -> Lookup {
+    /// Asks whether a recipient exists and would take `size` bytes, before the peer at `address` sends them.
+    pub(super) async fn look_up(&self, recipient: &Recipient, size: u64, address: Option<IpAddr>) -> Lookup {
+        match recipient {
+            Recipient::Mailbox(mailbox) => self.look_up_mailbox(mailbox, size).await,
+            Recipient::Postmaster => self.look_up_postmaster(size).await,
+            Recipient::NodeSender => {
+                self.events.emit(Event::ReportRefused { address });
+                Lookup::NotTaken(reply::NO_REPORTS)
+            }
+        }
+    }
+
+    /// Asks the directory for a mailbox, and the store whether it would take `size` bytes.
+    async fn look_up_mailbox(&self, mailbox: &MailboxId, size: u64) -> Lookup {
         if self.keeper.as_ref().is_some_and(|keeper| keeper.keeps(mailbox)) {
             return Lookup::Found;
         }
@@ -92,10 +107,16 @@ impl Shared {
 
     /// Reads a message and puts it into every mailbox that it is for; answers the reply that says what became of it.
     pub(super) async fn store(&self, delivery: Delivery, staged: Option<Box<dyn StagedMail>>, access: &Access) -> Reply {
-        self.try_to_store(delivery, staged, access).await.unwrap_or_else(|reply| reply)
+        let stored = if delivery.postmaster {
+            self.store_for_postmaster(delivery, staged, access).await
+        } else {
+            self.try_to_store(delivery, staged, access).await
+        };
+        stored.unwrap_or_else(|reply| reply)
     }
 
-    async fn try_to_store(
+    /// The same for mailboxes alone.
+    pub(super) async fn try_to_store(
         &self,
         mut delivery: Delivery,
         staged: Option<Box<dyn StagedMail>>,

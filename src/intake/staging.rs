@@ -65,9 +65,15 @@ impl Shared {
         if self.keeper.is_none() || wire::decode_greeting(&self.load(file, size.min(form.head)).await?, form) == Ok(None) {
             return Ok(None);
         }
+        self.load_whole(file).await.map(Some)
+    }
+
+    /// The whole of a mail in memory, and the room that it takes.
+    pub(super) async fn load_whole(&self, file: &Arc<dyn MailFile>) -> Result<(Bytes, SemaphorePermit<'_>), Reply> {
+        let size = usize::try_from(file.size()).unwrap_or(usize::MAX);
         let steps = u32::try_from(size.div_ceil(Dialogue::MEMORY_STEP)).unwrap_or(u32::MAX);
         match timeout(self.policy.limits.room_time, self.room.acquire_many(steps)).await {
-            Ok(Ok(room)) => Ok(Some((self.load(file, size).await?, room))),
+            Ok(Ok(room)) => Ok((self.load(file, size).await?, room)),
             Ok(Err(_)) | Err(_) => Err(reply::NO_ROOM),
         }
     }

@@ -3,6 +3,8 @@
 mod greetings;
 mod overlap;
 #[cfg(feature = "fs")]
+mod postmaster;
+#[cfg(feature = "fs")]
 mod staged;
 
 use std::collections::HashMap;
@@ -24,7 +26,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::directory::{DirectoryError, Owner, StaticDirectory};
 use crate::event::Event;
-use crate::message::{Audio, AudioType, ClockQuality, ClockSource, Message, Origin, RecordedAt, Status, Summary};
+use crate::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Message, Origin, RecordedAt, Status, Summary};
 use crate::store::{Deposit, Entry, MemoryStore, StoreError};
 use crate::wire::{Addresses, TransferEncoding, encode};
 

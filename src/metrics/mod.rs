@@ -29,6 +29,8 @@
 //! | `voicemail_tls_withheld_total` | counter | `peer` | connections refused because TLS was gone |
 //! | `voicemail_logins_refused_total` | counter | | wrong names or passwords |
 //! | `voicemail_sites_refused_total` | counter | | messages of a site that their sender does not speak for |
+//! | `voicemail_reports_refused_total` | counter | | mails refused to the address that the node sends from |
+//! | `voicemail_postmaster_mails_total` | counter | | mails taken in for the postmaster |
 //! | `voicemail_events_missed_total` | counter | | events that came faster than they were counted |
 //! | `voicemail_spool_depth` | gauge | `destination` | messages that wait or are under way |
 //! | `voicemail_spool_oldest_timestamp_seconds` | gauge | `destination` | when the oldest of them was recorded; 0 for none |
@@ -142,6 +144,8 @@ impl Meter {
             Event::TlsWithheld { peer, .. } => counter!("voicemail_tls_withheld_total", "peer" => peer.clone()).increment(1),
             Event::LoginRefused { .. } => counter!("voicemail_logins_refused_total").increment(1),
             Event::SiteRefused { .. } => counter!("voicemail_sites_refused_total").increment(1),
+            Event::ReportRefused { .. } => counter!("voicemail_reports_refused_total").increment(1),
+            Event::PostmasterMail { .. } => counter!("voicemail_postmaster_mails_total").increment(1),
             Event::Stored { id, origin, .. } => {
                 counter!("voicemail_messages_stored_total", "origin" => kind(origin)).increment(1);
                 self.steps.of(*id).stored = Some(*at);

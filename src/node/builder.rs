@@ -15,6 +15,7 @@ use super::changes::Changes;
 use super::counter::Counter;
 use super::greetings::{GreetingDesk, MakeWay};
 use super::local::StoreForwarder;
+use super::postmaster::postmaster;
 use super::punctual::Punctual;
 use super::standing::{Standing, destination};
 use super::versions::Versions;
@@ -28,6 +29,7 @@ use crate::forward::{Forwarder, FullMailboxes, MailOut, RememberFull, TimeLimite
 use crate::greeting::{GreetingBook, GreetingKeeper};
 use crate::intake::{Intake, IntakeBuilder, Limits, ListenerPolicy};
 use crate::lock::Lock;
+use crate::message::MailAddress;
 use crate::mwi::MwiSink;
 use crate::network::{Admission, FollowNetwork, GraceRule, Network, NodeAddress, Strict};
 use crate::outbox::Outbox;
@@ -52,6 +54,7 @@ pub struct NodeBuilder {
     forwarder: Option<Arc<dyn Forwarder>>,
     sink: Option<Arc<dyn MwiSink>>,
     mail_out: Option<Arc<dyn MailOut>>,
+    postmaster: Option<MailAddress>,
     followers: Vec<Arc<dyn FollowNetwork>>,
     grace: Arc<dyn GraceRule>,
     clock: Arc<dyn Clock>,
@@ -83,6 +86,7 @@ impl NodeBuilder {
             forwarder,
             sink,
             mail_out,
+            postmaster: None,
             followers,
             grace,
             clock,
@@ -152,6 +156,13 @@ impl NodeBuilder {
     /// `outbox` and tried for five days, as an [`Outbox`] does it; the node's [`desk`](Node::desk) puts it there.
     pub fn mail_out(mut self, out: impl MailOut) -> Self {
         self.mail_out = Some(Arc::new(out));
+        self
+    }
+
+    /// Sends mail to this node's postmaster on to `address`, by way of [`mail_out`](Self::mail_out). Without an address, or without a way to
+    /// send mail, it is kept in the spool's folder `postmaster`, as a [`PostmasterFolder`](crate::intake::PostmasterFolder) does it.
+    pub fn postmaster(mut self, address: MailAddress) -> Self {
+        self.postmaster = Some(address);
         self
     }
 
@@ -256,7 +267,8 @@ impl NodeBuilder {
             }
             None => None,
         };
-        let (folder, outbox, root) = (self.spool.join(GREETINGS), self.spool.join("outbox"), self.spool.clone());
+        let [folder, outbox, in_folder] = [GREETINGS, "outbox", "postmaster"].map(|folder| self.spool.join(folder));
+        let root = self.spool.clone();
         let spool = Spool::open(Arc::clone(&self.disk), self.spool, Arc::clone(&self.clock), self.events.clone()).await?;
         let outbox = match self.mail_out {
             Some(out) => {
@@ -273,6 +285,8 @@ impl NodeBuilder {
             let desk = Desk::new(store, directory, clock, standing.address().as_str(), self.network.domain());
             outbox.iter().fold(desk, |desk, outbox| desk.mail(Arc::new(outbox.clone()), Arc::clone(&admission)))
         });
+        let operator = self.postmaster.zip(outbox.clone());
+        let postmaster = postmaster(standing.address(), operator, &self.disk, in_folder, &self.clock);
         // The spool is this process's alone by now, and so is the folder in it.
         let greetings = Arc::new(GreetingDesk::new(
             GreetingBook::open(self.disk, folder).await.map_err(NodeError::Greetings)?,
@@ -292,6 +306,7 @@ impl NodeBuilder {
             .limits(self.limits)
             .clock(Arc::clone(&self.clock))
             .events(self.events.clone())
+            .postmaster_by(postmaster)
             .deposits_told_by_the_store();
         let intake = self.tls.into_iter().fold(intake, IntakeBuilder::tls).build();
         // The central node may have been another one when what waits was recorded.

@@ -31,6 +31,7 @@ mod error;
 mod greetings;
 mod lamps;
 mod local;
+mod postmaster;
 mod punctual;
 mod source;
 mod standing;

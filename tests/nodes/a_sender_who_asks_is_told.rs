@@ -4,6 +4,7 @@
 
 use crate::support;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,15 +12,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::TimeDelta;
-use support::{CENTRAL, clock, event, mailbox, network, node, run, wav};
+use support::{CENTRAL, HIMALAYA, clock, event, mailbox, network, node, run, wav};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 use voicemail::clock::{Clock as _, ManualClock};
 use voicemail::disk::{PowerCutDisk, Unsynced};
 use voicemail::event::Event;
-use voicemail::forward::{ForwardError, MailOut, Outcome, Reply, Sender};
+use voicemail::forward::{ForwardError, MailOut, MemoryForwarder, Outcome, Reply, Sender};
+use voicemail::intake::ListenMode;
 use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, MailAddress, Message, MessageId, Origin, RecordedAt};
 use voicemail::node::Node;
 use voicemail::retrieval::Told;
-use voicemail::store::{MaildirStore, MessageStore as _, Retention};
+use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _, Retention};
 use voicemail::wire::{self, Addresses, TransferEncoding};
 
 /// A mail server that is away as long as nobody says otherwise.
@@ -116,4 +120,61 @@ async fn a_message_that_grows_too_old_unheard_tells_its_sender_and_one_that_was_
     running.stop().await;
     let taken = &server.0.lock().unwrap().taken;
     assert!(taken.len() == 2 && taken[1].1.contains("automatic-action/MDN-sent-automatically; deleted/expired"), "{taken:#?}");
+}
+
+/// Says a whole session at once, after the greeting; answers all that is said to it.
+async fn session(at: SocketAddr, text: &str) -> String {
+    let mut stream = BufReader::new(TcpStream::connect(at).await.unwrap());
+    let mut replies = String::new();
+    stream.read_line(&mut replies).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    stream.read_to_string(&mut replies).await.unwrap();
+    replies
+}
+
+#[tokio::test]
+async fn mail_to_the_postmaster_of_any_node_reaches_its_operator() {
+    let report = "Subject: Undelivered\r\n\r\nyour mail\r\n";
+    let session_of = |to: &str| {
+        let start = format!("EHLO mail.example\r\nMAIL FROM:<>\r\nRCPT TO:<{to}>\r\n");
+        format!("{start}BDAT {} LAST\r\n{report}QUIT\r\n", report.len())
+    };
+    for (at, operator) in
+        [(CENTRAL, None), (CENTRAL, Some("anna@far.example")), (HIMALAYA, None), (HIMALAYA, Some("b@c.example"))]
+    {
+        let (disk, clock, server) = (PowerCutDisk::new(), clock(), Server::default());
+        server.0.lock().unwrap().is_there = true;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let node = node(at, Path::new("/spool")).disk(disk.clone()).clock(clock).mail_out(server.clone());
+        let node = node.listen(listener, ListenMode::StartTls);
+        let node = if at == CENTRAL { node.store(MemoryStore::new([])) } else { node.forwarder(MemoryForwarder::new()) };
+        let node = operator.into_iter().fold(node, |node, address: &str| node.postmaster(address.parse().unwrap()));
+        let node = node.open().await.unwrap();
+        let (mut taken, mut sent) = (node.events(), node.events());
+        let running = run(&node);
+        for to in ["Postmaster".to_owned(), "postmaster@voicemail.example".to_owned(), format!("postmaster@{at}")] {
+            let replies = session(address, &session_of(&to)).await;
+            assert!(replies.contains("250 2.0.0 kept for the postmaster"), "{at} {to} {replies}");
+            let kept_as =
+                event(&mut taken, |event| if let Event::PostmasterMail { kept_as } = event { Some(kept_as) } else { None });
+            let kept_as = kept_as.await;
+            if let Some(operator) = operator {
+                let mail = event(&mut sent, |event| if let Event::MailSent { mail, .. } = event { Some(mail) } else { None });
+                assert_eq!(mail.await, kept_as);
+                let (went_to, mail) = server.0.lock().unwrap().taken.pop().unwrap();
+                assert!(
+                    went_to == operator && mail.contains("\r\nReceived: from mail.example") && mail.ends_with(report),
+                    "{mail}"
+                );
+            } else {
+                let path = Path::new("/spool").join(at).join("postmaster").join(&kept_as);
+                let mail = String::from_utf8(voicemail::disk::read(&disk, &path).unwrap()).unwrap();
+                assert!(mail.starts_with("Received: from mail.example") && mail.ends_with(report), "{mail}");
+            }
+        }
+        let replies = session(address, &session_of(&format!("voicemail@{at}"))).await;
+        assert!(replies.contains("550 5.7.1 this node sends from this address"), "{replies}");
+        running.stop().await;
+    }
 }

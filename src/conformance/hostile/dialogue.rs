@@ -9,7 +9,7 @@ use chrono::DateTime;
 use crate::forward::TlsVersion;
 use crate::intake::{Access, Cidr, KnownPeer, Limits, Reply, Sites, StoredPassword};
 use crate::message::Origin;
-use crate::smtp::server::{Action, Dialogue, Login, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Spill};
+use crate::smtp::server::{Action, Dialogue, Login, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Recipient, Spill};
 use crate::wire;
 
 /// What a peer says to an intake, from the first byte of the session to the last.
@@ -65,8 +65,13 @@ fn answer<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
 
 fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
     match action {
-        Action::LookUp(mailbox, _) => {
-            let lookup = match mailbox.as_str().len() % 4 {
+        Action::LookUp(recipient, _) => {
+            let lookup = match recipient {
+                Recipient::Mailbox(mailbox) => mailbox.as_str().len() % 4,
+                Recipient::Postmaster => 2,
+                Recipient::NodeSender => 1,
+            };
+            let lookup = match lookup {
                 0 => Lookup::NotFound,
                 1 => Lookup::Failed,
                 _ => Lookup::Found,
@@ -80,7 +85,7 @@ fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
         }
         Action::Spill(bytes) => dialogue.handle_spill(Spill::NoPlace(bytes), now),
         Action::Store(delivery) => {
-            assert!(!delivery.mailboxes.is_empty(), "a message is for somebody");
+            assert!(!delivery.mailboxes.is_empty() || delivery.postmaster, "a message is for somebody");
             assert!(delivery.mail.len() <= policy().limits.message + 1024, "a message is within its limit");
             assert!(delivery.mail.starts_with(b"Received: "), "a message has its trace");
             let reply = match wire::decode(&delivery.mail) {
@@ -113,7 +118,7 @@ fn policy() -> Policy {
     Policy {
         node: "vm1.example".into(),
         domain: "vm.example".into(),
-        postmaster: "2001".parse().ok(),
+        has_postmaster: true,
         offers_tls: true,
         offers_binary: true,
         access: ACCESS.clone(),

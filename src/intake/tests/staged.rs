@@ -7,7 +7,7 @@ use crate::disk::{Disk, PowerCutDisk};
 use crate::store::MaildirStore;
 
 /// A store with the mailbox 201 on a disk of its own.
-async fn maildirs() -> (Arc<PowerCutDisk>, Arc<MaildirStore>) {
+pub(super) async fn maildirs() -> (Arc<PowerCutDisk>, Arc<MaildirStore>) {
     let disk = Arc::new(PowerCutDisk::new());
     let store = MaildirStore::builder("/store").disk(Arc::clone(&disk) as _).directory(Arc::new(owners()));
     (disk, Arc::new(store.open().await.unwrap()))
@@ -17,7 +17,7 @@ fn owners() -> StaticDirectory {
     [(mailbox("201"), Owner::new("berlin".parse().unwrap(), chrono_tz::Europe::Berlin))].into_iter().collect()
 }
 
-fn intake_of(store: &Arc<MaildirStore>) -> IntakeBuilder {
+pub(super) fn intake_of(store: &Arc<MaildirStore>) -> IntakeBuilder {
     Intake::builder("vm.example", Arc::clone(store) as Arc<dyn MessageStore>, Arc::new(owners())).node("vm1.example")
 }
 

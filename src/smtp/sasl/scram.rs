@@ -175,6 +175,6 @@ mod tests {
         let key = client_key(&salted);
         assert_eq!(xor(&key, &sign(&stored_key(&key), message.as_bytes())), last.proof);
         let signature = sign(&server_key(&salted), message.as_bytes());
-        assert_eq!(STANDARD.encode(&signature), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+        assert_eq!(STANDARD.encode(signature), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
     }
 }

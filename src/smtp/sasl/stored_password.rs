@@ -87,7 +87,7 @@ impl StoredPassword {
 
     /// What proves to the client that the server has the password, too: in base64.
     pub(super) fn server_signature(&self, auth_message: &[u8]) -> String {
-        STANDARD.encode(&scram::sign(&self.server_key, auth_message))
+        STANDARD.encode(scram::sign(&self.server_key, auth_message))
     }
 
     /// What a client needs to derive its key: the salt, and the number of iterations.

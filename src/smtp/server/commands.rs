@@ -9,8 +9,8 @@ use bytes::{Buf as _, BytesMut};
 use super::body::{Body, DotReader, Sink};
 use super::receiving::{Framing, Receiving};
 use super::reply::{self, Reply};
-use super::{Action, Chunks, Dialogue, LEAST_STAY, Name, Policy, State, Transaction};
-use crate::message::{MailboxId, Origin};
+use super::{Action, Chunks, Dialogue, LEAST_STAY, Name, Policy, Recipient, State, Transaction};
+use crate::message::Origin;
 use crate::smtp::command::{BodyType, Command, CommandError, is_bdat};
 use crate::smtp::foreign;
 use crate::smtp::path::Path;
@@ -194,54 +194,62 @@ impl Dialogue {
             reply::TOO_BIG
         } else {
             self.useful = now + LEAST_STAY;
-            self.transaction = Some(Transaction { announced, body_type, recipients: Vec::new(), chunks: Chunks::None });
+            self.transaction =
+                Some(Transaction { announced, body_type, recipients: Vec::new(), postmaster: false, chunks: Chunks::None });
             reply::SENDER_OK
         };
         self.say(&reply);
     }
 
     fn add_recipient(&mut self, path: &Path<'_>) {
-        let mailbox = match (&self.transaction, self.mailbox_of(path)) {
+        let recipient = match (&self.transaction, self.recipient_of(path)) {
             (None, _) => Err(reply::MAIL_FIRST),
             (Some(Transaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }), _) => Err(reply::MID_CHUNKS),
             (Some(_), Err(refusal)) => Err(refusal),
-            (Some(transaction), Ok(mailbox)) if transaction.recipients.contains(&mailbox) => Err(reply::RECIPIENT_OK),
-            (Some(transaction), Ok(_)) if transaction.recipients.len() >= self.policy.limits.recipients => {
-                Err(reply::TOO_MANY_RECIPIENTS)
-            }
-            (Some(_), Ok(mailbox)) => Ok(mailbox),
+            (Some(transaction), Ok(recipient)) if transaction.has(&recipient) => Err(reply::RECIPIENT_OK),
+            (Some(transaction), Ok(_)) if transaction.len() >= self.policy.limits.recipients => Err(reply::TOO_MANY_RECIPIENTS),
+            (Some(_), Ok(recipient)) => Ok(recipient),
         };
-        match mailbox {
-            Ok(mailbox) => {
-                self.state = State::LookingUp(mailbox.clone());
+        match recipient {
+            Ok(recipient) => {
+                self.state = State::LookingUp(recipient.clone());
                 let size = self.transaction.as_ref().map_or(0, |transaction| transaction.announced as u64);
-                self.action = Some(Action::LookUp(mailbox, size));
+                self.action = Some(Action::LookUp(recipient, size));
             }
             Err(reply) => self.say(&reply),
         }
     }
 
-    /// The mailbox that a path names, if it is one of this node's domain.
-    fn mailbox_of(&self, path: &Path<'_>) -> Result<MailboxId, Reply> {
+    /// The recipient that a path names, if it is one of this node's.
+    fn recipient_of(&self, path: &Path<'_>) -> Result<Recipient, Reply> {
+        let Policy { domain, node, .. } = &*self.policy;
         match path {
             Path::Local(local) if local.eq_ignore_ascii_case(POSTMASTER) => self.postmaster(),
             Path::Local(_) | Path::Null => Err(reply::BAD_RECIPIENT),
-            Path::Mailbox { domain, .. } if !domain.eq_ignore_ascii_case(&self.policy.domain) => Err(reply::NO_RELAYING),
-            Path::Mailbox { local, .. } if local.eq_ignore_ascii_case(POSTMASTER) => self.postmaster(),
-            Path::Mailbox { local, .. } => local.parse().map_err(|_| reply::NO_SUCH_MAILBOX),
-            Path::Literal | Path::Routed => Err(reply::NO_RELAYING),
+            Path::Mailbox { local, domain: at } if at.eq_ignore_ascii_case(domain) || at.eq_ignore_ascii_case(node) => {
+                if local.eq_ignore_ascii_case(POSTMASTER) {
+                    self.postmaster()
+                } else if local.eq_ignore_ascii_case(NODE_SENDER) && at.eq_ignore_ascii_case(node) {
+                    Ok(Recipient::NodeSender)
+                } else if at.eq_ignore_ascii_case(domain) {
+                    local.parse().map(Recipient::Mailbox).map_err(|_| reply::NO_SUCH_MAILBOX)
+                } else {
+                    Err(reply::NO_RELAYING)
+                }
+            }
+            Path::Mailbox { .. } | Path::Literal | Path::Routed => Err(reply::NO_RELAYING),
         }
     }
 
     /// RFC 5321 §4.5.1: the postmaster is always known, if the node has somebody to be it.
-    fn postmaster(&self) -> Result<MailboxId, Reply> {
-        self.policy.postmaster.clone().ok_or(reply::NO_POSTMASTER)
+    fn postmaster(&self) -> Result<Recipient, Reply> {
+        if self.policy.has_postmaster { Ok(Recipient::Postmaster) } else { Err(reply::NO_POSTMASTER) }
     }
 
     fn begin_data(&mut self, now: Instant) {
         let refusal = match &self.transaction {
             None => reply::MAIL_FIRST,
-            Some(Transaction { recipients, .. }) if recipients.is_empty() => reply::NO_RECIPIENTS,
+            Some(transaction) if transaction.len() == 0 => reply::NO_RECIPIENTS,
             Some(Transaction { body_type: BodyType::Binary, .. }) => reply::BINARY_NEEDS_BDAT,
             Some(Transaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }) => reply::MID_CHUNKS,
             Some(transaction) => {
@@ -260,9 +268,7 @@ impl Dialogue {
             Some(transaction) => match mem::replace(&mut transaction.chunks, Chunks::None) {
                 Chunks::Refused(refusal) => Sink::Swallow { refusal, swallowed: 0 },
                 Chunks::Some(body) => Sink::Keep(body),
-                Chunks::None if transaction.recipients.is_empty() => {
-                    Sink::Swallow { refusal: reply::NO_RECIPIENTS, swallowed: 0 }
-                }
+                Chunks::None if transaction.len() == 0 => Sink::Swallow { refusal: reply::NO_RECIPIENTS, swallowed: 0 },
                 Chunks::None => Sink::Keep(Body::new(transaction.announced, self.policy.limits.message)),
             },
         };
@@ -277,3 +283,6 @@ const MOST_UNKNOWN: usize = 3;
 const LOST_PATIENCE: usize = 16;
 
 const POSTMASTER: &str = "postmaster";
+
+/// The local part of the address that a node sends from.
+const NODE_SENDER: &str = "voicemail";

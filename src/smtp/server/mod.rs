@@ -30,7 +30,7 @@ use self::login::Beginning;
 use self::receiving::Receiving;
 pub use self::reply::Reply;
 use self::storing::Stores;
-pub use self::terms::{Action, Delivery, Login, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Spill};
+pub use self::terms::{Action, Delivery, Login, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Recipient, Spill};
 use super::command::BodyType;
 pub use super::sasl::{Attempt, InvalidPassword, InvalidPeerName, InvalidStoredPassword, PeerName, StoredPassword};
 use super::sasl::{Exchange, NONCE_LEN};
@@ -51,7 +51,7 @@ use crate::message::{MailboxId, Origin, TlsVersion};
 /// let policy = Policy {
 ///     node: "vm1.example".into(),
 ///     domain: "example".into(),
-///     postmaster: None,
+///     has_postmaster: false,
 ///     offers_tls: false,
 ///     offers_binary: false,
 ///     limits: Limits::default(),
@@ -115,7 +115,7 @@ enum State {
     /// What the peer has said to prove its name is being checked.
     CheckingLogin(Exchange),
     /// The directory is asked for a recipient.
-    LookingUp(MailboxId),
+    LookingUp(Recipient),
     /// A message waits for memory before more of it is read.
     AwaitingMemory(Receiving),
     /// A piece of a message is written down before more of it is read.
@@ -143,8 +143,33 @@ struct Transaction {
     announced: usize,
     body_type: BodyType,
     recipients: Vec<MailboxId>,
+    /// Whether the postmaster is a recipient, too.
+    postmaster: bool,
     /// What has come with BDAT so far, or why it was refused.
     chunks: Chunks,
+}
+
+impl Transaction {
+    fn add(&mut self, recipient: Recipient) {
+        match recipient {
+            Recipient::Mailbox(mailbox) => self.recipients.push(mailbox),
+            Recipient::Postmaster => self.postmaster = true,
+            Recipient::NodeSender => {}
+        }
+    }
+
+    fn has(&self, recipient: &Recipient) -> bool {
+        match recipient {
+            Recipient::Mailbox(mailbox) => self.recipients.contains(mailbox),
+            Recipient::Postmaster => self.postmaster,
+            Recipient::NodeSender => false,
+        }
+    }
+
+    /// How many recipients it has.
+    fn len(&self) -> usize {
+        self.recipients.len() + usize::from(self.postmaster)
+    }
 }
 
 #[derive(Debug)]
@@ -209,14 +234,14 @@ impl Dialogue {
 
     /// The directory has answered.
     pub fn handle_lookup(&mut self, lookup: Lookup, now: Instant) {
-        let mailbox = match mem::replace(&mut self.state, State::Commands) {
-            State::LookingUp(mailbox) => mailbox,
+        let recipient = match mem::replace(&mut self.state, State::Commands) {
+            State::LookingUp(recipient) => recipient,
             other => return self.state = other,
         };
         self.deadline = now + self.policy.limits.command_time;
         let reply = match (lookup, &mut self.transaction) {
             (Lookup::Found, Some(transaction)) => {
-                transaction.recipients.push(mailbox);
+                transaction.add(recipient);
                 self.useful = now + LEAST_STAY;
                 reply::RECIPIENT_OK
             }

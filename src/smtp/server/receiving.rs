@@ -260,7 +260,7 @@ impl Dialogue {
             session: self.peer.session,
             message: self.messages,
             recipient: match &transaction.recipients[..] {
-                [mailbox] => Some((mailbox, &self.policy.domain)),
+                [mailbox] if !transaction.postmaster => Some((mailbox, &self.policy.domain)),
                 _ => None,
             },
             at,
@@ -278,9 +278,9 @@ impl Dialogue {
         let (outcome, last) = receiving.finish(self.policy.limits.text_line);
         match (outcome, &mut self.transaction) {
             (Ok(body), Some(transaction)) if last => {
-                let mailboxes = mem::take(&mut transaction.recipients);
+                let (mailboxes, postmaster) = (mem::take(&mut transaction.recipients), transaction.postmaster);
                 let (spilled, origin) = (body.away(), self.peer.origin.clone());
-                self.action = Some(Action::Store(Delivery { spilled, mail: body.freeze(), mailboxes, origin }));
+                self.action = Some(Action::Store(Delivery { spilled, mail: body.freeze(), mailboxes, postmaster, origin }));
                 self.stores.begin(self.commands);
                 self.end_transaction();
             }

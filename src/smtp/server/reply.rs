@@ -181,7 +181,9 @@ pub(crate) const PROVE_FIRST: Reply = Reply::new(530, "5.7.0", "prove who you ar
 pub(crate) const NOT_FROM_THERE: Reply = Reply::new(554, "5.7.1", "no mail is taken from your address here");
 
 pub(crate) const NO_SUCH_MAILBOX: Reply = Reply::new(550, "5.1.1", "no such mailbox here");
-pub(crate) const NO_POSTMASTER: Reply = Reply::new(550, "5.1.1", "postmaster has no mailbox on this voicemail node");
+pub(crate) const NO_POSTMASTER: Reply = Reply::new(550, "5.1.1", "nobody reads mail to the postmaster of this voicemail node");
+pub(crate) const NO_REPORTS: Reply =
+    Reply::new(550, "5.7.1", "this node sends from this address and reads no mail to it, delivery reports included");
 pub(crate) const NO_RELAYING: Reply = Reply::new(550, "5.7.1", "this node takes messages for its own domain only");
 pub(crate) const TOO_BIG: Reply = Reply::new(552, "5.3.4", "the message is too big");
 pub(crate) const BARE_ENDS_IN_MESSAGE: Reply =

@@ -19,8 +19,8 @@ pub struct Policy {
     pub node: String,
     /// The domain of its mailboxes; it takes messages for no other.
     pub domain: String,
-    /// Whose mailbox gets what is sent to the postmaster.
-    pub postmaster: Option<MailboxId>,
+    /// Whether mail to the postmaster is taken: `<postmaster>`, and `postmaster` at the domain or at the node.
+    pub has_postmaster: bool,
     /// Whether STARTTLS can be had.
     pub offers_tls: bool,
     /// Whether a body may be binary.
@@ -54,8 +54,8 @@ impl Default for Peer {
 /// What a dialogue asks to have done. Until that is answered it reads no input; but for [`Store`](Self::Store), while which it reads on.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Look up whether this mailbox exists and would take so many bytes, 0 if nobody knows; then call [`Dialogue::handle_lookup`].
-    LookUp(MailboxId, u64),
+    /// Look up whether this recipient exists and would take so many bytes, 0 if nobody knows; then call [`Dialogue::handle_lookup`].
+    LookUp(Recipient, u64),
     /// Set aside [`Dialogue::MEMORY_STEP`] more bytes of memory, then call [`Dialogue::handle_memory_grant`].
     Reserve,
     /// Write these bytes behind those of the same message that were spilled before, then call [`Dialogue::handle_spill`]. What was
@@ -74,6 +74,17 @@ pub enum Action {
     Close,
 }
 
+/// A recipient whose address is this node's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// A mailbox, which exists or not.
+    Mailbox(MailboxId),
+    /// The postmaster, RFC 5321 §4.5.1.
+    Postmaster,
+    /// The address that this node sends from, `voicemail` at its host name: delivery reports come to it, and nobody reads them.
+    NodeSender,
+}
+
 /// A message that has arrived whole.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -81,8 +92,10 @@ pub struct Delivery {
     pub spilled: usize,
     /// The Internet message, our trace before it; or the rest of it, after what was spilled.
     pub mail: Bytes,
-    /// Who it is for; at least one, none twice.
+    /// The mailboxes that it is for, none twice; at least one if it is not for the postmaster.
     pub mailboxes: Vec<MailboxId>,
+    /// Whether it is for the postmaster too.
+    pub postmaster: bool,
     /// Who handed it in.
     pub origin: Origin,
 }

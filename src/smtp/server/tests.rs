@@ -78,12 +78,16 @@ impl Talk {
         loop {
             self.dialogue.handle_input(&mut self.input, self.now);
             match self.dialogue.poll_action() {
-                Some(Action::LookUp(mailbox, _)) => {
+                Some(Action::LookUp(recipient, _)) => {
                     self.lookups += 1;
-                    let lookup = match mailbox.as_str() {
-                        "201" | "202" | "+4930" => Lookup::Found,
-                        "666" => Lookup::Failed,
-                        _ => Lookup::NotFound,
+                    let lookup = match &recipient {
+                        Recipient::Postmaster => Lookup::Found,
+                        Recipient::NodeSender => Lookup::NotTaken(reply::NO_REPORTS),
+                        Recipient::Mailbox(mailbox) => match mailbox.as_str() {
+                            "201" | "202" | "+4930" => Lookup::Found,
+                            "666" => Lookup::Failed,
+                            _ => Lookup::NotFound,
+                        },
                     };
                     self.dialogue.handle_lookup(lookup, self.now);
                 }
@@ -181,7 +185,7 @@ pub(super) fn policy(limits: Limits) -> Policy {
     Policy {
         node: "vm1.example".into(),
         domain: "vm.example".into(),
-        postmaster: None,
+        has_postmaster: true,
         offers_tls: true,
         offers_binary: true,
         limits,
@@ -275,15 +279,19 @@ fn ehlo_and_rset_forget_the_message_under_way() {
 
 #[test]
 fn only_mailboxes_of_the_own_domain_are_taken() {
-    let postmaster = Policy { postmaster: Some("202".parse().unwrap()), ..policy(Limits::default()) };
-    let mut talk = Talk::with(postmaster);
-    talk.say(format!("{EHLO}{MAIL}"));
+    let mut talk = Talk::greeted(Limits::default());
+    talk.say(MAIL);
     for (path, reply) in [
         ("201@VM.Example", "250 2.1.5"),
         ("\"+4930\"@vm.example", "250 2.1.5"),
         ("+4930@vm.example", "250 2.1.5"),
         ("Postmaster", "250 2.1.5"),
         ("postMASTER@vm.example", "250 2.1.5"),
+        ("\"PostMaster\"@VM1.example", "250 2.1.5"),
+        ("postmaster@other.example", "550 5.7.1"),
+        ("VoiceMail@vm1.example", "550 5.7.1 this node sends from this address"),
+        ("voicemail@vm.example", "550 5.1.1"),
+        ("201@vm1.example", "550 5.7.1 this node takes"),
         ("202@vm.example", "250 2.1.5"),
         ("9@vm.example", "550 5.1.1"),
         ("alice@vm.example", "550 5.1.1"),
@@ -301,16 +309,28 @@ fn only_mailboxes_of_the_own_domain_are_taken() {
         let replies = talk.say(format!("RCPT TO:<{path}>\r\n"));
         assert!(replies.starts_with(reply), "{path} {replies}");
     }
-    assert_eq!(talk.lookups, 5, "a mailbox that was accepted is not looked up again");
+    assert_eq!(talk.lookups, 7, "a mailbox that was accepted is not looked up again");
     assert_eq!(talk.codes("BDAT 0 LAST\r\n"), "250");
     assert_eq!(talk.stored[0].mailboxes, ["201", "+4930", "202"].map(|mailbox| mailbox.parse().unwrap()));
+    assert!(talk.stored[0].postmaster);
 }
 
 #[test]
 fn a_node_without_postmaster_says_so() {
-    let mut talk = Talk::greeted(Limits::default());
-    talk.say(MAIL);
-    assert_eq!(talk.say("RCPT TO:<postmaster>\r\n"), "550 5.1.1 postmaster has no mailbox on this voicemail node\r\n");
+    let mut talk = Talk::with(Policy { has_postmaster: false, ..policy(Limits::default()) });
+    talk.say(format!("{EHLO}{MAIL}"));
+    assert_eq!(talk.say("RCPT TO:<postmaster>\r\n"), "550 5.1.1 nobody reads mail to the postmaster of this voicemail node\r\n");
+}
+
+#[test]
+fn the_postmaster_alone_is_recipient_enough() {
+    for message in ["DATA\r\nx\r\n.\r\n", "BDAT 1 LAST\r\nx"] {
+        let mut talk = Talk::greeted(Limits { recipients: 1, ..Limits::default() });
+        assert_eq!(talk.codes("MAIL FROM:<>\r\nRCPT TO:<PostMaster>\r\n"), "250 250");
+        assert_eq!(talk.codes(RCPT), "452", "the postmaster counts");
+        assert!(talk.say(message).ends_with("250 2.0.0 kept 1\r\n"));
+        assert!(talk.stored[0].postmaster && talk.stored[0].mailboxes.is_empty());
+    }
 }
 
 #[test]

@@ -1,0 +1,143 @@
+//! [`PostmasterFolder`]: mail to the postmaster, one file each.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::Postmaster;
+use crate::clock::Clock;
+use crate::disk::{self, Disk, blocking};
+use crate::message::MessageId;
+use crate::smtp::server::Reply;
+
+/// A folder of mail to the postmaster, for an operator to read and to remove; it holds 1000 mails or 64 MiB at most.
+///
+/// ```text
+/// FOLDER/20261122T180000.000000Z-ID.eml     a mail as it came, our trace before it
+/// FOLDER/NAME.part                          being written, or left by a crash
+/// ```
+///
+/// When it is full, mail to the postmaster is put off with 452 4.3.1 until an operator removes some. The folder is made with the first mail.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct PostmasterFolder {
+    shared: Arc<Shared>,
+    most_mails: usize,
+    most_bytes: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    clock: Arc<dyn Clock>,
+    /// Held while a mail is counted and written, so that none comes between.
+    writing: Mutex<()>,
+}
+
+impl PostmasterFolder {
+    /// The folder at `folder` of `disk`; its files are named by the time of `clock`.
+    pub fn new(disk: Arc<dyn Disk>, folder: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
+        let shared = Arc::new(Shared { disk, folder: folder.into(), clock, writing: Mutex::default() });
+        Self { shared, most_mails: MOST_MAILS, most_bytes: MOST_BYTES }
+    }
+
+    /// How many mails, and how many bytes of them, it holds at most.
+    pub fn limits(self, mails: usize, bytes: u64) -> Self {
+        Self { most_mails: mails, most_bytes: bytes, ..self }
+    }
+
+    /// Refuses a mail of `size` bytes for which there is no room. Blocks.
+    fn check_room(&self, size: u64) -> Result<(), Refusal> {
+        if size > self.most_bytes {
+            return Err(Refusal::TooBig);
+        }
+        let (mut mails, mut bytes) = (0, 0_u64);
+        for name in self.shared.names()? {
+            mails += 1;
+            match self.shared.disk.open(&self.shared.folder.join(name)).and_then(|file| file.len()) {
+                Ok(len) => bytes = bytes.saturating_add(len),
+                // An operator has removed it meanwhile, or it is no file that can be counted.
+                Err(error) => tracing::debug!(%error, "a file of the postmaster's folder was not counted"),
+            }
+        }
+        if mails >= self.most_mails || bytes.saturating_add(size) > self.most_bytes { Err(Refusal::Full) } else { Ok(()) }
+    }
+
+    /// Writes a mail; answers the name of its file. Blocks.
+    fn write(&self, mail: &[u8]) -> Result<String, Refusal> {
+        let shared = &*self.shared;
+        let _writing = shared.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_room(mail.len() as u64)?;
+        disk::create_dirs(&*shared.disk, &shared.folder)?;
+        let name = format!("{}-{}.eml", shared.clock.now().instant.format("%Y%m%dT%H%M%S%.6fZ"), MessageId::random());
+        let path = shared.folder.join(&name);
+        let part = path.with_extension("part");
+        let file = shared.disk.create(&part)?;
+        let written = file.write_all_at(mail, 0).and_then(|()| file.sync());
+        let placed = written.and_then(|()| shared.disk.rename(&part, &path)).and_then(|()| shared.disk.sync_dir(&shared.folder));
+        if let Err(error) = placed {
+            // Whichever name it has: the sender keeps the mail.
+            let _ = shared.disk.remove(&part).or_else(|_| shared.disk.remove(&path));
+            return Err(error.into());
+        }
+        Ok(name)
+    }
+}
+
+impl Shared {
+    /// The names in the folder, which need not be there yet.
+    fn names(&self) -> io::Result<Vec<String>> {
+        match self.disk.list(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed,
+        }
+    }
+}
+
+/// Why a mail is not kept.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("the postmaster's folder is full, try again later")]
+    Full,
+    #[error("the message is too big for the postmaster")]
+    TooBig,
+    #[error("the postmaster's folder cannot be written: {0}")]
+    Disk(#[from] io::Error),
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        if let Refusal::Disk(error) = &refusal {
+            tracing::warn!(error = error as &dyn std::error::Error, "a mail to the postmaster was not kept");
+        }
+        let (code, status) = match &refusal {
+            Refusal::Full => (452, "4.3.1"),
+            Refusal::TooBig => (552, "5.3.4"),
+            Refusal::Disk(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                (452, "4.3.1")
+            }
+            Refusal::Disk(_) => (451, "4.3.0"),
+        };
+        Self::telling(code, status, refusal)
+    }
+}
+
+#[async_trait]
+impl Postmaster for PostmasterFolder {
+    async fn check(&self, size: u64) -> Result<(), Reply> {
+        let folder = self.clone();
+        blocking(move || Ok(folder.check_room(size))).await.map_err(Refusal::from)?.map_err(Reply::from)
+    }
+
+    async fn keep(&self, mail: Bytes) -> Result<String, Reply> {
+        let folder = self.clone();
+        blocking(move || Ok(folder.write(&mail))).await.map_err(Refusal::from)?.map_err(Reply::from)
+    }
+}
+
+const MOST_MAILS: usize = 1000;
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
