@@ -4,6 +4,8 @@ mod error;
 mod failover;
 #[cfg(any(feature = "memory", feature = "smtp"))]
 mod full;
+#[cfg(feature = "smtp")]
+mod lettre;
 #[cfg(any(feature = "memory", feature = "smtp"))]
 mod limited;
 mod mail;
@@ -21,6 +23,8 @@ pub use self::error::ForwardError;
 pub use self::failover::Failover;
 #[cfg(any(feature = "memory", feature = "smtp"))]
 pub use self::full::{FullMailboxes, RememberFull};
+#[cfg(feature = "smtp")]
+pub use self::lettre::LettreMailOut;
 #[cfg(any(feature = "memory", feature = "smtp"))]
 pub use self::limited::TimeLimited;
 pub use self::mail::{MailOut, Sender};

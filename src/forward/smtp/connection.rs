@@ -141,6 +141,7 @@ impl Connection {
                     self.handle_sent(number);
                 }
                 Sending::Piece(Piece::Sound(sound)) => match ready!(sound.poll_next(cx)).transpose() {
+                    Ok(Some(bytes)) if bytes.is_empty() => {}
                     Ok(Some(bytes)) => self.sending.push_front(Sending::Piece(Piece::Bytes(bytes))),
                     Ok(None) => drop(self.sending.pop_front()),
                     // Nothing may follow that could pass for the rest of it.

@@ -493,15 +493,13 @@ impl Client {
         self.expected.clear();
         self.unsaid = 0;
         let mut fault = Some(fault);
-        for (nth, (number, mut transaction)) in std::mem::take(&mut self.under_way).into_iter().enumerate() {
-            if let Some(first) = first
-                && nth == 0
-                && fault.as_ref().is_some_and(Fault::is_unreachable)
-            {
-                transaction.handle_loss(first.step);
-            }
+        for (number, mut transaction) in std::mem::take(&mut self.under_way) {
             let ended = match fault.take() {
-                Some(fault) => Ended { outcomes: Err(fault), heard: transaction.heard, block: transaction.block },
+                Some(fault) => {
+                    let decided = first.and_then(|first| transaction.handle_failure(first.step, &fault));
+                    let Transaction { heard, block, .. } = transaction;
+                    Ended { outcomes: decided.ok_or(fault), heard, block }
+                }
                 None => Ended::unheard(),
             };
             self.events.push_back(Event::Done(number, ended));

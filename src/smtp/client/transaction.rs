@@ -218,11 +218,14 @@ impl Transaction {
         }
     }
 
-    /// The connection ended, or the wait did, where the reply to `step` was due.
-    pub(super) fn handle_loss(&mut self, step: Step) {
-        if step == Step::End && self.uses_blocks() && self.block == BlockFate::Unknown && self.envelope_was_taken() {
+    /// The connection failed where the reply to `step` was due; the outcomes, if they were decided before.
+    pub(super) fn handle_failure(&mut self, step: Step, fault: &Fault) -> Option<Vec<Outcome>> {
+        let is_in_block = step == Step::End && self.uses_blocks() && self.envelope_was_taken();
+        if is_in_block && fault.is_unreachable() && self.block == BlockFate::Unknown {
             self.block = BlockFate::Broken;
         }
+        // What a server says to a message of nothing is about no recipient.
+        self.decided().filter(|_| step == Step::EmptyEnd)
     }
 
     fn handle_reset(&self, reply: &Reply) -> Next {
