@@ -23,7 +23,7 @@ use crate::message::MailAddress;
 /// use lettre::transport::stub::AsyncStubTransport;
 /// use voicemail::forward::LettreMailOut;
 ///
-/// let mail = LettreMailOut::new(AsyncStubTransport::new_ok(), "voicemail@vm.example".parse()?)?;
+/// let mail = LettreMailOut::new(AsyncStubTransport::new_ok(), &"voicemail@vm.example".parse()?)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -38,8 +38,8 @@ impl<T: AsyncTransport> LettreMailOut<T> {
     /// # Errors
     ///
     /// [`ForwardError::Unsendable`] if lettre does not take that address.
-    pub fn new(transport: T, node: MailAddress) -> Result<Self, ForwardError> {
-        Ok(Self { transport, node: address(&node)? })
+    pub fn new(transport: T, node: &MailAddress) -> Result<Self, ForwardError> {
+        Ok(Self { transport, node: address(node)? })
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
     where
         T: AsyncTransport<Ok: Send, Error: StdError + Send + Sync + 'static> + Debug + Send + Sync + 'static,
     {
-        let out = LettreMailOut::new(transport, "voicemail@edge.example".parse().unwrap()).unwrap();
+        let out = LettreMailOut::new(transport, &"voicemail@edge.example".parse().unwrap()).unwrap();
         out.send(sender, &to(), &Bytes::from_static(b"Subject: x\r\n\r\nx\r\n")).await
     }
 

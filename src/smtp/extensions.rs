@@ -81,7 +81,8 @@ impl Extensions {
                 "AUTH" => words.for_each(|name| found.auth.add(name)),
                 // What servers older than RFC 4954 say, and many still say beside the other.
                 keyword if keyword.starts_with("AUTH=") => {
-                    line[5..].split_ascii_whitespace().for_each(|name| found.auth.add(name))
+                    found.auth.add(&keyword["AUTH=".len()..]);
+                    words.for_each(|name| found.auth.add(name));
                 }
                 ONCE => found.once = true,
                 "SIZE" => {

@@ -269,7 +269,8 @@ const MAX_LINES: usize = 128;
 #[cfg(feature = "smtp")]
 const MAX_RAW_LINE_BYTES: usize = 8 * 1024;
 
-#[cfg(all(test, feature = "smtp"))]
+#[cfg(feature = "smtp")]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -146,9 +146,10 @@ impl SmtpForwarder {
         let extensions = self.chunking.of(connection.extensions());
         let (from, mail, body, progress, pipelining) = match content {
             Content::Message(message, recipients) => {
-                let (encoding, body) = match extensions.takes_binary() {
-                    true => (TransferEncoding::Binary, BodyType::Binary),
-                    false => (TransferEncoding::Base64, BodyType::Text),
+                let (encoding, body) = if extensions.takes_binary() {
+                    (TransferEncoding::Binary, BodyType::Binary)
+                } else {
+                    (TransferEncoding::Base64, BodyType::Text)
                 };
                 let addresses = Addresses { node: &self.connector.node, domain: &self.domain, recipients };
                 let mail = match message.audio().in_memory() {

@@ -35,7 +35,14 @@ impl Pace {
     /// At most `most` connections, which is at least one.
     pub(super) fn new(most: usize, now: Instant) -> Self {
         let most = most.max(1);
-        Self { most, allowed: most.min(FIRST), epoch: Epoch::new(now), before: None, doubling: true, rest: 0 }
+        Self { most, allowed: most.min(FIRST_WITH_COPIES), epoch: Epoch::new(now), before: None, doubling: true, rest: 0 }
+    }
+
+    /// The peer keeps a message once, so that a crash of this process with many under way costs nothing.
+    pub(super) fn handle_once(&mut self) {
+        if self.before.is_none() && self.doubling {
+            self.allowed = self.allowed.max(self.most.min(FIRST));
+        }
     }
 
     /// How many connections there may ever be.
@@ -99,8 +106,10 @@ impl Epoch {
     }
 }
 
-/// Connections before anything is known of the peer.
+/// Connections at the beginning, to a peer that keeps a message once.
 const FIRST: usize = 4;
+/// The same to any other: a message that is under way when this process is killed may come twice there.
+const FIRST_WITH_COPIES: usize = 2;
 /// How long is counted, at least; and for how many messages.
 const EPOCH: Duration = Duration::from_millis(200);
 const EPOCH_MESSAGES: u32 = 32;
@@ -162,6 +171,8 @@ mod tests {
             now += Duration::from_secs(1);
             pace.handle_arrival(100_000, now);
         }
+        assert_eq!(pace.allowed(), FIRST_WITH_COPIES);
+        pace.handle_once();
         assert_eq!(pace.allowed(), FIRST);
     }
 }

@@ -205,7 +205,13 @@ impl<'a> Opening<'a> {
     /// The connection is made: others may join it from now on.
     pub(super) fn opened(mut self, connection: SharedConnection) -> Place<'a> {
         let connection = Arc::new(connection);
-        self.pool.connections().open.push(Arc::clone(&connection));
+        {
+            let mut connections = self.pool.connections();
+            if connection.extensions().once {
+                connections.pace.handle_once();
+            }
+            connections.open.push(Arc::clone(&connection));
+        }
         let turn = self.turn.take().expect("it is taken only here, by value");
         Place { connection, pool: self.pool, _turn: turn }
     }

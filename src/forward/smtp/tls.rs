@@ -56,7 +56,7 @@ pub(super) enum NoTls {
     #[error("it answered STARTTLS with {0}: look into its TLS settings")]
     Declined(Reply),
     /// The connection ended, or what came was no TLS.
-    #[error("the TLS handshake failed: {0}; {advice}", advice = advice_on_handshake(.0))]
+    #[error("the TLS handshake failed: {0}; {advice}", advice = advice_on_handshake(&**.0))]
     Broken(Box<dyn StdError + Send + Sync>),
     /// The certificate does not verify.
     #[error("its certificate is not accepted: {0}; {advice}", advice = advice_on_certificate(.0))]
@@ -166,7 +166,7 @@ fn advice_on_certificate(error: &RustlsError) -> &'static str {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "make one with the peer's name as a subjectAltName, or set the server name to one that is on it"
         }
-        CertificateError::UnknownIssuer => {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "give this node the certificate of the authority that issued it, or the certificate itself"
         }
         CertificateError::BadEncoding => "make a new one of X.509 version 3",
@@ -182,7 +182,7 @@ fn advice_on_certificate(error: &RustlsError) -> &'static str {
 }
 
 /// What an operator can do about a handshake that came to no certificate.
-fn advice_on_handshake(error: &Box<dyn StdError + Send + Sync>) -> &'static str {
+fn advice_on_handshake(error: &(dyn StdError + Send + Sync + 'static)) -> &'static str {
     let inner =
         error.downcast_ref::<io::Error>().and_then(|error| error.get_ref()).and_then(|inner| inner.downcast_ref::<RustlsError>());
     match inner {

@@ -51,9 +51,8 @@ impl Chunking {
         let mut state = self.state();
         let before = *state;
         *state = match (before, fate) {
-            (State::Avoided, _) | (_, BlockFate::NotKnown) => State::Avoided,
+            (State::Avoided, _) | (_, BlockFate::NotKnown) | (State::Untried { .. }, BlockFate::Ambiguous) => State::Avoided,
             (_, BlockFate::Taken) => State::Works,
-            (State::Untried { .. }, BlockFate::Ambiguous) => State::Avoided,
             (State::Untried { broken }, BlockFate::Broken) if !offered.once => {
                 if broken + 1 >= MAX_BROKEN {
                     State::Avoided

@@ -58,7 +58,7 @@ impl Scene {
             match output {
                 Output::Bytes(bytes) => self.sent.push_str(str::from_utf8(&bytes).unwrap()),
                 Output::Body(number, _) => {
-                    self.sent.push_str(&format!("<{number}>"));
+                    self.sent.extend(["<", &number.to_string(), ">"]);
                     self.client.handle_body_sent(number);
                 }
             }
@@ -182,7 +182,9 @@ proptest! {
         let (mut scene, extensions) = Scene::opened(offers);
         (1..=4).for_each(|number| scene.send(number, extensions));
         scene.client.abandon(abandoned);
-        replies.iter().for_each(|reply| scene.hear(reply));
+        for reply in replies {
+            scene.hear(reply);
+        }
         // It waits for something, or all has ended.
         prop_assert!(scene.client.poll_timeout().is_some() || scene.client.is_over() || scene.client.is_quiet());
         scene.client.handle_end("the end");

@@ -190,7 +190,7 @@ fn scram_final(nonce: &str, bare: &str, password: &str, server_first: &str) -> R
         |name| attributes.next().and_then(|attribute| attribute.strip_prefix(name)).ok_or(BadChallenge::Malformed);
     let (both, salt, iterations) = (attribute("r=")?, attribute("s=")?, attribute("i=")?);
     // The nonce must be ours with something of the server's behind it.
-    if !both.strip_prefix(nonce).is_some_and(|theirs| !theirs.is_empty()) {
+    if both.strip_prefix(nonce).is_none_or(str::is_empty) {
         return Err(BadChallenge::Malformed);
     }
     let salt = STANDARD.decode(salt.as_bytes()).map_err(|_| BadChallenge::Malformed)?;

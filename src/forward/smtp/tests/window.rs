@@ -108,6 +108,19 @@ async fn replies_that_do_not_say_what_they_are_about_keep_messages_apart() {
     assert!(!peer.heard().iter().any(|line| line == "RSET"), "{:?}", peer.heard());
 }
 
+#[tokio::test(start_paused = true)]
+async fn only_a_node_that_keeps_a_message_once_gets_several() {
+    for keywords in [ALL_IN_ONE_FLIGHT, &["PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES"]] {
+        let peer = ScriptedPeer::offering(keywords);
+        let forwarder = warm(&peer).await;
+        let messages: Vec<Message> = (0..3).map(|_| message()).collect();
+        assert!(send_all(&forwarder, &messages).await.iter().all(|answer| end(answer) == End::Accepted));
+        // A message that is sent while another is not answered begins with RSET.
+        let several = peer.heard().iter().any(|line| line == "RSET");
+        assert_eq!(several, keywords.contains(&"XVOICEMAIL-ONCE"), "{:?}", peer.heard());
+    }
+}
+
 const FOUR_TOO_MANY: Fault = Fault::Say("250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n");
 
 /// A path to an intake on which everything takes so long, however much of it there is.
