@@ -9,6 +9,7 @@
 //! RFC 5922 (TLS).
 
 pub mod digest;
+mod locate;
 pub mod message;
 mod notifier;
 mod sink;

@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use super::super::digest::Login;
+#[cfg(feature = "sip-dns")]
+use super::super::locate::DnsResolver;
+use super::super::locate::{Resolve, SystemResolver};
 use super::super::transport::{Connect, Network, SecureClient};
 #[cfg(feature = "sip-tls")]
 use super::super::transport::{SipTlsError, TlsClient};
@@ -21,6 +24,7 @@ pub struct SipSinkBuilder {
     at_once: usize,
     tls: Option<Arc<dyn SecureClient>>,
     server_name: Option<String>,
+    resolver: Box<dyn Resolve>,
     connect: Option<Box<dyn Connect>>,
 }
 
@@ -35,6 +39,7 @@ impl SipSinkBuilder {
             at_once: AT_ONCE,
             tls: None,
             server_name: None,
+            resolver: Box::new(SystemResolver),
             connect: None,
         }
     }
@@ -100,6 +105,33 @@ impl SipSinkBuilder {
         self
     }
 
+    /// Finds the servers of a target's domain by NAPTR and SRV records, as the DNS servers of this machine know them. A target with a port
+    /// is not looked up so, nor are [`addresses`](Self::addresses).
+    ///
+    /// # Errors
+    ///
+    /// When the configuration of the operating system's resolver cannot be read.
+    ///
+    /// # Source
+    ///
+    /// RFC 3263 §4.
+    #[cfg(feature = "sip-dns")]
+    pub fn dns(mut self) -> std::io::Result<Self> {
+        self.resolver = Box::new(DnsResolver::of_system()?);
+        Ok(self)
+    }
+
+    /// The same, as these DNS servers know them.
+    ///
+    /// # Errors
+    ///
+    /// When the resolver cannot be made.
+    #[cfg(feature = "sip-dns")]
+    pub fn dns_servers(mut self, servers: impl IntoIterator<Item = std::net::SocketAddr>) -> std::io::Result<Self> {
+        self.resolver = Box::new(DnsResolver::of_servers(servers)?);
+        Ok(self)
+    }
+
     #[cfg(test)]
     pub(super) fn connect(mut self, connect: impl Connect + 'static) -> Self {
         self.connect = Some(Box::new(connect));
@@ -115,6 +147,8 @@ impl SipSinkBuilder {
             transport: self.transport,
             login: self.login,
             server_name: self.server_name,
+            resolver: self.resolver,
+            tls: self.tls.is_some(),
             connect: self.connect.unwrap_or_else(|| Box::new(Network { tls: self.tls })),
             peers: Peers::new(self.at_once),
             lanes: Mutex::new(HashMap::new()),

@@ -21,6 +21,7 @@ use self::notify::{Notify, random};
 use self::peer::{Peer, Peers};
 use self::verdict::Failure;
 use super::digest::Login;
+use super::locate::{Resolve, Wish, locate};
 use super::transport::{Channel, Connect, Destination};
 use super::{MessageSummary, SipTargets, SipUri, Transport};
 use crate::message::MailboxId;
@@ -49,7 +50,8 @@ use crate::mwi::{MwiError, MwiSink, MwiState};
 ///
 /// # Source
 ///
-/// RFC 3842; RFC 3261 §17.1.2 (retransmission), §18.1.1 (length), §22 (digest); RFC 3263 §4.3 (next address), without NAPTR and SRV.
+/// RFC 3842; RFC 3261 §17.1.2 (retransmission), §18.1.1 (length), §22 (digest); RFC 3263 (servers; NAPTR and SRV with feature
+/// `sip-dns`).
 #[derive(Debug)]
 pub struct SipSink {
     from: SipUri,
@@ -58,6 +60,9 @@ pub struct SipSink {
     transport: Option<Transport>,
     login: Option<Login>,
     server_name: Option<String>,
+    resolver: Box<dyn Resolve>,
+    /// Whether TLS can be spoken.
+    tls: bool,
     connect: Box<dyn Connect>,
     peers: Peers,
     lanes: Mutex<HashMap<MailboxId, Lane>>,
@@ -110,17 +115,28 @@ impl SipSink {
 
     /// Where to send what is for `target`, in order; there is one at least.
     async fn addresses_of(&self, target: &SipUri) -> io::Result<Vec<Destination>> {
+        let mut found = if self.addresses.is_empty() {
+            let wish = Wish { transport: self.transport, tls: self.tls };
+            timeout(PATIENCE, locate(&*self.resolver, target, wish)).await??
+        } else {
+            self.configured(target).await?
+        };
+        if let Some(name) = &self.server_name {
+            found = found.into_iter().map(|each| Destination::new(each.transport, each.address, name)).collect();
+        }
+        Ok(found)
+    }
+
+    /// The addresses that are configured, for a target like `target`.
+    async fn configured(&self, target: &SipUri) -> io::Result<Vec<Destination>> {
         let transport = if target.is_secure() { Some(Transport::Tls) } else { self.transport.or(target.transport()) };
         let transport = transport.unwrap_or(Transport::Udp);
-        let own = [format!("{}:{}", target.host(), target.port().unwrap_or(transport.default_port()))];
-        let names = if self.addresses.is_empty() { &own[..] } else { &self.addresses };
         let mut addresses = Vec::new();
         let mut failed = io::Error::from(io::ErrorKind::NotFound);
-        for name in names {
+        for name in &self.addresses {
             match timeout(PATIENCE, tokio::net::lookup_host(name)).await {
                 Ok(Ok(found)) => {
                     let host = name.rsplit_once(':').map_or(name.as_str(), |(host, _)| host);
-                    let host = self.server_name.as_deref().unwrap_or(host);
                     addresses.extend(found.take(MOST_ADDRESSES).map(|address| Destination::new(transport, address, host)));
                 }
                 Ok(Err(error)) => failed = error,

@@ -1,0 +1,128 @@
+//! [`locate`]: the servers of a SIP address, in the order in which they are tried.
+
+#[cfg(feature = "sip-dns")]
+mod dns;
+mod records;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Debug;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use async_trait::async_trait;
+
+#[cfg(feature = "sip-dns")]
+pub(super) use self::dns::DnsResolver;
+use self::records::{Naptr, Service, Srv, by_weight, offered, usual};
+use super::transport::Destination;
+use super::{SipUri, Transport};
+
+/// Looks up names.
+#[async_trait]
+pub(super) trait Resolve: Debug + Send + Sync {
+    /// The NAPTR records of `name`; none if it has none.
+    async fn naptr(&self, name: &str) -> io::Result<Vec<Naptr>>;
+
+    /// The SRV records of `name`; none if it has none.
+    async fn srv(&self, name: &str) -> io::Result<Vec<Srv>>;
+
+    /// The addresses of `name`; none if it has none.
+    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The operating system's resolver, which knows addresses alone.
+#[derive(Debug)]
+pub(super) struct SystemResolver;
+
+#[async_trait]
+impl Resolve for SystemResolver {
+    async fn naptr(&self, _name: &str) -> io::Result<Vec<Naptr>> {
+        Ok(Vec::new())
+    }
+
+    async fn srv(&self, _name: &str) -> io::Result<Vec<Srv>> {
+        Ok(Vec::new())
+    }
+
+    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
+    }
+}
+
+/// What is known of the way to an address before any name is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wish {
+    /// The transport that must be used; without one, the records of the domain choose, and UDP is used where there are none.
+    pub(super) transport: Option<Transport>,
+    /// Whether TLS can be spoken.
+    pub(super) tls: bool,
+}
+
+/// The servers of `target`, in order; there is one at least. Its certificate under TLS is that of the domain, not of the server.
+///
+/// # Errors
+///
+/// When no name can be looked up, or none of them has an address.
+///
+/// # Source
+///
+/// RFC 3263 §4; RFC 5922 §4 for the name on the certificate.
+pub(super) async fn locate(resolver: &dyn Resolve, target: &SipUri, wish: Wish) -> io::Result<Vec<Destination>> {
+    let host = target.host().trim_start_matches('[').trim_end_matches(']');
+    let wished = if target.is_secure() { Some(Transport::Tls) } else { wish.transport.or(target.transport()) };
+    let transport = wished.unwrap_or(Transport::Udp);
+    let at = |ip: IpAddr, port: u16| Destination::new(transport, SocketAddr::new(ip, port), host);
+    let port = target.port().unwrap_or(transport.default_port());
+    if let Some(ip) = target.ip() {
+        return Ok(vec![at(ip, port)]);
+    }
+    if target.port().is_none() {
+        let servers = servers(resolver, host, wished, wish.tls).await;
+        if !servers.is_empty() {
+            return Ok(servers);
+        }
+    }
+    let addresses = resolver.addresses(host).await?;
+    let found: Vec<_> = addresses.into_iter().take(MOST_OF_NAME).map(|ip| at(ip, port)).collect();
+    if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
+}
+
+/// The servers that the records of `domain` name, of the best service that has any. A record that cannot be looked up is as good as none.
+async fn servers(resolver: &dyn Resolve, domain: &str, wished: Option<Transport>, tls: bool) -> Vec<Destination> {
+    let services: Vec<Service> = match wished {
+        Some(transport) => usual(domain, &[transport]),
+        None => {
+            let offered = offered(&resolver.naptr(domain).await.unwrap_or_default(), tls);
+            if offered.is_empty() { usual(domain, &[Transport::Udp, Transport::Tcp]) } else { offered }
+        }
+    };
+    for Service { transport, name } in services {
+        let mut found = Vec::new();
+        for Srv { target, port, .. } in by_weight(resolver.srv(&name).await.unwrap_or_default(), random) {
+            let addresses = resolver.addresses(&target).await.unwrap_or_default();
+            found.extend(
+                addresses.into_iter().take(MOST_OF_NAME).map(|ip| Destination::new(transport, (ip, port).into(), domain)),
+            );
+            if found.len() >= MOST_SERVERS {
+                break;
+            }
+        }
+        if !found.is_empty() {
+            return found;
+        }
+    }
+    Vec::new()
+}
+
+/// A random number up to `most`.
+fn random(most: u32) -> u32 {
+    let mut bytes = [0; 4];
+    // Without random numbers, the first of equals comes first.
+    let _ = getrandom::fill(&mut bytes);
+    let number = u64::from(u32::from_be_bytes(bytes)) * (u64::from(most) + 1) >> 32;
+    u32::try_from(number).unwrap_or(most)
+}
+
+const MOST_OF_NAME: usize = 8;
+const MOST_SERVERS: usize = 16;

@@ -1,0 +1,146 @@
+//! What the records of a domain say of its SIP servers; decided without looking anything up.
+
+use super::super::Transport;
+
+/// A NAPTR record: one service of a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sip) struct Naptr {
+    pub(in crate::sip) order: u16,
+    pub(in crate::sip) preference: u16,
+    /// `s` where SRV records follow.
+    pub(in crate::sip) flags: String,
+    /// `SIP+D2U`, `SIP+D2T`, `SIPS+D2T`, or another.
+    pub(in crate::sip) services: String,
+    /// The name of the SRV records.
+    pub(in crate::sip) replacement: String,
+}
+
+/// A SRV record: one server of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sip) struct Srv {
+    /// The lowest comes first.
+    pub(in crate::sip) priority: u16,
+    /// How large its share is among those of the same priority.
+    pub(in crate::sip) weight: u16,
+    pub(in crate::sip) port: u16,
+    pub(in crate::sip) target: String,
+}
+
+/// A transport, and the name of the SRV records of its servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sip) struct Service {
+    pub(in crate::sip) transport: Transport,
+    pub(in crate::sip) name: String,
+}
+
+/// The services that `records` offer and that are spoken here, the best first.
+///
+/// # Source
+///
+/// RFC 3263 §4.1, RFC 3403 §4.1.
+pub(super) fn offered(records: &[Naptr], tls: bool) -> Vec<Service> {
+    let mut records: Vec<&Naptr> = records.iter().filter(|record| record.flags.eq_ignore_ascii_case("s")).collect();
+    records.sort_by_key(|record| (record.order, record.preference));
+    let service = |record: &Naptr| {
+        let transport = match record.services.to_ascii_uppercase().as_str() {
+            "SIP+D2U" => Transport::Udp,
+            "SIP+D2T" => Transport::Tcp,
+            "SIPS+D2T" if tls => Transport::Tls,
+            _ => return None,
+        };
+        Some(Service { transport, name: record.replacement.clone() })
+    };
+    records.into_iter().filter_map(service).collect()
+}
+
+/// The services of `domain` by their usual names.
+///
+/// # Source
+///
+/// RFC 3263 §4.1.
+pub(super) fn usual(domain: &str, transports: &[Transport]) -> Vec<Service> {
+    let name = |transport| match transport {
+        Transport::Udp => format!("_sip._udp.{domain}"),
+        Transport::Tcp => format!("_sip._tcp.{domain}"),
+        Transport::Tls => format!("_sips._tcp.{domain}"),
+    };
+    transports.iter().map(|transport| Service { transport: *transport, name: name(*transport) }).collect()
+}
+
+/// `records` in the order in which they are tried: by priority, and among equals by chance, where a larger weight comes first more often.
+/// `random` gives a number up to its argument. A server named `.` says that there is none.
+///
+/// # Source
+///
+/// RFC 2782.
+pub(super) fn by_weight(mut records: Vec<Srv>, mut random: impl FnMut(u32) -> u32) -> Vec<Srv> {
+    records.retain(|record| !record.target.is_empty() && record.target != ".");
+    // Those of weight 0 first, so that they have a small chance.
+    records.sort_by_key(|record| (record.priority, record.weight));
+    let mut ordered = Vec::with_capacity(records.len());
+    while let Some(first) = records.first() {
+        let priority = first.priority;
+        let equals = records.iter().take_while(|record| record.priority == priority);
+        let drawn = random(equals.clone().map(|record| u32::from(record.weight)).sum());
+        let mut sum = 0;
+        let chosen = equals.take_while(|record| {
+            sum += u32::from(record.weight);
+            sum < drawn
+        });
+        let chosen = chosen.count();
+        ordered.push(records.remove(chosen));
+    }
+    ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn srv(priority: u16, weight: u16, target: &str) -> Srv {
+        Srv { priority, weight, port: 5060, target: target.into() }
+    }
+
+    fn targets(records: Vec<Srv>) -> Vec<String> {
+        records.into_iter().map(|record| record.target).collect()
+    }
+
+    #[test]
+    fn servers_come_by_priority_and_by_weight_among_equals() {
+        let records = || vec![srv(20, 9, "last"), srv(10, 30, "b"), srv(10, 0, "c"), srv(10, 70, "a")];
+        assert_eq!(targets(by_weight(records(), |_| 0)), ["c", "b", "a", "last"]);
+        assert_eq!(targets(by_weight(records(), |most| most)), ["a", "b", "c", "last"]);
+        assert_eq!(targets(by_weight(records(), |most| most.min(30))), ["b", "a", "c", "last"]);
+        let mut firsts = 0;
+        for drawn in 0..=100 {
+            let ordered = targets(by_weight(records(), |most| if most == 100 { drawn } else { 0 }));
+            assert_eq!((ordered.len(), ordered[3].as_str()), (4, "last"));
+            firsts += u32::from(ordered[0] == "a");
+        }
+        assert_eq!(firsts, 70, "seventy in a hundred");
+        assert_eq!(by_weight(vec![srv(0, 0, "."), srv(0, 0, "")], |_| 0), [], "the service is not offered");
+    }
+
+    #[test]
+    fn services_come_by_order_and_preference_if_they_are_spoken() {
+        let naptr = |order, preference, services: &str| Naptr {
+            order,
+            preference,
+            flags: "S".into(),
+            services: services.into(),
+            replacement: format!("{services}.example"),
+        };
+        let mut records = vec![
+            naptr(20, 1, "SIP+D2U"),
+            naptr(10, 20, "sip+d2t"),
+            naptr(10, 10, "SIPS+D2T"),
+            naptr(5, 1, "SIP+D2S"),
+            Naptr { flags: "u".into(), ..naptr(1, 1, "SIP+D2U") },
+        ];
+        records.reverse();
+        let transports = |tls| offered(&records, tls).into_iter().map(|service| service.transport).collect::<Vec<_>>();
+        assert_eq!(transports(true), [Transport::Tls, Transport::Tcp, Transport::Udp]);
+        assert_eq!(transports(false), [Transport::Tcp, Transport::Udp]);
+        assert_eq!(offered(&records, false)[0].name, "sip+d2t.example");
+    }
+}
