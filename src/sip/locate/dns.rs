@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 use async_trait::async_trait;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
-use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, Record, RecordType};
 
@@ -43,7 +42,7 @@ impl DnsResolver {
         match self.0.lookup(format!("{}.", name.trim_end_matches('.')), of).await {
             Ok(found) => Ok(found.answers().iter().filter_map(|record: &Record| read(&record.data)).collect()),
             Err(error) if error.is_no_records_found() => Ok(Vec::new()),
-            Err(error) => Err(NetError::into(error)),
+            Err(error) => Err(io::Error::other(error)),
         }
     }
 }

@@ -1,3 +1,5 @@
+#[cfg(feature = "sip-dns")]
+mod dns;
 mod memory;
 
 use std::net::SocketAddr;
