@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::conformance::disk::{Fault, FaultyDisk, Operation, PowerCutDisk, Unsynced};
 use crate::disk::{self, Disk};
+use crate::disk::{Fault, FaultyDisk, Operation, PowerCutDisk, Unsynced};
 
 const FOLDER: &str = "/spool/postmaster";
 

@@ -1,0 +1,30 @@
+//! What the crate guarantees, and the tests that show each guarantee. This module has no code.
+//!
+//! Paths begin at the root of the repository. `cargo test -- --list` reads as a list of claims; the suites in
+//! [`conformance`](crate::conformance) test each sentence of each trait's contract.
+//!
+//! | guarantee | tests |
+//! |---|---|
+//! | **Kept.** After `finish` answers `Ok`, the message is on stable storage. From then on it is in the spool, in a mailbox, or parked with its reason. A recording that a crash cut off becomes a message marked as truncated. | `tests/disks/a_power_cut_after_any_step_loses_nothing.rs`: a disk in memory that forgets what was not flushed, cut after every operation of spool and Maildir. `tests/nothing_is_lost_when_processes_are_killed.rs`: `kill -9` of real processes |
+//! | **Once.** A message reaches a mailbox once, however often it is sent: same mailbox, origin, id *and* content. This is remembered for 90 days, also after its owner removed it. | `tests/forwarding/every_fault_of_a_peer_leaves_one_copy.rs`: drops, stalls, 4xx, 5xx, garbage and half replies at each step. `tests/forwarding/a_dying_host_gives_way_to_the_next.rs`: two receivers on one Maildir |
+//! | **250 means kept.** The receiver answers 250 after the store has flushed. | the same, and the unit tests of `intake` |
+//! | **Whole.** What is retrieved is, byte for byte, what was recorded. A SHA-256 digest is taken at `finish`, checked before each sending, and checked again before the 250. | `tests/messages/recordings_come_back_byte_for_byte.rs`, `tests/messages/long_recordings_are_read_while_they_go.rs`, `tests/programs/the_programs_do_what_they_say.rs` |
+//! | **Receipts are not lost.** Once accepted, a read receipt is delivered, or reported as abandoned after five days, across mail-server outages and power loss. | `tests/nodes/a_sender_who_asks_is_told.rs`; the unit tests of `outbox` cut the power after every operation |
+//! | **The lamp tells the truth.** A sink gets the newest state only, never an older one after it. An unknown state is never shown. All lamps are refreshed after a restart, and when another program changes a mailbox. | `tests/lamps/ten_thousand_random_steps_leave_every_lamp_right.rs`: owners, other programs, failing sinks, outages, restarts, crashes. All of `tests/lamps/`; with real telephones and proxies `phones_show_the_lamp.rs` and `sip_peers_are_answered_by_the_book.rs` |
+//! | **Refused, not dropped.** 550 5.1.1 unknown mailbox, 550 5.7.1 foreign domain, 452 4.2.2 full mailbox, 452 4.3.1 full disk (before the sound is sent, where it can be known), 552 5.3.4 too big, 554 5.6.1 unreadable sound. | `tests/disks/a_full_disk_is_said_at_once_and_nothing_is_lost.rs`, also on a real full file system; `tests/disks/a_full_mailbox_is_known_before_a_caller_speaks.rs`; `tests/programs/what_is_wrong_is_said_once_and_clearly.rs` |
+//! | **TLS told plainly.** Each message's event and `Received` line say how it travelled. Each fallback to plain text is an event. A peer that has spoken TLS before gets nothing in plain text, also after a restart, until an operator clears it. | the unit tests of `forward::smtp` |
+//! | **Only true statements are spoken.** "Sent", "saved", "removed", "kept" and "passed on" follow the confirmation of the action; a failure has its own prompt. | the unit tests of `telephone`, `examples/telephone.rs` |
+//! | **An attacker gets nowhere.** Smuggling, injection, relaying, cross-protocol requests, forged sites, guessed passwords, floods and bombs. | `SECURITY.md` has each threat with its test; `tests/intake/`, `tests/messages/hostile_bytes_do_no_harm.rs`, the fuzz targets in `fuzz/` |
+//! | **Time done right.** The instant of recording and the clock's own account of its quality survive forwarding. Stamps are made in the owner's zone. | `tests/messages/stamps_are_what_another_source_says.rs`: 40 zones against Python's zoneinfo; `tests/nodes/a_clock_follows_a_real_time_server.rs`; the unit tests of `wire` |
+//! | **Licensed.** No recording opens without the PBX's licence or above its ports; the refusal is typed and immediate. | `tests/nodes/ten_thousand_calls_at_once_are_admitted_exactly.rs`: 12 000 callers, 10 000 ports, 100 PBXs, one node; the unit tests of `network` |
+//! | **The owner's own voice.** Callers hear the greeting that the owner recorded last, at the node that answers them, whether or not the central node is up. Only the central node can change it. | `tests/nodes/greetings_reach_the_nodes_that_need_them.rs`: nodes that are down, restarted, new, without their disk, cut off at each step; forged greetings |
+//! | **Flat memory.** 100 000 messages waiting, each tried before: 59 MB resident, limit 64. 256 transfers of ten minutes of sound at once, under TLS: 86 MB on the sending side, 107 MB on the receiving side, limit 128. | `tests/memory_stays_flat.rs`, in processes of their own |
+//! | **Back within seconds.** A peer that returns is noticed within 3 s and its backlog flows, the most urgent message first. A dead peer delays nobody else. | `tests/forwarding/a_partition_heals_within_seconds.rs`, `tests/forwarding/a_network_that_comes_and_goes_loses_nothing.rs` |
+//! | **Restarting does not reset PIN lockout.** Every attempt is written to stable storage before the PIN is checked; a file or a disk that fails admits nobody. | the unit tests of `telephone`: the power cut after every operation, every fault, every damaged file, a clock that goes back |
+//! | **Dropped calls do no harm.** | `tests/messages/a_dropped_call_is_settled_by_the_same_call_again.rs`: every public async call, dropped at every await; `Node::run` and `Intake::serve` at their first 40 polls |
+//!
+//! The kills are left out of `cargo test`; this runs 200 of them:
+//!
+//! ```sh
+//! VOICEMAIL_KILLS=200 cargo test --test nothing_is_lost_when_processes_are_killed -- --ignored --nocapture
+//! ```
