@@ -127,7 +127,8 @@ impl Recording {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call records nothing and gives the port back; the first recording is thrown away, or will be.
+    /// A dropped call records nothing and gives the port back; the first recording is thrown away, or will be. One that was never
+    /// polled has hung up.
     pub async fn restart(self) -> Result<Self, RecordError> {
         let (recorder, take) = (self.unsettled.recorder.clone(), Arc::clone(&self.unsettled.take));
         // Without a port the node has ended the recording because it stops.

@@ -395,10 +395,14 @@ async fn a_disk_that_fails_in_the_middle_leaves_a_message_where_it_was() {
 async fn a_listener_that_cannot_serve_ends_the_node_at_once() {
     let folder = tempdir().unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
     let node = node(CENTRAL, folder.path()).store(MemoryStore::new([])).listen(listener, ListenMode::ImplicitTls);
     let node = node.open().await.unwrap();
-    let ended = soon(node.run(std::future::pending())).await;
-    assert!(matches!(ended, Err(NodeError::Intake { .. })), "{ended:?}");
+    let ended = soon(node.run(std::future::pending())).await.unwrap_err();
+    assert!(matches!(ended, NodeError::Intake { .. }), "{ended:?}");
+    assert_eq!(ended.to_string(), format!("the listener at {address} cannot serve"));
+    let again = soon(node.run(std::future::pending())).await.unwrap_err();
+    assert_eq!(again.to_string(), format!("the node {CENTRAL} runs already, or has run; open another one to run again"));
 }
 
 #[tokio::test]

@@ -201,6 +201,28 @@ async fn recording_throw_away_leaves_nothing_once_it_was_polled() {
 }
 
 #[tokio::test]
+async fn recording_restart_gives_its_port_back_and_keeps_nothing() {
+    at_every_poll(async |polls| {
+        let (folder, forwarder) = (tempdir().unwrap(), MemoryForwarder::new());
+        let node = edge(&folder, &forwarder).await;
+        let running = run(&node);
+        let done = cut(begin(&node, "tokyo").await.restart(), polls).await;
+        let completed = done.is_some();
+        if let Some(again) = done {
+            assert!(node.record(&site("tokyo"), CallFacts::to(mailbox("2001")), Format::TELEPHONE_PCMU).await.is_err());
+            again.unwrap().throw_away().await.unwrap();
+        }
+        begin(&node, "tokyo").await.throw_away().await.unwrap();
+        running.stop().await;
+        until(|| files(&folder.path().join(HIMALAYA).join("recording")).is_empty()).await;
+        let kept = messages_in(&folder.path().join(HIMALAYA).join("queue")) + forwarder.taken(&mailbox("2001")).len();
+        assert_eq!(kept, usize::from(polls == 0), "after {polls} polls");
+        completed
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_recording_whose_node_is_gone_is_found_by_the_next_start_to_its_last_byte() {
     let (folder, store) = (tempdir().unwrap(), Arc::new(MemoryStore::new(mailboxes())));
     let node = central(&folder, &store).await;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 ///
 /// # Source
 ///
-/// RFC 4330 §10, RFC 5905 §7.4.
+/// RFC 5905 §7.4 for RATE and DENY; RFC 4330 §10 for polling a silent server ever less often. Its 15 s between two polls hold but for the
+/// start and the first repetitions, which are those of ntpd's `iburst`: 2 s and more.
 #[derive(Debug)]
 pub(super) struct Polling {
     /// `None` when the server is never polled again.
