@@ -82,7 +82,7 @@ fn every_fault_of_the_configuration_is_named_at_once() {
         format!("{bad}: listen is missing: the address to take messages on, such as 127.0.0.1:2525"),
         format!("{bad} [tls]: name either certificate and key, or self_signed = the file to write a certificate to"),
         format!(
-            "{bad}: nod is not a key that is known here; known are node, network, spool, store, listen, tls, peers, anyone_on, nodes, clock"
+            "{bad}: nod is not a key that is known here; known are node, network, spool, store, listen, tls, peers, anyone_on, nodes, postmaster, clock"
         ),
     ] {
         assert!(ended.printed.err.contains(&fault), "{fault}\n{ended:#?}");
