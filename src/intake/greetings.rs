@@ -16,8 +16,8 @@ impl Intake {
     /// An intake of greetings alone, for a node without mailboxes: addresses are in `domain`, and `keeper` takes them in.
     ///
     /// 250 means that the greeting, or a newer edition of it, is on stable storage. What is no greeting is refused with 550 5.7.1, a
-    /// greeting from anybody but the central node too, and any at a listener whose [`Access`] names no peers; one of a mailbox that is not answered for here with 550 5.1.1, and one that cannot
-    /// be kept now is put off with 451 4.3.0.
+    /// greeting from anybody but the central node too, and any at a listener whose [`Access`] names no peers; one of a mailbox that is not
+    /// answered for here with 550 5.1.1, and one that cannot be kept now is put off with 451 4.3.0.
     pub fn of_greetings(domain: impl Into<String>, keeper: Arc<dyn GreetingKeeper>) -> IntakeBuilder {
         IntakeBuilder::new(domain.into(), None).greetings(keeper)
     }

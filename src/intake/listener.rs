@@ -9,8 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinError;
 use tokio::time::sleep;
 
-use super::Access;
-use crate::smtp::server::Reply;
+use crate::smtp::server::{Access, Reply};
 
 /// How connections to a listener begin, and who may deliver there.
 ///

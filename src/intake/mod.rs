@@ -4,6 +4,7 @@
 //! around it does the reading, the writing and the waiting.
 
 mod admission;
+mod attempts;
 mod greetings;
 mod listener;
 mod logins;
@@ -13,6 +14,7 @@ mod shared;
 mod staging;
 #[cfg(test)]
 mod tests;
+mod to_postmaster;
 mod verdict;
 
 use std::fmt;
@@ -33,9 +35,9 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, rustls};
 
 use self::admission::{Admission, Ticket, within_descriptors};
+use self::attempts::Attempts;
 pub use self::listener::{ListenMode, ListenerPolicy};
 use self::listener::{accept, report, turn_away};
-use self::logins::Attempts;
 pub(crate) use self::postmaster::Postmaster;
 #[cfg(feature = "fs")]
 pub use self::postmaster::PostmasterFolder;

@@ -17,8 +17,8 @@ use tokio::time::{sleep_until, timeout};
 use tokio_rustls::rustls;
 use tokio_rustls::server::TlsStream;
 
-use super::ListenMode;
 use super::admission::Ticket;
+use super::listener::ListenMode;
 use super::shared::Shared;
 use crate::message::{Origin, TlsVersion};
 use crate::smtp::server::{Action, Delivery, Dialogue, MemoryGrant, Peer, Policy, READ_ROOM, Reply};

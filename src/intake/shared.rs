@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::Instrument as _;
 
 use super::admission::Admission;
-use super::logins::Attempts;
+use super::attempts::Attempts;
 use super::postmaster::Postmaster;
 use super::verdict::{NotKept, greetings_only, not_taken, unreadable, verdict};
 use crate::clock::Clock;

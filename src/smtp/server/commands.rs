@@ -9,7 +9,8 @@ use bytes::{Buf as _, BytesMut};
 use super::body::{Body, DotReader, Sink};
 use super::receiving::{Framing, Receiving};
 use super::reply::{self, Reply};
-use super::{Action, Chunks, Dialogue, LEAST_STAY, Name, Policy, Recipient, State, Transaction};
+use super::transaction::{Chunks, Transaction};
+use super::{Action, Dialogue, LEAST_STAY, Name, Policy, Recipient, State};
 use crate::message::Origin;
 use crate::smtp::command::{BodyType, Command, CommandError, is_bdat};
 use crate::smtp::foreign;
@@ -194,8 +195,7 @@ impl Dialogue {
             reply::TOO_BIG
         } else {
             self.useful = now + LEAST_STAY;
-            self.transaction =
-                Some(Transaction { announced, body_type, recipients: Vec::new(), postmaster: false, chunks: Chunks::None });
+            self.transaction = Some(Transaction::new(announced, body_type));
             reply::SENDER_OK
         };
         self.say(&reply);

@@ -16,6 +16,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod transaction;
 
 use std::mem;
 use std::sync::Arc;
@@ -24,17 +25,16 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 pub use self::access::{Access, Cidr, InvalidCidr, KnownPeer, Sites};
-use self::body::Body;
 pub use self::limits::Limits;
 use self::login::Beginning;
 use self::receiving::Receiving;
 pub use self::reply::Reply;
 use self::storing::Stores;
 pub use self::terms::{Action, Delivery, Login, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Recipient, Spill};
-use super::command::BodyType;
+use self::transaction::Transaction;
 pub use super::sasl::{Attempt, InvalidPassword, InvalidPeerName, InvalidStoredPassword, PeerName, StoredPassword};
 use super::sasl::{Exchange, NONCE_LEN};
-use crate::message::{MailboxId, Origin, TlsVersion};
+use crate::message::{Origin, TlsVersion};
 
 /// One connection's dialogue, from the greeting to the end.
 ///
@@ -135,48 +135,6 @@ enum State {
 struct Name {
     text: String,
     extended: bool,
-}
-
-/// A message under way, from MAIL to the last reply.
-#[derive(Debug)]
-struct Transaction {
-    announced: usize,
-    body_type: BodyType,
-    recipients: Vec<MailboxId>,
-    /// Whether the postmaster is a recipient, too.
-    postmaster: bool,
-    /// What has come with BDAT so far, or why it was refused.
-    chunks: Chunks,
-}
-
-impl Transaction {
-    fn add(&mut self, recipient: Recipient) {
-        match recipient {
-            Recipient::Mailbox(mailbox) => self.recipients.push(mailbox),
-            Recipient::Postmaster => self.postmaster = true,
-            Recipient::NodeSender => {}
-        }
-    }
-
-    fn has(&self, recipient: &Recipient) -> bool {
-        match recipient {
-            Recipient::Mailbox(mailbox) => self.recipients.contains(mailbox),
-            Recipient::Postmaster => self.postmaster,
-            Recipient::NodeSender => false,
-        }
-    }
-
-    /// How many recipients it has.
-    fn len(&self) -> usize {
-        self.recipients.len() + usize::from(self.postmaster)
-    }
-}
-
-#[derive(Debug)]
-enum Chunks {
-    None,
-    Some(Body),
-    Refused(Reply),
 }
 
 impl Dialogue {

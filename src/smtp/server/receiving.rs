@@ -11,7 +11,8 @@ use super::body::{Body, DotReader, Sink};
 use super::limits::Limits;
 use super::reply::{self, Reply};
 use super::trace::Trace;
-use super::{Action, Chunks, Delivery, Dialogue, MemoryGrant, Spill, State};
+use super::transaction::Chunks;
+use super::{Action, Delivery, Dialogue, MemoryGrant, Spill, State};
 
 /// A message, or one chunk of it, that is arriving.
 #[derive(Debug)]
@@ -259,7 +260,7 @@ impl Dialogue {
             node: &self.policy.node,
             session: self.peer.session,
             message: self.messages,
-            recipient: match &transaction.recipients[..] {
+            recipient: match &transaction.mailboxes[..] {
                 [mailbox] if !transaction.postmaster => Some((mailbox, &self.policy.domain)),
                 _ => None,
             },
@@ -278,7 +279,7 @@ impl Dialogue {
         let (outcome, last) = receiving.finish(self.policy.limits.text_line);
         match (outcome, &mut self.transaction) {
             (Ok(body), Some(transaction)) if last => {
-                let (mailboxes, postmaster) = (mem::take(&mut transaction.recipients), transaction.postmaster);
+                let (mailboxes, postmaster) = (mem::take(&mut transaction.mailboxes), transaction.postmaster);
                 let (spilled, origin) = (body.away(), self.peer.origin.clone());
                 self.action = Some(Action::Store(Delivery { spilled, mail: body.freeze(), mailboxes, postmaster, origin }));
                 self.stores.begin(self.commands);
