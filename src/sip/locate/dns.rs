@@ -4,10 +4,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use async_trait::async_trait;
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, Record, RecordType};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 
 use super::Resolve;
 use super::records::{Naptr, Srv};
@@ -19,7 +19,7 @@ pub(in crate::sip) struct DnsResolver(TokioResolver);
 impl DnsResolver {
     /// Asks the servers that the operating system asks.
     pub(in crate::sip) fn of_system() -> io::Result<Self> {
-        Ok(Self(TokioResolver::builder_tokio().and_then(|builder| builder.build()).map_err(io::Error::other)?))
+        Ok(Self(TokioResolver::builder_tokio().and_then(ResolverBuilder::build).map_err(io::Error::other)?))
     }
 
     /// Asks these servers, by UDP and TCP.

@@ -90,12 +90,11 @@ pub(super) async fn locate(resolver: &dyn Resolve, target: &SipUri, wish: Wish) 
 
 /// The servers that the records of `domain` name, of the best service that has any. A record that cannot be looked up is as good as none.
 async fn servers(resolver: &dyn Resolve, domain: &str, wished: Option<Transport>, tls: bool) -> Vec<Destination> {
-    let services: Vec<Service> = match wished {
-        Some(transport) => usual(domain, &[transport]),
-        None => {
-            let offered = offered(&resolver.naptr(domain).await.unwrap_or_default(), tls);
-            if offered.is_empty() { usual(domain, &[Transport::Udp, Transport::Tcp]) } else { offered }
-        }
+    let services: Vec<Service> = if let Some(transport) = wished {
+        usual(domain, &[transport])
+    } else {
+        let offered = offered(&resolver.naptr(domain).await.unwrap_or_default(), tls);
+        if offered.is_empty() { usual(domain, &[Transport::Udp, Transport::Tcp]) } else { offered }
     };
     for Service { transport, name } in services {
         let mut found = Vec::new();
@@ -120,7 +119,7 @@ fn random(most: u32) -> u32 {
     let mut bytes = [0; 4];
     // Without random numbers, the first of equals comes first.
     let _ = getrandom::fill(&mut bytes);
-    let number = u64::from(u32::from_be_bytes(bytes)) * (u64::from(most) + 1) >> 32;
+    let number = (u64::from(u32::from_be_bytes(bytes)) * (u64::from(most) + 1)) >> 32;
     u32::try_from(number).unwrap_or(most)
 }
 
