@@ -19,7 +19,7 @@ def main():
     parts = [machine(), forwarding(results), intake(results), wire(results), processor(), latency(), ingest(results),
              recovery(results), instructions()]
     fill(HERE / "README.md", "\n\n".join(part for part in parts if part))
-    fill(HERE.parent / "README.md", "\n\n".join(part for part in [machine(), summary(results), latency()] if part))
+    fill(HERE.parent / "README.md", "\n\n".join(part for part in [machine(), summary(results)] if part))
 
 
 def fill(path, text):

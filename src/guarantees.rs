@@ -28,3 +28,32 @@
 //! ```sh
 //! VOICEMAIL_KILLS=200 cargo test --test nothing_is_lost_when_processes_are_killed -- --ignored --nocapture
 //! ```
+//!
+//! # Limits
+//!
+//! - Linux. Spool and Maildir store rely on atomic `link` and `rename`, and on `fsync` of folders.
+//! - What another program does to a Maildir, an IMAP server say, changes the lamp at once where the kernel tells: on local file systems, for
+//!   the first 16 384 mailboxes. Elsewhere it does within ten seconds, or within a hundred in a store of 100 000 mailboxes. A store of your
+//!   own says by `MessageStore::changed` what others did to it; without it, its lamps follow what happens through the node.
+//! - After a restart 200 lamps are told a second, or as told: all of 100 000 take 500 s. Those with new messages come first.
+//! - The `backup_node` of a network description is checked and has no effect yet: while the central node is down, distributed nodes keep their
+//!   messages in their spools, and no other node takes its place.
+//! - A node that is no longer the central one keeps its mailboxes where they are: to move them is an operator's work. A change of the mailboxes'
+//!   domain takes a restart.
+//! - SIP is spoken over UDP, TCP and (feature `sip-tls`) TLS; a PBX is found by its name's addresses, or (feature
+//!   `sip-dns`, for what a node sends on its own) by NAPTR and SRV records. A node is no registrar:
+//!   telephones register at their PBX, which passes their subscriptions on to the node.
+//! - The greetings of a mailbox go to the distributed node of its home PBX. Another distributed node that takes a message for it uses the usual
+//!   words. What a node has lost of them, with its disk say, it gets back within an hour.
+//! - A distributed node takes greetings only from a central node that proves its name, by a password or a certificate. A node that has a newer edition takes an older one's mail and says so to itself only.
+//! - A `PinFolder` counts one try at a time, of all mailboxes together, with two or three flushes each; it forgives by the clock, so one that jumps
+//!   ahead forgives too soon. A `PinBook` is in memory, and a restart forgets its PINs and who was locked out.
+//! - Delivery reports are not read: mail to `voicemail@` the node's name is refused, and reported as an event without the message's id, which stands in
+//!   the part that was never sent. Behind a server that stores and forwards, a refusal of the central node is therefore lost silently.
+//! - A message that grew too old sends its receipt once at most: a crash of the node in the very moment tells nobody.
+//! - What other programs do to a Maildir is told by the kernel (inotify) on local file systems. On others, and where the kernel watches no
+//!   more folders for the user, each call reads its mailbox's folders anew: right, but slower the more messages there are.
+//! - A sound or a mail of up to 1 MiB passes through memory whole, within bounds: 24 MiB of sound at once on its way out of a spool, 64 MiB of
+//!   mails at once in an intake; what comes beyond waits its turn. A longer one is read and written in pieces of 64 KiB, but whole where it is
+//!   retrieved, passed on or exported, and by a forwarder or a store that does not say it can do with less.
+//! - A recording under way is written as it grows but flushed at its end: a crash of the process leaves it, a loss of power may not.

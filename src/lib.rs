@@ -92,6 +92,10 @@
 //! | `serde` | | reads a network description |
 //! | `conformance` | | `conformance` |
 //!
+//! # Guarantees
+//!
+//! The module `guarantees` lists what the crate promises, with the tests that show it, and its limits.
+//!
 //! # Left to others
 //!
 //! Calls, codecs, prompts and digits: the PBX has them. Sound is never transcoded here. Who a mailbox belongs to is asked of a
@@ -127,6 +131,8 @@ pub mod event;
 mod failures;
 pub mod forward;
 pub mod greeting;
+#[cfg(doc)]
+pub mod guarantees;
 #[cfg(feature = "smtp")]
 pub mod intake;
 #[cfg(any(feature = "memory", feature = "sntp", feature = "wire"))]

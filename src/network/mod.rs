@@ -14,6 +14,8 @@
 //!
 //! One PBX is central, ids are unique, and so are mailbox numbers across the network. [`Admission`] then holds each PBX to its
 //! licences and ports. The [backup node](Fallback::backup_node) is checked, and has no effect yet.
+//!
+#![doc = include_str!("example.md")]
 
 mod address;
 mod admission;

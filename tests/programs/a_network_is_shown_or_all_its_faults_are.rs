@@ -1,4 +1,4 @@
-//! `check_network` shows a network that keeps every rule, as the README has it; of any other it tells every fault, and ends with 1.
+//! `check_network` shows a network that keeps every rule, as the module `network` has it; of any other it tells every fault, and ends with 1.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -15,7 +15,7 @@ fn check(path: &str) -> Ended {
 }
 
 #[test]
-fn the_example_network_is_shown_with_status_0_and_word_for_word_as_in_the_readme() {
+fn the_example_network_is_shown_with_status_0_and_word_for_word_as_in_the_docs() {
     let ended = check(&example());
     assert_eq!((ended.status, &ended.printed.err[..]), (Some(0), &[][..]));
     let printed = ended.printed.out.join("\n");
@@ -23,9 +23,9 @@ fn the_example_network_is_shown_with_status_0_and_word_for_word_as_in_the_readme
         panic!("three tables and a picture\n{printed}")
     };
     assert!(picture.starts_with("flowchart "), "{picture}");
-    let readme = include_str!("../../README.md");
+    let page = include_str!("../../src/network/example.md");
     for block in [format!("```text\n{pbxs}\n\n{nodes}\n\n{mailboxes}\n```\n"), format!("```mermaid\n{picture}\n```\n")] {
-        assert!(readme.contains(&block), "the README lacks what `cargo run --example check_network` prints:\n{block}");
+        assert!(page.contains(&block), "src/network/example.md lacks what `cargo run --example check_network` prints:\n{block}");
     }
 }
 
