@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::error_chain;
 use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, Travelled};
 use crate::message::{MailboxId, Message, Origin};
 use crate::store::{MessageStore, StoreError};
@@ -44,7 +45,18 @@ impl Forwarder for StoreForwarder {
     }
 }
 
-/// What an SMTP receiver would say.
+/// The reply of an SMTP receiver to this error, with all its causes.
 fn reply(code: u16, status: &str, error: &StoreError) -> Reply {
-    Reply::new(code, format!("{status} {error}"))
+    Reply::new(code, format!("{status} {}", error_chain(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_names_the_cause() {
+        let error = StoreError::Unavailable("the server is down".into());
+        assert_eq!(reply(452, "4.3.1", &error).text, "4.3.1 the store is unavailable: the server is down");
+    }
 }

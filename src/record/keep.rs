@@ -76,7 +76,7 @@ impl Recorder {
             Ok(Err(_)) => "the store panicked".into(),
             Err(elapsed) => elapsed.into(),
         };
-        tracing::warn!(id = %message.id(), %mailbox, %error, "the store did not take a message; it waits in the spool");
+        tracing::warn!(id = %message.id(), %mailbox, error = &*error, "the store did not take a message; it waits in the spool");
         false
     }
 }

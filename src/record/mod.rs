@@ -15,6 +15,7 @@ mod timeline;
 mod unkept;
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::sync::{Arc, MutexGuard, Weak};
 use std::time::Duration;
 
@@ -230,7 +231,7 @@ impl Recorder {
         let id = take.id;
         match self.keep(take).await {
             Ok(_) | Err(RecordError::TooShort { .. } | RecordError::ThrownAway) => {}
-            Err(error) => tracing::error!(%id, %error, "a recording could not be kept yet"),
+            Err(error) => tracing::error!(%id, error = &error as &dyn Error, "a recording could not be kept yet"),
         }
     }
 

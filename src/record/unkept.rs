@@ -1,5 +1,6 @@
 //! What could not be kept because the disk did not do its part: it is tried again until it is.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -42,7 +43,9 @@ impl Recorder {
         match kept {
             Err(RecordError::Disk(_)) => self.ask(Job::KeepAgain(unkept)),
             Ok(()) => tracing::info!(%unkept, "a recording that had to wait for the disk is kept"),
-            Err(error) => tracing::warn!(%unkept, %error, "a recording that had to wait for the disk is no message"),
+            Err(error) => {
+                tracing::warn!(%unkept, error = &error as &dyn Error, "a recording that had to wait for the disk is no message");
+            }
         }
     }
 }
