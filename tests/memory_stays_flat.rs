@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gate::{Gate, Gated};
-use support::{CENTRAL, HIMALAYA, address, clock, event, mailbox, network, node, run, site, wav};
+use support::{CENTRAL, HIMALAYA, address, clock, event, mailbox, network, node, run, site};
 use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -99,10 +99,7 @@ fn transfers(name: &str, count: usize, limit: usize) {
 /// Puts `count` recordings of ten minutes of mu-law silence into the spool of a node: one that was recorded, and others with ids of their
 /// own that are the same to the byte, though their silence is a hole in the file.
 async fn fill_with_long_ones(folder: &Path, count: usize) {
-    let mut silence = Wav::header(Format::TELEPHONE_PCMU, TEN_MINUTES);
-    let header_len = silence.len();
-    silence.resize(header_len + TEN_MINUTES as usize, 0);
-    fill_with(folder, silence, header_len, count).await;
+    fill_with(folder, TEN_MINUTES, count).await;
 }
 
 /// Sends what is in the spools under `folder`, each message on a connection of its own.
@@ -211,13 +208,16 @@ impl Forwarder for Full {
     }
 }
 
-/// Puts `count` messages into the node's spool: one that was recorded, and others with ids of their own whose sound is a hole in the file.
+/// Puts `count` messages of a second into the node's spool, as [`fill_with_long_ones`] does.
 async fn fill(folder: &Path, count: usize) {
-    fill_with(folder, wav(1_000, 1), 0, count).await;
+    fill_with(folder, A_SECOND, count).await;
 }
 
-/// Records `sound`, and makes copies of its file with other ids, in which all is a hole after so many bytes of the sound.
-async fn fill_with(folder: &Path, sound: Vec<u8>, written: usize, count: usize) {
+/// Records so many bytes of mu-law zeros, and makes copies of the file with other ids, in which the zeros are a hole.
+async fn fill_with(folder: &Path, data_len: u32, count: usize) {
+    let mut sound = Wav::header(Format::TELEPHONE_PCMU, data_len);
+    let written = sound.len();
+    sound.resize(written + data_len as usize, 0);
     let mut owner = Owner::new(site("london"), chrono_tz::Europe::London);
     owner.recording.max = Duration::from_secs(600);
     let directory: StaticDirectory = [(mailbox("2001"), owner)].into_iter().collect();
@@ -280,4 +280,6 @@ const PEER: &str = "VOICEMAIL_MEMORY_TEST_PEER";
 const UNDER_WAY: usize = 64;
 /// Bytes of mu-law.
 const TEN_MINUTES: u32 = 600 * 8000;
+/// In bytes of mu-law.
+const A_SECOND: u32 = 8_000;
 const PATIENCE: Duration = Duration::from_secs(600);

@@ -57,6 +57,6 @@ mod tests {
     #[test]
     fn a_reply_names_the_cause() {
         let error = StoreError::Unavailable("the server is down".into());
-        assert_eq!(reply(452, "4.3.1", &error).text, "4.3.1 the store is unavailable: the server is down");
+        assert_eq!(reply(452, "4.3.1", &error).to_string(), "452 4.3.1 the store is unavailable: the server is down");
     }
 }
