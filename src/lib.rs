@@ -104,8 +104,8 @@
 //!
 //! # Standards
 //!
-//! SMTP: RFC 5321, 1870 (SIZE), 2034 (enhanced codes), 2920 (pipelining), 3030 (BDAT), 3207 (STARTTLS), 4616, 4954, 5802 and 7677
-//! (AUTH), 6152 (8BITMIME), 8314 (implicit TLS). Messages: RFC 5322, 2045 to 2047 (MIME), 3458 (Message-Context), 3801 (VPIM), 3803 (Content-Duration), 3939
+//! SMTP: RFC 5321, 1870 (SIZE), 2034 and 3463 (enhanced codes), 2920 (pipelining), 3030 (BDAT), 3207 (STARTTLS), 4616, 4954, 5802,
+//! 7628 and 7677 (AUTH), 6152 (8BITMIME), 8314 (implicit TLS). Messages: RFC 5322, 2045 to 2047 (MIME), 3458 (Message-Context), 3801 (VPIM), 3803 (Content-Duration), 3939
 //! (caller), 4239 (Internet voice messaging), 9557 (stamps with zones). Lamps: RFC 3842, 3261
 //! (SIP), 3263 (servers), 3581 (rport), 5630 and 5922 (SIP over TLS), 6665 (events), 7616 and 8760 (digest). Payload: RFC 3550, 3551.
 //! Sound: ITU-T G.711, G.726; ETSI EN 300 961 (GSM 06.10).

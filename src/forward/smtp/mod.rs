@@ -61,13 +61,20 @@ use crate::wire::{Addresses, Encoded, TransferEncoding, encode, encode_in_pieces
 ///
 /// Connections are kept for the next message, and there are never more than
 /// [`max_connections`](SmtpForwarderBuilder::max_connections). With a peer that offers PIPELINING, CHUNKING and
-/// ENHANCEDSTATUSCODES, as the intake of this crate does, a message takes one round trip; with any other, as many as it needs.
+/// ENHANCEDSTATUSCODES, as the intake of this crate does, a message takes one round trip; with any other, as many as it needs. A connection
+/// on which the peer answers a whole transaction with 4yz takes no other message.
 ///
 /// # What is final
 ///
 /// A refusal of a recipient (5xx to RCPT, but 552 for a full mailbox), of the sender (5xx to MAIL) or of the message (5xx after
 /// it). All else may pass, also a peer that refuses this node as such, with a 5xx greeting or to its password: the
 /// message is not at fault, and somebody can put it right.
+///
+/// # Copies
+///
+/// A message that was under way when the process was killed, or whose reply was lost, is sent again. A node of this crate takes it once. Any
+/// other server keeps both copies, as it would from any mail server (RFC 1047). To keep them few, only one message is under way on each
+/// connection to a server that does not offer `XVOICEMAIL-ONCE`, and there are two connections at first.
 ///
 /// # Examples
 ///
@@ -83,7 +90,8 @@ use crate::wire::{Addresses, Encoded, TransferEncoding, encode, encode_in_pieces
 ///
 /// # Source
 ///
-/// RFC 5321; RFC 2920 (pipelining), RFC 3030 (chunking and binary), RFC 1870 (size), RFC 3207 and RFC 8314 (TLS), RFC 4954 (AUTH).
+/// RFC 5321; RFC 2920 (pipelining), RFC 3030 (chunking and binary), RFC 1870 (size), RFC 3207 and RFC 8314 (TLS), RFC 4954 (AUTH), RFC 1047
+/// (copies).
 #[derive(Debug)]
 pub struct SmtpForwarder {
     connector: Connector,
@@ -117,12 +125,12 @@ impl SmtpForwarder {
                 Entry::Connection(place, _) => (place, true),
                 Entry::Connect(opening) => (opening.opened(self.connect().await?), false),
             };
-            let Ended { outcomes, heard, block } = self.send_on(&place.connection, to, content).await;
+            let Ended { outcomes, answered, block } = self.send_on(&place.connection, to, content).await;
             let next_try = self.chunking.learn(block, place.connection.extensions());
             match outcomes {
                 // It ended while nobody used it, or with a message before this one, and so may have the others. That says nothing
                 // about the peer: a fresh one will tell.
-                Err(fault) if used_before && !heard && fault.ended_while_idle() => self.pool.clear(),
+                Err(fault) if used_before && !answered && fault.ended_while_idle() => self.pool.clear(),
                 // What was refused is BDAT, and not the message.
                 Err(_) if next_try == NextTry::ByData => {}
                 done => return self.finish(&place.connection, content.len(), done),
@@ -293,7 +301,7 @@ const SENDER: &str = "voicemail";
 /// notices by its timeouts, as if it had died a moment later.
 const SURELY_ALIVE: Duration = Duration::from_secs(5);
 
-/// On how many connections a message is tried that heard nothing on them, because each had ended.
+/// On how many connections a message is tried that got no reply on them, because each had ended.
 const CONNECTIONS_TRIED: u32 = 3;
 
 /// RFC 5321 §4.5.3.1.8: every server takes a hundred.

@@ -33,7 +33,7 @@ struct Shared {
     /// The caller that was polled last: the transport wakes this one.
     driver: Option<MessageNumber>,
     /// Callers that wait for a sign of life.
-    asking: VecDeque<MessageNumber>,
+    probing: VecDeque<MessageNumber>,
     last_number: MessageNumber,
     /// Messages that have a place here.
     under_way: usize,
@@ -67,7 +67,7 @@ impl SharedConnection {
             connection,
             callers: HashMap::new(),
             driver: None,
-            asking: VecDeque::new(),
+            probing: VecDeque::new(),
             last_number: 0,
             under_way: 1,
             messages: 1,
@@ -154,8 +154,8 @@ impl SharedConnection {
     /// Whether the peer is still there, to be asked after an idle time.
     pub(super) async fn is_alive(&self) -> bool {
         let call = self.call(|shared, number| {
-            shared.connection.client.ask_for_life(now());
-            shared.asking.push_back(number);
+            shared.connection.client.probe(now());
+            shared.probing.push_back(number);
         });
         matches!(call.end().await, End::Alive(true))
     }
@@ -177,7 +177,7 @@ impl SharedConnection {
         });
         match call.end().await {
             End::Message(ended) => ended,
-            End::Alive(_) => unreachable!("a message's number is never among those that ask for a sign of life"),
+            End::Alive(_) => unreachable!("a message's number is never among those that probe"),
         }
     }
 
@@ -206,7 +206,7 @@ impl Drop for Call<'_> {
     fn drop(&mut self) {
         let mut shared = self.connection.shared();
         shared.callers.remove(&self.number);
-        shared.asking.retain(|asking| *asking != self.number);
+        shared.probing.retain(|probing| *probing != self.number);
         shared.connection.abandon(self.number);
         if shared.driver == Some(self.number) {
             shared.driver = None;
@@ -244,17 +244,17 @@ impl Shared {
             match event {
                 Event::Done(number, ended) => self.end(number, End::Message(ended), by),
                 Event::Alive => {
-                    if let Some(asking) = self.asking.pop_front() {
-                        self.end(asking, End::Alive(true), by);
+                    if let Some(probing) = self.probing.pop_front() {
+                        self.end(probing, End::Alive(true), by);
                     }
                 }
                 Event::Opened(_) | Event::TlsReady | Event::NoTls(_) | Event::Authenticated | Event::Failed(_) => {}
             }
         }
         if self.connection.client.is_over() {
-            for asking in std::mem::take(&mut self.asking) {
+            for probing in std::mem::take(&mut self.probing) {
                 happened = true;
-                self.end(asking, End::Alive(false), by);
+                self.end(probing, End::Alive(false), by);
             }
         }
         happened
@@ -271,10 +271,12 @@ impl Shared {
         }
     }
 
-    /// Lets another caller move the bytes.
+    /// Lets another caller move the bytes; if it is dropped before it does, it passes that on.
     fn wake_another(&mut self) {
-        if let Some(waker) = self.callers.values().find_map(|caller| caller.waker.as_ref()) {
+        let mut waiting = self.callers.iter().filter_map(|(number, caller)| Some((*number, caller.waker.as_ref()?)));
+        if let Some((number, waker)) = waiting.next() {
             waker.wake_by_ref();
+            self.driver = Some(number);
         }
     }
 }

@@ -1,6 +1,11 @@
 //! [`Client`]: the client's side of one connection, without a socket, a clock or tasks.
 
 mod chunking;
+mod commands;
+mod due;
+mod envelope;
+mod event;
+mod expected;
 mod fault;
 mod opening;
 mod outcome;
@@ -13,18 +18,22 @@ mod transaction;
 use std::collections::VecDeque;
 use std::error::Error as StdError;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
 pub(crate) use self::chunking::{Chunking, NextTry};
+use self::commands::Commands;
+pub(crate) use self::envelope::{BodyType, Envelope};
+pub(crate) use self::event::{BodyForm, Ended, Event, MessageNumber, NoTls, Output};
+use self::expected::{Expected, ExpectedReplies, Owner};
 pub(crate) use self::fault::{Fault, NotServed};
 pub(crate) use self::opening::Goal;
 use self::opening::{Next as OpeningNext, Opening};
 use self::step::Step;
 pub use self::timeouts::Timeouts;
 use self::transaction::{After, Behind, Next, Transaction};
-pub(crate) use self::transaction::{BlockFate, BodyType, Envelope, Pipelining};
+pub(crate) use self::transaction::{BlockFate, Pipelining};
 use super::extensions::Extensions;
 use super::sasl::client::Exchange;
 use super::{Outcome, RawReply, Reply, ReplyReader};
@@ -36,15 +45,13 @@ use super::{Outcome, RawReply, Reply, ReplyReader};
 /// until they are empty, and [`poll_timeout`](Self::poll_timeout) once. Input that is here must be handled before output is polled: so a
 /// reply that came before its command is noticed.
 ///
-/// Replies are counted: each answers the first command that was said and is not answered; one too many ends the connection.
+/// Replies are counted: each belongs to the first command that was sent and is not answered; one too many ends the connection.
 pub(crate) struct Client {
     timeouts: Timeouts,
     reader: ReplyReader,
     /// Each with the number of replies that it asks for.
     output: VecDeque<(Output, usize)>,
-    /// The replies that are to come, in their order; the last `unsaid` of them are for commands that are still in `output`.
-    expected: VecDeque<Expected>,
-    unsaid: usize,
+    expected: ExpectedReplies,
     events: VecDeque<Event>,
     opening: Opening,
     /// Messages that were begun, in the order of their replies.
@@ -53,87 +60,8 @@ pub(crate) struct Client {
     needs_reset: bool,
     distinct: bool,
     condition: Condition,
-    clock: ReplyClock,
     /// Why nothing can be sent any more, while what was sent may still be answered.
     broken: Option<Fault>,
-}
-
-/// Names a message on its connection.
-pub(crate) type MessageNumber = u64;
-
-/// Something to send.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Output {
-    Bytes(Bytes),
-    /// The message itself.
-    Body(MessageNumber, BodyForm),
-}
-
-/// How a message is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BodyForm {
-    /// As it is.
-    Block,
-    /// With its dots doubled, and its end marked.
-    Stuffed,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// The server offers these, and takes messages.
-    Opened(Extensions),
-    /// A TLS handshake can begin.
-    TlsReady,
-    /// It cannot.
-    NoTls(NoTls),
-    Authenticated,
-    /// The server gave a sign of life.
-    Alive,
-    /// The connection is over, with no message to blame.
-    Failed(Fault),
-    Done(MessageNumber, Ended),
-}
-
-/// Why a TLS handshake cannot begin.
-#[derive(Debug)]
-pub(crate) enum NoTls {
-    /// STARTTLS is not offered.
-    NotOffered,
-    /// STARTTLS was answered so.
-    Declined(Reply),
-    /// The conversation stopped at STARTTLS.
-    Failed(Fault),
-}
-
-/// How a message ended on its connection.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    /// One outcome for each recipient.
-    pub(crate) outcomes: Result<Vec<Outcome>, Fault>,
-    /// Whether the server answered any of it.
-    pub(crate) heard: bool,
-    pub(crate) block: BlockFate,
-}
-
-/// A command or several, and the replies that they ask for.
-#[derive(Debug, Default)]
-struct Saying {
-    text: String,
-    body: Option<BodyForm>,
-    replies: Vec<Step>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Expected {
-    step: Step,
-    owner: Owner,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Owner {
-    Connection,
-    Message(MessageNumber),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,17 +74,6 @@ enum Condition {
     Over,
 }
 
-/// When the next reply is due.
-#[derive(Debug)]
-struct ReplyClock {
-    /// Since when the first expected reply is the next to come.
-    since: Instant,
-    /// When the transport last took a byte.
-    sent_at: Instant,
-    /// Whether it has taken all.
-    all_sent: bool,
-}
-
 /// Whether the first line is the server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum First {
@@ -167,14 +84,13 @@ pub(crate) enum First {
 }
 
 impl Client {
-    /// A connection on which nothing was said yet, but for what `first` says.
+    /// A connection on which nothing was sent yet, but for what `first` says.
     pub(crate) fn new(node: &str, first: First, goal: Goal, timeouts: Timeouts, now: Instant) -> Self {
         let mut client = Self {
             timeouts,
             reader: ReplyReader::default(),
             output: VecDeque::new(),
-            expected: VecDeque::new(),
-            unsaid: 0,
+            expected: ExpectedReplies::new(now),
             events: VecDeque::new(),
             opening: Opening::new(node, goal),
             under_way: VecDeque::new(),
@@ -182,25 +98,24 @@ impl Client {
             needs_reset: false,
             distinct: false,
             condition: Condition::Open,
-            clock: ReplyClock { since: now, sent_at: now, all_sent: true },
             broken: None,
         };
         match first {
-            First::Greeting => client.expected.push_back(Expected { step: Step::Greeting, owner: Owner::Connection }),
-            First::Ehlo => client.say(client.opening.ehlo(), Owner::Connection, now),
+            First::Greeting => client.expected.expect_greeting(),
+            First::Ehlo => client.queue(client.opening.ehlo(), Owner::Connection, now),
         }
         client
     }
 
     /// Authenticates; [`Event::Authenticated`] or [`Event::Failed`] follows.
     pub(crate) fn authenticate(&mut self, exchange: Exchange, now: Instant) {
-        let saying = self.opening.authenticate(exchange);
-        self.say(saying, Owner::Connection, now);
+        let commands = self.opening.authenticate(exchange);
+        self.queue(commands, Owner::Connection, now);
     }
 
     /// Asks for a sign of life; [`Event::Alive`] or [`Event::Failed`] follows.
-    pub(crate) fn ask_for_life(&mut self, now: Instant) {
-        self.say(Saying::command("NOOP\r\n".to_owned(), Step::Noop), Owner::Connection, now);
+    pub(crate) fn probe(&mut self, now: Instant) {
+        self.queue(Commands::command("NOOP\r\n".to_owned(), Step::Noop), Owner::Connection, now);
     }
 
     /// Sends a message, or lets it wait for those before it. [`Event::Done`] follows.
@@ -214,7 +129,7 @@ impl Client {
     ) {
         let transaction = Transaction::new(envelope, extensions, pipelining);
         if let Some(outcomes) = transaction.too_big() {
-            let ended = Ended { outcomes: Ok(outcomes), heard: false, block: BlockFate::Unknown };
+            let ended = Ended { outcomes: Ok(outcomes), answered: false, block: BlockFate::Unknown };
             self.events.push_back(Event::Done(number, ended));
             return;
         }
@@ -235,7 +150,7 @@ impl Client {
     /// Says QUIT.
     pub(crate) fn quit(&mut self, now: Instant) {
         if self.condition != Condition::Over {
-            self.say(Saying::command("QUIT\r\n".to_owned(), Step::Quit), Owner::Connection, now);
+            self.queue(Commands::command("QUIT\r\n".to_owned(), Step::Quit), Owner::Connection, now);
             self.condition = Condition::Closing;
         }
     }
@@ -252,7 +167,7 @@ impl Client {
         self.condition == Condition::HandingOver
     }
 
-    /// Whether nothing more can be said or heard on it.
+    /// Whether nothing more can be sent or received on it.
     pub(crate) fn is_over(&self) -> bool {
         self.condition == Condition::Over
     }
@@ -286,7 +201,7 @@ impl Client {
 
     /// The transport took bytes, and has more to take or not.
     pub(crate) fn handle_sent(&mut self, all: bool, now: Instant) {
-        (self.clock.sent_at, self.clock.all_sent) = (now, all);
+        self.expected.handle_sent(all, now);
     }
 
     /// The transport took the last byte of a message.
@@ -304,7 +219,7 @@ impl Client {
             self.fail(Fault::Lost(error.into()));
         } else if self.broken.is_none() {
             self.broken = Some(Fault::Lost(error.into()));
-            (self.clock.since, self.clock.all_sent) = (now, true);
+            self.expected.handle_write_failure(now);
         }
     }
 
@@ -317,7 +232,7 @@ impl Client {
     /// What to send next.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         let (output, replies) = self.output.pop_front()?;
-        self.unsaid = self.unsaid.saturating_sub(replies);
+        self.expected.handle_handed_out(replies);
         Some(output)
     }
 
@@ -326,45 +241,8 @@ impl Client {
         self.events.pop_front()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` while no reply is due.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let first = self.expected.front().filter(|_| self.condition != Condition::Over)?;
-        let ReplyClock { since, sent_at, all_sent } = self.clock;
-        if self.broken.is_some() {
-            return Some(since + LAST_WORDS);
-        }
-        let limit = self.limit(first.step);
-        let (bytes, is_sent) = match (first.owner, self.under_way.front()) {
-            (Owner::Message(_), Some((_, message))) => (message.bytes_before(first.step), all_sent || message.is_sent()),
-            _ => (0, all_sent),
-        };
-        let patience = self.timeouts.body(bytes, limit);
-        let block = if bytes == 0 { limit } else { patience.block };
-        let stalled = since.max(sent_at) + if is_sent { patience.reply } else { block };
-        Some(stalled.min(since + patience.total))
-    }
-
-    /// Fails the connection if a reply did not come in time.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        if self.poll_timeout().is_some_and(|due| due <= now)
-            && let Some(first) = self.expected.front()
-        {
-            let fault = self.broken.take().unwrap_or(Fault::TimedOut(first.step.name()));
-            self.fail(fault);
-        }
-    }
-
-    fn limit(&self, step: Step) -> Duration {
-        match step {
-            Step::Greeting => self.timeouts.greeting,
-            Step::End | Step::EmptyEnd => self.timeouts.end_of_data,
-            Step::Noop => SIGN_OF_LIFE,
-            _ => self.timeouts.command,
-        }
-    }
-
     fn handle_reply(&mut self, reply: RawReply, now: Instant) {
-        if self.expected.len() <= self.unsaid {
+        let Some(Expected { step, owner }) = self.expected.pop(now) else {
             let reply = Reply::from(reply);
             return self.fail(match reply.code {
                 fault::CLOSING => Fault::not_served("any time", reply),
@@ -372,9 +250,7 @@ impl Client {
                 400..600 if self.broken.is_some() => Fault::not_served("any time", reply),
                 _ => Fault::Nonsense(format!("a reply that answers nothing: {reply}")),
             });
-        }
-        let Some(Expected { step, owner }) = self.expected.pop_front() else { return };
-        self.clock.since = now;
+        };
         match owner {
             Owner::Connection => self.handle_own_reply(step, reply, now),
             Owner::Message(_) => self.handle_message_reply(step, reply.into(), now),
@@ -394,7 +270,7 @@ impl Client {
             }
             Step::Quit => self.condition = Condition::Over,
             _ => match self.opening.handle_reply(step, reply) {
-                OpeningNext::Say(saying) => self.say(saying, Owner::Connection, now),
+                OpeningNext::Send(commands) => self.queue(commands, Owner::Connection, now),
                 OpeningNext::Report(Event::Failed(fault)) => self.fail(fault),
                 OpeningNext::Report(event) => {
                     if matches!(event, Event::TlsReady) {
@@ -408,15 +284,14 @@ impl Client {
 
     fn handle_message_reply(&mut self, step: Step, reply: Reply, now: Instant) {
         if reply.code == fault::CLOSING {
-            self.expected.push_front(Expected { step, owner: Owner::Connection });
-            return self.fail(Fault::not_served(step.name(), reply));
+            return self.fail_at(Some(step), Fault::not_served(step.name(), reply));
         }
         let Some((number, transaction)) = self.under_way.front_mut() else { return };
         let number = *number;
         let behind = if self.expected.is_empty() { Behind::Nothing } else { Behind::Others };
         match transaction.handle_reply(step, reply, behind) {
             Next::Wait => {}
-            Next::Say(saying) => self.say(saying, Owner::Message(number), now),
+            Next::Send(commands) => self.queue(commands, Owner::Message(number), now),
             Next::Done { outcomes, after } => self.finish(outcomes, after, now),
         }
     }
@@ -425,7 +300,7 @@ impl Client {
     fn finish(&mut self, outcomes: Result<Vec<Outcome>, Fault>, after: After, now: Instant) {
         let Some((number, transaction)) = self.under_way.pop_front() else { return };
         self.distinct |= transaction.block == BlockFate::Taken;
-        let ended = Ended { outcomes, heard: transaction.heard, block: transaction.block };
+        let ended = Ended { outcomes, answered: transaction.answered, block: transaction.block };
         self.events.push_back(Event::Done(number, ended));
         match after {
             After::Ready => self.needs_reset = false,
@@ -442,7 +317,7 @@ impl Client {
     fn begin_messages(&mut self, now: Instant) {
         while let Some((number, transaction)) = self.waiting.pop_front() {
             if self.condition != Condition::Open {
-                self.report_unheard(number);
+                self.report_unanswered(number);
                 continue;
             }
             let follows = !self.under_way.is_empty() || !self.expected.is_empty();
@@ -451,27 +326,22 @@ impl Client {
                 self.waiting.push_front((number, transaction));
                 return;
             }
-            let saying = transaction.start(follows || self.needs_reset);
+            let commands = transaction.start(follows || self.needs_reset);
             self.needs_reset = false;
             self.under_way.push_back((number, transaction));
-            self.say(saying, Owner::Message(number), now);
+            self.queue(commands, Owner::Message(number), now);
         }
     }
 
-    fn say(&mut self, saying: Saying, owner: Owner, now: Instant) {
+    fn queue(&mut self, commands: Commands, owner: Owner, now: Instant) {
         if let Some(fault) = self.broken.take() {
             return self.fail(fault);
         }
         if self.condition == Condition::Over {
             return;
         }
-        if self.expected.is_empty() {
-            self.clock.since = now;
-        }
-        self.clock.all_sent = false;
-        let Saying { text, body, replies } = saying;
-        self.unsaid += replies.len();
-        self.expected.extend(replies.iter().map(|step| Expected { step: *step, owner }));
+        let Commands { text, body, replies } = commands;
+        self.expected.expect(&replies, owner, now);
         let body = match (body, owner) {
             (Some(form), Owner::Message(number)) => Some(Output::Body(number, form)),
             _ => None,
@@ -482,68 +352,48 @@ impl Client {
         }
     }
 
-    /// The connection is over. `fault` is that of whoever the next reply was for; those behind were not heard.
+    /// The connection is over, at the next reply that was to come.
     fn fail(&mut self, fault: Fault) {
+        self.fail_at(self.expected.first().map(|first| first.step), fault);
+    }
+
+    /// The connection is over. `fault` is that of the message that the reply to `step` is for; those behind were not answered.
+    fn fail_at(&mut self, step: Option<Step>, fault: Fault) {
         if self.condition == Condition::Over {
             return;
         }
         self.condition = Condition::Over;
         self.output.clear();
-        let first = self.expected.pop_front();
         self.expected.clear();
-        self.unsaid = 0;
         let mut fault = Some(fault);
         for (number, mut transaction) in std::mem::take(&mut self.under_way) {
             let ended = match fault.take() {
                 Some(fault) => {
-                    let decided = first.and_then(|first| transaction.handle_failure(first.step, &fault));
-                    let Transaction { heard, block, .. } = transaction;
-                    Ended { outcomes: decided.ok_or(fault), heard, block }
+                    let decided = step.and_then(|step| transaction.handle_failure(step, &fault));
+                    let Transaction { answered, block, .. } = transaction;
+                    Ended { outcomes: decided.ok_or(fault), answered, block }
                 }
-                None => Ended::unheard(),
+                None => Ended::unanswered(),
             };
             self.events.push_back(Event::Done(number, ended));
         }
         for (number, _) in std::mem::take(&mut self.waiting) {
-            self.report_unheard(number);
+            self.report_unanswered(number);
         }
-        let at_starttls = first.is_some_and(|first| first.step == Step::StartTls);
+        let at_starttls = step == Some(Step::StartTls);
         self.events
             .extend(fault.map(|fault| if at_starttls { Event::NoTls(NoTls::Failed(fault)) } else { Event::Failed(fault) }));
     }
 
-    fn report_unheard(&mut self, number: MessageNumber) {
-        self.events.push_back(Event::Done(number, Ended::unheard()));
-    }
-}
-
-impl Ended {
-    /// A message behind one that ended the connection.
-    fn unheard() -> Self {
-        Self { outcomes: Err(Fault::lost_before()), heard: false, block: BlockFate::Unknown }
-    }
-}
-
-impl Saying {
-    fn command(text: String, step: Step) -> Self {
-        Self { text, body: None, replies: vec![step] }
-    }
-
-    fn add(&mut self, command: impl AsRef<str>, step: Step) {
-        self.text.push_str(command.as_ref());
-        self.replies.push(step);
+    fn report_unanswered(&mut self, number: MessageNumber) {
+        self.events.push_back(Event::Done(number, Ended::unanswered()));
     }
 }
 
 impl fmt::Debug for Client {
-    /// Shows nothing of what is said.
+    /// Shows nothing of what is sent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { condition, expected, .. } = self;
-        f.debug_struct("Client").field("condition", condition).field("expected", &expected.len()).finish_non_exhaustive()
+        f.debug_struct("Client").field("condition", condition).field("expected", expected).finish_non_exhaustive()
     }
 }
-
-/// How long a server that ended the connection while it was sent something has to say why.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long a server may take over a word that costs it nothing.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);

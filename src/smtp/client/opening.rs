@@ -1,8 +1,9 @@
-//! [`Opening`]: what is said on a connection before any message.
+//! [`Opening`]: what is sent on a connection before any message.
 
+use super::commands::Commands;
+use super::event::{Event, NoTls};
 use super::fault::Fault;
 use super::step::Step;
-use super::{Event, NoTls, Saying};
 use crate::smtp::extensions::Extensions;
 use crate::smtp::sasl::client::Exchange;
 use crate::smtp::{RawReply, Reply};
@@ -27,7 +28,7 @@ pub(crate) enum Goal {
 /// What is next.
 #[derive(Debug)]
 pub(super) enum Next {
-    Say(Saying),
+    Send(Commands),
     Report(Event),
 }
 
@@ -37,12 +38,12 @@ impl Opening {
         Self { node: node.to_owned(), goal, exchange: None }
     }
 
-    pub(super) fn ehlo(&self) -> Saying {
-        Saying::command(format!("EHLO {}\r\n", self.node), Step::Ehlo)
+    pub(super) fn ehlo(&self) -> Commands {
+        Commands::command(format!("EHLO {}\r\n", self.node), Step::Ehlo)
     }
 
-    pub(super) fn authenticate(&mut self, exchange: Exchange) -> Saying {
-        Saying::command(self.exchange.insert(exchange).command(), Step::Auth)
+    pub(super) fn authenticate(&mut self, exchange: Exchange) -> Commands {
+        Commands::command(self.exchange.insert(exchange).command(), Step::Auth)
     }
 
     /// The reply to `step`.
@@ -52,9 +53,9 @@ impl Opening {
         let keywords = (step == Step::Ehlo).then(|| Extensions::read(raw.lines()));
         let reply = Reply::from(raw);
         match (step, reply.code) {
-            (Step::Greeting, 220) => Next::Say(self.ehlo()),
+            (Step::Greeting, 220) => Next::Send(self.ehlo()),
             (Step::Ehlo, 200..300) => self.opened(keywords.unwrap_or_default()),
-            (Step::Ehlo, 500..600) => Next::Say(Saying::command(format!("HELO {}\r\n", self.node), Step::Helo)),
+            (Step::Ehlo, 500..600) => Next::Send(Commands::command(format!("HELO {}\r\n", self.node), Step::Helo)),
             (Step::Helo, 200..300) => self.opened(Extensions::default()),
             (Step::StartTls, 220) => Next::Report(Event::TlsReady),
             (Step::StartTls, _) => Next::Report(Event::NoTls(NoTls::Declined(reply))),
@@ -68,14 +69,14 @@ impl Opening {
     fn opened(&self, extensions: Extensions) -> Next {
         match self.goal {
             Goal::Messages => Next::Report(Event::Opened(extensions)),
-            Goal::StartTls if extensions.starttls => Next::Say(Saying::command("STARTTLS\r\n".to_owned(), Step::StartTls)),
+            Goal::StartTls if extensions.starttls => Next::Send(Commands::command("STARTTLS\r\n".to_owned(), Step::StartTls)),
             Goal::StartTls => Next::Report(Event::NoTls(NoTls::NotOffered)),
         }
     }
 
     fn challenged(&mut self, reply: &Reply) -> Next {
         match self.exchange.as_mut().map(|exchange| exchange.handle_challenge(&reply.text)) {
-            Some(Ok(response)) => Next::Say(Saying::command(format!("{response}\r\n"), Step::Auth)),
+            Some(Ok(response)) => Next::Send(Commands::command(format!("{response}\r\n"), Step::Auth)),
             Some(Err(error)) => Next::Report(Event::Failed(Fault::Nonsense(error.to_string()))),
             None => Next::Report(Event::Failed(Fault::unexpected("AUTH", reply))),
         }

@@ -3,6 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::due::LAST_WORDS;
 use super::*;
 
 const ALL: &str = "250-peer\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250 XVOICEMAIL-ONCE\r\n";

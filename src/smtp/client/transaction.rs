@@ -2,37 +2,14 @@
 
 use std::fmt::Write as _;
 
-use lettre::Address;
-use lettre::transport::smtp::commands::{Mail, Rcpt};
-use lettre::transport::smtp::extension::MailParameter;
-
+use super::commands::Commands;
+use super::envelope::Envelope;
+use super::event::BodyForm;
 use super::fault::Fault;
 use super::outcome;
 use super::step::Step;
-use super::{BodyForm, Saying};
-use crate::smtp::extensions::{Extensions, SizeLimit};
+use crate::smtp::extensions::Extensions;
 use crate::smtp::{Outcome, Reply};
-
-/// What a message is sent with.
-#[derive(Debug, Clone)]
-pub(crate) struct Envelope {
-    /// Whom failures come back to; nobody, for an answer of a machine.
-    pub(crate) from: Option<Address>,
-    /// One recipient at least.
-    pub(crate) to: Vec<Address>,
-    /// How many bytes the message has.
-    pub(crate) size: usize,
-    pub(crate) body: BodyType,
-}
-
-/// What is in a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BodyType {
-    /// Lines of ASCII.
-    Text,
-    /// Any bytes, which only a server with BINARYMIME takes.
-    Binary,
-}
 
 /// Whether a message is sent before its recipients are known to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +51,7 @@ pub(super) struct Transaction {
     tally: Tally,
     /// Whether all of the message was handed to the transport.
     body_sent: bool,
-    pub(super) heard: bool,
+    pub(super) answered: bool,
     pub(super) block: BlockFate,
 }
 
@@ -100,7 +77,7 @@ pub(crate) enum BlockFate {
 #[derive(Debug)]
 pub(super) enum Next {
     Wait,
-    Say(Saying),
+    Send(Commands),
     Done { outcomes: Result<Vec<Outcome>, Fault>, after: After },
 }
 
@@ -117,7 +94,7 @@ pub(super) enum After {
     Spent,
 }
 
-/// Whether other commands were said behind this message.
+/// Whether other commands were sent behind this message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behind {
     Nothing,
@@ -134,11 +111,11 @@ impl Transaction {
             (false, false) => Route::StepsThenData,
         };
         let (recipients, tally) = (Vec::with_capacity(envelope.to.len()), Vec::new());
-        let (body_sent, heard, block) = (false, false, BlockFate::Unknown);
-        Self { envelope, extensions, route, mail: None, recipients, tally, body_sent, heard, block }
+        let (body_sent, answered, block) = (false, false, BlockFate::Unknown);
+        Self { envelope, extensions, route, mail: None, recipients, tally, body_sent, answered, block }
     }
 
-    /// Whether it can be said behind others that are not answered yet.
+    /// Whether it can be sent behind others that are not answered yet.
     pub(super) fn can_follow(&self) -> bool {
         self.route == Route::AllAtOnce
     }
@@ -165,37 +142,37 @@ impl Transaction {
     }
 
     /// The first commands; RSET goes before them if the server must forget a message before.
-    pub(super) fn start(&self, reset: bool) -> Saying {
-        let mut saying = Saying::default();
+    pub(super) fn start(&self, reset: bool) -> Commands {
+        let mut commands = Commands::default();
         if reset {
-            saying.add("RSET\r\n", Step::Reset);
+            commands.add("RSET\r\n", Step::Reset);
         }
         match self.route {
-            Route::StepsThenBlock | Route::StepsThenData if reset => return saying,
-            Route::StepsThenBlock | Route::StepsThenData => saying.add(self.mail_command(), Step::Mail),
+            Route::StepsThenBlock | Route::StepsThenData if reset => return commands,
+            Route::StepsThenBlock | Route::StepsThenData => commands.add(self.envelope.mail_command(self.extensions), Step::Mail),
             Route::AllAtOnce | Route::GroupThenBlock | Route::GroupThenData => {
-                saying.add(self.mail_command(), Step::Mail);
-                (0..self.envelope.to.len()).for_each(|nth| saying.add(self.recipient_command(nth), Step::Recipient));
+                commands.add(self.envelope.mail_command(self.extensions), Step::Mail);
+                (0..self.envelope.to.len()).for_each(|nth| commands.add(self.envelope.recipient_command(nth), Step::Recipient));
             }
         }
         match self.route {
-            Route::AllAtOnce => self.say_block(&mut saying),
-            Route::GroupThenData => saying.add("DATA\r\n", Step::Data),
+            Route::AllAtOnce => self.add_block(&mut commands),
+            Route::GroupThenData => commands.add("DATA\r\n", Step::Data),
             Route::GroupThenBlock | Route::StepsThenBlock | Route::StepsThenData => {}
         }
-        saying
+        commands
     }
 
     /// The reply to `step`.
     pub(super) fn handle_reply(&mut self, step: Step, reply: Reply, behind: Behind) -> Next {
-        self.heard = true;
+        self.answered = true;
         match step {
             Step::Reset => self.handle_reset(&reply),
             Step::Mail => {
                 let taken = reply.is_positive();
                 self.mail = Some(reply);
                 match (self.goes_by_steps(), taken) {
-                    (true, true) => Next::say(self.recipient_command(0), Step::Recipient),
+                    (true, true) => Next::send(self.envelope.recipient_command(0), Step::Recipient),
                     (true, false) => self.after_envelope(),
                     (false, _) => Next::Wait,
                 }
@@ -204,7 +181,7 @@ impl Transaction {
                 self.recipients.push(reply);
                 match self.recipients.len() {
                     nth if nth == self.envelope.to.len() => self.after_envelope(),
-                    nth if self.goes_by_steps() => Next::say(self.recipient_command(nth), Step::Recipient),
+                    nth if self.goes_by_steps() => Next::send(self.envelope.recipient_command(nth), Step::Recipient),
                     _ => Next::Wait,
                 }
             }
@@ -230,7 +207,7 @@ impl Transaction {
 
     fn handle_reset(&self, reply: &Reply) -> Next {
         match (reply.is_positive(), self.goes_by_steps()) {
-            (true, true) => Next::say(self.mail_command(), Step::Mail),
+            (true, true) => Next::send(self.envelope.mail_command(self.extensions), Step::Mail),
             (true, false) => Next::Wait,
             (false, _) => Next::done(Err(Fault::unexpected("RSET", reply)), After::Spent),
         }
@@ -246,11 +223,11 @@ impl Transaction {
         }
         match (self.decided(), self.route) {
             (Some(outcomes), _) => Next::done(Ok(outcomes), After::Reset),
-            (None, Route::StepsThenData) => Next::say("DATA\r\n", Step::Data),
+            (None, Route::StepsThenData) => Next::send("DATA\r\n", Step::Data),
             (None, _) => {
-                let mut saying = Saying::default();
-                self.say_block(&mut saying);
-                Next::Say(saying)
+                let mut commands = Commands::default();
+                self.add_block(&mut commands);
+                Next::Send(commands)
             }
         }
     }
@@ -265,11 +242,11 @@ impl Transaction {
             return if (400..600).contains(&reply.code) { refused } else { refused.and_spent() };
         }
         match self.decided() {
-            Some(_) if go_ahead => Next::say(".\r\n", Step::EmptyEnd),
+            Some(_) if go_ahead => Next::send(".\r\n", Step::EmptyEnd),
             Some(outcomes) if (400..600).contains(&reply.code) => Next::done(Ok(outcomes), After::Reset),
             Some(outcomes) => Next::done(Ok(outcomes), After::Spent),
             None if go_ahead => {
-                Next::Say(Saying { body: Some(BodyForm::Stuffed), replies: vec![Step::End], ..Saying::default() })
+                Next::Send(Commands { body: Some(BodyForm::Stuffed), replies: vec![Step::End], ..Commands::default() })
             }
             None => self.settle(Step::Data, reply),
         }
@@ -298,8 +275,8 @@ impl Transaction {
         }
         self.block = BlockFate::Ambiguous;
         match behind {
-            // Nothing else was said, so the replies can be counted to their end.
-            Behind::Nothing => Next::say("QUIT\r\n", Step::Quit),
+            // Nothing else was sent, so the replies can be counted to their end.
+            Behind::Nothing => Next::send("QUIT\r\n", Step::Quit),
             Behind::Others => {
                 let what = "replies that do not say what they are about".to_owned();
                 Next::done(Err(Fault::Nonsense(what)), After::Spent)
@@ -388,32 +365,17 @@ impl Transaction {
         matches!(self.route, Route::StepsThenBlock | Route::StepsThenData)
     }
 
-    fn mail_command(&self) -> String {
-        let mut parameters = Vec::new();
-        if self.extensions.size != SizeLimit::Unspoken {
-            parameters.push(MailParameter::Size(self.envelope.size));
-        }
-        if self.envelope.body == BodyType::Binary {
-            parameters.push(MailParameter::Other { keyword: "BODY".to_owned(), value: Some("BINARYMIME".to_owned()) });
-        }
-        Mail::new(self.envelope.from.clone(), parameters).to_string()
-    }
-
-    fn recipient_command(&self, nth: usize) -> String {
-        self.envelope.to.get(nth).map(|to| Rcpt::new(to.clone(), Vec::new()).to_string()).unwrap_or_default()
-    }
-
-    fn say_block(&self, saying: &mut Saying) {
+    fn add_block(&self, commands: &mut Commands) {
         // Writing to a string does not fail.
-        let _ = write!(saying.text, "BDAT {} LAST\r\n", self.envelope.size);
-        saying.replies.push(Step::End);
-        saying.body = Some(BodyForm::Block);
+        let _ = write!(commands.text, "BDAT {} LAST\r\n", self.envelope.size);
+        commands.replies.push(Step::End);
+        commands.body = Some(BodyForm::Block);
     }
 }
 
 impl Next {
-    fn say(command: impl AsRef<str>, step: Step) -> Self {
-        Self::Say(Saying::command(command.as_ref().to_owned(), step))
+    fn send(command: impl AsRef<str>, step: Step) -> Self {
+        Self::Send(Commands::command(command.as_ref().to_owned(), step))
     }
 
     fn done(outcomes: Result<Vec<Outcome>, Fault>, after: After) -> Self {
@@ -423,7 +385,7 @@ impl Next {
     fn and_spent(self) -> Self {
         match self {
             Self::Done { outcomes, .. } => Self::done(outcomes, After::Spent),
-            next @ (Self::Wait | Self::Say(_)) => next,
+            next @ (Self::Wait | Self::Send(_)) => next,
         }
     }
 }

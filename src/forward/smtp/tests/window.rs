@@ -121,6 +121,23 @@ async fn only_a_node_that_keeps_a_message_once_gets_several() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn calls_dropped_one_after_the_other_leave_none_waiting() {
+    for _ in 0..20 {
+        let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+        let forwarder = warm(&peer).await;
+        let (message, recipients, began) = (message(), mailboxes(&["2041"]), Instant::now());
+        let mut calls: Vec<_> = (0..6).map(|_| forwarder.forward(&message, &recipients)).collect();
+        for call in &mut calls {
+            assert!(futures::poll!(call.as_mut()).is_pending());
+        }
+        // Whoever moves the bytes is dropped, and so is the next before it can.
+        calls.truncate(1);
+        assert_eq!(calls.remove(0).await.unwrap().outcomes, [Outcome::Accepted]);
+        assert_eq!(began.elapsed(), Duration::ZERO, "no wait had to expire");
+    }
+}
+
 const FOUR_TOO_MANY: Fault = Fault::Say("250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n");
 
 /// A path to an intake on which everything takes so long, however much of it there is.
