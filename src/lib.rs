@@ -90,7 +90,7 @@
 //! | `sntp` | | `SntpClock` |
 //! | `metrics` | | `metrics`: what happens, as counters, gauges and histograms |
 //! | `serde` | | reads a network description |
-//! | `conformance` | | `conformance` |
+//! | `conformance` | | `conformance`; with `fs`, `disk::FaultyDisk` and `disk::PowerCutDisk` |
 //!
 //! # Guarantees
 //!
