@@ -48,7 +48,7 @@ impl Dialog {
 
     /// The telephone has refreshed it, from `source`, and is at `target` if it said so.
     pub(super) fn handle_refresh(&mut self, target: Option<SipUri>, source: Source) {
-        if let Some(target) = target {
+        if let Some(target) = target.filter(|target| target.is_secure() || !self.secure) {
             self.target = target;
         }
         (self.source, self.closed) = (source, false);

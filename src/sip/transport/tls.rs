@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-use webpki::EndEntityCert;
+use webpki::{EndEntityCert, KeyUsage};
 
 use super::super::SipUri;
 use super::{SecureClient, SecureServer, Stream};
@@ -34,11 +34,12 @@ impl TlsClient {
     /// Trusts the authorities whose certificates `pem` holds, and looks for the names of RFC 5922.
     pub(in crate::sip) fn by_authorities(pem: &[u8]) -> Result<Self, SipTlsError> {
         let mut roots = RootCertStore::empty();
-        for certificate in certificates(pem)? {
-            roots.add(certificate).map_err(|error| SipTlsError::Certificates(error.into()))?;
+        let given = certificates(pem)?;
+        for certificate in &given {
+            roots.add(certificate.clone()).map_err(|error| SipTlsError::Certificates(error.into()))?;
         }
         let provider = Arc::new(ring::default_provider());
-        let verifier = DomainVerifier { roots, provider: Arc::clone(&provider) };
+        let verifier = DomainVerifier { roots, given, provider: Arc::clone(&provider) };
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("ring has the cipher suites of TLS 1.2 and 1.3")
@@ -117,10 +118,33 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, SipTlsError>
 #[derive(Debug)]
 struct DomainVerifier {
     roots: RootCertStore,
+    /// The same as they were given.
+    given: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 }
 
 impl DomainVerifier {
+    /// Verifies that an authority has issued the certificate, or that it is itself one of those that were given: a self-signed one as
+    /// `openssl req -x509` makes it says that it is an authority's, which no server may present otherwise.
+    fn verify_trust(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        let parsed = ParsedCertificate::try_from(end_entity)?;
+        let issued = verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, algorithms);
+        if issued.is_ok() || !self.given.contains(end_entity) {
+            return issued;
+        }
+        let certificate = EndEntityCert::try_from(end_entity).map_err(|_| CertificateError::BadEncoding)?;
+        let usage = KeyUsage::server_auth();
+        let verified = certificate.verify_for_usage(algorithms, &self.roots.roots, intermediates, now, usage, None, None);
+        // Its dates are checked before its kind.
+        if matches!(verified, Err(webpki::Error::CaUsedAsEndEntity)) { Ok(()) } else { issued }
+    }
+
     fn is_of(certificate: &EndEntityCert<'_>, name: &ServerName<'_>) -> bool {
         let ServerName::DnsName(domain) = name else { return certificate.verify_is_valid_for_subject_name(name).is_ok() };
         let domain = domain.as_ref();
@@ -147,9 +171,7 @@ impl ServerCertVerifier for DomainVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let algorithms = self.provider.signature_verification_algorithms.all;
-        let parsed = ParsedCertificate::try_from(end_entity)?;
-        verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, algorithms)?;
+        self.verify_trust(end_entity, intermediates, now)?;
         let certificate = EndEntityCert::try_from(end_entity).map_err(|_| CertificateError::BadEncoding)?;
         if Self::is_of(&certificate, server_name) {
             Ok(ServerCertVerified::assertion())
@@ -183,7 +205,7 @@ impl ServerCertVerifier for DomainVerifier {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, KeyPair, SanType};
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, SanType};
 
     use super::*;
 
@@ -208,6 +230,30 @@ mod tests {
         assert!(!is_of([dns("*.example")], "pbx.example"), "no wildcard matches");
         assert!(is_of([SanType::IpAddress([192, 0, 2, 5].into())], "192.0.2.5"));
         assert!(!is_of([dns("pbx.example")], "192.0.2.5"));
+    }
+
+    #[test]
+    fn an_authoritys_certificate_is_trusted_if_it_is_the_one_given() {
+        let made = |from: i32, to: i32| {
+            let mut params = CertificateParams::new(["pbx.example".to_owned()]).unwrap();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.not_before = rcgen::date_time_ymd(from, 1, 1);
+            params.not_after = rcgen::date_time_ymd(to, 1, 1);
+            params.self_signed(&KeyPair::generate().unwrap()).unwrap()
+        };
+        let (given, other, old) = (made(2020, 2040), made(2020, 2040), made(2020, 2021));
+        let is_trusted = |trusted: &[&rcgen::Certificate], presented: &rcgen::Certificate, name: &str| {
+            let (mut roots, given) = (RootCertStore::empty(), trusted.iter().map(|each| each.der().clone()).collect::<Vec<_>>());
+            given.iter().for_each(|each| roots.add(each.clone()).unwrap());
+            let verifier = DomainVerifier { roots, given, provider: Arc::new(ring::default_provider()) };
+            let name = ServerName::try_from(name.to_owned()).unwrap();
+            let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_750_000_000));
+            verifier.verify_server_cert(presented.der(), &[], &name, &[], now).is_ok()
+        };
+        assert!(is_trusted(&[&given], &given, "pbx.example"));
+        assert!(!is_trusted(&[&given], &given, "other.example"), "its name is checked");
+        assert!(!is_trusted(&[&given], &other, "pbx.example"), "another one of the same name is not");
+        assert!(!is_trusted(&[&old], &old, "pbx.example"), "its dates are checked");
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl Server {
             response.headers.push(Name::AllowEvents, EVENT);
             return Err(unproven(response));
         }
-        let user = match self.users.check(&request.headers, &request.method, source.peer.ip(), now) {
+        let owner = self.in_dialog(request).and_then(|id| self.subscriptions.get(&id)).map(|each| each.user.clone());
+        let user = match self.users.check(&request.headers, &request.method, source.peer.ip(), owner.as_deref(), now) {
             Proof::Of(user) => user,
             Proof::TooMany => return Err(unproven(respond(Status::FORBIDDEN))),
             Proof::Later => {
@@ -99,7 +100,7 @@ impl Server {
         let number = request.cseq().ok_or(Status::BAD_REQUEST)?.number;
         let to = request.headers.get(Name::To).and_then(Address::parse).ok_or(Status::BAD_REQUEST)?;
         let id = match to.tag() {
-            Some(local_tag) => self.refresh(wish, local_tag, number, time, now)?,
+            Some(_) => self.refresh(wish, number, time, now)?,
             None => self.begin(wish, number, time, now)?,
         };
         let dialog = &self.subscriptions.get(&id).ok_or(Status::NO_SUBSCRIPTION)?.dialog;
@@ -127,23 +128,12 @@ impl Server {
     }
 
     /// A SUBSCRIBE within a dialog.
-    fn refresh(
-        &mut self,
-        wish: &Wish<'_>,
-        local_tag: &str,
-        number: u32,
-        time: Duration,
-        now: Instant,
-    ) -> Result<SubscriptionId, Refused> {
+    fn refresh(&mut self, wish: &Wish<'_>, number: u32, time: Duration, now: Instant) -> Result<SubscriptionId, Refused> {
         let Wish { request, user, source } = wish;
-        let call_id = request.headers.get(Name::CallId).unwrap_or_default();
-        let remote_tag = request.headers.get(Name::From).and_then(Address::parse).and_then(|from| from.tag()).unwrap_or_default();
-        let id = SubscriptionId::of_tag(local_tag).ok_or(Status::NO_SUBSCRIPTION)?;
-        let same = |Subscription { dialog, .. }: &&mut Subscription| {
-            dialog.call_id == call_id && dialog.local_tag == local_tag && dialog.remote_tag == remote_tag
-        };
-        let subscription = self.subscriptions.get_mut(&id).filter(same).ok_or(Status::NO_SUBSCRIPTION)?;
-        if subscription.user != *user {
+        let id = self.in_dialog(request).ok_or(Status::NO_SUBSCRIPTION)?;
+        let subscription = self.subscriptions.get_mut(&id).ok_or(Status::NO_SUBSCRIPTION)?;
+        // What was begun at a `sips:` address goes on under TLS.
+        if subscription.user != *user || (subscription.dialog.secure && source.transport != Transport::Tls) {
             return Err(Status::FORBIDDEN.into());
         }
         // RFC 3261 §12.2.2: what was overtaken on its way.
@@ -153,6 +143,20 @@ impl Server {
         subscription.dialog.handle_refresh(contact_of(request), *source);
         subscription.handle_subscribe(number, time, now);
         Ok(id)
+    }
+
+    /// The subscription in whose dialog `request` is.
+    ///
+    /// # Source
+    ///
+    /// RFC 6665 §4.4.1: Call-ID and both tags.
+    fn in_dialog(&self, request: &Request) -> Option<SubscriptionId> {
+        let tag = |name| request.headers.get(name).and_then(Address::parse).and_then(|address| address.tag());
+        let (local_tag, remote_tag) = (tag(Name::To)?, tag(Name::From).unwrap_or_default());
+        let id = SubscriptionId::of_tag(local_tag)?;
+        let dialog = &self.subscriptions.get(&id)?.dialog;
+        let same = dialog.local_tag == local_tag && dialog.remote_tag == remote_tag;
+        (same && request.headers.get(Name::CallId) == Some(&dialog.call_id)).then_some(id)
     }
 
     /// A SUBSCRIBE that begins a dialog.

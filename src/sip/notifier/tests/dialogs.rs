@@ -187,6 +187,37 @@ fn a_secure_subscription_has_a_secure_contact() {
 }
 
 #[test]
+fn guesses_through_one_proxy_leave_its_subscriptions_alone() {
+    let (mut bench, mut owner) = subscribed();
+    let mut guess = |password: &str| {
+        let mut telephone = Telephone::new(PHONE);
+        telephone.call_id = format!("guess-{password}");
+        telephone.login = Login::new("2041", password);
+        telephone.subscribe(&mut bench, 600).status.code()
+    };
+    for number in 0..20 {
+        assert_eq!(guess(&format!("guess {number}")), 401);
+    }
+    assert_eq!(guess("correct horse"), 403, "nothing new begins there");
+    assert_eq!(owner.subscribe(&mut bench, 600).status, Status::OK, "what has begun goes on");
+    let to_owner = owner.to.clone();
+    owner.to = to_owner.replace("tag=", "tag=9");
+    assert_eq!(owner.subscribe(&mut bench, 600).status, Status::FORBIDDEN, "the tags must be right");
+}
+
+#[test]
+fn a_secure_subscription_is_not_refreshed_in_clear() {
+    let (mut bench, mut telephone) = (Bench::new(SipLimits::default()), Telephone::new(PHONE));
+    telephone.source = Source { transport: Transport::Tls, connection: Some(ConnectionId(1)), ..telephone.source };
+    let contact = Some("<sips:2041@192.0.2.7>");
+    let request = Request { uri: "sips:2041@vm.example".into(), ..with(&telephone.request(600), Name::Contact, contact) };
+    assert_eq!(telephone.send(&mut bench, &request).status, Status::OK);
+    bench.answer(200, None);
+    telephone.source = udp(PHONE);
+    assert_eq!(telephone.subscribe(&mut bench, 600).status, Status::FORBIDDEN);
+}
+
+#[test]
 fn guesses_from_many_addresses_end_and_the_owner_goes_on() {
     let mut bench = Bench::new(SipLimits { failures_of_user: 50, ..SipLimits::default() });
     let mut owner = Telephone::new(PHONE);
