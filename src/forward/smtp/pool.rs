@@ -86,8 +86,9 @@ impl Pool {
         };
         let (found, turn) = tokio::select! {
             biased;
-            found = timeout_at(deadline, place) => found.map_err(|_| Fault::TimedOut("free connection"))?,
+            // First, because the connection that could not be made has left its place.
             () = self.unreachable.notified() => return Err(Fault::Lost("another call found it unreachable just now".into())),
+            found = timeout_at(deadline, place) => found.map_err(|_| Fault::TimedOut("free connection"))?,
         };
         Ok(match found {
             Found::Connection(connection, idle) => Entry::Connection(Place { connection, pool: self, _turn: turn }, idle),
