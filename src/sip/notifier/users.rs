@@ -49,8 +49,8 @@ impl Users {
         }
     }
 
-    /// Checks what a request of `method` from `source` says of who sends it. One that is in a dialog of `owner`, whose tags nobody else
-    /// knows, is heard however often others have failed.
+    /// Checks what a request of `method` from `source` says of who sends it. One that is in a dialog of `owner`, whose tags nobody
+    /// else knows, is heard however often others have failed.
     pub(super) fn check(
         &mut self,
         headers: &Headers,

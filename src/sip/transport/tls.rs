@@ -53,9 +53,31 @@ impl TlsClient {
 #[async_trait]
 impl SecureClient for TlsClient {
     async fn connect(&self, stream: TcpStream, name: &str) -> io::Result<Box<dyn Stream>> {
-        let name = ServerName::try_from(name.to_owned()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        Ok(Box::new(TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await?))
+        let server = ServerName::try_from(name.to_owned()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let connected = TlsConnector::from(Arc::clone(&self.0)).connect(server, stream).await;
+        Ok(Box::new(connected.map_err(|error| with_advice(error, name))?))
     }
+}
+
+/// `error`, with what to do about it where a certificate is refused.
+fn with_advice(error: io::Error, name: &str) -> io::Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::InvalidCertificate(reason)) => {
+            io::Error::new(error.kind(), Untrusted { name: name.to_owned(), reason: reason.clone() })
+        }
+        _ => error,
+    }
+}
+
+/// A server's certificate that is not trusted.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the certificate that should be of {name} is refused ({reason}): give its authority, or itself, to `ca_pem`, and the name that is on \
+     it to `server_name`"
+)]
+struct Untrusted {
+    name: String,
+    reason: CertificateError,
 }
 
 /// Speaks TLS with clients.
@@ -113,8 +135,8 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, SipTlsError>
 ///
 /// # Source
 ///
-/// RFC 5922 §7.1 and §7.2: `sip:` addresses without a user are the domains of a certificate; where it has none, its DNS names are. No
-/// wildcard matches. A host that is an IP address must be among the certificate's IP addresses.
+/// RFC 5922 §7.1 and §7.2: `sip:` addresses without a user are the domains of a certificate; where it has none, its DNS names are.
+/// No wildcard matches. A host that is an IP address must be among the certificate's IP addresses.
 #[derive(Debug)]
 struct DomainVerifier {
     roots: RootCertStore,
@@ -124,8 +146,8 @@ struct DomainVerifier {
 }
 
 impl DomainVerifier {
-    /// Verifies that an authority has issued the certificate, or that it is itself one of those that were given: a self-signed one as
-    /// `openssl req -x509` makes it says that it is an authority's, which no server may present otherwise.
+    /// Verifies that an authority has issued the certificate, or that it is itself one of those that were given: a self-signed one
+    /// as `openssl req -x509` makes it says that it is an authority's, which no server may present otherwise.
     fn verify_trust(
         &self,
         end_entity: &CertificateDer<'_>,
