@@ -266,7 +266,9 @@ mod tests {
         let (given, other, old) = (made(2020, 2040), made(2020, 2040), made(2020, 2021));
         let is_trusted = |trusted: &[&rcgen::Certificate], presented: &rcgen::Certificate, name: &str| {
             let (mut roots, given) = (RootCertStore::empty(), trusted.iter().map(|each| each.der().clone()).collect::<Vec<_>>());
-            given.iter().for_each(|each| roots.add(each.clone()).unwrap());
+            for each in &given {
+                roots.add(each.clone()).unwrap();
+            }
             let verifier = DomainVerifier { roots, given, provider: Arc::new(ring::default_provider()) };
             let name = ServerName::try_from(name.to_owned()).unwrap();
             let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_750_000_000));
