@@ -201,7 +201,7 @@ impl Connection {
 
     /// A message was sent to its end.
     fn handle_sent(&mut self, number: MessageNumber) {
-        self.client.handle_body_sent(number);
+        self.client.handle_body_sent(number, now());
         if let Some((_, Some(progress))) = self.messages.remove(&number) {
             progress.sent();
         }

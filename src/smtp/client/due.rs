@@ -15,15 +15,15 @@ impl Client {
             return Some(self.expected.due_after(LAST_WORDS));
         }
         let limit = self.limit(first.step);
-        let (bytes, is_sent) = match (first.owner, self.under_way.front()) {
-            (Owner::Message(_), Some((_, message))) => (message.bytes_before(first.step), message.is_sent()),
-            _ => (0, false),
+        let (bytes, sent_at) = match (first.owner, self.under_way.front()) {
+            (Owner::Message(_), Some((_, message))) => (message.bytes_before(first.step), message.sent_at()),
+            _ => (0, None),
         };
         let mut patience = self.timeouts.body(bytes, limit);
         if bytes == 0 {
             patience.block = limit; // a command alone
         }
-        Some(self.expected.due(patience, is_sent))
+        Some(self.expected.due(patience, sent_at))
     }
 
     /// Fails the connection if a reply did not come in time.

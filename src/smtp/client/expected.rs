@@ -92,10 +92,11 @@ impl ExpectedReplies {
     }
 
     /// When the first one is due: `patience.block` after the last byte that was taken while there are more, else `patience.reply` after it,
-    /// and in all `patience.total`. `is_sent` says that what it answers was taken whole, whatever is behind that.
-    pub(super) fn due(&self, patience: Patience, is_sent: bool) -> Instant {
-        let wait = if is_sent || self.all_sent { patience.reply } else { patience.block };
-        (self.since.max(self.sent_at) + wait).min(self.since + patience.total)
+    /// and in all `patience.total`. `sent_at` says when what it answers was taken whole: bytes of other messages behind that give it no more
+    /// time.
+    pub(super) fn due(&self, patience: Patience, sent_at: Option<Instant>) -> Instant {
+        let wait = if sent_at.is_some() || self.all_sent { patience.reply } else { patience.block };
+        (self.since.max(sent_at.unwrap_or(self.sent_at)) + wait).min(self.since + patience.total)
     }
 
     /// The same with a fixed wait.

@@ -205,9 +205,9 @@ impl Client {
     }
 
     /// The transport took the last byte of a message.
-    pub(crate) fn handle_body_sent(&mut self, number: MessageNumber) {
+    pub(crate) fn handle_body_sent(&mut self, number: MessageNumber, now: Instant) {
         if let Some((_, transaction)) = self.under_way.iter_mut().find(|(under_way, _)| *under_way == number) {
-            transaction.handle_body_sent();
+            transaction.handle_body_sent(now);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The client against replies given by hand: no socket, no clock, no tasks.
 
+use std::time::Duration;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -60,7 +62,7 @@ impl Scene {
                 Output::Bytes(bytes) => self.sent.push_str(str::from_utf8(&bytes).unwrap()),
                 Output::Body(number, _) => {
                     self.sent.extend(["<", &number.to_string(), ">"]);
-                    self.client.handle_body_sent(number);
+                    self.client.handle_body_sent(number, self.now);
                 }
             }
         }
@@ -96,6 +98,21 @@ fn the_second_message_is_sent_while_the_first_is_unanswered() {
     scene.hear(&format!("{TAKEN}250 2.0.0 reset\r\n{TAKEN}"));
     assert_eq!(scene.ended(), [(1, true), (2, true), (3, true)]);
     assert!(scene.client.is_quiet() && scene.client.poll_timeout().is_none());
+}
+
+#[test]
+fn later_messages_give_an_unanswered_one_no_more_time() {
+    let (mut scene, extensions) = Scene::opened(ALL);
+    scene.send(1, extensions);
+    scene.hear(TAKEN);
+    scene.send(2, extensions);
+    let due = scene.client.poll_timeout().unwrap();
+    scene.now += Duration::from_secs(20);
+    scene.send(3, extensions);
+    assert_eq!(scene.client.poll_timeout(), Some(due));
+    scene.client.handle_timeout(due);
+    scene.settle();
+    assert!(!scene.client.is_open() && scene.ended() == [(1, true), (2, false), (3, false)], "{:?}", scene.events);
 }
 
 #[test]

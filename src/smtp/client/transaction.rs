@@ -1,6 +1,7 @@
 //! [`Transaction`]: one message, in as few round trips as the server allows.
 
 use std::fmt::Write as _;
+use std::time::Instant;
 
 use super::commands::Commands;
 use super::envelope::Envelope;
@@ -49,8 +50,8 @@ pub(super) struct Transaction {
     recipients: Vec<Reply>,
     /// What is known of each recipient once the envelope is answered.
     tally: Tally,
-    /// Whether all of the message was handed to the transport.
-    body_sent: bool,
+    /// When the transport had all of the message.
+    sent_at: Option<Instant>,
     pub(super) answered: bool,
     pub(super) block: BlockFate,
 }
@@ -111,8 +112,8 @@ impl Transaction {
             (false, false) => Route::StepsThenData,
         };
         let (recipients, tally) = (Vec::with_capacity(envelope.to.len()), Vec::new());
-        let (body_sent, answered, block) = (false, false, BlockFate::Unknown);
-        Self { envelope, extensions, route, mail: None, recipients, tally, body_sent, answered, block }
+        let (sent_at, answered, block) = (None, false, BlockFate::Unknown);
+        Self { envelope, extensions, route, mail: None, recipients, tally, sent_at, answered, block }
     }
 
     /// Whether it can be sent behind others that are not answered yet.
@@ -131,14 +132,14 @@ impl Transaction {
         if step == Step::End || self.route == Route::AllAtOnce { self.envelope.size } else { 0 }
     }
 
-    /// Whether all of the message was handed to the transport.
-    pub(super) fn is_sent(&self) -> bool {
-        self.body_sent
+    /// When the transport had all of the message.
+    pub(super) fn sent_at(&self) -> Option<Instant> {
+        self.sent_at
     }
 
     /// All of the message was handed to the transport.
-    pub(super) fn handle_body_sent(&mut self) {
-        self.body_sent = true;
+    pub(super) fn handle_body_sent(&mut self, now: Instant) {
+        self.sent_at = Some(now);
     }
 
     /// The first commands; RSET goes before them if the server must forget a message before.
@@ -265,9 +266,9 @@ impl Transaction {
         if !reply.is_positive() {
             let settled = self.settle(Step::End, reply);
             // What is still to be sent would be read as commands, or the peer reads it and answers once more.
-            return if self.body_sent { settled } else { settled.and_spent() };
+            return if self.sent_at.is_some() { settled } else { settled.and_spent() };
         }
-        if !self.body_sent {
+        if self.sent_at.is_none() {
             return Next::done(Err(Fault::Nonsense(format!("{reply} before the message was sent"))), After::Spent);
         }
         if !self.uses_blocks() || self.replies_are_distinct(&reply) {
