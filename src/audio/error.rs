@@ -1,7 +1,5 @@
 //! [`AudioError`]: why a sound cannot be read.
 
-use super::layout::{HIGHEST_RATE, LOWEST_RATE};
-
 /// Why bytes are no sound that a mailbox can keep.
 ///
 /// Accepted are WAV files of 8-bit and 16-bit linear samples, mu-law, A-law and GSM 06.10 (format tags 1, 7, 6 and 49, also inside tag
@@ -44,3 +42,8 @@ pub enum AudioError {
     #[error("no GSM 06.10: it does not begin with a frame of 33 bytes, of which the first four bits are 1101")]
     NotGsm,
 }
+
+/// The fewest samples a second that a sound may have: below, a short mail would claim a long time of its owner's mailbox.
+pub(super) const LOWEST_RATE: u32 = 4000;
+/// The most samples a second that a sound may have.
+pub(super) const HIGHEST_RATE: u32 = 192_000;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::AudioError;
 use super::coding::Coding;
+use super::error::{HIGHEST_RATE, LOWEST_RATE};
 use crate::message::AudioType;
 
 /// Where the samples of a sound are, and how they are coded.
@@ -56,8 +57,3 @@ pub(crate) fn may_be_read(media: AudioType, beginning: &[u8], is_whole: bool) ->
         Err(_) => false,
     }
 }
-
-/// The fewest samples a second that a sound may have: below, a short mail would claim a long time of its owner's mailbox.
-pub(super) const LOWEST_RATE: u32 = 4000;
-/// The most samples a second that a sound may have.
-pub(super) const HIGHEST_RATE: u32 = 192_000;

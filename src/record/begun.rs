@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Shared;
-use super::opening::Claim;
+use super::claim::Claim;
 use super::take::Take;
 use crate::network::Port;
 

@@ -4,6 +4,7 @@
 //! lets it go its way: into this node's own store, or into the spool for another node.
 
 mod begun;
+mod claim;
 mod error;
 mod facts;
 mod keep;

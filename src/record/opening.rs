@@ -1,12 +1,13 @@
 //! How a recording begins: whether its mailboxes take it, whether the disk has room for it, and its file.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::begun::Begun;
+use super::claim::Claim;
 use super::facts::MAX_MAILBOXES;
 use super::take::Take;
-use super::{CallFacts, Open, RecordError, Recorder, Route, Shared, Studio};
+use super::{CallFacts, RecordError, Recorder, Route, Shared, Studio};
 use crate::audio::Format;
 use crate::directory::RecordingLimits;
 use crate::disk::{self, Room};
@@ -55,7 +56,7 @@ impl Recorder {
         let shared = Arc::clone(&self.shared);
         let begun = disk::blocking(move || {
             let room = shared.spool.room()?;
-            let enough = claim.all.saturating_add(shared.reserve);
+            let enough = claim.all().saturating_add(shared.reserve);
             if room.bytes < enough || room.files < RESERVED_FILES {
                 return Ok(Err(shared.nearly_full(room)));
             }
@@ -105,43 +106,6 @@ impl Shared {
     fn nearly_full(&self, Room { bytes: free, files }: Room) -> RecordError {
         self.events.emit(Event::DiskNearlyFull { free, files });
         RecordError::DiskNearlyFull { free, files }
-    }
-}
-
-/// The room that a recording claims on the disk before its file is there, so that many that begin together see each other.
-pub(super) struct Claim {
-    shared: Arc<Shared>,
-    bytes: u64,
-    /// What all recordings together may still write, this one included.
-    all: u64,
-}
-
-impl Claim {
-    fn new(shared: &Arc<Shared>, bytes: u64) -> Result<Self, RecordError> {
-        let mut open = shared.open();
-        if open.stopping {
-            return Err(RecordError::Stopping);
-        }
-        open.opening = open.opening.saturating_add(bytes);
-        let (opening, under_way) = (open.opening, open.takes.values().filter_map(Weak::upgrade).collect::<Vec<_>>());
-        // The last holder of a recording writes to its file, which nobody may wait for with this lock.
-        drop(open);
-        let all = under_way.iter().map(|take| take.claim()).fold(opening, u64::saturating_add);
-        Ok(Self { shared: Arc::clone(shared), bytes, all })
-    }
-
-    /// The recording itself claims the room now. Nobody may see the two together, who would be refused for it.
-    pub(super) fn pass_on(mut self, open: &mut Open) {
-        open.opening = open.opening.saturating_sub(std::mem::take(&mut self.bytes));
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        if self.bytes > 0 {
-            let mut open = self.shared.open();
-            open.opening = open.opening.saturating_sub(self.bytes);
-        }
     }
 }
 

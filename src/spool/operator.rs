@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::file::Finished;
 use super::name::EntryName;
 use super::parking::{Released, find, note_name, parse_note};
-use super::{Destination, PARKED, Spool, SpoolError, Which};
+use super::{Destination, PARKED, ParkedMessage, Spool, SpoolError, Which};
 use crate::disk;
 use crate::event::SpoolState;
 use crate::message::{MailboxId, Message, MessageId, Urgency};
@@ -31,23 +31,6 @@ pub struct WaitingMessage {
     pub attempts: u32,
     /// When it is tried next; `None` when it is due, or under way.
     pub next_try: Option<Instant>,
-}
-
-/// A message that was refused for good, or put aside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParkedMessage {
-    /// Which message.
-    pub id: MessageId,
-    /// For whom.
-    pub mailbox: MailboxId,
-    /// The node it waited for.
-    pub destination: String,
-    /// Why it is parked.
-    pub reason: String,
-    /// When it was parked, if the note beside it says so.
-    pub parked_at: Option<DateTime<Utc>>,
-    /// How many tries there were.
-    pub attempts: u32,
 }
 
 /// # For an operator

@@ -8,10 +8,27 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use super::name::{EXTENSION, EntryName};
-use super::{PARKED, ParkedMessage, RECORDING, Spool};
+use super::{PARKED, RECORDING, Spool};
 use crate::disk::{self, Disk};
 use crate::event::Event;
 use crate::message::{MailboxId, MessageId};
+
+/// A message that was refused for good, or put aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedMessage {
+    /// Which message.
+    pub id: MessageId,
+    /// For whom.
+    pub mailbox: MailboxId,
+    /// The node it waited for.
+    pub destination: String,
+    /// Why it is parked.
+    pub reason: String,
+    /// When it was parked, if the note beside it says so.
+    pub parked_at: Option<DateTime<Utc>>,
+    /// How many tries there were.
+    pub attempts: u32,
+}
 
 impl Spool {
     pub(super) fn park_files(&self, destination: &str, name: &EntryName, reason: &str, attempts: u32) -> io::Result<()> {

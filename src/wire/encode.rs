@@ -12,7 +12,7 @@ use mail_builder::mime::{BodyPart, MimePart};
 use memchr::memmem;
 
 use super::pieces::EncodedInPieces;
-use super::{caller, own};
+use super::{TransferEncoding, caller, own};
 use crate::message::{CallerName, MailboxId, Message, MessageId, Privacy, Stamp, Urgency};
 
 /// Who a mail is from and to.
@@ -24,26 +24,6 @@ pub struct Addresses<'a> {
     pub domain: &'a str,
     /// Whose mailboxes it is for. More than 100 are not named in `To`.
     pub recipients: &'a [MailboxId],
-}
-
-/// How the sound is written into a mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TransferEncoding {
-    /// In lines of 76 characters, a third longer than the sound: for every mail server.
-    Base64,
-    /// As it is: for a server that offers BINARYMIME (RFC 3030), and for files that nobody else opens. Not for a Maildir, because an
-    /// IMAP server changes line ends.
-    Binary,
-}
-
-impl TransferEncoding {
-    /// The value of `Content-Transfer-Encoding`, RFC 2045 §6.1.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Base64 => "base64",
-            Self::Binary => "binary",
-        }
-    }
 }
 
 /// A mail in three pieces that follow each other, so that the sound need not be copied.

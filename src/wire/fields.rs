@@ -7,10 +7,11 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use mail_parser::parsers::MessageStream;
 use mail_parser::{Address, HeaderValue};
-use memchr::{memchr, memmem, memrchr};
+use memchr::{memchr, memrchr};
 
 use super::date::parse_date;
 use super::mime_field::MimeField;
+use super::text::text_of;
 use super::{DecodeError, DecodeLimits};
 
 /// A header block. Fields are looked up by name in any case; of several with one name the topmost counts.
@@ -127,18 +128,6 @@ impl<'a> Field<'a> {
     fn read(lines: &'a [u8]) -> Option<Self> {
         let colon = memchr(b':', lines)?;
         Some(Self { name: lines[..colon].trim_ascii_end(), value: &lines[colon + 1..] })
-    }
-}
-
-/// The text that a value is, unfolded, its encoded words decoded.
-pub(super) fn text_of(value: &[u8]) -> Option<Cow<'_, str>> {
-    let line = value.trim_ascii_end();
-    if memchr(b'\n', line).is_none() && memmem::find(line, b"=?").is_none() {
-        return Some(String::from_utf8_lossy(line.trim_ascii_start())).filter(|text| !text.is_empty());
-    }
-    match MessageStream::new(value).parse_unstructured() {
-        HeaderValue::Text(text) => Some(text),
-        _ => None,
     }
 }
 

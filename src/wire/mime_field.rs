@@ -1,6 +1,6 @@
 //! [`MimeField`]: a MIME field as its value and its parameters.
 
-use super::fields::text_of;
+use super::text::text_of;
 
 /// A MIME field as its value and its parameters, without comments: `Content-Type`, `Content-Disposition`, `Content-Transfer-Encoding`.
 ///

@@ -83,10 +83,12 @@ mod parts;
 mod pieces;
 mod receipt;
 mod resent;
+mod text;
+mod transfer_encoding;
 mod unpacking;
 
 pub use self::decode::{decode, decode_head, decode_within};
-pub use self::encode::{Addresses, Encoded, TransferEncoding, encode, encode_in_pieces};
+pub use self::encode::{Addresses, Encoded, encode, encode_in_pieces};
 pub use self::error::DecodeError;
 pub use self::greeting::{GreetingMail, decode_greeting, encode_greeting};
 pub use self::limits::{DecodeLimits, HEAD_LIMIT};
@@ -94,6 +96,7 @@ pub use self::mail_file::decode_file;
 pub use self::pieces::{EncodedInPieces, EncodedSound};
 pub use self::receipt::{Disposition, ReceiptRequest, receipt, receipt_request};
 pub use self::resent::{in_reply_to, resent};
+pub use self::transfer_encoding::TransferEncoding;
 
 #[cfg(test)]
 mod tests {

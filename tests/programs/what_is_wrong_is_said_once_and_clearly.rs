@@ -224,7 +224,7 @@ fn flags_that_are_not_known_answer_with_how_it_is_used() {
     let distributed = "usage: distributed_node --config FILE [--batch] \
         [--deposit FILE.wav --to MAILBOX [--from NUMBER] [--name NAME] [--urgent] [--private]]...\n   or: distributed_node --config FILE --greet MAILBOX --out FILE.wav \
         [--kind normal|busy|temporary]";
-    let retrieve = "usage: retrieve --config FILE MAILBOX [--list [new | old | removed] | --play ID --out FILE.wav | --old ID | \
+    let retrieve = "usage: retrieve --config FILE MAILBOX [--list [new | old | removed] | --play ID --out FILE.wav [--as wav] | --old ID | \
         --new ID | --remove ID | --restore ID | --forward ID --to MAILBOX | --reply ID --with FILE.wav]";
     let cases: [(&str, &[&str], String); 9] = [
         ("central_node", &[], central.to_owned()),
