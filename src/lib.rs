@@ -119,7 +119,7 @@ pub mod audio;
 pub mod clock;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub mod conformance;
-#[cfg(feature = "sip")]
+#[cfg(any(feature = "smtp", feature = "sip"))]
 mod descriptors;
 pub mod directory;
 #[cfg(feature = "fs")]

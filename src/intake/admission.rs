@@ -134,14 +134,13 @@ impl Drop for Ticket {
 ///
 /// Each connection takes a descriptor, and another for the message that the store writes for it; some are left to the rest of the
 /// process. Where the process's limit allows fewer connections than `total`, one network gets half of them at most.
-pub(super) fn within_descriptors(total: usize, per_network: usize, files: Option<u64>) -> (usize, usize) {
-    let allowed = files.map_or(usize::MAX, |files| usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX));
-    let allowed = allowed.max(FEWEST);
+pub(super) fn within_descriptors(total: usize, per_network: usize, files: usize) -> (usize, usize) {
+    let allowed = (files.saturating_sub(OTHER_FILES) / 2).max(FEWEST);
     if allowed >= total { (total, per_network) } else { (allowed, per_network.min(allowed / 2)) }
 }
 
 /// How many files the process keeps open besides: listeners, locks, the spool's, the runtime's.
-const OTHER_FILES: u64 = 32;
+const OTHER_FILES: usize = 32;
 
 /// The fewest connections that are allowed, however few files may be open. Where even these are too many, accepting waits for a place.
 const FEWEST: usize = 4;
@@ -193,17 +192,17 @@ mod tests {
     #[test]
     fn connections_fit_into_what_the_process_may_open() {
         for (files, limits) in [
-            (None, (512, 64)),
-            (Some(20_000), (512, 64)),
-            (Some(1056), (512, 64)),
-            (Some(1024), (496, 64)),
-            (Some(256), (112, 56)),
-            (Some(64), (16, 8)),
-            (Some(10), (4, 2)),
+            (usize::MAX, (512, 64)),
+            (20_000, (512, 64)),
+            (1056, (512, 64)),
+            (1024, (496, 64)),
+            (256, (112, 56)),
+            (64, (16, 8)),
+            (10, (4, 2)),
         ] {
-            assert_eq!(within_descriptors(512, 64, files), limits, "{files:?}");
+            assert_eq!(within_descriptors(512, 64, files), limits, "{files}");
         }
-        assert_eq!(within_descriptors(3, 3, Some(64)), (3, 3), "what is set lower stays");
+        assert_eq!(within_descriptors(3, 3, 64), (3, 3), "what is set lower stays");
     }
 
     #[test]

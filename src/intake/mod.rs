@@ -26,7 +26,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -44,6 +43,7 @@ pub use self::postmaster::PostmasterFolder;
 use self::session::{Stop, Visit};
 use self::shared::{Mailboxes, Shared};
 use crate::clock::{Clock, SystemClock};
+use crate::descriptors::descriptor_limit;
 use crate::directory::Directory;
 use crate::event::Events;
 use crate::greeting::GreetingKeeper;
@@ -346,7 +346,7 @@ impl IntakeBuilder {
     /// The intake. In its names, whatever no host name has becomes a hyphen.
     pub fn build(self) -> Intake {
         let limits = self.limits.bounded();
-        let files = getrlimit(Resource::Nofile).current;
+        let files = descriptor_limit();
         let (connections, of_one_address) = within_descriptors(limits.connections, limits.connections_per_address, files);
         if connections < limits.connections {
             tracing::info!(
