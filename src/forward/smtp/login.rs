@@ -60,9 +60,7 @@ impl Login {
     /// A peer that does not ask for proof is at fault: without it, the message would arrive as somebody else's.
     pub(super) async fn exchange(&self, offered: Mechanisms, peer: &str) -> Result<Exchange, Fault> {
         let secret = self.secret(peer).await?;
-        let mechanism = secret.mechanism(offered).ok_or_else(|| {
-            Fault::Nonsense("it offers no AUTH mechanism for this login: SCRAM-SHA-256, PLAIN or LOGIN for a password, OAUTHBEARER or XOAUTH2 for a token".to_owned())
-        })?;
+        let mechanism = secret.mechanism(offered).ok_or_else(|| Fault::Nonsense(NO_COMMON_MECHANISM.to_owned()))?;
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|error| Fault::Lost(error.into()))?;
         Ok(Exchange::new(mechanism, secret, nonce))
@@ -86,3 +84,6 @@ impl fmt::Debug for Login {
         f.write_str("Login(..)")
     }
 }
+
+const NO_COMMON_MECHANISM: &str = "it offers no AUTH mechanism for this login, which takes SCRAM-SHA-256, PLAIN or LOGIN for a password, and \
+                                   OAUTHBEARER or XOAUTH2 for a token";
