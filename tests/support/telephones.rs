@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
@@ -123,7 +124,8 @@ impl Program {
     /// Starts it; what it says, on both ways, can be waited for.
     pub fn start(name: &'static str, command: &mut Command) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().unwrap();
+        // A group of its own, so that the processes it starts end with it.
+        let mut child = command.process_group(0).spawn().unwrap();
         let (tell, lines) = mpsc::unbounded_channel();
         tokio::spawn(pass_on(child.stdout.take().unwrap(), tell.clone()));
         tokio::spawn(pass_on(child.stderr.take().unwrap(), tell));
@@ -153,6 +155,16 @@ impl Program {
             self.heard.push(line);
         }
         (status.success(), self.heard.join("\n"))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let group = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        if let Some(group) = group {
+            // It may have ended on its own.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
     }
 }
 
