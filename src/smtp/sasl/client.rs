@@ -4,8 +4,9 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use encodify::base64::STANDARD;
-use ring::{digest, hmac, pbkdf2};
 use subtle::ConstantTimeEq as _;
+
+use super::scram::{self, Key};
 
 /// Name and password, or name and token.
 #[derive(Clone)]
@@ -66,7 +67,7 @@ enum Step {
     },
     /// The last one was; the server must now prove itself by this signature.
     ScramFinal {
-        server_signature: [u8; 32],
+        server_signature: Key,
     },
     /// The server has proven itself.
     ScramProven,
@@ -184,7 +185,7 @@ impl fmt::Debug for Exchange {
 }
 
 /// The client's last message, and the signature by which the server proves itself. RFC 5802 §3.
-fn scram_final(nonce: &str, bare: &str, password: &str, server_first: &str) -> Result<(String, [u8; 32]), BadChallenge> {
+fn scram_final(nonce: &str, bare: &str, password: &str, server_first: &str) -> Result<(String, Key), BadChallenge> {
     let mut attributes = server_first.split(',');
     let mut attribute =
         |name| attributes.next().and_then(|attribute| attribute.strip_prefix(name)).ok_or(BadChallenge::Malformed);
@@ -199,29 +200,20 @@ fn scram_final(nonce: &str, bare: &str, password: &str, server_first: &str) -> R
     if !(4096..=200_000).contains(&iterations.get()) {
         return Err(BadChallenge::Iterations(iterations.get()));
     }
-    let mut salted = [0; 32];
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, &salt, password.as_bytes(), &mut salted);
+    let salted = scram::salted_password(password.as_bytes(), &salt, iterations);
     let without_proof = format!("c={},r={both}", STANDARD.encode(GS2_HEADER.as_bytes()));
-    let message = format!("{bare},{server_first},{without_proof}");
-    let client_key = sign(&salted, b"Client Key");
-    let stored_key = digest::digest(&digest::SHA256, &client_key);
-    let mut proof = sign(stored_key.as_ref(), message.as_bytes());
-    proof.iter_mut().zip(client_key).for_each(|(byte, key)| *byte ^= key);
-    let server_key = sign(&salted, b"Server Key");
-    Ok((format!("{without_proof},p={}", STANDARD.encode(proof)), sign(&server_key, message.as_bytes())))
+    let message = scram::auth_message(bare, server_first, &without_proof);
+    let client_key = scram::client_key(&salted);
+    let proof = scram::xor(&client_key, &scram::sign(&scram::stored_key(&client_key), message.as_bytes()));
+    let server_signature = scram::sign(&scram::server_key(&salted), message.as_bytes());
+    Ok((format!("{without_proof},p={}", STANDARD.encode(proof)), server_signature))
 }
 
 /// Whether the server's last message has its signature. RFC 5802 §7.
-fn verify(server_signature: &[u8; 32], server_final: &str) -> Result<(), BadChallenge> {
+fn verify(server_signature: &Key, server_final: &str) -> Result<(), BadChallenge> {
     let signature = server_final.split(',').next().and_then(|attribute| attribute.strip_prefix("v="));
     let signature = signature.and_then(|signature| STANDARD.decode(signature.as_bytes()).ok()).ok_or(BadChallenge::Impostor)?;
     if bool::from(signature.ct_eq(server_signature)) { Ok(()) } else { Err(BadChallenge::Impostor) }
-}
-
-fn sign(key: &[u8], text: &[u8]) -> [u8; 32] {
-    let mut signature = [0; 32];
-    signature.copy_from_slice(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text).as_ref());
-    signature
 }
 
 fn decoded(base64: &str) -> Result<String, BadChallenge> {
