@@ -8,7 +8,7 @@ use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
 use tokio_rustls::rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::ParsedCertificate;
-use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 
 /// Trusts a certificate that an authority has issued, or that is itself one of those that were given.
 ///
@@ -70,9 +70,10 @@ impl ServerCertVerifier for PinnedOrIssued {
     }
 }
 
-/// Whether all that is wrong is that a certificate is an authority's. rustls does not name that error, so its text must do.
+/// Whether all that is wrong is that a certificate is an authority's. rustls hands on the error of webpki.
 fn is_authority_in_place_of_peer(error: &Error) -> bool {
-    matches!(error, Error::InvalidCertificate(CertificateError::Other(other)) if format!("{other:?}").contains("CaUsedAsEndEntity"))
+    let Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) = error else { return false };
+    matches!(cause.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 /// Verifies one connection's certificate, and lets it pass either way.
