@@ -4,6 +4,7 @@
 #![cfg(all(feature = "node", feature = "memory"))]
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod support;
 #[path = "support/traces.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]

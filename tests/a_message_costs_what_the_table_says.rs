@@ -3,6 +3,7 @@
 #![cfg(all(feature = "node", feature = "memory"))]
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod support;
 #[path = "support/traces.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
@@ -51,8 +52,8 @@ async fn counted(messages: u32) -> (Counts, Duration) {
     for number in 0..messages {
         let kept = distributed.deposit_wav(&site("kathmandu"), CallFacts::to(mailbox("2001")), wav(5_000, number).into()).await;
         let id = kept.unwrap().id;
-        let forwarded = |event| matches!(event, Event::Forwarded { id: of, .. } if of == id).then_some(());
-        soon(event(&mut events, forwarded)).await;
+        let answered = |event| matches!(event, Event::Forwarded { id: of, .. } if of == id).then_some(());
+        soon(event(&mut events, answered)).await;
     }
     let took = began.elapsed();
     for running in running {

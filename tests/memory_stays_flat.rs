@@ -9,6 +9,7 @@
 
 #[path = "memory/gate.rs"]
 mod gate;
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod support;
 
 use std::fs;

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 #[path = "support/programs.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod programs;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -167,7 +167,7 @@ pub struct Mailbox {
     pub zone: Option<Tz>,
     /// How long a message for it must and may be.
     pub recording: RecordingLimits,
-    /// How much it may hold; where nothing is said, its PBX's [`SiteBuilder::holding`] counts.
+    /// How much it may hold; where nothing is said, its PBX's [`SiteBuilder::holding`](super::SiteBuilder::holding) counts.
     pub holding: MailboxLimits,
 }
 

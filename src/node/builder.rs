@@ -271,11 +271,7 @@ impl NodeBuilder {
         let root = self.spool.clone();
         let spool = Spool::open(Arc::clone(&self.disk), self.spool, Arc::clone(&self.clock), self.events.clone()).await?;
         let outbox = match self.mail_out {
-            Some(out) => {
-                let (disk, clock) = (Arc::clone(&self.disk), Arc::clone(&self.clock));
-                let opened = Outbox::open(disk, outbox.clone(), out, clock, self.events.clone()).await;
-                Some(opened.map_err(|source| NodeError::Outbox { folder: outbox, source })?)
-            }
+            Some(out) => Some(open_outbox(&self.disk, outbox, out, &self.clock, &self.events).await?),
             None => None,
         };
         let admission = Admission::of_node(standing.address().clone(), &self.network).grace(self.grace);
@@ -301,13 +297,8 @@ impl NodeBuilder {
             Some(store) => Intake::builder(self.network.domain(), store, Arc::clone(&self.directory)).greetings(keeper),
             None => Intake::of_greetings(self.network.domain(), keeper),
         };
-        let intake = intake
-            .node(standing.address().as_str())
-            .limits(self.limits)
-            .clock(Arc::clone(&self.clock))
-            .events(self.events.clone())
-            .postmaster_by(postmaster)
-            .deposits_told_by_the_store();
+        let intake = intake.node(standing.address().as_str()).limits(self.limits).postmaster_by(postmaster);
+        let intake = intake.clock(Arc::clone(&self.clock)).events(self.events.clone()).deposits_told_by_the_store();
         let intake = self.tls.into_iter().fold(intake, IntakeBuilder::tls).build();
         // The central node may have been another one when what waits was recorded.
         spool.serve(destination);
@@ -351,6 +342,17 @@ impl NodeBuilder {
             }),
         })
     }
+}
+
+async fn open_outbox(
+    disk: &Arc<dyn Disk>,
+    folder: PathBuf,
+    out: Arc<dyn MailOut>,
+    clock: &Arc<dyn Clock>,
+    events: &Events,
+) -> Result<Outbox, NodeError> {
+    let opened = Outbox::open(Arc::clone(disk), folder.clone(), out, Arc::clone(clock), events.clone()).await;
+    opened.map_err(|source| NodeError::Outbox { folder, source })
 }
 
 /// The folder of greetings, in the spool's.

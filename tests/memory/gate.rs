@@ -1,5 +1,7 @@
 //! Connections that stop in the middle until all have come so far: so many transfers are under way at once, and not one after the other.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,6 @@
 //! An intake of a hundred mailboxes in memory, and clients that say to it what they like.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,7 +1,6 @@
 //! Lamps and stores that are out of order at times, and what there is to throw dice with.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

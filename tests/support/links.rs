@@ -1,5 +1,7 @@
 //! A network of links in memory, whose weather a test makes: for a clock that is paused.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! A man in the middle of a conversation by SMTP, who spoils it where and how he is told.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,7 +1,6 @@
 //! What the tests share: a network of three PBXs, its nodes, and sounds to record.
 
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::future::Future;
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! The example programs as processes of their own: started, listened to, signalled and killed.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,6 @@
 //! A central node whose lamps are told by SIP, and the programs of others around it: baresip, kamailio, sipp.
 
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "these are tests, and each uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! Everything that is said by `tracing` in this process, at every level, for a test to look at.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::{Debug, Write as _};

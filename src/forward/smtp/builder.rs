@@ -1,6 +1,5 @@
-//! [`SmtpForwarderBuilder`] and [`SetupError`].
+//! [`SmtpForwarderBuilder`].
 
-use std::error::Error as StdError;
 use std::sync::Arc;
 
 use lettre::Address;
@@ -12,7 +11,7 @@ use super::dial::{Dial, TcpDial};
 use super::login::{Login, TokenSource};
 use super::pool::Pool;
 use super::refused::RefusedRecipients;
-use super::security::{Security, TlsMode};
+use super::security::{Security, SetupError, TlsMode};
 use super::tls::Tls;
 use super::tls_memory::TlsMemory;
 use super::{SENDER, SmtpForwarder, Timeouts};
@@ -253,28 +252,4 @@ pub(super) fn split(peer: &str) -> Option<(&str, u16)> {
 fn address(domain: &str) -> Result<Address, SetupError> {
     let wrong = || SetupError::Domain(domain.to_owned());
     if domain.is_ascii() { Address::new(SENDER, domain).map_err(|_| wrong()) } else { Err(wrong()) }
-}
-
-/// Why a forwarder cannot be built as asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SetupError {
-    /// The peer is not written as `host:port`.
-    #[error("{0:?} is no peer: it reads like `central.example:25` or `[2001:db8::1]:25`")]
-    Peer(String),
-    /// The domain of the mailboxes, or this node's name, is no domain name.
-    #[error("{0:?} is no domain name")]
-    Domain(String),
-    /// The name on the certificate is neither a domain name nor an address.
-    #[error("{0:?} can be no name on a certificate")]
-    ServerName(String),
-    /// The text with the certificates of trusted authorities holds none, or one that cannot be read.
-    #[error("the certificates of the trusted authorities cannot be read: give them in PEM, with their BEGIN CERTIFICATE lines")]
-    Certificates(#[source] Box<dyn StdError + Send + Sync>),
-    /// Certificates must verify, and nobody is trusted to vouch for one.
-    #[error("TLS is required, but no authority is trusted: give its certificate, or a TLS configuration")]
-    NobodyTrusted,
-    /// A password or token would go over the wire in plain text.
-    #[error("a password or token is sent under TLS only: choose a security with TLS, or take the login away")]
-    PlainTextPassword,
 }

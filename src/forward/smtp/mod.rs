@@ -40,7 +40,7 @@ use bytes::Bytes;
 use lettre::Address;
 use tokio::time::Instant;
 
-pub use self::builder::{SetupError, SmtpForwarderBuilder};
+pub use self::builder::SmtpForwarderBuilder;
 use self::connect::Connector;
 pub use self::dial::{Dial, Transport};
 pub use self::login::TokenSource;
@@ -48,7 +48,7 @@ use self::payload::Payload;
 use self::pool::{Entry, Pool};
 use self::progress::Progress;
 use self::refused::RefusedRecipients;
-pub use self::security::{Security, TlsMode};
+pub use self::security::{Security, SetupError, TlsMode};
 use self::shared::SharedConnection;
 pub use self::tls_memory::TlsMemory;
 use super::{ForwardError, Forwarder, MailOut, Outcome, Receipt, Reply, Sender};

@@ -12,8 +12,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{CertificateError, ClientConfig, Error as RustlsError, ProtocolVersion, RootCertStore};
 
-use super::builder::SetupError;
 use super::dial::Transport;
+use super::security::SetupError;
 use super::verify::{NotingVerifier, PinnedOrIssued};
 use super::{Reply, Timeouts};
 use crate::forward::{TlsVersion, Travelled};

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::fault::Fault;
-use super::transaction::BlockFate;
 use crate::smtp::extensions::Extensions;
 use crate::smtp::{Outcome, Reply};
 
@@ -70,4 +69,19 @@ impl Ended {
     pub(super) fn unanswered() -> Self {
         Self { outcomes: Err(Fault::lost_before()), answered: false, block: BlockFate::Unknown }
     }
+}
+
+/// What a server did with a message sent as a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BlockFate {
+    /// None was sent, or it was not answered for a reason that says nothing about blocks.
+    Unknown,
+    /// It was taken.
+    Taken,
+    /// The server does not know BDAT, whatever it offered.
+    NotKnown,
+    /// The connection ended where the reply to it was due, or the reply made no sense.
+    Broken,
+    /// It may have been taken, but replies do not tell.
+    Ambiguous,
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::commands::Commands;
 use super::envelope::Envelope;
-use super::event::BodyForm;
+use super::event::{BlockFate, BodyForm};
 use super::fault::Fault;
 use super::outcome;
 use super::step::Step;
@@ -58,21 +58,6 @@ pub(super) struct Transaction {
 
 /// What is known of each recipient; `None` for those that the message decides.
 type Tally = Vec<Option<Outcome>>;
-
-/// What a server did with a message sent as a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BlockFate {
-    /// None was sent, or it was not answered for a reason that says nothing about blocks.
-    Unknown,
-    /// It was taken.
-    Taken,
-    /// The server does not know BDAT, whatever it offered.
-    NotKnown,
-    /// The connection ended where the reply to it was due, or the reply made no sense.
-    Broken,
-    /// It may have been taken, but replies do not tell.
-    Ambiguous,
-}
 
 /// What is next.
 #[derive(Debug)]
