@@ -1,15 +1,14 @@
-//! [`Chunking`]: whether messages go to a server by BDAT or by DATA.
+//! [`Chunking`]: whether messages go to a server by BDAT or by DATA; [`BlockFate`], by which it learns.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::BlockFate;
 use crate::smtp::extensions::Extensions;
 
 /// What is known of a server's BDAT, over all of its connections.
 ///
 /// A server that offers CHUNKING and does not know BDAT gets DATA from then on, until the process ends. One that ends the
-/// connection in BDAT gets DATA after the second time, unless it has taken a block before or is a node of this crate: then it is the
-/// path that broke.
+/// connection in BDAT, or before it answers commands that went with it, gets DATA after the second time, unless it has taken a block
+/// before or is a node of this crate: then it is the path that broke.
 #[derive(Debug)]
 pub(crate) struct Chunking(Mutex<State>);
 
@@ -21,6 +20,21 @@ enum State {
     Works,
     /// Messages go by DATA.
     Avoided,
+}
+
+/// What a server did with a message sent as a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BlockFate {
+    /// None was sent, or it was not answered for a reason that says nothing about blocks.
+    Unknown,
+    /// It was taken.
+    Taken,
+    /// The server does not know BDAT, whatever it offered.
+    NotKnown,
+    /// The connection ended where the reply to it was due, or the reply made no sense.
+    Broken,
+    /// It may have been taken, but replies do not tell.
+    Ambiguous,
 }
 
 /// Whether the next try goes another way.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::chunking::BlockFate;
 use super::fault::Fault;
 use crate::smtp::extensions::Extensions;
 use crate::smtp::{Outcome, Reply};

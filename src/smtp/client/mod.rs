@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-pub(crate) use self::chunking::{Chunking, NextTry};
+pub(crate) use self::chunking::{BlockFate, Chunking, NextTry};
 use self::commands::Commands;
 pub(crate) use self::envelope::{BodyType, Envelope};
 pub(crate) use self::event::{BlockFate, BodyForm, Ended, Event, MessageNumber, NoTls, Output};

@@ -185,6 +185,47 @@ fn a_server_that_ends_the_connection_may_say_why() {
     assert_eq!(scene.ended(), [(1, false)]);
 }
 
+/// What became of the block of the only message that ended.
+fn block(scene: &Scene) -> BlockFate {
+    let blocks: Vec<_> = scene
+        .events
+        .iter()
+        .filter_map(|event| if let Event::Done(_, ended) = event { Some(ended.block) } else { None })
+        .collect();
+    assert_eq!(blocks.len(), 1, "{:?}", scene.events);
+    blocks[0]
+}
+
+/// Postfix and others hold back the replies to a group of commands, so these are lost with the connection.
+#[test]
+fn a_server_that_ends_in_a_block_may_have_answered_nothing() {
+    for (heard, expected) in [
+        ("", BlockFate::Broken),
+        ("250 2.1.0 ok\r\n", BlockFate::Broken),
+        ("250 2.1.0 ok\r\n250 2.1.5 ok\r\n", BlockFate::Broken),
+        ("550 5.7.1 no\r\n", BlockFate::Unknown),
+        ("250 2.1.0 ok\r\n550 5.1.1 no\r\n", BlockFate::Unknown),
+    ] {
+        let (mut scene, extensions) = Scene::opened(ALL);
+        scene.send(1, extensions);
+        scene.hear(heard);
+        scene.client.handle_end("the end");
+        scene.settle();
+        assert_eq!(block(&scene), expected, "{heard:?}");
+    }
+}
+
+#[test]
+fn no_message_follows_a_block_that_is_read_as_commands() {
+    for envelope in ["250 2.1.0 ok\r\n550 5.1.1 no\r\n", "451 4.3.0 no\r\n503 5.5.1 no\r\n", "550 5.7.1 no\r\n503 5.5.1 no\r\n"] {
+        let (mut scene, extensions) = Scene::opened(ALL);
+        scene.send(1, extensions);
+        scene.hear(&format!("{envelope}502 5.5.1 BDAT is not known\r\n"));
+        assert_eq!(block(&scene), BlockFate::NotKnown, "{envelope:?}");
+        assert!(scene.client.is_over(), "{envelope:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_a_server_sends_every_message_ends_once(

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use super::chunking::BlockFate;
 use super::commands::Commands;
 use super::envelope::Envelope;
 use super::event::{BlockFate, BodyForm};
@@ -183,8 +184,7 @@ impl Transaction {
 
     /// The connection failed where the reply to `step` was due; the outcomes, if they were decided before.
     pub(super) fn handle_failure(&mut self, step: Step, fault: &Fault) -> Option<Vec<Outcome>> {
-        let is_in_block = step == Step::End && self.uses_blocks() && self.envelope_was_taken();
-        if is_in_block && fault.is_unreachable() && self.block == BlockFate::Unknown {
+        if self.block_may_be_why(step) && fault.is_unreachable() && self.block == BlockFate::Unknown {
             self.block = BlockFate::Broken;
         }
         // What a server says to a message of nothing is about no recipient.
@@ -240,13 +240,18 @@ impl Transaction {
 
     /// The reply to the whole message.
     fn handle_end(&mut self, reply: Reply, behind: Behind) -> Next {
+        // A server that does not know BDAT reads what follows as commands, and answers each line of it.
+        let not_known = self.uses_blocks() && outcome::is_unknown_command(&reply);
+        if not_known {
+            self.block = BlockFate::NotKnown;
+        }
         if self.route == Route::AllAtOnce
             && let Err(refused) = self.judge()
         {
-            return refused;
+            return if not_known { refused.and_spent() } else { refused };
         }
         if let Some(outcomes) = self.decided() {
-            return Next::done(Ok(outcomes), After::Reset);
+            return Next::done(Ok(outcomes), if not_known { After::Spent } else { After::Reset });
         }
         if !reply.is_positive() {
             let settled = self.settle(Step::End, reply);
@@ -283,9 +288,8 @@ impl Transaction {
         if step == Step::End && self.uses_blocks() {
             self.block = match reply.code {
                 200..300 => BlockFate::Taken,
-                _ if outcome::is_unknown_command(&reply) => BlockFate::NotKnown,
                 503 => BlockFate::Broken,
-                _ => BlockFate::Unknown,
+                _ => self.block,
             };
             if self.block == BlockFate::NotKnown {
                 return Next::done(Err(Fault::unexpected("BDAT", &reply)), After::Spent);
@@ -337,6 +341,21 @@ impl Transaction {
         !end.is_about_an_address()
             && self.mail.as_ref().is_some_and(Reply::is_about_a_sender)
             && recipients.all(Reply::is_about_a_recipient)
+    }
+
+    /// Whether a connection that ended where the reply to `step` was due may have ended because of the block.
+    ///
+    /// A server may hold back its replies to commands that came with others (RFC 2920 §3.2), so that none of them comes from one that
+    /// ends in the block.
+    fn block_may_be_why(&self, step: Step) -> bool {
+        match self.route {
+            Route::AllAtOnce => {
+                let none_refused = self.mail.as_ref().is_none_or(Reply::is_positive);
+                none_refused && (self.recipients.len() < self.envelope.to.len() || self.envelope_was_taken())
+            }
+            Route::GroupThenBlock | Route::StepsThenBlock => step == Step::End && self.envelope_was_taken(),
+            Route::GroupThenData | Route::StepsThenData => false,
+        }
     }
 
     fn envelope_was_taken(&self) -> bool {
