@@ -55,8 +55,15 @@ enum Step {
     Start {
         nonce: String,
     },
+    /// The first response was too long for the AUTH command, and is sent when the server asks for it.
+    Withheld {
+        response: String,
+        then: Box<Step>,
+    },
     /// All was said, and the server decides.
     Said,
+    /// The server has said why it refuses the token, and was answered.
+    Refused,
     /// LOGIN asks for the name, then for the password.
     LoginName,
     LoginPassword,
@@ -92,17 +99,22 @@ impl Exchange {
         Self { mechanism, secret, step: Step::Start { nonce: STANDARD.encode(nonce) } }
     }
 
-    /// The AUTH command, with its line end.
+    /// The AUTH command, with its line end. A first response that does not fit into a command's line waits for the server's challenge.
     ///
     /// # Source
     ///
-    /// RFC 4954 §4.
+    /// RFC 4954 §4, RFC 5321 §4.5.3.1.4.
     pub(crate) fn command(&mut self) -> String {
         let name = self.mechanism.name();
-        match self.initial() {
-            Some(response) => format!("AUTH {name} {}\r\n", STANDARD.encode(response.as_bytes())),
-            None => format!("AUTH {name}\r\n"),
+        let alone = format!("AUTH {name}\r\n");
+        let Some(response) = self.initial() else { return alone };
+        let command = format!("AUTH {name} {}\r\n", STANDARD.encode(response.as_bytes()));
+        if command.len() <= LONGEST_COMMAND {
+            return command;
         }
+        let then = Box::new(std::mem::replace(&mut self.step, Step::Said));
+        self.step = Step::Withheld { response, then };
+        alone
     }
 
     fn initial(&mut self) -> Option<String> {
@@ -134,9 +146,13 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// A [`BadChallenge`]; the client then cancels with `*`.
+    /// A [`BadChallenge`]; the connection is then of no use.
     pub(crate) fn handle_challenge(&mut self, challenge: &str) -> Result<String, BadChallenge> {
         let response = match (std::mem::replace(&mut self.step, Step::Said), &self.secret) {
+            (Step::Withheld { response, then }, _) => {
+                self.step = *then;
+                response
+            }
             (Step::LoginName, Secret::Password { user, .. }) => {
                 self.step = Step::LoginPassword;
                 user.clone()
@@ -153,8 +169,10 @@ impl Exchange {
                 String::new()
             }
             // The server says why it refuses a token, and wants an answer before it says so by its reply. RFC 7628 §3.2.3.
-            (Step::Said, Secret::Token { .. }) if self.mechanism == Mechanism::OauthBearer => "\u{1}".to_owned(),
-            (Step::Said, Secret::Token { .. }) => String::new(),
+            (Step::Said, Secret::Token { .. }) => {
+                self.step = Step::Refused;
+                if self.mechanism == Mechanism::OauthBearer { "\u{1}".to_owned() } else { String::new() }
+            }
             _ => return Err(BadChallenge::Unexpected),
         };
         Ok(STANDARD.encode(response.as_bytes()))
@@ -171,8 +189,8 @@ impl Exchange {
                 let last = decoded(text.trim()).map_err(|_| BadChallenge::Impostor)?;
                 verify(server_signature, &last)
             }
-            Step::ScramFirst { .. } | Step::Start { .. } => Err(BadChallenge::Impostor),
-            Step::Said | Step::LoginName | Step::LoginPassword | Step::ScramProven => Ok(()),
+            Step::ScramFirst { .. } | Step::Start { .. } | Step::Withheld { .. } => Err(BadChallenge::Impostor),
+            Step::Said | Step::Refused | Step::LoginName | Step::LoginPassword | Step::ScramProven => Ok(()),
         }
     }
 }
@@ -287,6 +305,9 @@ impl Mechanisms {
     }
 }
 
+/// How long a command may be, with its line end. RFC 5321 §4.5.3.1.4.
+const LONGEST_COMMAND: usize = 512;
+
 /// How many random bytes an exchange takes.
 pub(crate) const NONCE_LEN: usize = 18;
 
@@ -390,6 +411,49 @@ mod tests {
             let mut exchange = Exchange::new(mechanism, token(), [0; NONCE_LEN]);
             exchange.command();
             assert_eq!(exchange.handle_challenge("eyJzdGF0dXMiOiI0MDAifQ==").as_deref(), Ok(answer));
+        }
+    }
+
+    #[test]
+    fn a_token_that_fits_into_no_command_waits_for_the_challenge() {
+        let secret = |len: usize| Secret::Token { user: "u".to_owned(), token: "t".repeat(len), host: "h".to_owned(), port: 25 };
+        for mechanism in [Mechanism::Xoauth2, Mechanism::OauthBearer] {
+            for len in [100, 330, 400, 2000] {
+                let mut exchange = Exchange::new(mechanism, secret(len), [0; NONCE_LEN]);
+                let command = exchange.command();
+                assert!(command.len() <= 512, "{len}");
+                let alone = format!("AUTH {}\r\n", mechanism.name());
+                assert_eq!(command == alone, len >= 400, "{len}: {command}");
+                if command == alone {
+                    assert_eq!(exchange.handle_success("welcome"), Err(BadChallenge::Impostor), "nothing was proven");
+                    let response = exchange.handle_challenge("").unwrap();
+                    let response = String::from_utf8(STANDARD.decode(response.as_bytes()).unwrap()).unwrap();
+                    assert!(response.contains(&format!("auth=Bearer {}\u{1}", "t".repeat(len))));
+                }
+                assert_eq!(exchange.handle_success("welcome"), Ok(()));
+            }
+        }
+        let long = Secret::Password { user: "u".repeat(600), password: "pencil".to_owned() };
+        let mut exchange = Exchange::new(Mechanism::ScramSha256, long, [0; NONCE_LEN]);
+        assert_eq!(exchange.command(), "AUTH SCRAM-SHA-256\r\n");
+        assert_eq!(exchange.clone().handle_success("welcome"), Err(BadChallenge::Impostor));
+        exchange.handle_challenge("").unwrap();
+        assert_eq!(exchange.handle_success("welcome"), Err(BadChallenge::Impostor));
+    }
+
+    #[test]
+    fn a_server_that_never_stops_asking_is_broken_off() {
+        for (mechanism, secret, most) in [
+            (Mechanism::Plain, password(), 0),
+            (Mechanism::Login, password(), 2),
+            (Mechanism::ScramSha256, password(), 0),
+            (Mechanism::Xoauth2, token(), 1),
+            (Mechanism::OauthBearer, token(), 1),
+        ] {
+            let mut exchange = Exchange::new(mechanism, secret, [0; NONCE_LEN]);
+            exchange.command();
+            let answered = (0..9).take_while(|_| exchange.handle_challenge("eyJzdGF0dXMiOiI0MDEifQ==").is_ok()).count();
+            assert_eq!(answered, most, "{mechanism:?}");
         }
     }
 }
