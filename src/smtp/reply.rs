@@ -212,11 +212,11 @@ pub(crate) enum NoReply {
     EndlessReply,
 }
 
-/// Code, whether it is the last line, and text. RFC 5321 §4.2.
+/// Code, whether it is the last line, and text. RFC 5321 §4.2; by §4.3.2 the first digit alone has to be known.
 #[cfg(feature = "smtp")]
 fn read_line(line: &str) -> Option<(u16, bool, &str)> {
     let (code, rest) = line.split_at_checked(3)?;
-    let [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9'] = code.as_bytes() else { return None };
+    let [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9'] = code.as_bytes() else { return None };
     let is_last = match rest.as_bytes().first() {
         // The space is optional where no text follows.
         None | Some(b' ') => true,
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn what_is_no_reply_is_an_error() {
-        for bytes in ["25\r\n", "650 x\r\n", "299 x\r\n", "250x\r\n", "250-a\r\n251 b\r\n", "hello\r\n", "\r\n"] {
+        for bytes in ["25\r\n", "650 x\r\n", "199 x\r\n", "250x\r\n", "250-a\r\n251 b\r\n", "hello\r\n", "\r\n"] {
             let mut reader = ReplyReader::default();
             reader.handle_input(bytes.as_bytes());
             assert_eq!(reader.poll_reply(), Err(NoReply::Nonsense), "{bytes:?}");

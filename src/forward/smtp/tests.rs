@@ -101,7 +101,7 @@ async fn whatever_a_peer_does_at_whatever_step_the_answer_is_true_and_the_next_m
         Fault::Say("550 5.0.0 never\r\n"),
         Fault::SayAndDrop("421 4.3.2 closing\r\n"),
         Fault::Say("nonsense\r\n"),
-        Fault::Say("299 what\r\n"),
+        Fault::Say("199 what\r\n"),
         Fault::SayAndDrop("25"),
         Fault::Twice,
     ];
