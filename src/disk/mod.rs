@@ -288,7 +288,7 @@ pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
 /// Whatever the file system says.
 pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     match disk.create_dir(path) {
-        Ok(()) => path.parent().map_or(Ok(()), |parent| disk.sync_dir(named(parent))),
+        Ok(()) => sync_name(disk, path),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).ok_or(error)?;
@@ -297,6 +297,15 @@ pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Makes the name of the folder `path` durable: it may be there since a process that died, or failed, before it could.
+///
+/// # Errors
+///
+/// Whatever the file system says.
+pub(crate) fn sync_name(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| disk.sync_dir(named(parent)))
 }
 
 /// Whether `error` says that no room is left, for bytes or for files.

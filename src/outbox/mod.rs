@@ -130,6 +130,7 @@ impl Shared {
     /// Takes up what waits, and removes what was never answered for.
     fn read_folder(&self) -> io::Result<()> {
         disk::create_dirs(&*self.disk, &self.folder)?;
+        disk::sync_name(&*self.disk, &self.folder)?;
         let names: BTreeSet<String> = self.disk.list(&self.folder)?.into_iter().collect();
         // What is here may be so only by chance until it is flushed.
         self.disk.sync_dir(&self.folder)?;

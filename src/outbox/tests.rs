@@ -219,6 +219,17 @@ async fn a_stop_lets_what_is_being_sent_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_folder_whose_creator_died_holds_mail_after_a_power_cut() {
+    let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Deferred(reply(450))), clock());
+    disk::create_dirs(&disk, Path::new("/node")).unwrap();
+    disk.create_dir(Path::new("/node/outbox")).unwrap(); // and its name was never flushed
+    let outbox = opened(&disk, server, &clock).await.unwrap();
+    assert_eq!(send(&outbox, 1).await.unwrap(), Outcome::Accepted);
+    disk.power_cut(Unsynced::Forgotten);
+    assert_eq!(files(&disk).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_answered_for_is_sent_whenever_the_power_is_cut() {
     for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
         let mut operations = 0;

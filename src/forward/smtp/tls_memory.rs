@@ -164,6 +164,7 @@ impl File {
 
     fn write(&self, peers: &BTreeSet<String>) -> io::Result<()> {
         disk::create_dirs(&*self.disk, &self.folder)?;
+        disk::sync_name(&*self.disk, &self.folder)?;
         let (path, new) = (self.folder.join(FILE), self.folder.join(NEW_FILE));
         if let Err(error) = self.disk.remove(&new)
             && error.kind() != io::ErrorKind::NotFound

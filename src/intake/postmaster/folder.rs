@@ -73,6 +73,7 @@ impl PostmasterFolder {
         let _writing = shared.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.check_room(mail.len() as u64)?;
         disk::create_dirs(&*shared.disk, &shared.folder)?;
+        disk::sync_name(&*shared.disk, &shared.folder)?;
         let name = format!("{}-{}.eml", shared.clock.now().instant.format("%Y%m%dT%H%M%S%.6fZ"), MessageId::random());
         let path = shared.folder.join(&name);
         let part = path.with_extension("part");

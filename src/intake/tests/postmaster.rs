@@ -57,6 +57,17 @@ async fn any_mail_to_the_postmaster_is_kept_before_250() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_folder_whose_creator_died_holds_mail_after_a_power_cut() {
+    let disk = PowerCutDisk::new();
+    disk::create_dirs(&disk, Path::new("/spool")).unwrap();
+    disk.create_dir(Path::new(FOLDER)).unwrap(); // and its name was never flushed
+    let intake = builder(&TryingStore::new([])).postmaster(folder_on(disk.clone())).build();
+    assert!(send(&intake, &["postmaster"], REPORT).await.starts_with("250"));
+    disk.power_cut(Unsynced::Forgotten);
+    assert_eq!(files(&disk).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_postmasters_folder_puts_mail_off_at_rcpt() {
     let disk = PowerCutDisk::new();
     let limited = |mails, bytes| builder(&TryingStore::new([])).postmaster(folder_on(disk.clone()).limits(mails, bytes)).build();

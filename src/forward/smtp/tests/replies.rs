@@ -74,7 +74,9 @@ async fn chunking_can_be_switched_off() {
 
 #[tokio::test(start_paused = true)]
 async fn any_2yz_at_the_end_means_accepted() {
-    for reply in ["200\r\n", "250 2.1.5 ok\r\n", "250 2.1.0 ok\r\n", "251 2.6.0 x\r\n", "250 ok\r\n", "252-a\r\n252 b\r\n", "299 ok\r\n"] {
+    for reply in
+        ["200\r\n", "250 2.1.5 ok\r\n", "250 2.1.0 ok\r\n", "251 2.6.0 x\r\n", "250 ok\r\n", "252-a\r\n252 b\r\n", "299 ok\r\n"]
+    {
         for keywords in NATURES {
             let peer = ScriptedPeer::offering(keywords);
             let forwarder = in_plain_text(&peer);
