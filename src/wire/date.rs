@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 /// Returns the instant that a date and time of a header field names; `None` when it is none, or when the calendar or the clock has no such reading.
 ///
 /// Read too are what old and careless programs write: comments, years of two or three digits, zones by name, seconds or the zone left
-/// out, and a colon in the zone. A zone that no name is known for counts as UTC, as does every single letter.
+/// out, no space before the zone, a colon or less than four digits in it, and quotes. A zone that no name is known for counts as UTC, as does every single letter.
 ///
 /// # Source
 ///
@@ -21,12 +21,8 @@ pub(super) fn parse_date(value: &[u8]) -> Option<DateTime<Utc>> {
         (year, _) => year,
     };
     let (hour, minute) = (number(words.next()?)?, number(words.next()?)?);
-    let mut zone = words.next();
-    // Some programs write parts of a second.
-    let second = zone.and_then(|word| number(word.split(|byte| *byte == b'.').next()?));
-    if second.is_some() {
-        zone = words.next();
-    }
+    let (second, mut zone) = words.next().map_or((None, None), second_and_zone);
+    zone = zone.or_else(|| words.next());
     let offset = zone.map_or(Some(0), |zone| offset_minutes(zone, words.next()))?;
     let second = match second.unwrap_or(0) {
         60 => 59, // a leap second
@@ -34,6 +30,14 @@ pub(super) fn parse_date(value: &[u8]) -> Option<DateTime<Utc>> {
     };
     let local = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?.and_hms_opt(hour, minute, second)?;
     local.checked_sub_signed(TimeDelta::minutes(offset)).map(|utc| utc.and_utc())
+}
+
+/// The second that a word begins with, and the zone that some programs write into the same word. Others write parts of a second.
+fn second_and_zone(word: &[u8]) -> (Option<u32>, Option<&[u8]>) {
+    let len = word.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(word.len());
+    let (second, rest) = word.split_at(len);
+    let zone = rest.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.').map(|at| &rest[at..]);
+    (number(second), zone)
 }
 
 /// How many minutes a zone is before UTC; `next` is the word after it.
@@ -44,8 +48,8 @@ fn offset_minutes(zone: &[u8], next: Option<&[u8]>) -> Option<i64> {
         name => return Some(60 * hours_of(name)),
     };
     let (hours, minutes) = match digits.len() {
-        4 => digits.split_at(2),
-        2 => (digits, next.filter(|next| next.len() == 2).unwrap_or(b"00")),
+        3 | 4 => digits.split_at(digits.len() - 2),
+        1 | 2 => (digits, next.filter(|next| next.len() == 2).unwrap_or(b"00")),
         _ => return None,
     };
     let minutes = number(minutes).filter(|minutes| *minutes < 60)?;
@@ -72,7 +76,7 @@ fn number(digits: &[u8]) -> Option<u32> {
     all_digits.then(|| digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
 }
 
-/// What stands between white space, commas, colons and comments. No word is empty.
+/// What stands between white space, commas, colons, quotes and comments. No word is empty.
 struct Words<'a> {
     rest: &'a [u8],
 }
@@ -81,7 +85,7 @@ impl<'a> Iterator for Words<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        let divides = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b':' | b'(');
+        let divides = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b':' | b'(' | b'"');
         loop {
             match self.rest {
                 [] => return None,
@@ -116,6 +120,12 @@ mod tests {
             ("Thu, 5 Mar 2026 10:00:00 +05", "2026-03-05T05:00:00Z"),
             ("Thu, 5 Mar 2026 10:00:00.25 +0100", "2026-03-05T09:00:00Z"),
             ("Thu, 5 Mar 2026 10:00:00 A", "2026-03-05T10:00:00Z"),
+            ("Thu, 5 Mar 2026 10:00:30Z", "2026-03-05T10:00:30Z"),
+            ("Thu, 5 Mar 2026 10:00:30+0100", "2026-03-05T09:00:30Z"),
+            ("Thu, 5 Mar 2026 10:00:30.5-05:30", "2026-03-05T15:30:30Z"),
+            ("Thu, 5 Mar 2026 10:00:00 +1", "2026-03-05T09:00:00Z"),
+            ("Thu, 5 Mar 2026 10:00:00 -930", "2026-03-05T19:30:00Z"),
+            ("\"Thu, 5 Mar 2026 10:00:00 +0100\"", "2026-03-05T09:00:00Z"),
             ("Thu, 5 Mar 2026 10:00:00 -0000", "2026-03-05T10:00:00Z"),
         ] {
             assert_eq!(parse_date(text.as_bytes()), Some(expected.parse().unwrap()), "{text}");
@@ -134,7 +144,8 @@ mod tests {
             "5 Mar 2026 10:60:00 Z",
             "5 Mar 2026 10:00:61 Z",
             "5 Mar 99999 10:00 +9999",
-            "5 Mar 2026 10:00:00 +1",
+            "5 Mar 2026 10:00:00 +",
+            "5 Mar 2026 10:00:00 +10000",
             "5 Mar 20260 10:00:00 +0060",
             "((((5 Mar 2026 10:00 Z",
         ] {

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::decode::{Sound, foreign_head, writer};
 use super::fields::Fields;
-use super::parts::{Delimiter, Delimiters, Mail, find_sound};
+use super::parts::{Delimiter, Delimiters, Mail, begins_line, find_sound};
 use super::unpacking::{Packed, Unpacking};
 use super::{DecodeError, DecodeLimits, own};
 use crate::message::{Audio, AudioSource, ContentDigest, MailFile, Message};
@@ -126,14 +126,16 @@ impl Mail for InFile<'_> {
             for found in memmem::find_iter(&window[from - start..], &delimiters.dashed) {
                 let at = from + found;
                 let (before, behind) = (&window[..at - start], &window[at - start + delimiters.dashed.len()..]);
+                if !begins_line(before) {
+                    continue;
+                }
                 let next = at + delimiters.dashed.len();
                 let delimiter = match memchr::memchr(b'\n', behind) {
                     Some(line_end) => Delimiters::read(before, at, &behind[..=line_end], next + line_end + 1),
-                    None if before.ends_with(b"\n") => {
+                    None => {
                         let (rest, after) = self.rest_of_line(next, within.end);
                         Delimiters::read(before, at, &rest, after)
                     }
-                    None => None,
                 };
                 if delimiter.is_some() {
                     return delimiter;
@@ -211,7 +213,7 @@ mod tests {
 
     use super::*;
     use crate::message::AudioType;
-    use crate::wire::decode_within;
+    use crate::wire::{decode, decode_within};
 
     /// A mail in a file of which the first so many bytes can be read.
     #[derive(Debug)]
@@ -291,6 +293,19 @@ mod tests {
                 compare(&long(3, 3 * WINDOW + 5, encoding, padding));
             }
         }
+    }
+
+    #[test]
+    fn a_line_full_of_boundaries_takes_no_longer_than_any_other() {
+        let began = std::time::Instant::now();
+        for boundary in ["b", "\"\""] {
+            let line = format!("--{}", boundary.trim_matches('"')).repeat(1024 * 1024);
+            let mail = Bytes::from(format!(
+                "Date: Mon, 26 Aug 2019 10:20:20 -0700\r\nContent-Type: multipart/mixed; boundary={boundary}\r\n\r\n{line}"
+            ));
+            assert_eq!((decode(&mail), in_file(&mail)), (Err(DecodeError::NoAudio), Err(DecodeError::NoAudio)));
+        }
+        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     }
 
     #[test]

@@ -82,6 +82,10 @@ impl Mail for [u8] {
 
     fn next_delimiter(&self, delimiters: &Delimiters, within: Range<usize>) -> Option<Delimiter> {
         memmem::find_iter(&self[within.clone()], &delimiters.dashed).map(|at| within.start + at).find_map(|at| {
+            // First, because a line may hold the delimiter a million times.
+            if !begins_line(&self[..at]) {
+                return None;
+            }
             let rest = &self[at + delimiters.dashed.len()..within.end];
             let line_len = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
             Delimiters::read(&self[..at], at, &rest[..line_len], at + delimiters.dashed.len() + line_len)
@@ -260,6 +264,11 @@ impl<M: Mail + ?Sized> Walk<'_, M> {
         let beginning = self.mail.beginning(body.range.clone(), LOOKED_AT).into_owned();
         Unpacking::new(Packed::named(encoding)?, iter::once(Ok(beginning))).next()?.ok()
     }
+}
+
+/// Whether a line begins behind `before`.
+pub(super) fn begins_line(before: &[u8]) -> bool {
+    before.ends_with(b"\n")
 }
 
 /// How much of a foreign part is looked at to see what it is, in bytes of its transfer encoding.
