@@ -132,6 +132,10 @@ impl Server {
         let Wish { request, user, source } = wish;
         let id = self.in_dialog(request).ok_or(Status::NO_SUBSCRIPTION)?;
         let subscription = self.subscriptions.get_mut(&id).ok_or(Status::NO_SUBSCRIPTION)?;
+        // RFC 6665 §4.1.2.2: its last NOTIFY is on its way, and whoever does not see that begins a new one.
+        if subscription.user == *user && subscription.is_ending() {
+            return Err(Status::NO_SUBSCRIPTION.into());
+        }
         // What was begun at a `sips:` address goes on under TLS.
         if subscription.user != *user || (subscription.dialog.secure && source.transport != Transport::Tls) {
             return Err(Status::FORBIDDEN.into());

@@ -76,6 +76,21 @@ fn a_subscribe_whose_response_was_lost_keeps_its_dialog() {
     assert_eq!(bench.server.len(), 1);
 }
 
+#[test]
+fn a_refresh_that_comes_after_the_end_is_told_so() {
+    let (mut bench, mut telephone) = subscribed();
+    bench.pass(600 * SECOND);
+    assert_eq!(bench.said().last().unwrap(), "terminated;reason=timeout: 1");
+    assert_eq!(telephone.subscribe(&mut bench, 600).status, Status::NO_SUBSCRIPTION, "the NOTIFY is not answered yet");
+    telephone.to = "<sip:2041@vm.example>".into();
+    assert_eq!(telephone.subscribe(&mut bench, 600).status, Status::OK);
+    bench.pass(60 * SECOND);
+    assert_eq!(bench.server.len(), 0, "neither of both answers");
+    let (mut bench, mut telephone) = subscribed();
+    telephone.subscribe(&mut bench, 0);
+    assert_eq!(telephone.subscribe(&mut bench, 600).status, Status::NO_SUBSCRIPTION, "it has just ended it itself");
+}
+
 /// A telephone at [`PHONE`] that has forgotten its subscription.
 fn start_again(bench: &mut Bench, number: u32) -> Request {
     let mut telephone = Telephone::new(PHONE);
