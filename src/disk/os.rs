@@ -64,7 +64,12 @@ impl Disk for OsDisk {
         let mut listing = Listing::default();
         for entry in fs::read_dir(path)? {
             let entry = entry?;
-            let names = if entry.file_type()?.is_file() { &mut listing.files } else { &mut listing.others };
+            let is_file = match entry.file_type() {
+                // Some file systems look at the entry only now, and another program has renamed it meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                kind => kind?.is_file(),
+            };
+            let names = if is_file { &mut listing.files } else { &mut listing.others };
             names.extend(entry.file_name().into_string());
         }
         Ok(listing)
