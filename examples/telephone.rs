@@ -7,6 +7,7 @@
 //! You will see, without either word, the one call after the other, with lines such as `< MessageNumber { number: 1, of: 120 }`; no
 //! `< Removed` comes before its `= Remove(..)` was done.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Stdin};
 use std::time::Duration;
@@ -21,12 +22,12 @@ use voicemail::telephone::{
     PinBook, PinHash, PinSet, Reason, Recorded, Say, Sent,
 };
 
-/// A line of the input.
+/// A line of the input, or a digit of it.
 enum Input {
     End,
     TooShort,
     Fail,
-    Digits(Vec<Digit>),
+    Digit(Digit),
     HangUp,
 }
 
@@ -38,7 +39,7 @@ async fn main() -> Result<(), Failure> {
     let (side, count) = (arguments.next().unwrap_or_default(), arguments.next());
     let mailbox: MailboxId = "2041".parse()?;
     let store = MemoryStore::new([mailbox.clone()]);
-    let mut lines = Lines(BufReader::new(std::io::stdin()).lines());
+    let mut lines = Lines { lines: BufReader::new(std::io::stdin()).lines(), digits: VecDeque::new() };
     if side == "owner" {
         for _ in 0..count.map_or(Ok(1), |count| count.parse())? {
             store.deposit(&mailbox, &Origin::Here, &message()).await?;
@@ -87,7 +88,7 @@ async fn call(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Re
             Input::TooShort if recording => dialogue.handle(ended(&mut recording, Duration::ZERO)),
             Input::End | Input::TooShort => dialogue.handle(CallerEvent::Played),
             Input::Fail => failing = true,
-            Input::Digits(digits) => digits.into_iter().for_each(|digit| dialogue.handle(CallerEvent::Digit(digit))),
+            Input::Digit(digit) => dialogue.handle(CallerEvent::Digit(digit)),
             Input::HangUp => dialogue.handle(CallerEvent::HungUp),
         }
     }
@@ -166,7 +167,7 @@ async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Res
                 dialogue.handle(OwnerEvent::Recorded(Recorded { length }), now);
             }
             Input::Fail => failing = true,
-            Input::Digits(digits) => digits.into_iter().for_each(|digit| dialogue.handle(OwnerEvent::Digit(digit), now)),
+            Input::Digit(digit) => dialogue.handle(OwnerEvent::Digit(digit), now),
             Input::HangUp => dialogue.handle(OwnerEvent::HungUp, now),
         }
     }
@@ -181,18 +182,26 @@ fn marked(marked: &Result<(), StoreError>) -> OwnerEvent {
     })
 }
 
-/// Standard input, line by line.
-struct Lines(std::io::Lines<BufReader<Stdin>>);
+/// Standard input, line by line, and digit by digit: what one digit asks for is done before the next one counts.
+struct Lines {
+    lines: std::io::Lines<BufReader<Stdin>>,
+    digits: VecDeque<Digit>,
+}
 
 impl Lines {
     fn next(&mut self) -> Result<Input, Failure> {
-        Ok(match self.0.next().transpose()?.as_deref() {
-            None => Input::HangUp,
-            Some("") => Input::End,
-            Some(".") => Input::TooShort,
-            Some("!") => Input::Fail,
-            Some(line) => Input::Digits(line.chars().filter_map(Digit::from_char).collect()),
-        })
+        loop {
+            if let Some(digit) = self.digits.pop_front() {
+                return Ok(Input::Digit(digit));
+            }
+            match self.lines.next().transpose()?.as_deref() {
+                None => return Ok(Input::HangUp),
+                Some("") => return Ok(Input::End),
+                Some(".") => return Ok(Input::TooShort),
+                Some("!") => return Ok(Input::Fail),
+                Some(line) => self.digits.extend(line.chars().filter_map(Digit::from_char)),
+            }
+        }
     }
 }
 

@@ -205,8 +205,12 @@ impl CallerDialogue {
     }
 
     fn not_recorded(&mut self) {
-        if let State::Recording | State::Stopping(_) = self.state {
-            self.say_then(vec![Prompt::NotRecorded, Prompt::Goodbye], State::Leaving(Then::Dialogue));
+        match self.state {
+            State::Stopping(Then::Operator) => self.say_then(vec![Prompt::NotRecorded], State::Leaving(Then::Operator)),
+            State::Recording | State::Stopping(Then::Dialogue) => {
+                self.say_then(vec![Prompt::NotRecorded, Prompt::Goodbye], State::Leaving(Then::Dialogue));
+            }
+            _ => {}
         }
     }
 

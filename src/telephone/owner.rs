@@ -298,8 +298,13 @@ impl OwnerDialogue {
         State::Over
     }
 
+    /// Says one thing after the other in one action: `Played` always means the end of all.
     fn say(&mut self, say: Say) {
-        self.act(OwnerAction::Say(say));
+        match self.actions.back_mut() {
+            Some(OwnerAction::Say(before)) => before.extend(say),
+            _ if say.is_empty() => {}
+            _ => self.act(OwnerAction::Say(say)),
+        }
     }
 
     fn act(&mut self, action: OwnerAction) {

@@ -127,6 +127,16 @@ fn a_call_ends_when_nothing_can_be_recorded() {
 }
 
 #[test]
+fn a_caller_who_asked_for_the_operator_gets_there_without_a_recording() {
+    let mut call = call(Greetings::default(), Reason::NoAnswer).with_operator();
+    call.poll_action();
+    after(&mut call, CallerEvent::Played);
+    assert_eq!(after(&mut call, digit('0')), [CallerAction::StopRecording]);
+    assert_eq!(after(&mut call, CallerEvent::NotRecorded), [say(&[Prompt::NotRecorded])]);
+    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::Operator]);
+}
+
+#[test]
 fn the_limits_of_the_mailbox_decide() {
     let mut call = call(Greetings::default(), Reason::NoAnswer);
     call.poll_action();

@@ -90,12 +90,14 @@ impl OwnerDialogue {
             (Change::Keep, Marked::Done) => (Some(Prompt::Kept), Stage::Done),
             (Change::Remove, Marked::Done) => (Some(Prompt::Removed), Stage::Done),
         };
-        let menu = (next == Stage::Played).then_some(Prompt::Menu(Menu::Message));
-        self.say(said.into_iter().chain(menu).collect());
-        match digit {
-            Some(digit) => self.message_digit(messages, digit, now),
-            None => State::Messages(messages, next),
-        }
+        let Some(digit) = digit else {
+            let menu = (next == Stage::Played).then_some(Prompt::Menu(Menu::Message));
+            self.say(said.into_iter().chain(menu).collect());
+            return State::Messages(messages, next);
+        };
+        // Who has chosen needs no menu.
+        self.say(said.into_iter().collect());
+        self.message_digit(messages, digit, now)
     }
 
     pub(super) fn message_digit(&mut self, mut messages: Messages, digit: Digit, now: DateTime<Utc>) -> State {

@@ -178,7 +178,21 @@ fn a_digit_counts_that_comes_while_the_store_works() {
     after(&mut call, OwnerEvent::Played);
     assert_eq!(press(&mut call, "6"), []);
     let second = [Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
-    assert_eq!(after(&mut call, DONE), [say(&[Prompt::Menu(Menu::Message)]), say(&second)]);
+    assert_eq!(after(&mut call, DONE), [say(&second)]);
+}
+
+#[test]
+fn what_was_done_and_what_comes_next_is_one_statement() {
+    for (marked, said) in [(Marked::Done, Prompt::Removed), (Marked::Failed, Prompt::NotDone)] {
+        let mut call = hearing(vec![new(1), new(2)]);
+        press(&mut call, "36");
+        let second = [said.clone(), Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
+        assert_eq!(after(&mut call, OwnerEvent::Marked(marked)), [say(&second)], "its end is the end of the message, too");
+        let mut call = hearing(vec![new(1)]);
+        press(&mut call, "39");
+        let answer = say(&[said, Prompt::RecordNow, Prompt::Tone]);
+        assert_eq!(after(&mut call, OwnerEvent::Marked(marked)), [answer], "no recording begins before the tone");
+    }
 }
 
 #[test]
