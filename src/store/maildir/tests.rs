@@ -12,6 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 
 use super::*;
+use crate::audio::{Format, Wav};
 use crate::clock::ManualClock;
 use crate::conformance;
 use crate::directory::{MailboxLimits, Owner, StaticDirectory};
@@ -73,6 +74,26 @@ async fn sound(store: &MaildirStore, id: MessageId) -> bytes::Bytes {
 fn names(folder: PathBuf) -> Vec<String> {
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name != "lock").collect()
+}
+
+#[tokio::test]
+async fn a_list_tells_how_long_a_foreign_sound_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let mut wav = Wav::header(Format::TELEPHONE_PCMU, u32::MAX);
+    wav.resize(wav.len() + 16_000, 0xff);
+    let gsm = [&[0xd0_u8][..], &[0; 32]].concat().repeat(100);
+    for (media, sound) in [("audio/wav", wav), ("audio/x-gsm", gsm), ("audio/basic", vec![0xff; 16_000])] {
+        let sound = encodify::base64::MIME.encode(&sound);
+        let mail = format!(
+            "Date: Thu, 5 Mar 2026 10:00:00 Z\r\nMessage-ID: <{media}>\r\nContent-Type: {media}\r\nContent-Transfer-Encoding: base64\r\n\r\n{sound}"
+        );
+        deposit(&store, &crate::wire::decode(&mail.into()).unwrap()).await.unwrap();
+    }
+    let store = open(folder.path()).await; // one that knows no more than the files say
+    for entry in store.list(&mailbox("2041")).await.unwrap() {
+        assert_eq!(entry.head.length, Duration::from_secs(2));
+    }
 }
 
 #[tokio::test]

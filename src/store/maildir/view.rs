@@ -223,7 +223,10 @@ fn own_head(id: MessageId, own: &OwnName, mail: &[u8]) -> Head {
         length: own.length,
         ending: Ending::Complete,
     });
-    Head { id, urgency: own.urgency, ..head }
+    // What was read of the mail may end before its sound does, or the sound's header be wrong.
+    let is_right = own.length.is_zero() || head.length.as_millis() == own.length.as_millis();
+    let length = if is_right { head.length } else { own.length };
+    Head { id, urgency: own.urgency, length, ..head }
 }
 
 /// The whole file; `None` if it is larger than is opened.
