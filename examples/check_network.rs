@@ -11,7 +11,7 @@ use voicemail::network::{Network, NetworkDescription};
 
 fn main() -> ExitCode {
     let Some(path) = std::env::args().nth(1) else {
-        eprintln!("which file? check_network FILE");
+        eprintln!("usage: check_network FILE");
         return ExitCode::FAILURE;
     };
     match read(&path) {

@@ -123,8 +123,8 @@ async fn play(audio: &Audio, file: &Path, form: &Form, out: &Out) -> Result<(), 
     tell(out, format!("{} bytes in {}", audio.len(), file.display())).await;
     let (media, ending) = (audio.media(), file.extension().and_then(OsStr::to_str));
     if ending.is_some_and(|ending| AudioType::from_extension(ending) != Some(media)) {
-        let usual = media.extension();
-        remark(format!("{} holds {media}, whose files end in .{usual}; --as wav decodes it to a WAV", file.display())).await;
+        let advice = if media == AudioType::Wav { "give it such a name" } else { "--as wav decodes it to a WAV" };
+        remark(format!("{} holds {media}, whose files end in .{}; {advice}", file.display(), media.extension())).await;
     }
     Ok(())
 }

@@ -5,11 +5,13 @@
 //! SUBSCRIBEs on, as kamailio does in `tests/support/telephones.rs`. You will see: `subscribed: 1`, and the lamp go on after 20 seconds and
 //! off after 40. It ends after 60. `-- 10.1.1.5:5060 600` takes another address, and so many seconds.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::time::sleep;
+use voicemail::error_chain;
 use voicemail::message::{MailboxId, Status};
 use voicemail::network::{LicenceClass, Mailbox, Network, NodeAddress, Site, TimeSource, VoicemailType};
 use voicemail::node::Node;
@@ -20,16 +22,28 @@ use voicemail::store::{MemoryStore, MessageStore as _};
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
-async fn main() -> Result<(), Failure> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", error_chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let listen = arguments.next().unwrap_or_else(|| "127.0.0.1:5070".into());
-    let third = Duration::from_secs(arguments.next().map_or(Ok(60), |secs| secs.parse())?) / 3;
+    let secs = arguments.next().unwrap_or_else(|| "60".into());
+    let third = Duration::from_secs(secs.parse().map_err(|error| format!("{secs} seconds: {error}"))?) / 3;
+    let not_there = |error| format!("cannot listen on {listen}: {error}; name another address");
     let owner: MailboxId = "2001".parse()?;
     let notifier = SipNotifier::builder("vm.example")
         .user("2001", "an example", [owner.clone()])
         .algorithms([Algorithm::Md5]) // for telephones that are confused by better ones
-        .udp(UdpSocket::bind(&listen).await?)
-        .tcp(TcpListener::bind(&listen).await?)
+        .udp(UdpSocket::bind(&listen).await.map_err(not_there)?)
+        .tcp(TcpListener::bind(&listen).await.map_err(not_there)?)
         .build()?;
     let notifier = Arc::new(notifier);
     let spool = tempfile::tempdir()?;
@@ -43,7 +57,7 @@ async fn main() -> Result<(), Failure> {
     let story = async {
         sleep(third).await;
         println!("subscribed: {}", notifier.subscriptions());
-        let sound = std::fs::read("examples/recordings/vm01.wav")?;
+        let sound = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/recordings/vm01.wav"))?;
         let kept = node.deposit_wav(&"london".parse()?, CallFacts::to(owner.clone()), sound.into()).await?;
         println!("a caller leaves a message: the lamp goes on");
         sleep(third).await;

@@ -10,11 +10,13 @@
 use std::collections::VecDeque;
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Stdin};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use voicemail::audio::{Format, Wav};
 use voicemail::clock::{Clock, SystemClock};
 use voicemail::directory::RecordingLimits;
+use voicemail::error_chain;
 use voicemail::message::{Audio, AudioType, Head, MailboxId, Message, MessageId, Origin, RecordedAt};
 use voicemail::store::{MemoryStore, MessageStore as _, MessageStoreExt as _, StoreError};
 use voicemail::telephone::{
@@ -34,14 +36,28 @@ enum Input {
 type Failure = Box<dyn Error>;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Failure> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", error_chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let (side, count) = (arguments.next().unwrap_or_default(), arguments.next());
     let mailbox: MailboxId = "2041".parse()?;
     let store = MemoryStore::new([mailbox.clone()]);
     let mut lines = Lines { lines: BufReader::new(std::io::stdin()).lines(), digits: VecDeque::new() };
+    if !matches!(&*side, "" | "caller" | "owner") {
+        return Err(format!("{side} is no side; {USAGE}").into());
+    }
     if side == "owner" {
-        for _ in 0..count.map_or(Ok(1), |count| count.parse())? {
+        let count = count.unwrap_or_else(|| "1".to_owned());
+        for _ in 0..count.parse::<u32>().map_err(|error| format!("{count}: {error}; {USAGE}"))? {
             store.deposit(&mailbox, &Origin::Here, &message()).await?;
         }
     } else {
@@ -211,6 +227,8 @@ fn say(prompts: &Say) {
         println!("< {prompt:?}");
     }
 }
+
+const USAGE: &str = "usage: telephone [caller | owner [HOW-MANY-MESSAGES]]";
 
 /// What each recording comes to that is not ended at once.
 const RECORDED: Duration = Duration::from_secs(3);

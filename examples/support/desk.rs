@@ -40,7 +40,9 @@ impl Desk<'_> {
         // Held until the line is printed, so that `forwarded` of this message comes after it.
         let mut out = self.out.lock().await;
         let kept = self.node.deposit_wav(self.site, deposit.facts.clone(), wav.into()).await.map_err(|error| match error {
-            RecordError::UnreadableAudio(why) => format!("{why}; deposit a WAV file of 16-bit, mu-law or A-law samples").into(),
+            RecordError::UnreadableAudio(why) => {
+                format!("{why}; deposit a WAV file of 8 or 16 bits, mu-law, A-law or GSM 06.10").into()
+            }
             error => Failure::from(error),
         })?;
         print(&mut *out, format!("kept {}", kept.id)).await;

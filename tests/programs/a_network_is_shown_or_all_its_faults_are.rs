@@ -67,5 +67,5 @@ fn a_file_that_cannot_be_read_is_named_with_status_1() {
     let no_toml = check(text);
     assert!(no_toml.status == Some(1) && no_toml.printed.err[0].starts_with(&format!("{text}:2: ")), "{no_toml:#?}");
     let nothing = run("check_network", [""; 0]);
-    assert_eq!((nothing.status, &nothing.printed.err[..]), (Some(1), &["which file? check_network FILE".to_owned()][..]));
+    assert_eq!((nothing.status, &nothing.printed.err[..]), (Some(1), &["usage: check_network FILE".to_owned()][..]));
 }

@@ -205,6 +205,8 @@ fn a_sound_that_is_no_wav_is_played_as_it_is_or_as_a_wav() {
     assert_eq!((played.status, played.printed.err.len()), (Some(0), 0));
     let decoded = Wav::parse(&fs::read(&wav).unwrap()).unwrap();
     assert_eq!((decoded.format, decoded.data.len()), (Format::TELEPHONE_L16, 320));
+    let played = play(&[&gsm, "--as", "wav"]);
+    assert_eq!(played.printed.err, [format!("{gsm} holds audio/wav, whose files end in .wav; give it such a name")]);
     assert_eq!(central.stop().status, Some(0));
 }
 

@@ -33,7 +33,7 @@ fn a_deposit_that_cannot_be_kept_is_refused_with_what_to_do_and_the_others_are_k
         .end();
     let faults = [
         format!(
-            "{no_wav}: not a WAV file: it does not begin with RIFF and WAVE; deposit a WAV file of 16-bit, mu-law or A-law samples"
+            "{no_wav}: not a WAV file: it does not begin with RIFF and WAVE; deposit a WAV file of 8 or 16 bits, mu-law, A-law or GSM 06.10"
         ),
         format!("{missing}: cannot be read: No such file or directory (os error 2); check the path"),
         format!("{wav}: no mailbox 2999 in the network; check the number, or add the mailbox to the network description"),
