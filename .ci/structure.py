@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Finds import cycles between files of src/, and modules that import one that stands above them.
 
-Reads `use` declarations outside tests. The order of the top-level modules is the list below, the lowest first; a module imports only
+Reads `use` declarations and paths that are written out, outside tests. The order of the top-level modules is the list below, the lowest first; a module imports only
 those before it. Prints each fault and ends with 1, or says how much was read.
 """
 
@@ -55,7 +55,7 @@ def leaves(tree):
 
 
 def imports(text, here):
-    """Each imported path, from the root of the crate."""
+    """Each path that is imported or written out, from the root of the crate."""
     for attributes, tree in re.findall(r"(?ms)((?:^#\[[^\n]*\]\n)*)^(?:pub(?:\([^)]*\))? )?use ([^;]+);", text):
         if "cfg(test)" in attributes or "any(test" in attributes:
             continue
@@ -71,6 +71,9 @@ def imports(text, here):
             else:
                 continue
             yield base + tuple(names)
+    code = re.sub(r'(?ms)^(?:pub(?:\([^)]*\))? )?use [^;]+;|"[^"\n]*"', "", text)
+    for inline in re.findall(r"(?<![\w:{])(crate|super)::(\w+)::(\w+)", code):
+        yield ((), here[:-1])[inline[0] == "super"] + inline[1:]
 
 
 def main():

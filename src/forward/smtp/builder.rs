@@ -7,7 +7,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::connect::{AfterTls, Connector, Policy};
-use super::dial::{Dial, TcpDial};
+use super::dial::{Dial, TcpDial, host_and_port};
 use super::login::{Login, TokenSource};
 use super::pool::Pool;
 use super::refused::RefusedRecipients;
@@ -180,7 +180,7 @@ impl SmtpForwarderBuilder {
     ///
     /// A [`SetupError`] that names the choice that cannot be.
     pub fn build(self) -> Result<SmtpForwarder, SetupError> {
-        let (host, port) = split(&self.peer).ok_or_else(|| SetupError::Peer(self.peer.clone()))?;
+        let (host, port) = host_and_port(&self.peer).ok_or_else(|| SetupError::Peer(self.peer.clone()))?;
         let from = address(&self.node)?;
         address(&self.domain)?;
         if self.security == Security::PlainText && self.login.is_some() {
@@ -238,14 +238,6 @@ impl SmtpForwarderBuilder {
         let name = self.server_name.clone().unwrap_or_else(|| host.to_owned());
         ServerName::try_from(name.clone()).map_err(|_| SetupError::ServerName(name))
     }
-}
-
-/// Host and port of `host:port`, the brackets of an IPv6 address taken off.
-pub(super) fn split(peer: &str) -> Option<(&str, u16)> {
-    let (host, port) = peer.rsplit_once(':')?;
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let readable = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic());
-    Some((host, port.parse().ok()?)).filter(|_| readable)
 }
 
 /// The address of this crate at `domain`, which checks the domain.

@@ -119,6 +119,14 @@ fn notice_a_dead_path(socket: &TcpSocket) {
 #[cfg(not(target_os = "linux"))]
 fn notice_a_dead_path(_: &TcpSocket) {}
 
+/// Returns host and port of `host:port`, without the brackets of an IPv6 address.
+pub(super) fn host_and_port(peer: &str) -> Option<(&str, u16)> {
+    let (host, port) = peer.rsplit_once(':')?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let readable = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic());
+    Some((host, port.parse().ok()?)).filter(|_| readable)
+}
+
 const SEND_BUFFER: u32 = 256 * 1024;
 /// A path on which bytes are unanswered for this long is dead.
 #[cfg(target_os = "linux")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::dial::host_and_port;
 use crate::smtp::client::Fault;
 use crate::smtp::sasl::client::{Exchange, Mechanisms, NONCE_LEN, Secret};
 
@@ -71,7 +72,7 @@ impl Login {
             Self::Password { user, password } => Ok(Secret::Password { user: user.clone(), password: password.clone() }),
             Self::Token { user, source } => {
                 let token = source.token().await.map_err(Fault::Lost)?;
-                let (host, port) = super::builder::split(peer).unwrap_or((peer, 0));
+                let (host, port) = host_and_port(peer).unwrap_or((peer, 0));
                 Ok(Secret::Token { user: user.clone(), token, host: host.to_owned(), port })
             }
         }
