@@ -71,18 +71,3 @@ impl Ended {
         Self { outcomes: Err(Fault::lost_before()), answered: false, block: BlockFate::Unknown }
     }
 }
-
-/// What a server did with a message sent as a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BlockFate {
-    /// None was sent, or it was not answered for a reason that says nothing about blocks.
-    Unknown,
-    /// It was taken.
-    Taken,
-    /// The server does not know BDAT, whatever it offered.
-    NotKnown,
-    /// The connection ended where the reply to it was due, or the reply made no sense.
-    Broken,
-    /// It may have been taken, but replies do not tell.
-    Ambiguous,
-}

@@ -25,7 +25,7 @@ use bytes::Bytes;
 pub(crate) use self::chunking::{BlockFate, Chunking, NextTry};
 use self::commands::Commands;
 pub(crate) use self::envelope::{BodyType, Envelope};
-pub(crate) use self::event::{BlockFate, BodyForm, Ended, Event, MessageNumber, NoTls, Output};
+pub(crate) use self::event::{BodyForm, Ended, Event, MessageNumber, NoTls, Output};
 use self::expected::{Expected, ExpectedReplies, Owner};
 pub(crate) use self::fault::{Fault, NotServed};
 pub(crate) use self::opening::Goal;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::chunking::BlockFate;
 use super::commands::Commands;
 use super::envelope::Envelope;
-use super::event::{BlockFate, BodyForm};
+use super::event::BodyForm;
 use super::fault::Fault;
 use super::outcome;
 use super::step::Step;
