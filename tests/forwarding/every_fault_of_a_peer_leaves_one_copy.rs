@@ -44,7 +44,7 @@ const ANYWHERE: [Fault; 9] = [
     NEVER,
     Fault::Say("421 4.3.2 closing\r\n"),
     Fault::Say("\u{1}\u{7f} garbage\r\n"),
-    Fault::Say("299 what\r\n"),
+    Fault::Say("199 what\r\n"),
     Fault::HalfAndDrop,
     Fault::HalfAndStall,
 ];
