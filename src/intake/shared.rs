@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use super::admission::Admission;
 use super::attempts::Attempts;
 use super::postmaster::Postmaster;
-use super::verdict::{NotKept, greetings_only, not_taken, unreadable, verdict};
+use super::verdict::{NotKept, check_length, greetings_only, not_taken, unreadable, verdict};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::event::{Event, Events};
@@ -140,6 +140,7 @@ impl Shared {
             Some(file) => self.read(file).await?,
             None => wire::decode_within(&delivery.mail, self.policy.limits.form).map_err(|error| unreadable(&error))?,
         };
+        check_length(&message)?;
         let (origin, message) = (&delivery.origin, &message);
         if let Some(site) = message.head().site.as_ref().filter(|site| !access.speaks_for(origin, site)) {
             self.events.emit(Event::SiteRefused { id: message.id(), origin: origin.clone(), site: site.clone() });

@@ -26,7 +26,9 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::directory::{DirectoryError, Owner, StaticDirectory};
 use crate::event::Event;
-use crate::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Message, Origin, RecordedAt, Status, Summary};
+use crate::message::{
+    Audio, AudioType, ClockQuality, ClockSource, Head, MailboxId, Message, Origin, RecordedAt, Status, Summary,
+};
 use crate::store::{Deposit, Entry, MemoryStore, StoreError};
 use crate::wire::{Addresses, TransferEncoding, encode};
 
@@ -453,10 +455,14 @@ async fn what_cannot_be_played_is_refused_with_the_reason() {
     let intake = builder(&store).build();
     let sent = mail(&message(&b"hello hello"[..]), TransferEncoding::Binary);
     let damaged = String::from_utf8(sent.to_vec()).unwrap().replace("hello hello", "hello jello");
+    let short = message(vec![b'h'; 3600]);
+    let hour = Head { length: Duration::from_secs(3600), ..short.head().clone() };
+    let hour = mail(&Message::new(hour, short.audio().clone()), TransferEncoding::Base64);
     for (mail, reply) in [
         (damaged.as_str(), "554 5.6.1 the audio does not match the digest that came with it"),
         ("Subject: hi\r\nDate: Sun, 30 Mar 2025 00:59:40 +0000\r\n\r\nhi\r\n", "554 5.6.1 the mail has no audio part"),
         ("", "554 5.6.0 the header block has no end"),
+        (std::str::from_utf8(&hour).unwrap(), "554 5.6.0 a sound of 3600 bytes cannot last the 3600 s that its mail says"),
     ] {
         let mut client = Client::connect(&intake).await;
         client.send(flight(START, mail.as_bytes())).await;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::message::{MailboxId, MessageId};
+use crate::message::{MailboxId, Message, MessageId};
 use crate::smtp::server::Reply;
 use crate::store::StoreError;
 use crate::wire::DecodeError;
@@ -80,6 +80,18 @@ pub(super) fn unreadable(error: &DecodeError) -> Reply {
         None => Reply::telling(554, status, error),
     }
 }
+
+/// Refuses a message that says it is longer than a sound of its size can be: a mailbox's minutes are counted by what it says.
+pub(super) fn check_length(message: &Message) -> Result<(), Reply> {
+    let (secs, bytes) = (message.head().length.as_secs(), message.audio().len());
+    if secs <= bytes / SLOWEST + 1 {
+        return Ok(());
+    }
+    Err(Reply::telling(554, "5.6.0", format_args!("a sound of {bytes} bytes cannot last the {secs} s that its mail says")))
+}
+
+/// How many bytes a second of the slowest sound has: GSM 06.10 in a WAV file, at the 4 kHz below which no sound is read.
+const SLOWEST: u64 = 812;
 
 /// # Source
 ///
