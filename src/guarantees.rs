@@ -31,29 +31,41 @@
 //!
 //! # Limits
 //!
-//! - Linux. Spool and Maildir store rely on atomic `link` and `rename`, and on `fsync` of folders.
-//! - What another program does to a Maildir, an IMAP server say, changes the lamp at once where the kernel tells: on local file systems, for
-//!   the first 16 384 mailboxes. Elsewhere it does within ten seconds, or within a hundred in a store of 100 000 mailboxes. A store of your
-//!   own says by `MessageStore::changed` what others did to it; without it, its lamps follow what happens through the node.
-//! - After a restart 200 lamps are told a second, or as told: all of 100 000 take 500 s. Those with new messages come first.
-//! - The `backup_node` of a network description is checked and has no effect yet: while the central node is down, distributed nodes keep their
-//!   messages in their spools, and no other node takes its place.
-//! - A node that is no longer the central one keeps its mailboxes where they are: to move them is an operator's work. A change of the mailboxes'
-//!   domain takes a restart.
-//! - SIP is spoken over UDP, TCP and (feature `sip-tls`) TLS; a PBX is found by its name's addresses, or (feature
-//!   `sip-dns`, for what a node sends on its own) by NAPTR and SRV records. A node is no registrar:
-//!   telephones register at their PBX, which passes their subscriptions on to the node.
-//! - The greetings of a mailbox go to the distributed node of its home PBX. Another distributed node that takes a message for it uses the usual
-//!   words. What a node has lost of them, with its disk say, it gets back within an hour.
-//! - A distributed node takes greetings only from a central node that proves its name, by a password or a certificate. A node that has a newer edition takes an older one's mail and says so to itself only.
-//! - A `PinFolder` counts one try at a time, of all mailboxes together, with two or three flushes each; it forgives by the clock, so one that jumps
-//!   ahead forgives too soon. A `PinBook` is in memory, and a restart forgets its PINs and who was locked out.
-//! - Delivery reports are not read: mail to `voicemail@` the node's name is refused, and reported as an event without the message's id, which stands in
-//!   the part that was never sent. Behind a server that stores and forwards, a refusal of the central node is therefore lost silently.
-//! - A message that grew too old sends its receipt once at most: a crash of the node in the very moment tells nobody.
-//! - What other programs do to a Maildir is told by the kernel (inotify) on local file systems. On others, and where the kernel watches no
-//!   more folders for the user, each call reads its mailbox's folders anew: right, but slower the more messages there are.
-//! - A sound or a mail of up to 1 MiB passes through memory whole, within bounds: 24 MiB of sound at once on its way out of a spool, 64 MiB of
-//!   mails at once in an intake; what comes beyond waits its turn. A longer one is read and written in pieces of 64 KiB, but whole where it is
-//!   retrieved, passed on or exported, and by a forwarder or a store that does not say it can do with less.
-//! - A recording under way is written as it grows but flushed at its end: a crash of the process leaves it, a loss of power may not.
+//! - Linux only: spool and Maildir store rely on atomic `link` and `rename`, on `fsync` of folders, and on inotify.
+//! - A change that another program makes in a Maildir, such as an IMAP server, changes the lamp at once on local file systems,
+//!   for the first 16 384 mailboxes. Elsewhere the lamp follows within ten seconds, or within a hundred in a store of 100 000
+//!   mailboxes. A store outside this crate reports such changes by `MessageStore::changed`; without it, its lamps follow only
+//!   what happens through the node.
+//! - On file systems without inotify, and where the kernel watches no more folders for the user, each call reads its mailbox's
+//!   folders anew. The answer is right, but takes longer the more messages there are.
+//! - The event of a bad entry in a mailbox comes with the store's housekeeping, up to 60 s after the entry; the log line comes at
+//!   once.
+//! - After a restart 200 lamps are refreshed a second (`NodeBuilder::lamps_a_second`): all of 100 000 take 500 s. Mailboxes with
+//!   new messages come first.
+//! - The `backup_node` of a network description is checked and has no effect yet: while the central node is down, distributed
+//!   nodes keep their messages in their spools, and no other node takes its place.
+//! - A node that is no longer the central one keeps its mailboxes where they are; an operator moves them. A change of the
+//!   mailboxes' domain needs a restart.
+//! - The spool tries a destination with at most four messages at once while it does not answer. A peer that accepts connections
+//!   and never answers can hold all four until their timeouts, and its return is noticed only then.
+//! - A forwarder that is killed sends again what was under way. A node takes a message once; another mail server may keep two
+//!   copies.
+//! - Delivery reports are not read: mail to `voicemail@` the node's name is refused and reported as an event without the
+//!   message's id, which stands in the part that was never sent. Behind a server that stores and forwards, a refusal of the
+//!   central node is therefore lost.
+//! - SIP runs over UDP, TCP and, with the feature `sip-tls`, TLS. With `sip-dns`, a `SipSink` finds its servers by NAPTR and SRV
+//!   records; a `SipNotifier` reaches the contacts and routes that telephones name by their addresses only. A node is no
+//!   registrar: telephones register at their PBX, which passes their subscriptions on.
+//! - The greetings of a mailbox go to the distributed node of its home PBX. Another distributed node that takes a message for it
+//!   plays the default words. A node that lost its greetings, with its disk for example, gets them back within an hour.
+//! - A distributed node takes greetings only from a central node that proves its name, by a password or a certificate. A node
+//!   that already holds a newer version answers 250 and keeps its own; the sender is not notified.
+//! - A `PinFolder` counts one attempt at a time, of all mailboxes together, with two or three flushes each. It forgives by the
+//!   clock: a clock that jumps ahead forgives too soon. A `PinBook` is in memory, and a restart forgets its PINs and its
+//!   lockouts.
+//! - An expiry receipt is sent at most once; if the node crashes at that moment, the sender is not notified.
+//! - A sound or a mail of up to 1 MiB passes through memory whole, within bounds: 24 MiB of sound at once on its way out of a
+//!   spool, 64 MiB of mails at once in an intake; further ones wait. A longer one is read and written in pieces of 64 KiB, but
+//!   whole where it is retrieved, passed on or exported, and by a forwarder or a store that does not say it can do with less.
+//! - A recording under way is written as it grows but flushed at its end: it survives a crash of the process, but may not survive
+//!   a loss of power.

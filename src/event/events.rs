@@ -17,7 +17,7 @@ pub struct Occurrence {
 
 /// Carries events to whoever listens; clones carry to the same listeners.
 ///
-/// A listener that is slower than 8192 events behind misses the oldest and is told how many: nothing waits for a listener.
+/// A listener that is more than 8192 events behind misses the oldest, and `recv` answers how many: nothing waits for a listener.
 #[derive(Debug, Clone)]
 pub struct Events {
     sender: broadcast::Sender<Occurrence>,
