@@ -130,13 +130,11 @@ impl Mail for InFile<'_> {
                     continue;
                 }
                 let next = at + delimiters.dashed.len();
-                let delimiter = match memchr::memchr(b'\n', behind) {
-                    Some(line_end) => Delimiters::read(before, at, &behind[..=line_end], next + line_end + 1),
-                    None => {
-                        let (rest, after) = self.rest_of_line(next, within.end);
-                        Delimiters::read(before, at, &rest, after)
-                    }
+                let (rest, after) = match memchr::memchr(b'\n', behind) {
+                    Some(line_end) => (behind[..=line_end].to_vec(), next + line_end + 1),
+                    None => self.rest_of_line(next, within.end),
                 };
+                let delimiter = Delimiters::read(before, at, &rest, after);
                 if delimiter.is_some() {
                     return delimiter;
                 }

@@ -442,6 +442,8 @@ proptest! {
             }
             let actions = after(&mut call, event.clone());
             let discarded = actions.contains(&OwnerAction::Discard);
+            let says = actions.iter().filter(|action| matches!(action, OwnerAction::Say(_))).count();
+            prop_assert!(says <= 1, "{actions:?} after {event:?}: which of them was played to its end?");
             for action in actions {
                 match action {
                     OwnerAction::Record(_) => {
