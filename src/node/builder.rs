@@ -274,8 +274,7 @@ impl NodeBuilder {
             Some(out) => Some(open_outbox(&self.disk, outbox, out, &self.clock, &self.events).await?),
             None => None,
         };
-        let admission = Admission::of_node(standing.address().clone(), &self.network).grace(self.grace);
-        let admission = Arc::new(admission);
+        let admission = Arc::new(Admission::of_node(standing.address().clone(), &self.network).grace(self.grace));
         let desk = store.clone().map(|store| {
             let (directory, clock) = (Arc::clone(&self.directory), Arc::clone(&self.clock));
             let desk = Desk::new(store, directory, clock, standing.address().as_str(), self.network.domain());
