@@ -72,6 +72,7 @@ use self::redirect::Served;
 use self::spare::{Reuse, Spares};
 use self::tree::{TreeFound, prepare_tree, read_tree};
 use crate::clock::Clock;
+use crate::descriptors::descriptor_limit;
 use crate::disk::{self, Disk, DiskFile, Room, SharedFlush};
 use crate::event::Events;
 pub use crate::event::SpoolState;
@@ -147,7 +148,7 @@ impl Spool {
         let (TreeFound { queues, put_aside, next_spare }, lock) = read.map_err(|source| disk_error(&root, source))?;
         let (flush, destinations, served, moving) =
             (SharedFlush::default(), Mutex::default(), Served::default(), Mutex::default());
-        let spares = Spares::new(root.join(SPARE), next_spare);
+        let spares = Spares::new(root.join(SPARE), next_spare, descriptor_limit());
         let memory = Arc::new(Semaphore::new(MEMORY_PIECES as usize));
         let put_aside_at_open = Mutex::new(put_aside);
         let shared = Shared {

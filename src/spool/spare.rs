@@ -21,6 +21,8 @@ pub(super) struct Spares {
     folder: PathBuf,
     pool: Mutex<Pool>,
     next: AtomicU64,
+    /// How many are kept at most.
+    most: usize,
 }
 
 #[derive(Debug, Default)]
@@ -48,9 +50,9 @@ pub(super) struct Spare {
 }
 
 impl Spares {
-    /// None yet; they will be in `folder`, numbered from `first` on.
-    pub(super) fn new(folder: PathBuf, first: u64) -> Self {
-        Self { folder, pool: Mutex::default(), next: AtomicU64::new(first) }
+    /// None yet; they will be in `folder`, numbered from `first` on. The process may have `files` open, and most of them are for others.
+    pub(super) fn new(folder: PathBuf, first: u64, files: usize) -> Self {
+        Self { folder, pool: Mutex::default(), next: AtomicU64::new(first), most: MOST.min(files / SHARE) }
     }
 
     /// One, if there is any.
@@ -100,7 +102,7 @@ impl Spares {
     fn move_aside(&self, disk: &dyn Disk, path: &Path) -> io::Result<Option<Spare>> {
         {
             let pool = self.pool();
-            if pool.idle.len() + pool.waiting.len() >= MOST {
+            if pool.idle.len() + pool.waiting.len() >= self.most {
                 return Ok(None);
             }
         }
@@ -184,6 +186,8 @@ fn look(disk: &dyn Disk, path: &Path, name: &str) -> io::Result<Found> {
 const LONGEST: u64 = (HEAD_LEN + SHORT) as u64;
 /// How many files are kept open for recordings to come: more than are on their way at once.
 const MOST: usize = 64;
+/// One part in so many of the files that the process may have open.
+const SHARE: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -194,7 +198,7 @@ mod tests {
     fn a_long_file_stays_what_it_was_for_who_reads_it_still_and_a_short_one_is_for_the_next_message() {
         let disk = PowerCutDisk::new();
         disk.create_dir(Path::new("/spare")).unwrap();
-        let spares = Spares::new("/spare".into(), 0);
+        let spares = Spares::new("/spare".into(), 0, 1024);
         for (name, last) in [("/short", LONGEST - 1), ("/long", LONGEST)] {
             let file = disk.create(Path::new(name)).unwrap();
             file.write_all_at(b"x", last).unwrap();
@@ -211,7 +215,7 @@ mod tests {
         for folder in ["/spare", "/one", "/other"] {
             disk.create_dir(Path::new(folder)).unwrap();
         }
-        let spares = Spares::new("/spare".into(), 0);
+        let spares = Spares::new("/spare".into(), 0, 1024);
         let put = |path: &str| {
             disk.create(Path::new(path)).unwrap();
             spares.put(&disk, Path::new(path), Reuse::WhenFlushed).unwrap();
@@ -225,5 +229,20 @@ mod tests {
         assert!(spares.take().is_some() && spares.take().is_none(), "the flush had begun before the second went");
         spares.handle_flushed(Path::new("/one"), spares.removed());
         assert!(spares.take().is_some());
+    }
+
+    #[test]
+    fn a_process_with_few_files_keeps_few_of_them_as_spares() {
+        for (files, expected) in [(usize::MAX, 64), (1024, 64), (256, 16), (64, 4), (10, 0)] {
+            let disk = PowerCutDisk::new();
+            disk.create_dir(Path::new("/spare")).unwrap();
+            let spares = Spares::new("/spare".into(), 0, files);
+            for number in 0..100 {
+                let path = PathBuf::from(format!("/{number}"));
+                disk.create(&path).unwrap();
+                spares.put(&disk, &path, Reuse::AtOnce).unwrap();
+            }
+            assert_eq!(disk.list(Path::new("/spare")).unwrap().len(), expected, "{files}");
+        }
     }
 }

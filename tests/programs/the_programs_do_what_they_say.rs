@@ -290,6 +290,26 @@ fn mail_for_another_domain_or_an_unknown_mailbox_is_refused_in_plain_smtp() {
 }
 
 #[test]
+fn a_node_with_few_descriptors_sends_all_after_an_outage() {
+    let place = Place::new([("2001", "Europe/London")]);
+    let address = unused_address();
+    place.let_central_listen(&address);
+    assert_eq!(place.central().stop().status, Some(0)); // it has made its certificate
+    let config = place.text("distributed.toml");
+    let mut distributed = Program::start_with_files("distributed_node", 64, ["--config", &config, "--batch"]);
+    let line = format!("--deposit {} --to 2001\n", example("vm01.wav"));
+    for _ in 0..120 {
+        assert!(distributed.feed(&line));
+    }
+    distributed.when(|printed| (printed.told("kept").count() == 120).then_some(()));
+    let central = place.central();
+    distributed.when(|printed| (printed.told("forwarded").count() == 120).then_some(()));
+    assert_eq!(distributed.stop().status, Some(0));
+    assert_eq!(central.stop().status, Some(0));
+    assert_eq!(place.list("2001").len(), 120);
+}
+
+#[test]
 fn idle_connections_do_not_block_a_node_with_few_descriptors() {
     let place = Place::new([("2001", "Europe/London")]);
     let arguments = ["--config", &place.text("central.toml")];
