@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use mail_parser::parsers::MessageStream;
 use mail_parser::{Address, HeaderValue};
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr2, memrchr};
 
 use super::date::parse_date;
-use super::mime_field::MimeField;
+use super::mime_field::{MimeField, comment_len};
 use super::text::text_of;
 use super::{DecodeError, DecodeLimits};
 
@@ -104,7 +104,9 @@ impl<'a> Fields<'a> {
     /// The instant that the topmost `Received` tells: when the last server on the way took the mail.
     pub(super) fn received(&self) -> Option<DateTime<Utc>> {
         let value = self.find("Received")?;
-        parse_date(&value[memrchr(b';', value)? + 1..])
+        let date = behind_last_semicolon(value).and_then(parse_date);
+        // A comment without an end hides all behind it.
+        date.or_else(|| parse_date(&value[memrchr(b';', value)? + 1..]))
     }
 
     /// The media type with its parameters; `text/plain` when there is none, RFC 2045 §5.2.
@@ -129,6 +131,20 @@ impl<'a> Field<'a> {
         let colon = memchr(b':', lines)?;
         Some(Self { name: lines[..colon].trim_ascii_end(), value: &lines[colon + 1..] })
     }
+}
+
+/// What is behind the last semicolon that is in no comment.
+fn behind_last_semicolon(value: &[u8]) -> Option<&[u8]> {
+    let (mut rest, mut found) = (value, None);
+    while let Some(at) = memchr2(b';', b'(', rest) {
+        if rest[at] == b'(' {
+            rest = &rest[at + comment_len(&rest[at..])..];
+        } else {
+            rest = &rest[at + 1..];
+            found = Some(rest);
+        }
+    }
+    found
 }
 
 /// The length of the line end that `bytes` begin with.
@@ -323,6 +339,19 @@ mod tests {
         let head = decode_head(mail.as_bytes()).unwrap();
         assert_eq!(head.recorded_at.instant.to_string(), "2026-03-05 10:00:00 UTC");
         assert_eq!(format!("{:?} {:?}", head.urgency, head.privacy), "Urgent Normal");
+    }
+
+    #[test]
+    fn a_server_tells_its_time_behind_a_semicolon_of_no_comment() {
+        for received in [
+            "from a by b; Sun, 26 Oct 2025 03:30:00 +0100",
+            "from a (b; c) by d (e; f) ; Sun, 26 Oct 2025 03:30:00 +0100 (CET; winter (by law;))",
+            "from a (b by c; Sun, 26 Oct 2025 03:30:00 +0100",
+        ] {
+            let mail = format!("Received: {received}\r\nDate: Thu, 1 Jan 1970 00:00:07 +0000\r\n\r\n");
+            let head = decode_head(mail.as_bytes()).unwrap();
+            assert_eq!(head.recorded_at.instant.to_string(), "2025-10-26 02:30:00 UTC", "{received}");
+        }
     }
 
     proptest! {
