@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Failure> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).collect::<Vec<_>>().into_iter();
     let listen = arguments.next().unwrap_or_else(|| "127.0.0.1:5070".into());
     let secs = arguments.next().unwrap_or_else(|| "60".into());
     let third = Duration::from_secs(secs.parse().map_err(|error| format!("{secs} seconds: {error}"))?) / 3;

@@ -33,7 +33,7 @@ enum Input {
     HangUp,
 }
 
-type Failure = Box<dyn Error>;
+type Failure = Box<dyn Error + Send + Sync>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Failure> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).collect::<Vec<_>>().into_iter();
     let (side, count) = (arguments.next().unwrap_or_default(), arguments.next());
     let mailbox: MailboxId = "2041".parse()?;
     let store = MemoryStore::new([mailbox.clone()]);
