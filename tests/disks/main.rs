@@ -8,4 +8,5 @@ mod a_power_cut_after_any_step_loses_nothing;
 mod old_arrivals_are_forgotten_while_a_node_runs;
 
 #[path = "../support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod support;

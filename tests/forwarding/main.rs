@@ -16,4 +16,5 @@ mod links;
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod middle;
 #[path = "../support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod support;

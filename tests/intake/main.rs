@@ -7,4 +7,5 @@ mod an_attacker_gets_nowhere;
 mod only_friends_may_deliver;
 
 #[path = "../support/doors.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod doors;

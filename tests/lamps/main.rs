@@ -14,9 +14,12 @@ mod what_others_do_to_a_mailbox_changes_its_lamp;
 mod who_asks_and_the_lamp_are_told_the_same;
 
 #[path = "../support/lamps.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod lamps;
 #[path = "../support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod support;
 #[cfg(feature = "sip")]
 #[path = "../support/telephones.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod telephones;

@@ -18,4 +18,5 @@ mod stamps_are_what_another_source_says;
 mod links;
 #[cfg(all(feature = "memory", feature = "node"))]
 #[path = "../support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod support;

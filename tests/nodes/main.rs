@@ -15,4 +15,5 @@ mod ten_thousand_calls_at_once_are_admitted_exactly;
 
 #[cfg(feature = "node")]
 #[path = "../support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod support;
