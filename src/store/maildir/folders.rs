@@ -103,14 +103,16 @@ impl Folders {
         file: &FileName,
         mut work: impl FnMut(&FileName) -> io::Result<T>,
     ) -> io::Result<Option<T>> {
-        let mut file = file.clone();
+        let (mut file, mut missed) = (file.clone(), 0);
         for _ in 0..RENAMES_FOLLOWED {
             match work(&file) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 done => return done.map(Some),
             }
             match self.list(disk)?.files.into_iter().filter(|other| other.base() == file.base()).max() {
-                Some(found) => file = found,
+                Some(found) => (file, missed) = (found, 0),
+                // A name that moves while the folders are read is in neither list, so that one look proves nothing.
+                None if missed < MISSED_AT_MOST => missed += 1,
                 None => return Ok(None),
             }
         }
@@ -137,3 +139,5 @@ impl Folders {
 }
 
 const RENAMES_FOLLOWED: u32 = 8;
+/// So many looks that do not find a name are not believed.
+const MISSED_AT_MOST: u32 = 2;
