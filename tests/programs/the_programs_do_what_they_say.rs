@@ -315,10 +315,15 @@ fn idle_connections_do_not_block_a_node_with_few_descriptors() {
     let arguments = ["--config", &place.text("central.toml")];
     let mut central = Program::start_with_files("central_node", 64, arguments);
     let address = central.told("listening smtp");
+    let connect = || {
+        let stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        BufReader::new(stream)
+    };
     let mut idle = Vec::new();
     for sender in 0..3 {
         for _ in 0..150 {
-            let mut connection = BufReader::new(TcpStream::connect(&address).unwrap());
+            let mut connection = connect();
             let mut line = String::new();
             connection.read_line(&mut line).unwrap();
             assert!(["220", "421", ""].contains(&line.get(..3).unwrap_or_default()), "{line}");
@@ -327,7 +332,7 @@ fn idle_connections_do_not_block_a_node_with_few_descriptors() {
         // One that is not greeted comes again, as a mail server does; who has just come stays for a fifth of a second.
         let patience = Instant::now() + Duration::from_secs(5);
         let mut connection = loop {
-            let mut connection = BufReader::new(TcpStream::connect(&address).unwrap());
+            let mut connection = connect();
             let mut line = String::new();
             if connection.read_line(&mut line).is_ok() && line.starts_with("220") {
                 break connection;
