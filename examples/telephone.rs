@@ -132,7 +132,7 @@ async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Res
                 other => println!("= {other:?}"),
             }
             let answer = match action {
-                OwnerAction::CheckPin(pin) => Some(OwnerEvent::Checked(pins.check(mailbox, None, &pin, now))),
+                OwnerAction::CheckPin(pin) => Some(OwnerEvent::Checked(pins.check(mailbox, None, pin.as_str(), now))),
                 OwnerAction::Count if fails() => Some(OwnerEvent::NotCounted),
                 OwnerAction::Count => Some(store.summary(mailbox).await.map_or(OwnerEvent::NotCounted, OwnerEvent::Counted)),
                 OwnerAction::List(_) if fails() => Some(OwnerEvent::NotListed),

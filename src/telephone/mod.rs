@@ -39,7 +39,7 @@ pub use self::digit::Digit;
 pub use self::error::PinError;
 pub use self::lockout::{Attempts, InvalidAttempts, Source};
 pub use self::owner::{GreetingSet, Marked, OwnerAction, OwnerDialogue, OwnerEvent, PinSet, Purpose, Sent};
-pub use self::pin::{InvalidPin, InvalidPinHash, Pin, PinBook, PinHash, Verdict};
+pub use self::pin::{EnteredPin, InvalidPin, InvalidPinHash, Pin, PinBook, PinHash, Verdict};
 #[cfg(feature = "fs")]
 pub use self::pin_folder::PinFolder;
 pub use self::prompt::{Menu, Prompt, Say};

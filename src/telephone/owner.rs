@@ -9,6 +9,7 @@ mod tests;
 mod words;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -33,12 +34,11 @@ use crate::message::{Status, Summary};
 /// for key in "480913#".chars().filter_map(Digit::from_char) {
 ///     call.handle(OwnerEvent::Digit(key), now);
 /// }
-/// assert_eq!(call.poll_action(), Some(OwnerAction::CheckPin("480913".to_owned())));
+/// assert_eq!(call.poll_action(), Some(OwnerAction::CheckPin("480913".into())));
 /// call.handle(OwnerEvent::Checked(Verdict::Right), now);
 /// assert_eq!(call.poll_action(), Some(OwnerAction::Count));
 /// # Ok::<(), chrono::ParseError>(())
 /// ```
-#[derive(Debug)]
 pub struct OwnerDialogue {
     state: State,
     zone: Tz,
@@ -47,7 +47,13 @@ pub struct OwnerDialogue {
     actions: VecDeque<OwnerAction>,
 }
 
-#[derive(Debug)]
+impl fmt::Debug for OwnerDialogue {
+    /// Shows nothing of what was typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnerDialogue").field("is_over", &self.is_over()).finish_non_exhaustive()
+    }
+}
+
 enum State {
     Pin {
         entered: String,

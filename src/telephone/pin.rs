@@ -45,6 +45,29 @@ impl fmt::Debug for Pin {
     }
 }
 
+/// The digits that an owner typed as a PIN, right or wrong. `Debug` shows none of them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EnteredPin(String);
+
+impl EnteredPin {
+    /// The digits, for [`PinBook::check`].
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Into<String>> From<T> for EnteredPin {
+    fn from(digits: T) -> Self {
+        Self(digits.into())
+    }
+}
+
+impl fmt::Debug for EnteredPin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EnteredPin(..)")
+    }
+}
+
 /// A text that is no [`Pin`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a PIN has 4 to 12 digits, not all alike and not one after the other")]

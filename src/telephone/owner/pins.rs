@@ -13,7 +13,7 @@ impl OwnerDialogue {
             Digit::Number(_) => State::Pin { entered },
             Digit::Star => State::Pin { entered: String::new() },
             Digit::Pound => {
-                self.act(OwnerAction::CheckPin(entered));
+                self.act(OwnerAction::CheckPin(entered.into()));
                 State::Checking
             }
         }

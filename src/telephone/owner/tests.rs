@@ -85,7 +85,7 @@ fn three_wrong_pins_end_the_call_and_a_lock_or_a_missing_pin_ends_it_at_once() {
     let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
     assert_eq!(call.poll_action(), Some(say(&[Prompt::EnterPin])));
     for _ in 0..2 {
-        assert_eq!(press(&mut call, "99*12#"), [OwnerAction::CheckPin("12".to_owned())], "a star begins anew");
+        assert_eq!(press(&mut call, "99*12#"), [OwnerAction::CheckPin("12".into())], "a star begins anew");
         assert_eq!(after(&mut call, OwnerEvent::Checked(Verdict::Wrong)), [say(&[Prompt::WrongPin, Prompt::EnterPin])]);
     }
     press(&mut call, "#");
@@ -328,6 +328,14 @@ fn more_messages_than_a_page_are_heard_page_by_page() {
     let second = [Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
     let rest = Query::only([Status::Old]).order(Order::UrgentFirst).after(next).page_of(all);
     assert_eq!(after(&mut call, OwnerEvent::Listed(rest)), [say(&second)]);
+}
+
+#[test]
+fn no_digit_that_was_typed_is_shown_by_debug() {
+    let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
+    let mut shown = format!("{:?}", press(&mut call, "4809"));
+    shown.push_str(&format!("{call:?}{:?}", press(&mut call, "13#")));
+    assert!(shown.contains("CheckPin(EnteredPin(..))") && !shown.contains("4809") && !shown.contains("13"), "{shown}");
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! The events and actions of an [`OwnerDialogue`](super::OwnerDialogue).
 
-use super::super::{Digit, GreetingKind, Pin, Recorded, Say, Verdict};
+use super::super::{Digit, EnteredPin, GreetingKind, Pin, Recorded, Say, Verdict};
 use crate::message::{MailboxId, MessageId, Summary};
 use crate::store::{Page, Query};
 
@@ -92,7 +92,7 @@ pub enum OwnerAction {
     /// Play this until a digit comes. Answer with [`OwnerEvent::Played`] when it was played to its end.
     Say(Say),
     /// Check these digits with the [`PinBook`](crate::telephone::PinBook), or a `PinFolder`. Answer with [`OwnerEvent::Checked`].
-    CheckPin(String),
+    CheckPin(EnteredPin),
     /// Count the messages. Answer with [`OwnerEvent::Counted`] or [`OwnerEvent::NotCounted`].
     Count,
     /// List this page of messages. Answer with [`OwnerEvent::Listed`] or [`OwnerEvent::NotListed`].
