@@ -333,8 +333,8 @@ fn more_messages_than_a_page_are_heard_page_by_page() {
 #[test]
 fn no_digit_that_was_typed_is_shown_by_debug() {
     let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
-    let mut shown = format!("{:?}", press(&mut call, "4809"));
-    shown.push_str(&format!("{call:?}{:?}", press(&mut call, "13#")));
+    let (typed, dialogue) = (press(&mut call, "4809"), format!("{call:?}"));
+    let shown = format!("{typed:?} {dialogue} {:?}", press(&mut call, "13#"));
     assert!(shown.contains("CheckPin(EnteredPin(..))") && !shown.contains("4809") && !shown.contains("13"), "{shown}");
 }
 
