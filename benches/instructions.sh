@@ -19,7 +19,7 @@ tolerance=3 # per cent
 
 command -v valgrind >/dev/null || { echo "SKIPPED: instruction counts need valgrind, which is not here"; exit 0; }
 
-binary=$(cargo bench --no-run --bench instructions 2>&1 | tee /dev/stderr | sed -n 's/.*Executable .*(\(.*\))$/\1/p')
+binary=$(cargo bench --no-run --bench instructions 2>&1 | tee -a /dev/stderr | sed -n 's/.*Executable .*(\(.*\))$/\1/p')
 [ -x "$binary" ] || { echo "the bench was not built"; exit 1; }
 
 avx2=no

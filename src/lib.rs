@@ -55,24 +55,29 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`retry`] | when a failed try is made again, and how often a changing state is shown |
-//! | [`message`] | the words: message, mailbox, caller, summary, stamp; values only |
-//! | [`audio`] | what a sound's bytes say of themselves |
-//! | [`smtp`] | SMTP as machines without sockets: replies, commands, SASL, the client's and the server's side |
-//! | [`clock`], [`directory`], [`store`], [`forward`] | the traits [`Clock`](clock::Clock), [`Directory`](directory::Directory), [`MessageStore`](store::MessageStore), [`Forwarder`](forward::Forwarder), each with its implementations |
-//! | [`mwi`] | the trait [`MwiSink`](mwi::MwiSink), its implementations, and the way of a lamp to its PBX |
-//! | `sip` | lamps by SIP: the sink that notifies without a subscription, the notifier, and the protocol below both |
-//! | [`wire`] | a message as an Internet message, and back |
+//! | [`disk`] | the disk as a durable tree of files needs it |
+//! | [`message`] | message, mailbox, caller, summary, stamp; values only |
+//! | [`audio`] | types of sounds: their length, their format, their frames for a call |
+//! | [`clock`] | the trait [`Clock`](clock::Clock) and its implementations |
+//! | [`directory`] | the trait [`Directory`](directory::Directory): whose a mailbox is, and what it may hold |
 //! | [`greeting`] | what owners say to their callers; the newest of each, on disk |
-//! | [`disk`], [`event`] | the disk as a durable tree of files needs it; what happens, as it happens |
+//! | [`mwi`] | the trait [`MwiSink`](mwi::MwiSink), its implementations, and the way of a lamp to its PBX |
+//! | [`wire`] | a message as an Internet message, and back |
+//! | `sip` | lamps by SIP: the sink that notifies without a subscription, the notifier, and the protocol below both |
+//! | [`smtp`] | SMTP as machines without sockets: replies, commands, SASL, the client's and the server's side |
+//! | [`store`] | the trait [`MessageStore`](store::MessageStore) and its implementations |
+//! | [`event`] | what happens, as it happens |
+//! | [`telephone`] | the dialogue with owners and callers, decided without doing; PINs and lock-out, in memory or on disk |
+//! | [`forward`] | the trait [`Forwarder`](forward::Forwarder) and its implementations |
+//! | [`intake`] | how mail comes in |
 //! | `metrics` | what happens, counted for an exporter |
 //! | [`network`] | which PBX uses which node, as what, with which licences; its rules |
+//! | [`spool`] | what waits to go out |
 //! | [`retrieval`] | what owners do with messages beside hearing them: pass on, answer, copy by e-mail; receipts |
-//! | [`telephone`] | the dialogue with owners and callers, decided without doing; PINs and lock-out, in memory or on disk |
-//! | [`spool`], [`intake`] | what waits to go out; how mail comes in |
 //! | [`outbox`] | receipts and copies by e-mail that wait to be sent |
 //! | [`record`] | from a caller's first word to a message on stable storage |
 //! | [`node`] | everything put together, as the network says |
-//! | [`conformance`] | a test suite for each trait, for whoever implements one |
+//! | [`conformance`] | a test suite for each trait, for integrators who implement one |
 //!
 //! # Features
 //!

@@ -14,8 +14,9 @@ use super::refused::RefusedRecipients;
 use super::security::{Security, SetupError, TlsMode};
 use super::tls::Tls;
 use super::tls_memory::TlsMemory;
-use super::{SENDER, SmtpForwarder, Timeouts};
+use super::{SmtpForwarder, Timeouts};
 use crate::event::Events;
+use crate::smtp::NODE_SENDER;
 use crate::smtp::client::Chunking;
 
 /// Builds an [`SmtpForwarder`]; made by [`SmtpForwarder::builder`].
@@ -243,5 +244,5 @@ impl SmtpForwarderBuilder {
 /// The address of this crate at `domain`, which checks the domain.
 fn address(domain: &str) -> Result<Address, SetupError> {
     let wrong = || SetupError::Domain(domain.to_owned());
-    if domain.is_ascii() { Address::new(SENDER, domain).map_err(|_| wrong()) } else { Err(wrong()) }
+    if domain.is_ascii() { Address::new(NODE_SENDER, domain).map_err(|_| wrong()) } else { Err(wrong()) }
 }

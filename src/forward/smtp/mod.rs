@@ -294,9 +294,6 @@ fn unsettled(error: &ForwardError) -> Outcome {
     }
 }
 
-/// The local part that failures come back to.
-const SENDER: &str = "voicemail";
-
 /// A connection that was in use this short a time ago is used again without a word: if its path died since, the message under way
 /// notices by its timeouts, as if it had died a moment later.
 const SURELY_ALIVE: Duration = Duration::from_secs(5);

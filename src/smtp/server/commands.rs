@@ -12,6 +12,7 @@ use super::reply::{self, Reply};
 use super::transaction::{Chunks, Transaction};
 use super::{Action, Dialogue, LEAST_STAY, Name, Policy, Recipient, State};
 use crate::message::Origin;
+use crate::smtp::NODE_SENDER;
 use crate::smtp::command::{BodyType, Command, CommandError, is_bdat};
 use crate::smtp::foreign;
 use crate::smtp::path::Path;
@@ -283,6 +284,3 @@ const MOST_UNKNOWN: usize = 3;
 const LOST_PATIENCE: usize = 16;
 
 const POSTMASTER: &str = "postmaster";
-
-/// The local part of the address that a node sends from.
-const NODE_SENDER: &str = "voicemail";
