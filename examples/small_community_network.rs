@@ -131,10 +131,12 @@ async fn show_the_way(
         let Occurrence { at, event } = events.recv().await?;
         let told = match event {
             Event::Kept { id: kept, .. } if kept == id => format!("kept on stable storage by {}", node.address()),
-            Event::Connected { id: connected, travelled, .. } if connected == id => format!("connected, under {travelled}"),
+            Event::Connected { id: connected, transport_security, .. } if connected == id => {
+                format!("connected, under {transport_security}")
+            }
             Event::Sent { id: sent } if sent == id => "sent".to_owned(),
-            Event::Forwarded { id: sent, travelled, .. } if sent == id => {
-                format!("answered for by the central node, under {travelled}")
+            Event::Forwarded { id: sent, transport_security, .. } if sent == id => {
+                format!("answered for by the central node, under {transport_security}")
             }
             Event::Stored { id: stored, mailbox, .. } if stored == id => format!("stored in mailbox {mailbox}"),
             Event::Counted { mailbox, summary, arrived } if mailbox == to && arrived.contains(&id) => {

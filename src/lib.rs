@@ -86,7 +86,7 @@
 //! | none of them | | the words, `audio`, the five traits, the network's rules |
 //! | `memory` | yes | parts that keep all in memory, `ManualClock`, `StaticDirectory`, channel and log sinks |
 //! | `wire` | yes | `wire`, `retrieval`, `telephone` |
-//! | `fs` | yes | `disk`, `MaildirStore`, `GreetingBook`, `PinFolder` |
+//! | `fs` | yes | `disk`, `MaildirStore`, `GreetingFolder`, `PinFolder` |
 //! | `smtp` | yes | `smtp`, `SmtpForwarder`, `intake` |
 //! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
 //! | `sip` | | `sip`: `SipSink`, `SipNotifier` |
@@ -132,8 +132,6 @@ pub mod disk;
 mod error_chain;
 #[cfg(any(feature = "fs", feature = "smtp", feature = "metrics"))]
 pub mod event;
-#[cfg(any(feature = "smtp", feature = "sip"))]
-mod failures;
 pub mod forward;
 pub mod greeting;
 #[cfg(doc)]

@@ -31,7 +31,7 @@ use voicemail::audio::{Format, Wav};
 use voicemail::directory::{Owner, StaticDirectory};
 use voicemail::event::Event;
 use voicemail::forward::smtp::{SmtpForwarder, Timeouts};
-use voicemail::forward::{ForwardError, Forwarder, MemoryForwarder, Outcome, Receipt, Reply, Travelled};
+use voicemail::forward::{ForwardError, Forwarder, MemoryForwarder, Outcome, Receipt, Reply, TransportSecurity};
 use voicemail::intake::{Intake, Limits, ListenMode};
 use voicemail::message::{MailboxId, Message, MessageId};
 use voicemail::node::Node;
@@ -205,7 +205,10 @@ impl Forwarder for Full {
     async fn forward(&self, _message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
         self.0.send_modify(|tried| *tried += 1);
         let reply = Reply::new(452, "4.2.2 2001: the mailbox is full");
-        Ok(Receipt { outcomes: vec![Outcome::Deferred(reply); recipients.len()], travelled: Travelled::InMemory })
+        Ok(Receipt {
+            outcomes: vec![Outcome::Deferred(reply); recipients.len()],
+            transport_security: TransportSecurity::InMemory,
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use programs::{Place, Printed, Program, unused_address};
 use voicemail::audio::{Format, Wav};
-use voicemail::message::{ContentDigest, Ending, MailboxId, Message, MessageId};
+use voicemail::message::{ContentDigest, EndReason, MailboxId, Message, MessageId};
 use voicemail::store::{MaildirStore, MessageStore as _};
 
 #[test]
@@ -46,7 +46,7 @@ fn whatever_was_told_to_be_kept_is_stored_once_and_whole() {
         assert!(numbers.insert(number), "deposit {number} is stored twice");
         assert_eq!(mailbox, &mailbox_of(number), "{id}");
         if let Some(told) = kept.get(id) {
-            assert_eq!((number, message.head().ending), (*told, Ending::Complete), "{id}");
+            assert_eq!((number, message.head().end_reason), (*told, EndReason::Complete), "{id}");
             assert!(audio[..] == wav(number)[..], "{id} is deposit {number}, byte for byte");
         } else {
             extra.count(number, message);
@@ -178,7 +178,7 @@ impl Extra {
         if audio.len() == deposited.len() {
             self.whole += 1;
         } else {
-            assert_eq!(message.head().ending, Ending::Truncated, "{} says that it was cut off", message.id());
+            assert_eq!(message.head().end_reason, EndReason::Truncated, "{} says that it was cut off", message.id());
             self.cut_off += 1;
         }
     }

@@ -25,7 +25,7 @@ pub(crate) async fn serve(listener: TcpListener, folder: PathBuf, tls: Arc<Serve
         sessions.spawn(async move {
             let mut stream = BufStream::with_capacity(ROOM, ROOM, stream);
             stream.write_all(b"220 bare ESMTP\r\n").await?;
-            if converse(&mut stream, &folder).await? == Ending::StartTls {
+            if converse(&mut stream, &folder).await? == EndReason::StartTls {
                 let stream = acceptor.accept(stream.into_inner()).await?;
                 converse(&mut BufStream::with_capacity(ROOM, ROOM, stream), &folder).await?;
             }
@@ -35,12 +35,12 @@ pub(crate) async fn serve(listener: TcpListener, folder: PathBuf, tls: Arc<Serve
 }
 
 #[derive(PartialEq, Eq)]
-enum Ending {
+enum EndReason {
     HungUp,
     StartTls,
 }
 
-async fn converse<S>(stream: &mut BufStream<S>, folder: &Path) -> io::Result<Ending>
+async fn converse<S>(stream: &mut BufStream<S>, folder: &Path) -> io::Result<EndReason>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -49,14 +49,14 @@ where
         stream.flush().await?;
         line.clear();
         if stream.read_line(&mut line).await? == 0 {
-            return Ok(Ending::HungUp);
+            return Ok(EndReason::HungUp);
         }
         let reply: &[u8] = match line.get(..4) {
             Some("EHLO") => b"250-bare\r\n250-PIPELINING\r\n250-STARTTLS\r\n250 CHUNKING\r\n",
             Some("STAR") => {
                 stream.write_all(b"220 go ahead\r\n").await?;
                 stream.flush().await?;
-                return Ok(Ending::StartTls);
+                return Ok(EndReason::StartTls);
             }
             Some("BDAT") => {
                 let size = line.split(' ').nth(1).and_then(|size| size.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::coded::Coded;
 use super::coding::{ByteOrder, Coding};
 use super::layout::Layout;
+use super::lazy_decoder::LazyDecoder;
 use super::{AudioError, Codec, Format, Wav, pcm};
 use crate::message::{Audio, AudioType};
 
@@ -103,7 +103,7 @@ enum Data {
     /// Of a linear sample, the high byte first.
     HighFirst(Bytes),
     /// In code words.
-    Coded { sound: Box<Coded>, samples: u64 },
+    LazyDecoder { sound: Box<LazyDecoder>, samples: u64 },
 }
 
 impl Samples {
@@ -118,7 +118,7 @@ impl Samples {
         let data = match coding {
             Coding::Samples { order: ByteOrder::LowFirst, .. } => Data::LowFirst(in_sound),
             Coding::Samples { order: ByteOrder::HighFirst, .. } => Data::HighFirst(in_sound),
-            Coding::Blocks(blocks) => Data::Coded { sound: Box::new(Coded::new(in_sound, blocks)), samples },
+            Coding::Blocks(blocks) => Data::LazyDecoder { sound: Box::new(LazyDecoder::new(in_sound, blocks)), samples },
         };
         Ok(Self { format: coding.format(), data })
     }
@@ -129,7 +129,7 @@ impl Samples {
             Data::LowFirst(bytes) | Data::HighFirst(bytes) => {
                 (bytes.len() as u64).checked_div(u64::from(self.format.bytes_per_frame())).unwrap_or(0)
             }
-            Data::Coded { samples, .. } => *samples,
+            Data::LazyDecoder { samples, .. } => *samples,
         }
     }
 
@@ -165,7 +165,7 @@ impl Samples {
         let (bytes, is_high_first) = match &mut self.data {
             Data::LowFirst(bytes) => (bytes, false),
             Data::HighFirst(bytes) => (bytes, true),
-            Data::Coded { sound, .. } => return sound.at(number),
+            Data::LazyDecoder { sound, .. } => return sound.at(number),
         };
         let one = |channel: usize| {
             let bytes = bytes.get(start.checked_add(channel * width)?..)?;
@@ -278,7 +278,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn linear_samples_come_out_as_they_are_and_the_last_frame_ends_in_silence() {
+    fn linear_samples_are_unchanged_the_last_frame_ends_in_silence() {
         let samples: Vec<i16> = (0..200).map(|n| n * 100 - 10_000).collect();
         let all: Vec<i16> = frames(&wav(Format::TELEPHONE_L16, &linear(samples.clone())), 8000).flatten().collect();
         assert_eq!(all.len(), 320);

@@ -26,7 +26,7 @@ impl Layout {
 
     /// Reads the layout of a sound of `len` bytes, of which `beginning` holds at least all before the samples.
     pub(super) fn of(media: AudioType, beginning: &[u8], len: u64) -> Result<Self, AudioError> {
-        let layout = (media.kind().layout)(beginning, len)?;
+        let layout = (media.info().layout)(beginning, len)?;
         let rate = layout.coding.format().rate;
         if (LOWEST_RATE..=HIGHEST_RATE).contains(&rate) { Ok(layout) } else { Err(AudioError::Rate(rate)) }
     }

@@ -4,7 +4,6 @@
 //! transcoded.
 
 mod au;
-mod coded;
 mod coding;
 mod error;
 mod format;
@@ -12,6 +11,7 @@ mod frames;
 mod g726;
 mod gsm;
 mod layout;
+mod lazy_decoder;
 mod length;
 mod pcm;
 mod riff;

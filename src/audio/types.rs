@@ -8,7 +8,7 @@ use super::{AudioError, Format, au, g726, gsm, riff};
 use crate::message::AudioType;
 
 /// What is known of a type of sounds.
-pub(super) struct Kind {
+pub(super) struct AudioTypeInfo {
     media: AudioType,
     /// Its MIME types; the first is the one that is written.
     mimes: &'static [&'static str],
@@ -25,8 +25,8 @@ pub(super) struct Kind {
 /// # Source
 ///
 /// RFC 2046 §4.3, RFC 2361, RFC 3802 and RFC 4856; the names with `x-`, and those of WAV beside `audio/wav`, from mail as it comes.
-const KINDS: [Kind; AudioType::ALL.len()] = [
-    Kind {
+const AUDIO_TYPES: [AudioTypeInfo; AudioType::ALL.len()] = [
+    AudioTypeInfo {
         media: AudioType::Wav,
         mimes: &[
             "audio/wav",
@@ -44,7 +44,7 @@ const KINDS: [Kind; AudioType::ALL.len()] = [
         is_at: riff::is_at,
         layout: riff::layout,
     },
-    Kind {
+    AudioTypeInfo {
         media: AudioType::Basic,
         mimes: &[
             "audio/basic",
@@ -65,14 +65,14 @@ const KINDS: [Kind; AudioType::ALL.len()] = [
             Ok(Layout::headerless(Coding::low_first(Format::TELEPHONE_PCMU)))
         },
     },
-    Kind {
+    AudioTypeInfo {
         media: AudioType::Adpcm32,
         mimes: &["audio/32KADPCM"],
         extensions: &["726"],
         is_at: |_| false,
         layout: |_, _| Ok(Layout::headerless(Coding::Blocks(g726::BLOCKS))),
     },
-    Kind {
+    AudioTypeInfo {
         media: AudioType::Gsm,
         mimes: &["audio/GSM", "audio/x-gsm"],
         extensions: &["gsm"],
@@ -82,7 +82,7 @@ const KINDS: [Kind; AudioType::ALL.len()] = [
             if gsm::is_at(beginning) { Ok(layout) } else { Err(AudioError::NotGsm) }
         },
     },
-    Kind {
+    AudioTypeInfo {
         media: AudioType::Pcma,
         mimes: &["audio/PCMA", "audio/x-alaw", "audio/alaw"],
         extensions: &["alaw", "al"],
@@ -94,12 +94,12 @@ const KINDS: [Kind; AudioType::ALL.len()] = [
 impl AudioType {
     /// The MIME type, as written into a message.
     pub const fn mime(self) -> &'static str {
-        self.kind().mimes[0]
+        self.info().mimes[0]
     }
 
     /// The usual ending of a file of this kind, without its dot.
     pub const fn extension(self) -> &'static str {
-        self.kind().extensions[0]
+        self.info().extensions[0]
     }
 
     /// The kind that a MIME type names, in any of the spellings in use; `None` for a type that is no sound known here.
@@ -111,7 +111,7 @@ impl AudioType {
     /// assert_eq!(AudioType::from_mime("text/plain"), None);
     /// ```
     pub fn from_mime(mime: &str) -> Option<Self> {
-        Self::find(|kind| kind.mimes.iter().any(|name| mime.eq_ignore_ascii_case(name)))
+        Self::find(|info| info.mimes.iter().any(|name| mime.eq_ignore_ascii_case(name)))
     }
 
     /// The kind of a file with this ending, given without its dot and in any case; `None` for an ending that no sound known here has.
@@ -123,7 +123,7 @@ impl AudioType {
     /// assert_eq!(AudioType::from_extension("mp3"), None);
     /// ```
     pub fn from_extension(extension: &str) -> Option<Self> {
-        Self::find(|kind| kind.extensions.iter().any(|ending| extension.eq_ignore_ascii_case(ending)))
+        Self::find(|info| info.extensions.iter().any(|ending| extension.eq_ignore_ascii_case(ending)))
     }
 
     /// The kind of a sound by its first bytes, whatever its name; `None` where they do not say: most sounds without a header.
@@ -135,15 +135,15 @@ impl AudioType {
     /// assert_eq!(AudioType::from_first_bytes(&[0xff; 12]), None);
     /// ```
     pub fn from_first_bytes(bytes: &[u8]) -> Option<Self> {
-        Self::find(|kind| (kind.is_at)(bytes))
+        Self::find(|info| (info.is_at)(bytes))
     }
 
-    pub(super) const fn kind(self) -> &'static Kind {
-        &KINDS[self as usize]
+    pub(super) const fn info(self) -> &'static AudioTypeInfo {
+        &AUDIO_TYPES[self as usize]
     }
 
-    fn find(is_wanted: impl Fn(&Kind) -> bool) -> Option<Self> {
-        KINDS.iter().find(|kind| is_wanted(kind)).map(|kind| kind.media)
+    fn find(is_wanted: impl Fn(&AudioTypeInfo) -> bool) -> Option<Self> {
+        AUDIO_TYPES.iter().find(|info| is_wanted(info)).map(|info| info.media)
     }
 }
 
@@ -163,7 +163,7 @@ mod tests {
     fn every_type_has_its_row_and_no_name_names_two() {
         let mut names = BTreeSet::new();
         for media in AudioType::ALL {
-            let kind = media.kind();
+            let kind = media.info();
             assert_eq!(kind.media, media);
             assert_eq!(AudioType::from_mime(&media.mime().to_uppercase()), Some(media));
             assert_eq!(AudioType::from_extension(&media.extension().to_uppercase()), Some(media));

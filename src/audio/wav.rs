@@ -37,11 +37,11 @@ impl Wav {
     /// # Errors
     ///
     /// An [`AudioError`] that names what was found, when the samples are of no accepted kind or cannot be found;
-    /// [`Coded`](AudioError::Coded) for GSM 06.10, which [`Frames`](super::Frames) and [`to_wav`](super::to_wav) decode.
+    /// [`LazyDecoder`](AudioError::LazyDecoder) for GSM 06.10, which [`Frames`](super::Frames) and [`to_wav`](super::to_wav) decode.
     pub fn parse(bytes: &[u8]) -> Result<Self, AudioError> {
         let len = bytes.len() as u64;
         let layout = Layout::of(AudioType::Wav, bytes, len)?;
-        let Coding::Samples { format, .. } = layout.coding else { return Err(AudioError::Coded) };
+        let Coding::Samples { format, .. } = layout.coding else { return Err(AudioError::LazyDecoder) };
         let samples = layout.samples(len);
         let place = |place: u64| usize::try_from(place).unwrap_or(bytes.len());
         Ok(Self { format, data: place(samples.start)..place(samples.end) })

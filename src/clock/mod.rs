@@ -25,7 +25,7 @@ use crate::message::ClockQuality;
 ///
 /// - **Told plainly.** Each reading says how good it is; a clock that does not know says so.
 /// - **At once.** A reading neither waits nor fails: a recording is never held up by a time server.
-/// - **Kept right.** [`keep`](Self::keep) never ends by itself; a clock whose `keep` is dropped, or not called at all, tells the time all
+/// - **Kept right.** [`synchronize`](Self::synchronize) never ends by itself; a clock whose `synchronize` is dropped, or not called at all, tells the time all
 ///   the same.
 ///
 /// [`conformance::clock`](crate::conformance::clock) tests what can be seen from outside.
@@ -41,7 +41,7 @@ pub trait Clock: Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// A dropped call stops that work; the clock goes on from what it knows, and the next call takes the work up again.
-    async fn keep(&self) {
+    async fn synchronize(&self) {
         std::future::pending::<()>().await;
     }
 }
@@ -62,8 +62,8 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
         (**self).now()
     }
 
-    async fn keep(&self) {
-        (**self).keep().await;
+    async fn synchronize(&self) {
+        (**self).synchronize().await;
     }
 }
 
@@ -74,7 +74,7 @@ impl<C: Clock + ?Sized> Clock for Box<C> {
         (**self).now()
     }
 
-    async fn keep(&self) {
-        (**self).keep().await;
+    async fn synchronize(&self) {
+        (**self).synchronize().await;
     }
 }

@@ -9,7 +9,7 @@ use futures::task::noop_waker;
 
 use crate::clock::Clock;
 
-/// Runs every test of this module, in the runtime that the clock's [`keep`](Clock::keep) needs, if it needs one.
+/// Runs every test of this module, in the runtime that the clock's [`synchronize`](Clock::synchronize) needs, if it needs one.
 ///
 /// # Panics
 ///
@@ -61,7 +61,7 @@ pub fn at_once(clock: &Arc<impl Clock>) {
 pub fn kept_right(clock: &Arc<impl Clock>) {
     let waker = noop_waker();
     for _ in 0..2 {
-        let mut kept = clock.keep();
+        let mut kept = clock.synchronize();
         for _ in 0..3 {
             assert!(kept.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "kept right: it has ended");
             clock.now();

@@ -7,7 +7,7 @@
 //! use std::time::Duration;
 //! use async_trait::async_trait;
 //! use voicemail::conformance::forward::{OtherNode, Scene, run_all};
-//! use voicemail::forward::{Forwarder, MemoryForwarder, Outcome, Reply, Script, TimeLimited, Travelled};
+//! use voicemail::forward::{Forwarder, MemoryForwarder, Outcome, Reply, Script, TimeLimited, TransportSecurity};
 //! use voicemail::message::{MailboxId, Message};
 //!
 //! struct InMemory {
@@ -30,8 +30,8 @@
 //!     async fn kept(&self, mailbox: &MailboxId) -> Vec<Message> {
 //!         self.node.taken(mailbox)
 //!     }
-//!     fn travels(&self) -> Travelled {
-//!         Travelled::InMemory
+//!     fn travels(&self) -> TransportSecurity {
+//!         TransportSecurity::InMemory
 //!     }
 //! }
 //!
@@ -53,7 +53,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Travelled};
+use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, TransportSecurity};
 use crate::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Message, RecordedAt};
 
 /// A forwarder, and the other node that it forwards to, with the mailboxes `2041` and `2042` and no mailbox `2043`.
@@ -69,7 +69,7 @@ pub trait Scene: Send + Sync {
     async fn kept(&self, mailbox: &MailboxId) -> Vec<Message>;
 
     /// How messages travel here.
-    fn travels(&self) -> Travelled;
+    fn travels(&self) -> TransportSecurity;
 
     /// The time that no call may exceed; without one of the scene's own, 10 minutes.
     fn limit(&self) -> Duration {
@@ -208,7 +208,7 @@ pub async fn never_guessed_after_a_dropped_call(scene: &impl Scene) {
 pub async fn travelled_as_told(scene: &impl Scene) {
     scene.other_node(OtherNode::Serves).await;
     let receipt = accepted(scene, &message(b"on its way"), &["2041"]).await;
-    assert_eq!(receipt.travelled, scene.travels(), "True: how the message went");
+    assert_eq!(receipt.transport_security, scene.travels(), "True: how the message went");
 }
 
 /// **Ends.** A call ends in bounded time when the other node falls silent, accepts nothing, and spoils none that follow.

@@ -33,7 +33,7 @@ use chrono::{DateTime, Utc};
 
 pub use self::events::{Events, Occurrence};
 use crate::greeting::GreetingEvent;
-use crate::message::{MailboxId, MessageId, Origin, SiteId, Summary, Travelled};
+use crate::message::{MailboxId, MessageId, Origin, SiteId, Summary, TransportSecurity};
 #[cfg(feature = "smtp")]
 use crate::store::Deposit;
 
@@ -108,7 +108,7 @@ pub enum Event {
         /// The peer's name.
         peer: String,
         /// What the connection is.
-        travelled: Travelled,
+        transport_security: TransportSecurity,
     },
     /// The last of a message went to the connection; what becomes of it is not known yet.
     Sent {
@@ -124,7 +124,7 @@ pub enum Event {
         /// The destination it went to.
         destination: String,
         /// How it went.
-        travelled: Travelled,
+        transport_security: TransportSecurity,
         /// How many tries it took.
         attempts: u32,
     },
@@ -230,7 +230,7 @@ pub enum Event {
         mailbox: MailboxId,
     },
     /// A message came from a PBX whose clock is off by more than it may be: ahead of this node's, or by its own account.
-    ClockOff {
+    ClockSkew {
         /// Which message.
         id: MessageId,
         /// Which PBX, if the message says so.

@@ -29,7 +29,7 @@ impl Event {
             Self::TlsWithheld { .. } => "tls_withheld",
             Self::Stored { .. } => "stored",
             Self::Duplicate { .. } => "duplicate",
-            Self::ClockOff { .. } => "clock_off",
+            Self::ClockSkew { .. } => "clock_skew",
             Self::Greeting(event) => event.name(),
             Self::Counted { .. } => "counted",
             Self::MailSent { .. } => "mail_sent",

@@ -158,7 +158,7 @@ impl Receipt {
     /// Puts the outcomes of a later try, for those that were deferred, in the place of the earlier ones.
     fn take_over(&mut self, later: Receipt) {
         if later.outcomes.contains(&Outcome::Accepted) {
-            self.travelled = later.travelled;
+            self.transport_security = later.transport_security;
         }
         let deferred = self.outcomes.iter_mut().filter(|outcome| is_deferred(outcome));
         for (outcome, newer) in deferred.zip(later.outcomes) {
@@ -177,7 +177,7 @@ fn is_deferred(outcome: &Outcome) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forward::{Reply, TlsVersion, Travelled};
+    use crate::forward::{Reply, TlsVersion, TransportSecurity};
 
     fn deferred(code: u16) -> Outcome {
         Outcome::Deferred(Reply::new(code, ""))
@@ -187,8 +187,8 @@ mod tests {
         Outcome::Refused(Reply::new(550, ""))
     }
 
-    fn receipt(outcomes: &[Outcome], travelled: Travelled) -> Receipt {
-        Receipt { outcomes: outcomes.to_vec(), travelled }
+    fn receipt(outcomes: &[Outcome], transport_security: TransportSecurity) -> Receipt {
+        Receipt { outcomes: outcomes.to_vec(), transport_security }
     }
 
     fn timed_out(peer: &str) -> ForwardError {
@@ -203,21 +203,21 @@ mod tests {
     fn a_later_forwarder_is_asked_only_for_what_an_earlier_one_has_deferred() {
         let mut progress = Progress::default();
         assert_eq!(progress.open(&mailboxes()), mailboxes());
-        let first = Ok(receipt(&[deferred(450), Outcome::Accepted, deferred(451)], Travelled::PlainText));
+        let first = Ok(receipt(&[deferred(450), Outcome::Accepted, deferred(451)], TransportSecurity::PlainText));
         assert_eq!(progress.handle(first), Next::Another);
         assert_eq!(progress.open(&mailboxes()), [mailboxes()[0].clone(), mailboxes()[2].clone()]);
 
-        let under_tls = Travelled::Tls(TlsVersion::V1_3);
+        let under_tls = TransportSecurity::Tls(TlsVersion::V1_3);
         assert_eq!(progress.handle(Ok(receipt(&[refused(), Outcome::Accepted], under_tls))), Next::Done);
         let receipt = progress.into_result().unwrap();
         assert_eq!(receipt.outcomes, [refused(), Outcome::Accepted, Outcome::Accepted]);
-        assert_eq!(receipt.travelled, under_tls);
+        assert_eq!(receipt.transport_security, under_tls);
     }
 
     #[test]
     fn what_one_has_accepted_stands_whatever_the_next_one_says() {
         let mut progress = Progress::default();
-        progress.handle(Ok(receipt(&[Outcome::Accepted, deferred(450), refused()], Travelled::PlainText)));
+        progress.handle(Ok(receipt(&[Outcome::Accepted, deferred(450), refused()], TransportSecurity::PlainText)));
         assert_eq!(progress.handle(Err(timed_out("second"))), Next::Another);
         let final_error = Err(ForwardError::Unsendable("never".to_owned()));
         assert_eq!(progress.handle(final_error), Next::Another);

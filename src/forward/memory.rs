@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{ForwardError, Forwarder, Outcome, Receipt, Reply, Travelled};
+use super::{ForwardError, Forwarder, Outcome, Receipt, Reply, TransportSecurity};
 use crate::message::{MailboxId, Message, Origin};
 use crate::store::MessageStore;
 
@@ -132,7 +132,7 @@ impl Forwarder for MemoryForwarder {
                 outcomes
             }
         };
-        Ok(Receipt { outcomes, travelled: Travelled::InMemory })
+        Ok(Receipt { outcomes, transport_security: TransportSecurity::InMemory })
     }
 }
 
@@ -201,8 +201,8 @@ mod tests {
             self.node.taken(mailbox)
         }
 
-        fn travels(&self) -> Travelled {
-            Travelled::InMemory
+        fn travels(&self) -> TransportSecurity {
+            TransportSecurity::InMemory
         }
     }
 

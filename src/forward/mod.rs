@@ -33,7 +33,7 @@ pub use self::memory::{MemoryForwarder, Script};
 #[cfg(feature = "smtp")]
 pub use self::smtp::SmtpForwarder;
 use crate::message::{MailboxId, Message};
-pub use crate::message::{TlsVersion, Travelled};
+pub use crate::message::{TlsVersion, TransportSecurity};
 pub use crate::smtp::{EnhancedStatus, Outcome, Reply};
 
 /// Hands messages to another node.
@@ -43,7 +43,7 @@ pub use crate::smtp::{EnhancedStatus, Outcome, Reply};
 /// - **Answered for.** [`Outcome::Accepted`] means that the other node has answered for the message: it is on its stable storage.
 /// - **Each for itself.** Every recipient gets exactly one outcome, in the order given; one recipient's refusal costs no other.
 /// - **Never guessed.** When an answer was lost, the outcome is an error or [`Outcome::Deferred`], never `Accepted`.
-/// - **True.** [`Receipt::travelled`] tells how the message went, not how it was meant to go.
+/// - **True.** [`Receipt::transport_security`] tells how the message went, not how it was meant to go.
 /// - **Ends.** Every call ends within a bounded time, whatever the other side does.
 ///
 /// [`conformance::forward`](crate::conformance::forward) tests each sentence.
@@ -74,7 +74,7 @@ pub struct Receipt {
     /// One for each recipient, in the order given.
     pub outcomes: Vec<Outcome>,
     /// How it went.
-    pub travelled: Travelled,
+    pub transport_security: TransportSecurity,
 }
 
 /// Passes every call on, so that a shared or boxed forwarder is a forwarder.

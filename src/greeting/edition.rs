@@ -54,19 +54,19 @@ impl fmt::Display for GreetingVersion {
 }
 
 impl FromStr for GreetingVersion {
-    type Err = InvalidVersion;
+    type Err = InvalidGreetingVersion;
 
-    fn from_str(text: &str) -> Result<Self, InvalidVersion> {
+    fn from_str(text: &str) -> Result<Self, InvalidGreetingVersion> {
         let digits = text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
         let micros = text.parse().ok().filter(|micros| digits && *micros <= LATEST);
-        micros.map(Self).ok_or(InvalidVersion)
+        micros.map(Self).ok_or(InvalidGreetingVersion)
     }
 }
 
 /// A text that is no [`GreetingVersion`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a greeting's version has 20 digits, and tells a moment before the year 10000")]
-pub struct InvalidVersion;
+pub struct InvalidGreetingVersion;
 
 const DIGITS: usize = 20;
 /// The last microsecond of the year 9999.
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_grow_whatever_the_clock_does_and_read_back_as_written() {
+    fn versions_grow_whatever_the_clock_does_and_round_trip() {
         let mut last = None;
         for now in ["2025-03-30T00:59:40Z", "2025-03-30T00:59:40Z", "1969-01-01T00:00:00Z", "9999-12-31T23:59:00Z"] {
             let version = GreetingVersion::next(last, now.parse().unwrap());
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn what_is_no_version_is_refused() {
         for text in ["", "1", "0000000000000000001", "-0000000000000000001", "+0000000000000000001", "99999999999999999999"] {
-            assert_eq!(text.parse::<GreetingVersion>(), Err(InvalidVersion), "{text}");
+            assert_eq!(text.parse::<GreetingVersion>(), Err(InvalidGreetingVersion), "{text}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! [`BookError`].
+//! [`GreetingFolderError`].
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use super::GreetingId;
 /// Why a greeting could not be kept or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum BookError {
+pub enum GreetingFolderError {
     /// The greeting's file is not what was written; it was put aside.
     #[error("the sound of the greeting {0} was damaged on disk, and put aside")]
     Damaged(GreetingId),
@@ -23,7 +23,7 @@ pub enum BookError {
     },
 }
 
-impl BookError {
+impl GreetingFolderError {
     /// Whether the same call, unchanged, may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -14,10 +14,10 @@ use crate::message::{MailboxId, Origin};
 ///
 /// # Contract
 ///
-/// - **Kept.** After [`Taken::Kept`] or [`Taken::HasNewer`], this edition or a newer one survives a restart of the process.
+/// - **Kept.** After [`KeepOutcome::Kept`] or [`KeepOutcome::HasNewer`], this edition or a newer one survives a restart of the process.
 /// - **The newest.** An edition never replaces a newer one.
-/// - **From whom it may come.** A greeting is [`NotTaken::Forbidden`] unless its sender has proven to be the central node.
-/// - **Not of the future.** An edition dated more than a day ahead is [`NotTaken::DatedAhead`], from any sender: the owner's next
+/// - **From whom it may come.** A greeting is [`KeeperError::Forbidden`] unless its sender has proven to be the central node.
+/// - **Not of the future.** An edition dated more than a day ahead is [`KeeperError::DatedAhead`], from any sender: the owner's next
 ///   editions would count as older until then.
 #[async_trait]
 pub trait GreetingKeeper: Debug + Send + Sync + 'static {
@@ -28,28 +28,28 @@ pub trait GreetingKeeper: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`NotTaken::Forbidden`], [`NotTaken::NotKeptHere`] and [`NotTaken::DatedAhead`] are final; [`NotTaken::Unavailable`] may pass.
+    /// [`KeeperError::Forbidden`], [`KeeperError::NotKeptHere`] and [`KeeperError::DatedAhead`] are final; [`KeeperError::Unavailable`] may pass.
     ///
     /// # Cancel safety
     ///
     /// A dropped call has kept the edition or nothing. The same call again settles it.
-    async fn take(&self, origin: &Origin, greeting: Greeting) -> Result<Taken, NotTaken>;
+    async fn keep(&self, origin: &Origin, greeting: Greeting) -> Result<KeepOutcome, KeeperError>;
 
     /// Whether `edition` or a newer one is kept already, so that its sound need not be sent.
     ///
     /// # Errors
     ///
-    /// As [`take`](Self::take).
+    /// As [`keep`](Self::keep).
     ///
     /// # Cancel safety
     ///
     /// It changes nothing.
-    async fn has(&self, origin: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, NotTaken>;
+    async fn has(&self, origin: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, KeeperError>;
 }
 
 /// What became of a greeting that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub enum KeepOutcome {
     /// It is in force now, and on stable storage.
     Kept,
     /// It was here before, or a newer one is; nothing has changed.
@@ -59,7 +59,7 @@ pub enum Taken {
 /// Why a greeting was not taken in.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum NotTaken {
+pub enum KeeperError {
     /// The sender has not proven to be the central node.
     #[error("greetings are taken from the central node only")]
     Forbidden,
@@ -81,7 +81,7 @@ pub enum NotTaken {
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
 }
 
-impl NotTaken {
+impl KeeperError {
     /// Whether the same call, unchanged, may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -101,11 +101,11 @@ macro_rules! delegate {
                 (**self).keeps(mailbox)
             }
 
-            async fn take(&self, origin: &Origin, greeting: Greeting) -> Result<Taken, NotTaken> {
-                (**self).take(origin, greeting).await
+            async fn keep(&self, origin: &Origin, greeting: Greeting) -> Result<KeepOutcome, KeeperError> {
+                (**self).keep(origin, greeting).await
             }
 
-            async fn has(&self, origin: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, NotTaken> {
+            async fn has(&self, origin: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, KeeperError> {
                 (**self).has(origin, id, edition).await
             }
         }

@@ -5,15 +5,15 @@
 //!
 #![cfg_attr(
     feature = "fs",
-    doc = "[`GreetingBook`] keeps the newest of each on disk; [`GreetingKeeper`] is who takes in those that arrive."
+    doc = "[`GreetingFolder`] keeps the newest of each on disk; [`GreetingKeeper`] is who takes in those that arrive."
 )]
 
-#[cfg(feature = "fs")]
-mod book;
 mod edition;
 #[cfg(feature = "fs")]
 mod error;
 mod event;
+#[cfg(feature = "fs")]
+mod folder;
 mod keeper;
 mod kind;
 #[cfg(feature = "fs")]
@@ -21,13 +21,13 @@ mod name;
 
 use std::fmt;
 
+pub use self::edition::{Edition, GreetingVersion, InvalidGreetingVersion};
 #[cfg(feature = "fs")]
-pub use self::book::{GreetingBook, Put};
-pub use self::edition::{Edition, GreetingVersion, InvalidVersion};
-#[cfg(feature = "fs")]
-pub use self::error::BookError;
+pub use self::error::GreetingFolderError;
 pub use self::event::GreetingEvent;
-pub use self::keeper::{GreetingKeeper, NotTaken, Taken};
+#[cfg(feature = "fs")]
+pub use self::folder::GreetingFolder;
+pub use self::keeper::{GreetingKeeper, KeepOutcome, KeeperError};
 pub use self::kind::{GreetingKind, Greetings, UnknownGreetingKind};
 use crate::message::{Audio, ContentDigest, MailboxId};
 

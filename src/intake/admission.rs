@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use crate::failures::network_of;
+use crate::retry::network_of;
 use crate::smtp::server::LEAST_STAY;
 
 /// Gives connections their places.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::failures::{Failures, network_of};
+use crate::retry::{Failures, network_of};
 
 /// Counts failed attempts to log in, by address, and forgives them one by one as time passes.
 ///

@@ -8,7 +8,7 @@ use super::shared::Shared;
 use super::verdict::unreadable;
 use super::{Intake, IntakeBuilder};
 use crate::event::Event;
-use crate::greeting::{GreetingEvent, GreetingKeeper, NotTaken, Taken};
+use crate::greeting::{GreetingEvent, GreetingKeeper, KeepOutcome, KeeperError};
 use crate::smtp::server::{Access, Delivery, Reply};
 use crate::wire::{self, GreetingMail};
 
@@ -54,29 +54,29 @@ impl Shared {
         }
         let work = async {
             match mail {
-                GreetingMail::Greeting(greeting) => keeper.take(origin, greeting).await.map(Some),
+                GreetingMail::Greeting(greeting) => keeper.keep(origin, greeting).await.map(Some),
                 GreetingMail::Offer(id, edition) => {
-                    keeper.has(origin, &id, edition).await.map(|has| has.then_some(Taken::HasNewer))
+                    keeper.has(origin, &id, edition).await.map(|has| has.then_some(KeepOutcome::HasNewer))
                 }
             }
         };
         let failure = match timeout(self.policy.limits.answer_time, work).await {
-            Ok(Ok(Some(Taken::Kept))) => {
+            Ok(Ok(Some(KeepOutcome::Kept))) => {
                 self.events.emit(Event::Greeting(GreetingEvent::Received { greeting: id.clone(), version: edition.version }));
                 return Some(Reply::telling(250, "2.0.0", format_args!("kept the greeting {id}")));
             }
-            Ok(Ok(Some(Taken::HasNewer))) => {
+            Ok(Ok(Some(KeepOutcome::HasNewer))) => {
                 return Some(Reply::telling(250, "2.0.0", format_args!("this greeting {id} or a newer one is here")));
             }
             Ok(Ok(None)) => return Some(Reply::telling(450, "4.2.0", format_args!("the sound of the greeting {id} is needed"))),
             Ok(Err(failure)) => failure,
-            Err(elapsed) => NotTaken::Unavailable(elapsed.into()),
+            Err(elapsed) => KeeperError::Unavailable(elapsed.into()),
         };
         let (code, status) = match &failure {
-            NotTaken::Forbidden => (550, "5.7.1"),
-            NotTaken::NotKeptHere(_) => (550, "5.1.1"),
-            NotTaken::DatedAhead { .. } => (554, "5.6.0"),
-            NotTaken::Unavailable(_) => (451, "4.3.0"),
+            KeeperError::Forbidden => (550, "5.7.1"),
+            KeeperError::NotKeptHere(_) => (550, "5.1.1"),
+            KeeperError::DatedAhead { .. } => (554, "5.6.0"),
+            KeeperError::Unavailable(_) => (451, "4.3.0"),
         };
         if failure.is_transient() {
             tracing::warn!(greeting = %id, error = &failure as &dyn std::error::Error, "a greeting was not kept");

@@ -63,17 +63,17 @@ impl fmt::Debug for ContentDigest {
 }
 
 impl FromStr for ContentDigest {
-    type Err = InvalidDigest;
+    type Err = InvalidContentDigest;
 
-    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
-        read_hex(text).map(Self).ok_or(InvalidDigest)
+    fn from_str(text: &str) -> Result<Self, InvalidContentDigest> {
+        read_hex(text).map(Self).ok_or(InvalidContentDigest)
     }
 }
 
 /// A text that is no [`ContentDigest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a content digest has 64 hexadecimal digits")]
-pub struct InvalidDigest;
+pub struct InvalidContentDigest;
 
 /// Writes `bytes` as lower-case hexadecimal digits.
 pub(crate) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_text_of_another_length_or_alphabet_is_refused() {
         for text in ["", "ba78", &"g".repeat(64), &"é".repeat(32)] {
-            assert_eq!(text.parse::<ContentDigest>(), Err(InvalidDigest), "{text}");
+            assert_eq!(text.parse::<ContentDigest>(), Err(InvalidContentDigest), "{text}");
         }
     }
 }

@@ -14,7 +14,7 @@ mod origin;
 mod site;
 mod stamp;
 mod summary;
-mod travelled;
+mod transport_security;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use bytes::Bytes;
 pub use self::address::{InvalidMailAddress, MailAddress};
 pub use self::audio::{Audio, AudioSource, AudioType};
 pub use self::caller::{Caller, CallerName, CallerNumber, InvalidCallerNumber};
-pub use self::digest::{ContentDigest, InvalidDigest};
+pub use self::digest::{ContentDigest, InvalidContentDigest};
 #[cfg(feature = "wire")]
 pub(crate) use self::digest::{read_hex, write_hex};
 pub use self::id::{InvalidMessageId, MessageId};
@@ -37,7 +37,7 @@ pub use self::origin::Origin;
 pub use self::site::{InvalidSiteId, SiteId};
 pub use self::stamp::{RelativeDay, Stamp};
 pub use self::summary::Summary;
-pub use self::travelled::{TlsVersion, Travelled};
+pub use self::transport_security::{TlsVersion, TransportSecurity};
 
 /// One voice message: the sound, and what is known of it.
 ///
@@ -152,7 +152,7 @@ pub struct Head {
     /// How long the sound is.
     pub length: Duration,
     /// Whether the recording ended as it should.
-    pub ending: Ending,
+    pub end_reason: EndReason,
 }
 
 impl Head {
@@ -166,7 +166,7 @@ impl Head {
             urgency: Urgency::Normal,
             privacy: Privacy::Normal,
             length: Duration::ZERO,
-            ending: Ending::Complete,
+            end_reason: EndReason::Complete,
         }
     }
 }
@@ -216,8 +216,8 @@ impl MessageBuilder {
     }
 
     /// Whether the recording ended as it should.
-    pub fn ending(mut self, ending: Ending) -> Self {
-        self.message.head.ending = ending;
+    pub fn end_reason(mut self, end_reason: EndReason) -> Self {
+        self.message.head.end_reason = end_reason;
         self
     }
 
@@ -250,7 +250,7 @@ pub enum Privacy {
 /// How a recording ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
-pub enum Ending {
+pub enum EndReason {
     /// The caller was done.
     #[default]
     Complete,

@@ -1,6 +1,6 @@
 //! What happens in a node, as counters, gauges and histograms of the `metrics` facade, for whatever exporter a program installs.
 //!
-//! [`record`] counts what `Node::events` tells, beside the node: what the node does waits for none of it. Labels are few, because they
+//! [`count_events`] counts what `Node::events` tells, beside the node: what the node does waits for none of it. Labels are few, because they
 //! name parts of the network and never a mailbox, a message or a caller.
 //!
 //! | name | kind | labels | what |
@@ -12,7 +12,7 @@
 //! | `voicemail_bad_entries_total` | counter | | things among the messages of a store that cannot be one |
 //! | `voicemail_keep_failures_total` | counter | | times that the disk did not take a recording |
 //! | `voicemail_recordings_refused_total` | counter | | calls refused because the disk was nearly full |
-//! | `voicemail_messages_forwarded_total` | counter | `destination`, `travelled` | messages that another node has answered for |
+//! | `voicemail_messages_forwarded_total` | counter | `destination`, `transport_security` | messages that another node has answered for |
 //! | `voicemail_messages_deferred_total` | counter | `destination` | tries to forward that failed |
 //! | `voicemail_messages_parked_total` | counter | | messages refused for good, or put aside |
 //! | `voicemail_messages_released_total` | counter | `destination` | parked messages let go again |
@@ -24,7 +24,7 @@
 //! | `voicemail_mails_sent_total` | counter | | receipts and copies that a server answered for |
 //! | `voicemail_mails_deferred_total` | counter | | failed tries to send one |
 //! | `voicemail_mails_given_up_total` | counter | | receipts and copies refused, or five days old |
-//! | `voicemail_clocks_off_total` | counter | | messages from a clock that is off |
+//! | `voicemail_clock_skew_total` | counter | | messages from a clock that is off |
 //! | `voicemail_plain_text_fallbacks_total` | counter | `peer` | connections in plain text, as the policy allows |
 //! | `voicemail_tls_withheld_total` | counter | `peer` | connections refused because TLS was gone |
 //! | `voicemail_logins_refused_total` | counter | | wrong names or passwords |
@@ -44,7 +44,7 @@
 //! ```no_run
 //! # #[cfg(feature = "node")]
 //! # async fn run(node: voicemail::node::Node) -> Result<(), voicemail::node::NodeError> {
-//! tokio::spawn(voicemail::metrics::record(node.events()));
+//! tokio::spawn(voicemail::metrics::count_events(node.events()));
 //! node.run(std::future::pending()).await
 //! # }
 //! ```
@@ -69,7 +69,7 @@ use crate::message::{MessageId, Origin};
 /// # Cancel safety
 ///
 /// A dropped call counts no more.
-pub async fn record(mut events: Receiver<Occurrence>) {
+pub async fn count_events(mut events: Receiver<Occurrence>) {
     let mut meter = Meter::new();
     loop {
         match events.recv().await {
@@ -80,7 +80,7 @@ pub async fn record(mut events: Receiver<Occurrence>) {
     }
 }
 
-/// Counts what it is told happened: for a program that hears events by itself. [`record`] does all that it needs else.
+/// Counts what it is told happened: for a program that hears events by itself. [`count_events`] does all that it needs else.
 ///
 /// Of messages that are between two steps it remembers the last 16 384 at least, and 32 768 at most.
 #[derive(Debug, Default)]
@@ -123,9 +123,9 @@ impl Meter {
                 steps.connected = Some(*at);
             }
             Event::Sent { id } => took("voicemail_send_seconds", self.steps.of(*id).connected, *at),
-            Event::Forwarded { id, destination, travelled, .. } => {
-                let (destination, travelled) = (destination.clone(), travelled.to_string());
-                counter!("voicemail_messages_forwarded_total", "destination" => destination, "travelled" => travelled)
+            Event::Forwarded { id, destination, transport_security, .. } => {
+                let (destination, transport_security) = (destination.clone(), transport_security.to_string());
+                counter!("voicemail_messages_forwarded_total", "destination" => destination, "transport_security" => transport_security)
                     .increment(1);
                 took("voicemail_forward_seconds", self.steps.of(*id).kept, *at);
             }
@@ -151,7 +151,7 @@ impl Meter {
                 self.steps.of(*id).stored = Some(*at);
             }
             Event::Duplicate { .. } => counter!("voicemail_messages_duplicate_total").increment(1),
-            Event::ClockOff { .. } => counter!("voicemail_clocks_off_total").increment(1),
+            Event::ClockSkew { .. } => counter!("voicemail_clock_skew_total").increment(1),
             Event::Greeting(event) => counter!("voicemail_greetings_total", "step" => event.name()).increment(1),
             Event::Counted { .. } => {}
             Event::MailSent { .. } => counter!("voicemail_mails_sent_total").increment(1),

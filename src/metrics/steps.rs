@@ -8,13 +8,13 @@ use crate::message::MessageId;
 /// When messages have made their steps; of so many that nobody asks for any more, the oldest are forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
-    newer: HashMap<MessageId, Made>,
-    older: HashMap<MessageId, Made>,
+    newer: HashMap<MessageId, StepTimes>,
+    older: HashMap<MessageId, StepTimes>,
 }
 
 /// When one message has made its steps.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Made {
+pub(super) struct StepTimes {
     pub(super) finished: Option<Instant>,
     pub(super) kept: Option<Instant>,
     pub(super) connected: Option<Instant>,
@@ -23,7 +23,7 @@ pub(super) struct Made {
 
 impl Steps {
     /// Those of one message.
-    pub(super) fn of(&mut self, id: MessageId) -> &mut Made {
+    pub(super) fn of(&mut self, id: MessageId) -> &mut StepTimes {
         if self.newer.len() >= MOST && !self.newer.contains_key(&id) {
             self.older = std::mem::take(&mut self.newer);
         }

@@ -8,19 +8,19 @@ use ::metrics::{
 use futures::FutureExt as _;
 
 use super::*;
-use crate::message::{MailboxId, Summary, TlsVersion, Travelled};
+use crate::message::{MailboxId, Summary, TlsVersion, TransportSecurity};
 
 /// Each metric with its labels, and all that it was given.
 #[derive(Debug, Clone, Default)]
-struct Book(Arc<Mutex<BTreeMap<String, Vec<f64>>>>);
+struct TestRecorder(Arc<Mutex<BTreeMap<String, Vec<f64>>>>);
 
 /// The line of one metric.
-struct Line(Book, String);
+struct Series(TestRecorder, String);
 
-impl Book {
-    fn line(&self, key: &Key) -> Arc<Line> {
+impl TestRecorder {
+    fn line(&self, key: &Key) -> Arc<Series> {
         let labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-        Arc::new(Line(self.clone(), [key.name(), &labels.join(",")].join(" ").trim_end().to_owned()))
+        Arc::new(Series(self.clone(), [key.name(), &labels.join(",")].join(" ").trim_end().to_owned()))
     }
 
     fn values(&self, line: &str) -> Vec<f64> {
@@ -34,13 +34,13 @@ impl Book {
     }
 }
 
-impl Line {
+impl Series {
     fn add(&self, value: f64) {
         self.0.0.lock().unwrap().entry(self.1.clone()).or_default().push(value);
     }
 }
 
-impl CounterFn for Line {
+impl CounterFn for Series {
     fn increment(&self, value: u64) {
         self.add(f64::from(u32::try_from(value).unwrap()));
     }
@@ -50,7 +50,7 @@ impl CounterFn for Line {
     }
 }
 
-impl GaugeFn for Line {
+impl GaugeFn for Series {
     fn increment(&self, _: f64) {
         unreachable!("gauges are set")
     }
@@ -64,13 +64,13 @@ impl GaugeFn for Line {
     }
 }
 
-impl HistogramFn for Line {
+impl HistogramFn for Series {
     fn record(&self, value: f64) {
         self.add(value);
     }
 }
 
-impl Recorder for Book {
+impl Recorder for TestRecorder {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -89,8 +89,8 @@ impl Recorder for Book {
 }
 
 /// What is counted when this happens, each event a second after the one before.
-fn counted(events: impl IntoIterator<Item = Event>) -> Book {
-    let (book, mut meter, start) = (Book::default(), Meter::new(), Instant::now());
+fn counted(events: impl IntoIterator<Item = Event>) -> TestRecorder {
+    let (book, mut meter, start) = (TestRecorder::default(), Meter::new(), Instant::now());
     with_local_recorder(&book, || {
         for (seconds, event) in (0..).zip(events) {
             meter.handle(&Occurrence { at: start + Duration::from_secs(seconds), event });
@@ -104,19 +104,19 @@ fn mailbox() -> MailboxId {
 }
 
 /// A message's way on both nodes, at once in one stream.
-fn way(id: MessageId) -> Vec<Event> {
+fn path_of(id: MessageId) -> Vec<Event> {
     let (site, length): (crate::message::SiteId, _) = ("kathmandu".parse().unwrap(), Duration::from_secs(30));
     let (peer, destination) = ("central:25".to_owned(), "central".to_owned());
-    let (travelled, origin) = (Travelled::Tls(TlsVersion::V1_3), Origin::Peer("himalaya".into()));
+    let (transport_security, origin) = (TransportSecurity::Tls(TlsVersion::V1_3), Origin::Peer("himalaya".into()));
     let (summary, arrived): (_, Arc<[_]>) = (Summary::default(), Arc::new([id]));
     vec![
         Event::Finished { id, site: site.clone(), length },
         Event::Kept { id, mailbox: mailbox(), site: site.clone(), length },
         Event::Kept { id, mailbox: "2042".parse().unwrap(), site, length },
-        Event::Connected { id, peer, travelled },
+        Event::Connected { id, peer, transport_security },
         Event::Sent { id },
         Event::Stored { id, mailbox: mailbox(), origin },
-        Event::Forwarded { id, mailbox: mailbox(), destination, travelled, attempts: 1 },
+        Event::Forwarded { id, mailbox: mailbox(), destination, transport_security, attempts: 1 },
         Event::Counted { mailbox: mailbox(), summary, arrived: Arc::clone(&arrived) },
         Event::LampShown { mailbox: mailbox(), summary, version: 1, arrived },
     ]
@@ -124,7 +124,7 @@ fn way(id: MessageId) -> Vec<Event> {
 
 #[test]
 fn a_messages_way_is_counted_and_timed() {
-    let book = counted(way(MessageId::random()));
+    let book = counted(path_of(MessageId::random()));
     let wanted: [(&str, &[f64]); 10] = [
         ("voicemail_messages_kept_total site=kathmandu", &[1.0, 1.0]),
         ("voicemail_recording_seconds", &[30.0]),
@@ -132,7 +132,7 @@ fn a_messages_way_is_counted_and_timed() {
         ("voicemail_queue_seconds", &[2.0]),
         ("voicemail_send_seconds", &[1.0]),
         ("voicemail_messages_stored_total origin=peer", &[1.0]),
-        ("voicemail_messages_forwarded_total destination=central,travelled=TLS 1.3", &[1.0]),
+        ("voicemail_messages_forwarded_total destination=central,transport_security=TLS 1.3", &[1.0]),
         ("voicemail_forward_seconds", &[5.0]),
         ("voicemail_lamps_shown_total", &[1.0]),
         ("voicemail_lamp_seconds", &[3.0]),
@@ -167,14 +167,14 @@ fn the_spool_is_shown_as_it_is() {
 
 #[tokio::test]
 async fn what_comes_faster_than_it_is_counted_is_known_to_be_missed() {
-    let (book, events) = (Book::default(), crate::event::Events::new());
+    let (book, events) = (TestRecorder::default(), crate::event::Events::new());
     let listener = events.subscribe();
     for _ in 0..9_000 {
         events.emit(Event::LoginRefused { address: None });
     }
     drop(events);
     // It waits for nothing here, so one poll is all of it.
-    let recording = tokio::task::unconstrained(record(listener));
+    let recording = tokio::task::unconstrained(count_events(listener));
     with_local_recorder(&book, || recording.now_or_never()).expect("nobody can tell more");
     let (missed, counted) = (book.values("voicemail_events_missed_total"), book.values("voicemail_logins_refused_total"));
     assert!(!missed.is_empty() && !counted.is_empty());

@@ -26,7 +26,7 @@ use crate::directory::Directory;
 use crate::disk::{Disk, OsDisk};
 use crate::event::Events;
 use crate::forward::{Forwarder, FullMailboxes, MailOut, RememberFull, TimeLimited};
-use crate::greeting::{GreetingBook, GreetingKeeper};
+use crate::greeting::{GreetingFolder, GreetingKeeper};
 use crate::intake::{Intake, IntakeBuilder, Limits, ListenerPolicy};
 use crate::lock::Lock;
 use crate::message::MailAddress;
@@ -211,7 +211,7 @@ impl NodeBuilder {
         self
     }
 
-    /// How far the clock of another node may be off before it is told, as [`Event::ClockOff`](crate::event::Event::ClockOff); 5
+    /// How far the clock of another node may be off before it is told, as [`Event::ClockSkew`](crate::event::Event::ClockSkew); 5
     /// seconds without it.
     pub fn clocks_within(self, limit: Duration) -> Self {
         Self { clocks_within: limit, ..self }
@@ -284,7 +284,7 @@ impl NodeBuilder {
         let postmaster = postmaster(standing.address(), operator, &self.disk, in_folder, &self.clock);
         // The spool is this process's alone by now, and so is the folder in it.
         let greetings = Arc::new(GreetingDesk::new(
-            GreetingBook::open(self.disk, folder).await.map_err(NodeError::Greetings)?,
+            GreetingFolder::open(self.disk, folder).await.map_err(NodeError::Greetings)?,
             Arc::clone(&standing),
             Arc::clone(&self.directory),
             Arc::clone(&self.clock),

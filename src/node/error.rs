@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::greeting::BookError;
+use crate::greeting::GreetingFolderError;
 use crate::network::NodeAddress;
 use crate::record::RecordError;
 use crate::spool::SpoolError;
@@ -48,7 +48,7 @@ pub enum NodeError {
     },
     /// The greetings beside the spool could not be opened.
     #[error(transparent)]
-    Greetings(BookError),
+    Greetings(GreetingFolderError),
     /// What a crash had left behind could not be taken up.
     #[error("recordings in the spool {spool} that a crash had cut off could not be taken up")]
     Recover {

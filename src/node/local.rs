@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::error_chain;
-use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, Travelled};
+use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, TransportSecurity};
 use crate::message::{MailboxId, Message, Origin};
 use crate::store::{MessageStore, StoreError};
 
@@ -37,7 +37,7 @@ impl Forwarder for StoreForwarder {
                 Err(error) => Outcome::Refused(reply(554, "5.0.0", &error)),
             });
         }
-        Ok(Receipt { outcomes, travelled: Travelled::InMemory })
+        Ok(Receipt { outcomes, transport_security: TransportSecurity::InMemory })
     }
 
     fn reads_sounds(&self) -> bool {

@@ -312,7 +312,7 @@ impl Node {
     /// Keeps the clock right. One that fails at that goes on from what it knows, and so does the node.
     async fn keep_clock(&self, stopped: watch::Receiver<bool>) {
         tokio::select! {
-            Err(_panic) = AssertUnwindSafe(self.inner.clock.keep()).catch_unwind() => {
+            Err(_panic) = AssertUnwindSafe(self.inner.clock.synchronize()).catch_unwind() => {
                 tracing::error!("the clock panicked when it should keep itself right; it goes on from what it knows");
             }
             () = raised(stopped) => {}

@@ -30,7 +30,7 @@ impl Punctual {
 
     fn look(&self, head: &Head) {
         if let Some(by) = off_by(&head.recorded_at, &self.clock.now(), self.limit) {
-            self.events.emit(Event::ClockOff { id: head.id, site: head.site.clone(), by });
+            self.events.emit(Event::ClockSkew { id: head.id, site: head.site.clone(), by });
         }
     }
 }

@@ -15,7 +15,7 @@ use super::unkept::Unkept;
 use super::{Kept, RecordError, Recorder, Route, Shared};
 use crate::disk;
 use crate::event::Event;
-use crate::message::{Ending, MailboxId, Message, Origin, RecordedAt};
+use crate::message::{EndReason, MailboxId, Message, Origin, RecordedAt};
 
 impl Recorder {
     /// Keeps a recording that has ended; what the disk does not take now is tried again later.
@@ -152,10 +152,10 @@ impl Shared {
                 let buffer = take.buffer();
                 (buffer.head.head.clone(), buffer.ending, buffer.whole.clone())
             };
-            let (ending, at) = ended.unwrap_or_else(|| (Ending::Complete, self.clock.now()));
+            let (ending, at) = ended.unwrap_or_else(|| (EndReason::Complete, self.clock.now()));
             head.recorded_at = RecordedAt { instant: at.instant, zone: take.zone, quality: at.quality };
             head.length = length;
-            head.ending = ending;
+            head.end_reason = ending;
             growing.head_mut().head = head;
             growing.complete(whole.as_ref())?;
         }

@@ -38,7 +38,7 @@ use crate::disk;
 use crate::event::Events;
 use crate::forward::FullMailboxes;
 use crate::lock::Lock;
-use crate::message::{AudioType, Ending, MessageId, SiteId};
+use crate::message::{AudioType, EndReason, MessageId, SiteId};
 use crate::network::Port;
 use crate::spool::{Sound, Spool};
 use crate::store::MessageStore;
@@ -193,7 +193,7 @@ impl Recorder {
             to_write.extend(growing);
         }
         for take in self.stop_open() {
-            take.end(Ending::Truncated, self.now());
+            take.end(EndReason::Truncated, self.now());
             keeping.push(self.attend_to(Job::Keep(take)));
         }
         jobs.close();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audio::{Codec, Format};
-use crate::message::{Caller, Ending, MessageId, Privacy, Urgency};
+use crate::message::{Caller, EndReason, MessageId, Privacy, Urgency};
 use crate::spool::Sound;
 
 use super::take::{Buffer, Take};
@@ -110,7 +110,7 @@ impl Recording {
     pub async fn throw_away(mut self) -> Result<(), RecordError> {
         let Unsettled { recorder, take, settled } = &mut self.unsettled;
         *settled = true;
-        take.end(Ending::Complete, recorder.now());
+        take.end(EndReason::Complete, recorder.now());
         // A node that stops in this moment may come to the file before this call does.
         take.buffer().unwanted = true;
         recorder.throw_away(Arc::clone(take)).await
@@ -155,12 +155,12 @@ impl Recording {
         let added = add(pending, room.min(memory) / frame * frame);
         buffer.taken += added as u64;
         if buffer.taken + frame as u64 > buffer.limit {
-            buffer.end(Ending::AtLimit, self.unsettled.recorder.now());
+            buffer.end(EndReason::AtLimit, self.unsettled.recorder.now());
             return Progress::Ended;
         }
         if buffer.pending.len() + frame > MOST_PENDING {
             // The disk has stood still for minutes. What follows is lost, and the message says so.
-            buffer.end(Ending::Truncated, self.unsettled.recorder.now());
+            buffer.end(EndReason::Truncated, self.unsettled.recorder.now());
             return Progress::Ended;
         }
         if buffer.pending.len() >= WRITE_AT && !buffer.asked {
@@ -193,7 +193,7 @@ impl Unsettled {
 
     /// Keeps it. If the returned future is dropped, the node does.
     pub(super) async fn keep(mut self) -> Result<Kept, RecordError> {
-        self.take.end(Ending::Complete, self.recorder.now());
+        self.take.end(EndReason::Complete, self.recorder.now());
         let kept = self.recorder.keep(Arc::clone(&self.take)).await;
         self.settled = true;
         kept
@@ -203,7 +203,7 @@ impl Unsettled {
 impl Drop for Unsettled {
     fn drop(&mut self) {
         if !self.settled {
-            self.take.end(Ending::Complete, self.recorder.now());
+            self.take.end(EndReason::Complete, self.recorder.now());
             self.recorder.ask(Job::Keep(Arc::clone(&self.take)));
         }
     }

@@ -11,7 +11,7 @@ use tracing::Span;
 use crate::audio::Format;
 use crate::clock::Reading;
 use crate::lock::Lock;
-use crate::message::{Ending, MailboxId, MessageId, SiteId};
+use crate::message::{EndReason, MailboxId, MessageId, SiteId};
 use crate::network::Port;
 use crate::spool::{FileHead, GrowingFile};
 
@@ -59,7 +59,7 @@ pub(super) struct Buffer {
     /// Whether somebody was asked to write what is pending.
     pub(super) asked: bool,
     /// Why it ended, once it has, and when.
-    pub(super) ending: Option<(Ending, Reading)>,
+    pub(super) ending: Option<(EndReason, Reading)>,
     /// What the caller has chosen since the recording began; taken over into the head at the end.
     pub(super) head: FileHead,
     /// Whether it was told that the recording has ended.
@@ -85,7 +85,7 @@ pub(super) enum OnDisk {
 
 impl Buffer {
     /// Ends the recording, if it has not ended yet.
-    pub(super) fn end(&mut self, ending: Ending, now: Reading) {
+    pub(super) fn end(&mut self, ending: EndReason, now: Reading) {
         self.ending.get_or_insert((ending, now));
     }
 }
@@ -195,7 +195,7 @@ impl Take {
     }
 
     /// Ends the recording, if it has not ended yet, and gives its port back.
-    pub(super) fn end(&self, ending: Ending, now: Reading) {
+    pub(super) fn end(&self, ending: EndReason, now: Reading) {
         let mut buffer = self.buffer();
         buffer.end(ending, now);
         buffer.port = None;

@@ -3,6 +3,8 @@
 //! [`RetrySchedule`] says when a failed try is made again, [`Pacing`] when a lamp is shown its next state. The clock and the waits beside
 //! them are this crate's own.
 
+#[cfg(any(feature = "smtp", feature = "sip"))]
+mod failures;
 mod pacing;
 #[cfg(feature = "node")]
 mod rate;
@@ -10,6 +12,8 @@ mod schedule;
 #[cfg(any(feature = "node", feature = "sntp"))]
 mod time;
 
+#[cfg(any(feature = "smtp", feature = "sip"))]
+pub(crate) use self::failures::{Failures, network_of};
 pub use self::pacing::Pacing;
 #[cfg(feature = "node")]
 pub(crate) use self::rate::Rate;

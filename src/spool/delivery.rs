@@ -21,7 +21,7 @@ use super::{Destination, MEMORY_PIECE, MEMORY_PIECES, Spool};
 use crate::disk;
 use crate::error_chain as chain;
 use crate::event::{Event, Events};
-use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, Travelled};
+use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, TransportSecurity};
 use crate::message::MailboxId;
 use crate::retry::{Pacing, now, random_fraction, wait_until};
 
@@ -222,7 +222,7 @@ impl Courier<'_> {
         self.destination.queue().handle_reached();
         for (index, name) in batch.iter().enumerate() {
             match receipt.outcomes.get(index) {
-                Some(Outcome::Accepted) => self.delivered(name, receipt.travelled).await,
+                Some(Outcome::Accepted) => self.delivered(name, receipt.transport_security).await,
                 Some(Outcome::Deferred(reply)) => self.defer(name, &reply.to_string()),
                 Some(Outcome::Refused(reply)) => self.park(name, &reply.to_string()).await,
                 None => self.defer(name, "the forwarder gave no outcome for this mailbox"),
@@ -231,13 +231,13 @@ impl Courier<'_> {
     }
 
     /// The other node answers for the message: it need not wait any longer.
-    async fn delivered(&self, name: &EntryName, travelled: Travelled) {
+    async fn delivered(&self, name: &EntryName, transport_security: TransportSecurity) {
         let attempts = self.remove(name).await;
         self.emit(Event::Forwarded {
             id: name.id(),
             mailbox: name.mailbox().clone(),
             destination: self.destination.name.to_string(),
-            travelled,
+            transport_security,
             attempts,
         });
     }

@@ -13,7 +13,7 @@ use super::sound::StoredSound;
 use super::spare::Spare;
 use crate::audio::{Format, Wav, length_within};
 use crate::disk::{self, Disk, DiskFile};
-use crate::message::{Audio, ContentDigest, Ending, Message, MessageId};
+use crate::message::{Audio, ContentDigest, EndReason, Message, MessageId};
 
 /// The file of a recording that is under way.
 #[derive(Debug)]
@@ -306,7 +306,7 @@ pub(crate) fn find_left_over(disk: &dyn Disk, path: &Path) -> io::Result<Found> 
         Some(wav) => (Sound::Frames(wav.format), wav.data.end as u64),
         None => (Sound::AsItIs, written),
     };
-    head.head.ending = Ending::Truncated;
+    head.head.end_reason = EndReason::Truncated;
     head.head.length = length;
     left_over(file, head, sound, audio_len, false)
 }

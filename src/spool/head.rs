@@ -7,7 +7,7 @@ use chrono::DateTime;
 
 use crate::disk::DiskFile;
 use crate::message::{
-    AudioType, Caller, CallerName, ContentDigest, Ending, Head, MailboxId, MessageId, Privacy, RecordedAt, Stamp, Urgency,
+    AudioType, Caller, CallerName, ContentDigest, EndReason, Head, MailboxId, MessageId, Privacy, RecordedAt, Stamp, Urgency,
 };
 
 /// How many bytes the text takes, filled up with line ends; the sound follows.
@@ -39,7 +39,7 @@ impl FileHead {
     }
 
     fn to_text(&self) -> String {
-        let Head { id, caller, recorded_at, site, urgency, privacy, length, ending } = &self.head;
+        let Head { id, caller, recorded_at, site, urgency, privacy, length, end_reason } = &self.head;
         let mut text = format!("{MAGIC}\nid: {id}\n");
         let mut line = |name: &str, value: &str| {
             text.push_str(name);
@@ -63,7 +63,7 @@ impl FileHead {
         line("urgency", urgency_name(*urgency));
         line("privacy", privacy_name(*privacy));
         line("length", &format!("{}.{:09}", length.as_secs(), length.subsec_nanos()));
-        line("ending", ending_name(*ending));
+        line("ending", end_reason_name(*end_reason));
         line("media", self.media.mime());
         match &self.audio {
             Some((len, digest)) => line("audio", &format!("{len} bytes, sha-256 {digest}")),
@@ -104,7 +104,12 @@ impl FileHead {
             urgency: named(need("urgency")?, [Urgency::Normal, Urgency::Urgent], urgency_name, "urgency")?,
             privacy: named(need("privacy")?, [Privacy::Normal, Privacy::Private], privacy_name, "privacy")?,
             length: parse_length(need("length")?).ok_or(Unreadable("length"))?,
-            ending: named(need("ending")?, [Ending::Complete, Ending::AtLimit, Ending::Truncated], ending_name, "ending")?,
+            end_reason: named(
+                need("ending")?,
+                [EndReason::Complete, EndReason::AtLimit, EndReason::Truncated],
+                end_reason_name,
+                "ending",
+            )?,
         };
         let media = AudioType::from_mime(need("media")?).ok_or(Unreadable("media"))?;
         let audio = match need("audio")? {
@@ -184,11 +189,11 @@ fn privacy_name(privacy: Privacy) -> &'static str {
     }
 }
 
-fn ending_name(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Complete => "complete",
-        Ending::AtLimit => "at-limit",
-        Ending::Truncated => "truncated",
+fn end_reason_name(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Complete => "complete",
+        EndReason::AtLimit => "at-limit",
+        EndReason::Truncated => "truncated",
     }
 }
 
@@ -222,7 +227,7 @@ mod tests {
         head.urgency = Urgency::Urgent;
         head.privacy = Privacy::Private;
         head.length = Duration::new(u64::MAX, 999_999_999);
-        head.ending = Ending::Truncated;
+        head.end_reason = EndReason::Truncated;
         FileHead { head, mailboxes: vec!["+123456789012345".parse().unwrap()], media: AudioType::Adpcm32, audio: None }
     }
 

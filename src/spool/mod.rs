@@ -5,7 +5,7 @@
 //!   README.txt                          what this is
 //!   lock                                held while a node has the spool open
 //!   lamps.txt                           at a central node: how far the versions of lamp states have come
-//!   greetings/                          what owners say to callers, kept by the node: GreetingBook has the names
+//!   greetings/                          what owners say to callers, kept by the node: GreetingFolder has the names
 //!   tls-peers.txt                       if a forwarder's TLS memory is kept here: which peers have spoken TLS
 //!   recording/ID.vm                     being recorded
 //!   queue/DESTINATION/NAME.vm           finished, waiting to be forwarded to that node

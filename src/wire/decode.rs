@@ -7,8 +7,8 @@ use bytes::Bytes;
 use encodify::{base64, qp};
 
 use super::fields::Fields;
-use super::parts::{SoundPart, Writer, find_sound};
-use super::unpacking::Packed;
+use super::parts::{Author, SoundPart, find_sound};
+use super::transfer_decoder::PartEncoding;
 use super::{DecodeError, DecodeLimits, foreign, own};
 use crate::audio::{announced_length, length_of, length_within};
 use crate::message::{Audio, AudioType, Head, Message};
@@ -34,7 +34,7 @@ pub fn decode(mail: &Bytes) -> Result<Message, DecodeError> {
 pub fn decode_within(mail: &Bytes, limits: DecodeLimits) -> Result<Message, DecodeError> {
     let (fields, body) = Fields::of_mail(mail, limits)?;
     let own = own::read(&fields);
-    let part = find_sound(&mail[..], &fields, body, limits, writer(own.as_ref()))?;
+    let part = find_sound(&mail[..], &fields, body, limits, author(own.as_ref()))?;
     let audio = audio_of(mail, &part)?;
     if own::digest(&fields).is_some_and(|digest| digest != audio.digest()) {
         return Err(DecodeError::DigestMismatch);
@@ -71,10 +71,10 @@ pub(super) fn audio_of(mail: &Bytes, part: &SoundPart) -> Result<Audio, DecodeEr
 /// The sound's own bytes; borrowed when they stand in the mail as they are.
 fn sound<'a>(mail: &'a [u8], part: &SoundPart) -> Result<Cow<'a, [u8]>, DecodeError> {
     let body = &mail[part.body.clone()];
-    let decoded = match Packed::named(&part.encoding) {
-        Some(Packed::Base64) => base64::MIME.decode(body).map(Cow::Owned).ok(),
-        Some(Packed::QuotedPrintable) => qp::BINARY.decode(body).ok(),
-        Some(Packed::AsItIs) => Some(Cow::Borrowed(body)),
+    let decoded = match PartEncoding::named(&part.encoding) {
+        Some(PartEncoding::Base64) => base64::MIME.decode(body).map(Cow::Owned).ok(),
+        Some(PartEncoding::QuotedPrintable) => qp::BINARY.decode(body).ok(),
+        Some(PartEncoding::Identity) => Some(Cow::Borrowed(body)),
         None => None,
     };
     decoded.ok_or_else(|| part.unreadable())
@@ -89,8 +89,8 @@ pub(super) struct Sound<'a> {
 }
 
 /// The program that wrote a mail, by whether its fields of our own are all there.
-pub(super) const fn writer(own: Option<&Head>) -> Writer {
-    if own.is_some() { Writer::Own } else { Writer::Foreign }
+pub(super) const fn author(own: Option<&Head>) -> Author {
+    if own.is_some() { Author::Own } else { Author::Foreign }
 }
 
 /// The head of a foreign mail whose header block is `block`: what can be made of it with this sound, if it can be read.
@@ -103,7 +103,7 @@ pub(super) fn foreign_head(fields: &Fields<'_>, block: &[u8], sound: &Sound<'_>)
 }
 
 fn length_by_what_is_there(mail: &[u8], fields: &Fields<'_>, body: usize) -> Duration {
-    let Ok(part) = find_sound(mail, fields, body, DecodeLimits::default(), Writer::Foreign) else { return Duration::ZERO };
+    let Ok(part) = find_sound(mail, fields, body, DecodeLimits::default(), Author::Foreign) else { return Duration::ZERO };
     let Ok(sound) = sound(mail, &part) else { return said(&part) };
     let length = if part.ended { length_of(part.media, &sound) } else { announced_length(part.media, &sound) };
     length.unwrap_or(said(&part))
@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
     use crate::audio::{AudioError, Format, Frames, Wav};
-    use crate::message::{CallerName, CallerNumber, ContentDigest, Ending, MessageId, Privacy, SiteId, Urgency};
+    use crate::message::{CallerName, CallerNumber, ContentDigest, EndReason, MessageId, Privacy, SiteId, Urgency};
 
     const OWN: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/own.eml"));
     const ASTERISK: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/asterisk.eml"));
@@ -163,14 +163,14 @@ mod tests {
         assert_eq!(head.recorded_at.zone, chrono_tz::Europe::Berlin);
         assert_eq!(head.recorded_at.quality.to_string(), "sntp; offset=-0.003500; uncertainty=0.010000; age=12");
         assert_eq!(head.site.as_ref().map(SiteId::as_str), Some("berlin-2"));
-        assert_eq!((head.urgency, head.privacy, head.ending), (Urgency::Urgent, Privacy::Private, Ending::AtLimit));
+        assert_eq!((head.urgency, head.privacy, head.end_reason), (Urgency::Urgent, Privacy::Private, EndReason::AtLimit));
         assert_eq!(head.length, Duration::from_micros(50_250));
         assert_eq!((message.audio().media(), message.audio().bytes().len()), (AudioType::Wav, 460));
         assert_eq!(message.mail().unwrap(), OWN.as_bytes());
     }
 
     #[test]
-    fn our_own_mail_survives_servers_that_add_fields_or_change_line_ends() {
+    fn our_mail_survives_added_fields_and_changed_line_ends() {
         let relayed = format!("Received: from edge by relay; Sun, 26 Oct 2025 03:30:00 +0100\r\nX-Spam: no\r\n{OWN}\r\n");
         for mail in [relayed, OWN.replace("\r\n", "\n"), OWN.replace("Voicemail-", "VOICEMAIL-")] {
             assert_eq!(message(&mail).head(), message(OWN).head());
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_that_is_not_the_one_of_the_digest_is_refused_whatever_else_is_wrong() {
+    fn a_sound_unlike_its_digest_is_refused_whatever_else_is_wrong() {
         let exchanged = changed(OWN, "mqGorw==", "mqGprw==");
         assert_eq!(decoded(&exchanged), Err(DecodeError::DigestMismatch));
         let foreign = changed(&exchanged, "Voicemail-Ending: at-limit", "Voicemail-Ending: never");
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_of_another_voicemail_system_gives_the_message_and_not_the_spoken_name() {
+    fn another_systems_mail_gives_the_message_not_the_spoken_name() {
         let message = message(VPIM);
         assert_eq!(caller(&message), (Some("+12145551234"), Some("Parsons, Glenn")));
         assert_eq!(message.head().recorded_at.instant, instant("2019-08-26T17:20:20Z"));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_mail_program_attached_is_found_and_dated_by_the_last_server_when_its_clock_stood_still() {
+    fn an_attachment_is_dated_by_the_last_server_if_its_clock_stood() {
         let message = message(MAIL_PROGRAM);
         assert_eq!(caller(&message), (None, None));
         assert_eq!(message.head().recorded_at.instant, instant("2025-10-26T00:30:05Z"));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_without_a_message_id_has_the_same_id_each_time_and_another_mail_another() {
+    fn a_mail_without_message_id_has_a_stable_id_of_its_content() {
         let other = changed(MAIL_PROGRAM, "=?ISO-8859-1?Q?f=FCr?= dich", "again");
         assert_eq!(message(MAIL_PROGRAM).id(), message(MAIL_PROGRAM).id());
         assert_ne!(message(MAIL_PROGRAM).id(), message(&other).id());
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_sees_only_the_beginning_of_a_foreign_sound_takes_its_headers_word() {
+    fn a_list_that_sees_a_sounds_beginning_trusts_its_header() {
         let cut = ASTERISK.find("UklGR").unwrap() + 160;
         assert_eq!(decode_head(&ASTERISK.as_bytes()[..cut]).unwrap(), *message(ASTERISK).head());
     }

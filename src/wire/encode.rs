@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_recipients_leaves_a_header_block_that_can_be_read() {
+    fn any_number_of_recipients_leaves_a_readable_header_block() {
         let message = decode(&Bytes::from_static(OWN)).unwrap();
         let domain = format!("{}.example.com", "d".repeat(200));
         for (count, to) in
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_that_no_date_can_tell_are_written_as_the_nearest_that_one_can() {
+    fn moments_outside_the_date_range_are_written_as_the_nearest() {
         let mut head = decode(&Bytes::from_static(OWN)).unwrap().head().clone();
         let audio = decode(&Bytes::from_static(OWN)).unwrap().audio().clone();
         for (instant, nearest) in [(DateTime::<Utc>::MIN_UTC, own::EARLIEST), (DateTime::<Utc>::MAX_UTC, own::LATEST)] {

@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_before_the_colon_and_lines_that_are_no_fields_are_tolerated() {
+    fn space_before_a_colon_and_lines_without_fields_are_tolerated() {
         let mail = "From someone Thu Mar  5 10:00:00 2026\r\n  Sensitivity: Private\r\nDate  : Thu, 5 Mar 2026 10:00:00 Z\r\n\
                     no field\r\nIMPORTANCE:high\r\nImportance: normal\r\n\r\n";
         let head = decode_head(mail.as_bytes()).unwrap();

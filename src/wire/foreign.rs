@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::fields::Fields;
 use super::{DecodeError, caller};
 use crate::message::{
-    Caller, CallerName, CallerNumber, ClockQuality, ClockSource, Ending, Head, MessageId, Privacy, RecordedAt, Urgency,
+    Caller, CallerName, CallerNumber, ClockQuality, ClockSource, EndReason, Head, MessageId, Privacy, RecordedAt, Urgency,
 };
 
 /// The head of a foreign mail whose header block is `block`, and whose sound is of `length`.
@@ -27,7 +27,7 @@ pub(super) fn head(fields: &Fields<'_>, block: &[u8], length: Duration) -> Resul
         urgency: urgency(fields),
         privacy: privacy(fields),
         length,
-        ending: Ending::Complete,
+        end_reason: EndReason::Complete,
     })
 }
 

@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::decode::audio_of;
 use super::fields::Fields;
-use super::parts::{Writer, find_sound};
+use super::parts::{Author, find_sound};
 use super::{DecodeError, DecodeLimits, own};
 use crate::greeting::{Edition, Greeting, GreetingId};
 use crate::message::{Audio, Stamp};
@@ -128,7 +128,7 @@ pub fn decode_greeting(mail: &Bytes, limits: DecodeLimits) -> Result<Option<Gree
         Some(ON_REQUEST) => Ok(Some(GreetingMail::Offer(id, Edition { version, digest: Some(digest()?) }))),
         Some(HERE) => {
             let digest = digest()?;
-            let sound: Audio = audio_of(mail, &find_sound(&mail[..], &fields, body, limits, Writer::Own)?)?;
+            let sound: Audio = audio_of(mail, &find_sound(&mail[..], &fields, body, limits, Author::Own)?)?;
             match sound.digest() == digest {
                 _ if sound.bytes().is_empty() => Err(DecodeError::EmptyAudio),
                 true => Ok(Some(GreetingMail::Greeting(Greeting::new(id, version, Some(sound))))),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_about_no_greeting_is_none_and_one_that_cannot_be_read_says_why() {
+    fn mail_without_greeting_is_none_and_a_broken_one_says_why() {
         let message = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/own.eml"));
         assert_eq!(decoded(message), Ok(None));
         for (from, to, field) in [

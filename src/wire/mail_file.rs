@@ -9,10 +9,10 @@ use std::sync::Arc;
 use memchr::memmem;
 use sha2::{Digest as _, Sha256};
 
-use super::decode::{Sound, foreign_head, writer};
+use super::decode::{Sound, author, foreign_head};
 use super::fields::Fields;
-use super::parts::{Delimiter, Delimiters, Mail, begins_line, find_sound};
-use super::unpacking::{Packed, Unpacking};
+use super::parts::{Boundary, Delimiter, Mail, begins_line, find_sound};
+use super::transfer_decoder::{PartEncoding, TransferDecoder};
 use super::{DecodeError, DecodeLimits, own};
 use crate::message::{Audio, AudioSource, ContentDigest, MailFile, Message};
 
@@ -39,14 +39,14 @@ fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> 
     let beginning = mail.beginning(0..mail.len, limits.head);
     let found = Fields::of_mail(&beginning, limits).and_then(|(fields, body)| {
         let own = own::read(&fields);
-        let part = find_sound(mail, &fields, body, limits, writer(own.as_ref()))?;
+        let part = find_sound(mail, &fields, body, limits, author(own.as_ref()))?;
         Ok((fields, body, own, part))
     });
     let (fields, body, own, part) = match found {
         Ok(found) => found,
         Err(error) => return Ok(Err(error)),
     };
-    let Some(packed) = Packed::named(&part.encoding) else { return Ok(Err(part.unreadable())) };
+    let Some(packed) = PartEncoding::named(&part.encoding) else { return Ok(Err(part.unreadable())) };
     let source = MailSound { file: Arc::clone(file), body: part.body.clone(), packed };
     let (mut hasher, mut len, mut first) = (Sha256::new(), 0, Vec::new());
     for piece in source.pieces() {
@@ -115,26 +115,26 @@ impl Mail for InFile<'_> {
         self.read(range.start..range.end.min(range.start.saturating_add(at_most))).into()
     }
 
-    fn next_delimiter(&self, delimiters: &Delimiters, within: Range<usize>) -> Option<Delimiter> {
+    fn next_delimiter(&self, boundary: &Boundary, within: Range<usize>) -> Option<Delimiter> {
         let mut from = within.start;
         while from < within.end {
-            let (start, end) = (from.saturating_sub(2), within.end.min(from + WINDOW.max(4 * delimiters.dashed.len())));
+            let (start, end) = (from.saturating_sub(2), within.end.min(from + WINDOW.max(4 * boundary.dashed.len())));
             let window = self.read(start..end);
             if window.len() < end - start {
                 return None;
             }
-            for found in memmem::find_iter(&window[from - start..], &delimiters.dashed) {
+            for found in memmem::find_iter(&window[from - start..], &boundary.dashed) {
                 let at = from + found;
-                let (before, behind) = (&window[..at - start], &window[at - start + delimiters.dashed.len()..]);
+                let (before, behind) = (&window[..at - start], &window[at - start + boundary.dashed.len()..]);
                 if !begins_line(before) {
                     continue;
                 }
-                let next = at + delimiters.dashed.len();
+                let next = at + boundary.dashed.len();
                 let (rest, after) = match memchr::memchr(b'\n', behind) {
                     Some(line_end) => (behind[..=line_end].to_vec(), next + line_end + 1),
                     None => self.rest_of_line(next, within.end),
                 };
-                let delimiter = Delimiters::read(before, at, &rest, after);
+                let delimiter = Boundary::read(before, at, &rest, after);
                 if delimiter.is_some() {
                     return delimiter;
                 }
@@ -143,7 +143,7 @@ impl Mail for InFile<'_> {
                 return None;
             }
             // What begins in the last bytes of a window is found in the next.
-            from = end - (delimiters.dashed.len() - 1);
+            from = end - (boundary.dashed.len() - 1);
         }
         None
     }
@@ -154,7 +154,7 @@ impl Mail for InFile<'_> {
 struct MailSound {
     file: Arc<dyn MailFile>,
     body: Range<usize>,
-    packed: Packed,
+    packed: PartEncoding,
 }
 
 impl MailSound {
@@ -163,7 +163,7 @@ impl MailSound {
         let (file, body) = (Arc::clone(&self.file), self.body.clone());
         let starts = body.clone().step_by(WINDOW);
         let windows = starts.map(move |start| file.read_at(start as u64, WINDOW.min(body.end - start)));
-        Unpacking::new(self.packed, windows)
+        TransferDecoder::new(self.packed, windows)
     }
 }
 

@@ -84,8 +84,8 @@ mod pieces;
 mod receipt;
 mod resent;
 mod text;
+mod transfer_decoder;
 mod transfer_encoding;
-mod unpacking;
 
 pub use self::decode::{decode, decode_head, decode_within};
 pub use self::encode::{Addresses, Encoded, encode, encode_in_pieces};
@@ -108,7 +108,8 @@ mod tests {
 
     use super::*;
     use crate::message::{
-        Audio, AudioType, Caller, CallerName, ClockQuality, ClockSource, Ending, Message, MessageId, Privacy, RecordedAt, Urgency,
+        Audio, AudioType, Caller, CallerName, ClockQuality, ClockSource, EndReason, Message, MessageId, Privacy, RecordedAt,
+        Urgency,
     };
 
     const ENCODINGS: [TransferEncoding; 2] = [TransferEncoding::Base64, TransferEncoding::Binary];
@@ -158,7 +159,7 @@ mod tests {
                 .caller(caller)
                 .urgency(if choice % 2 == 0 { Urgency::Normal } else { Urgency::Urgent })
                 .privacy(if choice / 2 % 2 == 0 { Privacy::Normal } else { Privacy::Private })
-                .ending([Ending::Complete, Ending::AtLimit, Ending::Truncated][usize::from(choice / 4)])
+                .end_reason([EndReason::Complete, EndReason::AtLimit, EndReason::Truncated][usize::from(choice / 4)])
                 .length(Duration::new(secs, nanos % 1_000_000_000));
             if let Some(site) = site {
                 builder = builder.site(site.parse().unwrap());

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::caller;
 use super::fields::Fields;
-use crate::message::{Caller, ContentDigest, Ending, Head, Privacy, RecordedAt, Stamp, Urgency};
+use crate::message::{Caller, ContentDigest, EndReason, Head, Privacy, RecordedAt, Stamp, Urgency};
 
 /// The fields of our own for `head`, recorded at `stamp`, each with its value.
 pub(super) fn fields(head: &Head, stamp: &Stamp, digest: ContentDigest) -> Vec<(&'static str, String)> {
@@ -15,7 +15,7 @@ pub(super) fn fields(head: &Head, stamp: &Stamp, digest: ContentDigest) -> Vec<(
         (CLOCK, head.recorded_at.quality.to_string()),
         (DIGEST, format!("sha-256={digest}")),
         (LENGTH, format!("{}.{:09}", head.length.as_secs(), head.length.subsec_nanos())),
-        (ENDING, ending_name(head.ending).to_owned()),
+        (END_REASON, end_reason_name(head.end_reason).to_owned()),
     ];
     if let Some(site) = &head.site {
         fields.push((SITE, site.to_string()));
@@ -39,7 +39,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Head> {
         urgency: urgency(fields),
         privacy: privacy(fields),
         length: length(&fields.text(LENGTH)?)?,
-        ending: ending(&fields.text(ENDING)?)?,
+        end_reason: end_reason(&fields.text(END_REASON)?)?,
     })
 }
 
@@ -81,16 +81,16 @@ fn length(text: &str) -> Option<Duration> {
     Some(Duration::new(secs.parse().ok()?, nanos.parse().ok()?))
 }
 
-fn ending_name(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Complete => "complete",
-        Ending::AtLimit => "at-limit",
-        Ending::Truncated => "truncated",
+fn end_reason_name(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Complete => "complete",
+        EndReason::AtLimit => "at-limit",
+        EndReason::Truncated => "truncated",
     }
 }
 
-fn ending(name: &str) -> Option<Ending> {
-    [Ending::Complete, Ending::AtLimit, Ending::Truncated].into_iter().find(|ending| ending_name(*ending) == name)
+fn end_reason(name: &str) -> Option<EndReason> {
+    [EndReason::Complete, EndReason::AtLimit, EndReason::Truncated].into_iter().find(|reason| end_reason_name(*reason) == name)
 }
 
 /// The first moment that is written as it is.
@@ -108,4 +108,4 @@ const CLOCK: &str = "Voicemail-Clock";
 const SITE: &str = "Voicemail-Site";
 pub(super) const DIGEST: &str = "Voicemail-Digest";
 const LENGTH: &str = "Voicemail-Length";
-const ENDING: &str = "Voicemail-Ending";
+const END_REASON: &str = "Voicemail-Ending";

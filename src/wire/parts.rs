@@ -12,7 +12,7 @@ use memchr::memmem;
 use super::error::printable;
 use super::fields::Fields;
 use super::mime_field::MimeField;
-use super::unpacking::{Packed, Unpacking};
+use super::transfer_decoder::{PartEncoding, TransferDecoder};
 use super::{DecodeError, DecodeLimits};
 use crate::audio::may_be_read;
 use crate::message::AudioType;
@@ -34,7 +34,7 @@ pub(super) struct SoundPart {
 
 /// The program that wrote a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Writer {
+pub(super) enum Author {
     /// This crate: a sound is what its part says, which keeps what was recorded as it was.
     Own,
     /// Another program: a sound is what its first bytes say, whatever it is called.
@@ -52,9 +52,9 @@ pub(super) fn find_sound<M: Mail + ?Sized>(
     fields: &Fields<'_>,
     body: usize,
     limits: DecodeLimits,
-    writer: Writer,
+    author: Author,
 ) -> Result<SoundPart, DecodeError> {
-    let mut walk = Walk { mail, limits, writer, parts: 0 };
+    let mut walk = PartSearch { mail, limits, author, parts: 0 };
     let found = walk.entity(fields, Span { range: body..mail.len(), ended: true }, 0)?;
     found.ok_or(DecodeError::NoAudio)?.part
 }
@@ -68,7 +68,7 @@ pub(super) trait Mail {
     fn beginning(&self, range: Range<usize>, at_most: usize) -> Cow<'_, [u8]>;
 
     /// The first delimiter that begins in `within`, of which the beginning is the beginning of a line.
-    fn next_delimiter(&self, delimiters: &Delimiters, within: Range<usize>) -> Option<Delimiter>;
+    fn next_delimiter(&self, boundary: &Boundary, within: Range<usize>) -> Option<Delimiter>;
 }
 
 impl Mail for [u8] {
@@ -80,15 +80,15 @@ impl Mail for [u8] {
         self[range.start..range.end.min(range.start.saturating_add(at_most))].into()
     }
 
-    fn next_delimiter(&self, delimiters: &Delimiters, within: Range<usize>) -> Option<Delimiter> {
-        memmem::find_iter(&self[within.clone()], &delimiters.dashed).map(|at| within.start + at).find_map(|at| {
+    fn next_delimiter(&self, boundary: &Boundary, within: Range<usize>) -> Option<Delimiter> {
+        memmem::find_iter(&self[within.clone()], &boundary.dashed).map(|at| within.start + at).find_map(|at| {
             // First, because a line may hold the delimiter a million times.
             if !begins_line(&self[..at]) {
                 return None;
             }
-            let rest = &self[at + delimiters.dashed.len()..within.end];
+            let rest = &self[at + boundary.dashed.len()..within.end];
             let line_len = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
-            Delimiters::read(&self[..at], at, &rest[..line_len], at + delimiters.dashed.len() + line_len)
+            Boundary::read(&self[..at], at, &rest[..line_len], at + boundary.dashed.len() + line_len)
         })
     }
 }
@@ -117,10 +117,10 @@ impl Span {
     }
 }
 
-struct Walk<'a, M: ?Sized> {
+struct PartSearch<'a, M: ?Sized> {
     mail: &'a M,
     limits: DecodeLimits,
-    writer: Writer,
+    author: Author,
     parts: usize,
 }
 
@@ -175,7 +175,7 @@ impl Candidate {
     }
 }
 
-impl<M: Mail + ?Sized> Walk<'_, M> {
+impl<M: Mail + ?Sized> PartSearch<'_, M> {
     fn entity(&mut self, fields: &Fields<'_>, body: Span, depth: usize) -> Result<Option<Candidate>, DecodeError> {
         let content_type = fields.content_type();
         let boundary = if content_type.value.starts_with("multipart/") { content_type.parameter("boundary") } else { None };
@@ -196,15 +196,15 @@ impl<M: Mail + ?Sized> Walk<'_, M> {
         body: &Span,
         depth: usize,
     ) -> Result<Option<Candidate>, DecodeError> {
-        let delimiters = Delimiters::new(boundary);
+        let boundary = Boundary::new(boundary);
         let mut best: Option<Candidate> = None;
-        let mut delimiter = self.mail.next_delimiter(&delimiters, body.range.clone());
+        let mut delimiter = self.mail.next_delimiter(&boundary, body.range.clone());
         while let Some(Delimiter { after, closing: false, .. }) = delimiter {
             self.parts += 1;
             if self.parts > self.limits.parts {
                 return Err(DecodeError::TooManyParts);
             }
-            let next = self.mail.next_delimiter(&delimiters, after..body.range.end);
+            let next = self.mail.next_delimiter(&boundary, after..body.range.end);
             let end = next.as_ref().map_or(body.range.end, |next| next.start.max(after));
             let beginning = self.mail.beginning(after..end, self.limits.head);
             let (fields, start) = Fields::of_part(&beginning, self.limits)?;
@@ -230,9 +230,9 @@ impl<M: Mail + ?Sized> Walk<'_, M> {
         let rank = Rank::of(media_type, voice.as_deref())?;
         let encoding = fields.mime("Content-Transfer-Encoding").map(|field| field.value).filter(|value| !value.is_empty());
         let encoding = encoding.unwrap_or_else(|| "7bit".to_owned());
-        let beginning = match self.writer {
-            Writer::Own => None,
-            Writer::Foreign => self.first_bytes(&encoding, &body),
+        let beginning = match self.author {
+            Author::Own => None,
+            Author::Foreign => self.first_bytes(&encoding, &body),
         };
         let by_bytes = beginning.as_deref().and_then(AudioType::from_first_bytes);
         let by_name = || {
@@ -244,9 +244,9 @@ impl<M: Mail + ?Sized> Walk<'_, M> {
             let unsupported = DecodeError::UnsupportedAudio { found: printable(media_type) };
             return (rank > Rank::File).then_some(Candidate { rank, is_readable: false, part: Err(unsupported) });
         };
-        let is_readable = match self.writer {
-            Writer::Own => true,
-            Writer::Foreign => beginning.is_some_and(|beginning| body.may_be_read(media, &beginning)),
+        let is_readable = match self.author {
+            Author::Own => true,
+            Author::Foreign => beginning.is_some_and(|beginning| body.may_be_read(media, &beginning)),
         };
         let duration = fields.mime("Content-Duration");
         let part = SoundPart {
@@ -262,7 +262,7 @@ impl<M: Mail + ?Sized> Walk<'_, M> {
     /// The first bytes of a sound out of its transfer encoding; `None` when it is in none, or in an unknown one.
     fn first_bytes(&self, encoding: &str, body: &Span) -> Option<Vec<u8>> {
         let beginning = self.mail.beginning(body.range.clone(), LOOKED_AT).into_owned();
-        Unpacking::new(Packed::named(encoding)?, iter::once(Ok(beginning))).next()?.ok()
+        TransferDecoder::new(PartEncoding::named(encoding)?, iter::once(Ok(beginning))).next()?.ok()
     }
 }
 
@@ -275,7 +275,7 @@ pub(super) fn begins_line(before: &[u8]) -> bool {
 const LOOKED_AT: usize = 4096;
 
 /// Finds the delimiter lines of one multipart.
-pub(super) struct Delimiters {
+pub(super) struct Boundary {
     pub(super) dashed: Vec<u8>,
 }
 
@@ -289,7 +289,7 @@ pub(super) struct Delimiter {
     closing: bool,
 }
 
-impl Delimiters {
+impl Boundary {
     fn new(boundary: &str) -> Self {
         Self { dashed: format!("--{}", boundary.trim_end()).into_bytes() }
     }
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn the_part_that_says_it_is_the_message_goes_before_other_sounds() {
+    fn the_part_marked_as_the_message_goes_before_other_sounds() {
         let part = |fields: &str, body: &str| format!("--b\r\n{fields}\r\n\r\n{body}\r\n");
         let named = part("Content-Type: application/octet-stream; name=a.wav\r\nContent-Transfer-Encoding: base64", "UklGRg==");
         let sound = part("Content-Type: audio/basic", "sound");

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_give_the_mail_that_is_written_whole_and_as_long_as_was_said() {
+    fn pieces_join_to_the_whole_mail_of_the_length_announced() {
         let addresses = Addresses { node: "n.example", domain: "example", recipients: &["1".parse().unwrap()] };
         let piece = usize::try_from(PIECE).unwrap();
         for len in [0, 1, 2, 3, 56, 57, 58, 114, piece - 1, piece, piece + 1, piece + 57, 3 * piece, 3 * piece + 2] {

@@ -23,7 +23,7 @@ use voicemail::disk::{Disk, Fault, FaultyDisk, Operation, PowerCutDisk, Room};
 use voicemail::event::{Event, Occurrence};
 use voicemail::forward::MemoryForwarder;
 use voicemail::intake::{Intake, ListenMode};
-use voicemail::message::{Caller, CallerName, Ending, Message, Status};
+use voicemail::message::{Caller, CallerName, EndReason, Message, Status};
 use voicemail::node::{Node, NodeBuilder};
 use voicemail::record::{CallFacts, RecordError, Recording};
 use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _, StoreError};
@@ -91,7 +91,7 @@ async fn a_call_that_the_disk_does_not_take_is_said_to_be_unkept_and_kept_within
             running.stop().await;
             let [message] = &forwarder.taken(&mailbox("2001"))[..] else { panic!("{at}") };
             assert!(message.audio().bytes()[..] == spoken[..], "{at}: byte for byte");
-            assert_eq!(message.head().ending, Ending::Complete, "{at}");
+            assert_eq!(message.head().end_reason, EndReason::Complete, "{at}");
             if !met {
                 assert!(answer.is_ok() && operations >= 4, "{at}");
                 break;
@@ -127,7 +127,7 @@ async fn what_is_on_disk_of_an_unkept_call_becomes_a_message_at_the_next_start_e
         match &forwarder.taken(&mailbox("2001"))[..] {
             // The caller was told, and nothing worth keeping had reached the disk.
             [] => assert!(answer.is_err(), "{at}"),
-            [message] if message.head().ending == Ending::Truncated => {
+            [message] if message.head().end_reason == EndReason::Truncated => {
                 let wav = Wav::parse(message.audio().bytes()).unwrap();
                 assert!(answer.is_err() && spoken[44..].starts_with(&message.audio().bytes()[wav.data]), "{at}");
             }

@@ -18,8 +18,8 @@ use support::{CENTRAL, HIMALAYA, clock, event, mailbox, network, node, run, site
 use voicemail::audio::{Format, Wav};
 use voicemail::disk::{Disk, DiskFile, PowerCutDisk, Room, Unsynced};
 use voicemail::event::Event;
-use voicemail::forward::{ForwardError, Forwarder, MemoryForwarder, Outcome, Receipt, Travelled};
-use voicemail::message::{ContentDigest, Ending, MailboxId, Message, MessageId, Origin, SiteId};
+use voicemail::forward::{ForwardError, Forwarder, MemoryForwarder, Outcome, Receipt, TransportSecurity};
+use voicemail::message::{ContentDigest, EndReason, MailboxId, Message, MessageId, Origin, SiteId};
 use voicemail::node::Node;
 use voicemail::record::{CallFacts, Kept, RecordError};
 use voicemail::store::{MaildirStore, MessageStore as _, StoreError};
@@ -49,7 +49,7 @@ impl Forwarder for Once {
             let key = (mailbox.clone(), message.id(), message.audio().digest());
             taken.entry(key).or_insert_with(|| message.clone());
         }
-        Ok(Receipt { outcomes: vec![Outcome::Accepted; recipients.len()], travelled: Travelled::InMemory })
+        Ok(Receipt { outcomes: vec![Outcome::Accepted; recipients.len()], transport_security: TransportSecurity::InMemory })
     }
 }
 
@@ -132,7 +132,7 @@ async fn forwarded(node: &Node) {
 fn check(found: &[Message], spoken: &[u8], answer: Option<&Kept>, at: &str) {
     match (found, answer) {
         ([], None) => {}
-        ([message], None) if message.head().ending == Ending::Truncated => {
+        ([message], None) if message.head().end_reason == EndReason::Truncated => {
             let wav = Wav::parse(message.audio().bytes()).unwrap();
             let samples = &message.audio().bytes()[wav.data.clone()];
             assert!(spoken[44..].starts_with(samples), "{at}: a beginning of what was said");
@@ -141,7 +141,7 @@ fn check(found: &[Message], spoken: &[u8], answer: Option<&Kept>, at: &str) {
         ([message], answer) => {
             assert!(answer.is_none_or(|kept| kept.id == message.id()), "{at}");
             assert!(message.audio().bytes()[..] == *spoken, "{at}: byte for byte");
-            assert_eq!(message.head().ending, Ending::Complete, "{at}");
+            assert_eq!(message.head().end_reason, EndReason::Complete, "{at}");
         }
         _ => panic!("{at}: {} messages", found.len()),
     }
@@ -312,7 +312,7 @@ impl Forwarder for ByMail {
             store.deposit(mailbox, &Origin::Unproven, &arrived).await.map_err(|_| unreachable())?;
             outcomes.push(Outcome::Accepted);
         }
-        Ok(Receipt { outcomes, travelled: Travelled::InMemory })
+        Ok(Receipt { outcomes, transport_security: TransportSecurity::InMemory })
     }
 }
 
@@ -345,7 +345,7 @@ impl Forwarder for InPieces {
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
         let passed = self.pass(message, recipients).await;
         passed.map_err(|source| ForwardError::Unreachable { peer: CENTRAL.to_owned(), source })?;
-        Ok(Receipt { outcomes: vec![Outcome::Accepted; recipients.len()], travelled: Travelled::InMemory })
+        Ok(Receipt { outcomes: vec![Outcome::Accepted; recipients.len()], transport_security: TransportSecurity::InMemory })
     }
 
     fn reads_sounds(&self) -> bool {
@@ -445,10 +445,10 @@ async fn nothing_that_was_left_over_keeps_a_node_from_starting_and_a_torn_file_g
     running.stop().await;
     let messages = other.messages();
     let [cut, released] = &messages[..] else { panic!("{messages:?}") };
-    assert_eq!((cut.id(), cut.head().ending), (id, Ending::Truncated));
+    assert_eq!((cut.id(), cut.head().end_reason), (id, EndReason::Truncated));
     let said = half - 1024;
     assert!(cut.audio().bytes()[..said] == spoken[..said], "all that reached the disk");
-    assert!(released.audio().bytes()[..] == spoken[..] && released.head().ending == Ending::Complete);
+    assert!(released.audio().bytes()[..] == spoken[..] && released.head().end_reason == EndReason::Complete);
     assert_eq!(disk.list(&spool.join("unreadable")).unwrap().len(), 7, "the rest is put aside, untouched");
     assert_eq!(disk.list(&spool.join("recording")).unwrap(), [""; 0]);
 }

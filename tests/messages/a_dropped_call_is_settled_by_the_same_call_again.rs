@@ -223,7 +223,7 @@ async fn recording_restart_gives_its_port_back_and_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn a_recording_whose_node_is_gone_is_found_by_the_next_start_to_its_last_byte() {
+async fn a_recording_of_a_dead_node_is_recovered_to_its_last_byte() {
     let (folder, store) = (tempdir().unwrap(), Arc::new(MemoryStore::new(mailboxes())));
     let node = central(&folder, &store).await;
     assert!(cut(node.run(std::future::pending()), 1).await.is_none());
@@ -244,7 +244,7 @@ async fn run_until_empty(node: &Node, folder: &Path) {
 }
 
 #[tokio::test]
-async fn node_run_goes_on_at_the_next_start_and_each_message_arrives_once() {
+async fn node_run_resumes_after_a_restart_and_messages_arrive_once() {
     at_every_poll(async |polls| {
         let (folder, store) = (tempdir().unwrap(), Arc::new(MemoryStore::new(mailboxes())));
         let forwarder = MemoryForwarder::into_store(Arc::clone(&store), Origin::Unproven);
@@ -461,7 +461,7 @@ async fn outbox_open_and_send_keep_a_mail_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn pin_folder_counts_each_try_that_was_dropped_and_keeps_the_new_pin() {
+async fn pin_folder_counts_dropped_attempts_and_keeps_the_new_pin() {
     at_every_poll(async |polls| {
         let folder = tempdir().unwrap();
         let (owner, now) = (mailbox("2001"), "2026-11-22T18:00:00Z".parse().unwrap());
@@ -514,7 +514,7 @@ async fn node_greet_and_clear_greeting_keep_the_old_or_the_new() {
 }
 
 #[tokio::test]
-async fn intake_serve_cuts_its_connections_and_what_they_carried_comes_again() {
+async fn dropping_intake_serve_cuts_connections_and_mail_comes_again() {
     at_every_poll(async |polls| {
         let store = Arc::new(MemoryStore::new(mailboxes()));
         let (message, to) = (message(), [mailbox("2001")]);

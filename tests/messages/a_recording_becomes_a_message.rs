@@ -11,7 +11,7 @@ use support::{CENTRAL, HIMALAYA, clock, event, mailbox, node, run, site, soon, w
 use tempfile::tempdir;
 use voicemail::audio::{Codec, Format, Wav};
 use voicemail::event::Event;
-use voicemail::message::{Ending, Privacy, Urgency};
+use voicemail::message::{EndReason, Privacy, Urgency};
 use voicemail::mwi::ChannelSink;
 use voicemail::network::{GraceDays, Licence, LicenceClass, Mailbox, Network, Refusal, Site, TimeSource, VoicemailType};
 use voicemail::node::Node;
@@ -45,7 +45,7 @@ async fn samples_come_back_as_a_wav_file_of_the_same_samples() {
     let message = store.retrieve(&mailbox("2001"), kept.id).await.unwrap();
     assert!(message.audio().bytes()[..] == spoken[..], "byte for byte");
     let head = message.head();
-    assert_eq!((head.urgency, head.privacy, head.ending), (Urgency::Urgent, Privacy::Private, Ending::Complete));
+    assert_eq!((head.urgency, head.privacy, head.end_reason), (Urgency::Urgent, Privacy::Private, EndReason::Complete));
     assert_eq!(head.recorded_at.instant.to_rfc3339(), "2025-07-14T09:05:12+00:00");
     assert_eq!(head.site, Some(site("london")));
 }
@@ -70,7 +70,7 @@ async fn payload_is_kept_in_its_codec_and_lost_packets_leave_silence() {
 }
 
 #[tokio::test]
-async fn a_recording_ends_by_itself_at_the_longest_length_of_the_mailbox() {
+async fn a_recording_ends_by_itself_at_the_mailbox_limit() {
     let folder = tempdir().unwrap();
     let (node, store) = central(folder.path()).await;
     let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
@@ -82,7 +82,7 @@ async fn a_recording_ends_by_itself_at_the_longest_length_of_the_mailbox() {
     let kept = recording.finish().await.unwrap();
     assert_eq!(kept.length, Duration::from_secs(300));
     let message = store.retrieve(&mailbox("2001"), kept.id).await.unwrap();
-    assert_eq!(message.head().ending, Ending::AtLimit);
+    assert_eq!(message.head().end_reason, EndReason::AtLimit);
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn what_is_too_short_or_thrown_away_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn each_pbx_on_a_shared_node_has_its_own_ports_and_gives_them_back() {
+async fn each_pbx_of_a_shared_node_has_its_own_ports_and_returns_them() {
     let folder = tempdir().unwrap();
     let node = node(HIMALAYA, folder.path()).forwarder(voicemail::forward::MemoryForwarder::new()).open().await.unwrap();
     let facts = || CallFacts::to(mailbox("2001"));
@@ -184,7 +184,7 @@ async fn a_recording_is_not_made_again_once_the_node_stops() {
 }
 
 #[tokio::test]
-async fn a_licence_whose_last_day_is_over_refuses_the_call_and_its_features_unless_the_integrator_gives_it_days() {
+async fn an_expired_licence_refuses_calls_unless_it_has_days_of_grace() {
     let folder = tempdir().unwrap();
     let on = "2025-07-10".parse().unwrap();
     let london = Site::builder(site("london"), VoicemailType::Central, chrono_tz::Europe::London)
@@ -217,7 +217,7 @@ async fn a_licence_whose_last_day_is_over_refuses_the_call_and_its_features_unle
 }
 
 #[tokio::test]
-async fn an_unknown_mailbox_or_a_file_that_is_no_wav_is_refused_with_what_to_do() {
+async fn an_unknown_mailbox_or_bad_wav_is_refused_with_what_to_do() {
     let folder = tempdir().unwrap();
     let (node, _) = central(folder.path()).await;
     let error = node.record(&site("london"), CallFacts::to(mailbox("9999")), PCMU).await.unwrap_err();
@@ -243,7 +243,7 @@ async fn a_wav_of_gsm_is_kept_as_it_is_with_its_length() {
 }
 
 #[tokio::test]
-async fn a_message_for_two_mailboxes_reaches_both_and_lights_both_lamps() {
+async fn a_message_for_two_mailboxes_reaches_both_and_their_lamps() {
     let folder = tempdir().unwrap();
     let store = MemoryStore::new((2001..=2009).map(|number| mailbox(&number.to_string())));
     let (sink, mut lamps) = ChannelSink::new(64);
@@ -274,13 +274,13 @@ async fn stopping_the_node_ends_and_keeps_the_recordings_under_way() {
     assert_eq!(recording.push_payload(&[0x20; 160], 16_000), Progress::Ended);
     let kept = recording.finish().await.unwrap();
     let message = store.retrieve(&mailbox("2001"), kept.id).await.unwrap();
-    assert_eq!((message.head().ending, message.head().length), (Ending::Truncated, Duration::from_secs(2)));
+    assert_eq!((message.head().end_reason, message.head().length), (EndReason::Truncated, Duration::from_secs(2)));
     let refused = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap_err();
     assert!(matches!(refused, RecordError::Stopping));
 }
 
 #[tokio::test]
-async fn what_the_stopping_node_has_kept_is_not_said_to_be_thrown_away() {
+async fn a_recording_kept_by_a_stopping_node_is_not_called_discarded() {
     let folder = tempdir().unwrap();
     let (node, store) = central(folder.path()).await;
     let running = run(&node);
@@ -321,7 +321,7 @@ async fn a_crash_in_the_middle_leaves_a_message_marked_truncated() {
     }))
     .await;
     let message = store.retrieve(&mailbox("2001"), id).await.unwrap();
-    assert_eq!(message.head().ending, Ending::Truncated);
+    assert_eq!(message.head().end_reason, EndReason::Truncated);
     assert_eq!(message.head().length, Duration::from_millis(4_500), "all but the half second that late packets may change");
     assert_eq!(Wav::parse(message.audio().bytes()).unwrap().duration(), message.head().length);
     running.stop().await;

@@ -14,7 +14,7 @@ use proptest::test_runner::{Config, TestRunner};
 use voicemail::conformance::hostile;
 
 #[test]
-fn an_smtp_session_of_a_stranger_is_answered_line_by_line_to_its_end() {
+fn an_smtp_session_of_a_stranger_is_answered_line_by_line() {
     read_changed(&["dialogue"], 400, hostile::dialogue);
 }
 

@@ -41,7 +41,7 @@ fn reads(operation: Operation) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_disk_that_cannot_be_read_in_the_middle_puts_off_that_message_alone_and_it_arrives_once_when_it_can() {
+async fn an_unreadable_disk_delays_one_message_and_it_arrives_once() {
     let spoken = wav(75_000, 7);
     let mut met_in_the_sound = 0;
     for reads_before in [0, 1, 2, 3, 10, 100] {
@@ -173,7 +173,7 @@ async fn say(intake: &Intake, dialogue: &[u8]) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_mail_is_written_down_as_it_comes_in_and_is_in_each_mailbox_byte_for_byte() {
+async fn a_long_mail_is_streamed_to_disk_and_stored_byte_for_byte() {
     let (message, mail) = letter();
     for dialogue in [in_one_block(&mail), by_data(&mail)] {
         let disk = FaultyDisk::new(Arc::new(PowerCutDisk::new()));
@@ -221,7 +221,7 @@ async fn what_is_refused_or_cut_off_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_disk_that_is_full_while_a_mail_comes_in_is_said_and_the_next_try_gets_through() {
+async fn a_disk_full_during_a_mail_is_reported_and_the_retry_succeeds() {
     let (message, mail) = letter();
     let dialogue = in_one_block(&mail);
     let writes = |operation| matches!(operation, Operation::WriteAllAt | Operation::Create | Operation::Sync);
@@ -244,7 +244,7 @@ async fn a_disk_that_is_full_while_a_mail_comes_in_is_said_and_the_next_try_gets
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_dead_process_has_left_of_a_mail_is_gone_at_the_next_start_and_what_a_living_one_writes_stays() {
+async fn leftovers_of_a_dead_process_are_removed_and_no_live_ones() {
     let disk = FaultyDisk::new(Arc::new(PowerCutDisk::new()));
     let store = maildirs(&disk).await;
     let mut coming_in = store.stage().await.unwrap().unwrap();

@@ -32,7 +32,7 @@ fn recordings_come_back_byte_for_byte() {
 }
 
 #[test]
-fn recordings_are_read_with_their_length_from_mail_that_is_not_ours() {
+fn recordings_are_read_with_their_length_from_foreign_mail() {
     let Some((folder, list)) = recordings() else { return };
     for line in list.lines().skip(1) {
         let columns = columns(line);

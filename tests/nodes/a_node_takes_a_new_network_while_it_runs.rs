@@ -19,7 +19,7 @@ use voicemail::audio::Format;
 use voicemail::disk::{Fault, FaultyDisk, PowerCutDisk};
 use voicemail::event::Event;
 use voicemail::forward::{ForwardError, Forwarder, MemoryForwarder, Outcome, Receipt, Script, SmtpForwarder};
-use voicemail::forward::{Travelled, smtp::Security};
+use voicemail::forward::{TransportSecurity, smtp::Security};
 use voicemail::intake::ListenMode;
 use voicemail::message::{MailboxId, Message, MessageId};
 use voicemail::mwi::ChannelSink;
@@ -129,7 +129,7 @@ impl Forwarder for Gate {
         self.reached.fetch_add(1, Ordering::SeqCst);
         self.open.acquire().await.unwrap().forget();
         *self.passed.lock().unwrap().entry(message.id()).or_default() += 1;
-        Ok(Receipt { outcomes: vec![Outcome::Accepted; recipients.len()], travelled: Travelled::InMemory })
+        Ok(Receipt { outcomes: vec![Outcome::Accepted; recipients.len()], transport_security: TransportSecurity::InMemory })
     }
 }
 

@@ -33,7 +33,7 @@ async fn a_message_from_the_future_tells_whose_clock_is_fast() {
         node.store().unwrap().deposit(&mailbox("2001"), &origin, &message).await.unwrap();
         if (ahead, &origin) == (60, &Origin::Unproven) {
             let told = soon(event(&mut events, |event| match event {
-                Event::ClockOff { id, site, by } => Some((id, site, by)),
+                Event::ClockSkew { id, site, by } => Some((id, site, by)),
                 _ => None,
             }));
             assert_eq!(told.await, (message.id(), Some(site("tokyo")), Duration::from_secs(60)), "and none before it");
@@ -62,7 +62,7 @@ impl Clock for Kept {
         SystemClock.now()
     }
 
-    async fn keep(&self) {
+    async fn synchronize(&self) {
         self.by_somebody.send_replace(true);
         let _leave = Leave(&self.by_somebody);
         assert!(!self.panics, "as the test wants it");

@@ -71,11 +71,11 @@ pub(super) fn best(samples: &[Sample]) -> Option<Sample> {
 /// it goes on a little slower until it is right; where it is late by more than a second, it jumps; else it goes a little faster.
 #[derive(Debug, Default)]
 pub(super) struct Discipline {
-    state: Option<State>,
+    state: Option<DisciplineState>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct State {
+struct DisciplineState {
     /// What was told at one moment.
     told_at: Instant,
     told: DateTime<Utc>,
@@ -95,7 +95,7 @@ impl Discipline {
             Some(told) if right - told > STEP_FORWARD => (right, TimeDelta::zero()),
             Some(told) => (told, right - told),
         };
-        self.state = Some(State {
+        self.state = Some(DisciplineState {
             told_at: now,
             told,
             behind,
@@ -127,7 +127,7 @@ impl Discipline {
     }
 }
 
-impl State {
+impl DisciplineState {
     /// How much of what it was behind has been caught up with; negative when it was ahead.
     fn caught_up(&self, now: Instant) -> TimeDelta {
         let most = delta(now.saturating_duration_since(self.told_at)) / SLEW_PARTS;
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_is_the_middle_of_the_exchange_without_the_servers_own_time() {
+    fn a_sample_is_mid_exchange_without_the_servers_own_time() {
         let sent = Instant::now();
         let reply = Reply { received: utc(1000), sent: utc(1010), root_distance: Duration::from_millis(3) };
         let read = Sample::of(sent, &reply, sent + Duration::from_millis(50)).unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_is_held_against_the_monotonic_clock_and_says_how_good_it_is() {
+    fn the_time_follows_the_monotonic_clock_and_gives_its_quality() {
         let (start, mut discipline) = (Instant::now(), Discipline::default());
         assert_eq!(discipline.reading(start), None);
         discipline.handle_sample(&sample(start, utc(0), 10), start, utc(-3500));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_early_goes_slower_and_one_that_is_late_jumps_or_goes_faster() {
+    fn an_early_clock_slows_and_a_late_one_jumps_or_speeds_up() {
         for (found, after_10_secs, at_last) in [(-1000, 9500, 99_000), (900, 10_500, 100_900), (5000, 15_000, 105_000)] {
             let (start, mut discipline) = (Instant::now(), Discipline::default());
             discipline.handle_sample(&sample(start, utc(0), 0), start, utc(0));
@@ -233,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn after_the_first_measurement_the_time_never_goes_back_whatever_is_measured(
+        fn after_the_first_measurement_the_time_never_goes_back(
             steps in proptest::collection::vec((0..100_000_u64, proptest::option::of(-1_000_000_000_i64..1_000_000_000)), 1..50)
         ) {
             let (mut now, mut discipline) = (Instant::now(), Discipline::default());

@@ -21,7 +21,7 @@ use tokio::time::sleep_until;
 use self::discipline::{Discipline, Sample, best, freshest};
 pub use self::error::SntpError;
 use self::polling::{GAP, Polling};
-use self::udp::{Ask, Udp};
+use self::udp::{TimeQuery, Udp};
 use super::{Clock, Reading, SystemClock};
 use crate::lock::Lock;
 use crate::retry::now;
@@ -63,7 +63,7 @@ use crate::retry::now;
 #[derive(Debug)]
 pub struct SntpClock {
     servers: Vec<Server>,
-    ask: Box<dyn Ask>,
+    query: Box<dyn TimeQuery>,
     discipline: Lock<Discipline>,
     /// Held by the call that polls the servers for ever.
     place: Semaphore,
@@ -72,10 +72,10 @@ pub struct SntpClock {
 impl SntpClock {
     /// A clock that follows `servers`, each written `host:port`, or `host` alone for port 123.
     pub fn new<S: Into<String>>(servers: impl IntoIterator<Item = S>) -> Self {
-        Self::asking(servers, Udp::default())
+        Self::querying(servers, Udp::default())
     }
 
-    fn asking<S: Into<String>>(servers: impl IntoIterator<Item = S>, ask: impl Ask) -> Self {
+    fn querying<S: Into<String>>(servers: impl IntoIterator<Item = S>, query: impl TimeQuery) -> Self {
         let with_port = |server: String| if has_port(&server) { server } else { format!("{server}:123") };
         let mut named: Vec<String> = Vec::new();
         for server in servers.into_iter().map(|server| with_port(server.into())) {
@@ -84,7 +84,7 @@ impl SntpClock {
             }
         }
         let servers = named.into_iter().map(Server::new).collect();
-        Self { servers, ask: Box::new(ask), discipline: Lock::default(), place: Semaphore::new(1) }
+        Self { servers, query: Box::new(query), discipline: Lock::default(), place: Semaphore::new(1) }
     }
 
     /// Polls the servers for ever: four times in six seconds at the start, then about every minute, and less often those that do not
@@ -162,7 +162,7 @@ impl SntpClock {
     async fn poll(&self, server: &Server) -> Result<(), SntpError> {
         let at = server.state().polling.handle_poll(now());
         sleep_until(at.into()).await;
-        let asked = self.ask.ask(&server.name).await;
+        let asked = self.query.query(&server.name).await;
         let asked = asked.and_then(|sample| {
             plausible::check(&server.name, sample.utc, self.now().instant)?;
             Ok(sample)
@@ -193,7 +193,7 @@ impl Clock for SntpClock {
         discipline.reading(now()).unwrap_or_else(|| SystemClock.now())
     }
 
-    async fn keep(&self) {
+    async fn synchronize(&self) {
         self.run().await;
     }
 }

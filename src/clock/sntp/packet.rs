@@ -30,7 +30,7 @@ pub(super) struct Reply {
 
 /// Why a packet is no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Useless {
+pub(super) enum ReplyError {
     /// It answers another request, or is no reply at all: the right one may still come.
     #[error("not the reply to the request")]
     NotOurs,
@@ -58,28 +58,28 @@ impl Reply {
     ///
     /// RFC 4330 §4 and §5; §8 and RFC 5905 §7.4 for the kiss codes, which come with a stratum of 0, and from most servers with an
     /// unknown leap indicator too.
-    pub(super) fn parse(packet: &[u8], nonce: u64) -> Result<Self, Useless> {
+    pub(super) fn parse(packet: &[u8], nonce: u64) -> Result<Self, ReplyError> {
         let word = |at: usize| packet.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u64::from_be_bytes(*bytes));
         let half = |at: usize| packet.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u32::from_be_bytes(*bytes));
         let fields = (word(ORIGINATE), word(RECEIVE), word(TRANSMIT), half(ROOT_DELAY), half(ROOT_DISPERSION));
         let (Some(originate), Some(received), Some(sent), Some(delay), Some(dispersion)) = fields else {
-            return Err(Useless::NotOurs);
+            return Err(ReplyError::NotOurs);
         };
         let (leap, mode, stratum) = (packet[0] >> 6, packet[0] & 7, packet[1]);
         if mode != MODE_SERVER || originate != nonce {
-            return Err(Useless::NotOurs);
+            return Err(ReplyError::NotOurs);
         }
         match packet.get(REFERENCE_ID..REFERENCE_TIME) {
-            Some(b"RATE") if stratum == 0 => return Err(Useless::Rate { interval: interval(packet[POLL]) }),
-            Some(b"DENY" | b"RSTR") if stratum == 0 => return Err(Useless::Denied),
+            Some(b"RATE") if stratum == 0 => return Err(ReplyError::Rate { interval: interval(packet[POLL]) }),
+            Some(b"DENY" | b"RSTR") if stratum == 0 => return Err(ReplyError::Denied),
             _ => {}
         }
         if leap == LEAP_UNKNOWN || stratum == 0 || stratum > MAX_STRATUM || sent == 0 || received == 0 {
-            return Err(Useless::NotSynchronized);
+            return Err(ReplyError::NotSynchronized);
         }
         let (received, sent) = (instant(received), instant(sent));
         if sent < received {
-            return Err(Useless::Inconsistent);
+            return Err(ReplyError::Inconsistent);
         }
         Ok(Self { received, sent, root_distance: short(delay) / 2 + short(dispersion) })
     }
@@ -149,7 +149,7 @@ mod tests {
     const SENT: u64 = ((1_743_296_380 + 2_208_988_800) << 32) | 0x8000_0000;
 
     #[test]
-    fn a_request_is_48_bytes_with_version_and_mode_and_the_nonce_at_its_end() {
+    fn a_request_has_48_bytes_version_mode_and_the_nonce_at_its_end() {
         let packet = request(NONCE);
         assert_eq!((packet[0], &packet[40..]), (0x23, &NONCE.to_be_bytes()[..]));
         assert!(packet[1..40].iter().all(|byte| *byte == 0));
@@ -174,17 +174,17 @@ mod tests {
     #[test]
     fn what_is_no_time_is_refused() {
         let parse = |packet: &[u8]| Reply::parse(packet, NONCE).unwrap_err();
-        assert_eq!(Reply::parse(&reply(0x24, 2, SENT), NONCE + 1), Err(Useless::NotOurs), "another request's");
-        assert_eq!(parse(&reply(0x23, 2, SENT)), Useless::NotOurs, "a request");
-        assert_eq!(parse(&reply(0x24, 2, SENT)[..47]), Useless::NotOurs);
-        assert_eq!(parse(&reply(0x24, 0, SENT)), Useless::NotSynchronized);
-        assert_eq!(parse(&reply(0xe4, 2, SENT)), Useless::NotSynchronized);
-        assert_eq!(parse(&reply(0xe4, 0, SENT)), Useless::NotSynchronized, "chronyd without a source");
-        assert_eq!(parse(&reply(0x24, 16, SENT)), Useless::NotSynchronized);
-        assert_eq!(parse(&reply(0x24, 2, 0)), Useless::NotSynchronized);
+        assert_eq!(Reply::parse(&reply(0x24, 2, SENT), NONCE + 1), Err(ReplyError::NotOurs), "another request's");
+        assert_eq!(parse(&reply(0x23, 2, SENT)), ReplyError::NotOurs, "a request");
+        assert_eq!(parse(&reply(0x24, 2, SENT)[..47]), ReplyError::NotOurs);
+        assert_eq!(parse(&reply(0x24, 0, SENT)), ReplyError::NotSynchronized);
+        assert_eq!(parse(&reply(0xe4, 2, SENT)), ReplyError::NotSynchronized);
+        assert_eq!(parse(&reply(0xe4, 0, SENT)), ReplyError::NotSynchronized, "chronyd without a source");
+        assert_eq!(parse(&reply(0x24, 16, SENT)), ReplyError::NotSynchronized);
+        assert_eq!(parse(&reply(0x24, 2, 0)), ReplyError::NotSynchronized);
         let mut backwards = reply(0x24, 2, SENT);
         backwards[RECEIVE..TRANSMIT].copy_from_slice(&(SENT + 1_000_000_000).to_be_bytes());
-        assert_eq!(parse(&backwards), Useless::Inconsistent);
+        assert_eq!(parse(&backwards), ReplyError::Inconsistent);
     }
 
     #[test]
@@ -196,11 +196,11 @@ mod tests {
                 packet[REFERENCE_ID..REFERENCE_TIME].copy_from_slice(code);
                 Reply::parse(&packet, NONCE).unwrap_err()
             };
-            assert_eq!(kiss(b"RATE", 6), Useless::Rate { interval: Duration::from_secs(64) });
-            assert_eq!(kiss(b"RATE", 255), Useless::Rate { interval: Duration::from_secs(131_072) });
-            assert_eq!(kiss(b"DENY", 0), Useless::Denied);
-            assert_eq!(kiss(b"RSTR", 0), Useless::Denied);
-            assert_eq!(kiss(b"INIT", 0), Useless::NotSynchronized);
+            assert_eq!(kiss(b"RATE", 6), ReplyError::Rate { interval: Duration::from_secs(64) });
+            assert_eq!(kiss(b"RATE", 255), ReplyError::Rate { interval: Duration::from_secs(131_072) });
+            assert_eq!(kiss(b"DENY", 0), ReplyError::Denied);
+            assert_eq!(kiss(b"RSTR", 0), ReplyError::Denied);
+            assert_eq!(kiss(b"INIT", 0), ReplyError::NotSynchronized);
         }
     }
 

@@ -109,11 +109,11 @@ async fn a_server_that_answers_rate_is_left_alone() {
 
 /// Time servers in memory, which note when each is asked.
 #[derive(Debug, Clone, Default)]
-struct Fake {
+struct FakeServers {
     asked: Arc<Mutex<Vec<(String, Instant)>>>,
 }
 
-impl Fake {
+impl FakeServers {
     /// The seconds since `start` at which `server` was asked.
     fn polls(&self, server: &str, start: Instant) -> Vec<u64> {
         let asked = self.asked.lock().unwrap();
@@ -122,8 +122,8 @@ impl Fake {
 }
 
 #[async_trait]
-impl Ask for Fake {
-    async fn ask(&self, server: &str) -> Result<Sample, SntpError> {
+impl TimeQuery for FakeServers {
+    async fn query(&self, server: &str) -> Result<Sample, SntpError> {
         let before = {
             let mut asked = self.asked.lock().unwrap();
             asked.push((server.to_owned(), now()));
@@ -158,8 +158,8 @@ async fn run_for(clock: &SntpClock, time: Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn each_server_is_polled_as_it_answers() {
-    let (start, fake) = (now(), Fake::default());
-    let clock = SntpClock::asking(["right", "busy", "silent", "denied"], fake.clone());
+    let (start, fake) = (now(), FakeServers::default());
+    let clock = SntpClock::querying(["right", "busy", "silent", "denied"], fake.clone());
     run_for(&clock, Duration::from_secs(700)).await;
     assert_eq!(fake.polls("right", start)[..5], [0, 2, 4, 8, 72]);
     let busy = fake.polls("busy", start);
@@ -172,8 +172,8 @@ async fn each_server_is_polled_as_it_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_measurement_polls_no_server_again_within_2_s() {
-    let (start, fake) = (now(), Fake::default());
-    let clock = SntpClock::asking(["right"], fake.clone());
+    let (start, fake) = (now(), FakeServers::default());
+    let clock = SntpClock::querying(["right"], fake.clone());
     let (first, second) = tokio::join!(clock.measure(), clock.measure());
     assert!(first.is_ok() && second.is_ok());
     clock.measure().await.unwrap();
@@ -187,7 +187,7 @@ async fn a_measurement_polls_no_server_again_within_2_s() {
 #[tokio::test(start_paused = true)]
 async fn a_server_1024_weeks_off_is_not_followed() {
     for (server, weeks) in [("rollover", -1024), ("ahead", 1024)] {
-        let clock = SntpClock::asking([server], Fake::default());
+        let clock = SntpClock::querying([server], FakeServers::default());
         let error = clock.measure().await.unwrap_err();
         match error {
             SntpError::BeforeRelease { .. } => assert_eq!(weeks, -1024),
@@ -196,7 +196,8 @@ async fn a_server_1024_weeks_off_is_not_followed() {
         }
         assert_eq!(clock.now().quality.source, ClockSource::System);
         // Two of them do not outvote one that is right.
-        let clock = SntpClock::asking([format!("{server}:1"), format!("{server}:2"), "right:1".to_owned()], Fake::default());
+        let clock =
+            SntpClock::querying([format!("{server}:1"), format!("{server}:2"), "right:1".to_owned()], FakeServers::default());
         clock.measure().await.unwrap();
         assert!(off_by(&clock).abs() < TimeDelta::seconds(10), "{:?}", off_by(&clock));
     }
@@ -204,16 +205,16 @@ async fn a_server_1024_weeks_off_is_not_followed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_server_is_outvoted_however_quick_it_is() {
-    let clock = SntpClock::asking(["wrong", "slow:1", "slow:2"], Fake::default());
+    let clock = SntpClock::querying(["wrong", "slow:1", "slow:2"], FakeServers::default());
     clock.measure().await.unwrap();
     assert!(off_by(&clock).abs() < TimeDelta::seconds(10), "{:?}", off_by(&clock));
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_several_that_keep_one_clock_one_polls() {
-    let (start, fake) = (now(), Fake::default());
-    let clock = SntpClock::asking(["right"], fake.clone());
-    let (first, second) = (clock.keep(), clock.keep());
+    let (start, fake) = (now(), FakeServers::default());
+    let clock = SntpClock::querying(["right"], fake.clone());
+    let (first, second) = (clock.synchronize(), clock.synchronize());
     let mut second = Box::pin(second);
     {
         let both = future::join(first, &mut second);
@@ -226,8 +227,8 @@ async fn of_several_that_keep_one_clock_one_polls() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_named_twice_is_polled_once() {
-    let (start, fake) = (now(), Fake::default());
-    let clock = SntpClock::asking(["right", "right:123"], fake.clone());
+    let (start, fake) = (now(), FakeServers::default());
+    let clock = SntpClock::querying(["right", "right:123"], fake.clone());
     clock.measure().await.unwrap();
     assert_eq!(fake.polls("right", start), [0]);
 }

@@ -12,16 +12,16 @@ use tokio::time::{sleep_until, timeout};
 
 use super::SntpError;
 use super::discipline::Sample;
-use super::packet::{self, Reply, Useless};
+use super::packet::{self, Reply, ReplyError};
 use super::polling::GAP;
 use crate::lock::Lock;
 use crate::retry::now;
 
 /// Makes one exchange with a time server.
 #[async_trait]
-pub(super) trait Ask: Debug + Send + Sync + 'static {
+pub(super) trait TimeQuery: Debug + Send + Sync + 'static {
     /// Asks `server`, written `host:port`, what time it is.
-    async fn ask(&self, server: &str) -> Result<Sample, SntpError>;
+    async fn query(&self, server: &str) -> Result<Sample, SntpError>;
 }
 
 /// Asks by UDP. Two names of one address are one server: it gets no two requests within [`GAP`].
@@ -32,8 +32,8 @@ pub(super) struct Udp {
 }
 
 #[async_trait]
-impl Ask for Udp {
-    async fn ask(&self, server: &str) -> Result<Sample, SntpError> {
+impl TimeQuery for Udp {
+    async fn query(&self, server: &str) -> Result<Sample, SntpError> {
         let unreachable = |source| SntpError::Unreachable { server: server.to_owned(), source };
         let socket = connect(server).await.map_err(unreachable)?;
         let address = socket.peer_addr().map_err(unreachable)?;
@@ -70,11 +70,11 @@ async fn exchange(socket: &UdpSocket, server: &str) -> io::Result<Result<Sample,
         return Ok(match Reply::parse(&buffer[..len], nonce) {
             Ok(reply) => Sample::of(sent, &reply, received).ok_or_else(|| SntpError::Inconsistent { server: server() }),
             // The right one may still come.
-            Err(Useless::NotOurs) => continue,
-            Err(Useless::Rate { interval }) => Err(SntpError::RateLimited { server: server(), interval }),
-            Err(Useless::Denied) => Err(SntpError::Denied { server: server() }),
-            Err(Useless::NotSynchronized) => Err(SntpError::NotSynchronized { server: server() }),
-            Err(Useless::Inconsistent) => Err(SntpError::Inconsistent { server: server() }),
+            Err(ReplyError::NotOurs) => continue,
+            Err(ReplyError::Rate { interval }) => Err(SntpError::RateLimited { server: server(), interval }),
+            Err(ReplyError::Denied) => Err(SntpError::Denied { server: server() }),
+            Err(ReplyError::NotSynchronized) => Err(SntpError::NotSynchronized { server: server() }),
+            Err(ReplyError::Inconsistent) => Err(SntpError::Inconsistent { server: server() }),
         });
     }
 }

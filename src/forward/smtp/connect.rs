@@ -14,7 +14,7 @@ use super::tls::{Certificate, NoTls, Tls};
 use super::tls_memory::TlsMemory;
 use super::{Timeouts, into_error};
 use crate::event::{Event, Events};
-use crate::forward::{ForwardError, Travelled};
+use crate::forward::{ForwardError, TransportSecurity};
 use crate::smtp::client::{Client, Event as ClientEvent, Fault, First, Goal, NoTls as NoStartTls};
 use crate::smtp::extensions::Extensions;
 
@@ -67,7 +67,7 @@ enum Failure {
 struct Opened {
     connection: Connection,
     extensions: Extensions,
-    travelled: Travelled,
+    transport_security: TransportSecurity,
 }
 
 impl Connector {
@@ -79,8 +79,8 @@ impl Connector {
             Policy::PlainText => self.in_plain_text().await.map_err(|fault| into_error(fault, &self.peer))?,
         };
         self.log_in(&mut opened).await.map_err(|fault| into_error(fault, &self.peer))?;
-        let Opened { connection, extensions, travelled } = opened;
-        Ok(SharedConnection::new(connection, extensions, travelled, Instant::now()))
+        let Opened { connection, extensions, transport_security } = opened;
+        Ok(SharedConnection::new(connection, extensions, transport_security, Instant::now()))
     }
 
     async fn under_tls_if_possible(&self, tls: &Tls, after_tls: AfterTls) -> Result<Opened, ForwardError> {
@@ -114,9 +114,9 @@ impl Connector {
             TlsMode::Implicit => (self.dial().await?, First::Greeting),
             TlsMode::StartTls => (self.dial_and_ask_for_tls().await?, First::Ehlo),
         };
-        let (transport, travelled) = tls.handshake(plain, certificate, &self.timeouts).await.map_err(Failure::NoTls)?;
+        let (transport, transport_security) = tls.handshake(plain, certificate, &self.timeouts).await.map_err(Failure::NoTls)?;
         // RFC 3207 §4.2: what was learnt before is forgotten.
-        let opened = self.open(transport, first, travelled).await?;
+        let opened = self.open(transport, first, transport_security).await?;
         self.memory.remember(&self.peer).await;
         Ok(opened)
     }
@@ -142,13 +142,18 @@ impl Connector {
     }
 
     async fn in_plain_text(&self) -> Result<Opened, Fault> {
-        self.open(self.dial().await?, First::Greeting, Travelled::PlainText).await
+        self.open(self.dial().await?, First::Greeting, TransportSecurity::PlainText).await
     }
 
-    async fn open(&self, transport: Box<dyn Transport>, first: First, travelled: Travelled) -> Result<Opened, Fault> {
+    async fn open(
+        &self,
+        transport: Box<dyn Transport>,
+        first: First,
+        transport_security: TransportSecurity,
+    ) -> Result<Opened, Fault> {
         let mut connection = self.begin(transport, first, Goal::Messages);
         match connection.next_event().await {
-            ClientEvent::Opened(extensions) => Ok(Opened { connection, extensions, travelled }),
+            ClientEvent::Opened(extensions) => Ok(Opened { connection, extensions, transport_security }),
             event => Err(failure(event)),
         }
     }
@@ -169,7 +174,7 @@ impl Connector {
     /// Proves who we are, where somebody who listens learns nothing.
     async fn log_in(&self, opened: &mut Opened) -> Result<(), Fault> {
         let Some(login) = &self.login else { return Ok(()) };
-        if !matches!(opened.travelled, Travelled::Tls(_)) {
+        if !matches!(opened.transport_security, TransportSecurity::Tls(_)) {
             return Ok(());
         }
         let exchange = timeout(self.timeouts.command, login.exchange(opened.extensions.auth, &self.peer)).await;

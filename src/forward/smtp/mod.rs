@@ -165,7 +165,7 @@ impl SmtpForwarder {
                     None => Payload::InPieces(encode_in_pieces(message, &addresses, encoding)),
                 };
                 let progress = Progress { id: message.id(), events: self.connector.events.clone() };
-                progress.connected(&self.connector.peer, connection.travelled());
+                progress.connected(&self.connector.peer, connection.transport_security());
                 (Some(self.from.clone()), mail, body, Some(progress), self.refused.pipelining(recipients))
             }
             Content::Mail(mail, sender) => {
@@ -202,7 +202,7 @@ impl SmtpForwarder {
             Ok(_) => self.pool.handle_arrival(bytes),
         }
         let outcomes = done.map_err(|fault| self.error(fault))?;
-        Ok(Receipt { outcomes, travelled: connection.travelled() })
+        Ok(Receipt { outcomes, transport_security: connection.transport_security() })
     }
 
     fn address(&self, mailbox: &MailboxId) -> Result<Address, ForwardError> {

@@ -1,7 +1,7 @@
 //! [`Progress`]: reports how far a message is.
 
 use crate::event::{Event, Events};
-use crate::forward::Travelled;
+use crate::forward::TransportSecurity;
 use crate::message::MessageId;
 
 /// Reports how far one message is, to those who listen to events, and to `tracing`.
@@ -13,9 +13,9 @@ pub(super) struct Progress {
 
 impl Progress {
     /// It has a place on a connection.
-    pub(super) fn connected(&self, peer: &str, travelled: Travelled) {
+    pub(super) fn connected(&self, peer: &str, transport_security: TransportSecurity) {
         if self.events.is_some() || Event::are_traced() {
-            self.report(Event::Connected { id: self.id, peer: peer.to_owned(), travelled });
+            self.report(Event::Connected { id: self.id, peer: peer.to_owned(), transport_security });
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::connection::{Connection, Timer, now};
 use super::payload::Payload;
 use super::progress::Progress;
-use crate::forward::Travelled;
+use crate::forward::TransportSecurity;
 use crate::smtp::client::{Ended, Envelope, Event, MessageNumber, Pipelining};
 use crate::smtp::extensions::Extensions;
 
@@ -22,7 +22,7 @@ use crate::smtp::extensions::Extensions;
 /// gives up goes on if it was begun, so that those beside it are not disturbed; when nobody is left, the connection is given up.
 pub(super) struct SharedConnection {
     extensions: Extensions,
-    travelled: Travelled,
+    transport_security: TransportSecurity,
     opened_at: Instant,
     shared: Mutex<Shared>,
 }
@@ -62,7 +62,12 @@ struct Call<'a> {
 
 impl SharedConnection {
     /// One on which one message has a place.
-    pub(super) fn new(connection: Connection, extensions: Extensions, travelled: Travelled, now: Instant) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        extensions: Extensions,
+        transport_security: TransportSecurity,
+        now: Instant,
+    ) -> Self {
         let shared = Shared {
             connection,
             callers: HashMap::new(),
@@ -73,7 +78,7 @@ impl SharedConnection {
             messages: 1,
             idle_since: now,
         };
-        Self { extensions, travelled, opened_at: now, shared: Mutex::new(shared) }
+        Self { extensions, transport_security, opened_at: now, shared: Mutex::new(shared) }
     }
 
     /// What the peer offers.
@@ -82,8 +87,8 @@ impl SharedConnection {
     }
 
     /// How messages travel on it.
-    pub(super) fn travelled(&self) -> Travelled {
-        self.travelled
+    pub(super) fn transport_security(&self) -> TransportSecurity {
+        self.transport_security
     }
 
     /// How many messages have a place here.
@@ -283,7 +288,7 @@ impl Shared {
 
 impl fmt::Debug for SharedConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedConnection").field("travelled", &self.travelled).finish_non_exhaustive()
+        f.debug_struct("SharedConnection").field("transport_security", &self.transport_security).finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@ use self::peer::{Fault, Nature, ScriptedPeer, Step};
 use super::{Security, SetupError, SmtpForwarder, SmtpForwarderBuilder, Timeouts};
 use crate::conformance::forward::{OtherNode, Scene, run_all};
 use crate::event::{Event, Events};
-use crate::forward::{ForwardError, Forwarder, MailOut, Outcome, Receipt, Sender, Travelled};
+use crate::forward::{ForwardError, Forwarder, MailOut, Outcome, Receipt, Sender, TransportSecurity};
 use crate::message::{Audio, AudioType, ClockQuality, ClockSource, MailAddress, MailboxId, Message, RecordedAt};
 use crate::wire::{Addresses, TransferEncoding, encode};
 
@@ -443,8 +443,8 @@ impl Scene for OverPipes {
         self.peer.kept(mailbox.as_str())
     }
 
-    fn travels(&self) -> Travelled {
-        Travelled::PlainText
+    fn travels(&self) -> TransportSecurity {
+        TransportSecurity::PlainText
     }
 }
 

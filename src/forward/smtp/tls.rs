@@ -16,7 +16,7 @@ use super::dial::Transport;
 use super::security::SetupError;
 use super::verify::{NotingVerifier, PinnedOrIssued};
 use super::{Reply, Timeouts};
-use crate::forward::{TlsVersion, Travelled};
+use crate::forward::{TlsVersion, TransportSecurity};
 
 /// How TLS is spoken with one peer.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Tls {
         transport: Box<dyn Transport>,
         certificate: Certificate,
         timeouts: &Timeouts,
-    ) -> Result<(Box<dyn Transport>, Travelled), NoTls> {
+    ) -> Result<(Box<dyn Transport>, TransportSecurity), NoTls> {
         let (config, noting) = self.config_for(certificate);
         let connecting = TlsConnector::from(config).connect(self.name.clone(), transport);
         let stream = match timeout(timeouts.handshake, connecting).await {
@@ -123,8 +123,9 @@ impl Tls {
             _ => TlsVersion::V1_2, // rustls speaks nothing older
         };
         let verified = noting.is_none_or(|noting| noting.verified());
-        let travelled = if verified { Travelled::Tls(version) } else { Travelled::TlsUnverified(version) };
-        Ok((Box::new(stream), travelled))
+        let transport_security =
+            if verified { TransportSecurity::Tls(version) } else { TransportSecurity::TlsUnverified(version) };
+        Ok((Box::new(stream), transport_security))
     }
 
     /// A configuration for one connection, with the verifier to ask afterwards.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::greeting::{
-    Edition, Greeting, GreetingEvent, GreetingId, GreetingKeeper, GreetingKind, GreetingVersion, NotTaken, Taken,
+    Edition, Greeting, GreetingEvent, GreetingId, GreetingKeeper, GreetingKind, GreetingVersion, KeepOutcome, KeeperError,
 };
 use crate::wire::{GreetingMail, encode_greeting};
 
@@ -16,12 +16,12 @@ struct MemoryKeeper {
 }
 
 impl MemoryKeeper {
-    fn check(&self, id: &GreetingId) -> Result<(), NotTaken> {
+    fn check(&self, id: &GreetingId) -> Result<(), KeeperError> {
         match id.mailbox.as_str() {
-            _ if self.forbids => Err(NotTaken::Forbidden),
+            _ if self.forbids => Err(KeeperError::Forbidden),
             "201" => Ok(()),
-            SLOW => Err(NotTaken::Unavailable("the disk is broken".into())),
-            _ => Err(NotTaken::NotKeptHere(id.mailbox.clone())),
+            SLOW => Err(KeeperError::Unavailable("the disk is broken".into())),
+            _ => Err(KeeperError::NotKeptHere(id.mailbox.clone())),
         }
     }
 }
@@ -32,15 +32,15 @@ impl GreetingKeeper for MemoryKeeper {
         ["201", SLOW].contains(&mailbox.as_str())
     }
 
-    async fn take(&self, origin: &Origin, greeting: Greeting) -> Result<Taken, NotTaken> {
+    async fn keep(&self, origin: &Origin, greeting: Greeting) -> Result<KeepOutcome, KeeperError> {
         if self.has(origin, greeting.id(), greeting.edition()).await? {
-            return Ok(Taken::HasNewer);
+            return Ok(KeepOutcome::HasNewer);
         }
         self.kept.lock().unwrap().insert(greeting.id().clone(), greeting);
-        Ok(Taken::Kept)
+        Ok(KeepOutcome::Kept)
     }
 
-    async fn has(&self, _: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, NotTaken> {
+    async fn has(&self, _: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, KeeperError> {
         self.check(id)?;
         Ok(self.kept.lock().unwrap().get(id).is_some_and(|kept| kept.edition() >= edition))
     }

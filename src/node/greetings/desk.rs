@@ -15,7 +15,8 @@ use crate::directory::Directory;
 use crate::event::{Event, Events};
 use crate::forward::MailOut;
 use crate::greeting::{
-    Edition, Greeting, GreetingBook, GreetingEvent, GreetingId, GreetingKeeper, GreetingVersion, Greetings, NotTaken, Put, Taken,
+    Edition, Greeting, GreetingEvent, GreetingFolder, GreetingId, GreetingKeeper, GreetingVersion, Greetings, KeepOutcome,
+    KeeperError,
 };
 use crate::lock::Lock;
 use crate::message::{MailboxId, Origin};
@@ -25,7 +26,7 @@ use crate::node::standing::Standing;
 /// The greetings that a node keeps.
 #[derive(Debug)]
 pub(in crate::node) struct GreetingDesk {
-    pub(super) book: GreetingBook,
+    pub(super) book: GreetingFolder,
     pub(super) standing: Arc<Standing>,
     pub(super) events: Events,
     /// How other nodes are reached; without it, greetings stay here.
@@ -66,7 +67,7 @@ impl fmt::Debug for MakeWay {
 
 impl GreetingDesk {
     pub(in crate::node) fn new(
-        book: GreetingBook,
+        book: GreetingFolder,
         standing: Arc<Standing>,
         directory: Arc<dyn Directory>,
         clock: Arc<dyn Clock>,
@@ -119,7 +120,7 @@ impl GreetingDesk {
     }
 
     /// Whether `origin` may hand in this edition of a greeting of `mailbox` here.
-    fn admit(&self, origin: &Origin, mailbox: &MailboxId, edition: Edition) -> Result<(), NotTaken> {
+    fn admit(&self, origin: &Origin, mailbox: &MailboxId, edition: Edition) -> Result<(), KeeperError> {
         let network = self.standing.network();
         let from_central = match origin {
             Origin::Peer(name) => **name == *network.central_node().as_str(),
@@ -127,13 +128,13 @@ impl GreetingDesk {
             Origin::Unproven | Origin::Here => false,
         };
         if !from_central || self.standing.is_central() {
-            return Err(NotTaken::Forbidden);
+            return Err(KeeperError::Forbidden);
         }
         if !self.keeps(mailbox) {
-            return Err(NotTaken::NotKeptHere(mailbox.clone()));
+            return Err(KeeperError::NotKeptHere(mailbox.clone()));
         }
         let (dated, now) = (edition.version.recorded_at(), self.clock.now().instant);
-        if dated.signed_duration_since(now) > MOST_AHEAD { Err(NotTaken::DatedAhead { dated, now }) } else { Ok(()) }
+        if dated.signed_duration_since(now) > MOST_AHEAD { Err(KeeperError::DatedAhead { dated, now }) } else { Ok(()) }
     }
 }
 
@@ -143,16 +144,12 @@ impl GreetingKeeper for GreetingDesk {
         self.standing.network().greeting_node(mailbox) == Some(self.standing.address())
     }
 
-    async fn take(&self, origin: &Origin, greeting: Greeting) -> Result<Taken, NotTaken> {
+    async fn keep(&self, origin: &Origin, greeting: Greeting) -> Result<KeepOutcome, KeeperError> {
         self.admit(origin, &greeting.id().mailbox, greeting.edition())?;
-        match self.book.put(greeting).await {
-            Ok(Put::Kept) => Ok(Taken::Kept),
-            Ok(Put::HasNewer) => Ok(Taken::HasNewer),
-            Err(error) => Err(NotTaken::Unavailable(error.into())),
-        }
+        self.book.put(greeting).await.map_err(|error| KeeperError::Unavailable(error.into()))
     }
 
-    async fn has(&self, origin: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, NotTaken> {
+    async fn has(&self, origin: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, KeeperError> {
         self.admit(origin, &id.mailbox, edition)?;
         Ok(self.book.edition(id).is_some_and(|kept| kept >= edition))
     }

@@ -2,7 +2,7 @@
 
 use crate::audio::{AudioError, length_within};
 use crate::directory::DirectoryError;
-use crate::greeting::BookError;
+use crate::greeting::GreetingFolderError;
 use crate::message::{Audio, MailboxId};
 use crate::network::NodeAddress;
 
@@ -41,7 +41,7 @@ pub enum GreetError {
     },
     /// The disk did not do its part.
     #[error(transparent)]
-    Book(#[from] BookError),
+    Book(#[from] GreetingFolderError),
 }
 
 impl GreetError {

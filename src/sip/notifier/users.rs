@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::super::digest::{Guard, Verdict};
 use super::super::message::{Headers, Method, Name};
 use super::SipLimits;
-use crate::failures::{Failures, network_of};
 use crate::message::MailboxId;
+use crate::retry::{Failures, network_of};
 
 /// Who may subscribe.
 #[derive(Debug)]

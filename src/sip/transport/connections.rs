@@ -17,7 +17,7 @@ use super::super::message::Message;
 use super::acceptor::Accepted;
 use super::channel::accepted;
 use super::{Channel, ConnectionId, Destination, Source, Transport};
-use crate::failures::network_of;
+use crate::retry::network_of;
 
 /// How many connections there may be, and for how long.
 #[derive(Debug, Clone)]

@@ -160,7 +160,7 @@ impl Forwarder for Criminal {
             }
             None => return self.reformed.forward(message, recipients).await,
         };
-        Ok(Receipt { outcomes, travelled: Travelled::InMemory })
+        Ok(Receipt { outcomes, transport_security: TransportSecurity::InMemory })
     }
 }
 
@@ -248,7 +248,7 @@ impl Forwarder for Full {
             return self.kept.forward(message, recipients).await;
         }
         let full = Reply::new(452, "4.3.1 no room is left");
-        Ok(Receipt { outcomes: vec![Outcome::Deferred(full); recipients.len()], travelled: Travelled::InMemory })
+        Ok(Receipt { outcomes: vec![Outcome::Deferred(full); recipients.len()], transport_security: TransportSecurity::InMemory })
     }
 }
 

@@ -11,7 +11,7 @@ use super::folders::{Folders, Listed};
 use super::index::{Index, Seen};
 use super::name::{FileName, Folder, OwnName};
 use crate::disk::{self, Change, Changes, Disk, Watch, WatchedFolder};
-use crate::message::{Caller, ClockQuality, ClockSource, Ending, Head, MessageId, Privacy, RecordedAt};
+use crate::message::{Caller, ClockQuality, ClockSource, EndReason, Head, MessageId, Privacy, RecordedAt};
 use crate::store::{Entry, Page, Query};
 use crate::wire;
 
@@ -221,7 +221,7 @@ fn own_head(id: MessageId, own: &OwnName, mail: &[u8]) -> Head {
         urgency: own.urgency,
         privacy: Privacy::Normal,
         length: own.length,
-        ending: Ending::Complete,
+        end_reason: EndReason::Complete,
     });
     // What was read of the mail may end before its sound does, or the sound's header be wrong.
     let is_right = own.length.is_zero() || head.length.as_millis() == own.length.as_millis();

@@ -67,8 +67,8 @@ fn failing(step: Step, fault: Fault) -> Site {
     site
 }
 
-const UNDER_TLS: Travelled = Travelled::Tls(TlsVersion::V1_3);
-const UNVERIFIED: Travelled = Travelled::TlsUnverified(TlsVersion::V1_3);
+const UNDER_TLS: TransportSecurity = TransportSecurity::Tls(TlsVersion::V1_3);
+const UNVERIFIED: TransportSecurity = TransportSecurity::TlsUnverified(TlsVersion::V1_3);
 
 #[tokio::test(start_paused = true)]
 async fn a_verified_peer_is_spoken_to_under_tls_in_both_modes_and_under_both_policies() {
@@ -78,7 +78,7 @@ async fn a_verified_peer_is_spoken_to_under_tls_in_both_modes_and_under_both_pol
             let forwarder = site.builder(security).tls_mode(mode).build().unwrap();
             for _ in 0..2 {
                 let receipt = forwarder.forward(&message_of(300_000), &mailboxes(&["2041"])).await.unwrap();
-                assert_eq!((receipt.outcomes, receipt.travelled), (vec![Outcome::Accepted], UNDER_TLS));
+                assert_eq!((receipt.outcomes, receipt.transport_security), (vec![Outcome::Accepted], UNDER_TLS));
             }
             assert_eq!(site.peer.connections(), 1);
         }
@@ -103,7 +103,7 @@ async fn a_certificate_that_does_not_verify_ends_or_is_noted() {
 
         let lenient = site();
         let receipt = lenient.receipt(Security::PlainTextIfNoTls).await.unwrap();
-        assert_eq!((receipt.outcomes, receipt.travelled), (vec![Outcome::Accepted], UNVERIFIED));
+        assert_eq!((receipt.outcomes, receipt.transport_security), (vec![Outcome::Accepted], UNVERIFIED));
         assert_eq!(lenient.peer.connections(), 1);
     }
 }
@@ -122,11 +122,11 @@ async fn a_configuration_of_the_users_own_is_obeyed_and_its_refusal_noted() {
         forwarder.forward(&message(), &mailboxes(&["2041"])).await
     };
     for security in [Security::Tls, Security::PlainTextIfNoTls] {
-        assert_eq!(forward(security, config(&site)).await.unwrap().travelled, UNDER_TLS);
+        assert_eq!(forward(security, config(&site)).await.unwrap().transport_security, UNDER_TLS);
     }
     let stranger = Site::new();
     assert!(matches!(forward(Security::Tls, config(&stranger)).await, Err(ForwardError::NoTls { .. })));
-    assert_eq!(forward(Security::PlainTextIfNoTls, config(&stranger)).await.unwrap().travelled, UNVERIFIED);
+    assert_eq!(forward(Security::PlainTextIfNoTls, config(&stranger)).await.unwrap().transport_security, UNVERIFIED);
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +154,11 @@ async fn where_tls_cannot_be_had_the_policy_decides_on_a_new_connection() {
         let mut listener = events.subscribe();
         let forwarder = site.builder(Security::PlainTextIfNoTls).credentials("edge", "secret").events(events).build().unwrap();
         let receipt = forwarder.forward(&message(), &mailboxes(&["2041"])).await.unwrap();
-        assert_eq!((receipt.outcomes, receipt.travelled), (vec![Outcome::Accepted], Travelled::PlainText), "{case}");
+        assert_eq!(
+            (receipt.outcomes, receipt.transport_security),
+            (vec![Outcome::Accepted], TransportSecurity::PlainText),
+            "{case}"
+        );
         assert_eq!(site.peer.connections(), 2, "{case}");
         let told = listener.try_recv().unwrap().event;
         assert!(matches!(&told, Event::PlainTextFallback { peer, .. } if peer == "central.example:25"), "{case}: {told:?}");
@@ -169,7 +173,7 @@ async fn a_peer_whose_starttls_was_stripped_is_spoken_to_only_where_plain_text_i
     let error = site.receipt(Security::Tls).await.unwrap_err();
     assert!(matches!(error, ForwardError::NoTls { .. }), "{error:?}");
     assert!(site.peer.heard().iter().all(|line| line.starts_with("EHLO")), "{:?}", site.peer.heard());
-    assert_eq!(site.receipt(Security::PlainTextIfNoTls).await.unwrap().travelled, Travelled::PlainText);
+    assert_eq!(site.receipt(Security::PlainTextIfNoTls).await.unwrap().transport_security, TransportSecurity::PlainText);
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,7 +198,7 @@ async fn a_session_that_drops_under_tls_is_no_reason_for_plain_text() {
             let answer = send(&forwarder, &message()).await;
             assert_eq!(end(&answer), End::MayPass, "{fault:?} at {step:?}: {answer:?}");
             let receipt = sent(&forwarder, &["2041"]).await;
-            assert_eq!(receipt.travelled, UNDER_TLS, "{fault:?} at {step:?}");
+            assert_eq!(receipt.transport_security, UNDER_TLS, "{fault:?} at {step:?}");
         }
     }
 }
@@ -204,7 +208,7 @@ async fn an_idle_session_that_ended_is_replaced_unseen_under_tls() {
     let site = failing(Step::Idle, Fault::SayAndDrop("421 4.4.2 idle for too long\r\n"));
     let forwarder = site.builder(Security::PlainTextIfNoTls).build().unwrap();
     for _ in 0..2 {
-        assert_eq!(sent(&forwarder, &["2041"]).await.travelled, UNDER_TLS);
+        assert_eq!(sent(&forwarder, &["2041"]).await.transport_security, UNDER_TLS);
     }
     assert_eq!(site.peer.connections(), 2);
 }
@@ -218,7 +222,7 @@ async fn a_password_is_said_under_tls_only_to_who_was_verified() {
 
     let impostor = Site { authority: Site::new().authority, peer: Site::new().peer };
     let forwarder = impostor.builder(Security::PlainTextIfNoTls).credentials("edge", "secret").build().unwrap();
-    assert_eq!(sent(&forwarder, &["2041"]).await.travelled, UNVERIFIED);
+    assert_eq!(sent(&forwarder, &["2041"]).await.transport_security, UNVERIFIED);
     assert!(!impostor.peer.heard().iter().any(|line| line.starts_with("AUTH")));
 }
 
@@ -231,7 +235,7 @@ async fn a_call_dropped_at_any_point_under_tls_spoils_none_that_follow() {
             assert!(polls > 5, "a call under TLS takes more than {polls} polls");
             break;
         }
-        assert_eq!(sent(&forwarder, &["2041"]).await.travelled, UNDER_TLS, "after {polls} polls");
+        assert_eq!(sent(&forwarder, &["2041"]).await.transport_security, UNDER_TLS, "after {polls} polls");
     }
 }
 
@@ -241,7 +245,7 @@ async fn stripped(security: Security, memory: TlsMemory) -> (Site, SmtpForwarder
     let events = Events::new();
     let builder = |security| site.builder(security).events(events.clone()).tls_memory(memory.clone());
     let before = builder(Security::PlainTextIfNoTls).build().unwrap();
-    assert_eq!(sent(&before, &["2041"]).await.travelled, UNDER_TLS);
+    assert_eq!(sent(&before, &["2041"]).await.transport_security, UNDER_TLS);
     site.peer.forget_tls();
     let after = builder(security).build().unwrap();
     (site, after, events)
@@ -261,14 +265,14 @@ async fn a_peer_that_has_spoken_tls_before_is_sent_nothing_without() {
     assert_eq!(site.peer.kept("2041").len(), 1, "nothing but what went under TLS");
 
     assert!(memory.forget("central.example:25").await.unwrap());
-    assert_eq!(sent(&forwarder, &["2041"]).await.travelled, Travelled::PlainText);
+    assert_eq!(sent(&forwarder, &["2041"]).await.transport_security, TransportSecurity::PlainText);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_says_so_in_so_many_words_goes_on_in_plain_text() {
     let (_site, forwarder, events) = stripped(Security::PlainTextEvenAfterTls, TlsMemory::in_memory()).await;
     let mut listener = events.subscribe();
-    assert_eq!(sent(&forwarder, &["2041"]).await.travelled, Travelled::PlainText);
+    assert_eq!(sent(&forwarder, &["2041"]).await.transport_security, TransportSecurity::PlainText);
     assert!(matches!(listener.try_recv().unwrap().event, Event::PlainTextFallback { .. }));
 }
 
@@ -327,7 +331,7 @@ async fn a_pinned_certificate_of_openssl_is_trusted() {
     let named = ["-subj", "/CN=central.example", "-addext", "subjectAltName=DNS:central.example", "-days", "30"];
     let Some((pem, config)) = by_openssl(&named) else { return };
     for security in [Security::Tls, Security::PlainTextIfNoTls] {
-        assert_eq!(forwarded_to(&pem, &config, security).await.unwrap().travelled, UNDER_TLS);
+        assert_eq!(forwarded_to(&pem, &config, security).await.unwrap().transport_security, UNDER_TLS);
     }
     // Another one with the same name is somebody else's.
     let Some((other, _)) = by_openssl(&named) else { return };
@@ -353,7 +357,7 @@ fn self_signed(name: &str, change: impl FnOnce(&mut CertificateParams)) -> (Stri
 #[tokio::test(start_paused = true)]
 async fn a_pinned_certificate_needs_its_dates_and_its_name() {
     let (pem, config) = self_signed("central.example", |_| {});
-    assert_eq!(forwarded_to(&pem, &config, Security::Tls).await.unwrap().travelled, UNDER_TLS);
+    assert_eq!(forwarded_to(&pem, &config, Security::Tls).await.unwrap().transport_security, UNDER_TLS);
     for ((pem, config), advice) in [
         (self_signed("elsewhere.example", |_| {}), "subjectAltName"),
         (self_signed("central.example", |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1)), "renew it"),
@@ -362,7 +366,7 @@ async fn a_pinned_certificate_needs_its_dates_and_its_name() {
         let error = forwarded_to(&pem, &config, Security::Tls).await.unwrap_err();
         let ForwardError::NoTls { source, .. } = &error else { panic!("{error:?}") };
         assert!(source.to_string().contains(advice), "{source}");
-        assert_eq!(forwarded_to(&pem, &config, Security::PlainTextIfNoTls).await.unwrap().travelled, UNVERIFIED);
+        assert_eq!(forwarded_to(&pem, &config, Security::PlainTextIfNoTls).await.unwrap().transport_security, UNVERIFIED);
     }
 }
 

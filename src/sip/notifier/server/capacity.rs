@@ -8,8 +8,8 @@ use super::super::dialog::Dialog;
 use super::super::subscription::Subscription;
 use super::answer::Refused;
 use super::{Server, SubscriptionId, Transmit};
-use crate::failures::network_of;
 use crate::message::MailboxId;
+use crate::retry::network_of;
 
 impl Server {
     /// A connection is closed. Its subscriptions stay, for their telephones may take a new connection, and are the first to end when a

@@ -23,11 +23,11 @@ fn edition(age: i64, text: Option<&str>) -> Greeting {
     Greeting::new(id("2041", GreetingKind::Normal), version, text.map(sound))
 }
 
-async fn book(disk: &(impl Disk + Clone)) -> GreetingBook {
-    GreetingBook::open(Arc::new(disk.clone()), "/spool/greetings".into()).await.unwrap()
+async fn book(disk: &(impl Disk + Clone)) -> GreetingFolder {
+    GreetingFolder::open(Arc::new(disk.clone()), "/spool/greetings".into()).await.unwrap()
 }
 
-async fn said(book: &GreetingBook, id: &GreetingId) -> Option<String> {
+async fn said(book: &GreetingFolder, id: &GreetingId) -> Option<String> {
     let greeting = book.read(id).await.unwrap()?;
     greeting.sound().map(|sound| String::from_utf8(sound.bytes().to_vec()).unwrap())
 }
@@ -39,7 +39,7 @@ fn names(disk: &PowerCutDisk) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_was_recorded_last_is_kept_through_restarts_and_each_greeting_for_itself() {
+async fn the_newest_of_each_greeting_survives_restarts() {
     let disk = PowerCutDisk::new();
     let (normal, busy) = (id("2041", GreetingKind::Normal), id("2041", GreetingKind::Busy));
     let first = book(&disk).await;
@@ -60,7 +60,7 @@ async fn what_was_recorded_last_is_kept_through_restarts_and_each_greeting_for_i
 }
 
 #[tokio::test]
-async fn a_greeting_that_was_removed_is_an_edition_and_to_remove_it_again_changes_nothing() {
+async fn a_removal_is_an_edition_and_removing_again_changes_nothing() {
     let disk = PowerCutDisk::new();
     let normal = id("2041", GreetingKind::Normal);
     let first = book(&disk).await;
@@ -71,7 +71,7 @@ async fn a_greeting_that_was_removed_is_an_edition_and_to_remove_it_again_change
         let greeting = book.read(&normal).await.unwrap().unwrap();
         assert_eq!((greeting.sound(), greeting.edition()), (None, removed));
         assert_eq!(book.recorded(&normal.mailbox), Greetings::default());
-        assert_eq!(book.put(edition(-5, Some("older"))).await.unwrap(), Put::HasNewer, "it does not come back");
+        assert_eq!(book.put(edition(-5, Some("older"))).await.unwrap(), KeepOutcome::HasNewer, "it does not come back");
     }
     assert_eq!(names(&disk).len(), 1);
 }
@@ -92,7 +92,7 @@ proptest! {
             for (place, edition) in editions.iter().enumerate() {
                 let before = open.edition(edition.id());
                 let put = open.put(edition.clone()).await.unwrap();
-                assert_eq!(put == Put::Kept, before.is_none_or(|before| before < edition.edition()));
+                assert_eq!(put == KeepOutcome::Kept, before.is_none_or(|before| before < edition.edition()));
                 if place == restart {
                     open = book(&disk).await;
                 }
@@ -110,7 +110,7 @@ proptest! {
 /// The power goes after every single operation of a second recording: the first or the second is there, whole, and never less than was
 /// answered for.
 #[tokio::test]
-async fn a_power_cut_after_any_step_leaves_the_greeting_of_before_or_the_new_one() {
+async fn a_power_cut_after_any_step_leaves_the_old_or_new_greeting() {
     let normal = id("2041", GreetingKind::Normal);
     for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
         for operations in 0.. {
@@ -139,12 +139,12 @@ async fn a_power_cut_after_any_step_leaves_the_greeting_of_before_or_the_new_one
 }
 
 #[tokio::test]
-async fn a_disk_that_fails_leaves_the_greeting_of_before_and_takes_the_next() {
+async fn a_failing_disk_leaves_the_old_greeting_and_takes_the_next() {
     let normal = id("2041", GreetingKind::Normal);
     let mut failed = 0;
     for operations in 0..12 {
         let disk = Arc::new(FaultyDisk::new(Arc::new(PowerCutDisk::new())));
-        let open = GreetingBook::open(Arc::clone(&disk) as Arc<dyn Disk>, "/spool/greetings".into()).await.unwrap();
+        let open = GreetingFolder::open(Arc::clone(&disk) as Arc<dyn Disk>, "/spool/greetings".into()).await.unwrap();
         open.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
         disk.fail(Fault::after(operations, io::ErrorKind::StorageFull));
         if let Err(error) = open.record(normal.clone(), Some(sound("two")), now()).await {
@@ -167,11 +167,11 @@ async fn a_sound_that_was_damaged_on_disk_is_put_aside_and_never_said() {
     open.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
     let path = Path::new("/spool/greetings").join(&names(&disk)[0]);
     disk.open(&path).unwrap().write_all_at(b"x", 1).unwrap();
-    assert!(matches!(open.read(&normal).await, Err(BookError::Damaged(damaged)) if damaged == normal));
+    assert!(matches!(open.read(&normal).await, Err(GreetingFolderError::Damaged(damaged)) if damaged == normal));
     assert_eq!(open.read(&normal).await.unwrap(), None);
     assert!(names(&disk)[0].ends_with(".wav.damaged"), "{:?}", names(&disk));
     assert_eq!(book(&disk).await.read(&normal).await.unwrap(), None);
-    assert_eq!(open.put(edition(0, Some("again"))).await.unwrap(), Put::Kept);
+    assert_eq!(open.put(edition(0, Some("again"))).await.unwrap(), KeepOutcome::Kept);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! [`Unpacking`]: a sound out of its transfer encoding, piece by piece.
+//! [`TransferDecoder`]: a sound out of its transfer encoding, piece by piece.
 
 use std::io;
 
@@ -7,19 +7,19 @@ use encodify::qp;
 
 /// A transfer encoding that sounds come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packed {
+pub(super) enum PartEncoding {
     Base64,
     QuotedPrintable,
-    AsItIs,
+    Identity,
 }
 
-impl Packed {
+impl PartEncoding {
     /// The encoding of this name, in lower case.
     pub(super) fn named(name: &str) -> Option<Self> {
         match name {
             "base64" => Some(Self::Base64),
             "quoted-printable" => Some(Self::QuotedPrintable),
-            "binary" | "8bit" | "7bit" => Some(Self::AsItIs),
+            "binary" | "8bit" | "7bit" => Some(Self::Identity),
             _ => None,
         }
     }
@@ -28,25 +28,25 @@ impl Packed {
 /// Unpacks what `windows` yield, one after the other, wherever they are cut.
 ///
 /// What is no such encoding is [`InvalidData`](io::ErrorKind::InvalidData), and the end.
-pub(super) struct Unpacking<I> {
+pub(super) struct TransferDecoder<I> {
     windows: I,
-    packed: Packed,
+    packed: PartEncoding,
     decoder: Decoder,
     /// The beginning of a line that goes on in the next window.
     begun: Vec<u8>,
     over: bool,
 }
 
-impl<I: Iterator<Item = io::Result<Vec<u8>>>> Unpacking<I> {
-    pub(super) fn new(packed: Packed, windows: I) -> Self {
+impl<I: Iterator<Item = io::Result<Vec<u8>>>> TransferDecoder<I> {
+    pub(super) fn new(packed: PartEncoding, windows: I) -> Self {
         Self { windows, packed, decoder: base64::MIME.decoder(), begun: Vec::new(), over: false }
     }
 
     fn unpack(&mut self, window: Vec<u8>) -> io::Result<Vec<u8>> {
         match self.packed {
-            Packed::AsItIs => Ok(window),
-            Packed::Base64 => self.symbols(&window),
-            Packed::QuotedPrintable => self.lines(&window),
+            PartEncoding::Identity => Ok(window),
+            PartEncoding::Base64 => self.symbols(&window),
+            PartEncoding::QuotedPrintable => self.lines(&window),
         }
     }
 
@@ -98,7 +98,7 @@ impl<I: Iterator<Item = io::Result<Vec<u8>>>> Unpacking<I> {
     }
 }
 
-impl<I: Iterator<Item = io::Result<Vec<u8>>>> Iterator for Unpacking<I> {
+impl<I: Iterator<Item = io::Result<Vec<u8>>>> Iterator for TransferDecoder<I> {
     type Item = io::Result<Vec<u8>>;
 
     fn next(&mut self) -> Option<io::Result<Vec<u8>>> {
@@ -130,9 +130,9 @@ mod tests {
 
     use super::*;
 
-    fn unpacked(packed: Packed, text: &[u8], window: usize) -> Option<Vec<u8>> {
+    fn unpacked(packed: PartEncoding, text: &[u8], window: usize) -> Option<Vec<u8>> {
         let windows: Vec<_> = text.chunks(window).map(|window| Ok(window.to_vec())).collect();
-        Unpacking::new(packed, windows.into_iter()).collect::<Result<Vec<_>, _>>().ok().map(|pieces| pieces.concat())
+        TransferDecoder::new(packed, windows.into_iter()).collect::<Result<Vec<_>, _>>().ok().map(|pieces| pieces.concat())
     }
 
     fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -147,9 +147,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_windows_give_what_the_whole_gives(text in text(), window in 1..300_usize) {
-            prop_assert_eq!(unpacked(Packed::Base64, &text, window), base64::MIME.decode(&text).ok());
+            prop_assert_eq!(unpacked(PartEncoding::Base64, &text, window), base64::MIME.decode(&text).ok());
             let whole = qp::BINARY.decode(&text).ok().map(std::borrow::Cow::into_owned);
-            prop_assert_eq!(unpacked(Packed::QuotedPrintable, &text, window), whole);
+            prop_assert_eq!(unpacked(PartEncoding::QuotedPrintable, &text, window), whole);
         }
     }
 }

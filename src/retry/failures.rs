@@ -76,7 +76,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn failures_are_counted_by_whose_they_are_and_forgiven_one_by_one() {
+    fn failures_count_per_key_and_are_forgiven_one_by_one() {
         let (mut failures, start) = (Failures::new(3, MINUTE), Instant::now());
         for _ in 0..3 {
             assert!(!failures.is_full(&1, start));

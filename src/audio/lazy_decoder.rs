@@ -1,4 +1,4 @@
-//! [`Coded`]: a sound in blocks, decoded as far as it is played.
+//! [`LazyDecoder`]: a sound in blocks, decoded as far as it is played.
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use super::coding::{BlockDecoder, Blocks};
 ///
 /// Playing a later sample decodes all before it; an earlier one is at hand.
 #[derive(Debug)]
-pub(super) struct Coded {
+pub(super) struct LazyDecoder {
     bytes: Bytes,
     block_len: usize,
     /// Where the first block begins that is not decoded yet.
@@ -17,7 +17,7 @@ pub(super) struct Coded {
     decoder: Box<dyn BlockDecoder>,
 }
 
-impl Coded {
+impl LazyDecoder {
     pub(super) fn new(bytes: Bytes, blocks: Blocks) -> Self {
         Self { bytes, block_len: blocks.len.into(), next: 0, samples: Vec::new(), decoder: (blocks.decoder)() }
     }
@@ -33,7 +33,7 @@ impl Coded {
     }
 }
 
-impl Clone for Coded {
+impl Clone for LazyDecoder {
     fn clone(&self) -> Self {
         let Self { bytes, block_len, next, samples, decoder } = self;
         Self {
@@ -52,10 +52,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_earlier_sample_is_the_same_again_and_past_the_end_is_silence() {
+    fn an_earlier_sample_is_the_same_and_past_the_end_is_silence() {
         let bytes: Bytes = (0..=255).collect();
         for (blocks, len) in [(g726::BLOCKS, 512), (gsm::FRAMES, 7 * 160), (gsm::in_wav(8000), 3 * 320)] {
-            let mut sound = Coded::new(bytes.clone(), blocks);
+            let mut sound = LazyDecoder::new(bytes.clone(), blocks);
             let (middle, first) = (sound.at(len / 2), sound.at(3));
             let mut copy = sound.clone();
             let last = sound.at(len - 1);

@@ -1,4 +1,4 @@
-//! [`GreetingBook`]: the newest edition of each greeting, on disk.
+//! [`GreetingFolder`]: the newest edition of each greeting, on disk.
 
 #[cfg(test)]
 mod tests;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::name::FileName;
-use super::{BookError, Edition, Greeting, GreetingId, GreetingKind, GreetingVersion, Greetings};
+use super::{Edition, Greeting, GreetingFolderError, GreetingId, GreetingKind, GreetingVersion, Greetings, KeepOutcome};
 use crate::disk::{self, Disk};
 use crate::lock::Lock;
 use crate::message::{Audio, MailboxId};
@@ -31,7 +31,7 @@ use crate::message::{Audio, MailboxId};
 ///
 /// Which greetings there are is known without a look at the disk.
 #[derive(Debug, Clone)]
-pub struct GreetingBook {
+pub struct GreetingFolder {
     inner: Arc<Inner>,
 }
 
@@ -45,29 +45,20 @@ struct Inner {
     writing: Lock<()>,
 }
 
-/// What became of an edition that came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Put {
-    /// It is the newest, and on stable storage.
-    Kept,
-    /// It was there before, or a newer one is.
-    HasNewer,
-}
-
-impl GreetingBook {
+impl GreetingFolder {
     /// Opens the book in `folder`, which is created if it is missing. It reads names of files and no file.
     ///
     /// # Errors
     ///
-    /// [`BookError::Disk`].
+    /// [`GreetingFolderError::Disk`].
     ///
     /// # Cancel safety
     ///
     /// A dropped call harms nothing.
-    pub async fn open(disk: Arc<dyn Disk>, folder: PathBuf) -> Result<Self, BookError> {
+    pub async fn open(disk: Arc<dyn Disk>, folder: PathBuf) -> Result<Self, GreetingFolderError> {
         let (here, path) = (Arc::clone(&disk), folder.clone());
         let read = disk::blocking(move || read_folder(&*here, &path)).await;
-        let kept = read.map_err(|source| BookError::Disk { folder: folder.clone(), source })?;
+        let kept = read.map_err(|source| GreetingFolderError::Disk { folder: folder.clone(), source })?;
         Ok(Self { inner: Arc::new(Inner { disk, folder, kept: Lock::new(kept), writing: Lock::default() }) })
     }
 
@@ -75,17 +66,17 @@ impl GreetingBook {
     ///
     /// # Errors
     ///
-    /// [`BookError::Disk`]; nothing has changed then.
+    /// [`GreetingFolderError::Disk`]; nothing has changed then.
     ///
     /// # Cancel safety
     ///
     /// A dropped call keeps it or not. The same call again settles it.
-    pub async fn put(&self, greeting: Greeting) -> Result<Put, BookError> {
+    pub async fn put(&self, greeting: Greeting) -> Result<KeepOutcome, GreetingFolderError> {
         let inner = Arc::clone(&self.inner);
         self.work(move || {
             let _alone = inner.writing.lock();
             let newer = inner.edition(greeting.id()).is_none_or(|kept| kept < greeting.edition());
-            if newer { inner.write(&greeting).map(|()| Put::Kept) } else { Ok(Put::HasNewer) }
+            if newer { inner.write(&greeting).map(|()| KeepOutcome::Kept) } else { Ok(KeepOutcome::HasNewer) }
         })
         .await
     }
@@ -100,7 +91,7 @@ impl GreetingBook {
     /// # Cancel safety
     ///
     /// A dropped call keeps it or not. The same call again keeps it as a newer edition.
-    pub async fn record(&self, id: GreetingId, sound: Option<Audio>, now: DateTime<Utc>) -> Result<Edition, BookError> {
+    pub async fn record(&self, id: GreetingId, sound: Option<Audio>, now: DateTime<Utc>) -> Result<Edition, GreetingFolderError> {
         let inner = Arc::clone(&self.inner);
         self.work(move || {
             let _alone = inner.writing.lock();
@@ -120,18 +111,18 @@ impl GreetingBook {
     ///
     /// # Errors
     ///
-    /// [`BookError::Damaged`] once for a file that is not what was written: it is put aside, and the greeting counts as one that never
-    /// came. [`BookError::Disk`].
+    /// [`GreetingFolderError::Damaged`] once for a file that is not what was written: it is put aside, and the greeting counts as one that never
+    /// came. [`GreetingFolderError::Disk`].
     ///
     /// # Cancel safety
     ///
     /// It harms nothing.
-    pub async fn read(&self, id: &GreetingId) -> Result<Option<Greeting>, BookError> {
+    pub async fn read(&self, id: &GreetingId) -> Result<Option<Greeting>, GreetingFolderError> {
         let (inner, wanted) = (Arc::clone(&self.inner), id.clone());
         match self.work(move || inner.read(&wanted)).await? {
             Found::Greeting(greeting) => Ok(Some(greeting)),
             Found::Nothing => Ok(None),
-            Found::Damaged => Err(BookError::Damaged(id.clone())),
+            Found::Damaged => Err(GreetingFolderError::Damaged(id.clone())),
         }
     }
 
@@ -153,9 +144,12 @@ impl GreetingBook {
         GreetingKind::ALL.into_iter().filter(has).collect()
     }
 
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, BookError> {
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<T, GreetingFolderError> {
         let done = disk::blocking(work).await;
-        done.map_err(|source| BookError::Disk { folder: self.inner.folder.clone(), source })
+        done.map_err(|source| GreetingFolderError::Disk { folder: self.inner.folder.clone(), source })
     }
 }
 

@@ -1,11 +1,11 @@
-//! [`Travelled`]: how a message came from one node to another.
+//! [`TransportSecurity`]: how a message came from one node to another.
 
 use std::fmt;
 
 /// How a message went to the other node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Travelled {
+pub enum TransportSecurity {
     /// Under this version of TLS, the peer's certificate verified.
     Tls(TlsVersion),
     /// Under this version of TLS with a certificate that nobody vouches for: safe from listeners, not from impostors.
@@ -16,7 +16,7 @@ pub enum Travelled {
     InMemory,
 }
 
-impl fmt::Display for Travelled {
+impl fmt::Display for TransportSecurity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tls(version) => write!(f, "{version}"),
