@@ -20,8 +20,8 @@ use voicemail::error_chain;
 use voicemail::message::{Audio, AudioType, Head, MailboxId, Message, MessageId, Origin, RecordedAt};
 use voicemail::store::{MemoryStore, MessageStore as _, MessageStoreExt as _, StoreError};
 use voicemail::telephone::{
-    CallerAction, CallerDialogue, CallerEvent, Digit, GreetingSet, Greetings, Marked, OwnerAction, OwnerDialogue, OwnerEvent,
-    PinBook, PinHash, PinSet, Reason, Recorded, Say, Sent,
+    CallerAction, CallerDialogue, CallerEvent, Digit, DiversionReason, GreetingOutcome, Greetings, MarkOutcome, MemoryPins,
+    OwnerAction, OwnerDialogue, OwnerEvent, PinChangeOutcome, PinHash, Recorded, Say, SendOutcome,
 };
 
 /// A line of the input, or a digit of it.
@@ -69,7 +69,7 @@ async fn run() -> Result<(), Failure> {
 /// The caller's side.
 async fn call(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Failure> {
     let limits = RecordingLimits::default();
-    let mut dialogue = CallerDialogue::new(mailbox.clone(), limits, Greetings::default(), Reason::NoAnswer);
+    let mut dialogue = CallerDialogue::new(mailbox.clone(), limits, Greetings::default(), DiversionReason::NoAnswer);
     let (mut recording, mut failing) = (false, false);
     loop {
         while let Some(action) = dialogue.poll_action() {
@@ -118,7 +118,7 @@ fn ended(recording: &mut bool, length: Duration) -> CallerEvent {
 
 /// The owner's side.
 async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Failure> {
-    let pins = PinBook::default();
+    let pins = MemoryPins::default();
     pins.set(mailbox.clone(), PinHash::new(&"480913".parse()?));
     let mut dialogue = OwnerDialogue::new(chrono_tz::Europe::London);
     let (mut recording, mut failing) = (false, false);
@@ -139,10 +139,10 @@ async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Res
                 OwnerAction::List(query) => {
                     Some(store.page(mailbox, &query).await.map_or(OwnerEvent::NotListed, OwnerEvent::Listed))
                 }
-                OwnerAction::Heard(_) | OwnerAction::Remove(_) | OwnerAction::Restore(_) if fails() => {
-                    Some(OwnerEvent::Marked(Marked::Failed))
+                OwnerAction::MarkOld(_) | OwnerAction::Remove(_) | OwnerAction::Restore(_) if fails() => {
+                    Some(OwnerEvent::Marked(MarkOutcome::Failed))
                 }
-                OwnerAction::Heard(id) => Some(marked(&store.mark_old(mailbox, id).await)),
+                OwnerAction::MarkOld(id) => Some(marked(&store.mark_old(mailbox, id).await)),
                 OwnerAction::Remove(id) => Some(marked(&store.remove(mailbox, id).await)),
                 OwnerAction::Restore(id) => Some(marked(&store.restore(mailbox, id).await)),
                 OwnerAction::Record(_) => {
@@ -154,17 +154,17 @@ async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Res
                     Some(OwnerEvent::Recorded(Recorded { length: RECORDED }))
                 }
                 // `Node::greet` and `Node::clear_greeting` do these.
-                OwnerAction::SaveGreeting(_) | OwnerAction::DropGreeting(_) => {
-                    Some(OwnerEvent::GreetingSet(if fails() { GreetingSet::Failed } else { GreetingSet::Done }))
+                OwnerAction::SaveGreeting(_) | OwnerAction::RemoveGreeting(_) => {
+                    Some(OwnerEvent::GreetingSet(if fails() { GreetingOutcome::Failed } else { GreetingOutcome::Done }))
                 }
                 // A desk of `voicemail::retrieval` does these.
                 OwnerAction::PassOn { .. } | OwnerAction::Answer(_) => {
-                    Some(OwnerEvent::Sent(if fails() { Sent::Failed } else { Sent::Delivered }))
+                    Some(OwnerEvent::Sent(if fails() { SendOutcome::Failed } else { SendOutcome::Delivered }))
                 }
-                OwnerAction::SetPin(_) if fails() => Some(OwnerEvent::PinSet(PinSet::Failed)),
+                OwnerAction::SetPin(_) if fails() => Some(OwnerEvent::PinSet(PinChangeOutcome::Failed)),
                 OwnerAction::SetPin(pin) => {
                     pins.set(mailbox.clone(), PinHash::new(&pin));
-                    Some(OwnerEvent::PinSet(PinSet::Kept))
+                    Some(OwnerEvent::PinSet(PinChangeOutcome::Kept))
                 }
                 OwnerAction::Say(_) | OwnerAction::Discard | OwnerAction::HangUp => None,
             };
@@ -192,9 +192,9 @@ async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Res
 /// The store's answer, as the dialogue takes it.
 fn marked(marked: &Result<(), StoreError>) -> OwnerEvent {
     OwnerEvent::Marked(match marked {
-        Ok(()) => Marked::Done,
-        Err(StoreError::NoSuchMessage(_)) => Marked::NoSuchMessage,
-        Err(_) => Marked::Failed,
+        Ok(()) => MarkOutcome::Done,
+        Err(StoreError::NoSuchMessage(_)) => MarkOutcome::NoSuchMessage,
+        Err(_) => MarkOutcome::Failed,
     })
 }
 

@@ -1,12 +1,12 @@
 //! [`CallerDialogue`]: the dialogue with a caller who leaves a message.
 
+mod events;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::collections::VecDeque;
 
-pub use self::words::{CallerAction, CallerEvent, Reason, Recorded};
+pub use self::events::{CallerAction, CallerEvent, DiversionReason, Recorded};
 use super::{Digit, GreetingKind, Greetings, Menu, Prompt, Say};
 use crate::directory::RecordingLimits;
 use crate::message::{MailboxId, Privacy, Urgency};
@@ -18,11 +18,11 @@ use crate::message::{MailboxId, Privacy, Urgency};
 ///
 /// ```
 /// use voicemail::directory::RecordingLimits;
-/// use voicemail::telephone::{CallerAction, CallerDialogue, CallerEvent, Digit, GreetingKind, Greetings, Prompt, Reason, Recorded};
+/// use voicemail::telephone::{CallerAction, CallerDialogue, CallerEvent, Digit, GreetingKind, Greetings, Prompt, DiversionReason, Recorded};
 ///
 /// let greetings = Greetings { normal: true, ..Greetings::default() };
 /// let limits = RecordingLimits::default(); // `Owner::recording` of the mailbox
-/// let mut call = CallerDialogue::new("2041".parse()?, limits, greetings, Reason::NoAnswer);
+/// let mut call = CallerDialogue::new("2041".parse()?, limits, greetings, DiversionReason::NoAnswer);
 /// assert_eq!(call.poll_action(), Some(CallerAction::Say(vec![Prompt::Greeting(GreetingKind::Normal), Prompt::Tone])));
 /// call.handle(CallerEvent::Played);
 /// assert_eq!(call.poll_action(), Some(CallerAction::Record));
@@ -37,7 +37,7 @@ use crate::message::{MailboxId, Privacy, Urgency};
 /// ```
 #[derive(Debug)]
 pub struct CallerDialogue {
-    state: State,
+    state: CallerState,
     operator: bool,
     limits: RecordingLimits,
     urgency: Urgency,
@@ -47,24 +47,24 @@ pub struct CallerDialogue {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum CallerState {
     Greeting,
     Recording,
     /// A digit ended the recording; its length is awaited.
-    Stopping(Then),
+    Stopping(Continuation),
     Review,
     /// The message is handed over; whether it is kept is awaited.
-    Sending(Then),
+    Sending(Continuation),
     /// Something is being said before the tone.
-    Again(Before),
+    Announcing(PreviousRecording),
     /// Nothing but these words are left to say.
-    Leaving(Then),
+    Leaving(Continuation),
     Over,
 }
 
 /// What follows a recording, or the last words of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
+enum Continuation {
     /// The dialogue goes on; at its end the call is hung up.
     Dialogue,
     Operator,
@@ -72,30 +72,30 @@ enum Then {
 
 /// Whether the driver still has the recording before the one that begins after the tone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Before {
-    Held,
-    Gone,
+enum PreviousRecording {
+    Kept,
+    Discarded,
 }
 
 impl CallerDialogue {
     /// A call to `mailbox`, which takes messages within `limits` and whose owner has recorded `greetings`. There is no operator.
-    pub fn new(mailbox: MailboxId, limits: RecordingLimits, greetings: Greetings, reason: Reason) -> Self {
+    pub fn new(mailbox: MailboxId, limits: RecordingLimits, greetings: Greetings, reason: DiversionReason) -> Self {
         let greeting = match (greetings, reason) {
             (Greetings { temporary: true, .. }, _) => Prompt::Greeting(GreetingKind::Temporary),
-            (Greetings { busy: true, .. }, Reason::Busy) => Prompt::Greeting(GreetingKind::Busy),
+            (Greetings { busy: true, .. }, DiversionReason::Busy) => Prompt::Greeting(GreetingKind::Busy),
             (Greetings { normal: true, .. }, _) => Prompt::Greeting(GreetingKind::Normal),
-            _ => Prompt::NobodyThere(mailbox),
+            _ => Prompt::DefaultGreeting(mailbox),
         };
-        Self::beginning(State::Greeting, limits, vec![greeting, Prompt::Tone])
+        Self::beginning(CallerState::Greeting, limits, vec![greeting, Prompt::Tone])
     }
 
     /// A call to a mailbox that takes no message because it is full.
     pub fn full() -> Self {
         let say = vec![Prompt::MailboxFull, Prompt::Goodbye];
-        Self::beginning(State::Leaving(Then::Dialogue), RecordingLimits::default(), say)
+        Self::beginning(CallerState::Leaving(Continuation::Dialogue), RecordingLimits::default(), say)
     }
 
-    fn beginning(state: State, limits: RecordingLimits, say: Say) -> Self {
+    fn beginning(state: CallerState, limits: RecordingLimits, say: Say) -> Self {
         let (urgency, privacy) = (Urgency::Normal, Privacy::Normal);
         let actions = VecDeque::from([CallerAction::Say(say)]);
         Self { state, operator: false, limits, urgency, privacy, tries: 0, actions }
@@ -114,7 +114,7 @@ impl CallerDialogue {
 
     /// Whether the dialogue is over.
     pub fn is_over(&self) -> bool {
-        self.state == State::Over && self.actions.is_empty()
+        self.state == CallerState::Over && self.actions.is_empty()
     }
 
     /// Takes in an event of the call.
@@ -135,80 +135,97 @@ impl CallerDialogue {
     fn hung_up(&mut self) {
         self.actions.clear();
         match self.state {
-            State::Recording | State::Stopping(_) | State::Review => self.send(),
-            State::Again(Before::Held) => self.actions.push_back(CallerAction::Discard),
-            State::Greeting | State::Sending(_) | State::Again(Before::Gone) | State::Leaving(_) | State::Over => {}
+            CallerState::Recording | CallerState::Stopping(_) | CallerState::Review => self.send(),
+            CallerState::Announcing(PreviousRecording::Kept) => self.actions.push_back(CallerAction::Discard),
+            CallerState::Greeting
+            | CallerState::Sending(_)
+            | CallerState::Announcing(PreviousRecording::Discarded)
+            | CallerState::Leaving(_)
+            | CallerState::Over => {}
         }
-        self.state = State::Over;
+        self.state = CallerState::Over;
     }
 
     fn digit(&mut self, digit: Digit) {
         match (self.state, digit) {
-            (State::Greeting | State::Again(_) | State::Leaving(_), Digit::Number(0)) if self.operator => {
-                if self.state == State::Again(Before::Held) {
+            (CallerState::Greeting | CallerState::Announcing(_) | CallerState::Leaving(_), Digit::Number(0)) if self.operator => {
+                if self.state == CallerState::Announcing(PreviousRecording::Kept) {
                     self.actions.push_back(CallerAction::Discard);
                 }
-                self.end_with(CallerAction::Operator);
+                self.end_with(CallerAction::ConnectOperator);
             }
-            (State::Greeting, Digit::Star) => self.end_with(CallerAction::Owner),
+            (CallerState::Greeting, Digit::Star) => self.end_with(CallerAction::StartOwnerDialogue),
             // By `#`, or by mistake: what it cut short is over.
-            (State::Greeting, _) => self.say_then(vec![Prompt::Tone], State::Again(Before::Gone)),
-            (State::Again(before), _) => self.say_then(vec![Prompt::Tone], State::Again(before)),
-            (State::Recording, Digit::Number(0)) if self.operator => self.stop(Then::Operator),
-            (State::Recording, Digit::Pound) => self.stop(Then::Dialogue),
-            (State::Review, digit) => self.review(digit),
-            (State::Leaving(then), _) => self.leave(then),
-            (State::Recording | State::Stopping(_) | State::Sending(_) | State::Over, _) => {}
+            (CallerState::Greeting, _) => {
+                self.say_then(vec![Prompt::Tone], CallerState::Announcing(PreviousRecording::Discarded))
+            }
+            (CallerState::Announcing(before), _) => self.say_then(vec![Prompt::Tone], CallerState::Announcing(before)),
+            (CallerState::Recording, Digit::Number(0)) if self.operator => self.stop(Continuation::Operator),
+            (CallerState::Recording, Digit::Pound) => self.stop(Continuation::Dialogue),
+            (CallerState::Review, digit) => self.review(digit),
+            (CallerState::Leaving(then), _) => self.leave(then),
+            (CallerState::Recording | CallerState::Stopping(_) | CallerState::Sending(_) | CallerState::Over, _) => {}
         }
     }
 
     fn played(&mut self) {
         match self.state {
-            State::Greeting | State::Again(Before::Gone) => self.record(CallerAction::Record),
-            State::Again(Before::Held) => self.record(CallerAction::RecordAgain),
-            State::Leaving(then) => self.leave(then),
-            State::Recording | State::Stopping(_) | State::Review | State::Sending(_) | State::Over => {}
+            CallerState::Greeting | CallerState::Announcing(PreviousRecording::Discarded) => self.record(CallerAction::Record),
+            CallerState::Announcing(PreviousRecording::Kept) => self.record(CallerAction::RecordAgain),
+            CallerState::Leaving(then) => self.leave(then),
+            CallerState::Recording
+            | CallerState::Stopping(_)
+            | CallerState::Review
+            | CallerState::Sending(_)
+            | CallerState::Over => {}
         }
     }
 
     fn recorded(&mut self, recorded: Recorded) {
         let then = match self.state {
-            State::Recording => Then::Dialogue,
-            State::Stopping(then) => then,
-            State::Greeting | State::Review | State::Sending(_) | State::Again(_) | State::Leaving(_) | State::Over => return,
+            CallerState::Recording => Continuation::Dialogue,
+            CallerState::Stopping(then) => then,
+            CallerState::Greeting
+            | CallerState::Review
+            | CallerState::Sending(_)
+            | CallerState::Announcing(_)
+            | CallerState::Leaving(_)
+            | CallerState::Over => return,
         };
         if recorded.length < self.limits.min {
-            return self.too_short(then, Before::Held);
+            return self.too_short(then, PreviousRecording::Kept);
         }
         match then {
-            Then::Operator => self.send_then(Then::Operator),
-            Then::Dialogue if recorded.length >= self.limits.max => {
-                self.say_then(vec![Prompt::LongestReached, Prompt::Menu(Menu::Review)], State::Review);
+            Continuation::Operator => self.send_then(Continuation::Operator),
+            Continuation::Dialogue if recorded.length >= self.limits.max => {
+                self.say_then(vec![Prompt::MaxLengthReached, Prompt::Menu(Menu::Review)], CallerState::Review);
             }
-            Then::Dialogue => self.say_then(vec![Prompt::Menu(Menu::Review)], State::Review),
+            Continuation::Dialogue => self.say_then(vec![Prompt::Menu(Menu::Review)], CallerState::Review),
         }
     }
 
     /// The recording is no message; the caller may try again a few times.
-    fn too_short(&mut self, then: Then, before: Before) {
+    fn too_short(&mut self, then: Continuation, before: PreviousRecording) {
         self.tries += 1;
-        if then == Then::Dialogue && self.tries < MAX_TRIES {
-            return self.say_then(vec![Prompt::TooShort, Prompt::Tone], State::Again(before));
+        if then == Continuation::Dialogue && self.tries < MAX_TRIES {
+            return self.say_then(vec![Prompt::TooShort, Prompt::Tone], CallerState::Announcing(before));
         }
-        if before == Before::Held {
+        if before == PreviousRecording::Kept {
             self.actions.push_back(CallerAction::Discard);
         }
         match then {
-            Then::Operator => self.end_with(CallerAction::Operator),
-            Then::Dialogue => self.say_then(vec![Prompt::TooShort, Prompt::Goodbye], State::Leaving(then)),
+            Continuation::Operator => self.end_with(CallerAction::ConnectOperator),
+            Continuation::Dialogue => self.say_then(vec![Prompt::TooShort, Prompt::Goodbye], CallerState::Leaving(then)),
         }
     }
 
     fn not_recorded(&mut self) {
         match self.state {
-            State::Stopping(Then::Operator) => self.say_then(vec![Prompt::NotRecorded], State::Leaving(Then::Operator)),
-            State::Recording | State::Stopping(Then::Dialogue) => {
-                self.say_then(vec![Prompt::NotRecorded, Prompt::Goodbye], State::Leaving(Then::Dialogue));
+            CallerState::Stopping(Continuation::Operator) => {
+                self.say_then(vec![Prompt::NotRecorded], CallerState::Leaving(Continuation::Operator))
+            }
+            CallerState::Recording | CallerState::Stopping(Continuation::Dialogue) => {
+                self.say_then(vec![Prompt::NotRecorded, Prompt::Goodbye], CallerState::Leaving(Continuation::Dialogue));
             }
             _ => {}
         }
@@ -216,97 +233,99 @@ impl CallerDialogue {
 
     fn sent(&mut self) {
         match self.state {
-            State::Sending(Then::Operator) => self.end_with(CallerAction::Operator),
-            State::Sending(Then::Dialogue) => {
-                self.say_then(vec![Prompt::Sent, Prompt::Goodbye], State::Leaving(Then::Dialogue));
+            CallerState::Sending(Continuation::Operator) => self.end_with(CallerAction::ConnectOperator),
+            CallerState::Sending(Continuation::Dialogue) => {
+                self.say_then(vec![Prompt::Sent, Prompt::Goodbye], CallerState::Leaving(Continuation::Dialogue));
             }
             _ => {}
         }
     }
 
     fn was_too_short(&mut self) {
-        if let State::Sending(then) = self.state {
-            self.too_short(then, Before::Gone);
+        if let CallerState::Sending(then) = self.state {
+            self.too_short(then, PreviousRecording::Discarded);
         }
     }
 
     fn not_kept(&mut self) {
         match self.state {
-            State::Sending(Then::Operator) => self.say_then(vec![Prompt::NotSent], State::Leaving(Then::Operator)),
-            State::Sending(Then::Dialogue) => {
-                self.say_then(vec![Prompt::NotSent, Prompt::Goodbye], State::Leaving(Then::Dialogue));
+            CallerState::Sending(Continuation::Operator) => {
+                self.say_then(vec![Prompt::NotSent], CallerState::Leaving(Continuation::Operator))
+            }
+            CallerState::Sending(Continuation::Dialogue) => {
+                self.say_then(vec![Prompt::NotSent, Prompt::Goodbye], CallerState::Leaving(Continuation::Dialogue));
             }
             _ => {}
         }
     }
 
     fn silence(&mut self) {
-        if self.state == State::Review {
-            self.send_then(Then::Dialogue);
+        if self.state == CallerState::Review {
+            self.send_then(Continuation::Dialogue);
         }
     }
 
     fn review(&mut self, digit: Digit) {
         let menu = Prompt::Menu(Menu::Review);
         match digit {
-            Digit::Number(1) | Digit::Pound => self.send_then(Then::Dialogue),
-            Digit::Number(2) => self.say_then(vec![Prompt::PlayRecording, menu], State::Review),
-            Digit::Number(3) => self.say_then(vec![Prompt::Tone], State::Again(Before::Held)),
+            Digit::Number(1) | Digit::Pound => self.send_then(Continuation::Dialogue),
+            Digit::Number(2) => self.say_then(vec![Prompt::PlayRecording, menu], CallerState::Review),
+            Digit::Number(3) => self.say_then(vec![Prompt::Tone], CallerState::Announcing(PreviousRecording::Kept)),
             Digit::Number(4) => {
                 let (urgency, said) = match self.urgency {
                     Urgency::Normal => (Urgency::Urgent, Prompt::MarkedUrgent),
-                    Urgency::Urgent => (Urgency::Normal, Prompt::MarkedNormal),
+                    Urgency::Urgent => (Urgency::Normal, Prompt::MarkedNotUrgent),
                 };
                 self.urgency = urgency;
-                self.say_then(vec![said, menu], State::Review);
+                self.say_then(vec![said, menu], CallerState::Review);
             }
             Digit::Number(5) => {
                 let (privacy, said) = match self.privacy {
                     Privacy::Normal => (Privacy::Private, Prompt::MarkedPrivate),
-                    Privacy::Private => (Privacy::Normal, Prompt::MarkedOpen),
+                    Privacy::Private => (Privacy::Normal, Prompt::MarkedNotPrivate),
                 };
                 self.privacy = privacy;
-                self.say_then(vec![said, menu], State::Review);
+                self.say_then(vec![said, menu], CallerState::Review);
             }
-            Digit::Number(0) if self.operator => self.send_then(Then::Operator),
-            Digit::Number(_) | Digit::Star => self.say_then(vec![Prompt::NotUnderstood, menu], State::Review),
+            Digit::Number(0) if self.operator => self.send_then(Continuation::Operator),
+            Digit::Number(_) | Digit::Star => self.say_then(vec![Prompt::NotUnderstood, menu], CallerState::Review),
         }
     }
 
     fn record(&mut self, action: CallerAction) {
         self.actions.push_back(action);
-        self.state = State::Recording;
+        self.state = CallerState::Recording;
     }
 
-    fn stop(&mut self, then: Then) {
+    fn stop(&mut self, then: Continuation) {
         self.actions.push_back(CallerAction::StopRecording);
-        self.state = State::Stopping(then);
+        self.state = CallerState::Stopping(then);
     }
 
     fn send(&mut self) {
         self.actions.push_back(CallerAction::Send { urgency: self.urgency, privacy: self.privacy });
     }
 
-    fn send_then(&mut self, then: Then) {
+    fn send_then(&mut self, then: Continuation) {
         self.send();
-        self.state = State::Sending(then);
+        self.state = CallerState::Sending(then);
     }
 
-    fn say_then(&mut self, say: Say, state: State) {
+    fn say_then(&mut self, say: Say, state: CallerState) {
         self.actions.push_back(CallerAction::Say(say));
         self.state = state;
     }
 
-    fn leave(&mut self, then: Then) {
+    fn leave(&mut self, then: Continuation) {
         match then {
-            Then::Dialogue => self.end_with(CallerAction::HangUp),
-            Then::Operator => self.end_with(CallerAction::Operator),
+            Continuation::Dialogue => self.end_with(CallerAction::HangUp),
+            Continuation::Operator => self.end_with(CallerAction::ConnectOperator),
         }
     }
 
     fn end_with(&mut self, action: CallerAction) {
         self.actions.push_back(action);
-        self.state = State::Over;
+        self.state = CallerState::Over;
     }
 }
 

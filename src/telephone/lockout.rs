@@ -10,7 +10,7 @@ use crate::message::{CallerNumber, MailboxId};
 
 /// What wrong PINs are counted for: all who try one mailbox, and one telephone that tries many.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Source {
+pub enum AttemptSource {
     /// Whoever tries this mailbox.
     Mailbox(MailboxId),
     /// This telephone, whatever it tries.

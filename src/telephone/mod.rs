@@ -15,9 +15,9 @@
 //!
 #![cfg_attr(
     feature = "fs",
-    doc = "[`PinBook`] checks PINs in memory; [`PinFolder`] keeps PINs and lock-outs on disk, through restarts."
+    doc = "[`MemoryPins`] checks PINs in memory; [`PinFolder`] keeps PINs and lock-outs on disk, through restarts."
 )]
-#![cfg_attr(not(feature = "fs"), doc = "[`PinBook`] checks PINs.")]
+#![cfg_attr(not(feature = "fs"), doc = "[`MemoryPins`] checks PINs.")]
 //! A mailbox without a PIN opens to nobody.
 
 mod caller;
@@ -33,13 +33,15 @@ mod pin_folder;
 mod pin_page;
 mod prompt;
 
-pub use self::caller::{CallerAction, CallerDialogue, CallerEvent, Reason, Recorded};
+pub use self::caller::{CallerAction, CallerDialogue, CallerEvent, DiversionReason, Recorded};
 pub use self::digit::Digit;
 #[cfg(feature = "fs")]
 pub use self::error::PinError;
-pub use self::lockout::{Attempts, InvalidAttempts, Source};
-pub use self::owner::{GreetingSet, Marked, OwnerAction, OwnerDialogue, OwnerEvent, PinSet, Purpose, Sent};
-pub use self::pin::{EnteredPin, InvalidPin, InvalidPinHash, Pin, PinBook, PinHash, Verdict};
+pub use self::lockout::{AttemptSource, Attempts, InvalidAttempts};
+pub use self::owner::{
+    GreetingOutcome, MarkOutcome, OwnerAction, OwnerDialogue, OwnerEvent, PinChangeOutcome, RecordingPurpose, SendOutcome,
+};
+pub use self::pin::{EnteredPin, InvalidPin, InvalidPinHash, MemoryPins, Pin, PinHash, PinVerdict};
 #[cfg(feature = "fs")]
 pub use self::pin_folder::PinFolder;
 pub use self::prompt::{Menu, Prompt, Say};

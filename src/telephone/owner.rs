@@ -1,12 +1,12 @@
 //! [`OwnerDialogue`]: the dialogue with an owner who hears messages.
 
-mod hearing;
+mod events;
 mod messages;
 mod pins;
+mod playback;
 mod recordings;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,8 +15,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use self::messages::{Change, Messages, Stage};
-pub use self::words::{GreetingSet, Marked, OwnerAction, OwnerEvent, PinSet, Purpose, Sent};
+pub use self::events::{GreetingOutcome, MarkOutcome, OwnerAction, OwnerEvent, PinChangeOutcome, RecordingPurpose, SendOutcome};
+use self::messages::{MessageList, Stage, StatusChange};
 use super::{Digit, GreetingKind, Menu, Pin, Prompt, Say};
 use crate::message::{Status, Summary};
 
@@ -26,7 +26,7 @@ use crate::message::{Status, Summary};
 /// keeps it.
 ///
 /// ```
-/// use voicemail::telephone::{Digit, OwnerAction, OwnerDialogue, OwnerEvent, Prompt, Verdict};
+/// use voicemail::telephone::{Digit, OwnerAction, OwnerDialogue, OwnerEvent, Prompt, PinVerdict};
 ///
 /// let now = "2026-11-22T18:00:00Z".parse()?;
 /// let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
@@ -35,12 +35,12 @@ use crate::message::{Status, Summary};
 ///     call.handle(OwnerEvent::Digit(key), now);
 /// }
 /// assert_eq!(call.poll_action(), Some(OwnerAction::CheckPin("480913".into())));
-/// call.handle(OwnerEvent::Checked(Verdict::Right), now);
+/// call.handle(OwnerEvent::Checked(PinVerdict::Right), now);
 /// assert_eq!(call.poll_action(), Some(OwnerAction::Count));
 /// # Ok::<(), chrono::ParseError>(())
 /// ```
 pub struct OwnerDialogue {
-    state: State,
+    state: OwnerState,
     zone: Tz,
     wrong_pins: u32,
     silences: u32,
@@ -54,31 +54,31 @@ impl fmt::Debug for OwnerDialogue {
     }
 }
 
-enum State {
+enum OwnerState {
     Pin {
         entered: String,
     },
     Checking,
     Counting,
     Main,
-    Listing(Messages),
-    Messages(Messages, Stage),
+    Listing(MessageList),
+    AtMessage(MessageList, Stage),
     /// The store is asked to change the current message's status. A digit that comes meanwhile counts afterwards.
-    Marking(Messages, Change, Option<Digit>),
+    Marking(MessageList, StatusChange, Option<Digit>),
     Address {
-        messages: Messages,
+        messages: MessageList,
         entered: String,
     },
     Greetings,
     /// The words before the tone.
-    Announcing(Purpose, Option<Messages>),
-    Recording(Purpose, Option<Messages>),
-    Reviewing(Purpose, Option<Messages>),
+    Announcing(RecordingPurpose, Option<MessageList>),
+    Recording(RecordingPurpose, Option<MessageList>),
+    Reviewing(RecordingPurpose, Option<MessageList>),
     /// The greeting that was recorded is being saved.
     SavingGreeting(GreetingKind),
-    DroppingGreeting,
+    RemovingGreeting,
     /// A message is being sent, with what was recorded for the purpose if there is one.
-    Sending(Option<Purpose>, Messages),
+    Sending(Option<RecordingPurpose>, MessageList),
     NewPin {
         first: Option<Pin>,
         entered: String,
@@ -92,7 +92,7 @@ impl OwnerDialogue {
     /// A call to a mailbox whose owner reads times in `zone`. It begins with the PIN.
     pub fn new(zone: Tz) -> Self {
         let actions = VecDeque::from([OwnerAction::Say(vec![Prompt::EnterPin])]);
-        Self { state: State::Pin { entered: String::new() }, zone, wrong_pins: 0, silences: 0, actions }
+        Self { state: OwnerState::Pin { entered: String::new() }, zone, wrong_pins: 0, silences: 0, actions }
     }
 
     /// Returns the next action; `None` until something happens.
@@ -102,13 +102,13 @@ impl OwnerDialogue {
 
     /// Whether the dialogue is over.
     pub fn is_over(&self) -> bool {
-        matches!(self.state, State::Over) && self.actions.is_empty()
+        matches!(self.state, OwnerState::Over) && self.actions.is_empty()
     }
 
     /// Takes in an event of the call at `now`, by which days are named.
     pub fn handle(&mut self, event: OwnerEvent, now: DateTime<Utc>) {
         // Every arm that goes on puts a state back.
-        let state = std::mem::replace(&mut self.state, State::Over);
+        let state = std::mem::replace(&mut self.state, OwnerState::Over);
         match event {
             OwnerEvent::HungUp => self.hung_up(&state),
             OwnerEvent::Digit(digit) => {
@@ -132,176 +132,176 @@ impl OwnerDialogue {
         }
     }
 
-    fn hung_up(&mut self, state: &State) {
+    fn hung_up(&mut self, state: &OwnerState) {
         self.actions.clear();
         match state {
-            State::Recording(..) | State::Reviewing(..) => self.act(OwnerAction::Discard),
-            State::Pin { .. }
-            | State::Checking
-            | State::Counting
-            | State::Main
-            | State::Listing(_)
-            | State::Messages(..)
-            | State::Marking(..)
-            | State::Address { .. }
-            | State::Greetings
-            | State::Announcing(..)
-            | State::SavingGreeting(_)
-            | State::DroppingGreeting
-            | State::Sending(..)
-            | State::NewPin { .. }
-            | State::ChangingPin
-            | State::Leaving
-            | State::Over => {}
+            OwnerState::Recording(..) | OwnerState::Reviewing(..) => self.act(OwnerAction::Discard),
+            OwnerState::Pin { .. }
+            | OwnerState::Checking
+            | OwnerState::Counting
+            | OwnerState::Main
+            | OwnerState::Listing(_)
+            | OwnerState::AtMessage(..)
+            | OwnerState::Marking(..)
+            | OwnerState::Address { .. }
+            | OwnerState::Greetings
+            | OwnerState::Announcing(..)
+            | OwnerState::SavingGreeting(_)
+            | OwnerState::RemovingGreeting
+            | OwnerState::Sending(..)
+            | OwnerState::NewPin { .. }
+            | OwnerState::ChangingPin
+            | OwnerState::Leaving
+            | OwnerState::Over => {}
         }
     }
 
-    fn digit(&mut self, state: State, digit: Digit, now: DateTime<Utc>) -> State {
+    fn digit(&mut self, state: OwnerState, digit: Digit, now: DateTime<Utc>) -> OwnerState {
         match state {
-            State::Pin { entered } => self.pin_digit(entered, digit),
-            State::Main => self.main_digit(digit),
-            State::Messages(messages, _) => self.message_digit(messages, digit, now),
-            State::Marking(messages, change, _) => State::Marking(messages, change, Some(digit)),
-            State::Address { messages, entered } => self.address_digit(messages, entered, digit),
-            State::Greetings => self.greeting_digit(digit),
+            OwnerState::Pin { entered } => self.pin_digit(entered, digit),
+            OwnerState::Main => self.main_digit(digit),
+            OwnerState::AtMessage(messages, _) => self.message_digit(messages, digit, now),
+            OwnerState::Marking(messages, change, _) => OwnerState::Marking(messages, change, Some(digit)),
+            OwnerState::Address { messages, entered } => self.address_digit(messages, entered, digit),
+            OwnerState::Greetings => self.greeting_digit(digit),
             // The words before the tone are cut short.
-            State::Announcing(purpose, messages) => self.begin_recording(purpose, messages),
-            State::Recording(purpose, messages) => {
+            OwnerState::Announcing(purpose, messages) => self.begin_recording(purpose, messages),
+            OwnerState::Recording(purpose, messages) => {
                 if digit == Digit::Pound {
                     self.act(OwnerAction::StopRecording);
                 }
-                State::Recording(purpose, messages)
+                OwnerState::Recording(purpose, messages)
             }
-            State::Reviewing(purpose, messages) => self.review_digit(purpose, messages, digit),
-            State::NewPin { first, entered } => self.new_pin_digit(first, entered, digit),
-            State::Leaving => self.hang_up(),
-            waiting @ (State::Checking
-            | State::Counting
-            | State::Listing(_)
-            | State::SavingGreeting(_)
-            | State::DroppingGreeting
-            | State::Sending(..)
-            | State::ChangingPin
-            | State::Over) => waiting,
+            OwnerState::Reviewing(purpose, messages) => self.review_digit(purpose, messages, digit),
+            OwnerState::NewPin { first, entered } => self.new_pin_digit(first, entered, digit),
+            OwnerState::Leaving => self.hang_up(),
+            waiting @ (OwnerState::Checking
+            | OwnerState::Counting
+            | OwnerState::Listing(_)
+            | OwnerState::SavingGreeting(_)
+            | OwnerState::RemovingGreeting
+            | OwnerState::Sending(..)
+            | OwnerState::ChangingPin
+            | OwnerState::Over) => waiting,
         }
     }
 
-    fn played(&mut self, state: State, now: DateTime<Utc>) -> State {
+    fn played(&mut self, state: OwnerState, now: DateTime<Utc>) -> OwnerState {
         match state {
-            State::Messages(messages, Stage::Playing) => match messages.unheard() {
-                Some(id) => self.mark(messages, Change::Hear, OwnerAction::Heard(id)),
+            OwnerState::AtMessage(messages, Stage::Playing) => match messages.unheard() {
+                Some(id) => self.mark(messages, StatusChange::Heard, OwnerAction::MarkOld(id)),
                 None => self.at_message(messages, Vec::new()),
             },
-            State::Messages(messages, Stage::Done) => self.go_on(messages, now),
-            State::Announcing(purpose, messages) => self.begin_recording(purpose, messages),
-            State::Leaving => self.hang_up(),
+            OwnerState::AtMessage(messages, Stage::Done) => self.go_on(messages, now),
+            OwnerState::Announcing(purpose, messages) => self.begin_recording(purpose, messages),
+            OwnerState::Leaving => self.hang_up(),
             other => other,
         }
     }
 
-    fn not_played(&mut self, state: State, now: DateTime<Utc>) -> State {
+    fn not_played(&mut self, state: OwnerState, now: DateTime<Utc>) -> OwnerState {
         match state {
-            State::Messages(messages, Stage::Playing) => self.at_message(messages, vec![Prompt::MessagesUnavailable]),
+            OwnerState::AtMessage(messages, Stage::Playing) => self.at_message(messages, vec![Prompt::MessagesUnavailable]),
             other => self.played(other, now),
         }
     }
 
-    fn silence(&mut self, state: State) -> State {
+    fn silence(&mut self, state: OwnerState) -> OwnerState {
         self.silences += 1;
         if self.silences >= MAX_SILENCES {
-            if matches!(state, State::Reviewing(..)) {
+            if matches!(state, OwnerState::Reviewing(..)) {
                 self.act(OwnerAction::Discard);
             }
             return match state {
                 // What is under way is awaited.
-                waiting @ (State::Checking
-                | State::Counting
-                | State::Listing(_)
-                | State::Marking(..)
-                | State::SavingGreeting(_)
-                | State::DroppingGreeting
-                | State::Sending(..)
-                | State::ChangingPin
-                | State::Recording(..)) => waiting,
-                State::Over => State::Over,
+                waiting @ (OwnerState::Checking
+                | OwnerState::Counting
+                | OwnerState::Listing(_)
+                | OwnerState::Marking(..)
+                | OwnerState::SavingGreeting(_)
+                | OwnerState::RemovingGreeting
+                | OwnerState::Sending(..)
+                | OwnerState::ChangingPin
+                | OwnerState::Recording(..)) => waiting,
+                OwnerState::Over => OwnerState::Over,
                 _ => self.leave(Vec::new()),
             };
         }
         match &state {
-            State::Pin { .. } => self.say(vec![Prompt::EnterPin]),
-            State::Main => self.say(vec![Prompt::Menu(Menu::Main)]),
-            State::Messages(..) => self.say(vec![Prompt::Menu(Menu::Message)]),
-            State::Greetings => self.say(vec![Prompt::Menu(Menu::Greetings)]),
-            State::Reviewing(..) => self.say(vec![Prompt::Menu(Menu::Recording)]),
-            State::Address { .. } => self.say(vec![Prompt::EnterMailbox]),
-            State::NewPin { first, .. } => {
+            OwnerState::Pin { .. } => self.say(vec![Prompt::EnterPin]),
+            OwnerState::Main => self.say(vec![Prompt::Menu(Menu::Main)]),
+            OwnerState::AtMessage(..) => self.say(vec![Prompt::Menu(Menu::Message)]),
+            OwnerState::Greetings => self.say(vec![Prompt::Menu(Menu::Greetings)]),
+            OwnerState::Reviewing(..) => self.say(vec![Prompt::Menu(Menu::Recording)]),
+            OwnerState::Address { .. } => self.say(vec![Prompt::EnterMailbox]),
+            OwnerState::NewPin { first, .. } => {
                 self.say(vec![if first.is_none() { Prompt::EnterNewPin } else { Prompt::RepeatNewPin }]);
             }
-            State::Checking
-            | State::Counting
-            | State::Listing(_)
-            | State::Marking(..)
-            | State::Announcing(..)
-            | State::Recording(..)
-            | State::SavingGreeting(_)
-            | State::DroppingGreeting
-            | State::Sending(..)
-            | State::ChangingPin
-            | State::Leaving
-            | State::Over => {}
+            OwnerState::Checking
+            | OwnerState::Counting
+            | OwnerState::Listing(_)
+            | OwnerState::Marking(..)
+            | OwnerState::Announcing(..)
+            | OwnerState::Recording(..)
+            | OwnerState::SavingGreeting(_)
+            | OwnerState::RemovingGreeting
+            | OwnerState::Sending(..)
+            | OwnerState::ChangingPin
+            | OwnerState::Leaving
+            | OwnerState::Over => {}
         }
         // A message that was cut short is not played on.
         match state {
-            State::Messages(messages, Stage::Playing) => State::Messages(messages, Stage::Played),
+            OwnerState::AtMessage(messages, Stage::Playing) => OwnerState::AtMessage(messages, Stage::Played),
             other => other,
         }
     }
 
-    fn counted(&mut self, state: State, summary: Option<Summary>) -> State {
-        let State::Counting = state else { return state };
+    fn counted(&mut self, state: OwnerState, summary: Option<Summary>) -> OwnerState {
+        let OwnerState::Counting = state else { return state };
         let Some(summary) = summary else {
             self.say(vec![Prompt::MessagesUnavailable, Prompt::Menu(Menu::Main)]);
-            return State::Main;
+            return OwnerState::Main;
         };
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-        let have = Prompt::YouHave { new: count(summary.new), urgent: count(summary.urgent_new), old: count(summary.old) };
+        let have = Prompt::MessageCounts { new: count(summary.new), urgent: count(summary.urgent_new), old: count(summary.old) };
         self.say(vec![have, Prompt::Menu(Menu::Main)]);
-        State::Main
+        OwnerState::Main
     }
 
-    fn main_digit(&mut self, digit: Digit) -> State {
+    fn main_digit(&mut self, digit: Digit) -> OwnerState {
         let status = match digit {
             Digit::Number(1) => Status::New,
             Digit::Number(2) => Status::Old,
             Digit::Number(3) => Status::Removed,
             Digit::Number(4) => {
                 self.say(vec![Prompt::Menu(Menu::Greetings)]);
-                return State::Greetings;
+                return OwnerState::Greetings;
             }
             Digit::Number(5) => {
                 self.say(vec![Prompt::EnterNewPin]);
-                return State::NewPin { first: None, entered: String::new() };
+                return OwnerState::NewPin { first: None, entered: String::new() };
             }
             Digit::Star => return self.leave(Vec::new()),
             Digit::Number(_) | Digit::Pound => {
                 self.say(vec![Prompt::NotUnderstood, Prompt::Menu(Menu::Main)]);
-                return State::Main;
+                return OwnerState::Main;
             }
         };
-        let messages = Messages { status: Some(status), ..Messages::default() };
+        let messages = MessageList { status: Some(status), ..MessageList::default() };
         self.act(OwnerAction::List(messages.query()));
-        State::Listing(messages)
+        OwnerState::Listing(messages)
     }
 
-    fn leave(&mut self, mut say: Say) -> State {
+    fn leave(&mut self, mut say: Say) -> OwnerState {
         say.push(Prompt::Goodbye);
         self.say(say);
-        State::Leaving
+        OwnerState::Leaving
     }
 
-    fn hang_up(&mut self) -> State {
+    fn hang_up(&mut self) -> OwnerState {
         self.act(OwnerAction::HangUp);
-        State::Over
+        OwnerState::Over
     }
 
     /// Says one thing after the other in one action: `Played` always means the end of all.

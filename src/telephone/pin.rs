@@ -1,4 +1,4 @@
-//! PINs: [`Pin`], its [`PinHash`], and [`PinBook`], which checks them.
+//! PINs: [`Pin`], its [`PinHash`], and [`MemoryPins`], which checks them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
-use super::{Attempts, Source};
+use super::{AttemptSource, Attempts};
 use crate::lock::Lock;
 use crate::message::{CallerNumber, MailboxId, read_hex, write_hex};
 
@@ -50,7 +50,7 @@ impl fmt::Debug for Pin {
 pub struct EnteredPin(String);
 
 impl EnteredPin {
-    /// The digits, for [`PinBook::check`].
+    /// The digits, for [`MemoryPins::check`].
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -149,70 +149,73 @@ pub struct InvalidPinHash;
 /// There is no default: a mailbox without a PIN opens to nobody. All is in memory, and a restart forgets it.
 ///
 /// ```
-/// use voicemail::telephone::{PinBook, PinHash, Verdict};
+/// use voicemail::telephone::{MemoryPins, PinHash, PinVerdict};
 ///
 /// let (mailbox, now) = ("2041".parse()?, "2026-11-22T18:00:00Z".parse()?);
-/// let book = PinBook::default();
-/// assert_eq!(book.check(&mailbox, None, "2041", now), Verdict::NoPin);
+/// let book = MemoryPins::default();
+/// assert_eq!(book.check(&mailbox, None, "2041", now), PinVerdict::NoPin);
 /// book.set(mailbox.clone(), PinHash::new(&"480913".parse()?));
-/// assert_eq!(book.check(&mailbox, None, "480913", now), Verdict::Right);
+/// assert_eq!(book.check(&mailbox, None, "480913", now), PinVerdict::Right);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct PinBook(Lock<Pages>);
+pub struct MemoryPins(Lock<Pins>);
 
 #[derive(Debug, Default)]
-struct Pages {
+struct Pins {
     pins: HashMap<MailboxId, PinHash>,
-    attempts: HashMap<Source, Attempts>,
+    attempts: HashMap<AttemptSource, Attempts>,
 }
 
-impl PinBook {
+impl MemoryPins {
     /// The PIN of `mailbox` is now the one of `hash`. Whoever is locked out stays so.
     pub fn set(&self, mailbox: MailboxId, hash: PinHash) {
-        self.pages().pins.insert(mailbox, hash);
+        self.lock().pins.insert(mailbox, hash);
     }
 
     /// What `entered` is for `mailbox`, from a telephone with the number `caller`, if it told one. Takes some milliseconds.
-    pub fn check(&self, mailbox: &MailboxId, caller: Option<&CallerNumber>, entered: &str, now: DateTime<Utc>) -> Verdict {
-        let sources: Vec<Source> =
-            [Some(Source::Mailbox(mailbox.clone())), caller.cloned().map(Source::Caller)].into_iter().flatten().collect();
+    pub fn check(&self, mailbox: &MailboxId, caller: Option<&CallerNumber>, entered: &str, now: DateTime<Utc>) -> PinVerdict {
+        let sources: Vec<AttemptSource> =
+            [Some(AttemptSource::Mailbox(mailbox.clone())), caller.cloned().map(AttemptSource::Caller)]
+                .into_iter()
+                .flatten()
+                .collect();
         let hash = {
-            let mut pages = self.pages();
-            let locked = sources.iter().filter_map(|source| pages.attempts.get_mut(source)?.locked_for(now)).max();
+            let mut pins = self.lock();
+            let locked = sources.iter().filter_map(|source| pins.attempts.get_mut(source)?.locked_for(now)).max();
             if let Some(wait) = locked {
-                return Verdict::Locked(wait);
+                return PinVerdict::Locked(wait);
             }
-            let Some(hash) = pages.pins.get(mailbox).cloned() else { return Verdict::NoPin };
+            let Some(hash) = pins.pins.get(mailbox).cloned() else { return PinVerdict::NoPin };
             // Counted before it is known to be wrong, so that many calls at once get no more tries than one after the other.
             for source in &sources {
-                pages.attempts.entry(source.clone()).or_default().handle_wrong(now);
+                pins.attempts.entry(source.clone()).or_default().handle_wrong(now);
             }
-            if pages.attempts.len() > MAX_ATTEMPTS {
-                pages.attempts.retain(|_, attempts| !attempts.is_forgiven(now));
+            if pins.attempts.len() > MAX_ATTEMPTS {
+                pins.attempts.retain(|_, attempts| !attempts.is_forgiven(now));
             }
             hash
         };
         if !hash.is_of(entered) {
-            return Verdict::Wrong;
+            return PinVerdict::Wrong;
         }
-        let mut pages = self.pages();
-        pages.attempts.remove(&Source::Mailbox(mailbox.clone()));
+        let mut pins = self.lock();
+        pins.attempts.remove(&AttemptSource::Mailbox(mailbox.clone()));
         // A telephone that knows one PIN is no less suspect for what it tried elsewhere.
-        if let Some(attempts) = caller.and_then(|caller| pages.attempts.get_mut(&Source::Caller(caller.clone()))) {
+        if let Some(attempts) = caller.and_then(|caller| pins.attempts.get_mut(&AttemptSource::Caller(caller.clone()))) {
             attempts.handle_right();
         }
-        Verdict::Right
+        PinVerdict::Right
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
+    fn lock(&self) -> MutexGuard<'_, Pins> {
         self.0.lock()
     }
 }
 
 /// What an entered PIN is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PinVerdict {
     /// The right one.
     Right,
     /// A wrong one.
@@ -254,8 +257,8 @@ mod tests {
         "2026-11-22T18:00:00Z".parse().unwrap()
     }
 
-    fn book() -> (PinBook, MailboxId) {
-        let (book, mailbox) = (PinBook::default(), "2041".parse::<MailboxId>().unwrap());
+    fn book() -> (MemoryPins, MailboxId) {
+        let (book, mailbox) = (MemoryPins::default(), "2041".parse::<MailboxId>().unwrap());
         let hash = PinHash { rounds: 1, salt: [7; 16], hash: stretched("480913", &[7; 16], 1) };
         book.set(mailbox.clone(), hash);
         (book, mailbox)
@@ -280,11 +283,11 @@ mod tests {
     fn too_many_wrong_ones_lock_out_also_whoever_knows_the_right_one_until_some_are_forgiven() {
         let (book, mailbox) = book();
         for _ in 0..5 {
-            assert_eq!(book.check(&mailbox, None, "0000", now()), Verdict::Wrong);
+            assert_eq!(book.check(&mailbox, None, "0000", now()), PinVerdict::Wrong);
         }
-        let Verdict::Locked(wait) = book.check(&mailbox, None, "480913", now()) else { panic!("locked, in another call too") };
-        assert_eq!(book.check(&mailbox, None, "480913", now() + wait), Verdict::Right);
-        assert_eq!(book.check(&mailbox, None, "0000", now()), Verdict::Wrong, "a right one wipes the slate clean");
+        let PinVerdict::Locked(wait) = book.check(&mailbox, None, "480913", now()) else { panic!("locked, in another call too") };
+        assert_eq!(book.check(&mailbox, None, "480913", now() + wait), PinVerdict::Right);
+        assert_eq!(book.check(&mailbox, None, "0000", now()), PinVerdict::Wrong, "a right one wipes the slate clean");
     }
 
     #[test]
@@ -294,12 +297,12 @@ mod tests {
         for number in 0..5 {
             let other: MailboxId = format!("30{number}").parse().unwrap();
             book.set(other.clone(), PinHash { rounds: 1, salt: [1; 16], hash: [0; 32] });
-            assert_eq!(book.check(&other, Some(&thief), "0000", now()), Verdict::Wrong);
+            assert_eq!(book.check(&other, Some(&thief), "0000", now()), PinVerdict::Wrong);
         }
-        assert!(matches!(book.check(&mailbox, Some(&thief), "480913", now()), Verdict::Locked(_)));
+        assert!(matches!(book.check(&mailbox, Some(&thief), "480913", now()), PinVerdict::Locked(_)));
         let owner: CallerNumber = "4421".parse().unwrap();
         for _ in 0..10 {
-            assert_eq!(book.check(&mailbox, Some(&owner), "480913", now()), Verdict::Right);
+            assert_eq!(book.check(&mailbox, Some(&owner), "480913", now()), PinVerdict::Right);
         }
     }
 
@@ -308,7 +311,7 @@ mod tests {
         let (book, mailbox) = book();
         let tried = std::thread::scope(|scope| {
             let calls: Vec<_> = (0..32).map(|_| scope.spawn(|| book.check(&mailbox, None, "0000", now()))).collect();
-            calls.into_iter().map(|call| call.join().unwrap()).filter(|verdict| *verdict == Verdict::Wrong).count()
+            calls.into_iter().map(|call| call.join().unwrap()).filter(|verdict| *verdict == PinVerdict::Wrong).count()
         });
         assert_eq!(tried, 5);
     }

@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{DateTime, Utc};
 
-use super::pin_page::PinPage;
-use super::{Attempts, PinError, PinHash, Verdict};
+use super::pin_page::PinRecord;
+use super::{Attempts, PinError, PinHash, PinVerdict};
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::{CallerNumber, ContentDigest, MailboxId};
 
-/// Checks PINs as a [`PinBook`](super::PinBook) does, and keeps them and the wrong ones in a folder, so that a restart forgets nothing;
+/// Checks PINs as a [`MemoryPins`](super::MemoryPins) does, and keeps them and the wrong ones in a folder, so that a restart forgets nothing;
 /// clones are the same folder.
 ///
 /// ```text
@@ -29,7 +29,7 @@ use crate::message::{CallerNumber, ContentDigest, MailboxId};
 /// - **Counted first.** A try is on stable storage before its verdict is told: pulling the plug gains nothing. That takes one flush
 ///   for the mailbox, one for the telephone if it told its number, and one for the folder; two tries never count at once. A right PIN takes
 ///   one or two more, and who is locked out none.
-/// - **Closed when in doubt.** A file that cannot be read, or a disk that cannot be written, lets nobody in: [`Verdict::Unavailable`].
+/// - **Closed when in doubt.** A file that cannot be read, or a disk that cannot be written, lets nobody in: [`PinVerdict::Unavailable`].
 /// - **No default.** A mailbox without a file has no PIN, and opens to nobody. To take a PIN away, an operator removes its file.
 ///
 /// Nothing is kept in memory, so that what another program has set holds at once. There is no PIN in any file but as a
@@ -39,7 +39,7 @@ use crate::message::{CallerNumber, ContentDigest, MailboxId};
 /// use std::sync::Arc;
 /// use voicemail::disk::OsDisk;
 /// use voicemail::message::MailboxId;
-/// use voicemail::telephone::{PinFolder, PinHash, Verdict};
+/// use voicemail::telephone::{PinFolder, PinHash, PinVerdict};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -49,10 +49,10 @@ use crate::message::{CallerNumber, ContentDigest, MailboxId};
 /// let pins = PinFolder::open(Arc::new(OsDisk), &folder).await?;
 /// pins.set(mailbox.clone(), PinHash::new(&"480913".parse()?)).await?;
 /// for _ in 0..5 {
-///     assert_eq!(pins.check(&mailbox, None, "0000", now).await, Verdict::Wrong);
+///     assert_eq!(pins.check(&mailbox, None, "0000", now).await, PinVerdict::Wrong);
 /// }
 /// let pins = PinFolder::open(Arc::new(OsDisk), &folder).await?; // after a restart
-/// assert!(matches!(pins.check(&mailbox, None, "480913", now).await, Verdict::Locked(_)));
+/// assert!(matches!(pins.check(&mailbox, None, "480913", now).await, PinVerdict::Locked(_)));
 /// # Ok(())
 /// # }
 /// ```
@@ -105,12 +105,18 @@ impl PinFolder {
     /// # Cancel safety
     ///
     /// A dropped call counts as a try, as long as the runtime is there to count it.
-    pub async fn check(&self, mailbox: &MailboxId, caller: Option<&CallerNumber>, entered: &str, now: DateTime<Utc>) -> Verdict {
+    pub async fn check(
+        &self,
+        mailbox: &MailboxId,
+        caller: Option<&CallerNumber>,
+        entered: &str,
+        now: DateTime<Utc>,
+    ) -> PinVerdict {
         let (mailbox, caller, entered) = (mailbox.clone(), caller.cloned(), entered.to_owned());
         let checked = self.work(move |inner| inner.check(&mailbox, caller.as_ref(), &entered, now)).await;
         checked.unwrap_or_else(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "a PIN is not checked");
-            Verdict::Unavailable
+            PinVerdict::Unavailable
         })
     }
 
@@ -142,9 +148,9 @@ impl Inner {
     fn set(&self, mailbox: &MailboxId, pin: PinHash) -> Result<(), PinError> {
         let _alone = self.alone()?;
         let name = pin_name(mailbox);
-        let before: Option<PinPage> = self.read(&name)?;
+        let before: Option<PinRecord> = self.read(&name)?;
         let attempts = before.as_ref().map_or_else(Attempts::default, |page| page.attempts);
-        let set = self.place(&[(&name, PinPage { pin, attempts }.to_string())]);
+        let set = self.place(&[(&name, PinRecord { pin, attempts }.to_string())]);
         set.map_err(|source| {
             let back = match before {
                 Some(before) => self.place(&[(&name, before.to_string())]),
@@ -163,18 +169,18 @@ impl Inner {
         caller: Option<&CallerNumber>,
         entered: &str,
         now: DateTime<Utc>,
-    ) -> Result<Verdict, PinError> {
+    ) -> Result<PinVerdict, PinError> {
         let pin = match self.count(mailbox, caller, now)? {
             Ok(pin) => pin,
             Err(verdict) => return Ok(verdict),
         };
         if !pin.is_of(entered) {
-            return Ok(Verdict::Wrong);
+            return Ok(PinVerdict::Wrong);
         }
         if let Err(error) = self.forgive(mailbox, caller) {
             tracing::warn!(%mailbox, error = &error as &dyn std::error::Error, "a right PIN goes on to count as a wrong one");
         }
-        Ok(Verdict::Right)
+        Ok(PinVerdict::Right)
     }
 
     /// Makes durable that a PIN is tried, before anybody knows whether it is wrong; or answers why it may not be tried.
@@ -183,10 +189,10 @@ impl Inner {
         mailbox: &MailboxId,
         caller: Option<&CallerNumber>,
         now: DateTime<Utc>,
-    ) -> Result<Result<PinHash, Verdict>, PinError> {
+    ) -> Result<Result<PinHash, PinVerdict>, PinError> {
         let _alone = self.alone()?;
         let (name, caller) = (pin_name(mailbox), caller.map(caller_name));
-        let mut page: Option<PinPage> = self.read(&name)?;
+        let mut page: Option<PinRecord> = self.read(&name)?;
         let mut telephone: Option<Attempts> = match &caller {
             Some(caller) => Some(self.read(caller)?.unwrap_or_default()),
             None => None,
@@ -210,8 +216,8 @@ impl Inner {
             }
         }
         Ok(match (locked, page) {
-            (Some(wait), _) => Err(Verdict::Locked(wait)),
-            (None, None) => Err(Verdict::NoPin),
+            (Some(wait), _) => Err(PinVerdict::Locked(wait)),
+            (None, None) => Err(PinVerdict::NoPin),
             (None, Some(page)) => Ok(page.pin),
         })
     }
@@ -222,8 +228,8 @@ impl Inner {
     fn forgive(&self, mailbox: &MailboxId, caller: Option<&CallerNumber>) -> Result<(), PinError> {
         let _alone = self.alone()?;
         let name = pin_name(mailbox);
-        if let Some(page) = self.read::<PinPage>(&name)? {
-            let text = PinPage { attempts: Attempts::default(), ..page }.to_string();
+        if let Some(page) = self.read::<PinRecord>(&name)? {
+            let text = PinRecord { attempts: Attempts::default(), ..page }.to_string();
             self.replace(&name, &text).map_err(|source| self.failed(source))?;
         }
         let Some(caller) = caller.map(caller_name) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! [`PinPage`]: what is kept of one mailbox's PIN.
+//! [`PinRecord`]: what is kept of one mailbox's PIN.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,26 +7,26 @@ use super::{Attempts, PinHash};
 
 /// The hash of a mailbox's PIN, and how many wrong ones there were: a line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PinPage {
+pub(super) struct PinRecord {
     pub(super) pin: PinHash,
     pub(super) attempts: Attempts,
 }
 
-impl fmt::Display for PinPage {
+impl fmt::Display for PinRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}\n{}", self.pin, self.attempts)
     }
 }
 
-impl FromStr for PinPage {
-    type Err = NoPage;
+impl FromStr for PinRecord {
+    type Err = InvalidPinRecord;
 
-    fn from_str(text: &str) -> Result<Self, NoPage> {
-        let (pin, attempts) = text.split_once('\n').ok_or(NoPage)?;
-        Ok(Self { pin: pin.parse().map_err(|_| NoPage)?, attempts: attempts.parse().map_err(|_| NoPage)? })
+    fn from_str(text: &str) -> Result<Self, InvalidPinRecord> {
+        let (pin, attempts) = text.split_once('\n').ok_or(InvalidPinRecord)?;
+        Ok(Self { pin: pin.parse().map_err(|_| InvalidPinRecord)?, attempts: attempts.parse().map_err(|_| InvalidPinRecord)? })
     }
 }
 
-/// A text that is no [`PinPage`].
+/// A text that is no [`PinRecord`].
 #[derive(Debug)]
-pub(super) struct NoPage;
+pub(super) struct InvalidPinRecord;

@@ -23,7 +23,7 @@ pub enum Prompt {
     /// The PIN cannot be checked just now, so nobody gets in; call again later.
     PinNotChecked,
     /// How many messages wait; the urgent ones are among the new.
-    YouHave {
+    MessageCounts {
         /// New messages.
         new: usize,
         /// How many of the new ones are urgent.
@@ -56,7 +56,7 @@ pub enum Prompt {
     /// Who left it.
     From(Caller),
     /// How long it is.
-    Lasts(Duration),
+    Length(Duration),
     /// The message itself.
     Play(MessageId),
     /// No more messages of this kind.
@@ -68,7 +68,7 @@ pub enum Prompt {
     /// The message is kept.
     Kept,
     /// That was not done, because the mailbox could not be changed just now; try again.
-    NotDone,
+    ChangeFailed,
     /// The message is not in the mailbox any more.
     MessageGone,
     /// It is private, and cannot be passed on.
@@ -106,7 +106,7 @@ pub enum Prompt {
     /// A greeting in the owner's voice.
     Greeting(GreetingKind),
     /// The usual words, for a mailbox without a greeting.
-    NobodyThere(MailboxId),
+    DefaultGreeting(MailboxId),
     /// Nothing can be left: the mailbox is full.
     MailboxFull,
     /// The tone after which recording begins.
@@ -116,15 +116,15 @@ pub enum Prompt {
     /// Nothing was heard.
     TooShort,
     /// The recording has ended at its longest length.
-    LongestReached,
+    MaxLengthReached,
     /// It is marked as urgent.
     MarkedUrgent,
     /// It is no longer marked as urgent.
-    MarkedNormal,
+    MarkedNotUrgent,
     /// It is marked as private.
     MarkedPrivate,
     /// It is no longer marked as private.
-    MarkedOpen,
+    MarkedNotPrivate,
     /// That digit means nothing here.
     NotUnderstood,
     /// Goodbye.

@@ -32,7 +32,7 @@ use voicemail::outbox::Outbox;
 use voicemail::record::{CallFacts, Recording};
 use voicemail::spool::{Spool, SpoolError};
 use voicemail::store::{Deposit, MaildirStore, MemoryStore, MessageStore};
-use voicemail::telephone::{PinFolder, PinHash, Verdict};
+use voicemail::telephone::{PinFolder, PinHash, PinVerdict};
 
 /// Polls `call` at most `polls` times, and drops it then; answers what it answered, if it came so far.
 async fn cut<T>(call: impl Future<Output = T>, polls: usize) -> Option<T> {
@@ -476,13 +476,13 @@ async fn pin_folder_counts_dropped_attempts_and_keeps_the_new_pin() {
         for _ in 0..5 {
             let verdict = cut(pins.check(&owner, None, "480913", now), polls).await;
             checked &= verdict.is_some();
-            assert!(matches!(verdict, None | Some(Verdict::Wrong)), "{verdict:?} after {polls} polls");
+            assert!(matches!(verdict, None | Some(PinVerdict::Wrong)), "{verdict:?} after {polls} polls");
         }
         if polls > 0 {
             until(|| fs::read_to_string(folder.path().join("2001.pin")).unwrap().contains("5 wrong")).await;
         }
         let verdict = pins.check(&owner, None, "719305", now).await;
-        assert_eq!(matches!(verdict, Verdict::Locked(_)), polls > 0, "{verdict:?} after {polls} polls");
+        assert_eq!(matches!(verdict, PinVerdict::Locked(_)), polls > 0, "{verdict:?} after {polls} polls");
         opened && set && checked
     })
     .await;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn call(greetings: Greetings, reason: Reason) -> CallerDialogue {
+fn call(greetings: Greetings, reason: DiversionReason) -> CallerDialogue {
     CallerDialogue::new("2041".parse().unwrap(), LIMITS, greetings, reason)
 }
 
@@ -32,7 +32,7 @@ fn say(prompts: &[Prompt]) -> CallerAction {
 
 /// A call whose recording of five seconds is being reviewed.
 fn reviewing() -> CallerDialogue {
-    let mut call = call(Greetings::default(), Reason::NoAnswer);
+    let mut call = call(Greetings::default(), DiversionReason::NoAnswer);
     call.poll_action();
     after(&mut call, CallerEvent::Played);
     assert_eq!(after(&mut call, recorded(5)), [say(&[Prompt::Menu(Menu::Review)])]);
@@ -45,15 +45,15 @@ fn sent(urgency: Urgency, privacy: Privacy) -> CallerAction {
 
 #[test]
 fn the_greeting_is_the_one_for_the_occasion() {
-    let nobody = Prompt::NobodyThere("2041".parse().unwrap());
+    let nobody = Prompt::DefaultGreeting("2041".parse().unwrap());
     let of = |normal, busy, temporary| Greetings { normal, busy, temporary };
     for (greetings, reason, greeting) in [
-        (of(true, true, true), Reason::Busy, Prompt::Greeting(GreetingKind::Temporary)),
-        (of(true, true, false), Reason::Busy, Prompt::Greeting(GreetingKind::Busy)),
-        (of(true, true, false), Reason::NoAnswer, Prompt::Greeting(GreetingKind::Normal)),
-        (of(true, false, false), Reason::Busy, Prompt::Greeting(GreetingKind::Normal)),
-        (of(false, true, false), Reason::NoAnswer, nobody.clone()),
-        (of(false, false, false), Reason::Busy, nobody),
+        (of(true, true, true), DiversionReason::Busy, Prompt::Greeting(GreetingKind::Temporary)),
+        (of(true, true, false), DiversionReason::Busy, Prompt::Greeting(GreetingKind::Busy)),
+        (of(true, true, false), DiversionReason::NoAnswer, Prompt::Greeting(GreetingKind::Normal)),
+        (of(true, false, false), DiversionReason::Busy, Prompt::Greeting(GreetingKind::Normal)),
+        (of(false, true, false), DiversionReason::NoAnswer, nobody.clone()),
+        (of(false, false, false), DiversionReason::Busy, nobody),
     ] {
         assert_eq!(call(greetings, reason).poll_action(), Some(say(&[greeting, Prompt::Tone])));
     }
@@ -61,7 +61,7 @@ fn the_greeting_is_the_one_for_the_occasion() {
 
 #[test]
 fn a_caller_reviews_records_again_and_marks_before_sending() {
-    let mut call = call(Greetings::default(), Reason::NoAnswer);
+    let mut call = call(Greetings::default(), DiversionReason::NoAnswer);
     call.poll_action();
     assert_eq!(after(&mut call, digit('#')), [say(&[Prompt::Tone])]);
     assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::Record]);
@@ -105,7 +105,7 @@ fn a_caller_hears_that_a_message_was_not_kept() {
     let mut with_operator = reviewing().with_operator();
     after(&mut with_operator, digit('0'));
     assert_eq!(after(&mut with_operator, CallerEvent::NotKept), [say(&[Prompt::NotSent])]);
-    assert_eq!(after(&mut with_operator, CallerEvent::Played), [CallerAction::Operator]);
+    assert_eq!(after(&mut with_operator, CallerEvent::Played), [CallerAction::ConnectOperator]);
 }
 
 #[test]
@@ -128,29 +128,29 @@ fn a_call_ends_when_nothing_can_be_recorded() {
 
 #[test]
 fn a_caller_who_asked_for_the_operator_gets_there_without_a_recording() {
-    let mut call = call(Greetings::default(), Reason::NoAnswer).with_operator();
+    let mut call = call(Greetings::default(), DiversionReason::NoAnswer).with_operator();
     call.poll_action();
     after(&mut call, CallerEvent::Played);
     assert_eq!(after(&mut call, digit('0')), [CallerAction::StopRecording]);
     assert_eq!(after(&mut call, CallerEvent::NotRecorded), [say(&[Prompt::NotRecorded])]);
-    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::Operator]);
+    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::ConnectOperator]);
 }
 
 #[test]
 fn the_limits_of_the_mailbox_decide() {
-    let mut call = call(Greetings::default(), Reason::NoAnswer);
+    let mut call = call(Greetings::default(), DiversionReason::NoAnswer);
     call.poll_action();
     after(&mut call, CallerEvent::Played);
     let short = CallerEvent::Recorded(Recorded { length: Duration::from_millis(1_999) });
     assert_eq!(after(&mut call, short), [say(&[Prompt::TooShort, Prompt::Tone])]);
     after(&mut call, CallerEvent::Played);
     let longest = CallerEvent::Recorded(Recorded { length: LIMITS.max });
-    assert_eq!(after(&mut call, longest), [say(&[Prompt::LongestReached, Prompt::Menu(Menu::Review)])]);
+    assert_eq!(after(&mut call, longest), [say(&[Prompt::MaxLengthReached, Prompt::Menu(Menu::Review)])]);
 }
 
 #[test]
 fn a_caller_who_says_nothing_is_asked_three_times() {
-    let mut call = call(Greetings::default(), Reason::NoAnswer);
+    let mut call = call(Greetings::default(), DiversionReason::NoAnswer);
     call.poll_action();
     assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::Record]);
     for _ in 0..2 {
@@ -171,15 +171,15 @@ fn a_recording_that_was_to_be_made_again_is_not_sent_at_hang_up() {
 
 #[test]
 fn the_operator_is_reached_where_there_is_one_and_what_was_said_is_kept() {
-    let mut none = call(Greetings::default(), Reason::NoAnswer);
+    let mut none = call(Greetings::default(), DiversionReason::NoAnswer);
     none.poll_action();
     assert_eq!(after(&mut none, digit('0')), [say(&[Prompt::Tone])]);
-    let mut call = call(Greetings::default(), Reason::NoAnswer).with_operator();
+    let mut call = call(Greetings::default(), DiversionReason::NoAnswer).with_operator();
     call.poll_action();
     after(&mut call, CallerEvent::Played);
     assert_eq!(after(&mut call, digit('0')), [CallerAction::StopRecording]);
     assert_eq!(after(&mut call, recorded(5)), [sent(Urgency::Normal, Privacy::Normal)]);
-    assert_eq!(after(&mut call, CallerEvent::Sent), [CallerAction::Operator]);
+    assert_eq!(after(&mut call, CallerEvent::Sent), [CallerAction::ConnectOperator]);
     assert!(call.is_over());
 }
 
@@ -206,7 +206,7 @@ proptest! {
     fn whatever_happens_a_recording_is_sent_or_discarded_once_and_the_call_ends(
         events in proptest::collection::vec(events(), 0..60), operator: bool
     ) {
-        let mut call = call(Greetings::default(), Reason::NoAnswer);
+        let mut call = call(Greetings::default(), DiversionReason::NoAnswer);
         if operator {
             call = call.with_operator();
         }
@@ -240,8 +240,8 @@ proptest! {
                         let said_sent = say.contains(&Prompt::Sent);
                         prop_assert!(!said_sent || sent == Some(Some(CallerEvent::Sent)), "said before it was so");
                     }
-                    CallerAction::Operator => prop_assert!(operator),
-                    CallerAction::StopRecording | CallerAction::Owner | CallerAction::HangUp => {}
+                    CallerAction::ConnectOperator => prop_assert!(operator),
+                    CallerAction::StopRecording | CallerAction::StartOwnerDialogue | CallerAction::HangUp => {}
                 }
             }
         }

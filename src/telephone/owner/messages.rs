@@ -1,11 +1,11 @@
-//! [`Messages`]: the messages that an owner goes through, and the current one among them.
+//! [`MessageList`]: the messages that an owner goes through, and the current one among them.
 
 use crate::message::{MessageId, Status};
 use crate::store::{Cursor, Entry, Order, Page, Query};
 
-/// Messages of one status, as far as they were listed, and the current one.
+/// MessageList of one status, as far as they were listed, and the current one.
 #[derive(Debug, Default)]
-pub(super) struct Messages {
+pub(super) struct MessageList {
     pub(super) status: Option<Status>,
     pub(super) entries: Vec<Entry>,
     pub(super) at: usize,
@@ -27,15 +27,15 @@ pub(super) enum Stage {
 
 /// A change of the current message's status whose result is awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum StatusChange {
     /// It was played to its end.
-    Hear,
+    Heard,
     Keep,
     Remove,
     Restore,
 }
 
-impl Messages {
+impl MessageList {
     pub(super) fn current(&self) -> Option<&Entry> {
         self.entries.get(self.at)
     }

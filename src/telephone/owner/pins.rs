@@ -1,85 +1,85 @@
 //! An owner enters their PIN, or a new one.
 
-use super::super::{Digit, Menu, Pin, Prompt, Verdict};
-use super::{MAX_ENTERED, OwnerAction, OwnerDialogue, PinSet, State};
+use super::super::{Digit, Menu, Pin, PinVerdict, Prompt};
+use super::{MAX_ENTERED, OwnerAction, OwnerDialogue, OwnerState, PinChangeOutcome};
 
 impl OwnerDialogue {
-    pub(super) fn pin_digit(&mut self, mut entered: String, digit: Digit) -> State {
+    pub(super) fn pin_digit(&mut self, mut entered: String, digit: Digit) -> OwnerState {
         match digit {
             Digit::Number(number) if entered.len() < MAX_ENTERED => {
                 entered.push(char::from(b'0' + number % 10));
-                State::Pin { entered }
+                OwnerState::Pin { entered }
             }
-            Digit::Number(_) => State::Pin { entered },
-            Digit::Star => State::Pin { entered: String::new() },
+            Digit::Number(_) => OwnerState::Pin { entered },
+            Digit::Star => OwnerState::Pin { entered: String::new() },
             Digit::Pound => {
                 self.act(OwnerAction::CheckPin(entered.into()));
-                State::Checking
+                OwnerState::Checking
             }
         }
     }
 
-    pub(super) fn checked(&mut self, state: State, verdict: Verdict) -> State {
-        let State::Checking = state else { return state };
+    pub(super) fn checked(&mut self, state: OwnerState, verdict: PinVerdict) -> OwnerState {
+        let OwnerState::Checking = state else { return state };
         match verdict {
-            Verdict::Right => {
+            PinVerdict::Right => {
                 self.act(OwnerAction::Count);
-                State::Counting
+                OwnerState::Counting
             }
-            Verdict::Wrong => {
+            PinVerdict::Wrong => {
                 self.wrong_pins += 1;
                 if self.wrong_pins >= MAX_WRONG_PINS {
                     return self.leave(vec![Prompt::WrongPin]);
                 }
                 self.say(vec![Prompt::WrongPin, Prompt::EnterPin]);
-                State::Pin { entered: String::new() }
+                OwnerState::Pin { entered: String::new() }
             }
-            Verdict::Locked(wait) => self.leave(vec![Prompt::LockedOut(wait)]),
-            Verdict::NoPin => self.leave(vec![Prompt::NoPinSet]),
-            Verdict::Unavailable => self.leave(vec![Prompt::PinNotChecked]),
+            PinVerdict::Locked(wait) => self.leave(vec![Prompt::LockedOut(wait)]),
+            PinVerdict::NoPin => self.leave(vec![Prompt::NoPinSet]),
+            PinVerdict::Unavailable => self.leave(vec![Prompt::PinNotChecked]),
         }
     }
 
-    pub(super) fn new_pin_digit(&mut self, first: Option<Pin>, mut entered: String, digit: Digit) -> State {
+    pub(super) fn new_pin_digit(&mut self, first: Option<Pin>, mut entered: String, digit: Digit) -> OwnerState {
         match digit {
             Digit::Number(number) if entered.len() < MAX_ENTERED => {
                 entered.push(char::from(b'0' + number % 10));
-                State::NewPin { first, entered }
+                OwnerState::NewPin { first, entered }
             }
-            Digit::Number(_) => State::NewPin { first, entered },
+            Digit::Number(_) => OwnerState::NewPin { first, entered },
             Digit::Star => {
                 self.say(vec![Prompt::Menu(Menu::Main)]);
-                State::Main
+                OwnerState::Main
             }
             Digit::Pound => match (first, entered.parse::<Pin>()) {
                 (None, Ok(pin)) => {
                     self.say(vec![Prompt::RepeatNewPin]);
-                    State::NewPin { first: Some(pin), entered: String::new() }
+                    OwnerState::NewPin { first: Some(pin), entered: String::new() }
                 }
                 (None, Err(_)) => {
                     self.say(vec![Prompt::PinTooWeak, Prompt::EnterNewPin]);
-                    State::NewPin { first: None, entered: String::new() }
+                    OwnerState::NewPin { first: None, entered: String::new() }
                 }
                 (Some(first), Ok(second)) if first == second => {
                     self.act(OwnerAction::SetPin(first));
-                    State::ChangingPin
+                    OwnerState::ChangingPin
                 }
                 (Some(_), _) => {
                     self.say(vec![Prompt::PinsDiffer, Prompt::EnterNewPin]);
-                    State::NewPin { first: None, entered: String::new() }
+                    OwnerState::NewPin { first: None, entered: String::new() }
                 }
             },
         }
     }
 
-    pub(super) fn pin_set(&mut self, state: State, set: PinSet) -> State {
-        let State::ChangingPin = state else { return state };
+    pub(super) fn pin_set(&mut self, state: OwnerState, set: PinChangeOutcome) -> OwnerState {
+        let OwnerState::ChangingPin = state else { return state };
         let said = match set {
-            PinSet::Kept => Prompt::PinChanged,
-            PinSet::Failed => Prompt::PinNotChanged,
+            PinChangeOutcome::Kept => Prompt::PinChanged,
+            PinChangeOutcome::Failed => Prompt::PinNotChanged,
         };
         self.say(vec![said, Prompt::Menu(Menu::Main)]);
-        State::Main
+        OwnerState::Main
     }
 }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{GreetingKind, Recorded, Verdict};
+use super::super::{GreetingKind, PinVerdict, Recorded};
 use super::messages::PAGE;
 use super::*;
 use crate::message::{
@@ -34,7 +34,7 @@ fn page(entries: Vec<Entry>) -> OwnerEvent {
     OwnerEvent::Listed(Page { entries, next: None, total })
 }
 
-const DONE: OwnerEvent = OwnerEvent::Marked(Marked::Done);
+const DONE: OwnerEvent = OwnerEvent::Marked(MarkOutcome::Done);
 
 /// All that is to be done after `event`.
 fn after(call: &mut OwnerDialogue, event: OwnerEvent) -> Vec<OwnerAction> {
@@ -58,9 +58,9 @@ fn recorded(secs: u64) -> OwnerEvent {
 fn let_in() -> OwnerDialogue {
     let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
     press(&mut call, "480913#");
-    after(&mut call, OwnerEvent::Checked(Verdict::Right));
+    after(&mut call, OwnerEvent::Checked(PinVerdict::Right));
     let said = after(&mut call, OwnerEvent::Counted(Summary { new: 3, old: 1, urgent_new: 1, urgent_old: 0 }));
-    assert_eq!(said, [say(&[Prompt::YouHave { new: 3, urgent: 1, old: 1 }, Prompt::Menu(Menu::Main)])]);
+    assert_eq!(said, [say(&[Prompt::MessageCounts { new: 3, urgent: 1, old: 1 }, Prompt::Menu(Menu::Main)])]);
     call
 }
 
@@ -86,17 +86,17 @@ fn three_wrong_pins_end_the_call_and_a_lock_or_a_missing_pin_ends_it_at_once() {
     assert_eq!(call.poll_action(), Some(say(&[Prompt::EnterPin])));
     for _ in 0..2 {
         assert_eq!(press(&mut call, "99*12#"), [OwnerAction::CheckPin("12".into())], "a star begins anew");
-        assert_eq!(after(&mut call, OwnerEvent::Checked(Verdict::Wrong)), [say(&[Prompt::WrongPin, Prompt::EnterPin])]);
+        assert_eq!(after(&mut call, OwnerEvent::Checked(PinVerdict::Wrong)), [say(&[Prompt::WrongPin, Prompt::EnterPin])]);
     }
     press(&mut call, "#");
-    assert_eq!(after(&mut call, OwnerEvent::Checked(Verdict::Wrong)), [say(&[Prompt::WrongPin, Prompt::Goodbye])]);
+    assert_eq!(after(&mut call, OwnerEvent::Checked(PinVerdict::Wrong)), [say(&[Prompt::WrongPin, Prompt::Goodbye])]);
     assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::HangUp]);
 
     let wait = Duration::from_secs(60);
     for (verdict, said) in [
-        (Verdict::Locked(wait), Prompt::LockedOut(wait)),
-        (Verdict::NoPin, Prompt::NoPinSet),
-        (Verdict::Unavailable, Prompt::PinNotChecked),
+        (PinVerdict::Locked(wait), Prompt::LockedOut(wait)),
+        (PinVerdict::NoPin, Prompt::NoPinSet),
+        (PinVerdict::Unavailable, Prompt::PinNotChecked),
     ] {
         let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
         press(&mut call, "1234#");
@@ -111,7 +111,7 @@ fn messages_are_played_one_after_the_other_and_old_when_played_to_the_end() {
     let urgent = entry(1, Urgency::Urgent, Privacy::Private, Status::New);
     let first = [Prompt::MessageNumber { number: 1, of: 2 }, Prompt::Urgent, Prompt::Private, received(), Prompt::Play(id(1))];
     assert_eq!(after(&mut call, page(vec![urgent, new(2)])), [say(&first)]);
-    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Heard(id(1))]);
+    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::MarkOld(id(1))]);
     assert_eq!(after(&mut call, DONE), [say(&[Prompt::Menu(Menu::Message)])]);
     assert_eq!(press(&mut call, "1"), [say(&first)], "again");
     assert_eq!(after(&mut call, OwnerEvent::Played), [say(&[Prompt::Menu(Menu::Message)])], "heard once");
@@ -134,7 +134,7 @@ fn a_message_is_removed_restored_and_kept() {
     after(&mut call, DONE);
     let second = [Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
     assert_eq!(after(&mut call, OwnerEvent::Played), [say(&second)], "the next one comes by itself");
-    assert_eq!(press(&mut call, "2"), [OwnerAction::Heard(id(2))]);
+    assert_eq!(press(&mut call, "2"), [OwnerAction::MarkOld(id(2))]);
     assert_eq!(after(&mut call, DONE), [say(&[Prompt::Kept])]);
     assert_eq!(after(&mut call, DONE), [], "it is answered once");
     assert_eq!(after(&mut call, OwnerEvent::Played), [say(&[Prompt::EndOfMessages, Prompt::Menu(Menu::Main)])]);
@@ -142,14 +142,14 @@ fn a_message_is_removed_restored_and_kept() {
 
 #[test]
 fn a_store_that_fails_is_said_and_the_owner_tries_again() {
-    let not_done = say(&[Prompt::NotDone, Prompt::Menu(Menu::Message)]);
+    let not_done = say(&[Prompt::ChangeFailed, Prompt::Menu(Menu::Message)]);
     for (key, said, action) in
-        [("2", Prompt::Kept, OwnerAction::Heard(id(1))), ("3", Prompt::Removed, OwnerAction::Remove(id(1)))]
+        [("2", Prompt::Kept, OwnerAction::MarkOld(id(1))), ("3", Prompt::Removed, OwnerAction::Remove(id(1)))]
     {
         let mut call = hearing(vec![new(1)]);
         for _ in 0..2 {
             assert_eq!(press(&mut call, key), std::slice::from_ref(&action));
-            assert_eq!(after(&mut call, OwnerEvent::Marked(Marked::Failed)), std::slice::from_ref(&not_done));
+            assert_eq!(after(&mut call, OwnerEvent::Marked(MarkOutcome::Failed)), std::slice::from_ref(&not_done));
             assert_eq!(after(&mut call, OwnerEvent::Played), [], "nothing comes by itself");
         }
         press(&mut call, key);
@@ -157,7 +157,7 @@ fn a_store_that_fails_is_said_and_the_owner_tries_again() {
     }
     let mut call = hearing(vec![new(1), new(2)]);
     press(&mut call, "3");
-    let gone = after(&mut call, OwnerEvent::Marked(Marked::NoSuchMessage));
+    let gone = after(&mut call, OwnerEvent::Marked(MarkOutcome::NoSuchMessage));
     assert_eq!(gone, [say(&[Prompt::MessageGone])]);
     assert!(matches!(&after(&mut call, OwnerEvent::Played)[..], [OwnerAction::Say(said)] if said.contains(&Prompt::Play(id(2)))));
 }
@@ -166,10 +166,10 @@ fn a_store_that_fails_is_said_and_the_owner_tries_again() {
 fn a_message_whose_hearing_was_not_marked_stays_new() {
     let mut call = hearing(vec![new(1)]);
     after(&mut call, OwnerEvent::Played);
-    let failed = after(&mut call, OwnerEvent::Marked(Marked::Failed));
+    let failed = after(&mut call, OwnerEvent::Marked(MarkOutcome::Failed));
     assert_eq!(failed, [say(&[Prompt::Menu(Menu::Message)])]);
     press(&mut call, "1");
-    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Heard(id(1))], "it is tried again");
+    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::MarkOld(id(1))], "it is tried again");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_digit_counts_that_comes_while_the_store_works() {
 
 #[test]
 fn what_was_done_and_what_comes_next_is_one_statement() {
-    for (marked, said) in [(Marked::Done, Prompt::Removed), (Marked::Failed, Prompt::NotDone)] {
+    for (marked, said) in [(MarkOutcome::Done, Prompt::Removed), (MarkOutcome::Failed, Prompt::ChangeFailed)] {
         let mut call = hearing(vec![new(1), new(2)]);
         press(&mut call, "36");
         let second = [said.clone(), Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
@@ -201,14 +201,14 @@ fn a_message_that_cannot_be_played_is_not_heard() {
     let said = after(&mut call, OwnerEvent::NotPlayed);
     assert_eq!(said, [say(&[Prompt::MessagesUnavailable, Prompt::Menu(Menu::Message)])]);
     press(&mut call, "1");
-    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Heard(id(1))]);
+    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::MarkOld(id(1))]);
 }
 
 #[test]
 fn a_mailbox_that_cannot_be_read_ends_no_call() {
     let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
     press(&mut call, "480913#");
-    after(&mut call, OwnerEvent::Checked(Verdict::Right));
+    after(&mut call, OwnerEvent::Checked(PinVerdict::Right));
     let unavailable = say(&[Prompt::MessagesUnavailable, Prompt::Menu(Menu::Main)]);
     assert_eq!(after(&mut call, OwnerEvent::NotCounted), std::slice::from_ref(&unavailable));
     for _ in 0..2 {
@@ -222,7 +222,7 @@ fn a_mailbox_that_cannot_be_read_ends_no_call() {
 #[test]
 fn the_envelope_tells_when_from_whom_and_how_long() {
     let mut call = hearing(vec![new(1)]);
-    let told = [received(), Prompt::From(Caller::default()), Prompt::Lasts(Duration::ZERO), Prompt::Menu(Menu::Message)];
+    let told = [received(), Prompt::From(Caller::default()), Prompt::Length(Duration::ZERO), Prompt::Menu(Menu::Message)];
     assert_eq!(press(&mut call, "5"), [say(&told)]);
 }
 
@@ -234,7 +234,7 @@ fn a_message_is_passed_on_with_an_introduction_or_without_and_a_private_one_not_
         assert_eq!(press(&mut call, "#"), [say(&[Prompt::NoSuchMailbox, Prompt::EnterMailbox])]);
         assert_eq!(press(&mut call, "2042#"), [say(&[Prompt::RecordNow, Prompt::Tone])]);
         let to: MailboxId = "2042".parse().unwrap();
-        let purpose = Purpose::Introduction { id: id(1), to: to.clone() };
+        let purpose = RecordingPurpose::Introduction { id: id(1), to: to.clone() };
         assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(purpose)]);
         assert_eq!(press(&mut call, "#"), [OwnerAction::StopRecording]);
         let passed = OwnerAction::PassOn { id: id(1), to, introduced };
@@ -244,7 +244,7 @@ fn a_message_is_passed_on_with_an_introduction_or_without_and_a_private_one_not_
         } else {
             assert_eq!(after(&mut call, recorded(secs)), [OwnerAction::Discard, passed]);
         }
-        let told = after(&mut call, OwnerEvent::Sent(Sent::Delivered));
+        let told = after(&mut call, OwnerEvent::Sent(SendOutcome::Delivered));
         assert_eq!(told, [say(&[Prompt::Sent, Prompt::Menu(Menu::Message)])]);
     }
     let mut call = hearing(vec![entry(1, Urgency::Normal, Privacy::Private, Status::New)]);
@@ -255,17 +255,17 @@ fn a_message_is_passed_on_with_an_introduction_or_without_and_a_private_one_not_
 fn an_answer_and_a_greeting_are_recorded_heard_and_recorded_again() {
     let mut call = hearing(vec![new(1)]);
     press(&mut call, "9");
-    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(Purpose::Answer(id(1)))]);
+    assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(RecordingPurpose::Answer(id(1)))]);
     after(&mut call, recorded(3));
     assert_eq!(press(&mut call, "2"), [say(&[Prompt::PlayRecording, Prompt::Menu(Menu::Recording)])]);
     assert_eq!(press(&mut call, "3"), [OwnerAction::Discard, say(&[Prompt::RecordNow, Prompt::Tone])]);
     after(&mut call, OwnerEvent::Played);
     after(&mut call, recorded(4));
     assert_eq!(press(&mut call, "1"), [OwnerAction::Answer(id(1))]);
-    let failed = after(&mut call, OwnerEvent::Sent(Sent::Failed));
+    let failed = after(&mut call, OwnerEvent::Sent(SendOutcome::Failed));
     assert_eq!(failed, [say(&[Prompt::NotSent, Prompt::Menu(Menu::Recording)])]);
     assert_eq!(press(&mut call, "1"), [OwnerAction::Answer(id(1))], "what was recorded is tried again");
-    let nobody = after(&mut call, OwnerEvent::Sent(Sent::NoSuchMailbox));
+    let nobody = after(&mut call, OwnerEvent::Sent(SendOutcome::NoSuchMailbox));
     assert_eq!(nobody, [OwnerAction::Discard, say(&[Prompt::NoSuchMailbox, Prompt::Menu(Menu::Message)])]);
     press(&mut call, "9");
     after(&mut call, OwnerEvent::Played);
@@ -276,19 +276,19 @@ fn an_answer_and_a_greeting_are_recorded_heard_and_recorded_again() {
         let mut call = let_in();
         assert_eq!(press(&mut call, "4"), [say(&[Prompt::Menu(Menu::Greetings)])]);
         press(&mut call, key);
-        assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(Purpose::Greeting(greeting))]);
+        assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(RecordingPurpose::Greeting(greeting))]);
         after(&mut call, recorded(9));
         assert_eq!(press(&mut call, "1"), [OwnerAction::SaveGreeting(greeting)]);
-        let not_saved = after(&mut call, OwnerEvent::GreetingSet(GreetingSet::Failed));
+        let not_saved = after(&mut call, OwnerEvent::GreetingSet(GreetingOutcome::Failed));
         assert_eq!(not_saved, [say(&[Prompt::GreetingNotSaved, Prompt::Menu(Menu::Recording)])]);
         assert_eq!(press(&mut call, "1"), [OwnerAction::SaveGreeting(greeting)], "what was recorded is tried again");
-        let saved = after(&mut call, OwnerEvent::GreetingSet(GreetingSet::Done));
+        let saved = after(&mut call, OwnerEvent::GreetingSet(GreetingOutcome::Done));
         assert_eq!(saved, [say(&[Prompt::GreetingSaved, Prompt::Menu(Menu::Greetings)])]);
     }
     let mut call = let_in();
     press(&mut call, "4");
-    for (set, said) in [(GreetingSet::Failed, Prompt::NotDone), (GreetingSet::Done, Prompt::Removed)] {
-        assert_eq!(press(&mut call, "4"), [OwnerAction::DropGreeting(GreetingKind::Temporary)]);
+    for (set, said) in [(GreetingOutcome::Failed, Prompt::ChangeFailed), (GreetingOutcome::Done, Prompt::Removed)] {
+        assert_eq!(press(&mut call, "4"), [OwnerAction::RemoveGreeting(GreetingKind::Temporary)]);
         assert_eq!(after(&mut call, OwnerEvent::GreetingSet(set)), [say(&[said, Prompt::Menu(Menu::Greetings)])]);
     }
 }
@@ -304,12 +304,12 @@ fn a_new_pin_is_entered_twice_and_is_not_an_easy_one() {
     assert_eq!([press(&mut call, "719305#"), press(&mut call, "719305#")].concat()[1..], [set]);
     assert_eq!(press(&mut call, "1"), [], "nothing is said before it is known");
     let changed = say(&[Prompt::PinChanged, Prompt::Menu(Menu::Main)]);
-    assert_eq!(after(&mut call, OwnerEvent::PinSet(PinSet::Kept)), [changed]);
-    assert_eq!(after(&mut call, OwnerEvent::PinSet(PinSet::Failed)), [], "nobody asked");
+    assert_eq!(after(&mut call, OwnerEvent::PinSet(PinChangeOutcome::Kept)), [changed]);
+    assert_eq!(after(&mut call, OwnerEvent::PinSet(PinChangeOutcome::Failed)), [], "nobody asked");
 
     press(&mut call, "5719305#719305#");
     let not_changed = say(&[Prompt::PinNotChanged, Prompt::Menu(Menu::Main)]);
-    assert_eq!(after(&mut call, OwnerEvent::PinSet(PinSet::Failed)), [not_changed]);
+    assert_eq!(after(&mut call, OwnerEvent::PinSet(PinChangeOutcome::Failed)), [not_changed]);
 }
 
 #[test]
@@ -350,7 +350,7 @@ proptest! {
         while let Some(action) = todo.pop_front() {
             match action {
                 OwnerAction::List(query) => todo.extend(after(&mut call, OwnerEvent::Listed(query.page_of(mailbox.clone())))),
-                OwnerAction::Heard(id) | OwnerAction::Remove(id) => {
+                OwnerAction::MarkOld(id) | OwnerAction::Remove(id) => {
                     let entry = mailbox.iter_mut().find(|entry| entry.head.id == id).unwrap();
                     entry.status = if action == OwnerAction::Remove(id) { Status::Removed } else { Status::Old };
                     todo.extend(after(&mut call, DONE));
@@ -384,10 +384,10 @@ fn an_owner_who_says_nothing_hears_goodbye() {
 
 fn events() -> impl Strategy<Value = OwnerEvent> {
     let verdicts = prop_oneof![
-        Just(Verdict::Wrong),
-        Just(Verdict::NoPin),
-        Just(Verdict::Locked(Duration::ZERO)),
-        Just(Verdict::Unavailable),
+        Just(PinVerdict::Wrong),
+        Just(PinVerdict::NoPin),
+        Just(PinVerdict::Locked(Duration::ZERO)),
+        Just(PinVerdict::Unavailable),
     ];
     prop_oneof![
         10 => "[0-9*#]".prop_map(|key| OwnerEvent::Digit(Digit::from_char(key.chars().next().unwrap()).unwrap())),
@@ -397,12 +397,12 @@ fn events() -> impl Strategy<Value = OwnerEvent> {
         1 => Just(OwnerEvent::Counted(Summary::default())),
         2 => (0..3_u8).prop_map(|count| page((0..count).map(new).collect())),
         2 => (0..3_u64).prop_map(recorded),
-        2 => prop_oneof![Just(Sent::Delivered), Just(Sent::NoSuchMailbox), Just(Sent::Failed)].prop_map(OwnerEvent::Sent),
-        2 => prop_oneof![Just(Marked::Done), Just(Marked::NoSuchMessage), Just(Marked::Failed)].prop_map(OwnerEvent::Marked),
-        2 => prop_oneof![Just(GreetingSet::Done), Just(GreetingSet::Failed)].prop_map(OwnerEvent::GreetingSet),
+        2 => prop_oneof![Just(SendOutcome::Delivered), Just(SendOutcome::NoSuchMailbox), Just(SendOutcome::Failed)].prop_map(OwnerEvent::Sent),
+        2 => prop_oneof![Just(MarkOutcome::Done), Just(MarkOutcome::NoSuchMessage), Just(MarkOutcome::Failed)].prop_map(OwnerEvent::Marked),
+        2 => prop_oneof![Just(GreetingOutcome::Done), Just(GreetingOutcome::Failed)].prop_map(OwnerEvent::GreetingSet),
         1 => prop_oneof![Just(OwnerEvent::NotListed), Just(OwnerEvent::NotCounted), Just(OwnerEvent::NotPlayed)],
         1 => Just(OwnerEvent::NotRecorded),
-        1 => prop_oneof![Just(PinSet::Kept), Just(PinSet::Failed)].prop_map(OwnerEvent::PinSet),
+        1 => prop_oneof![Just(PinChangeOutcome::Kept), Just(PinChangeOutcome::Failed)].prop_map(OwnerEvent::PinSet),
     ]
 }
 
@@ -435,8 +435,8 @@ proptest! {
         let (mut held, mut begun, mut using) = (false, false, None);
         for event in events.into_iter().chain([OwnerEvent::HungUp, OwnerEvent::Played, recorded(5)]) {
             let answered = match (&event, using) {
-                (OwnerEvent::GreetingSet(answer), Some(Use::Greeting)) => Some(*answer == GreetingSet::Done),
-                (OwnerEvent::Sent(answer), Some(Use::Message)) => Some(*answer == Sent::Delivered),
+                (OwnerEvent::GreetingSet(answer), Some(Use::Greeting)) => Some(*answer == GreetingOutcome::Done),
+                (OwnerEvent::Sent(answer), Some(Use::Message)) => Some(*answer == SendOutcome::Delivered),
                 _ => None,
             };
             if let Some(done) = answered {
@@ -491,13 +491,13 @@ enum Use {
 
 /// Whether `prompt` may be said after `event`, because it has been confirmed or claims nothing.
 fn is_true(prompt: &Prompt, event: &OwnerEvent, discarded: bool) -> bool {
-    let greeting_set = *event == OwnerEvent::GreetingSet(GreetingSet::Done);
+    let greeting_set = *event == OwnerEvent::GreetingSet(GreetingOutcome::Done);
     match prompt {
         Prompt::Removed => *event == DONE || greeting_set || discarded,
         Prompt::Restored => *event == DONE,
         Prompt::GreetingSaved => greeting_set,
-        Prompt::Sent => *event == OwnerEvent::Sent(Sent::Delivered),
-        Prompt::PinChanged => *event == OwnerEvent::PinSet(PinSet::Kept),
+        Prompt::Sent => *event == OwnerEvent::Sent(SendOutcome::Delivered),
+        Prompt::PinChanged => *event == OwnerEvent::PinSet(PinChangeOutcome::Kept),
         _ => true,
     }
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use chrono::TimeDelta;
 use proptest::prelude::*;
 
-use super::super::PinBook;
+use super::super::MemoryPins;
 use super::*;
 use crate::disk::{Fault, FaultyDisk, Operation, OsDisk, PowerCutDisk, Unsynced};
 
@@ -37,7 +37,7 @@ async fn with_pin() -> PowerCutDisk {
     disk
 }
 
-async fn check(pins: &PinFolder, entered: &str, now: DateTime<Utc>) -> Verdict {
+async fn check(pins: &PinFolder, entered: &str, now: DateTime<Utc>) -> PinVerdict {
     pins.check(&mailbox("2041"), Some(&caller()), entered, now).await
 }
 
@@ -50,30 +50,34 @@ fn names(disk: &impl Disk) -> Vec<String> {
 #[tokio::test]
 async fn pins_and_lock_outs_survive_a_restart_of_mailboxes_and_of_telephones() {
     let disk = with_pin().await;
-    assert_eq!(open(&disk).await.check(&mailbox("2042"), None, "2042", now()).await, Verdict::NoPin, "there is no default");
+    assert_eq!(open(&disk).await.check(&mailbox("2042"), None, "2042", now()).await, PinVerdict::NoPin, "there is no default");
     open(&disk).await.set(mailbox("2042"), quick("719305")).await.unwrap();
     for _ in 0..5 {
-        assert_eq!(check(&open(&disk).await, "0000", now()).await, Verdict::Wrong);
+        assert_eq!(check(&open(&disk).await, "0000", now()).await, PinVerdict::Wrong);
     }
     let wait = std::time::Duration::from_secs(15 * 60);
     let pins = open(&disk).await;
-    assert_eq!(check(&pins, "480913", now()).await, Verdict::Locked(wait));
+    assert_eq!(check(&pins, "480913", now()).await, PinVerdict::Locked(wait));
     let by_another = |mailbox: MailboxId, entered: &'static str, now| {
         let pins = pins.clone();
         async move { pins.check(&mailbox, None, entered, now).await }
     };
-    assert_eq!(by_another(mailbox("2041"), "480913", now()).await, Verdict::Locked(wait), "the mailbox, for everybody");
+    assert_eq!(by_another(mailbox("2041"), "480913", now()).await, PinVerdict::Locked(wait), "the mailbox, for everybody");
     let elsewhere = pins.check(&mailbox("2042"), Some(&caller()), "719305", now()).await;
-    assert_eq!(elsewhere, Verdict::Locked(wait), "the telephone, everywhere");
-    assert_eq!(by_another(mailbox("2042"), "719305", now()).await, Verdict::Right, "and nobody else");
+    assert_eq!(elsewhere, PinVerdict::Locked(wait), "the telephone, everywhere");
+    assert_eq!(by_another(mailbox("2042"), "719305", now()).await, PinVerdict::Right, "and nobody else");
 
     pins.set(mailbox("2041"), quick("553201")).await.unwrap();
-    assert_eq!(check(&pins, "553201", now()).await, Verdict::Locked(wait), "a new PIN forgives nothing");
-    assert_eq!(check(&open(&disk).await, "553201", now() + wait).await, Verdict::Right);
+    assert_eq!(check(&pins, "553201", now()).await, PinVerdict::Locked(wait), "a new PIN forgives nothing");
+    assert_eq!(check(&open(&disk).await, "553201", now() + wait).await, PinVerdict::Right);
     for _ in 0..4 {
-        assert_eq!(by_another(mailbox("2041"), "0000", now() + wait).await, Verdict::Wrong, "a right one wipes the slate clean");
+        assert_eq!(
+            by_another(mailbox("2041"), "0000", now() + wait).await,
+            PinVerdict::Wrong,
+            "a right one wipes the slate clean"
+        );
     }
-    assert_eq!(check(&pins, "480913", now() + wait).await, Verdict::Wrong, "the old PIN");
+    assert_eq!(check(&pins, "480913", now() + wait).await, PinVerdict::Wrong, "the old PIN");
 }
 
 proptest! {
@@ -83,7 +87,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let (disk, book, mut now) = (with_pin().await, PinBook::default(), now());
+            let (disk, book, mut now) = (with_pin().await, MemoryPins::default(), now());
             let mut pins = open(&disk).await;
             pins.set(mailbox("2042"), quick("480913")).await.unwrap();
             for number in ["2041", "2042"] {
@@ -115,13 +119,13 @@ async fn a_power_cut_after_any_step_of_a_try_gives_nobody_one_more() {
             for _ in 0..12 {
                 let pins = open(&disk).await;
                 disk.power_off_after(operations);
-                told += u32::from(check(&pins, "0000", now()).await == Verdict::Wrong);
+                told += u32::from(check(&pins, "0000", now()).await == PinVerdict::Wrong);
                 cuts += u32::from(disk.power_cut(unsynced));
             }
             let at = format!("after {operations} operations, {unsynced:?}");
             assert!(told <= 5, "{at}: {told} tries");
             let much_later = now() + TimeDelta::hours(2);
-            assert_eq!(check(&open(&disk).await, "480913", much_later).await, Verdict::Right, "{at}: every file can be read");
+            assert_eq!(check(&open(&disk).await, "480913", much_later).await, PinVerdict::Right, "{at}: every file can be read");
             if cuts == 0 {
                 assert!(operations > 12 && told == 5, "{at}: every step was cut once");
                 break;
@@ -139,7 +143,7 @@ async fn what_is_kept_in_a_folder_that_an_open_that_died_had_begun_survives_a_po
         let opened = PinFolder::open(Arc::new(faulty), FOLDER).await;
         open(&disk).await.set(mailbox("2041"), quick("480913")).await.unwrap();
         disk.power_cut(Unsynced::Forgotten);
-        assert_eq!(check(&open(&disk).await, "480913", now()).await, Verdict::Right, "after {operations} operations");
+        assert_eq!(check(&open(&disk).await, "480913", now()).await, PinVerdict::Right, "after {operations} operations");
         if opened.is_ok() {
             assert!(operations > 3, "{operations}");
             break;
@@ -155,19 +159,19 @@ async fn a_power_cut_after_any_step_of_a_right_try_leaves_the_mailbox_as_it_was_
             let disk = with_pin().await;
             let pins = open(&disk).await;
             for _ in 0..3 {
-                assert_eq!(check(&pins, "0000", now()).await, Verdict::Wrong);
+                assert_eq!(check(&pins, "0000", now()).await, PinVerdict::Wrong);
             }
             disk.power_off_after(operations);
             let verdict = check(&pins, "480913", now()).await;
             let was_cut = disk.power_cut(unsynced);
             let at = format!("after {operations} operations, {unsynced:?}, verdict {verdict:?}");
-            assert!(matches!(verdict, Verdict::Right | Verdict::Unavailable), "{at}");
+            assert!(matches!(verdict, PinVerdict::Right | PinVerdict::Unavailable), "{at}");
             // The fourth is counted or not; with the fifth, it is right or the last one.
             let pins = open(&disk).await;
-            assert_eq!(check(&pins, "480913", now()).await, Verdict::Right, "{at}");
-            assert_eq!(pins.check(&mailbox("2041"), None, "480913", now()).await, Verdict::Right, "{at}");
+            assert_eq!(check(&pins, "480913", now()).await, PinVerdict::Right, "{at}");
+            assert_eq!(pins.check(&mailbox("2041"), None, "480913", now()).await, PinVerdict::Right, "{at}");
             if !was_cut {
-                assert!(operations > 18 && verdict == Verdict::Right, "{at}: every step was cut once");
+                assert!(operations > 18 && verdict == PinVerdict::Right, "{at}: every step was cut once");
                 break;
             }
         }
@@ -180,7 +184,7 @@ async fn a_power_cut_after_any_step_of_a_change_leaves_the_pin_of_before_or_the_
         for operations in 0.. {
             let disk = with_pin().await;
             let pins = open(&disk).await;
-            assert_eq!(check(&pins, "0000", now()).await, Verdict::Wrong);
+            assert_eq!(check(&pins, "0000", now()).await, PinVerdict::Wrong);
             disk.power_off_after(operations);
             let set = pins.set(mailbox("2041"), quick("719305")).await;
             let was_cut = disk.power_cut(unsynced);
@@ -188,8 +192,8 @@ async fn a_power_cut_after_any_step_of_a_change_leaves_the_pin_of_before_or_the_
             let pins = open(&disk).await;
             let opening = [check(&pins, "719305", now()).await, check(&pins, "480913", now()).await];
             match opening {
-                [Verdict::Right, Verdict::Wrong] => {}
-                [Verdict::Wrong, Verdict::Right] => assert!(set.is_err(), "{at}"),
+                [PinVerdict::Right, PinVerdict::Wrong] => {}
+                [PinVerdict::Wrong, PinVerdict::Right] => assert!(set.is_err(), "{at}"),
                 other => panic!("{at}: {other:?}"),
             }
             if !was_cut {
@@ -208,10 +212,10 @@ async fn a_try_that_the_disk_does_not_count_is_not_looked_at() {
         let pins = open(&disk).await;
         disk.fail(Fault::after(operations, io::ErrorKind::StorageFull));
         let verdict = check(&pins, "480913", now()).await;
-        assert!(matches!(verdict, Verdict::Right | Verdict::Unavailable), "{operations}: {verdict:?}");
-        refused += u32::from(verdict == Verdict::Unavailable);
+        assert!(matches!(verdict, PinVerdict::Right | PinVerdict::Unavailable), "{operations}: {verdict:?}");
+        refused += u32::from(verdict == PinVerdict::Unavailable);
         met = disk.mend();
-        assert_eq!(check(&pins, "480913", now()).await, Verdict::Right, "{operations}: it is as if nothing had been");
+        assert_eq!(check(&pins, "480913", now()).await, PinVerdict::Right, "{operations}: it is as if nothing had been");
         if met == 0 {
             break;
         }
@@ -223,14 +227,14 @@ async fn a_try_that_the_disk_does_not_count_is_not_looked_at() {
     let pins = open(&disk).await;
     disk.fail(Fault::after(0, io::ErrorKind::StorageFull).lasting().only(Operation::needs_room));
     for entered in ["0000", "480913", "0000", "0000", "0000", "0000", "480913"] {
-        assert_eq!(check(&pins, entered, now()).await, Verdict::Unavailable);
+        assert_eq!(check(&pins, entered, now()).await, PinVerdict::Unavailable);
     }
     assert!(disk.mend() >= 7);
     for _ in 0..5 {
-        assert_eq!(check(&pins, "0000", now()).await, Verdict::Wrong);
+        assert_eq!(check(&pins, "0000", now()).await, PinVerdict::Wrong);
     }
     disk.fail(Fault::after(0, io::ErrorKind::StorageFull).lasting().only(Operation::needs_room));
-    assert!(matches!(check(&pins, "480913", now()).await, Verdict::Locked(_)), "to be locked out takes no write");
+    assert!(matches!(check(&pins, "480913", now()).await, PinVerdict::Locked(_)), "to be locked out takes no write");
     assert_eq!(disk.mend(), 0);
 }
 
@@ -250,7 +254,7 @@ async fn a_change_that_the_disk_does_not_keep_leaves_the_pin_of_before() {
         } else {
             "719305"
         };
-        assert_eq!(check(&pins, opens, now()).await, Verdict::Right, "{operations}");
+        assert_eq!(check(&pins, opens, now()).await, PinVerdict::Right, "{operations}");
         if met == 0 {
             break;
         }
@@ -262,7 +266,7 @@ async fn a_change_that_the_disk_does_not_keep_leaves_the_pin_of_before() {
     let pins = open(&disk).await;
     disk.fail(Fault::after(0, io::ErrorKind::StorageFull).only(|operation| operation == Operation::SyncDir));
     assert!(pins.set(mailbox("2041"), quick("480913")).await.is_err());
-    assert_eq!(check(&pins, "480913", now()).await, Verdict::NoPin);
+    assert_eq!(check(&pins, "480913", now()).await, PinVerdict::NoPin);
 }
 
 #[tokio::test]
@@ -270,7 +274,7 @@ async fn a_file_that_is_cut_off_or_damaged_lets_nobody_in_until_an_operator_has_
     let disk = with_pin().await;
     let pins = open(&disk).await;
     for _ in 0..5 {
-        assert_eq!(check(&pins, "0000", now()).await, Verdict::Wrong);
+        assert_eq!(check(&pins, "0000", now()).await, PinVerdict::Wrong);
     }
     for name in names(&disk).into_iter().filter(|name| name != LOCK) {
         let path = Path::new(FOLDER).join(&name);
@@ -278,11 +282,11 @@ async fn a_file_that_is_cut_off_or_damaged_lets_nobody_in_until_an_operator_has_
         let cut_off = (0..whole.len()).map(|len| whole[..len].to_vec());
         for damaged in cut_off.chain([vec![0; whole.len()], vec![b'\n'; 2], vec![b'7'; 100_000], vec![0xff; 8]]) {
             write(&disk, &path, &damaged);
-            assert_eq!(check(&pins, "480913", now()).await, Verdict::Unavailable, "{name}: {damaged:?}");
+            assert_eq!(check(&pins, "480913", now()).await, PinVerdict::Unavailable, "{name}: {damaged:?}");
             assert_eq!(disk::read(&disk, &path).unwrap(), damaged, "it is left as it is");
         }
         write(&disk, &path, &whole);
-        assert!(matches!(check(&pins, "480913", now()).await, Verdict::Locked(_)));
+        assert!(matches!(check(&pins, "480913", now()).await, PinVerdict::Locked(_)));
     }
     let path = Path::new(FOLDER).join("2041.pin");
     write(&disk, &path, b"?");
@@ -291,7 +295,7 @@ async fn a_file_that_is_cut_off_or_damaged_lets_nobody_in_until_an_operator_has_
     assert!(!set.unwrap_err().is_transient());
     disk.remove(&path).unwrap();
     pins.set(mailbox("2041"), quick("480913")).await.unwrap();
-    assert_eq!(pins.check(&mailbox("2041"), None, "480913", now()).await, Verdict::Right);
+    assert_eq!(pins.check(&mailbox("2041"), None, "480913", now()).await, PinVerdict::Right);
 }
 
 fn write(disk: &PowerCutDisk, path: &Path, bytes: &[u8]) {
@@ -304,13 +308,16 @@ fn write(disk: &PowerCutDisk, path: &Path, bytes: &[u8]) {
 async fn a_clock_that_goes_back_by_years_locks_out_for_a_quarter_of_an_hour_also_across_restarts() {
     let disk = with_pin().await;
     for _ in 0..5 {
-        assert_eq!(check(&open(&disk).await, "0000", now()).await, Verdict::Wrong);
+        assert_eq!(check(&open(&disk).await, "0000", now()).await, PinVerdict::Wrong);
     }
     let back = now() - TimeDelta::days(4000);
-    assert!(matches!(check(&open(&disk).await, "480913", back).await, Verdict::Locked(_)));
-    assert!(matches!(check(&open(&disk).await, "480913", back + TimeDelta::minutes(14)).await, Verdict::Locked(_)));
-    assert!(matches!(check(&open(&disk).await, "480913", now() + TimeDelta::minutes(1)).await, Verdict::Locked(_)), "set right");
-    assert_eq!(check(&open(&disk).await, "480913", back + TimeDelta::minutes(15)).await, Verdict::Right);
+    assert!(matches!(check(&open(&disk).await, "480913", back).await, PinVerdict::Locked(_)));
+    assert!(matches!(check(&open(&disk).await, "480913", back + TimeDelta::minutes(14)).await, PinVerdict::Locked(_)));
+    assert!(
+        matches!(check(&open(&disk).await, "480913", now() + TimeDelta::minutes(1)).await, PinVerdict::Locked(_)),
+        "set right"
+    );
+    assert_eq!(check(&open(&disk).await, "480913", back + TimeDelta::minutes(15)).await, PinVerdict::Right);
 }
 
 #[tokio::test]
@@ -326,7 +333,7 @@ async fn many_calls_at_once_get_no_more_tries_nor_do_two_programs_on_one_folder(
     });
     let mut wrong = 0;
     for call in calls.collect::<Vec<_>>() {
-        wrong += u32::from(call.await.unwrap() == Verdict::Wrong);
+        wrong += u32::from(call.await.unwrap() == PinVerdict::Wrong);
     }
     assert_eq!(wrong, 5);
 }
@@ -342,7 +349,7 @@ async fn files_of_telephones_that_are_forgiven_go() {
     };
     for number in 0..SWEPT_EVERY {
         let now = now() + TimeDelta::minutes(15) * i32::try_from(number).unwrap();
-        assert_eq!(tried_by(number, now).await, Verdict::Wrong);
+        assert_eq!(tried_by(number, now).await, PinVerdict::Wrong);
     }
     assert_eq!(files(), usize::try_from(SWEPT_EVERY).unwrap());
     let now = now() + TimeDelta::days(100);
@@ -356,7 +363,7 @@ async fn files_of_telephones_that_are_forgiven_go() {
 async fn no_file_name_and_no_debug_tells_a_pin_or_a_caller() {
     let disk = with_pin().await;
     let pins = open(&disk).await;
-    assert_eq!(check(&pins, "480914", now()).await, Verdict::Wrong);
+    assert_eq!(check(&pins, "480914", now()).await, PinVerdict::Wrong);
     let files = names(&disk);
     assert_eq!(files.len(), 3, "{files:?}");
     let mut all = format!("{pins:?} {files:?}");

@@ -7,7 +7,7 @@ use crate::message::{Privacy, Urgency};
 
 /// Why a caller comes to a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
+pub enum DiversionReason {
     /// Nobody answered, or all calls come here.
     NoAnswer,
     /// The line is busy.
@@ -67,9 +67,9 @@ pub enum CallerAction {
         privacy: Privacy,
     },
     /// Connect the caller to the operator. The dialogue is over.
-    Operator,
+    ConnectOperator,
     /// Ask for a PIN, with an [`OwnerDialogue`](crate::telephone::OwnerDialogue). This dialogue is over.
-    Owner,
+    StartOwnerDialogue,
     /// Hang up. The dialogue is over.
     HangUp,
 }

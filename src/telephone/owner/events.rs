@@ -1,6 +1,6 @@
 //! The events and actions of an [`OwnerDialogue`](super::OwnerDialogue).
 
-use super::super::{Digit, EnteredPin, GreetingKind, Pin, Recorded, Say, Verdict};
+use super::super::{Digit, EnteredPin, GreetingKind, Pin, PinVerdict, Recorded, Say};
 use crate::message::{MailboxId, MessageId, Summary};
 use crate::store::{Page, Query};
 
@@ -18,7 +18,7 @@ pub enum OwnerEvent {
     /// The owner has hung up.
     HungUp,
     /// The result of [`OwnerAction::CheckPin`].
-    Checked(Verdict),
+    Checked(PinVerdict),
     /// The result of [`OwnerAction::Count`].
     Counted(Summary),
     /// [`OwnerAction::Count`] has failed.
@@ -27,24 +27,24 @@ pub enum OwnerEvent {
     Listed(Page),
     /// [`OwnerAction::List`] has failed.
     NotListed,
-    /// The result of [`OwnerAction::Heard`], [`OwnerAction::Remove`] or [`OwnerAction::Restore`].
-    Marked(Marked),
+    /// The result of [`OwnerAction::MarkOld`], [`OwnerAction::Remove`] or [`OwnerAction::Restore`].
+    Marked(MarkOutcome),
     /// A recording has ended, by [`OwnerAction::StopRecording`] or by itself.
     Recorded(Recorded),
     /// The recording could not begin, or was lost: [`OwnerAction::Record`] has failed.
     NotRecorded,
-    /// The result of [`OwnerAction::SaveGreeting`] or [`OwnerAction::DropGreeting`].
-    GreetingSet(GreetingSet),
+    /// The result of [`OwnerAction::SaveGreeting`] or [`OwnerAction::RemoveGreeting`].
+    GreetingSet(GreetingOutcome),
     /// The result of [`OwnerAction::PassOn`] or [`OwnerAction::Answer`].
-    Sent(Sent),
+    Sent(SendOutcome),
     /// The result of [`OwnerAction::SetPin`].
-    PinSet(PinSet),
+    PinSet(PinChangeOutcome),
 }
 
 /// Whether a message has got its new status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Marked {
+pub enum MarkOutcome {
     /// The store has marked the message.
     Done,
     /// The mailbox has no such message any more.
@@ -56,7 +56,7 @@ pub enum Marked {
 /// Whether a greeting was saved, or dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum GreetingSet {
+pub enum GreetingOutcome {
     /// The greeting is on stable storage, or is removed there.
     Done,
     /// The greeting is as it was before.
@@ -65,7 +65,7 @@ pub enum GreetingSet {
 
 /// Whether a PIN was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PinSet {
+pub enum PinChangeOutcome {
     /// The new PIN is on stable storage.
     Kept,
     /// The PIN is as it was before.
@@ -74,7 +74,7 @@ pub enum PinSet {
 
 /// Whether a message was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
+pub enum SendOutcome {
     /// The message is in the mailbox.
     Delivered,
     /// There is no such mailbox.
@@ -91,20 +91,20 @@ pub enum Sent {
 pub enum OwnerAction {
     /// Play this until a digit comes. Answer with [`OwnerEvent::Played`] when it was played to its end.
     Say(Say),
-    /// Check these digits with the [`PinBook`](crate::telephone::PinBook), or a `PinFolder`. Answer with [`OwnerEvent::Checked`].
+    /// Check these digits with the [`MemoryPins`](crate::telephone::MemoryPins), or a `PinFolder`. Answer with [`OwnerEvent::Checked`].
     CheckPin(EnteredPin),
     /// Count the messages. Answer with [`OwnerEvent::Counted`] or [`OwnerEvent::NotCounted`].
     Count,
     /// List this page of messages. Answer with [`OwnerEvent::Listed`] or [`OwnerEvent::NotListed`].
     List(Query),
     /// Mark the message old: its owner has heard it, or keeps it. Answer with [`OwnerEvent::Marked`].
-    Heard(MessageId),
+    MarkOld(MessageId),
     /// Mark the message removed. Answer with [`OwnerEvent::Marked`].
     Remove(MessageId),
     /// Mark the removed message old. Answer with [`OwnerEvent::Marked`].
     Restore(MessageId),
     /// Begin to record; answer with [`OwnerEvent::NotRecorded`] if that fails.
-    Record(Purpose),
+    Record(RecordingPurpose),
     /// End the recording, and answer with [`OwnerEvent::Recorded`].
     StopRecording,
     /// Throw away what was recorded.
@@ -112,7 +112,7 @@ pub enum OwnerAction {
     /// Save what was recorded as this greeting. Answer with [`OwnerEvent::GreetingSet`].
     SaveGreeting(GreetingKind),
     /// Remove this greeting. Answer with [`OwnerEvent::GreetingSet`].
-    DropGreeting(GreetingKind),
+    RemoveGreeting(GreetingKind),
     /// Pass the message on. Answer with [`OwnerEvent::Sent`].
     PassOn {
         /// Which message.
@@ -132,7 +132,7 @@ pub enum OwnerAction {
 
 /// What an owner records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Purpose {
+pub enum RecordingPurpose {
     /// A greeting.
     Greeting(GreetingKind),
     /// An introduction to a message that is passed on.

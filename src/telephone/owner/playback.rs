@@ -3,27 +3,27 @@
 use chrono::{DateTime, Utc};
 
 use super::super::{Digit, Menu, Prompt, Say};
-use super::messages::{Change, Messages, Stage};
-use super::{Marked, OwnerAction, OwnerDialogue, Purpose, State};
+use super::messages::{MessageList, Stage, StatusChange};
+use super::{MarkOutcome, OwnerAction, OwnerDialogue, OwnerState, RecordingPurpose};
 use crate::message::{Privacy, Stamp, Status, Urgency};
 use crate::store::{Entry, Page};
 
 impl OwnerDialogue {
-    pub(super) fn listed(&mut self, state: State, page: Page, now: DateTime<Utc>) -> State {
-        let State::Listing(mut messages) = state else { return state };
+    pub(super) fn listed(&mut self, state: OwnerState, page: Page, now: DateTime<Utc>) -> OwnerState {
+        let OwnerState::Listing(mut messages) = state else { return state };
         if messages.entries.is_empty() && page.entries.is_empty() {
             self.say(vec![Prompt::NoMessages, Prompt::Menu(Menu::Main)]);
-            return State::Main;
+            return OwnerState::Main;
         }
         messages.add(page);
         self.present(messages, now)
     }
 
-    pub(super) fn not_listed(&mut self, state: State) -> State {
-        let State::Listing(mut messages) = state else { return state };
+    pub(super) fn not_listed(&mut self, state: OwnerState) -> OwnerState {
+        let OwnerState::Listing(mut messages) = state else { return state };
         if messages.entries.is_empty() {
             self.say(vec![Prompt::MessagesUnavailable, Prompt::Menu(Menu::Main)]);
-            return State::Main;
+            return OwnerState::Main;
         }
         // Back to the last one that is listed, from where the owner may try again.
         messages.at = messages.entries.len() - 1;
@@ -31,17 +31,17 @@ impl OwnerDialogue {
     }
 
     /// Says `said` and the menu; nothing comes by itself afterwards.
-    pub(super) fn at_message(&mut self, messages: Messages, mut said: Say) -> State {
+    pub(super) fn at_message(&mut self, messages: MessageList, mut said: Say) -> OwnerState {
         said.push(Prompt::Menu(Menu::Message));
         self.say(said);
-        State::Messages(messages, Stage::Played)
+        OwnerState::AtMessage(messages, Stage::Played)
     }
 
     /// Plays the message it is at, or says that there is none.
-    fn present(&mut self, messages: Messages, now: DateTime<Utc>) -> State {
+    fn present(&mut self, messages: MessageList, now: DateTime<Utc>) -> OwnerState {
         let Some(entry) = messages.current() else {
             self.say(vec![Prompt::EndOfMessages, Prompt::Menu(Menu::Main)]);
-            return State::Main;
+            return OwnerState::Main;
         };
         let mut say = vec![Prompt::MessageNumber { number: messages.at + 1, of: messages.total }];
         say.extend((entry.head.urgency == Urgency::Urgent).then_some(Prompt::Urgent));
@@ -49,14 +49,14 @@ impl OwnerDialogue {
         say.push(self.received_at(entry, now));
         say.push(Prompt::Play(entry.head.id));
         self.say(say);
-        State::Messages(messages, Stage::Playing)
+        OwnerState::AtMessage(messages, Stage::Playing)
     }
 
-    pub(super) fn go_on(&mut self, mut messages: Messages, now: DateTime<Utc>) -> State {
+    pub(super) fn go_on(&mut self, mut messages: MessageList, now: DateTime<Utc>) -> OwnerState {
         messages.at += 1;
         if messages.current().is_none() && messages.more.is_some() {
             self.act(OwnerAction::List(messages.query()));
-            return State::Listing(messages);
+            return OwnerState::Listing(messages);
         }
         self.present(messages, now)
     }
@@ -67,73 +67,75 @@ impl OwnerDialogue {
     }
 
     /// Has the store change the current message's status.
-    pub(super) fn mark(&mut self, messages: Messages, change: Change, action: OwnerAction) -> State {
+    pub(super) fn mark(&mut self, messages: MessageList, change: StatusChange, action: OwnerAction) -> OwnerState {
         self.act(action);
-        State::Marking(messages, change, None)
+        OwnerState::Marking(messages, change, None)
     }
 
     /// The store has answered for a change.
-    pub(super) fn marked(&mut self, state: State, marked: Marked, now: DateTime<Utc>) -> State {
-        let State::Marking(mut messages, change, digit) = state else { return state };
-        if marked == Marked::Done {
+    pub(super) fn marked(&mut self, state: OwnerState, marked: MarkOutcome, now: DateTime<Utc>) -> OwnerState {
+        let OwnerState::Marking(mut messages, change, digit) = state else { return state };
+        if marked == MarkOutcome::Done {
             messages.set_status(match change {
-                Change::Hear | Change::Keep | Change::Restore => Status::Old,
-                Change::Remove => Status::Removed,
+                StatusChange::Heard | StatusChange::Keep | StatusChange::Restore => Status::Old,
+                StatusChange::Remove => Status::Removed,
             });
         }
         let (said, next) = match (change, marked) {
             // The owner asked for nothing: a message that could not be marked stays new.
-            (Change::Hear, _) => (None, Stage::Played),
-            (_, Marked::Failed) => (Some(Prompt::NotDone), Stage::Played),
-            (Change::Restore, Marked::Done) => (Some(Prompt::Restored), Stage::Played),
-            (_, Marked::NoSuchMessage) => (Some(Prompt::MessageGone), Stage::Done),
-            (Change::Keep, Marked::Done) => (Some(Prompt::Kept), Stage::Done),
-            (Change::Remove, Marked::Done) => (Some(Prompt::Removed), Stage::Done),
+            (StatusChange::Heard, _) => (None, Stage::Played),
+            (_, MarkOutcome::Failed) => (Some(Prompt::ChangeFailed), Stage::Played),
+            (StatusChange::Restore, MarkOutcome::Done) => (Some(Prompt::Restored), Stage::Played),
+            (_, MarkOutcome::NoSuchMessage) => (Some(Prompt::MessageGone), Stage::Done),
+            (StatusChange::Keep, MarkOutcome::Done) => (Some(Prompt::Kept), Stage::Done),
+            (StatusChange::Remove, MarkOutcome::Done) => (Some(Prompt::Removed), Stage::Done),
         };
         let Some(digit) = digit else {
             let menu = (next == Stage::Played).then_some(Prompt::Menu(Menu::Message));
             self.say(said.into_iter().chain(menu).collect());
-            return State::Messages(messages, next);
+            return OwnerState::AtMessage(messages, next);
         };
         // Who has chosen needs no menu.
         self.say(said.into_iter().collect());
         self.message_digit(messages, digit, now)
     }
 
-    pub(super) fn message_digit(&mut self, mut messages: Messages, digit: Digit, now: DateTime<Utc>) -> State {
+    pub(super) fn message_digit(&mut self, mut messages: MessageList, digit: Digit, now: DateTime<Utc>) -> OwnerState {
         let Some(entry) = messages.current() else { return self.present(messages, now) };
         let (id, private, removed) = (entry.head.id, entry.head.privacy == Privacy::Private, entry.status == Status::Removed);
         match digit {
             Digit::Number(1) => return self.present(messages, now),
-            Digit::Number(2) if messages.unheard().is_some() => return self.mark(messages, Change::Keep, OwnerAction::Heard(id)),
+            Digit::Number(2) if messages.unheard().is_some() => {
+                return self.mark(messages, StatusChange::Keep, OwnerAction::MarkOld(id));
+            }
             Digit::Number(2) if !removed => {
                 self.say(vec![Prompt::Kept]);
-                return State::Messages(messages, Stage::Done);
+                return OwnerState::AtMessage(messages, Stage::Done);
             }
-            Digit::Number(3) if !removed => return self.mark(messages, Change::Remove, OwnerAction::Remove(id)),
+            Digit::Number(3) if !removed => return self.mark(messages, StatusChange::Remove, OwnerAction::Remove(id)),
             Digit::Number(4) => {
                 messages.at = messages.at.saturating_sub(1);
                 return self.present(messages, now);
             }
             Digit::Number(5) => {
                 let said =
-                    [self.received_at(entry, now), Prompt::From(entry.head.caller.clone()), Prompt::Lasts(entry.head.length)];
+                    [self.received_at(entry, now), Prompt::From(entry.head.caller.clone()), Prompt::Length(entry.head.length)];
                 self.say([&said[..], &[Prompt::Menu(Menu::Message)]].concat());
             }
             Digit::Number(6) | Digit::Pound => return self.go_on(messages, now),
-            Digit::Number(2 | 7) if removed => return self.mark(messages, Change::Restore, OwnerAction::Restore(id)),
+            Digit::Number(2 | 7) if removed => return self.mark(messages, StatusChange::Restore, OwnerAction::Restore(id)),
             Digit::Number(8) if private => self.say(vec![Prompt::CannotPassOn, Prompt::Menu(Menu::Message)]),
             Digit::Number(8) => {
                 self.say(vec![Prompt::EnterMailbox]);
-                return State::Address { messages, entered: String::new() };
+                return OwnerState::Address { messages, entered: String::new() };
             }
-            Digit::Number(9) => return self.announce(Purpose::Answer(id), Some(messages)),
+            Digit::Number(9) => return self.announce(RecordingPurpose::Answer(id), Some(messages)),
             Digit::Star => {
                 self.say(vec![Prompt::Menu(Menu::Main)]);
-                return State::Main;
+                return OwnerState::Main;
             }
             Digit::Number(_) => self.say(vec![Prompt::NotUnderstood, Prompt::Menu(Menu::Message)]),
         }
-        State::Messages(messages, Stage::Played)
+        OwnerState::AtMessage(messages, Stage::Played)
     }
 }
