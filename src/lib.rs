@@ -78,6 +78,7 @@
 //! | [`record`] | from a caller's first word to a message on stable storage |
 //! | [`node`] | everything put together, as the network says |
 //! | [`conformance`] | a test suite for each trait, for integrators who implement one |
+//! | [`fuzz`] | the readers of bytes from outside, as functions for a fuzzer |
 //!
 //! # Features
 //!
@@ -95,7 +96,7 @@
 //! | `sntp` | | `SntpClock` |
 //! | `metrics` | | `metrics`: what happens, as counters, gauges and histograms |
 //! | `serde` | | reads a network description |
-//! | `conformance` | | `conformance`; with `fs`, `disk::FaultyDisk` and `disk::PowerCutDisk` |
+//! | `conformance` | | `conformance`, `fuzz`; with `fs`, `disk::FaultyDisk` and `disk::PowerCutDisk` |
 //!
 //! # Guarantees
 //!
@@ -133,6 +134,8 @@ mod error_chain;
 #[cfg(any(feature = "fs", feature = "smtp", feature = "metrics"))]
 pub mod event;
 pub mod forward;
+#[cfg(all(any(test, doc, feature = "conformance"), feature = "wire"))]
+pub mod fuzz;
 pub mod greeting;
 #[cfg(doc)]
 pub mod guarantees;

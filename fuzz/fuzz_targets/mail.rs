@@ -1,4 +1,4 @@
 //! A mail, with and without its sound.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| voicemail::conformance::hostile::mail(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| voicemail::fuzz::mail(bytes));

@@ -6,7 +6,5 @@
 pub mod clock;
 pub mod directory;
 pub mod forward;
-#[cfg(feature = "wire")]
-pub mod hostile;
 pub mod mwi;
 pub mod store;

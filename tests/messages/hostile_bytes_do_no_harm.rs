@@ -1,6 +1,6 @@
 //! What fuzzers start from, and what a few thousand changes make of it, read by every reader that meets bytes of strangers.
 //!
-//! The readers and what is asked of them are in `voicemail::conformance::hostile`; the fuzzers for them, in `fuzz/`.
+//! The readers and what is asked of them are in `voicemail::fuzz`; the fuzzers for them, in `fuzz/`.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -11,42 +11,42 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
-use voicemail::conformance::hostile;
+use voicemail::fuzz;
 
 #[test]
 fn an_smtp_session_of_a_stranger_is_answered_line_by_line() {
-    read_changed(&["dialogue"], 400, hostile::dialogue);
+    read_changed(&["dialogue"], 400, fuzz::dialogue);
 }
 
 #[test]
 fn replies_of_a_stranger_come_out_short_and_clean() {
-    read_changed(&["replies"], 1000, hostile::replies);
+    read_changed(&["replies"], 1000, fuzz::replies);
 }
 
 #[test]
 fn a_mail_that_can_be_read_can_be_written_and_read_again() {
-    read_changed(&["../mails"], 1000, hostile::mail);
+    read_changed(&["../mails"], 1000, fuzz::mail);
 }
 
 #[test]
 fn samples_lie_inside_their_file() {
-    read_changed(&["sound", "../sounds"], 1000, hostile::sound);
+    read_changed(&["sound", "../sounds"], 1000, fuzz::sound);
 }
 
 #[test]
 fn a_file_in_the_spool_may_hold_anything() {
-    read_changed(&["spool_file"], 1000, hostile::spool_file);
+    read_changed(&["spool_file"], 1000, fuzz::spool_file);
 }
 
 #[test]
 fn a_file_in_a_maildir_may_have_any_name() {
-    read_changed(&["maildir_name"], 1000, hostile::maildir_name);
+    read_changed(&["maildir_name"], 1000, fuzz::maildir_name);
 }
 
 #[test]
 #[cfg(feature = "sip")]
 fn a_sip_message_that_can_be_read_can_be_written_and_read_again() {
-    read_changed(&["sip"], 1000, hostile::sip);
+    read_changed(&["sip"], 1000, fuzz::sip);
 }
 
 /// Reads every file of `folders`, and `changes` times one of them that was changed.
