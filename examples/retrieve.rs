@@ -16,10 +16,9 @@ use support::Failure;
 use support::config::CentralConfig;
 use support::lines::{Out, remark, tell};
 use voicemail::audio::{Wav, to_wav};
-use voicemail::clock::SystemClock;
 use voicemail::directory::Directory as _;
 use voicemail::message::{Audio, AudioType, MailboxId, Message, MessageId, Privacy, Stamp, Status, Urgency};
-use voicemail::retrieval::Desk;
+use voicemail::retrieval::MailboxService;
 use voicemail::store::{Entry, MaildirStore, MessageStore as _, Order, Query, StoreError};
 
 fn main() -> ExitCode {
@@ -73,8 +72,8 @@ async fn run() -> Result<ExitCode, Failure> {
         StoreError::NoSuchMessage(id) => format!("no message {id} in mailbox {mailbox}; --list shows which there are").into(),
         error => Failure::from(error),
     };
-    let (node, domain) = (config.node.to_string(), config.network.domain().to_owned());
-    let desk = || Desk::new(Arc::clone(&store) as _, Arc::clone(&directory) as _, Arc::new(SystemClock), &node, &domain);
+    let service =
+        MailboxService::builder(config.network.domain(), Arc::clone(&store), directory).node(config.node.as_str()).build();
     let out = Out::new(tokio::io::stdout());
     match wish {
         Wish::List(query) => {
@@ -99,16 +98,16 @@ async fn run() -> Result<ExitCode, Failure> {
         }
         Wish::Forward { id, to } => {
             store.retrieve(&mailbox, id).await.map_err(advice)?;
-            let passed_on = desk().pass_on(&mailbox, id, std::slice::from_ref(&to), None).await?;
-            delivered(&desk(), &out, &passed_on, to).await?;
+            let passed_on = service.pass_on(&mailbox, id, std::slice::from_ref(&to), None).await?;
+            delivered(&service, &out, &passed_on, to).await?;
         }
         Wish::Reply { id, file } => {
             store.retrieve(&mailbox, id).await.map_err(advice)?;
             let sound = tokio::fs::read(&file).await.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
             Wav::parse(&sound).map_err(|error| format!("{}: {error}", file.display()))?;
             let sound = Audio::new(AudioType::Wav, sound);
-            let (to, answer) = desk().answer(&mailbox, id, sound, Urgency::Normal).await?;
-            delivered(&desk(), &out, &answer, to).await?;
+            let (to, answer) = service.answer(&mailbox, id, sound, Urgency::Normal).await?;
+            delivered(&service, &out, &answer, to).await?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -130,8 +129,8 @@ async fn play(audio: &Audio, file: &Path, form: &Form, out: &Out) -> Result<(), 
 }
 
 /// Puts what was made for `to` there, and says so.
-async fn delivered(desk: &Desk, out: &Out, message: &Message, to: MailboxId) -> Result<(), Failure> {
-    for (mailbox, delivered) in desk.deliver(message, &[to]).await {
+async fn delivered(service: &MailboxService, out: &Out, message: &Message, to: MailboxId) -> Result<(), Failure> {
+    for (mailbox, delivered) in service.deliver(message, &[to]).await {
         delivered?;
         tell(out, format!("{} is in {mailbox}", message.id())).await;
     }

@@ -9,8 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::port::Gauge;
-use super::{GraceRule, Licence, LicenceClass, Network, NodeAddress, Port, PortsInUse, Refusal, Site, Strict, VoicemailType};
+use super::port::PortCounter;
+use super::{GraceRule, Licence, LicenceClass, Network, NoGrace, NodeAddress, Port, PortsInUse, Refusal, Site, VoicemailType};
 use crate::message::SiteId;
 
 /// Holds each PBX to its licences and ports, also when several share one node.
@@ -43,7 +43,7 @@ pub struct Admission {
     node: Option<NodeAddress>,
     grace: Arc<dyn GraceRule>,
     /// Written only by `replace`. To take a port under the read lock is to take it before or after a replacement, not in between.
-    books: RwLock<Books>,
+    entitlements: RwLock<Entitlements>,
 }
 
 impl Admission {
@@ -58,12 +58,12 @@ impl Admission {
     }
 
     fn with_node(node: Option<NodeAddress>, network: &Network) -> Self {
-        let admission = Self { node, grace: Arc::new(Strict), books: RwLock::default() };
+        let admission = Self { node, grace: Arc::new(NoGrace), entitlements: RwLock::default() };
         admission.replace(network);
         admission
     }
 
-    /// Lets licences count beyond their last day as `rule` says; without it, [`Strict`] is in force.
+    /// Lets licences count beyond their last day as `rule` says; without it, [`NoGrace`] is in force.
     #[must_use]
     pub fn grace(mut self, rule: impl GraceRule) -> Self {
         self.grace = Arc::new(rule);
@@ -78,10 +78,11 @@ impl Admission {
     ///
     /// A [`Refusal`], at once; only [`Refusal::AllPortsBusy`] may pass by itself.
     pub fn admit(&self, site: &SiteId, class: LicenceClass, now: DateTime<Utc>) -> Result<Port, Refusal> {
-        self.ask(site, |terms| {
-            self.check_terms(site, terms, LicenceClass::Voicemail, now)?;
-            self.check_terms(site, terms, class, now)?;
-            Gauge::take(&terms.gauge, terms.limit).ok_or_else(|| Refusal::AllPortsBusy { pbx: site.clone(), limit: terms.limit })
+        self.with_entitlement(site, |entitlement| {
+            self.check_licence(site, entitlement, LicenceClass::Voicemail, now)?;
+            self.check_licence(site, entitlement, class, now)?;
+            PortCounter::take(&entitlement.counter, entitlement.limit)
+                .ok_or_else(|| Refusal::AllPortsBusy { pbx: site.clone(), limit: entitlement.limit })
         })
     }
 
@@ -92,37 +93,44 @@ impl Admission {
     ///
     /// A [`Refusal`]; never [`Refusal::AllPortsBusy`].
     pub fn check(&self, site: &SiteId, class: LicenceClass, now: DateTime<Utc>) -> Result<(), Refusal> {
-        self.ask(site, |terms| {
+        self.with_entitlement(site, |entitlement| {
             if !class.is_for_each_pbx() {
-                self.check_terms(site, terms, LicenceClass::Voicemail, now)?;
+                self.check_licence(site, entitlement, LicenceClass::Voicemail, now)?;
             }
-            self.check_terms(site, terms, class, now)
+            self.check_licence(site, entitlement, class, now)
         })
     }
 
     /// How many ports are in use that the PBX `site` records on; `None` when it is not served here.
     pub fn ports(&self, site: &SiteId) -> Option<PortsInUse> {
-        let in_use = |terms: &Terms| Ok(PortsInUse { in_use: terms.gauge.in_use(), limit: terms.limit });
-        self.ask(site, in_use).ok()
+        let in_use =
+            |entitlement: &Entitlement| Ok(PortsInUse { in_use: entitlement.counter.in_use(), limit: entitlement.limit });
+        self.with_entitlement(site, in_use).ok()
     }
 
     /// Goes on with another network. Ports in use stay in use and count against the new limits; no recording is ended.
     pub fn replace(&self, network: &Network) {
         let is_served = |site: &&Site| self.node.as_ref().is_none_or(|node| network.role(node, site.id()).is_some());
-        let mut books = self.books.write().unwrap_or_else(PoisonError::into_inner);
+        let mut entitlements = self.entitlements.write().unwrap_or_else(PoisonError::into_inner);
         // A PBX that leaves the network and comes back finds its recordings counted.
-        books.gauges.retain(|_, gauge| gauge.in_use() > 0);
-        books.terms.clear();
+        entitlements.counters.retain(|_, counter| counter.in_use() > 0);
+        entitlements.by_site.clear();
         for site in network.sites().filter(is_served) {
             let with_ports = if site.voicemail() == VoicemailType::Centralized { network.central() } else { site };
-            let gauge = Arc::clone(books.gauges.entry(with_ports.id().clone()).or_default());
-            let terms = Terms { licences: licences_of(site, network), limit: with_ports.ports(), gauge };
-            books.terms.insert(site.id().clone(), terms);
+            let counter = Arc::clone(entitlements.counters.entry(with_ports.id().clone()).or_default());
+            let entitlement = Entitlement { licences: licences_of(site, network), limit: with_ports.ports(), counter };
+            entitlements.by_site.insert(site.id().clone(), entitlement);
         }
     }
 
-    fn check_terms(&self, site: &SiteId, terms: &Terms, class: LicenceClass, now: DateTime<Utc>) -> Result<(), Refusal> {
-        let found = terms.licences.iter().find(|(licence, _)| licence.class() == class);
+    fn check_licence(
+        &self,
+        site: &SiteId,
+        entitlement: &Entitlement,
+        class: LicenceClass,
+        now: DateTime<Utc>,
+    ) -> Result<(), Refusal> {
+        let found = entitlement.licences.iter().find(|(licence, _)| licence.class() == class);
         let (licence, zone) = found.ok_or_else(|| Refusal::Unlicensed { pbx: site.clone(), class })?;
         match licence.last_day() {
             Some(on) if licence.has_expired_after(self.grace.days_after(site, licence), now, *zone) => {
@@ -132,26 +140,30 @@ impl Admission {
         }
     }
 
-    fn ask<T>(&self, site: &SiteId, question: impl FnOnce(&Terms) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        let books = self.books.read().unwrap_or_else(PoisonError::into_inner);
-        books.terms.get(site).ok_or_else(|| Refusal::NotServedHere(site.clone())).and_then(question)
+    fn with_entitlement<T>(
+        &self,
+        site: &SiteId,
+        question: impl FnOnce(&Entitlement) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let entitlements = self.entitlements.read().unwrap_or_else(PoisonError::into_inner);
+        entitlements.by_site.get(site).ok_or_else(|| Refusal::NotServedHere(site.clone())).and_then(question)
     }
 }
 
 #[derive(Debug, Default)]
-struct Books {
-    terms: HashMap<SiteId, Terms>,
+struct Entitlements {
+    by_site: HashMap<SiteId, Entitlement>,
     /// By the PBX whose ports they are, which may have left the network.
-    gauges: HashMap<SiteId, Arc<Gauge>>,
+    counters: HashMap<SiteId, Arc<PortCounter>>,
 }
 
-/// On what terms a PBX records.
+/// On what entitlement a PBX records.
 #[derive(Debug)]
-struct Terms {
+struct Entitlement {
     /// With the zones by whose calendars they expire.
     licences: Vec<(Licence, Tz)>,
     limit: u32,
-    gauge: Arc<Gauge>,
+    counter: Arc<PortCounter>,
 }
 
 /// The licences that count for a PBX: its own, and on centralized voicemail the central PBX's for all that is not for each PBX.

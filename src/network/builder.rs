@@ -12,14 +12,14 @@ use crate::message::SiteId;
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct NetworkBuilder {
-    pub(super) domain: Given<String>,
+    pub(super) domain: Setting<String>,
     pub(super) sites: Vec<SiteBuilder>,
     /// What was found wrong on reading, of no PBX in particular.
     pub(super) faults: Vec<Rule>,
 }
 
 impl NetworkBuilder {
-    pub(super) fn new(domain: Given<String>) -> Self {
+    pub(super) fn new(domain: Setting<String>) -> Self {
         Self { domain, sites: Vec::new(), faults: Vec::new() }
     }
 
@@ -35,19 +35,19 @@ impl NetworkBuilder {
 #[must_use]
 pub struct SiteBuilder {
     pub(super) name: PbxName,
-    pub(super) voicemail: Given<VoicemailType>,
-    pub(super) zone: Given<Tz>,
-    pub(super) node: Given<NodeAddress>,
+    pub(super) voicemail: Setting<VoicemailType>,
+    pub(super) zone: Setting<Tz>,
+    pub(super) node: Setting<NodeAddress>,
     pub(super) hosts: Vec<NodeHost>,
-    pub(super) destination: Given<String>,
+    pub(super) destination: Setting<String>,
     /// The names of trunk groups, and of the PBXs they lead to where that can be read.
     pub(super) trunk_groups: BTreeMap<String, Option<String>>,
     /// `None` for what cannot be read.
     pub(super) licences: Vec<Option<Licence>>,
-    pub(super) ports: Given<u32>,
-    pub(super) time: Given<TimeSource>,
-    pub(super) is_fallback: Given<bool>,
-    pub(super) backup_node: Given<NodeAddress>,
+    pub(super) ports: Setting<u32>,
+    pub(super) time: Setting<TimeSource>,
+    pub(super) is_fallback: Setting<bool>,
+    pub(super) backup_node: Setting<NodeAddress>,
     pub(super) mailboxes: Vec<Mailbox>,
     /// Of each mailbox that says nothing else.
     pub(super) holding: MailboxLimits,
@@ -64,24 +64,24 @@ impl Site {
 
 impl SiteBuilder {
     pub(super) fn new(id: SiteId, voicemail: VoicemailType, zone: Tz) -> Self {
-        Self { voicemail: Given::Value(voicemail), zone: Given::Value(zone), ..Self::named(PbxName::Id(id)) }
+        Self { voicemail: Setting::Value(voicemail), zone: Setting::Value(zone), ..Self::named(PbxName::Id(id)) }
     }
 
     /// A PBX of which nothing is known but what it is called.
     pub(super) fn named(name: PbxName) -> Self {
         Self {
             name,
-            voicemail: Given::Nothing,
-            zone: Given::Nothing,
-            node: Given::Nothing,
+            voicemail: Setting::Missing,
+            zone: Setting::Missing,
+            node: Setting::Missing,
             hosts: Vec::new(),
-            destination: Given::Nothing,
+            destination: Setting::Missing,
             trunk_groups: BTreeMap::new(),
             licences: Vec::new(),
-            ports: Given::Nothing,
-            time: Given::Nothing,
-            is_fallback: Given::Nothing,
-            backup_node: Given::Nothing,
+            ports: Setting::Missing,
+            time: Setting::Missing,
+            is_fallback: Setting::Missing,
+            backup_node: Setting::Missing,
             mailboxes: Vec::new(),
             holding: MailboxLimits::default(),
             faults: Vec::new(),
@@ -90,7 +90,7 @@ impl SiteBuilder {
 
     /// The address of its voicemail node: for a central or a distributed one.
     pub fn node(mut self, address: NodeAddress) -> Self {
-        self.node = Given::Value(address);
+        self.node = Setting::Value(address);
         self
     }
 
@@ -108,7 +108,7 @@ impl SiteBuilder {
 
     /// The name of the trunk group on which it reaches the central PBX.
     pub fn destination(mut self, trunk_group: impl Into<String>) -> Self {
-        self.destination = Given::Value(trunk_group.into());
+        self.destination = Setting::Value(trunk_group.into());
         self
     }
 
@@ -120,20 +120,20 @@ impl SiteBuilder {
 
     /// How many recordings may run at once; none unless told.
     pub fn ports(mut self, ports: u32) -> Self {
-        self.ports = Given::Value(ports);
+        self.ports = Setting::Value(ports);
         self
     }
 
     /// Where it has its time from; nowhere unless told.
     pub fn time(mut self, source: TimeSource) -> Self {
-        self.time = Given::Value(source);
+        self.time = Setting::Value(source);
         self
     }
 
     /// Makes it the central PBX's fallback.
     pub fn fallback(mut self, fallback: Fallback) -> Self {
-        self.is_fallback = Given::Value(true);
-        self.backup_node = fallback.backup_node.map_or(Given::Nothing, Given::Value);
+        self.is_fallback = Setting::Value(true);
+        self.backup_node = fallback.backup_node.map_or(Setting::Missing, Setting::Value);
         self
     }
 
@@ -152,7 +152,7 @@ impl SiteBuilder {
     /// The PBX, unless something is missing or could not be read.
     pub(super) fn into_site(self) -> Option<Site> {
         let PbxName::Id(id) = self.name else { return None };
-        let Given::Value(TimeSource::Sntp(time_servers)) = self.time else { return None };
+        let Setting::Value(TimeSource::Sntp(time_servers)) = self.time else { return None };
         let trunk_groups = self.trunk_groups.into_iter();
         let with_limits = |mailbox: Mailbox| Mailbox { holding: mailbox.holding.or(self.holding), ..mailbox };
         Some(Site {
@@ -174,9 +174,9 @@ impl SiteBuilder {
 
 /// What a description says of one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Given<T> {
+pub(super) enum Setting<T> {
     /// Nothing.
-    Nothing,
+    Missing,
     /// Something that cannot be read; that is a fault already, so no other rule asks further.
     #[cfg_attr(not(feature = "serde"), expect(dead_code, reason = "only what is read can be unreadable"))]
     Unreadable,
@@ -184,18 +184,18 @@ pub(super) enum Given<T> {
     Value(T),
 }
 
-impl<T> Given<T> {
+impl<T> Setting<T> {
     pub(super) fn value(self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
-            Self::Nothing | Self::Unreadable => None,
+            Self::Missing | Self::Unreadable => None,
         }
     }
 
     pub(super) fn as_value(&self) -> Option<&T> {
         match self {
             Self::Value(value) => Some(value),
-            Self::Nothing | Self::Unreadable => None,
+            Self::Missing | Self::Unreadable => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`CentralForwarder`]: the way to the central node, at whichever of its hosts answers.
+//! [`CentralForwarder`]: the route to the central node, at whichever of its hosts answers.
 
 use std::error::Error;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 
-use super::{FollowNetwork, Network, NodeAddress, NodeHost, Step};
+use super::{Commit, Network, NetworkObserver, NodeAddress, NodeHost};
 use crate::forward::{Failover, ForwardError, Forwarder, Receipt};
 use crate::message::{MailboxId, Message};
 
 /// Hands messages to the central node: to the first of its hosts, and to the next when that cannot be reached, as [`Failover`] does.
 ///
-/// When it follows a network with other hosts, it goes on with those; messages under way end where they began. Hosts that stay the same
+/// When it follows a network with other hosts, it goes on with those; messages under route end where they began. Hosts that stay the same
 /// keep their connections.
 ///
 /// ```no_run
@@ -33,7 +33,7 @@ use crate::message::{MailboxId, Message};
 /// ```
 pub struct CentralForwarder<F> {
     make: Box<Make<F>>,
-    way: RwLock<Arc<Way<F>>>,
+    route: RwLock<Arc<Route<F>>>,
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -41,7 +41,7 @@ type Make<F> = dyn Fn(&Network, &NodeHost) -> Result<F, BoxError> + Send + Sync;
 
 /// The forwarders in force, and what they were made for.
 #[derive(Debug)]
-struct Way<F> {
+struct Route<F> {
     node: NodeAddress,
     hosts: Vec<NodeHost>,
     forwarder: Failover<F>,
@@ -58,21 +58,21 @@ impl<F: Forwarder> CentralForwarder<F> {
         make: impl Fn(&Network, &NodeHost) -> Result<F, E> + Send + Sync + 'static,
     ) -> Result<Self, BoxError> {
         let make: Box<Make<F>> = Box::new(move |network, host| make(network, host).map_err(Into::into));
-        let way = RwLock::new(Arc::new(Way::to(network, &*make)?));
-        Ok(Self { make, way })
+        let route = RwLock::new(Arc::new(Route::to(network, &*make)?));
+        Ok(Self { make, route })
     }
 
     /// The hosts in force, the preferred one first.
     pub fn hosts(&self) -> Vec<NodeHost> {
-        self.way().hosts.clone()
+        self.route().hosts.clone()
     }
 
-    fn way(&self) -> Arc<Way<F>> {
-        Arc::clone(&self.way.read().unwrap_or_else(PoisonError::into_inner))
+    fn route(&self) -> Arc<Route<F>> {
+        Arc::clone(&self.route.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl<F: Forwarder> Way<F> {
+impl<F: Forwarder> Route<F> {
     fn to(network: &Network, make: &Make<F>) -> Result<Self, BoxError> {
         let (node, hosts) = (network.central_node().clone(), network.central_hosts());
         let mut forwarders = hosts.iter().map(|host| make(network, host));
@@ -85,29 +85,29 @@ impl<F: Forwarder> Way<F> {
 #[async_trait]
 impl<F: Forwarder> Forwarder for CentralForwarder<F> {
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
-        let way = self.way();
-        way.forwarder.forward(message, recipients).await
+        let route = self.route();
+        route.forwarder.forward(message, recipients).await
     }
 
     fn reads_sounds(&self) -> bool {
-        self.way().forwarder.reads_sounds()
+        self.route().forwarder.reads_sounds()
     }
 }
 
-impl<F: Forwarder> FollowNetwork for CentralForwarder<F> {
-    fn prepare<'a>(&'a self, network: &'a Arc<Network>) -> Result<Step<'a>, BoxError> {
-        let way = self.way();
-        if way.node == *network.central_node() && way.hosts == network.central_hosts() {
+impl<F: Forwarder> NetworkObserver for CentralForwarder<F> {
+    fn prepare<'a>(&'a self, network: &'a Arc<Network>) -> Result<Commit<'a>, BoxError> {
+        let route = self.route();
+        if route.node == *network.central_node() && route.hosts == network.central_hosts() {
             return Ok(Box::new(|| ()));
         }
-        let new = Arc::new(Way::to(network, &*self.make)?);
-        Ok(Box::new(move || *self.way.write().unwrap_or_else(PoisonError::into_inner) = new))
+        let new = Arc::new(Route::to(network, &*self.make)?);
+        Ok(Box::new(move || *self.route.write().unwrap_or_else(PoisonError::into_inner) = new))
     }
 }
 
 impl<F: fmt::Debug> fmt::Debug for CentralForwarder<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CentralForwarder").field("way", &self.way).finish_non_exhaustive()
+        f.debug_struct("CentralForwarder").field("route", &self.route).finish_non_exhaustive()
     }
 }
 
@@ -123,10 +123,10 @@ mod tests {
     use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt};
 
     /// The forwarders made so far, by host.
-    type Made = Arc<Mutex<BTreeMap<String, MemoryForwarder>>>;
+    type Forwarders = Arc<Mutex<BTreeMap<String, MemoryForwarder>>>;
 
-    fn forwarder(network: &Network) -> (CentralForwarder<MemoryForwarder>, Made) {
-        let made = Made::default();
+    fn forwarder(network: &Network) -> (CentralForwarder<MemoryForwarder>, Forwarders) {
+        let made = Forwarders::default();
         let keep = Arc::clone(&made);
         let make_one = move |_: &Network, host: &NodeHost| {
             if host.port() == 666 {

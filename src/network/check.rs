@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 
 use super::address::is_host_name;
-use super::builder::{Given, NetworkBuilder, SiteBuilder};
+use super::builder::{NetworkBuilder, Setting, SiteBuilder};
 use super::{Fault, Faults, Licence, LicenceClass, NodeAddress, PbxName, Rule, TimeSource, VoicemailType};
 use crate::message::MailboxId;
 
 /// Every fault of a description: those found on reading, then those of each rule.
 pub(super) fn check(network: &NetworkBuilder) -> Faults {
-    let survey = Survey::of(&network.sites);
+    let index = SiteIndex::of(&network.sites);
     let mut rules = network.faults.clone();
     domain_is_a_host_name(&network.domain, &mut rules);
-    one_pbx_is_central(&survey, &mut rules);
+    one_pbx_is_central(&index, &mut rules);
     let mut faults: Vec<_> = rules.into_iter().map(|rule| Fault { pbx: None, rule }).collect();
     for (place, site) in network.sites.iter().enumerate() {
-        let pbx = Pbx { site, place, survey: &survey };
+        let pbx = PbxContext { site, place, index: &index };
         let mut rules = site.faults.clone();
         for rule in RULES_OF_A_PBX {
             rule(&pbx, &mut rules);
@@ -25,8 +25,8 @@ pub(super) fn check(network: &NetworkBuilder) -> Faults {
     Faults::new(faults)
 }
 
-/// In the order of their codes.
-const RULES_OF_A_PBX: [fn(&Pbx<'_>, &mut Vec<Rule>); 22] = [
+/// The rules for each PBX, in the order of their codes.
+const RULES_OF_A_PBX: &[fn(&PbxContext<'_>, &mut Vec<Rule>)] = &[
     no_other_pbx_is_central,
     id_is_unique,
     mailboxes_are_unique,
@@ -51,7 +51,7 @@ const RULES_OF_A_PBX: [fn(&Pbx<'_>, &mut Vec<Rule>); 22] = [
     mailboxes_can_hold_something,
 ];
 
-fn domain_is_a_host_name(domain: &Given<String>, found: &mut Vec<Rule>) {
+fn domain_is_a_host_name(domain: &Setting<String>, found: &mut Vec<Rule>) {
     if let Some(domain) = domain.as_value()
         && !is_host_name(domain)
     {
@@ -59,60 +59,60 @@ fn domain_is_a_host_name(domain: &Given<String>, found: &mut Vec<Rule>) {
     }
 }
 
-fn one_pbx_is_central(survey: &Survey<'_>, found: &mut Vec<Rule>) {
-    if survey.central.is_none() && !survey.may_have_a_central {
+fn one_pbx_is_central(index: &SiteIndex<'_>, found: &mut Vec<Rule>) {
+    if index.central.is_none() && !index.may_have_a_central {
         found.push(Rule::NoCentral);
     }
 }
 
-fn no_other_pbx_is_central(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
-    if let (Some(VoicemailType::Central), Some(first)) = (pbx.voicemail(), pbx.survey.central)
+fn no_other_pbx_is_central(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
+    if let (Some(VoicemailType::Central), Some(first)) = (pbx.voicemail(), pbx.index.central)
         && first != pbx.place
     {
-        found.push(Rule::SecondCentral { first: pbx.survey.sites[first].name.clone() });
+        found.push(Rule::SecondCentral { first: pbx.index.sites[first].name.clone() });
     }
 }
 
-fn id_is_unique(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn id_is_unique(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     if let PbxName::Id(id) = &pbx.site.name
-        && let Some(first) = pbx.survey.find(id.as_str())
+        && let Some(first) = pbx.index.find(id.as_str())
         && first != pbx.place
     {
         found.push(Rule::DuplicateId { first: first + 1 });
     }
 }
 
-fn mailboxes_are_unique(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn mailboxes_are_unique(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     for (index, mailbox) in pbx.site.mailboxes.iter().enumerate() {
-        if let Some(&(place, first)) = pbx.survey.mailboxes.get(&mailbox.number)
+        if let Some(&(place, first)) = pbx.index.mailboxes.get(&mailbox.number)
             && (place, first) != (pbx.place, index)
         {
-            found.push(Rule::DuplicateMailbox { number: mailbox.number.clone(), first: pbx.survey.sites[place].name.clone() });
+            found.push(Rule::DuplicateMailbox { number: mailbox.number.clone(), first: pbx.index.sites[place].name.clone() });
         }
     }
 }
 
-fn node_is_given_unless_centralized(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn node_is_given_unless_centralized(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     match (pbx.voicemail(), &pbx.site.node) {
-        (Some(voicemail @ (VoicemailType::Central | VoicemailType::Distributed)), Given::Nothing) => {
+        (Some(voicemail @ (VoicemailType::Central | VoicemailType::Distributed)), Setting::Missing) => {
             found.push(Rule::NodeMissing { voicemail });
         }
-        (Some(VoicemailType::Centralized), Given::Value(node)) => found.push(Rule::NodeNotAllowed { found: node.clone() }),
+        (Some(VoicemailType::Centralized), Setting::Value(node)) => found.push(Rule::NodeNotAllowed { found: node.clone() }),
         _ => {}
     }
 }
 
-fn destination_is_given_unless_central(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn destination_is_given_unless_central(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     match (pbx.voicemail(), &pbx.site.destination) {
-        (Some(voicemail @ (VoicemailType::Centralized | VoicemailType::Distributed)), Given::Nothing) => {
+        (Some(voicemail @ (VoicemailType::Centralized | VoicemailType::Distributed)), Setting::Missing) => {
             found.push(Rule::DestinationMissing { voicemail });
         }
-        (Some(VoicemailType::Central), Given::Value(name)) => found.push(Rule::DestinationNotAllowed { found: name.clone() }),
+        (Some(VoicemailType::Central), Setting::Value(name)) => found.push(Rule::DestinationNotAllowed { found: name.clone() }),
         _ => {}
     }
 }
 
-fn destination_leads_to_the_central_pbx(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn destination_leads_to_the_central_pbx(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     let Some(destination) = pbx.site.destination.as_value() else { return };
     if pbx.voicemail() == Some(VoicemailType::Central) {
         return; // it should have none, whatever it is
@@ -122,25 +122,24 @@ fn destination_leads_to_the_central_pbx(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
         return;
     };
     // A trunk group that leads nowhere, and a network without a central PBX, are faults of their own.
-    let Some(reached) = leads_to.as_deref().and_then(|text| pbx.survey.find(text)) else { return };
-    let reached = &pbx.survey.sites[reached];
-    if pbx.survey.central.is_some() && reached.voicemail.as_value().is_some_and(|voicemail| *voicemail != VoicemailType::Central)
-    {
+    let Some(reached) = leads_to.as_deref().and_then(|text| pbx.index.find(text)) else { return };
+    let reached = &pbx.index.sites[reached];
+    if pbx.index.central.is_some() && reached.voicemail.as_value().is_some_and(|voicemail| *voicemail != VoicemailType::Central) {
         found.push(Rule::DestinationNotCentral { destination: destination.clone(), leads_to: reached.name.clone() });
     }
 }
 
-fn trunk_groups_lead_to_pbxs(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn trunk_groups_lead_to_pbxs(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     for (trunk_group, leads_to) in &pbx.site.trunk_groups {
         if let Some(leads_to) = leads_to
-            && pbx.survey.find(leads_to).is_none()
+            && pbx.index.find(leads_to).is_none()
         {
             found.push(Rule::TrunkGroupToNowhere { trunk_group: trunk_group.clone(), leads_to: leads_to.clone() });
         }
     }
 }
 
-fn voicemail_is_licensed_where_it_records(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn voicemail_is_licensed_where_it_records(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     // A licence that cannot be read may be this one.
     if let Some(voicemail) = pbx.recording()
         && !pbx.is_licensed()
@@ -150,30 +149,30 @@ fn voicemail_is_licensed_where_it_records(pbx: &Pbx<'_>, found: &mut Vec<Rule>) 
     }
 }
 
-fn licences_on_centralized_voicemail_are_for_each_pbx(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn licences_on_centralized_voicemail_are_for_each_pbx(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     if pbx.voicemail() == Some(VoicemailType::Centralized) {
         let not_needed = pbx.classes().filter(|class| !class.is_for_each_pbx());
         found.extend(not_needed.map(|class| Rule::LicenceNotAllowed { class }));
     }
 }
 
-fn licences_are_one_of_a_class(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn licences_are_one_of_a_class(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     let mut classes: Vec<_> = pbx.classes().collect();
     classes.sort_unstable();
     let repeated = classes.chunk_by(PartialEq::eq).filter(|same| same.len() > 1);
     found.extend(repeated.map(|same| Rule::DuplicateLicence { class: same[0] }));
 }
 
-fn time_is_from_sntp(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn time_is_from_sntp(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     match &pbx.site.time {
-        Given::Unreadable => {}
-        Given::Value(TimeSource::Sntp(servers)) if !servers.is_empty() => {}
-        Given::Value(other) => found.push(Rule::SntpMissing { found: other.clone() }),
-        Given::Nothing => found.push(Rule::SntpMissing { found: TimeSource::None }),
+        Setting::Unreadable => {}
+        Setting::Value(TimeSource::Sntp(servers)) if !servers.is_empty() => {}
+        Setting::Value(other) => found.push(Rule::SntpMissing { found: other.clone() }),
+        Setting::Missing => found.push(Rule::SntpMissing { found: TimeSource::None }),
     }
 }
 
-fn fallback_has_centralized_voicemail(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn fallback_has_centralized_voicemail(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     if let (Some(true), Some(voicemail @ (VoicemailType::Central | VoicemailType::Distributed))) =
         (pbx.site.is_fallback.as_value(), pbx.voicemail())
     {
@@ -181,33 +180,33 @@ fn fallback_has_centralized_voicemail(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
     }
 }
 
-fn backup_node_is_not_distributed(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn backup_node_is_not_distributed(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     if let Some(node) = pbx.site.backup_node.as_value()
-        && let Some(&place) = pbx.survey.distributed_nodes.get(node)
+        && let Some(&place) = pbx.index.distributed_nodes.get(node)
     {
-        found.push(Rule::BackupNodeDistributed { node: node.clone(), of: pbx.survey.sites[place].name.clone() });
+        found.push(Rule::BackupNodeDistributed { node: node.clone(), of: pbx.index.sites[place].name.clone() });
     }
 }
 
-fn backup_node_is_of_a_fallback(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
-    if let (Some(node), Given::Nothing | Given::Value(false)) = (pbx.site.backup_node.as_value(), &pbx.site.is_fallback) {
+fn backup_node_is_of_a_fallback(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
+    if let (Some(node), Setting::Missing | Setting::Value(false)) = (pbx.site.backup_node.as_value(), &pbx.site.is_fallback) {
         found.push(Rule::BackupNodeWithoutFallback { found: node.clone() });
     }
 }
 
-fn ports_are_given_where_it_records(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
-    if let (Some(voicemail), true, Given::Nothing | Given::Value(0)) = (pbx.recording(), pbx.is_licensed(), &pbx.site.ports) {
+fn ports_are_given_where_it_records(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
+    if let (Some(voicemail), true, Setting::Missing | Setting::Value(0)) = (pbx.recording(), pbx.is_licensed(), &pbx.site.ports) {
         found.push(Rule::PortsMissing { voicemail });
     }
 }
 
-fn ports_are_not_given_on_centralized_voicemail(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn ports_are_not_given_on_centralized_voicemail(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     if let (Some(VoicemailType::Centralized), Some(&ports @ 1..)) = (pbx.voicemail(), pbx.site.ports.as_value()) {
         found.push(Rule::PortsNotAllowed { found: ports });
     }
 }
 
-fn limits_are_in_order(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn limits_are_in_order(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     for mailbox in &pbx.site.mailboxes {
         let limits = mailbox.recording;
         if limits.min > limits.max || limits.max.as_secs() == 0 {
@@ -220,23 +219,23 @@ fn limits_are_in_order(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
     }
 }
 
-fn trunk_groups_have_names(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn trunk_groups_have_names(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     let nameless = |name: &str| name.is_empty() || name.chars().count() > 63 || name.chars().any(char::is_control);
     let names = pbx.site.trunk_groups.keys().filter(|name| nameless(name));
     found.extend(names.map(|name| Rule::TrunkGroupName { name: name.clone() }));
 }
 
-fn no_other_pbx_is_the_fallback(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn no_other_pbx_is_the_fallback(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     // One that may not be a fallback has been told so.
     if let (Some(VoicemailType::Centralized), Some(true), Some(first)) =
-        (pbx.voicemail(), pbx.site.is_fallback.as_value(), pbx.survey.fallback)
+        (pbx.voicemail(), pbx.site.is_fallback.as_value(), pbx.index.fallback)
         && first != pbx.place
     {
-        found.push(Rule::SecondFallback { first: pbx.survey.sites[first].name.clone() });
+        found.push(Rule::SecondFallback { first: pbx.index.sites[first].name.clone() });
     }
 }
 
-fn hosts_are_of_the_central_node(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn hosts_are_of_the_central_node(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     if let (Some(voicemail @ (VoicemailType::Centralized | VoicemailType::Distributed)), Some(host)) =
         (pbx.voicemail(), pbx.site.hosts.first())
     {
@@ -244,14 +243,14 @@ fn hosts_are_of_the_central_node(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
     }
 }
 
-fn hosts_are_unique(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn hosts_are_unique(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     let mut hosts: Vec<_> = pbx.site.hosts.iter().collect();
     hosts.sort_unstable();
     let repeated = hosts.chunk_by(PartialEq::eq).filter(|same| same.len() > 1);
     found.extend(repeated.map(|same| Rule::DuplicateHost { host: same[0].clone() }));
 }
 
-fn mailboxes_can_hold_something(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
+fn mailboxes_can_hold_something(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     let of_mailboxes = pbx.site.mailboxes.iter().map(|mailbox| (Some(&mailbox.number), mailbox.holding));
     for (number, holding) in std::iter::once((None, pbx.site.holding)).chain(of_mailboxes) {
         let zeros = [
@@ -265,13 +264,13 @@ fn mailboxes_can_hold_something(pbx: &Pbx<'_>, found: &mut Vec<Rule>) {
 }
 
 /// One PBX of a description, and what it stands among.
-struct Pbx<'a> {
+struct PbxContext<'a> {
     site: &'a SiteBuilder,
     place: usize,
-    survey: &'a Survey<'a>,
+    index: &'a SiteIndex<'a>,
 }
 
-impl Pbx<'_> {
+impl PbxContext<'_> {
     fn voicemail(&self) -> Option<VoicemailType> {
         self.site.voicemail.as_value().copied()
     }
@@ -291,7 +290,7 @@ impl Pbx<'_> {
 }
 
 /// What the rules ask of all PBXs together, by their places in the description, from 0.
-struct Survey<'a> {
+struct SiteIndex<'a> {
     sites: &'a [SiteBuilder],
     /// The first that is central.
     central: Option<usize>,
@@ -307,9 +306,9 @@ struct Survey<'a> {
     distributed_nodes: HashMap<&'a NodeAddress, usize>,
 }
 
-impl<'a> Survey<'a> {
+impl<'a> SiteIndex<'a> {
     fn of(sites: &'a [SiteBuilder]) -> Self {
-        let mut survey = Self {
+        let mut index = Self {
             sites,
             central: sites.iter().position(|site| site.voicemail.as_value() == Some(&VoicemailType::Central)),
             fallback: sites.iter().position(|site| {
@@ -323,18 +322,18 @@ impl<'a> Survey<'a> {
         };
         for (place, site) in sites.iter().enumerate() {
             match &site.name {
-                PbxName::Id(id) => _ = survey.names.entry(id.as_str()).or_insert(place),
-                PbxName::Text(text) => _ = survey.names.entry(text).or_insert(place),
+                PbxName::Id(id) => _ = index.names.entry(id.as_str()).or_insert(place),
+                PbxName::Text(text) => _ = index.names.entry(text).or_insert(place),
                 PbxName::Place(_) => {}
             }
-            for (index, mailbox) in site.mailboxes.iter().enumerate() {
-                survey.mailboxes.entry(&mailbox.number).or_insert((place, index));
+            for (at, mailbox) in site.mailboxes.iter().enumerate() {
+                index.mailboxes.entry(&mailbox.number).or_insert((place, at));
             }
             if let (Some(VoicemailType::Distributed), Some(node)) = (site.voicemail.as_value(), site.node.as_value()) {
-                survey.distributed_nodes.entry(node).or_insert(place);
+                index.distributed_nodes.entry(node).or_insert(place);
             }
         }
-        survey
+        index
     }
 
     /// The first PBX of this name, be the name a good one or not.
@@ -344,6 +343,6 @@ impl<'a> Survey<'a> {
 }
 
 #[cfg(test)]
-mod cells;
+mod property_tests;
 #[cfg(test)]
-mod property;
+mod tests;

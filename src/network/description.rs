@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::builder::{Given, NetworkBuilder, SiteBuilder};
-use super::fields::Fields;
+use super::builder::{NetworkBuilder, Setting, SiteBuilder};
+use super::table_reader::TableReader;
 use super::value::Value;
 use super::{Faults, Licence, Mailbox, Network, NodeAddress, NodeHost, PbxName, Rule, TimeServer, TimeSource};
 use crate::directory::{MailboxLimits, RecordingLimits};
@@ -93,9 +93,9 @@ impl TryFrom<NetworkDescription> for Network {
 fn network(value: Value) -> NetworkBuilder {
     let Value::Table(table) = value else {
         let rule = Rule::WrongKind { key: "the description".to_owned(), wanted: "a table", found: value.to_string() };
-        return NetworkBuilder { faults: vec![rule], ..NetworkBuilder::new(Given::Unreadable) };
+        return NetworkBuilder { faults: vec![rule], ..NetworkBuilder::new(Setting::Unreadable) };
     };
-    let mut fields = Fields::new(table, "");
+    let mut fields = TableReader::new(table, "");
     fields.must_have("domain");
     let mut network = NetworkBuilder::new(fields.text("domain"));
     for (place, value) in fields.list("pbx").value().unwrap_or_default().into_iter().enumerate() {
@@ -108,9 +108,9 @@ fn network(value: Value) -> NetworkBuilder {
 fn site(value: Value, place: usize) -> SiteBuilder {
     let Value::Table(table) = value else {
         let rule = Rule::WrongKind { key: "pbx".to_owned(), wanted: "a table", found: value.to_string() };
-        return SiteBuilder { time: Given::Unreadable, faults: vec![rule], ..SiteBuilder::named(PbxName::Place(place)) };
+        return SiteBuilder { time: Setting::Unreadable, faults: vec![rule], ..SiteBuilder::named(PbxName::Place(place)) };
     };
-    let mut fields = Fields::new(table, "");
+    let mut fields = TableReader::new(table, "");
     for key in ["id", "voicemail", "zone"] {
         fields.must_have(key);
     }
@@ -132,24 +132,24 @@ fn site(value: Value, place: usize) -> SiteBuilder {
     site
 }
 
-fn name(fields: &mut Fields, place: usize) -> PbxName {
-    let Given::Value(text) = fields.text("id") else { return PbxName::Place(place) };
+fn name(fields: &mut TableReader, place: usize) -> PbxName {
+    let Setting::Value(text) = fields.text("id") else { return PbxName::Place(place) };
     match fields.parse(text.clone(), |found| Rule::InvalidId { found }) {
-        Given::Value(id) => PbxName::Id(id),
-        Given::Unreadable | Given::Nothing => PbxName::Text(text),
+        Setting::Value(id) => PbxName::Id(id),
+        Setting::Unreadable | Setting::Missing => PbxName::Text(text),
     }
 }
 
-fn address(fields: &mut Fields, key: &'static str) -> Given<NodeAddress> {
+fn address(fields: &mut TableReader, key: &'static str) -> Setting<NodeAddress> {
     fields.parsed(key, |found| Rule::InvalidNodeAddress { key, found })
 }
 
-fn hosts(fields: &mut Fields) -> Vec<NodeHost> {
+fn hosts(fields: &mut TableReader) -> Vec<NodeHost> {
     let hosts = fields.list("hosts").value().unwrap_or_default();
     hosts.into_iter().filter_map(|value| host(value, fields)).collect()
 }
 
-fn host(value: Value, fields: &mut Fields) -> Option<NodeHost> {
+fn host(value: Value, fields: &mut TableReader) -> Option<NodeHost> {
     match value {
         Value::Text(text) => fields.parse(text, |found| Rule::InvalidHost { found }).value(),
         other => {
@@ -159,9 +159,9 @@ fn host(value: Value, fields: &mut Fields) -> Option<NodeHost> {
     }
 }
 
-fn read_trunk_groups(fields: &mut Fields, site: &mut SiteBuilder) {
+fn read_trunk_groups(fields: &mut TableReader, site: &mut SiteBuilder) {
     match fields.table("trunk_groups") {
-        Given::Value(groups) => {
+        Setting::Value(groups) => {
             for (name, value) in groups {
                 let leads_to = match value {
                     Value::Text(pbx) => Some(pbx),
@@ -174,31 +174,31 @@ fn read_trunk_groups(fields: &mut Fields, site: &mut SiteBuilder) {
             }
         }
         // Whether the destination is among them cannot be told.
-        Given::Unreadable => site.destination = Given::Unreadable,
-        Given::Nothing => {}
+        Setting::Unreadable => site.destination = Setting::Unreadable,
+        Setting::Missing => {}
     }
 }
 
-fn licences(fields: &mut Fields) -> Vec<Option<Licence>> {
+fn licences(fields: &mut TableReader) -> Vec<Option<Licence>> {
     match fields.list("licences") {
-        Given::Value(values) => values.into_iter().map(|value| licence(value, fields)).collect(),
-        Given::Unreadable => vec![None],
-        Given::Nothing => Vec::new(),
+        Setting::Value(values) => values.into_iter().map(|value| licence(value, fields)).collect(),
+        Setting::Unreadable => vec![None],
+        Setting::Missing => Vec::new(),
     }
 }
 
 /// A class alone, or a table of a class and its last day.
-fn licence(value: Value, fields: &mut Fields) -> Option<Licence> {
+fn licence(value: Value, fields: &mut TableReader) -> Option<Licence> {
     let unknown = |found| Rule::UnknownLicenceClass { found };
     match value {
-        Value::Text(class) => fields.parse(class, unknown).value().map(Licence::lasting),
+        Value::Text(class) => fields.parse(class, unknown).value().map(Licence::perpetual),
         Value::Table(table) => {
-            let mut parts = Fields::new(table, "licences.");
+            let mut parts = TableReader::new(table, "licences.");
             parts.must_have("class");
             let class = parts.parsed("class", unknown).value();
             let last_day = parts.parsed("until", |found| Rule::InvalidDate { found }).value();
             fields.end_inner(parts);
-            class.map(|class| last_day.map_or(Licence::lasting(class), |last_day| Licence::until(class, last_day)))
+            class.map(|class| last_day.map_or(Licence::perpetual(class), |last_day| Licence::until(class, last_day)))
         }
         other => {
             fields.wrong_kind("licences", "a list of names and tables", &other);
@@ -208,27 +208,27 @@ fn licence(value: Value, fields: &mut Fields) -> Option<Licence> {
 }
 
 /// A table with a list of SNTP servers, or the name of something else.
-fn time(fields: &mut Fields) -> Given<TimeSource> {
+fn time(fields: &mut TableReader) -> Setting<TimeSource> {
     let time = fields.read("time", "a table such as { sntp = [\"ntp.example\"] }", |value| match value {
         Value::Text(_) | Value::Table(_) => Ok(value),
         other => Err(other),
     });
     match time {
-        Given::Value(Value::Table(table)) => {
-            let mut parts = Fields::new(table, "time.");
+        Setting::Value(Value::Table(table)) => {
+            let mut parts = TableReader::new(table, "time.");
             let servers = parts.list("sntp").value().unwrap_or_default();
             let servers = servers.into_iter().filter_map(|server| time_server(server, &mut parts)).collect();
             let is_faulty = fields.end_inner(parts);
-            if is_faulty { Given::Unreadable } else { Given::Value(TimeSource::Sntp(servers)) }
+            if is_faulty { Setting::Unreadable } else { Setting::Value(TimeSource::Sntp(servers)) }
         }
-        Given::Value(Value::Text(name)) if name == "none" => Given::Value(TimeSource::None),
-        Given::Value(Value::Text(name)) => Given::Value(TimeSource::Other(name)),
-        Given::Value(_) | Given::Unreadable => Given::Unreadable,
-        Given::Nothing => Given::Nothing,
+        Setting::Value(Value::Text(name)) if name == "none" => Setting::Value(TimeSource::None),
+        Setting::Value(Value::Text(name)) => Setting::Value(TimeSource::Other(name)),
+        Setting::Value(_) | Setting::Unreadable => Setting::Unreadable,
+        Setting::Missing => Setting::Missing,
     }
 }
 
-fn time_server(value: Value, parts: &mut Fields) -> Option<TimeServer> {
+fn time_server(value: Value, parts: &mut TableReader) -> Option<TimeServer> {
     match value {
         Value::Text(text) => parts.parse(text, |found| Rule::InvalidTimeServer { found }).value(),
         other => {
@@ -238,19 +238,19 @@ fn time_server(value: Value, parts: &mut Fields) -> Option<TimeServer> {
     }
 }
 
-fn mailboxes(fields: &mut Fields) -> Vec<Mailbox> {
+fn mailboxes(fields: &mut TableReader) -> Vec<Mailbox> {
     let tables = fields.table("mailbox").value().unwrap_or_default();
     tables.into_iter().filter_map(|(number, value)| mailbox(number, value, fields)).collect()
 }
 
-fn mailbox(number: String, value: Value, fields: &mut Fields) -> Option<Mailbox> {
+fn mailbox(number: String, value: Value, fields: &mut TableReader) -> Option<Mailbox> {
     let path = format!("mailbox.{number}");
     let id = fields.parse(number, |found| Rule::InvalidMailbox { found }).value();
     let Value::Table(table) = value else {
         fields.wrong_kind(&path, "a table", &value);
         return id.map(Mailbox::new);
     };
-    let mut parts = Fields::new(table, format!("{path}."));
+    let mut parts = TableReader::new(table, format!("{path}."));
     let name = parts.text("name").value();
     let zone = parts.parsed("zone", |found| Rule::UnknownZone { key: format!("{path}.zone"), found }).value();
     let recording = limits(&mut parts);
@@ -260,10 +260,10 @@ fn mailbox(number: String, value: Value, fields: &mut Fields) -> Option<Mailbox>
 }
 
 /// The limits given, or the usual ones in their place; the usual ones for both when one of them cannot be read.
-fn limits(parts: &mut Fields) -> RecordingLimits {
+fn limits(parts: &mut TableReader) -> RecordingLimits {
     let usual = RecordingLimits::default();
     match (parts.number("min_seconds"), parts.number("max_seconds")) {
-        (Given::Unreadable, _) | (_, Given::Unreadable) => usual,
+        (Setting::Unreadable, _) | (_, Setting::Unreadable) => usual,
         (min, max) => RecordingLimits {
             min: min.value().map_or(usual.min, |seconds| Duration::from_secs(seconds.into())),
             max: max.value().map_or(usual.max, |seconds| Duration::from_secs(seconds.into())),
@@ -272,9 +272,9 @@ fn limits(parts: &mut Fields) -> RecordingLimits {
 }
 
 /// The limits given; none where nothing is given or can be read.
-fn holding(fields: &mut Fields) -> MailboxLimits {
-    let Given::Value(table) = fields.table("holds") else { return MailboxLimits::default() };
-    let mut parts = Fields::new(table, fields.path_of("holds."));
+fn holding(fields: &mut TableReader) -> MailboxLimits {
+    let Setting::Value(table) = fields.table("holds") else { return MailboxLimits::default() };
+    let mut parts = TableReader::new(table, fields.path_of("holds."));
     let limits = MailboxLimits {
         messages: parts.number("messages").value().map(|messages| usize::try_from(messages).unwrap_or(usize::MAX)),
         length: parts.number("minutes").value().map(|minutes| Duration::from_secs(60 * u64::from(minutes))),

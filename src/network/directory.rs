@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 
-use super::{FollowNetwork, Network, Step};
+use super::{Commit, Network, NetworkObserver};
 use crate::directory::{Directory, DirectoryError, Owner};
 use crate::message::MailboxId;
 
@@ -49,8 +49,8 @@ impl Directory for NetworkDirectory {
     }
 }
 
-impl FollowNetwork for NetworkDirectory {
-    fn prepare<'a>(&'a self, network: &'a Arc<Network>) -> Result<Step<'a>, Box<dyn Error + Send + Sync>> {
+impl NetworkObserver for NetworkDirectory {
+    fn prepare<'a>(&'a self, network: &'a Arc<Network>) -> Result<Commit<'a>, Box<dyn Error + Send + Sync>> {
         Ok(Box::new(|| self.replace(Arc::clone(network))))
     }
 }

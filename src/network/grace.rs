@@ -8,7 +8,7 @@ use crate::message::SiteId;
 
 /// Decides how long a licence still counts after its last day.
 ///
-/// The rule in force without another is [`Strict`]. A rule that gives no grace to campaigns, and a month to all else:
+/// The rule in force without another is [`NoGrace`]. A rule that gives no grace to campaigns, and a month to all else:
 ///
 /// ```
 /// use voicemail::message::SiteId;
@@ -30,9 +30,9 @@ pub trait GraceRule: Debug + Send + Sync + 'static {
 
 /// No grace: a licence counts up to the end of its last day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Strict;
+pub struct NoGrace;
 
-impl GraceRule for Strict {
+impl GraceRule for NoGrace {
     fn days_after(&self, _site: &SiteId, _licence: &Licence) -> u32 {
         0
     }

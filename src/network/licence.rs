@@ -27,7 +27,7 @@ pub struct Licence {
 
 impl Licence {
     /// A licence that does not expire.
-    pub const fn lasting(class: LicenceClass) -> Self {
+    pub const fn perpetual(class: LicenceClass) -> Self {
         Self { class, last_day: None }
     }
 
@@ -60,7 +60,7 @@ impl Licence {
 
 impl From<LicenceClass> for Licence {
     fn from(class: LicenceClass) -> Self {
-        Self::lasting(class)
+        Self::perpetual(class)
     }
 }
 
@@ -189,6 +189,6 @@ mod tests {
         let zone = chrono_tz::Pacific::Kiritimati;
         assert!(!licence.has_expired("2026-12-31T09:59:59Z".parse().unwrap(), zone));
         assert!(licence.has_expired("2026-12-31T10:00:00Z".parse().unwrap(), zone));
-        assert!(!Licence::lasting(LicenceClass::Voicemail).has_expired(DateTime::<Utc>::MAX_UTC, zone));
+        assert!(!Licence::perpetual(LicenceClass::Voicemail).has_expired(DateTime::<Utc>::MAX_UTC, zone));
     }
 }

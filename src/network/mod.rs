@@ -26,13 +26,11 @@ mod check;
 mod description;
 mod directory;
 mod fault;
-#[cfg(feature = "serde")]
-mod fields;
-mod follow;
 mod grace;
 mod host;
 mod licence;
 mod licence_name;
+mod observer;
 mod pbx_name;
 mod port;
 mod refusal;
@@ -41,6 +39,8 @@ mod rule;
 #[cfg(test)]
 mod samples;
 mod site;
+#[cfg(feature = "serde")]
+mod table_reader;
 mod time;
 #[cfg(feature = "serde")]
 mod value;
@@ -55,11 +55,11 @@ pub use self::central_forwarder::CentralForwarder;
 pub use self::description::NetworkDescription;
 pub use self::directory::NetworkDirectory;
 pub use self::fault::{Fault, Faults};
-pub use self::follow::{FollowNetwork, Step};
-pub use self::grace::{GraceDays, GraceRule, Strict};
+pub use self::grace::{GraceDays, GraceRule, NoGrace};
 pub use self::host::{InvalidNodeHost, NodeHost};
 pub use self::licence::{Licence, LicenceClass, UnknownLicenceClass};
 pub use self::licence_name::{InvalidLicenceName, LicenceName};
+pub use self::observer::{Commit, NetworkObserver};
 pub use self::pbx_name::PbxName;
 pub use self::port::{Port, PortsInUse};
 pub use self::refusal::Refusal;
@@ -115,7 +115,7 @@ pub struct Network {
 impl Network {
     /// A network to be described, whose mailboxes have addresses in `domain`: a host name, kept in lower case.
     pub fn builder(domain: impl Into<String>) -> NetworkBuilder {
-        NetworkBuilder::new(builder::Given::Value(domain.into()))
+        NetworkBuilder::new(builder::Setting::Value(domain.into()))
     }
 
     /// The network of sites that keep every rule; `None` when none is central, with a node.

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 #[derive(Debug)]
 #[must_use = "a port is free again as soon as it is dropped"]
 pub struct Port {
-    gauge: Arc<Gauge>,
+    counter: Arc<PortCounter>,
 }
 
 impl Drop for Port {
     fn drop(&mut self) {
-        self.gauge.0.fetch_sub(1, Ordering::Release);
+        self.counter.0.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -27,17 +27,17 @@ pub struct PortsInUse {
 
 /// Counts ports in use.
 #[derive(Debug, Default)]
-pub(super) struct Gauge(AtomicU32);
+pub(super) struct PortCounter(AtomicU32);
 
-impl Gauge {
+impl PortCounter {
     pub(super) fn in_use(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 
     /// One more, if fewer than `limit` are in use.
-    pub(super) fn take(gauge: &Arc<Self>, limit: u32) -> Option<Port> {
+    pub(super) fn take(counter: &Arc<Self>, limit: u32) -> Option<Port> {
         let one_more = |in_use: u32| (in_use < limit).then(|| in_use + 1);
-        let taken = gauge.0.fetch_update(Ordering::Acquire, Ordering::Relaxed, one_more);
-        taken.is_ok().then(|| Port { gauge: Arc::clone(gauge) })
+        let taken = counter.0.fetch_update(Ordering::Acquire, Ordering::Relaxed, one_more);
+        taken.is_ok().then(|| Port { counter: Arc::clone(counter) })
     }
 }

@@ -75,7 +75,7 @@ impl Network {
         for (place, site) in self.sites().enumerate() {
             lines.push(format!("    p{place}[\"{}<br/>{}\"]", site.id(), site.zone().name()));
             let node = site.node().unwrap_or(central);
-            lines.push(format!("    p{place} -->|\"{}\"| {}", callers_way(site), nodes[node]));
+            lines.push(format!("    p{place} -->|\"{}\"| {}", caller_route(site), nodes[node]));
         }
         let forwarding = nodes.iter().filter(|(address, _)| **address != central);
         lines.extend(forwarding.map(|(_, name)| format!("    {name} ==>|\"SMTP\"| n0")));
@@ -136,7 +136,7 @@ fn width(cell: &str) -> usize {
     cell.chars().count()
 }
 
-fn callers_way(site: &Site) -> String {
+fn caller_route(site: &Site) -> String {
     match (site.voicemail(), site.destination()) {
         (VoicemailType::Centralized, Some(trunk_group)) => format!("centralized, on {}", escaped(trunk_group)),
         (voicemail, _) => voicemail.to_string(),

@@ -1,14 +1,14 @@
-//! [`Fields`]: a table of a description, as it is read key by key.
+//! [`TableReader`]: a table of a description, as it is read key by key.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::Rule;
-use super::builder::Given;
+use super::builder::Setting;
 use super::value::Value;
 
 /// Hands out what a table has under each key, and keeps account of what is wrong with it.
-pub(super) struct Fields {
+pub(super) struct TableReader {
     /// What the table stands in, such as `time.`; empty for a PBX's own.
     path: String,
     left: BTreeMap<String, Value>,
@@ -16,7 +16,7 @@ pub(super) struct Fields {
     faults: Vec<Rule>,
 }
 
-impl Fields {
+impl TableReader {
     pub(super) fn new(table: BTreeMap<String, Value>, path: impl Into<String>) -> Self {
         Self { path: path.into(), left: table, known: Vec::new(), faults: Vec::new() }
     }
@@ -28,7 +28,7 @@ impl Fields {
         }
     }
 
-    pub(super) fn text(&mut self, key: &'static str) -> Given<String> {
+    pub(super) fn text(&mut self, key: &'static str) -> Setting<String> {
         self.read(key, "a text", |value| match value {
             Value::Text(text) => Ok(text),
             other => Err(other),
@@ -36,54 +36,54 @@ impl Fields {
     }
 
     /// A text that means a `T`, or breaks `rule`.
-    pub(super) fn parsed<T: FromStr>(&mut self, key: &'static str, rule: impl FnOnce(String) -> Rule) -> Given<T> {
+    pub(super) fn parsed<T: FromStr>(&mut self, key: &'static str, rule: impl FnOnce(String) -> Rule) -> Setting<T> {
         match self.text(key) {
-            Given::Value(text) => self.parse(text, rule),
-            Given::Unreadable => Given::Unreadable,
-            Given::Nothing => Given::Nothing,
+            Setting::Value(text) => self.parse(text, rule),
+            Setting::Unreadable => Setting::Unreadable,
+            Setting::Missing => Setting::Missing,
         }
     }
 
     /// `text` as a `T`, or the fault that it breaks `rule`.
-    pub(super) fn parse<T: FromStr>(&mut self, text: String, rule: impl FnOnce(String) -> Rule) -> Given<T> {
+    pub(super) fn parse<T: FromStr>(&mut self, text: String, rule: impl FnOnce(String) -> Rule) -> Setting<T> {
         if let Ok(value) = text.parse() {
-            return Given::Value(value);
+            return Setting::Value(value);
         }
         self.fault(rule(text));
-        Given::Unreadable
+        Setting::Unreadable
     }
 
-    pub(super) fn number(&mut self, key: &'static str) -> Given<u32> {
+    pub(super) fn number(&mut self, key: &'static str) -> Setting<u32> {
         self.whole(key, "a whole number from 0 to 4294967295")
     }
 
     /// A number for what may be more than 32 bits count.
-    pub(super) fn large_number(&mut self, key: &'static str) -> Given<u64> {
+    pub(super) fn large_number(&mut self, key: &'static str) -> Setting<u64> {
         self.whole(key, "a whole number from 0 to 18446744073709551615")
     }
 
-    fn whole<T: TryFrom<i128>>(&mut self, key: &'static str, wanted: &'static str) -> Given<T> {
+    fn whole<T: TryFrom<i128>>(&mut self, key: &'static str, wanted: &'static str) -> Setting<T> {
         self.read(key, wanted, |value| match value {
             Value::Integer(number) => number.try_into().map_err(|_| value),
             other => Err(other),
         })
     }
 
-    pub(super) fn boolean(&mut self, key: &'static str) -> Given<bool> {
+    pub(super) fn boolean(&mut self, key: &'static str) -> Setting<bool> {
         self.read(key, "true or false", |value| match value {
             Value::Boolean(value) => Ok(value),
             other => Err(other),
         })
     }
 
-    pub(super) fn list(&mut self, key: &'static str) -> Given<Vec<Value>> {
+    pub(super) fn list(&mut self, key: &'static str) -> Setting<Vec<Value>> {
         self.read(key, "a list", |value| match value {
             Value::List(values) => Ok(values),
             other => Err(other),
         })
     }
 
-    pub(super) fn table(&mut self, key: &'static str) -> Given<BTreeMap<String, Value>> {
+    pub(super) fn table(&mut self, key: &'static str) -> Setting<BTreeMap<String, Value>> {
         self.read(key, "a table", |value| match value {
             Value::Table(table) => Ok(table),
             other => Err(other),
@@ -96,14 +96,14 @@ impl Fields {
         key: &'static str,
         wanted: &'static str,
         pick: impl FnOnce(Value) -> Result<T, Value>,
-    ) -> Given<T> {
+    ) -> Setting<T> {
         self.known.push(key);
         match self.left.remove(key).map(pick) {
-            None => Given::Nothing,
-            Some(Ok(value)) => Given::Value(value),
+            None => Setting::Missing,
+            Some(Ok(value)) => Setting::Value(value),
             Some(Err(other)) => {
                 self.wrong_kind(key, wanted, &other);
-                Given::Unreadable
+                Setting::Unreadable
             }
         }
     }

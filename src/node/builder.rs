@@ -31,10 +31,10 @@ use crate::intake::{Intake, IntakeBuilder, Limits, ListenerPolicy};
 use crate::lock::Lock;
 use crate::message::MailAddress;
 use crate::mwi::MwiSink;
-use crate::network::{Admission, FollowNetwork, GraceRule, Network, NodeAddress, Strict};
+use crate::network::{Admission, GraceRule, Network, NetworkObserver, NoGrace, NodeAddress};
 use crate::outbox::Outbox;
 use crate::record::Recorder;
-use crate::retrieval::Desk;
+use crate::retrieval::MailboxService;
 use crate::spool::Spool;
 use crate::store::MessageStore;
 
@@ -55,7 +55,7 @@ pub struct NodeBuilder {
     sink: Option<Arc<dyn MwiSink>>,
     mail_out: Option<Arc<dyn MailOut>>,
     postmaster: Option<MailAddress>,
-    followers: Vec<Arc<dyn FollowNetwork>>,
+    followers: Vec<Arc<dyn NetworkObserver>>,
     grace: Arc<dyn GraceRule>,
     clock: Arc<dyn Clock>,
     events: Events,
@@ -75,7 +75,7 @@ impl NodeBuilder {
         let (store, forwarder, sink, mail_out) = (None, None, None, None);
         let (events, reserve) = (Events::new(), RESERVE);
         let (listeners, tls, limits) = (Vec::new(), None, Limits::default());
-        let (followers, grace) = (Vec::new(), Arc::new(Strict));
+        let (followers, grace) = (Vec::new(), Arc::new(NoGrace));
         Self {
             address,
             network,
@@ -153,7 +153,7 @@ impl NodeBuilder {
     }
 
     /// Sends e-mail: receipts to senders who ask for them, and copies for owners. What is to be sent is kept in the spool's folder
-    /// `outbox` and tried for five days, as an [`Outbox`] does it; the node's [`desk`](Node::desk) puts it there.
+    /// `outbox` and tried for five days, as an [`Outbox`] does it; the node's [`mailbox_service`](Node::mailbox_service) puts it there.
     pub fn mail_out(mut self, out: impl MailOut) -> Self {
         self.mail_out = Some(Arc::new(out));
         self
@@ -169,12 +169,12 @@ impl NodeBuilder {
     /// Goes on in each network that the node [adopts](Node::adopt): what was set up by the network, such as a
     /// [`NetworkDirectory`](crate::network::NetworkDirectory), an [`MwiRouter`](crate::mwi::MwiRouter) or a
     /// [`CentralForwarder`](crate::network::CentralForwarder). May be given several times.
-    pub fn follow(mut self, follower: impl FollowNetwork) -> Self {
+    pub fn follow(mut self, follower: impl NetworkObserver) -> Self {
         self.followers.push(Arc::new(follower));
         self
     }
 
-    /// Lets licences count beyond their last day as `rule` says; without it, [`Strict`] is in force.
+    /// Lets licences count beyond their last day as `rule` says; without it, [`NoGrace`] is in force.
     pub fn grace(mut self, rule: impl GraceRule) -> Self {
         self.grace = Arc::new(rule);
         self
@@ -275,10 +275,11 @@ impl NodeBuilder {
             None => None,
         };
         let admission = Arc::new(Admission::of_node(standing.address().clone(), &self.network).grace(self.grace));
-        let desk = store.clone().map(|store| {
-            let (directory, clock) = (Arc::clone(&self.directory), Arc::clone(&self.clock));
-            let desk = Desk::new(store, directory, clock, standing.address().as_str(), self.network.domain());
-            outbox.iter().fold(desk, |desk, outbox| desk.mail(Arc::new(outbox.clone()), Arc::clone(&admission)))
+        let mailbox_service = store.clone().map(|store| {
+            let service = MailboxService::builder(self.network.domain(), store, Arc::clone(&self.directory))
+                .node(standing.address().as_str())
+                .clock(Arc::clone(&self.clock));
+            outbox.iter().fold(service, |service, outbox| service.mail(outbox.clone(), Arc::clone(&admission))).build()
         });
         let operator = self.postmaster.zip(outbox.clone());
         let postmaster = postmaster(standing.address(), operator, &self.disk, in_folder, &self.clock);
@@ -316,7 +317,7 @@ impl NodeBuilder {
         Ok(Node {
             inner: Arc::new(Inner {
                 admission,
-                desk,
+                mailbox_service,
                 outbox,
                 road: watch::Sender::new(Road::to(destination)),
                 adopting: Lock::default(),

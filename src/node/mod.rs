@@ -68,10 +68,10 @@ use crate::intake::{Intake, ListenerPolicy};
 use crate::lock::Lock;
 use crate::message::{MailboxId, MessageId, SiteId};
 use crate::mwi::MwiSink;
-use crate::network::{Admission, FollowNetwork, LicenceClass, Network, NodeAddress, Port, PortsInUse, Refusal};
+use crate::network::{Admission, LicenceClass, Network, NetworkObserver, NodeAddress, Port, PortsInUse, Refusal};
 use crate::outbox::Outbox;
 use crate::record::{CallFacts, Jobs, Kept, RecordError, Recorder, Recording, Studio};
-use crate::retrieval::Desk;
+use crate::retrieval::MailboxService;
 use crate::spool::Spool;
 use crate::store::{BadEntry, MessageStore};
 
@@ -88,10 +88,10 @@ struct Inner {
     standing: Arc<Standing>,
     /// Held while another network is adopted.
     adopting: Lock<()>,
-    followers: Vec<Arc<dyn FollowNetwork>>,
+    followers: Vec<Arc<dyn NetworkObserver>>,
     road: watch::Sender<Road>,
     admission: Arc<Admission>,
-    desk: Option<Desk>,
+    mailbox_service: Option<MailboxService>,
     outbox: Option<Outbox>,
     store: Option<Arc<dyn MessageStore>>,
     local: Option<TimeLimited<StoreForwarder>>,
@@ -182,8 +182,8 @@ impl Node {
 
     /// Where owners pass on, answer and copy their messages, and senders who ask are told what became of theirs, if this node is the
     /// central one. It sends e-mail if the node was told [how](NodeBuilder::mail_out).
-    pub fn desk(&self) -> Option<&Desk> {
-        self.inner.desk.as_ref().filter(|_| self.inner.standing.is_central())
+    pub fn mailbox_service(&self) -> Option<&MailboxService> {
+        self.inner.mailbox_service.as_ref().filter(|_| self.inner.standing.is_central())
     }
 
     /// What waits to be forwarded, for an operator.
@@ -293,9 +293,9 @@ impl Node {
 
     /// Tells the senders of messages that grew too old unheard, if they asked.
     async fn tell_of_expired(&self, expired: Vec<(MailboxId, MessageId)>) {
-        let Some(desk) = &self.inner.desk else { return };
+        let Some(service) = &self.inner.mailbox_service else { return };
         for (mailbox, id) in expired {
-            if let Err(error) = desk.expired(&mailbox, id).await {
+            if let Err(error) = service.expired(&mailbox, id).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(message = %id, error, "nobody could be told that a message has expired");
             }

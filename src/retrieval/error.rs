@@ -16,7 +16,7 @@ pub enum RetrievalError {
     Private(MessageId),
     /// The caller who left the message has no mailbox here.
     #[error("the caller who left message {0} has no mailbox here to answer to")]
-    NobodyToAnswer(MessageId),
+    CallerHasNoMailbox(MessageId),
     /// No mailbox has this number.
     #[error("no mailbox {0}")]
     NoSuchMailbox(MailboxId),
@@ -25,7 +25,7 @@ pub enum RetrievalError {
     Refused(#[from] Refusal),
     /// No way to send mail was set up.
     #[error("no way to send mail was set up")]
-    NoMail,
+    MailNotConfigured,
     /// A sound is of a kind that cannot be joined to another.
     #[error("the introduction cannot be joined to message {id}")]
     Sound {
@@ -57,10 +57,10 @@ impl RetrievalError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Private(_)
-            | Self::NobodyToAnswer(_)
+            | Self::CallerHasNoMailbox(_)
             | Self::NoSuchMailbox(_)
             | Self::Refused(_)
-            | Self::NoMail
+            | Self::MailNotConfigured
             | Self::Sound { .. } => false,
             Self::Store(error) => error.is_transient(),
             Self::Directory { source, .. } => source.is_transient(),

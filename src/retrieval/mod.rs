@@ -1,5 +1,6 @@
 //! What owners do with their messages beside hearing them: pass them on, answer them, have them as e-mail; and what senders are told.
 
+mod builder;
 mod error;
 #[cfg(test)]
 #[cfg(feature = "memory")]
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono_tz::Tz;
 
+pub use self::builder::MailboxServiceBuilder;
 pub use self::error::RetrievalError;
 use crate::audio::join;
 use crate::clock::Clock;
@@ -34,11 +36,11 @@ use crate::wire::{self, Addresses, Disposition, ReceiptRequest, TransferEncoding
 ///
 /// ```
 /// use voicemail::message::{MailboxId, MessageId};
-/// use voicemail::retrieval::{Desk, RetrievalError};
+/// use voicemail::retrieval::{MailboxService, RetrievalError};
 ///
-/// async fn to_a_colleague(desk: &Desk, owner: &MailboxId, id: MessageId, colleague: &MailboxId) -> Result<(), RetrievalError> {
-///     let passed_on = desk.pass_on(owner, id, &[colleague.clone()], None).await?;
-///     for (mailbox, delivered) in desk.deliver(&passed_on, &[colleague.clone()]).await {
+/// async fn to_a_colleague(service: &MailboxService, owner: &MailboxId, id: MessageId, colleague: &MailboxId) -> Result<(), RetrievalError> {
+///     let passed_on = service.pass_on(owner, id, &[colleague.clone()], None).await?;
+///     for (mailbox, delivered) in service.deliver(&passed_on, &[colleague.clone()]).await {
 ///         if let Err(error) = delivered {
 ///             println!("{mailbox} did not get it: {error}");
 ///         }
@@ -47,7 +49,7 @@ use crate::wire::{self, Addresses, Disposition, ReceiptRequest, TransferEncoding
 /// }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Desk {
+pub struct MailboxService {
     store: Arc<dyn MessageStore>,
     directory: Arc<dyn Directory>,
     clock: Arc<dyn Clock>,
@@ -62,23 +64,10 @@ struct Mail {
     licences: Arc<Admission>,
 }
 
-impl Desk {
-    /// A desk at the node with the host name `node`, whose mailboxes are addresses of `domain`. It sends no e-mail until
-    /// [`mail`](Self::mail) says how.
-    pub fn new(
-        store: Arc<dyn MessageStore>,
-        directory: Arc<dyn Directory>,
-        clock: Arc<dyn Clock>,
-        node: &str,
-        domain: &str,
-    ) -> Self {
-        Self { store, directory, clock, node: node.into(), domain: domain.into(), mail: None }
-    }
-
-    /// Sends e-mail through `out`: copies for owners whose PBX has the licence for unified messaging, and receipts for senders.
-    #[must_use]
-    pub fn mail(self, out: Arc<dyn MailOut>, licences: Arc<Admission>) -> Self {
-        Self { mail: Some(Mail { out, licences }), ..self }
+impl MailboxService {
+    /// A service for mailboxes whose addresses are in `domain`, which are in `store`, and whose owners `directory` knows.
+    pub fn builder(domain: impl Into<String>, store: impl MessageStore, directory: impl Directory) -> MailboxServiceBuilder {
+        MailboxServiceBuilder::new(domain.into(), Arc::new(store), Arc::new(directory))
     }
 
     /// The message `id` of `owner` for others, with `introduction` before it if there is one: then both become one sound, as
@@ -99,7 +88,7 @@ impl Desk {
         to: &[MailboxId],
         introduction: Option<&Audio>,
     ) -> Result<Message, RetrievalError> {
-        let original = self.retrieve_open(owner, id).await?;
+        let original = self.retrieve_unless_private(owner, id).await?;
         let audio = match introduction {
             Some(introduction) => join(introduction, original.audio()).map_err(|source| RetrievalError::Sound { id, source })?,
             None => original.audio().clone(),
@@ -116,7 +105,7 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::NobodyToAnswer`] when the caller's number is unknown or no mailbox; [`RetrievalError::Store`] when the
+    /// [`RetrievalError::CallerHasNoMailbox`] when the caller's number is unknown or no mailbox; [`RetrievalError::Store`] when the
     /// message is not there; [`RetrievalError::Directory`] when nobody could be asked.
     ///
     /// # Cancel safety
@@ -130,9 +119,9 @@ impl Desk {
         urgency: Urgency,
     ) -> Result<(MailboxId, Message), RetrievalError> {
         let original = self.store.retrieve(owner, id).await?;
-        let number = original.head().caller.number.as_ref().ok_or(RetrievalError::NobodyToAnswer(id))?;
-        let to: MailboxId = number.as_str().parse().map_err(|_| RetrievalError::NobodyToAnswer(id))?;
-        self.find(&to).await?.ok_or(RetrievalError::NobodyToAnswer(id))?;
+        let number = original.head().caller.number.as_ref().ok_or(RetrievalError::CallerHasNoMailbox(id))?;
+        let to: MailboxId = number.as_str().parse().map_err(|_| RetrievalError::CallerHasNoMailbox(id))?;
+        self.find(&to).await?.ok_or(RetrievalError::CallerHasNoMailbox(id))?;
         let Owner { home, zone, .. } = self.owner(owner).await?;
         let now = self.clock.now();
         let length = crate::audio::length_of(audio.media(), audio.bytes()).unwrap_or_default();
@@ -162,17 +151,17 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::Refused`] without the licence for unified messaging; [`RetrievalError::Private`]; [`RetrievalError::NoMail`];
+    /// [`RetrievalError::Refused`] without the licence for unified messaging; [`RetrievalError::Private`]; [`RetrievalError::MailNotConfigured`];
     /// [`RetrievalError::Mail`] when no server answered. A server's refusal is an [`Outcome`].
     ///
     /// # Cancel safety
     ///
     /// A dropped call may have sent the copy or not.
     pub async fn copy_by_mail(&self, owner: &MailboxId, id: MessageId, to: &MailAddress) -> Result<Outcome, RetrievalError> {
-        let mail = self.mail.as_ref().ok_or(RetrievalError::NoMail)?;
+        let mail = self.mail.as_ref().ok_or(RetrievalError::MailNotConfigured)?;
         let home = self.owner(owner).await?.home;
         mail.licences.check(&home, LicenceClass::UnifiedMessaging, self.clock.now().instant)?;
-        let original = self.retrieve_open(owner, id).await?;
+        let original = self.retrieve_unless_private(owner, id).await?;
         // Made anew, so that nothing that came with it goes out but what is known to be meant for others.
         let copy = self.encode(&original, std::slice::from_ref(owner));
         let copy = self.resent(&copy, owner, std::slice::from_ref(to)).await?;
@@ -192,8 +181,8 @@ impl Desk {
     /// # Cancel safety
     ///
     /// A dropped call has marked the message or not, and sent the receipt or not.
-    pub async fn played(&self, owner: &MailboxId, id: MessageId) -> Result<Told, RetrievalError> {
-        self.mark_and_tell(owner, id, Status::Old, Disposition::Played).await
+    pub async fn played(&self, owner: &MailboxId, id: MessageId) -> Result<ReceiptOutcome, RetrievalError> {
+        self.mark_and_notify(owner, id, Status::Old, Disposition::Played).await
     }
 
     /// The owner has done with the message: marks it removed, and tells its sender if that was asked for and it was new.
@@ -205,8 +194,8 @@ impl Desk {
     /// # Cancel safety
     ///
     /// As for [`played`](Self::played).
-    pub async fn removed(&self, owner: &MailboxId, id: MessageId) -> Result<Told, RetrievalError> {
-        self.mark_and_tell(owner, id, Status::Removed, Disposition::RemovedUnheard).await
+    pub async fn removed(&self, owner: &MailboxId, id: MessageId) -> Result<ReceiptOutcome, RetrievalError> {
+        self.mark_and_notify(owner, id, Status::Removed, Disposition::RemovedUnheard).await
     }
 
     /// The message grew too old unheard, and was removed for that: tells its sender if that was asked for. A node calls it for
@@ -219,54 +208,54 @@ impl Desk {
     /// # Cancel safety
     ///
     /// A dropped call has sent the receipt or not.
-    pub async fn expired(&self, owner: &MailboxId, id: MessageId) -> Result<Told, RetrievalError> {
-        let Some(mail) = &self.mail else { return Ok(Told::Nobody) };
+    pub async fn expired(&self, owner: &MailboxId, id: MessageId) -> Result<ReceiptOutcome, RetrievalError> {
+        let Some(mail) = &self.mail else { return Ok(ReceiptOutcome::NotSent) };
         let message = self.store.retrieve(owner, id).await?;
         let request = message.mail().and_then(|mail| wire::receipt_request(mail));
-        let Some(request) = request else { return Ok(Told::Nobody) };
-        Ok(self.tell(mail, &request, owner, id, Disposition::Expired).await)
+        let Some(request) = request else { return Ok(ReceiptOutcome::NotSent) };
+        Ok(self.send_receipt(mail, &request, owner, id, Disposition::Expired).await)
     }
 
-    async fn mark_and_tell(
+    async fn mark_and_notify(
         &self,
         owner: &MailboxId,
         id: MessageId,
         status: Status,
         disposition: Disposition,
-    ) -> Result<Told, RetrievalError> {
+    ) -> Result<ReceiptOutcome, RetrievalError> {
         let was_new = self.store.list(owner).await?.iter().any(|entry| entry.head.id == id && entry.status == Status::New);
         let asked = if was_new && self.mail.is_some() { self.store.retrieve(owner, id).await?.mail().cloned() } else { None };
         self.store.mark(owner, id, status).await?;
         let request = asked.and_then(|mail| wire::receipt_request(&mail));
-        let (Some(request), Some(mail)) = (request, &self.mail) else { return Ok(Told::Nobody) };
-        Ok(self.tell(mail, &request, owner, id, disposition).await)
+        let (Some(request), Some(mail)) = (request, &self.mail) else { return Ok(ReceiptOutcome::NotSent) };
+        Ok(self.send_receipt(mail, &request, owner, id, disposition).await)
     }
 
-    async fn tell(
+    async fn send_receipt(
         &self,
         mail: &Mail,
         request: &ReceiptRequest,
         owner: &MailboxId,
         id: MessageId,
         disposition: Disposition,
-    ) -> Told {
+    ) -> ReceiptOutcome {
         let at = Stamp::new(self.clock.now().instant, Tz::UTC);
         let receipt = wire::receipt(request, owner, &self.domain, &self.node, id, disposition, &at);
         match mail.out.send(Sender::Nobody, &request.to, &receipt).await {
-            Ok(Outcome::Accepted) => Told::Sender,
+            Ok(Outcome::Accepted) => ReceiptOutcome::Sent,
             Ok(Outcome::Deferred(_) | Outcome::Refused(_)) => {
                 tracing::warn!(message = %id, "a receipt was not taken, and is given up");
-                Told::Nobody
+                ReceiptOutcome::NotSent
             }
             Err(error) => {
                 tracing::warn!(message = %id, error = &error as &dyn std::error::Error, "a receipt could not be sent, and is given up");
-                Told::Nobody
+                ReceiptOutcome::NotSent
             }
         }
     }
 
     /// The message, if it may be passed on.
-    async fn retrieve_open(&self, owner: &MailboxId, id: MessageId) -> Result<Message, RetrievalError> {
+    async fn retrieve_unless_private(&self, owner: &MailboxId, id: MessageId) -> Result<Message, RetrievalError> {
         let message = self.store.retrieve(owner, id).await?;
         match message.head().privacy {
             Privacy::Private => Err(RetrievalError::Private(id)),
@@ -302,9 +291,9 @@ impl Desk {
 
 /// Who was told of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Told {
+pub enum ReceiptOutcome {
     /// Its sender, who had asked for it.
-    Sender,
+    Sent,
     /// Nobody: nobody had asked, it was not new, or the receipt could not be sent.
-    Nobody,
+    NotSent,
 }

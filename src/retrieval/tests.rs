@@ -16,33 +16,33 @@ use crate::store::{MemoryStore, MessageStoreExt as _};
 
 /// Takes every mail.
 #[derive(Debug, Default)]
-struct Post(Mutex<Vec<(Sender, String, Bytes)>>);
+struct SentMails(Mutex<Vec<(Sender, String, Bytes)>>);
 
 #[async_trait]
-impl MailOut for Post {
+impl MailOut for SentMails {
     async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
         self.0.lock().unwrap().push((sender, to.to_string(), mail.clone()));
         Ok(Outcome::Accepted)
     }
 }
 
-impl Post {
+impl SentMails {
     fn taken(&self) -> Vec<(Sender, String, Bytes)> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
 
-struct Office {
-    desk: Desk,
+struct TestService {
+    service: MailboxService,
     store: Arc<MemoryStore>,
-    post: Arc<Post>,
+    sent_mails: Arc<SentMails>,
 }
 
 fn mailbox(number: &str) -> MailboxId {
     number.parse().unwrap()
 }
 
-fn office(licences: &[LicenceClass]) -> Office {
+fn fixture(licences: &[LicenceClass]) -> TestService {
     let mut site = Site::builder("london".parse().unwrap(), VoicemailType::Central, chrono_tz::Europe::London)
         .node("vm.example".parse().unwrap())
         .time(TimeSource::Sntp(vec!["ntp.example".parse().unwrap()]))
@@ -57,10 +57,13 @@ fn office(licences: &[LicenceClass]) -> Office {
         ["2001", "2002", "2003"].map(|number| (mailbox(number), owner(number))).into_iter().collect();
     let store = Arc::new(MemoryStore::new(["2001", "2002", "2003"].map(mailbox)));
     let clock = ManualClock::at("2025-03-30T01:00:00Z".parse().unwrap());
-    let post = Arc::new(Post::default());
-    let desk = Desk::new(Arc::clone(&store) as _, Arc::new(directory), Arc::new(clock), "vm.example", "example.com")
-        .mail(Arc::clone(&post) as _, Arc::new(Admission::new(&network)));
-    Office { desk, store, post }
+    let sent_mails = Arc::new(SentMails::default());
+    let service = MailboxService::builder("example.com", Arc::clone(&store), directory)
+        .node("vm.example")
+        .clock(clock)
+        .mail(Arc::clone(&sent_mails), Admission::new(&network))
+        .build();
+    TestService { service, store, sent_mails }
 }
 
 fn sound(byte: u8, millis: usize) -> Audio {
@@ -76,8 +79,8 @@ fn message(privacy: Privacy) -> Message {
     Message::builder(sound(0x10, 1000), recorded_at).caller(caller).privacy(privacy).build()
 }
 
-async fn left(office: &Office, message: &Message) -> MessageId {
-    office.store.deposit(&mailbox("2001"), &Origin::Here, message).await.unwrap();
+async fn left(fixture: &TestService, message: &Message) -> MessageId {
+    fixture.store.deposit(&mailbox("2001"), &Origin::Here, message).await.unwrap();
     message.id()
 }
 
@@ -87,19 +90,19 @@ fn text(mail: &[u8]) -> String {
 
 #[tokio::test]
 async fn a_message_passed_on_keeps_caller_and_moment_and_says_who_passed_it_on() {
-    let office = office(&[]);
-    let id = left(&office, &message(Privacy::Normal)).await;
+    let fixture = fixture(&[]);
+    let id = left(&fixture, &message(Privacy::Normal)).await;
     let to = [mailbox("2002"), mailbox("2009")];
     for introduction in [None, Some(sound(0x20, 500))] {
-        let passed_on = office.desk.pass_on(&mailbox("2001"), id, &to, introduction.as_ref()).await.unwrap();
-        let delivered = office.desk.deliver(&passed_on, &to).await;
+        let passed_on = fixture.service.pass_on(&mailbox("2001"), id, &to, introduction.as_ref()).await.unwrap();
+        let delivered = fixture.service.deliver(&passed_on, &to).await;
         assert!(matches!(delivered[0].1, Ok(Deposit::Stored(_))) && matches!(delivered[1].1, Err(StoreError::NoSuchMailbox(_))));
         assert!(
-            matches!(office.desk.deliver(&passed_on, &to).await[0].1, Ok(Deposit::Duplicate)),
+            matches!(fixture.service.deliver(&passed_on, &to).await[0].1, Ok(Deposit::Duplicate)),
             "tried again, nobody has it twice"
         );
 
-        let got = office.store.retrieve(&mailbox("2002"), passed_on.id()).await.unwrap();
+        let got = fixture.store.retrieve(&mailbox("2002"), passed_on.id()).await.unwrap();
         assert_eq!(
             (&got.head().caller, got.head().recorded_at.instant),
             (&message(Privacy::Normal).head().caller, DateTime::UNIX_EPOCH)
@@ -116,23 +119,23 @@ async fn a_message_passed_on_keeps_caller_and_moment_and_says_who_passed_it_on()
 
 #[tokio::test]
 async fn a_private_message_is_passed_on_to_nobody() {
-    let office = office(&[LicenceClass::UnifiedMessaging]);
-    let id = left(&office, &message(Privacy::Private)).await;
-    let passed_on = office.desk.pass_on(&mailbox("2001"), id, &[mailbox("2002")], None).await;
+    let fixture = fixture(&[LicenceClass::UnifiedMessaging]);
+    let id = left(&fixture, &message(Privacy::Private)).await;
+    let passed_on = fixture.service.pass_on(&mailbox("2001"), id, &[mailbox("2002")], None).await;
     assert!(matches!(passed_on, Err(RetrievalError::Private(_))));
-    let copied = office.desk.copy_by_mail(&mailbox("2001"), id, &"anna@elsewhere.example".parse().unwrap()).await;
+    let copied = fixture.service.copy_by_mail(&mailbox("2001"), id, &"anna@elsewhere.example".parse().unwrap()).await;
     assert!(matches!(copied, Err(RetrievalError::Private(_))));
-    assert!(office.post.taken().is_empty());
+    assert!(fixture.sent_mails.taken().is_empty());
 }
 
 #[tokio::test]
 async fn an_answer_goes_to_the_callers_mailbox_if_there_is_one() {
-    let office = office(&[]);
-    let id = left(&office, &message(Privacy::Private)).await;
-    let (to, answer) = office.desk.answer(&mailbox("2001"), id, sound(0x30, 700), Urgency::Urgent).await.unwrap();
+    let fixture = fixture(&[]);
+    let id = left(&fixture, &message(Privacy::Private)).await;
+    let (to, answer) = fixture.service.answer(&mailbox("2001"), id, sound(0x30, 700), Urgency::Urgent).await.unwrap();
     assert_eq!(to, mailbox("2003"));
-    office.desk.deliver(&answer, &[to]).await.remove(0).1.unwrap();
-    let got = office.store.retrieve(&mailbox("2003"), answer.id()).await.unwrap();
+    fixture.service.deliver(&answer, &[to]).await.remove(0).1.unwrap();
+    let got = fixture.store.retrieve(&mailbox("2003"), answer.id()).await.unwrap();
     assert_eq!(got.head().caller.number.as_ref().unwrap().as_str(), "2001");
     assert_eq!((got.urgency(), got.head().length.as_millis()), (Urgency::Urgent, 700));
     assert!(text(got.mail().unwrap()).starts_with(&format!("In-Reply-To: <{id}@vm.example>\r\n")));
@@ -141,24 +144,24 @@ async fn an_answer_goes_to_the_callers_mailbox_if_there_is_one() {
         let caller = Caller { number: number.and_then(|number| number.parse().ok()), name: None };
         let stranger =
             Message::new(Head { id: MessageId::random(), caller, ..message(Privacy::Normal).head().clone() }, sound(1, 100));
-        let id = left(&office, &stranger).await;
-        let answer = office.desk.answer(&mailbox("2001"), id, sound(2, 100), Urgency::Normal).await;
-        assert!(matches!(answer, Err(RetrievalError::NobodyToAnswer(_))));
+        let id = left(&fixture, &stranger).await;
+        let answer = fixture.service.answer(&mailbox("2001"), id, sound(2, 100), Urgency::Normal).await;
+        assert!(matches!(answer, Err(RetrievalError::CallerHasNoMailbox(_))));
     }
 }
 
 #[tokio::test]
 async fn a_copy_goes_out_by_mail_with_the_licence_and_not_without() {
     let to = "anna@elsewhere.example".parse().unwrap();
-    let without = office(&[]);
+    let without = fixture(&[]);
     let id = left(&without, &message(Privacy::Normal)).await;
-    assert!(matches!(without.desk.copy_by_mail(&mailbox("2001"), id, &to).await, Err(RetrievalError::Refused(_))));
-    assert!(without.post.taken().is_empty());
+    assert!(matches!(without.service.copy_by_mail(&mailbox("2001"), id, &to).await, Err(RetrievalError::Refused(_))));
+    assert!(without.sent_mails.taken().is_empty());
 
-    let with = office(&[LicenceClass::UnifiedMessaging]);
+    let with = fixture(&[LicenceClass::UnifiedMessaging]);
     let id = left(&with, &message(Privacy::Normal)).await;
-    assert_eq!(with.desk.copy_by_mail(&mailbox("2001"), id, &to).await.unwrap(), Outcome::Accepted);
-    let [(Sender::Node, address, mail)] = &with.post.taken()[..] else { panic!("one copy from the node") };
+    assert_eq!(with.service.copy_by_mail(&mailbox("2001"), id, &to).await.unwrap(), Outcome::Accepted);
+    let [(Sender::Node, address, mail)] = &with.sent_mails.taken()[..] else { panic!("one copy from the node") };
     assert_eq!(address, "anna@elsewhere.example");
     assert_eq!(wire::decode(mail).unwrap().audio(), message(Privacy::Normal).audio());
     assert!(text(mail).contains("Caller-ID: 2003, NumberingPlan=local"), "an extension is said to be one");
@@ -166,29 +169,31 @@ async fn a_copy_goes_out_by_mail_with_the_licence_and_not_without() {
 
 #[tokio::test]
 async fn a_sender_who_asked_is_told_once_that_a_new_message_was_heard_or_removed() {
-    let office = office(&[]);
+    let fixture = fixture(&[]);
     let original = message(Privacy::Normal);
     let asking = |message: &Message| {
         let addresses = Addresses { node: "far.example", domain: "example.com", recipients: &[mailbox("2001")] };
         let mail = text(&wire::encode(message, &addresses, TransferEncoding::Base64).to_bytes());
         Bytes::from(format!("Disposition-Notification-To: <2003@far.example>\r\n{mail}"))
     };
-    let heard = left(&office, &original.clone().arrived_as(asking(&original))).await;
-    assert_eq!(office.desk.played(&mailbox("2001"), heard).await.unwrap(), Told::Sender);
-    assert_eq!(office.desk.played(&mailbox("2001"), heard).await.unwrap(), Told::Nobody);
-    assert_eq!(office.desk.removed(&mailbox("2001"), heard).await.unwrap(), Told::Nobody);
-    let [(Sender::Nobody, address, mail)] = &office.post.taken()[..] else { panic!("one receipt, that nobody may answer") };
+    let heard = left(&fixture, &original.clone().arrived_as(asking(&original))).await;
+    assert_eq!(fixture.service.played(&mailbox("2001"), heard).await.unwrap(), ReceiptOutcome::Sent);
+    assert_eq!(fixture.service.played(&mailbox("2001"), heard).await.unwrap(), ReceiptOutcome::NotSent);
+    assert_eq!(fixture.service.removed(&mailbox("2001"), heard).await.unwrap(), ReceiptOutcome::NotSent);
+    let [(Sender::Nobody, address, mail)] = &fixture.sent_mails.taken()[..] else {
+        panic!("one receipt, that nobody may answer")
+    };
     assert_eq!(address, "2003@far.example");
     assert!(text(mail).contains("MDN-sent-automatically; displayed"));
 
     let unheard = message(Privacy::Normal);
-    let unheard = left(&office, &unheard.clone().arrived_as(asking(&unheard))).await;
-    assert_eq!(office.desk.removed(&mailbox("2001"), unheard).await.unwrap(), Told::Sender);
-    assert!(text(&office.post.taken()[0].2).contains("MDN-sent-automatically; deleted"));
+    let unheard = left(&fixture, &unheard.clone().arrived_as(asking(&unheard))).await;
+    assert_eq!(fixture.service.removed(&mailbox("2001"), unheard).await.unwrap(), ReceiptOutcome::Sent);
+    assert!(text(&fixture.sent_mails.taken()[0].2).contains("MDN-sent-automatically; deleted"));
 
-    let unasked = left(&office, &message(Privacy::Normal)).await;
-    assert_eq!(office.desk.played(&mailbox("2001"), unasked).await.unwrap(), Told::Nobody);
-    assert_eq!(office.store.summary(&mailbox("2001")).await.unwrap().to_string(), "0/1 (0/0)");
-    office.store.mark_new(&mailbox("2001"), unasked).await.unwrap();
-    assert!(office.post.taken().is_empty());
+    let unasked = left(&fixture, &message(Privacy::Normal)).await;
+    assert_eq!(fixture.service.played(&mailbox("2001"), unasked).await.unwrap(), ReceiptOutcome::NotSent);
+    assert_eq!(fixture.store.summary(&mailbox("2001")).await.unwrap().to_string(), "0/1 (0/0)");
+    fixture.store.mark_new(&mailbox("2001"), unasked).await.unwrap();
+    assert!(fixture.sent_mails.taken().is_empty());
 }

@@ -24,7 +24,7 @@ use voicemail::intake::ListenMode;
 use voicemail::message::{MailboxId, Message, MessageId};
 use voicemail::mwi::ChannelSink;
 use voicemail::network::{
-    CentralForwarder, FollowNetwork, LicenceClass, Mailbox, Network, NetworkDirectory, Refusal, Site, SiteBuilder, Step,
+    CentralForwarder, Commit, LicenceClass, Mailbox, Network, NetworkDirectory, NetworkObserver, Refusal, Site, SiteBuilder,
     TimeSource, VoicemailType,
 };
 use voicemail::node::{Node, NodeBuilder, NodeError};
@@ -262,8 +262,8 @@ async fn a_distributed_node_becomes_the_central_one_and_a_distributed_one_again(
 #[derive(Debug)]
 struct Unwilling;
 
-impl FollowNetwork for Unwilling {
-    fn prepare<'a>(&'a self, network: &'a Arc<Network>) -> Result<Step<'a>, Box<dyn std::error::Error + Send + Sync>> {
+impl NetworkObserver for Unwilling {
+    fn prepare<'a>(&'a self, network: &'a Arc<Network>) -> Result<Commit<'a>, Box<dyn std::error::Error + Send + Sync>> {
         if network.site(&site("york")).is_some() { Ok(Box::new(|| ())) } else { Err("York is gone".into()) }
     }
 }

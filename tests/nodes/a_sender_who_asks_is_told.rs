@@ -22,7 +22,7 @@ use voicemail::forward::{ForwardError, MailOut, MemoryForwarder, Outcome, Reply,
 use voicemail::intake::ListenMode;
 use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, MailAddress, Message, MessageId, Origin, RecordedAt};
 use voicemail::node::Node;
-use voicemail::retrieval::Told;
+use voicemail::retrieval::ReceiptOutcome;
 use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _, Retention};
 use voicemail::wire::{self, Addresses, TransferEncoding};
 
@@ -81,7 +81,7 @@ async fn a_receipt_survives_a_server_that_is_away_and_a_power_cut() {
     let id = left(&node, &clock, 1).await;
     let mut events = node.events();
     let running = run(&node);
-    assert_eq!(node.desk().unwrap().played(&mailbox("2001"), id).await.unwrap(), Told::Sender);
+    assert_eq!(node.mailbox_service().unwrap().played(&mailbox("2001"), id).await.unwrap(), ReceiptOutcome::Sent);
     let reason = event(&mut events, |event| if let Event::MailDeferred { reason, .. } = event { Some(reason) } else { None });
     assert_eq!(reason.await, "451 later");
     running.stop().await;
@@ -107,7 +107,7 @@ async fn a_message_that_grows_too_old_unheard_tells_its_sender_and_one_that_was_
     let (heard, unheard) = (left(&node, &clock, 1).await, left(&node, &clock, 2).await);
     let mut events = node.events();
     let running = run(&node);
-    node.desk().unwrap().played(&mailbox("2001"), heard).await.unwrap();
+    node.mailbox_service().unwrap().played(&mailbox("2001"), heard).await.unwrap();
     clock.advance(TimeDelta::days(31));
     let mut sent = Vec::new();
     for _ in 0..2 {

@@ -9,7 +9,7 @@ use super::super::samples::{self, CENTRAL_NODE, HIMALAYA_NODE, central, centrali
 use super::super::{
     Fallback, Licence, LicenceClass, Mailbox, Network, NetworkBuilder, NodeHost, SiteBuilder, TimeSource, VoicemailType,
 };
-use super::{Given, PbxName};
+use super::{PbxName, Setting};
 use crate::directory::{MailboxLimits, RecordingLimits};
 
 proptest! {
@@ -22,7 +22,7 @@ proptest! {
             let mut broken = sites.clone();
             let at_fault = break_it(&mut broken, pick);
             let found: Vec<_> = samples::of(broken).err().into_iter().flatten().map(|fault| (fault.pbx, fault.rule.code())).collect();
-            prop_assert_eq!(found, vec![(at_fault, code)]);
+            prop_assert_eq!(found, vec![(at_fault, *code)]);
         }
         let elsewhere = sites.into_iter().fold(Network::builder("voicemail_example"), NetworkBuilder::site);
         let found: Vec<_> = elsewhere.build().err().into_iter().flatten().map(|fault| (fault.pbx, fault.rule.code())).collect();
@@ -33,7 +33,7 @@ proptest! {
 /// Breaks a rule at the PBX that it answers, chosen by a number; `None` for the network as a whole.
 type Break = fn(&mut Vec<SiteBuilder>, usize) -> Option<PbxName>;
 
-const BREAKS: [(&str, Break); 26] = [
+const BREAKS: &[(&str, Break)] = &[
     ("N01", |sites, _| {
         drop(sites.remove(0));
         let elsewhere = "centralized-0".to_owned();
@@ -53,11 +53,11 @@ const BREAKS: [(&str, Break); 26] = [
         sites[0].mailboxes.push(mailbox("77777"));
         at(sites, pick, &ANY, |site| site.mailboxes.push(mailbox("77777")))
     }),
-    ("N05", |sites, pick| at(sites, pick, &RECORDING, |site| site.node = Given::Nothing)),
-    ("N06", |sites, pick| at(sites, pick, &CENTRALIZED, |site| site.node = Given::Value(node("node.example")))),
-    ("N07", |sites, pick| at(sites, pick, &NOT_CENTRAL, |site| site.destination = Given::Nothing)),
-    ("N08", |sites, pick| at(sites, pick, &CENTRAL, |site| site.destination = Given::Value("main".to_owned()))),
-    ("N09", |sites, pick| at(sites, pick, &NOT_CENTRAL, |site| site.destination = Given::Value("mian".to_owned()))),
+    ("N05", |sites, pick| at(sites, pick, &RECORDING, |site| site.node = Setting::Missing)),
+    ("N06", |sites, pick| at(sites, pick, &CENTRALIZED, |site| site.node = Setting::Value(node("node.example")))),
+    ("N07", |sites, pick| at(sites, pick, &NOT_CENTRAL, |site| site.destination = Setting::Missing)),
+    ("N08", |sites, pick| at(sites, pick, &CENTRAL, |site| site.destination = Setting::Value("main".to_owned()))),
+    ("N09", |sites, pick| at(sites, pick, &NOT_CENTRAL, |site| site.destination = Setting::Value("mian".to_owned()))),
     ("N10", |sites, pick| at(sites, pick, &NOT_CENTRAL, |site| lead(site, "main", "distributed-0"))),
     ("N11", |sites, pick| at(sites, pick, &ANY, |site| lead(site, "west", "atlantis"))),
     ("N12", |sites, pick| {
@@ -67,23 +67,23 @@ const BREAKS: [(&str, Break); 26] = [
     }),
     ("N13", |sites, pick| at(sites, pick, &CENTRALIZED, |site| site.licences.push(Some(LicenceClass::Campaigns.into())))),
     ("N14", |sites, pick| at(sites, pick, &RECORDING, |site| site.licences.push(Some(LicenceClass::Voicemail.into())))),
-    ("N15", |sites, pick| at(sites, pick, &ANY, |site| site.time = Given::Value(TimeSource::None))),
-    ("N16", |sites, pick| at(sites, pick, &RECORDING, |site| site.is_fallback = Given::Value(true))),
+    ("N15", |sites, pick| at(sites, pick, &ANY, |site| site.time = Setting::Value(TimeSource::None))),
+    ("N16", |sites, pick| at(sites, pick, &RECORDING, |site| site.is_fallback = Setting::Value(true))),
     ("N17", |sites, pick| {
         no_fallback(sites);
         at(sites, pick, &CENTRALIZED, |site| {
-            site.is_fallback = Given::Value(true);
-            site.backup_node = Given::Value(node(HIMALAYA_NODE));
+            site.is_fallback = Setting::Value(true);
+            site.backup_node = Setting::Value(node(HIMALAYA_NODE));
         })
     }),
     ("N18", |sites, pick| {
         at(sites, pick, &CENTRALIZED, |site| {
-            site.is_fallback = Given::Nothing;
-            site.backup_node = Given::Value(node("backup.example"));
+            site.is_fallback = Setting::Missing;
+            site.backup_node = Setting::Value(node("backup.example"));
         })
     }),
-    ("N19", |sites, pick| at(sites, pick, &RECORDING, |site| site.ports = Given::Value(0))),
-    ("N20", |sites, pick| at(sites, pick, &CENTRALIZED, |site| site.ports = Given::Value(1))),
+    ("N19", |sites, pick| at(sites, pick, &RECORDING, |site| site.ports = Setting::Value(0))),
+    ("N20", |sites, pick| at(sites, pick, &CENTRALIZED, |site| site.ports = Setting::Value(1))),
     ("N21", |sites, pick| {
         let recording = RecordingLimits { min: Duration::from_secs(2), max: Duration::from_secs(1) };
         at(sites, pick, &ANY, |site| site.mailboxes.push(Mailbox { recording, ..mailbox("77777") }))
@@ -91,11 +91,11 @@ const BREAKS: [(&str, Break); 26] = [
     ("N22", |sites, pick| at(sites, pick, &ANY, |site| lead(site, "\u{7}", "london"))),
     ("N24", |sites, _| {
         if sites.iter().all(|site| site.is_fallback.as_value() != Some(&true)) {
-            sites[1].is_fallback = Given::Value(true);
+            sites[1].is_fallback = Setting::Value(true);
         }
         sites.push(centralized("second"));
         sites.last_mut().map(|site| {
-            site.is_fallback = Given::Value(true);
+            site.is_fallback = Setting::Value(true);
             site.name.clone()
         })
     }),
@@ -128,7 +128,7 @@ fn at(sites: &mut [SiteBuilder], pick: usize, types: &[VoicemailType], change: i
 
 fn no_fallback(sites: &mut [SiteBuilder]) {
     for site in sites {
-        (site.is_fallback, site.backup_node) = (Given::Nothing, Given::Nothing);
+        (site.is_fallback, site.backup_node) = (Setting::Missing, Setting::Missing);
     }
 }
 
@@ -148,7 +148,7 @@ fn sites() -> impl Strategy<Value = Vec<SiteBuilder>> {
         let mut sites = vec![hosts.fold(london, SiteBuilder::host)];
         for (index, variety) in centralized_ones.iter().enumerate() {
             let site = varied(centralized(&format!("centralized-{index}")), variety, 100 + index, &LicenceClass::ALL[1..3]);
-            sites.push(if variety.flag && sites.iter().all(|site| site.is_fallback == Given::Nothing) {
+            sites.push(if variety.flag && sites.iter().all(|site| site.is_fallback == Setting::Missing) {
                 let backup_node = variety.ports.is_multiple_of(2).then(|| node("backup.example"));
                 site.fallback(Fallback { backup_node })
             } else {
@@ -186,7 +186,7 @@ fn varied(mut site: SiteBuilder, variety: &Variety, number: usize, classes: &[Li
         }
     }
     let zone = chrono_tz::TZ_VARIANTS[variety.zone];
-    site.zone = Given::Value(zone);
+    site.zone = Setting::Value(zone);
     for index in 0..variety.mailboxes {
         site = site.mailbox(Mailbox { zone: variety.flag.then_some(zone), ..mailbox(&format!("{number}{index}")) });
     }

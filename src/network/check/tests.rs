@@ -6,7 +6,7 @@ use super::super::samples::{self, CENTRAL_NODE, HIMALAYA_NODE, central, centrali
 use super::super::{
     Fallback, Fault, LicenceClass, Mailbox, Network, NodeHost, PbxName, Rule, Site, SiteBuilder, TimeSource, VoicemailType,
 };
-use super::Given;
+use super::Setting;
 use crate::directory::{MailboxLimits, RecordingLimits};
 
 /// The faults of the sample network in which `site` stands in for the PBX of its name, or beside the others.
@@ -32,11 +32,11 @@ fn named(pbx: &str) -> PbxName {
 }
 
 fn without_node(site: SiteBuilder) -> SiteBuilder {
-    SiteBuilder { node: Given::Nothing, ..site }
+    SiteBuilder { node: Setting::Missing, ..site }
 }
 
 fn without_destination(site: SiteBuilder) -> SiteBuilder {
-    SiteBuilder { destination: Given::Nothing, ..site }
+    SiteBuilder { destination: Setting::Missing, ..site }
 }
 
 fn without_licences(site: SiteBuilder) -> SiteBuilder {
@@ -163,7 +163,7 @@ fn every_pbx_has_its_time_from_sntp() {
             assert_eq!(faults_with(site.clone().time(found)), [fault]);
         }
     }
-    let silent = SiteBuilder { time: Given::Nothing, ..distributed("tokyo") };
+    let silent = SiteBuilder { time: Setting::Missing, ..distributed("tokyo") };
     assert_eq!(faults_with(silent), at("tokyo", Rule::SntpMissing { found: TimeSource::None }));
 }
 
@@ -187,7 +187,7 @@ fn a_distributed_node_is_no_backup_node_in_whatever_spelling() {
 #[test]
 fn a_backup_node_is_of_a_fallback() {
     let found = node("backup.voicemail.example");
-    let site = SiteBuilder { backup_node: Given::Value(found.clone()), ..centralized("berlin") };
+    let site = SiteBuilder { backup_node: Setting::Value(found.clone()), ..centralized("berlin") };
     assert_eq!(faults_with(site), at("berlin", Rule::BackupNodeWithoutFallback { found }));
 }
 
@@ -221,7 +221,7 @@ fn only_the_central_node_has_hosts_and_each_once() {
 fn a_pbx_that_records_has_ports() {
     for (site, voicemail) in [(central("london"), VoicemailType::Central), (distributed("tokyo"), VoicemailType::Distributed)] {
         assert_eq!(faults_with(site.clone().ports(1)), []);
-        for ports in [Given::Value(0), Given::Nothing] {
+        for ports in [Setting::Value(0), Setting::Missing] {
             let fault = Fault { pbx: Some(site.name.clone()), rule: Rule::PortsMissing { voicemail } };
             assert_eq!(faults_with(SiteBuilder { ports, ..site.clone() }), [fault]);
         }

@@ -1,0 +1,43 @@
+//! [`MailboxServiceBuilder`].
+
+use std::sync::Arc;
+
+use super::{Mail, MailboxService};
+use crate::clock::{Clock, SystemClock};
+use crate::directory::Directory;
+use crate::forward::MailOut;
+use crate::network::Admission;
+use crate::store::MessageStore;
+
+/// Builds a [`MailboxService`]; made by [`MailboxService::builder`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct MailboxServiceBuilder(MailboxService);
+
+impl MailboxServiceBuilder {
+    pub(super) fn new(domain: String, store: Arc<dyn MessageStore>, directory: Arc<dyn Directory>) -> Self {
+        let domain: Arc<str> = domain.into();
+        Self(MailboxService { store, directory, clock: Arc::new(SystemClock), node: Arc::clone(&domain), domain, mail: None })
+    }
+
+    /// The host name of the node, which stands in the message ids of what is sent; the domain of the mailboxes, unless given.
+    pub fn node(self, host_name: &str) -> Self {
+        Self(MailboxService { node: host_name.into(), ..self.0 })
+    }
+
+    /// The clock that answers, copies and receipts are dated by; the system's, unless given.
+    pub fn clock(self, clock: impl Clock) -> Self {
+        Self(MailboxService { clock: Arc::new(clock), ..self.0 })
+    }
+
+    /// Sends e-mail through `out`: copies for owners whose PBX has the licence for unified messaging in `licences`, and receipts for
+    /// senders. Without it, no e-mail is sent.
+    pub fn mail(self, out: impl MailOut, licences: impl Into<Arc<Admission>>) -> Self {
+        Self(MailboxService { mail: Some(Mail { out: Arc::new(out), licences: licences.into() }), ..self.0 })
+    }
+
+    /// The service.
+    pub fn build(self) -> MailboxService {
+        self.0
+    }
+}
