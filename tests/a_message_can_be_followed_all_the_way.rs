@@ -111,7 +111,7 @@ async fn each_step_is_told_in_order_with_its_time_and_stands_in_a_span_of_its_me
         assert!(connected <= stored && stored <= forwarded, "{there:?} {here:?}");
 
         soon(traces.all_closed(&id.to_string())).await;
-        let spans = traces.of(&id.to_string());
+        let spans = traces.spans_of(&id.to_string());
         let steps: Vec<_> = spans.iter().map(|span| (span.name, span.steps.iter().map(String::as_str).collect())).collect();
         let wanted: [(&str, Vec<&str>); 4] = [
             ("record", vec!["finished", "kept"]),
@@ -141,7 +141,7 @@ async fn nothing_tells_who_called_or_what_was_said() {
     soon(way(&mut pair.at_central, id, "lamp_shown")).await;
     pair.stop().await;
 
-    let heard = traces.said();
+    let heard = traces.text();
     assert!(heard.contains(&id.to_string()) && heard.contains("2003"), "ids are said");
     // In base64, the sound begins at any of three places of a group.
     for secret in ["2079460112", "Anna", "Whitfield", "voice!", "dm9pY2Uh", "b2ljZSF2", "aWNlIXZv"] {
@@ -159,7 +159,7 @@ async fn no_span_is_open_while_a_message_waits_and_each_try_has_one() {
     let mut events = node.events();
     let facts = CallFacts::to(mailbox("2001"));
     let id = node.deposit_wav(&site("kathmandu"), facts, wav(1_200, 9).into()).await.unwrap().id.to_string();
-    assert_eq!(traces.of(&id).len(), 1);
+    assert_eq!(traces.spans_of(&id).len(), 1);
     soon(traces.all_closed(&id)).await;
 
     let running = run(&node);
@@ -168,7 +168,7 @@ async fn no_span_is_open_while_a_message_waits_and_each_try_has_one() {
     soon(traces.all_closed(&id)).await;
     let done = |event| matches!(event, Event::Forwarded { .. }).then_some(());
     soon(support::event(&mut events, done)).await;
-    let spans = traces.of(&id);
+    let spans = traces.spans_of(&id);
     let steps: Vec<_> = spans.iter().map(|span| (span.name, span.steps.join(" "))).collect();
     let wanted = [("record", "finished kept"), ("forward", "deferred"), ("forward", "forwarded")];
     assert_eq!(steps, wanted.map(|(name, steps)| (name, steps.to_owned())));
@@ -189,7 +189,7 @@ async fn what_the_central_node_records_itself_can_be_followed_too() {
         ["finished", "stored", "counted", "lamp_shown"]
     );
     soon(traces.all_closed(&id.to_string())).await;
-    let spans = traces.of(&id.to_string());
+    let spans = traces.spans_of(&id.to_string());
     let steps: Vec<_> = spans.iter().map(|span| (span.name, span.steps.join(" "))).collect();
     let wanted = [("record", "finished stored kept"), ("lamp", "counted lamp_shown")];
     assert_eq!(steps, wanted.map(|(name, steps)| (name, steps.to_owned())));

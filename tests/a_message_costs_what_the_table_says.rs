@@ -72,7 +72,7 @@ async fn counted(messages: u32) -> (Counts, Duration) {
 
 /// How often work was handed to a blocking thread in this process.
 fn handed_over() -> u64 {
-    let said = traces::listen().said();
+    let said = traces::listen().text();
     u64::try_from(said.lines().filter(|line| line.contains("handed to a blocking thread")).count()).unwrap()
 }
 

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use programs::{Place, Printed, Program, unused_address};
+use programs::{NodeFiles, Printed, Program, unused_address};
 use voicemail::audio::{Format, Wav};
 use voicemail::message::{ContentDigest, EndReason, MailboxId, Message, MessageId};
 use voicemail::store::{MaildirStore, MessageStore as _};
@@ -26,8 +26,8 @@ fn whatever_was_told_to_be_kept_is_stored_once_and_whole() {
     let seed = std::env::var("VOICEMAIL_SEED").map_or_else(|_| random_seed(), |seed| seed.parse().unwrap());
     println!("VOICEMAIL_KILLS={kills} VOICEMAIL_SEED={seed}");
     let begun = Instant::now();
-    let place = Place::new(MAILBOXES.map(|number| (number, "Europe/London")));
-    place.let_central_listen(&unused_address());
+    let place = NodeFiles::new(MAILBOXES.map(|number| (number, "Europe/London")));
+    place.set_listen_address(&unused_address());
     let mut network = Network::start(&place, seed);
     for _ in 0..kills {
         network.deposit_some();
@@ -69,7 +69,7 @@ fn whatever_was_told_to_be_kept_is_stored_once_and_whole() {
 
 /// Both nodes, and all that they have told.
 struct Network<'a> {
-    place: &'a Place,
+    place: &'a NodeFiles,
     chance: Chance,
     central: Option<Program>,
     distributed: Option<Program>,
@@ -92,7 +92,7 @@ struct Told {
 }
 
 impl<'a> Network<'a> {
-    fn start(place: &'a Place, seed: u64) -> Self {
+    fn start(place: &'a NodeFiles, seed: u64) -> Self {
         let central = Some(place.central());
         let distributed = Some(place.distributed(&["--batch"]));
         Self { place, chance: Chance(seed), central, distributed, first: 0, told: Told::default() }
@@ -106,7 +106,7 @@ impl<'a> Network<'a> {
             self.place.write(&format!("{number}.wav"), wav(number));
             let (file, mailbox) = (self.place.text(&format!("{number}.wav")), mailbox_of(number));
             let line = format!("--deposit {file} --to {mailbox}{}\n", if number.is_multiple_of(5) { " --urgent" } else { "" });
-            assert!(self.distributed.as_mut().unwrap().feed(&line));
+            assert!(self.distributed.as_mut().unwrap().write_input(&line));
         }
     }
 
@@ -133,7 +133,7 @@ impl<'a> Network<'a> {
     fn stop(mut self) -> Told {
         let mut distributed = self.distributed.take().unwrap();
         let given = usize::try_from(self.told.sent - self.first).unwrap();
-        distributed.when(|printed| (printed.told("kept").count() == given).then_some(()));
+        distributed.wait_until(|printed| (printed.lines_of("kept").count() == given).then_some(()));
         let patience = Instant::now() + PATIENCE;
         while !self.place.waiting().is_empty() {
             assert!(Instant::now() < patience, "these wait still: {:#?}", self.place.waiting());
@@ -149,17 +149,17 @@ impl<'a> Network<'a> {
     }
 
     fn note_distributed(&mut self, printed: &Printed) {
-        for (number, id) in (self.first..).zip(printed.told("kept")) {
+        for (number, id) in (self.first..).zip(printed.lines_of("kept")) {
             assert_eq!(self.told.kept.insert(id.parse().unwrap(), number), None, "{id} was told twice");
         }
-        self.told.recovered.extend(printed.told("recovered").map(|id| id.parse::<MessageId>().unwrap()));
+        self.told.recovered.extend(printed.lines_of("recovered").map(|id| id.parse::<MessageId>().unwrap()));
         let strange = printed.err.iter().filter(|line| !line.starts_with("waiting ") && !line.contains("unreadable"));
         assert_eq!(strange.collect::<Vec<_>>(), Vec::<&String>::new());
     }
 
     fn note_central(&mut self, printed: &Printed) {
         assert_eq!(printed.err, Vec::<String>::new());
-        self.told.duplicates += printed.told("duplicate").count();
+        self.told.duplicates += printed.lines_of("duplicate").count();
     }
 }
 
@@ -192,7 +192,7 @@ fn number_of(message: &Message, sent: u32) -> u32 {
 }
 
 /// All messages in all mailboxes of the central node, by id. It must have stopped.
-fn stored(place: &Place) -> BTreeMap<MessageId, (MailboxId, Message)> {
+fn stored(place: &NodeFiles) -> BTreeMap<MessageId, (MailboxId, Message)> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let store = MaildirStore::builder(place.path("store")).open().await.unwrap();

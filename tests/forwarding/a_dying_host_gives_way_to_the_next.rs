@@ -2,16 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use crate::links;
-use crate::middle;
+use crate::faulty_proxy;
+use crate::network_links;
 use crate::support;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use links::{Net, Weather};
-use middle::{Fault, Middle, Step};
+use faulty_proxy::{FaultyProxy, ProxyFault, SmtpStep};
+use network_links::{LinkState, LinkedNetwork};
 use support::{CENTRAL, HIMALAYA, clock, event, mailbox, network, node, run, site, wav};
 use tempfile::{TempDir, tempdir};
 use tokio::time::Instant;
@@ -84,11 +84,11 @@ async fn three_arrive_once(case: &str, centre: &Centre, first: SmtpForwarder, se
 
 #[tokio::test(start_paused = true)]
 async fn a_first_host_that_is_dead_costs_the_time_of_one_connection() {
-    for (weather, most) in [(Weather::Refusing, 1), (Weather::BlackHole, 6)] {
+    for (weather, most) in [(LinkState::Refusing, 1), (LinkState::BlackHole, 6)] {
         let centre = centre().await;
-        let net = Net::to(centre.hosts[0].clone(), Duration::from_millis(10));
+        let net = LinkedNetwork::to(centre.hosts[0].clone(), Duration::from_millis(10));
         net.set(weather);
-        let second = Net::to(centre.hosts[1].clone(), Duration::from_millis(10));
+        let second = LinkedNetwork::to(centre.hosts[1].clone(), Duration::from_millis(10));
         let took = three_arrive_once(&format!("{weather:?}"), &centre, forwarder(net), forwarder(second)).await;
         assert!(took <= Duration::from_secs(most), "{weather:?}: {took:?}");
     }
@@ -96,30 +96,30 @@ async fn a_first_host_that_is_dead_costs_the_time_of_one_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn a_first_host_that_dies_in_the_middle_or_says_later_leaves_one_copy() {
-    let later = Fault::Say("451 4.3.0 later\r\n");
+    let later = ProxyFault::Reply("451 4.3.0 later\r\n");
     let cases = [
-        (Step::Banner, Fault::Drop),
-        (Step::Banner, later),
-        (Step::Mail, later),
-        (Step::Rcpt, later),
-        (Step::Body, Fault::Drop),
-        (Step::Body, Fault::Stall),
-        (Step::LastByte, Fault::Drop),
+        (SmtpStep::Banner, ProxyFault::Drop),
+        (SmtpStep::Banner, later),
+        (SmtpStep::Mail, later),
+        (SmtpStep::Rcpt, later),
+        (SmtpStep::Body, ProxyFault::Drop),
+        (SmtpStep::Body, ProxyFault::Stall),
+        (SmtpStep::LastByte, ProxyFault::Drop),
         // The message is kept by the first host, and the answer lost: the second one keeps no other copy.
-        (Step::End, Fault::Drop),
-        (Step::End, Fault::Stall),
-        (Step::End, Fault::HalfAndDrop),
-        (Step::End, later),
+        (SmtpStep::End, ProxyFault::Drop),
+        (SmtpStep::End, ProxyFault::Stall),
+        (SmtpStep::End, ProxyFault::HalfAndDrop),
+        (SmtpStep::End, later),
     ];
     for (step, fault) in cases {
         for times in [1, 1_000] {
             let case = format!("{fault:?} at {step:?}, {times} times");
             let centre = centre().await;
-            let first = Middle::new(centre.hosts[0].clone(), &[], None);
-            first.strike(step, fault, times);
-            let second = Middle::new(centre.hosts[1].clone(), &[], None);
+            let first = FaultyProxy::new(centre.hosts[0].clone(), &[], None);
+            first.inject(step, fault, times);
+            let second = FaultyProxy::new(centre.hosts[1].clone(), &[], None);
             three_arrive_once(&case, &centre, forwarder(first.clone()), forwarder(second)).await;
-            assert!(first.struck() > 0, "{case}");
+            assert!(first.injected() > 0, "{case}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use crate::links;
+use crate::network_links;
 use crate::support;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use links::{Dice, Net, Weather, new_seed};
+use network_links::{LinkState, LinkedNetwork};
+use support::random::{Random, new_seed};
 use support::{CENTRAL, HIMALAYA, clock, mailbox, network, node, run, site, wav};
 use tokio::time::{Instant, sleep};
 use voicemail::directory::StaticDirectory;
@@ -71,7 +72,7 @@ impl MessageStore for Crowded {
 
 struct Scene {
     store: Arc<Crowded>,
-    net: Net,
+    net: LinkedNetwork,
     node: Node,
     /// What happens at the central node.
     arrivals: Events,
@@ -89,7 +90,7 @@ async fn scene(seed: u64) -> Scene {
         .map(|(mailbox, owner)| (mailbox.clone(), owner.clone()))
         .collect();
     let intake = Intake::builder(network.domain(), Arc::clone(&store) as _, Arc::new(known)).events(arrivals.clone()).build();
-    let net = Net::to(intake, Duration::from_millis(5 + seed % 200));
+    let net = LinkedNetwork::to(intake, Duration::from_millis(5 + seed % 200));
     let forwarder = SmtpForwarder::builder(format!("{CENTRAL}:25"), network.domain()).node(HIMALAYA).dial(net.clone());
     let forwarder = forwarder.security(Security::PlainText).build().unwrap();
     let node = node(HIMALAYA, Path::new("/node")).disk(PowerCutDisk::new()).forwarder(forwarder).clock(clock());
@@ -104,7 +105,7 @@ struct Healing {
 
 impl Scene {
     /// Records messages at random moments; answers what was kept, by mailbox.
-    async fn record(&self, mut dice: Dice) -> HashMap<MailboxId, HashMap<MessageId, Vec<u8>>> {
+    async fn record(&self, mut dice: Random) -> HashMap<MailboxId, HashMap<MessageId, Vec<u8>>> {
         let mut kept: HashMap<_, HashMap<_, _>> = HashMap::new();
         for n in 0..MESSAGES {
             sleep(dice.millis_below(2 * SPAN_MILLIS / MESSAGES as u64)).await;
@@ -119,15 +120,15 @@ impl Scene {
     }
 
     /// Makes the weather, until the time of the recordings is over.
-    async fn rage(&self, mut dice: Dice) -> Vec<Healing> {
+    async fn rage(&self, mut dice: Random) -> Vec<Healing> {
         let end = Instant::now() + Duration::from_millis(SPAN_MILLIS);
         let mut healings = Vec::new();
         while Instant::now() < end {
-            self.net.set(if dice.below(2) == 0 { Weather::BlackHole } else { Weather::Refusing });
+            self.net.set(if dice.below(2) == 0 { LinkState::BlackHole } else { LinkState::Refusing });
             sleep(dice.millis_below(400_000)).await;
             let mut arrivals = self.arrivals.subscribe();
             let waiting = self.node.spool().waiting();
-            self.net.set(Weather::Fair);
+            self.net.set(LinkState::Up);
             sleep(dice.millis_below(120_000)).await;
             let mut arrived = Vec::new();
             while let Ok(told) = arrivals.try_recv() {
@@ -153,7 +154,7 @@ async fn everything_arrives_once(seed: u64) {
     let scene = scene(seed).await;
     let running = run(&scene.node);
     let began = Instant::now();
-    let (kept, healings) = tokio::join!(scene.record(Dice::of(seed)), scene.rage(Dice::of(seed ^ 0x5eed)));
+    let (kept, healings) = tokio::join!(scene.record(Random::with_seed(seed)), scene.rage(Random::with_seed(seed ^ 0x5eed)));
     let over = Instant::now();
     scene.settle().await;
     let settled = over.elapsed();

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use crate::links;
+use crate::network_links;
 use crate::support;
 
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use links::{Net, Weather};
+use network_links::{LinkState, LinkedNetwork};
 use support::{CENTRAL, HIMALAYA, clock, mailbox, network, node, run, site, soon, wav};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,7 +26,7 @@ use voicemail::store::{MemoryStore, MessageStore as _};
 
 struct Scene {
     store: Arc<MemoryStore>,
-    net: Net,
+    net: LinkedNetwork,
     node: Node,
 }
 
@@ -39,7 +39,7 @@ async fn scene() -> Scene {
 async fn scene_on(disk: PowerCutDisk, store: Arc<MemoryStore>) -> Scene {
     let network = network();
     let intake = Intake::builder(network.domain(), Arc::clone(&store) as _, Arc::new(network.directory())).build();
-    let net = Net::to(intake, Duration::from_millis(20));
+    let net = LinkedNetwork::to(intake, Duration::from_millis(20));
     let forwarder = SmtpForwarder::builder(format!("{CENTRAL}:25"), network.domain()).node(HIMALAYA).dial(net.clone());
     let forwarder = forwarder.security(Security::PlainText).build().unwrap();
     let node = node(HIMALAYA, Path::new("/node")).disk(disk).forwarder(forwarder).clock(clock()).open().await.unwrap();
@@ -78,11 +78,11 @@ async fn after_75_s_the_last_waiting_message_is_in_its_mailbox_within_5_s() {
         let running = run(&scene.node);
         sleep(begins).await;
         let arrived = scene.copies().await;
-        scene.net.set(Weather::BlackHole);
+        scene.net.set(LinkState::BlackHole);
         sleep(Duration::from_secs(40)).await;
         scene.deposit(5, 1_500).await;
         sleep(Duration::from_secs(35)).await;
-        scene.net.set(Weather::Fair);
+        scene.net.set(LinkState::Up);
         let took = scene.all_through().await;
         println!("begun after {begins:?} with {arrived} arrived: all through after {took:?}");
         longest = longest.max(took);
@@ -95,11 +95,11 @@ async fn after_75_s_the_last_waiting_message_is_in_its_mailbox_within_5_s() {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_was_away_is_noticed_within_3_s_and_the_backlog_flows_at_full_speed() {
     let scene = scene().await;
-    scene.net.set(Weather::Refusing);
+    scene.net.set(LinkState::Refusing);
     scene.deposit(200, 1_000).await;
     let running = run(&scene.node);
     sleep(Duration::from_secs(3600)).await;
-    scene.net.set(Weather::Fair);
+    scene.net.set(LinkState::Up);
     let healed = Instant::now();
     while scene.copies().await == 0 {
         sleep(Duration::from_millis(20)).await;
@@ -119,7 +119,7 @@ async fn a_kept_connection_whose_path_died_while_it_was_idle_costs_two_seconds()
     let running = run(&scene.node);
     scene.deposit(1, 1_500).await;
     scene.all_through().await;
-    scene.net.die_silently();
+    scene.net.drop_silently();
     sleep(Duration::from_secs(10)).await;
     scene.deposit(1, 1_500).await;
     let took = scene.all_through().await;
@@ -134,14 +134,14 @@ async fn a_stop_takes_8_s_at_most_and_loses_or_doubles_nothing() {
         let disk = PowerCutDisk::new();
         let scene = scene_on(disk.clone(), Arc::new(MemoryStore::new([mailbox("2001")]))).await;
         scene.deposit(8, 1_500).await;
-        scene.net.set(if begins.is_zero() { Weather::BlackHole } else { Weather::Fair });
+        scene.net.set(if begins.is_zero() { LinkState::BlackHole } else { LinkState::Up });
         let running = run(&scene.node);
         sleep(begins).await;
-        scene.net.set(Weather::BlackHole);
+        scene.net.set(LinkState::BlackHole);
         let asked = Instant::now();
         running.stop().await;
         assert!(asked.elapsed() <= Duration::from_secs(8), "begun after {begins:?}: took {:?}", asked.elapsed());
-        scene.net.set(Weather::Fair);
+        scene.net.set(LinkState::Up);
 
         let store = Arc::clone(&scene.store);
         drop(scene);

@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use crate::links;
-use crate::middle;
+use crate::faulty_proxy;
 use crate::support;
 
 use std::io;
@@ -12,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use faulty_proxy::{FaultyProxy, ProxyFault, SmtpStep};
 use futures::StreamExt as _;
-use links::{Dice, new_seed};
-use middle::{Fault, Middle, Step};
+use support::random::{Random, new_seed};
 use support::{CENTRAL, HIMALAYA, clock, event, mailbox, network, node, run, site, wav};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, duplex, split};
 use tokio_rustls::rustls::ServerConfig;
@@ -35,18 +34,18 @@ const ROUTES: [&[&str]; 5] = [
     &["PIPELINING", "CHUNKING", "BINARYMIME", "8BITMIME"],
 ];
 
-const LATER: Fault = Fault::Say("451 4.3.0 later\r\n");
-const NEVER: Fault = Fault::Say("554 5.0.0 never\r\n");
-const ANYWHERE: [Fault; 9] = [
-    Fault::Drop,
-    Fault::Stall,
+const LATER: ProxyFault = ProxyFault::Reply("451 4.3.0 later\r\n");
+const NEVER: ProxyFault = ProxyFault::Reply("554 5.0.0 never\r\n");
+const ANYWHERE: [ProxyFault; 9] = [
+    ProxyFault::Drop,
+    ProxyFault::Stall,
     LATER,
     NEVER,
-    Fault::Say("421 4.3.2 closing\r\n"),
-    Fault::Say("\u{1}\u{7f} garbage\r\n"),
-    Fault::Say("199 what\r\n"),
-    Fault::HalfAndDrop,
-    Fault::HalfAndStall,
+    ProxyFault::Reply("421 4.3.2 closing\r\n"),
+    ProxyFault::Reply("\u{1}\u{7f} garbage\r\n"),
+    ProxyFault::Reply("199 what\r\n"),
+    ProxyFault::HalfAndDrop,
+    ProxyFault::HalfAndStall,
 ];
 
 /// The certificate of the central node, and its key.
@@ -114,15 +113,16 @@ async fn one_copy_arrives(case: &str, store: &MemoryStore, dial: impl Dial, secu
 }
 
 /// Every case: a route, where and how the middle strikes, and how often it does.
-fn cases() -> Vec<(&'static [&'static str], Step, Fault, u32)> {
+fn cases() -> Vec<(&'static [&'static str], SmtpStep, ProxyFault, u32)> {
     let mut cases = Vec::new();
-    let answers = [Step::Banner, Step::Ehlo, Step::Mail, Step::Rcpt, Step::End].map(|step| (step, &ANYWHERE[..]));
-    let silent = [Step::Body, Step::LastByte].map(|step| (step, &ANYWHERE[..2]));
+    let answers =
+        [SmtpStep::Banner, SmtpStep::Ehlo, SmtpStep::Mail, SmtpStep::Rcpt, SmtpStep::End].map(|step| (step, &ANYWHERE[..]));
+    let silent = [SmtpStep::Body, SmtpStep::LastByte].map(|step| (step, &ANYWHERE[..2]));
     for route in ROUTES {
         let data = ["CHUNKING", "ENHANCEDSTATUSCODES"]
             .iter()
             .any(|hidden| route.contains(hidden))
-            .then_some((Step::Data, &ANYWHERE[..]));
+            .then_some((SmtpStep::Data, &ANYWHERE[..]));
         // The shortest route and the longest once, too: there the second try goes through.
         let times = if route.is_empty() || route.len() > 3 { &[1, 3][..] } else { &[3] };
         for (step, faults) in answers.into_iter().chain(silent).chain(data) {
@@ -134,18 +134,18 @@ fn cases() -> Vec<(&'static [&'static str], Step, Fault, u32)> {
     cases
 }
 
-async fn spoil((route, step, fault, times): (&'static [&'static str], Step, Fault, u32), tls: Option<&Identity>) {
+async fn spoil((route, step, fault, times): (&'static [&'static str], SmtpStep, ProxyFault, u32), tls: Option<&Identity>) {
     let case = format!("{fault:?} at {step:?}, {times} times, without {route:?}");
     let (store, intake) = central();
-    let middle = Middle::new(intake, route, tls.map(|identity| Arc::clone(&identity.server)));
-    middle.strike(step, fault, times);
+    let middle = FaultyProxy::new(intake, route, tls.map(|identity| Arc::clone(&identity.server)));
+    middle.inject(step, fault, times);
     let parked = one_copy_arrives(&case, &store, middle.clone(), tls.map(|identity| identity.pem.as_str())).await;
     // A peer that refuses this node as such says nothing about the message.
-    let is_final = fault == NEVER && matches!(step, Step::Mail | Step::Rcpt | Step::Data | Step::End);
+    let is_final = fault == NEVER && matches!(step, SmtpStep::Mail | SmtpStep::Rcpt | SmtpStep::Data | SmtpStep::End);
     // Who does not know EHLO is told HELO, and serves.
-    let is_forgiven = fault == NEVER && step == Step::Ehlo && tls.is_none();
+    let is_forgiven = fault == NEVER && step == SmtpStep::Ehlo && tls.is_none();
     let expected = (if is_final { times } else { 0 }, if is_forgiven { 1 } else { times });
-    assert_eq!((parked, middle.struck()), expected, "{case}: parked, struck");
+    assert_eq!((parked, middle.injected()), expected, "{case}: parked, struck");
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,7 +157,7 @@ async fn in_plain_text_every_fault_at_every_step_leaves_one_copy() {
 async fn under_tls_every_fault_at_every_step_leaves_one_copy() {
     let identity = identity();
     let opening =
-        [Step::StartTls, Step::Handshake].into_iter().flat_map(|step| ANYWHERE.map(|fault| (ROUTES[0], step, fault, 3)));
+        [SmtpStep::StartTls, SmtpStep::Handshake].into_iter().flat_map(|step| ANYWHERE.map(|fault| (ROUTES[0], step, fault, 3)));
     let all = cases().into_iter().filter(|(route, ..)| route.is_empty()).chain(opening);
     futures::stream::iter(all).map(|case| spoil(case, Some(&identity))).buffer_unordered(AT_ONCE).count().await;
 }
@@ -173,7 +173,7 @@ struct Wire {
 struct Cut {
     upwards: u64,
     downwards: u64,
-    fault: Fault,
+    fault: ProxyFault,
 }
 
 #[async_trait]
@@ -183,7 +183,8 @@ impl Dial for Wire {
         let (far, server) = duplex(4096);
         let intake = self.intake.clone();
         tokio::spawn(async move { drop(intake.serve_stream(server, None, ListenMode::StartTls, std::future::pending()).await) });
-        let cut = self.cuts.lock().unwrap().pop().unwrap_or(Cut { upwards: u64::MAX, downwards: u64::MAX, fault: Fault::Drop });
+        let cut =
+            self.cuts.lock().unwrap().pop().unwrap_or(Cut { upwards: u64::MAX, downwards: u64::MAX, fault: ProxyFault::Drop });
         tokio::spawn(async move {
             let ((near_read, near_write), (far_read, far_write)) = (split(near), split(far));
             // Which of both ends first ends the wire.
@@ -196,11 +197,11 @@ impl Dial for Wire {
     }
 }
 
-async fn carry(from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, bytes: u64, fault: Fault) {
+async fn carry(from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, bytes: u64, fault: ProxyFault) {
     let mut from = from.take(bytes);
     let carried = tokio::io::copy(&mut from, &mut to).await;
     let _ = to.flush().await;
-    if fault == Fault::Stall && carried.is_ok_and(|carried| carried == bytes) {
+    if fault == ProxyFault::Stall && carried.is_ok_and(|carried| carried == bytes) {
         std::future::pending::<()>().await;
     }
 }
@@ -210,10 +211,10 @@ async fn tls_cut_at_any_byte_leaves_one_copy() {
     let seed = new_seed();
     println!("seed {seed}");
     let identity = identity();
-    let mut dice = Dice::of(seed);
+    let mut dice = Random::with_seed(seed);
     let mut cuts = Vec::new();
     for n in 0..80 {
-        let fault = if n % 2 == 0 { Fault::Drop } else { Fault::Stall };
+        let fault = if n % 2 == 0 { ProxyFault::Drop } else { ProxyFault::Stall };
         // The conversation has some 22 000 bytes upwards and 2 500 downwards.
         let cut = match n % 4 {
             0 | 1 => Cut { upwards: dice.below(23_000), downwards: u64::MAX, fault },

@@ -9,12 +9,12 @@ mod a_partition_heals_within_seconds;
 mod an_operator_sees_and_steers_the_spool;
 mod every_fault_of_a_peer_leaves_one_copy;
 
-#[path = "../support/links.rs"]
+#[path = "../support/faulty_proxy.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-mod links;
-#[path = "../support/middle.rs"]
+mod faulty_proxy;
+#[path = "../support/network_links.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-mod middle;
+mod network_links;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod support;

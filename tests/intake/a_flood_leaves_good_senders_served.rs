@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use crate::doors;
+use crate::test_intake;
 
 use std::time::Duration;
 
-use doors::{Client, House, address_of, own_mail};
+use test_intake::{SmtpClient, TestIntake, address_of, own_mail};
 use tokio::time::sleep;
 use voicemail::intake::{Access, ListenMode};
 
@@ -16,7 +16,7 @@ const AT_MOST_KIB: u64 = 96 * 1024;
 
 #[tokio::test(start_paused = true)]
 async fn two_thousand_connections_that_are_of_no_use_keep_nobody_out() {
-    let house = House::new(Access::anyone_anywhere());
+    let house = TestIntake::new(Access::anyone_anywhere());
     // The first of all pays for what all share.
     deliver(&house, 0).await;
     let before = resident_kib();
@@ -57,40 +57,41 @@ async fn two_thousand_connections_that_are_of_no_use_keep_nobody_out() {
 
 #[tokio::test(start_paused = true)]
 async fn one_address_cannot_take_the_places_of_the_others() {
-    let house = House::new(Access::anyone_anywhere());
-    let crowd: Vec<_> = (0..2000).map(|_| Client::bare(&house, ListenMode::StartTls, Some(address_of(1)))).collect();
+    let house = TestIntake::new(Access::anyone_anywhere());
+    let crowd: Vec<_> =
+        (0..2000).map(|_| SmtpClient::connect_silently(&house, ListenMode::StartTls, Some(address_of(1)))).collect();
     sleep(Duration::from_secs(1)).await;
     deliver(&house, 2).await;
     drop(crowd);
 }
 
 /// Connects as far as it takes to hold a place, and stays.
-async fn of_no_use(house: House, number: u16) {
-    let mut client = Client::bare(&house, ListenMode::StartTls, Some(address_of(number)));
+async fn of_no_use(house: TestIntake, number: u16) {
+    let mut client = SmtpClient::connect_silently(&house, ListenMode::StartTls, Some(address_of(number)));
     let beginning: &[u8] = match number % 4 {
         0 => b"",
         1 => b"EHLO a\r\n",
         2 => b"EHLO a\r\nSTARTTLS\r\n",
         _ => b"EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<2002@vm.example>\r\nDATA\r\n",
     };
-    if client.reply().await.is_empty() || !client.drip(beginning).await {
+    if client.reply().await.is_empty() || !client.send_if_open(beginning).await {
         return;
     }
     // Until it is told to leave.
-    while number % 4 == 3 && client.drip(b"x").await {
+    while number % 4 == 3 && client.send_if_open(b"x").await {
         sleep(Duration::from_secs(1)).await;
     }
-    client.rest().await;
+    client.remaining_codes().await;
 }
 
 /// Delivers a message with 50 ms of thought, or of way, at each step.
-async fn deliver(house: &House, number: u16) {
+async fn deliver(house: &TestIntake, number: u16) {
     let mail = own_mail();
-    let mut client = Client::bare(house, ListenMode::StartTls, Some(address_of(10_000 + number)));
+    let mut client = SmtpClient::connect_silently(house, ListenMode::StartTls, Some(address_of(10_000 + number)));
     assert!(client.reply().await.starts_with("220 "), "sender {number} is greeted");
     for line in ["EHLO pbx.example\r\n", "MAIL FROM:<a@b>\r\n", "RCPT TO:<2001@vm.example>\r\n"] {
         sleep(Duration::from_millis(50)).await;
-        assert!(client.ask(line).await.starts_with("250 "), "sender {number}: {line}");
+        assert!(client.command(line).await.starts_with("250 "), "sender {number}: {line}");
     }
     sleep(Duration::from_millis(50)).await;
     client.send(format!("BDAT {} LAST\r\n", mail.len()).as_bytes()).await;

@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use crate::doors;
+use crate::test_intake;
 
 use std::time::Duration;
 
-use doors::{Client, House, MAILBOXES, address_of, own_mail};
+use test_intake::{MAILBOXES, SmtpClient, TestIntake, address_of, own_mail};
 use voicemail::intake::{Access, KnownPeer, ListenMode, Sites, StoredPassword};
 
 const EHLO: &str = "EHLO pbx.example\r\n";
@@ -229,12 +229,12 @@ fn start() -> String {
 async fn each_attack_has_its_answer_and_leaves_nothing_behind() {
     for under_tls in [false, true] {
         for Attack { name, sent, codes, stored } in attacks() {
-            let house = House::new(Access::default());
-            let mut client = Client::enter(&house, None).await;
+            let house = TestIntake::new(Access::default());
+            let mut client = SmtpClient::connect(&house, None).await;
             if under_tls {
                 client = client.start_tls().await;
             }
-            let replies = client.say_all(sent).await;
+            let replies = client.send_all(sent).await;
             assert_eq!(replies, codes, "{name}, TLS {under_tls}");
             let mut found = 0;
             for mailbox in MAILBOXES {
@@ -247,56 +247,56 @@ async fn each_attack_has_its_answer_and_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn nothing_that_is_said_around_starttls_is_obeyed() {
-    let house = House::new(Access::default());
+    let house = TestIntake::new(Access::default());
     for injected in [MAIL, "NOOP\r\n", "EHLO evil.example\r\n", "\r\n", "\x16\x03\x01"] {
-        let mut client = Client::enter(&house, None).await;
-        assert_eq!(client.say_all(format!("{EHLO}STARTTLS\r\n{injected}")).await, "250 554", "{injected:?}");
+        let mut client = SmtpClient::connect(&house, None).await;
+        assert_eq!(client.send_all(format!("{EHLO}STARTTLS\r\n{injected}")).await, "250 554", "{injected:?}");
     }
     // What was begun before is forgotten after.
-    let client = Client::enter(&house, None).await;
+    let client = SmtpClient::connect(&house, None).await;
     let mut client = client.start_tls_after(&format!("{EHLO}{MAIL}{RCPT}")).await;
-    assert_eq!(client.say_all(format!("DATA\r\n{RCPT}{MAIL}STARTTLS\r\n{EHLO}NOOP\r\n")).await, "503 503 503 503 250 250");
+    assert_eq!(client.send_all(format!("DATA\r\n{RCPT}{MAIL}STARTTLS\r\n{EHLO}NOOP\r\n")).await, "503 503 503 503 250 250");
 }
 
 #[tokio::test]
 async fn a_password_is_not_heard_before_tls_and_a_stranger_is_told_nothing() {
     let berlin = KnownPeer::new("berlin".parse().unwrap(), Sites::All).password(StoredPassword::of("correct horse").unwrap());
-    let house = House::new(Access::peers([berlin]));
+    let house = TestIntake::new(Access::peers([berlin]));
     let auth = "AUTH PLAIN AGJlcmxpbgBjb3JyZWN0IGhvcnNl\r\n";
-    let mut client = Client::enter(&house, Some(address_of(7))).await;
+    let mut client = SmtpClient::connect(&house, Some(address_of(7))).await;
     assert_eq!(
-        client.say_all(format!("{EHLO}{auth}AUTH LOGIN\r\n{MAIL}{RCPT}VRFY 2001\r\nNOOP\r\n")).await,
+        client.send_all(format!("{EHLO}{auth}AUTH LOGIN\r\n{MAIL}{RCPT}VRFY 2001\r\nNOOP\r\n")).await,
         "250 538 538 530 503 252 250"
     );
-    let mut client = Client::enter(&house, Some(address_of(7))).await.start_tls().await;
-    assert_eq!(client.say_all(format!("{EHLO}{MAIL}{RCPT}{auth}{MAIL}{RCPT}")).await, "250 530 503 235 250 250");
+    let mut client = SmtpClient::connect(&house, Some(address_of(7))).await.start_tls().await;
+    assert_eq!(client.send_all(format!("{EHLO}{MAIL}{RCPT}{auth}{MAIL}{RCPT}")).await, "250 530 503 235 250 250");
 }
 
 #[tokio::test]
 async fn who_speaks_before_the_greeting_is_not_greeted() {
-    let house = House::new(Access::default());
+    let house = TestIntake::new(Access::default());
     for early in [EHLO.to_owned(), format!("{EHLO}{MAIL}{RCPT}DATA\r\n"), "\r\n".to_owned()] {
-        let mut client = Client::early(&house, &early).await;
-        assert_eq!(client.rest().await, "554", "{early:?}");
+        let mut client = SmtpClient::connect_and_send(&house, &early).await;
+        assert_eq!(client.remaining_codes().await, "554", "{early:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_drips_or_never_finishes_a_handshake_is_left_in_time() {
-    let house = House::new(Access::default());
+    let house = TestIntake::new(Access::default());
     let begun = tokio::time::Instant::now();
-    let mut half_open = Client::bare(&house, ListenMode::ImplicitTls, Some(address_of(1)));
-    assert_eq!(half_open.rest().await, "");
+    let mut half_open = SmtpClient::connect_silently(&house, ListenMode::ImplicitTls, Some(address_of(1)));
+    assert_eq!(half_open.remaining_codes().await, "");
     assert_eq!(begun.elapsed(), Duration::from_secs(30), "a handshake that never comes");
 
     for (beginning, at_most) in
         [("", 305), (EHLO, 305), ("EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<2001@vm.example>\r\nDATA\r\n", 65)]
     {
-        let mut client = Client::enter(&house, None).await;
+        let mut client = SmtpClient::connect(&house, None).await;
         client.send(beginning.as_bytes()).await;
         let begun = tokio::time::Instant::now();
         let mut dripped = 0;
-        while client.drip(b"x").await {
+        while client.send_if_open(b"x").await {
             dripped += 1;
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

@@ -6,6 +6,6 @@ mod a_flood_leaves_good_senders_served;
 mod an_attacker_gets_nowhere;
 mod only_friends_may_deliver;
 
-#[path = "../support/doors.rs"]
+#[path = "../support/test_intake.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-mod doors;
+mod test_intake;

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use crate::doors;
+use crate::test_intake;
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use doors::{Client, House, Stream, address_of};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use test_intake::{SmtpClient, Stream, TestIntake, address_of};
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -57,7 +57,7 @@ fn message(from: Option<&str>) -> Message {
 
 /// A way to a house, from somewhere else.
 #[derive(Debug)]
-struct Way(House, u16);
+struct Way(TestIntake, u16);
 
 #[async_trait]
 impl Dial for Way {
@@ -103,7 +103,7 @@ mod pipe {
     }
 }
 
-fn forwarder(house: &House, from: u16) -> SmtpForwarderBuilder {
+fn forwarder(house: &TestIntake, from: u16) -> SmtpForwarderBuilder {
     SmtpForwarder::builder("vm1.example:25", "vm.example")
         .node("berlin.example")
         .dial(Way(house.clone(), from))
@@ -117,7 +117,7 @@ async fn outcome(forwarder: &SmtpForwarder, message: &Message) -> Result<Outcome
 
 #[tokio::test]
 async fn a_peer_with_a_password_delivers_for_its_own_sites_and_for_no_other() {
-    let house = House::new(Access::peers([with_password()]));
+    let house = TestIntake::new(Access::peers([with_password()]));
     let mut events = house.events.subscribe();
     let forwarder = forwarder(&house, 1).credentials("berlin", PASSWORD).build().unwrap();
     for from in [Some("berlin-1"), Some("berlin-2"), None] {
@@ -138,7 +138,7 @@ async fn a_peer_with_a_password_delivers_for_its_own_sites_and_for_no_other() {
 #[tokio::test]
 async fn a_wrong_password_delivers_nothing_and_is_not_tried_without_end() {
     let limits = Limits { failed_logins: 3, ..Limits::default() };
-    let house = House::with(Access::peers([with_password()]), |intake| intake.limits(limits));
+    let house = TestIntake::with(Access::peers([with_password()]), |intake| intake.limits(limits));
     for (user, password) in [("berlin", "wrong horse battery staple"), ("bonn", PASSWORD), ("berlin", "")] {
         let wrong = forwarder(&house, 1).credentials(user, password).build().unwrap();
         let error = outcome(&wrong, &message(None)).await.unwrap_err();
@@ -156,7 +156,7 @@ async fn a_certificate_proves_a_name_and_another_authoritys_does_not() {
     let authority = Authority::new();
     let by_certificate = berlin().certificate(ServerName::try_from("berlin.example").unwrap());
     let server = authority.server();
-    let house = House::with(Access::peers([by_certificate]), |intake| intake.tls(server));
+    let house = TestIntake::with(Access::peers([by_certificate]), |intake| intake.tls(server));
     let mut events = house.events.subscribe();
     let with = |config| forwarder(&house, 1).tls(config).build().unwrap();
 
@@ -180,7 +180,7 @@ async fn a_certificate_proves_a_name_and_another_authoritys_does_not() {
 
 #[tokio::test]
 async fn who_proves_nothing_speaks_for_no_site_of_a_known_peer() {
-    let house = House::new(Access::peers([with_password()]).and_anyone_on(["198.18.0.0/15".parse().unwrap()]));
+    let house = TestIntake::new(Access::peers([with_password()]).and_anyone_on(["198.18.0.0/15".parse().unwrap()]));
     let forwarder = forwarder(&house, 1).build().unwrap();
     assert_eq!(outcome(&forwarder, &message(Some("london"))).await.unwrap(), Outcome::Accepted);
     assert!(matches!(outcome(&forwarder, &message(Some("berlin-1"))).await.unwrap(), Outcome::Refused(_)));
@@ -189,9 +189,9 @@ async fn who_proves_nothing_speaks_for_no_site_of_a_known_peer() {
 #[tokio::test]
 async fn an_address_that_is_on_no_list_is_told_so_and_no_more() {
     for access in [Access::default(), Access::peers([with_password()]).only_from(["10.0.0.0/8".parse().unwrap()])] {
-        let house = House::new(access);
-        let mut client = Client::bare(&house, ListenMode::StartTls, Some(address_of(1)));
-        assert_eq!(client.rest().await, "554");
+        let house = TestIntake::new(access);
+        let mut client = SmtpClient::connect_silently(&house, ListenMode::StartTls, Some(address_of(1)));
+        assert_eq!(client.remaining_codes().await, "554");
     }
 }
 
@@ -200,14 +200,14 @@ async fn no_log_has_a_word_of_a_caller_or_a_password_in_it() {
     let log = Log::default();
     // Of the whole process, so that the other tests here are read too.
     tracing::subscriber::set_global_default(log.clone()).unwrap();
-    let house = House::new(Access::peers([with_password()]));
+    let house = TestIntake::new(Access::peers([with_password()]));
     let right = forwarder(&house, 1).credentials("berlin", PASSWORD).build().unwrap();
     for from in [Some("berlin-1"), Some("london")] {
         outcome(&right, &message(from)).await.unwrap();
     }
     let wrong = forwarder(&house, 1).credentials("hunter", "wrong horse battery staple").build().unwrap();
     outcome(&wrong, &message(None)).await.unwrap_err();
-    let mut client = Client::enter(&house, Some(address_of(1))).await.start_tls().await;
+    let mut client = SmtpClient::connect(&house, Some(address_of(1))).await.start_tls().await;
     for line in [
         "EHLO \u{1b}[2Jevil\r\n",
         "MAIL FROM:<\u{1b}]0;evil\u{7}@b>\r\n",
@@ -215,7 +215,7 @@ async fn no_log_has_a_word_of_a_caller_or_a_password_in_it() {
         "aHVudGVyMg==\r\n",
         "aHVudGVyMg==\r\n",
     ] {
-        client.ask(line).await;
+        client.command(line).await;
     }
 
     let text = log.0.lock().unwrap().clone();

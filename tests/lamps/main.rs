@@ -13,9 +13,9 @@ mod the_lamp_tells_the_truth;
 mod what_others_do_to_a_mailbox_changes_its_lamp;
 mod who_asks_and_the_lamp_are_told_the_same;
 
-#[path = "../support/lamps.rs"]
+#[path = "../support/recorded_lamps.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-mod lamps;
+mod recorded_lamps;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod support;

@@ -20,16 +20,16 @@ async fn lamp_goes_on_and_off(transport: &str, spoken: &str) {
     let _kamailio = kamailio(folder.path(), proxy, node.port_of(transport), transport).await;
     let mut telephone = baresip(folder.path(), proxy, spoken);
     // The first NOTIFY: nothing waits.
-    telephone.says("Voice-Message: 0/0 (0/0)").await;
+    telephone.wait_for("Voice-Message: 0/0 (0/0)").await;
     let id = node.deposit(1).await;
-    telephone.says("Messages-Waiting: yes").await;
-    telephone.says("Voice-Message: 1/0 (0/0)").await;
-    node.hear(id).await;
-    telephone.says("Messages-Waiting: no").await;
-    telephone.says("Voice-Message: 0/1 (0/0)").await;
+    telephone.wait_for("Messages-Waiting: yes").await;
+    telephone.wait_for("Voice-Message: 1/0 (0/0)").await;
+    node.mark_heard(id).await;
+    telephone.wait_for("Messages-Waiting: no").await;
+    telephone.wait_for("Voice-Message: 0/1 (0/0)").await;
     assert_eq!(node.notifier.subscriptions(), 1);
     node.stop().await;
-    telephone.says("Subscription-State: terminated;reason=deactivated").await;
+    telephone.wait_for("Subscription-State: terminated;reason=deactivated").await;
 }
 
 #[tokio::test]

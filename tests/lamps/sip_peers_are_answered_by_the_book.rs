@@ -8,7 +8,7 @@ use crate::telephones;
 
 use std::time::{Duration, Instant};
 
-use telephones::{PASSWORD, Program, SipNode, free_port, installed, is_taken, sipp, sipp_at};
+use telephones::{PASSWORD, PeerProgram, SipNode, free_port, installed, is_taken, sipp, sipp_at};
 use voicemail::message::Summary;
 use voicemail::mwi::{MwiError, MwiSink as _, MwiState};
 use voicemail::sip::digest::{Algorithm, Login};
@@ -17,7 +17,7 @@ use voicemail::sip::{SipSink, SipSinkBuilder, SipTargets, Transport};
 use support::{mailbox, soon};
 
 /// A PBX on a port of its own that does what the scenario says.
-async fn pbx(scenario: &str, transport: Transport) -> (Program, String) {
+async fn pbx(scenario: &str, transport: Transport) -> (PeerProgram, String) {
     let port = free_port();
     let program = sipp(scenario, transport, port, None);
     // It says nothing when it has begun to listen.
@@ -45,7 +45,7 @@ fn state() -> MwiState {
 async fn told(scenario: &str, transport: Transport) -> Result<(), MwiError> {
     let (program, address) = pbx(scenario, transport).await;
     let told = soon(sink([address], transport).build().show(&state())).await;
-    let (well, said) = program.ended().await;
+    let (well, said) = program.wait().await;
     assert!(well, "{scenario}: {said}");
     told
 }
@@ -76,7 +76,7 @@ async fn a_pbx_that_is_silent_or_busy_gives_way_to_the_next() {
     let start = Instant::now();
     soon(sink([first, second, third], Transport::Udp).build().show(&state())).await.unwrap();
     assert!(start.elapsed() >= Duration::from_secs(3), "the first had its time");
-    assert!(busy.ended().await.0 && last.ended().await.0);
+    assert!(busy.wait().await.0 && last.wait().await.0);
 }
 
 #[tokio::test]
@@ -99,12 +99,12 @@ async fn two_telephones_with_one_contact_both_show_a_message() {
         let homes = ["127.0.0.2", "127.0.0.3"];
         let mut telephones = homes.map(|home| sipp_at(home, "subscribe_at_home", transport, port, Some(node.port())));
         for telephone in &mut telephones {
-            telephone.says("no message waits").await;
+            telephone.wait_for("no message waits").await;
         }
         assert_eq!(node.notifier.subscriptions(), 2);
         node.deposit(1).await;
         for telephone in telephones {
-            let (well, said) = telephone.ended().await;
+            let (well, said) = telephone.wait().await;
             assert!(well, "over {transport:?}: {said}");
         }
         node.stop().await;
@@ -116,7 +116,7 @@ async fn telephones_over(transport: Transport) {
     let node = SipNode::start(&[Algorithm::Md5]).await;
     node.deposit(1).await;
     for scenario in ["subscribe", "subscribe_481", "subscribe_503", "subscribe_wrong"] {
-        let (well, said) = sipp(scenario, transport, free_port(), Some(node.port())).ended().await;
+        let (well, said) = sipp(scenario, transport, free_port(), Some(node.port())).wait().await;
         assert!(well, "{scenario} over {transport:?}: {said}");
         soon(async {
             while node.notifier.subscriptions() != 0 {

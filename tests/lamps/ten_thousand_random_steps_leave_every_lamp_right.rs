@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
 
-use crate::lamps;
+use crate::recorded_lamps;
 use crate::support;
 
 use std::io;
@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lamps::{Board, Dice, Mood, Unsteady};
+use recorded_lamps::{LampRecorder, SinkBehaviour, UnreliableStore};
+use support::random::Random;
 use support::{CENTRAL, Running, clock, mailbox, network, node, run, site, wav};
 use tempfile::{TempDir, tempdir, tempdir_in};
 use tokio::time::{sleep, timeout};
@@ -96,15 +97,15 @@ impl Disk for Shared {
 struct Alive {
     node: Node,
     running: Running,
-    store: Arc<Unsteady<MaildirStore>>,
+    store: Arc<UnreliableStore<MaildirStore>>,
 }
 
 /// One life with its dice.
 struct Life {
     seed: u64,
-    dice: Dice,
+    dice: Random,
     world: World,
-    board: Board,
+    board: LampRecorder,
     clock: Arc<ManualClock>,
     alive: Option<Alive>,
 }
@@ -117,8 +118,8 @@ impl Life {
         } else {
             World::InMemory(PowerCutDisk::new())
         };
-        let dice = Dice(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        Self { seed, dice, world, board: Board::default(), clock: clock(), alive: None }
+        let dice = Random::with_seed(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        Self { seed, dice, world, board: LampRecorder::default(), clock: clock(), alive: None }
     }
 
     async fn store(&self) -> MaildirStore {
@@ -129,7 +130,7 @@ impl Life {
     /// The node, which starts if it does not run.
     async fn alive(&mut self) -> &Alive {
         if self.alive.is_none() {
-            let store = Unsteady::new(self.store().await);
+            let store = UnreliableStore::new(self.store().await);
             let builder = node(CENTRAL, &self.world.root()).disk(Shared(self.world.disk())).reserve(0);
             let node = builder.store(Arc::clone(&store)).sink(self.board.clone()).clock(Arc::clone(&self.clock));
             let node = node.open().await.unwrap();
@@ -152,8 +153,15 @@ impl Life {
             60..64 => store.down.store(seed.is_multiple_of(2), Ordering::SeqCst),
             64..66 => store.hangs.store(seed.is_multiple_of(3), Ordering::SeqCst),
             66..71 => {
-                let moods = [Mood::Well, Mood::Well, Mood::Fails, Mood::Slow, Mood::Hangs, Mood::Panics];
-                self.board.lamps().mood = moods[seed % 6];
+                let moods = [
+                    SinkBehaviour::Works,
+                    SinkBehaviour::Works,
+                    SinkBehaviour::Fails,
+                    SinkBehaviour::Slow,
+                    SinkBehaviour::Hangs,
+                    SinkBehaviour::Panics,
+                ];
+                self.board.lamps().behaviour = moods[seed % 6];
             }
             71..74 => self.clock.advance(chrono::TimeDelta::seconds(i64::try_from(seed % 4_000).unwrap() - 2_000)),
             74..78 => self.ask(&node, number).await,
@@ -190,7 +198,7 @@ impl Life {
 
     /// Whoever asks is told nothing older than what was told before.
     async fn ask(&self, node: &Node, number: &str) {
-        let told = self.board.told(number).last().map(|(state, _)| state.version);
+        let told = self.board.shown(number).last().map(|(state, _)| state.version);
         if let Current::Known(state) = node.current(&mailbox(number)).await {
             assert!(told.is_none_or(|told| told < state.version), "seed {}: {state:?} after version {told:?}", self.seed);
         }
@@ -215,14 +223,14 @@ impl Life {
         let alive = self.alive().await;
         alive.store.down.store(false, Ordering::SeqCst);
         alive.store.hangs.store(false, Ordering::SeqCst);
-        self.board.lamps().mood = Mood::Well;
+        self.board.lamps().behaviour = SinkBehaviour::Works;
         sleep(Duration::from_secs(400)).await;
         let seed = self.seed;
         assert_eq!(self.board.lamps().faults, Vec::<String>::new(), "seed {seed}, step {step}");
         let fresh = self.store().await;
         for number in NUMBERS {
             let says = fresh.summary(&mailbox(number)).await.unwrap();
-            assert_eq!(self.board.shows(number), Some(says), "seed {seed}, step {step}, mailbox {number}");
+            assert_eq!(self.board.summary(number), Some(says), "seed {seed}, step {step}, mailbox {number}");
         }
     }
 

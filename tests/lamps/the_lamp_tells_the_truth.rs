@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use crate::lamps;
+use crate::recorded_lamps;
 use crate::support;
 
 use std::path::Path;
@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lamps::{Board, Dice, Mood, Unsteady};
+use recorded_lamps::{LampRecorder, SinkBehaviour, UnreliableStore};
+use support::random::Random;
 use support::{CENTRAL, Running, clock, mailbox, node, run, site, wav};
 use tempfile::tempdir;
 use tokio::time::{Instant, sleep};
@@ -20,13 +21,13 @@ use voicemail::node::Node;
 use voicemail::record::CallFacts;
 use voicemail::store::{MemoryStore, MessageStore as _};
 
-type Store = Unsteady<MemoryStore>;
+type Store = UnreliableStore<MemoryStore>;
 
 fn unsteady() -> Arc<Store> {
-    Unsteady::new(MemoryStore::new((2001..=2009).map(|number| mailbox(&number.to_string()))))
+    UnreliableStore::new(MemoryStore::new((2001..=2009).map(|number| mailbox(&number.to_string()))))
 }
 
-async fn central(folder: &Path, store: &Arc<Store>, board: &Board, clock: &Arc<voicemail::clock::ManualClock>) -> Node {
+async fn central(folder: &Path, store: &Arc<Store>, board: &LampRecorder, clock: &Arc<voicemail::clock::ManualClock>) -> Node {
     let node = node(CENTRAL, folder).store(Arc::clone(store)).sink(board.clone()).clock(Arc::clone(clock));
     node.open().await.unwrap()
 }
@@ -40,7 +41,7 @@ async fn deposit(node: &Node, number: &str, seed: u32) {
 const NUMBERS: [&str; 4] = ["2001", "2002", "2003", "2004"];
 
 /// One random step.
-async fn step(dice: &mut Dice, node: &Node, store: &Store, board: &Board, clock: &voicemail::clock::ManualClock) {
+async fn step(dice: &mut Random, node: &Node, store: &Store, board: &LampRecorder, clock: &voicemail::clock::ManualClock) {
     let number = NUMBERS[usize::try_from(dice.below(4)).unwrap()];
     let watched = node.store().unwrap();
     match dice.below(20) {
@@ -56,17 +57,24 @@ async fn step(dice: &mut Dice, node: &Node, store: &Store, board: &Board, clock:
         11 => drop(watched.expunge(&mailbox(number)).await),
         12 => store.down.store(dice.below(2) == 0, Ordering::SeqCst),
         13 => {
-            let moods = [Mood::Well, Mood::Well, Mood::Fails, Mood::Slow, Mood::Hangs, Mood::Panics];
-            board.lamps().mood = moods[usize::try_from(dice.below(6)).unwrap()];
+            let moods = [
+                SinkBehaviour::Works,
+                SinkBehaviour::Works,
+                SinkBehaviour::Fails,
+                SinkBehaviour::Slow,
+                SinkBehaviour::Hangs,
+                SinkBehaviour::Panics,
+            ];
+            board.lamps().behaviour = moods[usize::try_from(dice.below(6)).unwrap()];
         }
         14 => clock.advance(chrono::TimeDelta::seconds(i64::try_from(dice.below(4_000)).unwrap() - 2_000)),
         _ => sleep(Duration::from_millis(dice.below(1_500))).await,
     }
 }
 
-async fn quiet(store: &Store, board: &Board) {
+async fn quiet(store: &Store, board: &LampRecorder) {
     store.down.store(false, Ordering::SeqCst);
-    board.lamps().mood = Mood::Well;
+    board.lamps().behaviour = SinkBehaviour::Works;
     // The longest wait of a lamp or a message that failed again and again.
     sleep(Duration::from_secs(400)).await;
 }
@@ -74,8 +82,8 @@ async fn quiet(store: &Store, board: &Board) {
 /// Runs `steps` random steps with restarts in between.
 async fn random_life(seed: u64, steps: u32) {
     let folder = tempdir().unwrap();
-    let (store, board, clock) = (unsteady(), Board::default(), clock());
-    let mut dice = Dice(seed);
+    let (store, board, clock) = (unsteady(), LampRecorder::default(), clock());
+    let mut dice = Random::with_seed(seed);
     let mut running: Option<(Node, Running)> = None;
     for count in 1..=steps {
         if running.is_none() {
@@ -102,11 +110,11 @@ async fn random_life(seed: u64, steps: u32) {
     compare(seed, steps, &store, &board).await;
 }
 
-async fn compare(seed: u64, count: u32, store: &Store, board: &Board) {
+async fn compare(seed: u64, count: u32, store: &Store, board: &LampRecorder) {
     assert_eq!(board.lamps().faults, Vec::<String>::new(), "seed {seed}, step {count}");
     for number in NUMBERS {
         let says = store.store.summary(&mailbox(number)).await.unwrap();
-        assert_eq!(board.shows(number), Some(says), "seed {seed}, step {count}, mailbox {number}");
+        assert_eq!(board.summary(number), Some(says), "seed {seed}, step {count}, mailbox {number}");
     }
 }
 
@@ -120,18 +128,18 @@ async fn once_things_are_quiet_each_lamp_shows_what_the_store_says() {
 #[tokio::test(start_paused = true)]
 async fn a_first_change_is_told_at_once_and_then_at_most_one_a_second() {
     let folder = tempdir().unwrap();
-    let (store, board, clock) = (unsteady(), Board::default(), clock());
+    let (store, board, clock) = (unsteady(), LampRecorder::default(), clock());
     let node = central(folder.path(), &store, &board, &clock).await;
     let running = run(&node);
     sleep(Duration::from_secs(5)).await;
-    let before = board.told("2001").len();
+    let before = board.shown("2001").len();
     let start = Instant::now();
     for seed in 0..60 {
         deposit(&node, "2001", seed).await;
         sleep(Duration::from_millis(50)).await;
     }
     sleep(Duration::from_secs(2)).await;
-    let told = board.told("2001").split_off(before);
+    let told = board.shown("2001").split_off(before);
     let waits: Vec<u128> = told.iter().map(|(_, at)| (*at - start).as_millis() / 100).collect();
     assert_eq!(waits, [0, 10, 20, 30], "in tenths of a second");
     assert_eq!(told.last().unwrap().0.summary.new, 60);
@@ -141,14 +149,14 @@ async fn a_first_change_is_told_at_once_and_then_at_most_one_a_second() {
 #[tokio::test(start_paused = true)]
 async fn a_mailbox_that_cannot_be_counted_is_not_shown_at_all() {
     let folder = tempdir().unwrap();
-    let (store, board, clock) = (unsteady(), Board::default(), clock());
+    let (store, board, clock) = (unsteady(), LampRecorder::default(), clock());
     store.down.store(true, Ordering::SeqCst);
     let node = central(folder.path(), &store, &board, &clock).await;
     let mut events = node.events();
     let running = run(&node);
     deposit(&node, "2001", 1).await;
     sleep(Duration::from_secs(100)).await;
-    assert_eq!(board.shows("2001"), None);
+    assert_eq!(board.summary("2001"), None);
     let failed = support::event(&mut events, |event| match event {
         Event::LampFailed { mailbox, .. } => Some(mailbox),
         _ => None,
@@ -156,24 +164,24 @@ async fn a_mailbox_that_cannot_be_counted_is_not_shown_at_all() {
     failed.await;
     store.down.store(false, Ordering::SeqCst);
     sleep(Duration::from_secs(400)).await;
-    assert_eq!(board.shows("2001").unwrap().new, 1);
+    assert_eq!(board.summary("2001").unwrap().new, 1);
     running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_change_while_the_node_stops_is_told_before_it_ends() {
     let folder = tempdir().unwrap();
-    let (store, board, clock) = (unsteady(), Board::default(), clock());
+    let (store, board, clock) = (unsteady(), LampRecorder::default(), clock());
     let node = central(folder.path(), &store, &board, &clock).await;
     let running = run(&node);
     sleep(Duration::from_secs(5)).await;
-    board.lamps().mood = Mood::Slow;
+    board.lamps().behaviour = SinkBehaviour::Slow;
     deposit(&node, "2001", 1).await;
     sleep(Duration::from_millis(100)).await;
     deposit(&node, "2001", 2).await;
     running.stop().await;
-    assert_eq!(board.shows("2001").unwrap().new, 2);
-    let told = board.told("2001");
+    assert_eq!(board.summary("2001").unwrap().new, 2);
+    let told = board.shown("2001");
     let last_two = &told[told.len() - 2..];
     assert!(last_two[1].1 - last_two[0].1 >= Duration::from_secs(1), "not twice within a second");
 }
@@ -181,9 +189,9 @@ async fn a_change_while_the_node_stops_is_told_before_it_ends() {
 #[tokio::test(start_paused = true)]
 async fn a_lamp_that_hangs_or_panics_neither_stops_the_node_nor_its_end() {
     let folder = tempdir().unwrap();
-    for mood in [Mood::Hangs, Mood::Panics] {
-        let (store, board, clock) = (unsteady(), Board::default(), clock());
-        board.lamps().mood = mood;
+    for mood in [SinkBehaviour::Hangs, SinkBehaviour::Panics] {
+        let (store, board, clock) = (unsteady(), LampRecorder::default(), clock());
+        board.lamps().behaviour = mood;
         let node = central(folder.path(), &store, &board, &clock).await;
         let running = run(&node);
         deposit(&node, "2001", 1).await;
@@ -198,7 +206,7 @@ async fn a_lamp_that_hangs_or_panics_neither_stops_the_node_nor_its_end() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_hangs_holds_up_caller_node_and_lamp_only_so_long() {
     let folder = tempdir().unwrap();
-    let (store, board, clock) = (unsteady(), Board::default(), clock());
+    let (store, board, clock) = (unsteady(), LampRecorder::default(), clock());
     let node = central(folder.path(), &store, &board, &clock).await;
     let running = run(&node);
     sleep(Duration::from_secs(5)).await;
@@ -216,14 +224,14 @@ async fn a_store_that_hangs_holds_up_caller_node_and_lamp_only_so_long() {
     let node = central(folder.path(), &store, &board, &clock).await;
     let running = run(&node);
     sleep(Duration::from_secs(5)).await;
-    assert_eq!(board.shows("2001").unwrap().new, 1);
+    assert_eq!(board.summary("2001").unwrap().new, 1);
     running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn versions_grow_across_restarts_though_the_clock_goes_back() {
     let folder = tempdir().unwrap();
-    let (store, board, clock) = (unsteady(), Board::default(), clock());
+    let (store, board, clock) = (unsteady(), LampRecorder::default(), clock());
     for _ in 0..3 {
         let node = central(folder.path(), &store, &board, &clock).await;
         let running = run(&node);
@@ -232,6 +240,6 @@ async fn versions_grow_across_restarts_though_the_clock_goes_back() {
         running.stop().await;
         clock.advance(chrono::TimeDelta::days(-1));
     }
-    assert_eq!(board.shows("2001").unwrap().new, 3);
+    assert_eq!(board.summary("2001").unwrap().new, 3);
     assert_eq!(board.lamps().faults, Vec::<String>::new());
 }

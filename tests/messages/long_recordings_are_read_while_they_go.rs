@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use crate::links;
+use crate::network_links;
 use crate::support;
 
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use links::Net;
+use network_links::LinkedNetwork;
 use support::{CENTRAL, HIMALAYA, clock, event, mailbox, network, node, run, site, soon, wav};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use voicemail::disk::{Disk, Fault, FaultyDisk, Operation, PowerCutDisk};
@@ -29,7 +29,7 @@ async fn scene(disk: &FaultyDisk) -> (Node, Arc<MemoryStore>) {
     let store = Arc::new(MemoryStore::new([mailbox("2001")]));
     let network = network();
     let intake = Intake::builder(network.domain(), Arc::clone(&store) as _, Arc::new(network.directory())).build();
-    let net = Net::to(intake, Duration::from_millis(20));
+    let net = LinkedNetwork::to(intake, Duration::from_millis(20));
     let forwarder = SmtpForwarder::builder(format!("{CENTRAL}:25"), network.domain()).node(HIMALAYA).dial(net);
     let forwarder = forwarder.security(Security::PlainText).build().unwrap();
     let node = node(HIMALAYA, Path::new("/node")).disk(disk.clone()).forwarder(forwarder).clock(clock());

@@ -13,9 +13,9 @@ mod recordings_come_back_byte_for_byte;
 mod stamps_are_what_another_source_says;
 
 #[cfg(all(feature = "memory", feature = "node"))]
-#[path = "../support/links.rs"]
+#[path = "../support/network_links.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
-mod links;
+mod network_links;
 #[cfg(all(feature = "memory", feature = "node"))]
 #[path = "../support/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]

@@ -1,4 +1,4 @@
-//! The central node tells which PBX's messages come from a clock that is off; each node keeps its own right.
+//! The central node reports the PBX whose clock is off; each node keeps its own clock synchronized.
 
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
 
@@ -19,7 +19,7 @@ use voicemail::message::{Audio, AudioType, Message, Origin, RecordedAt};
 use voicemail::store::MemoryStore;
 
 #[tokio::test]
-async fn a_message_from_the_future_tells_whose_clock_is_fast() {
+async fn a_message_from_the_future_is_reported_with_its_pbx() {
     let clock = clock();
     let store = MemoryStore::new([mailbox("2001")]);
     let builder = node(CENTRAL, Path::new("/spool")).disk(PowerCutDisk::new()).store(store).clock(Arc::clone(&clock));
@@ -32,48 +32,49 @@ async fn a_message_from_the_future_tells_whose_clock_is_fast() {
         let message = Message::builder(Audio::new(AudioType::Wav, wav(100, 3)), recorded_at).site(site("tokyo")).build();
         node.store().unwrap().deposit(&mailbox("2001"), &origin, &message).await.unwrap();
         if (ahead, &origin) == (60, &Origin::Unproven) {
-            let told = soon(event(&mut events, |event| match event {
+            let reported = soon(event(&mut events, |event| match event {
                 Event::ClockSkew { id, site, by } => Some((id, site, by)),
                 _ => None,
             }));
-            assert_eq!(told.await, (message.id(), Some(site("tokyo")), Duration::from_secs(60)), "and none before it");
+            assert_eq!(reported.await, (message.id(), Some(site("tokyo")), Duration::from_secs(60)), "and none before it");
         }
     }
 }
 
-/// A clock that tells whether somebody keeps it right, and panics when it is kept but may not be.
+/// A clock that records whether a node runs its `synchronize`, and panics there if `panics` is set.
 #[derive(Debug)]
-struct Kept {
-    by_somebody: watch::Sender<bool>,
+struct ObservedClock {
+    is_kept: watch::Sender<bool>,
     panics: bool,
 }
 
-struct Leave<'a>(&'a watch::Sender<bool>);
+/// Sets the value to false when dropped.
+struct ResetOnDrop<'a>(&'a watch::Sender<bool>);
 
-impl Drop for Leave<'_> {
+impl Drop for ResetOnDrop<'_> {
     fn drop(&mut self) {
         self.0.send_replace(false);
     }
 }
 
 #[async_trait]
-impl Clock for Kept {
+impl Clock for ObservedClock {
     fn now(&self) -> Reading {
         SystemClock.now()
     }
 
     async fn synchronize(&self) {
-        self.by_somebody.send_replace(true);
-        let _leave = Leave(&self.by_somebody);
-        assert!(!self.panics, "as the test wants it");
+        self.is_kept.send_replace(true);
+        let _reset = ResetOnDrop(&self.is_kept);
+        assert!(!self.panics, "the test asked for this panic");
         std::future::pending::<()>().await;
     }
 }
 
 #[tokio::test]
-async fn a_node_keeps_its_clock_right_from_the_first_to_the_last_of_its_run() {
-    let clock = Arc::new(Kept { by_somebody: watch::Sender::new(false), panics: false });
-    let mut kept = clock.by_somebody.subscribe();
+async fn a_node_synchronizes_its_clock_as_long_as_it_runs() {
+    let clock = Arc::new(ObservedClock { is_kept: watch::Sender::new(false), panics: false });
+    let mut kept = clock.is_kept.subscribe();
     let store = MemoryStore::new([mailbox("2001")]);
     let builder = node(CENTRAL, Path::new("/spool")).disk(PowerCutDisk::new()).store(store).clock(Arc::clone(&clock));
     let node = builder.open().await.unwrap();
@@ -81,13 +82,13 @@ async fn a_node_keeps_its_clock_right_from_the_first_to_the_last_of_its_run() {
     let running = run(&node);
     soon(kept.wait_for(|kept| *kept)).await.unwrap();
     running.stop().await;
-    assert!(!*clock.by_somebody.borrow());
+    assert!(!*clock.is_kept.borrow());
 }
 
 #[tokio::test]
-async fn a_clock_that_fails_at_keeping_itself_right_ends_no_node() {
-    let clock = Arc::new(Kept { by_somebody: watch::Sender::new(false), panics: true });
-    let mut kept = clock.by_somebody.subscribe();
+async fn a_clock_that_panics_stops_no_node() {
+    let clock = Arc::new(ObservedClock { is_kept: watch::Sender::new(false), panics: true });
+    let mut kept = clock.is_kept.subscribe();
     kept.mark_unchanged();
     let store = MemoryStore::new([mailbox("2001")]);
     let builder = node(CENTRAL, Path::new("/spool")).disk(PowerCutDisk::new()).store(store).clock(Arc::clone(&clock));
@@ -95,6 +96,6 @@ async fn a_clock_that_fails_at_keeping_itself_right_ends_no_node() {
     let running = run(&node);
     soon(kept.changed()).await.unwrap();
     let facts = voicemail::record::CallFacts::to(mailbox("2001"));
-    assert!(soon(node.deposit_wav(&site("london"), facts, wav(1100, 5).into())).await.is_ok(), "it works on");
+    assert!(soon(node.deposit_wav(&site("london"), facts, wav(1100, 5).into())).await.is_ok(), "the node goes on");
     running.stop().await;
 }

@@ -1,4 +1,4 @@
-//! A node goes on in another network while it runs: no call, connection or message is lost by it, and what does not fit changes nothing.
+//! A node adopts another network while it runs: it loses no call, connection or message, and a network that does not fit changes nothing.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -31,7 +31,7 @@ use voicemail::node::{Node, NodeBuilder, NodeError};
 use voicemail::record::{CallFacts, RecordError};
 use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _};
 
-/// Another node that may be the central one.
+/// Another node that can be the central one.
 const OTHER: &str = "other.voicemail.example";
 const PCMU: Format = Format::TELEPHONE_PCMU;
 
@@ -55,12 +55,12 @@ fn sites(central: &str, tokyo_ports: u32) -> [SiteBuilder; 4] {
     ]
 }
 
-fn of(sites: impl IntoIterator<Item = SiteBuilder>) -> Network {
+fn network_of(sites: impl IntoIterator<Item = SiteBuilder>) -> Network {
     sites.into_iter().fold(Network::builder("voicemail.example"), voicemail::network::NetworkBuilder::site).build().unwrap()
 }
 
 fn network(central: &str, tokyo_ports: u32) -> Network {
-    of(sites(central, tokyo_ports))
+    network_of(sites(central, tokyo_ports))
 }
 
 fn builder(at: &str, network: &Network, folder: &Path) -> NodeBuilder {
@@ -75,9 +75,9 @@ async fn deposit(node: &Node, at: &str, seed: u32) -> MessageId {
     node.deposit_wav(&site(at), CallFacts::to(mailbox("2001")), wav(1_000, seed).into()).await.unwrap().id
 }
 
-async fn when(node: &Node, is_so: impl Fn(&Node) -> bool + Sync) {
+async fn wait_until(node: &Node, holds: impl Fn(&Node) -> bool + Sync) {
     let waits = async {
-        while !is_so(node) {
+        while !holds(node) {
             tokio::task::yield_now().await;
         }
     };
@@ -89,7 +89,7 @@ fn is_empty(node: &Node) -> bool {
 }
 
 #[tokio::test]
-async fn a_recording_under_way_keeps_its_port_which_counts_and_goes_the_new_way_at_its_end() {
+async fn a_running_recording_keeps_its_port_and_takes_the_new_route() {
     let folder = tempdir().unwrap();
     let forwarder = MemoryForwarder::new();
     let node = builder(HIMALAYA, &network(CENTRAL, 2), folder.path()).forwarder(forwarder.clone()).open().await.unwrap();
@@ -115,16 +115,16 @@ async fn a_recording_under_way_keeps_its_port_which_counts_and_goes_the_new_way_
     running.stop().await;
 }
 
-/// A forwarder through which only so many messages may pass.
+/// A forwarder that lets a message pass for each permit.
 #[derive(Debug, Clone)]
-struct Gate {
+struct GatedForwarder {
     open: Arc<Semaphore>,
     reached: Arc<AtomicUsize>,
     passed: Arc<Mutex<BTreeMap<MessageId, u32>>>,
 }
 
 #[async_trait]
-impl Forwarder for Gate {
+impl Forwarder for GatedForwarder {
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
         self.reached.fetch_add(1, Ordering::SeqCst);
         self.open.acquire().await.unwrap().forget();
@@ -134,9 +134,9 @@ impl Forwarder for Gate {
 }
 
 #[tokio::test]
-async fn what_waits_goes_to_the_new_central_node_and_what_is_under_way_ends_where_it_began_each_once() {
+async fn waiting_mail_moves_and_mail_in_transfer_stays_each_once() {
     let folder = tempdir().unwrap();
-    let gate = Gate { open: Arc::new(Semaphore::new(0)), reached: Arc::default(), passed: Arc::default() };
+    let gate = GatedForwarder { open: Arc::new(Semaphore::new(0)), reached: Arc::default(), passed: Arc::default() };
     let node = builder(HIMALAYA, &network(CENTRAL, 1), folder.path()).forwarder(gate.clone()).open().await.unwrap();
     let running = run(&node);
     for seed in 0..100 {
@@ -149,10 +149,10 @@ async fn what_waits_goes_to_the_new_central_node_and_what_is_under_way_ends_wher
     };
     assert_eq!(depths(&node), (100, 0));
     // 64 messages go to one destination at once.
-    when(&node, |_| gate.reached.load(Ordering::SeqCst) == 64).await;
+    wait_until(&node, |_| gate.reached.load(Ordering::SeqCst) == 64).await;
 
     node.adopt(network(OTHER, 1)).unwrap();
-    when(&node, |node| depths(node) == (64, 36)).await;
+    wait_until(&node, |node| depths(node) == (64, 36)).await;
     for name in [CENTRAL, OTHER] {
         let files = std::fs::read_dir(folder.path().join(HIMALAYA).join("queue").join(name)).unwrap().count();
         assert_eq!(files, if name == CENTRAL { 64 } else { 36 }, "{name}");
@@ -174,7 +174,7 @@ async fn what_waits_goes_to_the_new_central_node_and_what_is_under_way_ends_wher
 }
 
 #[tokio::test]
-async fn what_the_old_central_node_did_not_take_after_all_goes_to_the_new_one() {
+async fn mail_deferred_by_the_old_central_node_goes_to_the_new_one() {
     let folder = tempdir().unwrap();
     let forwarder = MemoryForwarder::new();
     forwarder.next(Script::Fail(ForwardError::TimedOut { peer: CENTRAL.to_owned(), step: "greeting" }));
@@ -189,12 +189,12 @@ async fn what_the_old_central_node_did_not_take_after_all_goes_to_the_new_one() 
         _ => None,
     }));
     assert_eq!(went_to.await, OTHER);
-    when(&node, is_empty).await;
+    wait_until(&node, is_empty).await;
     running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_disk_that_fails_at_any_step_of_the_way_to_the_new_central_node_loses_nothing_and_doubles_nothing() {
+async fn a_disk_fault_at_any_step_of_the_move_loses_and_doubles_none() {
     for step in 0.. {
         let (disk, forwarder) = (FaultyDisk::new(Arc::new(PowerCutDisk::new())), MemoryForwarder::new());
         let node = builder(HIMALAYA, &network(CENTRAL, 1), Path::new("spool")).disk(disk.clone()).forwarder(forwarder.clone());
@@ -222,7 +222,7 @@ async fn a_disk_that_fails_at_any_step_of_the_way_to_the_new_central_node_loses_
 }
 
 #[tokio::test]
-async fn a_distributed_node_becomes_the_central_one_and_a_distributed_one_again() {
+async fn a_distributed_node_becomes_central_and_distributed_again() {
     let folder = tempdir().unwrap();
     let (store, forwarder, (sink, mut lamps)) = (store(), MemoryForwarder::new(), ChannelSink::new(64));
     let parts = |node: NodeBuilder| node.store(Arc::clone(&store)).forwarder(forwarder.clone());
@@ -243,13 +243,13 @@ async fn a_distributed_node_becomes_the_central_one_and_a_distributed_one_again(
     let second = deposit(&node, "kathmandu", 2).await;
     let stored = node.store().unwrap().list(&mailbox("2001")).await.unwrap();
     assert_eq!(stored.iter().map(|entry| entry.head.id).collect::<Vec<_>>(), [second]);
-    // Every lamp is told, and the one that changed is right.
-    let mut told = BTreeMap::new();
-    while told.len() < 2 || told[&mailbox("2001")] != 1 {
+    // Every lamp is updated, and the one that changed is right.
+    let mut shown = BTreeMap::new();
+    while shown.len() < 2 || shown[&mailbox("2001")] != 1 {
         let state = soon(lamps.recv()).await.unwrap();
-        told.insert(state.mailbox, state.summary.new);
+        shown.insert(state.mailbox, state.summary.new);
     }
-    assert_eq!(told[&mailbox("2002")], 0);
+    assert_eq!(shown[&mailbox("2002")], 0);
 
     node.adopt(network(CENTRAL, 1)).unwrap();
     let third = deposit(&node, "kathmandu", 3).await;
@@ -260,20 +260,20 @@ async fn a_distributed_node_becomes_the_central_one_and_a_distributed_one_again(
 }
 
 #[derive(Debug)]
-struct Unwilling;
+struct RefusingObserver;
 
-impl NetworkObserver for Unwilling {
+impl NetworkObserver for RefusingObserver {
     fn prepare<'a>(&'a self, network: &'a Arc<Network>) -> Result<Commit<'a>, Box<dyn std::error::Error + Send + Sync>> {
         if network.site(&site("york")).is_some() { Ok(Box::new(|| ())) } else { Err("York is gone".into()) }
     }
 }
 
 #[tokio::test]
-async fn a_network_that_does_not_fit_the_node_is_refused_and_changes_nothing() {
+async fn a_network_that_does_not_fit_is_refused_and_changes_nothing() {
     let folder = tempdir().unwrap();
     let old = network(CENTRAL, 1);
     let directory = NetworkDirectory::new(old.clone());
-    let central = builder(CENTRAL, &old, folder.path()).store(store()).follow(directory.clone()).follow(Unwilling).open();
+    let central = builder(CENTRAL, &old, folder.path()).store(store()).follow(directory.clone()).follow(RefusingObserver).open();
     let distributed = builder(HIMALAYA, &old, folder.path()).forwarder(MemoryForwarder::new()).open();
     let (central, distributed) = (central.await.unwrap(), distributed.await.unwrap());
     let before = [central.network(), distributed.network(), directory.network()];
@@ -283,13 +283,13 @@ async fn a_network_that_does_not_fit_the_node_is_refused_and_changes_nothing() {
     let no_store = distributed.adopt(network(HIMALAYA, 9)).unwrap_err();
     assert!(matches!(&no_store, NodeError::NoStore(node) if *node == address(HIMALAYA)), "{no_store}");
     let [london, york, ..] = sites(CENTRAL, 9);
-    let not_there = distributed.adopt(of([london.clone(), york.clone()])).unwrap_err();
+    let not_there = distributed.adopt(network_of([london.clone(), york.clone()])).unwrap_err();
     assert!(matches!(not_there, NodeError::NotInNetwork(_)), "{not_there}");
     let renamed = Network::builder("mail.example").site(london.clone()).site(york).build().unwrap();
     let renamed = central.adopt(renamed).unwrap_err();
     assert!(matches!(&renamed, NodeError::DomainChanges { to, .. } if to == "mail.example"), "{renamed}");
-    let unwilling = central.adopt(of([london.mailbox(Mailbox::new(mailbox("2009")))])).unwrap_err();
-    assert!(matches!(unwilling, NodeError::CannotFollow(_)), "{unwilling}");
+    let refused = central.adopt(network_of([london.mailbox(Mailbox::new(mailbox("2009")))])).unwrap_err();
+    assert!(matches!(refused, NodeError::CannotFollow(_)), "{refused}");
 
     for (before, now) in before.iter().zip([central.network(), distributed.network(), directory.network()]) {
         assert!(Arc::ptr_eq(before, &now));
@@ -302,7 +302,7 @@ async fn a_network_that_does_not_fit_the_node_is_refused_and_changes_nothing() {
 struct Conversation(BufReader<TcpStream>);
 
 impl Conversation {
-    async fn say(&mut self, command: &str) -> String {
+    async fn command(&mut self, command: &str) -> String {
         self.0.get_mut().write_all(command.as_bytes()).await.unwrap();
         loop {
             let mut line = String::new();
@@ -315,7 +315,7 @@ impl Conversation {
 }
 
 #[tokio::test]
-async fn an_open_connection_stays_and_knows_the_new_mailboxes_and_that_the_node_keeps_none_any_more() {
+async fn an_open_connection_stays_and_answers_by_the_new_network() {
     let folder = tempdir().unwrap();
     let old = network(CENTRAL, 1);
     let directory = NetworkDirectory::new(old.clone());
@@ -330,30 +330,30 @@ async fn an_open_connection_stays_and_knows_the_new_mailboxes_and_that_the_node_
         .open();
     let node = node.await.unwrap();
     let running = run(&node);
-    let mut talk = Conversation(BufReader::new(TcpStream::connect(at).await.unwrap()));
-    assert!(talk.say("").await.starts_with("220 "));
-    assert!(talk.say("EHLO mail.example\r\n").await.starts_with("250 "));
-    assert!(talk.say("MAIL FROM:<someone@mail.example>\r\n").await.starts_with("250 "));
-    assert!(talk.say("RCPT TO:<2009@voicemail.example>\r\n").await.starts_with("550 5.1.1 "));
+    let mut client = Conversation(BufReader::new(TcpStream::connect(at).await.unwrap()));
+    assert!(client.command("").await.starts_with("220 "));
+    assert!(client.command("EHLO mail.example\r\n").await.starts_with("250 "));
+    assert!(client.command("MAIL FROM:<someone@mail.example>\r\n").await.starts_with("250 "));
+    assert!(client.command("RCPT TO:<2009@voicemail.example>\r\n").await.starts_with("550 5.1.1 "));
 
     let [london, others @ ..] = sites(CENTRAL, 1);
-    let with_one_more = || of([london.clone().mailbox(Mailbox::new(mailbox("2009")))].into_iter().chain(others.clone()));
+    let with_one_more = || network_of([london.clone().mailbox(Mailbox::new(mailbox("2009")))].into_iter().chain(others.clone()));
     node.adopt(with_one_more()).unwrap();
-    assert!(talk.say("RCPT TO:<2009@voicemail.example>\r\n").await.starts_with("250 "));
+    assert!(client.command("RCPT TO:<2009@voicemail.example>\r\n").await.starts_with("250 "));
     let kept = node.deposit_wav(&site("london"), CallFacts::to(mailbox("2009")), wav(1_000, 1).into()).await.unwrap();
     assert_eq!(node.store().unwrap().list(&mailbox("2009")).await.unwrap()[0].head.id, kept.id);
 
     node.adopt(network(OTHER, 1)).unwrap();
-    assert!(talk.say("RSET\r\n").await.starts_with("250 "));
-    assert!(talk.say("MAIL FROM:<someone@mail.example>\r\n").await.starts_with("250 "));
-    let refused = talk.say("RCPT TO:<2001@voicemail.example>\r\n").await;
-    assert!(refused.starts_with("45"), "the sender keeps it: {refused}");
-    assert!(talk.say("QUIT\r\n").await.starts_with("221 "));
+    assert!(client.command("RSET\r\n").await.starts_with("250 "));
+    assert!(client.command("MAIL FROM:<someone@mail.example>\r\n").await.starts_with("250 "));
+    let refused = client.command("RCPT TO:<2001@voicemail.example>\r\n").await;
+    assert!(refused.starts_with("45"), "the sender keeps the mail: {refused}");
+    assert!(client.command("QUIT\r\n").await.starts_with("221 "));
     running.stop().await;
 }
 
 #[tokio::test]
-async fn the_hosts_of_the_central_node_are_followed_and_tried_in_order() {
+async fn hosts_of_the_central_node_are_observed_and_tried_in_order() {
     let folder = tempdir().unwrap();
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let (first, second) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
@@ -361,7 +361,7 @@ async fn the_hosts_of_the_central_node_are_followed_and_tried_in_order() {
     let with_hosts = |hosts: &[std::net::SocketAddr]| {
         let [london, others @ ..] = sites(CENTRAL, 1);
         let london = hosts.iter().fold(london, |london, host| london.host(host.to_string().parse().unwrap()));
-        of([london].into_iter().chain(others))
+        network_of([london].into_iter().chain(others))
     };
     let network = with_hosts(&[unused, at_first]);
     let make = |network: &Network, host: &voicemail::network::NodeHost| {
@@ -379,11 +379,11 @@ async fn the_hosts_of_the_central_node_are_followed_and_tried_in_order() {
     let running = [&far, &first, &second].map(run);
 
     let one = deposit(&far, "kathmandu", 1).await;
-    when(&far, is_empty).await;
+    wait_until(&far, is_empty).await;
     assert_eq!(first.store().unwrap().list(&mailbox("2001")).await.unwrap()[0].head.id, one);
     far.adopt(with_hosts(&[at_second, at_first])).unwrap();
     let two = deposit(&far, "kathmandu", 2).await;
-    when(&far, is_empty).await;
+    wait_until(&far, is_empty).await;
     assert_eq!(second.store().unwrap().list(&mailbox("2001")).await.unwrap()[0].head.id, two);
     for running in running {
         running.stop().await;
@@ -391,7 +391,7 @@ async fn the_hosts_of_the_central_node_are_followed_and_tried_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn however_often_the_central_node_changes_under_load_every_message_arrives_once() {
+async fn every_message_arrives_once_while_the_central_node_changes() {
     let folder = tempdir().unwrap();
     let (store, forwarder) = (store(), MemoryForwarder::new());
     let network_with = |central| network(central, 1);
@@ -424,7 +424,7 @@ async fn however_often_the_central_node_changes_under_load_every_message_arrives
     for caller in callers {
         kept.extend(caller.await.unwrap());
     }
-    when(&node, is_empty).await;
+    wait_until(&node, is_empty).await;
     running.stop().await;
 
     let mut arrived: Vec<_> = forwarder.taken(&mailbox("2001")).iter().map(Message::id).collect();

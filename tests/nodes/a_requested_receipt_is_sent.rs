@@ -1,4 +1,4 @@
-//! Who asks for a receipt gets it, however long the mail server is away and whoever forgets the message: a node sees to it by itself.
+//! A sender who requested a receipt gets it after an outage of the mail server, a power cut, or the expiry of the message.
 
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
 
@@ -26,30 +26,30 @@ use voicemail::retrieval::ReceiptOutcome;
 use voicemail::store::{MaildirStore, MemoryStore, MessageStore as _, Retention};
 use voicemail::wire::{self, Addresses, TransferEncoding};
 
-/// A mail server that is away as long as nobody says otherwise.
+/// A mail server that defers all mail until it is set to be up.
 #[derive(Debug, Clone, Default)]
-struct Server(Arc<Mutex<Mails>>);
+struct MailServer(Arc<Mutex<Mails>>);
 
 #[derive(Debug, Default)]
 struct Mails {
-    is_there: bool,
-    taken: Vec<(String, String)>,
+    is_up: bool,
+    accepted: Vec<(String, String)>,
 }
 
 #[async_trait]
-impl MailOut for Server {
+impl MailOut for MailServer {
     async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
-        assert_eq!(sender, Sender::Nobody, "nobody may answer a receipt");
+        assert_eq!(sender, Sender::Nobody, "a receipt has no return address");
         let mut mails = self.0.lock().unwrap();
-        if !mails.is_there {
+        if !mails.is_up {
             return Ok(Outcome::Deferred(Reply::new(451, "later")));
         }
-        mails.taken.push((to.to_string(), String::from_utf8_lossy(mail).into_owned()));
+        mails.accepted.push((to.to_string(), String::from_utf8_lossy(mail).into_owned()));
         Ok(Outcome::Accepted)
     }
 }
 
-async fn opened(disk: &PowerCutDisk, clock: &Arc<ManualClock>, server: &Server) -> Node {
+async fn open_node(disk: &PowerCutDisk, clock: &Arc<ManualClock>, server: &MailServer) -> Node {
     let day = Duration::from_secs(24 * 3600);
     let retention = Retention { new: Some(30 * day), old: Some(7 * day), removed: Some(Duration::ZERO) };
     let store = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).clock(Arc::clone(clock) as _);
@@ -58,8 +58,8 @@ async fn opened(disk: &PowerCutDisk, clock: &Arc<ManualClock>, server: &Server) 
     node.mail_out(server.clone()).open().await.unwrap()
 }
 
-/// Puts a message into 2001, whose sender asks to be told.
-async fn left(node: &Node, clock: &ManualClock, seed: u32) -> MessageId {
+/// Deposits a message for 2001 whose sender requests a receipt.
+async fn deposit_with_request(node: &Node, clock: &ManualClock, seed: u32) -> MessageId {
     let recorded_at =
         RecordedAt { instant: clock.now().instant, zone: chrono_tz::UTC, quality: ClockQuality::unknown(ClockSource::Manual) };
     let message = Message::builder(Audio::new(AudioType::Wav, wav(1_000, seed)), recorded_at).build();
@@ -75,10 +75,10 @@ async fn left(node: &Node, clock: &ManualClock, seed: u32) -> MessageId {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receipt_survives_a_server_that_is_away_and_a_power_cut() {
-    let (disk, clock, server) = (PowerCutDisk::new(), clock(), Server::default());
-    let node = opened(&disk, &clock, &server).await;
-    let id = left(&node, &clock, 1).await;
+async fn a_receipt_survives_a_server_outage_and_a_power_cut() {
+    let (disk, clock, server) = (PowerCutDisk::new(), clock(), MailServer::default());
+    let node = open_node(&disk, &clock, &server).await;
+    let id = deposit_with_request(&node, &clock, 1).await;
     let mut events = node.events();
     let running = run(&node);
     assert_eq!(node.mailbox_service().unwrap().played(&mailbox("2001"), id).await.unwrap(), ReceiptOutcome::Sent);
@@ -88,23 +88,23 @@ async fn a_receipt_survives_a_server_that_is_away_and_a_power_cut() {
     drop(node);
     disk.power_cut(Unsynced::Forgotten);
 
-    server.0.lock().unwrap().is_there = true;
-    let node = opened(&disk, &clock, &server).await;
+    server.0.lock().unwrap().is_up = true;
+    let node = open_node(&disk, &clock, &server).await;
     let mut events = node.events();
     let running = run(&node);
     let sent = event(&mut events, |event| if let Event::MailSent { mail, .. } = event { Some(mail) } else { None }).await;
     assert_eq!(sent, format!("<{id}.played@{CENTRAL}>"));
     running.stop().await;
-    let [(to, mail)] = &server.0.lock().unwrap().taken[..] else { panic!("one receipt") };
+    let [(to, mail)] = &server.0.lock().unwrap().accepted[..] else { panic!("one receipt") };
     assert!(to == "anna@far.example" && mail.contains("MDN-sent-automatically; displayed"), "{mail}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_grows_too_old_unheard_tells_its_sender_and_one_that_was_heard_does_not_again() {
-    let (disk, clock, server) = (PowerCutDisk::new(), clock(), Server::default());
-    server.0.lock().unwrap().is_there = true;
-    let node = opened(&disk, &clock, &server).await;
-    let (heard, unheard) = (left(&node, &clock, 1).await, left(&node, &clock, 2).await);
+async fn expiry_sends_a_receipt_only_for_an_unheard_message() {
+    let (disk, clock, server) = (PowerCutDisk::new(), clock(), MailServer::default());
+    server.0.lock().unwrap().is_up = true;
+    let node = open_node(&disk, &clock, &server).await;
+    let (heard, unheard) = (deposit_with_request(&node, &clock, 1).await, deposit_with_request(&node, &clock, 2).await);
     let mut events = node.events();
     let running = run(&node);
     node.mailbox_service().unwrap().played(&mailbox("2001"), heard).await.unwrap();
@@ -114,15 +114,15 @@ async fn a_message_that_grows_too_old_unheard_tells_its_sender_and_one_that_was_
         sent.push(event(&mut events, |event| if let Event::MailSent { mail, .. } = event { Some(mail) } else { None }).await);
     }
     assert_eq!(sent, [format!("<{heard}.played@{CENTRAL}>"), format!("<{unheard}.expired@{CENTRAL}>")]);
-    // Two more steps of housekeeping: both are deleted for good, and nobody is told a second time.
+    // Two more steps of housekeeping: both messages are deleted for good, and no second receipt is sent.
     tokio::time::sleep(Duration::from_secs(121)).await;
     assert_eq!(node.store().unwrap().list(&mailbox("2001")).await.unwrap(), []);
     running.stop().await;
-    let taken = &server.0.lock().unwrap().taken;
+    let taken = &server.0.lock().unwrap().accepted;
     assert!(taken.len() == 2 && taken[1].1.contains("automatic-action/MDN-sent-automatically; deleted/expired"), "{taken:#?}");
 }
 
-/// Says a whole session at once, after the greeting; answers all that is said to it.
+/// Sends a whole session at once after the greeting, and returns all replies.
 async fn session(at: SocketAddr, text: &str) -> String {
     let mut stream = BufReader::new(TcpStream::connect(at).await.unwrap());
     let mut replies = String::new();
@@ -142,8 +142,8 @@ async fn mail_to_the_postmaster_of_any_node_reaches_its_operator() {
     for (at, operator) in
         [(CENTRAL, None), (CENTRAL, Some("anna@far.example")), (HIMALAYA, None), (HIMALAYA, Some("b@c.example"))]
     {
-        let (disk, clock, server) = (PowerCutDisk::new(), clock(), Server::default());
-        server.0.lock().unwrap().is_there = true;
+        let (disk, clock, server) = (PowerCutDisk::new(), clock(), MailServer::default());
+        server.0.lock().unwrap().is_up = true;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let node = node(at, Path::new("/spool")).disk(disk.clone()).clock(clock).mail_out(server.clone());
@@ -162,7 +162,7 @@ async fn mail_to_the_postmaster_of_any_node_reaches_its_operator() {
             if let Some(operator) = operator {
                 let mail = event(&mut sent, |event| if let Event::MailSent { mail, .. } = event { Some(mail) } else { None });
                 assert_eq!(mail.await, kept_as);
-                let (went_to, mail) = server.0.lock().unwrap().taken.pop().unwrap();
+                let (went_to, mail) = server.0.lock().unwrap().accepted.pop().unwrap();
                 assert!(
                     went_to == operator && mail.contains("\r\nReceived: from mail.example") && mail.ends_with(report),
                     "{mail}"

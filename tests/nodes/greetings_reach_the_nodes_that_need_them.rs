@@ -1,5 +1,5 @@
-//! A greeting that is recorded at the central node is said in the owner's own voice where the owner's callers are answered, also while
-//! the central node is down.
+//! A greeting that is recorded at the central node reaches the node that answers the owner's callers, and plays there also while the
+//! central node is down.
 
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
 
@@ -29,7 +29,7 @@ use voicemail::wire::{GreetingMail, encode_greeting};
 const PACIFIC: &str = "pacific.voicemail.example";
 const NORMAL: GreetingKind = GreetingKind::Normal;
 
-/// 2001 is at home in London, which is central, 2008 in Tokyo on the node `tokyo_on`, 2019 on Kiritimati.
+/// 2001 is a mailbox of London, which is central, 2008 of Tokyo on the node `tokyo_on`, 2019 of Kiritimati.
 fn network(tokyo_on: &str) -> Network {
     let time = TimeSource::Sntp(vec!["ntp.example".parse().unwrap()]);
     let pbx = |name: &str, voicemail, node: &str, owner: &str| {
@@ -48,16 +48,17 @@ fn network(tokyo_on: &str) -> Network {
         .unwrap()
 }
 
-/// Where the nodes listen.
+/// The addresses where the nodes listen.
 type Addresses = Arc<Mutex<HashMap<NodeAddress, SocketAddr>>>;
 
-struct Stage {
+/// The folder, addresses and credentials of all nodes of a test.
+struct TestNetwork {
     folder: tempfile::TempDir,
     addresses: Addresses,
     identity: Arc<Identity>,
 }
 
-/// The certificate of the distributed nodes, and what the central node proves its name to them with.
+/// The certificate of the distributed nodes, and the password of the central node.
 struct Identity {
     made: rcgen::CertifiedKey<rcgen::KeyPair>,
     password: StoredPassword,
@@ -66,33 +67,33 @@ struct Identity {
 impl Identity {
     fn new() -> Arc<Self> {
         let made = rcgen::generate_simple_self_signed([HIMALAYA, PACIFIC].map(str::to_owned)).unwrap();
-        Arc::new(Self { made, password: StoredPassword::of(WORD).unwrap() })
+        Arc::new(Self { made, password: StoredPassword::of(PASSWORD).unwrap() })
     }
 
-    /// Lets a distributed node take greetings in on `listener`.
+    /// Configures a distributed node to receive greetings on `listener`.
     fn listen(&self, node: NodeBuilder, listener: TcpListener) -> NodeBuilder {
         let central = KnownPeer::new(CENTRAL.parse().unwrap(), Sites::All).password(self.password.clone());
         node.tls(server_config(&self.made)).listen(listener, ListenerPolicy::new(ListenMode::StartTls, Access::peers([central])))
     }
 
-    /// The central node's way to the distributed node `node` at `at`.
-    fn way(&self, at: SocketAddr, node: &str) -> Result<SmtpForwarder, String> {
+    /// The central node's forwarder to the distributed node `node` at `at`.
+    fn forwarder(&self, at: SocketAddr, node: &str) -> Result<SmtpForwarder, String> {
         let forwarder = SmtpForwarder::builder(at.to_string(), "voicemail.example").node(CENTRAL).server_name(node);
-        let forwarder = forwarder.ca_pem(self.made.cert.pem().as_bytes()).credentials(CENTRAL, WORD);
+        let forwarder = forwarder.ca_pem(self.made.cert.pem().as_bytes()).credentials(CENTRAL, PASSWORD);
         forwarder.build().map_err(|error| error.to_string())
     }
 }
 
-const WORD: &str = "the central word";
+const PASSWORD: &str = "the central password";
 
-/// A node at work, and what happens there.
-struct Actor {
+/// A running node and its events.
+struct RunningNode {
     node: Node,
     running: Running,
     events: broadcast::Receiver<Occurrence>,
 }
 
-impl Stage {
+impl TestNetwork {
     fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), addresses: Addresses::default(), identity: Identity::new() }
     }
@@ -103,21 +104,21 @@ impl Stage {
         Node::builder(address(name), network, directory, self.folder.path().join(name))
     }
 
-    async fn central(&self) -> Actor {
+    async fn central(&self) -> RunningNode {
         let (addresses, identity) = (Arc::clone(&self.addresses), Arc::clone(&self.identity));
         let builder = self.builder(CENTRAL).store(MemoryStore::new(["2001", "2008", "2019"].map(mailbox)));
         let builder = builder.greeting_forwarder(move |_, node| {
-            let at = addresses.lock().unwrap().get(node).copied().ok_or("nobody knows where it is")?;
-            identity.way(at, node.as_str())
+            let at = addresses.lock().unwrap().get(node).copied().ok_or("its address is not known")?;
+            identity.forwarder(at, node.as_str())
         });
-        Actor::on(builder.open().await.unwrap())
+        RunningNode::on(builder.open().await.unwrap())
     }
 
-    /// A distributed node, at its old address if it had one.
-    async fn distributed(&self, name: &str) -> Actor {
+    /// Starts a distributed node, at its earlier address if it had one.
+    async fn distributed(&self, name: &str) -> RunningNode {
         let listener = self.listener(name).await;
         let builder = self.builder(name).forwarder(MemoryForwarder::new());
-        Actor::on(self.identity.listen(builder, listener).open().await.unwrap())
+        RunningNode::on(self.identity.listen(builder, listener).open().await.unwrap())
     }
 
     async fn listener(&self, name: &str) -> TcpListener {
@@ -128,13 +129,13 @@ impl Stage {
     }
 }
 
-impl Actor {
+impl RunningNode {
     fn on(node: Node) -> Self {
         let events = node.events();
         Self { running: run(&node), node, events }
     }
 
-    /// The next thing that happens to a greeting here.
+    /// The next event of a greeting at this node.
     async fn next(&mut self) -> GreetingEvent {
         soon(event(&mut self.events, |event| match event {
             Event::Greeting(event) => Some(event),
@@ -143,7 +144,7 @@ impl Actor {
         .await
     }
 
-    async fn says(&self, owner: &str) -> Option<Vec<u8>> {
+    async fn greeting(&self, owner: &str) -> Option<Vec<u8>> {
         let sound = self.node.greeting(&mailbox(owner), NORMAL).await.unwrap();
         sound.map(|sound| sound.bytes().to_vec())
     }
@@ -166,10 +167,10 @@ fn received(owner: &str, version: GreetingVersion) -> GreetingEvent {
 }
 
 #[tokio::test]
-async fn it_reaches_the_node_of_its_owner_and_no_other_and_is_said_while_the_central_node_is_down() {
-    let stage = Stage::new();
-    let (mut himalaya, mut pacific) = (stage.distributed(HIMALAYA).await, stage.distributed(PACIFIC).await);
-    let mut central = stage.central().await;
+async fn it_reaches_only_its_owners_node_and_needs_no_central_node() {
+    let nodes = TestNetwork::new();
+    let (mut himalaya, mut pacific) = (nodes.distributed(HIMALAYA).await, nodes.distributed(PACIFIC).await);
+    let mut central = nodes.central().await;
     let at_home = central.greet("2001", 1).await;
     assert_eq!(central.next().await, GreetingEvent::Recorded { greeting: id("2001"), version: at_home });
     for (owner, seed, node, name) in [("2008", 2, &mut himalaya, HIMALAYA), ("2019", 3, &mut pacific, PACIFIC)] {
@@ -177,32 +178,32 @@ async fn it_reaches_the_node_of_its_owner_and_no_other_and_is_said_while_the_cen
         assert_eq!(node.next().await, received(owner, version));
         assert_eq!(central.next().await, GreetingEvent::Recorded { greeting: id(owner), version });
         let sent = GreetingEvent::Sent { greeting: id(owner), version, destination: name.to_owned() };
-        assert_eq!(central.next().await, sent, "and 2001's goes nowhere");
+        assert_eq!(central.next().await, sent, "and 2001's is not sent");
     }
-    assert_eq!(central.says("2001").await, Some(wav(500, 1)));
+    assert_eq!(central.greeting("2001").await, Some(wav(500, 1)));
     central.running.stop().await;
 
-    assert_eq!(himalaya.says("2008").await, Some(wav(500, 2)));
-    assert_eq!(pacific.says("2019").await, Some(wav(500, 3)));
+    assert_eq!(himalaya.greeting("2008").await, Some(wav(500, 2)));
+    assert_eq!(pacific.greeting("2019").await, Some(wav(500, 3)));
     for (node, foreign) in [(&himalaya, "2019"), (&pacific, "2008"), (&pacific, "2001"), (&himalaya, "2010")] {
-        assert_eq!(node.says(foreign).await, None, "{foreign} is not at {}", node.node.address());
+        assert_eq!(node.greeting(foreign).await, None, "{foreign} is not at {}", node.node.address());
     }
     let recorded = Greetings { normal: true, ..Greetings::default() };
     assert_eq!(himalaya.node.greetings(&mailbox("2008")), recorded);
     himalaya.running.stop().await;
     drop(himalaya.node);
-    let himalaya = stage.distributed(HIMALAYA).await;
-    assert_eq!(himalaya.says("2008").await, Some(wav(500, 2)), "after a restart, too");
+    let himalaya = nodes.distributed(HIMALAYA).await;
+    assert_eq!(himalaya.greeting("2008").await, Some(wav(500, 2)), "also after a restart");
     himalaya.running.stop().await;
     pacific.running.stop().await;
 }
 
 #[tokio::test]
-async fn a_node_that_was_down_gets_the_newest_one_later_also_after_a_restart_of_the_central_node() {
-    let stage = Stage::new();
-    // An address where nobody listens yet.
-    drop(stage.listener(HIMALAYA).await);
-    let mut central = stage.central().await;
+async fn a_node_that_was_down_gets_the_newest_even_after_a_restart() {
+    let nodes = TestNetwork::new();
+    // An address where no node listens yet.
+    drop(nodes.listener(HIMALAYA).await);
+    let mut central = nodes.central().await;
     central.greet("2008", 1).await;
     let newest = central.greet("2008", 2).await;
     let waits = |event| matches!(event, GreetingEvent::Deferred { destination, .. } if destination == HIMALAYA);
@@ -210,99 +211,100 @@ async fn a_node_that_was_down_gets_the_newest_one_later_also_after_a_restart_of_
     central.running.stop().await;
     drop(central.node);
 
-    let mut himalaya = stage.distributed(HIMALAYA).await;
-    let central = stage.central().await;
-    assert_eq!(central.says("2008").await, Some(wav(500, 2)));
-    assert_eq!(himalaya.next().await, received("2008", newest), "and the older one never comes");
-    assert_eq!(himalaya.says("2008").await, Some(wav(500, 2)));
+    let mut himalaya = nodes.distributed(HIMALAYA).await;
+    let central = nodes.central().await;
+    assert_eq!(central.greeting("2008").await, Some(wav(500, 2)));
+    assert_eq!(himalaya.next().await, received("2008", newest), "and the older one is never received");
+    assert_eq!(himalaya.greeting("2008").await, Some(wav(500, 2)));
 
-    // It is removed here, and so it is there.
+    // It is removed at the central node, and then at the distributed one.
     let removed = central.node.clear_greeting(&mailbox("2008"), NORMAL).await.unwrap();
     assert_eq!(himalaya.next().await, received("2008", removed));
-    assert_eq!(himalaya.says("2008").await, None);
+    assert_eq!(himalaya.greeting("2008").await, None);
     assert_eq!(himalaya.node.greetings(&mailbox("2008")), Greetings::default());
     central.running.stop().await;
     himalaya.running.stop().await;
 }
 
 #[tokio::test]
-async fn a_node_that_is_back_while_the_central_node_runs_gets_what_waited_for_it() {
-    let stage = Stage::new();
-    drop(stage.listener(HIMALAYA).await);
-    let mut central = stage.central().await;
+async fn a_node_that_comes_back_gets_the_greetings_that_waited() {
+    let nodes = TestNetwork::new();
+    drop(nodes.listener(HIMALAYA).await);
+    let mut central = nodes.central().await;
     let version = central.greet("2008", 1).await;
     while !matches!(central.next().await, GreetingEvent::Deferred { .. }) {}
-    let mut himalaya = stage.distributed(HIMALAYA).await;
+    let mut himalaya = nodes.distributed(HIMALAYA).await;
     assert_eq!(himalaya.next().await, received("2008", version));
     central.running.stop().await;
     himalaya.running.stop().await;
 }
 
 #[tokio::test]
-async fn a_node_that_lost_its_disk_is_sent_what_it_needs_and_one_that_has_it_is_sent_nothing() {
-    let stage = Stage::new();
-    let (mut himalaya, mut pacific) = (stage.distributed(HIMALAYA).await, stage.distributed(PACIFIC).await);
-    let central = stage.central().await;
+async fn only_a_node_that_lost_its_disk_is_sent_its_greetings_again() {
+    let nodes = TestNetwork::new();
+    let (mut himalaya, mut pacific) = (nodes.distributed(HIMALAYA).await, nodes.distributed(PACIFIC).await);
+    let central = nodes.central().await;
     let (first, other) = (central.greet("2008", 1).await, central.greet("2019", 2).await);
     assert_eq!(himalaya.next().await, received("2008", first));
     assert_eq!(pacific.next().await, received("2019", other));
     central.running.stop().await;
     himalaya.running.stop().await;
     drop((central.node, himalaya.node));
-    std::fs::remove_dir_all(stage.folder.path().join(HIMALAYA)).unwrap();
+    std::fs::remove_dir_all(nodes.folder.path().join(HIMALAYA)).unwrap();
 
-    let mut himalaya = stage.distributed(HIMALAYA).await;
-    assert_eq!(himalaya.says("2008").await, None);
-    let mut central = stage.central().await;
+    let mut himalaya = nodes.distributed(HIMALAYA).await;
+    assert_eq!(himalaya.greeting("2008").await, None);
+    let mut central = nodes.central().await;
     assert_eq!(himalaya.next().await, received("2008", first));
     let sent = GreetingEvent::Sent { greeting: id("2008"), version: first, destination: HIMALAYA.to_owned() };
     assert_eq!(central.next().await, sent);
-    // What the other node has is not sent again: the next that it gets is new.
+    // A greeting that a node has is not sent again: the next one that it receives is new.
     let newer = central.greet("2019", 3).await;
     assert_eq!(pacific.next().await, received("2019", newer));
-    for actor in [central, himalaya, pacific] {
-        actor.running.stop().await;
+    for node in [central, himalaya, pacific] {
+        node.running.stop().await;
     }
 }
 
 #[tokio::test]
-async fn a_node_that_comes_to_answer_for_an_owner_is_sent_the_greeting_and_the_others_are_not() {
-    let stage = Stage::new();
-    let (mut himalaya, mut pacific) = (stage.distributed(HIMALAYA).await, stage.distributed(PACIFIC).await);
-    let central = stage.central().await;
+async fn a_greeting_follows_its_owner_to_another_node() {
+    let nodes = TestNetwork::new();
+    let (mut himalaya, mut pacific) = (nodes.distributed(HIMALAYA).await, nodes.distributed(PACIFIC).await);
+    let central = nodes.central().await;
     let version = central.greet("2008", 1).await;
     assert_eq!(himalaya.next().await, received("2008", version));
-    for actor in [&pacific, &himalaya, &central] {
-        actor.node.adopt(network(PACIFIC)).unwrap();
+    for node in [&pacific, &himalaya, &central] {
+        node.node.adopt(network(PACIFIC)).unwrap();
     }
     assert_eq!(pacific.next().await, received("2008", version));
-    assert_eq!(pacific.says("2008").await, Some(wav(500, 1)));
+    assert_eq!(pacific.greeting("2008").await, Some(wav(500, 1)));
     let newer = central.greet("2008", 2).await;
     assert_eq!(pacific.next().await, received("2008", newer));
-    assert_eq!(himalaya.says("2008").await, Some(wav(500, 1)), "it answers for that owner no more");
-    for actor in [central, himalaya, pacific] {
-        actor.running.stop().await;
+    assert_eq!(himalaya.greeting("2008").await, Some(wav(500, 1)), "it answers for that owner no more");
+    for node in [central, himalaya, pacific] {
+        node.running.stop().await;
     }
 }
 
 #[tokio::test]
-async fn only_the_central_node_may_change_what_an_owner_says_and_only_where_that_is_needed() {
-    let stage = Stage::new();
+async fn only_the_central_node_may_change_a_greeting_where_needed() {
+    let nodes = TestNetwork::new();
     let made = rcgen::generate_simple_self_signed([HIMALAYA.to_owned()]).unwrap();
-    let password =
-        |name: &str, word: &str| KnownPeer::new(name.parse().unwrap(), Sites::All).password(StoredPassword::of(word).unwrap());
-    let access = Access::peers([password(CENTRAL, "the central word"), password("vendor", "another word")]);
-    let listener = stage.listener(HIMALAYA).await;
+    let password = |name: &str, password: &str| {
+        KnownPeer::new(name.parse().unwrap(), Sites::All).password(StoredPassword::of(password).unwrap())
+    };
+    let access = Access::peers([password(CENTRAL, "the central password"), password("vendor", "another password")]);
+    let listener = nodes.listener(HIMALAYA).await;
     let at = listener.local_addr().unwrap();
-    let builder = stage.builder(HIMALAYA).forwarder(MemoryForwarder::new()).tls(server_config(&made));
+    let builder = nodes.builder(HIMALAYA).forwarder(MemoryForwarder::new()).tls(server_config(&made));
     let mut himalaya =
-        Actor::on(builder.listen(listener, ListenerPolicy::new(ListenMode::StartTls, access)).open().await.unwrap());
+        RunningNode::on(builder.listen(listener, ListenerPolicy::new(ListenMode::StartTls, access)).open().await.unwrap());
 
     let pem = made.cert.pem();
     let with = |login: Option<(&str, &str)>| {
         let forwarder = SmtpForwarder::builder(at.to_string(), "voicemail.example").node(CENTRAL);
         let forwarder = forwarder.server_name(HIMALAYA).ca_pem(pem.as_bytes());
-        let forwarder = login.into_iter().fold(forwarder, |forwarder, (name, word)| forwarder.credentials(name, word));
+        let forwarder = login.into_iter().fold(forwarder, |forwarder, (name, password)| forwarder.credentials(name, password));
         forwarder.build().unwrap()
     };
     let mail = |owner: &str, seed| {
@@ -317,30 +319,32 @@ async fn only_the_central_node_may_change_what_an_owner_says_and_only_where_that
 
     let stranger = send(&with(None), "2008", 1).await;
     assert!(format!("{stranger:?}").contains("530"), "{stranger:?}");
-    let liar = send(&with(Some((CENTRAL, "some word"))), "2008", 1).await;
+    let liar = send(&with(Some((CENTRAL, "some password"))), "2008", 1).await;
     assert!(format!("{liar:?}").contains("535"), "{liar:?}");
-    let Ok(Outcome::Refused(reply)) = send(&with(Some(("vendor", "another word"))), "2008", 1).await else { panic!("forged") };
+    let Ok(Outcome::Refused(reply)) = send(&with(Some(("vendor", "another password"))), "2008", 1).await else {
+        panic!("forged")
+    };
     assert_eq!(reply.to_string(), "550 5.7.1 greetings are taken from the central node only");
-    let GreetingEvent::Refused { greeting, origin, .. } = himalaya.next().await else { panic!("it is told") };
+    let GreetingEvent::Refused { greeting, origin, .. } = himalaya.next().await else { panic!("the refusal is reported") };
     assert_eq!((greeting, origin.to_string()), (id("2008"), "peer vendor".to_owned()));
 
-    let central = with(Some((CENTRAL, "the central word")));
+    let central = with(Some((CENTRAL, "the central password")));
     for foreign in ["2001", "2019", "2999"] {
         let Ok(Outcome::Refused(reply)) = send(&central, foreign, 1).await else { panic!("{foreign} is not needed") };
         assert_eq!(reply.code, 550, "{foreign}: {reply}");
     }
-    assert_eq!(himalaya.says("2008").await, None);
+    assert_eq!(himalaya.greeting("2008").await, None);
     assert_eq!(send(&central, "2008", 2).await.unwrap(), Outcome::Accepted);
-    assert_eq!(himalaya.says("2008").await, Some(wav(500, 2)));
+    assert_eq!(himalaya.greeting("2008").await, Some(wav(500, 2)));
     himalaya.running.stop().await;
 }
 
 #[tokio::test]
-async fn an_edition_dated_more_than_a_day_ahead_is_refused() {
-    let stage = Stage::new();
-    let mut himalaya = stage.distributed(HIMALAYA).await;
-    let at = stage.addresses.lock().unwrap()[&address(HIMALAYA)];
-    let central = stage.identity.way(at, HIMALAYA).unwrap();
+async fn a_greeting_dated_more_than_a_day_ahead_is_refused() {
+    let nodes = TestNetwork::new();
+    let mut himalaya = nodes.distributed(HIMALAYA).await;
+    let at = nodes.addresses.lock().unwrap()[&address(HIMALAYA)];
+    let central = nodes.identity.forwarder(at, HIMALAYA).unwrap();
     let to = "2008@voicemail.example".parse().unwrap();
     let dated = |ahead| GreetingVersion::next(None, SystemClock.now().instant + ahead);
     let greeting = |ahead, seed| Greeting::new(id("2008"), dated(ahead), Some(sound(seed)));
@@ -359,10 +363,10 @@ async fn an_edition_dated_more_than_a_day_ahead_is_refused() {
         assert_eq!(greeting, id("2008"));
         assert!(reason.contains("more than a day ahead of this node's clock"), "{reason}");
     }
-    assert_eq!(himalaya.says("2008").await, None);
+    assert_eq!(himalaya.greeting("2008").await, None);
     let mail = encode_greeting(&GreetingMail::Greeting(greeting(within, 2)), CENTRAL, "voicemail.example");
     assert_eq!(soon(central.send(Sender::Node, &to, &mail)).await.unwrap(), Outcome::Accepted);
-    assert_eq!(himalaya.says("2008").await, Some(wav(500, 2)));
+    assert_eq!(himalaya.greeting("2008").await, Some(wav(500, 2)));
     himalaya.running.stop().await;
 }
 
@@ -375,7 +379,7 @@ async fn a_listener_without_peers_takes_no_greeting() {
         let directory = network(HIMALAYA).directory();
         let node = Node::builder(address(HIMALAYA), network(HIMALAYA), directory, folder.path().join("spool"));
         let node = node.forwarder(MemoryForwarder::new()).listen(listener, ListenerPolicy::new(ListenMode::StartTls, access));
-        let himalaya = Actor::on(node.open().await.unwrap());
+        let himalaya = RunningNode::on(node.open().await.unwrap());
         let stranger = SmtpForwarder::builder(at.to_string(), "voicemail.example").node(CENTRAL).security(Security::PlainText);
         let stranger = stranger.build().unwrap();
         let version = GreetingVersion::next(None, "2025-07-14T09:05:12Z".parse().unwrap());
@@ -386,13 +390,13 @@ async fn a_listener_without_peers_takes_no_greeting() {
             panic!("nothing was proven")
         };
         assert_eq!(reply.to_string(), "550 5.7.1 a listener without configured peers takes no greetings");
-        assert_eq!(himalaya.says("2008").await, None);
+        assert_eq!(himalaya.greeting("2008").await, None);
         himalaya.running.stop().await;
     }
 }
 
 #[tokio::test]
-async fn a_power_cut_after_any_step_loses_no_greeting_that_was_answered_for() {
+async fn a_power_cut_after_any_step_loses_no_accepted_greeting() {
     let identity = Identity::new();
     for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
         for operations in 0.. {
@@ -407,23 +411,23 @@ async fn a_power_cut_after_any_step_loses_no_greeting_that_was_answered_for() {
             };
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let at = listener.local_addr().unwrap();
-            let himalaya = Actor::on(open(Some(listener)).await);
-            let way = identity.way(at, HIMALAYA).unwrap();
+            let himalaya = RunningNode::on(open(Some(listener)).await);
+            let forwarder = identity.forwarder(at, HIMALAYA).unwrap();
             let version = GreetingVersion::next(None, "2025-07-14T09:05:12Z".parse().unwrap());
             let mail = GreetingMail::Greeting(Greeting::new(id("2008"), version, Some(sound(7))));
             let mail = encode_greeting(&mail, CENTRAL, "voicemail.example");
             disk.power_off_after(operations);
             let to = "2008@voicemail.example".parse().unwrap();
-            let outcome = soon(way.send(Sender::Node, &to, &mail)).await.unwrap();
+            let outcome = soon(forwarder.send(Sender::Node, &to, &mail)).await.unwrap();
             let was_cut = disk.power_cut(unsynced);
-            drop(way);
+            drop(forwarder);
             himalaya.running.stop().await;
             drop(himalaya.node);
-            let again = Actor::on(open(None).await);
-            let says = again.says("2008").await;
+            let again = RunningNode::on(open(None).await);
+            let greeting = again.greeting("2008").await;
             let at = format!("after {operations} operations, {unsynced:?}, {outcome:?}");
-            assert!(says.is_none() || says == Some(wav(500, 7)), "{at}");
-            assert!(outcome != Outcome::Accepted || says.is_some(), "{at}");
+            assert!(greeting.is_none() || greeting == Some(wav(500, 7)), "{at}");
+            assert!(outcome != Outcome::Accepted || greeting.is_some(), "{at}");
             again.running.stop().await;
             if !was_cut {
                 assert!(operations > 4 && outcome == Outcome::Accepted, "{at}: each step was cut once");
@@ -434,12 +438,12 @@ async fn a_power_cut_after_any_step_loses_no_greeting_that_was_answered_for() {
 }
 
 #[tokio::test]
-async fn what_is_no_greeting_is_said_at_once() {
-    let stage = Stage::new();
-    let (himalaya, central) = (stage.distributed(HIMALAYA).await, stage.central().await);
-    let greet = async |actor: &Actor, owner: &str, bytes: Vec<u8>| {
+async fn unusable_greetings_are_refused_at_once() {
+    let nodes = TestNetwork::new();
+    let (himalaya, central) = (nodes.distributed(HIMALAYA).await, nodes.central().await);
+    let greet = async |node: &RunningNode, owner: &str, bytes: Vec<u8>| {
         let sound = Audio::new(AudioType::Wav, bytes);
-        actor.node.greet(&mailbox(owner), NORMAL, sound).await.unwrap_err()
+        node.node.greet(&mailbox(owner), NORMAL, sound).await.unwrap_err()
     };
     let error = greet(&himalaya, "2008", wav(500, 1)).await;
     assert!(matches!(&error, GreetError::NotCentral(central) if *central == address(CENTRAL)), "{error}");
@@ -447,7 +451,7 @@ async fn what_is_no_greeting_is_said_at_once() {
     assert!(matches!(greet(&central, "2008", b"no sound".to_vec()).await, GreetError::UnreadableAudio(_)));
     assert!(matches!(greet(&central, "2008", wav(0, 1)).await, GreetError::Empty));
     assert!(matches!(greet(&central, "2008", vec![0; 5 << 20]).await, GreetError::TooBig { .. }));
-    assert!(!error.is_transient() && central.says("2008").await.is_none());
+    assert!(!error.is_transient() && central.greeting("2008").await.is_none());
     central.running.stop().await;
     himalaya.running.stop().await;
 }

@@ -2,12 +2,12 @@
 
 #[cfg(feature = "sntp")]
 mod a_clock_follows_a_real_time_server;
+#[cfg(feature = "node")]
+mod a_clock_that_is_off_is_reported;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod a_node_takes_a_new_network_while_it_runs;
 #[cfg(feature = "node")]
-mod a_node_whose_clock_is_off_is_told;
-#[cfg(feature = "node")]
-mod a_sender_who_asks_is_told;
+mod a_requested_receipt_is_sent;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod greetings_reach_the_nodes_that_need_them;
 #[cfg(all(feature = "memory", feature = "node"))]

@@ -1,5 +1,5 @@
-//! 12 000 callers of 100 PBXs with 100 ports each speak at once to one node: exactly 10 000 record, 100 on each PBX, and all ports are free
-//! again in the end.
+//! 12 000 callers of 100 PBXs with 100 ports each call one node at once: exactly 10 000 record, 100 on each PBX, and all ports are free
+//! again at the end.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -38,7 +38,7 @@ fn name(number: usize) -> String {
     format!("pbx-{number}")
 }
 
-/// Lets every caller of every PBX begin at once; answers, for each PBX, with the recordings and with how many were refused.
+/// Starts a call of every caller of every PBX at once; returns the recordings and the number of refusals of each PBX.
 async fn all_call(node: &Node) -> Vec<(Vec<Recording>, usize)> {
     let start = Arc::new(Barrier::new(PBXS * CALLERS));
     let call = |number| {
@@ -48,7 +48,7 @@ async fn all_call(node: &Node) -> Vec<(Vec<Recording>, usize)> {
             (number, node.record(&site(&name(number)), CallFacts::to(mailbox("2001")), Format::TELEPHONE_PCMU).await)
         })
     };
-    // PBX by PBX in turn, so that all contend for all.
+    // The PBXs take turns, so that their calls contend with each other.
     let calls: Vec<_> = (0..PBXS * CALLERS).map(|index| call(index % PBXS)).collect();
     let mut answers: Vec<_> = (0..PBXS).map(|_| (Vec::new(), 0)).collect();
     for called in join_all(calls).await {
@@ -64,7 +64,7 @@ async fn all_call(node: &Node) -> Vec<(Vec<Recording>, usize)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_12_000_calls_at_once_exactly_as_many_record_as_each_pbx_has_ports_and_all_are_free_after() {
+async fn each_pbx_records_as_many_calls_as_ports_and_frees_them_all() {
     let disk = PowerCutDisk::new();
     let network = network();
     let node = Node::builder(address(HIMALAYA), network.clone(), network.directory(), "spool").disk(disk).clock(clock());
@@ -76,7 +76,7 @@ async fn of_12_000_calls_at_once_exactly_as_many_record_as_each_pbx_has_ports_an
         let ports = node.ports(&site(&name(number))).unwrap();
         assert_eq!((ports.in_use, ports.limit), (100, 100));
     }
-    // However a call ends: hung up, finished, thrown away, or with its task.
+    // A call ends in one of four ways: dropped, finished, thrown away, or with a panic of its task.
     let ends = answers.into_iter().flat_map(|(recordings, _)| recordings).enumerate().map(|(index, recording)| {
         tokio::spawn(async move {
             match index % 4 {

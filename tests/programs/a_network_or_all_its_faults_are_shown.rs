@@ -15,7 +15,7 @@ fn check(path: &str) -> Ended {
 }
 
 #[test]
-fn the_example_network_is_shown_with_status_0_and_word_for_word_as_in_the_docs() {
+fn the_example_network_is_shown_word_for_word_as_in_the_docs() {
     let ended = check(&example());
     assert_eq!((ended.status, &ended.printed.err[..]), (Some(0), &[][..]));
     let printed = ended.printed.out.join("\n");
@@ -30,7 +30,7 @@ fn the_example_network_is_shown_with_status_0_and_word_for_word_as_in_the_docs()
 }
 
 #[test]
-fn every_fault_is_told_at_once_each_with_its_pbx_its_code_and_what_would_mend_it_and_the_status_is_1() {
+fn every_fault_is_shown_with_its_pbx_its_code_and_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("network.toml");
     let text = std::fs::read_to_string(example()).unwrap();

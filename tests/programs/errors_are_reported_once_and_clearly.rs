@@ -4,11 +4,11 @@
 
 use crate::programs;
 
-use programs::{Ended, Place, run, unused_address};
+use programs::{Ended, NodeFiles, run, unused_address};
 
 #[test]
-fn a_deposit_that_cannot_be_kept_is_refused_with_what_to_do_and_the_others_are_kept() {
-    let place = Place::new([("2001", "Europe/London")]);
+fn a_bad_deposit_is_refused_with_advice_and_the_others_are_kept() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     let central = place.central();
     let (wav, no_wav, missing) = (example("vm01.wav"), place.text("network.toml"), place.text("missing.wav"));
     let ended = place
@@ -39,20 +39,20 @@ fn a_deposit_that_cannot_be_kept_is_refused_with_what_to_do_and_the_others_are_k
         format!("{wav}: no mailbox 2999 in the network; check the number, or add the mailbox to the network description"),
     ];
     assert_eq!((ended.status, &ended.printed.err[..]), (Some(1), &faults[..]));
-    assert_eq!((ended.printed.told("kept").count(), ended.printed.told("forwarded").count()), (1, 1));
+    assert_eq!((ended.printed.lines_of("kept").count(), ended.printed.lines_of("forwarded").count()), (1, 1));
     assert_eq!(central.stop().status, Some(0));
 }
 
 #[test]
-fn a_line_of_a_batch_that_cannot_be_kept_is_named_and_the_next_one_is_kept() {
-    let place = Place::new([("2001", "Europe/London")]);
+fn a_bad_line_of_a_batch_is_reported_and_the_next_is_kept() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     let central = place.central();
     let mut distributed = place.distributed(&["--batch"]);
     let wav = example("vm01.wav");
     let bad = ["--deposit x.wav", "--to 2001", "--deposit x.wav --to 20x1", "--deposit \"x.wav --to 2001", "nonsense"];
-    assert!(distributed.feed(&format!("{}\n\n--deposit {wav} --to 2001\r\n", bad.join("\n"))));
-    let id = distributed.told("forwarded");
-    assert_eq!(distributed.told("kept"), id);
+    assert!(distributed.write_input(&format!("{}\n\n--deposit {wav} --to 2001\r\n", bad.join("\n"))));
+    let id = distributed.wait_for("forwarded");
+    assert_eq!(distributed.wait_for("kept"), id);
     let ended = distributed.stop();
     let reasons = [
         "--to MAILBOX is missing",
@@ -67,8 +67,8 @@ fn a_line_of_a_batch_that_cannot_be_kept_is_named_and_the_next_one_is_kept() {
 }
 
 #[test]
-fn every_fault_of_the_configuration_is_named_at_once() {
-    let place = Place::new([("2001", "Europe/London"), ("2002", "Europe/Londo")]);
+fn every_fault_of_the_configuration_is_reported_at_once() {
+    let place = NodeFiles::new([("2001", "Europe/London"), ("2002", "Europe/Londo")]);
     let network = place.text("network.toml");
     let broken = std::fs::read_to_string(&network).unwrap().replace("ports = 8", "ports = \"many\"");
     place.write("network.toml", broken);
@@ -119,9 +119,9 @@ fn every_fault_of_the_configuration_is_named_at_once() {
 }
 
 #[test]
-fn a_node_that_the_network_does_not_know_as_such_is_told_so() {
-    let place = Place::new([("2001", "Europe/London")]);
-    place.let_distributed_reach("127.0.0.1:1");
+fn a_node_that_is_not_in_the_network_is_reported() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
+    place.set_central_address("127.0.0.1:1");
     let (central, distributed) = (place.text("central.toml"), place.text("distributed.toml"));
     let central_text = std::fs::read_to_string(&central).unwrap();
     let distributed_text = std::fs::read_to_string(&distributed).unwrap();
@@ -145,11 +145,11 @@ fn a_node_that_the_network_does_not_know_as_such_is_told_so() {
 }
 
 #[test]
-fn a_port_or_a_spool_in_use_is_named_and_whoever_uses_it_goes_on() {
-    let place = Place::new([("2001", "Europe/London")]);
-    place.let_central_listen(&unused_address());
+fn a_port_or_spool_in_use_is_reported_and_its_user_goes_on() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
+    place.set_listen_address(&unused_address());
     let mut central = place.central();
-    let address = central.told("listening smtp");
+    let address = central.wait_for("listening smtp");
     let config = place.text("central.toml");
     fails(
         run("central_node", ["--config", &config]),
@@ -157,7 +157,7 @@ fn a_port_or_a_spool_in_use_is_named_and_whoever_uses_it_goes_on() {
             "{config}: cannot listen on {address}: Address already in use (os error 98); stop the program that uses it, or choose another port"
         ),
     );
-    place.let_central_listen("127.0.0.1:0");
+    place.set_listen_address("127.0.0.1:0");
     let in_use = |spool: &str| {
         let spool = place.text(spool);
         format!("the spool {spool} is in use by another process; stop that one first, or give this node a folder of its own")
@@ -165,17 +165,17 @@ fn a_port_or_a_spool_in_use_is_named_and_whoever_uses_it_goes_on() {
     fails(run("central_node", ["--config", &config]), &in_use("central"));
 
     let mut first = place.distributed(&["--batch"]);
-    first.when(|printed| printed.out.contains(&"ready".to_owned()).then_some(()));
+    first.wait_until(|printed| printed.out.contains(&"ready".to_owned()).then_some(()));
     let wav = example("vm01.wav");
     fails(place.distributed(&["--deposit", &wav, "--to", "2001"]).end(), &in_use("distributed"));
-    assert!(first.feed(&format!("--deposit {wav} --to 2001\n")));
-    first.told("forwarded");
+    assert!(first.write_input(&format!("--deposit {wav} --to 2001\n")));
+    first.wait_for("forwarded");
     assert_eq!((first.stop().status, central.stop().status), (Some(0), Some(0)));
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_is_named_and_the_message_waits() {
-    let (place, other) = (Place::new([("2001", "Europe/London")]), Place::new([("2001", "Europe/London")]));
+fn an_untrusted_certificate_is_reported_and_the_message_waits() {
+    let (place, other) = (NodeFiles::new([("2001", "Europe/London")]), NodeFiles::new([("2001", "Europe/London")]));
     let central = place.central();
     assert_eq!(other.central().stop().status, Some(0));
     let trusted = std::fs::read(place.path("central.pem")).unwrap();
@@ -184,23 +184,23 @@ fn a_certificate_that_is_not_trusted_is_named_and_the_message_waits() {
     place.write("distributed.toml", config.replace("central.pem", "other.pem"));
 
     let mut distributed = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]);
-    let said = distributed.when(|printed| printed.err.first().cloned());
+    let said = distributed.wait_until(|printed| printed.err.first().cloned());
     assert!(said.contains("cannot be reached under TLS, which the policy requires: "), "{said}");
     assert!(said.contains("certificate"), "{said}");
     let ended = distributed.stop();
-    assert_eq!((ended.status, ended.printed.told("forwarded").count(), place.waiting().len()), (Some(0), 0, 1));
+    assert_eq!((ended.status, ended.printed.lines_of("forwarded").count(), place.waiting().len()), (Some(0), 0, 1));
 
     place.write("other.pem", trusted);
     let mut distributed = place.distributed(&[]);
-    distributed.told("forwarded");
+    distributed.wait_for("forwarded");
     assert_eq!((distributed.stop().status, central.stop().status), (Some(0), Some(0)));
     assert_eq!(place.list("2001").len(), 1);
 }
 
 #[test]
-fn a_certificate_to_trust_that_is_missing_or_none_is_named() {
-    let place = Place::new([("2001", "Europe/London")]);
-    place.let_distributed_reach("127.0.0.1:1");
+fn a_missing_or_unreadable_ca_certificate_is_reported() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
+    place.set_central_address("127.0.0.1:1");
     let (config, pem) = (place.text("distributed.toml"), place.text("central.pem"));
     let deposit = ["--deposit", &example("vm01.wav"), "--to", "2001"];
     fails(
@@ -219,7 +219,7 @@ fn a_certificate_to_trust_that_is_missing_or_none_is_named() {
 }
 
 #[test]
-fn flags_that_are_not_known_answer_with_how_it_is_used() {
+fn unknown_flags_print_the_usage() {
     let central = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary]]";
     let distributed = "usage: distributed_node --config FILE [--batch] \
         [--deposit FILE.wav --to MAILBOX [--from NUMBER] [--name NAME] [--urgent] [--private]]...\n   or: distributed_node --config FILE --greet MAILBOX --out FILE.wav \
@@ -243,11 +243,11 @@ fn flags_that_are_not_known_answer_with_how_it_is_used() {
 }
 
 #[test]
-fn a_mailbox_message_or_folder_that_is_not_there_is_named() {
-    let place = Place::new([("2001", "Europe/London")]);
+fn a_missing_mailbox_message_or_folder_is_reported() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     let central = place.central();
     let ended = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]).end();
-    let id = ended.printed.told("kept").next().unwrap();
+    let id = ended.printed.lines_of("kept").next().unwrap();
     let unknown = "0123456789abcdef0123456789abcdef";
     let config = place.text("central.toml");
     let nowhere = place.text("missing/x.wav");

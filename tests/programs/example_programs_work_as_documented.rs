@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use programs::{Place, Program, run, unused_address};
+use programs::{NodeFiles, Program, run, unused_address};
 use voicemail::audio::{Format, Wav};
 use voicemail::message::Stamp;
 
@@ -27,24 +27,26 @@ struct Recorded {
 }
 
 #[test]
-fn every_recording_goes_over_tls_and_comes_back_byte_for_byte_with_its_owners_stamp() {
+fn every_recording_comes_back_whole_with_its_owners_stamp() {
     let recordings = recordings();
-    let place = Place::new(recordings.iter().map(|recorded| (&*recorded.mailbox, &*recorded.zone)));
+    let place = NodeFiles::new(recordings.iter().map(|recorded| (&*recorded.mailbox, &*recorded.zone)));
     let mut central = place.central();
     let begun = Utc::now();
     let mut distributed = place.distributed(&["--batch"]);
     for recorded in &recordings {
-        assert!(distributed.feed(&line(recorded)));
+        assert!(distributed.write_input(&line(recorded)));
     }
-    let ids: Vec<String> = distributed.when(|printed| {
-        let kept: Vec<String> = printed.told("kept").map(str::to_owned).collect();
-        let all = kept.len() == recordings.len() && printed.told("forwarded").count() == recordings.len();
+    let ids: Vec<String> = distributed.wait_until(|printed| {
+        let kept: Vec<String> = printed.lines_of("kept").map(str::to_owned).collect();
+        let all = kept.len() == recordings.len() && printed.lines_of("forwarded").count() == recordings.len();
         all.then_some(kept)
     });
     assert_eq!(distributed.stop().status, Some(0));
 
     for (recorded, id) in recordings.iter().zip(&ids) {
-        central.when(|printed| printed.told("stored").find(|line| **line == format!("{id} {}", recorded.mailbox)).map(drop));
+        central.wait_until(|printed| {
+            printed.lines_of("stored").find(|line| **line == format!("{id} {}", recorded.mailbox)).map(drop)
+        });
         let lines = place.list(&recorded.mailbox);
         let listed = lines.iter().find_map(|line| line.strip_prefix(&**id)).unwrap();
         check_listed(listed, recorded, begun);
@@ -61,8 +63,8 @@ fn every_recording_goes_over_tls_and_comes_back_byte_for_byte_with_its_owners_st
 }
 
 #[test]
-fn a_deposit_on_the_command_line_is_kept_then_forwarded_and_ends_the_program() {
-    let place = Place::new([("2001", "Pacific/Chatham"), ("2002", "Europe/Berlin")]);
+fn a_deposit_is_kept_then_forwarded_and_ends_the_program() {
+    let place = NodeFiles::new([("2001", "Pacific/Chatham"), ("2002", "Europe/Berlin")]);
     let central = place.central();
     let wav = example("vm01.wav");
     let ended = place
@@ -84,7 +86,7 @@ fn a_deposit_on_the_command_line_is_kept_then_forwarded_and_ends_the_program() {
         ])
         .end();
     assert_eq!((ended.status, ended.printed.err.len()), (Some(0), 0), "{ended:#?}");
-    let kept: Vec<&str> = ended.printed.told("kept").collect();
+    let kept: Vec<&str> = ended.printed.lines_of("kept").collect();
     for id in &kept {
         let place = |word: &str| ended.printed.out.iter().position(|line| *line == format!("{word} {id}")).unwrap();
         assert!(place("kept") < place("forwarded"));
@@ -99,8 +101,8 @@ fn a_deposit_on_the_command_line_is_kept_then_forwarded_and_ends_the_program() {
 }
 
 #[test]
-fn a_node_that_says_its_password_delivers_and_one_that_says_another_keeps_what_it_has() {
-    let place = Place::new([("2001", "Europe/London")]);
+fn a_node_with_a_wrong_password_delivers_nothing_and_keeps_all() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     let central = fs::read_to_string(place.path("central.toml")).unwrap();
     place.write("central.toml", central + "[peers.\"himalaya.voicemail.example\"]\npassword = \"a long random text\"\n");
     let mut central = place.central();
@@ -110,30 +112,32 @@ fn a_node_that_says_its_password_delivers_and_one_that_says_another_keeps_what_i
     for password in ["password = \"some other random text\"\n", ""] {
         place.write("distributed.toml", config.clone() + password);
         let mut refused = place.distributed(&deposit);
-        refused.told("kept");
-        let waiting = refused.when(|printed| printed.err.iter().find(|line| line.contains("it is kept; next try")).cloned());
+        refused.wait_for("kept");
+        let waiting =
+            refused.wait_until(|printed| printed.err.iter().find(|line| line.contains("it is kept; next try")).cloned());
         assert!(waiting.contains("535 5.7.8") || waiting.contains("530 5.7.0"), "{waiting}");
         assert!(!waiting.contains("random text"), "a password is printed nowhere: {waiting}");
         assert_eq!(refused.stop().status, Some(0));
     }
     assert_eq!(place.waiting().len(), 2);
-    central.when(|printed| printed.err.iter().any(|line| line.contains("a login from 127.0.0.1 was refused")).then_some(()));
+    central
+        .wait_until(|printed| printed.err.iter().any(|line| line.contains("a login from 127.0.0.1 was refused")).then_some(()));
 
     place.write("distributed.toml", config + "password = \"a long random text\"\n");
     let mut distributed = place.distributed(&[]);
-    distributed.when(|printed| (printed.told("forwarded").count() == 2).then_some(()));
+    distributed.wait_until(|printed| (printed.lines_of("forwarded").count() == 2).then_some(()));
     assert_eq!(distributed.stop().status, Some(0));
     let ended = central.stop();
-    assert_eq!((ended.status, ended.printed.told("stored").count()), (Some(0), 2), "{ended:#?}");
+    assert_eq!((ended.status, ended.printed.lines_of("stored").count()), (Some(0), 2), "{ended:#?}");
     assert!(!format!("{ended:?}").contains("random text"), "a password is printed nowhere: {ended:#?}");
 }
 
 #[test]
-fn marks_do_what_they_say_and_a_list_shows_what_it_is_asked_for() {
-    let place = Place::new([("2001", "Europe/London")]);
+fn marks_change_the_status_and_lists_show_only_that_status() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     let central = place.central();
     let ended = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]).end();
-    let id = ended.printed.told("kept").next().unwrap();
+    let id = ended.printed.lines_of("kept").next().unwrap();
     let marks = [
         ("--old", "2001: 0/1 (0/0)", "old"),
         ("--remove", "2001: 0/0 (0/0)", "removed"),
@@ -156,10 +160,10 @@ fn marks_do_what_they_say_and_a_list_shows_what_it_is_asked_for() {
 
 #[test]
 fn forward_and_reply_put_a_message_into_another_mailbox() {
-    let place = Place::new([("2001", "Europe/London"), ("2002", "Europe/Berlin")]);
+    let place = NodeFiles::new([("2001", "Europe/London"), ("2002", "Europe/Berlin")]);
     let central = place.central();
     let ended = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001", "--from", "2002"]).end();
-    let id = ended.printed.told("kept").next().unwrap();
+    let id = ended.printed.lines_of("kept").next().unwrap();
     for wish in [&["2001", "--forward", id, "--to", "2002"][..], &["2001", "--reply", id, "--with", &example("vm05.wav")]] {
         let done = place.retrieve(wish);
         let (sent, rest) = done.printed.out[0].split_once(' ').unwrap();
@@ -174,10 +178,10 @@ fn forward_and_reply_put_a_message_into_another_mailbox() {
 }
 
 #[test]
-fn a_sound_that_is_no_wav_is_played_as_it_is_or_as_a_wav() {
-    let place = Place::new([("2001", "Europe/London")]);
+fn a_sound_that_is_no_wav_is_written_as_it_is_or_as_a_wav() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     let mut central = place.central();
-    let stream = TcpStream::connect(central.told("listening smtp")).unwrap();
+    let stream = TcpStream::connect(central.wait_for("listening smtp")).unwrap();
     let mut replies = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
     let mail = "Date: Thu, 5 Mar 2026 10:00:00 Z\r\nContent-Type: audio/x-gsm\r\nContent-Transfer-Encoding: base64\r\n\r\n\
                 0SEhISEhISEhISEhISEhISEhISEhISEhISEhISEhISEh\r\n.\r\n";
@@ -211,13 +215,13 @@ fn a_sound_that_is_no_wav_is_played_as_it_is_or_as_a_wav() {
 }
 
 #[test]
-fn both_signals_end_both_programs_cleanly_whatever_their_input_does() {
-    let place = Place::new([("2001", "Europe/London")]);
+fn both_signals_end_both_programs_cleanly_with_open_input() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     for signal in ["TERM", "INT"] {
         let central = place.central();
         for arguments in [&[][..], &["--batch"]] {
             let mut distributed = place.distributed(arguments);
-            distributed.when(|printed| printed.out.contains(&"ready".to_owned()).then_some(()));
+            distributed.wait_until(|printed| printed.out.contains(&"ready".to_owned()).then_some(()));
             distributed.signal(signal);
             // Its input is open still.
             let ended = distributed.end();
@@ -230,17 +234,17 @@ fn both_signals_end_both_programs_cleanly_whatever_their_input_does() {
 }
 
 #[test]
-fn what_cannot_be_forwarded_is_said_to_be_kept_and_goes_at_the_next_start() {
-    let place = Place::new([("2001", "Europe/London")]);
+fn a_message_that_waits_is_reported_and_sent_at_the_next_start() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     let address = unused_address();
-    place.let_central_listen(&address);
+    place.set_listen_address(&address);
     assert_eq!(place.central().stop().status, Some(0), "its first start makes its certificate");
 
     let mut distributed = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]);
-    let id = distributed.told("kept");
+    let id = distributed.wait_for("kept");
     let says = format!("waiting {id}: it is kept; next try in ");
     let reason = format!("because {address} cannot be reached: Connection refused");
-    distributed.when(|printed| printed.err.iter().find(|line| line.starts_with(&says) && line.contains(&reason)).map(drop));
+    distributed.wait_until(|printed| printed.err.iter().find(|line| line.starts_with(&says) && line.contains(&reason)).map(drop));
     let ended = distributed.stop();
     assert_eq!(ended.status, Some(0));
     assert_eq!(ended.printed.err.last().unwrap(), "1 kept and waiting in the spool; start this node again to forward");
@@ -248,7 +252,7 @@ fn what_cannot_be_forwarded_is_said_to_be_kept_and_goes_at_the_next_start() {
 
     let central = place.central();
     let mut distributed = place.distributed(&[]);
-    assert_eq!(distributed.told("forwarded"), id);
+    assert_eq!(distributed.wait_for("forwarded"), id);
     assert_eq!(distributed.stop().status, Some(0));
     assert_eq!(place.waiting().len(), 0);
     assert!(place.list("2001")[0].starts_with(&*id));
@@ -256,24 +260,24 @@ fn what_cannot_be_forwarded_is_said_to_be_kept_and_goes_at_the_next_start() {
 }
 
 #[test]
-fn a_central_node_that_comes_back_is_still_trusted_and_gets_what_waits() {
-    let place = Place::new([("2001", "Europe/London")]);
-    place.let_central_listen(&unused_address());
+fn a_central_node_that_comes_back_is_trusted_and_gets_mail() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
+    place.set_listen_address(&unused_address());
     drop(place.central());
     let mut distributed = place.distributed(&["--deposit", &example("vm01.wav"), "--to", "2001"]);
-    distributed.when(|printed| printed.err.first().filter(|line| line.starts_with("waiting ")).map(drop));
+    distributed.wait_until(|printed| printed.err.first().filter(|line| line.starts_with("waiting ")).map(drop));
     let central = place.central();
     let ended = distributed.end();
     assert_eq!(ended.status, Some(0), "{ended:#?}");
-    assert_eq!(ended.printed.told("forwarded").count(), 1);
+    assert_eq!(ended.printed.lines_of("forwarded").count(), 1);
     assert_eq!(central.stop().status, Some(0));
 }
 
 #[test]
-fn mail_for_another_domain_or_an_unknown_mailbox_is_refused_in_plain_smtp() {
-    let place = Place::new([("2001", "Europe/London")]);
+fn mail_for_another_domain_or_unknown_mailbox_is_refused() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     let mut central = place.central();
-    let stream = TcpStream::connect(central.told("listening smtp")).unwrap();
+    let stream = TcpStream::connect(central.wait_for("listening smtp")).unwrap();
     let mut replies = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
     let mut say = |command: &str| {
         (&stream).write_all(command.as_bytes()).unwrap();
@@ -291,19 +295,19 @@ fn mail_for_another_domain_or_an_unknown_mailbox_is_refused_in_plain_smtp() {
 
 #[test]
 fn a_node_with_few_descriptors_sends_all_after_an_outage() {
-    let place = Place::new([("2001", "Europe/London")]);
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     let address = unused_address();
-    place.let_central_listen(&address);
+    place.set_listen_address(&address);
     assert_eq!(place.central().stop().status, Some(0)); // it has made its certificate
     let config = place.text("distributed.toml");
     let mut distributed = Program::start_with_files("distributed_node", 64, ["--config", &config, "--batch"]);
     let line = format!("--deposit {} --to 2001\n", example("vm01.wav"));
     for _ in 0..120 {
-        assert!(distributed.feed(&line));
+        assert!(distributed.write_input(&line));
     }
-    distributed.when(|printed| (printed.told("kept").count() == 120).then_some(()));
+    distributed.wait_until(|printed| (printed.lines_of("kept").count() == 120).then_some(()));
     let central = place.central();
-    distributed.when(|printed| (printed.told("forwarded").count() == 120).then_some(()));
+    distributed.wait_until(|printed| (printed.lines_of("forwarded").count() == 120).then_some(()));
     assert_eq!(distributed.stop().status, Some(0));
     assert_eq!(central.stop().status, Some(0));
     assert_eq!(place.list("2001").len(), 120);
@@ -311,10 +315,10 @@ fn a_node_with_few_descriptors_sends_all_after_an_outage() {
 
 #[test]
 fn idle_connections_do_not_block_a_node_with_few_descriptors() {
-    let place = Place::new([("2001", "Europe/London")]);
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     let arguments = ["--config", &place.text("central.toml")];
     let mut central = Program::start_with_files("central_node", 64, arguments);
-    let address = central.told("listening smtp");
+    let address = central.wait_for("listening smtp");
     let connect = || {
         let stream = TcpStream::connect(&address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -361,25 +365,25 @@ fn idle_connections_do_not_block_a_node_with_few_descriptors() {
 }
 
 #[test]
-fn a_reader_of_the_output_who_goes_away_ends_nothing() {
-    let place = Place::new([("2001", "Europe/London")]);
+fn a_closed_output_stops_no_program() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     let mut central = place.central();
     let mut distributed = place.distributed(&["--batch"]);
-    distributed.when(|printed| printed.out.contains(&"ready".to_owned()).then_some(()));
-    distributed.deafen();
+    distributed.wait_until(|printed| printed.out.contains(&"ready".to_owned()).then_some(()));
+    distributed.stop_reading();
     let wav = example("vm01.wav");
-    assert!(distributed.feed(&format!("--deposit {wav} --to 2001\n--deposit {wav} --to 2001\n")));
-    central.when(|printed| (printed.told("stored").count() == 2).then_some(()));
+    assert!(distributed.write_input(&format!("--deposit {wav} --to 2001\n--deposit {wav} --to 2001\n")));
+    central.wait_until(|printed| (printed.lines_of("stored").count() == 2).then_some(()));
     assert_eq!(distributed.stop().status, Some(0));
     assert_eq!(central.stop().status, Some(0));
 }
 
 #[test]
-fn a_clock_that_follows_time_servers_stamps_what_is_recorded_and_says_when_none_answers() {
-    let place = Place::new([("2001", "Europe/London")]);
+fn an_sntp_clock_stamps_recordings_and_reports_silent_servers() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     for toml in ["central.toml", "distributed.toml"] {
         if toml == "distributed.toml" {
-            place.let_distributed_reach("127.0.0.1:9");
+            place.set_central_address("127.0.0.1:9");
         }
         let config = fs::read_to_string(place.path(toml)).unwrap();
         place.write(toml, config.replacen("network", "clock = \"sundial\"\nnetwork", 1));
@@ -393,7 +397,7 @@ fn a_clock_that_follows_time_servers_stamps_what_is_recorded_and_says_when_none_
     // A day ahead of the system.
     let server = time_server(86_400);
     let network = fs::read_to_string(place.path("network.toml")).unwrap();
-    place.let_central_listen("127.0.0.1:0");
+    place.set_listen_address("127.0.0.1:0");
     let central = place.central();
     let config = fs::read_to_string(place.path("distributed.toml")).unwrap();
     place.write("distributed.toml", config.replacen("network", "clock = \"sntp\"\nnetwork", 1));
@@ -408,19 +412,19 @@ fn a_clock_that_follows_time_servers_stamps_what_is_recorded_and_says_when_none_
 
     place.write("network.toml", network.replace("ntp.example", &unused_address()));
     let mut distributed = place.distributed(&[]);
-    let says = distributed.when(|printed| printed.err.first().cloned());
+    let says = distributed.wait_until(|printed| printed.err.first().cloned());
     assert!(says.starts_with("no time server answers (127.0.0.1:") && says.ends_with("the system's time goes on"), "{says}");
     assert_eq!(distributed.stop().status, Some(0));
 }
 
 #[test]
-fn a_greeting_kept_at_the_central_node_is_said_at_the_distributed_one_while_the_central_one_is_down() {
-    let place = Place::new([("2001", "Europe/London")]);
+fn a_greeting_is_available_while_the_central_node_is_down() {
+    let place = NodeFiles::new([("2001", "Europe/London")]);
     let network = fs::read_to_string(place.path("network.toml")).unwrap();
     let licences = "licences = [\"voicemail\"]\n";
     place.write("network.toml", network.replacen(licences, &format!("{licences}[pbx.mailbox.2010]\n"), 1));
     let (central_at, himalaya_at) = (unused_address(), unused_address());
-    place.let_central_listen(&central_at);
+    place.set_listen_address(&central_at);
     let reach = "[nodes.\"himalaya.voicemail.example\"]\nca = \"himalaya.pem\"\npassword = \"a long random text\"\n";
     let config = fs::read_to_string(place.path("central.toml")).unwrap();
     place.write("central.toml", format!("{config}{reach}connect = \"{himalaya_at}\"\n"));
@@ -431,12 +435,12 @@ fn a_greeting_kept_at_the_central_node_is_said_at_the_distributed_one_while_the_
     place.write("distributed.toml", config.replacen("site", &listen, 1) + friend);
 
     let mut distributed = place.distributed(&[]);
-    assert_eq!(distributed.told("listening smtp"), himalaya_at);
+    assert_eq!(distributed.wait_for("listening smtp"), himalaya_at);
     let (config, wav) = (place.text("central.toml"), example("vm01.wav"));
     let mut central = Program::start("central_node", ["--config", &config, "--greet", &wav, "--to", "2010"]);
-    assert_eq!(central.told("greeting-kept"), "2010 normal");
-    assert_eq!(distributed.told("greeting-received"), "2010 normal");
-    assert_eq!(central.told("greeting-sent"), "2010 normal himalaya.voicemail.example");
+    assert_eq!(central.wait_for("greeting-kept"), "2010 normal");
+    assert_eq!(distributed.wait_for("greeting-received"), "2010 normal");
+    assert_eq!(central.wait_for("greeting-sent"), "2010 normal himalaya.voicemail.example");
     assert_eq!((central.stop().status, distributed.stop().status), (Some(0), Some(0)));
 
     let out = place.text("out.wav");
@@ -518,7 +522,7 @@ fn check_listed(listed: &str, recorded: &Recorded, begun: DateTime<Utc>) {
 }
 
 /// The mail that the message `id` is, in its owner's Maildir.
-fn mail_of(place: &Place, mailbox: &str, id: &str) -> PathBuf {
+fn mail_of(place: &NodeFiles, mailbox: &str, id: &str) -> PathBuf {
     let new = place.path("store/mail").join(mailbox).join("new");
     let mut files = fs::read_dir(new).unwrap().map(|entry| entry.unwrap().path());
     files.find(|path| path.to_str().unwrap().contains(id)).unwrap()

@@ -93,7 +93,7 @@ async fn a_mail_client_logs_in_with_each_mechanism_that_it_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sasl_client_proves_itself_by_scram_and_is_proven_to() {
+async fn a_sasl_client_and_the_intake_authenticate_by_scram() {
     let Some(gsasl) = program("gsasl") else { return };
     let folder = tempdir().unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -119,7 +119,7 @@ async fn a_sasl_client_proves_itself_by_scram_and_is_proven_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_imap_server_opens_our_maildirs_and_each_sees_what_the_other_did() {
+async fn an_imap_server_and_the_store_see_each_others_changes() {
     let Some(dovecot) = program("dovecot") else { return };
     if !rustix::process::geteuid().is_root() {
         eprintln!("SKIPPED: only root can run an IMAP server as another user");
@@ -211,7 +211,7 @@ fn give_to_nobody(folder: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_read_by_imap_darkens_the_lamp_and_one_marked_unseen_lights_it() {
+async fn a_message_read_or_unread_by_imap_changes_the_lamp() {
     let Some(dovecot) = program("dovecot") else { return };
     if !rustix::process::geteuid().is_root() {
         eprintln!("SKIPPED: only root can run an IMAP server as another user");

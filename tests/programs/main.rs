@@ -2,11 +2,11 @@
 
 #![cfg(feature = "node")]
 
-mod a_network_is_shown_or_all_its_faults_are;
+mod a_network_or_all_its_faults_are_shown;
+mod errors_are_reported_once_and_clearly;
+mod example_programs_work_as_documented;
 #[cfg(feature = "memory")]
-mod other_programs_understand_us;
-mod the_programs_do_what_they_say;
-mod what_is_wrong_is_said_once_and_clearly;
+mod mail_programs_interoperate;
 
 #[path = "../support/programs.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]

@@ -1,4 +1,4 @@
-//! A man in the middle of a conversation by SMTP, who spoils it where and how he is told.
+//! A proxy between an SMTP client and an intake that injects one kind of fault at one step of the conversation.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -14,28 +14,28 @@ use tokio_rustls::rustls::ServerConfig;
 use voicemail::forward::smtp::{Dial, Transport};
 use voicemail::intake::{Intake, ListenMode};
 
-/// Stands between a forwarder and an intake.
+/// A proxy between a forwarder and an intake.
 #[derive(Debug, Clone)]
-pub struct Middle {
+pub struct FaultyProxy {
     intake: Intake,
-    /// Keywords that the forwarder is not told of.
+    /// EHLO keywords that the proxy hides from the forwarder.
     hidden: &'static [&'static str],
-    /// Speaks TLS with the forwarder, if there is one.
+    /// The TLS configuration for the forwarder's side; none means plain text.
     tls: Option<Arc<ServerConfig>>,
     plan: Arc<Mutex<Plan>>,
 }
 
 #[derive(Debug)]
 struct Plan {
-    step: Step,
-    fault: Fault,
+    step: SmtpStep,
+    fault: ProxyFault,
     left: u32,
-    struck: u32,
+    injected: u32,
 }
 
-/// Where he strikes: in place of the answer, but for those that have none.
+/// A step of the conversation. A fault takes the place of the step's reply, except at those that have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum SmtpStep {
     Banner,
     Ehlo,
     StartTls,
@@ -47,86 +47,86 @@ pub enum Step {
     Body,
     /// When all but the last byte of the message has gone through.
     LastByte,
-    /// The message has gone through whole, and is answered for.
+    /// The whole message has gone through, and its reply comes.
     End,
     Other,
 }
 
-/// What he does.
+/// A fault that the proxy injects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum ProxyFault {
     Drop,
     Stall,
-    Say(&'static str),
-    /// Half of the true answer, and the end.
+    Reply(&'static str),
+    /// Half of the true reply, then the end of the connection.
     HalfAndDrop,
-    /// Half of the true answer, and nothing more.
+    /// Half of the true reply, then silence.
     HalfAndStall,
 }
 
-/// A conversation that he ended.
-struct Over;
+/// The conversation has ended.
+struct Ended;
 
-type Going = Result<(), Over>;
+type Relayed = Result<(), Ended>;
 
-impl Middle {
+impl FaultyProxy {
     pub fn new(intake: Intake, hidden: &'static [&'static str], tls: Option<Arc<ServerConfig>>) -> Self {
-        let plan = Plan { step: Step::Other, fault: Fault::Drop, left: 0, struck: 0 };
+        let plan = Plan { step: SmtpStep::Other, fault: ProxyFault::Drop, left: 0, injected: 0 };
         Self { intake, hidden, tls, plan: Arc::new(Mutex::new(plan)) }
     }
 
-    /// Strikes at `step`, the first `times` that a conversation comes there.
-    pub fn strike(&self, step: Step, fault: Fault, times: u32) {
-        *self.plan() = Plan { step, fault, left: times, struck: 0 };
+    /// Injects `fault` at `step`, the first `times` that a conversation reaches it.
+    pub fn inject(&self, step: SmtpStep, fault: ProxyFault, times: u32) {
+        *self.plan() = Plan { step, fault, left: times, injected: 0 };
     }
 
-    /// How often he struck.
-    pub fn struck(&self) -> u32 {
-        self.plan().struck
+    /// How many faults were injected.
+    pub fn injected(&self) -> u32 {
+        self.plan().injected
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap()
     }
 
-    fn fault(&self, step: Step) -> Option<Fault> {
+    fn fault(&self, step: SmtpStep) -> Option<ProxyFault> {
         let mut plan = self.plan();
-        let strikes = plan.step == step && plan.left > 0;
-        plan.left -= u32::from(strikes);
-        plan.struck += u32::from(strikes);
-        strikes.then_some(plan.fault)
+        let due = plan.step == step && plan.left > 0;
+        plan.left -= u32::from(due);
+        plan.injected += u32::from(due);
+        due.then_some(plan.fault)
     }
 
-    /// Whether he will strike at `step`, if the conversation comes there.
-    fn means(&self, step: Step) -> bool {
+    /// Whether a fault will be injected at `step` if the conversation reaches it.
+    fn will_inject(&self, step: SmtpStep) -> bool {
         let plan = self.plan();
         plan.step == step && plan.left > 0
     }
 
-    async fn stand_between(self, client: impl Transport + 'static) -> Going {
+    async fn proxy(self, client: impl Transport + 'static) -> Relayed {
         let (far, server) = duplex(PIPE);
         let intake = self.intake.clone();
         tokio::spawn(async move { drop(intake.serve_stream(server, None, ListenMode::StartTls, std::future::pending()).await) });
         let (from_server, mut to_server) = split(far);
         let mut from_server = BufReader::new(from_server);
         let Some(config) = &self.tls else {
-            return self.relay(client, from_server, to_server, Step::Banner).await;
+            return self.relay(client, from_server, to_server, SmtpStep::Banner).await;
         };
         let mut client = BufReader::new(client);
-        self.answer(Step::Banner, reply(&mut from_server).await?, &mut client).await?;
+        self.answer(SmtpStep::Banner, reply(&mut from_server).await?, &mut client).await?;
         to_server.write_all(line(&mut client).await?.as_bytes()).await?;
         let keywords = reply(&mut from_server).await?.replacen("250-PIPELINING", "250-STARTTLS\r\n250-PIPELINING", 1);
-        self.answer(Step::Ehlo, keywords, &mut client).await?;
-        line(&mut client).await?; // STARTTLS, or he is taken for one who cannot do it
-        self.answer(Step::StartTls, "220 go ahead\r\n".to_owned(), &mut client).await?;
+        self.answer(SmtpStep::Ehlo, keywords, &mut client).await?;
+        line(&mut client).await?; // STARTTLS: the intake does not see it
+        self.answer(SmtpStep::StartTls, "220 go ahead\r\n".to_owned(), &mut client).await?;
         let mut client = client.into_inner();
-        if self.means(Step::Handshake) {
+        if self.will_inject(SmtpStep::Handshake) {
             client.read_u8().await?;
-            self.answer(Step::Handshake, "\u{16}\u{3}\u{3}\0\u{30}no handshake".to_owned(), &mut client).await?;
-            return Err(Over);
+            self.answer(SmtpStep::Handshake, "\u{16}\u{3}\u{3}\0\u{30}no handshake".to_owned(), &mut client).await?;
+            return Err(Ended);
         }
         let client = TlsAcceptor::from(Arc::clone(config)).accept(client).await?;
-        self.relay(client, from_server, to_server, Step::Other).await
+        self.relay(client, from_server, to_server, SmtpStep::Other).await
     }
 
     async fn relay(
@@ -134,16 +134,16 @@ impl Middle {
         client: impl AsyncRead + AsyncWrite + Unpin,
         from_server: BufReader<impl AsyncRead + Unpin>,
         to_server: impl AsyncWrite + Unpin,
-        first: Step,
-    ) -> Going {
-        let asked = Mutex::new(Asked { steps: VecDeque::new(), data_follows: false });
-        if first == Step::Banner {
-            asked.lock().unwrap().steps.push_back(Step::Banner);
+        first: SmtpStep,
+    ) -> Relayed {
+        let pending = Mutex::new(Pending { steps: VecDeque::new(), data_follows: false });
+        if first == SmtpStep::Banner {
+            pending.lock().unwrap().steps.push_back(SmtpStep::Banner);
         }
         let (from_client, to_client) = split(client);
         tokio::try_join!(
-            self.upwards(BufReader::with_capacity(PIPE, from_client), to_server, &asked),
-            self.downwards(from_server, to_client, &asked)
+            self.upwards(BufReader::with_capacity(PIPE, from_client), to_server, &pending),
+            self.downwards(from_server, to_client, &pending)
         )
         .map(drop)
     }
@@ -152,26 +152,26 @@ impl Middle {
         &self,
         mut client: BufReader<impl AsyncRead + Unpin>,
         mut server: impl AsyncWrite + Unpin,
-        asked: &Mutex<Asked>,
-    ) -> Going {
+        pending: &Mutex<Pending>,
+    ) -> Relayed {
         loop {
             let line = line(&mut client).await?;
-            if std::mem::take(&mut asked.lock().unwrap().data_follows) {
-                self.text(line, &mut client, &mut server, asked).await?;
+            if std::mem::take(&mut pending.lock().unwrap().data_follows) {
+                self.text(line, &mut client, &mut server, pending).await?;
                 continue;
             }
             let mut words = line.split_ascii_whitespace();
             let step = match words.next().unwrap_or_default() {
-                "EHLO" => Step::Ehlo,
-                "MAIL" => Step::Mail,
-                "RCPT" => Step::Rcpt,
-                "DATA" => Step::Data,
-                "BDAT" => Step::End,
-                _ => Step::Other,
+                "EHLO" => SmtpStep::Ehlo,
+                "MAIL" => SmtpStep::Mail,
+                "RCPT" => SmtpStep::Rcpt,
+                "DATA" => SmtpStep::Data,
+                "BDAT" => SmtpStep::End,
+                _ => SmtpStep::Other,
             };
-            asked.lock().unwrap().steps.push_back(step);
+            pending.lock().unwrap().steps.push_back(step);
             server.write_all(line.as_bytes()).await?;
-            if step == Step::End {
+            if step == SmtpStep::End {
                 let mut body = vec![0; words.next().and_then(|len| len.parse().ok()).unwrap_or(0)];
                 client.read_exact(&mut body).await?;
                 self.body(&body, &mut server).await?;
@@ -179,23 +179,23 @@ impl Middle {
         }
     }
 
-    /// A message as DATA carries it, whose first line was read.
+    /// Relays a message as DATA carries it; its first line has been read.
     async fn text(
         &self,
         mut text: String,
         client: &mut BufReader<impl AsyncRead + Unpin>,
         server: &mut (impl AsyncWrite + Unpin),
-        asked: &Mutex<Asked>,
-    ) -> Going {
+        pending: &Mutex<Pending>,
+    ) -> Relayed {
         while !text.ends_with("\r\n.\r\n") {
             text.push_str(&line(client).await?);
         }
-        asked.lock().unwrap().steps.push_back(Step::End);
+        pending.lock().unwrap().steps.push_back(SmtpStep::End);
         self.body(text.as_bytes(), server).await
     }
 
-    async fn body(&self, body: &[u8], server: &mut (impl AsyncWrite + Unpin)) -> Going {
-        for (step, len) in [(Step::Body, body.len() / 2), (Step::LastByte, body.len() - 1)] {
+    async fn body(&self, body: &[u8], server: &mut (impl AsyncWrite + Unpin)) -> Relayed {
+        for (step, len) in [(SmtpStep::Body, body.len() / 2), (SmtpStep::LastByte, body.len() - 1)] {
             if let Some(fault) = self.fault(step) {
                 server.write_all(&body[..len]).await?;
                 return stop(fault).await;
@@ -208,71 +208,71 @@ impl Middle {
         &self,
         mut server: BufReader<impl AsyncRead + Unpin>,
         mut client: impl AsyncWrite + Unpin,
-        asked: &Mutex<Asked>,
-    ) -> Going {
+        pending: &Mutex<Pending>,
+    ) -> Relayed {
         loop {
             let mut reply = reply(&mut server).await?;
-            let step = asked.lock().unwrap().steps.pop_front().unwrap_or(Step::Other);
-            if step == Step::Ehlo {
+            let step = pending.lock().unwrap().steps.pop_front().unwrap_or(SmtpStep::Other);
+            if step == SmtpStep::Ehlo {
                 reply = without(&reply, self.hidden);
             }
-            if step == Step::Data && reply.starts_with("354") && !self.means(Step::Data) {
-                asked.lock().unwrap().data_follows = true;
+            if step == SmtpStep::Data && reply.starts_with("354") && !self.will_inject(SmtpStep::Data) {
+                pending.lock().unwrap().data_follows = true;
             }
             self.answer(step, reply, &mut client).await?;
         }
     }
 
-    async fn answer(&self, step: Step, reply: String, client: &mut (impl AsyncWrite + Unpin)) -> Going {
+    async fn answer(&self, step: SmtpStep, reply: String, client: &mut (impl AsyncWrite + Unpin)) -> Relayed {
         let fault = self.fault(step);
-        let said = match fault {
+        let bytes = match fault {
             None => &reply,
-            Some(Fault::Say(text)) => text,
-            Some(Fault::HalfAndDrop | Fault::HalfAndStall) => &reply[..reply.len() / 2],
-            Some(Fault::Drop | Fault::Stall) => "",
+            Some(ProxyFault::Reply(text)) => text,
+            Some(ProxyFault::HalfAndDrop | ProxyFault::HalfAndStall) => &reply[..reply.len() / 2],
+            Some(ProxyFault::Drop | ProxyFault::Stall) => "",
         };
-        client.write_all(said.as_bytes()).await?;
+        client.write_all(bytes.as_bytes()).await?;
         client.flush().await?;
         match fault {
-            None | Some(Fault::Say(_)) => Ok(()),
+            None | Some(ProxyFault::Reply(_)) => Ok(()),
             Some(fault) => stop(fault).await,
         }
     }
 }
 
 #[async_trait]
-impl Dial for Middle {
+impl Dial for FaultyProxy {
     async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn Transport>> {
         let (client, near) = duplex(PIPE);
-        tokio::spawn(self.clone().stand_between(near));
+        tokio::spawn(self.clone().proxy(near));
         Ok(Box::new(client))
     }
 }
 
-/// What the client asked for and is not answered yet.
-struct Asked {
-    steps: VecDeque<Step>,
-    /// The next line is a message's.
+/// The commands that the client has sent and the server has not answered yet.
+struct Pending {
+    steps: VecDeque<SmtpStep>,
+    /// Whether the next line belongs to a message.
     data_follows: bool,
 }
 
-async fn stop(fault: Fault) -> Going {
+async fn stop(fault: ProxyFault) -> Relayed {
     match fault {
-        Fault::Stall | Fault::HalfAndStall => std::future::pending().await,
-        Fault::Drop | Fault::HalfAndDrop | Fault::Say(_) => Err(Over),
+        ProxyFault::Stall | ProxyFault::HalfAndStall => std::future::pending().await,
+        ProxyFault::Drop | ProxyFault::HalfAndDrop | ProxyFault::Reply(_) => Err(Ended),
     }
 }
 
-/// One line; DATA's are text, for he hides BINARYMIME where he hides CHUNKING.
-async fn line(from: &mut BufReader<impl AsyncRead + Unpin>) -> Result<String, Over> {
+/// Reads one line. Lines after DATA are text, because the proxy hides BINARYMIME together with CHUNKING.
+async fn line(from: &mut BufReader<impl AsyncRead + Unpin>) -> Result<String, Ended> {
     let mut line = String::new();
     if from.read_line(&mut line).await? == 0 {
-        return Err(Over);
+        return Err(Ended);
     }
     Ok(line)
 }
 
-async fn reply(from: &mut BufReader<impl AsyncRead + Unpin>) -> Result<String, Over> {
+async fn reply(from: &mut BufReader<impl AsyncRead + Unpin>) -> Result<String, Ended> {
     let mut reply = String::new();
     loop {
         let line = line(from).await?;
@@ -283,7 +283,7 @@ async fn reply(from: &mut BufReader<impl AsyncRead + Unpin>) -> Result<String, O
     }
 }
 
-/// The reply to EHLO without these keywords.
+/// Returns the reply to EHLO without the hidden keywords.
 fn without(reply: &str, hidden: &[&str]) -> String {
     let kept: Vec<&str> = reply.lines().filter(|line| !hidden.contains(&&line[4..])).collect();
     let (last, others) = kept.split_last().unwrap();
@@ -291,7 +291,7 @@ fn without(reply: &str, hidden: &[&str]) -> String {
     format!("{}250 {}\r\n", others.concat(), &last[4..])
 }
 
-impl From<io::Error> for Over {
+impl From<io::Error> for Ended {
     fn from(_: io::Error) -> Self {
         Self
     }

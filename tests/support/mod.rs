@@ -1,6 +1,8 @@
-//! What the tests share: a network of three PBXs, its nodes, and sounds to record.
+//! The parts that tests share: a network of three PBXs, its nodes, and sounds to record.
 
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
+
+pub mod random;
 
 use std::future::Future;
 use std::path::Path;
@@ -38,20 +40,20 @@ pub fn network() -> Network {
     Network::builder("voicemail.example").site(london).site(kathmandu).site(tokyo).build().unwrap()
 }
 
-/// The node at `at` of that network, with its spool in a folder of its own under `folder`.
+/// The node at `at` of that network, with its spool in its folder below `folder`.
 pub fn node(at: &str, folder: &Path) -> NodeBuilder {
     let network = network();
     let directory = network.directory();
     Node::builder(address(at), network, directory, folder.join(at))
 }
 
-/// A node that runs until it is told to stop.
+/// A node that runs until [`stop`](Self::stop) or [`crash`](Self::crash).
 pub struct Running {
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), NodeError>>,
 }
 
-/// Lets `node` run.
+/// Starts to run `node`.
 pub fn run(node: &Node) -> Running {
     let (stop, stopped) = oneshot::channel();
     let node = node.clone();
@@ -60,20 +62,20 @@ pub fn run(node: &Node) -> Running {
 }
 
 impl Running {
-    /// Stops it cleanly.
+    /// Stops the node cleanly.
     pub async fn stop(self) {
         drop(self.stop);
         self.task.await.unwrap().unwrap();
     }
 
-    /// Ends it where it stands, as a crash does.
+    /// Ends the node in the middle of its work, as a crash does.
     pub async fn crash(self) {
         self.task.abort();
         assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
     }
 }
 
-/// Waits for the first event that `wanted` makes something of.
+/// Waits for the first event for which `wanted` returns a value, and returns that value.
 pub async fn event<T>(events: &mut broadcast::Receiver<Occurrence>, wanted: impl Fn(Event) -> Option<T>) -> T {
     loop {
         if let Some(found) = wanted(events.recv().await.unwrap().event) {
@@ -82,7 +84,7 @@ pub async fn event<T>(events: &mut broadcast::Receiver<Occurrence>, wanted: impl
     }
 }
 
-/// Fails loudly when `future` takes longer than any test here may.
+/// Waits for `future`; the test fails when that takes more than 30 s.
 pub async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(std::time::Duration::from_secs(30), future).await.expect("the event comes within 30 s")
 }
@@ -99,7 +101,7 @@ pub fn address(name: &str) -> NodeAddress {
     name.parse().unwrap()
 }
 
-/// A WAV file of `millis` of 8 kHz samples that no other seed gives.
+/// A WAV file of `millis` of 8 kHz samples, which differ for each `seed`.
 pub fn wav(millis: u32, seed: u32) -> Vec<u8> {
     let mut state = seed | 1;
     let samples = (0..millis * 8).flat_map(|_| {
@@ -112,12 +114,12 @@ pub fn wav(millis: u32, seed: u32) -> Vec<u8> {
     wav
 }
 
-/// A clock at a moment in summer.
+/// A clock that stands at a moment in summer.
 pub fn clock() -> Arc<voicemail::clock::ManualClock> {
     Arc::new(voicemail::clock::ManualClock::at("2025-07-14T09:05:12Z".parse().unwrap()))
 }
 
-/// How a server speaks TLS with a certificate made for a test.
+/// The TLS configuration of a server with a certificate made for a test.
 pub fn server_config(made: &rcgen::CertifiedKey<rcgen::KeyPair>) -> Arc<tokio_rustls::rustls::ServerConfig> {
     use tokio_rustls::rustls::{ServerConfig, crypto::ring::default_provider, pki_types::PrivateKeyDer};
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();

@@ -1,4 +1,4 @@
-//! The example programs as processes of their own: started, listened to, signalled and killed.
+//! Runs the example programs as processes: starts them, reads their output, signals and kills them.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use voicemail::message::MessageId;
 
-/// An example that runs.
+/// A running example program.
 #[derive(Debug)]
 pub struct Program {
     name: &'static str,
@@ -25,16 +25,16 @@ pub struct Program {
     printed: Printed,
 }
 
-/// What a program has printed so far, line by line.
+/// The lines that a program has printed so far.
 #[derive(Debug, Default, Clone)]
 pub struct Printed {
-    /// On standard output.
+    /// The lines on standard output.
     pub out: Vec<String>,
-    /// On standard error.
+    /// The lines on standard error.
     pub err: Vec<String>,
 }
 
-/// What a program has printed, and the status it ended with; none if a signal ended it.
+/// The exit status of a program (none if a signal ended it) and its output.
 #[derive(Debug)]
 pub struct Ended {
     pub status: Option<i32>,
@@ -48,19 +48,19 @@ enum Stream {
 }
 
 impl Program {
-    /// Starts the example `name`; what it is given on standard input is up to [`feed`](Self::feed).
+    /// Starts the example `name`; [`write_input`](Self::write_input) writes to its standard input.
     pub fn start<S: AsRef<str>>(name: &'static str, arguments: impl IntoIterator<Item = S>) -> Self {
-        Self::start_by(Command::new(example(name)), name, arguments)
+        Self::spawn(Command::new(example(name)), name, arguments)
     }
 
-    /// Starts the example `name` where it may have so many files open.
+    /// Starts the example `name`, which may have at most `files` files open.
     pub fn start_with_files<S: AsRef<str>>(name: &'static str, files: u32, arguments: impl IntoIterator<Item = S>) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]).arg(example(name));
-        Self::start_by(command, name, arguments)
+        Self::spawn(command, name, arguments)
     }
 
-    fn start_by<S: AsRef<str>>(mut command: Command, name: &'static str, arguments: impl IntoIterator<Item = S>) -> Self {
+    fn spawn<S: AsRef<str>>(mut command: Command, name: &'static str, arguments: impl IntoIterator<Item = S>) -> Self {
         let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned());
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -71,14 +71,14 @@ impl Program {
         Self { name, child, stdin, lines, printed: Printed::default() }
     }
 
-    /// Waits until `found` makes something of what it has printed; fails when it ends before, or takes too long.
-    pub fn when<T>(&mut self, found: impl Fn(&Printed) -> Option<T>) -> T {
-        let patience = Instant::now() + PATIENCE;
+    /// Waits until `found` returns a value for the output so far, and returns it; panics when the program ends before, or after 30 s.
+    pub fn wait_until<T>(&mut self, found: impl Fn(&Printed) -> Option<T>) -> T {
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(found) = found(&self.printed) {
                 return found;
             }
-            let left = patience.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok(line) => self.printed.add(line),
                 Err(error) => panic!("{} has not printed what it should: {error}\n{:#?}", self.name, self.printed),
@@ -86,39 +86,39 @@ impl Program {
         }
     }
 
-    /// Waits for a line on standard output that begins with `word` and a space; answers with the rest of the first one.
-    pub fn told(&mut self, word: &str) -> String {
-        self.when(|printed| printed.told(word).next().map(str::to_owned))
+    /// Waits for a line on standard output that begins with `word` and a space, and returns the rest of the first one.
+    pub fn wait_for(&mut self, word: &str) -> String {
+        self.wait_until(|printed| printed.lines_of(word).next().map(str::to_owned))
     }
 
-    /// Writes `text` to its standard input; answers whether it could still be written.
-    pub fn feed(&mut self, text: &str) -> bool {
+    /// Writes `text` to its standard input; returns whether that was still open.
+    pub fn write_input(&mut self, text: &str) -> bool {
         self.stdin.as_mut().is_some_and(|stdin| stdin.write_all(text.as_bytes()).is_ok())
     }
 
-    /// Ends its standard input.
+    /// Closes its standard input.
     pub fn close_input(&mut self) {
         self.stdin = None;
     }
 
-    /// Stops to read what it prints, as a pipe's reader that has ended.
-    pub fn deafen(&mut self) {
+    /// Stops reading its output, as when the reader of a pipe has ended.
+    pub fn stop_reading(&mut self) {
         self.lines = mpsc::channel().1;
     }
 
-    /// Sends the signal `TERM` or `INT`.
+    /// Sends it the signal `TERM` or `INT`.
     pub fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Ends it as `kill -9` does, and reads what it had printed.
+    /// Kills it as `kill -9` does, and returns its output.
     pub fn kill(mut self) -> Printed {
         self.child.kill().unwrap();
         self.end().printed
     }
 
-    /// Asks it to stop with SIGTERM, and waits for its end.
+    /// Sends it SIGTERM and waits until it has ended.
     pub fn stop(self) -> Ended {
         self.signal("TERM");
         self.end()
@@ -126,17 +126,17 @@ impl Program {
 
     /// Waits until it has ended by itself. Its standard input stays open until then.
     pub fn end(mut self) -> Ended {
-        let patience = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status.code();
             }
-            assert!(Instant::now() < patience, "{} has not ended\n{:#?}", self.name, self.printed);
-            // A line, the end of all lines, or time to look again.
-            match self.lines.recv_timeout(GLANCE) {
+            assert!(Instant::now() < deadline, "{} has not ended\n{:#?}", self.name, self.printed);
+            // A line, the end of all lines, or time to check again.
+            match self.lines.recv_timeout(POLL_INTERVAL) {
                 Ok(line) => self.printed.add(line),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(GLANCE),
+                Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(POLL_INTERVAL),
             }
         };
         while let Ok(line) = self.lines.recv() {
@@ -148,15 +148,15 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // A test that failed leaves nothing running; one that has ended is no error.
+        // A failed test must leave nothing running; a process that has ended is no error.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Printed {
-    /// What follows `word` and a space in each line of standard output that begins so.
-    pub fn told<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a str> {
+    /// The rest of each line of standard output that begins with `word` and a space.
+    pub fn lines_of<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a str> {
         self.out.iter().filter_map(move |line| line.strip_prefix(word)?.strip_prefix(' '))
     }
 
@@ -175,20 +175,20 @@ pub fn run<S: AsRef<str>>(name: &'static str, arguments: impl IntoIterator<Item 
     program.end()
 }
 
-/// A folder with the files of a central node and of a distributed one.
+/// A folder with the configuration and data of a central node and a distributed node.
 #[derive(Debug)]
-pub struct Place {
+pub struct NodeFiles {
     folder: tempfile::TempDir,
 }
 
-impl Place {
-    /// With a central node for `mailboxes`, each a number and the zone of its owner.
+impl NodeFiles {
+    /// Writes the configuration of a central node for `mailboxes`, each a number and the zone of its owner.
     pub fn new<'a>(mailboxes: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap() };
         let mailboxes = mailboxes.into_iter().collect::<BTreeMap<_, _>>().into_iter();
         let mailboxes = mailboxes.map(|(number, zone)| format!("[pbx.mailbox.{number}]\nzone = \"{zone}\"\n"));
         place.write("network.toml", NETWORK.to_owned() + &mailboxes.collect::<String>());
-        place.let_central_listen("127.0.0.1:0");
+        place.set_listen_address("127.0.0.1:0");
         place
     }
 
@@ -197,7 +197,7 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// The same as text.
+    /// The path of `name` in the folder, as text.
     pub fn text(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
@@ -206,44 +206,44 @@ impl Place {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// Starts the central node at any free port, and writes `distributed.toml` for a node that is to reach it.
+    /// Starts the central node and writes `distributed.toml` for a node that connects to it.
     pub fn central(&self) -> Program {
         let mut central = Program::start("central_node", ["--config", &self.text("central.toml")]);
-        let address = central.told("listening smtp");
-        self.let_distributed_reach(&address);
+        let address = central.wait_for("listening smtp");
+        self.set_central_address(&address);
         central
     }
 
-    /// Writes `distributed.toml` for a node that is to reach the central one at `address`.
-    pub fn let_distributed_reach(&self, address: &str) {
+    /// Writes `distributed.toml` for a node that connects to the central node at `address`.
+    pub fn set_central_address(&self, address: &str) {
         self.write("distributed.toml", DISTRIBUTED.replace("ADDRESS", address));
     }
 
-    /// Lets the central node listen at `address` from its next start.
-    pub fn let_central_listen(&self, address: &str) {
+    /// Writes `central.toml`, with which the central node listens at `address` from its next start.
+    pub fn set_listen_address(&self, address: &str) {
         self.write("central.toml", CENTRAL.replace("LISTEN", address));
     }
 
-    /// Starts a distributed node with these `arguments` besides its configuration.
+    /// Starts a distributed node with `arguments` after its configuration.
     pub fn distributed(&self, arguments: &[&str]) -> Program {
         let config = self.text("distributed.toml");
         Program::start("distributed_node", ["--config", &config].into_iter().chain(arguments.iter().copied()))
     }
 
-    /// Runs `retrieve` with these `arguments` besides its configuration.
+    /// Runs `retrieve` with `arguments` after its configuration.
     pub fn retrieve(&self, arguments: &[&str]) -> Ended {
         let config = self.text("central.toml");
         run("retrieve", ["--config", &config].into_iter().chain(arguments.iter().copied()))
     }
 
-    /// The lines of a mailbox's list, without the first one, which counts them.
+    /// The lines that `retrieve --list` prints for a mailbox, without the first one, which is the summary.
     pub fn list(&self, mailbox: &str) -> Vec<String> {
         let ended = self.retrieve(&[mailbox, "--list"]);
         assert_eq!(ended.status, Some(0), "{ended:#?}");
         ended.printed.out.into_iter().skip(1).collect()
     }
 
-    /// The messages that wait in the distributed node's spool, by the names of their files.
+    /// The file names of the messages in the distributed node's spool.
     pub fn waiting(&self) -> Vec<String> {
         let folder = self.path("distributed/queue/central.voicemail.example");
         let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
@@ -251,7 +251,7 @@ impl Place {
     }
 }
 
-/// An address of this machine at a port where nobody listens, and which the operating system gives to nobody who does not ask.
+/// An address of this machine with a port that is unused and outside the range from which the operating system chooses ports.
 pub fn unused_address() -> String {
     let random = u16::from_le_bytes(*MessageId::random().as_bytes().first_chunk().unwrap()) % 10_000;
     let mut ports = (0..10_000).map(|step| 20_000 + (random + step) % 10_000).map(|port| format!("127.0.0.1:{port}"));
@@ -287,11 +287,11 @@ fn read_lines(stream: impl Read + Send + 'static, which: Stream, lines: Sender<(
 }
 
 /// How long a program may take to print or to end.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often is looked whether a program has ended that prints nothing.
-const GLANCE: Duration = Duration::from_millis(2);
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How often to check whether a program has ended that prints nothing.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// London is central; Kathmandu has a distributed node. Mailboxes of London follow.
+/// London is central and Kathmandu has a distributed node. [`NodeFiles::new`] appends the mailboxes of London.
 const NETWORK: &str = r#"
 domain = "voicemail.example"
 

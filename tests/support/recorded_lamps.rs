@@ -1,4 +1,4 @@
-//! Lamps and stores that are out of order at times, and what there is to throw dice with.
+//! A lamp sink that records what it shows, and a store; both fail on request.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -13,15 +13,15 @@ use voicemail::message::{MailboxId, Message, MessageId, Origin, Status, Summary}
 use voicemail::mwi::{MwiError, MwiSink, MwiState};
 use voicemail::store::{Deposit, Entry, MessageStore, StoreError};
 
-/// A store that is out of order at times.
+/// A store that can be made to fail or to hang.
 #[derive(Debug)]
-pub struct Unsteady<S> {
+pub struct UnreliableStore<S> {
     pub store: S,
     pub down: AtomicBool,
     pub hangs: AtomicBool,
 }
 
-impl<S: MessageStore> Unsteady<S> {
+impl<S: MessageStore> UnreliableStore<S> {
     pub fn new(store: S) -> Arc<Self> {
         Arc::new(Self { store, down: AtomicBool::new(false), hangs: AtomicBool::new(false) })
     }
@@ -30,13 +30,13 @@ impl<S: MessageStore> Unsteady<S> {
         if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        let down = || StoreError::Unavailable("out of order".into());
+        let down = || StoreError::Unavailable("the store is down".into());
         if self.down.load(Ordering::SeqCst) { Err(down()) } else { Ok(&self.store) }
     }
 }
 
 #[async_trait]
-impl<S: MessageStore> MessageStore for Unsteady<S> {
+impl<S: MessageStore> MessageStore for UnreliableStore<S> {
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
         self.up().await?.deposit(mailbox, origin, message).await
     }
@@ -60,74 +60,62 @@ impl<S: MessageStore> MessageStore for Unsteady<S> {
     }
 }
 
-/// How lamps behave.
+/// How a [`LampRecorder`] treats an update.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub enum Mood {
+pub enum SinkBehaviour {
     #[default]
-    Well,
+    Works,
     Fails,
     Slow,
     Hangs,
     Panics,
 }
 
-/// Lamps that remember what each was told, and when; they outlive the node, as telephones do.
+/// A sink that records each state of each lamp and its time. It outlives the node, as telephones do.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<Mutex<Lamps>>);
+pub struct LampRecorder(Arc<Mutex<RecordedLamps>>);
 
 #[derive(Debug, Default)]
-pub struct Lamps {
-    pub mood: Mood,
-    pub told: BTreeMap<MailboxId, Vec<(MwiState, Instant)>>,
-    /// Each state that came with no higher version than one before it.
+pub struct RecordedLamps {
+    pub behaviour: SinkBehaviour,
+    pub shown: BTreeMap<MailboxId, Vec<(MwiState, Instant)>>,
+    /// Each state whose version was not higher than the one before.
     pub faults: Vec<String>,
 }
 
-impl Board {
-    pub fn lamps(&self) -> std::sync::MutexGuard<'_, Lamps> {
+impl LampRecorder {
+    pub fn lamps(&self) -> std::sync::MutexGuard<'_, RecordedLamps> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    pub fn told(&self, number: &str) -> Vec<(MwiState, Instant)> {
-        self.lamps().told.get(&number.parse::<MailboxId>().unwrap()).cloned().unwrap_or_default()
+    pub fn shown(&self, number: &str) -> Vec<(MwiState, Instant)> {
+        self.lamps().shown.get(&number.parse::<MailboxId>().unwrap()).cloned().unwrap_or_default()
     }
 
-    pub fn shows(&self, number: &str) -> Option<Summary> {
-        self.told(number).last().map(|(state, _)| state.summary)
+    pub fn summary(&self, number: &str) -> Option<Summary> {
+        self.shown(number).last().map(|(state, _)| state.summary)
     }
 }
 
 #[async_trait]
-impl MwiSink for Board {
+impl MwiSink for LampRecorder {
     async fn show(&self, state: &MwiState) -> Result<(), MwiError> {
-        let mood = self.lamps().mood;
-        match mood {
-            Mood::Well => {}
-            Mood::Fails => return Err(MwiError::Unavailable("the telephone is off".into())),
-            Mood::Slow => sleep(Duration::from_millis(700)).await,
-            Mood::Hangs => std::future::pending().await,
-            // As `panic!`, without its noise in the output.
-            Mood::Panics => std::panic::resume_unwind(Box::new("a telephone that nobody tested")),
+        let behaviour = self.lamps().behaviour;
+        match behaviour {
+            SinkBehaviour::Works => {}
+            SinkBehaviour::Fails => return Err(MwiError::Unavailable("the telephone is off".into())),
+            SinkBehaviour::Slow => sleep(Duration::from_millis(700)).await,
+            SinkBehaviour::Hangs => std::future::pending().await,
+            // As `panic!`, but without its message in the output.
+            SinkBehaviour::Panics => std::panic::resume_unwind(Box::new("a telephone that nobody tested")),
         }
         let mut lamps = self.lamps();
-        let told = lamps.told.entry(state.mailbox.clone()).or_default();
-        let newest = told.last().map(|(last, _)| last.version);
-        told.push((state.clone(), Instant::now()));
+        let shown = lamps.shown.entry(state.mailbox.clone()).or_default();
+        let newest = shown.last().map(|(last, _)| last.version);
+        shown.push((state.clone(), Instant::now()));
         if newest.is_some_and(|newest| newest >= state.version) {
             lamps.faults.push(format!("{state:?} after version {newest:?}"));
         }
         Ok(())
-    }
-}
-
-/// Random numbers that a seed repeats.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % most
     }
 }

@@ -1,4 +1,4 @@
-//! A central node whose lamps are told by SIP, and the programs of others around it: baresip, kamailio, sipp.
+//! A central node that updates lamps by SIP, and the peers it is tested with: baresip, kamailio, sipp.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -21,12 +21,12 @@ use voicemail::store::{MemoryStore, MessageStore as _};
 
 use crate::support::{CENTRAL, Running, clock, mailbox, node, run, site, soon, wav};
 
-/// The password of every telephone here.
+/// The password of every telephone in these tests.
 pub const PASSWORD: &str = "secret";
-/// The realm that it is for.
+/// The realm of that password.
 pub const REALM: &str = "voicemail.example";
 
-/// A central node whose telephones subscribe.
+/// A central node to which telephones subscribe.
 pub struct SipNode {
     pub node: Node,
     pub notifier: Arc<SipNotifier>,
@@ -36,7 +36,7 @@ pub struct SipNode {
 }
 
 impl SipNode {
-    /// Starts it, asking for proofs by `algorithms`; the user `2001` may see the mailbox of that number.
+    /// Starts the node, which authenticates by `algorithms`; the user `2001` may subscribe to the mailbox of that number.
     pub async fn start(algorithms: &[Algorithm]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (udp, tcp) = sockets();
@@ -55,28 +55,28 @@ impl SipNode {
         Self { running: run(&node), node, notifier, serving: (stop, task), _folder: folder }
     }
 
-    /// The port that it listens on, for datagrams and connections.
+    /// The port of the UDP and the TCP listener.
     pub fn port(&self) -> u16 {
         self.notifier.udp_address().unwrap().port()
     }
 
-    /// The port that it listens on for `transport`: `udp`, `tcp` or `tls`.
+    /// The port of the listener for `transport`: `udp`, `tcp` or `tls`.
     pub fn port_of(&self, transport: &str) -> u16 {
         if transport == "tls" { self.notifier.tls_address().unwrap().port() } else { self.port() }
     }
 
-    /// A caller leaves a message for 2001.
+    /// Deposits a message for 2001.
     pub async fn deposit(&self, seed: u32) -> MessageId {
         let facts = CallFacts::to(mailbox("2001"));
         self.node.deposit_wav(&site("london"), facts, wav(1_000, seed).into()).await.unwrap().id
     }
 
-    /// Its owner hears it.
-    pub async fn hear(&self, id: MessageId) {
+    /// Marks the message as heard by its owner.
+    pub async fn mark_heard(&self, id: MessageId) {
         self.node.store().unwrap().mark(&mailbox("2001"), id, Status::Old).await.unwrap();
     }
 
-    /// Stops it cleanly.
+    /// Stops the node cleanly.
     pub async fn stop(self) {
         drop(self.serving.0);
         soon(self.serving.1).await.unwrap();
@@ -84,7 +84,7 @@ impl SipNode {
     }
 }
 
-/// A socket for datagrams and one for connections, on one port.
+/// A UDP socket and a TCP listener on one port.
 fn sockets() -> (tokio::net::UdpSocket, tokio::net::TcpListener) {
     loop {
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -95,13 +95,13 @@ fn sockets() -> (tokio::net::UdpSocket, tokio::net::TcpListener) {
     }
 }
 
-/// A port of this machine that nobody uses now.
+/// A port of this machine that is not in use.
 pub fn free_port() -> u16 {
     let (udp, _tcp) = sockets();
     udp.local_addr().unwrap().port()
 }
 
-/// Whether the programs are there; says loudly that a test was skipped if not.
+/// Whether all `programs` are installed; prints that a test was skipped if not.
 pub fn installed(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).chain(["/usr/sbin".into()]).collect();
@@ -112,57 +112,57 @@ pub fn installed(programs: &[&str]) -> bool {
     missing.is_none()
 }
 
-/// A program of others, killed when dropped.
-pub struct Program {
+/// A process of another project's program, killed when dropped.
+pub struct PeerProgram {
     name: &'static str,
     child: Child,
     lines: mpsc::UnboundedReceiver<String>,
-    heard: Vec<String>,
+    output: Vec<String>,
 }
 
-impl Program {
-    /// Starts it; what it says, on both ways, can be waited for.
+impl PeerProgram {
+    /// Starts the program and reads its standard output and standard error.
     pub fn start(name: &'static str, command: &mut Command) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        // A group of its own, so that the processes it starts end with it.
+        // Its own process group, so that the processes it starts end with it.
         let mut child = command.process_group(0).spawn().unwrap();
-        let (tell, lines) = mpsc::unbounded_channel();
-        tokio::spawn(pass_on(child.stdout.take().unwrap(), tell.clone()));
-        tokio::spawn(pass_on(child.stderr.take().unwrap(), tell));
-        Self { name, child, lines, heard: Vec::new() }
+        let (sender, lines) = mpsc::unbounded_channel();
+        tokio::spawn(pass_on(child.stdout.take().unwrap(), sender.clone()));
+        tokio::spawn(pass_on(child.stderr.take().unwrap(), sender));
+        Self { name, child, lines, output: Vec::new() }
     }
 
     /// Waits for a line with `text` in it.
-    pub async fn says(&mut self, text: &str) {
+    pub async fn wait_for(&mut self, text: &str) {
         let waited = tokio::time::timeout(std::time::Duration::from_secs(40), async {
             while let Some(line) = self.lines.recv().await {
                 let found = line.contains(text);
-                self.heard.push(line);
+                self.output.push(line);
                 if found {
                     return true;
                 }
             }
             false
         });
-        let said = waited.await.unwrap_or(false);
-        assert!(said, "{} did not say {text:?} within 40 s, but:\n{}", self.name, self.heard.join("\n"));
+        let printed = waited.await.unwrap_or(false);
+        assert!(printed, "{} did not print {text:?} within 40 s, but:\n{}", self.name, self.output.join("\n"));
     }
 
-    /// Waits for its end; says whether that was a good one.
-    pub async fn ended(mut self) -> (bool, String) {
+    /// Waits until the program ends; returns whether it succeeded, and its output.
+    pub async fn wait(mut self) -> (bool, String) {
         let status = soon(self.child.wait()).await.unwrap();
         while let Some(line) = self.lines.recv().await {
-            self.heard.push(line);
+            self.output.push(line);
         }
-        (status.success(), self.heard.join("\n"))
+        (status.success(), self.output.join("\n"))
     }
 }
 
-impl Drop for Program {
+impl Drop for PeerProgram {
     fn drop(&mut self) {
         let group = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         if let Some(group) = group {
-            // It may have ended on its own.
+            // It may have ended already.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
@@ -171,15 +171,15 @@ impl Drop for Program {
 async fn pass_on(from: impl AsyncRead + Unpin, to: mpsc::UnboundedSender<String>) {
     let mut lines = BufReader::new(from).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
-        // Nobody listens any more once the test is over.
+        // The receiver is gone once the test is over.
         let _ = to.send(String::from_utf8_lossy(&line).trim_end().to_owned());
     }
 }
 
-/// A registrar and proxy on `port` that sends what is for mailboxes to `node`, and stays in between.
+/// A registrar and proxy on `port` that relays subscriptions to `node` and records itself in the route.
 ///
-/// It takes its time to register a telephone: baresip 1.0.0 subscribes without end when that is done before it has started.
-pub async fn kamailio(folder: &Path, port: u16, node: u16, transport: &str) -> Program {
+/// It registers a telephone after 0.3 s: baresip 1.0.0 subscribes again and again when it is registered before it has started.
+pub async fn kamailio(folder: &Path, port: u16, node: u16, transport: &str) -> PeerProgram {
     let tls = if transport == "tls" { tls_of_kamailio(folder) } else { String::new() };
     let config = format!(
         "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nchildren=1\ntcp_children=1\nauto_aliases=no\ndns=no\nrev_dns=no\n\
@@ -208,12 +208,12 @@ pub async fn kamailio(folder: &Path, port: u16, node: u16, transport: &str) -> P
         .arg(folder)
         .arg("-f")
         .arg(path);
-    let mut kamailio = Program::start("kamailio", &mut command);
-    kamailio.says("ready to serve").await;
+    let mut kamailio = PeerProgram::start("kamailio", &mut command);
+    kamailio.wait_for("ready to serve").await;
     kamailio
 }
 
-/// The lines of kamailio's configuration for TLS, with a certificate that is made for it.
+/// The lines of kamailio's configuration for TLS, with a new certificate.
 fn tls_of_kamailio(folder: &Path) -> String {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let (certificate, key) = (folder.join("kamailio.pem"), folder.join("kamailio.key"));
@@ -228,8 +228,8 @@ fn tls_of_kamailio(folder: &Path) -> String {
     )
 }
 
-/// A telephone with the account 2001, registered at the proxy on `proxy`.
-pub fn baresip(folder: &Path, proxy: u16, transport: &str) -> Program {
+/// A telephone with the account 2001 that registers at the proxy on the port `proxy`.
+pub fn baresip(folder: &Path, proxy: u16, transport: &str) -> PeerProgram {
     let modules = ["/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules"];
     let modules = modules.into_iter().find(|folder| Path::new(folder).is_dir()).unwrap_or_default();
     let config = format!(
@@ -242,16 +242,16 @@ pub fn baresip(folder: &Path, proxy: u16, transport: &str) -> Program {
     std::fs::write(folder.join("config"), config).unwrap();
     std::fs::write(folder.join("accounts"), account).unwrap();
     std::fs::write(folder.join("contacts"), "").unwrap();
-    Program::start("baresip", Command::new("baresip").arg("-f").arg(folder).arg("-s"))
+    PeerProgram::start("baresip", Command::new("baresip").arg("-f").arg(folder).arg("-s"))
 }
 
-/// sipp on `port`, which goes once through a scenario of `tests/sip`; it speaks to the port `to`, or waits to be spoken to.
-pub fn sipp(scenario: &str, transport: Transport, port: u16, to: Option<u16>) -> Program {
+/// sipp on `port`, which runs a scenario of `tests/sip` once; it sends to the port `to`, or waits for a request.
+pub fn sipp(scenario: &str, transport: Transport, port: u16, to: Option<u16>) -> PeerProgram {
     sipp_at("127.0.0.1", scenario, transport, port, to)
 }
 
-/// The same, from another address of this machine.
-pub fn sipp_at(ip: &str, scenario: &str, transport: Transport, port: u16, to: Option<u16>) -> Program {
+/// The same as [`sipp`], from another address of this machine.
+pub fn sipp_at(ip: &str, scenario: &str, transport: Transport, port: u16, to: Option<u16>) -> PeerProgram {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sip").join(scenario).with_extension("xml");
     let transport = match transport {
         Transport::Udp => "u1",
@@ -262,10 +262,10 @@ pub fn sipp_at(ip: &str, scenario: &str, transport: Transport, port: u16, to: Op
     command.args(["-m", "1", "-nostdin", "-timeout", "30s", "-timeout_error", "-trace_err", "-error_file", "/dev/stderr"]);
     command.args(["-trace_logs", "-log_file", "/dev/stderr"]);
     command.args(to.map(|to| format!("127.0.0.1:{to}")));
-    Program::start("sipp", &mut command)
+    PeerProgram::start("sipp", &mut command)
 }
 
-/// Whether somebody listens on `port`. The kernel is asked, so that nobody is in the way of who is about to.
+/// Whether a socket listens on `port`. The kernel's tables say so; binding the port would get in the way of a program that is about to.
 pub fn is_taken(port: u16, transport: Transport) -> bool {
     let (table, state) = match transport {
         Transport::Udp => ("/proc/net/udp", "07"),

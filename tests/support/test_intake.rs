@@ -1,4 +1,4 @@
-//! An intake of a hundred mailboxes in memory, and clients that say to it what they like.
+//! An intake of a hundred mailboxes in memory, and SMTP clients that send it any bytes.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -17,9 +17,9 @@ use voicemail::intake::{Access, Intake, IntakeBuilder, ListenMode, ListenerPolic
 use voicemail::message::MailboxId;
 use voicemail::store::{MemoryStore, MessageStore};
 
-/// An intake at a door.
+/// An intake with the access list of its listener.
 #[derive(Clone)]
-pub struct House {
+pub struct TestIntake {
     pub intake: Intake,
     pub access: Access,
     pub store: Arc<MemoryStore>,
@@ -30,7 +30,7 @@ pub struct House {
 /// Two of its mailboxes.
 pub const MAILBOXES: [&str; 2] = ["2001", "2002"];
 
-impl House {
+impl TestIntake {
     pub fn new(access: Access) -> Self {
         Self::with(access, |intake| intake)
     }
@@ -69,7 +69,7 @@ impl House {
         self.store.summary(&mailbox.parse().unwrap()).await.unwrap().new
     }
 
-    /// A connection that is being served.
+    /// Opens a connection that the intake serves.
     pub fn connect(&self, mode: ListenMode, address: Option<IpAddr>) -> Box<dyn Stream> {
         let (ours, theirs) = duplex(64 * 1024);
         self.serve(theirs, mode, address);
@@ -78,14 +78,14 @@ impl House {
 
     fn serve(&self, stream: impl Stream + 'static, mode: ListenMode, address: Option<IpAddr>) {
         let Self { intake, access, .. } = self.clone();
-        let door = ListenerPolicy::new(mode, access);
-        tokio::spawn(async move { drop(intake.serve_stream(stream, address, door, std::future::pending()).await) });
+        let policy = ListenerPolicy::new(mode, access);
+        tokio::spawn(async move { drop(intake.serve_stream(stream, address, policy, std::future::pending()).await) });
     }
 }
 
-impl fmt::Debug for House {
+impl fmt::Debug for TestIntake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("House").field("access", &self.access).finish_non_exhaustive()
+        f.debug_struct("TestIntake").field("access", &self.access).finish_non_exhaustive()
     }
 }
 
@@ -93,51 +93,51 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// The other end of a connection.
-pub struct Client {
+/// The client's end of a connection.
+pub struct SmtpClient {
     stream: Box<dyn Stream>,
     trust: Arc<ClientConfig>,
 }
 
-impl Client {
-    /// Connects, and hears the greeting.
-    pub async fn enter(house: &House, address: Option<IpAddr>) -> Self {
-        let mut client = Self::bare(house, ListenMode::StartTls, address);
+impl SmtpClient {
+    /// Connects and reads the greeting.
+    pub async fn connect(intake: &TestIntake, address: Option<IpAddr>) -> Self {
+        let mut client = Self::connect_silently(intake, ListenMode::StartTls, address);
         assert_eq!(client.reply().await.get(..4), Some("220 "));
         client
     }
 
-    /// Connects, and waits for nothing.
-    pub fn bare(house: &House, mode: ListenMode, address: Option<IpAddr>) -> Self {
-        Self { stream: house.connect(mode, address), trust: Arc::clone(&house.trust) }
+    /// Connects and does not wait for the greeting.
+    pub fn connect_silently(intake: &TestIntake, mode: ListenMode, address: Option<IpAddr>) -> Self {
+        Self { stream: intake.connect(mode, address), trust: Arc::clone(&intake.trust) }
     }
 
-    /// Speaks before anybody hears it.
-    pub async fn early(house: &House, text: &str) -> Self {
+    /// Sends `text` before the intake serves the connection.
+    pub async fn connect_and_send(intake: &TestIntake, text: &str) -> Self {
         let (mut ours, theirs) = duplex(64 * 1024);
         ours.write_all(text.as_bytes()).await.unwrap();
-        house.serve(theirs, ListenMode::StartTls, None);
-        Self { stream: Box::new(ours), trust: Arc::clone(&house.trust) }
+        intake.serve(theirs, ListenMode::StartTls, None);
+        Self { stream: Box::new(ours), trust: Arc::clone(&intake.trust) }
     }
 
-    /// Goes on under TLS.
+    /// Sends EHLO and STARTTLS, and continues under TLS.
     pub async fn start_tls(self) -> Self {
         self.start_tls_after("EHLO pbx.example\r\n").await
     }
 
-    /// Says `text`, and goes on under TLS.
+    /// Sends the commands in `text` and STARTTLS, and continues under TLS.
     pub async fn start_tls_after(mut self, text: &str) -> Self {
         for line in text.split_inclusive("\r\n") {
-            self.ask(line).await;
+            self.command(line).await;
         }
-        assert_eq!(self.ask("STARTTLS\r\n").await, "220 2.0.0 ready to start TLS");
+        assert_eq!(self.command("STARTTLS\r\n").await, "220 2.0.0 ready to start TLS");
         let name = ServerName::try_from("vm1.example").unwrap();
         let stream = TlsConnector::from(Arc::clone(&self.trust)).connect(name, self.stream).await.unwrap();
         Self { stream: Box::new(stream), trust: self.trust }
     }
 
-    /// Sends `line`, and answers with the last line of the reply, without its end.
-    pub async fn ask(&mut self, line: &str) -> String {
+    /// Sends `line` and returns the last line of the reply, without its line end.
+    pub async fn command(&mut self, line: &str) -> String {
         self.send(line.as_bytes()).await;
         self.reply().await
     }
@@ -147,12 +147,12 @@ impl Client {
         self.stream.flush().await.unwrap();
     }
 
-    /// Sends a little; answers whether anybody still hears.
-    pub async fn drip(&mut self, bytes: &[u8]) -> bool {
+    /// Sends `bytes`; returns whether the connection is still open.
+    pub async fn send_if_open(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).await.is_ok() && self.stream.flush().await.is_ok()
     }
 
-    /// The last line of the next reply; empty when the connection has ended.
+    /// Reads a reply and returns its last line, which is empty when the connection has ended.
     pub async fn reply(&mut self) -> String {
         let mut line = Vec::new();
         loop {
@@ -165,31 +165,31 @@ impl Client {
         }
     }
 
-    /// Sends all of it while hearing, and then nothing more; answers the codes of all replies.
-    pub async fn say_all(&mut self, bytes: impl Into<Vec<u8>>) -> String {
+    /// Sends `bytes` while it reads, closes its side, and returns the codes of all replies.
+    pub async fn send_all(&mut self, bytes: impl Into<Vec<u8>>) -> String {
         let bytes = bytes.into();
-        let (mut hear, mut speak) = tokio::io::split(&mut self.stream);
-        let speaking = async {
-            // A session that has ended hears no more.
-            let _ = speak.write_all(&bytes).await;
-            let _ = speak.shutdown().await;
+        let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
+        let sending = async {
+            // A session that has ended reads no more.
+            let _ = writer.write_all(&bytes).await;
+            let _ = writer.shutdown().await;
         };
         let mut text = Vec::new();
-        let ((), _) = tokio::join!(speaking, hear.read_to_end(&mut text));
+        let ((), _) = tokio::join!(sending, reader.read_to_end(&mut text));
         codes(&text)
     }
 
-    /// The codes of all replies that still come.
-    pub async fn rest(&mut self) -> String {
+    /// Reads until the connection ends and returns the codes of all replies.
+    pub async fn remaining_codes(&mut self) -> String {
         let mut text = Vec::new();
         let _ = self.stream.read_to_end(&mut text).await;
         codes(&text)
     }
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for SmtpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Client(..)")
+        f.write_str("SmtpClient(..)")
     }
 }
 
@@ -198,13 +198,13 @@ fn codes(text: &[u8]) -> String {
     lines.map(|line| &line[..3]).collect::<Vec<_>>().join(" ")
 }
 
-/// An address of the world outside, one for each number.
+/// An address outside this host, another for each number.
 pub fn address_of(number: u16) -> IpAddr {
     let [high, low] = number.to_be_bytes();
     [198, 18, high, low].into()
 }
 
-/// A voice message of this crate's own form, with the line ends of the wire.
+/// A voice message in this crate's own format, with CRLF line ends.
 pub fn own_mail() -> Vec<u8> {
     let mail = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/own.eml"));
     mail.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes()

@@ -1,4 +1,4 @@
-//! Everything that is said by `tracing` in this process, at every level, for a test to look at.
+//! All spans and events that this process reports by `tracing`, at every level, for a test to check.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -13,32 +13,32 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_core::span::Current;
 
-/// Spans and events, as far as they came.
+/// The spans and events so far.
 #[derive(Default)]
 pub struct Traces {
-    state: Mutex<State>,
+    state: Mutex<TraceState>,
     closed: Notify,
 }
 
 #[derive(Default)]
-struct State {
-    spans: Vec<SpanSeen>,
-    said: Vec<String>,
+struct TraceState {
+    spans: Vec<SpanRecord>,
+    texts: Vec<String>,
 }
 
-/// One span.
+/// A span and what happened in it.
 #[derive(Clone)]
-pub struct SpanSeen {
+pub struct SpanRecord {
     pub name: &'static str,
     pub fields: HashMap<String, String>,
     /// The field `step` of each event in it.
     pub steps: Vec<String>,
-    /// How many handles there are; none, and it is closed.
+    /// The number of handles; a span without handles is closed.
     handles: usize,
     metadata: &'static Metadata<'static>,
 }
 
-/// Listens from the first call on to everything that this process says.
+/// Returns the traces of this process, which are recorded from the first call on.
 pub fn listen() -> Arc<Traces> {
     static TRACES: LazyLock<Arc<Traces>> = LazyLock::new(|| {
         let traces = Arc::<Traces>::default();
@@ -50,7 +50,7 @@ pub fn listen() -> Arc<Traces> {
 
 impl Traces {
     /// The spans whose field `id` is `id`, in the order in which they began.
-    pub fn of(&self, id: &str) -> Vec<SpanSeen> {
+    pub fn spans_of(&self, id: &str) -> Vec<SpanRecord> {
         let state = self.state();
         state.spans.iter().filter(|span| span.fields.get("id").is_some_and(|found| found == id)).cloned().collect()
     }
@@ -60,19 +60,19 @@ impl Traces {
         loop {
             let mut closed = std::pin::pin!(self.closed.notified());
             closed.as_mut().enable();
-            if self.of(id).iter().all(|span| span.handles == 0) {
+            if self.spans_of(id).iter().all(|span| span.handles == 0) {
                 return;
             }
             closed.await;
         }
     }
 
-    /// Every name, field and text that was said, of spans and of events.
-    pub fn said(&self) -> String {
-        self.state().said.join("\n")
+    /// Every name, field and text of all spans and events.
+    pub fn text(&self) -> String {
+        self.state().texts.join("\n")
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, TraceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -80,7 +80,7 @@ impl Traces {
 struct Listener(Arc<Traces>);
 
 thread_local! {
-    /// The spans that this thread is in, the innermost last.
+    /// The spans that this thread has entered, the innermost last.
     static INSIDE: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -93,8 +93,8 @@ impl Subscriber for Listener {
         let (mut fields, metadata) = (Fields::default(), attributes.metadata());
         attributes.record(&mut fields);
         let mut state = self.0.state();
-        state.said.push(format!("{} {:?}", metadata.name(), fields.0));
-        state.spans.push(SpanSeen { name: metadata.name(), fields: fields.0, steps: Vec::new(), handles: 1, metadata });
+        state.texts.push(format!("{} {:?}", metadata.name(), fields.0));
+        state.spans.push(SpanRecord { name: metadata.name(), fields: fields.0, steps: Vec::new(), handles: 1, metadata });
         Id::from_u64(state.spans.len() as u64)
     }
 
@@ -102,7 +102,7 @@ impl Subscriber for Listener {
         let mut fields = Fields::default();
         values.record(&mut fields);
         let mut state = self.0.state();
-        state.said.push(format!("{:?}", fields.0));
+        state.texts.push(format!("{:?}", fields.0));
         span(&mut state, id).fields.extend(fields.0);
     }
 
@@ -116,7 +116,7 @@ impl Subscriber for Listener {
         if let (Some(step), Some(inside)) = (fields.0.get("step"), inside) {
             span(&mut state, &Id::from_u64(inside)).steps.push(step.clone());
         }
-        state.said.push(format!("{} {:?}", event.metadata().target(), fields.0));
+        state.texts.push(format!("{} {:?}", event.metadata().target(), fields.0));
     }
 
     fn enter(&self, id: &Id) {
@@ -156,11 +156,11 @@ impl Subscriber for Listener {
     }
 }
 
-fn span<'a>(state: &'a mut State, id: &Id) -> &'a mut SpanSeen {
+fn span<'a>(state: &'a mut TraceState, id: &Id) -> &'a mut SpanRecord {
     &mut state.spans[usize::try_from(id.into_u64()).unwrap() - 1]
 }
 
-/// Fields as text.
+/// The fields of a span or an event, as text.
 #[derive(Default)]
 struct Fields(HashMap<String, String>);
 
