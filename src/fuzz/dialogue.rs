@@ -9,7 +9,7 @@ use chrono::DateTime;
 use crate::forward::TlsVersion;
 use crate::intake::{Access, Cidr, KnownPeer, Limits, Reply, Sites, StoredPassword};
 use crate::message::Origin;
-use crate::smtp::server::{Action, Dialogue, Login, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Recipient, Spill};
+use crate::smtp::server::{Action, Dialogue, LoginOutcome, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Recipient, Spill};
 use crate::wire;
 
 /// What a peer says to an intake, from the first byte of the session to the last.
@@ -52,7 +52,7 @@ fn answer<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
             said.push_str(std::str::from_utf8(&output).expect("replies are ASCII"));
         }
         if dialogue.is_closed() {
-            assert_eq!((dialogue.room(), dialogue.poll_timeout()), (0, None), "a closed session holds nothing");
+            assert_eq!((dialogue.memory_steps(), dialogue.poll_timeout()), (0, None), "a closed session holds nothing");
             break;
         }
         assert!(
@@ -98,8 +98,8 @@ fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
         // To check a password takes milliseconds, which a fuzzer has not.
         Action::CheckLogin(attempt) => {
             let shown = format!("{attempt:?}");
-            assert_eq!(shown, "Attempt(..)", "what was said to log in is shown to nobody");
-            dialogue.handle_login("berlin".parse().map_or(Login::Refused, Login::Proven), now);
+            assert_eq!(shown, "LoginAttempt(..)", "what was said to log in is shown to nobody");
+            dialogue.handle_login("berlin".parse().map_or(LoginOutcome::Refused, LoginOutcome::Proven), now);
         }
         Action::StartTls => dialogue.handle_tls(TlsVersion::V1_3, Origin::Unproven, now),
         Action::Close => {}

@@ -10,7 +10,7 @@ use super::attempts::Attempts;
 use super::session::now;
 use super::shared::Shared;
 use crate::event::Event;
-use crate::smtp::server::{Attempt, Dialogue, Login, LoginPermit};
+use crate::smtp::server::{Dialogue, LoginAttempt, LoginOutcome, LoginPermit};
 
 impl Shared {
     /// Whether somebody at `address` may try to log in. The try counts as failed until it has succeeded.
@@ -24,7 +24,7 @@ impl Shared {
     }
 
     /// Checks a try to log in, on a thread that may be busy with it.
-    pub(super) async fn check_login(&self, attempt: Attempt, address: Option<IpAddr>) -> Login {
+    pub(super) async fn check_login(&self, attempt: LoginAttempt, address: Option<IpAddr>) -> LoginOutcome {
         let check = async {
             let _place = self.checks.acquire().await.ok()?;
             spawn_blocking(move || attempt.check()).await.ok()
@@ -32,13 +32,13 @@ impl Shared {
         match timeout(self.policy.limits.answer_time, check).await {
             Ok(Some(Some(peer))) => {
                 self.attempts().handle_success(address, now());
-                Login::Proven(peer)
+                LoginOutcome::Proven(peer)
             }
             Ok(Some(None)) => {
                 self.events.emit(Event::LoginRefused { address });
-                Login::Refused
+                LoginOutcome::Refused
             }
-            Ok(None) | Err(_) => Login::Failed,
+            Ok(None) | Err(_) => LoginOutcome::Failed,
         }
     }
 

@@ -103,7 +103,7 @@ impl Intake {
     /// Serves all who connect to `listener` and may deliver by its `policy`, until `stop`.
     ///
     /// After `stop` nobody is let in, idle connections get 421 4.3.2, and messages under way are finished. Shortly before
-    /// [`Limits::stop_time`] is over, what has still not arrived whole gets 421 4.3.2 too; then this returns, whatever the peers do.
+    /// [`Limits::shutdown_timeout`] is over, what has still not arrived whole gets 421 4.3.2 too; then this returns, whatever the peers do.
     /// The connections live inside this future, on the runtime's threads; none outlives it. Where no
     /// descriptor is free for another, one that is of no use is closed.
     ///
@@ -162,7 +162,7 @@ impl Intake {
     ///
     /// # Errors
     ///
-    /// What the stream said, [`TimedOut`](io::ErrorKind::TimedOut) when it took longer than [`Limits::stop_time`] to stop, and
+    /// What the stream said, [`TimedOut`](io::ErrorKind::TimedOut) when it took longer than [`Limits::shutdown_timeout`] to stop, and
     /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) when there are too many connections. No message is lost by any of them.
     ///
     /// # Cancel safety
@@ -194,7 +194,7 @@ impl Intake {
 
     /// Asks sessions to finish, then cuts them off; answers with what `all_done` gives, if that is in time.
     async fn stop<T>(&self, tell: &watch::Sender<Stop>, all_done: impl Future<Output = T>) -> Option<T> {
-        let time = self.shared.policy.limits.stop_time;
+        let time = self.shared.policy.limits.shutdown_timeout;
         let for_last_replies = LAST_REPLIES.min(time / 4);
         let mut all_done = pin!(all_done);
         tell.send_replace(Stop::Finishing);

@@ -221,7 +221,7 @@ impl Session<'_> {
                     }
                 }
             }
-            self.trim(dialogue.room());
+            self.trim(dialogue.memory_steps());
         }
     }
 

@@ -59,7 +59,7 @@ impl Shared {
     pub(super) async fn reserve(&self) -> Option<OwnedSemaphorePermit> {
         match Arc::clone(&self.room).try_acquire_owned() {
             Ok(permit) => Some(permit),
-            Err(_) => timeout(self.policy.limits.room_time, Arc::clone(&self.room).acquire_owned()).await.ok()?.ok(),
+            Err(_) => timeout(self.policy.limits.memory_timeout, Arc::clone(&self.room).acquire_owned()).await.ok()?.ok(),
         }
     }
 

@@ -72,7 +72,7 @@ impl Shared {
     pub(super) async fn load_whole(&self, file: &Arc<dyn MailFile>) -> Result<(Bytes, SemaphorePermit<'_>), Reply> {
         let size = usize::try_from(file.size()).unwrap_or(usize::MAX);
         let steps = u32::try_from(size.div_ceil(Dialogue::MEMORY_STEP)).unwrap_or(u32::MAX);
-        match timeout(self.policy.limits.room_time, self.room.acquire_many(steps)).await {
+        match timeout(self.policy.limits.memory_timeout, self.room.acquire_many(steps)).await {
             Ok(Ok(room)) => Ok((self.load(file, size).await?, room)),
             Ok(Err(_)) | Err(_) => Err(reply::NO_ROOM),
         }

@@ -603,7 +603,7 @@ async fn messages_share_the_room_and_wait_for_each_other() {
     let began = Instant::now();
     second.send(format!("{START}DATA\r\n")).await;
     assert!(second.last_reply(4).await.starts_with("452 4.3.1"));
-    assert_eq!(began.elapsed(), limits.room_time);
+    assert_eq!(began.elapsed(), limits.memory_timeout);
 
     second.send("DATA\r\n").await;
     first.send("\r\n.\r\n").await;
@@ -711,7 +711,7 @@ async fn a_graceful_stop_finishes_what_is_under_way_and_lets_nobody_in() {
 
 #[tokio::test]
 async fn a_stop_cuts_off_a_message_whose_store_never_answers() {
-    let limits = Limits { stop_time: Duration::from_millis(1), ..Limits::default() };
+    let limits = Limits { shutdown_timeout: Duration::from_millis(1), ..Limits::default() };
     let store = TryingStore::new([]);
     let (address, stop, serving) = serve(&builder(&store).limits(limits).build()).await;
     let mut client = connect_tcp(address).await.greeted().await;

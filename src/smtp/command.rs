@@ -16,7 +16,7 @@ pub(crate) enum Command<'a> {
     Helo(&'a str),
     StartTls,
     Auth { mechanism: &'a str, initial: Option<&'a str> },
-    Mail { size: usize, body: BodyType, vouched: bool },
+    Mail { size: usize, body: BodyType, has_auth: bool },
     Rcpt(Path<'a>),
     Data,
     Bdat { size: u64, last: bool },
@@ -44,7 +44,7 @@ pub(crate) enum CommandError {
     /// No command has this verb.
     Unknown,
     /// The verb is known and not implemented.
-    NotHere,
+    NotImplemented,
     /// EHLO or HELO without a name.
     NeedsName,
     /// An argument where none belongs.
@@ -103,7 +103,7 @@ impl<'a> Command<'a> {
             Some(Verb::Any(command)) => Ok(command.clone()),
             Some(Verb::Vrfy) if text.trim_ascii().is_empty() => Err(CommandError::NeedsArgument),
             Some(Verb::Vrfy) => Ok(Self::Vrfy),
-            Some(Verb::NotHere) => Err(CommandError::NotHere),
+            Some(Verb::NotImplemented) => Err(CommandError::NotImplemented),
             None => Err(CommandError::Unknown),
         }
     }
@@ -127,7 +127,7 @@ enum Verb {
     /// Whatever follows is passed over.
     Any(Command<'static>),
     /// Others have it; this node has not.
-    NotHere,
+    NotImplemented,
 }
 
 /// In the order of how often they come.
@@ -144,11 +144,11 @@ const VERBS: [(&str, Verb); 17] = [
     ("VRFY", Verb::Vrfy),
     ("HELP", Verb::Any(Command::Help)),
     ("AUTH", Verb::Auth),
-    ("EXPN", Verb::NotHere),
-    ("ETRN", Verb::NotHere),
-    ("TURN", Verb::NotHere),
-    ("BURL", Verb::NotHere),
-    ("LHLO", Verb::NotHere),
+    ("EXPN", Verb::NotImplemented),
+    ("ETRN", Verb::NotImplemented),
+    ("TURN", Verb::NotImplemented),
+    ("BURL", Verb::NotImplemented),
+    ("LHLO", Verb::NotImplemented),
 ];
 
 fn text_of(arguments: &[u8]) -> &[u8] {
@@ -185,7 +185,7 @@ fn read_mail(arguments: &[u8]) -> Result<Command<'_>, CommandError> {
         return Err(CommandError::UnknownParameter);
     }
     let body = if mail.flags & MAIL_BODY_BINARYMIME == 0 { BodyType::Lines } else { BodyType::Binary };
-    Ok(Command::Mail { size: mail.size, body, vouched: mail.auth.is_some() })
+    Ok(Command::Mail { size: mail.size, body, has_auth: mail.auth.is_some() })
 }
 
 /// Whether SIZE, if it is among the parameters, is a number of 1 to 20 digits (RFC 1870 §3) that can be counted: the tokeniser wraps.
@@ -275,13 +275,13 @@ mod tests {
         for (line, command) in [
             ("ehlo pbx.example \r\n", Command::Ehlo("pbx.example")),
             ("HELO [10.1.1.5]\r\n", Command::Helo("[10.1.1.5]")),
-            ("MAIL FROM:<>\r\n", Command::Mail { size: 0, body: BodyType::Lines, vouched: false }),
+            ("MAIL FROM:<>\r\n", Command::Mail { size: 0, body: BodyType::Lines, has_auth: false }),
             (
                 "mail from:<x@[10.1.1.5]> size=73122 body=8bitmime\r\n",
-                Command::Mail { size: 73122, body: BodyType::Lines, vouched: false },
+                Command::Mail { size: 73122, body: BodyType::Lines, has_auth: false },
             ),
-            ("MAIL FROM: <a@b> BODY=BINARYMIME\r\n", Command::Mail { size: 0, body: BodyType::Binary, vouched: false }),
-            ("MAIL FROM:<a@b> AUTH=<>\r\n", Command::Mail { size: 0, body: BodyType::Lines, vouched: true }),
+            ("MAIL FROM: <a@b> BODY=BINARYMIME\r\n", Command::Mail { size: 0, body: BodyType::Binary, has_auth: false }),
+            ("MAIL FROM:<a@b> AUTH=<>\r\n", Command::Mail { size: 0, body: BodyType::Lines, has_auth: true }),
             ("AUTH PLAIN AGEAYg==\r\n", Command::Auth { mechanism: "PLAIN", initial: Some("AGEAYg==") }),
             ("auth login\r\n", Command::Auth { mechanism: "login", initial: None }),
             ("RCPT TO:<201@vm.example>\r\n", rcpt("201")),

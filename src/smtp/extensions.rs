@@ -29,7 +29,7 @@ pub(crate) struct Extensions {
 pub(crate) enum SizeLimit {
     /// Nothing: the size is not to be declared.
     #[default]
-    Unspoken,
+    NotOffered,
     /// It takes a declared size, and names no limit.
     Unlimited,
     /// It takes a declared size, of at most this many bytes.
@@ -41,13 +41,13 @@ impl Extensions {
     ///
     /// Only where replies carry enhanced status codes: they tell the reply to a block from a late one to the envelope. DATA needs none,
     /// because nothing else is answered 354.
-    pub(crate) fn takes_blocks(&self) -> bool {
+    pub(crate) fn takes_chunks(&self) -> bool {
         self.chunking && self.enhanced_codes
     }
 
     /// Whether such a block may hold any bytes.
     pub(crate) fn takes_binary(&self) -> bool {
-        self.takes_blocks() && self.binary_mime
+        self.takes_chunks() && self.binary_mime
     }
 
     /// The same without CHUNKING.
@@ -59,7 +59,7 @@ impl Extensions {
     pub(crate) fn limit_below(&self, bytes: usize) -> Option<u64> {
         match self.size {
             SizeLimit::AtMost(limit) => Some(limit).filter(|limit| bytes as u64 > *limit),
-            SizeLimit::Unspoken | SizeLimit::Unlimited => None,
+            SizeLimit::NotOffered | SizeLimit::Unlimited => None,
         }
     }
 
@@ -123,6 +123,6 @@ mod tests {
         for line in ["SIZE", "SIZE 0", "SIZE many", "SIZE 99999999999999999999999"] {
             assert_eq!(read(&format!("name\n{line}")).size, SizeLimit::Unlimited, "{line}");
         }
-        assert_eq!(read("name").size, SizeLimit::Unspoken);
+        assert_eq!(read("name").size, SizeLimit::NotOffered);
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `reply.rs`, `status.rs` | replies, their enhanced status codes, and the reader that cuts bytes into replies |
 //! | `outcome.rs` | what a server answered for one recipient |
-//! | `command.rs`, `path.rs`, `foreign.rs` | commands and addresses, parsed; what is no SMTP at all |
+//! | `command.rs`, `path.rs`, `other_protocol.rs` | commands and addresses, parsed; what is no SMTP at all |
 //! | `extensions.rs` | what a server offers in its reply to EHLO |
 //! | `dot_stuffing.rs` | a message as DATA carries it |
 //! | `sasl/` | authentication mechanisms, both sides of each |
@@ -24,7 +24,7 @@ pub(crate) mod dot_stuffing;
 #[cfg(feature = "smtp")]
 pub(crate) mod extensions;
 #[cfg(feature = "smtp")]
-mod foreign;
+mod other_protocol;
 mod outcome;
 #[cfg(feature = "smtp")]
 mod path;

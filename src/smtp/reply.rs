@@ -149,7 +149,7 @@ impl From<RawReply> for Reply {
 pub(crate) struct ReplyReader {
     bytes: BytesMut,
     /// The lines of a reply whose last line is not here yet, and their code.
-    begun: Option<RawReply>,
+    partial: Option<RawReply>,
 }
 
 #[cfg(feature = "smtp")]
@@ -164,20 +164,20 @@ impl ReplyReader {
     /// # Errors
     ///
     /// What came is no reply; nothing behind it can be read.
-    pub(crate) fn poll_reply(&mut self) -> Result<Option<RawReply>, NoReply> {
+    pub(crate) fn poll_reply(&mut self) -> Result<Option<RawReply>, ReplyError> {
         while let Some(line) = self.poll_line()? {
-            let (code, is_last, text) = read_line(&line).ok_or(NoReply::Nonsense)?;
-            let reply = self.begun.get_or_insert_with(|| RawReply { code, lines: Vec::new() });
+            let (code, is_last, text) = read_line(&line).ok_or(ReplyError::Malformed)?;
+            let reply = self.partial.get_or_insert_with(|| RawReply { code, lines: Vec::new() });
             // RFC 5321 §4.2.1: the code is the same in all lines.
             if reply.code != code {
-                return Err(NoReply::Nonsense);
+                return Err(ReplyError::Malformed);
             }
             reply.lines.push(text.to_owned());
             if is_last {
-                return Ok(self.begun.take());
+                return Ok(self.partial.take());
             }
             if reply.lines.len() >= MAX_LINES {
-                return Err(NoReply::EndlessReply);
+                return Err(ReplyError::TooManyLines);
             }
         }
         Ok(None)
@@ -185,16 +185,16 @@ impl ReplyReader {
 
     /// Whether nothing is here, not even part of a line.
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty() && self.begun.is_none()
+        self.bytes.is_empty() && self.partial.is_none()
     }
 
-    fn poll_line(&mut self) -> Result<Option<String>, NoReply> {
+    fn poll_line(&mut self) -> Result<Option<String>, ReplyError> {
         let end = match memchr(b'\n', &self.bytes) {
             Some(end) if end < MAX_RAW_LINE_BYTES => end,
             None if self.bytes.len() < MAX_RAW_LINE_BYTES => return Ok(None),
-            Some(_) | None => return Err(NoReply::EndlessLine),
+            Some(_) | None => return Err(ReplyError::LineTooLong),
         };
-        let line = clean(&self.bytes[..end]);
+        let line = printable_line(&self.bytes[..end]);
         self.bytes.advance(end + 1);
         Ok(Some(line))
     }
@@ -203,13 +203,13 @@ impl ReplyReader {
 /// Why bytes are no reply.
 #[cfg(feature = "smtp")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoReply {
+pub(crate) enum ReplyError {
     #[error("a line that is no reply")]
-    Nonsense,
+    Malformed,
     #[error("a line of more than {MAX_RAW_LINE_BYTES} bytes")]
-    EndlessLine,
+    LineTooLong,
     #[error("a reply of more than {MAX_LINES} lines")]
-    EndlessReply,
+    TooManyLines,
 }
 
 /// Code, whether it is the last line, and text. RFC 5321 §4.2; by §4.3.2 the first digit alone has to be known.
@@ -227,7 +227,7 @@ fn read_line(line: &str) -> Option<(u16, bool, &str)> {
 }
 
 #[cfg(feature = "smtp")]
-fn clean(line: &[u8]) -> String {
+fn printable_line(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let printable = |byte: &u8| match byte {
         b' '..=b'~' => char::from(*byte),
@@ -242,7 +242,7 @@ fn shortened(text: &str) -> String {
     text.chars().take(MAX_TEXT_CHARS).collect()
 }
 
-/// Reads `bytes` as replies, until one is none: each must come out bounded and clean.
+/// Reads `bytes` as replies, until one is none: each must come out bounded and printable_line.
 #[cfg(any(test, doc, feature = "conformance"))]
 #[cfg(feature = "smtp")]
 pub(crate) fn read_hostile_replies(bytes: &[u8]) {
@@ -307,7 +307,7 @@ mod tests {
         for bytes in ["25\r\n", "650 x\r\n", "199 x\r\n", "250x\r\n", "250-a\r\n251 b\r\n", "hello\r\n", "\r\n"] {
             let mut reader = ReplyReader::default();
             reader.handle_input(bytes.as_bytes());
-            assert_eq!(reader.poll_reply(), Err(NoReply::Nonsense), "{bytes:?}");
+            assert_eq!(reader.poll_reply(), Err(ReplyError::Malformed), "{bytes:?}");
         }
     }
 
@@ -317,9 +317,9 @@ mod tests {
         assert_eq!(replies(&[&long])[0].text.len(), MAX_TEXT_CHARS);
         let mut endless = ReplyReader::default();
         endless.handle_input(&[b'x'; MAX_RAW_LINE_BYTES]);
-        assert_eq!(endless.poll_reply(), Err(NoReply::EndlessLine));
+        assert_eq!(endless.poll_reply(), Err(ReplyError::LineTooLong));
         let mut endless = ReplyReader::default();
         endless.handle_input("250-x\r\n".repeat(MAX_LINES).as_bytes());
-        assert_eq!(endless.poll_reply(), Err(NoReply::EndlessReply));
+        assert_eq!(endless.poll_reply(), Err(ReplyError::TooManyLines));
     }
 }

@@ -15,7 +15,7 @@ use super::tls_memory::TlsMemory;
 use super::{Timeouts, into_error};
 use crate::event::{Event, Events};
 use crate::forward::{ForwardError, TransportSecurity};
-use crate::smtp::client::{Client, Event as ClientEvent, Fault, First, Goal, NoTls as NoStartTls};
+use crate::smtp::client::{Client, ClientError, Event as ClientEvent, FirstLine, NoStartTls, OpeningGoal};
 use crate::smtp::extensions::Extensions;
 
 /// Makes connections to one peer.
@@ -60,7 +60,7 @@ struct Withheld(String);
 /// Why there is no connection under TLS.
 enum Failure {
     NoTls(NoTls),
-    Fault(Fault),
+    Client(ClientError),
 }
 
 /// A connection on which the peer has said what it offers.
@@ -90,7 +90,7 @@ impl Connector {
         }
         let reason = match attempt {
             Ok(connection) => return Ok(connection),
-            Err(Failure::Fault(fault)) => return Err(into_error(fault, &self.peer)),
+            Err(Failure::Client(fault)) => return Err(into_error(fault, &self.peer)),
             Err(Failure::NoTls(reason)) => reason.to_string(),
         };
         if after_tls == AfterTls::NoPlainText && self.memory.has(&self.peer).await {
@@ -111,8 +111,8 @@ impl Connector {
 
     async fn under_tls(&self, tls: &Tls, certificate: Certificate) -> Result<Opened, Failure> {
         let (plain, first) = match self.mode {
-            TlsMode::Implicit => (self.dial().await?, First::Greeting),
-            TlsMode::StartTls => (self.dial_and_ask_for_tls().await?, First::Ehlo),
+            TlsMode::Implicit => (self.dial().await?, FirstLine::Greeting),
+            TlsMode::StartTls => (self.dial_and_ask_for_tls().await?, FirstLine::Ehlo),
         };
         let (transport, transport_security) = tls.handshake(plain, certificate, &self.timeouts).await.map_err(Failure::NoTls)?;
         // RFC 3207 §4.2: what was learnt before is forgotten.
@@ -122,63 +122,63 @@ impl Connector {
     }
 
     async fn dial_and_ask_for_tls(&self) -> Result<Box<dyn Transport>, Failure> {
-        let mut connection = self.begin(self.dial().await?, First::Greeting, Goal::StartTls);
+        let mut connection = self.begin(self.dial().await?, FirstLine::Greeting, OpeningGoal::StartTls);
         match connection.next_event().await {
             // What stands there in plain text would be read as if it had come under TLS.
             ClientEvent::TlsReady => {
                 let clean = connection.into_transport();
-                clean.ok_or_else(|| Fault::Nonsense("plain text before the TLS handshake".into()).into())
+                clean.ok_or_else(|| ClientError::InvalidReply("plain text before the TLS handshake".into()).into())
             }
-            ClientEvent::NoTls(NoStartTls::NotOffered) => Err(Failure::NoTls(NoTls::NotOffered)),
-            ClientEvent::NoTls(NoStartTls::Declined(reply)) => Err(Failure::NoTls(NoTls::Declined(reply))),
-            ClientEvent::NoTls(NoStartTls::Failed(fault)) => Err(match fault {
-                Fault::TimedOut(step) => Failure::NoTls(NoTls::TooSlow(step)),
-                Fault::Lost(cause) => Failure::NoTls(NoTls::Broken(cause)),
-                Fault::Nonsense(what) => Failure::NoTls(NoTls::Broken(what.into())),
-                fault @ (Fault::NotServed(_) | Fault::Refused { .. }) => Failure::Fault(fault),
+            ClientEvent::NoStartTls(NoStartTls::NotOffered) => Err(Failure::NoTls(NoTls::NotOffered)),
+            ClientEvent::NoStartTls(NoStartTls::Declined(reply)) => Err(Failure::NoTls(NoTls::Declined(reply))),
+            ClientEvent::NoStartTls(NoStartTls::Failed(fault)) => Err(match fault {
+                ClientError::TimedOut(step) => Failure::NoTls(NoTls::TooSlow(step)),
+                ClientError::ConnectionLost(cause) => Failure::NoTls(NoTls::Broken(cause)),
+                ClientError::InvalidReply(what) => Failure::NoTls(NoTls::Broken(what.into())),
+                fault @ (ClientError::NotServed(_) | ClientError::Refused { .. }) => Failure::Client(fault),
             }),
             event => Err(failure(event).into()),
         }
     }
 
-    async fn in_plain_text(&self) -> Result<Opened, Fault> {
-        self.open(self.dial().await?, First::Greeting, TransportSecurity::PlainText).await
+    async fn in_plain_text(&self) -> Result<Opened, ClientError> {
+        self.open(self.dial().await?, FirstLine::Greeting, TransportSecurity::PlainText).await
     }
 
     async fn open(
         &self,
         transport: Box<dyn Transport>,
-        first: First,
+        first: FirstLine,
         transport_security: TransportSecurity,
-    ) -> Result<Opened, Fault> {
-        let mut connection = self.begin(transport, first, Goal::Messages);
+    ) -> Result<Opened, ClientError> {
+        let mut connection = self.begin(transport, first, OpeningGoal::Messages);
         match connection.next_event().await {
             ClientEvent::Opened(extensions) => Ok(Opened { connection, extensions, transport_security }),
             event => Err(failure(event)),
         }
     }
 
-    fn begin(&self, transport: Box<dyn Transport>, first: First, goal: Goal) -> Connection {
+    fn begin(&self, transport: Box<dyn Transport>, first: FirstLine, goal: OpeningGoal) -> Connection {
         Connection::new(transport, Client::new(&self.node, first, goal, self.timeouts, now()))
     }
 
-    async fn dial(&self) -> Result<Box<dyn Transport>, Fault> {
+    async fn dial(&self) -> Result<Box<dyn Transport>, ClientError> {
         let limit = self.timeouts.connect;
         match timeout(limit, self.dial.dial(limit)).await {
             Ok(Ok(transport)) => Ok(transport),
-            Ok(Err(error)) if error.kind() != io::ErrorKind::TimedOut => Err(Fault::Lost(error.into())),
-            Ok(Err(_)) | Err(_) => Err(Fault::TimedOut("connection")),
+            Ok(Err(error)) if error.kind() != io::ErrorKind::TimedOut => Err(ClientError::ConnectionLost(error.into())),
+            Ok(Err(_)) | Err(_) => Err(ClientError::TimedOut("connection")),
         }
     }
 
     /// Proves who we are, where somebody who listens learns nothing.
-    async fn log_in(&self, opened: &mut Opened) -> Result<(), Fault> {
+    async fn log_in(&self, opened: &mut Opened) -> Result<(), ClientError> {
         let Some(login) = &self.login else { return Ok(()) };
         if !matches!(opened.transport_security, TransportSecurity::Tls(_)) {
             return Ok(());
         }
         let exchange = timeout(self.timeouts.command, login.exchange(opened.extensions.auth, &self.peer)).await;
-        let exchange = exchange.unwrap_or(Err(Fault::TimedOut("token")))?;
+        let exchange = exchange.unwrap_or(Err(ClientError::TimedOut("token")))?;
         opened.connection.client.authenticate(exchange, now());
         match opened.connection.next_event().await {
             ClientEvent::Authenticated => Ok(()),
@@ -188,23 +188,23 @@ impl Connector {
 
     fn required(&self, failure: Failure) -> ForwardError {
         match failure {
-            Failure::Fault(fault) => into_error(fault, &self.peer),
-            Failure::NoTls(NoTls::TooSlow(step)) => into_error(Fault::TimedOut(step), &self.peer),
+            Failure::Client(fault) => into_error(fault, &self.peer),
+            Failure::NoTls(NoTls::TooSlow(step)) => into_error(ClientError::TimedOut(step), &self.peer),
             Failure::NoTls(reason) => ForwardError::NoTls { peer: self.peer.clone(), source: reason.into() },
         }
     }
 }
 
 /// Why an opening came to nothing.
-fn failure(event: ClientEvent) -> Fault {
+fn failure(event: ClientEvent) -> ClientError {
     match event {
         ClientEvent::Failed(fault) => fault,
-        event => Fault::Nonsense(format!("{event:?} while the connection was opened")),
+        event => ClientError::InvalidReply(format!("{event:?} while the connection was opened")),
     }
 }
 
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl From<ClientError> for Failure {
+    fn from(fault: ClientError) -> Self {
+        Self::Client(fault)
     }
 }

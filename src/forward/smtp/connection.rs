@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::dial::Transport;
 use super::payload::{Payload, Piece};
 use super::progress::Progress;
-use crate::smtp::client::{BodyForm, Client, Event, MessageNumber, Output};
+use crate::smtp::client::{BodyFraming, Client, Event, MessageNumber, Output};
 
 /// One connection to the peer.
 pub(super) struct Connection {
@@ -56,7 +56,7 @@ impl Connection {
 
     /// Whether nothing is to be sent, and nothing is to come or was received in part.
     pub(super) fn is_quiet(&self) -> bool {
-        self.client.is_quiet() && self.sending.is_empty()
+        self.client.is_idle() && self.sending.is_empty()
     }
 
     /// The transport, or `None` if something was received beyond what was asked for.
@@ -100,7 +100,7 @@ impl Connection {
     }
 
     fn receive(&mut self, cx: &mut Context<'_>) {
-        while !(self.ended || self.client.hands_over()) {
+        while !(self.ended || self.client.is_starting_tls()) {
             let mut space = [0; RECEIVED_AT_ONCE];
             let mut received = ReadBuf::new(&mut space);
             match Pin::new(&mut self.transport).poll_read(cx, &mut received) {
@@ -111,7 +111,7 @@ impl Connection {
                     self.client.handle_end(end.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()));
                 }
             }
-            self.ended |= self.client.is_over();
+            self.ended |= self.client.is_closed();
         }
     }
 
@@ -121,8 +121,8 @@ impl Connection {
             Output::Body(number, form) => {
                 let Some((mail, _)) = self.messages.get(&number) else { return };
                 let pieces = match form {
-                    BodyForm::Block => mail.pieces(),
-                    BodyForm::Stuffed => mail.stuffed(),
+                    BodyFraming::Chunk => mail.pieces(),
+                    BodyFraming::Dots => mail.stuffed(),
                 };
                 let filled = pieces.into_iter().filter(|piece| !matches!(piece, Piece::Bytes(bytes) if bytes.is_empty()));
                 self.sending.extend(filled.map(Sending::Piece));

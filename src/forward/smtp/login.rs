@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::dial::host_and_port;
-use crate::smtp::client::Fault;
-use crate::smtp::sasl::client::{Exchange, Mechanisms, NONCE_LEN, Secret};
+use crate::smtp::client::ClientError;
+use crate::smtp::sasl::client::{ClientExchange, Mechanisms, NONCE_LEN, Secret};
 
 /// Supplies bearer tokens for AUTH OAUTHBEARER and XOAUTH2, such as a cloud provider's.
 ///
@@ -59,19 +59,19 @@ impl Login {
     /// An authentication by the strongest mechanism that both sides have.
     ///
     /// A peer that does not ask for proof is at fault: without it, the message would arrive as somebody else's.
-    pub(super) async fn exchange(&self, offered: Mechanisms, peer: &str) -> Result<Exchange, Fault> {
+    pub(super) async fn exchange(&self, offered: Mechanisms, peer: &str) -> Result<ClientExchange, ClientError> {
         let secret = self.secret(peer).await?;
-        let mechanism = secret.mechanism(offered).ok_or_else(|| Fault::Nonsense(NO_COMMON_MECHANISM.to_owned()))?;
+        let mechanism = secret.mechanism(offered).ok_or_else(|| ClientError::InvalidReply(NO_COMMON_MECHANISM.to_owned()))?;
         let mut nonce = [0; NONCE_LEN];
-        getrandom::fill(&mut nonce).map_err(|error| Fault::Lost(error.into()))?;
-        Ok(Exchange::new(mechanism, secret, nonce))
+        getrandom::fill(&mut nonce).map_err(|error| ClientError::ConnectionLost(error.into()))?;
+        Ok(ClientExchange::new(mechanism, secret, nonce))
     }
 
-    async fn secret(&self, peer: &str) -> Result<Secret, Fault> {
+    async fn secret(&self, peer: &str) -> Result<Secret, ClientError> {
         match self {
             Self::Password { user, password } => Ok(Secret::Password { user: user.clone(), password: password.clone() }),
             Self::Token { user, source } => {
-                let token = source.token().await.map_err(Fault::Lost)?;
+                let token = source.token().await.map_err(ClientError::ConnectionLost)?;
                 let (host, port) = host_and_port(peer).unwrap_or((peer, 0));
                 Ok(Secret::Token { user: user.clone(), token, host: host.to_owned(), port })
             }

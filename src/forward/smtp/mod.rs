@@ -54,7 +54,7 @@ pub use self::tls_memory::TlsMemory;
 use super::{ForwardError, Forwarder, MailOut, Outcome, Receipt, Reply, Sender};
 use crate::message::{MailAddress, MailboxId, Message};
 pub use crate::smtp::client::Timeouts;
-use crate::smtp::client::{BodyType, Chunking, Ended, Envelope, Fault, NextTry, NotServed, Pipelining};
+use crate::smtp::client::{BodyType, Chunking, ClientError, Envelope, NextTry, NotServed, Pipelining, SendResult};
 use crate::wire::{Addresses, Encoded, TransferEncoding, encode, encode_in_pieces};
 
 /// Hands messages to one other node by SMTP, under TLS unless told otherwise.
@@ -125,8 +125,8 @@ impl SmtpForwarder {
                 Entry::Connection(place, _) => (place, true),
                 Entry::Connect(opening) => (opening.opened(self.connect().await?), false),
             };
-            let Ended { outcomes, answered, block } = self.send_on(&place.connection, to, content).await;
-            let next_try = self.chunking.learn(block, place.connection.extensions());
+            let SendResult { outcomes, answered, block } = self.send_on(&place.connection, to, content).await;
+            let next_try = self.chunking.record(block, place.connection.extensions());
             match outcomes {
                 // It ended while nobody used it, or with a message before this one, and so may have the others. That says nothing
                 // about the peer: a fresh one will tell.
@@ -136,7 +136,7 @@ impl SmtpForwarder {
                 done => return self.finish(&place.connection, content.len(), done),
             }
         }
-        Err(self.error(Fault::Lost("one connection after the other ended before this message's turn".into())))
+        Err(self.error(ClientError::ConnectionLost("one connection after the other ended before this message's turn".into())))
     }
 
     async fn connect(&self) -> Result<SharedConnection, ForwardError> {
@@ -150,7 +150,7 @@ impl SmtpForwarder {
         connected
     }
 
-    async fn send_on(&self, connection: &SharedConnection, to: &[Address], content: Content<'_>) -> Ended {
+    async fn send_on(&self, connection: &SharedConnection, to: &[Address], content: Content<'_>) -> SendResult {
         let extensions = self.chunking.of(connection.extensions());
         let (from, mail, body, progress, pipelining) = match content {
             Content::Message(message, recipients) => {
@@ -186,11 +186,11 @@ impl SmtpForwarder {
         &self,
         connection: &SharedConnection,
         bytes: usize,
-        done: Result<Vec<Outcome>, Fault>,
+        done: Result<Vec<Outcome>, ClientError>,
     ) -> Result<Receipt, ForwardError> {
         match &done {
             Err(fault) if fault.is_unreachable() => self.pool.clear(),
-            Err(Fault::NotServed(_)) => {
+            Err(ClientError::NotServed(_)) => {
                 self.pool.handle_reached(Instant::now());
                 self.pool.handle_push_back();
             }
@@ -209,7 +209,7 @@ impl SmtpForwarder {
         Address::new(mailbox.as_str(), &self.domain).map_err(|error| ForwardError::Unsendable(error.to_string()))
     }
 
-    fn error(&self, fault: Fault) -> ForwardError {
+    fn error(&self, fault: ClientError) -> ForwardError {
         into_error(fault, &self.connector.peer)
     }
 }
@@ -273,14 +273,14 @@ impl Content<'_> {
 /// The fault as a caller sees it.
 ///
 /// A peer that does not serve this node may do so once somebody has put it right, so nothing of that is final: no message is at fault.
-fn into_error(fault: Fault, peer: &str) -> ForwardError {
+fn into_error(fault: ClientError, peer: &str) -> ForwardError {
     let peer = peer.to_owned();
     match fault {
-        Fault::Lost(source) => ForwardError::Unreachable { peer, source },
-        Fault::Nonsense(what) => ForwardError::Protocol { peer, what },
-        Fault::TimedOut(step) => ForwardError::TimedOut { peer, step },
-        Fault::NotServed(said) if said.reply.code >= 500 => ForwardError::Unreachable { peer, source: said.into() },
-        Fault::NotServed(NotServed { step, reply }) | Fault::Refused { step, reply } => {
+        ClientError::ConnectionLost(source) => ForwardError::Unreachable { peer, source },
+        ClientError::InvalidReply(what) => ForwardError::Protocol { peer, what },
+        ClientError::TimedOut(step) => ForwardError::TimedOut { peer, step },
+        ClientError::NotServed(said) if said.reply.code >= 500 => ForwardError::Unreachable { peer, source: said.into() },
+        ClientError::NotServed(NotServed { step, reply }) | ClientError::Refused { step, reply } => {
             ForwardError::Refused { peer, step, reply }
         }
     }

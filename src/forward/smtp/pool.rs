@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::pace::Pace;
 use super::shared::SharedConnection;
-use crate::smtp::client::Fault;
+use crate::smtp::client::ClientError;
 
 /// Who may send, and on which connection.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Pool {
     }
 
     /// Waits for a place, first come first served.
-    pub(super) async fn enter(&self, limit: Duration) -> Result<Entry<'_>, Fault> {
+    pub(super) async fn enter(&self, limit: Duration) -> Result<Entry<'_>, ClientError> {
         let deadline = Instant::now() + limit;
         let place = async {
             let turn = self.queue.acquire().await.expect("the semaphore is never closed");
@@ -87,8 +87,8 @@ impl Pool {
         let (found, turn) = tokio::select! {
             biased;
             // First, because the connection that could not be made has left its place.
-            () = self.unreachable.notified() => return Err(Fault::Lost("another call found it unreachable just now".into())),
-            found = timeout_at(deadline, place) => found.map_err(|_| Fault::TimedOut("free connection"))?,
+            () = self.unreachable.notified() => return Err(ClientError::ConnectionLost("another call found it unreachable just now".into())),
+            found = timeout_at(deadline, place) => found.map_err(|_| ClientError::TimedOut("free connection"))?,
         };
         Ok(match found {
             Found::Connection(connection, idle) => Entry::Connection(Place { connection, pool: self, _turn: turn }, idle),

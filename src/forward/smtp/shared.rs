@@ -13,7 +13,7 @@ use super::connection::{Connection, Timer, now};
 use super::payload::Payload;
 use super::progress::Progress;
 use crate::forward::TransportSecurity;
-use crate::smtp::client::{Ended, Envelope, Event, MessageNumber, Pipelining};
+use crate::smtp::client::{Envelope, Event, MessageNumber, Pipelining, SendResult};
 use crate::smtp::extensions::Extensions;
 
 /// A connection that several messages share: where the peer allows it, the next one is sent while the last ones are not answered yet.
@@ -49,7 +49,7 @@ struct Caller {
 }
 
 enum End {
-    Message(Ended),
+    Message(SendResult),
     /// The peer is there, or not.
     Alive(bool),
 }
@@ -173,7 +173,7 @@ impl SharedConnection {
         progress: Option<Progress>,
         extensions: Extensions,
         pipelining: Pipelining,
-    ) -> Ended {
+    ) -> SendResult {
         let call = self.call(|shared, number| {
             // What came while nobody was here is no reply to this message.
             shared.connection.drive_unattended();
@@ -253,10 +253,10 @@ impl Shared {
                         self.end(probing, End::Alive(true), by);
                     }
                 }
-                Event::Opened(_) | Event::TlsReady | Event::NoTls(_) | Event::Authenticated | Event::Failed(_) => {}
+                Event::Opened(_) | Event::TlsReady | Event::NoStartTls(_) | Event::Authenticated | Event::Failed(_) => {}
             }
         }
-        if self.connection.client.is_over() {
+        if self.connection.client.is_closed() {
             for probing in std::mem::take(&mut self.probing) {
                 happened = true;
                 self.end(probing, End::Alive(false), by);

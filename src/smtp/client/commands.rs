@@ -1,22 +1,22 @@
 //! [`Commands`].
 
-use super::event::BodyForm;
-use super::step::Step;
+use super::event::BodyFraming;
+use super::step::ProtocolStep;
 
 /// A command or several, and the replies that they ask for.
 #[derive(Debug, Default)]
 pub(super) struct Commands {
     pub(super) text: String,
-    pub(super) body: Option<BodyForm>,
-    pub(super) replies: Vec<Step>,
+    pub(super) body: Option<BodyFraming>,
+    pub(super) replies: Vec<ProtocolStep>,
 }
 
 impl Commands {
-    pub(super) fn command(text: String, step: Step) -> Self {
+    pub(super) fn command(text: String, step: ProtocolStep) -> Self {
         Self { text, body: None, replies: vec![step] }
     }
 
-    pub(super) fn add(&mut self, command: impl AsRef<str>, step: Step) {
+    pub(super) fn add(&mut self, command: impl AsRef<str>, step: ProtocolStep) {
         self.text.push_str(command.as_ref());
         self.replies.push(step);
     }

@@ -2,21 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use super::expected::Owner;
-use super::fault::Fault;
-use super::step::Step;
-use super::{Client, Condition};
+use super::error::ClientError;
+use super::expected::ReplyOwner;
+use super::step::ProtocolStep;
+use super::{Client, ConnectionState};
 
 impl Client {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` while no reply is due.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let first = self.expected.first().filter(|_| self.condition != Condition::Over)?;
+        let first = self.expected.first().filter(|_| self.condition != ConnectionState::Closed)?;
         if self.broken.is_some() {
-            return Some(self.expected.due_after(LAST_WORDS));
+            return Some(self.expected.due_after(CLOSING_REPLY_TIME));
         }
         let limit = self.limit(first.step);
-        let (bytes, sent_at) = match (first.owner, self.under_way.front()) {
-            (Owner::Message(_), Some((_, message))) => (message.bytes_before(first.step), message.sent_at()),
+        let (bytes, sent_at) = match (first.owner, self.in_progress.front()) {
+            (ReplyOwner::Message(_), Some((_, message))) => (message.bytes_before(first.step), message.sent_at()),
             _ => (0, None),
         };
         let mut patience = self.timeouts.body(bytes, limit);
@@ -31,22 +31,22 @@ impl Client {
         if self.poll_timeout().is_some_and(|due| due <= now)
             && let Some(first) = self.expected.first()
         {
-            let fault = self.broken.take().unwrap_or(Fault::TimedOut(first.step.name()));
+            let fault = self.broken.take().unwrap_or(ClientError::TimedOut(first.step.name()));
             self.fail(fault);
         }
     }
 
-    fn limit(&self, step: Step) -> Duration {
+    fn limit(&self, step: ProtocolStep) -> Duration {
         match step {
-            Step::Greeting => self.timeouts.greeting,
-            Step::End | Step::EmptyEnd => self.timeouts.end_of_data,
-            Step::Noop => SIGN_OF_LIFE,
+            ProtocolStep::Greeting => self.timeouts.greeting,
+            ProtocolStep::End | ProtocolStep::EmptyEnd => self.timeouts.end_of_data,
+            ProtocolStep::Noop => NOOP_TIME,
             _ => self.timeouts.command,
         }
     }
 }
 
 /// How long a server that ended the connection while it was sent something has to say why.
-pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
+pub(super) const CLOSING_REPLY_TIME: Duration = Duration::from_secs(1);
 /// How long a server may take over a word that costs it nothing.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+const NOOP_TIME: Duration = Duration::from_secs(2);

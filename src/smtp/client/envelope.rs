@@ -31,7 +31,7 @@ impl Envelope {
     /// The MAIL command, with its line end.
     pub(super) fn mail_command(&self, extensions: Extensions) -> String {
         let mut parameters = Vec::new();
-        if extensions.size != SizeLimit::Unspoken {
+        if extensions.size != SizeLimit::NotOffered {
             parameters.push(MailParameter::Size(self.size));
         }
         if self.body == BodyType::Binary {

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::chunking::BlockFate;
-use super::fault::Fault;
+use super::chunking::BdatOutcome;
+use super::error::ClientError;
 use crate::smtp::extensions::Extensions;
 use crate::smtp::{Outcome, Reply};
 
@@ -15,16 +15,16 @@ pub(crate) type MessageNumber = u64;
 pub(crate) enum Output {
     Bytes(Bytes),
     /// The message itself.
-    Body(MessageNumber, BodyForm),
+    Body(MessageNumber, BodyFraming),
 }
 
 /// How a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BodyForm {
+pub(crate) enum BodyFraming {
     /// As it is.
-    Block,
+    Chunk,
     /// With its dots doubled, and its end marked.
-    Stuffed,
+    Dots,
 }
 
 /// What happened.
@@ -35,39 +35,39 @@ pub(crate) enum Event {
     /// A TLS handshake can begin.
     TlsReady,
     /// It cannot.
-    NoTls(NoTls),
+    NoStartTls(NoStartTls),
     Authenticated,
     /// The server gave a sign of life.
     Alive,
     /// The connection is over, with no message to blame.
-    Failed(Fault),
-    Done(MessageNumber, Ended),
+    Failed(ClientError),
+    Done(MessageNumber, SendResult),
 }
 
 /// Why a TLS handshake cannot begin.
 #[derive(Debug)]
-pub(crate) enum NoTls {
+pub(crate) enum NoStartTls {
     /// STARTTLS is not offered.
     NotOffered,
     /// STARTTLS was answered so.
     Declined(Reply),
     /// The conversation stopped at STARTTLS.
-    Failed(Fault),
+    Failed(ClientError),
 }
 
 /// How a message ended on its connection.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct SendResult {
     /// One outcome for each recipient.
-    pub(crate) outcomes: Result<Vec<Outcome>, Fault>,
+    pub(crate) outcomes: Result<Vec<Outcome>, ClientError>,
     /// Whether the server answered any of it.
     pub(crate) answered: bool,
-    pub(crate) block: BlockFate,
+    pub(crate) block: BdatOutcome,
 }
 
-impl Ended {
+impl SendResult {
     /// A message behind one that ended the connection.
     pub(super) fn unanswered() -> Self {
-        Self { outcomes: Err(Fault::lost_before()), answered: false, block: BlockFate::Unknown }
+        Self { outcomes: Err(ClientError::lost_before()), answered: false, block: BdatOutcome::Unknown }
     }
 }

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::event::MessageNumber;
-use super::step::Step;
-use super::timeouts::Patience;
+use super::step::ProtocolStep;
+use super::timeouts::ReplyTimeouts;
 
 /// The replies that are to come, in the order of their commands, and when the next one is due.
 #[derive(Debug)]
 pub(super) struct ExpectedReplies {
-    replies: VecDeque<Expected>,
+    replies: VecDeque<ExpectedReply>,
     /// So many of the last ones are for commands that the transport does not have yet.
     unsent: usize,
     /// Since when the first one is the next to come.
@@ -22,14 +22,14 @@ pub(super) struct ExpectedReplies {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Expected {
-    pub(super) step: Step,
-    pub(super) owner: Owner,
+pub(super) struct ExpectedReply {
+    pub(super) step: ProtocolStep,
+    pub(super) owner: ReplyOwner,
 }
 
 /// Whom a reply is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
+pub(super) enum ReplyOwner {
     Connection,
     Message(MessageNumber),
 }
@@ -41,17 +41,17 @@ impl ExpectedReplies {
 
     /// The server speaks first.
     pub(super) fn expect_greeting(&mut self) {
-        self.replies.push_back(Expected { step: Step::Greeting, owner: Owner::Connection });
+        self.replies.push_back(ExpectedReply { step: ProtocolStep::Greeting, owner: ReplyOwner::Connection });
     }
 
     /// Commands are to be sent that ask for these replies.
-    pub(super) fn expect(&mut self, steps: &[Step], owner: Owner, now: Instant) {
+    pub(super) fn expect(&mut self, steps: &[ProtocolStep], owner: ReplyOwner, now: Instant) {
         if self.replies.is_empty() {
             self.since = now;
         }
         self.all_sent = false;
         self.unsent += steps.len();
-        self.replies.extend(steps.iter().map(|step| Expected { step: *step, owner }));
+        self.replies.extend(steps.iter().map(|step| ExpectedReply { step: *step, owner }));
     }
 
     /// The transport has the commands that ask for the next so many replies.
@@ -70,7 +70,7 @@ impl ExpectedReplies {
     }
 
     /// Takes off the first one, which has come; `None` if nothing was sent that asks for a reply.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<Expected> {
+    pub(super) fn pop(&mut self, now: Instant) -> Option<ExpectedReply> {
         if self.replies.len() <= self.unsent {
             return None;
         }
@@ -83,7 +83,7 @@ impl ExpectedReplies {
         self.unsent = 0;
     }
 
-    pub(super) fn first(&self) -> Option<Expected> {
+    pub(super) fn first(&self) -> Option<ExpectedReply> {
         self.replies.front().copied()
     }
 
@@ -94,7 +94,7 @@ impl ExpectedReplies {
     /// When the first one is due: `patience.block` after the last byte that was taken while there are more, else `patience.reply` after it,
     /// and in all `patience.total`. `sent_at` says when what it answers was taken whole: bytes of other messages behind that give it no more
     /// time.
-    pub(super) fn due(&self, patience: Patience, sent_at: Option<Instant>) -> Instant {
+    pub(super) fn due(&self, patience: ReplyTimeouts, sent_at: Option<Instant>) -> Instant {
         let wait = if sent_at.is_some() || self.all_sent { patience.reply } else { patience.block };
         (self.since.max(sent_at.unwrap_or(self.sent_at)) + wait).min(self.since + patience.total)
     }

@@ -1,24 +1,24 @@
 //! [`Opening`]: what is sent on a connection before any message.
 
 use super::commands::Commands;
-use super::event::{Event, NoTls};
-use super::fault::Fault;
-use super::step::Step;
+use super::error::ClientError;
+use super::event::{Event, NoStartTls};
+use super::step::ProtocolStep;
 use crate::smtp::extensions::Extensions;
-use crate::smtp::sasl::client::Exchange;
+use crate::smtp::sasl::client::ClientExchange;
 use crate::smtp::{RawReply, Reply};
 
 /// Greeting, EHLO, STARTTLS and AUTH.
 #[derive(Debug)]
 pub(super) struct Opening {
     node: String,
-    goal: Goal,
-    exchange: Option<Exchange>,
+    goal: OpeningGoal,
+    exchange: Option<ClientExchange>,
 }
 
 /// What the opening is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Goal {
+pub(crate) enum OpeningGoal {
     /// A TLS handshake.
     StartTls,
     /// Messages.
@@ -27,66 +27,70 @@ pub(crate) enum Goal {
 
 /// What is next.
 #[derive(Debug)]
-pub(super) enum Next {
+pub(super) enum OpeningAction {
     Send(Commands),
     Report(Event),
 }
 
 impl Opening {
     /// The node says its name in EHLO.
-    pub(super) fn new(node: &str, goal: Goal) -> Self {
+    pub(super) fn new(node: &str, goal: OpeningGoal) -> Self {
         Self { node: node.to_owned(), goal, exchange: None }
     }
 
     pub(super) fn ehlo(&self) -> Commands {
-        Commands::command(format!("EHLO {}\r\n", self.node), Step::Ehlo)
+        Commands::command(format!("EHLO {}\r\n", self.node), ProtocolStep::Ehlo)
     }
 
-    pub(super) fn authenticate(&mut self, exchange: Exchange) -> Commands {
-        Commands::command(self.exchange.insert(exchange).command(), Step::Auth)
+    pub(super) fn authenticate(&mut self, exchange: ClientExchange) -> Commands {
+        Commands::command(self.exchange.insert(exchange).command(), ProtocolStep::Auth)
     }
 
     /// The reply to `step`.
     ///
     /// A server that does not know EHLO can do nothing more, and is sent HELO. RFC 5321 §3.2.
-    pub(super) fn handle_reply(&mut self, step: Step, raw: RawReply) -> Next {
-        let keywords = (step == Step::Ehlo).then(|| Extensions::read(raw.lines()));
+    pub(super) fn handle_reply(&mut self, step: ProtocolStep, raw: RawReply) -> OpeningAction {
+        let keywords = (step == ProtocolStep::Ehlo).then(|| Extensions::read(raw.lines()));
         let reply = Reply::from(raw);
         match (step, reply.code) {
-            (Step::Greeting, 220) => Next::Send(self.ehlo()),
-            (Step::Ehlo, 200..300) => self.opened(keywords.unwrap_or_default()),
-            (Step::Ehlo, 500..600) => Next::Send(Commands::command(format!("HELO {}\r\n", self.node), Step::Helo)),
-            (Step::Helo, 200..300) => self.opened(Extensions::default()),
-            (Step::StartTls, 220) => Next::Report(Event::TlsReady),
-            (Step::StartTls, _) => Next::Report(Event::NoTls(NoTls::Declined(reply))),
-            (Step::Auth, 200..300) => self.authenticated(&reply),
-            (Step::Auth, 334) => self.challenged(&reply),
-            (_, 400..600) => Next::Report(Event::Failed(Fault::not_served(step.name(), reply))),
-            _ => Next::Report(Event::Failed(Fault::unexpected(step.name(), &reply))),
+            (ProtocolStep::Greeting, 220) => OpeningAction::Send(self.ehlo()),
+            (ProtocolStep::Ehlo, 200..300) => self.opened(keywords.unwrap_or_default()),
+            (ProtocolStep::Ehlo, 500..600) => {
+                OpeningAction::Send(Commands::command(format!("HELO {}\r\n", self.node), ProtocolStep::Helo))
+            }
+            (ProtocolStep::Helo, 200..300) => self.opened(Extensions::default()),
+            (ProtocolStep::StartTls, 220) => OpeningAction::Report(Event::TlsReady),
+            (ProtocolStep::StartTls, _) => OpeningAction::Report(Event::NoStartTls(NoStartTls::Declined(reply))),
+            (ProtocolStep::Auth, 200..300) => self.authenticated(&reply),
+            (ProtocolStep::Auth, 334) => self.challenged(&reply),
+            (_, 400..600) => OpeningAction::Report(Event::Failed(ClientError::not_served(step.name(), reply))),
+            _ => OpeningAction::Report(Event::Failed(ClientError::unexpected(step.name(), &reply))),
         }
     }
 
-    fn opened(&self, extensions: Extensions) -> Next {
+    fn opened(&self, extensions: Extensions) -> OpeningAction {
         match self.goal {
-            Goal::Messages => Next::Report(Event::Opened(extensions)),
-            Goal::StartTls if extensions.starttls => Next::Send(Commands::command("STARTTLS\r\n".to_owned(), Step::StartTls)),
-            Goal::StartTls => Next::Report(Event::NoTls(NoTls::NotOffered)),
+            OpeningGoal::Messages => OpeningAction::Report(Event::Opened(extensions)),
+            OpeningGoal::StartTls if extensions.starttls => {
+                OpeningAction::Send(Commands::command("STARTTLS\r\n".to_owned(), ProtocolStep::StartTls))
+            }
+            OpeningGoal::StartTls => OpeningAction::Report(Event::NoStartTls(NoStartTls::NotOffered)),
         }
     }
 
-    fn challenged(&mut self, reply: &Reply) -> Next {
+    fn challenged(&mut self, reply: &Reply) -> OpeningAction {
         match self.exchange.as_mut().map(|exchange| exchange.handle_challenge(&reply.text)) {
-            Some(Ok(response)) => Next::Send(Commands::command(format!("{response}\r\n"), Step::Auth)),
-            Some(Err(error)) => Next::Report(Event::Failed(Fault::Nonsense(error.to_string()))),
-            None => Next::Report(Event::Failed(Fault::unexpected("AUTH", reply))),
+            Some(Ok(response)) => OpeningAction::Send(Commands::command(format!("{response}\r\n"), ProtocolStep::Auth)),
+            Some(Err(error)) => OpeningAction::Report(Event::Failed(ClientError::InvalidReply(error.to_string()))),
+            None => OpeningAction::Report(Event::Failed(ClientError::unexpected("AUTH", reply))),
         }
     }
 
-    fn authenticated(&mut self, reply: &Reply) -> Next {
+    fn authenticated(&mut self, reply: &Reply) -> OpeningAction {
         match self.exchange.take().map(|mut exchange| exchange.handle_success(&reply.text)) {
-            Some(Ok(())) => Next::Report(Event::Authenticated),
-            Some(Err(error)) => Next::Report(Event::Failed(Fault::Nonsense(error.to_string()))),
-            None => Next::Report(Event::Failed(Fault::unexpected("AUTH", reply))),
+            Some(Ok(())) => OpeningAction::Report(Event::Authenticated),
+            Some(Err(error)) => OpeningAction::Report(Event::Failed(ClientError::InvalidReply(error.to_string()))),
+            None => OpeningAction::Report(Event::Failed(ClientError::unexpected("AUTH", reply))),
         }
     }
 }

@@ -1,27 +1,27 @@
 //! What a server's replies mean for a message: deciding, apart from speaking.
 
-use super::fault::Fault;
-use super::step::Step;
+use super::error::ClientError;
+use super::step::ProtocolStep;
 use crate::smtp::{Outcome, Reply};
 
 /// Whether MAIL was taken.
 ///
 /// # Errors
 ///
-/// [`Fault::NotServed`] for a reply that is about this node and not about its message.
-pub(super) fn of_mail(reply: Reply) -> Result<(), Fault> {
+/// [`ClientError::NotServed`] for a reply that is about this node and not about its message.
+pub(super) fn of_mail(reply: Reply) -> Result<(), ClientError> {
     match reply.code {
         200..300 => Ok(()),
         // RFC 4954 §6 and RFC 3207 §4: log in first, or begin TLS first.
-        530 | 538 => Err(Fault::not_served("MAIL", reply)),
-        BAD_SEQUENCE => Err(Fault::unexpected("MAIL", &reply)),
-        400..600 => Err(Fault::Refused { step: "MAIL", reply }),
-        _ => Err(Fault::unexpected("MAIL", &reply)),
+        530 | 538 => Err(ClientError::not_served("MAIL", reply)),
+        BAD_SEQUENCE => Err(ClientError::unexpected("MAIL", &reply)),
+        400..600 => Err(ClientError::Refused { step: "MAIL", reply }),
+        _ => Err(ClientError::unexpected("MAIL", &reply)),
     }
 }
 
 /// What became of one recipient: `None` if the server takes it and the message decides.
-pub(super) fn of_recipient(reply: Reply) -> Result<Option<Outcome>, Fault> {
+pub(super) fn of_recipient(reply: Reply) -> Result<Option<Outcome>, ClientError> {
     match reply.code {
         200..300 => Ok(None),
         BAD_SEQUENCE => Ok(Some(Outcome::Deferred(reply))),
@@ -29,20 +29,20 @@ pub(super) fn of_recipient(reply: Reply) -> Result<Option<Outcome>, Fault> {
         // RFC 5321 §4.5.3.1.10: some say 552 where 452 is meant, for too many recipients or a full mailbox.
         552 | 400..500 => Ok(Some(Outcome::Deferred(reply))),
         500..600 => Ok(Some(Outcome::Refused(reply))),
-        _ => Err(Fault::unexpected("RCPT", &reply)),
+        _ => Err(ClientError::unexpected("RCPT", &reply)),
     }
 }
 
 /// What became of the message, for every recipient that was taken, by the reply at `step` that ended it.
 ///
 /// Any 2yz after the end of the message is acceptance. RFC 5321 §4.2.
-pub(super) fn of_message(step: Step, reply: Reply) -> Result<Outcome, Fault> {
+pub(super) fn of_message(step: ProtocolStep, reply: Reply) -> Result<Outcome, ClientError> {
     match reply.code {
-        200..300 if step == Step::End => Ok(Outcome::Accepted),
-        BAD_SEQUENCE => Err(Fault::unexpected(step.name(), &reply)),
+        200..300 if step == ProtocolStep::End => Ok(Outcome::Accepted),
+        BAD_SEQUENCE => Err(ClientError::unexpected(step.name(), &reply)),
         400..500 => Ok(Outcome::Deferred(reply)),
         500..600 => Ok(Outcome::Refused(reply)),
-        _ => Err(Fault::unexpected(step.name(), &reply)),
+        _ => Err(ClientError::unexpected(step.name(), &reply)),
     }
 }
 
@@ -66,11 +66,11 @@ mod tests {
     #[test]
     fn any_2yz_at_the_end_of_data_accepts_and_only_there() {
         for (code, text) in [(250, "ok"), (200, ""), (250, "2.1.5 recipient ok"), (251, "2.6.0 x"), (259, "x")] {
-            assert_eq!(of_message(Step::End, Reply::new(code, text)).unwrap(), Outcome::Accepted, "{code}");
+            assert_eq!(of_message(ProtocolStep::End, Reply::new(code, text)).unwrap(), Outcome::Accepted, "{code}");
         }
-        assert!(matches!(of_message(Step::Data, Reply::new(250, "ok")), Err(Fault::Nonsense(_))));
+        assert!(matches!(of_message(ProtocolStep::Data, Reply::new(250, "ok")), Err(ClientError::InvalidReply(_))));
         for code in [334, 354, 503, 999] {
-            assert!(matches!(of_message(Step::End, Reply::new(code, "ok")), Err(Fault::Nonsense(_))), "{code}");
+            assert!(matches!(of_message(ProtocolStep::End, Reply::new(code, "ok")), Err(ClientError::InvalidReply(_))), "{code}");
         }
     }
 
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_server_that_wants_a_login_blames_the_node() {
-        assert!(matches!(of_mail(Reply::new(530, "5.7.0 log in first")), Err(Fault::NotServed(_))));
-        assert!(matches!(of_mail(Reply::new(550, "5.7.1 not from you")), Err(Fault::Refused { .. })));
+        assert!(matches!(of_mail(Reply::new(530, "5.7.0 log in first")), Err(ClientError::NotServed(_))));
+        assert!(matches!(of_mail(Reply::new(550, "5.7.1 not from you")), Err(ClientError::Refused { .. })));
     }
 }

@@ -1,8 +1,8 @@
-//! [`Step`]: what a reply answers.
+//! [`ProtocolStep`]: what a reply answers.
 
 /// What a reply answers, and what an expired wait is reported as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum ProtocolStep {
     Greeting,
     Ehlo,
     Helo,
@@ -21,7 +21,7 @@ pub(crate) enum Step {
     Quit,
 }
 
-impl Step {
+impl ProtocolStep {
     /// As errors name it.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::due::LAST_WORDS;
+use super::due::CLOSING_REPLY_TIME;
 use super::*;
 
 const ALL: &str = "250-peer\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250 XVOICEMAIL-ONCE\r\n";
@@ -21,28 +21,30 @@ fn envelope(to: &[&str]) -> Envelope {
 }
 
 /// A client, and what it sent as text; a message is `<number>`.
-struct Scene {
+struct TestClient {
     client: Client,
     now: Instant,
     sent: String,
     events: Vec<Event>,
 }
 
-impl Scene {
+impl TestClient {
     fn new() -> Self {
         let now = Instant::now();
-        let client = Client::new("edge.example", First::Greeting, Goal::Messages, Timeouts::default(), now);
+        let client = Client::new("edge.example", FirstLine::Greeting, OpeningGoal::Messages, Timeouts::default(), now);
         Self { client, now, sent: String::new(), events: Vec::new() }
     }
 
     /// One that the server has told what it offers, in this reply to EHLO.
     fn opened(reply: &str) -> (Self, Extensions) {
-        let mut scene = Self::new();
-        scene.hear("220 peer\r\n");
-        scene.hear(reply);
-        assert_eq!(std::mem::take(&mut scene.sent), "EHLO edge.example\r\n");
-        let Some(Event::Opened(extensions)) = scene.events.pop() else { panic!("it is not open: {:?}", scene.events) };
-        (scene, extensions)
+        let mut client_test = Self::new();
+        client_test.hear("220 peer\r\n");
+        client_test.hear(reply);
+        assert_eq!(std::mem::take(&mut client_test.sent), "EHLO edge.example\r\n");
+        let Some(Event::Opened(extensions)) = client_test.events.pop() else {
+            panic!("it is not open: {:?}", client_test.events)
+        };
+        (client_test, extensions)
     }
 
     /// The server sends this.
@@ -87,112 +89,118 @@ const TAKEN: &str = "250 2.1.0 ok\r\n250 2.1.5 ok\r\n250 2.6.0 kept\r\n";
 
 #[test]
 fn the_second_message_is_sent_while_the_first_is_unanswered() {
-    let (mut scene, extensions) = Scene::opened(ALL);
-    scene.send(1, extensions);
-    scene.send(2, extensions);
-    assert_eq!(scene.sent, format!("{ENVELOPE}BDAT 5 LAST\r\n<1>"), "nothing is known of its replies yet");
-    scene.hear(TAKEN);
-    scene.send(3, extensions);
+    let (mut client_test, extensions) = TestClient::opened(ALL);
+    client_test.send(1, extensions);
+    client_test.send(2, extensions);
+    assert_eq!(client_test.sent, format!("{ENVELOPE}BDAT 5 LAST\r\n<1>"), "nothing is known of its replies yet");
+    client_test.hear(TAKEN);
+    client_test.send(3, extensions);
     let two = format!("{ENVELOPE}BDAT 5 LAST\r\n<2>RSET\r\n{ENVELOPE}BDAT 5 LAST\r\n<3>");
-    assert_eq!(scene.sent, format!("{ENVELOPE}BDAT 5 LAST\r\n<1>{two}"));
-    scene.hear(&format!("{TAKEN}250 2.0.0 reset\r\n{TAKEN}"));
-    assert_eq!(scene.ended(), [(1, true), (2, true), (3, true)]);
-    assert!(scene.client.is_quiet() && scene.client.poll_timeout().is_none());
+    assert_eq!(client_test.sent, format!("{ENVELOPE}BDAT 5 LAST\r\n<1>{two}"));
+    client_test.hear(&format!("{TAKEN}250 2.0.0 reset\r\n{TAKEN}"));
+    assert_eq!(client_test.ended(), [(1, true), (2, true), (3, true)]);
+    assert!(client_test.client.is_idle() && client_test.client.poll_timeout().is_none());
 }
 
 #[test]
 fn later_messages_give_an_unanswered_one_no_more_time() {
-    let (mut scene, extensions) = Scene::opened(ALL);
-    scene.send(1, extensions);
-    scene.hear(TAKEN);
-    scene.send(2, extensions);
-    let due = scene.client.poll_timeout().unwrap();
-    scene.now += Duration::from_secs(20);
-    scene.send(3, extensions);
-    assert_eq!(scene.client.poll_timeout(), Some(due));
-    scene.client.handle_timeout(due);
-    scene.settle();
-    assert!(!scene.client.is_open() && scene.ended() == [(1, true), (2, false), (3, false)], "{:?}", scene.events);
+    let (mut client_test, extensions) = TestClient::opened(ALL);
+    client_test.send(1, extensions);
+    client_test.hear(TAKEN);
+    client_test.send(2, extensions);
+    let due = client_test.client.poll_timeout().unwrap();
+    client_test.now += Duration::from_secs(20);
+    client_test.send(3, extensions);
+    assert_eq!(client_test.client.poll_timeout(), Some(due));
+    client_test.client.handle_timeout(due);
+    client_test.settle();
+    assert!(
+        !client_test.client.is_open() && client_test.ended() == [(1, true), (2, false), (3, false)],
+        "{:?}",
+        client_test.events
+    );
 }
 
 #[test]
 fn replies_may_come_in_any_pieces() {
     let replies = format!("{TAKEN}250 2.0.0 reset\r\n550 5.7.1 no\r\n503 5.5.1 no\r\n503 5.5.1 no\r\n");
     for cut in 0..=replies.len() {
-        let (mut scene, extensions) = Scene::opened(ALL);
-        scene.send(1, extensions);
-        scene.hear(TAKEN);
-        scene.send(2, extensions);
-        scene.send(3, extensions);
-        scene.hear(&replies[..cut]);
-        scene.hear(&replies[cut..]);
-        assert_eq!(scene.ended(), [(1, true), (2, true), (3, false)], "cut at {cut}");
-        assert!(scene.client.is_open());
+        let (mut client_test, extensions) = TestClient::opened(ALL);
+        client_test.send(1, extensions);
+        client_test.hear(TAKEN);
+        client_test.send(2, extensions);
+        client_test.send(3, extensions);
+        client_test.hear(&replies[..cut]);
+        client_test.hear(&replies[cut..]);
+        assert_eq!(client_test.ended(), [(1, true), (2, true), (3, false)], "cut at {cut}");
+        assert!(client_test.client.is_open());
     }
 }
 
 #[test]
 fn a_reply_before_its_command_ends_the_connection() {
-    let (mut scene, extensions) = Scene::opened("250 peer\r\n");
-    scene.send(1, extensions);
+    let (mut client_test, extensions) = TestClient::opened("250 peer\r\n");
+    client_test.send(1, extensions);
     // The second answers a RCPT that was not sent.
-    scene.hear("250 ok\r\n250 ok\r\n");
-    assert!(!scene.client.is_open() && scene.ended() == [(1, false)], "{:?}", scene.events);
+    client_test.hear("250 ok\r\n250 ok\r\n");
+    assert!(!client_test.client.is_open() && client_test.ended() == [(1, false)], "{:?}", client_test.events);
 }
 
 #[test]
 fn only_221_after_quit_confirms_a_reply_that_may_be_late() {
     for (last, accepted) in [("221 2.0.0 bye\r\n", true), ("250 2.0.0 kept\r\n221 2.0.0 bye\r\n", false), ("", false)] {
-        let (mut scene, extensions) = Scene::opened(ALL);
-        scene.send(1, extensions);
-        scene.hear("250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n");
-        assert!(scene.sent.ends_with("<1>QUIT\r\n") && scene.ended().is_empty());
-        scene.hear(last);
-        scene.client.handle_end("the end");
-        scene.settle();
-        assert_eq!(scene.ended(), [(1, accepted)], "{last:?}");
+        let (mut client_test, extensions) = TestClient::opened(ALL);
+        client_test.send(1, extensions);
+        client_test.hear("250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n");
+        assert!(client_test.sent.ends_with("<1>QUIT\r\n") && client_test.ended().is_empty());
+        client_test.hear(last);
+        client_test.client.handle_end("the end");
+        client_test.settle();
+        assert_eq!(client_test.ended(), [(1, accepted)], "{last:?}");
     }
 }
 
 #[test]
 fn acceptance_before_the_message_was_sent_is_none() {
-    let (mut scene, extensions) = Scene::opened(ALL);
-    scene.client.send(1, envelope(&["2041@example.com"]), extensions, Pipelining::On, scene.now);
-    while scene.client.poll_output().is_some() {}
-    scene.client.handle_input(TAKEN.as_bytes(), scene.now);
-    scene.settle();
-    assert_eq!(scene.ended(), [(1, false)]);
+    let (mut client_test, extensions) = TestClient::opened(ALL);
+    client_test.client.send(1, envelope(&["2041@example.com"]), extensions, Pipelining::On, client_test.now);
+    while client_test.client.poll_output().is_some() {}
+    client_test.client.handle_input(TAKEN.as_bytes(), client_test.now);
+    client_test.settle();
+    assert_eq!(client_test.ended(), [(1, false)]);
 }
 
 #[test]
 fn a_server_that_ends_the_connection_may_say_why() {
-    let (mut scene, extensions) = Scene::opened(ALL);
-    scene.client.send(1, envelope(&["2041@example.com"]), extensions, Pipelining::On, scene.now);
-    while scene.client.poll_output().is_some() {}
-    scene.client.handle_write_failure("broken pipe", scene.now);
-    scene.client.handle_input(b"250 2.1.0 ok\r\n250 2.1.5 ok\r\n552 5.3.4 too big\r\n", scene.now);
-    scene.settle();
-    let Some(Event::Done(1, Ended { outcomes: Ok(outcomes), .. })) = scene.events.first() else { panic!("{:?}", scene.events) };
+    let (mut client_test, extensions) = TestClient::opened(ALL);
+    client_test.client.send(1, envelope(&["2041@example.com"]), extensions, Pipelining::On, client_test.now);
+    while client_test.client.poll_output().is_some() {}
+    client_test.client.handle_write_failure("broken pipe", client_test.now);
+    client_test.client.handle_input(b"250 2.1.0 ok\r\n250 2.1.5 ok\r\n552 5.3.4 too big\r\n", client_test.now);
+    client_test.settle();
+    let Some(Event::Done(1, SendResult { outcomes: Ok(outcomes), .. })) = client_test.events.first() else {
+        panic!("{:?}", client_test.events)
+    };
     assert!(matches!(&outcomes[..], [Outcome::Refused(reply)] if reply.code == 552), "{outcomes:?}");
 
-    let (mut scene, extensions) = Scene::opened(ALL);
-    scene.send(1, extensions);
-    scene.client.handle_write_failure("broken pipe", scene.now);
-    let due = scene.client.poll_timeout().unwrap();
-    assert_eq!(due, scene.now + LAST_WORDS);
-    scene.client.handle_timeout(due);
-    scene.settle();
-    assert_eq!(scene.ended(), [(1, false)]);
+    let (mut client_test, extensions) = TestClient::opened(ALL);
+    client_test.send(1, extensions);
+    client_test.client.handle_write_failure("broken pipe", client_test.now);
+    let due = client_test.client.poll_timeout().unwrap();
+    assert_eq!(due, client_test.now + CLOSING_REPLY_TIME);
+    client_test.client.handle_timeout(due);
+    client_test.settle();
+    assert_eq!(client_test.ended(), [(1, false)]);
 }
 
 /// What became of the block of the only message that ended.
-fn block(scene: &Scene) -> BlockFate {
-    let blocks: Vec<_> = scene
+fn block(client_test: &TestClient) -> BdatOutcome {
+    let blocks: Vec<_> = client_test
         .events
         .iter()
         .filter_map(|event| if let Event::Done(_, ended) = event { Some(ended.block) } else { None })
         .collect();
-    assert_eq!(blocks.len(), 1, "{:?}", scene.events);
+    assert_eq!(blocks.len(), 1, "{:?}", client_test.events);
     blocks[0]
 }
 
@@ -200,29 +208,29 @@ fn block(scene: &Scene) -> BlockFate {
 #[test]
 fn a_server_that_ends_in_a_block_may_have_answered_nothing() {
     for (heard, expected) in [
-        ("", BlockFate::Broken),
-        ("250 2.1.0 ok\r\n", BlockFate::Broken),
-        ("250 2.1.0 ok\r\n250 2.1.5 ok\r\n", BlockFate::Broken),
-        ("550 5.7.1 no\r\n", BlockFate::Unknown),
-        ("250 2.1.0 ok\r\n550 5.1.1 no\r\n", BlockFate::Unknown),
+        ("", BdatOutcome::Broken),
+        ("250 2.1.0 ok\r\n", BdatOutcome::Broken),
+        ("250 2.1.0 ok\r\n250 2.1.5 ok\r\n", BdatOutcome::Broken),
+        ("550 5.7.1 no\r\n", BdatOutcome::Unknown),
+        ("250 2.1.0 ok\r\n550 5.1.1 no\r\n", BdatOutcome::Unknown),
     ] {
-        let (mut scene, extensions) = Scene::opened(ALL);
-        scene.send(1, extensions);
-        scene.hear(heard);
-        scene.client.handle_end("the end");
-        scene.settle();
-        assert_eq!(block(&scene), expected, "{heard:?}");
+        let (mut client_test, extensions) = TestClient::opened(ALL);
+        client_test.send(1, extensions);
+        client_test.hear(heard);
+        client_test.client.handle_end("the end");
+        client_test.settle();
+        assert_eq!(block(&client_test), expected, "{heard:?}");
     }
 }
 
 #[test]
 fn no_message_follows_a_block_that_is_read_as_commands() {
     for envelope in ["250 2.1.0 ok\r\n550 5.1.1 no\r\n", "451 4.3.0 no\r\n503 5.5.1 no\r\n", "550 5.7.1 no\r\n503 5.5.1 no\r\n"] {
-        let (mut scene, extensions) = Scene::opened(ALL);
-        scene.send(1, extensions);
-        scene.hear(&format!("{envelope}502 5.5.1 BDAT is not known\r\n"));
-        assert_eq!(block(&scene), BlockFate::NotKnown, "{envelope:?}");
-        assert!(scene.client.is_over(), "{envelope:?}");
+        let (mut client_test, extensions) = TestClient::opened(ALL);
+        client_test.send(1, extensions);
+        client_test.hear(&format!("{envelope}502 5.5.1 BDAT is not known\r\n"));
+        assert_eq!(block(&client_test), BdatOutcome::NotImplemented, "{envelope:?}");
+        assert!(client_test.client.is_closed(), "{envelope:?}");
     }
 }
 
@@ -238,17 +246,17 @@ proptest! {
         ],
         abandoned in 0..5u64,
     ) {
-        let (mut scene, extensions) = Scene::opened(offers);
-        (1..=4).for_each(|number| scene.send(number, extensions));
-        scene.client.abandon(abandoned);
+        let (mut client_test, extensions) = TestClient::opened(offers);
+        (1..=4).for_each(|number| client_test.send(number, extensions));
+        client_test.client.abandon(abandoned);
         for reply in replies {
-            scene.hear(reply);
+            client_test.hear(reply);
         }
         // It waits for something, or all has ended.
-        prop_assert!(scene.client.poll_timeout().is_some() || scene.client.is_over() || scene.client.is_quiet());
-        scene.client.handle_end("the end");
-        scene.settle();
-        let mut numbers: Vec<MessageNumber> = scene.ended().into_iter().map(|(number, _)| number).collect();
+        prop_assert!(client_test.client.poll_timeout().is_some() || client_test.client.is_closed() || client_test.client.is_idle());
+        client_test.client.handle_end("the end");
+        client_test.settle();
+        let mut numbers: Vec<MessageNumber> = client_test.ended().into_iter().map(|(number, _)| number).collect();
         numbers.sort_unstable();
         let expected: Vec<MessageNumber> = (1..=4).filter(|number| *number != abandoned || numbers.contains(number)).collect();
         prop_assert_eq!(numbers, expected);

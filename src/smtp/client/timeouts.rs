@@ -10,7 +10,7 @@ use std::time::Duration;
 ///
 /// Together they bound what an outage costs a message that was half sent when it began. Over TCP, a dead path is noticed within
 /// 20 seconds, whatever is set here. Over a transport that tells nothing, it takes [`block`](Self::block) while bytes are not
-/// taken, and otherwise the wait for a reply: with the defaults, at most 70 seconds. After that the message is tried again with
+/// taken, and otherwise the wait for a reply: with the defaults, at most 70 seconds. Reuse that the message is tried again with
 /// all others, every 3 seconds, and no wait here is added to the outage.
 ///
 /// ```
@@ -48,10 +48,10 @@ pub struct Timeouts {
 
 impl Timeouts {
     /// How long handing over `bytes` may take, and then a reply that may take `limit` once they have arrived.
-    pub(crate) fn body(&self, bytes: usize, limit: Duration) -> Patience {
+    pub(crate) fn body(&self, bytes: usize, limit: Duration) -> ReplyTimeouts {
         let blocks = u32::try_from(bytes.div_ceil(BLOCK)).unwrap_or(u32::MAX);
         let reply = self.reply(limit, bytes);
-        Patience { total: reply.saturating_add(self.block.saturating_mul(blocks)), block: self.block, reply }
+        ReplyTimeouts { total: reply.saturating_add(self.block.saturating_mul(blocks)), block: self.block, reply }
     }
 
     /// How long a reply may take once `bytes` before it were taken by the transport, which may have some of them still, if it may
@@ -64,7 +64,7 @@ impl Timeouts {
 
 /// How long a command and its reply may take.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct ReplyTimeouts {
     /// In all.
     pub(crate) total: Duration,
     /// Without one byte taken, while there is something to take.

@@ -1,15 +1,15 @@
-//! [`Transaction`]: one message, in as few round trips as the server allows.
+//! [`ClientTransaction`]: one message, in as few round trips as the server allows.
 
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use super::chunking::BlockFate;
+use super::chunking::BdatOutcome;
 use super::commands::Commands;
 use super::envelope::Envelope;
-use super::event::BodyForm;
-use super::fault::Fault;
+use super::error::ClientError;
+use super::event::BodyFraming;
 use super::outcome;
-use super::step::Step;
+use super::step::ProtocolStep;
 use crate::smtp::extensions::Extensions;
 use crate::smtp::{Outcome, Reply};
 
@@ -18,21 +18,21 @@ use crate::smtp::{Outcome, Reply};
 pub(crate) enum Pipelining {
     /// Together with them, which saves a round trip, and is wasted when they are refused.
     On,
-    /// After them.
+    /// Reuse them.
     Off,
 }
 
 /// How a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Route {
+enum CommandSequence {
     /// Envelope and message at once: one round trip.
     AllAtOnce,
     /// The envelope at once, then the message as a block.
-    GroupThenBlock,
+    GroupThenBdat,
     /// The envelope and DATA at once, then the message.
     GroupThenData,
     /// Each command by itself, then the message as a block.
-    StepsThenBlock,
+    StepsThenBdat,
     /// Each command by itself, then the message.
     StepsThenData,
 }
@@ -43,42 +43,42 @@ enum Route {
 /// that MAIL is answered by, too; there, the enhanced status codes must show which is which (RFC 3463 §3.2: 2.1.0 a sender, 2.1.5 a
 /// recipient), or QUIT is sent, and the message counts as accepted when the next reply, and no later one, is 221.
 #[derive(Debug)]
-pub(super) struct Transaction {
+pub(super) struct ClientTransaction {
     envelope: Envelope,
     extensions: Extensions,
-    route: Route,
+    route: CommandSequence,
     mail: Option<Reply>,
     recipients: Vec<Reply>,
     /// What is known of each recipient once the envelope is answered.
-    tally: Tally,
+    tally: RecipientOutcomes,
     /// When the transport had all of the message.
     sent_at: Option<Instant>,
     pub(super) answered: bool,
-    pub(super) block: BlockFate,
+    pub(super) block: BdatOutcome,
 }
 
 /// What is known of each recipient; `None` for those that the message decides.
-type Tally = Vec<Option<Outcome>>;
+type RecipientOutcomes = Vec<Option<Outcome>>;
 
 /// What is next.
 #[derive(Debug)]
-pub(super) enum Next {
+pub(super) enum TransactionAction {
     Wait,
     Send(Commands),
-    Done { outcomes: Result<Vec<Outcome>, Fault>, after: After },
+    Done { outcomes: Result<Vec<Outcome>, ClientError>, after: Reuse },
 }
 
 /// What can follow on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum After {
+pub(super) enum Reuse {
     /// A message, at once.
-    Ready,
+    AtOnce,
     /// A message, after RSET.
-    Reset,
+    AfterReset,
     /// Nothing new: the server is in trouble (RFC 5321 §4.2.1), and a fresh connection may meet another host.
-    Close,
+    NoNewMessage,
     /// Nothing: where the conversation stands is not known.
-    Spent,
+    Never,
 }
 
 /// Whether other commands were sent behind this message.
@@ -88,23 +88,23 @@ pub(super) enum Behind {
     Others,
 }
 
-impl Transaction {
+impl ClientTransaction {
     pub(super) fn new(envelope: Envelope, extensions: Extensions, pipelining: Pipelining) -> Self {
-        let route = match (extensions.pipelining, extensions.takes_blocks()) {
-            (true, true) if pipelining == Pipelining::On => Route::AllAtOnce,
-            (true, true) => Route::GroupThenBlock,
-            (true, false) => Route::GroupThenData,
-            (false, true) => Route::StepsThenBlock,
-            (false, false) => Route::StepsThenData,
+        let route = match (extensions.pipelining, extensions.takes_chunks()) {
+            (true, true) if pipelining == Pipelining::On => CommandSequence::AllAtOnce,
+            (true, true) => CommandSequence::GroupThenBdat,
+            (true, false) => CommandSequence::GroupThenData,
+            (false, true) => CommandSequence::StepsThenBdat,
+            (false, false) => CommandSequence::StepsThenData,
         };
         let (recipients, tally) = (Vec::with_capacity(envelope.to.len()), Vec::new());
-        let (sent_at, answered, block) = (None, false, BlockFate::Unknown);
+        let (sent_at, answered, block) = (None, false, BdatOutcome::Unknown);
         Self { envelope, extensions, route, mail: None, recipients, tally, sent_at, answered, block }
     }
 
     /// Whether it can be sent behind others that are not answered yet.
     pub(super) fn can_follow(&self) -> bool {
-        self.route == Route::AllAtOnce
+        self.route == CommandSequence::AllAtOnce
     }
 
     /// The outcomes, if the message is bigger than the server takes.
@@ -114,8 +114,8 @@ impl Transaction {
     }
 
     /// How many bytes of the message go before the reply to `step`.
-    pub(super) fn bytes_before(&self, step: Step) -> usize {
-        if step == Step::End || self.route == Route::AllAtOnce { self.envelope.size } else { 0 }
+    pub(super) fn bytes_before(&self, step: ProtocolStep) -> usize {
+        if step == ProtocolStep::End || self.route == CommandSequence::AllAtOnce { self.envelope.size } else { 0 }
     }
 
     /// When the transport had all of the message.
@@ -132,197 +132,213 @@ impl Transaction {
     pub(super) fn start(&self, reset: bool) -> Commands {
         let mut commands = Commands::default();
         if reset {
-            commands.add("RSET\r\n", Step::Reset);
+            commands.add("RSET\r\n", ProtocolStep::Reset);
         }
         match self.route {
-            Route::StepsThenBlock | Route::StepsThenData if reset => return commands,
-            Route::StepsThenBlock | Route::StepsThenData => commands.add(self.envelope.mail_command(self.extensions), Step::Mail),
-            Route::AllAtOnce | Route::GroupThenBlock | Route::GroupThenData => {
-                commands.add(self.envelope.mail_command(self.extensions), Step::Mail);
-                (0..self.envelope.to.len()).for_each(|nth| commands.add(self.envelope.recipient_command(nth), Step::Recipient));
+            CommandSequence::StepsThenBdat | CommandSequence::StepsThenData if reset => return commands,
+            CommandSequence::StepsThenBdat | CommandSequence::StepsThenData => {
+                commands.add(self.envelope.mail_command(self.extensions), ProtocolStep::Mail)
+            }
+            CommandSequence::AllAtOnce | CommandSequence::GroupThenBdat | CommandSequence::GroupThenData => {
+                commands.add(self.envelope.mail_command(self.extensions), ProtocolStep::Mail);
+                (0..self.envelope.to.len())
+                    .for_each(|nth| commands.add(self.envelope.recipient_command(nth), ProtocolStep::Recipient));
             }
         }
         match self.route {
-            Route::AllAtOnce => self.add_block(&mut commands),
-            Route::GroupThenData => commands.add("DATA\r\n", Step::Data),
-            Route::GroupThenBlock | Route::StepsThenBlock | Route::StepsThenData => {}
+            CommandSequence::AllAtOnce => self.add_bdat(&mut commands),
+            CommandSequence::GroupThenData => commands.add("DATA\r\n", ProtocolStep::Data),
+            CommandSequence::GroupThenBdat | CommandSequence::StepsThenBdat | CommandSequence::StepsThenData => {}
         }
         commands
     }
 
     /// The reply to `step`.
-    pub(super) fn handle_reply(&mut self, step: Step, reply: Reply, behind: Behind) -> Next {
+    pub(super) fn handle_reply(&mut self, step: ProtocolStep, reply: Reply, behind: Behind) -> TransactionAction {
         self.answered = true;
         match step {
-            Step::Reset => self.handle_reset(&reply),
-            Step::Mail => {
+            ProtocolStep::Reset => self.handle_reset(&reply),
+            ProtocolStep::Mail => {
                 let taken = reply.is_positive();
                 self.mail = Some(reply);
                 match (self.goes_by_steps(), taken) {
-                    (true, true) => Next::send(self.envelope.recipient_command(0), Step::Recipient),
+                    (true, true) => TransactionAction::send(self.envelope.recipient_command(0), ProtocolStep::Recipient),
                     (true, false) => self.after_envelope(),
-                    (false, _) => Next::Wait,
+                    (false, _) => TransactionAction::Wait,
                 }
             }
-            Step::Recipient => {
+            ProtocolStep::Recipient => {
                 self.recipients.push(reply);
                 match self.recipients.len() {
                     nth if nth == self.envelope.to.len() => self.after_envelope(),
-                    nth if self.goes_by_steps() => Next::send(self.envelope.recipient_command(nth), Step::Recipient),
-                    _ => Next::Wait,
+                    nth if self.goes_by_steps() => {
+                        TransactionAction::send(self.envelope.recipient_command(nth), ProtocolStep::Recipient)
+                    }
+                    _ => TransactionAction::Wait,
                 }
             }
-            Step::Data => self.handle_go_ahead(reply),
-            Step::End => self.handle_end(reply, behind),
-            Step::EmptyEnd => Next::done(Ok(self.decided().unwrap_or_default()), After::Reset),
-            Step::Quit => self.handle_farewell(&reply),
-            Step::Greeting | Step::Ehlo | Step::Helo | Step::StartTls | Step::Auth | Step::Noop => {
-                Next::done(Err(Fault::unexpected(step.name(), &reply)), After::Spent)
-            }
+            ProtocolStep::Data => self.handle_go_ahead(reply),
+            ProtocolStep::End => self.handle_end(reply, behind),
+            ProtocolStep::EmptyEnd => TransactionAction::done(Ok(self.decided().unwrap_or_default()), Reuse::AfterReset),
+            ProtocolStep::Quit => self.handle_farewell(&reply),
+            ProtocolStep::Greeting
+            | ProtocolStep::Ehlo
+            | ProtocolStep::Helo
+            | ProtocolStep::StartTls
+            | ProtocolStep::Auth
+            | ProtocolStep::Noop => TransactionAction::done(Err(ClientError::unexpected(step.name(), &reply)), Reuse::Never),
         }
     }
 
     /// The connection failed where the reply to `step` was due; the outcomes, if they were decided before.
-    pub(super) fn handle_failure(&mut self, step: Step, fault: &Fault) -> Option<Vec<Outcome>> {
-        if self.block_may_be_why(step) && fault.is_unreachable() && self.block == BlockFate::Unknown {
-            self.block = BlockFate::Broken;
+    pub(super) fn handle_failure(&mut self, step: ProtocolStep, fault: &ClientError) -> Option<Vec<Outcome>> {
+        if self.bdat_may_be_the_cause(step) && fault.is_unreachable() && self.block == BdatOutcome::Unknown {
+            self.block = BdatOutcome::Broken;
         }
         // What a server says to a message of nothing is about no recipient.
-        self.decided().filter(|_| step == Step::EmptyEnd)
+        self.decided().filter(|_| step == ProtocolStep::EmptyEnd)
     }
 
-    fn handle_reset(&self, reply: &Reply) -> Next {
+    fn handle_reset(&self, reply: &Reply) -> TransactionAction {
         match (reply.is_positive(), self.goes_by_steps()) {
-            (true, true) => Next::send(self.envelope.mail_command(self.extensions), Step::Mail),
-            (true, false) => Next::Wait,
-            (false, _) => Next::done(Err(Fault::unexpected("RSET", reply)), After::Spent),
+            (true, true) => TransactionAction::send(self.envelope.mail_command(self.extensions), ProtocolStep::Mail),
+            (true, false) => TransactionAction::Wait,
+            (false, _) => TransactionAction::done(Err(ClientError::unexpected("RSET", reply)), Reuse::Never),
         }
     }
 
     /// All of the envelope was answered, or MAIL was refused.
-    fn after_envelope(&mut self) -> Next {
-        if matches!(self.route, Route::AllAtOnce | Route::GroupThenData) {
-            return Next::Wait; // the reply to the block, or to DATA, is still to come
+    fn after_envelope(&mut self) -> TransactionAction {
+        if matches!(self.route, CommandSequence::AllAtOnce | CommandSequence::GroupThenData) {
+            return TransactionAction::Wait; // the reply to the block, or to DATA, is still to come
         }
         if let Err(refused) = self.judge() {
             return refused;
         }
         match (self.decided(), self.route) {
-            (Some(outcomes), _) => Next::done(Ok(outcomes), After::Reset),
-            (None, Route::StepsThenData) => Next::send("DATA\r\n", Step::Data),
+            (Some(outcomes), _) => TransactionAction::done(Ok(outcomes), Reuse::AfterReset),
+            (None, CommandSequence::StepsThenData) => TransactionAction::send("DATA\r\n", ProtocolStep::Data),
             (None, _) => {
                 let mut commands = Commands::default();
-                self.add_block(&mut commands);
-                Next::Send(commands)
+                self.add_bdat(&mut commands);
+                TransactionAction::Send(commands)
             }
         }
     }
 
     /// The reply to DATA. RFC 2920 §3.1: a server that took no recipient and says 354 all the same gets a message of nothing.
-    fn handle_go_ahead(&mut self, reply: Reply) -> Next {
+    fn handle_go_ahead(&mut self, reply: Reply) -> TransactionAction {
         let go_ahead = reply.code == GO_AHEAD;
-        if self.route == Route::GroupThenData
+        if self.route == CommandSequence::GroupThenData
             && let Err(refused) = self.judge()
         {
             // It waits for a message to nobody, or nobody knows what for.
-            return if (400..600).contains(&reply.code) { refused } else { refused.and_spent() };
+            return if (400..600).contains(&reply.code) { refused } else { refused.and_no_reuse() };
         }
         match self.decided() {
-            Some(_) if go_ahead => Next::send(".\r\n", Step::EmptyEnd),
-            Some(outcomes) if (400..600).contains(&reply.code) => Next::done(Ok(outcomes), After::Reset),
-            Some(outcomes) => Next::done(Ok(outcomes), After::Spent),
-            None if go_ahead => {
-                Next::Send(Commands { body: Some(BodyForm::Stuffed), replies: vec![Step::End], ..Commands::default() })
-            }
-            None => self.settle(Step::Data, reply),
+            Some(_) if go_ahead => TransactionAction::send(".\r\n", ProtocolStep::EmptyEnd),
+            Some(outcomes) if (400..600).contains(&reply.code) => TransactionAction::done(Ok(outcomes), Reuse::AfterReset),
+            Some(outcomes) => TransactionAction::done(Ok(outcomes), Reuse::Never),
+            None if go_ahead => TransactionAction::Send(Commands {
+                body: Some(BodyFraming::Dots),
+                replies: vec![ProtocolStep::End],
+                ..Commands::default()
+            }),
+            None => self.settle(ProtocolStep::Data, reply),
         }
     }
 
     /// The reply to the whole message.
-    fn handle_end(&mut self, reply: Reply, behind: Behind) -> Next {
+    fn handle_end(&mut self, reply: Reply, behind: Behind) -> TransactionAction {
         // A server that does not know BDAT reads what follows as commands, and answers each line of it.
-        let not_known = self.uses_blocks() && outcome::is_unknown_command(&reply);
+        let not_known = self.uses_bdat() && outcome::is_unknown_command(&reply);
         if not_known {
-            self.block = BlockFate::NotKnown;
+            self.block = BdatOutcome::NotImplemented;
         }
-        if self.route == Route::AllAtOnce
+        if self.route == CommandSequence::AllAtOnce
             && let Err(refused) = self.judge()
         {
-            return if not_known { refused.and_spent() } else { refused };
+            return if not_known { refused.and_no_reuse() } else { refused };
         }
         if let Some(outcomes) = self.decided() {
-            return Next::done(Ok(outcomes), if not_known { After::Spent } else { After::Reset });
+            return TransactionAction::done(Ok(outcomes), if not_known { Reuse::Never } else { Reuse::AfterReset });
         }
         if !reply.is_positive() {
-            let settled = self.settle(Step::End, reply);
+            let settled = self.settle(ProtocolStep::End, reply);
             // What is still to be sent would be read as commands, or the peer reads it and answers once more.
-            return if self.sent_at.is_some() { settled } else { settled.and_spent() };
+            return if self.sent_at.is_some() { settled } else { settled.and_no_reuse() };
         }
         if self.sent_at.is_none() {
-            return Next::done(Err(Fault::Nonsense(format!("{reply} before the message was sent"))), After::Spent);
+            return TransactionAction::done(
+                Err(ClientError::InvalidReply(format!("{reply} before the message was sent"))),
+                Reuse::Never,
+            );
         }
-        if !self.uses_blocks() || self.replies_are_distinct(&reply) {
-            return self.settle(Step::End, reply);
+        if !self.uses_bdat() || self.replies_are_distinct(&reply) {
+            return self.settle(ProtocolStep::End, reply);
         }
-        self.block = BlockFate::Ambiguous;
+        self.block = BdatOutcome::Ambiguous;
         match behind {
             // Nothing else was sent, so the replies can be counted to their end.
-            Behind::Nothing => Next::send("QUIT\r\n", Step::Quit),
+            Behind::Nothing => TransactionAction::send("QUIT\r\n", ProtocolStep::Quit),
             Behind::Others => {
                 let what = "replies that do not say what they are about".to_owned();
-                Next::done(Err(Fault::Nonsense(what)), After::Spent)
+                TransactionAction::done(Err(ClientError::InvalidReply(what)), Reuse::Never)
             }
         }
     }
 
     /// The reply behind an ambiguous one.
-    fn handle_farewell(&mut self, reply: &Reply) -> Next {
+    fn handle_farewell(&mut self, reply: &Reply) -> TransactionAction {
         let outcomes = match reply.code {
             CLOSED => Ok(self.decided_by(&Outcome::Accepted)),
-            _ => Err(Fault::Nonsense(format!("more replies than commands: {reply}"))),
+            _ => Err(ClientError::InvalidReply(format!("more replies than commands: {reply}"))),
         };
-        Next::done(outcomes, After::Spent)
+        TransactionAction::done(outcomes, Reuse::Never)
     }
 
-    fn settle(&mut self, step: Step, reply: Reply) -> Next {
-        if step == Step::End && self.uses_blocks() {
+    fn settle(&mut self, step: ProtocolStep, reply: Reply) -> TransactionAction {
+        if step == ProtocolStep::End && self.uses_bdat() {
             self.block = match reply.code {
-                200..300 => BlockFate::Taken,
-                503 => BlockFate::Broken,
+                200..300 => BdatOutcome::Accepted,
+                503 => BdatOutcome::Broken,
                 _ => self.block,
             };
-            if self.block == BlockFate::NotKnown {
-                return Next::done(Err(Fault::unexpected("BDAT", &reply)), After::Spent);
+            if self.block == BdatOutcome::NotImplemented {
+                return TransactionAction::done(Err(ClientError::unexpected("BDAT", &reply)), Reuse::Never);
             }
         }
         match outcome::of_message(step, reply) {
             Ok(outcome) => {
                 let after = match outcome {
-                    Outcome::Accepted => After::Ready,
-                    Outcome::Deferred(_) => After::Close,
-                    Outcome::Refused(_) => After::Reset,
+                    Outcome::Accepted => Reuse::AtOnce,
+                    Outcome::Deferred(_) => Reuse::NoNewMessage,
+                    Outcome::Refused(_) => Reuse::AfterReset,
                 };
-                Next::done(Ok(self.decided_by(&outcome)), after)
+                TransactionAction::done(Ok(self.decided_by(&outcome)), after)
             }
-            Err(fault) => Next::done(Err(fault), After::Spent),
+            Err(fault) => TransactionAction::done(Err(fault), Reuse::Never),
         }
     }
 
     /// Reads the envelope's replies.
-    fn judge(&mut self) -> Result<(), Next> {
+    fn judge(&mut self) -> Result<(), TransactionAction> {
         let Some(mail) = self.mail.clone() else {
-            return Err(Next::done(Err(Fault::Nonsense("no reply to MAIL".to_owned())), After::Spent));
+            return Err(TransactionAction::done(Err(ClientError::InvalidReply("no reply to MAIL".to_owned())), Reuse::Never));
         };
         outcome::of_mail(mail).map_err(|fault| {
             let after = match &fault {
-                Fault::Refused { reply, .. } if reply.code < 500 => After::Close,
-                Fault::Refused { .. } => After::Reset,
-                Fault::Lost(_) | Fault::Nonsense(_) | Fault::TimedOut(_) | Fault::NotServed(_) => After::Spent,
+                ClientError::Refused { reply, .. } if reply.code < 500 => Reuse::NoNewMessage,
+                ClientError::Refused { .. } => Reuse::AfterReset,
+                ClientError::ConnectionLost(_)
+                | ClientError::InvalidReply(_)
+                | ClientError::TimedOut(_)
+                | ClientError::NotServed(_) => Reuse::Never,
             };
-            Next::done(Err(fault), after)
+            TransactionAction::done(Err(fault), after)
         })?;
-        let tally: Result<Tally, Fault> = self.recipients.iter().cloned().map(outcome::of_recipient).collect();
-        self.tally = tally.map_err(|fault| Next::done(Err(fault), After::Spent))?;
+        let tally: Result<RecipientOutcomes, ClientError> = self.recipients.iter().cloned().map(outcome::of_recipient).collect();
+        self.tally = tally.map_err(|fault| TransactionAction::done(Err(fault), Reuse::Never))?;
         Ok(())
     }
 
@@ -347,14 +363,16 @@ impl Transaction {
     ///
     /// A server may hold back its replies to commands that came with others (RFC 2920 §3.2), so that none of them comes from one that
     /// ends in the block.
-    fn block_may_be_why(&self, step: Step) -> bool {
+    fn bdat_may_be_the_cause(&self, step: ProtocolStep) -> bool {
         match self.route {
-            Route::AllAtOnce => {
+            CommandSequence::AllAtOnce => {
                 let none_refused = self.mail.as_ref().is_none_or(Reply::is_positive);
                 none_refused && (self.recipients.len() < self.envelope.to.len() || self.envelope_was_taken())
             }
-            Route::GroupThenBlock | Route::StepsThenBlock => step == Step::End && self.envelope_was_taken(),
-            Route::GroupThenData | Route::StepsThenData => false,
+            CommandSequence::GroupThenBdat | CommandSequence::StepsThenBdat => {
+                step == ProtocolStep::End && self.envelope_was_taken()
+            }
+            CommandSequence::GroupThenData | CommandSequence::StepsThenData => false,
         }
     }
 
@@ -362,34 +380,34 @@ impl Transaction {
         self.mail.as_ref().is_some_and(Reply::is_positive) && self.recipients.iter().any(Reply::is_positive)
     }
 
-    fn uses_blocks(&self) -> bool {
-        matches!(self.route, Route::AllAtOnce | Route::GroupThenBlock | Route::StepsThenBlock)
+    fn uses_bdat(&self) -> bool {
+        matches!(self.route, CommandSequence::AllAtOnce | CommandSequence::GroupThenBdat | CommandSequence::StepsThenBdat)
     }
 
     fn goes_by_steps(&self) -> bool {
-        matches!(self.route, Route::StepsThenBlock | Route::StepsThenData)
+        matches!(self.route, CommandSequence::StepsThenBdat | CommandSequence::StepsThenData)
     }
 
-    fn add_block(&self, commands: &mut Commands) {
+    fn add_bdat(&self, commands: &mut Commands) {
         // Writing to a string does not fail.
         let _ = write!(commands.text, "BDAT {} LAST\r\n", self.envelope.size);
-        commands.replies.push(Step::End);
-        commands.body = Some(BodyForm::Block);
+        commands.replies.push(ProtocolStep::End);
+        commands.body = Some(BodyFraming::Chunk);
     }
 }
 
-impl Next {
-    fn send(command: impl AsRef<str>, step: Step) -> Self {
+impl TransactionAction {
+    fn send(command: impl AsRef<str>, step: ProtocolStep) -> Self {
         Self::Send(Commands::command(command.as_ref().to_owned(), step))
     }
 
-    fn done(outcomes: Result<Vec<Outcome>, Fault>, after: After) -> Self {
+    fn done(outcomes: Result<Vec<Outcome>, ClientError>, after: Reuse) -> Self {
         Self::Done { outcomes, after }
     }
 
-    fn and_spent(self) -> Self {
+    fn and_no_reuse(self) -> Self {
         match self {
-            Self::Done { outcomes, .. } => Self::done(outcomes, After::Spent),
+            Self::Done { outcomes, .. } => Self::done(outcomes, Reuse::Never),
             next @ (Self::Wait | Self::Send(_)) => next,
         }
     }

@@ -1,4 +1,4 @@
-//! [`Exchange`]: the client's side of an authentication, without a connection.
+//! [`ClientExchange`]: the client's side of an authentication, without a connection.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -43,14 +43,14 @@ impl fmt::Debug for Secret {
 
 /// One authentication: challenges in, responses out.
 #[derive(Clone)]
-pub(crate) struct Exchange {
+pub(crate) struct ClientExchange {
     mechanism: Mechanism,
     secret: Secret,
-    step: Step,
+    step: ClientStep,
 }
 
 #[derive(Clone)]
-enum Step {
+enum ClientStep {
     /// Nothing was said yet.
     Start {
         nonce: String,
@@ -58,7 +58,7 @@ enum Step {
     /// The first response was too long for the AUTH command, and is sent when the server asks for it.
     Withheld {
         response: String,
-        then: Box<Step>,
+        then: Box<ClientStep>,
     },
     /// All was said, and the server decides.
     Said,
@@ -90,13 +90,13 @@ pub(crate) enum BadChallenge {
     #[error("the server asks for {0} iterations, and between 4096 and 200000 are done")]
     Iterations(u32),
     #[error("the server does not know the password: somebody may be in its place")]
-    Impostor,
+    ServerUnproven,
 }
 
-impl Exchange {
+impl ClientExchange {
     /// An authentication by `mechanism`; `nonce` is random, and for this one alone.
     pub(crate) fn new(mechanism: Mechanism, secret: Secret, nonce: [u8; NONCE_LEN]) -> Self {
-        Self { mechanism, secret, step: Step::Start { nonce: STANDARD.encode(nonce) } }
+        Self { mechanism, secret, step: ClientStep::Start { nonce: STANDARD.encode(nonce) } }
     }
 
     /// The AUTH command, with its line end. A first response that does not fit into a command's line waits for the server's challenge.
@@ -112,22 +112,22 @@ impl Exchange {
         if command.len() <= LONGEST_COMMAND {
             return command;
         }
-        let then = Box::new(std::mem::replace(&mut self.step, Step::Said));
-        self.step = Step::Withheld { response, then };
+        let then = Box::new(std::mem::replace(&mut self.step, ClientStep::Said));
+        self.step = ClientStep::Withheld { response, then };
         alone
     }
 
     fn initial(&mut self) -> Option<String> {
-        let Step::Start { nonce } = std::mem::replace(&mut self.step, Step::Said) else { return None };
+        let ClientStep::Start { nonce } = std::mem::replace(&mut self.step, ClientStep::Said) else { return None };
         match (self.mechanism, &self.secret) {
             (Mechanism::ScramSha256, Secret::Password { user, .. }) => {
                 let bare = format!("n={},r={nonce}", escaped(user));
                 let first = format!("{GS2_HEADER}{bare}");
-                self.step = Step::ScramFirst { nonce, bare };
+                self.step = ClientStep::ScramFirst { nonce, bare };
                 Some(first)
             }
             (Mechanism::Login, _) => {
-                self.step = Step::LoginName;
+                self.step = ClientStep::LoginName;
                 None
             }
             (_, Secret::Password { user, password }) => Some(format!("\0{user}\0{password}")),
@@ -148,29 +148,29 @@ impl Exchange {
     ///
     /// A [`BadChallenge`]; the connection is then of no use.
     pub(crate) fn handle_challenge(&mut self, challenge: &str) -> Result<String, BadChallenge> {
-        let response = match (std::mem::replace(&mut self.step, Step::Said), &self.secret) {
-            (Step::Withheld { response, then }, _) => {
+        let response = match (std::mem::replace(&mut self.step, ClientStep::Said), &self.secret) {
+            (ClientStep::Withheld { response, then }, _) => {
                 self.step = *then;
                 response
             }
-            (Step::LoginName, Secret::Password { user, .. }) => {
-                self.step = Step::LoginPassword;
+            (ClientStep::LoginName, Secret::Password { user, .. }) => {
+                self.step = ClientStep::LoginPassword;
                 user.clone()
             }
-            (Step::LoginPassword, Secret::Password { password, .. }) => password.clone(),
-            (Step::ScramFirst { nonce, bare }, Secret::Password { password, .. }) => {
+            (ClientStep::LoginPassword, Secret::Password { password, .. }) => password.clone(),
+            (ClientStep::ScramFirst { nonce, bare }, Secret::Password { password, .. }) => {
                 let (last, server_signature) = scram_final(&nonce, &bare, password, &decoded(challenge)?)?;
-                self.step = Step::ScramFinal { server_signature };
+                self.step = ClientStep::ScramFinal { server_signature };
                 last
             }
-            (Step::ScramFinal { server_signature }, _) => {
+            (ClientStep::ScramFinal { server_signature }, _) => {
                 verify(&server_signature, &decoded(challenge)?)?;
-                self.step = Step::ScramProven;
+                self.step = ClientStep::ScramProven;
                 String::new()
             }
             // The server says why it refuses a token, and wants an answer before it says so by its reply. RFC 7628 §3.2.3.
-            (Step::Said, Secret::Token { .. }) => {
-                self.step = Step::Refused;
+            (ClientStep::Said, Secret::Token { .. }) => {
+                self.step = ClientStep::Refused;
                 if self.mechanism == Mechanism::OauthBearer { "\u{1}".to_owned() } else { String::new() }
             }
             _ => return Err(BadChallenge::Unexpected),
@@ -182,23 +182,29 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`BadChallenge::Impostor`] if it has not proven itself, as SCRAM has it do. It may do so in its reply. RFC 5802 §5.
+    /// [`BadChallenge::ServerUnproven`] if it has not proven itself, as SCRAM has it do. It may do so in its reply. RFC 5802 §5.
     pub(crate) fn handle_success(&mut self, text: &str) -> Result<(), BadChallenge> {
         match &self.step {
-            Step::ScramFinal { server_signature } => {
-                let last = decoded(text.trim()).map_err(|_| BadChallenge::Impostor)?;
+            ClientStep::ScramFinal { server_signature } => {
+                let last = decoded(text.trim()).map_err(|_| BadChallenge::ServerUnproven)?;
                 verify(server_signature, &last)
             }
-            Step::ScramFirst { .. } | Step::Start { .. } | Step::Withheld { .. } => Err(BadChallenge::Impostor),
-            Step::Said | Step::Refused | Step::LoginName | Step::LoginPassword | Step::ScramProven => Ok(()),
+            ClientStep::ScramFirst { .. } | ClientStep::Start { .. } | ClientStep::Withheld { .. } => {
+                Err(BadChallenge::ServerUnproven)
+            }
+            ClientStep::Said
+            | ClientStep::Refused
+            | ClientStep::LoginName
+            | ClientStep::LoginPassword
+            | ClientStep::ScramProven => Ok(()),
         }
     }
 }
 
-impl fmt::Debug for Exchange {
+impl fmt::Debug for ClientExchange {
     /// Shows nothing of what is said.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Exchange({})", self.mechanism.name())
+        write!(f, "ClientExchange({})", self.mechanism.name())
     }
 }
 
@@ -230,8 +236,9 @@ fn scram_final(nonce: &str, bare: &str, password: &str, server_first: &str) -> R
 /// Whether the server's last message has its signature. RFC 5802 §7.
 fn verify(server_signature: &Key, server_final: &str) -> Result<(), BadChallenge> {
     let signature = server_final.split(',').next().and_then(|attribute| attribute.strip_prefix("v="));
-    let signature = signature.and_then(|signature| STANDARD.decode(signature.as_bytes()).ok()).ok_or(BadChallenge::Impostor)?;
-    if bool::from(signature.ct_eq(server_signature)) { Ok(()) } else { Err(BadChallenge::Impostor) }
+    let signature =
+        signature.and_then(|signature| STANDARD.decode(signature.as_bytes()).ok()).ok_or(BadChallenge::ServerUnproven)?;
+    if bool::from(signature.ct_eq(server_signature)) { Ok(()) } else { Err(BadChallenge::ServerUnproven) }
 }
 
 fn decoded(base64: &str) -> Result<String, BadChallenge> {
@@ -336,8 +343,8 @@ mod tests {
     /// The example of RFC 7677 §3.
     #[test]
     fn scram_gives_the_values_of_the_standard() {
-        let mut exchange = Exchange::new(Mechanism::ScramSha256, password(), [0; NONCE_LEN]);
-        exchange.step = Step::Start { nonce: "rOprNGfwEbeRWgbNEkqO".to_owned() };
+        let mut exchange = ClientExchange::new(Mechanism::ScramSha256, password(), [0; NONCE_LEN]);
+        exchange.step = ClientStep::Start { nonce: "rOprNGfwEbeRWgbNEkqO".to_owned() };
         let first = exchange.command();
         let first = STANDARD.decode(first.trim().strip_prefix("AUTH SCRAM-SHA-256 ").unwrap().as_bytes()).unwrap();
         assert_eq!(first, b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
@@ -349,9 +356,9 @@ mod tests {
 
         let right = STANDARD.encode(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
         let wrong = STANDARD.encode(b"v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
-        assert_eq!(exchange.clone().handle_challenge(&wrong), Err(BadChallenge::Impostor));
-        assert_eq!(exchange.clone().handle_challenge(&STANDARD.encode(b"e=other-error")), Err(BadChallenge::Impostor));
-        assert_eq!(exchange.clone().handle_success("welcome"), Err(BadChallenge::Impostor), "it has proven nothing");
+        assert_eq!(exchange.clone().handle_challenge(&wrong), Err(BadChallenge::ServerUnproven));
+        assert_eq!(exchange.clone().handle_challenge(&STANDARD.encode(b"e=other-error")), Err(BadChallenge::ServerUnproven));
+        assert_eq!(exchange.clone().handle_success("welcome"), Err(BadChallenge::ServerUnproven), "it has proven nothing");
         assert_eq!(exchange.clone().handle_success(&right), Ok(()));
         assert_eq!(exchange.handle_challenge(&right).as_deref(), Ok(""));
         assert_eq!(exchange.handle_success("welcome"), Ok(()));
@@ -366,8 +373,8 @@ mod tests {
             ("r=nonce1,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4000000000", BadChallenge::Iterations(4_000_000_000)),
             ("m=x,r=nonce1,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", BadChallenge::Malformed),
         ] {
-            let mut exchange = Exchange::new(Mechanism::ScramSha256, password(), [0; NONCE_LEN]);
-            exchange.step = Step::Start { nonce: "nonce".to_owned() };
+            let mut exchange = ClientExchange::new(Mechanism::ScramSha256, password(), [0; NONCE_LEN]);
+            exchange.step = ClientStep::Start { nonce: "nonce".to_owned() };
             exchange.command();
             assert_eq!(exchange.handle_challenge(&STANDARD.encode(first.as_bytes())), Err(expected), "{first}");
         }
@@ -388,7 +395,7 @@ mod tests {
 
     #[test]
     fn passwords_and_tokens_are_said_as_each_mechanism_wants() {
-        let said = |mechanism, secret: Secret| Exchange::new(mechanism, secret, [0; NONCE_LEN]).command();
+        let said = |mechanism, secret: Secret| ClientExchange::new(mechanism, secret, [0; NONCE_LEN]).command();
         assert_eq!(said(Mechanism::Plain, password()), "AUTH PLAIN AHVzZXIAcGVuY2ls\r\n");
         let bearer = said(Mechanism::OauthBearer, token());
         let bearer = STANDARD.decode(bearer.trim().strip_prefix("AUTH OAUTHBEARER ").unwrap().as_bytes()).unwrap();
@@ -397,7 +404,7 @@ mod tests {
         let xoauth2 = STANDARD.decode(xoauth2.trim().strip_prefix("AUTH XOAUTH2 ").unwrap().as_bytes()).unwrap();
         assert_eq!(xoauth2, b"user=u@example.com\x01auth=Bearer tok\x01\x01");
 
-        let mut login = Exchange::new(Mechanism::Login, password(), [0; NONCE_LEN]);
+        let mut login = ClientExchange::new(Mechanism::Login, password(), [0; NONCE_LEN]);
         assert_eq!(login.command(), "AUTH LOGIN\r\n");
         assert_eq!(login.handle_challenge("VXNlcm5hbWU6").as_deref(), Ok("dXNlcg=="));
         assert_eq!(login.handle_challenge("UGFzc3dvcmQ6").as_deref(), Ok("cGVuY2ls"));
@@ -408,7 +415,7 @@ mod tests {
     #[test]
     fn a_refused_token_is_answered_so_that_the_refusal_comes() {
         for (mechanism, answer) in [(Mechanism::OauthBearer, "AQ=="), (Mechanism::Xoauth2, "")] {
-            let mut exchange = Exchange::new(mechanism, token(), [0; NONCE_LEN]);
+            let mut exchange = ClientExchange::new(mechanism, token(), [0; NONCE_LEN]);
             exchange.command();
             assert_eq!(exchange.handle_challenge("eyJzdGF0dXMiOiI0MDAifQ==").as_deref(), Ok(answer));
         }
@@ -419,13 +426,13 @@ mod tests {
         let secret = |len: usize| Secret::Token { user: "u".to_owned(), token: "t".repeat(len), host: "h".to_owned(), port: 25 };
         for mechanism in [Mechanism::Xoauth2, Mechanism::OauthBearer] {
             for len in [100, 330, 400, 2000] {
-                let mut exchange = Exchange::new(mechanism, secret(len), [0; NONCE_LEN]);
+                let mut exchange = ClientExchange::new(mechanism, secret(len), [0; NONCE_LEN]);
                 let command = exchange.command();
                 assert!(command.len() <= 512, "{len}");
                 let alone = format!("AUTH {}\r\n", mechanism.name());
                 assert_eq!(command == alone, len >= 400, "{len}: {command}");
                 if command == alone {
-                    assert_eq!(exchange.handle_success("welcome"), Err(BadChallenge::Impostor), "nothing was proven");
+                    assert_eq!(exchange.handle_success("welcome"), Err(BadChallenge::ServerUnproven), "nothing was proven");
                     let response = exchange.handle_challenge("").unwrap();
                     let response = String::from_utf8(STANDARD.decode(response.as_bytes()).unwrap()).unwrap();
                     assert!(response.contains(&format!("auth=Bearer {}\u{1}", "t".repeat(len))));
@@ -434,11 +441,11 @@ mod tests {
             }
         }
         let long = Secret::Password { user: "u".repeat(600), password: "pencil".to_owned() };
-        let mut exchange = Exchange::new(Mechanism::ScramSha256, long, [0; NONCE_LEN]);
+        let mut exchange = ClientExchange::new(Mechanism::ScramSha256, long, [0; NONCE_LEN]);
         assert_eq!(exchange.command(), "AUTH SCRAM-SHA-256\r\n");
-        assert_eq!(exchange.clone().handle_success("welcome"), Err(BadChallenge::Impostor));
+        assert_eq!(exchange.clone().handle_success("welcome"), Err(BadChallenge::ServerUnproven));
         exchange.handle_challenge("").unwrap();
-        assert_eq!(exchange.handle_success("welcome"), Err(BadChallenge::Impostor));
+        assert_eq!(exchange.handle_success("welcome"), Err(BadChallenge::ServerUnproven));
     }
 
     #[test]
@@ -450,7 +457,7 @@ mod tests {
             (Mechanism::Xoauth2, token(), 1),
             (Mechanism::OauthBearer, token(), 1),
         ] {
-            let mut exchange = Exchange::new(mechanism, secret, [0; NONCE_LEN]);
+            let mut exchange = ClientExchange::new(mechanism, secret, [0; NONCE_LEN]);
             exchange.command();
             let answered = (0..9).take_while(|_| exchange.handle_challenge("eyJzdGF0dXMiOiI0MDEifQ==").is_ok()).count();
             assert_eq!(answered, most, "{mechanism:?}");

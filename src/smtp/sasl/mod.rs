@@ -13,8 +13,8 @@ mod server;
 mod stored_password;
 
 pub use self::peer_name::{InvalidPeerName, PeerName};
-pub use self::server::Attempt;
-pub(crate) use self::server::{Credentials, Exchange, Failure, Turn};
+pub use self::server::LoginAttempt;
+pub(crate) use self::server::{Credentials, ExchangeAction, LoginFailure, ServerExchange};
 pub use self::stored_password::{InvalidPassword, InvalidStoredPassword, StoredPassword};
 
 /// A way to prove a name.

@@ -1,4 +1,4 @@
-//! [`Exchange`]: the server's side of a proof, step by step, without a connection.
+//! [`ServerExchange`]: the server's side of a proof, step by step, without a connection.
 
 use std::fmt;
 use std::str;
@@ -9,12 +9,12 @@ use super::scram::{ClientFinal, ClientFirst, Key, ServerFirst, auth_message};
 use super::{Mechanism, NONCE_LEN, PeerName, StoredPassword, login, plain};
 
 /// A proof under way.
-pub(crate) struct Exchange {
-    step: Step,
+pub(crate) struct ServerExchange {
+    step: ServerStep,
 }
 
 /// What is next.
-enum Step {
+enum ServerStep {
     Plain,
     LoginName,
     LoginPassword {
@@ -44,20 +44,20 @@ struct Scram {
 
 /// The next step of an exchange.
 #[derive(Debug)]
-pub(crate) enum Turn {
+pub(crate) enum ExchangeAction {
     /// Send this challenge; it is in base64.
     Challenge(String),
-    /// Check this; then call [`Exchange::handle_checked`].
-    Check(Attempt),
+    /// Check this; then call [`ServerExchange::handle_checked`].
+    Check(LoginAttempt),
     /// It is over, and this peer is proven.
-    Proven(PeerName),
+    Authenticated(PeerName),
     /// It is over, and nothing is proven.
-    Failed(Failure),
+    Failed(LoginFailure),
 }
 
 /// Why an exchange has proven nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum LoginFailure {
     /// The mechanism has no such message.
     Malformed,
     /// Name or password is wrong.
@@ -71,13 +71,13 @@ pub(crate) trait Credentials {
     fn password_of(&self, name: &str) -> (Option<PeerName>, StoredPassword);
 }
 
-impl Exchange {
+impl ServerExchange {
     /// A proof by `mechanism`; `nonce` is random, and for this exchange alone.
     pub(crate) fn new(mechanism: Mechanism, nonce: [u8; NONCE_LEN]) -> Self {
         let step = match mechanism {
-            Mechanism::Plain => Step::Plain,
-            Mechanism::Login => Step::LoginName,
-            Mechanism::ScramSha256 => Step::ScramFirst { nonce: STANDARD.encode(nonce) },
+            Mechanism::Plain => ServerStep::Plain,
+            Mechanism::Login => ServerStep::LoginName,
+            Mechanism::ScramSha256 => ServerStep::ScramFirst { nonce: STANDARD.encode(nonce) },
         };
         Self { step }
     }
@@ -85,58 +85,59 @@ impl Exchange {
     /// What the client is asked first, if it has not begun by itself.
     pub(crate) fn first_challenge(&self) -> String {
         match self.step {
-            Step::LoginName => STANDARD.encode(login::NAME_CHALLENGE),
+            ServerStep::LoginName => STANDARD.encode(login::NAME_CHALLENGE),
             _ => String::new(),
         }
     }
 
     /// Hears what the client answers, with its base64 taken off.
-    pub(crate) fn handle_response(&mut self, response: &[u8], credentials: &impl Credentials) -> Turn {
-        let checking = Step::Checking { server_final: None };
+    pub(crate) fn handle_response(&mut self, response: &[u8], credentials: &impl Credentials) -> ExchangeAction {
+        let checking = ServerStep::Checking { server_final: None };
         let turn = match std::mem::replace(&mut self.step, checking) {
-            Step::Plain => {
-                plain::parse(response).map(|(name, password)| Turn::Check(Attempt::password(name, password, credentials)))
+            ServerStep::Plain => plain::parse(response)
+                .map(|(name, password)| ExchangeAction::Check(LoginAttempt::password(name, password, credentials))),
+            ServerStep::LoginName => {
+                self.step = ServerStep::LoginPassword { name: response.to_vec() };
+                Some(ExchangeAction::Challenge(STANDARD.encode(login::PASSWORD_CHALLENGE)))
             }
-            Step::LoginName => {
-                self.step = Step::LoginPassword { name: response.to_vec() };
-                Some(Turn::Challenge(STANDARD.encode(login::PASSWORD_CHALLENGE)))
+            ServerStep::LoginPassword { name } => {
+                Some(ExchangeAction::Check(LoginAttempt::password(&name, response, credentials)))
             }
-            Step::LoginPassword { name } => Some(Turn::Check(Attempt::password(&name, response, credentials))),
-            Step::ScramFirst { nonce } => Scram::begin(response, &nonce, credentials).map(|scram| {
+            ServerStep::ScramFirst { nonce } => Scram::begin(response, &nonce, credentials).map(|scram| {
                 let challenge = STANDARD.encode(scram.server_first.as_bytes());
-                self.step = Step::ScramFinal(Box::new(scram));
-                Turn::Challenge(challenge)
+                self.step = ServerStep::ScramFinal(Box::new(scram));
+                ExchangeAction::Challenge(challenge)
             }),
-            Step::ScramFinal(scram) => scram.finish(response).map(|(attempt, server_final)| {
-                self.step = Step::Checking { server_final: Some(server_final) };
-                Turn::Check(attempt)
+            ServerStep::ScramFinal(scram) => scram.finish(response).map(|(attempt, server_final)| {
+                self.step = ServerStep::Checking { server_final: Some(server_final) };
+                ExchangeAction::Check(attempt)
             }),
-            Step::ScramEnd(peer) => response.is_empty().then_some(Turn::Proven(peer)),
-            Step::Checking { .. } => None,
+            ServerStep::ScramEnd(peer) => response.is_empty().then_some(ExchangeAction::Authenticated(peer)),
+            ServerStep::Checking { .. } => None,
         };
-        turn.unwrap_or(Turn::Failed(Failure::Malformed))
+        turn.unwrap_or(ExchangeAction::Failed(LoginFailure::Malformed))
     }
 
     /// What was proven has been checked.
-    pub(crate) fn handle_checked(&mut self, proven: Option<PeerName>) -> Turn {
-        let Some(peer) = proven else { return Turn::Failed(Failure::Wrong) };
+    pub(crate) fn handle_checked(&mut self, proven: Option<PeerName>) -> ExchangeAction {
+        let Some(peer) = proven else { return ExchangeAction::Failed(LoginFailure::Wrong) };
         match &mut self.step {
-            Step::Checking { server_final } => match server_final.take() {
+            ServerStep::Checking { server_final } => match server_final.take() {
                 Some(server_final) => {
-                    self.step = Step::ScramEnd(peer);
-                    Turn::Challenge(STANDARD.encode(server_final.as_bytes()))
+                    self.step = ServerStep::ScramEnd(peer);
+                    ExchangeAction::Challenge(STANDARD.encode(server_final.as_bytes()))
                 }
-                None => Turn::Proven(peer),
+                None => ExchangeAction::Authenticated(peer),
             },
-            _ => Turn::Failed(Failure::Malformed),
+            _ => ExchangeAction::Failed(LoginFailure::Malformed),
         }
     }
 }
 
-impl fmt::Debug for Exchange {
+impl fmt::Debug for ServerExchange {
     /// Shows nothing of what was said.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Exchange(..)")
+        f.write_str("ServerExchange(..)")
     }
 }
 
@@ -158,20 +159,20 @@ impl Scram {
     }
 
     /// Reads the client's final message: what there is to check, and what to say when it is right.
-    fn finish(self, client_final: &[u8]) -> Option<(Attempt, String)> {
+    fn finish(self, client_final: &[u8]) -> Option<(LoginAttempt, String)> {
         let ClientFinal { header, nonce, without_proof, proof } = ClientFinal::parse(str::from_utf8(client_final).ok()?)?;
         if header != self.header.as_bytes() || nonce != self.nonce {
             return None;
         }
         let message = auth_message(&self.client_first_bare, &self.server_first, without_proof);
         let server_final = format!("v={}", self.stored.server_signature(message.as_bytes()));
-        Some((Attempt { peer: self.peer, stored: self.stored, proof: Proof::Scram { proof, message } }, server_final))
+        Some((LoginAttempt { peer: self.peer, stored: self.stored, proof: Proof::Scram { proof, message } }, server_final))
     }
 }
 
 /// A name and what shall prove it, to be checked where some milliseconds of work hold up nobody.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Attempt {
+pub struct LoginAttempt {
     peer: Option<PeerName>,
     stored: StoredPassword,
     proof: Proof,
@@ -183,7 +184,7 @@ enum Proof {
     Scram { proof: Key, message: String },
 }
 
-impl Attempt {
+impl LoginAttempt {
     fn password(name: &[u8], password: &[u8], credentials: &impl Credentials) -> Self {
         // A name that is no text is one that nobody has.
         let (peer, stored) = credentials.password_of(&String::from_utf8_lossy(name));
@@ -193,17 +194,17 @@ impl Attempt {
     /// Who is proven by it, if anybody. It takes as long for a name that is not known as for one that is.
     pub fn check(self) -> Option<PeerName> {
         let right = match &self.proof {
-            Proof::Password(password) => self.stored.is_of(password),
-            Proof::Scram { proof, message } => self.stored.is_proven_by(proof, message.as_bytes()),
+            Proof::Password(password) => self.stored.matches(password),
+            Proof::Scram { proof, message } => self.stored.verifies(proof, message.as_bytes()),
         };
         self.peer.filter(|_| right)
     }
 }
 
-impl fmt::Debug for Attempt {
+impl fmt::Debug for LoginAttempt {
     /// Shows nothing of what was said.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Attempt(..)")
+        f.write_str("LoginAttempt(..)")
     }
 }
 
@@ -217,7 +218,7 @@ mod tests {
     impl Credentials for Peers {
         fn password_of(&self, name: &str) -> (Option<PeerName>, StoredPassword) {
             let known = self.0.iter().find(|(known, _)| known.as_str() == name);
-            known.map_or((None, StoredPassword::of_nobody([7; 32], None)), |(name, stored)| (Some(name.clone()), stored.clone()))
+            known.map_or((None, StoredPassword::decoy([7; 32], None)), |(name, stored)| (Some(name.clone()), stored.clone()))
         }
     }
 
@@ -228,16 +229,16 @@ mod tests {
 
     /// Goes through an exchange; answers who was proven.
     fn go(mechanism: Mechanism, responses: &[&[u8]]) -> Option<String> {
-        let (peers, mut exchange) = (peers(), Exchange::new(mechanism, [7; NONCE_LEN]));
+        let (peers, mut exchange) = (peers(), ServerExchange::new(mechanism, [7; NONCE_LEN]));
         for response in responses {
             let mut turn = exchange.handle_response(response, &peers);
-            if let Turn::Check(attempt) = turn {
+            if let ExchangeAction::Check(attempt) = turn {
                 turn = exchange.handle_checked(attempt.check());
             }
             match turn {
-                Turn::Challenge(_) => {}
-                Turn::Proven(peer) => return Some(peer.to_string()),
-                Turn::Check(_) | Turn::Failed(_) => return None,
+                ExchangeAction::Challenge(_) => {}
+                ExchangeAction::Authenticated(peer) => return Some(peer.to_string()),
+                ExchangeAction::Check(_) | ExchangeAction::Failed(_) => return None,
             }
         }
         None
@@ -271,8 +272,8 @@ mod tests {
     /// A client's side of SCRAM, by the standard's formulas; `change` spoils its last message.
     fn scram(first: &str, password: &str, change: impl Fn(String) -> String) -> Option<String> {
         use ring::{digest, hmac, pbkdf2};
-        let (peers, mut exchange) = (peers(), Exchange::new(Mechanism::ScramSha256, [7; NONCE_LEN]));
-        let Turn::Challenge(challenge) = exchange.handle_response(first.as_bytes(), &peers) else { return None };
+        let (peers, mut exchange) = (peers(), ServerExchange::new(Mechanism::ScramSha256, [7; NONCE_LEN]));
+        let ExchangeAction::Challenge(challenge) = exchange.handle_response(first.as_bytes(), &peers) else { return None };
         let server_first = String::from_utf8(STANDARD.decode(challenge.as_bytes()).unwrap()).unwrap();
         let field = |name: &str| server_first.split(',').find_map(|field| field.strip_prefix(name)).unwrap();
         let (header, bare) = first.split_at(first.match_indices(',').nth(1).unwrap().0 + 1);
@@ -287,13 +288,13 @@ mod tests {
         let signature = sign(stored_key.as_ref(), message.as_bytes());
         let proof: Vec<u8> = client_key.as_ref().iter().zip(signature.as_ref()).map(|(key, mask)| key ^ mask).collect();
         let last = change(format!("{without_proof},p={}", STANDARD.encode(&proof)));
-        let Turn::Check(attempt) = exchange.handle_response(last.as_bytes(), &peers) else { return None };
-        let Turn::Challenge(last) = exchange.handle_checked(attempt.check()) else { return None };
+        let ExchangeAction::Check(attempt) = exchange.handle_response(last.as_bytes(), &peers) else { return None };
+        let ExchangeAction::Challenge(last) = exchange.handle_checked(attempt.check()) else { return None };
         let server_key = sign(&salted, b"Server Key");
         let expected = format!("v={}", STANDARD.encode(sign(server_key.as_ref(), message.as_bytes()).as_ref()));
         assert_eq!(STANDARD.decode(last.as_bytes()).unwrap(), expected.as_bytes(), "the server proves itself, too");
         match exchange.handle_response(b"", &peers) {
-            Turn::Proven(peer) => Some(peer.to_string()),
+            ExchangeAction::Authenticated(peer) => Some(peer.to_string()),
             _ => None,
         }
     }
@@ -335,7 +336,7 @@ mod tests {
 
     #[test]
     fn what_was_said_is_shown_to_nobody() {
-        let shown = format!("{:?}", Attempt::password(b"berlin", b"correct horse", &peers()));
-        assert_eq!(shown, "Attempt(..)");
+        let shown = format!("{:?}", LoginAttempt::password(b"berlin", b"correct horse", &peers()));
+        assert_eq!(shown, "LoginAttempt(..)");
     }
 }

@@ -60,7 +60,7 @@ impl StoredPassword {
 
     /// One that no password has, and whose salt depends on `seed` only: it stands for a peer that is not known, and looks `like` one that
     /// is.
-    pub(crate) fn of_nobody(seed: Key, like: Option<&Self>) -> Self {
+    pub(crate) fn decoy(seed: Key, like: Option<&Self>) -> Self {
         let salt_len = like.map_or(SALT_LEN, |like| like.salt.len()).min(KEY_LEN);
         let iterations = like.map_or(ITERATIONS, |like| like.iterations);
         Self { salt: seed[..salt_len].to_vec(), iterations, stored_key: seed, server_key: seed }
@@ -74,13 +74,13 @@ impl StoredPassword {
     }
 
     /// Whether it was made of `password`. It takes as long as making it, whatever the answer.
-    pub(crate) fn is_of(&self, password: &[u8]) -> bool {
+    pub(crate) fn matches(&self, password: &[u8]) -> bool {
         let salted = scram::salted_password(password, &self.salt, self.iterations);
         scram::server_key(&salted).ct_eq(&self.server_key).into()
     }
 
     /// Whether `proof` is what only a client with the password can make of `auth_message`.
-    pub(super) fn is_proven_by(&self, proof: &Key, auth_message: &[u8]) -> bool {
+    pub(super) fn verifies(&self, proof: &Key, auth_message: &[u8]) -> bool {
         let client_key = scram::xor(proof, &scram::sign(&self.stored_key, auth_message));
         scram::stored_key(&client_key).ct_eq(&self.stored_key).into()
     }
@@ -162,9 +162,9 @@ mod tests {
     #[test]
     fn a_password_is_recognised_and_no_other_is() {
         let stored = StoredPassword::of("correct horse").unwrap();
-        assert!(stored.is_of(b"correct horse"));
+        assert!(stored.matches(b"correct horse"));
         for other in ["correct hors", "correct horse ", "Correct horse", ""] {
-            assert!(!stored.is_of(other.as_bytes()), "{other:?}");
+            assert!(!stored.matches(other.as_bytes()), "{other:?}");
         }
         assert_ne!(stored, StoredPassword::of("correct horse").unwrap(), "each has a salt of its own");
     }
@@ -181,12 +181,12 @@ mod tests {
             b"n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,\
                         i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
         let proof: [u8; 32] = STANDARD.decode(b"dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=").unwrap().try_into().unwrap();
-        assert!(stored.is_proven_by(&proof, message));
+        assert!(stored.verifies(&proof, message));
         assert_eq!(stored.server_signature(message), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
         for bit in 0..256 {
             let mut other = proof;
             other[bit / 8] ^= 1 << (bit % 8);
-            assert!(!stored.is_proven_by(&other, message));
+            assert!(!stored.verifies(&other, message));
         }
     }
 

@@ -18,15 +18,15 @@ pub(super) struct Body {
     announced: usize,
     limit: usize,
     /// How many bytes of the mail were spilled, trace included.
-    away: usize,
+    spilled: usize,
     /// Whether there is nowhere to spill anything to.
-    stays: bool,
+    stays_in_memory: bool,
 }
 
 impl Body {
     /// A body that may grow to `limit` bytes and is said to become `announced` bytes long. It takes memory once it is opened.
     pub(super) fn new(announced: usize, limit: usize) -> Self {
-        Self { mail: BytesMut::new(), trace: 0, announced, limit, away: 0, stays: false }
+        Self { mail: BytesMut::new(), trace: 0, announced, limit, spilled: 0, stays_in_memory: false }
     }
 
     /// Begins the message with `trace`, which no limit counts.
@@ -44,31 +44,31 @@ impl Body {
 
     /// How many bytes the peer has sent.
     pub(super) fn len(&self) -> usize {
-        self.away + self.mail.len() - self.trace
+        self.spilled + self.mail.len() - self.trace
     }
 
     /// How many of them are here.
     pub(super) fn held(&self) -> usize {
-        self.mail.len() - self.trace.saturating_sub(self.away)
+        self.mail.len() - self.trace.saturating_sub(self.spilled)
     }
 
     /// How many bytes of the mail were spilled.
-    pub(super) fn away(&self) -> usize {
-        self.away
+    pub(super) fn spilled(&self) -> usize {
+        self.spilled
     }
 
     /// Whether it is spilled in pieces, as far as is known.
     pub(super) fn is_long(&self) -> bool {
-        !self.stays && (self.announced > LONG || self.away > 0)
+        !self.stays_in_memory && (self.announced > LONG || self.spilled > 0)
     }
 
     /// Whether `due` more bytes are too many for the memory set aside, and what is here has to go first; if so many bytes are set aside.
-    pub(super) fn must_go(&self, due: usize, room: usize) -> bool {
+    pub(super) fn must_spill(&self, due: usize, room: usize) -> bool {
         let held = self.held();
         if self.is_long() {
             held >= PIECE || held > 0 && held + due > PIECE
         } else {
-            !self.stays && room >= LONG && held + due > room
+            !self.stays_in_memory && room >= LONG && held + due > room
         }
     }
 
@@ -87,7 +87,7 @@ impl Body {
 
     /// Refuses a message with a line longer than `limit`.
     pub(super) fn check_lines(&self, limit: usize) -> Result<(), Reply> {
-        check_lines(&self.mail[self.trace.saturating_sub(self.away)..], limit)
+        check_lines(&self.mail[self.trace.saturating_sub(self.spilled)..], limit)
     }
 
     /// Takes out what can be spilled: all, or all whole lines of a text whose lines may be so long; then nothing, if none is whole.
@@ -98,9 +98,9 @@ impl Body {
                 return if self.held() > limit + 2 { Err(reply::TEXT_LINE_TOO_LONG) } else { Ok(None) };
             };
             end = lines + 1;
-            check_lines(&self.mail[self.trace.saturating_sub(self.away).min(end)..end], limit)?;
+            check_lines(&self.mail[self.trace.saturating_sub(self.spilled).min(end)..end], limit)?;
         }
-        self.away += end;
+        self.spilled += end;
         Ok(Some(self.mail.split_to(end).freeze()))
     }
 
@@ -109,7 +109,7 @@ impl Body {
         let mut mail = BytesMut::with_capacity(bytes.len() + self.announced.min(self.limit).min(LONG) + SLACK);
         mail.extend_from_slice(bytes);
         mail.extend_from_slice(&self.mail);
-        (self.mail, self.away, self.stays) = (mail, 0, true);
+        (self.mail, self.spilled, self.stays_in_memory) = (mail, 0, true);
     }
 
     /// What is here: the whole, trace included, or the rest.
@@ -120,27 +120,27 @@ impl Body {
 
 /// Where the bytes of a message go.
 #[derive(Debug)]
-pub(super) enum Sink {
+pub(super) enum BodySink {
     /// They are kept.
     Keep(Body),
     /// They are counted and dropped, because the message is refused already.
-    Swallow { refusal: Reply, swallowed: usize },
+    Discard { refusal: Reply, discarded: usize },
 }
 
-impl Sink {
+impl BodySink {
     /// Takes in the next bytes; a body that grows too big is dropped at once.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         match self {
             Self::Keep(body) if bytes.len() <= body.limit - body.len() => body.mail.extend_from_slice(bytes),
-            Self::Keep(body) => *self = Self::Swallow { refusal: reply::TOO_BIG, swallowed: body.len() + bytes.len() },
-            Self::Swallow { swallowed, .. } => *swallowed = swallowed.saturating_add(bytes.len()),
+            Self::Keep(body) => *self = Self::Discard { refusal: reply::TOO_BIG, discarded: body.len() + bytes.len() },
+            Self::Discard { discarded, .. } => *discarded = discarded.saturating_add(bytes.len()),
         }
     }
 
     /// Refuses the message for what it is, unless it is refused already.
     pub(super) fn refuse(&mut self, refusal: Reply) {
         if let Self::Keep(body) = self {
-            *self = Self::Swallow { refusal, swallowed: body.len() };
+            *self = Self::Discard { refusal, discarded: body.len() };
         }
     }
 }

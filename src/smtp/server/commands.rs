@@ -6,15 +6,15 @@ use std::time::Instant;
 
 use bytes::{Buf as _, BytesMut};
 
-use super::body::{Body, DotReader, Sink};
+use super::body::{Body, BodySink, DotReader};
 use super::receiving::{Framing, Receiving};
 use super::reply::{self, Reply};
-use super::transaction::{Chunks, Transaction};
-use super::{Action, Dialogue, LEAST_STAY, Name, Policy, Recipient, State};
+use super::transaction::{Chunks, ServerTransaction};
+use super::{Action, Dialogue, DialogueState, HeloName, LEAST_STAY, Policy, Recipient};
 use crate::message::Origin;
 use crate::smtp::NODE_SENDER;
 use crate::smtp::command::{BodyType, Command, CommandError, is_bdat};
-use crate::smtp::foreign;
+use crate::smtp::other_protocol;
 use crate::smtp::path::Path;
 use crate::smtp::sasl::Mechanism;
 
@@ -24,7 +24,7 @@ impl Dialogue {
         let limit = self.policy.limits.command_line;
         let found = memchr::memmem::find(input, b"\r\n").map(|at| at + 2);
         let length = self.skipped + found.unwrap_or(input.len());
-        if (found.is_none() || length > limit) && self.skipped == 0 && self.is_foreign(input) {
+        if (found.is_none() || length > limit) && self.skipped == 0 && self.is_other_protocol(input) {
             self.close_with(&reply::OTHER_PROTOCOL);
             return false;
         }
@@ -33,7 +33,7 @@ impl Dialogue {
             self.close_with(&reply::LINE_TOO_LONG);
             return false;
         }
-        if length > limit.saturating_mul(LOST_PATIENCE) {
+        if length > limit.saturating_mul(LINE_DISCARD_FACTOR) {
             self.close_with(&reply::LINE_TOO_LONG);
             return false;
         }
@@ -50,7 +50,7 @@ impl Dialogue {
             return false;
         };
         self.line_deadline = None;
-        if length <= limit && self.must_wait(&input[..end]) {
+        if length <= limit && self.waits_for_store(&input[..end]) {
             self.stores.hold();
             return false;
         }
@@ -61,19 +61,19 @@ impl Dialogue {
             self.close_with(&reply::TOO_MANY_COMMANDS);
             return false;
         }
-        match mem::replace(&mut self.state, State::Commands) {
+        match mem::replace(&mut self.state, DialogueState::Commands) {
             // RFC 4954 §4: a response that is too long ends the exchange.
-            _ if length > limit => self.say_unknown(&reply::LINE_TOO_LONG),
-            State::LoggingIn(exchange) => self.hear_response(exchange, &input[..end - 2]),
+            _ if length > limit => self.refuse_unknown(&reply::LINE_TOO_LONG),
+            DialogueState::LoggingIn(exchange) => self.handle_sasl_response(exchange, &input[..end - 2]),
             _ => match Command::read(&input[..end]) {
                 Ok(Command::StartTls) => self.start_tls(input.len() > end),
-                Ok(command) => self.obey(command, now),
+                Ok(command) => self.execute(command, now),
                 Err(error @ CommandError::BdatSyntax) => self.close_with(&error.into()),
                 Err(error @ (CommandError::Unknown | CommandError::BareLineEnd)) => {
-                    if self.is_foreign(&input[..end]) || foreign::is_request(&input[..end]) {
+                    if self.is_other_protocol(&input[..end]) || other_protocol::is_request(&input[..end]) {
                         self.close_with(&reply::OTHER_PROTOCOL);
                     } else {
-                        self.say_unknown(&error.into());
+                        self.refuse_unknown(&error.into());
                     }
                 }
                 Err(error) => self.say(&error.into()),
@@ -84,15 +84,16 @@ impl Dialogue {
     }
 
     /// Whether a line, or the beginning of one, belongs to another protocol.
-    fn is_foreign(&self, line: &[u8]) -> bool {
-        let first = self.name.is_none() && self.unknown == 0;
-        matches!(self.state, State::Commands) && (foreign::is_http(line) || first && foreign::is_binary_or_ssh(line))
+    fn is_other_protocol(&self, line: &[u8]) -> bool {
+        let first = self.name.is_none() && self.unknown_commands == 0;
+        matches!(self.state, DialogueState::Commands)
+            && (other_protocol::is_http(line) || first && other_protocol::is_binary_or_ssh(line))
     }
 
     /// Refuses a line that is no command. A peer that sends several of them before EHLO does not speak SMTP.
-    fn say_unknown(&mut self, refusal: &Reply) {
-        self.unknown += usize::from(self.name.is_none());
-        if self.unknown >= MOST_UNKNOWN {
+    fn refuse_unknown(&mut self, refusal: &Reply) {
+        self.unknown_commands += usize::from(self.name.is_none());
+        if self.unknown_commands >= MAX_UNKNOWN_COMMANDS {
             self.close_with(&reply::NOT_SMTP);
         } else {
             self.say(refusal);
@@ -100,12 +101,12 @@ impl Dialogue {
     }
 
     /// Whether a command waits for the store: a message for a place there, and what ends the session or begins it anew for all.
-    fn must_wait(&self, line: &[u8]) -> bool {
-        if self.stores.are_idle() {
+    fn waits_for_store(&self, line: &[u8]) -> bool {
+        if self.stores.is_empty() {
             return false;
         }
         match Command::read(line) {
-            Ok(Command::Mail { .. }) => self.stores.are_full(),
+            Ok(Command::Mail { .. }) => self.stores.is_full(),
             Ok(Command::Rcpt(_) | Command::Data | Command::Bdat { .. } | Command::Rset | Command::Noop) | Err(_) => false,
             Ok(
                 Command::Ehlo(_)
@@ -119,15 +120,15 @@ impl Dialogue {
         }
     }
 
-    fn obey(&mut self, command: Command<'_>, now: Instant) {
+    fn execute(&mut self, command: Command<'_>, now: Instant) {
         match command {
-            Command::Mail { size, body, vouched } => self.begin(size, body, vouched, now),
+            Command::Mail { size, body, has_auth } => self.begin(size, body, has_auth, now),
             Command::Rcpt(path) => self.add_recipient(&path),
             Command::Data => self.begin_data(now),
             Command::Bdat { size, last } => self.begin_chunk(size, last, now),
             Command::Auth { mechanism, initial } => self.begin_login(mechanism, initial),
-            Command::Ehlo(name) => self.meet(name, true),
-            Command::Helo(name) => self.meet(name, false),
+            Command::Ehlo(name) => self.handle_ehlo(name, true),
+            Command::Helo(name) => self.handle_ehlo(name, false),
             Command::StartTls | Command::Noop => self.say(&reply::OK),
             Command::Rset => {
                 self.say(&reply::OK);
@@ -139,8 +140,8 @@ impl Dialogue {
         }
     }
 
-    fn meet(&mut self, name: &str, extended: bool) {
-        self.name = Some(Name { text: name.to_owned(), extended });
+    fn handle_ehlo(&mut self, name: &str, extended: bool) {
+        self.name = Some(HeloName { text: name.to_owned(), extended });
         if extended {
             let offers_tls = self.policy.offers_tls && self.peer.tls.is_none();
             let policy = Arc::clone(&self.policy);
@@ -168,35 +169,35 @@ impl Dialogue {
             self.close_with(&reply::SPOKE_PAST_STARTTLS);
         } else {
             self.say(&reply::START_TLS);
-            self.state = State::StartingTls;
+            self.state = DialogueState::StartingTls;
             self.action = Some(Action::StartTls);
         }
     }
 
     /// What keeps the peer from sending a message, if anything does. RFC 4954 §6, RFC 3207 §4.
-    fn lacks_proof(&self) -> Option<Reply> {
+    fn refusal_without_login(&self) -> Option<Reply> {
         let proven = self.peer.origin != Origin::Unproven || !self.policy.access.needs_proof(self.peer.address);
         let tls_first = self.policy.offers_tls && self.peer.tls.is_none();
         if proven { None } else { Some(if tls_first { reply::TLS_FIRST } else { reply::PROVE_FIRST }) }
     }
 
-    fn begin(&mut self, announced: usize, body_type: BodyType, vouched: bool, now: Instant) {
+    fn begin(&mut self, announced: usize, body_type: BodyType, has_auth: bool, now: Instant) {
         let reply = if self.name.is_none() {
             reply::EHLO_FIRST
         } else if self.transaction.is_some() {
             reply::MAIL_AGAIN
-        } else if let Some(refusal) = self.lacks_proof() {
+        } else if let Some(refusal) = self.refusal_without_login() {
             refusal
         } else if body_type == BodyType::Binary && !self.policy.offers_binary {
             reply::UNKNOWN_PARAMETER
-        } else if vouched && !self.policy.access.has_passwords() {
+        } else if has_auth && !self.policy.access.has_passwords() {
             // RFC 4954 §5: where there is AUTH, MAIL may say whom its sender has let in. Nobody here asks.
             reply::UNKNOWN_PARAMETER
         } else if announced > self.policy.limits.message {
             reply::TOO_BIG
         } else {
-            self.useful = now + LEAST_STAY;
-            self.transaction = Some(Transaction::new(announced, body_type));
+            self.useful_until = now + LEAST_STAY;
+            self.transaction = Some(ServerTransaction::new(announced, body_type));
             reply::SENDER_OK
         };
         self.say(&reply);
@@ -205,7 +206,7 @@ impl Dialogue {
     fn add_recipient(&mut self, path: &Path<'_>) {
         let recipient = match (&self.transaction, self.recipient_of(path)) {
             (None, _) => Err(reply::MAIL_FIRST),
-            (Some(Transaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }), _) => Err(reply::MID_CHUNKS),
+            (Some(ServerTransaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }), _) => Err(reply::MID_CHUNKS),
             (Some(_), Err(refusal)) => Err(refusal),
             (Some(transaction), Ok(recipient)) if transaction.has(&recipient) => Err(reply::RECIPIENT_OK),
             (Some(transaction), Ok(_)) if transaction.len() >= self.policy.limits.recipients => Err(reply::TOO_MANY_RECIPIENTS),
@@ -213,7 +214,7 @@ impl Dialogue {
         };
         match recipient {
             Ok(recipient) => {
-                self.state = State::LookingUp(recipient.clone());
+                self.state = DialogueState::LookingUp(recipient.clone());
                 let size = self.transaction.as_ref().map_or(0, |transaction| transaction.announced as u64);
                 self.action = Some(Action::LookUp(recipient, size));
             }
@@ -251,11 +252,11 @@ impl Dialogue {
         let refusal = match &self.transaction {
             None => reply::MAIL_FIRST,
             Some(transaction) if transaction.len() == 0 => reply::NO_RECIPIENTS,
-            Some(Transaction { body_type: BodyType::Binary, .. }) => reply::BINARY_NEEDS_BDAT,
-            Some(Transaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }) => reply::MID_CHUNKS,
+            Some(ServerTransaction { body_type: BodyType::Binary, .. }) => reply::BINARY_NEEDS_BDAT,
+            Some(ServerTransaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }) => reply::MID_CHUNKS,
             Some(transaction) => {
                 let body = Body::new(transaction.announced, self.policy.limits.message);
-                let receiving = Receiving::new(Framing::Dots(DotReader::new()), Sink::Keep(body), now);
+                let receiving = Receiving::new(Framing::Dots(DotReader::new()), BodySink::Keep(body), now);
                 return self.ask_for_memory(receiving);
             }
         };
@@ -265,22 +266,22 @@ impl Dialogue {
     /// RFC 3030 §2: the bytes come whether or not they are wanted, so even those of a refused chunk are read.
     fn begin_chunk(&mut self, size: u64, last: bool, now: Instant) {
         let sink = match &mut self.transaction {
-            None => Sink::Swallow { refusal: reply::MAIL_FIRST, swallowed: 0 },
+            None => BodySink::Discard { refusal: reply::MAIL_FIRST, discarded: 0 },
             Some(transaction) => match mem::replace(&mut transaction.chunks, Chunks::None) {
-                Chunks::Refused(refusal) => Sink::Swallow { refusal, swallowed: 0 },
-                Chunks::Some(body) => Sink::Keep(body),
-                Chunks::None if transaction.len() == 0 => Sink::Swallow { refusal: reply::NO_RECIPIENTS, swallowed: 0 },
-                Chunks::None => Sink::Keep(Body::new(transaction.announced, self.policy.limits.message)),
+                Chunks::Refused(refusal) => BodySink::Discard { refusal, discarded: 0 },
+                Chunks::Some(body) => BodySink::Keep(body),
+                Chunks::None if transaction.len() == 0 => BodySink::Discard { refusal: reply::NO_RECIPIENTS, discarded: 0 },
+                Chunks::None => BodySink::Keep(Body::new(transaction.announced, self.policy.limits.message)),
             },
         };
-        self.state = State::Receiving(Receiving::new(Framing::Chunk { left: size, last }, sink, now));
+        self.state = DialogueState::Receiving(Receiving::new(Framing::Chunk { left: size, last }, sink, now));
     }
 }
 
 /// The line before EHLO that is no command and ends the session.
-const MOST_UNKNOWN: usize = 3;
+const MAX_UNKNOWN_COMMANDS: usize = 3;
 
 /// How many times as long as allowed a line may be before the peer is taken for lost.
-const LOST_PATIENCE: usize = 16;
+const LINE_DISCARD_FACTOR: usize = 16;
 
 const POSTMASTER: &str = "postmaster";

@@ -45,7 +45,7 @@ pub struct Limits {
     /// How long the directory or the store may take to answer before the peer is told to try again. Default 4 minutes.
     pub answer_time: Duration,
     /// How long a stop may take. Sessions with a message under way may go on until shortly before its end. Default 8 seconds.
-    pub stop_time: Duration,
+    pub shutdown_timeout: Duration,
     /// The most connections at once; a newcomer then gets the place of the one that has said nothing useful for longest. Default 512. Fewer
     /// where the process may have fewer than 1056 files open: half of what is left of them after 32.
     pub connections: usize,
@@ -60,7 +60,7 @@ pub struct Limits {
     /// counts. Default, and the most that an intake takes whatever it is set to: [`DecodeLimits::default`].
     pub form: DecodeLimits,
     /// How long a message waits for room among [`bodies_in_flight`](Self::bodies_in_flight) before it is put off. Default 20 seconds.
-    pub room_time: Duration,
+    pub memory_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -81,12 +81,12 @@ impl Default for Limits {
             least_rate: 256,
             session_time: Duration::from_secs(60 * 60),
             answer_time: Duration::from_secs(4 * 60),
-            stop_time: Duration::from_secs(8),
+            shutdown_timeout: Duration::from_secs(8),
             connections: 512,
             connections_per_address: 64,
             bodies_in_flight: 64 * MIB,
             form: DecodeLimits::default(),
-            room_time: Duration::from_secs(20),
+            memory_timeout: Duration::from_secs(20),
         }
     }
 }

@@ -6,24 +6,24 @@ use std::time::Instant;
 use encodify::base64::STANDARD;
 
 use super::reply::{self, Reply};
-use super::{Action, Dialogue, LEAST_STAY, Login, LoginPermit, State};
+use super::{Action, Dialogue, DialogueState, LEAST_STAY, LoginOutcome, LoginPermit};
 use crate::message::Origin;
-use crate::smtp::sasl::{Exchange, Failure, Mechanism, Turn};
+use crate::smtp::sasl::{ExchangeAction, LoginFailure, Mechanism, ServerExchange};
 
 /// A proof that is being begun.
 #[derive(Debug)]
-pub(super) struct Beginning {
+pub(super) struct PendingLogin {
     mechanism: Mechanism,
     /// What the client has said with its command.
-    initial: Option<Response>,
+    initial: Option<SaslResponse>,
 }
 
 /// What a client says in an exchange, with its base64 taken off.
-struct Response(Vec<u8>);
+struct SaslResponse(Vec<u8>);
 
-impl std::fmt::Debug for Response {
+impl std::fmt::Debug for SaslResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Response(..)")
+        f.write_str("SaslResponse(..)")
     }
 }
 
@@ -45,7 +45,10 @@ impl Dialogue {
                 (None, _) => reply::NO_SUCH_MECHANISM,
                 (Some(_), Some(None)) => reply::NOT_BASE64,
                 (Some(mechanism), initial) => {
-                    self.state = State::AwaitingLoginPermit(Beginning { mechanism, initial: initial.flatten().map(Response) });
+                    self.state = DialogueState::AwaitingLoginPermit(PendingLogin {
+                        mechanism,
+                        initial: initial.flatten().map(SaslResponse),
+                    });
                     self.action = Some(Action::PermitLogin);
                     return;
                 }
@@ -56,69 +59,69 @@ impl Dialogue {
 
     /// Whether the peer may try to log in was decided.
     pub fn handle_login_permit(&mut self, permit: LoginPermit, now: Instant) {
-        let Beginning { mechanism, initial } = match mem::replace(&mut self.state, State::Commands) {
-            State::AwaitingLoginPermit(beginning) => beginning,
+        let PendingLogin { mechanism, initial } = match mem::replace(&mut self.state, DialogueState::Commands) {
+            DialogueState::AwaitingLoginPermit(beginning) => beginning,
             other => return self.state = other,
         };
         self.deadline = now + self.policy.limits.command_time;
         let LoginPermit::Granted { nonce } = permit else { return self.close_with(&reply::TOO_MANY_LOGINS) };
-        let mut exchange = Exchange::new(mechanism, nonce);
+        let mut exchange = ServerExchange::new(mechanism, nonce);
         let turn = match initial {
-            Some(Response(response)) => exchange.handle_response(&response, &self.policy.access),
-            None => Turn::Challenge(exchange.first_challenge()),
+            Some(SaslResponse(response)) => exchange.handle_response(&response, &self.policy.access),
+            None => ExchangeAction::Challenge(exchange.first_challenge()),
         };
-        self.take_turn(exchange, turn);
+        self.apply(exchange, turn);
     }
 
     /// Hears a line of an exchange, without its line end.
-    pub(super) fn hear_response(&mut self, mut exchange: Exchange, line: &[u8]) {
+    pub(super) fn handle_sasl_response(&mut self, mut exchange: ServerExchange, line: &[u8]) {
         let turn = match std::str::from_utf8(line).ok().map(|line| (line, STANDARD.decode(line.as_bytes()))) {
             Some(("*", _)) => return self.say(&reply::CANCELLED),
             Some((_, Ok(response))) => exchange.handle_response(&response, &self.policy.access),
             Some((_, Err(_))) | None => return self.say(&reply::NOT_BASE64),
         };
-        self.take_turn(exchange, turn);
+        self.apply(exchange, turn);
     }
 
     /// What the peer has said to prove its name was checked.
-    pub fn handle_login(&mut self, login: Login, now: Instant) {
-        let mut exchange = match mem::replace(&mut self.state, State::Commands) {
-            State::CheckingLogin(exchange) => exchange,
+    pub fn handle_login(&mut self, login: LoginOutcome, now: Instant) {
+        let mut exchange = match mem::replace(&mut self.state, DialogueState::Commands) {
+            DialogueState::CheckingLogin(exchange) => exchange,
             other => return self.state = other,
         };
         self.deadline = now + self.policy.limits.command_time;
-        if matches!(login, Login::Proven(_)) {
-            self.useful = now + LEAST_STAY;
+        if matches!(login, LoginOutcome::Proven(_)) {
+            self.useful_until = now + LEAST_STAY;
         }
         let turn = match login {
-            Login::Proven(peer) => exchange.handle_checked(Some(peer)),
-            Login::Refused => exchange.handle_checked(None),
-            Login::Failed => return self.say(&reply::LOGIN_DOWN),
+            LoginOutcome::Proven(peer) => exchange.handle_checked(Some(peer)),
+            LoginOutcome::Refused => exchange.handle_checked(None),
+            LoginOutcome::Failed => return self.say(&reply::LOGIN_DOWN),
         };
-        self.take_turn(exchange, turn);
+        self.apply(exchange, turn);
     }
 
-    fn take_turn(&mut self, exchange: Exchange, turn: Turn) {
+    fn apply(&mut self, exchange: ServerExchange, turn: ExchangeAction) {
         match turn {
-            Turn::Challenge(challenge) => {
-                self.state = State::LoggingIn(exchange);
+            ExchangeAction::Challenge(challenge) => {
+                self.state = DialogueState::LoggingIn(exchange);
                 Reply::challenge(challenge).write_to(self.replies());
             }
-            Turn::Check(attempt) => {
-                self.state = State::CheckingLogin(exchange);
+            ExchangeAction::Check(attempt) => {
+                self.state = DialogueState::CheckingLogin(exchange);
                 self.action = Some(Action::CheckLogin(attempt));
             }
-            Turn::Proven(peer) => {
-                self.state = State::Commands;
+            ExchangeAction::Authenticated(peer) => {
+                self.state = DialogueState::Commands;
                 self.peer.origin = Origin::Peer(peer.to_shared());
                 self.logged_in = true;
                 self.say(&reply::PROVEN);
             }
-            Turn::Failed(failure) => {
-                self.state = State::Commands;
+            ExchangeAction::Failed(failure) => {
+                self.state = DialogueState::Commands;
                 let refusal = match failure {
-                    Failure::Malformed => reply::BAD_PROOF,
-                    Failure::Wrong => reply::LOGIN_REFUSED,
+                    LoginFailure::Malformed => reply::BAD_PROOF,
+                    LoginFailure::Wrong => reply::LOGIN_REFUSED,
                 };
                 self.say(&refusal);
             }

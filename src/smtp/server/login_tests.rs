@@ -2,7 +2,7 @@
 
 use encodify::base64::STANDARD;
 
-use super::tests::{Talk, codes, policy};
+use super::tests::{TestPeer, codes, policy};
 use super::*;
 use crate::smtp::server::{KnownPeer, Sites, StoredPassword};
 
@@ -15,19 +15,19 @@ fn berlin() -> KnownPeer {
     KnownPeer::new("berlin".parse().unwrap(), Sites::All).password(password)
 }
 
-fn talk(access: Access) -> Talk {
-    Talk::with(Policy { access, ..policy(Limits::default()) })
+fn peer(access: Access) -> TestPeer {
+    TestPeer::with(Policy { access, ..policy(Limits::default()) })
 }
 
-/// A talk with one known peer, greeted, and under TLS if asked for.
-fn known(access: impl FnOnce(Access) -> Access, tls: bool) -> Talk {
-    let mut talk = talk(access(Access::peers([berlin()])));
+/// A peer with one known peer, greeted, and under TLS if asked for.
+fn known(access: impl FnOnce(Access) -> Access, tls: bool) -> TestPeer {
+    let mut peer = peer(access(Access::peers([berlin()])));
     if tls {
-        talk.say(EHLO);
-        talk.say("STARTTLS\r\n");
+        peer.say(EHLO);
+        peer.say("STARTTLS\r\n");
     }
-    talk.say(EHLO);
-    talk
+    peer.say(EHLO);
+    peer
 }
 
 fn plain(password: &str) -> String {
@@ -40,7 +40,7 @@ fn line(text: &str) -> String {
 
 #[test]
 fn who_has_no_leave_is_told_how_to_get_it_and_nothing_else() {
-    let mut talk = known(|access| access, false);
+    let mut peer = known(|access| access, false);
     for (said, reply) in [
         (MAIL, "530 5.7.0 say STARTTLS first"),
         (RCPT, "503 5.5.1 say MAIL first"),
@@ -54,22 +54,22 @@ fn who_has_no_leave_is_told_how_to_get_it_and_nothing_else() {
         (EHLO, "250-vm1.example"),
         (MAIL, "530 5.7.0 prove who you are first"),
     ] {
-        let replies = talk.say(said);
+        let replies = peer.say(said);
         assert!(replies.starts_with(reply), "{said}{replies}");
     }
-    assert_eq!(talk.lookups, 0, "nobody learns which mailboxes there are");
+    assert_eq!(peer.lookups, 0, "nobody learns which mailboxes there are");
 }
 
 #[test]
 fn auth_is_offered_where_a_password_may_be_said_and_nowhere_else() {
-    let offered = |talk: &mut Talk| talk.say(EHLO).contains("250-AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n");
+    let offered = |peer: &mut TestPeer| peer.say(EHLO).contains("250-AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n");
     assert!(!offered(&mut known(|access| access, false)));
     assert!(offered(&mut known(|access| access, true)));
     assert!(offered(&mut known(Access::passwords_even_in_plain_text, false)));
     let certificate_only = Access::peers([KnownPeer::new("bonn".parse().unwrap(), Sites::All)]);
-    let mut talk = talk(certificate_only.passwords_even_in_plain_text());
-    assert!(!offered(&mut talk));
-    assert!(talk.say(plain("correct horse")).starts_with("502 "));
+    let mut peer = peer(certificate_only.passwords_even_in_plain_text());
+    assert!(!offered(&mut peer));
+    assert!(peer.say(plain("correct horse")).starts_with("502 "));
 }
 
 #[test]
@@ -81,13 +81,13 @@ fn each_mechanism_proves_a_name_and_the_message_says_so() {
         (vec!["AUTH LOGIN\r\n".into(), line("berlin"), line("correct horse")], "334 334 235"),
         (vec![after_user, line("correct horse")], "334 235"),
     ] {
-        let mut talk = known(|access| access, true);
-        let said: Vec<String> = steps.iter().map(|step| codes(&talk.say(step))).collect();
+        let mut peer = known(|access| access, true);
+        let said: Vec<String> = steps.iter().map(|step| codes(&peer.say(step))).collect();
         assert_eq!(said.join(" "), replies);
-        assert!(!talk.say(EHLO).contains("AUTH"), "who is known is asked no more");
-        assert_eq!(talk.codes(format!("{}{MAIL}{RCPT}DATA\r\n", plain("correct horse"))), "503 250 250 354");
-        assert_eq!(talk.codes("x\r\n.\r\n"), "250");
-        let delivery = talk.stored.last().unwrap();
+        assert!(!peer.say(EHLO).contains("AUTH"), "who is known is asked no more");
+        assert_eq!(peer.codes(format!("{}{MAIL}{RCPT}DATA\r\n", plain("correct horse"))), "503 250 250 354");
+        assert_eq!(peer.codes("x\r\n.\r\n"), "250");
+        let delivery = peer.stored.last().unwrap();
         assert_eq!(delivery.origin, Origin::Peer("berlin".into()));
         assert!(String::from_utf8_lossy(&delivery.mail).contains(" with ESMTPSA (TLS 1.3)\r\n"));
     }
@@ -109,51 +109,51 @@ fn a_failed_login_leaves_the_peer_unknown_and_the_dialogue_in_step() {
         vec!["AUTH SCRAM-SHA-256\r\n".into(), line("n,,n=berlin,r=abc"), line("c=biws,r=abc,p=AAAA")],
         vec!["AUTH SCRAM-SHA-256-PLUS\r\n".into()],
     ] {
-        let mut talk = known(|access| access, true);
-        let last = steps.iter().map(|step| talk.say(step)).last().unwrap();
+        let mut peer = known(|access| access, true);
+        let last = steps.iter().map(|step| peer.say(step)).last().unwrap();
         assert!(last.starts_with('5'), "{steps:?}: {last}");
-        assert_eq!(talk.codes(MAIL), "530", "{steps:?}");
-        assert_eq!(talk.codes(plain("correct horse")), "235", "{steps:?}");
-        assert_eq!(talk.codes(MAIL), "250", "{steps:?}");
+        assert_eq!(peer.codes(MAIL), "530", "{steps:?}");
+        assert_eq!(peer.codes(plain("correct horse")), "235", "{steps:?}");
+        assert_eq!(peer.codes(MAIL), "250", "{steps:?}");
     }
 }
 
 #[test]
 fn a_command_where_a_response_is_due_is_a_response() {
-    let mut talk = known(|access| access, true);
-    assert_eq!(talk.codes(format!("AUTH LOGIN\r\n{MAIL}NOOP\r\n")), "334 501 250");
-    assert_eq!(talk.codes(format!("AUTH LOGIN\r\nQUIT\r\n{}NOOP\r\n", line("x"))), "334 334 535 250", "QUIT is base64, too");
+    let mut peer = known(|access| access, true);
+    assert_eq!(peer.codes(format!("AUTH LOGIN\r\n{MAIL}NOOP\r\n")), "334 501 250");
+    assert_eq!(peer.codes(format!("AUTH LOGIN\r\nQUIT\r\n{}NOOP\r\n", line("x"))), "334 334 535 250", "QUIT is base64, too");
 }
 
 #[test]
 fn nobody_logs_in_in_the_middle_of_a_message() {
-    let mut talk = known(|access| access.and_anyone_on(crate::smtp::server::Cidr::ANYWHERE), true);
-    assert_eq!(talk.codes(format!("{MAIL}{}{RCPT}", plain("correct horse"))), "250 503 250");
+    let mut peer = known(|access| access.and_anyone_on(crate::smtp::server::Cidr::ANYWHERE), true);
+    assert_eq!(peer.codes(format!("{MAIL}{}{RCPT}", plain("correct horse"))), "250 503 250");
 }
 
 #[test]
 fn starttls_forgets_who_had_logged_in() {
-    let mut talk = known(Access::passwords_even_in_plain_text, false);
-    assert_eq!(talk.codes(format!("{}{MAIL}RSET\r\n", plain("correct horse"))), "235 250 250");
-    talk.say("STARTTLS\r\n");
-    assert_eq!(talk.codes(format!("{EHLO}{MAIL}")), "250 530");
+    let mut peer = known(Access::passwords_even_in_plain_text, false);
+    assert_eq!(peer.codes(format!("{}{MAIL}RSET\r\n", plain("correct horse"))), "235 250 250");
+    peer.say("STARTTLS\r\n");
+    assert_eq!(peer.codes(format!("{EHLO}{MAIL}")), "250 530");
 }
 
 #[test]
 fn too_many_failed_logins_end_the_session_before_a_password_is_heard() {
-    let mut talk = known(|access| access, true);
-    talk.may_log_in = false;
-    assert_eq!(talk.say(plain("correct horse")), "421 4.7.0 too many failed logins from your address, try again later\r\n");
-    assert!(talk.dialogue.is_closed());
+    let mut peer = known(|access| access, true);
+    peer.may_log_in = false;
+    assert_eq!(peer.say(plain("correct horse")), "421 4.7.0 too many failed logins from your address, try again later\r\n");
+    assert!(peer.dialogue.is_closed());
 }
 
 #[test]
 fn a_peer_that_falls_silent_in_an_exchange_is_left() {
-    let mut talk = known(|access| access, true);
-    talk.say("AUTH LOGIN\r\n");
+    let mut peer = known(|access| access, true);
+    peer.say("AUTH LOGIN\r\n");
     let time = Limits::default().command_time;
-    assert_eq!(talk.pass(time / 2), "");
-    assert!(talk.pass(time / 2).starts_with("421 4.4.2"));
+    assert_eq!(peer.pass(time / 2), "");
+    assert!(peer.pass(time / 2).starts_with("421 4.4.2"));
 }
 
 #[test]
@@ -168,8 +168,8 @@ fn who_can_deliver_from_nowhere_here_is_turned_away_at_the_greeting() {
 
 #[test]
 fn whom_a_sender_has_let_in_is_heard_where_there_are_passwords() {
-    let vouched = "MAIL FROM:<a@b> AUTH=<>\r\n";
-    let mut talk = known(|access| access.and_anyone_on(crate::smtp::server::Cidr::ANYWHERE), true);
-    assert_eq!(talk.codes(vouched), "250");
-    assert_eq!(self::talk(Access::anyone_anywhere()).codes(format!("{EHLO}{vouched}")), "250 555");
+    let has_auth = "MAIL FROM:<a@b> AUTH=<>\r\n";
+    let mut peer = known(|access| access.and_anyone_on(crate::smtp::server::Cidr::ANYWHERE), true);
+    assert_eq!(peer.codes(has_auth), "250");
+    assert_eq!(self::peer(Access::anyone_anywhere()).codes(format!("{EHLO}{has_auth}")), "250 555");
 }

@@ -3,6 +3,7 @@
 mod access;
 mod body;
 mod commands;
+mod interface;
 mod limits;
 mod login;
 #[cfg(test)]
@@ -12,7 +13,6 @@ pub(crate) mod reply;
 mod storing;
 #[cfg(test)]
 mod storing_tests;
-mod terms;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -25,15 +25,15 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 pub use self::access::{Access, Cidr, InvalidCidr, KnownPeer, Sites};
+pub use self::interface::{Action, Delivery, LoginOutcome, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Recipient, Spill};
 pub use self::limits::Limits;
-use self::login::Beginning;
+use self::login::PendingLogin;
 use self::receiving::Receiving;
 pub use self::reply::Reply;
-use self::storing::Stores;
-pub use self::terms::{Action, Delivery, Login, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Recipient, Spill};
-use self::transaction::Transaction;
-pub use super::sasl::{Attempt, InvalidPassword, InvalidPeerName, InvalidStoredPassword, PeerName, StoredPassword};
-use super::sasl::{Exchange, NONCE_LEN};
+use self::storing::PendingStores;
+use self::transaction::ServerTransaction;
+pub use super::sasl::{InvalidPassword, InvalidPeerName, InvalidStoredPassword, LoginAttempt, PeerName, StoredPassword};
+use super::sasl::{NONCE_LEN, ServerExchange};
 use crate::message::{Origin, TlsVersion};
 
 /// One connection's dialogue, from the greeting to the end.
@@ -77,25 +77,25 @@ pub struct Dialogue {
     peer: Peer,
     /// Whether the peer's name was proven with AUTH.
     logged_in: bool,
-    state: State,
-    name: Option<Name>,
-    transaction: Option<Transaction>,
+    state: DialogueState,
+    name: Option<HeloName>,
+    transaction: Option<ServerTransaction>,
     output: BytesMut,
-    stores: Stores,
+    stores: PendingStores,
     action: Option<Action>,
     /// Bytes of a line that is too long already.
     skipped: usize,
     /// When the line that has begun must be whole.
     line_deadline: Option<Instant>,
     /// How many lines before EHLO were no commands.
-    unknown: usize,
+    unknown_commands: usize,
     commands: usize,
     errors: usize,
     messages: u64,
-    room: usize,
+    memory_steps: usize,
     stopping: bool,
     /// Until when what the peer has last said to bring a message further is worth its place.
-    useful: Instant,
+    useful_until: Instant,
     /// When the session must be over.
     end: Instant,
     /// When the step under way must be over.
@@ -103,17 +103,17 @@ pub struct Dialogue {
 }
 
 #[derive(Debug)]
-enum State {
+enum DialogueState {
     /// The peer has to be silent until it is greeted.
-    Silence,
+    BeforeGreeting,
     /// A command is next.
     Commands,
     /// Somebody decides whether the peer may try to log in.
-    AwaitingLoginPermit(Beginning),
+    AwaitingLoginPermit(PendingLogin),
     /// A response to a challenge is next.
-    LoggingIn(Exchange),
+    LoggingIn(ServerExchange),
     /// What the peer has said to prove its name is being checked.
-    CheckingLogin(Exchange),
+    CheckingLogin(ServerExchange),
     /// The directory is asked for a recipient.
     LookingUp(Recipient),
     /// A message waits for memory before more of it is read.
@@ -132,7 +132,7 @@ enum State {
 
 /// What the peer calls itself.
 #[derive(Debug)]
-struct Name {
+struct HeloName {
     text: String,
     extended: bool,
 }
@@ -151,21 +151,21 @@ impl Dialogue {
             policy,
             peer,
             logged_in: false,
-            state: State::Silence,
+            state: DialogueState::BeforeGreeting,
             name: None,
             transaction: None,
             output: BytesMut::new(),
-            stores: Stores::default(),
+            stores: PendingStores::default(),
             action: None,
             skipped: 0,
             line_deadline: None,
-            unknown: 0,
+            unknown_commands: 0,
             commands: 0,
             errors: 0,
             messages: 0,
-            room: 0,
+            memory_steps: 0,
             stopping: false,
-            useful: now + LEAST_STAY,
+            useful_until: now + LEAST_STAY,
             end,
             deadline,
         }
@@ -175,13 +175,13 @@ impl Dialogue {
     pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant) {
         while self.action.is_none() && !self.is_closed() {
             let went_on = match &self.state {
-                State::Silence if !input.is_empty() => {
+                DialogueState::BeforeGreeting if !input.is_empty() => {
                     self.close_with(&reply::SPOKE_FIRST);
                     false
                 }
-                State::Commands if self.stores.hold_up() => false,
-                State::Commands | State::LoggingIn(_) => self.read_line(input, now),
-                State::Receiving(_) => self.read_message(input, now),
+                DialogueState::Commands if self.stores.blocks_commands() => false,
+                DialogueState::Commands | DialogueState::LoggingIn(_) => self.read_line(input, now),
+                DialogueState::Receiving(_) => self.read_message(input, now),
                 _ => false,
             };
             if !went_on {
@@ -192,15 +192,15 @@ impl Dialogue {
 
     /// The directory has answered.
     pub fn handle_lookup(&mut self, lookup: Lookup, now: Instant) {
-        let recipient = match mem::replace(&mut self.state, State::Commands) {
-            State::LookingUp(recipient) => recipient,
+        let recipient = match mem::replace(&mut self.state, DialogueState::Commands) {
+            DialogueState::LookingUp(recipient) => recipient,
             other => return self.state = other,
         };
         self.deadline = now + self.policy.limits.command_time;
         let reply = match (lookup, &mut self.transaction) {
             (Lookup::Found, Some(transaction)) => {
                 transaction.add(recipient);
-                self.useful = now + LEAST_STAY;
+                self.useful_until = now + LEAST_STAY;
                 reply::RECIPIENT_OK
             }
             (Lookup::Found, None) => reply::MAIL_FIRST,
@@ -213,7 +213,7 @@ impl Dialogue {
 
     /// The TLS handshake is done; `origin` is who it has proven the peer to be. Whatever was said before it is forgotten.
     pub fn handle_tls(&mut self, version: TlsVersion, origin: Origin, now: Instant) {
-        if !matches!(self.state, State::StartingTls) {
+        if !matches!(self.state, DialogueState::StartingTls) {
             return;
         }
         self.peer.tls = Some(version);
@@ -222,14 +222,16 @@ impl Dialogue {
         self.name = None;
         self.transaction = None;
         self.line_deadline = None;
-        self.state = State::Commands;
+        self.state = DialogueState::Commands;
         self.deadline = now + self.policy.limits.command_time;
     }
 
     /// The node is stopping: a session without a message under way ends now, any other when its message is done.
     pub fn handle_stop(&mut self) {
         self.stopping = true;
-        if matches!(self.state, State::Silence | State::Commands | State::LoggingIn(_)) && self.transaction.is_none() {
+        if matches!(self.state, DialogueState::BeforeGreeting | DialogueState::Commands | DialogueState::LoggingIn(_))
+            && self.transaction.is_none()
+        {
             self.close_with(&reply::STOPPING);
         }
     }
@@ -251,11 +253,11 @@ impl Dialogue {
     /// Time has passed: greets when the silence is over, ends what took too long.
     pub fn handle_time(&mut self, now: Instant) {
         let Some(due) = self.poll_timeout().filter(|due| *due <= now) else { return };
-        if matches!(self.state, State::Silence) {
+        if matches!(self.state, DialogueState::BeforeGreeting) {
             if !self.policy.access.admits(self.peer.address) {
                 return self.close_with(&reply::NOT_FROM_THERE);
             }
-            self.state = State::Commands;
+            self.state = DialogueState::Commands;
             self.deadline = now + self.policy.limits.command_time;
             Reply::telling(220, "", format_args!("{} ESMTP", self.policy.node)).write_to(&mut self.output);
         } else {
@@ -266,11 +268,11 @@ impl Dialogue {
 
     /// What is to be done next, once.
     ///
-    /// The store may be asked for up to [`STORES`](Self::STORES) messages before it has answered for the first; all else waits for
+    /// The store may be asked for up to [`MAX_PENDING_STORES`](Self::MAX_PENDING_STORES) messages before it has answered for the first; all else waits for
     /// its answer before the next is asked.
     pub fn poll_action(&mut self) -> Option<Action> {
-        if matches!(self.state, State::Closing) && self.action.is_none() && self.stores.are_idle() {
-            self.state = State::Closed;
+        if matches!(self.state, DialogueState::Closing) && self.action.is_none() && self.stores.is_empty() {
+            self.state = DialogueState::Closed;
             return Some(Action::Close);
         }
         self.action.take()
@@ -278,7 +280,7 @@ impl Dialogue {
 
     /// Whether no more input is wanted before the store has answered, or at all.
     pub fn is_held(&self) -> bool {
-        self.stores.hold_up() || self.is_closed()
+        self.stores.blocks_commands() || self.is_closed()
     }
 
     /// What is to be sent, once. Replies gather here until they are asked for.
@@ -289,22 +291,24 @@ impl Dialogue {
     /// When to call [`handle_time`](Self::handle_time), if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
-            State::Silence => Some(self.deadline),
+            DialogueState::BeforeGreeting => Some(self.deadline),
             // It is the peer that waits.
-            State::Commands if !self.stores.are_idle() => Some(self.line_deadline.map_or(self.end, |due| due.min(self.end))),
-            State::Commands | State::LoggingIn(_) => {
+            DialogueState::Commands if !self.stores.is_empty() => {
+                Some(self.line_deadline.map_or(self.end, |due| due.min(self.end)))
+            }
+            DialogueState::Commands | DialogueState::LoggingIn(_) => {
                 let due = self.deadline.min(self.end);
                 Some(self.line_deadline.map_or(due, |line| line.min(due)))
             }
-            State::Receiving(receiving) => Some(receiving.deadline(&self.policy.limits).min(self.end)),
-            State::AwaitingLoginPermit(_)
-            | State::CheckingLogin(_)
-            | State::LookingUp(_)
-            | State::AwaitingMemory(_)
-            | State::Spilling(_)
-            | State::StartingTls
-            | State::Closing
-            | State::Closed => None,
+            DialogueState::Receiving(receiving) => Some(receiving.deadline(&self.policy.limits).min(self.end)),
+            DialogueState::AwaitingLoginPermit(_)
+            | DialogueState::CheckingLogin(_)
+            | DialogueState::LookingUp(_)
+            | DialogueState::AwaitingMemory(_)
+            | DialogueState::Spilling(_)
+            | DialogueState::StartingTls
+            | DialogueState::Closing
+            | DialogueState::Closed => None,
         }
     }
 
@@ -312,32 +316,32 @@ impl Dialogue {
     /// node is at work for it. Of many connections, the one with the earliest time is missed least. A peer with a proven name counts
     /// as of use for a minute longer.
     pub fn idle_since(&self) -> Option<Instant> {
-        if !self.stores.are_idle() {
+        if !self.stores.is_empty() {
             return None;
         }
         let since = match &self.state {
-            State::Silence | State::Commands | State::LoggingIn(_) => self.useful,
-            State::Receiving(receiving) => receiving.worth_until().max(self.useful),
-            State::AwaitingLoginPermit(_)
-            | State::CheckingLogin(_)
-            | State::LookingUp(_)
-            | State::AwaitingMemory(_)
-            | State::Spilling(_)
-            | State::StartingTls
-            | State::Closing
-            | State::Closed => return None,
+            DialogueState::BeforeGreeting | DialogueState::Commands | DialogueState::LoggingIn(_) => self.useful_until,
+            DialogueState::Receiving(receiving) => receiving.worth_until().max(self.useful_until),
+            DialogueState::AwaitingLoginPermit(_)
+            | DialogueState::CheckingLogin(_)
+            | DialogueState::LookingUp(_)
+            | DialogueState::AwaitingMemory(_)
+            | DialogueState::Spilling(_)
+            | DialogueState::StartingTls
+            | DialogueState::Closing
+            | DialogueState::Closed => return None,
         };
-        Some(if self.peer.origin == Origin::Unproven { since } else { since + BONUS_OF_THE_KNOWN })
+        Some(if self.peer.origin == Origin::Unproven { since } else { since + KNOWN_PEER_BONUS })
     }
 
     /// How many steps of room the message under way holds; the rest can be given back.
-    pub fn room(&self) -> usize {
-        self.room
+    pub fn memory_steps(&self) -> usize {
+        self.memory_steps
     }
 
     /// Whether the dialogue is over.
     pub fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closing | State::Closed)
+        matches!(self.state, DialogueState::Closing | DialogueState::Closed)
     }
 
     /// Where the next reply goes: behind that to the last message which the store has.
@@ -363,9 +367,9 @@ impl Dialogue {
 
     /// What the store has been asked for it is asked for still, and what it answers is said before the end.
     fn close(&mut self) {
-        self.state = State::Closing;
+        self.state = DialogueState::Closing;
         self.transaction = None;
-        self.room = 0;
+        self.memory_steps = 0;
         if !matches!(self.action, Some(Action::Store(_))) {
             self.action = None;
         }
@@ -373,7 +377,7 @@ impl Dialogue {
 
     fn end_transaction(&mut self) {
         self.transaction = None;
-        self.room = 0;
+        self.memory_steps = 0;
         if self.stopping && !self.is_closed() {
             self.close_with(&reply::STOPPING);
         }
@@ -388,4 +392,4 @@ pub(crate) const LEAST_STAY: Duration = Duration::from_millis(200);
 pub(crate) const READ_ROOM: usize = 64 * 1024;
 
 /// How much longer than others a peer with a proven name may be of no use when places are needed.
-const BONUS_OF_THE_KNOWN: Duration = Duration::from_secs(60);
+const KNOWN_PEER_BONUS: Duration = Duration::from_secs(60);

@@ -7,18 +7,18 @@ use bytes::buf::Limit;
 use bytes::{Buf as _, Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 
-use super::body::{Body, DotReader, Sink};
+use super::body::{Body, BodySink, DotReader};
 use super::limits::Limits;
 use super::reply::{self, Reply};
 use super::trace::Trace;
 use super::transaction::Chunks;
-use super::{Action, Delivery, Dialogue, MemoryGrant, Spill, State};
+use super::{Action, Delivery, Dialogue, DialogueState, MemoryGrant, Spill};
 
 /// A message, or one chunk of it, that is arriving.
 #[derive(Debug)]
 pub(super) struct Receiving {
     framing: Framing,
-    sink: Sink,
+    sink: BodySink,
     began: Instant,
     heard: Instant,
     received: u64,
@@ -44,7 +44,7 @@ pub(super) enum Framing {
 }
 
 impl Receiving {
-    pub(super) fn new(framing: Framing, sink: Sink, now: Instant) -> Self {
+    pub(super) fn new(framing: Framing, sink: BodySink, now: Instant) -> Self {
         Self { framing, sink, began: now, heard: now, received: 0 }
     }
 
@@ -64,14 +64,14 @@ impl Receiving {
 
     /// What has to be done before what `input` adds can be taken in, if `room` steps are set aside.
     fn need(&self, input: &[u8], room: usize) -> Need {
-        let Sink::Keep(body) = &self.sink else { return Need::Nothing };
+        let BodySink::Keep(body) = &self.sink else { return Need::Nothing };
         let due = match &self.framing {
             Framing::Dots(_) => input.len(),
             Framing::Chunk { left, .. } => usize::try_from(*left).map_or(input.len(), |left| left.min(input.len())),
         };
         let room = room * Dialogue::MEMORY_STEP;
         match body.is_open() {
-            true if body.must_go(due, room) => Need::Spill,
+            true if body.must_spill(due, room) => Need::Spill,
             true if body.is_long() || body.held() + due <= room => Need::Nothing,
             _ => Need::Memory,
         }
@@ -79,7 +79,7 @@ impl Receiving {
 
     /// Takes out what can be spilled, if anything can; a text that must not go on so is refused.
     fn split_off(&mut self, text_line: usize) -> Option<Bytes> {
-        let Sink::Keep(body) = &mut self.sink else { return None };
+        let BodySink::Keep(body) = &mut self.sink else { return None };
         let text_line = match &self.framing {
             Framing::Dots(_) => Some(text_line),
             Framing::Chunk { .. } => None,
@@ -116,10 +116,10 @@ impl Receiving {
             Framing::Chunk { last, .. } => *last,
         };
         let body = match (self.sink, self.framing) {
-            (Sink::Swallow { refusal, .. }, _) => Err(refusal),
-            (Sink::Keep(_), Framing::Dots(reader)) if reader.is_ambiguous() => Err(reply::BARE_ENDS_IN_MESSAGE),
-            (Sink::Keep(body), Framing::Dots(_)) => body.check_lines(text_line).map(|()| body),
-            (Sink::Keep(body), Framing::Chunk { .. }) => Ok(body),
+            (BodySink::Discard { refusal, .. }, _) => Err(refusal),
+            (BodySink::Keep(_), Framing::Dots(reader)) if reader.is_ambiguous() => Err(reply::BARE_ENDS_IN_MESSAGE),
+            (BodySink::Keep(body), Framing::Dots(_)) => body.check_lines(text_line).map(|()| body),
+            (BodySink::Keep(body), Framing::Chunk { .. }) => Ok(body),
         };
         (body, last)
     }
@@ -128,19 +128,19 @@ impl Receiving {
 impl Dialogue {
     /// Reads on in the message; answers whether its end was reached.
     pub(super) fn read_message(&mut self, input: &mut BytesMut, now: Instant) -> bool {
-        let State::Receiving(receiving) = &mut self.state else { return false };
-        match receiving.need(input, self.room) {
+        let DialogueState::Receiving(receiving) = &mut self.state else { return false };
+        match receiving.need(input, self.memory_steps) {
             Need::Nothing => {}
             Need::Memory => {
-                if let State::Receiving(receiving) = mem::replace(&mut self.state, State::Closed) {
+                if let DialogueState::Receiving(receiving) = mem::replace(&mut self.state, DialogueState::Closed) {
                     self.ask_for_memory(receiving);
                 }
                 return false;
             }
             Need::Spill => {
                 if let Some(bytes) = receiving.split_off(self.policy.limits.text_line) {
-                    if let State::Receiving(receiving) = mem::replace(&mut self.state, State::Closed) {
-                        self.state = State::Spilling(receiving);
+                    if let DialogueState::Receiving(receiving) = mem::replace(&mut self.state, DialogueState::Closed) {
+                        self.state = DialogueState::Spilling(receiving);
                     }
                     self.action = Some(Action::Spill(bytes));
                     return false;
@@ -149,10 +149,10 @@ impl Dialogue {
         }
         let (taken, ended) = receiving.take(input, now);
         input.advance(taken);
-        if let Sink::Swallow { refusal, swallowed } = &receiving.sink {
-            self.room = 0;
-            // What is swallowed costs bandwidth only, but not without end.
-            if *swallowed > self.policy.limits.message.saturating_mul(SWALLOW_PATIENCE) {
+        if let BodySink::Discard { refusal, discarded } = &receiving.sink {
+            self.memory_steps = 0;
+            // What is discarded costs bandwidth only, but not without end.
+            if *discarded > self.policy.limits.message.saturating_mul(MESSAGE_DISCARD_FACTOR) {
                 let refusal = refusal.clone();
                 self.close_with(&refusal);
                 return false;
@@ -165,7 +165,7 @@ impl Dialogue {
     }
 
     pub(super) fn ask_for_memory(&mut self, receiving: Receiving) {
-        self.state = State::AwaitingMemory(receiving);
+        self.state = DialogueState::AwaitingMemory(receiving);
         self.action = Some(Action::Reserve);
     }
 
@@ -174,17 +174,18 @@ impl Dialogue {
     /// It ends where the chunk does, or where more room must be asked for; `None` when bytes have to come by way of
     /// [`handle_input`](Self::handle_input). Bytes that were put there are told to [`handle_filled`](Self::handle_filled).
     pub fn poll_space(&mut self) -> Option<Limit<&mut BytesMut>> {
-        let State::Receiving(Receiving { framing: Framing::Chunk { left, .. }, sink: Sink::Keep(body), .. }) = &mut self.state
+        let DialogueState::Receiving(Receiving { framing: Framing::Chunk { left, .. }, sink: BodySink::Keep(body), .. }) =
+            &mut self.state
         else {
             return None;
         };
-        let room = (self.room * Self::MEMORY_STEP).saturating_sub(body.held());
+        let room = (self.memory_steps * Self::MEMORY_STEP).saturating_sub(body.held());
         body.space(usize::try_from(*left).map_or(room, |left| left.min(room)))
     }
 
     /// The next `len` bytes of a chunk are where [`poll_space`](Self::poll_space) wanted them.
     pub fn handle_filled(&mut self, len: usize, now: Instant) {
-        let State::Receiving(receiving) = &mut self.state else { return };
+        let DialogueState::Receiving(receiving) = &mut self.state else { return };
         if let Framing::Chunk { left, .. } = &mut receiving.framing {
             *left = left.saturating_sub(len as u64);
             receiving.heard = now;
@@ -196,16 +197,16 @@ impl Dialogue {
     ///
     /// A message that gets none is put off: one sent with DATA at once if it has not begun, any other when its end has come.
     pub fn handle_memory_grant(&mut self, grant: MemoryGrant, now: Instant) {
-        let mut receiving = match mem::replace(&mut self.state, State::Commands) {
-            State::AwaitingMemory(receiving) => receiving,
+        let mut receiving = match mem::replace(&mut self.state, DialogueState::Commands) {
+            DialogueState::AwaitingMemory(receiving) => receiving,
             other => return self.state = other,
         };
         let starts_data =
-            matches!((&receiving.framing, &receiving.sink), (Framing::Dots(_), Sink::Keep(body)) if !body.is_open());
+            matches!((&receiving.framing, &receiving.sink), (Framing::Dots(_), BodySink::Keep(body)) if !body.is_open());
         receiving.heard = now;
         match grant {
             MemoryGrant::Granted { at } => {
-                self.room += 1;
+                self.memory_steps += 1;
                 self.open(&mut receiving.sink, at);
                 if starts_data {
                     reply::GO_AHEAD.write_to(self.replies());
@@ -217,36 +218,36 @@ impl Dialogue {
             }
             MemoryGrant::Denied => {
                 receiving.sink.refuse(reply::NO_ROOM);
-                self.room = 0;
+                self.memory_steps = 0;
             }
         }
-        self.state = State::Receiving(receiving);
+        self.state = DialogueState::Receiving(receiving);
     }
 
     /// Whether a piece of a message was spilled is known.
     ///
     /// One that could not be is refused when its end has come; where there is no place, it is held in memory from now on.
     pub fn handle_spill(&mut self, spill: Spill, now: Instant) {
-        let mut receiving = match mem::replace(&mut self.state, State::Commands) {
-            State::Spilling(receiving) => receiving,
+        let mut receiving = match mem::replace(&mut self.state, DialogueState::Commands) {
+            DialogueState::Spilling(receiving) => receiving,
             other => return self.state = other,
         };
         receiving.heard = now;
         match (spill, &mut receiving.sink) {
-            (Spill::Done, _) => self.room = self.room.min(1),
-            (Spill::NoPlace(bytes), Sink::Keep(body)) => body.take_back(&bytes),
-            (Spill::NoPlace(_), Sink::Swallow { .. }) => {}
+            (Spill::Done, _) => self.memory_steps = self.memory_steps.min(1),
+            (Spill::NoPlace(bytes), BodySink::Keep(body)) => body.take_back(&bytes),
+            (Spill::NoPlace(_), BodySink::Discard { .. }) => {}
             (Spill::Failed(refusal), sink) => {
                 sink.refuse(refusal);
-                self.room = 0;
+                self.memory_steps = 0;
             }
         }
-        self.state = State::Receiving(receiving);
+        self.state = DialogueState::Receiving(receiving);
     }
 
     /// Puts the trace before a message that begins.
-    fn open(&mut self, sink: &mut Sink, at: DateTime<Utc>) {
-        let (Sink::Keep(body), Some(transaction)) = (sink, &self.transaction) else { return };
+    fn open(&mut self, sink: &mut BodySink, at: DateTime<Utc>) {
+        let (BodySink::Keep(body), Some(transaction)) = (sink, &self.transaction) else { return };
         if body.is_open() {
             return;
         }
@@ -271,8 +272,8 @@ impl Dialogue {
 
     /// A message or a chunk has ended: hands the message on, waits for the next chunk, or says why it is refused.
     fn finish_part(&mut self, now: Instant) {
-        let receiving = match mem::replace(&mut self.state, State::Commands) {
-            State::Receiving(receiving) => receiving,
+        let receiving = match mem::replace(&mut self.state, DialogueState::Commands) {
+            DialogueState::Receiving(receiving) => receiving,
             other => return self.state = other,
         };
         self.deadline = now + self.policy.limits.command_time;
@@ -280,7 +281,7 @@ impl Dialogue {
         match (outcome, &mut self.transaction) {
             (Ok(body), Some(transaction)) if last => {
                 let (mailboxes, postmaster) = (mem::take(&mut transaction.mailboxes), transaction.postmaster);
-                let (spilled, origin) = (body.away(), self.peer.origin.clone());
+                let (spilled, origin) = (body.spilled(), self.peer.origin.clone());
                 self.action = Some(Action::Store(Delivery { spilled, mail: body.freeze(), mailboxes, postmaster, origin }));
                 self.stores.begin(self.commands);
                 self.end_transaction();
@@ -310,4 +311,4 @@ const GOOD_RATE: u64 = 4000;
 const RATE_GRACE: Duration = Duration::from_secs(60);
 
 /// How many times as long as allowed a message may be before the peer is taken for lost.
-const SWALLOW_PATIENCE: usize = 2;
+const MESSAGE_DISCARD_FACTOR: usize = 2;

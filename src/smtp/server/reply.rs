@@ -76,7 +76,7 @@ impl From<CommandError> for Reply {
         match error {
             CommandError::BareLineEnd => BARE_LINE_END,
             CommandError::Unknown => UNKNOWN,
-            CommandError::NotHere => NOT_HERE,
+            CommandError::NotImplemented => NOT_HERE,
             CommandError::NeedsName => NEEDS_NAME,
             CommandError::NoArgument => NO_ARGUMENT,
             CommandError::NeedsArgument => NEEDS_ARGUMENT,

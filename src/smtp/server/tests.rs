@@ -13,7 +13,7 @@ pub(super) const MAIL: &str = "MAIL FROM:<node@berlin.example>\r\n";
 pub(super) const RCPT: &str = "RCPT TO:<201@vm.example>\r\n";
 
 /// A peer's end of a dialogue, with a directory of 201, 202, +4930 and 666 that is out of order, and a store that takes all.
-pub(super) struct Talk {
+pub(super) struct TestPeer {
     pub(super) dialogue: Dialogue,
     input: BytesMut,
     output: String,
@@ -24,7 +24,7 @@ pub(super) struct Talk {
     now: Instant,
     pub(super) tls_started: bool,
     /// What was spilled of the message that is coming in, where there is a place for it.
-    away: Option<Vec<u8>>,
+    spilled: Option<Vec<u8>>,
     /// Whether it may try to log in.
     pub(super) may_log_in: bool,
     /// Whether the store answers only when it is told to.
@@ -33,12 +33,12 @@ pub(super) struct Talk {
     pub(super) answered: usize,
 }
 
-impl Talk {
+impl TestPeer {
     pub(super) fn with(policy: Policy) -> Self {
         let now = Instant::now();
         let dialogue = Dialogue::new(Arc::new(policy), Peer { address: Some([192, 0, 2, 7].into()), ..Peer::default() }, now);
         let (input, output, stored) = (BytesMut::new(), String::new(), Vec::new());
-        let mut talk = Self {
+        let mut peer = Self {
             dialogue,
             input,
             output,
@@ -47,14 +47,14 @@ impl Talk {
             room: usize::MAX,
             now,
             tls_started: false,
-            away: Some(Vec::new()),
+            spilled: Some(Vec::new()),
             may_log_in: true,
             store_is_slow: false,
             answered: 0,
         };
-        talk.dialogue.handle_time(now);
-        assert_eq!(talk.replies(), "220 vm1.example ESMTP\r\n");
-        talk
+        peer.dialogue.handle_time(now);
+        assert_eq!(peer.replies(), "220 vm1.example ESMTP\r\n");
+        peer
     }
 
     fn new() -> Self {
@@ -62,9 +62,9 @@ impl Talk {
     }
 
     pub(super) fn greeted(limits: Limits) -> Self {
-        let mut talk = Self::with(policy(limits));
-        assert!(talk.say(EHLO).starts_with("250-vm1.example\r\n"));
-        talk
+        let mut peer = Self::with(policy(limits));
+        assert!(peer.say(EHLO).starts_with("250-vm1.example\r\n"));
+        peer
     }
 
     /// Sends `text` at once; answers all replies to it.
@@ -91,16 +91,18 @@ impl Talk {
                     };
                     self.dialogue.handle_lookup(lookup, self.now);
                 }
-                Some(Action::Reserve) if self.room == 0 => self.dialogue.handle_memory_grant(MemoryGrant::Denied, self.now),
+                Some(Action::Reserve) if self.memory_steps == 0 => {
+                    self.dialogue.handle_memory_grant(MemoryGrant::Denied, self.now)
+                }
                 Some(Action::Reserve) => {
-                    self.room -= 1;
+                    self.memory_steps -= 1;
                     let at = "2025-03-30T00:59:40Z".parse().unwrap();
                     self.dialogue.handle_memory_grant(MemoryGrant::Granted { at }, self.now);
                 }
                 Some(Action::Spill(bytes)) => {
-                    let spilled = match &mut self.away {
-                        Some(away) => {
-                            away.extend_from_slice(&bytes);
+                    let spilled = match &mut self.spilled {
+                        Some(spilled) => {
+                            spilled.extend_from_slice(&bytes);
                             Spill::Done
                         }
                         None => Spill::NoPlace(bytes),
@@ -109,9 +111,9 @@ impl Talk {
                 }
                 Some(Action::Store(mut delivery)) => {
                     // As if it had never been spilled, to be compared.
-                    let away = self.away.as_mut().map(std::mem::take).unwrap_or_default();
-                    assert_eq!(std::mem::take(&mut delivery.spilled), away.len());
-                    let mail = [away, delivery.mail.to_vec()].concat();
+                    let spilled = self.spilled.as_mut().map(std::mem::take).unwrap_or_default();
+                    assert_eq!(std::mem::take(&mut delivery.spilled), spilled.len());
+                    let mail = [spilled, delivery.mail.to_vec()].concat();
                     self.stored.push(Delivery { mail: mail.into(), ..delivery });
                     if !self.store_is_slow {
                         self.answer();
@@ -126,7 +128,7 @@ impl Talk {
                     self.dialogue.handle_login_permit(permit, self.now);
                 }
                 Some(Action::CheckLogin(attempt)) => {
-                    self.dialogue.handle_login(attempt.check().map_or(Login::Refused, Login::Proven), self.now);
+                    self.dialogue.handle_login(attempt.check().map_or(LoginOutcome::Refused, LoginOutcome::Proven), self.now);
                 }
                 Some(Action::StartTls) => {
                     self.tls_started = true;
@@ -200,7 +202,7 @@ pub(super) fn codes(replies: &str) -> String {
 
 #[test]
 fn a_message_is_taken_step_by_step() {
-    let mut talk = Talk::new();
+    let mut peer = TestPeer::new();
     for (said, reply) in [
         (
             EHLO,
@@ -213,10 +215,10 @@ fn a_message_is_taken_step_by_step() {
         ("Subject: x\r\n\r\n..y\r\n.\r\n", "250 2.0.0 kept 1\r\n"),
         ("QUIT\r\n", "221 2.0.0 bye\r\n"),
     ] {
-        assert_eq!(talk.say(said), reply, "{said}");
+        assert_eq!(peer.say(said), reply, "{said}");
     }
-    assert!(talk.is_closed());
-    let [delivery] = &talk.stored[..] else { panic!("{} messages", talk.stored.len()) };
+    assert!(peer.is_closed());
+    let [delivery] = &peer.stored[..] else { panic!("{} messages", peer.stored.len()) };
     assert_eq!(
         delivery.mail,
         "Received: from pbx.example ([192.0.2.7])\r\n\tby vm1.example with ESMTP\r\n\tid 0000000000000000.1 for \
@@ -228,16 +230,16 @@ fn a_message_is_taken_step_by_step() {
 
 #[test]
 fn a_whole_session_in_one_flight_is_answered_in_order() {
-    let mut talk = Talk::new();
+    let mut peer = TestPeer::new();
     let flight = format!(
         "{EHLO}{MAIL}{RCPT}RCPT TO:<9@vm.example>\r\nRCPT TO:<202@vm.example>\r\nBDAT 3\r\nabcBDAT 2 LAST\r\nde{MAIL}{RCPT}DATA\r\n"
     );
-    assert_eq!(talk.codes(flight), "250 250 250 550 250 250 250 250 250 354");
-    assert_eq!(talk.message(), "abcde");
-    assert_eq!(talk.stored[0].mailboxes.len(), 2);
-    assert!(!talk.stored[0].mail.windows(4).any(|window| window == b" for"), "recipients are not told of each other");
-    assert_eq!(talk.codes("f\r\n.\r\nQUIT\r\n"), "250 221");
-    assert_eq!(talk.message(), "f\r\n");
+    assert_eq!(peer.codes(flight), "250 250 250 550 250 250 250 250 250 354");
+    assert_eq!(peer.message(), "abcde");
+    assert_eq!(peer.stored[0].mailboxes.len(), 2);
+    assert!(!peer.stored[0].mail.windows(4).any(|window| window == b" for"), "recipients are not told of each other");
+    assert_eq!(peer.codes("f\r\n.\r\nQUIT\r\n"), "250 221");
+    assert_eq!(peer.message(), "f\r\n");
 }
 
 #[test]
@@ -261,26 +263,26 @@ fn every_command_out_of_its_place_is_refused_and_changes_nothing() {
         (EHLO, "AUTH PLAIN AAAA\r\n", "502 5.5.1"),
         (EHLO, "XYZZY\r\n", "500 5.5.1"),
     ] {
-        let mut talk = Talk::new();
-        talk.say(before);
-        let replies = talk.say(said);
+        let mut peer = TestPeer::new();
+        peer.say(before);
+        let replies = peer.say(said);
         assert!(replies.starts_with(reply) && replies.lines().count() == 1, "{before} {said} {replies}");
-        assert_eq!(talk.codes(format!("RSET\r\n{EHLO}{MAIL}{RCPT}BDAT 1 LAST\r\nx")), "250 250 250 250 250", "{said}");
+        assert_eq!(peer.codes(format!("RSET\r\n{EHLO}{MAIL}{RCPT}BDAT 1 LAST\r\nx")), "250 250 250 250 250", "{said}");
     }
 }
 
 #[test]
 fn ehlo_and_rset_forget_the_message_under_way() {
     for forget in ["RSET\r\n", EHLO, "HELO pbx.example\r\n"] {
-        let mut talk = Talk::greeted(Limits::default());
-        assert_eq!(talk.codes(format!("{MAIL}{RCPT}{forget}{RCPT}")), "250 250 250 503", "{forget}");
+        let mut peer = TestPeer::greeted(Limits::default());
+        assert_eq!(peer.codes(format!("{MAIL}{RCPT}{forget}{RCPT}")), "250 250 250 503", "{forget}");
     }
 }
 
 #[test]
 fn only_mailboxes_of_the_own_domain_are_taken() {
-    let mut talk = Talk::greeted(Limits::default());
-    talk.say(MAIL);
+    let mut peer = TestPeer::greeted(Limits::default());
+    peer.say(MAIL);
     for (path, reply) in [
         ("201@VM.Example", "250 2.1.5"),
         ("\"+4930\"@vm.example", "250 2.1.5"),
@@ -306,38 +308,38 @@ fn only_mailboxes_of_the_own_domain_are_taken() {
         ("", "501 5.1.3"),
         ("666@vm.example", "451 4.3.0"),
     ] {
-        let replies = talk.say(format!("RCPT TO:<{path}>\r\n"));
+        let replies = peer.say(format!("RCPT TO:<{path}>\r\n"));
         assert!(replies.starts_with(reply), "{path} {replies}");
     }
-    assert_eq!(talk.lookups, 7, "a mailbox that was accepted is not looked up again");
-    assert_eq!(talk.codes("BDAT 0 LAST\r\n"), "250");
-    assert_eq!(talk.stored[0].mailboxes, ["201", "+4930", "202"].map(|mailbox| mailbox.parse().unwrap()));
-    assert!(talk.stored[0].postmaster);
+    assert_eq!(peer.lookups, 7, "a mailbox that was accepted is not looked up again");
+    assert_eq!(peer.codes("BDAT 0 LAST\r\n"), "250");
+    assert_eq!(peer.stored[0].mailboxes, ["201", "+4930", "202"].map(|mailbox| mailbox.parse().unwrap()));
+    assert!(peer.stored[0].postmaster);
 }
 
 #[test]
 fn a_node_without_postmaster_says_so() {
-    let mut talk = Talk::with(Policy { has_postmaster: false, ..policy(Limits::default()) });
-    talk.say(format!("{EHLO}{MAIL}"));
-    assert_eq!(talk.say("RCPT TO:<postmaster>\r\n"), "550 5.1.1 nobody reads mail to the postmaster of this voicemail node\r\n");
+    let mut peer = TestPeer::with(Policy { has_postmaster: false, ..policy(Limits::default()) });
+    peer.say(format!("{EHLO}{MAIL}"));
+    assert_eq!(peer.say("RCPT TO:<postmaster>\r\n"), "550 5.1.1 nobody reads mail to the postmaster of this voicemail node\r\n");
 }
 
 #[test]
 fn the_postmaster_alone_is_recipient_enough() {
     for message in ["DATA\r\nx\r\n.\r\n", "BDAT 1 LAST\r\nx"] {
-        let mut talk = Talk::greeted(Limits { recipients: 1, ..Limits::default() });
-        assert_eq!(talk.codes("MAIL FROM:<>\r\nRCPT TO:<PostMaster>\r\n"), "250 250");
-        assert_eq!(talk.codes(RCPT), "452", "the postmaster counts");
-        assert!(talk.say(message).ends_with("250 2.0.0 kept 1\r\n"));
-        assert!(talk.stored[0].postmaster && talk.stored[0].mailboxes.is_empty());
+        let mut peer = TestPeer::greeted(Limits { recipients: 1, ..Limits::default() });
+        assert_eq!(peer.codes("MAIL FROM:<>\r\nRCPT TO:<PostMaster>\r\n"), "250 250");
+        assert_eq!(peer.codes(RCPT), "452", "the postmaster counts");
+        assert!(peer.say(message).ends_with("250 2.0.0 kept 1\r\n"));
+        assert!(peer.stored[0].postmaster && peer.stored[0].mailboxes.is_empty());
     }
 }
 
 #[test]
 fn nobody_and_whoever_has_no_domain_may_send() {
     for sender in ["", "pbx", "x@[10.1.1.5]", "\"a b\"@c"] {
-        let mut talk = Talk::greeted(Limits::default());
-        assert_eq!(talk.codes(format!("MAIL FROM:<{sender}>\r\n")), "250", "{sender}");
+        let mut peer = TestPeer::greeted(Limits::default());
+        assert_eq!(peer.codes(format!("MAIL FROM:<{sender}>\r\n")), "250", "{sender}");
     }
 }
 
@@ -360,195 +362,195 @@ fn another_protocol_is_answered_once_and_left() {
         (EHLO, "POST / HTTP/1.1\r\n"),
         (EHLO, "SUBSCRIBE sip:201@vm.example SIP/2.0\r\n"),
     ] {
-        let mut talk = Talk::new();
-        talk.say(first);
-        assert_eq!(talk.say(said), "421 4.7.0 this is SMTP, and that was another protocol\r\n", "{said}");
-        assert!(talk.is_closed() && talk.stored.is_empty(), "{said}");
+        let mut peer = TestPeer::new();
+        peer.say(first);
+        assert_eq!(peer.say(said), "421 4.7.0 this is SMTP, and that was another protocol\r\n", "{said}");
+        assert!(peer.is_closed() && peer.stored.is_empty(), "{said}");
     }
 }
 
 #[test]
 fn three_unknown_commands_before_ehlo_end_the_session() {
-    let mut talk = Talk::new();
-    assert_eq!(talk.codes("Host: vm.example\r\nAccept: */*\r\n"), "500 500");
-    assert_eq!(talk.say("\r\n"), "421 4.7.0 too many commands that are not known, and no EHLO\r\n");
-    assert!(talk.is_closed());
-    let mut talk = Talk::new();
-    assert_eq!(talk.codes("HELLO x\r\nXYZZY\r\nEHLO x\r\nXYZZY\r\nPOSTE x\r\nXYZZY\r\nNOOP\r\n"), "500 500 250 500 500 500 250");
+    let mut peer = TestPeer::new();
+    assert_eq!(peer.codes("Host: vm.example\r\nAccept: */*\r\n"), "500 500");
+    assert_eq!(peer.say("\r\n"), "421 4.7.0 too many commands that are not known, and no EHLO\r\n");
+    assert!(peer.is_closed());
+    let mut peer = TestPeer::new();
+    assert_eq!(peer.codes("HELLO x\r\nXYZZY\r\nEHLO x\r\nXYZZY\r\nPOSTE x\r\nXYZZY\r\nNOOP\r\n"), "500 500 250 500 500 500 250");
 }
 
 #[test]
 fn a_command_that_drips_in_is_cut_off_within_a_minute() {
     for name in ["x", "x".repeat(3000).as_str()] {
-        let mut talk = Talk::new();
-        assert_eq!(talk.pass(Duration::from_secs(200)), "", "nothing is begun");
+        let mut peer = TestPeer::new();
+        assert_eq!(peer.pass(Duration::from_secs(200)), "", "nothing is begun");
         for octet in format!("EHLO {name}").into_bytes().into_iter().take(59) {
-            assert_eq!(talk.say([octet]) + &talk.pass(Duration::from_secs(1)), "");
+            assert_eq!(peer.say([octet]) + &peer.pass(Duration::from_secs(1)), "");
         }
-        talk.say(format!("EHLO {name}"));
-        assert_eq!(talk.pass(Duration::from_secs(60)), "421 4.4.2 timed out\r\n");
+        peer.say(format!("EHLO {name}"));
+        assert_eq!(peer.pass(Duration::from_secs(60)), "421 4.4.2 timed out\r\n");
     }
-    let mut talk = Talk::new();
+    let mut peer = TestPeer::new();
     for _ in 0..3 {
-        assert_eq!(talk.say("NOO") + &talk.pass(Duration::from_secs(59)), "");
-        assert_eq!(talk.codes("P\r\n"), "250", "each line has its own minute");
+        assert_eq!(peer.say("NOO") + &peer.pass(Duration::from_secs(59)), "");
+        assert_eq!(peer.codes("P\r\n"), "250", "each line has its own minute");
     }
 }
 
 #[test]
 fn no_domain_that_cannot_be_sends_or_gets_mail() {
     for domain in ["b..c", ".b", "b.", "-b", "[300.1.1.1]", "[IPv6:1::2::3]", "[b]"] {
-        let mut talk = Talk::greeted(Limits::default());
-        assert!(talk.say(format!("MAIL FROM:<a@{domain}>\r\n")).starts_with("501 5.1.7"), "{domain}");
-        assert_eq!(talk.codes(MAIL), "250");
-        assert!(talk.say(format!("RCPT TO:<201@{domain}>\r\n")).starts_with("501 5.1.3"), "{domain}");
+        let mut peer = TestPeer::greeted(Limits::default());
+        assert!(peer.say(format!("MAIL FROM:<a@{domain}>\r\n")).starts_with("501 5.1.7"), "{domain}");
+        assert_eq!(peer.codes(MAIL), "250");
+        assert!(peer.say(format!("RCPT TO:<201@{domain}>\r\n")).starts_with("501 5.1.3"), "{domain}");
     }
     for sender in ["a@b_c.example", "a@[IPv6:2001:db8::1]", "a@[ipv6:::ffff:10.1.1.5]", "a@1.example"] {
-        assert_eq!(Talk::greeted(Limits::default()).codes(format!("MAIL FROM:<{sender}>\r\n")), "250", "{sender}");
+        assert_eq!(TestPeer::greeted(Limits::default()).codes(format!("MAIL FROM:<{sender}>\r\n")), "250", "{sender}");
     }
 }
 
 #[test]
 fn a_message_may_be_as_large_as_the_limit_and_no_larger() {
     let limits = Limits { message: 100, ..Limits::default() };
-    let mut talk = Talk::greeted(limits.clone());
-    assert_eq!(talk.codes("MAIL FROM:<> SIZE=101\r\n"), "552");
+    let mut peer = TestPeer::greeted(limits.clone());
+    assert_eq!(peer.codes("MAIL FROM:<> SIZE=101\r\n"), "552");
     for number in ["100000000000000000000", "18446744073709551617", "184467440737095516161", "000000000000000000001"] {
-        assert_eq!(talk.codes(format!("MAIL FROM:<> SIZE={number}\r\n")), "501", "{number}");
+        assert_eq!(peer.codes(format!("MAIL FROM:<> SIZE={number}\r\n")), "501", "{number}");
     }
-    assert_eq!(talk.codes(format!("MAIL FROM:<> SIZE=100\r\n{RCPT}DATA\r\n")), "250 250 354");
+    assert_eq!(peer.codes(format!("MAIL FROM:<> SIZE=100\r\n{RCPT}DATA\r\n")), "250 250 354");
     // The dot that is put in before another does not count.
     let text = |len: usize| format!("..{}\r\n.\r\n", "x".repeat(len - 3));
-    assert_eq!(talk.codes(text(100)), "250");
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n{}NOOP\r\n", text(101))), "250 250 354 552 250");
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}BDAT 60\r\n{:60}BDAT 40 LAST\r\n{:40}", "", "")), "250 250 250 250");
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}BDAT 60\r\n{:60}BDAT 41 LAST\r\n{:41}NOOP\r\n", "", "")), "250 250 250 552 250");
-    assert_eq!(talk.stored.len(), 2);
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}BDAT 200\r\n{:200}NOOP\r\n", "")), "250 250 552 250");
-    assert_eq!(talk.codes(format!("BDAT 201\r\n{:201}NOOP\r\n", "")), "552", "who goes on for so long is cut off");
-    assert!(talk.is_closed());
+    assert_eq!(peer.codes(text(100)), "250");
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\n{}NOOP\r\n", text(101))), "250 250 354 552 250");
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}BDAT 60\r\n{:60}BDAT 40 LAST\r\n{:40}", "", "")), "250 250 250 250");
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}BDAT 60\r\n{:60}BDAT 41 LAST\r\n{:41}NOOP\r\n", "", "")), "250 250 250 552 250");
+    assert_eq!(peer.stored.len(), 2);
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}BDAT 200\r\n{:200}NOOP\r\n", "")), "250 250 552 250");
+    assert_eq!(peer.codes(format!("BDAT 201\r\n{:201}NOOP\r\n", "")), "552", "who goes on for so long is cut off");
+    assert!(peer.is_closed());
 }
 
 #[test]
 fn every_chunk_of_a_refused_message_is_swallowed() {
-    let mut talk = Talk::greeted(Limits { message: 10, errors: 99, ..Limits::default() });
+    let mut peer = TestPeer::greeted(Limits { message: 10, errors: 99, ..Limits::default() });
     let chunks = "BDAT 11\r\nQUIT\r\nQUIT\nBDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\n";
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}{chunks}NOOP\r\n")), "250 250 552 552 552 250");
-    assert_eq!(talk.codes(format!("{chunks}NOOP\r\n")), "503 503 503 250", "also without a message under way");
-    assert_eq!(talk.codes(format!("{MAIL}{chunks}{MAIL}")), "250 554 554 554 250", "also without a recipient");
-    assert!(talk.stored.is_empty());
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}{chunks}NOOP\r\n")), "250 250 552 552 552 250");
+    assert_eq!(peer.codes(format!("{chunks}NOOP\r\n")), "503 503 503 250", "also without a message under way");
+    assert_eq!(peer.codes(format!("{MAIL}{chunks}{MAIL}")), "250 554 554 554 250", "also without a recipient");
+    assert!(peer.stored.is_empty());
 }
 
 #[test]
 fn a_chunk_can_be_read_straight_into_place_and_no_further() {
-    let mut talk = Talk::greeted(Limits { message: 10, ..Limits::default() });
-    assert!(talk.dialogue.poll_space().is_none());
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}BDAT 5\r\nab")), "250 250");
-    let mut space = talk.dialogue.poll_space().unwrap();
+    let mut peer = TestPeer::greeted(Limits { message: 10, ..Limits::default() });
+    assert!(peer.dialogue.poll_space().is_none());
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}BDAT 5\r\nab")), "250 250");
+    let mut space = peer.dialogue.poll_space().unwrap();
     assert_eq!(space.remaining_mut(), 3);
     space.put_slice(b"cde");
-    talk.dialogue.handle_filled(3, talk.now);
-    assert!(talk.dialogue.poll_space().is_none(), "the chunk is over");
-    assert_eq!(talk.codes("BDAT 9 LAST\r\n"), "250");
-    assert_eq!(talk.dialogue.poll_space().unwrap().remaining_mut(), 5, "no message grows past its limit");
-    talk.dialogue.poll_space().unwrap().put_slice(b"fghij");
-    talk.dialogue.handle_filled(5, talk.now);
-    assert!(talk.dialogue.poll_space().is_none());
-    assert_eq!(talk.codes("klmnNOOP\r\n"), "552 250");
+    peer.dialogue.handle_filled(3, peer.now);
+    assert!(peer.dialogue.poll_space().is_none(), "the chunk is over");
+    assert_eq!(peer.codes("BDAT 9 LAST\r\n"), "250");
+    assert_eq!(peer.dialogue.poll_space().unwrap().remaining_mut(), 5, "no message grows past its limit");
+    peer.dialogue.poll_space().unwrap().put_slice(b"fghij");
+    peer.dialogue.handle_filled(5, peer.now);
+    assert!(peer.dialogue.poll_space().is_none());
+    assert_eq!(peer.codes("klmnNOOP\r\n"), "552 250");
 
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\nx")), "250 250 354");
-    assert!(talk.dialogue.poll_space().is_none(), "an end has to be looked for");
-    assert_eq!(talk.codes(format!("\r\n.\r\n{MAIL}{RCPT}BDAT 3 LAST\r\n")), "250 250 250");
-    talk.dialogue.poll_space().unwrap().put_slice(b"xyz");
-    talk.dialogue.handle_filled(3, talk.now);
-    assert_eq!(talk.codes(""), "250");
-    assert_eq!(talk.message(), "xyz");
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\nx")), "250 250 354");
+    assert!(peer.dialogue.poll_space().is_none(), "an end has to be looked for");
+    assert_eq!(peer.codes(format!("\r\n.\r\n{MAIL}{RCPT}BDAT 3 LAST\r\n")), "250 250 250");
+    peer.dialogue.poll_space().unwrap().put_slice(b"xyz");
+    peer.dialogue.handle_filled(3, peer.now);
+    assert_eq!(peer.codes(""), "250");
+    assert_eq!(peer.message(), "xyz");
 }
 
 #[test]
 fn a_chunk_read_into_place_asks_for_more_room_in_time() {
-    let mut talk = Talk::greeted(Limits::default());
+    let mut peer = TestPeer::greeted(Limits::default());
     let size = Dialogue::MEMORY_STEP + 1;
-    talk.say(format!("{MAIL}{RCPT}BDAT {size} LAST\r\n"));
+    peer.say(format!("{MAIL}{RCPT}BDAT {size} LAST\r\n"));
     let mut filled = 0;
-    while let Some(mut space) = talk.dialogue.poll_space() {
+    while let Some(mut space) = peer.dialogue.poll_space() {
         let len = space.chunk_mut().len();
         space.put_bytes(b'x', len);
-        talk.dialogue.handle_filled(len, talk.now);
+        peer.dialogue.handle_filled(len, peer.now);
         filled += len;
     }
-    assert_eq!((filled, talk.dialogue.room()), (Dialogue::MEMORY_STEP, 1));
-    assert_eq!(talk.codes("x"), "250");
-    assert_eq!(talk.message().len(), size);
+    assert_eq!((filled, peer.dialogue.memory_steps()), (Dialogue::MEMORY_STEP, 1));
+    assert_eq!(peer.codes("x"), "250");
+    assert_eq!(peer.message().len(), size);
 }
 
 #[test]
 fn a_chunk_of_unknown_length_ends_the_session() {
-    let mut talk = Talk::greeted(Limits::default());
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}BDAT 99999999999999999999 LAST\r\nQUIT\r\n")), "250 250 501");
-    assert!(talk.is_closed());
+    let mut peer = TestPeer::greeted(Limits::default());
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}BDAT 99999999999999999999 LAST\r\nQUIT\r\n")), "250 250 501");
+    assert!(peer.is_closed());
 }
 
 #[test]
 fn a_smuggled_end_is_no_end_and_the_message_is_refused() {
     for end in ["\n.\n", "\n.\r\n", "\r.\r\n", "\r\n.\n"] {
-        let mut talk = Talk::greeted(Limits::default());
-        talk.say(format!("{MAIL}{RCPT}DATA\r\n"));
-        let replies = talk.say(format!("x{end}{MAIL}{RCPT}DATA\r\ny\r\n.\r\nNOOP\r\n"));
+        let mut peer = TestPeer::greeted(Limits::default());
+        peer.say(format!("{MAIL}{RCPT}DATA\r\n"));
+        let replies = peer.say(format!("x{end}{MAIL}{RCPT}DATA\r\ny\r\n.\r\nNOOP\r\n"));
         assert!(replies.starts_with("554 5.6.0") && codes(&replies) == "554 250", "{end:?} {replies}");
-        assert!(talk.stored.is_empty());
+        assert!(peer.stored.is_empty());
     }
 }
 
 #[test]
 fn a_line_may_be_as_long_as_its_limit_and_no_longer() {
-    let mut talk = Talk::greeted(Limits { command_line: 64, text_line: 10, ..Limits::default() });
-    assert_eq!(talk.codes(format!("NOOP {:57}\r\nNOOP {:58}\r\nNOOP\r\n", "", "")), "250 500 250");
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n{:10}\r\n.\r\n", "")), "250 250 354 250");
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n{:11}\r\n.\r\n", "")), "250 250 354 554");
-    assert_eq!(talk.codes("x".repeat(64 * 16)), "");
-    assert_eq!(talk.codes("x"), "500", "who never ends a line is cut off");
-    assert!(talk.is_closed());
+    let mut peer = TestPeer::greeted(Limits { command_line: 64, text_line: 10, ..Limits::default() });
+    assert_eq!(peer.codes(format!("NOOP {:57}\r\nNOOP {:58}\r\nNOOP\r\n", "", "")), "250 500 250");
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\n{:10}\r\n.\r\n", "")), "250 250 354 250");
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\n{:11}\r\n.\r\n", "")), "250 250 354 554");
+    assert_eq!(peer.codes("x".repeat(64 * 16)), "");
+    assert_eq!(peer.codes("x"), "500", "who never ends a line is cut off");
+    assert!(peer.is_closed());
 }
 
 #[test]
 fn one_recipient_more_than_the_limit_is_put_off() {
-    let mut talk = Talk::greeted(Limits { recipients: 2, ..Limits::default() });
-    talk.say(format!("{MAIL}{RCPT}RCPT TO:<+4930@vm.example>\r\n"));
-    assert!(talk.say("RCPT TO:<202@vm.example>\r\n").starts_with("452 4.5.3"));
-    assert_eq!(talk.codes(format!("{RCPT}BDAT 1 LAST\r\nx")), "250 250");
-    assert_eq!(talk.stored[0].mailboxes.len(), 2);
+    let mut peer = TestPeer::greeted(Limits { recipients: 2, ..Limits::default() });
+    peer.say(format!("{MAIL}{RCPT}RCPT TO:<+4930@vm.example>\r\n"));
+    assert!(peer.say("RCPT TO:<202@vm.example>\r\n").starts_with("452 4.5.3"));
+    assert_eq!(peer.codes(format!("{RCPT}BDAT 1 LAST\r\nx")), "250 250");
+    assert_eq!(peer.stored[0].mailboxes.len(), 2);
 }
 
 #[test]
 fn errors_and_commands_have_an_end() {
-    let mut talk = Talk::greeted(Limits { errors: 3, ..Limits::default() });
-    assert_eq!(talk.codes("X\r\nX\r\nNOOP\r\n"), "500 500 250");
-    assert_eq!(talk.codes("X\r\nNOOP\r\n"), "500 421");
-    assert!(talk.is_closed());
+    let mut peer = TestPeer::greeted(Limits { errors: 3, ..Limits::default() });
+    assert_eq!(peer.codes("X\r\nX\r\nNOOP\r\n"), "500 500 250");
+    assert_eq!(peer.codes("X\r\nNOOP\r\n"), "500 421");
+    assert!(peer.is_closed());
 
-    let mut talk = Talk::greeted(Limits { commands: 4, ..Limits::default() });
+    let mut peer = TestPeer::greeted(Limits { commands: 4, ..Limits::default() });
     for _ in 0..3 {
-        assert_eq!(talk.codes(format!("{MAIL}{RCPT}BDAT 1 LAST\r\nx")), "250 250 250", "a message begins a new count");
+        assert_eq!(peer.codes(format!("{MAIL}{RCPT}BDAT 1 LAST\r\nx")), "250 250 250", "a message begins a new count");
     }
-    assert_eq!(talk.codes("NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n"), "250 250 250 250");
-    assert_eq!(talk.codes("NOOP\r\n"), "421");
+    assert_eq!(peer.codes("NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n"), "250 250 250 250");
+    assert_eq!(peer.codes("NOOP\r\n"), "421");
 }
 
 #[test]
 fn without_room_a_message_is_put_off() {
-    let mut talk = Talk::greeted(Limits::default());
-    talk.room = 0;
-    talk.say(format!("{MAIL}{RCPT}"));
-    assert!(talk.say("DATA\r\n").starts_with("452 4.3.1"));
-    assert_eq!(talk.codes("BDAT 5\r\nQUIT\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n"), "452 452 250");
-    talk.room = 2;
+    let mut peer = TestPeer::greeted(Limits::default());
+    peer.room = 0;
+    peer.say(format!("{MAIL}{RCPT}"));
+    assert!(peer.say("DATA\r\n").starts_with("452 4.3.1"));
+    assert_eq!(peer.codes("BDAT 5\r\nQUIT\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n"), "452 452 250");
+    peer.room = 2;
     let text = format!("{}\r\n", "x".repeat(1022)).repeat(1024);
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n{}.\r\n", &text[..Dialogue::MEMORY_STEP])), "250 250 354 250");
-    assert_eq!(talk.dialogue.room(), 0);
-    talk.room = 2;
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n{text}.\r\nNOOP\r\n")), "250 250 354 452 250");
-    assert_eq!((talk.stored.len(), talk.dialogue.room()), (1, 0));
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\n{}.\r\n", &text[..Dialogue::MEMORY_STEP])), "250 250 354 250");
+    assert_eq!(peer.dialogue.memory_steps(), 0);
+    peer.room = 2;
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\n{text}.\r\nNOOP\r\n")), "250 250 354 452 250");
+    assert_eq!((peer.stored.len(), peer.dialogue.memory_steps()), (1, 0));
 }
 
 #[test]
@@ -566,116 +568,116 @@ fn who_speaks_before_the_greeting_is_turned_away() {
 
 #[test]
 fn starttls_forgets_all_that_was_said_before() {
-    let mut talk = Talk::greeted(Limits::default());
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}STARTTLS\r\n")), "250 250 220");
-    assert!(talk.tls_started);
-    assert_eq!(talk.codes(format!("{RCPT}{MAIL}")), "503 503", "name and message are forgotten");
-    assert!(!talk.say(EHLO).contains("STARTTLS"));
-    assert_eq!(talk.codes("STARTTLS\r\n"), "503");
-    talk.say(format!("{MAIL}{RCPT}BDAT 1 LAST\r\nx"));
-    let mail = &talk.stored[0].mail;
+    let mut peer = TestPeer::greeted(Limits::default());
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}STARTTLS\r\n")), "250 250 220");
+    assert!(peer.tls_started);
+    assert_eq!(peer.codes(format!("{RCPT}{MAIL}")), "503 503", "name and message are forgotten");
+    assert!(!peer.say(EHLO).contains("STARTTLS"));
+    assert_eq!(peer.codes("STARTTLS\r\n"), "503");
+    peer.say(format!("{MAIL}{RCPT}BDAT 1 LAST\r\nx"));
+    let mail = &peer.stored[0].mail;
     assert!(mail.windows(20).any(|window| window == b"with ESMTPS (TLS 1.3"), "{mail:?}");
 }
 
 #[test]
 fn a_command_behind_starttls_is_not_obeyed() {
-    let mut talk = Talk::greeted(Limits::default());
-    assert_eq!(talk.codes("STARTTLS\r\nRSET\r\n"), "554");
-    assert!(talk.is_closed() && !talk.tls_started);
+    let mut peer = TestPeer::greeted(Limits::default());
+    assert_eq!(peer.codes("STARTTLS\r\nRSET\r\n"), "554");
+    assert!(peer.is_closed() && !peer.tls_started);
 }
 
 #[test]
 fn binary_bodies_are_refused_where_none_are_offered() {
-    let mut talk = Talk::with(Policy { offers_binary: false, ..policy(Limits::default()) });
-    assert!(!talk.say(EHLO).contains("BINARYMIME"));
-    assert_eq!(talk.codes("MAIL FROM:<> BODY=BINARYMIME\r\nMAIL FROM:<> BODY=8BITMIME\r\n"), "555 250");
+    let mut peer = TestPeer::with(Policy { offers_binary: false, ..policy(Limits::default()) });
+    assert!(!peer.say(EHLO).contains("BINARYMIME"));
+    assert_eq!(peer.codes("MAIL FROM:<> BODY=BINARYMIME\r\nMAIL FROM:<> BODY=8BITMIME\r\n"), "555 250");
 }
 
 #[test]
 fn starttls_is_refused_where_there_is_none() {
-    let mut talk = Talk::with(Policy { offers_tls: false, ..policy(Limits::default()) });
-    assert!(!talk.say(EHLO).contains("STARTTLS"));
-    assert_eq!(talk.codes("STARTTLS\r\nSTARTTLS now\r\n"), "502 501");
+    let mut peer = TestPeer::with(Policy { offers_tls: false, ..policy(Limits::default()) });
+    assert!(!peer.say(EHLO).contains("STARTTLS"));
+    assert_eq!(peer.codes("STARTTLS\r\nSTARTTLS now\r\n"), "502 501");
 }
 
 #[test]
 fn a_peer_that_falls_silent_is_left_and_one_that_drips_too() {
     let minute = Duration::from_secs(60);
-    let mut talk = Talk::greeted(Limits::default());
-    talk.pass(4 * minute);
-    assert_eq!(talk.say("NOO"), "");
-    assert!(talk.pass(minute).starts_with("421 4.4.2"), "half a command buys no time");
+    let mut peer = TestPeer::greeted(Limits::default());
+    peer.pass(4 * minute);
+    assert_eq!(peer.say("NOO"), "");
+    assert!(peer.pass(minute).starts_with("421 4.4.2"), "half a command buys no time");
 
-    let mut talk = Talk::greeted(Limits { least_rate: 10, ..Limits::default() });
-    talk.say(format!("{MAIL}{RCPT}DATA\r\n"));
-    talk.pass(Duration::from_secs(50));
-    talk.say("x".repeat(100));
-    assert_eq!(talk.pass(Duration::from_secs(19)), "");
-    assert!(talk.pass(Duration::from_secs(1)).starts_with("421 4.4.2"), "100 bytes take 10 seconds and a minute at most");
+    let mut peer = TestPeer::greeted(Limits { least_rate: 10, ..Limits::default() });
+    peer.say(format!("{MAIL}{RCPT}DATA\r\n"));
+    peer.pass(Duration::from_secs(50));
+    peer.say("x".repeat(100));
+    assert_eq!(peer.pass(Duration::from_secs(19)), "");
+    assert!(peer.pass(Duration::from_secs(1)).starts_with("421 4.4.2"), "100 bytes take 10 seconds and a minute at most");
 
-    let mut talk = Talk::greeted(Limits { least_rate: 10, ..Limits::default() });
-    talk.say(format!("{MAIL}{RCPT}DATA\r\n{}", "x".repeat(100_000)));
-    assert_eq!(talk.pass(Duration::from_secs(299)), "");
-    assert!(talk.pass(Duration::from_secs(1)).starts_with("421 4.4.2"), "a pause has an end, however fast it was before");
+    let mut peer = TestPeer::greeted(Limits { least_rate: 10, ..Limits::default() });
+    peer.say(format!("{MAIL}{RCPT}DATA\r\n{}", "x".repeat(100_000)));
+    assert_eq!(peer.pass(Duration::from_secs(299)), "");
+    assert!(peer.pass(Duration::from_secs(1)).starts_with("421 4.4.2"), "a pause has an end, however fast it was before");
 }
 
 #[test]
 fn a_session_has_an_end_also_for_who_keeps_talking() {
-    let mut talk = Talk::greeted(Limits { session_time: Duration::from_secs(600), ..Limits::default() });
+    let mut peer = TestPeer::greeted(Limits { session_time: Duration::from_secs(600), ..Limits::default() });
     for _ in 0..2 {
-        assert_eq!(talk.pass(Duration::from_secs(299)), "");
-        assert_eq!(talk.codes("NOOP\r\n"), "250");
+        assert_eq!(peer.pass(Duration::from_secs(299)), "");
+        assert_eq!(peer.codes("NOOP\r\n"), "250");
     }
-    assert_eq!(talk.dialogue.poll_timeout(), Some(talk.now + Duration::from_secs(2)));
-    assert_eq!(codes(&talk.pass(Duration::from_secs(2))), "421");
+    assert_eq!(peer.dialogue.poll_timeout(), Some(peer.now + Duration::from_secs(2)));
+    assert_eq!(codes(&peer.pass(Duration::from_secs(2))), "421");
 }
 
 #[test]
 fn a_stop_waits_for_the_message_under_way_only() {
-    let mut talk = Talk::greeted(Limits::default());
-    talk.dialogue.handle_stop();
-    assert!(talk.replies().starts_with("421 4.3.2"));
-    assert!(talk.is_closed());
+    let mut peer = TestPeer::greeted(Limits::default());
+    peer.dialogue.handle_stop();
+    assert!(peer.replies().starts_with("421 4.3.2"));
+    assert!(peer.is_closed());
 
     for end in ["BDAT 1 LAST\r\nx", "RSET\r\n", "DATA\r\n.\r\n"] {
-        let mut talk = Talk::greeted(Limits::default());
-        talk.say(format!("{MAIL}{RCPT}"));
-        talk.dialogue.handle_stop();
-        assert_eq!(talk.replies(), "");
-        let replies = talk.codes(end);
+        let mut peer = TestPeer::greeted(Limits::default());
+        peer.say(format!("{MAIL}{RCPT}"));
+        peer.dialogue.handle_stop();
+        assert_eq!(peer.replies(), "");
+        let replies = peer.codes(end);
         assert!(replies.ends_with("250 421"), "{end} {replies}");
-        assert!(talk.is_closed());
+        assert!(peer.is_closed());
     }
 }
 
 #[test]
 fn a_cut_ends_half_a_message_and_answers_for_a_whole_one() {
     for half in ["", "NOO", "DATA\r\n", "DATA\r\nx", "BDAT 2\r\nx", "BDAT 2 LAST\r\nx"] {
-        let mut talk = Talk::greeted(Limits::default());
-        talk.say(format!("{MAIL}{RCPT}{half}"));
-        talk.dialogue.handle_stop();
-        talk.dialogue.handle_cut();
-        assert_eq!(talk.replies(), "421 4.3.2 stopping, try again later\r\n", "{half}");
-        assert!(talk.is_closed() && talk.stored.is_empty());
+        let mut peer = TestPeer::greeted(Limits::default());
+        peer.say(format!("{MAIL}{RCPT}{half}"));
+        peer.dialogue.handle_stop();
+        peer.dialogue.handle_cut();
+        assert_eq!(peer.replies(), "421 4.3.2 stopping, try again later\r\n", "{half}");
+        assert!(peer.is_closed() && peer.stored.is_empty());
     }
-    let mut talk = Talk::greeted(Limits::default());
-    talk.store_is_slow = true;
-    talk.say(format!("{MAIL}{RCPT}BDAT 1 LAST\r\nx{MAIL}{RCPT}BDAT 2 LAST\r\nx"));
-    talk.dialogue.handle_cut();
-    assert_eq!(codes(&talk.hear_store()), "250 250 250 421");
+    let mut peer = TestPeer::greeted(Limits::default());
+    peer.store_is_slow = true;
+    peer.say(format!("{MAIL}{RCPT}BDAT 1 LAST\r\nx{MAIL}{RCPT}BDAT 2 LAST\r\nx"));
+    peer.dialogue.handle_cut();
+    assert_eq!(codes(&peer.hear_store()), "250 250 250 421");
 }
 
 #[test]
 fn an_answer_that_nobody_asked_for_changes_nothing() {
-    let mut talk = Talk::greeted(Limits::default());
-    talk.dialogue.handle_lookup(Lookup::Found, talk.now);
-    talk.dialogue.handle_memory_grant(MemoryGrant::Denied, talk.now);
-    talk.dialogue.handle_stored(&reply::OK, talk.now);
-    talk.dialogue.handle_tls(TlsVersion::V1_3, Origin::Unproven, talk.now);
-    assert_eq!(talk.replies(), "");
-    assert_eq!(talk.codes(format!("{MAIL}{RCPT}DATA\r\n")), "250 250 354");
-    talk.dialogue.handle_stored(&reply::OK, talk.now);
-    assert_eq!(talk.codes("x\r\n.\r\n"), "250");
+    let mut peer = TestPeer::greeted(Limits::default());
+    peer.dialogue.handle_lookup(Lookup::Found, peer.now);
+    peer.dialogue.handle_memory_grant(MemoryGrant::Denied, peer.now);
+    peer.dialogue.handle_stored(&reply::OK, peer.now);
+    peer.dialogue.handle_tls(TlsVersion::V1_3, Origin::Unproven, peer.now);
+    assert_eq!(peer.replies(), "");
+    assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\n")), "250 250 354");
+    peer.dialogue.handle_stored(&reply::OK, peer.now);
+    assert_eq!(peer.codes("x\r\n.\r\n"), "250");
 }
 
 #[test]
@@ -684,20 +686,20 @@ fn a_long_message_is_spilled_in_pieces_or_held_in_memory() {
     let text = line.repeat(30_000);
     for (size, has_place) in [("", true), (" SIZE=3000000", true), (" SIZE=3000000", false), ("", false)] {
         for by_data in [true, false] {
-            let mut talk = Talk::greeted(Limits::default());
-            talk.away = has_place.then(Vec::new);
-            talk.say(format!("MAIL FROM:<node@berlin.example>{size}\r\n{RCPT}"));
+            let mut peer = TestPeer::greeted(Limits::default());
+            peer.spilled = has_place.then(Vec::new);
+            peer.say(format!("MAIL FROM:<node@berlin.example>{size}\r\n{RCPT}"));
             let (begin, end) =
                 if by_data { ("DATA\r\n".to_owned(), ".\r\n") } else { (format!("BDAT {} LAST\r\n", text.len()), "") };
-            talk.say(begin);
+            peer.say(begin);
             let mut most_room = 0;
             for piece in text.as_bytes().chunks(10_007) {
-                talk.say(piece);
-                most_room = most_room.max(talk.dialogue.room());
+                peer.say(piece);
+                most_room = most_room.max(peer.dialogue.memory_steps());
             }
-            talk.say(end);
-            assert_eq!(talk.answered, 1, "{size} {has_place} {by_data}");
-            assert!(talk.stored[0].mail.ends_with(text.as_bytes()), "{size} {has_place} {by_data}");
+            peer.say(end);
+            assert_eq!(peer.answered, 1, "{size} {has_place} {by_data}");
+            assert!(peer.stored[0].mail.ends_with(text.as_bytes()), "{size} {has_place} {by_data}");
             let steps = match (has_place, size) {
                 (true, "") => 4,
                 (true, _) => 1,
@@ -714,9 +716,9 @@ pub(super) fn narrow() -> Limits {
 }
 
 fn all_replies(pieces: &[&[u8]]) -> (String, Vec<Delivery>, bool) {
-    let mut talk = Talk::with(policy(narrow()));
-    let replies = pieces.iter().map(|piece| talk.say(piece)).collect();
-    (replies, std::mem::take(&mut talk.stored), talk.is_closed())
+    let mut peer = TestPeer::with(policy(narrow()));
+    let replies = pieces.iter().map(|piece| peer.say(piece)).collect();
+    (replies, std::mem::take(&mut peer.stored), peer.is_closed())
 }
 
 #[test]
@@ -794,7 +796,7 @@ proptest! {
                 3 => drop(dialogue.poll_action()),
                 8 => dialogue.handle_login_permit(LoginPermit::Granted { nonce: [7; Dialogue::NONCE_LEN] }, now),
                 10 => dialogue.handle_cut(),
-                9 => dialogue.handle_login(Login::Refused, now),
+                9 => dialogue.handle_login(LoginOutcome::Refused, now),
                 4 => dialogue.handle_time(dialogue.poll_timeout().unwrap_or(now)),
                 5 => dialogue.handle_memory_grant(MemoryGrant::Denied, now),
                 _ => {
@@ -802,7 +804,7 @@ proptest! {
                     dialogue.handle_input(&mut input, now);
                 }
             }
-            prop_assert!(!dialogue.is_closed() || dialogue.room() == 0);
+            prop_assert!(!dialogue.is_closed() || dialogue.memory_steps() == 0);
         }
     }
 }

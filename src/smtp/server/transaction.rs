@@ -1,4 +1,4 @@
-//! [`Transaction`]: a message under way, and its recipients.
+//! [`ServerTransaction`]: a message under way, and its recipients.
 
 use super::Recipient;
 use super::body::Body;
@@ -8,7 +8,7 @@ use crate::smtp::command::BodyType;
 
 /// A message under way, from MAIL to the last reply.
 #[derive(Debug)]
-pub(super) struct Transaction {
+pub(super) struct ServerTransaction {
     pub(super) announced: usize,
     pub(super) body_type: BodyType,
     pub(super) mailboxes: Vec<MailboxId>,
@@ -18,7 +18,7 @@ pub(super) struct Transaction {
     pub(super) chunks: Chunks,
 }
 
-impl Transaction {
+impl ServerTransaction {
     /// One without recipients yet.
     pub(super) fn new(announced: usize, body_type: BodyType) -> Self {
         Self { announced, body_type, mailboxes: Vec::new(), postmaster: false, chunks: Chunks::None }

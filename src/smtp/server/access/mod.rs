@@ -183,7 +183,7 @@ impl Decoys {
 
     fn password_of(&self, user: &str, like: Option<&StoredPassword>) -> StoredPassword {
         let tag = hmac::sign(&self.0, user.as_bytes());
-        StoredPassword::of_nobody(tag.as_ref().try_into().expect("HMAC-SHA-256 gives 32 bytes"), like)
+        StoredPassword::decoy(tag.as_ref().try_into().expect("HMAC-SHA-256 gives 32 bytes"), like)
     }
 }
 
@@ -247,7 +247,7 @@ mod tests {
         let (_, again) = access.password_of("bonn");
         let (_, other) = access.password_of("cologne");
         assert!(name.is_none() && nobody == again && nobody != other);
-        assert!(!nobody.is_of(b"correct horse"));
+        assert!(!nobody.matches(b"correct horse"));
         let (_, known) = access.password_of("berlin");
         let ((salt, iterations), (known_salt, known_iterations)) = (nobody.challenge(), known.challenge());
         assert_eq!((salt.len(), iterations), (known_salt.len(), known_iterations));

@@ -10,7 +10,7 @@ use super::Dialogue;
 use super::reply::Reply;
 use super::{Access, Limits};
 use crate::message::{MailboxId, Origin, TlsVersion};
-use crate::smtp::sasl::{Attempt, NONCE_LEN, PeerName};
+use crate::smtp::sasl::{LoginAttempt, NONCE_LEN, PeerName};
 
 /// What an intake is and takes in, the same for all its connections.
 #[derive(Debug, Clone)]
@@ -59,13 +59,13 @@ pub enum Action {
     /// Set aside [`Dialogue::MEMORY_STEP`] more bytes of memory, then call [`Dialogue::handle_memory_grant`].
     Reserve,
     /// Write these bytes behind those of the same message that were spilled before, then call [`Dialogue::handle_spill`]. What was
-    /// spilled is of no use any more once [`Dialogue::room`] is 0, unless the message is to be stored.
+    /// spilled is of no use any more once [`Dialogue::memory_steps`] is 0, unless the message is to be stored.
     Spill(Bytes),
     /// Decide whether the peer may try to log in: not when too many tries from there have failed. Then call
     /// [`Dialogue::handle_login_permit`].
     PermitLogin,
-    /// [Check](Attempt::check) this, then call [`Dialogue::handle_login`].
-    CheckLogin(Attempt),
+    /// [Check](LoginAttempt::check) this, then call [`Dialogue::handle_login`].
+    CheckLogin(LoginAttempt),
     /// Store this message, then call [`Dialogue::handle_stored`]: for several, in the order in which they were asked for.
     Store(Delivery),
     /// Send the output, do a TLS handshake, then call [`Dialogue::handle_tls`].
@@ -127,7 +127,7 @@ pub enum LoginPermit {
 
 /// What became of a try to log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
+pub enum LoginOutcome {
     /// This is who the peer has proven to be.
     Proven(PeerName),
     /// It has proven nothing.

@@ -1,4 +1,4 @@
-//! [`Fault`]: why a conversation with a server stopped.
+//! [`ClientError`]: why a conversation with a server stopped.
 
 use std::error::Error as StdError;
 
@@ -6,11 +6,11 @@ use crate::smtp::Reply;
 
 /// Why a conversation stopped before its end.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) enum ClientError {
     /// The connection could not be made, or ended.
-    Lost(Box<dyn StdError + Send + Sync>),
+    ConnectionLost(Box<dyn StdError + Send + Sync>),
     /// The server said what makes no sense there.
-    Nonsense(String),
+    InvalidReply(String),
     /// The server took too long over this step.
     TimedOut(&'static str),
     /// The server does not serve this node now, whatever the message.
@@ -27,10 +27,10 @@ pub(crate) struct NotServed {
     pub(crate) reply: Reply,
 }
 
-impl Fault {
+impl ClientError {
     /// A reply that makes no sense at `step`.
     pub(crate) fn unexpected(step: &'static str, reply: &Reply) -> Self {
-        Self::Nonsense(format!("{reply} at {step}"))
+        Self::InvalidReply(format!("{reply} at {step}"))
     }
 
     /// The server does not serve this node.
@@ -40,23 +40,23 @@ impl Fault {
 
     /// The connection ended with a message before this one.
     pub(crate) fn lost_before() -> Self {
-        Self::Lost("the connection ended with a message before this one".into())
+        Self::ConnectionLost("the connection ended with a message before this one".into())
     }
 
     /// Whether this is how a connection ends that died while it was idle: with a word, or without one by whatever stands between.
     pub(crate) fn ended_while_idle(&self) -> bool {
         match self {
-            Self::Lost(_) | Self::TimedOut(_) => true,
+            Self::ConnectionLost(_) | Self::TimedOut(_) => true,
             Self::NotServed(NotServed { reply, .. }) => reply.code == CLOSING,
-            Self::Nonsense(_) | Self::Refused { .. } => false,
+            Self::InvalidReply(_) | Self::Refused { .. } => false,
         }
     }
 
     /// Whether the server could not be heard at all, as when the path to it is dead.
     pub(crate) fn is_unreachable(&self) -> bool {
         match self {
-            Self::Lost(_) | Self::TimedOut(_) => true,
-            Self::NotServed(_) | Self::Nonsense(_) | Self::Refused { .. } => false,
+            Self::ConnectionLost(_) | Self::TimedOut(_) => true,
+            Self::NotServed(_) | Self::InvalidReply(_) | Self::Refused { .. } => false,
         }
     }
 }
