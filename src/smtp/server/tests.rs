@@ -20,7 +20,7 @@ pub(super) struct TestPeer {
     pub(super) stored: Vec<Delivery>,
     pub(super) lookups: usize,
     /// How many more steps of room there are.
-    room: usize,
+    memory_steps: usize,
     now: Instant,
     pub(super) tls_started: bool,
     /// What was spilled of the message that is coming in, where there is a place for it.
@@ -44,7 +44,7 @@ impl TestPeer {
             output,
             stored,
             lookups: 0,
-            room: usize::MAX,
+            memory_steps: usize::MAX,
             now,
             tls_started: false,
             spilled: Some(Vec::new()),
@@ -540,15 +540,15 @@ fn errors_and_commands_have_an_end() {
 #[test]
 fn without_room_a_message_is_put_off() {
     let mut peer = TestPeer::greeted(Limits::default());
-    peer.room = 0;
+    peer.memory_steps = 0;
     peer.say(format!("{MAIL}{RCPT}"));
     assert!(peer.say("DATA\r\n").starts_with("452 4.3.1"));
     assert_eq!(peer.codes("BDAT 5\r\nQUIT\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n"), "452 452 250");
-    peer.room = 2;
+    peer.memory_steps = 2;
     let text = format!("{}\r\n", "x".repeat(1022)).repeat(1024);
     assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\n{}.\r\n", &text[..Dialogue::MEMORY_STEP])), "250 250 354 250");
     assert_eq!(peer.dialogue.memory_steps(), 0);
-    peer.room = 2;
+    peer.memory_steps = 2;
     assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\n{text}.\r\nNOOP\r\n")), "250 250 354 452 250");
     assert_eq!((peer.stored.len(), peer.dialogue.memory_steps()), (1, 0));
 }
