@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use support::{CENTRAL, HIMALAYA, event, mailbox, network, node, run, server_config, site, soon, wav};
 use tokio::net::TcpListener;
-use voicemail::disk::{FaultyDisk, OsDisk, Room};
+use voicemail::disk::{FaultyDisk, FreeSpace, OsDisk};
 use voicemail::event::Event;
 use voicemail::forward::SmtpForwarder;
 use voicemail::intake::ListenMode;
@@ -30,9 +30,9 @@ type Counts = BTreeMap<String, [u64; 2]>;
 /// Sends `messages` of 5 seconds, one after the other, under TLS from one node to the other; counts until both have stopped.
 async fn counted(messages: u32) -> (Counts, Duration) {
     let folder = tempfile::tempdir().unwrap();
-    let disks = [Arc::new(OsDisk) as _, Arc::new(OsDisk) as _].map(FaultyDisk::new);
+    let disks = [OsDisk, OsDisk].map(FaultyDisk::new);
     for disk in &disks {
-        disk.pretend_room(Room { bytes: 1 << 40, files: 1 << 30 });
+        disk.pretend_free_space(FreeSpace::new(1 << 40, 1 << 30));
     }
     let [near, far] = &disks;
     let made = rcgen::generate_simple_self_signed([CENTRAL.to_owned()]).unwrap();

@@ -3,23 +3,25 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::SystemTime;
 
-use crate::disk::{Bell, Disk, DiskFile, Listing, Room, Told, Watch, WatchedFolder};
+use async_trait::async_trait;
 
-/// Another disk, which counts what is asked of it and fails as planned; clones are the same disk.
+use crate::disk::{ChangeReport, ChangedFolders, Disk, DiskFile, FreeSpace, Listing, WatchedFolder, Watcher};
+use crate::lock::Lock;
+
+/// A disk around another one, which counts the operations and fails as planned; clones are the same disk.
 ///
 /// A failing write has written half of its bytes. All other operations that fail have done nothing.
 ///
 /// ```
 /// use std::io::ErrorKind;
 /// use std::path::Path;
-/// use std::sync::Arc;
-/// use voicemail::disk::{Disk, Fault, FaultyDisk, PowerCutDisk};
+/// use voicemail::disk::{Disk, InjectedFault, FaultyDisk, PowerCutDisk};
 ///
-/// let disk = FaultyDisk::new(Arc::new(PowerCutDisk::new()));
-/// disk.fail(Fault::after(1, ErrorKind::StorageFull));
+/// let disk = FaultyDisk::new(PowerCutDisk::new());
+/// disk.fail(InjectedFault::after(1, ErrorKind::StorageFull));
 /// assert!(disk.create_dir(Path::new("/mail")).is_ok());
 /// assert_eq!(disk.create_dir(Path::new("/more")).unwrap_err().kind(), ErrorKind::StorageFull);
 /// assert!(disk.create_dir(Path::new("/more")).is_ok());
@@ -32,18 +34,18 @@ pub struct FaultyDisk {
 
 impl FaultyDisk {
     /// `disk`, without a fault yet.
-    pub fn new(disk: Arc<dyn Disk>) -> Self {
-        Self { disk, faults: Arc::default() }
+    pub fn new(disk: impl Disk) -> Self {
+        Self { disk: Arc::new(disk), faults: Arc::default() }
     }
 
-    /// Fails like this from now on, and no longer like any fault before.
-    pub fn fail(&self, fault: Fault) {
-        *self.faults.lock() = Plan { fault: Some(fault), met: 0 };
+    /// Fails like this from now on, instead of like any fault before.
+    pub fn fail(&self, fault: InjectedFault) {
+        *self.faults.plan.lock() = FaultPlan { fault: Some(fault), met: 0 };
     }
 
-    /// Fails no more. Answers how often the last fault was met.
+    /// Stops failing. Answers how often the last fault was met.
     pub fn mend(&self) -> u64 {
-        std::mem::take(&mut *self.faults.lock()).met
+        std::mem::take(&mut *self.faults.plan.lock()).met
     }
 
     /// How often each operation was asked for since this disk was made, also where it failed.
@@ -51,41 +53,41 @@ impl FaultyDisk {
         self.faults.counts().clone()
     }
 
-    /// Answers `room` to [`Disk::room`] from now on, whatever the disk below has.
-    pub fn pretend_room(&self, room: Room) {
-        self.faults.lock_room().replace(room);
+    /// Answers `free_space` to [`Disk::free_space`] from now on, whatever the inner disk has.
+    pub fn pretend_free_space(&self, free_space: FreeSpace) {
+        self.faults.free_space.lock().replace(free_space);
     }
 }
 
 /// Which operations fail, and how.
 #[derive(Debug, Clone, Copy)]
-pub struct Fault {
+pub struct InjectedFault {
     after: u64,
     kind: io::ErrorKind,
     lasting: bool,
     only: fn(Operation) -> bool,
 }
 
-impl Fault {
+impl InjectedFault {
     /// `operations` succeed and the next one fails with `kind`.
     pub fn after(operations: u64, kind: io::ErrorKind) -> Self {
         Self { after: operations, kind, lasting: false, only: |_| true }
     }
 
-    /// So do all after it: a disk that is gone, or a process that was killed.
+    /// All operations after it fail, too: a disk that is gone, or a process that was killed.
     #[must_use]
     pub fn lasting(self) -> Self {
         Self { lasting: true, ..self }
     }
 
-    /// Neither counts nor fails any operation but these.
+    /// Fails only these operations, and counts only these towards [`after`](Self::after).
     #[must_use]
     pub fn only(self, only: fn(Operation) -> bool) -> Self {
         Self { only, ..self }
     }
 }
 
-/// What a disk is asked to do: a method of [`Disk`], [`DiskFile`] or [`Watch`], by its name.
+/// An operation of a disk: a method of [`Disk`], [`DiskFile`] or [`Watcher`], by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is documented at the method it is named after")]
 #[non_exhaustive]
@@ -99,7 +101,7 @@ pub enum Operation {
     SyncDir,
     List,
     IsFile,
-    Room,
+    FreeSpace,
     ReadExactAt,
     WriteAllAt,
     Len,
@@ -114,8 +116,8 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Whether it can fail because no room is left.
-    pub fn needs_room(self) -> bool {
+    /// Whether the operation can fail because no space is left.
+    pub fn needs_space(self) -> bool {
         match self {
             Self::Create | Self::Link | Self::Rename | Self::CreateDir | Self::WriteAllAt | Self::Sync => true,
             Self::Open
@@ -123,7 +125,7 @@ impl Operation {
             | Self::SyncDir
             | Self::List
             | Self::IsFile
-            | Self::Room
+            | Self::FreeSpace
             | Self::ReadExactAt
             | Self::Len
             | Self::Clear
@@ -188,29 +190,24 @@ impl Disk for FaultyDisk {
         self.disk.list_files(path)
     }
 
-    /// What the disk below says; it is counted and meets no fault.
+    /// The answer of the inner disk; the operation is counted and meets no fault.
     fn is_file(&self, path: &Path) -> io::Result<bool> {
         self.faults.count(Operation::IsFile);
         self.disk.is_file(path)
     }
 
-    fn room(&self, path: &Path) -> io::Result<Room> {
-        self.faults.meet(Operation::Room)?;
-        let pretended = *self.faults.lock_room();
-        pretended.map_or_else(|| self.disk.room(path), Ok)
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
+        self.faults.meet(Operation::FreeSpace)?;
+        let pretended = *self.faults.free_space.lock();
+        pretended.map_or_else(|| self.disk.free_space(path), Ok)
     }
 
-    /// The watch of the disk below; what is asked of it is counted and meets no fault.
-    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watch>> {
-        Ok(Box::new(CountedWatch { watch: self.disk.watch(path)?, faults: Arc::clone(&self.faults) }))
+    /// The watcher of the inner disk; its operations are counted and meet no fault.
+    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watcher>> {
+        Ok(Box::new(CountedWatcher { watcher: self.disk.watch(path)?, faults: Arc::clone(&self.faults) }))
     }
 
-    /// The bell of the disk below; it costs no operation and meets no fault.
-    fn bell(&self, path: &Path) -> io::Result<Box<dyn Bell>> {
-        self.disk.bell(path)
-    }
-
-    /// What the disk below says; it costs no operation and meets no fault.
+    /// The answer of the inner disk; the operation is not counted and meets no fault.
     fn folder_changed(&self, path: &Path) -> io::Result<SystemTime> {
         self.disk.folder_changed(path)
     }
@@ -287,52 +284,49 @@ impl DiskFile for FaultyFile {
 }
 
 #[derive(Debug)]
-struct CountedWatch {
-    watch: Box<dyn Watch>,
+struct CountedWatcher {
+    watcher: Box<dyn Watcher>,
     faults: Arc<Faults>,
 }
 
-impl Watch for CountedWatch {
-    fn folder(&self, path: &Path) -> io::Result<WatchedFolder> {
+#[async_trait]
+impl Watcher for CountedWatcher {
+    fn watch_folder(&self, path: &Path) -> io::Result<WatchedFolder> {
         self.faults.count(Operation::WatchFolder);
-        self.watch.folder(path)
-    }
-
-    fn changes(&self, folders: &[WatchedFolder], since: u64) -> io::Result<Told> {
-        self.faults.count(Operation::WatchChanges);
-        self.watch.changes(folders, since)
+        self.watcher.watch_folder(path)
     }
 
     fn forget(&self, folders: &[WatchedFolder]) {
-        self.watch.forget(folders);
+        self.watcher.forget(folders);
+    }
+
+    fn changes(&self, folders: &[WatchedFolder], since: u64) -> io::Result<ChangeReport> {
+        self.faults.count(Operation::WatchChanges);
+        self.watcher.changes(folders, since)
+    }
+
+    async fn changed(&self) -> io::Result<ChangedFolders> {
+        self.watcher.changed().await
     }
 }
 
-/// The fault to come and the operations so far, shared by a disk and its files.
+/// The planned fault and the operations so far, shared by a disk and its files.
 #[derive(Debug, Default)]
 struct Faults {
-    plan: Mutex<Plan>,
-    counts: Mutex<BTreeMap<Operation, u64>>,
-    room: Mutex<Option<Room>>,
+    plan: Lock<FaultPlan>,
+    counts: Lock<BTreeMap<Operation, u64>>,
+    free_space: Lock<Option<FreeSpace>>,
 }
 
 #[derive(Debug, Default)]
-struct Plan {
-    fault: Option<Fault>,
+struct FaultPlan {
+    fault: Option<InjectedFault>,
     met: u64,
 }
 
 impl Faults {
-    fn lock(&self) -> MutexGuard<'_, Plan> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_room(&self) -> MutexGuard<'_, Option<Room>> {
-        self.room.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn counts(&self) -> MutexGuard<'_, BTreeMap<Operation, u64>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock()
     }
 
     fn count(&self, operation: Operation) {
@@ -341,8 +335,8 @@ impl Faults {
 
     fn meet(&self, operation: Operation) -> io::Result<()> {
         self.count(operation);
-        let mut plan = self.lock();
-        let Plan { fault: Some(fault), met } = &mut *plan else { return Ok(()) };
+        let mut plan = self.plan.lock();
+        let FaultPlan { fault: Some(fault), met } = &mut *plan else { return Ok(()) };
         if !(fault.only)(operation) {
             return Ok(());
         }
@@ -366,13 +360,13 @@ mod tests {
     use crate::disk::PowerCutDisk;
 
     fn disk() -> FaultyDisk {
-        FaultyDisk::new(Arc::new(PowerCutDisk::new()))
+        FaultyDisk::new(PowerCutDisk::new())
     }
 
     #[test]
     fn a_lasting_fault_lasts_until_it_is_mended() {
         let disk = disk();
-        disk.fail(Fault::after(0, ErrorKind::StorageFull).lasting().only(Operation::needs_room));
+        disk.fail(InjectedFault::after(0, ErrorKind::StorageFull).lasting().only(Operation::needs_space));
         for _ in 0..2 {
             assert_eq!(disk.create(Path::new("/a")).unwrap_err().kind(), ErrorKind::StorageFull);
             assert!(disk.list(Path::new("/")).unwrap().is_empty());
@@ -385,7 +379,7 @@ mod tests {
     fn a_failing_write_has_written_half() {
         let disk = disk();
         let file = disk.create(Path::new("/a")).unwrap();
-        disk.fail(Fault::after(0, ErrorKind::Other));
+        disk.fail(InjectedFault::after(0, ErrorKind::Other));
         assert!(file.write_all_at(b"abcd", 0).is_err());
         assert_eq!(file.len().unwrap(), 2);
     }

@@ -1,28 +1,36 @@
-//! [`Listing`]: the names in a folder by what they stand for; and [`NotAFile`].
+//! [`Listing`]: the names in a folder, those of files apart from others; and [`NotAFile`].
 
 use std::io;
 
 /// The names in a folder, in no order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Listing {
     /// The names of files.
     pub files: Vec<String>,
-    /// All others: of folders, links, sockets and the like.
+    /// All other names: of folders, links, sockets and the like.
     pub others: Vec<String>,
 }
 
-/// What stands where a file was to be opened.
+impl Listing {
+    /// The names of files, and all others.
+    pub fn new(files: Vec<String>, others: Vec<String>) -> Self {
+        Self { files, others }
+    }
+}
+
+/// A path that was to be opened as a file leads to something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotAFile {
-    /// A folder.
-    #[error("it is a folder, and no file")]
+    /// It leads to a folder.
+    #[error("it is a folder, not a file")]
     Folder,
-    /// A link, which is not followed.
+    /// It leads to a link, which is not followed.
     #[error("it is a symbolic link, which is not followed")]
     Link,
-    /// A pipe, a socket or a device.
-    #[error("it is a pipe, a socket or a device, and no file")]
+    /// It leads to a pipe, a socket or a device.
+    #[error("it is a pipe, a socket or a device, not a file")]
     Special,
 }
 

@@ -1,11 +1,10 @@
-//! The disk as the spool and the Maildir store use it: the trait [`Disk`], the real [`OsDisk`], and flushes that are shared.
+//! The disk as the spool and the Maildir store use it: the trait [`Disk`], the real [`OsDisk`], and [`SharedFlush`].
 //!
-//! All calls block, but for those that are async. Whoever is in async code goes through [`blocking`].
+//! All calls block, except those that are async. Async code calls them through [`blocking`].
 //!
-//! `FaultyDisk` and `PowerCutDisk` fail on purpose, to prove that what is kept on a disk stays kept. A tree of files is proven by doing
-//! one piece of work again and again, each time with the fault one operation later, until the work gets through without meeting it.
+//! `FaultyDisk` and `PowerCutDisk` fail on purpose, to prove that what is kept on a disk stays kept. A test does one piece of work again and
+//! again, each time with the fault one operation later, until the work ends without having met the fault.
 
-mod bell;
 #[cfg(any(test, doc, feature = "conformance"))]
 mod faulty;
 mod listing;
@@ -13,49 +12,49 @@ mod os;
 #[cfg(any(test, doc, feature = "conformance"))]
 mod power_cut;
 mod shared_flush;
-mod watch;
+mod watcher;
 
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-pub use self::bell::{Bell, Rung};
 #[cfg(any(test, doc, feature = "conformance"))]
-pub use self::faulty::{Fault, FaultyDisk, Operation};
+pub use self::faulty::{FaultyDisk, InjectedFault, Operation};
 pub use self::listing::{Listing, NotAFile};
 pub use self::os::OsDisk;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub use self::power_cut::{PowerCutDisk, Unsynced};
 pub use self::shared_flush::SharedFlush;
-pub use self::watch::{Change, Changes, Told, Watch, WatchedFolder};
+pub use self::watcher::{ChangeReport, ChangedFolders, FolderChanges, NameChange, WatchedFolder, Watcher};
 
-/// A file system, asked for only what a durable tree of files needs.
+/// A file system with the few operations that a durable tree of files needs.
 ///
-/// It is a trait so that a test can be the disk that loses power after any single step.
+/// It is a trait so that a test can use a disk that loses power after any single step.
 ///
 /// # Contract
 ///
-/// - **Nothing is durable by itself.** What a file holds survives a power cut only after [`DiskFile::sync`]; that a name stands in a
-///   folder, or no longer does, only after [`sync_dir`](Self::sync_dir) of that folder.
+/// - **Nothing is durable by itself.** The contents of a file survive a power cut only after [`DiskFile::sync`]; a name that was added to
+///   a folder, or removed from it, only after [`sync_dir`](Self::sync_dir) of that folder.
 /// - **Names change at once.** `create`, `link` and `rename` are atomic, and `create` and `link` fail with
 ///   [`AlreadyExists`](io::ErrorKind::AlreadyExists) where the name is taken; `rename` replaces it.
 pub trait Disk: Debug + Send + Sync + 'static {
-    /// Creates a file that must not exist, for reading and writing by its owner alone.
+    /// Creates a file that must not exist yet; only its owner may read and write it.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Opens a file that exists, for reading and writing. A link is not followed, and nothing is waited for.
+    /// Opens a file that exists, for reading and writing. It follows no link, and never waits (as for the other end of a pipe).
     ///
     /// # Errors
     ///
-    /// Whatever the file system says; [`NotAFile`] where a folder, a link, a socket or the like stands, see [`is_not_a_file`].
+    /// Any error of the file system; [`NotAFile`] if a folder, a link, a socket or the like is at `path`, see [`is_not_a_file`].
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Opens a file that exists, for reading alone, which more may do; a disk without this method opens it for both.
+    /// Opens a file that exists, for reading only, which needs fewer permissions. The default opens it for both.
     ///
     /// # Errors
     ///
@@ -64,102 +63,92 @@ pub trait Disk: Debug + Send + Sync + 'static {
         self.open(path)
     }
 
-    /// Gives the file at `from` a second name.
+    /// Gives the file at `from` the second name `to`, which must be free.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Gives the file at `from` another name instead.
+    /// Renames the file at `from` to `to`; a file that had this name is replaced.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Takes the name `path` away.
+    /// Removes the name `path`.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Creates one folder that must not exist, for its owner alone.
+    /// Creates one folder that must not exist yet; only its owner may use it.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes durable which names stand in the folder `path`.
+    /// Makes durable which names are in the folder `path`.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says. After an error nothing is known of what is durable.
+    /// Any error of the file system. After an error it is not known what is durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// The names in the folder `path`, in no order; names that are no UTF-8 are left out.
+    /// The names in the folder `path`, in no order. Names that are not UTF-8 are left out.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
 
-    /// The same, files apart from all else; a link is no file, wherever it leads. For a disk without this method, all are files.
+    /// The names in the folder `path`, those of files apart from all others. A link is not a file, wherever it leads. The default takes all
+    /// names for names of files.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn list_files(&self, path: &Path) -> io::Result<Listing> {
         self.list(path).map(|files| Listing { files, others: Vec::new() })
     }
 
-    /// Whether a file stands at `path`, and no link, folder, socket or the like; true for a disk without this method.
+    /// Whether a file is at `path`, and not a link, a folder, a socket or the like. The default answers true.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn is_file(&self, path: &Path) -> io::Result<bool> {
         let _ = path;
         Ok(true)
     }
 
-    /// How much room is left where `path` is.
+    /// How much space is left on the file system that `path` is on.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
-    fn room(&self, path: &Path) -> io::Result<Room>;
+    /// Any error of the file system.
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace>;
 
-    /// Tells what changes in folders under `path`, so that they need not be read again; [`Unsupported`](io::ErrorKind::Unsupported)
-    /// where nobody tells all that changes, as on a network file system, and for a disk without this method.
+    /// A watcher for folders under `path`; [`Unsupported`](io::ErrorKind::Unsupported) where the file system does not report all changes, as
+    /// a network file system, and for a disk without this method.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says. Nothing is lost by it but time.
-    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watch>> {
+    /// Any error of the file system. The caller then has to read the folders instead, which takes longer.
+    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watcher>> {
         let _ = path;
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Says at once where names come and go in folders under `path`; [`Unsupported`](io::ErrorKind::Unsupported) where nobody tells
-    /// all that changes, and for a disk without this method.
-    ///
-    /// # Errors
-    ///
-    /// Whatever the file system says. Nothing is lost by it but time.
-    fn bell(&self, path: &Path) -> io::Result<Box<dyn Bell>> {
-        let _ = path;
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// When names last came or went in the folder `path`, as exactly as the file system says;
+    /// When a name was last added to the folder `path` or removed from it, as exactly as the file system records it;
     /// [`Unsupported`](io::ErrorKind::Unsupported) for a disk without this method.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn folder_changed(&self, path: &Path) -> io::Result<SystemTime> {
         let _ = path;
         Err(io::ErrorKind::Unsupported.into())
@@ -172,14 +161,14 @@ pub trait DiskFile: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the file ends first, or whatever the file system says.
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the file ends first, or any other error of the file system.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
     /// Reads exactly `len` bytes from `offset`.
     ///
     /// # Errors
     ///
-    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the file ends first, or whatever the file system says.
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the file ends first, or any other error of the file system.
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; len];
         self.read_exact_at(&mut bytes, offset)?;
@@ -190,21 +179,21 @@ pub trait DiskFile: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Whatever the file system says; part may have been written.
+    /// Any error of the file system; part may have been written.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
     /// The file's length in bytes.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn len(&self) -> io::Result<u64>;
 
     /// Whether the file has no bytes.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn is_empty(&self) -> io::Result<bool> {
         self.len().map(|len| len == 0)
     }
@@ -213,69 +202,144 @@ pub trait DiskFile: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn clear(&self) -> io::Result<()>;
 
     /// How many names the file has.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn links(&self) -> io::Result<u64>;
 
     /// Sets the time of last modification.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn set_modified(&self, modified: SystemTime) -> io::Result<()>;
 
-    /// When the file last got another name, or other contents; nobody can set it. [`Unsupported`](io::ErrorKind::Unsupported) for a
-    /// disk without this method.
+    /// When the name or the contents of the file last changed (`ctime`, which no program can set);
+    /// [`Unsupported`](io::ErrorKind::Unsupported) for a disk without this method.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn changed(&self) -> io::Result<SystemTime> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Makes durable what the file holds.
+    /// Makes the contents of the file durable.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says. After an error nothing is known of what is durable.
+    /// Any error of the file system. After an error it is not known what is durable.
     fn sync(&self) -> io::Result<()>;
 
-    /// Waits for the file's exclusive lock, which ends with the file's closing or the process, however it ends.
+    /// Waits for the file's exclusive lock. It ends when the file is closed or the process ends, however it ends.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn lock(&self) -> io::Result<()>;
 
-    /// Takes the file's exclusive lock if nobody has it; answers whether it did.
+    /// Takes the file's exclusive lock if it is free; answers whether it did.
     ///
     /// # Errors
     ///
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn try_lock(&self) -> io::Result<bool>;
 }
 
-/// How much room a file system has left for this process.
+/// How much space a file system has left for this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
-    /// Bytes.
+#[non_exhaustive]
+pub struct FreeSpace {
+    /// How many bytes.
     pub bytes: u64,
-    /// Files, where the file system counts them; else [`u64::MAX`].
+    /// How many files, where the file system counts them; else [`u64::MAX`].
     pub files: u64,
 }
+
+impl FreeSpace {
+    /// Space for `bytes` bytes and `files` files.
+    pub const fn new(bytes: u64, files: u64) -> Self {
+        Self { bytes, files }
+    }
+}
+
+/// Passes every call on, so that a shared or boxed disk is a disk.
+macro_rules! delegate {
+    ($wrapper:ident) => {
+        #[deny(clippy::missing_trait_methods)]
+        impl<D: Disk + ?Sized> Disk for $wrapper<D> {
+            fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+                (**self).create(path)
+            }
+
+            fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+                (**self).open(path)
+            }
+
+            fn open_to_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+                (**self).open_to_read(path)
+            }
+
+            fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+                (**self).link(from, to)
+            }
+
+            fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+                (**self).rename(from, to)
+            }
+
+            fn remove(&self, path: &Path) -> io::Result<()> {
+                (**self).remove(path)
+            }
+
+            fn create_dir(&self, path: &Path) -> io::Result<()> {
+                (**self).create_dir(path)
+            }
+
+            fn sync_dir(&self, path: &Path) -> io::Result<()> {
+                (**self).sync_dir(path)
+            }
+
+            fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+                (**self).list(path)
+            }
+
+            fn list_files(&self, path: &Path) -> io::Result<Listing> {
+                (**self).list_files(path)
+            }
+
+            fn is_file(&self, path: &Path) -> io::Result<bool> {
+                (**self).is_file(path)
+            }
+
+            fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
+                (**self).free_space(path)
+            }
+
+            fn watch(&self, path: &Path) -> io::Result<Box<dyn Watcher>> {
+                (**self).watch(path)
+            }
+
+            fn folder_changed(&self, path: &Path) -> io::Result<SystemTime> {
+                (**self).folder_changed(path)
+            }
+        }
+    };
+}
+
+delegate!(Arc);
+delegate!(Box);
 
 /// Reads the whole file at `path`.
 ///
 /// # Errors
 ///
-/// Whatever the file system says.
+/// Any error of the file system.
 pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open_to_read(path)?;
     file.read_at(0, usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?)
@@ -285,7 +349,7 @@ pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// Whatever the file system says.
+/// Any error of the file system.
 pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     match disk.create_dir(path) {
         Ok(()) => sync_name(disk, path),
@@ -299,16 +363,16 @@ pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the name of the folder `path` durable: it may be there since a process that died, or failed, before it could.
+/// Makes the name of the folder `path` durable: the process that created the folder may have died or failed before it did so.
 ///
 /// # Errors
 ///
-/// Whatever the file system says.
+/// Any error of the file system.
 pub(crate) fn sync_name(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |parent| disk.sync_dir(named(parent)))
 }
 
-/// Whether `error` says that no room is left, for bytes or for files.
+/// Whether `error` says that no space is left, for bytes or for files.
 pub fn is_no_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
@@ -318,19 +382,19 @@ pub fn is_not_writable(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
-/// Whether `error` says that a file was to be opened, and something else stands there.
+/// Whether `error` says that a path to be opened as a file leads to something else; see [`NotAFile`].
 pub fn is_not_a_file(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::IsADirectory || error.get_ref().is_some_and(|inner| inner.downcast_ref::<NotAFile>().is_some())
 }
 
-/// Runs `work`, which blocks, where blocking holds up no other task.
+/// Runs `work`, which blocks, on a thread where it delays no other task.
 ///
 /// The work runs to its end even if the returned future is dropped. It runs in the caller's `tracing` span, in which each hand-over is
 /// an event of level TRACE.
 ///
 /// # Errors
 ///
-/// What `work` answers; also when the runtime is shutting down.
+/// The error of `work`; also an error when the runtime is shutting down.
 ///
 /// # Panics
 ///
@@ -345,7 +409,7 @@ where
     tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(io::Error::other)?
 }
 
-/// The folder that an empty relative path means.
+/// `path`, or the current folder if it is empty.
 fn named(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }

@@ -10,9 +10,8 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::bell::OsBell;
-use super::watch::OsWatch;
-use super::{Bell, Disk, DiskFile, Listing, NotAFile, Room, Watch};
+use super::watcher::OsWatcher;
+use super::{Disk, DiskFile, FreeSpace, Listing, NotAFile, Watcher};
 
 /// The operating system's file systems. Files get mode 0600, folders 0700.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,7 +64,7 @@ impl Disk for OsDisk {
         for entry in fs::read_dir(path)? {
             let entry = entry?;
             let is_file = match entry.file_type() {
-                // Some file systems look at the entry only now, and another program has renamed it meanwhile.
+                // Some file systems read the entry only now, and another program may have renamed it in between.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 kind => kind?.is_file(),
             };
@@ -79,18 +78,14 @@ impl Disk for OsDisk {
         Ok(fs::symlink_metadata(path)?.is_file())
     }
 
-    fn room(&self, path: &Path) -> io::Result<Room> {
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
         let stat = rustix::fs::statvfs(path)?;
         let files = if stat.f_files == 0 { u64::MAX } else { stat.f_favail };
-        Ok(Room { bytes: stat.f_bavail.saturating_mul(stat.f_frsize), files })
+        Ok(FreeSpace { bytes: stat.f_bavail.saturating_mul(stat.f_frsize), files })
     }
 
-    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watch>> {
-        Ok(Box::new(OsWatch::open(path)?))
-    }
-
-    fn bell(&self, path: &Path) -> io::Result<Box<dyn Bell>> {
-        Ok(Box::new(OsBell::open(path)?))
+    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watcher>> {
+        Ok(Box::new(OsWatcher::open(path)?))
     }
 
     fn folder_changed(&self, path: &Path) -> io::Result<SystemTime> {
@@ -98,7 +93,7 @@ impl Disk for OsDisk {
     }
 }
 
-/// Opens a file, and nothing else, without waiting for anybody.
+/// Opens a file, and nothing that is not a file, without waiting.
 fn open(path: &Path, access: OFlags) -> io::Result<Box<dyn DiskFile>> {
     let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let opened = rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()));
@@ -124,7 +119,7 @@ impl DiskFile for File {
     }
 
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        // Into memory as it is: to write zeroes there first costs as much as to read the sound.
+        // Into memory that is not initialised: to write zeroes there first costs as much as to read the sound.
         let mut bytes = Vec::with_capacity(len);
         while bytes.len() < len {
             let at = offset.saturating_add(bytes.len() as u64);
@@ -191,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_but_a_file_is_opened_and_nothing_is_waited_for() {
+    fn only_a_file_is_opened_and_opening_never_waits() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("file"), "a file").unwrap();

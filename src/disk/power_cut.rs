@@ -5,11 +5,12 @@ mod machine;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::SystemTime;
 
-use self::machine::{File, Folder, Machine, Node, State, no_power};
-use crate::disk::{Changes, Disk, DiskFile, Listing, Room, Told, Watch, WatchedFolder};
+use self::machine::{File, Folder, Machine, MachineState, Node, no_power};
+use crate::disk::{ChangeReport, Disk, DiskFile, FolderChanges, FreeSpace, Listing, WatchedFolder, Watcher};
+use crate::lock::Lock;
 
 /// A disk in memory that forgets, at a power cut, all that was not synced; clones are the same disk.
 ///
@@ -34,19 +35,19 @@ pub struct PowerCutDisk {
 }
 
 impl PowerCutDisk {
-    /// An empty disk with much room. Relative paths start at its root, too.
+    /// An empty disk with plenty of space. Relative paths start at its root, too.
     pub fn new() -> Self {
         Self { machine: Arc::new(Machine::new()) }
     }
 
-    /// Lets `operations` more succeed; every one after that fails, as the power is off, until [`power_cut`](Self::power_cut).
+    /// Turns the power off after `operations` more operations: every later one fails, until [`power_cut`](Self::power_cut).
     pub fn power_off_after(&self, operations: u64) {
         self.machine.state().operations_left = Some(operations);
     }
 
-    /// Cuts the power and gives it back. Files that are open fail from now on, and their locks are free.
+    /// Cuts the power and turns it on again. Files that are open fail from now on, and their locks are free.
     ///
-    /// Answers whether the power was off already, as [`power_off_after`](Self::power_off_after) had foretold.
+    /// Answers whether the power was off already because of [`power_off_after`](Self::power_off_after).
     pub fn power_cut(&self, unsynced: Unsynced) -> bool {
         let mut state = self.machine.state();
         let was_off = state.operations_left.take() == Some(0);
@@ -68,17 +69,17 @@ impl PowerCutDisk {
         was_off
     }
 
-    /// Sets what [`Disk::room`] answers.
-    pub fn set_room(&self, room: Room) {
-        self.machine.state().room = room;
+    /// Sets the answer of [`Disk::free_space`].
+    pub fn set_free_space(&self, free_space: FreeSpace) {
+        self.machine.state().free_space = free_space;
     }
 
-    /// How many callers wait for a lock at this moment.
+    /// How many callers wait for a lock now.
     pub fn waiting(&self) -> usize {
         self.machine.state().waiting
     }
 
-    /// When the file at `path` was last modified, as [`DiskFile::set_modified`] told; `None` if there is none or it never was told.
+    /// When the file at `path` was last modified, as set by [`DiskFile::set_modified`]; `None` if there is no file or no time was set.
     pub fn modified(&self, path: &Path) -> Option<SystemTime> {
         let state = self.machine.state();
         let node = state.find(path).ok()?;
@@ -92,12 +93,13 @@ impl Default for PowerCutDisk {
     }
 }
 
-/// What becomes, at a power cut, of what was not synced. What a file holds is lost in any case.
+/// Whether a power cut loses names that were not synced. File contents that were not synced are lost in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unsynced {
-    /// Names are lost as well: the least that a file system owes.
+    /// Names are lost as well, which is the least that a file system promises.
     Forgotten,
-    /// Names are kept: what a file system does that writes its journal early and its data late.
+    /// Names are kept, as by a file system that writes its journal early and its data late.
     NamesKept,
 }
 
@@ -179,81 +181,81 @@ impl Disk for PowerCutDisk {
         Ok(listing)
     }
 
-    /// What stands there; it costs no operation.
+    /// Whether a file is at `path`; the operation is not counted.
     fn is_file(&self, path: &Path) -> io::Result<bool> {
         let state = self.machine.state();
         let node = state.find(path)?;
         Ok(state.file(node).is_ok())
     }
 
-    fn room(&self, path: &Path) -> io::Result<Room> {
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
         let state = self.machine.powered()?;
         state.find(path)?;
-        Ok(state.room)
+        Ok(state.free_space)
     }
 
-    fn watch(&self, _: &Path) -> io::Result<Box<dyn Watch>> {
+    fn watch(&self, _: &Path) -> io::Result<Box<dyn Watcher>> {
         let boot = self.machine.state().boots;
-        Ok(Box::new(Watcher { machine: Arc::clone(&self.machine), boot, told: Mutex::default() }))
+        Ok(Box::new(MachineWatcher { machine: Arc::clone(&self.machine), boot, reported: Lock::default() }))
     }
 }
 
 impl PowerCutDisk {
-    fn handle(&self, state: &mut State, node: u64) -> Box<dyn DiskFile> {
+    fn handle(&self, state: &mut MachineState, node: u64) -> Box<dyn DiskFile> {
         state.next += 1;
         Box::new(Handle { machine: Arc::clone(&self.machine), node, id: state.next, boot: state.boots })
     }
 }
 
-/// What a process of the machine's present run is told of folders. It costs none of the operations left.
+/// The watcher of a process of the machine's present run. Its operations are not counted, and it cannot wait for changes.
 #[derive(Debug)]
-struct Watcher {
+struct MachineWatcher {
     machine: Arc<Machine>,
     boot: u64,
-    told: Mutex<WhatWasTold>,
+    reported: Lock<Reported>,
 }
 
+/// The changes that a watcher has reported so far.
 #[derive(Debug, Default)]
-struct WhatWasTold {
+struct Reported {
     turn: u64,
-    /// For each folder, in which turn it was asked for last, and how many of its changes were told by then.
+    /// For each folder, in which turn it was asked for last, and how many of its changes were reported by then.
     folders: HashMap<WatchedFolder, (u64, usize)>,
 }
 
-impl Watcher {
-    fn powered(&self) -> io::Result<MutexGuard<'_, State>> {
+impl MachineWatcher {
+    fn powered(&self) -> io::Result<MutexGuard<'_, MachineState>> {
         let state = self.machine.state();
         if state.boots == self.boot && state.operations_left != Some(0) { Ok(state) } else { Err(no_power()) }
     }
 }
 
-impl Watch for Watcher {
-    fn folder(&self, path: &Path) -> io::Result<WatchedFolder> {
+impl Watcher for MachineWatcher {
+    fn watch_folder(&self, path: &Path) -> io::Result<WatchedFolder> {
         let state = self.powered()?;
         let node = state.find(path)?;
         state.folder(node).map(|_| WatchedFolder(node))
     }
 
-    fn changes(&self, folders: &[WatchedFolder], since: u64) -> io::Result<Told> {
+    fn forget(&self, folders: &[WatchedFolder]) {
+        self.reported.lock().folders.retain(|folder, _| !folders.contains(folder));
+    }
+
+    fn changes(&self, folders: &[WatchedFolder], since: u64) -> io::Result<ChangeReport> {
         let state = self.powered()?;
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.turn += 1;
-        let turn = told.turn;
+        let mut reported = self.reported.lock();
+        reported.turn += 1;
+        let turn = reported.turn;
         let mut changes = Vec::new();
         for folder in folders {
             let all = &state.folder(folder.0)?.changes;
-            let before = told.folders.insert(*folder, (turn, all.len()));
+            let before = reported.folders.insert(*folder, (turn, all.len()));
             changes.push(match before {
-                Some((last, up_to)) if last == since => Changes::Names(all[up_to..].to_vec()),
-                Some(_) | None => Changes::Unknown,
+                Some((last, up_to)) if last == since => FolderChanges::Names(all[up_to..].to_vec()),
+                Some(_) | None => FolderChanges::Unknown,
             });
         }
-        Ok(Told { turn, changes })
-    }
-
-    fn forget(&self, folders: &[WatchedFolder]) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.folders.retain(|folder, _| !folders.contains(folder));
+        Ok(ChangeReport { turn, changes })
     }
 }
 
@@ -267,7 +269,7 @@ struct Handle {
 }
 
 impl Handle {
-    fn powered(&self) -> io::Result<MutexGuard<'_, State>> {
+    fn powered(&self) -> io::Result<MutexGuard<'_, MachineState>> {
         let state = self.machine.powered()?;
         if state.boots == self.boot { Ok(state) } else { Err(no_power()) }
     }
@@ -311,7 +313,7 @@ impl DiskFile for Handle {
         Ok(())
     }
 
-    /// This disk has no clock: the time that [`set_modified`](DiskFile::set_modified) told, or the beginning of 1970.
+    /// The time that was [set](DiskFile::set_modified), or the beginning of 1970: this disk has no clock.
     fn changed(&self) -> io::Result<SystemTime> {
         Ok(self.powered()?.file(self.node)?.now.modified.unwrap_or(SystemTime::UNIX_EPOCH))
     }
@@ -389,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_name_of_an_unsynced_file_leads_to_what_was_synced_of_it() {
+    fn a_kept_name_leads_to_the_synced_part_of_its_file() {
         let disk = PowerCutDisk::new();
         let file = write(&disk, "/a", b"old");
         file.sync().unwrap();
@@ -429,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn after_the_foretold_operations_the_power_is_off_until_it_is_cut() {
+    fn the_power_goes_off_after_so_many_operations() {
         let disk = PowerCutDisk::new();
         disk.power_off_after(1);
         disk.create_dir(Path::new("/a")).unwrap();
@@ -440,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_is_waited_for_until_its_holder_closes_the_file_or_the_power_is_cut() {
+    fn a_lock_ends_with_its_file_or_with_the_power() {
         let disk = PowerCutDisk::new();
         let holder = write(&disk, "/lock", b"");
         holder.lock().unwrap();

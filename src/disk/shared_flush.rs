@@ -7,31 +7,32 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Disk;
 
-/// Flushes folders, one flush for all who ask while another is under way.
+/// Flushes folders, with one flush for all callers that wait for the same folder.
 ///
-/// A lone caller flushes at once. Callers that come during a flush cannot use it, because their change may have missed it: they
-/// wait for it, and then one of them flushes for all.
+/// A single caller flushes at once. Callers that come during a flush cannot use it, because it may have missed their change: they wait
+/// until it ends, and then one of them flushes for all.
 #[derive(Debug, Default)]
 pub struct SharedFlush {
-    folders: Mutex<HashMap<PathBuf, Folder>>,
+    folders: Mutex<HashMap<PathBuf, FolderFlushes>>,
     finished: Condvar,
 }
 
-/// What is known of a folder that somebody is flushing or waiting for.
+/// The flushes of a folder, while callers flush it or wait for it.
 #[derive(Debug, Default)]
-struct Folder {
+struct FolderFlushes {
     started: u64,
     finished: u64,
+    /// The number of the last flush that failed, and its error.
     failed: Option<(u64, io::ErrorKind)>,
     callers: usize,
 }
 
 impl SharedFlush {
-    /// Makes durable every change of names in `folder` that came before this call. Blocks.
+    /// Makes durable every change of names in `folder` that was made before this call. Blocks.
     ///
     /// # Errors
     ///
-    /// What the flush said, to everyone who shared it.
+    /// The error of the flush, for every caller that shared it.
     #[expect(clippy::missing_panics_doc, reason = "a folder stays in the map while it has callers")]
     pub fn sync_dir(&self, disk: &dyn Disk, folder: &Path) -> io::Result<()> {
         let mut folders = self.lock();
@@ -70,7 +71,7 @@ impl SharedFlush {
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Folder>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, FolderFlushes>> {
         self.folders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,10 +82,10 @@ mod tests {
     use std::sync::{Arc, Barrier};
     use std::thread;
 
-    use super::super::{DiskFile, OsDisk, Room};
+    use super::super::{DiskFile, FreeSpace, OsDisk};
     use super::*;
 
-    /// A disk that counts flushes, and lets the first one last until it is told to end.
+    /// A disk that counts flushes, and whose first flush lasts until the test ends it.
     #[derive(Debug)]
     struct Counting {
         flushes: AtomicU32,
@@ -114,8 +115,8 @@ mod tests {
         fn list(&self, path: &Path) -> io::Result<Vec<String>> {
             OsDisk.list(path)
         }
-        fn room(&self, path: &Path) -> io::Result<Room> {
-            OsDisk.room(path)
+        fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
+            OsDisk.free_space(path)
         }
         fn sync_dir(&self, _: &Path) -> io::Result<()> {
             if self.flushes.fetch_add(1, Ordering::SeqCst) == 0 {

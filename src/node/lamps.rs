@@ -104,7 +104,7 @@ impl Lamps<'_> {
         let next = move |mut rate: Rate| async move {
             wait_until(rate.poll_timeout().or(Some(now()))).await;
             rate.handle_gone(now());
-            match AssertUnwindSafe(self.store.changed()).catch_unwind().await {
+            match AssertUnwindSafe(self.store.external_changes()).catch_unwind().await {
                 Ok(mailboxes) => Some((mailboxes, rate)),
                 Err(_panic) => {
                     tracing::error!("the store panicked when asked what others changed; it is not asked again");

@@ -258,7 +258,8 @@ impl Node {
         };
         let greeting = self.inner.greetings.run(raised(stopped.clone()));
         let sending = future::join3(self.forward(stopped.clone()), self.send_mail(stopped.clone()), greeting);
-        let keeping = future::join3(self.redirect(stopped.clone()), self.tidy(stopped.clone()), self.keep_clock(stopped.clone()));
+        let keeping =
+            future::join3(self.redirect(stopped.clone()), self.housekeep(stopped.clone()), self.keep_clock(stopped.clone()));
         tokio::select! {
             _ = future::join3(taking, sending, keeping) => {}
             () = elapsed(stopped.clone(), self.inner.stop_time / 4 * 3) => {
@@ -268,20 +269,22 @@ impl Node {
     }
 
     /// Lets the store do its housekeeping, a step every minute.
-    async fn tidy(&self, stopped: watch::Receiver<bool>) {
+    async fn housekeep(&self, stopped: watch::Receiver<bool>) {
         let Some(store) = &self.inner.store else { return };
         let steps = async {
             loop {
                 tokio::time::sleep(TIDY_EVERY).await;
-                match AssertUnwindSafe(store.tidy()).catch_unwind().await {
-                    Ok(Ok(tidied)) => {
-                        for BadEntry { path, reason } in tidied.bad_entries {
+                match AssertUnwindSafe(store.housekeep()).catch_unwind().await {
+                    Ok(Ok(done)) => {
+                        for BadEntry { path, reason } in done.bad_entries {
                             self.inner.events.emit(Event::BadEntry { path, reason });
                         }
-                        self.tell_of_expired(tidied.expired).await;
+                        self.tell_of_expired(done.expired).await;
                     }
-                    Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "the store could not tidy up"),
-                    Err(_) => tracing::error!("the store panicked when it should tidy up"),
+                    Ok(Err(error)) => {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "the housekeeping of the store failed")
+                    }
+                    Err(_) => tracing::error!("the store panicked in its housekeeping"),
                 }
             }
         };

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use crate::clock::{Clock, Reading};
 use crate::event::{Event, Events};
 use crate::message::{Head, MailboxId, Message, MessageId, Origin, RecordedAt, Status, Summary};
-use crate::store::{Deposit, Entry, MessageStore, Page, Query, StagedMail, StoreError, Tidied};
+use crate::store::{Deposit, Entry, Housekeeping, MessageStore, Page, Query, StagedMail, StoreError};
 
 /// A store that looks at the time of each message that comes from another node.
 ///
@@ -90,12 +90,12 @@ impl MessageStore for Punctual {
         self.store.summary(mailbox).await
     }
 
-    async fn tidy(&self) -> Result<Tidied, StoreError> {
-        self.store.tidy().await
+    async fn housekeep(&self) -> Result<Housekeeping, StoreError> {
+        self.store.housekeep().await
     }
 
-    async fn changed(&self) -> Vec<MailboxId> {
-        self.store.changed().await
+    async fn external_changes(&self) -> Vec<MailboxId> {
+        self.store.external_changes().await
     }
 }
 

@@ -95,7 +95,7 @@ const AHEAD: u64 = 600_000_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::{Fault, FaultyDisk, PowerCutDisk};
+    use crate::disk::{FaultyDisk, InjectedFault, PowerCutDisk};
 
     async fn next(versions: &Arc<Versions>, now_micros: i64) -> u64 {
         let version = versions.give(now_micros);
@@ -122,7 +122,7 @@ mod tests {
     #[tokio::test]
     async fn a_disk_that_fails_holds_up_no_lamp() {
         let disk = Arc::new(FaultyDisk::new(Arc::new(PowerCutDisk::new())));
-        disk.fail(Fault::after(0, io::ErrorKind::StorageFull).lasting());
+        disk.fail(InjectedFault::after(0, io::ErrorKind::StorageFull).lasting());
         let versions = Arc::new(Versions::new(disk, "spool".into()));
         versions.recall().await;
         assert_eq!((next(&versions, 5).await, next(&versions, 5).await), (5, 6));

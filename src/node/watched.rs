@@ -8,7 +8,7 @@ use super::changes::Changes;
 use super::standing::Standing;
 use crate::event::{Event, Events};
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
-use crate::store::{Deposit, Entry, MessageStore, Page, Query, StagedMail, StoreError, Tidied};
+use crate::store::{Deposit, Entry, Housekeeping, MessageStore, Page, Query, StagedMail, StoreError};
 
 /// A store that notes each mailbox that a call through it may have changed, and tells of each message before its lamp does.
 ///
@@ -105,13 +105,13 @@ impl MessageStore for Watched {
         self.store.summary(mailbox).await
     }
 
-    async fn tidy(&self) -> Result<Tidied, StoreError> {
-        let tidied = self.store.tidy().await?;
-        tidied.mailboxes.iter().cloned().for_each(|mailbox| self.changes.note(mailbox));
-        Ok(tidied)
+    async fn housekeep(&self) -> Result<Housekeeping, StoreError> {
+        let done = self.store.housekeep().await?;
+        done.mailboxes.iter().cloned().for_each(|mailbox| self.changes.note(mailbox));
+        Ok(done)
     }
 
-    async fn changed(&self) -> Vec<MailboxId> {
-        self.store.changed().await
+    async fn external_changes(&self) -> Vec<MailboxId> {
+        self.store.external_changes().await
     }
 }

@@ -10,7 +10,7 @@ use super::take::Take;
 use super::{CallFacts, RecordError, Recorder, Route, Shared, Studio};
 use crate::audio::Format;
 use crate::directory::RecordingLimits;
-use crate::disk::{self, Room};
+use crate::disk::{self, FreeSpace};
 use crate::event::Event;
 use crate::message::{AudioType, Head, MailboxId, RecordedAt};
 use crate::network::Port;
@@ -55,7 +55,7 @@ impl Recorder {
 
         let shared = Arc::clone(&self.shared);
         let begun = disk::blocking(move || {
-            let room = shared.spool.room()?;
+            let room = shared.spool.free_space()?;
             let enough = claim.all().saturating_add(shared.reserve);
             if room.bytes < enough || room.files < RESERVED_FILES {
                 return Ok(Err(shared.nearly_full(room)));
@@ -103,7 +103,7 @@ impl Recorder {
 
 impl Shared {
     /// Tells that the disk has only room for what is under way.
-    fn nearly_full(&self, Room { bytes: free, files }: Room) -> RecordError {
+    fn nearly_full(&self, FreeSpace { bytes: free, files }: FreeSpace) -> RecordError {
         self.events.emit(Event::DiskNearlyFull { free, files });
         RecordError::DiskNearlyFull { free, files }
     }

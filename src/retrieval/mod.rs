@@ -199,7 +199,7 @@ impl MailboxService {
     }
 
     /// The message grew too old unheard, and was removed for that: tells its sender if that was asked for. A node calls it for
-    /// everything that its store's [`tidy`](MessageStore::tidy) tells of.
+    /// everything that its store's [`housekeep`](MessageStore::housekeep) tells of.
     ///
     /// # Errors
     ///

@@ -73,7 +73,7 @@ use self::spare::{Reuse, Spares};
 use self::tree::{TreeFound, prepare_tree, read_tree};
 use crate::clock::Clock;
 use crate::descriptors::descriptor_limit;
-use crate::disk::{self, Disk, DiskFile, Room, SharedFlush};
+use crate::disk::{self, Disk, DiskFile, FreeSpace, SharedFlush};
 use crate::event::Events;
 pub use crate::event::SpoolState;
 use crate::message::{MailboxId, MessageId};
@@ -177,8 +177,8 @@ impl Spool {
     }
 
     /// How much room the spool's disk has left. Blocks.
-    pub(crate) fn room(&self) -> io::Result<Room> {
-        self.shared.disk.room(&self.shared.root)
+    pub(crate) fn free_space(&self) -> io::Result<FreeSpace> {
+        self.shared.disk.free_space(&self.shared.root)
     }
 
     /// Creates the file of a recording that begins. Blocks.

@@ -210,7 +210,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::disk::{Fault, FaultyDisk, PowerCutDisk};
+    use crate::disk::{FaultyDisk, InjectedFault, PowerCutDisk};
 
     #[test]
     fn a_file_that_another_start_creates_in_between_is_opened() {
@@ -218,7 +218,7 @@ mod tests {
         let path = Path::new("lock");
         open_or_create(&disk, path).unwrap().write_all_at(b"the first", 0).unwrap();
         // The first look comes before the other start has created it.
-        disk.fail(Fault::after(0, io::ErrorKind::NotFound));
+        disk.fail(InjectedFault::after(0, io::ErrorKind::NotFound));
         assert_eq!(open_or_create(&disk, path).unwrap().len().unwrap(), 9);
         assert_eq!(disk.mend(), 1);
     }

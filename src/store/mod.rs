@@ -41,7 +41,7 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 ///   Each page says how many messages there are on all of them.
 /// - **Restored.** What `mark` has set to removed can be marked new or old again, until the store expunges it.
 /// - **Foretold.** What `check` refuses, `deposit` would refuse at that moment, if the message has not arrived before.
-/// - **Noticed.** Where others can change a mailbox, `changed` names it after each change, within a time that the store states.
+/// - **Noticed.** Where others can change a mailbox, `external_changes` names it after each change, within a time that the store states.
 ///
 /// [`conformance::store`](crate::conformance::store) tests each sentence.
 #[async_trait]
@@ -178,8 +178,8 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// A dropped call has done some of the step. The next call goes on.
-    async fn tidy(&self) -> Result<Tidied, StoreError> {
-        Ok(Tidied::default())
+    async fn housekeep(&self) -> Result<Housekeeping, StoreError> {
+        Ok(Housekeeping::default())
     }
 
     /// Waits until mailboxes may have changed by another hand, and answers which; those that calls on this store have changed may be
@@ -192,7 +192,7 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     ///
     /// Nothing is lost: what was not answered is answered to the next call. One caller waits at a time; a node's is in
     /// [`run`](crate::node::Node::run).
-    async fn changed(&self) -> Vec<MailboxId> {
+    async fn external_changes(&self) -> Vec<MailboxId> {
         std::future::pending().await
     }
 }
@@ -209,7 +209,7 @@ pub enum Deposit {
 /// What a step of housekeeping changed, or found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Tidied {
+pub struct Housekeeping {
     /// Whose mailboxes, each once.
     pub mailboxes: Vec<MailboxId>,
     /// Which new messages were removed, in whose mailboxes: they had grown too old without being heard.
@@ -290,12 +290,12 @@ macro_rules! delegate {
                 (**self).summary(mailbox).await
             }
 
-            async fn tidy(&self) -> Result<Tidied, StoreError> {
-                (**self).tidy().await
+            async fn housekeep(&self) -> Result<Housekeeping, StoreError> {
+                (**self).housekeep().await
             }
 
-            async fn changed(&self) -> Vec<MailboxId> {
-                (**self).changed().await
+            async fn external_changes(&self) -> Vec<MailboxId> {
+                (**self).external_changes().await
             }
         }
     };

@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
 use voicemail::audio::{Format, Wav};
-use voicemail::disk::{Disk, Fault, FaultyDisk, Operation, PowerCutDisk, Room};
+use voicemail::disk::{Disk, FaultyDisk, FreeSpace, InjectedFault, Operation, PowerCutDisk};
 use voicemail::event::{Event, Occurrence};
 use voicemail::forward::MemoryForwarder;
 use voicemail::intake::{Intake, ListenMode};
@@ -48,7 +48,7 @@ async fn call(node: &Node, at: &str, spoken: &[u8]) -> Recording {
 
 /// Operations that a full disk, or one that may not be written to, does not do; folders that are there need nothing of it.
 fn writes(operation: Operation) -> bool {
-    operation.needs_room() && operation != Operation::CreateDir
+    operation.needs_space() && operation != Operation::CreateDir
 }
 
 /// Waits for the first event that is `wanted`.
@@ -75,7 +75,7 @@ async fn a_call_that_the_disk_does_not_take_is_said_to_be_unkept_and_kept_within
             let mut events = node.events();
             let running = run(&node);
             let recording = call(&node, "kathmandu", &spoken).await;
-            let fault = Fault::after(operations, kind).only(writes);
+            let fault = InjectedFault::after(operations, kind).only(writes);
             disk.fail(if once { fault } else { fault.lasting() });
             let answer = recording.finish().await;
             let at = format!("{kind:?} after {operations} writes, once {once}, answer {answer:?}");
@@ -109,14 +109,14 @@ async fn what_is_on_disk_of_an_unkept_call_becomes_a_message_at_the_next_start_e
         let node = builder().open().await.unwrap();
         let recording = call(&node, "kathmandu", &spoken).await;
         // A node that does not run does not try again: what it has written so far is all there is.
-        let full = || Fault::after(operations, ErrorKind::StorageFull).only(writes).lasting();
+        let full = || InjectedFault::after(operations, ErrorKind::StorageFull).only(writes).lasting();
         disk.fail(full());
         let answer = recording.finish().await;
         drop(node);
         let met = disk.mend() > 0;
 
         let at = format!("full after {operations} writes, answer {answer:?}");
-        disk.fail(Fault::after(0, ErrorKind::StorageFull).only(writes).lasting());
+        disk.fail(InjectedFault::after(0, ErrorKind::StorageFull).only(writes).lasting());
         let node = builder().open().await.expect(&at);
         let mut events = node.events();
         let running = run(&node);
@@ -149,7 +149,7 @@ async fn a_node_whose_disk_is_full_starts_and_sends_what_waits() {
     let facts = CallFacts::to(mailbox("2001"));
     node.deposit_wav(&site("kathmandu"), facts, wav(1_500, 7).into()).await.unwrap();
     drop(node);
-    disk.fail(Fault::after(0, ErrorKind::StorageFull).only(writes).lasting());
+    disk.fail(InjectedFault::after(0, ErrorKind::StorageFull).only(writes).lasting());
     let node = builder().open().await.unwrap();
     let mut events = node.events();
     let running = run(&node);
@@ -162,7 +162,7 @@ async fn a_node_whose_disk_is_full_starts_and_sends_what_waits() {
 async fn calls_under_way_at_a_nearly_full_disk_can_be_finished_and_new_ones_wait_for_room() {
     let (disk, forwarder) = (PowerCutDisk::new(), MemoryForwarder::new());
     let node = distributed(Path::new("/spool"), disk.clone(), &forwarder).reserve(MIB).open().await.unwrap();
-    let room = |bytes, files| disk.set_room(Room { bytes, files });
+    let room = |bytes, files| disk.set_free_space(FreeSpace::new(bytes, files));
     // The longest message is 300 s of 8000 bytes: there is room for ten of them, and a little more.
     room(MIB + 10 * 2_400_000 + 100_000, 1_000);
     let record = async || node.record(&site("kathmandu"), CallFacts::to(mailbox("2001")), PCMU).await;
@@ -311,7 +311,7 @@ fn transaction(message: &Message, size: Option<u64>) -> Vec<u8> {
 async fn a_store_without_room_or_files_or_the_right_to_write_puts_senders_off_at_once() {
     let Some(small) = SmallDisk::mount() else { return };
     let directory = Arc::new(network().directory());
-    let builder = MaildirStore::builder(small.path().join("store")).directory(directory).reserve(MIB);
+    let builder = MaildirStore::builder(small.path().join("store")).directory(directory).min_free_space(MIB);
     let store = Arc::new(builder.open().await.unwrap());
     let clock = voicemail::clock::Clock::now(&*clock());
     let recorded_at =

@@ -16,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use support::{CENTRAL, HIMALAYA, clock, event, mailbox, network, node, run, site, soon, wav};
 use voicemail::audio::{Format, Wav};
-use voicemail::disk::{Disk, DiskFile, PowerCutDisk, Room, Unsynced};
+use voicemail::disk::{Disk, DiskFile, FreeSpace, PowerCutDisk, Unsynced};
 use voicemail::event::Event;
 use voicemail::forward::{ForwardError, Forwarder, MemoryForwarder, Outcome, Receipt, TransportSecurity};
 use voicemail::message::{ContentDigest, EndReason, MailboxId, Message, MessageId, Origin, SiteId};
@@ -84,8 +84,8 @@ impl Disk for Shared {
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         self.0.list(path)
     }
-    fn room(&self, path: &Path) -> io::Result<Room> {
-        self.0.room(path)
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
+        self.0.free_space(path)
     }
 }
 

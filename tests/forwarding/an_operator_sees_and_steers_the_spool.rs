@@ -15,7 +15,7 @@ use support::{CENTRAL, HIMALAYA, clock, event, mailbox, node, run, site, soon, w
 use tempfile::{TempDir, tempdir};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep};
-use voicemail::disk::{Fault, FaultyDisk, Operation, OsDisk};
+use voicemail::disk::{FaultyDisk, InjectedFault, Operation, OsDisk};
 use voicemail::event::{Event, Events};
 use voicemail::forward::{ForwardError, MemoryForwarder, Outcome, Reply, Script};
 use voicemail::intake::ListenMode;
@@ -365,7 +365,7 @@ async fn a_disk_that_fails_in_the_middle_leaves_a_message_where_it_was() {
         matches!(operation, Create | Rename | Sync | SyncDir | WriteAllAt)
     };
     for step in 0.. {
-        disk.fail(Fault::after(step, ErrorKind::Other).only(changes));
+        disk.fail(InjectedFault::after(step, ErrorKind::Other).only(changes));
         let parked = spool.park(id, &owner, "x").await;
         // Once it is parked for good, a flush that fails takes nothing back.
         if disk.mend() == 0 || parked.is_ok() {
@@ -378,7 +378,7 @@ async fn a_disk_that_fails_in_the_middle_leaves_a_message_where_it_was() {
         assert_eq!(spool.parked().await.unwrap(), [], "step {step}");
     }
     for step in 0.. {
-        disk.fail(Fault::after(step, ErrorKind::Other).only(changes));
+        disk.fail(InjectedFault::after(step, ErrorKind::Other).only(changes));
         let released = spool.release(id, &owner).await;
         if disk.mend() == 0 || released.is_ok() {
             released.unwrap();

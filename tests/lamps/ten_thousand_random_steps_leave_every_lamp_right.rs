@@ -19,7 +19,7 @@ use support::{CENTRAL, Running, clock, mailbox, network, node, run, site, wav};
 use tempfile::{TempDir, tempdir, tempdir_in};
 use tokio::time::{sleep, timeout};
 use voicemail::clock::ManualClock;
-use voicemail::disk::{Bell, Disk, DiskFile, OsDisk, PowerCutDisk, Room, Unsynced, Watch};
+use voicemail::disk::{Disk, DiskFile, FreeSpace, OsDisk, PowerCutDisk, Unsynced, Watcher};
 use voicemail::message::{MailboxId, Status};
 use voicemail::mwi::{Current, MwiSource as _};
 use voicemail::node::Node;
@@ -82,14 +82,11 @@ impl Disk for Shared {
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         self.0.list(path)
     }
-    fn room(&self, path: &Path) -> io::Result<Room> {
-        self.0.room(path)
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
+        self.0.free_space(path)
     }
-    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watch>> {
+    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watcher>> {
         self.0.watch(path)
-    }
-    fn bell(&self, path: &Path) -> io::Result<Box<dyn Bell>> {
-        self.0.bell(path)
     }
 }
 
@@ -123,7 +120,7 @@ impl Life {
     }
 
     async fn store(&self) -> MaildirStore {
-        let store = MaildirStore::builder(self.world.root().join("store")).disk(self.world.disk()).reserve(0);
+        let store = MaildirStore::builder(self.world.root().join("store")).disk(self.world.disk()).min_free_space(0);
         store.directory(Arc::new(network().directory())).open().await.unwrap()
     }
 

@@ -16,7 +16,7 @@ use support::{CENTRAL, clock, mailbox, network, node, run, site, soon, wav};
 use tempfile::{TempDir, tempdir};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use voicemail::disk::{Bell, Disk, DiskFile, OsDisk, Room, Rung, WatchedFolder};
+use voicemail::disk::{ChangeReport, ChangedFolders, Disk, DiskFile, FreeSpace, OsDisk, WatchedFolder, Watcher};
 use voicemail::event::Event;
 use voicemail::message::{MailboxId, Status};
 use voicemail::mwi::{MwiError, MwiSink, MwiState};
@@ -28,7 +28,7 @@ use voicemail::store::{MaildirStore, MessageStore as _};
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Telling {
     /// Rings at once.
-    Bell,
+    Watcher,
     /// Rings, but has forgotten which changes there were.
     Overflow,
     /// Says when a folder last changed.
@@ -62,13 +62,13 @@ impl Disk for Telling {
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         OsDisk.list(path)
     }
-    fn room(&self, path: &Path) -> io::Result<Room> {
-        OsDisk.room(path)
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
+        OsDisk.free_space(path)
     }
-    fn bell(&self, path: &Path) -> io::Result<Box<dyn Bell>> {
+    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watcher>> {
         match self {
-            Self::Bell => OsDisk.bell(path),
-            Self::Overflow => Ok(Box::new(Forgetful(OsDisk.bell(path)?))),
+            Self::Watcher => OsDisk.watch(path),
+            Self::Overflow => Ok(Box::new(Forgetful(OsDisk.watch(path)?))),
             Self::Times | Self::Nothing => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -85,20 +85,23 @@ impl Disk for Telling {
     }
 }
 
-/// A bell of which more is asked than it remembers.
+/// A watcher that cannot remember as much as happens.
 #[derive(Debug)]
-struct Forgetful(Box<dyn Bell>);
+struct Forgetful(Box<dyn Watcher>);
 
 #[async_trait]
-impl Bell for Forgetful {
-    fn folder(&self, path: &Path) -> io::Result<WatchedFolder> {
-        self.0.folder(path)
+impl Watcher for Forgetful {
+    fn watch_folder(&self, path: &Path) -> io::Result<WatchedFolder> {
+        self.0.watch_folder(path)
     }
     fn forget(&self, folders: &[WatchedFolder]) {
         self.0.forget(folders);
     }
-    async fn rung(&self) -> io::Result<Rung> {
-        self.0.rung().await.map(|_| Rung::Anywhere)
+    fn changes(&self, folders: &[WatchedFolder], since: u64) -> io::Result<ChangeReport> {
+        self.0.changes(folders, since)
+    }
+    async fn changed(&self) -> io::Result<ChangedFolders> {
+        self.0.changed().await.map(|_| ChangedFolders::Any)
     }
 }
 
@@ -215,7 +218,7 @@ async fn meddle(house: &House) {
 
 #[tokio::test(start_paused = true)]
 async fn whatever_the_disk_can_tell_the_lamp_follows() {
-    for disk in [Telling::Bell, Telling::Overflow, Telling::Times, Telling::Nothing] {
+    for disk in [Telling::Watcher, Telling::Overflow, Telling::Times, Telling::Nothing] {
         let house = House::new(disk).await;
         let running = run(&house.node);
         meddle(&house).await;
@@ -225,7 +228,7 @@ async fn whatever_the_disk_can_tell_the_lamp_follows() {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_is_shown_at_once_where_the_disk_tells_and_within_ten_seconds_where_it_does_not() {
-    for (disk, limit) in [(Telling::Bell, 1_000), (Telling::Times, 10_100), (Telling::Nothing, 10_100)] {
+    for (disk, limit) in [(Telling::Watcher, 1_000), (Telling::Times, 10_100), (Telling::Nothing, 10_100)] {
         let house = House::new(disk).await;
         let running = run(&house.node);
         house.deposit("2001", 1).await;
@@ -243,12 +246,12 @@ async fn a_change_is_shown_at_once_where_the_disk_tells_and_within_ten_seconds_w
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_mailbox_is_followed_at_once_from_its_first_second_on() {
-    if OsDisk.bell(tempdir().unwrap().path()).is_err() {
+    if OsDisk.watch(tempdir().unwrap().path()).is_err() {
         eprintln!("SKIPPED: the temporary folder is on a file system that is not watched");
         return;
     }
     for _ in 0..14 {
-        let house = House::new(Telling::Bell).await;
+        let house = House::new(Telling::Watcher).await;
         let running = run(&house.node);
         // The node has just created it, to count it.
         house.board.shows("2001", "0/0 (0/0)").await;
@@ -266,7 +269,7 @@ async fn a_fresh_mailbox_is_followed_at_once_from_its_first_second_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_entry_is_one_event_and_the_lamp_follows_all_else() {
-    let house = House::new(Telling::Bell).await;
+    let house = House::new(Telling::Watcher).await;
     let mut events = house.node.events();
     let running = run(&house.node);
     house.board.shows("2001", "0/0 (0/0)").await;
@@ -287,7 +290,7 @@ async fn a_bad_entry_is_one_event_and_the_lamp_follows_all_else() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_node_does_itself_is_told_once() {
-    for disk in [Telling::Bell, Telling::Overflow, Telling::Times, Telling::Nothing] {
+    for disk in [Telling::Watcher, Telling::Overflow, Telling::Times, Telling::Nothing] {
         let house = House::new(disk).await;
         let running = run(&house.node);
         house.board.shows("2001", "0/0 (0/0)").await;
@@ -309,11 +312,11 @@ async fn what_the_node_does_itself_is_told_once() {
 
 #[tokio::test]
 async fn in_real_time_a_message_read_elsewhere_darkens_the_lamp_at_once() {
-    if OsDisk.bell(tempdir().unwrap().path()).is_err() {
+    if OsDisk.watch(tempdir().unwrap().path()).is_err() {
         eprintln!("SKIPPED: the temporary folder is on a file system that is not watched");
         return;
     }
-    let house = House::new(Telling::Bell).await;
+    let house = House::new(Telling::Watcher).await;
     let running = run(&house.node);
     house.deposit("2001", 1).await;
     soon(house.board.shows("2001", "1/0 (0/0)")).await;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use network_links::LinkedNetwork;
 use support::{CENTRAL, HIMALAYA, clock, event, mailbox, network, node, run, site, soon, wav};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use voicemail::disk::{Disk, Fault, FaultyDisk, Operation, PowerCutDisk};
+use voicemail::disk::{Disk, FaultyDisk, InjectedFault, Operation, PowerCutDisk};
 use voicemail::event::Event;
 use voicemail::forward::smtp::{Security, SmtpForwarder};
 use voicemail::intake::{Intake, ListenMode};
@@ -50,7 +50,7 @@ async fn an_unreadable_disk_delays_one_message_and_it_arrives_once() {
         let mut events = node.events();
         let facts = || CallFacts::to(mailbox("2001"));
         let kept = node.deposit_wav(&site("kathmandu"), facts(), spoken.clone().into()).await.unwrap();
-        disk.fail(Fault::after(reads_before, ErrorKind::Other).only(reads));
+        disk.fail(InjectedFault::after(reads_before, ErrorKind::Other).only(reads));
         let running = run(&node);
         let first = event(&mut events, |event| match event {
             Event::Deferred { reason, .. } => Some(Some(reason)),
@@ -121,7 +121,7 @@ fn staged(disk: &impl Disk) -> Vec<String> {
 
 async fn maildirs(disk: &FaultyDisk) -> Arc<MaildirStore> {
     let directory = Arc::new(network().directory());
-    let store = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).directory(directory).reserve(0);
+    let store = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).directory(directory).min_free_space(0);
     Arc::new(store.open().await.unwrap())
 }
 
@@ -231,7 +231,7 @@ async fn a_disk_full_during_a_mail_is_reported_and_the_retry_succeeds() {
             let store = maildirs(&disk).await;
             store.list(&mailbox("2001")).await.unwrap();
             store.list(&mailbox("2002")).await.unwrap();
-            disk.fail(Fault::after(writes_before, kind).only(writes));
+            disk.fail(InjectedFault::after(writes_before, kind).only(writes));
             let said = say(&intake_of(&store), &dialogue).await;
             assert_eq!(disk.mend(), 1, "{kind:?} after {writes_before}: {said}");
             assert!(said.contains(reply) && !said.contains("250 2.0.0 kept"), "{kind:?} after {writes_before}: {said}");

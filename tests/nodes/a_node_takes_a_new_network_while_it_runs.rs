@@ -16,7 +16,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use voicemail::audio::Format;
-use voicemail::disk::{Fault, FaultyDisk, PowerCutDisk};
+use voicemail::disk::{FaultyDisk, InjectedFault, PowerCutDisk};
 use voicemail::event::Event;
 use voicemail::forward::{ForwardError, Forwarder, MemoryForwarder, Outcome, Receipt, Script, SmtpForwarder};
 use voicemail::forward::{TransportSecurity, smtp::Security};
@@ -200,7 +200,7 @@ async fn a_disk_fault_at_any_step_of_the_move_loses_and_doubles_none() {
         let node = builder(HIMALAYA, &network(CENTRAL, 1), Path::new("spool")).disk(disk.clone()).forwarder(forwarder.clone());
         let node = node.open().await.unwrap();
         let mut kept = [deposit(&node, "kathmandu", 1).await, deposit(&node, "kathmandu", 2).await];
-        disk.fail(Fault::after(step, std::io::ErrorKind::Other));
+        disk.fail(InjectedFault::after(step, std::io::ErrorKind::Other));
         node.adopt(network(OTHER, 1)).unwrap();
         let running = run(&node);
         let all_gone = async {

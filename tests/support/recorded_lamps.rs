@@ -55,8 +55,8 @@ impl<S: MessageStore> MessageStore for UnreliableStore<S> {
     async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
         self.up().await?.summary(mailbox).await
     }
-    async fn changed(&self) -> Vec<MailboxId> {
-        self.store.changed().await
+    async fn external_changes(&self) -> Vec<MailboxId> {
+        self.store.external_changes().await
     }
 }
 

@@ -36,7 +36,7 @@ pub async fn noticed(store: &impl MessageStore, other: &impl MessageStore, limit
 }
 
 async fn named(store: &impl MessageStore, limit: Duration, what: &str) {
-    let named = timeout(limit, async { while !store.changed().await.contains(&mailbox("2041")) {} }).await;
+    let named = timeout(limit, async { while !store.external_changes().await.contains(&mailbox("2041")) {} }).await;
     assert!(named.is_ok(), "Noticed: no mailbox was named when a message {what}");
     // One change may be named several times.
     listen(store, limit).await;
@@ -46,7 +46,7 @@ async fn named(store: &impl MessageStore, limit: Duration, what: &str) {
 async fn listen(store: &impl MessageStore, time: Duration) {
     let all = async {
         loop {
-            store.changed().await;
+            store.external_changes().await;
         }
     };
     // It ends when the time is over, and never before.

@@ -7,34 +7,34 @@ use std::path::{Component, Path};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use crate::disk::{Change, Room};
+use crate::disk::{FreeSpace, NameChange};
 
 /// A machine with a disk, running or cut off.
 #[derive(Debug)]
 pub(super) struct Machine {
-    state: Mutex<State>,
+    state: Mutex<MachineState>,
     unlocked: Condvar,
 }
 
 impl Machine {
     pub(super) fn new() -> Self {
-        let state = State {
+        let state = MachineState {
             nodes: HashMap::from([(ROOT, Node::Folder(Folder::default()))]),
             next: ROOT + 1,
             boots: 0,
             operations_left: None,
-            room: Room { bytes: u64::MAX, files: u64::MAX },
+            free_space: FreeSpace { bytes: u64::MAX, files: u64::MAX },
             waiting: 0,
         };
         Self { state: Mutex::new(state), unlocked: Condvar::new() }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, MachineState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state, for one operation more.
-    pub(super) fn powered(&self) -> io::Result<MutexGuard<'_, State>> {
+    /// The state, for one more operation; an error if the power is off.
+    pub(super) fn powered(&self) -> io::Result<MutexGuard<'_, MachineState>> {
         let mut state = self.state();
         if let Some(left) = &mut state.operations_left {
             *left = left.checked_sub(1).ok_or_else(no_power)?;
@@ -43,29 +43,29 @@ impl Machine {
     }
 
     /// Waits until a lock may have become free.
-    pub(super) fn wait_for_unlock<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    pub(super) fn wait_for_unlock<'a>(&self, mut state: MutexGuard<'a, MachineState>) -> MutexGuard<'a, MachineState> {
         state.waiting += 1;
         state = self.unlocked.wait(state).unwrap_or_else(PoisonError::into_inner);
         state.waiting -= 1;
         state
     }
 
-    /// Wakes whoever waits for a lock.
+    /// Wakes all callers that wait for a lock.
     pub(super) fn unlocked(&self) {
         self.unlocked.notify_all();
     }
 }
 
-/// All there is on the disk, synced or not.
+/// Everything on the disk, synced or not.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct MachineState {
     pub nodes: HashMap<u64, Node>,
     pub next: u64,
     /// How often the power came back: a file opened before is closed.
     pub boots: u64,
     pub operations_left: Option<u64>,
-    pub room: Room,
-    /// How many wait for a lock.
+    pub free_space: FreeSpace,
+    /// How many callers wait for a lock.
     pub waiting: usize,
 }
 
@@ -80,17 +80,17 @@ pub(super) struct Folder {
     pub names: BTreeMap<String, u64>,
     pub synced: BTreeMap<String, u64>,
     /// Every change of names since the folder was created.
-    pub changes: Vec<Change>,
+    pub changes: Vec<NameChange>,
 }
 
 impl Folder {
     pub(super) fn insert(&mut self, name: String, node: u64) {
-        self.changes.push(Change::Came(name.clone()));
+        self.changes.push(NameChange::Added(name.clone()));
         self.names.insert(name, node);
     }
 
     pub(super) fn remove(&mut self, name: &str) {
-        self.changes.push(Change::Gone(name.to_owned()));
+        self.changes.push(NameChange::Removed(name.to_owned()));
         self.names.remove(name);
     }
 }
@@ -108,8 +108,8 @@ pub(super) struct Content {
     pub modified: Option<SystemTime>,
 }
 
-impl State {
-    /// What stands at `path`.
+impl MachineState {
+    /// The folder or file at `path`.
     pub(super) fn find(&self, path: &Path) -> io::Result<u64> {
         let mut node = ROOT;
         for component in path.components() {
@@ -124,7 +124,7 @@ impl State {
         Ok(node)
     }
 
-    /// The folder that `path` stands in, and its name there.
+    /// The folder that `path` is in, and its name there.
     pub(super) fn place(&self, path: &Path) -> io::Result<(u64, String)> {
         let name = text(path.file_name().ok_or(ErrorKind::InvalidInput)?)?;
         let folder = self.find(path.parent().unwrap_or(Path::new("")))?;
@@ -137,7 +137,7 @@ impl State {
         if self.folder(folder)?.names.contains_key(name) { Err(ErrorKind::AlreadyExists.into()) } else { Ok(()) }
     }
 
-    /// Puts `node` at `path`, where nothing stands.
+    /// Puts `node` at `path`, which must be free.
     pub(super) fn add(&mut self, path: &Path, node: Node) -> io::Result<u64> {
         let (folder, name) = self.place(path)?;
         self.free(folder, &name)?;
@@ -186,7 +186,7 @@ impl State {
         folders.flat_map(|folder| folder.names.values()).map(|name| u64::from(*name == node)).sum()
     }
 
-    /// Drops what has no name any more.
+    /// Drops all folders and files that have no name any more.
     pub(super) fn drop_unreachable(&mut self) {
         let mut reachable = HashMap::new();
         let mut waiting = vec![ROOT];
@@ -206,7 +206,7 @@ fn text(name: &OsStr) -> io::Result<&str> {
     name.to_str().ok_or_else(|| ErrorKind::InvalidFilename.into())
 }
 
-/// What every operation answers while the power is off.
+/// The answer of every operation while the power is off.
 pub(super) fn no_power() -> io::Error {
     io::Error::other("the power is off")
 }

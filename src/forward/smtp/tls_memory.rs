@@ -191,7 +191,7 @@ const HEADING: &str =
 #[cfg(all(test, feature = "node"))]
 mod tests {
     use super::*;
-    use crate::disk::{Fault, FaultyDisk, PowerCutDisk, Unsynced};
+    use crate::disk::{FaultyDisk, InjectedFault, PowerCutDisk, Unsynced};
 
     fn on(disk: &PowerCutDisk) -> TlsMemory {
         TlsMemory::in_folder(Arc::new(disk.clone()), "spool/tls")
@@ -242,7 +242,7 @@ mod tests {
     async fn a_memory_that_cannot_be_read_has_every_peer() {
         let disk = PowerCutDisk::new();
         let faulty = FaultyDisk::new(Arc::new(disk.clone()));
-        faulty.fail(Fault::after(0, io::ErrorKind::PermissionDenied).lasting());
+        faulty.fail(InjectedFault::after(0, io::ErrorKind::PermissionDenied).lasting());
         assert!(TlsMemory::in_folder(Arc::new(faulty), "spool").has("central.example:25").await);
         let memory = on(&disk);
         memory.remember("central.example:25").await;

@@ -2,7 +2,7 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use super::*;
-use crate::disk::{Fault, FaultyDisk, PowerCutDisk, Unsynced};
+use crate::disk::{FaultyDisk, InjectedFault, PowerCutDisk, Unsynced};
 use crate::message::AudioType;
 
 fn id(mailbox: &str, kind: GreetingKind) -> GreetingId {
@@ -146,7 +146,7 @@ async fn a_failing_disk_leaves_the_old_greeting_and_takes_the_next() {
         let disk = Arc::new(FaultyDisk::new(Arc::new(PowerCutDisk::new())));
         let open = GreetingFolder::open(Arc::clone(&disk) as Arc<dyn Disk>, "/spool/greetings".into()).await.unwrap();
         open.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
-        disk.fail(Fault::after(operations, io::ErrorKind::StorageFull));
+        disk.fail(InjectedFault::after(operations, io::ErrorKind::StorageFull));
         if let Err(error) = open.record(normal.clone(), Some(sound("two")), now()).await {
             failed += 1;
             assert!(error.is_transient(), "{error:?}");

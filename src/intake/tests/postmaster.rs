@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::disk::{self, Disk};
-use crate::disk::{Fault, FaultyDisk, Operation, PowerCutDisk, Unsynced};
+use crate::disk::{FaultyDisk, InjectedFault, Operation, PowerCutDisk, Unsynced};
 
 const FOLDER: &str = "/spool/postmaster";
 
@@ -93,8 +93,10 @@ async fn a_mail_that_is_not_kept_for_the_postmaster_leaves_nothing() {
         (io::ErrorKind::ReadOnlyFilesystem, "451 4.3.0"),
     ] {
         for operations in 0..5 {
-            faulty
-                .fail(Fault::after(operations, kind).only(|operation| operation.needs_room() || operation == Operation::SyncDir));
+            faulty.fail(
+                InjectedFault::after(operations, kind)
+                    .only(|operation| operation.needs_space() || operation == Operation::SyncDir),
+            );
             let reply = send(&intake, &["postmaster"], REPORT).await;
             let was_met = faulty.mend() > 0;
             assert!(reply.starts_with(if was_met { code } else { "250" }), "{kind} {operations} {reply}");

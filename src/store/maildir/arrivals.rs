@@ -12,7 +12,7 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 
-use super::bad::concerns_entry;
+use super::bad_entries::concerns_entry;
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::{InvalidMessageId, Message, MessageId, Origin};
 
@@ -76,16 +76,16 @@ impl Arrivals {
     /// Whether the message of `key` is known to have been kept; `false` is doubt.
     pub(super) fn is_kept(&self, disk: &dyn Disk, key: Key) -> io::Result<bool> {
         match disk::read(disk, &self.path(key)) {
-            Ok(bytes) => Ok(Record::parse(&bytes).is_some_and(|record| record.state == State::Kept)),
+            Ok(bytes) => Ok(ArrivalRecord::parse(&bytes).is_some_and(|record| record.state == ArrivalState::Kept)),
             Err(error) if error.kind() == io::ErrorKind::NotFound || disk::is_not_a_file(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
     /// Notes that the message of `key` is about to be kept.
-    pub(super) fn begin(&self, disk: &dyn Disk, key: Key, now: DateTime<Utc>) -> io::Result<Begun> {
-        let file = self.write(disk, key, Record { state: State::Open, at: now })?;
-        Ok(Begun { file, at: now })
+    pub(super) fn begin(&self, disk: &dyn Disk, key: Key, now: DateTime<Utc>) -> io::Result<PendingArrival> {
+        let file = self.write(disk, key, ArrivalRecord { state: ArrivalState::Open, at: now })?;
+        Ok(PendingArrival { file, at: now })
     }
 
     /// Takes back what [`begin`](Self::begin) noted, as far as that can be done; what stays is in doubt and does no harm.
@@ -95,7 +95,7 @@ impl Arrivals {
 
     /// Notes that the message of `key` is kept; to be called when it is flushed. The note itself is not.
     pub(super) fn keep(&self, disk: &dyn Disk, key: Key, now: DateTime<Utc>) -> io::Result<()> {
-        self.write(disk, key, Record { state: State::Kept, at: now }).map(drop)
+        self.write(disk, key, ArrivalRecord { state: ArrivalState::Kept, at: now }).map(drop)
     }
 
     /// The same, durable once the folder is flushed too.
@@ -103,7 +103,7 @@ impl Arrivals {
         if self.is_kept(disk, key)? {
             return disk.open(&self.path(key))?.sync();
         }
-        self.write(disk, key, Record { state: State::Kept, at: now })?.sync()
+        self.write(disk, key, ArrivalRecord { state: ArrivalState::Kept, at: now })?.sync()
     }
 
     /// The file names of all arrivals, in order.
@@ -122,17 +122,17 @@ impl Arrivals {
             Err(error) if error.kind() == io::ErrorKind::NotFound || concerns_entry(&error) => return Ok(false),
             read => read?,
         };
-        match Record::parse(&bytes) {
+        match ArrivalRecord::parse(&bytes) {
             Some(record) if now - record.at > remember => disk.remove(&path).map(|()| true),
             Some(_) => Ok(false),
             None => {
-                disk.open(&path)?.write_all_at(Record { state: State::Open, at: now }.to_string().as_bytes(), 0)?;
+                disk.open(&path)?.write_all_at(ArrivalRecord { state: ArrivalState::Open, at: now }.to_string().as_bytes(), 0)?;
                 Ok(false)
             }
         }
     }
 
-    fn write(&self, disk: &dyn Disk, key: Key, record: Record) -> io::Result<Box<dyn DiskFile>> {
+    fn write(&self, disk: &dyn Disk, key: Key, record: ArrivalRecord) -> io::Result<Box<dyn DiskFile>> {
         let path = self.path(key);
         let file = match disk.create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => disk.open(&path)?,
@@ -149,38 +149,38 @@ impl Arrivals {
 
 /// An arrival whose message is on its way into the mailbox.
 #[derive(Debug)]
-pub(super) struct Begun {
+pub(super) struct PendingArrival {
     file: Box<dyn DiskFile>,
     at: DateTime<Utc>,
 }
 
-impl Begun {
+impl PendingArrival {
     /// Notes that the message is kept; to be called when it is flushed. The note itself is not.
     pub(super) fn keep(self) -> io::Result<()> {
-        self.file.write_all_at(Record { state: State::Kept, at: self.at }.to_string().as_bytes(), 0)
+        self.file.write_all_at(ArrivalRecord { state: ArrivalState::Kept, at: self.at }.to_string().as_bytes(), 0)
     }
 }
 
 /// What an arrival's file says: `kept 00001743296380`, always as long, so that one is written over another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Record {
-    state: State,
+struct ArrivalRecord {
+    state: ArrivalState,
     at: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ArrivalState {
     Open,
     Kept,
 }
 
-impl Record {
+impl ArrivalRecord {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let line = std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?;
         let (state, seconds) = line.split_once(' ')?;
         let state = match state {
-            "open" => State::Open,
-            "kept" => State::Kept,
+            "open" => ArrivalState::Open,
+            "kept" => ArrivalState::Kept,
             _ => return None,
         };
         if seconds.len() != SECONDS_DIGITS || !seconds.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -190,11 +190,11 @@ impl Record {
     }
 }
 
-impl fmt::Display for Record {
+impl fmt::Display for ArrivalRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            State::Open => "open",
-            State::Kept => "kept",
+            ArrivalState::Open => "open",
+            ArrivalState::Kept => "kept",
         };
         writeln!(f, "{state} {:0SECONDS_DIGITS$}", self.at.timestamp().max(0))
     }
@@ -208,19 +208,19 @@ mod tests {
 
     #[test]
     fn a_record_reads_back_and_a_torn_one_is_in_doubt() {
-        let kept = Record { state: State::Kept, at: "2025-03-30T00:59:40Z".parse().unwrap() };
-        let open = Record { state: State::Open, ..kept };
+        let kept = ArrivalRecord { state: ArrivalState::Kept, at: "2025-03-30T00:59:40Z".parse().unwrap() };
+        let open = ArrivalRecord { state: ArrivalState::Open, ..kept };
         let text = kept.to_string();
         assert_eq!(text, "kept 00001743296380\n");
         assert_eq!(text.len(), open.to_string().len());
         for record in [kept, open] {
-            assert_eq!(Record::parse(record.to_string().as_bytes()), Some(record));
+            assert_eq!(ArrivalRecord::parse(record.to_string().as_bytes()), Some(record));
         }
         for end in 0..text.len() {
-            assert_eq!(Record::parse(&text.as_bytes()[..end]), None);
+            assert_eq!(ArrivalRecord::parse(&text.as_bytes()[..end]), None);
         }
         for torn in ["kept 00001743\0\0\0\0\0\0\n", "gone 00001743296380\n", "kept -0001743296380\n", "kept 99999999999999\n"] {
-            assert_eq!(Record::parse(torn.as_bytes()), None, "{torn}");
+            assert_eq!(ArrivalRecord::parse(torn.as_bytes()), None, "{torn}");
         }
     }
 }

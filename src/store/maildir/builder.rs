@@ -7,10 +7,10 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::MaildirStore;
-use super::bad::BadEntries;
-use super::ground::{Ground, Limits, failed};
+use super::bad_entries::BadEntries;
+use super::context::{Limits, StoreContext, failed};
+use super::free_space::FreeSpaceCache;
 use super::retention::Retention;
-use super::room::RoomSeen;
 use super::tree::Tree;
 use crate::clock::{Clock, SystemClock};
 use crate::directory::{Directory, MailboxLimits};
@@ -30,8 +30,8 @@ pub struct MaildirStoreBuilder {
     holding: MailboxLimits,
     retention: Retention,
     max_bytes: u64,
-    reserve: u64,
-    remember: Duration,
+    min_free_space: u64,
+    deduplication_window: Duration,
 }
 
 impl MaildirStoreBuilder {
@@ -46,8 +46,8 @@ impl MaildirStoreBuilder {
             holding: MailboxLimits::default(),
             retention: Retention::default(),
             max_bytes: MAX_BYTES,
-            reserve: RESERVE,
-            remember: REMEMBER,
+            min_free_space: MIN_FREE_SPACE,
+            deduplication_window: DEDUPLICATION_WINDOW,
         }
     }
 
@@ -99,14 +99,14 @@ impl MaildirStoreBuilder {
     }
 
     /// How many bytes of the disk are not filled with messages; 64 MiB without it.
-    pub fn reserve(self, bytes: u64) -> Self {
-        Self { reserve: bytes, ..self }
+    pub fn min_free_space(self, bytes: u64) -> Self {
+        Self { min_free_space: bytes, ..self }
     }
 
     /// How long an arrival is remembered after its message came; 90 days without it. The same message that is sent again later
     /// than this is stored again, if it is no longer in the mailbox.
-    pub fn remember(self, remember: Duration) -> Self {
-        Self { remember, ..self }
+    pub fn deduplication_window(self, deduplication_window: Duration) -> Self {
+        Self { deduplication_window, ..self }
     }
 
     /// Opens the store, and creates what is missing of its tree.
@@ -119,33 +119,33 @@ impl MaildirStoreBuilder {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// ExternalChanges a tokio runtime.
     ///
     /// # Cancel safety
     ///
     /// A dropped call has done part of this or all; the same call again does the rest.
     pub async fn open(self) -> Result<MaildirStore, StoreError> {
-        let ground = Ground {
+        let context = StoreContext {
             disk: self.disk,
             clock: self.clock,
             flush: SharedFlush::default(),
-            watch: OnceLock::new(),
+            watcher: OnceLock::new(),
             staging: self.root.join("staging"),
             host: self.host,
             domain: self.domain,
-            limits: Limits { holding: self.holding, bytes: self.max_bytes, reserve: self.reserve },
-            room: RoomSeen::default(),
+            limits: Limits { holding: self.holding, bytes: self.max_bytes, min_free_space: self.min_free_space },
+            free_space: FreeSpaceCache::default(),
             bad: BadEntries::default(),
             retention: self.retention,
-            remember: TimeDelta::from_std(self.remember).unwrap_or(TimeDelta::MAX),
+            deduplication_window: TimeDelta::from_std(self.deduplication_window).unwrap_or(TimeDelta::MAX),
             root: self.root,
         };
         let tree = Arc::new(Tree {
-            ground: Arc::new(ground),
+            context: Arc::new(context),
             mailboxes: Mutex::default(),
             forgotten_up_to: Mutex::new(None),
             retained_up_to: Mutex::new(None),
-            outside: Arc::default(),
+            external_changes: Arc::default(),
         });
         let prepared = Arc::clone(&tree);
         blocking(move || Ok(prepared.prepare())).await.map_err(failed)??;
@@ -154,5 +154,5 @@ impl MaildirStoreBuilder {
 }
 
 const MAX_BYTES: u64 = 64 << 20;
-const RESERVE: u64 = 64 << 20;
-const REMEMBER: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const MIN_FREE_SPACE: u64 = 64 << 20;
+const DEDUPLICATION_WINDOW: Duration = Duration::from_secs(90 * 24 * 60 * 60);

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::bad::is_no_folder;
+use super::bad_entries::is_no_folder;
 use super::name::{FileName, Folder};
 use crate::disk::{self, Disk, Listing, SharedFlush};
 
@@ -17,7 +17,7 @@ pub(super) struct Folders {
 
 /// What stands in the folders.
 #[derive(Debug, Default)]
-pub(super) struct Listed {
+pub(super) struct MaildirListing {
     pub files: Vec<FileName>,
     /// Where something else stands: no file, or no folder.
     pub others: Vec<PathBuf>,
@@ -25,19 +25,19 @@ pub(super) struct Listed {
 
 /// The files of one base name.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct MessageFile {
     /// The one that counts.
-    pub file: FileName,
+    pub name: FileName,
     /// Another name in `new`, which a power cut between two flushes can leave there.
     pub also_new: Option<FileName>,
 }
 
-impl Found {
+impl MessageFile {
     /// What `names`, all of one base name, come to; `None` if there are none.
     pub(super) fn among(names: &[FileName]) -> Option<Self> {
-        let file = names.iter().max()?;
-        let also_new = names.iter().filter(|name| *name != file && name.folder == Folder::New).max();
-        Some(Self { file: file.clone(), also_new: also_new.cloned() })
+        let name = names.iter().max()?;
+        let also_new = names.iter().filter(|other| *other != name && other.folder == Folder::New).max();
+        Some(Self { name: name.clone(), also_new: also_new.cloned() })
     }
 }
 
@@ -60,8 +60,8 @@ impl Folders {
     }
 
     /// What is there now. A folder that is missing is created again.
-    pub(super) fn list(&self, disk: &dyn Disk) -> io::Result<Listed> {
-        let mut listed = Listed::default();
+    pub(super) fn list(&self, disk: &dyn Disk) -> io::Result<MaildirListing> {
+        let mut listed = MaildirListing::default();
         // In this order, a file that moves meanwhile is seen twice rather than never.
         for folder in [Folder::New, Folder::Cur] {
             let Some(Listing { files, others }) = self.list_one(disk, folder)? else {

@@ -1,10 +1,10 @@
-//! [`Incoming`] and [`Arrived`]: a long mail in a file of the store, from its first byte until a mailbox has it. Everything here blocks.
+//! [`IncomingMail`] and [`ArrivedMail`]: a long mail in a file of the store, from its first byte until a mailbox has it. Everything here blocks.
 
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::ground::{Ground, not_taken};
+use super::context::{StoreContext, not_taken};
 use super::staging::Staged;
 use crate::disk::DiskFile;
 use crate::message::MailFile;
@@ -12,48 +12,48 @@ use crate::store::{StagedMail, StoreError};
 
 /// A mail that is coming in.
 #[derive(Debug)]
-pub(super) struct Incoming {
-    ground: Arc<Ground>,
+pub(super) struct IncomingMail {
+    context: Arc<StoreContext>,
     staged: Staged,
 }
 
-impl Incoming {
+impl IncomingMail {
     /// One that has not begun.
-    pub(super) fn begin(ground: Arc<Ground>) -> Result<Self, StoreError> {
-        let staged = Staged::create(&ground.disk, &ground.staging).map_err(not_taken)?;
-        Ok(Self { ground, staged })
+    pub(super) fn begin(context: Arc<StoreContext>) -> Result<Self, StoreError> {
+        let staged = Staged::create(&context.disk, &context.staging).map_err(not_taken)?;
+        Ok(Self { context, staged })
     }
 }
 
-impl StagedMail for Incoming {
+impl StagedMail for IncomingMail {
     /// Asks for room each time: of many that come in at once, none may use the reserve.
     fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.ground.check_size(self.staged.size() + bytes.len() as u64)?;
-        self.ground.check_room(bytes.len() as u64)?;
+        self.context.check_size(self.staged.size() + bytes.len() as u64)?;
+        self.context.check_free_space(bytes.len() as u64)?;
         self.staged.append(bytes).map_err(not_taken)
     }
 
     fn finish(self: Box<Self>) -> Arc<dyn MailFile> {
-        Arc::new(Arrived { file: self.staged.file(), size: self.staged.size(), staged: Mutex::new(Some(self.staged)) })
+        Arc::new(ArrivedMail { file: self.staged.file(), size: self.staged.size(), staged: Mutex::new(Some(self.staged)) })
     }
 }
 
 /// A mail that has come in. The first mailbox gets the file itself, any other a copy.
 #[derive(Debug)]
-pub(super) struct Arrived {
+pub(super) struct ArrivedMail {
     file: Arc<dyn DiskFile>,
     size: u64,
     staged: Mutex<Option<Staged>>,
 }
 
-impl Arrived {
+impl ArrivedMail {
     /// The file itself, once, for a mailbox whose messages are staged in `folder`.
     pub(super) fn take(&self, folder: &Path) -> Option<Staged> {
         self.staged.lock().unwrap_or_else(PoisonError::into_inner).take_if(|staged| staged.is_in(folder))
     }
 }
 
-impl MailFile for Arrived {
+impl MailFile for ArrivedMail {
     fn size(&self) -> u64 {
         self.size
     }

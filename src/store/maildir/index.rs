@@ -7,7 +7,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::arrivals::Key;
-use super::folders::Found;
+use super::folders::MessageFile;
 use super::name::{FileName, OwnName};
 use crate::directory::MailboxLimits;
 use crate::message::{Head, MessageId, Status, Summary, Urgency};
@@ -19,32 +19,32 @@ use crate::store::query::Place;
 /// A change costs the same however many files there are.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    files: HashMap<Arc<str>, Filed>,
+    files: HashMap<Arc<str>, FileEntry>,
     /// Base names whose files have changed since the last [`settle`](Self::settle).
     touched: BTreeSet<Arc<str>>,
     /// Base names that say nothing of what is in their files.
     unread: BTreeSet<Arc<str>>,
     by_id: HashMap<MessageId, Arc<str>>,
     keys: HashMap<Key, usize>,
-    shelves: [BTreeSet<Place>; SHELVES],
-    held: Held,
+    by_status: [BTreeSet<Place>; GROUPS],
+    usage: Usage,
 }
 
 /// What the files of one base name are.
 #[derive(Debug, Default)]
-struct Filed {
+struct FileEntry {
     names: Vec<FileName>,
-    card: Option<Card>,
+    metadata: Option<Metadata>,
     head: Option<Head>,
     /// Whether the file is known to hold no voice message: it is left alone, and counts nowhere.
     other: bool,
     /// Where the message was counted last.
-    shelf: Option<Status>,
+    counted_at: Option<Status>,
 }
 
 /// What is known of a message without its head.
 #[derive(Debug, Clone)]
-struct Card {
+struct Metadata {
     id: MessageId,
     urgency: Urgency,
     recorded: (i64, u32),
@@ -55,7 +55,7 @@ struct Card {
 
 /// A message in a mailbox.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
+pub(super) struct LocatedMessage {
     /// The id it goes by.
     pub id: MessageId,
     /// Whether it comes before others.
@@ -63,12 +63,12 @@ pub(super) struct Seen {
     /// What its name tells, if this store gave it.
     pub own: Option<OwnName>,
     /// Its file.
-    pub found: Found,
+    pub file: MessageFile,
 }
 
 /// How much a mailbox holds, removed messages not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Held {
+pub(super) struct Usage {
     /// Messages.
     pub messages: usize,
     /// How many milliseconds their sounds last.
@@ -77,9 +77,9 @@ pub(super) struct Held {
     pub bytes: u128,
 }
 
-impl Held {
+impl Usage {
     /// Whether a mailbox that holds this much takes no more.
-    pub(super) fn fills(&self, limits: &MailboxLimits) -> bool {
+    pub(super) fn reaches(&self, limits: &MailboxLimits) -> bool {
         limits.messages.is_some_and(|limit| self.messages >= limit)
             || limits.length.is_some_and(|limit| self.millis >= limit.as_millis())
             || limits.bytes.is_some_and(|limit| self.bytes >= u128::from(limit))
@@ -98,21 +98,21 @@ impl Index {
 
     /// Whether the file is known to be there.
     pub(super) fn knows(&self, file: &FileName) -> bool {
-        self.files.get(file.base()).is_some_and(|filed| filed.names.contains(file))
+        self.files.get(file.base()).is_some_and(|entry| entry.names.contains(file))
     }
 
     /// The file is no longer there.
     pub(super) fn gone(&mut self, file: &FileName) {
         let base = self.touch(file.base());
-        if let Some(filed) = self.files.get_mut(&base) {
-            filed.names.retain(|name| name != file);
+        if let Some(entry) = self.files.get_mut(&base) {
+            entry.names.retain(|name| name != file);
         }
     }
 
     /// These files are there, and no others.
     pub(super) fn replace(&mut self, files: Vec<FileName>) {
         self.touched.extend(self.files.keys().map(Arc::clone));
-        self.files.values_mut().for_each(|filed| filed.names.clear());
+        self.files.values_mut().for_each(|entry| entry.names.clear());
         for file in files {
             self.came(file);
         }
@@ -127,15 +127,15 @@ impl Index {
     /// Counts every message where it stands now. To be called after [`came`](Self::came), [`gone`](Self::gone) and the like.
     pub(super) fn settle(&mut self) {
         for base in std::mem::take(&mut self.touched) {
-            let Some(filed) = self.files.get(&base) else { continue };
-            let status = filed.names.iter().max().map(FileName::status);
-            if filed.card.is_none() && !filed.other && status.is_some() {
+            let Some(entry) = self.files.get(&base) else { continue };
+            let status = entry.names.iter().max().map(FileName::status);
+            if entry.metadata.is_none() && !entry.other && status.is_some() {
                 match OwnName::parse(&base) {
-                    Some(own) => self.introduce(&base, Card::of_own(own), None),
+                    Some(own) => self.introduce(&base, Metadata::of_own(own), None),
                     None => drop(self.unread.insert(Arc::clone(&base))),
                 }
             }
-            self.shelve(&base, status);
+            self.recount(&base, status);
             if status.is_none() {
                 self.drop_file(&base);
             }
@@ -152,12 +152,12 @@ impl Index {
     pub(super) fn learn(&mut self, base: &Arc<str>, message: Option<(Head, u64)>) {
         self.unread.remove(base);
         let Some((head, bytes)) = message else {
-            if let Some(filed) = self.files.get_mut(base) {
-                filed.other = true;
+            if let Some(entry) = self.files.get_mut(base) {
+                entry.other = true;
             }
             return;
         };
-        let card = Card {
+        let metadata = Metadata {
             id: head.id,
             urgency: head.urgency,
             recorded: (head.recorded_at.instant.timestamp(), head.recorded_at.instant.timestamp_subsec_nanos()),
@@ -165,29 +165,29 @@ impl Index {
             length: head.length,
             bytes,
         };
-        self.introduce(base, card, Some(head));
-        let status = self.files.get(base).and_then(|filed| filed.names.iter().max()).map(FileName::status);
-        self.shelve(base, status);
+        self.introduce(base, metadata, Some(head));
+        let status = self.files.get(base).and_then(|entry| entry.names.iter().max()).map(FileName::status);
+        self.recount(base, status);
     }
 
     /// Remembers the head of the message `id`.
     pub(super) fn set_head(&mut self, id: MessageId, head: Head) {
-        if let Some(filed) = self.by_id.get(&id).and_then(|base| self.files.get_mut(base)) {
-            filed.head = Some(head);
+        if let Some(entry) = self.by_id.get(&id).and_then(|base| self.files.get_mut(base)) {
+            entry.head = Some(head);
         }
     }
 
     /// The message `id` as a list shows it, if its head was read.
     pub(super) fn entry(&self, id: MessageId) -> Option<Entry> {
-        let filed = self.files.get(self.by_id.get(&id)?)?;
-        Some(Entry { head: filed.head.clone()?, status: filed.shelf? })
+        let entry = self.files.get(self.by_id.get(&id)?)?;
+        Some(Entry { head: entry.head.clone()?, status: entry.counted_at? })
     }
 
     /// The message `id`.
-    pub(super) fn find(&self, id: MessageId) -> Option<Seen> {
-        let filed = self.files.get(self.by_id.get(&id)?)?;
-        let card = filed.card.as_ref()?;
-        Some(Seen { id, urgency: card.urgency, own: card.own.clone(), found: Found::among(&filed.names)? })
+    pub(super) fn find(&self, id: MessageId) -> Option<LocatedMessage> {
+        let entry = self.files.get(self.by_id.get(&id)?)?;
+        let metadata = entry.metadata.as_ref()?;
+        Some(LocatedMessage { id, urgency: metadata.urgency, own: metadata.own.clone(), file: MessageFile::among(&entry.names)? })
     }
 
     /// Whether a message with this key is there.
@@ -196,20 +196,20 @@ impl Index {
     }
 
     /// The places of the messages that stand at `status`, in the order of recording.
-    pub(super) fn shelf(&self, status: Status, urgency: Urgency) -> &BTreeSet<Place> {
-        &self.shelves[shelf_of(status, urgency)]
+    pub(super) fn by_status(&self, status: Status, urgency: Urgency) -> &BTreeSet<Place> {
+        &self.by_status[group_of(status, urgency)]
     }
 
     /// The ids of all messages that stand at one of `statuses`.
     pub(super) fn ids(&self, statuses: &[Status]) -> Vec<MessageId> {
         let shelves =
-            statuses.iter().flat_map(|status| [Urgency::Urgent, Urgency::Normal].map(|urgency| self.shelf(*status, urgency)));
+            statuses.iter().flat_map(|status| [Urgency::Urgent, Urgency::Normal].map(|urgency| self.by_status(*status, urgency)));
         shelves.flatten().map(|(_, id)| *id).collect()
     }
 
     /// How many messages wait.
     pub(super) fn summary(&self) -> Summary {
-        let count = |status, urgency| u32::try_from(self.shelf(status, urgency).len()).unwrap_or(u32::MAX);
+        let count = |status, urgency| u32::try_from(self.by_status(status, urgency).len()).unwrap_or(u32::MAX);
         let (urgent_new, urgent_old) = (count(Status::New, Urgency::Urgent), count(Status::Old, Urgency::Urgent));
         Summary {
             new: count(Status::New, Urgency::Normal).saturating_add(urgent_new),
@@ -219,9 +219,9 @@ impl Index {
         }
     }
 
-    /// How much is held.
-    pub(super) fn held(&self) -> Held {
-        self.held
+    /// How much is usage.
+    pub(super) fn usage(&self) -> Usage {
+        self.usage
     }
 
     /// How many files are known.
@@ -235,49 +235,49 @@ impl Index {
         base
     }
 
-    /// Gives the message of `base` its card, under an id that is free.
-    fn introduce(&mut self, base: &Arc<str>, mut card: Card, head: Option<Head>) {
-        if self.by_id.get(&card.id).is_some_and(|other| other != base) {
-            card.id = id_of_base(base);
+    /// Gives the message of `base` its metadata, under an id that is free.
+    fn introduce(&mut self, base: &Arc<str>, mut metadata: Metadata, head: Option<Head>) {
+        if self.by_id.get(&metadata.id).is_some_and(|other| other != base) {
+            metadata.id = id_of_base(base);
         }
-        self.by_id.insert(card.id, Arc::clone(base));
-        if let Some(own) = &card.own {
+        self.by_id.insert(metadata.id, Arc::clone(base));
+        if let Some(own) = &metadata.own {
             *self.keys.entry(own.key).or_default() += 1;
         }
-        if let Some(filed) = self.files.get_mut(base) {
-            filed.head = head.map(|head| Head { id: card.id, ..head });
-            filed.card = Some(card);
+        if let Some(entry) = self.files.get_mut(base) {
+            entry.head = head.map(|head| Head { id: metadata.id, ..head });
+            entry.metadata = Some(metadata);
         }
     }
 
     /// Counts the message of `base` at `status`, and no longer where it was counted before.
-    fn shelve(&mut self, base: &Arc<str>, status: Option<Status>) {
-        let Some(filed) = self.files.get_mut(base) else { return };
-        let Some(card) = &filed.card else { return };
-        let before = std::mem::replace(&mut filed.shelf, status);
+    fn recount(&mut self, base: &Arc<str>, status: Option<Status>) {
+        let Some(entry) = self.files.get_mut(base) else { return };
+        let Some(metadata) = &entry.metadata else { return };
+        let before = std::mem::replace(&mut entry.counted_at, status);
         if before == status {
             return;
         }
-        let place = (card.recorded, card.id);
+        let place = (metadata.recorded, metadata.id);
         if let Some(before) = before {
-            self.shelves[shelf_of(before, card.urgency)].remove(&place);
+            self.by_status[group_of(before, metadata.urgency)].remove(&place);
         }
         if let Some(status) = status {
-            self.shelves[shelf_of(status, card.urgency)].insert(place);
+            self.by_status[group_of(status, metadata.urgency)].insert(place);
         }
         let holds = |status: Option<Status>| status.is_some_and(|status| status != Status::Removed);
         match (holds(before), holds(status)) {
-            (false, true) => self.held.add(card),
-            (true, false) => self.held.subtract(card),
+            (false, true) => self.usage.add(metadata),
+            (true, false) => self.usage.subtract(metadata),
             (true, true) | (false, false) => {}
         }
     }
 
     fn drop_file(&mut self, base: &Arc<str>) {
         self.unread.remove(base);
-        let Some(card) = self.files.remove(base).and_then(|filed| filed.card) else { return };
-        self.by_id.remove(&card.id);
-        if let Some(own) = card.own
+        let Some(metadata) = self.files.remove(base).and_then(|entry| entry.metadata) else { return };
+        self.by_id.remove(&metadata.id);
+        if let Some(own) = metadata.own
             && let Some(count) = self.keys.get_mut(&own.key)
         {
             *count -= 1;
@@ -288,31 +288,31 @@ impl Index {
     }
 }
 
-impl Seen {
+impl LocatedMessage {
     /// Where it stands.
     pub(super) fn status(&self) -> Status {
-        self.found.file.status()
+        self.file.name.status()
     }
 }
 
-impl Card {
+impl Metadata {
     fn of_own(own: OwnName) -> Self {
         let OwnName { id, urgency, recorded, length, bytes, .. } = own;
         Self { id, urgency, recorded, own: Some(own), length, bytes }
     }
 }
 
-impl Held {
-    fn add(&mut self, card: &Card) {
+impl Usage {
+    fn add(&mut self, metadata: &Metadata) {
         self.messages += 1;
-        self.millis += card.length.as_millis();
-        self.bytes += u128::from(card.bytes);
+        self.millis += metadata.length.as_millis();
+        self.bytes += u128::from(metadata.bytes);
     }
 
-    fn subtract(&mut self, card: &Card) {
+    fn subtract(&mut self, metadata: &Metadata) {
         self.messages -= 1;
-        self.millis -= card.length.as_millis();
-        self.bytes -= u128::from(card.bytes);
+        self.millis -= metadata.length.as_millis();
+        self.bytes -= u128::from(metadata.bytes);
     }
 }
 
@@ -324,7 +324,7 @@ fn id_of_base(base: &str) -> MessageId {
 }
 
 /// Which of the six shelves.
-fn shelf_of(status: Status, urgency: Urgency) -> usize {
+fn group_of(status: Status, urgency: Urgency) -> usize {
     let row = match status {
         Status::New => 0,
         Status::Old => 2,
@@ -336,7 +336,7 @@ fn shelf_of(status: Status, urgency: Urgency) -> usize {
     }
 }
 
-const SHELVES: usize = 6;
+const GROUPS: usize = 6;
 
 #[cfg(test)]
 mod tests {
@@ -361,14 +361,14 @@ mod tests {
     }
 
     /// All that can be asked of an index, but for which of two twins has the id of both.
-    fn account(index: &Index) -> (Summary, Held, Vec<(usize, usize)>, usize) {
+    fn account(index: &Index) -> (Summary, Usage, Vec<(usize, usize)>, usize) {
         let statuses = [Status::New, Status::Old, Status::Removed];
-        let shelves =
-            statuses.map(|status| (index.shelf(status, Urgency::Urgent).len(), index.shelf(status, Urgency::Normal).len()));
+        let shelves = statuses
+            .map(|status| (index.by_status(status, Urgency::Urgent).len(), index.by_status(status, Urgency::Normal).len()));
         for id in index.ids(&statuses) {
             assert_eq!(index.find(id).unwrap().id, id);
         }
-        (index.summary(), index.held(), shelves.to_vec(), index.len())
+        (index.summary(), index.usage(), shelves.to_vec(), index.len())
     }
 
     proptest! {
@@ -406,8 +406,8 @@ mod tests {
         index.replace(vec![file(0, Folder::New, ""), file(1, Folder::Cur, "S"), file(2, Folder::Cur, "T")]);
         index.settle();
         assert_eq!(index.summary().to_string(), "1/1 (0/1)");
-        assert_eq!(index.held(), Held { messages: 2, millis: 3500, bytes: 300 });
-        let twins = index.shelf(Status::Removed, Urgency::Urgent).iter().chain(index.shelf(Status::Old, Urgency::Urgent));
+        assert_eq!(index.usage(), Usage { messages: 2, millis: 3500, bytes: 300 });
+        let twins = index.by_status(Status::Removed, Urgency::Urgent).iter().chain(index.by_status(Status::Old, Urgency::Urgent));
         assert_eq!(twins.map(|(_, id)| id).collect::<BTreeSet<_>>().len(), 2);
         assert!(index.unread().is_empty());
     }

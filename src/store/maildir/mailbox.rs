@@ -10,16 +10,16 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::arrivals::{Arrivals, Begun, Key};
-use super::bad::concerns_entry;
+use super::arrivals::{Arrivals, Key, PendingArrival};
+use super::bad_entries::concerns_entry;
+use super::context::{StoreContext, failed, not_taken};
 use super::folders::Folders;
-use super::ground::{Ground, failed, not_taken};
-use super::incoming::Arrived;
-use super::index::{Index, Seen};
+use super::incoming::ArrivedMail;
+use super::index::{Index, LocatedMessage};
 use super::name::{FileName, Folder, OwnName};
 use super::parts::Parts;
 use super::staging::Staged;
-use super::view::{Sight, View};
+use super::view::{View, ViewSource};
 use crate::directory::MailboxLimits;
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::{Head, MailFile, MailboxId, Message, MessageId, Origin, Status, Summary, Urgency};
@@ -39,8 +39,8 @@ pub(super) struct Mailbox {
 
 impl Mailbox {
     /// The mailbox `id`, created durably where it is missing.
-    pub(super) fn open(ground: &Ground, id: &MailboxId) -> io::Result<Self> {
-        let (disk, root) = (&*ground.disk, &ground.root);
+    pub(super) fn open(context: &StoreContext, id: &MailboxId) -> io::Result<Self> {
+        let (disk, root) = (&*context.disk, &context.root);
         let (mail, arrivals) = (root.join("mail").join(id.as_str()), root.join("arrivals").join(id.as_str()));
         let folders = Folders::open(disk, &mail)?;
         disk::create_dirs(disk, &arrivals)?;
@@ -49,7 +49,7 @@ impl Mailbox {
         }
         let lock = arrivals.join("lock");
         create_lock(disk, &lock)?;
-        let view = Mutex::new(View::new(ground.watch.get().map(Arc::clone)));
+        let view = Mutex::new(View::new(context.watcher.get().map(Arc::clone)));
         let remembered = AtomicUsize::new(0);
         Ok(Self { id: id.clone(), folders, arrivals: Arrivals::new(arrivals), lock, view, remembered })
     }
@@ -61,19 +61,19 @@ impl Mailbox {
     /// or not at all; and its name carries its key, so that the next deposit of it finds it.
     pub(super) fn deposit(
         &self,
-        ground: &Ground,
+        context: &StoreContext,
         limits: &MailboxLimits,
         origin: &Origin,
         message: &Message,
     ) -> Result<Deposit, StoreError> {
-        let disk = &*ground.disk;
+        let disk = &*context.disk;
         let key = Key::of(origin, message);
         if self.arrivals.is_kept(disk, key).map_err(not_taken)? {
             return Ok(Deposit::Duplicate);
         }
-        let staged = self.stage(ground, message)?;
-        let placed = self.place(ground, limits, key, message.head(), staged)?;
-        self.folders.flush(disk, &ground.flush, Folder::New).map_err(failed)?;
+        let staged = self.stage(context, message)?;
+        let placed = self.place(context, limits, key, message.head(), staged)?;
+        self.folders.flush(disk, &context.flush, Folder::New).map_err(failed)?;
         match placed {
             Placed::New(id, arrival) => {
                 arrival.keep().map_err(not_taken)?;
@@ -81,111 +81,115 @@ impl Mailbox {
             }
             Placed::There => {
                 // It may have been moved by a program that did not flush.
-                self.folders.flush(disk, &ground.flush, Folder::Cur).map_err(failed)?;
+                self.folders.flush(disk, &context.flush, Folder::Cur).map_err(failed)?;
                 let _lock = self.lock(disk).map_err(not_taken)?;
-                self.arrivals.keep(disk, key, ground.now()).map_err(not_taken)?;
+                self.arrivals.keep(disk, key, context.now()).map_err(not_taken)?;
                 Ok(Deposit::Duplicate)
             }
         }
     }
 
     /// See [`MessageStore::check`](crate::store::MessageStore::check). Looks at the mailbox only where it can be full.
-    pub(super) fn check(&self, ground: &Ground, limits: &MailboxLimits, size: u64) -> Result<(), StoreError> {
-        ground.check_size(size)?;
-        if !limits.is_unlimited() && self.look(ground, Index::held)?.fills(limits) {
+    pub(super) fn check(&self, context: &StoreContext, limits: &MailboxLimits, size: u64) -> Result<(), StoreError> {
+        context.check_size(size)?;
+        if !limits.is_unlimited() && self.look(context, Index::usage)?.reaches(limits) {
             return Err(StoreError::MailboxFull(self.id.clone()));
         }
-        ground.check_room(size)
+        context.check_free_space(size)
     }
 
     /// See [`MessageStore::list`](crate::store::MessageStore::list).
-    pub(super) fn entries(&self, ground: &Ground) -> Result<Vec<Entry>, StoreError> {
-        self.page(ground, &Query::all()).map(|page| page.entries)
+    pub(super) fn entries(&self, context: &StoreContext) -> Result<Vec<Entry>, StoreError> {
+        self.page(context, &Query::all()).map(|page| page.entries)
     }
 
     /// See [`MessageStore::page`](crate::store::MessageStore::page).
-    pub(super) fn page(&self, ground: &Ground, query: &Query) -> Result<Page, StoreError> {
-        self.view().page(self.sight(ground), query).map_err(failed)
+    pub(super) fn page(&self, context: &StoreContext, query: &Query) -> Result<Page, StoreError> {
+        self.view().page(self.source(context), query).map_err(failed)
     }
 
     /// See [`MessageStore::summary`](crate::store::MessageStore::summary).
-    pub(super) fn summary(&self, ground: &Ground) -> Result<Summary, StoreError> {
-        self.look(ground, Index::summary)
+    pub(super) fn summary(&self, context: &StoreContext) -> Result<Summary, StoreError> {
+        self.look(context, Index::summary)
     }
 
     /// See [`MessageStore::retrieve`](crate::store::MessageStore::retrieve).
-    pub(super) fn retrieve(&self, ground: &Ground, id: MessageId) -> Result<Message, StoreError> {
-        let disk = &*ground.disk;
-        let seen = self.find(ground, id)?;
-        let read = match self.folders.follow(disk, &seen.found.file, |file| disk::read(disk, &self.folders.path(file))) {
+    pub(super) fn retrieve(&self, context: &StoreContext, id: MessageId) -> Result<Message, StoreError> {
+        let disk = &*context.disk;
+        let located = self.find(context, id)?;
+        let read = match self.folders.follow(disk, &located.file.name, |file| disk::read(disk, &self.folders.path(file))) {
             Err(error) if disk::is_not_a_file(&error) => return Err(StoreError::Damaged { id, source: error.into() }),
             read => read.map_err(failed)?,
         };
         let mail = Bytes::from(read.ok_or(StoreError::NoSuchMessage(id))?);
         let message = wire::decode(&mail).map_err(|error| StoreError::Damaged { id, source: error.into() })?;
-        let head = Head { id, urgency: seen.urgency, ..message.head().clone() };
+        let head = Head { id, urgency: located.urgency, ..message.head().clone() };
         Ok(Message::new(head, message.audio().clone()).arrived_as(mail))
     }
 
     /// See [`MessageStore::mark`](crate::store::MessageStore::mark).
-    pub(super) fn mark(&self, ground: &Ground, id: MessageId, status: Status) -> Result<(), StoreError> {
-        let disk = &*ground.disk;
+    pub(super) fn mark(&self, context: &StoreContext, id: MessageId, status: Status) -> Result<(), StoreError> {
+        let disk = &*context.disk;
         {
             let _lock = self.lock(disk).map_err(not_taken)?;
-            let seen = self.find(ground, id)?;
-            let renamed = self.folders.follow(disk, &seen.found.file, |file| self.rename(disk, file, &file.at(status)));
+            let located = self.find(context, id)?;
+            let renamed = self.folders.follow(disk, &located.file.name, |file| self.rename(disk, file, &file.at(status)));
             renamed.map_err(not_taken)?.ok_or(StoreError::NoSuchMessage(id))?;
-            if let Some(left_behind) = seen.found.also_new {
+            if let Some(left_behind) = located.file.also_new {
                 self.remove(disk, &left_behind).map_err(not_taken)?;
             }
         }
         // Also when nothing was renamed: an earlier call may have been cut off before its flush. And in this order, so that the
         // message is in one of the two at any time.
         for folder in [Folder::Cur, Folder::New] {
-            self.folders.flush(disk, &ground.flush, folder).map_err(failed)?;
+            self.folders.flush(disk, &context.flush, folder).map_err(failed)?;
         }
         Ok(())
     }
 
     /// See [`MessageStore::expunge`](crate::store::MessageStore::expunge).
-    pub(super) fn expunge(&self, ground: &Ground) -> Result<usize, StoreError> {
-        self.delete(ground, |index| {
+    pub(super) fn expunge(&self, context: &StoreContext) -> Result<usize, StoreError> {
+        self.delete(context, |index| {
             let ids = index.ids(&[Status::Removed]);
             Ok(ids.into_iter().filter_map(|id| index.find(id)).collect())
         })
     }
 
     /// Deletes for good the messages that `which` says; answers how many.
-    fn delete(&self, ground: &Ground, which: impl FnOnce(&Index) -> io::Result<Vec<Seen>>) -> Result<usize, StoreError> {
-        let disk = &*ground.disk;
+    fn delete(
+        &self,
+        context: &StoreContext,
+        which: impl FnOnce(&Index) -> io::Result<Vec<LocatedMessage>>,
+    ) -> Result<usize, StoreError> {
+        let disk = &*context.disk;
         let lock = self.lock(disk).map_err(not_taken)?;
-        let removed = self.look(ground, which)?.map_err(failed)?;
+        let removed = self.look(context, which)?.map_err(failed)?;
         if removed.is_empty() {
             return Ok(0);
         }
-        self.remember_for_good(ground, &removed).map_err(not_taken)?;
+        self.remember_for_good(context, &removed).map_err(not_taken)?;
         let mut count = 0;
-        for seen in &removed {
-            if let Some(left_behind) = &seen.found.also_new {
+        for located in &removed {
+            if let Some(left_behind) = &located.file.also_new {
                 self.remove(disk, left_behind).map_err(not_taken)?;
             }
-            count += usize::from(self.remove(disk, &seen.found.file).map_err(not_taken)?);
+            count += usize::from(self.remove(disk, &located.file.name).map_err(not_taken)?);
         }
         drop(lock);
         for folder in [Folder::New, Folder::Cur] {
-            self.folders.flush(disk, &ground.flush, folder).map_err(failed)?;
+            self.folders.flush(disk, &context.flush, folder).map_err(failed)?;
         }
         Ok(count)
     }
 
     /// Takes out up to `at_most` messages that are older than they may get: new and old ones become removed, and what was removed
     /// long enough ago is deleted for good. Answers how many it took out, and which of them were new.
-    pub(super) fn retain(&self, ground: &Ground, at_most: usize) -> Result<(usize, Vec<MessageId>), StoreError> {
-        let (retention, now) = (ground.retention, ground.now());
+    pub(super) fn retain(&self, context: &StoreContext, at_most: usize) -> Result<(usize, Vec<MessageId>), StoreError> {
+        let (retention, now) = (context.retention, context.now());
         let outdated = |index: &Index| {
             let of = |status| {
                 let end = retention.end_of(status, now)?;
-                let shelves = [Urgency::Urgent, Urgency::Normal].map(|urgency| index.shelf(status, urgency));
+                let shelves = [Urgency::Urgent, Urgency::Normal].map(|urgency| index.by_status(status, urgency));
                 let outdated =
                     shelves.into_iter().flat_map(move |shelf| shelf.iter().take_while(move |((secs, _), _)| *secs < end));
                 Some(outdated.map(move |(_, id)| (*id, status)))
@@ -193,8 +197,8 @@ impl Mailbox {
             [Status::New, Status::Old].into_iter().filter_map(of).flatten().take(at_most).collect::<Vec<_>>()
         };
         let (mut done, mut expired) = (0, Vec::new());
-        for (id, status) in self.look(ground, outdated)? {
-            match self.mark(ground, id, Status::Removed) {
+        for (id, status) in self.look(context, outdated)? {
+            match self.mark(context, id, Status::Removed) {
                 Ok(()) => done += 1,
                 Err(error) if done == 0 => return Err(error),
                 // What was done is told; the next step meets this one first.
@@ -206,22 +210,22 @@ impl Mailbox {
         let left = at_most - done;
         let outdated = |index: &Index| {
             let mut outdated = Vec::new();
-            let shelves = [Urgency::Urgent, Urgency::Normal].map(|urgency| index.shelf(Status::Removed, urgency));
+            let shelves = [Urgency::Urgent, Urgency::Normal].map(|urgency| index.by_status(Status::Removed, urgency));
             for (_, id) in shelves.into_iter().flatten().take(REMOVED_A_STEP) {
                 if outdated.len() >= left {
                     break;
                 }
                 // What expired in this step can be retrieved until the next.
                 if !expired.contains(id)
-                    && let Some(seen) = index.find(*id)
-                    && self.removed_at(ground, &seen)?.is_some_and(|secs| secs < end)
+                    && let Some(located) = index.find(*id)
+                    && self.removed_at(context, &located)?.is_some_and(|secs| secs < end)
                 {
-                    outdated.push(seen);
+                    outdated.push(located);
                 }
             }
             Ok(outdated)
         };
-        match self.delete(ground, outdated) {
+        match self.delete(context, outdated) {
             Ok(deleted) => Ok((done + deleted, expired)),
             Err(error) if done == 0 => Err(error),
             Err(_) => Ok((done, expired)),
@@ -229,11 +233,11 @@ impl Mailbox {
     }
 
     /// When the message was removed, in seconds since 1970: its file got its present name then, or later. `None` if it is gone.
-    fn removed_at(&self, ground: &Ground, seen: &Seen) -> io::Result<Option<i64>> {
-        let changed = |file: &FileName| ground.disk.open_to_read(&self.folders.path(file))?.changed();
-        let changed = match self.folders.follow(&*ground.disk, &seen.found.file, changed) {
+    fn removed_at(&self, context: &StoreContext, located: &LocatedMessage) -> io::Result<Option<i64>> {
+        let changed = |file: &FileName| context.disk.open_to_read(&self.folders.path(file))?.changed();
+        let changed = match self.folders.follow(&*context.disk, &located.file.name, changed) {
             Err(error) if concerns_entry(&error) => {
-                ground.bad.note(&self.folders.path(&seen.found.file), &error);
+                context.bad.note(&self.folders.path(&located.file.name), &error);
                 None
             }
             changed => changed?,
@@ -242,55 +246,55 @@ impl Mailbox {
     }
 
     /// The names of all arrivals, in order.
-    pub(super) fn arrivals(&self, ground: &Ground) -> io::Result<Vec<String>> {
-        self.arrivals.names(&*ground.disk)
+    pub(super) fn arrivals(&self, context: &StoreContext) -> io::Result<Vec<String>> {
+        self.arrivals.names(&*context.disk)
     }
 
     /// Forgets the arrival `name` if it is old enough.
-    pub(super) fn forget(&self, ground: &Ground, name: &str) -> io::Result<bool> {
-        let _lock = self.lock(&*ground.disk)?;
-        self.arrivals.forget(&*ground.disk, name, ground.now(), ground.remember)
+    pub(super) fn forget(&self, context: &StoreContext, name: &str) -> io::Result<bool> {
+        let _lock = self.lock(&*context.disk)?;
+        self.arrivals.forget(&*context.disk, name, context.now(), context.deduplication_window)
     }
 
     /// Writes and flushes the mail of `message`: the one it arrived as, byte for byte, if it did.
-    fn stage(&self, ground: &Ground, message: &Message) -> Result<Staged, StoreError> {
+    fn stage(&self, context: &StoreContext, message: &Message) -> Result<Staged, StoreError> {
         // What an IMAP server calls INTERNALDATE.
         let recorded = SystemTime::from(message.head().recorded_at.instant.max(DateTime::<Utc>::UNIX_EPOCH));
-        if let Some(staged) = message.mail_file().and_then(|file| staged_here(ground, &**file)) {
+        if let Some(staged) = message.mail_file().and_then(|file| staged_here(context, &**file)) {
             return staged.flush(recorded).map(|()| staged).map_err(not_taken);
         }
-        let parts = Parts::of(message, ground, &self.id);
+        let parts = Parts::of(message, context, &self.id);
         let size = parts.size();
-        ground.check_size(size)?;
-        ground.check_room(size)?;
-        Staged::write(&ground.disk, &ground.staging, parts, recorded).map_err(not_taken)
+        context.check_size(size)?;
+        context.check_free_space(size)?;
+        Staged::write(&context.disk, &context.staging, parts, recorded).map_err(not_taken)
     }
 
     /// Puts a staged message into the mailbox, unless it is there; not flushed.
     fn place(
         &self,
-        ground: &Ground,
+        context: &StoreContext,
         limits: &MailboxLimits,
         key: Key,
         head: &Head,
         staged: Staged,
     ) -> Result<Placed, StoreError> {
-        let disk = &*ground.disk;
+        let disk = &*context.disk;
         let _lock = self.lock(disk).map_err(not_taken)?;
-        let (is_there, room, id) = self.look(ground, |index| {
+        let (is_there, room, id) = self.look(context, |index| {
             let is_free = |id: &MessageId| index.find(*id).is_none();
             let id = [head.id, key.as_id()].into_iter().find(is_free).unwrap_or_else(MessageId::random);
-            (index.has_key(key), index.held(), id)
+            (index.has_key(key), index.usage(), id)
         })?;
         if is_there || self.arrivals.is_kept(disk, key).map_err(not_taken)? {
             return Ok(Placed::There);
         }
-        if room.fills(limits) {
+        if room.reaches(limits) {
             return Err(StoreError::MailboxFull(self.id.clone()));
         }
         let name = OwnName::of(head, id, key, staged.size());
-        let file = FileName { folder: Folder::New, name: name.to_base(&ground.host) };
-        let begun = self.arrivals.begin(disk, key, ground.now());
+        let file = FileName { folder: Folder::New, name: name.to_base(&context.host) };
+        let begun = self.arrivals.begin(disk, key, context.now());
         let deliver = || staged.deliver(&self.folders.path(&file));
         match begun.and_then(|arrival| self.view().put(file.clone(), deliver).map(|()| arrival)) {
             Ok(arrival) => Ok(Placed::New(id, arrival)),
@@ -302,18 +306,18 @@ impl Mailbox {
     }
 
     /// Makes durable that these messages arrived, before they go.
-    fn remember_for_good(&self, ground: &Ground, messages: &[Seen]) -> io::Result<()> {
-        let disk = &*ground.disk;
+    fn remember_for_good(&self, context: &StoreContext, messages: &[LocatedMessage]) -> io::Result<()> {
+        let disk = &*context.disk;
         let mut any = false;
-        for own in messages.iter().filter_map(|seen| seen.own.as_ref()) {
-            self.arrivals.keep_for_good(disk, own.key, ground.now())?;
+        for own in messages.iter().filter_map(|located| located.own.as_ref()) {
+            self.arrivals.keep_for_good(disk, own.key, context.now())?;
             any = true;
         }
-        if any { ground.flush.sync_dir(disk, self.arrivals.folder()) } else { Ok(()) }
+        if any { context.flush.sync_dir(disk, self.arrivals.folder()) } else { Ok(()) }
     }
 
-    fn find(&self, ground: &Ground, id: MessageId) -> Result<Seen, StoreError> {
-        self.look(ground, |index| index.find(id))?.ok_or(StoreError::NoSuchMessage(id))
+    fn find(&self, context: &StoreContext, id: MessageId) -> Result<LocatedMessage, StoreError> {
+        self.look(context, |index| index.find(id))?.ok_or(StoreError::NoSuchMessage(id))
     }
 
     /// How many files are remembered, as of the last look.
@@ -322,15 +326,15 @@ impl Mailbox {
     }
 
     /// What `work` makes of the mailbox as it is now.
-    fn look<T>(&self, ground: &Ground, work: impl FnOnce(&Index) -> T) -> Result<T, StoreError> {
+    fn look<T>(&self, context: &StoreContext, work: impl FnOnce(&Index) -> T) -> Result<T, StoreError> {
         let mut view = self.view();
-        let index = view.look(self.sight(ground)).map_err(failed)?;
+        let index = view.look(self.source(context)).map_err(failed)?;
         self.remembered.store(index.len(), Ordering::Relaxed);
         Ok(work(index))
     }
 
-    fn sight<'a>(&'a self, ground: &'a Ground) -> Sight<'a> {
-        Sight { disk: &*ground.disk, folders: &self.folders, max_bytes: ground.limits.bytes, bad: &ground.bad }
+    fn source<'a>(&'a self, context: &'a StoreContext) -> ViewSource<'a> {
+        ViewSource { disk: &*context.disk, folders: &self.folders, max_bytes: context.limits.bytes, bad: &context.bad }
     }
 
     fn rename(&self, disk: &dyn Disk, from: &FileName, to: &FileName) -> io::Result<()> {
@@ -380,7 +384,7 @@ fn create_lock(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 /// Where a message stands that is not flushed yet.
 enum Placed {
     /// It was put into the mailbox, under this id.
-    New(MessageId, Begun),
+    New(MessageId, PendingArrival),
     /// It had been there before.
     There,
 }
@@ -389,6 +393,6 @@ enum Placed {
 const REMOVED_A_STEP: usize = 100;
 
 /// The file that a mail has come in by, if it is one of this store's and no other mailbox has taken it.
-fn staged_here(ground: &Ground, file: &dyn MailFile) -> Option<Staged> {
-    (file as &dyn Any).downcast_ref::<Arrived>()?.take(&ground.staging)
+fn staged_here(context: &StoreContext, file: &dyn MailFile) -> Option<Staged> {
+    (file as &dyn Any).downcast_ref::<ArrivedMail>()?.take(&context.staging)
 }

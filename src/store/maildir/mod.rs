@@ -1,19 +1,19 @@
 //! [`MaildirStore`].
 
 mod arrivals;
-mod bad;
+mod bad_entries;
 mod builder;
+mod context;
+mod external_changes;
 mod folders;
-mod ground;
+mod free_space;
 mod incoming;
 mod index;
 mod mailbox;
 mod name;
-mod outside;
 mod parts;
+mod poll_schedule;
 mod retention;
-mod room;
-mod rounds;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -26,14 +26,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use self::builder::MaildirStoreBuilder;
-use self::ground::{Ground, failed};
-use self::incoming::Incoming;
+use self::context::{StoreContext, failed};
+use self::incoming::IncomingMail;
 use self::mailbox::Mailbox;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::name::read_hostile_name;
 pub use self::retention::Retention;
 use self::tree::{IfMissing, Tree};
-use super::{Deposit, Entry, MessageStore, Page, Query, StagedMail, StoreError, Tidied};
+use super::{Deposit, Entry, Housekeeping, MessageStore, Page, Query, StagedMail, StoreError};
 use crate::directory::{Directory, MailboxLimits};
 use crate::disk::blocking;
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
@@ -61,12 +61,12 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 /// # What is skipped
 ///
 /// What stands in `new/` or `cur/` and is no file (a folder, a socket, a pipe, a link wherever it leads), or may not be read, is skipped, and
-/// everything else works. Its path is [reported](Tidied::bad_entries) once. A message that this store has put there and may no longer
+/// everything else works. Its path is [reported](Housekeeping::bad_entries) once. A message that this store has put there and may no longer
 /// read is shown by what its name tells. A missing `new/` or `cur/` is created again.
 ///
 /// # What other programs change
 ///
-/// [`changed`](MessageStore::changed) tells it while somebody waits for it, as a [`Node`](crate::node::Node) does. On a local file
+/// [`external_changes`](MessageStore::external_changes) tells it while somebody waits for it, as a [`Node`](crate::node::Node) does. On a local file
 /// system the kernel rings for the folders of 16 384 mailboxes, and a change is told at once; so it is when a mailbox comes or goes. Else, and
 /// for mailboxes beyond, the store looks when names last came or went in the folders: at 1000 mailboxes a second at most, and at each every
 /// ten seconds where there are fewer than 10 000. So a change is told within ten seconds, or within a hundred in a store of 100 000
@@ -81,7 +81,7 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 /// sender never got its answer and sends the message again. Then it comes back.
 ///
 /// An arrival is remembered for 90 days after its message came, or [as told](MaildirStoreBuilder::remember), whether or not the
-/// message is still there. [`tidy`](MessageStore::tidy) forgets the old ones, which a [`Node`](crate::node::Node) calls every
+/// message is still there. [`housekeep`](MessageStore::housekeep) forgets the old ones, which a [`Node`](crate::node::Node) calls every
 /// minute; whoever uses a store without a node calls it, or [`forget_old_arrivals`](Self::forget_old_arrivals). A message that is
 /// sent again after that, and is no longer in the mailbox, is taken for a new one: no sender should retry for 90 days.
 ///
@@ -141,7 +141,7 @@ impl MaildirStore {
     /// Looks at up to `at_most` arrivals, beginning where the last call ended, and forgets those that are older than the store
     /// remembers; answers how many.
     ///
-    /// [`tidy`](MessageStore::tidy) does it with 1000. The store starts no task of its own for it.
+    /// [`housekeep`](MessageStore::housekeep) does it with 1000. The store starts no task of its own for it.
     ///
     /// # Errors
     ///
@@ -158,15 +158,15 @@ impl MaildirStore {
     async fn on<T, F>(&self, mailbox: &MailboxId, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Ground, &Mailbox) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&StoreContext, &Mailbox) -> Result<T, StoreError> + Send + 'static,
     {
         let standing = self.look_up(mailbox).await?;
-        self.within(standing, mailbox, |ground, _, mailbox| work(ground, mailbox)).await
+        self.within(standing, mailbox, |context, _, mailbox| work(context, mailbox)).await
     }
 
     /// What is said of `mailbox` without a look at the disk.
     async fn look_up(&self, mailbox: &MailboxId) -> Result<(IfMissing, MailboxLimits), StoreError> {
-        let limits = self.tree.ground.limits.holding;
+        let limits = self.tree.context.limits.holding;
         let Some(directory) = &self.directory else { return Ok((IfMissing::Refuse, limits)) };
         let owner = directory.find(mailbox).await.map_err(|error| StoreError::Unavailable(error.into()))?;
         let owner = owner.ok_or_else(|| StoreError::NoSuchMailbox(mailbox.clone()))?;
@@ -182,10 +182,10 @@ impl MaildirStore {
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Ground, &MailboxLimits, &Mailbox) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&StoreContext, &MailboxLimits, &Mailbox) -> Result<T, StoreError> + Send + 'static,
     {
         let mailbox = mailbox.clone();
-        self.blocking(move |tree| tree.mailbox(&mailbox, if_missing).and_then(|mailbox| work(&tree.ground, &limits, &mailbox)))
+        self.blocking(move |tree| tree.mailbox(&mailbox, if_missing).and_then(|mailbox| work(&tree.context, &limits, &mailbox)))
             .await
     }
 
@@ -205,14 +205,14 @@ impl MessageStore for MaildirStore {
         let (if_missing, limits) = self.look_up(mailbox).await?;
         let (id, origin, message) = (mailbox.clone(), origin.clone(), message.clone());
         let deposit = move |tree: &Tree| {
-            tree.on_remembered(&id, if_missing, |mailbox| mailbox.deposit(&tree.ground, &limits, &origin, &message))
+            tree.on_remembered(&id, if_missing, |mailbox| mailbox.deposit(&tree.context, &limits, &origin, &message))
         };
         self.blocking(deposit).await
     }
 
     async fn stage(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
-        let ground = Arc::clone(&self.tree.ground);
-        blocking(move || Ok(Incoming::begin(ground))).await.map_err(failed)?.map(|incoming| Some(Box::new(incoming) as _))
+        let context = Arc::clone(&self.tree.context);
+        blocking(move || Ok(IncomingMail::begin(context))).await.map_err(failed)?.map(|incoming| Some(Box::new(incoming) as _))
     }
 
     fn reads_sounds(&self) -> bool {
@@ -221,57 +221,57 @@ impl MessageStore for MaildirStore {
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
         let standing = self.look_up(mailbox).await?;
-        let ground = &self.tree.ground;
+        let context = &self.tree.context;
         if let (IfMissing::Create, limits) = standing
             && limits.is_unlimited()
-            && ground.has_plenty(size)
+            && context.has_plenty(size)
         {
             // Nothing to ask the disk for: the way to a thread that may block would cost more than all the rest.
-            return ground.check_size(size);
+            return context.check_size(size);
         }
-        self.within(standing, mailbox, move |ground, limits, mailbox| mailbox.check(ground, limits, size)).await
+        self.within(standing, mailbox, move |context, limits, mailbox| mailbox.check(context, limits, size)).await
     }
 
     async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
-        self.on(mailbox, |ground, mailbox| mailbox.entries(ground)).await
+        self.on(mailbox, |context, mailbox| mailbox.entries(context)).await
     }
 
     async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
         let query = query.clone();
-        self.on(mailbox, move |ground, mailbox| mailbox.page(ground, &query)).await
+        self.on(mailbox, move |context, mailbox| mailbox.page(context, &query)).await
     }
 
     async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
-        self.on(mailbox, move |ground, mailbox| mailbox.retrieve(ground, id)).await
+        self.on(mailbox, move |context, mailbox| mailbox.retrieve(context, id)).await
     }
 
     async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
-        self.on(mailbox, move |ground, mailbox| mailbox.mark(ground, id, status)).await
+        self.on(mailbox, move |context, mailbox| mailbox.mark(context, id, status)).await
     }
 
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
-        self.on(mailbox, |ground, mailbox| mailbox.expunge(ground)).await
+        self.on(mailbox, |context, mailbox| mailbox.expunge(context)).await
     }
 
     async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
-        self.on(mailbox, |ground, mailbox| mailbox.summary(ground)).await
+        self.on(mailbox, |context, mailbox| mailbox.summary(context)).await
     }
 
     /// # Panics
     ///
-    /// Outside a tokio runtime with I/O and time.
-    async fn changed(&self) -> Vec<MailboxId> {
-        self.tree.outside.changed(&self.tree.ground).await
+    /// ExternalChanges a tokio runtime with I/O and time.
+    async fn external_changes(&self) -> Vec<MailboxId> {
+        self.tree.external_changes.wait(&self.tree.context).await
     }
 
-    async fn tidy(&self) -> Result<Tidied, StoreError> {
+    async fn housekeep(&self) -> Result<Housekeeping, StoreError> {
         self.forget_old_arrivals(ARRIVALS_A_STEP).await?;
-        let tidied = self.blocking(|tree| tree.retain(RETAINED_A_STEP)).await?;
-        Ok(Tidied { bad_entries: self.tree.ground.bad.take(), ..tidied })
+        let done = self.blocking(|tree| tree.retain(RETAINED_A_STEP)).await?;
+        Ok(Housekeeping { bad_entries: self.tree.context.bad.take(), ..done })
     }
 }
 
-/// How many arrivals a step of housekeeping looks at: a store that is tidied every minute sees a million in 17 hours.
+/// How many arrivals a step of housekeeping looks at: a store that is done every minute sees a million in 17 hours.
 const ARRIVALS_A_STEP: usize = 1000;
 /// How many mailboxes a step of housekeeping looks at for messages that are too old; each such message counts for one as well.
 const RETAINED_A_STEP: usize = 200;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::ground::Ground;
+use super::context::StoreContext;
 use crate::message::{MailFile, MailboxId, Message};
 use crate::wire::{self, Addresses, Encoded, EncodedSound, TransferEncoding};
 
@@ -15,13 +15,13 @@ use crate::wire::{self, Addresses, Encoded, EncodedSound, TransferEncoding};
 pub(super) struct Parts {
     size: u64,
     before: std::vec::IntoIter<Bytes>,
-    long: Long,
+    large: LargePart,
     after: Option<Bytes>,
 }
 
 /// What is not in memory at once.
 #[derive(Debug)]
-enum Long {
+enum LargePart {
     Nothing,
     Sound(EncodedSound),
     File { file: Arc<dyn MailFile>, at: u64 },
@@ -29,27 +29,27 @@ enum Long {
 
 impl Parts {
     /// The mail of `message`, for `mailbox` if it is made.
-    pub(super) fn of(message: &Message, ground: &Ground, mailbox: &MailboxId) -> Self {
+    pub(super) fn of(message: &Message, context: &StoreContext, mailbox: &MailboxId) -> Self {
         if let Some(mail) = message.mail() {
             return Self::whole(vec![mail.clone()]);
         }
         if let Some(file) = message.mail_file() {
-            let long = Long::File { file: Arc::clone(file), at: 0 };
-            return Self { size: file.size(), before: Vec::new().into_iter(), long, after: None };
+            let large = LargePart::File { file: Arc::clone(file), at: 0 };
+            return Self { size: file.size(), before: Vec::new().into_iter(), large, after: None };
         }
-        let addresses = Addresses { node: &ground.host, domain: &ground.domain, recipients: slice::from_ref(mailbox) };
+        let addresses = Addresses { node: &context.host, domain: &context.domain, recipients: slice::from_ref(mailbox) };
         if message.audio().in_memory().is_some() {
             let Encoded { head, audio, tail } = wire::encode(message, &addresses, TransferEncoding::Base64);
             return Self::whole(vec![head, audio, tail]);
         }
         let mail = wire::encode_in_pieces(message, &addresses, TransferEncoding::Base64);
-        let (size, long) = (mail.len(), Long::Sound(mail.sound()));
-        Self { size, before: vec![mail.head].into_iter(), long, after: Some(mail.tail) }
+        let (size, large) = (mail.len(), LargePart::Sound(mail.sound()));
+        Self { size, before: vec![mail.head].into_iter(), large, after: Some(mail.tail) }
     }
 
     fn whole(parts: Vec<Bytes>) -> Self {
         let size = parts.iter().map(|part| part.len() as u64).sum();
-        Self { size, before: parts.into_iter(), long: Long::Nothing, after: None }
+        Self { size, before: parts.into_iter(), large: LargePart::Nothing, after: None }
     }
 
     /// How many bytes the mail has.
@@ -65,11 +65,11 @@ impl Iterator for Parts {
         if let Some(part) = self.before.next() {
             return Some(Ok(part));
         }
-        let part = match &mut self.long {
-            Long::Nothing => None,
-            Long::Sound(sound) => sound.next(),
-            Long::File { at, .. } if *at == self.size => None,
-            Long::File { file, at } => {
+        let part = match &mut self.large {
+            LargePart::Nothing => None,
+            LargePart::Sound(sound) => sound.next(),
+            LargePart::File { at, .. } if *at == self.size => None,
+            LargePart::File { file, at } => {
                 let len = PIECE.min(self.size - *at);
                 let part = file.read_at(*at, usize::try_from(len).unwrap_or(usize::MAX));
                 *at += len;

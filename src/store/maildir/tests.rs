@@ -16,7 +16,7 @@ use crate::audio::{Format, Wav};
 use crate::clock::ManualClock;
 use crate::conformance;
 use crate::directory::{MailboxLimits, Owner, StaticDirectory};
-use crate::disk::{Disk, DiskFile, Fault, FaultyDisk, Operation, OsDisk, PowerCutDisk, Room, Unsynced};
+use crate::disk::{Disk, DiskFile, FaultyDisk, FreeSpace, InjectedFault, Operation, OsDisk, PowerCutDisk, Unsynced};
 use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt, Urgency};
 
 fn mailbox(number: &str) -> MailboxId {
@@ -112,23 +112,24 @@ async fn a_full_mailbox_and_a_disk_with_nothing_but_its_reserve_are_foretold() {
     assert!(matches!(limited.check(&mailbox("2042"), 0).await, Err(StoreError::NoSuchMailbox(_))));
 
     let (disk, arrived) = (PowerCutDisk::new(), message(b"arrived before"));
-    let store = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).reserve(1000).max_bytes(9000).open().await.unwrap();
+    let store =
+        MaildirStore::builder("/store").disk(Arc::new(disk.clone())).min_free_space(1000).max_bytes(9000).open().await.unwrap();
     store.create_mailbox(&mailbox("2041")).await.unwrap();
     deposit(&store, &arrived).await.unwrap();
     let check = async |size| store.check(&mailbox("2041"), size).await;
     assert!(matches!(check(9001).await, Err(StoreError::TooBig { size: 9001, limit: 9000 })));
-    for room in [Room { bytes: 1099, files: 1000 }, Room { bytes: u64::MAX, files: 3 }] {
-        disk.set_room(room);
+    for room in [FreeSpace { bytes: 1099, files: 1000 }, FreeSpace { bytes: u64::MAX, files: 3 }] {
+        disk.set_free_space(room);
         assert!(matches!(check(100).await, Err(StoreError::NoSpace(_))), "{room:?}");
         assert!(matches!(deposit(&store, &message(b"too late")).await, Err(StoreError::NoSpace(_))), "{room:?}");
         assert_eq!(deposit(&store, &arrived).await.unwrap(), Deposit::Duplicate, "{room:?}");
     }
-    disk.set_room(Room { bytes: 1100, files: 1000 });
+    disk.set_free_space(FreeSpace { bytes: 1100, files: 1000 });
     check(100).await.unwrap();
     let folders_read = FaultyDisk::new(Arc::new(disk));
-    let store = MaildirStore::builder("/store").disk(Arc::new(folders_read.clone())).reserve(0).open().await.unwrap();
+    let store = MaildirStore::builder("/store").disk(Arc::new(folders_read.clone())).min_free_space(0).open().await.unwrap();
     // One look says whether the mailbox is there; without a limit of messages nobody counts them.
-    folders_read.fail(Fault::after(1, ErrorKind::Other).lasting().only(|operation| operation == Operation::List));
+    folders_read.fail(InjectedFault::after(1, ErrorKind::Other).lasting().only(|operation| operation == Operation::List));
     store.check(&mailbox("2041"), 100).await.unwrap();
 }
 
@@ -148,7 +149,7 @@ async fn notices_what_others_do_whether_or_not_the_disk_tells() {
     let (in_memory, on_disk) = (Arc::new(PowerCutDisk::new()) as Arc<dyn Disk>, Arc::new(OsDisk) as Arc<dyn Disk>);
     let disks = [(in_memory, Path::new("/store")), (on_disk, folder.path())];
     for (disk, path) in disks {
-        let open = async || MaildirStore::builder(path).disk(Arc::clone(&disk)).reserve(0).open().await.unwrap();
+        let open = async || MaildirStore::builder(path).disk(Arc::clone(&disk)).min_free_space(0).open().await.unwrap();
         let (store, other) = (open().await, open().await);
         store.create_mailbox(&mailbox("2041")).await.unwrap();
         conformance::store::noticed(&store, &other, Duration::from_millis(10_100)).await;
@@ -201,7 +202,7 @@ async fn a_process_that_dies_at_any_moment_leaves_the_message_whole_or_not_at_al
         let power = PowerCutDisk::new();
         let disk: Arc<dyn Disk> = Arc::new(power.clone());
         let dying = FaultyDisk::new(Arc::clone(&disk));
-        dying.fail(Fault::after(operations, ErrorKind::Other).lasting());
+        dying.fail(InjectedFault::after(operations, ErrorKind::Other).lasting());
         let answer = open_and_deposit(&(Arc::new(dying.clone()) as Arc<dyn Disk>), &message).await;
         let died = dying.mend() > 0;
 
@@ -247,7 +248,7 @@ async fn a_full_disk_is_told_at_every_write_and_leaves_nothing_behind() {
             let full = FaultyDisk::new(Arc::clone(&power));
             let store = MaildirStore::builder("/store").disk(Arc::new(full.clone())).open().await.unwrap();
             store.create_mailbox(&mailbox("2041")).await.unwrap();
-            let fault = Fault::after(operations, ErrorKind::StorageFull).only(Operation::needs_room);
+            let fault = InjectedFault::after(operations, ErrorKind::StorageFull).only(Operation::needs_space);
             full.fail(if once { fault } else { fault.lasting() });
             let answer = deposit(&store, &message).await;
             let at = format!("full after {operations} operations, answer {answer:?}");
@@ -274,7 +275,7 @@ async fn a_disk_that_may_not_be_written_to_is_not_called_full() {
             let disk = FaultyDisk::new(Arc::new(PowerCutDisk::new()));
             let store = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).open().await.unwrap();
             store.create_mailbox(&mailbox("2041")).await.unwrap();
-            disk.fail(Fault::after(operations, kind).only(Operation::needs_room).lasting());
+            disk.fail(InjectedFault::after(operations, kind).only(Operation::needs_space).lasting());
             let answer = deposit(&store, &message(b"hello")).await;
             if disk.mend() == 0 {
                 assert!(answer.is_ok() && operations > 5, "{answer:?}");
@@ -295,7 +296,7 @@ async fn a_store_that_may_not_be_written_to_does_not_open() {
     for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
         // The tree is there: nothing of it has to be created.
         for folder in 0..3 {
-            disk.fail(Fault::after(1 + folder, kind).only(|operation| operation == Operation::Create).lasting());
+            disk.fail(InjectedFault::after(1 + folder, kind).only(|operation| operation == Operation::Create).lasting());
             let Err(StoreError::NotWritable(source)) = open().await else { panic!("{kind:?} in folder {folder}") };
             let path = ["/store/mail", "/store/arrivals", "/store/staging"][usize::try_from(folder).unwrap()];
             assert!(source.to_string().starts_with(path), "{source}");
@@ -303,7 +304,7 @@ async fn a_store_that_may_not_be_written_to_does_not_open() {
         }
     }
     // A full one may be read, and is written to when there is room again.
-    disk.fail(Fault::after(1, ErrorKind::StorageFull).only(|operation| operation == Operation::Create).lasting());
+    disk.fail(InjectedFault::after(1, ErrorKind::StorageFull).only(|operation| operation == Operation::Create).lasting());
     let store = open().await.unwrap_or_else(|error| panic!("{error}"));
     disk.mend();
     store.create_mailbox(&mailbox("2041")).await.unwrap();
@@ -313,20 +314,20 @@ async fn a_store_that_may_not_be_written_to_does_not_open() {
 #[tokio::test(start_paused = true)]
 async fn a_mailbox_that_comes_later_is_watched_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    if OsDisk.bell(folder.path()).is_err() {
+    if OsDisk.watch(folder.path()).is_err() {
         eprintln!("skipped: the temporary folder is on a file system that is not watched");
         return;
     }
     let store = open(folder.path()).await;
     let named = async |number: &str| {
         let start = tokio::time::Instant::now();
-        while !store.changed().await.contains(&mailbox(number)) {}
+        while !store.external_changes().await.contains(&mailbox(number)) {}
         start.elapsed()
     };
     let quiet = async || {
         let all = async {
             loop {
-                store.changed().await;
+                store.external_changes().await;
             }
         };
         let _: Result<(), _> = tokio::time::timeout(Duration::from_secs(1), all).await;
@@ -558,7 +559,7 @@ async fn a_directory_says_who_has_a_mailbox_and_each_gets_a_maildir() {
 async fn old_arrivals_are_forgotten_in_bounded_steps() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(recorded()));
-    let builder = MaildirStore::builder(folder.path()).remember(Duration::from_secs(86_400));
+    let builder = MaildirStore::builder(folder.path()).deduplication_window(Duration::from_secs(86_400));
     let store = builder.clock(Arc::clone(&clock) as Arc<dyn crate::clock::Clock>).open().await.unwrap();
     let (mailboxes, messages) = ([mailbox("2041"), mailbox("2042")], [message(b"a"), message(b"b")]);
     for mailbox in &mailboxes {
@@ -619,8 +620,8 @@ impl Disk for Meddling {
     fn list(&self, path: &Path) -> std::io::Result<Vec<String>> {
         OsDisk.list(path)
     }
-    fn room(&self, path: &Path) -> std::io::Result<Room> {
-        OsDisk.room(path)
+    fn free_space(&self, path: &Path) -> std::io::Result<FreeSpace> {
+        OsDisk.free_space(path)
     }
 }
 
@@ -644,7 +645,7 @@ async fn no_file_is_read_twice_for_lists_and_none_for_summaries() {
     let store = MaildirStore::builder(folder.path()).disk(Arc::new(disk.clone())).open().await.unwrap();
     store.create_mailbox(&mailbox("2041")).await.unwrap();
     deposit(&store, &urgent(b"read once")).await.unwrap();
-    let no_opening = Fault::after(0, ErrorKind::Other).lasting().only(|operation| operation == Operation::Open);
+    let no_opening = InjectedFault::after(0, ErrorKind::Other).lasting().only(|operation| operation == Operation::Open);
     disk.fail(no_opening);
     assert_eq!(summary(&store).await, "1/0 (1/0)");
     assert!(store.list(&mailbox("2041")).await.is_err());
@@ -662,7 +663,7 @@ async fn no_call_reads_a_folder_that_the_disk_tells_about() {
     store.create_mailbox(&mailbox("2041")).await.unwrap();
     deposit(&store, &message(b"before")).await.unwrap();
     // Each call looks once whether the mailbox is there.
-    let listing = |calls| Fault::after(calls, ErrorKind::Other).lasting().only(|operation| operation == Operation::List);
+    let listing = |calls| InjectedFault::after(calls, ErrorKind::Other).lasting().only(|operation| operation == Operation::List);
     disk.fail(listing(5 * 30));
     let first_page = Query::only([Status::New]).limit(10);
     for n in 0..30 {
@@ -678,9 +679,9 @@ async fn no_call_reads_a_folder_that_the_disk_tells_about() {
 }
 
 /// A program that shows, flags and moves what is in a Maildir, as fast as it can, but lets each message stay.
-fn meddle(folder: &Path, rounds: usize) {
+fn meddle(folder: &Path, schedule: usize) {
     let (new, cur) = (folder.join("new"), folder.join("cur"));
-    for round in 0..rounds {
+    for round in 0..schedule {
         for name in names(new.clone()) {
             let _ = fs::rename(new.join(&name), cur.join(format!("{name}:2,")));
         }
@@ -825,10 +826,10 @@ async fn messages_stay_as_long_as_their_status_lets_them() {
     let expired = std::sync::Mutex::new(Vec::new());
     let standing = async |days| {
         clock.set(recorded() + TimeDelta::days(days) + TimeDelta::seconds(1));
-        let tidied = store.tidy().await.unwrap();
-        store.tidy().await.unwrap();
-        expired.lock().unwrap().extend(tidied.expired);
-        (tidied.mailboxes.len(), summary(&store).await, list(&store).await.len())
+        let done = store.housekeep().await.unwrap();
+        store.housekeep().await.unwrap();
+        expired.lock().unwrap().extend(done.expired);
+        (done.mailboxes.len(), summary(&store).await, list(&store).await.len())
     };
     assert_eq!(standing(1).await, (0, "1/1 (0/1)".to_owned(), 3));
     assert_eq!(standing(2).await, (1, "1/1 (0/1)".to_owned(), 2), "what was removed is gone");
@@ -855,10 +856,10 @@ async fn a_removed_message_stays_from_its_removal_on_however_old_it_is() {
     deposit(&store, &message).await.unwrap();
     store.mark(&mailbox("2041"), message.id(), Status::Removed).await.unwrap();
     clock.advance(TimeDelta::minutes(59));
-    store.tidy().await.unwrap();
+    store.housekeep().await.unwrap();
     assert_eq!(list(&store).await, [(message.id(), Status::Removed)]);
     clock.advance(TimeDelta::minutes(2));
-    assert_eq!(store.tidy().await.unwrap().mailboxes, [mailbox("2041")]);
+    assert_eq!(store.housekeep().await.unwrap().mailboxes, [mailbox("2041")]);
     assert_eq!(list(&store).await, []);
 }
 

@@ -5,23 +5,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::bad::{concerns_entry, is_no_folder};
-use super::ground::{Ground, failed, not_taken};
+use super::bad_entries::{concerns_entry, is_no_folder};
+use super::context::{StoreContext, failed, not_taken};
+use super::external_changes::ExternalChanges;
 use super::mailbox::Mailbox;
-use super::outside::Outside;
 use super::staging;
 use crate::disk::{self, Disk};
 use crate::message::MailboxId;
-use crate::store::{StoreError, Tidied};
+use crate::store::{Housekeeping, StoreError};
 
 /// The tree of one store.
 #[derive(Debug)]
 pub(super) struct Tree {
-    pub ground: Arc<Ground>,
+    pub context: Arc<StoreContext>,
     pub mailboxes: Mutex<Mailboxes>,
     pub forgotten_up_to: Mutex<Option<(MailboxId, String)>>,
     pub retained_up_to: Mutex<Option<MailboxId>>,
-    pub outside: Arc<Outside>,
+    pub external_changes: Arc<ExternalChanges>,
 }
 
 /// The mailboxes that are remembered with what is known of their messages.
@@ -77,33 +77,33 @@ impl Tree {
     ///
     /// An error also where it may not be written to: then it would take no message.
     pub(super) fn prepare(&self) -> Result<(), StoreError> {
-        let (disk, root) = (&*self.ground.disk, &self.ground.root);
+        let (disk, root) = (&*self.context.disk, &self.context.root);
         self.create().map_err(|error| at(root, error))?;
         for folder in FOLDERS.map(|folder| root.join(folder)) {
             check_writable(disk, &folder).map_err(|error| at(&folder, error))?;
         }
-        match disk.watch(&self.ground.root) {
-            Ok(watch) => drop(self.ground.watch.set(watch.into())),
+        match disk.watch(&self.context.root) {
+            Ok(watch) => drop(self.context.watcher.set(watch.into())),
             Err(error) => tracing::warn!(%error, "the disk does not tell what changes, so each call reads its mailbox anew"),
         }
-        staging::clean(disk, &self.ground.staging).map_err(|error| at(&self.ground.staging, error))
+        staging::clean(disk, &self.context.staging).map_err(|error| at(&self.context.staging, error))
     }
 
     fn create(&self) -> io::Result<()> {
-        let disk = &*self.ground.disk;
-        disk::create_dirs(disk, &self.ground.root)?;
-        flush_parent(disk, &self.ground.root)?;
+        let disk = &*self.context.disk;
+        disk::create_dirs(disk, &self.context.root)?;
+        flush_parent(disk, &self.context.root)?;
         for folder in FOLDERS {
-            disk::create_dirs(disk, &self.ground.root.join(folder))?;
+            disk::create_dirs(disk, &self.context.root.join(folder))?;
         }
         self.explain()?;
-        disk.sync_dir(&self.ground.root)
+        disk.sync_dir(&self.context.root)
     }
 
     /// The mailbox `id`. Its folder decides, each time: an operator may create or remove it while the store is open.
     pub(super) fn mailbox(&self, id: &MailboxId, if_missing: IfMissing) -> Result<Arc<Mailbox>, StoreError> {
         let lock = || self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner);
-        let absent = match self.ground.disk.list(&self.ground.root.join("mail").join(id.as_str())) {
+        let absent = match self.context.disk.list(&self.context.root.join("mail").join(id.as_str())) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             listed => listed.map(|_| false).map_err(failed)?,
         };
@@ -114,7 +114,7 @@ impl Tree {
         if let Some(mailbox) = known {
             return Ok(mailbox);
         }
-        let opened = Mailbox::open(&self.ground, id).map_err(not_taken)?;
+        let opened = Mailbox::open(&self.context, id).map_err(not_taken)?;
         Ok(lock().add(id, opened))
     }
 
@@ -146,9 +146,9 @@ impl Tree {
                 Some((mailbox, name)) if id == *mailbox => name.as_str(),
                 _ => "",
             };
-            let folder = self.ground.root.join("arrivals").join(id.as_str());
+            let folder = self.context.root.join("arrivals").join(id.as_str());
             let listed = self.mailbox(&id, IfMissing::Create).and_then(|mailbox| {
-                let arrivals = mailbox.arrivals(&self.ground).map_err(failed)?;
+                let arrivals = mailbox.arrivals(&self.context).map_err(failed)?;
                 Ok((mailbox, arrivals))
             });
             let Some((mailbox, arrivals)) = self.unless_bad(&folder, listed)? else { continue };
@@ -157,7 +157,7 @@ impl Tree {
                     return Ok(forgotten);
                 }
                 left -= 1;
-                forgotten += usize::from(mailbox.forget(&self.ground, &name).map_err(failed)?);
+                forgotten += usize::from(mailbox.forget(&self.context, &name).map_err(failed)?);
                 *position() = Some((id.clone(), name));
             }
         }
@@ -168,41 +168,41 @@ impl Tree {
     /// Takes out messages that are too old, beginning at the mailbox where the last call ended; answers what it changed.
     ///
     /// A mailbox that it looks at counts for one of `at_most`, and so does each message that it takes out.
-    pub(super) fn retain(&self, at_most: usize) -> Result<Tidied, StoreError> {
-        let mut tidied = Tidied::default();
-        if self.ground.retention.is_for_ever() {
-            return Ok(tidied);
+    pub(super) fn retain(&self, at_most: usize) -> Result<Housekeeping, StoreError> {
+        let mut done = Housekeeping::default();
+        if self.context.retention.is_for_ever() {
+            return Ok(done);
         }
         let position = || self.retained_up_to.lock().unwrap_or_else(PoisonError::into_inner);
         let from = position().take();
-        let names = self.ground.disk.list(&self.ground.root.join("mail")).map_err(failed)?;
+        let names = self.context.disk.list(&self.context.root.join("mail")).map_err(failed)?;
         let mut ids: Vec<MailboxId> = names.iter().filter_map(|name| name.parse().ok()).collect();
         ids.sort_unstable();
         let mut left = at_most;
         for id in ids.into_iter().filter(|id| from.as_ref().is_none_or(|from| id >= from)) {
             if left == 0 {
                 *position() = Some(id);
-                return Ok(tidied);
+                return Ok(done);
             }
             left -= 1;
-            let folder = self.ground.root.join("mail").join(id.as_str());
+            let folder = self.context.root.join("mail").join(id.as_str());
             let retained = match self.mailbox(&id, IfMissing::Refuse) {
                 // An operator has taken it away meanwhile.
                 Err(StoreError::NoSuchMailbox(_)) => Ok((0, Vec::new())),
-                mailbox => mailbox.and_then(|mailbox| mailbox.retain(&self.ground, left)),
+                mailbox => mailbox.and_then(|mailbox| mailbox.retain(&self.context, left)),
             };
             let (taken, expired) = self.unless_bad(&folder, retained)?.unwrap_or_default();
             left -= taken.min(left);
-            tidied.expired.extend(expired.into_iter().map(|message| (id.clone(), message)));
+            done.expired.extend(expired.into_iter().map(|message| (id.clone(), message)));
             if taken > 0 {
-                tidied.mailboxes.push(id.clone());
+                done.mailboxes.push(id.clone());
             }
             if left == 0 {
                 *position() = Some(id);
-                return Ok(tidied);
+                return Ok(done);
             }
         }
-        Ok(tidied)
+        Ok(done)
     }
 
     /// What was done with the mailbox whose folder is at `path`; `None` if something else stands there. The others have their turn.
@@ -210,7 +210,7 @@ impl Tree {
         match done {
             Err(StoreError::Unavailable(error)) => match error.downcast_ref::<io::Error>() {
                 Some(error) if concerns_entry(error) || is_no_folder(error) => {
-                    self.ground.bad.note(path, error);
+                    self.context.bad.note(path, error);
                     Ok(None)
                 }
                 _ => Err(StoreError::Unavailable(error)),
@@ -220,7 +220,7 @@ impl Tree {
     }
 
     fn mailboxes_with_arrivals(&self) -> io::Result<Vec<MailboxId>> {
-        let names = self.ground.disk.list(&self.ground.root.join("arrivals"))?;
+        let names = self.context.disk.list(&self.context.root.join("arrivals"))?;
         let mut ids: Vec<MailboxId> = names.iter().filter_map(|name| name.parse().ok()).collect();
         ids.sort_unstable();
         Ok(ids)
@@ -228,7 +228,7 @@ impl Tree {
 
     /// Tells an operator who looks at the tree what it is.
     fn explain(&self) -> io::Result<()> {
-        match self.ground.disk.create(&self.ground.root.join("README.txt")) {
+        match self.context.disk.create(&self.context.root.join("README.txt")) {
             Ok(file) => file.write_all_at(README.as_bytes(), 0),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(error),
@@ -252,13 +252,13 @@ fn check_writable(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
 
 /// What an error at `path` means to whoever opens the store.
 fn at(path: &Path, error: io::Error) -> StoreError {
-    not_taken(io::Error::new(error.kind(), At { path: path.to_owned(), error }))
+    not_taken(io::Error::new(error.kind(), PathError { path: path.to_owned(), error }))
 }
 
 /// What the disk said, and where.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {error}", path.display())]
-struct At {
+struct PathError {
     path: PathBuf,
     error: io::Error,
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::bad::{BadEntries, concerns_entry};
-use super::folders::{Folders, Listed};
-use super::index::{Index, Seen};
+use super::bad_entries::{BadEntries, concerns_entry};
+use super::folders::{Folders, MaildirListing};
+use super::index::{Index, LocatedMessage};
 use super::name::{FileName, Folder, OwnName};
-use crate::disk::{self, Change, Changes, Disk, Watch, WatchedFolder};
+use crate::disk::{self, Disk, FolderChanges, NameChange, WatchedFolder, Watcher};
 use crate::message::{Caller, ClockQuality, ClockSource, EndReason, Head, MessageId, Privacy, RecordedAt};
 use crate::store::{Entry, Page, Query};
 use crate::wire;
@@ -21,15 +21,15 @@ use crate::wire;
 #[derive(Debug)]
 pub(super) struct View {
     index: Index,
-    watch: Option<Arc<dyn Watch>>,
+    watcher: Option<Arc<dyn Watcher>>,
     watched: Option<[WatchedFolder; 2]>,
-    /// Up to which turn of the watch the index is right; zero when the folders must be read.
+    /// Up to which turn of the watcher the index is right; zero when the folders must be read.
     turn: u64,
 }
 
 /// What a view looks at.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sight<'a> {
+pub(super) struct ViewSource<'a> {
     pub disk: &'a dyn Disk,
     pub folders: &'a Folders,
     /// How many bytes a file of another program may have to be opened.
@@ -39,26 +39,26 @@ pub(super) struct Sight<'a> {
 }
 
 impl View {
-    pub(super) fn new(watch: Option<Arc<dyn Watch>>) -> Self {
-        Self { index: Index::default(), watch, watched: None, turn: 0 }
+    pub(super) fn new(watcher: Option<Arc<dyn Watcher>>) -> Self {
+        Self { index: Index::default(), watcher, watched: None, turn: 0 }
     }
 
     /// The files and messages as they are now. Opens only files of other programs, and each once.
-    pub(super) fn look(&mut self, at: Sight<'_>) -> io::Result<&mut Index> {
-        let told = self.ask(at.folders);
+    pub(super) fn look(&mut self, source: ViewSource<'_>) -> io::Result<&mut Index> {
+        let told = self.ask(source.folders);
         // Until it has come that far.
         self.turn = 0;
         match &told {
-            Some(Told { changes: Some(changes), .. }) => {
+            Some(ViewChanges { changes: Some(changes), .. }) => {
                 for (folder, change) in changes {
-                    self.change(at, *folder, change);
+                    self.change(source, *folder, change);
                 }
             }
-            Some(Told { changes: None, .. }) | None => self.read(at)?,
+            Some(ViewChanges { changes: None, .. }) | None => self.read(source)?,
         }
         self.turn = told.map_or(0, |told| told.turn);
         self.index.settle();
-        self.meet(at)?;
+        self.meet(source)?;
         Ok(&mut self.index)
     }
 
@@ -71,56 +71,59 @@ impl View {
     }
 
     /// The messages that `query` asks for. Opens what was not opened before, and no more than it shows.
-    pub(super) fn page(&mut self, at: Sight<'_>, query: &Query) -> io::Result<Page> {
-        let index = self.look(at)?;
-        let (ids, next) = query.choose(|status, urgency| index.shelf(status, urgency));
-        let total = query.total(|status, urgency| index.shelf(status, urgency));
+    pub(super) fn page(&mut self, source: ViewSource<'_>, query: &Query) -> io::Result<Page> {
+        let index = self.look(source)?;
+        let (ids, next) = query.choose(|status, urgency| index.by_status(status, urgency));
+        let total = query.total(|status, urgency| index.by_status(status, urgency));
         let mut entries = Vec::with_capacity(ids.len());
         for id in ids {
             if let Some(entry) = index.entry(id) {
                 entries.push(entry);
                 continue;
             }
-            let Some(seen) = index.find(id) else { continue };
-            if let Some(head) = read_head(index, at, &seen)? {
-                entries.push(Entry { head, status: seen.status() });
+            let Some(located) = index.find(id) else { continue };
+            if let Some(head) = read_head(index, source, &located)? {
+                entries.push(Entry { head, status: located.status() });
             }
         }
         Ok(Page { entries, next, total })
     }
 
     /// Asks the disk what has changed; `None` if it does not tell.
-    fn ask(&mut self, folders: &Folders) -> Option<Told> {
-        let watch = self.watch.as_deref()?;
-        let now = [watch.folder(folders.folder(Folder::New)).ok()?, watch.folder(folders.folder(Folder::Cur)).ok()?];
+    fn ask(&mut self, folders: &Folders) -> Option<ViewChanges> {
+        let watcher = self.watcher.as_deref()?;
+        let now =
+            [watcher.watch_folder(folders.folder(Folder::New)).ok()?, watcher.watch_folder(folders.folder(Folder::Cur)).ok()?];
         if let Some(before) = self.watched.replace(now).filter(|before| *before != now) {
             let left: Vec<_> = before.into_iter().filter(|folder| !now.contains(folder)).collect();
-            watch.forget(&left);
+            watcher.forget(&left);
             self.turn = 0;
         }
-        let told = watch.changes(&now, self.turn).ok()?;
+        let told = watcher.changes(&now, self.turn).ok()?;
         let mut changes = Some(Vec::new());
         for (folder, of_folder) in [Folder::New, Folder::Cur].into_iter().zip(told.changes) {
             changes = match (changes, of_folder) {
-                (Some(mut all), Changes::Names(names)) => {
+                (Some(mut all), FolderChanges::Names(names)) => {
                     all.extend(names.into_iter().map(|name| (folder, name)));
                     Some(all)
                 }
-                (_, Changes::Unknown) | (None, Changes::Names(_)) => None,
+                (_, FolderChanges::Unknown) | (None, FolderChanges::Names(_)) => None,
             };
         }
-        Some(Told { turn: told.turn, changes })
+        Some(ViewChanges { turn: told.turn, changes })
     }
 
-    fn change(&mut self, at: Sight<'_>, folder: Folder, change: &Change) {
-        let (Change::Came(name) | Change::Gone(name)) = change;
+    fn change(&mut self, source: ViewSource<'_>, folder: Folder, change: &NameChange) {
+        let (NameChange::Added(name) | NameChange::Removed(name)) = change;
         let Some(file) = FileName::parse(folder, name.clone()) else { return };
         match change {
-            Change::Gone(_) => self.index.gone(&file),
-            Change::Came(_) if !self.index.knows(&file) && matches!(at.disk.is_file(&at.folders.path(&file)), Ok(false)) => {
-                at.bad.note_other(at.disk, &at.folders.path(&file));
+            NameChange::Removed(_) => self.index.gone(&file),
+            NameChange::Added(_)
+                if !self.index.knows(&file) && matches!(source.disk.is_file(&source.folders.path(&file)), Ok(false)) =>
+            {
+                source.bad.note_other(source.disk, &source.folders.path(&file));
             }
-            Change::Came(_) => self.index.came(file),
+            NameChange::Added(_) => self.index.came(file),
         }
     }
 
@@ -128,18 +131,18 @@ impl View {
     ///
     /// A file that is renamed while its folder is read may be missed. So when one is missing that was there before, some more looks
     /// must confirm that it is gone.
-    fn read(&mut self, at: Sight<'_>) -> io::Result<()> {
-        let Listed { mut files, others } = at.folders.list(at.disk)?;
+    fn read(&mut self, source: ViewSource<'_>) -> io::Result<()> {
+        let MaildirListing { mut files, others } = source.folders.list(source.disk)?;
         for path in &others {
-            at.bad.note_other(at.disk, path);
+            source.bad.note_other(source.disk, path);
         }
         for _ in 1..LOOKS_AT_MOST {
             if !self.index.misses(&files) {
                 break;
             }
-            let again = at.folders.list(at.disk)?.files;
-            let seen: HashSet<&str> = files.iter().map(FileName::base).collect();
-            let missed: Vec<_> = again.into_iter().filter(|file| !seen.contains(file.base())).collect();
+            let again = source.folders.list(source.disk)?.files;
+            let located: HashSet<&str> = files.iter().map(FileName::base).collect();
+            let missed: Vec<_> = again.into_iter().filter(|file| !located.contains(file.base())).collect();
             files.extend(missed);
         }
         self.index.replace(files);
@@ -147,13 +150,13 @@ impl View {
     }
 
     /// Gets to know the files that other programs put here.
-    fn meet(&mut self, at: Sight<'_>) -> io::Result<()> {
+    fn meet(&mut self, source: ViewSource<'_>) -> io::Result<()> {
         for (base, file) in self.index.unread() {
-            let bytes = match at.folders.follow(at.disk, &file, |file| read(at, file)) {
+            let bytes = match source.folders.follow(source.disk, &file, |file| read(source, file)) {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => continue,
                 Err(error) if concerns_entry(&error) => {
-                    at.bad.note(&at.folders.path(&file), &error);
+                    source.bad.note(&source.folders.path(&file), &error);
                     if disk::is_not_a_file(&error) {
                         self.index.learn(&base, None);
                     }
@@ -174,33 +177,33 @@ impl View {
 
 impl Drop for View {
     fn drop(&mut self) {
-        if let (Some(watch), Some(folders)) = (&self.watch, &self.watched) {
-            watch.forget(folders);
+        if let (Some(watcher), Some(folders)) = (&self.watcher, &self.watched) {
+            watcher.forget(folders);
         }
     }
 }
 
 /// What a disk told of a Maildir's folders.
-struct Told {
+struct ViewChanges {
     turn: u64,
     /// What has changed; `None` when anything may have.
-    changes: Option<Vec<(Folder, Change)>>,
+    changes: Option<Vec<(Folder, NameChange)>>,
 }
 
 /// Reads and remembers what is known of the message without its sound; `None` if it is gone by now.
-fn read_head(index: &mut Index, at: Sight<'_>, seen: &Seen) -> io::Result<Option<Head>> {
-    let Some(own) = &seen.own else { return Ok(None) };
-    let block = match at.folders.follow(at.disk, &seen.found.file, |file| read_start(at, file)) {
+fn read_head(index: &mut Index, source: ViewSource<'_>, located: &LocatedMessage) -> io::Result<Option<Head>> {
+    let Some(own) = &located.own else { return Ok(None) };
+    let block = match source.folders.follow(source.disk, &located.file.name, |file| read_start(source, file)) {
         Ok(Some(block)) => block,
         Ok(None) => return Ok(None),
         Err(error) if concerns_entry(&error) => {
-            at.bad.note(&at.folders.path(&seen.found.file), &error);
-            return Ok(Some(own_head(seen.id, own, b"")));
+            source.bad.note(&source.folders.path(&located.file.name), &error);
+            return Ok(Some(own_head(located.id, own, b"")));
         }
         Err(error) => return Err(error),
     };
-    let head = own_head(seen.id, own, &block);
-    index.set_head(seen.id, head.clone());
+    let head = own_head(located.id, own, &block);
+    index.set_head(located.id, head.clone());
     Ok(Some(head))
 }
 
@@ -230,17 +233,17 @@ fn own_head(id: MessageId, own: &OwnName, mail: &[u8]) -> Head {
 }
 
 /// The whole file; `None` if it is larger than is opened.
-fn read(at: Sight<'_>, file: &FileName) -> io::Result<Option<Vec<u8>>> {
-    let path = at.folders.path(file);
-    if at.disk.open_to_read(&path)?.len()? > at.max_bytes {
+fn read(source: ViewSource<'_>, file: &FileName) -> io::Result<Option<Vec<u8>>> {
+    let path = source.folders.path(file);
+    if source.disk.open_to_read(&path)?.len()? > source.max_bytes {
         return Ok(None);
     }
-    disk::read(at.disk, &path).map(Some)
+    disk::read(source.disk, &path).map(Some)
 }
 
 /// The beginning of the file with its header block, which is at most [`wire::HEAD_LIMIT`] and mostly far shorter.
-fn read_start(at: Sight<'_>, file: &FileName) -> io::Result<Vec<u8>> {
-    let file = at.disk.open_to_read(&at.folders.path(file))?;
+fn read_start(source: ViewSource<'_>, file: &FileName) -> io::Result<Vec<u8>> {
+    let file = source.disk.open_to_read(&source.folders.path(file))?;
     let whole = usize::try_from(file.len()?).unwrap_or(usize::MAX);
     let read = |len: usize| {
         let mut start = vec![0; len.min(whole)];

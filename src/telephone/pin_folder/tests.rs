@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::MemoryPins;
 use super::*;
-use crate::disk::{Fault, FaultyDisk, Operation, OsDisk, PowerCutDisk, Unsynced};
+use crate::disk::{FaultyDisk, InjectedFault, Operation, OsDisk, PowerCutDisk, Unsynced};
 
 const FOLDER: &str = "/pins";
 
@@ -139,7 +139,7 @@ async fn what_is_kept_in_a_folder_that_an_open_that_died_had_begun_survives_a_po
     for operations in 0.. {
         let disk = PowerCutDisk::new();
         let faulty = FaultyDisk::new(Arc::new(disk.clone()));
-        faulty.fail(Fault::after(operations, io::ErrorKind::Other).lasting());
+        faulty.fail(InjectedFault::after(operations, io::ErrorKind::Other).lasting());
         let opened = PinFolder::open(Arc::new(faulty), FOLDER).await;
         open(&disk).await.set(mailbox("2041"), quick("480913")).await.unwrap();
         disk.power_cut(Unsynced::Forgotten);
@@ -210,7 +210,7 @@ async fn a_try_that_the_disk_does_not_count_is_not_looked_at() {
     for operations in 0.. {
         let disk = FaultyDisk::new(Arc::new(with_pin().await));
         let pins = open(&disk).await;
-        disk.fail(Fault::after(operations, io::ErrorKind::StorageFull));
+        disk.fail(InjectedFault::after(operations, io::ErrorKind::StorageFull));
         let verdict = check(&pins, "480913", now()).await;
         assert!(matches!(verdict, PinVerdict::Right | PinVerdict::Unavailable), "{operations}: {verdict:?}");
         refused += u32::from(verdict == PinVerdict::Unavailable);
@@ -225,7 +225,7 @@ async fn a_try_that_the_disk_does_not_count_is_not_looked_at() {
     // A disk that stays full lets nobody in, and nobody out of a lock.
     let disk = FaultyDisk::new(Arc::new(with_pin().await));
     let pins = open(&disk).await;
-    disk.fail(Fault::after(0, io::ErrorKind::StorageFull).lasting().only(Operation::needs_room));
+    disk.fail(InjectedFault::after(0, io::ErrorKind::StorageFull).lasting().only(Operation::needs_space));
     for entered in ["0000", "480913", "0000", "0000", "0000", "0000", "480913"] {
         assert_eq!(check(&pins, entered, now()).await, PinVerdict::Unavailable);
     }
@@ -233,7 +233,7 @@ async fn a_try_that_the_disk_does_not_count_is_not_looked_at() {
     for _ in 0..5 {
         assert_eq!(check(&pins, "0000", now()).await, PinVerdict::Wrong);
     }
-    disk.fail(Fault::after(0, io::ErrorKind::StorageFull).lasting().only(Operation::needs_room));
+    disk.fail(InjectedFault::after(0, io::ErrorKind::StorageFull).lasting().only(Operation::needs_space));
     assert!(matches!(check(&pins, "480913", now()).await, PinVerdict::Locked(_)), "to be locked out takes no write");
     assert_eq!(disk.mend(), 0);
 }
@@ -244,7 +244,7 @@ async fn a_change_that_the_disk_does_not_keep_leaves_the_pin_of_before() {
     for operations in 0.. {
         let disk = FaultyDisk::new(Arc::new(with_pin().await));
         let pins = open(&disk).await;
-        disk.fail(Fault::after(operations, io::ErrorKind::StorageFull));
+        disk.fail(InjectedFault::after(operations, io::ErrorKind::StorageFull));
         let set = pins.set(mailbox("2041"), quick("719305")).await;
         let met = disk.mend();
         let opens = if let Err(error) = set {
@@ -264,7 +264,7 @@ async fn a_change_that_the_disk_does_not_keep_leaves_the_pin_of_before() {
     // A first PIN that is not kept opens nothing.
     let disk = FaultyDisk::new(Arc::new(PowerCutDisk::new()));
     let pins = open(&disk).await;
-    disk.fail(Fault::after(0, io::ErrorKind::StorageFull).only(|operation| operation == Operation::SyncDir));
+    disk.fail(InjectedFault::after(0, io::ErrorKind::StorageFull).only(|operation| operation == Operation::SyncDir));
     assert!(pins.set(mailbox("2041"), quick("480913")).await.is_err());
     assert_eq!(check(&pins, "480913", now()).await, PinVerdict::NoPin);
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::*;
-use crate::disk::{Listing, Watch};
+use crate::disk::{Listing, Watcher};
 
 /// The operating system's disk, which lets nobody read what has `denied` in its name, and nobody write what has `readable` in it; it may
 /// tell of no change.
@@ -57,10 +57,10 @@ impl Disk for Denying {
     fn is_file(&self, path: &Path) -> io::Result<bool> {
         OsDisk.is_file(path)
     }
-    fn room(&self, path: &Path) -> io::Result<Room> {
-        OsDisk.room(path)
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
+        OsDisk.free_space(path)
     }
-    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watch>> {
+    fn watch(&self, path: &Path) -> io::Result<Box<dyn Watcher>> {
         if self.tells { OsDisk.watch(path) } else { Err(io::ErrorKind::Unsupported.into()) }
     }
 }
@@ -174,13 +174,13 @@ impl Scene {
 
     /// Checks that each bad entry has been reported, and none twice.
     async fn check_reported(&self) -> Result<(), TestCaseError> {
-        let mut reported: Vec<_> = self.store.tidy().await.unwrap().bad_entries.into_iter().map(|bad| bad.path).collect();
+        let mut reported: Vec<_> = self.store.housekeep().await.unwrap().bad_entries.into_iter().map(|bad| bad.path).collect();
         let mut bad = self.bad.clone();
         reported.sort();
         bad.sort();
         prop_assert_eq!(reported, bad);
         self.check().await?;
-        prop_assert_eq!(self.store.tidy().await.unwrap().bad_entries, vec![]);
+        prop_assert_eq!(self.store.housekeep().await.unwrap().bad_entries, vec![]);
         Ok(())
     }
 }
@@ -250,7 +250,7 @@ async fn a_message_of_ours_that_may_not_be_read_is_listed_by_its_name() {
     assert_eq!(summary(&store).await, "1/0 (1/0)");
     assert_eq!(list(&store).await, [(message.id(), Status::New)]);
     assert!(matches!(store.retrieve(&mailbox("2041"), message.id()).await, Err(StoreError::Unavailable(_))));
-    assert_eq!(store.tidy().await.unwrap().bad_entries.len(), 1);
+    assert_eq!(store.housekeep().await.unwrap().bad_entries.len(), 1);
 }
 
 #[tokio::test]
@@ -269,7 +269,7 @@ async fn a_missing_folder_of_a_mailbox_is_created_again() {
         let kept = message(b"without arrivals");
         deposit(&scene.store, &kept).await.unwrap();
         assert_eq!(deposit(&scene.store, &kept).await.unwrap(), Deposit::Duplicate);
-        assert_eq!(scene.store.tidy().await.unwrap().bad_entries, []);
+        assert_eq!(scene.store.housekeep().await.unwrap().bad_entries, []);
     }
 }
 
@@ -283,7 +283,7 @@ async fn a_folder_that_leads_nowhere_is_skipped_and_reported_once() {
         let kept = message(b"kept");
         deposit(&scene.store, &kept).await.unwrap();
         assert_eq!(list(&scene.store).await, [(kept.id(), Status::New)]);
-        let reported = scene.store.tidy().await.unwrap().bad_entries;
+        let reported = scene.store.housekeep().await.unwrap().bad_entries;
         assert_eq!(reported.iter().map(|bad| &bad.path).collect::<Vec<_>>(), [&cur]);
     }
 }
@@ -302,9 +302,9 @@ async fn a_bad_mailbox_keeps_no_other_from_being_tidied() {
     }
     symlink("1002", folder.path().join("mail/1002")).unwrap();
     fs::create_dir(folder.path().join("staging").join(MessageId::random().to_string())).unwrap();
-    let tidied = store.tidy().await.unwrap();
-    assert_eq!(tidied.mailboxes, [mailbox("2041")]);
-    assert_eq!(tidied.bad_entries.len(), 4, "{:?}", tidied.bad_entries);
+    let done = store.housekeep().await.unwrap();
+    assert_eq!(done.mailboxes, [mailbox("2041")]);
+    assert_eq!(done.bad_entries.len(), 4, "{:?}", done.bad_entries);
     assert!(store.summary(&mailbox("1000")).await.is_err(), "it is no empty mailbox");
     MaildirStore::builder(folder.path()).open().await.unwrap();
 }

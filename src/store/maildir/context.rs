@@ -1,4 +1,4 @@
-//! [`Ground`]: what all mailboxes of a store stand on. What asks the disk blocks.
+//! [`StoreContext`]: what all mailboxes of a store stand on. What asks the disk blocks.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,48 +7,48 @@ use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::bad::BadEntries;
+use super::bad_entries::BadEntries;
+use super::free_space::FreeSpaceCache;
 use super::retention::Retention;
-use super::room::RoomSeen;
 use crate::clock::Clock;
 use crate::directory::MailboxLimits;
-use crate::disk::{self, Disk, SharedFlush, Watch};
+use crate::disk::{self, Disk, SharedFlush, Watcher};
 use crate::store::StoreError;
 
 /// The disk, the folders and the rules that the mailboxes of one store share.
 #[derive(Debug)]
-pub(super) struct Ground {
+pub(super) struct StoreContext {
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
     pub flush: SharedFlush,
     /// Tells what changes in the mailboxes, where anybody does.
-    pub watch: OnceLock<Arc<dyn Watch>>,
+    pub watcher: OnceLock<Arc<dyn Watcher>>,
     pub staging: PathBuf,
     pub host: String,
     pub domain: String,
     pub limits: Limits,
-    pub room: RoomSeen,
+    pub free_space: FreeSpaceCache,
     /// What was found in the folders and skipped.
     pub bad: BadEntries,
-    pub remember: TimeDelta,
+    pub deduplication_window: TimeDelta,
     pub retention: Retention,
     pub root: PathBuf,
 }
 
-impl Ground {
+impl StoreContext {
     /// An error if the disk has no room for a mail of `size` bytes.
-    pub(super) fn check_room(&self, size: u64) -> Result<(), StoreError> {
-        let room = self.disk.room(&self.root).map_err(failed)?;
-        self.room.handle_answer(room, Instant::now());
-        if room.bytes < size.saturating_add(self.limits.reserve) || room.files < RESERVED_FILES {
-            return Err(StoreError::NoSpace(NearlyFull { bytes: room.bytes, files: room.files }.into()));
+    pub(super) fn check_free_space(&self, size: u64) -> Result<(), StoreError> {
+        let free = self.disk.free_space(&self.root).map_err(failed)?;
+        self.free_space.handle_answer(free, Instant::now());
+        if free.bytes < size.saturating_add(self.limits.min_free_space) || free.files < RESERVED_FILES {
+            return Err(StoreError::NoSpace(NearlyFull { bytes: free.bytes, files: free.files }.into()));
         }
         Ok(())
     }
 
     /// Whether the disk has room for a mail of `size` bytes beyond doubt; it is not asked, so this does not block.
     pub(super) fn has_plenty(&self, size: u64) -> bool {
-        self.room.has_plenty(size.saturating_add(self.limits.reserve), Instant::now())
+        self.free_space.has_plenty(size.saturating_add(self.limits.min_free_space), Instant::now())
     }
 
     /// An error if a mail of `size` bytes is bigger than any may be.
@@ -70,7 +70,7 @@ pub(super) struct Limits {
     /// Bytes in one message's mail.
     pub bytes: u64,
     /// Bytes of the disk that stay free.
-    pub reserve: u64,
+    pub min_free_space: u64,
 }
 
 /// What an error of the disk means to whoever called the store.

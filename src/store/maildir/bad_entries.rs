@@ -10,12 +10,12 @@ use rustix::io::Errno;
 use crate::disk::{self, Disk};
 use crate::store::BadEntry;
 
-/// What was found and skipped. Each path is reported once, however often it is met.
+/// What was log and skipped. Each path is reported once, however often it is met.
 #[derive(Debug, Default)]
-pub(super) struct BadEntries(Mutex<Found>);
+pub(super) struct BadEntries(Mutex<BadEntryLog>);
 
 #[derive(Debug, Default)]
-struct Found {
+struct BadEntryLog {
     known: HashSet<PathBuf>,
     unreported: Vec<BadEntry>,
 }
@@ -36,24 +36,24 @@ impl BadEntries {
         }
     }
 
-    /// What was found since the last call.
+    /// What was log since the last call.
     pub(super) fn take(&self) -> Vec<BadEntry> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).unreported)
     }
 
     fn is_new(&self, path: &Path) -> bool {
-        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if found.known.len() >= MOST_KNOWN {
-            found.known.clear();
+        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.known.len() >= MOST_KNOWN {
+            log.known.clear();
         }
-        found.known.insert(path.to_owned())
+        log.known.insert(path.to_owned())
     }
 
     fn report(&self, path: &Path, reason: String) {
         tracing::warn!(path = %path.display(), reason, "this entry is skipped");
-        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if found.unreported.len() < MOST_UNREPORTED {
-            found.unreported.push(BadEntry::new(path, reason));
+        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.unreported.len() < MOST_UNREPORTED {
+            log.unreported.push(BadEntry::new(path, reason));
         }
     }
 }
