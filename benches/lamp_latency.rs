@@ -32,19 +32,19 @@ use voicemail::node::Node;
 use voicemail::record::{CallFacts, Recording};
 
 use self::support::disk::create_durably;
-use self::support::lit::{Pair, Watcher};
+use self::support::lamp_probe::{LampProbe, Pair};
 use self::support::network::next_mailbox;
+use self::support::path::{STRETCHES, StepTimes};
 use self::support::sound::sound;
-use self::support::way::{STRETCHES, Ways};
 use self::support::workers::share;
 
 mod support {
     pub(crate) mod certificate;
     pub(crate) mod disk;
-    pub(crate) mod lit;
+    pub(crate) mod lamp_probe;
     pub(crate) mod network;
+    pub(crate) mod path;
     pub(crate) mod sound;
-    pub(crate) mod way;
     pub(crate) mod workers;
 }
 
@@ -57,20 +57,20 @@ fn main() {
     let wav = sound(Format::TELEPHONE_PCMU, 5);
     let header = Wav::header(Format::TELEPHONE_PCMU, 0).len();
     let callers = Callers { node: pair.distributed.clone(), lamps: pair.lamps.clone(), said: wav.slice(header..) };
-    let ways = runtime.block_on(async { Ways::listen(&pair.events) });
+    let step_times = runtime.block_on(async { StepTimes::listen(&pair.events) });
     let mut report = Report::default();
 
     report.raw(raw(messages / 8, &wav));
     runtime.block_on(callers.in_turn(messages / 8));
     let throughput = runtime.block_on(callers.in_turn(messages));
-    ways.take();
+    step_times.take();
     for (name, rate, messages, goal) in [
         ("idle", IDLE, messages / 4, "25 ms"),
         ("half", throughput * 0.5, messages * 2, "25 ms"),
         ("90 %", throughput * 0.9, messages * 2, "250 ms"),
     ] {
         let times = callers.at_random(&runtime, rate, messages);
-        report.load(name, rate, times, goal, ways.take());
+        report.load(name, rate, times, goal, step_times.take());
     }
     for mailboxes in [burst, 1] {
         report.burst(burst, mailboxes, runtime.block_on(callers.together(burst, mailboxes)));
@@ -84,7 +84,7 @@ fn main() {
 #[derive(Clone)]
 struct Callers {
     node: Node,
-    lamps: Watcher,
+    lamps: LampProbe,
     /// What each of them says.
     said: Bytes,
 }

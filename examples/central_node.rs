@@ -14,7 +14,7 @@ use support::Failure;
 use support::config::{CentralConfig, PostmasterConfig};
 use support::greet::Greet;
 use support::lines::{Line, Out, tell};
-use support::way::Here;
+use support::path::LocalNode;
 use tokio::net::TcpListener;
 use voicemail::disk::OsDisk;
 use voicemail::event::{Event, Events};
@@ -62,7 +62,7 @@ async fn open(path: &Path, config: CentralConfig, listener: TcpListener, events:
     let (file, nodes) = (path.to_owned(), config.nodes);
     let memory = TlsMemory::in_folder(Arc::new(OsDisk), &config.spool);
     let domain = config.network.domain().to_owned();
-    let here = Here { node: config.node.clone(), domain, memory, events: events.clone() };
+    let here = LocalNode { node: config.node.clone(), domain, memory, events: events.clone() };
     let mail_server = |config: &PostmasterConfig| here.to_mail_server(&config.server, path, "postmaster");
     let mail_server = config.postmaster.as_ref().map(mail_server).transpose()?;
     let way = move |_: &Network, there: &NodeAddress| {

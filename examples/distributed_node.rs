@@ -15,9 +15,9 @@ use std::sync::Arc;
 use support::Failure;
 use support::config::{DistributedConfig, Listen};
 use support::deposit::Arguments;
-use support::desk::Desk;
 use support::lines::{Line, Out, remark, tell};
-use support::way::Here;
+use support::mailbox_service::DepositService;
+use support::path::LocalNode;
 use tokio::net::TcpListener;
 use voicemail::disk::OsDisk;
 use voicemail::event::{Event, Events};
@@ -54,23 +54,23 @@ async fn run() -> Result<ExitCode, Failure> {
     }
     tell(&out, "ready").await;
 
-    let desk = Desk { node: &node, site: &site, out: &out };
+    let service = DepositService { node: &node, site: &site, out: &out };
     let mut failed = false;
     let work = Box::pin(async {
         let mut kept = Vec::new();
         for deposit in &arguments.deposits {
-            match desk.keep(deposit).await {
+            match service.keep(deposit).await {
                 Some(id) => kept.push(id),
                 None => failed = true,
             }
         }
         if arguments.batch {
-            desk.keep_lines(support::desk::standard_input()).await;
+            service.keep_lines(support::mailbox_service::standard_input()).await;
         }
         if arguments.batch || arguments.deposits.is_empty() {
             std::future::pending::<()>().await;
         }
-        failed |= !desk.all_forwarded(kept, settling).await;
+        failed |= !service.all_forwarded(kept, settling).await;
     });
     let stop = async {
         tokio::select! {
@@ -89,7 +89,7 @@ async fn run() -> Result<ExitCode, Failure> {
 async fn open(path: &Path, config: DistributedConfig, listener: Option<TcpListener>, events: Events) -> Result<Node, Failure> {
     let memory = TlsMemory::in_folder(Arc::new(OsDisk), &config.spool);
     let domain = config.network.domain().to_owned();
-    let here = Here { node: config.node.clone(), domain, memory, events: events.clone() };
+    let here = LocalNode { node: config.node.clone(), domain, memory, events: events.clone() };
     let forwarder = here.to(config.network.central_node(), &config.central, path, "central")?;
     let directory = config.network.directory();
     let mut node = Node::builder(config.node.clone(), config.network, directory, config.spool).forwarder(forwarder);

@@ -16,7 +16,7 @@ use voicemail::message::{MailboxId, Status};
 use voicemail::network::{LicenceClass, Mailbox, Network, NodeAddress, Site, TimeSource, VoicemailType};
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
-use voicemail::sip::{SipNotifier, digest::Algorithm};
+use voicemail::sip::{SipNotifier, digest::DigestAlgorithm};
 use voicemail::store::{MemoryStore, MessageStore as _};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -41,7 +41,7 @@ async fn run() -> Result<(), Failure> {
     let owner: MailboxId = "2001".parse()?;
     let notifier = SipNotifier::builder("vm.example")
         .user("2001", "an example", [owner.clone()])
-        .algorithms([Algorithm::Md5]) // for telephones that are confused by better ones
+        .algorithms([DigestAlgorithm::Md5]) // for telephones that are confused by better ones
         .udp(UdpSocket::bind(&listen).await.map_err(not_there)?)
         .tcp(TcpListener::bind(&listen).await.map_err(not_there)?)
         .build()?;

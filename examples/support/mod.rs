@@ -5,14 +5,14 @@
 pub mod clock;
 pub mod config;
 pub mod deposit;
-pub mod desk;
 pub mod greet;
 pub mod keys;
 pub mod lines;
+pub mod mailbox_service;
+pub mod path;
 pub mod program;
 pub mod recordings;
 pub mod tls;
-pub mod way;
 
 use std::error::Error;
 

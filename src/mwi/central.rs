@@ -5,11 +5,11 @@
 pub enum CentralPbx {
     /// It can: lamps go through it.
     #[default]
-    Present,
+    Reachable,
     /// It cannot, and its fallback has taken over: what would go through it goes through the fallback.
-    FallbackTookOver,
+    FallbackActive,
     /// It cannot, and nobody has taken over: lamps that would go through it wait.
-    Gone,
+    Unreachable,
 }
 
 /// The central PBX has no fallback that could have taken over.

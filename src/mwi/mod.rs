@@ -24,7 +24,7 @@ pub use self::error::MwiError;
 pub use self::log::LogSink;
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 pub use self::router::MwiRouter;
-pub use self::source::{Current, MwiSource};
+pub use self::source::{CurrentState, MwiSource};
 use crate::message::{MailboxId, Summary};
 pub use crate::retry::Pacing;
 

@@ -28,20 +28,20 @@ use crate::message::{MailboxId, SiteId};
 /// router.connect("berlin".parse()?, LogSink);
 /// // To a node: Node::builder(..).sink(Arc::clone(&router))
 ///
-/// router.set_central_pbx(CentralPbx::FallbackTookOver)?; // the links to London are down
-/// router.set_central_pbx(CentralPbx::Present)?; // London is back
+/// router.set_central_pbx(CentralPbx::FallbackActive)?; // the links to London are down
+/// router.set_central_pbx(CentralPbx::Reachable)?; // London is back
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct MwiRouter {
     directory: Arc<dyn Directory>,
-    ways: RwLock<Ways>,
+    routes: RwLock<Routes>,
     changed: Notify,
 }
 
 #[derive(Debug)]
-struct Ways {
+struct Routes {
     sinks: HashMap<SiteId, Arc<dyn MwiSink>>,
     central: SiteId,
     fallback: Option<SiteId>,
@@ -53,26 +53,26 @@ impl MwiRouter {
     ///
     /// [`Network::mwi_router`]: crate::network::Network::mwi_router
     pub fn new(directory: impl Directory, central: SiteId, fallback: Option<SiteId>) -> Self {
-        let ways = Ways { sinks: HashMap::new(), central, fallback, central_pbx: CentralPbx::Present };
-        Self { directory: Arc::new(directory), ways: RwLock::new(ways), changed: Notify::new() }
+        let routes = Routes { sinks: HashMap::new(), central, fallback, central_pbx: CentralPbx::Reachable };
+        Self { directory: Arc::new(directory), routes: RwLock::new(routes), changed: Notify::new() }
     }
 
     /// Tells the telephones on the PBX `site` through `sink` from now on, in the place of any before.
     pub fn connect(&self, site: SiteId, sink: impl MwiSink) {
-        self.ways_mut().sinks.insert(site, Arc::new(sink));
+        self.routes_mut().sinks.insert(site, Arc::new(sink));
         self.changed.notify_one();
     }
 
     /// Tells the telephones on the PBX `site` through the central PBX from now on.
     pub fn disconnect(&self, site: &SiteId) {
-        if self.ways_mut().sinks.remove(site).is_some() {
+        if self.routes_mut().sinks.remove(site).is_some() {
             self.changed.notify_one();
         }
     }
 
-    /// What was last said of the central PBX; [`CentralPbx::Present`] until something is.
+    /// What was last said of the central PBX; [`CentralPbx::Reachable`] until something is.
     pub fn central_pbx(&self) -> CentralPbx {
-        self.ways().central_pbx
+        self.routes().central_pbx
     }
 
     /// Takes note of whether the central PBX can be reached; answers with what it was before. Nothing happens when it is the same.
@@ -82,11 +82,11 @@ impl MwiRouter {
     /// [`NoFallback`] when none can have taken over; nothing changes then.
     pub fn set_central_pbx(&self, central_pbx: CentralPbx) -> Result<CentralPbx, NoFallback> {
         let before = {
-            let mut ways = self.ways_mut();
-            if central_pbx == CentralPbx::FallbackTookOver && ways.fallback.is_none() {
+            let mut routes = self.routes_mut();
+            if central_pbx == CentralPbx::FallbackActive && routes.fallback.is_none() {
                 return Err(NoFallback);
             }
-            std::mem::replace(&mut ways.central_pbx, central_pbx)
+            std::mem::replace(&mut routes.central_pbx, central_pbx)
         };
         if before != central_pbx {
             tracing::info!(?before, now = ?central_pbx, "the central PBX");
@@ -98,22 +98,22 @@ impl MwiRouter {
     /// Goes on in a network whose central PBX is `central`, with this fallback. Whether the central PBX can be reached stays as it
     /// was last said.
     pub fn set_central(&self, central: SiteId, fallback: Option<SiteId>) {
-        let mut ways = self.ways_mut();
-        (ways.central, ways.fallback) = (central, fallback);
-        drop(ways);
+        let mut routes = self.routes_mut();
+        (routes.central, routes.fallback) = (central, fallback);
+        drop(routes);
         self.changed.notify_one();
     }
 
-    fn ways(&self) -> RwLockReadGuard<'_, Ways> {
-        self.ways.read().unwrap_or_else(PoisonError::into_inner)
+    fn routes(&self) -> RwLockReadGuard<'_, Routes> {
+        self.routes.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ways_mut(&self) -> RwLockWriteGuard<'_, Ways> {
-        self.ways.write().unwrap_or_else(PoisonError::into_inner)
+    fn routes_mut(&self) -> RwLockWriteGuard<'_, Routes> {
+        self.routes.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Ways {
+impl Routes {
     /// The sink to tell of a mailbox at home on the PBX `home`.
     fn sink(&self, mailbox: &MailboxId, home: &SiteId) -> Result<Arc<dyn MwiSink>, MwiError> {
         if *home != self.central
@@ -122,14 +122,14 @@ impl Ways {
             return Ok(Arc::clone(sink));
         }
         let through = match self.central_pbx {
-            CentralPbx::Present => Some(&self.central),
-            CentralPbx::FallbackTookOver => self.fallback.as_ref(),
-            CentralPbx::Gone => None,
+            CentralPbx::Reachable => Some(&self.central),
+            CentralPbx::FallbackActive => self.fallback.as_ref(),
+            CentralPbx::Unreachable => None,
         };
         match (through.and_then(|site| self.sinks.get(site)), self.central_pbx) {
             (Some(sink), _) => Ok(Arc::clone(sink)),
-            (None, CentralPbx::Present) => Err(MwiError::NoSuchMailbox(mailbox.clone())),
-            (None, CentralPbx::FallbackTookOver | CentralPbx::Gone) => {
+            (None, CentralPbx::Reachable) => Err(MwiError::NoSuchMailbox(mailbox.clone())),
+            (None, CentralPbx::FallbackActive | CentralPbx::Unreachable) => {
                 Err(MwiError::Unavailable("the central PBX is gone, and no fallback shows its lamps".into()))
             }
         }
@@ -141,7 +141,7 @@ impl MwiSink for MwiRouter {
     async fn show(&self, state: &MwiState) -> Result<(), MwiError> {
         let owner = self.directory.find(&state.mailbox).await.map_err(|error| MwiError::Unavailable(error.into()))?;
         let home = owner.ok_or_else(|| MwiError::NoSuchMailbox(state.mailbox.clone()))?.home;
-        let sink = self.ways().sink(&state.mailbox, &home)?;
+        let sink = self.routes().sink(&state.mailbox, &home)?;
         sink.show(state).await
     }
 

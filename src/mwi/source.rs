@@ -12,10 +12,10 @@ use crate::message::MailboxId;
 ///
 /// # Contract
 ///
-/// - **True.** [`Current::Known`] was counted in the store after the call began.
+/// - **True.** [`CurrentState::Known`] was counted in the store after the call began.
 /// - **In order.** Its version is above that of every state that was counted before, whoever was told that one; an answer and a
 ///   state that a [`MwiSink`](super::MwiSink) is shown can be put in order by their versions.
-/// - **Never guessed.** What cannot be counted is [`Current::Unknown`], not zero.
+/// - **Never guessed.** What cannot be counted is [`CurrentState::Unknown`], not zero.
 ///
 /// A [`Node`](crate::node::Node) is one.
 #[async_trait]
@@ -25,12 +25,12 @@ pub trait MwiSource: Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// A dropped call has changed nothing that can be seen.
-    async fn current(&self, mailbox: &MailboxId) -> Current;
+    async fn current(&self, mailbox: &MailboxId) -> CurrentState;
 }
 
 /// What is known of a mailbox's lamp.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Current {
+pub enum CurrentState {
     /// The mailbox was counted.
     Known(MwiState),
     /// It cannot be counted now: neither "waiting" nor "none".
@@ -41,7 +41,7 @@ pub enum Current {
 
 #[async_trait]
 impl<S: MwiSource + ?Sized> MwiSource for Arc<S> {
-    async fn current(&self, mailbox: &MailboxId) -> Current {
+    async fn current(&self, mailbox: &MailboxId) -> CurrentState {
         (**self).current(mailbox).await
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::Node;
 use crate::message::MailboxId;
-use crate::mwi::{Current, MwiSource};
+use crate::mwi::{CurrentState, MwiSource};
 use crate::store::StoreError;
 
 /// Answers from the store, also while the node does not run. The states that its sink is shown are in one order with the answers.
@@ -18,25 +18,25 @@ use crate::store::StoreError;
 /// seconds.
 #[async_trait]
 impl MwiSource for Node {
-    async fn current(&self, mailbox: &MailboxId) -> Current {
+    async fn current(&self, mailbox: &MailboxId) -> CurrentState {
         let Some(counter) = self.inner.counter.as_ref().filter(|_| self.inner.standing.is_central()) else {
-            return Current::Unknown;
+            return CurrentState::Unknown;
         };
         let answered = timeout(LONGEST, AssertUnwindSafe(counter.count(mailbox)).catch_unwind()).await;
         match answered {
-            Ok(Ok(Ok(state))) => Current::Known(state),
-            Ok(Ok(Err(StoreError::NoSuchMailbox(_)))) => Current::NoSuchMailbox,
+            Ok(Ok(Ok(state))) => CurrentState::Known(state),
+            Ok(Ok(Err(StoreError::NoSuchMailbox(_)))) => CurrentState::NoSuchMailbox,
             Ok(Ok(Err(error))) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a mailbox cannot be counted for who asked");
-                Current::Unknown
+                CurrentState::Unknown
             }
             Ok(Err(_panic)) => {
                 tracing::error!("the store panicked when a mailbox was counted for who asked");
-                Current::Unknown
+                CurrentState::Unknown
             }
             Err(_elapsed) => {
                 tracing::warn!("a mailbox was not counted in time for who asked");
-                Current::Unknown
+                CurrentState::Unknown
             }
         }
     }

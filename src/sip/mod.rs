@@ -21,7 +21,7 @@ mod uri;
 
 pub use self::notifier::{SipLimits, SipNotifier, SipNotifierBuilder};
 pub use self::sink::{SipSink, SipSinkBuilder};
-pub use self::summary::{MessageSummary, NoSummary};
+pub use self::summary::{InvalidMessageSummary, MessageSummary};
 pub use self::target::SipTargets;
 #[cfg(feature = "sip-tls")]
 pub use self::transport::SipTlsError;

@@ -61,9 +61,9 @@ impl MessageSummary {
     ///
     /// # Errors
     ///
-    /// [`NoSummary`] when it does not say whether messages wait.
-    pub fn parse(body: &[u8]) -> Result<Self, NoSummary> {
-        let text = str::from_utf8(body).map_err(|_| NoSummary)?;
+    /// [`InvalidMessageSummary`] when it does not say whether messages wait.
+    pub fn parse(body: &[u8]) -> Result<Self, InvalidMessageSummary> {
+        let text = str::from_utf8(body).map_err(|_| InvalidMessageSummary)?;
         let fields = text.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name.trim(), value.trim()));
         let (mut waiting, mut account, mut voice) = (None, None, None);
         for (name, value) in fields {
@@ -76,7 +76,7 @@ impl MessageSummary {
                 voice = counts(value);
             }
         }
-        Ok(Self { waiting: waiting.ok_or(NoSummary)?, account, voice })
+        Ok(Self { waiting: waiting.ok_or(InvalidMessageSummary)?, account, voice })
     }
 }
 
@@ -103,7 +103,7 @@ fn count(text: &str) -> Option<u32> {
 /// A body that does not say whether messages wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body does not say whether messages wait")]
-pub struct NoSummary;
+pub struct InvalidMessageSummary;
 
 const WAITING: &str = "Messages-Waiting";
 const ACCOUNT: &str = "Message-Account";
@@ -113,7 +113,7 @@ const VOICE: &str = "Voice-Message";
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<MessageSummary, NoSummary> {
+    fn read(text: &str) -> Result<MessageSummary, InvalidMessageSummary> {
         MessageSummary::parse(text.as_bytes())
     }
 
@@ -133,9 +133,9 @@ mod tests {
     #[test]
     fn what_says_nothing_of_the_lamp_is_no_summary() {
         for text in ["", "Voice-Message: 2/8", "Messages-Waiting: perhaps\r\n", "Messages-Waiting yes", "\u{0}"] {
-            assert_eq!(read(text), Err(NoSummary), "{text:?}");
+            assert_eq!(read(text), Err(InvalidMessageSummary), "{text:?}");
         }
-        assert_eq!(MessageSummary::parse(b"Messages-Waiting: yes\r\n\xff"), Err(NoSummary));
+        assert_eq!(MessageSummary::parse(b"Messages-Waiting: yes\r\n\xff"), Err(InvalidMessageSummary));
         for value in ["2", "2/", "/8", "2/8 (", "2/8 (1)", "-1/8", "2/8 (1/2"] {
             assert_eq!(counts(value), None, "{value:?}");
         }

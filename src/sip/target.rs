@@ -30,11 +30,11 @@ impl SipTargets {
     pub fn template(template: impl Into<String>) -> Result<Self, InvalidSipUri> {
         let template = template.into();
         template.replace(PLACE, "+123456789012345").parse::<SipUri>()?;
-        Ok(Self::each(move |mailbox| template.replace(PLACE, mailbox.as_str()).parse().ok()))
+        Ok(Self::from_fn(move |mailbox| template.replace(PLACE, mailbox.as_str()).parse().ok()))
     }
 
     /// Asks `find`; `None` where nothing shows the mailbox. It is called for each NOTIFY, so it should not wait for anything.
-    pub fn each(find: impl Fn(&MailboxId) -> Option<SipUri> + Send + Sync + 'static) -> Self {
+    pub fn from_fn(find: impl Fn(&MailboxId) -> Option<SipUri> + Send + Sync + 'static) -> Self {
         Self(Arc::new(find))
     }
 

@@ -11,7 +11,7 @@ use super::Transport;
 /// RFC 3261 §17.1.2, with the timers E, F and K.
 #[derive(Debug)]
 pub(super) struct ClientTransaction {
-    state: State,
+    state: TransactionState,
     transport: Transport,
     /// Timer E: when to send it again, and how long to wait after that.
     again: Option<Instant>,
@@ -21,7 +21,7 @@ pub(super) struct ClientTransaction {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum TransactionState {
     Trying,
     Proceeding,
     Completed,
@@ -30,7 +30,7 @@ enum State {
 impl ClientTransaction {
     /// One that begins now: [`poll_transmit`](Self::poll_transmit) asks for the first sending at once.
     pub(super) fn new(transport: Transport, now: Instant) -> Self {
-        Self { state: State::Trying, transport, again: Some(now), pause: T1, end: now + GIVE_UP_AFTER }
+        Self { state: TransactionState::Trying, transport, again: Some(now), pause: T1, end: now + TRANSACTION_TIMEOUT }
     }
 
     /// Whether to send the request now.
@@ -39,8 +39,8 @@ impl ClientTransaction {
         if due {
             self.again = (!self.transport.is_reliable()).then(|| now + self.pause);
             self.pause = match self.state {
-                State::Trying => (self.pause * 2).min(T2),
-                State::Proceeding | State::Completed => T2,
+                TransactionState::Trying => (self.pause * 2).min(T2),
+                TransactionState::Proceeding | TransactionState::Completed => T2,
             };
         }
         due
@@ -48,16 +48,16 @@ impl ClientTransaction {
 
     /// It is known to have arrived; its answer is still to come.
     pub(super) fn handle_provisional(&mut self) {
-        if self.state == State::Trying {
-            (self.state, self.pause) = (State::Proceeding, T2);
+        if self.state == TransactionState::Trying {
+            (self.state, self.pause) = (TransactionState::Proceeding, T2);
         }
     }
 
     /// Its answer has come; says whether that is the first one. Further ones are expected for a while, where datagrams are doubled.
     pub(super) fn handle_final(&mut self, now: Instant) -> bool {
-        let first = self.state != State::Completed;
+        let first = self.state != TransactionState::Completed;
         if first {
-            self.state = State::Completed;
+            self.state = TransactionState::Completed;
             self.again = None;
             self.end = if self.transport.is_reliable() { now } else { now + T4 };
         }
@@ -66,7 +66,7 @@ impl ClientTransaction {
 
     /// Whether it has ended without an answer.
     pub(super) fn is_given_up(&self, now: Instant) -> bool {
-        self.state != State::Completed && self.is_over(now)
+        self.state != TransactionState::Completed && self.is_over(now)
     }
 
     /// Whether it has ended.
@@ -87,21 +87,21 @@ const T2: Duration = Duration::from_secs(4);
 /// How long a datagram may be on its way.
 const T4: Duration = Duration::from_secs(5);
 /// 64 times T1: timer F of a client, and timer J of a server.
-pub(super) const GIVE_UP_AFTER: Duration = Duration::from_secs(32);
+pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(32);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// When the request is sent, in milliseconds, until `is_over`; `told` is called at each step.
-    fn sendings(transport: Transport, mut told: impl FnMut(&mut ClientTransaction, u64, Instant)) -> Vec<u64> {
+    /// When the request is sent, in milliseconds, until `is_over`; `on_step` is called at each step.
+    fn sendings(transport: Transport, mut on_step: impl FnMut(&mut ClientTransaction, u64, Instant)) -> Vec<u64> {
         let start = Instant::now();
         let mut transaction = ClientTransaction::new(transport, start);
         let mut sent = Vec::new();
         let mut millis = 0;
         loop {
             let now = start + Duration::from_millis(millis);
-            told(&mut transaction, millis, now);
+            on_step(&mut transaction, millis, now);
             if transaction.poll_transmit(now) {
                 sent.push(millis);
             }
@@ -149,7 +149,7 @@ mod tests {
             let answered = start + Duration::from_millis(450);
             assert!(transaction.handle_final(answered) && !transaction.handle_final(answered));
             transaction.handle_provisional();
-            assert!(!transaction.poll_transmit(start + T1) && !transaction.is_given_up(start + GIVE_UP_AFTER));
+            assert!(!transaction.poll_transmit(start + T1) && !transaction.is_given_up(start + TRANSACTION_TIMEOUT));
             assert_eq!(transaction.poll_timeout(), answered + over_after);
             assert!(transaction.is_over(answered + over_after));
         }

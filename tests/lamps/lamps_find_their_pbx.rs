@@ -115,13 +115,13 @@ async fn while_the_fallback_has_taken_over_the_central_pbxs_lamps_go_through_it_
     scene.deposit("london", "2002", 1).await;
     scene.look().await;
 
-    scene.router.set_central_pbx(CentralPbx::FallbackTookOver).unwrap();
+    scene.router.set_central_pbx(CentralPbx::FallbackActive).unwrap();
     let at_berlin = told([("2001", 0), ("2002", 1), ("2003", 0)]);
     assert_eq!(scene.look().await, [told([]), at_berlin, told([("2004", 0)])]);
     scene.deposit("york", "2001", 2).await;
     assert_eq!(scene.look().await, [told([]), told([("2001", 1)]), told([])]);
 
-    scene.router.set_central_pbx(CentralPbx::Present).unwrap();
+    scene.router.set_central_pbx(CentralPbx::Reachable).unwrap();
     assert_eq!(scene.look().await, [told([("2001", 1), ("2002", 1)]), told([("2003", 0)]), told([("2004", 0)])]);
     running.stop().await;
 }
@@ -132,11 +132,11 @@ async fn lamps_that_could_not_be_told_for_long_are_told_as_soon_as_the_central_p
     let mut scene = Scene::open(folder.path()).await;
     let running = run(&scene.node);
     scene.look().await;
-    scene.router.set_central_pbx(CentralPbx::Gone).unwrap();
+    scene.router.set_central_pbx(CentralPbx::Unreachable).unwrap();
     scene.deposit("york", "2001", 1).await;
     sleep(Duration::from_secs(3_600)).await;
     assert_eq!(scene.look().await, [told([]), told([("2003", 0)]), told([("2004", 0)])]);
-    scene.router.set_central_pbx(CentralPbx::Present).unwrap();
+    scene.router.set_central_pbx(CentralPbx::Reachable).unwrap();
     sleep(Duration::from_millis(100)).await;
     assert_eq!(scene.lamps[0].look(), told([("2001", 1), ("2002", 0)]));
     running.stop().await;

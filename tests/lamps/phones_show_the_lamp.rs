@@ -5,7 +5,7 @@
 
 use crate::telephones;
 
-use voicemail::sip::digest::Algorithm;
+use voicemail::sip::digest::DigestAlgorithm;
 
 use telephones::{SipNode, baresip, free_port, installed, kamailio};
 
@@ -15,7 +15,7 @@ async fn lamp_goes_on_and_off(transport: &str, spoken: &str) {
         return;
     }
     // baresip 1.0.0 gives up when it is asked for SHA-256, also where MD5 would do.
-    let (folder, node) = (tempfile::tempdir().unwrap(), SipNode::start(&[Algorithm::Md5]).await);
+    let (folder, node) = (tempfile::tempdir().unwrap(), SipNode::start(&[DigestAlgorithm::Md5]).await);
     let proxy = free_port();
     let _kamailio = kamailio(folder.path(), proxy, node.port_of(transport), transport).await;
     let mut telephone = baresip(folder.path(), proxy, spoken);

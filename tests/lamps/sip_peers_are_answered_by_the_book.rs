@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use telephones::{PASSWORD, PeerProgram, SipNode, free_port, installed, is_taken, sipp, sipp_at};
 use voicemail::message::Summary;
 use voicemail::mwi::{MwiError, MwiSink as _, MwiState};
-use voicemail::sip::digest::{Algorithm, Login};
+use voicemail::sip::digest::{DigestAlgorithm, DigestCredentials};
 use voicemail::sip::{SipSink, SipSinkBuilder, SipTargets, Transport};
 
 use support::{mailbox, soon};
@@ -33,7 +33,7 @@ async fn pbx(scenario: &str, transport: Transport) -> (PeerProgram, String) {
 fn sink(addresses: impl IntoIterator<Item = String>, transport: Transport) -> SipSinkBuilder {
     let targets = SipTargets::template("sip:{mailbox}@pbx.example").unwrap();
     let builder = SipSink::builder("sip:voicemail@vm.example".parse().unwrap(), targets);
-    builder.addresses(addresses).transport(transport).login(Login::new("voicemail", "correct horse"))
+    builder.addresses(addresses).transport(transport).credentials(DigestCredentials::new("voicemail", "correct horse"))
 }
 
 fn state() -> MwiState {
@@ -94,7 +94,7 @@ async fn two_telephones_with_one_contact_both_show_a_message() {
         return;
     }
     for transport in [Transport::Udp, Transport::Tcp] {
-        let node = SipNode::start(&[Algorithm::Md5]).await;
+        let node = SipNode::start(&[DigestAlgorithm::Md5]).await;
         let port = free_port();
         let homes = ["127.0.0.2", "127.0.0.3"];
         let mut telephones = homes.map(|home| sipp_at(home, "subscribe_at_home", transport, port, Some(node.port())));
@@ -113,7 +113,7 @@ async fn two_telephones_with_one_contact_both_show_a_message() {
 
 async fn telephones_over(transport: Transport) {
     // sipp 3.6 knows MD5 only.
-    let node = SipNode::start(&[Algorithm::Md5]).await;
+    let node = SipNode::start(&[DigestAlgorithm::Md5]).await;
     node.deposit(1).await;
     for scenario in ["subscribe", "subscribe_481", "subscribe_503", "subscribe_wrong"] {
         let (well, said) = sipp(scenario, transport, free_port(), Some(node.port())).wait().await;

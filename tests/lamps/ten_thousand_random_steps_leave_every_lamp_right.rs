@@ -21,7 +21,7 @@ use tokio::time::{sleep, timeout};
 use voicemail::clock::ManualClock;
 use voicemail::disk::{Disk, DiskFile, FreeSpace, OsDisk, PowerCutDisk, Unsynced, Watcher};
 use voicemail::message::{MailboxId, Status};
-use voicemail::mwi::{Current, MwiSource as _};
+use voicemail::mwi::{CurrentState, MwiSource as _};
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
 use voicemail::store::{MaildirStore, MessageStore as _, StoreError};
@@ -196,7 +196,7 @@ impl Life {
     /// Whoever asks is told nothing older than what was told before.
     async fn ask(&self, node: &Node, number: &str) {
         let told = self.board.shown(number).last().map(|(state, _)| state.version);
-        if let Current::Known(state) = node.current(&mailbox(number)).await {
+        if let CurrentState::Known(state) = node.current(&mailbox(number)).await {
             assert!(told.is_none_or(|told| told < state.version), "seed {}: {state:?} after version {told:?}", self.seed);
         }
     }

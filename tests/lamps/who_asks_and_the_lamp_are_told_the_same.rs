@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use voicemail::clock::ManualClock;
 use voicemail::forward::MemoryForwarder;
 use voicemail::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
-use voicemail::mwi::{Current, MwiError, MwiSink, MwiSource, MwiState};
+use voicemail::mwi::{CurrentState, MwiError, MwiSink, MwiSource, MwiState};
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
 use voicemail::store::{Deposit, Entry, MemoryStore, MessageStore, StoreError};
@@ -93,7 +93,7 @@ async fn deposit(node: &Node, seed: u32) {
 
 async fn known(source: &impl MwiSource, number: &str) -> MwiState {
     match source.current(&mailbox(number)).await {
-        Current::Known(state) => state,
+        CurrentState::Known(state) => state,
         other => panic!("{number}: {other:?}"),
     }
 }
@@ -153,15 +153,15 @@ async fn what_is_not_known_is_said_to_be_unknown_and_no_mailbox_to_be_none() {
     let source: Arc<dyn MwiSource> = Arc::new(node.clone());
     deposit(&node, 1).await;
     assert_eq!(known(&source, "2001").await.summary.to_string(), "1/0 (0/0)");
-    assert_eq!(source.current(&mailbox("2999")).await, Current::NoSuchMailbox);
+    assert_eq!(source.current(&mailbox("2999")).await, CurrentState::NoSuchMailbox);
     store.delay.store(3_600_000, Ordering::Relaxed);
-    assert_eq!(source.current(&mailbox("2001")).await, Current::Unknown);
+    assert_eq!(source.current(&mailbox("2001")).await, CurrentState::Unknown);
     store.delay.store(0, Ordering::Relaxed);
     assert_eq!(known(&source, "2001").await.summary.new, 1);
 
     let distributed = support::node(HIMALAYA, folder.path()).forwarder(MemoryForwarder::new()).store(Arc::clone(&store));
     let distributed = distributed.open().await.unwrap();
-    assert_eq!(distributed.current(&mailbox("2001")).await, Current::Unknown, "another node has the mailboxes");
+    assert_eq!(distributed.current(&mailbox("2001")).await, CurrentState::Unknown, "another node has the mailboxes");
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use voicemail::message::{MessageId, Status};
 use voicemail::node::Node;
 use voicemail::record::CallFacts;
-use voicemail::sip::digest::Algorithm;
+use voicemail::sip::digest::DigestAlgorithm;
 use voicemail::sip::{SipNotifier, Transport};
 use voicemail::store::{MemoryStore, MessageStore as _};
 
@@ -37,7 +37,7 @@ pub struct SipNode {
 
 impl SipNode {
     /// Starts the node, which authenticates by `algorithms`; the user `2001` may subscribe to the mailbox of that number.
-    pub async fn start(algorithms: &[Algorithm]) -> Self {
+    pub async fn start(algorithms: &[DigestAlgorithm]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (udp, tcp) = sockets();
         let builder =

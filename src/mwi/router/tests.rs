@@ -12,16 +12,16 @@ use crate::mwi::ChannelSink;
 
 /// A sink that remembers what it was told.
 #[derive(Debug, Clone, Default)]
-struct Told(Arc<Mutex<Vec<String>>>);
+struct RecordingSink(Arc<Mutex<Vec<String>>>);
 
-impl Told {
+impl RecordingSink {
     fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
 #[async_trait]
-impl MwiSink for Told {
+impl MwiSink for RecordingSink {
     async fn show(&self, state: &MwiState) -> Result<(), MwiError> {
         self.0.lock().unwrap().push(state.mailbox.to_string());
         Ok(())
@@ -45,12 +45,12 @@ fn router() -> MwiRouter {
     MwiRouter::new(directory(), site("london"), Some(site("berlin")))
 }
 
-fn connected<const N: usize>(sites: [&str; N]) -> (MwiRouter, [Told; N]) {
+fn connected<const N: usize>(sites: [&str; N]) -> (MwiRouter, [RecordingSink; N]) {
     let router = router();
     let sinks = sites.map(|name| {
-        let told = Told::default();
-        router.connect(site(name), told.clone());
-        told
+        let sink = RecordingSink::default();
+        router.connect(site(name), sink.clone());
+        sink
     });
     assert_eq!(router.lost().now_or_never(), Some(()));
     (router, sinks)
@@ -75,8 +75,8 @@ async fn what_the_central_pbx_would_show_or_pass_on_goes_through_its_fallback_wh
     let (router, [london, berlin]) = connected(["london", "berlin"]);
     let all = ["2001", "2003", "2008"];
     for (central_pbx, at_london, at_berlin) in [
-        (CentralPbx::FallbackTookOver, &[][..], &["2001", "2003", "2008"][..]),
-        (CentralPbx::Present, &["2001", "2008"], &["2003"]),
+        (CentralPbx::FallbackActive, &[][..], &["2001", "2003", "2008"][..]),
+        (CentralPbx::Reachable, &["2001", "2008"], &["2003"]),
     ] {
         router.set_central_pbx(central_pbx).unwrap();
         for number in all {
@@ -93,7 +93,7 @@ fn owned(texts: &[&str]) -> Vec<String> {
 #[tokio::test]
 async fn while_nobody_has_taken_over_lamps_wait_and_those_elsewhere_do_not() {
     let (router, [london, berlin, tokyo]) = connected(["london", "berlin", "tokyo"]);
-    router.set_central_pbx(CentralPbx::Gone).unwrap();
+    router.set_central_pbx(CentralPbx::Unreachable).unwrap();
     let waits = router.show(&state("2001")).await.unwrap_err();
     assert!(waits.is_transient(), "{waits}");
     router.show(&state("2003")).await.unwrap();
@@ -104,9 +104,9 @@ async fn while_nobody_has_taken_over_lamps_wait_and_those_elsewhere_do_not() {
 #[tokio::test]
 async fn a_central_pbx_without_a_fallback_has_none_that_takes_over() {
     let router = MwiRouter::new(directory(), site("london"), None);
-    assert_eq!(router.set_central_pbx(CentralPbx::FallbackTookOver), Err(NoFallback));
-    assert_eq!(router.central_pbx(), CentralPbx::Present);
-    assert_eq!(router.set_central_pbx(CentralPbx::Gone), Ok(CentralPbx::Present));
+    assert_eq!(router.set_central_pbx(CentralPbx::FallbackActive), Err(NoFallback));
+    assert_eq!(router.central_pbx(), CentralPbx::Reachable);
+    assert_eq!(router.set_central_pbx(CentralPbx::Unreachable), Ok(CentralPbx::Reachable));
 }
 
 #[tokio::test]
@@ -114,12 +114,12 @@ async fn every_change_of_a_way_is_a_loss_and_nothing_else_is() {
     let (router, [london]) = connected(["london"]);
     let lost = || router.lost().now_or_never().is_some();
     assert!(!lost());
-    router.set_central_pbx(CentralPbx::Present).unwrap();
+    router.set_central_pbx(CentralPbx::Reachable).unwrap();
     router.disconnect(&site("tokyo"));
     router.show(&state("2001")).await.unwrap();
     assert!(!lost(), "nothing has changed");
-    router.set_central_pbx(CentralPbx::FallbackTookOver).unwrap();
-    router.set_central_pbx(CentralPbx::Present).unwrap();
+    router.set_central_pbx(CentralPbx::FallbackActive).unwrap();
+    router.set_central_pbx(CentralPbx::Reachable).unwrap();
     assert!(lost() && !lost(), "said once for all that went before");
     router.disconnect(&site("london"));
     assert!(lost());

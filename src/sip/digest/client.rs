@@ -1,46 +1,46 @@
-//! [`Challenge`] and [`Login`]: a client's side of digest.
+//! [`DigestChallenge`] and [`DigestCredentials`]: a client's side of digest.
 
 use std::fmt;
 
 use super::params::AuthParams;
-use super::{AUTH, Algorithm, Count, Quoted};
+use super::{AUTH, DigestAlgorithm, NonceCount, Quoted};
 
 /// A name and its password, for a server that asks.
 ///
 /// `Debug` shows the name only.
 #[derive(Clone)]
-pub struct Login {
+pub struct DigestCredentials {
     user: String,
     password: String,
 }
 
-impl Login {
+impl DigestCredentials {
     /// What proves `user`.
     pub fn new(user: impl Into<String>, password: impl Into<String>) -> Self {
         Self { user: user.into(), password: password.into() }
     }
 }
 
-impl fmt::Debug for Login {
+impl fmt::Debug for DigestCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("DigestCredentials").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
 /// What a server or a proxy asks for in a WWW-Authenticate or Proxy-Authenticate field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Challenge {
+pub struct DigestChallenge {
     realm: String,
     nonce: String,
     opaque: Option<String>,
     /// As the server wrote it, if it did.
     algorithm_name: Option<String>,
-    algorithm: Algorithm,
+    algorithm: DigestAlgorithm,
     with_qop: bool,
     stale: bool,
 }
 
-impl Challenge {
+impl DigestChallenge {
     /// Reads a field, if it asks for something that can be answered here.
     pub fn parse(value: &str) -> Option<Self> {
         let params = AuthParams::parse(value)?;
@@ -54,7 +54,7 @@ impl Challenge {
             realm: text("realm")?,
             nonce: text("nonce")?,
             opaque: text("opaque"),
-            algorithm: algorithm_name.as_deref().map_or(Some(Algorithm::Md5), Algorithm::named)?,
+            algorithm: algorithm_name.as_deref().map_or(Some(DigestAlgorithm::Md5), DigestAlgorithm::named)?,
             algorithm_name,
             with_qop,
             stale: params.get("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
@@ -77,13 +77,13 @@ impl Challenge {
 
     /// The value of the Authorization or Proxy-Authorization field that answers it for the `count`th time, for a request of `method`
     /// to `uri`. `cnonce` is random.
-    pub fn answer(&self, login: &Login, method: &str, uri: &str, count: u32, cnonce: &str) -> String {
+    pub fn answer(&self, credentials: &DigestCredentials, method: &str, uri: &str, count: u32, cnonce: &str) -> String {
         let nc = format!("{count:08x}");
-        let proof = self.with_qop.then_some(Count { nc: &nc, cnonce });
-        let secret = self.algorithm.hash(&[&login.user, &self.realm, &login.password]);
+        let proof = self.with_qop.then_some(NonceCount { nc: &nc, cnonce });
+        let secret = self.algorithm.hash(&[&credentials.user, &self.realm, &credentials.password]);
         let response = self.algorithm.response(&secret, &self.nonce, proof.as_ref(), method, uri);
         let mut params = vec![
-            format!("username={}", Quoted(&login.user)),
+            format!("username={}", Quoted(&credentials.user)),
             format!("realm={}", Quoted(&self.realm)),
             format!("nonce={}", Quoted(&self.nonce)),
             format!("uri={}", Quoted(uri)),

@@ -1,4 +1,4 @@
-//! Digest: how a password is proven without being said. [`Challenge`] and [`Login`] are a client's side, [`Guard`] a server's.
+//! Digest: how a password is proven without being said. [`DigestChallenge`] and [`DigestCredentials`] are a client's side, [`DigestAuthenticator`] a server's.
 //!
 //! # Source
 //!
@@ -16,19 +16,19 @@ use std::fmt::{self, Write as _};
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-pub use self::client::{Challenge, Login};
-pub use self::server::{DigestSecret, Guard, Verdict};
+pub use self::client::{DigestChallenge, DigestCredentials};
+pub use self::server::{DigestAuthenticator, DigestSecret, DigestVerdict};
 
 /// What a password is hashed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
+pub enum DigestAlgorithm {
     /// RFC 1321: broken as a hash, and all that many telephones have.
     Md5,
     /// FIPS 180-4.
     Sha256,
 }
 
-impl Algorithm {
+impl DigestAlgorithm {
     /// Its name in a field.
     pub const fn name(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Algorithm {
     }
 
     /// What a nonce and a request make of the hash of a name and its password. RFC 7616 §3.4.1.
-    fn response(self, secret: &str, nonce: &str, proof: Option<&Count<'_>>, method: &str, uri: &str) -> String {
+    fn response(self, secret: &str, nonce: &str, proof: Option<&NonceCount<'_>>, method: &str, uri: &str) -> String {
         let request = self.hash(&[method, uri]);
         match proof {
             Some(count) => self.hash(&[secret, nonce, count.nc, count.cnonce, AUTH, &request]),
@@ -61,7 +61,7 @@ impl Algorithm {
 }
 
 /// What a client adds to a nonce, where `qop` is spoken of.
-struct Count<'a> {
+struct NonceCount<'a> {
     nc: &'a str,
     cnonce: &'a str,
 }

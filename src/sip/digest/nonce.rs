@@ -17,69 +17,69 @@ pub(super) struct Nonces {
     start: Instant,
     lifetime: Duration,
     made: u32,
-    used: BTreeMap<Made, u32>,
+    used: BTreeMap<NonceId, u32>,
     /// All that were made before this are too old, whatever their lifetime.
-    floor: Made,
+    floor: NonceId,
 }
 
 /// When a nonce was made, in milliseconds, and which it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Made {
+pub(super) struct NonceId {
     millis: u64,
     number: u32,
 }
 
 /// What is known of a nonce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum NonceStatus {
     /// It was not made here, or for another address.
     Foreign,
     /// It may be used.
-    Good(Made),
+    Valid(NonceId),
     /// It was made here, and is too old, or was used with this count before.
     Stale,
 }
 
 impl Nonces {
     pub(super) fn new(key: [u8; KEY_LEN], lifetime: Duration, now: Instant) -> Self {
-        Self { key, start: now, lifetime, made: 0, used: BTreeMap::new(), floor: Made::default() }
+        Self { key, start: now, lifetime, made: 0, used: BTreeMap::new(), floor: NonceId::default() }
     }
 
     /// A new one for whoever is at `source`.
     pub(super) fn make(&mut self, source: IpAddr, now: Instant) -> String {
         self.made = self.made.wrapping_add(1);
-        let made = Made { millis: self.millis(now), number: self.made };
+        let made = NonceId { millis: self.millis(now), number: self.made };
         format!("{:012x}{:08x}{}", made.millis, made.number, self.signature(made, source))
     }
 
     /// What is known of `nonce`, used for the `count`th time by whoever is at `source`.
-    pub(super) fn look_up(&self, nonce: &str, count: u32, source: IpAddr, now: Instant) -> Known {
+    pub(super) fn look_up(&self, nonce: &str, count: u32, source: IpAddr, now: Instant) -> NonceStatus {
         let read = || {
             let (millis, rest) = nonce.split_at_checked(12)?;
             let (number, signature) = rest.split_at_checked(8)?;
-            let made = Made { millis: u64::from_str_radix(millis, 16).ok()?, number: u32::from_str_radix(number, 16).ok()? };
+            let made = NonceId { millis: u64::from_str_radix(millis, 16).ok()?, number: u32::from_str_radix(number, 16).ok()? };
             self.is_signature(signature, made, source).then_some(made)
         };
-        let Some(made) = read() else { return Known::Foreign };
+        let Some(made) = read() else { return NonceStatus::Foreign };
         let age = self.millis(now).saturating_sub(made.millis);
         let fresh = made >= self.floor && u128::from(age) <= self.lifetime.as_millis();
-        if fresh && self.used.get(&made).is_none_or(|last| count > *last) { Known::Good(made) } else { Known::Stale }
+        if fresh && self.used.get(&made).is_none_or(|last| count > *last) { NonceStatus::Valid(made) } else { NonceStatus::Stale }
     }
 
     /// It has proven somebody, with this count.
-    pub(super) fn handle_used(&mut self, made: Made, count: u32, now: Instant) {
+    pub(super) fn handle_used(&mut self, made: NonceId, count: u32, now: Instant) {
         let oldest = self.millis(now).saturating_sub(u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX));
-        self.used = self.used.split_off(&Made { millis: oldest, number: 0 });
+        self.used = self.used.split_off(&NonceId { millis: oldest, number: 0 });
         if self.used.len() >= MOST_USED
             && let Some((made, _)) = self.used.pop_first()
         {
-            self.floor = Made { millis: made.millis, number: made.number.saturating_add(1) };
+            self.floor = NonceId { millis: made.millis, number: made.number.saturating_add(1) };
         }
         self.used.insert(made, count);
     }
 
     #[cfg(test)]
-    pub(super) fn kept(&self) -> usize {
+    pub(super) fn used_count(&self) -> usize {
         self.used.len()
     }
 
@@ -87,17 +87,17 @@ impl Nonces {
         u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn signature(&self, made: Made, source: IpAddr) -> String {
+    fn signature(&self, made: NonceId, source: IpAddr) -> String {
         hex(&self.signed(made, source).finalize().into_bytes()[..SIGNATURE_LEN])
     }
 
     /// The comparison takes the same time wherever the first difference is.
-    fn is_signature(&self, signature: &str, made: Made, source: IpAddr) -> bool {
+    fn is_signature(&self, signature: &str, made: NonceId, source: IpAddr) -> bool {
         use subtle::ConstantTimeEq as _;
         self.signature(made, source).as_bytes().ct_eq(signature.as_bytes()).into()
     }
 
-    fn signed(&self, made: Made, source: IpAddr) -> Hmac<Sha256> {
+    fn signed(&self, made: NonceId, source: IpAddr) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new(&self.key.into());
         mac.update(&made.millis.to_be_bytes());
         mac.update(&made.number.to_be_bytes());

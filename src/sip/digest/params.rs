@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::message::{end_of_quoted, is_word};
+use super::super::message::{end_of_quoted, is_token};
 
 /// The parameters behind the word `Digest`, each once.
 pub(super) struct AuthParams<'a> {
@@ -25,7 +25,7 @@ impl<'a> AuthParams<'a> {
             let (name, after) = rest.split_once('=')?;
             let name = name.trim();
             let again = params.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
-            if again || !is_word(name) || params.len() >= MOST {
+            if again || !is_token(name) || params.len() >= MOST {
                 return None;
             }
             let (value, left) = value_and_rest(after.trim_start())?;

@@ -1,4 +1,4 @@
-//! [`Guard`]: a server's side of digest.
+//! [`DigestAuthenticator`]: a server's side of digest.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq as _;
 
-use super::nonce::{Known, Nonces};
+use super::nonce::{NonceStatus, Nonces};
 use super::params::AuthParams;
-use super::{AUTH, Algorithm, Count, Quoted};
+use super::{AUTH, DigestAlgorithm, NonceCount, Quoted};
 
 /// What is kept of a user's password in one realm: enough to recognise it, and as good as it in that realm, so it is kept as a
 /// password is. `Debug` shows nothing of it.
@@ -34,13 +34,13 @@ impl DigestSecret {
     /// What is to be kept of `password`.
     pub fn of(user: &str, realm: &str, password: &str) -> Self {
         let parts = [user, realm, password];
-        Self { md5: Algorithm::Md5.hash(&parts), sha256: Algorithm::Sha256.hash(&parts) }
+        Self { md5: DigestAlgorithm::Md5.hash(&parts), sha256: DigestAlgorithm::Sha256.hash(&parts) }
     }
 
-    fn by(&self, algorithm: Algorithm) -> &str {
+    fn by(&self, algorithm: DigestAlgorithm) -> &str {
         match algorithm {
-            Algorithm::Md5 => &self.md5,
-            Algorithm::Sha256 => &self.sha256,
+            DigestAlgorithm::Md5 => &self.md5,
+            DigestAlgorithm::Sha256 => &self.sha256,
         }
     }
 }
@@ -56,23 +56,23 @@ impl fmt::Debug for DigestSecret {
 /// A challenge costs no memory: its nonce carries when and for which address it was made, signed with a key of this guard alone. A nonce
 /// lives for so long, and proves something once with each count.
 #[derive(Debug)]
-pub struct Guard {
+pub struct DigestAuthenticator {
     realm: String,
-    algorithms: Vec<Algorithm>,
+    algorithms: Vec<DigestAlgorithm>,
     users: HashMap<String, DigestSecret>,
-    nobody: DigestSecret,
+    unknown_user: DigestSecret,
     nonces: Nonces,
 }
 
 /// What has been answered to a challenge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DigestVerdict {
     /// It proves this user.
-    Proven(String),
+    Authenticated(String),
     /// It would, but for the age of its nonce: challenge again, and say so.
     Stale,
     /// It is of another realm, of another server, from another address, or not to be read: challenge as if nothing had been answered.
-    Strange,
+    NotApplicable,
     /// It is wrong: the name, or the password. `user` is who it would be, if there is one of this name.
     Wrong {
         /// A user who is known.
@@ -80,7 +80,7 @@ pub enum Verdict {
     },
 }
 
-impl Guard {
+impl DigestAuthenticator {
     /// A guard of `realm` with this random key, whose nonces live for `lifetime`.
     pub fn new(
         realm: impl Into<String>,
@@ -89,15 +89,15 @@ impl Guard {
         lifetime: Duration,
         now: Instant,
     ) -> Self {
-        let nobody = DigestSecret { md5: String::new(), sha256: String::new() };
+        let unknown_user = DigestSecret { md5: String::new(), sha256: String::new() };
         let (realm, users) = (realm.into(), users.into_iter().collect());
-        let algorithms = vec![Algorithm::Sha256, Algorithm::Md5];
-        Self { realm, algorithms, users, nobody, nonces: Nonces::new(key, lifetime, now) }
+        let algorithms = vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5];
+        Self { realm, algorithms, users, unknown_user, nonces: Nonces::new(key, lifetime, now) }
     }
 
     /// Asks for these only, the one it likes most first; SHA-256 and MD5 unless told.
     #[must_use]
-    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = DigestAlgorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
         self
     }
@@ -113,7 +113,7 @@ impl Guard {
     pub fn challenge(&mut self, source: IpAddr, stale: bool, now: Instant) -> Vec<String> {
         let nonce = self.nonces.make(source, now);
         let stale = if stale { ", stale=true" } else { "" };
-        let challenge = |algorithm: &Algorithm| {
+        let challenge = |algorithm: &DigestAlgorithm| {
             let (realm, name) = (Quoted(&self.realm), algorithm.name());
             format!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={name}, qop=\"{AUTH}\"{stale}")
         };
@@ -127,35 +127,35 @@ impl Guard {
 
     /// Checks an Authorization field of a request of `method` that came from `source`. It takes as long for a name that is not known as
     /// for one that is. The address that it speaks of is not held against that of the request, which proxies may change on its way.
-    pub fn check(&mut self, value: &str, method: &str, source: IpAddr, now: Instant) -> Verdict {
-        let Some(params) = AuthParams::parse(value) else { return Verdict::Strange };
+    pub fn check(&mut self, value: &str, method: &str, source: IpAddr, now: Instant) -> DigestVerdict {
+        let Some(params) = AuthParams::parse(value) else { return DigestVerdict::NotApplicable };
         let answer = Answer::of(&params, &self.realm).filter(|answer| self.algorithms.contains(&answer.algorithm));
-        let Some(answer) = answer else { return Verdict::Strange };
+        let Some(answer) = answer else { return DigestVerdict::NotApplicable };
         let known = self.nonces.look_up(answer.nonce, answer.count, source, now);
         // What was not made here is not even compared: it would tell whether a guess is right, as often as anybody likes.
-        if known == Known::Foreign {
-            return Verdict::Strange;
+        if known == NonceStatus::Foreign {
+            return DigestVerdict::NotApplicable;
         }
         let user = self.users.get_key_value(answer.user);
-        let secret = user.map_or(&self.nobody, |(_, secret)| secret).by(answer.algorithm);
+        let secret = user.map_or(&self.unknown_user, |(_, secret)| secret).by(answer.algorithm);
         let expected = answer.algorithm.response(secret, answer.nonce, answer.proof.as_ref(), method, answer.uri);
         let right: bool = expected.as_bytes().ct_eq(answer.response.to_ascii_lowercase().as_bytes()).into();
         match (user, known) {
-            (Some((user, _)), Known::Good(made)) if right => {
+            (Some((user, _)), NonceStatus::Valid(made)) if right => {
                 self.nonces.handle_used(made, answer.count, now);
-                Verdict::Proven(user.clone())
+                DigestVerdict::Authenticated(user.clone())
             }
-            (Some(_), Known::Stale | Known::Foreign) if right => Verdict::Stale,
-            (user, _) => Verdict::Wrong { user: user.map(|(user, _)| user.clone()) },
+            (Some(_), NonceStatus::Stale | NonceStatus::Foreign) if right => DigestVerdict::Stale,
+            (user, _) => DigestVerdict::Wrong { user: user.map(|(user, _)| user.clone()) },
         }
     }
 }
 
 #[cfg(test)]
-impl Guard {
+impl DigestAuthenticator {
     /// How many nonces are kept.
-    pub(super) fn nonces_kept(&self) -> usize {
-        self.nonces.kept()
+    pub(super) fn used_nonces(&self) -> usize {
+        self.nonces.used_count()
     }
 }
 
@@ -165,8 +165,8 @@ struct Answer<'a> {
     nonce: &'a str,
     uri: &'a str,
     response: &'a str,
-    algorithm: Algorithm,
-    proof: Option<Count<'a>>,
+    algorithm: DigestAlgorithm,
+    proof: Option<NonceCount<'a>>,
     count: u32,
 }
 
@@ -176,7 +176,7 @@ impl<'a> Answer<'a> {
             Some(qop) => {
                 let nc = params.get("nc").filter(|nc| nc.len() == 8)?;
                 let count = u32::from_str_radix(nc, 16).ok().filter(|count| *count > 0)?;
-                qop.eq_ignore_ascii_case(AUTH).then_some((Some(Count { nc, cnonce: params.get("cnonce")? }), count))?
+                qop.eq_ignore_ascii_case(AUTH).then_some((Some(NonceCount { nc, cnonce: params.get("cnonce")? }), count))?
             }
             // Without a count, a nonce is good for one time.
             None => (None, 1),
@@ -187,7 +187,7 @@ impl<'a> Answer<'a> {
             nonce: params.get("nonce")?,
             uri: params.get("uri")?,
             response: params.get("response")?,
-            algorithm: params.get("algorithm").map_or(Some(Algorithm::Md5), Algorithm::named)?,
+            algorithm: params.get("algorithm").map_or(Some(DigestAlgorithm::Md5), DigestAlgorithm::named)?,
             proof,
             count,
         })

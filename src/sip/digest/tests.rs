@@ -8,19 +8,25 @@ const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 const MINUTE: Duration = Duration::from_secs(60);
 const URI: &str = "sip:vm.example";
 
-fn guard(now: Instant) -> Guard {
+fn authenticator(now: Instant) -> DigestAuthenticator {
     let secret = |user: &str, password: &str| (user.to_owned(), DigestSecret::of(user, "vm.example", password));
-    Guard::new("vm.example", [secret("2041", "correct horse"), secret("2042", "another horse")], [7; Guard::KEY_LEN], MINUTE, now)
+    DigestAuthenticator::new(
+        "vm.example",
+        [secret("2041", "correct horse"), secret("2042", "another horse")],
+        [7; DigestAuthenticator::KEY_LEN],
+        MINUTE,
+        now,
+    )
 }
 
-fn login() -> Login {
-    Login::new("2041", "correct horse")
+fn credentials() -> DigestCredentials {
+    DigestCredentials::new("2041", "correct horse")
 }
 
 /// The values of the examples in RFC 7616 §3.9.1, whose method is GET.
 #[test]
 fn the_standards_example_comes_out() {
-    let login = Login::new("Mufasa", "Circle of Life");
+    let credentials = DigestCredentials::new("Mufasa", "Circle of Life");
     for (algorithm, expected) in [
         ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
         ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
@@ -29,9 +35,9 @@ fn the_standards_example_comes_out() {
             "Digest realm=\"http-auth@example.org\", qop=\"auth, auth-int\", algorithm={algorithm}, \
              nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\""
         );
-        let challenge = Challenge::parse(&asked).unwrap();
+        let challenge = DigestChallenge::parse(&asked).unwrap();
         let cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
-        let answer = challenge.answer(&login, "GET", "/dir/index.html", 1, cnonce);
+        let answer = challenge.answer(&credentials, "GET", "/dir/index.html", 1, cnonce);
         assert!(answer.contains(&format!("response=\"{expected}\"")), "{answer}");
         assert!(answer.contains("nc=00000001") && answer.contains("qop=auth") && answer.contains("opaque=\"FQhe"), "{answer}");
     }
@@ -40,10 +46,13 @@ fn the_standards_example_comes_out() {
 /// RFC 2617 §3.5 without its `qop`: what RFC 2069 had, by its formula.
 #[test]
 fn a_server_of_old_that_speaks_of_no_qop_is_answered_its_way() {
-    let challenge = Challenge::parse("digest realm=\"r\", nonce=\"n\"").unwrap();
-    let answer = challenge.answer(&Login::new("u", "p"), "NOTIFY", "sip:x", 1, "c");
-    let expected =
-        Algorithm::Md5.hash(&[&Algorithm::Md5.hash(&["u", "r", "p"]), "n", &Algorithm::Md5.hash(&["NOTIFY", "sip:x"])]);
+    let challenge = DigestChallenge::parse("digest realm=\"r\", nonce=\"n\"").unwrap();
+    let answer = challenge.answer(&DigestCredentials::new("u", "p"), "NOTIFY", "sip:x", 1, "c");
+    let expected = DigestAlgorithm::Md5.hash(&[
+        &DigestAlgorithm::Md5.hash(&["u", "r", "p"]),
+        "n",
+        &DigestAlgorithm::Md5.hash(&["NOTIFY", "sip:x"]),
+    ]);
     let whole = format!("Digest username=\"u\", realm=\"r\", nonce=\"n\", uri=\"sip:x\", response=\"{expected}\"");
     assert_eq!(answer, whole);
 }
@@ -61,106 +70,111 @@ fn what_cannot_be_answered_is_passed_over() {
         "Digest",
         "",
     ] {
-        assert_eq!(Challenge::parse(value), None, "{value}");
+        assert_eq!(DigestChallenge::parse(value), None, "{value}");
     }
-    let chosen = Challenge::choose(["Digest realm=\"a\", nonce=\"n\", algorithm=X", "Digest realm=\"b\\\"c\", nonce=\"n\""]);
-    assert!(chosen.unwrap().answer(&login(), "NOTIFY", "sip:x", 1, "c").contains(r#"realm="b\"c""#));
+    let chosen =
+        DigestChallenge::choose(["Digest realm=\"a\", nonce=\"n\", algorithm=X", "Digest realm=\"b\\\"c\", nonce=\"n\""]);
+    assert!(chosen.unwrap().answer(&credentials(), "NOTIFY", "sip:x", 1, "c").contains(r#"realm="b\"c""#));
 }
 
 #[test]
 fn both_algorithms_prove_who_has_the_password_and_nobody_else() {
     let now = Instant::now();
-    let mut guard = guard(now);
-    for challenge in guard.challenge(HERE, false, now) {
-        let challenge = Challenge::parse(&challenge).unwrap();
+    let mut authenticator = authenticator(now);
+    for challenge in authenticator.challenge(HERE, false, now) {
+        let challenge = DigestChallenge::parse(&challenge).unwrap();
         assert!(!challenge.is_stale());
-        let mut answered = |login: &Login, count: u32, method: &str| {
-            let answer = challenge.answer(login, "SUBSCRIBE", URI, count, "c");
-            guard.check(&answer, method, HERE, now)
+        let mut answered = |credentials: &DigestCredentials, count: u32, method: &str| {
+            let answer = challenge.answer(credentials, "SUBSCRIBE", URI, count, "c");
+            authenticator.check(&answer, method, HERE, now)
         };
-        let wrong = |user: Option<&str>| Verdict::Wrong { user: user.map(str::to_owned) };
+        let wrong = |user: Option<&str>| DigestVerdict::Wrong { user: user.map(str::to_owned) };
         // Each count is good once, and each of the two algorithms may use the nonce from where the other left it.
-        let first = if challenge.answer(&login(), "", "", 1, "").contains("SHA-256") { 1 } else { 4 };
-        assert_eq!(answered(&login(), first, "SUBSCRIBE"), Verdict::Proven("2041".into()));
-        assert_eq!(answered(&login(), first + 1, "SUBSCRIBE"), Verdict::Proven("2041".into()));
-        assert_eq!(answered(&login(), first + 1, "SUBSCRIBE"), Verdict::Stale);
-        assert_eq!(answered(&login(), first + 2, "NOTIFY"), wrong(Some("2041")));
-        assert_eq!(answered(&Login::new("2041", "another horse"), first + 2, "SUBSCRIBE"), wrong(Some("2041")));
-        assert_eq!(answered(&Login::new("2043", "correct horse"), first + 2, "SUBSCRIBE"), wrong(None));
-        assert_eq!(answered(&Login::new("2043", ""), first + 2, "SUBSCRIBE"), wrong(None));
-        assert_eq!(answered(&login(), first + 2, "SUBSCRIBE"), Verdict::Proven("2041".into()));
+        let first = if challenge.answer(&credentials(), "", "", 1, "").contains("SHA-256") { 1 } else { 4 };
+        assert_eq!(answered(&credentials(), first, "SUBSCRIBE"), DigestVerdict::Authenticated("2041".into()));
+        assert_eq!(answered(&credentials(), first + 1, "SUBSCRIBE"), DigestVerdict::Authenticated("2041".into()));
+        assert_eq!(answered(&credentials(), first + 1, "SUBSCRIBE"), DigestVerdict::Stale);
+        assert_eq!(answered(&credentials(), first + 2, "NOTIFY"), wrong(Some("2041")));
+        assert_eq!(answered(&DigestCredentials::new("2041", "another horse"), first + 2, "SUBSCRIBE"), wrong(Some("2041")));
+        assert_eq!(answered(&DigestCredentials::new("2043", "correct horse"), first + 2, "SUBSCRIBE"), wrong(None));
+        assert_eq!(answered(&DigestCredentials::new("2043", ""), first + 2, "SUBSCRIBE"), wrong(None));
+        assert_eq!(answered(&credentials(), first + 2, "SUBSCRIBE"), DigestVerdict::Authenticated("2041".into()));
     }
 }
 
 #[test]
 fn an_algorithm_that_was_not_asked_for_proves_nothing() {
     let now = Instant::now();
-    let mut guard = guard(now).algorithms([Algorithm::Sha256]);
-    let challenges = guard.challenge(HERE, false, now);
+    let mut authenticator = authenticator(now).algorithms([DigestAlgorithm::Sha256]);
+    let challenges = authenticator.challenge(HERE, false, now);
     assert_eq!(challenges.len(), 1);
-    let weaker = Challenge::parse(&challenges[0].replace("SHA-256", "MD5")).unwrap();
-    assert_eq!(guard.check(&weaker.answer(&login(), "SUBSCRIBE", URI, 1, "c"), "SUBSCRIBE", HERE, now), Verdict::Strange);
+    let weaker = DigestChallenge::parse(&challenges[0].replace("SHA-256", "MD5")).unwrap();
+    assert_eq!(
+        authenticator.check(&weaker.answer(&credentials(), "SUBSCRIBE", URI, 1, "c"), "SUBSCRIBE", HERE, now),
+        DigestVerdict::NotApplicable
+    );
 }
 
 #[test]
 fn a_nonce_is_for_one_address_and_for_its_time() {
     let start = Instant::now();
-    let mut guard = guard(start);
-    let challenge = Challenge::parse(&guard.challenge(HERE, true, start)[0]).unwrap();
+    let mut authenticator = authenticator(start);
+    let challenge = DigestChallenge::parse(&authenticator.challenge(HERE, true, start)[0]).unwrap();
     assert!(challenge.is_stale());
-    let answer = challenge.answer(&login(), "SUBSCRIBE", URI, 1, "c");
-    assert_eq!(guard.check(&answer, "SUBSCRIBE", THERE, start), Verdict::Strange);
+    let answer = challenge.answer(&credentials(), "SUBSCRIBE", URI, 1, "c");
+    assert_eq!(authenticator.check(&answer, "SUBSCRIBE", THERE, start), DigestVerdict::NotApplicable);
     let later = start + MINUTE + Duration::from_millis(1);
-    assert_eq!(guard.check(&answer, "SUBSCRIBE", HERE, later), Verdict::Stale);
-    let wrong = challenge.answer(&Login::new("2041", "guess"), "SUBSCRIBE", URI, 1, "c");
-    assert_eq!(guard.check(&wrong, "SUBSCRIBE", HERE, later), Verdict::Wrong { user: Some("2041".into()) });
-    assert_eq!(guard.check(&answer, "SUBSCRIBE", HERE, start + MINUTE), Verdict::Proven("2041".into()));
+    assert_eq!(authenticator.check(&answer, "SUBSCRIBE", HERE, later), DigestVerdict::Stale);
+    let wrong = challenge.answer(&DigestCredentials::new("2041", "guess"), "SUBSCRIBE", URI, 1, "c");
+    assert_eq!(authenticator.check(&wrong, "SUBSCRIBE", HERE, later), DigestVerdict::Wrong { user: Some("2041".into()) });
+    assert_eq!(authenticator.check(&answer, "SUBSCRIBE", HERE, start + MINUTE), DigestVerdict::Authenticated("2041".into()));
 }
 
 #[test]
 fn a_nonce_that_was_not_made_here_tells_nothing_of_a_guess() {
     let now = Instant::now();
-    let mut other = Guard::new("vm.example", [], [8; Guard::KEY_LEN], MINUTE, now);
-    let mut guard = guard(now);
+    let mut other = DigestAuthenticator::new("vm.example", [], [8; DigestAuthenticator::KEY_LEN], MINUTE, now);
+    let mut authenticator = authenticator(now);
     for challenge in [other.challenge(HERE, false, now)[0].clone(), "Digest realm=\"vm.example\", nonce=\"n\"".to_owned()] {
-        let challenge = Challenge::parse(&challenge).unwrap();
-        for login in [login(), Login::new("2041", "guess"), Login::new("2043", "guess")] {
-            let answer = challenge.answer(&login, "SUBSCRIBE", URI, 1, "c");
-            assert_eq!(guard.check(&answer, "SUBSCRIBE", HERE, now), Verdict::Strange);
+        let challenge = DigestChallenge::parse(&challenge).unwrap();
+        for credentials in [credentials(), DigestCredentials::new("2041", "guess"), DigestCredentials::new("2043", "guess")] {
+            let answer = challenge.answer(&credentials, "SUBSCRIBE", URI, 1, "c");
+            assert_eq!(authenticator.check(&answer, "SUBSCRIBE", HERE, now), DigestVerdict::NotApplicable);
         }
     }
     for value in
         ["", "Digest", "Basic MjA0MTp4", "Digest username=\"2041\", realm=\"vm.example\", nonce=\"\", uri=\"\", response=\"\""]
     {
-        assert_eq!(guard.check(value, "SUBSCRIBE", HERE, now), Verdict::Strange);
+        assert_eq!(authenticator.check(value, "SUBSCRIBE", HERE, now), DigestVerdict::NotApplicable);
     }
 }
 
 #[test]
 fn nonces_that_proved_somebody_take_no_memory_without_end() {
     let mut now = Instant::now();
-    let mut guard = guard(now);
+    let mut authenticator = authenticator(now);
     let mut first = None;
     for _ in 0..4097 {
-        let challenge = Challenge::parse(&guard.challenge(HERE, false, now)[1]).unwrap();
-        let answer = challenge.answer(&login(), "SUBSCRIBE", URI, 1, "c");
-        assert_eq!(guard.check(&answer, "SUBSCRIBE", HERE, now), Verdict::Proven("2041".into()));
+        let challenge = DigestChallenge::parse(&authenticator.challenge(HERE, false, now)[1]).unwrap();
+        let answer = challenge.answer(&credentials(), "SUBSCRIBE", URI, 1, "c");
+        assert_eq!(authenticator.check(&answer, "SUBSCRIBE", HERE, now), DigestVerdict::Authenticated("2041".into()));
         first.get_or_insert(challenge);
     }
     // The oldest was forgotten, and is not good again for that.
-    let answer = first.unwrap().answer(&login(), "SUBSCRIBE", URI, 1, "c");
-    assert_eq!(guard.check(&answer, "SUBSCRIBE", HERE, now), Verdict::Stale);
+    let answer = first.unwrap().answer(&credentials(), "SUBSCRIBE", URI, 1, "c");
+    assert_eq!(authenticator.check(&answer, "SUBSCRIBE", HERE, now), DigestVerdict::Stale);
     now += 2 * MINUTE;
-    let challenge = Challenge::parse(&guard.challenge(HERE, false, now)[1]).unwrap();
-    let answer = challenge.answer(&login(), "SUBSCRIBE", URI, 1, "c");
-    assert_eq!(guard.check(&answer, "SUBSCRIBE", HERE, now), Verdict::Proven("2041".into()));
-    assert_eq!(guard.nonces_kept(), 1);
+    let challenge = DigestChallenge::parse(&authenticator.challenge(HERE, false, now)[1]).unwrap();
+    let answer = challenge.answer(&credentials(), "SUBSCRIBE", URI, 1, "c");
+    assert_eq!(authenticator.check(&answer, "SUBSCRIBE", HERE, now), DigestVerdict::Authenticated("2041".into()));
+    assert_eq!(authenticator.used_nonces(), 1);
 }
 
 #[test]
 fn no_password_is_shown() {
-    let shown = format!("{:?} {:?} {:?}", login(), DigestSecret::of("2041", "r", "correct horse"), guard(Instant::now()));
+    let shown =
+        format!("{:?} {:?} {:?}", credentials(), DigestSecret::of("2041", "r", "correct horse"), authenticator(Instant::now()));
     assert!(!shown.contains("horse") && !shown.contains("[7, 7") && shown.contains("2041"), "{shown}");
-    let secret = Algorithm::Md5.hash(&["2041", "vm.example", "correct horse"]);
+    let secret = DigestAlgorithm::Md5.hash(&["2041", "vm.example", "correct horse"]);
     assert!(!shown.contains(&secret), "{shown}");
 }

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 
 #[cfg(feature = "sip-dns")]
 pub(super) use self::dns::DnsResolver;
-use self::records::{Naptr, Service, Srv, by_weight, offered, usual};
+use self::records::{Naptr, Service, Srv, default_services, in_trial_order, naptr_services};
 use super::transport::Destination;
 use super::{SipUri, Transport};
 
@@ -52,7 +52,7 @@ impl Resolve for SystemResolver {
 
 /// What is known of the way to an address before any name is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wish {
+pub(super) struct LocateOptions {
     /// The transport that must be used; without one, the records of the domain choose, and UDP is used where there are none.
     pub(super) transport: Option<Transport>,
     /// Whether TLS can be spoken.
@@ -68,42 +68,45 @@ pub(super) struct Wish {
 /// # Source
 ///
 /// RFC 3263 §4; RFC 5922 §4 for the name on the certificate.
-pub(super) async fn locate(resolver: &dyn Resolve, target: &SipUri, wish: Wish) -> io::Result<Vec<Destination>> {
+pub(super) async fn locate(resolver: &dyn Resolve, target: &SipUri, options: LocateOptions) -> io::Result<Vec<Destination>> {
     let host = target.host().trim_start_matches('[').trim_end_matches(']');
-    let wished = if target.is_secure() { Some(Transport::Tls) } else { wish.transport.or(target.transport()) };
-    let transport = wished.unwrap_or(Transport::Udp);
+    let required = if target.is_secure() { Some(Transport::Tls) } else { options.transport.or(target.transport()) };
+    let transport = required.unwrap_or(Transport::Udp);
     let at = |ip: IpAddr, port: u16| Destination::new(transport, SocketAddr::new(ip, port), host);
     let port = target.port().unwrap_or(transport.default_port());
     if let Some(ip) = target.ip() {
         return Ok(vec![at(ip, port)]);
     }
     if target.port().is_none() {
-        let servers = servers(resolver, host, wished, wish.tls).await;
+        let servers = servers(resolver, host, required, options.tls).await;
         if !servers.is_empty() {
             return Ok(servers);
         }
     }
     let addresses = resolver.addresses(host).await?;
-    let found: Vec<_> = addresses.into_iter().take(MOST_OF_NAME).map(|ip| at(ip, port)).collect();
+    let found: Vec<_> = addresses.into_iter().take(MAX_ADDRESSES_PER_NAME).map(|ip| at(ip, port)).collect();
     if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
 }
 
 /// The servers that the records of `domain` name, of the best service that has any. A record that cannot be looked up is as good as none.
-async fn servers(resolver: &dyn Resolve, domain: &str, wished: Option<Transport>, tls: bool) -> Vec<Destination> {
-    let services: Vec<Service> = if let Some(transport) = wished {
-        usual(domain, &[transport])
+async fn servers(resolver: &dyn Resolve, domain: &str, required: Option<Transport>, tls: bool) -> Vec<Destination> {
+    let services: Vec<Service> = if let Some(transport) = required {
+        default_services(domain, &[transport])
     } else {
-        let offered = offered(&resolver.naptr(domain).await.unwrap_or_default(), tls);
-        if offered.is_empty() { usual(domain, &[Transport::Udp, Transport::Tcp]) } else { offered }
+        let naptr_services = naptr_services(&resolver.naptr(domain).await.unwrap_or_default(), tls);
+        if naptr_services.is_empty() { default_services(domain, &[Transport::Udp, Transport::Tcp]) } else { naptr_services }
     };
     for Service { transport, name } in services {
         let mut found = Vec::new();
-        for Srv { target, port, .. } in by_weight(resolver.srv(&name).await.unwrap_or_default(), random) {
+        for Srv { target, port, .. } in in_trial_order(resolver.srv(&name).await.unwrap_or_default(), random) {
             let addresses = resolver.addresses(&target).await.unwrap_or_default();
             found.extend(
-                addresses.into_iter().take(MOST_OF_NAME).map(|ip| Destination::new(transport, (ip, port).into(), domain)),
+                addresses
+                    .into_iter()
+                    .take(MAX_ADDRESSES_PER_NAME)
+                    .map(|ip| Destination::new(transport, (ip, port).into(), domain)),
             );
-            if found.len() >= MOST_SERVERS {
+            if found.len() >= MAX_SERVERS {
                 break;
             }
         }
@@ -123,5 +126,5 @@ fn random(most: u32) -> u32 {
     u32::try_from(number).unwrap_or(most)
 }
 
-const MOST_OF_NAME: usize = 8;
-const MOST_SERVERS: usize = 16;
+const MAX_ADDRESSES_PER_NAME: usize = 8;
+const MAX_SERVERS: usize = 16;

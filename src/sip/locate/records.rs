@@ -38,7 +38,7 @@ pub(in crate::sip) struct Service {
 /// # Source
 ///
 /// RFC 3263 §4.1, RFC 3403 §4.1.
-pub(super) fn offered(records: &[Naptr], tls: bool) -> Vec<Service> {
+pub(super) fn naptr_services(records: &[Naptr], tls: bool) -> Vec<Service> {
     let mut records: Vec<&Naptr> = records.iter().filter(|record| record.flags.eq_ignore_ascii_case("s")).collect();
     records.sort_by_key(|record| (record.order, record.preference));
     let service = |record: &Naptr| {
@@ -58,7 +58,7 @@ pub(super) fn offered(records: &[Naptr], tls: bool) -> Vec<Service> {
 /// # Source
 ///
 /// RFC 3263 §4.1.
-pub(super) fn usual(domain: &str, transports: &[Transport]) -> Vec<Service> {
+pub(super) fn default_services(domain: &str, transports: &[Transport]) -> Vec<Service> {
     let name = |transport| match transport {
         Transport::Udp => format!("_sip._udp.{domain}"),
         Transport::Tcp => format!("_sip._tcp.{domain}"),
@@ -73,7 +73,7 @@ pub(super) fn usual(domain: &str, transports: &[Transport]) -> Vec<Service> {
 /// # Source
 ///
 /// RFC 2782.
-pub(super) fn by_weight(mut records: Vec<Srv>, mut random: impl FnMut(u32) -> u32) -> Vec<Srv> {
+pub(super) fn in_trial_order(mut records: Vec<Srv>, mut random: impl FnMut(u32) -> u32) -> Vec<Srv> {
     records.retain(|record| !record.target.is_empty() && record.target != ".");
     // Those of weight 0 first, so that they have a small chance.
     records.sort_by_key(|record| (record.priority, record.weight));
@@ -108,17 +108,17 @@ mod tests {
     #[test]
     fn servers_come_by_priority_and_by_weight_among_equals() {
         let records = || vec![srv(20, 9, "last"), srv(10, 30, "b"), srv(10, 0, "c"), srv(10, 70, "a")];
-        assert_eq!(targets(by_weight(records(), |_| 0)), ["c", "b", "a", "last"]);
-        assert_eq!(targets(by_weight(records(), |most| most)), ["a", "b", "c", "last"]);
-        assert_eq!(targets(by_weight(records(), |most| most.min(30))), ["b", "a", "c", "last"]);
+        assert_eq!(targets(in_trial_order(records(), |_| 0)), ["c", "b", "a", "last"]);
+        assert_eq!(targets(in_trial_order(records(), |most| most)), ["a", "b", "c", "last"]);
+        assert_eq!(targets(in_trial_order(records(), |most| most.min(30))), ["b", "a", "c", "last"]);
         let mut firsts = 0;
         for drawn in 0..=100 {
-            let ordered = targets(by_weight(records(), |most| if most == 100 { drawn } else { 0 }));
+            let ordered = targets(in_trial_order(records(), |most| if most == 100 { drawn } else { 0 }));
             assert_eq!((ordered.len(), ordered[3].as_str()), (4, "last"));
             firsts += u32::from(ordered[0] == "a");
         }
         assert_eq!(firsts, 70, "seventy in a hundred");
-        assert_eq!(by_weight(vec![srv(0, 0, "."), srv(0, 0, "")], |_| 0), [], "the service is not offered");
+        assert_eq!(in_trial_order(vec![srv(0, 0, "."), srv(0, 0, "")], |_| 0), [], "the service is not offered");
     }
 
     #[test]
@@ -138,9 +138,9 @@ mod tests {
             Naptr { flags: "u".into(), ..naptr(1, 1, "SIP+D2U") },
         ];
         records.reverse();
-        let transports = |tls| offered(&records, tls).into_iter().map(|service| service.transport).collect::<Vec<_>>();
+        let transports = |tls| naptr_services(&records, tls).into_iter().map(|service| service.transport).collect::<Vec<_>>();
         assert_eq!(transports(true), [Transport::Tls, Transport::Tcp, Transport::Udp]);
         assert_eq!(transports(false), [Transport::Tcp, Transport::Udp]);
-        assert_eq!(offered(&records, false)[0].name, "sip+d2t.example");
+        assert_eq!(naptr_services(&records, false)[0].name, "sip+d2t.example");
     }
 }

@@ -69,7 +69,7 @@ fn zone() -> Zone {
 /// The servers of `target`, each as `transport address`, and what was looked up.
 async fn located(target: &str, transport: Option<Transport>, tls: bool) -> (Vec<String>, Vec<String>) {
     let zone = zone();
-    let found = locate(&zone, &target.parse().unwrap(), Wish { transport, tls }).await.unwrap();
+    let found = locate(&zone, &target.parse().unwrap(), LocateOptions { transport, tls }).await.unwrap();
     let found = found.into_iter().map(|each| format!("{} {} {}", each.transport.name(), each.address, each.name));
     (found.map(|text| text.trim_end().to_owned()).collect(), zone.asked.into_inner().unwrap())
 }
@@ -112,5 +112,5 @@ async fn what_an_address_says_is_not_looked_up() {
         );
     }
     let nowhere = "sip:a@nowhere.example".parse().unwrap();
-    assert!(locate(&zone(), &nowhere, Wish { transport: None, tls: false }).await.is_err());
+    assert!(locate(&zone(), &nowhere, LocateOptions { transport: None, tls: false }).await.is_err());
 }

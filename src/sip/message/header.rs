@@ -1,11 +1,11 @@
-//! [`Headers`]: the fields of a message, by [`Name`].
+//! [`Headers`]: the fields of a message, by [`HeaderName`].
 
 use std::fmt;
 
 /// The fields that are read and written here. Others are passed over when a message is read: nothing is passed on, so nothing is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Name {
+pub enum HeaderName {
     /// The bodies that are understood.
     Accept,
     /// The methods that are understood.
@@ -59,42 +59,42 @@ pub enum Name {
 }
 
 /// Each name as it is written, and its one letter if it has one. RFC 3261 §7.3.3, RFC 6665 §8.2.1.
-const NAMES: [(Name, &str, &str); 25] = [
-    (Name::Accept, "Accept", ""),
-    (Name::Allow, "Allow", ""),
-    (Name::AllowEvents, "Allow-Events", "u"),
-    (Name::Authorization, "Authorization", ""),
-    (Name::CallId, "Call-ID", "i"),
-    (Name::Contact, "Contact", "m"),
-    (Name::ContentLength, "Content-Length", "l"),
-    (Name::ContentType, "Content-Type", "c"),
-    (Name::CSeq, "CSeq", ""),
-    (Name::Event, "Event", "o"),
-    (Name::Expires, "Expires", ""),
-    (Name::From, "From", "f"),
-    (Name::MaxForwards, "Max-Forwards", ""),
-    (Name::MinExpires, "Min-Expires", ""),
-    (Name::ProxyAuthenticate, "Proxy-Authenticate", ""),
-    (Name::ProxyAuthorization, "Proxy-Authorization", ""),
-    (Name::RecordRoute, "Record-Route", ""),
-    (Name::Require, "Require", ""),
-    (Name::RetryAfter, "Retry-After", ""),
-    (Name::Route, "Route", ""),
-    (Name::Unsupported, "Unsupported", ""),
-    (Name::SubscriptionState, "Subscription-State", ""),
-    (Name::To, "To", "t"),
-    (Name::Via, "Via", "v"),
-    (Name::WwwAuthenticate, "WWW-Authenticate", ""),
+const NAMES: [(HeaderName, &str, &str); 25] = [
+    (HeaderName::Accept, "Accept", ""),
+    (HeaderName::Allow, "Allow", ""),
+    (HeaderName::AllowEvents, "Allow-Events", "u"),
+    (HeaderName::Authorization, "Authorization", ""),
+    (HeaderName::CallId, "Call-ID", "i"),
+    (HeaderName::Contact, "Contact", "m"),
+    (HeaderName::ContentLength, "Content-Length", "l"),
+    (HeaderName::ContentType, "Content-Type", "c"),
+    (HeaderName::CSeq, "CSeq", ""),
+    (HeaderName::Event, "Event", "o"),
+    (HeaderName::Expires, "Expires", ""),
+    (HeaderName::From, "From", "f"),
+    (HeaderName::MaxForwards, "Max-Forwards", ""),
+    (HeaderName::MinExpires, "Min-Expires", ""),
+    (HeaderName::ProxyAuthenticate, "Proxy-Authenticate", ""),
+    (HeaderName::ProxyAuthorization, "Proxy-Authorization", ""),
+    (HeaderName::RecordRoute, "Record-Route", ""),
+    (HeaderName::Require, "Require", ""),
+    (HeaderName::RetryAfter, "Retry-After", ""),
+    (HeaderName::Route, "Route", ""),
+    (HeaderName::Unsupported, "Unsupported", ""),
+    (HeaderName::SubscriptionState, "Subscription-State", ""),
+    (HeaderName::To, "To", "t"),
+    (HeaderName::Via, "Via", "v"),
+    (HeaderName::WwwAuthenticate, "WWW-Authenticate", ""),
 ];
 
-impl Name {
+impl HeaderName {
     /// The name, in full.
     pub fn as_str(self) -> &'static str {
         NAMES.iter().find(|(name, ..)| *name == self).map_or("", |(_, text, _)| text)
     }
 
     /// The field that `text` names, in full or by its letter, in any case.
-    pub fn named(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let same = |known: &str| !known.is_empty() && known.eq_ignore_ascii_case(text);
         NAMES.iter().find(|(_, full, letter)| same(full) || same(letter)).map(|(name, ..)| *name)
     }
@@ -119,12 +119,12 @@ impl Name {
 /// The fields of a message, in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Headers {
-    fields: Vec<(Name, String)>,
+    fields: Vec<(HeaderName, String)>,
 }
 
 impl Headers {
     /// Adds a field at the end. Control characters in it, line ends first of all, become spaces.
-    pub fn push(&mut self, name: Name, value: impl Into<String>) {
+    pub fn push(&mut self, name: HeaderName, value: impl Into<String>) {
         let mut value: String = value.into();
         if value.contains(char::is_control) {
             value = value.replace(char::is_control, " ");
@@ -134,28 +134,28 @@ impl Headers {
 
     /// The same, as a step of a chain.
     #[must_use]
-    pub fn with(mut self, name: Name, value: impl Into<String>) -> Self {
+    pub fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.push(name, value);
         self
     }
 
     /// The value of the first field of this name.
-    pub fn get(&self, name: Name) -> Option<&str> {
+    pub fn get(&self, name: HeaderName) -> Option<&str> {
         self.all(name).next()
     }
 
     /// The value of every field of this name.
-    pub fn all(&self, name: Name) -> impl Iterator<Item = &str> {
+    pub fn all(&self, name: HeaderName) -> impl Iterator<Item = &str> {
         self.fields.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
     /// Each element of the lists in the fields of this name.
-    pub fn elements(&self, name: Name) -> impl Iterator<Item = &str> {
+    pub fn elements(&self, name: HeaderName) -> impl Iterator<Item = &str> {
         self.all(name).flat_map(super::value::split_list)
     }
 
     /// The number in the field of this name, at most 4294967295.
-    pub fn number(&self, name: Name) -> Option<u32> {
+    pub fn number(&self, name: HeaderName) -> Option<u32> {
         let digits = self.get(name)?;
         let end = digits.find(|other: char| !other.is_ascii_digit()).unwrap_or(digits.len());
         // Parameters and comments may follow, as after Retry-After.
@@ -165,7 +165,7 @@ impl Headers {
     }
 
     /// Puts `value` in the place of the first field of this name.
-    pub(super) fn replace(&mut self, name: Name, value: String) {
+    pub(super) fn replace(&mut self, name: HeaderName, value: String) {
         if let Some((_, place)) = self.fields.iter_mut().find(|(known, _)| *known == name) {
             *place = value;
         }
@@ -175,7 +175,7 @@ impl Headers {
 impl fmt::Display for Headers {
     /// A line for each field but Content-Length, which whoever writes the body knows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, value) in self.fields.iter().filter(|(name, _)| *name != Name::ContentLength) {
+        for (name, value) in self.fields.iter().filter(|(name, _)| *name != HeaderName::ContentLength) {
             write!(f, "{}: {value}\r\n", name.as_str())?;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! A [`Message`] of SIP: bytes in, values out, and back.
+//! A [`SipMessage`] of SIP: bytes in, values out, and back.
 //!
 //! A head has at most 16 KiB in 128 fields of at most 4096 bytes, a body at most 16 KiB. Whatever is pushed into a field, no line is
 //! added by it.
@@ -14,21 +14,20 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::{Bytes, BytesMut};
 
-pub use self::header::{Headers, Name};
-use self::value::is_token;
+pub use self::header::{HeaderName, Headers};
 pub use self::value::{Address, CSeq, Params, Via};
-pub(super) use self::value::{end_of_quoted, is_token as is_word};
+pub(super) use self::value::{end_of_quoted, is_token};
 
 /// What is sent from one party to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Message {
+pub enum SipMessage {
     /// Asks for something.
     Request(Request),
     /// Answers a request.
     Response(Response),
 }
 
-impl Message {
+impl SipMessage {
     /// Reads a datagram.
     ///
     /// # Errors
@@ -56,7 +55,7 @@ impl Message {
     }
 }
 
-/// Bytes that are no [`Message`].
+/// Bytes that are no [`SipMessage`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
@@ -90,12 +89,12 @@ impl Request {
 
     /// Its number and method.
     pub fn cseq(&self) -> Option<CSeq> {
-        self.headers.get(Name::CSeq).and_then(CSeq::parse)
+        self.headers.get(HeaderName::CSeq).and_then(CSeq::parse)
     }
 
     /// The step of its way that it came from.
     pub fn via(&self) -> Option<Via<'_>> {
-        self.headers.elements(Name::Via).next().and_then(Via::parse)
+        self.headers.elements(HeaderName::Via).next().and_then(Via::parse)
     }
 
     /// Notes where it really came from, for the response to go back there.
@@ -104,7 +103,7 @@ impl Request {
     ///
     /// RFC 3261 §18.2.1, RFC 3581 §4.
     pub fn note_source(&mut self, source: SocketAddr) {
-        let Some(first) = self.headers.get(Name::Via).map(str::to_owned) else { return };
+        let Some(first) = self.headers.get(HeaderName::Via).map(str::to_owned) else { return };
         let Some(top) = value::split_list(&first).next() else { return };
         let rest = first.split_at(first.find(top).unwrap_or_default() + top.len()).1;
         let Some(via) = Via::parse(top) else { return };
@@ -129,7 +128,7 @@ impl Request {
             let _ = write!(noted, ";rport={}", source.port());
         }
         noted.push_str(rest);
-        self.headers.replace(Name::Via, noted);
+        self.headers.replace(HeaderName::Via, noted);
     }
 
     /// Where a response that goes by datagram is sent, when the request came from `source`.
@@ -150,11 +149,11 @@ impl Request {
     /// # Source
     ///
     /// RFC 3261 §8.2.6.2.
-    pub fn response(&self, status: Status, tag: &str) -> Response {
+    pub fn response(&self, status: StatusCode, tag: &str) -> Response {
         let mut headers = Headers::default();
-        for name in [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq] {
+        for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
             for value in self.headers.all(name) {
-                let untagged = name == Name::To && Address::parse(value).is_none_or(|to| to.params.get("tag").is_none());
+                let untagged = name == HeaderName::To && Address::parse(value).is_none_or(|to| to.params.get("tag").is_none());
                 headers.push(name, if untagged { format!("{value};tag={tag}") } else { value.to_owned() });
             }
         }
@@ -166,7 +165,7 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// How.
-    pub status: Status,
+    pub status: StatusCode,
     /// Its fields.
     pub headers: Headers,
     /// Its body.
@@ -185,8 +184,8 @@ impl Response {
     ///
     /// RFC 3261 §17.1.3.
     pub fn answers(&self, branch: &str, method: &Method) -> bool {
-        let via = self.headers.elements(Name::Via).next().and_then(Via::parse);
-        let cseq = self.headers.get(Name::CSeq).and_then(CSeq::parse);
+        let via = self.headers.elements(HeaderName::Via).next().and_then(Via::parse);
+        let cseq = self.headers.get(HeaderName::CSeq).and_then(CSeq::parse);
         via.is_some_and(|via| via.branch() == Some(branch)) && cseq.is_some_and(|cseq| cseq.method == *method)
     }
 }
@@ -227,9 +226,9 @@ impl Method {
 
 /// How a request is answered: 100 to 699.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Status(u16);
+pub struct StatusCode(u16);
 
-impl Status {
+impl StatusCode {
     /// The status with this number.
     pub const fn new(code: u16) -> Option<Self> {
         if code >= 100 && code <= 699 { Some(Self(code)) } else { None }
@@ -280,7 +279,7 @@ impl Status {
 
 macro_rules! statuses {
     ($($name:ident = $code:literal),* $(,)?) => {
-        impl Status {
+        impl StatusCode {
             $(#[doc = concat!("Status ", $code, ".")] pub const $name: Self = Self($code);)*
         }
     };
@@ -293,7 +292,7 @@ statuses! {
     BAD_EVENT = 489, SERVER_ERROR = 500, SERVICE_UNAVAILABLE = 503, MESSAGE_TOO_LARGE = 513,
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for StatusCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.0, self.reason())
     }

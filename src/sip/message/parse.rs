@@ -1,18 +1,18 @@
-//! From bytes to a [`Message`], one datagram or one message of a stream.
+//! From bytes to a [`SipMessage`], one datagram or one message of a stream.
 
 use std::str;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::header::{Headers, Name};
-use super::{Message, Method, ParseError, Request, Response, Status};
+use super::header::{HeaderName, Headers};
+use super::{Method, ParseError, Request, Response, SipMessage, StatusCode};
 
 /// Reads a datagram. What follows the body, if Content-Length says where that ends, is left out.
 ///
 /// # Source
 ///
 /// RFC 3261 §18.3.
-pub(super) fn datagram(bytes: &[u8]) -> Result<Message, ParseError> {
+pub(super) fn datagram(bytes: &[u8]) -> Result<SipMessage, ParseError> {
     let bytes = &bytes[bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()..];
     let head_len = end_of_head(bytes).ok_or(ParseError::Malformed)?;
     let head = Head::parse(&bytes[..head_len])?;
@@ -30,7 +30,7 @@ pub(super) fn datagram(bytes: &[u8]) -> Result<Message, ParseError> {
 /// # Source
 ///
 /// RFC 3261 §18.3 and §7.5: Content-Length must be there, and line ends before a message do not count.
-pub(super) fn stream(input: &mut BytesMut) -> Result<Option<Message>, ParseError> {
+pub(super) fn stream(input: &mut BytesMut) -> Result<Option<SipMessage>, ParseError> {
     input.advance(input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count());
     let Some(head_len) = end_of_head(&input[..input.len().min(MAX_HEAD)]) else {
         return if input.len() >= MAX_HEAD { Err(ParseError::TooLarge) } else { Ok(None) };
@@ -56,7 +56,7 @@ struct Head {
 
 enum Start {
     Request(Method, String),
-    Response(Status),
+    Response(StatusCode),
 }
 
 impl Head {
@@ -73,7 +73,7 @@ impl Head {
                 return Err(ParseError::TooLarge);
             }
             let (name, value) = field(&line)?;
-            let Some(name) = Name::named(name) else { continue };
+            let Some(name) = HeaderName::parse(name) else { continue };
             if name.is_single() && seen.contains(&name) {
                 return Err(ParseError::Malformed);
             }
@@ -84,9 +84,9 @@ impl Head {
     }
 
     /// Adds a field, unless its value is no text: a field that cannot be read counts as absent, and the others as they stand.
-    fn add(&mut self, name: Name, value: &[u8]) -> Result<(), ParseError> {
+    fn add(&mut self, name: HeaderName, value: &[u8]) -> Result<(), ParseError> {
         let value = str::from_utf8(value).ok();
-        if name == Name::ContentLength {
+        if name == HeaderName::ContentLength {
             let len = value.and_then(|value| len(value.trim())).filter(|_| self.body_len.is_none());
             self.body_len = Some(len.ok_or(ParseError::Malformed)?);
         } else if let Some(value) = value {
@@ -98,11 +98,11 @@ impl Head {
         Ok(())
     }
 
-    fn with_body(self, body: Bytes) -> Message {
+    fn with_body(self, body: Bytes) -> SipMessage {
         let headers = self.headers;
         match self.start {
-            Start::Request(method, uri) => Message::Request(Request { method, uri, headers, body }),
-            Start::Response(status) => Message::Response(Response { status, headers, body }),
+            Start::Request(method, uri) => SipMessage::Request(Request { method, uri, headers, body }),
+            Start::Response(status) => SipMessage::Response(Response { status, headers, body }),
         }
     }
 }
@@ -117,7 +117,7 @@ impl Start {
         let (Some(first), Some(second)) = (first, second) else { return Err(ParseError::Malformed) };
         if first.eq_ignore_ascii_case(VERSION) {
             let digits = second.len() == 3 && second.bytes().all(|byte| byte.is_ascii_digit());
-            let status = second.parse().ok().filter(|_| digits).and_then(Status::new);
+            let status = second.parse().ok().filter(|_| digits).and_then(StatusCode::new);
             return status.map(Self::Response).ok_or(ParseError::Malformed);
         }
         match (Method::parse(first), third) {

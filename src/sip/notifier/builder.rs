@@ -9,11 +9,11 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::super::digest::{Algorithm, DigestSecret, Guard};
-use super::super::transport::{Network, SecureServer};
+use super::super::digest::{DigestAlgorithm, DigestAuthenticator, DigestSecret};
+use super::super::transport::{NetworkConnector, SecureServer};
 #[cfg(feature = "sip-tls")]
 use super::super::transport::{SipTlsError, TlsClient, TlsServer};
-use super::random::Random;
+use super::id_generator::IdGenerator;
 use super::server::Server;
 use super::users::Users;
 use super::{SipLimits, SipNotifier};
@@ -27,9 +27,9 @@ pub struct SipNotifierBuilder {
     udp: Option<UdpSocket>,
     tcp: Option<TcpListener>,
     tls: Option<(TcpListener, Arc<dyn SecureServer>)>,
-    network: Network,
+    network: NetworkConnector,
     limits: SipLimits,
-    algorithms: Vec<Algorithm>,
+    algorithms: Vec<DigestAlgorithm>,
 }
 
 impl SipNotifierBuilder {
@@ -40,9 +40,9 @@ impl SipNotifierBuilder {
             udp: None,
             tcp: None,
             tls: None,
-            network: Network::default(),
+            network: NetworkConnector::default(),
             limits: SipLimits::default(),
-            algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
+            algorithms: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
         }
     }
 
@@ -108,7 +108,7 @@ impl SipNotifierBuilder {
     /// What passwords may be proven with, the best first: SHA-256 and MD5 unless told. Some telephones know MD5 only, and give up when
     /// they are asked for more beside it: baresip before version 2 is one.
     #[must_use]
-    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = DigestAlgorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
         self
     }
@@ -126,14 +126,14 @@ impl SipNotifierBuilder {
     ///
     /// When the operating system gives no random numbers.
     pub fn build(self) -> io::Result<SipNotifier> {
-        let (mut for_nonces, mut for_names) = ([0; Guard::KEY_LEN], [0; Random::KEY_LEN]);
+        let (mut for_nonces, mut for_names) = ([0; DigestAuthenticator::KEY_LEN], [0; IdGenerator::KEY_LEN]);
         getrandom::fill(&mut for_nonces).and_then(|()| getrandom::fill(&mut for_names)).map_err(io::Error::other)?;
         let secrets = self.users.iter().map(|(name, secret, _)| (name.clone(), secret.clone()));
-        let guard =
-            Guard::new(self.realm, secrets, for_nonces, NONCE_LIFETIME, Instant::now().into_std()).algorithms(self.algorithms);
+        let authenticator = DigestAuthenticator::new(self.realm, secrets, for_nonces, NONCE_LIFETIME, Instant::now().into_std())
+            .algorithms(self.algorithms);
         let mailboxes: HashMap<_, _> = self.users.into_iter().map(|(name, _, mailboxes)| (name, mailboxes)).collect();
-        let users = Users::new(guard, mailboxes, &self.limits);
-        let server = Mutex::new(Server::new(users, self.limits.clone(), Random::new(for_names)));
+        let users = Users::new(authenticator, mailboxes, &self.limits);
+        let server = Mutex::new(Server::new(users, self.limits.clone(), IdGenerator::new(for_names)));
         let (limits, changed) = (self.limits, Notify::new());
         Ok(SipNotifier { limits, udp: self.udp, tcp: self.tcp, tls: self.tls, network: self.network, server, changed })
     }

@@ -1,11 +1,11 @@
 //! [`SipNotifier`]: tells telephones that have subscribed.
 
-mod answered;
 mod builder;
 mod dialog;
+mod driver;
+mod id_generator;
 mod limits;
-mod random;
-mod run;
+mod response_cache;
 mod server;
 mod subscription;
 #[cfg(test)]
@@ -22,10 +22,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use self::builder::SipNotifierBuilder;
+use self::driver::Driver;
 pub use self::limits::SipLimits;
-use self::run::Run;
 use self::server::Server;
-use super::transport::{Network, SecureServer};
+use super::transport::{NetworkConnector, SecureServer};
 use crate::mwi::{MwiError, MwiSink, MwiSource, MwiState};
 
 /// Serves telephones that subscribe to their lamps.
@@ -73,7 +73,7 @@ pub struct SipNotifier {
     tcp: Option<TcpListener>,
     tls: Option<(TcpListener, Arc<dyn SecureServer>)>,
     /// Opens connections to telephones and proxies.
-    network: Network,
+    network: NetworkConnector,
     server: Mutex<Server>,
     changed: Notify,
 }
@@ -105,13 +105,13 @@ impl SipNotifier {
     }
 
     /// Serves telephones until `stop`, and asks `source` what they should show. Then every subscription is ended, for at most
-    /// [`SipLimits::stop_time`]. Connections live inside this future, on the runtime's threads; none outlives it. One call runs at a time.
+    /// [`SipLimits::shutdown_timeout`]. Connections live inside this future, on the runtime's threads; none outlives it. One call runs at a time.
     ///
     /// # Cancel safety
     ///
     /// Dropping it cuts connections, and telephones are not told. They subscribe again when their time is over.
     pub async fn run(&self, source: &dyn MwiSource, stop: impl Future<Output = ()> + Send) {
-        Run::run(self, source, stop).await;
+        Driver::run(self, source, stop).await;
     }
 
     fn server(&self) -> MutexGuard<'_, Server> {

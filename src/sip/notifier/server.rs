@@ -8,35 +8,35 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use self::answer::{Accepted, Refusal};
-use super::super::message::{Message, Method, Name, Request, Response, Via};
-use super::super::transport::{ConnectionId, Source, Way};
-use super::answered::{Answered, Transaction};
+use self::answer::{AcceptedSubscribe, OtherResponse};
+use super::super::message::{HeaderName, Method, Request, Response, SipMessage, Via};
+use super::super::transport::{ConnectionId, MessageSource, NextHop};
 use super::dialog::BRANCH;
+use super::id_generator::IdGenerator;
 use super::limits::SipLimits;
-use super::random::Random;
-use super::subscription::{Step, Subscription};
+use super::response_cache::{ResponseCache, TransactionKey};
+use super::subscription::{Subscription, SubscriptionAction};
 use super::users::Users;
 use crate::message::MailboxId;
-use crate::mwi::{Current, MwiState};
+use crate::mwi::{CurrentState, MwiState};
 
 /// Answers requests, and keeps the subscriptions.
 #[derive(Debug)]
 pub(super) struct Server {
     users: Users,
     limits: SipLimits,
-    random: Random,
-    answered: Answered,
+    ids: IdGenerator,
+    response_cache: ResponseCache,
     subscriptions: HashMap<SubscriptionId, Subscription>,
     /// The newest subscription by Call-ID and From tag.
-    calls: HashMap<(String, String), SubscriptionId>,
+    by_call_id: HashMap<(String, String), SubscriptionId>,
     next: u64,
     /// When each subscription is to be looked at.
-    agenda: BTreeSet<(Instant, SubscriptionId)>,
-    planned: HashMap<SubscriptionId, Instant>,
+    timers: BTreeSet<(Instant, SubscriptionId)>,
+    timer_of: HashMap<SubscriptionId, Instant>,
     transmits: VecDeque<Transmit>,
-    asks: VecDeque<SubscriptionId>,
-    proven: Vec<ConnectionId>,
+    lookups: VecDeque<SubscriptionId>,
+    authenticated: Vec<ConnectionId>,
     stopping: bool,
 }
 
@@ -63,36 +63,36 @@ impl SubscriptionId {
 /// A message to send.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Transmit {
-    pub(super) way: Way,
+    pub(super) next_hop: NextHop,
     pub(super) bytes: Bytes,
     /// Whom to tell when there is no way.
     pub(super) subscription: Option<SubscriptionId>,
 }
 
 impl Server {
-    pub(super) fn new(users: Users, limits: SipLimits, random: Random) -> Self {
+    pub(super) fn new(users: Users, limits: SipLimits, ids: IdGenerator) -> Self {
         Self {
             users,
             limits,
-            random,
-            answered: Answered::new(MOST_ANSWERED),
+            ids,
+            response_cache: ResponseCache::new(MAX_CACHED),
             subscriptions: HashMap::new(),
-            calls: HashMap::new(),
+            by_call_id: HashMap::new(),
             next: 0,
-            agenda: BTreeSet::new(),
-            planned: HashMap::new(),
+            timers: BTreeSet::new(),
+            timer_of: HashMap::new(),
             transmits: VecDeque::new(),
-            asks: VecDeque::new(),
-            proven: Vec::new(),
+            lookups: VecDeque::new(),
+            authenticated: Vec::new(),
             stopping: false,
         }
     }
 
     /// A message has come.
-    pub(super) fn handle_message(&mut self, message: Message, source: Source, now: Instant) {
+    pub(super) fn handle_message(&mut self, message: SipMessage, source: MessageSource, now: Instant) {
         match message {
-            Message::Request(request) => self.handle_request(request, source, now),
-            Message::Response(response) => self.handle_response(&response, now),
+            SipMessage::Request(request) => self.handle_request(request, source, now),
+            SipMessage::Response(response) => self.handle_response(&response, now),
         }
     }
 
@@ -103,8 +103,8 @@ impl Server {
         self.each(concerned, now, |subscription| subscription.handle_state(state));
     }
 
-    /// What was asked for by [`poll_ask`](Self::poll_ask).
-    pub(super) fn handle_current(&mut self, id: SubscriptionId, current: &Current, now: Instant) {
+    /// What was asked for by [`poll_lookup`](Self::poll_lookup).
+    pub(super) fn handle_current(&mut self, id: SubscriptionId, current: &CurrentState, now: Instant) {
         self.each([id], now, |subscription| subscription.handle_current(current, now));
     }
 
@@ -115,9 +115,9 @@ impl Server {
 
     /// Time has passed.
     pub(super) fn handle_time(&mut self, now: Instant) {
-        while let Some((_, id)) = self.agenda.first().copied().filter(|(due, _)| *due <= now) {
-            self.agenda.pop_first();
-            self.planned.remove(&id);
+        while let Some((_, id)) = self.timers.first().copied().filter(|(due, _)| *due <= now) {
+            self.timers.pop_first();
+            self.timer_of.remove(&id);
             self.each([id], now, |_| {});
         }
     }
@@ -135,19 +135,19 @@ impl Server {
     }
 
     /// The next mailbox to count.
-    pub(super) fn poll_ask(&mut self) -> Option<(SubscriptionId, MailboxId)> {
+    pub(super) fn poll_lookup(&mut self) -> Option<(SubscriptionId, MailboxId)> {
         // Some may be over by now.
-        std::iter::from_fn(|| self.asks.pop_front()).find_map(|id| Some((id, self.subscriptions.get(&id)?.mailbox.clone())))
+        std::iter::from_fn(|| self.lookups.pop_front()).find_map(|id| Some((id, self.subscriptions.get(&id)?.mailbox.clone())))
     }
 
     /// A connection on which somebody has proven to be there.
-    pub(super) fn poll_proven(&mut self) -> Option<ConnectionId> {
-        self.proven.pop()
+    pub(super) fn poll_authenticated(&mut self) -> Option<ConnectionId> {
+        self.authenticated.pop()
     }
 
     /// When to call [`handle_time`](Self::handle_time).
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.agenda.first().map(|(due, _)| *due)
+        self.timers.first().map(|(due, _)| *due)
     }
 
     /// How many subscriptions there are.
@@ -163,14 +163,14 @@ impl Server {
 
     /// How many mailboxes wait to be counted.
     #[cfg(test)]
-    pub(super) fn asks(&self) -> usize {
-        self.asks.len()
+    pub(super) fn pending_lookups(&self) -> usize {
+        self.lookups.len()
     }
 
     /// How many responses are remembered.
     #[cfg(test)]
-    pub(super) fn remembered(&self) -> usize {
-        self.answered.len()
+    pub(super) fn cached_responses(&self) -> usize {
+        self.response_cache.len()
     }
 
     /// Changes subscriptions, and does what they ask for then.
@@ -179,11 +179,13 @@ impl Server {
             let Some(subscription) = self.subscriptions.get_mut(&id) else { continue };
             change(subscription);
             let mut over = false;
-            while let Some(step) = subscription.poll_step(now) {
+            while let Some(step) = subscription.poll_action(now) {
                 match step {
-                    Step::Ask => self.asks.push_back(id),
-                    Step::Send(way, bytes) => self.transmits.push_back(Transmit { way, bytes, subscription: Some(id) }),
-                    Step::Over => {
+                    SubscriptionAction::LookUp => self.lookups.push_back(id),
+                    SubscriptionAction::Send(next_hop, bytes) => {
+                        self.transmits.push_back(Transmit { next_hop, bytes, subscription: Some(id) })
+                    }
+                    SubscriptionAction::Remove => {
                         over = true;
                         break;
                     }
@@ -196,8 +198,8 @@ impl Server {
             self.plan(id, due);
         }
         // No subscription asks twice at a time, so most of these are over.
-        if self.asks.len() > 2 * self.limits.subscriptions {
-            self.asks.retain(|id| self.subscriptions.contains_key(id));
+        if self.lookups.len() > 2 * self.limits.max_subscriptions {
+            self.lookups.retain(|id| self.subscriptions.contains_key(id));
         }
     }
 
@@ -205,69 +207,76 @@ impl Server {
     fn forget(&mut self, id: SubscriptionId) -> Option<Subscription> {
         self.plan(id, None);
         let subscription = self.subscriptions.remove(&id)?;
-        let call = subscription.dialog.call();
-        if self.calls.get(&call) == Some(&id) {
-            self.calls.remove(&call);
+        let key = subscription.dialog.key();
+        if self.by_call_id.get(&key) == Some(&id) {
+            self.by_call_id.remove(&key);
         }
         Some(subscription)
     }
 
     fn plan(&mut self, id: SubscriptionId, due: Option<Instant>) {
-        if let Some(before) = self.planned.remove(&id) {
-            self.agenda.remove(&(before, id));
+        if let Some(before) = self.timer_of.remove(&id) {
+            self.timers.remove(&(before, id));
         }
         if let Some(due) = due {
-            self.agenda.insert((due, id));
-            self.planned.insert(id, due);
+            self.timers.insert((due, id));
+            self.timer_of.insert(id, due);
         }
     }
 
     fn handle_response(&mut self, response: &Response, now: Instant) {
-        let via = response.headers.elements(Name::Via).next().and_then(Via::parse);
+        let via = response.headers.elements(HeaderName::Via).next().and_then(Via::parse);
         let Some(id) = via.as_ref().and_then(Via::branch).and_then(SubscriptionId::of_branch) else { return };
         let branch = self.subscriptions.get(&id).and_then(Subscription::branch);
         if !branch.is_some_and(|branch| response.answers(branch, &Method::Notify)) {
             return;
         }
-        let retry_after = response.headers.number(Name::RetryAfter).map(|secs| Duration::from_secs(secs.into()));
+        let retry_after = response.headers.number(HeaderName::RetryAfter).map(|secs| Duration::from_secs(secs.into()));
         self.each([id], now, |subscription| subscription.handle_response(response.status, retry_after, now));
     }
 
-    fn handle_request(&mut self, mut request: Request, source: Source, now: Instant) {
+    fn handle_request(&mut self, mut request: Request, source: MessageSource, now: Instant) {
         // Without a way back there is nobody to answer; and an ACK is not answered.
-        let Some(transaction) = Transaction::of(&request, source.peer.ip()).filter(|_| request.method != Method::Ack) else {
+        let Some(transaction) = TransactionKey::of(&request, source.peer.ip()).filter(|_| request.method != Method::Ack) else {
             return;
         };
         let back = match source.connection {
-            Some(connection) => Way::Connection(connection, None),
-            None => Way::Datagram(request.response_address(source.peer)),
+            Some(connection) => NextHop::Connection(connection, None),
+            None => NextHop::Datagram(request.response_address(source.peer)),
         };
-        if let Some(bytes) = self.answered.find(&transaction, now) {
-            self.transmits.push_back(Transmit { way: back, bytes, subscription: None });
+        if let Some(bytes) = self.response_cache.find(&transaction, now) {
+            self.transmits.push_back(Transmit { next_hop: back, bytes, subscription: None });
             return;
         }
         request.note_source(source.peer);
-        let (response, proven) = match self.answer(&request, source, now) {
-            Ok(Accepted { response, id }) => {
+        let (response, authenticated) = match self.answer(&request, source, now) {
+            Ok(AcceptedSubscribe { response, id }) => {
                 self.transmit(&response, back, Some(transaction), source, now);
                 // The response goes first.
                 self.each([id], now, |_| {});
                 return;
             }
-            Err(Refusal { response, proven }) => (response, proven),
+            Err(OtherResponse { response, authenticated }) => (response, authenticated),
         };
         // What nobody has proven to have sent is not remembered: it is answered anew when it comes again.
-        self.transmit(&response, back, Some(transaction).filter(|_| proven), source, now);
+        self.transmit(&response, back, Some(transaction).filter(|_| authenticated), source, now);
     }
 
-    fn transmit(&mut self, response: &Response, way: Way, transaction: Option<Transaction>, source: Source, now: Instant) {
+    fn transmit(
+        &mut self,
+        response: &Response,
+        next_hop: NextHop,
+        transaction: Option<TransactionKey>,
+        source: MessageSource,
+        now: Instant,
+    ) {
         let bytes = response.to_bytes();
         if let Some(transaction) = transaction.filter(|_| source.connection.is_none()) {
-            self.answered.handle_answer(transaction, bytes.clone(), now);
+            self.response_cache.handle_answer(transaction, bytes.clone(), now);
         }
-        self.transmits.push_back(Transmit { way, bytes, subscription: None });
+        self.transmits.push_back(Transmit { next_hop, bytes, subscription: None });
     }
 }
 
 /// Responses that are remembered; some megabytes at most.
-const MOST_ANSWERED: usize = 4096;
+const MAX_CACHED: usize = 4096;

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::super::MessageSummary;
-use super::super::message::Status;
+use super::super::message::StatusCode;
 use super::super::transaction::ClientTransaction;
-use super::super::transport::Way;
+use super::super::transport::NextHop;
 use super::dialog::{BRANCH, Dialog};
 use crate::message::MailboxId;
-use crate::mwi::{Current, MwiState, Pacing};
+use crate::mwi::{CurrentState, MwiState, Pacing};
 
 /// One subscription, with its dialog.
 ///
@@ -33,22 +33,22 @@ pub(super) struct Subscription {
     pub(super) subscribed_at: Instant,
     pacing: Pacing,
     newest: Option<MwiState>,
-    asking: Asking,
+    lookup: StateLookup,
     /// A SUBSCRIBE was accepted, and no NOTIFY has followed yet.
-    owed: bool,
+    notify_owed: bool,
     /// What has just been asked for is to be told.
-    answered: bool,
+    lookup_done: bool,
     not_before: Option<Instant>,
     /// Why it ends, when it does.
-    ending: Option<&'static str>,
-    flight: Option<Flight>,
+    termination_reason: Option<&'static str>,
+    pending: Option<PendingNotify>,
     local_number: u32,
     over: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asking {
-    No,
+enum StateLookup {
+    Idle,
     Wanted,
     /// Unless a newer state has come in the meantime.
     UnderWay {
@@ -58,29 +58,29 @@ enum Asking {
 
 /// A NOTIFY under way.
 #[derive(Debug)]
-struct Flight {
+struct PendingNotify {
     branch: String,
     bytes: Bytes,
     transaction: ClientTransaction,
-    tells: Tells,
+    content: NotifyContent,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tells {
-    Nothing,
+enum NotifyContent {
+    NoBody,
     State,
-    End,
+    Termination,
 }
 
 /// What a subscription asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum SubscriptionAction {
     /// The state of its mailbox.
-    Ask,
+    LookUp,
     /// To send this.
-    Send(Way, Bytes),
+    Send(NextHop, Bytes),
     /// To be forgotten.
-    Over,
+    Remove,
 }
 
 impl Subscription {
@@ -95,12 +95,12 @@ impl Subscription {
             subscribed_at: now,
             pacing: Pacing::default(),
             newest: None,
-            asking: Asking::No,
-            owed: false,
-            answered: false,
+            lookup: StateLookup::Idle,
+            notify_owed: false,
+            lookup_done: false,
             not_before: None,
-            ending: None,
-            flight: None,
+            termination_reason: None,
+            pending: None,
             local_number: 0,
             over: false,
         };
@@ -113,12 +113,12 @@ impl Subscription {
         self.remote_number = number;
         self.expires_at = now + time;
         self.subscribed_at = now;
-        self.owed = true;
+        self.notify_owed = true;
         if time.is_zero() {
             self.end("timeout");
         }
-        if self.asking == Asking::No {
-            self.asking = Asking::Wanted;
+        if self.lookup == StateLookup::Idle {
+            self.lookup = StateLookup::Wanted;
         }
         self.not_before = None;
         self.pacing.handle_restart();
@@ -129,36 +129,36 @@ impl Subscription {
     pub(super) fn handle_state(&mut self, state: &MwiState) {
         if self.take(state) {
             // It was counted just now, so there is nothing to ask for any more, and what failed before is over.
-            match &mut self.asking {
-                Asking::No => {}
-                Asking::Wanted => {
-                    self.asking = Asking::No;
+            match &mut self.lookup {
+                StateLookup::Idle => {}
+                StateLookup::Wanted => {
+                    self.lookup = StateLookup::Idle;
                     self.pacing.handle_restart();
                 }
-                Asking::UnderWay { overtaken } => *overtaken = true,
+                StateLookup::UnderWay { overtaken } => *overtaken = true,
             }
             self.pacing.handle_change();
         }
     }
 
     /// What was asked for.
-    pub(super) fn handle_current(&mut self, current: &Current, now: Instant) {
-        let asking = std::mem::replace(&mut self.asking, Asking::No);
+    pub(super) fn handle_current(&mut self, current: &CurrentState, now: Instant) {
+        let lookup = std::mem::replace(&mut self.lookup, StateLookup::Idle);
         match current {
-            Current::Known(state) => {
+            CurrentState::Known(state) => {
                 self.take(state);
-                self.answered = true;
+                self.lookup_done = true;
             }
-            Current::Unknown if asking == (Asking::UnderWay { overtaken: true }) => self.answered = true,
-            Current::Unknown => {
+            CurrentState::Unknown if lookup == (StateLookup::UnderWay { overtaken: true }) => self.lookup_done = true,
+            CurrentState::Unknown => {
                 self.newest = None;
-                self.answered = self.owed || self.ending.is_some();
-                self.asking = Asking::Wanted;
+                self.lookup_done = self.notify_owed || self.termination_reason.is_some();
+                self.lookup = StateLookup::Wanted;
                 self.pacing.handle_failure(now);
             }
-            Current::NoSuchMailbox => {
+            CurrentState::NoSuchMailbox => {
                 self.newest = None;
-                self.answered = true;
+                self.lookup_done = true;
                 self.end("noresource");
             }
         }
@@ -168,28 +168,28 @@ impl Subscription {
     pub(super) fn handle_stop(&mut self) {
         self.end("deactivated");
         // What it was told last is still true, for all that is known.
-        self.asking = Asking::No;
+        self.lookup = StateLookup::Idle;
     }
 
     /// The NOTIFY with this branch was answered.
-    pub(super) fn handle_response(&mut self, status: Status, retry_after: Option<Duration>, now: Instant) {
+    pub(super) fn handle_response(&mut self, status: StatusCode, retry_after: Option<Duration>, now: Instant) {
         if status.is_provisional() {
-            if let Some(flight) = &mut self.flight {
-                flight.transaction.handle_provisional();
+            if let Some(pending) = &mut self.pending {
+                pending.transaction.handle_provisional();
             }
             return;
         }
-        let Some(flight) = self.flight.take_if(|flight| flight.transaction.handle_final(now)) else { return };
+        let Some(pending) = self.pending.take_if(|pending| pending.transaction.handle_final(now)) else { return };
         // RFC 6665 §4.2.2: what says when to come again leaves it as it is, and so does a fault of the other side that may pass.
         let passes = retry_after.is_some() || matches!(status.code(), 408 | 486 | 491 | 500 | 503);
-        match flight.tells {
-            Tells::State if status.is_success() => self.pacing.handle_told(),
-            Tells::Nothing if status.is_success() => {}
-            Tells::State | Tells::Nothing if passes => {
+        match pending.content {
+            NotifyContent::State if status.is_success() => self.pacing.handle_told(),
+            NotifyContent::NoBody if status.is_success() => {}
+            NotifyContent::State | NotifyContent::NoBody if passes => {
                 self.pacing.handle_failure(now);
-                self.not_before = retry_after.map(|time| now + time.min(LONGEST_PAUSE));
+                self.not_before = retry_after.map(|time| now + time.min(MAX_RETRY_AFTER));
             }
-            Tells::State | Tells::Nothing | Tells::End => self.over = true,
+            NotifyContent::State | NotifyContent::NoBody | NotifyContent::Termination => self.over = true,
         }
     }
 
@@ -199,32 +199,32 @@ impl Subscription {
     }
 
     /// What to do now; to be asked again until there is nothing.
-    pub(super) fn poll_step(&mut self, now: Instant) -> Option<Step> {
-        if let Some(flight) = &mut self.flight {
-            if flight.transaction.poll_transmit(now) {
-                return Some(Step::Send(self.dialog.way(), flight.bytes.clone()));
+    pub(super) fn poll_action(&mut self, now: Instant) -> Option<SubscriptionAction> {
+        if let Some(pending) = &mut self.pending {
+            if pending.transaction.poll_transmit(now) {
+                return Some(SubscriptionAction::Send(self.dialog.next_hop(), pending.bytes.clone()));
             }
             // RFC 6665 §4.2.2: who does not answer is gone.
-            self.over |= flight.transaction.is_given_up(now);
+            self.over |= pending.transaction.is_given_up(now);
         }
         if std::mem::take(&mut self.over) {
-            return Some(Step::Over);
+            return Some(SubscriptionAction::Remove);
         }
-        if self.flight.is_some() {
+        if self.pending.is_some() {
             return None;
         }
-        if self.ending.is_none() && now >= self.expires_at {
+        if self.termination_reason.is_none() && now >= self.expires_at {
             self.end("timeout");
-            if self.asking == Asking::No {
-                self.asking = Asking::Wanted;
+            if self.lookup == StateLookup::Idle {
+                self.lookup = StateLookup::Wanted;
             }
         }
-        let tell = std::mem::take(&mut self.answered) || {
-            let may = !self.is_asking() && self.not_before.is_none_or(|instant| instant <= now);
+        let tell = std::mem::take(&mut self.lookup_done) || {
+            let may = !self.is_looking_up() && self.not_before.is_none_or(|instant| instant <= now);
             let due = may && self.pacing.poll_tell(now);
-            if due && self.asking == Asking::Wanted {
-                self.asking = Asking::UnderWay { overtaken: false };
-                return Some(Step::Ask);
+            if due && self.lookup == StateLookup::Wanted {
+                self.lookup = StateLookup::UnderWay { overtaken: false };
+                return Some(SubscriptionAction::LookUp);
             }
             due
         };
@@ -233,54 +233,54 @@ impl Subscription {
 
     /// When to ask again.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        if let Some(flight) = &self.flight {
-            return Some(flight.transaction.poll_timeout());
+        if let Some(pending) = &self.pending {
+            return Some(pending.transaction.poll_timeout());
         }
-        if self.is_asking() {
+        if self.is_looking_up() {
             return None;
         }
         let told = self.pacing.poll_timeout().max(self.not_before.filter(|_| self.pacing.has_change()));
-        let expires = self.ending.is_none().then_some(self.expires_at);
+        let expires = self.termination_reason.is_none().then_some(self.expires_at);
         told.into_iter().chain(expires).min()
     }
 
     /// The telephone may have forgotten it: a NOTIFY shows whether it has.
-    pub(super) fn handle_doubt(&mut self) {
-        if self.ending.is_none() && self.flight.is_none() {
+    pub(super) fn handle_possible_restart(&mut self) {
+        if self.termination_reason.is_none() && self.pending.is_none() {
             self.pacing.handle_restart();
         }
     }
 
     /// The NOTIFY of an end for `reason` that takes effect at once.
-    pub(super) fn last_notify(&mut self, reason: &'static str, now: Instant) -> (Way, Bytes) {
-        self.ending = Some(reason);
-        let flight = self.new_flight(now);
-        (self.dialog.way(), flight.bytes)
+    pub(super) fn last_notify(&mut self, reason: &'static str, now: Instant) -> (NextHop, Bytes) {
+        self.termination_reason = Some(reason);
+        let pending = self.new_notify(now);
+        (self.dialog.next_hop(), pending.bytes)
     }
 
     /// Whether its end has begun.
     pub(super) const fn is_ending(&self) -> bool {
-        self.ending.is_some()
+        self.termination_reason.is_some()
     }
 
     /// The branch of the NOTIFY under way.
     pub(super) fn branch(&self) -> Option<&str> {
-        self.flight.as_ref().map(|flight| flight.branch.as_str())
+        self.pending.as_ref().map(|pending| pending.branch.as_str())
     }
 
-    fn is_asking(&self) -> bool {
-        matches!(self.asking, Asking::UnderWay { .. })
+    fn is_looking_up(&self) -> bool {
+        matches!(self.lookup, StateLookup::UnderWay { .. })
     }
 
     /// Whether there is nothing to tell.
     #[cfg(test)]
     pub(super) fn is_settled(&self) -> bool {
-        self.flight.is_none() && !self.is_asking() && !self.pacing.has_change()
+        self.pending.is_none() && !self.is_looking_up() && !self.pacing.has_change()
     }
 
     /// Begins the end; it is told at once.
     fn end(&mut self, reason: &'static str) {
-        self.ending = Some(reason);
+        self.termination_reason = Some(reason);
         self.not_before = None;
         self.pacing = Pacing::default();
         self.pacing.handle_change();
@@ -295,32 +295,32 @@ impl Subscription {
         newer
     }
 
-    fn notify(&mut self, now: Instant) -> Step {
-        let new = self.new_flight(now);
-        let flight = self.flight.insert(new);
-        flight.transaction.poll_transmit(now);
-        Step::Send(self.dialog.way(), flight.bytes.clone())
+    fn notify(&mut self, now: Instant) -> SubscriptionAction {
+        let new = self.new_notify(now);
+        let pending = self.pending.insert(new);
+        pending.transaction.poll_transmit(now);
+        SubscriptionAction::Send(self.dialog.next_hop(), pending.bytes.clone())
     }
 
-    fn new_flight(&mut self, now: Instant) -> Flight {
-        self.owed = false;
+    fn new_notify(&mut self, now: Instant) -> PendingNotify {
+        self.notify_owed = false;
         self.local_number += 1;
         let branch = format!("{BRANCH}{}.{}", self.dialog.local_tag, self.local_number);
         let left = self.expires_at.saturating_duration_since(now);
         let active = || format!("active;expires={}", left.as_secs() + u64::from(left.subsec_nanos() > 0));
-        let state = self.ending.map_or_else(active, |reason| format!("terminated;reason={reason}"));
-        let tells = match (self.ending, &self.newest) {
-            (Some(_), _) => Tells::End,
-            (None, Some(_)) => Tells::State,
-            (None, None) => Tells::Nothing,
+        let state = self.termination_reason.map_or_else(active, |reason| format!("terminated;reason={reason}"));
+        let content = match (self.termination_reason, &self.newest) {
+            (Some(_), _) => NotifyContent::Termination,
+            (None, Some(_)) => NotifyContent::State,
+            (None, None) => NotifyContent::NoBody,
         };
         let summary = self.newest.as_ref().map(|state| state.summary);
         let body = summary.map(|summary| MessageSummary::of(summary, self.dialog.account.clone()).to_text());
         let bytes = self.dialog.notify(&branch, self.local_number, &state, body).to_bytes();
         let transaction = ClientTransaction::new(self.dialog.transport(), now);
-        Flight { branch, bytes, transaction, tells }
+        PendingNotify { branch, bytes, transaction, content }
     }
 }
 
 /// A telephone is not left alone for longer, whatever it says.
-const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(600);

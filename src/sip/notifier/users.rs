@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::super::digest::{Guard, Verdict};
-use super::super::message::{Headers, Method, Name};
+use super::super::digest::{DigestAuthenticator, DigestVerdict};
+use super::super::message::{HeaderName, Headers, Method};
 use super::SipLimits;
 use crate::message::MailboxId;
 use crate::retry::{Failures, network_of};
@@ -13,7 +13,7 @@ use crate::retry::{Failures, network_of};
 /// Who may subscribe.
 #[derive(Debug)]
 pub(super) struct Users {
-    guard: Guard,
+    authenticator: DigestAuthenticator,
     mailboxes: HashMap<String, Vec<MailboxId>>,
     /// Wrong proofs by address and user: a user behind a proxy that all share is held up by nobody else's mistakes. All names that nobody
     /// has count as one. Only answers to challenges that reached the address count, so nobody can hold up another by a forged address.
@@ -21,31 +21,35 @@ pub(super) struct Users {
     /// Wrong proofs by user, from wherever they come: guesses that many addresses share are slowed, too.
     failures_of_user: Failures<String>,
     /// The networks from which a user has proven to be there, with the time of the last proof: they are heard whatever others guess.
-    proven_from: HashMap<(IpAddr, String), Instant>,
+    authenticated_from: HashMap<(IpAddr, String), Instant>,
 }
 
 /// What a request has proven.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(super) enum Authentication {
     /// It is this user's.
-    Of(String),
+    User(String),
     /// Nothing; these are the challenges to answer.
-    None(Vec<String>),
+    Challenge(Vec<String>),
     /// Nothing, and no more is heard from there for a while.
-    TooMany,
+    TooManyFailures,
     /// Nothing: this user is guessed at from many addresses, and this is none that the user is known to be at. It may try again.
-    Later,
+    RetryLater,
 }
 
 impl Users {
     /// Those of `mailboxes`, who may fail as often as `limits` say.
-    pub(super) fn new(guard: Guard, mailboxes: HashMap<String, Vec<MailboxId>>, limits: &SipLimits) -> Self {
+    pub(super) fn new(
+        authenticator: DigestAuthenticator,
+        mailboxes: HashMap<String, Vec<MailboxId>>,
+        limits: &SipLimits,
+    ) -> Self {
         Self {
-            guard,
+            authenticator,
             mailboxes,
-            failures: Failures::new(limits.failures, FORGIVEN_AFTER),
-            failures_of_user: Failures::new(limits.failures_of_user, FORGIVEN_AFTER / 10),
-            proven_from: HashMap::new(),
+            failures: Failures::new(limits.max_failures, FORGIVEN_AFTER),
+            failures_of_user: Failures::new(limits.max_failures_per_user, FORGIVEN_AFTER / 10),
+            authenticated_from: HashMap::new(),
         }
     }
 
@@ -58,27 +62,27 @@ impl Users {
         source: IpAddr,
         owner: Option<&str>,
         now: Instant,
-    ) -> Proof {
+    ) -> Authentication {
         let mut stale = false;
-        for value in headers.all(Name::Authorization) {
-            let claimed = Guard::user_of(value).filter(|user| self.mailboxes.contains_key(user));
+        for value in headers.all(HeaderName::Authorization) {
+            let claimed = DigestAuthenticator::user_of(value).filter(|user| self.mailboxes.contains_key(user));
             let network = network_of(source);
             let trusted = owner.is_some() && claimed.as_deref() == owner;
             if !trusted && self.failures.is_full(&(network, claimed.clone()), now) {
-                return Proof::TooMany;
+                return Authentication::TooManyFailures;
             }
             let guessed_at = |user: &String| self.failures_of_user.is_full(user, now) && !self.is_known_at(network, user, now);
             if !trusted && claimed.as_ref().is_some_and(guessed_at) {
-                return Proof::Later;
+                return Authentication::RetryLater;
             }
-            match self.guard.check(value, method.as_str(), source, now) {
-                Verdict::Proven(user) => {
-                    self.note_proven(network, &user, now);
-                    return Proof::Of(user);
+            match self.authenticator.check(value, method.as_str(), source, now) {
+                DigestVerdict::Authenticated(user) => {
+                    self.note_authenticated(network, &user, now);
+                    return Authentication::User(user);
                 }
-                Verdict::Stale => stale = true,
-                Verdict::Strange => {}
-                Verdict::Wrong { user } => {
+                DigestVerdict::Stale => stale = true,
+                DigestVerdict::NotApplicable => {}
+                DigestVerdict::Wrong { user } => {
                     if let Some(user) = &user {
                         self.failures_of_user.add(user.clone(), now);
                     }
@@ -86,22 +90,26 @@ impl Users {
                 }
             }
         }
-        Proof::None(self.guard.challenge(source, stale, now))
+        Authentication::Challenge(self.authenticator.challenge(source, stale, now))
     }
 
     /// Whether `user` has proven to be at `network` within the last month.
     fn is_known_at(&self, network: IpAddr, user: &str, now: Instant) -> bool {
-        let proven_at = self.proven_from.get(&(network, user.to_owned()));
-        proven_at.is_some_and(|proven_at| now.saturating_duration_since(*proven_at) < KNOWN_FOR)
+        let authenticated_at = self.authenticated_from.get(&(network, user.to_owned()));
+        authenticated_at.is_some_and(|authenticated_at| now.saturating_duration_since(*authenticated_at) < KNOWN_FOR)
     }
 
-    fn note_proven(&mut self, network: IpAddr, user: &str, now: Instant) {
+    fn note_authenticated(&mut self, network: IpAddr, user: &str, now: Instant) {
         let place = (network, user.to_owned());
-        if self.proven_from.len() >= MOST_KNOWN && !self.proven_from.contains_key(&place) {
-            let oldest = self.proven_from.iter().min_by_key(|(_, proven_at)| **proven_at).map(|(place, _)| place.clone());
-            oldest.map(|oldest| self.proven_from.remove(&oldest));
+        if self.authenticated_from.len() >= MAX_KNOWN && !self.authenticated_from.contains_key(&place) {
+            let oldest = self
+                .authenticated_from
+                .iter()
+                .min_by_key(|(_, authenticated_at)| **authenticated_at)
+                .map(|(place, _)| place.clone());
+            oldest.map(|oldest| self.authenticated_from.remove(&oldest));
         }
-        self.proven_from.insert(place, now);
+        self.authenticated_from.insert(place, now);
     }
 
     /// Whose state `user` subscribes to: that of the mailbox `asked`, or else the user's own, which is the first.
@@ -118,4 +126,4 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 /// How long an address at which a user was is heard while others guess.
 const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Networks and users that are remembered: some megabytes at most.
-const MOST_KNOWN: usize = 16 * 1024;
+const MAX_KNOWN: usize = 16 * 1024;

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::super::digest::Login;
+use super::super::digest::DigestCredentials;
 #[cfg(feature = "sip-dns")]
 use super::super::locate::DnsResolver;
 use super::super::locate::{Resolve, SystemResolver};
-use super::super::transport::{Connect, Network, SecureClient};
+use super::super::transport::{Connect, NetworkConnector, SecureClient};
 #[cfg(feature = "sip-tls")]
 use super::super::transport::{SipTlsError, TlsClient};
 use super::super::{SipTargets, SipUri, Transport};
@@ -20,8 +20,8 @@ pub struct SipSinkBuilder {
     targets: SipTargets,
     addresses: Vec<String>,
     transport: Option<Transport>,
-    login: Option<Login>,
-    at_once: usize,
+    credentials: Option<DigestCredentials>,
+    max_concurrent: usize,
     tls: Option<Arc<dyn SecureClient>>,
     server_name: Option<String>,
     resolver: Box<dyn Resolve>,
@@ -35,8 +35,8 @@ impl SipSinkBuilder {
             targets,
             addresses: Vec::new(),
             transport: None,
-            login: None,
-            at_once: AT_ONCE,
+            credentials: None,
+            max_concurrent: MAX_CONCURRENT,
             tls: None,
             server_name: None,
             resolver: Box::new(SystemResolver),
@@ -60,15 +60,15 @@ impl SipSinkBuilder {
 
     /// What to prove to a peer that asks who is there.
     #[must_use]
-    pub fn login(mut self, login: Login) -> Self {
-        self.login = Some(login);
+    pub fn credentials(mut self, credentials: DigestCredentials) -> Self {
+        self.credentials = Some(credentials);
         self
     }
 
     /// How many NOTIFYs may be under way to one address at a time: 8 unless told, 1 at least.
     #[must_use]
-    pub fn at_once(mut self, at_once: usize) -> Self {
-        self.at_once = at_once;
+    pub fn max_concurrent(mut self, max_concurrent: usize) -> Self {
+        self.max_concurrent = max_concurrent;
         self
     }
 
@@ -145,15 +145,15 @@ impl SipSinkBuilder {
             targets: self.targets,
             addresses: self.addresses,
             transport: self.transport,
-            login: self.login,
+            credentials: self.credentials,
             server_name: self.server_name,
             resolver: self.resolver,
             tls: self.tls.is_some(),
-            connect: self.connect.unwrap_or_else(|| Box::new(Network { tls: self.tls })),
-            peers: Peers::new(self.at_once),
-            lanes: Mutex::new(HashMap::new()),
+            connect: self.connect.unwrap_or_else(|| Box::new(NetworkConnector { tls: self.tls })),
+            peers: Peers::new(self.max_concurrent),
+            turns: Mutex::new(HashMap::new()),
         }
     }
 }
 
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT: usize = 8;

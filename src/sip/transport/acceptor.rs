@@ -21,7 +21,7 @@ pub(in crate::sip) struct Acceptor<'a> {
 
 /// A connection that a peer has opened.
 #[derive(Debug)]
-pub(in crate::sip) struct Accepted {
+pub(in crate::sip) struct AcceptedConnection {
     pub(in crate::sip) stream: TcpStream,
     pub(in crate::sip) peer: SocketAddr,
     /// What the handshake is done with.
@@ -39,17 +39,17 @@ impl<'a> Acceptor<'a> {
     /// # Errors
     ///
     /// When file descriptors have run out, mostly: a connection that nobody needs should be closed. The next call waits for a tenth of a
-    /// second, however often calls are dropped meanwhile, or less after [`handle_room`](Self::handle_room).
-    pub(in crate::sip) async fn accept(&mut self) -> io::Result<Accepted> {
+    /// second, however often calls are dropped meanwhile, or less after [`handle_descriptor_freed`](Self::handle_room).
+    pub(in crate::sip) async fn accept(&mut self) -> io::Result<AcceptedConnection> {
         let Some(listener) = self.listener else { return std::future::pending().await };
-        if let Some(until) = self.paused_until {
-            sleep_until(until).await;
+        if let Some(deadline) = self.paused_until {
+            sleep_until(deadline).await;
             self.paused_until = None;
         }
         match listener.accept().await {
             Ok((stream, peer)) => {
                 self.failing = false;
-                Ok(Accepted { stream, peer, tls: self.tls.cloned() })
+                Ok(AcceptedConnection { stream, peer, tls: self.tls.cloned() })
             }
             Err(error) => {
                 self.paused_until = Some(Instant::now() + PAUSE);
@@ -62,7 +62,7 @@ impl<'a> Acceptor<'a> {
     }
 
     /// A connection is being closed for the next one.
-    pub(in crate::sip) fn handle_room(&mut self) {
+    pub(in crate::sip) fn handle_descriptor_freed(&mut self) {
         self.paused_until = Some(Instant::now() + SHORT_PAUSE);
     }
 }

@@ -1,4 +1,4 @@
-//! [`Source`], [`Way`] and [`Destination`]: where a message came from, and where one goes.
+//! [`MessageSource`], [`NextHop`] and [`Destination`]: where a message came from, and where one goes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use super::Transport;
 
 /// Where a message came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::sip) struct Source {
+pub(in crate::sip) struct MessageSource {
     pub(in crate::sip) transport: Transport,
     pub(in crate::sip) peer: SocketAddr,
     /// The own address that it came to.
@@ -23,25 +23,25 @@ pub(in crate::sip) struct ConnectionId(pub(in crate::sip) u64);
 
 /// Where a message goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::sip) enum Way {
+pub(in crate::sip) enum NextHop {
     /// A datagram, to this address.
     Datagram(SocketAddr),
     /// Along a connection that was there when this was decided; elsewhere if it is gone.
-    Connection(ConnectionId, Option<Place>),
+    Connection(ConnectionId, Option<HostPort>),
     /// To a place that is to be looked up first.
-    Place(Place),
+    Lookup(HostPort),
 }
 
 /// A place by its name or address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::sip) struct Place {
+pub(in crate::sip) struct HostPort {
     pub(in crate::sip) transport: Transport,
     /// A name, or an address; one of IPv6 in brackets.
     pub(in crate::sip) host: String,
     pub(in crate::sip) port: u16,
 }
 
-impl Place {
+impl HostPort {
     /// The place of `uri`, over the transport that it asks for; UDP where it asks for none.
     pub(in crate::sip) fn of(uri: &SipUri) -> Self {
         Self::over(uri.transport().unwrap_or(Transport::Udp), uri)
@@ -58,12 +58,12 @@ impl Place {
     }
 
     /// Where it is, if that can be seen without looking up a name.
-    pub(in crate::sip) fn known(&self) -> Option<Destination> {
+    pub(in crate::sip) fn without_lookup(&self) -> Option<Destination> {
         self.address().parse().ok().map(|address| self.at(address))
     }
 
     /// Looks up its name; the first address counts.
-    pub(in crate::sip) async fn look_up(&self) -> io::Result<Destination> {
+    pub(in crate::sip) async fn resolve(&self) -> io::Result<Destination> {
         let address = tokio::net::lookup_host(self.address()).await?.next().ok_or(io::ErrorKind::NotFound)?;
         Ok(self.at(address))
     }

@@ -10,8 +10,8 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 
-use super::super::message::Message;
-use super::{Destination, SecureClient, SecureServer, Stream, Transport};
+use super::super::message::SipMessage;
+use super::{ConnectionStream, Destination, SecureClient, SecureServer, Transport};
 
 /// Opens channels to peers.
 #[async_trait]
@@ -30,7 +30,7 @@ pub(in crate::sip) trait Channel: Debug + Send + Sync {
     async fn send(&mut self, message: &[u8]) -> io::Result<()>;
 
     /// The next message. A dropped call has lost nothing.
-    async fn receive(&mut self) -> io::Result<Message>;
+    async fn receive(&mut self) -> io::Result<SipMessage>;
 
     /// Tells the peer that nothing follows.
     async fn close(&mut self) -> io::Result<()>;
@@ -38,27 +38,27 @@ pub(in crate::sip) trait Channel: Debug + Send + Sync {
 
 /// The network of this machine.
 #[derive(Debug, Default)]
-pub(in crate::sip) struct Network {
+pub(in crate::sip) struct NetworkConnector {
     /// What TLS is spoken with; without it, no peer is reached over TLS.
     pub(in crate::sip) tls: Option<Arc<dyn SecureClient>>,
 }
 
 #[async_trait]
-impl Connect for Network {
+impl Connect for NetworkConnector {
     async fn connect(&self, destination: &Destination) -> io::Result<Box<dyn Channel>> {
         let Destination { transport, address, name } = destination;
         Ok(match transport {
-            Transport::Udp => Box::new(Datagrams::to(*address).await?),
+            Transport::Udp => Box::new(UdpChannel::to(*address).await?),
             Transport::Tcp => {
                 let stream = TcpStream::connect(address).await?;
-                Box::new(Connection::new(&stream.local_addr()?, plain(stream)?))
+                Box::new(StreamChannel::new(&stream.local_addr()?, plain(stream)?))
             }
             Transport::Tls => {
-                let tls = self.tls.as_ref().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NoTls))?;
+                let tls = self.tls.as_ref().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, TlsNotConfigured))?;
                 let stream = TcpStream::connect(address).await?;
                 let local = stream.local_addr()?;
                 stream.set_nodelay(true)?;
-                Box::new(Connection::new(&local, tls.connect(stream, name).await?))
+                Box::new(StreamChannel::new(&local, tls.connect(stream, name).await?))
             }
         })
     }
@@ -67,7 +67,7 @@ impl Connect for Network {
 /// Why nobody is reached over TLS.
 #[derive(Debug, thiserror::Error)]
 #[error("the address asks for TLS, and no TLS is configured: give the builder `ca_pem` or `tls`")]
-struct NoTls;
+struct TlsNotConfigured;
 
 /// A connection that a peer has opened, after its handshake where `tls` asks for one.
 pub(super) async fn accepted(stream: TcpStream, tls: Option<Arc<dyn SecureServer>>) -> io::Result<Box<dyn Channel>> {
@@ -79,33 +79,33 @@ pub(super) async fn accepted(stream: TcpStream, tls: Option<Arc<dyn SecureServer
             tls.accept(stream).await?
         }
     };
-    Ok(Box::new(Connection::new(&local, stream)))
+    Ok(Box::new(StreamChannel::new(&local, stream)))
 }
 
-fn plain(stream: TcpStream) -> io::Result<Box<dyn Stream>> {
+fn plain(stream: TcpStream) -> io::Result<Box<dyn ConnectionStream>> {
     stream.set_nodelay(true)?;
     Ok(Box::new(stream))
 }
 
 /// The next datagram that reads as SIP, and where it came from. What does not is as good as lost.
-pub(in crate::sip) async fn receive_datagram(socket: &UdpSocket, buffer: &mut Vec<u8>) -> io::Result<(Message, SocketAddr)> {
-    buffer.resize(LONGEST_DATAGRAM, 0);
+pub(in crate::sip) async fn receive_datagram(socket: &UdpSocket, buffer: &mut Vec<u8>) -> io::Result<(SipMessage, SocketAddr)> {
+    buffer.resize(MAX_DATAGRAM, 0);
     loop {
         let (len, peer) = socket.recv_from(buffer).await?;
-        if let Ok(message) = Message::parse(&buffer[..len]) {
+        if let Ok(message) = SipMessage::parse(&buffer[..len]) {
             return Ok((message, peer));
         }
     }
 }
 
 #[derive(Debug)]
-struct Datagrams {
+struct UdpChannel {
     local: SocketAddr,
     socket: UdpSocket,
     buffer: Vec<u8>,
 }
 
-impl Datagrams {
+impl UdpChannel {
     async fn to(peer: SocketAddr) -> io::Result<Self> {
         let any: SocketAddr = match peer {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -119,7 +119,7 @@ impl Datagrams {
 }
 
 #[async_trait]
-impl Channel for Datagrams {
+impl Channel for UdpChannel {
     fn local(&self) -> SocketAddr {
         self.local
     }
@@ -128,7 +128,7 @@ impl Channel for Datagrams {
         self.socket.send(message).await.map(drop)
     }
 
-    async fn receive(&mut self) -> io::Result<Message> {
+    async fn receive(&mut self) -> io::Result<SipMessage> {
         receive_datagram(&self.socket, &mut self.buffer).await.map(|(message, _)| message)
     }
 
@@ -138,20 +138,20 @@ impl Channel for Datagrams {
 }
 
 #[derive(Debug)]
-struct Connection {
+struct StreamChannel {
     local: SocketAddr,
-    stream: Box<dyn Stream>,
+    stream: Box<dyn ConnectionStream>,
     input: BytesMut,
 }
 
-impl Connection {
-    fn new(local: &SocketAddr, stream: Box<dyn Stream>) -> Self {
+impl StreamChannel {
+    fn new(local: &SocketAddr, stream: Box<dyn ConnectionStream>) -> Self {
         Self { local: *local, stream, input: BytesMut::new() }
     }
 }
 
 #[async_trait]
-impl Channel for Connection {
+impl Channel for StreamChannel {
     fn local(&self) -> SocketAddr {
         self.local
     }
@@ -161,9 +161,9 @@ impl Channel for Connection {
         self.stream.flush().await
     }
 
-    async fn receive(&mut self) -> io::Result<Message> {
+    async fn receive(&mut self) -> io::Result<SipMessage> {
         loop {
-            let message = Message::read(&mut self.input).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            let message = SipMessage::read(&mut self.input).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             if let Some(message) = message {
                 return Ok(message);
             }
@@ -179,4 +179,4 @@ impl Channel for Connection {
 }
 
 /// Longer datagrams are cut off, and then read as nothing.
-const LONGEST_DATAGRAM: usize = 64 * 1024;
+const MAX_DATAGRAM: usize = 64 * 1024;

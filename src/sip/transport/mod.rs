@@ -18,12 +18,12 @@ mod tls;
 
 use std::str::FromStr;
 
-pub(super) use self::acceptor::{Accepted, Acceptor};
-pub(super) use self::address::{ConnectionId, Destination, Place, Source, Way};
-pub(super) use self::channel::{Channel, Connect, Network, receive_datagram};
+pub(super) use self::acceptor::{AcceptedConnection, Acceptor};
+pub(super) use self::address::{ConnectionId, Destination, HostPort, MessageSource, NextHop};
+pub(super) use self::channel::{Channel, Connect, NetworkConnector, receive_datagram};
 pub(super) use self::connections::{ConnectionLimits, Connections};
 #[cfg_attr(not(feature = "sip-tls"), allow(unused_imports, reason = "only TLS implements them"))]
-pub(super) use self::secure::{SecureClient, SecureServer, Stream};
+pub(super) use self::secure::{ConnectionStream, SecureClient, SecureServer};
 #[cfg(feature = "sip-tls")]
 pub use self::tls::SipTlsError;
 #[cfg(feature = "sip-tls")]

@@ -8,20 +8,20 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// Bytes to a peer, and from it.
-pub(in crate::sip) trait Stream: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin {}
+pub(in crate::sip) trait ConnectionStream: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin> ConnectionStream for S {}
 
 /// Does the handshake on connections that this side opens.
 #[async_trait]
 pub(in crate::sip) trait SecureClient: Debug + Send + Sync {
     /// Does the handshake; the certificate of the peer must be that of `name`.
-    async fn connect(&self, stream: TcpStream, name: &str) -> io::Result<Box<dyn Stream>>;
+    async fn connect(&self, stream: TcpStream, name: &str) -> io::Result<Box<dyn ConnectionStream>>;
 }
 
 /// Does the handshake on connections that peers open.
 #[async_trait]
 pub(in crate::sip) trait SecureServer: Debug + Send + Sync {
     /// Does the handshake.
-    async fn accept(&self, stream: TcpStream) -> io::Result<Box<dyn Stream>>;
+    async fn accept(&self, stream: TcpStream) -> io::Result<Box<dyn ConnectionStream>>;
 }

@@ -19,7 +19,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use webpki::{EndEntityCert, KeyUsage};
 
 use super::super::SipUri;
-use super::{SecureClient, SecureServer, Stream};
+use super::{ConnectionStream, SecureClient, SecureServer};
 
 /// Speaks TLS with servers.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl TlsClient {
 
 #[async_trait]
 impl SecureClient for TlsClient {
-    async fn connect(&self, stream: TcpStream, name: &str) -> io::Result<Box<dyn Stream>> {
+    async fn connect(&self, stream: TcpStream, name: &str) -> io::Result<Box<dyn ConnectionStream>> {
         let server = ServerName::try_from(name.to_owned()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let connected = TlsConnector::from(Arc::clone(&self.0)).connect(server, stream).await;
         Ok(Box::new(connected.map_err(|error| with_advice(error, name))?))
@@ -105,7 +105,7 @@ impl TlsServer {
 
 #[async_trait]
 impl SecureServer for TlsServer {
-    async fn accept(&self, stream: TcpStream) -> io::Result<Box<dyn Stream>> {
+    async fn accept(&self, stream: TcpStream) -> io::Result<Box<dyn ConnectionStream>> {
         Ok(Box::new(TlsAcceptor::from(Arc::clone(&self.0)).accept(stream).await?))
     }
 }

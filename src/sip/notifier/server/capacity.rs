@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::super::super::transport::ConnectionId;
 use super::super::dialog::Dialog;
 use super::super::subscription::Subscription;
-use super::answer::Refused;
+use super::answer::RefusedSubscribe;
 use super::{Server, SubscriptionId, Transmit};
 use crate::message::MailboxId;
 use crate::retry::network_of;
@@ -26,28 +26,29 @@ impl Server {
     /// # Errors
     ///
     /// 503 where every other subscription is alive.
-    pub(super) fn make_room(&mut self, user: &str, dialog: &Dialog, now: Instant) -> Result<(), Refused> {
+    pub(super) fn make_room(&mut self, user: &str, dialog: &Dialog, now: Instant) -> Result<(), RefusedSubscribe> {
         let here = network_of(dialog.source.peer.ip());
         let from_here = |each: &Subscription| network_of(each.dialog.source.peer.ip()) == here;
-        while self.of_user(user).filter(|(_, each)| from_here(each)).count() >= self.limits.subscriptions_of_user_from_address {
+        while self.of_user(user).filter(|(_, each)| from_here(each)).count() >= self.limits.max_subscriptions_per_user_and_address
+        {
             self.end_one(dialog, now, |each| each.user == user && from_here(each))?;
         }
-        while self.of_user(user).count() >= self.limits.subscriptions_of_user {
+        while self.of_user(user).count() >= self.limits.max_subscriptions_per_user {
             self.end_one(dialog, now, |each| each.user == user)?;
         }
-        while self.len() >= self.limits.subscriptions {
+        while self.len() >= self.limits.max_subscriptions {
             self.end_one(dialog, now, |_| true)?;
         }
         Ok(())
     }
 
     /// Ends a subscription among those of `among`, for `dialog` to take its place.
-    fn end_one(&mut self, dialog: &Dialog, now: Instant, among: impl Fn(&Subscription) -> bool) -> Result<(), Refused> {
+    fn end_one(&mut self, dialog: &Dialog, now: Instant, among: impl Fn(&Subscription) -> bool) -> Result<(), RefusedSubscribe> {
         let candidates = || self.subscriptions.iter().filter(|(_, each)| among(each));
         let closed = candidates().filter(|(_, each)| each.dialog.is_closed());
         let same = candidates().filter(|(_, each)| each.dialog.is_of_same_telephone(dialog));
         let soonest = closed.min_by_key(|(id, each)| (each.expires_at, **id));
-        let (id, _) = soonest.or_else(|| same.min_by_key(|(id, _)| **id)).ok_or_else(Refused::later)?;
+        let (id, _) = soonest.or_else(|| same.min_by_key(|(id, _)| **id)).ok_or_else(RefusedSubscribe::later)?;
         self.evict(*id, now);
         Ok(())
     }
@@ -56,8 +57,8 @@ impl Server {
     fn evict(&mut self, id: SubscriptionId, now: Instant) {
         let Some(mut subscription) = self.forget(id) else { return };
         tracing::debug!(user = %subscription.user, "a subscription gives way to a new one");
-        let (way, bytes) = subscription.last_notify(NO_ROOM, now);
-        self.transmits.push_back(Transmit { way, bytes, subscription: None });
+        let (next_hop, bytes) = subscription.last_notify(NO_ROOM, now);
+        self.transmits.push_back(Transmit { next_hop, bytes, subscription: None });
     }
 
     /// Older subscriptions that may be of the same telephone, which has started again, get a NOTIFY: a telephone that has forgotten them
@@ -65,7 +66,7 @@ impl Server {
     pub(super) fn probe(&mut self, user: &str, mailbox: &MailboxId, dialog: &Dialog, now: Instant) {
         let same = |each: &Subscription| each.mailbox == *mailbox && each.dialog.is_of_same_telephone(dialog);
         let older: Vec<_> = self.of_user(user).filter(|(_, each)| same(each)).map(|(id, _)| id).collect();
-        self.each(older, now, Subscription::handle_doubt);
+        self.each(older, now, Subscription::handle_possible_restart);
     }
 
     pub(super) fn of_user(&self, user: &str) -> impl Iterator<Item = (SubscriptionId, &Subscription)> {

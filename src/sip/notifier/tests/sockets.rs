@@ -14,20 +14,20 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::super::super::MessageSummary;
-use super::super::super::digest::{Challenge, Login};
-use super::super::super::message::{Message, Name, Request, Status};
+use super::super::super::digest::{DigestChallenge, DigestCredentials};
+use super::super::super::message::{HeaderName, Request, SipMessage, StatusCode};
 use super::super::{SipLimits, SipNotifier};
 use super::telephone::state;
 use crate::message::{MailboxId, Summary};
-use crate::mwi::{Current, MwiSink as _, MwiSource};
+use crate::mwi::{CurrentState, MwiSink as _, MwiSource};
 
 /// Knows one state, or nothing.
 #[derive(Debug)]
-struct Knows(Current);
+struct FixedSource(CurrentState);
 
 #[async_trait]
-impl MwiSource for Knows {
-    async fn current(&self, _: &MailboxId) -> Current {
+impl MwiSource for FixedSource {
+    async fn current(&self, _: &MailboxId) -> CurrentState {
         self.0.clone()
     }
 }
@@ -39,11 +39,11 @@ async fn notifier(limits: SipLimits) -> Arc<SipNotifier> {
 }
 
 /// The text of a SUBSCRIBE over `transport`, with a proof if there is a challenge to answer.
-fn subscribe(transport: &str, local: SocketAddr, number: u32, challenge: Option<&Challenge>) -> String {
+fn subscribe(transport: &str, local: SocketAddr, number: u32, challenge: Option<&DigestChallenge>) -> String {
     let scheme = if transport == "TLS" { "sips" } else { "sip" };
     let proof = challenge.map(|challenge| {
         let uri = format!("{scheme}:2041@vm.example");
-        let answer = challenge.answer(&Login::new("2041", "correct horse"), "SUBSCRIBE", &uri, 1, "c");
+        let answer = challenge.answer(&DigestCredentials::new("2041", "correct horse"), "SUBSCRIBE", &uri, 1, "c");
         format!("Authorization: {answer}\r\n")
     });
     format!(
@@ -54,10 +54,10 @@ fn subscribe(transport: &str, local: SocketAddr, number: u32, challenge: Option<
     )
 }
 
-fn challenge_of(message: &Message) -> Challenge {
-    let Message::Response(response) = message else { panic!("{message:?}") };
-    assert_eq!(response.status, Status::UNAUTHORIZED);
-    Challenge::choose(response.headers.all(Name::WwwAuthenticate)).unwrap()
+fn challenge_of(message: &SipMessage) -> DigestChallenge {
+    let SipMessage::Response(response) = message else { panic!("{message:?}") };
+    assert_eq!(response.status, StatusCode::UNAUTHORIZED);
+    DigestChallenge::choose(response.headers.all(HeaderName::WwwAuthenticate)).unwrap()
 }
 
 /// Subscribes over UDP, and hands on what each NOTIFY says.
@@ -69,19 +69,19 @@ async fn telephone(server: SocketAddr, told: mpsc::UnboundedSender<(String, Opti
     socket.send(subscribe("UDP", local, 1, None).as_bytes()).await.unwrap();
     loop {
         let len = socket.recv(&mut buffer).await.unwrap();
-        let message = Message::parse(&buffer[..len]).unwrap();
+        let message = SipMessage::parse(&buffer[..len]).unwrap();
         match &message {
-            Message::Request(notify) => {
-                let subscription = notify.headers.get(Name::SubscriptionState).unwrap().to_owned();
+            SipMessage::Request(notify) => {
+                let subscription = notify.headers.get(HeaderName::SubscriptionState).unwrap().to_owned();
                 let summary = MessageSummary::parse(&notify.body).ok().and_then(|summary| summary.voice);
                 // First of all, so that what was answered was seen.
                 if told.send((subscription, summary)).is_err() {
                     return;
                 }
-                socket.send(&notify.response(Status::OK, "a").to_bytes()).await.unwrap();
+                socket.send(&notify.response(StatusCode::OK, "a").to_bytes()).await.unwrap();
             }
-            Message::Response(response) if response.status.is_success() => {}
-            Message::Response(_) => {
+            SipMessage::Response(response) if response.status.is_success() => {}
+            SipMessage::Response(_) => {
                 let answer = subscribe("UDP", local, 2, Some(&challenge_of(&message)));
                 socket.send(answer.as_bytes()).await.unwrap();
             }
@@ -99,7 +99,7 @@ async fn keeps_the_contract() {
         let (tell, mut told) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = Arc::clone(&notifier);
-        tokio::spawn(async move { running.run(&Knows(Current::Unknown), async { drop(stopped.await) }).await });
+        tokio::spawn(async move { running.run(&FixedSource(CurrentState::Unknown), async { drop(stopped.await) }).await });
         tokio::spawn(telephone(notifier.udp_address().unwrap(), tell));
         assert_eq!(told.recv().await, Some(("active;expires=600".to_owned(), None)), "what is not known is not told");
         stops.lock().unwrap().push(stop);
@@ -135,24 +135,29 @@ async fn a_telephone_is_served_over_tcp_and_told_the_end() {
     let notifier = notifier(SipLimits::default()).await;
     let (stop, stopped) = oneshot::channel::<()>();
     let running = Arc::clone(&notifier);
-    let run = tokio::spawn(async move { running.run(&Knows(Current::Known(state(1, 3))), async { drop(stopped.await) }).await });
+    let run =
+        tokio::spawn(
+            async move { running.run(&FixedSource(CurrentState::Known(state(1, 3))), async { drop(stopped.await) }).await },
+        );
     let mut stream = TcpStream::connect(notifier.tcp_address().unwrap()).await.unwrap();
     let local = stream.local_addr().unwrap();
     let mut input = BytesMut::new();
     stream.write_all(subscribe("TCP", local, 1, None).as_bytes()).await.unwrap();
     let challenge = challenge_of(&next(&mut stream, &mut input).await.unwrap());
     stream.write_all(subscribe("TCP", local, 2, Some(&challenge)).as_bytes()).await.unwrap();
-    assert!(matches!(next(&mut stream, &mut input).await, Some(Message::Response(response)) if response.status == Status::OK));
+    assert!(
+        matches!(next(&mut stream, &mut input).await, Some(SipMessage::Response(response)) if response.status == StatusCode::OK)
+    );
     let mut new = Vec::new();
     let mut stop = Some(stop);
     while let Some(message) = next(&mut stream, &mut input).await {
-        let Message::Request(notify) = message else { panic!("{message:?}") };
+        let SipMessage::Request(notify) = message else { panic!("{message:?}") };
         new.push(MessageSummary::parse(&notify.body).unwrap().voice.unwrap().new);
-        stream.write_all(&notify.response(Status::OK, "a").to_bytes()).await.unwrap();
+        stream.write_all(&notify.response(StatusCode::OK, "a").to_bytes()).await.unwrap();
         match new.len() {
             1 => notifier.show(&state(2, 0)).await.unwrap(),
             2 => drop(stop.take()),
-            _ => assert_eq!(notify.headers.get(Name::SubscriptionState), Some("terminated;reason=deactivated")),
+            _ => assert_eq!(notify.headers.get(HeaderName::SubscriptionState), Some("terminated;reason=deactivated")),
         }
     }
     assert_eq!(new, [3, 0, 0], "at once, at the change, and at the end; then the connection is closed");
@@ -162,10 +167,11 @@ async fn a_telephone_is_served_over_tcp_and_told_the_end() {
 
 #[tokio::test]
 async fn a_connection_on_which_nobody_proves_to_be_there_is_closed() {
-    let limits = SipLimits { unproven: Duration::from_millis(50), connections_from_address: 2, ..SipLimits::default() };
+    let limits =
+        SipLimits { unauthenticated_timeout: Duration::from_millis(50), max_connections_per_address: 2, ..SipLimits::default() };
     let notifier = notifier(limits).await;
     let running = Arc::clone(&notifier);
-    let run = tokio::spawn(async move { running.run(&Knows(Current::Unknown), std::future::pending()).await });
+    let run = tokio::spawn(async move { running.run(&FixedSource(CurrentState::Unknown), std::future::pending()).await });
     let address = notifier.tcp_address().unwrap();
     let mut streams = Vec::new();
     for _ in 0..3 {
@@ -185,18 +191,19 @@ async fn subscribed(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), transpor
     stream.write_all(subscribe(transport, local, 1, None).as_bytes()).await.unwrap();
     let challenge = challenge_of(&next(stream, &mut input).await.unwrap());
     stream.write_all(subscribe(transport, local, 2, Some(&challenge)).as_bytes()).await.unwrap();
-    let Some(Message::Response(response)) = next(stream, &mut input).await else { panic!("closed") };
-    assert_eq!(response.status, Status::OK);
-    let Some(Message::Request(notify)) = next(stream, &mut input).await else { panic!("closed") };
-    stream.write_all(&notify.response(Status::OK, "a").to_bytes()).await.unwrap();
+    let Some(SipMessage::Response(response)) = next(stream, &mut input).await else { panic!("closed") };
+    assert_eq!(response.status, StatusCode::OK);
+    let Some(SipMessage::Request(notify)) = next(stream, &mut input).await else { panic!("closed") };
+    stream.write_all(&notify.response(StatusCode::OK, "a").to_bytes()).await.unwrap();
     notify
 }
 
 #[tokio::test]
 async fn idle_connections_give_way_to_a_telephone() {
-    let notifier = notifier(SipLimits { connections: 4, ..SipLimits::default() }).await;
+    let notifier = notifier(SipLimits { max_connections: 4, ..SipLimits::default() }).await;
     let running = Arc::clone(&notifier);
-    let run = tokio::spawn(async move { running.run(&Knows(Current::Known(state(1, 3))), std::future::pending()).await });
+    let run =
+        tokio::spawn(async move { running.run(&FixedSource(CurrentState::Known(state(1, 3))), std::future::pending()).await });
     let address = notifier.tcp_address().unwrap();
     let mut idle = Vec::new();
     for _ in 0..20 {
@@ -214,7 +221,7 @@ async fn idle_connections_give_way_to_a_telephone() {
     assert!(matches!(closed, Ok(0) | Err(_)));
     notifier.show(&state(2, 0)).await.unwrap();
     let told = timeout(Duration::from_secs(10), next(&mut stream, &mut BytesMut::new())).await;
-    assert!(matches!(told, Ok(Some(Message::Request(_)))), "{told:?}");
+    assert!(matches!(told, Ok(Some(SipMessage::Request(_)))), "{told:?}");
     run.abort();
 }
 
@@ -263,7 +270,7 @@ fn serve_with_few_descriptors() {
         taken.truncate(taken.len() - 3);
         println!("serves at {}", notifier.tcp_address().unwrap());
         let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
-        notifier.run(&Knows(Current::Known(state(1, 3))), async { drop(ended.await) }).await;
+        notifier.run(&FixedSource(CurrentState::Known(state(1, 3))), async { drop(ended.await) }).await;
     });
 }
 
@@ -277,22 +284,23 @@ async fn a_telephone_is_served_at_a_sips_address_under_tls() {
     let builder = SipNotifier::builder("vm.example").user("2041", "correct horse", ["2041".parse().unwrap()]);
     let notifier = Arc::new(builder.tls_pem(listener, chain.as_bytes(), key.as_bytes()).unwrap().build().unwrap());
     let running = Arc::clone(&notifier);
-    let run = tokio::spawn(async move { running.run(&Knows(Current::Known(state(1, 3))), std::future::pending()).await });
+    let run =
+        tokio::spawn(async move { running.run(&FixedSource(CurrentState::Known(state(1, 3))), std::future::pending()).await });
     let stream = TcpStream::connect(notifier.tls_address().unwrap()).await.unwrap();
     let local = stream.local_addr().unwrap();
     let client = TlsClient::by_authorities(chain.as_bytes()).unwrap();
     let mut stream = client.connect(stream, "vm.example").await.unwrap();
     let notify = subscribed(&mut stream, "TLS", local).await;
-    assert!(notify.headers.get(Name::Via).unwrap().starts_with("SIP/2.0/TLS "), "{notify:?}");
-    assert!(notify.headers.get(Name::Contact).unwrap().starts_with("<sips:"), "{notify:?}");
+    assert!(notify.headers.get(HeaderName::Via).unwrap().starts_with("SIP/2.0/TLS "), "{notify:?}");
+    assert!(notify.headers.get(HeaderName::Contact).unwrap().starts_with("<sips:"), "{notify:?}");
     assert_eq!(MessageSummary::parse(&notify.body).unwrap().voice.unwrap().new, 3);
     run.abort();
 }
 
 /// The next message, or nothing when the connection was closed.
-async fn next(stream: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) -> Option<Message> {
+async fn next(stream: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) -> Option<SipMessage> {
     loop {
-        if let Some(message) = Message::read(input).unwrap() {
+        if let Some(message) = SipMessage::read(input).unwrap() {
             return Some(message);
         }
         if stream.read_buf(input).await.unwrap() == 0 {

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use chrono::DateTime;
 
-use super::super::super::digest::{Challenge, DigestSecret, Guard, Login};
-use super::super::super::message::{Address, CSeq, Headers, Message, Method, Name, Request, Response, Status};
-use super::super::super::transport::{Source, Way};
+use super::super::super::digest::{DigestAuthenticator, DigestChallenge, DigestCredentials, DigestSecret};
+use super::super::super::message::{Address, CSeq, HeaderName, Headers, Method, Request, Response, SipMessage, StatusCode};
+use super::super::super::transport::{MessageSource, NextHop};
 use super::super::super::{MessageSummary, Transport};
 use super::super::SipLimits;
-use super::super::random::Random;
+use super::super::id_generator::IdGenerator;
 use super::super::server::{Server, SubscriptionId};
 use super::super::users::Users;
 use crate::message::{MailboxId, Summary};
-use crate::mwi::{Current, MwiState};
+use crate::mwi::{CurrentState, MwiState};
 
 pub(super) fn mailbox() -> MailboxId {
     "2041".parse().unwrap()
@@ -30,30 +30,37 @@ pub(super) fn address(text: &str) -> SocketAddr {
 }
 
 /// A server, its clock, and what it has sent and asked.
-pub(super) struct Bench {
+pub(super) struct TestNotifier {
     pub(super) server: Server,
     pub(super) now: Instant,
-    pub(super) sent: Vec<(Way, Message)>,
+    pub(super) sent: Vec<(NextHop, SipMessage)>,
     pub(super) asked: Vec<(SubscriptionId, MailboxId)>,
     /// What a mailbox's state is, for whoever asks; not answered yet if there is none.
-    pub(super) current: Option<Current>,
+    pub(super) current: Option<CurrentState>,
     /// Whether anybody takes what is asked for.
     pub(super) counts: bool,
 }
 
-impl Bench {
+impl TestNotifier {
     pub(super) fn new(limits: SipLimits) -> Self {
         let now = Instant::now();
         let users = ["2041", "2042"];
         let secret = |user: &&str| ((*user).to_owned(), DigestSecret::of(user, "vm.example", "correct horse"));
-        let guard = Guard::new("vm.example", users.iter().map(secret), [1; Guard::KEY_LEN], Duration::from_secs(60), now);
+        let authenticator = DigestAuthenticator::new(
+            "vm.example",
+            users.iter().map(secret),
+            [1; DigestAuthenticator::KEY_LEN],
+            Duration::from_secs(60),
+            now,
+        );
         let mailboxes: HashMap<_, _> = users.iter().map(|user| ((*user).to_owned(), vec![user.parse().unwrap()])).collect();
-        let server = Server::new(Users::new(guard, mailboxes, &limits), limits, Random::new([2; Random::KEY_LEN]));
-        Self { server, now, sent: Vec::new(), asked: Vec::new(), current: Some(Current::Known(state(1, 1))), counts: true }
+        let server =
+            Server::new(Users::new(authenticator, mailboxes, &limits), limits, IdGenerator::new([2; IdGenerator::KEY_LEN]));
+        Self { server, now, sent: Vec::new(), asked: Vec::new(), current: Some(CurrentState::Known(state(1, 1))), counts: true }
     }
 
     /// Hands a message in, and does what is asked for then.
-    pub(super) fn receive(&mut self, message: impl Into<Message>, source: Source) {
+    pub(super) fn receive(&mut self, message: impl Into<SipMessage>, source: MessageSource) {
         self.server.handle_message(message.into(), source, self.now);
         self.settle();
     }
@@ -71,22 +78,22 @@ impl Bench {
 
     pub(super) fn settle(&mut self) {
         loop {
-            let ask = if self.counts { self.server.poll_ask() } else { None };
+            let ask = if self.counts { self.server.poll_lookup() } else { None };
             self.asked.extend(ask.clone());
             if let (Some((id, _)), Some(current)) = (ask, &self.current) {
                 self.server.handle_current(id, &current.clone(), self.now);
             }
             let Some(transmit) = self.server.poll_transmit() else { return };
-            self.sent.push((transmit.way, Message::parse(&transmit.bytes).unwrap()));
+            self.sent.push((transmit.next_hop, SipMessage::parse(&transmit.bytes).unwrap()));
         }
     }
 
     /// What was sent since the last look: responses by their number, NOTIFYs by what they say.
     pub(super) fn said(&mut self) -> Vec<String> {
-        let said = |(_, message): (Way, Message)| match message {
-            Message::Response(response) => response.status.code().to_string(),
-            Message::Request(request) => {
-                let subscription = request.headers.get(Name::SubscriptionState).unwrap().to_owned();
+        let said = |(_, message): (NextHop, SipMessage)| match message {
+            SipMessage::Response(response) => response.status.code().to_string(),
+            SipMessage::Request(request) => {
+                let subscription = request.headers.get(HeaderName::SubscriptionState).unwrap().to_owned();
                 let new = MessageSummary::parse(&request.body).map(|summary| summary.voice.unwrap().new.to_string());
                 format!("{subscription}: {}", new.unwrap_or_else(|_| "nothing".into()))
             }
@@ -97,8 +104,8 @@ impl Bench {
     /// The NOTIFY that was sent last.
     pub(super) fn notify(&self) -> Request {
         let mut requests = self.sent.iter().rev().filter_map(|(_, message)| match message {
-            Message::Request(request) => Some(request.clone()),
-            Message::Response(_) => None,
+            SipMessage::Request(request) => Some(request.clone()),
+            SipMessage::Response(_) => None,
         });
         requests.next().expect("a NOTIFY was sent")
     }
@@ -106,52 +113,52 @@ impl Bench {
     /// Answers the NOTIFY that was sent last.
     pub(super) fn answer(&mut self, status: u16, retry_after: Option<u32>) {
         let notify = self.notify();
-        let mut response = notify.response(Status::new(status).unwrap(), "phone");
+        let mut response = notify.response(StatusCode::new(status).unwrap(), "phone");
         if let Some(secs) = retry_after {
-            response.headers.push(Name::RetryAfter, secs.to_string());
+            response.headers.push(HeaderName::RetryAfter, secs.to_string());
         }
         self.receive(response, udp("192.0.2.7:5062"));
     }
 }
 
-impl From<Request> for Message {
+impl From<Request> for SipMessage {
     fn from(request: Request) -> Self {
         Self::Request(request)
     }
 }
 
-impl From<Response> for Message {
+impl From<Response> for SipMessage {
     fn from(response: Response) -> Self {
         Self::Response(response)
     }
 }
 
 /// A datagram from `peer`.
-pub(super) fn udp(peer: &str) -> Source {
-    Source { transport: Transport::Udp, peer: address(peer), local: address("192.0.2.1:5060"), connection: None }
+pub(super) fn udp(peer: &str) -> MessageSource {
+    MessageSource { transport: Transport::Udp, peer: address(peer), local: address("192.0.2.1:5060"), connection: None }
 }
 
 /// A telephone, with one subscription or none.
 pub(super) struct Telephone {
-    pub(super) login: Login,
-    pub(super) source: Source,
+    pub(super) credentials: DigestCredentials,
+    pub(super) source: MessageSource,
     pub(super) call_id: String,
     pub(super) to: String,
     number: u32,
     /// The last SUBSCRIBE that had a proof.
-    pub(super) last_proven: Option<Request>,
+    pub(super) last_authorized: Option<Request>,
 }
 
 impl Telephone {
     pub(super) fn new(peer: &str) -> Self {
-        let login = Login::new("2041", "correct horse");
+        let credentials = DigestCredentials::new("2041", "correct horse");
         Self {
-            login,
+            credentials,
             source: udp(peer),
             call_id: format!("call-{peer}"),
             to: "<sip:2041@vm.example>".into(),
             number: 0,
-            last_proven: None,
+            last_authorized: None,
         }
     }
 
@@ -159,76 +166,79 @@ impl Telephone {
     pub(super) fn request(&mut self, expires: u32) -> Request {
         self.number += 1;
         let (peer, transport) = (self.source.peer, self.source.transport);
-        let way = transport.param();
+        let next_hop = transport.param();
         let headers = Headers::default()
-            .with(Name::Via, format!("SIP/2.0/{} {peer};branch=z9hG4bK{}-{};rport", transport.name(), self.call_id, self.number))
-            .with(Name::From, "<sip:2041@vm.example>;tag=phone")
-            .with(Name::To, self.to.as_str())
-            .with(Name::CallId, self.call_id.as_str())
-            .with(Name::CSeq, format!("{} SUBSCRIBE", self.number))
-            .with(Name::Contact, format!("<sip:2041@{peer}{way}>"))
-            .with(Name::Event, "message-summary")
-            .with(Name::Accept, MessageSummary::CONTENT_TYPE)
-            .with(Name::Expires, expires.to_string());
+            .with(
+                HeaderName::Via,
+                format!("SIP/2.0/{} {peer};branch=z9hG4bK{}-{};rport", transport.name(), self.call_id, self.number),
+            )
+            .with(HeaderName::From, "<sip:2041@vm.example>;tag=phone")
+            .with(HeaderName::To, self.to.as_str())
+            .with(HeaderName::CallId, self.call_id.as_str())
+            .with(HeaderName::CSeq, format!("{} SUBSCRIBE", self.number))
+            .with(HeaderName::Contact, format!("<sip:2041@{peer}{next_hop}>"))
+            .with(HeaderName::Event, "message-summary")
+            .with(HeaderName::Accept, MessageSummary::CONTENT_TYPE)
+            .with(HeaderName::Expires, expires.to_string());
         Request { method: Method::Subscribe, uri: "sip:2041@vm.example".into(), headers, body: bytes::Bytes::new() }
     }
 
     /// Sends `request`, proves who it is when asked, and answers with the last response.
-    pub(super) fn send(&mut self, bench: &mut Bench, request: &Request) -> Response {
-        let first = self.exchange(bench, request.clone());
-        if first.status != Status::UNAUTHORIZED {
+    pub(super) fn send(&mut self, notifier: &mut TestNotifier, request: &Request) -> Response {
+        let first = self.exchange(notifier, request.clone());
+        if first.status != StatusCode::UNAUTHORIZED {
             return first;
         }
         self.number += 1;
-        let challenge = Challenge::choose(first.headers.all(Name::WwwAuthenticate)).unwrap();
-        let again = self.proven(request, &challenge);
-        self.last_proven = Some(again.clone());
-        let response = self.exchange(bench, again);
-        if let Some(to) = response.headers.get(Name::To).filter(|_| response.status.is_success()) {
+        let challenge = DigestChallenge::choose(first.headers.all(HeaderName::WwwAuthenticate)).unwrap();
+        let again = self.authorized(request, &challenge);
+        self.last_authorized = Some(again.clone());
+        let response = self.exchange(notifier, again);
+        if let Some(to) = response.headers.get(HeaderName::To).filter(|_| response.status.is_success()) {
             to.clone_into(&mut self.to);
         }
         response
     }
 
     /// `request` with the proof that `challenged` asks for, and with its own branch or none.
-    pub(super) fn proven_by(&self, request: &Request, challenged: &Response) -> Request {
-        let challenge = Challenge::choose(challenged.headers.all(Name::WwwAuthenticate)).unwrap();
-        let mut again = with(request, Name::CSeq, Some("2 SUBSCRIBE"));
-        let proof = challenge.answer(&self.login, request.method.as_str(), &request.uri, 1, "c");
-        again.headers.push(Name::Authorization, proof);
+    pub(super) fn authorized_by(&self, request: &Request, challenged: &Response) -> Request {
+        let challenge = DigestChallenge::choose(challenged.headers.all(HeaderName::WwwAuthenticate)).unwrap();
+        let mut again = with(request, HeaderName::CSeq, Some("2 SUBSCRIBE"));
+        let proof = challenge.answer(&self.credentials, request.method.as_str(), &request.uri, 1, "c");
+        again.headers.push(HeaderName::Authorization, proof);
         again
     }
 
     /// `request` with a proof, a new number and a new branch.
-    pub(super) fn proven(&self, request: &Request, challenge: &Challenge) -> Request {
-        let proof = challenge.answer(&self.login, request.method.as_str(), &request.uri, 1, "c");
+    pub(super) fn authorized(&self, request: &Request, challenge: &DigestChallenge) -> Request {
+        let proof = challenge.answer(&self.credentials, request.method.as_str(), &request.uri, 1, "c");
         let branch = request.via().unwrap().branch().unwrap().to_owned();
-        let number = CSeq::parse(request.headers.get(Name::CSeq).unwrap()).unwrap().number + 1;
+        let number = CSeq::parse(request.headers.get(HeaderName::CSeq).unwrap()).unwrap().number + 1;
         let text = String::from_utf8(request.to_bytes().to_vec()).unwrap();
         let text = text.replace(&branch, &format!("{branch}p")).replace(&format!("{} SUB", number - 1), &format!("{number} SUB"));
-        let Ok(Message::Request(mut again)) = Message::parse(text.as_bytes()) else { panic!("{text}") };
-        again.headers.push(Name::Authorization, proof);
+        let Ok(SipMessage::Request(mut again)) = SipMessage::parse(text.as_bytes()) else { panic!("{text}") };
+        again.headers.push(HeaderName::Authorization, proof);
         again
     }
 
-    pub(super) fn subscribe(&mut self, bench: &mut Bench, expires: u32) -> Response {
+    pub(super) fn subscribe(&mut self, notifier: &mut TestNotifier, expires: u32) -> Response {
         let request = self.request(expires);
-        let response = self.send(bench, &request);
+        let response = self.send(notifier, &request);
         // Only what follows the challenge is of interest.
-        bench
-            .sent
-            .retain(|(_, message)| !matches!(message, Message::Response(response) if response.status == Status::UNAUTHORIZED));
+        notifier.sent.retain(
+            |(_, message)| !matches!(message, SipMessage::Response(response) if response.status == StatusCode::UNAUTHORIZED),
+        );
         response
     }
 
-    fn exchange(&mut self, bench: &mut Bench, request: Request) -> Response {
-        let (before, branch) = (bench.sent.len(), request.via().unwrap().branch().unwrap().to_owned());
-        bench.receive(request, self.source);
-        let response = bench.sent[before..].iter().find_map(|(_, message)| match message {
-            Message::Response(response) if response.answers(&branch, &Method::Subscribe) => Some(response.clone()),
+    fn exchange(&mut self, notifier: &mut TestNotifier, request: Request) -> Response {
+        let (before, branch) = (notifier.sent.len(), request.via().unwrap().branch().unwrap().to_owned());
+        notifier.receive(request, self.source);
+        let response = notifier.sent[before..].iter().find_map(|(_, message)| match message {
+            SipMessage::Response(response) if response.answers(&branch, &Method::Subscribe) => Some(response.clone()),
             _ => None,
         });
-        response.unwrap_or_else(|| panic!("no response to {branch}: {:?}", bench.sent))
+        response.unwrap_or_else(|| panic!("no response to {branch}: {:?}", notifier.sent))
     }
 }
 
@@ -238,11 +248,11 @@ pub(super) fn tag(to: &str) -> &str {
 }
 
 /// Each field of `request` but `name`, and this one in its place.
-pub(super) fn with(request: &Request, name: Name, value: Option<&str>) -> Request {
+pub(super) fn with(request: &Request, name: HeaderName, value: Option<&str>) -> Request {
     let text = String::from_utf8(request.to_bytes().to_vec()).unwrap();
     let start = format!("{}: ", name.as_str());
     let kept: String = text.split_inclusive("\r\n").filter(|line| !line.starts_with(&start)).collect();
-    let Ok(Message::Request(mut request)) = Message::parse(kept.as_bytes()) else { panic!("{kept}") };
+    let Ok(SipMessage::Request(mut request)) = SipMessage::parse(kept.as_bytes()) else { panic!("{kept}") };
     if let Some(value) = value {
         request.headers.push(name, value);
     }

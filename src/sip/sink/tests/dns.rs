@@ -7,7 +7,7 @@ use hickory_resolver::proto::rr::rdata::{A, NAPTR, SRV};
 use hickory_resolver::proto::rr::{Name as DomainName, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 
-use super::super::super::message::{Message, Status};
+use super::super::super::message::{SipMessage, StatusCode};
 use super::super::{SipSink, SipTargets};
 use super::{MwiSink as _, state};
 
@@ -47,10 +47,10 @@ fn records(name: &str, of: RecordType, ports: [u16; 2]) -> Vec<RData> {
 }
 
 /// Answers one request with `status`.
-async fn answer(socket: &UdpSocket, status: Status) {
+async fn answer(socket: &UdpSocket, status: StatusCode) {
     let mut buffer = [0; 4096];
     let (len, from) = socket.recv_from(&mut buffer).await.unwrap();
-    let Ok(Message::Request(request)) = Message::parse(&buffer[..len]) else { panic!("no request") };
+    let Ok(SipMessage::Request(request)) = SipMessage::parse(&buffer[..len]) else { panic!("no request") };
     socket.send_to(&request.response(status, "peer").to_bytes(), from).await.unwrap();
 }
 
@@ -65,8 +65,8 @@ async fn the_second_server_of_a_domain_is_asked_after_the_first() {
     let builder = SipSink::builder("sip:voicemail@vm.example".parse().unwrap(), targets);
     let sink = builder.dns_servers([server]).unwrap().build();
     let shown = state(1, 7);
-    let busy = answer(&first, Status::SERVICE_UNAVAILABLE);
-    let (told, (), ()) = tokio::join!(sink.show(&shown), busy, answer(&second, Status::OK));
+    let busy = answer(&first, StatusCode::SERVICE_UNAVAILABLE);
+    let (told, (), ()) = tokio::join!(sink.show(&shown), busy, answer(&second, StatusCode::OK));
     told.unwrap();
     serving.abort();
 }

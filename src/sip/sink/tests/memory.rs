@@ -12,21 +12,21 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
 
 use super::super::super::Transport;
-use super::super::super::message::{Message, Request, Response, Status};
+use super::super::super::message::{Request, Response, SipMessage, StatusCode};
 use super::super::super::transport::{Channel, Connect, Destination};
 
 /// What a peer says to a request, and how long after.
 pub(super) type Answers = Vec<(Duration, Response)>;
-type Peer = Box<dyn Fn(&Request) -> Answers + Send + Sync>;
+type PeerBehaviour = Box<dyn Fn(&Request) -> Answers + Send + Sync>;
 
 #[derive(Clone, Default)]
-pub(super) struct Memory(Arc<Shared>);
+pub(super) struct MemoryNetwork(Arc<MemoryNetworkState>);
 
 #[derive(Default)]
-struct Shared {
+struct MemoryNetworkState {
     /// How often everybody has hung up; a way that was opened before is closed.
     hung_up: AtomicUsize,
-    peers: Mutex<HashMap<(Transport, SocketAddr), Arc<Peer>>>,
+    peers: Mutex<HashMap<(Transport, SocketAddr), Arc<PeerBehaviour>>>,
     sent: Mutex<Vec<Sent>>,
     connections: Mutex<Vec<(Transport, SocketAddr)>>,
 }
@@ -40,7 +40,7 @@ pub(super) struct Sent {
     pub(super) request: Request,
 }
 
-impl Memory {
+impl MemoryNetwork {
     /// Has somebody at `address` answer as `peer` says; anybody else takes no connection.
     pub(super) fn listen(&self, transport: Transport, address: &str, peer: impl Fn(&Request) -> Answers + Send + Sync + 'static) {
         self.0.peers.lock().unwrap().insert((transport, address.parse().unwrap()), Arc::new(Box::new(peer)));
@@ -67,7 +67,7 @@ impl Memory {
 }
 
 /// Answers each request at once.
-pub(super) fn always(status: Status) -> impl Fn(&Request) -> Answers + Send + Sync {
+pub(super) fn always(status: StatusCode) -> impl Fn(&Request) -> Answers + Send + Sync {
     move |request| vec![(Duration::ZERO, request.response(status, "peer"))]
 }
 
@@ -77,7 +77,7 @@ pub(super) fn silent(_: &Request) -> Answers {
 }
 
 #[async_trait]
-impl Connect for Memory {
+impl Connect for MemoryNetwork {
     async fn connect(&self, destination: &Destination) -> io::Result<Box<dyn Channel>> {
         let (transport, peer) = (destination.transport, destination.address);
         self.0.connections.lock().unwrap().push((transport, peer));
@@ -85,24 +85,24 @@ impl Connect for Memory {
         match behaviour {
             Some(peer_does) => {
                 let (memory, opened) = (self.clone(), self.hung_up());
-                Ok(Box::new(Way { memory, opened, transport, peer, peer_does, coming: Vec::new() }))
+                Ok(Box::new(MemoryChannel { memory, opened, transport, peer, peer_does, coming: Vec::new() }))
             }
             None => Err(io::ErrorKind::ConnectionRefused.into()),
         }
     }
 }
 
-struct Way {
-    memory: Memory,
+struct MemoryChannel {
+    memory: MemoryNetwork,
     opened: usize,
     transport: Transport,
     peer: SocketAddr,
-    peer_does: Arc<Peer>,
+    peer_does: Arc<PeerBehaviour>,
     coming: Vec<(Instant, Response)>,
 }
 
 #[async_trait]
-impl Channel for Way {
+impl Channel for MemoryChannel {
     fn local(&self) -> SocketAddr {
         "192.0.2.1:5070".parse().unwrap()
     }
@@ -111,7 +111,7 @@ impl Channel for Way {
         if self.memory.hung_up() > self.opened {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let Ok(Message::Request(request)) = Message::parse(message) else { panic!("{message:?} is no request") };
+        let Ok(SipMessage::Request(request)) = SipMessage::parse(message) else { panic!("{message:?} is no request") };
         let at = Instant::now();
         self.coming.extend((self.peer_does)(&request).into_iter().map(|(after, response)| (at + after, response)));
         self.coming.sort_by_key(|(at, _)| *at);
@@ -119,11 +119,11 @@ impl Channel for Way {
         Ok(())
     }
 
-    async fn receive(&mut self) -> io::Result<Message> {
+    async fn receive(&mut self) -> io::Result<SipMessage> {
         match self.coming.first() {
             Some((at, _)) => {
                 sleep_until(*at).await;
-                Ok(Message::Response(self.coming.remove(0).1))
+                Ok(SipMessage::Response(self.coming.remove(0).1))
             }
             None => std::future::pending().await,
         }
@@ -134,14 +134,14 @@ impl Channel for Way {
     }
 }
 
-impl fmt::Debug for Memory {
+impl fmt::Debug for MemoryNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Memory")
+        f.write_str("MemoryNetwork")
     }
 }
 
-impl fmt::Debug for Way {
+impl fmt::Debug for MemoryChannel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Way")
+        f.write_str("MemoryChannel")
     }
 }

@@ -7,19 +7,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::DateTime;
 
-use self::memory::{Answers, Memory, always, silent};
-use super::super::digest::{DigestSecret, Guard, Verdict};
-use super::super::message::{Headers, Message, Name, Request, Status};
+use self::memory::{Answers, MemoryNetwork, always, silent};
+use super::super::digest::{DigestAuthenticator, DigestSecret, DigestVerdict};
+use super::super::message::{HeaderName, Headers, Request, SipMessage, StatusCode};
 use super::*;
 use crate::message::Summary;
 
 const A: &str = "192.0.2.5:5060";
 const B: &str = "192.0.2.6:5060";
 
-fn sink(memory: &Memory) -> SipSinkBuilder {
+fn sink(memory: &MemoryNetwork) -> SipSinkBuilder {
     let from = "sip:voicemail@vm.example".parse().unwrap();
     let targets = SipTargets::template("sip:{mailbox}@pbx.example;user=phone").unwrap();
-    SipSink::builder(from, targets).addresses([A]).login(Login::new("voicemail", "correct horse")).connect(memory.clone())
+    SipSink::builder(from, targets)
+        .addresses([A])
+        .credentials(DigestCredentials::new("voicemail", "correct horse"))
+        .connect(memory.clone())
 }
 
 fn state(version: u64, new: u32) -> MwiState {
@@ -27,12 +30,12 @@ fn state(version: u64, new: u32) -> MwiState {
     MwiState { mailbox: "2041".parse().unwrap(), summary, version, as_of: DateTime::UNIX_EPOCH }
 }
 
-fn status(code: u16) -> Status {
-    Status::new(code).unwrap()
+fn status(code: u16) -> StatusCode {
+    StatusCode::new(code).unwrap()
 }
 
 /// When each of `sent` was sent after `start`, in milliseconds.
-fn times(memory: &Memory, start: Instant) -> Vec<u128> {
+fn times(memory: &MemoryNetwork, start: Instant) -> Vec<u128> {
     memory.sent().iter().map(|sent| (sent.at - start).as_millis()).collect()
 }
 
@@ -43,8 +46,8 @@ fn body(request: &Request) -> MessageSummary {
 #[tokio::test(start_paused = true)]
 async fn keeps_the_contract() {
     crate::conformance::mwi::run_all(|| {
-        let memory = Memory::default();
-        memory.listen(Transport::Udp, A, always(Status::OK));
+        let memory = MemoryNetwork::default();
+        memory.listen(Transport::Udp, A, always(StatusCode::OK));
         let look = {
             let memory = memory.clone();
             move || std::future::ready(memory.sent().last().and_then(|sent| body(&sent.request).voice))
@@ -56,25 +59,25 @@ async fn keeps_the_contract() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_is_told_what_it_needs_to_know() {
-    let memory = Memory::default();
+    let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, always(status(202)));
     let told = state(1, 2);
     sink(&memory).build().show(&told).await.unwrap();
     let request = memory.sent().remove(0).request;
     assert_eq!(request.uri, "sip:2041@pbx.example;user=phone");
     let get = |name| request.headers.get(name).unwrap();
-    assert!(get(Name::Via).starts_with("SIP/2.0/UDP 192.0.2.1:5070;rport;branch=z9hG4bK"));
-    assert!(get(Name::From).starts_with("<sip:voicemail@vm.example>;tag="));
-    assert_eq!(get(Name::To), "<sip:2041@pbx.example;user=phone>");
-    assert_eq!(get(Name::Contact), "<sip:voicemail@192.0.2.1:5070>");
-    assert_eq!((get(Name::Event), get(Name::SubscriptionState)), ("message-summary", "terminated"));
-    assert_eq!((get(Name::MaxForwards), get(Name::ContentType)), ("70", "application/simple-message-summary"));
+    assert!(get(HeaderName::Via).starts_with("SIP/2.0/UDP 192.0.2.1:5070;rport;branch=z9hG4bK"));
+    assert!(get(HeaderName::From).starts_with("<sip:voicemail@vm.example>;tag="));
+    assert_eq!(get(HeaderName::To), "<sip:2041@pbx.example;user=phone>");
+    assert_eq!(get(HeaderName::Contact), "<sip:voicemail@192.0.2.1:5070>");
+    assert_eq!((get(HeaderName::Event), get(HeaderName::SubscriptionState)), ("message-summary", "terminated"));
+    assert_eq!((get(HeaderName::MaxForwards), get(HeaderName::ContentType)), ("70", "application/simple-message-summary"));
     assert_eq!(body(&request), MessageSummary::of(told.summary, "sip:2041@pbx.example".parse().unwrap()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_peer_is_told_again_until_32_seconds_have_passed() {
-    let memory = Memory::default();
+    let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, silent);
     let start = Instant::now();
     let failed = sink(&memory).build().show(&state(1, 1)).await.unwrap_err();
@@ -82,23 +85,23 @@ async fn a_silent_peer_is_told_again_until_32_seconds_have_passed() {
     assert_eq!(start.elapsed(), Duration::from_secs(32));
     assert_eq!(times(&memory, start), [0, 500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500]);
     let branches: std::collections::HashSet<_> =
-        memory.sent().iter().map(|sent| sent.request.headers.get(Name::Via).unwrap().to_owned()).collect();
+        memory.sent().iter().map(|sent| sent.request.headers.get(HeaderName::Via).unwrap().to_owned()).collect();
     assert_eq!(branches.len(), 1, "it is one request, sent again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn late_and_provisional_answers_are_answers() {
-    let memory = Memory::default();
-    memory.listen(Transport::Udp, A, |request| vec![(Duration::from_secs(20), request.response(Status::OK, "peer"))]);
+    let memory = MemoryNetwork::default();
+    memory.listen(Transport::Udp, A, |request| vec![(Duration::from_secs(20), request.response(StatusCode::OK, "peer"))]);
     let start = Instant::now();
     sink(&memory).build().show(&state(1, 1)).await.unwrap();
     assert_eq!(start.elapsed(), Duration::from_secs(20));
 
-    let memory = Memory::default();
+    let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, |request| {
         vec![
             (Duration::from_millis(100), request.response(status(100), "peer")),
-            (Duration::from_secs(6), request.response(Status::OK, "peer")),
+            (Duration::from_secs(6), request.response(StatusCode::OK, "peer")),
         ]
     });
     let start = Instant::now();
@@ -108,12 +111,13 @@ async fn late_and_provisional_answers_are_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn the_answer_to_another_request_is_none() {
-    let memory = Memory::default();
+    let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, |request| {
         let mut other = request.clone();
-        other.headers = Headers::default().with(Name::Via, "SIP/2.0/UDP h;branch=z9hG4bKother").with(Name::CSeq, "1 NOTIFY");
+        other.headers =
+            Headers::default().with(HeaderName::Via, "SIP/2.0/UDP h;branch=z9hG4bKother").with(HeaderName::CSeq, "1 NOTIFY");
         vec![
-            (Duration::ZERO, other.response(Status::OK, "peer")),
+            (Duration::ZERO, other.response(StatusCode::OK, "peer")),
             (Duration::from_secs(1), request.response(status(404), "peer")),
         ]
     });
@@ -126,19 +130,21 @@ fn guarded(code: u16, password: &'static str) -> impl Fn(&Request) -> Answers + 
     let start = Instant::now().into_std();
     let secret = DigestSecret::of("voicemail", "pbx", password);
     let users = [("voicemail".to_owned(), secret)];
-    let guard = Mutex::new(Guard::new("pbx", users, [1; Guard::KEY_LEN], Duration::from_secs(1), start));
+    let authenticator =
+        Mutex::new(DigestAuthenticator::new("pbx", users, [1; DigestAuthenticator::KEY_LEN], Duration::from_secs(1), start));
     let (asks, proves) = match code {
-        401 => (Name::WwwAuthenticate, Name::Authorization),
-        _ => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
+        401 => (HeaderName::WwwAuthenticate, HeaderName::Authorization),
+        _ => (HeaderName::ProxyAuthenticate, HeaderName::ProxyAuthorization),
     };
     move |request| {
-        let (mut guard, now, here) = (guard.lock().unwrap(), Instant::now().into_std(), A.parse::<SocketAddr>().unwrap().ip());
-        let verdict = request.headers.get(proves).map(|proof| guard.check(proof, "NOTIFY", here, now));
-        if matches!(verdict, Some(Verdict::Proven(_))) {
-            return vec![(Duration::ZERO, request.response(Status::OK, "peer"))];
+        let (mut authenticator, now, here) =
+            (authenticator.lock().unwrap(), Instant::now().into_std(), A.parse::<SocketAddr>().unwrap().ip());
+        let verdict = request.headers.get(proves).map(|proof| authenticator.check(proof, "NOTIFY", here, now));
+        if matches!(verdict, Some(DigestVerdict::Authenticated(_))) {
+            return vec![(Duration::ZERO, request.response(StatusCode::OK, "peer"))];
         }
         let mut response = request.response(status(code), "peer");
-        for challenge in guard.challenge(here, verdict == Some(Verdict::Stale), now) {
+        for challenge in authenticator.challenge(here, verdict == Some(DigestVerdict::Stale), now) {
             response.headers.push(asks, challenge);
         }
         vec![(Duration::ZERO, response)]
@@ -148,20 +154,20 @@ fn guarded(code: u16, password: &'static str) -> impl Fn(&Request) -> Answers + 
 #[tokio::test(start_paused = true)]
 async fn who_is_asked_for_a_password_proves_it() {
     for code in [401, 407] {
-        let memory = Memory::default();
+        let memory = MemoryNetwork::default();
         memory.listen(Transport::Udp, A, guarded(code, "correct horse"));
         sink(&memory).build().show(&state(1, 1)).await.unwrap();
         let sent = memory.sent();
-        let of = |name: Name| sent.iter().map(|sent| sent.request.headers.get(name).unwrap()).collect::<Vec<_>>();
-        assert_eq!(of(Name::CSeq), ["1 NOTIFY", "2 NOTIFY"]);
-        let (vias, calls) = (of(Name::Via), of(Name::CallId));
+        let of = |name: HeaderName| sent.iter().map(|sent| sent.request.headers.get(name).unwrap()).collect::<Vec<_>>();
+        assert_eq!(of(HeaderName::CSeq), ["1 NOTIFY", "2 NOTIFY"]);
+        let (vias, calls) = (of(HeaderName::Via), of(HeaderName::CallId));
         assert!(vias[0] != vias[1] && calls[0] == calls[1], "it is the same call, and another transaction: {vias:?} {calls:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_password_that_is_wrong_is_said_once() {
-    let memory = Memory::default();
+    let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, guarded(401, "another horse"));
     let failed = sink(&memory).build().show(&state(1, 1)).await.unwrap_err();
     assert!(matches!(failed, MwiError::Refused(_)) && !failed.is_transient(), "{failed:?}");
@@ -170,7 +176,7 @@ async fn a_password_that_is_wrong_is_said_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_nonce_that_grew_old_on_the_way_is_answered_anew() {
-    let memory = Memory::default();
+    let memory = MemoryNetwork::default();
     let guarded = guarded(401, "correct horse");
     let answered = AtomicUsize::new(0);
     // The first challenge takes longer than its nonce lives.
@@ -187,13 +193,13 @@ async fn a_nonce_that_grew_old_on_the_way_is_answered_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_cannot_gives_way_to_the_next_and_is_left_alone_for_a_while() {
-    let memory = Memory::default();
+    let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, |request| {
-        let mut response = request.response(Status::SERVICE_UNAVAILABLE, "peer");
-        response.headers.push(Name::RetryAfter, "2 (busy)");
+        let mut response = request.response(StatusCode::SERVICE_UNAVAILABLE, "peer");
+        response.headers.push(HeaderName::RetryAfter, "2 (busy)");
         vec![(Duration::ZERO, response)]
     });
-    memory.listen(Transport::Udp, B, always(Status::OK));
+    memory.listen(Transport::Udp, B, always(StatusCode::OK));
     let sink = sink(&memory).addresses([A, B]).build();
     let mut told = Vec::new();
     for version in 1..=3 {
@@ -210,8 +216,8 @@ async fn a_peer_that_cannot_gives_way_to_the_next_and_is_left_alone_for_a_while(
 
 #[tokio::test(start_paused = true)]
 async fn who_is_not_there_or_silent_gives_way_too() {
-    let memory = Memory::default();
-    memory.listen(Transport::Udp, B, always(Status::OK));
+    let memory = MemoryNetwork::default();
+    memory.listen(Transport::Udp, B, always(StatusCode::OK));
     let started = Instant::now();
     sink(&memory).addresses([A, B]).build().show(&state(1, 1)).await.unwrap();
     assert_eq!(started.elapsed(), Duration::ZERO);
@@ -226,14 +232,14 @@ async fn who_is_not_there_or_silent_gives_way_too() {
 
 #[tokio::test(start_paused = true)]
 async fn an_address_that_was_waited_for_in_vain_is_tried_last_also_when_the_call_was_dropped() {
-    let memory = Memory::default();
+    let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, silent);
-    memory.listen(Transport::Udp, B, always(Status::OK));
+    memory.listen(Transport::Udp, B, always(StatusCode::OK));
     let one = sink(&memory).addresses([A]).build();
     assert!(timeout(Duration::from_secs(5), one.show(&state(1, 1))).await.is_err());
     let address = A.parse().unwrap();
     let now = Instant::now().into_std();
-    assert!(one.peers.at(&Destination::new(Transport::Udp, address, "pbx.example"), now).left_alone_until(now).is_some());
+    assert!(one.peers.at(&Destination::new(Transport::Udp, address, "pbx.example"), now).avoided_until(now).is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -255,7 +261,7 @@ async fn each_refusal_says_whether_to_come_again() {
         (503, true, false),
         (600, true, false),
     ] {
-        let memory = Memory::default();
+        let memory = MemoryNetwork::default();
         memory.listen(Transport::Udp, A, always(status(code)));
         let failed = sink(&memory).build().show(&state(1, 1)).await.unwrap_err();
         assert_eq!((failed.is_transient(), matches!(failed, MwiError::Refused(_))), (transient, refused), "{code}");
@@ -265,8 +271,8 @@ async fn each_refusal_says_whether_to_come_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_older_state_is_never_sent_after_a_newer_one() {
-    let memory = Memory::default();
-    memory.listen(Transport::Udp, A, |request| vec![(Duration::from_secs(1), request.response(Status::OK, "peer"))]);
+    let memory = MemoryNetwork::default();
+    memory.listen(Transport::Udp, A, |request| vec![(Duration::from_secs(1), request.response(StatusCode::OK, "peer"))]);
     let sink = sink(&memory).build();
     let states = [state(1, 1), state(2, 2), state(3, 3)];
     let all = futures::future::join_all(states.iter().map(|state| sink.show(state))).await;
@@ -279,10 +285,10 @@ async fn an_older_state_is_never_sent_after_a_newer_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_has_only_so_many_under_way() {
-    let memory = Memory::default();
+    let memory = MemoryNetwork::default();
     let answer_after = Duration::from_millis(100);
-    memory.listen(Transport::Udp, A, move |request| vec![(answer_after, request.response(Status::OK, "peer"))]);
-    let sink = sink(&memory).at_once(2).build();
+    memory.listen(Transport::Udp, A, move |request| vec![(answer_after, request.response(StatusCode::OK, "peer"))]);
+    let sink = sink(&memory).max_concurrent(2).build();
     let start = Instant::now();
     let mailboxes = (0..10_u32).map(|number| MwiState { mailbox: format!("{number}").parse().unwrap(), ..state(1, 1) });
     let states: Vec<_> = mailboxes.collect();
@@ -292,8 +298,8 @@ async fn a_peer_has_only_so_many_under_way() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_used_again_and_opened_anew_when_it_was_closed() {
-    let memory = Memory::default();
-    memory.listen(Transport::Tcp, A, always(Status::OK));
+    let memory = MemoryNetwork::default();
+    memory.listen(Transport::Tcp, A, always(StatusCode::OK));
     let sink = sink(&memory).transport(Transport::Tcp).build();
     for version in 1..=3 {
         sink.show(&state(version, 1)).await.unwrap();
@@ -302,20 +308,20 @@ async fn a_connection_is_used_again_and_opened_anew_when_it_was_closed() {
     memory.hang_up();
     sink.show(&state(4, 1)).await.unwrap();
     assert_eq!((memory.connections().len(), memory.sent().len()), (2, 4));
-    assert!(memory.sent()[0].request.headers.get(Name::Contact).unwrap().ends_with(";transport=tcp>"));
+    assert!(memory.sent()[0].request.headers.get(HeaderName::Contact).unwrap().ends_with(";transport=tcp>"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_too_long_for_a_datagram_goes_over_tcp_where_there_is_one() {
     let long = || {
         let user = "x".repeat(400);
-        SipTargets::each(move |_| format!("sip:{user}@pbx.example").parse().ok())
+        SipTargets::from_fn(move |_| format!("sip:{user}@pbx.example").parse().ok())
     };
     for (with_tcp, transports) in [(true, &[Transport::Tcp][..]), (false, &[Transport::Udp])] {
-        let memory = Memory::default();
-        memory.listen(Transport::Udp, A, always(Status::OK));
+        let memory = MemoryNetwork::default();
+        memory.listen(Transport::Udp, A, always(StatusCode::OK));
         if with_tcp {
-            memory.listen(Transport::Tcp, A, always(Status::OK));
+            memory.listen(Transport::Tcp, A, always(StatusCode::OK));
         }
         let from = "sip:voicemail@vm.example".parse().unwrap();
         let sink = SipSink::builder(from, long()).addresses([A]).connect(memory.clone()).build();
@@ -329,13 +335,13 @@ async fn what_is_too_long_for_a_datagram_goes_over_tcp_where_there_is_one() {
 async fn it_speaks_over_real_sockets() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let answer = |bytes: &[u8]| {
-        let Ok(Message::Request(request)) = Message::parse(bytes) else { panic!("{bytes:?}") };
-        (request.response(Status::OK, "peer").to_bytes(), body(&request).voice.unwrap().new)
+        let Ok(SipMessage::Request(request)) = SipMessage::parse(bytes) else { panic!("{bytes:?}") };
+        (request.response(StatusCode::OK, "peer").to_bytes(), body(&request).voice.unwrap().new)
     };
     let udp = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     for (transport, address) in [(Transport::Udp, udp.local_addr().unwrap()), (Transport::Tcp, tcp.local_addr().unwrap())] {
-        let builder = sink(&Memory::default()).connect(super::super::transport::Network::default());
+        let builder = sink(&MemoryNetwork::default()).connect(super::super::transport::NetworkConnector::default());
         let sink = builder.addresses([address.to_string()]).transport(transport).build();
         let peer = async {
             let mut buffer = vec![0; 4096];
@@ -382,8 +388,8 @@ async fn a_sips_target_is_reached_under_tls_by_its_certificate() {
             let mut stream = server.accept(stream).await.ok()?;
             let mut buffer = vec![0; 4096];
             let len = stream.read(&mut buffer).await.unwrap();
-            let Ok(Message::Request(request)) = Message::parse(&buffer[..len]) else { panic!("{buffer:?}") };
-            stream.write_all(&request.response(Status::OK, "peer").to_bytes()).await.unwrap();
+            let Ok(SipMessage::Request(request)) = SipMessage::parse(&buffer[..len]) else { panic!("{buffer:?}") };
+            stream.write_all(&request.response(StatusCode::OK, "peer").to_bytes()).await.unwrap();
             stream.flush().await.unwrap();
             Some(request)
         };
@@ -395,8 +401,8 @@ async fn a_sips_target_is_reached_under_tls_by_its_certificate() {
             continue;
         };
         assert_eq!(request.uri, "sips:2041@pbx.example");
-        assert!(request.headers.get(Name::Via).unwrap().starts_with("SIP/2.0/TLS "));
-        assert!(request.headers.get(Name::Contact).unwrap().starts_with("<sips:voicemail@"));
+        assert!(request.headers.get(HeaderName::Via).unwrap().starts_with("SIP/2.0/TLS "));
+        assert!(request.headers.get(HeaderName::Contact).unwrap().starts_with("<sips:voicemail@"));
     }
 }
 
@@ -406,5 +412,5 @@ async fn a_sips_target_without_tls_is_not_reached_in_clear() {
     let builder = SipSink::builder("sip:voicemail@vm.example".parse().unwrap(), targets);
     let failed = builder.addresses([A]).build().show(&state(1, 1)).await.unwrap_err();
     let causes = format!("{:?}", std::iter::successors(Some(&failed as &dyn std::error::Error), |error| error.source()).last());
-    assert!(causes.contains("NoTls"), "{causes}");
+    assert!(causes.contains("TlsNotConfigured"), "{causes}");
 }

@@ -1,4 +1,4 @@
-//! [`Random`]: tags and branches that nobody can guess, from one random key.
+//! [`IdGenerator`]: tags and branches that nobody can guess, from one random key.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use sha2::{Digest as _, Sha256};
 use super::super::digest::hex;
 
 /// Makes names for dialogs and transactions.
-pub(super) struct Random {
+pub(super) struct IdGenerator {
     key: [u8; Self::KEY_LEN],
     made: u64,
 }
 
-impl Random {
+impl IdGenerator {
     /// From this random key.
     pub(super) const fn new(key: [u8; Self::KEY_LEN]) -> Self {
         Self { key, made: 0 }
@@ -41,9 +41,9 @@ impl Random {
     pub(super) const KEY_LEN: usize = 32;
 }
 
-impl fmt::Debug for Random {
+impl fmt::Debug for IdGenerator {
     /// Shows nothing of the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Random(..)")
+        f.write_str("IdGenerator(..)")
     }
 }

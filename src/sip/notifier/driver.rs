@@ -1,4 +1,4 @@
-//! [`Run`]: sockets and waiting, around a [`Server`] that decides.
+//! [`Driver`]: sockets and waiting, around a [`Server`] that decides.
 
 use std::future::Future;
 use std::io;
@@ -16,44 +16,45 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
 
 use super::super::Transport;
-use super::super::message::Message;
+use super::super::message::SipMessage;
 use super::super::transport::{
-    Accepted, Acceptor, Channel, Connect as _, Connections, Destination, Place, Source, Way, receive_datagram,
+    AcceptedConnection, Acceptor, Channel, Connect as _, Connections, Destination, HostPort, MessageSource, NextHop,
+    receive_datagram,
 };
 use super::SipNotifier;
 use super::server::{Server, SubscriptionId, Transmit};
-use crate::mwi::{Current, MwiSource};
+use crate::mwi::{CurrentState, MwiSource};
 
 /// One run of a notifier.
-pub(super) struct Run<'a> {
+pub(super) struct Driver<'a> {
     notifier: &'a SipNotifier,
     source: &'a dyn MwiSource,
     connections: Connections,
     /// Counts under way.
-    counting: FuturesUnordered<BoxFuture<'a, (SubscriptionId, Current)>>,
+    lookups: FuturesUnordered<BoxFuture<'a, (SubscriptionId, CurrentState)>>,
     /// Places that are looked up, and connected to.
-    reaching: FuturesUnordered<BoxFuture<'a, Reached>>,
+    locating: FuturesUnordered<BoxFuture<'a, LocatedMessage>>,
 }
 
 /// A place that was looked up.
-struct Reached {
+struct LocatedMessage {
     bytes: Bytes,
     subscription: Option<SubscriptionId>,
-    way: io::Result<ReachedWay>,
+    next_hop: io::Result<LocatedHop>,
 }
 
-enum ReachedWay {
+enum LocatedHop {
     Address(SocketAddr),
     Channel(Box<dyn Channel>, Destination),
 }
 
-impl<'a> Run<'a> {
+impl<'a> Driver<'a> {
     /// Answers and tells telephones until `stop`, and then tells them that it ends.
     pub(super) async fn run(notifier: &'a SipNotifier, source: &'a dyn MwiSource, stop: impl Future<Output = ()> + Send) {
-        let (arrivals, mut arrived) = mpsc::channel(MOST_ARRIVALS);
-        let connections = Connections::new(notifier.limits.of_connections(), arrivals);
-        let (counting, reaching) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let mut run = Self { notifier, source, connections, counting, reaching };
+        let (arrivals, mut arrived) = mpsc::channel(MAX_ARRIVALS);
+        let connections = Connections::new(notifier.limits.for_connections(), arrivals);
+        let (lookups, locating) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let mut run = Self { notifier, source, connections, lookups, locating };
         let mut tcp = Acceptor::new(notifier.tcp.as_ref(), None);
         let mut tls =
             Acceptor::new(notifier.tls.as_ref().map(|(listener, _)| listener), notifier.tls.as_ref().map(|(_, tls)| tls));
@@ -72,7 +73,7 @@ impl<'a> Run<'a> {
             let next = due.into_iter().chain(end).min();
             tokio::select! {
                 () = &mut stop, if end.is_none() => {
-                    end = Some(Instant::now() + run.notifier.limits.stop_time);
+                    end = Some(Instant::now() + run.notifier.limits.shutdown_timeout);
                     run.server().handle_stop(now());
                 }
                 (message, peer) = receive(notifier.udp.as_ref(), &mut buffer) => run.handle_datagram(message, peer),
@@ -80,13 +81,13 @@ impl<'a> Run<'a> {
                 accepted = tls.accept(), if end.is_none() => run.handle_accepted(accepted, &mut tls),
                 Some((message, source)) = arrived.recv() => run.server().handle_message(message, source, now()),
                 id = run.connections.ended() => run.server().handle_closed(id),
-                Some((id, current)) = run.counting.next() => run.server().handle_current(id, &current, now()),
-                Some(reached) = run.reaching.next() => run.handle_reached(reached),
+                Some((id, current)) = run.lookups.next() => run.server().handle_current(id, &current, now()),
+                Some(reached) = run.locating.next() => run.handle_located(reached),
                 () = notifier.changed.notified() => {}
                 () = wait_until(next) => run.server().handle_time(now()),
             }
         }
-        let _ = timeout(CLOSE_TIME, run.connections.close()).await;
+        let _ = timeout(CLOSE_TIMEOUT, run.connections.close()).await;
     }
 
     fn server(&self) -> MutexGuard<'a, Server> {
@@ -96,83 +97,86 @@ impl<'a> Run<'a> {
     /// Does what the server asks for.
     fn act(&mut self) {
         loop {
-            let (transmit, ask, proven) = {
+            let (transmit, ask, authenticated) = {
                 let mut server = self.server();
-                let may_ask = self.counting.len() < MOST_COUNTS;
-                (server.poll_transmit(), if may_ask { server.poll_ask() } else { None }, server.poll_proven())
+                let may_ask = self.lookups.len() < MAX_LOOKUPS;
+                (server.poll_transmit(), if may_ask { server.poll_lookup() } else { None }, server.poll_authenticated())
             };
-            if transmit.is_none() && ask.is_none() && proven.is_none() {
+            if transmit.is_none() && ask.is_none() && authenticated.is_none() {
                 return;
             }
-            if let Some(connection) = proven {
-                self.connections.handle_proven(connection);
+            if let Some(connection) = authenticated {
+                self.connections.handle_authenticated(connection);
             }
             if let Some(transmit) = transmit {
                 self.transmit(transmit);
             }
             if let Some((id, mailbox)) = ask {
                 let source = self.source;
-                let counted = async move { timeout(COUNT_TIME, AssertUnwindSafe(source.current(&mailbox)).catch_unwind()).await };
+                let counted =
+                    async move { timeout(LOOKUP_TIMEOUT, AssertUnwindSafe(source.current(&mailbox)).catch_unwind()).await };
                 // Who does not answer, or panics, knows nothing.
-                self.counting.push(
+                self.lookups.push(
                     counted
-                        .map(move |counted| (id, counted.map_or(Current::Unknown, |current| current.unwrap_or(Current::Unknown))))
+                        .map(move |counted| {
+                            (id, counted.map_or(CurrentState::Unknown, |current| current.unwrap_or(CurrentState::Unknown)))
+                        })
                         .boxed(),
                 );
             }
         }
     }
 
-    fn transmit(&mut self, Transmit { way, bytes, subscription }: Transmit) {
-        match way {
-            Way::Datagram(address) => self.send_datagram(address, &bytes),
-            Way::Connection(id, elsewhere) => {
+    fn transmit(&mut self, Transmit { next_hop, bytes, subscription }: Transmit) {
+        match next_hop {
+            NextHop::Datagram(address) => self.send_datagram(address, &bytes),
+            NextHop::Connection(id, elsewhere) => {
                 let sent = self.connections.send(id, bytes.clone());
                 match (sent, elsewhere) {
                     (true, _) | (false, None) => {}
-                    (false, Some(place)) => self.reach(place, bytes, subscription),
+                    (false, Some(place)) => self.locate_and_send(place, bytes, subscription),
                 }
             }
-            Way::Place(place) => match (place.transport, place.known()) {
+            NextHop::Lookup(place) => match (place.transport, place.without_lookup()) {
                 (Transport::Udp, Some(destination)) => self.send_datagram(destination.address, &bytes),
-                (Transport::Udp | Transport::Tcp | Transport::Tls, _) => self.reach(place, bytes, subscription),
+                (Transport::Udp | Transport::Tcp | Transport::Tls, _) => self.locate_and_send(place, bytes, subscription),
             },
         }
     }
 
     /// Looks up a place, and connects to it if need be.
-    fn reach(&mut self, place: Place, bytes: Bytes, subscription: Option<SubscriptionId>) {
+    fn locate_and_send(&mut self, place: HostPort, bytes: Bytes, subscription: Option<SubscriptionId>) {
         if place.transport.is_reliable()
-            && let Some(destination) = place.known()
+            && let Some(destination) = place.without_lookup()
             && let Some(id) = self.connections.to(&destination)
             && self.connections.send(id, bytes.clone())
         {
             return;
         }
         let network = &self.notifier.network;
-        let way = async move {
-            let destination = place.look_up().await?;
+        let next_hop = async move {
+            let destination = place.resolve().await?;
             if destination.transport.is_reliable() {
-                Ok(ReachedWay::Channel(network.connect(&destination).await?, destination))
+                Ok(LocatedHop::Channel(network.connect(&destination).await?, destination))
             } else {
-                Ok(ReachedWay::Address(destination.address))
+                Ok(LocatedHop::Address(destination.address))
             }
         };
-        if self.reaching.len() >= MOST_REACHING {
+        if self.locating.len() >= MAX_LOCATING {
             return; // as good as lost on the way: it is sent again, or given up
         }
-        let way = timeout(REACH_TIME, way).map(|way| way.unwrap_or_else(|elapsed| Err(elapsed.into())));
-        self.reaching.push(way.map(move |way| Reached { bytes, subscription, way }).boxed());
+        let next_hop = timeout(LOCATE_TIMEOUT, next_hop).map(|next_hop| next_hop.unwrap_or_else(|elapsed| Err(elapsed.into())));
+        self.locating.push(next_hop.map(move |next_hop| LocatedMessage { bytes, subscription, next_hop }).boxed());
     }
 
-    fn handle_reached(&mut self, Reached { bytes, subscription, way }: Reached) {
-        let sent = match way {
-            Ok(ReachedWay::Address(address)) => {
+    fn handle_located(&mut self, LocatedMessage { bytes, subscription, next_hop }: LocatedMessage) {
+        let sent = match next_hop {
+            Ok(LocatedHop::Address(address)) => {
                 self.send_datagram(address, &bytes);
                 true
             }
-            Ok(ReachedWay::Channel(channel, destination)) => {
-                let id = self.connections.keep(channel, destination);
+            Ok(LocatedHop::Channel(channel, destination)) => {
+                let id = self.connections.add(channel, destination);
                 id.is_some_and(|id| self.connections.send(id, bytes))
             }
             Err(error) => {
@@ -192,23 +196,23 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn handle_datagram(&self, message: Message, peer: SocketAddr) {
+    fn handle_datagram(&self, message: SipMessage, peer: SocketAddr) {
         if let Some(local) = self.notifier.udp_address() {
-            let source = Source { transport: Transport::Udp, peer, local, connection: None };
+            let source = MessageSource { transport: Transport::Udp, peer, local, connection: None };
             self.server().handle_message(message, source, now());
         }
     }
 
-    fn handle_accepted(&mut self, accepted: io::Result<Accepted>, acceptor: &mut Acceptor<'_>) {
+    fn handle_accepted(&mut self, accepted: io::Result<AcceptedConnection>, acceptor: &mut Acceptor<'_>) {
         match accepted {
-            Ok(accepted) => self.connections.take(accepted),
-            Err(_) if self.connections.handle_exhausted() => acceptor.handle_room(),
+            Ok(accepted) => self.connections.accept(accepted),
+            Err(_) if self.connections.handle_exhausted() => acceptor.handle_descriptor_freed(),
             Err(_) => {}
         }
     }
 }
 
-async fn receive(socket: Option<&UdpSocket>, buffer: &mut Vec<u8>) -> (Message, SocketAddr) {
+async fn receive(socket: Option<&UdpSocket>, buffer: &mut Vec<u8>) -> (SipMessage, SocketAddr) {
     let Some(socket) = socket else { return std::future::pending().await };
     loop {
         match receive_datagram(socket, buffer).await {
@@ -232,11 +236,11 @@ fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
 
-const MOST_ARRIVALS: usize = 64;
+const MAX_ARRIVALS: usize = 64;
 /// Mailboxes that are counted at the same time.
-const MOST_COUNTS: usize = 64;
-const MOST_REACHING: usize = 64;
-const COUNT_TIME: Duration = Duration::from_secs(10);
-const REACH_TIME: Duration = Duration::from_secs(10);
-const CLOSE_TIME: Duration = Duration::from_secs(1);
+const MAX_LOOKUPS: usize = 64;
+const MAX_LOCATING: usize = 64;
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
+const LOCATE_TIMEOUT: Duration = Duration::from_secs(10);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);

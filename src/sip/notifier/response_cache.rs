@@ -1,4 +1,4 @@
-//! [`Answered`]: requests that come again get the same response again.
+//! [`ResponseCache`]: requests that come again get the same response again.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -8,8 +8,8 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::super::digest::hex;
-use super::super::message::{Address, Name, Request};
-use super::super::transaction::GIVE_UP_AFTER;
+use super::super::message::{Address, HeaderName, Request};
+use super::super::transaction::TRANSACTION_TIMEOUT;
 use super::dialog::BRANCH;
 
 /// The responses of the last 32 seconds to requests that came as datagrams; at most so many, the newest.
@@ -18,15 +18,15 @@ use super::dialog::BRANCH;
 ///
 /// RFC 3261 §17.2.2, with timer J.
 #[derive(Debug)]
-pub(super) struct Answered {
+pub(super) struct ResponseCache {
     most: usize,
-    responses: HashMap<Transaction, Bytes>,
-    order: VecDeque<(Instant, Transaction)>,
+    responses: HashMap<TransactionKey, Bytes>,
+    order: VecDeque<(Instant, TransactionKey)>,
 }
 
 /// What tells a transaction from all others. RFC 3261 §17.2.3.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Transaction {
+pub(super) struct TransactionKey {
     /// Its branch, or a hash of what stands for one in requests of before RFC 3261.
     id: String,
     sent_by: String,
@@ -34,7 +34,7 @@ pub(super) struct Transaction {
     from: IpAddr,
 }
 
-impl Transaction {
+impl TransactionKey {
     /// That of `request`, which came from `from`.
     pub(super) fn of(request: &Request, from: IpAddr) -> Option<Self> {
         let via = request.via()?;
@@ -54,9 +54,16 @@ impl Transaction {
 fn old_id(request: &Request) -> String {
     let headers = &request.headers;
     let tag = |name| headers.get(name).and_then(Address::parse).and_then(|address| address.tag()).unwrap_or_default();
-    let top_via = headers.elements(Name::Via).next().unwrap_or_default();
+    let top_via = headers.elements(HeaderName::Via).next().unwrap_or_default();
     let whole = |name| headers.get(name).unwrap_or_default();
-    let parts = [request.uri.as_str(), tag(Name::To), tag(Name::From), whole(Name::CallId), whole(Name::CSeq), top_via];
+    let parts = [
+        request.uri.as_str(),
+        tag(HeaderName::To),
+        tag(HeaderName::From),
+        whole(HeaderName::CallId),
+        whole(HeaderName::CSeq),
+        top_via,
+    ];
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part);
@@ -66,25 +73,25 @@ fn old_id(request: &Request) -> String {
     hex(&hash.finalize())
 }
 
-impl Answered {
+impl ResponseCache {
     pub(super) fn new(most: usize) -> Self {
         Self { most, responses: HashMap::new(), order: VecDeque::new() }
     }
 
     /// What was answered to it.
-    pub(super) fn find(&mut self, transaction: &Transaction, now: Instant) -> Option<Bytes> {
+    pub(super) fn find(&mut self, transaction: &TransactionKey, now: Instant) -> Option<Bytes> {
         self.forget(now);
         self.responses.get(transaction).cloned()
     }
 
-    pub(super) fn handle_answer(&mut self, transaction: Transaction, response: Bytes, now: Instant) {
+    pub(super) fn handle_answer(&mut self, transaction: TransactionKey, response: Bytes, now: Instant) {
         self.forget(now);
         if self.order.len() >= self.most
             && let Some((_, oldest)) = self.order.pop_front()
         {
             self.responses.remove(&oldest);
         }
-        self.order.push_back((now + GIVE_UP_AFTER, transaction.clone()));
+        self.order.push_back((now + TRANSACTION_TIMEOUT, transaction.clone()));
         self.responses.insert(transaction, response);
     }
 

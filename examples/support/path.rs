@@ -11,7 +11,7 @@ use super::config::Peer;
 use super::explain;
 
 /// What a node knows that reaches another.
-pub struct Here {
+pub struct LocalNode {
     /// Its own address.
     pub node: NodeAddress,
     /// The domain of the mailboxes.
@@ -22,7 +22,7 @@ pub struct Here {
     pub events: Events,
 }
 
-impl Here {
+impl LocalNode {
     /// The way to the node `there`; a fault is that of `section` of the file at `config`.
     pub fn to(&self, there: &NodeAddress, peer: &Peer, config: &Path, section: &str) -> Result<SmtpForwarder, String> {
         let of_ca = format!("; it is the certificate of {there}, which writes one at its first start if it is self_signed");

@@ -14,7 +14,7 @@ use super::lines::{Out, print, remark};
 use super::{Failure, explain};
 
 /// Keeps what is deposited, and says so.
-pub struct Desk<'a> {
+pub struct DepositService<'a> {
     /// The node that keeps it.
     pub node: &'a Node,
     /// The PBX that it is for.
@@ -23,7 +23,7 @@ pub struct Desk<'a> {
     pub out: &'a Out,
 }
 
-impl Desk<'_> {
+impl DepositService<'_> {
     /// Keeps one deposit; answers with its id, or says why not.
     pub async fn keep(&self, deposit: &Deposit) -> Option<MessageId> {
         match self.try_to_keep(deposit).await {

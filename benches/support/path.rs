@@ -24,17 +24,17 @@ const STEPS: [&str; 7] = ["finished", "kept", "connected", "sent", "stored", "co
 
 /// When each message made which step.
 #[derive(Clone, Default)]
-pub(crate) struct Ways(Arc<Mutex<HashMap<MessageId, [Option<Instant>; STEPS.len()]>>>);
+pub(crate) struct StepTimes(Arc<Mutex<HashMap<MessageId, [Option<Instant>; STEPS.len()]>>>);
 
-impl Ways {
+impl StepTimes {
     /// Listens from now on, until nobody tells any more.
     pub(crate) fn listen(events: &Events) -> Self {
-        let ways = Self::default();
-        tokio::spawn(ways.clone().follow(events.subscribe()));
-        ways
+        let step_times = Self::default();
+        tokio::spawn(step_times.clone().collect(events.subscribe()));
+        step_times
     }
 
-    async fn follow(self, mut events: broadcast::Receiver<Occurrence>) {
+    async fn collect(self, mut events: broadcast::Receiver<Occurrence>) {
         loop {
             match events.recv().await {
                 Ok(Occurrence { at, event }) => self.note(at, &event),
@@ -56,9 +56,9 @@ impl Ways {
             | Event::Stored { id, .. } => std::slice::from_ref(id),
             _ => return,
         };
-        let mut ways = self.0.lock().expect("no holder panics");
+        let mut step_times = self.0.lock().expect("no holder panics");
         for id in ids {
-            ways.entry(*id).or_default()[step] = Some(at);
+            step_times.entry(*id).or_default()[step] = Some(at);
         }
     }
 

@@ -23,7 +23,7 @@ use super::network::{CENTRAL, EDGE, network};
 /// Both nodes, with TLS between them, a Maildir at the central one, and one stream of events.
 pub(crate) struct Pair {
     pub(crate) distributed: Node,
-    pub(crate) lamps: Watcher,
+    pub(crate) lamps: LampProbe,
     pub(crate) events: Events,
     stop: Vec<oneshot::Sender<()>>,
     running: Vec<JoinHandle<()>>,
@@ -34,7 +34,7 @@ pub(crate) struct Pair {
 impl Pair {
     pub(crate) async fn open() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (network, events, lamps) = (network(), Events::new(), Watcher::default());
+        let (network, events, lamps) = (network(), Events::new(), LampProbe::default());
         let directory = network.directory();
         let (tls, _, pem) = certify(CENTRAL);
         let store = MaildirStore::builder(folder.path().join("store")).directory(Arc::new(directory.clone()));
@@ -77,7 +77,7 @@ fn start(node: Node) -> (oneshot::Sender<()>, JoinHandle<()>) {
 
 /// A sink that tells whoever waits for a message when the lamp shows it: by the number of messages, which grows by one for each.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Watcher(Arc<Mutex<HashMap<MailboxId, Lamp>>>);
+pub(crate) struct LampProbe(Arc<Mutex<HashMap<MailboxId, Lamp>>>);
 
 #[derive(Debug, Default)]
 struct Lamp {
@@ -86,7 +86,7 @@ struct Lamp {
     waiting: VecDeque<(u32, oneshot::Sender<Instant>)>,
 }
 
-impl Watcher {
+impl LampProbe {
     /// The moment at which the lamp of `mailbox` shows one message more than all that were expected before.
     pub(crate) fn expect(&self, mailbox: &MailboxId) -> oneshot::Receiver<Instant> {
         let (shown, wait) = oneshot::channel();
@@ -103,7 +103,7 @@ impl Watcher {
 }
 
 #[async_trait]
-impl MwiSink for Watcher {
+impl MwiSink for LampProbe {
     async fn show(&self, state: &MwiState) -> Result<(), MwiError> {
         let called = Instant::now();
         let mut lamps = self.lamps();
