@@ -109,7 +109,7 @@ impl Receiver {
             let network = network();
             let directory = network.directory();
             let store = MaildirStore::builder(folder).directory(Arc::new(directory.clone())).open().await.expect("a store");
-            let intake = Intake::builder(network.domain(), Arc::new(store), Arc::new(directory)).node(CENTRAL).tls(tls).build();
+            let intake = Intake::builder(network.domain(), store, directory).node(CENTRAL).tls(tls).build();
             intake.serve(listener, ListenMode::StartTls, std::future::pending()).await.expect("it serves");
         })
     }

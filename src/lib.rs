@@ -141,7 +141,6 @@ pub mod greeting;
 pub mod guarantees;
 #[cfg(feature = "smtp")]
 pub mod intake;
-#[cfg(any(feature = "memory", feature = "sntp", feature = "wire"))]
 mod lock;
 pub mod message;
 #[cfg(feature = "metrics")]

@@ -31,7 +31,7 @@ use voicemail::audio::{Format, Wav};
 use voicemail::directory::{Owner, StaticDirectory};
 use voicemail::event::Event;
 use voicemail::forward::smtp::{SmtpForwarder, Timeouts};
-use voicemail::forward::{ForwardError, Forwarder, MemoryForwarder, Outcome, Receipt, Reply, TransportSecurity};
+use voicemail::forward::{Acceptance, ForwardError, Forwarder, MemoryForwarder, Outcome, Reply, TransportSecurity};
 use voicemail::intake::{Intake, Limits, ListenMode};
 use voicemail::message::{MailboxId, Message, MessageId};
 use voicemail::node::Node;
@@ -135,7 +135,7 @@ async fn take_all(folder: &Path) {
     let network = network();
     let store = MaildirStore::builder(folder.join("mail")).directory(Arc::new(network.directory())).open().await.unwrap();
     let limits = Limits { connections_per_address: 256, ..Limits::default() };
-    let intake = Intake::builder(network.domain(), Arc::new(store), Arc::new(network.directory())).tls(Arc::new(config));
+    let intake = Intake::builder(network.domain(), store, network.directory()).tls(Arc::new(config));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("listening {}", listener.local_addr().unwrap());
     let stop = async { drop(tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await) };
@@ -152,7 +152,7 @@ struct EachByItself {
 
 #[async_trait]
 impl Forwarder for EachByItself {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let dial = Gated { peer: self.peer.clone(), gate: self.gate.clone() };
         // On a slow machine, the first one waits for the last for some time.
         let timeouts =
@@ -202,13 +202,10 @@ impl Full {
 
 #[async_trait]
 impl Forwarder for Full {
-    async fn forward(&self, _message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, _message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         self.0.send_modify(|tried| *tried += 1);
         let reply = Reply::new(452, "4.2.2 2001: the mailbox is full");
-        Ok(Receipt {
-            outcomes: vec![Outcome::Deferred(reply); recipients.len()],
-            transport_security: TransportSecurity::InMemory,
-        })
+        Ok(Acceptance::new(vec![Outcome::Deferred(reply); recipients.len()], TransportSecurity::InMemory))
     }
 }
 

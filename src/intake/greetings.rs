@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 
-use super::shared::Shared;
-use super::verdict::unreadable;
+use super::context::IntakeContext;
+use super::replies::unreadable;
 use super::{Intake, IntakeBuilder};
 use crate::event::Event;
 use crate::greeting::{GreetingEvent, GreetingKeeper, KeepOutcome, KeeperError};
@@ -18,7 +18,7 @@ impl Intake {
     /// 250 means that the greeting, or a newer edition of it, is on stable storage. What is no greeting is refused with 550 5.7.1, a
     /// greeting from anybody but the central node too, and any at a listener whose [`Access`] names no peers; one of a mailbox that is not
     /// answered for here with 550 5.1.1, and one that cannot be kept now is put off with 451 4.3.0.
-    pub fn of_greetings(domain: impl Into<String>, keeper: Arc<dyn GreetingKeeper>) -> IntakeBuilder {
+    pub fn of_greetings(domain: impl Into<String>, keeper: impl GreetingKeeper) -> IntakeBuilder {
         IntakeBuilder::new(domain.into(), None).greetings(keeper)
     }
 }
@@ -26,13 +26,13 @@ impl Intake {
 impl IntakeBuilder {
     /// Takes in greetings, too, for the mailboxes that `keeper` [keeps](GreetingKeeper::keeps) them of. Without it a greeting is a message
     /// as any other.
-    pub fn greetings(mut self, keeper: Arc<dyn GreetingKeeper>) -> Self {
-        self.keeper = Some(keeper);
+    pub fn greetings(mut self, keeper: impl GreetingKeeper) -> Self {
+        self.keeper = Some(Arc::new(keeper));
         self
     }
 }
 
-impl Shared {
+impl IntakeContext {
     /// Takes in a mail about a greeting, at a listener with this `access`; `None` for any other.
     pub(super) async fn take_greeting(&self, delivery: &Delivery, access: &Access) -> Option<Reply> {
         let keeper = self.keeper.as_ref()?;

@@ -53,9 +53,9 @@ impl From<ListenMode> for ListenerPolicy {
 
 /// The next that `next` accepts.
 ///
-/// Without a free descriptor it fails at once, again and again: `make_place` closes a connection that is of no use then, if there is one,
+/// Without a free descriptor it fails at once, again and again: `free_a_slot` closes a connection that is of no use then, if there is one,
 /// and after each failure there is a pause.
-pub(super) async fn accept<T, F>(mut next: impl FnMut() -> F, make_place: impl Fn() -> bool) -> T
+pub(super) async fn accept<T, F>(mut next: impl FnMut() -> F, free_a_slot: impl Fn() -> bool) -> T
 where
     F: Future<Output = io::Result<T>>,
 {
@@ -65,7 +65,7 @@ where
             // The client is gone already; the next one may be there.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                let place = lacks_descriptors(&error) && make_place();
+                let place = lacks_descriptors(&error) && free_a_slot();
                 tracing::warn!(%error, place, "a connection could not be accepted");
                 sleep(if place { CLOSE_PAUSE } else { ACCEPT_PAUSE }).await;
             }

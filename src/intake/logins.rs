@@ -1,22 +1,22 @@
 //! How tries to log in are let through and checked, for all connections together.
 
 use std::net::IpAddr;
-use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::attempts::Attempts;
-use super::session::now;
-use super::shared::Shared;
+use super::context::IntakeContext;
 use crate::event::Event;
-use crate::smtp::server::{Dialogue, LoginAttempt, LoginOutcome, LoginPermit};
+use crate::retry::{Failures, network_of};
+use crate::retry::now;
+use crate::smtp::server::{LoginAttempt, Dialogue, LoginOutcome, LoginPermit};
 
-impl Shared {
+impl IntakeContext {
     /// Whether somebody at `address` may try to log in. The try counts as failed until it has succeeded.
     pub(super) fn login_permit(&self, address: Option<IpAddr>) -> LoginPermit {
         let mut nonce = [0; Dialogue::NONCE_LEN];
-        if !self.attempts().begin(address, now()) || getrandom::fill(&mut nonce).is_err() {
+        if !self.attempts.lock().begin(address, now()) || getrandom::fill(&mut nonce).is_err() {
             tracing::warn!(?address, "a login was refused: too many have failed");
             return LoginPermit::Denied;
         }
@@ -31,7 +31,7 @@ impl Shared {
         };
         match timeout(self.policy.limits.answer_time, check).await {
             Ok(Some(Some(peer))) => {
-                self.attempts().handle_success(address, now());
+                self.attempts.lock().handle_success(address, now());
                 LoginOutcome::Proven(peer)
             }
             Ok(Some(None)) => {
@@ -41,8 +41,52 @@ impl Shared {
             Ok(None) | Err(_) => LoginOutcome::Failed,
         }
     }
+}
 
-    fn attempts(&self) -> MutexGuard<'_, Attempts> {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+/// Counts failed attempts to log in, by address, and forgives them one by one as time passes.
+///
+/// An attempt counts as failed from its beginning until it has succeeded: a hundred at once are a hundred.
+#[derive(Debug)]
+pub(super) struct LoginAttempts(Failures<IpAddr>);
+
+impl LoginAttempts {
+    /// At most `most` failures at a time, one forgiven each time `forgiven_after` has passed.
+    pub(super) fn new(most: u32, forgiven_after: Duration) -> Self {
+        Self(Failures::new(most, forgiven_after))
+    }
+
+    /// Begins an attempt from `address`; answers whether there may be one.
+    pub(super) fn begin(&mut self, address: Option<IpAddr>, now: Instant) -> bool {
+        let Some(place) = address.map(network_of) else { return true };
+        if self.0.is_full(&place, now) {
+            return false;
+        }
+        self.0.add(place, now);
+        true
+    }
+
+    /// The attempt that `address` began has succeeded.
+    pub(super) fn handle_success(&mut self, address: Option<IpAddr>, now: Instant) {
+        if let Some(place) = address.map(network_of) {
+            self.0.take_back(&place, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_counts_until_it_has_succeeded() {
+        let (mut attempts, now) = (LoginAttempts::new(2, Duration::from_secs(60)), Instant::now());
+        let address = Some([192, 0, 2, 7].into());
+        for _ in 0..100 {
+            assert!(attempts.begin(address, now));
+            attempts.handle_success(address, now);
+        }
+        assert!(attempts.begin(address, now) && attempts.begin(address, now));
+        assert!(!attempts.begin(address, now), "two are under way");
+        assert!(attempts.begin(None, now), "who has no address is not from elsewhere");
     }
 }

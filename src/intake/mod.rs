@@ -3,27 +3,27 @@
 //! It takes messages for the mailboxes of its own domain and passes nothing on. [`smtp::server`](crate::smtp::server) decides what is said; a session
 //! around it does the reading, the writing and the waiting.
 
-mod admission;
-mod attempts;
+mod connection_slots;
+mod context;
+mod deposit;
 mod greetings;
 mod listener;
 mod logins;
+mod lookup;
 mod postmaster;
+mod replies;
 mod session;
-mod shared;
 mod staging;
 #[cfg(test)]
 mod tests;
-mod to_postmaster;
-mod verdict;
 
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -33,21 +33,23 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, rustls};
 
-use self::admission::{Admission, Ticket, within_descriptors};
-use self::attempts::Attempts;
+use self::connection_slots::{ConnectionSlots, SlotPermit, within_descriptors};
+use self::context::{IntakeContext, Mailboxes};
 pub use self::listener::{ListenMode, ListenerPolicy};
 use self::listener::{accept, report, turn_away};
+use self::logins::LoginAttempts;
 pub(crate) use self::postmaster::Postmaster;
 #[cfg(feature = "fs")]
 pub use self::postmaster::PostmasterFolder;
-use self::session::{Stop, Visit};
-use self::shared::{Mailboxes, Shared};
+use self::session::{AcceptedConnection, StopPhase};
 use crate::clock::{Clock, SystemClock};
 use crate::descriptors::descriptor_limit;
 use crate::directory::Directory;
 use crate::event::Events;
 use crate::greeting::GreetingKeeper;
+use crate::lock::Lock;
 use crate::message::MessageId;
+use crate::retry::now;
 pub use crate::smtp::server::{
     Access, Cidr, InvalidCidr, InvalidPassword, InvalidPeerName, InvalidStoredPassword, KnownPeer, Limits, PeerName, Reply,
     Sites, StoredPassword,
@@ -91,12 +93,13 @@ use crate::store::MessageStore;
 /// RFC 5321; see [`Dialogue`] for the extensions.
 #[derive(Clone)]
 pub struct Intake {
-    shared: Arc<Shared>,
+    context: Arc<IntakeContext>,
 }
 
 impl Intake {
     /// An intake for the mailboxes of `domain`: known to `directory`, kept in `store`.
-    pub fn builder(domain: impl Into<String>, store: Arc<dyn MessageStore>, directory: Arc<dyn Directory>) -> IntakeBuilder {
+    pub fn builder(domain: impl Into<String>, store: impl MessageStore, directory: impl Directory) -> IntakeBuilder {
+        let (store, directory) = (Arc::new(store), Arc::new(directory));
         IntakeBuilder::new(domain.into(), Some(Mailboxes { store, directory }))
     }
 
@@ -124,7 +127,7 @@ impl Intake {
         let ListenerPolicy { mode, access } = policy.into();
         self.check(mode)?;
         let policy = self.policy_for(access);
-        let (tell, stopping) = watch::channel(Stop::No);
+        let (phase, stopping) = watch::channel(StopPhase::Running);
         let mut sessions = JoinSet::new();
         let mut stop = pin!(stop);
         loop {
@@ -132,12 +135,12 @@ impl Intake {
                 biased;
                 () = &mut stop => break,
                 Some(ended) = sessions.join_next() => report(ended),
-                (stream, address) = accept(|| listener.accept(), || self.shared.admission.make_place(session::now())) => {
+                (stream, address) = accept(|| listener.accept(), || self.context.slots.free_a_slot(now())) => {
                     if !policy.access.admits(Some(address.ip())) {
                         turn_away(stream, mode, &reply::NOT_FROM_THERE);
-                    } else if let Some(ticket) = self.shared.admission.enter(Some(address.ip()), session::now()) {
-                        let visit = Visit { policy: Arc::clone(&policy), address: Some(address.ip()), mode };
-                        sessions.spawn(self.clone().run_tcp(stream, visit, ticket, stopping.clone()));
+                    } else if let Some(permit) = self.context.slots.enter(Some(address.ip()), now()) {
+                        let accepted = AcceptedConnection { policy: Arc::clone(&policy), address: Some(address.ip()), mode };
+                        sessions.spawn(self.clone().run_tcp(stream, accepted, permit, stopping.clone()));
                     } else {
                         turn_away(stream, mode, &reply::CROWDED);
                     }
@@ -150,7 +153,7 @@ impl Intake {
                 report(ended);
             }
         };
-        if self.stop(&tell, all_done).await.is_none() {
+        if self.stop(&phase, all_done).await.is_none() {
             tracing::warn!(sessions = sessions.len(), "sessions were cut off at the stop");
             sessions.shutdown().await;
         }
@@ -180,45 +183,51 @@ impl Intake {
     {
         let ListenerPolicy { mode, access } = policy.into();
         self.check(mode)?;
-        let visit = Visit { policy: self.policy_for(access), address, mode };
-        let ticket = self.shared.admission.enter(address, session::now()).ok_or(io::ErrorKind::QuotaExceeded)?;
-        let (tell, stopping) = watch::channel(Stop::No);
-        let mut session = pin!(session::run(&self.shared, stream, visit, ticket, stopping));
+        let accepted = AcceptedConnection { policy: self.policy_for(access), address, mode };
+        let permit = self.context.slots.enter(address, now()).ok_or(io::ErrorKind::QuotaExceeded)?;
+        let (phase, stopping) = watch::channel(StopPhase::Running);
+        let mut session = pin!(session::run(&self.context, stream, accepted, permit, stopping));
         tokio::select! {
             biased;
             ended = &mut session => return ended,
             () = stop => {}
         }
-        self.stop(&tell, session).await.ok_or(io::ErrorKind::TimedOut)?
+        self.stop(&phase, session).await.ok_or(io::ErrorKind::TimedOut)?
     }
 
     /// Asks sessions to finish, then cuts them off; answers with what `all_done` gives, if that is in time.
-    async fn stop<T>(&self, tell: &watch::Sender<Stop>, all_done: impl Future<Output = T>) -> Option<T> {
-        let time = self.shared.policy.limits.shutdown_timeout;
+    async fn stop<T>(&self, phase: &watch::Sender<StopPhase>, all_done: impl Future<Output = T>) -> Option<T> {
+        let time = self.context.policy.limits.shutdown_timeout;
         let for_last_replies = LAST_REPLIES.min(time / 4);
         let mut all_done = pin!(all_done);
-        tell.send_replace(Stop::Finishing);
+        phase.send_replace(StopPhase::Finishing);
         if let Ok(done) = timeout(time.saturating_sub(for_last_replies), &mut all_done).await {
             return Some(done);
         }
-        tell.send_replace(Stop::Cutting);
+        phase.send_replace(StopPhase::Cutting);
         timeout(for_last_replies, all_done).await.ok()
     }
 
-    async fn run_tcp(self, stream: TcpStream, visit: Visit, ticket: Ticket, stopping: watch::Receiver<Stop>) -> io::Result<()> {
+    async fn run_tcp(
+        self,
+        stream: TcpStream,
+        accepted: AcceptedConnection,
+        permit: SlotPermit,
+        stopping: watch::Receiver<StopPhase>,
+    ) -> io::Result<()> {
         // Replies are short and awaited: to hold them back would cost 40 ms each.
         stream.set_nodelay(true)?;
-        session::run(&self.shared, stream, visit, ticket, stopping).await
+        session::run(&self.context, stream, accepted, permit, stopping).await
     }
 
     /// What this intake is and takes in, for who has `access`.
     fn policy_for(&self, access: Access) -> Arc<Policy> {
-        Arc::new(Policy { access, ..Policy::clone(&self.shared.policy) })
+        Arc::new(Policy { access, ..Policy::clone(&self.context.policy) })
     }
 
     fn check(&self, mode: ListenMode) -> io::Result<()> {
         match mode {
-            ListenMode::ImplicitTls if self.shared.tls.is_none() => {
+            ListenMode::ImplicitTls if self.context.tls.is_none() => {
                 Err(io::Error::new(io::ErrorKind::InvalidInput, "implicit TLS needs a certificate"))
             }
             ListenMode::StartTls | ListenMode::ImplicitTls => Ok(()),
@@ -228,7 +237,7 @@ impl Intake {
 
 impl fmt::Debug for Intake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Intake").field("policy", &self.shared.policy).finish_non_exhaustive()
+        f.debug_struct("Intake").field("policy", &self.context.policy).finish_non_exhaustive()
     }
 }
 
@@ -245,13 +254,13 @@ pub struct IntakeBuilder {
     offers_binary: bool,
     limits: Limits,
     events: Events,
-    told_by: Teller,
+    deposit_reporter: DepositReporter,
     clock: Arc<dyn Clock>,
 }
 
 /// Who tells what became of a deposit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Teller {
+enum DepositReporter {
     Intake,
     #[cfg(feature = "node")]
     Store,
@@ -269,7 +278,7 @@ impl IntakeBuilder {
             offers_binary: false,
             limits: Limits::default(),
             events: Events::new(),
-            told_by: Teller::Intake,
+            deposit_reporter: DepositReporter::Intake,
             clock: Arc::new(SystemClock),
         }
     }
@@ -333,13 +342,13 @@ impl IntakeBuilder {
 
     /// The store tells of each deposit by itself.
     #[cfg(feature = "node")]
-    pub(crate) fn deposits_told_by_the_store(self) -> Self {
-        Self { told_by: Teller::Store, ..self }
+    pub(crate) fn deposits_reported_by_store(self) -> Self {
+        Self { deposit_reporter: DepositReporter::Store, ..self }
     }
 
     /// The clock that traces are dated by; without it, the operating system's.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
         self
     }
 
@@ -356,12 +365,12 @@ impl IntakeBuilder {
             );
         }
         let domain = host_name(&self.domain);
-        let shared = Shared {
-            attempts: Mutex::new(Attempts::new(limits.failed_logins, limits.failed_login_time)),
+        let context = IntakeContext {
+            attempts: Lock::new(LoginAttempts::new(limits.failed_logins, limits.failed_login_time)),
             checks: Semaphore::new(CHECKS_AT_ONCE),
             readers: Semaphore::new(READERS_AT_ONCE),
-            admission: Arc::new(Admission::new(connections, of_one_address, session::now())),
-            room: Arc::new(Semaphore::new((limits.bodies_in_flight / Dialogue::MEMORY_STEP).clamp(1, Semaphore::MAX_PERMITS))),
+            slots: Arc::new(ConnectionSlots::new(connections, of_one_address, now())),
+            memory: Arc::new(Semaphore::new((limits.bodies_in_flight / Dialogue::MEMORY_STEP).clamp(1, Semaphore::MAX_PERMITS))),
             policy: Arc::new(Policy {
                 node: self.node.as_deref().map_or_else(|| domain.clone(), host_name),
                 domain,
@@ -375,12 +384,12 @@ impl IntakeBuilder {
             keeper: self.keeper,
             postmaster: self.postmaster,
             clock: self.clock,
-            deposits: (self.told_by == Teller::Intake).then(|| self.events.clone()),
+            deposits: (self.deposit_reporter == DepositReporter::Intake).then(|| self.events.clone()),
             events: self.events,
             tls: self.tls.map(TlsAcceptor::from),
             sessions: AtomicU64::new(random_number()),
         };
-        Intake { shared: Arc::new(shared) }
+        Intake { context: Arc::new(context) }
     }
 }
 

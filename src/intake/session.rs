@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use futures::StreamExt as _;
@@ -13,19 +13,20 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_rustls::rustls;
 use tokio_rustls::server::TlsStream;
 
-use super::admission::Ticket;
+use super::connection_slots::SlotPermit;
+use super::context::IntakeContext;
 use super::listener::ListenMode;
-use super::shared::Shared;
 use crate::message::{Origin, TlsVersion};
+use crate::retry::{now, wait_until};
 use crate::smtp::server::{Action, Delivery, Dialogue, MemoryGrant, Peer, Policy, READ_ROOM, Reply};
 use crate::store::StagedMail;
 
 /// A connection, as its listener accepted it.
-pub(super) struct Visit {
+pub(super) struct AcceptedConnection {
     pub(super) policy: Arc<Policy>,
     pub(super) address: Option<IpAddr>,
     pub(super) mode: ListenMode,
@@ -33,9 +34,9 @@ pub(super) struct Visit {
 
 /// How far a stop has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stop {
+pub(super) enum StopPhase {
     /// Nobody has asked for one.
-    No,
+    Running,
     /// Messages under way are finished, and nothing else is begun.
     Finishing,
     /// What has not arrived whole is given up.
@@ -44,23 +45,23 @@ pub(super) enum Stop {
 
 /// Serves one connection to its end.
 pub(super) async fn run<S>(
-    shared: &Shared,
+    context: &IntakeContext,
     stream: S,
-    visit: Visit,
-    ticket: Ticket,
-    stop: watch::Receiver<Stop>,
+    accepted: AcceptedConnection,
+    slot: SlotPermit,
+    stop: watch::Receiver<StopPhase>,
 ) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let session = shared.sessions.fetch_add(1, Ordering::Relaxed);
-    let Visit { policy, address, mode } = visit;
+    let session = context.sessions.fetch_add(1, Ordering::Relaxed);
+    let AcceptedConnection { policy, address, mode } = accepted;
     let peer = Peer { address, session, ..Peer::default() };
-    let (stopping, leaving) = (Stop::No, false);
+    let (stopping, leaving) = (StopPhase::Running, false);
     let input = BytesMut::new();
     let stores = FuturesOrdered::new();
     let mut session =
-        Session { shared, policy, address, ticket, stop, stopping, leaving, input, permits: None, staged: None, stores };
+        Session { context, policy, address, slot, stop, stopping, leaving, input, memory: None, staged: None, stores };
     match mode {
         ListenMode::StartTls => session.start_plain(stream, peer).await,
         ListenMode::ImplicitTls => {
@@ -72,17 +73,17 @@ where
 }
 
 struct Session<'a> {
-    shared: &'a Shared,
+    context: &'a IntakeContext,
     policy: Arc<Policy>,
     address: Option<IpAddr>,
-    ticket: Ticket,
-    stop: watch::Receiver<Stop>,
+    slot: SlotPermit,
+    stop: watch::Receiver<StopPhase>,
     /// How far the dialogue knows of it.
-    stopping: Stop,
+    stopping: StopPhase,
     /// Whether its place has been given to another.
     leaving: bool,
     input: BytesMut,
-    permits: Option<OwnedSemaphorePermit>,
+    memory: Option<OwnedSemaphorePermit>,
     /// What was spilled of the message that is coming in.
     staged: Option<Box<dyn StagedMail>>,
     /// What the store is at work at, each with the memory that was set aside for it.
@@ -90,7 +91,7 @@ struct Session<'a> {
 }
 
 /// What a session waited for.
-enum Heard {
+enum SessionEvent {
     /// So many bytes, straight into place.
     Chunk(usize),
     /// So many bytes of input.
@@ -103,7 +104,7 @@ enum Heard {
 }
 
 /// Why a conversation is over.
-enum Ending {
+enum SessionEnd {
     HungUp,
     StartTls,
 }
@@ -119,8 +120,8 @@ impl Session<'_> {
     {
         let mut dialogue = self.dialogue(peer);
         match self.converse(&mut stream, &mut dialogue).await? {
-            Ending::HungUp => Ok(()),
-            Ending::StartTls => {
+            SessionEnd::HungUp => Ok(()),
+            SessionEnd::StartTls => {
                 let (mut stream, version, origin) = self.shake_hands(stream).await?;
                 dialogue.handle_tls(version, origin, now());
                 self.converse(&mut *stream, &mut dialogue).await.map(drop)
@@ -133,15 +134,15 @@ impl Session<'_> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let acceptor = self.shared.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        let acceptor = self.context.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         // TLS reads one record after the other: several at once cost one call. Memory that is not used yet is none.
         let stream = BufReader::with_capacity(READ_ROOM, stream);
-        let handshake = timeout(self.shared.policy.limits.handshake_time, acceptor.accept(stream));
+        let handshake = timeout(self.context.policy.limits.handshake_time, acceptor.accept(stream));
         let stream = tokio::select! {
             biased;
             result = handshake => result.map_err(|_| io::ErrorKind::TimedOut)??,
             _ = self.stop.changed() => return Err(io::ErrorKind::Interrupted.into()),
-            () = self.ticket.asked_to_leave() => return Err(io::ErrorKind::ConnectionAborted.into()),
+            () = self.slot.revoked() => return Err(io::ErrorKind::ConnectionAborted.into()),
         };
         let version = match stream.get_ref().1.protocol_version() {
             Some(rustls::ProtocolVersion::TLSv1_3) => TlsVersion::V1_3,
@@ -158,7 +159,7 @@ impl Session<'_> {
     /// Does what the dialogue asks for, until it is over or goes on under TLS.
     ///
     /// What the store has begun with is finished even if the peer is gone.
-    async fn converse<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<Ending>
+    async fn converse<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<SessionEnd>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + ?Sized,
     {
@@ -167,47 +168,47 @@ impl Session<'_> {
         ending
     }
 
-    async fn go_on<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<Ending>
+    async fn go_on<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<SessionEnd>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + ?Sized,
     {
-        let shared = self.shared;
+        let context = self.context;
         loop {
             dialogue.handle_input(&mut self.input, now());
             match dialogue.poll_action() {
                 Some(Action::LookUp(recipient, size)) => {
-                    let lookup = self.meanwhile(dialogue, shared.look_up(&recipient, size, self.address)).await;
+                    let lookup = self.meanwhile(dialogue, context.look_up(&recipient, size, self.address)).await;
                     dialogue.handle_lookup(lookup, now());
                 }
                 Some(Action::Reserve) => {
-                    let permit = self.meanwhile(dialogue, shared.reserve()).await;
+                    let permit = self.meanwhile(dialogue, context.reserve()).await;
                     dialogue.handle_memory_grant(self.take_memory(permit), now());
                 }
                 Some(Action::Spill(bytes)) => {
                     let staged = self.staged.take();
-                    let (staged, spill) = self.meanwhile(dialogue, shared.spill(staged, bytes)).await;
+                    let (staged, spill) = self.meanwhile(dialogue, context.spill(staged, bytes)).await;
                     self.staged = staged;
                     dialogue.handle_spill(spill, now());
                 }
                 Some(Action::PermitLogin) => {
-                    let permit = shared.login_permit(self.address);
+                    let permit = context.login_permit(self.address);
                     dialogue.handle_login_permit(permit, now());
                 }
                 Some(Action::CheckLogin(attempt)) => {
-                    let login = shared.check_login(attempt, self.address).await;
+                    let login = context.check_login(attempt, self.address).await;
                     dialogue.handle_login(login, now());
                 }
                 Some(Action::Store(delivery)) => self.store(delivery),
                 Some(Action::StartTls) => {
                     self.send(stream, dialogue).await?;
-                    return Ok(Ending::StartTls);
+                    return Ok(SessionEnd::StartTls);
                 }
                 Some(Action::Close) => {
                     self.send(stream, dialogue).await?;
                     if !self.leaving {
                         self.hang_up(stream).await;
                     }
-                    return Ok(Ending::HungUp);
+                    return Ok(SessionEnd::HungUp);
                 }
                 None => {
                     let answered = self.send(stream, dialogue).await?;
@@ -217,7 +218,7 @@ impl Session<'_> {
                             dialogue.handle_stored(&reply, now());
                         }
                         self.send(stream, dialogue).await?;
-                        return Ok(Ending::HungUp);
+                        return Ok(SessionEnd::HungUp);
                     }
                 }
             }
@@ -228,19 +229,19 @@ impl Session<'_> {
     /// Gives back the memory that is not needed any more, and what was spilled of a message that is none.
     fn trim(&mut self, room: usize) {
         if room == 0 {
-            (self.permits, self.staged) = (None, None);
-        } else if let Some(permits) = &mut self.permits {
-            drop(permits.split(permits.num_permits().saturating_sub(room)));
+            (self.memory, self.staged) = (None, None);
+        } else if let Some(memory) = &mut self.memory {
+            drop(memory.split(memory.num_permits().saturating_sub(room)));
         }
     }
 
     /// Has a message stored, while the dialogue goes on.
     fn store(&mut self, delivery: Delivery) {
-        let (shared, policy, permits) = (self.shared, Arc::clone(&self.policy), self.permits.take());
+        let (context, policy, memory) = (self.context, Arc::clone(&self.policy), self.memory.take());
         let staged = self.staged.take();
         let store = async move {
-            let reply = shared.store(delivery, staged, &policy.access).await;
-            drop(permits);
+            let reply = context.store(delivery, staged, &policy.access).await;
+            drop(memory);
             reply
         };
         self.stores.push_back(Box::pin(store));
@@ -260,11 +261,11 @@ impl Session<'_> {
 
     fn take_memory(&mut self, permit: Option<OwnedSemaphorePermit>) -> MemoryGrant {
         let Some(permit) = permit else { return MemoryGrant::Denied };
-        match &mut self.permits {
-            Some(permits) => permits.merge(permit),
-            None => self.permits = Some(permit),
+        match &mut self.memory {
+            Some(memory) => memory.merge(permit),
+            None => self.memory = Some(permit),
         }
-        MemoryGrant::Granted { at: self.shared.clock.now().instant }
+        MemoryGrant::Granted { at: self.context.clock.now().instant }
     }
 
     /// Waits for input, for the time to be up, or for the node to stop; answers `false` when the peer has hung up.
@@ -278,51 +279,51 @@ impl Session<'_> {
         if self.input.capacity() - self.input.len() < READ_ROOM / 4 {
             self.input.reserve(READ_ROOM);
         }
-        self.ticket.set_idle_since(dialogue.idle_since());
+        self.slot.set_idle_since(dialogue.idle_since());
         let (due, held) = (dialogue.poll_timeout(), dialogue.is_held());
         let mut space = if self.input.is_empty() { dialogue.poll_space() } else { None };
         let read = async {
             match &mut space {
-                Some(space) => stream.read_buf(space).await.map(Heard::Chunk),
-                None => stream.read_buf(&mut self.input).await.map(Heard::Input),
+                Some(space) => stream.read_buf(space).await.map(SessionEvent::Chunk),
+                None => stream.read_buf(&mut self.input).await.map(SessionEvent::Input),
             }
         };
-        let heard = tokio::select! {
+        let event = tokio::select! {
             biased;
-            Some(reply) = self.stores.next(), if !self.stores.is_empty() => Heard::Stored(reply),
-            heard = read, if !held => heard?,
-            _ = self.stop.changed(), if self.stopping < Stop::Cutting => Heard::Stop,
-            () = self.ticket.asked_to_leave() => Heard::Crowded,
-            () = until(due) => Heard::Time,
+            Some(reply) = self.stores.next(), if !self.stores.is_empty() => SessionEvent::Stored(reply),
+            event = read, if !held => event?,
+            _ = self.stop.changed(), if self.stopping < StopPhase::Cutting => SessionEvent::Stop,
+            () = self.slot.revoked() => SessionEvent::Crowded,
+            () = wait_until(due) => SessionEvent::Time,
         };
-        match heard {
-            Heard::Chunk(0) | Heard::Input(0) => return Ok(false),
-            Heard::Chunk(len) => dialogue.handle_filled(len, now()),
-            Heard::Input(_) => {}
-            Heard::Stored(reply) => dialogue.handle_stored(&reply, now()),
-            Heard::Stop => drop(self.handle_stop(dialogue)),
-            Heard::Crowded => {
+        match event {
+            SessionEvent::Chunk(0) | SessionEvent::Input(0) => return Ok(false),
+            SessionEvent::Chunk(len) => dialogue.handle_filled(len, now()),
+            SessionEvent::Input(_) => {}
+            SessionEvent::Stored(reply) => dialogue.handle_stored(&reply, now()),
+            SessionEvent::Stop => drop(self.handle_stop(dialogue)),
+            SessionEvent::Crowded => {
                 self.leaving = true;
                 dialogue.handle_crowded();
             }
-            Heard::Time => dialogue.handle_time(now()),
+            SessionEvent::Time => dialogue.handle_time(now()),
         }
-        self.ticket.set_idle_since(None);
+        self.slot.set_idle_since(None);
         Ok(true)
     }
 
     /// Hands a stop on to the dialogue; answers whether there was anything new in it.
     fn handle_stop(&mut self, dialogue: &mut Dialogue) -> bool {
         // Without anybody to ask for more, this is the end.
-        let wish = if self.stop.has_changed().is_err() { Stop::Cutting } else { *self.stop.borrow_and_update() };
+        let wish = if self.stop.has_changed().is_err() { StopPhase::Cutting } else { *self.stop.borrow_and_update() };
         if wish <= self.stopping {
             return false;
         }
         self.stopping = wish;
         match wish {
-            Stop::No => {}
-            Stop::Finishing => dialogue.handle_stop(),
-            Stop::Cutting => dialogue.handle_cut(),
+            StopPhase::Running => {}
+            StopPhase::Finishing => dialogue.handle_stop(),
+            StopPhase::Cutting => dialogue.handle_cut(),
         }
         true
     }
@@ -341,10 +342,10 @@ impl Session<'_> {
             timeout(LEAVE_TIME, write).await.map_err(|_| io::ErrorKind::TimedOut)??;
             return Ok(false);
         }
-        let mut write = pin!(timeout(self.shared.policy.limits.command_time, write));
+        let mut write = pin!(timeout(self.context.policy.limits.command_time, write));
         let mut answered = false;
         loop {
-            self.ticket.set_idle_since(dialogue.idle_since());
+            self.slot.set_idle_since(dialogue.idle_since());
             tokio::select! {
                 biased;
                 written = &mut write => return written.map_err(|_| io::ErrorKind::TimedOut)?.map(|()| answered),
@@ -352,7 +353,7 @@ impl Session<'_> {
                     dialogue.handle_stored(&reply, now());
                     answered = true;
                 }
-                () = self.ticket.asked_to_leave() => return Err(io::ErrorKind::ConnectionAborted.into()),
+                () = self.slot.revoked() => return Err(io::ErrorKind::ConnectionAborted.into()),
             }
         }
     }
@@ -375,23 +376,9 @@ impl Session<'_> {
             }
             io::Result::Ok(())
         };
-        let linger = if self.stopping == Stop::Cutting { LEAVE_TIME } else { LINGER_TIME };
+        let linger = if self.stopping == StopPhase::Cutting { LEAVE_TIME } else { LINGER_TIME };
         // The dialogue is over: whether the peer still listens is its own affair.
         let _ = timeout(linger, end).await;
-    }
-}
-
-/// The time as the runtime has it, so that a test can let it pass.
-pub(super) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-/// Ends at `due`; at once if that is over, and never without one.
-async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) if due <= now() => {}
-        Some(due) => sleep_until(due.into()).await,
-        None => std::future::pending().await,
     }
 }
 

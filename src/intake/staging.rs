@@ -8,14 +8,14 @@ use tokio::sync::SemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::shared::{Mailboxes, Shared};
-use super::verdict::{not_read, not_staged, unreadable};
+use super::context::{IntakeContext, Mailboxes};
+use super::replies::{not_read, not_staged, unreadable};
 use crate::message::{MailFile, Message};
 use crate::smtp::server::{Dialogue, Reply, Spill, reply};
 use crate::store::{StagedMail, StoreError};
 use crate::wire;
 
-impl Shared {
+impl IntakeContext {
     /// Writes `bytes` behind what is `staged`, or as the first; answers what is staged then.
     pub(super) async fn spill(&self, staged: Option<Box<dyn StagedMail>>, bytes: Bytes) -> (Option<Box<dyn StagedMail>>, Spill) {
         let staged = match staged {
@@ -72,7 +72,7 @@ impl Shared {
     pub(super) async fn load_whole(&self, file: &Arc<dyn MailFile>) -> Result<(Bytes, SemaphorePermit<'_>), Reply> {
         let size = usize::try_from(file.size()).unwrap_or(usize::MAX);
         let steps = u32::try_from(size.div_ceil(Dialogue::MEMORY_STEP)).unwrap_or(u32::MAX);
-        match timeout(self.policy.limits.memory_timeout, self.room.acquire_many(steps)).await {
+        match timeout(self.policy.limits.memory_timeout, self.memory.acquire_many(steps)).await {
             Ok(Ok(room)) => Ok((self.load(file, size).await?, room)),
             Ok(Err(_)) | Err(_) => Err(reply::NO_ROOM),
         }

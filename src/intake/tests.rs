@@ -112,10 +112,10 @@ impl Directory for NoDirectory {
 fn builder(store: &Arc<TryingStore>) -> IntakeBuilder {
     let owner = Owner::new("berlin".parse().unwrap(), chrono_tz::Europe::Berlin);
     let directory: StaticDirectory = ["201", "202", SLOW].map(|number| (mailbox(number), owner.clone())).into_iter().collect();
-    Intake::builder("vm.example", Arc::clone(store) as Arc<dyn MessageStore>, Arc::new(directory))
+    Intake::builder("vm.example", Arc::clone(store), directory)
         .binary_bodies()
         .node("vm1.example")
-        .clock(Arc::new(ManualClock::at("2025-03-30T00:59:40Z".parse().unwrap())))
+        .clock(ManualClock::at("2025-03-30T00:59:40Z".parse().unwrap()))
 }
 
 fn message(audio: impl Into<Bytes>) -> Message {
@@ -370,10 +370,7 @@ async fn what_the_store_foretells_is_said_before_the_audio_is_sent() {
         let store = Arc::new(Foretelling { memory, failure, asked: AtomicU64::new(0) });
         let owner = Owner::new("berlin".parse().unwrap(), chrono_tz::Europe::Berlin);
         let directory: StaticDirectory = ["201", "202"].map(|number| (mailbox(number), owner.clone())).into_iter().collect();
-        let intake = Intake::builder("vm.example", Arc::clone(&store) as _, Arc::new(directory))
-            .node("vm1.example")
-            .binary_bodies()
-            .build();
+        let intake = Intake::builder("vm.example", Arc::clone(&store), directory).node("vm1.example").binary_bodies().build();
         let mut client = Client::connect(&intake).await;
         let start = START.replace("example>\r\nRCPT", "example> SIZE=12345\r\nRCPT");
         client.send(format!("{start}RCPT TO:<202@vm.example>\r\n")).await;
@@ -419,7 +416,7 @@ async fn many_senders_at_once_share_a_bounded_room_and_all_are_served() {
         let (mut most, mut least) = (0, usize::MAX);
         loop {
             most = most.max(under_way.load(Ordering::Relaxed));
-            least = least.min(intake.shared.room.available_permits());
+            least = least.min(intake.context.memory.available_permits());
             tokio::task::yield_now().await;
             if most == senders && least == 0 {
                 return;
@@ -429,7 +426,7 @@ async fn many_senders_at_once_share_a_bounded_room_and_all_are_served() {
     let all = futures::future::join_all((0..senders).map(|_| send()));
     let (tries, ()) = tokio::join!(all, most);
     assert_eq!(store.new_messages().await, u32::try_from(senders).unwrap(), "each is stored once: {tries:?}");
-    assert_eq!(intake.shared.room.available_permits(), room, "all room is given back");
+    assert_eq!(intake.context.memory.available_permits(), room, "all room is given back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -443,7 +440,7 @@ async fn a_store_or_directory_that_does_not_answer_is_not_waited_for_without_end
     assert!(client.last_reply(4).await.starts_with("451 4.3.0 299: the store does not answer"));
     assert!(began.elapsed() >= Limits::default().answer_time);
 
-    let intake = Intake::builder("vm.example", store, Arc::new(NoDirectory)).node("vm1.example").binary_bodies().build();
+    let intake = Intake::builder("vm.example", store, NoDirectory).node("vm1.example").binary_bodies().build();
     let mut client = Client::connect(&intake).await;
     client.send(START).await;
     assert!(client.last_reply(3).await.starts_with("451 4.3.0"));

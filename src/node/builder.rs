@@ -298,7 +298,7 @@ impl NodeBuilder {
             None => Intake::of_greetings(self.network.domain(), keeper),
         };
         let intake = intake.node(standing.address().as_str()).limits(self.limits).postmaster_by(postmaster);
-        let intake = intake.clock(Arc::clone(&self.clock)).events(self.events.clone()).deposits_told_by_the_store();
+        let intake = intake.clock(Arc::clone(&self.clock)).events(self.events.clone()).deposits_reported_by_store();
         let intake = self.tls.into_iter().fold(intake, IntakeBuilder::tls).build();
         // The central node may have been another one when what waits was recorded.
         spool.serve(destination);

@@ -9,7 +9,7 @@ mod pacing;
 #[cfg(feature = "node")]
 mod rate;
 mod schedule;
-#[cfg(any(feature = "node", feature = "sntp"))]
+#[cfg(any(feature = "smtp", feature = "sntp"))]
 mod time;
 
 #[cfg(any(feature = "smtp", feature = "sip"))]
@@ -18,7 +18,9 @@ pub use self::pacing::Pacing;
 #[cfg(feature = "node")]
 pub(crate) use self::rate::Rate;
 pub use self::schedule::RetrySchedule;
-#[cfg(any(feature = "node", feature = "sntp"))]
+#[cfg(any(feature = "smtp", feature = "sntp"))]
 pub(crate) use self::time::now;
 #[cfg(feature = "node")]
-pub(crate) use self::time::{random_fraction, wait_until};
+pub(crate) use self::time::random_fraction;
+#[cfg(feature = "smtp")]
+pub(crate) use self::time::wait_until;

@@ -8,7 +8,7 @@ pub(crate) fn now() -> Instant {
 }
 
 /// Waits until `instant`; for ever without one.
-#[cfg(feature = "node")]
+#[cfg(feature = "smtp")]
 pub(crate) async fn wait_until(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant.into()).await,

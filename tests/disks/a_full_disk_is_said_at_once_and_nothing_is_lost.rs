@@ -280,7 +280,7 @@ async fn a_real_disk_is_filled_while_a_call_is_recorded_and_the_call_is_kept_whe
 /// Says `dialogue` to an intake of `store` in one flight; answers all that it said.
 async fn say(store: &Arc<MaildirStore>, dialogue: &[u8]) -> String {
     let directory = Arc::new(network().directory());
-    let intake = Intake::builder("voicemail.example", Arc::clone(store) as _, directory).node(CENTRAL).build();
+    let intake = Intake::builder("voicemail.example", Arc::clone(store), directory).node(CENTRAL).build();
     let (mut near, far) = tokio::io::duplex(1024 * 1024);
     let session = intake.serve_stream(far, None, ListenMode::StartTls, std::future::pending());
     let talk = async move {

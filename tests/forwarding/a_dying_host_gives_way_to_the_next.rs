@@ -38,7 +38,7 @@ async fn centre() -> Centre {
 async fn host(tree: &TempDir, name: &str) -> Intake {
     let network = network();
     let store = Arc::new(store(tree).await);
-    Intake::builder(network.domain(), store, Arc::new(network.directory())).node(format!("{name}.{CENTRAL}")).build()
+    Intake::builder(network.domain(), store, network.directory()).node(format!("{name}.{CENTRAL}")).build()
 }
 
 async fn store(tree: &TempDir) -> MaildirStore {

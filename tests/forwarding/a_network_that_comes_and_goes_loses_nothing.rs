@@ -89,7 +89,7 @@ async fn scene(seed: u64) -> Scene {
         .filter(|(mailbox, _)| mailbox.as_str() != UNKNOWN)
         .map(|(mailbox, owner)| (mailbox.clone(), owner.clone()))
         .collect();
-    let intake = Intake::builder(network.domain(), Arc::clone(&store) as _, Arc::new(known)).events(arrivals.clone()).build();
+    let intake = Intake::builder(network.domain(), Arc::clone(&store), known).events(arrivals.clone()).build();
     let net = LinkedNetwork::to(intake, Duration::from_millis(5 + seed % 200));
     let forwarder = SmtpForwarder::builder(format!("{CENTRAL}:25"), network.domain()).node(HIMALAYA).dial(net.clone());
     let forwarder = forwarder.security(Security::PlainText).build().unwrap();

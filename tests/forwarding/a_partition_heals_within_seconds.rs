@@ -38,7 +38,7 @@ async fn scene() -> Scene {
 /// The same, with the distributed node's spool on `disk`, and the central node's mailboxes in `store`.
 async fn scene_on(disk: PowerCutDisk, store: Arc<MemoryStore>) -> Scene {
     let network = network();
-    let intake = Intake::builder(network.domain(), Arc::clone(&store) as _, Arc::new(network.directory())).build();
+    let intake = Intake::builder(network.domain(), Arc::clone(&store), network.directory()).build();
     let net = LinkedNetwork::to(intake, Duration::from_millis(20));
     let forwarder = SmtpForwarder::builder(format!("{CENTRAL}:25"), network.domain()).node(HIMALAYA).dial(net.clone());
     let forwarder = forwarder.security(Security::PlainText).build().unwrap();

@@ -20,7 +20,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use voicemail::disk::PowerCutDisk;
 use voicemail::event::Event;
-use voicemail::forward::smtp::{Dial, Security, SmtpForwarder, Transport};
+use voicemail::forward::smtp::{ByteStream, Dial, Security, SmtpForwarder};
 use voicemail::intake::{Intake, ListenMode};
 use voicemail::record::CallFacts;
 use voicemail::store::{MemoryStore, MessageStore as _};
@@ -69,8 +69,7 @@ fn central() -> (Arc<MemoryStore>, Intake) {
 fn central_with(tls: Option<Arc<ServerConfig>>) -> (Arc<MemoryStore>, Intake) {
     let store = Arc::new(MemoryStore::new([mailbox("2001")]));
     let network = network();
-    let intake =
-        Intake::builder(network.domain(), Arc::clone(&store) as _, Arc::new(network.directory())).node(CENTRAL).binary_bodies();
+    let intake = Intake::builder(network.domain(), Arc::clone(&store), network.directory()).node(CENTRAL).binary_bodies();
     (store, tls.into_iter().fold(intake, voicemail::intake::IntakeBuilder::tls).build())
 }
 
@@ -178,7 +177,7 @@ struct Cut {
 
 #[async_trait]
 impl Dial for Wire {
-    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn Transport>> {
+    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn ByteStream>> {
         let (client, near) = duplex(4096);
         let (far, server) = duplex(4096);
         let intake = self.intake.clone();

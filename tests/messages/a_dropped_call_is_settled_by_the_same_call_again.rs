@@ -416,7 +416,7 @@ async fn forwarders_in_memory_and_those_around_others() {
 fn intake(store: &Arc<MemoryStore>) -> Intake {
     let network = network();
     let store = Arc::clone(store) as Arc<dyn MessageStore>;
-    Intake::builder(network.domain(), store, Arc::new(network.directory())).node(CENTRAL).build()
+    Intake::builder(network.domain(), store, network.directory()).node(CENTRAL).build()
 }
 
 fn smtp_to(listener: &TcpListener) -> SmtpForwarder {

@@ -28,7 +28,7 @@ use voicemail::wire::{Addresses, TransferEncoding, encode};
 async fn scene(disk: &FaultyDisk) -> (Node, Arc<MemoryStore>) {
     let store = Arc::new(MemoryStore::new([mailbox("2001")]));
     let network = network();
-    let intake = Intake::builder(network.domain(), Arc::clone(&store) as _, Arc::new(network.directory())).build();
+    let intake = Intake::builder(network.domain(), Arc::clone(&store), network.directory()).build();
     let net = LinkedNetwork::to(intake, Duration::from_millis(20));
     let forwarder = SmtpForwarder::builder(format!("{CENTRAL}:25"), network.domain()).node(HIMALAYA).dial(net);
     let forwarder = forwarder.security(Security::PlainText).build().unwrap();
@@ -127,7 +127,7 @@ async fn maildirs(disk: &FaultyDisk) -> Arc<MaildirStore> {
 
 fn intake_of(store: &Arc<MaildirStore>) -> Intake {
     let network = network();
-    Intake::builder(network.domain(), Arc::clone(store) as _, Arc::new(network.directory())).node(CENTRAL).build()
+    Intake::builder(network.domain(), Arc::clone(store), network.directory()).node(CENTRAL).build()
 }
 
 /// A message of 75 seconds as a mail for 2001 and 2002.

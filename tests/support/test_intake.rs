@@ -57,7 +57,7 @@ impl TestIntake {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let events = Events::new();
-        let intake = Intake::builder("vm.example", Arc::clone(&store) as Arc<dyn MessageStore>, Arc::new(directory))
+        let intake = Intake::builder("vm.example", Arc::clone(&store), directory)
             .node("vm1.example")
             .events(events.clone())
             .tls(Arc::new(server));

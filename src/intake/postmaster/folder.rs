@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::Postmaster;
 use crate::clock::Clock;
 use crate::disk::{self, Disk, blocking};
+use crate::lock::Lock;
 use crate::message::MessageId;
 use crate::smtp::server::Reply;
 
@@ -24,25 +25,25 @@ use crate::smtp::server::Reply;
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct PostmasterFolder {
-    shared: Arc<Shared>,
+    state: Arc<FolderState>,
     most_mails: usize,
     most_bytes: u64,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct FolderState {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     clock: Arc<dyn Clock>,
     /// Held while a mail is counted and written, so that none comes between.
-    writing: Mutex<()>,
+    writing: Lock<()>,
 }
 
 impl PostmasterFolder {
     /// The folder at `folder` of `disk`; its files are named by the time of `clock`.
     pub fn new(disk: Arc<dyn Disk>, folder: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        let shared = Arc::new(Shared { disk, folder: folder.into(), clock, writing: Mutex::default() });
-        Self { shared, most_mails: MOST_MAILS, most_bytes: MOST_BYTES }
+        let state = Arc::new(FolderState { disk, folder: folder.into(), clock, writing: Lock::default() });
+        Self { state, most_mails: MOST_MAILS, most_bytes: MOST_BYTES }
     }
 
     /// How many mails, and how many bytes of them, it holds at most.
@@ -51,45 +52,45 @@ impl PostmasterFolder {
     }
 
     /// Refuses a mail of `size` bytes for which there is no room. Blocks.
-    fn check_room(&self, size: u64) -> Result<(), Refusal> {
+    fn check_room(&self, size: u64) -> Result<(), KeepError> {
         if size > self.most_bytes {
-            return Err(Refusal::TooBig);
+            return Err(KeepError::TooBig);
         }
         let (mut mails, mut bytes) = (0, 0_u64);
-        for name in self.shared.names()? {
+        for name in self.state.names()? {
             mails += 1;
-            match self.shared.disk.open(&self.shared.folder.join(name)).and_then(|file| file.len()) {
+            match self.state.disk.open(&self.state.folder.join(name)).and_then(|file| file.len()) {
                 Ok(len) => bytes = bytes.saturating_add(len),
                 // An operator has removed it meanwhile, or it is no file that can be counted.
                 Err(error) => tracing::debug!(%error, "a file of the postmaster's folder was not counted"),
             }
         }
-        if mails >= self.most_mails || bytes.saturating_add(size) > self.most_bytes { Err(Refusal::Full) } else { Ok(()) }
+        if mails >= self.most_mails || bytes.saturating_add(size) > self.most_bytes { Err(KeepError::Full) } else { Ok(()) }
     }
 
     /// Writes a mail; answers the name of its file. Blocks.
-    fn write(&self, mail: &[u8]) -> Result<String, Refusal> {
-        let shared = &*self.shared;
-        let _writing = shared.writing.lock().unwrap_or_else(PoisonError::into_inner);
+    fn write(&self, mail: &[u8]) -> Result<String, KeepError> {
+        let state = &*self.state;
+        let _writing = state.writing.lock();
         self.check_room(mail.len() as u64)?;
-        disk::create_dirs(&*shared.disk, &shared.folder)?;
-        disk::sync_name(&*shared.disk, &shared.folder)?;
-        let name = format!("{}-{}.eml", shared.clock.now().instant.format("%Y%m%dT%H%M%S%.6fZ"), MessageId::random());
-        let path = shared.folder.join(&name);
+        disk::create_dirs(&*state.disk, &state.folder)?;
+        disk::sync_name(&*state.disk, &state.folder)?;
+        let name = format!("{}-{}.eml", state.clock.now().instant.format("%Y%m%dT%H%M%S%.6fZ"), MessageId::random());
+        let path = state.folder.join(&name);
         let part = path.with_extension("part");
-        let file = shared.disk.create(&part)?;
+        let file = state.disk.create(&part)?;
         let written = file.write_all_at(mail, 0).and_then(|()| file.sync());
-        let placed = written.and_then(|()| shared.disk.rename(&part, &path)).and_then(|()| shared.disk.sync_dir(&shared.folder));
+        let placed = written.and_then(|()| state.disk.rename(&part, &path)).and_then(|()| state.disk.sync_dir(&state.folder));
         if let Err(error) = placed {
             // Whichever name it has: the sender keeps the mail.
-            let _ = shared.disk.remove(&part).or_else(|_| shared.disk.remove(&path));
+            let _ = state.disk.remove(&part).or_else(|_| state.disk.remove(&path));
             return Err(error.into());
         }
         Ok(name)
     }
 }
 
-impl Shared {
+impl FolderState {
     /// The names in the folder, which need not be there yet.
     fn names(&self) -> io::Result<Vec<String>> {
         match self.disk.list(&self.folder) {
@@ -101,7 +102,7 @@ impl Shared {
 
 /// Why a mail is not kept.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+enum KeepError {
     #[error("the postmaster's folder is full, try again later")]
     Full,
     #[error("the message is too big for the postmaster")]
@@ -110,18 +111,18 @@ enum Refusal {
     Disk(#[from] io::Error),
 }
 
-impl From<Refusal> for Reply {
-    fn from(refusal: Refusal) -> Self {
-        if let Refusal::Disk(error) = &refusal {
+impl From<KeepError> for Reply {
+    fn from(refusal: KeepError) -> Self {
+        if let KeepError::Disk(error) = &refusal {
             tracing::warn!(error = error as &dyn std::error::Error, "a mail to the postmaster was not kept");
         }
         let (code, status) = match &refusal {
-            Refusal::Full => (452, "4.3.1"),
-            Refusal::TooBig => (552, "5.3.4"),
-            Refusal::Disk(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            KeepError::Full => (452, "4.3.1"),
+            KeepError::TooBig => (552, "5.3.4"),
+            KeepError::Disk(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
                 (452, "4.3.1")
             }
-            Refusal::Disk(_) => (451, "4.3.0"),
+            KeepError::Disk(_) => (451, "4.3.0"),
         };
         Self::telling(code, status, refusal)
     }
@@ -131,12 +132,12 @@ impl From<Refusal> for Reply {
 impl Postmaster for PostmasterFolder {
     async fn check(&self, size: u64) -> Result<(), Reply> {
         let folder = self.clone();
-        blocking(move || Ok(folder.check_room(size))).await.map_err(Refusal::from)?.map_err(Reply::from)
+        blocking(move || Ok(folder.check_room(size))).await.map_err(KeepError::from)?.map_err(Reply::from)
     }
 
     async fn keep(&self, mail: Bytes) -> Result<String, Reply> {
         let folder = self.clone();
-        blocking(move || Ok(folder.write(&mail))).await.map_err(Refusal::from)?.map_err(Reply::from)
+        blocking(move || Ok(folder.write(&mail))).await.map_err(KeepError::from)?.map_err(Reply::from)
     }
 }
 

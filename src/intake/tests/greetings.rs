@@ -11,7 +11,7 @@ use crate::wire::{GreetingMail, encode_greeting};
 /// Keeps greetings of 201 and 299 in memory; the disk of 299 is broken.
 #[derive(Debug, Default)]
 struct MemoryKeeper {
-    kept: Mutex<BTreeMap<GreetingId, Greeting>>,
+    kept: Lock<BTreeMap<GreetingId, Greeting>>,
     forbids: bool,
 }
 
@@ -36,13 +36,13 @@ impl GreetingKeeper for MemoryKeeper {
         if self.has(origin, greeting.id(), greeting.edition()).await? {
             return Ok(KeepOutcome::HasNewer);
         }
-        self.kept.lock().unwrap().insert(greeting.id().clone(), greeting);
+        self.kept.lock().insert(greeting.id().clone(), greeting);
         Ok(KeepOutcome::Kept)
     }
 
     async fn has(&self, _: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, KeeperError> {
         self.check(id)?;
-        Ok(self.kept.lock().unwrap().get(id).is_some_and(|kept| kept.edition() >= edition))
+        Ok(self.kept.lock().get(id).is_some_and(|kept| kept.edition() >= edition))
     }
 }
 
@@ -66,14 +66,14 @@ async fn send(intake: &Intake, mail: &GreetingMail) -> String {
 }
 
 fn of_greetings(keeper: &Arc<MemoryKeeper>) -> IntakeBuilder {
-    Intake::of_greetings("vm.example", Arc::clone(keeper) as Arc<dyn GreetingKeeper>).node("vm1.example")
+    Intake::of_greetings("vm.example", Arc::clone(keeper)).node("vm1.example")
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_greeting_is_kept_and_neither_it_nor_an_older_one_changes_anything_after_that() {
     let keeper = Arc::new(MemoryKeeper::default());
     let events = Events::new();
-    let mut heard = events.subscribe();
+    let mut event = events.subscribe();
     let intake = of_greetings(&keeper).events(events).build();
     let newest = greeting("201", 40, b"newest");
     let offer = GreetingMail::Offer(newest.id().clone(), newest.edition());
@@ -84,10 +84,10 @@ async fn a_greeting_is_kept_and_neither_it_nor_an_older_one_changes_anything_aft
     for again in [&mail, &older, &offer] {
         assert_eq!(send(&intake, again).await, "250 2.0.0 this greeting 201 normal or a newer one is here");
     }
-    assert_eq!(keeper.kept.lock().unwrap().values().collect::<Vec<_>>(), [&newest]);
+    assert_eq!(keeper.kept.lock().values().collect::<Vec<_>>(), [&newest]);
     let received = GreetingEvent::Received { greeting: newest.id().clone(), version: newest.edition().version };
-    assert!(matches!(heard.recv().await.unwrap().event, Event::Greeting(event) if event == received));
-    assert!(heard.try_recv().is_err(), "and nothing else");
+    assert!(matches!(event.recv().await.unwrap().event, Event::Greeting(event) if event == received));
+    assert!(event.try_recv().is_err(), "and nothing else");
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,19 +108,19 @@ async fn what_is_not_taken_is_refused_with_its_reason() {
     let written = encode_greeting(&of("201"), "central.example", "vm.example");
     let damaged = String::from_utf8(written.to_vec()).unwrap().replace("aGVsbG8=", "aGVsbG9v");
     assert!(hand_in(&intake, "201", damaged.as_bytes()).await.starts_with("554 5.6.1 the audio does not match"), "{damaged}");
-    assert!(keeper.kept.lock().unwrap().is_empty());
+    assert!(keeper.kept.lock().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_forged_greeting_is_refused_and_told() {
     let keeper = Arc::new(MemoryKeeper { forbids: true, ..MemoryKeeper::default() });
     let events = Events::new();
-    let mut heard = events.subscribe();
+    let mut event = events.subscribe();
     let intake = of_greetings(&keeper).events(events).build();
     let forged = greeting("201", 1, b"hello");
     let reply = send(&intake, &GreetingMail::Greeting(forged.clone())).await;
     assert_eq!(reply, "550 5.7.1 greetings are taken from the central node only");
-    let Event::Greeting(GreetingEvent::Refused { greeting, origin, .. }) = heard.recv().await.unwrap().event else {
+    let Event::Greeting(GreetingEvent::Refused { greeting, origin, .. }) = event.recv().await.unwrap().event else {
         panic!("it is told");
     };
     assert_eq!((&greeting, origin), (forged.id(), Origin::Unproven));
@@ -129,14 +129,14 @@ async fn a_forged_greeting_is_refused_and_told() {
 #[tokio::test(start_paused = true)]
 async fn a_node_with_mailboxes_keeps_messages_in_them_and_greetings_apart() {
     let (store, keeper) = (TryingStore::new([]), Arc::new(MemoryKeeper::default()));
-    let intake = builder(&store).greetings(Arc::clone(&keeper) as Arc<dyn GreetingKeeper>).build();
+    let intake = builder(&store).greetings(Arc::clone(&keeper)).build();
     let reply = send(&intake, &GreetingMail::Greeting(greeting("201", 1, b"hello"))).await;
     assert_eq!(reply, "250 2.0.0 kept the greeting 201 normal");
     assert_eq!(store.new_messages().await, 0);
     let voice = message(&b"hello"[..]);
     let reply = hand_in(&intake, "201", &mail(&voice, TransferEncoding::Base64)).await;
     assert_eq!(reply, format!("250 2.0.0 kept {}", voice.id()));
-    assert_eq!((store.new_messages().await, keeper.kept.lock().unwrap().len()), (1, 1));
+    assert_eq!((store.new_messages().await, keeper.kept.lock().len()), (1, 1));
     let reply = send(&intake, &GreetingMail::Greeting(greeting("202", 1, b"hello"))).await;
     assert_eq!(reply, "550 5.1.1 no greeting of mailbox 202 is needed here", "it is no message either");
     assert_eq!(store.memory.summary(&mailbox("202")).await.unwrap().new, 0);
@@ -145,7 +145,7 @@ async fn a_node_with_mailboxes_keeps_messages_in_them_and_greetings_apart() {
 #[tokio::test(start_paused = true)]
 async fn a_listener_without_peers_takes_no_greetings() {
     let (keeper, events) = (Arc::new(MemoryKeeper::default()), Events::new());
-    let mut heard = events.subscribe();
+    let mut event = events.subscribe();
     let intake = of_greetings(&keeper).events(events).build();
     let offered = greeting("201", 1, b"hello");
     let whole = GreetingMail::Greeting(offered.clone());
@@ -167,5 +167,5 @@ async fn a_listener_without_peers_takes_no_greetings() {
             assert!(last == reply || is_wanted, "{last}");
         }
     }
-    assert!(matches!(heard.recv().await.unwrap().event, Event::Greeting(GreetingEvent::Refused { .. })));
+    assert!(matches!(event.recv().await.unwrap().event, Event::Greeting(GreetingEvent::Refused { .. })));
 }

@@ -99,5 +99,5 @@ async fn the_store_goes_on_with_a_message_while_the_peer_reads_no_replies() {
         assert_eq!(stored(&mut told).await, mailbox(SLOW));
     }
     assert_eq!(began.elapsed(), Duration::ZERO, "what it holds meanwhile is wanted by others");
-    assert_eq!(codes(&client.rest().await), format!("{}221", "250 ".repeat(107)), "and what had to wait for it is heard");
+    assert_eq!(codes(&client.rest().await), format!("{}221", "250 ".repeat(107)), "and what had to wait for it is event");
 }

@@ -41,14 +41,14 @@ fn files(disk: &PowerCutDisk) -> Vec<(String, Vec<u8>)> {
 #[tokio::test(start_paused = true)]
 async fn any_mail_to_the_postmaster_is_kept_before_250() {
     let (disk, events) = (PowerCutDisk::new(), Events::new());
-    let mut heard = events.subscribe();
+    let mut event = events.subscribe();
     let intake = builder(&TryingStore::new([])).postmaster(folder_on(disk.clone())).events(events).build();
     for (count, to) in ["postmaster", "PostMaster@VM.example", "postmaster@vm1.example"].into_iter().enumerate() {
         assert_eq!(send(&intake, &[to], REPORT).await, "250 2.0.0 kept for the postmaster", "{to}");
         disk.power_cut(Unsynced::Forgotten);
         let files = files(&disk);
         assert_eq!(files.len(), count + 1, "{to}");
-        let Event::PostmasterMail { kept_as } = heard.recv().await.unwrap().event else { panic!("it is reported") };
+        let Event::PostmasterMail { kept_as } = event.recv().await.unwrap().event else { panic!("it is reported") };
         let (name, mail) = files.iter().find(|(name, _)| *name == kept_as).unwrap();
         assert!(name.starts_with("20250330T005940.000000Z-"), "{name}");
         assert_eq!(Path::new(name).extension().unwrap(), "eml");
@@ -139,12 +139,12 @@ async fn a_long_mail_to_the_postmaster_is_kept_whole() {
 #[tokio::test(start_paused = true)]
 async fn a_delivery_report_is_refused_with_a_true_text() {
     let events = Events::new();
-    let mut heard = events.subscribe();
+    let mut event = events.subscribe();
     let intake = builder(&TryingStore::new([])).events(events).build();
     assert_eq!(
         send(&intake, &["Voicemail@vm1.example"], REPORT).await,
         "550 5.7.1 this node sends from this address and reads no mail to it, delivery reports included"
     );
-    let Event::ReportRefused { address } = heard.recv().await.unwrap().event else { panic!("it is reported") };
+    let Event::ReportRefused { address } = event.recv().await.unwrap().event else { panic!("it is reported") };
     assert_eq!(address, Some([192, 0, 2, 7].into()));
 }

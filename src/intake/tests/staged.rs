@@ -18,7 +18,7 @@ fn owners() -> StaticDirectory {
 }
 
 pub(super) fn intake_of(store: &Arc<MaildirStore>) -> IntakeBuilder {
-    Intake::builder("vm.example", Arc::clone(store) as Arc<dyn MessageStore>, Arc::new(owners())).node("vm1.example")
+    Intake::builder("vm.example", Arc::clone(store), owners()).node("vm1.example")
 }
 
 #[tokio::test]

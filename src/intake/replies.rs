@@ -9,9 +9,9 @@ use crate::wire::DecodeError;
 
 /// Why a mailbox does not have a message.
 #[derive(Debug)]
-pub(super) enum NotKept {
+pub(super) enum DepositFailure {
     /// The store said so.
-    Refused(StoreError),
+    Store(StoreError),
     /// The store has not answered in time.
     NoAnswer,
 }
@@ -27,7 +27,7 @@ pub(super) enum NotKept {
 /// # Source
 ///
 /// RFC 5321 §4.2.5 and §6.1: after 250 the message is the receiver's to answer for.
-pub(super) fn verdict(id: MessageId, outcomes: &[(&MailboxId, Result<(), NotKept>)]) -> Reply {
+pub(super) fn reply_to_message(id: MessageId, outcomes: &[(&MailboxId, Result<(), DepositFailure>)]) -> Reply {
     let failures = || outcomes.iter().filter_map(|(mailbox, outcome)| Some((*mailbox, outcome.as_ref().err()?)));
     let replies = || failures().map(|(mailbox, failure)| (mailbox, status_of(failure), failure));
     let worst = replies().find(|(_, (code, _), _)| *code < 500).or_else(|| replies().next());
@@ -36,19 +36,19 @@ pub(super) fn verdict(id: MessageId, outcomes: &[(&MailboxId, Result<(), NotKept
     };
     let kept = outcomes.len() - failures().count();
     match failure {
-        NotKept::Refused(error) => {
+        DepositFailure::Store(error) => {
             Reply::telling(code, status, format_args!("{mailbox}: {error} (kept for {kept} of {})", outcomes.len()))
         }
-        NotKept::NoAnswer => Reply::telling(code, status, format_args!("{mailbox}: the store does not answer")),
+        DepositFailure::NoAnswer => Reply::telling(code, status, format_args!("{mailbox}: the store does not answer")),
     }
 }
 
 /// The reply to a recipient whose mailbox is known not to take the message.
-pub(super) fn not_taken(mailbox: &MailboxId, failure: &NotKept) -> Reply {
+pub(super) fn not_taken(mailbox: &MailboxId, failure: &DepositFailure) -> Reply {
     let (code, status) = status_of(failure);
     match failure {
-        NotKept::Refused(error) => Reply::telling(code, status, format_args!("{mailbox}: {error}")),
-        NotKept::NoAnswer => Reply::telling(code, status, format_args!("{mailbox}: the store does not answer")),
+        DepositFailure::Store(error) => Reply::telling(code, status, format_args!("{mailbox}: {error}")),
+        DepositFailure::NoAnswer => Reply::telling(code, status, format_args!("{mailbox}: the store does not answer")),
     }
 }
 
@@ -96,10 +96,10 @@ const SLOWEST: u64 = 812;
 /// # Source
 ///
 /// RFC 3463 §3.2 to §3.4.
-fn status_of(failure: &NotKept) -> (u16, &'static str) {
+fn status_of(failure: &DepositFailure) -> (u16, &'static str) {
     match failure {
-        NotKept::Refused(error) => status_of_store(error),
-        NotKept::NoAnswer => (451, "4.3.0"),
+        DepositFailure::Store(error) => status_of_store(error),
+        DepositFailure::NoAnswer => (451, "4.3.0"),
     }
 }
 
@@ -120,28 +120,32 @@ fn status_of_store(error: &StoreError) -> (u16, &'static str) {
 mod tests {
     use super::*;
 
-    fn code(outcomes: &[Result<(), NotKept>]) -> (u16, &'static str) {
+    fn code(outcomes: &[Result<(), DepositFailure>]) -> (u16, &'static str) {
         let mailbox = "2041".parse().unwrap();
-        let copy = |outcome: &Result<(), NotKept>| match outcome {
+        let copy = |outcome: &Result<(), DepositFailure>| match outcome {
             Ok(()) => Ok(()),
-            Err(NotKept::NoAnswer) => Err(NotKept::NoAnswer),
-            Err(NotKept::Refused(StoreError::MailboxFull(id))) => Err(NotKept::Refused(StoreError::MailboxFull(id.clone()))),
-            Err(NotKept::Refused(StoreError::NoSuchMailbox(id))) => Err(NotKept::Refused(StoreError::NoSuchMailbox(id.clone()))),
-            Err(NotKept::Refused(other)) => panic!("{other}"),
+            Err(DepositFailure::NoAnswer) => Err(DepositFailure::NoAnswer),
+            Err(DepositFailure::Store(StoreError::MailboxFull(id))) => {
+                Err(DepositFailure::Store(StoreError::MailboxFull(id.clone())))
+            }
+            Err(DepositFailure::Store(StoreError::NoSuchMailbox(id))) => {
+                Err(DepositFailure::Store(StoreError::NoSuchMailbox(id.clone())))
+            }
+            Err(DepositFailure::Store(other)) => panic!("{other}"),
         };
         let outcomes: Vec<_> = outcomes.iter().map(|outcome| (&mailbox, copy(outcome))).collect();
-        let reply = verdict(MessageId::from_bytes([7; 16]), &outcomes);
+        let reply = reply_to_message(MessageId::from_bytes([7; 16]), &outcomes);
         (reply.code(), reply.status())
     }
 
     #[test]
     fn any_failure_that_may_pass_makes_the_sender_try_again_for_all() {
-        let full = || Err(NotKept::Refused(StoreError::MailboxFull("2041".parse().unwrap())));
-        let unknown = || Err(NotKept::Refused(StoreError::NoSuchMailbox("2041".parse().unwrap())));
+        let full = || Err(DepositFailure::Store(StoreError::MailboxFull("2041".parse().unwrap())));
+        let unknown = || Err(DepositFailure::Store(StoreError::NoSuchMailbox("2041".parse().unwrap())));
         assert_eq!(code(&[Ok(()), Ok(())]), (250, "2.0.0"));
         assert_eq!(code(&[Ok(()), full()]), (452, "4.2.2"));
         assert_eq!(code(&[unknown(), Ok(()), full()]), (452, "4.2.2"));
-        assert_eq!(code(&[unknown(), Err(NotKept::NoAnswer)]), (451, "4.3.0"));
+        assert_eq!(code(&[unknown(), Err(DepositFailure::NoAnswer)]), (451, "4.3.0"));
         assert_eq!(code(&[Ok(()), unknown()]), (550, "5.1.1"));
     }
 }
