@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use voicemail::audio::{Format, Wav};
-use voicemail::forward::{ForwardError, Forwarder, Receipt};
+use voicemail::forward::{Acceptance, ForwardError, Forwarder};
 use voicemail::message::{MailboxId, Message, MessageId};
 use voicemail::network::{LicenceClass, Mailbox, Network, Site, TimeSource, VoicemailType};
 use voicemail::node::Node;
@@ -68,7 +68,7 @@ struct FirstOnly(Arc<Notify>);
 
 #[async_trait]
 impl Forwarder for FirstOnly {
-    async fn forward(&self, _: &Message, _: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, _: &Message, _: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         self.0.notify_one();
         std::future::pending().await
     }

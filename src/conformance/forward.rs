@@ -1,12 +1,12 @@
 //! Tests the contract of [`Forwarder`], sentence by sentence.
 //!
-//! A forwarder is judged by what the other node has in the end, so whoever tests one brings a [`Scene`]: the forwarder, and an
+//! A forwarder is judged by what the other node has in the end, so whoever tests one brings a [`Fixture`]: the forwarder, and an
 //! other node that misbehaves as it is told.
 //!
 //! ```
 //! use std::time::Duration;
 //! use async_trait::async_trait;
-//! use voicemail::conformance::forward::{OtherNode, Scene, run_all};
+//! use voicemail::conformance::forward::{PeerBehaviour, Fixture, run_all};
 //! use voicemail::forward::{Forwarder, MemoryForwarder, Outcome, Reply, Script, TimeLimited, TransportSecurity};
 //! use voicemail::message::{MailboxId, Message};
 //!
@@ -16,21 +16,21 @@
 //! }
 //!
 //! #[async_trait]
-//! impl Scene for InMemory {
+//! impl Fixture for InMemory {
 //!     fn forwarder(&self) -> &dyn Forwarder {
 //!         &self.forwarder
 //!     }
-//!     async fn other_node(&self, next: OtherNode) {
+//!     async fn set_peer_behaviour(&self, next: PeerBehaviour) {
 //!         match next {
-//!             OtherNode::LosesItsAnswer => self.node.next(Script::LoseTheAnswer),
-//!             OtherNode::FallsSilent => self.node.next(Script::NeverAnswer),
+//!             PeerBehaviour::LosesItsReply => self.node.next(Script::LoseTheAnswer),
+//!             PeerBehaviour::NeverReplies => self.node.next(Script::NeverAnswer),
 //!             _ => {}
 //!         }
 //!     }
-//!     async fn kept(&self, mailbox: &MailboxId) -> Vec<Message> {
+//!     async fn stored(&self, mailbox: &MailboxId) -> Vec<Message> {
 //!         self.node.taken(mailbox)
 //!     }
-//!     fn travels(&self) -> TransportSecurity {
+//!     fn transport_security(&self) -> TransportSecurity {
 //!         TransportSecurity::InMemory
 //!     }
 //! }
@@ -53,26 +53,26 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, TransportSecurity};
+use crate::forward::{Acceptance, ForwardError, Forwarder, Outcome, TransportSecurity};
 use crate::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Message, RecordedAt};
 
 /// A forwarder, and the other node that it forwards to, with the mailboxes `2041` and `2042` and no mailbox `2043`.
 #[async_trait]
-pub trait Scene: Send + Sync {
+pub trait Fixture: Send + Sync {
     /// The forwarder.
     fn forwarder(&self) -> &dyn Forwarder;
 
     /// Tells the other node how to behave at the next message. Messages after that, it takes as it should.
-    async fn other_node(&self, next: OtherNode);
+    async fn set_peer_behaviour(&self, next: PeerBehaviour);
 
     /// What the other node has for `mailbox`, repeated ones too.
-    async fn kept(&self, mailbox: &MailboxId) -> Vec<Message>;
+    async fn stored(&self, mailbox: &MailboxId) -> Vec<Message>;
 
     /// How messages travel here.
-    fn travels(&self) -> TransportSecurity;
+    fn transport_security(&self) -> TransportSecurity;
 
-    /// The time that no call may exceed; without one of the scene's own, 10 minutes.
-    fn limit(&self) -> Duration {
+    /// The time that no call may exceed; without one of the fixture's own, 10 minutes.
+    fn time_limit(&self) -> Duration {
         Duration::from_secs(600)
     }
 }
@@ -80,23 +80,23 @@ pub trait Scene: Send + Sync {
 /// How the other node behaves at one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum OtherNode {
+pub enum PeerBehaviour {
     /// It takes the message and answers.
-    Serves,
+    Accepts,
     /// It takes the message, and its answer is lost.
-    LosesItsAnswer,
+    LosesItsReply,
     /// It neither takes the message nor answers, and does not end the connection either.
-    FallsSilent,
+    NeverReplies,
 }
 
-/// Runs every test of this module, each on a scene of its own from `make`.
+/// Runs every test of this module, each on a fixture of its own from `make`.
 ///
 /// # Panics
 ///
 /// When a sentence of the contract is broken; the panic names it.
 pub async fn run_all<S, F, M>(make: M)
 where
-    S: Scene,
+    S: Fixture,
     F: Future<Output = S> + Send,
     M: Fn() -> F + Send + Sync,
 {
@@ -104,7 +104,7 @@ where
     each_for_itself(&make().await).await;
     never_guessed(&make().await).await;
     never_guessed_after_a_dropped_call(&make().await).await;
-    travelled_as_told(&make().await).await;
+    true_transport_security(&make().await).await;
     ends(&make().await).await;
 }
 
@@ -113,13 +113,13 @@ where
 /// # Panics
 ///
 /// When the sentence is broken.
-pub async fn answered_for(scene: &impl Scene) {
-    scene.other_node(OtherNode::Serves).await;
+pub async fn answered_for(fixture: &impl Fixture) {
+    fixture.set_peer_behaviour(PeerBehaviour::Accepts).await;
     for sound in [vec![0], b"\r\n.\r\n.".to_vec(), (0..=255).collect::<Vec<u8>>().repeat(400)] {
         let message = message(&sound);
-        let receipt = accepted(scene, &message, &["2041"]).await;
-        assert_eq!(receipt.outcomes, [Outcome::Accepted], "Answered for: a message for a mailbox that is there");
-        let kept = scene.kept(&mailbox("2041")).await;
+        let acceptance = accepted(fixture, &message, &["2041"]).await;
+        assert_eq!(acceptance.outcomes, [Outcome::Accepted], "Answered for: a message for a mailbox that is there");
+        let kept = fixture.stored(&mailbox("2041")).await;
         let found = kept.iter().find(|kept| kept.id() == message.id());
         let found = found.unwrap_or_else(|| panic!("Answered for: accepted, and not kept at the other node"));
         assert!(found.audio() == message.audio(), "Answered for: kept, but with another sound");
@@ -131,14 +131,14 @@ pub async fn answered_for(scene: &impl Scene) {
 /// # Panics
 ///
 /// When the sentence is broken.
-pub async fn each_for_itself(scene: &impl Scene) {
-    scene.other_node(OtherNode::Serves).await;
+pub async fn each_for_itself(fixture: &impl Fixture) {
+    fixture.set_peer_behaviour(PeerBehaviour::Accepts).await;
     for order in [["2041", "2043", "2042"], ["2043", "2042", "2041"]] {
         let message = message(b"to three");
-        let receipt = accepted(scene, &message, &order).await;
-        assert_eq!(receipt.outcomes.len(), order.len(), "Each for itself: one outcome for each recipient");
-        for (number, outcome) in order.iter().zip(&receipt.outcomes) {
-            let kept = scene.kept(&mailbox(number)).await.iter().any(|kept| kept.id() == message.id());
+        let acceptance = accepted(fixture, &message, &order).await;
+        assert_eq!(acceptance.outcomes.len(), order.len(), "Each for itself: one outcome for each recipient");
+        for (number, outcome) in order.iter().zip(&acceptance.outcomes) {
+            let kept = fixture.stored(&mailbox(number)).await.iter().any(|kept| kept.id() == message.id());
             if *number == "2043" {
                 assert!(matches!(outcome, Outcome::Refused(_)), "Each for itself: {number} is unknown, but {outcome:?}");
             } else {
@@ -154,18 +154,18 @@ pub async fn each_for_itself(scene: &impl Scene) {
 /// # Panics
 ///
 /// When the sentence is broken.
-pub async fn never_guessed(scene: &impl Scene) {
+pub async fn never_guessed(fixture: &impl Fixture) {
     let message = message(b"lost and found");
-    scene.other_node(OtherNode::LosesItsAnswer).await;
-    match call(scene, &message, &["2041"]).await {
-        Ok(receipt) => {
-            let open = receipt.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Deferred(_)));
-            assert!(open, "Never guessed: the answer was lost, but {receipt:?}");
+    fixture.set_peer_behaviour(PeerBehaviour::LosesItsReply).await;
+    match call(fixture, &message, &["2041"]).await {
+        Ok(acceptance) => {
+            let open = acceptance.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Deferred(_)));
+            assert!(open, "Never guessed: the answer was lost, but {acceptance:?}");
         }
         Err(error) => assert!(error.is_transient(), "Never guessed: a lost answer is no reason to give up: {error}"),
     }
-    let receipt = accepted(scene, &message, &["2041"]).await;
-    assert_eq!(receipt.outcomes, [Outcome::Accepted], "Never guessed: the same call again settles it");
+    let acceptance = accepted(fixture, &message, &["2041"]).await;
+    assert_eq!(acceptance.outcomes, [Outcome::Accepted], "Never guessed: the same call again settles it");
 }
 
 /// **Never guessed.** A call that is dropped half-way, wherever that is, spoils none that follow.
@@ -173,12 +173,12 @@ pub async fn never_guessed(scene: &impl Scene) {
 /// # Panics
 ///
 /// When the sentence is broken.
-pub async fn never_guessed_after_a_dropped_call(scene: &impl Scene) {
-    scene.other_node(OtherNode::Serves).await;
+pub async fn never_guessed_after_a_dropped_call(fixture: &impl Fixture) {
+    fixture.set_peer_behaviour(PeerBehaviour::Accepts).await;
     let dropped = message(b"dropped");
     for polls in 0..MOST_POLLS {
         let recipients = [mailbox("2041")];
-        let mut call = scene.forwarder().forward(&dropped, &recipients);
+        let mut call = fixture.forwarder().forward(&dropped, &recipients);
         let mut left = polls;
         let ended = std::future::poll_fn(|cx| {
             if left == 0 {
@@ -190,9 +190,9 @@ pub async fn never_guessed_after_a_dropped_call(scene: &impl Scene) {
         .await;
         drop(call);
         let message = message(b"after a dropped call");
-        let receipt = accepted(scene, &message, &["2042"]).await;
-        assert_eq!(receipt.outcomes, [Outcome::Accepted], "Never guessed: after a call dropped at its poll {polls}");
-        let kept = scene.kept(&mailbox("2042")).await;
+        let acceptance = accepted(fixture, &message, &["2042"]).await;
+        assert_eq!(acceptance.outcomes, [Outcome::Accepted], "Never guessed: after a call dropped at its poll {polls}");
+        let kept = fixture.stored(&mailbox("2042")).await;
         assert!(kept.iter().any(|kept| kept.id() == message.id()), "Never guessed: accepted after a dropped call, and not kept");
         if ended {
             return;
@@ -200,15 +200,15 @@ pub async fn never_guessed_after_a_dropped_call(scene: &impl Scene) {
     }
 }
 
-/// **True.** A receipt tells how the message went.
+/// **True.** A acceptance tells how the message went.
 ///
 /// # Panics
 ///
 /// When the sentence is broken.
-pub async fn travelled_as_told(scene: &impl Scene) {
-    scene.other_node(OtherNode::Serves).await;
-    let receipt = accepted(scene, &message(b"on its way"), &["2041"]).await;
-    assert_eq!(receipt.transport_security, scene.travels(), "True: how the message went");
+pub async fn true_transport_security(fixture: &impl Fixture) {
+    fixture.set_peer_behaviour(PeerBehaviour::Accepts).await;
+    let acceptance = accepted(fixture, &message(b"on its way"), &["2041"]).await;
+    assert_eq!(acceptance.transport_security, fixture.transport_security(), "True: how the message went");
 }
 
 /// **Ends.** A call ends in bounded time when the other node falls silent, accepts nothing, and spoils none that follow.
@@ -216,27 +216,27 @@ pub async fn travelled_as_told(scene: &impl Scene) {
 /// # Panics
 ///
 /// When the sentence is broken.
-pub async fn ends(scene: &impl Scene) {
+pub async fn ends(fixture: &impl Fixture) {
     let message = message(b"into the silence");
-    scene.other_node(OtherNode::FallsSilent).await;
-    match call(scene, &message, &["2041"]).await {
-        Ok(receipt) => {
-            assert!(!receipt.outcomes.contains(&Outcome::Accepted), "Ends: nobody answered, but {receipt:?}");
+    fixture.set_peer_behaviour(PeerBehaviour::NeverReplies).await;
+    match call(fixture, &message, &["2041"]).await {
+        Ok(acceptance) => {
+            assert!(!acceptance.outcomes.contains(&Outcome::Accepted), "Ends: nobody answered, but {acceptance:?}");
         }
         Err(error) => assert!(error.is_transient(), "Ends: silence is no reason to give up: {error}"),
     }
-    let receipt = accepted(scene, &message, &["2041"]).await;
-    assert_eq!(receipt.outcomes, [Outcome::Accepted], "Ends: the other node speaks again");
+    let acceptance = accepted(fixture, &message, &["2041"]).await;
+    assert_eq!(acceptance.outcomes, [Outcome::Accepted], "Ends: the other node speaks again");
 }
 
-async fn call(scene: &impl Scene, message: &Message, numbers: &[&str]) -> Result<Receipt, ForwardError> {
+async fn call(fixture: &impl Fixture, message: &Message, numbers: &[&str]) -> Result<Acceptance, ForwardError> {
     let recipients: Vec<MailboxId> = numbers.iter().map(|number| mailbox(number)).collect();
-    let ended = timeout(scene.limit(), scene.forwarder().forward(message, &recipients)).await;
-    ended.unwrap_or_else(|_| panic!("Ends: a call took more than {:?}", scene.limit()))
+    let ended = timeout(fixture.time_limit(), fixture.forwarder().forward(message, &recipients)).await;
+    ended.unwrap_or_else(|_| panic!("Ends: a call took more than {:?}", fixture.time_limit()))
 }
 
-async fn accepted(scene: &impl Scene, message: &Message, numbers: &[&str]) -> Receipt {
-    let answer = call(scene, message, numbers).await;
+async fn accepted(fixture: &impl Fixture, message: &Message, numbers: &[&str]) -> Acceptance {
+    let answer = call(fixture, message, numbers).await;
     answer.unwrap_or_else(|error| panic!("Answered for: the other node is there, but: {error}"))
 }
 

@@ -1,11 +1,12 @@
 //! [`Failover`].
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::{ForwardError, Forwarder, Outcome, Receipt};
+use super::{Acceptance, ForwardError, Forwarder, Outcome};
+use crate::lock::Lock;
 use crate::message::{MailboxId, Message};
 
 /// Several forwarders to the same mailboxes, tried in order.
@@ -24,13 +25,13 @@ use crate::message::{MailboxId, Message};
 pub struct Failover<F> {
     forwarders: Vec<F>,
     avoid_for: Duration,
-    avoided: Mutex<Avoided>,
+    avoided: Lock<Avoided>,
 }
 
 impl<F: Forwarder> Failover<F> {
     /// Begins with the forwarder that is preferred.
     pub fn new(first: F) -> Self {
-        Self { forwarders: vec![first], avoid_for: Duration::from_secs(10), avoided: Mutex::default() }
+        Self { forwarders: vec![first], avoid_for: Duration::from_secs(10), avoided: Lock::default() }
     }
 
     /// Adds the one to try after those given so far.
@@ -48,7 +49,7 @@ impl<F: Forwarder> Failover<F> {
     }
 
     fn avoided(&self) -> MutexGuard<'_, Avoided> {
-        self.avoided.lock().unwrap_or_else(PoisonError::into_inner)
+        self.avoided.lock()
     }
 }
 
@@ -57,21 +58,21 @@ impl<F: Forwarder> Forwarder for Failover<F> {
     /// # Errors
     ///
     /// When no forwarder could be reached, the error of the one tried first. A final error is answered at once.
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let order = self.avoided().order(self.forwarders.len(), Instant::now());
-        let mut progress = Progress::default();
+        let mut answers = Answers::default();
         for index in order {
-            let open = progress.open(recipients);
+            let open = answers.open(recipients);
             let answer = self.forwarders[index].forward(message, &open).await;
             match &answer {
                 Err(error) if error.is_transient() => self.avoided().handle_failure(index, Instant::now() + self.avoid_for),
                 Ok(_) | Err(_) => self.avoided().handle_answer(index),
             }
-            if progress.handle(answer) == Next::Done {
+            if answers.handle(answer) == NextStep::Stop {
                 break;
             }
         }
-        progress.into_result()
+        answers.into_result()
     }
 
     fn reads_sounds(&self) -> bool {
@@ -106,57 +107,57 @@ impl Avoided {
 
 /// What the forwarders tried so far have answered.
 #[derive(Debug, Default)]
-struct Progress {
-    receipt: Option<Receipt>,
+struct Answers {
+    acceptance: Option<Acceptance>,
     error: Option<ForwardError>,
 }
 
 /// Whether another forwarder is asked.
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
-    Another,
-    Done,
+enum NextStep {
+    TryNext,
+    Stop,
 }
 
-impl Progress {
+impl Answers {
     /// Those of `recipients` for whom another try makes sense.
     fn open(&self, recipients: &[MailboxId]) -> Vec<MailboxId> {
-        let Some(receipt) = &self.receipt else { return recipients.to_vec() };
-        let deferred = recipients.iter().zip(&receipt.outcomes).filter(|(_, outcome)| is_deferred(outcome));
+        let Some(acceptance) = &self.acceptance else { return recipients.to_vec() };
+        let deferred = recipients.iter().zip(&acceptance.outcomes).filter(|(_, outcome)| is_deferred(outcome));
         deferred.map(|(recipient, _)| recipient.clone()).collect()
     }
 
     /// Takes in what one forwarder answered for the recipients that were open.
-    fn handle(&mut self, answer: Result<Receipt, ForwardError>) -> Next {
-        match (answer, &mut self.receipt) {
-            (Ok(receipt), None) => self.receipt = Some(receipt),
-            (Ok(later), Some(receipt)) => receipt.take_over(later),
+    fn handle(&mut self, answer: Result<Acceptance, ForwardError>) -> NextStep {
+        match (answer, &mut self.acceptance) {
+            (Ok(acceptance), None) => self.acceptance = Some(acceptance),
+            (Ok(later), Some(acceptance)) => acceptance.take_over(later),
             // A later one's refusal of the whole leaves what an earlier one has deferred.
             (Err(_), Some(_)) => {}
             (Err(error), None) => {
-                let next = if error.is_transient() { Next::Another } else { Next::Done };
-                if self.error.is_none() || next == Next::Done {
+                let next = if error.is_transient() { NextStep::TryNext } else { NextStep::Stop };
+                if self.error.is_none() || next == NextStep::Stop {
                     self.error = Some(error);
                 }
                 return next;
             }
         }
-        let open = self.receipt.iter().flat_map(|receipt| &receipt.outcomes).any(is_deferred);
-        if open { Next::Another } else { Next::Done }
+        let open = self.acceptance.iter().flat_map(|acceptance| &acceptance.outcomes).any(is_deferred);
+        if open { NextStep::TryNext } else { NextStep::Stop }
     }
 
-    fn into_result(self) -> Result<Receipt, ForwardError> {
-        match (self.receipt, self.error) {
-            (Some(receipt), _) => Ok(receipt),
+    fn into_result(self) -> Result<Acceptance, ForwardError> {
+        match (self.acceptance, self.error) {
+            (Some(acceptance), _) => Ok(acceptance),
             (None, Some(error)) => Err(error),
             (None, None) => Err(ForwardError::Unsendable("nobody was asked".to_owned())),
         }
     }
 }
 
-impl Receipt {
+impl Acceptance {
     /// Puts the outcomes of a later try, for those that were deferred, in the place of the earlier ones.
-    fn take_over(&mut self, later: Receipt) {
+    fn take_over(&mut self, later: Acceptance) {
         if later.outcomes.contains(&Outcome::Accepted) {
             self.transport_security = later.transport_security;
         }
@@ -187,8 +188,8 @@ mod tests {
         Outcome::Refused(Reply::new(550, ""))
     }
 
-    fn receipt(outcomes: &[Outcome], transport_security: TransportSecurity) -> Receipt {
-        Receipt { outcomes: outcomes.to_vec(), transport_security }
+    fn acceptance(outcomes: &[Outcome], transport_security: TransportSecurity) -> Acceptance {
+        Acceptance::new(outcomes.to_vec(), transport_security)
     }
 
     fn timed_out(peer: &str) -> ForwardError {
@@ -201,40 +202,40 @@ mod tests {
 
     #[test]
     fn a_later_forwarder_is_asked_only_for_what_an_earlier_one_has_deferred() {
-        let mut progress = Progress::default();
-        assert_eq!(progress.open(&mailboxes()), mailboxes());
-        let first = Ok(receipt(&[deferred(450), Outcome::Accepted, deferred(451)], TransportSecurity::PlainText));
-        assert_eq!(progress.handle(first), Next::Another);
-        assert_eq!(progress.open(&mailboxes()), [mailboxes()[0].clone(), mailboxes()[2].clone()]);
+        let mut answers = Answers::default();
+        assert_eq!(answers.open(&mailboxes()), mailboxes());
+        let first = Ok(acceptance(&[deferred(450), Outcome::Accepted, deferred(451)], TransportSecurity::PlainText));
+        assert_eq!(answers.handle(first), NextStep::TryNext);
+        assert_eq!(answers.open(&mailboxes()), [mailboxes()[0].clone(), mailboxes()[2].clone()]);
 
         let under_tls = TransportSecurity::Tls(TlsVersion::V1_3);
-        assert_eq!(progress.handle(Ok(receipt(&[refused(), Outcome::Accepted], under_tls))), Next::Done);
-        let receipt = progress.into_result().unwrap();
-        assert_eq!(receipt.outcomes, [refused(), Outcome::Accepted, Outcome::Accepted]);
-        assert_eq!(receipt.transport_security, under_tls);
+        assert_eq!(answers.handle(Ok(acceptance(&[refused(), Outcome::Accepted], under_tls))), NextStep::Stop);
+        let acceptance = answers.into_result().unwrap();
+        assert_eq!(acceptance.outcomes, [refused(), Outcome::Accepted, Outcome::Accepted]);
+        assert_eq!(acceptance.transport_security, under_tls);
     }
 
     #[test]
     fn what_one_has_accepted_stands_whatever_the_next_one_says() {
-        let mut progress = Progress::default();
-        progress.handle(Ok(receipt(&[Outcome::Accepted, deferred(450), refused()], TransportSecurity::PlainText)));
-        assert_eq!(progress.handle(Err(timed_out("second"))), Next::Another);
+        let mut answers = Answers::default();
+        answers.handle(Ok(acceptance(&[Outcome::Accepted, deferred(450), refused()], TransportSecurity::PlainText)));
+        assert_eq!(answers.handle(Err(timed_out("second"))), NextStep::TryNext);
         let final_error = Err(ForwardError::Unsendable("never".to_owned()));
-        assert_eq!(progress.handle(final_error), Next::Another);
-        assert_eq!(progress.into_result().unwrap().outcomes, [Outcome::Accepted, deferred(450), refused()]);
+        assert_eq!(answers.handle(final_error), NextStep::TryNext);
+        assert_eq!(answers.into_result().unwrap().outcomes, [Outcome::Accepted, deferred(450), refused()]);
     }
 
     #[test]
     fn when_none_can_be_reached_the_first_ones_error_is_told_and_a_final_one_ends_it() {
-        let mut progress = Progress::default();
-        assert_eq!(progress.handle(Err(timed_out("first"))), Next::Another);
-        assert_eq!(progress.handle(Err(timed_out("second"))), Next::Another);
-        assert!(matches!(progress.into_result(), Err(ForwardError::TimedOut { peer, .. }) if peer == "first"));
+        let mut answers = Answers::default();
+        assert_eq!(answers.handle(Err(timed_out("first"))), NextStep::TryNext);
+        assert_eq!(answers.handle(Err(timed_out("second"))), NextStep::TryNext);
+        assert!(matches!(answers.into_result(), Err(ForwardError::TimedOut { peer, .. }) if peer == "first"));
 
-        let mut progress = Progress::default();
-        progress.handle(Err(timed_out("first")));
-        assert_eq!(progress.handle(Err(ForwardError::Unsendable("never".to_owned()))), Next::Done);
-        assert!(!progress.into_result().unwrap_err().is_transient());
+        let mut answers = Answers::default();
+        answers.handle(Err(timed_out("first")));
+        assert_eq!(answers.handle(Err(ForwardError::Unsendable("never".to_owned()))), NextStep::Stop);
+        assert!(!answers.into_result().unwrap_err().is_transient());
     }
 
     #[test]
@@ -265,8 +266,8 @@ mod tests {
         let failover = Failover::new(first.clone()).or(second.clone());
         first.next(Script::Fail(timed_out("first")));
         for taken_by_second in 1..=3 {
-            let receipt = failover.forward(&message, &mailboxes()[..1]).await.unwrap();
-            assert_eq!(receipt.outcomes, [Outcome::Accepted]);
+            let acceptance = failover.forward(&message, &mailboxes()[..1]).await.unwrap();
+            assert_eq!(acceptance.outcomes, [Outcome::Accepted]);
             assert_eq!(second.taken(&mailboxes()[0]).len(), taken_by_second);
         }
         assert!(first.taken(&mailboxes()[0]).is_empty());

@@ -1,11 +1,12 @@
 //! [`MemoryForwarder`]: a test double.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use async_trait::async_trait;
 
-use super::{ForwardError, Forwarder, Outcome, Receipt, Reply, TransportSecurity};
+use super::{Acceptance, ForwardError, Forwarder, Outcome, Reply, TransportSecurity};
+use crate::lock::Lock;
 use crate::message::{MailboxId, Message, Origin};
 use crate::store::MessageStore;
 
@@ -34,7 +35,7 @@ use crate::store::MessageStore;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct MemoryForwarder {
-    state: Arc<Mutex<State>>,
+    state: Arc<Lock<Memory>>,
     store: Option<(Arc<dyn MessageStore>, Origin)>,
 }
 
@@ -57,7 +58,7 @@ pub enum Script {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Memory {
     next: VecDeque<Script>,
     answers: HashMap<MailboxId, Outcome>,
     taken: Vec<(MailboxId, Message)>,
@@ -106,14 +107,14 @@ impl MemoryForwarder {
         outcome
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, Memory> {
+        self.state.lock()
     }
 }
 
 #[async_trait]
 impl Forwarder for MemoryForwarder {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let script = self.state().next.pop_front().unwrap_or(Script::Accept);
         let all = |outcome: Outcome| vec![outcome; recipients.len()];
         let outcomes = match script {
@@ -132,7 +133,7 @@ impl Forwarder for MemoryForwarder {
                 outcomes
             }
         };
-        Ok(Receipt { outcomes, transport_security: TransportSecurity::InMemory })
+        Ok(Acceptance::new(outcomes, TransportSecurity::InMemory))
     }
 }
 
@@ -146,7 +147,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::conformance::forward::{OtherNode, Scene, run_all};
+    use crate::conformance::forward::{Fixture, PeerBehaviour, run_all};
     use crate::forward::TimeLimited;
     use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt};
 
@@ -170,7 +171,7 @@ mod tests {
         forwarder.next(Script::Fail(ForwardError::Unsendable("as told".to_owned())));
         forwarder.answer(recipients[1].clone(), Outcome::Deferred(reply(450)));
 
-        let outcomes = async || forwarder.forward(&message(), &recipients).await.map(|receipt| receipt.outcomes);
+        let outcomes = async || forwarder.forward(&message(), &recipients).await.map(|acceptance| acceptance.outcomes);
         assert_eq!(outcomes().await.unwrap(), vec![Outcome::Deferred(reply(452)); 2]);
         assert_eq!(outcomes().await.unwrap(), vec![Outcome::Refused(reply(550)); 2]);
         assert!(matches!(outcomes().await, Err(ForwardError::Unsendable(_))));
@@ -184,24 +185,24 @@ mod tests {
     }
 
     #[async_trait]
-    impl Scene for InMemory {
+    impl Fixture for InMemory {
         fn forwarder(&self) -> &dyn Forwarder {
             &self.forwarder
         }
 
-        async fn other_node(&self, next: OtherNode) {
+        async fn set_peer_behaviour(&self, next: PeerBehaviour) {
             match next {
-                OtherNode::Serves => {}
-                OtherNode::LosesItsAnswer => self.node.next(Script::LoseTheAnswer),
-                OtherNode::FallsSilent => self.node.next(Script::NeverAnswer),
+                PeerBehaviour::Accepts => {}
+                PeerBehaviour::LosesItsReply => self.node.next(Script::LoseTheAnswer),
+                PeerBehaviour::NeverReplies => self.node.next(Script::NeverAnswer),
             }
         }
 
-        async fn kept(&self, mailbox: &MailboxId) -> Vec<Message> {
+        async fn stored(&self, mailbox: &MailboxId) -> Vec<Message> {
             self.node.taken(mailbox)
         }
 
-        fn travels(&self) -> TransportSecurity {
+        fn transport_security(&self) -> TransportSecurity {
             TransportSecurity::InMemory
         }
     }

@@ -2,17 +2,17 @@
 
 mod error;
 mod failover;
-#[cfg(any(feature = "memory", feature = "smtp"))]
-mod full;
 #[cfg(feature = "smtp")]
 mod lettre;
-#[cfg(any(feature = "memory", feature = "smtp"))]
-mod limited;
 mod mail;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(any(feature = "memory", feature = "smtp"))]
+mod remember_full;
 #[cfg(feature = "smtp")]
 pub mod smtp;
+#[cfg(any(feature = "memory", feature = "smtp"))]
+mod time_limited;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -21,17 +21,17 @@ use async_trait::async_trait;
 
 pub use self::error::ForwardError;
 pub use self::failover::Failover;
-#[cfg(any(feature = "memory", feature = "smtp"))]
-pub use self::full::{FullMailboxes, RememberFull};
 #[cfg(feature = "smtp")]
 pub use self::lettre::LettreMailOut;
-#[cfg(any(feature = "memory", feature = "smtp"))]
-pub use self::limited::TimeLimited;
 pub use self::mail::{MailOut, Sender};
 #[cfg(feature = "memory")]
 pub use self::memory::{MemoryForwarder, Script};
+#[cfg(any(feature = "memory", feature = "smtp"))]
+pub use self::remember_full::{FullMailboxes, RememberFull};
 #[cfg(feature = "smtp")]
 pub use self::smtp::SmtpForwarder;
+#[cfg(any(feature = "memory", feature = "smtp"))]
+pub use self::time_limited::TimeLimited;
 use crate::message::{MailboxId, Message};
 pub use crate::message::{TlsVersion, TransportSecurity};
 pub use crate::smtp::{EnhancedStatus, Outcome, Reply};
@@ -43,7 +43,7 @@ pub use crate::smtp::{EnhancedStatus, Outcome, Reply};
 /// - **Answered for.** [`Outcome::Accepted`] means that the other node has answered for the message: it is on its stable storage.
 /// - **Each for itself.** Every recipient gets exactly one outcome, in the order given; one recipient's refusal costs no other.
 /// - **Never guessed.** When an answer was lost, the outcome is an error or [`Outcome::Deferred`], never `Accepted`.
-/// - **True.** [`Receipt::transport_security`] tells how the message went, not how it was meant to go.
+/// - **True.** [`Acceptance::transport_security`] tells how the message went, not how it was meant to go.
 /// - **Ends.** Every call ends within a bounded time, whatever the other side does.
 ///
 /// [`conformance::forward`](crate::conformance::forward) tests each sentence.
@@ -59,7 +59,7 @@ pub trait Forwarder: Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// A dropped call may have handed the message over or not. The same call again settles it, because a receiver takes a message once.
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError>;
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError>;
 
     /// Whether a long sound may be left where it is, to be [read](crate::message::Audio::reader) while it goes: the messages that the
     /// forwarder is given may then have sounds that are not in memory, and can be read until the call ends. Without it, all are in memory.
@@ -68,13 +68,21 @@ pub trait Forwarder: Debug + Send + Sync + 'static {
     }
 }
 
-/// What became of one message for each of its recipients.
+/// The other node's answer to one message: an outcome for each recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
+#[non_exhaustive]
+pub struct Acceptance {
     /// One for each recipient, in the order given.
     pub outcomes: Vec<Outcome>,
-    /// How it went.
+    /// How the message was protected on its way.
     pub transport_security: TransportSecurity,
+}
+
+impl Acceptance {
+    /// An answer with these `outcomes`, one for each recipient in the order given, to a message that went by `transport_security`.
+    pub fn new(outcomes: Vec<Outcome>, transport_security: TransportSecurity) -> Self {
+        Self { outcomes, transport_security }
+    }
 }
 
 /// Passes every call on, so that a shared or boxed forwarder is a forwarder.
@@ -83,7 +91,7 @@ macro_rules! delegate {
         #[async_trait]
         #[deny(clippy::missing_trait_methods)]
         impl<F: Forwarder + ?Sized> Forwarder for $wrapper<F> {
-            async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+            async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
                 (**self).forward(message, recipients).await
             }
 

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use crate::failures::network_of;
 use crate::lock::Lock;
+use crate::retry::network_of;
 use crate::smtp::server::LEAST_STAY;
 
 /// Gives connections their slots.

@@ -54,7 +54,7 @@ impl IntakeContext {
     pub(super) async fn reserve(&self) -> Option<OwnedSemaphorePermit> {
         match Arc::clone(&self.memory).try_acquire_owned() {
             Ok(permit) => Some(permit),
-            Err(_) => timeout(self.policy.limits.room_time, Arc::clone(&self.memory).acquire_owned()).await.ok()?.ok(),
+            Err(_) => timeout(self.policy.limits.memory_timeout, Arc::clone(&self.memory).acquire_owned()).await.ok()?.ok(),
         }
     }
 }

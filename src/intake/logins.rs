@@ -8,9 +8,9 @@ use tokio::time::timeout;
 
 use super::context::IntakeContext;
 use crate::event::Event;
-use crate::retry::{Failures, network_of};
 use crate::retry::now;
-use crate::smtp::server::{LoginAttempt, Dialogue, LoginOutcome, LoginPermit};
+use crate::retry::{Failures, network_of};
+use crate::smtp::server::{Dialogue, LoginAttempt, LoginOutcome, LoginPermit};
 
 impl IntakeContext {
     /// Whether somebody at `address` may try to log in. The try counts as failed until it has succeeded.

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 
 use super::{Commit, Network, NetworkObserver, NodeAddress, NodeHost};
-use crate::forward::{Failover, ForwardError, Forwarder, Receipt};
+use crate::forward::{Acceptance, Failover, ForwardError, Forwarder};
 use crate::message::{MailboxId, Message};
 
 /// Hands messages to the central node: to the first of its hosts, and to the next when that cannot be reached, as [`Failover`] does.
@@ -84,7 +84,7 @@ impl<F: Forwarder> Route<F> {
 
 #[async_trait]
 impl<F: Forwarder> Forwarder for CentralForwarder<F> {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let route = self.route();
         route.forwarder.forward(message, recipients).await
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::error_chain;
-use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, TransportSecurity};
+use crate::forward::{Acceptance, ForwardError, Forwarder, Outcome, Reply, TransportSecurity};
 use crate::message::{MailboxId, Message, Origin};
 use crate::store::{MessageStore, StoreError};
 
@@ -23,7 +23,7 @@ impl StoreForwarder {
 
 #[async_trait]
 impl Forwarder for StoreForwarder {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let mut outcomes = Vec::with_capacity(recipients.len());
         for mailbox in recipients {
             outcomes.push(match self.store.deposit(mailbox, &Origin::Here, message).await {
@@ -37,7 +37,7 @@ impl Forwarder for StoreForwarder {
                 Err(error) => Outcome::Refused(reply(554, "5.0.0", &error)),
             });
         }
-        Ok(Receipt { outcomes, transport_security: TransportSecurity::InMemory })
+        Ok(Acceptance::new(outcomes, TransportSecurity::InMemory))
     }
 
     fn reads_sounds(&self) -> bool {

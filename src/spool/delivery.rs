@@ -21,7 +21,7 @@ use super::{Destination, MEMORY_PIECE, MEMORY_PIECES, Spool};
 use crate::disk;
 use crate::error_chain as chain;
 use crate::event::{Event, Events};
-use crate::forward::{ForwardError, Forwarder, Outcome, Receipt, Reply, TransportSecurity};
+use crate::forward::{Acceptance, ForwardError, Forwarder, Outcome, Reply, TransportSecurity};
 use crate::message::MailboxId;
 use crate::retry::{Pacing, now, random_fraction, wait_until};
 
@@ -117,9 +117,9 @@ impl Courier<'_> {
         // What is left to do for this message is the disk's work: the next one need not wait for it.
         self.destination.changed.notify_one();
         match sent {
-            Ok(receipt) => match trouble_of_the_node(&receipt) {
+            Ok(acceptance) => match trouble_of_the_node(&acceptance) {
                 Some(reply) => self.unreachable(&batch, &reply.to_string()),
-                None => self.settle(&batch, receipt).await,
+                None => self.settle(&batch, acceptance).await,
             },
             Err(Failure::Forward(error)) if error.is_transient() => self.unreachable(&batch, &chain(&error)),
             Err(Failure::Forward(error)) => {
@@ -165,7 +165,7 @@ impl Courier<'_> {
         }
     }
 
-    async fn send(&self, batch: &[EntryName]) -> Result<Receipt, Failure> {
+    async fn send(&self, batch: &[EntryName]) -> Result<Acceptance, Failure> {
         let fresh = self.destination.fresh().take(batch[0].id());
         let Loaded { message, sound, memory: _memory } = match fresh {
             Some(message) => {
@@ -180,11 +180,11 @@ impl Courier<'_> {
         let answer = timeout(longest_call(message.audio().len()), call).await;
         let unread = sound.and_then(|sound| sound.take_error());
         match (answer, unread) {
-            (Ok(Ok(Ok(receipt))), _) if receipt.outcomes.contains(&Outcome::Accepted) => Ok(receipt),
+            (Ok(Ok(Ok(acceptance))), _) if acceptance.outcomes.contains(&Outcome::Accepted) => Ok(acceptance),
             // What the forwarder says of it is no fault of the other node's.
             (Ok(Ok(_)), Some(unread)) => Err(Failure::Load(unread)),
             (Ok(Ok(Err(error))), None) => Err(Failure::Forward(error)),
-            (Ok(Ok(Ok(receipt))), None) => Ok(receipt),
+            (Ok(Ok(Ok(acceptance))), None) => Ok(acceptance),
             (Ok(Err(_)), _) => Err(Failure::Forwarder("the forwarder panicked")),
             (Err(_), _) => Err(Failure::Forwarder("the forwarder never answered")),
         }
@@ -218,11 +218,11 @@ impl Courier<'_> {
         memory.acquire_many_owned(pieces(bytes)).await.expect("the semaphore is never closed")
     }
 
-    async fn settle(&self, batch: &[EntryName], receipt: Receipt) {
+    async fn settle(&self, batch: &[EntryName], acceptance: Acceptance) {
         self.destination.queue().handle_reached();
         for (index, name) in batch.iter().enumerate() {
-            match receipt.outcomes.get(index) {
-                Some(Outcome::Accepted) => self.delivered(name, receipt.transport_security).await,
+            match acceptance.outcomes.get(index) {
+                Some(Outcome::Accepted) => self.delivered(name, acceptance.transport_security).await,
                 Some(Outcome::Deferred(reply)) => self.defer(name, &reply.to_string()),
                 Some(Outcome::Refused(reply)) => self.park(name, &reply.to_string()).await,
                 None => self.defer(name, "the forwarder gave no outcome for this mailbox"),
@@ -314,9 +314,9 @@ impl Courier<'_> {
 
 /// What the other node says of itself, if that is why it took the message for nobody: its disk is full, say. Every message would
 /// meet that, so it is tried again like a node that is away: every few seconds, and all at once when it is over.
-fn trouble_of_the_node(receipt: &Receipt) -> Option<&Reply> {
+fn trouble_of_the_node(acceptance: &Acceptance) -> Option<&Reply> {
     let mut trouble = None;
-    for outcome in &receipt.outcomes {
+    for outcome in &acceptance.outcomes {
         match outcome {
             Outcome::Deferred(reply) if reply.is_about_the_node() => trouble = Some(reply),
             Outcome::Accepted | Outcome::Deferred(_) | Outcome::Refused(_) => return None,

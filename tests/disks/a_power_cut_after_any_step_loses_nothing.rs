@@ -18,7 +18,7 @@ use support::{CENTRAL, HIMALAYA, clock, event, mailbox, network, node, run, site
 use voicemail::audio::{Format, Wav};
 use voicemail::disk::{Disk, DiskFile, FreeSpace, PowerCutDisk, Unsynced};
 use voicemail::event::Event;
-use voicemail::forward::{ForwardError, Forwarder, MemoryForwarder, Outcome, Receipt, TransportSecurity};
+use voicemail::forward::{Acceptance, ForwardError, Forwarder, MemoryForwarder, Outcome, TransportSecurity};
 use voicemail::message::{ContentDigest, EndReason, MailboxId, Message, MessageId, Origin, SiteId};
 use voicemail::node::Node;
 use voicemail::record::{CallFacts, Kept, RecordError};
@@ -43,13 +43,13 @@ impl Once {
 
 #[async_trait]
 impl Forwarder for Once {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let mut taken = self.0.lock().unwrap();
         for mailbox in recipients {
             let key = (mailbox.clone(), message.id(), message.audio().digest());
             taken.entry(key).or_insert_with(|| message.clone());
         }
-        Ok(Receipt { outcomes: vec![Outcome::Accepted; recipients.len()], transport_security: TransportSecurity::InMemory })
+        Ok(Acceptance::new(vec![Outcome::Accepted; recipients.len()], TransportSecurity::InMemory))
     }
 }
 
@@ -301,7 +301,7 @@ struct ByMail(Result<MaildirStore, StoreError>);
 
 #[async_trait]
 impl Forwarder for ByMail {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let unreachable = || ForwardError::Unreachable { peer: CENTRAL.to_owned(), source: "the other node has no power".into() };
         let Ok(store) = &self.0 else { return Err(unreachable()) };
         let addresses = Addresses { node: HIMALAYA, domain: "voicemail.example", recipients };
@@ -312,7 +312,7 @@ impl Forwarder for ByMail {
             store.deposit(mailbox, &Origin::Unproven, &arrived).await.map_err(|_| unreachable())?;
             outcomes.push(Outcome::Accepted);
         }
-        Ok(Receipt { outcomes, transport_security: TransportSecurity::InMemory })
+        Ok(Acceptance::new(outcomes, TransportSecurity::InMemory))
     }
 }
 
@@ -342,10 +342,10 @@ impl InPieces {
 
 #[async_trait]
 impl Forwarder for InPieces {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let passed = self.pass(message, recipients).await;
         passed.map_err(|source| ForwardError::Unreachable { peer: CENTRAL.to_owned(), source })?;
-        Ok(Receipt { outcomes: vec![Outcome::Accepted; recipients.len()], transport_security: TransportSecurity::InMemory })
+        Ok(Acceptance::new(vec![Outcome::Accepted; recipients.len()], TransportSecurity::InMemory))
     }
 
     fn reads_sounds(&self) -> bool {

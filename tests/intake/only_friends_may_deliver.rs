@@ -20,7 +20,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tracing::field::{Field, Visit};
 use tracing::span;
 use voicemail::event::Event;
-use voicemail::forward::smtp::{Dial, SmtpForwarder, SmtpForwarderBuilder, Transport};
+use voicemail::forward::smtp::{ByteStream, Dial, SmtpForwarder, SmtpForwarderBuilder};
 use voicemail::forward::{ForwardError, Forwarder as _, Outcome};
 use voicemail::intake::{Access, KnownPeer, Limits, ListenMode, Sites, StoredPassword};
 use voicemail::message::{
@@ -61,7 +61,7 @@ struct Way(TestIntake, u16);
 
 #[async_trait]
 impl Dial for Way {
-    async fn dial(&self, _: Duration) -> io::Result<Box<dyn Transport>> {
+    async fn dial(&self, _: Duration) -> io::Result<Box<dyn ByteStream>> {
         Ok(Box::new(Pipe(Mutex::new(self.0.connect(ListenMode::StartTls, Some(address_of(self.1)))))))
     }
 }

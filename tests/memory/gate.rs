@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use voicemail::forward::smtp::{Dial, Transport};
+use voicemail::forward::smtp::{ByteStream, Dial};
 
 /// Opens when so many stand at it.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ pub(super) struct Gated {
 
 #[async_trait]
 impl Dial for Gated {
-    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn Transport>> {
+    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn ByteStream>> {
         let stream = TcpStream::connect(&self.peer).await?;
         Ok(Box::new(Stopping { stream, gate: self.gate.clone(), written: 0, at_the_gate: false }))
     }

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use voicemail::audio::Format;
 use voicemail::disk::{FaultyDisk, InjectedFault, PowerCutDisk};
 use voicemail::event::Event;
-use voicemail::forward::{ForwardError, Forwarder, MemoryForwarder, Outcome, Receipt, Script, SmtpForwarder};
+use voicemail::forward::{Acceptance, ForwardError, Forwarder, MemoryForwarder, Outcome, Script, SmtpForwarder};
 use voicemail::forward::{TransportSecurity, smtp::Security};
 use voicemail::intake::ListenMode;
 use voicemail::message::{MailboxId, Message, MessageId};
@@ -125,11 +125,11 @@ struct GatedForwarder {
 
 #[async_trait]
 impl Forwarder for GatedForwarder {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         self.reached.fetch_add(1, Ordering::SeqCst);
         self.open.acquire().await.unwrap().forget();
         *self.passed.lock().unwrap().entry(message.id()).or_default() += 1;
-        Ok(Receipt { outcomes: vec![Outcome::Accepted; recipients.len()], transport_security: TransportSecurity::InMemory })
+        Ok(Acceptance::new(vec![Outcome::Accepted; recipients.len()], TransportSecurity::InMemory))
     }
 }
 

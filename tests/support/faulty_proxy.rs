@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, duplex, split};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use voicemail::forward::smtp::{Dial, Transport};
+use voicemail::forward::smtp::{ByteStream, Dial};
 use voicemail::intake::{Intake, ListenMode};
 
 /// A proxy between a forwarder and an intake.
@@ -103,7 +103,7 @@ impl FaultyProxy {
         plan.step == step && plan.left > 0
     }
 
-    async fn proxy(self, client: impl Transport + 'static) -> Relayed {
+    async fn proxy(self, client: impl ByteStream + 'static) -> Relayed {
         let (far, server) = duplex(PIPE);
         let intake = self.intake.clone();
         tokio::spawn(async move { drop(intake.serve_stream(server, None, ListenMode::StartTls, std::future::pending()).await) });
@@ -242,7 +242,7 @@ impl FaultyProxy {
 
 #[async_trait]
 impl Dial for FaultyProxy {
-    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn Transport>> {
+    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn ByteStream>> {
         let (client, near) = duplex(PIPE);
         tokio::spawn(self.clone().proxy(near));
         Ok(Box::new(client))

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, duplex, split};
 use tokio::sync::watch;
 use tokio::time::sleep;
-use voicemail::forward::smtp::{Dial, Transport};
+use voicemail::forward::smtp::{ByteStream, Dial};
 use voicemail::intake::{Intake, ListenMode};
 
 /// Connects to one intake over links that can fail.
@@ -104,7 +104,7 @@ impl LinkedNetwork {
 
 #[async_trait]
 impl Dial for LinkedNetwork {
-    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn Transport>> {
+    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn ByteStream>> {
         self.dials.fetch_add(1, Ordering::Relaxed);
         sleep(self.latency).await;
         match self.state() {

@@ -6,11 +6,11 @@ use lettre::Address;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::connect::{AfterTls, Connector, Policy};
+use super::connector::{Connector, PlainTextAfterTls, TlsPolicy};
+use super::credentials::{Credentials, TokenSource};
 use super::dial::{Dial, TcpDial, host_and_port};
-use super::login::{Login, TokenSource};
 use super::pool::Pool;
-use super::refused::RefusedRecipients;
+use super::refused_recipients::RefusedRecipients;
 use super::security::{Security, SetupError, TlsMode};
 use super::tls::Tls;
 use super::tls_memory::TlsMemory;
@@ -31,7 +31,7 @@ pub struct SmtpForwarderBuilder {
     config: Option<Arc<ClientConfig>>,
     authorities: Option<Vec<u8>>,
     server_name: Option<String>,
-    login: Option<Login>,
+    login: Option<Credentials>,
     chunking: Chunking,
     max_connections: usize,
     timeouts: Timeouts,
@@ -113,7 +113,7 @@ impl SmtpForwarderBuilder {
     ///
     /// RFC 4954 (AUTH), RFC 5802 and RFC 7677 (SCRAM-SHA-256), RFC 4616 (PLAIN).
     pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        self.login = Some(Login::Password { user: user.into(), password: password.into() });
+        self.login = Some(Credentials::Password { user: user.into(), password: password.into() });
         self
     }
 
@@ -125,7 +125,7 @@ impl SmtpForwarderBuilder {
     ///
     /// RFC 7628.
     pub fn token(mut self, user: impl Into<String>, source: impl TokenSource) -> Self {
-        self.login = Some(Login::Token { user: user.into(), source: Arc::new(source) });
+        self.login = Some(Credentials::Token { user: user.into(), source: Arc::new(source) });
         self
     }
 
@@ -211,26 +211,26 @@ impl SmtpForwarderBuilder {
         })
     }
 
-    fn policy(&self, host: &str) -> Result<Policy, SetupError> {
+    fn policy(&self, host: &str) -> Result<TlsPolicy, SetupError> {
         match self.security {
-            Security::Tls => self.peer_tls(host)?.map(Policy::Tls).ok_or(SetupError::NobodyTrusted),
-            Security::PlainTextIfNoTls => self.tls_if_possible(host, AfterTls::NoPlainText),
-            Security::PlainTextEvenAfterTls => self.tls_if_possible(host, AfterTls::PlainText),
-            Security::PlainText => Ok(Policy::PlainText),
+            Security::Tls => self.peer_tls(host)?.map(TlsPolicy::Tls).ok_or(SetupError::NobodyTrusted),
+            Security::PlainTextIfNoTls => self.tls_if_possible(host, PlainTextAfterTls::Forbidden),
+            Security::PlainTextEvenAfterTls => self.tls_if_possible(host, PlainTextAfterTls::Allowed),
+            Security::PlainText => Ok(TlsPolicy::PlainText),
         }
     }
 
-    fn tls_if_possible(&self, host: &str, after_tls: AfterTls) -> Result<Policy, SetupError> {
+    fn tls_if_possible(&self, host: &str, after_tls: PlainTextAfterTls) -> Result<TlsPolicy, SetupError> {
         let name = self.certificate_name(host)?;
-        Ok(Policy::TlsIfPossible(self.peer_tls(host)?.unwrap_or_else(|| Tls::by_nobody(name)), after_tls))
+        Ok(TlsPolicy::TlsIfPossible(self.peer_tls(host)?.unwrap_or_else(|| Tls::trusting_nobody(name)), after_tls))
     }
 
     /// How TLS is spoken with the peer; `None` if nobody is trusted to vouch for it.
     fn peer_tls(&self, host: &str) -> Result<Option<Tls>, SetupError> {
         let name = self.certificate_name(host)?;
         match (&self.config, &self.authorities) {
-            (Some(config), _) => Ok(Some(Tls::by_config(Arc::clone(config), name))),
-            (None, Some(pem)) => Tls::by_authorities(pem, name).map(Some),
+            (Some(config), _) => Ok(Some(Tls::with_config(Arc::clone(config), name))),
+            (None, Some(pem)) => Tls::with_authorities(pem, name).map(Some),
             (None, None) => Ok(None),
         }
     }

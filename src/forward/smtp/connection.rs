@@ -11,14 +11,15 @@ use bytes::Buf as _;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::dial::Transport;
+use super::dial::ByteStream;
 use super::payload::{Payload, Piece};
 use super::progress::Progress;
+use crate::retry::now;
 use crate::smtp::client::{BodyFraming, Client, Event, MessageNumber, Output};
 
 /// One connection to the peer.
 pub(super) struct Connection {
-    transport: Box<dyn Transport>,
+    transport: Box<dyn ByteStream>,
     pub(super) client: Client,
     /// The messages that were not sent to their end yet.
     messages: HashMap<MessageNumber, (Payload, Option<Progress>)>,
@@ -36,7 +37,7 @@ enum Sending {
 }
 
 impl Connection {
-    pub(super) fn new(transport: Box<dyn Transport>, client: Client) -> Self {
+    pub(super) fn new(transport: Box<dyn ByteStream>, client: Client) -> Self {
         let (messages, sending) = (HashMap::new(), VecDeque::new());
         Self { transport, client, messages, sending, unflushed: false, ended: false }
     }
@@ -60,7 +61,7 @@ impl Connection {
     }
 
     /// The transport, or `None` if something was received beyond what was asked for.
-    pub(super) fn into_transport(self) -> Option<Box<dyn Transport>> {
+    pub(super) fn into_transport(self) -> Option<Box<dyn ByteStream>> {
         self.is_quiet().then_some(self.transport)
     }
 
@@ -231,11 +232,6 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").field("client", &self.client).finish_non_exhaustive()
     }
-}
-
-/// The time as the client counts it.
-pub(super) fn now() -> std::time::Instant {
-    Instant::now().into_std()
 }
 
 const RECEIVED_AT_ONCE: usize = 2048;

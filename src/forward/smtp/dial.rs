@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout};
 ///
 /// use async_trait::async_trait;
 /// use tokio::net::UnixStream;
-/// use voicemail::forward::smtp::{Dial, Security, SmtpForwarder, Transport};
+/// use voicemail::forward::smtp::{Dial, Security, SmtpForwarder, ByteStream};
 ///
 /// /// A central node on the same machine, behind a socket that only its group may open.
 /// #[derive(Debug)]
@@ -29,7 +29,7 @@ use tokio::time::{Instant, timeout};
 ///
 /// #[async_trait]
 /// impl Dial for Socket {
-///     async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn Transport>> {
+///     async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn ByteStream>> {
 ///         Ok(Box::new(UnixStream::connect("/run/voicemail.sock").await?))
 ///     }
 /// }
@@ -49,16 +49,16 @@ pub trait Dial: Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// A dropped call leaves no connection.
-    async fn dial(&self, budget: Duration) -> io::Result<Box<dyn Transport>>;
+    async fn dial(&self, budget: Duration) -> io::Result<Box<dyn ByteStream>>;
 }
 
 /// A connection: bytes both ways, in order.
 ///
 /// One that can tell a dead path from a silent peer should end with an error then, as TCP's does within 20 seconds; over any other,
 /// a transfer under way when the path dies ends by its [`Timeouts`](super::Timeouts).
-pub trait Transport: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin {}
+pub trait ByteStream: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin> Transport for T {}
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin> ByteStream for T {}
 
 /// Connects by TCP.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub(super) struct TcpDial {
 
 #[async_trait]
 impl Dial for TcpDial {
-    async fn dial(&self, budget: Duration) -> io::Result<Box<dyn Transport>> {
+    async fn dial(&self, budget: Duration) -> io::Result<Box<dyn ByteStream>> {
         let deadline = Instant::now() + budget;
         let addresses: Vec<SocketAddr> = lookup_host((self.host.as_str(), self.port)).await?.collect();
         let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");

@@ -16,22 +16,22 @@
 //! | `progress.rs` | reports how far a message is |
 
 mod builder;
-mod connect;
 mod connection;
+mod connection_limit;
+mod connector;
+mod credentials;
 mod dial;
-mod login;
-mod pace;
 mod payload;
 mod pool;
 mod progress;
-mod refused;
+mod refused_recipients;
 mod security;
-mod shared;
+mod shared_connection;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod tls_memory;
-mod verify;
+mod verifier;
 
 use std::time::Duration;
 
@@ -41,17 +41,17 @@ use lettre::Address;
 use tokio::time::Instant;
 
 pub use self::builder::SmtpForwarderBuilder;
-use self::connect::Connector;
-pub use self::dial::{Dial, Transport};
-pub use self::login::TokenSource;
+use self::connector::Connector;
+pub use self::credentials::TokenSource;
+pub use self::dial::{ByteStream, Dial};
 use self::payload::Payload;
-use self::pool::{Entry, Pool};
+use self::pool::{Acquired, Pool};
 use self::progress::Progress;
-use self::refused::RefusedRecipients;
+use self::refused_recipients::RefusedRecipients;
 pub use self::security::{Security, SetupError, TlsMode};
-use self::shared::SharedConnection;
+use self::shared_connection::SharedConnection;
 pub use self::tls_memory::TlsMemory;
-use super::{ForwardError, Forwarder, MailOut, Outcome, Receipt, Reply, Sender};
+use super::{Acceptance, ForwardError, Forwarder, MailOut, Outcome, Reply, Sender};
 use crate::message::{MailAddress, MailboxId, Message};
 pub use crate::smtp::client::Timeouts;
 use crate::smtp::client::{BodyType, Chunking, ClientError, Envelope, NextTry, NotServed, Pipelining, SendResult};
@@ -109,31 +109,31 @@ impl SmtpForwarder {
     }
 
     /// Sends to as many recipients as one transaction takes.
-    async fn send_message(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn send_message(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let to: Vec<Address> = recipients.iter().map(|recipient| self.address(recipient)).collect::<Result<_, _>>()?;
         self.send_mail(&to, Content::Message(message, recipients)).await
     }
 
-    async fn send_mail(&self, to: &[Address], content: Content<'_>) -> Result<Receipt, ForwardError> {
+    async fn send_mail(&self, to: &[Address], content: Content<'_>) -> Result<Acceptance, ForwardError> {
         for _ in 0..CONNECTIONS_TRIED {
-            let entry = self.pool.enter(self.connector.timeouts.queue).await.map_err(|fault| self.error(fault))?;
-            let (place, used_before) = match entry {
-                Entry::Connection(place, idle) if idle >= SURELY_ALIVE && !place.connection.is_alive().await => {
+            let acquired = self.pool.acquire(self.connector.timeouts.queue).await.map_err(|fault| self.error(fault))?;
+            let (slot, used_before) = match acquired {
+                Acquired::Connection(slot, idle) if idle >= SURELY_ALIVE && !slot.connection.is_alive().await => {
                     self.pool.clear();
                     continue;
                 }
-                Entry::Connection(place, _) => (place, true),
-                Entry::Connect(opening) => (opening.opened(self.connect().await?), false),
+                Acquired::Connection(slot, _) => (slot, true),
+                Acquired::Connect(permit) => (permit.opened(self.connect().await?), false),
             };
-            let SendResult { outcomes, answered, block } = self.send_on(&place.connection, to, content).await;
-            let next_try = self.chunking.record(block, place.connection.extensions());
+            let SendResult { outcomes, answered, block } = self.send_on(&slot.connection, to, content).await;
+            let next_try = self.chunking.record(block, slot.connection.extensions());
             match outcomes {
                 // It ended while nobody used it, or with a message before this one, and so may have the others. That says nothing
                 // about the peer: a fresh one will tell.
                 Err(fault) if used_before && !answered && fault.ended_while_idle() => self.pool.clear(),
                 // What was refused is BDAT, and not the message.
                 Err(_) if next_try == NextTry::ByData => {}
-                done => return self.finish(&place.connection, content.len(), done),
+                done => return self.finish(&slot.connection, content.len(), done),
             }
         }
         Err(self.error(ClientError::ConnectionLost("one connection after the other ended before this message's turn".into())))
@@ -187,7 +187,7 @@ impl SmtpForwarder {
         connection: &SharedConnection,
         bytes: usize,
         done: Result<Vec<Outcome>, ClientError>,
-    ) -> Result<Receipt, ForwardError> {
+    ) -> Result<Acceptance, ForwardError> {
         match &done {
             Err(fault) if fault.is_unreachable() => self.pool.clear(),
             Err(ClientError::NotServed(_)) => {
@@ -202,7 +202,7 @@ impl SmtpForwarder {
             Ok(_) => self.pool.handle_arrival(bytes),
         }
         let outcomes = done.map_err(|fault| self.error(fault))?;
-        Ok(Receipt { outcomes, transport_security: connection.transport_security() })
+        Ok(Acceptance::new(outcomes, connection.transport_security()))
     }
 
     fn address(&self, mailbox: &MailboxId) -> Result<Address, ForwardError> {
@@ -216,19 +216,19 @@ impl SmtpForwarder {
 
 #[async_trait]
 impl Forwarder for SmtpForwarder {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let mut groups = recipients.chunks(RECIPIENTS_AT_ONCE);
         let first = groups.next().ok_or_else(|| ForwardError::Unsendable("there is no recipient".to_owned()))?;
-        let mut receipt = self.send_message(message, first).await?;
+        let mut acceptance = self.send_message(message, first).await?;
         for group in groups {
             match self.send_message(message, group).await {
-                Ok(next) => receipt.outcomes.extend(next.outcomes),
+                Ok(next) => acceptance.outcomes.extend(next.outcomes),
                 // Some may be accepted by now, so an error for all of them is out of the question.
-                Err(error) => receipt.outcomes.extend(group.iter().map(|_| unsettled(&error))),
+                Err(error) => acceptance.outcomes.extend(group.iter().map(|_| unsettled(&error))),
             }
         }
-        self.refused.learn(recipients, &receipt.outcomes);
-        Ok(receipt)
+        self.refused.learn(recipients, &acceptance.outcomes);
+        Ok(acceptance)
     }
 
     fn reads_sounds(&self) -> bool {
@@ -245,9 +245,9 @@ fn is_push_back(outcome: &Outcome) -> bool {
 impl MailOut for SmtpForwarder {
     async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
         let to = Address::new(to.local_part(), to.domain()).map_err(|error| ForwardError::Unsendable(error.to_string()))?;
-        let receipt = self.send_mail(&[to], Content::Mail(mail, sender)).await?;
+        let acceptance = self.send_mail(&[to], Content::Mail(mail, sender)).await?;
         let unanswered = || Outcome::Deferred(Reply::missing("the peer gave no answer"));
-        Ok(receipt.outcomes.into_iter().next().unwrap_or_else(unanswered))
+        Ok(acceptance.outcomes.into_iter().next().unwrap_or_else(unanswered))
     }
 }
 

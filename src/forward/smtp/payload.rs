@@ -23,7 +23,7 @@ pub(super) enum Payload {
 #[derive(Debug)]
 pub(super) enum Piece {
     Bytes(Bytes),
-    Sound(SoundOnItsWay),
+    Sound(StreamedSound),
 }
 
 impl Payload {
@@ -40,7 +40,7 @@ impl Payload {
         match self {
             Self::Whole(Encoded { head, audio, tail }) => [head, audio, tail].map(|bytes| Piece::Bytes(bytes.clone())).into(),
             Self::InPieces(mail) => {
-                let sound = Piece::Sound(SoundOnItsWay::new(mail.sound()));
+                let sound = Piece::Sound(StreamedSound::new(mail.sound()));
                 vec![Piece::Bytes(mail.head.clone()), sound, Piece::Bytes(mail.tail.clone())]
             }
         }
@@ -66,45 +66,45 @@ impl Payload {
 }
 
 /// A sound of which the next piece is read when the one before is sent.
-pub(super) struct SoundOnItsWay(State);
+pub(super) struct StreamedSound(ReadState);
 
-enum State {
+enum ReadState {
     Waiting(EncodedSound),
     Reading(JoinHandle<(EncodedSound, Option<io::Result<Bytes>>)>),
     Over,
 }
 
-impl SoundOnItsWay {
+impl StreamedSound {
     fn new(sound: EncodedSound) -> Self {
-        Self(State::Waiting(sound))
+        Self(ReadState::Waiting(sound))
     }
 
     /// The next piece; `None` at the end. After an error nothing comes.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        if let State::Waiting(_) = &self.0
-            && let State::Waiting(mut sound) = std::mem::replace(&mut self.0, State::Over)
+        if let ReadState::Waiting(_) = &self.0
+            && let ReadState::Waiting(mut sound) = std::mem::replace(&mut self.0, ReadState::Over)
         {
-            self.0 = State::Reading(spawn_blocking(move || {
+            self.0 = ReadState::Reading(spawn_blocking(move || {
                 let piece = sound.next();
                 (sound, piece)
             }));
         }
-        let State::Reading(reading) = &mut self.0 else { return Poll::Ready(None) };
+        let ReadState::Reading(reading) = &mut self.0 else { return Poll::Ready(None) };
         match ready!(Pin::new(reading).poll(cx)) {
             Ok((sound, piece)) => {
-                self.0 = if matches!(piece, Some(Ok(_))) { State::Waiting(sound) } else { State::Over };
+                self.0 = if matches!(piece, Some(Ok(_))) { ReadState::Waiting(sound) } else { ReadState::Over };
                 Poll::Ready(piece)
             }
             Err(error) => {
-                self.0 = State::Over;
+                self.0 = ReadState::Over;
                 Poll::Ready(Some(Err(io::Error::other(error))))
             }
         }
     }
 }
 
-impl fmt::Debug for SoundOnItsWay {
+impl fmt::Debug for StreamedSound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SoundOnItsWay")
+        f.write_str("StreamedSound")
     }
 }

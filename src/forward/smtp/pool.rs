@@ -1,13 +1,14 @@
 //! [`Pool`]: a bounded number of connections, kept open between messages, and which message has a place on which.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
-use super::pace::Pace;
-use super::shared::SharedConnection;
+use super::connection_limit::ConnectionLimit;
+use super::shared_connection::SharedConnection;
+use crate::lock::Lock;
 use crate::smtp::client::ClientError;
 
 /// Who may send, and on which connection.
@@ -15,13 +16,13 @@ use crate::smtp::client::ClientError;
 pub(super) struct Pool {
     /// First come, first served.
     queue: Semaphore,
-    connections: Mutex<Connections>,
+    connections: Lock<Connections>,
     /// Told when there may be a place.
     changed: Notify,
     /// Told when the peer could not be reached, to those who wait to be free to find it out for themselves.
     unreachable: Notify,
     /// When the peer was last heard.
-    heard_at: Mutex<Option<Instant>>,
+    heard_at: Lock<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -29,70 +30,72 @@ struct Connections {
     open: Vec<Arc<SharedConnection>>,
     /// Connections that are being made.
     opening: usize,
-    pace: Pace,
+    limit: ConnectionLimit,
 }
 
 /// What a message may do.
 #[derive(Debug)]
-pub(super) enum Entry<'a> {
+pub(super) enum Acquired<'a> {
     /// Go on this connection, which nobody used for so long if anybody did before.
-    Connection(Place<'a>, Duration),
+    Connection(MessageSlot<'a>, Duration),
     /// Make a connection.
-    Connect(Opening<'a>),
+    Connect(ConnectPermit<'a>),
 }
 
 /// A message's place on a connection, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct MessageSlot<'a> {
     pub(super) connection: Arc<SharedConnection>,
     pool: &'a Pool,
-    _turn: SemaphorePermit<'a>,
+    _permit: SemaphorePermit<'a>,
 }
 
 /// The right to make a connection.
 #[derive(Debug)]
-pub(super) struct Opening<'a> {
+pub(super) struct ConnectPermit<'a> {
     pool: &'a Pool,
-    turn: Option<SemaphorePermit<'a>>,
+    permit: Option<SemaphorePermit<'a>>,
 }
 
 impl Pool {
     /// A pool of at most `size` connections.
     pub(super) fn new(size: usize) -> Self {
-        let pace = Pace::new(size, Instant::now());
+        let limit = ConnectionLimit::new(size, Instant::now());
         Self {
-            queue: Semaphore::new(size.clamp(1, MOST_CONNECTIONS) * PLACES),
-            connections: Mutex::new(Connections { open: Vec::new(), opening: 0, pace }),
+            queue: Semaphore::new(size.clamp(1, MOST_CONNECTIONS) * MESSAGES_PER_CONNECTION),
+            connections: Lock::new(Connections { open: Vec::new(), opening: 0, limit }),
             changed: Notify::new(),
             unreachable: Notify::new(),
-            heard_at: Mutex::default(),
+            heard_at: Lock::default(),
         }
     }
 
     /// Waits for a place, first come first served.
-    pub(super) async fn enter(&self, limit: Duration) -> Result<Entry<'_>, ClientError> {
+    pub(super) async fn acquire(&self, limit: Duration) -> Result<Acquired<'_>, ClientError> {
         let deadline = Instant::now() + limit;
-        let place = async {
-            let turn = self.queue.acquire().await.expect("the semaphore is never closed");
+        let candidate = async {
+            let permit = self.queue.acquire().await.expect("the semaphore is never closed");
             loop {
                 let mut changed = std::pin::pin!(self.changed.notified());
                 // Registered before it looks, so that no change is missed.
                 changed.as_mut().enable();
                 if let Some(found) = self.find(Instant::now()) {
-                    break (found, turn);
+                    break (found, permit);
                 }
                 changed.await;
             }
         };
-        let (found, turn) = tokio::select! {
+        let (found, permit) = tokio::select! {
             biased;
             // First, because the connection that could not be made has left its place.
             () = self.unreachable.notified() => return Err(ClientError::ConnectionLost("another call found it unreachable just now".into())),
-            found = timeout_at(deadline, place) => found.map_err(|_| ClientError::TimedOut("free connection"))?,
+            found = timeout_at(deadline, candidate) => found.map_err(|_| ClientError::TimedOut("free connection"))?,
         };
         Ok(match found {
-            Found::Connection(connection, idle) => Entry::Connection(Place { connection, pool: self, _turn: turn }, idle),
-            Found::Connect => Entry::Connect(Opening { pool: self, turn: Some(turn) }),
+            Candidate::Connection(connection, idle) => {
+                Acquired::Connection(MessageSlot { connection, pool: self, _permit: permit }, idle)
+            }
+            Candidate::Connect => Acquired::Connect(ConnectPermit { pool: self, permit: Some(permit) }),
         })
     }
 
@@ -100,23 +103,23 @@ impl Pool {
     pub(super) fn handle_arrival(&self, bytes: usize) {
         let now = Instant::now();
         self.handle_reached(now);
-        self.connections().pace.handle_arrival(bytes, now);
+        self.connections().limit.handle_arrival(bytes, now);
     }
 
     /// The peer was heard.
     pub(super) fn handle_reached(&self, now: Instant) {
-        *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        *self.heard_at.lock() = Some(now);
     }
 
     /// The peer asked for less.
     pub(super) fn handle_push_back(&self) {
-        self.connections().pace.handle_push_back(Instant::now());
+        self.connections().limit.handle_push_back(Instant::now());
     }
 
     /// A try that began at `began` could not reach the peer. Unless it was heard since, no idle connection is good any more, and
     /// nobody needs to wait for one in use.
     pub(super) fn handle_unreachable(&self, began: Instant) {
-        let heard_at = *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard_at = *self.heard_at.lock();
         if heard_at.is_none_or(|heard_at| heard_at < began) {
             self.clear();
             self.unreachable.notify_waiters();
@@ -134,16 +137,16 @@ impl Pool {
             }
             leaving
         };
-        leave(&leaving);
+        quit_all(&leaving);
     }
 
     /// A place, if there is one: on a connection that nobody uses, else on a new one, as long as there are fewer in use than are worth
     /// having; else on the one with fewest messages.
-    fn find(&self, now: Instant) -> Option<Found> {
+    fn find(&self, now: Instant) -> Option<Candidate> {
         let mut connections = self.connections();
         let leaving = connections.take_unfit(now);
         let in_use = connections.open.iter().filter(|connection| connection.under_way() > 0 && connection.is_fit(now)).count();
-        let found = if in_use + connections.opening < connections.pace.allowed() {
+        let found = if in_use + connections.opening < connections.limit.allowed() {
             // The last one used is the surest to be alive.
             let idle = connections
                 .open
@@ -151,32 +154,32 @@ impl Pool {
                 .filter_map(|connection| Some((connection.idle(now)?, connection)))
                 .min_by_key(|(idle, _)| *idle);
             match idle {
-                Some((idle, connection)) => Some(Found::Connection(Arc::clone(connection), idle)),
-                None if connections.open.len() + connections.opening < connections.pace.most() => Some(Found::Connect),
+                Some((idle, connection)) => Some(Candidate::Connection(Arc::clone(connection), idle)),
+                None if connections.open.len() + connections.opening < connections.limit.most() => Some(Candidate::Connect),
                 None => None,
             }
         } else {
-            connections.pace.handle_shortage();
+            connections.limit.handle_shortage();
             let roomy = connections
                 .open
                 .iter()
                 .filter(|connection| (1..connection.window()).contains(&connection.under_way()) && connection.is_fit(now));
             roomy
                 .min_by_key(|connection| connection.under_way())
-                .map(|connection| Found::Connection(Arc::clone(connection), Duration::ZERO))
+                .map(|connection| Candidate::Connection(Arc::clone(connection), Duration::ZERO))
         };
         match &found {
-            Some(Found::Connection(connection, _)) => connection.enter(),
-            Some(Found::Connect) => connections.opening += 1,
+            Some(Candidate::Connection(connection, _)) => connection.enter(),
+            Some(Candidate::Connect) => connections.opening += 1,
             None => {}
         }
         drop(connections);
-        leave(&leaving);
+        quit_all(&leaving);
         found
     }
 
     fn connections(&self) -> MutexGuard<'_, Connections> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections.lock()
     }
 }
 
@@ -191,7 +194,7 @@ impl Connections {
 }
 
 /// A place that was found.
-enum Found {
+enum Candidate {
     Connection(Arc<SharedConnection>, Duration),
     Connect,
 }
@@ -202,45 +205,45 @@ impl Drop for Pool {
     }
 }
 
-impl<'a> Opening<'a> {
+impl<'a> ConnectPermit<'a> {
     /// The connection is made: others may join it from now on.
-    pub(super) fn opened(mut self, connection: SharedConnection) -> Place<'a> {
+    pub(super) fn opened(mut self, connection: SharedConnection) -> MessageSlot<'a> {
         let connection = Arc::new(connection);
         {
             let mut connections = self.pool.connections();
             if connection.extensions().once {
-                connections.pace.handle_once();
+                connections.limit.handle_once();
             }
             connections.open.push(Arc::clone(&connection));
         }
-        let turn = self.turn.take().expect("it is taken only here, by value");
-        Place { connection, pool: self.pool, _turn: turn }
+        let permit = self.permit.take().expect("it is taken only here, by value");
+        MessageSlot { connection, pool: self.pool, _permit: permit }
     }
 }
 
-impl Drop for Opening<'_> {
+impl Drop for ConnectPermit<'_> {
     fn drop(&mut self) {
         self.pool.connections().opening -= 1;
         self.pool.changed.notify_waiters();
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for MessageSlot<'_> {
     fn drop(&mut self) {
         let now = Instant::now();
         self.connection.leave(now);
         let leaving = if self.connection.is_fit(now) { Vec::new() } else { self.pool.connections().take_unfit(now) };
-        leave(&leaving);
+        quit_all(&leaving);
         self.pool.changed.notify_waiters();
     }
 }
 
-fn leave(connections: &[Arc<SharedConnection>]) {
+fn quit_all(connections: &[Arc<SharedConnection>]) {
     for connection in connections {
-        connection.farewell();
+        connection.quit();
     }
 }
 
 /// As many messages as one connection takes at once.
-const PLACES: usize = 32;
+const MESSAGES_PER_CONNECTION: usize = 32;
 const MOST_CONNECTIONS: usize = 1024;

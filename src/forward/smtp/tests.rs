@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use self::peer::{Fault, Nature, ScriptedPeer, Step};
 use super::{Security, SetupError, SmtpForwarder, SmtpForwarderBuilder, Timeouts};
-use crate::conformance::forward::{OtherNode, Scene, run_all};
+use crate::conformance::forward::{Fixture, PeerBehaviour, run_all};
 use crate::event::{Event, Events};
-use crate::forward::{ForwardError, Forwarder, MailOut, Outcome, Receipt, Sender, TransportSecurity};
+use crate::forward::{Acceptance, ForwardError, Forwarder, MailOut, Outcome, Sender, TransportSecurity};
 use crate::message::{Audio, AudioType, ClockQuality, ClockSource, MailAddress, MailboxId, Message, RecordedAt};
 use crate::wire::{Addresses, TransferEncoding, encode};
 
@@ -61,12 +61,12 @@ fn mailboxes(numbers: &[&str]) -> Vec<MailboxId> {
 }
 
 async fn send(forwarder: &SmtpForwarder, message: &Message) -> Result<Outcome, ForwardError> {
-    let mut receipt = forwarder.forward(message, &mailboxes(&["2041"])).await?;
-    assert_eq!(receipt.outcomes.len(), 1);
-    Ok(receipt.outcomes.remove(0))
+    let mut acceptance = forwarder.forward(message, &mailboxes(&["2041"])).await?;
+    assert_eq!(acceptance.outcomes.len(), 1);
+    Ok(acceptance.outcomes.remove(0))
 }
 
-async fn sent(forwarder: &SmtpForwarder, numbers: &[&str]) -> Receipt {
+async fn sent(forwarder: &SmtpForwarder, numbers: &[&str]) -> Acceptance {
     forwarder.forward(&message(), &mailboxes(numbers)).await.unwrap()
 }
 
@@ -215,12 +215,12 @@ async fn one_recipients_refusal_costs_no_other_and_no_connection() {
     for keywords in NATURES {
         let peer = ScriptedPeer::offering(keywords);
         let forwarder = in_plain_text(&peer);
-        let receipt = sent(&forwarder, &["2043", "2041"]).await;
-        assert!(matches!(&receipt.outcomes[0], Outcome::Refused(reply) if reply.to_string().starts_with("550 5.1.1")));
-        assert_eq!(receipt.outcomes[1], Outcome::Accepted);
+        let acceptance = sent(&forwarder, &["2043", "2041"]).await;
+        assert!(matches!(&acceptance.outcomes[0], Outcome::Refused(reply) if reply.to_string().starts_with("550 5.1.1")));
+        assert_eq!(acceptance.outcomes[1], Outcome::Accepted);
 
-        let receipt = sent(&forwarder, &["2043"]).await;
-        assert!(matches!(receipt.outcomes[..], [Outcome::Refused(_)]), "{receipt:?}");
+        let acceptance = sent(&forwarder, &["2043"]).await;
+        assert!(matches!(acceptance.outcomes[..], [Outcome::Refused(_)]), "{acceptance:?}");
         assert_eq!(sent(&forwarder, &["2042"]).await.outcomes, [Outcome::Accepted]);
         assert_eq!(peer.connections(), 1, "offering {keywords:?}");
     }
@@ -357,8 +357,8 @@ async fn more_recipients_than_one_transaction_takes_are_sent_in_several() {
     let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
     let numbers: Vec<String> = (0..250).map(|number| (3000 + number).to_string()).collect();
     let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
-    let receipt = sent(&in_plain_text(&peer), &numbers).await;
-    assert_eq!(receipt.outcomes, vec![Outcome::Accepted; 250]);
+    let acceptance = sent(&in_plain_text(&peer), &numbers).await;
+    assert_eq!(acceptance.outcomes, vec![Outcome::Accepted; 250]);
     assert_eq!(peer.heard().iter().filter(|line| line.starts_with("BDAT")).count(), 3);
     assert!(numbers.iter().all(|number| peer.kept(number).len() == 1));
 }
@@ -371,9 +371,9 @@ async fn a_later_group_that_fails_leaves_the_earlier_ones_accepted() {
     peer.fail(Step::Idle, Fault::Drop);
     peer.fail(Step::Connect, Fault::Drop);
     let numbers: Vec<String> = (0..101).map(|number| (3000 + number).to_string()).collect();
-    let receipt = sent(&forwarder, &numbers.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    assert_eq!(receipt.outcomes[..100], vec![Outcome::Accepted; 100]);
-    assert!(matches!(&receipt.outcomes[100], Outcome::Deferred(reply) if reply.code == 0), "{:?}", receipt.outcomes[100]);
+    let acceptance = sent(&forwarder, &numbers.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    assert_eq!(acceptance.outcomes[..100], vec![Outcome::Accepted; 100]);
+    assert!(matches!(&acceptance.outcomes[100], Outcome::Deferred(reply) if reply.code == 0), "{:?}", acceptance.outcomes[100]);
 }
 
 #[tokio::test]
@@ -426,24 +426,24 @@ struct OverPipes {
 }
 
 #[async_trait]
-impl Scene for OverPipes {
+impl Fixture for OverPipes {
     fn forwarder(&self) -> &dyn Forwarder {
         &self.forwarder
     }
 
-    async fn other_node(&self, next: OtherNode) {
+    async fn set_peer_behaviour(&self, next: PeerBehaviour) {
         match next {
-            OtherNode::Serves => {}
-            OtherNode::LosesItsAnswer => self.peer.fail(Step::Kept, Fault::Drop),
-            OtherNode::FallsSilent => self.peer.fail(Step::BodyEnd, Fault::Stall),
+            PeerBehaviour::Accepts => {}
+            PeerBehaviour::LosesItsReply => self.peer.fail(Step::Kept, Fault::Drop),
+            PeerBehaviour::NeverReplies => self.peer.fail(Step::BodyEnd, Fault::Stall),
         }
     }
 
-    async fn kept(&self, mailbox: &MailboxId) -> Vec<Message> {
+    async fn stored(&self, mailbox: &MailboxId) -> Vec<Message> {
         self.peer.kept(mailbox.as_str())
     }
 
-    fn travels(&self) -> TransportSecurity {
+    fn transport_security(&self) -> TransportSecurity {
         TransportSecurity::PlainText
     }
 }

@@ -12,9 +12,9 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{CertificateError, ClientConfig, Error as RustlsError, ProtocolVersion, RootCertStore};
 
-use super::dial::Transport;
+use super::dial::ByteStream;
 use super::security::SetupError;
-use super::verify::{NotingVerifier, PinnedOrIssued};
+use super::verifier::{PinnedOrIssuedVerifier, ReportingVerifier};
 use super::{Reply, Timeouts};
 use crate::forward::{TlsVersion, TransportSecurity};
 
@@ -22,33 +22,33 @@ use crate::forward::{TlsVersion, TransportSecurity};
 #[derive(Debug)]
 pub(super) struct Tls {
     config: Arc<ClientConfig>,
-    trust: Trust,
+    trust: TrustSource,
     name: ServerName<'static>,
 }
 
 /// How the peer's certificate is judged.
 #[derive(Debug)]
-enum Trust {
+enum TrustSource {
     /// By the user's configuration, which does not show how.
     Config,
     /// By these authorities; by nobody if there are none.
-    Authorities(Option<Arc<PinnedOrIssued>>),
+    Authorities(Option<Arc<PinnedOrIssuedVerifier>>),
 }
 
 /// Whether a certificate must verify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Certificate {
+pub(super) enum CertificateCheck {
     /// It must.
-    MustVerify,
+    Required,
     /// It is verified and noted if its judge can be asked without being obeyed, and must verify if not.
-    Noted,
+    Reported,
     /// Nobody is asked.
-    Any,
+    Skipped,
 }
 
 /// Why TLS cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoTls {
+pub(super) enum TlsFailure {
     /// The peer does not know STARTTLS.
     #[error("it does not offer STARTTLS: switch TLS on there, or use implicit TLS if it listens for that (port 465)")]
     NotOffered,
@@ -68,12 +68,12 @@ pub(super) enum NoTls {
 
 impl Tls {
     /// As `config` says.
-    pub(super) fn by_config(config: Arc<ClientConfig>, name: ServerName<'static>) -> Self {
-        Self { config, trust: Trust::Config, name }
+    pub(super) fn with_config(config: Arc<ClientConfig>, name: ServerName<'static>) -> Self {
+        Self { config, trust: TrustSource::Config, name }
     }
 
     /// By the authorities whose certificates `pem` holds.
-    pub(super) fn by_authorities(pem: &[u8], name: ServerName<'static>) -> Result<Self, SetupError> {
+    pub(super) fn with_authorities(pem: &[u8], name: ServerName<'static>) -> Result<Self, SetupError> {
         let (mut roots, mut pinned) = (RootCertStore::empty(), Vec::new());
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(|error| SetupError::Certificates(error.into()))?;
@@ -84,66 +84,70 @@ impl Tls {
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
             .build()
             .map_err(|error| SetupError::Certificates(error.into()))?;
-        Ok(Self::by(Some(Arc::new(PinnedOrIssued::new(verifier, pinned))), name))
+        Ok(Self::with_verifier(Some(Arc::new(PinnedOrIssuedVerifier::new(verifier, pinned))), name))
     }
 
     /// Trusting nobody: every certificate goes unverified.
-    pub(super) fn by_nobody(name: ServerName<'static>) -> Self {
-        Self::by(None, name)
+    pub(super) fn trusting_nobody(name: ServerName<'static>) -> Self {
+        Self::with_verifier(None, name)
     }
 
-    fn by(verifier: Option<Arc<PinnedOrIssued>>, name: ServerName<'static>) -> Self {
+    fn with_verifier(verifier: Option<Arc<PinnedOrIssuedVerifier>>, name: ServerName<'static>) -> Self {
         let provider = provider();
         let algorithms = provider.signature_verification_algorithms;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("ring has the cipher suites of TLS 1.2 and 1.3");
         let config = match &verifier {
-            Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::<PinnedOrIssued>::clone(verifier)),
-            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(NotingVerifier::new(None, algorithms))),
+            Some(verifier) => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::<PinnedOrIssuedVerifier>::clone(verifier))
+            }
+            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(ReportingVerifier::new(None, algorithms))),
         };
-        Self { config: Arc::new(config.with_no_client_auth()), trust: Trust::Authorities(verifier), name }
+        Self { config: Arc::new(config.with_no_client_auth()), trust: TrustSource::Authorities(verifier), name }
     }
 
     /// Does the handshake.
     pub(super) async fn handshake(
         &self,
-        transport: Box<dyn Transport>,
-        certificate: Certificate,
+        transport: Box<dyn ByteStream>,
+        certificate: CertificateCheck,
         timeouts: &Timeouts,
-    ) -> Result<(Box<dyn Transport>, TransportSecurity), NoTls> {
-        let (config, noting) = self.config_for(certificate);
+    ) -> Result<(Box<dyn ByteStream>, TransportSecurity), TlsFailure> {
+        let (config, reporting) = self.config_for(certificate);
         let connecting = TlsConnector::from(config).connect(self.name.clone(), transport);
         let stream = match timeout(timeouts.handshake, connecting).await {
-            Ok(connected) => connected.map_err(NoTls::from_handshake)?,
-            Err(_) => return Err(NoTls::TooSlow("TLS handshake")),
+            Ok(connected) => connected.map_err(TlsFailure::from_handshake)?,
+            Err(_) => return Err(TlsFailure::TooSlow("TLS handshake")),
         };
         let version = match stream.get_ref().1.protocol_version() {
             Some(ProtocolVersion::TLSv1_3) => TlsVersion::V1_3,
             _ => TlsVersion::V1_2, // rustls speaks nothing older
         };
-        let verified = noting.is_none_or(|noting| noting.verified());
+        let verified = reporting.is_none_or(|reporting| reporting.verified());
         let transport_security =
             if verified { TransportSecurity::Tls(version) } else { TransportSecurity::TlsUnverified(version) };
         Ok((Box::new(stream), transport_security))
     }
 
     /// A configuration for one connection, with the verifier to ask afterwards.
-    fn config_for(&self, certificate: Certificate) -> (Arc<ClientConfig>, Option<Arc<NotingVerifier>>) {
+    fn config_for(&self, certificate: CertificateCheck) -> (Arc<ClientConfig>, Option<Arc<ReportingVerifier>>) {
         let judge = match (certificate, &self.trust) {
-            (Certificate::MustVerify, _) | (Certificate::Noted, Trust::Config) => return (Arc::clone(&self.config), None),
-            (Certificate::Noted, Trust::Authorities(authorities)) => authorities.clone(),
-            (Certificate::Any, _) => None,
+            (CertificateCheck::Required, _) | (CertificateCheck::Reported, TrustSource::Config) => {
+                return (Arc::clone(&self.config), None);
+            }
+            (CertificateCheck::Reported, TrustSource::Authorities(authorities)) => authorities.clone(),
+            (CertificateCheck::Skipped, _) => None,
         };
         let algorithms = self.config.crypto_provider().signature_verification_algorithms;
-        let noting = Arc::new(NotingVerifier::new(judge, algorithms));
+        let reporting = Arc::new(ReportingVerifier::new(judge, algorithms));
         let mut config = ClientConfig::clone(&self.config);
-        config.dangerous().set_certificate_verifier(Arc::<NotingVerifier>::clone(&noting));
-        (Arc::new(config), Some(noting))
+        config.dangerous().set_certificate_verifier(Arc::<ReportingVerifier>::clone(&reporting));
+        (Arc::new(config), Some(reporting))
     }
 }
 
-impl NoTls {
+impl TlsFailure {
     fn from_handshake(error: io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<RustlsError>()) {
             Some(certificate @ RustlsError::InvalidCertificate(_)) => Self::Unverified(certificate.clone()),

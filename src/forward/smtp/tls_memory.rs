@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::io;
 #[cfg(feature = "fs")]
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 #[cfg(feature = "fs")]
 use crate::disk::{self, Disk};
+use crate::lock::Lock;
 
 /// Remembers which peers have spoken TLS, so that one who suddenly does not is noticed; clones are the same memory.
 ///
@@ -26,7 +27,7 @@ pub struct TlsMemory {
 
 #[derive(Debug)]
 struct Inner {
-    peers: Mutex<BTreeSet<String>>,
+    peers: Lock<BTreeSet<String>>,
     #[cfg(feature = "fs")]
     file: Option<File>,
 }
@@ -37,7 +38,7 @@ struct File {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     /// Held while the file is read and written again; only by threads that may block.
-    changing: Mutex<()>,
+    changing: Lock<()>,
 }
 
 impl TlsMemory {
@@ -45,7 +46,7 @@ impl TlsMemory {
     pub fn in_memory() -> Self {
         Self {
             inner: Arc::new(Inner {
-                peers: Mutex::default(),
+                peers: Lock::default(),
                 #[cfg(feature = "fs")]
                 file: None,
             }),
@@ -55,8 +56,8 @@ impl TlsMemory {
     /// A memory in the folder `folder` of `disk`; both are created when there is something to remember.
     #[cfg(feature = "fs")]
     pub fn in_folder(disk: Arc<dyn Disk>, folder: impl Into<PathBuf>) -> Self {
-        let file = File { disk, folder: folder.into(), changing: Mutex::default() };
-        Self { inner: Arc::new(Inner { peers: Mutex::default(), file: Some(file) }) }
+        let file = File { disk, folder: folder.into(), changing: Lock::default() };
+        Self { inner: Arc::new(Inner { peers: Lock::default(), file: Some(file) }) }
     }
 
     /// Every peer that has spoken TLS, as the forwarder's builder was given it: `host:port`.
@@ -134,7 +135,7 @@ impl TlsMemory {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.inner.peers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.peers.lock()
     }
 }
 
@@ -153,7 +154,7 @@ impl File {
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeSet<String>) -> bool) -> io::Result<bool> {
-        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.changing.lock();
         let mut peers = self.read()?;
         let changed = change(&mut peers);
         if changed {

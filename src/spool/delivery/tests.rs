@@ -148,19 +148,19 @@ struct Criminal {
 
 #[async_trait]
 impl Forwarder for Criminal {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let crime = self.crimes.lock().unwrap().pop_front();
         let outcomes = match crime {
             Some(Crime::Panic) => panic!("as told"),
             Some(Crime::NoOutcome) => Vec::new(),
             Some(Crime::OutcomesTooMany) => {
-                let mut receipt = self.reformed.forward(message, recipients).await?;
-                receipt.outcomes.push(Outcome::Accepted);
-                return Ok(receipt);
+                let mut acceptance = self.reformed.forward(message, recipients).await?;
+                acceptance.outcomes.push(Outcome::Accepted);
+                return Ok(acceptance);
             }
             None => return self.reformed.forward(message, recipients).await,
         };
-        Ok(Receipt { outcomes, transport_security: TransportSecurity::InMemory })
+        Ok(Acceptance::new(outcomes, TransportSecurity::InMemory))
     }
 }
 
@@ -175,7 +175,7 @@ struct Peer {
 
 #[async_trait]
 impl Forwarder for Peer {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         if !self.is_up.load(std::sync::atomic::Ordering::Relaxed) {
             // As a path on which nothing comes back: the call ends by its time limit.
             tokio::time::sleep(Duration::from_secs(60)).await;
@@ -243,12 +243,12 @@ struct Full {
 
 #[async_trait]
 impl Forwarder for Full {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         if tokio::time::Instant::now() >= self.until {
             return self.kept.forward(message, recipients).await;
         }
         let full = Reply::new(452, "4.3.1 no room is left");
-        Ok(Receipt { outcomes: vec![Outcome::Deferred(full); recipients.len()], transport_security: TransportSecurity::InMemory })
+        Ok(Acceptance::new(vec![Outcome::Deferred(full); recipients.len()], TransportSecurity::InMemory))
     }
 }
 
@@ -467,7 +467,7 @@ struct Reading(MemoryForwarder);
 
 #[async_trait]
 impl Forwarder for Reading {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let mut sound = Vec::new();
         if let Err(source) = message.audio().reader().read_to_end(&mut sound) {
             return Err(ForwardError::Unreachable { peer: "peer".to_owned(), source: source.into() });

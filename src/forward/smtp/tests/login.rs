@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use super::tls::Site;
 use super::*;
 use crate::directory::{Owner, StaticDirectory};
-use crate::forward::smtp::dial::{Dial, Transport};
+use crate::forward::smtp::dial::{ByteStream, Dial};
 use crate::forward::smtp::{TlsMode, TokenSource};
 use crate::intake::{Access, Intake, KnownPeer, ListenMode, ListenerPolicy, Sites, StoredPassword};
 use crate::store::MemoryStore;
@@ -30,7 +30,7 @@ struct Front {
 
 #[async_trait]
 impl Dial for Front {
-    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn Transport>> {
+    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn ByteStream>> {
         let (client, near) = duplex(64 * 1024);
         let (far, server) = duplex(64 * 1024);
         let front = self.clone();
@@ -71,7 +71,7 @@ fn front(site: &Site, offered: &'static str, change: fn(String) -> String) -> Fr
     let store = Arc::new(MemoryStore::new(mailboxes(&["2041"])));
     let owner = Owner::new("london".parse().unwrap(), chrono_tz::Europe::London);
     let directory: StaticDirectory = mailboxes(&["2041"]).into_iter().map(|mailbox| (mailbox, owner.clone())).collect();
-    let intake = Intake::builder("example.com", store as _, Arc::new(directory)).build();
+    let intake = Intake::builder("example.com", store, directory).build();
     Front { intake, tls: site.server_config(), offered, change, said: Arc::default() }
 }
 

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use crate::forward::smtp::dial::{Dial, Transport};
+use crate::forward::smtp::dial::{ByteStream, Dial};
 use crate::message::{MailboxId, Message};
 use crate::wire;
 
@@ -177,7 +177,7 @@ impl ScriptedPeer {
 
 #[async_trait]
 impl Dial for ScriptedPeer {
-    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn Transport>> {
+    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn ByteStream>> {
         match self.fault(Step::Connect) {
             None => {}
             Some(Fault::Stall) => std::future::pending().await,
@@ -192,7 +192,7 @@ impl Dial for ScriptedPeer {
 
 impl ScriptedPeer {
     /// Serves one connection to its end.
-    pub(super) async fn serve(self, transport: Box<dyn Transport>) {
+    pub(super) async fn serve(self, transport: Box<dyn ByteStream>) {
         let nature = self.nature();
         let opened = match (nature.implicit_tls, &nature.tls) {
             (true, Some(tls)) => self.accept_tls(transport, tls).await,
@@ -206,7 +206,7 @@ impl ScriptedPeer {
         }
     }
 
-    async fn accept_tls(&self, mut transport: Box<dyn Transport>, config: &Arc<ServerConfig>) -> Option<Box<dyn Transport>> {
+    async fn accept_tls(&self, mut transport: Box<dyn ByteStream>, config: &Arc<ServerConfig>) -> Option<Box<dyn ByteStream>> {
         match self.fault(Step::Handshake) {
             None => Some(Box::new(TlsAcceptor::from(Arc::clone(config)).accept(transport).await.ok()?)),
             Some(Fault::Stall) => std::future::pending().await,
@@ -223,7 +223,7 @@ impl ScriptedPeer {
 struct Session {
     peer: ScriptedPeer,
     nature: Nature,
-    stream: BufReader<Box<dyn Transport>>,
+    stream: BufReader<Box<dyn ByteStream>>,
     recipients: Vec<MailboxId>,
     open: bool,
 }

@@ -54,7 +54,7 @@ impl Site {
         self.peer.tls()
     }
 
-    async fn receipt(&self, security: Security) -> Result<Receipt, ForwardError> {
+    async fn acceptance(&self, security: Security) -> Result<Acceptance, ForwardError> {
         let forwarder = self.builder(security).build().unwrap();
         forwarder.forward(&message(), &mailboxes(&["2041"])).await
     }
@@ -77,8 +77,8 @@ async fn a_verified_peer_is_spoken_to_under_tls_in_both_modes_and_under_both_pol
             let site = Site::with("central.example", |_| {}, mode);
             let forwarder = site.builder(security).tls_mode(mode).build().unwrap();
             for _ in 0..2 {
-                let receipt = forwarder.forward(&message_of(300_000), &mailboxes(&["2041"])).await.unwrap();
-                assert_eq!((receipt.outcomes, receipt.transport_security), (vec![Outcome::Accepted], UNDER_TLS));
+                let acceptance = forwarder.forward(&message_of(300_000), &mailboxes(&["2041"])).await.unwrap();
+                assert_eq!((acceptance.outcomes, acceptance.transport_security), (vec![Outcome::Accepted], UNDER_TLS));
             }
             assert_eq!(site.peer.connections(), 1);
         }
@@ -97,13 +97,13 @@ async fn a_certificate_that_does_not_verify_ends_or_is_noted() {
     ];
     for site in sites {
         let strict = site();
-        let error = strict.receipt(Security::Tls).await.unwrap_err();
+        let error = strict.acceptance(Security::Tls).await.unwrap_err();
         assert!(matches!(error, ForwardError::NoTls { .. }), "{error:?}");
         assert!(strict.peer.kept("2041").is_empty());
 
         let lenient = site();
-        let receipt = lenient.receipt(Security::PlainTextIfNoTls).await.unwrap();
-        assert_eq!((receipt.outcomes, receipt.transport_security), (vec![Outcome::Accepted], UNVERIFIED));
+        let acceptance = lenient.acceptance(Security::PlainTextIfNoTls).await.unwrap();
+        assert_eq!((acceptance.outcomes, acceptance.transport_security), (vec![Outcome::Accepted], UNVERIFIED));
         assert_eq!(lenient.peer.connections(), 1);
     }
 }
@@ -143,7 +143,7 @@ async fn where_tls_cannot_be_had_the_policy_decides_on_a_new_connection() {
     ];
     for (step, fault) in faults {
         let case = format!("{fault:?} at {step:?}");
-        let error = failing(step, fault).receipt(Security::Tls).await.unwrap_err();
+        let error = failing(step, fault).acceptance(Security::Tls).await.unwrap_err();
         match fault {
             Fault::Stall => assert!(matches!(error, ForwardError::TimedOut { .. }), "{case}: {error:?}"),
             _ => assert!(matches!(error, ForwardError::NoTls { .. }), "{case}: {error:?}"),
@@ -153,9 +153,9 @@ async fn where_tls_cannot_be_had_the_policy_decides_on_a_new_connection() {
         let events = Events::new();
         let mut listener = events.subscribe();
         let forwarder = site.builder(Security::PlainTextIfNoTls).credentials("edge", "secret").events(events).build().unwrap();
-        let receipt = forwarder.forward(&message(), &mailboxes(&["2041"])).await.unwrap();
+        let acceptance = forwarder.forward(&message(), &mailboxes(&["2041"])).await.unwrap();
         assert_eq!(
-            (receipt.outcomes, receipt.transport_security),
+            (acceptance.outcomes, acceptance.transport_security),
             (vec![Outcome::Accepted], TransportSecurity::PlainText),
             "{case}"
         );
@@ -170,10 +170,10 @@ async fn where_tls_cannot_be_had_the_policy_decides_on_a_new_connection() {
 async fn a_peer_whose_starttls_was_stripped_is_spoken_to_only_where_plain_text_is_allowed() {
     let peer = ScriptedPeer::offering(&["PIPELINING"]);
     let site = Site { authority: Site::new().authority, peer };
-    let error = site.receipt(Security::Tls).await.unwrap_err();
+    let error = site.acceptance(Security::Tls).await.unwrap_err();
     assert!(matches!(error, ForwardError::NoTls { .. }), "{error:?}");
     assert!(site.peer.heard().iter().all(|line| line.starts_with("EHLO")), "{:?}", site.peer.heard());
-    assert_eq!(site.receipt(Security::PlainTextIfNoTls).await.unwrap().transport_security, TransportSecurity::PlainText);
+    assert_eq!(site.acceptance(Security::PlainTextIfNoTls).await.unwrap().transport_security, TransportSecurity::PlainText);
 }
 
 #[tokio::test(start_paused = true)]
@@ -181,7 +181,7 @@ async fn bytes_put_before_the_handshake_end_the_connection_under_every_policy() 
     for security in [Security::Tls, Security::PlainTextIfNoTls] {
         for injected in ["220 go ahead\r\n250 forged\r\n", "220 go ahead\r\n2"] {
             let site = failing(Step::StartTls, Fault::Say(injected));
-            let error = site.receipt(security).await.unwrap_err();
+            let error = site.acceptance(security).await.unwrap_err();
             assert!(matches!(error, ForwardError::Protocol { .. }), "{security:?}: {error:?}");
             assert!(site.peer.kept("2041").is_empty());
             assert_eq!(site.peer.connections(), 1);
@@ -197,8 +197,8 @@ async fn a_session_that_drops_under_tls_is_no_reason_for_plain_text() {
             let forwarder = site.builder(Security::PlainTextIfNoTls).build().unwrap();
             let answer = send(&forwarder, &message()).await;
             assert_eq!(end(&answer), End::MayPass, "{fault:?} at {step:?}: {answer:?}");
-            let receipt = sent(&forwarder, &["2041"]).await;
-            assert_eq!(receipt.transport_security, UNDER_TLS, "{fault:?} at {step:?}");
+            let acceptance = sent(&forwarder, &["2041"]).await;
+            assert_eq!(acceptance.transport_security, UNDER_TLS, "{fault:?} at {step:?}");
         }
     }
 }
@@ -320,7 +320,7 @@ fn by_openssl(words: &[&str]) -> Option<(String, Arc<ServerConfig>)> {
     Some((pem, Arc::new(config)))
 }
 
-async fn forwarded_to(pem: &str, config: &Arc<ServerConfig>, security: Security) -> Result<Receipt, ForwardError> {
+async fn forwarded_to(pem: &str, config: &Arc<ServerConfig>, security: Security) -> Result<Acceptance, ForwardError> {
     let nature = Nature { keywords: OFFERED.to_vec(), knows_ehlo: true, tls: Some(Arc::clone(config)), implicit_tls: false };
     let forwarder = builder(&ScriptedPeer::new(nature)).security(security).ca_pem(pem.as_bytes()).build().unwrap();
     forwarder.forward(&message(), &mailboxes(&["2041"])).await
@@ -378,14 +378,14 @@ async fn every_tls_error_says_what_to_do() {
         (Step::Handshake, Fault::Drop, "openssl s_client"),
         (Step::StartTls, Fault::Drop, "openssl s_client"),
     ] {
-        let error = failing(step, fault).receipt(Security::Tls).await.unwrap_err();
+        let error = failing(step, fault).acceptance(Security::Tls).await.unwrap_err();
         let ForwardError::NoTls { source, .. } = &error else { panic!("{error:?}") };
         assert!(source.to_string().contains(advice), "{fault:?} at {step:?}: {source}");
     }
     let unknown = Site { authority: Site::new().authority, peer: Site::new().peer };
     let stripped = Site { authority: Site::new().authority, peer: ScriptedPeer::offering(&["PIPELINING"]) };
     for (site, advice) in [(unknown, "give this node the certificate"), (stripped, "switch TLS on there")] {
-        let ForwardError::NoTls { source, .. } = site.receipt(Security::Tls).await.unwrap_err() else { panic!("it had TLS") };
+        let ForwardError::NoTls { source, .. } = site.acceptance(Security::Tls).await.unwrap_err() else { panic!("it had TLS") };
         assert!(source.to_string().contains(advice), "{source}");
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{sleep, sleep_until};
 
 use super::*;
 use crate::directory::{Owner, StaticDirectory};
-use crate::forward::smtp::dial::{Dial, Transport};
+use crate::forward::smtp::dial::{ByteStream, Dial};
 use crate::intake::{Intake, ListenMode};
 use crate::store::{MemoryStore, MessageStore as _};
 
@@ -76,8 +76,8 @@ async fn a_refused_recipient_costs_none_beside_it_and_no_connection() {
     let forwarder = warm(&peer).await;
     let (message, known, unknown) = (message(), mailboxes(&["2041"]), mailboxes(&["2043"]));
     let calls = (0..9).map(|nth| forwarder.forward(&message, if nth % 3 == 1 { &unknown } else { &known }));
-    for (nth, receipt) in join_all(calls).await.into_iter().enumerate() {
-        let outcomes = receipt.unwrap().outcomes;
+    for (nth, acceptance) in join_all(calls).await.into_iter().enumerate() {
+        let outcomes = acceptance.unwrap().outcomes;
         assert_eq!(matches!(outcomes[..], [Outcome::Refused(_)]), nth % 3 == 1, "{nth}: {outcomes:?}");
     }
     assert_eq!((peer.connections(), copies(&peer, &message)), (1, 6));
@@ -149,7 +149,7 @@ struct LongPath {
 
 #[async_trait]
 impl Dial for LongPath {
-    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn Transport>> {
+    async fn dial(&self, _budget: Duration) -> io::Result<Box<dyn ByteStream>> {
         sleep(self.one_way * 2).await;
         let (client, near) = duplex(1024 * 1024);
         let (far, server) = duplex(1024 * 1024);
@@ -185,7 +185,7 @@ async fn far_away(connections: usize) -> (Arc<MemoryStore>, SmtpForwarder) {
     let store = Arc::new(MemoryStore::new(mailboxes(&["2041", "2042"])));
     let owner = |mailbox| (mailbox, Owner::new("london".parse().unwrap(), chrono_tz::Europe::London));
     let directory: StaticDirectory = mailboxes(&["2041", "2042"]).into_iter().map(owner).collect();
-    let intake = Intake::builder("example.com", Arc::clone(&store) as _, Arc::new(directory)).build();
+    let intake = Intake::builder("example.com", Arc::clone(&store), directory).build();
     let path = LongPath { intake, one_way: Duration::from_millis(50) };
     let forwarder = SmtpForwarder::builder("central.example:25", "example.com").node("edge.example").dial(path);
     let forwarder = forwarder.security(Security::PlainText).max_connections(connections).build().unwrap();

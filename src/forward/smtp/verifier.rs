@@ -1,4 +1,4 @@
-//! [`PinnedOrIssued`] and [`NotingVerifier`]: how the peer's certificate is judged.
+//! [`PinnedOrIssuedVerifier`] and [`ReportingVerifier`]: how the peer's certificate is judged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,19 +15,19 @@ use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, Other
 /// A self-signed certificate as `openssl req -x509` makes it says that it is an authority's (`CA:TRUE`), and no authority may present its
 /// own. But who gives exactly this certificate means the peer that has its key.
 #[derive(Debug)]
-pub(super) struct PinnedOrIssued {
+pub(super) struct PinnedOrIssuedVerifier {
     issued: Arc<WebPkiServerVerifier>,
     pinned: Vec<CertificateDer<'static>>,
 }
 
-impl PinnedOrIssued {
+impl PinnedOrIssuedVerifier {
     /// Trust in the authorities of `issued`, whose certificates `pinned` are.
     pub(super) fn new(issued: Arc<WebPkiServerVerifier>, pinned: Vec<CertificateDer<'static>>) -> Self {
         Self { issued, pinned }
     }
 }
 
-impl ServerCertVerifier for PinnedOrIssued {
+impl ServerCertVerifier for PinnedOrIssuedVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -81,15 +81,15 @@ fn is_authority_in_place_of_peer(error: &Error) -> bool {
 /// What it lets pass still proves that it has the certificate's key. One verifier serves one connection: a shared one would mix
 /// up whose certificate it noted, and a session resumed under it would skip the check.
 #[derive(Debug)]
-pub(super) struct NotingVerifier {
-    trust: Option<Arc<PinnedOrIssued>>,
+pub(super) struct ReportingVerifier {
+    trust: Option<Arc<PinnedOrIssuedVerifier>>,
     algorithms: WebPkiSupportedAlgorithms,
     verified: AtomicBool,
 }
 
-impl NotingVerifier {
+impl ReportingVerifier {
     /// A verifier by what `trust` trusts, which may be nobody.
-    pub(super) fn new(trust: Option<Arc<PinnedOrIssued>>, algorithms: WebPkiSupportedAlgorithms) -> Self {
+    pub(super) fn new(trust: Option<Arc<PinnedOrIssuedVerifier>>, algorithms: WebPkiSupportedAlgorithms) -> Self {
         Self { trust, algorithms, verified: AtomicBool::new(false) }
     }
 
@@ -99,7 +99,7 @@ impl NotingVerifier {
     }
 }
 
-impl ServerCertVerifier for NotingVerifier {
+impl ServerCertVerifier for ReportingVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-use super::{ForwardError, Forwarder, Receipt};
+use super::{Acceptance, ForwardError, Forwarder};
 use crate::message::{MailboxId, Message};
 
 /// A forwarder whose every call ends within a given time.
@@ -28,7 +28,7 @@ impl<F: Forwarder> TimeLimited<F> {
 
 #[async_trait]
 impl<F: Forwarder> Forwarder for TimeLimited<F> {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let in_time = timeout(self.limit, self.inner.forward(message, recipients)).await;
         in_time.unwrap_or_else(|_| Err(ForwardError::TimedOut { peer: "the other node".to_owned(), step: "the whole call" }))
     }

@@ -1,4 +1,4 @@
-//! [`Login`]: how the forwarder proves who it is; [`TokenSource`].
+//! [`Credentials`]: how the forwarder proves who it is; [`TokenSource`].
 
 use std::error::Error as StdError;
 use std::fmt::{self, Debug};
@@ -50,12 +50,12 @@ pub trait TokenSource: Debug + Send + Sync + 'static {
 }
 
 /// Who the forwarder is, and how it proves that.
-pub(super) enum Login {
+pub(super) enum Credentials {
     Password { user: String, password: String },
     Token { user: String, source: Arc<dyn TokenSource> },
 }
 
-impl Login {
+impl Credentials {
     /// An authentication by the strongest mechanism that both sides have.
     ///
     /// A peer that does not ask for proof is at fault: without it, the message would arrive as somebody else's.
@@ -79,10 +79,10 @@ impl Login {
     }
 }
 
-impl fmt::Debug for Login {
+impl fmt::Debug for Credentials {
     /// Shows nothing of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Login(..)")
+        f.write_str("Credentials(..)")
     }
 }
 

@@ -3,16 +3,18 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::{Connection, Timer, now};
+use super::connection::{Connection, Timer};
 use super::payload::Payload;
 use super::progress::Progress;
 use crate::forward::TransportSecurity;
+use crate::lock::Lock;
+use crate::retry::now;
 use crate::smtp::client::{Envelope, Event, MessageNumber, Pipelining, SendResult};
 use crate::smtp::extensions::Extensions;
 
@@ -24,12 +26,12 @@ pub(super) struct SharedConnection {
     extensions: Extensions,
     transport_security: TransportSecurity,
     opened_at: Instant,
-    shared: Mutex<Shared>,
+    state: Lock<ConnectionState>,
 }
 
-struct Shared {
+struct ConnectionState {
     connection: Connection,
-    callers: HashMap<MessageNumber, Caller>,
+    callers: HashMap<MessageNumber, WaitingCaller>,
     /// The caller that was polled last: the transport wakes this one.
     driver: Option<MessageNumber>,
     /// Callers that wait for a sign of life.
@@ -43,19 +45,19 @@ struct Shared {
 
 /// Who waits for the end of a message.
 #[derive(Default)]
-struct Caller {
+struct WaitingCaller {
     waker: Option<Waker>,
-    end: Option<End>,
+    end: Option<CallEnd>,
 }
 
-enum End {
+enum CallEnd {
     Message(SendResult),
     /// The peer is there, or not.
     Alive(bool),
 }
 
 /// A call to [`SharedConnection::send`], until it is dropped.
-struct Call<'a> {
+struct PendingCall<'a> {
     connection: &'a SharedConnection,
     number: MessageNumber,
 }
@@ -68,7 +70,7 @@ impl SharedConnection {
         transport_security: TransportSecurity,
         now: Instant,
     ) -> Self {
-        let shared = Shared {
+        let state = ConnectionState {
             connection,
             callers: HashMap::new(),
             driver: None,
@@ -78,7 +80,7 @@ impl SharedConnection {
             messages: 1,
             idle_since: now,
         };
-        Self { extensions, transport_security, opened_at: now, shared: Mutex::new(shared) }
+        Self { extensions, transport_security, opened_at: now, state: Lock::new(state) }
     }
 
     /// What the peer offers.
@@ -93,7 +95,7 @@ impl SharedConnection {
 
     /// How many messages have a place here.
     pub(super) fn under_way(&self) -> usize {
-        self.shared().under_way
+        self.state().under_way
     }
 
     /// How many messages may have a place here at once.
@@ -101,68 +103,68 @@ impl SharedConnection {
     /// A message that was sent and not answered when this process dies is sent again. So several are under way only to a peer that keeps a
     /// message once.
     pub(super) fn window(&self) -> usize {
-        if self.extensions.once && self.shared().connection.client.can_pipeline() { WINDOW } else { 1 }
+        if self.extensions.once && self.state().connection.client.can_pipeline() { WINDOW } else { 1 }
     }
 
     /// How long nobody used it; `None` if somebody does.
     pub(super) fn idle(&self, now: Instant) -> Option<Duration> {
-        let shared = self.shared();
-        (shared.under_way == 0).then(|| now.saturating_duration_since(shared.idle_since))
+        let state = self.state();
+        (state.under_way == 0).then(|| now.saturating_duration_since(state.idle_since))
     }
 
     /// Whether another message may have a place, now or once one has left.
     pub(super) fn is_fit(&self, now: Instant) -> bool {
-        let shared = self.shared();
-        let client = &shared.connection.client;
-        let idle = shared.under_way == 0;
-        let rested = idle && now.saturating_duration_since(shared.idle_since) >= MAX_IDLE;
-        let old = now.saturating_duration_since(self.opened_at) >= MAX_AGE || shared.messages >= MAX_MESSAGES;
-        client.is_open() && !old && !rested && (!idle || shared.connection.is_quiet())
+        let state = self.state();
+        let client = &state.connection.client;
+        let idle = state.under_way == 0;
+        let rested = idle && now.saturating_duration_since(state.idle_since) >= MAX_IDLE;
+        let old = now.saturating_duration_since(self.opened_at) >= MAX_AGE || state.messages >= MAX_MESSAGES;
+        client.is_open() && !old && !rested && (!idle || state.connection.is_quiet())
     }
 
     /// Whether nothing was received that was not asked for, and the connection is not known to have ended. Waits for nothing.
     pub(super) fn is_quiet(&self) -> bool {
-        let mut shared = self.shared();
-        shared.connection.drive_unattended();
-        shared.connection.is_quiet()
+        let mut state = self.state();
+        state.connection.drive_unattended();
+        state.connection.is_quiet()
     }
 
     /// One message more has a place.
     pub(super) fn enter(&self) {
-        let mut shared = self.shared();
-        shared.under_way += 1;
-        shared.messages = shared.messages.saturating_add(1);
+        let mut state = self.state();
+        state.under_way += 1;
+        state.messages = state.messages.saturating_add(1);
     }
 
     /// One message has left.
     pub(super) fn leave(&self, now: Instant) {
-        let mut shared = self.shared();
-        shared.under_way = shared.under_way.saturating_sub(1);
-        shared.idle_since = now;
+        let mut state = self.state();
+        state.under_way = state.under_way.saturating_sub(1);
+        state.idle_since = now;
     }
 
     /// No message is begun any more: its path may be dead, which those under way find out for themselves.
     pub(super) fn retire(&self) {
-        self.shared().connection.client.close();
+        self.state().connection.client.close();
     }
 
     /// Says QUIT without waiting for an answer.
-    pub(super) fn farewell(&self) {
-        let mut shared = self.shared();
-        if shared.connection.is_quiet() {
-            shared.connection.client.quit(now());
+    pub(super) fn quit(&self) {
+        let mut state = self.state();
+        if state.connection.is_quiet() {
+            state.connection.client.quit(now());
             // A peer that does not hear it sees the connection end.
-            shared.connection.drive_unattended();
+            state.connection.drive_unattended();
         }
     }
 
     /// Whether the peer is still there, to be asked after an idle time.
     pub(super) async fn is_alive(&self) -> bool {
-        let call = self.call(|shared, number| {
-            shared.connection.client.probe(now());
-            shared.probing.push_back(number);
+        let call = self.call(|state, number| {
+            state.connection.client.probe(now());
+            state.probing.push_back(number);
         });
-        matches!(call.end().await, End::Alive(true))
+        matches!(call.end().await, CallEnd::Alive(true))
     }
 
     /// Sends a message, beside others where the peer allows it.
@@ -174,54 +176,54 @@ impl SharedConnection {
         extensions: Extensions,
         pipelining: Pipelining,
     ) -> SendResult {
-        let call = self.call(|shared, number| {
+        let call = self.call(|state, number| {
             // What came while nobody was here is no reply to this message.
-            shared.connection.drive_unattended();
-            shared.connection.keep(number, mail, progress);
-            shared.connection.client.send(number, envelope, extensions, pipelining, now());
+            state.connection.drive_unattended();
+            state.connection.keep(number, mail, progress);
+            state.connection.client.send(number, envelope, extensions, pipelining, now());
         });
         match call.end().await {
-            End::Message(ended) => ended,
-            End::Alive(_) => unreachable!("a message's number is never among those that probe"),
+            CallEnd::Message(ended) => ended,
+            CallEnd::Alive(_) => unreachable!("a message's number is never among those that probe"),
         }
     }
 
-    fn call(&self, begin: impl FnOnce(&mut Shared, MessageNumber)) -> Call<'_> {
-        let mut shared = self.shared();
-        shared.last_number += 1;
-        let number = shared.last_number;
-        shared.callers.insert(number, Caller::default());
-        begin(&mut shared, number);
-        Call { connection: self, number }
+    fn call(&self, begin: impl FnOnce(&mut ConnectionState, MessageNumber)) -> PendingCall<'_> {
+        let mut state = self.state();
+        state.last_number += 1;
+        let number = state.last_number;
+        state.callers.insert(number, WaitingCaller::default());
+        begin(&mut state, number);
+        PendingCall { connection: self, number }
     }
 
-    fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ConnectionState> {
+        self.state.lock()
     }
 }
 
-impl Call<'_> {
-    async fn end(&self) -> End {
+impl PendingCall<'_> {
+    async fn end(&self) -> CallEnd {
         let mut timer = Timer::default();
-        poll_fn(|cx| self.connection.shared().poll_end(self.number, &mut timer, cx)).await
+        poll_fn(|cx| self.connection.state().poll_end(self.number, &mut timer, cx)).await
     }
 }
 
-impl Drop for Call<'_> {
+impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
-        let mut shared = self.connection.shared();
-        shared.callers.remove(&self.number);
-        shared.probing.retain(|probing| *probing != self.number);
-        shared.connection.abandon(self.number);
-        if shared.driver == Some(self.number) {
-            shared.driver = None;
-            shared.wake_another();
+        let mut state = self.connection.state();
+        state.callers.remove(&self.number);
+        state.probing.retain(|probing| *probing != self.number);
+        state.connection.abandon(self.number);
+        if state.driver == Some(self.number) {
+            state.driver = None;
+            state.wake_another();
         }
     }
 }
 
-impl Shared {
-    fn poll_end(&mut self, number: MessageNumber, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<End> {
+impl ConnectionState {
+    fn poll_end(&mut self, number: MessageNumber, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<CallEnd> {
         loop {
             if let Some(end) = self.callers.get_mut(&number).and_then(|caller| caller.end.take()) {
                 return Poll::Ready(end);
@@ -247,10 +249,10 @@ impl Shared {
         while let Some(event) = self.connection.client.poll_event() {
             happened = true;
             match event {
-                Event::Done(number, ended) => self.end(number, End::Message(ended), by),
+                Event::Done(number, ended) => self.end(number, CallEnd::Message(ended), by),
                 Event::Alive => {
                     if let Some(probing) = self.probing.pop_front() {
-                        self.end(probing, End::Alive(true), by);
+                        self.end(probing, CallEnd::Alive(true), by);
                     }
                 }
                 Event::Opened(_) | Event::TlsReady | Event::NoStartTls(_) | Event::Authenticated | Event::Failed(_) => {}
@@ -259,13 +261,13 @@ impl Shared {
         if self.connection.client.is_closed() {
             for probing in std::mem::take(&mut self.probing) {
                 happened = true;
-                self.end(probing, End::Alive(false), by);
+                self.end(probing, CallEnd::Alive(false), by);
             }
         }
         happened
     }
 
-    fn end(&mut self, number: MessageNumber, end: End, by: MessageNumber) {
+    fn end(&mut self, number: MessageNumber, end: CallEnd, by: MessageNumber) {
         if let Some(caller) = self.callers.get_mut(&number) {
             caller.end = Some(end);
             if let Some(waker) = caller.waker.take()

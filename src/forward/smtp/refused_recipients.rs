@@ -1,8 +1,9 @@
 //! [`RefusedRecipients`]: which mailboxes refused their last message.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
+use crate::lock::Lock;
 use crate::message::MailboxId;
 use crate::smtp::Outcome;
 use crate::smtp::client::Pipelining;
@@ -13,7 +14,7 @@ use crate::smtp::client::Pipelining;
 /// again and again.
 #[derive(Debug, Default)]
 pub(super) struct RefusedRecipients {
-    mailboxes: Mutex<HashSet<MailboxId>>,
+    mailboxes: Lock<HashSet<MailboxId>>,
 }
 
 impl RefusedRecipients {
@@ -39,7 +40,7 @@ impl RefusedRecipients {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<MailboxId>> {
-        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.mailboxes.lock()
     }
 }
 

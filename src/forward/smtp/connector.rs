@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout};
 
-use super::connection::{Connection, now};
-use super::dial::{Dial, Transport};
-use super::login::Login;
+use super::connection::Connection;
+use super::credentials::Credentials;
+use super::dial::{ByteStream, Dial};
 use super::security::TlsMode;
-use super::shared::SharedConnection;
-use super::tls::{Certificate, NoTls, Tls};
+use super::shared_connection::SharedConnection;
+use super::tls::{CertificateCheck, Tls, TlsFailure};
 use super::tls_memory::TlsMemory;
 use super::{Timeouts, into_error};
 use crate::event::{Event, Events};
 use crate::forward::{ForwardError, TransportSecurity};
+use crate::retry::now;
 use crate::smtp::client::{Client, ClientError, Event as ClientEvent, FirstLine, NoStartTls, OpeningGoal};
 use crate::smtp::extensions::Extensions;
 
@@ -24,9 +25,9 @@ pub(super) struct Connector {
     pub(super) peer: String,
     pub(super) node: String,
     pub(super) dial: Arc<dyn Dial>,
-    pub(super) policy: Policy,
+    pub(super) policy: TlsPolicy,
     pub(super) mode: TlsMode,
-    pub(super) login: Option<Login>,
+    pub(super) login: Option<Credentials>,
     pub(super) timeouts: Timeouts,
     pub(super) events: Option<Events>,
     /// Who has spoken TLS before.
@@ -35,36 +36,36 @@ pub(super) struct Connector {
 
 /// What a connection must be, and how TLS is spoken where it is.
 #[derive(Debug)]
-pub(super) enum Policy {
+pub(super) enum TlsPolicy {
     /// As [`Security::Tls`](super::Security::Tls).
     Tls(Tls),
     /// As [`Security::PlainTextIfNoTls`](super::Security::PlainTextIfNoTls) or
     /// [`Security::PlainTextEvenAfterTls`](super::Security::PlainTextEvenAfterTls).
-    TlsIfPossible(Tls, AfterTls),
+    TlsIfPossible(Tls, PlainTextAfterTls),
     /// As [`Security::PlainText`](super::Security::PlainText).
     PlainText,
 }
 
 /// Whether a peer that has spoken TLS before may be spoken to in plain text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AfterTls {
-    PlainText,
-    NoPlainText,
+pub(super) enum PlainTextAfterTls {
+    Allowed,
+    Forbidden,
 }
 
 /// Why a peer is not spoken to in plain text, although the policy allows that.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}, but this peer has spoken TLS before: is somebody in between?")]
-struct Withheld(String);
+struct DowngradeRefused(String);
 
 /// Why there is no connection under TLS.
-enum Failure {
-    NoTls(NoTls),
+enum TlsAttemptError {
+    Tls(TlsFailure),
     Client(ClientError),
 }
 
 /// A connection on which the peer has said what it offers.
-struct Opened {
+struct OpenedConnection {
     connection: Connection,
     extensions: Extensions,
     transport_security: TransportSecurity,
@@ -74,28 +75,30 @@ impl Connector {
     /// A connection that is ready for a message.
     pub(super) async fn connect(&self) -> Result<SharedConnection, ForwardError> {
         let mut opened = match &self.policy {
-            Policy::Tls(tls) => self.under_tls(tls, Certificate::MustVerify).await.map_err(|failure| self.required(failure))?,
-            Policy::TlsIfPossible(tls, after_tls) => self.under_tls_if_possible(tls, *after_tls).await?,
-            Policy::PlainText => self.in_plain_text().await.map_err(|fault| into_error(fault, &self.peer))?,
+            TlsPolicy::Tls(tls) => {
+                self.under_tls(tls, CertificateCheck::Required).await.map_err(|failure| self.required(failure))?
+            }
+            TlsPolicy::TlsIfPossible(tls, after_tls) => self.under_tls_if_possible(tls, *after_tls).await?,
+            TlsPolicy::PlainText => self.in_plain_text().await.map_err(|fault| into_error(fault, &self.peer))?,
         };
         self.log_in(&mut opened).await.map_err(|fault| into_error(fault, &self.peer))?;
-        let Opened { connection, extensions, transport_security } = opened;
+        let OpenedConnection { connection, extensions, transport_security } = opened;
         Ok(SharedConnection::new(connection, extensions, transport_security, Instant::now()))
     }
 
-    async fn under_tls_if_possible(&self, tls: &Tls, after_tls: AfterTls) -> Result<Opened, ForwardError> {
-        let mut attempt = self.under_tls(tls, Certificate::Noted).await;
-        if let Err(Failure::NoTls(NoTls::Unverified(_))) = attempt {
-            attempt = self.under_tls(tls, Certificate::Any).await;
+    async fn under_tls_if_possible(&self, tls: &Tls, after_tls: PlainTextAfterTls) -> Result<OpenedConnection, ForwardError> {
+        let mut attempt = self.under_tls(tls, CertificateCheck::Reported).await;
+        if let Err(TlsAttemptError::Tls(TlsFailure::Unverified(_))) = attempt {
+            attempt = self.under_tls(tls, CertificateCheck::Skipped).await;
         }
         let reason = match attempt {
             Ok(connection) => return Ok(connection),
-            Err(Failure::Client(fault)) => return Err(into_error(fault, &self.peer)),
-            Err(Failure::NoTls(reason)) => reason.to_string(),
+            Err(TlsAttemptError::Client(fault)) => return Err(into_error(fault, &self.peer)),
+            Err(TlsAttemptError::Tls(reason)) => reason.to_string(),
         };
-        if after_tls == AfterTls::NoPlainText && self.memory.has(&self.peer).await {
+        if after_tls == PlainTextAfterTls::Forbidden && self.memory.has(&self.peer).await {
             self.emit(Event::TlsWithheld { peer: self.peer.clone(), reason: reason.clone() });
-            return Err(ForwardError::NoTls { peer: self.peer.clone(), source: Withheld(reason).into() });
+            return Err(ForwardError::NoTls { peer: self.peer.clone(), source: DowngradeRefused(reason).into() });
         }
         // A new connection: what is left of the old one is in no known state.
         let connection = self.in_plain_text().await.map_err(|fault| into_error(fault, &self.peer))?;
@@ -109,19 +112,20 @@ impl Connector {
         }
     }
 
-    async fn under_tls(&self, tls: &Tls, certificate: Certificate) -> Result<Opened, Failure> {
+    async fn under_tls(&self, tls: &Tls, certificate: CertificateCheck) -> Result<OpenedConnection, TlsAttemptError> {
         let (plain, first) = match self.mode {
             TlsMode::Implicit => (self.dial().await?, FirstLine::Greeting),
             TlsMode::StartTls => (self.dial_and_ask_for_tls().await?, FirstLine::Ehlo),
         };
-        let (transport, transport_security) = tls.handshake(plain, certificate, &self.timeouts).await.map_err(Failure::NoTls)?;
+        let (transport, transport_security) =
+            tls.handshake(plain, certificate, &self.timeouts).await.map_err(TlsAttemptError::Tls)?;
         // RFC 3207 §4.2: what was learnt before is forgotten.
         let opened = self.open(transport, first, transport_security).await?;
         self.memory.remember(&self.peer).await;
         Ok(opened)
     }
 
-    async fn dial_and_ask_for_tls(&self) -> Result<Box<dyn Transport>, Failure> {
+    async fn dial_and_ask_for_tls(&self) -> Result<Box<dyn ByteStream>, TlsAttemptError> {
         let mut connection = self.begin(self.dial().await?, FirstLine::Greeting, OpeningGoal::StartTls);
         match connection.next_event().await {
             // What stands there in plain text would be read as if it had come under TLS.
@@ -129,40 +133,40 @@ impl Connector {
                 let clean = connection.into_transport();
                 clean.ok_or_else(|| ClientError::InvalidReply("plain text before the TLS handshake".into()).into())
             }
-            ClientEvent::NoStartTls(NoStartTls::NotOffered) => Err(Failure::NoTls(NoTls::NotOffered)),
-            ClientEvent::NoStartTls(NoStartTls::Declined(reply)) => Err(Failure::NoTls(NoTls::Declined(reply))),
+            ClientEvent::NoStartTls(NoStartTls::NotOffered) => Err(TlsAttemptError::Tls(TlsFailure::NotOffered)),
+            ClientEvent::NoStartTls(NoStartTls::Declined(reply)) => Err(TlsAttemptError::Tls(TlsFailure::Declined(reply))),
             ClientEvent::NoStartTls(NoStartTls::Failed(fault)) => Err(match fault {
-                ClientError::TimedOut(step) => Failure::NoTls(NoTls::TooSlow(step)),
-                ClientError::ConnectionLost(cause) => Failure::NoTls(NoTls::Broken(cause)),
-                ClientError::InvalidReply(what) => Failure::NoTls(NoTls::Broken(what.into())),
-                fault @ (ClientError::NotServed(_) | ClientError::Refused { .. }) => Failure::Client(fault),
+                ClientError::TimedOut(step) => TlsAttemptError::Tls(TlsFailure::TooSlow(step)),
+                ClientError::ConnectionLost(cause) => TlsAttemptError::Tls(TlsFailure::Broken(cause)),
+                ClientError::InvalidReply(what) => TlsAttemptError::Tls(TlsFailure::Broken(what.into())),
+                fault @ (ClientError::NotServed(_) | ClientError::Refused { .. }) => TlsAttemptError::Client(fault),
             }),
             event => Err(failure(event).into()),
         }
     }
 
-    async fn in_plain_text(&self) -> Result<Opened, ClientError> {
+    async fn in_plain_text(&self) -> Result<OpenedConnection, ClientError> {
         self.open(self.dial().await?, FirstLine::Greeting, TransportSecurity::PlainText).await
     }
 
     async fn open(
         &self,
-        transport: Box<dyn Transport>,
+        transport: Box<dyn ByteStream>,
         first: FirstLine,
         transport_security: TransportSecurity,
-    ) -> Result<Opened, ClientError> {
+    ) -> Result<OpenedConnection, ClientError> {
         let mut connection = self.begin(transport, first, OpeningGoal::Messages);
         match connection.next_event().await {
-            ClientEvent::Opened(extensions) => Ok(Opened { connection, extensions, transport_security }),
+            ClientEvent::Opened(extensions) => Ok(OpenedConnection { connection, extensions, transport_security }),
             event => Err(failure(event)),
         }
     }
 
-    fn begin(&self, transport: Box<dyn Transport>, first: FirstLine, goal: OpeningGoal) -> Connection {
+    fn begin(&self, transport: Box<dyn ByteStream>, first: FirstLine, goal: OpeningGoal) -> Connection {
         Connection::new(transport, Client::new(&self.node, first, goal, self.timeouts, now()))
     }
 
-    async fn dial(&self) -> Result<Box<dyn Transport>, ClientError> {
+    async fn dial(&self) -> Result<Box<dyn ByteStream>, ClientError> {
         let limit = self.timeouts.connect;
         match timeout(limit, self.dial.dial(limit)).await {
             Ok(Ok(transport)) => Ok(transport),
@@ -172,7 +176,7 @@ impl Connector {
     }
 
     /// Proves who we are, where somebody who listens learns nothing.
-    async fn log_in(&self, opened: &mut Opened) -> Result<(), ClientError> {
+    async fn log_in(&self, opened: &mut OpenedConnection) -> Result<(), ClientError> {
         let Some(login) = &self.login else { return Ok(()) };
         if !matches!(opened.transport_security, TransportSecurity::Tls(_)) {
             return Ok(());
@@ -186,11 +190,11 @@ impl Connector {
         }
     }
 
-    fn required(&self, failure: Failure) -> ForwardError {
+    fn required(&self, failure: TlsAttemptError) -> ForwardError {
         match failure {
-            Failure::Client(fault) => into_error(fault, &self.peer),
-            Failure::NoTls(NoTls::TooSlow(step)) => into_error(ClientError::TimedOut(step), &self.peer),
-            Failure::NoTls(reason) => ForwardError::NoTls { peer: self.peer.clone(), source: reason.into() },
+            TlsAttemptError::Client(fault) => into_error(fault, &self.peer),
+            TlsAttemptError::Tls(TlsFailure::TooSlow(step)) => into_error(ClientError::TimedOut(step), &self.peer),
+            TlsAttemptError::Tls(reason) => ForwardError::NoTls { peer: self.peer.clone(), source: reason.into() },
         }
     }
 }
@@ -203,7 +207,7 @@ fn failure(event: ClientEvent) -> ClientError {
     }
 }
 
-impl From<ClientError> for Failure {
+impl From<ClientError> for TlsAttemptError {
     fn from(fault: ClientError) -> Self {
         Self::Client(fault)
     }

@@ -1,13 +1,14 @@
 //! [`RememberFull`]: which mailboxes another node said were full.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{ForwardError, Forwarder, Outcome, Receipt};
+use super::{Acceptance, ForwardError, Forwarder, Outcome};
+use crate::lock::Lock;
 use crate::message::{MailboxId, Message};
 
 /// Mailboxes that another node said were full, so that a caller need not speak to one in vain.
@@ -15,7 +16,7 @@ use crate::message::{MailboxId, Message};
 /// It is remembered for 15 minutes after it was said last, or until a message is accepted: the next caller after that may speak, and
 /// what is left then asks again.
 #[derive(Debug, Default)]
-pub struct FullMailboxes(Mutex<HashMap<MailboxId, Instant>>);
+pub struct FullMailboxes(Lock<HashMap<MailboxId, Instant>>);
 
 impl FullMailboxes {
     /// Whether `mailbox` was said to be full a short time ago.
@@ -44,7 +45,7 @@ impl FullMailboxes {
     }
 
     fn said(&self) -> MutexGuard<'_, HashMap<MailboxId, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -65,12 +66,12 @@ impl<F: Forwarder> RememberFull<F> {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<F: Forwarder> Forwarder for RememberFull<F> {
-    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Receipt, ForwardError> {
-        let receipt = self.forwarder.forward(message, recipients).await?;
-        for (mailbox, outcome) in recipients.iter().zip(&receipt.outcomes) {
+    async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
+        let acceptance = self.forwarder.forward(message, recipients).await?;
+        for (mailbox, outcome) in recipients.iter().zip(&acceptance.outcomes) {
             self.full.learn(mailbox, outcome);
         }
-        Ok(receipt)
+        Ok(acceptance)
     }
 
     fn reads_sounds(&self) -> bool {
