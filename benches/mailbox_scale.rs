@@ -113,8 +113,7 @@ fn median(times: &mut [Duration]) -> f64 {
 
 fn message(number: i64) -> Message {
     let instant = chrono::DateTime::from_timestamp(1_743_296_380 + number, 0).expect("a moment of our time");
-    let recorded_at =
-        RecordedAt { instant, zone: chrono_tz::Europe::London, quality: ClockQuality::unknown(ClockSource::Manual) };
+    let recorded_at = RecordedAt::new(instant, chrono_tz::Europe::London, ClockQuality::unknown(ClockSource::Manual));
     Message::builder(Audio::new(AudioType::Basic, vec![0xff; SOUND]), recorded_at).length(Duration::from_secs(1)).build()
 }
 
@@ -141,7 +140,7 @@ fn fill(root: &Path, mailbox: &MailboxId, count: usize) {
             // A file has at most 65 000 names on ext4.
             Some(first) if number % 10_000 != 0 => fs::hard_link(first, &path).expect("room for a name"),
             _ => {
-                let addresses = Addresses { node: "localhost", domain: "localhost", recipients: std::slice::from_ref(mailbox) };
+                let addresses = Addresses::new("localhost", "localhost", std::slice::from_ref(mailbox));
                 fs::write(&path, encode(&message(0), &addresses, TransferEncoding::Base64).to_bytes()).expect("room for a mail");
                 template = Some(path);
             }

@@ -31,7 +31,7 @@ criterion_main!(benches);
 
 fn wire(criterion: &mut Criterion) {
     let recipients = ["2001".parse().expect("a mailbox")];
-    let addresses = Addresses { node: "edge.voicemail.example", domain: "voicemail.example", recipients: &recipients };
+    let addresses = Addresses::new("edge.voicemail.example", "voicemail.example", &recipients);
     let mut group = criterion.benchmark_group("wire");
     group.sample_size(50).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     for (recording, format, seconds) in [

@@ -87,17 +87,17 @@ async fn open(path: &Path, config: CentralConfig, listener: TcpListener, events:
 fn line_of(event: Event) -> Option<Line> {
     match event {
         Event::Stored { id, mailbox, .. } => Some(Line::Told(format!("stored {id} {mailbox}"))),
-        Event::Duplicate { id, mailbox } => Some(Line::Told(format!("duplicate {id} {mailbox}"))),
+        Event::Duplicate { id, mailbox, .. } => Some(Line::Told(format!("duplicate {id} {mailbox}"))),
         Event::LampShown { mailbox, summary, .. } => Some(Line::Told(format!("lamp {mailbox} {summary}"))),
-        Event::LoginRefused { address } => {
+        Event::LoginRefused { address, .. } => {
             let from = address.map_or_else(|| "this machine".to_owned(), |address| address.to_string());
             Some(Line::Remarked(format!("a login from {from} was refused: name or password is wrong")))
         }
-        Event::BadEntry { path, reason } => Some(Line::Remarked(format!("{} is skipped: {reason}", path.display()))),
-        Event::SiteRefused { id, origin, site } => {
+        Event::BadEntry { path, reason, .. } => Some(Line::Remarked(format!("{} is skipped: {reason}", path.display()))),
+        Event::SiteRefused { id, origin, site, .. } => {
             Some(Line::Remarked(format!("refused {id}: {origin} does not speak for the PBX {site}")))
         }
-        Event::PostmasterMail { kept_as } => Some(Line::Told(format!("postmaster {kept_as}"))),
+        Event::PostmasterMail { kept_as, .. } => Some(Line::Told(format!("postmaster {kept_as}"))),
         Event::ReportRefused { .. } => Some(Line::Remarked("a delivery report was refused: nobody reads them here".to_owned())),
         Event::Greeting(event) => support::greet::line_of(event),
         _ => None,

@@ -114,14 +114,16 @@ fn line_of(event: Event) -> Option<Line> {
             let advice = "it is kept in the folder parked of the spool, whose README.txt says how to send it again";
             Some(Line::Remarked(format!("parked {id}: {reason}; {advice}")))
         }
-        Event::Unreadable { file, reason } => {
+        Event::Unreadable { file, reason, .. } => {
             Some(Line::Remarked(format!("{file} was put into the folder unreadable of the spool: {reason}")))
         }
-        Event::TlsWithheld { peer, reason } => Some(Line::Remarked(format!(
+        Event::TlsWithheld { peer, reason, .. } => Some(Line::Remarked(format!(
             "{peer} has spoken TLS before and does not now: nothing is sent to it until it does, or until its line is taken out of \
              tls-peers.txt in the spool; {reason}"
         ))),
-        Event::PlainTextFallback { peer, reason } => Some(Line::Remarked(format!("{peer} is spoken to in plain text: {reason}"))),
+        Event::PlainTextFallback { peer, reason, .. } => {
+            Some(Line::Remarked(format!("{peer} is spoken to in plain text: {reason}")))
+        }
         Event::Greeting(event) => support::greet::line_of(event),
         _ => None,
     }

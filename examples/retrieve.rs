@@ -94,7 +94,7 @@ async fn run() -> Result<ExitCode, Failure> {
         }
         Wish::Mark { id, status } => {
             store.mark(&mailbox, id, status).await.map_err(advice)?;
-            tell(&out, format!("{id} is {}", name_of(status))).await;
+            tell(&out, format!("{id} is {}", status.as_str())).await;
         }
         Wish::Forward { id, to } => {
             store.retrieve(&mailbox, id).await.map_err(advice)?;
@@ -142,7 +142,7 @@ fn mailbox_id(text: &str) -> Result<MailboxId, String> {
 }
 
 fn status_of(text: &str) -> Result<Status, String> {
-    let found = [Status::New, Status::Old, Status::Removed].into_iter().find(|status| name_of(*status) == text);
+    let found = [Status::New, Status::Old, Status::Removed].into_iter().find(|status| status.as_str() == text);
     found.ok_or_else(|| format!("{text}: a message is new, old or removed"))
 }
 
@@ -151,21 +151,13 @@ fn message_id(text: &str) -> Result<MessageId, String> {
 }
 
 fn line_of(Entry { head, status }: &Entry, zone: chrono_tz::Tz) -> String {
-    let status = name_of(*status);
+    let status = status.as_str();
     let urgent = if head.urgency == Urgency::Urgent { " urgent" } else { "" };
     let private = if head.privacy == Privacy::Private { " private" } else { "" };
     let number = head.caller.number.as_ref().map_or_else(String::new, |number| format!(" {number}"));
     let name = head.caller.name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
     let stamp = Stamp::new(head.recorded_at.instant, zone);
     format!("{} {status}{urgent}{private} {stamp} {:.1} s{number}{name}", head.id, head.length.as_secs_f64())
-}
-
-fn name_of(status: Status) -> &'static str {
-    match status {
-        Status::New => "new",
-        Status::Old => "old",
-        Status::Removed => "removed",
-    }
 }
 
 const USAGE: &str = "usage: retrieve --config FILE MAILBOX [--list [new | old | removed] | --play ID --out FILE.wav [--as wav] | --old ID | \

@@ -128,18 +128,18 @@ async fn show_the_way(
     let last_word = Instant::now();
     let id = recording.finish().await?.id;
     loop {
-        let Occurrence { at, event } = events.recv().await?;
+        let Occurrence { at, event, .. } = events.recv().await?;
         let told = match event {
             Event::Kept { id: kept, .. } if kept == id => format!("kept on stable storage by {}", node.address()),
             Event::Connected { id: connected, transport_security, .. } if connected == id => {
                 format!("connected, under {transport_security}")
             }
-            Event::Sent { id: sent } if sent == id => "sent".to_owned(),
+            Event::Sent { id: sent, .. } if sent == id => "sent".to_owned(),
             Event::Forwarded { id: sent, transport_security, .. } if sent == id => {
                 format!("answered for by the central node, under {transport_security}")
             }
             Event::Stored { id: stored, mailbox, .. } if stored == id => format!("stored in mailbox {mailbox}"),
-            Event::Counted { mailbox, summary, arrived } if mailbox == to && arrived.contains(&id) => {
+            Event::Counted { mailbox, summary, arrived, .. } if mailbox == to && arrived.contains(&id) => {
                 format!("mailbox {to} counted: {summary}")
             }
             Event::LampShown { mailbox, summary, arrived, .. } if mailbox == to && arrived.contains(&id) => {
@@ -155,7 +155,7 @@ async fn show_the_way(
 
 /// Pushes a WAV file's sound as a media thread would: 20 ms at a time.
 async fn speak(node: &Node, site: &SiteId, recorded: Recorded) -> Result<voicemail::record::Recording, Failure> {
-    let Wav { format, data } = Wav::parse(&recorded.wav)?;
+    let Wav { format, data, .. } = Wav::parse(&recorded.wav)?;
     let mut recording = node.record(site, recorded.facts, format).await?;
     let mut rtp_timestamp = 0;
     for frame in recorded.wav[data].chunks(160 * format.bytes_per_frame() as usize) {

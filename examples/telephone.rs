@@ -17,7 +17,7 @@ use voicemail::audio::{Format, Wav};
 use voicemail::clock::{Clock, SystemClock};
 use voicemail::directory::RecordingLimits;
 use voicemail::error_chain;
-use voicemail::message::{Audio, AudioType, Head, MailboxId, Message, MessageId, Origin, RecordedAt};
+use voicemail::message::{Audio, AudioType, MailboxId, Message, MessageId, Origin, RecordedAt};
 use voicemail::store::{MemoryStore, MessageStore as _, MessageStoreExt as _, StoreError};
 use voicemail::telephone::{
     CallerAction, CallerDialogue, CallerEvent, Digit, DiversionReason, GreetingOutcome, Greetings, MarkOutcome, MemoryPins,
@@ -85,7 +85,8 @@ async fn call(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Re
                 CallerAction::StopRecording => Some(ended(&mut recording, RECORDED)),
                 CallerAction::Send { urgency, privacy } => {
                     recording = false;
-                    let head = Head { urgency, privacy, ..message().head().clone() };
+                    let mut head = message().head().clone();
+                    (head.urgency, head.privacy) = (urgency, privacy);
                     let message = Message::new(head, message().audio().clone());
                     let kept = !std::mem::take(&mut failing) && store.deposit(mailbox, &Origin::Here, &message).await.is_ok();
                     Some(if kept { CallerEvent::Sent } else { CallerEvent::NotKept })
@@ -236,7 +237,7 @@ const RECORDED: Duration = Duration::from_secs(3);
 /// Three seconds of silence.
 fn message() -> Message {
     let reading = SystemClock.now();
-    let recorded_at = RecordedAt { instant: reading.instant, zone: chrono_tz::Europe::London, quality: reading.quality };
+    let recorded_at = RecordedAt::new(reading.instant, chrono_tz::Europe::London, reading.quality);
     let mut sound = Wav::header(Format::TELEPHONE_PCMU, 24_000);
     sound.resize(sound.len() + 24_000, 0xff);
     let audio = Audio::new(AudioType::Wav, sound);

@@ -68,7 +68,7 @@ impl Pair {
 async fn way(events: &mut broadcast::Receiver<Occurrence>, id: MessageId, last: &str) -> Vec<(&'static str, Instant)> {
     let mut way = Vec::new();
     while way.last().is_none_or(|(step, _)| *step != last) {
-        let Occurrence { at, event } = events.recv().await.unwrap();
+        let Occurrence { at, event, .. } = events.recv().await.unwrap();
         if is_about(&event, id) {
             way.push((event.name(), at));
         }
@@ -81,7 +81,7 @@ fn is_about(event: &Event, id: MessageId) -> bool {
         Event::Finished { id: found, .. }
         | Event::Kept { id: found, .. }
         | Event::Connected { id: found, .. }
-        | Event::Sent { id: found }
+        | Event::Sent { id: found, .. }
         | Event::Forwarded { id: found, .. }
         | Event::Stored { id: found, .. } => *found == id,
         Event::Counted { arrived, .. } | Event::LampShown { arrived, .. } => arrived.contains(&id),
@@ -131,7 +131,7 @@ async fn each_step_is_told_in_order_with_its_time_and_stands_in_a_span_of_its_me
 async fn nothing_tells_who_called_or_what_was_said() {
     let traces = traces::listen();
     let mut pair = Pair::open().await;
-    let caller = Caller { number: "+442079460112".parse().ok(), name: CallerName::cleaned("Anna Whitfield") };
+    let caller = Caller::new("+442079460112".parse().ok(), CallerName::cleaned("Anna Whitfield"));
     let facts = CallFacts::to(mailbox("2003")).caller(caller).urgent();
     let said = "voice!".repeat(3_200);
     let mut sound = Wav::header(voicemail::audio::Format::TELEPHONE_L16, u32::try_from(said.len()).unwrap());

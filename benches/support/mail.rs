@@ -6,17 +6,17 @@ use voicemail::wire::{Addresses, TransferEncoding, encode};
 
 /// A message with this sound.
 pub(crate) fn message(wav: &Bytes) -> Message {
-    let recorded_at = RecordedAt {
-        instant: "2026-03-29T00:59:40Z".parse().expect("an instant"),
-        zone: chrono_tz::Europe::London,
-        quality: ClockQuality::unknown(ClockSource::System),
-    };
+    let recorded_at = RecordedAt::new(
+        "2026-03-29T00:59:40Z".parse().expect("an instant"),
+        chrono_tz::Europe::London,
+        ClockQuality::unknown(ClockSource::System),
+    );
     Message::builder(Audio::new(AudioType::Wav, wav.clone()), recorded_at).build()
 }
 
 /// That message as a mail.
 pub(crate) fn mail(message: &Message, encoding: TransferEncoding) -> Bytes {
     let recipients = ["2001".parse().expect("a mailbox")];
-    let addresses = Addresses { node: "edge.voicemail.example", domain: "voicemail.example", recipients: &recipients };
+    let addresses = Addresses::new("edge.voicemail.example", "voicemail.example", &recipients);
     encode(message, &addresses, encoding).to_bytes()
 }

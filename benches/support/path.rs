@@ -37,7 +37,7 @@ impl StepTimes {
     async fn collect(self, mut events: broadcast::Receiver<Occurrence>) {
         loop {
             match events.recv().await {
-                Ok(Occurrence { at, event }) => self.note(at, &event),
+                Ok(Occurrence { at, event, .. }) => self.note(at, &event),
                 // What was missed is in no stretch.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
@@ -52,7 +52,7 @@ impl StepTimes {
             Event::Finished { id, .. }
             | Event::Kept { id, .. }
             | Event::Connected { id, .. }
-            | Event::Sent { id }
+            | Event::Sent { id, .. }
             | Event::Stored { id, .. } => std::slice::from_ref(id),
             _ => return,
         };

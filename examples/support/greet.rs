@@ -65,13 +65,13 @@ pub fn line_of(event: GreetingEvent) -> Option<Line> {
         GreetingEvent::Recorded { greeting, .. } => Some(Line::Told(format!("greeting-kept {greeting}"))),
         GreetingEvent::Sent { greeting, destination, .. } => Some(Line::Told(format!("greeting-sent {greeting} {destination}"))),
         GreetingEvent::Received { greeting, .. } => Some(Line::Told(format!("greeting-received {greeting}"))),
-        GreetingEvent::Deferred { greeting, destination, reason, retry_in } => {
+        GreetingEvent::Deferred { greeting, destination, reason, retry_in, .. } => {
             let secs = retry_in.as_secs_f64();
             Some(Line::Remarked(format!(
                 "the greeting {greeting} waits for {destination}; next try in {secs:.1} s, because {reason}"
             )))
         }
-        GreetingEvent::Refused { greeting, origin, reason } => {
+        GreetingEvent::Refused { greeting, origin, reason, .. } => {
             Some(Line::Remarked(format!("refused the greeting {greeting} from {origin}: {reason}")))
         }
         _ => None,

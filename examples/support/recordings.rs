@@ -32,7 +32,7 @@ fn read(folder: &std::path::Path, fields: &[String]) -> Result<Recorded, Failure
     let [file, _, _, number, name, mailbox, _, priority, private, instant, ..] = fields else {
         return Err("index.csv: a line has too few fields".into());
     };
-    let caller = Caller { number: number.parse().ok(), name: CallerName::cleaned(name) };
+    let caller = Caller::new(number.parse().ok(), CallerName::cleaned(name));
     let mut facts = CallFacts::to(mailbox.parse::<MailboxId>()?).caller(caller);
     if priority == "urgent" {
         facts = facts.urgent();

@@ -34,7 +34,7 @@ pub enum AudioError {
     Rate(u32),
     /// The WAV holds GSM 06.10, of which the samples have to be decoded first.
     #[error("a WAV file of GSM 06.10, which has no samples before it is decoded: play it as frames, or convert it with to_wav")]
-    LazyDecoder,
+    Compressed,
     /// The header of a `.au` file is cut short or names another codec.
     #[error("a .au file whose header is cut short or names another codec than mu-law, A-law and 16-bit linear")]
     AuHeader,

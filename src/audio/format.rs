@@ -81,6 +81,7 @@ impl fmt::Display for Codec {
 /// assert_eq!(Format::TELEPHONE_PCMU.duration_of(160), Duration::from_millis(20));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Format {
     /// How one sample becomes bytes.
     pub codec: Codec,
@@ -91,6 +92,11 @@ pub struct Format {
 }
 
 impl Format {
+    /// `codec` at `rate` samples a second in each of `channels` channels.
+    pub const fn new(codec: Codec, rate: u32, channels: u16) -> Self {
+        Self { codec, rate, channels }
+    }
+
     /// Mu-law as calls carry it: 8 kHz, mono.
     pub const TELEPHONE_PCMU: Self = Self { codec: Codec::Pcmu, rate: 8000, channels: 1 };
     /// A-law as calls carry it: 8 kHz, mono.

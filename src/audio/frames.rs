@@ -103,7 +103,7 @@ enum Data {
     /// Of a linear sample, the high byte first.
     HighFirst(Bytes),
     /// In code words.
-    LazyDecoder { sound: Box<LazyDecoder>, samples: u64 },
+    InBlocks { sound: Box<LazyDecoder>, samples: u64 },
 }
 
 impl Samples {
@@ -118,7 +118,7 @@ impl Samples {
         let data = match coding {
             Coding::Samples { order: ByteOrder::LowFirst, .. } => Data::LowFirst(in_sound),
             Coding::Samples { order: ByteOrder::HighFirst, .. } => Data::HighFirst(in_sound),
-            Coding::Blocks(blocks) => Data::LazyDecoder { sound: Box::new(LazyDecoder::new(in_sound, blocks)), samples },
+            Coding::Blocks(blocks) => Data::InBlocks { sound: Box::new(LazyDecoder::new(in_sound, blocks)), samples },
         };
         Ok(Self { format: coding.format(), data })
     }
@@ -129,7 +129,7 @@ impl Samples {
             Data::LowFirst(bytes) | Data::HighFirst(bytes) => {
                 (bytes.len() as u64).checked_div(u64::from(self.format.bytes_per_frame())).unwrap_or(0)
             }
-            Data::LazyDecoder { samples, .. } => *samples,
+            Data::InBlocks { samples, .. } => *samples,
         }
     }
 
@@ -165,7 +165,7 @@ impl Samples {
         let (bytes, is_high_first) = match &mut self.data {
             Data::LowFirst(bytes) => (bytes, false),
             Data::HighFirst(bytes) => (bytes, true),
-            Data::LazyDecoder { sound, .. } => return sound.at(number),
+            Data::InBlocks { sound, .. } => return sound.at(number),
         };
         let one = |channel: usize| {
             let bytes = bytes.get(start.checked_add(channel * width)?..)?;

@@ -260,7 +260,7 @@ mod tests {
             (with_format(&fmt(0x55, 1, 8000, 0)), AudioError::Codec(0x55)),
             (with_format(&gsm(2, 8000, 65)), AudioError::Channels(2)),
             (with_format(&gsm(1, 8000, 33)), AudioError::GsmBlock(33)),
-            (with_format(&gsm(1, 8000, 65)), AudioError::LazyDecoder),
+            (with_format(&gsm(1, 8000, 65)), AudioError::Compressed),
             (with_format(&extensible(3, 1, 8000, 32)), AudioError::Codec(3)),
             (with_format(&fmt(1, 1, 8000, 24)), AudioError::SampleWidth(24)),
             (with_format(&fmt(1, 6, 8000, 16)), AudioError::Channels(6)),

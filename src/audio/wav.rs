@@ -20,6 +20,7 @@ use crate::message::AudioType;
 /// # Ok::<(), voicemail::audio::AudioError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Wav {
     /// What the samples are.
     pub format: Format,
@@ -37,11 +38,11 @@ impl Wav {
     /// # Errors
     ///
     /// An [`AudioError`] that names what was found, when the samples are of no accepted kind or cannot be found;
-    /// [`LazyDecoder`](AudioError::LazyDecoder) for GSM 06.10, which [`Frames`](super::Frames) and [`to_wav`](super::to_wav) decode.
+    /// [`Compressed`](AudioError::Compressed) for GSM 06.10, which [`Frames`](super::Frames) and [`to_wav`](super::to_wav) decode.
     pub fn parse(bytes: &[u8]) -> Result<Self, AudioError> {
         let len = bytes.len() as u64;
         let layout = Layout::of(AudioType::Wav, bytes, len)?;
-        let Coding::Samples { format, .. } = layout.coding else { return Err(AudioError::LazyDecoder) };
+        let Coding::Samples { format, .. } = layout.coding else { return Err(AudioError::Compressed) };
         let samples = layout.samples(len);
         let place = |place: u64| usize::try_from(place).unwrap_or(bytes.len());
         Ok(Self { format, data: place(samples.start)..place(samples.end) })

@@ -48,11 +48,19 @@ pub trait Clock: Debug + Send + Sync + 'static {
 
 /// One look at a clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reading {
     /// The instant.
     pub instant: DateTime<Utc>,
     /// How good it is.
     pub quality: ClockQuality,
+}
+
+impl Reading {
+    /// The time `instant`, known this well.
+    pub const fn new(instant: DateTime<Utc>, quality: ClockQuality) -> Self {
+        Self { instant, quality }
+    }
 }
 
 #[async_trait]

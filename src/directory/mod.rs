@@ -47,6 +47,7 @@ pub trait Directory: Debug + Send + Sync + 'static {
 /// assert_eq!(owner.recording.max.as_secs(), 300);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Owner {
     /// The PBX that the owner's telephone is on: its lamp lights there.
     pub home: SiteId,
@@ -67,11 +68,19 @@ impl Owner {
 
 /// How long a message must be to be one, and how long it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecordingLimits {
     /// A shorter recording is no message: the caller hung up without speaking.
     pub min: Duration,
     /// A recording ends by itself at this length.
     pub max: Duration,
+}
+
+impl RecordingLimits {
+    /// At least `min` and at most `max`.
+    pub const fn new(min: Duration, max: Duration) -> Self {
+        Self { min, max }
+    }
 }
 
 impl Default for RecordingLimits {
@@ -85,6 +94,7 @@ impl Default for RecordingLimits {
 /// A mailbox that holds as much or more is full, and takes no message. The last message that it takes may bring it above its limit
 /// of length or bytes, so that a caller who was let speak is not refused for the length of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct MailboxLimits {
     /// How many messages.
     pub messages: Option<usize>,

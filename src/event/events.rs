@@ -8,11 +8,19 @@ use super::Event;
 
 /// An event, and when it happened.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Occurrence {
     /// When.
     pub at: Instant,
     /// What.
     pub event: Event,
+}
+
+impl Occurrence {
+    /// `event`, which happened at `at`.
+    pub const fn new(at: Instant, event: Event) -> Self {
+        Self { at, event }
+    }
 }
 
 /// Carries events to whoever listens; clones carry to the same listeners.

@@ -37,12 +37,16 @@ use crate::message::{MailboxId, MessageId, Origin, SiteId, Summary, TransportSec
 #[cfg(feature = "smtp")]
 use crate::store::Deposit;
 
-/// Something that happened. It carries ids and numbers of mailboxes, and nothing of who called or what was said.
+/// Something that happened in a node. It carries ids and mailboxes, and nothing about the caller or the content of the message.
+///
+/// Both the events and their fields may become more. The functions of this type make the events that a forwarder or a store outside
+/// this crate may report.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
     /// A recording has ended, and is on its way to stable storage: [`Kept`](Self::Kept), [`Discarded`](Self::Discarded) or
     /// [`NotKeptYet`](Self::NotKeptYet) follows.
+    #[non_exhaustive]
     Finished {
         /// Which message it will be.
         id: MessageId,
@@ -52,6 +56,7 @@ pub enum Event {
         length: Duration,
     },
     /// A recording was finished and is on stable storage.
+    #[non_exhaustive]
     Kept {
         /// Which message.
         id: MessageId,
@@ -64,6 +69,7 @@ pub enum Event {
     },
     /// A recording that has ended could not be written to disk. It is tried again until it can, and then is [`Kept`](Self::Kept), or
     /// [`Recovered`](Self::Recovered) if an earlier run of the node had left it.
+    #[non_exhaustive]
     NotKeptYet {
         /// Which message it will be.
         id: MessageId,
@@ -71,6 +77,7 @@ pub enum Event {
         reason: String,
     },
     /// A recording was too short to be a message.
+    #[non_exhaustive]
     Discarded {
         /// For whom it would have been.
         mailbox: MailboxId,
@@ -80,6 +87,7 @@ pub enum Event {
         length: Duration,
     },
     /// A recording that a crash had cut off was found and is a message now, marked as truncated.
+    #[non_exhaustive]
     Recovered {
         /// Which message.
         id: MessageId,
@@ -87,6 +95,7 @@ pub enum Event {
         length: Duration,
     },
     /// What was found in the spool cannot be read as a message; the file was put aside, untouched.
+    #[non_exhaustive]
     Unreadable {
         /// The file's name.
         file: String,
@@ -94,6 +103,7 @@ pub enum Event {
         reason: String,
     },
     /// Something that stands among the messages of a store cannot be one, and is skipped; everything else works.
+    #[non_exhaustive]
     BadEntry {
         /// Where it stands.
         path: PathBuf,
@@ -102,6 +112,7 @@ pub enum Event {
     },
     /// A message has a place on a connection to another node, and its turn to be sent comes. Told by a forwarder that was given
     /// these [`Events`], as are all that only it can know.
+    #[non_exhaustive]
     Connected {
         /// Which message.
         id: MessageId,
@@ -111,11 +122,13 @@ pub enum Event {
         transport_security: TransportSecurity,
     },
     /// The last of a message went to the connection; what becomes of it is not known yet.
+    #[non_exhaustive]
     Sent {
         /// Which message.
         id: MessageId,
     },
     /// Another node has answered for a message.
+    #[non_exhaustive]
     Forwarded {
         /// Which message.
         id: MessageId,
@@ -129,6 +142,7 @@ pub enum Event {
         attempts: u32,
     },
     /// A try to forward failed; there will be another.
+    #[non_exhaustive]
     Deferred {
         /// Which message.
         id: MessageId,
@@ -144,6 +158,7 @@ pub enum Event {
         retry_in: Duration,
     },
     /// A message was refused for good, or an operator put it aside. It stays in the spool until an operator decides.
+    #[non_exhaustive]
     Parked {
         /// Which message.
         id: MessageId,
@@ -153,6 +168,7 @@ pub enum Event {
         reason: String,
     },
     /// An operator let a parked message wait again.
+    #[non_exhaustive]
     Released {
         /// Which message.
         id: MessageId,
@@ -165,6 +181,7 @@ pub enum Event {
     /// [`Spool::state`](crate::spool::Spool::state) tells the same at any time.
     Backlog(SpoolState),
     /// A recording was refused, because the disk has only room for those under way.
+    #[non_exhaustive]
     DiskNearlyFull {
         /// Bytes left.
         free: u64,
@@ -172,6 +189,7 @@ pub enum Event {
         files: u64,
     },
     /// A peer was spoken to in plain text because TLS could not be had, as the policy for it allows.
+    #[non_exhaustive]
     PlainTextFallback {
         /// The peer's name.
         peer: String,
@@ -179,11 +197,13 @@ pub enum Event {
         reason: String,
     },
     /// Somebody tried to log in at a listener with a name or a password that is wrong.
+    #[non_exhaustive]
     LoginRefused {
         /// Where from.
         address: Option<IpAddr>,
     },
     /// A message claimed to come from a site that its sender does not speak for, and was refused.
+    #[non_exhaustive]
     SiteRefused {
         /// Which message.
         id: MessageId,
@@ -194,11 +214,13 @@ pub enum Event {
     },
     /// A mail to the address that this node sends from was refused: a delivery report, most likely. Which message it was about stands in the
     /// part that was never sent.
+    #[non_exhaustive]
     ReportRefused {
         /// Where from.
         address: Option<IpAddr>,
     },
     /// A mail to the node's postmaster was taken in.
+    #[non_exhaustive]
     PostmasterMail {
         /// The file in the postmaster's folder, or the `Message-ID` of the mail of the outbox that carries it on.
         kept_as: String,
@@ -207,6 +229,7 @@ pub enum Event {
     #[cfg_attr(feature = "smtp", doc = "[`TlsMemory`](crate::forward::smtp::TlsMemory)")]
     #[cfg_attr(not(feature = "smtp"), doc = "The forwarder's memory")]
     /// says what an operator can do.
+    #[non_exhaustive]
     TlsWithheld {
         /// The peer's name.
         peer: String,
@@ -214,6 +237,7 @@ pub enum Event {
         reason: String,
     },
     /// A message is in a mailbox.
+    #[non_exhaustive]
     Stored {
         /// Which message.
         id: MessageId,
@@ -223,6 +247,7 @@ pub enum Event {
         origin: Origin,
     },
     /// A message arrived that was there already.
+    #[non_exhaustive]
     Duplicate {
         /// Which message.
         id: MessageId,
@@ -230,6 +255,7 @@ pub enum Event {
         mailbox: MailboxId,
     },
     /// A message came from a PBX whose clock is off by more than it may be: ahead of this node's, or by its own account.
+    #[non_exhaustive]
     ClockSkew {
         /// Which message.
         id: MessageId,
@@ -241,6 +267,7 @@ pub enum Event {
     /// A greeting was recorded, sent, or came.
     Greeting(GreetingEvent),
     /// A mailbox was counted, for its lamp.
+    #[non_exhaustive]
     Counted {
         /// Whose mailbox.
         mailbox: MailboxId,
@@ -250,6 +277,7 @@ pub enum Event {
         arrived: Arc<[MessageId]>,
     },
     /// A server has answered for a mail of the outbox: a receipt, or a copy for an owner.
+    #[non_exhaustive]
     MailSent {
         /// The mail's `Message-ID`, which has the id of the message that it is about.
         mail: String,
@@ -257,6 +285,7 @@ pub enum Event {
         attempts: u32,
     },
     /// A try to send a mail of the outbox failed; there will be another.
+    #[non_exhaustive]
     MailDeferred {
         /// The mail's `Message-ID`.
         mail: String,
@@ -268,6 +297,7 @@ pub enum Event {
         retry_in: Duration,
     },
     /// A mail of the outbox was refused for good, or has waited for five days, and is given up.
+    #[non_exhaustive]
     MailGivenUp {
         /// The mail's `Message-ID`.
         mail: String,
@@ -277,6 +307,7 @@ pub enum Event {
         attempts: u32,
     },
     /// A lamp shows a mailbox's state.
+    #[non_exhaustive]
     LampShown {
         /// Whose lamp.
         mailbox: MailboxId,
@@ -288,6 +319,7 @@ pub enum Event {
         arrived: Arc<[MessageId]>,
     },
     /// A lamp could not be told; it will be tried again, unless nothing shows this mailbox.
+    #[non_exhaustive]
     LampFailed {
         /// Whose lamp.
         mailbox: MailboxId,
@@ -297,6 +329,31 @@ pub enum Event {
 }
 
 impl Event {
+    /// A message has a place on a connection to `peer`: for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
+    pub fn connected(id: MessageId, peer: impl Into<String>, transport_security: TransportSecurity) -> Self {
+        Self::Connected { id, peer: peer.into(), transport_security }
+    }
+
+    /// The last byte of a message was sent: for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
+    pub const fn sent(id: MessageId) -> Self {
+        Self::Sent { id }
+    }
+
+    /// `peer` was sent plain text, as the policy allows: for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
+    pub fn plain_text_fallback(peer: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::PlainTextFallback { peer: peer.into(), reason: reason.into() }
+    }
+
+    /// `peer` no longer offers TLS and was sent nothing: for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
+    pub fn tls_withheld(peer: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::TlsWithheld { peer: peer.into(), reason: reason.into() }
+    }
+
+    /// The entry at `path` of a store cannot be a message: for a [`MessageStore`](crate::store::MessageStore) outside this crate.
+    pub fn bad_entry(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::BadEntry { path: path.into(), reason: reason.into() }
+    }
+
     /// What a store's answer to a deposit tells.
     #[cfg(feature = "smtp")]
     pub(crate) fn deposited(id: MessageId, mailbox: &MailboxId, origin: Origin, deposit: Deposit) -> Self {
@@ -310,6 +367,7 @@ impl Event {
 
 /// How much waits for one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SpoolState {
     /// The node it waits for.
     pub destination: String,
@@ -319,4 +377,11 @@ pub struct SpoolState {
     pub oldest: Option<DateTime<Utc>>,
     /// When the next try is due, if none is under way and none is due already.
     pub next_try: Option<Instant>,
+}
+
+impl SpoolState {
+    /// Nothing waits for `destination`.
+    pub fn empty(destination: impl Into<String>) -> Self {
+        Self { destination: destination.into(), depth: 0, oldest: None, next_try: None }
+    }
 }

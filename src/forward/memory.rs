@@ -16,11 +16,8 @@ use crate::store::MessageStore;
 /// # use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Message, RecordedAt};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// # let recorded_at = RecordedAt {
-/// #     instant: "2025-03-30T00:59:40Z".parse().unwrap(),
-/// #     zone: chrono_tz::Europe::London,
-/// #     quality: ClockQuality::unknown(ClockSource::System),
-/// # };
+/// # let quality = ClockQuality::unknown(ClockSource::System);
+/// # let recorded_at = RecordedAt::new("2025-03-30T00:59:40Z".parse().unwrap(), chrono_tz::Europe::London, quality);
 /// # let message = Message::builder(Audio::new(AudioType::Wav, &b"RIFF.."[..]), recorded_at).build();
 /// use voicemail::forward::{Forwarder, MemoryForwarder, Outcome, Script};
 ///

@@ -12,11 +12,19 @@ use crate::message::ContentDigest;
 /// The version decides. Should two have the same version and other sounds, as when two central nodes shared one greeting, the digests
 /// decide, so that all nodes settle on the same one; a removal comes before any sound of its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Edition {
     /// When it was recorded or removed.
     pub version: GreetingVersion,
     /// The digest of its sound; `None` for one that was removed.
     pub digest: Option<ContentDigest>,
+}
+
+impl Edition {
+    /// The recording of `version` whose sound has this digest; without one, the removal.
+    pub const fn new(version: GreetingVersion, digest: Option<ContentDigest>) -> Self {
+        Self { version, digest }
+    }
 }
 
 /// The moment from which a greeting is as it is, in microseconds since 1970; written as 20 digits, so that names sort by age.
@@ -66,6 +74,7 @@ impl FromStr for GreetingVersion {
 /// A text that is no [`GreetingVersion`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a greeting's version has 20 digits, and tells a moment before the year 10000")]
+#[non_exhaustive]
 pub struct InvalidGreetingVersion;
 
 const DIGITS: usize = 20;

@@ -10,6 +10,7 @@ use crate::message::Origin;
 #[non_exhaustive]
 pub enum GreetingEvent {
     /// An owner has recorded or removed it at this node, and that is on stable storage.
+    #[non_exhaustive]
     Recorded {
         /// Which greeting.
         greeting: GreetingId,
@@ -17,6 +18,7 @@ pub enum GreetingEvent {
         version: GreetingVersion,
     },
     /// Another node has answered for it.
+    #[non_exhaustive]
     Sent {
         /// Which greeting.
         greeting: GreetingId,
@@ -26,6 +28,7 @@ pub enum GreetingEvent {
         destination: String,
     },
     /// A try to send it failed; there will be another.
+    #[non_exhaustive]
     Deferred {
         /// Which greeting.
         greeting: GreetingId,
@@ -37,6 +40,7 @@ pub enum GreetingEvent {
         retry_in: Duration,
     },
     /// It came from the central node, is newer than what was here, and is on stable storage.
+    #[non_exhaustive]
     Received {
         /// Which greeting.
         greeting: GreetingId,
@@ -44,6 +48,7 @@ pub enum GreetingEvent {
         version: GreetingVersion,
     },
     /// Somebody handed in a greeting that is not taken: who is not the central node, or for a mailbox whose calls are not answered here.
+    #[non_exhaustive]
     Refused {
         /// Which greeting.
         greeting: GreetingId,

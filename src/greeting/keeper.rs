@@ -49,6 +49,7 @@ pub trait GreetingKeeper: Debug + Send + Sync + 'static {
 
 /// What became of a greeting that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeepOutcome {
     /// It is in force now, and on stable storage.
     Kept,

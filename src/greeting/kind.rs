@@ -11,6 +11,7 @@ use std::str::FromStr;
 /// assert_eq!("busy".parse(), Ok(GreetingKind::Busy));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum GreetingKind {
     /// For whoever calls when nobody answers.
     Normal,
@@ -51,10 +52,12 @@ impl FromStr for GreetingKind {
 /// A text that names no [`GreetingKind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a greeting is normal, busy or temporary")]
+#[non_exhaustive]
 pub struct UnknownGreetingKind;
 
 /// Which greetings an owner has recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Greetings {
     /// For whoever calls when nobody answers.
     pub normal: bool,

@@ -33,6 +33,7 @@ use crate::message::{Audio, ContentDigest, MailboxId};
 
 /// Which greeting of whose.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct GreetingId {
     /// Whose.
     pub mailbox: MailboxId,

@@ -72,6 +72,7 @@ impl fmt::Debug for MailAddress {
 /// A text that is no [`MailAddress`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an e-mail address reads like name@host.example, without quotes or spaces")]
+#[non_exhaustive]
 pub struct InvalidMailAddress;
 
 /// What an atom may have beside letters and digits, RFC 5322 §3.2.3.

@@ -23,13 +23,28 @@ pub struct Audio {
 #[derive(Clone)]
 enum Sound {
     InMemory(Bytes),
-    Elsewhere { source: Arc<dyn AudioSource>, len: u64 },
+    External(Arc<dyn AudioSource>),
 }
 
-/// Where a sound is that is not in memory: in a file, say.
+/// A sound that is not in memory, but in a file or in another place that it can be read from as often as needed.
 pub trait AudioSource: fmt::Debug + Send + Sync + 'static {
-    /// Reads the sound from its beginning to its end. Reading blocks; a sound that has lost its end is an error, and none that is shorter.
+    /// Returns how many bytes the sound has.
+    fn size(&self) -> u64;
+
+    /// Returns a reader of the sound, from its first byte to its last. Reading blocks. A sound that has lost its end must be reported as an
+    /// error; the reader must not end early instead.
     fn reader(self: Arc<Self>) -> Box<dyn Read + Send>;
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: AudioSource + ?Sized> AudioSource for Arc<S> {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+
+    fn reader(self: Arc<Self>) -> Box<dyn Read + Send> {
+        Self::clone(&self).reader()
+    }
 }
 
 impl Audio {
@@ -47,9 +62,9 @@ impl Audio {
         Self { media, sound: Sound::InMemory(bytes.into()), digest }
     }
 
-    /// A sound of `len` bytes that stays at its `source`; `digest` is that of the whole of it.
-    pub fn elsewhere(media: AudioType, source: Arc<dyn AudioSource>, len: u64, digest: ContentDigest) -> Self {
-        Self { media, sound: Sound::Elsewhere { source, len }, digest }
+    /// A sound that stays in its `source` until it is read; `digest` is that of all its bytes.
+    pub fn from_source(media: AudioType, source: impl AudioSource, digest: ContentDigest) -> Self {
+        Self { media, sound: Sound::External(Arc::new(source)), digest }
     }
 
     /// What kind of sound.
@@ -70,7 +85,7 @@ impl Audio {
     pub fn in_memory(&self) -> Option<&Bytes> {
         match &self.sound {
             Sound::InMemory(bytes) => Some(bytes),
-            Sound::Elsewhere { .. } => None,
+            Sound::External(_) => None,
         }
     }
 
@@ -78,7 +93,7 @@ impl Audio {
     pub fn len(&self) -> u64 {
         match &self.sound {
             Sound::InMemory(bytes) => bytes.len() as u64,
-            Sound::Elsewhere { len, .. } => *len,
+            Sound::External(source) => source.size(),
         }
     }
 
@@ -91,7 +106,7 @@ impl Audio {
     pub fn reader(&self) -> Box<dyn Read + Send> {
         match &self.sound {
             Sound::InMemory(bytes) => Box::new(Cursor::new(bytes.clone())),
-            Sound::Elsewhere { source, .. } => Arc::clone(source).reader(),
+            Sound::External(source) => Arc::clone(source).reader(),
         }
     }
 

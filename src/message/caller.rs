@@ -8,11 +8,19 @@ use std::sync::Arc;
 ///
 /// A withheld number is `None`, and so is a name nobody sent.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub struct Caller {
     /// The number to call back.
     pub number: Option<CallerNumber>,
     /// The name to show.
     pub name: Option<CallerName>,
+}
+
+impl Caller {
+    /// A caller with this number and this name, as far as they are known.
+    pub fn new(number: Option<CallerNumber>, name: Option<CallerName>) -> Self {
+        Self { number, name }
+    }
 }
 
 impl fmt::Debug for Caller {
@@ -70,6 +78,7 @@ impl fmt::Debug for CallerNumber {
 /// A text that is no [`CallerNumber`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a caller's number has 1 to 15 digits, with or without a + before them")]
+#[non_exhaustive]
 pub struct InvalidCallerNumber;
 
 /// A caller's name in any script: 1 to 50 characters, none of them a control or a direction override, no space at either end.

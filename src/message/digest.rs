@@ -73,6 +73,7 @@ impl FromStr for ContentDigest {
 /// A text that is no [`ContentDigest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a content digest has 64 hexadecimal digits")]
+#[non_exhaustive]
 pub struct InvalidContentDigest;
 
 /// Writes `bytes` as lower-case hexadecimal digits.

@@ -65,4 +65,5 @@ impl FromStr for MessageId {
 /// A text that is no [`MessageId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a message id has 32 hexadecimal digits")]
+#[non_exhaustive]
 pub struct InvalidMessageId;

@@ -47,11 +47,8 @@ pub use self::transport_security::{TlsVersion, TransportSecurity};
 /// use std::time::Duration;
 /// use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, RecordedAt, Urgency};
 ///
-/// let recorded_at = RecordedAt {
-///     instant: "2025-03-30T00:59:40Z".parse().unwrap(),
-///     zone: chrono_tz::Europe::London,
-///     quality: ClockQuality::unknown(ClockSource::System),
-/// };
+/// let quality = ClockQuality::unknown(ClockSource::System);
+/// let recorded_at = RecordedAt::new("2025-03-30T00:59:40Z".parse().unwrap(), chrono_tz::Europe::London, quality);
 /// let message = Message::builder(Audio::new(AudioType::Wav, &b"RIFF.."[..]), recorded_at)
 ///     .urgency(Urgency::Urgent)
 ///     .length(Duration::from_secs(2))
@@ -136,6 +133,7 @@ impl fmt::Debug for Message {
 
 /// What is known of a message, without its sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Head {
     /// Which message.
     pub id: MessageId,
@@ -229,6 +227,7 @@ impl MessageBuilder {
 
 /// Whether a message comes before others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Urgency {
     /// In its turn.
     #[default]
@@ -239,6 +238,7 @@ pub enum Urgency {
 
 /// Whether the owner of a message may pass it on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Privacy {
     /// The owner may.
     #[default]
@@ -262,6 +262,7 @@ pub enum EndReason {
 
 /// Where a message stands with its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Status {
     /// Not heard yet.
     New,
@@ -269,6 +270,23 @@ pub enum Status {
     Old,
     /// Removed, and can be restored until it is expunged.
     Removed,
+}
+
+impl Status {
+    /// Returns the status as text: `new`, `old` or `removed`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Old => "old",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 
 /// The instant a recording was completed, with the clock's own account of itself and the site's zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecordedAt {
     /// The instant.
     pub instant: DateTime<Utc>,
@@ -16,6 +17,13 @@ pub struct RecordedAt {
     pub zone: Tz,
     /// How good the clock was that said so.
     pub quality: ClockQuality,
+}
+
+impl RecordedAt {
+    /// The instant `instant` at a site in `zone`, by a clock of this quality.
+    pub const fn new(instant: DateTime<Utc>, zone: Tz, quality: ClockQuality) -> Self {
+        Self { instant, zone, quality }
+    }
 }
 
 /// How good a clock is, by its own account.
@@ -28,6 +36,7 @@ pub struct RecordedAt {
 /// assert_eq!("sntp; offset=0.003500; uncertainty=0.010000; age=12".parse::<ClockQuality>().unwrap().source, ClockSource::Sntp);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ClockQuality {
     /// Where the time comes from.
     pub source: ClockSource,
@@ -120,6 +129,7 @@ impl ClockSource {
 /// A text that is no [`ClockQuality`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a clock's quality reads like `sntp; offset=0.003500; uncertainty=0.010000; age=12`")]
+#[non_exhaustive]
 pub struct InvalidClockQuality;
 
 /// Reads seconds with at most 12 digits before and 6 after the point, as microseconds.

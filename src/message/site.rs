@@ -53,4 +53,5 @@ impl fmt::Debug for SiteId {
 /// A text that is no [`SiteId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a PBX's id has 1 to 63 letters, digits and hyphens, with no hyphen at either end")]
+#[non_exhaustive]
 pub struct InvalidSiteId;

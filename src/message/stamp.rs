@@ -96,7 +96,7 @@ impl Stamp {
     }
 }
 
-/// A day as seen from another.
+/// A day as seen from another. A program that speaks dates has a form for each of these four, so there will be no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RelativeDay {
     /// The same day.

@@ -7,7 +7,7 @@ use std::fmt;
 /// ```
 /// use voicemail::message::Summary;
 ///
-/// let summary = Summary { new: 2, old: 8, urgent_new: 0, urgent_old: 2 };
+/// let summary = Summary::new(2, 8).with_urgent(0, 2);
 /// assert_eq!(summary.to_string(), "2/8 (0/2)");
 /// assert!(summary.waiting());
 /// ```
@@ -16,6 +16,7 @@ use std::fmt;
 ///
 /// RFC 3842 §5.2: new/old (urgent new/urgent old), each at most 4294967295.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub struct Summary {
     /// Messages that their owner has not heard.
     pub new: u32,
@@ -28,6 +29,17 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// A mailbox with so many new and old messages, none of them urgent.
+    pub const fn new(new: u32, old: u32) -> Self {
+        Self { new, old, urgent_new: 0, urgent_old: 0 }
+    }
+
+    /// The same mailbox, where so many of the new and of the old messages are urgent.
+    #[must_use]
+    pub const fn with_urgent(self, new: u32, old: u32) -> Self {
+        Self { urgent_new: new, urgent_old: old, ..self }
+    }
+
     /// Whether the lamp is lit: exactly when a message is new.
     pub const fn waiting(&self) -> bool {
         self.new > 0

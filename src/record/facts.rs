@@ -8,7 +8,7 @@ use crate::message::{Caller, MailboxId, Privacy, Urgency};
 /// use voicemail::message::{Caller, CallerName};
 /// use voicemail::record::CallFacts;
 ///
-/// let caller = Caller { number: "+442079460112".parse().ok(), name: CallerName::cleaned("Anna Whitfield") };
+/// let caller = Caller::new("+442079460112".parse().ok(), CallerName::cleaned("Anna Whitfield"));
 /// let facts = CallFacts::to("2041".parse().unwrap()).caller(caller).urgent();
 /// assert_eq!(facts.mailboxes.len(), 1);
 /// ```

@@ -12,7 +12,7 @@ use crate::message::Summary;
 /// use voicemail::message::Summary;
 /// use voicemail::sip::MessageSummary;
 ///
-/// let summary = Summary { new: 2, old: 8, urgent_new: 0, urgent_old: 2 };
+/// let summary = Summary::new(2, 8).with_urgent(0, 2);
 /// let body = MessageSummary::of(summary, "sip:2041@pbx.example".parse()?);
 /// assert_eq!(
 ///     body.to_text(),

@@ -247,7 +247,7 @@ impl Finished {
         check_present(&*self.file, self.len)?;
         let end = HEAD_LEN as u64 + self.len;
         let sound = Arc::new(StoredSound::new(Arc::clone(&self.file), HEAD_LEN as u64, end, self.digest));
-        let audio = Audio::elsewhere(self.head.media, Arc::clone(&sound) as _, self.len, self.digest);
+        let audio = Audio::from_source(self.head.media, Arc::clone(&sound), self.digest);
         Ok((Message::new(self.head.head.clone(), audio), sound))
     }
 }

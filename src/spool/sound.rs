@@ -32,6 +32,10 @@ impl StoredSound {
 }
 
 impl AudioSource for StoredSound {
+    fn size(&self) -> u64 {
+        self.end - self.start
+    }
+
     fn reader(self: Arc<Self>) -> Box<dyn Read + Send> {
         Box::new(Reader { at: self.start, hasher: Sha256::new(), sound: self })
     }

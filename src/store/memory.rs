@@ -24,7 +24,7 @@ use crate::message::{ContentDigest, Head, MailboxId, Message, MessageId, Origin,
 /// let store = MemoryStore::new([mailbox.clone()]);
 ///
 /// let reading = SystemClock.now();
-/// let recorded_at = RecordedAt { instant: reading.instant, zone: chrono_tz::Europe::Paris, quality: reading.quality };
+/// let recorded_at = RecordedAt::new(reading.instant, chrono_tz::Europe::Paris, reading.quality);
 /// let message = Message::builder(Audio::new(AudioType::Wav, &b"RIFF.."[..]), recorded_at).build();
 ///
 /// assert_eq!(store.deposit(&mailbox, &Origin::Here, &message).await?, Deposit::Stored(message.id()));

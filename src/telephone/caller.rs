@@ -20,7 +20,7 @@ use crate::message::{MailboxId, Privacy, Urgency};
 /// use voicemail::directory::RecordingLimits;
 /// use voicemail::telephone::{CallerAction, CallerDialogue, CallerEvent, Digit, GreetingKind, Greetings, Prompt, DiversionReason, Recorded};
 ///
-/// let greetings = Greetings { normal: true, ..Greetings::default() };
+/// let greetings: Greetings = [GreetingKind::Normal].into_iter().collect();
 /// let limits = RecordingLimits::default(); // `Owner::recording` of the mailbox
 /// let mut call = CallerDialogue::new("2041".parse()?, limits, greetings, DiversionReason::NoAnswer);
 /// assert_eq!(call.poll_action(), Some(CallerAction::Say(vec![Prompt::Greeting(GreetingKind::Normal), Prompt::Tone])));

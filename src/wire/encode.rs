@@ -17,6 +17,7 @@ use crate::message::{CallerName, MailboxId, Message, MessageId, Privacy, Stamp, 
 
 /// Who a mail is from and to.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Addresses<'a> {
     /// The host name of the node that sends: the right side of `Message-ID` and of `From`.
     pub node: &'a str,
@@ -26,8 +27,16 @@ pub struct Addresses<'a> {
     pub recipients: &'a [MailboxId],
 }
 
+impl<'a> Addresses<'a> {
+    /// From the node `node` to these mailboxes of `domain`.
+    pub const fn new(node: &'a str, domain: &'a str, recipients: &'a [MailboxId]) -> Self {
+        Self { node, domain, recipients }
+    }
+}
+
 /// A mail in three pieces that follow each other, so that the sound need not be copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Encoded {
     /// All that is before the sound.
     pub head: Bytes,
@@ -73,14 +82,11 @@ impl Encoded {
 /// use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, RecordedAt};
 /// use voicemail::wire::{Addresses, TransferEncoding, decode, encode};
 ///
-/// let recorded_at = RecordedAt {
-///     instant: "2025-03-30T00:59:40Z".parse().unwrap(),
-///     zone: chrono_tz::Europe::London,
-///     quality: ClockQuality::unknown(ClockSource::System),
-/// };
+/// let quality = ClockQuality::unknown(ClockSource::System);
+/// let recorded_at = RecordedAt::new("2025-03-30T00:59:40Z".parse().unwrap(), chrono_tz::Europe::London, quality);
 /// let message = Message::builder(Audio::new(AudioType::Basic, vec![0xff; 16_000]), recorded_at).build();
 /// let recipients = ["2041".parse().unwrap()];
-/// let addresses = Addresses { node: "edge.example.com", domain: "example.com", recipients: &recipients };
+/// let addresses = Addresses::new("edge.example.com", "example.com", &recipients);
 ///
 /// let mail = encode(&message, &addresses, TransferEncoding::Base64).to_bytes();
 /// let read = decode(&mail)?;

@@ -13,6 +13,7 @@ use crate::message::{Audio, Stamp};
 
 /// What a mail from the central node says of a greeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GreetingMail {
     /// This is it, with its sound; or it was removed.
     Greeting(Greeting),

@@ -8,10 +8,12 @@
 /// ```
 /// use voicemail::wire::DecodeLimits;
 ///
-/// let limits = DecodeLimits { parts: 8, ..DecodeLimits::default() };
+/// let mut limits = DecodeLimits::default();
+/// limits.parts = 8;
 /// assert_eq!((limits.head, limits.fields, limits.depth), (65_536, 1000, 8));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DecodeLimits {
     /// The longest header block, of the mail or of one of its parts, in bytes. Default 64 KiB.
     pub head: usize,

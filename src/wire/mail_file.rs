@@ -46,14 +46,14 @@ fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> 
         Ok(found) => found,
         Err(error) => return Ok(Err(error)),
     };
-    let Some(packed) = PartEncoding::named(&part.encoding) else { return Ok(Err(part.unreadable())) };
-    let source = MailSound { file: Arc::clone(file), body: part.body.clone(), packed };
-    let (mut hasher, mut len, mut first) = (Sha256::new(), 0, Vec::new());
+    let Some(encoding) = PartEncoding::named(&part.encoding) else { return Ok(Err(part.unreadable())) };
+    let mut source = MailSound { file: Arc::clone(file), body: part.body.clone(), encoding, len: 0 };
+    let (mut hasher, mut first) = (Sha256::new(), Vec::new());
     for piece in source.pieces() {
         match piece {
             Ok(piece) => {
                 hasher.update(&piece);
-                len += piece.len() as u64;
+                source.len += piece.len() as u64;
                 first.extend_from_slice(&piece[..piece.len().min(BEGINNING - first.len())]);
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(Err(part.unreadable())),
@@ -64,8 +64,8 @@ fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> 
     if own::digest(&fields).is_some_and(|told| told != digest) {
         return Ok(Err(DecodeError::DigestMismatch));
     }
-    let sound = Sound { media: part.media, beginning: &first, len };
-    let audio = Audio::elsewhere(part.media, Arc::new(source), len, digest);
+    let sound = Sound { media: part.media, beginning: &first, len: source.len };
+    let audio = Audio::from_source(part.media, source, digest);
     let head = own.map_or_else(|| foreign_head(&fields, &beginning[..body], &sound), Ok);
     Ok(head.map(|head| Message::new(head, audio).arrived_in(Arc::clone(file))))
 }
@@ -154,7 +154,9 @@ impl Mail for InFile<'_> {
 struct MailSound {
     file: Arc<dyn MailFile>,
     body: Range<usize>,
-    packed: PartEncoding,
+    encoding: PartEncoding,
+    /// How many bytes the decoded sound has.
+    len: u64,
 }
 
 impl MailSound {
@@ -163,11 +165,15 @@ impl MailSound {
         let (file, body) = (Arc::clone(&self.file), self.body.clone());
         let starts = body.clone().step_by(WINDOW);
         let windows = starts.map(move |start| file.read_at(start as u64, WINDOW.min(body.end - start)));
-        TransferDecoder::new(self.packed, windows)
+        TransferDecoder::new(self.encoding, windows)
     }
 }
 
 impl AudioSource for MailSound {
+    fn size(&self) -> u64 {
+        self.len
+    }
+
     fn reader(self: Arc<Self>) -> Box<dyn Read + Send> {
         Box::new(Reader { pieces: Box::new(self.pieces()), piece: io::Cursor::default() })
     }

@@ -94,8 +94,8 @@ pub use self::greeting::{GreetingMail, decode_greeting, encode_greeting};
 pub use self::limits::{DecodeLimits, HEAD_LIMIT};
 pub use self::mail_file::decode_file;
 pub use self::pieces::{EncodedInPieces, EncodedSound};
-pub use self::receipt::{Disposition, ReceiptRequest, receipt, receipt_request};
-pub use self::resent::{in_reply_to, resent};
+pub(crate) use self::receipt::{Disposition, ReceiptRequest, receipt, receipt_request};
+pub(crate) use self::resent::{in_reply_to, resent};
 pub use self::transfer_encoding::TransferEncoding;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::message::Audio;
 
 /// A mail of which the sound is not encoded yet; made by [`encode_in_pieces`](super::encode_in_pieces).
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct EncodedInPieces {
     /// All that is before the sound.
     pub head: Bytes,
@@ -133,11 +134,15 @@ mod tests {
         #[derive(Debug)]
         struct Short;
         impl AudioSource for Short {
+            fn size(&self) -> u64 {
+                PIECE + 11
+            }
+
             fn reader(self: Arc<Self>) -> Box<dyn Read + Send> {
                 Box::new(io::repeat(7).take(PIECE + 10))
             }
         }
-        let audio = Audio::elsewhere(AudioType::Basic, Arc::new(Short), PIECE + 11, ContentDigest::of(b""));
+        let audio = Audio::from_source(AudioType::Basic, Short, ContentDigest::of(b""));
         let addresses = Addresses { node: "n.example", domain: "example", recipients: &[] };
         let mut sound = encode_in_pieces(&message(audio), &addresses, TransferEncoding::Base64).sound();
         assert!(sound.next().unwrap().is_ok());

@@ -8,11 +8,11 @@ use crate::message::{MailAddress, MailboxId, MessageId, Stamp};
 
 /// What the sender of a mail wants to be told, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReceiptRequest {
+pub(crate) struct ReceiptRequest {
     /// Where the receipt goes.
-    pub to: MailAddress,
+    pub(crate) to: MailAddress,
     /// The `Message-ID` of the mail, with its angle brackets, if it has one that can be repeated.
-    pub original: Option<String>,
+    pub(crate) original: Option<String>,
 }
 
 /// Whether the sender of `mail` asks to be told when it is heard.
@@ -22,7 +22,7 @@ pub struct ReceiptRequest {
 /// # Source
 ///
 /// RFC 8098 §2.1: `Disposition-Notification-To`.
-pub fn receipt_request(mail: &[u8]) -> Option<ReceiptRequest> {
+pub(crate) fn receipt_request(mail: &[u8]) -> Option<ReceiptRequest> {
     let (fields, _) = Fields::of_mail(mail, DecodeLimits::default()).ok()?;
     let field = fields.text("Disposition-Notification-To")?;
     let wanted = field.trim();
@@ -42,7 +42,7 @@ pub fn receipt_request(mail: &[u8]) -> Option<ReceiptRequest> {
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Disposition {
+pub(crate) enum Disposition {
     /// Its owner has heard it.
     Played,
     /// Its owner removed it unheard.
@@ -57,7 +57,7 @@ impl Disposition {
     /// # Source
     ///
     /// RFC 8098 §3.2.6; RFC 3801 §4.5 for what a voice mailbox says.
-    pub const fn as_str(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::Played => "manual-action/MDN-sent-automatically; displayed",
             Self::RemovedUnheard => "manual-action/MDN-sent-automatically; deleted",
@@ -79,7 +79,7 @@ impl Disposition {
 /// # Source
 ///
 /// RFC 8098 §3.
-pub fn receipt(
+pub(crate) fn receipt(
     request: &ReceiptRequest,
     mailbox: &MailboxId,
     domain: &str,

@@ -9,7 +9,7 @@ use crate::message::{MailAddress, MessageId, Stamp};
 /// # Source
 ///
 /// RFC 5322 §3.6.6.
-pub fn resent(mail: &Bytes, from: &MailAddress, to: &[MailAddress], at: &Stamp, node: &str) -> Bytes {
+pub(crate) fn resent(mail: &Bytes, from: &MailAddress, to: &[MailAddress], at: &Stamp, node: &str) -> Bytes {
     let recipients: Vec<String> = to.iter().take(MAX_NAMED).map(|to| format!("<{to}>")).collect();
     let recipients = if to.len() <= MAX_NAMED { recipients.join(",\r\n ") } else { "undisclosed-recipients:;".to_owned() };
     let id = MessageId::random();
@@ -25,7 +25,7 @@ pub fn resent(mail: &Bytes, from: &MailAddress, to: &[MailAddress], at: &Stamp, 
 /// # Source
 ///
 /// RFC 5322 §3.6.4.
-pub fn in_reply_to(mail: &Bytes, answered: MessageId, node: &str) -> Bytes {
+pub(crate) fn in_reply_to(mail: &Bytes, answered: MessageId, node: &str) -> Bytes {
     prepend(format!("In-Reply-To: <{answered}@{node}>\r\n").as_bytes(), mail)
 }
 

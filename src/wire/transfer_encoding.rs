@@ -2,6 +2,7 @@
 
 /// How the sound is written into a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TransferEncoding {
     /// In lines of 76 characters, a third longer than the sound: for every mail server.
     Base64,

@@ -39,7 +39,7 @@ fn distributed(folder: &Path, disk: impl Disk, forwarder: &MemoryForwarder) -> N
 /// A call that has said `spoken`, a WAV file, and not hung up yet.
 async fn call(node: &Node, at: &str, spoken: &[u8]) -> Recording {
     // A name so long that a head of which half is written lacks what counts.
-    let caller = Caller { name: CallerName::cleaned(&"𠮷".repeat(50)), ..Caller::default() };
+    let caller = Caller::new(None, CallerName::cleaned(&"𠮷".repeat(50)));
     let mut recording = node.record(&site(at), CallFacts::to(mailbox("2001")).caller(caller), L16).await.unwrap();
     let samples: Vec<i16> = spoken[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
     let _ = recording.push_samples(&samples).unwrap();
@@ -299,7 +299,7 @@ async fn say(store: &Arc<MaildirStore>, dialogue: &[u8]) -> String {
 /// A whole transaction that announces `size`.
 fn transaction(message: &Message, size: Option<u64>) -> Vec<u8> {
     let recipients = [mailbox("2001")];
-    let addresses = voicemail::wire::Addresses { node: HIMALAYA, domain: "voicemail.example", recipients: &recipients };
+    let addresses = voicemail::wire::Addresses::new(HIMALAYA, "voicemail.example", &recipients);
     let mail = voicemail::wire::encode(message, &addresses, voicemail::wire::TransferEncoding::Base64).to_bytes();
     let size = size.map_or(String::new(), |size| format!(" SIZE={size}"));
     let before = format!("EHLO a.example\r\nMAIL FROM:<a@b.example>{size}\r\nRCPT TO:<2001@voicemail.example>\r\n");
@@ -314,8 +314,7 @@ async fn a_store_without_room_or_files_or_the_right_to_write_puts_senders_off_at
     let builder = MaildirStore::builder(small.path().join("store")).directory(directory).min_free_space(MIB);
     let store = Arc::new(builder.open().await.unwrap());
     let clock = voicemail::clock::Clock::now(&*clock());
-    let recorded_at =
-        voicemail::message::RecordedAt { instant: clock.instant, zone: chrono_tz::Europe::London, quality: clock.quality };
+    let recorded_at = voicemail::message::RecordedAt::new(clock.instant, chrono_tz::Europe::London, clock.quality);
     let audio = voicemail::message::Audio::new(voicemail::message::AudioType::Wav, wav(1_500, 7));
     let message = Message::builder(audio, recorded_at).build();
     let replies = async |size| soon(say(&store, &transaction(&message, size))).await;

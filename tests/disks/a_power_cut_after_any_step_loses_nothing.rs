@@ -304,7 +304,7 @@ impl Forwarder for ByMail {
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let unreachable = || ForwardError::Unreachable { peer: CENTRAL.to_owned(), source: "the other node has no power".into() };
         let Ok(store) = &self.0 else { return Err(unreachable()) };
-        let addresses = Addresses { node: HIMALAYA, domain: "voicemail.example", recipients };
+        let addresses = Addresses::new(HIMALAYA, "voicemail.example", recipients);
         let mail = wire::encode(message, &addresses, TransferEncoding::Binary).to_bytes();
         let arrived = wire::decode(&mail).unwrap();
         let mut outcomes = Vec::new();
@@ -323,7 +323,7 @@ struct InPieces(Result<MaildirStore, StoreError>);
 impl InPieces {
     async fn pass(&self, message: &Message, recipients: &[MailboxId]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let store = self.0.as_ref().map_err(|_| "the other node has no power")?;
-        let addresses = Addresses { node: HIMALAYA, domain: "voicemail.example", recipients };
+        let addresses = Addresses::new(HIMALAYA, "voicemail.example", recipients);
         let mail = wire::encode_in_pieces(message, &addresses, TransferEncoding::Base64);
         assert!(message.audio().in_memory().is_none(), "it stays in its file");
         let mut staged = store.stage().await?.expect("there is a place");

@@ -42,12 +42,12 @@ fn site(id: &str) -> SiteId {
 }
 
 fn message(from: Option<&str>) -> Message {
-    let recorded_at = RecordedAt {
-        instant: "2025-03-30T00:59:00Z".parse().unwrap(),
-        zone: chrono_tz::Europe::Berlin,
-        quality: ClockQuality::unknown(ClockSource::Manual),
-    };
-    let caller = Caller { number: "+493023125014".parse().ok(), name: CallerName::cleaned("Zebulon Quux") };
+    let recorded_at = RecordedAt::new(
+        "2025-03-30T00:59:00Z".parse().unwrap(),
+        chrono_tz::Europe::Berlin,
+        ClockQuality::unknown(ClockSource::Manual),
+    );
+    let caller = Caller::new("+493023125014".parse().ok(), CallerName::cleaned("Zebulon Quux"));
     let builder = Message::builder(Audio::new(AudioType::Basic, &b"a secret word"[..]), recorded_at).caller(caller);
     match from {
         Some(from) => builder.site(site(from)).build(),

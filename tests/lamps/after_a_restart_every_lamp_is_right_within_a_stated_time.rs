@@ -43,7 +43,7 @@ fn numbers() -> impl Iterator<Item = MailboxId> {
 async fn store() -> Arc<MemoryStore> {
     let store = MemoryStore::new(numbers());
     let quality = ClockQuality::unknown(ClockSource::Manual);
-    let recorded_at = RecordedAt { instant: "2025-07-14T09:05:12Z".parse().unwrap(), zone: chrono_tz::UTC, quality };
+    let recorded_at = RecordedAt::new("2025-07-14T09:05:12Z".parse().unwrap(), chrono_tz::UTC, quality);
     let message = Message::builder(Audio::new(AudioType::Wav, &b"RIFF"[..]), recorded_at).build();
     for number in numbers().filter(has_new) {
         store.deposit(&number, &Origin::Here, &message).await.unwrap();

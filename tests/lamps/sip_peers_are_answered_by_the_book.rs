@@ -37,7 +37,7 @@ fn sink(addresses: impl IntoIterator<Item = String>, transport: Transport) -> Si
 }
 
 fn state() -> MwiState {
-    let summary = Summary { new: 1, ..Summary::default() };
+    let summary = Summary::new(1, 0);
     MwiState { mailbox: mailbox("2041"), summary, version: 1, as_of: chrono::DateTime::UNIX_EPOCH }
 }
 

@@ -96,7 +96,7 @@ fn messages_in(folder: &Path) -> usize {
 
 fn message() -> Message {
     let quality = ClockQuality::unknown(ClockSource::Manual);
-    let recorded_at = RecordedAt { instant: "2025-03-30T00:59:40Z".parse().unwrap(), zone: chrono_tz::Europe::London, quality };
+    let recorded_at = RecordedAt::new("2025-03-30T00:59:40Z".parse().unwrap(), chrono_tz::Europe::London, quality);
     Message::builder(Audio::new(AudioType::Wav, wav(1_000, 9)), recorded_at).build()
 }
 

@@ -61,7 +61,7 @@ async fn payload_is_kept_in_its_codec_and_lost_packets_leave_silence() {
     let kept = recording.finish().await.unwrap();
     assert_eq!(kept.length, Duration::from_secs(2));
     let message = store.retrieve(&mailbox("2001"), kept.id).await.unwrap();
-    let Wav { format, data } = Wav::parse(message.audio().bytes()).unwrap();
+    let Wav { format, data, .. } = Wav::parse(message.audio().bytes()).unwrap();
     assert_eq!(format.codec, Codec::Pcmu);
     let sound = &message.audio().bytes()[data];
     assert_eq!(sound.len(), 16_000);

@@ -133,10 +133,10 @@ fn intake_of(store: &Arc<MaildirStore>) -> Intake {
 /// A message of 75 seconds as a mail for 2001 and 2002.
 fn letter() -> (Message, Vec<u8>) {
     let quality = ClockQuality::unknown(ClockSource::Manual);
-    let recorded_at = RecordedAt { instant: chrono::DateTime::UNIX_EPOCH, zone: chrono_tz::UTC, quality };
+    let recorded_at = RecordedAt::new(chrono::DateTime::UNIX_EPOCH, chrono_tz::UTC, quality);
     let message = Message::builder(Audio::new(AudioType::Wav, wav(75_000, 7)), recorded_at).build();
     let recipients = [mailbox("2001"), mailbox("2002")];
-    let addresses = Addresses { node: HIMALAYA, domain: "voicemail.example", recipients: &recipients };
+    let addresses = Addresses::new(HIMALAYA, "voicemail.example", &recipients);
     (message.clone(), encode(&message, &addresses, TransferEncoding::Base64).to_bytes().to_vec())
 }
 

@@ -20,7 +20,7 @@ fn recordings_come_back_byte_for_byte() {
         messages.insert(columns[0][..4].to_owned());
         for encoding in [TransferEncoding::Base64, TransferEncoding::Binary] {
             let recipients = [mailbox.clone()];
-            let addresses = Addresses { node: "edge.example.com", domain: "example.com", recipients: &recipients };
+            let addresses = Addresses::new("edge.example.com", "example.com", &recipients);
             let mail = encode(&message, &addresses, encoding).to_bytes();
             let read = decode(&mail).expect("a mail of our own");
             assert_eq!(read.head(), message.head(), "{line}");
@@ -38,7 +38,7 @@ fn recordings_are_read_with_their_length_from_foreign_mail() {
         let columns = columns(line);
         let (message, mailbox) = message(&folder, &columns);
         let recipients = [mailbox];
-        let addresses = Addresses { node: "edge.example.com", domain: "example.com", recipients: &recipients };
+        let addresses = Addresses::new("edge.example.com", "example.com", &recipients);
         let mail = encode(&message, &addresses, TransferEncoding::Base64).to_bytes();
         let foreign = String::from_utf8(mail.to_vec()).expect("base64 is text").replace("\r\nVoicemail-", "\r\nX-Elsewhere-");
         let read = decode(&foreign.into()).expect("a readable sound");
@@ -65,13 +65,13 @@ fn message(folder: &Path, columns: &[String]) -> (Message, MailboxId) {
     };
     let media = if codec == "g726-32" { AudioType::Adpcm32 } else { AudioType::Wav };
     let bytes = fs::read(folder.join(file)).expect("the list names files that are there");
-    let recorded_at = RecordedAt {
-        instant: recorded_at.parse().expect("an instant"),
-        zone: zone.parse().expect("a zone"),
-        quality: ClockQuality::unknown(ClockSource::Manual),
-    };
+    let recorded_at = RecordedAt::new(
+        recorded_at.parse().expect("an instant"),
+        zone.parse().expect("a zone"),
+        ClockQuality::unknown(ClockSource::Manual),
+    );
     let message = Message::builder(Audio::new(media, bytes.clone()), recorded_at)
-        .caller(Caller { number: number.parse().ok(), name: CallerName::cleaned(name) })
+        .caller(Caller::new(number.parse().ok(), CallerName::cleaned(name)))
         .urgency(if priority == "urgent" { Urgency::Urgent } else { Urgency::Normal })
         .privacy(if private == "yes" { Privacy::Private } else { Privacy::Normal })
         .length(length_of(media, &bytes).expect("a readable sound"))

@@ -27,13 +27,12 @@ async fn a_message_from_the_future_is_reported_with_its_pbx() {
     let mut events = node.events();
     for (ahead, origin) in [(2, Origin::Unproven), (60, Origin::Here), (60, Origin::Unproven)] {
         let now = clock.now();
-        let recorded_at =
-            RecordedAt { instant: now.instant + TimeDelta::seconds(ahead), zone: chrono_tz::Asia::Tokyo, quality: now.quality };
+        let recorded_at = RecordedAt::new(now.instant + TimeDelta::seconds(ahead), chrono_tz::Asia::Tokyo, now.quality);
         let message = Message::builder(Audio::new(AudioType::Wav, wav(100, 3)), recorded_at).site(site("tokyo")).build();
         node.store().unwrap().deposit(&mailbox("2001"), &origin, &message).await.unwrap();
         if (ahead, &origin) == (60, &Origin::Unproven) {
             let reported = soon(event(&mut events, |event| match event {
-                Event::ClockSkew { id, site, by } => Some((id, site, by)),
+                Event::ClockSkew { id, site, by, .. } => Some((id, site, by)),
                 _ => None,
             }));
             assert_eq!(reported.await, (message.id(), Some(site("tokyo")), Duration::from_secs(60)), "and none before it");

@@ -60,11 +60,11 @@ async fn open_node(disk: &PowerCutDisk, clock: &Arc<ManualClock>, server: &MailS
 
 /// Deposits a message for 2001 whose sender requests a receipt.
 async fn deposit_with_request(node: &Node, clock: &ManualClock, seed: u32) -> MessageId {
-    let recorded_at =
-        RecordedAt { instant: clock.now().instant, zone: chrono_tz::UTC, quality: ClockQuality::unknown(ClockSource::Manual) };
+    let recorded_at = RecordedAt::new(clock.now().instant, chrono_tz::UTC, ClockQuality::unknown(ClockSource::Manual));
     let message = Message::builder(Audio::new(AudioType::Wav, wav(1_000, seed)), recorded_at).build();
     let caller = "Disposition-Notification-To: <anna@far.example>\r\nFrom: <anna@far.example>\r\n";
-    let addresses = Addresses { node: "far.example", domain: "voicemail.example", recipients: &[mailbox("2001")] };
+    let recipients = [mailbox("2001")];
+    let addresses = Addresses::new("far.example", "voicemail.example", &recipients);
     let mail = wire::encode(&message, &addresses, TransferEncoding::Base64).to_bytes();
     let mail = String::from_utf8(mail.to_vec()).unwrap();
     let without_from =
@@ -157,7 +157,7 @@ async fn mail_to_the_postmaster_of_any_node_reaches_its_operator() {
             let replies = session(address, &session_of(&to)).await;
             assert!(replies.contains("250 2.0.0 kept for the postmaster"), "{at} {to} {replies}");
             let kept_as =
-                event(&mut taken, |event| if let Event::PostmasterMail { kept_as } = event { Some(kept_as) } else { None });
+                event(&mut taken, |event| if let Event::PostmasterMail { kept_as, .. } = event { Some(kept_as) } else { None });
             let kept_as = kept_as.await;
             if let Some(operator) = operator {
                 let mail = event(&mut sent, |event| if let Event::MailSent { mail, .. } = event { Some(mail) } else { None });

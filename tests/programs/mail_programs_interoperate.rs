@@ -157,7 +157,7 @@ async fn an_imap_server_and_the_store_see_each_others_changes() {
 
     // What the IMAP server puts into the mailbox and takes out of it.
     let appended = recorded(3);
-    let addresses = Addresses { node: CENTRAL, domain: "voicemail.example", recipients: std::slice::from_ref(&owner) };
+    let addresses = Addresses::new(CENTRAL, "voicemail.example", std::slice::from_ref(&owner));
     let mail = wire::encode(&appended, &addresses, TransferEncoding::Base64).to_bytes();
     let mail = String::from_utf8(mail.to_vec()).unwrap();
     let said = client.ask(&format!("APPEND INBOX (\\Seen) {{{}+}}\r\n{mail}", mail.len()));
@@ -198,7 +198,7 @@ async fn an_imap_server_and_the_store_see_each_others_changes() {
 fn recorded(seed: u8) -> Message {
     let quality = ClockQuality::unknown(ClockSource::Manual);
     let instant = format!("2025-07-14T09:05:1{seed}Z").parse().unwrap();
-    let recorded_at = RecordedAt { instant, zone: chrono_tz::Asia::Kathmandu, quality };
+    let recorded_at = RecordedAt::new(instant, chrono_tz::Asia::Kathmandu, quality);
     let urgency = if seed == 2 { Urgency::Urgent } else { Urgency::Normal };
     let message = Message::builder(Audio::new(AudioType::Wav, wav(1_000, seed.into())), recorded_at).urgency(urgency);
     message.id(MessageId::from_bytes([seed; 16])).build()

@@ -24,7 +24,7 @@ fn edition(age: i64, text: Option<&str>) -> Greeting {
 }
 
 async fn book(disk: &(impl Disk + Clone)) -> GreetingFolder {
-    GreetingFolder::open(Arc::new(disk.clone()), "/spool/greetings".into()).await.unwrap()
+    GreetingFolder::open(Arc::new(disk.clone()), "/spool/greetings").await.unwrap()
 }
 
 async fn said(book: &GreetingFolder, id: &GreetingId) -> Option<String> {
@@ -144,7 +144,7 @@ async fn a_failing_disk_leaves_the_old_greeting_and_takes_the_next() {
     let mut failed = 0;
     for operations in 0..12 {
         let disk = Arc::new(FaultyDisk::new(Arc::new(PowerCutDisk::new())));
-        let open = GreetingFolder::open(Arc::clone(&disk) as Arc<dyn Disk>, "/spool/greetings".into()).await.unwrap();
+        let open = GreetingFolder::open(Arc::clone(&disk) as Arc<dyn Disk>, "/spool/greetings").await.unwrap();
         open.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
         disk.fail(InjectedFault::after(operations, io::ErrorKind::StorageFull));
         if let Err(error) = open.record(normal.clone(), Some(sound("two")), now()).await {

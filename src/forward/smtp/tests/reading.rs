@@ -15,6 +15,10 @@ struct Elsewhere {
 }
 
 impl AudioSource for Elsewhere {
+    fn size(&self) -> u64 {
+        self.sound.len() as u64
+    }
+
     fn reader(self: Arc<Self>) -> Box<dyn Read + Send> {
         let good = io::Cursor::new(self.sound.clone()).take(self.broken_at);
         if self.broken_at < self.sound.len() as u64 { Box::new(good.chain(Broken)) } else { Box::new(good) }
@@ -33,7 +37,7 @@ impl Read for Broken {
 pub(super) fn left_elsewhere(message: &Message, broken_at: u64) -> Message {
     let audio = message.audio();
     let source = Elsewhere { sound: audio.bytes().to_vec(), broken_at };
-    Message::new(message.head().clone(), Audio::elsewhere(audio.media(), Arc::new(source), audio.len(), audio.digest()))
+    Message::new(message.head().clone(), Audio::from_source(audio.media(), source, audio.digest()))
 }
 
 #[tokio::test(start_paused = true)]
