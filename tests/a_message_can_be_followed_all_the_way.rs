@@ -65,15 +65,15 @@ impl Pair {
 }
 
 /// What is told of one message, with its times, up to the step `last`.
-async fn way(events: &mut broadcast::Receiver<Occurrence>, id: MessageId, last: &str) -> Vec<(&'static str, Instant)> {
-    let mut way = Vec::new();
-    while way.last().is_none_or(|(step, _)| *step != last) {
+async fn steps_of(events: &mut broadcast::Receiver<Occurrence>, id: MessageId, last: &str) -> Vec<(&'static str, Instant)> {
+    let mut steps = Vec::new();
+    while steps.last().is_none_or(|(step, _)| *step != last) {
         let Occurrence { at, event, .. } = events.recv().await.unwrap();
         if is_about(&event, id) {
-            way.push((event.name(), at));
+            steps.push((event.name(), at));
         }
     }
-    way
+    steps
 }
 
 fn is_about(event: &Event, id: MessageId) -> bool {
@@ -89,12 +89,12 @@ fn is_about(event: &Event, id: MessageId) -> bool {
     }
 }
 
-fn names<'a>(way: &[(&'a str, Instant)]) -> Vec<&'a str> {
-    way.iter().map(|(step, _)| *step).collect()
+fn names<'a>(steps: &[(&'a str, Instant)]) -> Vec<&'a str> {
+    steps.iter().map(|(step, _)| *step).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_step_is_told_in_order_with_its_time_and_stands_in_a_span_of_its_message() {
+async fn each_step_is_reported_in_order_in_a_span_of_its_message() {
     let traces = traces::listen();
     let mut pair = Pair::open().await;
     // The first message finds no connection and the second one: both are followed.
@@ -102,8 +102,8 @@ async fn each_step_is_told_in_order_with_its_time_and_stands_in_a_span_of_its_me
         let sound = wav(1_200, 7);
         let facts = CallFacts::to(mailbox("2001"));
         let id = pair.distributed.deposit_wav(&site("kathmandu"), facts, sound.into()).await.unwrap().id;
-        let there = soon(way(&mut pair.at_distributed, id, "forwarded")).await;
-        let here = soon(way(&mut pair.at_central, id, "lamp_shown")).await;
+        let there = soon(steps_of(&mut pair.at_distributed, id, "forwarded")).await;
+        let here = soon(steps_of(&mut pair.at_central, id, "lamp_shown")).await;
         assert_eq!(names(&there), ["finished", "kept", "connected", "sent", "forwarded"]);
         assert_eq!(names(&here), ["stored", "counted", "lamp_shown"]);
         assert!(there.is_sorted_by_key(|(_, at)| at) && here.is_sorted_by_key(|(_, at)| at), "{there:?} {here:?}");
@@ -128,7 +128,7 @@ async fn each_step_is_told_in_order_with_its_time_and_stands_in_a_span_of_its_me
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_tells_who_called_or_what_was_said() {
+async fn no_trace_contains_who_called_or_what_was_said() {
     let traces = traces::listen();
     let mut pair = Pair::open().await;
     let caller = Caller::new("+442079460112".parse().ok(), CallerName::cleaned("Anna Whitfield"));
@@ -137,8 +137,8 @@ async fn nothing_tells_who_called_or_what_was_said() {
     let mut sound = Wav::header(voicemail::audio::Format::TELEPHONE_L16, u32::try_from(said.len()).unwrap());
     sound.extend(said.bytes());
     let id = pair.distributed.deposit_wav(&site("kathmandu"), facts, sound.into()).await.unwrap().id;
-    soon(way(&mut pair.at_distributed, id, "forwarded")).await;
-    soon(way(&mut pair.at_central, id, "lamp_shown")).await;
+    soon(steps_of(&mut pair.at_distributed, id, "forwarded")).await;
+    soon(steps_of(&mut pair.at_central, id, "lamp_shown")).await;
     pair.stop().await;
 
     let heard = traces.text();
@@ -183,9 +183,9 @@ async fn what_the_central_node_records_itself_can_be_followed_too() {
     let node = node(CENTRAL, folder.path()).store(MemoryStore::new([mailbox("2001")])).sink(sink).open().await.unwrap();
     let (mut events, running) = (node.events(), run(&node));
     let id = node.deposit_wav(&site("london"), CallFacts::to(mailbox("2001")), wav(1_200, 3).into()).await.unwrap().id;
-    let way = soon(way(&mut events, id, "lamp_shown")).await;
+    let steps = soon(steps_of(&mut events, id, "lamp_shown")).await;
     assert_eq!(
-        names(&way).into_iter().filter(|step| *step != "kept").collect::<Vec<_>>(),
+        names(&steps).into_iter().filter(|step| *step != "kept").collect::<Vec<_>>(),
         ["finished", "stored", "counted", "lamp_shown"]
     );
     soon(traces.all_closed(&id.to_string())).await;

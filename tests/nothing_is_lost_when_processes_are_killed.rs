@@ -21,7 +21,7 @@ use voicemail::store::{MaildirStore, MessageStore as _};
 
 #[test]
 #[ignore = "it takes as long as VOICEMAIL_KILLS says; .ci/run runs it"]
-fn whatever_was_told_to_be_kept_is_stored_once_and_whole() {
+fn what_was_reported_as_kept_is_stored_once_and_whole() {
     let kills = std::env::var("VOICEMAIL_KILLS").map_or(20, |kills| kills.parse().unwrap());
     let seed = std::env::var("VOICEMAIL_SEED").map_or_else(|_| random_seed(), |seed| seed.parse().unwrap());
     println!("VOICEMAIL_KILLS={kills} VOICEMAIL_SEED={seed}");
@@ -34,7 +34,7 @@ fn whatever_was_told_to_be_kept_is_stored_once_and_whole() {
         network.kill_one();
     }
     network.deposit_some();
-    let Told { kept, recovered, sent, duplicates } = network.stop();
+    let Reported { kept, recovered, sent, duplicates } = network.stop();
     let stored = stored(&place);
 
     let mut extra = Extra::default();
@@ -45,8 +45,8 @@ fn whatever_was_told_to_be_kept_is_stored_once_and_whole() {
         let number = number_of(message, sent);
         assert!(numbers.insert(number), "deposit {number} is stored twice");
         assert_eq!(mailbox, &mailbox_of(number), "{id}");
-        if let Some(told) = kept.get(id) {
-            assert_eq!((number, message.head().end_reason), (*told, EndReason::Complete), "{id}");
+        if let Some(deposit) = kept.get(id) {
+            assert_eq!((number, message.head().end_reason), (*deposit, EndReason::Complete), "{id}");
             assert!(audio[..] == wav(number)[..], "{id} is deposit {number}, byte for byte");
         } else {
             extra.count(number, message);
@@ -75,12 +75,12 @@ struct Network<'a> {
     distributed: Option<Program>,
     /// The first deposit that was given to the distributed node that runs.
     first: u32,
-    told: Told,
+    reported: Reported,
 }
 
 /// What programs have told before they ended.
 #[derive(Default)]
-struct Told {
+struct Reported {
     /// Which deposit each message is that was told to be kept.
     kept: BTreeMap<MessageId, u32>,
     /// The messages that were told to have been cut off and recovered.
@@ -95,14 +95,14 @@ impl<'a> Network<'a> {
     fn start(place: &'a NodeFiles, seed: u64) -> Self {
         let central = Some(place.central());
         let distributed = Some(place.distributed(&["--batch"]));
-        Self { place, chance: Chance(seed), central, distributed, first: 0, told: Told::default() }
+        Self { place, chance: Chance(seed), central, distributed, first: 0, reported: Reported::default() }
     }
 
     /// Gives some deposits to the distributed node, which keeps them one after the other while it forwards those before.
     fn deposit_some(&mut self) {
         for _ in 0..=self.chance.up_to(12) {
-            let number = self.told.sent;
-            self.told.sent += 1;
+            let number = self.reported.sent;
+            self.reported.sent += 1;
             self.place.write(&format!("{number}.wav"), wav(number));
             let (file, mailbox) = (self.place.text(&format!("{number}.wav")), mailbox_of(number));
             let line = format!("--deposit {file} --to {mailbox}{}\n", if number.is_multiple_of(5) { " --urgent" } else { "" });
@@ -124,15 +124,15 @@ impl<'a> Network<'a> {
             self.central = Some(self.place.central());
         }
         if self.distributed.is_none() {
-            self.first = self.told.sent;
+            self.first = self.reported.sent;
             self.distributed = Some(self.place.distributed(&["--batch"]));
         }
     }
 
     /// Waits until all that was given is kept and nothing waits any more, and stops both.
-    fn stop(mut self) -> Told {
+    fn stop(mut self) -> Reported {
         let mut distributed = self.distributed.take().unwrap();
-        let given = usize::try_from(self.told.sent - self.first).unwrap();
+        let given = usize::try_from(self.reported.sent - self.first).unwrap();
         distributed.wait_until(|printed| (printed.lines_of("kept").count() == given).then_some(()));
         let patience = Instant::now() + PATIENCE;
         while !self.place.waiting().is_empty() {
@@ -145,21 +145,21 @@ impl<'a> Network<'a> {
         let ended = self.central.take().unwrap().stop();
         assert_eq!(ended.status, Some(0), "{ended:#?}");
         self.note_central(&ended.printed);
-        self.told
+        self.reported
     }
 
     fn note_distributed(&mut self, printed: &Printed) {
         for (number, id) in (self.first..).zip(printed.lines_of("kept")) {
-            assert_eq!(self.told.kept.insert(id.parse().unwrap(), number), None, "{id} was told twice");
+            assert_eq!(self.reported.kept.insert(id.parse().unwrap(), number), None, "{id} was reported twice");
         }
-        self.told.recovered.extend(printed.lines_of("recovered").map(|id| id.parse::<MessageId>().unwrap()));
+        self.reported.recovered.extend(printed.lines_of("recovered").map(|id| id.parse::<MessageId>().unwrap()));
         let strange = printed.err.iter().filter(|line| !line.starts_with("waiting ") && !line.contains("unreadable"));
         assert_eq!(strange.collect::<Vec<_>>(), Vec::<&String>::new());
     }
 
     fn note_central(&mut self, printed: &Printed) {
         assert_eq!(printed.err, Vec::<String>::new());
-        self.told.duplicates += printed.lines_of("duplicate").count();
+        self.reported.duplicates += printed.lines_of("duplicate").count();
     }
 }
 

@@ -26,7 +26,7 @@ use crate::disk::{Disk as _, PowerCutDisk};
 use crate::message::MessageId;
 use crate::message::{Audio, AudioType, MailFile, Message};
 #[cfg(feature = "node")]
-use crate::spool::{EntryName, FileHead, Finished, HEAD_LEN, find_left_over};
+use crate::spool::{EntryName, FileHead, HEAD_LEN, MessageFile, read_left_over};
 use crate::wire::{self, Addresses, DecodeLimits, TransferEncoding};
 
 #[cfg(feature = "smtp")]
@@ -128,10 +128,10 @@ pub fn spool_file(bytes: &[u8]) {
     let path = Path::new("file");
     disk.create(path).and_then(|file| file.write_all_at(bytes, 0)).expect("a disk in memory takes it");
     let id = head.map_or(MessageId::from_bytes([0; 16]), |head| head.head.id);
-    if let Ok(found) = Finished::open(&disk, path, id) {
+    if let Ok(found) = MessageFile::open(&disk, path, id) {
         let _ = found.read_whole();
     }
-    let _ = find_left_over(&disk, path);
+    let _ = read_left_over(&disk, path);
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     if let Ok(line) = std::str::from_utf8(line)
         && let Ok(name) = line.parse::<EntryName>()

@@ -10,7 +10,7 @@ use super::standing::destination;
 use super::{Node, NodeError, raised};
 use crate::forward::Forwarder;
 use crate::network::{Network, NodeAddress};
-use crate::record::HERE;
+use crate::record::LOCAL_DESTINATION;
 use crate::spool;
 
 impl Node {
@@ -57,7 +57,7 @@ impl Node {
         inner.admission.replace(&network);
         inner.standing.change(Arc::clone(&network));
         let to = destination(address, &network);
-        inner.spool.serve(to);
+        inner.spool.set_destination(to);
         inner.road.send_if_modified(|road| road.turn(to));
         tracing::info!(central_node = %network.central_node(), pbxs = network.sites().len(), "another network is in force");
         Ok(())
@@ -87,7 +87,7 @@ impl Node {
     async fn deliver(&self, road: Road, stopped: watch::Receiver<bool>) {
         let inner = &*self.inner;
         let forwarder: Option<&dyn Forwarder> = match &*road.destination {
-            HERE => inner.local.as_ref().map(|local| local as _),
+            LOCAL_DESTINATION => inner.local.as_ref().map(|local| local as _),
             _ => inner.forwarder.as_ref().map(|forwarder| forwarder as _),
         };
         let Some(forwarder) = forwarder else { return };
@@ -104,7 +104,7 @@ impl Node {
         let spool = &self.inner.spool;
         let work = async {
             loop {
-                spool.astray().await;
+                spool.misrouted().await;
                 while let Err(error) = spool.redirect().await {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,

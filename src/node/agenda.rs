@@ -115,7 +115,7 @@ impl Agenda {
     pub(super) fn handle_restart(&mut self, mailbox: MailboxId) {
         let entry = self.mailboxes.entry(mailbox.clone()).or_default();
         entry.must = true;
-        entry.pacing.handle_restart();
+        entry.pacing.handle_refresh();
         let had_failed = std::mem::take(&mut entry.failing);
         match entry.place {
             // It is told as it is, or after the errand under way.
@@ -163,7 +163,7 @@ impl Agenda {
                 self.stand(mailbox.clone(), Place::UnderWay);
                 return Some((mailbox, Errand::Count));
             }
-            if entry.pacing.poll_tell(now) {
+            if entry.pacing.poll_update(now) {
                 let errand = if std::mem::take(&mut entry.must) { Errand::Tell } else { Errand::TellIfOther };
                 entry.restarted = false;
                 self.stand(mailbox.clone(), Place::UnderWay);
@@ -179,8 +179,8 @@ impl Agenda {
         let Some(entry) = self.mailboxes.get_mut(&mailbox) else { return };
         entry.failing = outcome == Outcome::Failed;
         match outcome {
-            Outcome::Told => entry.pacing.handle_told(),
-            Outcome::Same => entry.pacing.handle_same(),
+            Outcome::Told => entry.pacing.handle_updated(),
+            Outcome::Same => entry.pacing.handle_unchanged(),
             Outcome::Counted { .. } => {}
             Outcome::Failed => {
                 entry.must = true;

@@ -301,7 +301,7 @@ impl NodeBuilder {
         let intake = intake.clock(Arc::clone(&self.clock)).events(self.events.clone()).deposits_reported_by_store();
         let intake = self.tls.into_iter().fold(intake, IntakeBuilder::tls).build();
         // The central node may have been another one when what waits was recorded.
-        spool.serve(destination);
+        spool.set_destination(destination);
         spool.redirect().await?;
         let full = Arc::new(FullMailboxes::default());
         let (recorder, jobs) = Recorder::new(

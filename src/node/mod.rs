@@ -70,7 +70,7 @@ use crate::message::{MailboxId, MessageId, SiteId};
 use crate::mwi::MwiSink;
 use crate::network::{Admission, LicenceClass, Network, NetworkObserver, NodeAddress, Port, PortsInUse, Refusal};
 use crate::outbox::Outbox;
-use crate::record::{CallFacts, Jobs, Kept, RecordError, Recorder, Recording, Studio};
+use crate::record::{CallFacts, Jobs, Kept, RecordError, Recorder, Recording, RecordingSite};
 use crate::retrieval::MailboxService;
 use crate::spool::Spool;
 use crate::store::{BadEntry, MessageStore};
@@ -133,8 +133,8 @@ impl Node {
     ///
     /// A dropped call records nothing and gives its port back.
     pub async fn record(&self, site: &SiteId, facts: CallFacts, format: Format) -> Result<Recording, RecordError> {
-        let (studio, port) = self.enter(site)?;
-        self.inner.recorder.record(studio, facts, format, port).await
+        let (site, port) = self.enter(site)?;
+        self.inner.recorder.record(site, facts, format, port).await
     }
 
     /// Keeps a WAV file's bytes as a message that the PBX `site` recorded by itself, byte for byte.
@@ -147,8 +147,8 @@ impl Node {
     ///
     /// A dropped call has kept nothing, or the node keeps the message as long as it runs.
     pub async fn deposit_wav(&self, site: &SiteId, facts: CallFacts, wav: Bytes) -> Result<Kept, RecordError> {
-        let (studio, port) = self.enter(site)?;
-        self.inner.recorder.deposit(studio, facts, wav, port).await
+        let (site, port) = self.enter(site)?;
+        self.inner.recorder.deposit(site, facts, wav, port).await
     }
 
     /// Whether the PBX `site` may use a feature now, for what takes no port: mailboxes seen from a mail client, say.
@@ -350,10 +350,10 @@ impl Node {
     }
 
     /// Lets a PBX in, if it may record here and has a port free.
-    fn enter(&self, site: &SiteId) -> Result<(Studio, Port), RecordError> {
+    fn enter(&self, site: &SiteId) -> Result<(RecordingSite, Port), RecordError> {
         let port = self.admit(site, LicenceClass::Voicemail)?;
         let zone = self.network().site(site).ok_or_else(|| Refusal::NotServedHere(site.clone()))?.zone();
-        Ok((Studio { site: site.clone(), zone }, port))
+        Ok((RecordingSite { id: site.clone(), zone }, port))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Notify, watch};
 
 use crate::network::{Network, NodeAddress};
-use crate::record::HERE;
+use crate::record::LOCAL_DESTINATION;
 
 /// What the node is in the network that is in force.
 #[derive(Debug)]
@@ -57,5 +57,5 @@ impl Standing {
 
 /// The destination of what the node at `address` records in `network`.
 pub(super) fn destination<'a>(address: &NodeAddress, network: &'a Network) -> &'a str {
-    if network.central_node() == address { HERE } else { network.central_node().as_str() }
+    if network.central_node() == address { LOCAL_DESTINATION } else { network.central_node().as_str() }
 }

@@ -1,14 +1,14 @@
 //! Mails to anybody, receipts and copies for owners, that wait to be sent: [`Outbox`].
 
-mod paper;
-mod rota;
+mod queued_mail;
+mod retry_queue;
 
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,13 +18,14 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use self::paper::{Paper, PaperName};
-use self::rota::{Next, Rota};
+use self::queued_mail::{QueuedMail, QueuedMailName};
+use self::retry_queue::{AfterFailure, RetryQueue};
 use crate::clock::Clock;
 use crate::disk::{self, Disk, SharedFlush};
 use crate::error_chain;
 use crate::event::{Event, Events};
 use crate::forward::{ForwardError, MailOut, Outcome, Sender};
+use crate::lock::Lock;
 use crate::message::MailAddress;
 use crate::retry::{now, random_fraction, wait_until};
 
@@ -40,18 +41,18 @@ use crate::retry::{now, random_fraction, wait_until};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    shared: Arc<Shared>,
+    shared: Arc<OutboxShared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct OutboxShared {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     flush: SharedFlush,
     out: Arc<dyn MailOut>,
     clock: Arc<dyn Clock>,
     events: Events,
-    rota: Mutex<Rota>,
+    retry_queue: Lock<RetryQueue>,
     changed: Notify,
 }
 
@@ -72,8 +73,8 @@ impl Outbox {
         clock: Arc<dyn Clock>,
         events: Events,
     ) -> io::Result<Self> {
-        let (rota, changed, flush) = (Mutex::default(), Notify::new(), SharedFlush::default());
-        let shared = Arc::new(Shared { disk, folder: folder.into(), flush, out, clock, events, rota, changed });
+        let (retry_queue, changed, flush) = (Lock::default(), Notify::new(), SharedFlush::default());
+        let shared = Arc::new(OutboxShared { disk, folder: folder.into(), flush, out, clock, events, retry_queue, changed });
         let opened = Arc::clone(&shared);
         disk::blocking(move || opened.read_folder()).await?;
         Ok(Self { shared })
@@ -81,7 +82,7 @@ impl Outbox {
 
     /// How many mails wait, those being sent among them.
     pub fn waiting(&self) -> usize {
-        self.shared.rota().len()
+        self.shared.retry_queue().len()
     }
 
     /// Sends what waits until `stop` is ready; then what is being sent may take 30 seconds more. A [`Node`](crate::node::Node) runs its
@@ -95,12 +96,12 @@ impl Outbox {
         let mut under_way = FuturesUnordered::new();
         let mut stop = std::pin::pin!(stop);
         loop {
-            while under_way.len() < AT_ONCE
-                && let Some(name) = { shared.rota().poll_try(now()) }
+            while under_way.len() < MAX_UNDER_WAY
+                && let Some(name) = { shared.retry_queue().poll_try(now()) }
             {
-                under_way.push(shared.carry(name));
+                under_way.push(shared.try_send(name));
             }
-            let retry_at = { shared.rota().poll_timeout() }.filter(|_| under_way.len() < AT_ONCE);
+            let retry_at = { shared.retry_queue().poll_timeout() }.filter(|_| under_way.len() < MAX_UNDER_WAY);
             tokio::select! {
                 () = &mut stop => break,
                 Some(()) = under_way.next() => {}
@@ -109,7 +110,7 @@ impl Outbox {
             }
         }
         let finished = async { while under_way.next().await.is_some() {} };
-        if timeout(STOP_TIME, finished).await.is_err() {
+        if timeout(STOP_TIMEOUT, finished).await.is_err() {
             tracing::warn!("mails under way were cut off at the stop; they are sent again");
         }
     }
@@ -126,7 +127,7 @@ impl MailOut for Outbox {
     }
 }
 
-impl Shared {
+impl OutboxShared {
     /// Takes up what waits, and removes what was never answered for.
     fn read_folder(&self) -> io::Result<()> {
         disk::create_dirs(&*self.disk, &self.folder)?;
@@ -134,10 +135,10 @@ impl Shared {
         let names: BTreeSet<String> = self.disk.list(&self.folder)?.into_iter().collect();
         // What is here may be so only by chance until it is flushed.
         self.disk.sync_dir(&self.folder)?;
-        let mut rota = self.rota();
+        let mut retry_queue = self.retry_queue();
         for name in names {
             if let Ok(name) = name.parse() {
-                rota.handle_queued(name, now());
+                retry_queue.handle_queued(name, now());
             } else if Path::new(&name).extension().is_some_and(|extension| extension == "part") {
                 self.disk.remove(&self.folder.join(name))?;
             }
@@ -147,14 +148,14 @@ impl Shared {
 
     /// Makes a mail durable, and lets it go out.
     fn keep(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> io::Result<()> {
-        if self.rota().len() >= MOST_WAITING {
+        if self.retry_queue().len() >= MAX_WAITING {
             return Err(io::Error::other("too many mails wait"));
         }
-        let name = PaperName::new(self.clock.now().instant);
+        let name = QueuedMailName::new(self.clock.now().instant);
         let path = self.path(&name);
         let part = path.with_extension("part");
         let file = self.disk.create(&part)?;
-        let head = Paper::head(sender, to);
+        let head = QueuedMail::head(sender, to);
         let written = file.write_all_at(head.as_bytes(), 0).and_then(|()| file.write_all_at(mail, head.len() as u64));
         let placed = written.and_then(|()| file.sync()).and_then(|()| self.disk.rename(&part, &path));
         let flushed = placed.and_then(|()| self.flush.sync_dir(&*self.disk, &self.folder));
@@ -163,68 +164,70 @@ impl Shared {
             let _ = self.disk.remove(&part).or_else(|_| self.disk.remove(&path));
             return flushed;
         }
-        self.rota().handle_queued(name, now());
+        self.retry_queue().handle_queued(name, now());
         self.changed.notify_one();
         Ok(())
     }
 
     /// Tries to send one mail, and writes down what became of it.
-    async fn carry(self: &Arc<Self>, name: PaperName) {
+    async fn try_send(self: &Arc<Self>, name: QueuedMailName) {
         let path = self.path(&name);
         let disk = Arc::clone(&self.disk);
-        let paper = match disk::blocking(move || disk::read(&*disk, &path)).await.map(Bytes::from) {
-            Ok(bytes) => match Paper::parse(&bytes) {
-                Some(paper) => paper,
-                None => return self.put_aside(name).await,
+        let queued = match disk::blocking(move || disk::read(&*disk, &path)).await.map(Bytes::from) {
+            Ok(bytes) => match QueuedMail::parse(&bytes) {
+                Some(queued) => queued,
+                None => return self.quarantine(name).await,
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 tracing::error!(%name, "a mail that waited is no longer in the outbox: somebody has removed its file");
-                self.rota().handle_settled(&name);
+                self.retry_queue().handle_settled(&name);
                 return;
             }
-            Err(error) => return self.failed(name, String::new(), error_chain(&error)).await,
+            Err(error) => return self.handle_failure(name, String::new(), error_chain(&error)).await,
         };
-        let mail = paper.message_id();
+        let mail = queued.message_id();
         // Any program's way out runs here: neither its panic nor its silence may keep the other mails.
-        let call = AssertUnwindSafe(self.out.send(paper.sender, &paper.to, &paper.mail)).catch_unwind();
-        let Ok(answer) = timeout(LONGEST_TRY, call).await else {
-            return self.failed(name, mail, "the way out never answered".to_owned()).await;
+        let call = AssertUnwindSafe(self.out.send(queued.sender, &queued.to, &queued.mail)).catch_unwind();
+        let Ok(answer) = timeout(SEND_TIMEOUT, call).await else {
+            return self.handle_failure(name, mail, "the way out never answered".to_owned()).await;
         };
         match answer {
             Ok(Ok(Outcome::Accepted)) => {
-                let attempts = self.rota().handle_settled(&name);
+                let attempts = self.retry_queue().handle_settled(&name);
                 self.remove(name).await;
                 self.events.emit(Event::MailSent { mail, attempts });
             }
-            Ok(Ok(Outcome::Deferred(reply))) => self.failed(name, mail, reply.to_string()).await,
+            Ok(Ok(Outcome::Deferred(reply))) => self.handle_failure(name, mail, reply.to_string()).await,
             Ok(Ok(Outcome::Refused(reply))) => self.give_up(name, mail, reply.to_string()).await,
-            Ok(Err(error)) if error.is_transient() => self.failed(name, mail, error_chain(&error)).await,
+            Ok(Err(error)) if error.is_transient() => self.handle_failure(name, mail, error_chain(&error)).await,
             Ok(Err(error)) => self.give_up(name, mail, error_chain(&error)).await,
-            Err(_) => self.failed(name, mail, "the way out panicked".to_owned()).await,
+            Err(_) => self.handle_failure(name, mail, "the way out panicked".to_owned()).await,
         }
     }
 
-    async fn failed(self: &Arc<Self>, name: PaperName, mail: String, reason: String) {
+    async fn handle_failure(self: &Arc<Self>, name: QueuedMailName, mail: String, reason: String) {
         let at = self.clock.now().instant;
-        let next = self.rota().handle_failure(&name, now(), at, random_fraction());
+        let next = self.retry_queue().handle_failure(&name, now(), at, random_fraction());
         match next {
-            Next::Again { attempts, retry_in } => self.events.emit(Event::MailDeferred { mail, reason, attempts, retry_in }),
-            Next::GivenUp { attempts } => {
+            AfterFailure::Retry { attempts, retry_in } => {
+                self.events.emit(Event::MailDeferred { mail, reason, attempts, retry_in })
+            }
+            AfterFailure::GiveUp { attempts } => {
                 self.remove(name).await;
                 self.events.emit(Event::MailGivenUp { mail, reason, attempts });
             }
         }
     }
 
-    async fn give_up(self: &Arc<Self>, name: PaperName, mail: String, reason: String) {
-        let attempts = self.rota().handle_settled(&name);
+    async fn give_up(self: &Arc<Self>, name: QueuedMailName, mail: String, reason: String) {
+        let attempts = self.retry_queue().handle_settled(&name);
         self.remove(name).await;
         self.events.emit(Event::MailGivenUp { mail, reason, attempts });
     }
 
     /// The file is none of ours, or damaged.
-    async fn put_aside(self: &Arc<Self>, name: PaperName) {
-        self.rota().handle_settled(&name);
+    async fn quarantine(self: &Arc<Self>, name: QueuedMailName) {
+        self.retry_queue().handle_settled(&name);
         let (shared, path) = (Arc::clone(self), self.path(&name));
         let aside = disk::blocking(move || shared.disk.rename(&path, &path.with_extension("unreadable"))).await;
         if let Err(error) = aside {
@@ -234,7 +237,7 @@ impl Shared {
     }
 
     /// Removes a mail for good; one that cannot be is sent again by the next start.
-    async fn remove(self: &Arc<Self>, name: PaperName) {
+    async fn remove(self: &Arc<Self>, name: QueuedMailName) {
         let (shared, path) = (Arc::clone(self), self.path(&name));
         let removed = disk::blocking(move || {
             shared.disk.remove(&path)?;
@@ -245,23 +248,23 @@ impl Shared {
         }
     }
 
-    fn path(&self, name: &PaperName) -> PathBuf {
+    fn path(&self, name: &QueuedMailName) -> PathBuf {
         self.folder.join(name.to_string())
     }
 
-    fn rota(&self) -> MutexGuard<'_, Rota> {
-        self.rota.lock().unwrap_or_else(PoisonError::into_inner)
+    fn retry_queue(&self) -> MutexGuard<'_, RetryQueue> {
+        self.retry_queue.lock()
     }
 }
 
 /// How many mails are on their way at once: a server that is slow to answer holds up no other.
-const AT_ONCE: usize = 8;
+const MAX_UNDER_WAY: usize = 8;
 /// How many mails may wait.
-const MOST_WAITING: usize = 100_000;
+const MAX_WAITING: usize = 100_000;
 /// How long a way out may take over one mail. One that keeps its contract ends long before.
-const LONGEST_TRY: Duration = Duration::from_secs(60 * 60);
+const SEND_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// How long mails that are under way may go on after the stop.
-const STOP_TIME: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 use chrono::TimeDelta;
 use tokio::sync::broadcast;
 
+use std::sync::Mutex;
+
 use super::*;
 use crate::clock::ManualClock;
 use crate::disk::{PowerCutDisk, Unsynced};
@@ -117,7 +119,7 @@ async fn each_is_told_of(outbox: &Outbox) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mail_is_tried_until_the_server_answers_for_it_and_then_it_is_gone() {
+async fn a_mail_is_tried_until_it_is_accepted_and_then_removed() {
     let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Deferred(reply(451))), clock());
     let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
     let mut events = outbox.shared.events.subscribe();
@@ -137,7 +139,7 @@ async fn a_mail_is_tried_until_the_server_answers_for_it_and_then_it_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mail_that_is_refused_or_has_waited_five_days_is_given_up_and_told_of() {
+async fn a_refused_or_five_day_old_mail_is_given_up_and_reported() {
     let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Refused(reply(550))), clock());
     let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
     let mut events = outbox.shared.events.subscribe();
@@ -157,7 +159,7 @@ async fn a_mail_that_is_refused_or_has_waited_five_days_is_given_up_and_told_of(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_way_out_that_panics_is_tried_again() {
+async fn a_transport_that_panics_is_tried_again() {
     let (disk, clock) = (PowerCutDisk::new(), clock());
     let outbox = opened(&disk, Arc::new(Panics), &clock).await.unwrap();
     let mut events = outbox.shared.events.subscribe();
@@ -170,11 +172,11 @@ async fn a_way_out_that_panics_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_way_out_that_never_answers_for_some_mails_keeps_no_other_waiting_for_ever() {
+async fn a_transport_that_never_answers_blocks_no_other_mail_for_ever() {
     let (disk, clock) = (PowerCutDisk::new(), clock());
     let outbox = opened(&disk, Arc::new(NeverAnswers), &clock).await.unwrap();
     let mut events = outbox.shared.events.subscribe();
-    let mails = u32::try_from(AT_ONCE).unwrap() + 1;
+    let mails = u32::try_from(MAX_UNDER_WAY).unwrap() + 1;
     for mail in 1..=mails {
         send(&outbox, mail).await.unwrap();
     }
@@ -184,14 +186,14 @@ async fn a_way_out_that_never_answers_for_some_mails_keeps_no_other_waiting_for_
         while !of_last(events.recv().await.unwrap().event) {}
     })
     .await;
-    assert_eq!(files(&disk).len(), AT_ONCE + 1);
+    assert_eq!(files(&disk).len(), MAX_UNDER_WAY + 1);
 }
 
 #[tokio::test]
-async fn what_is_no_mail_is_put_aside_untouched_and_holds_up_nothing() {
+async fn a_file_that_is_no_mail_is_set_aside_and_delays_nothing() {
     let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Accepted), clock());
     drop(opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap());
-    let name = PaperName::new(clock.now().instant).to_string();
+    let name = QueuedMailName::new(clock.now().instant).to_string();
     let file = disk.create(&Path::new("/node/outbox").join(&name)).unwrap();
     file.write_all_at(b"none of ours", 0).unwrap();
     let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
@@ -207,7 +209,7 @@ async fn what_is_no_mail_is_put_aside_untouched_and_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn a_stop_lets_what_is_being_sent_end() {
+async fn a_stop_lets_mails_under_way_finish() {
     let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Accepted), clock());
     let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
     for n in 0..20 {
@@ -230,7 +232,7 @@ async fn a_folder_whose_creator_died_holds_mail_after_a_power_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_answered_for_is_sent_whenever_the_power_is_cut() {
+async fn an_accepted_mail_is_sent_whenever_the_power_is_cut() {
     for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
         let mut operations = 0;
         loop {

@@ -3,17 +3,17 @@
 //! A [`Recording`] takes what the media thread pushes; the recorder behind it writes it to the spool's disk as it grows, and at the end
 //! lets it go its way: into this node's own store, or into the spool for another node.
 
-mod begun;
+mod active;
 mod claim;
 mod error;
 mod facts;
+mod failed_keep;
 mod keep;
 mod opening;
+mod pending;
 mod recording;
 mod recover;
-mod take;
 mod timeline;
-mod unkept;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -24,13 +24,13 @@ use chrono_tz::Tz;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc;
 
+use self::active::ActiveRecording;
 pub use self::error::RecordError;
 pub use self::facts::CallFacts;
+use self::failed_keep::FailedKeep;
 use self::opening::{bytes_in, check_format};
-use self::recording::Unsettled;
+use self::recording::KeepOnDrop;
 pub use self::recording::{Progress, Recording, WrongFormat};
-use self::take::Take;
-use self::unkept::Unkept;
 use crate::audio::{Format, length_within};
 use crate::clock::{Clock, Reading};
 use crate::directory::Directory;
@@ -40,7 +40,7 @@ use crate::forward::FullMailboxes;
 use crate::lock::Lock;
 use crate::message::{AudioType, EndReason, MessageId, SiteId};
 use crate::network::Port;
-use crate::spool::{Sound, Spool};
+use crate::spool::{SoundInput, Spool};
 use crate::store::MessageStore;
 
 /// A message that is on stable storage.
@@ -56,28 +56,28 @@ pub struct Kept {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
     /// Into this node's own store.
-    Here,
+    LocalStore,
     /// To another node, through the spool.
-    To(Arc<str>),
+    Forward(Arc<str>),
 }
 
 /// The PBX on which somebody records.
 #[derive(Debug, Clone)]
-pub(crate) struct Studio {
-    pub(crate) site: SiteId,
+pub(crate) struct RecordingSite {
+    pub(crate) id: SiteId,
     pub(crate) zone: Tz,
 }
 
-pub(crate) use self::keep::HERE;
+pub(crate) use self::keep::LOCAL_DESTINATION;
 
 /// Records calls; clones are the same recorder.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder {
-    shared: Arc<Shared>,
+    shared: Arc<RecorderShared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct RecorderShared {
     spool: Spool,
     store: Option<Arc<dyn MessageStore>>,
     /// The mailboxes that the central node said were full.
@@ -85,17 +85,17 @@ struct Shared {
     directory: Arc<dyn Directory>,
     clock: Arc<dyn Clock>,
     events: Events,
-    reserve: u64,
-    open: Lock<Open>,
+    min_free_space: u64,
+    active: Lock<ActiveRecordings>,
     jobs: mpsc::UnboundedSender<Job>,
 }
 
 /// The recordings under way.
 #[derive(Debug, Default)]
-struct Open {
-    takes: HashMap<MessageId, Weak<Take>>,
+struct ActiveRecordings {
+    recordings: HashMap<MessageId, Weak<ActiveRecording>>,
     /// The most bytes that recordings may come to have whose files are being created just now.
-    opening: u64,
+    pending_bytes: u64,
     stopping: bool,
 }
 
@@ -103,11 +103,11 @@ struct Open {
 #[derive(Debug)]
 enum Job {
     /// Write what is pending.
-    Write(Arc<Take>),
+    Write(Arc<ActiveRecording>),
     /// The caller hung up: keep what there is.
-    Keep(Arc<Take>),
+    Keep(Arc<ActiveRecording>),
     /// The disk did not do its part: try again.
-    KeepAgain(Unkept),
+    RetryKeep(FailedKeep),
 }
 
 /// The work that no caller waits for, to be handed to [`Recorder::run`].
@@ -122,33 +122,33 @@ impl Recorder {
         directory: Arc<dyn Directory>,
         clock: Arc<dyn Clock>,
         events: Events,
-        reserve: u64,
+        min_free_space: u64,
     ) -> (Self, Jobs) {
         let (jobs, receiver) = mpsc::unbounded_channel();
-        let open = Lock::default();
-        let shared = Shared { spool, store, full, directory, clock, events, reserve, open, jobs };
+        let active = Lock::default();
+        let shared = RecorderShared { spool, store, full, directory, clock, events, min_free_space, active, jobs };
         (Self { shared: Arc::new(shared) }, Jobs(receiver))
     }
 
     /// Begins to record frames in `format`.
     pub(crate) async fn record(
         &self,
-        studio: Studio,
+        site: RecordingSite,
         facts: CallFacts,
         format: Format,
         port: Port,
     ) -> Result<Recording, RecordError> {
         check_format(format)?;
         let limits = self.limits(&facts).await?;
-        let most = bytes_in(format, limits.max);
-        let take = self.begin(studio, facts, Sound::Frames(format), limits.min, most, port).await?;
-        Ok(Recording::new(self.clone(), take, format))
+        let max_bytes = bytes_in(format, limits.max);
+        let recording = self.begin(site, facts, SoundInput::Frames(format), limits.min, max_bytes, port).await?;
+        Ok(Recording::new(self.clone(), recording, format))
     }
 
     /// Keeps a sound that is recorded already, byte for byte.
     pub(crate) async fn deposit(
         &self,
-        studio: Studio,
+        site: RecordingSite,
         facts: CallFacts,
         wav: bytes::Bytes,
         port: Port,
@@ -161,13 +161,13 @@ impl Recorder {
         if length > limits.max {
             return Err(RecordError::TooLong { length, max: limits.max });
         }
-        let take = self.begin(studio, facts, Sound::AsItIs, limits.min, wav.len() as u64, port).await?;
+        let recording = self.begin(site, facts, SoundInput::Verbatim, limits.min, wav.len() as u64, port).await?;
         {
-            let mut buffer = take.buffer();
+            let mut buffer = recording.buffer();
             buffer.head.head.length = length;
             buffer.whole = Some(wav);
         }
-        Unsettled::new(self.clone(), take).keep().await
+        KeepOnDrop::new(self.clone(), recording).keep().await
     }
 
     /// Writes what grows and keeps what was hung up on, until `stop` is ready; then ends every recording under way and keeps it.
@@ -186,19 +186,19 @@ impl Recorder {
                 () = &mut stop => break,
                 Some(()) = keeping.next() => continue,
                 Some(()) = writing.next() => continue,
-                _ = jobs.recv_many(&mut batch, MOST_JOBS) => {}
+                _ = jobs.recv_many(&mut batch, MAX_JOBS) => {}
             }
             let (growing, ended): (Vec<_>, Vec<_>) = batch.drain(..).partition(|job| matches!(job, Job::Write(_)));
-            keeping.extend(ended.into_iter().map(|job| self.attend_to(job)));
+            keeping.extend(ended.into_iter().map(|job| self.run_job(job)));
             to_write.extend(growing);
         }
-        for take in self.stop_open() {
-            take.end(EndReason::Truncated, self.now());
-            keeping.push(self.attend_to(Job::Keep(take)));
+        for recording in self.stop_recordings() {
+            recording.end(EndReason::Truncated, self.now());
+            keeping.push(self.run_job(Job::Keep(recording)));
         }
         jobs.close();
         while let Some(job) = jobs.recv().await {
-            keeping.push(self.attend_to(job));
+            keeping.push(self.run_job(job));
         }
         while keeping.next().await.is_some() {}
     }
@@ -208,54 +208,57 @@ impl Recorder {
     }
 
     /// Asks for work that nobody waits for.
-    fn ask(&self, job: Job) {
+    fn submit(&self, job: Job) {
         // If the node is gone, what is on disk becomes a message at the next start.
         match self.shared.jobs.send(job) {
             Ok(()) | Err(mpsc::error::SendError(Job::Write(_))) => {}
-            Err(mpsc::error::SendError(Job::Keep(take))) => {
-                tracing::warn!(id = %take.id, "a caller hung up after the node had stopped");
+            Err(mpsc::error::SendError(Job::Keep(recording))) => {
+                tracing::warn!(id = %recording.id, "a caller hung up after the node had stopped");
             }
-            Err(mpsc::error::SendError(Job::KeepAgain(unkept))) => {
-                tracing::error!(%unkept, "a recording was not kept when the node stopped; the next start takes it up");
+            Err(mpsc::error::SendError(Job::RetryKeep(failed))) => {
+                tracing::error!(%failed, "a recording was not kept when the node stopped; the next start takes it up");
             }
         }
     }
 
-    async fn attend_to(&self, job: Job) {
-        let take = match job {
-            Job::KeepAgain(unkept) => return self.keep_again(unkept).await,
-            Job::Keep(take) | Job::Write(take) => take,
+    async fn run_job(&self, job: Job) {
+        let recording = match job {
+            Job::RetryKeep(failed) => return self.retry_keep(failed).await,
+            Job::Keep(recording) | Job::Write(recording) => recording,
         };
-        if take.buffer().ending.is_none() {
+        if recording.buffer().ending.is_none() {
             return;
         }
-        let id = take.id;
-        match self.keep(take).await {
+        let id = recording.id;
+        match self.keep(recording).await {
             Ok(_) | Err(RecordError::TooShort { .. } | RecordError::ThrownAway) => {}
             Err(error) => tracing::error!(%id, error = &error as &dyn Error, "a recording could not be kept yet"),
         }
     }
 
     /// Lets no recording begin any more; answers those under way.
-    fn stop_open(&self) -> Vec<Arc<Take>> {
-        let mut open = self.open();
-        open.stopping = true;
-        open.takes.values().filter_map(Weak::upgrade).collect()
+    fn stop_recordings(&self) -> Vec<Arc<ActiveRecording>> {
+        let mut active = self.active();
+        active.stopping = true;
+        active.recordings.values().filter_map(Weak::upgrade).collect()
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
-        self.shared.open()
+    fn active(&self) -> MutexGuard<'_, ActiveRecordings> {
+        self.shared.active()
     }
 }
 
-impl Shared {
+impl RecorderShared {
     /// Which way messages go now.
     fn route(&self) -> Route {
-        self.spool.served().filter(|destination| **destination != *HERE).map_or(Route::Here, Route::To)
+        self.spool
+            .current_destination()
+            .filter(|destination| **destination != *LOCAL_DESTINATION)
+            .map_or(Route::LocalStore, Route::Forward)
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
-        self.open.lock()
+    fn active(&self) -> MutexGuard<'_, ActiveRecordings> {
+        self.active.lock()
     }
 }
 
@@ -263,11 +266,11 @@ impl Shared {
 async fn write_all(jobs: Vec<Job>) {
     let written = disk::blocking(move || {
         for job in jobs {
-            let Job::Write(take) = job else { continue };
-            let hold_back = take.format.map_or(0, |format| usize::try_from(bytes_in(format, HOLD_BACK)).unwrap_or(0));
-            if let Err(error) = take.write(hold_back) {
+            let Job::Write(recording) = job else { continue };
+            let hold_back = recording.format.map_or(0, |format| usize::try_from(bytes_in(format, HOLD_BACK)).unwrap_or(0));
+            if let Err(error) = recording.write(hold_back) {
                 // It stays in memory, and is written with what follows or at the end, which then tells the caller.
-                tracing::warn!(id = %take.id, %error, "a recording cannot be written to disk just now");
+                tracing::warn!(id = %recording.id, %error, "a recording cannot be written to disk just now");
             }
         }
         Ok(())
@@ -280,4 +283,4 @@ async fn write_all(jobs: Vec<Job>) {
 /// How late a packet may come and still find its place.
 const HOLD_BACK: Duration = Duration::from_millis(500);
 /// How many recordings are written in one go.
-const MOST_JOBS: usize = 256;
+const MAX_JOBS: usize = 256;

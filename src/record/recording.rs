@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::audio::{Codec, Format};
 use crate::message::{Caller, EndReason, MessageId, Privacy, Urgency};
-use crate::spool::Sound;
+use crate::spool::SoundInput;
 
-use super::take::{Buffer, Take};
+use super::active::{ActiveRecording, Buffer};
 use super::timeline::Timeline;
-use super::{Job, Kept, RecordError, Recorder, Studio};
+use super::{Job, Kept, RecordError, Recorder, RecordingSite};
 
 /// A call being recorded: samples or codec payload go in, and [`finish`](Self::finish) answers when the message is kept.
 ///
@@ -18,24 +18,24 @@ use super::{Job, Kept, RecordError, Recorder, Studio};
 /// recording means that the caller hung up: if it is long enough to be a message it is kept, and
 /// [`Event::Kept`](crate::event::Event::Kept) tells.
 pub struct Recording {
-    unsettled: Unsettled,
+    guard: KeepOnDrop,
     format: Format,
     timeline: Timeline,
 }
 
 impl Recording {
-    pub(super) fn new(recorder: Recorder, take: Arc<Take>, format: Format) -> Self {
-        Self { unsettled: Unsettled::new(recorder, take), format, timeline: Timeline::new(format) }
+    pub(super) fn new(recorder: Recorder, recording: Arc<ActiveRecording>, format: Format) -> Self {
+        Self { guard: KeepOnDrop::new(recorder, recording), format, timeline: Timeline::new(format) }
     }
 
     /// Which message it will be.
     pub fn id(&self) -> MessageId {
-        self.unsettled.take.id
+        self.guard.recording.id
     }
 
     /// How long it is so far.
     pub fn length(&self) -> Duration {
-        self.unsettled.take.length()
+        self.guard.recording.length()
     }
 
     /// Takes 16-bit samples at the rate the recording was opened with; several channels interleaved.
@@ -70,17 +70,17 @@ impl Recording {
 
     /// The caller chose how urgent the message is.
     pub fn set_urgency(&mut self, urgency: Urgency) {
-        self.unsettled.take.buffer().head.head.urgency = urgency;
+        self.guard.recording.buffer().head.head.urgency = urgency;
     }
 
     /// The caller chose whether the message is private.
     pub fn set_privacy(&mut self, privacy: Privacy) {
-        self.unsettled.take.buffer().head.head.privacy = privacy;
+        self.guard.recording.buffer().head.head.privacy = privacy;
     }
 
     /// More became known of who calls.
     pub fn set_caller(&mut self, caller: Caller) {
-        self.unsettled.take.buffer().head.head.caller = caller;
+        self.guard.recording.buffer().head.head.caller = caller;
     }
 
     /// The caller is done: answers when the message is on stable storage.
@@ -94,7 +94,7 @@ impl Recording {
     ///
     /// Dropping the call is hanging up: the message is kept all the same, as long as the node runs.
     pub async fn finish(self) -> Result<Kept, RecordError> {
-        self.unsettled.keep().await
+        self.guard.keep().await
     }
 
     /// The caller threw the recording away: nothing of it is kept.
@@ -108,12 +108,12 @@ impl Recording {
     ///
     /// A dropped call has thrown it away, or will do so; one that was never polled has hung up.
     pub async fn throw_away(mut self) -> Result<(), RecordError> {
-        let Unsettled { recorder, take, settled } = &mut self.unsettled;
+        let KeepOnDrop { recorder, recording, settled } = &mut self.guard;
         *settled = true;
-        take.end(EndReason::Complete, recorder.now());
+        recording.end(EndReason::Complete, recorder.now());
         // A node that stops in this moment may come to the file before this call does.
-        take.buffer().unwanted = true;
-        recorder.throw_away(Arc::clone(take)).await
+        recording.buffer().thrown_away = true;
+        recorder.throw_away(Arc::clone(recording)).await
     }
 
     /// The caller records again: throws the recording away, and begins a new one of the same call, on the port that the call has.
@@ -130,42 +130,42 @@ impl Recording {
     /// A dropped call records nothing and gives the port back; the first recording is thrown away, or will be. One that was never
     /// polled has hung up.
     pub async fn restart(self) -> Result<Self, RecordError> {
-        let (recorder, take) = (self.unsettled.recorder.clone(), Arc::clone(&self.unsettled.take));
+        let (recorder, recording) = (self.guard.recorder.clone(), Arc::clone(&self.guard.recording));
         // Without a port the node has ended the recording because it stops.
-        let port = take.vacate();
+        let port = recording.take_port();
         let format = self.format;
         self.throw_away().await?;
         let port = port.ok_or(RecordError::Stopping)?;
-        let facts = take.facts();
-        let studio = Studio { site: take.site.clone(), zone: take.zone };
-        let again = recorder.begin(studio, facts, Sound::Frames(format), take.min, take.most_bytes(), port).await?;
+        let facts = recording.facts();
+        let site = RecordingSite { id: recording.site.clone(), zone: recording.zone };
+        let again = recorder.begin(site, facts, SoundInput::Frames(format), recording.min, recording.max_bytes(), port).await?;
         Ok(Self::new(recorder, again, format))
     }
 
     /// Lets `add` add to what is pending, at most as many bytes as it is told, and asks for writing when enough is there.
     fn push(&mut self, add: impl FnOnce(&mut Vec<u8>, usize) -> usize) -> Progress {
-        let mut buffer = self.unsettled.take.buffer();
+        let mut buffer = self.guard.recording.buffer();
         if buffer.ending.is_some() {
             return Progress::Ended;
         }
         let frame = self.format.bytes_per_frame() as usize;
         let room = usize::try_from(buffer.limit.saturating_sub(buffer.taken)).unwrap_or(usize::MAX);
-        let memory = MOST_PENDING.saturating_sub(buffer.pending.len());
+        let memory = MAX_PENDING.saturating_sub(buffer.pending.len());
         let Buffer { pending, .. } = &mut *buffer;
         let added = add(pending, room.min(memory) / frame * frame);
         buffer.taken += added as u64;
         if buffer.taken + frame as u64 > buffer.limit {
-            buffer.end(EndReason::AtLimit, self.unsettled.recorder.now());
+            buffer.end(EndReason::AtLimit, self.guard.recorder.now());
             return Progress::Ended;
         }
-        if buffer.pending.len() + frame > MOST_PENDING {
+        if buffer.pending.len() + frame > MAX_PENDING {
             // The disk has stood still for minutes. What follows is lost, and the message says so.
-            buffer.end(EndReason::Truncated, self.unsettled.recorder.now());
+            buffer.end(EndReason::Truncated, self.guard.recorder.now());
             return Progress::Ended;
         }
-        if buffer.pending.len() >= WRITE_AT && !buffer.asked {
-            buffer.asked = true;
-            self.unsettled.recorder.ask(Job::Write(Arc::clone(&self.unsettled.take)));
+        if buffer.pending.len() >= WRITE_THRESHOLD && !buffer.write_requested {
+            buffer.write_requested = true;
+            self.guard.recorder.submit(Job::Write(Arc::clone(&self.guard.recording)));
         }
         Progress::Recording
     }
@@ -174,37 +174,37 @@ impl Recording {
 impl fmt::Debug for Recording {
     /// `Recording(id, L16, 8000 Hz, 2.5s)`: what a caller says belongs in no log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Recording({}, {:?}, {} Hz, {:?})", self.unsettled.take.id, self.format.codec, self.format.rate, self.length())
+        write!(f, "Recording({}, {:?}, {} Hz, {:?})", self.guard.recording.id, self.format.codec, self.format.rate, self.length())
     }
 }
 
 /// A recording that somebody answers for; dropped, it is handed to the node, which keeps it.
-pub(super) struct Unsettled {
+pub(super) struct KeepOnDrop {
     /// Before the recorder, so that the spool is still this node's when the last of the sound goes to its file.
-    take: Arc<Take>,
+    recording: Arc<ActiveRecording>,
     recorder: Recorder,
     settled: bool,
 }
 
-impl Unsettled {
-    pub(super) fn new(recorder: Recorder, take: Arc<Take>) -> Self {
-        Self { recorder, take, settled: false }
+impl KeepOnDrop {
+    pub(super) fn new(recorder: Recorder, recording: Arc<ActiveRecording>) -> Self {
+        Self { recorder, recording, settled: false }
     }
 
     /// Keeps it. If the returned future is dropped, the node does.
     pub(super) async fn keep(mut self) -> Result<Kept, RecordError> {
-        self.take.end(EndReason::Complete, self.recorder.now());
-        let kept = self.recorder.keep(Arc::clone(&self.take)).await;
+        self.recording.end(EndReason::Complete, self.recorder.now());
+        let kept = self.recorder.keep(Arc::clone(&self.recording)).await;
         self.settled = true;
         kept
     }
 }
 
-impl Drop for Unsettled {
+impl Drop for KeepOnDrop {
     fn drop(&mut self) {
         if !self.settled {
-            self.take.end(EndReason::Complete, self.recorder.now());
-            self.recorder.ask(Job::Keep(Arc::clone(&self.take)));
+            self.recording.end(EndReason::Complete, self.recorder.now());
+            self.recorder.submit(Job::Keep(Arc::clone(&self.recording)));
         }
     }
 }
@@ -228,6 +228,6 @@ pub struct WrongFormat {
 }
 
 /// How much waits in memory before the disk is asked to take it: two seconds of 8 kHz samples.
-const WRITE_AT: usize = 32 * 1024;
+const WRITE_THRESHOLD: usize = 32 * 1024;
 /// How much may wait in memory while the disk does nothing.
-const MOST_PENDING: usize = 8 * 1024 * 1024;
+const MAX_PENDING: usize = 8 * 1024 * 1024;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::Instrument as _;
 
-use super::unkept::Unkept;
+use super::failed_keep::FailedKeep;
 use super::{RecordError, Recorder, Route};
 use crate::directory::RecordingLimits;
 use crate::disk;
@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::message::MailboxId;
 use crate::spool::{GrowingFile, LeftOver};
 
-use super::keep::HERE;
+use super::keep::LOCAL_DESTINATION;
 
 impl Recorder {
     /// Makes messages of the recordings that a crash cut off, marked as truncated, and drops those that are too short to be one.
@@ -24,7 +24,7 @@ impl Recorder {
         let names = disk::blocking(move || shared.spool.left_over()).await.map_err(RecordError::Disk)?;
         for name in names {
             match self.take_up(name.clone()).await {
-                Err(RecordError::Disk(error)) => self.put_off(Unkept::LeftOver(name), &error),
+                Err(RecordError::Disk(error)) => self.retry_later(FailedKeep::LeftOver(name), &error),
                 taken_up => taken_up?,
             }
         }
@@ -38,7 +38,7 @@ impl Recorder {
         let Some(left_over) = found else { return Ok(()) };
         let LeftOver { mut file, finished } = *left_over;
         if finished {
-            return self.let_wait(file, None).await;
+            return self.enqueue(file, None).await;
         }
         let (id, length) = (file.head().head.id, file.head().head.length);
         let limits = self.limits_of(&file.head().mailboxes).await;
@@ -48,16 +48,16 @@ impl Recorder {
         file.head_mut().head.recorded_at.instant += length;
         let file = disk::blocking(move || file.complete(None).map(|()| file)).await.map_err(RecordError::Disk)?;
         let span = tracing::info_span!("record", %id);
-        self.let_wait(file, Some(Event::Recovered { id, length })).instrument(span).await?;
+        self.enqueue(file, Some(Event::Recovered { id, length })).instrument(span).await?;
         tracing::info!(%id, "a recording that a crash had cut off is a message now");
         Ok(())
     }
 
     /// Lets a message wait for all its mailboxes, and tells of it first if there is something to tell.
-    async fn let_wait(&self, mut file: GrowingFile, event: Option<Event>) -> Result<(), RecordError> {
+    async fn enqueue(&self, mut file: GrowingFile, event: Option<Event>) -> Result<(), RecordError> {
         let destination: Arc<str> = match self.shared.route() {
-            Route::Here => Arc::from(HERE),
-            Route::To(destination) => destination,
+            Route::LocalStore => Arc::from(LOCAL_DESTINATION),
+            Route::Forward(destination) => destination,
         };
         let to: Vec<_> = file.head().mailboxes.iter().map(|mailbox| (Arc::clone(&destination), mailbox.clone())).collect();
         let shared = Arc::clone(&self.shared);

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_in_order_follow_each_other_also_over_the_end_of_the_count() {
+    fn packets_in_order_are_joined_also_when_the_timestamp_wraps() {
         assert_eq!(placed(PCMU, &[(u32::MAX - 3, b"abcd"), (0, b"efgh"), (4, b"ijkl")]), b"abcdefghijkl");
     }
 
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_packet_takes_its_place_and_a_doubled_one_changes_nothing() {
+    fn a_late_packet_is_put_in_place_and_a_duplicate_is_ignored() {
         assert_eq!(placed(PCMU, &[(0, b"abcd"), (8, b"ijkl"), (4, b"efgh"), (4, b"efgh")]), b"abcdefghijkl");
         assert_eq!(placed(PCMU, &[(0, b"abcd"), (2, b"cdef")]), b"abcdef");
     }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn l16_is_turned_to_the_order_of_a_wav_file_and_half_a_frame_is_dropped() {
+    fn l16_is_byte_swapped_and_half_a_frame_is_dropped() {
         assert_eq!(placed(L16, &[(0, &[1, 2, 3, 4, 5]), (2, &[6, 7])]), [2, 1, 4, 3, 7, 6]);
     }
 

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_go_as_were_told_though_nobody_asks_at_the_right_moment() {
+    fn the_rate_is_reached_though_polls_come_at_odd_moments() {
         let start = Instant::now();
         for a_second in [1, 3, 200, 5_000] {
             let mut rate = Rate::new(a_second);

@@ -12,11 +12,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 use tracing::{Instrument as _, Span};
 
-use super::file::Finished;
+use super::file::MessageFile;
+use super::file_pool::Reuse;
 use super::head::is_damaged;
-use super::loading::{Found, Loaded, Opened};
+use super::loading::{LoadedMessage, OpenedMessage, UnloadedMessage};
 use super::name::EntryName;
-use super::spare::Reuse;
 use super::{Destination, MEMORY_PIECE, MEMORY_PIECES, Spool};
 use crate::disk;
 use crate::error_chain as chain;
@@ -26,7 +26,7 @@ use crate::message::MailboxId;
 use crate::retry::{Pacing, now, random_fraction, wait_until};
 
 /// Sends what waits for `destination` through `forwarder` until `leave` or `stop` is ready; then finishes what is under way. After
-/// `stop` that takes at most [`STOP_TIME`]; what is cut off then waits for the next start, and is taken once.
+/// `stop` that takes at most [`STOP_TIMEOUT`]; what is cut off then waits for the next start, and is taken once.
 pub(crate) async fn deliver(
     spool: &Spool,
     destination: &str,
@@ -35,16 +35,16 @@ pub(crate) async fn deliver(
     stop: impl Future<Output = ()> + Send,
 ) {
     let destination = &*spool.destination(destination);
-    let courier = Courier { spool, destination, forwarder };
+    let sender = DestinationSender { spool, destination, forwarder };
     let mut under_way = FuturesUnordered::new();
     let (mut leave, mut stop) = (std::pin::pin!(leave), std::pin::pin!(stop));
-    let mut backlog = Backlog::default();
+    let mut backlog = BacklogReporter::default();
     let stopped = loop {
-        while let Some(batch) = courier.next() {
-            let span = courier.span(&batch);
-            under_way.push(courier.carry(batch).instrument(span));
+        while let Some(batch) = sender.next() {
+            let span = sender.span(&batch);
+            under_way.push(sender.send_batch(batch).instrument(span));
         }
-        backlog.tell(destination, &spool.shared.events);
+        backlog.report(destination, &spool.shared.events);
         let retry_at = [destination.queue().poll_timeout(), backlog.pacing.poll_timeout()].into_iter().flatten().min();
         tokio::select! {
             () = &mut stop => break true,
@@ -59,7 +59,7 @@ pub(crate) async fn deliver(
         if !stopped {
             stop.await;
         }
-        sleep(STOP_TIME).await;
+        sleep(STOP_TIMEOUT).await;
     };
     tokio::select! {
         () = finished => {}
@@ -71,22 +71,22 @@ pub(crate) async fn deliver(
 }
 
 /// How long messages that are under way may go on after the stop.
-pub(crate) const STOP_TIME: Duration = Duration::from_secs(30);
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Tells listeners how much waits for a destination: a first change at once, then at most one a second.
 #[derive(Debug, Default)]
-struct Backlog {
+struct BacklogReporter {
     depth: usize,
     pacing: Pacing,
 }
 
-impl Backlog {
-    fn tell(&mut self, destination: &Destination, events: &Events) {
+impl BacklogReporter {
+    fn report(&mut self, destination: &Destination, events: &Events) {
         let depth = destination.queue().len();
         if depth != std::mem::replace(&mut self.depth, depth) {
             self.pacing.handle_change();
         }
-        if self.pacing.poll_tell(now()) {
+        if self.pacing.poll_update(now()) {
             events.emit(Event::Backlog(destination.state()));
         }
     }
@@ -94,13 +94,13 @@ impl Backlog {
 
 /// Carries batches to one destination.
 #[derive(Debug, Clone, Copy)]
-struct Courier<'a> {
+struct DestinationSender<'a> {
     spool: &'a Spool,
     destination: &'a Destination,
     forwarder: &'a dyn Forwarder,
 }
 
-impl Courier<'_> {
+impl DestinationSender<'_> {
     fn next(&self) -> Option<Vec<EntryName>> {
         self.destination.queue().poll_send(now())
     }
@@ -111,18 +111,18 @@ impl Courier<'_> {
     }
 
     /// Sends one message for each mailbox of `batch`, and writes down what became of it.
-    async fn carry(self, batch: Vec<EntryName>) {
+    async fn send_batch(self, batch: Vec<EntryName>) {
         let sent = self.send(&batch).await;
         self.destination.queue().handle_returned();
         // What is left to do for this message is the disk's work: the next one need not wait for it.
         self.destination.changed.notify_one();
         match sent {
-            Ok(acceptance) => match trouble_of_the_node(&acceptance) {
+            Ok(acceptance) => match node_failure(&acceptance) {
                 Some(reply) => self.unreachable(&batch, &reply.to_string()),
                 None => self.settle(&batch, acceptance).await,
             },
-            Err(Failure::Forward(error)) if error.is_transient() => self.unreachable(&batch, &chain(&error)),
-            Err(Failure::Forward(error)) => {
+            Err(SendFailure::Forward(error)) if error.is_transient() => self.unreachable(&batch, &chain(&error)),
+            Err(SendFailure::Forward(error)) => {
                 match error {
                     ForwardError::Refused { .. } => self.destination.queue().handle_reached(),
                     _ => self.not_tried(&batch),
@@ -131,19 +131,19 @@ impl Courier<'_> {
                     self.park(name, &chain(&error)).await;
                 }
             }
-            Err(Failure::Load(error)) if is_damaged(&error) => {
+            Err(SendFailure::Load(error)) if is_damaged(&error) => {
                 self.not_tried(&batch);
                 for name in &batch {
                     self.park(name, &error.to_string()).await;
                 }
             }
-            Err(Failure::Load(error)) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(SendFailure::Load(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 self.not_tried(&batch);
                 for name in &batch {
-                    self.put_aside(name, &error).await;
+                    self.quarantine(name, &error).await;
                 }
             }
-            Err(Failure::Load(error)) => {
+            Err(SendFailure::Load(error)) => {
                 self.not_tried(&batch);
                 let mut batch = &batch[..];
                 if let (io::ErrorKind::NotFound, [gone, others @ ..]) = (error.kind(), batch) {
@@ -155,7 +155,7 @@ impl Courier<'_> {
                     self.defer(name, &chain(&error));
                 }
             }
-            Err(Failure::Forwarder(fault)) => {
+            Err(SendFailure::Forwarder(fault)) => {
                 tracing::error!(id = %batch[0].id(), fault, "a forwarder broke its contract");
                 self.not_tried(&batch);
                 for name in &batch {
@@ -165,12 +165,12 @@ impl Courier<'_> {
         }
     }
 
-    async fn send(&self, batch: &[EntryName]) -> Result<Acceptance, Failure> {
-        let fresh = self.destination.fresh().take(batch[0].id());
-        let Loaded { message, sound, memory: _memory } = match fresh {
+    async fn send(&self, batch: &[EntryName]) -> Result<Acceptance, SendFailure> {
+        let cached = self.destination.cache().take(batch[0].id());
+        let LoadedMessage { message, sound, memory: _memory } = match cached {
             Some(message) => {
                 let memory = self.memory(message.audio().len()).await;
-                Loaded { message, sound: None, memory }
+                LoadedMessage { message, sound: None, memory }
             }
             None => self.load(&batch[0]).await?,
         };
@@ -182,32 +182,32 @@ impl Courier<'_> {
         match (answer, unread) {
             (Ok(Ok(Ok(acceptance))), _) if acceptance.outcomes.contains(&Outcome::Accepted) => Ok(acceptance),
             // What the forwarder says of it is no fault of the other node's.
-            (Ok(Ok(_)), Some(unread)) => Err(Failure::Load(unread)),
-            (Ok(Ok(Err(error))), None) => Err(Failure::Forward(error)),
+            (Ok(Ok(_)), Some(unread)) => Err(SendFailure::Load(unread)),
+            (Ok(Ok(Err(error))), None) => Err(SendFailure::Forward(error)),
             (Ok(Ok(Ok(acceptance))), None) => Ok(acceptance),
-            (Ok(Err(_)), _) => Err(Failure::Forwarder("the forwarder panicked")),
-            (Err(_), _) => Err(Failure::Forwarder("the forwarder never answered")),
+            (Ok(Err(_)), _) => Err(SendFailure::Forwarder("the forwarder panicked")),
+            (Err(_), _) => Err(SendFailure::Forwarder("the forwarder never answered")),
         }
     }
 
     /// Reads a message from its file, once there is memory for its sound, or for the piece of it that is on its way.
-    async fn load(&self, name: &EntryName) -> Result<Loaded, Failure> {
+    async fn load(&self, name: &EntryName) -> Result<LoadedMessage, SendFailure> {
         let (path, id) = (self.destination.folder.join(name.to_string()), name.id());
         let shared = Arc::clone(&self.spool.shared);
         let leaves = self.forwarder.reads_sounds();
         let opened = disk::blocking(move || {
-            let found = Found::new(Finished::open(&*shared.disk, &path, id)?, leaves);
+            let found = UnloadedMessage::new(MessageFile::open(&*shared.disk, &path, id)?, leaves);
             // In the same turn, if there is memory now.
             Ok(match Arc::clone(&shared.memory).try_acquire_many_owned(pieces(found.memory())) {
-                Ok(memory) => Opened::Loaded(found.load(memory)?),
-                Err(_) => Opened::Found(found),
+                Ok(memory) => OpenedMessage::Loaded(found.load(memory)?),
+                Err(_) => OpenedMessage::NoMemory(found),
             })
         });
-        match opened.await.map_err(Failure::Load)? {
-            Opened::Loaded(loaded) => Ok(loaded),
-            Opened::Found(found) => {
+        match opened.await.map_err(SendFailure::Load)? {
+            OpenedMessage::Loaded(loaded) => Ok(loaded),
+            OpenedMessage::NoMemory(found) => {
                 let memory = self.memory(found.memory()).await;
-                disk::blocking(move || found.load(memory)).await.map_err(Failure::Load)
+                disk::blocking(move || found.load(memory)).await.map_err(SendFailure::Load)
             }
         }
     }
@@ -246,7 +246,7 @@ impl Courier<'_> {
     async fn remove(&self, name: &EntryName) -> u32 {
         let path = self.destination.folder.join(name.to_string());
         let shared = Arc::clone(&self.spool.shared);
-        if let Err(error) = disk::blocking(move || shared.spares.put(&*shared.disk, &path, Reuse::WhenFlushed)).await {
+        if let Err(error) = disk::blocking(move || shared.file_pool.put(&*shared.disk, &path, Reuse::WhenFlushed)).await {
             // It stays in the folder and is sent again after the next start; the receiver takes it once.
             tracing::warn!(id = %name.id(), %error, "a delivered message could not be removed from the spool");
         }
@@ -295,11 +295,11 @@ impl Courier<'_> {
         }
     }
 
-    async fn put_aside(&self, name: &EntryName, error: &io::Error) {
+    async fn quarantine(&self, name: &EntryName, error: &io::Error) {
         let path = self.destination.folder.join(name.to_string());
         let spool = self.spool.clone();
         let reason = error.to_string();
-        match disk::blocking(move || spool.put_aside(&path, reason)).await {
+        match disk::blocking(move || spool.quarantine(&path, reason)).await {
             Ok(()) => {
                 self.destination.queue().handle_settled(name);
             }
@@ -314,7 +314,7 @@ impl Courier<'_> {
 
 /// What the other node says of itself, if that is why it took the message for nobody: its disk is full, say. Every message would
 /// meet that, so it is tried again like a node that is away: every few seconds, and all at once when it is over.
-fn trouble_of_the_node(acceptance: &Acceptance) -> Option<&Reply> {
+fn node_failure(acceptance: &Acceptance) -> Option<&Reply> {
     let mut trouble = None;
     for outcome in &acceptance.outcomes {
         match outcome {
@@ -331,7 +331,7 @@ fn pieces(bytes: u64) -> u32 {
 }
 
 /// Why nothing is known of a batch.
-enum Failure {
+enum SendFailure {
     Load(io::Error),
     Forward(ForwardError),
     /// The forwarder did what none may.

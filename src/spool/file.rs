@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::file_pool::SpareFile;
 use super::head::{Damaged, FileHead, HEAD_LEN, SHORT, Unreadable, read_head};
 use super::sound::StoredSound;
-use super::spare::Spare;
 use crate::audio::{Format, Wav, length_within};
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::{Audio, ContentDigest, EndReason, Message, MessageId};
@@ -21,28 +21,34 @@ pub(crate) struct GrowingFile {
     path: PathBuf,
     file: Box<dyn DiskFile>,
     head: FileHead,
-    sound: Sound,
+    sound: SoundInput,
     audio_len: u64,
     /// Whether a flush has failed: the operating system may have forgotten what it could not write, and take it for written.
-    doubtful: bool,
+    sync_failed: bool,
     /// The finished message, if it is in memory.
-    at_hand: Option<Message>,
+    in_memory: Option<Message>,
 }
 
 /// What the bytes are that a recording is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sound {
+pub(crate) enum SoundInput {
     /// Samples or codec payload in this format, to which a WAV header is added.
     Frames(Format),
     /// A sound with a header of its own, kept byte for byte.
-    AsItIs,
+    Verbatim,
 }
 
 impl GrowingFile {
     /// Creates the file, or takes the spare one; the head says that it is being recorded.
-    pub(super) fn create(disk: &dyn Disk, spare: Option<Spare>, path: PathBuf, head: FileHead, sound: Sound) -> io::Result<Self> {
+    pub(super) fn create(
+        disk: &dyn Disk,
+        spare: Option<SpareFile>,
+        path: PathBuf,
+        head: FileHead,
+        sound: SoundInput,
+    ) -> io::Result<Self> {
         let mut start = head.to_bytes().map_err(io::Error::other)?.to_vec();
-        if let Sound::Frames(format) = sound {
+        if let SoundInput::Frames(format) = sound {
             start.extend_from_slice(&Wav::header(format, 0));
         }
         let audio_len = (start.len() - HEAD_LEN) as u64;
@@ -50,7 +56,7 @@ impl GrowingFile {
             Some(file) => file,
             None => create(disk, &path, &start)?,
         };
-        Ok(Self { path, file, head, sound, audio_len, doubtful: false, at_hand: None })
+        Ok(Self { path, file, head, sound, audio_len, sync_failed: false, in_memory: None })
     }
 
     /// Adds `bytes` to the sound. After an error the same bytes can be added again.
@@ -71,7 +77,7 @@ impl GrowingFile {
     /// `whole` is the sound, where it was given in one piece.
     pub(crate) fn complete(&mut self, whole: Option<&Bytes>) -> io::Result<()> {
         let mut len = self.audio_len;
-        if let Sound::Frames(format) = self.sound {
+        if let SoundInput::Frames(format) = self.sound {
             let header_len = Wav::header_len(format.codec) as u64;
             let data_len = u32::try_from(len.saturating_sub(header_len)).unwrap_or(u32::MAX);
             self.file.write_all_at(&Wav::header(format, data_len), HEAD_LEN as u64)?;
@@ -84,7 +90,7 @@ impl GrowingFile {
         let finished = FileHead { audio: Some((len, digest)), ..self.head.clone() };
         self.file.write_all_at(&finished.to_bytes().map_err(io::Error::other)?, 0)?;
         (self.head, self.audio_len) = (finished, len);
-        self.at_hand = audio.map(|audio| Message::new(self.head.head.clone(), audio));
+        self.in_memory = audio.map(|audio| Message::new(self.head.head.clone(), audio));
         Ok(())
     }
 
@@ -101,11 +107,11 @@ impl GrowingFile {
 
     /// Makes the file durable; its name is not yet. After an error, the same call again writes everything once more.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
-        if std::mem::replace(&mut self.doubtful, true) {
+        if std::mem::replace(&mut self.sync_failed, true) {
             self.write_again()?;
         }
         self.file.sync()?;
-        self.doubtful = false;
+        self.sync_failed = false;
         Ok(())
     }
 
@@ -140,13 +146,13 @@ impl GrowingFile {
     }
 
     /// The finished message, if it is in memory; whoever takes it has it alone.
-    pub(crate) fn take_at_hand(&mut self) -> Option<Message> {
-        self.at_hand.take()
+    pub(crate) fn take_message(&mut self) -> Option<Message> {
+        self.in_memory.take()
     }
 
     /// The message, once [`complete`](Self::complete) has written it.
     pub(crate) fn message(&self) -> io::Result<Message> {
-        if let Some(message) = &self.at_hand {
+        if let Some(message) = &self.in_memory {
             return Ok(message.clone());
         }
         let (len, digest) = self.head.audio.ok_or_else(|| io::Error::other("the recording is not finished"))?;
@@ -155,7 +161,7 @@ impl GrowingFile {
 
     /// Whether the file at `path` is this message too.
     pub(super) fn is_at(&self, disk: &dyn Disk, path: &Path) -> bool {
-        let other = Finished::open(disk, path, self.head.head.id);
+        let other = MessageFile::open(disk, path, self.head.head.id);
         other.is_ok_and(|other| self.head.audio == Some((other.len, other.digest)))
     }
 }
@@ -174,7 +180,7 @@ fn create(disk: &dyn Disk, path: &Path, start: &[u8]) -> io::Result<Box<dyn Disk
 }
 
 /// The spare file, with `start` in it and then at `path`; if it cannot be used it is removed, and a new one has to be created.
-fn take_over(disk: &dyn Disk, spare: Spare, path: &Path, start: &[u8]) -> Option<Box<dyn DiskFile>> {
+fn take_over(disk: &dyn Disk, spare: SpareFile, path: &Path, start: &[u8]) -> Option<Box<dyn DiskFile>> {
     let taken = spare.file.write_all_at(start, 0).and_then(|()| disk.rename(&spare.path, path));
     if taken.is_err() {
         // Somebody may have removed it before.
@@ -185,14 +191,14 @@ fn take_over(disk: &dyn Disk, spare: Spare, path: &Path, start: &[u8]) -> Option
 
 /// A finished message in the spool, of which only the head was read.
 #[derive(Debug)]
-pub(crate) struct Finished {
+pub(crate) struct MessageFile {
     file: Arc<dyn DiskFile>,
     head: FileHead,
     len: u64,
     digest: ContentDigest,
 }
 
-impl Finished {
+impl MessageFile {
     /// Opens the message `id` in the file at `path`.
     ///
     /// # Errors
@@ -243,7 +249,7 @@ impl Finished {
     /// # Errors
     ///
     /// As for [`open`](Self::open).
-    pub(crate) fn leave(&self) -> io::Result<(Message, Arc<StoredSound>)> {
+    pub(crate) fn without_sound(&self) -> io::Result<(Message, Arc<StoredSound>)> {
         check_present(&*self.file, self.len)?;
         let end = HEAD_LEN as u64 + self.len;
         let sound = Arc::new(StoredSound::new(Arc::clone(&self.file), HEAD_LEN as u64, end, self.digest));
@@ -263,7 +269,7 @@ pub(crate) struct LeftOver {
 
 /// What a left over file was found to be.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub(crate) enum LeftOverFile {
     /// A recording.
     Recording(Box<LeftOver>),
     /// Something else.
@@ -271,40 +277,40 @@ pub(crate) enum Found {
 }
 
 /// Looks at a file that was left over in the folder of recordings under way.
-pub(crate) fn find_left_over(disk: &dyn Disk, path: &Path) -> io::Result<Found> {
+pub(crate) fn read_left_over(disk: &dyn Disk, path: &Path) -> io::Result<LeftOverFile> {
     let file = match disk.open(path) {
-        Err(error) if disk::is_not_a_file(&error) => return Ok(Found::Unreadable(error.to_string())),
+        Err(error) if disk::is_not_a_file(&error) => return Ok(LeftOverFile::Unreadable(error.to_string())),
         opened => opened?,
     };
     let mut head = match read_head(&*file) {
         Ok(head) => head,
-        Err(error) if is_unreadable(&error) => return Ok(Found::Unreadable(error.to_string())),
+        Err(error) if is_unreadable(&error) => return Ok(LeftOverFile::Unreadable(error.to_string())),
         Err(error) => return Err(error),
     };
     let written = file.len()?.saturating_sub(HEAD_LEN as u64);
     let left_over = |file, head, sound, audio_len, finished| {
-        let file = GrowingFile { path: path.to_owned(), file, head, sound, audio_len, doubtful: false, at_hand: None };
-        Ok(Found::Recording(Box::new(LeftOver { file, finished })))
+        let file = GrowingFile { path: path.to_owned(), file, head, sound, audio_len, sync_failed: false, in_memory: None };
+        Ok(LeftOverFile::Recording(Box::new(LeftOver { file, finished })))
     };
     if let Some((len, digest)) = head.audio
         && written >= len
         // A head may have reached the disk before the sound it speaks of.
         && ContentDigest::of_parts(Pieces { file: &*file, at: 0, end: len })? == digest
     {
-        return left_over(file, head, Sound::AsItIs, len, true);
+        return left_over(file, head, SoundInput::Verbatim, len, true);
     }
     head.audio = None;
     let bytes =
         file.read_at(HEAD_LEN as u64, usize::try_from(written).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?)?;
     let length = match length_within(head.media, &bytes, written) {
         Ok(length) => length,
-        Err(error) => return Ok(Found::Unreadable(error.to_string())),
+        Err(error) => return Ok(LeftOverFile::Unreadable(error.to_string())),
     };
     // Only a header that this crate began is this crate's to complete.
     let ours = Wav::parse(&bytes).ok().filter(|wav| bytes.starts_with(&Wav::header(wav.format, 0)));
     let (sound, audio_len) = match ours {
-        Some(wav) => (Sound::Frames(wav.format), wav.data.end as u64),
-        None => (Sound::AsItIs, written),
+        Some(wav) => (SoundInput::Frames(wav.format), wav.data.end as u64),
+        None => (SoundInput::Verbatim, written),
     };
     head.head.end_reason = EndReason::Truncated;
     head.head.length = length;

@@ -27,78 +27,79 @@
 //! The digest of a sound is in its head since the recording was finished, and is checked before the sound is sent. A message whose sound
 //! does not match any more is parked as damaged.
 
-mod aside;
 mod delivery;
 mod error;
 mod file;
-mod fresh;
+mod file_pool;
 mod head;
 mod loading;
+mod message_cache;
 mod name;
 mod operator;
 mod parking;
+mod quarantine;
 mod queue;
 mod redirect;
 mod sound;
-mod spare;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 
-use self::aside::PutAside;
 pub(crate) use self::delivery::deliver;
 pub use self::error::SpoolError;
-use self::file::Found;
+use self::file::LeftOverFile;
+pub(crate) use self::file::{GrowingFile, LeftOver, SoundInput};
 #[cfg(any(test, doc, feature = "conformance"))]
-pub(crate) use self::file::{Finished, find_left_over};
-pub(crate) use self::file::{GrowingFile, LeftOver, Sound};
-use self::fresh::Fresh;
+pub(crate) use self::file::{MessageFile, read_left_over};
+use self::file_pool::{FilePool, Reuse};
 pub(crate) use self::head::FileHead;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::head::HEAD_LEN;
+use self::message_cache::MessageCache;
 use self::name::EXTENSION;
 pub(crate) use self::name::EntryName;
 pub use self::operator::WaitingMessage;
 pub use self::parking::ParkedMessage;
+use self::quarantine::QuarantinedFile;
 use self::queue::Queue;
-use self::redirect::Served;
-use self::spare::{Reuse, Spares};
-use self::tree::{TreeFound, prepare_tree, read_tree};
+use self::redirect::CurrentDestination;
+use self::tree::{TreeContents, prepare_tree, read_tree};
 use crate::clock::Clock;
 use crate::descriptors::descriptor_limit;
 use crate::disk::{self, Disk, DiskFile, FreeSpace, SharedFlush};
 use crate::event::Events;
 pub use crate::event::SpoolState;
-use crate::message::{MailboxId, MessageId};
+use crate::lock::Lock;
+use crate::message::MailboxId;
 pub use crate::retry::RetrySchedule;
 
 /// What waits on this node to be forwarded; clones are the same spool.
 #[derive(Debug, Clone)]
 pub struct Spool {
-    shared: Arc<Shared>,
+    shared: Arc<SpoolShared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SpoolShared {
     disk: Arc<dyn Disk>,
     root: PathBuf,
     flush: SharedFlush,
-    spares: Spares,
+    file_pool: FilePool,
     /// Pieces of memory for the sounds that are on their way.
     memory: Arc<Semaphore>,
-    destinations: Mutex<BTreeMap<Arc<str>, Arc<Destination>>>,
-    served: Served,
+    destinations: Lock<BTreeMap<Arc<str>, Arc<Destination>>>,
+    current: CurrentDestination,
     /// Held while a file goes from folder to folder.
-    moving: Mutex<()>,
+    moving: Lock<()>,
     /// What was put aside when the spool was opened, until it is reported.
-    put_aside_at_open: Mutex<Vec<PutAside>>,
+    quarantined_at_open: Lock<Vec<QuarantinedFile>>,
     clock: Arc<dyn Clock>,
     events: Events,
     /// Held as long as the spool is open: one process, one spool.
@@ -112,8 +113,8 @@ struct Destination {
     folder: PathBuf,
     /// Whether the folder is known to be there to stay.
     durable: AtomicBool,
-    queue: Mutex<Queue>,
-    fresh: Mutex<Fresh>,
+    queue: Lock<Queue>,
+    cache: Lock<MessageCache>,
     changed: Notify,
 }
 
@@ -135,32 +136,32 @@ impl Spool {
         let prepared = disk::blocking(move || prepare_tree(&*here, &path)).await;
         // Until the lock is held nothing is changed that another start minds, so that a dropped call lets go at once.
         let lock = prepared.map_err(|source| disk_error(&root, source))?;
-        let patience = tokio::time::Instant::now() + PATIENCE;
+        let patience = tokio::time::Instant::now() + LOCK_TIMEOUT;
         while !lock.try_lock().map_err(|source| disk_error(&root, source))? {
             if tokio::time::Instant::now() >= patience {
                 return Err(SpoolError::InUse(root));
             }
-            tokio::time::sleep(PATIENCE / 100).await;
+            tokio::time::sleep(LOCK_TIMEOUT / 100).await;
         }
         let (path, here) = (root.clone(), Arc::clone(&disk));
         // The work holds the lock: when this call is dropped it goes on to its end, and the next start waits for that.
         let read = disk::blocking(move || read_tree(&*here, &path).map(|found| (found, lock))).await;
-        let (TreeFound { queues, put_aside, next_spare }, lock) = read.map_err(|source| disk_error(&root, source))?;
-        let (flush, destinations, served, moving) =
-            (SharedFlush::default(), Mutex::default(), Served::default(), Mutex::default());
-        let spares = Spares::new(root.join(SPARE), next_spare, descriptor_limit());
+        let (TreeContents { queues, quarantine, next_spare }, lock) = read.map_err(|source| disk_error(&root, source))?;
+        let (flush, destinations, current, moving) =
+            (SharedFlush::default(), Lock::default(), CurrentDestination::default(), Lock::default());
+        let file_pool = FilePool::new(root.join(SPARE), next_spare, descriptor_limit());
         let memory = Arc::new(Semaphore::new(MEMORY_PIECES as usize));
-        let put_aside_at_open = Mutex::new(put_aside);
-        let shared = Shared {
+        let quarantined_at_open = Lock::new(quarantine);
+        let shared = SpoolShared {
             disk,
             root,
             flush,
-            spares,
+            file_pool,
             memory,
             destinations,
-            served,
+            current,
             moving,
-            put_aside_at_open,
+            quarantined_at_open,
             clock,
             events,
             _lock: lock,
@@ -182,9 +183,9 @@ impl Spool {
     }
 
     /// Creates the file of a recording that begins. Blocks.
-    pub(crate) fn begin(&self, head: FileHead, sound: Sound) -> io::Result<GrowingFile> {
+    pub(crate) fn begin(&self, head: FileHead, sound: SoundInput) -> io::Result<GrowingFile> {
         let path = self.shared.root.join(RECORDING).join(format!("{}{EXTENSION}", head.head.id));
-        GrowingFile::create(&*self.shared.disk, self.shared.spares.take(), path, head, sound)
+        GrowingFile::create(&*self.shared.disk, self.shared.file_pool.take(), path, head, sound)
     }
 
     /// Makes a completed recording durable and lets it wait for each mailbox's destination. Blocks.
@@ -204,7 +205,7 @@ impl Spool {
             let path = destination.folder.join(name.to_string());
             match disk.link(file.path(), &path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !file.is_at(disk, &path) => {
-                    self.put_aside(&path, "it stands in the place of another message".to_owned())?;
+                    self.quarantine(&path, "it stands in the place of another message".to_owned())?;
                     disk.link(file.path(), &path)?;
                 }
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -214,17 +215,17 @@ impl Spool {
         }
         let folders: BTreeSet<&Path> = entries.iter().map(|(destination, _)| &*destination.folder).collect();
         for folder in folders {
-            let removed = self.shared.spares.removed();
+            let removed = self.shared.file_pool.removed();
             self.shared.flush.sync_dir(disk, folder)?;
-            self.shared.spares.handle_flushed(folder, removed);
+            self.shared.file_pool.handle_flushed(folder, removed);
         }
         // Its other names keep it, so there is nothing to spare.
         disk.remove(file.path())?;
         durable();
-        let message = file.take_at_hand();
+        let message = file.take_message();
         for (destination, name) in entries {
             if let Some(message) = &message {
-                destination.fresh().put(message.clone());
+                destination.cache().put(message.clone());
             }
             destination.queue().insert(name);
             destination.changed.notify_one();
@@ -235,7 +236,7 @@ impl Spool {
 
     /// Takes away the file of a recording that shall not wait: it was too short, or is kept elsewhere. Blocks.
     pub(crate) fn discard(&self, file: &GrowingFile) -> io::Result<()> {
-        self.shared.spares.put(&*self.shared.disk, file.path(), Reuse::AtOnce)
+        self.shared.file_pool.put(&*self.shared.disk, file.path(), Reuse::AtOnce)
     }
 
     /// The same for one that its caller threw away: a power cut does not bring it back. Blocks.
@@ -250,7 +251,7 @@ impl Spool {
 
     /// The names of the recordings that a crash has cut off, if no recording has begun yet. Blocks.
     pub(crate) fn left_over(&self) -> io::Result<Vec<String>> {
-        let aside = std::mem::take(&mut *self.shared.put_aside_at_open.lock().unwrap_or_else(PoisonError::into_inner));
+        let aside = std::mem::take(&mut *self.shared.quarantined_at_open.lock());
         for aside in aside {
             self.shared.events.emit(aside.into_event());
         }
@@ -262,9 +263,9 @@ impl Spool {
     /// Looks at what a crash has left of a recording. Blocks; a file that cannot be read as one is put aside, with an event.
     pub(crate) fn take_up(&self, name: &str) -> io::Result<Option<Box<LeftOver>>> {
         let path = self.shared.root.join(RECORDING).join(name);
-        match file::find_left_over(&*self.shared.disk, &path)? {
-            Found::Unreadable(reason) => self.put_aside(&path, reason).map(|()| None),
-            Found::Recording(left_over) => Ok(Some(left_over)),
+        match file::read_left_over(&*self.shared.disk, &path)? {
+            LeftOverFile::Unreadable(reason) => self.quarantine(&path, reason).map(|()| None),
+            LeftOverFile::Recording(left_over) => Ok(Some(left_over)),
         }
     }
 
@@ -278,8 +279,8 @@ impl Spool {
             name: Arc::clone(&name),
             folder: self.shared.root.join(QUEUE).join(&*name),
             durable: AtomicBool::new(false),
-            queue: Mutex::new(Queue::new(MOST_UNDER_WAY)),
-            fresh: Mutex::default(),
+            queue: Lock::new(Queue::new(MAX_UNDER_WAY)),
+            cache: Lock::default(),
             changed: Notify::new(),
         });
         destinations.insert(name, Arc::clone(&destination));
@@ -287,7 +288,7 @@ impl Spool {
     }
 
     fn destinations(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Destination>>> {
-        self.shared.destinations.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.destinations.lock()
     }
 
     fn error(&self, source: io::Error) -> SpoolError {
@@ -310,11 +311,11 @@ impl Destination {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 
-    fn fresh(&self) -> MutexGuard<'_, Fresh> {
-        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, MessageCache> {
+        self.cache.lock()
     }
 }
 
@@ -323,18 +324,15 @@ fn disk_error(root: &Path, source: io::Error) -> SpoolError {
     if disk::is_no_space(&source) { SpoolError::NoSpace { path, source } } else { SpoolError::Disk { path, source } }
 }
 
-/// Which message, for which mailbox: what an operator names.
-type Which<'a> = (MessageId, &'a MailboxId);
-
 const RECORDING: &str = "recording";
 const QUEUE: &str = "queue";
 const PARKED: &str = "parked";
 const SPARE: &str = "spare";
 const UNREADABLE: &str = "unreadable";
 /// How long whoever has the spool open is waited for: a process that just ends, or work that a dropped call left to end.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many messages are on their way to one destination at once.
-const MOST_UNDER_WAY: usize = 64;
+const MAX_UNDER_WAY: usize = 64;
 /// How many bytes of sound are in memory on their way at once, to all destinations together; each is there twice, as it is and encoded.
 /// A sound that stays in its file counts with one piece.
 const MEMORY_PIECES: u32 = 24 * 16;

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn urgent_ones_come_first_and_then_the_oldest_as_names_and_as_text() {
+    fn urgent_then_oldest_come_first_as_names_and_as_text() {
         let urgent = name(Urgency::Urgent, "2025-03-30T03:00:00Z");
         let older = name(Urgency::Normal, "2025-03-30T01:00:00Z");
         let newer = name(Urgency::Normal, "2025-03-30T02:00:00.001Z");

@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
-use super::file::Finished;
+use super::file::MessageFile;
 use super::name::EntryName;
-use super::parking::{Released, find, note_name, parse_note};
-use super::{Destination, PARKED, ParkedMessage, Spool, SpoolError, Which};
+use super::parking::{ReleaseOutcome, find, note_name, parse_note};
+use super::{Destination, PARKED, ParkedMessage, Spool, SpoolError};
 use crate::disk;
 use crate::event::SpoolState;
 use crate::message::{MailboxId, Message, MessageId, Urgency};
@@ -97,7 +97,7 @@ impl Spool {
     ///
     /// A dropped call has put it aside or will do so. The same call again answers that it does not wait.
     pub async fn park(&self, id: MessageId, mailbox: &MailboxId, reason: &str) -> Result<(), SpoolError> {
-        let (destination, name, attempts) = self.take(id, mailbox).ok_or_else(|| not_waiting((id, mailbox)))?;
+        let (destination, name, attempts) = self.take(id, mailbox).ok_or_else(|| not_waiting(id, mailbox))?;
         let spool = self.clone();
         let reason = reason.to_owned();
         let parked = disk::blocking(move || {
@@ -156,9 +156,9 @@ impl Spool {
         let released = disk::blocking(move || spool.release_files(id, &wanted)).await.map_err(|error| self.error(error))?;
         let mailbox = mailbox.clone();
         match released {
-            Released::Waits => Ok(()),
-            Released::NotParked => Err(SpoolError::NotParked { id, mailbox }),
-            Released::NoDestination => Err(SpoolError::NoDestination { id, mailbox }),
+            ReleaseOutcome::Waiting => Ok(()),
+            ReleaseOutcome::NotParked => Err(SpoolError::NotParked { id, mailbox }),
+            ReleaseOutcome::NoDestination => Err(SpoolError::NoDestination { id, mailbox }),
         }
     }
 
@@ -180,14 +180,14 @@ impl Spool {
             let disk = &*spool.shared.disk;
             for folder in folders {
                 if let Some(name) = find(disk, &folder, id, &wanted)? {
-                    return Finished::open(disk, &folder.join(name.to_string()), id)?.read().map(Some);
+                    return MessageFile::open(disk, &folder.join(name.to_string()), id)?.read().map(Some);
                 }
             }
             Ok(None)
         });
         match loaded.await {
             Ok(Some(message)) => Ok(message),
-            Ok(None) => Err(not_waiting((id, mailbox))),
+            Ok(None) => Err(not_waiting(id, mailbox)),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 Err(SpoolError::Unreadable { file: id.to_string(), reason: error.to_string() })
             }
@@ -210,7 +210,7 @@ impl Spool {
             let attempts = queue.attempts(&name);
             let taken = queue.remove(&name);
             drop(queue);
-            destination.fresh().take(id);
+            destination.cache().take(id);
             taken.then_some((destination, name, attempts))
         })
     }
@@ -229,6 +229,6 @@ impl Destination {
     }
 }
 
-fn not_waiting((id, mailbox): Which<'_>) -> SpoolError {
+fn not_waiting(id: MessageId, mailbox: &MailboxId) -> SpoolError {
     SpoolError::NotWaiting { id, mailbox: mailbox.clone() }
 }

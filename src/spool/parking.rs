@@ -48,21 +48,21 @@ impl Spool {
         Ok(())
     }
 
-    pub(super) fn release_files(&self, id: MessageId, mailbox: &MailboxId) -> io::Result<Released> {
+    pub(super) fn release_files(&self, id: MessageId, mailbox: &MailboxId) -> io::Result<ReleaseOutcome> {
         let disk = &*self.shared.disk;
         let parked = self.shared.root.join(PARKED);
-        let Some(name) = find(disk, &parked, id, mailbox)? else { return Ok(Released::NotParked) };
+        let Some(name) = find(disk, &parked, id, mailbox)? else { return Ok(ReleaseOutcome::NotParked) };
         let note = disk::read(disk, &parked.join(note_name(&name))).or_else(none_if_not_found)?;
         let ParkedMessage { destination, .. } = parse_note(&name, &String::from_utf8_lossy(&note));
-        let destination = self.served().map_or(destination, |served| served.to_string());
+        let destination = self.current_destination().map_or(destination, |served| served.to_string());
         if !is_folder_name(&destination) {
-            return Ok(Released::NoDestination);
+            return Ok(ReleaseOutcome::NoDestination);
         }
         let to = self.destination(&destination);
         to.ensure_folder(disk)?;
         match self.shared.move_file(&parked, &to.folder, &name.to_string()) {
             // Somebody else released it just now.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Released::NotParked),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ReleaseOutcome::NotParked),
             moved => moved?,
         }
         let forgotten = disk.remove(&parked.join(note_name(&name))).or_else(none_if_not_found);
@@ -74,13 +74,13 @@ impl Spool {
         to.changed.notify_one();
         self.note_waiting(&to);
         self.shared.events.emit(Event::Released { id, mailbox: mailbox.clone(), destination });
-        Ok(Released::Waits)
+        Ok(ReleaseOutcome::Waiting)
     }
 }
 
 /// What became of a message that an operator wants to have released.
-pub(super) enum Released {
-    Waits,
+pub(super) enum ReleaseOutcome {
+    Waiting,
     NotParked,
     NoDestination,
 }

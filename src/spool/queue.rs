@@ -22,15 +22,15 @@ pub(crate) struct Queue {
     /// Those under way that somebody put into the queue once more.
     again: BTreeSet<EntryName>,
     batches_under_way: usize,
-    most_under_way: usize,
-    troubled: BTreeMap<EntryName, Trouble>,
+    max_under_way: usize,
+    retries: BTreeMap<EntryName, RetryState>,
     outage: Option<Outage>,
     openings: u64,
 }
 
 /// What went wrong with one message so far.
 #[derive(Debug)]
-struct Trouble {
+struct RetryState {
     attempts: u32,
     /// How often the way closed over it, and not over others.
     blame: u32,
@@ -71,15 +71,15 @@ enum Probe {
 
 impl Queue {
     /// An empty queue that has at most `most_under_way` batches under way at once.
-    pub(crate) fn new(most_under_way: usize) -> Self {
+    pub(crate) fn new(max_under_way: usize) -> Self {
         Self {
             ready: BTreeSet::new(),
             later: BTreeSet::new(),
             under_way: BTreeMap::new(),
             again: BTreeSet::new(),
             batches_under_way: 0,
-            most_under_way,
-            troubled: BTreeMap::new(),
+            max_under_way,
+            retries: BTreeMap::new(),
             outage: None,
             openings: 0,
         }
@@ -101,7 +101,7 @@ impl Queue {
         self.later.retain(|(_, waiting)| waiting != name);
         let removed = self.ready.len() + self.later.len() < before;
         if removed {
-            self.troubled.remove(name);
+            self.retries.remove(name);
         }
         removed
     }
@@ -111,7 +111,7 @@ impl Queue {
         let later = std::mem::take(&mut self.later).into_iter().map(|(_, name)| name);
         let waiting: Vec<_> = std::mem::take(&mut self.ready).into_iter().chain(later).collect();
         for name in &waiting {
-            self.troubled.remove(name);
+            self.retries.remove(name);
         }
         waiting
     }
@@ -119,7 +119,7 @@ impl Queue {
     /// The next message to send, once for each of its mailboxes; it is under way from now on.
     pub(crate) fn poll_send(&mut self, now: Instant) -> Option<Vec<EntryName>> {
         self.wake(now);
-        if self.batches_under_way >= self.most_under_way {
+        if self.batches_under_way >= self.max_under_way {
             return None;
         }
         let first = match &mut self.outage {
@@ -146,13 +146,13 @@ impl Queue {
         let Some(outage) = self.outage.take() else { return };
         self.openings += 1;
         for name in outage.closers {
-            let Some(trouble) = self.troubled.get_mut(&name) else { continue };
+            let Some(retry) = self.retries.get_mut(&name) else { continue };
             if !outage.all_fail {
-                trouble.blame += 1; // the way was never closed for others
+                retry.blame += 1; // the way was never closed for others
                 continue;
             }
-            trouble.blame = 0;
-            trouble.schedule.handle_success();
+            retry.blame = 0;
+            retry.schedule.handle_success();
             let waited = self.later.len();
             self.later.retain(|(_, waiting)| *waiting != name);
             if self.later.len() < waited {
@@ -176,17 +176,17 @@ impl Queue {
         if self.again.remove(name) {
             self.ready.insert(name.clone());
         }
-        self.troubled.remove(name).map_or(0, |trouble| trouble.attempts) + 1
+        self.retries.remove(name).map_or(0, |retry| retry.attempts) + 1
     }
 
     /// The destination has answered, and cannot take this message now. Answers how many tries there were, and when the next is due.
     pub(crate) fn handle_deferred(&mut self, name: &EntryName, now: Instant, jitter: f64) -> (u32, Instant) {
         self.under_way.remove(name);
         self.again.remove(name);
-        let trouble = self.trouble(name);
-        trouble.attempts += 1;
-        let due = trouble.schedule.handle_failure(now, jitter);
-        let attempts = trouble.attempts;
+        let retry = self.retry_state(name);
+        retry.attempts += 1;
+        let due = retry.schedule.handle_failure(now, jitter);
+        let attempts = retry.attempts;
         self.later.insert((due, name.clone()));
         (attempts, due)
     }
@@ -200,10 +200,10 @@ impl Queue {
             // What went before the way was last opened tells how things were then.
             is_old |= self.under_way.remove(name).is_some_and(|opening| opening < self.openings);
             self.again.remove(name);
-            let trouble = self.trouble(name);
-            trouble.attempts += 1;
-            if trouble.blame >= SUSPECT && probe.is_none() {
-                due = trouble.schedule.handle_failure(now, jitter);
+            let retry = self.retry_state(name);
+            retry.attempts += 1;
+            if retry.blame >= SUSPECT_BLAME && probe.is_none() {
+                due = retry.schedule.handle_failure(now, jitter);
                 self.later.insert((due, name.clone()));
             } else {
                 self.ready.insert(name.clone());
@@ -230,7 +230,7 @@ impl Queue {
     /// When to poll again, if nothing else happens before.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let later = self.later.first().map(|(due, _)| *due);
-        let has_place = !self.ready.is_empty() && self.batches_under_way < self.most_under_way;
+        let has_place = !self.ready.is_empty() && self.batches_under_way < self.max_under_way;
         let probe = self.outage.as_ref().filter(|_| has_place).and_then(Outage::poll_timeout);
         match (later, probe) {
             (Some(later), Some(probe)) => Some(later.min(probe)),
@@ -246,7 +246,7 @@ impl Queue {
 
     /// How many tries of a message have failed.
     pub(crate) fn attempts(&self, name: &EntryName) -> u32 {
-        self.troubled.get(name).map_or(0, |trouble| trouble.attempts)
+        self.retries.get(name).map_or(0, |retry| retry.attempts)
     }
 
     /// How many messages wait or are under way.
@@ -277,8 +277,8 @@ impl Queue {
         }
     }
 
-    fn trouble(&mut self, name: &EntryName) -> &mut Trouble {
-        self.troubled.entry(name.clone()).or_insert_with(|| Trouble {
+    fn retry_state(&mut self, name: &EntryName) -> &mut RetryState {
+        self.retries.entry(name.clone()).or_insert_with(|| RetryState {
             attempts: 0,
             blame: 0,
             schedule: RetrySchedule::new(FIRST_RETRY, LONGEST_RETRY),
@@ -310,7 +310,7 @@ impl Outage {
         if self.poll_timeout()? > now {
             return None;
         }
-        if self.others.len() < MOST_PROBES && self.other_at.take().is_some() {
+        if self.others.len() < MAX_PROBES && self.other_at.take().is_some() {
             let behind = (Bound::Excluded(&self.last), Bound::Unbounded);
             let next = ready.range(behind).next().or_else(|| ready.first())?.clone();
             self.last = next.clone();
@@ -325,8 +325,8 @@ impl Outage {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let first_at = (self.probes.len() < MOST_PROBES).then_some(self.probe_at);
-        let other_at = self.other_at.filter(|_| self.others.len() < MOST_PROBES);
+        let first_at = (self.probes.len() < MAX_PROBES).then_some(self.probe_at);
+        let other_at = self.other_at.filter(|_| self.others.len() < MAX_PROBES);
         other_at.or(first_at)
     }
 
@@ -351,11 +351,11 @@ impl Outage {
 /// How many mailboxes of one message go out together.
 const MAX_BATCH: usize = 50;
 /// How many tries with the first message, and how many with others, are out at once while the way is closed.
-const MOST_PROBES: usize = 4;
+const MAX_PROBES: usize = 4;
 /// After each so many'th failure of a try with the first message, another one is tried at once.
 const FAILURES_FOR_ANOTHER: u32 = 4;
 /// A message that was to blame for closing the way this often is held back.
-const SUSPECT: u32 = 3;
+const SUSPECT_BLAME: u32 = 3;
 const FIRST_PROBE: Duration = Duration::from_millis(500);
 /// A destination that is back is noticed within this time.
 const LONGEST_PROBE: Duration = Duration::from_secs(3);

@@ -1,38 +1,39 @@
-//! [`Served`]: the one destination that everything goes to, and how what waits for another gets there.
+//! [`CurrentDestination`]: the one destination that everything goes to, and how what waits for another gets there.
 
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use super::name::EntryName;
-use super::tree::{NAMESAKE, are_one_file};
+use super::tree::{NAME_CONFLICT, is_same_file};
 use super::{Destination, Spool, SpoolError};
 use crate::disk;
+use crate::lock::Lock;
 
 /// The one destination that everything goes to, once a node has said which.
 #[derive(Debug, Default)]
-pub(super) struct Served {
-    destination: RwLock<Option<Arc<str>>>,
+pub(super) struct CurrentDestination {
+    destination: Lock<Option<Arc<str>>>,
     /// Something waits, or may, for another destination.
-    astray: Notify,
+    misrouted: Notify,
 }
 
 impl Spool {
     /// Everything goes to `destination` from now on, once [`redirect`](Self::redirect) has seen to it.
-    pub(crate) fn serve(&self, destination: &str) {
-        *self.shared.served.destination.write().unwrap_or_else(PoisonError::into_inner) = Some(destination.into());
-        self.shared.served.astray.notify_one();
+    pub(crate) fn set_destination(&self, destination: &str) {
+        *self.shared.current.destination.lock() = Some(destination.into());
+        self.shared.current.misrouted.notify_one();
     }
 
     /// The destination that everything goes to, if a node has said which.
-    pub(crate) fn served(&self) -> Option<Arc<str>> {
-        self.shared.served.destination.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn current_destination(&self) -> Option<Arc<str>> {
+        self.shared.current.destination.lock().clone()
     }
 
     /// Waits until something waits, or may, for another destination than the one that everything goes to.
-    pub(crate) async fn astray(&self) {
-        self.shared.served.astray.notified().await;
+    pub(crate) async fn misrouted(&self) {
+        self.shared.current.misrouted.notified().await;
     }
 
     /// Lets everything that waits for another destination wait for the one that everything goes to. What is under way is left to its
@@ -45,13 +46,13 @@ impl Spool {
     /// Notes that something may wait for `destination`. To be called after it does: whoever serves another destination from now on
     /// looks after that.
     pub(super) fn note_waiting(&self, destination: &Destination) {
-        if self.served().is_some_and(|served| served != destination.name) {
-            self.shared.served.astray.notify_one();
+        if self.current_destination().is_some_and(|served| served != destination.name) {
+            self.shared.current.misrouted.notify_one();
         }
     }
 
     fn redirect_files(&self) -> io::Result<()> {
-        let Some(served) = self.served() else { return Ok(()) };
+        let Some(served) = self.current_destination() else { return Ok(()) };
         let to = self.destination(&served);
         let all: Vec<_> = self.destinations().values().cloned().collect();
         for from in all.into_iter().filter(|from| from.name != to.name) {
@@ -63,9 +64,9 @@ impl Spool {
             match self.move_all(&from, &to, &names) {
                 Ok(moved) => {
                     for name in moved {
-                        let fresh = from.fresh().take(name.id());
-                        if let Some(message) = fresh {
-                            to.fresh().put(message);
+                        let cached = from.cache().take(name.id());
+                        if let Some(message) = cached {
+                            to.cache().put(message);
                         }
                         to.queue().insert(name);
                     }
@@ -98,8 +99,8 @@ impl Spool {
                     tracing::error!(id = %name.id(), "a message that waited is no longer in the spool: somebody has removed its file");
                 }
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                Err(_) if !are_one_file(disk, &from.folder.join(&file), &to.folder.join(&file))? => {
-                    self.put_aside(&from.folder.join(&file), NAMESAKE.to_owned())?;
+                Err(_) if !is_same_file(disk, &from.folder.join(&file), &to.folder.join(&file))? => {
+                    self.quarantine(&from.folder.join(&file), NAME_CONFLICT.to_owned())?;
                 }
                 _ => there.push(name.clone()),
             }

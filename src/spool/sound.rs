@@ -1,12 +1,13 @@
 //! [`StoredSound`]: a long sound that stays in its file while it is sent.
 
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 use super::head::{Damaged, is_damaged};
 use crate::disk::DiskFile;
+use crate::lock::Lock;
 use crate::message::{AudioSource, ContentDigest};
 
 /// The sound in a file of the spool, open for as long as somebody may read it.
@@ -16,18 +17,18 @@ pub(crate) struct StoredSound {
     start: u64,
     end: u64,
     digest: ContentDigest,
-    failed: Mutex<Option<io::Error>>,
+    failed: Lock<Option<io::Error>>,
 }
 
 impl StoredSound {
     /// The bytes of `file` from `start` to `end`, whose digest is `digest`.
     pub(super) fn new(file: Arc<dyn DiskFile>, start: u64, end: u64, digest: ContentDigest) -> Self {
-        Self { file, start, end, digest, failed: Mutex::default() }
+        Self { file, start, end, digest, failed: Lock::default() }
     }
 
     /// The first error that a reader met, once.
     pub(super) fn take_error(&self) -> Option<io::Error> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.failed.lock().take()
     }
 }
 
@@ -63,7 +64,7 @@ impl Read for Reader {
         let left = usize::try_from(self.sound.end - self.at).unwrap_or(usize::MAX);
         let len = buffer.len().min(left);
         self.read_piece(&mut buffer[..len]).map(|()| len).inspect_err(|error| {
-            let mut failed = self.sound.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut failed = self.sound.failed.lock();
             let again = || if is_damaged(error) { Damaged.into() } else { io::Error::new(error.kind(), error.to_string()) };
             failed.get_or_insert_with(again);
         })

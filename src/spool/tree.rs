@@ -5,13 +5,12 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
-use std::sync::PoisonError;
 
-use super::aside::{PutAside, put_aside};
 use super::head::HEAD_LEN;
 use super::name::{EXTENSION, EntryName};
 use super::parking::note_name;
-use super::{PARKED, QUEUE, RECORDING, SPARE, Shared, UNREADABLE, spare};
+use super::quarantine::{QuarantinedFile, quarantine};
+use super::{PARKED, QUEUE, RECORDING, SPARE, SpoolShared, UNREADABLE, file_pool};
 use crate::disk::{self, Disk, DiskFile};
 
 /// Creates what is missing of the tree; answers with the file to lock before anything in it is touched.
@@ -30,20 +29,20 @@ pub(super) fn prepare_tree(disk: &dyn Disk, root: &Path) -> io::Result<Box<dyn D
 /// Reads the names of what waits for each destination.
 ///
 /// Once the tree is there, a full disk does not keep it from being read: what waits can go, and makes room.
-pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeFound> {
-    if let Err(error) = explain(disk, root) {
+pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeContents> {
+    if let Err(error) = write_readme(disk, root) {
         tracing::warn!(%error, "the spool's README.txt could not be written");
     }
-    let mut found = TreeFound::default();
-    match spare::clean(disk, root) {
+    let mut found = TreeContents::default();
+    match file_pool::clean(disk, root) {
         Ok(others) => {
             for (path, reason) in &others {
-                found.put_aside(disk, root, path, reason);
+                found.quarantine(disk, root, path, reason);
             }
         }
         Err(error) => tracing::warn!(%error, "spare files of an earlier run could not be removed"),
     }
-    found.next_spare = spare::first_free(disk, root)?;
+    found.next_spare = file_pool::first_free(disk, root)?;
     let parked: HashSet<EntryName> = entries(disk, &root.join(PARKED))?.into_iter().collect();
     for destination in disk.list(&root.join(QUEUE))? {
         let folder = root.join(QUEUE).join(&destination);
@@ -58,7 +57,7 @@ pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeFound> {
                 Ok(entry) => waiting.push(entry),
                 // One damaged digit, and nobody would ever send it.
                 Err(()) if is_message_file(&name) => {
-                    found.put_aside(disk, root, &folder.join(name), "its name is not that of a message that waits");
+                    found.quarantine(disk, root, &folder.join(name), "its name is not that of a message that waits");
                 }
                 Err(()) => {}
             }
@@ -75,26 +74,26 @@ pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeFound> {
 
 /// What was found when the spool was opened.
 #[derive(Debug, Default)]
-pub(super) struct TreeFound {
+pub(super) struct TreeContents {
     /// The names of what waits for each destination.
     pub(super) queues: Vec<(String, Vec<EntryName>)>,
     /// What was put aside.
-    pub(super) put_aside: Vec<PutAside>,
+    pub(super) quarantine: Vec<QuarantinedFile>,
     /// The number of the next spare file.
     pub(super) next_spare: u64,
 }
 
-impl TreeFound {
+impl TreeContents {
     /// Puts aside what is at `path`; what cannot be put aside now, as on a full disk, is so at the next start.
-    fn put_aside(&mut self, disk: &dyn Disk, root: &Path, path: &Path, reason: &str) {
-        match put_aside(disk, root, path, reason.to_owned()) {
-            Ok(aside) => self.put_aside.push(aside),
+    fn quarantine(&mut self, disk: &dyn Disk, root: &Path, path: &Path, reason: &str) {
+        match quarantine(disk, root, path, reason.to_owned()) {
+            Ok(aside) => self.quarantine.push(aside),
             Err(error) => tracing::warn!(path = %path.display(), %error, reason, "a file could not be put aside"),
         }
     }
 }
 
-impl Shared {
+impl SpoolShared {
     /// Moves the file `name` from one folder to another so that a power cut at any moment leaves it in one of them, or in both.
     ///
     /// Once this has returned it is in the second for good; and gone from the first for good once that is flushed, too. After an
@@ -102,12 +101,12 @@ impl Shared {
     pub(super) fn move_file(&self, from: &Path, to: &Path, name: &str) -> io::Result<()> {
         let disk = &*self.disk;
         // Two who move one file must not take each other's name away.
-        let _alone = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.moving.lock();
         let linked = disk.link(&from.join(name), &to.join(name));
         match &linked {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return linked,
-            Err(_) if !are_one_file(disk, &from.join(name), &to.join(name))? => {
-                let aside = put_aside(disk, &self.root, &from.join(name), NAMESAKE.to_owned())?;
+            Err(_) if !is_same_file(disk, &from.join(name), &to.join(name))? => {
+                let aside = quarantine(disk, &self.root, &from.join(name), NAME_CONFLICT.to_owned())?;
                 self.events.emit(aside.into_event());
                 return Ok(());
             }
@@ -127,11 +126,11 @@ impl Shared {
 
 /// Takes away the parked name of a message that waits, too: its parking, or its release, was cut off before anybody was told
 /// that it was done. To send it again harms nobody. Another file of the same name is put aside.
-fn unpark(disk: &dyn Disk, root: &Path, waiting: &Path, name: &EntryName, found: &mut TreeFound) -> io::Result<()> {
+fn unpark(disk: &dyn Disk, root: &Path, waiting: &Path, name: &EntryName, found: &mut TreeContents) -> io::Result<()> {
     let parked = root.join(PARKED);
     let path = parked.join(name.to_string());
-    if !are_one_file(disk, &path, &waiting.join(name.to_string()))? {
-        found.put_aside(disk, root, &path, NAMESAKE);
+    if !is_same_file(disk, &path, &waiting.join(name.to_string()))? {
+        found.quarantine(disk, root, &path, NAME_CONFLICT);
         return Ok(());
     }
     disk.remove(&path)?;
@@ -142,7 +141,7 @@ fn unpark(disk: &dyn Disk, root: &Path, waiting: &Path, name: &EntryName, found:
 }
 
 /// Whether two names lead to one file, as a move leaves them that was cut off; or to two that hold the same message.
-pub(super) fn are_one_file(disk: &dyn Disk, one: &Path, other: &Path) -> io::Result<bool> {
+pub(super) fn is_same_file(disk: &dyn Disk, one: &Path, other: &Path) -> io::Result<bool> {
     let open = |path| match disk.open_to_read(path) {
         Err(error) if disk::is_not_a_file(&error) => Ok(None),
         opened => opened.map(Some),
@@ -166,7 +165,7 @@ fn is_message_file(name: &str) -> bool {
 }
 
 /// Tells an operator who looks at the tree what it is.
-fn explain(disk: &dyn Disk, root: &Path) -> io::Result<()> {
+fn write_readme(disk: &dyn Disk, root: &Path) -> io::Result<()> {
     let readme = open_or_create(disk, &root.join("README.txt"))?;
     if readme.len()? != README.len() as u64 {
         readme.write_all_at(README.as_bytes(), 0)?;
@@ -186,7 +185,7 @@ fn open_or_create(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>>
 }
 
 /// Why a file is put aside that should go where another one is.
-pub(super) const NAMESAKE: &str = "another file of its name is where it should go";
+pub(super) const NAME_CONFLICT: &str = "another file of its name is where it should go";
 
 const README: &str = "\
 This folder holds voice messages that wait to be forwarded to another voicemail node.

@@ -121,7 +121,7 @@ impl Subscription {
             self.lookup = StateLookup::Wanted;
         }
         self.not_before = None;
-        self.pacing.handle_restart();
+        self.pacing.handle_refresh();
         self.pacing.handle_change();
     }
 
@@ -133,7 +133,7 @@ impl Subscription {
                 StateLookup::Idle => {}
                 StateLookup::Wanted => {
                     self.lookup = StateLookup::Idle;
-                    self.pacing.handle_restart();
+                    self.pacing.handle_refresh();
                 }
                 StateLookup::UnderWay { overtaken } => *overtaken = true,
             }
@@ -183,7 +183,7 @@ impl Subscription {
         // RFC 6665 §4.2.2: what says when to come again leaves it as it is, and so does a fault of the other side that may pass.
         let passes = retry_after.is_some() || matches!(status.code(), 408 | 486 | 491 | 500 | 503);
         match pending.content {
-            NotifyContent::State if status.is_success() => self.pacing.handle_told(),
+            NotifyContent::State if status.is_success() => self.pacing.handle_updated(),
             NotifyContent::NoBody if status.is_success() => {}
             NotifyContent::State | NotifyContent::NoBody if passes => {
                 self.pacing.handle_failure(now);
@@ -221,7 +221,7 @@ impl Subscription {
         }
         let tell = std::mem::take(&mut self.lookup_done) || {
             let may = !self.is_looking_up() && self.not_before.is_none_or(|instant| instant <= now);
-            let due = may && self.pacing.poll_tell(now);
+            let due = may && self.pacing.poll_update(now);
             if due && self.lookup == StateLookup::Wanted {
                 self.lookup = StateLookup::UnderWay { overtaken: false };
                 return Some(SubscriptionAction::LookUp);
@@ -247,7 +247,7 @@ impl Subscription {
     /// The telephone may have forgotten it: a NOTIFY shows whether it has.
     pub(super) fn handle_possible_restart(&mut self) {
         if self.termination_reason.is_none() && self.pending.is_none() {
-            self.pacing.handle_restart();
+            self.pacing.handle_refresh();
         }
     }
 

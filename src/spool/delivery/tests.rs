@@ -14,27 +14,27 @@ use crate::disk::{Disk as _, PowerCutDisk};
 use crate::event::{Events, Occurrence};
 use crate::forward::{MemoryForwarder, Reply, Script};
 use crate::message::{AudioType, ClockQuality, ClockSource, Head, Message, MessageId, RecordedAt, Urgency};
-use crate::spool::{FileHead, Sound};
+use crate::spool::{FileHead, SoundInput};
 
 const CENTRAL: &str = "central.example";
 const HERE: &str = "here";
 const ROOT: &str = "/spool";
 
-struct Scene {
+struct Fixture {
     disk: Arc<PowerCutDisk>,
     spool: Spool,
     events: tokio::sync::broadcast::Receiver<Occurrence>,
 }
 
-impl Scene {
+impl Fixture {
     async fn new() -> Self {
         Self::on(Arc::new(PowerCutDisk::new())).await // one in memory, never cut here
     }
 
     async fn on(disk: Arc<PowerCutDisk>) -> Self {
-        let told = Events::new();
-        let events = told.subscribe();
-        let spool = Spool::open(Arc::clone(&disk) as _, ROOT.into(), Arc::new(SystemClock), told).await.unwrap();
+        let reporter = Events::new();
+        let events = reporter.subscribe();
+        let spool = Spool::open(Arc::clone(&disk) as _, ROOT.into(), Arc::new(SystemClock), reporter).await.unwrap();
         Self { disk, spool, events }
     }
 
@@ -55,7 +55,7 @@ impl Scene {
         let id = head.id;
         let mailboxes: Vec<MailboxId> = mailboxes.iter().map(|number| number.parse().unwrap()).collect();
         let head = FileHead { head, mailboxes: mailboxes.clone(), media: AudioType::Wav, audio: None };
-        let mut file = self.spool.begin(head, Sound::AsItIs).unwrap();
+        let mut file = self.spool.begin(head, SoundInput::Verbatim).unwrap();
         file.append(sound).unwrap();
         file.complete(None).unwrap();
         let to: Vec<(Arc<str>, MailboxId)> = mailboxes.into_iter().map(|mailbox| (destination.into(), mailbox)).collect();
@@ -65,7 +65,7 @@ impl Scene {
 
     /// Has a message that waits for [`CENTRAL`] read from its file, as after a restart.
     fn forget(&self, id: MessageId) {
-        self.spool.destination(CENTRAL).fresh().take(id).unwrap();
+        self.spool.destination(CENTRAL).cache().take(id).unwrap();
     }
 
     fn name(&self, destination: &str, id: MessageId) -> String {
@@ -84,9 +84,9 @@ impl Scene {
     }
 
     /// The names of what was put aside so far, and why.
-    fn put_aside(&mut self) -> Vec<(String, String)> {
+    fn quarantined(&mut self) -> Vec<(String, String)> {
         std::iter::from_fn(|| self.events.try_recv().ok())
-            .filter_map(|told| match told.event {
+            .filter_map(|occurrence| match occurrence.event {
                 Event::Unreadable { file, reason } => Some((file, reason)),
                 _ => None,
             })
@@ -109,7 +109,7 @@ impl Scene {
     /// The reasons of what was deferred so far.
     fn deferred(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.events.try_recv().ok())
-            .filter_map(|told| match told.event {
+            .filter_map(|occurrence| match occurrence.event {
                 Event::Deferred { reason, .. } => Some(reason),
                 _ => None,
             })
@@ -133,32 +133,32 @@ fn mailbox() -> MailboxId {
 
 /// What a forwarder does that breaks its contract.
 #[derive(Debug, Clone, Copy)]
-enum Crime {
+enum Violation {
     Panic,
     NoOutcome,
     OutcomesTooMany,
 }
 
-/// Commits its crimes, one a call, and then keeps the contract.
+/// Commits its violations, one a call, and then keeps the contract.
 #[derive(Debug)]
-struct Criminal {
-    crimes: Mutex<VecDeque<Crime>>,
-    reformed: MemoryForwarder,
+struct ContractBreaker {
+    violations: Mutex<VecDeque<Violation>>,
+    correct: MemoryForwarder,
 }
 
 #[async_trait]
-impl Forwarder for Criminal {
+impl Forwarder for ContractBreaker {
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
-        let crime = self.crimes.lock().unwrap().pop_front();
-        let outcomes = match crime {
-            Some(Crime::Panic) => panic!("as told"),
-            Some(Crime::NoOutcome) => Vec::new(),
-            Some(Crime::OutcomesTooMany) => {
-                let mut acceptance = self.reformed.forward(message, recipients).await?;
+        let violation = self.violations.lock().unwrap().pop_front();
+        let outcomes = match violation {
+            Some(Violation::Panic) => panic!("as scripted"),
+            Some(Violation::NoOutcome) => Vec::new(),
+            Some(Violation::OutcomesTooMany) => {
+                let mut acceptance = self.correct.forward(message, recipients).await?;
                 acceptance.outcomes.push(Outcome::Accepted);
                 return Ok(acceptance);
             }
-            None => return self.reformed.forward(message, recipients).await,
+            None => return self.correct.forward(message, recipients).await,
         };
         Ok(Acceptance::new(outcomes, TransportSecurity::InMemory))
     }
@@ -190,30 +190,30 @@ impl Forwarder for Peer {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_destination_delays_nobody_else() {
-    let scene = Scene::new().await;
+    let fixture = Fixture::new().await;
     for _ in 0..50 {
-        scene.put(CENTRAL, &["2001"]);
-        scene.put(HERE, &["2001"]);
+        fixture.put(CENTRAL, &["2001"]);
+        fixture.put(HERE, &["2001"]);
     }
     let (dead, alive) = (Peer::default(), MemoryForwarder::new());
     let began = tokio::time::Instant::now();
     let mut took = None;
     let stop = Notify::new();
     let filing = async {
-        scene.deliver(HERE, &alive, empty(&scene.spool, HERE)).await;
+        fixture.deliver(HERE, &alive, empty(&fixture.spool, HERE)).await;
         took = Some(began.elapsed());
         stop.notify_one();
     };
-    futures::future::join(scene.deliver(CENTRAL, &dead, stop.notified()), filing).await;
+    futures::future::join(fixture.deliver(CENTRAL, &dead, stop.notified()), filing).await;
     assert!(took.unwrap() < Duration::from_millis(100), "{took:?}");
-    assert_eq!((scene.depth(CENTRAL), scene.depth(HERE), alive.taken(&mailbox()).len()), (50, 0, 50));
+    assert_eq!((fixture.depth(CENTRAL), fixture.depth(HERE), alive.taken(&mailbox()).len()), (50, 0, 50));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_destination_that_is_back_is_noticed_within_three_seconds_and_all_that_waits_flows_at_full_speed() {
-    let scene = Scene::new().await;
+async fn a_returned_destination_is_noticed_in_3_s_and_gets_everything() {
+    let fixture = Fixture::new().await;
     for _ in 0..1_000 {
-        scene.put(CENTRAL, &["2001"]);
+        fixture.put(CENTRAL, &["2001"]);
     }
     let peer = Peer::default();
     let mut flowed = None;
@@ -221,28 +221,28 @@ async fn a_destination_that_is_back_is_noticed_within_three_seconds_and_all_that
         tokio::time::sleep(Duration::from_secs(600)).await;
         *peer.up_at.lock().unwrap() = Some(tokio::time::Instant::now());
         peer.is_up.store(true, std::sync::atomic::Ordering::Relaxed);
-        empty(&scene.spool, CENTRAL).await;
+        empty(&fixture.spool, CENTRAL).await;
         flowed = Some(peer.up_at.lock().unwrap().unwrap().elapsed());
     };
-    scene.deliver(CENTRAL, &peer, healing).await;
+    fixture.deliver(CENTRAL, &peer, healing).await;
     let noticed = peer.noticed_after.lock().unwrap().unwrap();
     assert!(noticed <= Duration::from_secs(3), "noticed after {noticed:?}");
     // 1 000 messages of 20 ms, 16 at a time, are 1.25 s. Those stuck since before may return later, and find the way open.
     let flowed = flowed.unwrap();
     assert!(flowed <= Duration::from_secs(65), "all through after {flowed:?}");
     assert_eq!(peer.kept.taken(&mailbox()).len(), 1_000);
-    assert!(scene.queued_files(CENTRAL).is_empty());
+    assert!(fixture.queued_files(CENTRAL).is_empty());
 }
 
 /// A node whose disk is full until a moment.
 #[derive(Debug)]
-struct Full {
+struct FullNode {
     until: tokio::time::Instant,
     kept: MemoryForwarder,
 }
 
 #[async_trait]
-impl Forwarder for Full {
+impl Forwarder for FullNode {
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         if tokio::time::Instant::now() >= self.until {
             return self.kept.forward(message, recipients).await;
@@ -253,13 +253,13 @@ impl Forwarder for Full {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_whose_disk_was_full_for_an_hour_gets_all_that_waits_within_seconds() {
-    let scene = Scene::new().await;
+async fn after_an_hour_of_full_disk_a_node_gets_all_within_seconds() {
+    let fixture = Fixture::new().await;
     for _ in 0..50 {
-        scene.put("central", &["2001"]);
+        fixture.put("central", &["2001"]);
     }
     let until = tokio::time::Instant::now() + Duration::from_secs(3_600);
-    scene.deliver("central", &Full { until, kept: MemoryForwarder::new() }, empty(&scene.spool, "central")).await;
+    fixture.deliver("central", &FullNode { until, kept: MemoryForwarder::new() }, empty(&fixture.spool, "central")).await;
     let late = tokio::time::Instant::now() - until;
     assert!(late <= Duration::from_millis(3_500), "it took {late:?}");
 }
@@ -267,19 +267,19 @@ async fn a_node_whose_disk_was_full_for_an_hour_gets_all_that_waits_within_secon
 #[tokio::test(start_paused = true)]
 async fn after_an_outage_of_any_length_the_urgent_message_is_first() {
     for outage in (1..40).map(Duration::from_secs) {
-        let scene = Scene::new().await;
+        let fixture = Fixture::new().await;
         for _ in 0..5 {
-            scene.put(CENTRAL, &["2001"]);
+            fixture.put(CENTRAL, &["2001"]);
         }
         let until = tokio::time::Instant::now() + outage;
-        let peer = Full { until, kept: MemoryForwarder::new() };
+        let peer = FullNode { until, kept: MemoryForwarder::new() };
         let mut urgent = None;
         let recovery = async {
             tokio::time::sleep(outage / 2).await;
-            urgent = Some(scene.put_as(CENTRAL, &["2001"], Urgency::Urgent));
-            empty(&scene.spool, CENTRAL).await;
+            urgent = Some(fixture.put_as(CENTRAL, &["2001"], Urgency::Urgent));
+            empty(&fixture.spool, CENTRAL).await;
         };
-        scene.deliver(CENTRAL, &peer, recovery).await;
+        fixture.deliver(CENTRAL, &peer, recovery).await;
         let taken = peer.kept.taken(&mailbox());
         assert_eq!((taken.len(), Some(taken[0].id())), (6, urgent), "after {outage:?}");
     }
@@ -287,157 +287,158 @@ async fn after_an_outage_of_any_length_the_urgent_message_is_first() {
 
 #[tokio::test(start_paused = true)]
 async fn one_message_for_several_mailboxes_has_an_outcome_for_each() {
-    let mut scene = Scene::new().await;
-    let id = scene.put(CENTRAL, &["2001", "2002", "2003"]);
+    let mut fixture = Fixture::new().await;
+    let id = fixture.put(CENTRAL, &["2001", "2002", "2003"]);
     let peer = MemoryForwarder::new();
-    let reply = |code| Reply::new(code, "as told");
+    let reply = |code| Reply::new(code, "as scripted");
     peer.answer("2002".parse().unwrap(), Outcome::Deferred(reply(452)));
     peer.answer("2003".parse().unwrap(), Outcome::Refused(reply(550)));
-    scene.deliver(CENTRAL, &peer, tokio::time::sleep(Duration::from_millis(500))).await;
-    let waiting = scene.spool.waiting();
+    fixture.deliver(CENTRAL, &peer, tokio::time::sleep(Duration::from_millis(500))).await;
+    let waiting = fixture.spool.waiting();
     assert_eq!(waiting.iter().map(|waiting| (waiting.id, waiting.mailbox.as_str())).collect::<Vec<_>>(), [(id, "2002")]);
-    let parked = scene.spool.parked().await.unwrap();
+    let parked = fixture.spool.parked().await.unwrap();
     assert_eq!(parked.iter().map(|parked| (parked.id, parked.mailbox.as_str())).collect::<Vec<_>>(), [(id, "2003")]);
-    assert_eq!(scene.deferred(), ["452 as told"]);
+    assert_eq!(fixture.deferred(), ["452 as scripted"]);
 
     for number in ["2002", "2003"] {
         peer.answer(number.parse().unwrap(), Outcome::Accepted);
     }
-    scene.spool.release(id, &"2003".parse().unwrap()).await.unwrap();
-    scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
+    fixture.spool.release(id, &"2003".parse().unwrap()).await.unwrap();
+    fixture.deliver(CENTRAL, &peer, empty(&fixture.spool, CENTRAL)).await;
     for number in ["2001", "2002", "2003"] {
         assert_eq!(peer.taken(&number.parse().unwrap()).len(), 1, "{number}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forwarder_that_breaks_its_contract_costs_a_try_and_no_message() {
-    for crime in [Crime::Panic, Crime::NoOutcome, Crime::OutcomesTooMany] {
-        let mut scene = Scene::new().await;
+async fn a_contract_breaking_forwarder_costs_a_try_and_no_message() {
+    for violation in [Violation::Panic, Violation::NoOutcome, Violation::OutcomesTooMany] {
+        let mut fixture = Fixture::new().await;
         for _ in 0..5 {
-            scene.put(CENTRAL, &["2001", "2002"]);
+            fixture.put(CENTRAL, &["2001", "2002"]);
         }
-        let forwarder = Criminal { crimes: Mutex::new([crime; 3].into()), reformed: MemoryForwarder::new() };
-        scene.deliver(CENTRAL, &forwarder, empty(&scene.spool, CENTRAL)).await;
-        let deferred = if matches!(crime, Crime::OutcomesTooMany) { 0 } else { 6 };
-        assert_eq!(scene.deferred().len(), deferred, "{crime:?}");
+        let forwarder = ContractBreaker { violations: Mutex::new([violation; 3].into()), correct: MemoryForwarder::new() };
+        fixture.deliver(CENTRAL, &forwarder, empty(&fixture.spool, CENTRAL)).await;
+        let deferred = if matches!(violation, Violation::OutcomesTooMany) { 0 } else { 6 };
+        assert_eq!(fixture.deferred().len(), deferred, "{violation:?}");
         for number in ["2001", "2002"] {
-            assert_eq!(forwarder.reformed.taken(&number.parse().unwrap()).len(), 5, "{crime:?}");
+            assert_eq!(forwarder.correct.taken(&number.parse().unwrap()).len(), 5, "{violation:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_forwarder_that_never_answers_is_given_up_in_the_end() {
-    let scene = Scene::new().await;
+    let fixture = Fixture::new().await;
     for _ in 0..20 {
-        scene.put(CENTRAL, &["2001"]);
+        fixture.put(CENTRAL, &["2001"]);
     }
     let forwarder = MemoryForwarder::new();
     (0..16).for_each(|_| forwarder.next(Script::NeverAnswer));
-    scene.deliver(CENTRAL, &forwarder, tokio::time::sleep(Duration::from_secs(3_700))).await;
+    fixture.deliver(CENTRAL, &forwarder, tokio::time::sleep(Duration::from_secs(3_700))).await;
     assert_eq!(forwarder.taken(&mailbox()).len(), 20);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_stops_in_thirty_seconds_though_its_peer_never_answers_and_the_message_waits() {
-    let scene = Scene::new().await;
-    scene.put(CENTRAL, &["2001"]);
+async fn a_stop_takes_30_s_if_the_peer_hangs_and_the_message_waits() {
+    let fixture = Fixture::new().await;
+    fixture.put(CENTRAL, &["2001"]);
     let forwarder = MemoryForwarder::new();
     forwarder.next(Script::NeverAnswer);
     let began = tokio::time::Instant::now();
-    scene.deliver(CENTRAL, &forwarder, tokio::time::sleep(Duration::from_secs(1))).await;
+    fixture.deliver(CENTRAL, &forwarder, tokio::time::sleep(Duration::from_secs(1))).await;
     assert_eq!(began.elapsed().as_secs(), 31);
-    assert_eq!(scene.queued_files(CENTRAL).len(), 1);
+    assert_eq!(fixture.queued_files(CENTRAL).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn files_that_cannot_be_read_are_put_aside_and_hold_up_nothing_that_waits_for_a_dead_destination() {
-    let scene = Scene::new().await;
+async fn unreadable_files_are_set_aside_and_delay_nothing_in_outages() {
+    let fixture = Fixture::new().await;
     let peer = MemoryForwarder::new();
     peer.next(Script::Fail(ForwardError::TimedOut { peer: "peer".to_owned(), step: "connection" }));
-    scene.put(CENTRAL, &["2001"]);
-    scene.deliver(CENTRAL, &peer, tokio::time::sleep(Duration::from_millis(100))).await;
+    fixture.put(CENTRAL, &["2001"]);
+    fixture.deliver(CENTRAL, &peer, tokio::time::sleep(Duration::from_millis(100))).await;
     // Now one message at a time tries the way, and these are next.
     for _ in 0..10 {
-        let unreadable = scene.put(CENTRAL, &["2001"]);
-        let path = scene.path(CENTRAL, unreadable);
-        scene.disk.remove(&path).unwrap();
-        scene.disk.create(&path).unwrap().write_all_at(b"no message", 0).unwrap();
-        scene.forget(unreadable);
+        let unreadable = fixture.put(CENTRAL, &["2001"]);
+        let path = fixture.path(CENTRAL, unreadable);
+        fixture.disk.remove(&path).unwrap();
+        fixture.disk.create(&path).unwrap().write_all_at(b"no message", 0).unwrap();
+        fixture.forget(unreadable);
     }
-    scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
+    fixture.deliver(CENTRAL, &peer, empty(&fixture.spool, CENTRAL)).await;
     assert_eq!(peer.taken(&mailbox()).len(), 1);
-    assert_eq!(scene.disk.list(&Path::new(ROOT).join("unreadable")).unwrap().len(), 10);
+    assert_eq!(fixture.disk.list(&Path::new(ROOT).join("unreadable")).unwrap().len(), 10);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_file_that_is_not_its_names_message_is_put_aside() {
-    let mut scene = Scene::new().await;
+    let mut fixture = Fixture::new().await;
     let peer = MemoryForwarder::new();
-    let (other, emptied, waits) = (scene.put(CENTRAL, &["2001"]), scene.put(CENTRAL, &["2001"]), scene.put(CENTRAL, &["2002"]));
-    let path = scene.path(CENTRAL, other);
-    scene.disk.remove(&path).unwrap();
-    scene.disk.link(&scene.path(CENTRAL, waits), &path).unwrap();
-    scene.disk.open(&scene.path(CENTRAL, emptied)).unwrap().clear().unwrap();
+    let (other, emptied, waits) =
+        (fixture.put(CENTRAL, &["2001"]), fixture.put(CENTRAL, &["2001"]), fixture.put(CENTRAL, &["2002"]));
+    let path = fixture.path(CENTRAL, other);
+    fixture.disk.remove(&path).unwrap();
+    fixture.disk.link(&fixture.path(CENTRAL, waits), &path).unwrap();
+    fixture.disk.open(&fixture.path(CENTRAL, emptied)).unwrap().clear().unwrap();
     for id in [other, emptied, waits] {
-        scene.forget(id);
+        fixture.forget(id);
     }
     let mut reasons = vec![
-        (scene.name(CENTRAL, other), "not a readable spool file: its head has the id of another message than its name"),
-        (scene.name(CENTRAL, emptied), "not a readable spool file: the file is empty"),
+        (fixture.name(CENTRAL, other), "not a readable spool file: its head has the id of another message than its name"),
+        (fixture.name(CENTRAL, emptied), "not a readable spool file: the file is empty"),
     ];
     reasons.sort_unstable();
-    scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
+    fixture.deliver(CENTRAL, &peer, empty(&fixture.spool, CENTRAL)).await;
     let arrived = |mailbox: &str| peer.taken(&mailbox.parse().unwrap()).iter().map(Message::id).collect::<Vec<_>>();
     assert_eq!((arrived("2001"), arrived("2002")), (vec![], vec![waits]));
-    let mut aside = scene.put_aside();
+    let mut aside = fixture.quarantined();
     aside.sort_unstable();
     assert_eq!(aside.iter().map(|(file, reason)| (file.clone(), reason.as_str())).collect::<Vec<_>>(), reasons);
     let kept: Vec<_> = reasons.into_iter().map(|(file, _)| file).collect();
-    assert_eq!(scene.disk.list(&Path::new(ROOT).join("unreadable")).unwrap(), kept);
+    assert_eq!(fixture.disk.list(&Path::new(ROOT).join("unreadable")).unwrap(), kept);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_start_removes_nothing_that_was_not_delivered_or_discarded() {
-    let scene = Scene::new().await;
+    let fixture = Fixture::new().await;
     let root = Path::new(ROOT);
     let (renamed, emptied, waits, lost) = (
-        scene.put(CENTRAL, &["2001"]),
-        scene.put(CENTRAL, &["2001"]),
-        scene.put(CENTRAL, &["2002"]),
-        scene.put(CENTRAL, &["2003"]),
+        fixture.put(CENTRAL, &["2001"]),
+        fixture.put(CENTRAL, &["2001"]),
+        fixture.put(CENTRAL, &["2002"]),
+        fixture.put(CENTRAL, &["2003"]),
     );
-    let disk = Arc::clone(&scene.disk);
+    let disk = Arc::clone(&fixture.disk);
     let write = |path: PathBuf, bytes: &[u8]| disk.create(&path).unwrap().write_all_at(bytes, 0).unwrap();
     // One damaged digit in a name.
-    let name = scene.name(CENTRAL, renamed);
+    let name = fixture.name(CENTRAL, renamed);
     let damaged_name = name.replace(&renamed.to_string(), &MessageId::random().to_string());
-    disk.rename(&scene.path(CENTRAL, renamed), &root.join("queue").join(CENTRAL).join(&damaged_name)).unwrap();
-    disk.open(&scene.path(CENTRAL, emptied)).unwrap().clear().unwrap();
+    disk.rename(&fixture.path(CENTRAL, renamed), &root.join("queue").join(CENTRAL).join(&damaged_name)).unwrap();
+    disk.open(&fixture.path(CENTRAL, emptied)).unwrap().clear().unwrap();
     // A power cut has taken a recording back to the name that its file had before.
-    disk.rename(&scene.path(CENTRAL, lost), &root.join("spare/7")).unwrap();
+    disk.rename(&fixture.path(CENTRAL, lost), &root.join("spare/7")).unwrap();
     write(root.join("spare/8"), b"");
     write(root.join("spare/9"), b"no message");
     write(root.join("spare/song.wav"), b"a sound");
     // Not the file that waits, though it has its name.
-    write(root.join("parked").join(scene.name(CENTRAL, waits)), b"another message");
-    let folder = scene.name(CENTRAL, waits).replace(&waits.to_string(), &MessageId::random().to_string());
+    write(root.join("parked").join(fixture.name(CENTRAL, waits)), b"another message");
+    let folder = fixture.name(CENTRAL, waits).replace(&waits.to_string(), &MessageId::random().to_string());
     disk.create_dir(&root.join("queue").join(CENTRAL).join(&folder)).unwrap();
-    let (emptied, waiting) = (scene.name(CENTRAL, emptied), scene.name(CENTRAL, waits));
+    let (emptied, waiting) = (fixture.name(CENTRAL, emptied), fixture.name(CENTRAL, waits));
 
-    let mut scene = scene.reopen().await;
-    let left_over = scene.spool.left_over().unwrap();
+    let mut fixture = fixture.reopen().await;
+    let left_over = fixture.spool.left_over().unwrap();
     assert_eq!(left_over, [format!("{lost}.vm")]);
-    assert!(scene.spool.take_up(&left_over[0]).unwrap().unwrap().finished);
+    assert!(fixture.spool.take_up(&left_over[0]).unwrap().unwrap().finished);
     let peer = MemoryForwarder::new();
-    scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
+    fixture.deliver(CENTRAL, &peer, empty(&fixture.spool, CENTRAL)).await;
     assert_eq!(peer.taken(&"2002".parse().unwrap()).len(), 1);
     assert_eq!(peer.taken(&mailbox()).len(), 0);
 
     let mut expected = vec![damaged_name, emptied, "9".to_owned(), "song.wav".to_owned(), waiting, folder];
     expected.sort_unstable();
-    let mut aside: Vec<_> = scene.put_aside().into_iter().map(|(file, _)| file).collect();
+    let mut aside: Vec<_> = fixture.quarantined().into_iter().map(|(file, _)| file).collect();
     aside.sort_unstable();
     assert_eq!(aside, expected, "each is reported");
     assert_eq!(disk.list(&root.join("unreadable")).unwrap(), expected);
@@ -446,27 +447,27 @@ async fn a_start_removes_nothing_that_was_not_delivered_or_discarded() {
 
 #[tokio::test(start_paused = true)]
 async fn a_parked_namesake_is_not_taken_for_the_message_itself() {
-    let mut scene = Scene::new().await;
+    let mut fixture = Fixture::new().await;
     // Two names lead to the file, as of any message for two mailboxes.
-    let id = scene.put(CENTRAL, &["2001", "2002"]);
-    let name = scene.name(CENTRAL, id);
+    let id = fixture.put(CENTRAL, &["2001", "2002"]);
+    let name = fixture.name(CENTRAL, id);
     let parked = Path::new(ROOT).join("parked");
-    scene.disk.create(&parked.join(&name)).unwrap().write_all_at(b"another file", 0).unwrap();
-    let owner = scene.spool.waiting()[0].mailbox.clone();
-    scene.spool.park(id, &owner, "as told").await.unwrap();
-    let reported = scene.put_aside();
+    fixture.disk.create(&parked.join(&name)).unwrap().write_all_at(b"another file", 0).unwrap();
+    let owner = fixture.spool.waiting()[0].mailbox.clone();
+    fixture.spool.park(id, &owner, "as scripted").await.unwrap();
+    let reported = fixture.quarantined();
     assert_eq!((reported.len(), &reported[0].0), (1, &name));
-    let aside = Finished::open(&*scene.disk, &Path::new(ROOT).join("unreadable").join(&name), id);
+    let aside = MessageFile::open(&*fixture.disk, &Path::new(ROOT).join("unreadable").join(&name), id);
     assert!(aside.is_ok(), "it is whole: {aside:?}");
-    assert_eq!(crate::disk::read(&*scene.disk, &parked.join(&name)).unwrap(), b"another file");
+    assert_eq!(crate::disk::read(&*fixture.disk, &parked.join(&name)).unwrap(), b"another file");
 }
 
 /// A forwarder that reads each sound to its end, as it is sent.
 #[derive(Debug, Default)]
-struct Reading(MemoryForwarder);
+struct ReadingForwarder(MemoryForwarder);
 
 #[async_trait]
-impl Forwarder for Reading {
+impl Forwarder for ReadingForwarder {
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let mut sound = Vec::new();
         if let Err(source) = message.audio().reader().read_to_end(&mut sound) {
@@ -484,35 +485,35 @@ impl Forwarder for Reading {
 async fn a_sound_with_a_flipped_bit_is_parked_as_damaged_and_not_sent() {
     let flips: [(usize, u64); 5] = [(100_000, 0), (100_000, 99_999), (3 << 20, 0), (3 << 20, 1 << 20), (3 << 20, (3 << 20) - 1)];
     for (bytes, at) in flips {
-        let scene = Scene::new().await;
-        let id = scene.put_sound(CENTRAL, &["2001", "2002"], Urgency::Normal, &vec![7; bytes]);
-        scene.spool.destination(CENTRAL).fresh().take(id);
+        let fixture = Fixture::new().await;
+        let id = fixture.put_sound(CENTRAL, &["2001", "2002"], Urgency::Normal, &vec![7; bytes]);
+        fixture.spool.destination(CENTRAL).cache().take(id);
         let at = 1024 + at;
-        scene.disk.open(&scene.path(CENTRAL, id)).unwrap().write_all_at(&[7 ^ 0x10], at).unwrap();
-        let peer = Reading::default();
-        scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
-        let parked = scene.spool.parked().await.unwrap();
+        fixture.disk.open(&fixture.path(CENTRAL, id)).unwrap().write_all_at(&[7 ^ 0x10], at).unwrap();
+        let peer = ReadingForwarder::default();
+        fixture.deliver(CENTRAL, &peer, empty(&fixture.spool, CENTRAL)).await;
+        let parked = fixture.spool.parked().await.unwrap();
         assert_eq!(parked.len(), 2, "{bytes} bytes, flipped at {at}");
         assert!(parked.iter().all(|parked| parked.reason.starts_with("damaged: ")), "{parked:?}");
         assert_eq!(peer.0.taken(&mailbox()), [], "{bytes} bytes, flipped at {at}");
         // An operator may hear what is left of it.
-        assert_eq!(scene.spool.export(id, &mailbox()).await.unwrap().audio().bytes().len(), bytes);
+        assert_eq!(fixture.spool.export(id, &mailbox()).await.unwrap().audio().bytes().len(), bytes);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_whose_message_has_left_holds_no_sound_and_is_used_for_the_next_one() {
-    let scene = Scene::new().await;
+async fn a_sent_messages_file_is_emptied_and_used_for_the_next_one() {
+    let fixture = Fixture::new().await;
     let peer = MemoryForwarder::new();
-    let spare = || scene.disk.list(&Path::new(ROOT).join("spare")).unwrap();
+    let spare = || fixture.disk.list(&Path::new(ROOT).join("spare")).unwrap();
     for n in 0..6_u8 {
-        scene.put_sound(CENTRAL, &["2001", "2002"], Urgency::Normal, &[n; 100]);
+        fixture.put_sound(CENTRAL, &["2001", "2002"], Urgency::Normal, &[n; 100]);
         // The name of the one before is gone for good only since this one was flushed.
         assert_eq!(spare().len(), usize::from(n > 0));
-        scene.deliver(CENTRAL, &peer, empty(&scene.spool, CENTRAL)).await;
+        fixture.deliver(CENTRAL, &peer, empty(&fixture.spool, CENTRAL)).await;
         assert_eq!(spare().len(), if n > 0 { 2 } else { 1 });
         for file in spare() {
-            assert!(scene.disk.open(&Path::new(ROOT).join("spare").join(file)).unwrap().is_empty().unwrap());
+            assert!(fixture.disk.open(&Path::new(ROOT).join("spare").join(file)).unwrap().is_empty().unwrap());
         }
     }
     let taken = peer.taken(&mailbox());

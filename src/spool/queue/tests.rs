@@ -8,8 +8,8 @@ fn name(n: u8, urgency: Urgency) -> EntryName {
     EntryName::new(urgency, recorded_at, MessageId::from_bytes([n; 16]), "2001".parse().unwrap())
 }
 
-fn queue(most_under_way: usize, messages: u8) -> Queue {
-    let mut queue = Queue::new(most_under_way);
+fn queue(max_under_way: usize, messages: u8) -> Queue {
+    let mut queue = Queue::new(max_under_way);
     (1..=messages).for_each(|n| queue.insert(name(n, Urgency::Normal)));
     queue
 }
@@ -44,7 +44,7 @@ fn no_more_are_under_way_than_allowed() {
 }
 
 #[test]
-fn a_dead_destination_is_tried_with_one_message_every_few_seconds_and_opens_for_all() {
+fn an_outage_is_probed_every_few_seconds_and_ends_for_all() {
     let start = Instant::now();
     let mut queue = queue(16, 10);
     let mut now = start;
@@ -73,7 +73,7 @@ fn a_dead_destination_is_tried_with_one_message_every_few_seconds_and_opens_for_
 }
 
 #[test]
-fn a_message_that_closes_the_way_each_time_holds_nobody_up_for_long() {
+fn a_message_that_causes_each_outage_delays_others_briefly() {
     let mut now = Instant::now();
     let mut queue = queue(1, 50);
     let poison = name(1, Urgency::Normal);
@@ -114,7 +114,7 @@ fn a_full_mailbox_delays_its_own_message_only() {
 }
 
 #[test]
-fn what_is_under_way_cannot_be_taken_away_and_what_waits_can() {
+fn only_waiting_messages_can_be_removed() {
     let now = Instant::now();
     let mut queue = queue(1, 2);
     let under_way = queue.poll_send(now).unwrap();
@@ -142,11 +142,11 @@ fn deliver(queue: &mut Queue, now: Instant) -> EntryName {
 }
 
 #[test]
-fn a_probe_that_hears_nothing_keeps_the_next_from_going_for_no_longer_than_three_seconds() {
+fn an_unanswered_probe_delays_the_next_by_three_seconds_at_most() {
     let mut now = Instant::now();
     let mut queue = queue(16, 10);
     fail(&mut queue, 1, now);
-    for _ in 0..MOST_PROBES {
+    for _ in 0..MAX_PROBES {
         let due = queue.poll_timeout().unwrap();
         assert!(due - now <= LONGEST_PROBE);
         now = due;
@@ -178,7 +178,7 @@ fn the_most_urgent_message_probes_a_returned_peer() {
 }
 
 #[test]
-fn a_probe_that_could_not_be_tried_at_all_makes_room_for_the_next() {
+fn a_probe_that_was_not_tried_makes_room_for_the_next() {
     let now = Instant::now();
     let mut queue = queue(16, 3);
     fail(&mut queue, 1, now);
@@ -192,7 +192,7 @@ fn a_probe_that_could_not_be_tried_at_all_makes_room_for_the_next() {
 }
 
 #[test]
-fn no_message_is_blamed_for_outages_that_all_had_part_in() {
+fn no_message_is_blamed_for_an_outage_that_all_messages_met() {
     let mut now = Instant::now();
     let mut queue = queue(16, 100);
     for outage in 0..10 {
@@ -208,7 +208,7 @@ fn no_message_is_blamed_for_outages_that_all_had_part_in() {
 }
 
 #[test]
-fn a_failure_of_what_went_before_the_way_opened_closes_it_for_nobody() {
+fn a_failure_from_before_the_recovery_starts_no_outage() {
     let now = Instant::now();
     let mut queue = queue(16, 5);
     let stalled = queue.poll_send(now).unwrap();
@@ -221,7 +221,7 @@ fn a_failure_of_what_went_before_the_way_opened_closes_it_for_nobody() {
 }
 
 #[test]
-fn a_parked_message_that_is_released_before_its_parking_is_settled_waits_again() {
+fn a_message_released_while_its_parking_settles_waits_again() {
     let now = Instant::now();
     let mut queue = queue(16, 1);
     let batch = queue.poll_send(now).unwrap();
@@ -233,7 +233,7 @@ fn a_parked_message_that_is_released_before_its_parking_is_settled_waits_again()
 }
 
 #[test]
-fn a_full_house_asks_for_no_waking() {
+fn a_queue_with_all_places_taken_asks_for_no_timeout() {
     let now = Instant::now();
     let mut queue = queue(1, 3);
     fail(&mut queue, 1, now);
@@ -243,7 +243,7 @@ fn a_full_house_asks_for_no_waking() {
 }
 
 #[test]
-fn what_waits_is_taken_away_at_once_and_what_is_under_way_stays() {
+fn all_that_waits_is_taken_and_what_is_under_way_stays() {
     let now = Instant::now();
     let mut queue = queue(2, 4);
     let under_way = queue.poll_send(now).unwrap();

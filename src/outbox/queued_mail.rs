@@ -1,4 +1,4 @@
-//! [`Paper`]: a mail as it lies in the outbox, and [`PaperName`], the name of its file.
+//! [`QueuedMail`]: a mail as it lies in the outbox, and [`QueuedMailName`], the name of its file.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,12 +11,12 @@ use crate::message::{MailAddress, MessageId};
 
 /// When it was put there, and a random part of its own: so the oldest comes first in `ls`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct PaperName {
+pub(super) struct QueuedMailName {
     queued_at: DateTime<Utc>,
     id: MessageId,
 }
 
-impl PaperName {
+impl QueuedMailName {
     pub(super) fn new(queued_at: DateTime<Utc>) -> Self {
         Self { queued_at, id: MessageId::random() }
     }
@@ -26,35 +26,35 @@ impl PaperName {
     }
 }
 
-impl fmt::Display for PaperName {
+impl fmt::Display for QueuedMailName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}{EXTENSION}", self.queued_at.format(MOMENT), self.id)
     }
 }
 
-impl FromStr for PaperName {
-    type Err = NotAName;
+impl FromStr for QueuedMailName {
+    type Err = InvalidName;
 
-    fn from_str(text: &str) -> Result<Self, NotAName> {
-        let (moment, id) = text.strip_suffix(EXTENSION).and_then(|text| text.split_once('-')).ok_or(NotAName)?;
-        let queued_at = NaiveDateTime::parse_from_str(moment, MOMENT).map_err(|_| NotAName)?.and_utc();
-        Ok(Self { queued_at, id: id.parse().map_err(|_| NotAName)? })
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let (moment, id) = text.strip_suffix(EXTENSION).and_then(|text| text.split_once('-')).ok_or(InvalidName)?;
+        let queued_at = NaiveDateTime::parse_from_str(moment, MOMENT).map_err(|_| InvalidName)?.and_utc();
+        Ok(Self { queued_at, id: id.parse().map_err(|_| InvalidName)? })
     }
 }
 
-/// A text that is no [`PaperName`].
+/// A text that is no [`QueuedMailName`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotAName;
+pub(super) struct InvalidName;
 
 /// A mail, and where it goes: lines for an operator's `head`, an empty line, and the mail as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Paper {
+pub(super) struct QueuedMail {
     pub(super) sender: Sender,
     pub(super) to: MailAddress,
     pub(super) mail: Bytes,
 }
 
-impl Paper {
+impl QueuedMail {
     /// What stands before the mail.
     pub(super) fn head(sender: Sender, to: &MailAddress) -> String {
         let sender = match sender {
@@ -102,24 +102,24 @@ mod tests {
         let mail = Bytes::from_static(b"Subject: x\r\nmessage-id: <1.played@vm.example>\r\n\r\nMessage-ID: <2@x>\r\n\n\nend");
         for sender in [Sender::Node, Sender::Nobody] {
             let to: MailAddress = "anna@example.com".parse().unwrap();
-            let file: Bytes = [Paper::head(sender, &to).as_bytes(), &mail].concat().into();
-            let paper = Paper::parse(&file).unwrap();
-            assert_eq!(paper, Paper { sender, to, mail: mail.clone() });
-            assert_eq!(paper.message_id(), "<1.played@vm.example>");
+            let file: Bytes = [QueuedMail::head(sender, &to).as_bytes(), &mail].concat().into();
+            let queued = QueuedMail::parse(&file).unwrap();
+            assert_eq!(queued, QueuedMail { sender, to, mail: mail.clone() });
+            assert_eq!(queued.message_id(), "<1.played@vm.example>");
         }
         for not in ["", "\n\n", "To: a@b.example\n\nx", "Failures-To: me\nTo: a@b.example\n\n", "Failures-To: node\nTo: a\n\n"] {
-            assert_eq!(Paper::parse(&not.into()), None, "{not:?}");
+            assert_eq!(QueuedMail::parse(&not.into()), None, "{not:?}");
         }
     }
 
     #[test]
     fn the_names_of_files_read_back_and_are_in_the_order_of_time() {
-        let at = |text: &str| PaperName::new(text.parse().unwrap());
+        let at = |text: &str| QueuedMailName::new(text.parse().unwrap());
         let (early, late) = (at("2026-11-22T18:00:00.000001Z"), at("2026-11-22T18:00:00.5Z"));
         assert!(early < late && early.to_string() < late.to_string(), "{early} {late}");
         assert_eq!(early.to_string().parse(), Ok(early));
         for not in ["", ".mail", "README.txt", "20261122T180000.000001Z-x.mail", "20261122-00.mail"] {
-            assert_eq!(not.parse::<PaperName>(), Err(NotAName), "{not}");
+            assert_eq!(not.parse::<QueuedMailName>(), Err(InvalidName), "{not}");
         }
     }
 }

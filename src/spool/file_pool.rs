@@ -1,4 +1,4 @@
-//! [`Spares`]: files that no message needs any more, for the next ones.
+//! [`FilePool`]: files that no message needs any more, for the next ones.
 //!
 //! A spool that creates and removes a file for each message can slow down with every one of them: to create a file, an ext4 without a
 //! journal passes over all files of the block group that were removed within the last minutes, one by one. So a file whose message
@@ -6,30 +6,31 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::head::{HEAD_LEN, SHORT, read_head};
 use super::name::EXTENSION;
 use super::{RECORDING, SPARE};
 use crate::disk::{self, Disk, DiskFile};
+use crate::lock::Lock;
 use crate::message::MessageId;
 
 /// Empty files without a message's name, a bounded number of them. Everything here blocks.
 #[derive(Debug)]
-pub(super) struct Spares {
+pub(super) struct FilePool {
     folder: PathBuf,
-    pool: Mutex<Pool>,
+    state: Lock<PoolState>,
     next: AtomicU64,
     /// How many are kept at most.
-    most: usize,
+    max_files: usize,
 }
 
 #[derive(Debug, Default)]
-struct Pool {
-    idle: Vec<Spare>,
+struct PoolState {
+    idle: Vec<SpareFile>,
     /// Files whose names may come back with a power cut: each with the folder of its name, and the number of its removal.
-    waiting: Vec<(u64, PathBuf, Spare)>,
+    waiting: Vec<(u64, PathBuf, SpareFile)>,
     removed: u64,
 }
 
@@ -44,20 +45,20 @@ pub(super) enum Reuse {
 
 /// One empty file, open.
 #[derive(Debug)]
-pub(super) struct Spare {
+pub(super) struct SpareFile {
     pub(super) path: PathBuf,
     pub(super) file: Box<dyn DiskFile>,
 }
 
-impl Spares {
+impl FilePool {
     /// None yet; they will be in `folder`, numbered from `first` on. The process may have `files` open, and most of them are for others.
     pub(super) fn new(folder: PathBuf, first: u64, files: usize) -> Self {
-        Self { folder, pool: Mutex::default(), next: AtomicU64::new(first), most: MOST.min(files / SHARE) }
+        Self { folder, state: Lock::default(), next: AtomicU64::new(first), max_files: MAX_FILES.min(files / OPEN_FILES_SHARE) }
     }
 
     /// One, if there is any.
-    pub(super) fn take(&self) -> Option<Spare> {
-        self.pool().idle.pop()
+    pub(super) fn take(&self) -> Option<SpareFile> {
+        self.state().idle.pop()
     }
 
     /// Takes the name `path` from its message, which is settled; its file is kept for another one if it has no other name.
@@ -73,13 +74,13 @@ impl Spares {
             // Its sound may not stay.
             return disk.remove(&spare.path);
         }
-        let mut pool = self.pool();
+        let mut state = self.state();
         match reuse {
-            Reuse::AtOnce => pool.idle.push(spare),
+            Reuse::AtOnce => state.idle.push(spare),
             Reuse::WhenFlushed => {
-                pool.removed += 1;
-                let removed = pool.removed;
-                pool.waiting.push((removed, path.parent().unwrap_or(Path::new("")).to_owned(), spare));
+                state.removed += 1;
+                let removed = state.removed;
+                state.waiting.push((removed, path.parent().unwrap_or(Path::new("")).to_owned(), spare));
             }
         }
         Ok(())
@@ -87,37 +88,37 @@ impl Spares {
 
     /// How many names were taken away so far: to be asked for before a folder is flushed.
     pub(super) fn removed(&self) -> u64 {
-        self.pool().removed
+        self.state().removed
     }
 
     /// The names in `folder` that were among the first `removed` are gone for good.
     pub(super) fn handle_flushed(&self, folder: &Path, removed: u64) {
-        let mut pool = self.pool();
-        let gone = pool.waiting.extract_if(.., |(number, of, _)| *number <= removed && of == folder);
-        let gone: Vec<Spare> = gone.map(|(.., spare)| spare).collect();
-        pool.idle.extend(gone);
+        let mut state = self.state();
+        let gone = state.waiting.extract_if(.., |(number, of, _)| *number <= removed && of == folder);
+        let gone: Vec<SpareFile> = gone.map(|(.., spare)| spare).collect();
+        state.idle.extend(gone);
     }
 
     /// Gives the file at `path` a spare one's name, unless it is needed or there are enough.
-    fn move_aside(&self, disk: &dyn Disk, path: &Path) -> io::Result<Option<Spare>> {
+    fn move_aside(&self, disk: &dyn Disk, path: &Path) -> io::Result<Option<SpareFile>> {
         {
-            let pool = self.pool();
-            if pool.idle.len() + pool.waiting.len() >= self.most {
+            let state = self.state();
+            if state.idle.len() + state.waiting.len() >= self.max_files {
                 return Ok(None);
             }
         }
         let file = disk.open(path)?;
         // A long one may still be read, by a call that was given up and has not ended: to such a reader it stays what it was.
-        if file.links()? > 1 || file.len()? > LONGEST {
+        if file.links()? > 1 || file.len()? > MAX_LEN {
             return Ok(None);
         }
         let spare = self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
         disk.rename(path, &spare)?;
-        Ok(Some(Spare { path: spare, file }))
+        Ok(Some(SpareFile { path: spare, file }))
     }
 
-    fn pool(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, PoolState> {
+        self.state.lock()
     }
 }
 
@@ -131,8 +132,8 @@ pub(super) fn clean(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(PathBuf, St
         let path = root.join(SPARE).join(&name);
         let found = look(disk, &path, &name);
         match found {
-            Ok(Found::Spare) => disk.remove(&path)?,
-            Ok(Found::Recording(id)) => {
+            Ok(FolderEntry::Spare) => disk.remove(&path)?,
+            Ok(FolderEntry::Recording(id)) => {
                 let recording = root.join(RECORDING).join(format!("{id}{EXTENSION}"));
                 match disk.link(&path, &recording) {
                     Ok(()) => disk.sync_dir(&root.join(RECORDING)).and_then(|()| disk.remove(&path))?,
@@ -142,7 +143,7 @@ pub(super) fn clean(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(PathBuf, St
                     Err(error) => return Err(error),
                 }
             }
-            Ok(Found::Other(reason)) => others.push((path, reason)),
+            Ok(FolderEntry::Foreign(reason)) => others.push((path, reason)),
             Err(error) if disk::is_not_a_file(&error) => others.push((path, error.to_string())),
             Err(error) => return Err(error),
         }
@@ -158,36 +159,36 @@ pub(super) fn first_free(disk: &dyn Disk, root: &Path) -> io::Result<u64> {
 }
 
 /// What stands among the spares.
-enum Found {
+enum FolderEntry {
     /// A file that is empty, or whose message has a name where it belongs.
     Spare,
     /// A recording, under way or finished.
     Recording(MessageId),
     /// Anything else.
-    Other(String),
+    Foreign(String),
 }
 
-fn look(disk: &dyn Disk, path: &Path, name: &str) -> io::Result<Found> {
+fn look(disk: &dyn Disk, path: &Path, name: &str) -> io::Result<FolderEntry> {
     if name.parse::<u64>().is_err() {
-        return Ok(Found::Other("it is none of the spool's spare files".to_owned()));
+        return Ok(FolderEntry::Foreign("it is none of the spool's spare files".to_owned()));
     }
     let file = disk.open(path)?;
     if file.is_empty()? || file.links()? > 1 {
-        return Ok(Found::Spare);
+        return Ok(FolderEntry::Spare);
     }
     match read_head(&*file) {
-        Ok(head) => Ok(Found::Recording(head.head.id)),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Found::Other(error.to_string())),
+        Ok(head) => Ok(FolderEntry::Recording(head.head.id)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(FolderEntry::Foreign(error.to_string())),
         Err(error) => Err(error),
     }
 }
 
 /// The longest file that is emptied for another message: one whose sound is not read while it is sent.
-const LONGEST: u64 = (HEAD_LEN + SHORT) as u64;
+const MAX_LEN: u64 = (HEAD_LEN + SHORT) as u64;
 /// How many files are kept open for recordings to come: more than are on their way at once.
-const MOST: usize = 64;
+const MAX_FILES: usize = 64;
 /// One part in so many of the files that the process may have open.
-const SHARE: usize = 16;
+const OPEN_FILES_SHARE: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -195,40 +196,40 @@ mod tests {
     use crate::disk::PowerCutDisk;
 
     #[test]
-    fn a_long_file_stays_what_it_was_for_who_reads_it_still_and_a_short_one_is_for_the_next_message() {
+    fn a_long_file_stays_as_it_was_and_a_short_one_is_reused() {
         let disk = PowerCutDisk::new();
         disk.create_dir(Path::new("/spare")).unwrap();
-        let spares = Spares::new("/spare".into(), 0, 1024);
-        for (name, last) in [("/short", LONGEST - 1), ("/long", LONGEST)] {
+        let pool = FilePool::new("/spare".into(), 0, 1024);
+        for (name, last) in [("/short", MAX_LEN - 1), ("/long", MAX_LEN)] {
             let file = disk.create(Path::new(name)).unwrap();
             file.write_all_at(b"x", last).unwrap();
-            spares.put(&disk, Path::new(name), Reuse::AtOnce).unwrap();
-            assert_eq!(file.len().unwrap(), if name == "/long" { LONGEST + 1 } else { 0 });
+            pool.put(&disk, Path::new(name), Reuse::AtOnce).unwrap();
+            assert_eq!(file.len().unwrap(), if name == "/long" { MAX_LEN + 1 } else { 0 });
         }
         assert_eq!(disk.list(Path::new("/spare")).unwrap(), ["0"]);
-        assert!(spares.take().is_some() && spares.take().is_none());
+        assert!(pool.take().is_some() && pool.take().is_none());
     }
 
     #[test]
-    fn a_file_whose_name_may_come_back_is_no_other_messages() {
+    fn a_file_whose_name_may_come_back_is_not_reused() {
         let disk = PowerCutDisk::new();
         for folder in ["/spare", "/one", "/other"] {
             disk.create_dir(Path::new(folder)).unwrap();
         }
-        let spares = Spares::new("/spare".into(), 0, 1024);
+        let pool = FilePool::new("/spare".into(), 0, 1024);
         let put = |path: &str| {
             disk.create(Path::new(path)).unwrap();
-            spares.put(&disk, Path::new(path), Reuse::WhenFlushed).unwrap();
+            pool.put(&disk, Path::new(path), Reuse::WhenFlushed).unwrap();
         };
         put("/one/a");
-        let flushed = spares.removed();
+        let flushed = pool.removed();
         put("/one/b");
-        spares.handle_flushed(Path::new("/other"), spares.removed());
-        assert!(spares.take().is_none());
-        spares.handle_flushed(Path::new("/one"), flushed);
-        assert!(spares.take().is_some() && spares.take().is_none(), "the flush had begun before the second went");
-        spares.handle_flushed(Path::new("/one"), spares.removed());
-        assert!(spares.take().is_some());
+        pool.handle_flushed(Path::new("/other"), pool.removed());
+        assert!(pool.take().is_none());
+        pool.handle_flushed(Path::new("/one"), flushed);
+        assert!(pool.take().is_some() && pool.take().is_none(), "the flush had begun before the second went");
+        pool.handle_flushed(Path::new("/one"), pool.removed());
+        assert!(pool.take().is_some());
     }
 
     #[test]
@@ -236,11 +237,11 @@ mod tests {
         for (files, expected) in [(usize::MAX, 64), (1024, 64), (256, 16), (64, 4), (10, 0)] {
             let disk = PowerCutDisk::new();
             disk.create_dir(Path::new("/spare")).unwrap();
-            let spares = Spares::new("/spare".into(), 0, files);
+            let pool = FilePool::new("/spare".into(), 0, files);
             for number in 0..100 {
                 let path = PathBuf::from(format!("/{number}"));
                 disk.create(&path).unwrap();
-                spares.put(&disk, &path, Reuse::AtOnce).unwrap();
+                pool.put(&disk, &path, Reuse::AtOnce).unwrap();
             }
             assert_eq!(disk.list(Path::new("/spare")).unwrap().len(), expected, "{files}");
         }

@@ -1,4 +1,4 @@
-//! [`Fresh`]: messages that were kept just now, still in memory.
+//! [`MessageCache`]: messages that were kept just now, still in memory.
 
 use std::collections::HashMap;
 
@@ -8,16 +8,16 @@ use crate::message::{Message, MessageId};
 ///
 /// It holds a bounded number of bytes; what finds no place is read from its file, as everything is after a restart.
 #[derive(Debug, Default)]
-pub(super) struct Fresh {
+pub(super) struct MessageCache {
     messages: HashMap<MessageId, Message>,
     bytes: usize,
 }
 
-impl Fresh {
+impl MessageCache {
     /// Holds `message` until it is sent, if there is room.
     pub(super) fn put(&mut self, message: Message) {
         let bytes = size(&message);
-        if self.bytes + bytes <= MOST_BYTES && self.messages.insert(message.id(), message).is_none() {
+        if self.bytes + bytes <= MAX_BYTES && self.messages.insert(message.id(), message).is_none() {
             self.bytes += bytes;
         }
     }
@@ -36,7 +36,7 @@ fn size(message: &Message) -> usize {
 }
 
 /// Some dozens of messages of half a minute.
-const MOST_BYTES: usize = 8 * 1024 * 1024;
+const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -50,15 +50,15 @@ mod tests {
     }
 
     #[test]
-    fn it_never_holds_more_than_its_bound_and_has_room_again_when_messages_leave() {
-        let mut fresh = Fresh::default();
-        let (first, second) = (message(MOST_BYTES), message(1));
-        fresh.put(first.clone());
-        fresh.put(second.clone());
-        assert_eq!((fresh.take(second.id()), fresh.bytes), (None, MOST_BYTES));
-        assert_eq!(fresh.take(first.id()), Some(first));
-        fresh.put(second.clone());
-        fresh.put(second.clone());
-        assert_eq!((fresh.take(second.id()), fresh.bytes), (Some(second), 0));
+    fn it_holds_no_more_than_its_bound_and_frees_space_on_take() {
+        let mut cache = MessageCache::default();
+        let (first, second) = (message(MAX_BYTES), message(1));
+        cache.put(first.clone());
+        cache.put(second.clone());
+        assert_eq!((cache.take(second.id()), cache.bytes), (None, MAX_BYTES));
+        assert_eq!(cache.take(first.id()), Some(first));
+        cache.put(second.clone());
+        cache.put(second.clone());
+        assert_eq!((cache.take(second.id()), cache.bytes), (Some(second), 0));
     }
 }

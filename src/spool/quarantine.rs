@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::PoisonError;
 
 use super::{Spool, UNREADABLE};
 use crate::disk::{self, Disk};
@@ -10,14 +9,14 @@ use crate::event::Event;
 
 /// A file that was put aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PutAside {
+pub(super) struct QuarantinedFile {
     /// Its name in `unreadable/`.
     pub(super) file: String,
     /// Why it is there.
     pub(super) reason: String,
 }
 
-impl PutAside {
+impl QuarantinedFile {
     pub(super) fn into_event(self) -> Event {
         let Self { file, reason } = self;
         Event::Unreadable { file, reason }
@@ -26,9 +25,9 @@ impl PutAside {
 
 impl Spool {
     /// Moves what is at `path` to `unreadable/`, untouched, and reports it.
-    pub(super) fn put_aside(&self, path: &Path, reason: String) -> io::Result<()> {
-        let _alone = self.shared.moving.lock().unwrap_or_else(PoisonError::into_inner);
-        let aside = put_aside(&*self.shared.disk, &self.shared.root, path, reason)?;
+    pub(super) fn quarantine(&self, path: &Path, reason: String) -> io::Result<()> {
+        let _alone = self.shared.moving.lock();
+        let aside = quarantine(&*self.shared.disk, &self.shared.root, path, reason)?;
         self.shared.events.emit(aside.into_event());
         Ok(())
     }
@@ -36,14 +35,14 @@ impl Spool {
 
 /// Moves what is at `path` to `unreadable/` of the spool at `root`. What is there already stays: of two files with one name, the second
 /// gets a number. A power cut at any moment leaves it in one of the two places, or in both.
-pub(super) fn put_aside(disk: &dyn Disk, root: &Path, path: &Path, reason: String) -> io::Result<PutAside> {
+pub(super) fn quarantine(disk: &dyn Disk, root: &Path, path: &Path, reason: String) -> io::Result<QuarantinedFile> {
     let folder = root.join(UNREADABLE);
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let taken = disk.list(&folder)?;
-    if taken.contains(&name) && are_alike(disk, path, &folder.join(&name)) {
+    if taken.contains(&name) && have_same_bytes(disk, path, &folder.join(&name)) {
         // An earlier life of the node came as far as this.
         disk.sync_dir(&folder).and_then(|()| disk.remove(path))?;
-        return Ok(PutAside { file: name, reason });
+        return Ok(QuarantinedFile { file: name, reason });
     }
     let numbered = (1..).map(|number: u64| format!("{name}.{number}"));
     let file = std::iter::once(name.clone()).chain(numbered).find(|name| !taken.contains(name)).unwrap_or(name);
@@ -62,18 +61,18 @@ pub(super) fn put_aside(disk: &dyn Disk, root: &Path, path: &Path, reason: Strin
         // What cannot have two names, as a folder.
         Err(_) => disk.rename(path, &to).and_then(|()| disk.sync_dir(&folder))?,
     }
-    Ok(PutAside { file, reason })
+    Ok(QuarantinedFile { file, reason })
 }
 
 /// Whether both are files with the same bytes: then one of the two may go.
-fn are_alike(disk: &dyn Disk, one: &Path, other: &Path) -> bool {
+fn have_same_bytes(disk: &dyn Disk, one: &Path, other: &Path) -> bool {
     let len = |path| disk.open(path).and_then(|file| file.len()).ok();
-    let alike_long = len(one).is_some_and(|bytes| bytes <= LONGEST_COMPARED && len(other) == Some(bytes));
+    let alike_long = len(one).is_some_and(|bytes| bytes <= MAX_COMPARED && len(other) == Some(bytes));
     alike_long && disk::read(disk, one).is_ok_and(|bytes| disk::read(disk, other).is_ok_and(|others| bytes == others))
 }
 
 /// Longer ones are taken for different.
-const LONGEST_COMPARED: u64 = 64 << 20;
+const MAX_COMPARED: u64 = 64 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -87,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_aside_replaces_nothing_and_survives_a_power_cut() {
+    fn a_quarantined_file_replaces_nothing_and_survives_a_power_cut() {
         let disk = PowerCutDisk::new();
         for folder in ["/queue", "/unreadable"] {
             disk.create_dir(Path::new(folder)).unwrap();
@@ -95,8 +94,8 @@ mod tests {
         disk.sync_dir(Path::new("/")).unwrap();
         for (bytes, expected) in [("one", "x"), ("two", "x.1"), ("one", "x"), ("three", "x.2")] {
             write(&disk, "/queue/x", bytes.as_bytes());
-            let aside = put_aside(&disk, Path::new("/"), Path::new("/queue/x"), "bad".to_owned()).unwrap();
-            assert_eq!(aside, PutAside { file: expected.to_owned(), reason: "bad".to_owned() });
+            let aside = quarantine(&disk, Path::new("/"), Path::new("/queue/x"), "bad".to_owned()).unwrap();
+            assert_eq!(aside, QuarantinedFile { file: expected.to_owned(), reason: "bad".to_owned() });
             disk.sync_dir(Path::new("/queue")).unwrap();
             disk.power_cut(Unsynced::Forgotten);
             assert_eq!(disk.list(Path::new("/queue")).unwrap(), [""; 0]);

@@ -1,4 +1,4 @@
-//! [`Take`]: one recording under way, shared between the call that fills it and the disk that keeps it.
+//! [`ActiveRecording`]: one recording under way, shared between the call that fills it and the disk that keeps it.
 
 use std::io;
 use std::sync::MutexGuard;
@@ -22,7 +22,7 @@ use super::{CallFacts, Kept};
 /// Two locks, never held together the other way round: `file` first, then `buffer`. The media side takes only `buffer`, which is
 /// never held during I/O.
 #[derive(Debug)]
-pub(super) struct Take {
+pub(super) struct ActiveRecording {
     pub(super) id: MessageId,
     pub(super) site: SiteId,
     pub(super) zone: Tz,
@@ -30,15 +30,15 @@ pub(super) struct Take {
     pub(super) min: Duration,
     pub(super) mailboxes: Vec<MailboxId>,
     /// The most bytes that the recording may come to have.
-    most_bytes: u64,
+    max_bytes: u64,
     buffer: Lock<Buffer>,
-    file: Lock<OnDisk>,
+    file: Lock<FileState>,
 }
 
-impl Drop for Take {
+impl Drop for ActiveRecording {
     /// Nobody answers for it any more, and it is no message: what is in memory goes to its file, where the next start finds it.
     fn drop(&mut self) {
-        let mut file = std::mem::replace(&mut *self.file(), OnDisk::ThrownAway);
+        let mut file = std::mem::replace(&mut *self.file(), FileState::ThrownAway);
         if let Err(error) = self.write_to(&mut file, 0) {
             tracing::error!(id = %self.id, %error, "the end of a recording could not be written to disk");
         }
@@ -57,7 +57,7 @@ pub(super) struct Buffer {
     /// How many bytes may be taken in all.
     pub(super) limit: u64,
     /// Whether somebody was asked to write what is pending.
-    pub(super) asked: bool,
+    pub(super) write_requested: bool,
     /// Why it ended, once it has, and when.
     pub(super) ending: Option<(EndReason, Reading)>,
     /// What the caller has chosen since the recording began; taken over into the head at the end.
@@ -65,14 +65,14 @@ pub(super) struct Buffer {
     /// Whether it was told that the recording has ended.
     pub(super) finished: bool,
     /// Whether the caller threw it away: whoever comes to its file first removes it.
-    pub(super) unwanted: bool,
+    pub(super) thrown_away: bool,
     /// The port on the PBX, given back as soon as the call is over.
     pub(super) port: Option<Port>,
 }
 
 /// Where the recording stands on disk.
 #[derive(Debug)]
-pub(super) enum OnDisk {
+pub(super) enum FileState {
     /// Its file grows.
     Growing(Box<GrowingFile>),
     /// It is a message, on stable storage.
@@ -90,7 +90,7 @@ impl Buffer {
     }
 }
 
-impl Take {
+impl ActiveRecording {
     #[expect(clippy::too_many_arguments, reason = "each is a field, and one caller fills them")]
     pub(super) fn new(
         file: GrowingFile,
@@ -104,10 +104,20 @@ impl Take {
     ) -> Self {
         let id = head.head.id;
         let (pending, whole, port) = (Vec::new(), None, None);
-        let buffer =
-            Buffer { pending, whole, taken: 0, limit, asked: false, ending: None, head, finished: false, unwanted: false, port };
-        let (buffer, file) = (Lock::new(buffer), Lock::new(OnDisk::Growing(Box::new(file))));
-        Self { id, site, zone, format, min, mailboxes, most_bytes: limit, buffer, file }
+        let buffer = Buffer {
+            pending,
+            whole,
+            taken: 0,
+            limit,
+            write_requested: false,
+            ending: None,
+            head,
+            finished: false,
+            thrown_away: false,
+            port,
+        };
+        let (buffer, file) = (Lock::new(buffer), Lock::new(FileState::Growing(Box::new(file))));
+        Self { id, site, zone, format, min, mailboxes, max_bytes: limit, buffer, file }
     }
 
     /// The buffer; held only for as long as bytes are copied.
@@ -116,7 +126,7 @@ impl Take {
     }
 
     /// The file; for threads that may block.
-    pub(super) fn file(&self) -> MutexGuard<'_, OnDisk> {
+    pub(super) fn file(&self) -> MutexGuard<'_, FileState> {
         self.file.lock()
     }
 
@@ -126,11 +136,11 @@ impl Take {
     }
 
     /// The same, for whoever has the file already.
-    pub(super) fn write_to(&self, file: &mut OnDisk, hold_back: usize) -> io::Result<()> {
-        let OnDisk::Growing(growing) = file else { return Ok(()) };
+    pub(super) fn write_to(&self, file: &mut FileState, hold_back: usize) -> io::Result<()> {
+        let FileState::Growing(growing) = file else { return Ok(()) };
         let bytes = {
             let mut buffer = self.buffer();
-            buffer.asked = false;
+            buffer.write_requested = false;
             if let Some(whole) = buffer.whole.clone() {
                 drop(buffer);
                 return if growing.audio_len() == 0 { growing.append(&whole) } else { Ok(()) };
@@ -149,10 +159,10 @@ impl Take {
     }
 
     /// The most bytes that may still come to the disk.
-    pub(super) fn claim(&self) -> u64 {
+    pub(super) fn remaining_bytes(&self) -> u64 {
         let buffer = self.buffer();
         let written = buffer.taken.saturating_sub(buffer.pending.len() as u64);
-        self.most_bytes.saturating_sub(written)
+        self.max_bytes.saturating_sub(written)
     }
 
     /// How long the sound is that was taken so far.
@@ -172,13 +182,13 @@ impl Take {
     }
 
     /// Keeps `port` as long as the call is not over.
-    pub(super) fn occupy(&self, port: Port) {
+    pub(super) fn hold_port(&self, port: Port) {
         let mut buffer = self.buffer();
         buffer.port = Some(port).filter(|_| buffer.ending.is_none());
     }
 
     /// Hands over the port, if the call still has one.
-    pub(super) fn vacate(&self) -> Option<Port> {
+    pub(super) fn take_port(&self) -> Option<Port> {
         self.buffer().port.take()
     }
 
@@ -190,8 +200,8 @@ impl Take {
     }
 
     /// The most bytes that the recording may come to have.
-    pub(super) fn most_bytes(&self) -> u64 {
-        self.most_bytes
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.max_bytes
     }
 
     /// Ends the recording, if it has not ended yet, and gives its port back.
