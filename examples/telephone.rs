@@ -1,11 +1,11 @@
-//! Both sides of a mailbox in a terminal, with no telephone: a caller leaves a message, and its owner hears it.
+//! Both sides of a mailbox in a terminal, without a telephone: a caller leaves a message, and its owner listens to it.
 //!
-//! Run: `cargo run --example telephone`. Type digits and Enter. An empty line ends what is being said or recorded, `.` ends a recording at
-//! once, and `!` lets the next action fail that can fail. The PIN is 480913. The end of the input hangs up, so that a script can call:
+//! Run: `cargo run --example telephone`. Type digits and Enter. An empty line ends the prompts or the recording, `.` ends a recording that
+//! is too short, and `!` makes the next action fail. The PIN is 480913. The end of the input hangs up, so that a script can call:
 //! `printf '\n\n!\n1\n\n' | cargo run --example telephone -- caller`,
 //! `printf '480913#\n1\n!\n3\n3\n\n*\n*\n' | cargo run --example telephone -- owner 120`.
-//! You will see, without either word, the one call after the other, with lines such as `< MessageNumber { number: 1, of: 120 }`; no
-//! `< Removed` comes before its `= Remove(..)` was done.
+//! You will see the call of the caller or of the owner (without an argument, one after the other), with lines such as
+//! `< MessageNumber { number: 1, of: 120 }`; `< Removed` comes only after its action `= Remove(..)` has succeeded.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -24,7 +24,7 @@ use voicemail::telephone::{
     OwnerAction, OwnerDialogue, OwnerEvent, PinChangeOutcome, PinHash, Recorded, Say, SendOutcome,
 };
 
-/// A line of the input, or a digit of it.
+/// A line of the input, or one digit of a line.
 enum Input {
     End,
     TooShort,
@@ -53,7 +53,7 @@ async fn run() -> Result<(), Failure> {
     let store = MemoryStore::new([mailbox.clone()]);
     let mut lines = Lines { lines: BufReader::new(std::io::stdin()).lines(), digits: VecDeque::new() };
     if !matches!(&*side, "" | "caller" | "owner") {
-        return Err(format!("{side} is no side; {USAGE}").into());
+        return Err(format!("{side} is neither caller nor owner; {USAGE}").into());
     }
     if side == "owner" {
         let count = count.unwrap_or_else(|| "1".to_owned());
@@ -61,13 +61,13 @@ async fn run() -> Result<(), Failure> {
             store.deposit(&mailbox, &Origin::Here, &message()).await?;
         }
     } else {
-        call(&store, &mailbox, &mut lines).await?;
+        call_of_caller(&store, &mailbox, &mut lines).await?;
     }
-    if side == "caller" { Ok(()) } else { own(&store, &mailbox, &mut lines).await }
+    if side == "caller" { Ok(()) } else { call_of_owner(&store, &mailbox, &mut lines).await }
 }
 
-/// The caller's side.
-async fn call(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Failure> {
+/// Runs the caller's call.
+async fn call_of_caller(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Failure> {
     let limits = RecordingLimits::default();
     let mut dialogue = CallerDialogue::new(mailbox.clone(), limits, Greetings::default(), DiversionReason::NoAnswer);
     let (mut recording, mut failing) = (false, false);
@@ -91,7 +91,11 @@ async fn call(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Re
                     let kept = !std::mem::take(&mut failing) && store.deposit(mailbox, &Origin::Here, &message).await.is_ok();
                     Some(if kept { CallerEvent::Sent } else { CallerEvent::NotKept })
                 }
-                _ => None,
+                CallerAction::Say(_)
+                | CallerAction::Discard
+                | CallerAction::ConnectOperator
+                | CallerAction::StartOwnerDialogue
+                | CallerAction::HangUp => None,
             };
             if let Some(event) = answer {
                 dialogue.handle(event);
@@ -111,14 +115,14 @@ async fn call(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Re
     }
 }
 
-/// A recording of this length has ended.
+/// Ends the recording, with this length.
 fn ended(recording: &mut bool, length: Duration) -> CallerEvent {
     *recording = false;
-    CallerEvent::Recorded(Recorded { length })
+    CallerEvent::Recorded(Recorded::new(length))
 }
 
-/// The owner's side.
-async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Failure> {
+/// Runs the owner's call.
+async fn call_of_owner(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Failure> {
     let pins = MemoryPins::default();
     pins.set(mailbox.clone(), PinHash::new(&"480913".parse()?));
     let mut dialogue = OwnerDialogue::new(chrono_tz::Europe::London);
@@ -152,13 +156,13 @@ async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Res
                 }
                 OwnerAction::StopRecording => {
                     recording = false;
-                    Some(OwnerEvent::Recorded(Recorded { length: RECORDED }))
+                    Some(OwnerEvent::Recorded(Recorded::new(RECORDED)))
                 }
-                // `Node::greet` and `Node::clear_greeting` do these.
+                // A program with a node calls `Node::greet` and `Node::clear_greeting` here.
                 OwnerAction::SaveGreeting(_) | OwnerAction::RemoveGreeting(_) => {
                     Some(OwnerEvent::GreetingSet(if fails() { GreetingOutcome::Failed } else { GreetingOutcome::Done }))
                 }
-                // A desk of `voicemail::retrieval` does these.
+                // A program with a node calls its `MailboxService` here.
                 OwnerAction::PassOn { .. } | OwnerAction::Answer(_) => {
                     Some(OwnerEvent::Sent(if fails() { SendOutcome::Failed } else { SendOutcome::Delivered }))
                 }
@@ -181,7 +185,7 @@ async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Res
             end @ (Input::End | Input::TooShort) => {
                 recording = false;
                 let length = if matches!(end, Input::End) { RECORDED } else { Duration::ZERO };
-                dialogue.handle(OwnerEvent::Recorded(Recorded { length }), now);
+                dialogue.handle(OwnerEvent::Recorded(Recorded::new(length)), now);
             }
             Input::Fail => failing = true,
             Input::Digit(digit) => dialogue.handle(OwnerEvent::Digit(digit), now),
@@ -190,7 +194,7 @@ async fn own(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Res
     }
 }
 
-/// The store's answer, as the dialogue takes it.
+/// The result of marking a message, as the dialogue takes it.
 fn marked(marked: &Result<(), StoreError>) -> OwnerEvent {
     OwnerEvent::Marked(match marked {
         Ok(()) => MarkOutcome::Done,
@@ -199,7 +203,7 @@ fn marked(marked: &Result<(), StoreError>) -> OwnerEvent {
     })
 }
 
-/// Standard input, line by line, and digit by digit: what one digit asks for is done before the next one counts.
+/// Standard input, line by line and digit by digit: the actions of one digit are done before the next digit is handled.
 struct Lines {
     lines: std::io::Lines<BufReader<Stdin>>,
     digits: VecDeque<Digit>,
@@ -222,7 +226,7 @@ impl Lines {
     }
 }
 
-/// Prints each prompt that is said.
+/// Prints each prompt.
 fn say(prompts: &Say) {
     for prompt in prompts {
         println!("< {prompt:?}");
@@ -231,7 +235,7 @@ fn say(prompts: &Say) {
 
 const USAGE: &str = "usage: telephone [caller | owner [HOW-MANY-MESSAGES]]";
 
-/// What each recording comes to that is not ended at once.
+/// The length of a recording that is not ended by `.`.
 const RECORDED: Duration = Duration::from_secs(3);
 
 /// Three seconds of silence.

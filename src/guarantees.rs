@@ -61,7 +61,7 @@
 //! - A distributed node takes greetings only from a central node that proves its name, by a password or a certificate. A node
 //!   that already holds a newer version answers 250 and keeps its own; the sender is not notified.
 //! - A `PinFolder` counts one attempt at a time, of all mailboxes together, with two or three flushes each. It forgives by the
-//!   clock: a clock that jumps ahead forgives too soon. A `MemoryPins` is in memory, and a restart forgets its PINs and its
+//!   clock: a clock that jumps ahead forgives too soon. `MemoryPins` are in memory, and a restart forgets their PINs and
 //!   lockouts.
 //! - An expiry receipt is sent at most once; if the node crashes at that moment, the sender is not notified.
 //! - A sound or a mail of up to 1 MiB passes through memory whole, within bounds: 24 MiB of sound at once on its way out of a

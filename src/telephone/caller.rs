@@ -13,12 +13,13 @@ use crate::message::{MailboxId, Privacy, Urgency};
 
 /// The dialogue with a caller: greeting, tone, recording, review.
 ///
-/// `#` skips the greeting and ends the recording, `0` asks for the operator, where there is one, and `*` during the greeting is for an
-/// owner who calls from elsewhere. The recording is kept when the caller hangs up, while it goes on or after it.
+/// `#` skips the greeting and ends the recording, `0` asks for the operator if there is one, and `*` during the greeting lets an owner
+/// who calls from another telephone enter the PIN. When the caller hangs up during or after the recording, the message is sent.
 ///
 /// ```
 /// use voicemail::directory::RecordingLimits;
-/// use voicemail::telephone::{CallerAction, CallerDialogue, CallerEvent, Digit, GreetingKind, Greetings, Prompt, DiversionReason, Recorded};
+/// use voicemail::telephone::{CallerAction, CallerDialogue, CallerEvent, Digit, DiversionReason, GreetingKind, Greetings};
+/// use voicemail::telephone::{Prompt, Recorded};
 ///
 /// let greetings: Greetings = [GreetingKind::Normal].into_iter().collect();
 /// let limits = RecordingLimits::default(); // `Owner::recording` of the mailbox
@@ -26,11 +27,11 @@ use crate::message::{MailboxId, Privacy, Urgency};
 /// assert_eq!(call.poll_action(), Some(CallerAction::Say(vec![Prompt::Greeting(GreetingKind::Normal), Prompt::Tone])));
 /// call.handle(CallerEvent::Played);
 /// assert_eq!(call.poll_action(), Some(CallerAction::Record));
-/// call.handle(CallerEvent::Recorded(Recorded { length: limits.min }));
+/// call.handle(CallerEvent::Recorded(Recorded::new(limits.min)));
 /// call.poll_action(); // the menu: `#` sends
 /// call.handle(CallerEvent::Digit(Digit::Pound));
 /// assert!(matches!(call.poll_action(), Some(CallerAction::Send { .. })));
-/// assert_eq!(call.poll_action(), None); // it is not said to be sent before it is
+/// assert_eq!(call.poll_action(), None); // nothing is said before the message is stored
 /// call.handle(CallerEvent::Sent);
 /// assert_eq!(call.poll_action(), Some(CallerAction::Say(vec![Prompt::Sent, Prompt::Goodbye])));
 /// # Ok::<(), voicemail::message::InvalidMailboxId>(())
@@ -50,27 +51,28 @@ pub struct CallerDialogue {
 enum CallerState {
     Greeting,
     Recording,
-    /// A digit ended the recording; its length is awaited.
+    /// A digit has ended the recording; the dialogue waits for its length.
     Stopping(Continuation),
     Review,
-    /// The message is handed over; whether it is kept is awaited.
+    /// The message was handed to the driver; the dialogue waits for the result.
     Sending(Continuation),
-    /// Something is being said before the tone.
+    /// The prompts before the tone of another recording are played.
     Announcing(PreviousRecording),
-    /// Nothing but these words are left to say.
+    /// The last prompts of the dialogue are played.
     Leaving(Continuation),
     Over,
 }
 
-/// What follows a recording, or the last words of a call.
+/// The step after a recording, or after the last prompts of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Continuation {
-    /// The dialogue goes on; at its end the call is hung up.
+    /// The dialogue continues; at its end the driver hangs up.
     Dialogue,
+    /// The caller is connected to the operator.
     Operator,
 }
 
-/// Whether the driver still has the recording before the one that begins after the tone.
+/// Whether the driver still has a previous recording when another one begins after the tone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PreviousRecording {
     Kept,
@@ -78,18 +80,19 @@ enum PreviousRecording {
 }
 
 impl CallerDialogue {
-    /// A call to `mailbox`, which takes messages within `limits` and whose owner has recorded `greetings`. There is no operator.
+    /// Begins a call to `mailbox`, which takes messages within `limits` and whose owner has recorded `greetings`. There is no operator,
+    /// unless [`with_operator`](Self::with_operator) is called.
     pub fn new(mailbox: MailboxId, limits: RecordingLimits, greetings: Greetings, reason: DiversionReason) -> Self {
         let greeting = match (greetings, reason) {
             (Greetings { temporary: true, .. }, _) => Prompt::Greeting(GreetingKind::Temporary),
             (Greetings { busy: true, .. }, DiversionReason::Busy) => Prompt::Greeting(GreetingKind::Busy),
             (Greetings { normal: true, .. }, _) => Prompt::Greeting(GreetingKind::Normal),
-            _ => Prompt::DefaultGreeting(mailbox),
+            (Greetings { normal: false, .. }, _) => Prompt::DefaultGreeting(mailbox),
         };
         Self::beginning(CallerState::Greeting, limits, vec![greeting, Prompt::Tone])
     }
 
-    /// A call to a mailbox that takes no message because it is full.
+    /// Begins a call to a mailbox that takes no message because it is full.
     pub fn full() -> Self {
         let say = vec![Prompt::MailboxFull, Prompt::Goodbye];
         Self::beginning(CallerState::Leaving(Continuation::Dialogue), RecordingLimits::default(), say)
@@ -101,13 +104,13 @@ impl CallerDialogue {
         Self { state, operator: false, limits, urgency, privacy, tries: 0, actions }
     }
 
-    /// Lets `0` reach an operator.
+    /// Offers an operator, who is reached by `0`.
     #[must_use]
     pub fn with_operator(self) -> Self {
         Self { operator: true, ..self }
     }
 
-    /// Returns the next action; `None` until something happens.
+    /// Returns the next action; `None` until there is another event.
     pub fn poll_action(&mut self) -> Option<CallerAction> {
         self.actions.pop_front()
     }
@@ -155,7 +158,7 @@ impl CallerDialogue {
                 self.end_with(CallerAction::ConnectOperator);
             }
             (CallerState::Greeting, Digit::Star) => self.end_with(CallerAction::StartOwnerDialogue),
-            // By `#`, or by mistake: what it cut short is over.
+            // By `#`, or by mistake: any digit ends the prompt, which is not played again.
             (CallerState::Greeting, _) => {
                 self.say_then(vec![Prompt::Tone], CallerState::Announcing(PreviousRecording::Discarded))
             }
@@ -182,16 +185,7 @@ impl CallerDialogue {
     }
 
     fn recorded(&mut self, recorded: Recorded) {
-        let then = match self.state {
-            CallerState::Recording => Continuation::Dialogue,
-            CallerState::Stopping(then) => then,
-            CallerState::Greeting
-            | CallerState::Review
-            | CallerState::Sending(_)
-            | CallerState::Announcing(_)
-            | CallerState::Leaving(_)
-            | CallerState::Over => return,
-        };
+        let Some(then) = self.after_recording() else { return };
         if recorded.length < self.limits.min {
             return self.too_short(then, PreviousRecording::Kept);
         }
@@ -204,7 +198,21 @@ impl CallerDialogue {
         }
     }
 
-    /// The recording is no message; the caller may try again a few times.
+    /// The step after the recording that is running; `None` if none is.
+    fn after_recording(&self) -> Option<Continuation> {
+        match self.state {
+            CallerState::Recording => Some(Continuation::Dialogue),
+            CallerState::Stopping(then) => Some(then),
+            CallerState::Greeting
+            | CallerState::Review
+            | CallerState::Sending(_)
+            | CallerState::Announcing(_)
+            | CallerState::Leaving(_)
+            | CallerState::Over => None,
+        }
+    }
+
+    /// The recording is too short for a message; the caller may try again a few times.
     fn too_short(&mut self, then: Continuation, before: PreviousRecording) {
         self.tries += 1;
         if then == Continuation::Dialogue && self.tries < MAX_TRIES {
@@ -215,29 +223,27 @@ impl CallerDialogue {
         }
         match then {
             Continuation::Operator => self.end_with(CallerAction::ConnectOperator),
-            Continuation::Dialogue => self.say_then(vec![Prompt::TooShort, Prompt::Goodbye], CallerState::Leaving(then)),
+            Continuation::Dialogue => self.say_last(Prompt::TooShort, then),
         }
     }
 
     fn not_recorded(&mut self) {
-        match self.state {
-            CallerState::Stopping(Continuation::Operator) => {
-                self.say_then(vec![Prompt::NotRecorded], CallerState::Leaving(Continuation::Operator))
-            }
-            CallerState::Recording | CallerState::Stopping(Continuation::Dialogue) => {
-                self.say_then(vec![Prompt::NotRecorded, Prompt::Goodbye], CallerState::Leaving(Continuation::Dialogue));
-            }
-            _ => {}
+        if let Some(then) = self.after_recording() {
+            self.say_last(Prompt::NotRecorded, then);
         }
     }
 
     fn sent(&mut self) {
         match self.state {
             CallerState::Sending(Continuation::Operator) => self.end_with(CallerAction::ConnectOperator),
-            CallerState::Sending(Continuation::Dialogue) => {
-                self.say_then(vec![Prompt::Sent, Prompt::Goodbye], CallerState::Leaving(Continuation::Dialogue));
-            }
-            _ => {}
+            CallerState::Sending(Continuation::Dialogue) => self.say_last(Prompt::Sent, Continuation::Dialogue),
+            CallerState::Greeting
+            | CallerState::Recording
+            | CallerState::Stopping(_)
+            | CallerState::Review
+            | CallerState::Announcing(_)
+            | CallerState::Leaving(_)
+            | CallerState::Over => {}
         }
     }
 
@@ -248,14 +254,8 @@ impl CallerDialogue {
     }
 
     fn not_kept(&mut self) {
-        match self.state {
-            CallerState::Sending(Continuation::Operator) => {
-                self.say_then(vec![Prompt::NotSent], CallerState::Leaving(Continuation::Operator))
-            }
-            CallerState::Sending(Continuation::Dialogue) => {
-                self.say_then(vec![Prompt::NotSent, Prompt::Goodbye], CallerState::Leaving(Continuation::Dialogue));
-            }
-            _ => {}
+        if let CallerState::Sending(then) = self.state {
+            self.say_last(Prompt::NotSent, then);
         }
     }
 
@@ -316,6 +316,15 @@ impl CallerDialogue {
         self.state = state;
     }
 
+    /// Says `prompt`, and goodbye unless the operator comes next.
+    fn say_last(&mut self, prompt: Prompt, then: Continuation) {
+        let say = match then {
+            Continuation::Dialogue => vec![prompt, Prompt::Goodbye],
+            Continuation::Operator => vec![prompt],
+        };
+        self.say_then(say, CallerState::Leaving(then));
+    }
+
     fn leave(&mut self, then: Continuation) {
         match then {
             Continuation::Dialogue => self.end_with(CallerAction::HangUp),
@@ -329,5 +338,5 @@ impl CallerDialogue {
     }
 }
 
-/// How many recordings of a call may be too short.
+/// The number of recordings that are too short after which the call ends.
 const MAX_TRIES: u32 = 3;

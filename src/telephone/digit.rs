@@ -1,18 +1,18 @@
 //! [`Digit`]: a key of a telephone.
 
-/// A key of a telephone: `0` to `9`, `*` or `#`.
+/// A key of a telephone: `0` to `9`, `*` or `#`. A telephone has no other keys, so this enum is exhaustive on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Digit {
-    /// `0` to `9`.
+    /// The key `0` to `9`.
     Number(u8),
-    /// `*`.
+    /// The key `*`.
     Star,
-    /// `#`.
+    /// The key `#`.
     Pound,
 }
 
 impl Digit {
-    /// The key that `c` is written on; `None` for any other character.
+    /// Returns the key that has `c` printed on it; `None` for any other character.
     ///
     /// ```
     /// use voicemail::telephone::Digit;

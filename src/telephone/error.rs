@@ -3,22 +3,22 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why a PIN could not be kept or checked.
+/// The reason why a PIN could not be set or checked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PinError {
-    /// A file is not what was written. It is left as it is, and nobody gets in by it.
-    #[error("{file} was damaged on disk; it is for an operator to remove it")]
+    /// A file cannot be read as what was written to it. The file is left as it is, and admits nobody.
+    #[error("{file} was damaged on disk; an operator has to remove it")]
     Damaged {
-        /// Which file.
+        /// The damaged file.
         file: PathBuf,
     },
-    /// The disk did not do it.
+    /// The disk failed, or the file system refused the operation.
     #[error("the PINs in {folder} cannot be read or written")]
     Disk {
         /// The folder of the PINs.
         folder: PathBuf,
-        /// What the file system said.
+        /// The error of the file system.
         #[source]
         source: io::Error,
     },

@@ -1,4 +1,4 @@
-//! [`Attempts`]: how many wrong PINs there were lately, and whether another may be tried.
+//! [`Attempts`]: the count of recent wrong PINs, which decides whether another PIN may be tried.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,35 +8,36 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::message::{CallerNumber, MailboxId};
 
-/// What wrong PINs are counted for: all who try one mailbox, and one telephone that tries many.
+/// The source of PIN attempts for which wrong PINs are counted together: one mailbox, or one telephone that may try many mailboxes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AttemptSource {
-    /// Whoever tries this mailbox.
+    /// All attempts on this mailbox, from any telephone.
     Mailbox(MailboxId),
-    /// This telephone, whatever it tries.
+    /// All attempts from the telephone with this number, on any mailbox.
     Caller(CallerNumber),
 }
 
-/// How many wrong PINs there were lately. They are forgiven one by one, so that nobody is locked out for ever. As text, it can be kept
-/// anywhere.
+/// The count of recent wrong PINs. They are forgiven one by one, so that no lockout is for ever. The text form can be stored anywhere.
 ///
-/// Five may be wrong; then each further try must wait until one is forgiven, which takes 15 minutes. So a mailbox whose PIN has 6
-/// digits can be tried some 100 times a day, and is guessed after 14 years on average.
+/// Five PINs may be wrong; then each further attempt must wait until one is forgiven, which takes 15 minutes. A mailbox can thus be tried
+/// some 100 times a day, and a PIN of 6 digits is guessed after 14 years on average.
 ///
-/// A clock that goes back forgives nothing, and forgiving begins anew from what it says when that is noticed: however far it went, who
-/// is locked out may try again after 15 minutes. When it then reaches, or is set to, what it had said before, only time from there on
-/// forgives, so that nobody gains by it. A clock that goes ahead forgives as if that time had passed.
+/// A clock that goes back forgives nothing: the 15 minutes begin again at the time that the clock shows when the change is noticed, so a
+/// lockout lasts no longer than 15 minutes from then, however far the clock went back. When the clock later reaches, or is set to, a time
+/// that it had shown before, only the time after that counts, so that a change of the clock gains no attempts. A clock that jumps ahead
+/// forgives as if that time had passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Attempts {
-    /// How many, when the last one was.
+    /// How many were wrong at the time `last`.
     wrong: u32,
     last: Option<DateTime<Utc>>,
-    /// How far the clock had come before it went back.
+    /// The latest time that the clock had shown before it went back.
     ahead: Option<DateTime<Utc>>,
 }
 
 impl Attempts {
-    /// How long nobody may try, if it is so. It takes note of a clock that went back.
+    /// Returns how long the source stays locked out, or `None` if an attempt is allowed. Also notices a clock that went back.
     pub fn locked_for(&mut self, now: DateTime<Utc>) -> Option<Duration> {
         if let Some(last) = self.last.filter(|last| now < *last) {
             *self = Self { wrong: self.wrong, last: Some(now), ahead: self.ahead.max(Some(last)) };
@@ -45,17 +46,17 @@ impl Attempts {
         (left >= MAX_WRONG).then(|| FORGIVEN_EVERY * (left - MAX_WRONG) + until_next)
     }
 
-    /// One more was wrong.
+    /// Counts one more wrong PIN.
     pub fn handle_wrong(&mut self, now: DateTime<Utc>) {
         let (left, until_next) = self.left(now);
-        // What has passed of the time to the next one forgiven goes on to count.
+        // The time that has already passed until the next one is forgiven still counts.
         let passed = if left == 0 { Duration::ZERO } else { FORGIVEN_EVERY.saturating_sub(until_next) };
         let passed = TimeDelta::from_std(passed).unwrap_or_default();
         let ahead = self.ahead.max(self.last).filter(|ahead| now < *ahead);
         *self = Self { wrong: left.saturating_add(1), last: Some(now - passed), ahead };
     }
 
-    /// The last one that was counted was right after all.
+    /// Takes back the last counted PIN, because it was right.
     pub fn handle_right(&mut self) {
         self.wrong = self.wrong.saturating_sub(1);
         if self.wrong == 0 {
@@ -63,15 +64,15 @@ impl Attempts {
         }
     }
 
-    /// Whether all is forgiven.
+    /// Returns whether all wrong PINs are forgiven.
     pub fn is_forgiven(&self, now: DateTime<Utc>) -> bool {
         self.left(now).0 == 0
     }
 
-    /// How many are not forgiven yet, and how long until the next one is.
+    /// Returns how many are not forgiven yet, and the time until the next one is.
     fn left(&self, now: DateTime<Utc>) -> (u32, Duration) {
         let Some(last) = self.last else { return (0, Duration::ZERO) };
-        // A clock that has made up for having gone back may have jumped: only what it never told before has passed for certain.
+        // A clock that is past its earlier time again may have jumped there: only the time after that has passed for certain.
         let from = self.ahead.filter(|ahead| *ahead <= now).unwrap_or(last);
         // A clock that went back forgives nothing.
         let since = (now - from).to_std().unwrap_or_default();
@@ -83,7 +84,8 @@ impl Attempts {
 }
 
 impl fmt::Display for Attempts {
-    /// `3 wrong since 2026-11-22T18:00:00.000000000Z`: one is forgiven 15 minutes after that. `before` says how far the clock had come.
+    /// Writes `3 wrong since 2026-11-22T18:00:00.000000000Z`: one is forgiven 15 minutes after that. If the clock has gone back, `before`
+    /// and the latest time that it had shown follow.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::Nanos, true);
         write!(f, "{} wrong", self.wrong)?;
@@ -113,7 +115,7 @@ impl FromStr for Attempts {
 
 /// A text that is no [`Attempts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a count of wrong PINs reads like 3 wrong since 2026-11-22T18:00:00Z")]
+#[error("a count of wrong PINs has the form 3 wrong since 2026-11-22T18:00:00Z")]
 pub struct InvalidAttempts;
 
 const MAX_WRONG: u32 = 5;
@@ -133,7 +135,7 @@ mod tests {
         Duration::from_secs(minutes * 60)
     }
 
-    /// Five were wrong just now.
+    /// A count of five wrong PINs at the minute 0.
     fn locked() -> Attempts {
         let mut attempts = Attempts::default();
         for _ in 0..5 {
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_tries_without_end_gets_no_more_than_one_try_a_quarter() {
+    fn endless_attempts_are_limited_to_one_per_15_minutes() {
         let (mut attempts, mut tries) = (Attempts::default(), 0);
         for minute in 0..24 * 60 {
             if attempts.locked_for(at(minute)).is_none() {
@@ -167,14 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_back_by_years_forgives_nothing_and_locks_nobody_out_for_longer_than_it_should() {
+    fn a_clock_years_back_forgives_nothing_and_locks_15_minutes() {
         let mut attempts = locked();
         let years = -10 * 366 * 24 * 60;
         assert_eq!(attempts.locked_for(at(years)), Some(minutes(15)));
         assert_eq!(attempts.locked_for(at(years + 5)), Some(minutes(10)), "its time goes on from there");
         assert_eq!(attempts.locked_for(at(years + 15)), None);
         assert!(attempts.is_forgiven(at(years + 75)));
-        // Noticed by a try, and not before.
+        // Noticed by the attempt, and not before.
         let mut attempts = Attempts::default();
         attempts.handle_wrong(at(0));
         for _ in 0..4 {
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_back_and_is_set_right_again_forgives_no_more_than_one_that_was_always_right() {
+    fn a_clock_set_back_and_right_again_forgives_nothing_extra() {
         let mut attempts = locked();
         assert_eq!(attempts.locked_for(at(-600)), Some(minutes(15)));
         assert_eq!(attempts.locked_for(at(1)), Some(minutes(14)));
@@ -223,7 +225,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_clock_says_the_count_reads_back_and_whoever_waits_as_told_twice_may_try(
+        fn counts_read_back_and_two_waits_end_any_lockout(
             steps in prop::collection::vec((any::<bool>(), -4_000_000_000_i64..4_000_000_000), 1..20)
         ) {
             let mut attempts = Attempts::default();

@@ -1,24 +1,24 @@
-//! The dialogues on the telephone, as state machines: what owners and callers hear, and what their digits mean.
+//! Dialogues with callers and owners on the telephone, as state machines: the prompts that they hear, and what their digits do.
 //!
-//! [`OwnerDialogue`] talks to an owner who hears messages, [`CallerDialogue`] to a caller who leaves one. Each takes in what happened
-//! on the call, and hands out what to do next. Nothing here plays, records, waits or reads a clock, so that any PBX can drive it with
-//! its own sound files or speech: what is said is a [`Prompt`], which names the meaning and leaves the wording to the PBX.
+//! [`CallerDialogue`] talks to a caller who leaves a message, [`OwnerDialogue`] to an owner who listens to messages. Each takes in the
+//! events of a call and returns the actions to do next. A dialogue does not play, record, wait or read a clock, so any PBX can drive it
+//! with its own sound files or speech synthesis: a [`Prompt`] names the meaning, and the PBX chooses the words.
 //!
 //! A driver calls `handle` with each event, and then does every action that `poll_action` returns, in order. A [`Say`] is played until
 //! it ends (`Played`) or a digit comes (`Digit`), whichever is first.
 //!
 //! # A statement follows its confirmation
 //!
-//! No dialogue says "sent", "saved", "removed" or "kept" before it is so. The driver answers each action that can fail with an event:
-//! the one that the action's documentation names, also when it has failed. The dialogue waits for that event and then says what is true.
-//! A failure does not end an owner's call: the dialogue says that it failed, and the same digit tries again.
+//! No dialogue says "sent", "saved", "removed" or "kept" before it is true. The driver answers each action that can fail with the event
+//! that the action's documentation names, also when the action has failed. The dialogue waits for that event and then says what is true.
+//! A failure does not end an owner's call: the dialogue says that the action failed, and the same digit tries again.
 //!
 #![cfg_attr(
     feature = "fs",
-    doc = "[`MemoryPins`] checks PINs in memory; [`PinFolder`] keeps PINs and lock-outs on disk, through restarts."
+    doc = "[`MemoryPins`] checks PINs in memory; [`PinFolder`] keeps PINs and lockouts on disk, across restarts."
 )]
 #![cfg_attr(not(feature = "fs"), doc = "[`MemoryPins`] checks PINs.")]
-//! A mailbox without a PIN opens to nobody.
+//! Nobody gets into a mailbox without a PIN.
 
 mod caller;
 mod digit;
@@ -29,8 +29,6 @@ mod owner;
 mod pin;
 #[cfg(feature = "fs")]
 mod pin_folder;
-#[cfg(feature = "fs")]
-mod pin_page;
 mod prompt;
 
 pub use self::caller::{CallerAction, CallerDialogue, CallerEvent, DiversionReason, Recorded};

@@ -1,4 +1,4 @@
-//! [`OwnerDialogue`]: the dialogue with an owner who hears messages.
+//! [`OwnerDialogue`]: the dialogue with an owner who listens to messages.
 
 mod events;
 mod messages;
@@ -22,8 +22,8 @@ use crate::message::{Status, Summary};
 
 /// The dialogue with an owner: PIN, messages, greetings.
 ///
-/// Nothing is said of the mailbox before the PIN was right. A message becomes old when it was played to its end, or when its owner
-/// keeps it.
+/// Nothing about the mailbox is said before the right PIN was entered. A message becomes old when it was played to its end, or when its
+/// owner keeps it.
 ///
 /// ```
 /// use voicemail::telephone::{Digit, OwnerAction, OwnerDialogue, OwnerEvent, Prompt, PinVerdict};
@@ -48,7 +48,7 @@ pub struct OwnerDialogue {
 }
 
 impl fmt::Debug for OwnerDialogue {
-    /// Shows nothing of what was typed.
+    /// Does not show the digits that were typed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OwnerDialogue").field("is_over", &self.is_over()).finish_non_exhaustive()
     }
@@ -63,21 +63,21 @@ enum OwnerState {
     Main,
     Listing(MessageList),
     AtMessage(MessageList, Stage),
-    /// The store is asked to change the current message's status. A digit that comes meanwhile counts afterwards.
+    /// The store changes the current message's status. A digit that comes meanwhile takes effect afterwards.
     Marking(MessageList, StatusChange, Option<Digit>),
     Address {
         messages: MessageList,
         entered: String,
     },
     Greetings,
-    /// The words before the tone.
+    /// The prompts before the tone of a recording are played.
     Announcing(RecordingPurpose, Option<MessageList>),
     Recording(RecordingPurpose, Option<MessageList>),
     Reviewing(RecordingPurpose, Option<MessageList>),
     /// The greeting that was recorded is being saved.
     SavingGreeting(GreetingKind),
     RemovingGreeting,
-    /// A message is being sent, with what was recorded for the purpose if there is one.
+    /// A message is being sent, with the recording of this purpose if there is one.
     Sending(Option<RecordingPurpose>, MessageList),
     NewPin {
         first: Option<Pin>,
@@ -89,13 +89,13 @@ enum OwnerState {
 }
 
 impl OwnerDialogue {
-    /// A call to a mailbox whose owner reads times in `zone`. It begins with the PIN.
+    /// Begins a call to a mailbox whose owner hears times in `zone`. The first prompt asks for the PIN.
     pub fn new(zone: Tz) -> Self {
         let actions = VecDeque::from([OwnerAction::Say(vec![Prompt::EnterPin])]);
         Self { state: OwnerState::Pin { entered: String::new() }, zone, wrong_pins: 0, silences: 0, actions }
     }
 
-    /// Returns the next action; `None` until something happens.
+    /// Returns the next action; `None` until there is another event.
     pub fn poll_action(&mut self) -> Option<OwnerAction> {
         self.actions.pop_front()
     }
@@ -105,9 +105,9 @@ impl OwnerDialogue {
         matches!(self.state, OwnerState::Over) && self.actions.is_empty()
     }
 
-    /// Takes in an event of the call at `now`, by which days are named.
+    /// Takes in an event of the call at the time `now`, from which days are named ("today").
     pub fn handle(&mut self, event: OwnerEvent, now: DateTime<Utc>) {
-        // Every arm that goes on puts a state back.
+        // Every arm that does not end the call puts a state back.
         let state = std::mem::replace(&mut self.state, OwnerState::Over);
         match event {
             OwnerEvent::HungUp => self.hung_up(&state),
@@ -164,7 +164,7 @@ impl OwnerDialogue {
             OwnerState::Marking(messages, change, _) => OwnerState::Marking(messages, change, Some(digit)),
             OwnerState::Address { messages, entered } => self.address_digit(messages, entered, digit),
             OwnerState::Greetings => self.greeting_digit(digit),
-            // The words before the tone are cut short.
+            // A digit cuts the prompts before the tone short.
             OwnerState::Announcing(purpose, messages) => self.begin_recording(purpose, messages),
             OwnerState::Recording(purpose, messages) => {
                 if digit == Digit::Pound {
@@ -192,7 +192,7 @@ impl OwnerDialogue {
                 Some(id) => self.mark(messages, StatusChange::Heard, OwnerAction::MarkOld(id)),
                 None => self.at_message(messages, Vec::new()),
             },
-            OwnerState::AtMessage(messages, Stage::Done) => self.go_on(messages, now),
+            OwnerState::AtMessage(messages, Stage::Done) => self.next_message(messages, now),
             OwnerState::Announcing(purpose, messages) => self.begin_recording(purpose, messages),
             OwnerState::Leaving => self.hang_up(),
             other => other,
@@ -209,23 +209,7 @@ impl OwnerDialogue {
     fn silence(&mut self, state: OwnerState) -> OwnerState {
         self.silences += 1;
         if self.silences >= MAX_SILENCES {
-            if matches!(state, OwnerState::Reviewing(..)) {
-                self.act(OwnerAction::Discard);
-            }
-            return match state {
-                // What is under way is awaited.
-                waiting @ (OwnerState::Checking
-                | OwnerState::Counting
-                | OwnerState::Listing(_)
-                | OwnerState::Marking(..)
-                | OwnerState::SavingGreeting(_)
-                | OwnerState::RemovingGreeting
-                | OwnerState::Sending(..)
-                | OwnerState::ChangingPin
-                | OwnerState::Recording(..)) => waiting,
-                OwnerState::Over => OwnerState::Over,
-                _ => self.leave(Vec::new()),
-            };
+            return self.hang_up_after_silence(state);
         }
         match &state {
             OwnerState::Pin { .. } => self.say(vec![Prompt::EnterPin]),
@@ -250,10 +234,38 @@ impl OwnerDialogue {
             | OwnerState::Leaving
             | OwnerState::Over => {}
         }
-        // A message that was cut short is not played on.
+        // Playback that the menu has interrupted does not continue.
         match state {
             OwnerState::AtMessage(messages, Stage::Playing) => OwnerState::AtMessage(messages, Stage::Played),
             other => other,
+        }
+    }
+
+    /// Ends a call in which the owner has pressed nothing for too long. The result of an action is awaited first.
+    fn hang_up_after_silence(&mut self, state: OwnerState) -> OwnerState {
+        match state {
+            waiting @ (OwnerState::Checking
+            | OwnerState::Counting
+            | OwnerState::Listing(_)
+            | OwnerState::Marking(..)
+            | OwnerState::SavingGreeting(_)
+            | OwnerState::RemovingGreeting
+            | OwnerState::Sending(..)
+            | OwnerState::ChangingPin
+            | OwnerState::Recording(..)
+            | OwnerState::Over) => waiting,
+            OwnerState::Reviewing(..) => {
+                self.act(OwnerAction::Discard);
+                self.leave(Vec::new())
+            }
+            OwnerState::Pin { .. }
+            | OwnerState::Main
+            | OwnerState::AtMessage(..)
+            | OwnerState::Address { .. }
+            | OwnerState::Greetings
+            | OwnerState::Announcing(..)
+            | OwnerState::NewPin { .. }
+            | OwnerState::Leaving => self.leave(Vec::new()),
         }
     }
 
@@ -304,7 +316,7 @@ impl OwnerDialogue {
         OwnerState::Over
     }
 
-    /// Says one thing after the other in one action: `Played` always means the end of all.
+    /// Joins all prompts since the last event into one action, so that `Played` always means the end of all of them.
     fn say(&mut self, say: Say) {
         match self.actions.back_mut() {
             Some(OwnerAction::Say(before)) => before.extend(say),
@@ -320,5 +332,5 @@ impl OwnerDialogue {
 
 const MAX_ENTERED: usize = 20;
 const MAX_SILENCES: u32 = 3;
-/// A shorter recording counts as none.
+/// The length below which a recording counts as none.
 const MIN_RECORDING: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! PINs: [`Pin`], its [`PinHash`], and [`MemoryPins`], which checks them.
+//! PINs: [`Pin`], its [`PinHash`], and [`MemoryPins`], which checks PINs in memory.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::{AttemptSource, Attempts};
 use crate::lock::Lock;
 use crate::message::{CallerNumber, MailboxId, read_hex, write_hex};
 
-/// Digits that open a mailbox: 4 to 12, not all alike and not one after the other in the order of their keys.
+/// The PIN of a mailbox: 4 to 12 digits, not all the same, and neither ascending nor descending one by one.
 ///
 /// ```
 /// use voicemail::telephone::Pin;
@@ -73,10 +73,10 @@ impl fmt::Debug for EnteredPin {
 #[error("a PIN has 4 to 12 digits, not all alike and not one after the other")]
 pub struct InvalidPin;
 
-/// What is kept of a PIN: a salt of 128 random bits, and the hash of both. As text, it can be kept anywhere.
+/// The salted hash of a PIN, with a salt of 128 random bits. Its text form can be stored anywhere.
 ///
-/// A PIN has so few digits that whoever has the hash finds it out in the end; many rounds make that slow. What keeps others out is
-/// the lock-out.
+/// A PIN has so few digits that somebody who has the hash can find the PIN in the end; the many rounds of hashing make that slow. The
+/// lockout is what keeps callers from guessing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PinHash {
     rounds: u32,
@@ -85,11 +85,11 @@ pub struct PinHash {
 }
 
 impl PinHash {
-    /// The hash of `pin` with a salt of its own. Takes some milliseconds.
+    /// Hashes `pin` with a new random salt. Takes some milliseconds.
     ///
     /// # Panics
     ///
-    /// When the operating system has no random bits to give, which Linux rules out once it has started.
+    /// Panics if the operating system has no random bits, which does not happen on Linux once it has started.
     pub fn new(pin: &Pin) -> Self {
         Self::in_rounds(pin, ROUNDS)
     }
@@ -100,16 +100,16 @@ impl PinHash {
         Self { rounds, salt, hash: stretched(&pin.0, &salt, rounds) }
     }
 
-    /// Whether `entered` is the PIN; takes as long whatever was entered.
+    /// Returns whether `entered` is the PIN. The time that this takes does not depend on what was entered.
     pub fn is_of(&self, entered: &str) -> bool {
         let hash = stretched(entered, &self.salt, self.rounds);
-        // Every byte is compared, whichever differs.
+        // Every byte is compared, so that the time does not show where the first difference is.
         self.hash.iter().zip(hash).fold(0, |differs, (one, other)| differs | (one ^ other)) == 0
     }
 }
 
 impl fmt::Display for PinHash {
-    /// `sha256-20000:` salt and hash, in hexadecimal digits.
+    /// Writes `sha256-20000:SALT:HASH`, with salt and hash in hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sha256-{}:", self.rounds)?;
         write_hex(f, &self.salt)?;
@@ -141,21 +141,22 @@ impl fmt::Debug for PinHash {
 
 /// A text that is no [`PinHash`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a PIN's hash reads like sha256-20000:SALT:HASH")]
+#[error("the hash of a PIN has the form sha256-20000:SALT:HASH")]
 pub struct InvalidPinHash;
 
-/// Checks PINs, for all calls together: too many wrong ones lock out whoever tries a mailbox, and whichever telephone tries many.
+/// PINs and lockouts in memory, for all calls together. A restart forgets them; [`PinFolder`](super::PinFolder) keeps them on disk.
 ///
-/// There is no default: a mailbox without a PIN opens to nobody. All is in memory, and a restart forgets it.
+/// Too many wrong PINs lock a mailbox for all callers, and lock out a telephone that tries many mailboxes. There is no default PIN:
+/// nobody gets into a mailbox without one.
 ///
 /// ```
 /// use voicemail::telephone::{MemoryPins, PinHash, PinVerdict};
 ///
 /// let (mailbox, now) = ("2041".parse()?, "2026-11-22T18:00:00Z".parse()?);
-/// let book = MemoryPins::default();
-/// assert_eq!(book.check(&mailbox, None, "2041", now), PinVerdict::NoPin);
-/// book.set(mailbox.clone(), PinHash::new(&"480913".parse()?));
-/// assert_eq!(book.check(&mailbox, None, "480913", now), PinVerdict::Right);
+/// let pins = MemoryPins::default();
+/// assert_eq!(pins.check(&mailbox, None, "2041", now), PinVerdict::NoPin);
+/// pins.set(mailbox.clone(), PinHash::new(&"480913".parse()?));
+/// assert_eq!(pins.check(&mailbox, None, "480913", now), PinVerdict::Right);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
@@ -168,12 +169,12 @@ struct Pins {
 }
 
 impl MemoryPins {
-    /// The PIN of `mailbox` is now the one of `hash`. Whoever is locked out stays so.
+    /// Sets the PIN of `mailbox` to the one of `hash`. A mailbox or telephone that is locked out stays so.
     pub fn set(&self, mailbox: MailboxId, hash: PinHash) {
         self.lock().pins.insert(mailbox, hash);
     }
 
-    /// What `entered` is for `mailbox`, from a telephone with the number `caller`, if it told one. Takes some milliseconds.
+    /// Checks the PIN `entered` for `mailbox` by a telephone with the number `caller`, if its number is known. Takes some milliseconds.
     pub fn check(&self, mailbox: &MailboxId, caller: Option<&CallerNumber>, entered: &str, now: DateTime<Utc>) -> PinVerdict {
         let sources: Vec<AttemptSource> =
             [Some(AttemptSource::Mailbox(mailbox.clone())), caller.cloned().map(AttemptSource::Caller)]
@@ -187,7 +188,7 @@ impl MemoryPins {
                 return PinVerdict::Locked(wait);
             }
             let Some(hash) = pins.pins.get(mailbox).cloned() else { return PinVerdict::NoPin };
-            // Counted before it is known to be wrong, so that many calls at once get no more tries than one after the other.
+            // Counted before it is checked, so that many calls at once get no more attempts than calls one after the other.
             for source in &sources {
                 pins.attempts.entry(source.clone()).or_default().handle_wrong(now);
             }
@@ -201,7 +202,7 @@ impl MemoryPins {
         }
         let mut pins = self.lock();
         pins.attempts.remove(&AttemptSource::Mailbox(mailbox.clone()));
-        // A telephone that knows one PIN is no less suspect for what it tried elsewhere.
+        // A telephone that knows one PIN may still be guessing others, so its earlier wrong PINs stay counted.
         if let Some(attempts) = caller.and_then(|caller| pins.attempts.get_mut(&AttemptSource::Caller(caller.clone()))) {
             attempts.handle_right();
         }
@@ -213,22 +214,23 @@ impl MemoryPins {
     }
 }
 
-/// What an entered PIN is.
+/// The result of checking an entered PIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PinVerdict {
-    /// The right one.
+    /// The PIN is right.
     Right,
-    /// A wrong one.
+    /// The PIN is wrong.
     Wrong,
-    /// Not looked at: there were too many wrong ones. After this time, one more may be tried.
+    /// The PIN was not checked, because there were too many wrong ones. After this time, one more may be tried.
     Locked(Duration),
-    /// Not looked at: the mailbox has none, so that nothing opens it.
+    /// The PIN was not checked, because the mailbox has none: no PIN opens it.
     NoPin,
-    /// Not looked at: it cannot be kept just now that it was tried. An operator finds the cause in the log.
+    /// The PIN was not checked, because the attempt cannot be stored at the moment. The cause is in the log.
     Unavailable,
 }
 
-/// Hashes `entered` with `salt`, round upon round.
+/// Hashes `entered` with `salt`, `rounds` times.
 fn stretched(entered: &str, salt: &[u8; 16], rounds: u32) -> [u8; 32] {
     let mut hash = [0; 32];
     for _ in 0..rounds {
@@ -244,9 +246,9 @@ fn stretched(entered: &str, salt: &[u8; 16], rounds: u32) -> [u8; 32] {
 const MIN_DIGITS: usize = 4;
 const MAX_DIGITS: usize = 12;
 const ROUNDS: u32 = 20_000;
-/// So that no stored text makes a check take for ever.
+/// The highest number of rounds that is read, so that no stored text can make a check take very long.
 const MAX_ROUNDS: u32 = 10_000_000;
-/// How many sources are remembered before those are forgotten that are forgiven.
+/// How many sources are remembered before those without counted wrong PINs are forgotten.
 const MAX_ATTEMPTS: usize = 100_000;
 
 #[cfg(test)]
@@ -257,11 +259,11 @@ mod tests {
         "2026-11-22T18:00:00Z".parse().unwrap()
     }
 
-    fn book() -> (MemoryPins, MailboxId) {
-        let (book, mailbox) = (MemoryPins::default(), "2041".parse::<MailboxId>().unwrap());
+    fn pins() -> (MemoryPins, MailboxId) {
+        let (pins, mailbox) = (MemoryPins::default(), "2041".parse::<MailboxId>().unwrap());
         let hash = PinHash { rounds: 1, salt: [7; 16], hash: stretched("480913", &[7; 16], 1) };
-        book.set(mailbox.clone(), hash);
-        (book, mailbox)
+        pins.set(mailbox.clone(), hash);
+        (pins, mailbox)
     }
 
     #[test]
@@ -280,37 +282,37 @@ mod tests {
     }
 
     #[test]
-    fn too_many_wrong_ones_lock_out_also_whoever_knows_the_right_one_until_some_are_forgiven() {
-        let (book, mailbox) = book();
+    fn five_wrong_pins_lock_out_the_right_pin_until_forgiveness() {
+        let (pins, mailbox) = pins();
         for _ in 0..5 {
-            assert_eq!(book.check(&mailbox, None, "0000", now()), PinVerdict::Wrong);
+            assert_eq!(pins.check(&mailbox, None, "0000", now()), PinVerdict::Wrong);
         }
-        let PinVerdict::Locked(wait) = book.check(&mailbox, None, "480913", now()) else { panic!("locked, in another call too") };
-        assert_eq!(book.check(&mailbox, None, "480913", now() + wait), PinVerdict::Right);
-        assert_eq!(book.check(&mailbox, None, "0000", now()), PinVerdict::Wrong, "a right one wipes the slate clean");
+        let PinVerdict::Locked(wait) = pins.check(&mailbox, None, "480913", now()) else { panic!("locked, in another call too") };
+        assert_eq!(pins.check(&mailbox, None, "480913", now() + wait), PinVerdict::Right);
+        assert_eq!(pins.check(&mailbox, None, "0000", now()), PinVerdict::Wrong, "a right PIN clears the count");
     }
 
     #[test]
-    fn one_telephone_that_tries_many_mailboxes_is_locked_out_and_others_are_not() {
-        let (book, mailbox) = book();
+    fn a_telephone_that_tries_many_mailboxes_is_locked_out_alone() {
+        let (pins, mailbox) = pins();
         let thief: CallerNumber = "4420".parse().unwrap();
         for number in 0..5 {
             let other: MailboxId = format!("30{number}").parse().unwrap();
-            book.set(other.clone(), PinHash { rounds: 1, salt: [1; 16], hash: [0; 32] });
-            assert_eq!(book.check(&other, Some(&thief), "0000", now()), PinVerdict::Wrong);
+            pins.set(other.clone(), PinHash { rounds: 1, salt: [1; 16], hash: [0; 32] });
+            assert_eq!(pins.check(&other, Some(&thief), "0000", now()), PinVerdict::Wrong);
         }
-        assert!(matches!(book.check(&mailbox, Some(&thief), "480913", now()), PinVerdict::Locked(_)));
+        assert!(matches!(pins.check(&mailbox, Some(&thief), "480913", now()), PinVerdict::Locked(_)));
         let owner: CallerNumber = "4421".parse().unwrap();
         for _ in 0..10 {
-            assert_eq!(book.check(&mailbox, Some(&owner), "480913", now()), PinVerdict::Right);
+            assert_eq!(pins.check(&mailbox, Some(&owner), "480913", now()), PinVerdict::Right);
         }
     }
 
     #[test]
     fn many_calls_at_once_get_no_more_tries() {
-        let (book, mailbox) = book();
+        let (pins, mailbox) = pins();
         let tried = std::thread::scope(|scope| {
-            let calls: Vec<_> = (0..32).map(|_| scope.spawn(|| book.check(&mailbox, None, "0000", now()))).collect();
+            let calls: Vec<_> = (0..32).map(|_| scope.spawn(|| pins.check(&mailbox, None, "0000", now()))).collect();
             calls.into_iter().map(|call| call.join().unwrap()).filter(|verdict| *verdict == PinVerdict::Wrong).count()
         });
         assert_eq!(tried, 5);

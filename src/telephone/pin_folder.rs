@@ -1,8 +1,9 @@
-//! [`PinFolder`]: PINs, and how many wrong ones there were, on disk.
+//! [`PinFolder`]: PINs and counts of wrong PINs, on disk.
 
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -11,29 +12,28 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{DateTime, Utc};
 
-use super::pin_page::PinRecord;
 use super::{Attempts, PinError, PinHash, PinVerdict};
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::{CallerNumber, ContentDigest, MailboxId};
 
-/// Checks PINs as a [`MemoryPins`](super::MemoryPins) does, and keeps them and the wrong ones in a folder, so that a restart forgets nothing;
-/// clones are the same folder.
+/// PINs and lockouts in a folder, which survive a restart; they are checked as [`MemoryPins`](super::MemoryPins) does it. Clones share
+/// the folder.
 ///
 /// ```text
-/// 2041.pin       the hash of a mailbox's PIN, and how many wrong ones there were lately
-/// DIGEST.caller  how many a telephone entered lately, under a digest of its number
-/// lock           whoever counts has its lock: several programs may use the folder at once
-/// NAME.new       being written
+/// 2041.pin       the hash of a mailbox's PIN, and the count of recent wrong PINs
+/// DIGEST.caller  the count of recent wrong PINs from a telephone, under a digest of its number
+/// lock           locked while attempts are counted: several programs may use the folder at once
+/// NAME.new       a file that is being written
 /// ```
 ///
-/// - **Counted first.** A try is on stable storage before its verdict is told: pulling the plug gains nothing. That takes one flush
-///   for the mailbox, one for the telephone if it told its number, and one for the folder; two tries never count at once. A right PIN takes
-///   one or two more, and who is locked out none.
-/// - **Closed when in doubt.** A file that cannot be read, or a disk that cannot be written, lets nobody in: [`PinVerdict::Unavailable`].
-/// - **No default.** A mailbox without a file has no PIN, and opens to nobody. To take a PIN away, an operator removes its file.
+/// - **Counted first.** An attempt is on stable storage before its verdict is returned, so a power cut gains no attempts. This takes one
+///   flush for the mailbox, one for the telephone if its number is known, and one for the folder; attempts are counted one after the other.
+///   A right PIN takes one or two flushes more, and an attempt during a lockout takes none.
+/// - **Closed when in doubt.** If a file cannot be read or the disk cannot be written, nobody gets in: [`PinVerdict::Unavailable`].
+/// - **No default.** A mailbox without a file has no PIN, so nobody gets in. To take a PIN away, an operator removes its file.
 ///
-/// Nothing is kept in memory, so that what another program has set holds at once. There is no PIN in any file but as a
-/// [`PinHash`], and no caller's number.
+/// Nothing is cached in memory, so a PIN that another program has set is in force at once. The files hold PINs as a [`PinHash`] only, and
+/// no caller's number.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -65,46 +65,47 @@ pub struct PinFolder {
 struct Inner {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    /// How many tries of telephones may be counted before the files of those that are forgiven are removed.
-    until_swept: AtomicU32,
+    /// How many attempts may be counted before the files of forgiven telephones are removed again.
+    until_cleanup: AtomicU32,
 }
 
 impl PinFolder {
-    /// Opens `folder`, which is created if it is missing. It reads no PIN.
+    /// Opens `folder`, which is created if it is missing. No PIN is read yet.
     ///
     /// # Errors
     ///
-    /// [`PinError::Disk`].
+    /// [`PinError::Disk`] if the folder cannot be created or made durable.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call harms nothing.
+    /// A dropped call may have created the folder, and has no other effect.
     pub async fn open(disk: Arc<dyn Disk>, folder: impl Into<PathBuf>) -> Result<Self, PinError> {
-        let inner = Arc::new(Inner { disk, folder: folder.into(), until_swept: AtomicU32::new(0) });
+        let inner = Arc::new(Inner { disk, folder: folder.into(), until_cleanup: AtomicU32::new(0) });
         let opened = Self { inner };
         opened.work(|inner| inner.prepare().map_err(|source| inner.failed(source))).await?;
         Ok(opened)
     }
 
-    /// The PIN of `mailbox` is now the one of `hash`, on stable storage. Whoever is locked out stays so.
+    /// Sets the PIN of `mailbox` to the one of `hash`, on stable storage. A mailbox or telephone that is locked out stays so.
     ///
     /// # Errors
     ///
-    /// [`PinError::Damaged`] when the mailbox's file cannot be understood: nobody knows how many wrong PINs there were. Once an operator
-    /// has removed it, a PIN can be set. [`PinError::Disk`]; the one before goes on to open, but for a disk that fails twice.
+    /// [`PinError::Damaged`] when the mailbox's file cannot be understood, so the count of wrong PINs is not known; a PIN can be set once
+    /// an operator has removed the file. [`PinError::Disk`] when the disk fails; the PIN of before stays in force, unless the disk fails
+    /// twice.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has set it or not. The same call again settles it.
+    /// A dropped call has set the PIN or not. The same call again settles it.
     pub async fn set(&self, mailbox: MailboxId, hash: PinHash) -> Result<(), PinError> {
         self.work(move |inner| inner.set(&mailbox, hash)).await
     }
 
-    /// What `entered` is for `mailbox`, from a telephone with the number `caller`, if it told one. Takes some milliseconds.
+    /// Checks the PIN `entered` for `mailbox` by a telephone with the number `caller`, if its number is known. Takes some milliseconds.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call counts as a try, as long as the runtime is there to count it.
+    /// A dropped call counts as an attempt, as long as the runtime still runs to count it.
     pub async fn check(
         &self,
         mailbox: &MailboxId,
@@ -115,7 +116,7 @@ impl PinFolder {
         let (mailbox, caller, entered) = (mailbox.clone(), caller.cloned(), entered.to_owned());
         let checked = self.work(move |inner| inner.check(&mailbox, caller.as_ref(), &entered, now)).await;
         checked.unwrap_or_else(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "a PIN is not checked");
+            tracing::error!(error = &error as &dyn std::error::Error, "a PIN could not be checked");
             PinVerdict::Unavailable
         })
     }
@@ -130,7 +131,7 @@ impl PinFolder {
     }
 }
 
-/// Everything here blocks.
+// All of these methods block.
 impl Inner {
     fn prepare(&self) -> io::Result<()> {
         disk::create_dirs(&*self.disk, &self.folder)?;
@@ -138,7 +139,7 @@ impl Inner {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        // A process that died may have given names that are not durable yet.
+        // A process that died may have created or renamed files in ways that are not durable yet.
         if let Some(parent) = self.folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             self.disk.sync_dir(parent)?;
         }
@@ -146,18 +147,18 @@ impl Inner {
     }
 
     fn set(&self, mailbox: &MailboxId, pin: PinHash) -> Result<(), PinError> {
-        let _alone = self.alone()?;
+        let _locked = self.lock_folder()?;
         let name = pin_name(mailbox);
         let before: Option<PinRecord> = self.read(&name)?;
-        let attempts = before.as_ref().map_or_else(Attempts::default, |page| page.attempts);
-        let set = self.place(&[(&name, PinRecord { pin, attempts }.to_string())]);
+        let attempts = before.as_ref().map_or_else(Attempts::default, |record| record.attempts);
+        let set = self.write_durably(&[(&name, PinRecord { pin, attempts }.to_string())]);
         set.map_err(|source| {
             let back = match before {
-                Some(before) => self.place(&[(&name, before.to_string())]),
+                Some(before) => self.write_durably(&[(&name, before.to_string())]),
                 None => remove(&*self.disk, &self.path(&name)).and_then(|()| self.disk.sync_dir(&self.folder)),
             };
             if let Err(error) = back {
-                tracing::warn!(%mailbox, %error, "the PIN of before may no longer open its mailbox");
+                tracing::warn!(%mailbox, %error, "the previous PIN could not be restored");
             }
             self.failed(source)
         })
@@ -178,58 +179,60 @@ impl Inner {
             return Ok(PinVerdict::Wrong);
         }
         if let Err(error) = self.forgive(mailbox, caller) {
-            tracing::warn!(%mailbox, error = &error as &dyn std::error::Error, "a right PIN goes on to count as a wrong one");
+            tracing::warn!(%mailbox, error = &error as &dyn std::error::Error, "a right PIN still counts as a wrong one");
         }
         Ok(PinVerdict::Right)
     }
 
-    /// Makes durable that a PIN is tried, before anybody knows whether it is wrong; or answers why it may not be tried.
+    /// Counts an attempt on stable storage before the PIN is checked, and returns the hash to check it with; or the verdict, if no PIN
+    /// may be tried.
     fn count(
         &self,
         mailbox: &MailboxId,
         caller: Option<&CallerNumber>,
         now: DateTime<Utc>,
     ) -> Result<Result<PinHash, PinVerdict>, PinError> {
-        let _alone = self.alone()?;
+        let _locked = self.lock_folder()?;
         let (name, caller) = (pin_name(mailbox), caller.map(caller_name));
-        let mut page: Option<PinRecord> = self.read(&name)?;
+        let mut record: Option<PinRecord> = self.read(&name)?;
         let mut telephone: Option<Attempts> = match &caller {
             Some(caller) => Some(self.read(caller)?.unwrap_or_default()),
             None => None,
         };
-        let before = (page.clone(), telephone);
-        let counts = [page.as_mut().map(|page| &mut page.attempts), telephone.as_mut()];
+        let before = (record.clone(), telephone);
+        let counts = [record.as_mut().map(|record| &mut record.attempts), telephone.as_mut()];
         let locked = counts.into_iter().flatten().filter_map(|attempts| attempts.locked_for(now)).max();
-        let tried = locked.is_none() && page.is_some();
+        let tried = locked.is_none() && record.is_some();
         if tried {
-            let counts = [page.as_mut().map(|page| &mut page.attempts), telephone.as_mut()];
+            let counts = [record.as_mut().map(|record| &mut record.attempts), telephone.as_mut()];
             counts.into_iter().flatten().for_each(|attempts| attempts.handle_wrong(now));
         }
-        // Also when the clock went back: the wait begins anew once, and not with each try.
-        if before != (page.clone(), telephone) {
-            let page = page.as_ref().map(|page| (name.as_str(), page.to_string()));
+        // Also when the clock went back: the wait begins again once, and not with each attempt.
+        if before != (record.clone(), telephone) {
+            let record = record.as_ref().map(|record| (name.as_str(), record.to_string()));
             let telephone = caller.as_deref().zip(telephone.map(|attempts| attempts.to_string()));
-            let texts: Vec<_> = page.into_iter().chain(telephone).collect();
-            self.place(&texts).map_err(|source| self.failed(source))?;
+            let texts: Vec<_> = record.into_iter().chain(telephone).collect();
+            self.write_durably(&texts).map_err(|source| self.failed(source))?;
             if caller.is_some() {
-                self.sweep_in_time(now);
+                self.clean_up_if_due(now);
             }
         }
-        Ok(match (locked, page) {
+        Ok(match (locked, record) {
             (Some(wait), _) => Err(PinVerdict::Locked(wait)),
             (None, None) => Err(PinVerdict::NoPin),
-            (None, Some(page)) => Ok(page.pin),
+            (None, Some(record)) => Ok(record.pin),
         })
     }
 
-    /// The try was right: the mailbox begins anew. A telephone that knows one PIN is no less suspect for what it tried elsewhere.
+    /// Clears the count of `mailbox` after a right PIN. A telephone that knows one PIN may still be guessing others, so of its count only
+    /// this attempt is taken back.
     ///
-    /// If power is lost now, the try may go on to count.
+    /// If power is lost now, the attempt may still count as wrong.
     fn forgive(&self, mailbox: &MailboxId, caller: Option<&CallerNumber>) -> Result<(), PinError> {
-        let _alone = self.alone()?;
+        let _locked = self.lock_folder()?;
         let name = pin_name(mailbox);
-        if let Some(page) = self.read::<PinRecord>(&name)? {
-            let text = PinRecord { attempts: Attempts::default(), ..page }.to_string();
+        if let Some(record) = self.read::<PinRecord>(&name)? {
+            let text = PinRecord { attempts: Attempts::default(), ..record }.to_string();
             self.replace(&name, &text).map_err(|source| self.failed(source))?;
         }
         let Some(caller) = caller.map(caller_name) else { return Ok(()) };
@@ -243,22 +246,22 @@ impl Inner {
         settled.map_err(|source| self.failed(source))
     }
 
-    /// From time to time, removes the files of telephones of which all is forgiven.
-    fn sweep_in_time(&self, now: DateTime<Utc>) {
-        // Only whoever has the lock comes here.
-        let left = self.until_swept.load(Ordering::Relaxed);
-        self.until_swept.store(left.checked_sub(1).unwrap_or(SWEPT_EVERY), Ordering::Relaxed);
+    /// Removes the files of telephones whose wrong PINs are all forgiven, once in a while.
+    fn clean_up_if_due(&self, now: DateTime<Utc>) {
+        // The caller holds the lock of the folder, so nothing changes between the load and the store.
+        let left = self.until_cleanup.load(Ordering::Relaxed);
+        self.until_cleanup.store(left.checked_sub(1).unwrap_or(ATTEMPTS_PER_CLEANUP), Ordering::Relaxed);
         if left == 0
-            && let Err(error) = self.sweep(now)
+            && let Err(error) = self.clean_up(now)
         {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "files of telephones that are forgiven could not be removed"
+                "the files of telephones without counted wrong PINs could not be removed"
             );
         }
     }
 
-    fn sweep(&self, now: DateTime<Utc>) -> Result<(), PinError> {
+    fn clean_up(&self, now: DateTime<Utc>) -> Result<(), PinError> {
         let names = self.disk.list(&self.folder).map_err(|source| self.failed(source))?;
         for name in names.iter().filter(|name| name.ends_with(CALLER)) {
             if self.read::<Attempts>(name)?.is_some_and(|attempts| attempts.is_forgiven(now)) {
@@ -268,13 +271,13 @@ impl Inner {
         Ok(())
     }
 
-    /// Waits until nobody else counts; others wait as long as the file is open.
-    fn alone(&self) -> Result<Box<dyn DiskFile>, PinError> {
+    /// Waits for the lock of the folder, which is held until the returned file is dropped.
+    fn lock_folder(&self) -> Result<Box<dyn DiskFile>, PinError> {
         let lock = self.disk.open(&self.folder.join(LOCK));
         lock.and_then(|lock| lock.lock().map(|()| lock)).map_err(|source| self.failed(source))
     }
 
-    /// What the file `name` says; `None` if there is none.
+    /// Reads and parses the file `name`; `None` if there is none.
     fn read<T: FromStr>(&self, name: &str) -> Result<Option<T>, PinError> {
         let file = match self.disk.open(&self.path(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -282,18 +285,18 @@ impl Inner {
         };
         let read = file.len().and_then(|len| file.read_at(0, usize::try_from(len).unwrap_or(MAX_LEN).min(MAX_LEN)));
         let text = String::from_utf8(read.map_err(|source| self.failed(source))?).ok();
-        // Every file ends with a line's end, so that one which was cut off is not taken for a whole one.
+        // Every file ends with a line feed, so that a truncated file is not taken for a complete one.
         let read = text.and_then(|text| text.strip_suffix('\n')?.parse().ok());
         read.map(Some).ok_or_else(|| PinError::Damaged { file: self.path(name) })
     }
 
-    /// Makes these files durable, each in one piece.
-    fn place(&self, texts: &[(&str, String)]) -> io::Result<()> {
+    /// Writes these files, each as a whole, and makes them durable.
+    fn write_durably(&self, texts: &[(&str, String)]) -> io::Result<()> {
         texts.iter().try_for_each(|(name, text)| self.replace(name, text))?;
         self.disk.sync_dir(&self.folder)
     }
 
-    /// Writes one file; a power cut may bring back what it said before.
+    /// Writes one file as a whole; a power cut may bring back its previous content.
     fn replace(&self, name: &str, text: &str) -> io::Result<()> {
         let new = self.folder.join(format!("{name}{NEW}"));
         remove(&*self.disk, &new)?;
@@ -312,11 +315,38 @@ impl Inner {
     }
 }
 
+/// The content of a mailbox's file: the hash of its PIN, and the count of wrong PINs, a line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PinRecord {
+    pin: PinHash,
+    attempts: Attempts,
+}
+
+impl fmt::Display for PinRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.pin, self.attempts)
+    }
+}
+
+impl FromStr for PinRecord {
+    type Err = InvalidPinRecord;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPinRecord> {
+        let (pin, attempts) = text.split_once('\n').ok_or(InvalidPinRecord)?;
+        let pin = pin.parse().map_err(|_| InvalidPinRecord)?;
+        Ok(Self { pin, attempts: attempts.parse().map_err(|_| InvalidPinRecord)? })
+    }
+}
+
+/// A text that is no [`PinRecord`].
+#[derive(Debug)]
+struct InvalidPinRecord;
+
 fn pin_name(mailbox: &MailboxId) -> String {
     format!("{mailbox}.pin")
 }
 
-/// Neither a log nor `ls` tells who called.
+/// A digest of the number, so that neither a log nor `ls` shows who called.
 fn caller_name(caller: &CallerNumber) -> String {
     format!("{}{CALLER}", ContentDigest::of(caller.as_str().as_bytes()))
 }
@@ -331,6 +361,6 @@ fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 const LOCK: &str = "lock";
 const CALLER: &str = ".caller";
 const NEW: &str = ".new";
-/// No file of ours is longer.
+/// The limit of what is read of a file; the files here are shorter.
 const MAX_LEN: usize = 1024;
-const SWEPT_EVERY: u32 = 1000;
+const ATTEMPTS_PER_CLEANUP: u32 = 1000;

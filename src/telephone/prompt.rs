@@ -5,95 +5,96 @@ use std::time::Duration;
 use crate::greeting::GreetingKind;
 use crate::message::{Caller, MailboxId, MessageId, RelativeDay, Stamp};
 
-/// The prompts to play, one after the other, until a digit comes.
+/// Prompts to play one after the other, until a digit comes.
 pub type Say = Vec<Prompt>;
 
 /// A sentence that a caller or an owner hears. The PBX chooses the words, the voice and the language.
+///
+/// The enum is exhaustive on purpose: a PBX needs words for every prompt, and the compiler finds those that it lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Prompt {
-    /// Please enter your PIN.
+    /// "Please enter your PIN."
     EnterPin,
-    /// That was wrong.
+    /// The PIN was wrong.
     WrongPin,
-    /// Too many wrong PINs were entered: nobody gets in for so long.
+    /// Too many wrong PINs were entered: nobody gets in for this time.
     LockedOut(Duration),
-    /// The mailbox has no PIN, so nobody gets in; an administrator sets one.
+    /// The mailbox has no PIN, so nobody gets in until an administrator sets one.
     NoPinSet,
-    /// The PIN cannot be checked just now, so nobody gets in; call again later.
+    /// The PIN cannot be checked at the moment, so nobody gets in; call again later.
     PinNotChecked,
-    /// How many messages wait; the urgent ones are among the new.
+    /// The numbers of messages in the mailbox.
     MessageCounts {
-        /// New messages.
+        /// The number of new messages, urgent ones included.
         new: usize,
-        /// How many of the new ones are urgent.
+        /// The number of new messages that are urgent.
         urgent: usize,
-        /// Old messages.
+        /// The number of old messages.
         old: usize,
     },
-    /// There is nothing to hear there.
+    /// The mailbox has no messages of the chosen kind.
     NoMessages,
-    /// The messages cannot be reached just now; try again.
+    /// The messages cannot be reached at the moment; try again.
     MessagesUnavailable,
-    /// Which message comes now: the `number`th of `of`.
+    /// The number of the message that is played next: the `number`th of `of`.
     MessageNumber {
-        /// From 1.
+        /// The place of the message, from 1.
         number: usize,
-        /// How many the mailbox has of this kind, also those that are not listed yet.
+        /// The number of messages of this kind in the mailbox, also those that are not listed yet.
         of: usize,
     },
-    /// It is urgent.
+    /// The message is urgent.
     Urgent,
-    /// It is private.
+    /// The message is private.
     Private,
-    /// When it was recorded, in the listener's zone, with the day as seen from the listener's now.
+    /// The time at which the message was recorded, in the listener's zone, and the day as the listener names it today.
     ReceivedAt {
-        /// The moment.
+        /// The date and time, in the listener's zone.
         stamp: Stamp,
-        /// Its day.
+        /// The day, as seen from today in the listener's zone.
         day: RelativeDay,
     },
-    /// Who left it.
+    /// The caller who left the message.
     From(Caller),
-    /// How long it is.
+    /// The length of the message.
     Length(Duration),
-    /// The message itself.
+    /// The message itself is played.
     Play(MessageId),
-    /// No more messages of this kind.
+    /// There are no more messages of this kind.
     EndOfMessages,
     /// The message is removed.
     Removed,
-    /// The message is back.
+    /// The removed message is restored.
     Restored,
     /// The message is kept.
     Kept,
-    /// That was not done, because the mailbox could not be changed just now; try again.
+    /// The mailbox could not be changed at the moment; try again.
     ChangeFailed,
     /// The message is not in the mailbox any more.
     MessageGone,
-    /// It is private, and cannot be passed on.
+    /// The message is private and cannot be passed on.
     CannotPassOn,
-    /// Enter the mailbox that it goes to, and then `#`.
+    /// "Enter the number of the mailbox to send the message to, and then `#`."
     EnterMailbox,
-    /// There is no such mailbox.
+    /// No mailbox has the number that was entered.
     NoSuchMailbox,
-    /// Record after the tone what is to be said, and then `#`.
+    /// "Record after the tone, and then press `#`."
     RecordNow,
-    /// It was sent.
+    /// The message was sent.
     Sent,
-    /// It was not sent.
+    /// The message was not sent.
     NotSent,
-    /// It cannot be recorded just now.
+    /// Nothing can be recorded at the moment.
     NotRecorded,
-    /// What the digits mean now.
+    /// The choices that the digits now stand for.
     Menu(Menu),
-    /// Enter a new PIN.
+    /// "Enter a new PIN."
     EnterNewPin,
-    /// Enter it once more.
+    /// "Enter the new PIN once more."
     RepeatNewPin,
     /// The PIN has too few digits, or ones that are easily guessed.
     PinTooWeak,
-    /// The two were not the same.
+    /// The two new PINs were not the same.
     PinsDiffer,
     /// The PIN is changed.
     PinChanged,
@@ -103,46 +104,47 @@ pub enum Prompt {
     GreetingSaved,
     /// The greeting was not saved; try again.
     GreetingNotSaved,
-    /// A greeting in the owner's voice.
+    /// The greeting that the owner has recorded is played.
     Greeting(GreetingKind),
-    /// The usual words, for a mailbox without a greeting.
+    /// The standard greeting, for a mailbox whose owner has recorded none.
     DefaultGreeting(MailboxId),
-    /// Nothing can be left: the mailbox is full.
+    /// The mailbox is full, so no message can be left.
     MailboxFull,
     /// The tone after which recording begins.
     Tone,
-    /// What was just recorded.
+    /// The recording that was just made is played.
     PlayRecording,
-    /// Nothing was heard.
+    /// The recording was too short to be a message.
     TooShort,
-    /// The recording has ended at its longest length.
+    /// The recording has ended at the maximum length.
     MaxLengthReached,
-    /// It is marked as urgent.
+    /// The message is marked as urgent.
     MarkedUrgent,
-    /// It is no longer marked as urgent.
+    /// The message is no longer marked as urgent.
     MarkedNotUrgent,
-    /// It is marked as private.
+    /// The message is marked as private.
     MarkedPrivate,
-    /// It is no longer marked as private.
+    /// The message is no longer marked as private.
     MarkedNotPrivate,
-    /// That digit means nothing here.
+    /// The digit has no meaning at this point.
     NotUnderstood,
-    /// Goodbye.
+    /// "Goodbye."
     Goodbye,
 }
 
-/// What the digits mean, where they mean several things.
+/// A menu: the choices that the digits stand for. Exhaustive on purpose, like [`Prompt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Menu {
-    /// `1` new messages, `2` old messages, `3` removed messages, `4` greetings, `5` change the PIN, `*` end.
+    /// The main menu: `1` new messages, `2` old messages, `3` removed messages, `4` greetings, `5` change the PIN, `*` end.
     Main,
-    /// `1` again, `2` keep, `3` remove, `4` previous, `5` when and from whom, `6` next, `7` restore, `8` pass on, `9` answer,
-    /// `*` back.
+    /// The menu of a message: `1` again, `2` keep, `3` remove, `4` previous, `5` date, caller and length, `6` next, `7` restore,
+    /// `8` pass on, `9` answer, `*` back.
     Message,
-    /// `1` normal, `2` busy, `3` temporary: record it. `4` drop the temporary one. `*` back.
+    /// The menu of the greetings: record the `1` normal, `2` busy or `3` temporary one; `4` remove the temporary one; `*` back.
     Greetings,
-    /// `1` use it, `2` hear it, `3` record it again, `*` drop it.
+    /// The menu of an owner's recording: `1` use it, `2` hear it, `3` record it again, `*` discard it.
     Recording,
-    /// For a caller: `1` send, `2` hear it, `3` record it again, `4` urgent or not, `5` private or not, `0` operator.
+    /// The menu of a caller's recording: `1` send, `2` hear it, `3` record it again, `4` urgent or not, `5` private or not,
+    /// `0` operator.
     Review,
 }

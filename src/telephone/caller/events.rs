@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::super::{Digit, Say};
 use crate::message::{Privacy, Urgency};
 
-/// Why a caller comes to a mailbox.
+/// The reason why a call was diverted to a mailbox, as RFC 5806 names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum DiversionReason {
-    /// Nobody answered, or all calls come here.
+    /// Nobody answered, or all calls are diverted.
     NoAnswer,
     /// The line is busy.
     Busy,
@@ -16,60 +17,71 @@ pub enum DiversionReason {
 
 /// An event on a caller's call, or the result of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CallerEvent {
     /// The last [`CallerAction::Say`] was played to its end.
     Played,
     /// The caller pressed a key.
     Digit(Digit),
-    /// The recording has ended: by [`CallerAction::StopRecording`], by silence, or by its longest length.
+    /// The recording has ended: by [`CallerAction::StopRecording`], by silence, or at the maximum length.
     Recorded(Recorded),
-    /// The recording could not begin: [`CallerAction::Record`] or [`CallerAction::RecordAgain`] has failed.
+    /// The recording could not begin: [`CallerAction::Record`] or [`CallerAction::RecordAgain`] failed.
     NotRecorded,
     /// The message of [`CallerAction::Send`] is on stable storage.
     Sent,
-    /// The recording of [`CallerAction::Send`] was shorter than a message, and is thrown away.
+    /// The recording of [`CallerAction::Send`] was too short for a message, and was discarded.
     TooShort,
-    /// The message of [`CallerAction::Send`] is not on stable storage: the disk failed, say.
+    /// The message of [`CallerAction::Send`] is not on stable storage, for example because the disk failed.
     NotKept,
-    /// The caller said and pressed nothing for a while, after all was said.
+    /// The caller said and pressed nothing for a while after the last prompt.
     Silence,
     /// The caller has hung up.
     HungUp,
 }
 
-/// The result of a recording.
+/// A recording that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Recorded {
-    /// Its length.
+    /// The length of the recording.
     pub length: Duration,
 }
 
+impl Recorded {
+    /// A recording of this length.
+    pub const fn new(length: Duration) -> Self {
+        Self { length }
+    }
+}
+
 /// An action that the driver of a caller's call does next.
+///
+/// The enum is exhaustive on purpose: a driver must do every action, and the compiler finds those that it lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallerAction {
-    /// Play this until a digit comes. Answer with [`CallerEvent::Played`] when it was played to its end.
+    /// Play these prompts until a digit comes. Answer with [`CallerEvent::Played`] when it was played to its end.
     Say(Say),
     /// Begin to record; answer with [`CallerEvent::NotRecorded`] if that fails.
     Record,
-    /// Throw away what was recorded, and begin to record again on the same port, as `Recording::restart` does. Answer with
-    /// [`CallerEvent::NotRecorded`] if that fails; nothing is recorded then.
+    /// Discard the recording, and begin another one on the same port, as `Recording::restart` does. Answer with
+    /// [`CallerEvent::NotRecorded`] if that fails; then there is no recording.
     RecordAgain,
     /// End the recording, and answer with [`CallerEvent::Recorded`].
     StopRecording,
-    /// Throw away what was recorded.
+    /// Discard the recording.
     Discard,
-    /// Keep what was recorded as the message, ending the recording if it goes on. Answer with [`CallerEvent::Sent`],
-    /// [`CallerEvent::TooShort`] or [`CallerEvent::NotKept`]; the recording is the driver's no longer, whichever it is.
+    /// End the recording if it still runs, and send it as the message. Answer with [`CallerEvent::Sent`], [`CallerEvent::TooShort`] or
+    /// [`CallerEvent::NotKept`]; in each case, the driver has no recording afterwards.
     Send {
-        /// Whether the message comes before others.
+        /// The urgency of the message: urgent messages are played before others.
         urgency: Urgency,
-        /// Whether its owner may pass it on.
+        /// The privacy of the message: a private message cannot be passed on.
         privacy: Privacy,
     },
-    /// Connect the caller to the operator. The dialogue is over.
+    /// Connect the caller to the operator. This dialogue is over.
     ConnectOperator,
-    /// Ask for a PIN, with an [`OwnerDialogue`](crate::telephone::OwnerDialogue). This dialogue is over.
+    /// Start an [`OwnerDialogue`](crate::telephone::OwnerDialogue), which asks for the PIN. This dialogue is over.
     StartOwnerDialogue,
-    /// Hang up. The dialogue is over.
+    /// Hang up. This dialogue is over.
     HangUp,
 }

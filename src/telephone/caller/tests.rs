@@ -12,7 +12,7 @@ fn call(greetings: Greetings, reason: DiversionReason) -> CallerDialogue {
 
 const LIMITS: RecordingLimits = RecordingLimits { min: Duration::from_secs(2), max: Duration::from_secs(60) };
 
-/// All that is to be done after `event`.
+/// The actions after `event`.
 fn after(call: &mut CallerDialogue, event: CallerEvent) -> Vec<CallerAction> {
     call.handle(event);
     std::iter::from_fn(|| call.poll_action()).collect()
@@ -23,7 +23,7 @@ fn digit(c: char) -> CallerEvent {
 }
 
 fn recorded(secs: u64) -> CallerEvent {
-    CallerEvent::Recorded(Recorded { length: Duration::from_secs(secs) })
+    CallerEvent::Recorded(Recorded::new(Duration::from_secs(secs)))
 }
 
 fn say(prompts: &[Prompt]) -> CallerAction {
@@ -127,7 +127,7 @@ fn a_call_ends_when_nothing_can_be_recorded() {
 }
 
 #[test]
-fn a_caller_who_asked_for_the_operator_gets_there_without_a_recording() {
+fn an_asked_for_operator_is_reached_if_recording_fails() {
     let mut call = call(Greetings::default(), DiversionReason::NoAnswer).with_operator();
     call.poll_action();
     after(&mut call, CallerEvent::Played);
@@ -141,10 +141,10 @@ fn the_limits_of_the_mailbox_decide() {
     let mut call = call(Greetings::default(), DiversionReason::NoAnswer);
     call.poll_action();
     after(&mut call, CallerEvent::Played);
-    let short = CallerEvent::Recorded(Recorded { length: Duration::from_millis(1_999) });
+    let short = CallerEvent::Recorded(Recorded::new(Duration::from_millis(1_999)));
     assert_eq!(after(&mut call, short), [say(&[Prompt::TooShort, Prompt::Tone])]);
     after(&mut call, CallerEvent::Played);
-    let longest = CallerEvent::Recorded(Recorded { length: LIMITS.max });
+    let longest = CallerEvent::Recorded(Recorded::new(LIMITS.max));
     assert_eq!(after(&mut call, longest), [say(&[Prompt::MaxLengthReached, Prompt::Menu(Menu::Review)])]);
 }
 
@@ -170,7 +170,7 @@ fn a_recording_that_was_to_be_made_again_is_not_sent_at_hang_up() {
 }
 
 #[test]
-fn the_operator_is_reached_where_there_is_one_and_what_was_said_is_kept() {
+fn zero_keeps_the_recording_and_reaches_the_operator_if_any() {
     let mut none = call(Greetings::default(), DiversionReason::NoAnswer);
     none.poll_action();
     assert_eq!(after(&mut none, digit('0')), [say(&[Prompt::Tone])]);
@@ -203,7 +203,7 @@ fn events() -> impl Strategy<Value = CallerEvent> {
 
 proptest! {
     #[test]
-    fn whatever_happens_a_recording_is_sent_or_discarded_once_and_the_call_ends(
+    fn each_recording_is_sent_or_discarded_once_and_calls_end(
         events in proptest::collection::vec(events(), 0..60), operator: bool
     ) {
         let mut call = call(Greetings::default(), DiversionReason::NoAnswer);

@@ -6,14 +6,15 @@ use crate::store::{Page, Query};
 
 /// An event on an owner's call, or the result of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OwnerEvent {
     /// The last [`OwnerAction::Say`] was played to its end.
     Played,
-    /// The message of the last [`OwnerAction::Say`] could not be played: the store did not give its sound, say.
+    /// The message of the last [`OwnerAction::Say`] could not be played, for example because the store failed.
     NotPlayed,
     /// The owner pressed a key.
     Digit(Digit),
-    /// The owner pressed nothing for a while, after all was said.
+    /// The owner pressed nothing for a while after the last prompt.
     Silence,
     /// The owner has hung up.
     HungUp,
@@ -21,17 +22,17 @@ pub enum OwnerEvent {
     Checked(PinVerdict),
     /// The result of [`OwnerAction::Count`].
     Counted(Summary),
-    /// [`OwnerAction::Count`] has failed.
+    /// [`OwnerAction::Count`] failed.
     NotCounted,
     /// The result of [`OwnerAction::List`].
     Listed(Page),
-    /// [`OwnerAction::List`] has failed.
+    /// [`OwnerAction::List`] failed.
     NotListed,
     /// The result of [`OwnerAction::MarkOld`], [`OwnerAction::Remove`] or [`OwnerAction::Restore`].
     Marked(MarkOutcome),
     /// A recording has ended, by [`OwnerAction::StopRecording`] or by itself.
     Recorded(Recorded),
-    /// The recording could not begin, or was lost: [`OwnerAction::Record`] has failed.
+    /// The recording could not begin, or was lost: [`OwnerAction::Record`] failed.
     NotRecorded,
     /// The result of [`OwnerAction::SaveGreeting`] or [`OwnerAction::RemoveGreeting`].
     GreetingSet(GreetingOutcome),
@@ -41,30 +42,31 @@ pub enum OwnerEvent {
     PinSet(PinChangeOutcome),
 }
 
-/// Whether a message has got its new status.
+/// The result of giving a message a new status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MarkOutcome {
     /// The store has marked the message.
     Done,
-    /// The mailbox has no such message any more.
+    /// The mailbox no longer has the message.
     NoSuchMessage,
     /// The store could not mark the message; the same call may succeed later.
     Failed,
 }
 
-/// Whether a greeting was saved, or dropped.
+/// The result of saving or removing a greeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GreetingOutcome {
-    /// The greeting is on stable storage, or is removed there.
+    /// The greeting was saved to stable storage, or removed from it.
     Done,
     /// The greeting is as it was before.
     Failed,
 }
 
-/// Whether a PIN was changed.
+/// The result of changing a PIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PinChangeOutcome {
     /// The new PIN is on stable storage.
     Kept,
@@ -72,12 +74,13 @@ pub enum PinChangeOutcome {
     Failed,
 }
 
-/// Whether a message was sent.
+/// The result of sending a message to a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SendOutcome {
-    /// The message is in the mailbox.
+    /// The message was stored in the mailbox.
     Delivered,
-    /// There is no such mailbox.
+    /// No mailbox has this number.
     NoSuchMailbox,
     /// The message could not be delivered; the same call may succeed later.
     Failed,
@@ -85,19 +88,21 @@ pub enum SendOutcome {
 
 /// An action that the driver of an owner's call does next.
 ///
-/// An action that uses a recording leaves it with the driver until its event says that it is done, so that the owner can try again
-/// after a failure. When the dialogue is over, the driver throws away what it still has.
+/// The driver keeps a recording until an event has confirmed the action that uses it, so that the owner can try again after a failure.
+/// When the dialogue is over, the driver discards a recording that it still has.
+///
+/// The enum is exhaustive on purpose: a driver must do every action, and the compiler finds those that it lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OwnerAction {
-    /// Play this until a digit comes. Answer with [`OwnerEvent::Played`] when it was played to its end.
+    /// Play these prompts until a digit comes. Answer with [`OwnerEvent::Played`] when it was played to its end.
     Say(Say),
-    /// Check these digits with the [`MemoryPins`](crate::telephone::MemoryPins), or a `PinFolder`. Answer with [`OwnerEvent::Checked`].
+    /// Check these digits with [`MemoryPins`](crate::telephone::MemoryPins) or a `PinFolder`. Answer with [`OwnerEvent::Checked`].
     CheckPin(EnteredPin),
     /// Count the messages. Answer with [`OwnerEvent::Counted`] or [`OwnerEvent::NotCounted`].
     Count,
     /// List this page of messages. Answer with [`OwnerEvent::Listed`] or [`OwnerEvent::NotListed`].
     List(Query),
-    /// Mark the message old: its owner has heard it, or keeps it. Answer with [`OwnerEvent::Marked`].
+    /// Mark the message old, because its owner has heard or kept it. Answer with [`OwnerEvent::Marked`].
     MarkOld(MessageId),
     /// Mark the message removed. Answer with [`OwnerEvent::Marked`].
     Remove(MessageId),
@@ -107,41 +112,41 @@ pub enum OwnerAction {
     Record(RecordingPurpose),
     /// End the recording, and answer with [`OwnerEvent::Recorded`].
     StopRecording,
-    /// Throw away what was recorded.
+    /// Discard the recording.
     Discard,
-    /// Save what was recorded as this greeting. Answer with [`OwnerEvent::GreetingSet`].
+    /// Save the recording as this greeting. Answer with [`OwnerEvent::GreetingSet`].
     SaveGreeting(GreetingKind),
     /// Remove this greeting. Answer with [`OwnerEvent::GreetingSet`].
     RemoveGreeting(GreetingKind),
     /// Pass the message on. Answer with [`OwnerEvent::Sent`].
     PassOn {
-        /// Which message.
+        /// The message to pass on.
         id: MessageId,
         /// The mailbox that gets it.
         to: MailboxId,
-        /// Whether what was recorded comes before it.
+        /// Whether the recording is an introduction, to be put before the message.
         introduced: bool,
     },
-    /// Send what was recorded to the caller who left the message. Answer with [`OwnerEvent::Sent`].
+    /// Send the recording to the caller who left the message. Answer with [`OwnerEvent::Sent`].
     Answer(MessageId),
-    /// Change the PIN to this one. Answer with [`OwnerEvent::PinSet`].
+    /// Change the PIN of the mailbox to this one. Answer with [`OwnerEvent::PinSet`].
     SetPin(Pin),
-    /// Hang up. The dialogue is over.
+    /// Hang up. This dialogue is over.
     HangUp,
 }
 
-/// What an owner records.
+/// The purpose of an owner's recording. Exhaustive on purpose, like [`OwnerAction`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordingPurpose {
-    /// A greeting.
+    /// The recording is a greeting.
     Greeting(GreetingKind),
-    /// An introduction to a message that is passed on.
+    /// The recording is an introduction to a message that is passed on.
     Introduction {
-        /// Which message.
+        /// The message to pass on.
         id: MessageId,
         /// The mailbox that gets it.
         to: MailboxId,
     },
-    /// An answer to a message.
+    /// The recording is an answer to this message.
     Answer(MessageId),
 }

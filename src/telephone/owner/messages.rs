@@ -1,34 +1,34 @@
-//! [`MessageList`]: the messages that an owner goes through, and the current one among them.
+//! [`MessageList`]: the messages that an owner listens to one by one, and the current one.
 
 use crate::message::{MessageId, Status};
 use crate::store::{Cursor, Entry, Order, Page, Query};
 
-/// MessageList of one status, as far as they were listed, and the current one.
+/// The messages of one status that were listed so far, and the current one among them.
 #[derive(Debug, Default)]
 pub(super) struct MessageList {
     pub(super) status: Option<Status>,
     pub(super) entries: Vec<Entry>,
     pub(super) at: usize,
     pub(super) more: Option<Cursor>,
-    /// How many there are in the mailbox, those included that are not listed yet.
+    /// The number of messages in the mailbox, including those that are not listed yet.
     pub(super) total: usize,
 }
 
-/// How far a message has come.
+/// The stage of the current message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// It is being played.
+    /// The message is being played.
     Playing,
-    /// It was played, and the owner is to choose.
+    /// The message was played, and the owner chooses what to do with it.
     Played,
-    /// The owner has chosen; the next one comes by itself.
+    /// The owner has chosen; the next message follows by itself.
     Done,
 }
 
 /// A change of the current message's status whose result is awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StatusChange {
-    /// It was played to its end.
+    /// The message was played to its end.
     Heard,
     Keep,
     Remove,
@@ -42,7 +42,7 @@ impl MessageList {
 
     /// Takes in the next page.
     pub(super) fn add(&mut self, page: Page) {
-        // Those that were left as they were are counted by the page once more.
+        // The page also counts the listed messages whose status has not changed.
         let still = self.entries.iter().filter(|entry| self.status == Some(entry.status)).count();
         let unlisted = page.total.saturating_sub(still + page.entries.len());
         self.entries.extend(page.entries);
@@ -50,7 +50,7 @@ impl MessageList {
         self.more = page.next;
     }
 
-    /// The current message, if it is new.
+    /// The id of the current message, if it is new.
     pub(super) fn unheard(&self) -> Option<MessageId> {
         self.current().filter(|entry| entry.status == Status::New).map(|entry| entry.head.id)
     }
@@ -70,5 +70,5 @@ impl MessageList {
     }
 }
 
-/// How many messages are listed at a time.
+/// The number of messages that are listed at a time.
 pub(super) const PAGE: usize = 50;

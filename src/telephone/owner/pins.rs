@@ -1,4 +1,4 @@
-//! An owner enters their PIN, or a new one.
+//! The part of the dialogue in which an owner enters the PIN, or a new one.
 
 use super::super::{Digit, Menu, Pin, PinVerdict, Prompt};
 use super::{MAX_ENTERED, OwnerAction, OwnerDialogue, OwnerState, PinChangeOutcome};

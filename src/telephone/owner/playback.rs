@@ -1,4 +1,4 @@
-//! How an owner goes from message to message: the words before each, and the digits after it.
+//! The part of the dialogue in which an owner goes from message to message: the prompts before each, and the digits after it.
 
 use chrono::{DateTime, Utc};
 
@@ -25,19 +25,19 @@ impl OwnerDialogue {
             self.say(vec![Prompt::MessagesUnavailable, Prompt::Menu(Menu::Main)]);
             return OwnerState::Main;
         }
-        // Back to the last one that is listed, from where the owner may try again.
+        // Back to the last message that is listed, from which the owner can try again.
         messages.at = messages.entries.len() - 1;
         self.at_message(messages, vec![Prompt::MessagesUnavailable])
     }
 
-    /// Says `said` and the menu; nothing comes by itself afterwards.
+    /// Says `said` and the menu, and then waits for a digit.
     pub(super) fn at_message(&mut self, messages: MessageList, mut said: Say) -> OwnerState {
         said.push(Prompt::Menu(Menu::Message));
         self.say(said);
         OwnerState::AtMessage(messages, Stage::Played)
     }
 
-    /// Plays the message it is at, or says that there is none.
+    /// Plays the current message, or says that there is none.
     fn present(&mut self, messages: MessageList, now: DateTime<Utc>) -> OwnerState {
         let Some(entry) = messages.current() else {
             self.say(vec![Prompt::EndOfMessages, Prompt::Menu(Menu::Main)]);
@@ -52,7 +52,7 @@ impl OwnerDialogue {
         OwnerState::AtMessage(messages, Stage::Playing)
     }
 
-    pub(super) fn go_on(&mut self, mut messages: MessageList, now: DateTime<Utc>) -> OwnerState {
+    pub(super) fn next_message(&mut self, mut messages: MessageList, now: DateTime<Utc>) -> OwnerState {
         messages.at += 1;
         if messages.current().is_none() && messages.more.is_some() {
             self.act(OwnerAction::List(messages.query()));
@@ -66,13 +66,13 @@ impl OwnerDialogue {
         Prompt::ReceivedAt { stamp, day: stamp.day_at(now) }
     }
 
-    /// Has the store change the current message's status.
+    /// Requests a change of the current message's status.
     pub(super) fn mark(&mut self, messages: MessageList, change: StatusChange, action: OwnerAction) -> OwnerState {
         self.act(action);
         OwnerState::Marking(messages, change, None)
     }
 
-    /// The store has answered for a change.
+    /// Takes in the result of a change of status.
     pub(super) fn marked(&mut self, state: OwnerState, marked: MarkOutcome, now: DateTime<Utc>) -> OwnerState {
         let OwnerState::Marking(mut messages, change, digit) = state else { return state };
         if marked == MarkOutcome::Done {
@@ -82,7 +82,7 @@ impl OwnerDialogue {
             });
         }
         let (said, next) = match (change, marked) {
-            // The owner asked for nothing: a message that could not be marked stays new.
+            // The owner did not ask for this change, so a failure is not mentioned: the message stays new.
             (StatusChange::Heard, _) => (None, Stage::Played),
             (_, MarkOutcome::Failed) => (Some(Prompt::ChangeFailed), Stage::Played),
             (StatusChange::Restore, MarkOutcome::Done) => (Some(Prompt::Restored), Stage::Played),
@@ -95,7 +95,7 @@ impl OwnerDialogue {
             self.say(said.into_iter().chain(menu).collect());
             return OwnerState::AtMessage(messages, next);
         };
-        // Who has chosen needs no menu.
+        // The owner has already chosen, so the menu is not needed.
         self.say(said.into_iter().collect());
         self.message_digit(messages, digit, now)
     }
@@ -122,7 +122,7 @@ impl OwnerDialogue {
                     [self.received_at(entry, now), Prompt::From(entry.head.caller.clone()), Prompt::Length(entry.head.length)];
                 self.say([&said[..], &[Prompt::Menu(Menu::Message)]].concat());
             }
-            Digit::Number(6) | Digit::Pound => return self.go_on(messages, now),
+            Digit::Number(6) | Digit::Pound => return self.next_message(messages, now),
             Digit::Number(2 | 7) if removed => return self.mark(messages, StatusChange::Restore, OwnerAction::Restore(id)),
             Digit::Number(8) if private => self.say(vec![Prompt::CannotPassOn, Prompt::Menu(Menu::Message)]),
             Digit::Number(8) => {

@@ -1,4 +1,4 @@
-//! The recordings of an owner: greetings, introductions, answers.
+//! The part of the dialogue in which an owner records greetings, introductions and answers.
 
 use super::super::{Digit, GreetingKind, Menu, Prompt, Recorded};
 use super::{
@@ -72,13 +72,13 @@ impl OwnerDialogue {
                 self.act(OwnerAction::PassOn { id, to, introduced: false });
                 OwnerState::Sending(None, messages)
             }
-            (_, messages) => self.back_to(messages, Prompt::TooShort),
+            (_, messages) => self.return_to(messages, Prompt::TooShort),
         }
     }
 
     pub(super) fn not_recorded(&mut self, state: OwnerState) -> OwnerState {
         let OwnerState::Recording(_, messages) = state else { return state };
-        self.back_to(messages, Prompt::NotRecorded)
+        self.return_to(messages, Prompt::NotRecorded)
     }
 
     pub(super) fn review_digit(&mut self, purpose: RecordingPurpose, messages: Option<MessageList>, digit: Digit) -> OwnerState {
@@ -107,7 +107,7 @@ impl OwnerDialogue {
             }
             Digit::Star => {
                 self.act(OwnerAction::Discard);
-                self.back_to(messages, Prompt::Removed)
+                self.return_to(messages, Prompt::Removed)
             }
             Digit::Number(_) => {
                 self.say(vec![Prompt::NotUnderstood, Prompt::Menu(Menu::Recording)]);
@@ -118,12 +118,12 @@ impl OwnerDialogue {
 
     pub(super) fn greeting_set(&mut self, state: OwnerState, set: GreetingOutcome) -> OwnerState {
         match (state, set) {
-            (OwnerState::SavingGreeting(_), GreetingOutcome::Done) => self.back_to(None, Prompt::GreetingSaved),
+            (OwnerState::SavingGreeting(_), GreetingOutcome::Done) => self.return_to(None, Prompt::GreetingSaved),
             (OwnerState::SavingGreeting(greeting), GreetingOutcome::Failed) => {
                 self.review_again(RecordingPurpose::Greeting(greeting), None, Prompt::GreetingNotSaved)
             }
-            (OwnerState::RemovingGreeting, GreetingOutcome::Done) => self.back_to(None, Prompt::Removed),
-            (OwnerState::RemovingGreeting, GreetingOutcome::Failed) => self.back_to(None, Prompt::ChangeFailed),
+            (OwnerState::RemovingGreeting, GreetingOutcome::Done) => self.return_to(None, Prompt::Removed),
+            (OwnerState::RemovingGreeting, GreetingOutcome::Failed) => self.return_to(None, Prompt::ChangeFailed),
             (other, _) => other,
         }
     }
@@ -131,26 +131,26 @@ impl OwnerDialogue {
     pub(super) fn sent(&mut self, state: OwnerState, sent: SendOutcome) -> OwnerState {
         let OwnerState::Sending(purpose, messages) = state else { return state };
         match (sent, purpose) {
-            (SendOutcome::Delivered, _) => self.back_to(Some(messages), Prompt::Sent),
+            (SendOutcome::Delivered, _) => self.return_to(Some(messages), Prompt::Sent),
             (SendOutcome::Failed, Some(purpose)) => self.review_again(purpose, Some(messages), Prompt::NotSent),
-            (SendOutcome::Failed, None) => self.back_to(Some(messages), Prompt::NotSent),
+            (SendOutcome::Failed, None) => self.return_to(Some(messages), Prompt::NotSent),
             (SendOutcome::NoSuchMailbox, purpose) => {
                 if purpose.is_some() {
                     self.act(OwnerAction::Discard);
                 }
-                self.back_to(Some(messages), Prompt::NoSuchMailbox)
+                self.return_to(Some(messages), Prompt::NoSuchMailbox)
             }
         }
     }
 
-    /// What was recorded could not be used; the owner may try again.
+    /// Returns to the review of a recording that could not be used, so that the owner can try again.
     fn review_again(&mut self, purpose: RecordingPurpose, messages: Option<MessageList>, said: Prompt) -> OwnerState {
         self.say(vec![said, Prompt::Menu(Menu::Recording)]);
         OwnerState::Reviewing(purpose, messages)
     }
 
-    /// Back to the message from which something was recorded, or to the greetings.
-    pub(super) fn back_to(&mut self, messages: Option<MessageList>, said: Prompt) -> OwnerState {
+    /// Returns to the message at which the recording began, or to the greetings.
+    pub(super) fn return_to(&mut self, messages: Option<MessageList>, said: Prompt) -> OwnerState {
         if let Some(messages) = messages {
             self.say(vec![said, Prompt::Menu(Menu::Message)]);
             return OwnerState::AtMessage(messages, Stage::Played);

@@ -36,7 +36,7 @@ fn page(entries: Vec<Entry>) -> OwnerEvent {
 
 const DONE: OwnerEvent = OwnerEvent::Marked(MarkOutcome::Done);
 
-/// All that is to be done after `event`.
+/// The actions after `event`.
 fn after(call: &mut OwnerDialogue, event: OwnerEvent) -> Vec<OwnerAction> {
     call.handle(event, now());
     std::iter::from_fn(|| call.poll_action()).collect()
@@ -51,11 +51,11 @@ fn say(prompts: &[Prompt]) -> OwnerAction {
 }
 
 fn recorded(secs: u64) -> OwnerEvent {
-    OwnerEvent::Recorded(Recorded { length: Duration::from_secs(secs) })
+    OwnerEvent::Recorded(Recorded::new(Duration::from_secs(secs)))
 }
 
-/// A call whose PIN was right, at the main menu.
-fn let_in() -> OwnerDialogue {
+/// A call after the right PIN, at the main menu.
+fn at_main_menu() -> OwnerDialogue {
     let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
     press(&mut call, "480913#");
     after(&mut call, OwnerEvent::Checked(PinVerdict::Right));
@@ -66,7 +66,7 @@ fn let_in() -> OwnerDialogue {
 
 /// A call at the first of these messages, which is being played.
 fn hearing(entries: Vec<Entry>) -> OwnerDialogue {
-    let mut call = let_in();
+    let mut call = at_main_menu();
     let listing = press(&mut call, "1");
     assert_eq!(listing, [OwnerAction::List(Query::only([Status::New]).order(Order::UrgentFirst).limit(PAGE))]);
     after(&mut call, page(entries));
@@ -81,7 +81,7 @@ fn received() -> Prompt {
 }
 
 #[test]
-fn three_wrong_pins_end_the_call_and_a_lock_or_a_missing_pin_ends_it_at_once() {
+fn three_wrong_pins_end_the_call_a_lock_or_no_pin_at_once() {
     let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
     assert_eq!(call.poll_action(), Some(say(&[Prompt::EnterPin])));
     for _ in 0..2 {
@@ -105,8 +105,8 @@ fn three_wrong_pins_end_the_call_and_a_lock_or_a_missing_pin_ends_it_at_once() {
 }
 
 #[test]
-fn messages_are_played_one_after_the_other_and_old_when_played_to_the_end() {
-    let mut call = let_in();
+fn messages_play_in_order_and_are_old_when_played_to_the_end() {
+    let mut call = at_main_menu();
     press(&mut call, "1");
     let urgent = entry(1, Urgency::Urgent, Privacy::Private, Status::New);
     let first = [Prompt::MessageNumber { number: 1, of: 2 }, Prompt::Urgent, Prompt::Private, received(), Prompt::Play(id(1))];
@@ -220,14 +220,14 @@ fn a_mailbox_that_cannot_be_read_ends_no_call() {
 }
 
 #[test]
-fn the_envelope_tells_when_from_whom_and_how_long() {
+fn the_envelope_says_when_from_whom_and_how_long() {
     let mut call = hearing(vec![new(1)]);
     let told = [received(), Prompt::From(Caller::default()), Prompt::Length(Duration::ZERO), Prompt::Menu(Menu::Message)];
     assert_eq!(press(&mut call, "5"), [say(&told)]);
 }
 
 #[test]
-fn a_message_is_passed_on_with_an_introduction_or_without_and_a_private_one_not_at_all() {
+fn a_message_is_passed_on_introduced_or_not_unless_private() {
     for (secs, introduced) in [(5, true), (0, false)] {
         let mut call = hearing(vec![new(1)]);
         assert_eq!(press(&mut call, "8"), [say(&[Prompt::EnterMailbox])]);
@@ -252,7 +252,7 @@ fn a_message_is_passed_on_with_an_introduction_or_without_and_a_private_one_not_
 }
 
 #[test]
-fn an_answer_and_a_greeting_are_recorded_heard_and_recorded_again() {
+fn answers_and_greetings_are_recorded_heard_and_rerecorded() {
     let mut call = hearing(vec![new(1)]);
     press(&mut call, "9");
     assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(RecordingPurpose::Answer(id(1)))]);
@@ -273,7 +273,7 @@ fn an_answer_and_a_greeting_are_recorded_heard_and_recorded_again() {
     assert_eq!(not_recorded, [say(&[Prompt::NotRecorded, Prompt::Menu(Menu::Message)])]);
 
     for (key, greeting) in [("1", GreetingKind::Normal), ("2", GreetingKind::Busy), ("3", GreetingKind::Temporary)] {
-        let mut call = let_in();
+        let mut call = at_main_menu();
         assert_eq!(press(&mut call, "4"), [say(&[Prompt::Menu(Menu::Greetings)])]);
         press(&mut call, key);
         assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(RecordingPurpose::Greeting(greeting))]);
@@ -285,7 +285,7 @@ fn an_answer_and_a_greeting_are_recorded_heard_and_recorded_again() {
         let saved = after(&mut call, OwnerEvent::GreetingSet(GreetingOutcome::Done));
         assert_eq!(saved, [say(&[Prompt::GreetingSaved, Prompt::Menu(Menu::Greetings)])]);
     }
-    let mut call = let_in();
+    let mut call = at_main_menu();
     press(&mut call, "4");
     for (set, said) in [(GreetingOutcome::Failed, Prompt::ChangeFailed), (GreetingOutcome::Done, Prompt::Removed)] {
         assert_eq!(press(&mut call, "4"), [OwnerAction::RemoveGreeting(GreetingKind::Temporary)]);
@@ -295,7 +295,7 @@ fn an_answer_and_a_greeting_are_recorded_heard_and_recorded_again() {
 
 #[test]
 fn a_new_pin_is_entered_twice_and_is_not_an_easy_one() {
-    let mut call = let_in();
+    let mut call = at_main_menu();
     assert_eq!(press(&mut call, "5"), [say(&[Prompt::EnterNewPin])]);
     assert_eq!(press(&mut call, "1111#"), [say(&[Prompt::PinTooWeak, Prompt::EnterNewPin])]);
     assert_eq!(press(&mut call, "719305#"), [say(&[Prompt::RepeatNewPin])]);
@@ -314,7 +314,7 @@ fn a_new_pin_is_entered_twice_and_is_not_an_easy_one() {
 
 #[test]
 fn more_messages_than_a_page_are_heard_page_by_page() {
-    let mut call = let_in();
+    let mut call = at_main_menu();
     press(&mut call, "2");
     let all = [entry(1, Urgency::Normal, Privacy::Normal, Status::Old), entry(2, Urgency::Normal, Privacy::Normal, Status::Old)];
     let first = Query::only([Status::Old]).order(Order::UrgentFirst).limit(1).page_of(all.clone());
@@ -339,12 +339,12 @@ fn no_digit_that_was_typed_is_shown_by_debug() {
 }
 
 proptest! {
-    /// A mailbox of any size is gone through to its end, while some messages are kept, removed or skipped.
+    /// The owner goes through a mailbox of any size to its end, and keeps, removes or skips messages.
     #[test]
     fn every_message_is_counted_whatever_the_page(count in 1..130_usize, keys in proptest::collection::vec("[236]", 130)) {
         let mut mailbox: Vec<Entry> =
-            (0..count).map(|n| Entry { head: Head { id: MessageId::from_bytes([u8::try_from(n).unwrap(); 16]), ..new(0).head }, status: Status::New }).collect();
-        let mut call = let_in();
+            (0..count).map(|n| new(u8::try_from(n).unwrap())).collect();
+        let mut call = at_main_menu();
         let mut todo: VecDeque<OwnerAction> = press(&mut call, "1").into();
         let mut heard = 0;
         while let Some(action) = todo.pop_front() {
@@ -373,7 +373,7 @@ proptest! {
 
 #[test]
 fn an_owner_who_says_nothing_hears_goodbye() {
-    let mut call = let_in();
+    let mut call = at_main_menu();
     for _ in 0..2 {
         assert_eq!(after(&mut call, OwnerEvent::Silence), [say(&[Prompt::Menu(Menu::Main)])]);
     }
@@ -397,8 +397,10 @@ fn events() -> impl Strategy<Value = OwnerEvent> {
         1 => Just(OwnerEvent::Counted(Summary::default())),
         2 => (0..3_u8).prop_map(|count| page((0..count).map(new).collect())),
         2 => (0..3_u64).prop_map(recorded),
-        2 => prop_oneof![Just(SendOutcome::Delivered), Just(SendOutcome::NoSuchMailbox), Just(SendOutcome::Failed)].prop_map(OwnerEvent::Sent),
-        2 => prop_oneof![Just(MarkOutcome::Done), Just(MarkOutcome::NoSuchMessage), Just(MarkOutcome::Failed)].prop_map(OwnerEvent::Marked),
+        2 => prop_oneof![Just(SendOutcome::Delivered), Just(SendOutcome::NoSuchMailbox), Just(SendOutcome::Failed)]
+            .prop_map(OwnerEvent::Sent),
+        2 => prop_oneof![Just(MarkOutcome::Done), Just(MarkOutcome::NoSuchMessage), Just(MarkOutcome::Failed)]
+            .prop_map(OwnerEvent::Marked),
         2 => prop_oneof![Just(GreetingOutcome::Done), Just(GreetingOutcome::Failed)].prop_map(OwnerEvent::GreetingSet),
         1 => prop_oneof![Just(OwnerEvent::NotListed), Just(OwnerEvent::NotCounted), Just(OwnerEvent::NotPlayed)],
         1 => Just(OwnerEvent::NotRecorded),
@@ -408,7 +410,7 @@ fn events() -> impl Strategy<Value = OwnerEvent> {
 
 proptest! {
     #[test]
-    fn without_the_right_pin_nothing_is_told_and_nothing_is_done(events in proptest::collection::vec(events(), 0..80)) {
+    fn without_the_right_pin_nothing_is_said_or_done(events in proptest::collection::vec(events(), 0..80)) {
         let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
         for event in events {
             for action in after(&mut call, event) {
@@ -428,10 +430,10 @@ proptest! {
     }
 
     #[test]
-    fn whatever_happens_a_recording_is_used_or_discarded_once_and_the_call_ends(
+    fn each_recording_is_used_or_discarded_once_and_calls_end(
         events in proptest::collection::vec(events(), 0..120)
     ) {
-        let mut call = let_in();
+        let mut call = at_main_menu();
         let (mut held, mut begun, mut using) = (false, false, None);
         for event in events.into_iter().chain([OwnerEvent::HungUp, OwnerEvent::Played, recorded(5)]) {
             let answered = match (&event, using) {
@@ -482,7 +484,7 @@ proptest! {
     }
 }
 
-/// What a recording is being used for, until that is answered.
+/// The use of a recording whose result is awaited.
 #[derive(Clone, Copy)]
 enum Use {
     Greeting,

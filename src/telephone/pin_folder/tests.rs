@@ -21,7 +21,7 @@ fn caller() -> CallerNumber {
     "442079460112".parse().unwrap()
 }
 
-/// A hash that takes one round, so that the tests take no time.
+/// A hash of one round, so that the tests are fast.
 fn quick(pin: &str) -> PinHash {
     PinHash::in_rounds(&pin.parse().unwrap(), 1)
 }
@@ -48,7 +48,7 @@ fn names(disk: &impl Disk) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn pins_and_lock_outs_survive_a_restart_of_mailboxes_and_of_telephones() {
+async fn pins_and_lockouts_of_mailboxes_and_callers_survive_restarts() {
     let disk = with_pin().await;
     assert_eq!(open(&disk).await.check(&mailbox("2042"), None, "2042", now()).await, PinVerdict::NoPin, "there is no default");
     open(&disk).await.set(mailbox("2042"), quick("719305")).await.unwrap();
@@ -71,27 +71,23 @@ async fn pins_and_lock_outs_survive_a_restart_of_mailboxes_and_of_telephones() {
     assert_eq!(check(&pins, "553201", now()).await, PinVerdict::Locked(wait), "a new PIN forgives nothing");
     assert_eq!(check(&open(&disk).await, "553201", now() + wait).await, PinVerdict::Right);
     for _ in 0..4 {
-        assert_eq!(
-            by_another(mailbox("2041"), "0000", now() + wait).await,
-            PinVerdict::Wrong,
-            "a right one wipes the slate clean"
-        );
+        assert_eq!(by_another(mailbox("2041"), "0000", now() + wait).await, PinVerdict::Wrong, "a right PIN clears the count");
     }
     assert_eq!(check(&pins, "480913", now() + wait).await, PinVerdict::Wrong, "the old PIN");
 }
 
 proptest! {
     #[test]
-    fn whatever_is_tried_when_and_by_whom_a_folder_answers_as_a_book_that_was_never_restarted(
+    fn a_restarted_folder_answers_as_memory_pins_never_restarted(
         tries in prop::collection::vec((0..3_usize, 0..3_usize, any::<bool>(), -9..40_i64, any::<bool>()), 1..40)
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let (disk, book, mut now) = (with_pin().await, MemoryPins::default(), now());
+            let (disk, in_memory, mut now) = (with_pin().await, MemoryPins::default(), now());
             let mut pins = open(&disk).await;
             pins.set(mailbox("2042"), quick("480913")).await.unwrap();
             for number in ["2041", "2042"] {
-                book.set(mailbox(number), quick("480913"));
+                in_memory.set(mailbox(number), quick("480913"));
             }
             for (number, by, is_right, minutes, restart) in tries {
                 now += TimeDelta::minutes(minutes);
@@ -103,31 +99,31 @@ proptest! {
                 let by: Option<CallerNumber> = [None, Some("7001"), Some("7002")][by].map(|number| number.parse().unwrap());
                 let entered = if is_right { "480913" } else { "0000" };
                 let verdict = pins.check(&mailbox, by.as_ref(), entered, now).await;
-                assert_eq!(verdict, book.check(&mailbox, by.as_ref(), entered, now));
+                assert_eq!(verdict, in_memory.check(&mailbox, by.as_ref(), entered, now));
             }
         });
     }
 }
 
-/// The power goes after so many operations of each try, again and again. Whoever pulls the plug is told of no more tries.
+/// The power is cut after so many operations of each attempt, again and again; that gains no verdicts.
 #[tokio::test]
 async fn a_power_cut_after_any_step_of_a_try_gives_nobody_one_more() {
     for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
         for operations in 0.. {
             let disk = with_pin().await;
-            let (mut told, mut cuts) = (0, 0);
+            let (mut verdicts, mut cuts) = (0, 0);
             for _ in 0..12 {
                 let pins = open(&disk).await;
                 disk.power_off_after(operations);
-                told += u32::from(check(&pins, "0000", now()).await == PinVerdict::Wrong);
+                verdicts += u32::from(check(&pins, "0000", now()).await == PinVerdict::Wrong);
                 cuts += u32::from(disk.power_cut(unsynced));
             }
             let at = format!("after {operations} operations, {unsynced:?}");
-            assert!(told <= 5, "{at}: {told} tries");
+            assert!(verdicts <= 5, "{at}: {verdicts} verdicts");
             let much_later = now() + TimeDelta::hours(2);
             assert_eq!(check(&open(&disk).await, "480913", much_later).await, PinVerdict::Right, "{at}: every file can be read");
             if cuts == 0 {
-                assert!(operations > 12 && told == 5, "{at}: every step was cut once");
+                assert!(operations > 12 && verdicts == 5, "{at}: every step was cut once");
                 break;
             }
         }
@@ -135,7 +131,7 @@ async fn a_power_cut_after_any_step_of_a_try_gives_nobody_one_more() {
 }
 
 #[tokio::test]
-async fn what_is_kept_in_a_folder_that_an_open_that_died_had_begun_survives_a_power_cut() {
+async fn a_pin_set_after_an_open_that_died_survives_a_power_cut() {
     for operations in 0.. {
         let disk = PowerCutDisk::new();
         let faulty = FaultyDisk::new(Arc::new(disk.clone()));
@@ -151,9 +147,9 @@ async fn what_is_kept_in_a_folder_that_an_open_that_died_had_begun_survives_a_po
     }
 }
 
-/// What a right try forgives may be lost, and nothing else is.
+/// A power cut may lose the clearing of the count, and nothing else.
 #[tokio::test]
-async fn a_power_cut_after_any_step_of_a_right_try_leaves_the_mailbox_as_it_was_or_forgiven() {
+async fn a_power_cut_in_a_right_try_leaves_the_count_or_clears_it() {
     for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
         for operations in 0.. {
             let disk = with_pin().await;
@@ -179,7 +175,7 @@ async fn a_power_cut_after_any_step_of_a_right_try_leaves_the_mailbox_as_it_was_
 }
 
 #[tokio::test]
-async fn a_power_cut_after_any_step_of_a_change_leaves_the_pin_of_before_or_the_new_one() {
+async fn a_power_cut_in_a_change_leaves_the_old_pin_or_the_new_one() {
     for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
         for operations in 0.. {
             let disk = with_pin().await;
@@ -222,7 +218,7 @@ async fn a_try_that_the_disk_does_not_count_is_not_looked_at() {
     }
     assert!(refused > 10 && met == 0, "{refused} of its steps failed");
 
-    // A disk that stays full lets nobody in, and nobody out of a lock.
+    // A disk that stays full admits nobody, and ends no lockout.
     let disk = FaultyDisk::new(Arc::new(with_pin().await));
     let pins = open(&disk).await;
     disk.fail(InjectedFault::after(0, io::ErrorKind::StorageFull).lasting().only(Operation::needs_space));
@@ -239,7 +235,7 @@ async fn a_try_that_the_disk_does_not_count_is_not_looked_at() {
 }
 
 #[tokio::test]
-async fn a_change_that_the_disk_does_not_keep_leaves_the_pin_of_before() {
+async fn a_change_that_the_disk_does_not_keep_leaves_the_old_pin() {
     let mut failed = 0;
     for operations in 0.. {
         let disk = FaultyDisk::new(Arc::new(with_pin().await));
@@ -270,7 +266,7 @@ async fn a_change_that_the_disk_does_not_keep_leaves_the_pin_of_before() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_cut_off_or_damaged_lets_nobody_in_until_an_operator_has_removed_it() {
+async fn a_damaged_file_admits_nobody_until_an_operator_removes_it() {
     let disk = with_pin().await;
     let pins = open(&disk).await;
     for _ in 0..5 {
@@ -305,7 +301,7 @@ fn write(disk: &PowerCutDisk, path: &Path, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_clock_that_goes_back_by_years_locks_out_for_a_quarter_of_an_hour_also_across_restarts() {
+async fn a_clock_years_back_locks_15_minutes_across_restarts() {
     let disk = with_pin().await;
     for _ in 0..5 {
         assert_eq!(check(&open(&disk).await, "0000", now()).await, PinVerdict::Wrong);
@@ -321,7 +317,7 @@ async fn a_clock_that_goes_back_by_years_locks_out_for_a_quarter_of_an_hour_also
 }
 
 #[tokio::test]
-async fn many_calls_at_once_get_no_more_tries_nor_do_two_programs_on_one_folder() {
+async fn concurrent_calls_and_programs_get_no_more_tries() {
     let root = tempfile::tempdir().unwrap();
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let one = PinFolder::open(Arc::clone(&disk), root.path().join("a/pins")).await.unwrap();
@@ -347,11 +343,11 @@ async fn files_of_telephones_that_are_forgiven_go() {
         let (pins, number) = (pins.clone(), number.to_string().parse::<CallerNumber>().unwrap());
         async move { pins.check(&mailbox("2041"), Some(&number), "0000", now).await }
     };
-    for number in 0..SWEPT_EVERY {
+    for number in 0..ATTEMPTS_PER_CLEANUP {
         let now = now() + TimeDelta::minutes(15) * i32::try_from(number).unwrap();
         assert_eq!(tried_by(number, now).await, PinVerdict::Wrong);
     }
-    assert_eq!(files(), usize::try_from(SWEPT_EVERY).unwrap());
+    assert_eq!(files(), usize::try_from(ATTEMPTS_PER_CLEANUP).unwrap());
     let now = now() + TimeDelta::days(100);
     for number in [1, 2] {
         tried_by(number, now).await;
@@ -360,7 +356,7 @@ async fn files_of_telephones_that_are_forgiven_go() {
 }
 
 #[tokio::test]
-async fn no_file_name_and_no_debug_tells_a_pin_or_a_caller() {
+async fn no_file_name_and_no_debug_shows_a_pin_or_a_caller() {
     let disk = with_pin().await;
     let pins = open(&disk).await;
     assert_eq!(check(&pins, "480914", now()).await, PinVerdict::Wrong);
