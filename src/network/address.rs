@@ -1,4 +1,4 @@
-//! [`NodeAddress`]: where a voicemail node is reached.
+//! [`NodeAddress`]: the address of a voicemail node.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 /// The address of a voicemail node: a host name such as `central.voicemail.example`, or an IP address such as `10.1.1.5`.
 ///
-/// Without a port, brackets or a dot at the end. Kept in lower case and IP addresses in their usual form, so that two spellings of
-/// one address are equal.
+/// It has no port, no brackets and no dot at the end. Host names are stored in lower case and IP addresses in their canonical form, so two
+/// spellings of one address are equal.
 ///
 /// ```
 /// use voicemail::network::NodeAddress;
@@ -31,7 +31,7 @@ impl NodeAddress {
         &self.0
     }
 
-    /// The IP address, unless it is a host name.
+    /// The IP address; `None` for a host name.
     pub fn ip(&self) -> Option<IpAddr> {
         self.0.parse().ok()
     }
@@ -68,7 +68,7 @@ impl fmt::Debug for NodeAddress {
 #[error("an address is a host name or an IP address, without a port")]
 pub struct InvalidNodeAddress;
 
-/// Whether `text` is a host name: labels of letters, digits and inner hyphens, the last one not all digits.
+/// Returns whether `text` is a host name: labels of letters, digits and inner hyphens, the last one not all digits.
 pub(super) fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -76,7 +76,7 @@ pub(super) fn is_host_name(text: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    // RFC 1123 §2.1: what ends in a number is meant as an IP address.
+    // RFC 1123 §2.1: a name whose last label is a number is meant as an IP address.
     let ends_in_a_number = text.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
     text.len() <= MAX_HOST_NAME && text.split('.').all(is_label) && !ends_in_a_number
 }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_host_name_nor_ip_address_is_refused() {
+    fn text_that_is_no_host_name_and_no_ip_address_is_refused() {
         let long_label = format!("{}.example", "a".repeat(64));
         let long_name = vec!["a".repeat(63); 4].join(".");
         for text in [

@@ -1,4 +1,4 @@
-//! [`Admission`]: who may record now, by licence and ports.
+//! [`Admission`]: decides by licences and ports whether a PBX may record now.
 
 #[cfg(test)]
 mod tests;
@@ -13,10 +13,10 @@ use super::port::PortCounter;
 use super::{GraceRule, Licence, LicenceClass, Network, NoGrace, NodeAddress, Port, PortsInUse, Refusal, Site, VoicemailType};
 use crate::message::SiteId;
 
-/// Holds each PBX to its licences and ports, also when several share one node.
+/// Enforces the licences and ports of each PBX, also when several PBXs share one node.
 ///
-/// A PBX on centralized voicemail records with the central PBX's licences and on its ports, but for unified messaging and call
-/// archive, which it has licences of its own for.
+/// A PBX on centralized voicemail uses the licences and ports of the central PBX, except that unified messaging and call archive need its
+/// own licences.
 ///
 /// ```
 /// # use voicemail::network::{Site, TimeSource, VoicemailType};
@@ -42,7 +42,7 @@ use crate::message::SiteId;
 pub struct Admission {
     node: Option<NodeAddress>,
     grace: Arc<dyn GraceRule>,
-    /// Written only by `replace`. To take a port under the read lock is to take it before or after a replacement, not in between.
+    /// Written only by `replace`. A port is taken under the read lock, so before or after a replacement and never during one.
     entitlements: RwLock<Entitlements>,
 }
 
@@ -52,7 +52,7 @@ impl Admission {
         Self::with_node(None, network)
     }
 
-    /// Admits recordings on the PBXs that `node` serves, and on no others.
+    /// Admits recordings on the PBXs that `node` serves only.
     pub fn of_node(node: NodeAddress, network: &Network) -> Self {
         Self::with_node(Some(node), network)
     }
@@ -63,7 +63,7 @@ impl Admission {
         admission
     }
 
-    /// Lets licences count beyond their last day as `rule` says; without it, [`NoGrace`] is in force.
+    /// Sets the rule for licences after their last day; the default is [`NoGrace`].
     #[must_use]
     pub fn grace(mut self, rule: impl GraceRule) -> Self {
         self.grace = Arc::new(rule);
@@ -72,11 +72,11 @@ impl Admission {
 
     /// Takes a port of the PBX `site` for a recording that uses `class`: [`LicenceClass::Voicemail`] for a message.
     ///
-    /// Any other class needs the voicemail licence beside its own. `now` decides which licences have expired.
+    /// Any other class needs the voicemail licence beside its own. Licences that have expired at `now` do not count.
     ///
     /// # Errors
     ///
-    /// A [`Refusal`], at once; only [`Refusal::AllPortsBusy`] may pass by itself.
+    /// A [`Refusal`], without waiting; only [`Refusal::AllPortsBusy`] is transient.
     pub fn admit(&self, site: &SiteId, class: LicenceClass, now: DateTime<Utc>) -> Result<Port, Refusal> {
         self.with_entitlement(site, |entitlement| {
             self.check_licence(site, entitlement, LicenceClass::Voicemail, now)?;
@@ -86,8 +86,8 @@ impl Admission {
         })
     }
 
-    /// Whether the PBX `site` may use `class`, for what takes no port. Unified messaging and call archive need their own licence
-    /// alone; any other class needs the voicemail licence beside its own.
+    /// Checks whether the PBX `site` may use `class` for a feature that takes no port. Unified messaging and call archive need only their
+    /// own licence; any other class needs the voicemail licence beside its own.
     ///
     /// # Errors
     ///
@@ -101,18 +101,18 @@ impl Admission {
         })
     }
 
-    /// How many ports are in use that the PBX `site` records on; `None` when it is not served here.
+    /// The ports that the PBX `site` records on; `None` if the PBX is not served here.
     pub fn ports(&self, site: &SiteId) -> Option<PortsInUse> {
         let in_use =
             |entitlement: &Entitlement| Ok(PortsInUse { in_use: entitlement.counter.in_use(), limit: entitlement.limit });
         self.with_entitlement(site, in_use).ok()
     }
 
-    /// Goes on with another network. Ports in use stay in use and count against the new limits; no recording is ended.
+    /// Changes to another network. Ports in use stay in use and count against the new limits; no recording is ended.
     pub fn replace(&self, network: &Network) {
         let is_served = |site: &&Site| self.node.as_ref().is_none_or(|node| network.role(node, site.id()).is_some());
         let mut entitlements = self.entitlements.write().unwrap_or_else(PoisonError::into_inner);
-        // A PBX that leaves the network and comes back finds its recordings counted.
+        // The recordings of a PBX that leaves the network still count when it returns.
         entitlements.counters.retain(|_, counter| counter.in_use() > 0);
         entitlements.by_site.clear();
         for site in network.sites().filter(is_served) {
@@ -153,20 +153,21 @@ impl Admission {
 #[derive(Debug, Default)]
 struct Entitlements {
     by_site: HashMap<SiteId, Entitlement>,
-    /// By the PBX whose ports they are, which may have left the network.
+    /// The counters by the PBX that has the ports, which may have left the network.
     counters: HashMap<SiteId, Arc<PortCounter>>,
 }
 
-/// On what entitlement a PBX records.
+/// The licences and ports that a PBX uses.
 #[derive(Debug)]
 struct Entitlement {
-    /// With the zones by whose calendars they expire.
+    /// Each licence, and the zone of the calendar by which it expires.
     licences: Vec<(Licence, Tz)>,
     limit: u32,
     counter: Arc<PortCounter>,
 }
 
-/// The licences that count for a PBX: its own, and on centralized voicemail the central PBX's for all that is not for each PBX.
+/// The licences that count for a PBX: its own, and on centralized voicemail also those of the central PBX, except for the classes that each
+/// PBX needs itself.
 fn licences_of(site: &Site, network: &Network) -> Vec<(Licence, Tz)> {
     let with_zone = |owner: &Site| owner.licences().iter().map(|licence| (*licence, owner.zone())).collect::<Vec<_>>();
     let mut licences = with_zone(site);

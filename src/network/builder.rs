@@ -1,4 +1,4 @@
-//! [`NetworkBuilder`]: a network as somebody describes it, not yet found to be right.
+//! [`NetworkBuilder`]: the description of a network before it is checked.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::message::SiteId;
 pub struct NetworkBuilder {
     pub(super) domain: Setting<String>,
     pub(super) sites: Vec<SiteBuilder>,
-    /// What was found wrong on reading, of no PBX in particular.
+    /// The faults found on reading that belong to no PBX.
     pub(super) faults: Vec<Rule>,
 }
 
@@ -23,14 +23,14 @@ impl NetworkBuilder {
         Self { domain, sites: Vec::new(), faults: Vec::new() }
     }
 
-    /// Adds a PBX.
+    /// Adds a PBX to the network.
     pub fn site(mut self, site: SiteBuilder) -> Self {
         self.sites.push(site);
         self
     }
 }
 
-/// Describes one PBX to a [`NetworkBuilder`]; made by [`Site::builder`].
+/// Describes one PBX for a [`NetworkBuilder`]; made by [`Site::builder`].
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct SiteBuilder {
@@ -40,23 +40,23 @@ pub struct SiteBuilder {
     pub(super) node: Setting<NodeAddress>,
     pub(super) hosts: Vec<NodeHost>,
     pub(super) destination: Setting<String>,
-    /// The names of trunk groups, and of the PBXs they lead to where that can be read.
+    /// The names of the trunk groups, and the PBX that each leads to; `None` for a PBX that cannot be read.
     pub(super) trunk_groups: BTreeMap<String, Option<String>>,
-    /// `None` for what cannot be read.
+    /// The licences; `None` for one that cannot be read.
     pub(super) licences: Vec<Option<Licence>>,
     pub(super) ports: Setting<u32>,
     pub(super) time: Setting<TimeSource>,
     pub(super) is_fallback: Setting<bool>,
     pub(super) backup_node: Setting<NodeAddress>,
     pub(super) mailboxes: Vec<Mailbox>,
-    /// Of each mailbox that says nothing else.
+    /// The limits of each mailbox that has none itself.
     pub(super) holding: MailboxLimits,
-    /// What was found wrong on reading.
+    /// The faults found on reading.
     pub(super) faults: Vec<Rule>,
 }
 
 impl Site {
-    /// A PBX to be described: its id, how it gets its voicemail, and the zone it is in.
+    /// Begins the description of a PBX with its id, its voicemail type and its zone.
     pub fn builder(id: SiteId, voicemail: VoicemailType, zone: Tz) -> SiteBuilder {
         SiteBuilder::new(id, voicemail, zone)
     }
@@ -67,7 +67,7 @@ impl SiteBuilder {
         Self { voicemail: Setting::Value(voicemail), zone: Setting::Value(zone), ..Self::named(PbxName::Id(id)) }
     }
 
-    /// A PBX of which nothing is known but what it is called.
+    /// A PBX of which only the name is known.
     pub(super) fn named(name: PbxName) -> Self {
         Self {
             name,
@@ -88,25 +88,25 @@ impl SiteBuilder {
         }
     }
 
-    /// The address of its voicemail node: for a central or a distributed one.
+    /// Sets the address of the PBX's voicemail node, which a PBX with central or distributed voicemail has.
     pub fn node(mut self, address: NodeAddress) -> Self {
         self.node = Setting::Value(address);
         self
     }
 
-    /// Adds an address that the central node is reached at: the preferred one first. Without any, it is reached at its own.
+    /// Adds a host of the central node, the preferred one first. Without any, the node is reached at its own address.
     pub fn host(mut self, host: NodeHost) -> Self {
         self.hosts.push(host);
         self
     }
 
-    /// A trunk group of this PBX, and the PBX it leads to. A second one of the same name replaces the first.
+    /// Adds a trunk group of this PBX, and the PBX that it leads to. A second one of the same name replaces the first.
     pub fn trunk_group(mut self, name: impl Into<String>, leads_to: &SiteId) -> Self {
         self.trunk_groups.insert(name.into(), Some(leads_to.to_string()));
         self
     }
 
-    /// The name of the trunk group on which it reaches the central PBX.
+    /// Sets the name of the trunk group on which this PBX reaches the central PBX.
     pub fn destination(mut self, trunk_group: impl Into<String>) -> Self {
         self.destination = Setting::Value(trunk_group.into());
         self
@@ -118,38 +118,38 @@ impl SiteBuilder {
         self
     }
 
-    /// How many recordings may run at once; none unless told.
+    /// Sets the number of ports: how many recordings may run at once. The default is none.
     pub fn ports(mut self, ports: u32) -> Self {
         self.ports = Setting::Value(ports);
         self
     }
 
-    /// Where it has its time from; nowhere unless told.
+    /// Sets the source of the PBX's time. The default is [`TimeSource::None`].
     pub fn time(mut self, source: TimeSource) -> Self {
         self.time = Setting::Value(source);
         self
     }
 
-    /// Makes it the central PBX's fallback.
+    /// Makes this PBX the fallback of the central PBX.
     pub fn fallback(mut self, fallback: Fallback) -> Self {
         self.is_fallback = Setting::Value(true);
         self.backup_node = fallback.backup_node.map_or(Setting::Missing, Setting::Value);
         self
     }
 
-    /// Adds a mailbox.
+    /// Adds a mailbox to the PBX.
     pub fn mailbox(mut self, mailbox: Mailbox) -> Self {
         self.mailboxes.push(mailbox);
         self
     }
 
-    /// How much each of its mailboxes may hold that says nothing else; without a limit unless told.
+    /// Sets how much each mailbox of the PBX may hold that has no such limit itself. The default is no limit.
     pub fn holding(mut self, limits: MailboxLimits) -> Self {
         self.holding = limits;
         self
     }
 
-    /// The PBX, unless something is missing or could not be read.
+    /// The PBX; `None` if something is missing or could not be read.
     pub(super) fn into_site(self) -> Option<Site> {
         let PbxName::Id(id) = self.name else { return None };
         let Setting::Value(TimeSource::Sntp(time_servers)) = self.time else { return None };
@@ -172,15 +172,15 @@ impl SiteBuilder {
     }
 }
 
-/// What a description says of one thing.
+/// A setting of a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Setting<T> {
-    /// Nothing.
+    /// The setting is not given.
     Missing,
-    /// Something that cannot be read; that is a fault already, so no other rule asks further.
-    #[cfg_attr(not(feature = "serde"), expect(dead_code, reason = "only what is read can be unreadable"))]
+    /// The setting cannot be read. That is a fault already, so no rule reports it again.
+    #[cfg_attr(not(feature = "serde"), expect(dead_code, reason = "only a setting that is read can be unreadable"))]
     Unreadable,
-    /// This.
+    /// The setting has this value.
     Value(T),
 }
 

@@ -1,4 +1,4 @@
-//! [`CentralForwarder`]: the route to the central node, at whichever of its hosts answers.
+//! [`CentralForwarder`]: forwards to the central node, at the first of its hosts that can be reached.
 
 use std::error::Error;
 use std::fmt;
@@ -10,14 +10,15 @@ use super::{Commit, Network, NetworkObserver, NodeAddress, NodeHost};
 use crate::forward::{Acceptance, Failover, ForwardError, Forwarder};
 use crate::message::{MailboxId, Message};
 
-/// Hands messages to the central node: to the first of its hosts, and to the next when that cannot be reached, as [`Failover`] does.
+/// Forwards messages to the central node: to its first host, and to the next one if that cannot be reached, as [`Failover`] does.
 ///
-/// When it follows a network with other hosts, it goes on with those; messages under route end where they began. Hosts that stay the same
-/// keep their connections.
+/// When another network gives other hosts, later messages go to those, and messages that are being forwarded finish at the host where they
+/// began. If the hosts stay the same, their connections are kept.
 ///
 /// ```no_run
+/// # use std::{error::Error, sync::Arc};
 /// # #[cfg(feature = "smtp")]
-/// # fn forwarder(network: &std::sync::Arc<voicemail::network::Network>, pem: &'static [u8]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// # fn forwarder(network: &Arc<voicemail::network::Network>, pem: &'static [u8]) -> Result<(), Box<dyn Error + Send + Sync>> {
 /// use voicemail::forward::SmtpForwarder;
 /// use voicemail::network::CentralForwarder;
 ///
@@ -39,7 +40,7 @@ pub struct CentralForwarder<F> {
 type BoxError = Box<dyn Error + Send + Sync>;
 type Make<F> = dyn Fn(&Network, &NodeHost) -> Result<F, BoxError> + Send + Sync;
 
-/// The forwarders in force, and what they were made for.
+/// The forwarders in force, and the hosts that they were made for.
 #[derive(Debug)]
 struct Route<F> {
     node: NodeAddress,
@@ -48,11 +49,11 @@ struct Route<F> {
 }
 
 impl<F: Forwarder> CentralForwarder<F> {
-    /// A forwarder to the central node of `network`; `make` makes the one to each of its hosts.
+    /// A forwarder to the central node of `network`; `make` makes the forwarder to each of its hosts.
     ///
     /// # Errors
     ///
-    /// What `make` answers.
+    /// The errors of `make`.
     pub fn new<E: Into<BoxError>>(
         network: &Network,
         make: impl Fn(&Network, &NodeHost) -> Result<F, E> + Send + Sync + 'static,
@@ -130,7 +131,7 @@ mod tests {
         let keep = Arc::clone(&made);
         let make_one = move |_: &Network, host: &NodeHost| {
             if host.port() == 666 {
-                return Err("nobody forwards to that port");
+                return Err("no forwarder for that port");
             }
             let forwarder = MemoryForwarder::new();
             keep.lock().unwrap().insert(host.to_string(), forwarder.clone());
@@ -170,12 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn another_network_changes_the_hosts_only_when_the_step_is_taken_and_the_same_hosts_are_left_alone() {
+    fn only_a_commit_changes_the_hosts_and_equal_hosts_are_kept() {
         let (forwarder, made) = forwarder(&with_hosts(&["10.1.1.5"]));
         let count = || made.lock().unwrap().len();
         made.lock().unwrap().clear();
         forwarder.prepare(&with_hosts(&["10.1.1.5"])).unwrap()();
-        assert_eq!(count(), 0, "its connections stay");
+        assert_eq!(count(), 0, "the connections are kept");
 
         let other = with_hosts(&["10.1.1.7", "10.1.1.5"]);
         drop(forwarder.prepare(&other).unwrap());

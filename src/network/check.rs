@@ -1,4 +1,4 @@
-//! The checks: a small function for each rule, named after it.
+//! The checks of a description: one small function for each rule, named after it.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use super::builder::{NetworkBuilder, Setting, SiteBuilder};
 use super::{Fault, Faults, Licence, LicenceClass, NodeAddress, PbxName, Rule, TimeSource, VoicemailType};
 use crate::message::MailboxId;
 
-/// Every fault of a description: those found on reading, then those of each rule.
+/// Returns every fault of a description: those found on reading, then those of each rule.
 pub(super) fn check(network: &NetworkBuilder) -> Faults {
     let index = SiteIndex::of(&network.sites);
     let mut rules = network.faults.clone();
@@ -115,13 +115,13 @@ fn destination_is_given_unless_central(pbx: &PbxContext<'_>, found: &mut Vec<Rul
 fn destination_leads_to_the_central_pbx(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     let Some(destination) = pbx.site.destination.as_value() else { return };
     if pbx.voicemail() == Some(VoicemailType::Central) {
-        return; // it should have none, whatever it is
+        return; // the central PBX has no destination, which another rule checks
     }
     let Some(leads_to) = pbx.site.trunk_groups.get(destination) else {
         found.push(Rule::UnknownTrunkGroup { destination: destination.clone() });
         return;
     };
-    // A trunk group that leads nowhere, and a network without a central PBX, are faults of their own.
+    // Other rules report a trunk group that leads nowhere, and a network without a central PBX.
     let Some(reached) = leads_to.as_deref().and_then(|text| pbx.index.find(text)) else { return };
     let reached = &pbx.index.sites[reached];
     if pbx.index.central.is_some() && reached.voicemail.as_value().is_some_and(|voicemail| *voicemail != VoicemailType::Central) {
@@ -140,7 +140,7 @@ fn trunk_groups_lead_to_pbxs(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
 }
 
 fn voicemail_is_licensed_where_it_records(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
-    // A licence that cannot be read may be this one.
+    // A licence that cannot be read may be the voicemail licence.
     if let Some(voicemail) = pbx.recording()
         && !pbx.is_licensed()
         && pbx.site.licences.iter().all(Option::is_some)
@@ -226,7 +226,7 @@ fn trunk_groups_have_names(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
 }
 
 fn no_other_pbx_is_the_fallback(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
-    // One that may not be a fallback has been told so.
+    // A PBX that cannot be a fallback is reported by another rule.
     if let (Some(VoicemailType::Centralized), Some(true), Some(first)) =
         (pbx.voicemail(), pbx.site.is_fallback.as_value(), pbx.index.fallback)
         && first != pbx.place
@@ -263,7 +263,7 @@ fn mailboxes_can_hold_something(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     }
 }
 
-/// One PBX of a description, and what it stands among.
+/// One PBX of a description, its place there, and the index of all PBXs.
 struct PbxContext<'a> {
     site: &'a SiteBuilder,
     place: usize,
@@ -275,7 +275,7 @@ impl PbxContext<'_> {
         self.site.voicemail.as_value().copied()
     }
 
-    /// Its voicemail type, if a node of its own records.
+    /// The voicemail type of the PBX, if the PBX has a node that records.
     fn recording(&self) -> Option<VoicemailType> {
         self.voicemail().filter(|voicemail| *voicemail != VoicemailType::Centralized)
     }
@@ -289,18 +289,18 @@ impl PbxContext<'_> {
     }
 }
 
-/// What the rules ask of all PBXs together, by their places in the description, from 0.
+/// An index of all PBXs of a description, by their places there, from 0.
 struct SiteIndex<'a> {
     sites: &'a [SiteBuilder],
-    /// The first that is central.
+    /// The first PBX that is central.
     central: Option<usize>,
-    /// The first on centralized voicemail that is to be the fallback.
+    /// The first PBX on centralized voicemail that is a fallback.
     fallback: Option<usize>,
-    /// Whether the voicemail type of one cannot be told.
+    /// Whether the voicemail type of a PBX is missing or unreadable, so that it may be the central one.
     may_have_a_central: bool,
-    /// The first of each name.
+    /// The first PBX with each name.
     names: HashMap<&'a str, usize>,
-    /// The first PBX with each mailbox, and the mailbox's place there.
+    /// The first PBX with each mailbox, and the place of the mailbox there.
     mailboxes: HashMap<&'a MailboxId, (usize, usize)>,
     /// The first PBX with each distributed node.
     distributed_nodes: HashMap<&'a NodeAddress, usize>,
@@ -336,7 +336,7 @@ impl<'a> SiteIndex<'a> {
         index
     }
 
-    /// The first PBX of this name, be the name a good one or not.
+    /// The place of the first PBX with this name, which may be an invalid id.
     fn find(&self, name: &str) -> Option<usize> {
         self.names.get(name).copied()
     }

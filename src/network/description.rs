@@ -1,4 +1,4 @@
-//! [`NetworkDescription`]: a network as a file has it.
+//! [`NetworkDescription`]: the description of a network in a file.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::value::Value;
 use super::{Faults, Licence, Mailbox, Network, NodeAddress, NodeHost, PbxName, Rule, TimeServer, TimeSource};
 use crate::directory::{MailboxLimits, RecordingLimits};
 
-/// A network as a file has it, in TOML or any other format that serde reads and that tells what it holds.
+/// The description of a network in a file, in TOML or any other self-describing format of serde.
 ///
-/// Reading fails only where the format does. What is wrong with what was read, a key that is not known and a number where a text should
-/// be included, is told by [`check`](Self::check) with all else that is wrong.
+/// Reading fails only if the file breaks the rules of its format. All other faults, also an unknown key or a number in place of a text, are
+/// reported together by [`check`](Self::check).
 ///
 /// ```
 /// use voicemail::network::{Network, NetworkDescription};
@@ -26,19 +26,19 @@ use crate::directory::{MailboxLimits, RecordingLimits};
 ///     id = "london"
 ///     voicemail = "central"                       # or "centralized", or "distributed"
 ///     node = "central.voicemail.example"          # not for centralized
-///     hosts = ["10.1.1.5", "10.1.1.6:2525"]       # of the central node, in order; its own name, unless given
+///     hosts = ["10.1.1.5", "10.1.1.6:2525"]       # of the central node, in order; by default its own name
 ///     zone = "Europe/London"
 ///     time = { sntp = ["ntp.example"] }
 ///     ports = 8                                   # recordings at once; not for centralized
 ///     licences = ["voicemail", { class = "campaigns", until = 2027-01-01 }]
-///     holds = { messages = 500, minutes = 240 }   # each of its mailboxes; without a limit, unless given
+///     holds = { messages = 500, minutes = 240 }   # limits of each of its mailboxes; by default none
 ///
 ///     [pbx.mailbox.2001]
 ///     name = "Anna Whitfield"                     # all of a mailbox's keys may be left out
-///     zone = "Europe/Berlin"                      # the PBX's, unless given
-///     min_seconds = 2                             # 1, unless given
-///     max_seconds = 120                           # 300, unless given
-///     holds = { bytes = 50000000 }                # the PBX's, unless given, key by key
+///     zone = "Europe/Berlin"                      # by default that of the PBX
+///     min_seconds = 2                             # by default 1
+///     max_seconds = 120                           # by default 300
+///     holds = { bytes = 50000000 }                # for each key, by default that of the PBX
 ///
 ///     [[pbx]]
 ///     id = "berlin"
@@ -47,8 +47,8 @@ use crate::directory::{MailboxLimits, RecordingLimits};
 ///     destination = "main"                        # not for central
 ///     zone = "Europe/Berlin"
 ///     time = { sntp = ["ntp.example", "10.1.1.5:1123"] }
-///     fallback = true                             # of the central PBX
-///     backup_node = "backup.voicemail.example"    # only with fallback; it is checked, and has no effect yet
+///     fallback = true                             # takes over from the central PBX
+///     backup_node = "backup.voicemail.example"    # only with fallback; checked, without effect yet
 ///     "#,
 /// )?;
 /// let network: Network = description.check()?;
@@ -58,7 +58,7 @@ use crate::directory::{MailboxLimits, RecordingLimits};
 ///
 /// # Examples
 ///
-/// Every fault is told, one a line:
+/// All faults are reported, and each is displayed on a line:
 ///
 /// ```
 /// # use voicemail::network::NetworkDescription;
@@ -72,11 +72,11 @@ use crate::directory::{MailboxLimits, RecordingLimits};
 pub struct NetworkDescription(Value);
 
 impl NetworkDescription {
-    /// The network, if the description can be read and keeps every rule.
+    /// Checks the description and returns the network.
     ///
     /// # Errors
     ///
-    /// [`Faults`], which lists all that is wrong.
+    /// [`Faults`], which lists everything that cannot be read and every rule that is broken.
     pub fn check(self) -> Result<Network, Faults> {
         network(self.0).build()
     }
@@ -173,7 +173,7 @@ fn read_trunk_groups(fields: &mut TableReader, site: &mut SiteBuilder) {
                 site.trunk_groups.insert(name, leads_to);
             }
         }
-        // Whether the destination is among them cannot be told.
+        // Whether the destination is one of them is not known.
         Setting::Unreadable => site.destination = Setting::Unreadable,
         Setting::Missing => {}
     }
@@ -187,7 +187,7 @@ fn licences(fields: &mut TableReader) -> Vec<Option<Licence>> {
     }
 }
 
-/// A class alone, or a table of a class and its last day.
+/// Reads a class alone, or a table of a class and its last day.
 fn licence(value: Value, fields: &mut TableReader) -> Option<Licence> {
     let unknown = |found| Rule::UnknownLicenceClass { found };
     match value {
@@ -207,7 +207,7 @@ fn licence(value: Value, fields: &mut TableReader) -> Option<Licence> {
     }
 }
 
-/// A table with a list of SNTP servers, or the name of something else.
+/// Reads a table with a list of SNTP servers, or the name of another source of time.
 fn time(fields: &mut TableReader) -> Setting<TimeSource> {
     let time = fields.read("time", "a table such as { sntp = [\"ntp.example\"] }", |value| match value {
         Value::Text(_) | Value::Table(_) => Ok(value),
@@ -259,7 +259,7 @@ fn mailbox(number: String, value: Value, fields: &mut TableReader) -> Option<Mai
     id.map(|number| Mailbox { number, name, zone, recording, holding })
 }
 
-/// The limits given, or the usual ones in their place; the usual ones for both when one of them cannot be read.
+/// Reads the limits of length. The defaults stand in for limits that are not given, and for both if one of them cannot be read.
 fn limits(parts: &mut TableReader) -> RecordingLimits {
     let usual = RecordingLimits::default();
     match (parts.number("min_seconds"), parts.number("max_seconds")) {
@@ -271,7 +271,7 @@ fn limits(parts: &mut TableReader) -> RecordingLimits {
     }
 }
 
-/// The limits given; none where nothing is given or can be read.
+/// Reads the limits of a mailbox. A limit that is not given or cannot be read is none.
 fn holding(fields: &mut TableReader) -> MailboxLimits {
     let Setting::Value(table) = fields.table("holds") else { return MailboxLimits::default() };
     let mut parts = TableReader::new(table, fields.path_of("holds."));

@@ -1,4 +1,4 @@
-//! [`NetworkDirectory`]: the owners of a network's mailboxes, whatever network is in force.
+//! [`NetworkDirectory`]: the owners of the mailboxes of the network in force.
 
 use std::error::Error;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,15 +9,15 @@ use super::{Commit, Network, NetworkObserver};
 use crate::directory::{Directory, DirectoryError, Owner};
 use crate::message::MailboxId;
 
-/// The owners of a network's mailboxes, as [`Network::owner`] has them. Clones are the same directory: given to a node, its store and
-/// its router, it follows the network for all of them.
+/// The owners of the mailboxes of the network in force, as [`Network::owner`] returns them. Clones share the network: when a node, its
+/// store and its router have clones, all of them change to another network together.
 ///
 /// ```
 /// # use voicemail::network::{Network, NetworkDirectory};
 /// # fn follow(network: Network, tomorrow: Network) {
 /// let directory = NetworkDirectory::new(network);
 /// let for_the_store = directory.clone();
-/// directory.replace(tomorrow); // a node does so by itself, if it was given the directory to follow the network
+/// directory.replace(tomorrow); // a node does this itself if the directory is one of its network observers
 /// # }
 /// ```
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ impl NetworkDirectory {
         Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Goes on with the mailboxes of another network.
+    /// Replaces the network.
     pub fn replace(&self, network: impl Into<Arc<Network>>) {
         *self.network.write().unwrap_or_else(PoisonError::into_inner) = network.into();
     }

@@ -1,4 +1,4 @@
-//! [`Faults`]: everything that is wrong with a description of a network.
+//! [`Faults`]: the list of all faults of a description.
 
 use std::fmt;
 use std::slice;
@@ -6,7 +6,7 @@ use std::vec;
 
 use super::{PbxName, Rule};
 
-/// Every fault of a description; there is at least one. Displayed as one line for each.
+/// All faults of a description, of which there is at least one. Each is displayed on a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
 
@@ -57,12 +57,13 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// One rule, broken in one place. Displayed on one line: which PBX, the rule and its code, what was found, what would mend it.
+/// One broken rule. It is displayed on one line: the PBX, the code and the text of the rule, the value found, and how to correct it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Fault {
-    /// The PBX that breaks it; `None` when the network as a whole does.
+    /// The PBX that breaks the rule; `None` if the network as a whole does.
     pub pbx: Option<PbxName>,
-    /// The rule that is broken, and how.
+    /// The broken rule, with the values that break it.
     pub rule: Rule,
 }
 

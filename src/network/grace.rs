@@ -8,7 +8,7 @@ use crate::message::SiteId;
 
 /// Decides how long a licence still counts after its last day.
 ///
-/// The rule in force without another is [`NoGrace`]. A rule that gives no grace to campaigns, and a month to all else:
+/// The default rule is [`NoGrace`]. This rule gives a month of grace to all licences but those for campaigns:
 ///
 /// ```
 /// use voicemail::message::SiteId;
@@ -24,7 +24,7 @@ use crate::message::SiteId;
 /// }
 /// ```
 pub trait GraceRule: Debug + Send + Sync + 'static {
-    /// For how many days after its last one `licence` still counts for the PBX `site`; 0 for none.
+    /// Returns the number of days for which `licence` still counts for the PBX `site` after its last day; 0 for none.
     fn days_after(&self, site: &SiteId, licence: &Licence) -> u32;
 }
 
@@ -38,7 +38,7 @@ impl GraceRule for NoGrace {
     }
 }
 
-/// So many days of grace for every licence of every PBX.
+/// This number of days of grace for every licence of every PBX.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GraceDays(pub u32);
 
@@ -48,8 +48,16 @@ impl GraceRule for GraceDays {
     }
 }
 
-impl<G: GraceRule + ?Sized> GraceRule for Arc<G> {
-    fn days_after(&self, site: &SiteId, licence: &Licence) -> u32 {
-        (**self).days_after(site, licence)
-    }
+macro_rules! delegate {
+    ($wrapper:ident) => {
+        #[deny(clippy::missing_trait_methods)]
+        impl<G: GraceRule + ?Sized> GraceRule for $wrapper<G> {
+            fn days_after(&self, site: &SiteId, licence: &Licence) -> u32 {
+                (**self).days_after(site, licence)
+            }
+        }
+    };
 }
+
+delegate!(Arc);
+delegate!(Box);

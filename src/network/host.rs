@@ -1,4 +1,4 @@
-//! [`NodeHost`]: one of the addresses that a node is reached at.
+//! [`NodeHost`]: an SMTP host and port of a node.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use super::NodeAddress;
 
-/// One of the addresses that a node is reached at: a host name or an IP address, with a port after a colon unless it is 25; IPv6
-/// with a port in brackets. Displayed with its port, as a forwarder takes it.
+/// An SMTP host of a node: a host name or an IP address, and a port after a colon unless the port is 25. An IPv6 address with a port is
+/// in brackets. The displayed form always has the port, as a forwarder takes it.
 ///
 /// ```
 /// use voicemail::network::NodeHost;
@@ -27,17 +27,17 @@ pub struct NodeHost {
 }
 
 impl NodeHost {
-    /// The host at `address`, on the port of SMTP.
+    /// The host at `address`, on the SMTP port 25.
     pub fn new(address: NodeAddress) -> Self {
         Self { address, port: SMTP_PORT }
     }
 
-    /// Its host name or IP address.
+    /// The host name or IP address.
     pub fn address(&self) -> &NodeAddress {
         &self.address
     }
 
-    /// Its TCP port.
+    /// The TCP port.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -66,7 +66,7 @@ impl fmt::Display for NodeHost {
 #[error("a node's host is a host name or an IP address, with or without a port")]
 pub struct InvalidNodeHost;
 
-/// A host name or an IP address, and the port behind its colon if it has one. IPv6 with a port is in brackets.
+/// Splits `text` into a host name or an IP address, and the port after a colon if there is one. IPv6 with a port is in brackets.
 pub(super) fn host_and_port(text: &str) -> Option<(NodeAddress, Option<u16>)> {
     if let Ok(address) = text.parse() {
         return Some((address, None));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_refused() {
+    fn text_that_is_no_host_is_refused() {
         for text in
             ["", ":25", "central.example:", "central.example:0", "central.example:+1", "1:2:3:4:5:6:7:8:25", "[x]:25", "a b"]
         {

@@ -1,4 +1,4 @@
-//! [`Licence`]: what a PBX may use, and until when.
+//! [`Licence`]: the right of a PBX to use a feature, until a last day if there is one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use super::LicenceName;
 use crate::message::Stamp;
 
-/// A licence of a PBX: for what, and the last day on which it is valid, if there is one.
+/// A licence of a PBX: the class of features that it is for, and the last day on which it is valid, if there is one.
 ///
 /// ```
 /// use voicemail::network::{Licence, LicenceClass};
@@ -36,22 +36,22 @@ impl Licence {
         Self { class, last_day: Some(last_day) }
     }
 
-    /// What it is for.
+    /// The class of features that the licence is for.
     pub const fn class(&self) -> LicenceClass {
         self.class
     }
 
-    /// The last day on which it is valid; `None` when it does not expire.
+    /// The last day on which the licence is valid; `None` if it does not expire.
     pub const fn last_day(&self) -> Option<NaiveDate> {
         self.last_day
     }
 
-    /// Whether its last day is over at `now` on a PBX in `zone`.
+    /// Returns whether the last day is over at `now` on a PBX in `zone`.
     pub fn has_expired(&self, now: DateTime<Utc>, zone: Tz) -> bool {
         self.has_expired_after(0, now, zone)
     }
 
-    /// The same with so many days of grace after its last one.
+    /// Returns whether the last day and `days` days of grace after it are over at `now` on a PBX in `zone`.
     pub fn has_expired_after(&self, days: u32, now: DateTime<Utc>, zone: Tz) -> bool {
         let counts_to = |last_day: NaiveDate| last_day.checked_add_days(Days::new(days.into())).unwrap_or(NaiveDate::MAX);
         self.last_day.is_some_and(|last_day| Stamp::new(now, zone).local().date_naive() > counts_to(last_day))
@@ -65,7 +65,7 @@ impl From<LicenceClass> for Licence {
 }
 
 impl fmt::Display for Licence {
-    /// `campaigns until 2027-01-01`
+    /// Writes the class and the last day, such as `campaigns until 2027-01-01`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.last_day {
             Some(last_day) => write!(f, "{} until {last_day}", self.class),
@@ -74,30 +74,30 @@ impl fmt::Display for Licence {
     }
 }
 
-/// What a licence is for.
+/// The class of features that a licence is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum LicenceClass {
-    /// Voicemail at all; every other class but unified messaging and call archive builds on it.
+    /// Voicemail itself, which every class but unified messaging and call archive needs too.
     Voicemail,
-    /// Mailboxes seen from a mail client.
+    /// Access to mailboxes from a mail client.
     UnifiedMessaging,
-    /// Recordings of calls kept in an archive.
+    /// An archive of recorded calls.
     CallArchive,
-    /// Text read aloud.
+    /// Text that is read aloud.
     TextToSpeech,
-    /// Messages exchanged with other voicemail systems.
+    /// Exchange of messages with other voicemail systems.
     NetworkedMessaging,
-    /// Questions asked of callers, their answers kept.
+    /// Campaigns: callers are asked questions, and their answers are stored.
     Campaigns,
-    /// Call flows that ask a database of somebody else.
+    /// Call flows that query a database of a third party.
     ThirdPartyDatabase,
-    /// A feature that this crate has no word for.
+    /// A class that an integrator defines.
     Other(LicenceName),
 }
 
 impl LicenceClass {
-    /// All classes but those of other names.
+    /// All classes but [`Other`](Self::Other).
     pub const ALL: [Self; 7] = [
         Self::Voicemail,
         Self::UnifiedMessaging,
@@ -108,7 +108,7 @@ impl LicenceClass {
         Self::ThirdPartyDatabase,
     ];
 
-    /// Its name in a description.
+    /// The name of the class in a description.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Voicemail => "voicemail",
@@ -122,7 +122,8 @@ impl LicenceClass {
         }
     }
 
-    /// Whether a PBX on centralized voicemail needs a licence of its own for it; all others it has from the central PBX.
+    /// Returns whether a PBX on centralized voicemail needs its own licence of this class. For all other classes, the licences of the
+    /// central PBX count.
     pub(super) const fn is_for_each_pbx(self) -> bool {
         match self {
             Self::UnifiedMessaging | Self::CallArchive => true,
@@ -155,7 +156,7 @@ impl fmt::Display for LicenceClass {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a licence is one of voicemail, unified-messaging, call-archive, text-to-speech, networked-messaging, campaigns, \
-     third-party-database, or a name of your own such as x-fax"
+     third-party-database, or your own name such as x-fax"
 )]
 pub struct UnknownLicenceClass;
 
@@ -170,7 +171,7 @@ mod tests {
             assert!(UnknownLicenceClass.to_string().contains(class.as_str()));
         }
         assert_eq!("Voicemail".parse::<LicenceClass>(), Err(UnknownLicenceClass));
-        assert_eq!("fax".parse::<LicenceClass>(), Err(UnknownLicenceClass), "a slip of the pen is no name of somebody's own");
+        assert_eq!("fax".parse::<LicenceClass>(), Err(UnknownLicenceClass), "a misspelt class is no new one");
         assert_eq!("x-fax".parse::<LicenceClass>().unwrap().to_string(), "x-fax");
     }
 
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_licence_is_valid_to_the_last_second_of_its_last_day_where_its_pbx_is() {
+    fn a_licence_is_valid_to_the_end_of_its_last_day_at_its_pbx() {
         let licence = Licence::until(LicenceClass::Voicemail, "2026-12-31".parse().unwrap());
         let zone = chrono_tz::Pacific::Kiritimati;
         assert!(!licence.has_expired("2026-12-31T09:59:59Z".parse().unwrap(), zone));

@@ -1,11 +1,11 @@
-//! [`LicenceName`]: what a licence is called that this crate has no word for.
+//! [`LicenceName`]: the name of a licence class that this crate does not define.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The name of a licence of somebody's own: `x-`, then 1 to 29 lower-case ASCII letters, digits and hyphens.
+/// The name of a licence class that an integrator defines: `x-`, then 1 to 29 lower-case ASCII letters, digits and hyphens.
 ///
-/// The two letters in front keep a misspelt class from being taken for a new one.
+/// The prefix `x-` keeps a misspelt class from being taken for a new one.
 ///
 /// ```
 /// use voicemail::network::{LicenceClass, LicenceName};
@@ -16,14 +16,14 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LicenceName {
-    /// Filled up with zeros, which no name contains.
+    /// The name, padded with zeros, which no name contains.
     bytes: [u8; MAX],
 }
 
 impl LicenceName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
-        // A name is ASCII, so that it can always be read.
+        // A name is ASCII, so it is valid UTF-8.
         std::str::from_utf8(&self.bytes).unwrap_or_default().trim_end_matches('\0')
     }
 }
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_reads_back_as_written_and_what_is_none_is_refused() {
+    fn a_name_reads_back_as_written_and_other_texts_are_refused() {
         let longest = format!("x-{}", "a".repeat(29));
         for text in ["x-1", "x-fax-2", &longest] {
             assert_eq!(text.parse::<LicenceName>().map(|name| name.to_string()), Ok(text.to_owned()));

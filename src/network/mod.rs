@@ -1,7 +1,7 @@
-//! The network: which PBX uses which voicemail node, as what, with which licences.
+//! The network: its PBXs, the voicemail node and the licences of each, and the rules that they keep.
 //!
-//! A [`Network`] is built in code or read with serde, and there is none that breaks a rule: [`Faults`] tells every broken rule at once,
-//! each with its PBX and what would mend it.
+//! A [`Network`] is built in code or read with serde. A description that breaks a rule makes no network: [`Faults`] lists every broken
+//! rule at once, each with its PBX and a way to correct it.
 //!
 //! | | central PBX | PBX on centralized voicemail | PBX with a distributed node |
 //! |---|---|---|---|
@@ -13,7 +13,7 @@
 //! | may be the central PBX's fallback | – | one of them | no, nor may its node be the backup node |
 //!
 //! One PBX is central, ids are unique, and so are mailbox numbers across the network. [`Admission`] then holds each PBX to its
-//! licences and ports. The [backup node](Fallback::backup_node) is checked, and has no effect yet.
+//! licences and ports. The [backup node](Fallback::backup_node) is checked but has no effect yet.
 //!
 #![doc = include_str!("example.md")]
 
@@ -73,7 +73,7 @@ use crate::message::{MailboxId, SiteId};
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 use crate::{directory::Directory, mwi::MwiRouter};
 
-/// PBXs that share one set of mailboxes, and the voicemail nodes they use. It never changes, and it keeps every rule.
+/// PBXs that share one set of mailboxes, and the voicemail nodes that they use. A network is immutable and keeps every rule.
 ///
 /// ```
 /// use voicemail::network::{LicenceClass, Mailbox, Network, Role, Site, TimeSource, VoicemailType};
@@ -106,19 +106,19 @@ pub struct Network {
     domain: String,
     sites: Vec<Site>,
     places: HashMap<SiteId, usize>,
-    /// Where each mailbox is: the place of its PBX, and its place there.
+    /// The place of each mailbox: the index of its PBX in `sites`, and its index there.
     mailboxes: HashMap<MailboxId, (usize, usize)>,
     central: usize,
     central_node: NodeAddress,
 }
 
 impl Network {
-    /// A network to be described, whose mailboxes have addresses in `domain`: a host name, kept in lower case.
+    /// Begins the description of a network whose mailboxes have addresses in `domain`: a host name, stored in lower case.
     pub fn builder(domain: impl Into<String>) -> NetworkBuilder {
         NetworkBuilder::new(builder::Setting::Value(domain.into()))
     }
 
-    /// The network of sites that keep every rule; `None` when none is central, with a node.
+    /// The network of `sites`, which keep every rule; `None` if there is no central one with a node.
     fn of(domain: String, sites: Vec<Site>) -> Option<Self> {
         let central = sites.iter().position(|site| site.voicemail == VoicemailType::Central)?;
         let central_node = sites[central].node.clone()?;
@@ -131,7 +131,7 @@ impl Network {
         Some(Self { domain, sites, places, mailboxes, central, central_node })
     }
 
-    /// The domain of the mailboxes' addresses: mailbox 2001 is `2001@` this.
+    /// The domain of the mailboxes' addresses: mailbox 2001 has the address `2001@` and this domain.
     pub fn domain(&self) -> &str {
         &self.domain
     }
@@ -141,12 +141,12 @@ impl Network {
         &self.sites[self.central]
     }
 
-    /// The central node: it keeps all mailboxes, and every distributed node forwards to it.
+    /// The central node, which has all mailboxes and to which every distributed node forwards.
     pub fn central_node(&self) -> &NodeAddress {
         &self.central_node
     }
 
-    /// Where the central node is reached, the preferred address first: at the hosts that the description gives, or at its own name.
+    /// The addresses of the central node, the preferred one first: the hosts that the description gives, or else its own name.
     pub fn central_hosts(&self) -> Vec<NodeHost> {
         match self.central().hosts() {
             [] => vec![NodeHost::new(self.central_node.clone())],
@@ -154,7 +154,7 @@ impl Network {
         }
     }
 
-    /// The PBX that takes over when the central PBX is out of reach, if one does.
+    /// The PBX that takes over when the central PBX cannot be reached, if there is one.
     pub fn fallback(&self) -> Option<&Site> {
         self.sites().find(|site| site.fallback.is_some())
     }
@@ -169,60 +169,61 @@ impl Network {
         self.places.get(id).map(|place| &self.sites[*place])
     }
 
-    /// What `node` is for the PBX `site`; `None` when it does not serve this PBX, or there is none.
+    /// The role of `node` for the PBX `site`; `None` if the node does not serve this PBX, or the network has no such PBX.
     ///
     /// One node may be central for one PBX and distributed for others.
     pub fn role(&self, node: &NodeAddress, site: &SiteId) -> Option<Role> {
         self.role_at(node, self.site(site)?)
     }
 
-    /// The PBXs that `node` serves, and what it is for each.
+    /// The PBXs that `node` serves, and its role for each.
     pub fn sites_of<'a>(&'a self, node: &'a NodeAddress) -> impl Iterator<Item = (&'a Site, Role)> {
         self.sites().filter_map(|site| Some((site, self.role_at(node, site)?)))
     }
 
-    /// The node that answers, greets and records for the PBX `site`; `None` when it is not in the network.
+    /// The node that answers calls and records for the PBX `site`; `None` if the PBX is not in the network.
     pub fn recording_node(&self, site: &SiteId) -> Option<&NodeAddress> {
         self.site(site).map(|site| self.node_for(site))
     }
 
-    /// The distributed node that needs the greetings of the mailbox with this number, because it answers the calls of its owner: that of
-    /// the PBX that the owner is at home on. `None` when the central node answers them, or there is no such mailbox.
+    /// The distributed node that needs the greetings of the mailbox with this number: the node of the owner's home PBX, which answers the
+    /// owner's calls. `None` if the central node answers them, or there is no such mailbox.
     pub fn greeting_node(&self, mailbox: &MailboxId) -> Option<&NodeAddress> {
         let (home, _) = self.mailbox(mailbox)?;
         let node = self.node_for(home);
         (home.voicemail == VoicemailType::Distributed && *node != self.central_node).then_some(node)
     }
 
-    /// Where messages recorded at the PBX `site` go: the central node, for a PBX of the network.
+    /// The node that messages recorded at the PBX `site` are forwarded to: the central node, for every PBX of the network.
     pub fn destination_of(&self, site: &SiteId) -> Option<&NodeAddress> {
         self.site(site).map(|_| &self.central_node)
     }
 
-    /// The mailbox with this number, and the PBX that its telephone is on.
+    /// The mailbox with this number, and the PBX of its telephone.
     pub fn mailbox(&self, number: &MailboxId) -> Option<(&Site, &Mailbox)> {
         let (place, index) = *self.mailboxes.get(number)?;
         Some((&self.sites[place], &self.sites[place].mailboxes[index]))
     }
 
-    /// Every mailbox, and the PBX that its telephone is on.
+    /// Every mailbox, and the PBX of its telephone.
     pub fn mailboxes(&self) -> impl Iterator<Item = (&Site, &Mailbox)> {
         self.sites().flat_map(|site| site.mailboxes.iter().map(move |mailbox| (site, mailbox)))
     }
 
-    /// The owner of the mailbox with this number: at home on its PBX, in a zone of their own or the PBX's.
+    /// The owner of the mailbox with this number: its home is the PBX, and its zone that of the mailbox or else of the PBX.
     pub fn owner(&self, number: &MailboxId) -> Option<Owner> {
         let (site, mailbox) = self.mailbox(number)?;
         Some(owner(site, mailbox))
     }
 
-    /// The owners of all mailboxes, as they are in this network; [`NetworkDirectory`] follows from one network to the next.
+    /// The owners of all mailboxes of this network. Unlike this directory, a [`NetworkDirectory`] follows a change of the network.
     #[cfg(feature = "memory")]
     pub fn directory(&self) -> StaticDirectory {
         self.mailboxes().map(|(site, mailbox)| (mailbox.number.clone(), owner(site, mailbox))).collect()
     }
 
-    /// A router of lamps through this network's central PBX and its fallback, for mailboxes whose homes `directory` knows.
+    /// A router that sends lamp updates through this network's central PBX and its fallback, for mailboxes whose home PBX is in
+    /// `directory`.
     #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
     pub fn mwi_router(&self, directory: impl Directory) -> MwiRouter {
         MwiRouter::new(directory, self.central().id().clone(), self.fallback().map(|site| site.id().clone()))
@@ -235,7 +236,7 @@ impl Network {
         })
     }
 
-    /// A PBX without a node of its own is served by the central one.
+    /// The node of the PBX; a PBX without one is served by the central node.
     fn node_for<'a>(&'a self, site: &'a Site) -> &'a NodeAddress {
         site.node.as_ref().unwrap_or(&self.central_node)
     }
@@ -247,11 +248,11 @@ fn owner(site: &Site, mailbox: &Mailbox) -> Owner {
 }
 
 impl NetworkBuilder {
-    /// The network, if it keeps every rule.
+    /// Checks every rule and returns the network.
     ///
     /// # Errors
     ///
-    /// [`Faults`], which lists every rule that is broken, and by which PBX.
+    /// [`Faults`], which lists every broken rule with its PBX.
     #[expect(clippy::missing_panics_doc, reason = "the invariant of the expectation holds for every input")]
     pub fn build(self) -> Result<Network, Faults> {
         let faults = check::check(&self);
@@ -259,7 +260,7 @@ impl NetworkBuilder {
             return Err(faults);
         }
         let network = self.into_network();
-        Ok(network.expect("what is missing, cannot be read or is not central is a fault, and there is none"))
+        Ok(network.expect("a missing or unreadable part, and no central PBX, are faults, and there are none"))
     }
 
     fn into_network(self) -> Option<Network> {
@@ -268,12 +269,13 @@ impl NetworkBuilder {
     }
 }
 
-/// What a node is for a PBX.
+/// The role of a node for a PBX.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Role {
-    /// It records for the PBX and keeps the mailboxes.
+    /// The node records for the PBX and has the mailboxes.
     Central,
-    /// It records for the PBX and forwards to the central node.
+    /// The node records for the PBX and forwards to the central node.
     Distributed,
 }
 
@@ -329,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn greetings_go_to_the_distributed_node_that_answers_for_their_owner_and_never_to_the_central_one() {
+    fn greetings_go_only_to_the_distributed_node_of_their_owner() {
         let mut sites = samples::sites();
         let at_paris = Mailbox::new("2099".parse().unwrap());
         sites.push(samples::distributed("paris").node(node(CENTRAL_NODE)).mailbox(at_paris));
@@ -337,7 +339,7 @@ mod tests {
         let node_of = |number: &str| network.greeting_node(&number.parse().unwrap());
         assert_eq!(node_of("2008"), Some(&node(HIMALAYA_NODE)), "at home in Tokyo");
         for number in ["2001", "2003", "2099", "9999"] {
-            assert_eq!(node_of(number), None, "{number}: central, centralized, near the central node, nobody's");
+            assert_eq!(node_of(number), None, "{number}: central, centralized, distributed on the central node, unknown");
         }
     }
 
@@ -349,7 +351,7 @@ mod tests {
 
     #[cfg(feature = "memory")]
     #[test]
-    fn an_owner_is_at_home_on_the_pbx_and_reads_times_in_a_zone_of_their_own_or_the_pbxs() {
+    fn an_owner_has_the_zone_of_the_mailbox_or_else_of_the_pbx() {
         let directory = network().directory();
         let zones: Vec<_> =
             directory.mailboxes().map(|(id, owner)| (id.as_str(), owner.home.as_str(), owner.zone.name())).collect();

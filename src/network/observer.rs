@@ -1,4 +1,4 @@
-//! [`NetworkObserver`]: what goes on in another network while it runs.
+//! [`NetworkObserver`]: a part of a node that takes over a new network while it runs.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -8,26 +8,35 @@ use super::Network;
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 use crate::mwi::MwiRouter;
 
-/// Something that was set up by a network, and goes on in another one while it runs.
+/// A part that was configured by a network, and takes over another one while it runs.
 ///
-/// It does so in two steps, so that several change together or not at all: what all have prepared is then done, and cannot fail.
+/// The change has two phases, so that several observers change together or not at all: first all prepare, which may fail, and then all
+/// commit, which cannot fail.
 pub trait NetworkObserver: Debug + Send + Sync + 'static {
-    /// Gets ready to go on in `network`, and answers with the step that does so. Dropped instead of taken, it has changed nothing.
+    /// Prepares the change to `network`, and returns the commit that makes it. A commit that is dropped instead of called changes nothing.
     ///
     /// # Errors
     ///
-    /// Why it cannot go on there.
+    /// The reason why this observer cannot work in `network`.
     fn prepare<'a>(&'a self, network: &'a Arc<Network>) -> Result<Commit<'a>, Box<dyn Error + Send + Sync>>;
 }
 
-/// What goes on in another network when it is called.
+/// The second phase of a change of the network: called, it makes the change that was prepared.
 pub type Commit<'a> = Box<dyn FnOnce() + Send + 'a>;
 
-impl<F: NetworkObserver + ?Sized> NetworkObserver for Arc<F> {
-    fn prepare<'a>(&'a self, network: &'a Arc<Network>) -> Result<Commit<'a>, Box<dyn Error + Send + Sync>> {
-        (**self).prepare(network)
-    }
+macro_rules! delegate {
+    ($wrapper:ident) => {
+        #[deny(clippy::missing_trait_methods)]
+        impl<O: NetworkObserver + ?Sized> NetworkObserver for $wrapper<O> {
+            fn prepare<'a>(&'a self, network: &'a Arc<Network>) -> Result<Commit<'a>, Box<dyn Error + Send + Sync>> {
+                (**self).prepare(network)
+            }
+        }
+    };
 }
+
+delegate!(Arc);
+delegate!(Box);
 
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 impl NetworkObserver for MwiRouter {

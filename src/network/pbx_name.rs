@@ -1,18 +1,18 @@
-//! [`PbxName`].
+//! [`PbxName`]: the name of a PBX in a fault.
 
 use std::fmt;
 
 use crate::message::SiteId;
 
-/// The name of a PBX in a [`Fault`](super::Fault): as much of an id as the description has.
+/// The name of a PBX in a [`Fault`](super::Fault): its id, or the best that the description has instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PbxName {
-    /// Its id.
+    /// The id of the PBX.
     Id(SiteId),
-    /// What the description has for an id, which is none.
+    /// The text that the description gives as id, which is no valid one.
     Text(String),
-    /// The description has no id for it: its place in the description, from 1.
+    /// The place of the PBX in the description, from 1, because the description gives no id.
     Place(usize),
 }
 

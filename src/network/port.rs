@@ -1,9 +1,9 @@
-//! [`Port`]: a port of a PBX that a recording takes and gives back.
+//! [`Port`]: a port of a PBX that a recording takes and frees.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A port in use. Dropping it frees it, in whatever way the recording ends.
+/// A port in use. Dropping it frees the port, however the recording ends.
 #[derive(Debug)]
 #[must_use = "a port is free again as soon as it is dropped"]
 pub struct Port {
@@ -16,12 +16,13 @@ impl Drop for Port {
     }
 }
 
-/// How many ports are in use, of how many.
+/// The number of ports in use, and of all ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PortsInUse {
-    /// In use; more than `limit` for a while, when a new network has fewer.
+    /// The number of ports in use. It may exceed `limit` for a while after a change to a network with fewer ports.
     pub in_use: u32,
-    /// How many there are.
+    /// The number of all ports.
     pub limit: u32,
 }
 
@@ -34,7 +35,7 @@ impl PortCounter {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// One more, if fewer than `limit` are in use.
+    /// Takes one more port, if fewer than `limit` are in use.
     pub(super) fn take(counter: &Arc<Self>, limit: u32) -> Option<Port> {
         let one_more = |in_use: u32| (in_use < limit).then(|| in_use + 1);
         let taken = counter.0.fetch_update(Ordering::Acquire, Ordering::Relaxed, one_more);

@@ -1,15 +1,15 @@
-//! [`Refusal`]: the reason why a PBX may not record now.
+//! [`Refusal`]: the reason why a PBX may not record or use a feature now.
 
 use chrono::NaiveDate;
 
 use super::LicenceClass;
 use crate::message::SiteId;
 
-/// Why a PBX may not record, or not use what it asks for.
+/// The reason why a PBX may not record, or may not use a feature.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// This node does not serve the PBX, or the network has none of this id.
+    /// This node does not serve the PBX, or the network has no PBX with this id.
     #[error("the PBX {0} is not served here; check its id, or give it this node in the network description")]
     NotServedHere(SiteId),
     /// The PBX has no licence of this class.
@@ -17,15 +17,15 @@ pub enum Refusal {
     Unlicensed {
         /// The PBX.
         pbx: SiteId,
-        /// The class.
+        /// The class of the missing licence.
         class: LicenceClass,
     },
-    /// The licence was valid up to a day that is over.
+    /// The licence of the PBX has expired.
     #[error("the licence of the PBX {pbx} for {class} expired after {on}")]
     Expired {
         /// The PBX.
         pbx: SiteId,
-        /// The class.
+        /// The class of the expired licence.
         class: LicenceClass,
         /// The last day on which it was valid.
         on: NaiveDate,
@@ -33,15 +33,15 @@ pub enum Refusal {
     /// Every port that the PBX records on is in use.
     #[error("all {limit} ports that the PBX {pbx} records on are busy")]
     AllPortsBusy {
-        /// The PBX that asked; on centralized voicemail, the ports are the central PBX's.
+        /// The PBX that was refused; on centralized voicemail, the ports are those of the central PBX.
         pbx: SiteId,
-        /// How many there are.
+        /// The number of its ports.
         limit: u32,
     },
 }
 
 impl Refusal {
-    /// Whether the same call, unchanged, may succeed later without a new network.
+    /// Returns whether the same call, unchanged, may succeed later without a new network.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::AllPortsBusy { .. } => true,

@@ -1,4 +1,4 @@
-//! A network for people to look at: a table, and a Mermaid flowchart.
+//! Presents a network for people to read: as tables, and as a Mermaid flowchart.
 
 use std::array;
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use super::{Mailbox, Network, NodeAddress, Role, Site, VoicemailType};
 use crate::directory::MailboxLimits;
 
 impl Network {
-    /// One line for each PBX under a line of headings, in columns of plain text; every line ends in a line feed.
+    /// Returns a table of plain text with a line for each PBX, under a line of headings. Every line ends with a line feed.
     ///
     /// ```text
     /// PBX        VOICEMAIL    NODE                        DESTINATION  PORTS  LICENCES
@@ -18,8 +18,8 @@ impl Network {
         in_columns(PBX_HEADINGS, self.sites().map(row))
     }
 
-    /// One line for each voicemail node: where it is reached, if the description says, and what it is for which PBX. In columns like
-    /// [`to_table`](Self::to_table).
+    /// Returns a table with a line for each voicemail node: its hosts, if the description gives any, and the PBXs for which it is
+    /// central or distributed. The form is that of [`to_table`](Self::to_table).
     ///
     /// ```text
     /// NODE                        HOSTS         CENTRAL FOR     DISTRIBUTED FOR
@@ -45,8 +45,8 @@ impl Network {
         in_columns(NODE_HEADINGS, nodes.into_iter().map(row))
     }
 
-    /// One line for each mailbox: where it is at home, the zone its owner reads times in, how long a message for it must and may be in
-    /// seconds, and how much it may hold. In columns like [`to_table`](Self::to_table).
+    /// Returns a table with a line for each mailbox: its PBX, the zone of its owner, the minimum and maximum length of a message in
+    /// seconds, and how much it may hold. The form is that of [`to_table`](Self::to_table).
     ///
     /// ```text
     /// MAILBOX  PBX     ZONE           SECONDS   HOLDS
@@ -57,11 +57,11 @@ impl Network {
         in_columns(MAILBOX_HEADINGS, self.mailboxes().map(mailbox_row))
     }
 
-    /// A flowchart in Mermaid's language: the callers' way from each PBX to the node that records, and the messages' way from there to
-    /// the central node.
+    /// Returns a flowchart in the Mermaid language: callers go from each PBX to the node that records, and messages from there to the
+    /// central node.
     pub fn to_mermaid(&self) -> String {
         let central = self.central_node();
-        // Names of our own, because an id such as `end` has a meaning in Mermaid.
+        // Other names than the ids, because an id such as `end` has a meaning in Mermaid.
         let mut nodes = BTreeMap::from([(central, "n0".to_owned())]);
         for node in self.sites().filter_map(Site::node) {
             let name = format!("n{}", nodes.len());
@@ -143,7 +143,7 @@ fn caller_route(site: &Site) -> String {
     }
 }
 
-/// In the entity codes of Mermaid, so that no name ends the label it stands in.
+/// Escapes `text` with the entity codes of Mermaid, so that no name can end the label that contains it.
 fn escaped(text: &str) -> String {
     text.replace('#', "#35;").replace('"', "#quot;").replace('<', "#lt;").replace('>', "#gt;")
 }
@@ -179,7 +179,7 @@ end     distributed             himalaya.voicemail.example  main         1      
     }
 
     #[test]
-    fn the_table_of_nodes_says_what_each_is_for_which_pbx() {
+    fn the_table_of_nodes_shows_the_role_of_each_for_its_pbxs() {
         let shared = distributed("leeds").node(node(CENTRAL_NODE));
         let london = central("london").host("10.1.1.5".parse().unwrap()).host("10.1.1.6:2525".parse().unwrap());
         let sites = vec![distributed("tokyo"), london, centralized("berlin"), distributed("end"), shared];
@@ -192,7 +192,7 @@ himalaya.voicemail.example  -                           -               tokyo, e
     }
 
     #[test]
-    fn the_table_of_mailboxes_says_what_each_may_hold() {
+    fn the_table_of_mailboxes_shows_what_each_may_hold() {
         let holding = MailboxLimits { messages: Some(1), length: Some(Duration::from_secs(90)), bytes: Some(5) };
         let limited = Mailbox { holding, ..samples::mailbox("2009") };
         let hours = MailboxLimits { length: Some(Duration::from_secs(7200)), ..MailboxLimits::default() };
@@ -208,7 +208,7 @@ MAILBOX  PBX     ZONE           SECONDS   HOLDS
     }
 
     #[test]
-    fn the_flowchart_shows_the_way_of_callers_and_of_messages() {
+    fn the_flowchart_shows_where_callers_and_messages_go() {
         let expected = r#"flowchart LR
     n0(["central.voicemail.example<br/>central node"])
     n1(["himalaya.voicemail.example<br/>distributed node"])

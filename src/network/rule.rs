@@ -1,9 +1,9 @@
-//! [`Rule`]: what a description of a network must keep to.
+//! [`Rule`]: a rule for the description of a network.
 
 use super::{LicenceClass, NodeAddress, NodeHost, PbxName, TimeSource, VoicemailType};
 use crate::message::MailboxId;
 
-/// A rule that a description breaks. Its [`code`](Self::code) stays the same from version to version.
+/// A rule that a description breaks, with the values that break it. The [`code`](Self::code) of a rule never changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rule {
@@ -17,7 +17,7 @@ pub enum Rule {
         first: PbxName,
     },
     /// N03: ids are unique.
-    #[error("a PBX's id is its own; found PBX #{first} to have the same; give one of them another id")]
+    #[error("a PBX's id is unique; found the same id on PBX #{first}; give one of them another id")]
     DuplicateId {
         /// The place of the first PBX with this id in the description, from 1.
         first: usize,
@@ -71,17 +71,17 @@ pub enum Rule {
     DestinationNotCentral {
         /// The destination given.
         destination: String,
-        /// The PBX it leads to.
+        /// The PBX that the trunk group leads to.
         leads_to: PbxName,
     },
-    /// N11: a trunk group leads to a PBX of the network.
+    /// N11: every trunk group leads to a PBX of the network.
     #[error(
         "a trunk group leads to a PBX of the network; found {trunk_group:?} to lead to {leads_to:?}, which is none; correct the id"
     )]
     TrunkGroupToNowhere {
         /// The trunk group's name.
         trunk_group: String,
-        /// Where it leads to.
+        /// The id that it leads to, which no PBX has.
         leads_to: String,
     },
     /// N12: a PBX whose node records has the voicemail licence.
@@ -92,25 +92,25 @@ pub enum Rule {
         /// The licences it has.
         found: Vec<LicenceClass>,
     },
-    /// N13: on centralized voicemail a PBX has no licences but those for each PBX.
+    /// N13: a PBX on centralized voicemail has only licences for unified messaging and call archive.
     #[error(
         "a PBX with centralized voicemail has no licences but unified-messaging and call-archive; found {class}; \
          remove it: the central PBX's counts"
     )]
     LicenceNotAllowed {
-        /// The class that it needs no licence for.
+        /// The class of a licence that the PBX does not need.
         class: LicenceClass,
     },
-    /// N14: a PBX has one licence of a class.
-    #[error("a PBX has one licence of a class; found {class} more than once; remove all but one")]
+    /// N14: a PBX has at most one licence of each class.
+    #[error("a PBX has one licence of each class; found {class} more than once; remove all but one")]
     DuplicateLicence {
-        /// The class.
+        /// The class of the licences.
         class: LicenceClass,
     },
     /// N15: every PBX has its time from SNTP.
     #[error("a PBX has its time from SNTP; found {found}; add time = {{ sntp = [\"...\"] }} with at least one server")]
     SntpMissing {
-        /// Where it has its time from.
+        /// The source of time given.
         found: TimeSource,
     },
     /// N16: only a PBX on centralized voicemail is the central PBX's fallback.
@@ -119,23 +119,23 @@ pub enum Rule {
         /// The PBX's voicemail type.
         voicemail: VoicemailType,
     },
-    /// N17: a distributed node is no backup of the central one.
+    /// N17: a distributed node is not the backup of the central node.
     #[error(
         "a backup node is no distributed node; found {node}, the distributed node of PBX {of}; give the fallback another backup_node"
     )]
     BackupNodeDistributed {
         /// The backup node's address.
         node: NodeAddress,
-        /// The first PBX of the description that has it as its distributed node.
+        /// The first PBX of the description whose distributed node it is.
         of: PbxName,
     },
-    /// N18: only a fallback has a backup node.
+    /// N18: only the fallback has a backup node.
     #[error("only the central PBX's fallback has a backup node; found {found}; add fallback = true, or remove backup_node")]
     BackupNodeWithoutFallback {
         /// The backup node's address.
         found: NodeAddress,
     },
-    /// N19: a PBX that may record has ports to record on.
+    /// N19: a PBX whose node may record has ports.
     #[error("a PBX with {voicemail} voicemail and its licence has ports; found none; add ports = N, at least 1")]
     PortsMissing {
         /// The PBX's voicemail type.
@@ -147,20 +147,20 @@ pub enum Rule {
         /// The number of ports given.
         found: u32,
     },
-    /// N21: the longest length of a message is more than nothing, and no less than the shortest.
+    /// N21: the maximum length of a message is at least 1 second, and not below the minimum.
     #[error(
-        "a mailbox's longest message is 1 second or more and no shorter than its shortest; found {min_seconds} to {max_seconds} seconds \
+        "a mailbox's maximum length is 1 second or more and not below its minimum; found {min_seconds} to {max_seconds} seconds \
          for {number}; raise max_seconds or lower min_seconds"
     )]
     LimitsCrossed {
-        /// The mailbox.
+        /// The number of the mailbox.
         number: MailboxId,
-        /// The shortest length in seconds, given or usual.
+        /// The minimum length in seconds, given or by default.
         min_seconds: u64,
-        /// The longest length in seconds, given or usual.
+        /// The maximum length in seconds, given or by default.
         max_seconds: u64,
     },
-    /// N22: a trunk group's name can be shown.
+    /// N22: a trunk group's name has 1 to 63 characters that can be shown.
     #[error("a trunk group's name has 1 to 63 characters, none of them a control character; found {name:?}; rename it")]
     TrunkGroupName {
         /// The name given.
@@ -172,8 +172,8 @@ pub enum Rule {
         /// The domain given.
         found: String,
     },
-    /// N24: the central PBX has one fallback.
-    #[error("the central PBX has one fallback; found {first} to be its fallback too; choose one of them")]
+    /// N24: the central PBX has at most one fallback.
+    #[error("the central PBX has one fallback; found {first} as its fallback too; choose one of them")]
     SecondFallback {
         /// The first fallback of the description.
         first: PbxName,
@@ -186,54 +186,54 @@ pub enum Rule {
         /// The first host given.
         found: NodeHost,
     },
-    /// N26: a node's hosts are different ones.
-    #[error("a node's hosts are different ones; found {host} more than once; remove all but the first")]
+    /// N26: a node's hosts are all different.
+    #[error("a node's hosts are all different; found {host} more than once; remove all but the first")]
     DuplicateHost {
-        /// The host.
+        /// The host that is given more than once.
         host: NodeHost,
     },
-    /// N27: a mailbox can hold something.
+    /// N27: a mailbox can hold at least one message.
     #[error(
         "a mailbox can hold something; found {limit} = 0 for {}; raise it, or remove it for no limit",
         .number.as_ref().map_or_else(|| "the PBX's mailboxes".to_owned(), ToString::to_string)
     )]
     HoldsNothing {
-        /// The mailbox; `None` for what the PBX says for all of its mailboxes.
+        /// The mailbox; `None` for the limits of a PBX for all of its mailboxes.
         number: Option<MailboxId>,
-        /// The limit, as a description has it: `messages`, `minutes` or `bytes`.
+        /// The key of the limit in a description: `messages`, `minutes` or `bytes`.
         limit: &'static str,
     },
-    /// N31: there is nothing in a description that has no meaning.
-    #[error("a description says only what has a meaning; found {key:?}; correct or remove it (known here: {known})")]
+    /// N31: a description has only known keys.
+    #[error("a description has only known keys; found {key:?}; correct or remove it (known here: {known})")]
     UnknownKey {
-        /// What is not known, with what it stands in.
+        /// The unknown key, with the path to it.
         key: String,
-        /// What would be known in its place.
+        /// The keys that are known in this place.
         known: String,
     },
-    /// N32: what must be given is given.
+    /// N32: every required key is given.
     #[error("{key} must be given; found nothing; add {key} = \"...\"")]
     KeyMissing {
-        /// What is missing, with what it stands in.
+        /// The missing key, with the path to it.
         key: String,
     },
-    /// N33: what is given is of the right kind.
+    /// N33: every value is of the right kind.
     #[error("{} is {wanted}; found {found}; correct it", .key.escape_debug())]
     WrongKind {
-        /// What is wrong, with what it stands in.
+        /// The key of the value, with the path to it.
         key: String,
-        /// What it should be.
+        /// The kind of value that is required.
         wanted: &'static str,
-        /// What it is.
+        /// The value given.
         found: String,
     },
-    /// N34: a PBX's id is a name.
+    /// N34: a PBX's id is a valid name.
     #[error("{}; found {found:?}; correct it", crate::message::InvalidSiteId)]
     InvalidId {
         /// The id given.
         found: String,
     },
-    /// N35: a voicemail type is one of those there are.
+    /// N35: a voicemail type is `central`, `centralized` or `distributed`.
     #[error("{}; found {found:?}; correct it", super::UnknownVoicemailType)]
     UnknownVoicemailType {
         /// The type given.
@@ -242,26 +242,26 @@ pub enum Rule {
     /// N36: a node's address is a host name or an IP address.
     #[error("{}; found {found:?} for {key}; correct it", super::InvalidNodeAddress)]
     InvalidNodeAddress {
-        /// Which address.
+        /// The key of the address.
         key: &'static str,
         /// The address given.
         found: String,
     },
-    /// N37: a zone is in the IANA data.
-    #[error("a zone is one of the IANA's, such as Europe/London; found {found:?} for {}; correct it", .key.escape_debug())]
+    /// N37: a zone is in the IANA time zone database.
+    #[error("a zone is one of the IANA time zones, such as Europe/London; found {found:?} for {}; correct it", .key.escape_debug())]
     UnknownZone {
-        /// Whose zone.
+        /// The key of the zone, with the path to it.
         key: String,
         /// The zone given.
         found: String,
     },
-    /// N38: a mailbox number is a number.
+    /// N38: a mailbox number is a valid one.
     #[error("{}; found {found:?}; correct it", crate::message::InvalidMailboxId)]
     InvalidMailbox {
         /// The number given.
         found: String,
     },
-    /// N39: a licence class is one of those there are.
+    /// N39: a licence class is a known one, or begins with `x-`.
     #[error("{}; found {found:?}; correct it", super::UnknownLicenceClass)]
     UnknownLicenceClass {
         /// The class given.
@@ -288,7 +288,8 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// Its code, for manuals and scripts: `N04`. Codes up to N29 are of networks, those above of how a description is written.
+    /// The code of the rule, for manuals and scripts, such as `N04`. Rules up to N29 are about the network, and those above about the form
+    /// of a description.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NoCentral => "N01",

@@ -1,4 +1,4 @@
-//! Networks for the tests: each PBX keeps every rule until a test changes it.
+//! Networks for the tests. Each PBX keeps every rule until a test changes it.
 
 use chrono_tz::Tz;
 
@@ -8,7 +8,7 @@ use crate::message::SiteId;
 pub(super) const CENTRAL_NODE: &str = "central.voicemail.example";
 pub(super) const HIMALAYA_NODE: &str = "himalaya.voicemail.example";
 
-/// London, Berlin without a node, Kathmandu and Tokyo on one distributed node.
+/// London is central, Berlin has no node, and Kathmandu and Tokyo share a distributed node.
 pub(super) fn network() -> Network {
     of(sites()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! [`Site`]: one PBX of a network, as the rules have found it to be right.
+//! [`Site`]: a PBX of a network, which keeps every rule.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,89 +28,90 @@ pub struct Site {
 }
 
 impl Site {
-    /// Which PBX.
+    /// The id of the PBX.
     pub fn id(&self) -> &SiteId {
         &self.id
     }
 
-    /// How it gets its voicemail.
+    /// The way in which the PBX gets its voicemail.
     pub fn voicemail(&self) -> VoicemailType {
         self.voicemail
     }
 
-    /// The voicemail node it has; `None` on centralized voicemail.
+    /// The voicemail node of the PBX; `None` on centralized voicemail.
     pub fn node(&self) -> Option<&NodeAddress> {
         self.node.as_ref()
     }
 
-    /// The addresses that its node is reached at, the preferred one first, where the description gives any;
-    /// [`Network::central_hosts`](super::Network::central_hosts) has those to connect to.
+    /// The hosts of its node that the description gives, the preferred one first.
+    /// [`Network::central_hosts`](super::Network::central_hosts) returns the hosts to connect to.
     pub fn hosts(&self) -> &[NodeHost] {
         &self.hosts
     }
 
-    /// The trunk group on which it reaches the central PBX; `None` on the central PBX.
+    /// The trunk group on which the PBX reaches the central PBX; `None` for the central PBX.
     pub fn destination(&self) -> Option<&str> {
         self.destination.as_deref()
     }
 
-    /// Its trunk groups by name, and the PBX that each leads to.
+    /// The trunk groups by name, and the PBX that each leads to.
     pub fn trunk_groups(&self) -> impl Iterator<Item = (&str, &SiteId)> {
         self.trunk_groups.iter().map(|(name, leads_to)| (name.as_str(), leads_to))
     }
 
-    /// Its licences, in the order of the description.
+    /// The licences of the PBX, in the order of the description.
     pub fn licences(&self) -> &[Licence] {
         &self.licences
     }
 
-    /// Its own licence of a class, expired or not.
+    /// The PBX's own licence of a class, expired or not.
     pub fn licence(&self, class: LicenceClass) -> Option<&Licence> {
         self.licences.iter().find(|licence| licence.class() == class)
     }
 
-    /// How many recordings may run at once; 0 on centralized voicemail, where recordings take the central PBX's ports.
+    /// The number of recordings that may run at once; 0 on centralized voicemail, where recordings take the central PBX's ports.
     pub fn ports(&self) -> u32 {
         self.ports
     }
 
-    /// The SNTP servers it has its time from, at least one, the preferred one first.
+    /// The SNTP servers of the PBX, at least one, the preferred one first.
     pub fn time_servers(&self) -> &[TimeServer] {
         &self.time_servers
     }
 
-    /// The zone it is in.
+    /// The time zone of the PBX.
     pub fn zone(&self) -> Tz {
         self.zone
     }
 
-    /// What makes it the central PBX's fallback, if it is.
+    /// The settings of the fallback, if the PBX is the fallback of the central PBX.
     pub fn fallback(&self) -> Option<&Fallback> {
         self.fallback.as_ref()
     }
 
-    /// The mailboxes of its telephones, in the order of the description.
+    /// The mailboxes of the PBX's telephones, in the order of the description.
     pub fn mailboxes(&self) -> &[Mailbox] {
         &self.mailboxes
     }
 }
 
-/// How a PBX gets its voicemail.
+/// The way in which a PBX gets its voicemail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum VoicemailType {
-    /// Its node is the network's: it keeps all mailboxes.
+    /// The PBX has the central node, which has all mailboxes.
     Central,
-    /// It sends its callers to the central PBX's voicemail.
+    /// The PBX sends its callers to the voicemail of the central PBX.
     Centralized,
-    /// Its node records, and forwards to the central one.
+    /// The PBX has a distributed node, which records and forwards to the central node.
     Distributed,
 }
 
 impl VoicemailType {
-    /// All types.
+    /// All voicemail types.
     pub const ALL: [Self; 3] = [Self::Central, Self::Centralized, Self::Distributed];
 
-    /// Its name in a description.
+    /// The name of the type in a description.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Central => "central",
@@ -139,41 +140,76 @@ impl fmt::Display for VoicemailType {
 #[error("a voicemail type is one of central, centralized, distributed")]
 pub struct UnknownVoicemailType;
 
-/// The role of the PBX that takes over when the central PBX is out of reach.
+/// The settings of the PBX that takes over when the central PBX cannot be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Fallback {
-    /// The node that is meant to take the central node's place then.
+    /// The node that is meant to replace the central node then.
     ///
     /// It is checked by the network's rules and has no effect yet: no node acts on it. While the central node is down, distributed nodes
     /// keep their messages in their spools, and callers of PBXs on centralized voicemail cannot leave any.
     pub backup_node: Option<NodeAddress>,
 }
 
-/// A mailbox of a telephone on a PBX.
+impl Fallback {
+    /// The same settings with this backup node.
+    #[must_use]
+    pub fn with_backup_node(mut self, address: NodeAddress) -> Self {
+        self.backup_node = Some(address);
+        self
+    }
+}
+
+/// The mailbox of a telephone on a PBX.
 ///
 /// ```
 /// use voicemail::network::Mailbox;
 ///
-/// let mailbox = Mailbox { zone: Some(chrono_tz::Europe::Berlin), ..Mailbox::new("2002".parse().unwrap()) };
+/// let mailbox = Mailbox::new("2002".parse().unwrap()).with_zone(chrono_tz::Europe::Berlin);
 /// assert_eq!(mailbox.recording.max.as_secs(), 300);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Mailbox {
-    /// Its number, the only one of its kind in the network.
+    /// The number of the mailbox, unique in the network.
     pub number: MailboxId,
-    /// Its owner's name.
+    /// The name of the owner.
     pub name: Option<String>,
-    /// The zone its owner reads times in, when it is not the PBX's.
+    /// The zone in which the owner reads times, if it is not the PBX's.
     pub zone: Option<Tz>,
-    /// How long a message for it must and may be.
+    /// The minimum and maximum length of a message for the mailbox.
     pub recording: RecordingLimits,
-    /// How much it may hold; where nothing is said, its PBX's [`SiteBuilder::holding`](super::SiteBuilder::holding) counts.
+    /// How much the mailbox may hold. Each limit that is `None` is that of the PBX, [`SiteBuilder::holding`](super::SiteBuilder::holding).
     pub holding: MailboxLimits,
 }
 
 impl Mailbox {
-    /// A mailbox with the usual limits of length, as full as its PBX's may be, in its PBX's zone, of an owner without a name.
+    /// A mailbox with the default limits of length, and with the zone and the limits of its PBX, whose owner has no name.
     pub fn new(number: MailboxId) -> Self {
         Self { number, name: None, zone: None, recording: RecordingLimits::default(), holding: MailboxLimits::default() }
+    }
+
+    /// The same mailbox with an owner of this name.
+    #[must_use]
+    pub fn with_name(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// The same mailbox with an owner who reads times in this zone.
+    #[must_use]
+    pub fn with_zone(self, zone: Tz) -> Self {
+        Self { zone: Some(zone), ..self }
+    }
+
+    /// The same mailbox with these limits of a message's length.
+    #[must_use]
+    pub fn with_recording(self, limits: RecordingLimits) -> Self {
+        Self { recording: limits, ..self }
+    }
+
+    /// The same mailbox with these limits of what it may hold.
+    #[must_use]
+    pub fn with_holding(self, limits: MailboxLimits) -> Self {
+        Self { holding: limits, ..self }
     }
 }

@@ -1,4 +1,4 @@
-//! [`TableReader`]: a table of a description, as it is read key by key.
+//! [`TableReader`]: reads a table of a description key by key.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -7,10 +7,11 @@ use super::Rule;
 use super::builder::Setting;
 use super::value::Value;
 
-/// Hands out what a table has under each key, and keeps account of what is wrong with it.
+/// Returns the value under each key of a table, and collects the faults.
 pub(super) struct TableReader {
-    /// What the table stands in, such as `time.`; empty for a PBX's own.
+    /// The path to the table, such as `time.`; empty for the table of a PBX.
     path: String,
+    /// The entries that were not read yet.
     left: BTreeMap<String, Value>,
     known: Vec<&'static str>,
     faults: Vec<Rule>,
@@ -21,7 +22,7 @@ impl TableReader {
         Self { path: path.into(), left: table, known: Vec::new(), faults: Vec::new() }
     }
 
-    /// Makes it a fault when there is nothing under `key`.
+    /// Reports a fault if `key` is missing.
     pub(super) fn must_have(&mut self, key: &'static str) {
         if !self.left.contains_key(key) {
             self.fault(Rule::KeyMissing { key: self.path_of(key) });
@@ -35,7 +36,7 @@ impl TableReader {
         })
     }
 
-    /// A text that means a `T`, or breaks `rule`.
+    /// Reads a text and parses it as a `T`; a text that cannot be parsed breaks `rule`.
     pub(super) fn parsed<T: FromStr>(&mut self, key: &'static str, rule: impl FnOnce(String) -> Rule) -> Setting<T> {
         match self.text(key) {
             Setting::Value(text) => self.parse(text, rule),
@@ -44,7 +45,7 @@ impl TableReader {
         }
     }
 
-    /// `text` as a `T`, or the fault that it breaks `rule`.
+    /// Parses `text` as a `T`; a text that cannot be parsed breaks `rule`.
     pub(super) fn parse<T: FromStr>(&mut self, text: String, rule: impl FnOnce(String) -> Rule) -> Setting<T> {
         if let Ok(value) = text.parse() {
             return Setting::Value(value);
@@ -57,7 +58,7 @@ impl TableReader {
         self.whole(key, "a whole number from 0 to 4294967295")
     }
 
-    /// A number for what may be more than 32 bits count.
+    /// Reads a number that may have more than 32 bits.
     pub(super) fn large_number(&mut self, key: &'static str) -> Setting<u64> {
         self.whole(key, "a whole number from 0 to 18446744073709551615")
     }
@@ -90,7 +91,7 @@ impl TableReader {
         })
     }
 
-    /// What is under `key`, if `pick` finds it to be what is `wanted`.
+    /// Reads the value under `key`. If `pick` refuses it, the fault says what is `wanted`.
     pub(super) fn read<T>(
         &mut self,
         key: &'static str,
@@ -108,7 +109,7 @@ impl TableReader {
         }
     }
 
-    /// The place of what stands under `key`, for a table of its own.
+    /// The path of `key`, also for the reader of a table under it.
     pub(super) fn path_of(&self, key: &str) -> String {
         format!("{}{key}", self.path)
     }
@@ -121,7 +122,7 @@ impl TableReader {
         self.faults.push(rule);
     }
 
-    /// Ends another table, which stands in this one, and takes over its faults; whether there were any.
+    /// Ends the reading of a table inside this one, takes over its faults, and returns whether there were any.
     pub(super) fn end_inner(&mut self, inner: Self) -> bool {
         let faults = inner.end();
         let any = !faults.is_empty();
@@ -129,7 +130,7 @@ impl TableReader {
         any
     }
 
-    /// All faults: those found on reading, and the keys that nobody asked for.
+    /// Ends reading and returns all faults: those found on reading, and the unknown keys.
     pub(super) fn end(mut self) -> Vec<Rule> {
         let unknown =
             self.left.keys().map(|key| Rule::UnknownKey { key: format!("{}{key}", self.path), known: self.known.join(", ") });

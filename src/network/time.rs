@@ -1,4 +1,4 @@
-//! [`TimeSource`]: where a PBX has its time from.
+//! [`TimeSource`]: the source of a PBX's time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,15 +6,15 @@ use std::str::FromStr;
 use super::NodeAddress;
 use super::host::host_and_port;
 
-/// Where a PBX has its time from. Every PBX of a network needs SNTP, or the times of its messages mean little elsewhere.
+/// The source of a PBX's time. Every PBX of a network needs SNTP, because other PBXs rely on the times of its messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum TimeSource {
-    /// From these servers, the preferred one first.
+    /// SNTP, from these servers, the preferred one first.
     Sntp(Vec<TimeServer>),
-    /// From something else, by the name it was given.
+    /// Another source, by the name that the description gives.
     Other(String),
-    /// From nowhere: somebody sets it by hand.
+    /// No source: the clock is set by hand.
     #[default]
     None,
 }
@@ -30,7 +30,8 @@ impl fmt::Display for TimeSource {
     }
 }
 
-/// An SNTP server: a host name or an IP address, with a port after a colon unless it is 123; IPv6 with a port in brackets.
+/// An SNTP server: a host name or an IP address, and a port after a colon unless the port is 123. An IPv6 address with a port is in
+/// brackets.
 ///
 /// ```
 /// use voicemail::network::TimeServer;
@@ -46,12 +47,12 @@ pub struct TimeServer {
 }
 
 impl TimeServer {
-    /// Its host name or IP address.
+    /// The host name or IP address.
     pub fn host(&self) -> &NodeAddress {
         &self.host
     }
 
-    /// Its UDP port.
+    /// The UDP port.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_server_is_refused() {
+    fn text_that_is_no_server_is_refused() {
         for text in [
             "",
             ":123",

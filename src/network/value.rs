@@ -1,11 +1,11 @@
-//! [`Value`]: anything that a description may have written anywhere.
+//! [`Value`]: any value in a description.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// What is written, whatever it is: so that what is of the wrong kind is a fault among others, and not the end of reading.
+/// A value of any kind. A value of the wrong kind is thus one fault among others, and does not end reading.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Nothing,
@@ -18,7 +18,7 @@ pub(super) enum Value {
 }
 
 impl fmt::Display for Value {
-    /// Short enough for a line: what lists and tables contain is left out.
+    /// Writes the value in a form that fits on a line: the contents of lists and tables are left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => f.write_str("nothing"),
@@ -102,5 +102,5 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-/// The one key of the table that the `toml` crate hands over for a date without quotes.
+/// The only key of the table by which the `toml` crate represents a date without quotes.
 const TOML_DATE: &str = "$__toml_private_datetime";

@@ -1,4 +1,4 @@
-//! Who is let in, when many ask at once, and on what terms.
+//! Admission by licences and ports, also by many threads at once.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -24,7 +24,7 @@ fn in_use(admission: &Admission, site: &str) -> (u32, u32) {
 }
 
 #[test]
-fn of_64_threads_that_ask_at_once_exactly_as_many_as_there_are_ports_are_admitted() {
+fn of_64_threads_at_once_as_many_as_there_are_ports_get_one() {
     let admission = Admission::new(&with_ports(1, 7));
     let (start, tokyo) = (Barrier::new(64), id("tokyo"));
     let answers: Vec<_> = thread::scope(|scope| {
@@ -42,7 +42,7 @@ fn of_64_threads_that_ask_at_once_exactly_as_many_as_there_are_ports_are_admitte
 }
 
 #[test]
-fn never_more_recordings_than_ports_while_64_threads_come_and_go_and_the_network_is_replaced() {
+fn ports_are_never_exceeded_while_the_network_is_replaced() {
     let (network, tokyo) = (with_ports(1, 5), id("tokyo"));
     let admission = Admission::new(&network);
     let (start, done, inside, highest) = (Barrier::new(65), AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0));
@@ -100,7 +100,7 @@ fn pbxs_on_one_node_have_ports_and_licences_of_their_own() {
 }
 
 #[test]
-fn a_pbx_on_centralized_voicemail_takes_the_central_pbxs_ports_and_licences() {
+fn centralized_voicemail_uses_the_central_ports_and_licences() {
     let berlin = centralized("berlin").licence(LicenceClass::CallArchive);
     let london = central("london").licence(LicenceClass::UnifiedMessaging).licence(LicenceClass::TextToSpeech).ports(1);
     let admission = Admission::new(&samples::of(vec![berlin, london]).unwrap());
@@ -133,7 +133,7 @@ fn an_expired_licence_admits_nobody() {
 }
 
 #[test]
-fn an_expired_licence_counts_as_long_as_the_integrators_rule_says_and_no_day_without_one() {
+fn an_expired_licence_counts_for_the_days_of_the_grace_rule() {
     #[derive(Debug)]
     struct TokyoOnly;
     impl GraceRule for TokyoOnly {
@@ -152,13 +152,13 @@ fn an_expired_licence_counts_as_long_as_the_integrators_rule_says_and_no_day_wit
     let lenient = Admission::new(&network).grace(TokyoOnly);
     assert_eq!((ask(&lenient, "tokyo"), ask(&lenient, "osaka")), (Ok(()), expired("osaka")));
     lenient.replace(&network);
-    assert_eq!(ask(&lenient, "tokyo"), Ok(()), "the rule outlives the network");
+    assert_eq!(ask(&lenient, "tokyo"), Ok(()), "the rule stays when the network is replaced");
     assert_eq!(ask(&Admission::new(&network).grace(GraceDays(21)), "tokyo"), expired("tokyo"), "it is the 23rd in Tokyo");
     assert_eq!(ask(&Admission::new(&network).grace(GraceDays(22)), "tokyo"), Ok(()));
 }
 
 #[test]
-fn a_feature_that_takes_no_port_needs_the_voicemail_licence_but_for_the_two_that_build_on_nothing() {
+fn check_needs_voicemail_too_except_for_two_classes() {
     let on = "2026-01-01".parse().unwrap();
     let mut tokyo = distributed("tokyo").licence(LicenceClass::CallArchive).licence(LicenceClass::TextToSpeech);
     tokyo.licences[0] = Some(Licence::until(VOICEMAIL, on));
@@ -169,7 +169,7 @@ fn a_feature_that_takes_no_port_needs_the_voicemail_licence_but_for_the_two_that
 }
 
 #[test]
-fn a_class_of_somebodys_own_is_licensed_like_any_other() {
+fn a_class_of_an_integrator_is_licensed_like_any_other() {
     let fax = LicenceClass::Other("x-fax".parse().unwrap());
     let network = samples::of(vec![central("london").licence(fax), distributed("tokyo")]).unwrap();
     let admission = Admission::new(&network);
@@ -178,7 +178,7 @@ fn a_class_of_somebodys_own_is_licensed_like_any_other() {
 }
 
 #[test]
-fn a_feature_of_a_pbx_whose_voicemail_licence_has_expired_is_refused_for_that_licence() {
+fn admit_refuses_a_feature_when_voicemail_has_expired() {
     let on = "2026-01-01".parse().unwrap();
     let mut tokyo = distributed("tokyo").licence(LicenceClass::CallArchive);
     tokyo.licences[0] = Some(Licence::until(VOICEMAIL, on));
@@ -216,7 +216,7 @@ fn another_network_counts_the_ports_in_use() {
 }
 
 #[test]
-fn a_pbx_that_leaves_the_network_and_comes_back_finds_its_ports_in_use() {
+fn a_pbx_that_leaves_and_returns_finds_its_ports_in_use() {
     let (admission, tokyo) = (Admission::new(&with_ports(1, 1)), id("tokyo"));
     let port = admission.admit(&tokyo, VOICEMAIL, now()).unwrap();
     admission.replace(&samples::of(vec![central("london")]).unwrap());
@@ -228,7 +228,7 @@ fn a_pbx_that_leaves_the_network_and_comes_back_finds_its_ports_in_use() {
 }
 
 #[test]
-fn a_port_goes_wherever_its_recording_goes() {
-    fn goes_anywhere<T: Send + 'static>() {}
-    goes_anywhere::<Port>();
+fn a_port_can_be_sent_to_another_thread() {
+    fn is_send<T: Send + 'static>() {}
+    is_send::<Port>();
 }

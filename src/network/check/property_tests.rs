@@ -1,4 +1,4 @@
-//! Any network that keeps every rule, with any one of them broken, has exactly that fault.
+//! A network that keeps every rule has exactly one fault after one rule is broken.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ proptest! {
     }
 }
 
-/// Breaks a rule at the PBX that it answers, chosen by a number; `None` for the network as a whole.
+/// Breaks a rule at a PBX that is chosen by a number, and returns that PBX; `None` for the network as a whole.
 type Break = fn(&mut Vec<SiteBuilder>, usize) -> Option<PbxName>;
 
 const BREAKS: &[(&str, Break)] = &[
@@ -116,7 +116,7 @@ const NOT_CENTRAL: [VoicemailType; 2] = [VoicemailType::Centralized, VoicemailTy
 const ANY: [VoicemailType; 3] = VoicemailType::ALL;
 
 /// Changes the `pick`th PBX of one of these types.
-#[expect(clippy::unnecessary_wraps, reason = "what a Break answers")]
+#[expect(clippy::unnecessary_wraps, reason = "the return type of a Break")]
 fn at(sites: &mut [SiteBuilder], pick: usize, types: &[VoicemailType], change: impl FnOnce(&mut SiteBuilder)) -> Option<PbxName> {
     let is_meant = |site: &SiteBuilder| site.voicemail.as_value().is_some_and(|voicemail| types.contains(voicemail));
     let mut meant: Vec<_> = sites.iter_mut().filter(|site| is_meant(site)).collect();
@@ -140,7 +140,7 @@ fn lead(site: &mut SiteBuilder, trunk_group: &str, pbx: &str) {
     site.trunk_groups.insert(trunk_group.to_owned(), Some(pbx.to_owned()));
 }
 
-/// London central, then one to four PBXs of either other kind, all different in whatever no rule is about.
+/// London, which is central, and one to four PBXs of either other type, which differ in everything that no rule is about.
 fn sites() -> impl Strategy<Value = Vec<SiteBuilder>> {
     (varieties(1..2), varieties(1..5), varieties(1..5)).prop_map(|(first, centralized_ones, distributed_ones)| {
         let london = varied(central("london"), &first[0], 0, &LicenceClass::ALL[1..]);
@@ -157,7 +157,7 @@ fn sites() -> impl Strategy<Value = Vec<SiteBuilder>> {
         }
         for (index, variety) in distributed_ones.iter().enumerate() {
             let site = distributed(&format!("distributed-{index}")).ports(variety.ports);
-            // The first one has the sample's node; others may share the central one.
+            // The first PBX has the node of the sample; the others may share the central node.
             let site = if variety.flag && index > 0 { site.node(node(CENTRAL_NODE)) } else { site };
             sites.push(varied(site, variety, 200 + index, &LicenceClass::ALL[1..]));
         }

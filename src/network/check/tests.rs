@@ -1,4 +1,4 @@
-//! Every cell of the rules' table: a network that keeps it, and one that breaks it.
+//! For every cell of the table of rules, a network that keeps the rule and one that breaks it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::super::{
 use super::Setting;
 use crate::directory::{MailboxLimits, RecordingLimits};
 
-/// The faults of the sample network in which `site` stands in for the PBX of its name, or beside the others.
+/// The faults of the sample network in which `site` replaces the PBX of the same name, or is added.
 fn faults_with(site: SiteBuilder) -> Vec<Fault> {
     let mut sites = samples::sites();
     match sites.iter_mut().find(|other| other.name == site.name) {
@@ -66,7 +66,7 @@ fn centralized_has_no_node() {
 }
 
 #[test]
-fn distributed_has_a_node_which_may_be_shared_even_with_the_central_pbx() {
+fn distributed_has_a_node_possibly_shared_with_the_central_pbx() {
     assert_eq!(faults_with(distributed("osaka")), []);
     assert_eq!(faults_with(distributed("osaka").node(node(CENTRAL_NODE))), []);
     let rule = Rule::NodeMissing { voicemail: VoicemailType::Distributed };
@@ -119,12 +119,12 @@ fn a_trunk_group_leads_to_a_pbx_of_the_network() {
     let rule =
         |trunk_group: &str| Rule::TrunkGroupToNowhere { trunk_group: trunk_group.to_owned(), leads_to: "atlantis".to_owned() };
     assert_eq!(faults_with(central("london").trunk_group("west", &id("atlantis"))), at("london", rule("west")));
-    // Of a destination that leads nowhere nothing more is said.
+    // A destination that leads nowhere is reported once.
     assert_eq!(faults_with(distributed("tokyo").trunk_group("main", &id("atlantis"))), at("tokyo", rule("main")));
 }
 
 #[test]
-fn central_and_distributed_have_the_voicemail_licence_and_one_for_each_feature() {
+fn central_and_distributed_need_voicemail_for_each_feature() {
     for (site, voicemail) in [(central("london"), VoicemailType::Central), (distributed("tokyo"), VoicemailType::Distributed)] {
         let name = site.name.clone();
         let with_features = LicenceClass::ALL.into_iter().fold(without_licences(site.clone()), SiteBuilder::licence);
@@ -136,7 +136,7 @@ fn central_and_distributed_have_the_voicemail_licence_and_one_for_each_feature()
 }
 
 #[test]
-fn centralized_has_licences_for_unified_messaging_and_call_archive_only() {
+fn centralized_has_two_classes_of_licences_only() {
     let allowed = [LicenceClass::UnifiedMessaging, LicenceClass::CallArchive];
     assert_eq!(faults_with(allowed.into_iter().fold(centralized("berlin"), SiteBuilder::licence)), []);
     for class in LicenceClass::ALL.into_iter().filter(|class| !allowed.contains(class)) {
@@ -168,7 +168,7 @@ fn every_pbx_has_its_time_from_sntp() {
 }
 
 #[test]
-fn only_a_pbx_on_centralized_voicemail_is_the_central_pbxs_fallback() {
+fn only_a_pbx_on_centralized_voicemail_is_a_fallback() {
     assert_eq!(faults_with(centralized("berlin").fallback(Fallback::default())), []);
     for (site, voicemail) in [(central("london"), VoicemailType::Central), (distributed("tokyo"), VoicemailType::Distributed)] {
         let fault = Fault { pbx: Some(site.name.clone()), rule: Rule::FallbackNotAllowed { voicemail } };
@@ -249,7 +249,7 @@ fn mailbox_numbers_are_unique_across_the_network_and_on_one_pbx() {
 }
 
 #[test]
-fn a_mailboxs_longest_message_is_something_and_no_shorter_than_its_shortest() {
+fn a_maximum_length_is_above_zero_and_not_below_the_minimum() {
     let with_limits = |min_seconds, max_seconds| {
         let recording = RecordingLimits { min: Duration::from_secs(min_seconds), max: Duration::from_secs(max_seconds) };
         faults_with(distributed("tokyo").mailbox(Mailbox { recording, ..mailbox("2010") }))
@@ -262,7 +262,7 @@ fn a_mailboxs_longest_message_is_something_and_no_shorter_than_its_shortest() {
 }
 
 #[test]
-fn a_mailbox_can_hold_something_of_itself_and_by_what_its_pbx_says() {
+fn a_mailbox_can_hold_something_by_its_limits_and_its_pbxs() {
     let zero = |limit| match limit {
         "messages" => MailboxLimits { messages: Some(0), ..MailboxLimits::default() },
         "minutes" => MailboxLimits { length: Some(Duration::ZERO), ..MailboxLimits::default() },
@@ -297,14 +297,14 @@ fn a_domain_is_a_host_name() {
 }
 
 #[test]
-fn several_faults_are_all_told_each_on_its_line_with_its_pbx() {
+fn all_faults_are_reported_each_on_a_line_with_its_pbx() {
     let faults = Network::builder("-")
         .site(central("london").ports(0))
         .site(without_node(distributed("tokyo")).destination("mian").time(TimeSource::None))
         .site(Site::builder(id("berlin"), VoicemailType::Centralized, chrono_tz::Europe::Berlin))
         .build()
         .unwrap_err();
-    let told: Vec<_> = faults.iter().map(|fault| (fault.pbx.as_ref().map(ToString::to_string), fault.rule.code())).collect();
+    let codes: Vec<_> = faults.iter().map(|fault| (fault.pbx.as_ref().map(ToString::to_string), fault.rule.code())).collect();
     let pbx = |name: &str| Some(name.to_owned());
     let expected = [
         (None, "N23"),
@@ -315,7 +315,7 @@ fn several_faults_are_all_told_each_on_its_line_with_its_pbx() {
         (pbx("berlin"), "N07"),
         (pbx("berlin"), "N15"),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(codes, expected);
     let text = faults.to_string();
     assert_eq!(text.lines().count(), expected.len());
     assert_eq!(

@@ -1,4 +1,4 @@
-//! A file is read as it is meant, and whatever is wrong with it is told.
+//! The example is read correctly, and everything that is wrong in a description is reported.
 
 use proptest::prelude::*;
 
@@ -16,8 +16,8 @@ fn example() -> Network {
 fn faults(text: &str) -> Vec<String> {
     let description: NetworkDescription = toml::from_str(text).unwrap();
     let name = |pbx: Option<PbxName>| pbx.map_or_else(|| "network".to_owned(), |pbx| pbx.to_string());
-    let told = description.check().err().into_iter().flatten();
-    told.map(|fault| format!("{} {}", name(fault.pbx), fault.rule.code())).collect()
+    let faults = description.check().err().into_iter().flatten();
+    faults.map(|fault| format!("{} {}", name(fault.pbx), fault.rule.code())).collect()
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn the_example_reads_as_it_is_meant() {
 }
 
 #[test]
-fn the_mailboxes_of_the_example_have_the_zones_of_the_recordings() {
+fn mailboxes_of_the_example_have_the_zones_of_the_recordings() {
     let network = example();
     let zones: Vec<_> = network
         .mailboxes()
@@ -71,7 +71,7 @@ fn the_mailboxes_of_the_example_have_the_zones_of_the_recordings() {
 }
 
 #[test]
-fn a_mailbox_holds_what_it_says_and_for_the_rest_what_its_pbx_says() {
+fn a_mailbox_has_its_own_limits_and_else_those_of_its_pbx() {
     let network = example();
     let limits =
         |messages, minutes: u64, bytes| MailboxLimits { messages, length: Some(Duration::from_secs(60 * minutes)), bytes };
@@ -82,7 +82,7 @@ fn a_mailbox_holds_what_it_says_and_for_the_rest_what_its_pbx_says() {
 }
 
 #[test]
-fn each_slip_of_the_pen_is_one_fault_at_its_pbx() {
+fn each_mistake_is_one_fault_at_its_pbx() {
     let slips = [
         ("domain = \"voicemail.example\"", "", "network N32"),
         ("domain = \"voicemail.example\"", "domain = \"voicemail_example\"", "network N23"),
@@ -150,7 +150,7 @@ fn each_slip_of_the_pen_is_one_fault_at_its_pbx() {
 }
 
 #[test]
-fn a_pbx_with_no_good_name_is_still_asked_everything_else() {
+fn a_pbx_with_an_invalid_id_is_still_checked_by_all_rules() {
     let text = r#"
         domain = "voicemail.example"
         [[pbx]]
@@ -170,7 +170,7 @@ fn a_pbx_with_no_good_name_is_still_asked_everything_else() {
 }
 
 #[test]
-fn what_a_table_is_not_is_told_and_the_rest_is_read() {
+fn a_value_that_is_no_table_is_a_fault_and_the_rest_is_read() {
     assert_eq!(faults("domain = \"voicemail.example\"\npbx = [7, \"london\"]"), ["#1 N33", "#2 N33"]);
     assert_eq!(faults("domain = \"voicemail.example\"\npbx = 7"), ["network N33", "network N01"]);
 }
