@@ -1,4 +1,4 @@
-//! What a peer says to an intake, from the first byte of a session to the last.
+//! The whole session of an SMTP client.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| voicemail::fuzz::dialogue(bytes));

@@ -1,4 +1,4 @@
-//! A mail, with and without its sound.
+//! A mail, with and without its audio.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| voicemail::fuzz::mail(bytes));

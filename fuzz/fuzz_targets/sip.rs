@@ -1,4 +1,4 @@
-//! What a telephone or a PBX says by SIP: a datagram, a stream, a lamp's body, and proofs of digest.
+//! SIP: a datagram, a stream, a message summary, and digest credentials.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| voicemail::fuzz::sip(bytes));

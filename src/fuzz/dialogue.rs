@@ -1,4 +1,4 @@
-//! [`dialogue`]: a whole SMTP session, its bytes a stranger's.
+//! [`dialogue`]: a whole SMTP session of arbitrary bytes.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use crate::message::Origin;
 use crate::smtp::server::{Action, Dialogue, LoginOutcome, LoginPermit, Lookup, MemoryGrant, Peer, Policy, Recipient, Spill};
 use crate::wire;
 
-/// What a peer says to an intake, from the first byte of the session to the last.
+/// Gives bytes to an SMTP server as the whole session of a client.
 ///
-/// It is answered line by line, byte by byte, and in one piece, which must get the same replies, each at most 512 bytes of printable
-/// ASCII with its line end; and no session may go on after it was closed.
+/// The bytes are given line by line, byte by byte and in one piece, and must get the same replies each time. A reply line has at most 512
+/// bytes, which are printable ASCII before the line end, and no session continues after it was closed.
 pub fn dialogue(bytes: &[u8]) {
     let said = answer(bytes.split_inclusive(|byte| *byte == b'\n'));
     assert_eq!(said, answer(bytes.chunks(1)), "the same bytes get the same replies however they are cut");
-    // RFC 3207 §4.2: what comes in one piece with STARTTLS ends the session.
+    // RFC 3207 §4.2: bytes that come in one piece with STARTTLS end the session.
     if !bytes.windows(8).any(|word| word.eq_ignore_ascii_case(b"STARTTLS")) {
         assert_eq!(said, answer([bytes]), "the same bytes get the same replies in one piece");
     }
@@ -30,7 +30,7 @@ pub fn dialogue(bytes: &[u8]) {
     }
 }
 
-/// All that is said to a peer who sends `pieces`.
+/// The replies to a client that sends `pieces`.
 fn answer<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
     let now = Instant::now();
     let mut dialogue = Dialogue::new(Arc::new(policy()), Peer::default(), now);
@@ -38,7 +38,7 @@ fn answer<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut input = BytesMut::new();
     let mut said = String::new();
     let mut rooms = 6;
-    // The last piece is the end of the bytes: without any, there is still the greeting.
+    // The last piece is empty, so that without any bytes there is still the greeting.
     for piece in pieces.into_iter().chain([&[][..]]) {
         input.extend_from_slice(piece);
         loop {
@@ -57,7 +57,7 @@ fn answer<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
         }
         assert!(
             dialogue.poll_timeout().is_some_and(|due| due > now && due <= now + Duration::from_secs(3600)),
-            "it ends some time"
+            "every session has a timeout"
         );
     }
     said
@@ -85,9 +85,9 @@ fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
         }
         Action::Spill(bytes) => dialogue.handle_spill(Spill::NoPlace(bytes), now),
         Action::Store(delivery) => {
-            assert!(!delivery.mailboxes.is_empty() || delivery.postmaster, "a message is for somebody");
+            assert!(!delivery.mailboxes.is_empty() || delivery.postmaster, "a message has a recipient");
             assert!(delivery.mail.len() <= policy().limits.message + 1024, "a message is within its limit");
-            assert!(delivery.mail.starts_with(b"Received: "), "a message has its trace");
+            assert!(delivery.mail.starts_with(b"Received: "), "a message has its trace field");
             let reply = match wire::decode(&delivery.mail) {
                 Ok(_) => Reply::new(250, "2.0.0", "kept"),
                 Err(error) => Reply::telling(554, "5.6.0", error),
@@ -95,10 +95,10 @@ fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
             dialogue.handle_stored(&reply, now);
         }
         Action::PermitLogin => dialogue.handle_login_permit(LoginPermit::Granted { nonce: [7; Dialogue::NONCE_LEN] }, now),
-        // To check a password takes milliseconds, which a fuzzer has not.
+        // Checking a password takes milliseconds, which is too slow for a fuzzer.
         Action::CheckLogin(attempt) => {
             let shown = format!("{attempt:?}");
-            assert_eq!(shown, "LoginAttempt(..)", "what was said to log in is shown to nobody");
+            assert_eq!(shown, "LoginAttempt(..)", "Debug does not show credentials");
             dialogue.handle_login("berlin".parse().map_or(LoginOutcome::Refused, LoginOutcome::Proven), now);
         }
         Action::StartTls => dialogue.handle_tls(TlsVersion::V1_3, Origin::Unproven, now),
@@ -106,7 +106,7 @@ fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
     }
 }
 
-/// Anybody may deliver, and whoever wants to prove a name can.
+/// Every client may deliver, and may log in with a password.
 static ACCESS: LazyLock<Access> = LazyLock::new(|| {
     let password = StoredPassword::of("correct horse").expect("a password of printable characters");
     let berlin = KnownPeer::new("berlin".parse().expect("a name"), Sites::All).password(password);

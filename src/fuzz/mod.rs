@@ -1,10 +1,10 @@
-//! Every reader that meets bytes of strangers, as a function of those bytes: for fuzzers, and for replays of what they found.
+//! Entry points for fuzzers: each function gives arbitrary bytes to one of the readers of untrusted input.
 //!
-//! Some of these readers are nobody's business but the crate's, so they are reached through here and stay private otherwise. A
-//! function panics when the bytes break a promise: by a panic of the reader's own, or because what it read does not hold together.
-//! The folder `fuzz/` has a target for each.
+//! Some of the readers are private, and this module is the only way to reach them. A function panics when the bytes break a promise:
+//! because the reader panics, or because the value that it has read is inconsistent. The folder `fuzz/` has a target for each function,
+//! and a test reads the inputs that the fuzzers have found.
 
-#![expect(clippy::missing_panics_doc, reason = "to panic is how a promise is said to be broken")]
+#![expect(clippy::missing_panics_doc, reason = "a panic reports a broken promise")]
 
 #[cfg(feature = "smtp")]
 mod dialogue;
@@ -34,13 +34,13 @@ pub use self::dialogue::dialogue;
 #[cfg(feature = "sip")]
 pub use self::sip::sip;
 
-/// What a server answers to a forwarder.
+/// Reads bytes as the replies of an SMTP server to a forwarder.
 #[cfg(feature = "smtp")]
 pub fn replies(bytes: &[u8]) {
     crate::smtp::read_hostile_replies(bytes);
 }
 
-/// A mail in memory, as if it were in a file.
+/// A mail in memory that is read like a file.
 #[derive(Debug)]
 struct InMemory(Bytes);
 
@@ -55,21 +55,22 @@ impl MailFile for InMemory {
     }
 }
 
-/// A mail, with and without its sound, in memory and in a file, and as one about a greeting. What can be read is written again, and must read the same.
+/// Reads bytes as a mail: with and without its audio, from memory and from a file, and as a mail with a greeting. A mail that can be read
+/// is written again, and must then read the same.
 pub fn mail(bytes: &[u8]) {
     let mail = Bytes::copy_from_slice(bytes);
     if let Ok(Some(greeting)) = wire::decode_greeting(&mail, DecodeLimits::default()) {
         let again = wire::encode_greeting(&greeting, "node.example", "vm.example");
         let read = wire::decode_greeting(&again, DecodeLimits::default());
-        assert_eq!(read, Ok(Some(greeting)), "what was read can be written and read again");
+        assert_eq!(read, Ok(Some(greeting)), "a greeting that was read can be written and read again");
     }
     let (head, decoded) = (wire::decode_head(bytes), wire::decode(&mail));
     let file: Arc<dyn MailFile> = Arc::new(InMemory(mail.clone()));
     let in_file = wire::decode_file(&file, DecodeLimits::default()).expect("memory can be read");
     let read = |message: &Message| (message.head().clone(), message.audio().clone());
-    assert_eq!(in_file.as_ref().map(read), decoded.as_ref().map(read), "a mail in a file is the same");
+    assert_eq!(in_file.as_ref().map(read), decoded.as_ref().map(read), "a mail reads the same from a file");
     let Ok(message) = decoded else { return };
-    assert!(head.is_ok(), "what can be read with its sound can be read without");
+    assert!(head.is_ok(), "a mail that can be read with its audio can be read without it");
     assert_eq!(message.mail(), Some(&mail));
     let recipients = ["2041".parse().expect("a number")];
     let addresses = Addresses { node: "node.example", domain: "vm.example", recipients: &recipients };
@@ -80,13 +81,13 @@ pub fn mail(bytes: &[u8]) {
             head.split(|byte| *byte == b'\n').all(|line| line.len() <= 999 && line.is_ascii()),
             "header lines are short and ASCII"
         );
-        let read = wire::decode(&again).expect("what was read can be written and read again");
-        assert!(read.audio() == message.audio(), "the sound stays what it was");
-        assert_eq!(read.head().caller, message.head().caller, "nothing in a name breaks its field");
+        let read = wire::decode(&again).expect("a mail that was read can be written and read again");
+        assert!(read.audio() == message.audio(), "the audio stays the same");
+        assert_eq!(read.head().caller, message.head().caller, "no name breaks its header field");
     }
 }
 
-/// A sound of each kind: how long it is, and what it sounds like.
+/// Reads bytes as audio of each type: measures, plays and decodes them.
 pub fn sound(bytes: &[u8]) {
     if let Ok(wav) = Wav::parse(bytes) {
         assert!(wav.data.start <= wav.data.end && wav.data.end <= bytes.len(), "samples lie inside the file");
@@ -97,36 +98,40 @@ pub fn sound(bytes: &[u8]) {
         let (length, _) = (length_of(media, bytes), announced_length(media, bytes));
         let audio = Audio::new(media, bytes.to_vec());
         let frames = Frames::new(&audio, NonZeroU32::MIN.saturating_add(7999));
-        assert_eq!(frames.as_ref().ok().map(Frames::duration), length, "what can be read can be played, and is as long");
+        assert_eq!(
+            frames.as_ref().ok().map(Frames::duration),
+            length,
+            "audio that can be measured can be played, and is as long"
+        );
         let played = frames.map_or(0, |frames| frames.take(LONGEST_PLAYED).count());
-        assert!(length.is_some_and(|length| !length.is_zero()) == (played > 0), "a sound has frames");
+        assert!(length.is_some_and(|length| !length.is_zero()) == (played > 0), "audio has frames exactly if it has a length");
         if bytes.len() <= LONGEST_DECODED
             && let Some(length) = length
         {
-            let wav = to_wav(&audio).expect("what can be read can be decoded");
-            let decoded = length_of(AudioType::Wav, wav.bytes()).expect("a WAV of our own");
-            assert_eq!(decoded, length, "a sound is as long as its samples");
+            let wav = to_wav(&audio).expect("audio that can be measured can be decoded");
+            let decoded = length_of(AudioType::Wav, wav.bytes()).expect("a WAV that was just written");
+            assert_eq!(decoded, length, "audio is as long as its samples");
         }
     }
 }
 
-/// How many frames of a sound are played.
+/// The number of frames that are played.
 const LONGEST_PLAYED: usize = 50;
-/// How many bytes of a sound are decoded.
+/// The length in bytes up to which audio is decoded.
 const LONGEST_DECODED: usize = 4096;
 
-/// A file of the spool, as it is found after a crash and as it is sent; and its first line as a name.
+/// Reads bytes as a file of the spool, as it is found after a crash and as it is sent, and the first line as a file name.
 #[cfg(feature = "node")]
 pub fn spool_file(bytes: &[u8]) {
     let head = FileHead::parse(&bytes[..bytes.len().min(HEAD_LEN)]);
     if let Ok(head) = &head
         && let Ok(written) = head.to_bytes()
     {
-        assert_eq!(FileHead::parse(&written).as_ref(), Ok(head), "what a head says can be written and read again");
+        assert_eq!(FileHead::parse(&written).as_ref(), Ok(head), "a head that was read can be written and read again");
     }
     let disk = PowerCutDisk::new();
     let path = Path::new("file");
-    disk.create(path).and_then(|file| file.write_all_at(bytes, 0)).expect("a disk in memory takes it");
+    disk.create(path).and_then(|file| file.write_all_at(bytes, 0)).expect("a disk in memory does not fail");
     let id = head.map_or(MessageId::from_bytes([0; 16]), |head| head.head.id);
     if let Ok(found) = MessageFile::open(&disk, path, id) {
         let _ = found.read_whole();
@@ -136,12 +141,12 @@ pub fn spool_file(bytes: &[u8]) {
     if let Ok(line) = std::str::from_utf8(line)
         && let Ok(name) = line.parse::<EntryName>()
     {
-        assert_eq!(name.to_string(), line, "a name has one spelling");
+        assert_eq!(name.to_string(), line, "a name has only one spelling");
         stays_in_its_folder(&name.to_string());
     }
 }
 
-/// The name of a file in a Maildir.
+/// Reads bytes as the name of a file in a Maildir.
 #[cfg(feature = "fs")]
 pub fn maildir_name(bytes: &[u8]) {
     if let Ok(name) = std::str::from_utf8(bytes) {

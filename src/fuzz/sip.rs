@@ -1,4 +1,4 @@
-//! [`sip`]: what a telephone or a PBX says by SIP.
+//! [`sip`]: SIP messages of arbitrary bytes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -9,17 +9,17 @@ use crate::sip::digest::{DigestAuthenticator, DigestChallenge, DigestCredentials
 use crate::sip::message::{Address, HeaderName, ParseError, Request, SipMessage, StatusCode, Via};
 use crate::sip::{MessageSummary, SipUri};
 
-/// What a telephone or a PBX says by SIP: as a datagram, as a stream, and as what stands inside.
+/// Reads bytes as SIP: as a datagram, as a stream, as a body, as a URI and as header values.
 ///
-/// What can be read is written again, and must read the same, in however many pieces it comes; no line is added to a response by what
-/// stood in the request; and nobody is proven who has no password.
+/// A message that can be read is written again and must then read the same, however the bytes are cut into pieces. No request adds a line
+/// to its response, and no credentials are accepted without the password.
 pub fn sip(bytes: &[u8]) {
     if let Ok(message) = SipMessage::parse(bytes) {
-        again(&message);
-        look_into(&message);
+        check_round_trip(&message);
+        check_parts(&message);
     }
     let whole = messages([bytes]);
-    assert_eq!(whole, messages(bytes.chunks(1)), "the same bytes are the same messages however they are cut");
+    assert_eq!(whole, messages(bytes.chunks(1)), "the same bytes give the same messages however they are cut");
     if let Ok(summary) = MessageSummary::parse(bytes) {
         assert_eq!(MessageSummary::parse(summary.to_text().as_bytes()), Ok(summary), "a summary reads as it was written");
     }
@@ -27,25 +27,26 @@ pub fn sip(bytes: &[u8]) {
         if let Ok(uri) = text.parse::<SipUri>() {
             assert_eq!(uri.to_string().parse(), Ok(uri), "an address reads as it was written");
         }
-        prove(text);
+        check_digest(text);
     }
 }
 
-/// Writes `message` and reads it.
-fn again(message: &SipMessage) {
+/// Checks that `message` reads the same after it was written.
+fn check_round_trip(message: &SipMessage) {
     match SipMessage::parse(&message.to_bytes()) {
         Ok(again) => assert_eq!(&again, message, "a message reads as it was written"),
-        Err(ParseError::TooLarge) => {} // names in full are longer than their letters
+        Err(ParseError::TooLarge) => {} // full field names are longer than compact ones
         Err(error) => panic!("a message that was read cannot be read again: {error}"),
     }
     let streamed = SipMessage::read(&mut BytesMut::from(&message.to_bytes()[..]));
     assert!(matches!(streamed, Ok(Some(_)) | Err(ParseError::TooLarge)), "a message that was written can be read from a stream");
 }
 
-fn look_into(message: &SipMessage) {
+/// Reads the header fields of `message`.
+fn check_parts(message: &SipMessage) {
     let headers = match message {
         SipMessage::Request(request) => {
-            answer(request);
+            check_response(request);
             &request.headers
         }
         SipMessage::Response(response) => &response.headers,
@@ -59,12 +60,12 @@ fn look_into(message: &SipMessage) {
     for name in
         [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate, HeaderName::Authorization, HeaderName::ProxyAuthorization]
     {
-        headers.all(name).for_each(prove);
+        headers.all(name).for_each(check_digest);
     }
 }
 
-/// Answers it as a server does.
-fn answer(request: &Request) {
+/// Makes the response of a server to `request`, and checks where it goes and what it contains.
+fn check_response(request: &Request) {
     let source = SocketAddr::from((SOURCE, 5062));
     let mut noted = request.clone();
     noted.note_source(source);
@@ -76,8 +77,8 @@ fn answer(request: &Request) {
     assert_eq!(lines, fields.iter().sum::<usize>() + 4, "a response has a line for each field, and no other");
 }
 
-/// Answers `value` as a challenge, and checks it as an answer.
-fn prove(value: &str) {
+/// Answers `value` as a digest challenge, and checks that it is not accepted as credentials.
+fn check_digest(value: &str) {
     if let Some(challenge) = DigestChallenge::parse(value) {
         let answer = challenge.answer(&DigestCredentials::new("2041", "secret"), "NOTIFY", "sip:x", 1, "c");
         assert!(!answer.contains(char::is_control), "an answer is one line");
@@ -93,7 +94,7 @@ fn prove(value: &str) {
     );
     assert!(
         !matches!(authenticator.check(value, "NOTIFY", SOURCE, now), DigestVerdict::Authenticated(_)),
-        "nobody knows a nonce that was not made"
+        "no answer is accepted for a nonce that was not issued"
     );
 }
 

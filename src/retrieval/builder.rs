@@ -1,4 +1,4 @@
-//! [`MailboxServiceBuilder`].
+//! [`MailboxServiceBuilder`]: the settings of a mailbox service.
 
 use std::sync::Arc;
 
@@ -20,12 +20,12 @@ impl MailboxServiceBuilder {
         Self(MailboxService { store, directory, clock: Arc::new(SystemClock), node: Arc::clone(&domain), domain, mail: None })
     }
 
-    /// The host name of the node, which stands in the message ids of what is sent; the domain of the mailboxes, unless given.
+    /// Sets the host name of the node, which is in the message ids of the mails that are sent. The default is the domain.
     pub fn node(self, host_name: &str) -> Self {
         Self(MailboxService { node: host_name.into(), ..self.0 })
     }
 
-    /// The clock that answers, copies and receipts are dated by; the system's, unless given.
+    /// Sets the clock that dates answers, copies and receipts. The default is the [`SystemClock`].
     pub fn clock(self, clock: impl Clock) -> Self {
         Self(MailboxService { clock: Arc::new(clock), ..self.0 })
     }
@@ -36,7 +36,7 @@ impl MailboxServiceBuilder {
         Self(MailboxService { mail: Some(Mail { out: Arc::new(out), licences: licences.into() }), ..self.0 })
     }
 
-    /// The service.
+    /// Builds the service.
     pub fn build(self) -> MailboxService {
         self.0
     }

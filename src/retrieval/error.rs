@@ -1,4 +1,4 @@
-//! [`RetrievalError`].
+//! [`RetrievalError`]: the errors of a mailbox service.
 
 use crate::audio::FramesError;
 use crate::directory::DirectoryError;
@@ -7,11 +7,11 @@ use crate::message::{MailboxId, MessageId};
 use crate::network::Refusal;
 use crate::store::StoreError;
 
-/// Why something could not be done with a message for its owner.
+/// The reason why a [`MailboxService`](super::MailboxService) could not do what an owner asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RetrievalError {
-    /// The message is private: it is never passed on.
+    /// The message is private, so it cannot be passed on.
     #[error("message {0} is private and cannot be passed on")]
     Private(MessageId),
     /// The caller who left the message has no mailbox here.
@@ -20,40 +20,40 @@ pub enum RetrievalError {
     /// No mailbox has this number.
     #[error("no mailbox {0}")]
     NoSuchMailbox(MailboxId),
-    /// The owner's PBX has no licence for it.
+    /// The owner's PBX has no licence for the feature.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// No way to send mail was set up.
-    #[error("no way to send mail was set up")]
+    /// The service was built without a way to send e-mail.
+    #[error("sending e-mail is not configured")]
     MailNotConfigured,
-    /// A sound is of a kind that cannot be joined to another.
+    /// The introduction and the message are in formats that cannot be joined.
     #[error("the introduction cannot be joined to message {id}")]
     Sound {
         /// The message.
         id: MessageId,
-        /// What is wrong with one of the sounds.
+        /// The reason why a recording cannot be joined.
         #[source]
         source: FramesError,
     },
-    /// The store could not do its part.
+    /// The store failed, or has no such mailbox or message.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The directory did not say whether there is such a mailbox.
-    #[error("whether there is a mailbox {mailbox} cannot be found out now")]
+    /// The directory failed, so it is not known whether the mailbox exists.
+    #[error("it cannot be found out now whether mailbox {mailbox} exists")]
     Directory {
-        /// The mailbox.
+        /// The mailbox that was looked up.
         mailbox: MailboxId,
         /// The directory's error.
         #[source]
         source: DirectoryError,
     },
-    /// The mail could not be handed over.
+    /// The e-mail could not be handed over.
     #[error(transparent)]
     Mail(#[from] ForwardError),
 }
 
 impl RetrievalError {
-    /// Whether the same call, unchanged, may succeed later.
+    /// Returns whether the same call, unchanged, may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Private(_)

@@ -1,4 +1,4 @@
-//! What owners do with their messages beside hearing them: pass them on, answer them, have them as e-mail; and what senders are told.
+//! Services for owners of mailboxes: passing messages on, answering them, copying them by e-mail, and sending receipts to senders.
 
 mod builder;
 mod error;
@@ -24,13 +24,13 @@ use crate::network::{Admission, LicenceClass};
 use crate::store::{Deposit, MessageStore, StoreError};
 use crate::wire::{self, Addresses, Disposition, ReceiptRequest, TransferEncoding};
 
-/// Where owners pass on, answer and send out their messages, at the node that keeps all mailboxes.
+/// Passes on, answers and copies the messages of owners, and sends receipts, at the node that has all mailboxes.
 ///
-/// A message that is passed on keeps its caller and the moment of its recording; who passed it on stands in its `Resent-` fields. A
+/// A message that is passed on keeps its caller and the time of its recording; its `Resent-` fields name the owner who passed it on. A
 /// private message is never passed on, neither to a mailbox nor by e-mail.
 ///
-/// What is passed on or answered is made first and [delivered](Self::deliver) then, so that a delivery that failed can be tried
-/// again without giving anybody the same message twice.
+/// A message to pass on and an answer are made first and then [delivered](Self::deliver), so that a failed delivery can be tried again
+/// without giving anybody the same message twice.
 ///
 /// # Examples
 ///
@@ -70,13 +70,13 @@ impl MailboxService {
         MailboxServiceBuilder::new(domain.into(), Arc::new(store), Arc::new(directory))
     }
 
-    /// The message `id` of `owner` for others, with `introduction` before it if there is one: then both become one sound, as
-    /// [`join`] does it. It has an id of its own, and names `to` as those it was passed on to.
+    /// Makes a copy of the message `id` of `owner` to pass on to `to`. An `introduction` is put before it, so that both become one recording,
+    /// as [`join`] does it. The copy has a new id, and its `Resent-To` field names `to`.
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::Private`] when nobody may have it; [`RetrievalError::Sound`] when the introduction cannot be joined;
-    /// [`RetrievalError::Store`] when it is not there.
+    /// [`RetrievalError::Private`] if the message is private; [`RetrievalError::Sound`] if the introduction cannot be joined to it;
+    /// [`RetrievalError::Store`] if the message is not in the mailbox, or the store fails.
     ///
     /// # Cancel safety
     ///
@@ -101,12 +101,12 @@ impl MailboxService {
         Ok(message.arrived_as(self.resent(&mail, owner, &to).await?))
     }
 
-    /// An answer of `owner` to whoever left the message `id`, and the mailbox that it is for.
+    /// Makes an answer of `owner` to the caller who left the message `id`. Returns the caller's mailbox and the answer.
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::CallerHasNoMailbox`] when the caller's number is unknown or no mailbox; [`RetrievalError::Store`] when the
-    /// message is not there; [`RetrievalError::Directory`] when nobody could be asked.
+    /// [`RetrievalError::CallerHasNoMailbox`] if the caller's number is unknown or no mailbox has it; [`RetrievalError::Store`] if the
+    /// message is not in the mailbox, or the store fails; [`RetrievalError::Directory`] if the directory fails.
     ///
     /// # Cancel safety
     ///
@@ -133,12 +133,12 @@ impl MailboxService {
         Ok((to, message.arrived_as(mail)))
     }
 
-    /// Puts a message that was made here into each of `mailboxes`; what became of it, for each.
+    /// Stores a message that was made here in each of `mailboxes`, and returns the result for each.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has delivered it to some. The same call with the same message again delivers it to the rest, and to nobody
-    /// twice.
+    /// A dropped call has delivered the message to some of the mailboxes. The same call with the same message again delivers it to the rest,
+    /// and to no mailbox twice.
     pub async fn deliver(&self, message: &Message, mailboxes: &[MailboxId]) -> Vec<(MailboxId, Result<Deposit, StoreError>)> {
         let mut delivered = Vec::with_capacity(mailboxes.len());
         for mailbox in mailboxes {
@@ -151,32 +151,33 @@ impl MailboxService {
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::Refused`] without the licence for unified messaging; [`RetrievalError::Private`]; [`RetrievalError::MailNotConfigured`];
-    /// [`RetrievalError::Mail`] when no server answered. A server's refusal is an [`Outcome`].
+    /// [`RetrievalError::Refused`] without the licence for unified messaging; [`RetrievalError::Private`] if the message is private;
+    /// [`RetrievalError::MailNotConfigured`] if the service sends no e-mail; [`RetrievalError::Mail`] if no server answered. A server's
+    /// refusal is an [`Outcome`].
     ///
     /// # Cancel safety
     ///
-    /// A dropped call may have sent the copy or not.
+    /// A dropped call has sent the copy or not.
     pub async fn copy_by_mail(&self, owner: &MailboxId, id: MessageId, to: &MailAddress) -> Result<Outcome, RetrievalError> {
         let mail = self.mail.as_ref().ok_or(RetrievalError::MailNotConfigured)?;
         let home = self.owner(owner).await?.home;
         mail.licences.check(&home, LicenceClass::UnifiedMessaging, self.clock.now().instant)?;
         let original = self.retrieve_unless_private(owner, id).await?;
-        // Made anew, so that nothing that came with it goes out but what is known to be meant for others.
+        // Encoded again, so that no header field of the received mail is sent to others by accident.
         let copy = self.encode(&original, std::slice::from_ref(owner));
         let copy = self.resent(&copy, owner, std::slice::from_ref(to)).await?;
         Ok(mail.out.send(Sender::Node, to, &copy).await?)
     }
 
-    /// The owner has heard the message: marks it old, and tells its sender if that was asked for and it was new.
+    /// Marks a message old because its owner has heard it, and sends a receipt if the sender asked for one and the message was new.
     ///
-    /// The mark is set before the receipt goes, so that a message is told of once at most; a receipt that the way out does not take is
-    /// given up, and its error logged: a node's outbox takes every one, and tries for days. Answers whether one was
-    /// taken.
+    /// The message is marked before the receipt is sent, so that at most one receipt is sent for it. If the receipt cannot be handed over,
+    /// it is abandoned and the error is logged; the outbox of a node takes every receipt, and retries for days. Returns whether a receipt
+    /// was handed over.
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::Store`] when the message is not there or could not be marked.
+    /// [`RetrievalError::Store`] if the message is not in the mailbox or could not be marked.
     ///
     /// # Cancel safety
     ///
@@ -185,7 +186,7 @@ impl MailboxService {
         self.mark_and_notify(owner, id, Status::Old, Disposition::Played).await
     }
 
-    /// The owner has done with the message: marks it removed, and tells its sender if that was asked for and it was new.
+    /// Marks a message removed because its owner needs it no longer, and sends a receipt if the sender asked for one and the message was new.
     ///
     /// # Errors
     ///
@@ -198,12 +199,12 @@ impl MailboxService {
         self.mark_and_notify(owner, id, Status::Removed, Disposition::RemovedUnheard).await
     }
 
-    /// The message grew too old unheard, and was removed for that: tells its sender if that was asked for. A node calls it for
-    /// everything that its store's [`housekeep`](MessageStore::housekeep) tells of.
+    /// Sends a receipt, if the sender asked for one, for a message that expired before its owner heard it. A node calls this for each
+    /// expired message that its store's [`housekeep`](MessageStore::housekeep) reports.
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::Store`] when the message is not there any more.
+    /// [`RetrievalError::Store`] if the message is no longer in the mailbox, or the store fails.
     ///
     /// # Cancel safety
     ///
@@ -244,17 +245,17 @@ impl MailboxService {
         match mail.out.send(Sender::Nobody, &request.to, &receipt).await {
             Ok(Outcome::Accepted) => ReceiptOutcome::Sent,
             Ok(Outcome::Deferred(_) | Outcome::Refused(_)) => {
-                tracing::warn!(message = %id, "a receipt was not taken, and is given up");
+                tracing::warn!(message = %id, "a receipt was not accepted, and is abandoned");
                 ReceiptOutcome::NotSent
             }
             Err(error) => {
-                tracing::warn!(message = %id, error = &error as &dyn std::error::Error, "a receipt could not be sent, and is given up");
+                tracing::warn!(message = %id, error = &error as &dyn std::error::Error, "a receipt could not be sent, and is abandoned");
                 ReceiptOutcome::NotSent
             }
         }
     }
 
-    /// The message, if it may be passed on.
+    /// Returns the message, unless it is private.
     async fn retrieve_unless_private(&self, owner: &MailboxId, id: MessageId) -> Result<Message, RetrievalError> {
         let message = self.store.retrieve(owner, id).await?;
         match message.head().privacy {
@@ -289,11 +290,12 @@ impl MailboxService {
     }
 }
 
-/// Who was told of a message.
+/// Whether a receipt was sent to the sender of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ReceiptOutcome {
-    /// Its sender, who had asked for it.
+    /// The sender had asked for a receipt, and it was handed over.
     Sent,
-    /// Nobody: nobody had asked, it was not new, or the receipt could not be sent.
+    /// No receipt was sent: the sender had not asked for one, the message was not new, or the receipt could not be handed over.
     NotSent,
 }

@@ -1,4 +1,4 @@
-//! What owners do with their messages, on a store in memory.
+//! The services for owners, on a store in memory.
 
 use std::sync::Mutex;
 
@@ -14,7 +14,7 @@ use crate::message::{AudioType, ClockQuality, ClockSource};
 use crate::network::{Network, Site, TimeSource, VoicemailType};
 use crate::store::{MemoryStore, MessageStoreExt as _};
 
-/// Takes every mail.
+/// Accepts every mail.
 #[derive(Debug, Default)]
 struct SentMails(Mutex<Vec<(Sender, String, Bytes)>>);
 
@@ -89,7 +89,7 @@ fn text(mail: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_message_passed_on_keeps_caller_and_moment_and_says_who_passed_it_on() {
+async fn a_message_passed_on_keeps_its_caller_and_is_resent_from() {
     let fixture = fixture(&[]);
     let id = left(&fixture, &message(Privacy::Normal)).await;
     let to = [mailbox("2002"), mailbox("2009")];
@@ -99,7 +99,7 @@ async fn a_message_passed_on_keeps_caller_and_moment_and_says_who_passed_it_on()
         assert!(matches!(delivered[0].1, Ok(Deposit::Stored(_))) && matches!(delivered[1].1, Err(StoreError::NoSuchMailbox(_))));
         assert!(
             matches!(fixture.service.deliver(&passed_on, &to).await[0].1, Ok(Deposit::Duplicate)),
-            "tried again, nobody has it twice"
+            "tried again, no mailbox has it twice"
         );
 
         let got = fixture.store.retrieve(&mailbox("2002"), passed_on.id()).await.unwrap();
@@ -168,7 +168,7 @@ async fn a_copy_goes_out_by_mail_with_the_licence_and_not_without() {
 }
 
 #[tokio::test]
-async fn a_sender_who_asked_is_told_once_that_a_new_message_was_heard_or_removed() {
+async fn one_receipt_is_sent_when_a_new_message_is_heard_or_removed() {
     let fixture = fixture(&[]);
     let original = message(Privacy::Normal);
     let asking = |message: &Message| {
