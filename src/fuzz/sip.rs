@@ -98,7 +98,7 @@ fn check_digest(value: &str) {
     );
 }
 
-/// All messages of a stream that comes in `pieces`, and whether it went on to its end.
+/// Returns all messages of a stream that comes in `pieces`, and the error that ended it, if there was one.
 fn messages<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<SipMessage>, Option<ParseError>) {
     let mut input = BytesMut::new();
     let mut messages = Vec::new();
