@@ -40,7 +40,7 @@
 //!   folders anew. The answer is right, but takes longer the more messages there are.
 //! - The event of a bad entry in a mailbox comes with the store's housekeeping, up to 60 s after the entry; the log line comes at
 //!   once.
-//! - After a restart 200 lamps are refreshed a second (`NodeBuilder::lamps_a_second`): all of 100 000 take 500 s. Mailboxes with
+//! - After a restart 200 lamps are refreshed a second (`NodeBuilder::max_lamp_updates_per_sec`): all of 100 000 take 500 s. Mailboxes with
 //!   new messages come first.
 //! - The `backup_node` of a network description is checked and has no effect yet: while the central node is down, distributed
 //!   nodes keep their messages in their spools, and no other node takes its place.

@@ -1,4 +1,4 @@
-//! How a node goes on in another network while it runs.
+//! Puts another network into force while the node runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::watch;
 
-use super::standing::destination;
+use super::current_network::destination;
 use super::{Node, NodeError, raised};
 use crate::forward::Forwarder;
 use crate::network::{Network, NodeAddress};
@@ -14,22 +14,25 @@ use crate::record::LOCAL_DESTINATION;
 use crate::spool;
 
 impl Node {
-    /// Goes on in `network`, at once and as a whole, or not at all.
+    /// Puts `network` into force, at once and as a whole, or not at all.
     ///
-    /// - **Calls** go on. Recordings under way hold their ports, which count against the new limits, and go the new way at their end.
-    /// - **Connections** stay, those to the central node too unless its hosts are others. What is being sent is sent to its end.
-    /// - **The spool** is redirected when another node is the central one. That is done by [`run`](Self::run), which tries until the
-    ///   disk does its part.
-    /// - **Mailboxes** stay where they are. A node that is no longer the central one answers its senders 451, so that they keep what
-    ///   they have, and its mailboxes are for an operator to move.
-    /// - **Lamps** are all told again.
-    /// - What was given to [`follow`](super::NodeBuilder::follow) follows: a directory, a router of lamps, a forwarder.
+    /// - **Calls** continue. Recordings in progress hold their ports, which count against the new limits; when they end, they are sent
+    ///   to the destination of the new network.
+    /// - **Connections** stay open, also those to the central node unless its hosts change. A message that is being sent is sent to its
+    ///   end.
+    /// - **The spool** is redirected when another node becomes the central one. [`run`](Self::run) does that, and tries again until the
+    ///   disk allows it.
+    /// - **Mailboxes** stay on their node. A node that is no longer the central one answers 451, so that senders keep their messages; an
+    ///   operator has to move its mailboxes.
+    /// - **Lamps** are all updated again.
+    /// - Parts given to [`observe_network`](super::NodeBuilder::observe_network), such as a directory, a router of lamps or a forwarder,
+    ///   use the new network.
     ///
     /// # Errors
     ///
-    /// [`NodeError::NotInNetwork`], [`NodeError::NoStore`] and [`NodeError::NoForwarder`] say that the node cannot be what the network
-    /// makes of it, [`NodeError::DomainChanges`] that the mailboxes' addresses would change, and [`NodeError::CannotFollow`] that a part
-    /// cannot go on there. Nothing has changed then.
+    /// [`NodeError::NotInNetwork`], [`NodeError::NoStore`] and [`NodeError::NoForwarder`] mean that the node lacks a part for its role
+    /// in the network, [`NodeError::DomainChanges`] that the mailboxes' addresses would change, and [`NodeError::ObserverRefused`] that an
+    /// observer cannot use the network. Nothing has changed then.
     ///
     /// # Examples
     ///
@@ -43,38 +46,38 @@ impl Node {
     /// ```
     pub fn adopt(&self, network: impl Into<Arc<Network>>) -> Result<(), NodeError> {
         let (inner, network) = (&*self.inner, network.into());
-        // One at a time: readers see the old network or the new one, and the last to be adopted stays.
+        // One call at a time: readers see the old network or the new one, and the network adopted last stays in force.
         let _alone = inner.adopting.lock();
-        let (address, before) = (self.address(), inner.standing.network());
+        let (address, before) = (self.address(), inner.current.network());
         check_parts(address, &network, inner.store.is_some(), inner.forwarder.is_some())?;
         if network.domain() != before.domain() {
             return Err(NodeError::DomainChanges { from: before.domain().to_owned(), to: network.domain().to_owned() });
         }
-        let prepared: Result<Vec<_>, _> = inner.followers.iter().map(|follower| follower.prepare(&network)).collect();
-        for step in prepared.map_err(NodeError::CannotFollow)? {
-            step();
+        let prepared: Result<Vec<_>, _> = inner.observers.iter().map(|observer| observer.prepare(&network)).collect();
+        for commit in prepared.map_err(NodeError::ObserverRefused)? {
+            commit();
         }
         inner.admission.replace(&network);
-        inner.standing.change(Arc::clone(&network));
+        inner.current.change(Arc::clone(&network));
         let to = destination(address, &network);
         inner.spool.set_destination(to);
-        inner.road.send_if_modified(|road| road.turn(to));
+        inner.destination.send_if_modified(|destination| destination.change(to));
         tracing::info!(central_node = %network.central_node(), pbxs = network.sites().len(), "another network is in force");
         Ok(())
     }
 
-    /// Sends what waits to where everything goes: to the central node, or into this node's own store.
+    /// Sends the waiting messages to the current destination: the central node, or this node's own store.
     pub(super) async fn forward(&self, stopped: watch::Receiver<bool>) {
-        let mut roads = self.inner.road.subscribe();
+        let mut destinations = self.inner.destination.subscribe();
         let mut deliveries = FuturesUnordered::new();
         let mut stop = std::pin::pin!(raised(stopped.clone()));
-        let first = roads.borrow_and_update().clone();
+        let first = destinations.borrow_and_update().clone();
         deliveries.push(self.deliver(first, stopped.clone()));
         loop {
             tokio::select! {
-                Ok(()) = roads.changed() => {
-                    let road = roads.borrow_and_update().clone();
-                    deliveries.push(self.deliver(road, stopped.clone()));
+                Ok(()) = destinations.changed() => {
+                    let destination = destinations.borrow_and_update().clone();
+                    deliveries.push(self.deliver(destination, stopped.clone()));
                 }
                 Some(()) = deliveries.next() => {}
                 () = &mut stop => break,
@@ -83,23 +86,23 @@ impl Node {
         while deliveries.next().await.is_some() {}
     }
 
-    /// Sends what waits for the destination of `road` until everything goes elsewhere.
-    async fn deliver(&self, road: Road, stopped: watch::Receiver<bool>) {
+    /// Sends the messages that wait for `destination` until the destination changes.
+    async fn deliver(&self, destination: Destination, stopped: watch::Receiver<bool>) {
         let inner = &*self.inner;
-        let forwarder: Option<&dyn Forwarder> = match &*road.destination {
+        let forwarder: Option<&dyn Forwarder> = match &*destination.name {
             LOCAL_DESTINATION => inner.local.as_ref().map(|local| local as _),
             _ => inner.forwarder.as_ref().map(|forwarder| forwarder as _),
         };
         let Some(forwarder) = forwarder else { return };
-        let mut roads = inner.road.subscribe();
-        let leave = async {
-            // An error says that nobody can turn it any more.
-            let _ = roads.wait_for(|now| now.turns != road.turns).await;
+        let mut destinations = inner.destination.subscribe();
+        let changed = async {
+            // An error means that the node is gone, and nothing changes any more.
+            let _ = destinations.wait_for(|now| now.changes != destination.changes).await;
         };
-        spool::deliver(&inner.spool, &road.destination, forwarder, leave, raised(stopped)).await;
+        spool::deliver(&inner.spool, &destination.name, forwarder, changed, raised(stopped)).await;
     }
 
-    /// Lets what waits for a node that was the central one go where everything goes now.
+    /// Redirects messages that wait for a former central node to the current destination.
     pub(super) async fn redirect(&self, stopped: watch::Receiver<bool>) {
         let spool = &self.inner.spool;
         let work = async {
@@ -121,29 +124,29 @@ impl Node {
     }
 }
 
-/// Where everything goes, and how often that has changed.
+/// Where messages are sent, and how often that has changed.
 #[derive(Debug, Clone)]
-pub(super) struct Road {
-    destination: Arc<str>,
-    turns: u64,
+pub(super) struct Destination {
+    name: Arc<str>,
+    changes: u64,
 }
 
-impl Road {
-    pub(super) fn to(destination: &str) -> Self {
-        Self { destination: destination.into(), turns: 0 }
+impl Destination {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.into(), changes: 0 }
     }
 
-    /// Whether it goes elsewhere now.
-    fn turn(&mut self, destination: &str) -> bool {
-        let turns = *self.destination != *destination;
-        if turns {
-            *self = Self { destination: destination.into(), turns: self.turns + 1 };
+    /// Sets the destination; returns whether it is another one.
+    fn change(&mut self, name: &str) -> bool {
+        let changed = *self.name != *name;
+        if changed {
+            *self = Self { name: name.into(), changes: self.changes + 1 };
         }
-        turns
+        changed
     }
 }
 
-/// Whether the node at `address` has the parts for what `network` makes of it.
+/// Checks that the node at `address` has the parts that its role in `network` needs.
 pub(super) fn check_parts(
     address: &NodeAddress,
     network: &Network,
@@ -160,5 +163,5 @@ pub(super) fn check_parts(
     }
 }
 
-/// How long a spool that could not be redirected waits for the next try.
+/// The pause before another try to redirect the spool.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! [`Changes`]: the mailboxes whose lamps are to be looked at, and the messages that wait for theirs.
+//! [`Changes`]: the mailboxes that may have changed, and the messages that no lamp shows yet.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, MutexGuard};
@@ -8,13 +8,13 @@ use tokio::sync::Notify;
 use crate::lock::Lock;
 use crate::message::{MailboxId, MessageId};
 
-/// The mailboxes that may have changed since somebody last asked: at most one entry for each.
+/// The mailboxes that may have changed since the last call of [`take`](Self::take): at most one entry for each.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     mailboxes: Lock<BTreeSet<MailboxId>>,
     arrivals: Lock<Arrivals>,
     noted: Notify,
-    /// By how many calls each mailbox is being changed.
+    /// The number of calls in progress that change each mailbox.
     calls: Lock<HashMap<MailboxId, usize>>,
 }
 
@@ -25,7 +25,7 @@ struct Arrivals {
     count: usize,
 }
 
-/// Messages that a lamp is about to show. Dropped without [`shown`](Self::shown), they wait for it again.
+/// Messages that a lamp is about to show. Dropped without [`shown`](Self::shown), they wait for their lamp again.
 #[derive(Debug)]
 pub(super) struct Arrived<'a> {
     changes: &'a Changes,
@@ -34,17 +34,18 @@ pub(super) struct Arrived<'a> {
 }
 
 impl Changes {
+    /// Notes that a mailbox may have changed.
     pub(super) fn note(&self, mailbox: MailboxId) {
         self.mailboxes().insert(mailbox);
         self.noted.notify_one();
     }
 
-    /// A call begins to change a mailbox.
+    /// Handles the beginning of a call that may change a mailbox.
     pub(super) fn handle_call(&self, mailbox: &MailboxId) {
         *self.calls().entry(mailbox.clone()).or_default() += 1;
     }
 
-    /// The call has ended: the mailbox may have changed.
+    /// Handles the end of such a call: the mailbox may have changed.
     pub(super) fn handle_call_ended(&self, mailbox: &MailboxId) {
         {
             let mut calls = self.calls();
@@ -58,30 +59,31 @@ impl Changes {
         self.note(mailbox.clone());
     }
 
-    /// Leaves out those that calls under way are changing: they are noted when the calls end.
+    /// Leaves out the mailboxes that calls in progress are changing: these are noted when the calls end.
     pub(super) fn without_own(&self, mut mailboxes: Vec<MailboxId>) -> Vec<MailboxId> {
         let calls = self.calls();
         mailboxes.retain(|mailbox| !calls.contains_key(mailbox));
         mailboxes
     }
 
-    /// A message is in a mailbox. What comes beyond a bound is not named when its lamp is told, and told all the same.
+    /// Notes a message that was stored in a mailbox. Beyond a bound, the message is not named when its lamp is updated; the lamp is
+    /// updated all the same.
     pub(super) fn note_arrival(&self, mailbox: &MailboxId, message: MessageId) {
         self.arrivals().add(mailbox, &[message]);
     }
 
-    /// Those noted since the last call.
+    /// Returns the mailboxes noted since the last call.
     pub(super) fn take(&self) -> BTreeSet<MailboxId> {
         std::mem::take(&mut *self.mailboxes())
     }
 
-    /// The messages that are in a mailbox which is counted from now on, and were not shown yet.
+    /// Returns the messages of a mailbox that were not shown yet. Its count must begin after this call.
     pub(super) fn arrived(&self, mailbox: &MailboxId) -> Arrived<'_> {
         let messages = self.arrivals().take(mailbox);
         Arrived { changes: self, mailbox: mailbox.clone(), messages: messages.into() }
     }
 
-    /// Waits until one is noted.
+    /// Waits until a mailbox is noted.
     pub(super) async fn noted(&self) {
         self.noted.notified().await;
     }
@@ -120,7 +122,7 @@ impl Arrived<'_> {
         &self.messages
     }
 
-    /// Its lamp needs to show them no more.
+    /// Drops the messages: their lamp shows them.
     pub(super) fn shown(mut self) {
         self.messages = Arc::default();
     }
@@ -132,7 +134,7 @@ impl Drop for Arrived<'_> {
     }
 }
 
-/// How many messages are known by name whose lamps were not told yet: a mebibyte, where no lamp is.
+/// The most messages that are remembered until their lamps are updated: 1 MiB of ids.
 const MOST_ARRIVALS: usize = 65_536;
 
 #[cfg(test)]
@@ -140,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_waits_for_its_lamp_until_that_is_shown() {
+    fn a_message_waits_until_its_lamp_is_shown() {
         let (changes, mailbox, other) = (Changes::default(), "2001".parse().unwrap(), "2002".parse().unwrap());
         let (first, second) = (MessageId::random(), MessageId::random());
         changes.note_arrival(&mailbox, first);
@@ -149,7 +151,7 @@ mod tests {
         let arrived = changes.arrived(&mailbox);
         changes.note_arrival(&mailbox, second);
         assert_eq!(**arrived.messages(), [first]);
-        drop(arrived); // the lamp could not be told
+        drop(arrived); // the lamp could not be updated
         let arrived = changes.arrived(&mailbox);
         assert_eq!(arrived.messages().iter().collect::<BTreeSet<_>>(), BTreeSet::from([&first, &second]));
         arrived.shown();
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_call_under_way_changes_is_noted_when_the_last_one_ends() {
+    fn a_change_is_noted_when_the_last_call_ends() {
         let (changes, own, other): (_, MailboxId, MailboxId) =
             (Changes::default(), "2001".parse().unwrap(), "2002".parse().unwrap());
         changes.handle_call(&own);
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_lamp_is_told_only_so_many_messages_are_remembered() {
+    fn without_lamps_a_bounded_number_of_messages_is_remembered() {
         let (changes, mailbox) = (Changes::default(), "2001".parse().unwrap());
         for _ in 0..=MOST_ARRIVALS {
             changes.note_arrival(&mailbox, MessageId::from_bytes([7; 16]));

@@ -10,17 +10,17 @@ use crate::network::NodeAddress;
 use crate::record::RecordError;
 use crate::spool::SpoolError;
 
-/// Why a node could not be opened or run, or could not go on in another network.
+/// An error of opening or running a node, or of adopting another network.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeError {
     /// No PBX of the network uses a node of this address.
     #[error("no PBX of the network uses the voicemail node {0}; check the node's address, or name it in the network description")]
     NotInNetwork(NodeAddress),
-    /// The node is the central one, and was given no store to keep mailboxes in.
+    /// The node is the central one, and has no store to keep mailboxes in.
     #[error("the network makes {0} the central voicemail node, so it needs a store to keep mailboxes in")]
     NoStore(NodeAddress),
-    /// The node forwards to the central one, and was given no forwarder.
+    /// The node forwards to the central one, and has no forwarder.
     #[error("the network makes {0} a distributed voicemail node, so it needs a forwarder to the central one")]
     NoForwarder(NodeAddress),
     /// The mailboxes' addresses would change, which a running node does not do.
@@ -31,10 +31,10 @@ pub enum NodeError {
         /// The domain of the network that was to be adopted.
         to: String,
     },
-    /// A part that follows the network cannot go on in the new one.
-    #[error("a part of the node cannot follow into the new network")]
-    CannotFollow(#[source] Box<dyn Error + Send + Sync>),
-    /// The spool could not be opened: another process has it open, or its disk does not do its part.
+    /// A [`NetworkObserver`](crate::network::NetworkObserver) cannot use the new network.
+    #[error("a part of the node cannot use the new network")]
+    ObserverRefused(#[source] Box<dyn Error + Send + Sync>),
+    /// The spool could not be opened: another process has it open, or its disk failed.
     #[error(transparent)]
     Spool(#[from] SpoolError),
     /// The outbox could not be opened.
@@ -42,31 +42,31 @@ pub enum NodeError {
     Outbox {
         /// The outbox's folder.
         folder: PathBuf,
-        /// What the file system said.
+        /// The error of the file system.
         #[source]
         source: io::Error,
     },
     /// The greetings beside the spool could not be opened.
     #[error(transparent)]
     Greetings(GreetingFolderError),
-    /// What a crash had left behind could not be taken up.
-    #[error("recordings in the spool {spool} that a crash had cut off could not be taken up")]
+    /// Recordings that a crash had cut off could not be recovered.
+    #[error("recordings in the spool {spool} that a crash had cut off could not be recovered")]
     Recover {
         /// The spool's folder.
         spool: PathBuf,
-        /// Why the first of them could not.
+        /// The error of the first of them.
         #[source]
         source: RecordError,
     },
     /// The node runs already, or has run.
     #[error("the node {0} runs already, or has run; open another one to run again")]
     RunsAlready(NodeAddress),
-    /// A listener cannot serve as it was set up.
+    /// A listener cannot serve with its settings.
     #[error("the listener at {} cannot serve", .listener.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string()))]
     Intake {
         /// The listener's address, if the operating system knows it.
         listener: Option<SocketAddr>,
-        /// Why it cannot.
+        /// The error of the listener.
         #[source]
         source: io::Error,
     },

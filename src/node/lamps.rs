@@ -1,4 +1,4 @@
-//! [`Lamps`]: keeps every lamp at what the store says.
+//! [`Lamps`]: updates every lamp to the state that the store reports.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -10,10 +10,10 @@ use futures::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use tokio::time::timeout;
 use tracing::Span;
 
-use super::agenda::{Agenda, Errand, Outcome};
 use super::changes::Changes;
 use super::counter::Counter;
-use super::standing::Standing;
+use super::current_network::CurrentNetwork;
+use super::lamp_scheduler::{LampScheduler, LampTask, TaskOutcome};
 use crate::error_chain;
 use crate::event::{Event, Events};
 use crate::message::{MailboxId, MessageId, Summary};
@@ -21,10 +21,10 @@ use crate::mwi::{MwiError, MwiSink};
 use crate::retry::{Rate, now, wait_until};
 use crate::store::MessageStore;
 
-/// Keeps every lamp at what the store says: counts a mailbox when it may have changed, and tells the sink.
+/// Updates every lamp to the state that the store reports: counts a mailbox when it may have changed, and passes the count to the sink.
 ///
-/// A mailbox that cannot be counted is not shown at all: not knowing is neither "waiting" nor "none". A sink or a store that hangs
-/// or panics costs its own lamp a try, and nobody else anything.
+/// The lamp of a mailbox that cannot be counted is not updated: an unknown state is neither "messages waiting" nor "none". When a sink
+/// or a store hangs or panics, that lamp is tried again; other lamps are not affected.
 #[derive(Debug)]
 pub(super) struct Lamps<'a> {
     pub(super) store: Arc<dyn MessageStore>,
@@ -32,66 +32,66 @@ pub(super) struct Lamps<'a> {
     pub(super) sink: Arc<dyn MwiSink>,
     pub(super) events: Events,
     pub(super) changes: Arc<Changes>,
-    pub(super) standing: &'a Standing,
-    /// How many lamps are told a second that have not just changed.
-    pub(super) a_second: u32,
+    pub(super) current: &'a CurrentNetwork,
+    /// The rate limit for lamps of mailboxes that have not just changed.
+    pub(super) max_per_sec: u32,
 }
 
 impl Lamps<'_> {
-    /// Tells lamps until `stop` is ready; then tells once what has changed and not been told.
+    /// Updates lamps until `stop` is ready; then updates once those whose last change has not been shown.
     ///
-    /// It begins with telling each mailbox of the network, so that every lamp is right after a restart; and so it does when another
-    /// network is in force, or the sink says that lamps may have lost what they were shown.
+    /// It begins with the lamps of all mailboxes of the network, so that every lamp is right after a restart. It does the same when
+    /// another network comes into force, and when the sink reports that lamps may have lost their state.
     pub(super) async fn run(&self, stop: impl Future<Output = ()> + Send) {
-        let mut agenda = Agenda::new(MOST_AT_ONCE, self.a_second);
+        let mut scheduler = LampScheduler::new(MOST_AT_ONCE, self.max_per_sec);
         let mut known = HashMap::new();
-        self.tell_all(&mut agenda, &mut known);
+        self.show_all(&mut scheduler, &mut known);
         let mut losses = std::pin::pin!(self.losses());
-        let mut doubts = std::pin::pin!(self.doubts());
-        let mut errands = FuturesUnordered::new();
+        let mut possible_changes = std::pin::pin!(self.possible_changes());
+        let mut tasks = FuturesUnordered::new();
         let mut stop = std::pin::pin!(stop);
         loop {
-            agenda.handle_changes(self.changes.take());
-            while let Some((mailbox, errand)) = agenda.poll_errand(now()) {
+            scheduler.handle_changes(self.changes.take());
+            while let Some((mailbox, task)) = scheduler.poll_task(now()) {
                 let before = known.get(&mailbox).copied();
-                errands.push(self.run_errand(mailbox, errand, before));
+                tasks.push(self.run_task(mailbox, task, before));
             }
             tokio::select! {
                 () = &mut stop => break,
-                Some(done) = errands.next() => note(done, &mut agenda, &mut known),
+                Some(done) = tasks.next() => record_result(done, &mut scheduler, &mut known),
                 () = self.changes.noted() => {}
-                Some(mailboxes) = doubts.next() => agenda.handle_doubts(self.changes.without_own(mailboxes)),
-                () = self.standing.changed() => self.tell_all(&mut agenda, &mut known),
-                Some(()) = losses.next() => self.tell_all(&mut agenda, &mut known),
-                () = wait_until(agenda.poll_timeout()) => {}
+                Some(mailboxes) = possible_changes.next() => scheduler.handle_possible_changes(self.changes.without_own(mailboxes)),
+                () = self.current.changed() => self.show_all(&mut scheduler, &mut known),
+                Some(()) = losses.next() => self.show_all(&mut scheduler, &mut known),
+                () = wait_until(scheduler.poll_timeout()) => {}
             }
         }
-        while let Some(done) = errands.next().await {
-            note(done, &mut agenda, &mut known);
+        while let Some(done) = tasks.next().await {
+            record_result(done, &mut scheduler, &mut known);
         }
-        agenda.handle_changes(self.changes.take());
+        scheduler.handle_changes(self.changes.take());
         let latest = now() + LONGEST_PAUSE;
-        let last = stream::iter(agenda.into_untold()).map(|(mailbox, due)| async move {
+        let last = stream::iter(scheduler.into_unshown()).map(|(mailbox, due)| async move {
             wait_until(due.map(|due| due.min(latest))).await;
-            self.run_errand(mailbox, Errand::Tell, None).await
+            self.run_task(mailbox, LampTask::Show, None).await
         });
-        // What is not told by then is told after the next start.
+        // A lamp that was not updated by then is updated after the next start.
         let _ = timeout(LONGEST, last.buffer_unordered(MOST_AT_ONCE).for_each(|_| std::future::ready(()))).await;
     }
 
-    /// Has every lamp told what it is.
-    fn tell_all(&self, agenda: &mut Agenda, known: &mut HashMap<MailboxId, Summary>) {
+    /// Plans an update of every lamp.
+    fn show_all(&self, scheduler: &mut LampScheduler, known: &mut HashMap<MailboxId, Summary>) {
         known.clear();
-        let network = self.standing.network();
-        network.mailboxes().for_each(|(_, mailbox)| agenda.handle_restart(mailbox.number.clone()));
+        let network = self.current.network();
+        network.mailboxes().for_each(|(_, mailbox)| scheduler.handle_restart(mailbox.number.clone()));
     }
 
-    /// Each time that lamps may have lost what they were shown; at most once a second, whatever the sink says.
+    /// One item each time the sink reports that lamps may have lost their state; at most one a second.
     fn losses(&self) -> impl Stream<Item = ()> {
         let next = move |not_before: Option<Instant>| async move {
             wait_until(not_before).await;
             if AssertUnwindSafe(self.sink.lost()).catch_unwind().await.is_err() {
-                tracing::error!("the sink panicked when asked whether lamps were lost; it is not asked again");
+                tracing::error!("the sink panicked when asked whether lamps lost their state; it is not asked again");
                 return None;
             }
             Some(((), Some(now() + LOSS_PAUSE)))
@@ -99,8 +99,8 @@ impl Lamps<'_> {
         stream::unfold(Some(now()), next).fuse()
     }
 
-    /// Each time that somebody else may have changed mailboxes; so often and no more, whatever the store says.
-    fn doubts(&self) -> impl Stream<Item = Vec<MailboxId>> {
+    /// One item each time the store reports mailboxes that others may have changed, at a limited rate.
+    fn possible_changes(&self) -> impl Stream<Item = Vec<MailboxId>> {
         let next = move |mut rate: Rate| async move {
             wait_until(rate.poll_timeout().or(Some(now()))).await;
             rate.handle_gone(now());
@@ -112,49 +112,50 @@ impl Lamps<'_> {
                 }
             }
         };
-        stream::unfold(Rate::new(DOUBTS_A_SECOND), next).fuse()
+        stream::unfold(Rate::new(LOOKS_PER_SEC), next).fuse()
     }
 
-    /// Runs an errand for a mailbox whose lamp shows `before`, as far as is known.
-    async fn run_errand(&self, mailbox: MailboxId, errand: Errand, before: Option<Summary>) -> Done {
-        if !self.standing.is_central() {
-            // Another node has the mailboxes, and tells.
-            return Done { mailbox, outcome: Outcome::Told, summary: None };
+    /// Runs a task for a mailbox whose lamp shows `before`, as far as is known.
+    async fn run_task(&self, mailbox: MailboxId, task: LampTask, before: Option<Summary>) -> TaskResult {
+        if !self.current.is_central() {
+            // Another node keeps the mailboxes and updates the lamps.
+            return TaskResult { mailbox, outcome: TaskOutcome::Shown, summary: None };
         }
-        if errand == Errand::Count {
+        if task == LampTask::Count {
             let counted = timeout(LONGEST, AssertUnwindSafe(self.store.summary(&mailbox)).catch_unwind()).await;
-            // What cannot be counted now may be counted when it is told.
+            // A mailbox that cannot be counted now is counted again before its lamp is updated.
             let new = matches!(counted, Ok(Ok(Ok(summary))) if summary.new > 0);
-            return Done { mailbox, outcome: Outcome::Counted { new }, summary: None };
+            return TaskResult { mailbox, outcome: TaskOutcome::Counted { new }, summary: None };
         }
         let arrived = self.changes.arrived(&mailbox);
-        // A message that has arrived is said to be shown, whatever the lamp shows.
-        let same = before.filter(|_| errand == Errand::TellIfOther && arrived.messages().is_empty());
-        let way = Way::of(&mailbox, arrived.messages());
-        let told = timeout(LONGEST, AssertUnwindSafe(self.show(&mailbox, same, arrived.messages(), &way)).catch_unwind()).await;
-        let shown = match told {
+        // A message that has arrived is reported as shown, even if the lamp does not change.
+        let same = before.filter(|_| task == LampTask::ShowIfChanged && arrived.messages().is_empty());
+        let spans = LampSpans::of(&mailbox, arrived.messages());
+        let result =
+            timeout(LONGEST, AssertUnwindSafe(self.show(&mailbox, same, arrived.messages(), &spans)).catch_unwind()).await;
+        let shown = match result {
             Ok(Ok(shown)) => shown,
-            Ok(Err(_panic)) => Err(Failure::passing("the sink or the store panicked")),
-            Err(_elapsed) => Err(Failure::passing("no answer in time")),
+            Ok(Err(_panic)) => Err(LampFailure::passing("the sink or the store panicked")),
+            Err(_elapsed) => Err(LampFailure::passing("no answer in time")),
         };
         let (outcome, summary) = match shown {
             Ok(Shown { event: Some(event), summary }) => {
-                way.tell(&event);
+                spans.trace(&event);
                 self.events.emit(event);
-                (Outcome::Told, Some(summary))
+                (TaskOutcome::Shown, Some(summary))
             }
-            Ok(Shown { event: None, summary }) => (Outcome::Same, Some(summary)),
-            // What others keep beside the mailboxes is none.
-            Err(Failure { again: false, .. }) if errand == Errand::TellIfOther => (Outcome::Told, None),
-            Err(Failure { reason, again }) => {
+            Ok(Shown { event: None, summary }) => (TaskOutcome::Unchanged, Some(summary)),
+            // A folder that others keep beside the mailboxes is no mailbox.
+            Err(LampFailure { again: false, .. }) if task == LampTask::ShowIfChanged => (TaskOutcome::Shown, None),
+            Err(LampFailure { reason, again }) => {
                 self.events.emit(Event::LampFailed { mailbox: mailbox.clone(), reason });
-                (if again { Outcome::Failed } else { Outcome::Told }, None)
+                (if again { TaskOutcome::Failed } else { TaskOutcome::Shown }, None)
             }
         };
-        if outcome != Outcome::Failed {
+        if outcome != TaskOutcome::Failed {
             arrived.shown();
         }
-        Done { mailbox, outcome, summary }
+        TaskResult { mailbox, outcome, summary }
     }
 
     /// Shows the newest state, unless that is `same`.
@@ -163,81 +164,81 @@ impl Lamps<'_> {
         mailbox: &MailboxId,
         same: Option<Summary>,
         arrived: &Arc<[MessageId]>,
-        way: &Way,
-    ) -> Result<Shown, Failure> {
+        spans: &LampSpans,
+    ) -> Result<Shown, LampFailure> {
         let counted = self.counter.count(mailbox).await;
-        let state = counted.map_err(|error| Failure { reason: error_chain(&error), again: error.is_transient() })?;
+        let state = counted.map_err(|error| LampFailure { reason: error_chain(&error), again: error.is_transient() })?;
         let (summary, version) = (state.summary, state.version);
         if same == Some(summary) {
             return Ok(Shown { event: None, summary });
         }
         let counted = Event::Counted { mailbox: mailbox.clone(), summary, arrived: Arc::clone(arrived) };
-        way.tell(&counted);
+        spans.trace(&counted);
         self.events.emit(counted);
         let shown = self.sink.show(&state).await;
-        shown.map_err(|error: MwiError| Failure { reason: error_chain(&error), again: error.is_transient() })?;
+        shown.map_err(|error: MwiError| LampFailure { reason: error_chain(&error), again: error.is_transient() })?;
         let event = Event::LampShown { mailbox: mailbox.clone(), summary, version, arrived: Arc::clone(arrived) };
         Ok(Shown { event: Some(event), summary })
     }
 }
 
-/// What became of an errand, and what the lamp shows by it, as far as is known.
-struct Done {
+/// How a task ended, and what the lamp shows then, as far as is known.
+struct TaskResult {
     mailbox: MailboxId,
-    outcome: Outcome,
+    outcome: TaskOutcome,
     summary: Option<Summary>,
 }
 
-/// What a lamp shows; with the event that tells it, if it did not show that before.
+/// The state that a lamp shows, and the event to report if it did not show that before.
 struct Shown {
     event: Option<Event>,
     summary: Summary,
 }
 
-/// The spans of the messages that a lamp is about to show; none of them is the lamp's alone.
-struct Way(Vec<Span>);
+/// The `tracing` spans of the messages that a lamp is about to show, one for each message.
+struct LampSpans(Vec<Span>);
 
-impl Way {
+impl LampSpans {
     fn of(mailbox: &MailboxId, messages: &[MessageId]) -> Self {
         Self(messages.iter().map(|id| tracing::info_span!(parent: None, "lamp", %id, %mailbox)).collect())
     }
 
-    fn tell(&self, event: &Event) {
+    fn trace(&self, event: &Event) {
         for span in self.0.iter().filter(|span| !span.is_disabled()) {
             span.in_scope(|| event.trace_step());
         }
     }
 }
 
-/// Takes note of how an errand ended. What a lamp shows is known as long as nothing else may have happened to it.
-fn note(done: Done, agenda: &mut Agenda, known: &mut HashMap<MailboxId, Summary>) {
-    let Done { mailbox, outcome, summary } = done;
+/// Records how a task ended. The state that a lamp shows is known until it may have changed in another way.
+fn record_result(done: TaskResult, scheduler: &mut LampScheduler, known: &mut HashMap<MailboxId, Summary>) {
+    let TaskResult { mailbox, outcome, summary } = done;
     match summary {
         Some(summary) => known.insert(mailbox.clone(), summary),
         None => known.remove(&mailbox),
     };
-    agenda.handle_outcome(mailbox, outcome, now());
+    scheduler.handle_outcome(mailbox, outcome, now());
 }
 
-/// Why a lamp was not told.
-struct Failure {
+/// Why a lamp was not updated, and whether to try again.
+struct LampFailure {
     reason: String,
     again: bool,
 }
 
-impl Failure {
+impl LampFailure {
     fn passing(reason: &str) -> Self {
         Self { reason: reason.to_owned(), again: true }
     }
 }
 
-/// How many lamps are told at the same time.
+/// The most lamps that are updated at the same time.
 const MOST_AT_ONCE: usize = 64;
-/// How long one lamp may take.
+/// The longest time for one lamp.
 const LONGEST: Duration = Duration::from_secs(10);
-/// How long after a loss the sink is asked for the next.
+/// The pause between two reports of lost lamps.
 const LOSS_PAUSE: Duration = Duration::from_secs(1);
-/// How often a second the store is asked what others have changed.
-const DOUBTS_A_SECOND: u32 = 100;
-/// How long a node that stops waits so that no lamp is told twice within a second.
+/// How often a second the store is asked for changes by others, at most.
+const LOOKS_PER_SEC: u32 = 100;
+/// The longest wait of a node that stops, so that no lamp is updated twice within a second.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

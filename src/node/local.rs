@@ -1,4 +1,4 @@
-//! [`StoreForwarder`]: the way into this node's own store, for what could not go there at once.
+//! [`StoreForwarder`]: puts messages that wait in the spool into this node's own store.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::forward::{Acceptance, ForwardError, Forwarder, Outcome, Reply, Transp
 use crate::message::{MailboxId, Message, Origin};
 use crate::store::{MessageStore, StoreError};
 
-/// Hands messages to this node's own store.
+/// A [`Forwarder`] into this node's own store.
 #[derive(Debug)]
 pub(super) struct StoreForwarder {
     store: Arc<dyn MessageStore>,
@@ -28,7 +28,7 @@ impl Forwarder for StoreForwarder {
         for mailbox in recipients {
             outcomes.push(match self.store.deposit(mailbox, &Origin::Here, message).await {
                 Ok(_) => Outcome::Accepted,
-                // Not this message's trouble alone: the way is tried every few seconds until it is over.
+                // The error concerns all messages: the store is tried every few seconds until it works again.
                 Err(error @ StoreError::NoSpace(_)) => Outcome::Deferred(reply(452, "4.3.1", &error)),
                 Err(error @ (StoreError::NotWritable(_) | StoreError::Unavailable(_))) => {
                     Outcome::Deferred(reply(451, "4.3.0", &error))
@@ -45,7 +45,7 @@ impl Forwarder for StoreForwarder {
     }
 }
 
-/// The reply of an SMTP receiver to this error, with all its causes.
+/// Returns the reply that an SMTP receiver gives for this error, with all its causes.
 fn reply(code: u16, status: &str, error: &StoreError) -> Reply {
     Reply::new(code, format!("{status} {}", error_chain(error)))
 }

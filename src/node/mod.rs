@@ -1,14 +1,14 @@
 //! The node: everything put together, as the network says.
 //!
 //! A [`Node`] records for the PBXs that the network gives it, keeps the mailboxes if it is the central one, forwards what is
-//! not for it, and tells the lamps. There is no setting for its role: it finds its own address in the network.
+//! for another node, and updates the lamps. There is no setting for its role: the role follows from its address in the network.
 //!
-//! # What becomes of a sound's bytes
+//! # How often the bytes of a sound are copied
 //!
-//! From the recorder to the store's file at another node, each byte of a sound is copied or read so often and no more. A sound or a mail of
-//! more than 1 MiB is never in memory whole; any other is written to no file but those that keep it.
+//! From the recorder to the store's file at another node, each byte of a sound is copied or read as often as this table says. A sound or a
+//! mail of more than 1 MiB is never in memory whole; a smaller one is written to no other files than those that keep it.
 //!
-//! | where | what is done with it | with one of more than 1 MiB |
+//! | where | what happens | above 1 MiB |
 //! |---|---|---|
 //! | [`Recording`] | copied into its buffer as it is pushed; written to its file | the same |
 //! | its end | read from the file once, for its digest and for sending; a WAV file that was given whole is not read again | read once, for its digest, in pieces of 256 KiB |
@@ -23,20 +23,21 @@
 //! intake's memory: a message of half a minute in 16-bit samples, 480 kB, stays well below it.
 
 mod adopt;
-mod agenda;
 mod builder;
 mod changes;
+mod clock_skew;
 mod counter;
+mod current_network;
 mod error;
 mod greetings;
+mod lamp_scheduler;
 mod lamps;
 mod local;
+mod node_store;
+mod opening;
 mod postmaster;
-mod punctual;
 mod source;
-mod standing;
 mod versions;
-mod watched;
 
 use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
@@ -49,16 +50,16 @@ use futures::{FutureExt as _, future};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
-use self::adopt::Road;
+use self::adopt::Destination;
 pub use self::builder::NodeBuilder;
 use self::changes::Changes;
 use self::counter::Counter;
+use self::current_network::CurrentNetwork;
 pub use self::error::NodeError;
 pub use self::greetings::GreetError;
-use self::greetings::GreetingDesk;
+use self::greetings::GreetingService;
 use self::lamps::Lamps;
 use self::local::StoreForwarder;
-use self::standing::Standing;
 use crate::audio::Format;
 use crate::clock::Clock;
 use crate::directory::Directory;
@@ -85,11 +86,11 @@ pub struct Node {
 
 #[derive(Debug)]
 struct Inner {
-    standing: Arc<Standing>,
+    current: Arc<CurrentNetwork>,
     /// Held while another network is adopted.
     adopting: Lock<()>,
-    followers: Vec<Arc<dyn NetworkObserver>>,
-    road: watch::Sender<Road>,
+    observers: Vec<Arc<dyn NetworkObserver>>,
+    destination: watch::Sender<Destination>,
     admission: Arc<Admission>,
     mailbox_service: Option<MailboxService>,
     outbox: Option<Outbox>,
@@ -103,16 +104,16 @@ struct Inner {
     recorder: Recorder,
     jobs: Lock<Option<Jobs>>,
     intake: Intake,
-    greetings: Arc<GreetingDesk>,
+    greetings: Arc<GreetingService>,
     listeners: Lock<Vec<(TcpListener, ListenerPolicy)>>,
     changes: Arc<Changes>,
     counter: Option<Counter>,
-    lamps_a_second: NonZeroU32,
-    stop_time: Duration,
+    max_lamp_updates_per_sec: NonZeroU32,
+    shutdown_timeout: Duration,
 }
 
 impl Node {
-    /// A node to be put together: the one at `address` in `network`, with its spool in the folder `spool`.
+    /// Returns a builder for the node at `address` in `network`, with its spool in the folder `spool`.
     pub fn builder(
         address: NodeAddress,
         network: impl Into<Arc<Network>>,
@@ -133,11 +134,11 @@ impl Node {
     ///
     /// A dropped call records nothing and gives its port back.
     pub async fn record(&self, site: &SiteId, facts: CallFacts, format: Format) -> Result<Recording, RecordError> {
-        let (site, port) = self.enter(site)?;
+        let (site, port) = self.admit_recording(site)?;
         self.inner.recorder.record(site, facts, format, port).await
     }
 
-    /// Keeps a WAV file's bytes as a message that the PBX `site` recorded by itself, byte for byte.
+    /// Keeps a WAV file, byte for byte, as a message that the PBX `site` has recorded.
     ///
     /// # Errors
     ///
@@ -145,13 +146,13 @@ impl Node {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has kept nothing, or the node keeps the message as long as it runs.
+    /// A dropped call has kept nothing, or the whole message.
     pub async fn deposit_wav(&self, site: &SiteId, facts: CallFacts, wav: Bytes) -> Result<Kept, RecordError> {
-        let (site, port) = self.enter(site)?;
+        let (site, port) = self.admit_recording(site)?;
         self.inner.recorder.deposit(site, facts, wav, port).await
     }
 
-    /// Whether the PBX `site` may use a feature now, for what takes no port: mailboxes seen from a mail client, say.
+    /// Checks whether the PBX `site` may use a feature now that takes no port, such as mailboxes in a mail client.
     ///
     /// # Errors
     ///
@@ -160,7 +161,7 @@ impl Node {
         self.inner.admission.check(site, class, self.inner.clock.now().instant)
     }
 
-    /// Takes one of the ports of the PBX `site` for a feature that holds a call: a campaign, say. It is free again when dropped.
+    /// Takes one of the ports of the PBX `site` for a feature that holds a call, such as a campaign. It is free again when dropped.
     ///
     /// # Errors
     ///
@@ -169,58 +170,58 @@ impl Node {
         self.inner.admission.admit(site, class, self.inner.clock.now().instant)
     }
 
-    /// How many ports are in use that the PBX `site` records on; `None` when it is not served here.
+    /// Returns how many ports of the PBX `site` are in use; `None` when the site is not served here.
     pub fn ports(&self, site: &SiteId) -> Option<PortsInUse> {
         self.inner.admission.ports(site)
     }
 
-    /// The store, if this node is the central one. What is marked or removed through it changes the lamps, and so does what others do
-    /// to it where [`MessageStore::changed`] tells.
+    /// Returns the store, if this node is the central one. Messages marked or removed through it update the lamps, and so do changes by
+    /// others that [`MessageStore::changed`] reports.
     pub fn store(&self) -> Option<&Arc<dyn MessageStore>> {
-        self.inner.store.as_ref().filter(|_| self.inner.standing.is_central())
+        self.inner.store.as_ref().filter(|_| self.inner.current.is_central())
     }
 
-    /// Where owners pass on, answer and copy their messages, and senders who ask are told what became of theirs, if this node is the
-    /// central one. It sends e-mail if the node was told [how](NodeBuilder::mail_out).
+    /// Returns the service by which owners forward, answer and copy their messages, and which sends receipts to senders who requested
+    /// them, if this node is the central one. It sends e-mail if the node has a [`mail_out`](NodeBuilder::mail_out).
     pub fn mailbox_service(&self) -> Option<&MailboxService> {
-        self.inner.mailbox_service.as_ref().filter(|_| self.inner.standing.is_central())
+        self.inner.mailbox_service.as_ref().filter(|_| self.inner.current.is_central())
     }
 
-    /// What waits to be forwarded, for an operator.
+    /// Returns the spool, for an operator.
     pub fn spool(&self) -> &Spool {
         &self.inner.spool
     }
 
-    /// The node's address in the network.
+    /// Returns the node's address in the network.
     pub fn address(&self) -> &NodeAddress {
-        self.inner.standing.address()
+        self.inner.current.address()
     }
 
-    /// The network in force.
+    /// Returns the network in force.
     pub fn network(&self) -> Arc<Network> {
-        self.inner.standing.network()
+        self.inner.current.network()
     }
 
-    /// Listens to what happens, from now on.
+    /// Subscribes to the events of the node, from now on.
     pub fn events(&self) -> broadcast::Receiver<Occurrence> {
         self.inner.events.subscribe()
     }
 
-    /// Does the node's work, and its clock's, until `stop` is ready, and then finishes what is under way: recordings are ended and kept,
-    /// messages being sent are sent, lamps that changed are updated.
+    /// Does the work of the node and of its clock until `stop` is ready, and then finishes what is in progress: it ends and keeps recordings,
+    /// sends the messages being sent, and updates the lamps that have changed.
     ///
-    /// That takes at most as long as [`NodeBuilder::stop_time`] says, whatever peers do: for three quarters of it the node waits for
-    /// them. A message under way that is cut off then waits in the spool, and is sent by the next start; one that was coming in has had
-    /// no 250, and its sender tries again.
+    /// The end takes at most [`NodeBuilder::shutdown_timeout`], even if peers do not answer: the node waits for them during three quarters
+    /// of it. A message that is cut off then stays in the spool and is sent after the next start; one that was being received has got no
+    /// 250, so that its sender tries again.
     ///
     /// # Errors
     ///
-    /// [`NodeError::RunsAlready`] when it was called before; [`NodeError::Intake`] when a listener cannot serve as it was set up,
-    /// which stops the node.
+    /// [`NodeError::RunsAlready`] when it was called before; [`NodeError::Intake`] when a listener cannot serve with its settings, which
+    /// stops the node.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call stops the work where it stands. Nothing kept is lost; the next start goes on.
+    /// A dropped call stops the work at once. No message that was kept is lost; the next start continues.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) -> Result<(), NodeError> {
         let inner = &*self.inner;
         let jobs = inner.jobs.lock().take();
@@ -237,22 +238,22 @@ impl Node {
         };
         let work = async {
             let recording = inner.recorder.run(jobs, raised(stopped.clone()));
-            let talking = self.talk(stopped.clone(), &failed);
-            future::join(recording, talking).await;
+            let exchange = self.exchange_mail(stopped.clone(), &failed);
+            future::join(recording, exchange).await;
             lamps_stopping.send_replace(true);
         };
         tokio::select! {
-            _ = future::join3(signal, work, self.tell_lamps(lamps_stopped)) => {}
-            () = elapsed(stopped.clone(), inner.stop_time) => tracing::warn!("the stop was cut short; the next start goes on"),
+            _ = future::join3(signal, work, self.update_lamps(lamps_stopped)) => {}
+            () = elapsed(stopped.clone(), inner.shutdown_timeout) => tracing::warn!("the shutdown timed out; the next start continues"),
         }
         failed.send_replace(None).map_or(Ok(()), Err)
     }
 
-    /// Sends and takes in what goes between this node and others, and what surrounds that, until the stop and a while after it. A
-    /// listener that cannot serve sets `failed`.
-    async fn talk(&self, stopped: watch::Receiver<bool>, failed: &watch::Sender<Option<NodeError>>) {
-        let taking = async {
-            if let Err(error) = self.take_mail(stopped.clone()).await {
+    /// Sends and receives mail, with the housekeeping around it, until the stop and a while after it. A listener that cannot serve sets
+    /// `failed`.
+    async fn exchange_mail(&self, stopped: watch::Receiver<bool>, failed: &watch::Sender<Option<NodeError>>) {
+        let receiving = async {
+            if let Err(error) = self.receive_mail(stopped.clone()).await {
                 failed.send_replace(Some(error));
             }
         };
@@ -261,25 +262,25 @@ impl Node {
         let keeping =
             future::join3(self.redirect(stopped.clone()), self.housekeep(stopped.clone()), self.keep_clock(stopped.clone()));
         tokio::select! {
-            _ = future::join3(taking, sending, keeping) => {}
-            () = elapsed(stopped.clone(), self.inner.stop_time / 4 * 3) => {
-                tracing::warn!("messages under way were cut off at the stop; they are sent again");
+            _ = future::join3(receiving, sending, keeping) => {}
+            () = elapsed(stopped.clone(), self.inner.shutdown_timeout / 4 * 3) => {
+                tracing::warn!("messages in progress were cut off at the stop; they are sent again after the next start");
             }
         }
     }
 
-    /// Lets the store do its housekeeping, a step every minute.
+    /// Calls a step of the store's housekeeping every minute.
     async fn housekeep(&self, stopped: watch::Receiver<bool>) {
         let Some(store) = &self.inner.store else { return };
         let steps = async {
             loop {
-                tokio::time::sleep(TIDY_EVERY).await;
+                tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
                 match AssertUnwindSafe(store.housekeep()).catch_unwind().await {
                     Ok(Ok(done)) => {
                         for BadEntry { path, reason } in done.bad_entries {
                             self.inner.events.emit(Event::BadEntry { path, reason });
                         }
-                        self.tell_of_expired(done.expired).await;
+                        self.send_expiry_receipts(done.expired).await;
                     }
                     Ok(Err(error)) => {
                         tracing::warn!(error = &error as &dyn std::error::Error, "the housekeeping of the store failed")
@@ -294,36 +295,36 @@ impl Node {
         }
     }
 
-    /// Tells the senders of messages that grew too old unheard, if they asked.
-    async fn tell_of_expired(&self, expired: Vec<(MailboxId, MessageId)>) {
+    /// Sends a receipt to each sender of a message that expired unheard, if one was requested.
+    async fn send_expiry_receipts(&self, expired: Vec<(MailboxId, MessageId)>) {
         let Some(service) = &self.inner.mailbox_service else { return };
         for (mailbox, id) in expired {
             if let Err(error) = service.expired(&mailbox, id).await {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(message = %id, error, "nobody could be told that a message has expired");
+                tracing::warn!(message = %id, error, "the receipt of an expired message could not be sent");
             }
         }
     }
 
-    /// Sends the receipts and copies that wait.
+    /// Sends the receipts and copies that wait in the outbox.
     async fn send_mail(&self, stopped: watch::Receiver<bool>) {
         if let Some(outbox) = &self.inner.outbox {
             outbox.run(raised(stopped)).await;
         }
     }
 
-    /// Keeps the clock right. One that fails at that goes on from what it knows, and so does the node.
+    /// Runs the clock. When that fails, the clock continues from its last measurement, and the node continues too.
     async fn keep_clock(&self, stopped: watch::Receiver<bool>) {
         tokio::select! {
             Err(_panic) = AssertUnwindSafe(self.inner.clock.synchronize()).catch_unwind() => {
-                tracing::error!("the clock panicked when it should keep itself right; it goes on from what it knows");
+                tracing::error!("the clock panicked while it measured the time; it continues from its last measurement");
             }
             () = raised(stopped) => {}
         }
     }
 
-    /// Takes in what other nodes send.
-    async fn take_mail(&self, stopped: watch::Receiver<bool>) -> Result<(), NodeError> {
+    /// Receives mail from other nodes.
+    async fn receive_mail(&self, stopped: watch::Receiver<bool>) -> Result<(), NodeError> {
         let intake = &self.inner.intake;
         let listeners = std::mem::take(&mut *self.inner.listeners.lock());
         let serve = |(listener, mode): (TcpListener, ListenerPolicy)| async {
@@ -334,7 +335,7 @@ impl Node {
         future::try_join_all(listeners.into_iter().map(serve)).await.map(drop)
     }
 
-    async fn tell_lamps(&self, stopped: watch::Receiver<bool>) {
+    async fn update_lamps(&self, stopped: watch::Receiver<bool>) {
         let inner = &*self.inner;
         let (Some(store), Some(counter), Some(sink)) = (&inner.store, &inner.counter, &inner.sink) else { return };
         let lamps = Lamps {
@@ -343,14 +344,14 @@ impl Node {
             sink: Arc::clone(sink),
             events: inner.events.clone(),
             changes: Arc::clone(&inner.changes),
-            standing: &inner.standing,
-            a_second: inner.lamps_a_second.get(),
+            current: &inner.current,
+            max_per_sec: inner.max_lamp_updates_per_sec.get(),
         };
         lamps.run(raised(stopped)).await;
     }
 
-    /// Lets a PBX in, if it may record here and has a port free.
-    fn enter(&self, site: &SiteId) -> Result<(RecordingSite, Port), RecordError> {
+    /// Admits a call of a PBX, if the PBX may record here and has a free port.
+    fn admit_recording(&self, site: &SiteId) -> Result<(RecordingSite, Port), RecordError> {
         let port = self.admit(site, LicenceClass::Voicemail)?;
         let zone = self.network().site(site).ok_or_else(|| Refusal::NotServedHere(site.clone()))?.zone();
         Ok((RecordingSite { id: site.clone(), zone }, port))
@@ -369,5 +370,5 @@ async fn elapsed(flag: watch::Receiver<bool>, time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// How often the store does a step of its housekeeping.
-const TIDY_EVERY: Duration = Duration::from_secs(60);
+/// The time between two steps of the store's housekeeping.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);

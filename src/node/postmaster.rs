@@ -1,4 +1,4 @@
-//! [`PostmasterMail`]: mail to a node's postmaster, on its way to the address that an operator has named.
+//! [`PostmasterMail`]: forwards mail to a node's postmaster to the operator's address.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::network::NodeAddress;
 use crate::outbox::Outbox;
 use crate::smtp::server::Reply;
 
-/// What takes the mail to the postmaster of `node`: the outbox, for the operator's address, or else a folder.
+/// Returns where mail to the postmaster of `node` goes: into the outbox for the operator's address, or else into a folder.
 pub(super) fn postmaster(
     node: &NodeAddress,
     operator: Option<(MailAddress, Outbox)>,
@@ -32,13 +32,13 @@ pub(super) fn postmaster(
     }
 }
 
-/// Sends mail to the postmaster on, each within a mail from the node: as a message where it is plain text, else as a file.
+/// Forwards mail to the postmaster, enclosed in a mail from the node: as a message if it is plain text, else as a file.
 ///
-/// What was sent on once already is refused, so that no mail goes round for ever.
+/// Mail that the node has forwarded once already is refused, so that no mail loops.
 #[derive(Debug)]
 struct PostmasterMail {
     outbox: Outbox,
-    /// Where it goes.
+    /// The address of the operator.
     to: MailAddress,
     /// The node's host name.
     node: String,
@@ -74,7 +74,7 @@ fn too_big() -> Reply {
     Reply::telling(552, "5.3.4", "the message is too big for the postmaster")
 }
 
-/// A mail from the node that encloses another.
+/// Returns a mail from the node that encloses another.
 ///
 /// # Source
 ///
@@ -102,7 +102,7 @@ fn enclosed(mail: &[u8], id: &str, node: &str, to: &MailAddress, at: DateTime<Ut
     whole.into()
 }
 
-/// Whether a mail may travel as it is: lines of at most 998 ASCII characters. RFC 5322 §2.1.1.
+/// Whether a mail may be enclosed without encoding: lines of at most 998 ASCII characters. RFC 5322 §2.1.1.
 fn is_plain(mail: &[u8]) -> bool {
     mail.ends_with(b"\r\n")
         && mail.split_inclusive(|byte| *byte == b'\n').all(|line| {
@@ -111,7 +111,7 @@ fn is_plain(mail: &[u8]) -> bool {
         })
 }
 
-/// Whether this node has sent the mail on before.
+/// Whether this node has forwarded the mail before.
 fn has_passed(mail: &[u8], node: &str) -> bool {
     let head = mail.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).take_while(|line| !line.is_empty());
     head.into_iter().any(|line| {
@@ -121,13 +121,13 @@ fn has_passed(mail: &[u8], node: &str) -> bool {
     })
 }
 
-/// The field that says which nodes have sent a mail on.
+/// The field that names the nodes that have forwarded a mail.
 const LOOP: &str = "Voicemail-Postmaster";
 
-/// The longest mail that is sent on.
+/// The longest mail that is forwarded.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What makes a line of 76 characters of base64. RFC 2045 §6.8.
+/// The bytes that make a line of 76 characters of base64. RFC 2045 §6.8.
 const BYTES_PER_LINE: usize = 57;
 
 #[cfg(test)]
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_that_this_node_has_sent_on_is_known_again() {
+    fn mail_that_this_node_has_forwarded_is_recognised() {
         let once = whole(b"Subject: x\r\n\r\nhello\r\n");
         let relayed = format!("Received: from a\r\n\tby b\r\n{once}");
         assert!(has_passed(relayed.as_bytes(), "VM1.example"));

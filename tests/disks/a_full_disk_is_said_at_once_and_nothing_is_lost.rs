@@ -161,7 +161,7 @@ async fn a_node_whose_disk_is_full_starts_and_sends_what_waits() {
 #[tokio::test(start_paused = true)]
 async fn calls_under_way_at_a_nearly_full_disk_can_be_finished_and_new_ones_wait_for_room() {
     let (disk, forwarder) = (PowerCutDisk::new(), MemoryForwarder::new());
-    let node = distributed(Path::new("/spool"), disk.clone(), &forwarder).reserve(MIB).open().await.unwrap();
+    let node = distributed(Path::new("/spool"), disk.clone(), &forwarder).min_free_space(MIB).open().await.unwrap();
     let room = |bytes, files| disk.set_free_space(FreeSpace::new(bytes, files));
     // The longest message is 300 s of 8000 bytes: there is room for ten of them, and a little more.
     room(MIB + 10 * 2_400_000 + 100_000, 1_000);
@@ -250,7 +250,7 @@ impl Drop for SmallDisk {
 async fn a_real_disk_is_filled_while_a_call_is_recorded_and_the_call_is_kept_when_there_is_room() {
     let Some(small) = SmallDisk::mount() else { return };
     let forwarder = MemoryForwarder::new();
-    let node = distributed(small.path(), voicemail::disk::OsDisk, &forwarder).reserve(MIB).open().await.unwrap();
+    let node = distributed(small.path(), voicemail::disk::OsDisk, &forwarder).min_free_space(MIB).open().await.unwrap();
     let mut events = node.events();
     let running = run(&node);
     let spoken = wav(3_000, 7);

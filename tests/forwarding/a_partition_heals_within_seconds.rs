@@ -182,7 +182,7 @@ async fn half_a_mail_holds_a_stop_up_no_longer_than_it_may_take() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let node = node(CENTRAL, Path::new("/node")).disk(PowerCutDisk::new()).store(Arc::clone(&store)).clock(clock());
-    let node = node.listen(listener, ListenMode::StartTls).stop_time(Duration::from_millis(400)).open().await.unwrap();
+    let node = node.listen(listener, ListenMode::StartTls).shutdown_timeout(Duration::from_millis(400)).open().await.unwrap();
     let running = run(&node);
     let mut sender = TcpStream::connect(address).await.unwrap();
     for (reply, line) in [

@@ -63,7 +63,7 @@ async fn open(folder: &Path, store: &Arc<MemoryStore>, board: &Board) -> Node {
     let network = Network::builder("voicemail.example").site(site).build().unwrap();
     let directory = network.directory();
     let node = Node::builder(address(NODE), network, directory, folder).store(Arc::clone(store)).sink(board.clone());
-    node.clock(clock()).lamps_a_second(NonZeroU32::new(A_SECOND).unwrap()).open().await.unwrap()
+    node.clock(clock()).max_lamp_updates_per_sec(NonZeroU32::new(A_SECOND).unwrap()).open().await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,8 +78,8 @@ impl Scene {
             .store(store)
             .clock(clock())
             .sink(Arc::clone(&router))
-            .follow(directory)
-            .follow(Arc::clone(&router));
+            .observe_network(directory)
+            .observe_network(Arc::clone(&router));
         Self { node: node.open().await.unwrap(), router, lamps }
     }
 

@@ -128,7 +128,7 @@ impl Life {
     async fn alive(&mut self) -> &Alive {
         if self.alive.is_none() {
             let store = UnreliableStore::new(self.store().await);
-            let builder = node(CENTRAL, &self.world.root()).disk(Shared(self.world.disk())).reserve(0);
+            let builder = node(CENTRAL, &self.world.root()).disk(Shared(self.world.disk())).min_free_space(0);
             let node = builder.store(Arc::clone(&store)).sink(self.board.clone()).clock(Arc::clone(&self.clock));
             let node = node.open().await.unwrap();
             let running = run(&node);

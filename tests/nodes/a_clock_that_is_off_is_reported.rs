@@ -23,7 +23,7 @@ async fn a_message_from_the_future_is_reported_with_its_pbx() {
     let clock = clock();
     let store = MemoryStore::new([mailbox("2001")]);
     let builder = node(CENTRAL, Path::new("/spool")).disk(PowerCutDisk::new()).store(store).clock(Arc::clone(&clock));
-    let node = builder.clocks_within(Duration::from_secs(2)).open().await.unwrap();
+    let node = builder.max_clock_skew(Duration::from_secs(2)).open().await.unwrap();
     let mut events = node.events();
     for (ahead, origin) in [(2, Origin::Unproven), (60, Origin::Here), (60, Origin::Unproven)] {
         let now = clock.now();

@@ -273,7 +273,11 @@ async fn a_network_that_does_not_fit_is_refused_and_changes_nothing() {
     let folder = tempdir().unwrap();
     let old = network(CENTRAL, 1);
     let directory = NetworkDirectory::new(old.clone());
-    let central = builder(CENTRAL, &old, folder.path()).store(store()).follow(directory.clone()).follow(RefusingObserver).open();
+    let central = builder(CENTRAL, &old, folder.path())
+        .store(store())
+        .observe_network(directory.clone())
+        .observe_network(RefusingObserver)
+        .open();
     let distributed = builder(HIMALAYA, &old, folder.path()).forwarder(MemoryForwarder::new()).open();
     let (central, distributed) = (central.await.unwrap(), distributed.await.unwrap());
     let before = [central.network(), distributed.network(), directory.network()];
@@ -289,7 +293,7 @@ async fn a_network_that_does_not_fit_is_refused_and_changes_nothing() {
     let renamed = central.adopt(renamed).unwrap_err();
     assert!(matches!(&renamed, NodeError::DomainChanges { to, .. } if to == "mail.example"), "{renamed}");
     let refused = central.adopt(network_of([london.mailbox(Mailbox::new(mailbox("2009")))])).unwrap_err();
-    assert!(matches!(refused, NodeError::CannotFollow(_)), "{refused}");
+    assert!(matches!(refused, NodeError::ObserverRefused(_)), "{refused}");
 
     for (before, now) in before.iter().zip([central.network(), distributed.network(), directory.network()]) {
         assert!(Arc::ptr_eq(before, &now));
@@ -326,7 +330,7 @@ async fn an_open_connection_stays_and_answers_by_the_new_network() {
         .store(store)
         .forwarder(MemoryForwarder::new())
         .listen(listener, ListenMode::StartTls)
-        .follow(directory)
+        .observe_network(directory)
         .open();
     let node = node.await.unwrap();
     let running = run(&node);
@@ -368,7 +372,8 @@ async fn hosts_of_the_central_node_are_observed_and_tried_in_order() {
         SmtpForwarder::builder(host.to_string(), network.domain()).node(HIMALAYA).security(Security::PlainText).build()
     };
     let forwarder = Arc::new(CentralForwarder::new(&network, make).unwrap());
-    let far = builder(HIMALAYA, &network, folder.path()).forwarder(Arc::clone(&forwarder)).follow(Arc::clone(&forwarder));
+    let far =
+        builder(HIMALAYA, &network, folder.path()).forwarder(Arc::clone(&forwarder)).observe_network(Arc::clone(&forwarder));
     let far = far.open().await.unwrap();
     let hosts = [("first", first), ("second", second)].map(|(name, listener)| {
         let node = builder(CENTRAL, &network, &folder.path().join(name)).store(store()).listen(listener, ListenMode::StartTls);

@@ -1,4 +1,4 @@
-//! [`GreetError`].
+//! [`GreetError`]: why a greeting was not kept, removed or read.
 
 use crate::audio::{AudioError, length_within};
 use crate::directory::DirectoryError;
@@ -19,29 +19,29 @@ pub enum GreetError {
     /// The sound cannot be read.
     #[error("the greeting cannot be read")]
     UnreadableAudio(#[source] AudioError),
-    /// Nothing is said.
+    /// The sound has no length.
     #[error("the greeting has no sound in it")]
     Empty,
-    /// It is longer than any caller waits.
+    /// The sound is bigger than a greeting may be.
     #[error("a greeting has at most {most} bytes; found {found}")]
     TooBig {
-        /// How many bytes it has.
+        /// The bytes of the sound.
         found: usize,
-        /// How many it may have.
+        /// The bytes that a greeting may have.
         most: usize,
     },
-    /// The directory did not say whether there is such a mailbox.
+    /// The directory could not answer whether the mailbox exists.
     #[error("whether there is a mailbox {mailbox} cannot be found out now")]
     Directory {
         /// The mailbox.
         mailbox: MailboxId,
-        /// The directory's error.
+        /// The error of the directory.
         #[source]
         source: DirectoryError,
     },
-    /// The disk did not do its part.
+    /// The disk failed.
     #[error(transparent)]
-    Book(#[from] GreetingFolderError),
+    Folder(#[from] GreetingFolderError),
 }
 
 impl GreetError {
@@ -49,13 +49,13 @@ impl GreetError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Directory { .. } => true,
-            Self::Book(error) => error.is_transient(),
+            Self::Folder(error) => error.is_transient(),
             Self::NotCentral(_) | Self::NoSuchMailbox(_) | Self::UnreadableAudio(_) | Self::Empty | Self::TooBig { .. } => false,
         }
     }
 }
 
-/// Whether `sound` can be a greeting.
+/// Checks that `sound` can be a greeting.
 pub(super) fn check(sound: &Audio) -> Result<(), GreetError> {
     let len = sound.bytes().len();
     if len > MOST {

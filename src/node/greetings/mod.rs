@@ -1,42 +1,41 @@
-//! Greetings at a node: recorded at the central one, and said wherever calls are answered.
+//! Greetings of a node: recorded at the central node, and played at the node that answers the call.
 //!
 //! # Which node needs which greeting
 //!
-//! A call to a mailbox that nobody answers is answered by the node of the mailbox's home PBX, so the greetings of a mailbox go to
-//! [that node](crate::network::Network::greeting_node) if it is a distributed one, and to no other. Another distributed node that takes
-//! a message for the mailbox has none of its greetings, and uses the usual words.
+//! The node of the mailbox's home PBX answers calls for the mailbox, so the greetings of a mailbox are sent to
+//! [that node](crate::network::Network::greeting_node) if it is a distributed one, and to no other. Another distributed node that records a
+//! message for the mailbox does not have its greetings, and plays the standard ones.
 //!
-//! # The way of a greeting
+//! # How a greeting reaches its node
 //!
-//! [`Node::greet`] puts it on stable storage at the central node. [`Node::run`] sends it to the node that needs it: at once, and then
-//! again for as long as it takes; while it waits, a newer edition takes its place. There is no queue to lose: what each node needs follows
-//! from the network and from the greetings that are kept. After each start of the central node, after a change of the network, and then
-//! once an hour, it offers each greeting to the node that needs it, in a mail without the sound; a node that does not have it, because it is
-//! new there or has lost its disk, is sent it whole.
+//! [`Node::greet`] writes it to stable storage at the central node. [`Node::run`] sends it to the node that needs it, at once, and tries
+//! again until the node accepts it; a newer edition replaces one that waits. There is no queue that could be lost: the greetings that each
+//! node needs follow from the network and from the greetings that are kept. After each start of the central node, after a change of the
+//! network, and then once an hour, the central node offers each greeting to the node that needs it, in a mail without the sound. A node that
+//! lacks the greeting, because it is new or has lost its disk, is then sent the whole greeting.
 //!
-//! A distributed node takes greetings from the central node alone, keeps them with its spool, and answers a call from there, without
-//! asking another node. The central node has to prove its name: a listener without [peers](crate::intake::Access::peers) takes no
-//! greetings. An edition dated more than a day ahead of the node's clock is refused, also from the central node.
+//! A distributed node accepts greetings from the central node only, keeps them beside its spool, and plays them from there without asking
+//! another node. The central node has to prove its name: a listener without [peers](crate::intake::Access::peers) accepts no greetings. An edition dated more than a day ahead of the node's clock is refused, also from the central node.
 
-mod courier;
-mod desk;
+mod distribution_schedule;
 mod error;
-mod rounds;
+mod sender;
+mod service;
 
-pub(super) use self::desk::{GreetingDesk, MakeWay};
 pub use self::error::GreetError;
+pub(super) use self::service::{GreetingService, MakeMailOut};
 use super::Node;
 use crate::greeting::{GreetingId, GreetingKind, GreetingVersion, Greetings};
 use crate::message::{Audio, MailboxId};
 
 impl Node {
-    /// Keeps what the owner of `mailbox` has recorded as their greeting, for the calls that `kind` says, and has it sent to the node that
-    /// needs it. It is on stable storage when this answers.
+    /// Keeps a greeting of `mailbox` for calls of the given `kind`, and sends it to the node that needs it. It is on stable storage when
+    /// this returns.
     ///
     /// # Errors
     ///
     /// [`GreetError::NotCentral`], [`GreetError::NoSuchMailbox`], [`GreetError::UnreadableAudio`], [`GreetError::Empty`] and
-    /// [`GreetError::TooBig`] are final; [`GreetError::Directory`] and [`GreetError::Book`] may pass. Nothing has changed then.
+    /// [`GreetError::TooBig`] are final; [`GreetError::Directory`] and [`GreetError::Folder`] may pass. Nothing has changed then.
     ///
     /// # Cancel safety
     ///
@@ -62,7 +61,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// As [`greet`](Self::greet), of which none concerns a sound.
+    /// As [`greet`](Self::greet), except the errors that concern a sound.
     ///
     /// # Cancel safety
     ///
@@ -71,22 +70,22 @@ impl Node {
         self.inner.greetings.record(GreetingId::new(mailbox.clone(), kind), None).await
     }
 
-    /// What the owner of `mailbox` says to the callers that `kind` says: the newest greeting that is kept at this node, whatever other
-    /// nodes do just now. `None` if there is none, or the owner removed it.
+    /// Returns the newest greeting of `mailbox` that this node keeps, for calls of the given `kind`; `None` if there is none, or its owner
+    /// removed it. Asks no other node.
     ///
     /// # Errors
     ///
-    /// [`GreetError::Book`] when the disk does not give it, or gives something else. The usual words will do then.
+    /// [`GreetError::Folder`] when the greeting cannot be read, or is damaged. Play a standard greeting then.
     ///
     /// # Cancel safety
     ///
-    /// It changes nothing.
+    /// Changes nothing, so a dropped call has no effect.
     pub async fn greeting(&self, mailbox: &MailboxId, kind: GreetingKind) -> Result<Option<Audio>, GreetError> {
         let greeting = self.inner.greetings.read(&GreetingId::new(mailbox.clone(), kind)).await?;
         Ok(greeting.and_then(|greeting| greeting.sound().cloned()))
     }
 
-    /// Which greetings of `mailbox` there are at this node, for a [`CallerDialogue`](crate::telephone::CallerDialogue). It reads no disk.
+    /// Returns which greetings of `mailbox` this node keeps, for a [`CallerDialogue`](crate::telephone::CallerDialogue). Reads no disk.
     pub fn greetings(&self, mailbox: &MailboxId) -> Greetings {
         self.inner.greetings.recorded(mailbox)
     }

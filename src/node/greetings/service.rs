@@ -1,4 +1,4 @@
-//! [`GreetingDesk`]: the greetings that a node keeps, for owners, for callers, and for the central node that sends them.
+//! [`GreetingService`]: the greetings that a node keeps, for its owners and callers, and for the central node that sends them.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -21,35 +21,35 @@ use crate::greeting::{
 use crate::lock::Lock;
 use crate::message::{MailboxId, Origin};
 use crate::network::{Network, NodeAddress};
-use crate::node::standing::Standing;
+use crate::node::current_network::CurrentNetwork;
 
 /// The greetings that a node keeps.
 #[derive(Debug)]
-pub(in crate::node) struct GreetingDesk {
-    pub(super) book: GreetingFolder,
-    pub(super) standing: Arc<Standing>,
+pub(in crate::node) struct GreetingService {
+    pub(super) folder: GreetingFolder,
+    pub(super) current: Arc<CurrentNetwork>,
     pub(super) events: Events,
-    /// How other nodes are reached; without it, greetings stay here.
-    pub(super) make_way: Option<MakeWay>,
+    /// Makes the connections to other nodes; without it, greetings stay here.
+    pub(super) make_mail_out: Option<MakeMailOut>,
     directory: Arc<dyn Directory>,
     clock: Arc<dyn Clock>,
     recorded: Lock<BTreeSet<GreetingId>>,
     noted: Notify,
 }
 
-/// Makes the way to another node.
+/// Makes the [`MailOut`] that reaches another node.
 #[derive(Clone)]
-pub(in crate::node) struct MakeWay(Arc<Make>);
+pub(in crate::node) struct MakeMailOut(Arc<Make>);
 
 type Make = dyn Fn(&Network, &NodeAddress) -> Result<Arc<dyn MailOut>, BoxError> + Send + Sync;
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
-impl MakeWay {
+impl MakeMailOut {
     pub(in crate::node) fn new<W: MailOut, E: Into<BoxError>>(
         make: impl Fn(&Network, &NodeAddress) -> Result<W, E> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(move |network, node| match make(network, node) {
-            Ok(way) => Ok(Arc::new(way)),
+            Ok(mail_out) => Ok(Arc::new(mail_out)),
             Err(error) => Err(error.into()),
         }))
     }
@@ -59,40 +59,40 @@ impl MakeWay {
     }
 }
 
-impl fmt::Debug for MakeWay {
+impl fmt::Debug for MakeMailOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MakeWay")
+        f.write_str("MakeMailOut")
     }
 }
 
-impl GreetingDesk {
+impl GreetingService {
     pub(in crate::node) fn new(
-        book: GreetingFolder,
-        standing: Arc<Standing>,
+        folder: GreetingFolder,
+        current: Arc<CurrentNetwork>,
         directory: Arc<dyn Directory>,
         clock: Arc<dyn Clock>,
         events: Events,
-        make_way: Option<MakeWay>,
+        make_mail_out: Option<MakeMailOut>,
     ) -> Self {
         let (recorded, noted) = (Lock::default(), Notify::new());
-        Self { book, standing, events, make_way, directory, clock, recorded, noted }
+        Self { folder, current, events, make_mail_out, directory, clock, recorded, noted }
     }
 
-    /// Keeps what an owner has recorded or removed.
+    /// Keeps a greeting that an owner has recorded, or its removal.
     pub(super) async fn record(
         &self,
         id: GreetingId,
         sound: Option<crate::message::Audio>,
     ) -> Result<GreetingVersion, GreetError> {
-        if !self.standing.is_central() {
-            return Err(GreetError::NotCentral(self.standing.network().central_node().clone()));
+        if !self.current.is_central() {
+            return Err(GreetError::NotCentral(self.current.network().central_node().clone()));
         }
         let found = self.directory.find(&id.mailbox).await;
         if found.map_err(|source| GreetError::Directory { mailbox: id.mailbox.clone(), source })?.is_none() {
             return Err(GreetError::NoSuchMailbox(id.mailbox));
         }
-        let before = self.book.edition(&id);
-        let edition = self.book.record(id.clone(), sound, self.clock.now().instant).await?;
+        let before = self.folder.edition(&id);
+        let edition = self.folder.record(id.clone(), sound, self.clock.now().instant).await?;
         if before != Some(edition) {
             self.events.emit(Event::Greeting(GreetingEvent::Recorded { greeting: id.clone(), version: edition.version }));
         }
@@ -102,32 +102,32 @@ impl GreetingDesk {
     }
 
     pub(super) async fn read(&self, id: &GreetingId) -> Result<Option<Greeting>, GreetError> {
-        Ok(self.book.read(id).await?)
+        Ok(self.folder.read(id).await?)
     }
 
     pub(super) fn recorded(&self, mailbox: &MailboxId) -> Greetings {
-        self.book.recorded(mailbox)
+        self.folder.recorded(mailbox)
     }
 
-    /// What owners have recorded or removed since the last call.
+    /// Returns the greetings that owners have recorded or removed since the last call.
     pub(super) fn take_recorded(&self) -> BTreeSet<GreetingId> {
         std::mem::take(&mut *self.recorded.lock())
     }
 
-    /// Waits until an owner records or removes one.
+    /// Waits until an owner records or removes a greeting.
     pub(super) async fn noted(&self) {
         self.noted.notified().await;
     }
 
-    /// Whether `origin` may hand in this edition of a greeting of `mailbox` here.
+    /// Checks that `origin` may send this edition of a greeting of `mailbox` to this node.
     fn admit(&self, origin: &Origin, mailbox: &MailboxId, edition: Edition) -> Result<(), KeeperError> {
-        let network = self.standing.network();
+        let network = self.current.network();
         let from_central = match origin {
             Origin::Peer(name) => **name == *network.central_node().as_str(),
-            // A listener without peers lets everybody in without proof.
+            // A listener without peers admits clients that prove no name.
             Origin::Unproven | Origin::Here => false,
         };
-        if !from_central || self.standing.is_central() {
+        if !from_central || self.current.is_central() {
             return Err(KeeperError::Forbidden);
         }
         if !self.keeps(mailbox) {
@@ -139,21 +139,21 @@ impl GreetingDesk {
 }
 
 #[async_trait]
-impl GreetingKeeper for GreetingDesk {
+impl GreetingKeeper for GreetingService {
     fn keeps(&self, mailbox: &MailboxId) -> bool {
-        self.standing.network().greeting_node(mailbox) == Some(self.standing.address())
+        self.current.network().greeting_node(mailbox) == Some(self.current.address())
     }
 
     async fn keep(&self, origin: &Origin, greeting: Greeting) -> Result<KeepOutcome, KeeperError> {
         self.admit(origin, &greeting.id().mailbox, greeting.edition())?;
-        self.book.put(greeting).await.map_err(|error| KeeperError::Unavailable(error.into()))
+        self.folder.put(greeting).await.map_err(|error| KeeperError::Unavailable(error.into()))
     }
 
     async fn has(&self, origin: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, KeeperError> {
         self.admit(origin, &id.mailbox, edition)?;
-        Ok(self.book.edition(id).is_some_and(|kept| kept >= edition))
+        Ok(self.folder.edition(id).is_some_and(|kept| kept >= edition))
     }
 }
 
-/// How far ahead of this node's clock an edition may be dated.
+/// The farthest that an edition may be dated ahead of this node's clock.
 const MOST_AHEAD: TimeDelta = TimeDelta::days(1);

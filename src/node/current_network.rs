@@ -1,4 +1,4 @@
-//! [`Standing`]: what the node is in the network that is in force.
+//! [`CurrentNetwork`]: the network in force, and the role of this node in it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,20 +8,20 @@ use tokio::sync::{Notify, watch};
 use crate::network::{Network, NodeAddress};
 use crate::record::LOCAL_DESTINATION;
 
-/// What the node is in the network that is in force.
+/// The network in force, and the role of this node in it.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct CurrentNetwork {
     address: NodeAddress,
     network: RwLock<Arc<Network>>,
     is_central: AtomicBool,
     changed: Notify,
-    followed: watch::Sender<()>,
+    subscribers: watch::Sender<()>,
 }
 
-impl Standing {
+impl CurrentNetwork {
     pub(super) fn new(address: NodeAddress, network: Arc<Network>) -> Self {
         let is_central = AtomicBool::new(*network.central_node() == address);
-        Self { address, network: RwLock::new(network), is_central, changed: Notify::new(), followed: watch::Sender::new(()) }
+        Self { address, network: RwLock::new(network), is_central, changed: Notify::new(), subscribers: watch::Sender::new(()) }
     }
 
     pub(super) fn address(&self) -> &NodeAddress {
@@ -32,7 +32,7 @@ impl Standing {
         Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether it keeps the mailboxes.
+    /// Whether this node keeps the mailboxes.
     pub(super) fn is_central(&self) -> bool {
         self.is_central.load(Ordering::Acquire)
     }
@@ -41,21 +41,21 @@ impl Standing {
         self.is_central.store(*network.central_node() == self.address, Ordering::Release);
         *self.network.write().unwrap_or_else(PoisonError::into_inner) = network;
         self.changed.notify_one();
-        self.followed.send_replace(());
+        self.subscribers.send_replace(());
     }
 
-    /// Tells, from now on, each time that another network is in force.
-    pub(super) fn follow(&self) -> watch::Receiver<()> {
-        self.followed.subscribe()
+    /// Returns a receiver that is notified, from now on, each time another network comes into force.
+    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+        self.subscribers.subscribe()
     }
 
-    /// Waits until another network is in force; for one who waits alone.
+    /// Waits until another network comes into force. Only one task may wait.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 }
 
-/// The destination of what the node at `address` records in `network`.
+/// Returns the destination of messages that the node at `address` records in `network`.
 pub(super) fn destination<'a>(address: &NodeAddress, network: &'a Network) -> &'a str {
     if network.central_node() == address { LOCAL_DESTINATION } else { network.central_node().as_str() }
 }

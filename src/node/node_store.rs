@@ -1,53 +1,52 @@
-//! [`Watched`]: a store that tells what arrives and which mailboxes have changed, and takes in nothing while its node keeps none.
+//! [`NodeStore`]: the store of a central node, which reports arrivals and changes.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::changes::Changes;
-use super::standing::Standing;
+use super::clock_skew::SkewCheck;
+use super::current_network::CurrentNetwork;
 use crate::event::{Event, Events};
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 use crate::store::{Deposit, Entry, Housekeeping, MessageStore, Page, Query, StagedMail, StoreError};
 
-/// A store that notes each mailbox that a call through it may have changed, and tells of each message before its lamp does.
+/// A store that notes each mailbox that a call may have changed, reports each message that was deposited, and checks the clock that dated
+/// it.
 ///
-/// While its node is not the central one, nothing is put into it: a message in a mailbox that nobody looks at would be lost. Who
-/// sends it is told that the store is unavailable, and keeps it.
+/// While its node is not the central one, it takes no messages: a message in a mailbox that no owner looks at would be lost. The sender
+/// gets [`StoreError::Unavailable`] and keeps the message.
 #[derive(Debug)]
-pub(super) struct Watched {
-    store: Arc<dyn MessageStore>,
-    changes: Arc<Changes>,
-    standing: Arc<Standing>,
-    events: Events,
+pub(super) struct NodeStore {
+    pub(super) store: Arc<dyn MessageStore>,
+    pub(super) clock_skew: SkewCheck,
+    pub(super) changes: Arc<Changes>,
+    pub(super) current: Arc<CurrentNetwork>,
+    pub(super) events: Events,
 }
 
-impl Watched {
-    pub(super) fn new(store: Arc<dyn MessageStore>, changes: Arc<Changes>, standing: Arc<Standing>, events: Events) -> Self {
-        Self { store, changes, standing, events }
-    }
-
-    /// The store, if anything may be put into it.
+impl NodeStore {
+    /// Returns the store, if messages may be put into it.
     fn open(&self) -> Result<&Arc<dyn MessageStore>, StoreError> {
         let closed = || StoreError::Unavailable("this node is not the central one".into());
-        if self.standing.is_central() { Ok(&self.store) } else { Err(closed()) }
+        if self.current.is_central() { Ok(&self.store) } else { Err(closed()) }
     }
 }
 
-/// Notes a mailbox when dropped, however the call ended: one whose future was dropped may have changed the mailbox too.
-struct Touch<'a> {
+/// Notes a mailbox when dropped, however the call ended: a call whose future was dropped may have changed the mailbox too.
+struct ChangeGuard<'a> {
     changes: &'a Changes,
     mailbox: &'a MailboxId,
 }
 
-impl<'a> Touch<'a> {
+impl<'a> ChangeGuard<'a> {
     fn new(changes: &'a Changes, mailbox: &'a MailboxId) -> Self {
         changes.handle_call(mailbox);
         Self { changes, mailbox }
     }
 }
 
-impl Drop for Touch<'_> {
+impl Drop for ChangeGuard<'_> {
     fn drop(&mut self) {
         self.changes.handle_call_ended(self.mailbox);
     }
@@ -55,11 +54,14 @@ impl Drop for Touch<'_> {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl MessageStore for Watched {
+impl MessageStore for NodeStore {
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
-        let _touch = Touch::new(&self.changes, mailbox);
+        let _guard = ChangeGuard::new(&self.changes, mailbox);
         let deposit = self.open()?.deposit(mailbox, origin, message).await?;
-        // Before a lamp can show it, so that each step is told in its order.
+        if *origin != Origin::Here && deposit != Deposit::Duplicate {
+            self.clock_skew.check(message.head());
+        }
+        // Before a lamp can show the message, so that the events come in the order of the steps.
         self.events.emit(Event::deposited(message.id(), mailbox, origin.clone(), deposit));
         if let Deposit::Stored(id) = deposit {
             self.changes.note_arrival(mailbox, id);
@@ -92,12 +94,12 @@ impl MessageStore for Watched {
     }
 
     async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
-        let _touch = Touch::new(&self.changes, mailbox);
+        let _guard = ChangeGuard::new(&self.changes, mailbox);
         self.store.mark(mailbox, id, status).await
     }
 
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
-        let _touch = Touch::new(&self.changes, mailbox);
+        let _guard = ChangeGuard::new(&self.changes, mailbox);
         self.store.expunge(mailbox).await
     }
 

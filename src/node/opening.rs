@@ -1,0 +1,166 @@
+//! Opening a node: from the parts and settings of a [`NodeBuilder`] to a [`Node`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::adopt::{Destination, check_parts};
+use super::changes::Changes;
+use super::clock_skew::SkewCheck;
+use super::counter::Counter;
+use super::current_network::{CurrentNetwork, destination};
+use super::greetings::GreetingService;
+use super::local::StoreForwarder;
+use super::node_store::NodeStore;
+use super::postmaster::postmaster;
+use super::versions::Versions;
+use super::{Inner, Node, NodeBuilder, NodeError};
+use crate::forward::{FullMailboxes, RememberFull, TimeLimited};
+use crate::greeting::{GreetingFolder, GreetingKeeper};
+use crate::intake::{Intake, IntakeBuilder};
+use crate::lock::Lock;
+use crate::network::Admission;
+use crate::outbox::Outbox;
+use crate::record::Recorder;
+use crate::retrieval::MailboxService;
+use crate::spool::Spool;
+use crate::store::MessageStore;
+
+impl NodeBuilder {
+    /// Opens the spool, recovers recordings that a crash cut off, and returns the node.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::NotInNetwork`], [`NodeError::NoStore`] and [`NodeError::NoForwarder`] mean that the parts do not fit the network;
+    /// [`NodeError::Spool`], [`NodeError::Outbox`], [`NodeError::Greetings`] and [`NodeError::Recover`] that the spool's disk failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has opened nothing; the next call recovers the same recordings.
+    pub async fn open(self) -> Result<Node, NodeError> {
+        check_parts(&self.address, &self.network, self.store.is_some(), self.forwarder.is_some())?;
+        let current = Arc::new(CurrentNetwork::new(self.address.clone(), Arc::clone(&self.network)));
+        let changes = Arc::new(Changes::default());
+        let store = self.node_store(&current, &changes);
+        let counter = match &store {
+            Some(store) => Some(self.counter(store).await),
+            None => None,
+        };
+        let spool = Spool::open(Arc::clone(&self.disk), self.spool.clone(), Arc::clone(&self.clock), self.events.clone()).await?;
+        let outbox = self.outbox().await?;
+        let admission = Arc::new(Admission::of_node(self.address.clone(), &self.network).grace(Arc::clone(&self.grace)));
+        let mailbox_service = store.as_ref().map(|store| self.mailbox_service(store, outbox.as_ref(), &admission));
+        let greetings = Arc::new(self.greetings(&current).await?);
+        let intake = self.intake(store.as_ref(), &greetings, outbox.as_ref());
+        // Another node may have been the central one when the waiting messages were recorded.
+        let destination = destination(&self.address, &self.network);
+        spool.set_destination(destination);
+        spool.redirect().await?;
+        let full = Arc::new(FullMailboxes::default());
+        let (recorder, jobs) = Recorder::new(
+            spool.clone(),
+            store.clone(),
+            Arc::clone(&full),
+            Arc::clone(&self.directory),
+            Arc::clone(&self.clock),
+            self.events.clone(),
+            self.min_free_space,
+        );
+        recorder.recover().await.map_err(|source| NodeError::Recover { spool: self.spool.clone(), source })?;
+        Ok(Node {
+            inner: Arc::new(Inner {
+                admission,
+                mailbox_service,
+                outbox,
+                destination: watch::Sender::new(Destination::new(destination)),
+                adopting: Lock::default(),
+                current,
+                observers: self.observers,
+                local: store.clone().map(|store| TimeLimited::new(StoreForwarder::new(store), STORE_TIMEOUT)),
+                store,
+                forwarder: self.forwarder.map(|forwarder| Arc::new(RememberFull::new(forwarder, full)) as _),
+                sink: self.sink,
+                clock: self.clock,
+                events: self.events,
+                spool,
+                recorder,
+                jobs: Lock::new(Some(jobs)),
+                intake,
+                greetings,
+                listeners: Lock::new(self.listeners),
+                changes,
+                counter,
+                max_lamp_updates_per_sec: self.max_lamp_updates_per_sec,
+                shutdown_timeout: self.shutdown_timeout,
+            }),
+        })
+    }
+
+    fn node_store(&self, current: &Arc<CurrentNetwork>, changes: &Arc<Changes>) -> Option<Arc<dyn MessageStore>> {
+        let store = self.store.clone()?;
+        let clock_skew = SkewCheck::new(Arc::clone(&self.clock), self.events.clone(), self.max_clock_skew);
+        let (changes, current, events) = (Arc::clone(changes), Arc::clone(current), self.events.clone());
+        Some(Arc::new(NodeStore { store, clock_skew, changes, current, events }))
+    }
+
+    async fn counter(&self, store: &Arc<dyn MessageStore>) -> Counter {
+        let versions = Arc::new(Versions::new(Arc::clone(&self.disk), self.spool.clone()));
+        versions.load().await;
+        Counter::new(Arc::clone(store), Arc::clone(&self.clock), versions)
+    }
+
+    async fn outbox(&self) -> Result<Option<Outbox>, NodeError> {
+        let Some(mail_out) = self.mail_out.clone() else { return Ok(None) };
+        let folder = self.spool.join("outbox");
+        let opened =
+            Outbox::open(Arc::clone(&self.disk), folder.clone(), mail_out, Arc::clone(&self.clock), self.events.clone()).await;
+        opened.map(Some).map_err(|source| NodeError::Outbox { folder, source })
+    }
+
+    fn mailbox_service(
+        &self,
+        store: &Arc<dyn MessageStore>,
+        outbox: Option<&Outbox>,
+        admission: &Arc<Admission>,
+    ) -> MailboxService {
+        let service = MailboxService::builder(self.network.domain(), Arc::clone(store), Arc::clone(&self.directory))
+            .node(self.address.as_str())
+            .clock(Arc::clone(&self.clock));
+        match outbox {
+            Some(outbox) => service.mail(outbox.clone(), Arc::clone(admission)).build(),
+            None => service.build(),
+        }
+    }
+
+    /// Opens the greetings. Their folder is in the spool's, which only this process has open by now.
+    async fn greetings(&self, current: &Arc<CurrentNetwork>) -> Result<GreetingService, NodeError> {
+        let folder = GreetingFolder::open(Arc::clone(&self.disk), self.spool.join("greetings")).await;
+        Ok(GreetingService::new(
+            folder.map_err(NodeError::Greetings)?,
+            Arc::clone(current),
+            Arc::clone(&self.directory),
+            Arc::clone(&self.clock),
+            self.events.clone(),
+            self.make_mail_out.clone(),
+        ))
+    }
+
+    fn intake(&self, store: Option<&Arc<dyn MessageStore>>, greetings: &Arc<GreetingService>, outbox: Option<&Outbox>) -> Intake {
+        let keeper = Arc::clone(greetings) as Arc<dyn GreetingKeeper>;
+        let intake = match store {
+            Some(store) => {
+                Intake::builder(self.network.domain(), Arc::clone(store), Arc::clone(&self.directory)).greetings(keeper)
+            }
+            None => Intake::of_greetings(self.network.domain(), keeper),
+        };
+        let operator = self.postmaster.clone().zip(outbox.cloned());
+        let postmaster = postmaster(&self.address, operator, &self.disk, self.spool.join("postmaster"), &self.clock);
+        let intake = intake.node(self.address.as_str()).limits(self.limits.clone()).postmaster_by(postmaster);
+        let intake = intake.clock(Arc::clone(&self.clock)).events(self.events.clone()).deposits_reported_by_store();
+        self.tls.clone().into_iter().fold(intake, IntakeBuilder::tls).build()
+    }
+}
+
+/// How long this node's own store may take for a message from the spool; then the message is tried again.
+const STORE_TIMEOUT: Duration = Duration::from_secs(60);
