@@ -65,7 +65,7 @@
 //! | [`wire`] | a message as an Internet message, and back |
 //! | `sip` | lamps by SIP: the sink that notifies without a subscription, the notifier, and the protocol below both |
 //! | [`smtp`] | SMTP as machines without sockets: replies, commands, SASL, the client's and the server's side |
-//! | [`store`] | the trait [`MessageStore`](store::MessageStore) and its implementations |
+//! | [`store`] | the trait [`MessageStore`] and its implementations |
 //! | [`event`] | what happens, as it happens |
 //! | [`telephone`] | the dialogue with owners and callers, decided without doing; PINs and lock-out, in memory or on disk |
 //! | [`forward`] | the trait [`Forwarder`](forward::Forwarder) and its implementations |
@@ -168,3 +168,15 @@ pub mod telephone;
 pub mod wire;
 
 pub use self::error_chain::error_chain;
+pub use self::message::{MailboxId, Message};
+pub use self::network::Network;
+#[cfg(feature = "node")]
+pub use self::node::Node;
+pub use self::store::MessageStore;
+
+// The crates whose types stand in this crate's signatures, in the versions that it uses.
+pub use bytes;
+pub use chrono;
+pub use chrono_tz;
+#[cfg(any(feature = "smtp", feature = "sip-tls"))]
+pub use tokio_rustls::rustls;

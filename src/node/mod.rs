@@ -176,7 +176,7 @@ impl Node {
     }
 
     /// Returns the store, if this node is the central one. Messages marked or removed through it update the lamps, and so do changes by
-    /// others that [`MessageStore::changed`] reports.
+    /// others that [`MessageStore::external_changes`] reports.
     pub fn store(&self) -> Option<&Arc<dyn MessageStore>> {
         self.inner.store.as_ref().filter(|_| self.inner.current.is_central())
     }
