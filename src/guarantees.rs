@@ -1,4 +1,4 @@
-//! What the crate guarantees, and the tests that show each guarantee. This module has no code.
+//! The guarantees of the crate, and the tests that show each of them. This module has no code.
 //!
 //! Paths begin at the root of the repository. `cargo test -- --list` reads as a list of claims; the suites in
 //! [`conformance`](crate::conformance) test each sentence of each trait's contract.
@@ -12,12 +12,12 @@
 //! | **Receipts are not lost.** Once accepted, a read receipt is delivered, or reported as abandoned after five days, across mail-server outages and power loss. | `tests/nodes/a_requested_receipt_is_sent.rs`; the unit tests of `outbox` cut the power after every operation |
 //! | **The lamp tells the truth.** A sink gets the newest state only, never an older one after it. An unknown state is never shown. All lamps are refreshed after a restart, and when another program changes a mailbox. | `tests/lamps/ten_thousand_random_steps_leave_every_lamp_right.rs`: owners, other programs, failing sinks, outages, restarts, crashes. All of `tests/lamps/`; with real telephones and proxies `phones_show_the_lamp.rs` and `sip_peers_are_answered_by_the_book.rs` |
 //! | **Refused, not dropped.** 550 5.1.1 unknown mailbox, 550 5.7.1 foreign domain, 452 4.2.2 full mailbox, 452 4.3.1 full disk (before the sound is sent, where it can be known), 552 5.3.4 too big, 554 5.6.1 unreadable sound. | `tests/disks/a_full_disk_is_said_at_once_and_nothing_is_lost.rs`, also on a real full file system; `tests/disks/a_full_mailbox_is_known_before_a_caller_speaks.rs`; `tests/programs/errors_are_reported_once_and_clearly.rs` |
-//! | **TLS told plainly.** Each message's event and `Received` line say how it travelled. Each fallback to plain text is an event. A peer that has spoken TLS before gets nothing in plain text, also after a restart, until an operator clears it. | the unit tests of `forward::smtp` |
+//! | **TLS is reported truthfully.** Each message's event and `Received` line say how it was sent. Each fallback to plain text is an event. A peer that has spoken TLS before gets nothing in plain text, also after a restart, until an operator clears it. | the unit tests of `forward::smtp` |
 //! | **Only true statements are spoken.** "Sent", "saved", "removed", "kept" and "passed on" follow the confirmation of the action; a failure has its own prompt. | the unit tests of `telephone`, `examples/telephone.rs` |
 //! | **An attacker gets nowhere.** Smuggling, injection, relaying, cross-protocol requests, forged sites, guessed passwords, floods and bombs. | `SECURITY.md` has each threat with its test; `tests/intake/`, `tests/messages/hostile_bytes_do_no_harm.rs`, the fuzz targets in `fuzz/` |
 //! | **Time done right.** The instant of recording and the clock's own account of its quality survive forwarding. Stamps are made in the owner's zone. | `tests/messages/stamps_are_what_another_source_says.rs`: 40 zones against Python's zoneinfo; `tests/nodes/a_clock_follows_a_real_time_server.rs`; the unit tests of `wire` |
 //! | **Licensed.** No recording opens without the PBX's licence or above its ports; the refusal is typed and immediate. | `tests/nodes/ten_thousand_calls_at_once_are_admitted_exactly.rs`: 12 000 callers, 10 000 ports, 100 PBXs, one node; the unit tests of `network` |
-//! | **The owner's own voice.** Callers hear the greeting that the owner recorded last, at the node that answers them, whether or not the central node is up. Only the central node can change it. | `tests/nodes/greetings_reach_the_nodes_that_need_them.rs`: nodes that are down, restarted, new, without their disk, cut off at each step; forged greetings |
+//! | **The newest greeting.** Callers hear the greeting that the owner recorded last, at the node that answers them, whether or not the central node is up. Only the central node can change it. | `tests/nodes/greetings_reach_the_nodes_that_need_them.rs`: nodes that are down, restarted, new, without their disk, cut off at each step; forged greetings |
 //! | **Flat memory.** 100 000 messages waiting, each tried before: 59 MB resident, limit 64. 256 transfers of ten minutes of sound at once, under TLS: 86 MB on the sending side, 107 MB on the receiving side, limit 128. | `tests/memory_stays_flat.rs`, in processes of their own |
 //! | **Back within seconds.** A peer that returns is noticed within 3 s and its backlog flows, the most urgent message first. A dead peer delays nobody else. | `tests/forwarding/a_partition_heals_within_seconds.rs`, `tests/forwarding/a_network_that_comes_and_goes_loses_nothing.rs` |
 //! | **Restarting does not reset PIN lockout.** Every attempt is written to stable storage before the PIN is checked; a file or a disk that fails admits nobody. | the unit tests of `telephone`: the power cut after every operation, every fault, every damaged file, a clock that goes back |
@@ -34,8 +34,8 @@
 //! - Linux only: spool and Maildir store rely on atomic `link` and `rename`, on `fsync` of folders, and on inotify.
 //! - A change that another program makes in a Maildir, such as an IMAP server, changes the lamp at once on local file systems,
 //!   for the first 16 384 mailboxes. Elsewhere the lamp follows within ten seconds, or within a hundred in a store of 100 000
-//!   mailboxes. A store outside this crate reports such changes by `MessageStore::changed`; without it, its lamps follow only
-//!   what happens through the node.
+//!   mailboxes. A store outside this crate reports such changes by `MessageStore::external_changes`; without it, its lamps follow only
+//!   changes made through the node.
 //! - On file systems without inotify, and where the kernel watches no more folders for the user, each call reads its mailbox's
 //!   folders anew. The answer is right, but takes longer the more messages there are.
 //! - The event of a bad entry in a mailbox comes with the store's housekeeping, up to 60 s after the entry; the log line comes at
@@ -48,8 +48,7 @@
 //!   mailboxes' domain needs a restart.
 //! - The spool tries a destination with at most four messages at once while it does not answer. A peer that accepts connections
 //!   and never answers can hold all four until their timeouts, and its return is noticed only then.
-//! - A forwarder that is killed sends again what was under way. A node takes a message once; another mail server may keep two
-//!   copies.
+//! - A forwarder that is killed sends the messages in progress again. A node keeps one copy; another mail server may keep two.
 //! - Delivery reports are not read: mail to `voicemail@` the node's name is refused and reported as an event without the
 //!   message's id, which stands in the part that was never sent. Behind a server that stores and forwards, a refusal of the
 //!   central node is therefore lost.
@@ -66,6 +65,6 @@
 //! - An expiry receipt is sent at most once; if the node crashes at that moment, the sender is not notified.
 //! - A sound or a mail of up to 1 MiB passes through memory whole, within bounds: 24 MiB of sound at once on its way out of a
 //!   spool, 64 MiB of mails at once in an intake; further ones wait. A longer one is read and written in pieces of 64 KiB, but
-//!   whole where it is retrieved, passed on or exported, and by a forwarder or a store that does not say it can do with less.
-//! - A recording under way is written as it grows but flushed at its end: it survives a crash of the process, but may not survive
+//!   whole where it is retrieved, passed on or exported, and by a forwarder or a store that does not report that it reads sounds in pieces.
+//! - A recording in progress is written as it grows but flushed at its end: it survives a crash of the process, but may not survive
 //!   a loss of power.
