@@ -31,11 +31,9 @@ impl FromStr for FileName {
 
     /// Reads a name exactly as [`Display`](fmt::Display) writes it: another spelling would name a file that is not there.
     fn from_str(text: &str) -> Result<Self, ()> {
-        let mut fields = text.splitn(4, '-');
+        // From the end, because the name of a mailbox may have hyphens, too.
+        let mut fields = text.rsplitn(4, '-');
         let mut field = || fields.next().ok_or(());
-        let mailbox = field()?.parse().map_err(|_| ())?;
-        let kind = field()?.parse().map_err(|_| ())?;
-        let version = field()?.parse().map_err(|_| ())?;
         let (digest, media) = match field()? {
             REMOVED => (None, None),
             sound => {
@@ -44,6 +42,9 @@ impl FromStr for FileName {
                 (Some(digest.parse().map_err(|_| ())?), Some(media))
             }
         };
+        let version = field()?.parse().map_err(|_| ())?;
+        let kind = field()?.parse().map_err(|_| ())?;
+        let mailbox = field()?.parse().map_err(|_| ())?;
         let name = Self { id: GreetingId::new(mailbox, kind), edition: Edition { version, digest }, media };
         if name.to_string() == text { Ok(name) } else { Err(()) }
     }
@@ -53,9 +54,12 @@ const REMOVED: &str = "removed.txt";
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::greeting::{GreetingKind, GreetingVersion};
     use crate::message::ContentDigest;
+    use crate::message::mailbox::tests::any_mailbox;
 
     #[test]
     fn a_name_reads_back_as_written() {
@@ -72,6 +76,19 @@ mod tests {
             let name = FileName { id, edition: Edition { version, digest }, media };
             assert_eq!(name.to_string(), format!("+493023125014-busy-00001743296380000000-{end}"));
             assert_eq!(name.to_string().parse(), Ok(name));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_mailbox_reads_back_from_its_file_names(mailbox in any_mailbox(), removed in any::<bool>()) {
+            let version = GreetingVersion::next(None, "2025-03-30T00:59:40Z".parse().unwrap());
+            let (digest, media) = if removed { (None, None) } else { (Some(ContentDigest::of(b"hello")), Some(AudioType::Wav)) };
+            for kind in GreetingKind::ALL {
+                let name = FileName { id: GreetingId::new(mailbox.clone(), kind), edition: Edition { version, digest }, media };
+                prop_assert!(name.to_string().len() <= 200);
+                prop_assert_eq!(name.to_string().parse(), Ok(name));
+            }
         }
     }
 

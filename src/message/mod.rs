@@ -8,7 +8,7 @@ mod caller;
 mod digest;
 mod id;
 mod mail_file;
-mod mailbox;
+pub(crate) mod mailbox;
 mod moment;
 mod origin;
 mod site;

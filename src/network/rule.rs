@@ -1,7 +1,7 @@
 //! [`Rule`]: a rule for the description of a network.
 
 use super::{LicenceClass, NodeAddress, NodeHost, PbxName, TimeSource, VoicemailType};
-use crate::message::MailboxId;
+use crate::message::{InvalidMailboxId, MailboxId};
 
 /// A rule that a description breaks, with the values that break it. The [`code`](Self::code) of a rule never changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -255,10 +255,10 @@ pub enum Rule {
         /// The zone given.
         found: String,
     },
-    /// N38: a mailbox number is a valid one.
-    #[error("{}; found {found:?}; correct it", crate::message::InvalidMailboxId)]
+    /// N38: a mailbox has a number or a name that is not reserved.
+    #[error("{}; found {found:?}; correct it", invalid_mailbox(.found))]
     InvalidMailbox {
-        /// The number given.
+        /// The text that was given.
         found: String,
     },
     /// N39: a licence class is a known one, or begins with `x-`.
@@ -333,6 +333,11 @@ impl Rule {
             Self::InvalidHost { .. } => "N42",
         }
     }
+}
+
+/// Returns why a text is no mailbox.
+fn invalid_mailbox(text: &str) -> InvalidMailboxId {
+    text.parse::<MailboxId>().err().unwrap_or(InvalidMailboxId::Malformed)
 }
 
 fn list(classes: &[LicenceClass]) -> String {

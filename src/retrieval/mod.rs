@@ -18,7 +18,8 @@ use crate::clock::Clock;
 use crate::directory::{Directory, Owner};
 use crate::forward::{MailOut, Outcome, Sender};
 use crate::message::{
-    Audio, Caller, Head, MailAddress, MailboxId, Message, MessageId, Origin, Privacy, RecordedAt, Stamp, Status, Urgency,
+    Audio, Caller, CallerName, Head, MailAddress, MailboxId, Message, MessageId, Origin, Privacy, RecordedAt, Stamp, Status,
+    Urgency,
 };
 use crate::network::{Admission, LicenceClass};
 use crate::store::{Deposit, MessageStore, StoreError};
@@ -126,7 +127,7 @@ impl MailboxService {
         let now = self.clock.now();
         let length = crate::audio::length_of(audio.media(), audio.bytes()).unwrap_or_default();
         let recorded_at = RecordedAt { instant: now.instant, zone, quality: now.quality };
-        let caller = Caller { number: owner.as_str().parse().ok(), name: None };
+        let caller = Caller::new(owner.as_str().parse().ok(), CallerName::cleaned(owner.as_str()).filter(|_| !owner.is_number()));
         let message = Message::builder(audio, recorded_at).caller(caller).site(home).length(length).urgency(urgency).build();
         let mail = self.encode(&message, std::slice::from_ref(&to));
         let mail = wire::in_reply_to(&mail, original.id(), &self.node);

@@ -54,7 +54,19 @@ const PLACE: &str = "{mailbox}";
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::message::mailbox::tests::any_mailbox;
+
+    proptest! {
+        #[test]
+        fn any_mailbox_is_a_sip_user(mailbox in any_mailbox()) {
+            let targets = SipTargets::template("sip:{mailbox}@pbx").unwrap();
+            let uri: SipUri = targets.of(&mailbox).unwrap().to_string().parse().unwrap();
+            prop_assert_eq!(uri.user().unwrap().parse(), Ok(mailbox));
+        }
+    }
 
     #[test]
     fn a_template_that_makes_no_address_is_refused_at_once() {

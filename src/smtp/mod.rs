@@ -43,7 +43,3 @@ pub(crate) use self::reply::read_hostile_replies;
 #[cfg(feature = "smtp")]
 pub(crate) use self::reply::{RawReply, ReplyReader};
 pub use self::status::{EnhancedStatus, InvalidStatus};
-
-/// The local part of the address that a node sends from, and that failures come back to.
-#[cfg(feature = "smtp")]
-pub(crate) const NODE_SENDER: &str = "voicemail";

@@ -135,10 +135,23 @@ const MAX_PATH: usize = 254;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::message::mailbox::tests::any_mailbox;
 
     fn mailbox<'a>(local: &'a str, domain: &'a str) -> Path<'a> {
         Path::Mailbox { local: local.into(), domain }
+    }
+
+    proptest! {
+        #[test]
+        fn any_mailbox_is_a_local_part(id in any_mailbox()) {
+            let text = format!("<{id}@vm.example>");
+            let (path, _) = Path::read(&text).unwrap();
+            let Path::Mailbox { local, .. } = path else { panic!("{path:?}") };
+            prop_assert_eq!(local.parse(), Ok(id));
+        }
     }
 
     #[test]

@@ -212,7 +212,10 @@ const MAGIC: &str = "voicemail spool 1";
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::message::mailbox::tests::any_mailbox;
     use crate::message::{ClockQuality, ClockSource};
 
     fn longest() -> FileHead {
@@ -228,7 +231,7 @@ mod tests {
         head.privacy = Privacy::Private;
         head.length = Duration::new(u64::MAX, 999_999_999);
         head.end_reason = EndReason::Truncated;
-        FileHead { head, mailboxes: vec!["+123456789012345".parse().unwrap()], media: AudioType::Adpcm32, audio: None }
+        FileHead { head, mailboxes: vec!["m".repeat(32).parse().unwrap()], media: AudioType::Adpcm32, audio: None }
     }
 
     #[test]
@@ -246,6 +249,14 @@ mod tests {
         let mailboxes = vec!["1".parse().unwrap(), "2".parse().unwrap()];
         let head = FileHead { head: Head::new(recorded_at), mailboxes, media: AudioType::Wav, audio: None };
         assert_eq!(FileHead::parse(&head.to_bytes().unwrap()), Ok(head));
+    }
+
+    proptest! {
+        #[test]
+        fn any_mailbox_reads_back_from_the_longest_head(mailbox in any_mailbox()) {
+            let head = FileHead { mailboxes: vec![mailbox], audio: Some((u64::MAX, ContentDigest::of(b""))), ..longest() };
+            prop_assert_eq!(FileHead::parse(&head.to_bytes().unwrap()), Ok(head));
+        }
     }
 
     #[test]

@@ -85,7 +85,10 @@ const LAST_MILLIS: i64 = 253_402_300_799_999;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::message::mailbox::tests::any_mailbox;
 
     fn name(urgency: Urgency, recorded_at: &str) -> EntryName {
         EntryName::new(urgency, recorded_at.parse().unwrap(), MessageId::from_bytes([7; 16]), "2001".parse().unwrap())
@@ -96,6 +99,14 @@ mod tests {
         let name = name(Urgency::Urgent, "2025-03-30T00:59:40.123Z");
         assert_eq!(name.to_string(), format!("0-20250330T005940.123Z-{}-2001.vm", "07".repeat(16)));
         assert_eq!(name.to_string().parse(), Ok(name));
+    }
+
+    proptest! {
+        #[test]
+        fn any_mailbox_reads_back_from_its_entry_names(mailbox in any_mailbox()) {
+            let name = EntryName::new(Urgency::Normal, DateTime::UNIX_EPOCH, MessageId::from_bytes([7; 16]), mailbox);
+            prop_assert_eq!(name.to_string().parse(), Ok(name));
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use memchr::memmem;
 
 use super::pieces::EncodedInPieces;
 use super::{TransferEncoding, caller, own};
+use crate::message::mailbox::NON_MAIL_USER;
 use crate::message::{CallerName, MailboxId, Message, MessageId, Privacy, Stamp, Urgency};
 
 /// Who a mail is from and to.
@@ -189,7 +190,7 @@ fn envelope<'a>(
 /// RFC 3801 §4.1.2.
 fn from<'a>(message: &'a Message, addresses: &Addresses<'_>) -> Address<'a> {
     let caller = &message.head().caller;
-    let number = caller.number.as_ref().map_or("non-mail-user", |number| number.as_str());
+    let number = caller.number.as_ref().map_or(NON_MAIL_USER, |number| number.as_str());
     Address::new_address(caller.name.as_ref().map(CallerName::as_str), format!("{number}@{}", addresses.node))
 }
 

@@ -9,6 +9,7 @@ use super::fields::Fields;
 use super::parts::{Author, find_sound};
 use super::{DecodeError, DecodeLimits, own};
 use crate::greeting::{Edition, Greeting, GreetingId};
+use crate::message::mailbox::NODE_SENDER;
 use crate::message::{Audio, Stamp};
 
 /// What a mail from the central node says of a greeting.
@@ -78,7 +79,7 @@ pub fn encode_greeting(mail: &GreetingMail, node: &str, domain: &str) -> Bytes {
         "MIME-Version: 1.0\r\n\
          Message-ID: <{version}.{kind}.{mailbox}@{node}>\r\n\
          Date: {date}\r\n\
-         From: <voicemail@{node}>\r\n\
+         From: <{NODE_SENDER}@{node}>\r\n\
          To: <{mailbox}@{domain}>\r\n\
          Subject: Voicemail greeting\r\n\
          Auto-Submitted: auto-generated\r\n\
@@ -159,6 +160,7 @@ mod tests {
 
     use super::*;
     use crate::greeting::{GreetingKind, GreetingVersion};
+    use crate::message::mailbox::tests::any_mailbox;
     use crate::message::{AudioType, ContentDigest};
 
     /// A mail about a greeting, written down byte for byte.
@@ -178,9 +180,9 @@ mod tests {
         let sound = prop::option::of((media, prop::collection::vec(any::<u8>(), 1..300)));
         let instant = (0..250_000_000_000_i64).prop_map(|secs| chrono::DateTime::from_timestamp(secs, 1000).unwrap());
         let kind = prop::sample::select(GreetingKind::ALL.to_vec());
-        ("\\+?[0-9]{1,15}", kind, instant, sound, any::<bool>()).prop_map(|(mailbox, kind, instant, sound, offered)| {
+        (any_mailbox(), kind, instant, sound, any::<bool>()).prop_map(|(mailbox, kind, instant, sound, offered)| {
             let sound = sound.map(|(media, bytes)| Audio::new(media, bytes));
-            let id = GreetingId::new(mailbox.parse().unwrap(), kind);
+            let id = GreetingId::new(mailbox, kind);
             let greeting = Greeting::new(id.clone(), GreetingVersion::next(None, instant), sound);
             match greeting.edition() {
                 edition @ Edition { digest: Some(_), .. } if offered => GreetingMail::Offer(id, edition),
@@ -230,7 +232,7 @@ mod tests {
         assert_eq!(decoded(message), Ok(None));
         for (from, to, field) in [
             ("2041 busy", "2041 lazy", GREETING),
-            ("2041 busy", "nobody busy", GREETING),
+            ("2041 busy", "no one busy", GREETING),
             ("00001743296380500000\r\nVoicemail-Greeting-Sound", "17\r\nVoicemail-Greeting-Sound", VERSION),
             ("Sound: here", "Sound: there", SOUND),
             ("Digest: sha-256=", "Digest: md5=", own::DIGEST),

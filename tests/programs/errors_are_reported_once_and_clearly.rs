@@ -57,7 +57,8 @@ fn a_bad_line_of_a_batch_is_reported_and_the_next_is_kept() {
     let reasons = [
         "--to MAILBOX is missing",
         "--deposit FILE.wav is missing",
-        "--to 20x1: a mailbox number has 1 to 15 digits, with or without a + before them",
+        "--to 20x1: a mailbox is a number of 1 to 15 digits, with or without a + before them, or a name of 1 to 32 letters, digits, \
+         dots, hyphens and underscores that begins with a letter and ends with a letter or digit",
         "a quote is not closed",
         "nonsense is not known here",
     ];
@@ -253,7 +254,11 @@ fn a_missing_mailbox_message_or_folder_is_reported() {
     let nowhere = place.text("missing/x.wav");
 
     fails(place.retrieve(&["2999", "--list"]), &format!("no mailbox 2999 in the network that {config} names; check the number"));
-    fails(place.retrieve(&["20x1"]), "20x1: a mailbox number has 1 to 15 digits, with or without a + before them");
+    fails(
+        place.retrieve(&["20x1"]),
+        "20x1: a mailbox is a number of 1 to 15 digits, with or without a + before them, or a name of 1 to 32 letters, digits, \
+         dots, hyphens and underscores that begins with a letter and ends with a letter or digit",
+    );
     let out = place.text("x.wav");
     for wish in [
         &["2001", "--play", unknown, "--out", &out][..],

@@ -16,7 +16,7 @@ use super::tls::Tls;
 use super::tls_memory::TlsMemory;
 use super::{SmtpForwarder, Timeouts};
 use crate::event::Events;
-use crate::smtp::NODE_SENDER;
+use crate::message::mailbox::NODE_SENDER;
 use crate::smtp::client::Chunking;
 
 /// Builds an [`SmtpForwarder`]; made by [`SmtpForwarder::builder`].

@@ -101,6 +101,8 @@ fn each_mistake_is_one_fault_at_its_pbx() {
         ("zone = \"Asia/Tokyo\"", "", "tokyo N32"),
         ("zone = \"Europe/Warsaw\"", "zone = \"CEST\"", "london N37"),
         ("[pbx.mailbox.2024]", "[pbx.mailbox.2024a]", "kiritimati N38"),
+        ("[pbx.mailbox.2024]", "[pbx.mailbox.Voicemail]", "kiritimati N38"),
+        ("[pbx.mailbox.2024]", "[pbx.mailbox.sales]\n[pbx.mailbox.Sales]\n[pbx.mailbox.2024]", "kiritimati N04"),
         ("max_seconds = 120", "max_secs = 120", "kiritimati N31"),
         ("max_seconds = 120", "max_seconds = \"120\"", "kiritimati N33"),
         ("max_seconds = 120", "min_seconds = 301", "kiritimati N21"),

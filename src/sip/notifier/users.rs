@@ -112,10 +112,12 @@ impl Users {
         self.authenticated_from.insert(place, now);
     }
 
-    /// Whose state `user` subscribes to: that of the mailbox `asked`, or else the user's own, which is the first.
+    /// Returns the mailbox whose state `user` subscribes to: the one that was `asked` for, if the user may see it, or else the user's own, which
+    /// is the first. A telephone that subscribes to its own user name, or to another name that no user has as a mailbox, means its own.
     pub(super) fn mailbox(&self, user: &str, asked: Option<&MailboxId>) -> Option<&MailboxId> {
         let mailboxes = self.mailboxes.get(user)?;
-        match asked {
+        let is_mailbox = |asked: &MailboxId| asked.is_number() || self.mailboxes.values().any(|all| all.contains(asked));
+        match asked.filter(|asked| is_mailbox(asked)) {
             Some(asked) => mailboxes.iter().find(|mailbox| *mailbox == asked),
             None => mailboxes.first(),
         }

@@ -12,7 +12,7 @@ use super::reply::{self, Reply};
 use super::transaction::{Chunks, ServerTransaction};
 use super::{Action, Dialogue, DialogueState, HeloName, LEAST_STAY, Policy, Recipient};
 use crate::message::Origin;
-use crate::smtp::NODE_SENDER;
+use crate::message::mailbox::{NODE_SENDER, POSTMASTER};
 use crate::smtp::command::{BodyType, Command, CommandError, is_bdat};
 use crate::smtp::other_protocol;
 use crate::smtp::path::Path;
@@ -283,5 +283,3 @@ const MAX_UNKNOWN_COMMANDS: usize = 3;
 
 /// How many times as long as allowed a line may be before the peer is taken for lost.
 const LINE_DISCARD_FACTOR: usize = 16;
-
-const POSTMASTER: &str = "postmaster";

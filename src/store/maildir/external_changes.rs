@@ -58,7 +58,7 @@ impl ExternalChanges {
         let mail = root.join("mail");
         let mut unused = Vec::new();
         let step = self.schedule().poll_step(now());
-        let ids = |names: Vec<String>| names.iter().filter_map(|name| name.parse().ok()).collect();
+        let ids = |names: Vec<String>| names.iter().filter_map(|name| MailboxId::from_file_name(name)).collect();
         match step {
             None => {}
             Some(PollStep::List) => {

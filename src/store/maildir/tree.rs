@@ -176,7 +176,7 @@ impl Tree {
         let position = || self.retained_up_to.lock().unwrap_or_else(PoisonError::into_inner);
         let from = position().take();
         let names = self.context.disk.list(&self.context.root.join("mail")).map_err(failed)?;
-        let mut ids: Vec<MailboxId> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let mut ids: Vec<MailboxId> = names.iter().filter_map(|name| MailboxId::from_file_name(name)).collect();
         ids.sort_unstable();
         let mut left = at_most;
         for id in ids.into_iter().filter(|id| from.as_ref().is_none_or(|from| id >= from)) {
@@ -221,7 +221,7 @@ impl Tree {
 
     fn mailboxes_with_arrivals(&self) -> io::Result<Vec<MailboxId>> {
         let names = self.context.disk.list(&self.context.root.join("arrivals"))?;
-        let mut ids: Vec<MailboxId> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let mut ids: Vec<MailboxId> = names.iter().filter_map(|name| MailboxId::from_file_name(name)).collect();
         ids.sort_unstable();
         Ok(ids)
     }

@@ -39,6 +39,21 @@ fn each_refusal_has_its_number_and_what_goes_with_it() {
 }
 
 #[test]
+fn a_name_without_a_mailbox_means_the_users_own_mailbox() {
+    let status_of = |user: &'static str| {
+        let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
+        let request = Request { uri: format!("sip:{user}@vm.example"), ..telephone.request(600) };
+        (telephone.send(&mut notifier, &request).status.code(), notifier.asked.pop().map(|(_, mailbox)| mailbox.to_string()))
+    };
+    for own in ["2041", "anna", "voicemail", "*97", "vm+2042"] {
+        assert_eq!(status_of(own), (200, Some("2041".to_owned())), "{own}");
+    }
+    for foreign in ["2042", "sales", "Sales"] {
+        assert_eq!(status_of(foreign), (403, None), "{foreign}");
+    }
+}
+
+#[test]
 fn what_is_no_subscribe_is_answered_without_a_proof() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     for (method, expected) in [("OPTIONS", "200"), ("NOTIFY", "405"), ("REGISTER", "405"), ("PUBLISH", "405")] {

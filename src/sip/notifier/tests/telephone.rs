@@ -44,7 +44,7 @@ pub(super) struct TestNotifier {
 impl TestNotifier {
     pub(super) fn new(limits: SipLimits) -> Self {
         let now = Instant::now();
-        let users = ["2041", "2042"];
+        let users = ["2041", "2042", "sales"];
         let secret = |user: &&str| ((*user).to_owned(), DigestSecret::of(user, "vm.example", "correct horse"));
         let authenticator = DigestAuthenticator::new(
             "vm.example",
