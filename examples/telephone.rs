@@ -15,13 +15,12 @@ use std::time::Duration;
 
 use voicemail::audio::{Format, Wav};
 use voicemail::clock::{Clock, SystemClock};
-use voicemail::directory::RecordingLimits;
 use voicemail::error_chain;
 use voicemail::message::{Audio, AudioType, MailboxId, Message, MessageId, Origin, RecordedAt};
 use voicemail::store::{MemoryStore, MessageStore as _, MessageStoreExt as _, StoreError};
 use voicemail::telephone::{
-    CallerAction, CallerDialogue, CallerEvent, Digit, DiversionReason, GreetingOutcome, Greetings, MarkOutcome, MemoryPins,
-    OwnerAction, OwnerDialogue, OwnerEvent, PinChangeOutcome, PinHash, Recorded, Say, SendOutcome,
+    CallerAction, CallerDialogue, CallerEvent, Digit, GreetingOutcome, MarkOutcome, MemoryPins, OwnerAction, OwnerDialogue,
+    OwnerEvent, PinChangeOutcome, PinHash, Recorded, Say, SendOutcome,
 };
 
 /// A line of the input, or one digit of a line.
@@ -68,8 +67,7 @@ async fn run() -> Result<(), Failure> {
 
 /// Runs the caller's call.
 async fn call_of_caller(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Failure> {
-    let limits = RecordingLimits::default();
-    let mut dialogue = CallerDialogue::new(mailbox.clone(), limits, Greetings::default(), DiversionReason::NoAnswer);
+    let mut dialogue = CallerDialogue::builder(mailbox.clone()).build();
     let (mut recording, mut failing) = (false, false);
     loop {
         while let Some(action) = dialogue.poll_action() {

@@ -1,13 +1,15 @@
 //! [`CallerDialogue`]: the dialogue with a caller who leaves a message.
 
+mod builder;
 mod events;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 
+pub use self::builder::CallerDialogueBuilder;
 pub use self::events::{CallerAction, CallerEvent, DiversionReason, Recorded};
-use super::{Digit, GreetingKind, Greetings, Menu, Prompt, Say};
+use super::{Digit, Menu, Prompt, Say};
 use crate::directory::RecordingLimits;
 use crate::message::{MailboxId, Privacy, Urgency};
 
@@ -18,12 +20,11 @@ use crate::message::{MailboxId, Privacy, Urgency};
 ///
 /// ```
 /// use voicemail::directory::RecordingLimits;
-/// use voicemail::telephone::{CallerAction, CallerDialogue, CallerEvent, Digit, DiversionReason, GreetingKind, Greetings};
-/// use voicemail::telephone::{Prompt, Recorded};
+/// use voicemail::telephone::{CallerAction, CallerDialogue, CallerEvent, Digit, GreetingKind, Greetings, Prompt, Recorded};
 ///
 /// let greetings: Greetings = [GreetingKind::Normal].into_iter().collect();
 /// let limits = RecordingLimits::default(); // `Owner::recording` of the mailbox
-/// let mut call = CallerDialogue::new("2041".parse()?, limits, greetings, DiversionReason::NoAnswer);
+/// let mut call = CallerDialogue::builder("2041".parse()?).limits(limits).greetings(greetings).build();
 /// assert_eq!(call.poll_action(), Some(CallerAction::Say(vec![Prompt::Greeting(GreetingKind::Normal), Prompt::Tone])));
 /// call.handle(CallerEvent::Played);
 /// assert_eq!(call.poll_action(), Some(CallerAction::Record));
@@ -75,39 +76,16 @@ enum Continuation {
 /// Whether the driver still has a previous recording when another one begins after the tone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PreviousRecording {
+    /// The driver still has the previous recording, so it records again on the same port.
     Kept,
+    /// There is no previous recording.
     Discarded,
 }
 
 impl CallerDialogue {
-    /// Begins a call to `mailbox`, which takes messages within `limits` and whose owner has recorded `greetings`. There is no operator,
-    /// unless [`with_operator`](Self::with_operator) is called.
-    pub fn new(mailbox: MailboxId, limits: RecordingLimits, greetings: Greetings, reason: DiversionReason) -> Self {
-        let greeting = match (greetings, reason) {
-            (Greetings { temporary: true, .. }, _) => Prompt::Greeting(GreetingKind::Temporary),
-            (Greetings { busy: true, .. }, DiversionReason::Busy) => Prompt::Greeting(GreetingKind::Busy),
-            (Greetings { normal: true, .. }, _) => Prompt::Greeting(GreetingKind::Normal),
-            (Greetings { normal: false, .. }, _) => Prompt::DefaultGreeting(mailbox),
-        };
-        Self::beginning(CallerState::Greeting, limits, vec![greeting, Prompt::Tone])
-    }
-
-    /// Begins a call to a mailbox that takes no message because it is full.
-    pub fn full() -> Self {
-        let say = vec![Prompt::MailboxFull, Prompt::Goodbye];
-        Self::beginning(CallerState::Leaving(Continuation::Dialogue), RecordingLimits::default(), say)
-    }
-
-    fn beginning(state: CallerState, limits: RecordingLimits, say: Say) -> Self {
-        let (urgency, privacy) = (Urgency::Normal, Privacy::Normal);
-        let actions = VecDeque::from([CallerAction::Say(say)]);
-        Self { state, operator: false, limits, urgency, privacy, tries: 0, actions }
-    }
-
-    /// Offers an operator, who is reached by `0`.
-    #[must_use]
-    pub fn with_operator(self) -> Self {
-        Self { operator: true, ..self }
+    /// Begins to describe a call to `mailbox`.
+    pub fn builder(mailbox: MailboxId) -> CallerDialogueBuilder {
+        CallerDialogueBuilder::new(mailbox)
     }
 
     /// Returns the next action; `None` until there is another event.

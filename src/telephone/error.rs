@@ -1,4 +1,4 @@
-//! [`PinError`].
+//! [`PinError`]: the errors of a `PinFolder`.
 
 use std::io;
 use std::path::PathBuf;

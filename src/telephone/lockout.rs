@@ -1,4 +1,4 @@
-//! [`Attempts`]: the count of recent wrong PINs, which decides whether another PIN may be tried.
+//! [`LockoutCounter`]: counts recent wrong PINs, and decides whether another PIN may be tried.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ pub enum AttemptSource {
     Caller(CallerNumber),
 }
 
-/// The count of recent wrong PINs. They are forgiven one by one, so that no lockout is for ever. The text form can be stored anywhere.
+/// A counter of recent wrong PINs, which locks out after too many. They are forgiven one by one, so that no lockout is for ever. The text form can be stored anywhere.
 ///
 /// Five PINs may be wrong; then each further attempt must wait until one is forgiven, which takes 15 minutes. A mailbox can thus be tried
 /// some 100 times a day, and a PIN of 6 digits is guessed after 14 years on average.
@@ -28,7 +28,7 @@ pub enum AttemptSource {
 /// that it had shown before, only the time after that counts, so that a change of the clock gains no attempts. A clock that jumps ahead
 /// forgives as if that time had passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Attempts {
+pub struct LockoutCounter {
     /// How many were wrong at the time `last`.
     wrong: u32,
     last: Option<DateTime<Utc>>,
@@ -36,7 +36,7 @@ pub struct Attempts {
     ahead: Option<DateTime<Utc>>,
 }
 
-impl Attempts {
+impl LockoutCounter {
     /// Returns how long the source stays locked out, or `None` if an attempt is allowed. Also notices a clock that went back.
     pub fn locked_for(&mut self, now: DateTime<Utc>) -> Option<Duration> {
         if let Some(last) = self.last.filter(|last| now < *last) {
@@ -83,7 +83,7 @@ impl Attempts {
     }
 }
 
-impl fmt::Display for Attempts {
+impl fmt::Display for LockoutCounter {
     /// Writes `3 wrong since 2026-11-22T18:00:00.000000000Z`: one is forgiven 15 minutes after that. If the clock has gone back, `before`
     /// and the latest time that it had shown follow.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,10 +94,10 @@ impl fmt::Display for Attempts {
     }
 }
 
-impl FromStr for Attempts {
-    type Err = InvalidAttempts;
+impl FromStr for LockoutCounter {
+    type Err = InvalidLockoutCounter;
 
-    fn from_str(text: &str) -> Result<Self, InvalidAttempts> {
+    fn from_str(text: &str) -> Result<Self, InvalidLockoutCounter> {
         let read = || {
             let (wrong, moments) = text.split_once(" wrong")?;
             let wrong = wrong.parse().ok()?;
@@ -109,14 +109,14 @@ impl FromStr for Attempts {
             let ahead = ahead.map(str::parse).transpose().ok()?;
             Some(Self { wrong, last: Some(last.parse().ok()?), ahead })
         };
-        read().ok_or(InvalidAttempts)
+        read().ok_or(InvalidLockoutCounter)
     }
 }
 
-/// A text that is no [`Attempts`].
+/// A text that is no [`LockoutCounter`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a count of wrong PINs has the form 3 wrong since 2026-11-22T18:00:00Z")]
-pub struct InvalidAttempts;
+pub struct InvalidLockoutCounter;
 
 const MAX_WRONG: u32 = 5;
 const FORGIVEN_EVERY: Duration = Duration::from_secs(15 * 60);
@@ -136,8 +136,8 @@ mod tests {
     }
 
     /// A count of five wrong PINs at the minute 0.
-    fn locked() -> Attempts {
-        let mut attempts = Attempts::default();
+    fn locked() -> LockoutCounter {
+        let mut attempts = LockoutCounter::default();
         for _ in 0..5 {
             assert_eq!(attempts.locked_for(at(0)), None);
             attempts.handle_wrong(at(0));
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn endless_attempts_are_limited_to_one_per_15_minutes() {
-        let (mut attempts, mut tries) = (Attempts::default(), 0);
+        let (mut attempts, mut tries) = (LockoutCounter::default(), 0);
         for minute in 0..24 * 60 {
             if attempts.locked_for(at(minute)).is_none() {
                 attempts.handle_wrong(at(minute));
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(attempts.locked_for(at(years + 15)), None);
         assert!(attempts.is_forgiven(at(years + 75)));
         // Noticed by the attempt, and not before.
-        let mut attempts = Attempts::default();
+        let mut attempts = LockoutCounter::default();
         attempts.handle_wrong(at(0));
         for _ in 0..4 {
             attempts.handle_wrong(at(years));
@@ -203,7 +203,7 @@ mod tests {
     fn a_count_reads_back_as_it_was_written_and_nothing_else_is_one() {
         let mut back = locked();
         back.locked_for(at(-600));
-        for attempts in [Attempts::default(), locked(), back] {
+        for attempts in [LockoutCounter::default(), locked(), back] {
             assert_eq!(attempts.to_string().parse(), Ok(attempts));
         }
         assert_eq!(locked().to_string(), "5 wrong since 2024-10-04T00:00:00.000000000Z");
@@ -219,7 +219,7 @@ mod tests {
             &format!("3 wrong since {moment} before"),
             &format!("3 wrong before {moment}"),
         ] {
-            assert_eq!(text.parse::<Attempts>(), Err(InvalidAttempts), "{text}");
+            assert_eq!(text.parse::<LockoutCounter>(), Err(InvalidLockoutCounter), "{text}");
         }
     }
 
@@ -228,7 +228,7 @@ mod tests {
         fn counts_read_back_and_two_waits_end_any_lockout(
             steps in prop::collection::vec((any::<bool>(), -4_000_000_000_i64..4_000_000_000), 1..20)
         ) {
-            let mut attempts = Attempts::default();
+            let mut attempts = LockoutCounter::default();
             for (wrong, minute) in steps {
                 if attempts.locked_for(at(minute)).is_none() && wrong {
                     attempts.handle_wrong(at(minute));

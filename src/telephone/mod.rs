@@ -31,11 +31,11 @@ mod pin;
 mod pin_folder;
 mod prompt;
 
-pub use self::caller::{CallerAction, CallerDialogue, CallerEvent, DiversionReason, Recorded};
+pub use self::caller::{CallerAction, CallerDialogue, CallerDialogueBuilder, CallerEvent, DiversionReason, Recorded};
 pub use self::digit::Digit;
 #[cfg(feature = "fs")]
 pub use self::error::PinError;
-pub use self::lockout::{AttemptSource, Attempts, InvalidAttempts};
+pub use self::lockout::{AttemptSource, InvalidLockoutCounter, LockoutCounter};
 pub use self::owner::{
     GreetingOutcome, MarkOutcome, OwnerAction, OwnerDialogue, OwnerEvent, PinChangeOutcome, RecordingPurpose, SendOutcome,
 };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
-use super::{AttemptSource, Attempts};
+use super::{AttemptSource, LockoutCounter};
 use crate::lock::Lock;
 use crate::message::{CallerNumber, MailboxId, read_hex, write_hex};
 
@@ -165,7 +165,7 @@ pub struct MemoryPins(Lock<Pins>);
 #[derive(Debug, Default)]
 struct Pins {
     pins: HashMap<MailboxId, PinHash>,
-    attempts: HashMap<AttemptSource, Attempts>,
+    attempts: HashMap<AttemptSource, LockoutCounter>,
 }
 
 impl MemoryPins {

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{DateTime, Utc};
 
-use super::{Attempts, PinError, PinHash, PinVerdict};
+use super::{LockoutCounter, PinError, PinHash, PinVerdict};
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::{CallerNumber, ContentDigest, MailboxId};
 
@@ -36,7 +36,6 @@ use crate::message::{CallerNumber, ContentDigest, MailboxId};
 /// no caller's number.
 ///
 /// ```
-/// use std::sync::Arc;
 /// use voicemail::disk::OsDisk;
 /// use voicemail::message::MailboxId;
 /// use voicemail::telephone::{PinFolder, PinHash, PinVerdict};
@@ -46,12 +45,12 @@ use crate::message::{CallerNumber, ContentDigest, MailboxId};
 /// # let root = tempfile::tempdir()?;
 /// # let folder = root.path().join("pins");
 /// let (mailbox, now): (MailboxId, _) = ("2041".parse()?, "2026-11-22T18:00:00Z".parse()?);
-/// let pins = PinFolder::open(Arc::new(OsDisk), &folder).await?;
+/// let pins = PinFolder::open(OsDisk, &folder).await?;
 /// pins.set(mailbox.clone(), PinHash::new(&"480913".parse()?)).await?;
 /// for _ in 0..5 {
 ///     assert_eq!(pins.check(&mailbox, None, "0000", now).await, PinVerdict::Wrong);
 /// }
-/// let pins = PinFolder::open(Arc::new(OsDisk), &folder).await?; // after a restart
+/// let pins = PinFolder::open(OsDisk, &folder).await?; // after a restart
 /// assert!(matches!(pins.check(&mailbox, None, "480913", now).await, PinVerdict::Locked(_)));
 /// # Ok(())
 /// # }
@@ -79,8 +78,8 @@ impl PinFolder {
     /// # Cancel safety
     ///
     /// A dropped call may have created the folder, and has no other effect.
-    pub async fn open(disk: Arc<dyn Disk>, folder: impl Into<PathBuf>) -> Result<Self, PinError> {
-        let inner = Arc::new(Inner { disk, folder: folder.into(), until_cleanup: AtomicU32::new(0) });
+    pub async fn open(disk: impl Disk, folder: impl Into<PathBuf>) -> Result<Self, PinError> {
+        let inner = Arc::new(Inner { disk: Arc::new(disk), folder: folder.into(), until_cleanup: AtomicU32::new(0) });
         let opened = Self { inner };
         opened.work(|inner| inner.prepare().map_err(|source| inner.failed(source))).await?;
         Ok(opened)
@@ -150,7 +149,7 @@ impl Inner {
         let _locked = self.lock_folder()?;
         let name = pin_name(mailbox);
         let before: Option<PinRecord> = self.read(&name)?;
-        let attempts = before.as_ref().map_or_else(Attempts::default, |record| record.attempts);
+        let attempts = before.as_ref().map_or_else(LockoutCounter::default, |record| record.attempts);
         let set = self.write_durably(&[(&name, PinRecord { pin, attempts }.to_string())]);
         set.map_err(|source| {
             let back = match before {
@@ -195,7 +194,7 @@ impl Inner {
         let _locked = self.lock_folder()?;
         let (name, caller) = (pin_name(mailbox), caller.map(caller_name));
         let mut record: Option<PinRecord> = self.read(&name)?;
-        let mut telephone: Option<Attempts> = match &caller {
+        let mut telephone: Option<LockoutCounter> = match &caller {
             Some(caller) => Some(self.read(caller)?.unwrap_or_default()),
             None => None,
         };
@@ -232,13 +231,13 @@ impl Inner {
         let _locked = self.lock_folder()?;
         let name = pin_name(mailbox);
         if let Some(record) = self.read::<PinRecord>(&name)? {
-            let text = PinRecord { attempts: Attempts::default(), ..record }.to_string();
+            let text = PinRecord { attempts: LockoutCounter::default(), ..record }.to_string();
             self.replace(&name, &text).map_err(|source| self.failed(source))?;
         }
         let Some(caller) = caller.map(caller_name) else { return Ok(()) };
-        let Some(mut attempts) = self.read::<Attempts>(&caller)? else { return Ok(()) };
+        let Some(mut attempts) = self.read::<LockoutCounter>(&caller)? else { return Ok(()) };
         attempts.handle_right();
-        let settled = if attempts == Attempts::default() {
+        let settled = if attempts == LockoutCounter::default() {
             remove(&*self.disk, &self.path(&caller))
         } else {
             self.replace(&caller, &attempts.to_string())
@@ -264,7 +263,7 @@ impl Inner {
     fn clean_up(&self, now: DateTime<Utc>) -> Result<(), PinError> {
         let names = self.disk.list(&self.folder).map_err(|source| self.failed(source))?;
         for name in names.iter().filter(|name| name.ends_with(CALLER)) {
-            if self.read::<Attempts>(name)?.is_some_and(|attempts| attempts.is_forgiven(now)) {
+            if self.read::<LockoutCounter>(name)?.is_some_and(|attempts| attempts.is_forgiven(now)) {
                 remove(&*self.disk, &self.path(name)).map_err(|source| self.failed(source))?;
             }
         }
@@ -319,7 +318,7 @@ impl Inner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PinRecord {
     pin: PinHash,
-    attempts: Attempts,
+    attempts: LockoutCounter,
 }
 
 impl fmt::Display for PinRecord {

@@ -466,8 +466,8 @@ async fn pin_folder_counts_dropped_attempts_and_keeps_the_new_pin() {
         let folder = tempdir().unwrap();
         let (owner, now) = (mailbox("2001"), "2026-11-22T18:00:00Z".parse().unwrap());
         let [old, new] = ["480913", "719305"].map(|pin| PinHash::new(&pin.parse().unwrap()));
-        let opened = cut(PinFolder::open(Arc::new(OsDisk), folder.path()), polls).await.is_some();
-        let pins = PinFolder::open(Arc::new(OsDisk), folder.path()).await.unwrap();
+        let opened = cut(PinFolder::open(OsDisk, folder.path()), polls).await.is_some();
+        let pins = PinFolder::open(OsDisk, folder.path()).await.unwrap();
         pins.set(owner.clone(), old).await.unwrap();
         let set = cut(pins.set(owner.clone(), new.clone()), polls).await.is_some();
         pins.set(owner.clone(), new).await.unwrap();

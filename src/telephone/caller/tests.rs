@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::super::{GreetingKind, Greetings};
 use super::*;
 
-fn call(greetings: Greetings, reason: DiversionReason) -> CallerDialogue {
-    CallerDialogue::new("2041".parse().unwrap(), LIMITS, greetings, reason)
+fn builder() -> CallerDialogueBuilder {
+    CallerDialogue::builder("2041".parse().unwrap()).limits(LIMITS)
 }
 
 const LIMITS: RecordingLimits = RecordingLimits { min: Duration::from_secs(2), max: Duration::from_secs(60) };
@@ -32,7 +33,10 @@ fn say(prompts: &[Prompt]) -> CallerAction {
 
 /// A call whose recording of five seconds is being reviewed.
 fn reviewing() -> CallerDialogue {
-    let mut call = call(Greetings::default(), DiversionReason::NoAnswer);
+    reviewing_in(builder().build())
+}
+
+fn reviewing_in(mut call: CallerDialogue) -> CallerDialogue {
     call.poll_action();
     after(&mut call, CallerEvent::Played);
     assert_eq!(after(&mut call, recorded(5)), [say(&[Prompt::Menu(Menu::Review)])]);
@@ -55,13 +59,13 @@ fn the_greeting_is_the_one_for_the_occasion() {
         (of(false, true, false), DiversionReason::NoAnswer, nobody.clone()),
         (of(false, false, false), DiversionReason::Busy, nobody),
     ] {
-        assert_eq!(call(greetings, reason).poll_action(), Some(say(&[greeting, Prompt::Tone])));
+        assert_eq!(builder().greetings(greetings).reason(reason).build().poll_action(), Some(say(&[greeting, Prompt::Tone])));
     }
 }
 
 #[test]
 fn a_caller_reviews_records_again_and_marks_before_sending() {
-    let mut call = call(Greetings::default(), DiversionReason::NoAnswer);
+    let mut call = builder().build();
     call.poll_action();
     assert_eq!(after(&mut call, digit('#')), [say(&[Prompt::Tone])]);
     assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::Record]);
@@ -102,7 +106,7 @@ fn a_caller_hears_that_a_message_was_not_kept() {
     assert_eq!(after(&mut call, CallerEvent::NotKept), [say(&[Prompt::NotSent, Prompt::Goodbye])]);
     assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::HangUp]);
 
-    let mut with_operator = reviewing().with_operator();
+    let mut with_operator = reviewing_in(builder().operator().build());
     after(&mut with_operator, digit('0'));
     assert_eq!(after(&mut with_operator, CallerEvent::NotKept), [say(&[Prompt::NotSent])]);
     assert_eq!(after(&mut with_operator, CallerEvent::Played), [CallerAction::ConnectOperator]);
@@ -128,7 +132,7 @@ fn a_call_ends_when_nothing_can_be_recorded() {
 
 #[test]
 fn an_asked_for_operator_is_reached_if_recording_fails() {
-    let mut call = call(Greetings::default(), DiversionReason::NoAnswer).with_operator();
+    let mut call = builder().operator().build();
     call.poll_action();
     after(&mut call, CallerEvent::Played);
     assert_eq!(after(&mut call, digit('0')), [CallerAction::StopRecording]);
@@ -138,7 +142,7 @@ fn an_asked_for_operator_is_reached_if_recording_fails() {
 
 #[test]
 fn the_limits_of_the_mailbox_decide() {
-    let mut call = call(Greetings::default(), DiversionReason::NoAnswer);
+    let mut call = builder().build();
     call.poll_action();
     after(&mut call, CallerEvent::Played);
     let short = CallerEvent::Recorded(Recorded::new(Duration::from_millis(1_999)));
@@ -150,7 +154,7 @@ fn the_limits_of_the_mailbox_decide() {
 
 #[test]
 fn a_caller_who_says_nothing_is_asked_three_times() {
-    let mut call = call(Greetings::default(), DiversionReason::NoAnswer);
+    let mut call = builder().build();
     call.poll_action();
     assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::Record]);
     for _ in 0..2 {
@@ -171,10 +175,10 @@ fn a_recording_that_was_to_be_made_again_is_not_sent_at_hang_up() {
 
 #[test]
 fn zero_keeps_the_recording_and_reaches_the_operator_if_any() {
-    let mut none = call(Greetings::default(), DiversionReason::NoAnswer);
+    let mut none = builder().build();
     none.poll_action();
     assert_eq!(after(&mut none, digit('0')), [say(&[Prompt::Tone])]);
-    let mut call = call(Greetings::default(), DiversionReason::NoAnswer).with_operator();
+    let mut call = builder().operator().build();
     call.poll_action();
     after(&mut call, CallerEvent::Played);
     assert_eq!(after(&mut call, digit('0')), [CallerAction::StopRecording]);
@@ -185,7 +189,7 @@ fn zero_keeps_the_recording_and_reaches_the_operator_if_any() {
 
 #[test]
 fn a_full_mailbox_is_said_and_no_more() {
-    let mut call = CallerDialogue::full();
+    let mut call = builder().full().build();
     assert_eq!(call.poll_action(), Some(say(&[Prompt::MailboxFull, Prompt::Goodbye])));
     assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::HangUp]);
 }
@@ -206,10 +210,7 @@ proptest! {
     fn each_recording_is_sent_or_discarded_once_and_calls_end(
         events in proptest::collection::vec(events(), 0..60), operator: bool
     ) {
-        let mut call = call(Greetings::default(), DiversionReason::NoAnswer);
-        if operator {
-            call = call.with_operator();
-        }
+        let mut call = if operator { builder().operator().build() } else { builder().build() };
         let (mut held, mut sent, mut begun) = (false, None, false);
         for event in events.into_iter().chain([CallerEvent::HungUp, CallerEvent::Played, digit('1'), recorded(3)]) {
             if matches!(event, CallerEvent::Sent | CallerEvent::TooShort | CallerEvent::NotKept) && sent == Some(None) {

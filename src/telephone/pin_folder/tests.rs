@@ -27,7 +27,7 @@ fn quick(pin: &str) -> PinHash {
 }
 
 async fn open(disk: &(impl Disk + Clone)) -> PinFolder {
-    PinFolder::open(Arc::new(disk.clone()), FOLDER).await.unwrap()
+    PinFolder::open(disk.clone(), FOLDER).await.unwrap()
 }
 
 /// A disk on which 2041 has the PIN 480913.
@@ -136,7 +136,7 @@ async fn a_pin_set_after_an_open_that_died_survives_a_power_cut() {
         let disk = PowerCutDisk::new();
         let faulty = FaultyDisk::new(Arc::new(disk.clone()));
         faulty.fail(InjectedFault::after(operations, io::ErrorKind::Other).lasting());
-        let opened = PinFolder::open(Arc::new(faulty), FOLDER).await;
+        let opened = PinFolder::open(faulty, FOLDER).await;
         open(&disk).await.set(mailbox("2041"), quick("480913")).await.unwrap();
         disk.power_cut(Unsynced::Forgotten);
         assert_eq!(check(&open(&disk).await, "480913", now()).await, PinVerdict::Right, "after {operations} operations");
@@ -319,9 +319,8 @@ async fn a_clock_years_back_locks_15_minutes_across_restarts() {
 #[tokio::test]
 async fn concurrent_calls_and_programs_get_no_more_tries() {
     let root = tempfile::tempdir().unwrap();
-    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-    let one = PinFolder::open(Arc::clone(&disk), root.path().join("a/pins")).await.unwrap();
-    let other = PinFolder::open(disk, root.path().join("a/pins")).await.unwrap();
+    let one = PinFolder::open(OsDisk, root.path().join("a/pins")).await.unwrap();
+    let other = PinFolder::open(OsDisk, root.path().join("a/pins")).await.unwrap();
     one.set(mailbox("2041"), quick("480913")).await.unwrap();
     let calls = (0..32).map(|call| {
         let pins = if call % 2 == 0 { one.clone() } else { other.clone() };
