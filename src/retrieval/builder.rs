@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Mail, MailboxService};
+use super::{EmailSettings, MailboxService};
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
 use crate::forward::MailOut;
@@ -33,7 +33,7 @@ impl MailboxServiceBuilder {
     /// Sends e-mail through `out`: copies for owners whose PBX has the licence for unified messaging in `licences`, and receipts for
     /// senders. Without it, no e-mail is sent.
     pub fn mail(self, out: impl MailOut, licences: impl Into<Arc<Admission>>) -> Self {
-        Self(MailboxService { mail: Some(Mail { out: Arc::new(out), licences: licences.into() }), ..self.0 })
+        Self(MailboxService { mail: Some(EmailSettings { out: Arc::new(out), licences: licences.into() }), ..self.0 })
     }
 
     /// Builds the service.

@@ -39,7 +39,12 @@ use crate::wire::{self, Addresses, Disposition, ReceiptRequest, TransferEncoding
 /// use voicemail::message::{MailboxId, MessageId};
 /// use voicemail::retrieval::{MailboxService, RetrievalError};
 ///
-/// async fn to_a_colleague(service: &MailboxService, owner: &MailboxId, id: MessageId, colleague: &MailboxId) -> Result<(), RetrievalError> {
+/// async fn to_a_colleague(
+///     service: &MailboxService,
+///     owner: &MailboxId,
+///     id: MessageId,
+///     colleague: &MailboxId,
+/// ) -> Result<(), RetrievalError> {
 ///     let passed_on = service.pass_on(owner, id, &[colleague.clone()], None).await?;
 ///     for (mailbox, delivered) in service.deliver(&passed_on, &[colleague.clone()]).await {
 ///         if let Err(error) = delivered {
@@ -56,17 +61,17 @@ pub struct MailboxService {
     clock: Arc<dyn Clock>,
     node: Arc<str>,
     domain: Arc<str>,
-    mail: Option<Mail>,
+    mail: Option<EmailSettings>,
 }
 
 #[derive(Debug, Clone)]
-struct Mail {
+struct EmailSettings {
     out: Arc<dyn MailOut>,
     licences: Arc<Admission>,
 }
 
 impl MailboxService {
-    /// A service for mailboxes whose addresses are in `domain`, which are in `store`, and whose owners `directory` knows.
+    /// Begins to describe a service for the mailboxes in `store`, whose addresses are in `domain` and whose owners are in `directory`.
     pub fn builder(domain: impl Into<String>, store: impl MessageStore, directory: impl Directory) -> MailboxServiceBuilder {
         MailboxServiceBuilder::new(domain.into(), Arc::new(store), Arc::new(directory))
     }
@@ -77,7 +82,8 @@ impl MailboxService {
     /// # Errors
     ///
     /// [`RetrievalError::Private`] if the message is private; [`RetrievalError::Sound`] if the introduction cannot be joined to it;
-    /// [`RetrievalError::Store`] if the message is not in the mailbox, or the store fails.
+    /// [`RetrievalError::Store`] if the message is not in the mailbox, or the store fails; [`RetrievalError::NoSuchMailbox`] if the directory
+    /// does not know `owner`; [`RetrievalError::Directory`] if the directory fails.
     ///
     /// # Cancel safety
     ///
@@ -107,7 +113,8 @@ impl MailboxService {
     /// # Errors
     ///
     /// [`RetrievalError::CallerHasNoMailbox`] if the caller's number is unknown or no mailbox has it; [`RetrievalError::Store`] if the
-    /// message is not in the mailbox, or the store fails; [`RetrievalError::Directory`] if the directory fails.
+    /// message is not in the mailbox, or the store fails; [`RetrievalError::NoSuchMailbox`] if the directory does not know `owner`;
+    /// [`RetrievalError::Directory`] if the directory fails.
     ///
     /// # Cancel safety
     ///
@@ -153,8 +160,9 @@ impl MailboxService {
     /// # Errors
     ///
     /// [`RetrievalError::Refused`] without the licence for unified messaging; [`RetrievalError::Private`] if the message is private;
-    /// [`RetrievalError::MailNotConfigured`] if the service sends no e-mail; [`RetrievalError::Mail`] if no server answered. A server's
-    /// refusal is an [`Outcome`].
+    /// [`RetrievalError::MailNotConfigured`] if the service sends no e-mail; [`RetrievalError::Mail`] if no server answered;
+    /// [`RetrievalError::Store`], [`RetrievalError::NoSuchMailbox`] and [`RetrievalError::Directory`] as for [`pass_on`](Self::pass_on). A
+    /// server's refusal is an [`Outcome`].
     ///
     /// # Cancel safety
     ///
@@ -235,7 +243,7 @@ impl MailboxService {
 
     async fn send_receipt(
         &self,
-        mail: &Mail,
+        mail: &EmailSettings,
         request: &ReceiptRequest,
         owner: &MailboxId,
         id: MessageId,
