@@ -26,7 +26,6 @@ pub use self::log::LogSink;
 pub use self::router::MwiRouter;
 pub use self::source::{CurrentState, MwiSource};
 use crate::message::{MailboxId, Summary};
-pub use crate::retry::Pacing;
 
 /// Shows the state of mailboxes: a lamp, a display, a badge.
 ///

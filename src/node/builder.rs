@@ -23,6 +23,7 @@ use crate::mwi::MwiSink;
 use crate::network::{GraceRule, Network, NetworkObserver, NoGrace, NodeAddress};
 #[cfg(doc)]
 use crate::outbox::Outbox;
+use crate::retry::RetryPolicy;
 use crate::store::MessageStore;
 
 /// Builds a [`Node`]; returned by [`Node::builder`].
@@ -47,6 +48,7 @@ pub struct NodeBuilder {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Events,
     pub(super) min_free_space: u64,
+    pub(super) retry: RetryPolicy,
     pub(super) listeners: Vec<(TcpListener, ListenerPolicy)>,
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) limits: Limits,
@@ -79,6 +81,7 @@ impl NodeBuilder {
             clock,
             events,
             min_free_space: MIN_FREE_SPACE,
+            retry: RetryPolicy::default(),
             listeners,
             tls,
             limits,
@@ -223,6 +226,13 @@ impl NodeBuilder {
     /// Sets how many bytes of the spool's disk stay free of new recordings; 64 MiB by default.
     pub fn min_free_space(mut self, bytes: u64) -> Self {
         self.min_free_space = bytes;
+        self
+    }
+
+    /// Sets the waits before the node tries again what has failed: messages in the spool, mails in the outbox, greetings for other nodes,
+    /// and lamps; [`RetryPolicy::default`] by default.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
         self
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use crate::message::MailboxId;
-use crate::retry::{Pacing, Rate};
+use crate::retry::{Backoff, Pacing, Rate};
 
 /// Which mailboxes are counted and which lamps are updated, and when; at most one task for a mailbox at a time.
 ///
@@ -30,6 +30,8 @@ pub(super) struct LampScheduler {
     queues: [BTreeSet<MailboxId>; QUEUES],
     due: BTreeSet<(Instant, MailboxId)>,
     in_progress: usize,
+    /// The waits between the attempts of one lamp.
+    backoff: Backoff,
     retry: Rate,
     restart: Rate,
     counting: Rate,
@@ -98,14 +100,15 @@ pub(super) enum TaskOutcome {
 
 impl LampScheduler {
     /// Returns a scheduler without work. At most `max_concurrent` tasks run at once; lamps of mailboxes that have not just changed are
-    /// updated at a rate of at most `max_per_sec`.
-    pub(super) fn new(max_concurrent: usize, max_per_sec: u32) -> Self {
+    /// updated at a rate of at most `max_per_sec`; one that could not be updated is tried again after the waits of `backoff`.
+    pub(super) fn new(max_concurrent: usize, max_per_sec: u32, backoff: Backoff) -> Self {
         Self {
             max_concurrent,
             mailboxes: HashMap::new(),
             queues: Default::default(),
             due: BTreeSet::new(),
             in_progress: 0,
+            backoff,
             retry: Rate::new(max_per_sec),
             restart: Rate::new(max_per_sec),
             counting: Rate::new(max_per_sec.saturating_mul(COUNTED_FASTER)),
@@ -186,7 +189,7 @@ impl LampScheduler {
             TaskOutcome::Counted { .. } => {}
             TaskOutcome::Failed => {
                 entry.must_show = true;
-                entry.pacing.handle_failure(now);
+                entry.pacing.handle_failure(now, self.backoff);
             }
         }
         let (is_idle, restarted) = (entry.pacing.is_idle(now), entry.restarted);

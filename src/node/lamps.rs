@@ -18,7 +18,7 @@ use crate::error_chain;
 use crate::event::{Event, Events};
 use crate::message::{MailboxId, MessageId, Summary};
 use crate::mwi::{MwiError, MwiSink};
-use crate::retry::{Rate, now, wait_until};
+use crate::retry::{Backoff, Rate, now, wait_until};
 use crate::store::MessageStore;
 
 /// Updates every lamp to the state that the store reports: counts a mailbox when it may have changed, and passes the count to the sink.
@@ -35,6 +35,8 @@ pub(super) struct Lamps<'a> {
     pub(super) current: &'a CurrentNetwork,
     /// The rate limit for lamps of mailboxes that have not just changed.
     pub(super) max_per_sec: u32,
+    /// The waits between the attempts of one lamp.
+    pub(super) backoff: Backoff,
 }
 
 impl Lamps<'_> {
@@ -43,7 +45,7 @@ impl Lamps<'_> {
     /// It begins with the lamps of all mailboxes of the network, so that every lamp is right after a restart. It does the same when
     /// another network comes into force, and when the sink reports that lamps may have lost their state.
     pub(super) async fn run(&self, stop: impl Future<Output = ()> + Send) {
-        let mut scheduler = LampScheduler::new(MOST_AT_ONCE, self.max_per_sec);
+        let mut scheduler = LampScheduler::new(MOST_AT_ONCE, self.max_per_sec, self.backoff);
         let mut known = HashMap::new();
         self.show_all(&mut scheduler, &mut known);
         let mut losses = std::pin::pin!(self.losses());

@@ -73,6 +73,7 @@ use crate::network::{Admission, LicenceClass, Network, NetworkObserver, NodeAddr
 use crate::outbox::Outbox;
 use crate::record::{CallFacts, Jobs, Kept, RecordError, Recorder, Recording, RecordingSite};
 use crate::retrieval::MailboxService;
+use crate::retry::Backoff;
 use crate::spool::Spool;
 use crate::store::{BadEntry, MessageStore};
 
@@ -109,6 +110,7 @@ struct Inner {
     changes: Arc<Changes>,
     counter: Option<Counter>,
     max_lamp_updates_per_sec: NonZeroU32,
+    lamp_backoff: Backoff,
     shutdown_timeout: Duration,
 }
 
@@ -346,6 +348,7 @@ impl Node {
             changes: Arc::clone(&inner.changes),
             current: &inner.current,
             max_per_sec: inner.max_lamp_updates_per_sec.get(),
+            backoff: inner.lamp_backoff,
         };
         lamps.run(raised(stopped)).await;
     }

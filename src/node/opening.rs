@@ -24,7 +24,7 @@ use crate::network::Admission;
 use crate::outbox::Outbox;
 use crate::record::Recorder;
 use crate::retrieval::MailboxService;
-use crate::spool::Spool;
+use crate::spool::{Spool, SpoolError};
 use crate::store::MessageStore;
 
 impl NodeBuilder {
@@ -47,7 +47,7 @@ impl NodeBuilder {
             Some(store) => Some(self.counter(store).await),
             None => None,
         };
-        let spool = Spool::open(Arc::clone(&self.disk), self.spool.clone(), Arc::clone(&self.clock), self.events.clone()).await?;
+        let spool = self.open_spool().await?;
         let outbox = self.outbox().await?;
         let admission = Arc::new(Admission::of_node(self.address.clone(), &self.network).grace(Arc::clone(&self.grace)));
         let mailbox_service = store.as_ref().map(|store| self.mailbox_service(store, outbox.as_ref(), &admission));
@@ -92,6 +92,7 @@ impl NodeBuilder {
                 changes,
                 counter,
                 max_lamp_updates_per_sec: self.max_lamp_updates_per_sec,
+                lamp_backoff: self.retry.lamp_failed,
                 shutdown_timeout: self.shutdown_timeout,
             }),
         })
@@ -110,11 +111,16 @@ impl NodeBuilder {
         Counter::new(Arc::clone(store), Arc::clone(&self.clock), versions)
     }
 
+    async fn open_spool(&self) -> Result<Spool, SpoolError> {
+        let spool = Spool::builder(self.spool.clone()).disk(Arc::clone(&self.disk)).clock(Arc::clone(&self.clock));
+        spool.events(self.events.clone()).retry(self.retry.clone()).open().await
+    }
+
     async fn outbox(&self) -> Result<Option<Outbox>, NodeError> {
         let Some(mail_out) = self.mail_out.clone() else { return Ok(None) };
         let folder = self.spool.join("outbox");
-        let opened =
-            Outbox::open(Arc::clone(&self.disk), folder.clone(), mail_out, Arc::clone(&self.clock), self.events.clone()).await;
+        let outbox = Outbox::builder(folder.clone(), mail_out).disk(Arc::clone(&self.disk)).clock(Arc::clone(&self.clock));
+        let opened = outbox.events(self.events.clone()).retry(self.retry.clone()).open().await;
         opened.map(Some).map_err(|source| NodeError::Outbox { folder, source })
     }
 
@@ -143,6 +149,7 @@ impl NodeBuilder {
             Arc::clone(&self.clock),
             self.events.clone(),
             self.make_mail_out.clone(),
+            self.retry.clone(),
         ))
     }
 

@@ -1,5 +1,6 @@
 //! Mails to anybody, receipts and copies for owners, that wait to be sent: [`Outbox`].
 
+mod builder;
 mod queued_mail;
 mod retry_queue;
 
@@ -18,6 +19,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+pub use self::builder::OutboxBuilder;
 use self::queued_mail::{QueuedMail, QueuedMailName};
 use self::retry_queue::{AfterFailure, RetryQueue};
 use crate::clock::Clock;
@@ -49,7 +51,7 @@ struct OutboxShared {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     flush: SharedFlush,
-    out: Arc<dyn MailOut>,
+    transport: Arc<dyn MailOut>,
     clock: Arc<dyn Clock>,
     events: Events,
     retry_queue: Lock<RetryQueue>,
@@ -57,27 +59,10 @@ struct OutboxShared {
 }
 
 impl Outbox {
-    /// The outbox in `folder` of `disk`, which is made if it is missing; mails go out through `out` as long as it [runs](Self::run).
-    ///
-    /// # Errors
-    ///
-    /// What the disk says.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped call has changed nothing but what a crash had left behind.
-    pub async fn open(
-        disk: Arc<dyn Disk>,
-        folder: impl Into<PathBuf>,
-        out: Arc<dyn MailOut>,
-        clock: Arc<dyn Clock>,
-        events: Events,
-    ) -> io::Result<Self> {
-        let (retry_queue, changed, flush) = (Lock::default(), Notify::new(), SharedFlush::default());
-        let shared = Arc::new(OutboxShared { disk, folder: folder.into(), flush, out, clock, events, retry_queue, changed });
-        let opened = Arc::clone(&shared);
-        disk::blocking(move || opened.read_folder()).await?;
-        Ok(Self { shared })
+    /// An outbox to be opened in `folder`, which is created if it is missing. Mails are sent by `transport` as long as it
+    /// [runs](Self::run).
+    pub fn builder(folder: impl Into<PathBuf>, transport: impl MailOut) -> OutboxBuilder {
+        OutboxBuilder::new(folder.into(), Arc::new(transport))
     }
 
     /// How many mails wait, those being sent among them.
@@ -187,7 +172,7 @@ impl OutboxShared {
         };
         let mail = queued.message_id();
         // Any program's way out runs here: neither its panic nor its silence may keep the other mails.
-        let call = AssertUnwindSafe(self.out.send(queued.sender, &queued.to, &queued.mail)).catch_unwind();
+        let call = AssertUnwindSafe(self.transport.send(queued.sender, &queued.to, &queued.mail)).catch_unwind();
         let Ok(answer) = timeout(SEND_TIMEOUT, call).await else {
             return self.handle_failure(name, mail, "the way out never answered".to_owned()).await;
         };

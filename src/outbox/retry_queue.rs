@@ -1,47 +1,55 @@
-//! [`RetryQueue`]: which mail is to be tried when, and which is given up. Decides; does nothing.
+//! [`RetryQueue`]: which mail is tried when, and which is given up. It decides, and does nothing itself.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::queued_mail::QueuedMailName;
-use crate::retry::RetrySchedule;
+use crate::retry::{Backoff, RetryPolicy, RetrySchedule};
 
-/// Which mail is to be tried when. Waits double from a minute to half an hour; after five days a mail is given up.
+/// Which mail is tried when. By default, waits double from a minute to half an hour, and a mail is given up after five days.
 ///
 /// # Source
 ///
 /// RFC 5321 §4.5.4.1.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RetryQueue {
     waiting: HashMap<QueuedMailName, RetrySchedule>,
     /// Those that are not being tried.
     due: BTreeSet<(Instant, QueuedMailName)>,
+    backoff: Backoff,
+    lifetime: Duration,
 }
 
-/// What comes after a try that failed.
+/// What follows an attempt that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterFailure {
-    /// Another one.
+    /// Another attempt.
     Retry { attempts: u32, retry_in: Duration },
-    /// Nothing: it has waited long enough.
+    /// No further attempt: the mail has waited for its whole lifetime.
     GiveUp { attempts: u32 },
 }
 
 impl RetryQueue {
-    /// How many mails wait, those being tried among them.
+    /// An empty queue with the waits of `policy`.
+    pub(super) fn new(policy: &RetryPolicy) -> Self {
+        let (backoff, lifetime) = (policy.mail_deferred, policy.mail_lifetime);
+        Self { waiting: HashMap::new(), due: BTreeSet::new(), backoff, lifetime }
+    }
+
+    /// How many mails wait, including those being tried.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// A mail is on stable storage, and may be tried.
+    /// Adds a mail that is on stable storage; it is due at once.
     pub(super) fn handle_queued(&mut self, name: QueuedMailName, now: Instant) {
         self.due.insert((now, name.clone()));
-        self.waiting.insert(name, RetrySchedule::new(FIRST_RETRY, MAX_RETRY));
+        self.waiting.insert(name, RetrySchedule::new(self.backoff));
     }
 
-    /// The next mail to try; it is being tried from now on.
+    /// Returns the next mail to try; it is being tried from now on.
     pub(super) fn poll_try(&mut self, now: Instant) -> Option<QueuedMailName> {
         let is_due = self.due.first().is_some_and(|(due, _)| *due <= now);
         if is_due { self.due.pop_first().map(|(_, name)| name) } else { None }
@@ -52,12 +60,14 @@ impl RetryQueue {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// A try failed at `now`, which is `at` by the clock. `jitter` is a random number from 0 to 1.
+    /// Notes that an attempt failed at `now`, which is `at` by the clock. `jitter` is a random number from 0 to 1.
     pub(super) fn handle_failure(&mut self, name: &QueuedMailName, now: Instant, at: DateTime<Utc>, jitter: f64) -> AfterFailure {
         let Some(schedule) = self.waiting.get_mut(name) else { return AfterFailure::GiveUp { attempts: 0 } };
         let due = schedule.handle_failure(now, jitter);
         let attempts = schedule.attempts();
-        if at - name.queued_at() >= LIFETIME {
+        // A clock that was set back says that the mail has waited for less than nothing.
+        let waited = (at - name.queued_at()).to_std().unwrap_or_default();
+        if waited >= self.lifetime {
             self.waiting.remove(name);
             return AfterFailure::GiveUp { attempts };
         }
@@ -65,25 +75,23 @@ impl RetryQueue {
         AfterFailure::Retry { attempts, retry_in: due - now }
     }
 
-    /// Nothing more is to be done for a mail; answers how many tries it took.
+    /// Notes that nothing more is to be done for a mail; returns how many attempts it took.
     pub(super) fn handle_settled(&mut self, name: &QueuedMailName) -> u32 {
         self.waiting.remove(name).map_or(0, |schedule| schedule.attempts() + 1)
     }
 }
 
-const FIRST_RETRY: Duration = Duration::from_secs(60);
-const MAX_RETRY: Duration = Duration::from_secs(30 * 60);
-const LIFETIME: TimeDelta = TimeDelta::days(5);
-
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     #[test]
     fn a_mail_is_tried_for_five_days_and_then_given_up() {
         let (queued_at, start) = ("2026-11-22T18:00:00Z".parse().unwrap(), Instant::now());
         let name = QueuedMailName::new(queued_at);
-        let (mut retry_queue, mut now, mut tries) = (RetryQueue::default(), start, 0);
+        let (mut retry_queue, mut now, mut tries) = (RetryQueue::new(&RetryPolicy::default()), start, 0);
         retry_queue.handle_queued(name.clone(), now);
         loop {
             assert_eq!(retry_queue.poll_try(now).as_ref(), Some(&name));
@@ -96,7 +104,7 @@ mod tests {
             let at = queued_at + (now - start);
             match retry_queue.handle_failure(&name, now, at, 0.5) {
                 AfterFailure::Retry { attempts, retry_in } => {
-                    assert!(attempts == tries && retry_in <= MAX_RETRY);
+                    assert!(attempts == tries && retry_in <= RetryPolicy::default().mail_deferred.max());
                     assert_eq!(retry_queue.poll_try(now + retry_in.saturating_sub(Duration::from_millis(1))), None);
                     now += retry_in;
                 }
@@ -112,7 +120,7 @@ mod tests {
     fn a_failing_mail_delays_no_other() {
         let (queued_at, now) = (DateTime::UNIX_EPOCH, Instant::now());
         let (one, other) = (QueuedMailName::new(queued_at), QueuedMailName::new(queued_at + TimeDelta::seconds(1)));
-        let mut retry_queue = RetryQueue::default();
+        let mut retry_queue = RetryQueue::new(&RetryPolicy::default());
         for name in [&one, &other] {
             retry_queue.handle_queued(name.clone(), now);
         }
@@ -120,6 +128,21 @@ mod tests {
         retry_queue.handle_failure(&one, now, queued_at, 0.0);
         assert_eq!(retry_queue.poll_try(now), Some(other.clone()));
         assert_eq!((retry_queue.handle_settled(&other), retry_queue.poll_try(now)), (1, None));
-        assert_eq!(retry_queue.poll_timeout(), Some(now + FIRST_RETRY));
+        assert_eq!(retry_queue.poll_timeout(), Some(now + RetryPolicy::default().mail_deferred.first()));
+    }
+
+    #[test]
+    fn the_waits_and_the_lifetime_are_those_of_the_policy() {
+        let hours = |hours: u64| Duration::from_secs(3600 * hours);
+        let policy = RetryPolicy::default().mail_deferred(Backoff::new(hours(1), hours(3)).unwrap()).mail_lifetime(hours(8));
+        let (queued_at, start) = ("2026-11-22T18:00:00Z".parse().unwrap(), Instant::now());
+        let name = QueuedMailName::new(queued_at);
+        let (mut retry_queue, mut now, mut waits) = (RetryQueue::new(&policy), start, Vec::new());
+        retry_queue.handle_queued(name.clone(), now);
+        while let AfterFailure::Retry { retry_in, .. } = retry_queue.handle_failure(&name, now, queued_at + (now - start), 0.0) {
+            waits.push(retry_in);
+            now += retry_in;
+        }
+        assert_eq!(waits, [hours(1), hours(2), hours(3), hours(3)], "the attempt after 9 hours is the last one");
     }
 }

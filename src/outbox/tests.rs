@@ -10,8 +10,9 @@ use crate::clock::ManualClock;
 use crate::disk::{PowerCutDisk, Unsynced};
 use crate::event::Occurrence;
 use crate::forward::Reply;
+use crate::retry::{Backoff, RetryPolicy};
 
-/// A server that answers as it is told, and keeps what it accepted.
+/// A server that gives the scripted answer, and keeps what it accepted.
 #[derive(Debug)]
 struct Server {
     answers: Mutex<Outcome>,
@@ -43,7 +44,7 @@ impl MailOut for Server {
     }
 }
 
-/// Does what no way out may.
+/// Breaks the contract of a transport: it panics.
 #[derive(Debug)]
 struct Panics;
 
@@ -54,7 +55,7 @@ impl MailOut for Panics {
     }
 }
 
-/// Does another thing that none may.
+/// Breaks the contract of a transport: it never answers.
 #[derive(Debug)]
 struct NeverAnswers;
 
@@ -73,9 +74,8 @@ fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at("2026-11-22T18:00:00Z".parse().unwrap()))
 }
 
-async fn opened(disk: &PowerCutDisk, out: Arc<dyn MailOut>, clock: &Arc<ManualClock>) -> io::Result<Outbox> {
-    let (disk, clock) = (Arc::new(disk.clone()), Arc::clone(clock) as Arc<dyn Clock>);
-    Outbox::open(disk, "/node/outbox", out, clock, Events::new()).await
+async fn opened(disk: &PowerCutDisk, transport: impl MailOut, clock: &Arc<ManualClock>) -> io::Result<Outbox> {
+    Outbox::builder("/node/outbox", transport).disk(disk.clone()).clock(Arc::clone(clock)).open().await
 }
 
 async fn send(outbox: &Outbox, n: u32) -> Result<Outcome, ForwardError> {
@@ -83,8 +83,8 @@ async fn send(outbox: &Outbox, n: u32) -> Result<Outcome, ForwardError> {
     outbox.send(Sender::Nobody, &"anna@example.com".parse().unwrap(), &mail.into()).await
 }
 
-/// What is told of the mail `<1.played@vm.example>` next.
-async fn told(events: &mut broadcast::Receiver<Occurrence>) -> &'static str {
+/// The next event of the mail `<1.played@vm.example>`.
+async fn next_event(events: &mut broadcast::Receiver<Occurrence>) -> &'static str {
     let (what, mail) = match events.recv().await.unwrap().event {
         Event::MailSent { mail, .. } => ("sent", mail),
         Event::MailDeferred { mail, .. } => ("deferred", mail),
@@ -107,8 +107,8 @@ async fn while_running<T>(outbox: &Outbox, script: impl Future<Output = T>) -> T
     }
 }
 
-/// Runs `outbox` until something was told of each mail that waits now.
-async fn each_is_told_of(outbox: &Outbox) {
+/// Runs `outbox` until there was an event of each mail that waits now.
+async fn each_is_reported(outbox: &Outbox) {
     let (mut events, waiting) = (outbox.shared.events.subscribe(), outbox.waiting());
     while_running(outbox, async {
         for _ in 0..waiting {
@@ -121,16 +121,16 @@ async fn each_is_told_of(outbox: &Outbox) {
 #[tokio::test(start_paused = true)]
 async fn a_mail_is_tried_until_it_is_accepted_and_then_removed() {
     let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Deferred(reply(451))), clock());
-    let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
+    let outbox = opened(&disk, Arc::clone(&server), &clock).await.unwrap();
     let mut events = outbox.shared.events.subscribe();
     assert_eq!(send(&outbox, 1).await.unwrap(), Outcome::Accepted);
     while_running(&outbox, async {
         for _ in 0..3 {
-            assert_eq!(told(&mut events).await, "deferred");
+            assert_eq!(next_event(&mut events).await, "deferred");
         }
         assert_eq!((outbox.waiting(), files(&disk).len(), server.taken()), (1, 1, 0));
         server.answer(Outcome::Accepted);
-        assert_eq!(told(&mut events).await, "sent");
+        assert_eq!(next_event(&mut events).await, "sent");
     })
     .await;
     let taken = server.taken.lock().unwrap()[0].clone();
@@ -141,31 +141,51 @@ async fn a_mail_is_tried_until_it_is_accepted_and_then_removed() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_or_five_day_old_mail_is_given_up_and_reported() {
     let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Refused(reply(550))), clock());
-    let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
+    let outbox = opened(&disk, Arc::clone(&server), &clock).await.unwrap();
     let mut events = outbox.shared.events.subscribe();
     while_running(&outbox, async {
         send(&outbox, 1).await.unwrap();
-        assert_eq!(told(&mut events).await, "given up");
+        assert_eq!(next_event(&mut events).await, "given up");
         server.answer(Outcome::Deferred(reply(450)));
         send(&outbox, 1).await.unwrap();
-        assert_eq!(told(&mut events).await, "deferred");
+        assert_eq!(next_event(&mut events).await, "deferred");
         clock.advance(TimeDelta::days(5) - TimeDelta::seconds(1));
-        assert_eq!(told(&mut events).await, "deferred");
+        assert_eq!(next_event(&mut events).await, "deferred");
         clock.advance(TimeDelta::seconds(1));
-        assert_eq!(told(&mut events).await, "given up");
+        assert_eq!(next_event(&mut events).await, "given up");
     })
     .await;
     assert_eq!((outbox.waiting(), files(&disk)), (0, Vec::new()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transport_that_panics_is_tried_again() {
-    let (disk, clock) = (PowerCutDisk::new(), clock());
-    let outbox = opened(&disk, Arc::new(Panics), &clock).await.unwrap();
+async fn a_mail_is_retried_and_given_up_as_the_policy_says() {
+    let (disk, clock, server) = (PowerCutDisk::new(), clock(), Server::answering(Outcome::Deferred(reply(451))));
+    let wait = Duration::from_secs(7);
+    let policy = RetryPolicy::default().mail_deferred(Backoff::new(wait, wait).unwrap()).mail_lifetime(Duration::from_secs(60));
+    let outbox = Outbox::builder("/node/outbox", server).disk(disk.clone()).clock(Arc::clone(&clock)).retry(policy);
+    let outbox = outbox.open().await.unwrap();
     let mut events = outbox.shared.events.subscribe();
     send(&outbox, 1).await.unwrap();
     while_running(&outbox, async {
-        assert_eq!((told(&mut events).await, told(&mut events).await), ("deferred", "deferred"));
+        for _ in 0..5 {
+            let Event::MailDeferred { retry_in, .. } = events.recv().await.unwrap().event else { panic!("it is deferred") };
+            assert!(retry_in <= wait && retry_in >= wait.mul_f64(0.749), "{retry_in:?}");
+        }
+        clock.advance(TimeDelta::seconds(60));
+        assert_eq!(next_event(&mut events).await, "given up");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transport_that_panics_is_tried_again() {
+    let (disk, clock) = (PowerCutDisk::new(), clock());
+    let outbox = opened(&disk, Panics, &clock).await.unwrap();
+    let mut events = outbox.shared.events.subscribe();
+    send(&outbox, 1).await.unwrap();
+    while_running(&outbox, async {
+        assert_eq!((next_event(&mut events).await, next_event(&mut events).await), ("deferred", "deferred"));
     })
     .await;
     assert_eq!(files(&disk).len(), 1);
@@ -174,7 +194,7 @@ async fn a_transport_that_panics_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_transport_that_never_answers_blocks_no_other_mail_for_ever() {
     let (disk, clock) = (PowerCutDisk::new(), clock());
-    let outbox = opened(&disk, Arc::new(NeverAnswers), &clock).await.unwrap();
+    let outbox = opened(&disk, NeverAnswers, &clock).await.unwrap();
     let mut events = outbox.shared.events.subscribe();
     let mails = u32::try_from(MAX_UNDER_WAY).unwrap() + 1;
     for mail in 1..=mails {
@@ -192,17 +212,17 @@ async fn a_transport_that_never_answers_blocks_no_other_mail_for_ever() {
 #[tokio::test]
 async fn a_file_that_is_no_mail_is_set_aside_and_delays_nothing() {
     let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Accepted), clock());
-    drop(opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap());
+    drop(opened(&disk, Arc::clone(&server), &clock).await.unwrap());
     let name = QueuedMailName::new(clock.now().instant).to_string();
     let file = disk.create(&Path::new("/node/outbox").join(&name)).unwrap();
     file.write_all_at(b"none of ours", 0).unwrap();
-    let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
+    let outbox = opened(&disk, Arc::clone(&server), &clock).await.unwrap();
     let mut events = outbox.shared.events.subscribe();
     while_running(&outbox, async {
         let event = events.recv().await.unwrap().event;
         assert!(matches!(event, Event::Unreadable { file, .. } if file == name));
         send(&outbox, 1).await.unwrap();
-        assert_eq!(told(&mut events).await, "sent");
+        assert_eq!(next_event(&mut events).await, "sent");
     })
     .await;
     assert_eq!(files(&disk), [name.replace(".mail", ".unreadable")]);
@@ -211,7 +231,7 @@ async fn a_file_that_is_no_mail_is_set_aside_and_delays_nothing() {
 #[tokio::test]
 async fn a_stop_lets_mails_under_way_finish() {
     let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Accepted), clock());
-    let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
+    let outbox = opened(&disk, Arc::clone(&server), &clock).await.unwrap();
     for n in 0..20 {
         send(&outbox, n).await.unwrap();
     }
@@ -239,18 +259,18 @@ async fn an_accepted_mail_is_sent_whenever_the_power_is_cut() {
             let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Deferred(reply(450))), clock());
             disk.power_off_after(operations);
             let mut kept = 0;
-            if let Ok(outbox) = opened(&disk, Arc::clone(&server) as _, &clock).await {
+            if let Ok(outbox) = opened(&disk, Arc::clone(&server), &clock).await {
                 for n in 0..3 {
                     kept += usize::from(send(&outbox, n).await.is_ok());
                 }
                 server.answer(Outcome::Accepted);
                 // With the power off, what is sent may not be removed, and is sent again.
-                each_is_told_of(&outbox).await;
+                each_is_reported(&outbox).await;
             }
             let was_off = disk.power_cut(unsynced);
             let before: std::collections::HashSet<Bytes> = mails(&server);
-            let outbox = opened(&disk, Arc::clone(&server) as _, &clock).await.unwrap();
-            each_is_told_of(&outbox).await;
+            let outbox = opened(&disk, Arc::clone(&server), &clock).await.unwrap();
+            each_is_reported(&outbox).await;
             let arrived = mails(&server).union(&before).count();
             assert!((kept..=3).contains(&arrived), "{arrived} of {kept} after {operations} operations, {unsynced:?}");
             assert_eq!((outbox.waiting(), files(&disk)), (0, Vec::new()), "nothing is left behind after {operations} operations");

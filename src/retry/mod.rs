@@ -1,11 +1,14 @@
-//! Waiting and failing: what everything uses that waits for its turn or tries again. Decides; does nothing.
+//! Retrying: how long to wait after a failure, and how often to try. Everything here decides, and does nothing itself.
 //!
-//! [`RetrySchedule`] says when a failed try is made again, [`Pacing`] when a lamp is shown its next state. The clock and the waits beside
-//! them are this crate's own.
+//! [`RetryPolicy`] holds the waits of all parts of a node, each a [`Backoff`]. [`RetrySchedule`] counts the failures of one thing that is
+//! retried, and [`Pacing`] limits how often a lamp is updated. The clock and the timers beside them are private to this crate.
 
 #[cfg(any(feature = "smtp", feature = "sip"))]
 mod failures;
+#[cfg(feature = "node")]
+mod outage;
 mod pacing;
+mod policy;
 #[cfg(feature = "node")]
 mod rate;
 mod schedule;
@@ -14,10 +17,13 @@ mod time;
 
 #[cfg(any(feature = "smtp", feature = "sip"))]
 pub(crate) use self::failures::{Failures, network_of};
+#[cfg(feature = "node")]
+pub(crate) use self::outage::Outage;
 pub use self::pacing::Pacing;
+pub use self::policy::RetryPolicy;
 #[cfg(feature = "node")]
 pub(crate) use self::rate::Rate;
-pub use self::schedule::RetrySchedule;
+pub use self::schedule::{Backoff, InvalidBackoff, RetrySchedule};
 #[cfg(any(feature = "smtp", feature = "sntp"))]
 pub(crate) use self::time::now;
 #[cfg(feature = "node")]

@@ -1,10 +1,12 @@
-//! [`Pacing`]: when a changing state is shown.
+//! [`Pacing`]: when a lamp is updated.
 
 use std::time::{Duration, Instant};
 
-/// Decides when one mailbox's lamp is told: a first change at once, then at most one a second, and the last change always.
+use super::Backoff;
+
+/// Decides when the lamp of one mailbox is updated: a first change at once, then at most once a second, and the last change always.
 ///
-/// It holds no state of the mailbox, only that there is something to tell, so the newest state is what gets told.
+/// It holds no state of the mailbox, only whether there is a change to show; so the newest state is what gets shown.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -31,14 +33,16 @@ pub struct Pacing {
 }
 
 impl Pacing {
-    /// The mailbox has changed.
+    /// Notes that the mailbox has changed.
     pub fn handle_change(&mut self) {
         self.changed = true;
         self.refreshing = false;
     }
 
-    /// The mailbox has not changed, and its lamp is to be told what it is all the same, as after a restart. This alone does not hold
-    /// up the first change that follows. What failed before is over: it is told as soon as any other.
+    /// Asks for an update although the mailbox has not changed, as after a restart.
+    ///
+    /// Such an update does not delay the first change that follows. It also ends the waits after earlier failures: the lamp is updated
+    /// as soon as any other.
     pub fn handle_refresh(&mut self) {
         if self.failures > 0 {
             (self.failures, self.not_before) = (0, None);
@@ -47,7 +51,7 @@ impl Pacing {
         self.changed = true;
     }
 
-    /// Whether to tell the lamp now; answers true once for all changes before.
+    /// Whether to update the lamp now; returns true once for all changes before.
     pub fn poll_update(&mut self, now: Instant) -> bool {
         let due = self.changed && self.not_before.is_none_or(|instant| instant <= now);
         if due {
@@ -57,61 +61,65 @@ impl Pacing {
         due
     }
 
-    /// The lamp was told.
+    /// Notes that the lamp was updated.
     pub fn handle_updated(&mut self) {
         self.failures = 0;
     }
 
-    /// The lamp shows already what the mailbox holds, so it was not told: this holds up nothing that follows.
+    /// Notes that the lamp needed no update, because it shows already what the mailbox holds. This delays nothing that follows.
     pub fn handle_unchanged(&mut self) {
         (self.failures, self.not_before) = (0, None);
     }
 
-    /// The lamp could not be told: it is told again, after a second and then ever longer, up to a minute.
-    pub fn handle_failure(&mut self, now: Instant) {
+    /// Notes that the lamp could not be updated: it is tried again after the next wait of `retry`, and after one second at the earliest.
+    pub fn handle_failure(&mut self, now: Instant, retry: Backoff) {
         self.changed = true;
-        self.not_before = Some(now + (INTERVAL * (1 << self.failures)).min(MAX_WAIT));
-        self.failures = (self.failures + 1).min(6);
+        self.not_before = Some(now + retry.wait(self.failures, 0.0).max(INTERVAL));
+        self.failures = self.failures.saturating_add(1);
     }
 
-    /// Whether there is something to tell.
+    /// Whether there is a change that was not shown yet.
     pub fn has_change(&self) -> bool {
         self.changed
     }
 
-    /// When to ask again; `None` when there is nothing to tell.
+    /// When to poll again; `None` when there is nothing to show, or when it may be shown at once.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.not_before.filter(|_| self.changed)
     }
 
-    /// Whether everything said before `now` may be forgotten.
+    /// Whether nothing of it matters any more at `now`, so that it may be dropped.
     pub fn is_idle(&self, now: Instant) -> bool {
         !self.changed && self.not_before.is_none_or(|instant| instant <= now)
     }
 }
 
 const INTERVAL: Duration = Duration::from_secs(1);
-const MAX_WAIT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retry::RetryPolicy;
+
+    fn retry() -> Backoff {
+        RetryPolicy::default().lamp_failed
+    }
 
     #[test]
     fn a_burst_is_shown_at_once_and_then_once_more_with_the_last() {
         let start = Instant::now();
         let mut pacing = Pacing::default();
-        let mut told = Vec::new();
+        let mut shown = Vec::new();
         for millis in 0..3_000 {
             let now = start + Duration::from_millis(millis);
             if millis < 500 {
                 pacing.handle_change();
             }
             if pacing.poll_update(now) {
-                told.push(millis);
+                shown.push(millis);
             }
         }
-        assert_eq!(told, [0, 1_000]);
+        assert_eq!(shown, [0, 1_000]);
         assert_eq!(pacing.poll_timeout(), None);
     }
 
@@ -145,7 +153,7 @@ mod tests {
         pacing.handle_change();
         for _ in 0..8 {
             pacing.poll_update(now);
-            pacing.handle_failure(now);
+            pacing.handle_failure(now, retry());
         }
         assert!(!pacing.poll_update(now));
         pacing.handle_refresh();
@@ -161,11 +169,26 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..8 {
             assert!(pacing.poll_update(now));
-            pacing.handle_failure(now);
+            pacing.handle_failure(now, retry());
             let next = pacing.poll_timeout().unwrap();
             waits.push((next - now).as_secs());
             now = next;
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+    }
+
+    #[test]
+    fn the_waits_are_those_of_the_policy_but_no_less_than_a_second() {
+        let (mut now, mut pacing) = (Instant::now(), Pacing::default());
+        let retry = Backoff::new(Duration::from_millis(400), Duration::from_secs(2)).unwrap();
+        pacing.handle_change();
+        let mut waits = Vec::new();
+        for _ in 0..4 {
+            assert!(pacing.poll_update(now));
+            pacing.handle_failure(now, retry);
+            let next = pacing.poll_timeout().unwrap();
+            waits.push((next - std::mem::replace(&mut now, next)).as_millis());
+        }
+        assert_eq!(waits, [1_000, 1_000, 1_600, 2_000]);
     }
 }

@@ -1,8 +1,8 @@
-//! [`Rate`]: so many of something a second, and no more.
+//! [`Rate`]: at most so many a second.
 
 use std::time::{Duration, Instant};
 
-/// Lets so many through a second, evenly. What was held up for up to a tenth of a second may be made up for.
+/// Limits how many go in a second, spread evenly. A delay of up to a tenth of a second may be made up for.
 #[derive(Debug)]
 pub(crate) struct Rate {
     every: Duration,
@@ -10,6 +10,7 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
+    /// At most `a_second` in each second, and at least one.
     pub(crate) fn new(a_second: u32) -> Self {
         Self { every: Duration::from_secs(1) / a_second.max(1), next: None }
     }
@@ -19,7 +20,7 @@ impl Rate {
         self.next.is_none_or(|next| next <= now)
     }
 
-    /// One goes now.
+    /// Counts one that goes now.
     pub(crate) fn handle_gone(&mut self, now: Instant) {
         let earliest = now.checked_sub(MADE_UP_FOR).unwrap_or(now);
         self.next = Some(self.next.map_or(now, |next| next.max(earliest)) + self.every);

@@ -27,6 +27,7 @@
 //! The digest of a sound is in its head since the recording was finished, and is checked before the sound is sent. A message whose sound
 //! does not match any more is parked as damaged.
 
+mod builder;
 mod delivery;
 mod error;
 mod file;
@@ -37,6 +38,7 @@ mod message_cache;
 mod name;
 mod operator;
 mod parking;
+mod probes;
 mod quarantine;
 mod queue;
 mod redirect;
@@ -48,10 +50,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard};
-use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 
+pub use self::builder::SpoolBuilder;
 pub(crate) use self::delivery::deliver;
 pub use self::error::SpoolError;
 use self::file::LeftOverFile;
@@ -70,15 +72,13 @@ pub use self::parking::ParkedMessage;
 use self::quarantine::QuarantinedFile;
 use self::queue::Queue;
 use self::redirect::CurrentDestination;
-use self::tree::{TreeContents, prepare_tree, read_tree};
 use crate::clock::Clock;
-use crate::descriptors::descriptor_limit;
 use crate::disk::{self, Disk, DiskFile, FreeSpace, SharedFlush};
 use crate::event::Events;
 pub use crate::event::SpoolState;
 use crate::lock::Lock;
 use crate::message::MailboxId;
-pub use crate::retry::RetrySchedule;
+use crate::retry::RetryPolicy;
 
 /// What waits on this node to be forwarded; clones are the same spool.
 #[derive(Debug, Clone)]
@@ -102,6 +102,7 @@ struct SpoolShared {
     quarantined_at_open: Lock<Vec<QuarantinedFile>>,
     clock: Arc<dyn Clock>,
     events: Events,
+    retry: RetryPolicy,
     /// Held as long as the spool is open: one process, one spool.
     _lock: Box<dyn DiskFile>,
 }
@@ -119,62 +120,9 @@ struct Destination {
 }
 
 impl Spool {
-    /// Opens the spool in the folder `root`, which is created if it is missing.
-    ///
-    /// It reads the names of what waits and no file, so that a long queue delays nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`SpoolError::InUse`] when another process has it open and does not end within two seconds; [`SpoolError::Disk`] or [`SpoolError::NoSpace`] when the disk
-    /// does not do its part.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped call has opened nothing. The same call again settles it.
-    pub async fn open(disk: Arc<dyn Disk>, root: PathBuf, clock: Arc<dyn Clock>, events: Events) -> Result<Self, SpoolError> {
-        let (path, here) = (root.clone(), Arc::clone(&disk));
-        let prepared = disk::blocking(move || prepare_tree(&*here, &path)).await;
-        // Until the lock is held nothing is changed that another start minds, so that a dropped call lets go at once.
-        let lock = prepared.map_err(|source| disk_error(&root, source))?;
-        let patience = tokio::time::Instant::now() + LOCK_TIMEOUT;
-        while !lock.try_lock().map_err(|source| disk_error(&root, source))? {
-            if tokio::time::Instant::now() >= patience {
-                return Err(SpoolError::InUse(root));
-            }
-            tokio::time::sleep(LOCK_TIMEOUT / 100).await;
-        }
-        let (path, here) = (root.clone(), Arc::clone(&disk));
-        // The work holds the lock: when this call is dropped it goes on to its end, and the next start waits for that.
-        let read = disk::blocking(move || read_tree(&*here, &path).map(|found| (found, lock))).await;
-        let (TreeContents { queues, quarantine, next_spare }, lock) = read.map_err(|source| disk_error(&root, source))?;
-        let (flush, destinations, current, moving) =
-            (SharedFlush::default(), Lock::default(), CurrentDestination::default(), Lock::default());
-        let file_pool = FilePool::new(root.join(SPARE), next_spare, descriptor_limit());
-        let memory = Arc::new(Semaphore::new(MEMORY_PIECES as usize));
-        let quarantined_at_open = Lock::new(quarantine);
-        let shared = SpoolShared {
-            disk,
-            root,
-            flush,
-            file_pool,
-            memory,
-            destinations,
-            current,
-            moving,
-            quarantined_at_open,
-            clock,
-            events,
-            _lock: lock,
-        };
-        let spool = Self { shared: Arc::new(shared) };
-        for (name, entries) in queues {
-            let destination = spool.destination(&name);
-            let mut queue = destination.queue();
-            for entry in entries {
-                queue.insert(entry);
-            }
-        }
-        Ok(spool)
+    /// A spool to be opened in `folder`, which is created if it is missing.
+    pub fn builder(folder: impl Into<PathBuf>) -> SpoolBuilder {
+        SpoolBuilder::new(folder.into())
     }
 
     /// How much room the spool's disk has left. Blocks.
@@ -279,7 +227,7 @@ impl Spool {
             name: Arc::clone(&name),
             folder: self.shared.root.join(QUEUE).join(&*name),
             durable: AtomicBool::new(false),
-            queue: Lock::new(Queue::new(MAX_UNDER_WAY)),
+            queue: Lock::new(Queue::new(MAX_UNDER_WAY, &self.shared.retry)),
             cache: Lock::default(),
             changed: Notify::new(),
         });
@@ -329,11 +277,10 @@ const QUEUE: &str = "queue";
 const PARKED: &str = "parked";
 const SPARE: &str = "spare";
 const UNREADABLE: &str = "unreadable";
-/// How long whoever has the spool open is waited for: a process that just ends, or work that a dropped call left to end.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many messages are on their way to one destination at once.
 const MAX_UNDER_WAY: usize = 64;
-/// How many bytes of sound are in memory on their way at once, to all destinations together; each is there twice, as it is and encoded.
-/// A sound that stays in its file counts with one piece.
+/// How many pieces of memory there are for sounds on their way, to all destinations together. Each sound is in memory twice, as it is and
+/// encoded. A sound that stays in its file takes one piece.
 const MEMORY_PIECES: u32 = 24 * 16;
+/// In bytes.
 const MEMORY_PIECE: u64 = 64 * 1024;

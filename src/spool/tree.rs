@@ -78,7 +78,7 @@ pub(super) struct TreeContents {
     /// The names of what waits for each destination.
     pub(super) queues: Vec<(String, Vec<EntryName>)>,
     /// What was put aside.
-    pub(super) quarantine: Vec<QuarantinedFile>,
+    pub(super) quarantined: Vec<QuarantinedFile>,
     /// The number of the next spare file.
     pub(super) next_spare: u64,
 }
@@ -87,7 +87,7 @@ impl TreeContents {
     /// Puts aside what is at `path`; what cannot be put aside now, as on a full disk, is so at the next start.
     fn quarantine(&mut self, disk: &dyn Disk, root: &Path, path: &Path, reason: &str) {
         match quarantine(disk, root, path, reason.to_owned()) {
-            Ok(aside) => self.quarantine.push(aside),
+            Ok(aside) => self.quarantined.push(aside),
             Err(error) => tracing::warn!(path = %path.display(), %error, reason, "a file could not be put aside"),
         }
     }

@@ -319,7 +319,7 @@ async fn a_parked_file_whose_note_is_gone_goes_where_the_node_sends_all() {
     // Without a node nobody but the note can tell.
     let Place { folder, forwarder, node } = place;
     drop(node);
-    let spool = Spool::open(Arc::new(OsDisk), folder.path().join(HIMALAYA), clock(), Events::new()).await.unwrap();
+    let spool = Spool::builder(folder.path().join(HIMALAYA)).clock(clock()).open().await.unwrap();
     for text in ["reason: none", "destination: \n", "destination: ../recording\n"] {
         fs::write(&beside, text).unwrap();
         let error = spool.release(id, &mailbox("2001")).await.unwrap_err();

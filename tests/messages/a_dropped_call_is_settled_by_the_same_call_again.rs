@@ -18,9 +18,7 @@ use support::{CENTRAL, HIMALAYA, clock, mailbox, network, node, run, site, soon,
 use tempfile::{TempDir, tempdir};
 use tokio::net::TcpListener;
 use voicemail::audio::Format;
-use voicemail::clock::SystemClock;
 use voicemail::disk::OsDisk;
-use voicemail::event::Events;
 use voicemail::forward::smtp::Security;
 use voicemail::forward::{Failover, Forwarder, MailOut as _, MemoryForwarder, Outcome, Sender, SmtpForwarder, TimeLimited};
 use voicemail::greeting::GreetingKind;
@@ -137,7 +135,7 @@ async fn node_record_gives_its_port_back_and_leaves_no_file() {
     .await;
     drop(node);
     // The spool can be opened when no work that a dropped call left is under way; opening it takes up nothing.
-    let spool = Spool::open(Arc::new(OsDisk), folder.path().join(HIMALAYA), clock(), Events::new()).await.unwrap();
+    let spool = Spool::builder(folder.path().join(HIMALAYA)).clock(clock()).open().await.unwrap();
     assert_eq!((files(&recording).len(), spool.waiting().len()), (0, 0));
 }
 
@@ -292,7 +290,7 @@ async fn node_open_takes_up_what_it_had_begun_to_take_up() {
 #[tokio::test]
 async fn spool_open_lets_go_of_its_lock() {
     let folder = tempdir().unwrap();
-    let open = || Spool::open(Arc::new(OsDisk), folder.path().join("spool"), Arc::new(SystemClock), Events::new());
+    let open = || Spool::builder(folder.path().join("spool")).open();
     at_every_poll(async |polls| {
         let done = cut(open(), polls).await.is_some();
         drop(open().await.unwrap());
@@ -443,8 +441,7 @@ async fn outbox_open_and_send_keep_a_mail_whole_or_not_at_all() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     at_every_poll(async |polls| {
         let folder = tempdir().unwrap();
-        let open =
-            || Outbox::open(Arc::new(OsDisk), folder.path(), Arc::new(smtp_to(&listener)), Arc::new(SystemClock), Events::new());
+        let open = || Outbox::builder(folder.path(), smtp_to(&listener)).open();
         let opened = cut(open(), polls).await.is_some();
         let call = async {
             let to = "anna@example.com".parse().unwrap();

@@ -7,6 +7,8 @@ mod a_clock_that_is_off_is_reported;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod a_group_mailbox_has_a_name;
 #[cfg(all(feature = "memory", feature = "node"))]
+mod a_node_follows_its_retry_policy;
+#[cfg(all(feature = "memory", feature = "node"))]
 mod a_node_takes_a_new_network_while_it_runs;
 #[cfg(feature = "node")]
 mod a_requested_receipt_is_sent;

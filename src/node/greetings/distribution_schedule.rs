@@ -8,16 +8,20 @@ use std::time::{Duration, Instant};
 
 use crate::greeting::GreetingId;
 use crate::network::NodeAddress;
-use crate::retry::RetrySchedule;
+use crate::retry::{Backoff, Outage, RetryPolicy, RetrySchedule};
 
 /// Which greeting is sent to which node, and when; a greeting is sent to one node by at most one task at a time.
 ///
 /// A greeting that was just recorded goes first, with its sound. All others are offered: as soon as a node needs them, and again an hour
 /// after the node accepted them. While a node cannot be reached, one greeting is tried at growing intervals. A greeting that a node
 /// refuses is tried again later, and the node's other greetings do not wait for it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct DistributionSchedule {
     nodes: BTreeMap<NodeAddress, NodeSchedule>,
+    /// The waits between attempts to reach a node.
+    unreachable: Backoff,
+    /// The waits between the attempts of one greeting that a node refuses.
+    refused: Backoff,
 }
 
 /// The greetings that one node needs.
@@ -31,13 +35,6 @@ struct NodeSchedule {
     again: BTreeSet<GreetingId>,
     refusals: HashMap<GreetingId, RetrySchedule>,
     outage: Option<Outage>,
-}
-
-/// A time in which the node cannot be reached, as far as is known.
-#[derive(Debug)]
-struct Outage {
-    schedule: RetrySchedule,
-    due: Instant,
 }
 
 /// A greeting to be sent to a node.
@@ -69,6 +66,12 @@ pub(super) enum TaskOutcome {
 }
 
 impl DistributionSchedule {
+    /// Returns a schedule without nodes.
+    pub(super) fn new(policy: &RetryPolicy) -> Self {
+        let (unreachable, refused) = (policy.greeting_unreachable, policy.greeting_refused);
+        Self { nodes: BTreeMap::new(), unreachable, refused }
+    }
+
     /// Replaces the lists of greetings that each node needs.
     pub(super) fn handle_needs(&mut self, mut needs: BTreeMap<NodeAddress, BTreeSet<GreetingId>>, now: Instant) {
         self.nodes.retain(|node, _| needs.contains_key(node));
@@ -130,16 +133,13 @@ impl DistributionSchedule {
             TaskOutcome::Refused(_) => {
                 entry.outage = None;
                 let refusals = entry.refusals.entry(id.clone());
-                refusals.or_insert_with(|| RetrySchedule::new(FIRST_REFUSED, OFFER_INTERVAL)).handle_failure(now, jitter)
+                refusals.or_insert_with(|| RetrySchedule::new(self.refused)).handle_failure(now, jitter)
             }
             TaskOutcome::Unreachable(_) => {
-                let new = || Outage { schedule: RetrySchedule::new(FIRST_OUTAGE, LONGEST_OUTAGE), due: now };
-                let outage = entry.outage.get_or_insert_with(new);
-                // Tasks that were in progress together fail together, which counts as one failure.
-                if outage.due <= now {
-                    outage.due = outage.schedule.handle_failure(now, jitter);
+                if let Some(outage) = &mut entry.outage {
+                    outage.handle_failure(now, jitter);
                 }
-                outage.due
+                entry.outage.get_or_insert_with(|| Outage::new(self.unreachable, now, jitter)).probe_at()
             }
         };
         match (outcome, first) {
@@ -159,7 +159,8 @@ impl DistributionSchedule {
 
 impl NodeSchedule {
     fn next(&mut self, now: Instant) -> Option<(GreetingId, FirstMail)> {
-        if self.in_progress.len() >= self.max_in_progress() || self.outage.as_ref().is_some_and(|outage| outage.due > now) {
+        if self.in_progress.len() >= self.max_in_progress() || self.outage.as_ref().is_some_and(|outage| outage.probe_at() > now)
+        {
             return None;
         }
         if let Some(id) = self.recorded.pop_first() {
@@ -175,7 +176,7 @@ impl NodeSchedule {
             return None;
         }
         let later = self.later.first().map(|(due, _)| *due);
-        let outage = self.outage.as_ref().map(|outage| outage.due);
+        let outage = self.outage.as_ref().map(Outage::probe_at);
         // A recorded greeting is due at the end of an outage; without an outage it is in progress already.
         if self.recorded.is_empty() { later.map(|later| outage.map_or(later, |outage| later.max(outage))) } else { outage }
     }
@@ -189,6 +190,3 @@ impl NodeSchedule {
 const MAX_IN_PROGRESS: usize = 8;
 /// The time after which a greeting that a node accepted is offered to it again, at most.
 const OFFER_INTERVAL: Duration = Duration::from_secs(60 * 60);
-const FIRST_OUTAGE: Duration = Duration::from_secs(1);
-const LONGEST_OUTAGE: Duration = Duration::from_secs(30);
-const FIRST_REFUSED: Duration = Duration::from_secs(60);

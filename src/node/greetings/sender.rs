@@ -29,7 +29,7 @@ impl GreetingService {
         }
         let mut networks = self.current.subscribe();
         let mut routes = HashMap::new();
-        let mut schedule = DistributionSchedule::default();
+        let mut schedule = DistributionSchedule::new(&self.retry);
         let mut sending = FuturesUnordered::new();
         let mut stop = std::pin::pin!(stop);
         schedule.handle_needs(self.needs(), now());

@@ -22,6 +22,7 @@ use crate::lock::Lock;
 use crate::message::{MailboxId, Origin};
 use crate::network::{Network, NodeAddress};
 use crate::node::current_network::CurrentNetwork;
+use crate::retry::RetryPolicy;
 
 /// The greetings that a node keeps.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub(in crate::node) struct GreetingService {
     pub(super) events: Events,
     /// Makes the connections to other nodes; without it, greetings stay here.
     pub(super) make_mail_out: Option<MakeMailOut>,
+    pub(super) retry: RetryPolicy,
     directory: Arc<dyn Directory>,
     clock: Arc<dyn Clock>,
     recorded: Lock<BTreeSet<GreetingId>>,
@@ -73,9 +75,10 @@ impl GreetingService {
         clock: Arc<dyn Clock>,
         events: Events,
         make_mail_out: Option<MakeMailOut>,
+        retry: RetryPolicy,
     ) -> Self {
         let (recorded, noted) = (Lock::default(), Notify::new());
-        Self { folder, current, events, make_mail_out, directory, clock, recorded, noted }
+        Self { folder, current, events, make_mail_out, retry, directory, clock, recorded, noted }
     }
 
     /// Keeps a greeting that an owner has recorded, or its removal.

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::*;
+use crate::retry::RetryPolicy;
 
 fn mailbox(number: u32) -> MailboxId {
     number.to_string().parse().unwrap()
 }
 
 fn restarted(mailboxes: u32) -> LampScheduler {
-    let mut scheduler = LampScheduler::new(64, 200);
+    let mut scheduler = LampScheduler::new(64, 200, RetryPolicy::default().lamp_failed);
     (0..mailboxes).for_each(|number| scheduler.handle_restart(mailbox(100_000 + number)));
     scheduler
 }
@@ -93,7 +94,7 @@ fn a_change_during_the_first_count_comes_first() {
 
 #[test]
 fn dead_lamps_are_retried_at_the_rate_and_delay_no_other() {
-    let (mut scheduler, start) = (LampScheduler::new(64, 200), Instant::now());
+    let (mut scheduler, start) = (LampScheduler::new(64, 200, RetryPolicy::default().lamp_failed), Instant::now());
     scheduler.handle_changes((0..5_000).map(mailbox).collect());
     while let Some((mailbox, _)) = scheduler.poll_task(start) {
         scheduler.handle_outcome(mailbox, TaskOutcome::Failed, start);
@@ -120,7 +121,7 @@ fn dead_lamps_are_retried_at_the_rate_and_delay_no_other() {
 
 #[test]
 fn a_change_during_an_update_is_shown_after_it() {
-    let (mut scheduler, now) = (LampScheduler::new(64, 200), Instant::now());
+    let (mut scheduler, now) = (LampScheduler::new(64, 200, RetryPolicy::default().lamp_failed), Instant::now());
     let changed = mailbox(2_001);
     scheduler.handle_changes([changed.clone()].into());
     assert_eq!(scheduler.poll_task(now), Some((changed.clone(), LampTask::Show)));
@@ -133,7 +134,7 @@ fn a_change_during_an_update_is_shown_after_it() {
 
 #[test]
 fn a_possible_change_that_was_none_delays_no_change() {
-    let (mut scheduler, now) = (LampScheduler::new(64, 200), Instant::now());
+    let (mut scheduler, now) = (LampScheduler::new(64, 200, RetryPolicy::default().lamp_failed), Instant::now());
     let doubtful = mailbox(2_001);
     scheduler.handle_possible_changes(vec![doubtful.clone()]);
     assert_eq!(scheduler.poll_task(now), Some((doubtful.clone(), LampTask::ShowIfChanged)));
@@ -144,4 +145,18 @@ fn a_possible_change_that_was_none_delays_no_change() {
     scheduler.handle_possible_changes(vec![doubtful.clone()]);
     assert_eq!(scheduler.poll_task(now), None, "at most one a second");
     assert_eq!(scheduler.into_unshown().len(), 0);
+}
+
+#[test]
+fn a_failing_lamp_is_retried_after_the_waits_of_the_policy() {
+    let backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(12)).unwrap();
+    let (mut scheduler, mut now, mut waits) = (LampScheduler::new(64, 200, backoff), Instant::now(), Vec::new());
+    scheduler.handle_changes([mailbox(2_001)].into());
+    for _ in 0..4 {
+        let (failing, _) = scheduler.poll_task(now).unwrap();
+        scheduler.handle_outcome(failing, TaskOutcome::Failed, now);
+        let due = scheduler.poll_timeout().unwrap();
+        waits.push((due - std::mem::replace(&mut now, due)).as_secs());
+    }
+    assert_eq!(waits, [5, 10, 12, 12]);
 }

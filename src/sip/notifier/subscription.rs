@@ -10,7 +10,8 @@ use super::super::transaction::ClientTransaction;
 use super::super::transport::NextHop;
 use super::dialog::{BRANCH, Dialog};
 use crate::message::MailboxId;
-use crate::mwi::{CurrentState, MwiState, Pacing};
+use crate::mwi::{CurrentState, MwiState};
+use crate::retry::{Pacing, RetryPolicy};
 
 /// One subscription, with its dialog.
 ///
@@ -154,7 +155,7 @@ impl Subscription {
                 self.newest = None;
                 self.lookup_done = self.notify_owed || self.termination_reason.is_some();
                 self.lookup = StateLookup::Wanted;
-                self.pacing.handle_failure(now);
+                self.pacing.handle_failure(now, RetryPolicy::default().lamp_failed);
             }
             CurrentState::NoSuchMailbox => {
                 self.newest = None;
@@ -186,7 +187,7 @@ impl Subscription {
             NotifyContent::State if status.is_success() => self.pacing.handle_updated(),
             NotifyContent::NoBody if status.is_success() => {}
             NotifyContent::State | NotifyContent::NoBody if passes => {
-                self.pacing.handle_failure(now);
+                self.pacing.handle_failure(now, RetryPolicy::default().lamp_failed);
                 self.not_before = retry_after.map(|time| now + time.min(MAX_RETRY_AFTER));
             }
             NotifyContent::State | NotifyContent::NoBody | NotifyContent::Termination => self.over = true,

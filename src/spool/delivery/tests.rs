@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::clock::SystemClock;
 use crate::disk::{Disk as _, PowerCutDisk};
 use crate::event::{Events, Occurrence};
 use crate::forward::{MemoryForwarder, Reply, Script};
@@ -34,7 +33,7 @@ impl Fixture {
     async fn on(disk: Arc<PowerCutDisk>) -> Self {
         let reporter = Events::new();
         let events = reporter.subscribe();
-        let spool = Spool::open(Arc::clone(&disk) as _, ROOT.into(), Arc::new(SystemClock), reporter).await.unwrap();
+        let spool = Spool::builder(ROOT).disk(Arc::clone(&disk)).events(reporter).open().await.unwrap();
         Self { disk, spool, events }
     }
 

@@ -1,7 +1,10 @@
-//! The queue's decisions, hour by hour in a blink.
+//! The queue's decisions over hours and days, with time handed in.
+
+use std::time::Duration;
 
 use super::*;
 use crate::message::{MessageId, Urgency};
+use crate::spool::probes::MAX_PROBES;
 
 fn name(n: u8, urgency: Urgency) -> EntryName {
     let recorded_at = chrono::DateTime::from_timestamp(i64::from(n), 0).unwrap();
@@ -9,7 +12,7 @@ fn name(n: u8, urgency: Urgency) -> EntryName {
 }
 
 fn queue(max_under_way: usize, messages: u8) -> Queue {
-    let mut queue = Queue::new(max_under_way);
+    let mut queue = Queue::new(max_under_way, &RetryPolicy::default());
     (1..=messages).for_each(|n| queue.insert(name(n, Urgency::Normal)));
     queue
 }
@@ -60,7 +63,7 @@ fn an_outage_is_probed_every_few_seconds_and_ends_for_all() {
         assert!(queue.poll_send(now).is_none(), "one probe at a time");
         queue.handle_returned();
         let next = queue.handle_unreachable(&probe, now, 0.0);
-        assert!(next - now <= LONGEST_PROBE);
+        assert!(next - now <= RetryPolicy::default().destination_unreachable.max());
         tries += 1;
     }
     assert!(tries > 86_400 / 3);
@@ -105,7 +108,7 @@ fn a_full_mailbox_delays_its_own_message_only() {
     queue.handle_returned();
     queue.handle_reached();
     let (attempts, due) = queue.handle_deferred(&first[0], now, 0.0);
-    assert_eq!((attempts, due), (1, now + FIRST_RETRY));
+    assert_eq!((attempts, due), (1, now + RetryPolicy::default().message_deferred.first()));
     assert_eq!(queue.poll_send(now).unwrap(), [name(2, Urgency::Normal)]);
     queue.handle_returned();
     queue.handle_settled(&name(2, Urgency::Normal));
@@ -123,7 +126,7 @@ fn only_waiting_messages_can_be_removed() {
     assert_eq!(queue.len(), 1);
 }
 
-/// Lets `count` batches go and fail.
+/// Sends `count` batches, all of which fail.
 fn fail(queue: &mut Queue, count: usize, now: Instant) {
     let batches: Vec<_> = (0..count).map(|_| queue.poll_send(now).unwrap()).collect();
     for batch in batches {
@@ -132,7 +135,7 @@ fn fail(queue: &mut Queue, count: usize, now: Instant) {
     }
 }
 
-/// Lets the next batch go, be answered and be delivered.
+/// Sends the next batch, which is answered and delivered.
 fn deliver(queue: &mut Queue, now: Instant) -> EntryName {
     let batch = queue.poll_send(now).unwrap();
     queue.handle_returned();
@@ -148,7 +151,7 @@ fn an_unanswered_probe_delays_the_next_by_three_seconds_at_most() {
     fail(&mut queue, 1, now);
     for _ in 0..MAX_PROBES {
         let due = queue.poll_timeout().unwrap();
-        assert!(due - now <= LONGEST_PROBE);
+        assert!(due - now <= RetryPolicy::default().destination_unreachable.max());
         now = due;
         assert!(queue.poll_send(now).is_some() && queue.poll_send(now).is_none(), "one more probe, and only one");
     }
@@ -256,4 +259,35 @@ fn all_that_waits_is_taken_and_what_is_under_way_stays() {
     queue.handle_deferred(&under_way[0], now, 0.0);
     assert_eq!(queue.take_waiting(), under_way);
     assert_eq!((queue.poll_send(now), queue.poll_timeout()), (None, None));
+}
+
+#[test]
+fn the_waits_are_those_of_the_policy() {
+    let backoff = |first, max| Backoff::new(Duration::from_secs(first), Duration::from_secs(max)).unwrap();
+    let policy = RetryPolicy::default().destination_unreachable(backoff(7, 20)).message_deferred(backoff(5, 50));
+    let mut queue = Queue::new(2, &policy);
+    (1..=2).for_each(|n| queue.insert(name(n, Urgency::Normal)));
+    let start = Instant::now();
+    fail(&mut queue, 1, start);
+    let now = queue.poll_timeout().unwrap();
+    assert_eq!(now - start, Duration::from_secs(7));
+    let probe = queue.poll_send(now).unwrap();
+    assert_eq!(
+        queue.poll_timeout(),
+        Some(now + Duration::from_secs(20)),
+        "an unanswered probe is followed after the longest wait"
+    );
+    queue.handle_returned();
+    assert_eq!(queue.handle_unreachable(&probe, now, 0.0), now + Duration::from_secs(14));
+
+    let (mut now, mut waits) = (now, Vec::new());
+    queue.handle_reached();
+    queue.remove(&name(2, Urgency::Normal));
+    for _ in 0..5 {
+        let batch = queue.poll_send(now).unwrap();
+        queue.handle_returned();
+        let (_, due) = queue.handle_deferred(&batch[0], now, 0.0);
+        waits.push((due - std::mem::replace(&mut now, due)).as_secs());
+    }
+    assert_eq!(waits, [5, 10, 20, 40, 50]);
 }

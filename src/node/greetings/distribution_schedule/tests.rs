@@ -28,7 +28,7 @@ fn unreachable() -> TaskOutcome {
 #[test]
 fn a_recorded_greeting_is_sent_before_others_are_offered() {
     let now = Instant::now();
-    let mut schedule = DistributionSchedule::default();
+    let mut schedule = DistributionSchedule::new(&RetryPolicy::default());
     schedule.handle_needs(needs("a.example", [1, 2]), now);
     schedule.handle_recorded(&node("a.example"), id(2));
     let firsts: Vec<_> = all_tasks(&mut schedule, now).into_iter().map(|task| (task.id, task.first)).collect();
@@ -39,7 +39,7 @@ fn a_recorded_greeting_is_sent_before_others_are_offered() {
 #[test]
 fn an_accepted_greeting_is_offered_again_within_an_hour() {
     let now = Instant::now();
-    let mut schedule = DistributionSchedule::default();
+    let mut schedule = DistributionSchedule::new(&RetryPolicy::default());
     schedule.handle_recorded(&node("a.example"), id(1));
     let task = schedule.poll_task(now).unwrap();
     assert_eq!(schedule.handle_outcome(task, &TaskOutcome::Accepted, now, 1.0), None);
@@ -52,7 +52,7 @@ fn an_accepted_greeting_is_offered_again_within_an_hour() {
 #[test]
 fn an_unreachable_node_is_tried_with_one_greeting() {
     let mut now = Instant::now();
-    let mut schedule = DistributionSchedule::default();
+    let mut schedule = DistributionSchedule::new(&RetryPolicy::default());
     schedule.handle_needs(needs("a.example", 1..=20), now);
     let first = all_tasks(&mut schedule, now);
     assert_eq!(first.len(), MAX_IN_PROGRESS);
@@ -89,7 +89,7 @@ fn an_unreachable_node_is_tried_with_one_greeting() {
 #[test]
 fn an_unreachable_node_delays_no_other() {
     let now = Instant::now();
-    let mut schedule = DistributionSchedule::default();
+    let mut schedule = DistributionSchedule::new(&RetryPolicy::default());
     for name in ["a.example", "b.example"] {
         schedule.handle_recorded(&node(name), id(1));
     }
@@ -102,13 +102,13 @@ fn an_unreachable_node_delays_no_other() {
 #[test]
 fn a_refused_greeting_waits_until_it_is_recorded_again() {
     let now = Instant::now();
-    let mut schedule = DistributionSchedule::default();
+    let mut schedule = DistributionSchedule::new(&RetryPolicy::default());
     schedule.handle_needs(needs("a.example", [1, 2]), now);
     let [refused, other] = &all_tasks(&mut schedule, now)[..] else { panic!("both are tried") };
     let wait = schedule.handle_outcome(refused.clone(), &TaskOutcome::Refused("550".to_owned()), now, 0.0);
-    assert_eq!(wait, Some(FIRST_REFUSED));
+    assert_eq!(wait, Some(RetryPolicy::default().greeting_refused.first()));
     schedule.handle_outcome(other.clone(), &TaskOutcome::Accepted, now, 0.0);
-    assert_eq!(schedule.poll_timeout(), Some(now + FIRST_REFUSED));
+    assert_eq!(schedule.poll_timeout(), Some(now + RetryPolicy::default().greeting_refused.first()));
     schedule.handle_recorded(&node("a.example"), refused.id.clone());
     assert_eq!(schedule.poll_task(now).unwrap().first, FirstMail::Whole);
 }
@@ -117,7 +117,7 @@ fn a_refused_greeting_waits_until_it_is_recorded_again() {
 fn a_greeting_recorded_while_in_progress_is_sent_again() {
     let now = Instant::now();
     for done in [TaskOutcome::Accepted, TaskOutcome::Refused("452".to_owned())] {
-        let mut schedule = DistributionSchedule::default();
+        let mut schedule = DistributionSchedule::new(&RetryPolicy::default());
         schedule.handle_recorded(&node("a.example"), id(1));
         let task = schedule.poll_task(now).unwrap();
         schedule.handle_recorded(&node("a.example"), id(1));
@@ -130,7 +130,7 @@ fn a_greeting_recorded_while_in_progress_is_sent_again() {
 #[test]
 fn a_node_gets_only_the_greetings_that_it_needs() {
     let now = Instant::now();
-    let mut schedule = DistributionSchedule::default();
+    let mut schedule = DistributionSchedule::new(&RetryPolicy::default());
     schedule.handle_needs(needs("a.example", [1, 2]), now);
     let in_progress = schedule.poll_task(now).unwrap();
     schedule.handle_needs(needs("b.example", [2]), now);
@@ -139,4 +139,23 @@ fn a_node_gets_only_the_greetings_that_it_needs() {
     assert_eq!(tasks, [GreetingTask { node: node("b.example"), id: id(2), first: FirstMail::Offer }]);
     schedule.handle_needs(BTreeMap::new(), now);
     assert_eq!((schedule.poll_task(now), schedule.poll_timeout()), (None, None));
+}
+
+#[test]
+fn the_waits_are_those_of_the_policy() {
+    let backoff = |first, max| Backoff::new(Duration::from_secs(first), Duration::from_secs(max)).unwrap();
+    let policy = RetryPolicy::default().greeting_unreachable(backoff(5, 12)).greeting_refused(backoff(90, 100));
+    let (mut now, mut schedule, mut waits) = (Instant::now(), DistributionSchedule::new(&policy), Vec::new());
+    schedule.handle_recorded(&node("a.example"), id(1));
+    for outcome in [unreachable(), unreachable(), unreachable(), refused(), refused()] {
+        let task = schedule.poll_task(now).unwrap();
+        let wait = schedule.handle_outcome(task, &outcome, now, 0.0).unwrap();
+        waits.push(wait.as_secs());
+        now += wait;
+    }
+    assert_eq!(waits, [5, 10, 12, 90, 100]);
+}
+
+fn refused() -> TaskOutcome {
+    TaskOutcome::Refused("452".to_owned())
 }

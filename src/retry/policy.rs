@@ -1,0 +1,164 @@
+//! [`RetryPolicy`]: all waits between the attempts of a node.
+
+use std::time::Duration;
+
+use super::Backoff;
+
+/// How long a node waits before it tries again, for everything that it retries.
+///
+/// [`NodeBuilder::retry`](crate::node::NodeBuilder::retry) takes it for a whole node; a [`Spool`](crate::spool::Spool) and an
+/// [`Outbox`](crate::outbox::Outbox) that are used alone take it too. A message is never given up: it waits in the spool until the other
+/// node has answered for it or an operator decides. Only a mail to the outside has a [lifetime](Self::mail_lifetime).
+///
+/// | field | what is retried | default |
+/// |---|---|---|
+/// | `destination_unreachable` | a node that cannot be reached: one message at a time is sent as a probe | 500 ms to 3 s |
+/// | `message_deferred` | one message that the other node cannot take now, as when its mailbox is full | 1 s to 5 min |
+/// | `mail_deferred` | one mail in the outbox, whatever the reason | 1 min to 30 min |
+/// | `mail_lifetime` | how long a mail in the outbox is tried | 5 days |
+/// | `greeting_unreachable` | a node that needs greetings and cannot be reached | 1 s to 30 s |
+/// | `greeting_refused` | one greeting that a node does not take now | 1 min to 1 h |
+/// | `lamp_failed` | one lamp that could not be updated; at least 1 s | 1 s to 60 s |
+///
+/// ```
+/// use std::time::Duration;
+/// use voicemail::retry::{Backoff, RetryPolicy};
+///
+/// let probes = Backoff::new(Duration::from_secs(1), Duration::from_secs(10))?;
+/// let policy = RetryPolicy::default().destination_unreachable(probes).mail_lifetime(Duration::from_secs(86_400));
+/// assert_eq!(policy.destination_unreachable.max(), Duration::from_secs(10));
+/// assert_eq!(policy.message_deferred, RetryPolicy::default().message_deferred);
+/// # Ok::<(), voicemail::retry::InvalidBackoff>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryPolicy {
+    /// The waits between probes of a node that cannot be reached. The longest of them is the time after which a node that is back is
+    /// noticed, and after which a probe that has no answer yet is followed by another.
+    pub destination_unreachable: Backoff,
+    /// The waits between the attempts of one message that the other node cannot take now.
+    pub message_deferred: Backoff,
+    /// The waits between the attempts of one mail in the outbox.
+    pub mail_deferred: Backoff,
+    /// How long a mail may stay in the outbox: the first attempt that fails after this time is the last one.
+    pub mail_lifetime: Duration,
+    /// The waits between attempts to bring greetings to a node that cannot be reached.
+    pub greeting_unreachable: Backoff,
+    /// The waits between the attempts of one greeting that a node does not take now.
+    pub greeting_refused: Backoff,
+    /// The waits between the attempts to update one lamp. A wait of less than one second counts as one second (RFC 3842 §3.7).
+    pub lamp_failed: Backoff,
+}
+
+impl RetryPolicy {
+    /// Sets the waits between probes of a node that cannot be reached.
+    #[must_use]
+    pub fn destination_unreachable(self, backoff: Backoff) -> Self {
+        Self { destination_unreachable: backoff, ..self }
+    }
+
+    /// Sets the waits between the attempts of one message that the other node cannot take now.
+    #[must_use]
+    pub fn message_deferred(self, backoff: Backoff) -> Self {
+        Self { message_deferred: backoff, ..self }
+    }
+
+    /// Sets the waits between the attempts of one mail in the outbox.
+    ///
+    /// # Source
+    ///
+    /// RFC 5321 §4.5.4.1 asks for at least 30 minutes between attempts as a rule, and for some more attempts at the start.
+    #[must_use]
+    pub fn mail_deferred(self, backoff: Backoff) -> Self {
+        Self { mail_deferred: backoff, ..self }
+    }
+
+    /// Sets how long a mail is tried before it is given up.
+    ///
+    /// # Source
+    ///
+    /// RFC 5321 §4.5.4.1: at least 4 to 5 days.
+    #[must_use]
+    pub fn mail_lifetime(self, lifetime: Duration) -> Self {
+        Self { mail_lifetime: lifetime, ..self }
+    }
+
+    /// Sets the waits between attempts to bring greetings to a node that cannot be reached.
+    #[must_use]
+    pub fn greeting_unreachable(self, backoff: Backoff) -> Self {
+        Self { greeting_unreachable: backoff, ..self }
+    }
+
+    /// Sets the waits between the attempts of one greeting that a node does not take now.
+    #[must_use]
+    pub fn greeting_refused(self, backoff: Backoff) -> Self {
+        Self { greeting_refused: backoff, ..self }
+    }
+
+    /// Sets the waits between the attempts to update one lamp.
+    #[must_use]
+    pub fn lamp_failed(self, backoff: Backoff) -> Self {
+        Self { lamp_failed: backoff, ..self }
+    }
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            destination_unreachable: Backoff::from_millis(500, 3_000),
+            message_deferred: Backoff::from_millis(1_000, 300_000),
+            mail_deferred: Backoff::from_millis(60_000, 30 * 60_000),
+            mail_lifetime: Duration::from_secs(5 * 24 * 60 * 60),
+            greeting_unreachable: Backoff::from_millis(1_000, 30_000),
+            greeting_refused: Backoff::from_millis(60_000, 60 * 60_000),
+            lamp_failed: Backoff::from_millis(1_000, 60_000),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::retry::RetrySchedule;
+
+    /// The waits between the first `count` failures, without jitter.
+    fn waits(backoff: Backoff, count: usize) -> Vec<f64> {
+        let (mut now, mut schedule) = (Instant::now(), RetrySchedule::new(backoff));
+        let next = |_| {
+            let due = schedule.handle_failure(now, 0.0);
+            let wait = due - std::mem::replace(&mut now, due);
+            wait.as_secs_f64()
+        };
+        (0..count).map(next).collect()
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "these are whole multiples of half a second")]
+    fn the_default_waits_are_the_documented_ones() {
+        let policy = RetryPolicy::default();
+        assert_eq!(waits(policy.destination_unreachable, 5), [0.5, 1.0, 2.0, 3.0, 3.0]);
+        assert_eq!(waits(policy.message_deferred, 11), [1., 2., 4., 8., 16., 32., 64., 128., 256., 300., 300.]);
+        assert_eq!(waits(policy.mail_deferred, 7), [60.0, 120.0, 240.0, 480.0, 960.0, 1800.0, 1800.0]);
+        assert_eq!(policy.mail_lifetime, Duration::from_secs(432_000));
+        assert_eq!(waits(policy.greeting_unreachable, 7), [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]);
+        assert_eq!(waits(policy.greeting_refused, 8), [60., 120., 240., 480., 960., 1920., 3600., 3600.]);
+        assert_eq!(waits(policy.lamp_failed, 8), [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
+    }
+
+    #[test]
+    fn a_default_is_a_backoff_that_anybody_could_have_made() {
+        let policy = RetryPolicy::default();
+        for backoff in [
+            policy.destination_unreachable,
+            policy.message_deferred,
+            policy.mail_deferred,
+            policy.greeting_unreachable,
+            policy.greeting_refused,
+            policy.lamp_failed,
+        ] {
+            assert_eq!(Backoff::new(backoff.first(), backoff.max()), Ok(backoff));
+        }
+    }
+}
