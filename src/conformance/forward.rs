@@ -1,12 +1,12 @@
-//! Tests the contract of [`Forwarder`], sentence by sentence.
+//! Tests of the contract of [`Forwarder`], sentence by sentence.
 //!
-//! A forwarder is judged by what the other node has in the end, so whoever tests one brings a [`Fixture`]: the forwarder, and an
-//! other node that misbehaves as it is told.
+//! A forwarder is judged by the messages that the other node has stored in the end. So a test provides a [`Fixture`]: the forwarder, and
+//! another node whose behaviour the test sets.
 //!
 //! ```
 //! use std::time::Duration;
 //! use async_trait::async_trait;
-//! use voicemail::conformance::forward::{PeerBehaviour, Fixture, run_all};
+//! use voicemail::conformance::forward::{Fixture, PeerBehaviour, run_all};
 //! use voicemail::forward::{Forwarder, MemoryForwarder, Outcome, Reply, Script, TimeLimited, TransportSecurity};
 //! use voicemail::message::{MailboxId, Message};
 //!
@@ -59,19 +59,19 @@ use crate::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Mes
 /// A forwarder, and the other node that it forwards to, with the mailboxes `2041` and `2042` and no mailbox `2043`.
 #[async_trait]
 pub trait Fixture: Send + Sync {
-    /// The forwarder.
+    /// The forwarder under test.
     fn forwarder(&self) -> &dyn Forwarder;
 
-    /// Tells the other node how to behave at the next message. Messages after that, it takes as it should.
+    /// Sets how the other node behaves at the next message. It accepts all messages after that.
     async fn set_peer_behaviour(&self, next: PeerBehaviour);
 
-    /// What the other node has for `mailbox`, repeated ones too.
+    /// Returns the messages that the other node has stored for `mailbox`, including repeated ones.
     async fn stored(&self, mailbox: &MailboxId) -> Vec<Message>;
 
-    /// How messages travel here.
+    /// How messages to the other node are protected.
     fn transport_security(&self) -> TransportSecurity;
 
-    /// The time that no call may exceed; without one of the fixture's own, 10 minutes.
+    /// The time that no call may exceed; 10 minutes by default.
     fn time_limit(&self) -> Duration {
         Duration::from_secs(600)
     }
@@ -81,15 +81,15 @@ pub trait Fixture: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerBehaviour {
-    /// It takes the message and answers.
+    /// It accepts the message, and its reply arrives.
     Accepts,
-    /// It takes the message, and its answer is lost.
+    /// It accepts the message, and its reply is lost.
     LosesItsReply,
-    /// It neither takes the message nor answers, and does not end the connection either.
+    /// It neither accepts the message nor replies, and does not close the connection.
     NeverReplies,
 }
 
-/// Runs every test of this module, each on a fixture of its own from `make`.
+/// Runs every test of this module, each on a new fixture from `make`.
 ///
 /// # Panics
 ///
@@ -108,7 +108,7 @@ where
     ends(&make().await).await;
 }
 
-/// **Answered for.** What is accepted is kept at the other node, unchanged.
+/// **Answered for.** An accepted message is stored at the other node, unchanged.
 ///
 /// # Panics
 ///
@@ -121,12 +121,12 @@ pub async fn answered_for(fixture: &impl Fixture) {
         assert_eq!(acceptance.outcomes, [Outcome::Accepted], "Answered for: a message for a mailbox that is there");
         let kept = fixture.stored(&mailbox("2041")).await;
         let found = kept.iter().find(|kept| kept.id() == message.id());
-        let found = found.unwrap_or_else(|| panic!("Answered for: accepted, and not kept at the other node"));
-        assert!(found.audio() == message.audio(), "Answered for: kept, but with another sound");
+        let found = found.unwrap_or_else(|| panic!("Answered for: accepted, and not stored at the other node"));
+        assert!(found.audio() == message.audio(), "Answered for: stored, but with another sound");
     }
 }
 
-/// **Each for itself.** Every recipient gets one outcome, in the order given, and one's refusal costs no other.
+/// **Each for itself.** Every recipient gets one outcome, in the order given, and the refusal of one affects no other.
 ///
 /// # Panics
 ///
@@ -144,12 +144,12 @@ pub async fn each_for_itself(fixture: &impl Fixture) {
             } else {
                 assert_eq!(*outcome, Outcome::Accepted, "Each for itself: {number} is known");
             }
-            assert_eq!(kept, *number != "2043", "Each for itself: what {number} has in the end");
+            assert_eq!(kept, *number != "2043", "Each for itself: whether {number} has the message in the end");
         }
     }
 }
 
-/// **Never guessed.** A lost answer is no acceptance; the same call again settles it.
+/// **Never guessed.** A lost reply is no acceptance; the same call again settles it.
 ///
 /// # Panics
 ///
@@ -160,15 +160,15 @@ pub async fn never_guessed(fixture: &impl Fixture) {
     match call(fixture, &message, &["2041"]).await {
         Ok(acceptance) => {
             let open = acceptance.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Deferred(_)));
-            assert!(open, "Never guessed: the answer was lost, but {acceptance:?}");
+            assert!(open, "Never guessed: the reply was lost, but {acceptance:?}");
         }
-        Err(error) => assert!(error.is_transient(), "Never guessed: a lost answer is no reason to give up: {error}"),
+        Err(error) => assert!(error.is_transient(), "Never guessed: a lost reply is no reason to give up: {error}"),
     }
     let acceptance = accepted(fixture, &message, &["2041"]).await;
     assert_eq!(acceptance.outcomes, [Outcome::Accepted], "Never guessed: the same call again settles it");
 }
 
-/// **Never guessed.** A call that is dropped half-way, wherever that is, spoils none that follow.
+/// **Never guessed.** A call that is dropped at any point does not affect the calls after it.
 ///
 /// # Panics
 ///
@@ -193,14 +193,17 @@ pub async fn never_guessed_after_a_dropped_call(fixture: &impl Fixture) {
         let acceptance = accepted(fixture, &message, &["2042"]).await;
         assert_eq!(acceptance.outcomes, [Outcome::Accepted], "Never guessed: after a call dropped at its poll {polls}");
         let kept = fixture.stored(&mailbox("2042")).await;
-        assert!(kept.iter().any(|kept| kept.id() == message.id()), "Never guessed: accepted after a dropped call, and not kept");
+        assert!(
+            kept.iter().any(|kept| kept.id() == message.id()),
+            "Never guessed: accepted after a dropped call, and not stored"
+        );
         if ended {
             return;
         }
     }
 }
 
-/// **True.** A acceptance tells how the message went.
+/// **True.** The answer says how the message was protected.
 ///
 /// # Panics
 ///
@@ -208,10 +211,10 @@ pub async fn never_guessed_after_a_dropped_call(fixture: &impl Fixture) {
 pub async fn true_transport_security(fixture: &impl Fixture) {
     fixture.set_peer_behaviour(PeerBehaviour::Accepts).await;
     let acceptance = accepted(fixture, &message(b"on its way"), &["2041"]).await;
-    assert_eq!(acceptance.transport_security, fixture.transport_security(), "True: how the message went");
+    assert_eq!(acceptance.transport_security, fixture.transport_security(), "True: how the message was protected");
 }
 
-/// **Ends.** A call ends in bounded time when the other node falls silent, accepts nothing, and spoils none that follow.
+/// **Ends.** When the other node never replies, a call ends in bounded time, accepts nothing, and does not affect the calls after it.
 ///
 /// # Panics
 ///
@@ -221,12 +224,12 @@ pub async fn ends(fixture: &impl Fixture) {
     fixture.set_peer_behaviour(PeerBehaviour::NeverReplies).await;
     match call(fixture, &message, &["2041"]).await {
         Ok(acceptance) => {
-            assert!(!acceptance.outcomes.contains(&Outcome::Accepted), "Ends: nobody answered, but {acceptance:?}");
+            assert!(!acceptance.outcomes.contains(&Outcome::Accepted), "Ends: no reply came, but {acceptance:?}");
         }
         Err(error) => assert!(error.is_transient(), "Ends: silence is no reason to give up: {error}"),
     }
     let acceptance = accepted(fixture, &message, &["2041"]).await;
-    assert_eq!(acceptance.outcomes, [Outcome::Accepted], "Ends: the other node speaks again");
+    assert_eq!(acceptance.outcomes, [Outcome::Accepted], "Ends: the other node replies again");
 }
 
 async fn call(fixture: &impl Fixture, message: &Message, numbers: &[&str]) -> Result<Acceptance, ForwardError> {
@@ -251,5 +254,5 @@ fn message(sound: &[u8]) -> Message {
     Message::builder(Audio::new(AudioType::Wav, sound.to_vec()), recorded_at).length(Duration::from_secs(1)).build()
 }
 
-/// More than any call needs to end.
+/// The most polls of a call before it is dropped: more than any call needs to end.
 const MOST_POLLS: usize = 1000;

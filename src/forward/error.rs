@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use super::Reply;
 
-/// Why a message was handed over to nobody.
+/// Why a message was handed over for no recipient.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForwardError {
@@ -13,7 +13,7 @@ pub enum ForwardError {
     Unreachable {
         /// The other node's name or address.
         peer: String,
-        /// What happened.
+        /// The cause.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
@@ -22,37 +22,37 @@ pub enum ForwardError {
     TimedOut {
         /// The other node's name or address.
         peer: String,
-        /// The step it was at, such as `greeting` or `end of data`.
+        /// The protocol step that took too long, such as `greeting` or `end of data`.
         step: &'static str,
     },
-    /// The policy asks for TLS, and it cannot be had.
+    /// The policy requires TLS, and TLS could not be established.
     #[error("{peer} cannot be reached under TLS, which the policy requires")]
     NoTls {
         /// The other node's name or address.
         peer: String,
-        /// Why it cannot be had.
+        /// The cause.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
     /// The other node refused the whole transaction.
-    #[error("{peer} said at {step}: {reply}")]
+    #[error("{peer} refused at {step}: {reply}")]
     Refused {
         /// The other node's name or address.
         peer: String,
-        /// The step it was at, such as `greeting` or `MAIL`.
+        /// The protocol step that was refused, such as `greeting` or `MAIL`.
         step: &'static str,
-        /// What it said.
+        /// The peer's reply.
         reply: Reply,
     },
-    /// The other node does not speak the protocol.
+    /// The other node violated the protocol.
     #[error("{peer} does not speak SMTP as it should: {what}")]
     Protocol {
         /// The other node's name or address.
         peer: String,
-        /// What was wrong.
+        /// The violation, for people to read.
         what: String,
     },
-    /// The message cannot be sent as it is.
+    /// The message cannot be sent as it is, and never will.
     #[error("the message cannot be sent: {0}")]
     Unsendable(String),
 }
@@ -60,7 +60,7 @@ pub enum ForwardError {
 impl ForwardError {
     /// Whether the same call, unchanged, may succeed later.
     ///
-    /// Protocol nonsense counts as passing: a peer in trouble says strange things, and nothing may be lost over it.
+    /// A protocol violation counts as transient: a server in trouble may answer anything, and no message may be lost because of it.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::NoTls { .. } | Self::Protocol { .. } => true,

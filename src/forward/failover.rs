@@ -11,8 +11,8 @@ use crate::message::{MailboxId, Message};
 
 /// Several forwarders to the same mailboxes, tried in order.
 ///
-/// The next one is tried when one cannot be reached, and for the recipients that one has deferred. What one has accepted or refused
-/// is settled. One that could not be reached comes last for some seconds, so that not every message waits for it.
+/// The next forwarder is tried when one cannot be reached, and for the recipients that one has deferred. Recipients that were accepted
+/// or refused are settled. A forwarder that could not be reached comes last for some seconds, so that not every message waits for it.
 ///
 /// ```
 /// # #[cfg(feature = "memory")] {
@@ -29,19 +29,19 @@ pub struct Failover<F> {
 }
 
 impl<F: Forwarder> Failover<F> {
-    /// Begins with the forwarder that is preferred.
+    /// Makes a failover whose preferred forwarder is `first`.
     pub fn new(first: F) -> Self {
         Self { forwarders: vec![first], avoid_for: Duration::from_secs(10), avoided: Lock::default() }
     }
 
-    /// Adds the one to try after those given so far.
+    /// Adds a forwarder that is tried after those given so far.
     #[must_use]
     pub fn or(mut self, next: F) -> Self {
         self.forwarders.push(next);
         self
     }
 
-    /// How long a forwarder that could not be reached comes last; without it, 10 seconds.
+    /// Sets how long a forwarder that could not be reached comes last; 10 seconds by default.
     #[must_use]
     pub fn avoid_for(mut self, avoid_for: Duration) -> Self {
         self.avoid_for = avoid_for;
@@ -57,7 +57,7 @@ impl<F: Forwarder> Failover<F> {
 impl<F: Forwarder> Forwarder for Failover<F> {
     /// # Errors
     ///
-    /// When no forwarder could be reached, the error of the one tried first. A final error is answered at once.
+    /// When no forwarder could be reached, the error of the one tried first. A final error is returned at once.
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let order = self.avoided().order(self.forwarders.len(), Instant::now());
         let mut answers = Answers::default();
@@ -80,7 +80,7 @@ impl<F: Forwarder> Forwarder for Failover<F> {
     }
 }
 
-/// Which forwarders could not be reached lately.
+/// The forwarders that could not be reached lately, each with the time until which it comes last.
 #[derive(Debug, Default)]
 struct Avoided {
     until: Vec<(usize, Instant)>,
@@ -96,7 +96,7 @@ impl Avoided {
         self.until.retain(|(avoided, _)| *avoided != index);
     }
 
-    /// The order to try `count` forwarders in: as given, those to avoid last.
+    /// Returns the order in which to try `count` forwarders: as given, with those to avoid last.
     fn order(&self, count: usize, now: Instant) -> Vec<usize> {
         let is_avoided = |index: &usize| self.until.iter().any(|(avoided, until)| avoided == index && now < *until);
         let (last, mut order): (Vec<_>, Vec<_>) = (0..count).partition(is_avoided);
@@ -105,14 +105,14 @@ impl Avoided {
     }
 }
 
-/// What the forwarders tried so far have answered.
+/// The combined answer of the forwarders tried so far.
 #[derive(Debug, Default)]
 struct Answers {
     acceptance: Option<Acceptance>,
     error: Option<ForwardError>,
 }
 
-/// Whether another forwarder is asked.
+/// Whether another forwarder is tried.
 #[derive(Debug, PartialEq, Eq)]
 enum NextStep {
     TryNext,
@@ -120,19 +120,19 @@ enum NextStep {
 }
 
 impl Answers {
-    /// Those of `recipients` for whom another try makes sense.
+    /// Returns those of `recipients` for whom another attempt makes sense.
     fn open(&self, recipients: &[MailboxId]) -> Vec<MailboxId> {
         let Some(acceptance) = &self.acceptance else { return recipients.to_vec() };
         let deferred = recipients.iter().zip(&acceptance.outcomes).filter(|(_, outcome)| is_deferred(outcome));
         deferred.map(|(recipient, _)| recipient.clone()).collect()
     }
 
-    /// Takes in what one forwarder answered for the recipients that were open.
+    /// Adds the answer of one forwarder for the recipients that were open.
     fn handle(&mut self, answer: Result<Acceptance, ForwardError>) -> NextStep {
         match (answer, &mut self.acceptance) {
             (Ok(acceptance), None) => self.acceptance = Some(acceptance),
-            (Ok(later), Some(acceptance)) => acceptance.take_over(later),
-            // A later one's refusal of the whole leaves what an earlier one has deferred.
+            (Ok(later), Some(acceptance)) => acceptance.merge(later),
+            // The failure of a later forwarder leaves the outcomes of an earlier one as they are.
             (Err(_), Some(_)) => {}
             (Err(error), None) => {
                 let next = if error.is_transient() { NextStep::TryNext } else { NextStep::Stop };
@@ -150,14 +150,14 @@ impl Answers {
         match (self.acceptance, self.error) {
             (Some(acceptance), _) => Ok(acceptance),
             (None, Some(error)) => Err(error),
-            (None, None) => Err(ForwardError::Unsendable("nobody was asked".to_owned())),
+            (None, None) => Err(ForwardError::Unsendable("there is no forwarder".to_owned())),
         }
     }
 }
 
 impl Acceptance {
-    /// Puts the outcomes of a later try, for those that were deferred, in the place of the earlier ones.
-    fn take_over(&mut self, later: Acceptance) {
+    /// Replaces the outcomes of the recipients that were deferred by those of a `later` attempt.
+    fn merge(&mut self, later: Acceptance) {
         if later.outcomes.contains(&Outcome::Accepted) {
             self.transport_security = later.transport_security;
         }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_forwarder_is_asked_only_for_what_an_earlier_one_has_deferred() {
+    fn a_later_forwarder_gets_only_the_deferred_recipients() {
         let mut answers = Answers::default();
         assert_eq!(answers.open(&mailboxes()), mailboxes());
         let first = Ok(acceptance(&[deferred(450), Outcome::Accepted, deferred(451)], TransportSecurity::PlainText));
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_has_accepted_stands_whatever_the_next_one_says() {
+    fn an_acceptance_stands_whatever_the_next_one_answers() {
         let mut answers = Answers::default();
         answers.handle(Ok(acceptance(&[Outcome::Accepted, deferred(450), refused()], TransportSecurity::PlainText)));
         assert_eq!(answers.handle(Err(timed_out("second"))), NextStep::TryNext);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn when_none_can_be_reached_the_first_ones_error_is_told_and_a_final_one_ends_it() {
+    fn the_first_unreachable_error_is_returned_a_final_one_ends_it() {
         let mut answers = Answers::default();
         assert_eq!(answers.handle(Err(timed_out("first"))), NextStep::TryNext);
         assert_eq!(answers.handle(Err(timed_out("second"))), NextStep::TryNext);

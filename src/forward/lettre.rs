@@ -1,4 +1,4 @@
-//! [`LettreMailOut`].
+//! [`LettreMailOut`]: mail sent through a transport of the crate `lettre`.
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
@@ -14,10 +14,10 @@ use tokio::time::timeout;
 use super::{ForwardError, MailOut, Outcome, Reply, Sender};
 use crate::message::MailAddress;
 
-/// Hands mail to a transport of the crate `lettre`, such as one that a program uses already.
+/// Sends mail through a transport of the crate `lettre`, such as one that a program uses already.
 ///
-/// With [`AsyncSmtpTransport`](lettre::AsyncSmtpTransport), a server's refusal of the mail is an outcome. Of any other transport, every
-/// error may pass, because nothing is known of it.
+/// With [`AsyncSmtpTransport`](lettre::AsyncSmtpTransport), a server's refusal of the mail is an outcome. Every error of
+/// any other transport counts as transient, because nothing is known about it.
 ///
 /// ```
 /// use lettre::transport::stub::AsyncStubTransport;
@@ -33,11 +33,11 @@ pub struct LettreMailOut<T> {
 }
 
 impl<T: AsyncTransport> LettreMailOut<T> {
-    /// Mail goes by `transport`, and failures come back to `node`.
+    /// Sends mail through `transport`; `node` is the reverse-path, to which delivery reports come back.
     ///
     /// # Errors
     ///
-    /// [`ForwardError::Unsendable`] if lettre does not take that address.
+    /// [`ForwardError::Unsendable`] if lettre does not accept that address.
     pub fn new(transport: T, node: &MailAddress) -> Result<Self, ForwardError> {
         Ok(Self { transport, node: address(node)? })
     }
@@ -62,13 +62,13 @@ where
     }
 }
 
-/// What an error means for the mail.
+/// Converts an error into the outcome for the mail.
 fn outcome(error: impl StdError + Send + Sync + 'static) -> Result<Outcome, ForwardError> {
     let unreachable = |source: Box<dyn StdError + Send + Sync>| ForwardError::Unreachable { peer: PEER.to_owned(), source };
     let error: Box<dyn StdError + Send + Sync> = Box::new(error);
     let Some(smtp) = error.downcast_ref::<SmtpError>() else { return Err(unreachable(error)) };
     match smtp.status().map(u16::from) {
-        // RFC 4954 §6: the node may log in right another time, and the mail is not at fault.
+        // RFC 4954 §6: authentication may succeed another time, and the mail is not at fault.
         Some(530 | 534 | 535 | 538) => Err(unreachable(error)),
         Some(code) => {
             let reply = Reply::new(code, smtp.source().map(ToString::to_string).unwrap_or_default());
@@ -87,7 +87,7 @@ fn address(address: &MailAddress) -> Result<Address, ForwardError> {
 /// lettre does not say which server a transport goes to.
 const PEER: &str = "the mail transport";
 
-/// RFC 5321 §4.5.3.2.6: as long as a client waits for the reply to a message.
+/// RFC 5321 §4.5.3.2.6: how long a client waits for the reply to a message.
 const LIMIT: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
@@ -111,7 +111,7 @@ mod tests {
         out.send(sender, &to(), &Bytes::from_static(b"Subject: x\r\n\r\nx\r\n")).await
     }
 
-    /// What becomes of a mail to a server that gives these replies in turn, and the commands that it heard.
+    /// Sends a mail to a server that gives these `replies` in turn; returns the result, and the commands that the server received.
     async fn replied(replies: &[&str]) -> (Result<Outcome, ForwardError>, Vec<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_servers_answer_is_the_outcome() {
+    async fn the_reply_of_the_server_is_the_outcome() {
         let ok = ["220 x", "250 x", "250 2.1.0 ok", "250 2.1.5 ok", "354 go", "250 2.6.0 kept", "221 bye"];
         let (answer, heard) = replied(&ok).await;
         assert_eq!(answer.unwrap(), Outcome::Accepted);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_transport_without_smtp_may_be_used_and_its_errors_pass() {
+    async fn errors_of_a_transport_without_smtp_are_transient() {
         assert_eq!(send(AsyncStubTransport::new_ok(), Sender::Node).await.unwrap(), Outcome::Accepted);
         let error = send(AsyncStubTransport::new_error(), Sender::Node).await.unwrap_err();
         assert!(matches!(error, ForwardError::Unreachable { .. }), "{error:?}");

@@ -1,4 +1,4 @@
-//! [`MemoryForwarder`]: a test double.
+//! [`MemoryForwarder`]: a forwarder for tests.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, MutexGuard};
@@ -10,7 +10,7 @@ use crate::lock::Lock;
 use crate::message::{MailboxId, Message, Origin};
 use crate::store::MessageStore;
 
-/// Keeps what it is given in memory, and fails as it is told: for tests and first steps. Clones share all they have.
+/// A forwarder that keeps messages in memory and fails as its script says: for tests and first steps. Clones share their state.
 ///
 /// ```
 /// # use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, MailboxId, Message, RecordedAt};
@@ -36,21 +36,22 @@ pub struct MemoryForwarder {
     store: Option<(Arc<dyn MessageStore>, Origin)>,
 }
 
-/// What a [`MemoryForwarder`] does with one call.
+/// The behaviour of a [`MemoryForwarder`] in one call.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Script {
-    /// Takes the message for everyone that [`answer`](MemoryForwarder::answer) names no other outcome for.
+    /// Accepts the message for every recipient for whom [`answer`](MemoryForwarder::answer) set no other outcome.
     Accept,
-    /// Takes it for nobody: try again later.
+    /// Defers the message for every recipient.
     Defer(Reply),
-    /// Takes it for nobody, ever.
+    /// Refuses the message for every recipient.
     Refuse(Reply),
-    /// Takes it for nobody and answers this error.
+    /// Accepts the message for no recipient and returns this error.
     Fail(ForwardError),
-    /// Takes it as [`Accept`](Self::Accept) does, and then answers that the connection broke.
+    /// Accepts the message as [`Accept`](Self::Accept) does, and then returns an error as if the connection broke.
     LoseTheAnswer,
-    /// Takes it for nobody and never answers, which no forwarder may: put a [`TimeLimited`](super::TimeLimited) around it.
+    /// Accepts the message for no recipient and never returns, which breaks the contract: wrap it in a
+    /// [`TimeLimited`](super::TimeLimited).
     NeverAnswer,
 }
 
@@ -62,41 +63,41 @@ struct Memory {
 }
 
 impl MemoryForwarder {
-    /// A forwarder that accepts everything and keeps it.
+    /// A forwarder that accepts every message and keeps it in memory.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A forwarder that deposits what it accepts in `store`, as coming from `origin`: a whole central node in memory.
+    /// A forwarder that deposits each accepted message in `store`, with this `origin`: a whole central node in memory.
     pub fn into_store(store: impl MessageStore, origin: Origin) -> Self {
         Self { state: Arc::default(), store: Some((Arc::new(store), origin)) }
     }
 
-    /// Does `script` with the call after those that have a script already. Calls without one are accepted.
+    /// Sets the behaviour of the next call that has no script yet. Calls without a script are accepted.
     pub fn next(&self, script: Script) {
         self.state().next.push_back(script);
     }
 
-    /// Answers `outcome` for `mailbox` from now on, whenever a call is accepted.
+    /// Sets the `outcome` for `mailbox` in every accepted call from now on.
     pub fn answer(&self, mailbox: MailboxId, outcome: Outcome) {
         self.state().answers.insert(mailbox, outcome);
     }
 
-    /// The messages accepted for `mailbox`, in order, repeated ones too.
+    /// Returns the messages accepted for `mailbox` in order, including repeated ones.
     pub fn taken(&self, mailbox: &MailboxId) -> Vec<Message> {
         let state = self.state();
         state.taken.iter().filter(|(owner, _)| owner == mailbox).map(|(_, message)| message.clone()).collect()
     }
 
     async fn take(&self, message: &Message, mailbox: &MailboxId) -> Outcome {
-        let told = self.state().answers.get(mailbox).cloned().unwrap_or(Outcome::Accepted);
-        let outcome = match (told, &self.store) {
+        let scripted = self.state().answers.get(mailbox).cloned().unwrap_or(Outcome::Accepted);
+        let outcome = match (scripted, &self.store) {
             (Outcome::Accepted, Some((store, origin))) => match store.deposit(mailbox, origin, message).await {
                 Ok(_) => Outcome::Accepted,
                 Err(error) if error.is_transient() => Outcome::Deferred(Reply::new(451, error.to_string())),
                 Err(error) => Outcome::Refused(Reply::new(550, error.to_string())),
             },
-            (told, _) => told,
+            (scripted, _) => scripted,
         };
         if outcome == Outcome::Accepted {
             self.state().taken.push((mailbox.clone(), message.clone()));
@@ -156,16 +157,16 @@ mod tests {
     }
 
     fn reply(code: u16) -> Reply {
-        Reply::new(code, "as told")
+        Reply::new(code, "as scripted")
     }
 
     #[tokio::test]
-    async fn it_does_as_told_once_for_each_call_and_then_accepts() {
+    async fn each_script_serves_one_call_and_then_calls_are_accepted() {
         let forwarder = MemoryForwarder::new();
         let recipients: [MailboxId; 2] = ["2041".parse().unwrap(), "2042".parse().unwrap()];
         forwarder.next(Script::Defer(reply(452)));
         forwarder.next(Script::Refuse(reply(550)));
-        forwarder.next(Script::Fail(ForwardError::Unsendable("as told".to_owned())));
+        forwarder.next(Script::Fail(ForwardError::Unsendable("as scripted".to_owned())));
         forwarder.answer(recipients[1].clone(), Outcome::Deferred(reply(450)));
 
         let outcomes = async || forwarder.forward(&message(), &recipients).await.map(|acceptance| acceptance.outcomes);

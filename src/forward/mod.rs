@@ -1,4 +1,4 @@
-//! The way of a message to another node: the trait [`Forwarder`], and the forwarders beside it.
+//! Forwarding of messages to another node: the trait [`Forwarder`], and its implementations.
 
 mod error;
 mod failover;
@@ -40,10 +40,11 @@ pub use crate::smtp::{EnhancedStatus, Outcome, Reply};
 ///
 /// # Contract
 ///
-/// - **Answered for.** [`Outcome::Accepted`] means that the other node has answered for the message: it is on its stable storage.
-/// - **Each for itself.** Every recipient gets exactly one outcome, in the order given; one recipient's refusal costs no other.
-/// - **Never guessed.** When an answer was lost, the outcome is an error or [`Outcome::Deferred`], never `Accepted`.
-/// - **True.** [`Acceptance::transport_security`] tells how the message went, not how it was meant to go.
+/// - **Answered for.** [`Outcome::Accepted`] means that the other node has taken responsibility for the message: it is on that node's
+///   stable storage.
+/// - **Each for itself.** Every recipient gets exactly one outcome, in the order given; the refusal of one recipient affects no other.
+/// - **Never guessed.** When the reply was lost, the outcome is an error or [`Outcome::Deferred`], never `Accepted`.
+/// - **True.** [`Acceptance::transport_security`] says how the message was protected in fact, not what was configured.
 /// - **Ends.** Every call ends within a bounded time, whatever the other side does.
 ///
 /// [`conformance::forward`](crate::conformance::forward) tests each sentence.
@@ -53,16 +54,18 @@ pub trait Forwarder: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A [`ForwardError`] when nothing is known to have been accepted for anyone; by
-    /// [`is_transient`](ForwardError::is_transient) it tells whether another try makes sense.
+    /// A [`ForwardError`] when nothing is known to have been accepted for any recipient; its
+    /// [`is_transient`](ForwardError::is_transient) says whether another attempt makes sense.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call may have handed the message over or not. The same call again settles it, because a receiver takes a message once.
+    /// A dropped call may have handed the message over or not. The same call again settles it, because a receiver stores a message once.
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError>;
 
-    /// Whether a long sound may be left where it is, to be [read](crate::message::Audio::reader) while it goes: the messages that the
-    /// forwarder is given may then have sounds that are not in memory, and can be read until the call ends. Without it, all are in memory.
+    /// Whether this forwarder can [read](crate::message::Audio::reader) a long sound from its file while it sends the message.
+    ///
+    /// If so, the messages that it is given may have sounds that are not in memory, which can be read until the call ends. By default it
+    /// cannot, and every sound is in memory.
     fn reads_sounds(&self) -> bool {
         false
     }
@@ -72,7 +75,7 @@ pub trait Forwarder: Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Acceptance {
-    /// One for each recipient, in the order given.
+    /// One outcome for each recipient, in the order given.
     pub outcomes: Vec<Outcome>,
     /// How the message was protected on its way.
     pub transport_security: TransportSecurity,
@@ -85,7 +88,7 @@ impl Acceptance {
     }
 }
 
-/// Passes every call on, so that a shared or boxed forwarder is a forwarder.
+/// Passes every call on, so that a forwarder in an `Arc` or a `Box` is a forwarder too.
 macro_rules! delegate {
     ($wrapper:ident) => {
         #[async_trait]

@@ -1,4 +1,4 @@
-//! [`RememberFull`]: which mailboxes another node said were full.
+//! [`RememberFull`]: remembers which mailboxes the other node reported as full.
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard};
@@ -11,15 +11,15 @@ use super::{Acceptance, ForwardError, Forwarder, Outcome};
 use crate::lock::Lock;
 use crate::message::{MailboxId, Message};
 
-/// Mailboxes that another node said were full, so that a caller need not speak to one in vain.
+/// Mailboxes that another node reported as full, so that no caller records a message that will not be delivered.
 ///
-/// It is remembered for 15 minutes after it was said last, or until a message is accepted: the next caller after that may speak, and
-/// what is left then asks again.
+/// A mailbox is remembered for 15 minutes after the last such report, or until a message for it is accepted. After that the next caller
+/// may record a message, and its delivery shows whether the mailbox is still full.
 #[derive(Debug, Default)]
 pub struct FullMailboxes(Lock<HashMap<MailboxId, Instant>>);
 
 impl FullMailboxes {
-    /// Whether `mailbox` was said to be full a short time ago.
+    /// Whether `mailbox` was reported as full within the last 15 minutes.
     pub fn contains(&self, mailbox: &MailboxId) -> bool {
         let mut said = self.said();
         let recent = said.get(mailbox).is_some_and(|at| at.elapsed() < REMEMBERED);
@@ -49,7 +49,7 @@ impl FullMailboxes {
     }
 }
 
-/// A forwarder that notes which mailboxes the other node says are full.
+/// A forwarder that remembers which mailboxes the other node reports as full.
 #[derive(Debug)]
 pub struct RememberFull<F> {
     forwarder: F,
@@ -57,7 +57,7 @@ pub struct RememberFull<F> {
 }
 
 impl<F: Forwarder> RememberFull<F> {
-    /// `forwarder`, whose answers are noted in `full`.
+    /// Wraps `forwarder`; full mailboxes are remembered in `full`.
     pub fn new(forwarder: F, full: Arc<FullMailboxes>) -> Self {
         Self { forwarder, full }
     }
@@ -88,7 +88,7 @@ mod tests {
     use crate::forward::Reply;
 
     #[tokio::test(start_paused = true)]
-    async fn a_full_mailbox_is_remembered_until_a_message_is_accepted_or_a_quarter_of_an_hour_has_passed() {
+    async fn full_is_remembered_for_15_minutes_or_until_an_acceptance() {
         let (full, mailbox) = (FullMailboxes::default(), "2041".parse().unwrap());
         let says = |text: &str| Outcome::Deferred(Reply::new(if text.starts_with('5') { 552 } else { 452 }, text));
         full.learn(&mailbox, &says("4.2.2 full"));

@@ -10,9 +10,9 @@ use crate::message::{MailboxId, Message};
 
 /// A forwarder whose every call ends within a given time.
 ///
-/// It makes a forwarder that may wait for ever keep its contract, and lets [`Failover`](super::Failover) go on to the next one
-/// sooner. What was cut off may have been accepted or not, so the call answers
-/// [`TimedOut`](ForwardError::TimedOut), which may pass.
+/// With it, a forwarder that may wait for ever keeps its contract, and [`Failover`](super::Failover) goes on to the next one sooner. A
+/// message whose call was cut off may have been accepted or not, so the call returns [`TimedOut`](ForwardError::TimedOut), which is
+/// transient.
 #[derive(Debug)]
 pub struct TimeLimited<F> {
     inner: F,
@@ -20,7 +20,7 @@ pub struct TimeLimited<F> {
 }
 
 impl<F: Forwarder> TimeLimited<F> {
-    /// Gives each call of `inner` at most `limit`.
+    /// Wraps `inner`; each of its calls gets at most `limit`.
     pub fn new(inner: F, limit: Duration) -> Self {
         Self { inner, limit }
     }

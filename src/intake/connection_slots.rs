@@ -1,4 +1,4 @@
-//! [`ConnectionSlots`]: how many connections there may be, in all and from one slot, and who has to leave when there are too many.
+//! [`ConnectionSlots`]: limits the number of connections, in total and per network, and chooses which one is closed for a new one.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,16 +12,16 @@ use crate::lock::Lock;
 use crate::retry::network_of;
 use crate::smtp::server::LEAST_STAY;
 
-/// Gives connections their slots.
+/// Assigns a slot to each connection.
 ///
-/// When all are taken, the connection that has been of no use for longest is asked to leave for the newcomer; when the newcomer's network
-/// has its share, the one of that network. So a thousand connections that say nothing, or drip, do not keep out one that has something to
-/// say.
+/// When all slots are taken, the connection that has been unproductive the longest loses its slot to the new one; when the network of the
+/// new one has all its slots, this applies within that network. So a thousand connections that send nothing, or very slowly, do not keep
+/// out one that delivers a message.
 #[derive(Debug)]
 pub(super) struct ConnectionSlots {
     total: usize,
     per_network: usize,
-    /// What times are counted from.
+    /// The instant from which times are counted.
     start: Instant,
     table: Lock<SlotTable>,
 }
@@ -36,7 +36,7 @@ struct SlotTable {
 #[derive(Debug)]
 struct Slot {
     network: Option<IpAddr>,
-    /// Since when who has it has been of no use, in milliseconds from the start, or [`AT_WORK`].
+    /// Since when the connection has been unproductive, in milliseconds from the start, or [`AT_WORK`].
     idle_since: AtomicU64,
     revoked: Notify,
 }
@@ -46,7 +46,7 @@ impl ConnectionSlots {
         Self { total, per_network, start, table: Lock::default() }
     }
 
-    /// Lets a connection in, for as long as its permit lives, unless there are too many.
+    /// Gives a connection from `address` a slot until its permit is dropped; `None` if there are too many connections.
     pub(super) fn enter(self: &Arc<Self>, address: Option<IpAddr>, now: Instant) -> Option<SlotPermit> {
         let network = address.map(network_of);
         let mut table = self.lock();
@@ -66,7 +66,7 @@ impl ConnectionSlots {
         Some(SlotPermit { slots: Arc::clone(self), id, slot })
     }
 
-    /// Asks the connection that has been of no use for longest to leave; answers whether there is one.
+    /// Takes the slot of the connection that has been unproductive the longest; returns whether there was one.
     pub(super) fn free_a_slot(&self, now: Instant) -> bool {
         self.lock().dismiss(self.millis(now), |_| true).is_some()
     }
@@ -81,7 +81,7 @@ impl ConnectionSlots {
 }
 
 impl SlotTable {
-    /// Takes its slot from the connection among `these` that has been of no use for longest at `now`; `None` if all are of use.
+    /// Takes the slot of the connection among `these` that has been unproductive the longest at `now`; `None` if all are productive.
     fn dismiss(&mut self, now: u64, these: impl Fn(&Slot) -> bool) -> Option<()> {
         let idle = self.taken.iter().filter(|(_, slot)| these(slot));
         let idle = idle.map(|(id, slot)| (slot.idle_since.load(Ordering::Relaxed), *id));
@@ -104,7 +104,7 @@ impl SlotTable {
     }
 }
 
-/// One connection's right to be here; it ends with it.
+/// The slot of one connection, given back on drop.
 #[derive(Debug)]
 pub(super) struct SlotPermit {
     slots: Arc<ConnectionSlots>,
@@ -113,12 +113,12 @@ pub(super) struct SlotPermit {
 }
 
 impl SlotPermit {
-    /// Since when the connection has been of no use; without a time, it is at work and stays.
+    /// Sets since when the connection has been unproductive; `None` while it is at work and keeps its slot.
     pub(super) fn set_idle_since(&self, since: Option<Instant>) {
         self.slot.idle_since.store(since.map_or(AT_WORK, |since| self.slots.millis(since)), Ordering::Relaxed);
     }
 
-    /// Ready when its slot has been given to another. Only then, and once.
+    /// Waits until the slot is taken away. It completes once.
     pub(super) async fn revoked(&self) {
         self.slot.revoked.notified().await;
     }
@@ -126,24 +126,25 @@ impl SlotPermit {
 
 impl Drop for SlotPermit {
     fn drop(&mut self) {
-        // One that was asked to leave has no slot any more.
+        // A connection whose slot was taken away is not in the table any more.
         drop(self.slots.lock().free(self.id));
     }
 }
 
-/// Returns how many connections, and how many of one network, may be open where the process may have so many files open.
+/// Returns how many connections may be open, in total and of one network, if the process may have `files` files open.
 ///
-/// Each connection takes a descriptor, and another for the message that the store writes for it; some are left to the rest of the
-/// process. Where the process's limit allows fewer connections than `total`, one network gets half of them at most.
+/// Each connection needs a descriptor, and another for the message that the store writes for it; some are left to the rest of the process.
+/// If that allows fewer connections than `total`, one network gets at most half of them.
 pub(super) fn within_descriptors(total: usize, per_network: usize, files: usize) -> (usize, usize) {
     let allowed = (files.saturating_sub(OTHER_FILES) / 2).max(FEWEST);
     if allowed >= total { (total, per_network) } else { (allowed, per_network.min(allowed / 2)) }
 }
 
-/// How many files the process keeps open besides: listeners, locks, the spool's, the runtime's.
+/// How many other files the process has open: listeners, locks, files of the spool and of the runtime.
 const OTHER_FILES: usize = 32;
 
-/// The fewest connections that are allowed, however few files may be open. Where even these are too many, accepting waits for a slot.
+/// The fewest connections that are allowed, however few files may be open. If even these are too many, accepting a connection fails and
+/// is tried again.
 const FEWEST: usize = 4;
 
 const AT_WORK: u64 = u64::MAX;
@@ -166,26 +167,26 @@ mod tests {
         let _second = enter(&slots, "::ffff:192.0.2.1").unwrap();
         assert!(enter(&slots, "192.0.2.1").is_none());
         let _third = enter(&slots, "192.0.2.2").unwrap();
-        assert!(enter(&slots, "192.0.2.3").is_none(), "there are three already, who have just come");
+        assert!(enter(&slots, "192.0.2.3").is_none(), "there are three new ones already");
         assert_eq!(slots.lock().taken.len(), 3);
         drop(first);
         let _fourth = enter(&slots, "192.0.2.1").unwrap();
-        assert_eq!(slots.lock().networks.len(), 2, "who left is forgotten");
+        assert_eq!(slots.lock().networks.len(), 2, "a closed connection is forgotten");
     }
 
     #[test]
-    fn a_network_at_its_share_makes_place_among_its_own() {
+    fn a_network_at_its_share_frees_a_slot_of_its_own() {
         let start = Instant::now();
         let slots = Arc::new(ConnectionSlots::new(9, 2, start));
         let later = start + Duration::from_secs(1);
-        let stranger = enter(&slots, "192.0.2.9").unwrap();
-        stranger.set_idle_since(Some(start));
+        let other = enter(&slots, "192.0.2.9").unwrap();
+        other.set_idle_since(Some(start));
         let (first, second) = (enter(&slots, "192.0.2.1").unwrap(), enter(&slots, "192.0.2.1").unwrap());
         first.set_idle_since(None);
         let address = [192, 0, 2, 1].into();
         let third = slots.enter(Some(address), later).unwrap();
         let table = slots.lock();
-        assert!(table.taken.contains_key(&stranger.id) && table.taken.contains_key(&third.id));
+        assert!(table.taken.contains_key(&other.id) && table.taken.contains_key(&third.id));
         assert!(table.taken.contains_key(&first.id) && !table.taken.contains_key(&second.id), "the idle one of its own");
         assert_eq!(table.networks[&address], 2);
     }
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_of_no_use_for_longest_makes_room_for_who_comes() {
+    async fn the_longest_unproductive_connection_gives_up_its_slot() {
         let start = Instant::now();
         let slots = Arc::new(ConnectionSlots::new(3, 9, start));
         let at = |millis: u64| start + Duration::from_millis(millis);
@@ -224,7 +225,7 @@ mod tests {
         permits[0].set_idle_since(None);
         permits[1].set_idle_since(Some(at(2000)));
         permits[2].set_idle_since(Some(at(1000)));
-        assert!(slots.enter(address(4), at(999)).is_none(), "everybody is of use");
+        assert!(slots.enter(address(4), at(999)).is_none(), "all are productive");
         let fourth = slots.enter(address(4), at(1000)).unwrap();
         permits[2].revoked().await;
         let _fifth = slots.enter(address(5), at(2000)).unwrap();

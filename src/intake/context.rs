@@ -18,7 +18,7 @@ use crate::lock::Lock;
 use crate::smtp::server::Policy;
 use crate::store::MessageStore;
 
-/// What all connections of an intake share.
+/// The state that all connections of an intake share.
 pub(super) struct IntakeContext {
     pub(super) policy: Arc<Policy>,
     pub(super) mailboxes: Option<Mailboxes>,
@@ -26,23 +26,23 @@ pub(super) struct IntakeContext {
     pub(super) postmaster: Option<Arc<dyn Postmaster>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Events,
-    /// Where deposits are told, unless the store does it.
+    /// Where deposits are reported, unless the store reports them.
     pub(super) deposits: Option<Events>,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) slots: Arc<ConnectionSlots>,
-    /// Steps of room for message bodies.
+    /// The memory for message bodies, in steps of `Dialogue::MEMORY_STEP`.
     pub(super) memory: Arc<Semaphore>,
-    /// Who has tried to log in lately.
+    /// The addresses that have failed to log in lately.
     pub(super) attempts: Lock<LoginAttempts>,
-    /// Places for checks of passwords.
+    /// Bounds the checks of passwords at the same time.
     pub(super) checks: Semaphore,
-    /// Places for reading long messages.
+    /// Bounds the reading of long messages at the same time.
     pub(super) readers: Semaphore,
     /// The number of the next session.
     pub(super) sessions: AtomicU64,
 }
 
-/// The mailboxes that messages are for: who knows them, and who keeps them.
+/// The mailboxes of the node: the store that has their messages, and the directory that knows their owners.
 #[derive(Debug)]
 pub(super) struct Mailboxes {
     pub(super) store: Arc<dyn MessageStore>,
@@ -50,7 +50,7 @@ pub(super) struct Mailboxes {
 }
 
 impl IntakeContext {
-    /// Sets one more step of memory aside, if there is any in time.
+    /// Reserves one more step of memory, if it becomes free in time.
     pub(super) async fn reserve(&self) -> Option<OwnedSemaphorePermit> {
         match Arc::clone(&self.memory).try_acquire_owned() {
             Ok(permit) => Some(permit),

@@ -1,4 +1,4 @@
-//! How a message that has arrived is put into its mailboxes, and how mail to the postmaster is kept.
+//! Deposits a received message in its mailboxes and with the postmaster.
 
 use futures::future::join_all;
 use tokio::time::timeout;
@@ -13,7 +13,7 @@ use crate::store::{MessageStore, StagedMail};
 use crate::wire;
 
 impl IntakeContext {
-    /// Reads a message and puts it into every mailbox that it is for; answers the reply that says what became of it.
+    /// Reads a message and deposits it in each of its mailboxes; returns the reply to the sender.
     pub(super) async fn store(&self, delivery: Delivery, staged: Option<Box<dyn StagedMail>>, access: &Access) -> Reply {
         let stored = if delivery.postmaster {
             self.store_for_postmaster(delivery, staged, access).await
@@ -23,7 +23,7 @@ impl IntakeContext {
         stored.unwrap_or_else(|reply| reply)
     }
 
-    /// The same for mailboxes alone.
+    /// Deposits a message for mailboxes alone; the error is the reply that refuses it.
     pub(super) async fn try_to_store(
         &self,
         mut delivery: Delivery,
@@ -80,13 +80,13 @@ impl IntakeContext {
             Ok(Err(error)) => DepositFailure::Store(error),
             Err(_) => DepositFailure::NoAnswer,
         };
-        tracing::warn!(id = %message.id(), %mailbox, ?failure, "a message was not kept");
+        tracing::warn!(id = %message.id(), %mailbox, ?failure, "a message was not stored");
         Err(failure)
     }
 
-    /// Stores a mail that is for the postmaster, and perhaps for mailboxes too; answers the reply that says what became of it.
+    /// Stores a mail for the postmaster, and for mailboxes too if there are any; returns the reply to the sender.
     ///
-    /// A sender tries again for all recipients, and mailboxes recognise what they have: so the postmaster's copy comes last.
+    /// A sender tries again for all recipients, and mailboxes recognise a message that they have. So the postmaster's copy comes last.
     pub(super) async fn store_for_postmaster(
         &self,
         mut delivery: Delivery,

@@ -1,4 +1,4 @@
-//! How greetings come in, from the central node to those that answer calls.
+//! Receives greetings, which the central node sends to the nodes that answer calls.
 
 use std::sync::Arc;
 
@@ -13,19 +13,20 @@ use crate::smtp::server::{Access, Delivery, Reply};
 use crate::wire::{self, GreetingMail};
 
 impl Intake {
-    /// An intake of greetings alone, for a node without mailboxes: addresses are in `domain`, and `keeper` takes them in.
+    /// Starts building an intake of greetings alone, for a node without mailboxes: addresses are in `domain`, and `keeper` keeps the
+    /// greetings.
     ///
-    /// 250 means that the greeting, or a newer edition of it, is on stable storage. What is no greeting is refused with 550 5.7.1, a
-    /// greeting from anybody but the central node too, and any at a listener whose [`Access`] names no peers; one of a mailbox that is not
-    /// answered for here with 550 5.1.1, and one that cannot be kept now is put off with 451 4.3.0.
+    /// 250 means that the greeting, or a newer edition of it, is on stable storage. The reply is 550 5.7.1 to a mail that is no greeting, to
+    /// a greeting that is not from the central node, and to any greeting at a listener whose [`Access`] names no peers. It is 550 5.1.1 if
+    /// this node does not answer calls for the mailbox, and 451 4.3.0 if the greeting cannot be kept now.
     pub fn of_greetings(domain: impl Into<String>, keeper: impl GreetingKeeper) -> IntakeBuilder {
         IntakeBuilder::new(domain.into(), None).greetings(keeper)
     }
 }
 
 impl IntakeBuilder {
-    /// Takes in greetings, too, for the mailboxes that `keeper` [keeps](GreetingKeeper::keeps) them of. Without it a greeting is a message
-    /// as any other.
+    /// Accepts greetings too, for the mailboxes whose greetings `keeper` [keeps](GreetingKeeper::keeps). Without it a greeting is treated as
+    /// any other message.
     pub fn greetings(mut self, keeper: impl GreetingKeeper) -> Self {
         self.keeper = Some(Arc::new(keeper));
         self
@@ -33,7 +34,7 @@ impl IntakeBuilder {
 }
 
 impl IntakeContext {
-    /// Takes in a mail about a greeting, at a listener with this `access`; `None` for any other.
+    /// Handles a mail about a greeting, at a listener with this `access`; `None` for any other mail.
     pub(super) async fn take_greeting(&self, delivery: &Delivery, access: &Access) -> Option<Reply> {
         let keeper = self.keeper.as_ref()?;
         let mail = match wire::decode_greeting(&delivery.mail, self.policy.limits.form) {
@@ -46,7 +47,7 @@ impl IntakeContext {
         let origin = &delivery.origin;
         let (id, edition) = mail.names();
         if !access.has_peers() {
-            // Anybody could speak in an owner's name.
+            // Any client could replace an owner's greeting.
             let reason = "a listener without configured peers takes no greetings".to_owned();
             let refusal = Reply::telling(550, "5.7.1", &reason);
             self.events.emit(Event::Greeting(GreetingEvent::Refused { greeting: id, origin: origin.clone(), reason }));

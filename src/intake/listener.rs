@@ -1,4 +1,4 @@
-//! [`ListenerPolicy`]: how connections of a listener begin, and who may deliver there; and how they are accepted.
+//! [`ListenerPolicy`]: how connections of a listener begin, and which clients may deliver there.
 
 use std::future::Future;
 use std::io::{self, Write as _};
@@ -11,9 +11,9 @@ use tokio::time::sleep;
 
 use crate::smtp::server::{Access, Reply};
 
-/// How connections to a listener begin, and who may deliver there.
+/// How connections to a listener begin, and which clients may deliver there.
 ///
-/// A [`ListenMode`] alone is a policy, too: for clients on [this machine](Access::this_machine) and no others.
+/// A [`ListenMode`] alone is a policy, too: only clients on [this host](Access::this_machine) may deliver.
 ///
 /// ```
 /// use voicemail::intake::{Access, ListenerPolicy, ListenMode};
@@ -28,33 +28,34 @@ pub struct ListenerPolicy {
     pub(super) access: Access,
 }
 
-/// How connections to a port begin.
+/// How connections to a port begin: in plain text, or with TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ListenMode {
-    /// In plain text; STARTTLS is offered if the intake has a certificate. RFC 3207.
+    /// The connection begins in plain text, and STARTTLS is offered if the intake has a certificate: RFC 3207.
     StartTls,
-    /// With a TLS handshake. RFC 8314 §3.
+    /// The connection begins with a TLS handshake: RFC 8314 §3.
     ImplicitTls,
 }
 
 impl ListenerPolicy {
-    /// Connections begin as `mode` says, and who has `access` may deliver.
+    /// A policy for connections that begin by `mode`, where clients with `access` may deliver.
     pub fn new(mode: ListenMode, access: Access) -> Self {
         Self { mode, access }
     }
 }
 
 impl From<ListenMode> for ListenerPolicy {
-    /// For this machine only.
+    /// A policy for clients on this host only.
     fn from(mode: ListenMode) -> Self {
         Self::new(mode, Access::default())
     }
 }
 
-/// The next that `next` accepts.
+/// Accepts the next connection by `next`, and tries again when that fails.
 ///
-/// Without a free descriptor it fails at once, again and again: `free_a_slot` closes a connection that is of no use then, if there is one,
-/// and after each failure there is a pause.
+/// While no file descriptor is free, accepting fails at once each time. Then `free_a_slot` closes an unproductive connection, if there is
+/// one, and there is a pause after each failure.
 pub(super) async fn accept<T, F>(mut next: impl FnMut() -> F, free_a_slot: impl Fn() -> bool) -> T
 where
     F: Future<Output = io::Result<T>>,
@@ -62,7 +63,7 @@ where
     loop {
         match next().await {
             Ok(accepted) => return accepted,
-            // The client is gone already; the next one may be there.
+            // This client has gone already; another one may be waiting.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 let place = lacks_descriptors(&error) && free_a_slot();
@@ -73,22 +74,23 @@ where
     }
 }
 
-/// Tells a peer why there is no place for it, without waiting for it.
+/// Sends a client the reply that refuses it, and closes the connection without waiting.
 pub(super) fn turn_away(stream: TcpStream, mode: ListenMode, reason: &Reply) {
     let mut text = bytes::BytesMut::new();
     reason.write_to(&mut text);
     match (mode, stream.into_std()) {
-        // The buffer of a new connection takes one line; should it not, the closed connection says enough.
+        // The send buffer of a new connection has space for one line. If it fails, the client sees the connection close.
         (ListenMode::StartTls, Ok(mut stream)) => drop(stream.write(&text)),
         (ListenMode::ImplicitTls, _) | (_, Err(_)) => {}
     }
 }
 
+/// Logs how a session ended.
 pub(super) fn report(ended: Result<io::Result<()>, JoinError>) {
     match ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a connection broke"),
-        Err(error) => tracing::error!(%error, "a session failed"),
+        Err(error) => tracing::error!(%error, "a session panicked"),
     }
 }
 
@@ -97,7 +99,8 @@ fn lacks_descriptors(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
-/// How long a connection may take to close before another accept is tried.
+/// The pause for a connection to close, before accepting is tried again.
 const CLOSE_PAUSE: Duration = Duration::from_millis(10);
 
+/// The pause after accepting failed.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

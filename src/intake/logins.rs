@@ -1,4 +1,4 @@
-//! How tries to log in are let through and checked, for all connections together.
+//! Permits and checks attempts to log in, for all connections together; [`LoginAttempts`] counts the failed ones.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::retry::{Failures, network_of};
 use crate::smtp::server::{Dialogue, LoginAttempt, LoginOutcome, LoginPermit};
 
 impl IntakeContext {
-    /// Whether somebody at `address` may try to log in. The try counts as failed until it has succeeded.
+    /// Decides whether a client at `address` may try to log in. The attempt counts as failed until it has succeeded.
     pub(super) fn login_permit(&self, address: Option<IpAddr>) -> LoginPermit {
         let mut nonce = [0; Dialogue::NONCE_LEN];
         if !self.attempts.lock().begin(address, now()) || getrandom::fill(&mut nonce).is_err() {
@@ -23,10 +23,10 @@ impl IntakeContext {
         LoginPermit::Granted { nonce }
     }
 
-    /// Checks a try to log in, on a thread that may be busy with it.
+    /// Checks an attempt to log in, on a thread that may block.
     pub(super) async fn check_login(&self, attempt: LoginAttempt, address: Option<IpAddr>) -> LoginOutcome {
         let check = async {
-            let _place = self.checks.acquire().await.ok()?;
+            let _permit = self.checks.acquire().await.ok()?;
             spawn_blocking(move || attempt.check()).await.ok()
         };
         match timeout(self.policy.limits.answer_time, check).await {
@@ -45,30 +45,30 @@ impl IntakeContext {
 
 /// Counts failed attempts to log in, by address, and forgives them one by one as time passes.
 ///
-/// An attempt counts as failed from its beginning until it has succeeded: a hundred at once are a hundred.
+/// An attempt counts as failed from its beginning until it has succeeded, so that a hundred attempts at once count as a hundred.
 #[derive(Debug)]
 pub(super) struct LoginAttempts(Failures<IpAddr>);
 
 impl LoginAttempts {
-    /// At most `most` failures at a time, one forgiven each time `forgiven_after` has passed.
+    /// Allows `most` failures; one is forgiven each time `forgiven_after` has passed.
     pub(super) fn new(most: u32, forgiven_after: Duration) -> Self {
         Self(Failures::new(most, forgiven_after))
     }
 
-    /// Begins an attempt from `address`; answers whether there may be one.
+    /// Begins an attempt from `address`; returns whether it is allowed.
     pub(super) fn begin(&mut self, address: Option<IpAddr>, now: Instant) -> bool {
-        let Some(place) = address.map(network_of) else { return true };
-        if self.0.is_full(&place, now) {
+        let Some(network) = address.map(network_of) else { return true };
+        if self.0.is_full(&network, now) {
             return false;
         }
-        self.0.add(place, now);
+        self.0.add(network, now);
         true
     }
 
-    /// The attempt that `address` began has succeeded.
+    /// Handles that the attempt from `address` has succeeded.
     pub(super) fn handle_success(&mut self, address: Option<IpAddr>, now: Instant) {
-        if let Some(place) = address.map(network_of) {
-            self.0.take_back(&place, now);
+        if let Some(network) = address.map(network_of) {
+            self.0.take_back(&network, now);
         }
     }
 }
@@ -87,6 +87,6 @@ mod tests {
         }
         assert!(attempts.begin(address, now) && attempts.begin(address, now));
         assert!(!attempts.begin(address, now), "two are under way");
-        assert!(attempts.begin(None, now), "who has no address is not from elsewhere");
+        assert!(attempts.begin(None, now), "a client without an address is on this host");
     }
 }

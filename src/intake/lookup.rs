@@ -1,18 +1,18 @@
-//! How a recipient is looked up, before the peer sends its message.
+//! Looks up a recipient, before the peer sends its message.
 
 use std::net::IpAddr;
 
 use tokio::time::timeout;
 
 use super::context::{IntakeContext, Mailboxes};
-use super::replies::{DepositFailure, not_taken};
+use super::replies::{DepositFailure, reply_to_recipient};
 use crate::event::Event;
 use crate::message::MailboxId;
 use crate::smtp::server::{Lookup, Recipient, reply};
 use crate::store::MessageStore;
 
 impl IntakeContext {
-    /// Asks whether a recipient exists and would take `size` bytes, before the peer at `address` sends them.
+    /// Asks whether a recipient exists and would accept `size` bytes, before the peer at `address` sends them.
     pub(super) async fn look_up(&self, recipient: &Recipient, size: u64, address: Option<IpAddr>) -> Lookup {
         match recipient {
             Recipient::Mailbox(mailbox) => self.look_up_mailbox(mailbox, size).await,
@@ -24,7 +24,7 @@ impl IntakeContext {
         }
     }
 
-    /// Asks the directory for a mailbox, and the store whether it would take `size` bytes.
+    /// Asks the directory for a mailbox, and the store whether it would accept `size` bytes.
     async fn look_up_mailbox(&self, mailbox: &MailboxId, size: u64) -> Lookup {
         if self.keeper.as_ref().is_some_and(|keeper| keeper.keeps(mailbox)) {
             return Lookup::Found;
@@ -34,7 +34,7 @@ impl IntakeContext {
             Ok(Ok(Some(_))) => self.check(&**store, mailbox, size).await,
             Ok(Ok(None)) => Lookup::NotFound,
             Ok(Err(error)) => {
-                tracing::warn!(%mailbox, error = &error as &dyn std::error::Error, "a lookup failed");
+                tracing::warn!(%mailbox, error = &error as &dyn std::error::Error, "the lookup of a mailbox failed");
                 Lookup::Failed
             }
             Err(_) => {
@@ -50,11 +50,11 @@ impl IntakeContext {
             Ok(Err(error)) => DepositFailure::Store(error),
             Err(_) => DepositFailure::NoAnswer,
         };
-        tracing::info!(%mailbox, ?failure, "a message would not be kept, so it is not taken");
-        Lookup::NotTaken(not_taken(mailbox, &failure))
+        tracing::info!(%mailbox, ?failure, "a message would not be stored, so its recipient is refused");
+        Lookup::NotTaken(reply_to_recipient(mailbox, &failure))
     }
 
-    /// Asks whether the postmaster would get a mail of `size` bytes, before the peer sends it.
+    /// Asks whether a mail of `size` bytes to the postmaster would be kept, before the peer sends it.
     pub(super) async fn look_up_postmaster(&self, size: u64) -> Lookup {
         match &self.postmaster {
             None => Lookup::NotFound,

@@ -1,7 +1,7 @@
-//! How mail comes in: [`Intake`], an SMTP receiver that answers 250 when a message is in its mailboxes, and not before.
+//! The SMTP receiver [`Intake`]: it answers 250 after a message is stored in its mailboxes, and not before.
 //!
-//! It takes messages for the mailboxes of its own domain and passes nothing on. [`smtp::server`](crate::smtp::server) decides what is said; a session
-//! around it does the reading, the writing and the waiting.
+//! It accepts messages for the mailboxes of its own domain and relays nothing. The state machine [`smtp::server`](crate::smtp::server)
+//! decides the conversation; a session around it reads, writes and waits.
 
 mod connection_slots;
 mod context;
@@ -57,22 +57,22 @@ pub use crate::smtp::server::{
 use crate::smtp::server::{Dialogue, Policy, reply};
 use crate::store::MessageStore;
 
-/// Receives mail by SMTP and puts it into mailboxes; clones are the same intake, with the same limits for all.
+/// Receives mail by SMTP and stores it in mailboxes. Clones are handles of the same intake, and share its limits.
 ///
 /// - **Kept.** 250 at the end of a message means that the store has it for every recipient. SMTP has one reply for all of them:
-///   if one failed and may pass, it is 4xx, and who has the message already recognises it when it comes again; if all failures
+///   if one failed transiently, it is 4xx, and the mailboxes that have the message recognise it when it comes again; if all failures
 ///   are final, it is 5xx. A message that arrived before counts as kept.
 /// - **Refused, not dropped.** An unknown mailbox is 550 5.1.1, another domain 550 5.7.1, a full mailbox 452 4.2.2, a full disk
-///   452 4.3.1, too big 552 5.3.4, a directory or store out of order 451 4.3.0, unreadable audio 554 5.6.1. What the store can
-///   [foretell](MessageStore::check) is said at RCPT, by the size that MAIL has announced, before the audio is sent; the rest at
-///   the end of the message.
-/// - **Reports.** This node sends from `voicemail` at its host name and reads no mail there: delivery reports are refused with 550 5.7.1,
-///   and [`Event::ReportRefused`](crate::event::Event::ReportRefused) reports it. At RCPT nothing says which message a report is about.
-/// - **No relay.** Other domains, address literals and source routes are refused, and a `%` is no way out.
-/// - **Bounded.** [`Limits`] bound what a peer takes, and all together, and so does the number of files that the process may have open. At
-///   the limit of connections, in all or of one address, a newcomer replaces the one that has been of no use for longest.
-/// - **Known.** Who may deliver is for each listener's [`Access`] to say: without a word, only who is on this machine. A peer that has
-///   proven its name speaks for its own sites only, 550 5.7.1.
+///   452 4.3.1, too big 552 5.3.4, a failing directory or store 451 4.3.0, unreadable audio 554 5.6.1. If the store can
+///   [predict](MessageStore::check) a failure from the size that MAIL announced, RCPT is refused, before the audio is sent; other failures
+///   are reported at the end of the message.
+/// - **Delivery reports.** This node sends from `voicemail` at its host name and reads no mail there: delivery reports are refused with
+///   550 5.7.1 and an [`Event::ReportRefused`](crate::event::Event::ReportRefused). At RCPT it is not known which message a report is about.
+/// - **No relay.** Other domains, address literals and source routes are refused, and a `%` in an address routes nowhere.
+/// - **Bounded.** [`Limits`] bound the resources of each peer and of all together, and so does the number of files that the process may have
+///   open. At the limit of connections, in total or of one address, a new client replaces the one that has been unproductive the longest.
+/// - **Known peers.** The [`Access`] of each listener says which clients may deliver: by default, only clients on this host. A peer that has
+///   authenticated may deliver for its own sites only; other sites are refused with 550 5.7.1.
 ///
 /// # Examples
 ///
@@ -90,25 +90,25 @@ use crate::store::MessageStore;
 ///
 /// # Source
 ///
-/// RFC 5321; see [`Dialogue`] for the extensions.
+/// RFC 5321; [`Dialogue`] lists the extensions.
 #[derive(Clone)]
 pub struct Intake {
     context: Arc<IntakeContext>,
 }
 
 impl Intake {
-    /// An intake for the mailboxes of `domain`: known to `directory`, kept in `store`.
+    /// Starts building an intake for the mailboxes of `domain` that `directory` knows; it stores messages in `store`.
     pub fn builder(domain: impl Into<String>, store: impl MessageStore, directory: impl Directory) -> IntakeBuilder {
         let (store, directory) = (Arc::new(store), Arc::new(directory));
         IntakeBuilder::new(domain.into(), Some(Mailboxes { store, directory }))
     }
 
-    /// Serves all who connect to `listener` and may deliver by its `policy`, until `stop`.
+    /// Serves all clients that connect to `listener` and may deliver by its `policy`, until `stop`.
     ///
-    /// After `stop` nobody is let in, idle connections get 421 4.3.2, and messages under way are finished. Shortly before
-    /// [`Limits::shutdown_timeout`] is over, what has still not arrived whole gets 421 4.3.2 too; then this returns, whatever the peers do.
-    /// The connections live inside this future, on the runtime's threads; none outlives it. Where no
-    /// descriptor is free for another, one that is of no use is closed.
+    /// After `stop` no connection is accepted, idle connections get 421 4.3.2, and messages under way are finished. Shortly before
+    /// [`Limits::shutdown_timeout`] is over, messages that have not arrived completely get 421 4.3.2 too; then this returns, whatever the
+    /// peers do. The connections live inside this future, on the runtime's threads; none outlives it. If no file descriptor is free for a
+    /// new connection, an unproductive one is closed.
     ///
     /// # Errors
     ///
@@ -116,8 +116,8 @@ impl Intake {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it cuts all connections. A message whose reply is not out yet may be stored or not; its sender tries again, and
-    /// it is stored once.
+    /// Dropping it closes all connections. A message whose reply was not sent yet may be stored or not; its sender tries again, and it is
+    /// stored once.
     pub async fn serve(
         &self,
         listener: TcpListener,
@@ -160,13 +160,13 @@ impl Intake {
         Ok(())
     }
 
-    /// Serves one connection over any stream, until it ends or until a while after `stop`. It comes from `address`, or from this machine
-    /// if there is none; the `policy` decides what that is worth.
+    /// Serves one connection over any stream, until it ends or for a limited time after `stop`. The client counts as connected from
+    /// `address`, or from this host if there is none; the `policy` decides what it may deliver.
     ///
     /// # Errors
     ///
-    /// What the stream said, [`TimedOut`](io::ErrorKind::TimedOut) when it took longer than [`Limits::shutdown_timeout`] to stop, and
-    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) when there are too many connections. No message is lost by any of them.
+    /// The error of the stream, [`TimedOut`](io::ErrorKind::TimedOut) when it took longer than [`Limits::shutdown_timeout`] to stop, and
+    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) when there are too many connections. No message is lost because of any of them.
     ///
     /// # Cancel safety
     ///
@@ -195,7 +195,7 @@ impl Intake {
         self.stop(&phase, session).await.ok_or(io::ErrorKind::TimedOut)?
     }
 
-    /// Asks sessions to finish, then cuts them off; answers with what `all_done` gives, if that is in time.
+    /// Asks sessions to finish, then cuts them off; returns the result of `all_done` if it ends in time.
     async fn stop<T>(&self, phase: &watch::Sender<StopPhase>, all_done: impl Future<Output = T>) -> Option<T> {
         let time = self.context.policy.limits.shutdown_timeout;
         let for_last_replies = LAST_REPLIES.min(time / 4);
@@ -215,12 +215,12 @@ impl Intake {
         permit: SlotPermit,
         stopping: watch::Receiver<StopPhase>,
     ) -> io::Result<()> {
-        // Replies are short and awaited: to hold them back would cost 40 ms each.
+        // Replies are short, and the client waits for them: Nagle's algorithm would delay each by 40 ms.
         stream.set_nodelay(true)?;
         session::run(&self.context, stream, accepted, permit, stopping).await
     }
 
-    /// What this intake is and takes in, for who has `access`.
+    /// Returns the policy of this intake for clients with this `access`.
     fn policy_for(&self, access: Access) -> Arc<Policy> {
         Arc::new(Policy { access, ..Policy::clone(&self.context.policy) })
     }
@@ -258,7 +258,7 @@ pub struct IntakeBuilder {
     clock: Arc<dyn Clock>,
 }
 
-/// Who tells what became of a deposit.
+/// The part that reports deposits as events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DepositReporter {
     Intake,
@@ -283,42 +283,44 @@ impl IntakeBuilder {
         }
     }
 
-    /// The host name that the node greets with and writes into traces; without it, the domain.
+    /// Sets the host name of the node, for its greeting and its `Received` lines; the domain by default.
     pub fn node(mut self, node: impl Into<String>) -> Self {
         self.node = Some(node.into());
         self
     }
 
-    /// Keeps mail to the postmaster, of whatever form, in `folder`: `<postmaster>`, and `postmaster` at the domain or at the node. Without
-    /// a folder it is refused with a clear text.
+    /// Keeps mail to the postmaster, of any form, in `folder`: `<postmaster>`, and `postmaster` at the domain or at the node. Without a
+    /// folder such mail is refused, and the reply says why.
     ///
     /// 250 means that the mail is on stable storage; [`Event::PostmasterMail`](crate::event::Event::PostmasterMail) names its file.
     ///
     /// # Source
     ///
-    /// RFC 5321 §4.5.1 asks every receiver for a postmaster.
+    /// RFC 5321 §4.5.1 requires every receiver to have a postmaster.
     #[cfg(feature = "fs")]
     pub fn postmaster(self, folder: PostmasterFolder) -> Self {
         self.postmaster_by(Arc::new(folder))
     }
 
-    /// Hands mail to the postmaster to `postmaster`.
+    /// Hands mail for the postmaster to this part.
     #[cfg(feature = "fs")]
     pub(crate) fn postmaster_by(mut self, postmaster: Arc<dyn Postmaster>) -> Self {
         self.postmaster = Some(postmaster);
         self
     }
 
-    /// The certificate and the rules of TLS; without it, all is plain text.
+    /// Sets the TLS configuration, with the certificate of the node; without it, TLS is not offered.
+    ///
+    /// For a certificate alone, [`tls_pem`](Self::tls_pem) is easier; for client certificates or other rules, this is needed.
     pub fn tls(mut self, config: Arc<rustls::ServerConfig>) -> Self {
         self.tls = Some(config);
         self
     }
 
-    /// Takes binary bodies too (BINARYMIME), a quarter smaller on the way.
+    /// Accepts binary bodies too (BINARYMIME), which are a quarter smaller on the wire.
     ///
-    /// Mail is kept as it came, so this is for stores whose readers all take binary mail. The Maildirs of
-    /// [`MaildirStore`](crate::store::MaildirStore) are not: an IMAP server changes line ends in what it reads from them.
+    /// Mail is stored as it came, so this is for stores whose readers all accept binary mail. The Maildirs of
+    /// [`MaildirStore`](crate::store::MaildirStore) are no such store: an IMAP server changes line ends in the mails that it reads there.
     ///
     /// # Source
     ///
@@ -328,31 +330,32 @@ impl IntakeBuilder {
         self
     }
 
-    /// How much peers may take.
+    /// Sets the limits on the resources of peers; [`Limits::default`] by default.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Where [`Event::Stored`](crate::event::Event::Stored) and [`Event::Duplicate`](crate::event::Event::Duplicate) go.
+    /// Sets where events are reported, such as [`Event::Stored`](crate::event::Event::Stored) and
+    /// [`Event::Duplicate`](crate::event::Event::Duplicate).
     pub fn events(mut self, events: Events) -> Self {
         self.events = events;
         self
     }
 
-    /// The store tells of each deposit by itself.
+    /// The store reports each deposit itself.
     #[cfg(feature = "node")]
     pub(crate) fn deposits_reported_by_store(self) -> Self {
         Self { deposit_reporter: DepositReporter::Store, ..self }
     }
 
-    /// The clock that traces are dated by; without it, the operating system's.
+    /// Sets the clock for the dates of `Received` lines; the operating system's by default.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// The intake. In its names, whatever no host name has becomes a hyphen.
+    /// Builds the intake. In its host names, each character that no host name has becomes a hyphen.
     pub fn build(self) -> Intake {
         let limits = self.limits.bounded();
         let files = descriptor_limit();
@@ -361,7 +364,7 @@ impl IntakeBuilder {
             tracing::info!(
                 connections,
                 files,
-                "fewer connections than set are allowed, for the process may not open enough files"
+                "fewer connections than configured are allowed, because the process may not open enough files"
             );
         }
         let domain = host_name(&self.domain);
@@ -397,16 +400,16 @@ fn host_name(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_[]:".contains(c) { c } else { '-' }).collect()
 }
 
-/// Where session numbers begin, so that no two runs of a node give a message the same one.
+/// Returns a random first session number, so that two runs of a node do not use the same numbers.
 fn random_number() -> u64 {
     MessageId::random().as_bytes().iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// What a stop keeps of its time for the last replies.
+/// The part of the shutdown timeout that is reserved for the last replies.
 const LAST_REPLIES: Duration = Duration::from_secs(1);
 
-/// How many passwords are checked at the same time: a flood of logins takes no more than so many threads.
+/// How many passwords are checked at the same time: a flood of logins uses no more threads than this.
 const CHECKS_AT_ONCE: usize = 2;
 
-/// How many long messages are read at the same time: each takes up to 2 MiB and a processor.
+/// How many long messages are parsed at the same time: each uses up to 2 MiB and one processor.
 const READERS_AT_ONCE: usize = 8;

@@ -1,4 +1,4 @@
-//! [`Postmaster`]: what takes the mail to the postmaster.
+//! [`Postmaster`]: keeps the mail to the postmaster, or sends it on.
 
 #[cfg(feature = "fs")]
 mod folder;
@@ -15,10 +15,10 @@ use crate::smtp::server::Reply;
 /// Keeps the mail to the postmaster, of whatever form, or sends it on.
 #[async_trait]
 pub(crate) trait Postmaster: Debug + Send + Sync {
-    /// Whether a mail of `size` bytes would be taken, 0 where the size is not known; the refusal if not.
+    /// Checks whether a mail of `size` bytes would be accepted (0 if the size is not known). The error is the reply that refuses it.
     async fn check(&self, size: u64) -> Result<(), Reply>;
 
-    /// Makes `mail` durable; answers with what an operator finds it by, or with the refusal.
+    /// Makes `mail` durable; returns the name by which an operator finds it. The error is the reply that refuses it.
     ///
     /// # Cancel safety
     ///

@@ -1,4 +1,4 @@
-//! What the one reply at the end of a message says, when it stands for several mailboxes.
+//! The replies to a message and to its recipients. One reply to a message stands for all its mailboxes.
 
 use std::io;
 
@@ -7,26 +7,27 @@ use crate::smtp::server::Reply;
 use crate::store::StoreError;
 use crate::wire::DecodeError;
 
-/// Why a mailbox does not have a message.
+/// Why a message was not deposited in a mailbox.
 #[derive(Debug)]
 pub(super) enum DepositFailure {
-    /// The store said so.
+    /// The store returned this error.
     Store(StoreError),
-    /// The store has not answered in time.
+    /// The store did not answer in time.
     NoAnswer,
 }
 
-/// The reply to a message after every mailbox has answered.
+/// Returns the reply to a message, from the outcomes of all its mailboxes.
 ///
-/// SMTP has one reply for all recipients, and 2xx means that every one of them has the message. So if any failed:
+/// SMTP has one reply for all recipients, and 2xx means that every one of them has the message. So if any deposit failed:
 ///
-/// - when one of the failures may pass, the reply is its 4xx: the sender tries again for all; those that have the message
-///   recognise it, and no failure is lost;
-/// - when none will pass, the reply is the 5xx of the first: the sender's operator learns of it, even if others have the message.
+/// - if one of the failures is transient, the reply is its 4xx: the sender tries again for all recipients, and the mailboxes that have the
+///   message recognise it;
+/// - if all failures are final, the reply is the 5xx of the first: the sender's operator learns of it, even if other mailboxes have the
+///   message.
 ///
 /// # Source
 ///
-/// RFC 5321 §4.2.5 and §6.1: after 250 the message is the receiver's to answer for.
+/// RFC 5321 §4.2.5 and §6.1: after 250 the receiver is responsible for the message.
 pub(super) fn reply_to_message(id: MessageId, outcomes: &[(&MailboxId, Result<(), DepositFailure>)]) -> Reply {
     let failures = || outcomes.iter().filter_map(|(mailbox, outcome)| Some((*mailbox, outcome.as_ref().err()?)));
     let replies = || failures().map(|(mailbox, failure)| (mailbox, status_of(failure), failure));
@@ -43,8 +44,8 @@ pub(super) fn reply_to_message(id: MessageId, outcomes: &[(&MailboxId, Result<()
     }
 }
 
-/// The reply to a recipient whose mailbox is known not to take the message.
-pub(super) fn not_taken(mailbox: &MailboxId, failure: &DepositFailure) -> Reply {
+/// Returns the reply to a recipient whose mailbox would not accept the message.
+pub(super) fn reply_to_recipient(mailbox: &MailboxId, failure: &DepositFailure) -> Reply {
     let (code, status) = status_of(failure);
     match failure {
         DepositFailure::Store(error) => Reply::telling(code, status, format_args!("{mailbox}: {error}")),
@@ -52,23 +53,23 @@ pub(super) fn not_taken(mailbox: &MailboxId, failure: &DepositFailure) -> Reply 
     }
 }
 
-/// The reply to a message that could not be written down as it came in.
+/// Returns the reply to a message that the store could not write while it was received.
 pub(super) fn not_staged(error: &StoreError) -> Reply {
     let (code, status) = status_of_store(error);
     Reply::telling(code, status, error)
 }
 
-/// The reply to a message that was written down and cannot be read.
+/// Returns the reply to a message that was written and cannot be read back.
 pub(super) fn not_read(error: &io::Error) -> Reply {
     Reply::telling(451, "4.3.0", error)
 }
 
-/// The reply to a message where none is kept.
+/// Returns the reply to a message at a node that keeps greetings only.
 pub(super) fn greetings_only() -> Reply {
     Reply::telling(550, "5.7.1", "this node keeps no messages, and takes greetings from the central node only")
 }
 
-/// The reply to a message that is none.
+/// Returns the reply to a mail that is no valid voice message.
 ///
 /// # Source
 ///
@@ -81,7 +82,7 @@ pub(super) fn unreadable(error: &DecodeError) -> Reply {
     }
 }
 
-/// Refuses a message that says it is longer than a sound of its size can be: a mailbox's minutes are counted by what it says.
+/// Refuses a message whose stated length is more than a sound of its size can have: the quota of a mailbox counts the stated length.
 pub(super) fn check_length(message: &Message) -> Result<(), Reply> {
     let (secs, bytes) = (message.head().length.as_secs(), message.audio().len());
     if secs <= bytes / SLOWEST + 1 {
@@ -90,9 +91,11 @@ pub(super) fn check_length(message: &Message) -> Result<(), Reply> {
     Err(Reply::telling(554, "5.6.0", format_args!("a sound of {bytes} bytes cannot last the {secs} s that its mail says")))
 }
 
-/// How many bytes a second of the slowest sound has: GSM 06.10 in a WAV file, at the 4 kHz below which no sound is read.
+/// The fewest bytes per second that a sound can have: GSM 06.10 in a WAV file at 4 kHz, the lowest sampling rate that is read.
 const SLOWEST: u64 = 812;
 
+/// Returns the reply code and the enhanced status code of a failure.
+///
 /// # Source
 ///
 /// RFC 3463 §3.2 to §3.4.
@@ -109,7 +112,7 @@ fn status_of_store(error: &StoreError) -> (u16, &'static str) {
         StoreError::NoSpace(_) => (452, "4.3.1"),
         StoreError::TooBig { .. } => (552, "5.3.4"),
         StoreError::NoSuchMailbox(_) => (550, "5.1.1"),
-        // The last two are no answer to a deposit: the store is out of order, and the message must not be lost over it.
+        // The last two are no valid answers to a deposit: the store is faulty, and the message must not be lost because of that.
         StoreError::NotWritable(_) | StoreError::Unavailable(_) | StoreError::NoSuchMessage(_) | StoreError::Damaged { .. } => {
             (451, "4.3.0")
         }
@@ -139,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn any_failure_that_may_pass_makes_the_sender_try_again_for_all() {
+    fn a_transient_failure_makes_the_sender_retry_for_all() {
         let full = || Err(DepositFailure::Store(StoreError::MailboxFull("2041".parse().unwrap())));
         let unknown = || Err(DepositFailure::Store(StoreError::NoSuchMailbox("2041".parse().unwrap())));
         assert_eq!(code(&[Ok(()), Ok(())]), (250, "2.0.0"));

@@ -1,4 +1,4 @@
-//! One connection: the sockets and the waiting around a [`Dialogue`].
+//! A session serves one connection: it reads, writes and waits for a [`Dialogue`], which decides.
 
 use std::io;
 use std::net::IpAddr;
@@ -25,21 +25,21 @@ use crate::retry::{now, wait_until};
 use crate::smtp::server::{Action, Delivery, Dialogue, MemoryGrant, Peer, Policy, READ_ROOM, Reply};
 use crate::store::StagedMail;
 
-/// A connection, as its listener accepted it.
+/// The circumstances of a connection, from its listener.
 pub(super) struct AcceptedConnection {
     pub(super) policy: Arc<Policy>,
     pub(super) address: Option<IpAddr>,
     pub(super) mode: ListenMode,
 }
 
-/// How far a stop has come.
+/// The phase of a graceful stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum StopPhase {
-    /// Nobody has asked for one.
+    /// No stop was requested.
     Running,
     /// Messages under way are finished, and nothing else is begun.
     Finishing,
-    /// What has not arrived whole is given up.
+    /// Messages that have not arrived completely are given up.
     Cutting,
 }
 
@@ -78,34 +78,39 @@ struct Session<'a> {
     address: Option<IpAddr>,
     slot: SlotPermit,
     stop: watch::Receiver<StopPhase>,
-    /// How far the dialogue knows of it.
+    /// The phase that the dialogue knows.
     stopping: StopPhase,
-    /// Whether its place has been given to another.
+    /// Whether the slot was taken away.
     leaving: bool,
     input: BytesMut,
     memory: Option<OwnedSemaphorePermit>,
-    /// What was spilled of the message that is coming in.
+    /// The part of the incoming message that was written by the store.
     staged: Option<Box<dyn StagedMail>>,
-    /// What the store is at work at, each with the memory that was set aside for it.
+    /// The deposits under way, each with the memory that was reserved for it.
     stores: FuturesOrdered<BoxFuture<'a, Reply>>,
 }
 
-/// What a session waited for.
+/// The event that ended a session's wait.
 enum SessionEvent {
-    /// So many bytes, straight into place.
+    /// This many bytes of a message were read directly into the dialogue's memory.
     Chunk(usize),
-    /// So many bytes of input.
+    /// This many bytes of input were read.
     Input(usize),
-    /// The store's answer for the oldest message that it has.
+    /// The reply to the oldest message whose deposit was under way.
     Stored(Reply),
+    /// A stop was requested, or has come to its next phase.
     Stop,
-    Crowded,
-    Time,
+    /// The slot was taken away.
+    SlotRevoked,
+    /// A timeout of the dialogue is due.
+    Timeout,
 }
 
-/// Why a conversation is over.
+/// How a conversation ended.
 enum SessionEnd {
-    HungUp,
+    /// The connection is closed.
+    Closed,
+    /// The conversation goes on after a TLS handshake.
     StartTls,
 }
 
@@ -120,7 +125,7 @@ impl Session<'_> {
     {
         let mut dialogue = self.dialogue(peer);
         match self.converse(&mut stream, &mut dialogue).await? {
-            SessionEnd::HungUp => Ok(()),
+            SessionEnd::Closed => Ok(()),
             SessionEnd::StartTls => {
                 let (mut stream, version, origin) = self.shake_hands(stream).await?;
                 dialogue.handle_tls(version, origin, now());
@@ -129,13 +134,13 @@ impl Session<'_> {
         }
     }
 
-    /// Does the TLS handshake; answers who it has proven the peer to be.
+    /// Does the TLS handshake; returns the origin that the client's certificate proves.
     async fn shake_hands<S>(&mut self, stream: S) -> io::Result<(Pin<Box<TlsStream<BufReader<S>>>>, TlsVersion, Origin)>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let acceptor = self.context.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-        // TLS reads one record after the other: several at once cost one call. Memory that is not used yet is none.
+        // rustls reads one record at a time; the buffer reads several at once. Untouched memory of it costs nothing.
         let stream = BufReader::with_capacity(READ_ROOM, stream);
         let handshake = timeout(self.context.policy.limits.handshake_time, acceptor.accept(stream));
         let stream = tokio::select! {
@@ -149,26 +154,26 @@ impl Session<'_> {
             Some(rustls::ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
             _ => return Err(io::ErrorKind::Unsupported.into()),
         };
-        // A certificate that is here has been verified, as the TLS configuration says.
+        // rustls has verified the certificate, by the rules of the TLS configuration.
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let peer = certificate.and_then(|certificate| self.policy.access.peer_of(certificate));
         let origin = peer.map_or(Origin::Unproven, |peer| Origin::Peer(peer.to_shared()));
         Ok((Box::pin(stream), version, origin))
     }
 
-    /// Does what the dialogue asks for, until it is over or goes on under TLS.
+    /// Executes the dialogue's actions, until it ends or goes on under TLS.
     ///
-    /// What the store has begun with is finished even if the peer is gone.
+    /// Deposits that have begun are finished even if the client is gone.
     async fn converse<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<SessionEnd>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + ?Sized,
     {
-        let ending = self.go_on(stream, dialogue).await;
+        let ending = self.run_dialogue(stream, dialogue).await;
         while self.stores.next().await.is_some() {}
         ending
     }
 
-    async fn go_on<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<SessionEnd>
+    async fn run_dialogue<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<SessionEnd>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + ?Sized,
     {
@@ -206,19 +211,19 @@ impl Session<'_> {
                 Some(Action::Close) => {
                     self.send(stream, dialogue).await?;
                     if !self.leaving {
-                        self.hang_up(stream).await;
+                        self.close(stream).await;
                     }
-                    return Ok(SessionEnd::HungUp);
+                    return Ok(SessionEnd::Closed);
                 }
                 None => {
                     let answered = self.send(stream, dialogue).await?;
-                    if !answered && !self.listen(stream, dialogue).await? {
-                        // It may have closed its own side only, and still hears what became of its messages.
+                    if !answered && !self.wait(stream, dialogue).await? {
+                        // The client may have closed only its sending side, and still reads the replies to its messages.
                         while let Some(reply) = self.stores.next().await {
                             dialogue.handle_stored(&reply, now());
                         }
                         self.send(stream, dialogue).await?;
-                        return Ok(SessionEnd::HungUp);
+                        return Ok(SessionEnd::Closed);
                     }
                 }
             }
@@ -226,7 +231,7 @@ impl Session<'_> {
         }
     }
 
-    /// Gives back the memory that is not needed any more, and what was spilled of a message that is none.
+    /// Gives back the memory that is not needed any more, and the spilled part of a message that was given up.
     fn trim(&mut self, room: usize) {
         if room == 0 {
             (self.memory, self.staged) = (None, None);
@@ -235,7 +240,7 @@ impl Session<'_> {
         }
     }
 
-    /// Has a message stored, while the dialogue goes on.
+    /// Begins the deposit of a message; the dialogue goes on meanwhile.
     fn store(&mut self, delivery: Delivery) {
         let (context, policy, memory) = (self.context, Arc::clone(&self.policy), self.memory.take());
         let staged = self.staged.take();
@@ -247,7 +252,7 @@ impl Session<'_> {
         self.stores.push_back(Box::pin(store));
     }
 
-    /// Waits for an answer, while the store goes on.
+    /// Waits for an answer, while deposits go on.
     async fn meanwhile<T>(&mut self, dialogue: &mut Dialogue, answer: impl Future<Output = T>) -> T {
         let mut answer = pin!(answer);
         loop {
@@ -268,8 +273,8 @@ impl Session<'_> {
         MemoryGrant::Granted { at: self.context.clock.now().instant }
     }
 
-    /// Waits for input, for the time to be up, or for the node to stop; answers `false` when the peer has hung up.
-    async fn listen<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<bool>
+    /// Waits for input, a timeout, a reply of the store or a stop; returns `false` when the client has closed the connection.
+    async fn wait<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<bool>
     where
         S: AsyncRead + Unpin + Send + ?Sized,
     {
@@ -293,8 +298,8 @@ impl Session<'_> {
             Some(reply) = self.stores.next(), if !self.stores.is_empty() => SessionEvent::Stored(reply),
             event = read, if !held => event?,
             _ = self.stop.changed(), if self.stopping < StopPhase::Cutting => SessionEvent::Stop,
-            () = self.slot.revoked() => SessionEvent::Crowded,
-            () = wait_until(due) => SessionEvent::Time,
+            () = self.slot.revoked() => SessionEvent::SlotRevoked,
+            () = wait_until(due) => SessionEvent::Timeout,
         };
         match event {
             SessionEvent::Chunk(0) | SessionEvent::Input(0) => return Ok(false),
@@ -302,25 +307,25 @@ impl Session<'_> {
             SessionEvent::Input(_) => {}
             SessionEvent::Stored(reply) => dialogue.handle_stored(&reply, now()),
             SessionEvent::Stop => drop(self.handle_stop(dialogue)),
-            SessionEvent::Crowded => {
+            SessionEvent::SlotRevoked => {
                 self.leaving = true;
                 dialogue.handle_crowded();
             }
-            SessionEvent::Time => dialogue.handle_time(now()),
+            SessionEvent::Timeout => dialogue.handle_time(now()),
         }
         self.slot.set_idle_since(None);
         Ok(true)
     }
 
-    /// Hands a stop on to the dialogue; answers whether there was anything new in it.
+    /// Passes the phase of a stop on to the dialogue; returns whether it was new.
     fn handle_stop(&mut self, dialogue: &mut Dialogue) -> bool {
-        // Without anybody to ask for more, this is the end.
-        let wish = if self.stop.has_changed().is_err() { StopPhase::Cutting } else { *self.stop.borrow_and_update() };
-        if wish <= self.stopping {
+        // If the sender of the phase is gone, the session must end.
+        let phase = if self.stop.has_changed().is_err() { StopPhase::Cutting } else { *self.stop.borrow_and_update() };
+        if phase <= self.stopping {
             return false;
         }
-        self.stopping = wish;
-        match wish {
+        self.stopping = phase;
+        match phase {
             StopPhase::Running => {}
             StopPhase::Finishing => dialogue.handle_stop(),
             StopPhase::Cutting => dialogue.handle_cut(),
@@ -328,7 +333,7 @@ impl Session<'_> {
         true
     }
 
-    /// Sends what has gathered, in one write, while the store goes on; answers whether the store has answered meanwhile.
+    /// Sends all pending output in one write, while deposits go on; returns whether one of them ended meanwhile.
     async fn send<S>(&mut self, stream: &mut S, dialogue: &mut Dialogue) -> io::Result<bool>
     where
         S: AsyncWrite + Unpin + Send + ?Sized,
@@ -358,8 +363,8 @@ impl Session<'_> {
         }
     }
 
-    /// Ends the connection so that the last reply arrives: to close with input unread would take it back.
-    async fn hang_up<S>(&mut self, stream: &mut S)
+    /// Closes the connection so that the last reply arrives: a socket that is closed with unread input is reset, and the reply may be lost.
+    async fn close<S>(&mut self, stream: &mut S)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + ?Sized,
     {
@@ -377,14 +382,14 @@ impl Session<'_> {
             io::Result::Ok(())
         };
         let linger = if self.stopping == StopPhase::Cutting { LEAVE_TIME } else { LINGER_TIME };
-        // The dialogue is over: whether the peer still listens is its own affair.
+        // The dialogue is over, so an error here does not matter.
         let _ = timeout(linger, end).await;
     }
 }
 
-/// How long the last word may take to a peer whose place was given away, and how long one is listened to that a stop has cut off.
+/// How long the last reply may take to a client whose slot was taken away, and how long input is still read after a stop has cut it off.
 const LEAVE_TIME: Duration = Duration::from_millis(500);
 
-/// How long and how much a peer may go on after the last reply before the connection is cut.
+/// How long, and how many bytes, a client may go on sending after the last reply, before the connection is cut.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 4 * 1024 * 1024;

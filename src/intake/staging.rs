@@ -1,4 +1,4 @@
-//! How a long message passes an intake: written down by the store piece by piece as it comes in, then read there.
+//! Long messages: the store writes them piece by piece while they are received, and they are read back from there.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::store::{StagedMail, StoreError};
 use crate::wire;
 
 impl IntakeContext {
-    /// Writes `bytes` behind what is `staged`, or as the first; answers what is staged then.
+    /// Appends `bytes` to the staged mail, or begins one; returns the staged mail.
     pub(super) async fn spill(&self, staged: Option<Box<dyn StagedMail>>, bytes: Bytes) -> (Option<Box<dyn StagedMail>>, Spill) {
         let staged = match staged {
             Some(staged) => Ok(Some(staged)),
@@ -38,7 +38,7 @@ impl IntakeContext {
         timeout(self.policy.limits.answer_time, store.stage()).await.unwrap_or_else(no_answer)
     }
 
-    /// The mail that was staged, with the `rest` of it behind.
+    /// Appends the `rest` to a staged mail, and finishes it.
     pub(super) async fn finish(&self, staged: Box<dyn StagedMail>, rest: Bytes) -> Result<Arc<dyn MailFile>, Reply> {
         match append(staged, rest).await {
             Ok(staged) => Ok(staged.finish()),
@@ -46,9 +46,9 @@ impl IntakeContext {
         }
     }
 
-    /// Reads a mail where it is, a few at a time.
+    /// Parses a mail in its file; only a few mails are parsed at a time.
     pub(super) async fn read(&self, file: Arc<dyn MailFile>) -> Result<Message, Reply> {
-        let _turn = self.readers.acquire().await.expect("the semaphore is never closed");
+        let _permit = self.readers.acquire().await.expect("the semaphore is never closed");
         let form = self.policy.limits.form;
         match spawn_blocking(move || wire::decode_file(&file, form)).await {
             Ok(Ok(Ok(message))) => Ok(message),
@@ -58,7 +58,7 @@ impl IntakeContext {
         }
     }
 
-    /// The mail in `file` in memory, and the room that it takes, if it is about a greeting; those are short where they are in order.
+    /// If the mail in `file` is about a greeting, loads it into memory and reserves that memory. Valid greetings are short.
     pub(super) async fn greeting_in(&self, file: &Arc<dyn MailFile>) -> Result<Option<(Bytes, SemaphorePermit<'_>)>, Reply> {
         let form = self.policy.limits.form;
         let size = usize::try_from(file.size()).unwrap_or(usize::MAX);
@@ -68,12 +68,12 @@ impl IntakeContext {
         self.load_whole(file).await.map(Some)
     }
 
-    /// The whole of a mail in memory, and the room that it takes.
+    /// Loads a whole mail into memory and reserves that memory.
     pub(super) async fn load_whole(&self, file: &Arc<dyn MailFile>) -> Result<(Bytes, SemaphorePermit<'_>), Reply> {
         let size = usize::try_from(file.size()).unwrap_or(usize::MAX);
         let steps = u32::try_from(size.div_ceil(Dialogue::MEMORY_STEP)).unwrap_or(u32::MAX);
         match timeout(self.policy.limits.memory_timeout, self.memory.acquire_many(steps)).await {
-            Ok(Ok(room)) => Ok((self.load(file, size).await?, room)),
+            Ok(Ok(memory)) => Ok((self.load(file, size).await?, memory)),
             Ok(Err(_)) | Err(_) => Err(reply::NO_ROOM),
         }
     }

@@ -61,53 +61,53 @@ impl SmtpForwarderBuilder {
         }
     }
 
-    /// The name of this node: it says it in EHLO, its messages' ids end in it, and failures come back to `voicemail@` it.
-    /// Without it, `localhost`.
+    /// Sets the host name of this node; `localhost` by default. It stands in EHLO and in message ids, and delivery reports come back to
+    /// `voicemail@` this name.
     pub fn node(mut self, name: impl Into<String>) -> Self {
         self.node = name.into();
         self
     }
 
-    /// What a connection must be; without it, [`Security::Tls`].
+    /// Sets whether a connection must be under TLS; [`Security::Tls`] by default.
     pub fn security(mut self, security: Security) -> Self {
         self.security = security;
         self
     }
 
-    /// Trusts the authorities whose certificates `pem` holds to vouch for the peer's, and nobody else.
+    /// Trusts the certificate authorities in `pem` for the peer's certificate, and no others.
     ///
-    /// The peer's own certificate may be among them, also a self-signed one as `openssl req -x509` makes it: presented by the peer, it is
+    /// The peer's own certificate may be among them, even a self-signed one as made by `openssl req -x509`: when the peer presents it, it is
     /// trusted while it is valid and has the peer's name.
     pub fn ca_pem(mut self, pem: &[u8]) -> Self {
         self.authorities = Some(pem.to_vec());
         self
     }
 
-    /// Speaks TLS as `config` says: for a certificate of our own, or for trust of another kind. It wins over
+    /// Uses this TLS configuration, for a client certificate or for another kind of trust. It takes precedence over
     /// [`ca_pem`](Self::ca_pem).
     ///
-    /// Under [`Security::PlainTextIfNoTls`], a certificate that `config` refuses costs a second connection, on which it passes.
+    /// Under [`Security::PlainTextIfNoTls`], a certificate that `config` rejects costs a second connection, on which it is accepted.
     pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
         self.config = Some(config);
         self
     }
 
-    /// The name that must be on the peer's certificate; without it, the peer's host.
+    /// Sets the name that the peer's certificate must have; the peer's host by default.
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
     }
 
-    /// When TLS begins; without it, [`TlsMode::StartTls`].
+    /// Sets when TLS begins; [`TlsMode::StartTls`] by default.
     pub fn tls_mode(mut self, mode: TlsMode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Logs in with a password, by the strongest mechanism that both sides have: SCRAM-SHA-256, PLAIN or LOGIN.
+    /// Authenticates with a password, by the strongest mechanism that both sides support: SCRAM-SHA-256, PLAIN or LOGIN.
     ///
-    /// Only under TLS with a certificate that verified: elsewhere, nothing of it is said. With SCRAM-SHA-256 the peer must prove that it
-    /// knows the password, too.
+    /// This happens only under TLS with a certificate that verified; on any other connection there is no authentication. With SCRAM-SHA-256
+    /// the peer must prove that it knows the password, too.
     ///
     /// # Source
     ///
@@ -117,9 +117,9 @@ impl SmtpForwarderBuilder {
         self
     }
 
-    /// Logs in with a bearer token, a new one for each connection, by OAUTHBEARER or XOAUTH2.
+    /// Authenticates with a bearer token, a new one for each connection, by OAUTHBEARER or XOAUTH2.
     ///
-    /// Only under TLS with a certificate that verified. It takes the place of [`credentials`](Self::credentials).
+    /// This happens only under TLS with a certificate that verified. It replaces [`credentials`](Self::credentials).
     ///
     /// # Source
     ///
@@ -129,9 +129,9 @@ impl SmtpForwarderBuilder {
         self
     }
 
-    /// Sends messages by DATA, also to a peer that offers CHUNKING.
+    /// Sends messages by DATA, even to a peer that offers CHUNKING.
     ///
-    /// Without it, BDAT is used where it is offered, until it turns out that the peer does not know it.
+    /// By default BDAT is used with a peer that offers it, until that peer rejects the command.
     ///
     /// # Source
     ///
@@ -141,45 +141,47 @@ impl SmtpForwarderBuilder {
         self
     }
 
-    /// How many connections there may be at a time, at least 1; without it, 16. There are as many as bring more messages through,
-    /// and up to 32 messages are under way on each, where the peer keeps a message once and allows it. Calls beyond wait their turn.
+    /// Sets the most connections at a time, at least 1; 16 by default.
+    ///
+    /// Within it, the forwarder opens as many as increase its throughput. Up to 32 messages are under way on each, if the peer offers
+    /// PIPELINING and `XVOICEMAIL-ONCE`. Calls beyond that wait for their turn.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;
         self
     }
 
-    /// How long the peer may take; without it, [`Timeouts::default`].
+    /// Sets how long the peer may take; [`Timeouts::default`] by default.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
 
-    /// Where it is remembered that the peer has spoken TLS. Without it, in memory: until the next restart.
+    /// Sets where the forwarder remembers that the peer has spoken TLS; by default in memory, until the next restart.
     pub fn tls_memory(mut self, memory: TlsMemory) -> Self {
         self.memory = memory;
         self
     }
 
-    /// Where it is told how far each message is ([`Event::Connected`](crate::event::Event::Connected),
-    /// [`Event::Sent`](crate::event::Event::Sent)), and falls to plain text, and refusals to fall: to the same listeners as its node,
-    /// say.
+    /// Sets where events are reported, for example to the listeners of its node: the progress of each message
+    /// ([`Event::Connected`](crate::event::Event::Connected), [`Event::Sent`](crate::event::Event::Sent)), the use of plain text
+    /// ([`Event::PlainTextFallback`](crate::event::Event::PlainTextFallback)), and its refusal
+    /// ([`Event::TlsWithheld`](crate::event::Event::TlsWithheld)).
     pub fn events(mut self, events: Events) -> Self {
         self.events = Some(events);
         self
     }
 
-    /// Connects through `dial` instead of TCP: over a transport of your own. The peer's host then only names it, in errors and for
-    /// its certificate.
+    /// Connects through `dial` instead of TCP. The peer's host is then used only as its name, in errors and for its certificate.
     pub fn dial(mut self, dial: impl Dial) -> Self {
         self.dial = Some(Arc::new(dial));
         self
     }
 
-    /// The forwarder. It connects when the first message comes.
+    /// Builds the forwarder. It connects when the first message comes.
     ///
     /// # Errors
     ///
-    /// A [`SetupError`] that names the choice that cannot be.
+    /// A [`SetupError`] that names the invalid choice.
     pub fn build(self) -> Result<SmtpForwarder, SetupError> {
         let (host, port) = host_and_port(&self.peer).ok_or_else(|| SetupError::Peer(self.peer.clone()))?;
         let from = address(&self.node)?;
@@ -225,7 +227,7 @@ impl SmtpForwarderBuilder {
         Ok(TlsPolicy::TlsIfPossible(self.peer_tls(host)?.unwrap_or_else(|| Tls::trusting_nobody(name)), after_tls))
     }
 
-    /// How TLS is spoken with the peer; `None` if nobody is trusted to vouch for it.
+    /// Returns the TLS settings for the peer; `None` if no authority is trusted.
     fn peer_tls(&self, host: &str) -> Result<Option<Tls>, SetupError> {
         let name = self.certificate_name(host)?;
         match (&self.config, &self.authorities) {
@@ -241,7 +243,7 @@ impl SmtpForwarderBuilder {
     }
 }
 
-/// The address of this crate at `domain`, which checks the domain.
+/// Returns the node's sender address at `domain`, and so checks the domain.
 fn address(domain: &str) -> Result<Address, SetupError> {
     let wrong = || SetupError::Domain(domain.to_owned());
     if domain.is_ascii() { Address::new(NODE_SENDER, domain).map_err(|_| wrong()) } else { Err(wrong()) }

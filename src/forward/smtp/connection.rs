@@ -1,4 +1,4 @@
-//! [`Connection`]: a [`Client`] with a transport: it moves bytes, and decides nothing.
+//! [`Connection`]: a [`Client`] with its byte stream. It moves bytes, and decides nothing.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -21,18 +21,18 @@ use crate::smtp::client::{BodyFraming, Client, Event, MessageNumber, Output};
 pub(super) struct Connection {
     transport: Box<dyn ByteStream>,
     pub(super) client: Client,
-    /// The messages that were not sent to their end yet.
+    /// The messages that are not sent to their end yet.
     messages: HashMap<MessageNumber, (Payload, Option<Progress>)>,
     sending: VecDeque<Sending>,
-    /// Whether bytes were written and the transport not flushed since.
+    /// Whether bytes were written and not flushed since.
     unflushed: bool,
     ended: bool,
 }
 
-/// What is to be sent.
+/// An entry of the queue of what is to be sent.
 enum Sending {
     Piece(Piece),
-    /// Here a message has ended.
+    /// The end of a message.
     End(MessageNumber),
 }
 
@@ -42,12 +42,12 @@ impl Connection {
         Self { transport, client, messages, sending, unflushed: false, ended: false }
     }
 
-    /// Keeps a message until the client has it sent.
+    /// Holds a message until the client sends it.
     pub(super) fn keep(&mut self, number: MessageNumber, mail: Payload, progress: Option<Progress>) {
         self.messages.insert(number, (mail, progress));
     }
 
-    /// Forgets a message that was not begun.
+    /// Drops a message that was not begun.
     pub(super) fn abandon(&mut self, number: MessageNumber) {
         self.client.abandon(number);
         if !self.client.has(number) {
@@ -55,17 +55,17 @@ impl Connection {
         }
     }
 
-    /// Whether nothing is to be sent, and nothing is to come or was received in part.
+    /// Whether nothing is to be sent, no reply is expected, and none was received in part.
     pub(super) fn is_quiet(&self) -> bool {
         self.client.is_idle() && self.sending.is_empty()
     }
 
-    /// The transport, or `None` if something was received beyond what was asked for.
+    /// Returns the byte stream, or `None` if something was received that was not expected.
     pub(super) fn into_transport(self) -> Option<Box<dyn ByteStream>> {
         self.is_quiet().then_some(self.transport)
     }
 
-    /// What happens next.
+    /// Waits for the next event of the client.
     pub(super) async fn next_event(&mut self) -> Event {
         let mut timer = Timer::default();
         poll_fn(|cx| {
@@ -84,7 +84,7 @@ impl Connection {
 
     /// Moves all bytes that can be moved without waiting.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        // What is here comes first, so that a reply before its command is seen as one.
+        // Received bytes come first, so that a reply that came before its command is recognised as such.
         self.receive(cx);
         while let Some(output) = self.client.poll_output() {
             self.queue(output);
@@ -95,7 +95,7 @@ impl Connection {
         }
     }
 
-    /// The same for one that nobody waits on.
+    /// Moves all bytes that can be moved without waiting, when no caller waits.
     pub(super) fn drive_unattended(&mut self) {
         self.drive(&mut Context::from_waker(Waker::noop()));
     }
@@ -132,7 +132,7 @@ impl Connection {
         }
     }
 
-    /// Writes all that is queued, in as few pieces as the transport takes.
+    /// Writes all that is queued, in as few calls as possible.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(first) = self.sending.front_mut() {
             match first {
@@ -145,7 +145,7 @@ impl Connection {
                     Ok(Some(bytes)) if bytes.is_empty() => {}
                     Ok(Some(bytes)) => self.sending.push_front(Sending::Piece(Piece::Bytes(bytes))),
                     Ok(None) => drop(self.sending.pop_front()),
-                    // Nothing may follow that could pass for the rest of it.
+                    // Nothing may follow that the peer could take for the rest of the sound.
                     Err(error) => {
                         self.sending.clear();
                         self.client.handle_end(error);
@@ -200,7 +200,7 @@ impl Connection {
         }
     }
 
-    /// A message was sent to its end.
+    /// Handles that a message was sent to its end.
     fn handle_sent(&mut self, number: MessageNumber) {
         self.client.handle_body_sent(number, now());
         if let Some((_, Some(progress))) = self.messages.remove(&number) {
@@ -209,12 +209,12 @@ impl Connection {
     }
 }
 
-/// Wakes a caller when the client's next reply is due.
+/// A timer that wakes a caller when the client's next reply is due.
 #[derive(Debug, Default)]
 pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
-    /// Waits until a reply is due; then lets the client handle that, and is ready.
+    /// Waits until a reply is due, and then makes the client handle the timeout.
     pub(super) fn poll_due(&mut self, client: &mut Client, cx: &mut Context<'_>) -> Poll<()> {
         let Some(due) = client.poll_timeout().map(Instant::from_std) else { return Poll::Pending };
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(due)));

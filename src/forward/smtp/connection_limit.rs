@@ -1,28 +1,28 @@
-//! [`ConnectionLimit`]: how many connections are worth having. Decides; does nothing.
+//! [`ConnectionLimit`]: decides how many connections are worth having. It has no socket and no clock.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Finds the number of connections beyond which more bring nothing.
+/// An adaptive limit: finds the number of connections beyond which more do not increase the throughput.
 ///
-/// While there is more to send than the connections take, it counts what arrives in a while, tries more connections, and keeps them
-/// if more arrives; else it goes back and tries again much later. It begins with twice as many at a time, and once that was too
-/// much goes on by one. A peer that asks for less is given half.
+/// While there is more to send than the connections carry, it measures the throughput, allows more connections, and keeps them if the
+/// throughput grows. Otherwise it goes back, and tries again much later. At first it doubles the number; after the first doubling that
+/// did not help, it adds one at a time. When the peer asks for less load, it halves the number.
 #[derive(Debug)]
 pub(super) struct ConnectionLimit {
     max: usize,
     allowed: usize,
     measurement: Measurement,
-    /// How many there were before more were tried, and what arrived in a second then.
+    /// The number of connections before more were tried, and the throughput then, in KiB per second.
     before: Option<(usize, f64)>,
-    /// Whether twice as many were not too much yet.
+    /// Whether each doubling so far has helped.
     doubling: bool,
-    /// Whiles to pass before another is tried.
+    /// The number of measurements to skip before another connection is tried.
     rest: u32,
 }
 
-/// What happened since a while began.
+/// The counts since a measurement began.
 #[derive(Debug)]
 struct Measurement {
     began: Instant,
@@ -32,7 +32,7 @@ struct Measurement {
 }
 
 impl ConnectionLimit {
-    /// At most `most` connections, which is at least one.
+    /// A limit of at most `max` connections, and at least one.
     pub(super) fn new(max: usize, now: Instant) -> Self {
         let max = max.max(1);
         Self {
@@ -45,15 +45,15 @@ impl ConnectionLimit {
         }
     }
 
-    /// The peer keeps a message once, so that a crash of this process with many under way costs nothing.
+    /// Handles that the peer stores each message once: a crash of this process with many under way then leaves no copies.
     pub(super) fn handle_once(&mut self) {
         if self.before.is_none() && self.doubling {
             self.allowed = self.allowed.max(self.max.min(FIRST));
         }
     }
 
-    /// How many connections there may ever be.
-    pub(super) fn most(&self) -> usize {
+    /// The most connections that there may ever be.
+    pub(super) fn max(&self) -> usize {
         self.max
     }
 
@@ -62,12 +62,12 @@ impl ConnectionLimit {
         self.allowed
     }
 
-    /// A message would have had a connection to itself, if more were allowed.
+    /// Handles that a message had to share a connection, because no more are allowed.
     pub(super) fn handle_shortage(&mut self) {
         self.measurement.wanted_more = true;
     }
 
-    /// A message of so many bytes has arrived.
+    /// Handles that a message of this size was accepted.
     pub(super) fn handle_arrival(&mut self, bytes: usize, now: Instant) {
         self.measurement.bytes = self.measurement.bytes.saturating_add(bytes as u64);
         self.measurement.messages += 1;
@@ -78,7 +78,7 @@ impl ConnectionLimit {
         }
     }
 
-    /// The peer asked for less: it is out of room, or closes connections.
+    /// Handles that the peer asked for less load: it has no space, or closes connections.
     pub(super) fn handle_push_back(&mut self, now: Instant) {
         self.allowed = (self.allowed / 2).max(1);
         (self.before, self.doubling) = (None, false);
@@ -87,7 +87,7 @@ impl ConnectionLimit {
 
     fn judge(&mut self, measurement: &Measurement, took: Duration) {
         if took > TOO_LONG || !measurement.wanted_more {
-            // It says nothing of the connections: there was too little to send.
+            // The throughput says nothing about the connections: there was too little to send.
             self.before = None;
             return;
         }
@@ -113,18 +113,18 @@ impl Measurement {
     }
 }
 
-/// Connections at the beginning, to a peer that keeps a message once.
+/// The number of connections at the beginning, to a peer that stores each message once.
 const FIRST: usize = 4;
-/// The same to any other: a message that is under way when this process is killed may come twice there.
+/// The same to any other peer: a message that is under way when this process is killed may be stored twice there.
 const FIRST_WITH_COPIES: usize = 2;
-/// How long is counted, at least; and for how many messages.
+/// The shortest time of a measurement, and the fewest messages in it.
 const MEASUREMENT_TIME: Duration = Duration::from_millis(200);
 const MEASUREMENT_MESSAGES: u32 = 32;
-/// In a while as long as this there were pauses.
+/// A measurement that took longer than this contains pauses, and is discarded.
 const TOO_LONG: Duration = Duration::from_secs(30);
-/// How much more must arrive for a connection to be kept.
+/// By how much the throughput must grow for one more connection to be kept.
 const WORTH_IT: f64 = 1.03;
-/// How much more must arrive over twice as many.
+/// By how much the throughput must grow for twice as many connections to be kept.
 const WORTH_DOUBLING: f64 = 1.6;
 const REST: u32 = 20;
 const REST_AFTER_PUSH_BACK: u32 = 10;
@@ -133,7 +133,8 @@ const REST_AFTER_PUSH_BACK: u32 = 10;
 mod tests {
     use super::*;
 
-    /// Sends for `seconds` to a peer that takes `rate(connections)` messages of 100 kB a second; answers how many are allowed then.
+    /// Sends for `seconds` to a peer that accepts `rate(connections)` messages of 100 kB a second; returns how many connections are allowed
+    /// then.
     fn send(limit: &mut ConnectionLimit, now: &mut Instant, seconds: u64, rate: impl Fn(u32) -> u32) -> usize {
         let end = *now + Duration::from_secs(seconds);
         while *now < end {
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_connections_as_bring_more_are_used_and_hardly_one_beyond() {
+    fn connections_grow_while_they_help_and_hardly_beyond() {
         for best in [1u32, 3, 6, 11] {
             let (mut now, mut limit) = (Instant::now(), ConnectionLimit::new(16, Instant::now()));
             let allowed = send(&mut limit, &mut now, 120, |connections| 300 * connections.min(best));
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_now_and_then_tells_nothing() {
+    fn rare_messages_change_nothing() {
         let (mut now, mut limit) = (Instant::now(), ConnectionLimit::new(16, Instant::now()));
         for _ in 0..1000 {
             now += Duration::from_secs(1);

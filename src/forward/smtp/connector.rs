@@ -1,4 +1,4 @@
-//! [`Connector`]: makes connections that are as safe as the policy asks.
+//! [`Connector`]: makes connections that are as safe as the policy requires.
 
 use std::io;
 use std::sync::Arc;
@@ -30,41 +30,41 @@ pub(super) struct Connector {
     pub(super) login: Option<Credentials>,
     pub(super) timeouts: Timeouts,
     pub(super) events: Option<Events>,
-    /// Who has spoken TLS before.
+    /// The peers that have spoken TLS before.
     pub(super) memory: TlsMemory,
 }
 
-/// What a connection must be, and how TLS is spoken where it is.
+/// Whether a connection must be under TLS, and the TLS settings.
 #[derive(Debug)]
 pub(super) enum TlsPolicy {
-    /// As [`Security::Tls`](super::Security::Tls).
+    /// TLS is required: [`Security::Tls`](super::Security::Tls).
     Tls(Tls),
-    /// As [`Security::PlainTextIfNoTls`](super::Security::PlainTextIfNoTls) or
+    /// TLS is used where the peer supports it: [`Security::PlainTextIfNoTls`](super::Security::PlainTextIfNoTls) or
     /// [`Security::PlainTextEvenAfterTls`](super::Security::PlainTextEvenAfterTls).
     TlsIfPossible(Tls, PlainTextAfterTls),
-    /// As [`Security::PlainText`](super::Security::PlainText).
+    /// TLS is not used: [`Security::PlainText`](super::Security::PlainText).
     PlainText,
 }
 
-/// Whether a peer that has spoken TLS before may be spoken to in plain text.
+/// Whether plain text may be used with a peer that has spoken TLS before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PlainTextAfterTls {
     Allowed,
     Forbidden,
 }
 
-/// Why a peer is not spoken to in plain text, although the policy allows that.
+/// The reason why plain text is not used with a peer, although the policy allows it.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}, but this peer has spoken TLS before: is somebody in between?")]
+#[error("{0}, but this peer has spoken TLS before: is there an attacker in between?")]
 struct DowngradeRefused(String);
 
-/// Why there is no connection under TLS.
+/// Why an attempt to connect under TLS failed.
 enum TlsAttemptError {
     Tls(TlsFailure),
     Client(ClientError),
 }
 
-/// A connection on which the peer has said what it offers.
+/// A connection on which the peer has answered EHLO.
 struct OpenedConnection {
     connection: Connection,
     extensions: Extensions,
@@ -72,7 +72,7 @@ struct OpenedConnection {
 }
 
 impl Connector {
-    /// A connection that is ready for a message.
+    /// Makes a connection that is ready for a message.
     pub(super) async fn connect(&self) -> Result<SharedConnection, ForwardError> {
         let mut opened = match &self.policy {
             TlsPolicy::Tls(tls) => {
@@ -100,7 +100,7 @@ impl Connector {
             self.emit(Event::TlsWithheld { peer: self.peer.clone(), reason: reason.clone() });
             return Err(ForwardError::NoTls { peer: self.peer.clone(), source: DowngradeRefused(reason).into() });
         }
-        // A new connection: what is left of the old one is in no known state.
+        // A new connection, for the old one is in no known state.
         let connection = self.in_plain_text().await.map_err(|fault| into_error(fault, &self.peer))?;
         self.emit(Event::PlainTextFallback { peer: self.peer.clone(), reason });
         Ok(connection)
@@ -119,7 +119,7 @@ impl Connector {
         };
         let (transport, transport_security) =
             tls.handshake(plain, certificate, &self.timeouts).await.map_err(TlsAttemptError::Tls)?;
-        // RFC 3207 §4.2: what was learnt before is forgotten.
+        // RFC 3207 §4.2: the client discards all that it learnt before the handshake.
         let opened = self.open(transport, first, transport_security).await?;
         self.memory.remember(&self.peer).await;
         Ok(opened)
@@ -128,7 +128,7 @@ impl Connector {
     async fn dial_and_ask_for_tls(&self) -> Result<Box<dyn ByteStream>, TlsAttemptError> {
         let mut connection = self.begin(self.dial().await?, FirstLine::Greeting, OpeningGoal::StartTls);
         match connection.next_event().await {
-            // What stands there in plain text would be read as if it had come under TLS.
+            // Plain text that was received ahead would be read as if it had come under TLS.
             ClientEvent::TlsReady => {
                 let clean = connection.into_transport();
                 clean.ok_or_else(|| ClientError::InvalidReply("plain text before the TLS handshake".into()).into())
@@ -175,7 +175,7 @@ impl Connector {
         }
     }
 
-    /// Proves who we are, where somebody who listens learns nothing.
+    /// Authenticates, but only on a connection that nobody else can read.
     async fn log_in(&self, opened: &mut OpenedConnection) -> Result<(), ClientError> {
         let Some(login) = &self.login else { return Ok(()) };
         if !matches!(opened.transport_security, TransportSecurity::Tls(_)) {
@@ -199,7 +199,7 @@ impl Connector {
     }
 }
 
-/// Why an opening came to nothing.
+/// Returns the reason why a connection could not be opened.
 fn failure(event: ClientEvent) -> ClientError {
     match event {
         ClientEvent::Failed(fault) => fault,

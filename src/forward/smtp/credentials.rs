@@ -1,4 +1,4 @@
-//! [`Credentials`]: how the forwarder proves who it is; [`TokenSource`].
+//! [`Credentials`]: how the forwarder authenticates; [`TokenSource`]: where its bearer tokens come from.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Debug};
@@ -10,7 +10,7 @@ use super::dial::host_and_port;
 use crate::smtp::client::ClientError;
 use crate::smtp::sasl::client::{ClientExchange, Mechanisms, NONCE_LEN, Secret};
 
-/// Supplies bearer tokens for AUTH OAUTHBEARER and XOAUTH2, such as a cloud provider's.
+/// Supplies bearer tokens for AUTH OAUTHBEARER and XOAUTH2, such as those of a cloud provider.
 ///
 /// ```
 /// use std::error::Error;
@@ -41,7 +41,7 @@ pub trait TokenSource: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Whatever it says, the message is tried again later.
+    /// After any error, the message is tried again later.
     ///
     /// # Cancel safety
     ///
@@ -49,16 +49,16 @@ pub trait TokenSource: Debug + Send + Sync + 'static {
     async fn token(&self) -> Result<String, Box<dyn StdError + Send + Sync>>;
 }
 
-/// Who the forwarder is, and how it proves that.
+/// The forwarder's user name, with its password or its source of tokens.
 pub(super) enum Credentials {
     Password { user: String, password: String },
     Token { user: String, source: Arc<dyn TokenSource> },
 }
 
 impl Credentials {
-    /// An authentication by the strongest mechanism that both sides have.
+    /// Begins an authentication by the strongest mechanism that both sides support.
     ///
-    /// A peer that does not ask for proof is at fault: without it, the message would arrive as somebody else's.
+    /// It is an error if the peer offers none: without authentication, the message would not count as this node's.
     pub(super) async fn exchange(&self, offered: Mechanisms, peer: &str) -> Result<ClientExchange, ClientError> {
         let secret = self.secret(peer).await?;
         let mechanism = secret.mechanism(offered).ok_or_else(|| ClientError::InvalidReply(NO_COMMON_MECHANISM.to_owned()))?;
@@ -80,11 +80,11 @@ impl Credentials {
 }
 
 impl fmt::Debug for Credentials {
-    /// Shows nothing of it.
+    /// Shows none of the secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credentials(..)")
     }
 }
 
-const NO_COMMON_MECHANISM: &str = "it offers no AUTH mechanism for this login, which takes SCRAM-SHA-256, PLAIN or LOGIN for a password, and \
-                                   OAUTHBEARER or XOAUTH2 for a token";
+const NO_COMMON_MECHANISM: &str = "it offers no AUTH mechanism that fits this login: SCRAM-SHA-256, PLAIN or LOGIN for a password, OAUTHBEARER or \
+                                   XOAUTH2 for a token";

@@ -1,4 +1,4 @@
-//! [`Dial`]: how a connection to the peer is made, apart from what is said on it.
+//! [`Dial`]: makes connections to the peer, by TCP or otherwise.
 
 use std::fmt::Debug;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 /// Makes connections to one peer: TCP, unless
 /// [`SmtpForwarderBuilder::dial`](super::SmtpForwarderBuilder::dial) is given another.
 ///
-/// Through one of these, mail goes over a tunnel, a proxy, or pipes in a test. TLS is spoken inside of what it connects.
+/// An implementation sends mail through a tunnel, a proxy, or pipes in a test. TLS runs inside the byte stream that it returns.
 ///
 /// ```
 /// use std::io;
@@ -40,11 +40,11 @@ use tokio::time::{Instant, timeout};
 /// ```
 #[async_trait]
 pub trait Dial: Debug + Send + Sync + 'static {
-    /// Connects, trying each of the peer's addresses within `budget` in all; a call that takes longer is dropped.
+    /// Connects to the peer, trying each of its addresses, within `budget` in total; a call that takes longer is dropped.
     ///
     /// # Errors
     ///
-    /// Whatever it says, the message is tried again later.
+    /// After any error, the message is tried again later.
     ///
     /// # Cancel safety
     ///
@@ -52,10 +52,10 @@ pub trait Dial: Debug + Send + Sync + 'static {
     async fn dial(&self, budget: Duration) -> io::Result<Box<dyn ByteStream>>;
 }
 
-/// A connection: bytes both ways, in order.
+/// A byte stream in both directions, such as a TCP connection.
 ///
-/// One that can tell a dead path from a silent peer should end with an error then, as TCP's does within 20 seconds; over any other,
-/// a transfer under way when the path dies ends by its [`Timeouts`](super::Timeouts).
+/// A stream that can distinguish a dead path from a silent peer should fail when the path dies, as TCP does here within 20 seconds. Over any
+/// other stream, a transfer that is under way when the path dies ends by its [`Timeouts`](super::Timeouts).
 pub trait ByteStream: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin> ByteStream for T {}
@@ -74,7 +74,7 @@ impl Dial for TcpDial {
         let addresses: Vec<SocketAddr> = lookup_host((self.host.as_str(), self.port)).await?.collect();
         let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for (tried, address) in addresses.iter().enumerate() {
-            // An address that does not answer leaves the later ones their share of the time.
+            // An address that does not answer must leave the later ones their share of the time.
             let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
             let share = deadline.saturating_duration_since(Instant::now()) / left;
             match timeout(share, connect(*address)).await {
@@ -89,19 +89,19 @@ impl Dial for TcpDial {
 
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // Each command waits for the reply to the one before: held back to fill a packet, it would wait 40 ms for nothing.
+    // Each command waits for the reply to the one before. Nagle's algorithm would delay it by 40 ms.
     socket.set_nodelay(true)?;
     socket.set_keepalive(true)?;
-    // What was written shall be on its way: timeouts count from the last byte taken.
+    // Timeouts count from the last byte that the socket accepted, so few bytes may wait in its buffer.
     socket.set_send_buffer_size(SEND_BUFFER)?;
     notice_a_dead_path(&socket);
     socket.connect(address).await
 }
 
-/// Lets the connection end soon after the path to the peer has died.
+/// Makes the connection fail soon after the path to the peer has died.
 ///
-/// TCP by itself sends again for 15 minutes, and asks an idle peer for a sign of life after 2 hours. A peer that is merely slow
-/// has a kernel that answers, so it is given all the time that it is given elsewhere.
+/// By default TCP retransmits for 15 minutes, and probes an idle peer after 2 hours. The kernel of a peer that is merely slow still answers,
+/// so such a peer gets the full time of the timeouts.
 ///
 /// # Source
 ///
@@ -110,7 +110,7 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 fn notice_a_dead_path(socket: &TcpSocket) {
     use rustix::net::sockopt;
 
-    // Where a kernel does not know these, the timeouts do it, only later.
+    // If a kernel does not support these options, the timeouts apply, which are longer.
     let _ = sockopt::set_tcp_user_timeout(socket, DEAD_AFTER_MILLIS);
     let _ = sockopt::set_tcp_keepidle(socket, SIGN_OF_LIFE);
     let _ = sockopt::set_tcp_keepintvl(socket, SIGN_OF_LIFE);
@@ -128,9 +128,9 @@ pub(super) fn host_and_port(peer: &str) -> Option<(&str, u16)> {
 }
 
 const SEND_BUFFER: u32 = 256 * 1024;
-/// A path on which bytes are unanswered for this long is dead.
+/// A path on which bytes are unacknowledged for this long is dead.
 #[cfg(target_os = "linux")]
 const DEAD_AFTER_MILLIS: u32 = 15_000;
-/// How long a connection is silent before the peer's kernel is asked whether it is still there.
+/// How long a connection is silent before TCP sends a keep-alive probe.
 #[cfg(target_os = "linux")]
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);

@@ -1,18 +1,18 @@
 //! [`SmtpForwarder`]: hands messages to another node, or to any mail server, by SMTP.
 //!
-//! The conversation itself is decided by [`smtp::client`](crate::smtp); this module moves its bytes, and chooses.
+//! The state machine [`smtp::client`](crate::smtp) decides the conversation; this module moves its bytes, and chooses connections and TLS.
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `mod.rs`, `builder.rs` | the forwarder, and how it is built |
-//! | `security.rs`, `login.rs` | what its user chooses |
-//! | `tls_memory.rs` | which peers have spoken TLS, also before the last restart |
-//! | `connect.rs` | makes a connection that is as safe as the policy asks |
-//! | `dial.rs`, `tls.rs`, `verify.rs` | TCP, the TLS handshake, the peer's certificate |
-//! | `pool.rs`, `pace.rs` | which connections there are, and how many are worth having |
-//! | `shared.rs`, `connection.rs` | one connection: the messages that are under way on it, and its bytes |
-//! | `payload.rs` | a mail as it is sent, whole or read while it goes |
-//! | `refused.rs` | which recipients refused their last message |
+//! | `mod.rs`, `builder.rs` | the forwarder, and its builder |
+//! | `security.rs`, `credentials.rs` | the user's choices: TLS policy and login |
+//! | `tls_memory.rs` | the peers that have spoken TLS, also before the last restart |
+//! | `connector.rs` | makes connections that are as safe as the policy requires |
+//! | `dial.rs`, `tls.rs`, `verifier.rs` | TCP, the TLS handshake, the check of the peer's certificate |
+//! | `pool.rs`, `connection_limit.rs` | the open connections, and how many are worth having |
+//! | `shared_connection.rs`, `connection.rs` | one connection: the messages under way on it, and its bytes |
+//! | `payload.rs` | a mail to send, in memory or read from a file while it is sent |
+//! | `refused_recipients.rs` | the recipients that refused their last message |
 //! | `progress.rs` | reports how far a message is |
 
 mod builder;
@@ -57,24 +57,24 @@ pub use crate::smtp::client::Timeouts;
 use crate::smtp::client::{BodyType, Chunking, ClientError, Envelope, NextTry, NotServed, Pipelining, SendResult};
 use crate::wire::{Addresses, Encoded, TransferEncoding, encode, encode_in_pieces};
 
-/// Hands messages to one other node by SMTP, under TLS unless told otherwise.
+/// Hands messages to one other node by SMTP, under TLS unless configured otherwise.
 ///
 /// Connections are kept for the next message, and there are never more than
 /// [`max_connections`](SmtpForwarderBuilder::max_connections). With a peer that offers PIPELINING, CHUNKING and
-/// ENHANCEDSTATUSCODES, as the intake of this crate does, a message takes one round trip; with any other, as many as it needs. A connection
-/// on which the peer answers a whole transaction with 4yz takes no other message.
+/// ENHANCEDSTATUSCODES, as the intake of this crate does, a message takes one round trip; with any other peer, several. After a peer
+/// has answered a whole transaction with 4yz, that connection is used for no other message.
 ///
-/// # What is final
+/// # Final refusals
 ///
-/// A refusal of a recipient (5xx to RCPT, but 552 for a full mailbox), of the sender (5xx to MAIL) or of the message (5xx after
-/// it). All else may pass, also a peer that refuses this node as such, with a 5xx greeting or to its password: the
-/// message is not at fault, and somebody can put it right.
+/// The refusal of a recipient (5xx to RCPT, except 552 for a full mailbox), of the sender (5xx to MAIL) or of the message (5xx after it)
+/// is final. Every other failure is transient, even if the peer refuses this node itself by a 5xx greeting or by a 5xx to AUTH: the
+/// message is not at fault, and an operator can correct the configuration.
 ///
 /// # Copies
 ///
-/// A message that was under way when the process was killed, or whose reply was lost, is sent again. A node of this crate takes it once. Any
-/// other server keeps both copies, as it would from any mail server (RFC 1047). To keep them few, only one message is under way on each
-/// connection to a server that does not offer `XVOICEMAIL-ONCE`, and there are two connections at first.
+/// A message that was under way when the process was killed, or whose reply was lost, is sent again. A node of this crate stores it once.
+/// Any other server stores both copies, as it would from any mail server (RFC 1047). To keep such copies few, only one message at a time
+/// is under way on each connection to a server that does not offer `XVOICEMAIL-ONCE`, and there are two connections at first.
 ///
 /// # Examples
 ///
@@ -103,12 +103,12 @@ pub struct SmtpForwarder {
 }
 
 impl SmtpForwarder {
-    /// A forwarder to `peer`, written `host:port`, whose mailboxes are addresses of `domain`.
+    /// Starts building a forwarder to `peer`, written `host:port`, whose mailboxes are addresses of `domain`.
     pub fn builder(peer: impl Into<String>, domain: impl Into<String>) -> SmtpForwarderBuilder {
         SmtpForwarderBuilder::new(peer.into(), domain.into())
     }
 
-    /// Sends to as many recipients as one transaction takes.
+    /// Sends to at most as many recipients as one transaction allows.
     async fn send_message(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let to: Vec<Address> = recipients.iter().map(|recipient| self.address(recipient)).collect::<Result<_, _>>()?;
         self.send_mail(&to, Content::Message(message, recipients)).await
@@ -128,10 +128,10 @@ impl SmtpForwarder {
             let SendResult { outcomes, answered, block } = self.send_on(&slot.connection, to, content).await;
             let next_try = self.chunking.record(block, slot.connection.extensions());
             match outcomes {
-                // It ended while nobody used it, or with a message before this one, and so may have the others. That says nothing
-                // about the peer: a fresh one will tell.
+                // The connection ended while idle, or with a message before this one, and so may have the others. That says nothing
+                // about the peer: a new connection will show.
                 Err(fault) if used_before && !answered && fault.ended_while_idle() => self.pool.clear(),
-                // What was refused is BDAT, and not the message.
+                // The command BDAT was refused, and not the message.
                 Err(_) if next_try == NextTry::ByData => {}
                 done => return self.finish(&slot.connection, content.len(), done),
             }
@@ -181,7 +181,7 @@ impl SmtpForwarder {
         connection.send(envelope, mail, progress, extensions, pipelining).await
     }
 
-    /// Learns of the peer from what became of a message.
+    /// Updates what is known about the peer by the result of a message, and returns that result to the caller.
     fn finish(
         &self,
         connection: &SharedConnection,
@@ -223,7 +223,7 @@ impl Forwarder for SmtpForwarder {
         for group in groups {
             match self.send_message(message, group).await {
                 Ok(next) => acceptance.outcomes.extend(next.outcomes),
-                // Some may be accepted by now, so an error for all of them is out of the question.
+                // Some recipients may be accepted by now, so the call must not return an error for all.
                 Err(error) => acceptance.outcomes.extend(group.iter().map(|_| unsettled(&error))),
             }
         }
@@ -236,7 +236,7 @@ impl Forwarder for SmtpForwarder {
     }
 }
 
-/// Whether the peer has no room at all just now.
+/// Whether the peer accepts no message for any mailbox at the moment.
 fn is_push_back(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Deferred(reply) if reply.is_about_the_node())
 }
@@ -251,17 +251,17 @@ impl MailOut for SmtpForwarder {
     }
 }
 
-/// What is sent.
+/// The mail to send.
 #[derive(Debug, Clone, Copy)]
 enum Content<'a> {
     /// A message for mailboxes of the forwarder's domain.
     Message(&'a Message, &'a [MailboxId]),
-    /// Any mail, and whom failures come back to.
+    /// Any mail, and its sender.
     Mail(&'a Bytes, Sender),
 }
 
 impl Content<'_> {
-    /// How many bytes it is worth.
+    /// The size in bytes, for the measurement of throughput.
     fn len(&self) -> usize {
         match self {
             Self::Message(message, _) => usize::try_from(message.audio().len()).unwrap_or(usize::MAX),
@@ -270,9 +270,10 @@ impl Content<'_> {
     }
 }
 
-/// The fault as a caller sees it.
+/// Converts an error of the client into the error that a caller gets.
 ///
-/// A peer that does not serve this node may do so once somebody has put it right, so nothing of that is final: no message is at fault.
+/// A peer that does not serve this node may do so after an operator has corrected its configuration. So this is never final: no message
+/// is at fault.
 fn into_error(fault: ClientError, peer: &str) -> ForwardError {
     let peer = peer.to_owned();
     match fault {
@@ -294,12 +295,12 @@ fn unsettled(error: &ForwardError) -> Outcome {
     }
 }
 
-/// A connection that was in use this short a time ago is used again without a word: if its path died since, the message under way
-/// notices by its timeouts, as if it had died a moment later.
+/// A connection that was in use within this time is used again without a check. If its path has died since, the message under way on it
+/// fails by its timeouts, as if the path had died a moment later.
 const SURELY_ALIVE: Duration = Duration::from_secs(5);
 
-/// On how many connections a message is tried that got no reply on them, because each had ended.
+/// On how many connections a message is tried, when each of them ended before any reply to it.
 const CONNECTIONS_TRIED: u32 = 3;
 
-/// RFC 5321 §4.5.3.1.8: every server takes a hundred.
+/// RFC 5321 §4.5.3.1.8: every server accepts at least 100 recipients in one transaction.
 const RECIPIENTS_AT_ONCE: usize = 100;

@@ -1,4 +1,4 @@
-//! [`Payload`]: a mail as it is sent, whole or read while it goes.
+//! [`Payload`]: a mail to send, in memory or read from a file while it is sent.
 
 use std::fmt;
 use std::future::Future as _;
@@ -19,7 +19,7 @@ pub(super) enum Payload {
     InPieces(EncodedInPieces),
 }
 
-/// Bytes to send, or a sound that is read and encoded while it is sent.
+/// A piece of a mail: bytes, or a sound that is read and encoded while it is sent.
 #[derive(Debug)]
 pub(super) enum Piece {
     Bytes(Bytes),
@@ -27,7 +27,7 @@ pub(super) enum Piece {
 }
 
 impl Payload {
-    /// How many bytes the mail has.
+    /// The size of the mail in bytes.
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Whole(mail) => mail.len(),
@@ -35,7 +35,7 @@ impl Payload {
         }
     }
 
-    /// The mail as it is, in the pieces that it is in.
+    /// The mail unchanged, in its pieces.
     pub(super) fn pieces(&self) -> Vec<Piece> {
         match self {
             Self::Whole(Encoded { head, audio, tail }) => [head, audio, tail].map(|bytes| Piece::Bytes(bytes.clone())).into(),
@@ -46,14 +46,14 @@ impl Payload {
         }
     }
 
-    /// The mail as DATA carries it, its end included.
+    /// The mail in the form for DATA: dot-stuffed, and with the end of data.
     pub(super) fn stuffed(&self) -> Vec<Piece> {
         let mut stuffing = DotStuffing::default();
         let mut pieces = Vec::new();
         for piece in self.pieces() {
             match piece {
                 Piece::Bytes(bytes) => stuffing.push(&bytes, |bytes| pieces.push(Piece::Bytes(bytes))),
-                // What goes by DATA is base64, which has no dots and ends with a line.
+                // A sound that is sent by DATA is base64, which contains no dots and ends with a line end.
                 sound @ Piece::Sound(_) => {
                     stuffing.pass();
                     pieces.push(sound);
@@ -65,7 +65,7 @@ impl Payload {
     }
 }
 
-/// A sound of which the next piece is read when the one before is sent.
+/// A sound whose next piece is read after the one before was sent.
 pub(super) struct StreamedSound(ReadState);
 
 enum ReadState {
@@ -79,7 +79,7 @@ impl StreamedSound {
         Self(ReadState::Waiting(sound))
     }
 
-    /// The next piece; `None` at the end. After an error nothing comes.
+    /// Returns the next piece; `None` at the end, and after an error.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if let ReadState::Waiting(_) = &self.0
             && let ReadState::Waiting(mut sound) = std::mem::replace(&mut self.0, ReadState::Over)

@@ -1,4 +1,4 @@
-//! [`Pool`]: a bounded number of connections, kept open between messages, and which message has a place on which.
+//! [`Pool`]: a bounded number of connections, kept open between messages, and the messages on each.
 
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
@@ -11,38 +11,38 @@ use super::shared_connection::SharedConnection;
 use crate::lock::Lock;
 use crate::smtp::client::ClientError;
 
-/// Who may send, and on which connection.
+/// The connections to the peer; it assigns each message to one of them.
 #[derive(Debug)]
 pub(super) struct Pool {
-    /// First come, first served.
+    /// The calls that wait for a connection, first come, first served.
     queue: Semaphore,
     connections: Lock<Connections>,
-    /// Told when there may be a place.
+    /// Notified when a slot may be free.
     changed: Notify,
-    /// Told when the peer could not be reached, to those who wait to be free to find it out for themselves.
+    /// Notified when the peer could not be reached, so that waiting calls fail at once.
     unreachable: Notify,
-    /// When the peer was last heard.
+    /// When a reply of the peer was last received.
     heard_at: Lock<Option<Instant>>,
 }
 
 #[derive(Debug)]
 struct Connections {
     open: Vec<Arc<SharedConnection>>,
-    /// Connections that are being made.
+    /// The number of connections that are being made.
     opening: usize,
     limit: ConnectionLimit,
 }
 
-/// What a message may do.
+/// The result of [`Pool::acquire`]: a place for a message, or the permission to make one.
 #[derive(Debug)]
 pub(super) enum Acquired<'a> {
-    /// Go on this connection, which nobody used for so long if anybody did before.
+    /// A slot on a connection, and for how long that connection was idle.
     Connection(MessageSlot<'a>, Duration),
-    /// Make a connection.
+    /// A permit to make a connection.
     Connect(ConnectPermit<'a>),
 }
 
-/// A message's place on a connection, until it is dropped.
+/// A message's slot on a connection, until it is dropped.
 #[derive(Debug)]
 pub(super) struct MessageSlot<'a> {
     pub(super) connection: Arc<SharedConnection>,
@@ -50,7 +50,7 @@ pub(super) struct MessageSlot<'a> {
     _permit: SemaphorePermit<'a>,
 }
 
-/// The right to make a connection.
+/// A permit to make a connection.
 #[derive(Debug)]
 pub(super) struct ConnectPermit<'a> {
     pool: &'a Pool,
@@ -70,14 +70,14 @@ impl Pool {
         }
     }
 
-    /// Waits for a place, first come first served.
+    /// Waits for a slot, first come, first served.
     pub(super) async fn acquire(&self, limit: Duration) -> Result<Acquired<'_>, ClientError> {
         let deadline = Instant::now() + limit;
         let candidate = async {
             let permit = self.queue.acquire().await.expect("the semaphore is never closed");
             loop {
                 let mut changed = std::pin::pin!(self.changed.notified());
-                // Registered before it looks, so that no change is missed.
+                // Registered before the search, so that no change is missed.
                 changed.as_mut().enable();
                 if let Some(found) = self.find(Instant::now()) {
                     break (found, permit);
@@ -87,7 +87,7 @@ impl Pool {
         };
         let (found, permit) = tokio::select! {
             biased;
-            // First, because the connection that could not be made has left its place.
+            // First, because the connection that could not be made has given its slot back.
             () = self.unreachable.notified() => return Err(ClientError::ConnectionLost("another call found it unreachable just now".into())),
             found = timeout_at(deadline, candidate) => found.map_err(|_| ClientError::TimedOut("free connection"))?,
         };
@@ -99,25 +99,26 @@ impl Pool {
         })
     }
 
-    /// A message of so many bytes has arrived.
+    /// Handles that a message of this size was accepted.
     pub(super) fn handle_arrival(&self, bytes: usize) {
         let now = Instant::now();
         self.handle_reached(now);
         self.connections().limit.handle_arrival(bytes, now);
     }
 
-    /// The peer was heard.
+    /// Handles that a reply of the peer was received.
     pub(super) fn handle_reached(&self, now: Instant) {
         *self.heard_at.lock() = Some(now);
     }
 
-    /// The peer asked for less.
+    /// Handles a reply by which the peer asks for less load.
     pub(super) fn handle_push_back(&self) {
         self.connections().limit.handle_push_back(Instant::now());
     }
 
-    /// A try that began at `began` could not reach the peer. Unless it was heard since, no idle connection is good any more, and
-    /// nobody needs to wait for one in use.
+    /// Handles that an attempt that began at `began` could not reach the peer.
+    ///
+    /// Unless a reply was received since, the idle connections are closed, and calls that wait for a connection in use fail.
     pub(super) fn handle_unreachable(&self, began: Instant) {
         let heard_at = *self.heard_at.lock();
         if heard_at.is_none_or(|heard_at| heard_at < began) {
@@ -126,28 +127,30 @@ impl Pool {
         }
     }
 
-    /// Leaves all connections that nobody uses, and lets nobody join those in use: the path that one of them died with was theirs.
+    /// Closes all idle connections, and starts no new message on those in use: they share the path on which one of them died.
     pub(super) fn clear(&self) {
         let now = Instant::now();
-        let leaving: Vec<_> = {
+        let closing: Vec<_> = {
             let mut connections = self.connections();
-            let leaving = connections.open.extract_if(.., |connection| connection.idle(now).is_some()).collect();
+            let closing = connections.open.extract_if(.., |connection| connection.idle(now).is_some()).collect();
             for connection in &connections.open {
                 connection.retire();
             }
-            leaving
+            closing
         };
-        quit_all(&leaving);
+        quit_all(&closing);
     }
 
-    /// A place, if there is one: on a connection that nobody uses, else on a new one, as long as there are fewer in use than are worth
-    /// having; else on the one with fewest messages.
+    /// Finds a slot, if there is one.
+    ///
+    /// While fewer connections are in use than are worth having, it is on an idle connection, else on a new one. Otherwise it is on the
+    /// connection with the fewest messages.
     fn find(&self, now: Instant) -> Option<Candidate> {
         let mut connections = self.connections();
-        let leaving = connections.take_unfit(now);
+        let closing = connections.take_unfit(now);
         let in_use = connections.open.iter().filter(|connection| connection.under_way() > 0 && connection.is_fit(now)).count();
         let found = if in_use + connections.opening < connections.limit.allowed() {
-            // The last one used is the surest to be alive.
+            // The connection that was used last is the most likely to be alive.
             let idle = connections
                 .open
                 .iter()
@@ -155,7 +158,7 @@ impl Pool {
                 .min_by_key(|(idle, _)| *idle);
             match idle {
                 Some((idle, connection)) => Some(Candidate::Connection(Arc::clone(connection), idle)),
-                None if connections.open.len() + connections.opening < connections.limit.most() => Some(Candidate::Connect),
+                None if connections.open.len() + connections.opening < connections.limit.max() => Some(Candidate::Connect),
                 None => None,
             }
         } else {
@@ -174,7 +177,7 @@ impl Pool {
             None => {}
         }
         drop(connections);
-        quit_all(&leaving);
+        quit_all(&closing);
         found
     }
 
@@ -184,7 +187,7 @@ impl Pool {
 }
 
 impl Connections {
-    /// Those that nobody uses, and nobody shall.
+    /// Removes the idle connections that must not be used again.
     fn take_unfit(&mut self, now: Instant) -> Vec<Arc<SharedConnection>> {
         let unfit = |connection: &mut Arc<SharedConnection>| {
             connection.idle(now).is_some() && !(connection.is_fit(now) && connection.is_quiet())
@@ -193,7 +196,7 @@ impl Connections {
     }
 }
 
-/// A place that was found.
+/// A slot that was found: on an existing connection, with its idle time, or on one to be made.
 enum Candidate {
     Connection(Arc<SharedConnection>, Duration),
     Connect,
@@ -206,7 +209,7 @@ impl Drop for Pool {
 }
 
 impl<'a> ConnectPermit<'a> {
-    /// The connection is made: others may join it from now on.
+    /// Adds the new connection to the pool; other messages may use it from now on.
     pub(super) fn opened(mut self, connection: SharedConnection) -> MessageSlot<'a> {
         let connection = Arc::new(connection);
         {
@@ -232,8 +235,8 @@ impl Drop for MessageSlot<'_> {
     fn drop(&mut self) {
         let now = Instant::now();
         self.connection.leave(now);
-        let leaving = if self.connection.is_fit(now) { Vec::new() } else { self.pool.connections().take_unfit(now) };
-        quit_all(&leaving);
+        let closing = if self.connection.is_fit(now) { Vec::new() } else { self.pool.connections().take_unfit(now) };
+        quit_all(&closing);
         self.pool.changed.notify_waiters();
     }
 }
@@ -244,6 +247,6 @@ fn quit_all(connections: &[Arc<SharedConnection>]) {
     }
 }
 
-/// As many messages as one connection takes at once.
+/// The most messages that are under way on one connection.
 const MESSAGES_PER_CONNECTION: usize = 32;
 const MOST_CONNECTIONS: usize = 1024;

@@ -4,7 +4,7 @@ use crate::event::{Event, Events};
 use crate::forward::TransportSecurity;
 use crate::message::MessageId;
 
-/// Reports how far one message is, to those who listen to events, and to `tracing`.
+/// Reports how far one message is, as events and to `tracing`.
 #[derive(Debug, Clone)]
 pub(super) struct Progress {
     pub(super) id: MessageId,
@@ -12,14 +12,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// It has a place on a connection.
+    /// Reports that the message has a slot on a connection.
     pub(super) fn connected(&self, peer: &str, transport_security: TransportSecurity) {
         if self.events.is_some() || Event::are_traced() {
             self.report(Event::Connected { id: self.id, peer: peer.to_owned(), transport_security });
         }
     }
 
-    /// The last of it went to the connection.
+    /// Reports that the message was sent to its end.
     pub(super) fn sent(&self) {
         self.report(Event::Sent { id: self.id });
     }

@@ -18,10 +18,11 @@ use crate::retry::now;
 use crate::smtp::client::{Envelope, Event, MessageNumber, Pipelining, SendResult};
 use crate::smtp::extensions::Extensions;
 
-/// A connection that several messages share: where the peer allows it, the next one is sent while the last ones are not answered yet.
+/// A connection that several messages share: where the peer allows it, the next one is sent while replies to earlier ones are missing.
 ///
-/// It has no task: whichever caller is polled moves the bytes of all, and wakes those whose message has ended. A message whose caller
-/// gives up goes on if it was begun, so that those beside it are not disturbed; when nobody is left, the connection is given up.
+/// It has no task. Any caller that is polled moves the bytes of all messages, and wakes the callers whose messages have ended. A message
+/// that was begun is sent to its end even if its caller is dropped, so that the messages beside it are not disturbed. When no caller is
+/// left, the connection is not driven any more.
 pub(super) struct SharedConnection {
     extensions: Extensions,
     transport_security: TransportSecurity,
@@ -32,18 +33,18 @@ pub(super) struct SharedConnection {
 struct ConnectionState {
     connection: Connection,
     callers: HashMap<MessageNumber, WaitingCaller>,
-    /// The caller that was polled last: the transport wakes this one.
+    /// The caller that was polled last, which the byte stream wakes.
     driver: Option<MessageNumber>,
-    /// Callers that wait for a sign of life.
+    /// The callers that wait for the reply to NOOP, in order.
     probing: VecDeque<MessageNumber>,
     last_number: MessageNumber,
-    /// Messages that have a place here.
+    /// The number of messages that have a slot here.
     under_way: usize,
     messages: u32,
     idle_since: Instant,
 }
 
-/// Who waits for the end of a message.
+/// A caller that waits for the end of a message.
 #[derive(Default)]
 struct WaitingCaller {
     waker: Option<Waker>,
@@ -52,7 +53,7 @@ struct WaitingCaller {
 
 enum CallEnd {
     Message(SendResult),
-    /// The peer is there, or not.
+    /// Whether the peer is still there.
     Alive(bool),
 }
 
@@ -63,7 +64,7 @@ struct PendingCall<'a> {
 }
 
 impl SharedConnection {
-    /// One on which one message has a place.
+    /// A connection on which one message has a slot.
     pub(super) fn new(
         connection: Connection,
         extensions: Extensions,
@@ -83,36 +84,36 @@ impl SharedConnection {
         Self { extensions, transport_security, opened_at: now, state: Lock::new(state) }
     }
 
-    /// What the peer offers.
+    /// The extensions that the peer offers.
     pub(super) fn extensions(&self) -> Extensions {
         self.extensions
     }
 
-    /// How messages travel on it.
+    /// How messages on it are protected.
     pub(super) fn transport_security(&self) -> TransportSecurity {
         self.transport_security
     }
 
-    /// How many messages have a place here.
+    /// How many messages have a slot here.
     pub(super) fn under_way(&self) -> usize {
         self.state().under_way
     }
 
-    /// How many messages may have a place here at once.
+    /// How many messages may have a slot here at once.
     ///
-    /// A message that was sent and not answered when this process dies is sent again. So several are under way only to a peer that keeps a
-    /// message once.
+    /// A message that was sent and has no reply when this process dies is sent again. So several are under way only to a peer that stores
+    /// each message once.
     pub(super) fn window(&self) -> usize {
         if self.extensions.once && self.state().connection.client.can_pipeline() { WINDOW } else { 1 }
     }
 
-    /// How long nobody used it; `None` if somebody does.
+    /// How long it has been idle; `None` while it is in use.
     pub(super) fn idle(&self, now: Instant) -> Option<Duration> {
         let state = self.state();
         (state.under_way == 0).then(|| now.saturating_duration_since(state.idle_since))
     }
 
-    /// Whether another message may have a place, now or once one has left.
+    /// Whether another message may have a slot, now or after one has left.
     pub(super) fn is_fit(&self, now: Instant) -> bool {
         let state = self.state();
         let client = &state.connection.client;
@@ -122,43 +123,43 @@ impl SharedConnection {
         client.is_open() && !old && !rested && (!idle || state.connection.is_quiet())
     }
 
-    /// Whether nothing was received that was not asked for, and the connection is not known to have ended. Waits for nothing.
+    /// Whether nothing unexpected was received, and the connection is not known to have ended. Does not wait.
     pub(super) fn is_quiet(&self) -> bool {
         let mut state = self.state();
         state.connection.drive_unattended();
         state.connection.is_quiet()
     }
 
-    /// One message more has a place.
+    /// Gives one more message a slot.
     pub(super) fn enter(&self) {
         let mut state = self.state();
         state.under_way += 1;
         state.messages = state.messages.saturating_add(1);
     }
 
-    /// One message has left.
+    /// Gives one slot back.
     pub(super) fn leave(&self, now: Instant) {
         let mut state = self.state();
         state.under_way = state.under_way.saturating_sub(1);
         state.idle_since = now;
     }
 
-    /// No message is begun any more: its path may be dead, which those under way find out for themselves.
+    /// Begins no message any more: the path may be dead, and the messages under way will find out.
     pub(super) fn retire(&self) {
         self.state().connection.client.close();
     }
 
-    /// Says QUIT without waiting for an answer.
+    /// Sends QUIT without waiting for the reply.
     pub(super) fn quit(&self) {
         let mut state = self.state();
         if state.connection.is_quiet() {
             state.connection.client.quit(now());
-            // A peer that does not hear it sees the connection end.
+            // If it does not arrive, the peer sees the connection end.
             state.connection.drive_unattended();
         }
     }
 
-    /// Whether the peer is still there, to be asked after an idle time.
+    /// Asks the peer by NOOP whether it is still there, after an idle time.
     pub(super) async fn is_alive(&self) -> bool {
         let call = self.call(|state, number| {
             state.connection.client.probe(now());
@@ -167,7 +168,7 @@ impl SharedConnection {
         matches!(call.end().await, CallEnd::Alive(true))
     }
 
-    /// Sends a message, beside others where the peer allows it.
+    /// Sends a message, beside others if the peer allows it.
     pub(super) async fn send(
         &self,
         envelope: Envelope,
@@ -177,7 +178,7 @@ impl SharedConnection {
         pipelining: Pipelining,
     ) -> SendResult {
         let call = self.call(|state, number| {
-            // What came while nobody was here is no reply to this message.
+            // Bytes that came while no call was made are no reply to this message.
             state.connection.drive_unattended();
             state.connection.keep(number, mail, progress);
             state.connection.client.send(number, envelope, extensions, pipelining, now());
@@ -243,7 +244,7 @@ impl ConnectionState {
         }
     }
 
-    /// Hands what happened to the callers; answers whether anything did.
+    /// Hands the client's events to the callers; returns whether there were any.
     fn report(&mut self, by: MessageNumber) -> bool {
         let mut happened = false;
         while let Some(event) = self.connection.client.poll_event() {
@@ -278,7 +279,7 @@ impl ConnectionState {
         }
     }
 
-    /// Lets another caller move the bytes; if it is dropped before it does, it passes that on.
+    /// Wakes another caller to move the bytes; if that one is dropped before it does, its drop wakes the next.
     fn wake_another(&mut self) {
         let mut waiting = self.callers.iter().filter_map(|(number, caller)| Some((*number, caller.waker.as_ref()?)));
         if let Some((number, waker)) = waiting.next() {
@@ -294,11 +295,11 @@ impl fmt::Debug for SharedConnection {
     }
 }
 
-/// How many messages are under way on one connection at once: what a path of 100 ms needs for 300 messages a second.
+/// The most messages under way on one connection: enough for 300 messages a second on a path of 100 ms.
 const WINDOW: usize = 32;
-/// Shorter than any server's patience, so that a connection seldom ends while idle.
+/// Shorter than the idle timeout of servers, so that a connection seldom ends while idle.
 const MAX_IDLE: Duration = Duration::from_secs(30);
-/// So that a peer that moved to another address, or has a new certificate, is noticed.
+/// Limited, so that a new address or a new certificate of the peer is noticed.
 const MAX_AGE: Duration = Duration::from_secs(300);
-/// Some servers end a connection after a hundred.
+/// Some servers close a connection after 100 messages.
 const MAX_MESSAGES: u32 = 100;

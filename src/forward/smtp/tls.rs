@@ -1,4 +1,4 @@
-//! [`Tls`]: the handshake, and what is known of the peer after it.
+//! [`Tls`]: the TLS settings for a peer, and the handshake.
 
 use std::error::Error as StdError;
 use std::io;
@@ -18,7 +18,7 @@ use super::verifier::{PinnedOrIssuedVerifier, ReportingVerifier};
 use super::{Reply, Timeouts};
 use crate::forward::{TlsVersion, TransportSecurity};
 
-/// How TLS is spoken with one peer.
+/// The TLS settings for one peer.
 #[derive(Debug)]
 pub(super) struct Tls {
     config: Arc<ClientConfig>,
@@ -26,53 +26,53 @@ pub(super) struct Tls {
     name: ServerName<'static>,
 }
 
-/// How the peer's certificate is judged.
+/// The source of trust in the peer's certificate.
 #[derive(Debug)]
 enum TrustSource {
-    /// By the user's configuration, which does not show how.
+    /// The user's configuration, whose verifier is not known.
     Config,
-    /// By these authorities; by nobody if there are none.
+    /// These authorities; if there are none, no certificate is trusted.
     Authorities(Option<Arc<PinnedOrIssuedVerifier>>),
 }
 
 /// Whether a certificate must verify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CertificateCheck {
-    /// It must.
+    /// The certificate must verify.
     Required,
-    /// It is verified and noted if its judge can be asked without being obeyed, and must verify if not.
+    /// The certificate is accepted, and whether it verified is reported; under a user's configuration it must verify.
     Reported,
-    /// Nobody is asked.
+    /// The certificate is not verified.
     Skipped,
 }
 
-/// Why TLS cannot be had.
+/// Why TLS could not be established.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TlsFailure {
-    /// The peer does not know STARTTLS.
+    /// The peer does not offer STARTTLS.
     #[error("it does not offer STARTTLS: switch TLS on there, or use implicit TLS if it listens for that (port 465)")]
     NotOffered,
-    /// The peer said no to STARTTLS.
-    #[error("it answered STARTTLS with {0}: look into its TLS settings")]
+    /// The peer refused STARTTLS.
+    #[error("it answered STARTTLS with {0}: check its TLS settings")]
     Declined(Reply),
-    /// The connection ended, or what came was no TLS.
+    /// The connection ended, or the peer violated the TLS protocol.
     #[error("the TLS handshake failed: {0}; {advice}", advice = advice_on_handshake(&**.0))]
     Broken(Box<dyn StdError + Send + Sync>),
     /// The certificate does not verify.
     #[error("its certificate is not accepted: {0}; {advice}", advice = advice_on_certificate(.0))]
     Unverified(RustlsError),
-    /// It took too long.
-    #[error("no answer in time ({0}): it may not speak TLS on this port, or a firewall is in between")]
+    /// The peer did not answer in time.
+    #[error("no answer in time ({0}): it may not speak TLS on this port, or a firewall drops the packets")]
     TooSlow(&'static str),
 }
 
 impl Tls {
-    /// As `config` says.
+    /// TLS by the user's configuration.
     pub(super) fn with_config(config: Arc<ClientConfig>, name: ServerName<'static>) -> Self {
         Self { config, trust: TrustSource::Config, name }
     }
 
-    /// By the authorities whose certificates `pem` holds.
+    /// TLS that trusts the authorities in `pem`.
     pub(super) fn with_authorities(pem: &[u8], name: ServerName<'static>) -> Result<Self, SetupError> {
         let (mut roots, mut pinned) = (RootCertStore::empty(), Vec::new());
         for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -80,14 +80,14 @@ impl Tls {
             pinned.push(certificate.clone());
             roots.add(certificate).map_err(|error| SetupError::Certificates(error.into()))?;
         }
-        // The builder refuses an empty set, which is what a text without certificates comes to.
+        // The builder rejects an empty set, which is the result of a text without certificates.
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
             .build()
             .map_err(|error| SetupError::Certificates(error.into()))?;
         Ok(Self::with_verifier(Some(Arc::new(PinnedOrIssuedVerifier::new(verifier, pinned))), name))
     }
 
-    /// Trusting nobody: every certificate goes unverified.
+    /// TLS that trusts no authority: no certificate verifies.
     pub(super) fn trusting_nobody(name: ServerName<'static>) -> Self {
         Self::with_verifier(None, name)
     }
@@ -130,9 +130,9 @@ impl Tls {
         Ok((Box::new(stream), transport_security))
     }
 
-    /// A configuration for one connection, with the verifier to ask afterwards.
+    /// Returns a configuration for one connection, and the verifier that knows afterwards whether the certificate verified.
     fn config_for(&self, certificate: CertificateCheck) -> (Arc<ClientConfig>, Option<Arc<ReportingVerifier>>) {
-        let judge = match (certificate, &self.trust) {
+        let trusted = match (certificate, &self.trust) {
             (CertificateCheck::Required, _) | (CertificateCheck::Reported, TrustSource::Config) => {
                 return (Arc::clone(&self.config), None);
             }
@@ -140,7 +140,7 @@ impl Tls {
             (CertificateCheck::Skipped, _) => None,
         };
         let algorithms = self.config.crypto_provider().signature_verification_algorithms;
-        let reporting = Arc::new(ReportingVerifier::new(judge, algorithms));
+        let reporting = Arc::new(ReportingVerifier::new(trusted, algorithms));
         let mut config = ClientConfig::clone(&self.config);
         config.dangerous().set_certificate_verifier(Arc::<ReportingVerifier>::clone(&reporting));
         (Arc::new(config), Some(reporting))
@@ -156,10 +156,10 @@ impl TlsFailure {
     }
 }
 
-/// What an operator can do about a certificate.
+/// Returns advice to an operator about a certificate that was not accepted.
 fn advice_on_certificate(error: &RustlsError) -> &'static str {
     let RustlsError::InvalidCertificate(reason) = error else {
-        return "look at the certificate with `openssl s_client -showcerts`";
+        return "inspect the certificate with `openssl s_client -showcerts`";
     };
     match reason {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -186,22 +186,22 @@ fn advice_on_certificate(error: &RustlsError) -> &'static str {
     }
 }
 
-/// What an operator can do about a handshake that came to no certificate.
+/// Returns advice to an operator about a handshake that failed before the certificate.
 fn advice_on_handshake(error: &(dyn StdError + Send + Sync + 'static)) -> &'static str {
     let inner =
         error.downcast_ref::<io::Error>().and_then(|error| error.get_ref()).and_then(|inner| inner.downcast_ref::<RustlsError>());
     match inner {
         Some(RustlsError::InvalidMessage(_)) => {
-            "what answers there speaks no TLS: look at the port, and at StartTls against Implicit"
+            "the server on this port does not speak TLS: check the port, and whether it needs StartTls or Implicit"
         }
         Some(RustlsError::AlertReceived(_) | RustlsError::PeerIncompatible(_)) => {
             "both sides need TLS 1.2 or 1.3, and the peer may ask for a certificate of this node"
         }
-        _ => "look at the peer's log, and try `openssl s_client` against it",
+        _ => "check the peer's log, and try `openssl s_client` against it",
     }
 }
 
-/// Never the process's default: another crate may have chosen that, or two have and rustls cannot tell which.
+/// Returns ring, never the process's default: another crate may have set that, or two have, and then rustls has none.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

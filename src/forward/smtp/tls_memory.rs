@@ -1,4 +1,4 @@
-//! [`TlsMemory`]: which peers have spoken TLS, also before the last restart.
+//! [`TlsMemory`]: remembers which peers have spoken TLS, also before the last restart.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,16 +10,16 @@ use std::sync::{Arc, MutexGuard};
 use crate::disk::{self, Disk};
 use crate::lock::Lock;
 
-/// Remembers which peers have spoken TLS, so that one who suddenly does not is noticed; clones are the same memory.
+/// Remembers which peers have spoken TLS, so that the loss of TLS is noticed; clones share the memory.
 ///
-/// A peer that offered TLS yesterday and does not today is misconfigured, or somebody stands between. A
-/// [`SmtpForwarder`](super::SmtpForwarder) under [`Security::PlainTextIfNoTls`](super::Security::PlainTextIfNoTls) speaks plain text with
-/// peers that never had TLS, and not with those that are remembered here: their messages wait, each try is an
-/// [`Event::TlsWithheld`](crate::event::Event::TlsWithheld), until TLS is back, an operator [clears](Self::forget) the peer, or the
+/// If a peer offered TLS yesterday and does not today, it is misconfigured, or an attacker on the path suppresses TLS. A
+/// [`SmtpForwarder`](super::SmtpForwarder) under [`Security::PlainTextIfNoTls`](super::Security::PlainTextIfNoTls) uses plain text with
+/// peers that never had TLS, but not with those that are remembered here. Their messages wait, and each attempt reports an
+/// [`Event::TlsWithheld`](crate::event::Event::TlsWithheld), until TLS is back, an operator [removes](Self::forget) the peer, or the
 /// policy is [`Security::PlainTextEvenAfterTls`](super::Security::PlainTextEvenAfterTls).
 ///
-/// The file, `tls-peers.txt`, has one peer a line. It is read whenever it matters, so an operator may also take a line out of it
-/// while the node runs. A file that cannot be read counts as one that has every peer.
+/// The file, `tls-peers.txt`, has one peer per line. It is read each time it is needed, so an operator may also remove a line from it
+/// while the node runs. If the file cannot be read, every peer counts as remembered.
 #[derive(Debug, Clone)]
 pub struct TlsMemory {
     inner: Arc<Inner>,
@@ -37,12 +37,12 @@ struct Inner {
 struct File {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    /// Held while the file is read and written again; only by threads that may block.
+    /// Held while the file is read and rewritten, only by threads that may block.
     changing: Lock<()>,
 }
 
 impl TlsMemory {
-    /// A memory that lasts as long as this value and its clones.
+    /// Makes a memory that lasts as long as this value and its clones.
     pub fn in_memory() -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -53,18 +53,18 @@ impl TlsMemory {
         }
     }
 
-    /// A memory in the folder `folder` of `disk`; both are created when there is something to remember.
+    /// Makes a memory in a file in `folder` of `disk`; folder and file are created with the first peer.
     #[cfg(feature = "fs")]
     pub fn in_folder(disk: Arc<dyn Disk>, folder: impl Into<PathBuf>) -> Self {
         let file = File { disk, folder: folder.into(), changing: Lock::default() };
         Self { inner: Arc::new(Inner { peers: Lock::default(), file: Some(file) }) }
     }
 
-    /// Every peer that has spoken TLS, as the forwarder's builder was given it: `host:port`.
+    /// Returns every peer that has spoken TLS, as it was given to the forwarder's builder: `host:port`.
     ///
     /// # Errors
     ///
-    /// What the disk said.
+    /// The error of the disk.
     ///
     /// # Cancel safety
     ///
@@ -80,45 +80,45 @@ impl TlsMemory {
         Ok(self.lock().iter().cloned().collect())
     }
 
-    /// Lets `peer` speak plain text again, if the policy for it does; answers whether it was remembered.
+    /// Removes `peer`, so that plain text may be used with it again if its policy allows that. Returns whether it was remembered.
     ///
     /// # Errors
     ///
-    /// What the disk said; the peer is then as it was.
+    /// The error of the disk; nothing has changed then.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has cleared the peer or not; the same call again settles it.
+    /// A dropped call has removed the peer or not; the same call again settles it.
     pub async fn forget(&self, peer: &str) -> io::Result<bool> {
         let name = peer.to_owned();
         let was_there = self.change(move |peers| peers.remove(&name)).await?;
         Ok(self.lock().remove(peer) | was_there)
     }
 
-    /// Whether `peer` has ever spoken TLS; if that cannot be known, it has.
+    /// Whether `peer` has ever spoken TLS; true if that cannot be read.
     pub(super) async fn has(&self, peer: &str) -> bool {
         match self.peers().await {
             Ok(peers) => peers.iter().any(|known| known == peer),
             Err(error) => {
-                tracing::warn!(%error, "which peers have spoken TLS before cannot be read");
+                tracing::warn!(%error, "the list of peers that have spoken TLS cannot be read");
                 true
             }
         }
     }
 
-    /// Takes down that `peer` has spoken TLS. What cannot be written down is known until the next restart.
+    /// Remembers that `peer` has spoken TLS. If it cannot be written to the disk, it is remembered until the next restart.
     pub(super) async fn remember(&self, peer: &str) {
         if self.lock().contains(peer) {
             return;
         }
         let name = peer.to_owned();
         if let Err(error) = self.change(move |peers| peers.insert(name)).await {
-            tracing::warn!(%error, "that a peer has spoken TLS cannot be written down");
+            tracing::warn!(%error, "a peer that has spoken TLS cannot be added to the list on disk");
         }
         self.lock().insert(peer.to_owned());
     }
 
-    /// Changes what the file says, if there is one and `change` changes anything.
+    /// Applies `change` to the peers in the file, if there is one; writes it only if `change` returns that there was a change.
     #[cfg(feature = "fs")]
     async fn change(&self, change: impl FnOnce(&mut BTreeSet<String>) -> bool + Send + 'static) -> io::Result<bool> {
         if self.inner.file.is_none() {
@@ -187,7 +187,7 @@ const FILE: &str = "tls-peers.txt";
 const NEW_FILE: &str = "tls-peers.new";
 #[cfg(feature = "fs")]
 const HEADING: &str =
-    "# Peers that have spoken TLS. Without it, nothing is sent to them any more; take a line out to allow it again.\n";
+    "# Peers that have spoken TLS. Nothing is sent to them without TLS any more; remove a line to allow it again.\n";
 
 #[cfg(all(test, feature = "node"))]
 mod tests {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cut_after_any_step_leaves_what_was_or_what_shall_be() {
+    async fn a_power_cut_after_any_step_leaves_old_or_new_content() {
         for operations in 0.. {
             let disk = PowerCutDisk::new();
             on(&disk).remember("old.example:25").await;
@@ -229,14 +229,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_operator_takes_a_line_out_while_the_node_runs() {
+    async fn an_operator_removes_a_line_while_the_node_runs() {
         let disk = PowerCutDisk::new();
         let memory = on(&disk);
         memory.remember("central.example:25").await;
         disk.remove("spool/tls/tls-peers.txt".as_ref()).unwrap();
         assert!(!memory.has("central.example:25").await);
         memory.remember("central.example:25").await;
-        assert!(memory.has("central.example:25").await, "and it is taken down again when TLS comes back");
+        assert!(memory.has("central.example:25").await, "and it is added again when TLS comes back");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! [`PinnedOrIssuedVerifier`] and [`ReportingVerifier`]: how the peer's certificate is judged.
+//! [`PinnedOrIssuedVerifier`] and [`ReportingVerifier`]: verification of the peer's certificate.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +12,8 @@ use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, Other
 
 /// Trusts a certificate that an authority has issued, or that is itself one of those that were given.
 ///
-/// A self-signed certificate as `openssl req -x509` makes it says that it is an authority's (`CA:TRUE`), and no authority may present its
-/// own. But who gives exactly this certificate means the peer that has its key.
+/// A self-signed certificate as made by `openssl req -x509` is marked as one of an authority (`CA:TRUE`), and webpki rejects such a
+/// certificate as that of a peer. But a user who configures exactly this certificate means the peer that has its key.
 #[derive(Debug)]
 pub(super) struct PinnedOrIssuedVerifier {
     issued: Arc<WebPkiServerVerifier>,
@@ -21,7 +21,7 @@ pub(super) struct PinnedOrIssuedVerifier {
 }
 
 impl PinnedOrIssuedVerifier {
-    /// Trust in the authorities of `issued`, whose certificates `pinned` are.
+    /// A verifier that trusts the authorities of `issued`, whose certificates are `pinned`.
     pub(super) fn new(issued: Arc<WebPkiServerVerifier>, pinned: Vec<CertificateDer<'static>>) -> Self {
         Self { issued, pinned }
     }
@@ -39,7 +39,7 @@ impl ServerCertVerifier for PinnedOrIssuedVerifier {
         let verified = self.issued.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verified {
             Err(error) if is_authority_in_place_of_peer(&error) && self.pinned.contains(end_entity) => {
-                // Its dates were checked before its kind was; its name was not.
+                // webpki checks the validity period before the kind of certificate, but not yet the name.
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -70,16 +70,16 @@ impl ServerCertVerifier for PinnedOrIssuedVerifier {
     }
 }
 
-/// Whether all that is wrong is that a certificate is an authority's. rustls hands on the error of webpki.
+/// Whether the only fault of a certificate is that it is one of an authority. rustls passes on the error of webpki.
 fn is_authority_in_place_of_peer(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) = error else { return false };
     matches!(cause.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
-/// Verifies one connection's certificate, and lets it pass either way.
+/// Verifies the certificate of one connection, reports the result, and accepts the certificate either way.
 ///
-/// What it lets pass still proves that it has the certificate's key. One verifier serves one connection: a shared one would mix
-/// up whose certificate it noted, and a session resumed under it would skip the check.
+/// The peer must still prove that it has the certificate's key. One verifier serves one connection: a shared one would mix up the results
+/// of several connections, and a resumed session would skip the check.
 #[derive(Debug)]
 pub(super) struct ReportingVerifier {
     trust: Option<Arc<PinnedOrIssuedVerifier>>,
@@ -88,12 +88,12 @@ pub(super) struct ReportingVerifier {
 }
 
 impl ReportingVerifier {
-    /// A verifier by what `trust` trusts, which may be nobody.
+    /// A verifier that checks by `trust`; without it, no certificate verifies.
     pub(super) fn new(trust: Option<Arc<PinnedOrIssuedVerifier>>, algorithms: WebPkiSupportedAlgorithms) -> Self {
         Self { trust, algorithms, verified: AtomicBool::new(false) }
     }
 
-    /// Whether the certificate that passed was verified.
+    /// Whether the certificate verified.
     pub(super) fn verified(&self) -> bool {
         self.verified.load(Ordering::Acquire)
     }

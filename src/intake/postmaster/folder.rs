@@ -1,4 +1,4 @@
-//! [`PostmasterFolder`]: mail to the postmaster, one file each.
+//! [`PostmasterFolder`]: mail to the postmaster, in one file per mail.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,14 +14,14 @@ use crate::lock::Lock;
 use crate::message::MessageId;
 use crate::smtp::server::Reply;
 
-/// A folder of mail to the postmaster, for an operator to read and to remove; it holds 1000 mails or 64 MiB at most.
+/// A folder of mail to the postmaster, which an operator reads and removes. It holds at most 1000 mails and 64 MiB.
 ///
 /// ```text
-/// FOLDER/20261122T180000.000000Z-ID.eml     a mail as it came, our trace before it
+/// FOLDER/20261122T180000.000000Z-ID.eml     a mail as it came, after this node's trace lines
 /// FOLDER/NAME.part                          being written, or left by a crash
 /// ```
 ///
-/// When it is full, mail to the postmaster is put off with 452 4.3.1 until an operator removes some. The folder is made with the first mail.
+/// When it is full, mail to the postmaster is answered 452 4.3.1 until an operator removes some. The folder is created with the first mail.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct PostmasterFolder {
@@ -35,24 +35,24 @@ struct FolderState {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     clock: Arc<dyn Clock>,
-    /// Held while a mail is counted and written, so that none comes between.
+    /// Held while mails are counted and one is written, so that the limits hold.
     writing: Lock<()>,
 }
 
 impl PostmasterFolder {
-    /// The folder at `folder` of `disk`; its files are named by the time of `clock`.
+    /// The folder `folder` of `disk`; its files are named by the time of `clock`.
     pub fn new(disk: Arc<dyn Disk>, folder: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
         let state = Arc::new(FolderState { disk, folder: folder.into(), clock, writing: Lock::default() });
         Self { state, most_mails: MOST_MAILS, most_bytes: MOST_BYTES }
     }
 
-    /// How many mails, and how many bytes of them, it holds at most.
+    /// Sets the most mails, and the most bytes of all mails together; 1000 and 64 MiB by default.
     pub fn limits(self, mails: usize, bytes: u64) -> Self {
         Self { most_mails: mails, most_bytes: bytes, ..self }
     }
 
-    /// Refuses a mail of `size` bytes for which there is no room. Blocks.
-    fn check_room(&self, size: u64) -> Result<(), KeepError> {
+    /// Checks whether there is space for a mail of `size` bytes. Blocks.
+    fn check_space(&self, size: u64) -> Result<(), KeepError> {
         if size > self.most_bytes {
             return Err(KeepError::TooBig);
         }
@@ -61,18 +61,18 @@ impl PostmasterFolder {
             mails += 1;
             match self.state.disk.open(&self.state.folder.join(name)).and_then(|file| file.len()) {
                 Ok(len) => bytes = bytes.saturating_add(len),
-                // An operator has removed it meanwhile, or it is no file that can be counted.
+                // An operator has removed it meanwhile, or it is not a regular file.
                 Err(error) => tracing::debug!(%error, "a file of the postmaster's folder was not counted"),
             }
         }
         if mails >= self.most_mails || bytes.saturating_add(size) > self.most_bytes { Err(KeepError::Full) } else { Ok(()) }
     }
 
-    /// Writes a mail; answers the name of its file. Blocks.
+    /// Writes a mail; returns the name of its file. Blocks.
     fn write(&self, mail: &[u8]) -> Result<String, KeepError> {
         let state = &*self.state;
         let _writing = state.writing.lock();
-        self.check_room(mail.len() as u64)?;
+        self.check_space(mail.len() as u64)?;
         disk::create_dirs(&*state.disk, &state.folder)?;
         disk::sync_name(&*state.disk, &state.folder)?;
         let name = format!("{}-{}.eml", state.clock.now().instant.format("%Y%m%dT%H%M%S%.6fZ"), MessageId::random());
@@ -82,7 +82,7 @@ impl PostmasterFolder {
         let written = file.write_all_at(mail, 0).and_then(|()| file.sync());
         let placed = written.and_then(|()| state.disk.rename(&part, &path)).and_then(|()| state.disk.sync_dir(&state.folder));
         if let Err(error) = placed {
-            // Whichever name it has: the sender keeps the mail.
+            // The file has one of both names. The sender keeps the mail.
             let _ = state.disk.remove(&part).or_else(|_| state.disk.remove(&path));
             return Err(error.into());
         }
@@ -91,7 +91,7 @@ impl PostmasterFolder {
 }
 
 impl FolderState {
-    /// The names in the folder, which need not be there yet.
+    /// Returns the names in the folder; none if the folder does not exist yet.
     fn names(&self) -> io::Result<Vec<String>> {
         match self.disk.list(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -100,7 +100,7 @@ impl FolderState {
     }
 }
 
-/// Why a mail is not kept.
+/// Why a mail to the postmaster is not kept.
 #[derive(Debug, thiserror::Error)]
 enum KeepError {
     #[error("the postmaster's folder is full, try again later")]
@@ -132,7 +132,7 @@ impl From<KeepError> for Reply {
 impl Postmaster for PostmasterFolder {
     async fn check(&self, size: u64) -> Result<(), Reply> {
         let folder = self.clone();
-        blocking(move || Ok(folder.check_room(size))).await.map_err(KeepError::from)?.map_err(Reply::from)
+        blocking(move || Ok(folder.check_space(size))).await.map_err(KeepError::from)?.map_err(Reply::from)
     }
 
     async fn keep(&self, mail: Bytes) -> Result<String, Reply> {
