@@ -1,16 +1,16 @@
-//! How much processor time a message of 30 s takes at both nodes together, and how long a lone one takes.
+//! How much processor time a message of 30 s needs at both nodes together, and how long a single one takes.
 //!
 //! `both nodes`: the process's time, user and system, from `finish` to the answer, under TLS, flushes included, divided by the messages;
-//! what the generator of the load takes is in it. Beside it stand the parts that cannot be left out, each measured by itself in the
-//! same process, in turn with the whole: two durable creations (the recording in the spool, the mail in the Maildir); encryption and
-//! decryption by rustls in memory; base64 there and back; one SHA-256 on each side. Their sum is the limit. What the loopback's socket
-//! takes for the same bytes is shown too and is not in the sum.
+//! the time of the load generator is included. Beside it stand the parts that cannot be avoided, each measured by itself in the same
+//! process, alternating with the whole: two durable creations (the recording in the spool, the mail in the Maildir); encryption and
+//! decryption by rustls in memory; base64 there and back; one SHA-256 on each side. Their sum is the limit. The time of the loopback
+//! socket for the same bytes is shown too and is not in the sum.
 //!
 //! `lone message`: from `finish` to the answer on a warm TLS connection, nothing else under way, beside the same two durable creations.
 //!
-//! Not in the numbers: what the kernel's own threads do for a flush or for the disk; speaking the message; opening nodes and
-//! connections, which one round warms up. There is no pass and no fail: processor time on a shared machine varies by a tenth and more. The tables
-//! are printed, and kept where `benches/table.py` finds them.
+//! Not in the numbers: the kernel's own threads for a flush or for the disk; the recording itself; opening nodes and connections, which
+//! one round warms up. There is no pass and no fail: processor time on a shared machine varies by 10 % and more. The tables are printed,
+//! and written where `benches/table.py` finds them.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -50,7 +50,7 @@ mod support {
 }
 
 fn main() {
-    // As in criterion's benches: only `cargo bench` asks for the real thing.
+    // As in criterion's benches, only `cargo bench` measures in full.
     let (rounds, messages) = if env::args().any(|argument| argument == "--bench") { (7, 64) } else { (1, 2) };
     let runtime = Runtime::new().expect("a runtime");
     let mut report = String::new();
@@ -61,7 +61,7 @@ fn main() {
         let times = Times::measure(rounds, messages, &wav, |messages, concurrency| {
             runtime.block_on(pair.send(messages, concurrency, &wav));
         });
-        times.tell(recording, &mut report);
+        times.report(recording, &mut report);
         runtime.block_on(pair.close());
     }
     report.push_str("| lone message | p50 | p99 | two durable creations, p50 | p99 | ratio of p50 |\n");
@@ -72,11 +72,11 @@ fn main() {
         ("30 s 16-bit", Format::TELEPHONE_L16, 30),
     ] {
         let wav = sound(format, seconds);
-        Latencies::measure(&runtime, rounds, messages, &wav).tell(recording, &mut report);
+        Latencies::measure(&runtime, rounds, messages, &wav).report(recording, &mut report);
     }
     println!("{report}");
     let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/cpu_per_message.md");
-    fs::write(file, report).expect("the tables are kept");
+    fs::write(file, report).expect("the tables can be written");
 }
 
 /// Processor time for one message.
@@ -88,7 +88,7 @@ struct Times {
 }
 
 impl Times {
-    /// The median of `rounds` rounds, each with `messages` messages for each figure.
+    /// Measures the median of `rounds` rounds, each with `messages` messages for each figure.
     fn measure(rounds: usize, messages: u64, wav: &Bytes, send: impl Fn(u64, u64)) -> Self {
         let mail = mail(&message(wav), TransferEncoding::Base64);
         let text = base64::MIME.encode(wav);
@@ -124,7 +124,7 @@ impl Times {
         Self { one_at_a_time, sixteen_at_once, parts, loopback }
     }
 
-    fn tell(&self, recording: &str, report: &mut String) {
+    fn report(&self, recording: &str, report: &mut String) {
         let sum = self.parts.iter().map(|(_, time)| *time).sum::<Duration>();
         writeln!(report, "| {recording} | processor time a message | of the sum |\n|---|---|---|").expect("a string takes it");
         let mut row = |name: &str, time: Duration| {
@@ -142,14 +142,14 @@ impl Times {
     }
 }
 
-/// How long lone messages took, and the same two durable creations.
+/// How long single messages took, and the same two durable creations.
 struct Latencies {
     messages: Vec<Duration>,
     creations: Vec<Duration>,
 }
 
 impl Latencies {
-    /// Ten of the one and ten of the other in turn, so that both have the same weather.
+    /// Measures ten of each in turn, so that both meet the same conditions.
     fn measure(runtime: &Runtime, rounds: usize, messages: u64, wav: &Bytes) -> Self {
         let mail = mail(&message(wav), TransferEncoding::Base64);
         let pair = runtime.block_on(Pair::open(Security::Tls));
@@ -168,7 +168,7 @@ impl Latencies {
         latencies
     }
 
-    fn tell(self, recording: &str, report: &mut String) {
+    fn report(self, recording: &str, report: &mut String) {
         let [p50, p99] = [50, 99].map(|percent| quantile(self.messages.clone(), percent));
         let [raw50, raw99] = [50, 99].map(|percent| quantile(self.creations.clone(), percent));
         let ratio = p50.as_secs_f64() / raw50.as_secs_f64();
@@ -178,7 +178,7 @@ impl Latencies {
     }
 }
 
-/// A client and a server that hand each other their records without a socket.
+/// A TLS client and server that exchange their records without a socket.
 struct TlsInMemory {
     client: ClientConnection,
     server: ServerConnection,
@@ -210,7 +210,7 @@ impl TlsInMemory {
     }
 }
 
-/// Hands over what `from` has to say.
+/// Passes the pending output of `from` to the other side.
 fn hand_over<F, T>(from: &mut ConnectionCommon<F>, to: &mut ConnectionCommon<T>, wire: &mut Vec<u8>) {
     wire.clear();
     while from.wants_write() {
@@ -256,7 +256,7 @@ fn processor_time(work: impl FnOnce()) -> Duration {
     processor_clock().saturating_sub(start)
 }
 
-/// Removing the files is not in it.
+/// The removal of the files is not in the time.
 fn processor_time_of_creations(messages: u64, files: &[&[u8]]) -> Duration {
     let folder = tempfile::tempdir().expect("a temporary folder");
     processor_time(|| (0..messages).for_each(|_| create_all(folder.path(), files)))
@@ -268,7 +268,7 @@ fn create_all(folder: &Path, files: &[&[u8]]) {
     }
 }
 
-/// Keeps a result from being left out.
+/// Keeps the compiler from removing a computation.
 fn discard<T>(result: T) {
     black_box(result);
 }
@@ -290,7 +290,7 @@ fn millis(time: Duration) -> f64 {
 /// The most that one TLS record carries. RFC 8446 §5.1.
 const RECORD: usize = 16 * 1024;
 
-/// What a receiver reads at once.
+/// The size of a receiver's read.
 const PIECE: usize = 64 * 1024;
 
 /// How many mailboxes the central PBX has.

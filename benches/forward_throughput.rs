@@ -1,21 +1,21 @@
-//! How many messages a second go from a recording's end at a distributed node to the central node's disk.
+//! How many messages per second get from the end of a recording at a distributed node to the disk of the central node.
 //!
 //! `plain`, `tls`: each message is finished (kept durably in the spool), forwarded by SMTP over loopback, in plain text or under TLS,
-//! stored in a Maildir (kept durably), answered for, and removed from the spool. So many are on their way at once as the concurrency
-//! says: a worker finishes its next message when its last one is answered for.
+//! stored in a Maildir (kept durably), answered with 250, and removed from the spool. The concurrency is the number of messages under way
+//! at once: a worker finishes its next message when its last one was answered.
 //!
 //! Beside them, in the same run:
 //!
 //! - `raw`: the limit. The same number of bytes created durably twice (write, flush file, rename, flush folder), by as many threads
-//!   as messages are on their way.
-//! - `lettre`: what a program would do without this crate. lettre makes a MIME mail of the same recording, it is created durably as
-//!   a file, its pooled transport sends it under TLS into the same central node, and the file is removed. lettre leaves Nagle's
+//!   as messages are under way.
+//! - `lettre`: a program without this crate. lettre makes a MIME mail of the same recording, the mail is created durably as a file,
+//!   lettre's pooled transport sends it under TLS to the same central node, and the file is removed. lettre leaves Nagle's
 //!   algorithm on, so a short mail may wait some 40 ms for an acknowledgement; that is in the number, as it is in such a program.
 //!
-//! Not in the number: speaking the message, opening spool, store and connections, and the lamp. Both nodes share one process and
-//! its cores, and all trees are on the disk that holds the temporary folder (`TMPDIR`).
+//! Not in the number: the recording itself, opening spool, store and connections, and the lamp. Both nodes share one process and its
+//! cores, and all files are on the disk that holds the temporary folder (`TMPDIR`).
 //!
-//! The files of `raw` stay until its time is taken, and every group of measurements has folders of its own: on some file systems a
+//! The files of `raw` stay until its time was measured, and every group of measurements has its own folders: on some file systems a
 //! creation is slow where files were removed just before. That, the mount option `discard`, and what an earlier run has left on the
 //! disk all distort the figures; `benches/README.md` says how.
 
@@ -108,7 +108,7 @@ impl Lettre {
         Self { transport, central, spool: tempfile::tempdir().expect("a temporary folder") }
     }
 
-    /// Sends `messages`, `concurrency` at a time, and answers how long that took.
+    /// Sends `messages` messages, `concurrency` at a time; returns how long that took.
     async fn send(&self, messages: u64, concurrency: u64, wav: &Bytes) -> Duration {
         let start = Instant::now();
         let workers = (0..concurrency).map(|worker| {

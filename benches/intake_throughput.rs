@@ -1,7 +1,7 @@
-//! How many messages a second an intake takes in when its senders are faster than it is.
+//! How many messages per second an intake stores when its senders are faster than it is.
 //!
-//! `plain`, `tls`: a sender that needs no time for it (mails made beforehand, each with an id of its own; BDAT; two messages on their
-//! way on each connection) sends over loopback, in plain text or after STARTTLS; the intake reads, checks the digest, and keeps each
+//! `plain`, `tls`: a sender that needs no time itself (mails made beforehand, each with another id; BDAT; two messages under way on each
+//! connection) sends over loopback, in plain text or after STARTTLS; the intake reads, checks the digest, and keeps each
 //! mail durably in a Maildir before it answers 250. The concurrency is the number of connections.
 //!
 //! Beside them, in the same run:
@@ -11,7 +11,7 @@
 //!
 //! Not in the number: making the mails, opening store and connections, lamps. Sender and receiver share one process and its cores,
 //! and all files are on the disk that holds the temporary folder (`TMPDIR`). `raw` and `bare` write into one folder, the store into
-//! those of 64 mailboxes. What distorts such figures is told in `benches/README.md`.
+//! those of 64 mailboxes. `benches/README.md` says what distorts such figures.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -90,11 +90,11 @@ fn intake_throughput(criterion: &mut Criterion) {
     }
 }
 
-/// Whatever takes mails in, with a folder of its own.
+/// A receiver of mails, with its own folder.
 struct Receiver {
     address: SocketAddr,
     task: JoinHandle<()>,
-    /// Removed with this.
+    /// Removed when this is dropped.
     folder: TempDir,
 }
 
@@ -144,7 +144,7 @@ async fn connect(address: SocketAddr, connections: u64, tls: Option<&Arc<ClientC
     clients
 }
 
-/// Sends `messages` over all connections together, and answers how long that took.
+/// Sends `messages` messages over all connections together; returns how long that took.
 async fn send(clients: &mut Vec<Client>, messages: u64, template: &Arc<Template>) -> Duration {
     let start = Instant::now();
     let (connections, mut sending) = (clients.len() as u64, Vec::new());
@@ -161,7 +161,7 @@ async fn send(clients: &mut Vec<Client>, messages: u64, template: &Arc<Template>
     start.elapsed()
 }
 
-/// How many files of at least `size` bytes there are.
+/// Returns how many files of at least `size` bytes there are.
 fn count(folder: &Path, size: u64) -> u64 {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
     let counts = entries.map(|entry| {

@@ -1,6 +1,6 @@
-//! A yardstick: a receiver that only frames, writes, flushes and answers 250.
+//! For comparison: a receiver that only frames, writes, flushes and answers 250.
 //!
-//! It understands what [`Client`](super::client::Client) says and nothing else, believes all of it, and looks at no byte of a mail.
+//! It understands the commands of [`Client`](super::client::Client) and no others, checks none of them, and does not look into the mails.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use voicemail::message::MessageId;
 
 use super::disk::create_durably;
 
-/// Serves whoever connects, until it is dropped.
+/// Serves each client that connects, until it is dropped.
 pub(crate) async fn serve(listener: TcpListener, folder: PathBuf, tls: Arc<ServerConfig>) {
     let mut sessions = JoinSet::new();
     loop {
@@ -90,5 +90,5 @@ where
     kept.await?
 }
 
-/// How much is read at once.
+/// The size of a read.
 const ROOM: usize = 64 * 1024;

@@ -6,7 +6,8 @@ use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// A certificate made for the occasion: for whoever answers by that name, for whoever trusts it and no other, and as PEM.
+/// Makes a self-signed certificate for a name: the server's configuration, that of a client that trusts only this certificate, and the
+/// certificate in PEM.
 pub(crate) fn certify(name: &str) -> (Arc<ServerConfig>, Arc<ClientConfig>, String) {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");

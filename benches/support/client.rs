@@ -1,4 +1,4 @@
-//! A sender that never keeps a receiver waiting: BDAT, a whole message in one flight, the next one on its way before the answer.
+//! A sender that never keeps a receiver waiting: BDAT, a whole message pipelined, the next one sent before the reply.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use voicemail::wire::TransferEncoding;
 use super::mail::mail;
 use super::network::{CENTRAL, EDGE, next_mailbox};
 
-/// A mail that can be sent any number of times, each time as another message.
+/// A mail that can be sent any number of times, each time with another message id.
 pub(crate) struct Template {
-    /// As far as the message's id goes.
+    /// The mail up to the end of the message id.
     head: Vec<u8>,
-    /// Where in it the id stands.
+    /// The positions of the id in `head`.
     places: Vec<usize>,
     rest: Bytes,
 }
@@ -30,11 +30,11 @@ impl Template {
     pub(crate) fn new(message: &Message) -> Self {
         let (mail, id) = (mail(message, TransferEncoding::Base64), message.head().id.to_string());
         let places: Vec<_> = memmem::find_iter(&mail, &id).collect();
-        let end = places.last().expect("the mail tells its id") + id.len();
+        let end = places.last().expect("the mail contains its id") + id.len();
         Self { head: mail[..end].to_vec(), places, rest: mail.slice(end..) }
     }
 
-    /// The mail as such.
+    /// The mail itself.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         [&self.head[..], &self.rest].concat()
     }
@@ -43,8 +43,8 @@ impl Template {
         self.head.len() + self.rest.len()
     }
 
-    /// All that sends it once, as a new message.
-    fn flight(&self) -> impl Buf {
+    /// The whole transaction that sends it once, as a new message.
+    fn transaction(&self) -> impl Buf {
         let commands = format!(
             "MAIL FROM:<node@{EDGE}> SIZE={len}\r\nRCPT TO:<{to}@voicemail.example>\r\nBDAT {len} LAST\r\n",
             to = next_mailbox(),
@@ -60,7 +60,7 @@ impl Template {
     }
 }
 
-/// One connection.
+/// One connection to a receiver.
 pub(crate) struct Client {
     reader: BufReader<ReadHalf<Box<dyn Stream>>>,
     writer: WriteHalf<Box<dyn Stream>>,
@@ -103,7 +103,7 @@ impl Client {
         self.reply().await;
     }
 
-    /// Reads one reply, which must be a good one.
+    /// Reads one reply, which must be positive.
     async fn reply(&mut self) {
         read_reply(&mut self.reader, &mut String::new()).await;
     }
@@ -115,7 +115,7 @@ impl Client {
         let write = async {
             for _ in 0..messages {
                 window.acquire().await.expect("it is never closed").forget();
-                writer.write_all_buf(&mut template.flight()).await.expect("the peer listens");
+                writer.write_all_buf(&mut template.transaction()).await.expect("the peer listens");
                 writer.flush().await.expect("the peer listens");
             }
         };
@@ -154,5 +154,5 @@ async fn read_reply(reader: &mut BufReader<ReadHalf<Box<dyn Stream>>>, line: &mu
     }
 }
 
-/// How many messages are on their way on a connection: the next one arrives while the last one is stored.
+/// How many messages are under way on a connection: the next one arrives while the last one is stored.
 const WINDOW: usize = 2;

@@ -1,4 +1,4 @@
-//! What "durable" means on every side of every bench.
+//! Durable creation of a file, in the same way for every side of every bench.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};

@@ -14,7 +14,7 @@ pub(crate) fn message(wav: &Bytes) -> Message {
     Message::builder(Audio::new(AudioType::Wav, wav.clone()), recorded_at).build()
 }
 
-/// That message as a mail.
+/// The message as a mail.
 pub(crate) fn mail(message: &Message, encoding: TransferEncoding) -> Bytes {
     let recipients = ["2001".parse().expect("a mailbox")];
     let addresses = Addresses::new("edge.voicemail.example", "voicemail.example", &recipients);

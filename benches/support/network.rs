@@ -1,4 +1,4 @@
-//! The network that the benches run in: a central PBX with as many mailboxes as the bench says, and a distributed one.
+//! The network of the benches: a central PBX with a given number of mailboxes, and a distributed one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,7 +26,7 @@ pub(crate) fn network() -> Network {
     Network::builder("voicemail.example").site(centre).site(edge).build().expect("the network keeps the rules")
 }
 
-/// The mailboxes in turn, so that none gets longer than the others.
+/// Returns the mailboxes in turn, so that none gets longer than the others.
 pub(crate) fn next_mailbox() -> MailboxId {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     mailbox(NEXT.fetch_add(1, Ordering::Relaxed))

@@ -42,14 +42,14 @@ impl Running {
     }
 }
 
-/// A central node with a Maildir in a folder of its own, listening with STARTTLS.
+/// A central node with a Maildir in its own folder, listening with STARTTLS.
 pub(crate) struct Central {
-    /// Where it listens.
+    /// The address at which it listens.
     pub(crate) address: SocketAddr,
-    /// The certificate that it proves its name with.
+    /// Its certificate, in PEM.
     pub(crate) pem: String,
     running: Running,
-    /// Removed with this.
+    /// Removed when this is dropped.
     _folder: TempDir,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct Pair {
     running: Running,
     answers: Arc<Answers>,
     listening: JoinHandle<()>,
-    /// Removed with this.
+    /// Removed when this is dropped.
     _folder: TempDir,
 }
 
@@ -113,7 +113,7 @@ impl Pair {
         Self { distributed, central, running, answers, listening, _folder: folder }
     }
 
-    /// Sends `messages`, `concurrency` at a time, and answers how long that took.
+    /// Sends `messages` messages, `concurrency` at a time; returns how long that took.
     pub(crate) async fn send(&self, messages: u64, concurrency: u64, wav: &Bytes) -> Duration {
         let start = Instant::now();
         let workers = (0..concurrency).map(|worker| {
@@ -142,7 +142,7 @@ impl Pair {
     }
 }
 
-/// Who waits for which message's answer, and which answers came before anybody waited.
+/// The callers that wait for the reply to a message, and the replies that came before a caller waited.
 #[derive(Default)]
 struct Answers(Mutex<HashMap<MessageId, Option<oneshot::Sender<()>>>>);
 

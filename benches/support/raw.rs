@@ -1,4 +1,4 @@
-//! The disk's own price: files created durably, and nothing else.
+//! The cost of the disk alone: files created durably, and nothing else.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,10 +8,9 @@ use voicemail::message::MessageId;
 use super::disk::create_durably;
 use super::workers::share;
 
-/// Creates a file of these bytes durably for each of `files`, once per message, by as many threads as `concurrency` says; answers
-/// how long that took.
+/// Creates a file of these bytes durably for each of `files`, once per message, by `concurrency` threads; returns how long that took.
 ///
-/// The files stay until the time is taken: see "Yardsticks that remove their files" in `benches/README.md`.
+/// The files stay until the time was measured: see "Yardsticks that remove their files" in `benches/README.md`.
 pub(crate) fn create_raw(messages: u64, concurrency: u64, files: &[&[u8]]) -> Duration {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let start = Instant::now();

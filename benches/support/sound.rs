@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use voicemail::audio::{Format, Wav};
 
-/// A WAV file of noise, which no compression on the way could shorten.
+/// A WAV file of noise, which no compression could shorten.
 pub(crate) fn sound(format: Format, seconds: u32) -> Bytes {
     let len = u32::try_from(format.bytes_per_second()).expect("a rate") * seconds;
     let mut state = 1u32;
