@@ -18,17 +18,19 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
-use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::{TlsConnector, rustls};
 
 use super::listener::ACCEPT_PAUSE;
 use super::*;
 use crate::clock::ManualClock;
 use crate::directory::{DirectoryError, Owner, StaticDirectory};
-use crate::event::Event;
+use crate::event::{Event, Events};
+use crate::lock::Lock;
 use crate::message::{
-    Audio, AudioType, ClockQuality, ClockSource, Head, MailboxId, Message, Origin, RecordedAt, Status, Summary,
+    Audio, AudioType, ClockQuality, ClockSource, Head, MailboxId, Message, MessageId, Origin, RecordedAt, Status, Summary,
 };
+use crate::smtp::server::Dialogue;
 use crate::store::{Deposit, Entry, MemoryStore, StoreError};
 use crate::wire::{Addresses, TransferEncoding, encode};
 
@@ -38,13 +40,13 @@ fn mailbox(number: &str) -> MailboxId {
     number.parse().unwrap()
 }
 
-/// A store in memory that fails for some mailboxes, and for one of them waits until it may go on.
+/// A store in memory that fails for some mailboxes, and waits for a notification at one.
 #[derive(Debug)]
-struct TryingStore {
+struct FailingStore {
     memory: MemoryStore,
     failures: HashMap<&'static str, Failure>,
     asked: Notify,
-    may_go_on: Notify,
+    go_on: Notify,
     deposits: AtomicUsize,
 }
 
@@ -52,13 +54,13 @@ type Failure = fn() -> StoreError;
 
 const SLOW: &str = "299";
 
-impl TryingStore {
+impl FailingStore {
     fn new(failures: impl IntoIterator<Item = (&'static str, Failure)>) -> Arc<Self> {
         Arc::new(Self {
             memory: MemoryStore::new(["201", "202", SLOW].map(mailbox)),
             failures: failures.into_iter().collect(),
             asked: Notify::new(),
-            may_go_on: Notify::new(),
+            go_on: Notify::new(),
             deposits: AtomicUsize::new(0),
         })
     }
@@ -69,12 +71,12 @@ impl TryingStore {
 }
 
 #[async_trait]
-impl MessageStore for TryingStore {
+impl MessageStore for FailingStore {
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
         self.deposits.fetch_add(1, Ordering::Relaxed);
         if mailbox.as_str() == SLOW {
             self.asked.notify_one();
-            self.may_go_on.notified().await;
+            self.go_on.notified().await;
         }
         match self.failures.get(mailbox.as_str()) {
             Some(failure) => Err(failure()),
@@ -98,7 +100,7 @@ impl MessageStore for TryingStore {
     }
 }
 
-/// Knows nothing, because whoever knows is away.
+/// A directory that is unavailable.
 #[derive(Debug)]
 struct NoDirectory;
 
@@ -109,7 +111,7 @@ impl Directory for NoDirectory {
     }
 }
 
-fn builder(store: &Arc<TryingStore>) -> IntakeBuilder {
+fn builder(store: &Arc<FailingStore>) -> IntakeBuilder {
     let owner = Owner::new("berlin".parse().unwrap(), chrono_tz::Europe::Berlin);
     let directory: StaticDirectory = ["201", "202", SLOW].map(|number| (mailbox(number), owner.clone())).into_iter().collect();
     Intake::builder("vm.example", Arc::clone(store), directory)
@@ -132,12 +134,12 @@ fn mail(message: &Message, encoding: TransferEncoding) -> Bytes {
     encode(message, &Addresses { node: "berlin.example", domain: "vm.example", recipients: &recipients }, encoding).to_bytes()
 }
 
-/// A transaction in one flight.
-fn flight(start: &str, mail: &[u8]) -> Vec<u8> {
+/// A whole transaction, pipelined.
+fn pipelined(start: &str, mail: &[u8]) -> Vec<u8> {
     [start.as_bytes(), format!("BDAT {} LAST\r\n", mail.len()).as_bytes(), mail].concat()
 }
 
-/// The other end of a connection.
+/// A client of an intake.
 struct Client<S> {
     stream: S,
 }
@@ -181,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.stream.flush().await.unwrap();
     }
 
-    /// The next `count` replies, or what there was before the connection ended.
+    /// Reads the next `count` replies, or those before the connection ended.
     async fn replies(&mut self, count: usize) -> String {
         let mut text = Vec::new();
         let last_lines = |text: &[u8]| {
@@ -200,10 +202,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.replies(count).await.lines().last().unwrap_or_default().to_owned()
     }
 
-    /// All that comes before the connection ends.
+    /// Reads until the connection ends.
     async fn rest(&mut self) -> String {
         let mut text = Vec::new();
-        // A connection may end without the last word of TLS.
+        // A connection may end without close_notify of TLS.
         let _ = self.stream.read_to_end(&mut text).await;
         String::from_utf8(text).unwrap()
     }
@@ -237,7 +239,7 @@ fn server_name() -> ServerName<'static> {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_is_kept_byte_for_byte_with_its_trace() {
-    let store = TryingStore::new([]);
+    let store = FailingStore::new([]);
     let events = Events::new();
     let mut listener = events.subscribe();
     let intake = builder(&store).events(events).build();
@@ -248,7 +250,7 @@ async fn a_message_is_kept_byte_for_byte_with_its_trace() {
         let message = message(sound.clone());
         let mut client = Client::connect(&intake).await;
         let sent = mail(&message, encoding);
-        client.send(flight(START, &sent)).await;
+        client.send(pipelined(START, &sent)).await;
         assert_eq!(client.last_reply(4).await, format!("250 2.0.0 kept {}", message.id()));
 
         let kept = store.retrieve(&mailbox("201"), message.id()).await.unwrap();
@@ -266,17 +268,17 @@ async fn a_message_is_kept_byte_for_byte_with_its_trace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_comes_again_is_answered_for_and_stored_once() {
-    let store = TryingStore::new([]);
+async fn a_message_that_comes_again_gets_250_and_is_stored_once() {
+    let store = FailingStore::new([]);
     let events = Events::new();
     let intake = builder(&store).events(events.clone()).build();
     let mail = mail(&message(&b"hello"[..]), TransferEncoding::Base64);
     let mut client = Client::connect(&intake).await;
-    client.send(flight(START, &mail)).await;
+    client.send(pipelined(START, &mail)).await;
     assert!(client.last_reply(4).await.starts_with("250 2.0.0"));
 
     let mut listener = events.subscribe();
-    client.send(flight(START, &mail)).await;
+    client.send(pipelined(START, &mail)).await;
     assert!(client.last_reply(4).await.starts_with("250 2.0.0"));
     assert!(matches!(listener.recv().await.unwrap().event, Event::Duplicate { .. }));
     assert_eq!(store.new_messages().await, 1);
@@ -284,7 +286,7 @@ async fn a_message_that_comes_again_is_answered_for_and_stored_once() {
 
 #[tokio::test(start_paused = true)]
 async fn data_is_taken_as_well() {
-    let store = TryingStore::new([]);
+    let store = FailingStore::new([]);
     let intake = builder(&store).build();
     let mut client = Client::connect(&intake).await;
     client.send(format!("{START}DATA\r\n")).await;
@@ -309,11 +311,11 @@ async fn a_store_that_fails_is_never_answered_with_250() {
         (|| StoreError::Damaged { id: MessageId::random(), source: "disk".into() }, "451 4.3.0 "),
     ];
     for (failure, reply) in failures {
-        let store = TryingStore::new([("202", failure)]);
+        let store = FailingStore::new([("202", failure)]);
         let intake = builder(&store).build();
         let mut client = Client::connect(&intake).await;
         let both = format!("{START}RCPT TO:<202@vm.example>\r\n");
-        client.send(flight(&both, &mail(&message(&b"hello"[..]), TransferEncoding::Base64))).await;
+        client.send(pipelined(&both, &mail(&message(&b"hello"[..]), TransferEncoding::Base64))).await;
         let last = client.last_reply(5).await;
         assert!(last.starts_with(reply), "{last}");
         assert!(!last.contains("disk"), "what is inside the store is no peer's business");
@@ -321,7 +323,7 @@ async fn a_store_that_fails_is_never_answered_with_250() {
     }
 }
 
-/// A store that foretells what it would refuse.
+/// A store that predicts its failures.
 #[derive(Debug)]
 struct Foretelling {
     memory: MemoryStore,
@@ -356,7 +358,7 @@ impl MessageStore for Foretelling {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_store_foretells_is_said_before_the_audio_is_sent() {
+async fn a_failure_the_store_predicts_is_sent_before_the_audio() {
     let failures: [(Failure, &str); 6] = [
         (|| StoreError::MailboxFull(mailbox("202")), "452 4.2.2 202: mailbox 202 is full"),
         (|| StoreError::NoSpace("disk".into()), "452 4.3.1 202: "),
@@ -378,19 +380,19 @@ async fn what_the_store_foretells_is_said_before_the_audio_is_sent() {
         assert!(said.starts_with(reply), "{said}");
         assert!(!said.contains("disk"), "what is inside the store is no peer's business");
         assert_eq!(store.asked.load(Ordering::Relaxed), 12_345);
-        client.send(flight("", &mail(&message(&b"hello"[..]), TransferEncoding::Base64))).await;
+        client.send(pipelined("", &mail(&message(&b"hello"[..]), TransferEncoding::Base64))).await;
         assert!(client.replies(1).await.starts_with("250 2.0.0 kept"), "the other mailbox takes it");
         assert_eq!(store.summary(&mailbox("201")).await.unwrap().new, 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_senders_at_once_share_a_bounded_room_and_all_are_served() {
+async fn many_senders_at_once_share_bounded_memory_and_are_served() {
     let (senders, room) = (16, 4);
-    let store = TryingStore::new([]);
+    let store = FailingStore::new([]);
     let limits = Limits { bodies_in_flight: room * Dialogue::MEMORY_STEP, ..Limits::default() };
     let intake = builder(&store).limits(limits).build();
-    // Each fills one step and a little of a second; all of them together would need 32.
+    // Each message needs one step of memory and a little of a second; all of them together would need 32.
     let sound: Bytes = vec![7; Dialogue::MEMORY_STEP + 1000].into();
     let under_way = Arc::new(AtomicUsize::new(0));
     let send = async || {
@@ -402,7 +404,7 @@ async fn many_senders_at_once_share_a_bounded_room_and_all_are_served() {
             client.send(START).await;
             assert!(client.last_reply(3).await.starts_with("250"));
             under_way.fetch_add(1, Ordering::Relaxed);
-            client.send(flight("", &sent)).await;
+            client.send(pipelined("", &sent)).await;
             let reply = client.replies(1).await;
             under_way.fetch_sub(1, Ordering::Relaxed);
             if reply.starts_with("250 2.0.0 kept") {
@@ -430,13 +432,13 @@ async fn many_senders_at_once_share_a_bounded_room_and_all_are_served() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_or_directory_that_does_not_answer_is_not_waited_for_without_end() {
-    let store = TryingStore::new([]);
+async fn a_store_or_directory_that_never_answers_times_out() {
+    let store = FailingStore::new([]);
     let intake = builder(&store).build();
     let mut client = Client::connect(&intake).await;
     let start = START.replace("201", SLOW);
     let began = Instant::now();
-    client.send(flight(&start, &mail(&message(&b"hello"[..]), TransferEncoding::Base64))).await;
+    client.send(pipelined(&start, &mail(&message(&b"hello"[..]), TransferEncoding::Base64))).await;
     assert!(client.last_reply(4).await.starts_with("451 4.3.0 299: the store does not answer"));
     assert!(began.elapsed() >= Limits::default().answer_time);
 
@@ -447,8 +449,8 @@ async fn a_store_or_directory_that_does_not_answer_is_not_waited_for_without_end
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_played_is_refused_with_the_reason() {
-    let store = TryingStore::new([]);
+async fn audio_that_cannot_be_played_is_refused_with_the_reason() {
+    let store = FailingStore::new([]);
     let intake = builder(&store).build();
     let sent = mail(&message(&b"hello hello"[..]), TransferEncoding::Binary);
     let damaged = String::from_utf8(sent.to_vec()).unwrap().replace("hello hello", "hello jello");
@@ -462,7 +464,7 @@ async fn what_cannot_be_played_is_refused_with_the_reason() {
         (std::str::from_utf8(&hour).unwrap(), "554 5.6.0 a sound of 3600 bytes cannot last the 3600 s that its mail says"),
     ] {
         let mut client = Client::connect(&intake).await;
-        client.send(flight(START, mail.as_bytes())).await;
+        client.send(pipelined(START, mail.as_bytes())).await;
         assert_eq!(client.last_reply(4).await, reply);
     }
     assert_eq!(store.deposits.load(Ordering::Relaxed), 0);
@@ -470,26 +472,26 @@ async fn what_cannot_be_played_is_refused_with_the_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_lost_in_the_middle_of_a_message_stores_nothing() {
-    let store = TryingStore::new([]);
+    let store = FailingStore::new([]);
     let intake = builder(&store).build();
     let mail = mail(&message(&b"hello"[..]), TransferEncoding::Base64);
     for ending in ["BDAT", "DATA"] {
         let (client, (_stop, session)) = Client::connect_stoppable(&intake, ListenMode::StartTls);
         let mut client = client.greeted().await;
         match ending {
-            "BDAT" => client.send(&flight(START, &mail)[..START.len() + mail.len()]).await,
+            "BDAT" => client.send(&pipelined(START, &mail)[..START.len() + mail.len()]).await,
             _ => client.send([START.as_bytes(), b"DATA\r\n", &mail, b"\r\n."].concat()).await,
         }
         drop(client);
-        // The session may fail to send a reply; that it is over is what counts.
+        // The session may fail to send a reply; here it must only end.
         drop(session.await.unwrap());
     }
     assert_eq!(store.deposits.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_says_nothing_is_left_after_five_minutes() {
-    let intake = builder(&TryingStore::new([])).build();
+async fn a_silent_client_is_disconnected_after_five_minutes() {
+    let intake = builder(&FailingStore::new([])).build();
     let mut client = Client::connect(&intake).await;
     let began = Instant::now();
     assert_eq!(client.rest().await, "421 4.4.2 timed out\r\n");
@@ -497,8 +499,8 @@ async fn who_says_nothing_is_left_after_five_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_does_not_read_replies_is_left() {
-    let intake = builder(&TryingStore::new([])).build();
+async fn a_client_that_reads_no_replies_is_disconnected() {
+    let intake = builder(&FailingStore::new([])).build();
     let (client, (_stop, session)) = Client::connect_stoppable(&intake, ListenMode::StartTls);
     let mut client = client.greeted().await;
     let began = Instant::now();
@@ -508,9 +510,9 @@ async fn who_does_not_read_replies_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_speaks_before_the_greeting_is_turned_away() {
+async fn a_client_that_speaks_before_the_greeting_is_rejected() {
     for greet_pause in [Duration::ZERO, Duration::from_secs(6)] {
-        let intake = builder(&TryingStore::new([])).limits(Limits { greet_pause, ..Limits::default() }).build();
+        let intake = builder(&FailingStore::new([])).limits(Limits { greet_pause, ..Limits::default() }).build();
         let (mut client, _session) = Client::connect_stoppable(&intake, ListenMode::StartTls);
         client.send("EHLO attack.example\r\n").await;
         assert!(client.rest().await.starts_with("554 5.5.1"));
@@ -524,7 +526,7 @@ async fn who_speaks_before_the_greeting_is_turned_away() {
 #[tokio::test]
 async fn a_message_under_tls_says_so_in_its_trace() {
     let (server, connector) = certificate();
-    let store = TryingStore::new([]);
+    let store = FailingStore::new([]);
     let intake = builder(&store).tls(server).build();
     for mode in [ListenMode::StartTls, ListenMode::ImplicitTls] {
         let (mut client, _session) = Client::connect_stoppable(&intake, mode);
@@ -541,7 +543,7 @@ async fn a_message_under_tls_says_so_in_its_trace() {
         client.send("EHLO pbx.example\r\n").await;
         assert!(!client.replies(1).await.contains("STARTTLS"));
         let message = message(&b"hello"[..]);
-        client.send(flight(START, &mail(&message, TransferEncoding::Binary))).await;
+        client.send(pipelined(START, &mail(&message, TransferEncoding::Binary))).await;
         assert!(client.last_reply(4).await.starts_with("250 2.0.0"));
         let kept = store.retrieve(&mailbox("201"), message.id()).await.unwrap();
         let trace = String::from_utf8_lossy(kept.mail().unwrap()).lines().nth(1).map(str::to_owned);
@@ -552,11 +554,11 @@ async fn a_message_under_tls_says_so_in_its_trace() {
 }
 
 #[tokio::test]
-async fn what_is_injected_around_starttls_is_not_obeyed() {
+async fn commands_injected_around_starttls_are_not_obeyed() {
     let (server, _) = certificate();
-    let store = TryingStore::new([]);
+    let store = FailingStore::new([]);
     let intake = builder(&store).tls(server).build();
-    let injected = flight(START, &mail(&message(&b"hello"[..]), TransferEncoding::Base64));
+    let injected = pipelined(START, &mail(&message(&b"hello"[..]), TransferEncoding::Base64));
 
     let mut client = Client::connect(&intake).await;
     client.send([b"STARTTLS\r\n", &injected[..40]].concat()).await;
@@ -574,22 +576,22 @@ async fn what_is_injected_around_starttls_is_not_obeyed() {
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_never_comes_ends() {
     let (server, _) = certificate();
-    let intake = builder(&TryingStore::new([])).tls(server).build();
+    let intake = builder(&FailingStore::new([])).tls(server).build();
     let (_client, (_stop, session)) = Client::connect_stoppable(&intake, ListenMode::ImplicitTls);
     assert_eq!(session.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
 }
 
 #[tokio::test]
 async fn implicit_tls_without_a_certificate_is_an_error() {
-    let intake = builder(&TryingStore::new([])).build();
+    let intake = builder(&FailingStore::new([])).build();
     let (_, stream) = duplex(1);
     let error = intake.serve_stream(stream, None, ListenMode::ImplicitTls, std::future::pending()).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_share_the_room_and_wait_for_each_other() {
-    let store = TryingStore::new([]);
+async fn messages_share_the_memory_and_wait_for_each_other() {
+    let store = FailingStore::new([]);
     let limits = Limits { bodies_in_flight: Dialogue::MEMORY_STEP, ..Limits::default() };
     let intake = builder(&store).limits(limits.clone()).build();
     let mut first = Client::connect(&intake).await;
@@ -610,7 +612,7 @@ async fn messages_share_the_room_and_wait_for_each_other() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_stream_finishes_its_message() {
-    let store = TryingStore::new([]);
+    let store = FailingStore::new([]);
     let intake = builder(&store).build();
     let (idle, (stop_idle, idle_session)) = Client::connect_stoppable(&intake, ListenMode::StartTls);
     let mut idle = idle.greeted().await;
@@ -622,7 +624,7 @@ async fn a_stopped_stream_finishes_its_message() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_cuts_half_a_message_off_with_421_in_its_time() {
-    let intake = builder(&TryingStore::new([])).build();
+    let intake = builder(&FailingStore::new([])).build();
     for half in ["", "DATA\r\n", "DATA\r\nSubject: half", "BDAT 1000 LAST\r\nhalf", "BDAT 4 LA"] {
         let (stuck, (stop, session)) = Client::connect_stoppable(&intake, ListenMode::StartTls);
         let mut stuck = stuck.greeted().await;
@@ -642,12 +644,12 @@ async fn a_stop_cuts_half_a_message_off_with_421_in_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_ends_in_time_though_the_peer_drips() {
-    let store = TryingStore::new([]);
+async fn a_stop_ends_in_time_though_the_peer_sends_very_slowly() {
+    let store = FailingStore::new([]);
     let intake = builder(&store).build();
     let (dripping, (stop, session)) = Client::connect_stoppable(&intake, ListenMode::StartTls);
     let mut dripping = dripping.greeted().await;
-    dripping.send(flight(START, &mail(&message(&b"hello"[..]), TransferEncoding::Base64))).await;
+    dripping.send(pipelined(START, &mail(&message(&b"hello"[..]), TransferEncoding::Base64))).await;
     dripping.replies(4).await;
     dripping.send("MAIL FROM:<>\r\nRCPT TO:<201@vm.example>\r\nDATA\r\n").await;
     dripping.replies(3).await;
@@ -664,7 +666,7 @@ async fn a_stop_ends_in_time_though_the_peer_drips() {
     assert_eq!(store.new_messages().await, 1, "what had arrived whole is kept");
 }
 
-/// An intake that serves on loopback until it is told to stop.
+/// An intake that serves on loopback until it is stopped.
 async fn serve(intake: &Intake) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<io::Result<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -684,20 +686,20 @@ async fn connect_tcp(address: SocketAddr) -> Client<TcpStream> {
 }
 
 #[tokio::test]
-async fn a_graceful_stop_finishes_what_is_under_way_and_lets_nobody_in() {
-    let store = TryingStore::new([]);
+async fn a_graceful_stop_finishes_messages_and_accepts_nobody() {
+    let store = FailingStore::new([]);
     let (address, stop, serving) = serve(&builder(&store).build()).await;
     let mut idle = connect_tcp(address).await.greeted().await;
     let mut busy = connect_tcp(address).await.greeted().await;
     let start = START.replace("201", SLOW);
-    busy.send(flight(&start, &mail(&message(&b"hello"[..]), TransferEncoding::Binary))).await;
+    busy.send(pipelined(&start, &mail(&message(&b"hello"[..]), TransferEncoding::Binary))).await;
     store.asked.notified().await;
 
     stop.send(()).unwrap();
     assert_eq!(idle.rest().await, "421 4.3.2 stopping, try again later\r\n");
     assert!(TcpStream::connect(address).await.is_err(), "nobody is let in");
     assert!(!serving.is_finished());
-    store.may_go_on.notify_one();
+    store.go_on.notify_one();
     let replies = busy.rest().await;
     let (_, last) = replies.split_once("250 2.0.0 kept").unwrap();
     assert!(last.ends_with("421 4.3.2 stopping, try again later\r\n"), "{replies}");
@@ -709,10 +711,10 @@ async fn a_graceful_stop_finishes_what_is_under_way_and_lets_nobody_in() {
 #[tokio::test]
 async fn a_stop_cuts_off_a_message_whose_store_never_answers() {
     let limits = Limits { shutdown_timeout: Duration::from_millis(1), ..Limits::default() };
-    let store = TryingStore::new([]);
+    let store = FailingStore::new([]);
     let (address, stop, serving) = serve(&builder(&store).limits(limits).build()).await;
     let mut client = connect_tcp(address).await.greeted().await;
-    client.send(flight(&START.replace("201", SLOW), &mail(&message(&b"hello"[..]), TransferEncoding::Binary))).await;
+    client.send(pipelined(&START.replace("201", SLOW), &mail(&message(&b"hello"[..]), TransferEncoding::Binary))).await;
     store.asked.notified().await;
     stop.send(()).unwrap();
     serving.await.unwrap().unwrap();
@@ -721,7 +723,7 @@ async fn a_stop_cuts_off_a_message_whose_store_never_answers() {
 
 #[tokio::test]
 async fn dropping_the_service_drops_its_connections() {
-    let (address, _stop, serving) = serve(&builder(&TryingStore::new([])).build()).await;
+    let (address, _stop, serving) = serve(&builder(&FailingStore::new([])).build()).await;
     let mut client = connect_tcp(address).await.greeted().await;
     serving.abort();
     assert!(serving.await.unwrap_err().is_cancelled());
@@ -729,19 +731,19 @@ async fn dropping_the_service_drops_its_connections() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_told_to_come_again() {
+async fn a_surplus_connection_is_asked_to_come_again() {
     let limits = Limits { connections_per_address: 1, ..Limits::default() };
-    let store = TryingStore::new([]);
+    let store = FailingStore::new([]);
     let (address, _stop, _serving) = serve(&builder(&store).limits(limits).build()).await;
     let mut first = connect_tcp(address).await.greeted().await;
-    first.send(flight(&START.replace("201", SLOW), &mail(&message(&b"hello"[..]), TransferEncoding::Binary))).await;
+    first.send(pipelined(&START.replace("201", SLOW), &mail(&message(&b"hello"[..]), TransferEncoding::Binary))).await;
     store.asked.notified().await;
     assert_eq!(connect_tcp(address).await.rest().await, "421 4.3.2 too many connections, try again later\r\n");
-    store.may_go_on.notify_one();
+    store.go_on.notify_one();
     first.send("QUIT\r\n").await;
     assert!(first.rest().await.ends_with("221 2.0.0 bye\r\n"));
     drop(first);
-    // The place is free once the session has seen the end.
+    // The slot is free after the session has seen the end.
     loop {
         let reply = connect_tcp(address).await.replies(1).await;
         if reply.starts_with("220") {
@@ -752,7 +754,7 @@ async fn one_connection_too_many_is_told_to_come_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_accept_that_fails_is_tried_again_without_haste() {
+async fn a_failed_accept_is_tried_again_after_a_pause() {
     let began = Instant::now();
     let mut failures = 3;
     let next = || {
@@ -765,7 +767,7 @@ async fn an_accept_that_fails_is_tried_again_without_haste() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_accept_without_descriptors_closes_what_is_of_no_use() {
+async fn an_accept_without_descriptors_closes_an_idle_connection() {
     let began = Instant::now();
     let (mut failures, places) = (3, AtomicUsize::new(2));
     let next = || {
@@ -783,8 +785,8 @@ async fn an_accept_without_descriptors_closes_what_is_of_no_use() {
 #[tokio::test(start_paused = true)]
 async fn the_last_reply_arrives_although_more_was_sent() {
     let limits = Limits { errors: 1, ..Limits::default() };
-    let mut client = Client::connect(&builder(&TryingStore::new([])).limits(limits).build()).await;
-    // More than the stream holds: it can be sent only while somebody reads.
+    let mut client = Client::connect(&builder(&FailingStore::new([])).limits(limits).build()).await;
+    // More than the stream holds: it can be sent only while the session reads.
     client.send("X\r\n".repeat(10_000)).await;
     client.stream.shutdown().await.unwrap();
     assert_eq!(client.rest().await, "500 5.5.1 command not known\r\n421 4.7.0 too many errors\r\n");

@@ -1,4 +1,4 @@
-//! Two central hosts in front of one store: whatever becomes of the first, the second takes the message, and there is one copy.
+//! Two central hosts share one store: if the first one fails in any way, the second accepts the message, and there is one copy.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -23,7 +23,7 @@ use voicemail::intake::Intake;
 use voicemail::record::CallFacts;
 use voicemail::store::{MaildirStore, MessageStore as _};
 
-/// A tree of Maildirs that two hosts have mounted, each with a store and an intake of its own.
+/// A tree of Maildirs that two hosts have mounted; each host has its own store and intake.
 struct Centre {
     tree: TempDir,
     hosts: [Intake; 2],
@@ -52,7 +52,7 @@ fn forwarder(dial: impl Dial) -> SmtpForwarder {
     builder.security(Security::PlainText).build().unwrap()
 }
 
-/// Sends three messages by `first` and then `second`, and counts the copies; answers how long it took.
+/// Sends three messages by `first` and then `second`, and counts the copies; returns how long it took.
 async fn three_arrive_once(case: &str, centre: &Centre, first: SmtpForwarder, second: SmtpForwarder) -> Duration {
     let forwarder = Failover::new(first).or(second);
     let node = node(HIMALAYA, Path::new("/node")).disk(PowerCutDisk::new()).forwarder(forwarder).clock(clock());
@@ -95,7 +95,7 @@ async fn a_first_host_that_is_dead_costs_the_time_of_one_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_host_that_dies_in_the_middle_or_says_later_leaves_one_copy() {
+async fn a_first_host_that_dies_midway_or_defers_leaves_one_copy() {
     let later = ProxyFault::Reply("451 4.3.0 later\r\n");
     let cases = [
         (SmtpStep::Banner, ProxyFault::Drop),
@@ -105,7 +105,7 @@ async fn a_first_host_that_dies_in_the_middle_or_says_later_leaves_one_copy() {
         (SmtpStep::Body, ProxyFault::Drop),
         (SmtpStep::Body, ProxyFault::Stall),
         (SmtpStep::LastByte, ProxyFault::Drop),
-        // The message is kept by the first host, and the answer lost: the second one keeps no other copy.
+        // The first host has stored the message, and its reply is lost: the second one stores no other copy.
         (SmtpStep::End, ProxyFault::Drop),
         (SmtpStep::End, ProxyFault::Stall),
         (SmtpStep::End, ProxyFault::HalfAndDrop),

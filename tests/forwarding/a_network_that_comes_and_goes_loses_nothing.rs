@@ -28,12 +28,12 @@ use voicemail::spool::WaitingMessage;
 use voicemail::store::{Deposit, Entry, MemoryStore, MessageStore, StoreError};
 
 const MESSAGES: usize = 500;
-/// The central node does not know it, though the network does.
+/// A mailbox that the network has, and the central node does not know.
 const UNKNOWN: &str = "2009";
-/// It has no room until the last hour.
+/// A mailbox that is full until the last hour.
 const FULL: &str = "2008";
 
-/// A store in which one mailbox is full, until it is not.
+/// A store in which one mailbox is full for a time.
 #[derive(Debug)]
 struct Crowded {
     store: MemoryStore,
@@ -70,16 +70,16 @@ impl MessageStore for Crowded {
     }
 }
 
-struct Scene {
+struct OutageTest {
     store: Arc<Crowded>,
     net: LinkedNetwork,
     node: Node,
-    /// What happens at the central node.
+    /// The events of the central node.
     arrivals: Events,
     seed: u64,
 }
 
-async fn scene(seed: u64) -> Scene {
+async fn setup(seed: u64) -> OutageTest {
     let store = MemoryStore::new((2001..=2008).map(|number| mailbox(&number.to_string())));
     let store = Arc::new(Crowded { store, has_room: AtomicBool::new(false) });
     let (network, arrivals) = (network(), Events::new());
@@ -94,17 +94,17 @@ async fn scene(seed: u64) -> Scene {
     let forwarder = SmtpForwarder::builder(format!("{CENTRAL}:25"), network.domain()).node(HIMALAYA).dial(net.clone());
     let forwarder = forwarder.security(Security::PlainText).build().unwrap();
     let node = node(HIMALAYA, Path::new("/node")).disk(PowerCutDisk::new()).forwarder(forwarder).clock(clock());
-    Scene { store, net, node: node.open().await.unwrap(), arrivals, seed }
+    OutageTest { store, net, node: node.open().await.unwrap(), arrivals, seed }
 }
 
-/// What waited at the moment the network healed, and what arrived from then to its next fault.
+/// The messages that waited when the network healed, and those that arrived before its next fault.
 struct Healing {
     waiting: Vec<WaitingMessage>,
     arrived: Vec<MessageId>,
 }
 
-impl Scene {
-    /// Records messages at random moments; answers what was kept, by mailbox.
+impl OutageTest {
+    /// Records messages at random moments; returns the recorded sounds, by mailbox.
     async fn record(&self, mut dice: Random) -> HashMap<MailboxId, HashMap<MessageId, Vec<u8>>> {
         let mut kept: HashMap<_, HashMap<_, _>> = HashMap::new();
         for n in 0..MESSAGES {
@@ -119,7 +119,7 @@ impl Scene {
         kept
     }
 
-    /// Makes the weather, until the time of the recordings is over.
+    /// Makes outages at random moments, until the time of the recordings is over.
     async fn rage(&self, mut dice: Random) -> Vec<Healing> {
         let end = Instant::now() + Duration::from_millis(SPAN_MILLIS);
         let mut healings = Vec::new();
@@ -131,8 +131,8 @@ impl Scene {
             self.net.set(LinkState::Up);
             sleep(dice.millis_below(120_000)).await;
             let mut arrived = Vec::new();
-            while let Ok(told) = arrivals.try_recv() {
-                if let Event::Stored { id, .. } = told.event {
+            while let Ok(occurrence) = arrivals.try_recv() {
+                if let Event::Stored { id, .. } = occurrence.event {
                     arrived.push(id);
                 }
             }
@@ -151,24 +151,24 @@ impl Scene {
 
 async fn everything_arrives_once(seed: u64) {
     println!("seed {seed}");
-    let scene = scene(seed).await;
-    let running = run(&scene.node);
+    let setup = setup(seed).await;
+    let running = run(&setup.node);
     let began = Instant::now();
-    let (kept, healings) = tokio::join!(scene.record(Random::with_seed(seed)), scene.rage(Random::with_seed(seed ^ 0x5eed)));
+    let (kept, healings) = tokio::join!(setup.record(Random::with_seed(seed)), setup.rage(Random::with_seed(seed ^ 0x5eed)));
     let over = Instant::now();
-    scene.settle().await;
+    setup.settle().await;
     let settled = over.elapsed();
     let mut copies: BTreeMap<String, usize> = BTreeMap::new();
     for (to, kept) in kept {
         if to.as_str() == UNKNOWN {
-            let parked: HashSet<_> = scene.node.spool().parked().await.unwrap().into_iter().map(|parked| parked.id).collect();
+            let parked: HashSet<_> = setup.node.spool().parked().await.unwrap().into_iter().map(|parked| parked.id).collect();
             assert_eq!(parked, kept.into_keys().collect(), "seed {seed}: those for nobody are parked");
             continue;
         }
-        let listed = scene.store.list(&to).await.unwrap();
+        let listed = setup.store.list(&to).await.unwrap();
         assert_eq!(listed.len(), kept.len(), "seed {seed}: copies for {to}");
         for (id, spoken) in kept {
-            let message = scene.store.retrieve(&to, id).await.unwrap();
+            let message = setup.store.retrieve(&to, id).await.unwrap();
             assert!(message.audio().bytes()[..] == spoken[..], "seed {seed}: byte for byte");
         }
         copies.insert(to.to_string(), listed.len());
@@ -177,17 +177,17 @@ async fn everything_arrives_once(seed: u64) {
         "{:?}, {} outages, {} dials; settled after {settled:?}: {copies:?}",
         over - began,
         healings.len(),
-        scene.net.dials()
+        setup.net.dials()
     );
-    // A full mailbox is asked every 5 minutes.
+    // A full mailbox is tried every 5 minutes.
     assert!(settled <= Duration::from_secs(305), "seed {seed}: settled after {settled:?}");
     for healing in &healings {
-        urgent_first(healing, scene.seed);
+        urgent_first(healing, setup.seed);
     }
     running.stop().await;
 }
 
-/// Of those that waited at the healing, no more than were under way by then go before an urgent one.
+/// Asserts that of the messages that waited at a healing, only those already under way arrived before an urgent one.
 fn urgent_first(healing: &Healing, seed: u64) {
     let urgency: HashMap<_, _> = healing
         .waiting
@@ -209,12 +209,12 @@ async fn messages_through_hours_of_outages_arrive_once_each() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn and_so_they_do_by_a_seed_that_no_run_had_before() {
+async fn messages_through_outages_by_a_new_seed_arrive_once_each() {
     everything_arrives_once(new_seed()).await;
 }
 
 const SEEDS: [u64; 1] = [20_250_714];
-/// How long the network rages.
+/// For how long there are outages.
 const SPAN_MILLIS: u64 = 2 * 3600 * 1000;
-/// How many a queue has under way at once.
+/// How many messages of a queue are under way at once.
 const UNDER_WAY: usize = 64;

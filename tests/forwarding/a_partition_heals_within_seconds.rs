@@ -24,36 +24,36 @@ use voicemail::node::Node;
 use voicemail::record::CallFacts;
 use voicemail::store::{MemoryStore, MessageStore as _};
 
-struct Scene {
+struct PartitionTest {
     store: Arc<MemoryStore>,
     net: LinkedNetwork,
     node: Node,
 }
 
 /// A distributed node whose forwarder has every timeout at its default, and a central one, 20 ms apart.
-async fn scene() -> Scene {
-    scene_on(PowerCutDisk::new(), Arc::new(MemoryStore::new([mailbox("2001")]))).await
+async fn setup() -> PartitionTest {
+    setup_on(PowerCutDisk::new(), Arc::new(MemoryStore::new([mailbox("2001")]))).await
 }
 
 /// The same, with the distributed node's spool on `disk`, and the central node's mailboxes in `store`.
-async fn scene_on(disk: PowerCutDisk, store: Arc<MemoryStore>) -> Scene {
+async fn setup_on(disk: PowerCutDisk, store: Arc<MemoryStore>) -> PartitionTest {
     let network = network();
     let intake = Intake::builder(network.domain(), Arc::clone(&store), network.directory()).build();
     let net = LinkedNetwork::to(intake, Duration::from_millis(20));
     let forwarder = SmtpForwarder::builder(format!("{CENTRAL}:25"), network.domain()).node(HIMALAYA).dial(net.clone());
     let forwarder = forwarder.security(Security::PlainText).build().unwrap();
     let node = node(HIMALAYA, Path::new("/node")).disk(disk).forwarder(forwarder).clock(clock()).open().await.unwrap();
-    Scene { store, net, node }
+    PartitionTest { store, net, node }
 }
 
-impl Scene {
+impl PartitionTest {
     async fn deposit(&self, count: usize, millis: u32) {
         for _ in 0..count {
             self.node.deposit_wav(&site("kathmandu"), CallFacts::to(mailbox("2001")), wav(millis, 3).into()).await.unwrap();
         }
     }
 
-    /// How long it takes until nothing waits any more.
+    /// Returns how long it takes until no message waits any more.
     async fn all_through(&self) -> Duration {
         let began = Instant::now();
         while !self.node.spool().waiting().is_empty() {
@@ -68,84 +68,84 @@ impl Scene {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_75_s_the_last_waiting_message_is_in_its_mailbox_within_5_s() {
+async fn after_75_s_the_backlog_is_delivered_within_5_s() {
     let mut longest = Duration::ZERO;
-    // The partition begins ever later in the conversations: before, between and behind each of their steps.
+    // The partition begins later in each case: before, between and after each step of the conversation.
     for begins in (0..360).step_by(30).map(Duration::from_millis) {
-        let scene = scene().await;
-        scene.deposit(20, 1_500).await;
-        scene.deposit(1, 30_000).await;
-        let running = run(&scene.node);
+        let setup = setup().await;
+        setup.deposit(20, 1_500).await;
+        setup.deposit(1, 30_000).await;
+        let running = run(&setup.node);
         sleep(begins).await;
-        let arrived = scene.copies().await;
-        scene.net.set(LinkState::BlackHole);
+        let arrived = setup.copies().await;
+        setup.net.set(LinkState::BlackHole);
         sleep(Duration::from_secs(40)).await;
-        scene.deposit(5, 1_500).await;
+        setup.deposit(5, 1_500).await;
         sleep(Duration::from_secs(35)).await;
-        scene.net.set(LinkState::Up);
-        let took = scene.all_through().await;
+        setup.net.set(LinkState::Up);
+        let took = setup.all_through().await;
         println!("begun after {begins:?} with {arrived} arrived: all through after {took:?}");
         longest = longest.max(took);
-        assert_eq!(scene.copies().await, 26, "begun after {begins:?}");
+        assert_eq!(setup.copies().await, 26, "begun after {begins:?}");
         running.stop().await;
     }
     assert!(longest <= Duration::from_secs(5), "took {longest:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_was_away_is_noticed_within_3_s_and_the_backlog_flows_at_full_speed() {
-    let scene = scene().await;
-    scene.net.set(LinkState::Refusing);
-    scene.deposit(200, 1_000).await;
-    let running = run(&scene.node);
+async fn a_returning_node_gets_the_backlog_in_3_s_at_full_speed() {
+    let setup = setup().await;
+    setup.net.set(LinkState::Refusing);
+    setup.deposit(200, 1_000).await;
+    let running = run(&setup.node);
     sleep(Duration::from_secs(3600)).await;
-    scene.net.set(LinkState::Up);
+    setup.net.set(LinkState::Up);
     let healed = Instant::now();
-    while scene.copies().await == 0 {
+    while setup.copies().await == 0 {
         sleep(Duration::from_millis(20)).await;
     }
     let noticed = healed.elapsed();
     assert!(noticed <= Duration::from_millis(3_200), "noticed after {noticed:?}");
-    let flowed = scene.all_through().await;
-    // 4 connections, and a round trip of 40 ms for a message: 2 s, and not a second for a wait.
+    let flowed = setup.all_through().await;
+    // 4 connections, and a round trip of 40 ms per message, give 2 s; nothing is left for a wait.
     assert!(flowed <= Duration::from_secs(3), "flowed in {flowed:?}");
-    assert_eq!(scene.copies().await, 200);
+    assert_eq!(setup.copies().await, 200);
     running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kept_connection_whose_path_died_while_it_was_idle_costs_two_seconds() {
-    let scene = scene().await;
-    let running = run(&scene.node);
-    scene.deposit(1, 1_500).await;
-    scene.all_through().await;
-    scene.net.drop_silently();
+async fn an_idle_connection_with_a_dead_path_costs_two_seconds() {
+    let setup = setup().await;
+    let running = run(&setup.node);
+    setup.deposit(1, 1_500).await;
+    setup.all_through().await;
+    setup.net.drop_silently();
     sleep(Duration::from_secs(10)).await;
-    scene.deposit(1, 1_500).await;
-    let took = scene.all_through().await;
+    setup.deposit(1, 1_500).await;
+    let took = setup.all_through().await;
     assert!(took <= Duration::from_millis(2_500), "took {took:?}");
     running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_takes_8_s_at_most_and_loses_or_doubles_nothing() {
-    // The partition begins before, between and behind each step of the conversations; at 0 ms no peer ever greets.
+    // The partition begins before, between and after each step of the conversations; at 0 ms no greeting arrives.
     for begins in (0..400).step_by(40).map(Duration::from_millis) {
         let disk = PowerCutDisk::new();
-        let scene = scene_on(disk.clone(), Arc::new(MemoryStore::new([mailbox("2001")]))).await;
-        scene.deposit(8, 1_500).await;
-        scene.net.set(if begins.is_zero() { LinkState::BlackHole } else { LinkState::Up });
-        let running = run(&scene.node);
+        let setup = setup_on(disk.clone(), Arc::new(MemoryStore::new([mailbox("2001")]))).await;
+        setup.deposit(8, 1_500).await;
+        setup.net.set(if begins.is_zero() { LinkState::BlackHole } else { LinkState::Up });
+        let running = run(&setup.node);
         sleep(begins).await;
-        scene.net.set(LinkState::BlackHole);
+        setup.net.set(LinkState::BlackHole);
         let asked = Instant::now();
         running.stop().await;
         assert!(asked.elapsed() <= Duration::from_secs(8), "begun after {begins:?}: took {:?}", asked.elapsed());
-        scene.net.set(LinkState::Up);
+        setup.net.set(LinkState::Up);
 
-        let store = Arc::clone(&scene.store);
-        drop(scene);
-        let again = scene_on(disk, store).await;
+        let store = Arc::clone(&setup.store);
+        drop(setup);
+        let again = setup_on(disk, store).await;
         let running = run(&again.node);
         again.all_through().await;
         running.stop().await;
@@ -165,7 +165,7 @@ impl MwiSink for Stuck {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lamp_that_never_answers_holds_a_stop_up_for_8_s() {
+async fn a_lamp_that_never_answers_delays_a_stop_by_at_most_8_s() {
     let store = MemoryStore::new([mailbox("2001")]);
     let node =
         node(CENTRAL, Path::new("/node")).disk(PowerCutDisk::new()).store(store).sink(Stuck).clock(clock()).open().await.unwrap();
@@ -177,7 +177,7 @@ async fn a_lamp_that_never_answers_holds_a_stop_up_for_8_s() {
 }
 
 #[tokio::test]
-async fn half_a_mail_holds_a_stop_up_no_longer_than_it_may_take() {
+async fn half_a_mail_delays_a_stop_no_longer_than_its_timeout() {
     let store = Arc::new(MemoryStore::new([mailbox("2001")]));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! What an operator sees of the spool with programs and with `ls` and `cat`, and what can be done to it.
+//! The view of an operator: the spool seen by programs and by `ls` and `cat`, and its commands.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -25,7 +25,7 @@ use voicemail::record::CallFacts;
 use voicemail::spool::{Spool, SpoolError};
 use voicemail::store::MemoryStore;
 
-/// A distributed node whose line is as `forwarder` is told.
+/// A distributed node with this `forwarder`.
 struct Place {
     folder: TempDir,
     forwarder: MemoryForwarder,
@@ -39,7 +39,7 @@ impl Place {
         Self { folder, forwarder, node }
     }
 
-    /// The same place after a restart.
+    /// The same node after a restart.
     async fn reopen(self) -> Self {
         let Self { folder, forwarder, node: stopped } = self;
         drop(stopped);
@@ -99,7 +99,7 @@ fn nobody() -> MessageId {
 }
 
 #[tokio::test]
-async fn ls_shows_what_goes_first_and_head_and_tail_show_the_message() {
+async fn ls_shows_the_order_and_head_and_tail_show_the_message() {
     let place = Place::open().await;
     let normal = place.keep("2001", 5).await;
     let caller = Caller::new("+97714410000".parse().ok(), CallerName::cleaned("Mira Shah"));
@@ -131,7 +131,7 @@ fn names_of_root(place: &Place) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_state_tells_depth_and_age_and_the_next_try_at_any_time_and_as_events() {
+async fn the_state_has_depth_age_and_next_try_as_events_too() {
     let place = Place::open().await;
     let mut events = place.node.events();
     for _ in 0..1_000 {
@@ -173,7 +173,7 @@ async fn retry_now_waits_for_no_schedule() {
     let id = place.keep("2001", 1).await;
     let mut events = place.node.events();
     let running = run(&place.node);
-    // By then the tries are minutes apart.
+    // At that time the attempts are minutes apart.
     sleep(Duration::from_secs(1_000)).await;
     let next_try = || place.node.spool().waiting()[0].next_try.map(Instant::from_std);
     while next_try().is_none_or(|due| due < Instant::now() + Duration::from_secs(10)) {
@@ -193,7 +193,7 @@ async fn retry_now_waits_for_no_schedule() {
 }
 
 #[tokio::test]
-async fn what_is_parked_stays_with_its_note_across_restarts_until_it_is_released() {
+async fn a_parked_message_and_its_note_stay_until_it_is_released() {
     let place = Place::open().await;
     let (one, other) = (place.keep("2001", 1).await, place.keep("2002", 2).await);
     let mut events = place.node.events();
@@ -230,7 +230,7 @@ async fn what_is_parked_stays_with_its_note_across_restarts_until_it_is_released
 }
 
 #[tokio::test]
-async fn what_was_refused_for_good_is_parked_with_the_reply_and_costs_no_other_message() {
+async fn a_final_refusal_parks_a_message_and_delays_no_other() {
     let place = Place::open().await;
     place.forwarder.answer(mailbox("2001"), Outcome::Refused(reply(550, "5.1.1 no such mailbox")));
     let mut events = place.node.events();
@@ -258,7 +258,7 @@ async fn what_was_refused_for_good_is_parked_with_the_reply_and_costs_no_other_m
 }
 
 #[tokio::test]
-async fn ids_that_name_nothing_are_told_so_and_change_nothing() {
+async fn unknown_ids_are_errors_and_change_nothing() {
     let place = Place::open().await;
     let id = place.keep("2001", 1).await;
     let spool = place.node.spool();
@@ -275,7 +275,7 @@ async fn ids_that_name_nothing_are_told_so_and_change_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_under_way_can_be_seen_and_copied_but_not_parked() {
+async fn a_message_under_way_can_be_seen_and_copied_not_parked() {
     let place = Place::open().await;
     place.forwarder.next(Script::NeverAnswer);
     let id = place.keep("2001", 1).await;
@@ -295,7 +295,7 @@ async fn what_is_under_way_can_be_seen_and_copied_but_not_parked() {
 }
 
 #[tokio::test]
-async fn two_who_release_one_message_release_it_once() {
+async fn two_releases_of_one_message_release_it_once() {
     let place = Place::open().await;
     let id = place.keep("2001", 1).await;
     let (spool, mailbox) = (place.node.spool(), mailbox("2001"));
@@ -309,14 +309,14 @@ async fn two_who_release_one_message_release_it_once() {
 }
 
 #[tokio::test]
-async fn a_parked_file_whose_note_is_gone_goes_where_the_node_sends_all() {
+async fn a_parked_file_without_a_note_goes_to_the_central_node() {
     let place = Place::open().await;
     let id = place.keep("2001", 1).await;
     place.node.spool().park(id, &mailbox("2001"), "x").await.unwrap();
     // The note's name sorts first: .txt before .vm.
     let beside = place.spool().join("parked").join(&place.names("parked")[0]);
 
-    // Without a node nobody but the note can tell.
+    // Without a running node, only the note shows it.
     let Place { folder, forwarder, node } = place;
     drop(node);
     let spool = Spool::builder(folder.path().join(HIMALAYA)).clock(clock()).open().await.unwrap();
@@ -337,7 +337,7 @@ async fn a_parked_file_whose_note_is_gone_goes_where_the_node_sends_all() {
 }
 
 #[tokio::test]
-async fn what_waited_for_a_central_node_of_another_name_goes_to_the_one_that_is() {
+async fn messages_for_a_renamed_central_node_go_to_the_new_name() {
     let place = Place::open().await;
     let id = place.keep("2001", 1).await;
     let queues = place.spool().join("queue");
@@ -355,7 +355,7 @@ async fn what_waited_for_a_central_node_of_another_name_goes_to_the_one_that_is(
 }
 
 #[tokio::test]
-async fn a_disk_that_fails_in_the_middle_leaves_a_message_where_it_was() {
+async fn a_disk_that_fails_midway_leaves_a_message_where_it_was() {
     let (folder, line, disk) = (tempdir().unwrap(), MemoryForwarder::new(), FaultyDisk::new(Arc::new(OsDisk)));
     let node = node(HIMALAYA, folder.path()).forwarder(line.clone()).disk(disk.clone()).clock(clock());
     let place = Place { folder, forwarder: line, node: node.open().await.unwrap() };
@@ -367,7 +367,7 @@ async fn a_disk_that_fails_in_the_middle_leaves_a_message_where_it_was() {
     for step in 0.. {
         disk.fail(InjectedFault::after(step, ErrorKind::Other).only(changes));
         let parked = spool.park(id, &owner, "x").await;
-        // Once it is parked for good, a flush that fails takes nothing back.
+        // After the message is parked durably, a failing flush undoes nothing.
         if disk.mend() == 0 || parked.is_ok() {
             parked.unwrap();
             assert!(step >= 5);
@@ -406,7 +406,7 @@ async fn a_listener_that_cannot_serve_ends_the_node_at_once() {
 }
 
 #[tokio::test]
-async fn files_that_are_none_of_the_spools_keep_it_from_nothing() {
+async fn foreign_files_do_not_stop_the_spool() {
     let place = Place::open().await;
     let id = place.keep("2001", 1).await;
     for foreign in ["queue/.DS_Store", "queue/README", "parked/notes.doc", "recording/core", "unreadable/x", "0.vm"] {
@@ -420,7 +420,7 @@ async fn files_that_are_none_of_the_spools_keep_it_from_nothing() {
     assert_eq!((place.depth(), place.node.spool().waiting()[0].id), (1, id));
     assert_eq!(place.node.spool().parked().await.unwrap(), []);
     assert!(place.node.spool().export(id, &mailbox("2001")).await.is_ok());
-    // What may be a message with a damaged name would never be sent from where it was.
+    // A file that may be a message with a damaged name would never be sent from its place.
     let damaged = ["1-20250714T090512.000Z-zz-2001.vm", "1-20250714T090512.0Z-00-2001.vm", "copy of x.vm", "x"];
     assert_eq!(place.names("unreadable"), damaged);
     assert!(queue.join(".nfs0001").exists());
@@ -431,7 +431,7 @@ async fn one_file_under_two_names_is_one_message() {
     let place = Place::open().await;
     let id = place.keep("2001", 1).await;
     let queued = place.spool().join("queue").join(CENTRAL).join(&place.queue()[0]);
-    // As power cuts leave it: recorded and queued, or queued and parked.
+    // The states that power cuts leave: recorded and queued, or queued and parked.
     fs::hard_link(&queued, place.spool().join("recording").join(format!("{id}.vm"))).unwrap();
     let place = place.reopen().await;
     assert_eq!((place.depth(), place.names("recording").len()), (1, 0));
@@ -445,7 +445,7 @@ async fn one_file_under_two_names_is_one_message() {
 }
 
 #[tokio::test]
-async fn a_listener_that_never_reads_harms_nobody_and_learns_how_much_it_missed() {
+async fn an_event_receiver_that_never_reads_learns_what_it_missed() {
     let (folder, line, events) = (tempdir().unwrap(), MemoryForwarder::new(), Events::new());
     let node = node(HIMALAYA, folder.path()).forwarder(line.clone()).events(events.clone()).clock(clock());
     let place = Place { folder, forwarder: line, node: node.open().await.unwrap() };

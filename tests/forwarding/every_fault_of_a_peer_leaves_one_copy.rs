@@ -1,4 +1,4 @@
-//! Whatever the way to the central node does to a conversation, at whatever step: one copy arrives in the end, byte for byte.
+//! After any fault of the path or the peer, at any step of the conversation, one copy arrives in the end, byte for byte.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -25,7 +25,8 @@ use voicemail::intake::{Intake, ListenMode};
 use voicemail::record::CallFacts;
 use voicemail::store::{MemoryStore, MessageStore as _};
 
-/// What the forwarder is not told of, so that it takes each of its routes: all in one flight, the envelope in one, step by step.
+/// The extensions that are removed from the peer's EHLO reply, so that the forwarder uses each form of transaction: all pipelined, only
+/// the envelope pipelined, and stepwise.
 const ROUTES: [&[&str]; 5] = [
     &[],
     &["ENHANCEDSTATUSCODES"],
@@ -73,8 +74,8 @@ fn central_with(tls: Option<Arc<ServerConfig>>) -> (Arc<MemoryStore>, Intake) {
     (store, tls.into_iter().fold(intake, voicemail::intake::IntakeBuilder::tls).build())
 }
 
-/// Records a message, lets it go through `dial`, releases it each time it is parked, and sees that one copy arrived; answers how
-/// often it was parked.
+/// Records a message, sends it through `dial`, releases it each time it is parked, and asserts that one copy arrived; returns how often it
+/// was parked.
 async fn one_copy_arrives(case: &str, store: &MemoryStore, dial: impl Dial, security: Option<&str>) -> u32 {
     let disk = PowerCutDisk::new(); // one in memory, which is faster, and never cut here
     let builder = SmtpForwarder::builder(format!("{CENTRAL}:25"), "voicemail.example").node(HIMALAYA).dial(dial);
@@ -111,7 +112,7 @@ async fn one_copy_arrives(case: &str, store: &MemoryStore, dial: impl Dial, secu
     parked
 }
 
-/// Every case: a route, where and how the middle strikes, and how often it does.
+/// Every case: the removed extensions, the step and kind of the fault, and how often it happens.
 fn cases() -> Vec<(&'static [&'static str], SmtpStep, ProxyFault, u32)> {
     let mut cases = Vec::new();
     let answers =
@@ -122,7 +123,7 @@ fn cases() -> Vec<(&'static [&'static str], SmtpStep, ProxyFault, u32)> {
             .iter()
             .any(|hidden| route.contains(hidden))
             .then_some((SmtpStep::Data, &ANYWHERE[..]));
-        // The shortest route and the longest once, too: there the second try goes through.
+        // For the first and the last form also a single fault: then the second attempt succeeds.
         let times = if route.is_empty() || route.len() > 3 { &[1, 3][..] } else { &[3] };
         for (step, faults) in answers.into_iter().chain(silent).chain(data) {
             for fault in faults {
@@ -139,9 +140,9 @@ async fn spoil((route, step, fault, times): (&'static [&'static str], SmtpStep, 
     let middle = FaultyProxy::new(intake, route, tls.map(|identity| Arc::clone(&identity.server)));
     middle.inject(step, fault, times);
     let parked = one_copy_arrives(&case, &store, middle.clone(), tls.map(|identity| identity.pem.as_str())).await;
-    // A peer that refuses this node as such says nothing about the message.
+    // The refusal of this node as such says nothing about the message.
     let is_final = fault == NEVER && matches!(step, SmtpStep::Mail | SmtpStep::Rcpt | SmtpStep::Data | SmtpStep::End);
-    // Who does not know EHLO is told HELO, and serves.
+    // A peer that rejects EHLO gets HELO, and serves.
     let is_forgiven = fault == NEVER && step == SmtpStep::Ehlo && tls.is_none();
     let expected = (if is_final { times } else { 0 }, if is_forgiven { 1 } else { times });
     assert_eq!((parked, middle.injected()), expected, "{case}: parked, struck");
@@ -161,7 +162,7 @@ async fn under_tls_every_fault_at_every_step_leaves_one_copy() {
     futures::stream::iter(all).map(|case| spoil(case, Some(&identity))).buffer_unordered(AT_ONCE).count().await;
 }
 
-/// A wire that ends, or falls silent, after so many bytes in one direction: all that can be done to TLS from outside.
+/// A path that ends, or falls silent, after this many bytes in one direction: an attacker can do nothing else to TLS.
 #[derive(Debug, Clone)]
 struct Wire {
     intake: Intake,
@@ -186,7 +187,7 @@ impl Dial for Wire {
             self.cuts.lock().unwrap().pop().unwrap_or(Cut { upwards: u64::MAX, downwards: u64::MAX, fault: ProxyFault::Drop });
         tokio::spawn(async move {
             let ((near_read, near_write), (far_read, far_write)) = (split(near), split(far));
-            // Which of both ends first ends the wire.
+            // When either direction ends, the path ends.
             tokio::select! {
                 () = carry(near_read, far_write, cut.upwards, cut.fault) => {}
                 () = carry(far_read, near_write, cut.downwards, cut.fault) => {}
@@ -214,7 +215,7 @@ async fn tls_cut_at_any_byte_leaves_one_copy() {
     let mut cuts = Vec::new();
     for n in 0..80 {
         let fault = if n % 2 == 0 { ProxyFault::Drop } else { ProxyFault::Stall };
-        // The conversation has some 22 000 bytes upwards and 2 500 downwards.
+        // The conversation has some 22 000 bytes to the server and 2 500 from it.
         let cut = match n % 4 {
             0 | 1 => Cut { upwards: dice.below(23_000), downwards: u64::MAX, fault },
             _ => Cut { upwards: u64::MAX, downwards: dice.below(3_000), fault },
@@ -230,5 +231,5 @@ async fn tls_cut_at_any_byte_leaves_one_copy() {
     futures::stream::iter(cuts).map(cut).buffer_unordered(AT_ONCE).count().await;
 }
 
-/// How many cases run beside each other, so that files and folders stay few.
+/// How many cases run at the same time, so that there are few files and folders.
 const AT_ONCE: usize = 48;

@@ -1,4 +1,4 @@
-//! What waits in a spool reaches the other node once, whatever peers and networks do.
+//! Messages that wait in a spool reach the other node once, whatever peers and networks do.
 
 #![cfg(feature = "node")]
 

@@ -1,5 +1,5 @@
-//! Thousands of connections that say nothing, or drip, from as many addresses, two thousand new ones a second, at default settings: every
-//! good sender is served at its first try, and memory stays within what is stated here.
+//! Thousands of connections that are silent or very slow, each from another address, two thousand new ones a second, at default settings:
+//! every good sender is served at its first attempt, and memory stays within the limit stated here.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -11,13 +11,13 @@ use test_intake::{SmtpClient, TestIntake, address_of, own_mail};
 use tokio::time::sleep;
 use voicemail::intake::{Access, ListenMode};
 
-/// How much the process may grow by for all of them together: both ends of each connection, and the messages.
+/// How much memory the process may gain for all of them together: both ends of each connection, and the messages.
 const AT_MOST_KIB: u64 = 96 * 1024;
 
 #[tokio::test(start_paused = true)]
-async fn two_thousand_connections_that_are_of_no_use_keep_nobody_out() {
+async fn two_thousand_useless_connections_keep_nobody_out() {
     let house = TestIntake::new(Access::anyone_anywhere());
-    // The first of all pays for what all share.
+    // The first connection allocates what all share.
     deliver(&house, 0).await;
     let before = resident_kib();
 
@@ -31,7 +31,7 @@ async fn two_thousand_connections_that_are_of_no_use_keep_nobody_out() {
     let flood = tokio::spawn({
         let house = house.clone();
         async move {
-            // And they go on.
+            // And they go on after it.
             for number in 2000..7000 {
                 drop(tokio::spawn(of_no_use(house.clone(), number)));
                 if number % 20 == 19 {
@@ -56,7 +56,7 @@ async fn two_thousand_connections_that_are_of_no_use_keep_nobody_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_address_cannot_take_the_places_of_the_others() {
+async fn one_address_cannot_take_the_slots_of_the_others() {
     let house = TestIntake::new(Access::anyone_anywhere());
     let crowd: Vec<_> =
         (0..2000).map(|_| SmtpClient::connect_silently(&house, ListenMode::StartTls, Some(address_of(1)))).collect();
@@ -65,7 +65,7 @@ async fn one_address_cannot_take_the_places_of_the_others() {
     drop(crowd);
 }
 
-/// Connects as far as it takes to hold a place, and stays.
+/// Connects as far as is needed for a slot, and stays.
 async fn of_no_use(house: TestIntake, number: u16) {
     let mut client = SmtpClient::connect_silently(&house, ListenMode::StartTls, Some(address_of(number)));
     let beginning: &[u8] = match number % 4 {
@@ -77,14 +77,14 @@ async fn of_no_use(house: TestIntake, number: u16) {
     if client.reply().await.is_empty() || !client.send_if_open(beginning).await {
         return;
     }
-    // Until it is told to leave.
+    // Until its slot is taken away.
     while number % 4 == 3 && client.send_if_open(b"x").await {
         sleep(Duration::from_secs(1)).await;
     }
     client.remaining_codes().await;
 }
 
-/// Delivers a message with 50 ms of thought, or of way, at each step.
+/// Delivers a message with a delay of 50 ms at each step.
 async fn deliver(house: &TestIntake, number: u16) {
     let mail = own_mail();
     let mut client = SmtpClient::connect_silently(house, ListenMode::StartTls, Some(address_of(10_000 + number)));
@@ -101,7 +101,7 @@ async fn deliver(house: &TestIntake, number: u16) {
     assert!(kept.starts_with("250 2.0.0 kept "), "sender {number}: {kept}");
 }
 
-/// What of this process is in memory.
+/// Returns the resident memory of this process in bytes.
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

@@ -1,5 +1,5 @@
-//! What mail servers have been attacked with, over plain text and over TLS, at default settings: each attack has its own answer, leaves
-//! nothing in any mailbox, and the conversation in step.
+//! Known attacks on mail servers, in plain text and under TLS, at default settings: each gets its reply, leaves nothing in any mailbox, and
+//! keeps commands and replies in step.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -14,7 +14,7 @@ const EHLO: &str = "EHLO pbx.example\r\n";
 const MAIL: &str = "MAIL FROM:<node@berlin.example>\r\n";
 const RCPT: &str = "RCPT TO:<2001@vm.example>\r\n";
 
-/// What is sent in one flight, the codes of the replies to it, and how many messages are stored because of it.
+/// An attack: the bytes sent at once, the codes of the replies, and the number of messages that are stored because of it.
 struct Attack {
     name: String,
     sent: Vec<u8>,
@@ -26,7 +26,7 @@ fn attack(name: impl Into<String>, sent: impl AsRef<[u8]>, codes: &'static str) 
     Attack { name: name.into(), sent: sent.as_ref().to_vec(), codes, stored: 0 }
 }
 
-/// Over plain text and over TLS, the same.
+/// Runs an attack in plain text and under TLS, with the same result.
 fn attacks() -> Vec<Attack> {
     [smuggling(), relaying(), other_protocols(), paths(), line_ends(), endless(), chunks(), sizes(), forms()]
         .into_iter()
@@ -34,7 +34,7 @@ fn attacks() -> Vec<Attack> {
         .collect()
 }
 
-/// A second message behind an end that only others take for one.
+/// SMTP smuggling: a second message after an end of data that only other servers accept.
 fn smuggling() -> Vec<Attack> {
     let start = start();
     let text = String::from_utf8(own_mail()).unwrap();
@@ -50,7 +50,7 @@ fn smuggling() -> Vec<Attack> {
     all
 }
 
-/// Addresses that ask to be passed on.
+/// Addresses that ask for relaying.
 fn relaying() -> Vec<Attack> {
     let mut all = Vec::new();
     for path in [
@@ -96,7 +96,7 @@ fn other_protocols() -> Vec<Attack> {
     all
 }
 
-/// Names of mailboxes that would be paths.
+/// Mailbox names that are paths of files.
 fn paths() -> Vec<Attack> {
     let mut all = Vec::new();
     for local in [
@@ -119,7 +119,7 @@ fn paths() -> Vec<Attack> {
     all
 }
 
-/// Line ends where none belong.
+/// Line ends in wrong places.
 fn line_ends() -> Vec<Attack> {
     let mut all = Vec::new();
     for (line, codes) in [
@@ -137,7 +137,7 @@ fn line_ends() -> Vec<Attack> {
     all
 }
 
-/// Lines and lists without end.
+/// Endless lines and lists.
 fn endless() -> Vec<Attack> {
     let mut all = Vec::new();
     all.push(attack("a line of 5000 bytes", format!("NOOP {:5000}\r\nNOOP\r\n", ""), "500 250"));
@@ -151,7 +151,7 @@ fn endless() -> Vec<Attack> {
     all
 }
 
-/// BDAT that is not as it should be.
+/// Malformed BDAT commands.
 fn chunks() -> Vec<Attack> {
     let start = start();
     let mut all = Vec::new();
@@ -190,7 +190,7 @@ fn sizes() -> Vec<Attack> {
     all
 }
 
-/// Mails whose form has no end, or is none.
+/// Mails whose MIME structure is endless or invalid.
 fn forms() -> Vec<Attack> {
     let start = start();
     let mut all = Vec::new();
@@ -220,13 +220,13 @@ fn forms() -> Vec<Attack> {
     all
 }
 
-/// A transaction up to its recipient.
+/// A transaction up to and including RCPT.
 fn start() -> String {
     format!("{EHLO}{MAIL}{RCPT}")
 }
 
 #[tokio::test]
-async fn each_attack_has_its_answer_and_leaves_nothing_behind() {
+async fn each_attack_gets_its_reply_and_leaves_nothing_behind() {
     for under_tls in [false, true] {
         for Attack { name, sent, codes, stored } in attacks() {
             let house = TestIntake::new(Access::default());
@@ -246,20 +246,20 @@ async fn each_attack_has_its_answer_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn nothing_that_is_said_around_starttls_is_obeyed() {
+async fn commands_injected_around_starttls_are_not_obeyed() {
     let house = TestIntake::new(Access::default());
     for injected in [MAIL, "NOOP\r\n", "EHLO evil.example\r\n", "\r\n", "\x16\x03\x01"] {
         let mut client = SmtpClient::connect(&house, None).await;
         assert_eq!(client.send_all(format!("{EHLO}STARTTLS\r\n{injected}")).await, "250 554", "{injected:?}");
     }
-    // What was begun before is forgotten after.
+    // A transaction that began before TLS is discarded after the handshake.
     let client = SmtpClient::connect(&house, None).await;
     let mut client = client.start_tls_after(&format!("{EHLO}{MAIL}{RCPT}")).await;
     assert_eq!(client.send_all(format!("DATA\r\n{RCPT}{MAIL}STARTTLS\r\n{EHLO}NOOP\r\n")).await, "503 503 503 503 250 250");
 }
 
 #[tokio::test]
-async fn a_password_is_not_heard_before_tls_and_a_stranger_is_told_nothing() {
+async fn no_auth_before_tls_and_no_details_to_unknown_clients() {
     let berlin = KnownPeer::new("berlin".parse().unwrap(), Sites::All).password(StoredPassword::of("correct horse").unwrap());
     let house = TestIntake::new(Access::peers([berlin]));
     let auth = "AUTH PLAIN AGJlcmxpbgBjb3JyZWN0IGhvcnNl\r\n";
@@ -273,7 +273,7 @@ async fn a_password_is_not_heard_before_tls_and_a_stranger_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn who_speaks_before_the_greeting_is_not_greeted() {
+async fn a_client_that_speaks_before_the_greeting_gets_none() {
     let house = TestIntake::new(Access::default());
     for early in [EHLO.to_owned(), format!("{EHLO}{MAIL}{RCPT}DATA\r\n"), "\r\n".to_owned()] {
         let mut client = SmtpClient::connect_and_send(&house, &early).await;
@@ -282,7 +282,7 @@ async fn who_speaks_before_the_greeting_is_not_greeted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_drips_or_never_finishes_a_handshake_is_left_in_time() {
+async fn slow_clients_and_unfinished_handshakes_are_closed_in_time() {
     let house = TestIntake::new(Access::default());
     let begun = tokio::time::Instant::now();
     let mut half_open = SmtpClient::connect_silently(&house, ListenMode::ImplicitTls, Some(address_of(1)));

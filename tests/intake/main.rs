@@ -1,4 +1,4 @@
-//! Strangers, attackers and floods at a node that listens.
+//! Unknown clients, attackers and floods at a node that listens.
 
 #![cfg(all(feature = "memory", feature = "node"))]
 

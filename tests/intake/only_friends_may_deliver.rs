@@ -1,5 +1,5 @@
-//! A door that opens only to friends: forwarders that prove their names by password or certificate, what they may say, and what nobody
-//! reads in a log.
+//! Access to an intake: forwarders that authenticate by password or certificate, the sites that they may deliver for, and that no log
+//! contains secrets.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -55,23 +55,23 @@ fn message(from: Option<&str>) -> Message {
     }
 }
 
-/// A way to a house, from somewhere else.
+/// Connects to a test intake, from the address with this number.
 #[derive(Debug)]
-struct Way(TestIntake, u16);
+struct TestIntakeDial(TestIntake, u16);
 
 #[async_trait]
-impl Dial for Way {
+impl Dial for TestIntakeDial {
     async fn dial(&self, _: Duration) -> io::Result<Box<dyn ByteStream>> {
-        Ok(Box::new(Pipe(Mutex::new(self.0.connect(ListenMode::StartTls, Some(address_of(self.1)))))))
+        Ok(Box::new(SyncStream(Mutex::new(self.0.connect(ListenMode::StartTls, Some(address_of(self.1)))))))
     }
 }
 
-/// What a house has given, as a transport has to be.
-struct Pipe(Mutex<Box<dyn Stream>>);
+/// A stream of a test intake, made `Sync` as a byte stream must be.
+struct SyncStream(Mutex<Box<dyn Stream>>);
 
-impl fmt::Debug for Pipe {
+impl fmt::Debug for SyncStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pipe")
+        f.write_str("SyncStream")
     }
 }
 
@@ -82,15 +82,15 @@ mod pipe {
 
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-    use super::Pipe;
+    use super::SyncStream;
 
-    impl AsyncRead for Pipe {
+    impl AsyncRead for SyncStream {
         fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
             Pin::new(self.get_mut().0.get_mut().unwrap()).poll_read(cx, buf)
         }
     }
 
-    impl AsyncWrite for Pipe {
+    impl AsyncWrite for SyncStream {
         fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
             Pin::new(self.get_mut().0.get_mut().unwrap()).poll_write(cx, buf)
         }
@@ -106,7 +106,7 @@ mod pipe {
 fn forwarder(house: &TestIntake, from: u16) -> SmtpForwarderBuilder {
     SmtpForwarder::builder("vm1.example:25", "vm.example")
         .node("berlin.example")
-        .dial(Way(house.clone(), from))
+        .dial(TestIntakeDial(house.clone(), from))
         .tls(Arc::clone(&house.trust))
 }
 
@@ -116,7 +116,7 @@ async fn outcome(forwarder: &SmtpForwarder, message: &Message) -> Result<Outcome
 }
 
 #[tokio::test]
-async fn a_peer_with_a_password_delivers_for_its_own_sites_and_for_no_other() {
+async fn a_peer_with_a_password_delivers_for_its_own_sites_only() {
     let house = TestIntake::new(Access::peers([with_password()]));
     let mut events = house.events.subscribe();
     let forwarder = forwarder(&house, 1).credentials("berlin", PASSWORD).build().unwrap();
@@ -136,7 +136,7 @@ async fn a_peer_with_a_password_delivers_for_its_own_sites_and_for_no_other() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_delivers_nothing_and_is_not_tried_without_end() {
+async fn a_wrong_password_delivers_nothing_and_attempts_are_limited() {
     let limits = Limits { failed_logins: 3, ..Limits::default() };
     let house = TestIntake::with(Access::peers([with_password()]), |intake| intake.limits(limits));
     for (user, password) in [("berlin", "wrong horse battery staple"), ("bonn", PASSWORD), ("berlin", "")] {
@@ -179,7 +179,7 @@ async fn a_certificate_proves_a_name_and_another_authoritys_does_not() {
 }
 
 #[tokio::test]
-async fn who_proves_nothing_speaks_for_no_site_of_a_known_peer() {
+async fn an_unauthenticated_client_may_use_no_site_of_a_known_peer() {
     let house = TestIntake::new(Access::peers([with_password()]).and_anyone_on(["198.18.0.0/15".parse().unwrap()]));
     let forwarder = forwarder(&house, 1).build().unwrap();
     assert_eq!(outcome(&forwarder, &message(Some("london"))).await.unwrap(), Outcome::Accepted);
@@ -187,7 +187,7 @@ async fn who_proves_nothing_speaks_for_no_site_of_a_known_peer() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_on_no_list_is_told_so_and_no_more() {
+async fn an_address_on_no_list_is_refused_without_details() {
     for access in [Access::default(), Access::peers([with_password()]).only_from(["10.0.0.0/8".parse().unwrap()])] {
         let house = TestIntake::new(access);
         let mut client = SmtpClient::connect_silently(&house, ListenMode::StartTls, Some(address_of(1)));
@@ -196,9 +196,9 @@ async fn an_address_that_is_on_no_list_is_told_so_and_no_more() {
 }
 
 #[tokio::test]
-async fn no_log_has_a_word_of_a_caller_or_a_password_in_it() {
+async fn no_log_contains_a_caller_a_message_or_a_password() {
     let log = Log::default();
-    // Of the whole process, so that the other tests here are read too.
+    // The subscriber of the whole process, so that the logs of the other tests here are checked too.
     tracing::subscriber::set_global_default(log.clone()).unwrap();
     let house = TestIntake::new(Access::peers([with_password()]));
     let right = forwarder(&house, 1).credentials("berlin", PASSWORD).build().unwrap();
@@ -229,7 +229,7 @@ async fn no_log_has_a_word_of_a_caller_or_a_password_in_it() {
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
 }
 
-/// Whoever vouches for certificates.
+/// A certificate authority.
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
@@ -253,7 +253,7 @@ impl Authority {
         roots
     }
 
-    /// Asks for a client's certificate, and lets in who has none.
+    /// Makes a server configuration that asks for a client certificate, and accepts clients without one.
     fn server(&self) -> Arc<ServerConfig> {
         let provider = Arc::new(default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(self.roots()), Arc::clone(&provider));
@@ -272,7 +272,7 @@ impl Authority {
         })
     }
 
-    /// Trusts this authority, and shows a certificate of the `other`.
+    /// Makes a client configuration that trusts this authority, and has a certificate from the `other`.
     fn client_of(&self, other: &Self, name: &str) -> Arc<ClientConfig> {
         let (chain, key) = other.certified(name);
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));

@@ -1,4 +1,4 @@
-//! The SMTP forwarder against a peer that fails at every step: what it answers, that it ends, and that the next message gets through.
+//! The SMTP forwarder and a peer that fails at every step: the answer is true, every call ends, and the next message gets through.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use self::peer::{Fault, Nature, ScriptedPeer, Step};
+use self::peer::{Capabilities, Fault, ScriptedPeer, Step};
 use super::{Security, SetupError, SmtpForwarder, SmtpForwarderBuilder, Timeouts};
 use crate::conformance::forward::{Fixture, PeerBehaviour, run_all};
 use crate::event::{Event, Events};
@@ -23,8 +23,8 @@ mod replies;
 mod tls;
 mod window;
 
-/// What peers offer, from all to nothing; one that knows no EHLO is last.
-const NATURES: [&[&str]; 7] = [
+/// The extensions that peers offer, from all to none; a peer without extensions rejects EHLO.
+const EXTENSION_SETS: [&[&str]; 7] = [
     &["PIPELINING", "CHUNKING", "BINARYMIME", "ENHANCEDSTATUSCODES", "SIZE 10000000", "XVOICEMAIL-ONCE"],
     &["PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES"],
     &["PIPELINING", "CHUNKING", "SIZE 10000000"],
@@ -34,7 +34,7 @@ const NATURES: [&[&str]; 7] = [
     &[],
 ];
 
-const ALL_IN_ONE_FLIGHT: &[&str] = NATURES[0];
+const ALL_EXTENSIONS: &[&str] = EXTENSION_SETS[0];
 
 fn builder(peer: &ScriptedPeer) -> SmtpForwarderBuilder {
     SmtpForwarder::builder("central.example:25", "example.com").node("edge.example").dial(peer.clone())
@@ -70,30 +70,30 @@ async fn sent(forwarder: &SmtpForwarder, numbers: &[&str]) -> Acceptance {
     forwarder.forward(&message(), &mailboxes(numbers)).await.unwrap()
 }
 
-/// Whether a message goes by BDAT.
+/// Whether a message is sent by BDAT.
 fn goes_by_block(keywords: &[&str]) -> bool {
     keywords.contains(&"CHUNKING") && keywords.contains(&"ENHANCEDSTATUSCODES")
 }
 
-/// How a call may end.
+/// The kinds of results of a call.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     Accepted,
-    MayPass,
+    Transient,
     Final,
 }
 
 fn end(answer: &Result<Outcome, ForwardError>) -> End {
     match answer {
         Ok(Outcome::Accepted) => End::Accepted,
-        Ok(Outcome::Deferred(_)) => End::MayPass,
-        Err(error) if error.is_transient() => End::MayPass,
+        Ok(Outcome::Deferred(_)) => End::Transient,
+        Err(error) if error.is_transient() => End::Transient,
         Ok(Outcome::Refused(_)) | Err(_) => End::Final,
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_a_peer_does_at_whatever_step_the_answer_is_true_and_the_next_message_gets_through() {
+async fn after_any_fault_the_result_is_true_and_the_next_call_works() {
     const FAULTS: [Fault; 9] = [
         Fault::Drop,
         Fault::Stall,
@@ -117,7 +117,7 @@ async fn whatever_a_peer_does_at_whatever_step_the_answer_is_true_and_the_next_m
         Step::Kept,
         Step::Idle,
     ];
-    for keywords in NATURES {
+    for keywords in EXTENSION_SETS {
         for step in STEPS {
             for fault in FAULTS {
                 let case = format!("{fault:?} at {step:?}, offering {keywords:?}");
@@ -147,28 +147,28 @@ async fn whatever_a_peer_does_at_whatever_step_the_answer_is_true_and_the_next_m
     }
 }
 
-/// What an honest forwarder may answer.
+/// Returns the results that are true after this fault at this step.
 fn expected(step: Step, fault: Fault) -> &'static [End] {
     match (step, fault) {
-        // The message was answered for before anything went wrong, or nothing is answered there that could be said twice.
+        // The message was accepted before the fault, or no reply is due there that could be doubled.
         (Step::Idle, _)
         | (Step::Kept | Step::MidBody | Step::BodyEnd, Fault::Twice)
-        // One that knows no EHLO may know HELO.
+        // A peer that rejects EHLO may support HELO.
         | (Step::Ehlo, Fault::Say("550 5.0.0 never\r\n")) => &[End::Accepted],
-        // A greeting too many is found out before anything is said, or passes as the next reply and is found out then.
-        (_, Fault::Twice) => &[End::MayPass, End::Accepted],
+        // A second greeting is detected before the first command, or is taken for the next reply and is detected then.
+        (_, Fault::Twice) => &[End::Transient, End::Accepted],
         (
             Step::Mail | Step::Rcpt | Step::Data | Step::MidBody | Step::BodyEnd | Step::Kept,
             Fault::Say("550 5.0.0 never\r\n"),
         ) => &[End::Final],
-        _ => &[End::MayPass],
+        _ => &[End::Transient],
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_refuses_the_node_may_serve_it_later() {
     for (step, said) in [(Step::Banner, "554 5.7.1 not you\r\n"), (Step::Mail, "530 5.7.0 log in first\r\n")] {
-        let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+        let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
         peer.fail(step, Fault::Say(said));
         let error = send(&in_plain_text(&peer), &message()).await.unwrap_err();
         assert!(matches!(error, ForwardError::Unreachable { .. }), "{error:?}");
@@ -196,8 +196,8 @@ async fn an_expired_wait_names_its_step() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_takes_one_flight_where_the_peer_allows_it() {
-    let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+async fn a_message_takes_one_round_trip_where_the_peer_allows_it() {
+    let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
     let forwarder = in_plain_text(&peer);
     sent(&forwarder, &["2041", "2042"]).await;
     sent(&forwarder, &["2041"]).await;
@@ -212,7 +212,7 @@ async fn a_message_takes_one_flight_where_the_peer_allows_it() {
 
 #[tokio::test(start_paused = true)]
 async fn one_recipients_refusal_costs_no_other_and_no_connection() {
-    for keywords in NATURES {
+    for keywords in EXTENSION_SETS {
         let peer = ScriptedPeer::offering(keywords);
         let forwarder = in_plain_text(&peer);
         let acceptance = sent(&forwarder, &["2043", "2041"]).await;
@@ -227,8 +227,8 @@ async fn one_recipients_refusal_costs_no_other_and_no_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mailbox_that_refused_is_asked_before_it_is_sent_anything() {
-    let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+async fn a_mailbox_that_refused_is_asked_before_data_is_sent() {
+    let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
     let forwarder = in_plain_text(&peer);
     sent(&forwarder, &["2043"]).await;
     sent(&forwarder, &["2043"]).await;
@@ -247,8 +247,8 @@ async fn a_message_beyond_the_peers_limit_is_refused_unsent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_dropped_at_any_point_spoils_none_that_follow() {
-    for keywords in NATURES {
+async fn a_call_dropped_at_any_point_harms_none_that_follow() {
+    for keywords in EXTENSION_SETS {
         let mut polls = 0;
         loop {
             let peer = ScriptedPeer::offering(keywords);
@@ -266,7 +266,7 @@ async fn a_call_dropped_at_any_point_spoils_none_that_follow() {
     }
 }
 
-/// Polls a call so often and drops it; answers whether it had ended.
+/// Polls a call this often and drops it; returns whether it had ended.
 async fn after_polls(forwarder: &SmtpForwarder, mut polls: usize) -> bool {
     let (message, recipients) = (message_of(50_000), mailboxes(&["2041"]));
     let mut call = forwarder.forward(&message, &recipients);
@@ -281,8 +281,8 @@ async fn after_polls(forwarder: &SmtpForwarder, mut polls: usize) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn there_are_never_more_connections_than_allowed_and_those_that_wait_get_their_turn() {
-    let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+async fn connections_never_exceed_the_limit_and_every_call_is_served() {
+    let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
     let forwarder = builder(&peer).security(Security::PlainText).max_connections(2).build().unwrap();
     let message = message();
     let answers = futures::future::join_all((0..20).map(|_| send(&forwarder, &message))).await;
@@ -291,8 +291,8 @@ async fn there_are_never_more_connections_than_allowed_and_those_that_wait_get_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_waits_too_long_for_a_connection_is_told_so() {
-    let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+async fn a_call_that_waits_too_long_for_a_connection_times_out() {
+    let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
     peer.fail(Step::BodyEnd, Fault::Stall);
     let timeouts = Timeouts { queue: Duration::from_secs(20), ..Timeouts::default() };
     let forwarder = builder(&peer).security(Security::PlainText).max_connections(1).timeouts(timeouts).build().unwrap();
@@ -303,8 +303,8 @@ async fn one_that_waits_too_long_for_a_connection_is_told_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_is_left_before_it_is_old() {
-    let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+async fn a_connection_is_replaced_before_it_is_old() {
+    let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
     let forwarder = in_plain_text(&peer);
     for (pause, connections) in [(0, 1), (29, 1), (29, 1), (31, 2)] {
         tokio::time::advance(Duration::from_secs(pause)).await;
@@ -346,15 +346,16 @@ async fn a_reply_is_kept_short_and_clean_for_an_operator() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_knows_no_ehlo_is_told_helo() {
-    let peer = ScriptedPeer::new(Nature { keywords: vec!["PIPELINING"], knows_ehlo: false, tls: None, implicit_tls: false });
+async fn a_peer_without_ehlo_gets_helo() {
+    let peer =
+        ScriptedPeer::new(Capabilities { keywords: vec!["PIPELINING"], knows_ehlo: false, tls: None, implicit_tls: false });
     assert_eq!(send(&in_plain_text(&peer), &message()).await.unwrap(), Outcome::Accepted);
     assert_eq!(peer.heard()[..2], ["EHLO edge.example", "HELO edge.example"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_recipients_than_one_transaction_takes_are_sent_in_several() {
-    let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+async fn too_many_recipients_for_one_transaction_are_sent_in_several() {
+    let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
     let numbers: Vec<String> = (0..250).map(|number| (3000 + number).to_string()).collect();
     let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
     let acceptance = sent(&in_plain_text(&peer), &numbers).await;
@@ -365,9 +366,9 @@ async fn more_recipients_than_one_transaction_takes_are_sent_in_several() {
 
 #[tokio::test(start_paused = true)]
 async fn a_later_group_that_fails_leaves_the_earlier_ones_accepted() {
-    let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+    let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
     let forwarder = in_plain_text(&peer);
-    // The first group of a hundred is taken; the connection then ends, and nobody answers a new one.
+    // The first group of 100 is accepted; the connection then ends, and the peer answers no new one.
     peer.fail(Step::Idle, Fault::Drop);
     peer.fail(Step::Connect, Fault::Drop);
     let numbers: Vec<String> = (0..101).map(|number| (3000 + number).to_string()).collect();
@@ -377,11 +378,11 @@ async fn a_later_group_that_fails_leaves_the_earlier_ones_accepted() {
 }
 
 #[tokio::test]
-async fn it_goes_over_tcp_too() {
+async fn it_works_over_tcp_too() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let forwarder = SmtpForwarder::builder(address, "example.com").security(Security::PlainText).build().unwrap();
-    let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+    let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
     let message = message_of(2_000_000);
     let serve = async {
         let (stream, _) = listener.accept().await.unwrap();
@@ -398,7 +399,7 @@ async fn it_goes_over_tcp_too() {
 }
 
 #[test]
-fn choices_that_clash_are_named_when_building() {
+fn conflicting_choices_are_named_by_build() {
     let build = |peer: &str, domain: &str| SmtpForwarder::builder(peer, domain).security(Security::PlainText).build();
     for peer in ["central.example", "central.example:", ":25", "central.example:smtp", "a\r\nb:25"] {
         assert!(matches!(build(peer, "example.com"), Err(SetupError::Peer(_))), "{peer}");
@@ -419,7 +420,7 @@ fn choices_that_clash_are_named_when_building() {
     assert!(!format!("{forwarder:?}").contains("swordfish"));
 }
 
-/// A forwarder and its peer, as the contract's tests want them.
+/// A forwarder and its peer, for the tests of the contract.
 struct OverPipes {
     peer: ScriptedPeer,
     forwarder: SmtpForwarder,
@@ -450,7 +451,7 @@ impl Fixture for OverPipes {
 
 #[tokio::test(start_paused = true)]
 async fn keeps_the_contract() {
-    for keywords in NATURES {
+    for keywords in EXTENSION_SETS {
         run_all(|| async {
             let peer = ScriptedPeer::offering(keywords);
             let forwarder = in_plain_text(&peer);
@@ -461,8 +462,8 @@ async fn keeps_the_contract() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_mail_goes_to_anybody_and_an_answer_of_a_machine_comes_from_nobody() {
-    for keywords in NATURES {
+async fn any_mail_goes_to_any_address_with_its_own_reverse_path() {
+    for keywords in EXTENSION_SETS {
         let peer = ScriptedPeer::offering(keywords);
         let forwarder = in_plain_text(&peer);
         let recipients = mailboxes(&["2041"]);

@@ -1,4 +1,4 @@
-//! Greetings that come in, for a node without mailboxes and for one with some.
+//! Incoming greetings, at a node without mailboxes and at one with mailboxes.
 
 use std::collections::BTreeMap;
 
@@ -52,11 +52,11 @@ fn greeting(number: &str, age: u32, sound: &[u8]) -> Greeting {
     Greeting::new(id, version, Some(Audio::new(AudioType::Wav, sound.to_vec())))
 }
 
-/// A transaction in one flight; answers with the last reply.
+/// Sends a pipelined transaction; returns the last reply.
 async fn hand_in(intake: &Intake, to: &str, mail: &[u8]) -> String {
     let mut client = Client::connect(intake).await;
     let start = START.replace("201", to);
-    client.send(flight(&start, mail)).await;
+    client.send(pipelined(&start, mail)).await;
     client.last_reply(4).await
 }
 
@@ -70,7 +70,7 @@ fn of_greetings(keeper: &Arc<MemoryKeeper>) -> IntakeBuilder {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_greeting_is_kept_and_neither_it_nor_an_older_one_changes_anything_after_that() {
+async fn a_greeting_is_kept_and_repeats_or_older_ones_change_nothing() {
     let keeper = Arc::new(MemoryKeeper::default());
     let events = Events::new();
     let mut event = events.subscribe();
@@ -91,7 +91,7 @@ async fn a_greeting_is_kept_and_neither_it_nor_an_older_one_changes_anything_aft
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_taken_is_refused_with_its_reason() {
+async fn a_greeting_that_is_not_kept_is_refused_with_its_reason() {
     let keeper = Arc::new(MemoryKeeper::default());
     let intake = of_greetings(&keeper).build();
     let voice = mail(&message(&b"hello"[..]), TransferEncoding::Base64);
@@ -112,7 +112,7 @@ async fn what_is_not_taken_is_refused_with_its_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forged_greeting_is_refused_and_told() {
+async fn a_forged_greeting_is_refused_and_reported() {
     let keeper = Arc::new(MemoryKeeper { forbids: true, ..MemoryKeeper::default() });
     let events = Events::new();
     let mut event = events.subscribe();
@@ -127,8 +127,8 @@ async fn a_forged_greeting_is_refused_and_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_with_mailboxes_keeps_messages_in_them_and_greetings_apart() {
-    let (store, keeper) = (TryingStore::new([]), Arc::new(MemoryKeeper::default()));
+async fn a_node_with_mailboxes_keeps_greetings_apart_from_messages() {
+    let (store, keeper) = (FailingStore::new([]), Arc::new(MemoryKeeper::default()));
     let intake = builder(&store).greetings(Arc::clone(&keeper)).build();
     let reply = send(&intake, &GreetingMail::Greeting(greeting("201", 1, b"hello"))).await;
     assert_eq!(reply, "250 2.0.0 kept the greeting 201 normal");
@@ -161,7 +161,7 @@ async fn a_listener_without_peers_takes_no_greetings() {
             let policy = ListenerPolicy::new(ListenMode::StartTls, access.clone());
             let (client, _session) = Client::connect_by(&intake, policy);
             let mut client = client.greeted().await;
-            client.send(flight(START, &encode_greeting(mail, "central.example", "vm.example"))).await;
+            client.send(pipelined(START, &encode_greeting(mail, "central.example", "vm.example"))).await;
             let last = client.last_reply(4).await;
             let is_wanted = last.starts_with("450") && *mail == offer;
             assert!(last == reply || is_wanted, "{last}");

@@ -8,7 +8,7 @@ use crate::disk::{FaultyDisk, InjectedFault, Operation, PowerCutDisk, Unsynced};
 
 const FOLDER: &str = "/spool/postmaster";
 
-/// No voice message, and no plain text.
+/// Neither a voice message nor plain text.
 const REPORT: &[u8] = b"From: <mailer-daemon@mail.example>\r\nSubject: Undelivered\r\n\r\ncaf\xe9\r\n";
 
 fn folder_on(disk: impl Disk) -> PostmasterFolder {
@@ -16,7 +16,7 @@ fn folder_on(disk: impl Disk) -> PostmasterFolder {
     PostmasterFolder::new(Arc::new(disk), FOLDER, clock)
 }
 
-/// Sends `mail` from nobody to each of `recipients`; answers the last reply.
+/// Sends `mail` with the null reverse-path to each of `recipients`; returns the last reply.
 async fn send(intake: &Intake, recipients: &[&str], mail: &[u8]) -> String {
     let mut client = Client::connect(intake).await;
     client.send("EHLO mail.example\r\nMAIL FROM:<>\r\n").await;
@@ -42,7 +42,7 @@ fn files(disk: &PowerCutDisk) -> Vec<(String, Vec<u8>)> {
 async fn any_mail_to_the_postmaster_is_kept_before_250() {
     let (disk, events) = (PowerCutDisk::new(), Events::new());
     let mut event = events.subscribe();
-    let intake = builder(&TryingStore::new([])).postmaster(folder_on(disk.clone())).events(events).build();
+    let intake = builder(&FailingStore::new([])).postmaster(folder_on(disk.clone())).events(events).build();
     for (count, to) in ["postmaster", "PostMaster@VM.example", "postmaster@vm1.example"].into_iter().enumerate() {
         assert_eq!(send(&intake, &[to], REPORT).await, "250 2.0.0 kept for the postmaster", "{to}");
         disk.power_cut(Unsynced::Forgotten);
@@ -61,16 +61,16 @@ async fn a_folder_whose_creator_died_holds_mail_after_a_power_cut() {
     let disk = PowerCutDisk::new();
     disk::create_dirs(&disk, Path::new("/spool")).unwrap();
     disk.create_dir(Path::new(FOLDER)).unwrap(); // and its name was never flushed
-    let intake = builder(&TryingStore::new([])).postmaster(folder_on(disk.clone())).build();
+    let intake = builder(&FailingStore::new([])).postmaster(folder_on(disk.clone())).build();
     assert!(send(&intake, &["postmaster"], REPORT).await.starts_with("250"));
     disk.power_cut(Unsynced::Forgotten);
     assert_eq!(files(&disk).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_postmasters_folder_puts_mail_off_at_rcpt() {
+async fn a_full_postmaster_folder_defers_mail_at_rcpt() {
     let disk = PowerCutDisk::new();
-    let limited = |mails, bytes| builder(&TryingStore::new([])).postmaster(folder_on(disk.clone()).limits(mails, bytes)).build();
+    let limited = |mails, bytes| builder(&FailingStore::new([])).postmaster(folder_on(disk.clone()).limits(mails, bytes)).build();
     let one = limited(1, 10_000);
     assert!(send(&one, &["postmaster"], REPORT).await.starts_with("250"));
     assert_eq!(send(&one, &["postmaster"], REPORT).await, "452 4.3.1 the postmaster's folder is full, try again later");
@@ -86,7 +86,7 @@ async fn a_full_postmasters_folder_puts_mail_off_at_rcpt() {
 async fn a_mail_that_is_not_kept_for_the_postmaster_leaves_nothing() {
     let disk = PowerCutDisk::new();
     let faulty = FaultyDisk::new(Arc::new(disk.clone()));
-    let intake = builder(&TryingStore::new([])).postmaster(folder_on(faulty.clone())).build();
+    let intake = builder(&FailingStore::new([])).postmaster(folder_on(faulty.clone())).build();
     for (kind, code) in [
         (io::ErrorKind::StorageFull, "452 4.3.1"),
         (io::ErrorKind::PermissionDenied, "451 4.3.0"),
@@ -109,10 +109,10 @@ async fn a_mail_that_is_not_kept_for_the_postmaster_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_postmasters_copy_comes_after_those_of_mailboxes() {
+async fn the_copy_of_the_postmaster_is_stored_last() {
     let disk = PowerCutDisk::new();
     let away: Failure = || StoreError::Unavailable("away".into());
-    let store = TryingStore::new([("202", away)]);
+    let store = FailingStore::new([("202", away)]);
     let intake = builder(&store).postmaster(folder_on(disk.clone())).build();
     let voice = message(&b"hello"[..]);
     let sent = mail(&voice, TransferEncoding::Base64);
@@ -140,7 +140,7 @@ async fn a_long_mail_to_the_postmaster_is_kept_whole() {
 async fn a_delivery_report_is_refused_with_a_true_text() {
     let events = Events::new();
     let mut event = events.subscribe();
-    let intake = builder(&TryingStore::new([])).events(events).build();
+    let intake = builder(&FailingStore::new([])).events(events).build();
     assert_eq!(
         send(&intake, &["Voicemail@vm1.example"], REPORT).await,
         "550 5.7.1 this node sends from this address and reads no mail to it, delivery reports included"

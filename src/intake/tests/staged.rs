@@ -1,4 +1,4 @@
-//! Long mails, which the store writes down while they come in.
+//! Long mails, which the store writes while they are received.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::disk::{Disk, PowerCutDisk};
 use crate::store::MaildirStore;
 
-/// A store with the mailbox 201 on a disk of its own.
+/// A store with the mailbox 201, on its own disk.
 pub(super) async fn maildirs() -> (Arc<PowerCutDisk>, Arc<MaildirStore>) {
     let disk = Arc::new(PowerCutDisk::new());
     let store = MaildirStore::builder("/store").disk(Arc::clone(&disk) as _).directory(Arc::new(owners()));
@@ -22,7 +22,7 @@ pub(super) fn intake_of(store: &Arc<MaildirStore>) -> IntakeBuilder {
 }
 
 #[tokio::test]
-async fn nothing_of_a_mail_that_was_begun_before_tls_gets_into_one_that_comes_under_it() {
+async fn a_mail_begun_before_tls_leaves_nothing_in_one_under_tls() {
     let (server, connector) = certificate();
     let (disk, store) = maildirs().await;
     let mut client = Client::connect(&intake_of(&store).tls(server).build()).await;
@@ -32,7 +32,7 @@ async fn nothing_of_a_mail_that_was_begun_before_tls_gets_into_one_that_comes_un
     let mut client = Client { stream: connector.connect(server_name(), client.stream).await.unwrap() };
     let message = message(&b"hello"[..]);
     let sent = mail(&message, TransferEncoding::Base64);
-    client.send(flight(START, &sent)).await;
+    client.send(pipelined(START, &sent)).await;
     assert_eq!(client.last_reply(4).await, format!("250 2.0.0 kept {}", message.id()));
     let kept = store.retrieve(&mailbox("201"), message.id()).await.unwrap();
     assert!(kept.mail().unwrap().len() < sent.len() + 1000, "a trace and what was sent under TLS");

@@ -1,4 +1,4 @@
-//! AUTH: by the strongest mechanism that both sides have, against this crate's own intake, and never in plain text.
+//! AUTH: by the strongest mechanism that both sides support, with this crate's own intake, and never in plain text.
 
 use std::error::Error as StdError;
 use std::io;
@@ -17,8 +17,7 @@ use crate::store::MemoryStore;
 
 const PASSWORD: &str = "correct horse";
 
-/// An intake that knows the peer `edge`, behind something that speaks TLS for it, offers other mechanisms than it does, and changes what
-/// it says.
+/// An intake that knows the peer `edge`, behind a proxy that terminates TLS, offers other mechanisms, and changes the intake's replies.
 #[derive(Debug, Clone)]
 struct Front {
     intake: Intake,
@@ -103,7 +102,7 @@ async fn the_strongest_mechanism_of_an_intake_is_used() {
 async fn a_server_that_does_not_know_the_password_gets_no_mail() {
     let site = Site::new();
     let forged: fn(String) -> String = |line| {
-        // Only the server's last message of SCRAM begins with `v=`.
+        // Only the last message of the server in SCRAM begins with `v=`.
         if line.starts_with("334 dj") {
             "334 dj02cnJpVFJCaTIzV3BSUi93dHVwK21NaFVaVW4vZEI1bkxUSlJzamw5NUc0PQ==".to_owned()
         } else {
@@ -124,7 +123,7 @@ async fn a_server_that_does_not_know_the_password_gets_no_mail() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_without_a_common_mechanism_is_at_fault() {
+async fn a_server_without_a_common_mechanism_is_an_error() {
     let site = Site::new();
     let front = front(&site, "AUTH CRAM-MD5 GSSAPI", |line| line);
     let forwarder = forwarder(&site, &front).credentials("edge", PASSWORD).build().unwrap();
@@ -132,7 +131,7 @@ async fn a_server_without_a_common_mechanism_is_at_fault() {
     assert!(matches!(&error, ForwardError::Protocol { what, .. } if what.contains("SCRAM-SHA-256")), "{error:?}");
 }
 
-/// Counts its tokens.
+/// A token source that counts its tokens.
 #[derive(Debug, Default, Clone)]
 struct Tokens(Arc<AtomicU32>);
 
@@ -147,7 +146,7 @@ impl TokenSource for Tokens {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_connection_has_a_fresh_token() {
+async fn each_connection_gets_a_new_token() {
     for (offered, expected) in [("AUTH PLAIN XOAUTH2", "AUTH XOAUTH2 "), ("AUTH XOAUTH2 OAUTHBEARER", "AUTH OAUTHBEARER ")] {
         let site = Site::new();
         site.peer.offer_at_auth(offered);
@@ -166,7 +165,7 @@ async fn each_connection_has_a_fresh_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_secret_is_said_without_verified_tls() {
+async fn nothing_secret_is_sent_without_verified_tls() {
     let impostor = Site { authority: Site::new().authority, peer: Site::new().peer };
     impostor.peer.offer_at_auth("AUTH SCRAM-SHA-256 PLAIN LOGIN XOAUTH2 OAUTHBEARER");
     let tokens = Tokens::default();

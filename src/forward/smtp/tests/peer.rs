@@ -1,4 +1,4 @@
-//! [`ScriptedPeer`]: an SMTP server for tests that fails where and how it is told.
+//! [`ScriptedPeer`]: an SMTP server for tests that fails by a script.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,34 +14,34 @@ use crate::forward::smtp::dial::{ByteStream, Dial};
 use crate::message::{MailboxId, Message};
 use crate::wire;
 
-/// A server at the other end of pipes in memory. It knows the mailboxes `2041` and `2042`, keeps what it has answered for, and
-/// writes down every line it heard.
+/// A server at the other end of pipes in memory. It knows the mailboxes `2041` and `2042`, keeps the messages that it accepted, and
+/// records every command line.
 #[derive(Debug, Clone)]
-pub(super) struct ScriptedPeer(Arc<Mutex<State>>);
+pub(super) struct ScriptedPeer(Arc<Mutex<PeerState>>);
 
 #[derive(Debug)]
-struct State {
-    nature: Nature,
+struct PeerState {
+    capabilities: Capabilities,
     faults: VecDeque<(Step, Fault)>,
-    /// How often the first fault's step passes before it strikes.
-    spared: usize,
+    /// How often the step of the first fault passes without it.
+    skipped: usize,
     heard: Vec<String>,
     kept: Vec<(MailboxId, Message)>,
     connections: usize,
-    /// What it does at every BDAT, in place of taking the message.
-    at_blocks: Option<Fault>,
+    /// The fault at every BDAT, in place of accepting the message.
+    at_bdat: Option<Fault>,
 }
 
-/// What the server can do.
+/// The capabilities of the server.
 #[derive(Debug, Clone)]
-pub(super) struct Nature {
+pub(super) struct Capabilities {
     pub(super) keywords: Vec<&'static str>,
     pub(super) knows_ehlo: bool,
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) implicit_tls: bool,
 }
 
-/// Where a fault strikes.
+/// The step at which a fault happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Connect,
@@ -53,75 +53,75 @@ pub(super) enum Step {
     Mail,
     Rcpt,
     Data,
-    /// A message as a block, before anything is done with it.
+    /// A message came by BDAT, and nothing was done with it yet.
     Block,
     MidBody,
-    /// The message is whole, and not kept.
+    /// The message is complete, and not kept yet.
     BodyEnd,
-    /// The message is kept, and nothing is said yet.
+    /// The message is kept, and no reply was sent yet.
     Kept,
-    /// All is said: what comes next, comes on an idle connection.
+    /// The reply was sent, and the connection is idle.
     Idle,
 }
 
-/// What happens there, once.
+/// The fault that happens at a step, once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     Drop,
     Stall,
-    /// These bytes, in the place of the answer.
+    /// These bytes, in place of the reply.
     Say(&'static str),
-    /// These bytes, and then the end.
+    /// These bytes, and then the end of the connection.
     SayAndDrop(&'static str),
-    /// The right answer, twice in one piece.
+    /// The right reply, twice in one piece.
     Twice,
-    /// These bytes stand for the right answer.
-    Rightly(&'static str),
+    /// These bytes as the reply, while the server goes on as after the right one.
+    SayAndGoOn(&'static str),
 }
 
 impl ScriptedPeer {
-    pub(super) fn new(nature: Nature) -> Self {
-        let state = State {
-            nature,
+    pub(super) fn new(capabilities: Capabilities) -> Self {
+        let state = PeerState {
+            capabilities,
             faults: VecDeque::new(),
-            spared: 0,
+            skipped: 0,
             heard: Vec::new(),
             kept: Vec::new(),
             connections: 0,
-            at_blocks: None,
+            at_bdat: None,
         };
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// One that offers `keywords`, in plain text.
+    /// A server that offers `keywords`, in plain text.
     pub(super) fn offering(keywords: &[&'static str]) -> Self {
-        Self::new(Nature { keywords: keywords.to_vec(), knows_ehlo: true, tls: None, implicit_tls: false })
+        Self::new(Capabilities { keywords: keywords.to_vec(), knows_ehlo: true, tls: None, implicit_tls: false })
     }
 
-    /// Fails so, once, when it next comes to `step`.
+    /// Makes `fault` happen once, at the next `step`.
     pub(super) fn fail(&self, step: Step, fault: Fault) {
         self.state().faults.push_back((step, fault));
     }
 
-    /// Fails so, once, after it has come to `step` so often.
+    /// Makes `fault` happen once, after `step` has passed this often.
     pub(super) fn after(&self, step: Step, times: usize, fault: Fault) {
-        self.state().spared = times;
+        self.state().skipped = times;
         self.fail(step, fault);
     }
 
-    /// Fails so at every BDAT, whatever it offers.
-    pub(super) fn fail_at_blocks(&self, fault: Fault) {
-        self.state().at_blocks = Some(fault);
+    /// Makes `fault` happen at every BDAT.
+    pub(super) fn fail_at_bdat(&self, fault: Fault) {
+        self.state().at_bdat = Some(fault);
     }
 
-    /// Offers this in place of `AUTH PLAIN`.
+    /// Offers this keyword in place of `AUTH PLAIN`.
     pub(super) fn offer_at_auth(&self, keyword: &'static str) {
         let mut state = self.state();
-        state.nature.keywords.retain(|keyword| !keyword.starts_with("AUTH"));
-        state.nature.keywords.push(keyword);
+        state.capabilities.keywords.retain(|keyword| !keyword.starts_with("AUTH"));
+        state.capabilities.keywords.push(keyword);
     }
 
-    /// Whether every fault has struck.
+    /// Whether every fault has happened.
     pub(super) fn has_failed(&self) -> bool {
         self.state().faults.is_empty()
     }
@@ -130,21 +130,21 @@ impl ScriptedPeer {
         self.state().kept.iter().filter(|(owner, _)| owner.as_str() == mailbox).map(|(_, message)| message.clone()).collect()
     }
 
-    /// Every command line, in order, of all connections.
+    /// Returns every command line of all connections, in order.
     pub(super) fn heard(&self) -> Vec<String> {
         self.state().heard.clone()
     }
 
-    /// Offers TLS no more.
+    /// Offers TLS no longer.
     pub(super) fn forget_tls(&self) {
         let mut state = self.state();
-        state.nature.keywords.retain(|keyword| *keyword != "STARTTLS");
-        state.nature.tls = None;
+        state.capabilities.keywords.retain(|keyword| *keyword != "STARTTLS");
+        state.capabilities.tls = None;
     }
 
-    /// How it speaks TLS.
+    /// Its TLS configuration.
     pub(super) fn tls(&self) -> Arc<ServerConfig> {
-        self.nature().tls.unwrap()
+        self.capabilities().tls.unwrap()
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -154,23 +154,23 @@ impl ScriptedPeer {
     fn fault(&self, step: Step) -> Option<Fault> {
         let mut state = self.state();
         if step == Step::Block {
-            return state.at_blocks;
+            return state.at_bdat;
         }
         if state.faults.front()?.0 != step {
             return None;
         }
-        if let Some(spared) = state.spared.checked_sub(1) {
-            state.spared = spared;
+        if let Some(skipped) = state.skipped.checked_sub(1) {
+            state.skipped = skipped;
             return None;
         }
         state.faults.pop_front().map(|(_, fault)| fault)
     }
 
-    fn nature(&self) -> Nature {
-        self.state().nature.clone()
+    fn capabilities(&self) -> Capabilities {
+        self.state().capabilities.clone()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PeerState> {
         self.0.lock().unwrap()
     }
 }
@@ -193,14 +193,14 @@ impl Dial for ScriptedPeer {
 impl ScriptedPeer {
     /// Serves one connection to its end.
     pub(super) async fn serve(self, transport: Box<dyn ByteStream>) {
-        let nature = self.nature();
-        let opened = match (nature.implicit_tls, &nature.tls) {
+        let capabilities = self.capabilities();
+        let opened = match (capabilities.implicit_tls, &capabilities.tls) {
             (true, Some(tls)) => self.accept_tls(transport, tls).await,
             _ => Some(transport),
         };
         if let Some(transport) = opened {
-            // A fault ends a session wherever it is, by way of `None`.
-            let _ = Session { peer: self, nature, stream: BufReader::new(transport), recipients: Vec::new(), open: false }
+            // A fault ends a session at any point, by `None`.
+            let _ = Session { peer: self, capabilities, stream: BufReader::new(transport), recipients: Vec::new(), open: false }
                 .run()
                 .await;
         }
@@ -215,14 +215,14 @@ impl ScriptedPeer {
                 transport.write_all(bytes.as_bytes()).await.ok()?;
                 None
             }
-            Some(Fault::Drop | Fault::Twice | Fault::Rightly(_)) => None,
+            Some(Fault::Drop | Fault::Twice | Fault::SayAndGoOn(_)) => None,
         }
     }
 }
 
 struct Session {
     peer: ScriptedPeer,
-    nature: Nature,
+    capabilities: Capabilities,
     stream: BufReader<Box<dyn ByteStream>>,
     recipients: Vec<MailboxId>,
     open: bool,
@@ -241,8 +241,8 @@ impl Session {
             let upper = line.to_ascii_uppercase();
             let verb = upper.split(' ').next().unwrap_or_default();
             match verb {
-                "EHLO" if self.nature.knows_ehlo => {
-                    let keywords = [&["250-peer"], &self.nature.keywords[..]].concat().join("\r\n250-");
+                "EHLO" if self.capabilities.knows_ehlo => {
+                    let keywords = [&["250-peer"], &self.capabilities.keywords[..]].concat().join("\r\n250-");
                     self.answer(Step::Ehlo, &format!("{keywords}\r\n250 HELP\r\n")).await?;
                 }
                 "HELO" => {
@@ -250,10 +250,10 @@ impl Session {
                 }
                 "STARTTLS" => {
                     self.answer(Step::StartTls, "220 go ahead\r\n").await?;
-                    let config = self.nature.tls.clone()?;
+                    let config = self.capabilities.tls.clone()?;
                     let transport = self.peer.accept_tls(self.stream.into_inner(), &config).await?;
                     self.stream = BufReader::new(transport);
-                    self.nature.keywords.retain(|keyword| *keyword != "STARTTLS");
+                    self.capabilities.keywords.retain(|keyword| *keyword != "STARTTLS");
                 }
                 "AUTH" => {
                     self.answer(Step::Auth, "235 welcome\r\n").await?;
@@ -332,20 +332,20 @@ impl Session {
         if !self.answer(Step::BodyEnd, "").await? {
             return Some(());
         }
-        let message = wire::decode(&mail.into()).expect("what our forwarder sends can be read");
+        let message = wire::decode(&mail.into()).expect("mail of our forwarder can be decoded");
         let kept = self.recipients.drain(..).map(|mailbox| (mailbox, message.clone()));
         self.peer.state().kept.extend(kept);
         self.answer(Step::Kept, "250 2.6.0 kept\r\n").await?;
         self.strike(Step::Idle).await
     }
 
-    /// Gives the right answer, or does what is to be done in its place; answers whether the right one was given.
+    /// Sends the right reply, or makes a fault happen; returns whether the session goes on as after the right reply.
     async fn answer(&mut self, step: Step, right: &str) -> Option<bool> {
         match self.peer.fault(step) {
             None => self.say(right).await.map(|()| true),
             Some(Fault::Twice) => self.say(&right.repeat(2)).await.map(|()| true),
             Some(Fault::Say(other)) => self.say(other).await.map(|()| false),
-            Some(Fault::Rightly(other)) => self.say(other).await.map(|()| true),
+            Some(Fault::SayAndGoOn(other)) => self.say(other).await.map(|()| true),
             Some(Fault::SayAndDrop(other)) => {
                 self.say(other).await?;
                 None
@@ -355,22 +355,22 @@ impl Session {
         }
     }
 
-    /// A fault where no answer is due.
+    /// Makes a fault happen where no reply is due.
     async fn strike(&mut self, step: Step) -> Option<()> {
         self.answer(step, "").await.map(|_| ())
     }
 
     async fn say(&mut self, text: &str) -> Option<()> {
-        let text = if self.nature.keywords.contains(&"ENHANCEDSTATUSCODES") { text } else { &without_enhanced_code(text) };
+        let text = if self.capabilities.keywords.contains(&"ENHANCEDSTATUSCODES") { text } else { &without_enhanced_code(text) };
         self.stream.write_all(text.as_bytes()).await.ok()?;
         self.stream.flush().await.ok()
     }
 }
 
-/// A right answer as a server gives it that knows no enhanced codes.
+/// Removes the enhanced codes from a reply, for a server that does not support them.
 fn without_enhanced_code(text: &str) -> String {
     ["2.1.0 ", "2.1.5 ", "2.6.0 "].iter().fold(text.to_owned(), |text, code| text.replace(code, ""))
 }
 
-/// Smaller than a message, so that one is not taken whole before anybody reads it.
+/// Smaller than a message, so that a pipe does not hold a whole one.
 const PIPE: usize = 8 * 1024;

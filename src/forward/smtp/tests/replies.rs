@@ -1,4 +1,4 @@
-//! Peers whose replies are unusual: a BDAT that does not work, any 2yz at the end, replies too many, troubles of a whole transaction.
+//! Peers with unusual replies: a BDAT that does not work, any 2yz at the end, surplus replies, failures of a whole transaction.
 
 use super::*;
 
@@ -9,9 +9,9 @@ fn blocks(peer: &ScriptedPeer) -> usize {
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_does_not_know_bdat_gets_data() {
     for reply in ["500 what\r\n", "501 5.5.4 what\r\n", "502 5.5.1 command not implemented\r\n", "504 5.5.4 what\r\n"] {
-        for keywords in NATURES.into_iter().filter(|keywords| goes_by_block(keywords)) {
+        for keywords in EXTENSION_SETS.into_iter().filter(|keywords| goes_by_block(keywords)) {
             let peer = ScriptedPeer::offering(keywords);
-            peer.fail_at_blocks(Fault::Say(reply));
+            peer.fail_at_bdat(Fault::Say(reply));
             let forwarder = in_plain_text(&peer);
             for _ in 0..2 {
                 let message = message();
@@ -23,13 +23,13 @@ async fn a_peer_that_does_not_know_bdat_gets_data() {
     }
 }
 
-/// As `lying-chunking.py` does: 502 to BDAT, and `250 2.0.0` to all else.
+/// Answers 502 to BDAT, although it offers CHUNKING, and `250 2.0.0` to all else.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_says_250_to_all_but_bdat_gets_data() {
     let peer = ScriptedPeer::offering(&["PIPELINING", "ENHANCEDSTATUSCODES", "CHUNKING"]);
-    peer.fail_at_blocks(Fault::Say("502 5.5.1 command not implemented\r\n"));
+    peer.fail_at_bdat(Fault::Say("502 5.5.1 command not implemented\r\n"));
     for step in [Step::Mail, Step::Rcpt, Step::Mail, Step::Rcpt] {
-        peer.fail(step, Fault::Rightly("250 2.0.0 ok\r\n"));
+        peer.fail(step, Fault::SayAndGoOn("250 2.0.0 ok\r\n"));
     }
     assert_eq!(send(&in_plain_text(&peer), &message()).await.unwrap(), Outcome::Accepted);
     assert_eq!((blocks(&peer), peer.kept("2041").len()), (1, 1));
@@ -39,10 +39,10 @@ async fn a_peer_that_says_250_to_all_but_bdat_gets_data() {
 async fn a_peer_that_ends_the_connection_in_bdat_gets_data_at_last() {
     for fault in [Fault::Drop, Fault::Stall, Fault::Say("503 5.5.1 bad sequence\r\n")] {
         let peer = ScriptedPeer::offering(&["PIPELINING", "ENHANCEDSTATUSCODES", "CHUNKING"]);
-        peer.fail_at_blocks(fault);
+        peer.fail_at_bdat(fault);
         let forwarder = in_plain_text(&peer);
         let first = send(&forwarder, &message()).await;
-        assert_eq!(end(&first), End::MayPass, "{fault:?}: {first:?}");
+        assert_eq!(end(&first), End::Transient, "{fault:?}: {first:?}");
         assert_eq!(send(&forwarder, &message()).await.unwrap(), Outcome::Accepted, "{fault:?}");
         assert_eq!(send(&forwarder, &message()).await.unwrap(), Outcome::Accepted, "{fault:?}");
         assert_eq!(blocks(&peer), 2, "{fault:?}");
@@ -50,13 +50,13 @@ async fn a_peer_that_ends_the_connection_in_bdat_gets_data_at_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_path_that_breaks_costs_no_peer_its_blocks() {
-    let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+async fn a_broken_path_does_not_end_the_use_of_bdat() {
+    let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
     let forwarder = in_plain_text(&peer);
     sent(&forwarder, &["2042"]).await;
     for _ in 0..4 {
         peer.fail(Step::MidBody, Fault::Drop);
-        assert_eq!(end(&send(&forwarder, &message()).await), End::MayPass);
+        assert_eq!(end(&send(&forwarder, &message()).await), End::Transient);
     }
     assert_eq!(send(&forwarder, &message()).await.unwrap(), Outcome::Accepted);
     assert!(!peer.heard().contains(&"DATA".to_owned()));
@@ -64,7 +64,7 @@ async fn a_path_that_breaks_costs_no_peer_its_blocks() {
 
 #[tokio::test(start_paused = true)]
 async fn chunking_can_be_switched_off() {
-    for keywords in NATURES {
+    for keywords in EXTENSION_SETS {
         let peer = ScriptedPeer::offering(keywords);
         let forwarder = builder(&peer).security(Security::PlainText).without_chunking().build().unwrap();
         assert_eq!(send(&forwarder, &message()).await.unwrap(), Outcome::Accepted);
@@ -77,11 +77,11 @@ async fn any_2yz_at_the_end_means_accepted() {
     for reply in
         ["200\r\n", "250 2.1.5 ok\r\n", "250 2.1.0 ok\r\n", "251 2.6.0 x\r\n", "250 ok\r\n", "252-a\r\n252 b\r\n", "299 ok\r\n"]
     {
-        for keywords in NATURES {
+        for keywords in EXTENSION_SETS {
             let peer = ScriptedPeer::offering(keywords);
             let forwarder = in_plain_text(&peer);
             for _ in 0..3 {
-                peer.fail(Step::Kept, Fault::Rightly(reply));
+                peer.fail(Step::Kept, Fault::SayAndGoOn(reply));
                 let answer = send(&forwarder, &message()).await;
                 assert_eq!(end(&answer), End::Accepted, "{reply:?} {keywords:?}: {answer:?}");
             }
@@ -90,21 +90,21 @@ async fn any_2yz_at_the_end_means_accepted() {
     }
 }
 
-/// No text tells these replies apart, so they must be counted.
+/// The texts of these replies are alike, so the client must count them.
 #[tokio::test(start_paused = true)]
-async fn a_reply_too_many_is_never_taken_for_acceptance() {
+async fn a_surplus_reply_is_never_taken_for_acceptance() {
     const ONCE: &str = "250 2.0.0 ok\r\n";
     const TWICE: &str = "250 2.0.0 ok\r\n250 2.0.0 ok\r\n";
     const ALL: [&str; 4] = ["250 ok\r\n250 ok\r\n", TWICE, "250 2.1.5 x\r\n250 2.1.5 x\r\n", "250 2.6.0 x\r\n250 2.6.0 x\r\n"];
-    for keywords in NATURES {
+    for keywords in EXTENSION_SETS {
         for twice in ALL {
             for (mail, recipient) in [(twice, ONCE), (ONCE, twice), (twice, twice)] {
                 let peer = ScriptedPeer::offering(keywords);
-                peer.fail(Step::Mail, Fault::Rightly(mail));
-                peer.fail(Step::Rcpt, Fault::Rightly(recipient));
+                peer.fail(Step::Mail, Fault::SayAndGoOn(mail));
+                peer.fail(Step::Rcpt, Fault::SayAndGoOn(recipient));
                 peer.fail(Step::BodyEnd, Fault::Stall); // nothing is kept
                 let answer = send(&in_plain_text(&peer), &message()).await;
-                assert_eq!(end(&answer), End::MayPass, "{mail:?} {recipient:?} {keywords:?}: {answer:?}");
+                assert_eq!(end(&answer), End::Transient, "{mail:?} {recipient:?} {keywords:?}: {answer:?}");
                 assert!(peer.kept("2041").is_empty());
             }
         }
@@ -114,7 +114,7 @@ async fn a_reply_too_many_is_never_taken_for_acceptance() {
 #[tokio::test(start_paused = true)]
 async fn a_4yz_to_the_whole_transaction_ends_the_connection() {
     let later = Fault::Say("451 4.3.0 later\r\n");
-    for keywords in NATURES {
+    for keywords in EXTENSION_SETS {
         for step in [Step::Mail, Step::Data, Step::BodyEnd, Step::Rcpt] {
             if goes_by_block(keywords) && step == Step::Data {
                 continue;
@@ -122,9 +122,9 @@ async fn a_4yz_to_the_whole_transaction_ends_the_connection() {
             let peer = ScriptedPeer::offering(keywords);
             let forwarder = in_plain_text(&peer);
             peer.fail(step, later);
-            assert_eq!(end(&send(&forwarder, &message()).await), End::MayPass);
+            assert_eq!(end(&send(&forwarder, &message()).await), End::Transient);
             assert_eq!(send(&forwarder, &message()).await.unwrap(), Outcome::Accepted);
-            // One recipient's trouble is not the peer's.
+            // The failure of one recipient is not one of the peer.
             let (connections, farewells) = if step == Step::Rcpt { (1, 0) } else { (2, 1) };
             let quits = peer.heard().iter().filter(|line| *line == "QUIT").count();
             assert_eq!((peer.connections(), quits), (connections, farewells), "{step:?} {keywords:?}");

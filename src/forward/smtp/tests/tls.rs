@@ -1,4 +1,4 @@
-//! What each policy makes of what peers do about TLS.
+//! The TLS policies of the forwarder, with peers of every kind.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio_rustls::rustls::crypto::ring;
@@ -11,7 +11,7 @@ use crate::forward::smtp::{TlsMemory, TlsMode};
 
 const OFFERED: [&str; 5] = ["STARTTLS", "PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES", "AUTH PLAIN"];
 
-/// An authority, and a peer with a certificate of it.
+/// A certificate authority, and a peer with a certificate from it.
 pub(super) struct Site {
     pub(super) authority: CertifiedIssuer<'static, KeyPair>,
     pub(super) peer: ScriptedPeer,
@@ -36,7 +36,7 @@ impl Site {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
             .unwrap();
-        let nature = Nature {
+        let nature = Capabilities {
             keywords: OFFERED.to_vec(),
             knows_ehlo: true,
             tls: Some(Arc::new(config)),
@@ -49,7 +49,7 @@ impl Site {
         builder(&self.peer).security(security).ca_pem(self.authority.pem().as_bytes())
     }
 
-    /// How its peer speaks TLS.
+    /// The TLS configuration of its peer.
     pub(super) fn server_config(&self) -> Arc<ServerConfig> {
         self.peer.tls()
     }
@@ -60,7 +60,7 @@ impl Site {
     }
 }
 
-/// A site whose peer fails so at `step`.
+/// A site whose peer has this fault at `step`.
 fn failing(step: Step, fault: Fault) -> Site {
     let site = Site::new();
     site.peer.fail(step, fault);
@@ -71,7 +71,7 @@ const UNDER_TLS: TransportSecurity = TransportSecurity::Tls(TlsVersion::V1_3);
 const UNVERIFIED: TransportSecurity = TransportSecurity::TlsUnverified(TlsVersion::V1_3);
 
 #[tokio::test(start_paused = true)]
-async fn a_verified_peer_is_spoken_to_under_tls_in_both_modes_and_under_both_policies() {
+async fn a_verified_peer_gets_tls_in_both_modes_under_both_policies() {
     for mode in [TlsMode::StartTls, TlsMode::Implicit] {
         for security in [Security::Tls, Security::PlainTextIfNoTls] {
             let site = Site::with("central.example", |_| {}, mode);
@@ -86,7 +86,7 @@ async fn a_verified_peer_is_spoken_to_under_tls_in_both_modes_and_under_both_pol
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_certificate_that_does_not_verify_ends_or_is_noted() {
+async fn an_unverified_certificate_fails_or_is_reported() {
     fn expired(params: &mut CertificateParams) {
         params.not_after = rcgen::date_time_ymd(2020, 1, 1);
     }
@@ -109,7 +109,7 @@ async fn a_certificate_that_does_not_verify_ends_or_is_noted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_configuration_of_the_users_own_is_obeyed_and_its_refusal_noted() {
+async fn a_users_tls_configuration_is_obeyed_and_its_refusal_reported() {
     let site = Site::new();
     let config = |trusted: &Site| {
         let mut roots = RootCertStore::empty();
@@ -130,7 +130,7 @@ async fn a_configuration_of_the_users_own_is_obeyed_and_its_refusal_noted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_tls_cannot_be_had_the_policy_decides_on_a_new_connection() {
+async fn without_tls_the_policy_decides_on_a_new_connection() {
     let faults = [
         (Step::StartTls, Fault::Say("454 4.7.0 not now\r\n")),
         (Step::StartTls, Fault::Say("502 5.5.1 unknown\r\n")),
@@ -167,7 +167,7 @@ async fn where_tls_cannot_be_had_the_policy_decides_on_a_new_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_whose_starttls_was_stripped_is_spoken_to_only_where_plain_text_is_allowed() {
+async fn a_stripped_starttls_leads_to_plain_text_only_where_allowed() {
     let peer = ScriptedPeer::offering(&["PIPELINING"]);
     let site = Site { authority: Site::new().authority, peer };
     let error = site.acceptance(Security::Tls).await.unwrap_err();
@@ -177,7 +177,7 @@ async fn a_peer_whose_starttls_was_stripped_is_spoken_to_only_where_plain_text_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_put_before_the_handshake_end_the_connection_under_every_policy() {
+async fn bytes_before_the_handshake_end_the_connection() {
     for security in [Security::Tls, Security::PlainTextIfNoTls] {
         for injected in ["220 go ahead\r\n250 forged\r\n", "220 go ahead\r\n2"] {
             let site = failing(Step::StartTls, Fault::Say(injected));
@@ -190,13 +190,13 @@ async fn bytes_put_before_the_handshake_end_the_connection_under_every_policy() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_drops_under_tls_is_no_reason_for_plain_text() {
+async fn a_connection_lost_under_tls_causes_no_plain_text() {
     for step in [Step::Mail, Step::MidBody, Step::BodyEnd, Step::Kept] {
         for fault in [Fault::Drop, Fault::Stall, Fault::SayAndDrop("421 4.3.2 closing\r\n")] {
             let site = failing(step, fault);
             let forwarder = site.builder(Security::PlainTextIfNoTls).build().unwrap();
             let answer = send(&forwarder, &message()).await;
-            assert_eq!(end(&answer), End::MayPass, "{fault:?} at {step:?}: {answer:?}");
+            assert_eq!(end(&answer), End::Transient, "{fault:?} at {step:?}: {answer:?}");
             let acceptance = sent(&forwarder, &["2041"]).await;
             assert_eq!(acceptance.transport_security, UNDER_TLS, "{fault:?} at {step:?}");
         }
@@ -204,7 +204,7 @@ async fn a_session_that_drops_under_tls_is_no_reason_for_plain_text() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_session_that_ended_is_replaced_unseen_under_tls() {
+async fn an_idle_connection_that_ended_under_tls_is_replaced() {
     let site = failing(Step::Idle, Fault::SayAndDrop("421 4.4.2 idle for too long\r\n"));
     let forwarder = site.builder(Security::PlainTextIfNoTls).build().unwrap();
     for _ in 0..2 {
@@ -214,7 +214,7 @@ async fn an_idle_session_that_ended_is_replaced_unseen_under_tls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_password_is_said_under_tls_only_to_who_was_verified() {
+async fn a_password_is_sent_only_to_a_verified_peer_under_tls() {
     let site = Site::new();
     let forwarder = site.builder(Security::Tls).credentials("edge", "secret").build().unwrap();
     send(&forwarder, &message()).await.unwrap();
@@ -227,7 +227,7 @@ async fn a_password_is_said_under_tls_only_to_who_was_verified() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_dropped_at_any_point_under_tls_spoils_none_that_follow() {
+async fn a_call_dropped_anywhere_under_tls_harms_none_that_follow() {
     for polls in 0.. {
         let site = Site::new();
         let forwarder = site.builder(Security::Tls).build().unwrap();
@@ -239,7 +239,7 @@ async fn a_call_dropped_at_any_point_under_tls_spoils_none_that_follow() {
     }
 }
 
-/// A peer that has spoken TLS once, and whose offer is taken away from then on.
+/// A peer that has spoken TLS once, and offers it no longer.
 async fn stripped(security: Security, memory: TlsMemory) -> (Site, SmtpForwarder, Events) {
     let site = Site::new();
     let events = Events::new();
@@ -252,7 +252,7 @@ async fn stripped(security: Security, memory: TlsMemory) -> (Site, SmtpForwarder
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_has_spoken_tls_before_is_sent_nothing_without() {
+async fn a_peer_that_has_spoken_tls_is_sent_nothing_without_it() {
     let memory = TlsMemory::in_memory();
     let (site, forwarder, events) = stripped(Security::PlainTextIfNoTls, memory.clone()).await;
     let mut listener = events.subscribe();
@@ -269,7 +269,7 @@ async fn a_peer_that_has_spoken_tls_before_is_sent_nothing_without() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_that_says_so_in_so_many_words_goes_on_in_plain_text() {
+async fn plain_text_even_after_tls_goes_on_in_plain_text() {
     let (_site, forwarder, events) = stripped(Security::PlainTextEvenAfterTls, TlsMemory::in_memory()).await;
     let mut listener = events.subscribe();
     assert_eq!(sent(&forwarder, &["2041"]).await.transport_security, TransportSecurity::PlainText);
@@ -278,7 +278,7 @@ async fn a_policy_that_says_so_in_so_many_words_goes_on_in_plain_text() {
 
 #[cfg(feature = "fs")]
 #[tokio::test]
-async fn that_a_peer_spoke_tls_is_known_after_a_restart() {
+async fn peers_that_spoke_tls_are_remembered_across_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let memory = || TlsMemory::in_folder(Arc::new(crate::disk::OsDisk), folder.path().join("spool"));
     let (site, _, _) = stripped(Security::PlainTextIfNoTls, memory()).await;
@@ -288,7 +288,7 @@ async fn that_a_peer_spoke_tls_is_known_after_a_restart() {
     assert!(file.starts_with("# Peers that have spoken TLS.") && file.ends_with("\ncentral.example:25\n"), "{file}");
 }
 
-/// A certificate as `openssl` makes it by these words, with its key.
+/// A certificate made by `openssl` with these arguments, with its key.
 fn by_openssl(words: &[&str]) -> Option<(String, Arc<ServerConfig>)> {
     use tokio_rustls::rustls::pki_types::pem::PemObject as _;
     use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -321,7 +321,8 @@ fn by_openssl(words: &[&str]) -> Option<(String, Arc<ServerConfig>)> {
 }
 
 async fn forwarded_to(pem: &str, config: &Arc<ServerConfig>, security: Security) -> Result<Acceptance, ForwardError> {
-    let nature = Nature { keywords: OFFERED.to_vec(), knows_ehlo: true, tls: Some(Arc::clone(config)), implicit_tls: false };
+    let nature =
+        Capabilities { keywords: OFFERED.to_vec(), knows_ehlo: true, tls: Some(Arc::clone(config)), implicit_tls: false };
     let forwarder = builder(&ScriptedPeer::new(nature)).security(security).ca_pem(pem.as_bytes()).build().unwrap();
     forwarder.forward(&message(), &mailboxes(&["2041"])).await
 }
@@ -333,12 +334,12 @@ async fn a_pinned_certificate_of_openssl_is_trusted() {
     for security in [Security::Tls, Security::PlainTextIfNoTls] {
         assert_eq!(forwarded_to(&pem, &config, security).await.unwrap().transport_security, UNDER_TLS);
     }
-    // Another one with the same name is somebody else's.
+    // Another certificate with the same name is not trusted.
     let Some((other, _)) = by_openssl(&named) else { return };
     assert!(matches!(forwarded_to(&other, &config, Security::Tls).await, Err(ForwardError::NoTls { .. })));
 }
 
-/// A self-signed certificate that says that it is an authority's, as openssl's do.
+/// A self-signed certificate that is marked as one of an authority, as those of openssl are.
 fn self_signed(name: &str, change: impl FnOnce(&mut CertificateParams)) -> (String, Arc<ServerConfig>) {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -373,8 +374,8 @@ async fn a_pinned_certificate_needs_its_dates_and_its_name() {
 #[tokio::test(start_paused = true)]
 async fn every_tls_error_says_what_to_do() {
     for (step, fault, advice) in [
-        (Step::StartTls, Fault::Say("454 4.7.0 not now\r\n"), "look into its TLS settings"),
-        (Step::Handshake, Fault::Say("this is no TLS at all\r\n"), "what answers there speaks no TLS"),
+        (Step::StartTls, Fault::Say("454 4.7.0 not now\r\n"), "check its TLS settings"),
+        (Step::Handshake, Fault::Say("this is no TLS at all\r\n"), "the server on this port does not speak TLS"),
         (Step::Handshake, Fault::Drop, "openssl s_client"),
         (Step::StartTls, Fault::Drop, "openssl s_client"),
     ] {

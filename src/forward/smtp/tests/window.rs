@@ -1,4 +1,4 @@
-//! Several messages under way on one connection, to a peer that fails at every step, and over a path of 100 ms.
+//! Several messages under way on one connection, to a peer that fails at every step, and on a path of 100 ms.
 
 use std::io;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn copies(peer: &ScriptedPeer, message: &Message) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_a_peer_does_among_messages_under_way_each_has_its_own_true_answer() {
+async fn any_fault_among_pipelined_messages_gives_each_a_true_answer() {
     let faults = [
         Fault::Drop,
         Fault::Stall,
@@ -48,10 +48,10 @@ async fn whatever_a_peer_does_among_messages_under_way_each_has_its_own_true_ans
                 continue; // 250 for what is not kept is a lie, which nobody can tell
             }
             let case = format!("{fault:?} at {step:?}");
-            let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+            let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
             let forwarder = warm(&peer).await;
             let messages: Vec<Message> = (0..6).map(|_| message()).collect();
-            // The third of them meets it.
+            // The fault happens at the third message.
             peer.after(step, 2, fault);
             let answers = send_all(&forwarder, &messages).await;
             assert!(peer.has_failed(), "{case}: it did not come to that");
@@ -61,7 +61,7 @@ async fn whatever_a_peer_does_among_messages_under_way_each_has_its_own_true_ans
             let refused = answers.iter().filter(|answer| end(answer) == End::Final).count();
             assert!(refused <= 1, "{case}: one was refused, and not those beside it: {answers:?}");
             for (message, answer) in messages.iter().zip(&answers) {
-                if end(answer) == End::MayPass {
+                if end(answer) == End::Transient {
                     assert_eq!(end(&send(&forwarder, message).await), End::Accepted, "{case}");
                 }
                 assert!(copies(&peer, message) > 0 || end(answer) == End::Final, "{case}");
@@ -72,7 +72,7 @@ async fn whatever_a_peer_does_among_messages_under_way_each_has_its_own_true_ans
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_recipient_costs_none_beside_it_and_no_connection() {
-    let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+    let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
     let forwarder = warm(&peer).await;
     let (message, known, unknown) = (message(), mailboxes(&["2041"]), mailboxes(&["2043"]));
     let calls = (0..9).map(|nth| forwarder.forward(&message, if nth % 3 == 1 { &unknown } else { &known }));
@@ -84,9 +84,9 @@ async fn a_refused_recipient_costs_none_beside_it_and_no_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_dropped_at_any_point_among_others_spoils_none_of_them() {
+async fn a_call_dropped_at_any_point_among_others_harms_none() {
     for polls in 0..40 {
-        let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+        let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
         let forwarder = warm(&peer).await;
         let (before, after) = (message(), message());
         let dropped = after_polls(&forwarder, polls);
@@ -99,39 +99,39 @@ async fn a_call_dropped_at_any_point_among_others_spoils_none_of_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn replies_that_do_not_say_what_they_are_about_keep_messages_apart() {
+async fn without_enhanced_codes_messages_are_not_pipelined() {
     let peer = ScriptedPeer::offering(&["PIPELINING", "CHUNKING", "SIZE"]);
     let forwarder = warm(&peer).await;
     let messages: Vec<Message> = (0..3).map(|_| message()).collect();
     assert!(send_all(&forwarder, &messages).await.iter().all(|answer| end(answer) == End::Accepted));
-    // Each envelope is answered before the next is said, so none needs the one before taken back.
+    // Each envelope is answered before the next one is sent, so none needs RSET for the one before.
     assert!(!peer.heard().iter().any(|line| line == "RSET"), "{:?}", peer.heard());
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_a_node_that_keeps_a_message_once_gets_several() {
-    for keywords in [ALL_IN_ONE_FLIGHT, &["PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES"]] {
+async fn only_a_peer_that_stores_messages_once_gets_several() {
+    for keywords in [ALL_EXTENSIONS, &["PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES"]] {
         let peer = ScriptedPeer::offering(keywords);
         let forwarder = warm(&peer).await;
         let messages: Vec<Message> = (0..3).map(|_| message()).collect();
         assert!(send_all(&forwarder, &messages).await.iter().all(|answer| end(answer) == End::Accepted));
-        // A message that is sent while another is not answered begins with RSET.
+        // A message that is sent while the reply to another is missing begins with RSET.
         let several = peer.heard().iter().any(|line| line == "RSET");
         assert_eq!(several, keywords.contains(&"XVOICEMAIL-ONCE"), "{:?}", peer.heard());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_dropped_one_after_the_other_leave_none_waiting() {
+async fn calls_dropped_one_after_the_other_leave_no_call_waiting() {
     for _ in 0..20 {
-        let peer = ScriptedPeer::offering(ALL_IN_ONE_FLIGHT);
+        let peer = ScriptedPeer::offering(ALL_EXTENSIONS);
         let forwarder = warm(&peer).await;
         let (message, recipients, began) = (message(), mailboxes(&["2041"]), Instant::now());
         let mut calls: Vec<_> = (0..6).map(|_| forwarder.forward(&message, &recipients)).collect();
         for call in &mut calls {
             assert!(futures::poll!(call.as_mut()).is_pending());
         }
-        // Whoever moves the bytes is dropped, and so is the next before it can.
+        // The call that moves the bytes is dropped, and so is the next one before it is polled.
         calls.truncate(1);
         assert_eq!(calls.remove(0).await.unwrap().outcomes, [Outcome::Accepted]);
         assert_eq!(began.elapsed(), Duration::ZERO, "no wait had to expire");
@@ -140,7 +140,7 @@ async fn calls_dropped_one_after_the_other_leave_none_waiting() {
 
 const FOUR_TOO_MANY: Fault = Fault::Say("250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n");
 
-/// A path to an intake on which everything takes so long, however much of it there is.
+/// A path to an intake with this delay and unlimited bandwidth.
 #[derive(Debug, Clone)]
 struct LongPath {
     intake: Intake,
@@ -180,7 +180,7 @@ async fn carry(mut from: impl AsyncRead + Unpin + Send + 'static, mut to: impl A
     }
 }
 
-/// A store behind 50 ms of path each way, and a forwarder that has been there.
+/// A store behind a path of 50 ms each way, and a forwarder with an open connection to it.
 async fn far_away(connections: usize) -> (Arc<MemoryStore>, SmtpForwarder) {
     let store = Arc::new(MemoryStore::new(mailboxes(&["2041", "2042"])));
     let owner = |mailbox| (mailbox, Owner::new("london".parse().unwrap(), chrono_tz::Europe::London));
@@ -202,7 +202,7 @@ async fn a_message_on_a_warm_connection_takes_exactly_one_round_trip() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_messages_over_one_connection_of_100_ms_take_less_than_a_second() {
+async fn a_hundred_messages_on_a_path_of_100_ms_take_under_a_second() {
     let (store, forwarder) = far_away(1).await;
     let messages: Vec<Message> = (0..100).map(|_| message_of(100_000)).collect();
     let began = Instant::now();
