@@ -1,7 +1,6 @@
 //! Who has a mailbox: the trait [`Directory`], and the directory beside it.
 
 mod error;
-#[cfg(feature = "memory")]
 mod fixed;
 
 use std::fmt::Debug;
@@ -12,7 +11,6 @@ use async_trait::async_trait;
 use chrono_tz::Tz;
 
 pub use self::error::DirectoryError;
-#[cfg(feature = "memory")]
 pub use self::fixed::StaticDirectory;
 use crate::message::{MailboxId, SiteId};
 

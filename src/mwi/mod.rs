@@ -4,7 +4,6 @@ mod central;
 #[cfg(feature = "memory")]
 mod channel;
 mod error;
-#[cfg(feature = "memory")]
 mod log;
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 mod router;
@@ -20,7 +19,6 @@ pub use self::central::{CentralPbx, NoFallback};
 #[cfg(feature = "memory")]
 pub use self::channel::ChannelSink;
 pub use self::error::MwiError;
-#[cfg(feature = "memory")]
 pub use self::log::LogSink;
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 pub use self::router::MwiRouter;

@@ -66,9 +66,7 @@ pub use self::refusal::Refusal;
 pub use self::rule::Rule;
 pub use self::site::{Fallback, Mailbox, Site, UnknownVoicemailType, VoicemailType};
 pub use self::time::{InvalidTimeServer, TimeServer, TimeSource};
-use crate::directory::Owner;
-#[cfg(feature = "memory")]
-use crate::directory::StaticDirectory;
+use crate::directory::{Owner, StaticDirectory};
 use crate::message::{MailboxId, SiteId};
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 use crate::{directory::Directory, mwi::MwiRouter};
@@ -217,7 +215,6 @@ impl Network {
     }
 
     /// The owners of all mailboxes of this network. Unlike this directory, a [`NetworkDirectory`] follows a change of the network.
-    #[cfg(feature = "memory")]
     pub fn directory(&self) -> StaticDirectory {
         self.mailboxes().map(|(site, mailbox)| (mailbox.number.clone(), owner(site, mailbox))).collect()
     }
@@ -349,7 +346,6 @@ mod tests {
         assert_eq!(builder.build().unwrap().domain(), "voicemail.example");
     }
 
-    #[cfg(feature = "memory")]
     #[test]
     fn an_owner_has_the_zone_of_the_mailbox_or_else_of_the_pbx() {
         let directory = network().directory();
