@@ -7,17 +7,19 @@
 //!
 //! A company has PBXs at many sites. One *central* node keeps all mailboxes and lights all lamps. A site far away may have a
 //! *distributed* node: it records there, and hands each finished message to the central node. This crate is the engine of both, for
-//! programs that already have calls and audio. A first one, all in memory but for the recording under way:
+//! programs that already have calls and audio. A first one:
 //!
 #![cfg_attr(feature = "node", doc = "```")]
 #![cfg_attr(not(feature = "node"), doc = "```ignore")]
+//! use std::sync::Arc;
+//!
 //! use voicemail::audio::Format;
 //! use voicemail::message::MailboxId;
 //! use voicemail::mwi::LogSink;
 //! use voicemail::network::{LicenceClass, Mailbox, Network, NodeAddress, Site, TimeSource, VoicemailType};
 //! use voicemail::node::Node;
 //! use voicemail::record::CallFacts;
-//! use voicemail::store::{MemoryStore, MessageStore as _};
+//! use voicemail::store::{MaildirStore, MessageStore as _};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,10 +32,11 @@
 //!     .mailbox(Mailbox::new(owner.clone()));
 //! let network = Network::builder("voicemail.example").site(london).build()?;
 //!
-//! # let spool = tempfile::tempdir()?;
-//! # let spool = spool.path();
-//! let node = Node::builder(address, network.clone(), network.directory(), spool)
-//!     .store(MemoryStore::new([owner.clone()]))
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path();
+//! let store = MaildirStore::builder(folder.join("mailboxes")).directory(Arc::new(network.directory())).open().await?;
+//! let node = Node::builder(address, network.clone(), network.directory(), folder.join("spool"))
+//!     .store(store)
 //!     .sink(LogSink)
 //!     .open()
 //!     .await?;
@@ -85,7 +88,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | none of them | | the words, `audio`, the five traits, the network's rules |
-//! | `memory` | yes | parts that keep all in memory, `ManualClock`, `StaticDirectory`, channel and log sinks |
+//! | `memory` | | for tests: stores and forwarders in memory, `ManualClock`, `ChannelSink` |
 //! | `wire` | yes | `wire`, `retrieval`, `telephone` |
 //! | `fs` | yes | `disk`, `MaildirStore`, `GreetingFolder`, `PinFolder` |
 //! | `smtp` | yes | `smtp`, `SmtpForwarder`, `intake` |
