@@ -2,12 +2,12 @@
 # Counts the instructions of encoding, decoding and dialogues under valgrind, and compares them with the baseline beside this script.
 #
 #   benches/instructions.sh            fails when a case takes over 3 % more or less than its baseline
-#   benches/instructions.sh --bless    makes what it counts the baseline
+#   benches/instructions.sh --bless    writes the counts as the new baseline
 #
-# Counts do not shake with the machine's load, so they show what a clock on a shared machine hides. They do follow the compiler and
-# the processor that valgrind plays: it tells programs of AVX2 where the host has it, never of AVX-512 or SHA instructions, and
-# memchr, base64 and SHA-256 choose their code by that. The baseline names what it was counted with; where that is another, the
-# comparison is only told, and the script ends well. `decode` is without its one SHA-256, which under valgrind is some twenty times
+# Counts do not depend on the machine's load, so they show changes that a clock on a shared machine hides. They do depend on the compiler
+# and on the processor that valgrind simulates: it reports AVX2 where the host has it, never AVX-512 or SHA instructions, and memchr,
+# base64 and SHA-256 choose their code by that. The baseline names compiler, valgrind and AVX2; where they differ, the script prints the
+# comparison and succeeds. `decode` is without its one SHA-256, which under valgrind is some twenty times
 # the rest and would hide it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,7 +17,7 @@ export LC_ALL=C
 baseline=benches/instructions.txt
 tolerance=3 # per cent
 
-command -v valgrind >/dev/null || { echo "SKIPPED: instruction counts need valgrind, which is not here"; exit 0; }
+command -v valgrind >/dev/null || { echo "SKIPPED: instruction counts need valgrind, which is not installed"; exit 0; }
 
 binary=$(cargo bench --no-run --bench instructions 2>&1 | tee -a /dev/stderr | sed -n 's/.*Executable .*(\(.*\))$/\1/p')
 [ -x "$binary" ] || { echo "the bench was not built"; exit 1; }
@@ -35,7 +35,7 @@ total() {
   sed -n 's/^totals: \([0-9]*\).*/\1/p' "$folder/out"
 }
 
-# Those of one time, start-up left out: the difference of two runs, divided.
+# The instructions of one execution without start-up: the difference of two runs, divided.
 once() {
   local few many
   few=$(total "$1" 2)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Counts journal commits a message on an ext4 in memory that it makes for itself, so that no other program is counted. Needs root and a
-# loop device; says so and ends well where they are not to be had.
+# Counts journal commits per message on its own ext4 file system in memory, so that commits of other programs are not counted. Needs root
+# and a loop device; without them it prints SKIPPED and succeeds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -147,10 +147,10 @@ def disk():
     device, where, kind, options = max((mount[:4] for mount in mounts if folder.is_relative_to(mount[1])), key=lambda mount: len(mount[1]))
     options = options.split(",")
     journal = Path("/proc/fs/jbd2").is_dir() and any(Path("/proc/fs/jbd2").glob(f"{Path(device).name}-*"))
-    told = [kind] + (["without a journal"] if kind == "ext4" and not journal else [])
-    told += ["with discard"] if "discard" in options else []
-    told += ["on a loop device"] if "loop" in device else []
-    return " ".join(told)
+    words = [kind] + (["without a journal"] if kind == "ext4" and not journal else [])
+    words += ["with discard"] if "discard" in options else []
+    words += ["on a loop device"] if "loop" in device else []
+    return " ".join(words)
 
 
 def rate(result):

@@ -1,8 +1,8 @@
-//! A central voicemail node: takes messages in by SMTP, keeps them in Maildirs, tells lamps.
+//! A central voicemail node: receives messages by SMTP, stores them in Maildirs, updates lamps.
 //!
 //! Run: `cargo run --example central_node -- --config examples/central.toml`. You will see: `listening smtp 127.0.0.1:2525`, then a
-//! line for each message stored and each lamp changed. Ctrl-C or SIGTERM ends it cleanly. With `--greet FILE.wav --to 2010` it keeps a
-//! greeting first, and sends it to the distributed node that answers for that mailbox.
+//! line for each message stored and each lamp changed. Ctrl-C or SIGTERM ends it cleanly. With `--greet FILE.wav --to 2010` it stores a
+//! greeting first, and sends it to the distributed node that answers calls for that mailbox.
 
 mod support;
 
@@ -13,8 +13,8 @@ use std::sync::Arc;
 use support::Failure;
 use support::config::{CentralConfig, PostmasterConfig};
 use support::greet::Greet;
-use support::lines::{Line, Out, tell};
-use support::path::LocalNode;
+use support::lines::{Line, Out, print_line};
+use support::local_node::LocalNode;
 use tokio::net::TcpListener;
 use voicemail::disk::OsDisk;
 use voicemail::event::{Event, Events};
@@ -41,7 +41,7 @@ async fn run() -> Result<ExitCode, Failure> {
     let config = CentralConfig::load(path)?;
     let stop = support::program::asked_to_stop()?;
     let events = Events::new();
-    let happening = events.subscribe();
+    let subscription = events.subscribe();
 
     let listener = support::program::listen(path, &config.listen).await?;
     let address = listener.local_addr()?;
@@ -50,8 +50,8 @@ async fn run() -> Result<ExitCode, Failure> {
         greet.keep(&node).await?;
     }
     let out = Out::new(tokio::io::stdout());
-    tell(&out, format!("listening smtp {address}")).await;
-    support::program::run(&node, stop, happening, &out, line_of).await?;
+    print_line(&out, format!("listening smtp {address}")).await;
+    support::program::run(&node, stop, subscription, &out, line_of).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -62,18 +62,18 @@ async fn open(path: &Path, config: CentralConfig, listener: TcpListener, events:
     let (file, nodes) = (path.to_owned(), config.nodes);
     let memory = TlsMemory::in_folder(Arc::new(OsDisk), &config.spool);
     let domain = config.network.domain().to_owned();
-    let here = LocalNode { node: config.node.clone(), domain, memory, events: events.clone() };
-    let mail_server = |config: &PostmasterConfig| here.to_mail_server(&config.server, path, "postmaster");
+    let local = LocalNode { node: config.node.clone(), domain, memory, events: events.clone() };
+    let mail_server = |config: &PostmasterConfig| local.forwarder_to_mail_server(&config.server, path, "postmaster");
     let mail_server = config.postmaster.as_ref().map(mail_server).transpose()?;
-    let way = move |_: &Network, there: &NodeAddress| {
+    let greeting_forwarder = move |_: &Network, there: &NodeAddress| {
         let section = format!("nodes.\"{there}\"");
         let peer = nodes.get(there).ok_or_else(|| format!("{} has no [{section}]: how to reach it", file.display()))?;
-        here.to(there, peer, &file, &section)
+        local.forwarder_to(there, peer, &file, &section)
     };
     let node = Node::builder(config.node, config.network, directory, config.spool)
         .store(store)
         .sink(LogSink)
-        .greeting_forwarder(way)
+        .greeting_forwarder(greeting_forwarder)
         .clock(config.time.clock().await)
         .events(events)
         .listen(listener, ListenerPolicy::new(ListenMode::StartTls, config.access));
@@ -86,19 +86,21 @@ async fn open(path: &Path, config: CentralConfig, listener: TcpListener, events:
 
 fn line_of(event: Event) -> Option<Line> {
     match event {
-        Event::Stored { id, mailbox, .. } => Some(Line::Told(format!("stored {id} {mailbox}"))),
-        Event::Duplicate { id, mailbox, .. } => Some(Line::Told(format!("duplicate {id} {mailbox}"))),
-        Event::LampShown { mailbox, summary, .. } => Some(Line::Told(format!("lamp {mailbox} {summary}"))),
+        Event::Stored { id, mailbox, .. } => Some(Line::Output(format!("stored {id} {mailbox}"))),
+        Event::Duplicate { id, mailbox, .. } => Some(Line::Output(format!("duplicate {id} {mailbox}"))),
+        Event::LampShown { mailbox, summary, .. } => Some(Line::Output(format!("lamp {mailbox} {summary}"))),
         Event::LoginRefused { address, .. } => {
             let from = address.map_or_else(|| "this machine".to_owned(), |address| address.to_string());
-            Some(Line::Remarked(format!("a login from {from} was refused: name or password is wrong")))
+            Some(Line::Notice(format!("a login from {from} was refused: name or password is wrong")))
         }
-        Event::BadEntry { path, reason, .. } => Some(Line::Remarked(format!("{} is skipped: {reason}", path.display()))),
+        Event::BadEntry { path, reason, .. } => Some(Line::Notice(format!("{} is skipped: {reason}", path.display()))),
         Event::SiteRefused { id, origin, site, .. } => {
-            Some(Line::Remarked(format!("refused {id}: {origin} does not speak for the PBX {site}")))
+            Some(Line::Notice(format!("refused {id}: {origin} may not send messages of the PBX {site}")))
         }
-        Event::PostmasterMail { kept_as, .. } => Some(Line::Told(format!("postmaster {kept_as}"))),
-        Event::ReportRefused { .. } => Some(Line::Remarked("a delivery report was refused: nobody reads them here".to_owned())),
+        Event::PostmasterMail { kept_as, .. } => Some(Line::Output(format!("postmaster {kept_as}"))),
+        Event::ReportRefused { .. } => {
+            Some(Line::Notice("a delivery report was refused: this node does not process them".to_owned()))
+        }
         Event::Greeting(event) => support::greet::line_of(event),
         _ => None,
     }

@@ -1,10 +1,10 @@
 //! A distributed voicemail node: records at a remote site and forwards to the central node.
 //!
 //! Run, beside `central_node`: `cargo run --example distributed_node -- --config examples/distributed.toml --deposit
-//! examples/recordings/vm01.wav --to 2001 --from +442079460112 --name "Anna Whitfield"`. You will see: `kept ID` as soon as the message is on stable storage, then
-//! `forwarded ID` when the central node has answered for it. With deposits on the command line it ends when all are forwarded;
-//! without, it runs until Ctrl-C or SIGTERM. With `--batch` it reads such deposits from standard input, one a line, and runs on.
-//! `--greet 2010 --out FILE.wav` writes the greeting that the node says for mailbox 2010, and ends.
+//! examples/recordings/vm01.wav --to 2001 --from +442079460112 --name "Anna Whitfield"`. You will see: `kept ID` as soon as the message is
+//! on stable storage, then `forwarded ID` when the central node has accepted it. With deposits on the command line it ends when all are
+//! forwarded; without, it runs until Ctrl-C or SIGTERM. With `--batch` it reads such deposits from standard input, one a line, and
+//! continues to run. `--greet 2010 --out FILE.wav` writes the greeting that the node plays for mailbox 2010, and ends.
 
 mod support;
 
@@ -15,9 +15,9 @@ use std::sync::Arc;
 use support::Failure;
 use support::config::{DistributedConfig, Listen};
 use support::deposit::Arguments;
-use support::lines::{Line, Out, remark, tell};
-use support::mailbox_service::DepositService;
-use support::path::LocalNode;
+use support::deposit_service::DepositService;
+use support::lines::{Line, Out, print_line, print_notice};
+use support::local_node::LocalNode;
 use tokio::net::TcpListener;
 use voicemail::disk::OsDisk;
 use voicemail::event::{Event, Events};
@@ -34,7 +34,7 @@ async fn run() -> Result<ExitCode, Failure> {
     let config = DistributedConfig::load(&arguments.config)?;
     let asked_to_stop = support::program::asked_to_stop()?;
     let events = Events::new();
-    let (happening, settling) = (events.subscribe(), events.subscribe());
+    let (printed, awaited) = (events.subscribe(), events.subscribe());
     let site = config.site.clone();
     let listener = match &config.greetings {
         Some(greetings) if arguments.greet.is_none() => {
@@ -50,9 +50,9 @@ async fn run() -> Result<ExitCode, Failure> {
     }
     let out = Out::new(tokio::io::stdout());
     if let Some(address) = address {
-        tell(&out, format!("listening smtp {address}")).await;
+        print_line(&out, format!("listening smtp {address}")).await;
     }
-    tell(&out, "ready").await;
+    print_line(&out, "ready").await;
 
     let service = DepositService { node: &node, site: &site, out: &out };
     let mut failed = false;
@@ -65,12 +65,12 @@ async fn run() -> Result<ExitCode, Failure> {
             }
         }
         if arguments.batch {
-            service.keep_lines(support::mailbox_service::standard_input()).await;
+            service.keep_lines(support::deposit_service::standard_input()).await;
         }
         if arguments.batch || arguments.deposits.is_empty() {
             std::future::pending::<()>().await;
         }
-        failed |= !service.all_forwarded(kept, settling).await;
+        failed |= !service.all_forwarded(kept, awaited).await;
     });
     let stop = async {
         tokio::select! {
@@ -78,10 +78,10 @@ async fn run() -> Result<ExitCode, Failure> {
             () = asked_to_stop => {}
         }
     };
-    support::program::run(&node, stop, happening, &out, line_of).await?;
+    support::program::run(&node, stop, printed, &out, line_of).await?;
     match node.spool().waiting().len() {
         0 => {}
-        waiting => remark(format!("{waiting} kept and waiting in the spool; start this node again to forward")).await,
+        waiting => print_notice(format!("{waiting} kept and waiting in the spool; start this node again to forward")).await,
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -89,8 +89,8 @@ async fn run() -> Result<ExitCode, Failure> {
 async fn open(path: &Path, config: DistributedConfig, listener: Option<TcpListener>, events: Events) -> Result<Node, Failure> {
     let memory = TlsMemory::in_folder(Arc::new(OsDisk), &config.spool);
     let domain = config.network.domain().to_owned();
-    let here = LocalNode { node: config.node.clone(), domain, memory, events: events.clone() };
-    let forwarder = here.to(config.network.central_node(), &config.central, path, "central")?;
+    let local = LocalNode { node: config.node.clone(), domain, memory, events: events.clone() };
+    let forwarder = local.forwarder_to(config.network.central_node(), &config.central, path, "central")?;
     let directory = config.network.directory();
     let mut node = Node::builder(config.node.clone(), config.network, directory, config.spool).forwarder(forwarder);
     if let (Some(Listen { tls, access, .. }), Some(listener)) = (config.greetings, listener) {
@@ -104,25 +104,25 @@ async fn open(path: &Path, config: DistributedConfig, listener: Option<TcpListen
 
 fn line_of(event: Event) -> Option<Line> {
     match event {
-        Event::Recovered { id, .. } => Some(Line::Told(format!("recovered {id}"))),
-        Event::Forwarded { id, .. } => Some(Line::Told(format!("forwarded {id}"))),
+        Event::Recovered { id, .. } => Some(Line::Output(format!("recovered {id}"))),
+        Event::Forwarded { id, .. } => Some(Line::Output(format!("forwarded {id}"))),
         Event::Deferred { id, reason, retry_in, .. } => {
             let secs = retry_in.as_secs_f64();
-            Some(Line::Remarked(format!("waiting {id}: it is kept; next try in {secs:.1} s, because {reason}")))
+            Some(Line::Notice(format!("waiting {id}: it is kept; next try in {secs:.1} s, because {reason}")))
         }
         Event::Parked { id, reason, .. } => {
             let advice = "it is kept in the folder parked of the spool, whose README.txt says how to send it again";
-            Some(Line::Remarked(format!("parked {id}: {reason}; {advice}")))
+            Some(Line::Notice(format!("parked {id}: {reason}; {advice}")))
         }
         Event::Unreadable { file, reason, .. } => {
-            Some(Line::Remarked(format!("{file} was put into the folder unreadable of the spool: {reason}")))
+            Some(Line::Notice(format!("{file} was put into the folder unreadable of the spool: {reason}")))
         }
-        Event::TlsWithheld { peer, reason, .. } => Some(Line::Remarked(format!(
-            "{peer} has spoken TLS before and does not now: nothing is sent to it until it does, or until its line is taken out of \
+        Event::TlsWithheld { peer, reason, .. } => Some(Line::Notice(format!(
+            "{peer} offered TLS before and does not now: nothing is sent to it until it does, or until its line is removed from \
              tls-peers.txt in the spool; {reason}"
         ))),
         Event::PlainTextFallback { peer, reason, .. } => {
-            Some(Line::Remarked(format!("{peer} is spoken to in plain text: {reason}")))
+            Some(Line::Notice(format!("mail to {peer} is sent in plain text: {reason}")))
         }
         Event::Greeting(event) => support::greet::line_of(event),
         _ => None,

@@ -1,9 +1,10 @@
 //! An owner's view of a mailbox at the central node.
 //!
-//! Run, on the central node's machine: `cargo run --example retrieve -- --config examples/central.toml 2001 --list`. You will see: a line for
-//! each message with its id, its owner's local stamp and who called. `--play ID --out FILE.wav` writes a message's sound, byte for byte
-//! as it was recorded; where that is no WAV, `--as wav` decodes it to one of 16-bit samples. `--old ID` marks it as heard, `--new ID` as not heard, `--remove ID` removes it and `--restore ID` brings it back. `--forward ID --to MAILBOX` passes
-//! it on, and `--reply ID --with FILE.wav` answers whoever left it. `--list new`, `old` or `removed` lists only those, urgent ones first.
+//! Run, on the central node's machine: `cargo run --example retrieve -- --config examples/central.toml 2001 --list`. You will see: a line
+//! for each message with its id, its owner's local stamp and the caller. `--play ID --out FILE.wav` writes a message's sound, byte for
+//! byte as it was recorded; where that is not a WAV file, `--as wav` decodes it to one of 16-bit samples. `--old ID` marks it as heard,
+//! `--new ID` as not heard, `--remove ID` removes it and `--restore ID` brings it back. `--forward ID --to MAILBOX` passes it on, and
+//! `--reply ID --with FILE.wav` sends a reply to its sender. `--list new`, `old` or `removed` lists only those, urgent ones first.
 
 mod support;
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 use support::Failure;
 use support::config::CentralConfig;
-use support::lines::{Out, remark, tell};
+use support::lines::{Out, print_line, print_notice};
 use voicemail::audio::{Wav, to_wav};
 use voicemail::directory::Directory as _;
 use voicemail::message::{Audio, AudioType, MailboxId, Message, MessageId, Privacy, Stamp, Status, Urgency};
@@ -25,18 +26,18 @@ fn main() -> ExitCode {
     support::program::main(run())
 }
 
-/// What the owner wants.
-enum Wish {
+/// A command of the owner.
+enum Command {
     List(Query),
-    Play { id: MessageId, out: PathBuf, form: Form },
+    Play { id: MessageId, out: PathBuf, format: OutputFormat },
     Mark { id: MessageId, status: Status },
     Forward { id: MessageId, to: MailboxId },
     Reply { id: MessageId, file: PathBuf },
 }
 
-/// How a sound is written.
+/// The format in which a sound is written.
 #[derive(PartialEq, Eq)]
-enum Form {
+enum OutputFormat {
     AsRecorded,
     Wav,
 }
@@ -44,20 +45,22 @@ enum Form {
 async fn run() -> Result<ExitCode, Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let ["--config", path, mailbox, wish @ ..] = &words[..] else { return Err(USAGE.into()) };
-    let wish = match wish {
-        [] | ["--list"] => Wish::List(Query::all()),
-        ["--list", status] => Wish::List(Query::only([status_of(status)?]).order(Order::UrgentFirst)),
-        ["--play", id, "--out", out] => Wish::Play { id: message_id(id)?, out: PathBuf::from(out), form: Form::AsRecorded },
-        ["--play", id, "--out", out, "--as", "wav"] => {
-            Wish::Play { id: message_id(id)?, out: PathBuf::from(out), form: Form::Wav }
+    let ["--config", path, mailbox, command @ ..] = &words[..] else { return Err(USAGE.into()) };
+    let command = match command {
+        [] | ["--list"] => Command::List(Query::all()),
+        ["--list", status] => Command::List(Query::only([status_of(status)?]).order(Order::UrgentFirst)),
+        ["--play", id, "--out", out] => {
+            Command::Play { id: message_id(id)?, out: PathBuf::from(out), format: OutputFormat::AsRecorded }
         }
-        // Whoever removes a message has dealt with it: it comes back as old.
-        ["--old" | "--restore", id] => Wish::Mark { id: message_id(id)?, status: Status::Old },
-        ["--new", id] => Wish::Mark { id: message_id(id)?, status: Status::New },
-        ["--forward", id, "--to", to] => Wish::Forward { id: message_id(id)?, to: mailbox_id(to)? },
-        ["--reply", id, "--with", file] => Wish::Reply { id: message_id(id)?, file: PathBuf::from(file) },
-        ["--remove", id] => Wish::Mark { id: message_id(id)?, status: Status::Removed },
+        ["--play", id, "--out", out, "--as", "wav"] => {
+            Command::Play { id: message_id(id)?, out: PathBuf::from(out), format: OutputFormat::Wav }
+        }
+        // An owner has heard a message that they remove: restored, it is old.
+        ["--old" | "--restore", id] => Command::Mark { id: message_id(id)?, status: Status::Old },
+        ["--new", id] => Command::Mark { id: message_id(id)?, status: Status::New },
+        ["--forward", id, "--to", to] => Command::Forward { id: message_id(id)?, to: mailbox_id(to)? },
+        ["--reply", id, "--with", file] => Command::Reply { id: message_id(id)?, file: PathBuf::from(file) },
+        ["--remove", id] => Command::Mark { id: message_id(id)?, status: Status::Removed },
         _ => return Err(USAGE.into()),
     };
     let mailbox = mailbox_id(mailbox)?;
@@ -75,33 +78,33 @@ async fn run() -> Result<ExitCode, Failure> {
     let service =
         MailboxService::builder(config.network.domain(), Arc::clone(&store), directory).node(config.node.as_str()).build();
     let out = Out::new(tokio::io::stdout());
-    match wish {
-        Wish::List(query) => {
-            tell(&out, format!("{mailbox}: {}", store.summary(&mailbox).await?)).await;
+    match command {
+        Command::List(query) => {
+            print_line(&out, format!("{mailbox}: {}", store.summary(&mailbox).await?)).await;
             let mut query = query;
             loop {
                 let page = store.page(&mailbox, &query).await?;
                 for entry in &page.entries {
-                    tell(&out, line_of(entry, owner.zone)).await;
+                    print_line(&out, line_of(entry, owner.zone)).await;
                 }
                 let Some(next) = page.next else { break };
                 query = query.after(next);
             }
         }
-        Wish::Play { id, out: file, form } => {
+        Command::Play { id, out: file, format } => {
             let message = store.retrieve(&mailbox, id).await.map_err(advice)?;
-            play(message.audio(), &file, &form, &out).await?;
+            play(message.audio(), &file, &format, &out).await?;
         }
-        Wish::Mark { id, status } => {
+        Command::Mark { id, status } => {
             store.mark(&mailbox, id, status).await.map_err(advice)?;
-            tell(&out, format!("{id} is {}", status.as_str())).await;
+            print_line(&out, format!("{id} is {}", status.as_str())).await;
         }
-        Wish::Forward { id, to } => {
+        Command::Forward { id, to } => {
             store.retrieve(&mailbox, id).await.map_err(advice)?;
             let passed_on = service.pass_on(&mailbox, id, std::slice::from_ref(&to), None).await?;
             delivered(&service, &out, &passed_on, to).await?;
         }
-        Wish::Reply { id, file } => {
+        Command::Reply { id, file } => {
             store.retrieve(&mailbox, id).await.map_err(advice)?;
             let sound = tokio::fs::read(&file).await.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
             Wav::parse(&sound).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -113,26 +116,26 @@ async fn run() -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a sound into `file`, and says so; also when the name of the file promises another kind of sound.
-async fn play(audio: &Audio, file: &Path, form: &Form, out: &Out) -> Result<(), Failure> {
-    let audio = if *form == Form::Wav { to_wav(audio)? } else { audio.clone() };
+/// Writes a sound to `file` and prints its size; also prints advice when the file's name is that of another audio type.
+async fn play(audio: &Audio, file: &Path, format: &OutputFormat, out: &Out) -> Result<(), Failure> {
+    let audio = if *format == OutputFormat::Wav { to_wav(audio)? } else { audio.clone() };
     tokio::fs::write(file, audio.bytes())
         .await
         .map_err(|error| format!("{} cannot be written: {error}; name a file in a folder that is there", file.display()))?;
-    tell(out, format!("{} bytes in {}", audio.len(), file.display())).await;
+    print_line(out, format!("{} bytes in {}", audio.len(), file.display())).await;
     let (media, ending) = (audio.media(), file.extension().and_then(OsStr::to_str));
     if ending.is_some_and(|ending| AudioType::from_extension(ending) != Some(media)) {
         let advice = if media == AudioType::Wav { "give it such a name" } else { "--as wav decodes it to a WAV" };
-        remark(format!("{} holds {media}, whose files end in .{}; {advice}", file.display(), media.extension())).await;
+        print_notice(format!("{} holds {media}, whose files end in .{}; {advice}", file.display(), media.extension())).await;
     }
     Ok(())
 }
 
-/// Puts what was made for `to` there, and says so.
+/// Delivers `message` to `to` and prints that.
 async fn delivered(service: &MailboxService, out: &Out, message: &Message, to: MailboxId) -> Result<(), Failure> {
     for (mailbox, delivered) in service.deliver(message, &[to]).await {
         delivered?;
-        tell(out, format!("{} is in {mailbox}", message.id())).await;
+        print_line(out, format!("{} is in {mailbox}", message.id())).await;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! A small community network at work: a central node that is a distributed one for York, and two distributed nodes, one of which serves two PBXs.
 //!
-//! Run: `cargo run --release --example small_community_network`. You will see: the way of each of eight recordings from the
-//! caller's last word to the lamp, with times; then every mailbox with its owner's local stamps; then what the lamps show; then who may
-//! use what on the node that two PBXs share.
+//! Run: `cargo run --release --example small_community_network`. You will see: the steps of each of eight messages from the
+//! end of its recording to the lamp, with times; then every mailbox with its owner's local stamps; then what the lamps show; then which
+//! features each PBX may use on the node that two PBXs share.
 
 mod support;
 
@@ -25,7 +25,7 @@ use voicemail::network::{LicenceClass, Network, NetworkDescription};
 use voicemail::node::{Node, NodeBuilder};
 use voicemail::store::{MaildirStore, MessageStore as _};
 
-/// Where each recording is made: the PBX whose caller spoke it.
+/// The PBX at which each recording is made.
 const RECORDED_AT: [(&str, &str); 8] = [
     ("vm01.wav", "kiritimati"),
     ("vm02.ulaw.wav", "tokyo"),
@@ -83,9 +83,9 @@ async fn main() -> Result<(), Failure> {
 
     let (stop, running): (Vec<_>, Vec<_>) = nodes.iter().cloned().map(start).unzip();
     let mut lamps = BTreeMap::new();
-    println!("The way of each message\n");
+    println!("The steps of each message\n");
     for recorded in support::recordings::all()? {
-        show_the_way(&network, &nodes, &clock, events.subscribe(), recorded, &mut lamps).await?;
+        show_steps(&network, &nodes, &clock, events.subscribe(), recorded, &mut lamps).await?;
     }
     show_mailboxes(&network, &nodes[0]).await?;
     println!("Lamps\n");
@@ -100,14 +100,14 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lets a node run until the answered sender is dropped.
+/// Runs a node until the returned sender is dropped.
 fn start(node: Node) -> (oneshot::Sender<()>, tokio::task::JoinHandle<Result<(), voicemail::node::NodeError>>) {
     let (stop, stopped) = oneshot::channel();
     (stop, tokio::spawn(async move { node.run(async { drop(stopped.await) }).await }))
 }
 
 /// Records one message at its site as a call would, and prints what happens to it until its owner's lamp shows it.
-async fn show_the_way(
+async fn show_steps(
     network: &Network,
     nodes: &[Node],
     clock: &ManualClock,
@@ -124,19 +124,19 @@ async fn show_the_way(
     println!("  {} for {to}, recorded at {site}: {}", recorded.file, Stamp::new(recorded.instant, zone));
 
     clock.set(recorded.instant);
-    let recording = speak(node, &site, recorded).await?;
-    let last_word = Instant::now();
+    let recording = push_sound(node, &site, recorded).await?;
+    let recorded_at = Instant::now();
     let id = recording.finish().await?.id;
     loop {
         let Occurrence { at, event, .. } = events.recv().await?;
-        let told = match event {
+        let step = match event {
             Event::Kept { id: kept, .. } if kept == id => format!("kept on stable storage by {}", node.address()),
             Event::Connected { id: connected, transport_security, .. } if connected == id => {
                 format!("connected, under {transport_security}")
             }
             Event::Sent { id: sent, .. } if sent == id => "sent".to_owned(),
             Event::Forwarded { id: sent, transport_security, .. } if sent == id => {
-                format!("answered for by the central node, under {transport_security}")
+                format!("accepted by the central node, under {transport_security}")
             }
             Event::Stored { id: stored, mailbox, .. } if stored == id => format!("stored in mailbox {mailbox}"),
             Event::Counted { mailbox, summary, arrived, .. } if mailbox == to && arrived.contains(&id) => {
@@ -144,17 +144,17 @@ async fn show_the_way(
             }
             Event::LampShown { mailbox, summary, arrived, .. } if mailbox == to && arrived.contains(&id) => {
                 lamps.insert(mailbox, summary);
-                println!("{:>10.1} ms  lamp of {to} lit: {summary}\n", millis(at, last_word));
+                println!("{:>10.1} ms  lamp of {to} lit: {summary}\n", millis(at, recorded_at));
                 return Ok(());
             }
             _ => continue,
         };
-        println!("{:>10.1} ms  {told}", millis(at, last_word));
+        println!("{:>10.1} ms  {step}", millis(at, recorded_at));
     }
 }
 
 /// Pushes a WAV file's sound as a media thread would: 20 ms at a time.
-async fn speak(node: &Node, site: &SiteId, recorded: Recorded) -> Result<voicemail::record::Recording, Failure> {
+async fn push_sound(node: &Node, site: &SiteId, recorded: Recorded) -> Result<voicemail::record::Recording, Failure> {
     let Wav { format, data, .. } = Wav::parse(&recorded.wav)?;
     let mut recording = node.record(site, recorded.facts, format).await?;
     let mut rtp_timestamp = 0;
@@ -201,12 +201,12 @@ async fn show_mailboxes(network: &Network, central: &Node) -> Result<(), Failure
     Ok(())
 }
 
-/// Asks for a feature on each PBX that a node serves: each has licences of its own.
+/// Requests a licensed feature at each PBX that a node serves: each PBX has its own licences.
 fn show_licences(network: &Network, node: &Node) {
     println!("\nCampaigns at {}\n", node.address());
     for (site, _) in network.sites_of(node.address()) {
         match node.admit(site.id(), LicenceClass::Campaigns) {
-            Ok(_port) => println!("  {}: admitted, on a port of its own", site.id()),
+            Ok(_port) => println!("  {}: admitted, on its own port", site.id()),
             Err(refusal) => println!("  {}: refused: {refusal}", site.id()),
         }
     }

@@ -16,7 +16,7 @@ pub(crate) const STRETCHES: [&str; STEPS.len() - 1] = [
     "to sent: encoding, TLS, the socket",
     "to stored: reading, checking, one flush of the mail and its name",
     "to summary: counting the mailbox",
-    "to told: what the sink takes",
+    "to shown: the time of the sink",
 ];
 
 /// The steps in their order.

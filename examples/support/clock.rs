@@ -8,18 +8,18 @@ use voicemail::error_chain;
 use voicemail::network::{Network, NodeAddress};
 
 use super::keys::Keys;
-use super::lines::remark;
+use super::lines::print_notice;
 
-/// Where a node has its time from.
+/// The source of a node's time.
 pub enum TimeFrom {
-    /// From the operating system.
+    /// The operating system.
     System,
-    /// From these servers, host and port.
+    /// These time servers, each a host and a port.
     Sntp(BTreeSet<String>),
 }
 
 impl TimeFrom {
-    /// What `clock` says: the system unless told; or the time servers that the network names for the PBXs of the node.
+    /// Reads the key `clock`: `system`, which is the default, or `sntp` for the time servers that the network names for the node's PBXs.
     pub fn read(keys: &mut Keys, node: Option<&NodeAddress>, network: Option<&Network>) -> Option<Self> {
         match keys.optional::<String>("clock").as_deref() {
             None | Some("system") => Some(Self::System),
@@ -33,14 +33,15 @@ impl TimeFrom {
         }
     }
 
-    /// The clock. One that follows time servers has asked them; if none answers, that is said, and the node asks on as it runs.
+    /// Makes the clock. One that follows time servers has queried them; if none answers, this prints so, and the node queries them
+    /// again while it runs.
     pub async fn clock(self) -> Arc<dyn Clock> {
         let Self::Sntp(servers) = self else { return Arc::new(SystemClock) };
         let named = servers.iter().cloned().collect::<Vec<_>>().join(", ");
         let clock = SntpClock::new(servers);
         if let Err(error) = clock.measure().await {
             let why = error_chain(&error);
-            remark(format!("no time server answers ({named}): {why}; until one does, the system's time goes on")).await;
+            print_notice(format!("no time server answers ({named}): {why}; until one does, the system's time goes on")).await;
         }
         Arc::new(clock)
     }

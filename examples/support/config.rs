@@ -1,4 +1,4 @@
-//! The configuration files of the examples. Paths in them are relative to the file; every fault is told at once.
+//! The configuration files of the examples. Paths in them are relative to the file; all faults are reported at once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::clock::TimeFrom;
 use super::keys::Keys;
 use super::{Failure, tls};
 
-/// What the central node's file says.
+/// The configuration of a central node.
 pub struct CentralConfig {
     /// The node's address in the network.
     pub node: NodeAddress,
@@ -24,37 +24,37 @@ pub struct CentralConfig {
     pub spool: PathBuf,
     /// The folder of the mailboxes.
     pub store: PathBuf,
-    /// The address to take messages on.
+    /// The address to receive messages on.
     pub listen: String,
-    /// What it speaks TLS with, if it does.
+    /// The certificate for TLS, if the node offers TLS.
     pub tls: Option<Tls>,
-    /// Who may deliver.
+    /// The peers that may deliver.
     pub access: Access,
-    /// How to reach the distributed nodes, each with its greetings.
+    /// How to reach each distributed node that gets greetings.
     pub nodes: BTreeMap<NodeAddress, Peer>,
-    /// Where mail to its postmaster goes, if not into a folder.
+    /// The destination of mail to the postmaster, if that is not a folder.
     pub postmaster: Option<PostmasterConfig>,
-    /// Where it has its time from.
+    /// The source of its time.
     pub time: TimeFrom,
 }
 
-/// Where mail to the postmaster goes.
+/// The destination of mail to the postmaster.
 pub struct PostmasterConfig {
     /// The operator's e-mail address.
     pub to: MailAddress,
-    /// How to reach a mail server that takes it.
+    /// How to reach a mail server that accepts it.
     pub server: Peer,
 }
 
 /// A certificate and its key.
 pub enum Tls {
-    /// In PEM files.
+    /// PEM files.
     Files { certificate: PathBuf, key: PathBuf },
-    /// Made at the first start; its PEM text, to be trusted by others, is kept in this file.
+    /// A certificate made at the first start. Its PEM text, which other nodes trust, is kept in this file.
     SelfSigned { certificate: PathBuf },
 }
 
-/// What a distributed node's file says.
+/// The configuration of a distributed node.
 pub struct DistributedConfig {
     /// The node's address in the network.
     pub node: NodeAddress,
@@ -66,19 +66,19 @@ pub struct DistributedConfig {
     pub site: SiteId,
     /// How to reach the central node.
     pub central: Peer,
-    /// Where it takes greetings in, if it does.
+    /// The listener for greetings, if it receives them.
     pub greetings: Option<Listen>,
-    /// Where it has its time from.
+    /// The source of its time.
     pub time: TimeFrom,
 }
 
-/// Where a distributed node takes greetings in.
+/// The listener for greetings of a distributed node.
 pub struct Listen {
     /// The address.
     pub address: String,
-    /// What it speaks TLS with, if it does.
+    /// The certificate for TLS, if the node offers TLS.
     pub tls: Option<Tls>,
-    /// Who may deliver.
+    /// The peers that may deliver.
     pub access: Access,
 }
 
@@ -86,16 +86,16 @@ pub struct Listen {
 pub struct Peer {
     /// Host and port.
     pub connect: String,
-    /// What the connection must be.
+    /// The required security of the connection.
     pub security: Security,
     /// PEM certificates to trust.
     pub ca: Option<PathBuf>,
-    /// What proves to it who this one is.
+    /// The password of this node at the other one.
     pub password: Option<String>,
 }
 
 impl Tls {
-    /// How the node `node` speaks it.
+    /// Returns the TLS configuration of the node `node`.
     pub fn config(&self, node: &NodeAddress) -> Result<Arc<ServerConfig>, Failure> {
         match self {
             Self::Files { certificate, key } => tls::from_files(certificate, key),
@@ -109,7 +109,7 @@ impl CentralConfig {
     ///
     /// # Errors
     ///
-    /// All that is wrong with it and with the network file that it names, one fault a line.
+    /// All faults of it and of the network file that it names, one a line.
     pub fn load(path: &Path) -> Result<Self, String> {
         let mut keys = Keys::of_file(path)?;
         let node: Option<NodeAddress> = keys.required("node", NODE);
@@ -182,7 +182,7 @@ fn read_tls(keys: &mut Keys) -> Option<Tls> {
     })
 }
 
-/// Who may deliver. Without a word, who is on this machine.
+/// Reads which peers may deliver: by default, only programs on this machine.
 fn read_access(keys: &mut Keys, network: Option<&Network>) -> Access {
     let peers = keys.sections("peers", |keys, name| read_known_peer(keys, name, network));
     let networks: Vec<Cidr> = keys.list("anyone_on").unwrap_or_default();
@@ -210,9 +210,9 @@ fn read_peer(keys: &mut Keys) -> Option<Peer> {
     Some(Peer { connect: connect?, security: security?, ca, password })
 }
 
-/// A node that may deliver: named by its address, it proves that by its password, and speaks for the PBXs that the network gives it.
+/// Reads a node that may deliver. Its name is its address, which it proves by a password; it may send messages of the PBXs that the network gives it.
 fn read_known_peer(keys: &mut Keys, name: &str, network: Option<&Network>) -> Option<KnownPeer> {
-    // No fault tells the password.
+    // No fault may show the password.
     let password: String = keys.required("password", "the password of this node, or its hash as SCRAM-SHA-256$...")?;
     let stored = match password.parse::<StoredPassword>() {
         Ok(stored) => Some(stored),
@@ -225,7 +225,7 @@ fn read_known_peer(keys: &mut Keys, name: &str, network: Option<&Network>) -> Op
     Some(KnownPeer::new(peer, Sites::only(sites)).password(stored))
 }
 
-/// The PBX that `wanted` names, or else the first one that the node at `node` records for.
+/// Returns the PBX that `wanted` names, or else the first one that the node at `node` records for.
 fn choose_site(node: &NodeAddress, network: &Network, wanted: Option<SiteId>) -> Result<SiteId, String> {
     let distributed = |(site, role): (&voicemail::network::Site, Role)| (role == Role::Distributed).then(|| site.id().clone());
     let mut served = network.sites_of(node).filter_map(distributed);

@@ -1,4 +1,4 @@
-//! What `distributed_node` is asked to deposit.
+//! The command line of `distributed_node`, and the messages that it deposits.
 
 use std::path::PathBuf;
 
@@ -11,11 +11,11 @@ use super::greet::Greet;
 pub struct Arguments {
     /// The configuration file.
     pub config: PathBuf,
-    /// What to deposit, in order.
+    /// The messages to deposit, in order.
     pub deposits: Vec<Deposit>,
-    /// Whether standard input names more.
+    /// Whether standard input names more messages.
     pub batch: bool,
-    /// The greeting that is wanted instead.
+    /// The greeting to write instead of depositing messages.
     pub greet: Option<Greet>,
 }
 
@@ -23,7 +23,7 @@ pub struct Arguments {
 pub struct Deposit {
     /// The WAV file.
     pub file: PathBuf,
-    /// For whom, and from whom.
+    /// The mailbox and the caller.
     pub facts: CallFacts,
 }
 
@@ -32,7 +32,7 @@ impl Arguments {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, and how it is used.
+    /// The reason why it is wrong, and the usage.
     pub fn parse(words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut config = None;
         let mut batch = false;
@@ -62,11 +62,11 @@ impl Arguments {
 }
 
 impl Deposit {
-    /// Reads a line like those of the command line; in it, quotes keep words together. `None` for an empty line.
+    /// Reads a line with the flags of one deposit, in which quotes keep words together. Returns `None` for an empty line.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// The reason why it is wrong.
     pub fn from_line(line: &str) -> Result<Option<Self>, String> {
         let words = split(line)?;
         if words.is_empty() { Ok(None) } else { Self::from_words(&words).map(Some) }
@@ -105,7 +105,7 @@ impl Deposit {
     }
 }
 
-/// The words of a line. Double quotes keep one together; in them, a backslash takes the next character as it is.
+/// Splits a line into words. Double quotes keep one together; in them, a backslash takes the next character as it is.
 fn split(line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

@@ -1,4 +1,4 @@
-//! Greetings on the command lines of the examples, and what is printed of them.
+//! Greetings on the command lines of the examples, and the lines that are printed about them.
 
 use std::path::PathBuf;
 
@@ -9,20 +9,20 @@ use voicemail::node::Node;
 use super::lines::Line;
 use super::{Failure, explain};
 
-/// A greeting, and the file that it is in, or shall be in.
+/// A greeting, and the file to read it from or to write it to.
 pub struct Greet {
-    /// Which greeting.
+    /// The greeting's mailbox and kind.
     pub id: GreetingId,
     /// The WAV file.
     pub file: PathBuf,
 }
 
 impl Greet {
-    /// Reads `first VALUE second VALUE [--kind KIND]`, of which `mailbox` names the flag that is the mailbox; the other is a file.
+    /// Reads two flags with a value each and `--kind KIND` if present; `file` and `mailbox` are the names of the two flags.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// The reason why it is wrong.
     pub fn from_words<S: AsRef<str>>(words: &[S], file: &str, mailbox: &str) -> Result<Self, String> {
         let (mut path, mut number, mut kind) = (None, None, GreetingKind::Normal);
         let mut words = words.iter().map(AsRef::as_ref);
@@ -41,7 +41,7 @@ impl Greet {
         Ok(Self { id, file: path.ok_or_else(|| missing(file, "FILE.wav"))? })
     }
 
-    /// Keeps the file as the greeting, at the central node.
+    /// Stores the file as the greeting, at the central node.
     pub async fn keep(&self, node: &Node) -> Result<(), Failure> {
         let file = self.file.display();
         let wav = std::fs::read(&self.file).map_err(|error| format!("{file}: {error}"))?;
@@ -50,7 +50,7 @@ impl Greet {
         Ok(())
     }
 
-    /// Writes the greeting that the node has into the file.
+    /// Writes the node's greeting to the file.
     pub async fn write(&self, node: &Node) -> Result<(), Failure> {
         let sound = node.greeting(&self.id.mailbox, self.id.kind).await?;
         let sound = sound.ok_or_else(|| format!("this node has no greeting {}", self.id))?;
@@ -59,20 +59,22 @@ impl Greet {
     }
 }
 
-/// The line that tells what happened to a greeting.
+/// Returns the line to print for an event of a greeting.
 pub fn line_of(event: GreetingEvent) -> Option<Line> {
     match event {
-        GreetingEvent::Recorded { greeting, .. } => Some(Line::Told(format!("greeting-kept {greeting}"))),
-        GreetingEvent::Sent { greeting, destination, .. } => Some(Line::Told(format!("greeting-sent {greeting} {destination}"))),
-        GreetingEvent::Received { greeting, .. } => Some(Line::Told(format!("greeting-received {greeting}"))),
+        GreetingEvent::Recorded { greeting, .. } => Some(Line::Output(format!("greeting-kept {greeting}"))),
+        GreetingEvent::Sent { greeting, destination, .. } => {
+            Some(Line::Output(format!("greeting-sent {greeting} {destination}")))
+        }
+        GreetingEvent::Received { greeting, .. } => Some(Line::Output(format!("greeting-received {greeting}"))),
         GreetingEvent::Deferred { greeting, destination, reason, retry_in, .. } => {
             let secs = retry_in.as_secs_f64();
-            Some(Line::Remarked(format!(
+            Some(Line::Notice(format!(
                 "the greeting {greeting} waits for {destination}; next try in {secs:.1} s, because {reason}"
             )))
         }
         GreetingEvent::Refused { greeting, origin, reason, .. } => {
-            Some(Line::Remarked(format!("refused the greeting {greeting} from {origin}: {reason}")))
+            Some(Line::Notice(format!("refused the greeting {greeting} from {origin}: {reason}")))
         }
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! Reads TOML files key by key, and collects every fault on the way.
+//! Reads TOML files key by key, and collects all faults.
 
 use std::fmt::Display;
 use std::fs;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 use toml::{Table, Value};
 use voicemail::network::{Network, NetworkDescription};
 
-/// The keys of a table that have not been asked for yet, and the faults found so far.
+/// The keys of a table that have not been read yet, and the faults found so far.
 pub struct Keys {
     table: Table,
     place: String,
@@ -18,11 +18,11 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Those of the file at `path`.
+    /// Reads the file at `path`.
     ///
     /// # Errors
     ///
-    /// Why it cannot be read, or the line that is no TOML.
+    /// The reason why it cannot be read, or the line that is not TOML.
     pub fn of_file(path: &Path) -> Result<Self, String> {
         let folder = path.parent().unwrap_or(Path::new("."));
         Ok(Self::of(read_toml(path)?, path.display().to_string(), folder))
@@ -32,13 +32,13 @@ impl Keys {
         Self { table, place, folder: folder.to_owned(), known: Vec::new(), faults: Vec::new() }
     }
 
-    /// Notes a fault; answers with nothing, in place of what is missing because of it.
+    /// Adds a fault; returns `None`, for the value that is missing because of it.
     pub fn fault<T>(&mut self, what: impl Display) -> Option<T> {
         self.faults.push(format!("{}: {what}", self.place));
         None
     }
 
-    /// The value of `key`, if it is there and a good one.
+    /// Returns the value of `key`, if it is present and valid.
     pub fn optional<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<T> {
         match self.take(key)? {
             Value::String(text) => match text.parse() {
@@ -49,22 +49,22 @@ impl Keys {
         }
     }
 
-    /// The value of `key`, which must be there; `what` says what it is.
+    /// Returns the value of `key`, which must be present; `what` describes it.
     pub fn required<T: FromStr<Err: Display>>(&mut self, key: &'static str, what: &str) -> Option<T> {
         if self.table.contains_key(key) { self.optional(key) } else { self.missing(key, what) }
     }
 
-    /// The path under `key`, which is relative to the file.
+    /// Returns the path under `key`, which is relative to the file.
     pub fn path(&mut self, key: &'static str) -> Option<PathBuf> {
         self.optional(key).map(|path: PathBuf| self.folder.join(path))
     }
 
-    /// The path under `key`, which must be there; `what` says what it is.
+    /// Returns the path under `key`, which must be present; `what` describes it.
     pub fn required_path(&mut self, key: &'static str, what: &str) -> Option<PathBuf> {
         self.required(key, what).map(|path: PathBuf| self.folder.join(path))
     }
 
-    /// The values of the list under `key`, if it is there and each is a good one.
+    /// Returns the values of the list under `key`, if it is present and each is valid.
     pub fn list<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<Vec<T>> {
         let Value::Array(values) = self.take(key)? else { return self.fault(format!("{key} is a list of texts in quotes")) };
         let values = values.iter().map(|value| value.as_str().unwrap_or_default());
@@ -72,7 +72,7 @@ impl Keys {
         values.map(&mut read).collect()
     }
 
-    /// What `read` makes of each table in the table under `key`; it is given the table's name too.
+    /// Reads each table in the table under `key` by `read`, which also gets the table's name.
     pub fn sections<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Self, &str) -> Option<T>) -> Vec<T> {
         let Some(Value::Table(tables)) = self.take(key) else { return Vec::new() };
         let mut all = Vec::new();
@@ -88,13 +88,13 @@ impl Keys {
         all
     }
 
-    /// The network described in the file that `key` names.
+    /// Reads the network described in the file that `key` names.
     pub fn network(&mut self, key: &'static str) -> Option<Network> {
         let path = self.required_path(key, "the file that describes the network")?;
         load_network(&path).map_err(|faults| self.faults.extend(faults)).ok()
     }
 
-    /// What `read` makes of the table under `key`.
+    /// Reads the table under `key` by `read`.
     pub fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         match self.take(key)? {
             Value::Table(table) => {
@@ -107,12 +107,12 @@ impl Keys {
         }
     }
 
-    /// The same for a table that must be there; `what` says what it is.
+    /// Reads the table under `key` by `read`; it must be present, and `what` describes it.
     pub fn required_section<T>(&mut self, key: &'static str, what: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         if self.table.contains_key(key) { self.section(key, read) } else { self.missing(key, what) }
     }
 
-    /// Every fault there was, after all keys have been asked for: those that nobody asked for are faults, too.
+    /// Returns all faults, after all known keys have been read: the keys that are left are faults, too.
     pub fn into_faults(mut self) -> Vec<String> {
         let known = self.known.join(", ");
         for key in std::mem::take(&mut self.table).keys() {

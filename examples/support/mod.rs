@@ -1,25 +1,25 @@
-//! What the examples share: their configuration, certificates, how they run and print, and the recordings beside them.
+//! The parts that examples share: configuration, certificates, running, printing, and the recordings beside them.
 
 #![expect(dead_code, unreachable_pub, reason = "each example uses a part of it")]
 
 pub mod clock;
 pub mod config;
 pub mod deposit;
+pub mod deposit_service;
 pub mod greet;
 pub mod keys;
 pub mod lines;
-pub mod mailbox_service;
-pub mod path;
+pub mod local_node;
 pub mod program;
 pub mod recordings;
 pub mod tls;
 
 use std::error::Error;
 
-/// Whatever went wrong.
+/// An error that ends an example.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// An error with all that caused it, one line each.
+/// Returns the message of an error and of each of its causes, one line each.
 pub fn explain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,4 +1,4 @@
-//! How a long-running example begins, runs and ends.
+//! Starts, runs and stops a long-running example.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -12,12 +12,12 @@ use tokio::sync::{broadcast, oneshot};
 use voicemail::event::{Event, Occurrence};
 use voicemail::node::{Node, NodeError};
 
-use super::lines::{Line, Out, remark, tell};
+use super::lines::{Line, Out, print_line, print_notice};
 use super::{Failure, explain};
 
 /// Runs `program`, and returns its exit code; a failure is printed on standard error.
 ///
-/// A thread that a peer holds up, such as one that asks a dead name server, does not hold up the program's end.
+/// A blocked thread, such as one that queries a dead name server, does not hold up the program's end.
 pub fn main(program: impl Future<Output = Result<ExitCode, Failure>>) -> ExitCode {
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
@@ -30,7 +30,7 @@ pub fn main(program: impl Future<Output = Result<ExitCode, Failure>>) -> ExitCod
         match program.await {
             Ok(code) => code,
             Err(failure) => {
-                remark(explain(&*failure)).await;
+                print_notice(explain(&*failure)).await;
                 ExitCode::FAILURE
             }
         }
@@ -39,7 +39,7 @@ pub fn main(program: impl Future<Output = Result<ExitCode, Failure>>) -> ExitCod
     code
 }
 
-/// A listener at `address`, as the file `config` wants it.
+/// Listens at `address`, which the file `config` names.
 pub async fn listen(config: &Path, address: &str) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|error| {
         let advice = match error.kind() {
@@ -50,7 +50,7 @@ pub async fn listen(config: &Path, address: &str) -> Result<TcpListener, String>
     })
 }
 
-/// Ready when somebody asks the program to stop, with Ctrl-C or SIGTERM; from this call on, and not just from its first poll.
+/// Returns a future that is ready after Ctrl-C or SIGTERM. A signal counts from this call on, not only from the first poll.
 pub fn asked_to_stop() -> Result<impl Future<Output = ()> + Send, Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -62,7 +62,7 @@ pub fn asked_to_stop() -> Result<impl Future<Output = ()> + Send, Failure> {
     })
 }
 
-/// Runs `node` until `stop` is ready, and prints the line that `line_of` makes of each event, up to the very last.
+/// Runs `node` until `stop` is ready, and prints the line that `line_of` returns for each event, including the last one.
 pub async fn run(
     node: &Node,
     stop: impl Future<Output = ()> + Send,
@@ -87,17 +87,17 @@ async fn print_events(
     line_of: impl Fn(Event) -> Option<Line>,
 ) {
     loop {
-        let heard = tokio::select! {
+        let received = tokio::select! {
             biased;
-            heard = events.recv() => heard,
+            received = events.recv() => received,
             _ = &mut ended => return,
         };
-        match heard.map(|Occurrence { event, .. }| line_of(event)) {
-            Ok(Some(Line::Told(line))) => tell(out, line).await,
-            Ok(Some(Line::Remarked(line))) => remark(line).await,
+        match received.map(|Occurrence { event, .. }| line_of(event)) {
+            Ok(Some(Line::Output(line))) => print_line(out, line).await,
+            Ok(Some(Line::Notice(line))) => print_notice(line).await,
             Ok(None) => {}
             Err(broadcast::error::RecvError::Lagged(events)) => {
-                remark(format!("{events} events were not printed, because what is printed here is read too slowly")).await;
+                print_notice(format!("{events} events were not printed, because the reader of this output is too slow")).await;
             }
             Err(broadcast::error::RecvError::Closed) => return,
         }

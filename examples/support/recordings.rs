@@ -9,19 +9,19 @@ use voicemail::record::CallFacts;
 
 use super::Failure;
 
-/// A recorded message, and what a PBX knew of the call.
+/// A recorded message, and the facts of its call that a PBX knew.
 pub struct Recorded {
     /// The file's name.
     pub file: String,
     /// The file's bytes.
     pub wav: Vec<u8>,
-    /// For whom, and who called.
+    /// The mailbox and the caller.
     pub facts: CallFacts,
-    /// When it was completed.
+    /// The time when it was completed.
     pub instant: DateTime<Utc>,
 }
 
-/// Reads all of them, in the order of the index.
+/// Reads all recordings, in the order of the index.
 pub fn all() -> Result<Vec<Recorded>, Failure> {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/recordings"));
     let index = fs::read_to_string(folder.join("index.csv"))?;
@@ -43,7 +43,7 @@ fn read(folder: &std::path::Path, fields: &[String]) -> Result<Recorded, Failure
     Ok(Recorded { file: file.clone(), wav: fs::read(folder.join(file))?, facts, instant: instant.parse()? })
 }
 
-/// The fields of one line of CSV: commas part them, quotes may stand around one, and a doubled quote inside is one quote.
+/// Splits a line of CSV into fields: commas separate them, quotes may enclose one, and a doubled quote inside is one quote.
 fn fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut quoted = false;

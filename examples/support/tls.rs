@@ -13,14 +13,15 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::Failure;
 
-/// A new certificate for `name` that nobody else vouches for: how to speak TLS with it, and the PEM text to trust.
+/// Makes a self-signed certificate for `name`; returns the server's TLS configuration, and the PEM text for clients to trust.
 pub fn self_signed(name: &str) -> Result<(Arc<ServerConfig>, String), Failure> {
     let made = rcgen::generate_simple_self_signed([name.to_owned()])?;
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der())?;
     Ok((server(vec![made.cert.der().clone()], key)?, made.cert.pem()))
 }
 
-/// The same, kept in the file `certificate` and its key beside it: whoever trusts it still does after the next start.
+/// Reads the self-signed certificate in the file `certificate` and its key beside it; makes them first if they are missing. Clients that
+/// trust the certificate still do after the next start.
 pub fn self_signed_in(certificate: &Path, name: &str) -> Result<Arc<ServerConfig>, Failure> {
     let key = beside(certificate, ".key");
     if !(certificate.exists() && key.exists()) {
@@ -29,7 +30,7 @@ pub fn self_signed_in(certificate: &Path, name: &str) -> Result<Arc<ServerConfig
     from_files(certificate, &key)
 }
 
-/// The certificate chain and key in two PEM files.
+/// Reads the certificate chain and the key in two PEM files.
 pub fn from_files(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Failure> {
     let unreadable = |path: &Path, what: &str| format!("{}: not a readable {what}", path.display());
     let chain = CertificateDer::pem_slice_iter(&read(certificate)?)
@@ -40,12 +41,12 @@ pub fn from_files(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, F
     Ok(server(chain, private).map_err(fit)?)
 }
 
-/// The bytes of a file; whose error names it.
+/// Reads a file; the error names it.
 pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Makes a certificate and its key. Nobody finds a half-written one: each gets its name when it is whole, the key first.
+/// Makes a certificate and its key. No half-written file is ever found: each gets its name when it is complete, the key first.
 fn make(certificate: &Path, key: &Path, name: &str) -> Result<(), Failure> {
     let made = rcgen::generate_simple_self_signed([name.to_owned()])?;
     certificate.parent().map_or(Ok(()), fs::create_dir_all)?;

@@ -258,22 +258,35 @@ pub fn unused_address() -> String {
     ports.find(|address| TcpListener::bind(address).is_ok()).unwrap()
 }
 
-/// Where the example `name` is: beside the tests. Built if it is missing, as when one test is built alone.
+/// The path of the example `name`, which is beside the tests. `cargo test --test ..` builds no examples: they are built here if one is
+/// missing or older than a source file of it.
 fn example(name: &str) -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let folder = BUILT.get_or_init(|| {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().and_then(Path::parent).unwrap();
         let folder = profile.join("examples");
-        if !["central_node", "distributed_node", "retrieve", "check_network"].iter().all(|name| folder.join(name).exists()) {
+        if !EXAMPLES.iter().all(|name| is_fresh(&folder.join(name))) {
             let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--quiet", "--examples", "--target-dir"]).arg(profile.parent().unwrap());
+            build.args(["build", "--quiet", "--target-dir"]).arg(profile.parent().unwrap());
+            build.args(EXAMPLES.iter().flat_map(|name| ["--example", name]));
             build.args(profile.ends_with("release").then_some("--release"));
             assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success(), "the examples build");
         }
         folder
     });
     folder.join(name)
+}
+
+/// Whether `program` is there, and neither a source file of it nor a manifest is newer. Cargo lists the
+/// source files in a file beside it, as `program: source source ..`.
+fn is_fresh(program: &Path) -> bool {
+    let modified = |path: &Path| fs::metadata(path)?.modified();
+    let (Ok(built_at), Ok(list)) = (modified(program), fs::read_to_string(program.with_extension("d"))) else { return false };
+    let sources = list.split_once(": ").map_or("", |(_, sources)| sources).replace("\\ ", "\0");
+    let sources = sources.split_whitespace().map(|source| PathBuf::from(source.replace('\0', " ")));
+    let manifests = ["Cargo.toml", "Cargo.lock"].map(|file| Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
+    sources.chain(manifests).all(|source| modified(&source).is_ok_and(|changed_at| changed_at <= built_at))
 }
 
 fn read_lines(stream: impl Read + Send + 'static, which: Stream, lines: Sender<(Stream, String)>) {
@@ -285,6 +298,9 @@ fn read_lines(stream: impl Read + Send + 'static, which: Stream, lines: Sender<(
         }
     });
 }
+
+/// The examples that tests run.
+const EXAMPLES: [&str; 4] = ["central_node", "distributed_node", "retrieve", "check_network"];
 
 /// How long a program may take to print or to end.
 const TIMEOUT: Duration = Duration::from_secs(30);

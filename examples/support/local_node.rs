@@ -1,4 +1,4 @@
-//! The way to another node, as a configuration file says.
+//! Makes forwarders to other nodes from a configuration file.
 
 use std::path::Path;
 
@@ -10,34 +10,34 @@ use voicemail::network::NodeAddress;
 use super::config::Peer;
 use super::explain;
 
-/// What a node knows that reaches another.
+/// The node that connects, with the parts that its forwarders share.
 pub struct LocalNode {
     /// Its own address.
     pub node: NodeAddress,
     /// The domain of the mailboxes.
     pub domain: String,
-    /// Which peers have spoken TLS.
+    /// The memory of peers that have spoken TLS.
     pub memory: TlsMemory,
-    /// Where it tells what happens.
+    /// The events that its forwarders report to.
     pub events: Events,
 }
 
 impl LocalNode {
-    /// The way to the node `there`; a fault is that of `section` of the file at `config`.
-    pub fn to(&self, there: &NodeAddress, peer: &Peer, config: &Path, section: &str) -> Result<SmtpForwarder, String> {
+    /// Returns a forwarder to the node `there`; an error names `section` of the file at `config`.
+    pub fn forwarder_to(&self, there: &NodeAddress, peer: &Peer, config: &Path, section: &str) -> Result<SmtpForwarder, String> {
         let of_ca = format!("; it is the certificate of {there}, which writes one at its first start if it is self_signed");
-        let forwarder = self.forwarder(peer, &of_ca)?.server_name(there.as_str());
+        let forwarder = self.builder(peer, &of_ca)?.server_name(there.as_str());
         forwarder.build().map_err(|error| format!("{} [{section}]: {}", config.display(), explain(&error)))
     }
 
-    /// The way to a mail server; a fault is that of `section` of the file at `config`.
-    pub fn to_mail_server(&self, peer: &Peer, config: &Path, section: &str) -> Result<SmtpForwarder, String> {
-        let forwarder = self.forwarder(peer, "; it is the certificate of the mail server's authority")?;
+    /// Returns a forwarder to a mail server; an error names `section` of the file at `config`.
+    pub fn forwarder_to_mail_server(&self, peer: &Peer, config: &Path, section: &str) -> Result<SmtpForwarder, String> {
+        let forwarder = self.builder(peer, "; it is the certificate of the mail server's authority")?;
         forwarder.build().map_err(|error| format!("{} [{section}]: {}", config.display(), explain(&error)))
     }
 
-    /// What reaches `peer`; `of_ca` says which file its `ca` has to be.
-    fn forwarder(&self, peer: &Peer, of_ca: &str) -> Result<SmtpForwarderBuilder, String> {
+    /// Returns a builder of a forwarder to `peer`; `of_ca` describes the file that its `ca` has to be.
+    fn builder(&self, peer: &Peer, of_ca: &str) -> Result<SmtpForwarderBuilder, String> {
         let mut forwarder = SmtpForwarder::builder(&peer.connect, &self.domain)
             .node(self.node.as_str())
             .security(peer.security)

@@ -1,4 +1,4 @@
-//! Where `distributed_node` takes deposits.
+//! Deposits messages at a node, as `distributed_node` is asked to.
 
 use std::collections::HashSet;
 use std::io::BufRead as _;
@@ -10,34 +10,34 @@ use voicemail::node::Node;
 use voicemail::record::RecordError;
 
 use super::deposit::Deposit;
-use super::lines::{Out, print, remark};
+use super::lines::{Out, print, print_notice};
 use super::{Failure, explain};
 
-/// Keeps what is deposited, and says so.
+/// Deposits messages at a node and prints their ids.
 pub struct DepositService<'a> {
-    /// The node that keeps it.
+    /// The node.
     pub node: &'a Node,
-    /// The PBX that it is for.
+    /// The PBX whose calls the deposits stand for.
     pub site: &'a SiteId,
-    /// Where it is said.
+    /// The output for the ids.
     pub out: &'a Out,
 }
 
 impl DepositService<'_> {
-    /// Keeps one deposit; answers with its id, or says why not.
-    pub async fn keep(&self, deposit: &Deposit) -> Option<MessageId> {
-        match self.try_to_keep(deposit).await {
+    /// Deposits one message; returns its id, or prints the reason why it was not kept.
+    pub async fn deposit(&self, deposit: &Deposit) -> Option<MessageId> {
+        match self.try_to_deposit(deposit).await {
             Ok(id) => Some(id),
             Err(error) => {
-                remark(format!("{}: {}", deposit.file.display(), explain(&*error))).await;
+                print_notice(format!("{}: {}", deposit.file.display(), explain(&*error))).await;
                 None
             }
         }
     }
 
-    async fn try_to_keep(&self, deposit: &Deposit) -> Result<MessageId, Failure> {
+    async fn try_to_deposit(&self, deposit: &Deposit) -> Result<MessageId, Failure> {
         let wav = tokio::fs::read(&deposit.file).await.map_err(|error| format!("cannot be read: {error}; check the path"))?;
-        // Held until the line is printed, so that `forwarded` of this message comes after it.
+        // Locked until the line is printed, so that `forwarded` of this message comes after it.
         let mut out = self.out.lock().await;
         let kept = self.node.deposit_wav(self.site, deposit.facts.clone(), wav.into()).await.map_err(|error| match error {
             RecordError::UnreadableAudio(why) => {
@@ -49,18 +49,18 @@ impl DepositService<'_> {
         Ok(kept.id)
     }
 
-    /// Keeps what `lines` name, one after the other, until they end.
-    pub async fn keep_lines(&self, mut lines: mpsc::Receiver<String>) {
+    /// Deposits the message of each of `lines`, one after the other, until they end.
+    pub async fn deposit_lines(&self, mut lines: mpsc::Receiver<String>) {
         while let Some(line) = lines.recv().await {
             match Deposit::from_line(&line) {
-                Ok(Some(deposit)) => drop(self.keep(&deposit).await),
+                Ok(Some(deposit)) => drop(self.deposit(&deposit).await),
                 Ok(None) => {}
-                Err(fault) => remark(format!("{line}: {fault}")).await,
+                Err(fault) => print_notice(format!("{line}: {fault}")).await,
             }
         }
     }
 
-    /// Waits until none of `kept` waits any more; answers whether all are forwarded, and none is parked.
+    /// Waits until each of `kept` is forwarded or parked; returns whether all are forwarded.
     pub async fn all_forwarded(&self, kept: Vec<MessageId>, mut events: broadcast::Receiver<Occurrence>) -> bool {
         let mut waiting: HashSet<MessageId> = kept.into_iter().collect();
         let mut all = true;
@@ -83,7 +83,7 @@ impl DepositService<'_> {
 /// The lines of standard input.
 pub fn standard_input() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(1);
-    // A thread that nobody waits for: a read from a terminal has no end, and must not keep the program from its own.
+    // A thread that is never joined: a read from a terminal may never end, and must not hold up the end of the program.
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().split(b'\n').map_while(Result::ok) {
             if sender.blocking_send(String::from_utf8_lossy(&line).into_owned()).is_err() {
