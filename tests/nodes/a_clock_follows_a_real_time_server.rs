@@ -1,7 +1,7 @@
 //! `SntpClock` against chronyd, whose clock is off by a known time.
 //!
-//! `chronyd` is taken from the path, or from `VOICEMAIL_CHRONYD`; the library `libfaketime.so.1`, from where Debian puts it or from
-//! `VOICEMAIL_LIBFAKETIME`, gives it its offset. Without them the test says that it was skipped, or that the offset was zero.
+//! `chronyd` is searched in the path, or named by `VOICEMAIL_CHRONYD`. The library `libfaketime.so.1`, from Debian's folder or named by
+//! `VOICEMAIL_LIBFAKETIME`, gives it its offset. Without them the test prints that it was skipped, or that the offset was zero.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -14,7 +14,7 @@ use chrono::TimeDelta;
 use voicemail::clock::{Clock as _, SntpClock, SntpError, SystemClock};
 use voicemail::message::ClockSource;
 
-/// A file in one of `folders`, or where the variable says.
+/// Finds a file in one of `folders`, or at the path in the environment variable.
 fn find(name: &str, variable: &str, folders: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
     if let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) {
         return Some(path.into());
@@ -26,7 +26,7 @@ fn find(name: &str, variable: &str, folders: impl Iterator<Item = PathBuf>) -> O
     found
 }
 
-/// A chronyd on a port of its own, stopped when dropped.
+/// A chronyd on its own port, stopped when dropped.
 struct Chrony {
     process: Child,
     port: u16,
@@ -35,7 +35,7 @@ struct Chrony {
 
 impl Drop for Chrony {
     fn drop(&mut self) {
-        // Asked to end, so that it takes away what it and the library have in shared memory.
+        // SIGTERM and not SIGKILL, so that it and the library remove their shared memory.
         let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&self.process), rustix::process::Signal::TERM);
         let _ = self.process.wait();
     }
@@ -60,7 +60,7 @@ fn start(chronyd: &PathBuf, faketime: Option<&PathBuf>, offset: &str, more: &str
     Chrony { process, port, _folder: folder }
 }
 
-/// The chronyd to run, if there is one and it can be run.
+/// The path of chronyd, if it is installed and this process may run it.
 fn chronyd() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let chronyd = find("chronyd", "VOICEMAIL_CHRONYD", std::env::split_paths(&path).chain(["/usr/sbin".into()]))?;
@@ -71,7 +71,7 @@ fn chronyd() -> Option<PathBuf> {
     None
 }
 
-/// Measures until `chrony` has started and answers.
+/// Measures until chronyd has started and answers.
 async fn first_answer(clock: &SntpClock) {
     let answered = async { while clock.measure().await.is_err() {} };
     tokio::time::timeout(Duration::from_secs(30), answered).await.expect("chronyd answers within 30 s");
@@ -112,5 +112,5 @@ async fn a_real_server_that_limits_its_rate_costs_no_time() {
         silent += usize::from(matches!(clock.measure().await, Err(SntpError::NoAnswer { .. })));
     }
     assert!(silent >= 1, "chronyd answered four times in a row");
-    assert_eq!(clock.now().quality.source, ClockSource::Sntp, "the time goes on from what it knows");
+    assert_eq!(clock.now().quality.source, ClockSource::Sntp, "the clock goes on from its last measurement");
 }

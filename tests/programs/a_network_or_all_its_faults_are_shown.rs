@@ -1,4 +1,5 @@
-//! `check_network` shows a network that keeps every rule, as the module `network` has it; of any other it tells every fault, and ends with 1.
+//! `check_network` prints a network that keeps every rule, as in the documentation of `network`; for any other it prints every fault and
+//! ends with status 1.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 

@@ -1,4 +1,4 @@
-//! Whatever is wrong, an example program says it once, with what to do about it, ends with status 1, and loses nothing.
+//! An example program reports each error once with advice, ends with status 1, and loses no message.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -280,7 +280,7 @@ fn a_missing_mailbox_message_or_folder_is_reported() {
     assert_eq!(central.stop().status, Some(0));
 }
 
-/// Checks that a program has failed, and said `message` and nothing else on standard error.
+/// Checks that a program has failed with status 1 and printed only `message` on standard error.
 fn fails(Ended { status, printed }: Ended, message: &str) {
     assert_eq!((status, printed.err.join("\n")), (Some(1), message.to_owned()));
 }

@@ -1,4 +1,4 @@
-//! The example programs, each a process of its own, do what their first lines say.
+//! The example programs, run as processes, work as their first lines say.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -15,7 +15,7 @@ use programs::{NodeFiles, Program, run, unused_address};
 use voicemail::audio::{Format, Wav};
 use voicemail::message::Stamp;
 
-/// A recording that is there to be deposited, and what its list says of it.
+/// A recording to deposit, and its entry in the list of recordings.
 struct Recorded {
     file: PathBuf,
     number: String,
@@ -223,7 +223,7 @@ fn both_signals_end_both_programs_cleanly_with_open_input() {
             let mut distributed = place.distributed(arguments);
             distributed.wait_until(|printed| printed.out.contains(&"ready".to_owned()).then_some(()));
             distributed.signal(signal);
-            // Its input is open still.
+            // Its standard input is still open.
             let ended = distributed.end();
             assert_eq!((ended.status, ended.printed.err.len()), (Some(0), 0), "{ended:#?}");
         }
@@ -333,15 +333,15 @@ fn idle_connections_do_not_block_a_node_with_few_descriptors() {
             assert!(["220", "421", ""].contains(&line.get(..3).unwrap_or_default()), "{line}");
             idle.push(connection);
         }
-        // One that is not greeted comes again, as a mail server does; who has just come stays for a fifth of a second.
-        let patience = Instant::now() + Duration::from_secs(5);
+        // A connection that is not greeted is tried again, as a mail server does; a new connection keeps its place for 0.2 s.
+        let deadline = Instant::now() + Duration::from_secs(5);
         let mut connection = loop {
             let mut connection = connect();
             let mut line = String::new();
             if connection.read_line(&mut line).is_ok() && line.starts_with("220") {
                 break connection;
             }
-            assert!(Instant::now() < patience, "sender {sender} is never greeted");
+            assert!(Instant::now() < deadline, "sender {sender} is never greeted");
         };
         let mail = "Date: Mon, 14 Jul 2025 11:05:12 +0200\r\nContent-Type: audio/basic\r\n\r\nsound\r\n.\r\n";
         for (said, code) in [
@@ -469,7 +469,7 @@ fn a_greeting_is_available_while_the_central_node_is_down() {
     }
 }
 
-/// The address of a time server that is so many seconds ahead of the system.
+/// Starts a time server whose clock is so many seconds ahead of the system's, and returns its address.
 fn time_server(ahead_secs: i64) -> String {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap().to_string();
@@ -479,7 +479,7 @@ fn time_server(ahead_secs: i64) -> String {
             let now = Utc::now() + TimeDelta::seconds(ahead_secs);
             let secs = u32::try_from((now.timestamp() + 2_208_988_800) & 0xffff_ffff).unwrap();
             let mut reply = [0; 48];
-            // Version 4, a server, which has its time from another.
+            // NTP version 4, mode server, stratum 2.
             (reply[0], reply[1]) = (0x24, 2);
             reply[24..32].copy_from_slice(&packet[40..]);
             reply[32..36].copy_from_slice(&secs.to_be_bytes());
@@ -506,7 +506,7 @@ fn line(recorded: &Recorded) -> String {
     words.join(" ") + "\n"
 }
 
-/// Compares what `--list` says after the id with what was deposited after `begun`.
+/// Compares a line of `--list` after its id with the message that was deposited after `begun`.
 fn check_listed(listed: &str, recorded: &Recorded, begun: DateTime<Utc>) {
     let mut words: Vec<&str> = listed.split(' ').skip(1).collect();
     let mut flags = vec!["new"];
@@ -521,7 +521,7 @@ fn check_listed(listed: &str, recorded: &Recorded, begun: DateTime<Utc>) {
     assert_eq!(words[2..].join(" "), caller.join(" "), "{listed}");
 }
 
-/// The mail that the message `id` is, in its owner's Maildir.
+/// The path of the mail of message `id` in its owner's Maildir.
 fn mail_of(place: &NodeFiles, mailbox: &str, id: &str) -> PathBuf {
     let new = place.path("store/mail").join(mailbox).join("new");
     let mut files = fs::read_dir(new).unwrap().map(|entry| entry.unwrap().path());
@@ -532,7 +532,7 @@ fn example(file: &str) -> String {
     format!("{}/examples/recordings/{file}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The WAV files beside the examples, and all others that can be found.
+/// The WAV files beside the examples, and those beside the repository if there are any.
 fn recordings() -> Vec<Recorded> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! A mail client delivers here, and an IMAP server opens our Maildirs. Each test needs a program of Debian's and says when it is absent.
+//! Mail clients deliver to this crate's intake, and an IMAP server opens its Maildirs. Each test prints SKIPPED when its program is missing.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -56,7 +56,7 @@ async fn a_mail_client_delivers_a_voice_message_under_starttls() {
     running.stop().await;
 }
 
-/// Nodes that know `berlin`, by its password.
+/// An access list with the peer `berlin`, which has a password.
 fn only_berlin() -> Access {
     let password = StoredPassword::of("correct horse battery").unwrap();
     Access::peers([KnownPeer::new("berlin".parse().unwrap(), Sites::All).password(password)])
@@ -80,11 +80,11 @@ async fn a_mail_client_logs_in_with_each_mechanism_that_it_has() {
         swaks.args(["--server", "127.0.0.1", "--port", &port, "--tls", "--quit-after", "RCPT", "--to", "2001@voicemail.example"]);
         swaks.args(["--auth", mechanism, "--auth-user", "berlin", "--auth-password", password]).output().unwrap()
     };
-    let said = tokio::task::spawn_blocking(move || {
+    let replies = tokio::task::spawn_blocking(move || {
         [("PLAIN", "correct horse battery"), ("LOGIN", "correct horse battery"), ("PLAIN", "wrong horse battery")]
             .map(|(mechanism, password)| String::from_utf8_lossy(&log_in(mechanism, password).stdout).into_owned())
     });
-    let [by_plain, by_login, wrong] = said.await.unwrap();
+    let [by_plain, by_login, wrong] = replies.await.unwrap();
     for said in [by_plain, by_login] {
         assert!(said.contains("235 2.7.0 welcome") && said.contains("250 2.1.5 recipient ok"), "{said}");
     }
@@ -155,7 +155,7 @@ async fn an_imap_server_and_the_store_see_each_others_changes() {
     client.ask("STORE 1 -FLAGS (\\Seen)");
     assert_eq!(store.summary(&owner).await.unwrap().to_string(), "1/0 (1/0)", "what is unread again there is new again here");
 
-    // What the IMAP server puts into the mailbox and takes out of it.
+    // The store sees messages that the IMAP server adds to the mailbox and moves out of it.
     let appended = recorded(3);
     let addresses = Addresses::new(CENTRAL, "voicemail.example", std::slice::from_ref(&owner));
     let mail = wire::encode(&appended, &addresses, TransferEncoding::Base64).to_bytes();
@@ -175,7 +175,7 @@ async fn an_imap_server_and_the_store_see_each_others_changes() {
     assert_eq!(store.summary(&owner).await.unwrap().to_string(), "1/1 (1/0)", "and is back");
     client.ask("SELECT INBOX");
 
-    // What we do is seen there.
+    // The IMAP server sees the changes that the store makes.
     store.deposit(&owner, &Origin::Here, &recorded(4)).await.unwrap();
     give_to_nobody(folder.path());
     let said = client.ask("NOOP") + &client.ask("FETCH 3 (FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-CONTEXT)])");
@@ -204,7 +204,7 @@ fn recorded(seed: u8) -> Message {
     message.id(MessageId::from_bytes([seed; 16])).build()
 }
 
-/// An IMAP server opens no mail as root: the tree is nobody's.
+/// Gives the tree to the user nobody, because an IMAP server opens no mail as root.
 fn give_to_nobody(folder: &Path) {
     let owned = Command::new("chown").args(["-R", "65534:65534"]).arg(folder.join("store")).status().unwrap();
     assert!(owned.success());
@@ -249,7 +249,7 @@ async fn a_message_read_or_unread_by_imap_changes_the_lamp() {
     running.stop().await;
 }
 
-/// A Dovecot of our own, on a port of its own, which ends with this value.
+/// A Dovecot on its own port, stopped when dropped.
 struct Imap {
     port: u16,
     server: Child,
@@ -271,7 +271,7 @@ impl Imap {
             mail.display()
         );
         std::fs::write(&config, text).unwrap();
-        // An IMAP server opens no mail as root: the tree is nobody's.
+        // An IMAP server opens no mail as root.
         let owned = Command::new("chown").args(["-R", "65534:65534"]).arg(folder).status().unwrap();
         assert!(owned.success());
         let server = Command::new(dovecot).arg("-F").arg("-c").arg(&config).stderr(Stdio::inherit()).spawn().unwrap();
@@ -310,7 +310,7 @@ struct ImapClient {
 }
 
 impl ImapClient {
-    /// Sends a command and gives all lines of the answer.
+    /// Sends a command and returns all lines of the answer.
     fn ask(&mut self, command: &str) -> String {
         self.stream.get_mut().write_all(format!("a {command}\r\n").as_bytes()).unwrap();
         let mut answer = String::new();
@@ -324,7 +324,7 @@ impl ImapClient {
     }
 }
 
-/// Where a program is, or a loud word that the test is skipped.
+/// The path of a program; prints that the test is skipped if it is not installed.
 fn program(name: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let found =

@@ -1,4 +1,4 @@
-//! The example programs, and programs of others that speak with this crate.
+//! The example programs, and other projects' programs that work with this crate.
 
 #![cfg(feature = "node")]
 

@@ -27,7 +27,7 @@ pub struct TestIntake {
     pub trust: Arc<ClientConfig>,
 }
 
-/// Two of its mailboxes.
+/// Two of the mailboxes of a [`TestIntake`].
 pub const MAILBOXES: [&str; 2] = ["2001", "2002"];
 
 impl TestIntake {
@@ -64,7 +64,7 @@ impl TestIntake {
         Self { intake: change(intake).build(), access, store, events, trust: Arc::new(trust) }
     }
 
-    /// How many messages a mailbox has.
+    /// The number of new messages in a mailbox.
     pub async fn count(&self, mailbox: &str) -> u32 {
         self.store.summary(&mailbox.parse().unwrap()).await.unwrap().new
     }
