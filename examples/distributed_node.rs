@@ -59,13 +59,13 @@ async fn run() -> Result<ExitCode, Failure> {
     let work = Box::pin(async {
         let mut kept = Vec::new();
         for deposit in &arguments.deposits {
-            match service.keep(deposit).await {
+            match service.deposit(deposit).await {
                 Some(id) => kept.push(id),
                 None => failed = true,
             }
         }
         if arguments.batch {
-            service.keep_lines(support::deposit_service::standard_input()).await;
+            service.deposit_lines(support::deposit_service::standard_input()).await;
         }
         if arguments.batch || arguments.deposits.is_empty() {
             std::future::pending::<()>().await;

@@ -11,9 +11,9 @@ pub type Out = Mutex<Stdout>;
 /// A line, and the stream that it goes to.
 pub enum Line {
     /// A line for scripts, on standard output.
-    Told(String),
+    Output(String),
     /// A line for people, on standard error.
-    Remarked(String),
+    Notice(String),
 }
 
 /// Prints `line` on standard output, at once.
