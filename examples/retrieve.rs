@@ -69,7 +69,7 @@ async fn run() -> Result<ExitCode, Failure> {
     let owner = directory.find(&mailbox).await?;
     let owner = owner.ok_or_else(|| format!("no mailbox {mailbox} in the network that {path} names; check the number"))?;
     let directory = Arc::new(directory);
-    let store = Arc::new(MaildirStore::builder(config.store).directory(Arc::clone(&directory) as _).open().await?);
+    let store = Arc::new(MaildirStore::builder(config.store).directory(Arc::clone(&directory)).open().await?);
 
     let advice = |error| match error {
         StoreError::NoSuchMessage(id) => format!("no message {id} in mailbox {mailbox}; --list shows which there are").into(),

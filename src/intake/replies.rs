@@ -112,10 +112,12 @@ fn status_of_store(error: &StoreError) -> (u16, &'static str) {
         StoreError::NoSpace(_) => (452, "4.3.1"),
         StoreError::TooBig { .. } => (552, "5.3.4"),
         StoreError::NoSuchMailbox(_) => (550, "5.1.1"),
-        // The last two are no valid answers to a deposit: the store is faulty, and the message must not be lost because of that.
-        StoreError::NotWritable(_) | StoreError::Unavailable(_) | StoreError::NoSuchMessage(_) | StoreError::Damaged { .. } => {
-            (451, "4.3.0")
-        }
+        // The last three are no valid answers to a deposit: the store is faulty, and the message must not be lost because of that.
+        StoreError::NotWritable(_)
+        | StoreError::Unavailable(_)
+        | StoreError::NoSuchMessage(_)
+        | StoreError::Damaged { .. }
+        | StoreError::Unsupported(_) => (451, "4.3.0"),
     }
 }
 

@@ -8,8 +8,8 @@ use super::changes::Changes;
 use super::clock_skew::SkewCheck;
 use super::current_network::CurrentNetwork;
 use crate::event::{Event, Events};
-use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
-use crate::store::{Deposit, Entry, Housekeeping, MessageStore, Page, Query, StagedMail, StoreError};
+use crate::message::{MailboxId, Message, MessageId, Origin, Status};
+use crate::store::{Deposit, Housekeeping, ImportOutcome, ImportedMessage, MessageStore, StagedMail, StoreError, StoreWrapper};
 
 /// A store that notes each mailbox that a call may have changed, reports each message that was deposited, and checks the clock that dated
 /// it.
@@ -27,9 +27,9 @@ pub(super) struct NodeStore {
 
 impl NodeStore {
     /// Returns the store, if messages may be put into it.
-    fn open(&self) -> Result<&Arc<dyn MessageStore>, StoreError> {
+    fn open(&self) -> Result<&dyn MessageStore, StoreError> {
         let closed = || StoreError::Unavailable("this node is not the central one".into());
-        if self.current.is_central() { Ok(&self.store) } else { Err(closed()) }
+        if self.current.is_central() { Ok(&*self.store) } else { Err(closed()) }
     }
 }
 
@@ -53,8 +53,13 @@ impl Drop for ChangeGuard<'_> {
 }
 
 #[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl MessageStore for NodeStore {
+impl StoreWrapper for NodeStore {
+    type Inner = dyn MessageStore;
+
+    fn inner(&self) -> &dyn MessageStore {
+        &*self.store
+    }
+
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
         let _guard = ChangeGuard::new(&self.changes, mailbox);
         let deposit = self.open()?.deposit(mailbox, origin, message).await?;
@@ -73,47 +78,28 @@ impl MessageStore for NodeStore {
         self.open()?.stage().await
     }
 
-    fn reads_sounds(&self) -> bool {
-        self.store.reads_sounds()
-    }
-
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
         self.open()?.check(mailbox, size).await
     }
 
-    async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
-        self.store.list(mailbox).await
-    }
-
-    async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
-        self.store.page(mailbox, query).await
-    }
-
-    async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
-        self.store.retrieve(mailbox, id).await
-    }
-
     async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
         let _guard = ChangeGuard::new(&self.changes, mailbox);
-        self.store.mark(mailbox, id, status).await
+        self.inner().mark(mailbox, id, status).await
     }
 
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
         let _guard = ChangeGuard::new(&self.changes, mailbox);
-        self.store.expunge(mailbox).await
+        self.inner().expunge(mailbox).await
     }
 
-    async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
-        self.store.summary(mailbox).await
+    async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
+        let _guard = ChangeGuard::new(&self.changes, mailbox);
+        self.open()?.import(mailbox, message).await
     }
 
     async fn housekeep(&self) -> Result<Housekeeping, StoreError> {
-        let done = self.store.housekeep().await?;
+        let done = self.inner().housekeep().await?;
         done.mailboxes.iter().cloned().for_each(|mailbox| self.changes.note(mailbox));
         Ok(done)
-    }
-
-    async fn external_changes(&self) -> Vec<MailboxId> {
-        self.store.external_changes().await
     }
 }

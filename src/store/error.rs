@@ -11,10 +11,10 @@ pub enum StoreError {
     /// No mailbox has this number here.
     #[error("no mailbox {0}")]
     NoSuchMailbox(MailboxId),
-    /// The mailbox has no such message, or no longer.
+    /// The mailbox does not have this message, or no longer has it.
     #[error("no message {0} in the mailbox")]
     NoSuchMessage(MessageId),
-    /// The mailbox holds as much as it may; room comes when its owner removes something.
+    /// The mailbox holds as much as it may; there is room again when its owner removes a message.
     #[error("mailbox {0} is full")]
     MailboxFull(MailboxId),
     /// The message is larger than the store takes.
@@ -22,27 +22,30 @@ pub enum StoreError {
     TooBig {
         /// The message's size in bytes.
         size: u64,
-        /// The largest that is taken, in bytes.
+        /// The largest size that is taken, in bytes.
         limit: u64,
     },
-    /// The medium has no room left.
-    #[error("the store has no room left")]
+    /// The medium has no space left.
+    #[error("the store has no space left")]
     NoSpace(#[source] Box<dyn StdError + Send + Sync>),
     /// The medium may not be written to: its operator has to allow it.
     #[error("the store may not be written to")]
     NotWritable(#[source] Box<dyn StdError + Send + Sync>),
-    /// What is stored under this id cannot be read as a message.
+    /// The data stored under this id cannot be read as a message.
     #[error("message {id} is damaged")]
     Damaged {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// What is wrong with it.
+        /// The reason, for people to read.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
     /// The medium did not answer; the same call may succeed later.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
+    /// The store does not support this operation.
+    #[error("the store does not support {0}")]
+    Unsupported(&'static str),
 }
 
 impl StoreError {
@@ -50,7 +53,11 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::MailboxFull(_) | Self::NoSpace(_) | Self::NotWritable(_) | Self::Unavailable(_) => true,
-            Self::NoSuchMailbox(_) | Self::NoSuchMessage(_) | Self::TooBig { .. } | Self::Damaged { .. } => false,
+            Self::NoSuchMailbox(_)
+            | Self::NoSuchMessage(_)
+            | Self::TooBig { .. }
+            | Self::Damaged { .. }
+            | Self::Unsupported(_) => false,
         }
     }
 }

@@ -1,16 +1,16 @@
 //! [`MemoryStore`].
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Deposit, Entry, MessageStore, StoreError};
-use crate::message::{ContentDigest, Head, MailboxId, Message, MessageId, Origin, Status, Summary};
+use super::{DeduplicationKey, Deposit, Entry, ImportOutcome, ImportedMessage, MailboxState, MessageStore, StoreError};
+use crate::lock::Lock;
+use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary};
 
 /// Keeps messages in memory, as long as it lives: for tests and first steps.
 ///
-/// It remembers every arrival for as long, which is 100 bytes a message.
+/// It remembers the key of every message that has arrived, which takes some 20 bytes a message.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,30 +35,37 @@ use crate::message::{ContentDigest, Head, MailboxId, Message, MessageId, Origin,
 /// ```
 #[derive(Debug)]
 pub struct MemoryStore {
-    mailboxes: Mutex<BTreeMap<MailboxId, Mailbox>>,
+    mailboxes: Lock<BTreeMap<MailboxId, Mailbox>>,
     max_messages: usize,
+    versioned: bool,
 }
 
 impl MemoryStore {
     /// A store that has these mailboxes, all empty and without limit.
     pub fn new(mailboxes: impl IntoIterator<Item = MailboxId>) -> Self {
         let mailboxes = mailboxes.into_iter().map(|mailbox| (mailbox, Mailbox::default())).collect();
-        Self { mailboxes: Mutex::new(mailboxes), max_messages: usize::MAX }
+        Self { mailboxes: Lock::new(mailboxes), max_messages: usize::MAX, versioned: false }
     }
 
-    /// Lets each mailbox hold at most this many messages, removed ones not counted.
+    /// Limits how many messages each mailbox holds, removed ones not counted.
     #[must_use]
     pub fn max_messages(self, max_messages: usize) -> Self {
         Self { max_messages, ..self }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<MailboxId, Mailbox>> {
-        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Gives each state of a mailbox a version, the first of which is `first`; without it, [`state`](MessageStore::state) answers none.
+    ///
+    /// This store forgets its versions with everything else. So `first` must be above those of an earlier store for the same node; the
+    /// microseconds since 1970 are.
+    #[must_use]
+    pub fn versions_from(self, first: u64) -> Self {
+        self.mailboxes.lock().values_mut().for_each(|mailbox| mailbox.version = first);
+        Self { versioned: true, ..self }
     }
 
     /// Does `work` on the mailbox, if there is one.
     fn with<T>(&self, mailbox: &MailboxId, work: impl FnOnce(&mut Mailbox) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        work(self.lock().get_mut(mailbox).ok_or_else(|| StoreError::NoSuchMailbox(mailbox.clone()))?)
+        work(self.mailboxes.lock().get_mut(mailbox).ok_or_else(|| StoreError::NoSuchMailbox(mailbox.clone()))?)
     }
 }
 
@@ -66,19 +73,15 @@ impl MemoryStore {
 impl MessageStore for MemoryStore {
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
         self.with(mailbox, |kept| {
-            let arrival = (origin.clone(), message.id(), message.audio().digest());
-            if kept.arrivals.contains(&arrival) {
+            let key = DeduplicationKey::of_message(origin, message);
+            if kept.arrivals.contains(&key) {
                 return Ok(Deposit::Duplicate);
             }
             if kept.held() >= self.max_messages {
                 return Err(StoreError::MailboxFull(mailbox.clone()));
             }
-            let message = kept.under_free_id(message);
-            let id = message.id();
-            kept.arrivals.insert(arrival);
-            kept.messages.push((message, Status::New));
-            kept.messages.sort_by_key(|(message, _)| (message.head().recorded_at.instant, message.id()));
-            Ok(Deposit::Stored(id))
+            kept.arrivals.insert(key);
+            Ok(Deposit::Stored(kept.add(message, Status::New)))
         })
     }
 
@@ -97,18 +100,42 @@ impl MessageStore for MemoryStore {
     }
 
     async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
-        self.with(mailbox, |kept| kept.find(id).map(|(_, stands)| *stands = status))
+        self.with(mailbox, |kept| {
+            let before = std::mem::replace(&mut kept.find(id)?.1, status);
+            kept.version += u64::from(before != status);
+            Ok(())
+        })
     }
 
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
-        self.with(mailbox, |kept| Ok(kept.messages.extract_if(.., |(_, status)| *status == Status::Removed).count()))
+        self.with(mailbox, |kept| {
+            let count = kept.messages.extract_if(.., |(_, status)| *status == Status::Removed).count();
+            kept.version += u64::from(count > 0);
+            Ok(count)
+        })
     }
 
     async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
+        self.with(mailbox, |kept| Ok(kept.summary()))
+    }
+
+    async fn state(&self, mailbox: &MailboxId) -> Result<MailboxState, StoreError> {
         self.with(mailbox, |kept| {
-            let mut summary = Summary::default();
-            kept.messages.iter().for_each(|(message, status)| summary.count(*status, message.urgency()));
-            Ok(summary)
+            let state = MailboxState::new(kept.summary());
+            Ok(if self.versioned { state.with_version(kept.version) } else { state })
+        })
+    }
+
+    /// The time of removal is ignored: this store deletes nothing by itself.
+    async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
+        self.with(mailbox, |kept| {
+            if !kept.arrivals.insert(message.key) {
+                return Ok(ImportOutcome::Duplicate);
+            }
+            Ok(match &message.message {
+                Some((message, status)) => ImportOutcome::Stored(kept.add(message, *status)),
+                None => ImportOutcome::KeyStored,
+            })
         })
     }
 }
@@ -117,7 +144,9 @@ impl MessageStore for MemoryStore {
 #[derive(Debug, Default)]
 struct Mailbox {
     messages: Vec<(Message, Status)>,
-    arrivals: HashSet<(Origin, MessageId, ContentDigest)>,
+    arrivals: HashSet<DeduplicationKey>,
+    /// Grows with each change.
+    version: u64,
 }
 
 impl Mailbox {
@@ -125,11 +154,27 @@ impl Mailbox {
         self.messages.iter_mut().find(|(message, _)| message.id() == id).ok_or(StoreError::NoSuchMessage(id))
     }
 
+    /// Puts `message` into the mailbox; answers the id that it got.
+    fn add(&mut self, message: &Message, status: Status) -> MessageId {
+        let message = self.under_free_id(message);
+        let id = message.id();
+        self.messages.push((message, status));
+        self.messages.sort_by_key(|(message, _)| (message.head().recorded_at.instant, message.id()));
+        self.version += 1;
+        id
+    }
+
+    fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        self.messages.iter().for_each(|(message, status)| summary.count(*status, message.urgency()));
+        summary
+    }
+
     fn held(&self) -> usize {
         self.messages.iter().filter(|(_, status)| *status != Status::Removed).count()
     }
 
-    /// `message`, under another id if its own is taken here.
+    /// `message`, under a different id if its own is taken here.
     fn under_free_id(&mut self, message: &Message) -> Message {
         if self.find(message.id()).is_err() {
             return message.clone();
@@ -164,7 +209,14 @@ mod tests {
 
     #[tokio::test]
     async fn keeps_the_contract() {
-        conformance::store::run_all(|| async { MemoryStore::new([mailbox("2041"), mailbox("2042")]) }).await;
+        conformance::store::run_all(|| async { MemoryStore::new([mailbox("2041"), mailbox("2042")]).versions_from(7) }).await;
+    }
+
+    #[tokio::test]
+    async fn versions_are_given_only_where_they_are_asked_for() {
+        let store = MemoryStore::new([mailbox("2041")]);
+        assert_eq!(store.state(&mailbox("2041")).await.unwrap().version, None);
+        assert_eq!(store.versions_from(7).state(&mailbox("2041")).await.unwrap().version, Some(7));
     }
 
     #[tokio::test]

@@ -1,46 +1,75 @@
-//! Where messages are kept for their owners: the trait [`MessageStore`], and the stores beside it.
+//! Stores keep messages for their owners: the trait [`MessageStore`], and the stores beside it.
 
+mod deduplication_key;
 mod error;
 mod ext;
+mod import;
+mod mailbox_state;
 #[cfg(feature = "fs")]
 mod maildir;
 #[cfg(feature = "memory")]
 mod memory;
 mod query;
 mod staged;
+mod wrapper;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use self::deduplication_key::{DeduplicationKey, InvalidDeduplicationKey};
 pub use self::error::StoreError;
 pub use self::ext::MessageStoreExt;
+pub use self::import::{ImportOutcome, ImportedMessage};
+pub use self::mailbox_state::MailboxState;
 #[cfg(all(feature = "fs", any(test, doc, feature = "conformance")))]
 pub(crate) use self::maildir::read_hostile_name;
 #[cfg(feature = "fs")]
 pub use self::maildir::{MaildirStore, MaildirStoreBuilder, Retention};
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
-pub use self::query::{Cursor, Order, Page, Query};
+pub use self::query::{Cursor, InvalidCursor, Order, OrderGroup, Page, Position, Query, QueryParts};
 pub use self::staged::StagedMail;
+pub use self::wrapper::StoreWrapper;
 use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary};
 
 /// Keeps messages for their owners until they are removed.
+///
+/// # Methods
+///
+/// A store must define the five methods that have no default: [`deposit`](Self::deposit), [`list`](Self::list),
+/// [`retrieve`](Self::retrieve), [`mark`](Self::mark) and [`expunge`](Self::expunge). All others have a default that is right for every store,
+/// in three groups, in this order:
+///
+/// - *The same for less:* [`summary`](Self::summary), [`state`](Self::state) and [`page`](Self::page) are made of `list` by default. A store with an
+///   index answers them without reading every message.
+/// - *Large messages and limits:* [`check`](Self::check), [`stage`](Self::stage) and [`reads_sounds`](Self::reads_sounds).
+/// - *The store's own life:* [`import`](Self::import), [`housekeep`](Self::housekeep) and [`external_changes`](Self::external_changes), which a
+///   [`Node`](crate::node::Node) drives.
+///
+/// They are in one trait, not in a second one beside it, because a node needs all of them from one object, and because a wrapper would have
+/// to pass on both. A wrapper implements [`StoreWrapper`] instead, which passes on each method that it does not define; so does `Arc<S>` and
+/// `Box<S>` of each store.
 ///
 /// # Contract
 ///
 /// - **Whole.** A reader sees a message complete or not at all, and the audio is byte for byte what was deposited.
 /// - **Once.** A second `deposit` of the same message answers [`Deposit::Duplicate`] and changes nothing, also after its owner
-///   removed it. The same message means same mailbox, same [`Origin`], same [`MessageId`] *and* same audio digest.
-/// - **Apart.** A message whose id another message in the mailbox has already is kept under an id of its own.
+///   removed it. The same message means same mailbox, same [`Origin`], same [`MessageId`] *and* same audio digest: the same
+///   [`DeduplicationKey`] in the same mailbox.
+/// - **Apart.** A message whose id another message in the mailbox has already is kept under a different id.
 /// - **Kept.** After `Ok`, the message survives a restart of the process, and of the machine if the store is durable at all.
-/// - **Counted.** `summary` counts exactly what `list` shows as new and as old.
+/// - **Counted.** `summary` counts exactly what `list` shows as new and as old, and so does `state`.
+/// - **Versioned.** The version that `state` answers, if it answers one, grows with each change of the mailbox and never goes back, also across
+///   restarts. Of two states with different versions, the one with the higher version is the later one. A store answers a version for all
+///   mailboxes or for none. Its versions are above those that a node gave before: the microseconds since 1970 at the time of each change, or more.
 /// - **Paged.** The pages of a query, one after the other, are what `list` shows, filtered and in the order that was asked for.
 ///   Each page says how many messages there are on all of them.
-/// - **Restored.** What `mark` has set to removed can be marked new or old again, until the store expunges it.
-/// - **Foretold.** What `check` refuses, `deposit` would refuse at that moment, if the message has not arrived before.
+/// - **Restored.** A message that `mark` has set to removed can be marked new or old again, until the store expunges it.
+/// - **Foretold.** A message that `check` refuses would be refused by `deposit` at that moment, if it has not arrived before.
+/// - **Imported.** Where `import` is supported, it stores a message with its status, and is a `deposit` of the same key to all that come later:
+///   after either of them, the other one answers that the message is a duplicate. An imported key without a message has the same effect.
 /// - **Noticed.** Where others can change a mailbox, `external_changes` names it after each change, within a time that the store states.
 ///
 /// [`conformance::store`](crate::conformance::store) tests each sentence.
@@ -58,46 +87,7 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// A dropped call has stored the whole message or nothing. The same call again settles it.
     async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError>;
 
-    /// Begins a mail that is too long for memory, which is written down as it comes in; `None` where the store has no place for one.
-    ///
-    /// The message that is read from it is deposited with the mail [in its file](Message::arrived_in), for any number of mailboxes. A
-    /// store that gives a place takes such messages, whose sounds are not in memory either. Without it, all mails are held in memory.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::NoSpace`], [`StoreError::NotWritable`] and [`StoreError::Unavailable`] may pass.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped call leaves nothing behind, and so does a mail that is dropped before it is deposited.
-    async fn stage(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
-        Ok(None)
-    }
-
-    /// Whether a deposited message may have a sound that is not in memory, but is to be [read](crate::message::Audio::reader). Without
-    /// it, none has.
-    fn reads_sounds(&self) -> bool {
-        false
-    }
-
-    /// Whether a message whose mail has `size` bytes would be taken into `mailbox` now; 0 for a size that is not known.
-    ///
-    /// It is asked before a caller speaks, and before a peer sends what it has: a refusal spares both the trouble. It must be
-    /// cheap. Without it, nothing is foretold.
-    ///
-    /// # Errors
-    ///
-    /// What [`deposit`](Self::deposit) would answer.
-    ///
-    /// # Cancel safety
-    ///
-    /// Changes nothing, so a dropped call has no effect.
-    async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
-        let _ = (mailbox, size);
-        Ok(())
-    }
-
-    /// The messages of `mailbox` in the order of their recording, oldest first, removed ones included. Reads no audio.
+    /// Lists the messages of `mailbox` in the order of their recording, oldest first, removed ones included. Reads no audio.
     ///
     /// # Errors
     ///
@@ -108,21 +98,7 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// Changes nothing, so a dropped call has no effect.
     async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError>;
 
-    /// One page of the messages of `mailbox` that `query` asks for. Reads no audio, and what it costs should not grow with the
-    /// mailbox. Without it, the page is made from [`list`](Self::list).
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::NoSuchMailbox`] is final; [`StoreError::Unavailable`] may pass.
-    ///
-    /// # Cancel safety
-    ///
-    /// Changes nothing, so a dropped call has no effect.
-    async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
-        Ok(query.page_of(self.list(mailbox).await?))
-    }
-
-    /// The message `id` of `mailbox`, with its sound; it stays as new or old as it was.
+    /// Reads the message `id` of `mailbox`, with its sound; its status does not change.
     ///
     /// # Errors
     ///
@@ -134,7 +110,7 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// Changes nothing, so a dropped call has no effect.
     async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError>;
 
-    /// Sets where the message `id` of `mailbox` stands; the same again changes nothing.
+    /// Sets the status of the message `id` of `mailbox`; the same again changes nothing.
     ///
     /// # Errors
     ///
@@ -142,7 +118,7 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has set it or not. The same call again settles it.
+    /// A dropped call has set the status or not. The same call again settles it.
     async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError>;
 
     /// Deletes for good the messages of `mailbox` that are removed; answers how many.
@@ -156,7 +132,7 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// A dropped call has deleted some or all of them. The same call again deletes the rest.
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError>;
 
-    /// How many messages wait in `mailbox`. Reads no audio.
+    /// Counts the messages that wait in `mailbox`. Reads no audio. The default counts those of [`list`](Self::list).
     ///
     /// # Errors
     ///
@@ -165,15 +141,108 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// Changes nothing, so a dropped call has no effect.
-    async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError>;
+    async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
+        let mut summary = Summary::default();
+        self.list(mailbox).await?.iter().for_each(|entry| summary.count(entry.status, entry.head.urgency));
+        Ok(summary)
+    }
 
-    /// Does a bounded step of the store's housekeeping, if it has any; answers what it changed. A node calls it every minute.
+    /// Counts the messages that wait in `mailbox`, and answers which state of the mailbox this is. Reads no audio.
     ///
-    /// A new message that it removes can be retrieved at least until the next step: so that its sender can be told.
+    /// A store that counts the changes of each mailbox answers this number together with the counts. Then all nodes that use the store agree
+    /// which of two states is the later one. The default answers the [`summary`](Self::summary) without a version, and the node gives versions
+    /// itself: this is right for a store that only one node uses.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] may pass. Nothing is lost by it.
+    /// [`StoreError::NoSuchMailbox`] is final; [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn state(&self, mailbox: &MailboxId) -> Result<MailboxState, StoreError> {
+        self.summary(mailbox).await.map(MailboxState::new)
+    }
+
+    /// Lists one page of the messages of `mailbox` that `query` asks for. Reads no audio, and its cost should not grow with the mailbox. The
+    /// default makes the page from [`list`](Self::list); [`Query::parts`] has all that a store needs to do better.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchMailbox`] is final; [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
+        Ok(query.page_of(self.list(mailbox).await?))
+    }
+
+    /// Checks whether a message whose mail has `size` bytes would be taken into `mailbox` now; 0 for a size that is not known.
+    ///
+    /// A node checks before a caller speaks, and before a peer sends its message: an early refusal saves both the trouble. It must be
+    /// cheap. The default refuses nothing.
+    ///
+    /// # Errors
+    ///
+    /// The error that [`deposit`](Self::deposit) would answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
+        let _ = (mailbox, size);
+        Ok(())
+    }
+
+    /// Begins a mail that is too long for memory, and is written to the store's medium as it comes in; `None` from a store that cannot do this,
+    /// as by default. Then all mails are held in memory.
+    ///
+    /// The message that is read from it is deposited with the mail [in its file](Message::arrived_in), in any number of mailboxes. A
+    /// store that stages mails takes such messages, whose sounds are not in memory either.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSpace`], [`StoreError::NotWritable`] and [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call leaves nothing behind, and so does a mail that is dropped before it is deposited.
+    async fn stage(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
+        Ok(None)
+    }
+
+    /// Whether the store takes messages whose sound is not in memory, but must be [read](crate::message::Audio::reader); false by default.
+    fn reads_sounds(&self) -> bool {
+        false
+    }
+
+    /// Puts one message of another store into `mailbox`, with its status; or the key of a message that was deleted there.
+    ///
+    /// The same import again answers [`ImportOutcome::Duplicate`] and changes nothing, and so does an import after a deposit of the same message.
+    /// The limits of the mailbox do not apply, because the message had been taken before. A store that cannot record when a message was
+    /// removed counts from the import, so that the message stays longer.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unsupported`], as by default, [`StoreError::NoSuchMailbox`] and [`StoreError::TooBig`] are final;
+    /// [`StoreError::NoSpace`], [`StoreError::NotWritable`] and [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has imported the whole message with its status, or nothing. The same call again settles it.
+    async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
+        let _ = (mailbox, message);
+        Err(StoreError::Unsupported("import"))
+    }
+
+    /// Does a bounded step of the store's housekeeping; answers what it changed. A node calls it every minute. The default does nothing.
+    ///
+    /// A new message that it removes can be retrieved at least until the next step, so that its sender can be notified.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] may pass. No message is lost by it.
     ///
     /// # Cancel safety
     ///
@@ -182,54 +251,54 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
         Ok(Housekeeping::default())
     }
 
-    /// Waits until mailboxes may have changed by another hand, and answers which; those that calls on this store have changed may be
-    /// among them. The first answers may name any, as nothing is known of what was before.
+    /// Waits until mailboxes may have been changed in another way than by calls on this store, and answers which mailboxes; those that calls
+    /// on this store have changed may be among them. The first answers may name any mailbox, because earlier changes are not known.
     ///
-    /// Without it, nobody is told what others do: right for a store that nobody else can change. A store that is not told by its
-    /// medium looks again at an interval that it states.
+    /// The default never answers: this is right for a store that nobody else can change. A store whose medium does not report
+    /// changes polls it, at an interval that its documentation states.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost: what was not answered is answered to the next call. One caller waits at a time; a node's is in
+    /// Nothing is lost: what a dropped call has not answered is answered to the next call. One caller waits at a time; a node's is in
     /// [`run`](crate::node::Node::run).
     async fn external_changes(&self) -> Vec<MailboxId> {
         std::future::pending().await
     }
 }
 
-/// What became of a deposited message.
+/// What a deposit did. These are all the cases: code that answers a sender must handle both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deposit {
-    /// It is in the mailbox now, under this id: its own, unless another message there had that already.
+    /// The message is in the mailbox now, under this id: its own, unless another message there had that already.
     Stored(MessageId),
-    /// It had arrived before; nothing changed.
+    /// The message had arrived before; nothing changed.
     Duplicate,
 }
 
-/// What a step of housekeeping changed, or found.
+/// The changes and findings of a step of housekeeping.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Housekeeping {
-    /// Whose mailboxes, each once.
+    /// The mailboxes that were changed, each once.
     pub mailboxes: Vec<MailboxId>,
-    /// Which new messages were removed, in whose mailboxes: they had grown too old without being heard.
+    /// The new messages that were removed because they had grown too old without being heard, with their mailboxes.
     pub expired: Vec<(MailboxId, MessageId)>,
-    /// What was found among the messages since the last step and cannot be one; each is reported once.
+    /// The entries that were found among the messages since the last step and cannot be messages; each is reported once.
     pub bad_entries: Vec<BadEntry>,
 }
 
-/// Something that stands where a store keeps its messages, and is skipped.
+/// An entry among the messages of a store that is not a message or cannot be read. The store skips it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BadEntry {
-    /// Where it stands.
+    /// Where the entry is.
     pub path: PathBuf,
-    /// Why it is skipped.
+    /// The reason why it is skipped, for people to read.
     pub reason: String,
 }
 
 impl BadEntry {
-    /// What stands at `path` is skipped for this `reason`.
+    /// The entry at `path` is skipped for this `reason`.
     pub fn new(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self { path: path.into(), reason: reason.into() }
     }
@@ -237,69 +306,17 @@ impl BadEntry {
 
 /// A message as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
-    /// All but the sound. `head.id` is the id to retrieve it by.
+    /// All that is known of the message, except its sound. `head.id` is the id to retrieve it by.
     pub head: Head,
-    /// Where it stands.
+    /// Whether the message is new, old or removed.
     pub status: Status,
 }
 
-/// Passes every call on, so that a shared or boxed store is a store.
-macro_rules! delegate {
-    ($wrapper:ident) => {
-        #[async_trait]
-        #[deny(clippy::missing_trait_methods)]
-        impl<S: MessageStore + ?Sized> MessageStore for $wrapper<S> {
-            async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
-                (**self).deposit(mailbox, origin, message).await
-            }
-
-            async fn stage(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
-                (**self).stage().await
-            }
-
-            fn reads_sounds(&self) -> bool {
-                (**self).reads_sounds()
-            }
-
-            async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
-                (**self).check(mailbox, size).await
-            }
-
-            async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
-                (**self).list(mailbox).await
-            }
-
-            async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
-                (**self).page(mailbox, query).await
-            }
-
-            async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
-                (**self).retrieve(mailbox, id).await
-            }
-
-            async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
-                (**self).mark(mailbox, id, status).await
-            }
-
-            async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
-                (**self).expunge(mailbox).await
-            }
-
-            async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
-                (**self).summary(mailbox).await
-            }
-
-            async fn housekeep(&self) -> Result<Housekeeping, StoreError> {
-                (**self).housekeep().await
-            }
-
-            async fn external_changes(&self) -> Vec<MailboxId> {
-                (**self).external_changes().await
-            }
-        }
-    };
+impl Entry {
+    /// The message with this `head`, at this `status`.
+    pub fn new(head: Head, status: Status) -> Self {
+        Self { head, status }
+    }
 }
-
-delegate!(Arc);
-delegate!(Box);

@@ -319,7 +319,7 @@ async fn a_store_without_room_or_files_or_the_right_to_write_puts_senders_off_at
     let message = Message::builder(audio, recorded_at).build();
     let replies = async |size| soon(say(&store, &transaction(&message, size))).await;
     store.create_mailbox(&mailbox("2001")).await.unwrap();
-    let before_audio = "452 4.3.1 2001: the store has no room left\r\n554 5.5.1 no recipient was accepted\r\n";
+    let before_audio = "452 4.3.1 2001: the store has no space left\r\n554 5.5.1 no recipient was accepted\r\n";
 
     let ballast = small.fill();
     let said = replies(None).await;

@@ -18,7 +18,7 @@ use voicemail::store::{MaildirStore, MessageStore as _};
 #[tokio::test(start_paused = true)]
 async fn an_arrival_is_remembered_for_90_days_after_its_message_came() {
     let (disk, clock) = (PowerCutDisk::new(), clock());
-    let builder = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).clock(Arc::clone(&clock) as _);
+    let builder = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).clock(Arc::clone(&clock));
     let store = Arc::new(builder.directory(Arc::new(network().directory())).open().await.unwrap());
     let builder = node(CENTRAL, Path::new("/spool")).disk(disk.clone()).store(Arc::clone(&store)).clock(Arc::clone(&clock));
     let node = builder.open().await.unwrap();

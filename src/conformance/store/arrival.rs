@@ -1,15 +1,15 @@
-//! What a store promises of a message that comes in: Whole, Once, Apart, Kept.
+//! The sentences about a message that comes in: Whole, Once, Apart, Foretold, Kept.
 
 use std::future::Future;
 use std::task::{Context, Poll, Waker};
 
 use futures::future::{join, join_all};
 
-use super::steps::{deposit, described, expunge, ids, list, mailbox, mark, message, retrieve, status_of, stored};
+use super::steps::{deposit, described, expunge, ids, list, mailbox, mark, message, retrieve, state, status_of, stored};
 use crate::message::{AudioType, Origin, Status, Urgency};
 use crate::store::{Deposit, Entry, MessageStore};
 
-/// **Whole.** The audio is byte for byte what was deposited, and so is what is known of it.
+/// **Whole.** The audio is byte for byte what was deposited, and so is the head.
 ///
 /// # Panics
 ///
@@ -22,7 +22,7 @@ pub async fn whole(store: &impl MessageStore) {
             let id = stored(store, "2041", &Origin::Here, &message).await;
             let retrieved = retrieve(store, id).await;
             assert!(retrieved.audio() == message.audio(), "Whole: {media} of {} bytes came back changed", sound.len());
-            assert_eq!(retrieved.head(), message.head(), "Whole: what is known of a message came back changed");
+            assert_eq!(retrieved.head(), message.head(), "Whole: the head of a message came back changed");
             mark(store, id, Status::Removed).await;
             expunge(store).await;
         }
@@ -107,7 +107,7 @@ pub async fn once_among_many(store: &impl MessageStore) {
     assert_eq!(list(store, "2041").await.len(), 1, "Once: eight deposits at once leave one message");
 }
 
-/// **Foretold.** What `check` refuses, `deposit` would refuse; and a mailbox that takes messages is said to take them.
+/// **Foretold.** A message that `check` refuses would be refused by `deposit`; and `check` refuses none that would be taken.
 ///
 /// A store with a limit is tested for it if 64 small messages reach it.
 ///
@@ -126,7 +126,7 @@ pub async fn foretold(store: &impl MessageStore) {
                 assert!(alike, "Foretold: check said {foretold}, and deposit {refused}");
                 return;
             }
-            // A store may find out only when it tries.
+            // A store may learn it only when it tries.
             (Ok(()), Err(_)) => return,
             (check, answer) => panic!("Foretold: check said {check:?}, and deposit {answer:?}"),
         }
@@ -157,7 +157,7 @@ pub async fn once_after_a_dropped_call(store: &impl MessageStore) {
     }
 }
 
-/// **Apart.** A message whose id another message in the mailbox has already is kept under an id of its own.
+/// **Apart.** A message whose id another message in the mailbox has already is kept under a different id.
 ///
 /// # Panics
 ///
@@ -186,15 +186,15 @@ pub async fn apart(store: &impl MessageStore) {
 pub async fn kept(store: &impl MessageStore) {
     let message = described(AudioType::Wav, b"kept").urgency(Urgency::Urgent).build();
     let id = stored(store, "2041", &Origin::Here, &message).await;
-    let expected = Entry { head: message.head().clone(), status: Status::New };
+    let expected = Entry::new(message.head().clone(), Status::New);
     assert_eq!(list(store, "2041").await, [expected], "Kept: what was deposited is listed, as new");
     assert_eq!(id, message.id(), "Kept: under its own id");
     assert!(list(store, "2042").await.is_empty(), "Kept: in its own mailbox only");
 }
 
-/// **Kept.** Messages, where they stand, and what has ever arrived survive a restart.
+/// **Kept.** Messages, their statuses, and the knowledge of what has arrived survive a restart. **Versioned.** A restart sets no version back.
 ///
-/// `restart` gives up the store and opens what it kept anew. For stores that are durable; [`run_all`](super::run_all) leaves this one out.
+/// `restart` drops the store and opens it again. For stores that are durable; [`run_all`](super::run_all) leaves this one out.
 ///
 /// # Panics
 ///
@@ -212,9 +212,10 @@ where
             expunge(&store).await;
         }
     }
-    let before = list(&store, "2041").await;
+    let (before, version) = (list(&store, "2041").await, state(&store).await.version);
     let store = restart(store).await;
     assert_eq!(list(&store, "2041").await, before, "Kept: a restart changed a mailbox");
+    assert!(state(&store).await.version >= version, "Versioned: a restart set a version back");
     for message in &messages {
         let again = deposit(&store, "2041", &Origin::Here, message).await;
         assert_eq!(again, Deposit::Duplicate, "Once: a restart made the store forget what had arrived");

@@ -16,6 +16,7 @@
 //! ```
 
 mod arrival;
+mod moving;
 mod noticed;
 mod standing;
 mod steps;
@@ -26,13 +27,15 @@ pub use self::arrival::{
     apart, foretold, kept, kept_over_a_restart, once, once_after_a_dropped_call, once_after_removal, once_among_many, whole,
     whole_while_others_read,
 };
+pub use self::moving::{imported_apart, imported_key, imported_once, imported_with_its_status};
 pub use self::noticed::noticed;
 pub use self::standing::{
     counted, expunged_for_good, listed_in_order, marked_alike_twice, paged, refused_by_name, restored, retrieved_unchanged,
+    versioned,
 };
 use crate::store::MessageStore;
 
-/// Runs every test of this module that needs neither a restart nor another hand, each on a store of its own from `make`.
+/// Runs every test of this module that needs neither a restart nor a second store, each on a fresh store from `make`.
 ///
 /// # Panics
 ///
@@ -60,6 +63,11 @@ where
     marked_alike_twice(&make().await).await;
     expunged_for_good(&make().await).await;
     refused_by_name(&make().await).await;
+    versioned(&make().await).await;
+    imported_with_its_status(&make().await).await;
+    imported_once(&make().await).await;
+    imported_key(&make().await).await;
+    imported_apart(&make().await).await;
 }
 
 #[cfg(all(test, feature = "memory"))]
@@ -72,7 +80,9 @@ mod tests {
     use super::steps::mailbox;
     use super::*;
     use crate::message::{Audio, MailboxId, Message, MessageId, Origin, Status, Summary};
-    use crate::store::{Deposit, Entry, MemoryStore, Page, Query, StoreError};
+    use crate::store::{
+        Deposit, Entry, ImportOutcome, ImportedMessage, MailboxState, MemoryStore, Page, Query, StoreError, StoreWrapper,
+    };
 
     /// A store that breaks one sentence of the contract.
     #[derive(Debug)]
@@ -91,11 +101,11 @@ mod tests {
         ComparesIdsOnly,
         /// Deposits in two steps, the first of which can be seen.
         ShowsBeforeDone,
-        /// Answers for what it has not stored.
+        /// Answers `Stored` and stores nothing.
         AnswersOnly,
-        /// Shows what is removed as old in its summary.
+        /// Counts removed messages as old in its summary.
         CountsRemoved,
-        /// Deletes at once what is marked as removed.
+        /// Deletes a message at once when it is marked as removed.
         RemovesForGood,
         /// Lists the newest first.
         ListsBackwards,
@@ -103,25 +113,40 @@ mod tests {
         TurnsNoPage,
         /// Counts only the messages of the page.
         CountsOnePage,
-        /// Marks as old what is retrieved.
+        /// Marks a message as old when it is retrieved.
         MarksWhatIsHeard,
-        /// Deletes what is old, too.
+        /// Deletes old messages, too.
         ExpungesOld,
         /// Has every mailbox.
         KnowsEverybody,
         /// Says that every mailbox is full, and takes messages all the same.
         ForetellsWrongly,
+        /// Answers the same version always.
+        CountsNoChange,
+        /// Imports all messages as new.
+        ImportsAsNew,
+        /// Imports a message as often as it comes.
+        ImportsTwice,
+        /// Ignores keys without a message.
+        IgnoresKeys,
     }
 
     impl Broken {
         fn new(fault: Fault) -> Self {
             let numbers = if fault == Fault::KnowsEverybody { &["2041", "2042", "2043"][..] } else { &["2041", "2042"] };
-            Self { inner: MemoryStore::new(numbers.iter().map(|number| mailbox(number))), fault }
+            let inner = MemoryStore::new(numbers.iter().map(|number| mailbox(number))).versions_from(VERSION);
+            Self { inner, fault }
         }
     }
 
     #[async_trait]
-    impl MessageStore for Broken {
+    impl StoreWrapper for Broken {
+        type Inner = MemoryStore;
+
+        fn inner(&self) -> &MemoryStore {
+            &self.inner
+        }
+
         async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
             let audio = message.audio();
             let half = Audio::new(audio.media(), audio.bytes().slice(..audio.bytes().len() - 1));
@@ -204,20 +229,41 @@ mod tests {
             }
             Ok(summary)
         }
+
+        async fn state(&self, mailbox: &MailboxId) -> Result<MailboxState, StoreError> {
+            let state = self.inner.state(mailbox).await?;
+            Ok(if self.fault == Fault::CountsNoChange { state.with_version(VERSION) } else { state })
+        }
+
+        async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
+            match (self.fault, &message.message) {
+                (Fault::ImportsAsNew, Some((content, _))) => {
+                    self.inner.import(mailbox, &ImportedMessage::new(message.key, content.clone(), Status::New)).await
+                }
+                (Fault::ImportsTwice, Some((content, status))) => {
+                    let again = Origin::Peer(MessageId::random().to_string().into());
+                    self.inner.import(mailbox, &ImportedMessage::from_origin(&again, content.clone(), *status)).await
+                }
+                (Fault::IgnoresKeys, None) => Ok(ImportOutcome::KeyStored),
+                _ => self.inner.import(mailbox, message).await,
+            }
+        }
     }
+
+    const VERSION: u64 = 1_743_296_380_000_000;
 
     /// The first words of the panic that `test` ends with; `None` if it passes.
     async fn verdict(check: impl Future<Output = ()>) -> Option<String> {
         let panic = AssertUnwindSafe(check).catch_unwind().await.err()?;
         let said = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))?;
-        // `assert_eq` says what it compared before it says why.
+        // `assert_eq` prints what it compared before its message.
         let why =
             said.strip_prefix("assertion `left == right` failed: ").or(said.strip_prefix("assertion `left != right` failed: "));
         Some(why.unwrap_or(&said).split(':').next()?.to_owned())
     }
 
     #[tokio::test]
-    async fn a_store_that_breaks_a_sentence_fails_its_test_and_the_failure_names_it() {
+    async fn a_store_that_breaks_a_sentence_fails_its_test() {
         macro_rules! check {
             ($test:ident, $fault:ident, $sentence:literal) => {
                 assert_eq!(
@@ -248,6 +294,10 @@ mod tests {
         check!(expunged_for_good, ExpungesOld, "expunge");
         check!(refused_by_name, KnowsEverybody, "NoSuchMailbox");
         check!(foretold, ForetellsWrongly, "Foretold");
+        check!(versioned, CountsNoChange, "Versioned");
+        check!(imported_with_its_status, ImportsAsNew, "Imported");
+        check!(imported_once, ImportsTwice, "Imported");
+        check!(imported_key, IgnoresKeys, "Imported");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! What others change in a mailbox.
+//! The sentence about changes that others make: Noticed.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use super::steps::{expunge, mailbox, mark, message, stored};
 use crate::message::{Origin, Status};
 use crate::store::MessageStore;
 
-/// **Noticed.** What comes to mailbox `2041`, is read and is removed by another hand is named within `limit`, which is the time that
-/// the store states.
+/// **Noticed.** When another store deposits, marks or expunges a message in mailbox `2041`, the store names it within `limit`, which is the
+/// time that the store states.
 ///
 /// `other` is another store for the same mailboxes, in another process if the store is shared by several. Only for stores that others
 /// can change. Tokio's clock may be paused.
@@ -42,7 +42,7 @@ async fn named(store: &impl MessageStore, limit: Duration, what: &str) {
     listen(store, limit).await;
 }
 
-/// Hears what is named for so long.
+/// Takes all answers for so long.
 async fn listen(store: &impl MessageStore, time: Duration) {
     let all = async {
         loop {

@@ -1,12 +1,13 @@
-//! What a store promises of the messages it has: Counted, Restored, and what its methods say.
+//! The sentences about the messages that a store has: Counted, Versioned, Paged, Restored, and those of its methods.
 
 use super::steps::{
-    counted_from_list, expunge, ids, is_no_such_message, list, mailbox, mark, message, page, retrieve, status_of, stored, summary,
+    counted_from_list, expunge, ids, is_no_such_message, list, mailbox, mark, message, page, retrieve, state, status_of, stored,
+    summary,
 };
 use crate::message::{MessageId, Origin, Status, Summary, Urgency};
-use crate::store::{MessageStore, Order, Query, StoreError};
+use crate::store::{Deposit, MailboxState, MessageStore, Order, Query, StoreError};
 
-/// **Counted.** `summary` counts exactly what `list` shows as new and as old.
+/// **Counted.** `summary` counts exactly what `list` shows as new and as old, and so does `state`.
 ///
 /// # Panics
 ///
@@ -19,6 +20,7 @@ pub async fn counted(store: &impl MessageStore) {
         let message = message(&[n; 10], i64::from(n)).urgency(urgency).build();
         deposited.push(stored(store, "2041", &Origin::Here, &message).await);
         assert_eq!(summary(store).await, counted_from_list(store).await, "Counted: summary and list differ");
+        assert_eq!(state(store).await.summary, summary(store).await, "Counted: state and summary differ");
     }
     assert_eq!(summary(store).await, Summary { new: 6, old: 0, urgent_new: 3, urgent_old: 0 }, "Counted: six new, three urgent");
     for status in [Status::Old, Status::Removed, Status::New, Status::Removed, Status::Old] {
@@ -28,6 +30,48 @@ pub async fn counted(store: &impl MessageStore) {
         }
     }
     assert_eq!(summary(store).await, Summary { new: 1, old: 5, urgent_new: 1, urgent_old: 2 }, "Counted: one new, five old");
+}
+
+/// **Versioned.** The version that `state` answers grows with each change of the mailbox and never goes back; two states with one version are
+/// the same. Passes for a store that answers no versions.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn versioned(store: &impl MessageStore) {
+    let mut last = state(store).await;
+    if last.version.is_none() {
+        return;
+    }
+    let mut grown = async |what: &str| {
+        let next = state(store).await;
+        assert!(
+            next.version > last.version,
+            "Versioned: after a message was {what}, {:?} follows {:?}",
+            next.version,
+            last.version
+        );
+        last = next;
+    };
+    let message = message(b"versioned", 0).build();
+    let id = stored(store, "2041", &Origin::Here, &message).await;
+    grown("deposited").await;
+    for status in [Status::Old, Status::New, Status::Removed, Status::Old, Status::Removed] {
+        mark(store, id, status).await;
+        grown("marked").await;
+    }
+    expunge(store).await;
+    grown("expunged").await;
+    let again = store.deposit(&mailbox("2041"), &Origin::Here, &message).await;
+    assert!(matches!(again, Ok(Deposit::Duplicate)), "Once: the same message again");
+    let (one, other) = (state(store).await, state(store).await);
+    assert!(one.version >= last.version && other.version >= one.version, "Versioned: a version went back");
+    assert!(state_of(store, "2042").await.version.is_some(), "Versioned: for all mailboxes or for none");
+}
+
+async fn state_of(store: &impl MessageStore, number: &str) -> MailboxState {
+    let state = store.state(&mailbox(number)).await;
+    state.unwrap_or_else(|error| panic!("state: mailbox {number} was not counted: {error:?}"))
 }
 
 /// **Paged.** The pages of a query, one after the other, are what `list` shows, filtered and in the order that was asked for.
@@ -77,7 +121,7 @@ pub async fn restored(store: &impl MessageStore) {
     for status in [Status::New, Status::Old] {
         for step in [Status::Removed, status] {
             mark(store, id, step).await;
-            assert_eq!(status_of(store, id).await, Some(step), "Restored: a message stands where it was marked to");
+            assert_eq!(status_of(store, id).await, Some(step), "Restored: a message has the status that it was marked with");
         }
     }
     assert_eq!(expunge(store).await, 0, "Restored: what was restored is not expunged");
@@ -169,6 +213,8 @@ pub async fn refused_by_name(store: &impl MessageStore) {
         store.mark(&nobody, id, Status::Old).await.err(),
         store.expunge(&nobody).await.err(),
         store.summary(&nobody).await.err(),
+        store.state(&nobody).await.err(),
+        store.page(&nobody, &Query::all()).await.err(),
     ];
     for error in unknown {
         let refused = matches!(&error, Some(StoreError::NoSuchMailbox(named)) if *named == nobody);

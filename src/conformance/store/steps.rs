@@ -1,4 +1,4 @@
-//! The steps that the tests of a store are made of: each does one thing that must succeed, and says so when it does not.
+//! The steps of the tests of a store: each does one thing that must succeed, and panics with a clear message if it does not.
 
 use std::time::Duration;
 
@@ -8,9 +8,11 @@ use crate::message::{
     Audio, AudioType, Caller, CallerName, ClockQuality, ClockSource, MailboxId, Message, MessageBuilder, MessageId, Origin,
     Privacy, RecordedAt, Status, Summary,
 };
-use crate::store::{Deposit, Entry, MessageStore, Page, Query, StoreError};
+use crate::store::{
+    DeduplicationKey, Deposit, Entry, ImportOutcome, ImportedMessage, MailboxState, MessageStore, Page, Query, StoreError,
+};
 
-/// A message that says `sound`, recorded `age` seconds after all others of age 0.
+/// A message with this `sound`, recorded `age` seconds after all others of age 0.
 pub(super) fn message(sound: &[u8], age: i64) -> MessageBuilder {
     let recorded_at = RecordedAt {
         instant: DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(1_743_296_380 + age),
@@ -20,7 +22,7 @@ pub(super) fn message(sound: &[u8], age: i64) -> MessageBuilder {
     Message::builder(Audio::new(AudioType::Wav, sound.to_vec()), recorded_at)
 }
 
-/// A message that says `sound`, of which everything is known.
+/// A message with this `sound`, of which everything is known.
 pub(super) fn described(media: AudioType, sound: &[u8]) -> MessageBuilder {
     let recorded_at = RecordedAt {
         instant: DateTime::<Utc>::UNIX_EPOCH + TimeDelta::microseconds(1_743_296_380_123_456),
@@ -52,7 +54,7 @@ pub(super) async fn deposit(store: &impl MessageStore, number: &str, origin: &Or
     answer.unwrap_or_else(|error| panic!("deposit: a message for {number} was refused: {error:?}"))
 }
 
-/// Deposits what has not arrived before; answers the id it is kept under.
+/// Deposits a message that has not arrived before; answers the id it is kept under.
 pub(super) async fn stored(store: &impl MessageStore, number: &str, origin: &Origin, message: &Message) -> MessageId {
     match deposit(store, number, origin, message).await {
         Deposit::Stored(id) => id,
@@ -98,7 +100,23 @@ pub(super) async fn summary(store: &impl MessageStore) -> Summary {
     answer.unwrap_or_else(|error| panic!("summary: a mailbox was not counted: {error:?}"))
 }
 
-/// What `summary` must be, by what `list` shows.
+pub(super) async fn state(store: &impl MessageStore) -> MailboxState {
+    let answer = store.state(&mailbox("2041")).await;
+    answer.unwrap_or_else(|error| panic!("state: a mailbox was not counted: {error:?}"))
+}
+
+/// Whether the store supports `import`; asks with a key that no message has.
+pub(super) async fn imports(store: &impl MessageStore) -> bool {
+    let nothing = ImportedMessage::deleted(DeduplicationKey::from_bytes([0; 16]), DateTime::UNIX_EPOCH);
+    !matches!(store.import(&mailbox("2041"), &nothing).await, Err(StoreError::Unsupported(_)))
+}
+
+pub(super) async fn import(store: &impl MessageStore, message: &ImportedMessage) -> ImportOutcome {
+    let answer = store.import(&mailbox("2041"), message).await;
+    answer.unwrap_or_else(|error| panic!("import: a message was refused: {error:?}"))
+}
+
+/// The summary of the messages that `list` shows.
 pub(super) async fn counted_from_list(store: &impl MessageStore) -> Summary {
     let mut counted = Summary::default();
     list(store, "2041").await.iter().for_each(|entry| counted.count(entry.status, entry.head.urgency));

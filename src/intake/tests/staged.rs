@@ -9,7 +9,7 @@ use crate::store::MaildirStore;
 /// A store with the mailbox 201, on its own disk.
 pub(super) async fn maildirs() -> (Arc<PowerCutDisk>, Arc<MaildirStore>) {
     let disk = Arc::new(PowerCutDisk::new());
-    let store = MaildirStore::builder("/store").disk(Arc::clone(&disk) as _).directory(Arc::new(owners()));
+    let store = MaildirStore::builder("/store").disk(Arc::clone(&disk)).directory(Arc::new(owners()));
     (disk, Arc::new(store.open().await.unwrap()))
 }
 

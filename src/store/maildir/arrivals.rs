@@ -1,62 +1,18 @@
-//! What has ever arrived in a mailbox: one small file for each message, which outlives the message.
+//! [`Arrivals`]: the messages that have ever arrived in a mailbox, in one small file each, which outlives the message.
 //!
-//! The file is named after the message's [`Key`] and says when. It is written before its message is put into the mailbox, as
-//! `open`, so that room for it is there; and once the message is flushed, as `kept`. Only `kept` answers for anything: an arrival
-//! that is open, torn or gone is in doubt, and the mailbox itself is asked.
+//! The file is named after the message's [`DeduplicationKey`] and holds a state and a time. It is written before its message is put into the
+//! mailbox, as `open`, so that there is space for it; and once the message is flushed, as `kept`. Only `kept` proves that the message has
+//! arrived: an arrival that is open, torn or missing is in doubt, and then the mailbox itself is searched.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sha2::{Digest as _, Sha256};
 
 use super::bad_entries::concerns_entry;
 use crate::disk::{self, Disk, DiskFile};
-use crate::message::{InvalidMessageId, Message, MessageId, Origin};
-
-/// What makes a message the same in its mailbox: 128 bits of the SHA-256 of origin, id and audio digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key(MessageId);
-
-impl Key {
-    /// The key of `message` from `origin`.
-    pub(super) fn of(origin: &Origin, message: &Message) -> Self {
-        let origin = origin.to_string();
-        let mut hasher = Sha256::new();
-        hasher.update(origin.len().to_le_bytes());
-        hasher.update(origin);
-        hasher.update(message.id().as_bytes());
-        hasher.update(message.audio().digest().as_bytes());
-        let hash: [u8; 32] = hasher.finalize().into();
-        let (key, _) = hash.split_first_chunk().expect("16 bytes are the beginning of 32");
-        Self::from_bytes(*key)
-    }
-
-    pub(super) const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(MessageId::from_bytes(bytes))
-    }
-
-    /// An id for a message that cannot be kept under its own: the same whenever the same message comes.
-    pub(super) fn as_id(self) -> MessageId {
-        self.0
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for Key {
-    type Err = InvalidMessageId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidMessageId> {
-        text.parse().map(Self)
-    }
-}
+use crate::store::DeduplicationKey;
 
 /// The arrivals of one mailbox.
 #[derive(Debug)]
@@ -73,8 +29,8 @@ impl Arrivals {
         &self.folder
     }
 
-    /// Whether the message of `key` is known to have been kept; `false` is doubt.
-    pub(super) fn is_kept(&self, disk: &dyn Disk, key: Key) -> io::Result<bool> {
+    /// Whether the message with this `key` is known to have been kept; `false` means that this is in doubt.
+    pub(super) fn is_kept(&self, disk: &dyn Disk, key: DeduplicationKey) -> io::Result<bool> {
         match disk::read(disk, &self.path(key)) {
             Ok(bytes) => Ok(ArrivalRecord::parse(&bytes).is_some_and(|record| record.state == ArrivalState::Kept)),
             Err(error) if error.kind() == io::ErrorKind::NotFound || disk::is_not_a_file(&error) => Ok(false),
@@ -82,24 +38,24 @@ impl Arrivals {
         }
     }
 
-    /// Notes that the message of `key` is about to be kept.
-    pub(super) fn begin(&self, disk: &dyn Disk, key: Key, now: DateTime<Utc>) -> io::Result<PendingArrival> {
+    /// Notes that the message with this `key` is about to be kept.
+    pub(super) fn begin(&self, disk: &dyn Disk, key: DeduplicationKey, now: DateTime<Utc>) -> io::Result<PendingArrival> {
         let file = self.write(disk, key, ArrivalRecord { state: ArrivalState::Open, at: now })?;
         Ok(PendingArrival { file, at: now })
     }
 
-    /// Takes back what [`begin`](Self::begin) noted, as far as that can be done; what stays is in doubt and does no harm.
-    pub(super) fn withdraw(&self, disk: &dyn Disk, key: Key) {
+    /// Removes the note of [`begin`](Self::begin). If that fails, the note stays in doubt, which does no harm.
+    pub(super) fn withdraw(&self, disk: &dyn Disk, key: DeduplicationKey) {
         let _ = disk.remove(&self.path(key));
     }
 
-    /// Notes that the message of `key` is kept; to be called when it is flushed. The note itself is not.
-    pub(super) fn keep(&self, disk: &dyn Disk, key: Key, now: DateTime<Utc>) -> io::Result<()> {
+    /// Notes that the message with this `key` is kept; to be called when the message is flushed. The note itself is not flushed.
+    pub(super) fn keep(&self, disk: &dyn Disk, key: DeduplicationKey, now: DateTime<Utc>) -> io::Result<()> {
         self.write(disk, key, ArrivalRecord { state: ArrivalState::Kept, at: now }).map(drop)
     }
 
-    /// The same, durable once the folder is flushed too.
-    pub(super) fn keep_for_good(&self, disk: &dyn Disk, key: Key, now: DateTime<Utc>) -> io::Result<()> {
+    /// Notes that the message with this `key` is kept, and flushes the note; it is durable when the folder is flushed, too.
+    pub(super) fn keep_durably(&self, disk: &dyn Disk, key: DeduplicationKey, now: DateTime<Utc>) -> io::Result<()> {
         if self.is_kept(disk, key)? {
             return disk.open(&self.path(key))?.sync();
         }
@@ -109,21 +65,21 @@ impl Arrivals {
     /// The file names of all arrivals, in order.
     pub(super) fn names(&self, disk: &dyn Disk) -> io::Result<Vec<String>> {
         let mut names = disk.list(&self.folder)?;
-        names.retain(|name| name.parse::<Key>().is_ok());
+        names.retain(|name| name.parse::<DeduplicationKey>().is_ok());
         names.sort_unstable();
         Ok(names)
     }
 
-    /// Removes the arrival named `name` if it is older than `remember`; answers whether it did. One of unknown age gets an age.
-    pub(super) fn forget(&self, disk: &dyn Disk, name: &str, now: DateTime<Utc>, remember: TimeDelta) -> io::Result<bool> {
+    /// Removes the arrival named `name` if it is older than `window`; answers whether it did. An arrival of unknown age is dated now.
+    pub(super) fn forget(&self, disk: &dyn Disk, name: &str, now: DateTime<Utc>, window: TimeDelta) -> io::Result<bool> {
         let path = self.folder.join(name);
         let bytes = match disk::read(disk, &path) {
-            // Another process was first; or it is none, and says nothing.
+            // Another process has removed it already; or it is not an arrival.
             Err(error) if error.kind() == io::ErrorKind::NotFound || concerns_entry(&error) => return Ok(false),
             read => read?,
         };
         match ArrivalRecord::parse(&bytes) {
-            Some(record) if now - record.at > remember => disk.remove(&path).map(|()| true),
+            Some(record) if now - record.at > window => disk.remove(&path).map(|()| true),
             Some(_) => Ok(false),
             None => {
                 disk.open(&path)?.write_all_at(ArrivalRecord { state: ArrivalState::Open, at: now }.to_string().as_bytes(), 0)?;
@@ -132,7 +88,7 @@ impl Arrivals {
         }
     }
 
-    fn write(&self, disk: &dyn Disk, key: Key, record: ArrivalRecord) -> io::Result<Box<dyn DiskFile>> {
+    fn write(&self, disk: &dyn Disk, key: DeduplicationKey, record: ArrivalRecord) -> io::Result<Box<dyn DiskFile>> {
         let path = self.path(key);
         let file = match disk.create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => disk.open(&path)?,
@@ -142,7 +98,7 @@ impl Arrivals {
         Ok(file)
     }
 
-    fn path(&self, key: Key) -> PathBuf {
+    fn path(&self, key: DeduplicationKey) -> PathBuf {
         self.folder.join(key.to_string())
     }
 }
@@ -155,13 +111,13 @@ pub(super) struct PendingArrival {
 }
 
 impl PendingArrival {
-    /// Notes that the message is kept; to be called when it is flushed. The note itself is not.
+    /// Notes that the message is kept; to be called when the message is flushed. The note itself is not flushed.
     pub(super) fn keep(self) -> io::Result<()> {
         self.file.write_all_at(ArrivalRecord { state: ArrivalState::Kept, at: self.at }.to_string().as_bytes(), 0)
     }
 }
 
-/// What an arrival's file says: `kept 00001743296380`, always as long, so that one is written over another.
+/// The contents of an arrival's file: `kept 00001743296380`, always as long, so that one record is written over another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ArrivalRecord {
     state: ArrivalState,

@@ -52,19 +52,21 @@ impl MaildirStoreBuilder {
     }
 
     /// Another disk than the operating system's.
-    pub fn disk(self, disk: Arc<dyn Disk>) -> Self {
+    pub fn disk(self, disk: impl Disk) -> Self {
+        let disk = Arc::new(disk);
         Self { disk, ..self }
     }
 
     /// Another clock than the operating system's; it dates arrivals, and so says when they are old.
-    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+    pub fn clock(self, clock: impl Clock) -> Self {
+        let clock = Arc::new(clock);
         Self { clock, ..self }
     }
 
     /// Who has a mailbox; each gets its Maildir when it is first asked for. Without a directory, a mailbox exists when its folder
     /// does: see [`MaildirStore::create_mailbox`].
-    pub fn directory(self, directory: Arc<dyn Directory>) -> Self {
-        Self { directory: Some(directory), ..self }
+    pub fn directory(self, directory: impl Directory) -> Self {
+        Self { directory: Some(Arc::new(directory)), ..self }
     }
 
     /// This node's host name, for file names and for the `Message-ID` of what was recorded here; `localhost` without it.
@@ -119,7 +121,7 @@ impl MaildirStoreBuilder {
     ///
     /// # Panics
     ///
-    /// ExternalChanges a tokio runtime.
+    /// Outside a tokio runtime.
     ///
     /// # Cancel safety
     ///

@@ -1,4 +1,4 @@
-//! The files of one Maildir in memory: which there are, where their messages stand, in which order. No disk.
+//! [`Index`]: the files of one Maildir in memory, with the status and order of their messages. It does not access the disk.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -6,43 +6,41 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::arrivals::Key;
 use super::folders::MessageFile;
 use super::name::{FileName, OwnName};
 use crate::directory::MailboxLimits;
 use crate::message::{Head, MessageId, Status, Summary, Urgency};
-use crate::store::Entry;
-use crate::store::query::Place;
+use crate::store::{DeduplicationKey, Entry, Position};
 
-/// All files of one Maildir by their base names, and the messages among them by all that is asked for.
+/// All files of one Maildir by their base names, and the messages among them by id, key, status and order.
 ///
-/// A change costs the same however many files there are.
+/// The cost of a change does not grow with the number of files.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     files: HashMap<Arc<str>, FileEntry>,
     /// Base names whose files have changed since the last [`settle`](Self::settle).
     touched: BTreeSet<Arc<str>>,
-    /// Base names that say nothing of what is in their files.
+    /// Base names of other programs, whose files must be read.
     unread: BTreeSet<Arc<str>>,
     by_id: HashMap<MessageId, Arc<str>>,
-    keys: HashMap<Key, usize>,
-    by_status: [BTreeSet<Place>; GROUPS],
+    keys: HashMap<DeduplicationKey, usize>,
+    by_status: [BTreeSet<Position>; GROUPS],
     usage: Usage,
 }
 
-/// What the files of one base name are.
+/// The files of one base name, and the message in them.
 #[derive(Debug, Default)]
 struct FileEntry {
     names: Vec<FileName>,
     metadata: Option<Metadata>,
     head: Option<Head>,
-    /// Whether the file is known to hold no voice message: it is left alone, and counts nowhere.
+    /// Whether the file is known to hold no voice message: it is left alone, and not counted.
     other: bool,
-    /// Where the message was counted last.
+    /// The status that the message was counted at last.
     counted_at: Option<Status>,
 }
 
-/// What is known of a message without its head.
+/// The properties of a message that are known without its head.
 #[derive(Debug, Clone)]
 struct Metadata {
     id: MessageId,
@@ -53,23 +51,23 @@ struct Metadata {
     bytes: u64,
 }
 
-/// A message in a mailbox.
+/// A message and where its file is.
 #[derive(Debug, Clone)]
 pub(super) struct LocatedMessage {
-    /// The id it goes by.
+    /// Its id in this mailbox.
     pub id: MessageId,
-    /// Whether it comes before others.
+    /// Whether it is urgent.
     pub urgency: Urgency,
-    /// What its name tells, if this store gave it.
+    /// The contents of its name, if this store gave it.
     pub own: Option<OwnName>,
     /// Its file.
     pub file: MessageFile,
 }
 
-/// How much a mailbox holds, removed messages not counted.
+/// How much a mailbox holds, without removed messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Usage {
-    /// Messages.
+    /// How many messages.
     pub messages: usize,
     /// How many milliseconds their sounds last.
     pub millis: u128,
@@ -78,7 +76,7 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// Whether a mailbox that holds this much takes no more.
+    /// Whether a mailbox that holds this much must take no more messages.
     pub(super) fn reaches(&self, limits: &MailboxLimits) -> bool {
         limits.messages.is_some_and(|limit| self.messages >= limit)
             || limits.length.is_some_and(|limit| self.millis >= limit.as_millis())
@@ -87,7 +85,7 @@ impl Usage {
 }
 
 impl Index {
-    /// The file is there.
+    /// Notes that the file is there.
     pub(super) fn came(&mut self, file: FileName) {
         let base = self.touch(file.base());
         let names = &mut self.files.entry(base).or_default().names;
@@ -101,7 +99,7 @@ impl Index {
         self.files.get(file.base()).is_some_and(|entry| entry.names.contains(file))
     }
 
-    /// The file is no longer there.
+    /// Notes that the file is no longer there.
     pub(super) fn gone(&mut self, file: &FileName) {
         let base = self.touch(file.base());
         if let Some(entry) = self.files.get_mut(&base) {
@@ -109,7 +107,7 @@ impl Index {
         }
     }
 
-    /// These files are there, and no others.
+    /// Notes that these files are there, and no others.
     pub(super) fn replace(&mut self, files: Vec<FileName>) {
         self.touched.extend(self.files.keys().map(Arc::clone));
         self.files.values_mut().for_each(|entry| entry.names.clear());
@@ -118,13 +116,13 @@ impl Index {
         }
     }
 
-    /// Whether a file is known of which `files` have none with its base name.
+    /// Whether a base name is known that none of `files` has.
     pub(super) fn misses(&self, files: &[FileName]) -> bool {
         let bases: HashSet<&str> = files.iter().map(FileName::base).collect();
         self.files.keys().any(|base| !bases.contains(&**base))
     }
 
-    /// Counts every message where it stands now. To be called after [`came`](Self::came), [`gone`](Self::gone) and the like.
+    /// Counts every changed message at its present status. To be called after [`came`](Self::came), [`gone`](Self::gone) and the like.
     pub(super) fn settle(&mut self) {
         for base in std::mem::take(&mut self.touched) {
             let Some(entry) = self.files.get(&base) else { continue };
@@ -142,13 +140,13 @@ impl Index {
         }
     }
 
-    /// Base names that say nothing of what is in their files, each with its file.
+    /// The base names of other programs whose files must be read, each with its file.
     pub(super) fn unread(&self) -> Vec<(Arc<str>, FileName)> {
         let file = |base: &Arc<str>| Some((Arc::clone(base), self.files.get(base)?.names.iter().max()?.clone()));
         self.unread.iter().filter_map(file).collect()
     }
 
-    /// Tells what is in the file with the base name `base`: a message, whose mail has so many bytes, or none.
+    /// Notes the contents of the file with the base name `base`: a message and the size of its mail in bytes, or no message.
     pub(super) fn learn(&mut self, base: &Arc<str>, message: Option<(Head, u64)>) {
         self.unread.remove(base);
         let Some((head, bytes)) = message else {
@@ -191,20 +189,20 @@ impl Index {
     }
 
     /// Whether a message with this key is there.
-    pub(super) fn has_key(&self, key: Key) -> bool {
+    pub(super) fn has_key(&self, key: DeduplicationKey) -> bool {
         self.keys.contains_key(&key)
     }
 
-    /// The places of the messages that stand at `status`, in the order of recording.
-    pub(super) fn by_status(&self, status: Status, urgency: Urgency) -> &BTreeSet<Place> {
+    /// The positions of the messages with this status and urgency, in the order of recording.
+    pub(super) fn by_status(&self, status: Status, urgency: Urgency) -> &BTreeSet<Position> {
         &self.by_status[group_of(status, urgency)]
     }
 
-    /// The ids of all messages that stand at one of `statuses`.
+    /// The ids of all messages with one of these `statuses`.
     pub(super) fn ids(&self, statuses: &[Status]) -> Vec<MessageId> {
-        let shelves =
+        let positions =
             statuses.iter().flat_map(|status| [Urgency::Urgent, Urgency::Normal].map(|urgency| self.by_status(*status, urgency)));
-        shelves.flatten().map(|(_, id)| *id).collect()
+        positions.flatten().map(|position| position.id).collect()
     }
 
     /// How many messages wait.
@@ -224,7 +222,7 @@ impl Index {
         self.usage
     }
 
-    /// How many files are known.
+    /// How many base names are known.
     pub(super) fn len(&self) -> usize {
         self.files.len()
     }
@@ -235,7 +233,7 @@ impl Index {
         base
     }
 
-    /// Gives the message of `base` its metadata, under an id that is free.
+    /// Notes the metadata of the message of `base`, under an id that is free.
     fn introduce(&mut self, base: &Arc<str>, mut metadata: Metadata, head: Option<Head>) {
         if self.by_id.get(&metadata.id).is_some_and(|other| other != base) {
             metadata.id = id_of_base(base);
@@ -250,7 +248,7 @@ impl Index {
         }
     }
 
-    /// Counts the message of `base` at `status`, and no longer where it was counted before.
+    /// Counts the message of `base` at `status`, and no longer at the status before.
     fn recount(&mut self, base: &Arc<str>, status: Option<Status>) {
         let Some(entry) = self.files.get_mut(base) else { return };
         let Some(metadata) = &entry.metadata else { return };
@@ -258,12 +256,12 @@ impl Index {
         if before == status {
             return;
         }
-        let place = (metadata.recorded, metadata.id);
+        let position = Position::new(metadata.recorded.0, metadata.recorded.1, metadata.id);
         if let Some(before) = before {
-            self.by_status[group_of(before, metadata.urgency)].remove(&place);
+            self.by_status[group_of(before, metadata.urgency)].remove(&position);
         }
         if let Some(status) = status {
-            self.by_status[group_of(status, metadata.urgency)].insert(place);
+            self.by_status[group_of(status, metadata.urgency)].insert(position);
         }
         let holds = |status: Option<Status>| status.is_some_and(|status| status != Status::Removed);
         match (holds(before), holds(status)) {
@@ -289,7 +287,7 @@ impl Index {
 }
 
 impl LocatedMessage {
-    /// Where it stands.
+    /// Its status.
     pub(super) fn status(&self) -> Status {
         self.file.name.status()
     }
@@ -316,14 +314,14 @@ impl Usage {
     }
 }
 
-/// An id for a message whose own is taken: it stays the same as long as the base name does.
+/// An id for a message whose own id is taken: it stays the same as long as the base name does.
 fn id_of_base(base: &str) -> MessageId {
     let hash: [u8; 32] = Sha256::digest(base).into();
     let (id, _) = hash.split_first_chunk().expect("16 bytes are the beginning of 32");
     MessageId::from_bytes(*id)
 }
 
-/// Which of the six shelves.
+/// Which of the six groups.
 fn group_of(status: Status, urgency: Urgency) -> usize {
     let row = match status {
         Status::New => 0,
@@ -360,20 +358,20 @@ mod tests {
             .prop_map(|(which, folder, flags)| file(which, folder, flags))
     }
 
-    /// All that can be asked of an index, but for which of two twins has the id of both.
+    /// All answers of an index, except which of two twins has the id of both.
     fn account(index: &Index) -> (Summary, Usage, Vec<(usize, usize)>, usize) {
         let statuses = [Status::New, Status::Old, Status::Removed];
-        let shelves = statuses
+        let counts = statuses
             .map(|status| (index.by_status(status, Urgency::Urgent).len(), index.by_status(status, Urgency::Normal).len()));
         for id in index.ids(&statuses) {
             assert_eq!(index.find(id).unwrap().id, id);
         }
-        (index.summary(), index.usage(), shelves.to_vec(), index.len())
+        (index.summary(), index.usage(), counts.to_vec(), index.len())
     }
 
     proptest! {
         #[test]
-        fn changes_one_by_one_come_to_the_same_as_a_look_at_the_whole(
+        fn changes_one_by_one_give_the_same_as_a_new_index(
             steps in proptest::collection::vec((any::<bool>(), files(), any::<bool>()), 0..60)
         ) {
             let (mut index, mut there) = (Index::default(), BTreeSet::new());
@@ -401,14 +399,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_counted_from_names_and_a_twin_goes_by_an_id_of_its_own() {
+    fn usage_is_counted_from_names_and_a_twin_gets_another_id() {
         let mut index = Index::default();
         index.replace(vec![file(0, Folder::New, ""), file(1, Folder::Cur, "S"), file(2, Folder::Cur, "T")]);
         index.settle();
         assert_eq!(index.summary().to_string(), "1/1 (0/1)");
         assert_eq!(index.usage(), Usage { messages: 2, millis: 3500, bytes: 300 });
         let twins = index.by_status(Status::Removed, Urgency::Urgent).iter().chain(index.by_status(Status::Old, Urgency::Urgent));
-        assert_eq!(twins.map(|(_, id)| id).collect::<BTreeSet<_>>().len(), 2);
+        assert_eq!(twins.map(|position| position.id).collect::<BTreeSet<_>>().len(), 2);
         assert!(index.unread().is_empty());
     }
 }

@@ -1,16 +1,16 @@
-//! One mailbox: its Maildir, its arrivals, and what can be done with its messages. Everything here blocks.
+//! [`Mailbox`]: its Maildir, its arrivals, and the operations on its messages. Everything here blocks.
 
 use std::any::Any;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::arrivals::{Arrivals, Key, PendingArrival};
+use super::arrivals::{Arrivals, PendingArrival};
 use super::bad_entries::concerns_entry;
 use super::context::{StoreContext, failed, not_taken};
 use super::folders::Folders;
@@ -22,8 +22,9 @@ use super::staging::Staged;
 use super::view::{View, ViewSource};
 use crate::directory::MailboxLimits;
 use crate::disk::{self, Disk, DiskFile};
+use crate::lock::Lock;
 use crate::message::{Head, MailFile, MailboxId, Message, MessageId, Origin, Status, Summary, Urgency};
-use crate::store::{Deposit, Entry, Page, Query, StoreError};
+use crate::store::{DeduplicationKey, Deposit, Entry, ImportOutcome, ImportedMessage, Page, Position, Query, StoreError};
 use crate::wire;
 
 /// One mailbox on the disk.
@@ -33,7 +34,7 @@ pub(super) struct Mailbox {
     folders: Folders,
     arrivals: Arrivals,
     lock: PathBuf,
-    view: Mutex<View>,
+    view: Lock<View>,
     remembered: AtomicUsize,
 }
 
@@ -49,16 +50,16 @@ impl Mailbox {
         }
         let lock = arrivals.join("lock");
         create_lock(disk, &lock)?;
-        let view = Mutex::new(View::new(context.watcher.get().map(Arc::clone)));
+        let view = Lock::new(View::new(context.watcher.get().map(Arc::clone)));
         let remembered = AtomicUsize::new(0);
         Ok(Self { id: id.clone(), folders, arrivals: Arrivals::new(arrivals), lock, view, remembered })
     }
 
     /// See [`MessageStore::deposit`](crate::store::MessageStore::deposit).
     ///
-    /// The message is written and flushed outside the mailbox, enters it by one rename under the mailbox's lock, and is answered
-    /// for when the folder is flushed. Whatever ends the process between any two of these steps, the mailbox has the message whole
-    /// or not at all; and its name carries its key, so that the next deposit of it finds it.
+    /// The message is written and flushed outside the mailbox, and enters it by one rename under the mailbox's lock; the answer is given when
+    /// the folder is flushed. If the process ends between any two of these steps, the mailbox has the whole message or nothing; and the
+    /// message's name contains its key, so that the next deposit of it finds it.
     pub(super) fn deposit(
         &self,
         context: &StoreContext,
@@ -66,22 +67,59 @@ impl Mailbox {
         origin: &Origin,
         message: &Message,
     ) -> Result<Deposit, StoreError> {
+        self.put(context, limits, DeduplicationKey::of_message(origin, message), message, Status::New)
+    }
+
+    /// See [`MessageStore::import`](crate::store::MessageStore::import).
+    pub(super) fn import(&self, context: &StoreContext, imported: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
+        let key = imported.key;
+        let Some((message, status)) = &imported.message else { return self.import_key(context, imported) };
+        match self.put(context, &MailboxLimits::default(), key, message, *status)? {
+            Deposit::Stored(id) => Ok(ImportOutcome::Stored(id)),
+            Deposit::Duplicate => Ok(ImportOutcome::Duplicate),
+        }
+    }
+
+    /// Remembers the key of a message that was deleted, from its removal on.
+    fn import_key(&self, context: &StoreContext, imported: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
+        let (disk, key) = (&*context.disk, imported.key);
+        let _lock = self.lock(disk).map_err(not_taken)?;
+        let was_kept = self.arrivals.is_kept(disk, key).map_err(not_taken)?;
+        if !was_kept && self.look(context, |index| index.has_key(key))? {
+            return Ok(ImportOutcome::Duplicate);
+        }
+        // Also a key that was kept: the call that wrote it may have died before it flushed.
+        let removed_at = imported.removed_at.unwrap_or_else(|| context.now());
+        self.arrivals.keep_durably(disk, key, removed_at).map_err(not_taken)?;
+        context.flush.sync_dir(disk, self.arrivals.folder()).map_err(failed)?;
+        Ok(if was_kept { ImportOutcome::Duplicate } else { ImportOutcome::KeyStored })
+    }
+
+    /// Puts a message into the mailbox at this status, unless it has arrived before.
+    fn put(
+        &self,
+        context: &StoreContext,
+        limits: &MailboxLimits,
+        key: DeduplicationKey,
+        message: &Message,
+        status: Status,
+    ) -> Result<Deposit, StoreError> {
         let disk = &*context.disk;
-        let key = Key::of(origin, message);
         if self.arrivals.is_kept(disk, key).map_err(not_taken)? {
             return Ok(Deposit::Duplicate);
         }
         let staged = self.stage(context, message)?;
-        let placed = self.place(context, limits, key, message.head(), staged)?;
-        self.folders.flush(disk, &context.flush, Folder::New).map_err(failed)?;
-        match placed {
-            Placed::New(id, arrival) => {
+        match self.place(context, limits, key, (message.head(), status), staged)? {
+            Placed::New(id, folder, arrival) => {
+                self.folders.flush(disk, &context.flush, folder).map_err(failed)?;
                 arrival.keep().map_err(not_taken)?;
                 Ok(Deposit::Stored(id))
             }
             Placed::There => {
-                // It may have been moved by a program that did not flush.
-                self.folders.flush(disk, &context.flush, Folder::Cur).map_err(failed)?;
+                // An earlier call may have died before it flushed, or another program may have moved the message and not flushed.
+                for folder in [Folder::New, Folder::Cur] {
+                    self.folders.flush(disk, &context.flush, folder).map_err(failed)?;
+                }
                 let _lock = self.lock(disk).map_err(not_taken)?;
                 self.arrivals.keep(disk, key, context.now()).map_err(not_taken)?;
                 Ok(Deposit::Duplicate)
@@ -155,7 +193,7 @@ impl Mailbox {
         })
     }
 
-    /// Deletes for good the messages that `which` says; answers how many.
+    /// Deletes for good the messages that `which` chooses; answers how many.
     fn delete(
         &self,
         context: &StoreContext,
@@ -167,7 +205,7 @@ impl Mailbox {
         if removed.is_empty() {
             return Ok(0);
         }
-        self.remember_for_good(context, &removed).map_err(not_taken)?;
+        self.remember_durably(context, &removed).map_err(not_taken)?;
         let mut count = 0;
         for located in &removed {
             if let Some(left_behind) = &located.file.also_new {
@@ -182,17 +220,16 @@ impl Mailbox {
         Ok(count)
     }
 
-    /// Takes out up to `at_most` messages that are older than they may get: new and old ones become removed, and what was removed
-    /// long enough ago is deleted for good. Answers how many it took out, and which of them were new.
+    /// Applies the retention to up to `at_most` messages: new and old ones that are too old become removed, and those that were removed
+    /// long enough ago are deleted for good. Answers how many messages it changed, and which of them were new.
     pub(super) fn retain(&self, context: &StoreContext, at_most: usize) -> Result<(usize, Vec<MessageId>), StoreError> {
         let (retention, now) = (context.retention, context.now());
         let outdated = |index: &Index| {
             let of = |status| {
                 let end = retention.end_of(status, now)?;
-                let shelves = [Urgency::Urgent, Urgency::Normal].map(|urgency| index.by_status(status, urgency));
-                let outdated =
-                    shelves.into_iter().flat_map(move |shelf| shelf.iter().take_while(move |((secs, _), _)| *secs < end));
-                Some(outdated.map(move |(_, id)| (*id, status)))
+                let sets = [Urgency::Urgent, Urgency::Normal].map(|urgency| index.by_status(status, urgency));
+                let outdated = sets.into_iter().flat_map(move |set| set.iter().take_while(move |position| position.secs < end));
+                Some(outdated.map(move |position| (position.id, status)))
             };
             [Status::New, Status::Old].into_iter().filter_map(of).flatten().take(at_most).collect::<Vec<_>>()
         };
@@ -201,7 +238,7 @@ impl Mailbox {
             match self.mark(context, id, Status::Removed) {
                 Ok(()) => done += 1,
                 Err(error) if done == 0 => return Err(error),
-                // What was done is told; the next step meets this one first.
+                // The caller learns what was done; the next step meets this message first.
                 Err(_) => return Ok((done, expired)),
             }
             expired.extend((status == Status::New).then_some(id));
@@ -210,12 +247,12 @@ impl Mailbox {
         let left = at_most - done;
         let outdated = |index: &Index| {
             let mut outdated = Vec::new();
-            let shelves = [Urgency::Urgent, Urgency::Normal].map(|urgency| index.by_status(Status::Removed, urgency));
-            for (_, id) in shelves.into_iter().flatten().take(REMOVED_A_STEP) {
+            let sets = [Urgency::Urgent, Urgency::Normal].map(|urgency| index.by_status(Status::Removed, urgency));
+            for Position { id, .. } in sets.into_iter().flatten().take(REMOVED_A_STEP) {
                 if outdated.len() >= left {
                     break;
                 }
-                // What expired in this step can be retrieved until the next.
+                // A message that expired in this step can be retrieved until the next step.
                 if !expired.contains(id)
                     && let Some(located) = index.find(*id)
                     && self.removed_at(context, &located)?.is_some_and(|secs| secs < end)
@@ -232,7 +269,7 @@ impl Mailbox {
         }
     }
 
-    /// When the message was removed, in seconds since 1970: its file got its present name then, or later. `None` if it is gone.
+    /// When the message was removed, in seconds since 1970: its file got its present name then, or later. `None` if the file is gone.
     fn removed_at(&self, context: &StoreContext, located: &LocatedMessage) -> io::Result<Option<i64>> {
         let changed = |file: &FileName| context.disk.open_to_read(&self.folders.path(file))?.changed();
         let changed = match self.folders.follow(&*context.disk, &located.file.name, changed) {
@@ -258,7 +295,7 @@ impl Mailbox {
 
     /// Writes and flushes the mail of `message`: the one it arrived as, byte for byte, if it did.
     fn stage(&self, context: &StoreContext, message: &Message) -> Result<Staged, StoreError> {
-        // What an IMAP server calls INTERNALDATE.
+        // IMAP servers answer this time as INTERNALDATE.
         let recorded = SystemTime::from(message.head().recorded_at.instant.max(DateTime::<Utc>::UNIX_EPOCH));
         if let Some(staged) = message.mail_file().and_then(|file| staged_here(context, &**file)) {
             return staged.flush(recorded).map(|()| staged).map_err(not_taken);
@@ -270,20 +307,22 @@ impl Mailbox {
         Staged::write(&context.disk, &context.staging, parts, recorded).map_err(not_taken)
     }
 
-    /// Puts a staged message into the mailbox, unless it is there; not flushed.
+    /// Puts a staged message into the mailbox at this status, unless it is there already. Its folder is not flushed.
     fn place(
         &self,
         context: &StoreContext,
         limits: &MailboxLimits,
-        key: Key,
-        head: &Head,
+        key: DeduplicationKey,
+        (head, status): (&Head, Status),
         staged: Staged,
     ) -> Result<Placed, StoreError> {
         let disk = &*context.disk;
         let _lock = self.lock(disk).map_err(not_taken)?;
         let (is_there, room, id) = self.look(context, |index| {
             let is_free = |id: &MessageId| index.find(*id).is_none();
-            let id = [head.id, key.as_id()].into_iter().find(is_free).unwrap_or_else(MessageId::random);
+            // The second one is the same whenever the same message comes.
+            let id =
+                [head.id, MessageId::from_bytes(*key.as_bytes())].into_iter().find(is_free).unwrap_or_else(MessageId::random);
             (index.has_key(key), index.usage(), id)
         })?;
         if is_there || self.arrivals.is_kept(disk, key).map_err(not_taken)? {
@@ -293,11 +332,12 @@ impl Mailbox {
             return Err(StoreError::MailboxFull(self.id.clone()));
         }
         let name = OwnName::of(head, id, key, staged.size());
-        let file = FileName { folder: Folder::New, name: name.to_base(&context.host) };
+        let file = FileName { folder: Folder::New, name: name.to_base(&context.host) }.at(status);
+        let folder = file.folder;
         let begun = self.arrivals.begin(disk, key, context.now());
         let deliver = || staged.deliver(&self.folders.path(&file));
         match begun.and_then(|arrival| self.view().put(file.clone(), deliver).map(|()| arrival)) {
-            Ok(arrival) => Ok(Placed::New(id, arrival)),
+            Ok(arrival) => Ok(Placed::New(id, folder, arrival)),
             Err(error) => {
                 self.arrivals.withdraw(disk, key);
                 Err(not_taken(error))
@@ -305,12 +345,12 @@ impl Mailbox {
         }
     }
 
-    /// Makes durable that these messages arrived, before they go.
-    fn remember_for_good(&self, context: &StoreContext, messages: &[LocatedMessage]) -> io::Result<()> {
+    /// Makes the arrivals of these messages durable, before the messages are deleted.
+    fn remember_durably(&self, context: &StoreContext, messages: &[LocatedMessage]) -> io::Result<()> {
         let disk = &*context.disk;
         let mut any = false;
         for own in messages.iter().filter_map(|located| located.own.as_ref()) {
-            self.arrivals.keep_for_good(disk, own.key, context.now())?;
+            self.arrivals.keep_durably(disk, own.key, context.now())?;
             any = true;
         }
         if any { context.flush.sync_dir(disk, self.arrivals.folder()) } else { Ok(()) }
@@ -320,12 +360,12 @@ impl Mailbox {
         self.look(context, |index| index.find(id))?.ok_or(StoreError::NoSuchMessage(id))
     }
 
-    /// How many files are remembered, as of the last look.
+    /// How many files are remembered, at the time of the last look.
     pub(super) fn remembered(&self) -> usize {
         self.remembered.load(Ordering::Relaxed)
     }
 
-    /// What `work` makes of the mailbox as it is now.
+    /// Brings the index up to date, and does `work` on it.
     fn look<T>(&self, context: &StoreContext, work: impl FnOnce(&Index) -> T) -> Result<T, StoreError> {
         let mut view = self.view();
         let index = view.look(self.source(context)).map_err(failed)?;
@@ -353,11 +393,11 @@ impl Mailbox {
         }
     }
 
-    /// Keeps all other processes from changing the mailbox, until the file is dropped; other programs do as they like.
+    /// Keeps all other processes of this store from changing the mailbox, until the file is dropped. Other programs do not respect the lock.
     fn lock(&self, disk: &dyn Disk) -> io::Result<Box<dyn DiskFile>> {
         let file = match disk.open(&self.lock) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // Only where the mailbox itself is gone, its lock is not missed.
+                // If the mailbox itself is gone, its lock is not created again.
                 disk.list(self.folders.root())?;
                 disk::create_dirs(disk, self.arrivals.folder())?;
                 create_lock(disk, &self.lock)?;
@@ -370,7 +410,7 @@ impl Mailbox {
     }
 
     fn view(&self) -> MutexGuard<'_, View> {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+        self.view.lock()
     }
 }
 
@@ -381,18 +421,18 @@ fn create_lock(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Where a message stands that is not flushed yet.
+/// The result of putting a message into a mailbox, not flushed yet.
 enum Placed {
-    /// It was put into the mailbox, under this id.
-    New(MessageId, PendingArrival),
-    /// It had been there before.
+    /// The message was put into this folder, under this id.
+    New(MessageId, Folder, PendingArrival),
+    /// The message had been there before.
     There,
 }
 
-/// At how many removed messages of a mailbox a step of housekeeping looks. The others come in turn when these are gone.
+/// How many removed messages of a mailbox a step of housekeeping looks at. The others come in turn when these are gone.
 const REMOVED_A_STEP: usize = 100;
 
-/// The file that a mail has come in by, if it is one of this store's and no other mailbox has taken it.
+/// The staged file that a mail has come in by, if it is a file of this store and no other mailbox has taken it.
 fn staged_here(context: &StoreContext, file: &dyn MailFile) -> Option<Staged> {
     (file as &dyn Any).downcast_ref::<ArrivedMail>()?.take(&context.staging)
 }

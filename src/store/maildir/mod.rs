@@ -33,7 +33,7 @@ use self::mailbox::Mailbox;
 pub(crate) use self::name::read_hostile_name;
 pub use self::retention::Retention;
 use self::tree::{IfMissing, Tree};
-use super::{Deposit, Entry, Housekeeping, MessageStore, Page, Query, StagedMail, StoreError};
+use super::{Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MessageStore, Page, Query, StagedMail, StoreError};
 use crate::directory::{Directory, MailboxLimits};
 use crate::disk::blocking;
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
@@ -257,9 +257,15 @@ impl MessageStore for MaildirStore {
         self.on(mailbox, |context, mailbox| mailbox.summary(context)).await
     }
 
+    /// A removed message counts as removed from the import on, because the store takes that time from the file system.
+    async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
+        let message = message.clone();
+        self.on(mailbox, move |context, mailbox| mailbox.import(context, &message)).await
+    }
+
     /// # Panics
     ///
-    /// ExternalChanges a tokio runtime with I/O and time.
+    /// Outside a tokio runtime with I/O and time.
     async fn external_changes(&self) -> Vec<MailboxId> {
         self.tree.external_changes.wait(&self.tree.context).await
     }

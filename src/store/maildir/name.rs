@@ -1,28 +1,28 @@
-//! What the names of files in a Maildir say: pure, no disk.
+//! [`FileName`] and [`OwnName`]: the names of files in a Maildir. This module does not access the disk.
 //!
-//! A name is `BASE` or `BASE:2,FLAGS`. The base is a message's identity for life; the flags come and go with renames.
+//! A name is `BASE` or `BASE:2,FLAGS`. The base identifies a message as long as it exists; renames change the flags.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::arrivals::Key;
 use crate::message::{Head, MessageId, Status, Urgency};
+use crate::store::DeduplicationKey;
 
-/// The base name of a message that this store deposited: `<seconds>.<id><key><tags>.<host>`.
+/// The base name of a message that this store has put here: `<seconds>.<id><key><tags>.<host>`.
 ///
-/// It tells all that order, summary and limits need, so that none of them opens a file. The tags are `U` for urgent, `N` with the
-/// nanoseconds of the recording's moment, `L` with its length in milliseconds and `B` with the mail's size in bytes.
+/// It contains all that lists, counts and limits need, so that no file must be opened for them. The tags are `U` for urgent, `N` with the
+/// nanoseconds of the recording time, `L` with the length in milliseconds and `B` with the mail's size in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OwnName {
-    /// When it was recorded: seconds since 1970, and nanoseconds.
+    /// The recording time: seconds since 1970, and nanoseconds.
     pub recorded: (i64, u32),
     /// The id it is kept under.
     pub id: MessageId,
-    /// Which arrival it is.
-    pub key: Key,
-    /// Whether it comes before others.
+    /// The key of its arrival.
+    pub key: DeduplicationKey,
+    /// Whether the message is urgent.
     pub urgency: Urgency,
     /// How long the sound is, to the millisecond.
     pub length: Duration,
@@ -31,8 +31,8 @@ pub(super) struct OwnName {
 }
 
 impl OwnName {
-    /// The name for a mail of `bytes` bytes that `head` tells about, kept under `id`.
-    pub(super) fn of(head: &Head, id: MessageId, key: Key, bytes: u64) -> Self {
+    /// The name for the message with this `head`, whose mail has `bytes` bytes, under the id `id`.
+    pub(super) fn of(head: &Head, id: MessageId, key: DeduplicationKey, bytes: u64) -> Self {
         let instant = head.recorded_at.instant.max(DateTime::<Utc>::UNIX_EPOCH);
         Self {
             recorded: (instant.timestamp(), instant.timestamp_subsec_nanos().min(MAX_NANOS)),
@@ -52,7 +52,7 @@ impl OwnName {
         format!("{seconds}.{id}{key}{urgent}N{nanos}L{length}B{bytes}.{}", escaped(host))
     }
 
-    /// Reads a base name of this store, of any host; `None` for a name that another program gave. What a tag does not tell is zero.
+    /// Reads a base name that a store like this one gave, on any host; `None` for the name of another program. A value without tag is zero.
     pub(super) fn parse(base: &str) -> Option<Self> {
         let mut parts = base.splitn(3, '.');
         let (seconds, unique, _host) = (parts.next()?, parts.next()?, parts.next()?);
@@ -81,7 +81,7 @@ impl OwnName {
                 'N' => own.recorded.1 = u32::try_from(number()?).ok().filter(|nanos| *nanos <= MAX_NANOS)?,
                 'L' => own.length = Duration::from_millis(number()?),
                 'B' => own.bytes = number()?,
-                _ => {} // a later version may tell more
+                _ => {} // a later version may have more tags
             }
             tags = &value[end..];
         }
@@ -89,37 +89,37 @@ impl OwnName {
     }
 }
 
-/// Which folder of a Maildir a file is in.
+/// A folder of a Maildir that holds messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Folder {
-    /// What no program has shown to its owner yet.
+    /// `new`: messages that no program has shown to their owner yet.
     New,
-    /// All else.
+    /// `cur`: all other messages.
     Cur,
 }
 
-/// A file in a Maildir, by its name. Of two files with one base name, the greater one counts.
+/// The name of a file in a Maildir. Of two files with one base name, the one with the greater name is the message.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileName {
-    /// Which folder it is in.
+    /// The folder that it is in.
     pub folder: Folder,
     /// Its name there.
     pub name: String,
 }
 
 impl FileName {
-    /// The file `name` in `folder`; `None` for a name that is no message's.
+    /// The file `name` in `folder`; `None` if no message can have this name.
     pub(super) fn parse(folder: Folder, name: String) -> Option<Self> {
         let file = Self { folder, name };
         (!file.base().is_empty() && !file.name.starts_with('.')).then_some(file)
     }
 
-    /// All before the flags.
+    /// The name without the flags.
     pub(super) fn base(&self) -> &str {
         self.name.split_once(':').map_or(&self.name, |(base, _)| base)
     }
 
-    /// Where the message stands: new as long as it is in `new`, whatever its flags say.
+    /// The status of the message: new as long as it is in `new`, whatever flags it has.
     pub(super) fn status(&self) -> Status {
         match self.folder {
             Folder::Cur if self.flags().contains('T') => Status::Removed,
@@ -128,7 +128,7 @@ impl FileName {
         }
     }
 
-    /// What the file must be named so that it stands at `status`; all other flags stay.
+    /// The name that gives the message this `status`; all other flags stay.
     pub(super) fn at(&self, status: Status) -> Self {
         if self.status() == status {
             return self.clone();
@@ -154,7 +154,7 @@ impl FileName {
     }
 }
 
-/// Reads a name that anybody may have given a file; answers the names that the file may be given because of it.
+/// Reads a name that any program may have given a file; answers the names that the store may rename the file to.
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) fn read_hostile_name(name: &str) -> Vec<String> {
     let mut names = Vec::new();
@@ -182,7 +182,7 @@ fn escaped(host: &str) -> Cow<'_, str> {
     if host.contains(['/', ':']) { host.replace('/', "\\057").replace(':', "\\072").into() } else { host.into() }
 }
 
-/// A leap second's nanoseconds run on past this; in a name it ends with its second.
+/// The largest number of nanoseconds in a name: those of a leap second go beyond, and are cut off here.
 const MAX_NANOS: u32 = 999_999_999;
 
 #[cfg(test)]
@@ -234,7 +234,7 @@ mod tests {
             millis: u64, bytes: u64
         ) {
             let urgency = if urgent { Urgency::Urgent } else { Urgency::Normal };
-            let (id, key, length) = (MessageId::from_bytes(id), Key::from_bytes(key), Duration::from_millis(millis));
+            let (id, key, length) = (MessageId::from_bytes(id), DeduplicationKey::from_bytes(key), Duration::from_millis(millis));
             let own = OwnName { recorded, id, key, urgency, length, bytes };
             let base = own.to_base(&host);
             prop_assert!(!base.contains(['/', ':']));

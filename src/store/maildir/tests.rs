@@ -18,6 +18,7 @@ use crate::conformance;
 use crate::directory::{MailboxLimits, Owner, StaticDirectory};
 use crate::disk::{Disk, DiskFile, FaultyDisk, FreeSpace, InjectedFault, Operation, OsDisk, PowerCutDisk, Unsynced};
 use crate::message::{Audio, AudioType, ClockQuality, ClockSource, RecordedAt, Urgency};
+use crate::store::DeduplicationKey;
 
 fn mailbox(number: &str) -> MailboxId {
     number.parse().unwrap()
@@ -193,6 +194,110 @@ async fn an_answered_message_survives_a_power_cut_at_any_moment_and_an_unanswere
             }
         }
     }
+}
+
+/// Opens the store on `disk`, and imports.
+async fn open_and_import(disk: &Arc<dyn Disk>, imported: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
+    let store = MaildirStore::builder("/store").disk(Arc::clone(disk)).open().await?;
+    store.create_mailbox(&mailbox("2041")).await?;
+    store.import(&mailbox("2041"), imported).await
+}
+
+#[tokio::test]
+async fn an_imported_message_survives_a_power_cut_at_any_moment() {
+    for status in [Status::New, Status::Old, Status::Removed] {
+        let message = message(&[7; 10_000]);
+        let imported = ImportedMessage::from_origin(&Origin::Here, message.clone(), status);
+        for (unsynced, operations) in
+            [Unsynced::Forgotten, Unsynced::NamesKept].into_iter().flat_map(|unsynced| (0..60).map(move |n| (unsynced, n)))
+        {
+            let power = PowerCutDisk::new();
+            let disk: Arc<dyn Disk> = Arc::new(power.clone());
+            power.power_off_after(operations);
+            let answer = open_and_import(&disk, &imported).await;
+            power.power_cut(unsynced);
+
+            let at = format!("power cut after {operations} operations, {unsynced:?}, {status:?}, answer {answer:?}");
+            let store = MaildirStore::builder("/store").disk(Arc::clone(&disk)).open().await.unwrap();
+            store.create_mailbox(&mailbox("2041")).await.unwrap();
+            let before = list(&store).await;
+            if answer.is_ok() {
+                assert_eq!(before, [(message.id(), status)], "{at}");
+            }
+            // It is there whole with its status, or not at all; and the second call settles it.
+            let again = store.import(&mailbox("2041"), &imported).await.unwrap();
+            assert_eq!(again == ImportOutcome::Duplicate, before.len() == 1, "{at}");
+            power.power_cut(unsynced);
+            let store = MaildirStore::builder("/store").disk(Arc::clone(&disk)).open().await.unwrap();
+            assert_eq!(list(&store).await, [(message.id(), status)], "{at}, and after the second answer");
+            assert_eq!(sound(&store, message.id()).await, *message.audio().bytes(), "{at}");
+            assert_eq!(deposit(&store, &message).await.unwrap(), Deposit::Duplicate, "{at}");
+            assert!(disk.list(Path::new("/store/staging")).unwrap().is_empty(), "{at}");
+            assert!(operations < 59 || answer.is_ok(), "{at}: sixty operations are enough");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_imported_key_survives_a_power_cut_at_any_moment() {
+    let late = message(b"deleted in the other store");
+    let deleted = ImportedMessage::deleted(DeduplicationKey::of_message(&Origin::Here, &late), recorded());
+    for (unsynced, operations) in
+        [Unsynced::Forgotten, Unsynced::NamesKept].into_iter().flat_map(|unsynced| (0..60).map(move |n| (unsynced, n)))
+    {
+        let power = PowerCutDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(power.clone());
+        power.power_off_after(operations);
+        let answer = open_and_import(&disk, &deleted).await;
+        power.power_cut(unsynced);
+        let at = format!("power cut after {operations} operations, {unsynced:?}, answer {answer:?}");
+        if answer.is_err() {
+            let again = open_and_import(&disk, &deleted).await.unwrap();
+            assert!(matches!(again, ImportOutcome::KeyStored | ImportOutcome::Duplicate), "{at}");
+            power.power_cut(unsynced);
+        }
+        let store = MaildirStore::builder("/store").disk(Arc::clone(&disk)).open().await.unwrap();
+        assert_eq!(deposit(&store, &late).await.unwrap(), Deposit::Duplicate, "{at}");
+        assert!(list(&store).await.is_empty(), "{at}");
+        assert!(operations < 59 || answer.is_ok(), "{at}: sixty operations are enough");
+    }
+}
+
+#[tokio::test]
+async fn an_import_fails_cleanly_at_every_fault_of_the_disk() {
+    let message = message(&[7; 10_000]);
+    let imported = ImportedMessage::from_origin(&Origin::Here, message.clone(), Status::Old);
+    let mut met_all = false;
+    for operations in 0..60 {
+        let disk = FaultyDisk::new(PowerCutDisk::new());
+        let store = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).open().await.unwrap();
+        store.create_mailbox(&mailbox("2041")).await.unwrap();
+        disk.fail(InjectedFault::after(operations, ErrorKind::StorageFull));
+        let answer = store.import(&mailbox("2041"), &imported).await;
+        let met = disk.mend();
+        assert!(answer.is_ok() || met > 0, "{operations}: {answer:?}");
+        let again = store.import(&mailbox("2041"), &imported).await.unwrap();
+        assert!(answer.is_err() || again == ImportOutcome::Duplicate, "{operations}: {again:?}");
+        assert_eq!(list(&store).await, [(message.id(), Status::Old)], "{operations}: {answer:?}");
+        met_all |= met == 0;
+    }
+    assert!(met_all, "sixty operations are enough");
+}
+
+#[tokio::test]
+async fn an_imported_key_is_forgotten_when_its_time_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(recorded()));
+    let builder = MaildirStore::builder(folder.path()).clock(Arc::clone(&clock));
+    let store = builder.deduplication_window(Duration::from_secs(86_400)).open().await.unwrap();
+    store.create_mailbox(&mailbox("2041")).await.unwrap();
+    let key = |n| DeduplicationKey::from_bytes([n; 16]);
+    for (n, days) in [(1, 0), (2, 2)] {
+        let deleted = ImportedMessage::deleted(key(n), recorded() - TimeDelta::days(days));
+        assert_eq!(store.import(&mailbox("2041"), &deleted).await.unwrap(), ImportOutcome::KeyStored);
+    }
+    assert_eq!(store.forget_old_arrivals(10).await.unwrap(), 1);
+    assert_eq!(names(folder.path().join("arrivals/2041")), [key(1).to_string()]);
 }
 
 #[tokio::test]
@@ -560,7 +665,7 @@ async fn old_arrivals_are_forgotten_in_bounded_steps() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(recorded()));
     let builder = MaildirStore::builder(folder.path()).deduplication_window(Duration::from_secs(86_400));
-    let store = builder.clock(Arc::clone(&clock) as Arc<dyn crate::clock::Clock>).open().await.unwrap();
+    let store = builder.clock(Arc::clone(&clock)).open().await.unwrap();
     let (mailboxes, messages) = ([mailbox("2041"), mailbox("2042")], [message(b"a"), message(b"b")]);
     for mailbox in &mailboxes {
         store.create_mailbox(mailbox).await.unwrap();
@@ -814,8 +919,7 @@ async fn messages_stay_as_long_as_their_status_lets_them() {
     let clock = Arc::new(ManualClock::at(recorded()));
     let day = Duration::from_secs(86_400);
     let retention = Retention { new: Some(30 * day), old: Some(7 * day), removed: Some(2 * day) };
-    let builder =
-        MaildirStore::builder(folder.path()).retention(retention).clock(Arc::clone(&clock) as Arc<dyn crate::clock::Clock>);
+    let builder = MaildirStore::builder(folder.path()).retention(retention).clock(Arc::clone(&clock));
     let store = builder.disk(Arc::new(PowerCutDisk::new())).open().await.unwrap();
     store.create_mailbox(&mailbox("2041")).await.unwrap();
     let (new, old, removed) = (message(b"new"), urgent(b"old"), message(b"removed"));
@@ -848,8 +952,7 @@ async fn a_removed_message_stays_from_its_removal_on_however_old_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(SystemTime::now().into()));
     let retention = Retention { removed: Some(Duration::from_secs(3600)), ..Retention::default() };
-    let builder =
-        MaildirStore::builder(folder.path()).retention(retention).clock(Arc::clone(&clock) as Arc<dyn crate::clock::Clock>);
+    let builder = MaildirStore::builder(folder.path()).retention(retention).clock(Arc::clone(&clock));
     let store = builder.open().await.unwrap();
     store.create_mailbox(&mailbox("2041")).await.unwrap();
     let message = message(b"recorded long ago");
