@@ -153,7 +153,7 @@ fn message_id(text: &str) -> Result<MessageId, String> {
     text.parse().map_err(|error| format!("{text}: {error}; --list shows those of a mailbox"))
 }
 
-fn line_of(Entry { head, status }: &Entry, zone: chrono_tz::Tz) -> String {
+fn line_of(Entry { head, status, .. }: &Entry, zone: chrono_tz::Tz) -> String {
     let status = status.as_str();
     let urgent = if head.urgency == Urgency::Urgent { " urgent" } else { "" };
     let private = if head.privacy == Privacy::Private { " private" } else { "" };
