@@ -17,7 +17,7 @@ use bytes::{Buf as _, BufMut, Bytes, BytesMut};
 use chrono::DateTime;
 use sha2::{Digest as _, Sha256};
 use voicemail::audio::Format;
-use voicemail::intake::{Access, Limits};
+use voicemail::intake::Access;
 use voicemail::message::Message;
 use voicemail::smtp::server::{Action, Dialogue, Lookup, MemoryGrant, Peer, Policy};
 use voicemail::wire::{TransferEncoding, decode};
@@ -73,15 +73,8 @@ fn session(begin: &str, mail: &[u8], end: &str) -> Bytes {
 
 /// Has a dialogue with a peer that says all of `said`; answers what is to be stored, and what was replied.
 fn converse(said: &Bytes) -> (Bytes, BytesMut) {
-    let policy = Policy {
-        node: "vm1.voicemail.example".into(),
-        domain: "voicemail.example".into(),
-        has_postmaster: false,
-        offers_tls: false,
-        offers_binary: false,
-        access: Access::anyone_anywhere(),
-        limits: Limits::default(),
-    };
+    let mut policy = Policy::new("vm1.voicemail.example", "voicemail.example");
+    policy.access = Access::anyone_anywhere();
     let now = Instant::now();
     let mut dialogue = Dialogue::new(Arc::new(policy), Peer::default(), now);
     dialogue.handle_time(now);

@@ -134,7 +134,8 @@ async fn take_all(folder: &Path) {
     let config = config.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
     let network = network();
     let store = MaildirStore::builder(folder.join("mail")).directory(Arc::new(network.directory())).open().await.unwrap();
-    let limits = Limits { connections_per_address: 256, ..Limits::default() };
+    let mut limits = Limits::default();
+    limits.connections_per_address = 256;
     let intake = Intake::builder(network.domain(), store, network.directory()).tls(Arc::new(config));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("listening {}", listener.local_addr().unwrap());
@@ -155,8 +156,11 @@ impl Forwarder for EachByItself {
     async fn forward(&self, message: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
         let dial = Gated { peer: self.peer.clone(), gate: self.gate.clone() };
         // On a slow machine, the first one waits for the last for some time.
-        let timeouts =
-            Timeouts { block: PATIENCE, command: PATIENCE, handshake: PATIENCE, greeting: PATIENCE, ..Timeouts::default() };
+        let mut timeouts = Timeouts::default();
+        timeouts.block = PATIENCE;
+        timeouts.command = PATIENCE;
+        timeouts.handshake = PATIENCE;
+        timeouts.greeting = PATIENCE;
         let forwarder = SmtpForwarder::builder(format!("{CENTRAL}:25"), "voicemail.example").dial(dial).timeouts(timeouts);
         forwarder.ca_pem(&self.pem).build().unwrap().forward(message, recipients).await
     }

@@ -89,8 +89,8 @@ fn act(dialogue: &mut Dialogue, action: Action, rooms: &mut u32, now: Instant) {
             assert!(delivery.mail.len() <= policy().limits.message + 1024, "a message is within its limit");
             assert!(delivery.mail.starts_with(b"Received: "), "a message has its trace field");
             let reply = match wire::decode(&delivery.mail) {
-                Ok(_) => Reply::new(250, "2.0.0", "kept"),
-                Err(error) => Reply::telling(554, "5.6.0", error),
+                Ok(_) => Reply::new(250, "2.0.0 kept"),
+                Err(error) => Reply::with_status(554, "5.6.0", error),
             };
             dialogue.handle_stored(&reply, now);
         }

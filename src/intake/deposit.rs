@@ -8,7 +8,8 @@ use super::context::{IntakeContext, Mailboxes};
 use super::replies::{DepositFailure, check_length, greetings_only, reply_to_message, unreadable};
 use crate::event::Event;
 use crate::message::{MailboxId, Message, Origin};
-use crate::smtp::server::{Access, Delivery, Reply};
+use crate::smtp::Reply;
+use crate::smtp::server::{Access, Delivery};
 use crate::store::{MessageStore, StagedMail};
 use crate::wire;
 
@@ -52,7 +53,7 @@ impl IntakeContext {
         let (origin, message) = (&delivery.origin, &message);
         if let Some(site) = message.head().site.as_ref().filter(|site| !access.speaks_for(origin, site)) {
             self.events.emit(Event::SiteRefused { id: message.id(), origin: origin.clone(), site: site.clone() });
-            return Err(Reply::telling(550, "5.7.1", format_args!("{origin} does not speak for site {site}")));
+            return Err(Reply::with_status(550, "5.7.1", format_args!("{origin} does not speak for site {site}")));
         }
         let deposits = delivery
             .mailboxes
@@ -101,11 +102,11 @@ impl IntakeContext {
         }
         let mail = delivery.mail.clone();
         let for_mailboxes = if delivery.mailboxes.is_empty() {
-            Reply::telling(250, "2.0.0", "kept for the postmaster")
+            Reply::with_status(250, "2.0.0", "kept for the postmaster")
         } else {
             self.try_to_store(delivery, None, access).await.unwrap_or_else(|refusal| refusal)
         };
-        if (400..500).contains(&for_mailboxes.code()) {
+        if (400..500).contains(&for_mailboxes.code) {
             return Err(for_mailboxes);
         }
         let Some(postmaster) = &self.postmaster else { return Err(for_mailboxes) };

@@ -9,7 +9,8 @@ use super::replies::unreadable;
 use super::{Intake, IntakeBuilder};
 use crate::event::Event;
 use crate::greeting::{GreetingEvent, GreetingKeeper, KeepOutcome, KeeperError};
-use crate::smtp::server::{Access, Delivery, Reply};
+use crate::smtp::Reply;
+use crate::smtp::server::{Access, Delivery};
 use crate::wire::{self, GreetingMail};
 
 impl Intake {
@@ -42,14 +43,14 @@ impl IntakeContext {
             Err(error) => return Some(unreadable(&error)),
         };
         if delivery.mailboxes != [mail.id().mailbox.clone()] {
-            return Some(Reply::telling(554, "5.6.0", "a greeting goes to the mailbox that it is of, and to no other"));
+            return Some(Reply::with_status(554, "5.6.0", "a greeting goes to the mailbox that it is of, and to no other"));
         }
         let origin = &delivery.origin;
         let (id, edition) = mail.names();
         if !access.has_peers() {
             // Any client could replace an owner's greeting.
             let reason = "a listener without configured peers takes no greetings".to_owned();
-            let refusal = Reply::telling(550, "5.7.1", &reason);
+            let refusal = Reply::with_status(550, "5.7.1", &reason);
             self.events.emit(Event::Greeting(GreetingEvent::Refused { greeting: id, origin: origin.clone(), reason }));
             return Some(refusal);
         }
@@ -64,12 +65,14 @@ impl IntakeContext {
         let failure = match timeout(self.policy.limits.answer_time, work).await {
             Ok(Ok(Some(KeepOutcome::Kept))) => {
                 self.events.emit(Event::Greeting(GreetingEvent::Received { greeting: id.clone(), version: edition.version }));
-                return Some(Reply::telling(250, "2.0.0", format_args!("kept the greeting {id}")));
+                return Some(Reply::with_status(250, "2.0.0", format_args!("kept the greeting {id}")));
             }
             Ok(Ok(Some(KeepOutcome::HasNewer))) => {
-                return Some(Reply::telling(250, "2.0.0", format_args!("this greeting {id} or a newer one is here")));
+                return Some(Reply::with_status(250, "2.0.0", format_args!("this greeting {id} or a newer one is here")));
             }
-            Ok(Ok(None)) => return Some(Reply::telling(450, "4.2.0", format_args!("the sound of the greeting {id} is needed"))),
+            Ok(Ok(None)) => {
+                return Some(Reply::with_status(450, "4.2.0", format_args!("the sound of the greeting {id} is needed")));
+            }
             Ok(Err(failure)) => failure,
             Err(elapsed) => KeeperError::Unavailable(elapsed.into()),
         };
@@ -85,6 +88,6 @@ impl IntakeContext {
             let (origin, reason) = (origin.clone(), failure.to_string());
             self.events.emit(Event::Greeting(GreetingEvent::Refused { greeting: id, origin, reason }));
         }
-        Some(Reply::telling(code, status, &failure))
+        Some(Reply::with_status(code, status, &failure))
     }
 }

@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinError;
 use tokio::time::sleep;
 
-use crate::smtp::server::{Access, Reply};
+use crate::smtp::Reply;
+use crate::smtp::server::Access;
 
 /// How connections to a listener begin, and which clients may deliver there.
 ///

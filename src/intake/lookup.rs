@@ -8,7 +8,7 @@ use super::context::{IntakeContext, Mailboxes};
 use super::replies::{DepositFailure, reply_to_recipient};
 use crate::event::Event;
 use crate::message::MailboxId;
-use crate::smtp::server::{Lookup, Recipient, reply};
+use crate::smtp::server::{Lookup, Recipient, replies as smtp_replies};
 use crate::store::MessageStore;
 
 impl IntakeContext {
@@ -19,7 +19,7 @@ impl IntakeContext {
             Recipient::Postmaster => self.look_up_postmaster(size).await,
             Recipient::NodeSender => {
                 self.events.emit(Event::ReportRefused { address });
-                Lookup::NotTaken(reply::NO_REPORTS)
+                Lookup::NotTaken(smtp_replies::NO_REPORTS)
             }
         }
     }

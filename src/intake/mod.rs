@@ -45,13 +45,14 @@ use self::session::{AcceptedConnection, StopPhase};
 pub use self::tls_pem::TlsPemError;
 use crate::directory::Directory;
 use crate::retry::now;
+pub use crate::smtp::Reply;
 #[cfg(doc)]
 use crate::smtp::server::Dialogue;
 pub use crate::smtp::server::{
-    Access, Cidr, InvalidCidr, InvalidPassword, InvalidPeerName, InvalidStoredPassword, KnownPeer, Limits, PeerName, Reply,
-    Sites, StoredPassword,
+    Access, Cidr, InvalidCidr, InvalidPassword, InvalidPeerName, InvalidStoredPassword, KnownPeer, Limits, PeerName, Sites,
+    StoredPassword,
 };
-use crate::smtp::server::{Policy, reply};
+use crate::smtp::server::{Policy, replies as smtp_replies};
 use crate::store::MessageStore;
 
 /// Receives mail by SMTP and stores it in mailboxes. Clones are handles of the same intake, and share its limits.
@@ -134,12 +135,12 @@ impl Intake {
                 Some(ended) = sessions.join_next() => report(ended),
                 (stream, address) = accept(|| listener.accept(), || self.context.slots.free_a_slot(now())) => {
                     if !policy.access.admits(Some(address.ip())) {
-                        turn_away(stream, mode, &reply::NOT_FROM_THERE);
+                        turn_away(stream, mode, &smtp_replies::NOT_FROM_THERE);
                     } else if let Some(permit) = self.context.slots.enter(Some(address.ip()), now()) {
                         let accepted = AcceptedConnection { policy: Arc::clone(&policy), address: Some(address.ip()), mode };
                         sessions.spawn(self.clone().run_tcp(stream, accepted, permit, stopping.clone()));
                     } else {
-                        turn_away(stream, mode, &reply::CROWDED);
+                        turn_away(stream, mode, &smtp_replies::CROWDED);
                     }
                 }
             }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 #[cfg(feature = "fs")]
 pub use self::folder::PostmasterFolder;
-use crate::smtp::server::Reply;
+use crate::smtp::Reply;
 
 /// Keeps the mail to the postmaster, of whatever form, or sends it on.
 #[async_trait]

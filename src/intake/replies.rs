@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::message::{MailboxId, Message, MessageId};
-use crate::smtp::server::Reply;
+use crate::smtp::Reply;
 use crate::store::StoreError;
 use crate::wire::DecodeError;
 
@@ -33,14 +33,14 @@ pub(super) fn reply_to_message(id: MessageId, outcomes: &[(&MailboxId, Result<()
     let replies = || failures().map(|(mailbox, failure)| (mailbox, status_of(failure), failure));
     let worst = replies().find(|(_, (code, _), _)| *code < 500).or_else(|| replies().next());
     let Some((mailbox, (code, status), failure)) = worst else {
-        return Reply::telling(250, "2.0.0", format_args!("kept {id}"));
+        return Reply::with_status(250, "2.0.0", format_args!("kept {id}"));
     };
     let kept = outcomes.len() - failures().count();
     match failure {
         DepositFailure::Store(error) => {
-            Reply::telling(code, status, format_args!("{mailbox}: {error} (kept for {kept} of {})", outcomes.len()))
+            Reply::with_status(code, status, format_args!("{mailbox}: {error} (kept for {kept} of {})", outcomes.len()))
         }
-        DepositFailure::NoAnswer => Reply::telling(code, status, format_args!("{mailbox}: the store does not answer")),
+        DepositFailure::NoAnswer => Reply::with_status(code, status, format_args!("{mailbox}: the store does not answer")),
     }
 }
 
@@ -48,25 +48,25 @@ pub(super) fn reply_to_message(id: MessageId, outcomes: &[(&MailboxId, Result<()
 pub(super) fn reply_to_recipient(mailbox: &MailboxId, failure: &DepositFailure) -> Reply {
     let (code, status) = status_of(failure);
     match failure {
-        DepositFailure::Store(error) => Reply::telling(code, status, format_args!("{mailbox}: {error}")),
-        DepositFailure::NoAnswer => Reply::telling(code, status, format_args!("{mailbox}: the store does not answer")),
+        DepositFailure::Store(error) => Reply::with_status(code, status, format_args!("{mailbox}: {error}")),
+        DepositFailure::NoAnswer => Reply::with_status(code, status, format_args!("{mailbox}: the store does not answer")),
     }
 }
 
 /// Returns the reply to a message that the store could not write while it was received.
 pub(super) fn not_staged(error: &StoreError) -> Reply {
     let (code, status) = status_of_store(error);
-    Reply::telling(code, status, error)
+    Reply::with_status(code, status, error)
 }
 
 /// Returns the reply to a message that was written and cannot be read back.
 pub(super) fn not_read(error: &io::Error) -> Reply {
-    Reply::telling(451, "4.3.0", error)
+    Reply::with_status(451, "4.3.0", error)
 }
 
 /// Returns the reply to a message at a node that keeps greetings only.
 pub(super) fn greetings_only() -> Reply {
-    Reply::telling(550, "5.7.1", "this node keeps no messages, and takes greetings from the central node only")
+    Reply::with_status(550, "5.7.1", "this node keeps no messages, and takes greetings from the central node only")
 }
 
 /// Returns the reply to a mail that is no valid voice message.
@@ -77,8 +77,8 @@ pub(super) fn greetings_only() -> Reply {
 pub(super) fn unreadable(error: &DecodeError) -> Reply {
     let status = if error.concerns_audio() { "5.6.1" } else { "5.6.0" };
     match std::error::Error::source(error) {
-        Some(source) => Reply::telling(554, status, format_args!("{error}: {source}")),
-        None => Reply::telling(554, status, error),
+        Some(source) => Reply::with_status(554, status, format_args!("{error}: {source}")),
+        None => Reply::with_status(554, status, error),
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) fn check_length(message: &Message) -> Result<(), Reply> {
     if secs <= bytes / SLOWEST + 1 {
         return Ok(());
     }
-    Err(Reply::telling(554, "5.6.0", format_args!("a sound of {bytes} bytes cannot last the {secs} s that its mail says")))
+    Err(Reply::with_status(554, "5.6.0", format_args!("a sound of {bytes} bytes cannot last the {secs} s that its mail says")))
 }
 
 /// The fewest bytes per second that a sound can have: GSM 06.10 in a WAV file at 4 kHz, the lowest sampling rate that is read.
@@ -124,8 +124,9 @@ fn status_of_store(error: &StoreError) -> (u16, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smtp::EnhancedStatus;
 
-    fn code(outcomes: &[Result<(), DepositFailure>]) -> (u16, &'static str) {
+    fn code(outcomes: &[Result<(), DepositFailure>]) -> (u16, Option<EnhancedStatus>) {
         let mailbox = "2041".parse().unwrap();
         let copy = |outcome: &Result<(), DepositFailure>| match outcome {
             Ok(()) => Ok(()),
@@ -140,17 +141,17 @@ mod tests {
         };
         let outcomes: Vec<_> = outcomes.iter().map(|outcome| (&mailbox, copy(outcome))).collect();
         let reply = reply_to_message(MessageId::from_bytes([7; 16]), &outcomes);
-        (reply.code(), reply.status())
+        (reply.code, reply.status)
     }
 
     #[test]
     fn a_transient_failure_makes_the_sender_retry_for_all() {
         let full = || Err(DepositFailure::Store(StoreError::MailboxFull("2041".parse().unwrap())));
         let unknown = || Err(DepositFailure::Store(StoreError::NoSuchMailbox("2041".parse().unwrap())));
-        assert_eq!(code(&[Ok(()), Ok(())]), (250, "2.0.0"));
-        assert_eq!(code(&[Ok(()), full()]), (452, "4.2.2"));
-        assert_eq!(code(&[unknown(), Ok(()), full()]), (452, "4.2.2"));
-        assert_eq!(code(&[unknown(), Err(DepositFailure::NoAnswer)]), (451, "4.3.0"));
-        assert_eq!(code(&[Ok(()), unknown()]), (550, "5.1.1"));
+        assert_eq!(code(&[Ok(()), Ok(())]), (250, "2.0.0".parse().ok()));
+        assert_eq!(code(&[Ok(()), full()]), (452, "4.2.2".parse().ok()));
+        assert_eq!(code(&[unknown(), Ok(()), full()]), (452, "4.2.2".parse().ok()));
+        assert_eq!(code(&[unknown(), Err(DepositFailure::NoAnswer)]), (451, "4.3.0".parse().ok()));
+        assert_eq!(code(&[Ok(()), unknown()]), (550, "5.1.1".parse().ok()));
     }
 }

@@ -22,7 +22,8 @@ use super::context::IntakeContext;
 use super::listener::ListenMode;
 use crate::message::{Origin, TlsVersion};
 use crate::retry::{now, wait_until};
-use crate::smtp::server::{Action, Delivery, Dialogue, MemoryGrant, Peer, Policy, READ_ROOM, Reply};
+use crate::smtp::Reply;
+use crate::smtp::server::{Action, Delivery, Dialogue, MemoryGrant, Peer, Policy, READ_ROOM};
 use crate::store::StagedMail;
 
 /// The circumstances of a connection, from its listener.

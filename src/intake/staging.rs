@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use super::context::{IntakeContext, Mailboxes};
 use super::replies::{not_read, not_staged, unreadable};
 use crate::message::{MailFile, Message};
-use crate::smtp::server::{Dialogue, Reply, Spill, reply};
+use crate::smtp::Reply;
+use crate::smtp::server::{Dialogue, Spill, replies as smtp_replies};
 use crate::store::{StagedMail, StoreError};
 use crate::wire;
 
@@ -74,7 +75,7 @@ impl IntakeContext {
         let steps = u32::try_from(size.div_ceil(Dialogue::MEMORY_STEP)).unwrap_or(u32::MAX);
         match timeout(self.policy.limits.memory_timeout, self.memory.acquire_many(steps)).await {
             Ok(Ok(memory)) => Ok((self.load(file, size).await?, memory)),
-            Ok(Err(_)) | Err(_) => Err(reply::NO_ROOM),
+            Ok(Err(_)) | Err(_) => Err(smtp_replies::NO_ROOM),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::intake::{Postmaster, PostmasterFolder};
 use crate::message::{MailAddress, MessageId};
 use crate::network::NodeAddress;
 use crate::outbox::Outbox;
-use crate::smtp::server::Reply;
+use crate::smtp::Reply;
 
 /// Returns where mail to the postmaster of `node` goes: into the outbox for the operator's address, or else into a folder.
 pub(super) fn postmaster(
@@ -56,7 +56,7 @@ impl Postmaster for PostmasterMail {
             return Err(too_big());
         }
         if has_passed(&mail, &self.node) {
-            return Err(Reply::telling(554, "5.4.6", "this mail to the postmaster has come round"));
+            return Err(Reply::with_status(554, "5.4.6", "this mail to the postmaster has come round"));
         }
         let id = format!("<{}.postmaster@{}>", MessageId::random(), self.node);
         let whole = enclosed(&mail, &id, &self.node, &self.to, self.clock.now().instant);
@@ -64,14 +64,14 @@ impl Postmaster for PostmasterMail {
             Ok(_) => Ok(id),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a mail to the postmaster was not kept");
-                Err(Reply::telling(452, "4.3.1", "the mail to the postmaster cannot be kept now, try again later"))
+                Err(Reply::with_status(452, "4.3.1", "the mail to the postmaster cannot be kept now, try again later"))
             }
         }
     }
 }
 
 fn too_big() -> Reply {
-    Reply::telling(552, "5.3.4", "the message is too big for the postmaster")
+    Reply::with_status(552, "5.3.4", "the message is too big for the postmaster")
 }
 
 /// Returns a mail from the node that encloses another.

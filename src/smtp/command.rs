@@ -1,4 +1,4 @@
-//! [`Command`]: what one line of a peer asks for.
+//! [`Command`]: one command line of a client, parsed.
 
 use smtp_proto::request::parser::Rfc5321Parser;
 use smtp_proto::{Error, MAIL_BODY_7BIT, MAIL_BODY_8BITMIME, MAIL_BODY_BINARYMIME, MailFrom, RcptTo};
@@ -27,43 +27,47 @@ pub(crate) enum Command<'a> {
     Quit,
 }
 
-/// What a message's sender says of its bytes.
+/// The body type of a message, which the BODY parameter of MAIL declares.
+///
+/// # Source
+///
+/// RFC 6152 for 7BIT and 8BITMIME, RFC 3030 §3 for BINARYMIME.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyType {
-    /// Lines of text, of seven or eight bits.
-    Lines,
-    /// Bytes of any kind, which only BDAT can carry.
+    /// The message consists of lines, of seven or eight bits.
+    Text,
+    /// The message consists of any bytes, which only BDAT can carry.
     Binary,
 }
 
-/// Why a line is no command.
+/// The reason why a line is no command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CommandError {
-    /// It has a CR or LF inside.
+    /// The line has a CR or LF inside.
     BareLineEnd,
     /// No command has this verb.
     Unknown,
     /// The verb is known and not implemented.
     NotImplemented,
-    /// EHLO or HELO without a name.
+    /// EHLO or HELO came without a name.
     NeedsName,
-    /// An argument where none belongs.
+    /// The command has an argument and takes none.
     NoArgument,
-    /// No argument where one belongs.
+    /// The command has no argument and needs one.
     NeedsArgument,
-    /// MAIL without a path in angle brackets.
+    /// MAIL came without a path in angle brackets.
     MailSyntax,
-    /// RCPT without a path in angle brackets.
+    /// RCPT came without a path in angle brackets.
     RcptSyntax,
-    /// BDAT without a length: where the next command begins is not known.
+    /// BDAT came without a length, so that the beginning of the next command is not known.
     BdatSyntax,
-    /// AUTH without a mechanism, or with too much.
+    /// AUTH came without a mechanism, or with more than an initial response.
     AuthSyntax,
     /// The path of MAIL is no address.
     BadSender,
     /// The path of RCPT is no address.
     BadRecipient,
-    /// An address has characters beyond ASCII, which take an extension that is not offered.
+    /// An address has characters beyond ASCII, which need an extension that is not offered.
     NotAscii,
     /// A parameter has a value that it cannot have.
     BadParameter,
@@ -72,7 +76,7 @@ pub(crate) enum CommandError {
 }
 
 impl<'a> Command<'a> {
-    /// Reads a line, given with the CR LF that ends it.
+    /// Parses a line that ends with CR LF.
     pub(crate) fn read(line: &'a [u8]) -> Result<Self, CommandError> {
         let text = line.strip_suffix(b"\r\n").unwrap_or(line);
         let verb = &text[..text.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(text.len())];
@@ -109,12 +113,12 @@ impl<'a> Command<'a> {
     }
 }
 
-/// Whether a line, or the beginning of one, announces bytes that are no commands: if it cannot be read, where they end is not known.
+/// Whether a line, or the beginning of one, is BDAT: bytes follow it that are no commands, and without its argument their end is unknown.
 pub(crate) fn is_bdat(line: &[u8]) -> bool {
     line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT"))
 }
 
-/// What a verb asks of its arguments.
+/// A verb, and the rule for its arguments.
 enum Verb {
     Ehlo,
     Helo,
@@ -122,15 +126,15 @@ enum Verb {
     Rcpt,
     Auth,
     Vrfy,
-    /// It must stand alone.
+    /// The verb takes no arguments.
     Alone(Command<'static>),
-    /// Whatever follows is passed over.
+    /// The verb's arguments are ignored.
     Any(Command<'static>),
-    /// Others have it; this node has not.
+    /// The verb is known, and this server does not implement it.
     NotImplemented,
 }
 
-/// In the order of how often they come.
+/// The verbs, the most frequent first.
 const VERBS: [(&str, Verb); 17] = [
     ("MAIL", Verb::Mail),
     ("RCPT", Verb::Rcpt),
@@ -184,11 +188,11 @@ fn read_mail(arguments: &[u8]) -> Result<Command<'_>, CommandError> {
     if asks_for_more(&mail) {
         return Err(CommandError::UnknownParameter);
     }
-    let body = if mail.flags & MAIL_BODY_BINARYMIME == 0 { BodyType::Lines } else { BodyType::Binary };
+    let body = if mail.flags & MAIL_BODY_BINARYMIME == 0 { BodyType::Text } else { BodyType::Binary };
     Ok(Command::Mail { size: mail.size, body, has_auth: mail.auth.is_some() })
 }
 
-/// Whether SIZE, if it is among the parameters, is a number of 1 to 20 digits (RFC 1870 §3) that can be counted: the tokeniser wraps.
+/// Whether SIZE, if it is among the parameters, has 1 to 20 digits (RFC 1870 §3) and fits into 64 bits. The tokeniser would wrap around.
 fn has_sound_size(parameters: &[u8]) -> bool {
     let mut words = parameters.split(u8::is_ascii_whitespace);
     words.all(|word| match word.split_at_checked(5) {
@@ -200,7 +204,7 @@ fn has_sound_size(parameters: &[u8]) -> bool {
     })
 }
 
-/// Whether MAIL has parameters of extensions that are not offered.
+/// Whether MAIL has parameters of extensions that this server does not offer.
 fn asks_for_more<T: PartialEq>(mail: &MailFrom<T>) -> bool {
     const OFFERED: u64 = MAIL_BODY_7BIT | MAIL_BODY_8BITMIME | MAIL_BODY_BINARYMIME;
     let MailFrom { flags, trans_id, by, env_id, solicit, mtrk, hold_for, hold_until, mt_priority, .. } = mail;
@@ -222,13 +226,13 @@ fn read_rcpt(arguments: &[u8]) -> Result<Command<'_>, CommandError> {
     Ok(Command::Rcpt(path))
 }
 
-/// What follows `keyword`; some senders put spaces between it and the path.
+/// Returns the text after `keyword`. Some senders put spaces between the keyword and the path.
 fn after_keyword<'a>(arguments: &'a [u8], keyword: &[u8]) -> Option<&'a [u8]> {
     let (start, rest) = arguments.trim_ascii_start().split_at_checked(keyword.len())?;
     start.eq_ignore_ascii_case(keyword).then(|| &rest[rest.iter().take_while(|byte| **byte == b' ').count()..])
 }
 
-/// Reads a path; answers it with what follows, CR LF included.
+/// Parses a path; returns it with the bytes that follow, CR LF included.
 fn read_path(text: &[u8], syntax: CommandError, no_address: CommandError) -> Result<(Path<'_>, &[u8]), CommandError> {
     let text = std::str::from_utf8(text).map_err(|_| CommandError::NotAscii)?;
     let (path, rest) = Path::read(text).map_err(|error| match error {
@@ -246,7 +250,7 @@ fn refusal(error: &Error) -> CommandError {
     }
 }
 
-/// Read here, not by the tokeniser, which wraps at large numbers: a wrong length would make commands of a message.
+/// Parses BDAT's arguments here and not by the tokeniser, which wraps at large numbers: with a wrong length, a message would be read as commands.
 fn read_bdat(text: &[u8]) -> Option<Command<'static>> {
     let text = std::str::from_utf8(text).ok().filter(|text| !text.contains(['\r', '\n']))?;
     let mut words = text.strip_prefix(' ')?.split_ascii_whitespace();
@@ -275,13 +279,13 @@ mod tests {
         for (line, command) in [
             ("ehlo pbx.example \r\n", Command::Ehlo("pbx.example")),
             ("HELO [10.1.1.5]\r\n", Command::Helo("[10.1.1.5]")),
-            ("MAIL FROM:<>\r\n", Command::Mail { size: 0, body: BodyType::Lines, has_auth: false }),
+            ("MAIL FROM:<>\r\n", Command::Mail { size: 0, body: BodyType::Text, has_auth: false }),
             (
                 "mail from:<x@[10.1.1.5]> size=73122 body=8bitmime\r\n",
-                Command::Mail { size: 73122, body: BodyType::Lines, has_auth: false },
+                Command::Mail { size: 73122, body: BodyType::Text, has_auth: false },
             ),
             ("MAIL FROM: <a@b> BODY=BINARYMIME\r\n", Command::Mail { size: 0, body: BodyType::Binary, has_auth: false }),
-            ("MAIL FROM:<a@b> AUTH=<>\r\n", Command::Mail { size: 0, body: BodyType::Lines, has_auth: true }),
+            ("MAIL FROM:<a@b> AUTH=<>\r\n", Command::Mail { size: 0, body: BodyType::Text, has_auth: true }),
             ("AUTH PLAIN AGEAYg==\r\n", Command::Auth { mechanism: "PLAIN", initial: Some("AGEAYg==") }),
             ("auth login\r\n", Command::Auth { mechanism: "login", initial: None }),
             ("RCPT TO:<201@vm.example>\r\n", rcpt("201")),
@@ -340,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_of_unknown_length_is_a_loss_of_place() {
+    fn a_chunk_of_unknown_length_has_an_error_by_itself() {
         for line in [
             "BDAT\r\n",
             "BDAT x\r\n",

@@ -1,11 +1,11 @@
-//! [`DotStuffing`]: a message as DATA carries it.
+//! [`DotStuffing`]: the dots that DATA adds to a message.
 
 use bytes::Bytes;
 use memchr::memmem;
 
 /// Puts a dot before each line of a message that starts with one.
 ///
-/// The bytes of the message are not copied: what comes out are slices of them, with the dots between.
+/// The bytes of the message are not copied: the output consists of slices of them, with the dots between.
 ///
 /// # Source
 ///
@@ -16,14 +16,14 @@ pub(crate) struct DotStuffing {
 }
 
 impl Default for DotStuffing {
-    /// At the beginning of a message.
+    /// Starts at the beginning of a message.
     fn default() -> Self {
         Self { before: Before::LineEnd }
     }
 }
 
 impl DotStuffing {
-    /// Hands the next part of the message to `take`, with its dots.
+    /// Passes the next part of the message to `take`, with its dots.
     pub(crate) fn push(&mut self, part: &Bytes, mut take: impl FnMut(Bytes)) {
         let mut done = 0;
         for dot in leading_dots(part, self.before) {
@@ -35,12 +35,12 @@ impl DotStuffing {
         self.before = self.before.then(part);
     }
 
-    /// A part goes by that has no dots and ends with a line.
+    /// Notes that a part was sent that begins no line with a dot and ends with a line end.
     pub(crate) fn pass(&mut self) {
         self.before = Before::LineEnd;
     }
 
-    /// The end of data.
+    /// Returns the bytes that end the data.
     pub(crate) fn end(self) -> Bytes {
         Bytes::from_static(match self.before {
             Before::LineEnd => b".\r\n",
@@ -49,7 +49,7 @@ impl DotStuffing {
     }
 }
 
-/// Where in `part` a dot starts a line.
+/// Returns the positions in `part` of dots that start a line.
 fn leading_dots(part: &Bytes, before: Before) -> impl Iterator<Item = usize> {
     let first = match before {
         Before::LineEnd if part.starts_with(b".") => Some(0),
@@ -59,7 +59,7 @@ fn leading_dots(part: &Bytes, before: Before) -> impl Iterator<Item = usize> {
     first.into_iter().chain(memmem::find_iter(part, b"\r\n.").map(|at| at + 2))
 }
 
-/// What came before a part.
+/// The end of the part before this one.
 #[derive(Debug, Clone, Copy)]
 enum Before {
     LineEnd,
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dot_that_starts_a_line_is_doubled_wherever_the_parts_are_cut() {
+    fn a_dot_that_starts_a_line_is_doubled_in_any_parts() {
         let whole = ".a\r\n.\r\n..b\r\nc.\r\n\r\n.\r\n";
         for first in 0..=whole.len() {
             for second in first..=whole.len() {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_data_starts_a_line_of_its_own() {
+    fn the_end_of_data_starts_a_new_line() {
         assert_eq!(stuff(&["a\r\n"]), "a\r\n.\r\n");
         assert_eq!(stuff(&["a"]), "a\r\n.\r\n");
         assert_eq!(stuff(&["a\r"]), "a\r\r\n.\r\n");

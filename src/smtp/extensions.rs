@@ -1,61 +1,61 @@
-//! [`Extensions`]: what a server offers in its reply to EHLO.
+//! [`Extensions`]: the extensions that a server offers in its reply to EHLO.
 
-use super::sasl::client::Mechanisms;
+use super::sasl::Mechanisms;
 
-/// What a server offers, read from its reply to EHLO.
+/// The extensions that a server offers, read from its reply to EHLO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one keyword of the reply, on its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is one keyword of the reply")]
 pub(crate) struct Extensions {
     /// Several commands may be sent before the first is answered. RFC 2920.
     pub(crate) pipelining: bool,
-    /// A message may be sent as a counted block. RFC 3030 §2.
+    /// A message may be sent with BDAT, as chunks of a declared size. RFC 3030 §2.
     pub(crate) chunking: bool,
-    /// Such a block may hold any bytes. RFC 3030 §3.
+    /// A chunk may hold any bytes. RFC 3030 §3.
     pub(crate) binary_mime: bool,
-    /// Replies carry a second code that tells what they are about. RFC 2034.
+    /// Replies carry enhanced status codes. RFC 2034.
     pub(crate) enhanced_codes: bool,
-    /// TLS can begin. RFC 3207.
+    /// The server accepts STARTTLS. RFC 3207.
     pub(crate) starttls: bool,
-    /// The mechanisms that AUTH takes. RFC 4954.
+    /// The mechanisms that AUTH accepts. RFC 4954.
     pub(crate) auth: Mechanisms,
-    /// A message comes to a mailbox once, however often it is sent: the server is a node of this crate.
+    /// The server is a node of this crate, which stores a message once however often it is sent.
     pub(crate) once: bool,
-    /// Sizes can be declared. RFC 1870.
+    /// The limit on the size of messages. RFC 1870.
     pub(crate) size: SizeLimit,
 }
 
-/// What a server says of the size of messages.
+/// A server's limit on the size of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum SizeLimit {
-    /// Nothing: the size is not to be declared.
+    /// The server does not offer SIZE, so the client must not declare a size.
     #[default]
     NotOffered,
-    /// It takes a declared size, and names no limit.
+    /// The server accepts a declared size, and names no limit.
     Unlimited,
-    /// It takes a declared size, of at most this many bytes.
+    /// The server accepts messages of at most this many bytes.
     AtMost(u64),
 }
 
 impl Extensions {
-    /// Whether a message goes as a block (BDAT) rather than by DATA.
+    /// Whether a message is sent by BDAT rather than by DATA.
     ///
-    /// Only where replies carry enhanced status codes: they tell the reply to a block from a late one to the envelope. DATA needs none,
-    /// because nothing else is answered 354.
+    /// BDAT needs enhanced status codes: they distinguish the reply to a chunk from a late one to the envelope. DATA needs none,
+    /// because no other command is answered 354.
     pub(crate) fn takes_chunks(&self) -> bool {
         self.chunking && self.enhanced_codes
     }
 
-    /// Whether such a block may hold any bytes.
+    /// Whether a message may hold any bytes.
     pub(crate) fn takes_binary(&self) -> bool {
         self.takes_chunks() && self.binary_mime
     }
 
-    /// The same without CHUNKING.
+    /// Returns the same extensions without CHUNKING.
     pub(crate) fn without_chunking(self) -> Self {
         Self { chunking: false, ..self }
     }
 
-    /// The limit that a message of so many bytes is beyond.
+    /// Returns the server's limit if a message of so many bytes exceeds it.
     pub(crate) fn limit_below(&self, bytes: usize) -> Option<u64> {
         match self.size {
             SizeLimit::AtMost(limit) => Some(limit).filter(|limit| bytes as u64 > *limit),
@@ -63,11 +63,11 @@ impl Extensions {
         }
     }
 
-    /// Reads the lines of a reply to EHLO, of which the first is the server's name.
+    /// Parses the lines of a reply to EHLO, of which the first is the server's name.
     ///
     /// # Source
     ///
-    /// RFC 5321 §4.1.1.1: keywords are the same in either case, and unknown ones mean nothing.
+    /// RFC 5321 §4.1.1.1: the case of a keyword does not matter, and unknown keywords are ignored.
     pub(crate) fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
         let mut found = Self::default();
         for line in lines.skip(1) {
@@ -79,7 +79,7 @@ impl Extensions {
                 "ENHANCEDSTATUSCODES" => found.enhanced_codes = true,
                 "STARTTLS" => found.starttls = true,
                 "AUTH" => words.for_each(|name| found.auth.add(name)),
-                // What servers older than RFC 4954 say, and many still say beside the other.
+                // Servers older than RFC 4954 send this form, and many others send both.
                 keyword if keyword.starts_with("AUTH=") => {
                     found.auth.add(&keyword["AUTH=".len()..]);
                     words.for_each(|name| found.auth.add(name));
@@ -98,9 +98,9 @@ impl Extensions {
     }
 }
 
-/// The keyword by which a node of this crate says that it keeps a message once.
+/// The keyword by which a node of this crate declares that it stores a message once.
 ///
-/// It is ours alone, so it begins with X (RFC 5321 §2.2.2).
+/// It is private to this crate, so it begins with X (RFC 5321 §2.2.2).
 pub(crate) const ONCE: &str = "XVOICEMAIL-ONCE";
 
 #[cfg(test)]

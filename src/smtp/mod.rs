@@ -1,15 +1,15 @@
-//! SMTP as it is spoken, without a socket, a clock or a task: its words, and both sides of a conversation as state machines.
+//! The SMTP protocol without sockets, clocks or tasks: commands, replies, and both sides of a session as state machines.
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
-//! | `reply.rs`, `status.rs` | replies, their enhanced status codes, and the reader that cuts bytes into replies |
-//! | `outcome.rs` | what a server answered for one recipient |
-//! | `command.rs`, `path.rs`, `other_protocol.rs` | commands and addresses, parsed; what is no SMTP at all |
-//! | `extensions.rs` | what a server offers in its reply to EHLO |
-//! | `dot_stuffing.rs` | a message as DATA carries it |
+//! | `reply.rs`, `status.rs` | replies, their enhanced status codes, and the reader that splits bytes into replies |
+//! | `outcome.rs` | the outcome for one recipient |
+//! | `command.rs`, `path.rs`, `other_protocol.rs` | commands and addresses, parsed; detection of other protocols |
+//! | `extensions.rs` | the extensions in a server's reply to EHLO |
+//! | `dot_stuffing.rs` | the dots that DATA adds to a message |
 //! | `sasl/` | authentication mechanisms, both sides of each |
-//! | `client/` | the client's machines: opening, authentication, transaction |
-//! | `server/` | the server's machine: dialogue, mail bodies, access |
+//! | `client/` | the client's state machine: opening, authentication, mail transactions |
+//! | `server/` | the server's state machine: dialogue, mail bodies, access |
 //!
 //! # Source
 //!
@@ -26,6 +26,8 @@ pub(crate) mod extensions;
 #[cfg(feature = "smtp")]
 mod other_protocol;
 mod outcome;
+#[cfg(all(test, feature = "smtp"))]
+mod pair_tests;
 #[cfg(feature = "smtp")]
 mod path;
 mod reply;
@@ -35,6 +37,8 @@ pub(crate) mod sasl;
 pub mod server;
 mod status;
 
+#[cfg(feature = "smtp")]
+pub(crate) use self::command::BodyType;
 pub use self::outcome::Outcome;
 pub use self::reply::Reply;
 #[cfg(any(test, doc, feature = "conformance"))]

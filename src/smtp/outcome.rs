@@ -1,14 +1,16 @@
-//! [`Outcome`].
+//! [`Outcome`]: the outcome for one recipient.
 
 use super::Reply;
 
-/// What a server answered for one recipient of a message.
+/// The outcome for one recipient of a message.
+///
+/// SMTP has these three and will have no more (RFC 5321 §4.2.1), so a `match` may list them all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The message is kept there.
+    /// The server has taken responsibility for the message.
     Accepted,
-    /// Not now: try again later.
+    /// The server did not accept the message now; a later attempt may succeed.
     Deferred(Reply),
-    /// Never: the same message for this recipient will be refused again.
+    /// The server refused the message; it will refuse the same message for this recipient again.
     Refused(Reply),
 }

@@ -1,42 +1,42 @@
-//! [`Path`]: an address as MAIL and RCPT give it.
+//! [`Path`]: an address in MAIL or RCPT.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// What stands between `<` and `>` in MAIL and RCPT.
+/// A path: the address between `<` and `>` in MAIL and RCPT.
 ///
-/// It is read here because the tokeniser refuses address literals and cannot tell `<Postmaster>` from `<>`.
+/// It is parsed here because the tokeniser refuses address literals and cannot distinguish `<Postmaster>` from `<>`.
 ///
 /// # Source
 ///
-/// RFC 5321 §4.1.2, with two liberties in senders: any order of dots, and no domain.
+/// RFC 5321 §4.1.2. Two more forms are accepted: a local part with dots at any place, and a sender without a domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Path<'a> {
-    /// `<>`: from nobody, as reports are.
+    /// `<>`: the null reverse-path, which delivery reports have.
     Null,
-    /// `<user>`, which only `<Postmaster>` may be as a recipient.
+    /// `<user>`: a local part without a domain. As a recipient, only `<Postmaster>` may have this form.
     Local(Cow<'a, str>),
-    /// `<user@domain>`; the local part without its quotes.
+    /// `<user@domain>`: a mailbox; the local part is given without its quotes.
     Mailbox { local: Cow<'a, str>, domain: &'a str },
-    /// `<user@[192.0.2.1]>`.
+    /// `<user@[192.0.2.1]>`: a mailbox at an address literal.
     Literal,
-    /// `<@relay:user@domain>`: asks to be passed on.
+    /// `<@relay:user@domain>`: a source route, which asks this server to relay.
     Routed,
 }
 
-/// Why a text is no path.
+/// The reason why a text is no path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PathError {
-    /// It has no `<` at its beginning, or no `>` that ends it.
+    /// The text does not begin with `<`, or no `>` ends the path.
     NoBrackets,
-    /// Between the brackets stands no address.
+    /// The text between the brackets is no address.
     NoAddress,
-    /// It has characters beyond ASCII, which take an extension that is not offered.
+    /// The path has characters beyond ASCII, which need an extension that is not offered.
     NotAscii,
 }
 
 impl<'a> Path<'a> {
-    /// Reads a path at the beginning of `text`; answers it with the text behind it.
+    /// Parses a path at the beginning of `text`; returns it with the text after it.
     pub(crate) fn read(text: &'a str) -> Result<(Self, &'a str), PathError> {
         let inner = text.strip_prefix('<').ok_or(PathError::NoBrackets)?;
         let end = closing_bracket(inner).ok_or(PathError::NoBrackets)?;
@@ -66,7 +66,7 @@ impl<'a> Path<'a> {
     }
 }
 
-/// Where the first `>` stands that no quotes enclose.
+/// Returns the position of the first `>` that is not inside quotes.
 fn closing_bracket(text: &str) -> Option<usize> {
     let mut quoted = false;
     let mut bytes = text.bytes().enumerate();
@@ -81,7 +81,7 @@ fn closing_bracket(text: &str) -> Option<usize> {
     None
 }
 
-/// Reads what follows an opening quote: the text it encloses, and what stands behind the closing one.
+/// Parses text after an opening quote; returns the quoted text, and the text after the closing quote.
 fn read_quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let end = text.find(['"', '\\'])?;
     if text[end..].starts_with('"') {
@@ -104,12 +104,12 @@ fn read_plain(text: &str) -> Option<(Cow<'_, str>, &str)> {
     (end > 0).then_some((Cow::Borrowed(&text[..end]), &text[end..]))
 }
 
-/// The characters of an atom, and the dot.
+/// Whether a byte is a dot or may be in an atom.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte)
 }
 
-/// RFC 5321 §4.1.2, with underscores, which some hosts have in their names.
+/// Whether a text is a domain: RFC 5321 §4.1.2, with underscores, which some hosts have in their names.
 fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         let fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -118,7 +118,7 @@ fn is_domain(text: &str) -> bool {
     text.split('.').all(is_label)
 }
 
-/// RFC 5321 §4.1.3: an IPv4 address, or an IPv6 address behind its tag.
+/// Whether a text is an address literal: an IPv4 address, or `IPv6:` and an IPv6 address. RFC 5321 §4.1.3.
 fn is_literal(text: &str) -> bool {
     let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else { return false };
     match inner.split_at_checked(5) {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_an_address_is_told_from_the_others() {
+    fn every_form_of_an_address_is_distinguished() {
         for (text, path) in [
             ("<>", Path::Null),
             ("<201>", Path::Local("201".into())),

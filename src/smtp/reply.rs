@@ -1,15 +1,18 @@
-//! [`Reply`], and [`ReplyReader`], which cuts a server's bytes into replies.
+//! [`Reply`], and [`ReplyReader`], which splits a server's bytes into replies.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
 #[cfg(feature = "smtp")]
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, BufMut as _, BytesMut};
 #[cfg(feature = "smtp")]
 use memchr::memchr;
 
 use super::EnhancedStatus;
 
 /// A server's reply: its code, its enhanced status code, and its text for an operator to read.
+///
+/// Both sides use it: a client reads it from the connection, a server writes it there.
 ///
 /// # Source
 ///
@@ -19,10 +22,10 @@ use super::EnhancedStatus;
 pub struct Reply {
     /// The three-digit reply code, or 0 when the connection ended before a reply came.
     pub code: u16,
-    /// The enhanced status code, if the text began with one.
+    /// The enhanced status code, if the reply has one.
     pub status: Option<EnhancedStatus>,
     /// The text without the enhanced status code, in one line of at most 512 characters without controls.
-    pub text: String,
+    pub text: Cow<'static, str>,
 }
 
 impl Reply {
@@ -38,19 +41,38 @@ impl Reply {
     pub fn new(code: u16, text: impl AsRef<str>) -> Self {
         let text = text.as_ref();
         match EnhancedStatus::split_off(code, text) {
-            Some((status, rest)) => Self { code, status: Some(status), text: shortened(rest) },
-            None => Self { code, status: None, text: shortened(text) },
+            Some((status, rest)) => Self { code, status: Some(status), text: one_line(rest) },
+            None => Self { code, status: None, text: one_line(text) },
         }
     }
 
-    /// Stands for the reply that never came, with the reason.
-    pub fn missing(reason: impl fmt::Display) -> Self {
-        Self { code: 0, status: None, text: shortened(&reason.to_string()) }
+    /// A constant reply. An empty `status` stands for none.
+    #[cfg(feature = "smtp")]
+    pub(super) const fn constant(code: u16, status: &'static str, text: &'static str) -> Self {
+        let parsed = EnhancedStatus::parse(status.as_bytes());
+        assert!(status.is_empty() || parsed.is_some(), "an enhanced status code reads like 2.0.0");
+        Self { code, status: parsed, text: Cow::Borrowed(text) }
     }
 
-    /// Whether the server did what was asked: 2yz.
+    /// A reply with a status and a text that is made when it is needed. An empty `status` stands for none.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn with_status(code: u16, status: &'static str, text: impl fmt::Display) -> Self {
+        Self { code, status: status.parse().ok(), text: one_line(text) }
+    }
+
+    /// A placeholder for a reply that never came, with the reason as its text.
+    pub fn missing(reason: impl fmt::Display) -> Self {
+        Self { code: 0, status: None, text: one_line(reason) }
+    }
+
+    /// Whether the server has completed the command: the code is 2yz.
     pub fn is_positive(&self) -> bool {
         (200..300).contains(&self.code)
+    }
+
+    /// Whether the server will refuse the same command again: the code is 5yz.
+    pub fn is_refusal(&self) -> bool {
+        self.code >= 500
     }
 
     /// Whether the reply is about the whole node, not one mailbox or message: 421, or a status of `4.3`, such as a full disk.
@@ -62,7 +84,7 @@ impl Reply {
         self.code == 421 || self.is_status(4, 3, None)
     }
 
-    /// Whether it says that the mailbox is full.
+    /// Whether the reply says that the mailbox is full.
     ///
     /// # Source
     ///
@@ -71,7 +93,7 @@ impl Reply {
         self.is_status(4, 2, Some(2)) || self.is_status(5, 2, Some(2))
     }
 
-    /// Whether it says that a message of this size is never taken.
+    /// Whether the reply says that the server never accepts a message of this size.
     ///
     /// # Source
     ///
@@ -81,22 +103,52 @@ impl Reply {
         self.is_status(5, 2, Some(3)) || self.is_status(5, 3, Some(4))
     }
 
-    /// Whether its status is about an address (RFC 3463 §3.2), as the positive replies to MAIL and RCPT are.
+    /// Whether the status is about an address (RFC 3463 §3.2), as it is in the positive replies to MAIL and RCPT.
     #[cfg(feature = "smtp")]
     pub(crate) fn is_about_an_address(&self) -> bool {
         self.status.is_some_and(|status| status.subject() == 1)
     }
 
-    /// Whether its status is that of a valid sender: 2.1.0.
+    /// Whether the status is that of a valid sender: 2.1.0.
     #[cfg(feature = "smtp")]
     pub(crate) fn is_about_a_sender(&self) -> bool {
         self.is_status(2, 1, Some(0))
     }
 
-    /// Whether its status is that of a valid recipient: 2.1.5.
+    /// Whether the status is that of a valid recipient: 2.1.5.
     #[cfg(feature = "smtp")]
     pub(crate) fn is_about_a_recipient(&self) -> bool {
         self.is_status(2, 1, Some(5))
+    }
+
+    /// Writes the reply as one line of at most 512 bytes of printable ASCII, its CR LF included; question marks stand for other characters.
+    ///
+    /// # Source
+    ///
+    /// RFC 5321 §4.2 and §4.5.3.1.5.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn write_to(&self, output: &mut BytesMut) {
+        let end = output.len() + MAX_REPLY_LINE - b"\r\n".len();
+        put_number(output, self.code);
+        output.put_u8(b' ');
+        if let Some(status) = self.status {
+            put_number(output, status.class().into());
+            output.put_u8(b'.');
+            put_number(output, status.subject());
+            output.put_u8(b'.');
+            put_number(output, status.detail());
+            output.put_u8(b' ');
+        }
+        let printable = |byte: &u8| matches!(byte, b' '..=b'~');
+        if self.text.as_bytes().iter().all(printable) {
+            let text = self.text.as_bytes();
+            output.put_slice(&text[..text.len().min(end - output.len())]);
+        } else {
+            let fits = end - output.len();
+            let chars = self.text.chars().map(|c| u8::try_from(c).ok().filter(printable).unwrap_or(b'?'));
+            output.extend(chars.take(fits));
+        }
+        output.put_slice(b"\r\n");
     }
 
     fn is_status(&self, class: u8, subject: u16, detail: Option<u16>) -> bool {
@@ -117,7 +169,7 @@ impl fmt::Display for Reply {
     }
 }
 
-/// A reply with its lines apart, as the reply to EHLO is read.
+/// A reply whose lines are still separate, as the reply to EHLO needs them.
 #[cfg(feature = "smtp")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawReply {
@@ -127,7 +179,7 @@ pub(crate) struct RawReply {
 
 #[cfg(feature = "smtp")]
 impl RawReply {
-    /// The texts of its lines.
+    /// Returns the texts of the lines.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(String::as_str)
     }
@@ -141,29 +193,29 @@ impl From<RawReply> for Reply {
     }
 }
 
-/// Cuts what a server sends into replies: bytes in, replies out.
+/// Splits the bytes that a server sends into replies.
 ///
-/// Text comes out in ASCII without controls, in lines of at most [`MAX_LINE_CHARS`]; a reply has less than [`MAX_LINES`].
+/// The text of a reply is ASCII without controls, in fewer than [`MAX_LINES`] lines of at most [`MAX_LINE_CHARS`] characters.
 #[cfg(feature = "smtp")]
 #[derive(Debug, Default)]
 pub(crate) struct ReplyReader {
     bytes: BytesMut,
-    /// The lines of a reply whose last line is not here yet, and their code.
+    /// The code and the lines of a reply whose last line has not arrived yet.
     partial: Option<RawReply>,
 }
 
 #[cfg(feature = "smtp")]
 impl ReplyReader {
-    /// Takes in what the server sent.
+    /// Takes in bytes that the server sent.
     pub(crate) fn handle_input(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Hands out the next reply, if all of it is here.
+    /// Returns the next reply, or `None` until all of it has arrived.
     ///
     /// # Errors
     ///
-    /// What came is no reply; nothing behind it can be read.
+    /// A [`ReplyError`] if the bytes are no reply; nothing after them can be read.
     pub(crate) fn poll_reply(&mut self) -> Result<Option<RawReply>, ReplyError> {
         while let Some(line) = self.poll_line()? {
             let (code, is_last, text) = read_line(&line).ok_or(ReplyError::Malformed)?;
@@ -183,7 +235,7 @@ impl ReplyReader {
         Ok(None)
     }
 
-    /// Whether nothing is here, not even part of a line.
+    /// Whether no bytes are left, not even part of a line.
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.partial.is_none()
     }
@@ -200,7 +252,7 @@ impl ReplyReader {
     }
 }
 
-/// Why bytes are no reply.
+/// The reason why bytes are no reply.
 #[cfg(feature = "smtp")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ReplyError {
@@ -212,7 +264,7 @@ pub(crate) enum ReplyError {
     TooManyLines,
 }
 
-/// Code, whether it is the last line, and text. RFC 5321 §4.2; by §4.3.2 the first digit alone has to be known.
+/// Returns the code, whether the line is the reply's last, and the text. RFC 5321 §4.2; by §4.3.2 only the first digit has to be known.
 #[cfg(feature = "smtp")]
 fn read_line(line: &str) -> Option<(u16, bool, &str)> {
     let (code, rest) = line.split_at_checked(3)?;
@@ -237,12 +289,42 @@ fn printable_line(line: &[u8]) -> String {
     line.iter().take(MAX_LINE_CHARS).map(printable).collect()
 }
 
-/// At most 512 characters, as [`Reply`] promises.
-fn shortened(text: &str) -> String {
-    text.chars().take(MAX_TEXT_CHARS).collect()
+/// At most 512 characters without controls, as [`Reply`] promises.
+fn one_line(text: impl fmt::Display) -> Cow<'static, str> {
+    let mut line = OneLine { text: String::new(), chars: 0 };
+    // A text that is too long is cut, which is no failure.
+    let _ = write!(line, "{text}");
+    line.text.into()
 }
 
-/// Reads `bytes` as replies, until one is none: each must come out bounded and printable_line.
+/// Collects text, up to the length that a reply may have.
+struct OneLine {
+    text: String,
+    chars: usize,
+}
+
+impl fmt::Write for OneLine {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars().take(MAX_TEXT_CHARS - self.chars) {
+            self.text.push(if c.is_control() { '?' } else { c });
+            self.chars += 1;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "smtp")]
+fn put_number(output: &mut BytesMut, number: u16) {
+    let digit = |unit: u16| b'0' + u8::try_from(number / unit % 10).unwrap_or_default();
+    for unit in [10_000, 1000, 100, 10] {
+        if number >= unit {
+            output.put_u8(digit(unit));
+        }
+    }
+    output.put_u8(digit(1));
+}
+
+/// Reads `bytes` as replies until they are none: each must be bounded and without controls.
 #[cfg(any(test, doc, feature = "conformance"))]
 #[cfg(feature = "smtp")]
 pub(crate) fn read_hostile_replies(bytes: &[u8]) {
@@ -262,6 +344,9 @@ pub(crate) fn read_hostile_replies(bytes: &[u8]) {
 }
 
 const MAX_TEXT_CHARS: usize = 512;
+/// RFC 5321 §4.5.3.1.5.
+#[cfg(feature = "smtp")]
+const MAX_REPLY_LINE: usize = 512;
 #[cfg(feature = "smtp")]
 const MAX_LINE_CHARS: usize = 900;
 #[cfg(feature = "smtp")]
@@ -300,6 +385,38 @@ mod tests {
     #[test]
     fn controls_and_other_alphabets_do_not_come_through() {
         assert_eq!(replies(&[b"250 Gr\xf6\xdfe\x1b[2J\t\0ok\n"])[0].text, "Gr??e [2J  ok");
+    }
+
+    fn written(reply: &Reply) -> String {
+        let mut output = BytesMut::new();
+        reply.write_to(&mut output);
+        String::from_utf8(output.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_reply_is_written_as_one_short_line_of_ascii() {
+        let reply = Reply::with_status(554, "5.6.1", format_args!("caf\u{e9}\r\n250 ok {}", "x".repeat(1000)));
+        let line = written(&reply);
+        assert!(line.starts_with("554 5.6.1 caf???250 ok xxx") && line.ends_with("xx\r\n"));
+        assert_eq!((line.len(), line.find('\n')), (512, Some(511)));
+        let mut changed = Reply::new(550, "5.1.1 ");
+        changed.text = "no\r\n250 yes".into();
+        assert_eq!(written(&changed), "550 5.1.1 no??250 yes\r\n", "no text ends the line");
+        changed.text = "y".repeat(600).into();
+        assert_eq!(written(&changed).len(), 512);
+    }
+
+    #[test]
+    fn every_number_of_a_reply_is_written_as_it_is() {
+        for (code, status, line) in [
+            (354, "", "354 go\r\n"),
+            (250, "2.0.0", "250 2.0.0 go\r\n"),
+            (538, "5.7.11", "538 5.7.11 go\r\n"),
+            (450, "4.123.101", "450 4.123.101 go\r\n"),
+        ] {
+            assert_eq!(written(&Reply::with_status(code, status, "go")), line);
+            assert_eq!(written(&Reply::new(code, format!("{status} go"))).replace("  ", " "), line);
+        }
     }
 
     #[test]

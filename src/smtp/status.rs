@@ -1,7 +1,6 @@
-//! [`EnhancedStatus`].
+//! [`EnhancedStatus`]: an enhanced status code.
 
 use std::fmt;
-use std::num::ParseIntError;
 use std::str::FromStr;
 
 /// An enhanced status code, such as `4.2.2` for a full mailbox.
@@ -25,24 +24,55 @@ pub struct EnhancedStatus {
 }
 
 impl EnhancedStatus {
-    /// 2 for success, 4 for a failure that may pass, 5 for a permanent one.
+    /// The class: 2 for success, 4 for a failure that may pass, 5 for a permanent one.
     pub fn class(self) -> u8 {
         self.class
     }
 
-    /// What it is about: 1 an address, 2 a mailbox, 3 the mail system, 4 the network, 5 the protocol, 6 the content, 7 security.
+    /// The subject: 1 an address, 2 a mailbox, 3 the mail system, 4 the network, 5 the protocol, 6 the content, 7 security.
     pub fn subject(self) -> u16 {
         self.subject
     }
 
-    /// The condition within the subject.
+    /// The detail: a condition within the subject.
     pub fn detail(self) -> u16 {
         self.detail
     }
 
+    /// Parses a status; `const`, so that the server's replies are checked when they are compiled.
+    pub(super) const fn parse(text: &[u8]) -> Option<Self> {
+        let (mut numbers, mut nth, mut digits, mut at) = ([0; 3], 0, 0, 0);
+        while at < text.len() {
+            match text[at] {
+                digit @ b'0'..=b'9' if digits < 3 => {
+                    numbers[nth] = numbers[nth] * 10 + (digit - b'0') as u16;
+                    digits += 1;
+                }
+                // The class has one digit.
+                b'.' if digits == 1 || digits > 0 && nth == 1 => {
+                    nth += 1;
+                    digits = 0;
+                    if nth == numbers.len() {
+                        return None;
+                    }
+                }
+                _ => return None,
+            }
+            at += 1;
+        }
+        let [class, subject, detail] = numbers;
+        let class = match class {
+            2 => 2,
+            4 => 4,
+            5 => 5,
+            _ => return None,
+        };
+        if nth == 2 && digits > 0 { Some(Self { class, subject, detail }) } else { None }
+    }
+
     /// Takes the status off the beginning of a reply's text; returns it with the rest of the text.
     ///
-    /// Its class must be the first digit of the reply code (RFC 2034 §4), or the text only looks like one.
+    /// Its class must be the first digit of the reply code (RFC 2034 §4); otherwise the text only looks like a status.
     pub(super) fn split_off(code: u16, text: &str) -> Option<(Self, &str)> {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         let status: Self = word.parse().ok()?;
@@ -54,19 +84,7 @@ impl FromStr for EnhancedStatus {
     type Err = InvalidStatus;
 
     fn from_str(text: &str) -> Result<Self, InvalidStatus> {
-        let number = |text: &str| -> Result<u16, InvalidStatus> {
-            let fits = (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-            if fits { text.parse().map_err(|_: ParseIntError| InvalidStatus) } else { Err(InvalidStatus) }
-        };
-        let mut parts = text.split('.');
-        let class = match parts.next() {
-            Some("2") => 2,
-            Some("4") => 4,
-            Some("5") => 5,
-            Some(_) | None => return Err(InvalidStatus),
-        };
-        let (Some(subject), Some(detail), None) = (parts.next(), parts.next(), parts.next()) else { return Err(InvalidStatus) };
-        Ok(Self { class, subject: number(subject)?, detail: number(detail)? })
+        Self::parse(text.as_bytes()).ok_or(InvalidStatus)
     }
 }
 
@@ -76,7 +94,7 @@ impl fmt::Display for EnhancedStatus {
     }
 }
 
-/// The text is no enhanced status code.
+/// The error for a text that is no enhanced status code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no enhanced status code: one reads like 4.2.2, and begins with 2, 4 or 5")]
 pub struct InvalidStatus;
@@ -90,7 +108,9 @@ mod tests {
         for text in ["2.0.0", "4.2.2", "5.123.999"] {
             assert_eq!(text.parse::<EnhancedStatus>().unwrap().to_string(), text);
         }
-        for text in ["", "3.0.0", "2.0", "2.0.0.0", "2.1000.0", "2..0", "2.+1.0", "22.0.0", "2.0.0,"] {
+        for text in [
+            "", ".", "3.0.0", "2", "2.0", "2.0.", "2.0.0.", "2.0.0.0", "2.1000.0", "2..0", "2.+1.0", "22.0.0", "02.0.0", "2.0.0,",
+        ] {
             assert!(text.parse::<EnhancedStatus>().is_err(), "{text}");
         }
     }

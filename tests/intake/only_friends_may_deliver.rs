@@ -137,7 +137,8 @@ async fn a_peer_with_a_password_delivers_for_its_own_sites_only() {
 
 #[tokio::test]
 async fn a_wrong_password_delivers_nothing_and_attempts_are_limited() {
-    let limits = Limits { failed_logins: 3, ..Limits::default() };
+    let mut limits = Limits::default();
+    limits.failed_logins = 3;
     let house = TestIntake::with(Access::peers([with_password()]), |intake| intake.limits(limits));
     for (user, password) in [("berlin", "wrong horse battery staple"), ("bonn", PASSWORD), ("berlin", "")] {
         let wrong = forwarder(&house, 1).credentials(user, password).build().unwrap();

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 
 use super::dial::host_and_port;
 use crate::smtp::client::ClientError;
-use crate::smtp::sasl::client::{ClientExchange, Mechanisms, NONCE_LEN, Secret};
+use crate::smtp::sasl::client::{ClientExchange, Secret};
+use crate::smtp::sasl::{Mechanisms, NONCE_LEN};
 
 /// Supplies bearer tokens for AUTH OAUTHBEARER and XOAUTH2, such as those of a cloud provider.
 ///

@@ -53,8 +53,9 @@ use self::shared_connection::SharedConnection;
 pub use self::tls_memory::TlsMemory;
 use super::{Acceptance, ForwardError, Forwarder, MailOut, Outcome, Reply, Sender};
 use crate::message::{MailAddress, MailboxId, Message};
+use crate::smtp::BodyType;
 pub use crate::smtp::client::Timeouts;
-use crate::smtp::client::{BodyType, Chunking, ClientError, Envelope, NextTry, NotServed, Pipelining, SendResult};
+use crate::smtp::client::{Chunking, ClientError, Envelope, NextTry, NotServed, Pipelining, SendResult};
 use crate::wire::{Addresses, Encoded, TransferEncoding, encode, encode_in_pieces};
 
 /// Hands messages to one other node by SMTP, under TLS unless configured otherwise.
@@ -125,8 +126,8 @@ impl SmtpForwarder {
                 Acquired::Connection(slot, _) => (slot, true),
                 Acquired::Connect(permit) => (permit.opened(self.connect().await?), false),
             };
-            let SendResult { outcomes, answered, block } = self.send_on(&slot.connection, to, content).await;
-            let next_try = self.chunking.record(block, slot.connection.extensions());
+            let SendResult { outcomes, answered, bdat } = self.send_on(&slot.connection, to, content).await;
+            let next_try = self.chunking.record(bdat, slot.connection.extensions());
             match outcomes {
                 // The connection ended while idle, or with a message before this one, and so may have the others. That says nothing
                 // about the peer: a new connection will show.

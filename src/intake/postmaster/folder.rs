@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::disk::{self, Disk, blocking};
 use crate::lock::Lock;
 use crate::message::MessageId;
-use crate::smtp::server::Reply;
+use crate::smtp::Reply;
 
 /// A folder of mail to the postmaster, which an operator reads and removes. It holds at most 1000 mails and 64 MiB.
 ///
@@ -124,7 +124,7 @@ impl From<KeepError> for Reply {
             }
             KeepError::Disk(_) => (451, "4.3.0"),
         };
-        Self::telling(code, status, refusal)
+        Self::with_status(code, status, refusal)
     }
 }
 

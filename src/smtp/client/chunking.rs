@@ -1,70 +1,71 @@
-//! [`Chunking`]: whether messages go to a server by BDAT or by DATA; [`BdatOutcome`], by which it learns.
+//! [`Chunking`]: whether messages are sent to a server by BDAT or by DATA; [`BdatOutcome`], from which it learns.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+use crate::lock::Lock;
 use crate::smtp::extensions::Extensions;
 
-/// What is known of a server's BDAT, over all of its connections.
+/// Whether a server's BDAT works, as far as all connections to it have shown.
 ///
-/// A server that offers CHUNKING and does not know BDAT gets DATA from then on, until the process ends. One that ends the
-/// connection in BDAT, or before it answers commands that went with it, gets DATA after the second time, unless it has taken a block
-/// before or is a node of this crate: then it is the path that broke.
+/// A server that offers CHUNKING and does not know BDAT gets DATA from then on, until the process ends. A server that closes the
+/// connection during BDAT, or before it answers commands that were sent with it, gets DATA after the second time. This does not apply
+/// to a server that has accepted a message by BDAT before or is a node of this crate: then the network is the likely cause.
 #[derive(Debug)]
-pub(crate) struct Chunking(Mutex<ChunkingState>);
+pub(crate) struct Chunking(Lock<ChunkingState>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChunkingState {
-    /// No block was taken yet, and so many connections ended in one.
+    /// No message was accepted by BDAT yet, and `broken` connections ended during BDAT.
     Untried { broken: u32 },
-    /// A block was taken.
+    /// A message was accepted by BDAT.
     Works,
-    /// Messages go by DATA.
+    /// Messages are sent by DATA.
     Avoided,
 }
 
-/// What a server did with a message sent as a block.
+/// The outcome of BDAT for one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BdatOutcome {
-    /// None was sent, or it was not answered for a reason that says nothing about blocks.
+    /// BDAT was not sent, or was not answered for a reason that has nothing to do with BDAT.
     Unknown,
-    /// It was taken.
+    /// The server accepted the message.
     Accepted,
-    /// The server does not know BDAT, whatever it offered.
+    /// The server does not know BDAT, although it offers CHUNKING.
     NotImplemented,
-    /// The connection ended where the reply to it was due, or the reply made no sense.
+    /// The connection ended where the reply to BDAT was expected, or the reply was invalid.
     Broken,
-    /// It may have been taken, but replies do not tell.
+    /// The server may have accepted the message; its replies do not show it.
     Ambiguous,
 }
 
-/// Whether the next try goes another way.
+/// Whether the next attempt is made differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NextTry {
+    /// The next attempt is made in the same way.
     Same,
+    /// The next attempt is made by DATA.
     ByData,
 }
 
 impl Chunking {
-    /// Messages go by BDAT where the server offers it.
+    /// Messages are sent by BDAT where the server offers it.
     pub(crate) fn allowed() -> Self {
-        Self(Mutex::new(ChunkingState::Untried { broken: 0 }))
+        Self(Lock::new(ChunkingState::Untried { broken: 0 }))
     }
 
-    /// Messages go by DATA.
+    /// Messages are sent by DATA.
     pub(crate) fn avoided() -> Self {
-        Self(Mutex::new(ChunkingState::Avoided))
+        Self(Lock::new(ChunkingState::Avoided))
     }
 
-    /// What the server offers, without CHUNKING if that is not to be used.
+    /// Returns the server's extensions, without CHUNKING if BDAT is not to be used.
     pub(crate) fn of(&self, extensions: Extensions) -> Extensions {
-        if *self.state() == ChunkingState::Avoided { extensions.without_chunking() } else { extensions }
+        if *self.0.lock() == ChunkingState::Avoided { extensions.without_chunking() } else { extensions }
     }
 
-    /// Notes what the server did with a block.
-    pub(crate) fn record(&self, fate: BdatOutcome, offered: Extensions) -> NextTry {
-        let mut state = self.state();
+    /// Records the outcome of BDAT for one message.
+    pub(crate) fn record(&self, outcome: BdatOutcome, offered: Extensions) -> NextTry {
+        let mut state = self.0.lock();
         let before = *state;
-        *state = match (before, fate) {
+        *state = match (before, outcome) {
             (ChunkingState::Avoided, _)
             | (_, BdatOutcome::NotImplemented)
             | (ChunkingState::Untried { .. }, BdatOutcome::Ambiguous) => ChunkingState::Avoided,
@@ -80,14 +81,10 @@ impl Chunking {
         };
         let changed = *state == ChunkingState::Avoided && before != ChunkingState::Avoided;
         if changed {
-            tracing::info!(?fate, "messages go to this server by DATA from now on: its BDAT does not work");
+            tracing::info!(?outcome, "messages are sent to this server by DATA from now on: its BDAT does not work");
         }
-        // Another call may have found it out while this one was under way.
-        if changed || fate == BdatOutcome::NotImplemented { NextTry::ByData } else { NextTry::Same }
-    }
-
-    fn state(&self) -> MutexGuard<'_, ChunkingState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        // Another call may have changed the state while this message was in progress.
+        if changed || outcome == BdatOutcome::NotImplemented { NextTry::ByData } else { NextTry::Same }
     }
 }
 
@@ -101,18 +98,18 @@ mod tests {
         Extensions { chunking: true, enhanced_codes: true, ..Extensions::default() }
     }
 
-    fn learnt(fates: &[BdatOutcome], offered: Extensions) -> bool {
+    fn sends_bdat_after(outcomes: &[BdatOutcome], offered: Extensions) -> bool {
         let chunking = Chunking::allowed();
-        for fate in fates {
-            chunking.record(*fate, offered);
+        for outcome in outcomes {
+            chunking.record(*outcome, offered);
         }
         chunking.of(offered).takes_chunks()
     }
 
     #[test]
-    fn blocks_are_given_up_for_a_server_that_never_took_one() {
+    fn bdat_is_given_up_for_a_server_that_never_accepted_it() {
         use BdatOutcome::{Accepted, Ambiguous, Broken, NotImplemented, Unknown};
-        for (fates, kept) in [
+        for (outcomes, kept) in [
             (&[Broken][..], true),
             (&[Broken, Unknown], true),
             (&[Broken, Broken], false),
@@ -121,9 +118,9 @@ mod tests {
             (&[Accepted, Broken, Broken, Broken, Ambiguous], true),
             (&[Accepted, NotImplemented], false),
         ] {
-            assert_eq!(learnt(fates, offered()), kept, "{fates:?}");
+            assert_eq!(sends_bdat_after(outcomes, offered()), kept, "{outcomes:?}");
         }
-        assert!(learnt(&[Broken; 9], Extensions { once: true, ..offered() }), "a node of this crate knows BDAT");
+        assert!(sends_bdat_after(&[Broken; 9], Extensions { once: true, ..offered() }), "a node of this crate knows BDAT");
         assert!(!Chunking::avoided().of(offered()).takes_chunks());
     }
 }

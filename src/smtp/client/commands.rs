@@ -1,12 +1,13 @@
-//! [`Commands`].
+//! [`Commands`]: commands to send.
 
 use super::event::BodyFraming;
 use super::step::ProtocolStep;
 
-/// A command or several, and the replies that they ask for.
+/// One or more commands to send, and the replies that they ask for.
 #[derive(Debug, Default)]
 pub(super) struct Commands {
     pub(super) text: String,
+    /// The message to send after the text, if there is one.
     pub(super) body: Option<BodyFraming>,
     pub(super) replies: Vec<ProtocolStep>,
 }

@@ -1,4 +1,4 @@
-//! When the next reply of a [`Client`] is due.
+//! The time limit for the next reply to a [`Client`].
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,9 @@ use super::step::ProtocolStep;
 use super::{Client, ConnectionState};
 
 impl Client {
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` while no reply is due.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` while no reply is expected.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let first = self.expected.first().filter(|_| self.condition != ConnectionState::Closed)?;
+        let first = self.expected.first().filter(|_| self.state != ConnectionState::Closed)?;
         if self.broken.is_some() {
             return Some(self.expected.due_after(CLOSING_REPLY_TIME));
         }
@@ -19,20 +19,20 @@ impl Client {
             (ReplyOwner::Message(_), Some((_, message))) => (message.bytes_before(first.step), message.sent_at()),
             _ => (0, None),
         };
-        let mut patience = self.timeouts.body(bytes, limit);
+        let mut limits = self.timeouts.body(bytes, limit);
         if bytes == 0 {
-            patience.block = limit; // a command alone
+            limits.block = limit; // a command alone
         }
-        Some(self.expected.due(patience, sent_at))
+        Some(self.expected.due(limits, sent_at))
     }
 
-    /// Fails the connection if a reply did not come in time.
+    /// Ends the connection if a reply did not arrive in time.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_some_and(|due| due <= now)
             && let Some(first) = self.expected.first()
         {
-            let fault = self.broken.take().unwrap_or(ClientError::TimedOut(first.step.name()));
-            self.fail(fault);
+            let error = self.broken.take().unwrap_or(ClientError::TimedOut(first.step.name()));
+            self.fail(error);
         }
     }
 
@@ -46,7 +46,7 @@ impl Client {
     }
 }
 
-/// How long a server that ended the connection while it was sent something has to say why.
+/// The time in which a server that closed the connection while it was sent something may give the reason.
 pub(super) const CLOSING_REPLY_TIME: Duration = Duration::from_secs(1);
-/// How long a server may take over a word that costs it nothing.
+/// The time limit for the reply to NOOP, which needs no work of the server.
 const NOOP_TIME: Duration = Duration::from_secs(2);

@@ -1,34 +1,26 @@
-//! [`Envelope`].
+//! [`Envelope`]: the envelope of a message.
 
 use lettre::Address;
 use lettre::transport::smtp::commands::{Mail, Rcpt};
 use lettre::transport::smtp::extension::MailParameter;
 
+use crate::smtp::BodyType;
 use crate::smtp::extensions::{Extensions, SizeLimit};
 
-/// What a message is sent with.
+/// The envelope of a message, and what MAIL declares of its content.
 #[derive(Debug, Clone)]
 pub(crate) struct Envelope {
-    /// Whom failures come back to; nobody, for an answer of a machine.
+    /// The address that delivery reports are sent to; `None` for a message that must cause none, such as a receipt.
     pub(crate) from: Option<Address>,
-    /// One recipient at least.
+    /// The recipients, at least one.
     pub(crate) to: Vec<Address>,
-    /// How many bytes the message has.
+    /// The size of the message in bytes.
     pub(crate) size: usize,
     pub(crate) body: BodyType,
 }
 
-/// What is in a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BodyType {
-    /// Lines of ASCII.
-    Text,
-    /// Any bytes, which only a server with BINARYMIME takes.
-    Binary,
-}
-
 impl Envelope {
-    /// The MAIL command, with its line end.
+    /// Returns the MAIL command, with its line end.
     pub(super) fn mail_command(&self, extensions: Extensions) -> String {
         let mut parameters = Vec::new();
         if extensions.size != SizeLimit::NotOffered {
@@ -40,7 +32,7 @@ impl Envelope {
         Mail::new(self.from.clone(), parameters).to_string()
     }
 
-    /// The RCPT command for one of the recipients, with its line end.
+    /// Returns the RCPT command for the recipient at this index, with its line end.
     pub(super) fn recipient_command(&self, nth: usize) -> String {
         self.to.get(nth).map(|to| Rcpt::new(to.clone(), Vec::new()).to_string()).unwrap_or_default()
     }

@@ -1,49 +1,49 @@
-//! [`ClientError`]: why a conversation with a server stopped.
+//! [`ClientError`]: the reason why a session ended early.
 
 use std::error::Error as StdError;
 
 use crate::smtp::Reply;
 
-/// Why a conversation stopped before its end.
+/// The reason why a session ended early.
 #[derive(Debug)]
 pub(crate) enum ClientError {
-    /// The connection could not be made, or ended.
+    /// The connection could not be made, or was lost.
     ConnectionLost(Box<dyn StdError + Send + Sync>),
-    /// The server said what makes no sense there.
+    /// The server sent a reply that is not valid at this step.
     InvalidReply(String),
-    /// The server took too long over this step.
+    /// The server took too long at this step.
     TimedOut(&'static str),
-    /// The server does not serve this node now, whatever the message.
+    /// The server does not serve this node now, independently of the message.
     NotServed(NotServed),
-    /// The server does not take this message.
+    /// The server refused this message.
     Refused { step: &'static str, reply: Reply },
 }
 
-/// What a server said to a node that it does not serve.
+/// The reply of a server to a node that it does not serve.
 #[derive(Debug, thiserror::Error)]
-#[error("it said at {step}: {reply}")]
+#[error("the server replied at {step}: {reply}")]
 pub(crate) struct NotServed {
     pub(crate) step: &'static str,
     pub(crate) reply: Reply,
 }
 
 impl ClientError {
-    /// A reply that makes no sense at `step`.
+    /// The error for a reply that is not valid at `step`.
     pub(crate) fn unexpected(step: &'static str, reply: &Reply) -> Self {
         Self::InvalidReply(format!("{reply} at {step}"))
     }
 
-    /// The server does not serve this node.
+    /// The error for a server that does not serve this node.
     pub(crate) fn not_served(step: &'static str, reply: Reply) -> Self {
         Self::NotServed(NotServed { step, reply })
     }
 
-    /// The connection ended with a message before this one.
+    /// The error for a message behind one that ended the connection.
     pub(crate) fn lost_before() -> Self {
         Self::ConnectionLost("the connection ended with a message before this one".into())
     }
 
-    /// Whether this is how a connection ends that died while it was idle: with a word, or without one by whatever stands between.
+    /// Whether a connection that was closed while it was idle, by the server or by something on the path, ends with this error.
     pub(crate) fn ended_while_idle(&self) -> bool {
         match self {
             Self::ConnectionLost(_) | Self::TimedOut(_) => true,
@@ -52,7 +52,7 @@ impl ClientError {
         }
     }
 
-    /// Whether the server could not be heard at all, as when the path to it is dead.
+    /// Whether nothing was heard from the server, as when the path to it is dead.
     pub(crate) fn is_unreachable(&self) -> bool {
         match self {
             Self::ConnectionLost(_) | Self::TimedOut(_) => true,
@@ -61,5 +61,5 @@ impl ClientError {
     }
 }
 
-/// The server ends the connection. RFC 5321 §3.8.
+/// The code of a server that closes the connection. RFC 5321 §3.8.
 pub(crate) const CLOSING: u16 = 421;

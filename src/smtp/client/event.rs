@@ -1,4 +1,4 @@
-//! What goes out of the [`Client`](super::Client): [`Output`] to send, and [`Event`]s.
+//! The vocabulary of the [`Client`](super::Client): [`Output`] to send, and [`Event`]s.
 
 use bytes::Bytes;
 
@@ -7,67 +7,71 @@ use super::error::ClientError;
 use crate::smtp::extensions::Extensions;
 use crate::smtp::{Outcome, Reply};
 
-/// Names a message on its connection.
+/// The number of a message on its connection.
 pub(crate) type MessageNumber = u64;
 
-/// Something to send.
+/// Output to send.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Output {
+    /// Commands.
     Bytes(Bytes),
-    /// The message itself.
+    /// The content of this message.
     Body(MessageNumber, BodyFraming),
 }
 
-/// How a message is sent.
+/// The framing of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyFraming {
-    /// As it is.
+    /// The message is sent unchanged, after BDAT has declared its length.
     Chunk,
-    /// With its dots doubled, and its end marked.
+    /// The message is sent with dot stuffing, and ended by a dot on a line by itself.
     Dots,
 }
 
-/// What happened.
+/// An event on a connection.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// The server offers these, and takes messages.
+    /// Messages can be sent; the server offers these extensions.
     Opened(Extensions),
-    /// A TLS handshake can begin.
+    /// The TLS handshake can begin.
     TlsReady,
-    /// It cannot.
+    /// The TLS handshake cannot begin.
     NoStartTls(NoStartTls),
+    /// The server has accepted the authentication.
     Authenticated,
-    /// The server gave a sign of life.
+    /// The server has answered NOOP.
     Alive,
-    /// The connection is over, with no message to blame.
+    /// The connection has ended while no message was in progress.
     Failed(ClientError),
+    /// A message has ended.
     Done(MessageNumber, SendResult),
 }
 
-/// Why a TLS handshake cannot begin.
+/// The reason why the TLS handshake cannot begin.
 #[derive(Debug)]
 pub(crate) enum NoStartTls {
-    /// STARTTLS is not offered.
+    /// The server does not offer STARTTLS.
     NotOffered,
-    /// STARTTLS was answered so.
+    /// The server refused STARTTLS with this reply.
     Declined(Reply),
-    /// The conversation stopped at STARTTLS.
+    /// The session failed at STARTTLS.
     Failed(ClientError),
 }
 
-/// How a message ended on its connection.
+/// The result of sending a message.
 #[derive(Debug)]
 pub(crate) struct SendResult {
-    /// One outcome for each recipient.
+    /// One outcome for each recipient, or the error that ended the transaction.
     pub(crate) outcomes: Result<Vec<Outcome>, ClientError>,
-    /// Whether the server answered any of it.
+    /// Whether the server replied to any of the message's commands.
     pub(crate) answered: bool,
-    pub(crate) block: BdatOutcome,
+    /// The outcome of BDAT, from which [`Chunking`](super::Chunking) learns.
+    pub(crate) bdat: BdatOutcome,
 }
 
 impl SendResult {
-    /// A message behind one that ended the connection.
+    /// The result for a message behind one that ended the connection.
     pub(super) fn unanswered() -> Self {
-        Self { outcomes: Err(ClientError::lost_before()), answered: false, block: BdatOutcome::Unknown }
+        Self { outcomes: Err(ClientError::lost_before()), answered: false, bdat: BdatOutcome::Unknown }
     }
 }

@@ -1,4 +1,4 @@
-//! [`ExpectedReplies`].
+//! [`ExpectedReplies`]: the replies that are expected, and when the next one is due.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,17 +7,17 @@ use super::event::MessageNumber;
 use super::step::ProtocolStep;
 use super::timeouts::ReplyTimeouts;
 
-/// The replies that are to come, in the order of their commands, and when the next one is due.
+/// The expected replies, in the order of their commands, and when the next one is due.
 #[derive(Debug)]
 pub(super) struct ExpectedReplies {
     replies: VecDeque<ExpectedReply>,
-    /// So many of the last ones are for commands that the transport does not have yet.
+    /// How many of the last replies are to commands that the transport does not have yet.
     unsent: usize,
-    /// Since when the first one is the next to come.
+    /// Since when the first reply is the next one.
     since: Instant,
-    /// When the transport last took a byte.
+    /// When the transport last took bytes.
     sent_at: Instant,
-    /// Whether it has taken all.
+    /// Whether the transport has taken all bytes.
     all_sent: bool,
 }
 
@@ -27,10 +27,12 @@ pub(super) struct ExpectedReply {
     pub(super) owner: ReplyOwner,
 }
 
-/// Whom a reply is for.
+/// The recipient of a reply inside the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReplyOwner {
+    /// The connection: the opening, NOOP or QUIT.
     Connection,
+    /// The transaction of this message.
     Message(MessageNumber),
 }
 
@@ -39,12 +41,12 @@ impl ExpectedReplies {
         Self { replies: VecDeque::new(), unsent: 0, since: now, sent_at: now, all_sent: true }
     }
 
-    /// The server speaks first.
+    /// Expects the greeting, before any command.
     pub(super) fn expect_greeting(&mut self) {
         self.replies.push_back(ExpectedReply { step: ProtocolStep::Greeting, owner: ReplyOwner::Connection });
     }
 
-    /// Commands are to be sent that ask for these replies.
+    /// Expects the replies to these steps, whose commands are to be sent.
     pub(super) fn expect(&mut self, steps: &[ProtocolStep], owner: ReplyOwner, now: Instant) {
         if self.replies.is_empty() {
             self.since = now;
@@ -54,12 +56,12 @@ impl ExpectedReplies {
         self.replies.extend(steps.iter().map(|step| ExpectedReply { step: *step, owner }));
     }
 
-    /// The transport has the commands that ask for the next so many replies.
+    /// The transport has the commands for the next `replies` replies.
     pub(super) fn handle_handed_out(&mut self, replies: usize) {
         self.unsent = self.unsent.saturating_sub(replies);
     }
 
-    /// The transport took bytes, and has more to take or not.
+    /// The transport has taken bytes; `all` says whether there are no more for it.
     pub(super) fn handle_sent(&mut self, all: bool, now: Instant) {
         (self.sent_at, self.all_sent) = (now, all);
     }
@@ -69,7 +71,7 @@ impl ExpectedReplies {
         (self.since, self.all_sent) = (now, true);
     }
 
-    /// Takes off the first one, which has come; `None` if nothing was sent that asks for a reply.
+    /// Removes the first reply, which has arrived. Returns `None` if no command was sent that asks for a reply.
     pub(super) fn pop(&mut self, now: Instant) -> Option<ExpectedReply> {
         if self.replies.len() <= self.unsent {
             return None;
@@ -91,15 +93,15 @@ impl ExpectedReplies {
         self.replies.is_empty()
     }
 
-    /// When the first one is due: `patience.block` after the last byte that was taken while there are more, else `patience.reply` after it,
-    /// and in all `patience.total`. `sent_at` says when what it answers was taken whole: bytes of other messages behind that give it no more
-    /// time.
-    pub(super) fn due(&self, patience: ReplyTimeouts, sent_at: Option<Instant>) -> Instant {
-        let wait = if sent_at.is_some() || self.all_sent { patience.reply } else { patience.block };
-        (self.since.max(sent_at.unwrap_or(self.sent_at)) + wait).min(self.since + patience.total)
+    /// Returns when the first reply is due: `limits.block` after the last bytes that the transport took while it has more, otherwise
+    /// `limits.reply` after them, and at most `limits.total`. `sent_at` is when the transport had taken the message that the reply is to:
+    /// the bytes of later messages do not extend the time.
+    pub(super) fn due(&self, limits: ReplyTimeouts, sent_at: Option<Instant>) -> Instant {
+        let wait = if sent_at.is_some() || self.all_sent { limits.reply } else { limits.block };
+        (self.since.max(sent_at.unwrap_or(self.sent_at)) + wait).min(self.since + limits.total)
     }
 
-    /// The same with a fixed wait.
+    /// Returns when the first reply is due if it may take this long.
     pub(super) fn due_after(&self, wait: Duration) -> Instant {
         self.since + wait
     }

@@ -1,4 +1,4 @@
-//! [`Client`]: the client's side of one connection, without a socket, a clock or tasks.
+//! [`Client`]: the client's side of one connection, without sockets, clocks or tasks.
 
 mod chunking;
 mod commands;
@@ -24,7 +24,7 @@ use bytes::Bytes;
 
 pub(crate) use self::chunking::{BdatOutcome, Chunking, NextTry};
 use self::commands::Commands;
-pub(crate) use self::envelope::{BodyType, Envelope};
+pub(crate) use self::envelope::Envelope;
 pub(crate) use self::error::{ClientError, NotServed};
 pub(crate) use self::event::{BodyFraming, Event, MessageNumber, NoStartTls, Output, SendResult};
 use self::expected::{ExpectedReplies, ExpectedReply, ReplyOwner};
@@ -38,53 +38,58 @@ use super::extensions::Extensions;
 use super::sasl::client::ClientExchange;
 use super::{Outcome, RawReply, Reply, ReplyReader};
 
-/// One connection to a server: bytes in and out, and events.
+/// The client's state machine for one connection: bytes go in and out, and events come out.
 ///
-/// Input goes to [`handle_input`](Self::handle_input), and what the transport does to `handle_sent`, `handle_body_sent`, `handle_end` and
-/// `handle_write_failure`. Reuse each of them, [`poll_output`](Self::poll_output) and [`poll_event`](Self::poll_event) are to be polled
-/// until they are empty, and [`poll_timeout`](Self::poll_timeout) once. Input that is here must be handled before output is polled: so a
-/// reply that came before its command is noticed.
+/// The driver passes input to [`handle_input`](Self::handle_input), and reports what the transport did with `handle_sent`,
+/// `handle_body_sent`, `handle_end` and `handle_write_failure`. After each call it polls [`poll_output`](Self::poll_output) and
+/// [`poll_event`](Self::poll_event) until they are empty, and [`poll_timeout`](Self::poll_timeout) once. It must handle input that has
+/// arrived before it polls output, so that a reply that came before its command is noticed.
 ///
-/// Replies are counted: each belongs to the first command that was sent and is not answered; one too many ends the connection.
+/// Replies are counted: each belongs to the first command that was sent and is not answered yet. A reply too many ends the connection.
 pub(crate) struct Client {
     timeouts: Timeouts,
     reader: ReplyReader,
-    /// Each with the number of replies that it asks for.
+    /// The output, each with the number of replies that it asks for.
     output: VecDeque<(Output, usize)>,
     expected: ExpectedReplies,
     events: VecDeque<Event>,
     opening: Opening,
-    /// Messages that were begun, in the order of their replies.
+    /// The messages of which commands were sent, in the order of their replies.
     in_progress: VecDeque<(MessageNumber, ClientTransaction)>,
+    /// The messages of which nothing was sent yet.
     waiting: VecDeque<(MessageNumber, ClientTransaction)>,
+    /// Whether RSET must go before the next message.
     needs_reset: bool,
-    distinct: bool,
-    condition: ConnectionState,
-    /// Why nothing can be sent any more, while what was sent may still be answered.
+    /// Whether the server's replies say which command each of them answers.
+    replies_are_distinct: bool,
+    state: ConnectionState,
+    /// The reason why nothing can be sent any more, while commands that were sent may still be answered.
     broken: Option<ClientError>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ConnectionState {
+    /// Messages can be sent.
     Open,
-    /// No message is begun any more.
+    /// No new message is sent; those in progress go on.
     Closing,
     /// The TLS handshake is next.
     StartingTls,
+    /// Nothing more is sent or received.
     Closed,
 }
 
-/// Whether the first line is the server's.
+/// The first line that is sent on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FirstLine {
-    /// It greets.
+    /// The server's greeting.
     Greeting,
-    /// It has greeted before the TLS handshake.
+    /// The client's EHLO: the server has greeted before the TLS handshake.
     Ehlo,
 }
 
 impl Client {
-    /// A connection on which nothing was sent yet, but for what `first` says.
+    /// A new connection of the client with the host name `node`.
     pub(crate) fn new(node: &str, first: FirstLine, goal: OpeningGoal, timeouts: Timeouts, now: Instant) -> Self {
         let mut client = Self {
             timeouts,
@@ -96,8 +101,8 @@ impl Client {
             in_progress: VecDeque::new(),
             waiting: VecDeque::new(),
             needs_reset: false,
-            distinct: false,
-            condition: ConnectionState::Open,
+            replies_are_distinct: false,
+            state: ConnectionState::Open,
             broken: None,
         };
         match first {
@@ -107,18 +112,18 @@ impl Client {
         client
     }
 
-    /// Authenticates; [`Event::Authenticated`] or [`Event::Failed`] follows.
+    /// Starts the authentication; [`Event::Authenticated`] or [`Event::Failed`] follows.
     pub(crate) fn authenticate(&mut self, exchange: ClientExchange, now: Instant) {
         let commands = self.opening.authenticate(exchange);
         self.queue(commands, ReplyOwner::Connection, now);
     }
 
-    /// Asks for a sign of life; [`Event::Alive`] or [`Event::Failed`] follows.
+    /// Sends NOOP to check the connection; [`Event::Alive`] or [`Event::Failed`] follows.
     pub(crate) fn probe(&mut self, now: Instant) {
         self.queue(Commands::command("NOOP\r\n".to_owned(), ProtocolStep::Noop), ReplyOwner::Connection, now);
     }
 
-    /// Sends a message, or lets it wait for those before it. [`Event::Done`] follows.
+    /// Sends a message, or queues it behind those before it. [`Event::Done`] follows.
     pub(crate) fn send(
         &mut self,
         number: MessageNumber,
@@ -129,7 +134,7 @@ impl Client {
     ) {
         let transaction = ClientTransaction::new(envelope, extensions, pipelining);
         if let Some(outcomes) = transaction.too_big() {
-            let ended = SendResult { outcomes: Ok(outcomes), answered: false, block: BdatOutcome::Unknown };
+            let ended = SendResult { outcomes: Ok(outcomes), answered: false, bdat: BdatOutcome::Unknown };
             self.events.push_back(Event::Done(number, ended));
             return;
         }
@@ -137,60 +142,60 @@ impl Client {
         self.begin_messages(now);
     }
 
-    /// Forgets a message that nobody waits for any more, if it was not begun. One that was goes on.
+    /// Removes a message from the queue. A message in progress is not affected.
     pub(crate) fn abandon(&mut self, number: MessageNumber) {
         self.waiting.retain(|(waiting, _)| *waiting != number);
     }
 
-    /// Whether the message is waiting or under way.
+    /// Whether the message is queued or in progress.
     pub(crate) fn has(&self, number: MessageNumber) -> bool {
         self.in_progress.iter().chain(&self.waiting).any(|(known, _)| *known == number)
     }
 
-    /// Says QUIT.
+    /// Sends QUIT; no new message is sent after it.
     pub(crate) fn quit(&mut self, now: Instant) {
-        if self.condition != ConnectionState::Closed {
+        if self.state != ConnectionState::Closed {
             self.queue(Commands::command("QUIT\r\n".to_owned(), ProtocolStep::Quit), ReplyOwner::Connection, now);
-            self.condition = ConnectionState::Closing;
+            self.state = ConnectionState::Closing;
         }
     }
 
-    /// No message is begun any more; those that were go on.
+    /// Stops sending new messages; those in progress go on.
     pub(crate) fn close(&mut self) {
-        if self.condition == ConnectionState::Open {
-            self.condition = ConnectionState::Closing;
+        if self.state == ConnectionState::Open {
+            self.state = ConnectionState::Closing;
         }
     }
 
-    /// Whether what comes next is for the TLS handshake.
+    /// Whether the TLS handshake is next.
     pub(crate) fn is_starting_tls(&self) -> bool {
-        self.condition == ConnectionState::StartingTls
+        self.state == ConnectionState::StartingTls
     }
 
-    /// Whether nothing more can be sent or received on it.
+    /// Whether nothing more can be sent or received on the connection.
     pub(crate) fn is_closed(&self) -> bool {
-        self.condition == ConnectionState::Closed
+        self.state == ConnectionState::Closed
     }
 
-    /// Whether another message can be sent on it.
+    /// Whether another message can be sent on the connection.
     pub(crate) fn is_open(&self) -> bool {
-        self.condition == ConnectionState::Open
+        self.state == ConnectionState::Open
     }
 
-    /// Whether nothing is to be sent, and no reply is to come or is here in part.
+    /// Whether nothing is to be sent, no reply is expected, and no part of a reply has arrived.
     pub(crate) fn is_idle(&self) -> bool {
-        self.condition != ConnectionState::Closed && self.expected.is_empty() && self.output.is_empty() && self.reader.is_empty()
+        self.state != ConnectionState::Closed && self.expected.is_empty() && self.output.is_empty() && self.reader.is_empty()
     }
 
-    /// Whether several messages may be under way at once: the replies to one that was accepted have shown which is which.
+    /// Whether several messages may be in progress at once: the replies to an accepted message have shown which command each of them answers.
     pub(crate) fn can_pipeline(&self) -> bool {
-        self.distinct
+        self.replies_are_distinct
     }
 
-    /// Takes in what the server sent.
+    /// Handles bytes that the server sent.
     pub(crate) fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.reader.handle_input(bytes);
-        while self.condition != ConnectionState::Closed {
+        while self.state != ConnectionState::Closed {
             match self.reader.poll_reply() {
                 Ok(Some(reply)) => self.handle_reply(reply, now),
                 Ok(None) => break,
@@ -199,19 +204,19 @@ impl Client {
         }
     }
 
-    /// The transport took bytes, and has more to take or not.
+    /// The transport has taken bytes; `all` says whether there are no more for it.
     pub(crate) fn handle_sent(&mut self, all: bool, now: Instant) {
         self.expected.handle_sent(all, now);
     }
 
-    /// The transport took the last byte of a message.
+    /// The transport has taken the last byte of a message.
     pub(crate) fn handle_body_sent(&mut self, number: MessageNumber, now: Instant) {
         if let Some((_, transaction)) = self.in_progress.iter_mut().find(|(in_progress, _)| *in_progress == number) {
             transaction.handle_body_sent(now);
         }
     }
 
-    /// Nothing can be sent any more. What was sent may be answered: a server that ends a connection often says why.
+    /// Nothing can be sent any more. Replies may still come: a server that closes a connection often gives the reason.
     pub(crate) fn handle_write_failure(&mut self, error: impl Into<Box<dyn StdError + Send + Sync>>, now: Instant) {
         self.output.clear();
         self.close();
@@ -223,20 +228,20 @@ impl Client {
         }
     }
 
-    /// Nothing comes any more.
+    /// The connection has ended: nothing more can arrive.
     pub(crate) fn handle_end(&mut self, error: impl Into<Box<dyn StdError + Send + Sync>>) {
-        let fault = self.broken.take().unwrap_or_else(|| ClientError::ConnectionLost(error.into()));
-        self.fail(fault);
+        let error = self.broken.take().unwrap_or_else(|| ClientError::ConnectionLost(error.into()));
+        self.fail(error);
     }
 
-    /// What to send next.
+    /// Returns the next output to send.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         let (output, replies) = self.output.pop_front()?;
         self.expected.handle_handed_out(replies);
         Some(output)
     }
 
-    /// What happened.
+    /// Returns the next event.
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -246,7 +251,7 @@ impl Client {
             let reply = Reply::from(reply);
             return self.fail(match reply.code {
                 error::CLOSING => ClientError::not_served("any time", reply),
-                // What a server that ends the connection says at last.
+                // The reason that a server gives when it closes the connection.
                 400..600 if self.broken.is_some() => ClientError::not_served("any time", reply),
                 _ => ClientError::InvalidReply(format!("a reply that answers nothing: {reply}")),
             });
@@ -268,13 +273,13 @@ impl Client {
                     self.begin_messages(now);
                 }
             }
-            ProtocolStep::Quit => self.condition = ConnectionState::Closed,
+            ProtocolStep::Quit => self.state = ConnectionState::Closed,
             _ => match self.opening.handle_reply(step, reply) {
                 OpeningAction::Send(commands) => self.queue(commands, ReplyOwner::Connection, now),
-                OpeningAction::Report(Event::Failed(fault)) => self.fail(fault),
+                OpeningAction::Report(Event::Failed(error)) => self.fail(error),
                 OpeningAction::Report(event) => {
                     if matches!(event, Event::TlsReady) {
-                        self.condition = ConnectionState::StartingTls;
+                        self.state = ConnectionState::StartingTls;
                     }
                     self.events.push_back(event);
                 }
@@ -296,11 +301,11 @@ impl Client {
         }
     }
 
-    /// The first message under way has ended.
+    /// Ends the first message in progress.
     fn finish(&mut self, outcomes: Result<Vec<Outcome>, ClientError>, after: Reuse, now: Instant) {
         let Some((number, transaction)) = self.in_progress.pop_front() else { return };
-        self.distinct |= transaction.block == BdatOutcome::Accepted;
-        let ended = SendResult { outcomes, answered: transaction.answered, block: transaction.block };
+        self.replies_are_distinct |= transaction.bdat == BdatOutcome::Accepted;
+        let ended = SendResult { outcomes, answered: transaction.answered, bdat: transaction.bdat };
         self.events.push_back(Event::Done(number, ended));
         match after {
             Reuse::AtOnce => self.needs_reset = false,
@@ -316,13 +321,13 @@ impl Client {
 
     fn begin_messages(&mut self, now: Instant) {
         while let Some((number, transaction)) = self.waiting.pop_front() {
-            if self.condition != ConnectionState::Open {
+            if self.state != ConnectionState::Open {
                 self.report_unanswered(number);
                 continue;
             }
             let follows = !self.in_progress.is_empty() || !self.expected.is_empty();
             let all_follow = || self.in_progress.iter().all(|(_, transaction)| transaction.can_follow());
-            if follows && !(self.distinct && transaction.can_follow() && all_follow()) {
+            if follows && !(self.replies_are_distinct && transaction.can_follow() && all_follow()) {
                 self.waiting.push_front((number, transaction));
                 return;
             }
@@ -334,10 +339,10 @@ impl Client {
     }
 
     fn queue(&mut self, commands: Commands, owner: ReplyOwner, now: Instant) {
-        if let Some(fault) = self.broken.take() {
-            return self.fail(fault);
+        if let Some(error) = self.broken.take() {
+            return self.fail(error);
         }
-        if self.condition == ConnectionState::Closed {
+        if self.state == ConnectionState::Closed {
             return;
         }
         let Commands { text, body, replies } = commands;
@@ -352,26 +357,26 @@ impl Client {
         }
     }
 
-    /// The connection is over, at the next reply that was to come.
-    fn fail(&mut self, fault: ClientError) {
-        self.fail_at(self.expected.first().map(|first| first.step), fault);
+    /// Ends the connection where the next reply was expected.
+    fn fail(&mut self, error: ClientError) {
+        self.fail_at(self.expected.first().map(|first| first.step), error);
     }
 
-    /// The connection is over. `fault` is that of the message that the reply to `step` is for; those behind were not answered.
-    fn fail_at(&mut self, step: Option<ProtocolStep>, fault: ClientError) {
-        if self.condition == ConnectionState::Closed {
+    /// Ends the connection. The first message in progress, to which the reply to `step` belongs, gets `error`; those behind it are unanswered.
+    fn fail_at(&mut self, step: Option<ProtocolStep>, error: ClientError) {
+        if self.state == ConnectionState::Closed {
             return;
         }
-        self.condition = ConnectionState::Closed;
+        self.state = ConnectionState::Closed;
         self.output.clear();
         self.expected.clear();
-        let mut fault = Some(fault);
+        let mut error = Some(error);
         for (number, mut transaction) in std::mem::take(&mut self.in_progress) {
-            let ended = match fault.take() {
-                Some(fault) => {
-                    let decided = step.and_then(|step| transaction.handle_failure(step, &fault));
-                    let ClientTransaction { answered, block, .. } = transaction;
-                    SendResult { outcomes: decided.ok_or(fault), answered, block }
+            let ended = match error.take() {
+                Some(error) => {
+                    let decided = step.and_then(|step| transaction.handle_failure(step, &error));
+                    let ClientTransaction { answered, bdat, .. } = transaction;
+                    SendResult { outcomes: decided.ok_or(error), answered, bdat }
                 }
                 None => SendResult::unanswered(),
             };
@@ -382,7 +387,7 @@ impl Client {
         }
         let at_starttls = step == Some(ProtocolStep::StartTls);
         self.events.extend(
-            fault.map(|fault| if at_starttls { Event::NoStartTls(NoStartTls::Failed(fault)) } else { Event::Failed(fault) }),
+            error.map(|error| if at_starttls { Event::NoStartTls(NoStartTls::Failed(error)) } else { Event::Failed(error) }),
         );
     }
 
@@ -394,7 +399,7 @@ impl Client {
 impl fmt::Debug for Client {
     /// Shows nothing of what is sent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { condition, expected, .. } = self;
-        f.debug_struct("Client").field("condition", condition).field("expected", expected).finish_non_exhaustive()
+        let Self { state, expected, .. } = self;
+        f.debug_struct("Client").field("state", state).field("expected", expected).finish_non_exhaustive()
     }
 }

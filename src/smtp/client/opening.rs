@@ -1,4 +1,4 @@
-//! [`Opening`]: what is sent on a connection before any message.
+//! [`Opening`]: the commands on a connection before any message.
 
 use super::commands::Commands;
 use super::error::ClientError;
@@ -8,7 +8,7 @@ use crate::smtp::extensions::Extensions;
 use crate::smtp::sasl::client::ClientExchange;
 use crate::smtp::{RawReply, Reply};
 
-/// Greeting, EHLO, STARTTLS and AUTH.
+/// The opening of a session: greeting, EHLO, STARTTLS and AUTH.
 #[derive(Debug)]
 pub(super) struct Opening {
     node: String,
@@ -16,16 +16,16 @@ pub(super) struct Opening {
     exchange: Option<ClientExchange>,
 }
 
-/// What the opening is for.
+/// The goal of an opening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OpeningGoal {
-    /// A TLS handshake.
+    /// The TLS handshake can begin.
     StartTls,
-    /// Messages.
+    /// Messages can be sent.
     Messages,
 }
 
-/// What is next.
+/// The next action of an opening.
 #[derive(Debug)]
 pub(super) enum OpeningAction {
     Send(Commands),
@@ -33,7 +33,7 @@ pub(super) enum OpeningAction {
 }
 
 impl Opening {
-    /// The node says its name in EHLO.
+    /// An opening in which the client introduces itself as `node`.
     pub(super) fn new(node: &str, goal: OpeningGoal) -> Self {
         Self { node: node.to_owned(), goal, exchange: None }
     }
@@ -46,9 +46,9 @@ impl Opening {
         Commands::command(self.exchange.insert(exchange).command(), ProtocolStep::Auth)
     }
 
-    /// The reply to `step`.
+    /// Handles the reply to `step`.
     ///
-    /// A server that does not know EHLO can do nothing more, and is sent HELO. RFC 5321 §3.2.
+    /// A server that does not know EHLO has no extensions; it gets HELO instead. RFC 5321 §3.2.
     pub(super) fn handle_reply(&mut self, step: ProtocolStep, raw: RawReply) -> OpeningAction {
         let keywords = (step == ProtocolStep::Ehlo).then(|| Extensions::read(raw.lines()));
         let reply = Reply::from(raw);

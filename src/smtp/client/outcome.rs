@@ -1,14 +1,15 @@
-//! What a server's replies mean for a message: deciding, apart from speaking.
+//! The meaning of a server's replies for a message.
 
 use super::error::ClientError;
 use super::step::ProtocolStep;
 use crate::smtp::{Outcome, Reply};
 
-/// Whether MAIL was taken.
+/// Evaluates the reply to MAIL.
 ///
 /// # Errors
 ///
-/// [`ClientError::NotServed`] for a reply that is about this node and not about its message.
+/// [`ClientError::NotServed`] for a reply that is about this node and not about its message, [`ClientError::Refused`] for one that refuses
+/// the message, [`ClientError::InvalidReply`] for any other.
 pub(super) fn of_mail(reply: Reply) -> Result<(), ClientError> {
     match reply.code {
         200..300 => Ok(()),
@@ -20,7 +21,7 @@ pub(super) fn of_mail(reply: Reply) -> Result<(), ClientError> {
     }
 }
 
-/// What became of one recipient: `None` if the server takes it and the message decides.
+/// Evaluates the reply to RCPT. `None` means that the recipient was accepted, and the reply to the message decides.
 pub(super) fn of_recipient(reply: Reply) -> Result<Option<Outcome>, ClientError> {
     match reply.code {
         200..300 => Ok(None),
@@ -33,7 +34,7 @@ pub(super) fn of_recipient(reply: Reply) -> Result<Option<Outcome>, ClientError>
     }
 }
 
-/// What became of the message, for every recipient that was taken, by the reply at `step` that ended it.
+/// Evaluates the reply at `step` that ended the message, for every recipient that was accepted.
 ///
 /// Any 2yz after the end of the message is acceptance. RFC 5321 §4.2.
 pub(super) fn of_message(step: ProtocolStep, reply: Reply) -> Result<Outcome, ClientError> {
@@ -46,17 +47,17 @@ pub(super) fn of_message(step: ProtocolStep, reply: Reply) -> Result<Outcome, Cl
     }
 }
 
-/// A message that is bigger than a server has said it takes: what the server would say. RFC 1870 §6.1, RFC 3463 §3.4.
+/// Returns the outcome of a message that exceeds the server's size limit: the server would reply the same. RFC 1870 §6.1, RFC 3463 §3.4.
 pub(super) fn too_big(bytes: usize, limit: u64) -> Outcome {
     Outcome::Refused(Reply::new(552, format!("5.3.4 the message has {bytes} bytes, and at most {limit} are taken")))
 }
 
-/// Whether a reply to BDAT says that the server does not know the command, whatever it offered. RFC 5321 §4.2.4.
+/// Whether a reply to BDAT says that the server does not know the command, although it offers it. RFC 5321 §4.2.4.
 pub(super) fn is_unknown_command(reply: &Reply) -> bool {
     matches!(reply.code, 500..=502 | 504)
 }
 
-/// Commands out of order: our fault or the server's, and in no case the message's.
+/// The code for a bad sequence of commands: an error of the client or the server, never of the message.
 const BAD_SEQUENCE: u16 = 503;
 
 #[cfg(test)]

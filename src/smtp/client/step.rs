@@ -1,6 +1,6 @@
-//! [`ProtocolStep`]: what a reply answers.
+//! [`ProtocolStep`]: the step of the protocol that a reply belongs to.
 
-/// What a reply answers, and what an expired wait is reported as.
+/// The step of the protocol that a reply belongs to; a timeout is reported with its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProtocolStep {
     Greeting,
@@ -12,17 +12,16 @@ pub(crate) enum ProtocolStep {
     Mail,
     Recipient,
     Data,
-    /// The whole message, by BDAT or DATA.
+    /// The end of the message, by BDAT or DATA.
     End,
-    /// A message of nothing, for a server that took no recipient and waits for one.
+    /// The end of an empty message, for a server that accepted no recipient and waits for a message.
     EmptyEnd,
-    /// A sign of life.
     Noop,
     Quit,
 }
 
 impl ProtocolStep {
-    /// As errors name it.
+    /// Returns the name of the step in errors.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Greeting => "greeting",

@@ -1,4 +1,4 @@
-//! The client against replies given by hand: no socket, no clock, no tasks.
+//! The client against replies given by hand, without sockets, clocks or tasks.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::due::CLOSING_REPLY_TIME;
 use super::*;
+use crate::smtp::BodyType;
 
 const ALL: &str = "250-peer\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250 XVOICEMAIL-ONCE\r\n";
 
@@ -20,7 +21,7 @@ fn envelope(to: &[&str]) -> Envelope {
     }
 }
 
-/// A client, and what it sent as text; a message is `<number>`.
+/// A client, and the text that it sent; the content of a message is shown as `<number>`.
 struct TestClient {
     client: Client,
     now: Instant,
@@ -35,11 +36,11 @@ impl TestClient {
         Self { client, now, sent: String::new(), events: Vec::new() }
     }
 
-    /// One that the server has told what it offers, in this reply to EHLO.
+    /// A client that the server has sent this reply to EHLO.
     fn opened(reply: &str) -> (Self, Extensions) {
         let mut client_test = Self::new();
-        client_test.hear("220 peer\r\n");
-        client_test.hear(reply);
+        client_test.receive("220 peer\r\n");
+        client_test.receive(reply);
         assert_eq!(std::mem::take(&mut client_test.sent), "EHLO edge.example\r\n");
         let Some(Event::Opened(extensions)) = client_test.events.pop() else {
             panic!("it is not open: {:?}", client_test.events)
@@ -47,8 +48,8 @@ impl TestClient {
         (client_test, extensions)
     }
 
-    /// The server sends this.
-    fn hear(&mut self, bytes: &str) {
+    /// The server sends these bytes.
+    fn receive(&mut self, bytes: &str) {
         self.client.handle_input(bytes.as_bytes(), self.now);
         self.settle();
     }
@@ -72,7 +73,7 @@ impl TestClient {
         self.events.extend(std::iter::from_fn(|| self.client.poll_event()));
     }
 
-    /// The outcome of each message that ended: its number, and whether it was accepted.
+    /// Returns the number of each message that ended, and whether it was accepted.
     fn ended(&self) -> Vec<(MessageNumber, bool)> {
         let ended = |event: &Event| match event {
             Event::Done(number, ended) => {
@@ -93,11 +94,11 @@ fn the_second_message_is_sent_while_the_first_is_unanswered() {
     client_test.send(1, extensions);
     client_test.send(2, extensions);
     assert_eq!(client_test.sent, format!("{ENVELOPE}BDAT 5 LAST\r\n<1>"), "nothing is known of its replies yet");
-    client_test.hear(TAKEN);
+    client_test.receive(TAKEN);
     client_test.send(3, extensions);
     let two = format!("{ENVELOPE}BDAT 5 LAST\r\n<2>RSET\r\n{ENVELOPE}BDAT 5 LAST\r\n<3>");
     assert_eq!(client_test.sent, format!("{ENVELOPE}BDAT 5 LAST\r\n<1>{two}"));
-    client_test.hear(&format!("{TAKEN}250 2.0.0 reset\r\n{TAKEN}"));
+    client_test.receive(&format!("{TAKEN}250 2.0.0 reset\r\n{TAKEN}"));
     assert_eq!(client_test.ended(), [(1, true), (2, true), (3, true)]);
     assert!(client_test.client.is_idle() && client_test.client.poll_timeout().is_none());
 }
@@ -106,7 +107,7 @@ fn the_second_message_is_sent_while_the_first_is_unanswered() {
 fn later_messages_give_an_unanswered_one_no_more_time() {
     let (mut client_test, extensions) = TestClient::opened(ALL);
     client_test.send(1, extensions);
-    client_test.hear(TAKEN);
+    client_test.receive(TAKEN);
     client_test.send(2, extensions);
     let due = client_test.client.poll_timeout().unwrap();
     client_test.now += Duration::from_secs(20);
@@ -127,11 +128,11 @@ fn replies_may_come_in_any_pieces() {
     for cut in 0..=replies.len() {
         let (mut client_test, extensions) = TestClient::opened(ALL);
         client_test.send(1, extensions);
-        client_test.hear(TAKEN);
+        client_test.receive(TAKEN);
         client_test.send(2, extensions);
         client_test.send(3, extensions);
-        client_test.hear(&replies[..cut]);
-        client_test.hear(&replies[cut..]);
+        client_test.receive(&replies[..cut]);
+        client_test.receive(&replies[cut..]);
         assert_eq!(client_test.ended(), [(1, true), (2, true), (3, false)], "cut at {cut}");
         assert!(client_test.client.is_open());
     }
@@ -142,7 +143,7 @@ fn a_reply_before_its_command_ends_the_connection() {
     let (mut client_test, extensions) = TestClient::opened("250 peer\r\n");
     client_test.send(1, extensions);
     // The second answers a RCPT that was not sent.
-    client_test.hear("250 ok\r\n250 ok\r\n");
+    client_test.receive("250 ok\r\n250 ok\r\n");
     assert!(!client_test.client.is_open() && client_test.ended() == [(1, false)], "{:?}", client_test.events);
 }
 
@@ -151,9 +152,9 @@ fn only_221_after_quit_confirms_a_reply_that_may_be_late() {
     for (last, accepted) in [("221 2.0.0 bye\r\n", true), ("250 2.0.0 kept\r\n221 2.0.0 bye\r\n", false), ("", false)] {
         let (mut client_test, extensions) = TestClient::opened(ALL);
         client_test.send(1, extensions);
-        client_test.hear("250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n");
+        client_test.receive("250 2.0.0 ok\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n");
         assert!(client_test.sent.ends_with("<1>QUIT\r\n") && client_test.ended().is_empty());
-        client_test.hear(last);
+        client_test.receive(last);
         client_test.client.handle_end("the end");
         client_test.settle();
         assert_eq!(client_test.ended(), [(1, accepted)], "{last:?}");
@@ -193,20 +194,20 @@ fn a_server_that_ends_the_connection_may_say_why() {
     assert_eq!(client_test.ended(), [(1, false)]);
 }
 
-/// What became of the block of the only message that ended.
-fn block(client_test: &TestClient) -> BdatOutcome {
-    let blocks: Vec<_> = client_test
+/// Returns the outcome of BDAT for the only message that ended.
+fn bdat_outcome(client_test: &TestClient) -> BdatOutcome {
+    let outcomes: Vec<_> = client_test
         .events
         .iter()
-        .filter_map(|event| if let Event::Done(_, ended) = event { Some(ended.block) } else { None })
+        .filter_map(|event| if let Event::Done(_, ended) = event { Some(ended.bdat) } else { None })
         .collect();
-    assert_eq!(blocks.len(), 1, "{:?}", client_test.events);
-    blocks[0]
+    assert_eq!(outcomes.len(), 1, "{:?}", client_test.events);
+    outcomes[0]
 }
 
-/// Postfix and others hold back the replies to a group of commands, so these are lost with the connection.
+/// Postfix and others delay the replies to pipelined commands, so that these are lost with the connection.
 #[test]
-fn a_server_that_ends_in_a_block_may_have_answered_nothing() {
+fn a_server_that_closes_during_bdat_may_have_sent_no_reply() {
     for (heard, expected) in [
         ("", BdatOutcome::Broken),
         ("250 2.1.0 ok\r\n", BdatOutcome::Broken),
@@ -216,27 +217,27 @@ fn a_server_that_ends_in_a_block_may_have_answered_nothing() {
     ] {
         let (mut client_test, extensions) = TestClient::opened(ALL);
         client_test.send(1, extensions);
-        client_test.hear(heard);
+        client_test.receive(heard);
         client_test.client.handle_end("the end");
         client_test.settle();
-        assert_eq!(block(&client_test), expected, "{heard:?}");
+        assert_eq!(bdat_outcome(&client_test), expected, "{heard:?}");
     }
 }
 
 #[test]
-fn no_message_follows_a_block_that_is_read_as_commands() {
+fn no_message_follows_one_that_is_read_as_commands() {
     for envelope in ["250 2.1.0 ok\r\n550 5.1.1 no\r\n", "451 4.3.0 no\r\n503 5.5.1 no\r\n", "550 5.7.1 no\r\n503 5.5.1 no\r\n"] {
         let (mut client_test, extensions) = TestClient::opened(ALL);
         client_test.send(1, extensions);
-        client_test.hear(&format!("{envelope}502 5.5.1 BDAT is not known\r\n"));
-        assert_eq!(block(&client_test), BdatOutcome::NotImplemented, "{envelope:?}");
+        client_test.receive(&format!("{envelope}502 5.5.1 BDAT is not known\r\n"));
+        assert_eq!(bdat_outcome(&client_test), BdatOutcome::NotImplemented, "{envelope:?}");
         assert!(client_test.client.is_closed(), "{envelope:?}");
     }
 }
 
 proptest! {
     #[test]
-    fn whatever_a_server_sends_every_message_ends_once(
+    fn every_message_ends_once_for_any_replies_of_a_server(
         replies in vec(prop_oneof![
             Just("250 ok\r\n"), Just("250 2.1.0 ok\r\n"), Just("250 2.1.5 ok\r\n"), Just("250 2.6.0 ok\r\n"), Just("354 go\r\n"),
             Just("451 later\r\n"), Just("550 no\r\n"), Just("502 what\r\n"), Just("421 bye\r\n"), Just("221 bye\r\n"), Just("25"), Just("x\r\n"),
@@ -250,9 +251,9 @@ proptest! {
         (1..=4).for_each(|number| client_test.send(number, extensions));
         client_test.client.abandon(abandoned);
         for reply in replies {
-            client_test.hear(reply);
+            client_test.receive(reply);
         }
-        // It waits for something, or all has ended.
+        // The client waits for a reply, or everything has ended.
         prop_assert!(client_test.client.poll_timeout().is_some() || client_test.client.is_closed() || client_test.client.is_idle());
         client_test.client.handle_end("the end");
         client_test.settle();

@@ -1,4 +1,4 @@
-//! [`ClientTransaction`]: one message, in as few round trips as the server allows.
+//! [`ClientTransaction`]: one mail transaction, in as few round trips as the server allows.
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -13,54 +13,55 @@ use super::step::ProtocolStep;
 use crate::smtp::extensions::Extensions;
 use crate::smtp::{Outcome, Reply};
 
-/// Whether a message is sent before its recipients are known to be taken.
+/// Whether a message is sent before the replies to its envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pipelining {
-    /// Together with them, which saves a round trip, and is wasted when they are refused.
+    /// The message is sent with its envelope, which saves a round trip. The bytes are wasted if the recipients are refused.
     On,
-    /// Reuse them.
+    /// The message is sent after the replies to its envelope.
     Off,
 }
 
-/// How a message is sent.
+/// The sequence of the commands of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CommandSequence {
-    /// Envelope and message at once: one round trip.
+    /// Envelope and message (BDAT) at once: one round trip.
     AllAtOnce,
-    /// The envelope at once, then the message as a block.
+    /// The envelope at once, then the message by BDAT.
     GroupThenBdat,
     /// The envelope and DATA at once, then the message.
     GroupThenData,
-    /// Each command by itself, then the message as a block.
+    /// Each command alone, then the message by BDAT.
     StepsThenBdat,
-    /// Each command by itself, then the message.
+    /// Each command alone, then the message by DATA.
     StepsThenData,
 }
 
-/// One message on one connection: replies in, commands out.
+/// One mail transaction: replies go in, commands come out.
 ///
-/// No reply is taken for another's. A reply too many to MAIL or RCPT cannot stand for 354, the reply to DATA. BDAT is answered by a code
-/// that MAIL is answered by, too; there, the enhanced status codes must show which is which (RFC 3463 §3.2: 2.1.0 a sender, 2.1.5 a
-/// recipient), or QUIT is sent, and the message counts as accepted when the next reply, and no later one, is 221.
+/// No reply is mistaken for the reply to another command. A reply too many to MAIL or RCPT cannot be taken for 354, the reply to DATA. The
+/// reply to BDAT may have the same code as the reply to MAIL, so the enhanced status codes must distinguish them (RFC 3463 §3.2: 2.1.0
+/// a sender, 2.1.5 a recipient). If they do not, the client sends QUIT, and the message counts as accepted only
+/// if the next reply, and no later one, is 221.
 #[derive(Debug)]
 pub(super) struct ClientTransaction {
     envelope: Envelope,
     extensions: Extensions,
-    route: CommandSequence,
+    sequence: CommandSequence,
     mail: Option<Reply>,
     recipients: Vec<Reply>,
-    /// What is known of each recipient once the envelope is answered.
-    tally: RecipientOutcomes,
-    /// When the transport had all of the message.
+    /// The outcomes that are known once the envelope is answered.
+    recipient_outcomes: RecipientOutcomes,
+    /// When the transport had taken all of the message.
     sent_at: Option<Instant>,
     pub(super) answered: bool,
-    pub(super) block: BdatOutcome,
+    pub(super) bdat: BdatOutcome,
 }
 
-/// What is known of each recipient; `None` for those that the message decides.
+/// The outcome of each recipient; `None` where the reply to the message decides it.
 type RecipientOutcomes = Vec<Option<Outcome>>;
 
-/// What is next.
+/// The next action of a transaction.
 #[derive(Debug)]
 pub(super) enum TransactionAction {
     Wait,
@@ -68,20 +69,20 @@ pub(super) enum TransactionAction {
     Done { outcomes: Result<Vec<Outcome>, ClientError>, after: Reuse },
 }
 
-/// What can follow on the connection.
+/// The messages that can follow on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reuse {
-    /// A message, at once.
+    /// A message can follow at once.
     AtOnce,
-    /// A message, after RSET.
+    /// A message can follow after RSET.
     AfterReset,
-    /// Nothing new: the server is in trouble (RFC 5321 §4.2.1), and a fresh connection may meet another host.
+    /// No new message can follow: the server has a problem (RFC 5321 §4.2.1), and a new connection may reach another host.
     NoNewMessage,
-    /// Nothing: where the conversation stands is not known.
+    /// Nothing can follow: the state of the session is not known.
     Never,
 }
 
-/// Whether other commands were sent behind this message.
+/// Whether other commands were sent after this message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behind {
     Nothing,
@@ -90,51 +91,51 @@ pub(super) enum Behind {
 
 impl ClientTransaction {
     pub(super) fn new(envelope: Envelope, extensions: Extensions, pipelining: Pipelining) -> Self {
-        let route = match (extensions.pipelining, extensions.takes_chunks()) {
+        let sequence = match (extensions.pipelining, extensions.takes_chunks()) {
             (true, true) if pipelining == Pipelining::On => CommandSequence::AllAtOnce,
             (true, true) => CommandSequence::GroupThenBdat,
             (true, false) => CommandSequence::GroupThenData,
             (false, true) => CommandSequence::StepsThenBdat,
             (false, false) => CommandSequence::StepsThenData,
         };
-        let (recipients, tally) = (Vec::with_capacity(envelope.to.len()), Vec::new());
-        let (sent_at, answered, block) = (None, false, BdatOutcome::Unknown);
-        Self { envelope, extensions, route, mail: None, recipients, tally, sent_at, answered, block }
+        let (recipients, recipient_outcomes) = (Vec::with_capacity(envelope.to.len()), Vec::new());
+        let (sent_at, answered, bdat) = (None, false, BdatOutcome::Unknown);
+        Self { envelope, extensions, sequence, mail: None, recipients, recipient_outcomes, sent_at, answered, bdat }
     }
 
-    /// Whether it can be sent behind others that are not answered yet.
+    /// Whether the message can be sent behind others that are not answered yet.
     pub(super) fn can_follow(&self) -> bool {
-        self.route == CommandSequence::AllAtOnce
+        self.sequence == CommandSequence::AllAtOnce
     }
 
-    /// The outcomes, if the message is bigger than the server takes.
+    /// Returns the outcomes if the message exceeds the server's size limit.
     pub(super) fn too_big(&self) -> Option<Vec<Outcome>> {
         let limit = self.extensions.limit_below(self.envelope.size)?;
         Some(self.envelope.to.iter().map(|_| outcome::too_big(self.envelope.size, limit)).collect())
     }
 
-    /// How many bytes of the message go before the reply to `step`.
+    /// Returns how many bytes of the message are sent before the reply to `step`.
     pub(super) fn bytes_before(&self, step: ProtocolStep) -> usize {
-        if step == ProtocolStep::End || self.route == CommandSequence::AllAtOnce { self.envelope.size } else { 0 }
+        if step == ProtocolStep::End || self.sequence == CommandSequence::AllAtOnce { self.envelope.size } else { 0 }
     }
 
-    /// When the transport had all of the message.
+    /// Returns when the transport had taken all of the message.
     pub(super) fn sent_at(&self) -> Option<Instant> {
         self.sent_at
     }
 
-    /// All of the message was handed to the transport.
+    /// The transport has taken all of the message.
     pub(super) fn handle_body_sent(&mut self, now: Instant) {
         self.sent_at = Some(now);
     }
 
-    /// The first commands; RSET goes before them if the server must forget a message before.
+    /// Returns the first commands. `reset` puts RSET before them, so that the server forgets the transaction before.
     pub(super) fn start(&self, reset: bool) -> Commands {
         let mut commands = Commands::default();
         if reset {
             commands.add("RSET\r\n", ProtocolStep::Reset);
         }
-        match self.route {
+        match self.sequence {
             CommandSequence::StepsThenBdat | CommandSequence::StepsThenData if reset => return commands,
             CommandSequence::StepsThenBdat | CommandSequence::StepsThenData => {
                 commands.add(self.envelope.mail_command(self.extensions), ProtocolStep::Mail)
@@ -145,7 +146,7 @@ impl ClientTransaction {
                     .for_each(|nth| commands.add(self.envelope.recipient_command(nth), ProtocolStep::Recipient));
             }
         }
-        match self.route {
+        match self.sequence {
             CommandSequence::AllAtOnce => self.add_bdat(&mut commands),
             CommandSequence::GroupThenData => commands.add("DATA\r\n", ProtocolStep::Data),
             CommandSequence::GroupThenBdat | CommandSequence::StepsThenBdat | CommandSequence::StepsThenData => {}
@@ -153,7 +154,7 @@ impl ClientTransaction {
         commands
     }
 
-    /// The reply to `step`.
+    /// Handles the reply to `step`.
     pub(super) fn handle_reply(&mut self, step: ProtocolStep, reply: Reply, behind: Behind) -> TransactionAction {
         self.answered = true;
         match step {
@@ -180,7 +181,7 @@ impl ClientTransaction {
             ProtocolStep::Data => self.handle_go_ahead(reply),
             ProtocolStep::End => self.handle_end(reply, behind),
             ProtocolStep::EmptyEnd => TransactionAction::done(Ok(self.decided().unwrap_or_default()), Reuse::AfterReset),
-            ProtocolStep::Quit => self.handle_farewell(&reply),
+            ProtocolStep::Quit => self.handle_quit_reply(&reply),
             ProtocolStep::Greeting
             | ProtocolStep::Ehlo
             | ProtocolStep::Helo
@@ -190,12 +191,12 @@ impl ClientTransaction {
         }
     }
 
-    /// The connection failed where the reply to `step` was due; the outcomes, if they were decided before.
-    pub(super) fn handle_failure(&mut self, step: ProtocolStep, fault: &ClientError) -> Option<Vec<Outcome>> {
-        if self.bdat_may_be_the_cause(step) && fault.is_unreachable() && self.block == BdatOutcome::Unknown {
-            self.block = BdatOutcome::Broken;
+    /// Handles a connection that failed where the reply to `step` was expected; returns the outcomes if they were decided before.
+    pub(super) fn handle_failure(&mut self, step: ProtocolStep, error: &ClientError) -> Option<Vec<Outcome>> {
+        if self.bdat_may_be_the_cause(step) && error.is_unreachable() && self.bdat == BdatOutcome::Unknown {
+            self.bdat = BdatOutcome::Broken;
         }
-        // What a server says to a message of nothing is about no recipient.
+        // The reply to an empty message is about no recipient.
         self.decided().filter(|_| step == ProtocolStep::EmptyEnd)
     }
 
@@ -207,15 +208,15 @@ impl ClientTransaction {
         }
     }
 
-    /// All of the envelope was answered, or MAIL was refused.
+    /// Continues after the last reply to the envelope, or after MAIL was refused.
     fn after_envelope(&mut self) -> TransactionAction {
-        if matches!(self.route, CommandSequence::AllAtOnce | CommandSequence::GroupThenData) {
-            return TransactionAction::Wait; // the reply to the block, or to DATA, is still to come
+        if matches!(self.sequence, CommandSequence::AllAtOnce | CommandSequence::GroupThenData) {
+            return TransactionAction::Wait; // the reply to BDAT or DATA is still to come
         }
-        if let Err(refused) = self.judge() {
+        if let Err(refused) = self.evaluate_envelope() {
             return refused;
         }
-        match (self.decided(), self.route) {
+        match (self.decided(), self.sequence) {
             (Some(outcomes), _) => TransactionAction::done(Ok(outcomes), Reuse::AfterReset),
             (None, CommandSequence::StepsThenData) => TransactionAction::send("DATA\r\n", ProtocolStep::Data),
             (None, _) => {
@@ -226,13 +227,13 @@ impl ClientTransaction {
         }
     }
 
-    /// The reply to DATA. RFC 2920 §3.1: a server that took no recipient and says 354 all the same gets a message of nothing.
+    /// Handles the reply to DATA. RFC 2920 §3.1: a server that accepted no recipient and replies 354 nevertheless gets an empty message.
     fn handle_go_ahead(&mut self, reply: Reply) -> TransactionAction {
         let go_ahead = reply.code == GO_AHEAD;
-        if self.route == CommandSequence::GroupThenData
-            && let Err(refused) = self.judge()
+        if self.sequence == CommandSequence::GroupThenData
+            && let Err(refused) = self.evaluate_envelope()
         {
-            // It waits for a message to nobody, or nobody knows what for.
+            // The server waits for a message without recipients, or its state is unknown.
             return if (400..600).contains(&reply.code) { refused } else { refused.and_no_reuse() };
         }
         match self.decided() {
@@ -248,24 +249,24 @@ impl ClientTransaction {
         }
     }
 
-    /// The reply to the whole message.
+    /// Handles the reply to the whole message.
     fn handle_end(&mut self, reply: Reply, behind: Behind) -> TransactionAction {
-        // A server that does not know BDAT reads what follows as commands, and answers each line of it.
-        let not_known = self.uses_bdat() && outcome::is_unknown_command(&reply);
-        if not_known {
-            self.block = BdatOutcome::NotImplemented;
+        // A server that does not know BDAT reads the message as commands, and answers each line of it.
+        let not_implemented = self.uses_bdat() && outcome::is_unknown_command(&reply);
+        if not_implemented {
+            self.bdat = BdatOutcome::NotImplemented;
         }
-        if self.route == CommandSequence::AllAtOnce
-            && let Err(refused) = self.judge()
+        if self.sequence == CommandSequence::AllAtOnce
+            && let Err(refused) = self.evaluate_envelope()
         {
-            return if not_known { refused.and_no_reuse() } else { refused };
+            return if not_implemented { refused.and_no_reuse() } else { refused };
         }
         if let Some(outcomes) = self.decided() {
-            return TransactionAction::done(Ok(outcomes), if not_known { Reuse::Never } else { Reuse::AfterReset });
+            return TransactionAction::done(Ok(outcomes), if not_implemented { Reuse::Never } else { Reuse::AfterReset });
         }
         if !reply.is_positive() {
             let settled = self.settle(ProtocolStep::End, reply);
-            // What is still to be sent would be read as commands, or the peer reads it and answers once more.
+            // The server would read the rest of the message as commands, or read it all and reply once more.
             return if self.sent_at.is_some() { settled } else { settled.and_no_reuse() };
         }
         if self.sent_at.is_none() {
@@ -277,9 +278,9 @@ impl ClientTransaction {
         if !self.uses_bdat() || self.replies_are_distinct(&reply) {
             return self.settle(ProtocolStep::End, reply);
         }
-        self.block = BdatOutcome::Ambiguous;
+        self.bdat = BdatOutcome::Ambiguous;
         match behind {
-            // Nothing else was sent, so the replies can be counted to their end.
+            // Nothing else was sent, so the reply to QUIT shows whether this was the last one.
             Behind::Nothing => TransactionAction::send("QUIT\r\n", ProtocolStep::Quit),
             Behind::Others => {
                 let what = "replies that do not say what they are about".to_owned();
@@ -288,8 +289,8 @@ impl ClientTransaction {
         }
     }
 
-    /// The reply behind an ambiguous one.
-    fn handle_farewell(&mut self, reply: &Reply) -> TransactionAction {
+    /// Handles the reply to QUIT, after an ambiguous reply.
+    fn handle_quit_reply(&mut self, reply: &Reply) -> TransactionAction {
         let outcomes = match reply.code {
             CLOSED => Ok(self.decided_by(&Outcome::Accepted)),
             _ => Err(ClientError::InvalidReply(format!("more replies than commands: {reply}"))),
@@ -299,12 +300,12 @@ impl ClientTransaction {
 
     fn settle(&mut self, step: ProtocolStep, reply: Reply) -> TransactionAction {
         if step == ProtocolStep::End && self.uses_bdat() {
-            self.block = match reply.code {
+            self.bdat = match reply.code {
                 200..300 => BdatOutcome::Accepted,
                 503 => BdatOutcome::Broken,
-                _ => self.block,
+                _ => self.bdat,
             };
-            if self.block == BdatOutcome::NotImplemented {
+            if self.bdat == BdatOutcome::NotImplemented {
                 return TransactionAction::done(Err(ClientError::unexpected("BDAT", &reply)), Reuse::Never);
             }
         }
@@ -317,17 +318,17 @@ impl ClientTransaction {
                 };
                 TransactionAction::done(Ok(self.decided_by(&outcome)), after)
             }
-            Err(fault) => TransactionAction::done(Err(fault), Reuse::Never),
+            Err(error) => TransactionAction::done(Err(error), Reuse::Never),
         }
     }
 
-    /// Reads the envelope's replies.
-    fn judge(&mut self) -> Result<(), TransactionAction> {
+    /// Evaluates the replies to the envelope.
+    fn evaluate_envelope(&mut self) -> Result<(), TransactionAction> {
         let Some(mail) = self.mail.clone() else {
             return Err(TransactionAction::done(Err(ClientError::InvalidReply("no reply to MAIL".to_owned())), Reuse::Never));
         };
-        outcome::of_mail(mail).map_err(|fault| {
-            let after = match &fault {
+        outcome::of_mail(mail).map_err(|error| {
+            let after = match &error {
                 ClientError::Refused { reply, .. } if reply.code < 500 => Reuse::NoNewMessage,
                 ClientError::Refused { .. } => Reuse::AfterReset,
                 ClientError::ConnectionLost(_)
@@ -335,23 +336,24 @@ impl ClientTransaction {
                 | ClientError::TimedOut(_)
                 | ClientError::NotServed(_) => Reuse::Never,
             };
-            TransactionAction::done(Err(fault), after)
+            TransactionAction::done(Err(error), after)
         })?;
-        let tally: Result<RecipientOutcomes, ClientError> = self.recipients.iter().cloned().map(outcome::of_recipient).collect();
-        self.tally = tally.map_err(|fault| TransactionAction::done(Err(fault), Reuse::Never))?;
+        let recipient_outcomes: Result<RecipientOutcomes, ClientError> =
+            self.recipients.iter().cloned().map(outcome::of_recipient).collect();
+        self.recipient_outcomes = recipient_outcomes.map_err(|error| TransactionAction::done(Err(error), Reuse::Never))?;
         Ok(())
     }
 
-    /// The outcomes, if the message decides none of them.
+    /// Returns the outcomes if the reply to the message decides none of them.
     fn decided(&self) -> Option<Vec<Outcome>> {
-        self.tally.iter().cloned().collect()
+        self.recipient_outcomes.iter().cloned().collect()
     }
 
     fn decided_by(&self, outcome: &Outcome) -> Vec<Outcome> {
-        self.tally.iter().map(|decided| decided.clone().unwrap_or_else(|| outcome.clone())).collect()
+        self.recipient_outcomes.iter().map(|decided| decided.clone().unwrap_or_else(|| outcome.clone())).collect()
     }
 
-    /// Whether no reply to the envelope can be taken for the one to the message.
+    /// Whether no reply to the envelope can be mistaken for the reply to the message.
     fn replies_are_distinct(&self, end: &Reply) -> bool {
         let mut recipients = self.recipients.iter().filter(|reply| reply.is_positive());
         !end.is_about_an_address()
@@ -359,12 +361,12 @@ impl ClientTransaction {
             && recipients.all(Reply::is_about_a_recipient)
     }
 
-    /// Whether a connection that ended where the reply to `step` was due may have ended because of the block.
+    /// Whether BDAT may be the cause of a connection that ended where the reply to `step` was expected.
     ///
-    /// A server may hold back its replies to commands that came with others (RFC 2920 §3.2), so that none of them comes from one that
-    /// ends in the block.
+    /// A server may delay its replies to pipelined commands (RFC 2920 §3.2), so a server that closes the connection during BDAT may have
+    /// sent none of them.
     fn bdat_may_be_the_cause(&self, step: ProtocolStep) -> bool {
-        match self.route {
+        match self.sequence {
             CommandSequence::AllAtOnce => {
                 let none_refused = self.mail.as_ref().is_none_or(Reply::is_positive);
                 none_refused && (self.recipients.len() < self.envelope.to.len() || self.envelope_was_taken())
@@ -381,11 +383,11 @@ impl ClientTransaction {
     }
 
     fn uses_bdat(&self) -> bool {
-        matches!(self.route, CommandSequence::AllAtOnce | CommandSequence::GroupThenBdat | CommandSequence::StepsThenBdat)
+        matches!(self.sequence, CommandSequence::AllAtOnce | CommandSequence::GroupThenBdat | CommandSequence::StepsThenBdat)
     }
 
     fn goes_by_steps(&self) -> bool {
-        matches!(self.route, CommandSequence::StepsThenBdat | CommandSequence::StepsThenData)
+        matches!(self.sequence, CommandSequence::StepsThenBdat | CommandSequence::StepsThenData)
     }
 
     fn add_bdat(&self, commands: &mut Commands) {

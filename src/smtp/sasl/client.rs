@@ -1,4 +1,4 @@
-//! [`ClientExchange`]: the client's side of an authentication, without a connection.
+//! [`ClientExchange`]: the client's side of a SASL exchange, without a connection.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -7,8 +7,9 @@ use encodify::base64::STANDARD;
 use subtle::ConstantTimeEq as _;
 
 use super::scram::{self, Key};
+use super::{Mechanism, Mechanisms, NONCE_LEN};
 
-/// Name and password, or name and token.
+/// The credentials of a client: a name with a password or a token.
 #[derive(Clone)]
 pub(crate) enum Secret {
     Password {
@@ -25,7 +26,7 @@ pub(crate) enum Secret {
 }
 
 impl Secret {
-    /// The strongest mechanism that takes this secret and is offered.
+    /// Returns the strongest of the offered mechanisms that works with this secret.
     pub(crate) fn mechanism(&self, offered: Mechanisms) -> Option<Mechanism> {
         offered.strongest_of(match self {
             Self::Password { .. } => &[Mechanism::ScramSha256, Mechanism::Plain, Mechanism::Login],
@@ -35,13 +36,13 @@ impl Secret {
 }
 
 impl fmt::Debug for Secret {
-    /// Shows nothing of it.
+    /// Shows neither name nor secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }
 }
 
-/// One authentication: challenges in, responses out.
+/// One authentication exchange: challenges go in, responses come out.
 #[derive(Clone)]
 pub(crate) struct ClientExchange {
     mechanism: Mechanism,
@@ -51,36 +52,27 @@ pub(crate) struct ClientExchange {
 
 #[derive(Clone)]
 enum ClientStep {
-    /// Nothing was said yet.
-    Start {
-        nonce: String,
-    },
-    /// The first response was too long for the AUTH command, and is sent when the server asks for it.
-    Withheld {
-        response: String,
-        then: Box<ClientStep>,
-    },
-    /// All was said, and the server decides.
+    /// Nothing was sent yet.
+    Start { nonce: String },
+    /// The initial response was too long for the AUTH command; it is sent when the server asks for it.
+    Withheld { response: String, then: Box<ClientStep> },
+    /// The last response was sent, and the server decides.
     Said,
-    /// The server has said why it refuses the token, and was answered.
+    /// The server has given the reason why it refuses the token, and an empty response was sent.
     Refused,
-    /// LOGIN asks for the name, then for the password.
+    /// LOGIN: the server asks for the name next.
     LoginName,
+    /// LOGIN: the server asks for the password next.
     LoginPassword,
-    /// The first message of SCRAM was sent.
-    ScramFirst {
-        nonce: String,
-        bare: String,
-    },
-    /// The last one was; the server must now prove itself by this signature.
-    ScramFinal {
-        server_signature: Key,
-    },
-    /// The server has proven itself.
+    /// SCRAM: the client's first message was sent.
+    ScramFirst { nonce: String, bare: String },
+    /// SCRAM: the client's final message was sent; the server must now prove itself by this signature.
+    ScramFinal { server_signature: Key },
+    /// SCRAM: the server has proven itself.
     ScramProven,
 }
 
-/// Why an authentication is broken off.
+/// The reason why the client stops an authentication exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadChallenge {
     #[error("the server sent a challenge that the mechanism does not have")]
@@ -94,12 +86,12 @@ pub(crate) enum BadChallenge {
 }
 
 impl ClientExchange {
-    /// An authentication by `mechanism`; `nonce` is random, and for this one alone.
+    /// An exchange by `mechanism`; `nonce` must be random, and used for this exchange only.
     pub(crate) fn new(mechanism: Mechanism, secret: Secret, nonce: [u8; NONCE_LEN]) -> Self {
         Self { mechanism, secret, step: ClientStep::Start { nonce: STANDARD.encode(nonce) } }
     }
 
-    /// The AUTH command, with its line end. A first response that does not fit into a command's line waits for the server's challenge.
+    /// Returns the AUTH command, with its line end. An initial response that is too long for a command line waits for the server's challenge.
     ///
     /// # Source
     ///
@@ -126,27 +118,29 @@ impl ClientExchange {
                 self.step = ClientStep::ScramFirst { nonce, bare };
                 Some(first)
             }
-            (Mechanism::Login, _) => {
+            (Mechanism::Login, Secret::Password { .. } | Secret::Token { .. }) => {
                 self.step = ClientStep::LoginName;
                 None
             }
-            (_, Secret::Password { user, password }) => Some(format!("\0{user}\0{password}")),
+            (Mechanism::Plain | Mechanism::Xoauth2 | Mechanism::OauthBearer, Secret::Password { user, password }) => {
+                Some(format!("\0{user}\0{password}"))
+            }
             (Mechanism::Xoauth2, Secret::Token { user, token, .. }) => {
                 Some(format!("user={user}\u{1}auth=Bearer {token}\u{1}\u{1}"))
             }
-            (_, Secret::Token { user, token, host, port }) => {
+            (Mechanism::OauthBearer | Mechanism::Plain | Mechanism::ScramSha256, Secret::Token { user, token, host, port }) => {
                 Some(format!("n,a={},\u{1}host={host}\u{1}port={port}\u{1}auth=Bearer {token}\u{1}\u{1}", escaped(user)))
             }
         }
     }
 
-    /// Answers a challenge, given in base64 as it came; the response is in base64, too.
+    /// Returns the response to a challenge; both are in base64.
     ///
-    /// With SCRAM it takes as long as a password check: some milliseconds, at most a tenth of a second.
+    /// With SCRAM this takes as long as a password check: some milliseconds, at most a tenth of a second.
     ///
     /// # Errors
     ///
-    /// A [`BadChallenge`]; the connection is then of no use.
+    /// A [`BadChallenge`]; the connection must then be closed.
     pub(crate) fn handle_challenge(&mut self, challenge: &str) -> Result<String, BadChallenge> {
         let response = match (std::mem::replace(&mut self.step, ClientStep::Said), &self.secret) {
             (ClientStep::Withheld { response, then }, _) => {
@@ -168,7 +162,7 @@ impl ClientExchange {
                 self.step = ClientStep::ScramProven;
                 String::new()
             }
-            // The server says why it refuses a token, and wants an answer before it says so by its reply. RFC 7628 §3.2.3.
+            // The challenge gives the reason why a token is refused; the refusal itself follows the response. RFC 7628 §3.2.3.
             (ClientStep::Said, Secret::Token { .. }) => {
                 self.step = ClientStep::Refused;
                 if self.mechanism == Mechanism::OauthBearer { "\u{1}".to_owned() } else { String::new() }
@@ -178,11 +172,11 @@ impl ClientExchange {
         Ok(STANDARD.encode(response.as_bytes()))
     }
 
-    /// The server has accepted it, with this text in its reply.
+    /// The server has accepted the authentication, with this text in its reply.
     ///
     /// # Errors
     ///
-    /// [`BadChallenge::ServerUnproven`] if it has not proven itself, as SCRAM has it do. It may do so in its reply. RFC 5802 §5.
+    /// [`BadChallenge::ServerUnproven`] if the mechanism is SCRAM and the server has not proven itself. It may do so in its reply. RFC 5802 §5.
     pub(crate) fn handle_success(&mut self, text: &str) -> Result<(), BadChallenge> {
         match &self.step {
             ClientStep::ScramFinal { server_signature } => {
@@ -202,25 +196,25 @@ impl ClientExchange {
 }
 
 impl fmt::Debug for ClientExchange {
-    /// Shows nothing of what is said.
+    /// Shows nothing of what is sent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ClientExchange({})", self.mechanism.name())
     }
 }
 
-/// The client's last message, and the signature by which the server proves itself. RFC 5802 §3.
+/// Returns the client's final message, and the signature by which the server must prove itself. RFC 5802 §3.
 fn scram_final(nonce: &str, bare: &str, password: &str, server_first: &str) -> Result<(String, Key), BadChallenge> {
     let mut attributes = server_first.split(',');
     let mut attribute =
         |name| attributes.next().and_then(|attribute| attribute.strip_prefix(name)).ok_or(BadChallenge::Malformed);
     let (both, salt, iterations) = (attribute("r=")?, attribute("s=")?, attribute("i=")?);
-    // The nonce must be ours with something of the server's behind it.
+    // The nonce must be the client's with a part of the server's after it.
     if both.strip_prefix(nonce).is_none_or(str::is_empty) {
         return Err(BadChallenge::Malformed);
     }
     let salt = STANDARD.decode(salt.as_bytes()).map_err(|_| BadChallenge::Malformed)?;
     let iterations: NonZeroU32 = iterations.parse().map_err(|_| BadChallenge::Malformed)?;
-    // RFC 7677 §4 has at least 4096; an upper limit keeps a hostile server from keeping us busy.
+    // RFC 7677 §4 requires at least 4096; the upper limit protects against a hostile server that asks for too much work.
     if !(4096..=200_000).contains(&iterations.get()) {
         return Err(BadChallenge::Iterations(iterations.get()));
     }
@@ -233,7 +227,7 @@ fn scram_final(nonce: &str, bare: &str, password: &str, server_first: &str) -> R
     Ok((format!("{without_proof},p={}", STANDARD.encode(proof)), server_signature))
 }
 
-/// Whether the server's last message has its signature. RFC 5802 §7.
+/// Checks that the server's final message has its signature. RFC 5802 §7.
 fn verify(server_signature: &Key, server_final: &str) -> Result<(), BadChallenge> {
     let signature = server_final.split(',').next().and_then(|attribute| attribute.strip_prefix("v="));
     let signature =
@@ -246,79 +240,15 @@ fn decoded(base64: &str) -> Result<String, BadChallenge> {
     String::from_utf8(bytes).map_err(|_| BadChallenge::Malformed)
 }
 
-/// A name with its equals signs and commas escaped. RFC 5802 §5.1.
+/// Returns a name with its equals signs and commas escaped. RFC 5802 §5.1.
 fn escaped(name: &str) -> String {
     name.replace('=', "=3D").replace(',', "=2C")
 }
 
-/// An authentication mechanism that the client has, the strongest last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Mechanism {
-    /// Name and password in two steps; older than the standards.
-    Login,
-    /// Name and password at once. RFC 4616.
-    Plain,
-    /// A bearer token, as some providers took it before there was a standard.
-    Xoauth2,
-    /// A bearer token. RFC 7628.
-    OauthBearer,
-    /// Both sides prove that they have the password, and neither says it. RFC 5802 and RFC 7677.
-    ScramSha256,
-}
-
-impl Mechanism {
-    /// Its name in EHLO and AUTH.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Login => "LOGIN",
-            Self::Plain => "PLAIN",
-            Self::Xoauth2 => "XOAUTH2",
-            Self::OauthBearer => "OAUTHBEARER",
-            Self::ScramSha256 => "SCRAM-SHA-256",
-        }
-    }
-
-    const ALL: [Self; 5] = [Self::Login, Self::Plain, Self::Xoauth2, Self::OauthBearer, Self::ScramSha256];
-}
-
-/// A set of mechanisms, such as a server offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Mechanisms(u8);
-
-impl Mechanisms {
-    /// Adds the mechanism with this name, in either case; an unknown one changes nothing.
-    pub(crate) fn add(&mut self, name: &str) {
-        for mechanism in Mechanism::ALL {
-            if mechanism.name().eq_ignore_ascii_case(name) {
-                self.0 |= 1 << mechanism as u8;
-            }
-        }
-    }
-
-    /// Whether `mechanism` is one of them.
-    pub(crate) fn contains(self, mechanism: Mechanism) -> bool {
-        self.0 & (1 << mechanism as u8) != 0
-    }
-
-    /// Whether there is none.
-    #[cfg(test)]
-    pub(crate) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// The strongest of them that is also one of `known`.
-    pub(crate) fn strongest_of(self, known: &[Mechanism]) -> Option<Mechanism> {
-        known.iter().copied().filter(|mechanism| self.contains(*mechanism)).max()
-    }
-}
-
-/// How long a command may be, with its line end. RFC 5321 §4.5.3.1.4.
+/// The longest command, in bytes with its line end. RFC 5321 §4.5.3.1.4.
 const LONGEST_COMMAND: usize = 512;
 
-/// How many random bytes an exchange takes.
-pub(crate) const NONCE_LEN: usize = 18;
-
-/// No binding to the TLS channel, and acting for nobody else. RFC 5802 §6.
+/// The GS2 header of a client without channel binding and without an authorisation identity. RFC 5802 §6.
 const GS2_HEADER: &str = "n,,";
 
 #[cfg(test)]
@@ -358,7 +288,11 @@ mod tests {
         let wrong = STANDARD.encode(b"v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
         assert_eq!(exchange.clone().handle_challenge(&wrong), Err(BadChallenge::ServerUnproven));
         assert_eq!(exchange.clone().handle_challenge(&STANDARD.encode(b"e=other-error")), Err(BadChallenge::ServerUnproven));
-        assert_eq!(exchange.clone().handle_success("welcome"), Err(BadChallenge::ServerUnproven), "it has proven nothing");
+        assert_eq!(
+            exchange.clone().handle_success("welcome"),
+            Err(BadChallenge::ServerUnproven),
+            "the server has proven nothing"
+        );
         assert_eq!(exchange.clone().handle_success(&right), Ok(()));
         assert_eq!(exchange.handle_challenge(&right).as_deref(), Ok(""));
         assert_eq!(exchange.handle_success("welcome"), Ok(()));
@@ -394,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_and_tokens_are_said_as_each_mechanism_wants() {
+    fn passwords_and_tokens_are_sent_as_each_mechanism_wants() {
         let said = |mechanism, secret: Secret| ClientExchange::new(mechanism, secret, [0; NONCE_LEN]).command();
         assert_eq!(said(Mechanism::Plain, password()), "AUTH PLAIN AHVzZXIAcGVuY2ls\r\n");
         let bearer = said(Mechanism::OauthBearer, token());

@@ -4,8 +4,8 @@
 //!
 //! draft-murchison-sasl-login-00, which never became a standard.
 
-/// The challenge before the name.
+/// The challenge that asks for the name.
 pub(super) const NAME_CHALLENGE: &[u8] = b"Username:";
 
-/// The challenge before the password.
+/// The challenge that asks for the password.
 pub(super) const PASSWORD_CHALLENGE: &[u8] = b"Password:";

@@ -1,10 +1,10 @@
-//! [`PeerName`]: the name that a peer proves.
+//! [`PeerName`]: the name of a peer.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The name of a peer, which is its user name too: 1 to 255 ASCII letters, digits and `.`, `-`, `_`, `@`, `+`.
+/// The name of a peer, which is also its user name: 1 to 255 ASCII letters, digits and `.`, `-`, `_`, `@`, `+`.
 ///
 /// ```
 /// use voicemail::intake::PeerName;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub struct PeerName(Arc<str>);
 
 impl PeerName {
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -41,7 +41,7 @@ impl fmt::Display for PeerName {
     }
 }
 
-/// A text that is no [`PeerName`].
+/// The error for a text that is no [`PeerName`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a peer's name has 1 to 255 letters, digits and . - _ @ +")]
 pub struct InvalidPeerName;

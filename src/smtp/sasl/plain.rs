@@ -4,7 +4,7 @@
 //!
 //! RFC 4616 §2.
 
-/// Returns name and password. A client may act for itself only.
+/// Returns name and password of a client's message, or `None` if it is malformed or names another authorisation identity.
 pub(super) fn parse(response: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut fields = response.split(|byte| *byte == 0);
     let (acting_for, name, password) = (fields.next()?, fields.next()?, fields.next()?);

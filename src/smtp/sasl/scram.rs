@@ -1,4 +1,4 @@
-//! SCRAM-SHA-256: its messages and its keys, the same for client and server.
+//! SCRAM-SHA-256: the messages and the keys, which client and server share.
 //!
 //! # Source
 //!
@@ -15,20 +15,20 @@ use ring::{digest, hmac, pbkdf2};
 pub(crate) struct ClientFirst<'a> {
     /// The GS2 header with its last comma, which the client's final message repeats in base64.
     pub(crate) header: &'a str,
-    /// All that follows the header.
+    /// The message after the header.
     pub(crate) bare: &'a str,
-    /// The name to be proven.
+    /// The name that the client wants to prove.
     pub(crate) name: String,
     /// The client's part of the nonce.
     pub(crate) nonce: &'a str,
 }
 
 impl<'a> ClientFirst<'a> {
-    /// Reads a client's first message. One that asks for channel binding, or to act for somebody else, is none.
+    /// Parses a client's first message. A request for channel binding or for another authorisation identity is refused with `None`.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let mut fields = text.splitn(3, ',');
         let (binding, acting_for, bare) = (fields.next()?, fields.next()?, fields.next()?);
-        // "p=" asks for a binding to the TLS channel, which is not offered.
+        // "p=" asks for channel binding, which is not offered.
         if !matches!(binding, "n" | "y") {
             return None;
         }
@@ -44,7 +44,7 @@ impl<'a> ClientFirst<'a> {
 /// The server's first message; its [`Display`](fmt::Display) is the message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ServerFirst {
-    /// The client's nonce with the server's behind it.
+    /// The client's nonce with the server's after it.
     pub(crate) nonce: String,
     pub(crate) salt: Vec<u8>,
     pub(crate) iterations: NonZeroU32,
@@ -59,17 +59,17 @@ impl fmt::Display for ServerFirst {
 /// The client's final message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ClientFinal<'a> {
-    /// The GS2 header of its first message.
+    /// The GS2 header of the client's first message.
     pub(crate) header: Vec<u8>,
     /// The nonce of the server's first message.
     pub(crate) nonce: &'a str,
-    /// All that stands before the proof, which the proof covers.
+    /// The message without the proof; the proof covers it.
     pub(crate) without_proof: &'a str,
     pub(crate) proof: [u8; KEY_LEN],
 }
 
 impl<'a> ClientFinal<'a> {
-    /// Reads a client's final message.
+    /// Parses a client's final message.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (without_proof, proof) = text.rsplit_once(",p=")?;
         let mut attributes = without_proof.split(',');
@@ -80,7 +80,7 @@ impl<'a> ClientFinal<'a> {
     }
 }
 
-/// Returns the text that the proofs of both sides cover. RFC 5802 §3.
+/// Returns the text that the proofs of both sides cover, which RFC 5802 §3 calls AuthMessage.
 pub(crate) fn auth_message(client_first_bare: &str, server_first: &str, client_final_without_proof: &str) -> String {
     format!("{client_first_bare},{server_first},{client_final_without_proof}")
 }
@@ -88,7 +88,7 @@ pub(crate) fn auth_message(client_first_bare: &str, server_first: &str, client_f
 /// A key or a signature.
 pub(crate) type Key = [u8; KEY_LEN];
 
-/// Returns the key that client and server derive theirs from. It takes some milliseconds.
+/// Returns the salted password, from which all other keys are derived. This takes some milliseconds.
 pub(crate) fn salted_password(password: &[u8], salt: &[u8], iterations: NonZeroU32) -> Key {
     let mut salted = [0; KEY_LEN];
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, password, &mut salted);
@@ -100,7 +100,7 @@ pub(crate) fn client_key(salted_password: &Key) -> Key {
     sign(salted_password, b"Client Key")
 }
 
-/// Returns the hash of the client's key, which is all that a server has of it.
+/// Returns the hash of the client's key; a server keeps only this hash.
 pub(crate) fn stored_key(client_key: &Key) -> Key {
     let digest = digest::digest(&digest::SHA256, client_key);
     digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
@@ -117,12 +117,12 @@ pub(crate) fn sign(key: &Key, text: &[u8]) -> Key {
     tag.as_ref().try_into().expect("HMAC-SHA-256 gives 32 bytes")
 }
 
-/// Returns the client's proof from its key and signature, or its key from proof and signature.
+/// Returns the exclusive or of two keys: the client's proof from its key and signature, or its key from proof and signature.
 pub(crate) fn xor(one: &Key, other: &Key) -> Key {
     std::array::from_fn(|at| one[at] ^ other[at])
 }
 
-/// Returns a name with its commas and equals signs back. RFC 5802 §5.1.
+/// Returns a name with its escaped commas and equals signs restored. RFC 5802 §5.1.
 fn unescaped(name: &str) -> Option<String> {
     let mut pieces = name.split('=');
     let mut text = pieces.next()?.to_owned();
@@ -142,7 +142,7 @@ fn is_nonce(text: &str) -> bool {
     (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
-/// How many bytes a key has.
+/// The length of a key in bytes.
 pub(crate) const KEY_LEN: usize = 32;
 
 #[cfg(test)]
@@ -150,13 +150,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_taken_with_its_commas() {
+    fn a_name_may_have_commas_and_equals_signs() {
         assert_eq!(unescaped("a=2Cb=3Dc").as_deref(), Some("a,b=c"));
         assert!(["=", "=2c", "a=2", "=2\u{e9}"].iter().all(|name| unescaped(name).is_none()));
     }
 
     #[test]
-    fn the_standards_example_has_the_proofs_that_it_names() {
+    fn the_example_of_rfc_7677_has_the_proofs_that_it_names() {
         // RFC 7677 §3.
         let first = ClientFirst::parse("n,,n=user,r=rOprNGfwEbeRWgbNEkqO").unwrap();
         let server_first = ServerFirst {

@@ -1,4 +1,4 @@
-//! [`ServerExchange`]: the server's side of a proof, step by step, without a connection.
+//! [`ServerExchange`]: the server's side of a SASL exchange, without a connection.
 
 use std::fmt;
 use std::str;
@@ -8,31 +8,33 @@ use encodify::base64::STANDARD;
 use super::scram::{ClientFinal, ClientFirst, Key, ServerFirst, auth_message};
 use super::{Mechanism, NONCE_LEN, PeerName, StoredPassword, login, plain};
 
-/// A proof under way.
+/// The mechanisms that a server offers, strongest first.
+pub(crate) const SERVER_MECHANISMS: [Mechanism; 3] = [Mechanism::ScramSha256, Mechanism::Plain, Mechanism::Login];
+
+/// One authentication exchange: responses go in, challenges come out.
 pub(crate) struct ServerExchange {
     step: ServerStep,
 }
 
-/// What is next.
+/// The response that an exchange waits for.
 enum ServerStep {
+    /// PLAIN: name and password.
     Plain,
+    /// LOGIN: the name.
     LoginName,
-    LoginPassword {
-        name: Vec<u8>,
-    },
-    ScramFirst {
-        nonce: String,
-    },
+    /// LOGIN: the password.
+    LoginPassword { name: Vec<u8> },
+    /// SCRAM: the client's first message.
+    ScramFirst { nonce: String },
+    /// SCRAM: the client's final message.
     ScramFinal(Box<Scram>),
-    /// What the client has proven is being checked; then it is told this.
-    Checking {
-        server_final: Option<String>,
-    },
-    /// The client has what proves this side to it, and says that it is content.
+    /// None: the client's proof is being checked. If it is right, SCRAM sends `server_final` next.
+    Checking { server_final: Option<String> },
+    /// SCRAM: an empty response to the server's final message.
     ScramEnd(PeerName),
 }
 
-/// What was said of a SCRAM exchange when the server has spoken.
+/// The first half of a SCRAM exchange.
 struct Scram {
     header: String,
     client_first_bare: String,
@@ -42,47 +44,50 @@ struct Scram {
     stored: StoredPassword,
 }
 
-/// The next step of an exchange.
+/// The next action of the server in an exchange.
 #[derive(Debug)]
 pub(crate) enum ExchangeAction {
-    /// Send this challenge; it is in base64.
+    /// Send this challenge, which is in base64.
     Challenge(String),
-    /// Check this; then call [`ServerExchange::handle_checked`].
+    /// Check this login attempt, then call [`ServerExchange::handle_checked`].
     Check(LoginAttempt),
-    /// It is over, and this peer is proven.
+    /// The exchange is over, and this peer is authenticated.
     Authenticated(PeerName),
-    /// It is over, and nothing is proven.
+    /// The exchange is over, and the client is not authenticated.
     Failed(LoginFailure),
 }
 
-/// Why an exchange has proven nothing.
+/// The reason why an authentication failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LoginFailure {
-    /// The mechanism has no such message.
+    /// The response is no message of the mechanism.
     Malformed,
-    /// Name or password is wrong.
+    /// The name or the password is wrong.
     Wrong,
 }
 
-/// The passwords that names can be proven with.
+/// The stored passwords of all peers.
 pub(crate) trait Credentials {
-    /// Returns what is kept of the password of `name`. For an unknown name there is something too, which nothing matches, so that a
-    /// client does not learn the difference.
+    /// Returns the peer with this name and its stored password. For an unknown name, it returns no peer and a stored password that nothing
+    /// matches, so that a client cannot distinguish known from unknown names.
     fn password_of(&self, name: &str) -> (Option<PeerName>, StoredPassword);
 }
 
 impl ServerExchange {
-    /// A proof by `mechanism`; `nonce` is random, and for this exchange alone.
-    pub(crate) fn new(mechanism: Mechanism, nonce: [u8; NONCE_LEN]) -> Self {
+    /// An exchange by `mechanism`; `nonce` must be random, and used for this exchange only.
+    ///
+    /// Returns `None` if the mechanism is none of [`SERVER_MECHANISMS`].
+    pub(crate) fn new(mechanism: Mechanism, nonce: [u8; NONCE_LEN]) -> Option<Self> {
         let step = match mechanism {
             Mechanism::Plain => ServerStep::Plain,
             Mechanism::Login => ServerStep::LoginName,
             Mechanism::ScramSha256 => ServerStep::ScramFirst { nonce: STANDARD.encode(nonce) },
+            Mechanism::Xoauth2 | Mechanism::OauthBearer => return None,
         };
-        Self { step }
+        Some(Self { step })
     }
 
-    /// What the client is asked first, if it has not begun by itself.
+    /// Returns the first challenge, for a client that sent no initial response.
     pub(crate) fn first_challenge(&self) -> String {
         match self.step {
             ServerStep::LoginName => STANDARD.encode(login::NAME_CHALLENGE),
@@ -90,7 +95,7 @@ impl ServerExchange {
         }
     }
 
-    /// Hears what the client answers, with its base64 taken off.
+    /// Handles a response of the client, decoded from base64.
     pub(crate) fn handle_response(&mut self, response: &[u8], credentials: &impl Credentials) -> ExchangeAction {
         let checking = ServerStep::Checking { server_final: None };
         let turn = match std::mem::replace(&mut self.step, checking) {
@@ -118,7 +123,7 @@ impl ServerExchange {
         turn.unwrap_or(ExchangeAction::Failed(LoginFailure::Malformed))
     }
 
-    /// What was proven has been checked.
+    /// Handles the result of the check: the peer whose login attempt is right, or `None`.
     pub(crate) fn handle_checked(&mut self, proven: Option<PeerName>) -> ExchangeAction {
         let Some(peer) = proven else { return ExchangeAction::Failed(LoginFailure::Wrong) };
         match &mut self.step {
@@ -135,14 +140,14 @@ impl ServerExchange {
 }
 
 impl fmt::Debug for ServerExchange {
-    /// Shows nothing of what was said.
+    /// Shows nothing of what was sent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ServerExchange(..)")
     }
 }
 
 impl Scram {
-    /// Reads the client's first message, and answers it. RFC 5802 §7.
+    /// Handles the client's first message. RFC 5802 §7.
     fn begin(client_first: &[u8], nonce: &str, credentials: &impl Credentials) -> Option<Self> {
         let ClientFirst { header, bare, name, nonce: client_nonce } = ClientFirst::parse(str::from_utf8(client_first).ok()?)?;
         let (peer, stored) = credentials.password_of(&name);
@@ -158,7 +163,7 @@ impl Scram {
         })
     }
 
-    /// Reads the client's final message: what there is to check, and what to say when it is right.
+    /// Handles the client's final message; returns the proof to check, and the server's final message for a proof that is right.
     fn finish(self, client_final: &[u8]) -> Option<(LoginAttempt, String)> {
         let ClientFinal { header, nonce, without_proof, proof } = ClientFinal::parse(str::from_utf8(client_final).ok()?)?;
         if header != self.header.as_bytes() || nonce != self.nonce {
@@ -170,7 +175,7 @@ impl Scram {
     }
 }
 
-/// A name and what shall prove it, to be checked where some milliseconds of work hold up nobody.
+/// A name and its proof, to be checked on a thread where some milliseconds of work delay nothing else.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LoginAttempt {
     peer: Option<PeerName>,
@@ -186,12 +191,12 @@ enum Proof {
 
 impl LoginAttempt {
     fn password(name: &[u8], password: &[u8], credentials: &impl Credentials) -> Self {
-        // A name that is no text is one that nobody has.
+        // No peer has a name that is not UTF-8.
         let (peer, stored) = credentials.password_of(&String::from_utf8_lossy(name));
         Self { peer, stored, proof: Proof::Password(password.to_vec()) }
     }
 
-    /// Who is proven by it, if anybody. It takes as long for a name that is not known as for one that is.
+    /// Returns the peer whose name is proven, or `None` if the proof is wrong. This takes the same time for known and unknown names.
     pub fn check(self) -> Option<PeerName> {
         let right = match &self.proof {
             Proof::Password(password) => self.stored.matches(password),
@@ -202,7 +207,7 @@ impl LoginAttempt {
 }
 
 impl fmt::Debug for LoginAttempt {
-    /// Shows nothing of what was said.
+    /// Shows nothing of what was sent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LoginAttempt(..)")
     }
@@ -227,9 +232,9 @@ mod tests {
         Peers([peer("berlin", "correct horse"), peer("bonn", "another horse")])
     }
 
-    /// Goes through an exchange; answers who was proven.
+    /// Goes through an exchange; returns the peer that it authenticates.
     fn go(mechanism: Mechanism, responses: &[&[u8]]) -> Option<String> {
-        let (peers, mut exchange) = (peers(), ServerExchange::new(mechanism, [7; NONCE_LEN]));
+        let (peers, mut exchange) = (peers(), ServerExchange::new(mechanism, [7; NONCE_LEN]).unwrap());
         for response in responses {
             let mut turn = exchange.handle_response(response, &peers);
             if let ExchangeAction::Check(attempt) = turn {
@@ -245,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_and_login_prove_who_has_the_password_and_nobody_else() {
+    fn plain_and_login_accept_the_right_password_and_no_other() {
         let berlin = Some("berlin".to_owned());
         assert_eq!(go(Mechanism::Plain, &[b"\0berlin\0correct horse"]), berlin);
         assert_eq!(go(Mechanism::Plain, &[b"berlin\0berlin\0correct horse"]), berlin);
@@ -269,10 +274,10 @@ mod tests {
         }
     }
 
-    /// A client's side of SCRAM, by the standard's formulas; `change` spoils its last message.
+    /// A client's side of SCRAM, by the standard's formulas; `change` changes its final message.
     fn scram(first: &str, password: &str, change: impl Fn(String) -> String) -> Option<String> {
         use ring::{digest, hmac, pbkdf2};
-        let (peers, mut exchange) = (peers(), ServerExchange::new(Mechanism::ScramSha256, [7; NONCE_LEN]));
+        let (peers, mut exchange) = (peers(), ServerExchange::new(Mechanism::ScramSha256, [7; NONCE_LEN]).unwrap());
         let ExchangeAction::Challenge(challenge) = exchange.handle_response(first.as_bytes(), &peers) else { return None };
         let server_first = String::from_utf8(STANDARD.decode(challenge.as_bytes()).unwrap()).unwrap();
         let field = |name: &str| server_first.split(',').find_map(|field| field.strip_prefix(name)).unwrap();
@@ -292,7 +297,7 @@ mod tests {
         let ExchangeAction::Challenge(last) = exchange.handle_checked(attempt.check()) else { return None };
         let server_key = sign(&salted, b"Server Key");
         let expected = format!("v={}", STANDARD.encode(sign(server_key.as_ref(), message.as_bytes()).as_ref()));
-        assert_eq!(STANDARD.decode(last.as_bytes()).unwrap(), expected.as_bytes(), "the server proves itself, too");
+        assert_eq!(STANDARD.decode(last.as_bytes()).unwrap(), expected.as_bytes(), "the server proves itself");
         match exchange.handle_response(b"", &peers) {
             ExchangeAction::Authenticated(peer) => Some(peer.to_string()),
             _ => None,
@@ -321,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_for_another_exchange_or_with_a_word_changed_proves_nothing() {
+    fn a_proof_of_another_or_a_changed_exchange_is_refused() {
         let changes: [fn(String) -> String; 5] = [
             |last| last.replace("r=abc", "r=abd"),
             |last| last.replace("c=biws", "c=eSws"),
@@ -335,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_shown_to_nobody() {
+    fn debug_shows_neither_name_nor_password() {
         let shown = format!("{:?}", LoginAttempt::password(b"berlin", b"correct horse", &peers()));
         assert_eq!(shown, "LoginAttempt(..)");
     }

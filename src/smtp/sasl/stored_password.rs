@@ -1,4 +1,4 @@
-//! [`StoredPassword`]: what is kept of a password.
+//! [`StoredPassword`]: a password as a server stores it.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -9,12 +9,11 @@ use subtle::ConstantTimeEq as _;
 
 use super::scram::{self, KEY_LEN, Key};
 
-/// What is kept of a password: enough to recognise it, too little to say it.
+/// A password as a server stores it: keys that recognise the password, and from which it cannot be read.
 ///
 /// It has a text form, for configuration files: `SCRAM-SHA-256$ITERATIONS:SALT$STORED-KEY:SERVER-KEY`, which other programs
-/// use as well.
-/// A hash is made once; a password between nodes should come from a random generator, because a short one can be guessed by whoever
-/// has its hash.
+/// use as well. The keys are derived once, by [`of`](Self::of). A password between nodes should come from a random generator, because
+/// an attacker who has the keys of a short one can guess it.
 ///
 /// ```
 /// use voicemail::intake::StoredPassword;
@@ -27,7 +26,7 @@ use super::scram::{self, KEY_LEN, Key};
 ///
 /// # Source
 ///
-/// RFC 5802 §3 and §9, with SHA-256 as RFC 7677 §3 has it.
+/// RFC 5802 §3 and §9, with SHA-256 as in RFC 7677 §3.
 #[derive(Clone)]
 pub struct StoredPassword {
     salt: Vec<u8>,
@@ -37,18 +36,18 @@ pub struct StoredPassword {
 }
 
 impl StoredPassword {
-    /// What is to be kept of `password`: 8 to 255 printable ASCII characters. It takes some milliseconds.
+    /// Derives the stored form of `password`, which must have 8 to 255 printable ASCII characters. This takes some milliseconds.
     ///
     /// # Errors
     ///
-    /// [`InvalidPassword`] for any other. Beyond ASCII, two programs may mean different bytes by the same password.
+    /// [`InvalidPassword`] for any other password. Two programs may encode characters beyond ASCII as different bytes.
     pub fn of(password: &str) -> Result<Self, InvalidPassword> {
         let mut salt = [0; SALT_LEN];
         getrandom::fill(&mut salt).map_err(|_| InvalidPassword::NoRandomNumbers)?;
         Self::with_salt(password, &salt, ITERATIONS)
     }
 
-    /// The same with a salt and a number of iterations of the caller's.
+    /// Derives the stored form with this salt and number of iterations.
     fn with_salt(password: &str, salt: &[u8], iterations: NonZeroU32) -> Result<Self, InvalidPassword> {
         if !(8..=255).contains(&password.len()) || !password.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             return Err(InvalidPassword::Unfit);
@@ -58,39 +57,39 @@ impl StoredPassword {
         Ok(Self { salt: salt.to_vec(), iterations, stored_key, server_key: scram::server_key(&salted) })
     }
 
-    /// One that no password has, and whose salt depends on `seed` only: it stands for a peer that is not known, and looks `like` one that
-    /// is.
+    /// A stored password that no password matches, for an unknown peer. Its salt depends on `seed` only, and it looks `like` that of a
+    /// known peer.
     pub(crate) fn decoy(seed: Key, like: Option<&Self>) -> Self {
         let salt_len = like.map_or(SALT_LEN, |like| like.salt.len()).min(KEY_LEN);
         let iterations = like.map_or(ITERATIONS, |like| like.iterations);
         Self { salt: seed[..salt_len].to_vec(), iterations, stored_key: seed, server_key: seed }
     }
 
-    /// The text form. Whoever has it can try passwords, so it is kept as a password is.
+    /// Returns the text form. It must be protected like a password, because an attacker who has it can try passwords.
     pub fn to_text(&self) -> String {
         let base64 = |bytes: &[u8]| STANDARD.encode(bytes);
         let (salt, stored, server) = (base64(&self.salt), base64(&self.stored_key), base64(&self.server_key));
         format!("{SCHEME}${}:{salt}${stored}:{server}", self.iterations)
     }
 
-    /// Whether it was made of `password`. It takes as long as making it, whatever the answer.
+    /// Whether this is the stored form of `password`. This takes the same time for a right and a wrong password.
     pub(crate) fn matches(&self, password: &[u8]) -> bool {
         let salted = scram::salted_password(password, &self.salt, self.iterations);
         scram::server_key(&salted).ct_eq(&self.server_key).into()
     }
 
-    /// Whether `proof` is what only a client with the password can make of `auth_message`.
+    /// Whether `proof` is the proof for `auth_message`, which only a client with the password can compute.
     pub(super) fn verifies(&self, proof: &Key, auth_message: &[u8]) -> bool {
         let client_key = scram::xor(proof, &scram::sign(&self.stored_key, auth_message));
         scram::stored_key(&client_key).ct_eq(&self.stored_key).into()
     }
 
-    /// What proves to the client that the server has the password, too: in base64.
+    /// Returns the signature by which the server proves to the client that it has the password, in base64.
     pub(super) fn server_signature(&self, auth_message: &[u8]) -> String {
         STANDARD.encode(scram::sign(&self.server_key, auth_message))
     }
 
-    /// What a client needs to derive its key: the salt, and the number of iterations.
+    /// Returns the salt and the number of iterations, from which a client derives its key.
     pub(crate) fn challenge(&self) -> (&[u8], NonZeroU32) {
         (&self.salt, self.iterations)
     }
@@ -106,7 +105,7 @@ impl PartialEq for StoredPassword {
 impl Eq for StoredPassword {}
 
 impl fmt::Debug for StoredPassword {
-    /// Shows nothing of it.
+    /// Shows nothing of the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StoredPassword(..)")
     }
@@ -129,30 +128,30 @@ impl FromStr for StoredPassword {
     }
 }
 
-/// Why nothing can be kept of a password.
+/// The reason why a password cannot be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidPassword {
-    /// It is too short, too long, or has characters that are not printable ASCII.
+    /// The password is too short, too long, or has characters that are not printable ASCII.
     #[error("a password has 8 to 255 printable ASCII characters")]
     Unfit,
-    /// The operating system gives none, and without them the hash would be worth nothing.
+    /// The operating system gives no random numbers, without which the keys would protect nothing.
     #[error("the operating system gives no random numbers")]
     NoRandomNumbers,
 }
 
-/// A text that is no [`StoredPassword`].
+/// The error for a text that is no [`StoredPassword`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a stored password reads SCRAM-SHA-256$ITERATIONS:SALT$STORED-KEY:SERVER-KEY, with 4096 to 1000000 iterations")]
 pub struct InvalidStoredPassword;
 
 const SALT_LEN: usize = 16;
 const SCHEME: &str = "SCRAM-SHA-256";
-/// Some milliseconds of one core.
+/// The iterations of a new stored password: some milliseconds of one core.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(16_384).expect("16384 is not zero");
-/// RFC 7677 §4.
+/// The lower limit, RFC 7677 §4.
 const LEAST_ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("4096 is not zero");
-/// So that no text makes a node busy for seconds.
+/// The upper limit, so that no text keeps a node busy for seconds.
 const MOST_ITERATIONS: NonZeroU32 = NonZeroU32::new(1_000_000).expect("1000000 is not zero");
 
 #[cfg(test)]
@@ -166,12 +165,12 @@ mod tests {
         for other in ["correct hors", "correct horse ", "Correct horse", ""] {
             assert!(!stored.matches(other.as_bytes()), "{other:?}");
         }
-        assert_ne!(stored, StoredPassword::of("correct horse").unwrap(), "each has a salt of its own");
+        assert_ne!(stored, StoredPassword::of("correct horse").unwrap(), "each has its own salt");
     }
 
     #[test]
-    fn the_proof_of_the_standards_example_is_accepted_and_answered() {
-        // RFC 7677 §3. Its password is shorter than ours may be, so its keys are given.
+    fn the_proof_of_the_example_of_rfc_7677_is_accepted() {
+        // RFC 7677 §3. Its password is too short for `of`, so its keys are given.
         let salt = STANDARD.decode(b"W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
         let salted = scram::salted_password(b"pencil", &salt, LEAST_ITERATIONS);
         let stored_key = scram::stored_key(&scram::client_key(&salted));
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_programs_could_mean_differently_is_no_password() {
+    fn a_password_is_printable_ascii_of_8_to_255_characters() {
         for password in ["", "seven 7", "caf\u{e9} au lait", "tab\tin it", &"x".repeat(256)] {
             assert_eq!(StoredPassword::of(password), Err(InvalidPassword::Unfit), "{password:?}");
         }

@@ -1,35 +1,36 @@
-//! [`Body`]: a message as it arrives, and [`DotReader`], which finds the end of one that comes with DATA.
+//! [`Body`]: a message as it arrives; [`DotReader`], which finds the end of a message sent with DATA.
 
 use bytes::buf::Limit;
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::READ_ROOM;
-use super::reply::{self, Reply};
+use super::replies;
+use crate::smtp::Reply;
 
-/// The bytes of one message: our trace, then what the peer sends.
+/// The bytes of one message: the trace, then the bytes that the peer sends.
 ///
-/// Whatever arrives is copied once, into place; what is stored is this buffer. Of a long message, only a piece is here: the others were
-/// spilled, to where the store wants them.
+/// Each byte is copied once, into this buffer, which is then stored. Of a long message, the buffer holds only a piece: the pieces before it
+/// were spilled to the store.
 #[derive(Debug)]
 pub(super) struct Body {
     mail: BytesMut,
-    /// How many bytes the trace has.
+    /// The length of the trace in bytes.
     trace: usize,
     announced: usize,
     limit: usize,
-    /// How many bytes of the mail were spilled, trace included.
+    /// The number of bytes that were spilled, trace included.
     spilled: usize,
-    /// Whether there is nowhere to spill anything to.
+    /// Whether the store has no place to spill the message to.
     stays_in_memory: bool,
 }
 
 impl Body {
-    /// A body that may grow to `limit` bytes and is said to become `announced` bytes long. It takes memory once it is opened.
+    /// A body of at most `limit` bytes, for which MAIL has declared `announced` bytes. It takes memory once it is opened.
     pub(super) fn new(announced: usize, limit: usize) -> Self {
         Self { mail: BytesMut::new(), trace: 0, announced, limit, spilled: 0, stays_in_memory: false }
     }
 
-    /// Begins the message with `trace`, which no limit counts.
+    /// Begins the message with `trace`, which does not count towards the limit.
     pub(super) fn open(&mut self, trace: &str) {
         let ahead = if self.is_long() { PIECE } else { self.announced.min(self.limit).min(LONG) };
         self.mail.reserve(trace.len() + ahead + SLACK);
@@ -37,42 +38,42 @@ impl Body {
         self.trace = trace.len();
     }
 
-    /// Whether it has begun.
+    /// Whether the message has begun.
     pub(super) fn is_open(&self) -> bool {
         self.trace > 0
     }
 
-    /// How many bytes the peer has sent.
+    /// Returns how many bytes the peer has sent.
     pub(super) fn len(&self) -> usize {
         self.spilled + self.mail.len() - self.trace
     }
 
-    /// How many of them are here.
+    /// Returns how many of these bytes are in memory.
     pub(super) fn held(&self) -> usize {
         self.mail.len() - self.trace.saturating_sub(self.spilled)
     }
 
-    /// How many bytes of the mail were spilled.
+    /// Returns how many bytes were spilled, trace included.
     pub(super) fn spilled(&self) -> usize {
         self.spilled
     }
 
-    /// Whether it is spilled in pieces, as far as is known.
+    /// Whether the message is spilled in pieces, as far as is known.
     pub(super) fn is_long(&self) -> bool {
         !self.stays_in_memory && (self.announced > LONG || self.spilled > 0)
     }
 
-    /// Whether `due` more bytes are too many for the memory set aside, and what is here has to go first; if so many bytes are set aside.
-    pub(super) fn must_spill(&self, due: usize, room: usize) -> bool {
+    /// Whether the bytes in memory must be spilled before `due` more are read, if `reserved` bytes of memory are reserved.
+    pub(super) fn must_spill(&self, due: usize, reserved: usize) -> bool {
         let held = self.held();
         if self.is_long() {
             held >= PIECE || held > 0 && held + due > PIECE
         } else {
-            !self.stays_in_memory && room >= LONG && held + due > room
+            !self.stays_in_memory && reserved >= LONG && held + due > reserved
         }
     }
 
-    /// Room for at most `most` bytes more, as far as the limit allows any, to read them straight into place.
+    /// Returns space for at most `most` more bytes within the limit, to read them directly into it.
     pub(super) fn space(&mut self, most: usize) -> Option<Limit<&mut BytesMut>> {
         let most = if self.is_long() { most.min(PIECE.saturating_sub(self.held())) } else { most };
         let most = most.min(self.limit - self.len());
@@ -90,12 +91,13 @@ impl Body {
         check_lines(&self.mail[self.trace.saturating_sub(self.spilled)..], limit)
     }
 
-    /// Takes out what can be spilled: all, or all whole lines of a text whose lines may be so long; then nothing, if none is whole.
+    /// Removes the bytes that can be spilled: all of them, or the complete lines of a text whose lines may have `text_line` bytes. `None` if no
+    /// line is complete.
     pub(super) fn split_off(&mut self, text_line: Option<usize>) -> Result<Option<Bytes>, Reply> {
         let mut end = self.mail.len();
         if let Some(limit) = text_line {
             let Some(lines) = memchr::memrchr(b'\n', &self.mail) else {
-                return if self.held() > limit + 2 { Err(reply::TEXT_LINE_TOO_LONG) } else { Ok(None) };
+                return if self.held() > limit + 2 { Err(replies::TEXT_LINE_TOO_LONG) } else { Ok(None) };
             };
             end = lines + 1;
             check_lines(&self.mail[self.trace.saturating_sub(self.spilled).min(end)..end], limit)?;
@@ -104,7 +106,7 @@ impl Body {
         Ok(Some(self.mail.split_to(end).freeze()))
     }
 
-    /// Takes back what was split off first, because there is nowhere to spill it to.
+    /// Takes back the first bytes that were split off, because there is no place to spill them to.
     pub(super) fn take_back(&mut self, bytes: &[u8]) {
         let mut mail = BytesMut::with_capacity(bytes.len() + self.announced.min(self.limit).min(LONG) + SLACK);
         mail.extend_from_slice(bytes);
@@ -112,32 +114,32 @@ impl Body {
         (self.mail, self.spilled, self.stays_in_memory) = (mail, 0, true);
     }
 
-    /// What is here: the whole, trace included, or the rest.
+    /// Returns the bytes in memory: the whole message with its trace, or the rest of it.
     pub(super) fn freeze(self) -> Bytes {
         self.mail.freeze()
     }
 }
 
-/// Where the bytes of a message go.
+/// The destination of the bytes of a message.
 #[derive(Debug)]
 pub(super) enum BodySink {
-    /// They are kept.
+    /// The bytes are kept in this body.
     Keep(Body),
-    /// They are counted and dropped, because the message is refused already.
+    /// The bytes are counted and discarded, because the message is refused already.
     Discard { refusal: Reply, discarded: usize },
 }
 
 impl BodySink {
-    /// Takes in the next bytes; a body that grows too big is dropped at once.
+    /// Adds the next bytes; a body that grows too big is discarded at once.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         match self {
             Self::Keep(body) if bytes.len() <= body.limit - body.len() => body.mail.extend_from_slice(bytes),
-            Self::Keep(body) => *self = Self::Discard { refusal: reply::TOO_BIG, discarded: body.len() + bytes.len() },
+            Self::Keep(body) => *self = Self::Discard { refusal: replies::TOO_BIG, discarded: body.len() + bytes.len() },
             Self::Discard { discarded, .. } => *discarded = discarded.saturating_add(bytes.len()),
         }
     }
 
-    /// Refuses the message for what it is, unless it is refused already.
+    /// Refuses the message with this reply, unless it is refused already.
     pub(super) fn refuse(&mut self, refusal: Reply) {
         if let Self::Keep(body) = self {
             *self = Self::Discard { refusal, discarded: body.len() };
@@ -145,10 +147,10 @@ impl BodySink {
     }
 }
 
-/// Reads a message that ends with a dot on a line by itself, and takes out the dots that its sender put in.
+/// Reads a message that ends with a dot on a line by itself, and removes the dots that its sender has added.
 ///
-/// Only CR LF ends a line. A dot between other ends is no end here, but may be one for somebody else: two messages for one of
-/// us and one for the other. Such a message is told apart, to be refused.
+/// Only CR LF ends a line. A dot between other line ends does not end the message here, but may end it for another server, which would see
+/// two messages in one (SMTP smuggling). Such a message is marked as ambiguous, and refused.
 ///
 /// # Source
 ///
@@ -164,18 +166,18 @@ impl DotReader {
         Self { begun: false, ambiguous: false }
     }
 
-    /// Whether there was a dot between line ends of which one was no CR LF.
+    /// Whether the message has a dot between two line ends of which one is not CR LF.
     pub(super) fn is_ambiguous(&self) -> bool {
         self.ambiguous
     }
 
-    /// Reads `input`, hands the message's bytes to `take`, and answers how much of `input` is done with, and whether that was all.
+    /// Reads `input` and passes the message's bytes to `take`; returns how many bytes of `input` were used, and whether the message has ended.
     ///
-    /// The last few bytes stay where they are when they may belong to the end: whoever calls again shows them again.
+    /// The last few bytes stay unused if they may belong to the end: the next call must pass them again.
     pub(super) fn read(&mut self, input: &[u8], mut take: impl FnMut(&[u8])) -> (usize, bool) {
         let mut done = 0;
         if !self.begun {
-            // The message begins as if after CR LF.
+            // The message begins as if CR LF came before it.
             match input {
                 [] | [b'.'] | [b'.', b'\r'] => return (0, false),
                 [b'.', b'\r', b'\n', ..] => return (3, true),
@@ -223,10 +225,10 @@ fn is_line_end(byte: u8) -> bool {
 }
 
 fn check_lines(text: &[u8], limit: usize) -> Result<(), Reply> {
-    if has_line_longer(text, limit) { Err(reply::TEXT_LINE_TOO_LONG) } else { Ok(()) }
+    if has_line_longer(text, limit) { Err(replies::TEXT_LINE_TOO_LONG) } else { Ok(()) }
 }
 
-/// Leaps from the last line end within reach to the next, so that short lines cost nothing.
+/// Jumps from line end to line end, each the last within the limit, so that short lines cost nothing.
 fn has_line_longer(text: &[u8], limit: usize) -> bool {
     let mut rest = text;
     // A line of `limit` bytes may be followed by CR LF.
@@ -240,17 +242,17 @@ fn has_line_longer(text: &[u8], limit: usize) -> bool {
     false
 }
 
-/// What may follow the CR LF before the final dot, and must be seen with it.
+/// The number of bytes at the end of the input in which an end of the message may begin.
 const LOOK_AHEAD: usize = 4;
 
-/// The longest message that is in memory whole, if the store has a place for longer ones; and the most that is reserved on a peer's word
-/// alone.
+/// The longest message that is held in memory as a whole, if longer ones can be spilled; and the most that is reserved because of a declared
+/// size.
 pub(super) const LONG: usize = 1024 * 1024;
 
-/// How much of a longer one is in memory at once.
+/// The length of the pieces in which a longer message is spilled.
 const PIECE: usize = 64 * 1024;
 
-/// Senders count a final line end differently.
+/// Additional bytes, because senders count a final line end differently.
 const SLACK: usize = 64;
 
 #[cfg(test)]
@@ -259,7 +261,8 @@ mod tests {
 
     use super::*;
 
-    /// Reads `input` in pieces that end at `cuts`, as a socket would deliver it; answers the message and what follows it.
+    /// Reads `input` in pieces that end at `cuts`, as a socket would deliver it; returns the message, the bytes after it, and whether it is
+    /// ambiguous.
     fn read(input: &[u8], cuts: &[usize]) -> (Vec<u8>, Option<Vec<u8>>, bool) {
         let (mut reader, mut message, mut waiting) = (DotReader::new(), Vec::new(), Vec::new());
         let mut from = 0;
@@ -294,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dot_between_other_line_ends_is_no_end_and_is_told_apart() {
+    fn a_dot_between_other_line_ends_is_no_end_but_ambiguous() {
         for trick in ["\n.\n", "\n.\r\n", "\r.\r\n", "\r.\r", "\r.\n", "\n.\r", "\r\n.\n", "\r\n.\r"] {
             let (_, rest, ambiguous) = whole(&format!("a{trick}MAIL FROM:<x@y>\r\n.\r\n"));
             assert_eq!((rest.as_deref(), ambiguous), (Some(""), true), "{trick:?}");
@@ -304,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_message_makes_it_no_trick() {
+    fn bytes_after_the_message_do_not_make_it_ambiguous() {
         assert_eq!(whole("a\r\n.\r\n\r.\r"), ("a\r\n".into(), Some("\r.\r".into()), false));
     }
 
@@ -321,7 +324,7 @@ mod tests {
         assert!(has_line_longer(&[b'x'; 11], 10));
     }
 
-    /// What RFC 5321 says, byte by byte.
+    /// The rule of RFC 5321, applied line by line.
     fn slow(input: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
         let mut message = Vec::new();
         let mut rest = input;

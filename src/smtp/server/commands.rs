@@ -1,4 +1,4 @@
-//! How a dialogue reads commands, and what it does on each.
+//! Reading and execution of commands.
 
 use std::mem;
 use std::sync::Arc;
@@ -8,33 +8,34 @@ use bytes::{Buf as _, BytesMut};
 
 use super::body::{Body, BodySink, DotReader};
 use super::receiving::{Framing, Receiving};
-use super::reply::{self, Reply};
+use super::replies;
 use super::transaction::{Chunks, ServerTransaction};
 use super::{Action, Dialogue, DialogueState, HeloName, LEAST_STAY, Policy, Recipient};
 use crate::message::Origin;
 use crate::message::mailbox::{NODE_SENDER, POSTMASTER};
+use crate::smtp::Reply;
 use crate::smtp::command::{BodyType, Command, CommandError, is_bdat};
 use crate::smtp::other_protocol;
 use crate::smtp::path::Path;
-use crate::smtp::sasl::Mechanism;
+use crate::smtp::sasl::{Mechanism, SERVER_MECHANISMS};
 
 impl Dialogue {
-    /// Reads one command, if it is there; answers whether it was.
+    /// Reads one command, if it has arrived; returns whether it has.
     pub(super) fn read_line(&mut self, input: &mut BytesMut, now: Instant) -> bool {
         let limit = self.policy.limits.command_line;
         let found = memchr::memmem::find(input, b"\r\n").map(|at| at + 2);
         let length = self.skipped + found.unwrap_or(input.len());
         if (found.is_none() || length > limit) && self.skipped == 0 && self.is_other_protocol(input) {
-            self.close_with(&reply::OTHER_PROTOCOL);
+            self.close_with(&replies::OTHER_PROTOCOL);
             return false;
         }
         if length > limit && self.skipped == 0 && is_bdat(input) {
-            // Its bytes follow, and how many is not known.
-            self.close_with(&reply::LINE_TOO_LONG);
+            // The bytes of a chunk follow, and their number is not known.
+            self.close_with(&replies::LINE_TOO_LONG);
             return false;
         }
         if length > limit.saturating_mul(LINE_DISCARD_FACTOR) {
-            self.close_with(&reply::LINE_TOO_LONG);
+            self.close_with(&replies::LINE_TOO_LONG);
             return false;
         }
         let Some(end) = found else {
@@ -42,7 +43,7 @@ impl Dialogue {
                 self.line_deadline.get_or_insert(now + self.policy.limits.command_line_time);
             }
             if length >= limit {
-                // A final CR may be half of the line's end.
+                // A final CR may be the first half of the line end.
                 let skip = input.len() - usize::from(input.ends_with(b"\r"));
                 self.skipped += skip;
                 input.advance(skip);
@@ -58,12 +59,12 @@ impl Dialogue {
         self.deadline = now + self.policy.limits.command_time;
         self.commands += 1;
         if self.commands > self.policy.limits.commands {
-            self.close_with(&reply::TOO_MANY_COMMANDS);
+            self.close_with(&replies::TOO_MANY_COMMANDS);
             return false;
         }
         match mem::replace(&mut self.state, DialogueState::Commands) {
             // RFC 4954 §4: a response that is too long ends the exchange.
-            _ if length > limit => self.refuse_unknown(&reply::LINE_TOO_LONG),
+            _ if length > limit => self.refuse_unknown(&replies::LINE_TOO_LONG),
             DialogueState::LoggingIn(exchange) => self.handle_sasl_response(exchange, &input[..end - 2]),
             _ => match Command::read(&input[..end]) {
                 Ok(Command::StartTls) => self.start_tls(input.len() > end),
@@ -71,12 +72,12 @@ impl Dialogue {
                 Err(error @ CommandError::BdatSyntax) => self.close_with(&error.into()),
                 Err(error @ (CommandError::Unknown | CommandError::BareLineEnd)) => {
                     if self.is_other_protocol(&input[..end]) || other_protocol::is_request(&input[..end]) {
-                        self.close_with(&reply::OTHER_PROTOCOL);
+                        self.close_with(&replies::OTHER_PROTOCOL);
                     } else {
                         self.refuse_unknown(&error.into());
                     }
                 }
-                Err(error) => self.say(&error.into()),
+                Err(error) => self.send_reply(&error.into()),
             },
         }
         input.advance(end);
@@ -90,17 +91,18 @@ impl Dialogue {
             && (other_protocol::is_http(line) || first && other_protocol::is_binary_or_ssh(line))
     }
 
-    /// Refuses a line that is no command. A peer that sends several of them before EHLO does not speak SMTP.
+    /// Refuses a line that is no command. A peer that sends several such lines before EHLO does not speak SMTP.
     fn refuse_unknown(&mut self, refusal: &Reply) {
         self.unknown_commands += usize::from(self.name.is_none());
         if self.unknown_commands >= MAX_UNKNOWN_COMMANDS {
-            self.close_with(&reply::NOT_SMTP);
+            self.close_with(&replies::NOT_SMTP);
         } else {
-            self.say(refusal);
+            self.send_reply(refusal);
         }
     }
 
-    /// Whether a command waits for the store: a message for a place there, and what ends the session or begins it anew for all.
+    /// Whether a command must wait for the store: MAIL until one more message may be stored, and commands that end or reset the session until
+    /// all messages are stored.
     fn waits_for_store(&self, line: &[u8]) -> bool {
         if self.stores.is_empty() {
             return false;
@@ -129,14 +131,14 @@ impl Dialogue {
             Command::Auth { mechanism, initial } => self.begin_login(mechanism, initial),
             Command::Ehlo(name) => self.handle_ehlo(name, true),
             Command::Helo(name) => self.handle_ehlo(name, false),
-            Command::StartTls | Command::Noop => self.say(&reply::OK),
+            Command::StartTls | Command::Noop => self.send_reply(&replies::OK),
             Command::Rset => {
-                self.say(&reply::OK);
+                self.send_reply(&replies::OK);
                 self.end_transaction();
             }
-            Command::Vrfy => self.say(&reply::CANNOT_VERIFY),
-            Command::Help => self.say(&reply::HELP),
-            Command::Quit => self.close_with(&reply::BYE),
+            Command::Vrfy => self.send_reply(&replies::CANNOT_VERIFY),
+            Command::Help => self.send_reply(&replies::HELP),
+            Command::Quit => self.close_with(&replies::BYE),
         }
     }
 
@@ -150,66 +152,66 @@ impl Dialogue {
             let more = [
                 offers_tls.then(|| "STARTTLS".to_owned()),
                 offers_binary.then(|| "BINARYMIME".to_owned()),
-                auth.then(|| format!("AUTH {}", Mechanism::OFFERED.map(Mechanism::name).join(" "))),
+                auth.then(|| format!("AUTH {}", SERVER_MECHANISMS.map(Mechanism::name).join(" "))),
             ];
-            reply::write_capabilities(self.replies(), node, limits.message, more.into_iter().flatten());
+            replies::write_capabilities(self.replies(), node, limits.message, more.into_iter().flatten());
         } else {
-            Reply::telling(250, "", &self.policy.node).write_to(self.replies());
+            Reply::with_status(250, "", &self.policy.node).write_to(self.replies());
         }
         self.end_transaction();
     }
 
     fn start_tls(&mut self, more_follows: bool) {
         if self.peer.tls.is_some() {
-            self.say(&reply::TLS_ALREADY);
+            self.send_reply(&replies::TLS_ALREADY);
         } else if !self.policy.offers_tls {
-            self.say(&reply::NO_TLS);
+            self.send_reply(&replies::NO_TLS);
         } else if more_follows {
-            // Whatever came with it was said in plain text and would be obeyed as if under TLS.
-            self.close_with(&reply::SPOKE_PAST_STARTTLS);
+            // Commands that came with STARTTLS were sent in plain text and would be executed as if they were protected by TLS.
+            self.close_with(&replies::SPOKE_PAST_STARTTLS);
         } else {
-            self.say(&reply::START_TLS);
+            self.send_reply(&replies::START_TLS);
             self.state = DialogueState::StartingTls;
             self.action = Some(Action::StartTls);
         }
     }
 
-    /// What keeps the peer from sending a message, if anything does. RFC 4954 §6, RFC 3207 §4.
+    /// Returns the reply for a peer that must authenticate before it sends a message. RFC 4954 §6, RFC 3207 §4.
     fn refusal_without_login(&self) -> Option<Reply> {
         let proven = self.peer.origin != Origin::Unproven || !self.policy.access.needs_proof(self.peer.address);
         let tls_first = self.policy.offers_tls && self.peer.tls.is_none();
-        if proven { None } else { Some(if tls_first { reply::TLS_FIRST } else { reply::PROVE_FIRST }) }
+        if proven { None } else { Some(if tls_first { replies::TLS_FIRST } else { replies::PROVE_FIRST }) }
     }
 
     fn begin(&mut self, announced: usize, body_type: BodyType, has_auth: bool, now: Instant) {
         let reply = if self.name.is_none() {
-            reply::EHLO_FIRST
+            replies::EHLO_FIRST
         } else if self.transaction.is_some() {
-            reply::MAIL_AGAIN
+            replies::MAIL_AGAIN
         } else if let Some(refusal) = self.refusal_without_login() {
             refusal
         } else if body_type == BodyType::Binary && !self.policy.offers_binary {
-            reply::UNKNOWN_PARAMETER
+            replies::UNKNOWN_PARAMETER
         } else if has_auth && !self.policy.access.has_passwords() {
-            // RFC 4954 §5: where there is AUTH, MAIL may say whom its sender has let in. Nobody here asks.
-            reply::UNKNOWN_PARAMETER
+            // RFC 4954 §5: a server that offers AUTH must accept the parameter AUTH of MAIL. Its value is not used.
+            replies::UNKNOWN_PARAMETER
         } else if announced > self.policy.limits.message {
-            reply::TOO_BIG
+            replies::TOO_BIG
         } else {
             self.useful_until = now + LEAST_STAY;
             self.transaction = Some(ServerTransaction::new(announced, body_type));
-            reply::SENDER_OK
+            replies::SENDER_OK
         };
-        self.say(&reply);
+        self.send_reply(&reply);
     }
 
     fn add_recipient(&mut self, path: &Path<'_>) {
         let recipient = match (&self.transaction, self.recipient_of(path)) {
-            (None, _) => Err(reply::MAIL_FIRST),
-            (Some(ServerTransaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }), _) => Err(reply::MID_CHUNKS),
+            (None, _) => Err(replies::MAIL_FIRST),
+            (Some(ServerTransaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }), _) => Err(replies::MID_CHUNKS),
             (Some(_), Err(refusal)) => Err(refusal),
-            (Some(transaction), Ok(recipient)) if transaction.has(&recipient) => Err(reply::RECIPIENT_OK),
-            (Some(transaction), Ok(_)) if transaction.len() >= self.policy.limits.recipients => Err(reply::TOO_MANY_RECIPIENTS),
+            (Some(transaction), Ok(recipient)) if transaction.has(&recipient) => Err(replies::RECIPIENT_OK),
+            (Some(transaction), Ok(_)) if transaction.len() >= self.policy.limits.recipients => Err(replies::TOO_MANY_RECIPIENTS),
             (Some(_), Ok(recipient)) => Ok(recipient),
         };
         match recipient {
@@ -218,59 +220,59 @@ impl Dialogue {
                 let size = self.transaction.as_ref().map_or(0, |transaction| transaction.announced as u64);
                 self.action = Some(Action::LookUp(recipient, size));
             }
-            Err(reply) => self.say(&reply),
+            Err(reply) => self.send_reply(&reply),
         }
     }
 
-    /// The recipient that a path names, if it is one of this node's.
+    /// Returns the recipient of this node that a path names.
     fn recipient_of(&self, path: &Path<'_>) -> Result<Recipient, Reply> {
         let Policy { domain, node, .. } = &*self.policy;
         match path {
             Path::Local(local) if local.eq_ignore_ascii_case(POSTMASTER) => self.postmaster(),
-            Path::Local(_) | Path::Null => Err(reply::BAD_RECIPIENT),
+            Path::Local(_) | Path::Null => Err(replies::BAD_RECIPIENT),
             Path::Mailbox { local, domain: at } if at.eq_ignore_ascii_case(domain) || at.eq_ignore_ascii_case(node) => {
                 if local.eq_ignore_ascii_case(POSTMASTER) {
                     self.postmaster()
                 } else if local.eq_ignore_ascii_case(NODE_SENDER) && at.eq_ignore_ascii_case(node) {
                     Ok(Recipient::NodeSender)
                 } else if at.eq_ignore_ascii_case(domain) {
-                    local.parse().map(Recipient::Mailbox).map_err(|_| reply::NO_SUCH_MAILBOX)
+                    local.parse().map(Recipient::Mailbox).map_err(|_| replies::NO_SUCH_MAILBOX)
                 } else {
-                    Err(reply::NO_RELAYING)
+                    Err(replies::NO_RELAYING)
                 }
             }
-            Path::Mailbox { .. } | Path::Literal | Path::Routed => Err(reply::NO_RELAYING),
+            Path::Mailbox { .. } | Path::Literal | Path::Routed => Err(replies::NO_RELAYING),
         }
     }
 
-    /// RFC 5321 §4.5.1: the postmaster is always known, if the node has somebody to be it.
+    /// Returns the postmaster, if the node has one. RFC 5321 §4.5.1.
     fn postmaster(&self) -> Result<Recipient, Reply> {
-        if self.policy.has_postmaster { Ok(Recipient::Postmaster) } else { Err(reply::NO_POSTMASTER) }
+        if self.policy.has_postmaster { Ok(Recipient::Postmaster) } else { Err(replies::NO_POSTMASTER) }
     }
 
     fn begin_data(&mut self, now: Instant) {
         let refusal = match &self.transaction {
-            None => reply::MAIL_FIRST,
-            Some(transaction) if transaction.len() == 0 => reply::NO_RECIPIENTS,
-            Some(ServerTransaction { body_type: BodyType::Binary, .. }) => reply::BINARY_NEEDS_BDAT,
-            Some(ServerTransaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }) => reply::MID_CHUNKS,
+            None => replies::MAIL_FIRST,
+            Some(transaction) if transaction.len() == 0 => replies::NO_RECIPIENTS,
+            Some(ServerTransaction { body_type: BodyType::Binary, .. }) => replies::BINARY_NEEDS_BDAT,
+            Some(ServerTransaction { chunks: Chunks::Some(_) | Chunks::Refused(_), .. }) => replies::MID_CHUNKS,
             Some(transaction) => {
                 let body = Body::new(transaction.announced, self.policy.limits.message);
                 let receiving = Receiving::new(Framing::Dots(DotReader::new()), BodySink::Keep(body), now);
                 return self.ask_for_memory(receiving);
             }
         };
-        self.say(&refusal);
+        self.send_reply(&refusal);
     }
 
-    /// RFC 3030 §2: the bytes come whether or not they are wanted, so even those of a refused chunk are read.
+    /// Begins a chunk. RFC 3030 §2: its bytes arrive in any case, so even those of a refused chunk are read.
     fn begin_chunk(&mut self, size: u64, last: bool, now: Instant) {
         let sink = match &mut self.transaction {
-            None => BodySink::Discard { refusal: reply::MAIL_FIRST, discarded: 0 },
+            None => BodySink::Discard { refusal: replies::MAIL_FIRST, discarded: 0 },
             Some(transaction) => match mem::replace(&mut transaction.chunks, Chunks::None) {
                 Chunks::Refused(refusal) => BodySink::Discard { refusal, discarded: 0 },
                 Chunks::Some(body) => BodySink::Keep(body),
-                Chunks::None if transaction.len() == 0 => BodySink::Discard { refusal: reply::NO_RECIPIENTS, discarded: 0 },
+                Chunks::None if transaction.len() == 0 => BodySink::Discard { refusal: replies::NO_RECIPIENTS, discarded: 0 },
                 Chunks::None => BodySink::Keep(Body::new(transaction.announced, self.policy.limits.message)),
             },
         };
@@ -278,8 +280,8 @@ impl Dialogue {
     }
 }
 
-/// The line before EHLO that is no command and ends the session.
+/// The number of lines before EHLO that are no commands, of which the last ends the session.
 const MAX_UNKNOWN_COMMANDS: usize = 3;
 
-/// How many times as long as allowed a line may be before the peer is taken for lost.
+/// A line that is this many times longer than allowed ends the session.
 const LINE_DISCARD_FACTOR: usize = 16;

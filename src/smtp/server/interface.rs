@@ -1,4 +1,4 @@
-//! What a [`Dialogue`] and whoever drives it tell each other.
+//! The vocabulary of a [`Dialogue`] and its driver: settings, actions, and their answers.
 
 use std::net::IpAddr;
 
@@ -7,152 +7,184 @@ use chrono::{DateTime, Utc};
 
 #[cfg(doc)]
 use super::Dialogue;
-use super::reply::Reply;
 use super::{Access, Limits};
 use crate::message::{MailboxId, Origin, TlsVersion};
+use crate::smtp::Reply;
 use crate::smtp::sasl::{LoginAttempt, NONCE_LEN, PeerName};
 
-/// What an intake is and takes in, the same for all its connections.
+/// The settings of a server, the same for all its connections.
+///
+/// ```
+/// use voicemail::smtp::server::Policy;
+///
+/// let mut policy = Policy::new("vm1.example", "example");
+/// policy.offers_tls = true;
+/// policy.limits.recipients = 10;
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Policy {
-    /// The node's own host name.
+    /// The host name of the node.
     pub node: String,
-    /// The domain of its mailboxes; it takes messages for no other.
+    /// The domain of the mailboxes; messages for any other domain are refused.
     pub domain: String,
-    /// Whether mail to the postmaster is taken: `<postmaster>`, and `postmaster` at the domain or at the node.
+    /// Whether mail to the postmaster is accepted: `<postmaster>`, and `postmaster` at the domain or at the node.
     pub has_postmaster: bool,
-    /// Whether STARTTLS can be had.
+    /// Whether STARTTLS is offered.
     pub offers_tls: bool,
-    /// Whether a body may be binary.
+    /// Whether BINARYMIME is offered.
     pub offers_binary: bool,
-    /// How much a peer may take.
+    /// The resource limits.
     pub limits: Limits,
-    /// Who may deliver.
+    /// The rules for who may deliver.
     pub access: Access,
 }
 
-/// Who is at the other end, as far as the connection tells.
+impl Policy {
+    /// A server at the host name `node`, for the mailboxes of `domain`. It has no postmaster, offers neither TLS nor binary bodies, and
+    /// takes messages from this machine only.
+    pub fn new(node: impl Into<String>, domain: impl Into<String>) -> Self {
+        Self {
+            node: node.into(),
+            domain: domain.into(),
+            has_postmaster: false,
+            offers_tls: false,
+            offers_binary: false,
+            limits: Limits::default(),
+            access: Access::this_machine(),
+        }
+    }
+}
+
+/// The client at the other end of a connection, as far as the connection shows it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Peer {
-    /// Where it is.
+    /// The peer's address; `None` over a transport that has none, such as a pipe.
     pub address: Option<IpAddr>,
-    /// What protects the connection from its first byte on.
+    /// The TLS version, if TLS protects the connection from its first byte on.
     pub tls: Option<TlsVersion>,
-    /// Who it has proven to be. Whatever proves a name, a client certificate or AUTH, sets this and nothing else.
+    /// The identity that the peer has proven, by a client certificate or by AUTH.
     pub origin: Origin,
-    /// A number for the session that no other session has; it is part of what the trace calls a message.
+    /// A unique number of the session; it is part of the message's id in the trace.
     pub session: u64,
 }
 
 impl Default for Peer {
-    /// A peer of which nothing is known.
+    /// An unknown peer.
     fn default() -> Self {
         Self { address: None, tls: None, origin: Origin::Unproven, session: 0 }
     }
 }
 
-/// What a dialogue asks to have done. Until that is answered it reads no input; but for [`Store`](Self::Store), while which it reads on.
+/// An action that a dialogue asks its driver for.
+///
+/// The dialogue reads no input until the action is answered, except during [`Store`](Self::Store). A driver must handle every action, so the
+/// enum is exhaustive: a new action is a breaking change on purpose.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Look up whether this recipient exists and would take so many bytes, 0 if nobody knows; then call [`Dialogue::handle_lookup`].
+    /// Look up whether this recipient exists and would accept a message of this size in bytes, 0 if it is not known; then call
+    /// [`Dialogue::handle_lookup`].
     LookUp(Recipient, u64),
-    /// Set aside [`Dialogue::MEMORY_STEP`] more bytes of memory, then call [`Dialogue::handle_memory_grant`].
+    /// Reserve [`Dialogue::MEMORY_STEP`] more bytes of memory, then call [`Dialogue::handle_memory_grant`].
     Reserve,
-    /// Write these bytes behind those of the same message that were spilled before, then call [`Dialogue::handle_spill`]. What was
-    /// spilled is of no use any more once [`Dialogue::memory_steps`] is 0, unless the message is to be stored.
+    /// Write these bytes behind those of the same message that were spilled before, then call [`Dialogue::handle_spill`]. Spilled bytes can
+    /// be deleted when [`Dialogue::memory_steps`] is 0, unless the message is to be stored.
     Spill(Bytes),
-    /// Decide whether the peer may try to log in: not when too many tries from there have failed. Then call
+    /// Decide whether the peer may try to log in, which it may not after too many failed attempts from its address; then call
     /// [`Dialogue::handle_login_permit`].
     PermitLogin,
-    /// [Check](LoginAttempt::check) this, then call [`Dialogue::handle_login`].
+    /// [Check](LoginAttempt::check) this login attempt, then call [`Dialogue::handle_login`].
     CheckLogin(LoginAttempt),
-    /// Store this message, then call [`Dialogue::handle_stored`]: for several, in the order in which they were asked for.
+    /// Store this message, then call [`Dialogue::handle_stored`]; for several messages, in the order of the actions.
     Store(Delivery),
     /// Send the output, do a TLS handshake, then call [`Dialogue::handle_tls`].
     StartTls,
-    /// Send the output and close the connection. Nothing comes after it.
+    /// Send the output and close the connection. No action follows.
     Close,
 }
 
-/// A recipient whose address is this node's.
+/// A recipient at this node. Drivers must look up each kind, so the enum is exhaustive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recipient {
-    /// A mailbox, which exists or not.
+    /// A mailbox, which may exist or not.
     Mailbox(MailboxId),
-    /// The postmaster, RFC 5321 §4.5.1.
+    /// The postmaster (RFC 5321 §4.5.1).
     Postmaster,
-    /// The address that this node sends from, `voicemail` at its host name: delivery reports come to it, and nobody reads them.
+    /// The address that this node sends from, `voicemail` at its host name. Delivery reports are sent to it, and it has no mailbox.
     NodeSender,
 }
 
 /// A message that has arrived whole.
 #[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Delivery {
-    /// How many bytes of it were spilled.
+    /// The number of its bytes that were spilled.
     pub spilled: usize,
-    /// The Internet message, our trace before it; or the rest of it, after what was spilled.
+    /// The Internet message, with the trace of this server before it; or the rest of it, after the spilled bytes.
     pub mail: Bytes,
-    /// The mailboxes that it is for, none twice; at least one if it is not for the postmaster.
+    /// The recipients' mailboxes, none twice; at least one if the postmaster is no recipient.
     pub mailboxes: Vec<MailboxId>,
-    /// Whether it is for the postmaster too.
+    /// Whether the postmaster is a recipient.
     pub postmaster: bool,
-    /// Who handed it in.
+    /// The origin of the message.
     pub origin: Origin,
 }
 
-/// What became of a look at the directory and at the store.
+/// The answer to [`Action::LookUp`]. A dialogue handles these answers only, so the enum is exhaustive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// There is such a mailbox, and nothing is known to keep it from taking the message.
+    /// The mailbox exists, and no reason is known why it would not accept the message.
     Found,
-    /// There is one that does not take the message; the reply says why.
+    /// The mailbox exists and does not accept the message, for the reason in the reply.
     NotTaken(Reply),
-    /// There is none.
+    /// The mailbox does not exist.
     NotFound,
-    /// The directory did not answer.
+    /// The directory could not answer.
     Failed,
 }
 
-/// Whether a peer may try to log in.
+/// The answer to [`Action::PermitLogin`]: whether a peer may try to log in. A dialogue handles these answers only, so the enum is exhaustive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginPermit {
     /// The peer may try.
     Granted {
-        /// Random bytes that no other try gets.
+        /// Random bytes, used for this attempt only.
         nonce: [u8; NONCE_LEN],
     },
-    /// Too many tries have failed.
+    /// Too many attempts have failed.
     Denied,
 }
 
-/// What became of a try to log in.
+/// The answer to [`Action::CheckLogin`]: the outcome of a login attempt. A dialogue handles these answers only, so the enum is exhaustive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginOutcome {
-    /// This is who the peer has proven to be.
+    /// The peer has proven this name.
     Proven(PeerName),
-    /// It has proven nothing.
+    /// The name or the password is wrong.
     Refused,
-    /// It could not be checked.
+    /// The attempt could not be checked.
     Failed,
 }
 
-/// Whether a piece of a message was written to where it needs no memory.
+/// The answer to [`Action::Spill`]: whether a piece of a message was written. A dialogue handles these answers only, so the enum is
+/// exhaustive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spill {
     /// The piece was written.
     Done,
-    /// There is nowhere to write this message to: here are its first bytes back.
+    /// There is no place to write this message to; its first bytes are returned.
     NoPlace(Bytes),
     /// The piece was not written, and the message is refused with this reply.
     Failed(Reply),
 }
 
-/// Whether memory was set aside for a message.
+/// The answer to [`Action::Reserve`]: whether memory was reserved. A dialogue handles these answers only, so the enum is exhaustive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryGrant {
-    /// One more [`Dialogue::MEMORY_STEP`] is set aside.
+    /// One more [`Dialogue::MEMORY_STEP`] is reserved.
     Granted {
-        /// What time it is; the trace says so.
+        /// The current time, for the trace.
         at: DateTime<Utc>,
     },
     /// There is no memory left.

@@ -1,65 +1,68 @@
-//! [`Limits`]: how much one peer, and all of them together, may take of this node.
+//! [`Limits`]: the resource limits for one peer and for all peers together.
 
 use std::time::Duration;
 
 use crate::wire::DecodeLimits;
 
-/// What an intake lets its peers use. The defaults suit a node of some thousand mailboxes.
+/// The resource limits of an intake. The defaults suit a node of some thousand mailboxes.
 ///
 /// ```
 /// use voicemail::intake::Limits;
 ///
-/// let limits = Limits { recipients: 10, ..Limits::default() };
+/// let mut limits = Limits::default();
+/// limits.recipients = 10;
 /// assert_eq!(limits.message, 25 * 1024 * 1024);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The longest command, in bytes with its line end. Default 2048.
     pub command_line: usize,
     /// The longest line of a message sent with DATA, in bytes without its line end; BDAT has no lines. Default 4096.
     pub text_line: usize,
-    /// The largest message, in bytes as SIZE counts them. Default 25 MiB; an intake takes no more than 64 MiB whatever it is set to.
+    /// The largest message, in bytes as SIZE counts them. Default 25 MiB; values above 64 MiB count as 64 MiB.
     pub message: usize,
-    /// The most mailboxes that one message may be for. Default 100.
+    /// The maximum number of recipients of a message. Default 100.
     pub recipients: usize,
-    /// The most commands from one stored message to the next. Default 1000.
+    /// The maximum number of commands from one stored message to the next. Default 1000.
     pub commands: usize,
-    /// The refused command of a session that ends it. Default 20.
+    /// The number of refused commands that ends a session. Default 20.
     pub errors: usize,
-    /// How long a peer must stay silent before it is greeted. Attack tools do not wait. Default zero: greet at once.
+    /// The pause before the greeting, in which the peer must send nothing; attack tools do not wait. Default zero: greet at once.
     pub greet_pause: Duration,
-    /// How long a peer may take over a TLS handshake. Default 30 seconds.
+    /// The time limit for a TLS handshake. Default 30 seconds.
     pub handshake_time: Duration,
-    /// How long a peer may take over a command, over a pause in a message, or over taking in a reply. Default 5 minutes.
+    /// The time limit for the next command, for a pause in a message, and for the peer to take a reply. Default 5 minutes.
     pub command_time: Duration,
-    /// How long one line of a command may take, from its first byte to its last. Default 1 minute.
+    /// The time limit for one command line, from its first byte to its last. Default 1 minute.
     pub command_line_time: Duration,
-    /// How many tries to log in from one IPv4 address or one IPv6 /64 network may have failed lately; one under way counts. Default 20.
+    /// The maximum number of recently failed login attempts from one IPv4 address or one IPv6 /64 network; an attempt in progress counts.
+    /// Default 20.
     pub failed_logins: u32,
-    /// How long until one of them is forgotten. Default 1 minute.
+    /// The time after which one failed login attempt is forgotten. Default 1 minute.
     pub failed_login_time: Duration,
-    /// How many bytes a second a message must come in with, on average once its first minute is over. Default 256.
+    /// The minimum rate of a message in bytes per second, on average after its first minute. Default 256.
     pub least_rate: u32,
-    /// How long a session may last. A peer that has more to say connects again. Default 1 hour.
+    /// The maximum duration of a session; a peer with more messages connects again. Default 1 hour.
     pub session_time: Duration,
-    /// How long the directory or the store may take to answer before the peer is told to try again. Default 4 minutes.
+    /// The time limit for the directory and the store; after it, the peer gets a reply that asks it to try again. Default 4 minutes.
     pub answer_time: Duration,
-    /// How long a stop may take. Sessions with a message under way may go on until shortly before its end. Default 8 seconds.
+    /// The time limit for a shutdown. Sessions with a mail transaction may continue until shortly before its end. Default 8 seconds.
     pub shutdown_timeout: Duration,
-    /// The most connections at once; a newcomer then gets the place of the one that has said nothing useful for longest. Default 512. Fewer
-    /// where the process may have fewer than 1056 files open: half of what is left of them after 32.
+    /// The maximum number of connections; at the limit, a new one replaces the one that has been idle the longest. Default 512. If the
+    /// process may open fewer than 1056 files, the limit is half of their number less 32.
     pub connections: usize,
-    /// The most connections at once from one IPv4 address or one IPv6 /64 network; a newcomer then gets the place of one of these. Default
-    /// 64. At most half of all where the process may have too few files open.
+    /// The maximum number of connections from one IPv4 address or one IPv6 /64 network; at the limit, a new one replaces one of these.
+    /// Default 64. At most half of all connections if the process may open too few files.
     pub connections_per_address: usize,
-    /// The most bytes of message bodies held in memory at once, over all connections; counted in steps of 256 KiB. Default 64 MiB:
-    /// a message takes about twice its size while it is read and stored. One of more than 1 MiB counts with one step where the store
-    /// [stages](crate::store::MessageStore::stage) it, and takes a quarter of that.
+    /// The maximum number of bytes of message bodies in memory, over all connections, counted in steps of 256 KiB. Default 64 MiB:
+    /// a message needs about twice its size while it is read and stored. A message of more than 1 MiB counts as one step if the store
+    /// [stages](crate::store::MessageStore::stage) it, and needs a quarter of that.
     pub bodies_in_flight: usize,
-    /// How much of a mail's form is read: its header block in bytes and fields, how deep multiparts lie, how many parts. Our own trace
-    /// counts. Default, and the most that an intake takes whatever it is set to: [`DecodeLimits::default`].
+    /// The limits on a mail's structure: the bytes and fields of its header section, the depth of multiparts, the number of parts. The trace
+    /// that the intake adds counts. Default [`DecodeLimits::default`]; higher values count as the default.
     pub form: DecodeLimits,
-    /// How long a message waits for room among [`bodies_in_flight`](Self::bodies_in_flight) before it is put off. Default 20 seconds.
+    /// How long a message waits for memory among [`bodies_in_flight`](Self::bodies_in_flight) before it is deferred. Default 20 seconds.
     pub memory_timeout: Duration,
 }
 
@@ -92,7 +95,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The same limits, brought within what an intake can keep.
+    /// Returns the same limits, at most as high as an intake supports.
     pub(crate) fn bounded(self) -> Self {
         Self { message: self.message.min(MAX_MESSAGE), form: self.form.and(DecodeLimits::default()), ..self }
     }

@@ -1,24 +1,24 @@
-//! How a dialogue lets a peer prove its name with AUTH.
+//! Authentication with AUTH.
 
 use std::mem;
 use std::time::Instant;
 
 use encodify::base64::STANDARD;
 
-use super::reply::{self, Reply};
+use super::replies;
 use super::{Action, Dialogue, DialogueState, LEAST_STAY, LoginOutcome, LoginPermit};
 use crate::message::Origin;
-use crate::smtp::sasl::{ExchangeAction, LoginFailure, Mechanism, ServerExchange};
+use crate::smtp::sasl::{ExchangeAction, LoginFailure, Mechanism, SERVER_MECHANISMS, ServerExchange};
 
-/// A proof that is being begun.
+/// A login that waits for its permit.
 #[derive(Debug)]
 pub(super) struct PendingLogin {
     mechanism: Mechanism,
-    /// What the client has said with its command.
+    /// The initial response of the AUTH command.
     initial: Option<SaslResponse>,
 }
 
-/// What a client says in an exchange, with its base64 taken off.
+/// A response of the client, decoded from base64.
 struct SaslResponse(Vec<u8>);
 
 impl std::fmt::Debug for SaslResponse {
@@ -28,22 +28,23 @@ impl std::fmt::Debug for SaslResponse {
 }
 
 impl Dialogue {
-    /// RFC 4954 §4.
+    /// Handles AUTH. RFC 4954 §4.
     pub(super) fn begin_login(&mut self, mechanism: &str, initial: Option<&str>) {
         let refusal = if !self.policy.access.has_passwords() {
-            reply::NOT_HERE
+            replies::NOT_IMPLEMENTED
         } else if !self.name.as_ref().is_some_and(|name| name.extended) {
-            reply::EHLO_FIRST
+            replies::EHLO_FIRST
         } else if self.logged_in {
-            reply::PROVEN_ALREADY
+            replies::AUTHENTICATED_ALREADY
         } else if self.transaction.is_some() {
-            reply::MAIL_AGAIN
+            replies::MAIL_AGAIN
         } else if !self.policy.access.takes_passwords(self.peer.tls.is_some()) {
-            reply::TLS_BEFORE_PASSWORD
+            replies::TLS_BEFORE_PASSWORD
         } else {
-            match (Mechanism::named(mechanism), initial.map(decoded)) {
-                (None, _) => reply::NO_SUCH_MECHANISM,
-                (Some(_), Some(None)) => reply::NOT_BASE64,
+            let mechanism = Mechanism::named(mechanism).filter(|mechanism| SERVER_MECHANISMS.contains(mechanism));
+            match (mechanism, initial.map(decoded)) {
+                (None, _) => replies::NO_SUCH_MECHANISM,
+                (Some(_), Some(None)) => replies::NOT_BASE64,
                 (Some(mechanism), initial) => {
                     self.state = DialogueState::AwaitingLoginPermit(PendingLogin {
                         mechanism,
@@ -54,18 +55,20 @@ impl Dialogue {
                 }
             }
         };
-        self.say(&refusal);
+        self.send_reply(&refusal);
     }
 
-    /// Whether the peer may try to log in was decided.
+    /// Handles the answer to [`Action::PermitLogin`].
     pub fn handle_login_permit(&mut self, permit: LoginPermit, now: Instant) {
         let PendingLogin { mechanism, initial } = match mem::replace(&mut self.state, DialogueState::Commands) {
             DialogueState::AwaitingLoginPermit(beginning) => beginning,
             other => return self.state = other,
         };
         self.deadline = now + self.policy.limits.command_time;
-        let LoginPermit::Granted { nonce } = permit else { return self.close_with(&reply::TOO_MANY_LOGINS) };
-        let mut exchange = ServerExchange::new(mechanism, nonce);
+        let LoginPermit::Granted { nonce } = permit else { return self.close_with(&replies::TOO_MANY_LOGINS) };
+        let Some(mut exchange) = ServerExchange::new(mechanism, nonce) else {
+            return self.send_reply(&replies::NO_SUCH_MECHANISM);
+        };
         let turn = match initial {
             Some(SaslResponse(response)) => exchange.handle_response(&response, &self.policy.access),
             None => ExchangeAction::Challenge(exchange.first_challenge()),
@@ -73,17 +76,17 @@ impl Dialogue {
         self.apply(exchange, turn);
     }
 
-    /// Hears a line of an exchange, without its line end.
+    /// Handles a response line, given without its line end.
     pub(super) fn handle_sasl_response(&mut self, mut exchange: ServerExchange, line: &[u8]) {
         let turn = match std::str::from_utf8(line).ok().map(|line| (line, STANDARD.decode(line.as_bytes()))) {
-            Some(("*", _)) => return self.say(&reply::CANCELLED),
+            Some(("*", _)) => return self.send_reply(&replies::CANCELLED),
             Some((_, Ok(response))) => exchange.handle_response(&response, &self.policy.access),
-            Some((_, Err(_))) | None => return self.say(&reply::NOT_BASE64),
+            Some((_, Err(_))) | None => return self.send_reply(&replies::NOT_BASE64),
         };
         self.apply(exchange, turn);
     }
 
-    /// What the peer has said to prove its name was checked.
+    /// Handles the answer to [`Action::CheckLogin`].
     pub fn handle_login(&mut self, login: LoginOutcome, now: Instant) {
         let mut exchange = match mem::replace(&mut self.state, DialogueState::Commands) {
             DialogueState::CheckingLogin(exchange) => exchange,
@@ -96,7 +99,7 @@ impl Dialogue {
         let turn = match login {
             LoginOutcome::Proven(peer) => exchange.handle_checked(Some(peer)),
             LoginOutcome::Refused => exchange.handle_checked(None),
-            LoginOutcome::Failed => return self.say(&reply::LOGIN_DOWN),
+            LoginOutcome::Failed => return self.send_reply(&replies::LOGIN_DOWN),
         };
         self.apply(exchange, turn);
     }
@@ -105,7 +108,7 @@ impl Dialogue {
         match turn {
             ExchangeAction::Challenge(challenge) => {
                 self.state = DialogueState::LoggingIn(exchange);
-                Reply::challenge(challenge).write_to(self.replies());
+                replies::write_challenge(self.replies(), &challenge);
             }
             ExchangeAction::Check(attempt) => {
                 self.state = DialogueState::CheckingLogin(exchange);
@@ -115,21 +118,21 @@ impl Dialogue {
                 self.state = DialogueState::Commands;
                 self.peer.origin = Origin::Peer(peer.to_shared());
                 self.logged_in = true;
-                self.say(&reply::PROVEN);
+                self.send_reply(&replies::AUTHENTICATED);
             }
             ExchangeAction::Failed(failure) => {
                 self.state = DialogueState::Commands;
                 let refusal = match failure {
-                    LoginFailure::Malformed => reply::BAD_PROOF,
-                    LoginFailure::Wrong => reply::LOGIN_REFUSED,
+                    LoginFailure::Malformed => replies::BAD_RESPONSE,
+                    LoginFailure::Wrong => replies::LOGIN_REFUSED,
                 };
-                self.say(&refusal);
+                self.send_reply(&refusal);
             }
         }
     }
 }
 
-/// RFC 4954 §4: an equals sign stands for an empty response.
+/// Decodes an initial response. RFC 4954 §4: an equals sign stands for an empty one.
 fn decoded(initial: &str) -> Option<Vec<u8>> {
     if initial == "=" { Some(Vec::new()) } else { STANDARD.decode(initial.as_bytes()).ok() }
 }

@@ -1,4 +1,4 @@
-//! Who may deliver, and how a name is proven, without a socket.
+//! Tests of access and authentication, without sockets.
 
 use encodify::base64::STANDARD;
 
@@ -19,7 +19,7 @@ fn peer(access: Access) -> TestPeer {
     TestPeer::with(Policy { access, ..policy(Limits::default()) })
 }
 
-/// A peer with one known peer, greeted, and under TLS if asked for.
+/// A greeted test peer, under TLS if asked for, of a server that knows one peer.
 fn known(access: impl FnOnce(Access) -> Access, tls: bool) -> TestPeer {
     let mut peer = peer(access(Access::peers([berlin()])));
     if tls {
@@ -39,7 +39,7 @@ fn line(text: &str) -> String {
 }
 
 #[test]
-fn who_has_no_leave_is_told_how_to_get_it_and_nothing_else() {
+fn a_peer_without_permission_learns_only_how_to_get_it() {
     let mut peer = known(|access| access, false);
     for (said, reply) in [
         (MAIL, "530 5.7.0 say STARTTLS first"),
@@ -57,11 +57,11 @@ fn who_has_no_leave_is_told_how_to_get_it_and_nothing_else() {
         let replies = peer.say(said);
         assert!(replies.starts_with(reply), "{said}{replies}");
     }
-    assert_eq!(peer.lookups, 0, "nobody learns which mailboxes there are");
+    assert_eq!(peer.lookups, 0, "a stranger does not learn which mailboxes exist");
 }
 
 #[test]
-fn auth_is_offered_where_a_password_may_be_said_and_nowhere_else() {
+fn auth_is_offered_only_where_a_password_may_be_sent() {
     let offered = |peer: &mut TestPeer| peer.say(EHLO).contains("250-AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n");
     assert!(!offered(&mut known(|access| access, false)));
     assert!(offered(&mut known(|access| access, true)));
@@ -73,7 +73,7 @@ fn auth_is_offered_where_a_password_may_be_said_and_nowhere_else() {
 }
 
 #[test]
-fn each_mechanism_proves_a_name_and_the_message_says_so() {
+fn each_mechanism_authenticates_and_the_trace_says_so() {
     let after_user = format!("AUTH LOGIN {}", line("berlin"));
     for (steps, replies) in [
         (vec![plain("correct horse")], "235"),
@@ -84,7 +84,7 @@ fn each_mechanism_proves_a_name_and_the_message_says_so() {
         let mut peer = known(|access| access, true);
         let said: Vec<String> = steps.iter().map(|step| codes(&peer.say(step))).collect();
         assert_eq!(said.join(" "), replies);
-        assert!(!peer.say(EHLO).contains("AUTH"), "who is known is asked no more");
+        assert!(!peer.say(EHLO).contains("AUTH"), "AUTH is not offered after authentication");
         assert_eq!(peer.codes(format!("{}{MAIL}{RCPT}DATA\r\n", plain("correct horse"))), "503 250 250 354");
         assert_eq!(peer.codes("x\r\n.\r\n"), "250");
         let delivery = peer.stored.last().unwrap();
@@ -94,7 +94,7 @@ fn each_mechanism_proves_a_name_and_the_message_says_so() {
 }
 
 #[test]
-fn a_failed_login_leaves_the_peer_unknown_and_the_dialogue_in_step() {
+fn a_failed_login_changes_neither_peer_nor_dialogue() {
     for steps in [
         vec![plain("wrong horse")],
         vec!["AUTH LOGIN\r\n".into(), line("bonn"), line("correct horse")],
@@ -126,13 +126,13 @@ fn a_command_where_a_response_is_due_is_a_response() {
 }
 
 #[test]
-fn nobody_logs_in_in_the_middle_of_a_message() {
+fn auth_is_refused_in_the_middle_of_a_transaction() {
     let mut peer = known(|access| access.and_anyone_on(crate::smtp::server::Cidr::ANYWHERE), true);
     assert_eq!(peer.codes(format!("{MAIL}{}{RCPT}", plain("correct horse"))), "250 503 250");
 }
 
 #[test]
-fn starttls_forgets_who_had_logged_in() {
+fn starttls_forgets_an_authentication() {
     let mut peer = known(Access::passwords_even_in_plain_text, false);
     assert_eq!(peer.codes(format!("{}{MAIL}RSET\r\n", plain("correct horse"))), "235 250 250");
     peer.say("STARTTLS\r\n");
@@ -140,7 +140,7 @@ fn starttls_forgets_who_had_logged_in() {
 }
 
 #[test]
-fn too_many_failed_logins_end_the_session_before_a_password_is_heard() {
+fn too_many_failed_logins_end_the_session_before_a_check() {
     let mut peer = known(|access| access, true);
     peer.may_log_in = false;
     assert_eq!(peer.say(plain("correct horse")), "421 4.7.0 too many failed logins from your address, try again later\r\n");
@@ -148,7 +148,7 @@ fn too_many_failed_logins_end_the_session_before_a_password_is_heard() {
 }
 
 #[test]
-fn a_peer_that_falls_silent_in_an_exchange_is_left() {
+fn a_peer_that_falls_silent_in_an_exchange_times_out() {
     let mut peer = known(|access| access, true);
     peer.say("AUTH LOGIN\r\n");
     let time = Limits::default().command_time;
@@ -157,7 +157,7 @@ fn a_peer_that_falls_silent_in_an_exchange_is_left() {
 }
 
 #[test]
-fn who_can_deliver_from_nowhere_here_is_turned_away_at_the_greeting() {
+fn a_peer_that_can_never_deliver_is_refused_at_the_greeting() {
     let now = Instant::now();
     let policy = Policy { access: Access::this_machine(), ..policy(Limits::default()) };
     let mut dialogue = Dialogue::new(Arc::new(policy), Peer { address: Some([192, 0, 2, 7].into()), ..Peer::default() }, now);
@@ -167,7 +167,7 @@ fn who_can_deliver_from_nowhere_here_is_turned_away_at_the_greeting() {
 }
 
 #[test]
-fn whom_a_sender_has_let_in_is_heard_where_there_are_passwords() {
+fn mail_may_have_auth_only_where_there_are_passwords() {
     let has_auth = "MAIL FROM:<a@b> AUTH=<>\r\n";
     let mut peer = known(|access| access.and_anyone_on(crate::smtp::server::Cidr::ANYWHERE), true);
     assert_eq!(peer.codes(has_auth), "250");

@@ -1,4 +1,4 @@
-//! [`Dialogue`]: the receiving side of SMTP, decided without a socket, a clock or a task.
+//! [`Dialogue`]: the server's side of SMTP as a state machine, without sockets, clocks or tasks.
 
 mod access;
 mod body;
@@ -9,7 +9,7 @@ mod login;
 #[cfg(test)]
 mod login_tests;
 mod receiving;
-pub(crate) mod reply;
+pub(crate) mod replies;
 mod storing;
 #[cfg(test)]
 mod storing_tests;
@@ -29,34 +29,26 @@ pub use self::interface::{Action, Delivery, LoginOutcome, LoginPermit, Lookup, M
 pub use self::limits::Limits;
 use self::login::PendingLogin;
 use self::receiving::Receiving;
-pub use self::reply::Reply;
 use self::storing::PendingStores;
 use self::transaction::ServerTransaction;
 pub use super::sasl::{InvalidPassword, InvalidPeerName, InvalidStoredPassword, LoginAttempt, PeerName, StoredPassword};
 use super::sasl::{NONCE_LEN, ServerExchange};
 use crate::message::{Origin, TlsVersion};
+use crate::smtp::Reply;
 
-/// One connection's dialogue, from the greeting to the end.
+/// The server's state machine for one connection, from the greeting to the end.
 ///
-/// Whoever drives it tells it what happened with `handle_*`, does what [`poll_action`](Self::poll_action) asks for, sends what
-/// [`poll_output`](Self::poll_output) hands out, and comes back at [`poll_timeout`](Self::poll_timeout) at the latest. The same
-/// bytes get the same replies however they were cut into pieces, and no bytes make it panic.
+/// The driver reports what happened with `handle_*`, does what [`poll_action`](Self::poll_action) asks for, sends what
+/// [`poll_output`](Self::poll_output) returns, and calls again at [`poll_timeout`](Self::poll_timeout) at the latest. The same
+/// bytes get the same replies in whatever pieces they arrive, and no bytes make it panic.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use std::time::Instant;
 /// use bytes::BytesMut;
-/// use voicemail::smtp::server::{Access, Dialogue, Limits, Peer, Policy};
+/// use voicemail::smtp::server::{Dialogue, Peer, Policy};
 ///
-/// let policy = Policy {
-///     node: "vm1.example".into(),
-///     domain: "example".into(),
-///     has_postmaster: false,
-///     offers_tls: false,
-///     offers_binary: false,
-///     limits: Limits::default(),
-///     access: Access::this_machine(),
-/// };
+/// let policy = Policy::new("vm1.example", "example");
 /// let now = Instant::now();
 /// let mut dialogue = Dialogue::new(Arc::new(policy), Peer::default(), now);
 /// dialogue.handle_time(now);
@@ -83,67 +75,69 @@ pub struct Dialogue {
     output: BytesMut,
     stores: PendingStores,
     action: Option<Action>,
-    /// Bytes of a line that is too long already.
+    /// The number of bytes that were skipped of a line that is too long.
     skipped: usize,
-    /// When the line that has begun must be whole.
+    /// When the line that has begun must be complete.
     line_deadline: Option<Instant>,
-    /// How many lines before EHLO were no commands.
+    /// The number of lines before EHLO that were no commands.
     unknown_commands: usize,
     commands: usize,
     errors: usize,
     messages: u64,
     memory_steps: usize,
     stopping: bool,
-    /// Until when what the peer has last said to bring a message further is worth its place.
+    /// Until when the peer keeps its connection for the last command that brought a message further.
     useful_until: Instant,
     /// When the session must be over.
     end: Instant,
-    /// When the step under way must be over.
+    /// When the current step must be over.
     deadline: Instant,
 }
 
+/// The input or the answer that a dialogue waits for.
 #[derive(Debug)]
 enum DialogueState {
-    /// The peer has to be silent until it is greeted.
+    /// The greeting was not sent yet, and the peer must not send anything.
     BeforeGreeting,
-    /// A command is next.
+    /// A command is expected.
     Commands,
-    /// Somebody decides whether the peer may try to log in.
+    /// The driver decides whether the peer may try to log in.
     AwaitingLoginPermit(PendingLogin),
-    /// A response to a challenge is next.
+    /// A response to a challenge is expected.
     LoggingIn(ServerExchange),
-    /// What the peer has said to prove its name is being checked.
+    /// The driver checks the peer's login attempt.
     CheckingLogin(ServerExchange),
-    /// The directory is asked for a recipient.
+    /// The driver looks up a recipient.
     LookingUp(Recipient),
-    /// A message waits for memory before more of it is read.
+    /// The driver reserves memory before more of a message is read.
     AwaitingMemory(Receiving),
-    /// A piece of a message is written down before more of it is read.
+    /// The driver spills a piece of a message before more of it is read.
     Spilling(Receiving),
-    /// A message is next, or a part of it.
+    /// The bytes of a message are expected.
     Receiving(Receiving),
-    /// The handshake is under way.
+    /// The driver does the TLS handshake.
     StartingTls,
-    /// All is said but what the store has still to answer.
+    /// The session ends as soon as the store has answered for all messages.
     Closing,
-    /// All is said.
+    /// The session is over.
     Closed,
 }
 
-/// What the peer calls itself.
+/// The name that the peer gave in EHLO or HELO.
 #[derive(Debug)]
 struct HeloName {
     text: String,
+    /// Whether the command was EHLO.
     extended: bool,
 }
 
 impl Dialogue {
-    /// How many bytes one [`Action::Reserve`] asks for.
+    /// The number of bytes that one [`Action::Reserve`] asks for.
     pub const MEMORY_STEP: usize = 256 * 1024;
-    /// How many random bytes a try to log in takes.
+    /// The number of random bytes that a login attempt needs.
     pub const NONCE_LEN: usize = NONCE_LEN;
 
-    /// A dialogue that begins now, with silence until [`poll_timeout`](Self::poll_timeout).
+    /// A dialogue that begins now; the greeting is due at [`poll_timeout`](Self::poll_timeout).
     pub fn new(policy: Arc<Policy>, peer: Peer, now: Instant) -> Self {
         let end = now + policy.limits.session_time;
         let deadline = now + policy.limits.greet_pause;
@@ -171,12 +165,12 @@ impl Dialogue {
         }
     }
 
-    /// The peer sent bytes: takes from the front of `input` what it can use, and leaves what must wait.
+    /// Handles bytes that the peer sent: removes from the front of `input` what can be used now, and leaves the rest.
     pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant) {
         while self.action.is_none() && !self.is_closed() {
             let went_on = match &self.state {
                 DialogueState::BeforeGreeting if !input.is_empty() => {
-                    self.close_with(&reply::SPOKE_FIRST);
+                    self.close_with(&replies::SPOKE_FIRST);
                     false
                 }
                 DialogueState::Commands if self.stores.blocks_commands() => false,
@@ -190,7 +184,7 @@ impl Dialogue {
         }
     }
 
-    /// The directory has answered.
+    /// Handles the answer to [`Action::LookUp`].
     pub fn handle_lookup(&mut self, lookup: Lookup, now: Instant) {
         let recipient = match mem::replace(&mut self.state, DialogueState::Commands) {
             DialogueState::LookingUp(recipient) => recipient,
@@ -201,17 +195,17 @@ impl Dialogue {
             (Lookup::Found, Some(transaction)) => {
                 transaction.add(recipient);
                 self.useful_until = now + LEAST_STAY;
-                reply::RECIPIENT_OK
+                replies::RECIPIENT_OK
             }
-            (Lookup::Found, None) => reply::MAIL_FIRST,
+            (Lookup::Found, None) => replies::MAIL_FIRST,
             (Lookup::NotTaken(reply), _) => reply,
-            (Lookup::NotFound, _) => reply::NO_SUCH_MAILBOX,
-            (Lookup::Failed, _) => reply::DIRECTORY_DOWN,
+            (Lookup::NotFound, _) => replies::NO_SUCH_MAILBOX,
+            (Lookup::Failed, _) => replies::DIRECTORY_DOWN,
         };
-        self.say(&reply);
+        self.send_reply(&reply);
     }
 
-    /// The TLS handshake is done; `origin` is who it has proven the peer to be. Whatever was said before it is forgotten.
+    /// The TLS handshake is done; `origin` is the identity that the peer has proven in it. All earlier commands are forgotten (RFC 3207 §4.2).
     pub fn handle_tls(&mut self, version: TlsVersion, origin: Origin, now: Instant) {
         if !matches!(self.state, DialogueState::StartingTls) {
             return;
@@ -226,50 +220,51 @@ impl Dialogue {
         self.deadline = now + self.policy.limits.command_time;
     }
 
-    /// The node is stopping: a session without a message under way ends now, any other when its message is done.
+    /// The node is stopping: a session without a mail transaction ends now, any other at the end of its transaction.
     pub fn handle_stop(&mut self) {
         self.stopping = true;
         if matches!(self.state, DialogueState::BeforeGreeting | DialogueState::Commands | DialogueState::LoggingIn(_))
             && self.transaction.is_none()
         {
-            self.close_with(&reply::STOPPING);
+            self.close_with(&replies::STOPPING);
         }
     }
 
-    /// The node cannot wait any longer: the session ends now, whatever is half said. A message that has arrived whole is still answered for.
+    /// The node cannot wait any longer: the session ends now, even in the middle of a message. A message that has arrived whole still gets its
+    /// reply.
     pub fn handle_cut(&mut self) {
         if !self.is_closed() {
-            self.close_with(&reply::STOPPING);
+            self.close_with(&replies::STOPPING);
         }
     }
 
-    /// There are too many connections, and this one's place is needed: it ends unless the node is at work for it.
+    /// There are too many connections: this one ends, unless the node is working for it.
     pub fn handle_crowded(&mut self) {
         if self.idle_since().is_some() {
-            self.close_with(&reply::CROWDED);
+            self.close_with(&replies::CROWDED);
         }
     }
 
-    /// Time has passed: greets when the silence is over, ends what took too long.
+    /// Handles the time: sends the greeting when it is due, and ends a session that is too slow or too old.
     pub fn handle_time(&mut self, now: Instant) {
         let Some(due) = self.poll_timeout().filter(|due| *due <= now) else { return };
         if matches!(self.state, DialogueState::BeforeGreeting) {
             if !self.policy.access.admits(self.peer.address) {
-                return self.close_with(&reply::NOT_FROM_THERE);
+                return self.close_with(&replies::NOT_FROM_THERE);
             }
             self.state = DialogueState::Commands;
             self.deadline = now + self.policy.limits.command_time;
-            Reply::telling(220, "", format_args!("{} ESMTP", self.policy.node)).write_to(&mut self.output);
+            Reply::with_status(220, "", format_args!("{} ESMTP", self.policy.node)).write_to(&mut self.output);
         } else {
-            let reply = if due == self.end { reply::TOO_LONG_HERE } else { reply::TOO_SLOW };
+            let reply = if due == self.end { replies::TOO_LONG_HERE } else { replies::TOO_SLOW };
             self.close_with(&reply);
         }
     }
 
-    /// What is to be done next, once.
+    /// Returns the next action, once.
     ///
-    /// The store may be asked for up to [`MAX_PENDING_STORES`](Self::MAX_PENDING_STORES) messages before it has answered for the first; all else waits for
-    /// its answer before the next is asked.
+    /// Up to [`MAX_PENDING_STORES`](Self::MAX_PENDING_STORES) messages may be stored at the same time. Every other action must be answered
+    /// before the next one is returned.
     pub fn poll_action(&mut self) -> Option<Action> {
         if matches!(self.state, DialogueState::Closing) && self.action.is_none() && self.stores.is_empty() {
             self.state = DialogueState::Closed;
@@ -278,21 +273,21 @@ impl Dialogue {
         self.action.take()
     }
 
-    /// Whether no more input is wanted before the store has answered, or at all.
+    /// Whether the driver should read no more input, because the store must answer first or the session is over.
     pub fn is_held(&self) -> bool {
         self.stores.blocks_commands() || self.is_closed()
     }
 
-    /// What is to be sent, once. Replies gather here until they are asked for.
+    /// Returns the output to send, once. Replies are collected until this is called.
     pub fn poll_output(&mut self) -> Option<Bytes> {
         if self.output.is_empty() { None } else { Some(self.output.split().freeze()) }
     }
 
-    /// When to call [`handle_time`](Self::handle_time), if nothing else happens before.
+    /// Returns when to call [`handle_time`](Self::handle_time), if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             DialogueState::BeforeGreeting => Some(self.deadline),
-            // It is the peer that waits.
+            // The peer is waiting for the server.
             DialogueState::Commands if !self.stores.is_empty() => {
                 Some(self.line_deadline.map_or(self.end, |due| due.min(self.end)))
             }
@@ -312,9 +307,9 @@ impl Dialogue {
         }
     }
 
-    /// Since when the peer has not brought a message further, which a message that comes too slowly does not either; `None` while the
-    /// node is at work for it. Of many connections, the one with the earliest time is missed least. A peer with a proven name counts
-    /// as of use for a minute longer.
+    /// Returns since when the peer has been idle: it has sent nothing that brings a message further, or a message that arrives too slowly.
+    /// `None` while the node is working for it. At the connection limit, the connection with the earliest time is closed. An authenticated
+    /// peer counts as active for a minute longer.
     pub fn idle_since(&self) -> Option<Instant> {
         if !self.stores.is_empty() {
             return None;
@@ -334,28 +329,28 @@ impl Dialogue {
         Some(if self.peer.origin == Origin::Unproven { since } else { since + KNOWN_PEER_BONUS })
     }
 
-    /// How many steps of room the message under way holds; the rest can be given back.
+    /// Returns how many [`MEMORY_STEP`](Self::MEMORY_STEP)s the current message needs; the driver can release the others.
     pub fn memory_steps(&self) -> usize {
         self.memory_steps
     }
 
-    /// Whether the dialogue is over.
+    /// Whether the dialogue has ended.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, DialogueState::Closing | DialogueState::Closed)
     }
 
-    /// Where the next reply goes: behind that to the last message which the store has.
+    /// Returns the buffer for the next reply, which comes after the reply to the last message that is being stored.
     fn replies(&mut self) -> &mut BytesMut {
         self.stores.replies(&mut self.output)
     }
 
-    /// Sends a reply; too many refusals end the session.
-    fn say(&mut self, reply: &Reply) {
+    /// Sends a reply. Too many refusals end the session.
+    fn send_reply(&mut self, reply: &Reply) {
         reply.write_to(self.replies());
         if reply.is_refusal() {
             self.errors += 1;
             if self.errors >= self.policy.limits.errors {
-                self.close_with(&reply::TOO_MANY_ERRORS);
+                self.close_with(&replies::TOO_MANY_ERRORS);
             }
         }
     }
@@ -365,7 +360,7 @@ impl Dialogue {
         self.close();
     }
 
-    /// What the store has been asked for it is asked for still, and what it answers is said before the end.
+    /// Ends the session. Messages that are being stored still get their replies.
     fn close(&mut self) {
         self.state = DialogueState::Closing;
         self.transaction = None;
@@ -379,17 +374,17 @@ impl Dialogue {
         self.transaction = None;
         self.memory_steps = 0;
         if self.stopping && !self.is_closed() {
-            self.close_with(&reply::STOPPING);
+            self.close_with(&replies::STOPPING);
         }
     }
 }
 
-/// How long everybody may be silent who has just come, or said something useful, before the place can be given to another: some round
-/// trips. With the default of 512 places, a flood takes all of them only if it brings more than 2500 connections a second.
+/// How long a connection that is new, or has sent a useful command, is not closed for another one: some round trips. With the default
+/// limit of 512 connections, a flood needs more than 2500 connections a second to occupy all of them.
 pub(crate) const LEAST_STAY: Duration = Duration::from_millis(200);
 
-/// How much is read at once.
+/// The number of bytes that are read at once.
 pub(crate) const READ_ROOM: usize = 64 * 1024;
 
-/// How much longer than others a peer with a proven name may be of no use when places are needed.
+/// How much longer than others an authenticated peer counts as active at the connection limit.
 const KNOWN_PEER_BONUS: Duration = Duration::from_secs(60);

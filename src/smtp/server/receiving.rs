@@ -1,4 +1,4 @@
-//! How a dialogue takes in a message, with DATA or in chunks, and hands it on.
+//! Reception of messages by DATA and BDAT.
 
 use std::mem;
 use std::time::{Duration, Instant};
@@ -9,75 +9,78 @@ use chrono::{DateTime, Utc};
 
 use super::body::{Body, BodySink, DotReader};
 use super::limits::Limits;
-use super::reply::{self, Reply};
+use super::replies;
 use super::trace::Trace;
 use super::transaction::Chunks;
 use super::{Action, Delivery, Dialogue, DialogueState, MemoryGrant, Spill};
+use crate::smtp::Reply;
 
-/// A message, or one chunk of it, that is arriving.
+/// A message, or one chunk of it, while it arrives.
 #[derive(Debug)]
 pub(super) struct Receiving {
     framing: Framing,
     sink: BodySink,
     began: Instant,
-    heard: Instant,
+    /// When the last bytes arrived.
+    last_input: Instant,
     received: u64,
 }
 
-/// What a message needs to go on.
+/// The condition for reading more of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
+    /// More can be read now.
     Nothing,
-    /// More memory.
+    /// More memory must be reserved first.
     Memory,
-    /// That what is in memory goes where it does not need any.
+    /// The bytes in memory must be spilled first.
     Spill,
 }
 
-/// How its end is known.
+/// The framing of a message, by which its end is known.
 #[derive(Debug)]
 pub(super) enum Framing {
-    /// By a dot, RFC 5321 §4.1.1.4.
+    /// DATA: the message ends with a dot on a line by itself. RFC 5321 §4.1.1.4.
     Dots(DotReader),
-    /// By its length, RFC 3030 §2.
+    /// BDAT: the chunk has a declared length. RFC 3030 §2.
     Chunk { left: u64, last: bool },
 }
 
 impl Receiving {
     pub(super) fn new(framing: Framing, sink: BodySink, now: Instant) -> Self {
-        Self { framing, sink, began: now, heard: now, received: 0 }
+        Self { framing, sink, began: now, last_input: now, received: 0 }
     }
 
-    /// When it is too slow: after a pause that is too long, or when it falls behind the least rate.
+    /// Returns when the message is too slow: after a pause that is too long, or when it falls below the minimum rate.
     pub(super) fn deadline(&self, limits: &Limits) -> Instant {
         let at_least_rate = Duration::from_secs(self.received / u64::from(limits.least_rate.max(1)));
         let too_slow = self.began.checked_add(RATE_GRACE + at_least_rate);
-        let too_long = self.heard + limits.command_time;
+        let too_long = self.last_input + limits.command_time;
         too_slow.map_or(too_long, |too_slow| too_slow.min(too_long))
     }
 
-    /// Until when what has come is worth the place that it takes: long for a message that comes at a good rate.
+    /// Returns until when the bytes that have arrived justify the connection: long for a message that arrives at a good rate.
     pub(super) fn worth_until(&self) -> Instant {
         let worth = Duration::from_millis(self.received.saturating_mul(1000) / GOOD_RATE);
-        self.began.checked_add(worth).unwrap_or(self.heard)
+        self.began.checked_add(worth).unwrap_or(self.last_input)
     }
 
-    /// What has to be done before what `input` adds can be taken in, if `room` steps are set aside.
-    fn need(&self, input: &[u8], room: usize) -> Need {
+    /// Returns what must be done before `input` can be read, if `steps` steps of memory are reserved.
+    fn need(&self, input: &[u8], steps: usize) -> Need {
         let BodySink::Keep(body) = &self.sink else { return Need::Nothing };
         let due = match &self.framing {
             Framing::Dots(_) => input.len(),
             Framing::Chunk { left, .. } => usize::try_from(*left).map_or(input.len(), |left| left.min(input.len())),
         };
-        let room = room * Dialogue::MEMORY_STEP;
+        let reserved = steps * Dialogue::MEMORY_STEP;
         match body.is_open() {
-            true if body.must_spill(due, room) => Need::Spill,
-            true if body.is_long() || body.held() + due <= room => Need::Nothing,
+            true if body.must_spill(due, reserved) => Need::Spill,
+            true if body.is_long() || body.held() + due <= reserved => Need::Nothing,
             _ => Need::Memory,
         }
     }
 
-    /// Takes out what can be spilled, if anything can; a text that must not go on so is refused.
+    /// Removes the bytes that can be spilled, if there are any. A text with a line that is too long is refused.
     fn split_off(&mut self, text_line: usize) -> Option<Bytes> {
         let BodySink::Keep(body) = &mut self.sink else { return None };
         let text_line = match &self.framing {
@@ -90,7 +93,7 @@ impl Receiving {
         })
     }
 
-    /// Takes in what belongs to the message; answers how many bytes of `input` that were, and whether it ends with them.
+    /// Reads the bytes of `input` that belong to the message; returns their number, and whether the message or chunk ends with them.
     fn take(&mut self, input: &[u8], now: Instant) -> (usize, bool) {
         let Self { framing, sink, .. } = self;
         let (taken, ended) = match framing {
@@ -103,13 +106,13 @@ impl Receiving {
             }
         };
         if taken > 0 {
-            self.heard = now;
+            self.last_input = now;
             self.received += taken as u64;
         }
         (taken, ended)
     }
 
-    /// What has arrived, once it ended, and whether it ends the message; a body that is not as it should be is refused.
+    /// Returns the body that has arrived, or the reply that refuses it, and whether the message is complete.
     fn finish(self, text_line: usize) -> (Result<Body, Reply>, bool) {
         let last = match &self.framing {
             Framing::Dots(_) => true,
@@ -117,7 +120,7 @@ impl Receiving {
         };
         let body = match (self.sink, self.framing) {
             (BodySink::Discard { refusal, .. }, _) => Err(refusal),
-            (BodySink::Keep(_), Framing::Dots(reader)) if reader.is_ambiguous() => Err(reply::BARE_ENDS_IN_MESSAGE),
+            (BodySink::Keep(_), Framing::Dots(reader)) if reader.is_ambiguous() => Err(replies::BARE_ENDS_IN_MESSAGE),
             (BodySink::Keep(body), Framing::Dots(_)) => body.check_lines(text_line).map(|()| body),
             (BodySink::Keep(body), Framing::Chunk { .. }) => Ok(body),
         };
@@ -126,7 +129,7 @@ impl Receiving {
 }
 
 impl Dialogue {
-    /// Reads on in the message; answers whether its end was reached.
+    /// Continues to read the message; returns whether its end was reached.
     pub(super) fn read_message(&mut self, input: &mut BytesMut, now: Instant) -> bool {
         let DialogueState::Receiving(receiving) = &mut self.state else { return false };
         match receiving.need(input, self.memory_steps) {
@@ -151,7 +154,7 @@ impl Dialogue {
         input.advance(taken);
         if let BodySink::Discard { refusal, discarded } = &receiving.sink {
             self.memory_steps = 0;
-            // What is discarded costs bandwidth only, but not without end.
+            // Discarded bytes cost only bandwidth, but they must have a limit.
             if *discarded > self.policy.limits.message.saturating_mul(MESSAGE_DISCARD_FACTOR) {
                 let refusal = refusal.clone();
                 self.close_with(&refusal);
@@ -169,33 +172,33 @@ impl Dialogue {
         self.action = Some(Action::Reserve);
     }
 
-    /// Where the next bytes of a chunk can be read to, when there is no input left: it saves a copy.
+    /// Returns the buffer into which the next bytes of a chunk can be read directly, when there is no input left. This saves a copy.
     ///
-    /// It ends where the chunk does, or where more room must be asked for; `None` when bytes have to come by way of
-    /// [`handle_input`](Self::handle_input). Bytes that were put there are told to [`handle_filled`](Self::handle_filled).
+    /// The buffer ends where the chunk ends, or where more memory must be reserved; `None` means that bytes must be passed to
+    /// [`handle_input`](Self::handle_input). The driver reports the bytes that it has read with [`handle_filled`](Self::handle_filled).
     pub fn poll_space(&mut self) -> Option<Limit<&mut BytesMut>> {
         let DialogueState::Receiving(Receiving { framing: Framing::Chunk { left, .. }, sink: BodySink::Keep(body), .. }) =
             &mut self.state
         else {
             return None;
         };
-        let room = (self.memory_steps * Self::MEMORY_STEP).saturating_sub(body.held());
-        body.space(usize::try_from(*left).map_or(room, |left| left.min(room)))
+        let free = (self.memory_steps * Self::MEMORY_STEP).saturating_sub(body.held());
+        body.space(usize::try_from(*left).map_or(free, |left| left.min(free)))
     }
 
-    /// The next `len` bytes of a chunk are where [`poll_space`](Self::poll_space) wanted them.
+    /// The next `len` bytes of a chunk were read into the buffer of [`poll_space`](Self::poll_space).
     pub fn handle_filled(&mut self, len: usize, now: Instant) {
         let DialogueState::Receiving(receiving) = &mut self.state else { return };
         if let Framing::Chunk { left, .. } = &mut receiving.framing {
             *left = left.saturating_sub(len as u64);
-            receiving.heard = now;
+            receiving.last_input = now;
             receiving.received += len as u64;
         }
     }
 
-    /// Memory was set aside, or there is none.
+    /// Handles the answer to [`Action::Reserve`].
     ///
-    /// A message that gets none is put off: one sent with DATA at once if it has not begun, any other when its end has come.
+    /// A message without memory is deferred: at DATA if it has not begun, otherwise at its end.
     pub fn handle_memory_grant(&mut self, grant: MemoryGrant, now: Instant) {
         let mut receiving = match mem::replace(&mut self.state, DialogueState::Commands) {
             DialogueState::AwaitingMemory(receiving) => receiving,
@@ -203,36 +206,36 @@ impl Dialogue {
         };
         let starts_data =
             matches!((&receiving.framing, &receiving.sink), (Framing::Dots(_), BodySink::Keep(body)) if !body.is_open());
-        receiving.heard = now;
+        receiving.last_input = now;
         match grant {
             MemoryGrant::Granted { at } => {
                 self.memory_steps += 1;
                 self.open(&mut receiving.sink, at);
                 if starts_data {
-                    reply::GO_AHEAD.write_to(self.replies());
+                    replies::GO_AHEAD.write_to(self.replies());
                 }
             }
             MemoryGrant::Denied if starts_data => {
                 self.deadline = now + self.policy.limits.command_time;
-                return self.say(&reply::NO_ROOM);
+                return self.send_reply(&replies::NO_ROOM);
             }
             MemoryGrant::Denied => {
-                receiving.sink.refuse(reply::NO_ROOM);
+                receiving.sink.refuse(replies::NO_ROOM);
                 self.memory_steps = 0;
             }
         }
         self.state = DialogueState::Receiving(receiving);
     }
 
-    /// Whether a piece of a message was spilled is known.
+    /// Handles the answer to [`Action::Spill`].
     ///
-    /// One that could not be is refused when its end has come; where there is no place, it is held in memory from now on.
+    /// After a failure, the message is refused at its end. If there is no place to spill it to, it stays in memory.
     pub fn handle_spill(&mut self, spill: Spill, now: Instant) {
         let mut receiving = match mem::replace(&mut self.state, DialogueState::Commands) {
             DialogueState::Spilling(receiving) => receiving,
             other => return self.state = other,
         };
-        receiving.heard = now;
+        receiving.last_input = now;
         match (spill, &mut receiving.sink) {
             (Spill::Done, _) => self.memory_steps = self.memory_steps.min(1),
             (Spill::NoPlace(bytes), BodySink::Keep(body)) => body.take_back(&bytes),
@@ -245,7 +248,7 @@ impl Dialogue {
         self.state = DialogueState::Receiving(receiving);
     }
 
-    /// Puts the trace before a message that begins.
+    /// Begins a message with its trace.
     fn open(&mut self, sink: &mut BodySink, at: DateTime<Utc>) {
         let (BodySink::Keep(body), Some(transaction)) = (sink, &self.transaction) else { return };
         if body.is_open() {
@@ -270,7 +273,7 @@ impl Dialogue {
         body.open(&trace.to_string());
     }
 
-    /// A message or a chunk has ended: hands the message on, waits for the next chunk, or says why it is refused.
+    /// Ends a message or a chunk: stores the message, waits for the next chunk, or refuses it.
     fn finish_part(&mut self, now: Instant) {
         let receiving = match mem::replace(&mut self.state, DialogueState::Commands) {
             DialogueState::Receiving(receiving) => receiving,
@@ -288,27 +291,27 @@ impl Dialogue {
             }
             (Ok(body), Some(transaction)) => {
                 transaction.chunks = Chunks::Some(body);
-                self.say(&reply::CHUNK_OK);
+                self.send_reply(&replies::CHUNK_OK);
             }
             (Err(refusal), Some(transaction)) if !last => {
                 transaction.chunks = Chunks::Refused(refusal.clone());
-                self.say(&refusal);
+                self.send_reply(&refusal);
             }
             (Err(refusal), _) => {
-                self.say(&refusal);
+                self.send_reply(&refusal);
                 self.end_transaction();
             }
-            // A body is kept for a transaction only.
+            // There is no body without a transaction.
             (Ok(_), None) => self.end_transaction(),
         }
     }
 }
 
-/// A message that comes with fewer bytes a second has to leave when places are needed: half of what a telephone speaks in.
+/// A message that arrives with fewer bytes a second loses its connection at the connection limit. It is half the rate of telephone audio.
 const GOOD_RATE: u64 = 4000;
 
-/// How long a message may begin slowly.
+/// How long the minimum rate does not apply to a new message.
 const RATE_GRACE: Duration = Duration::from_secs(60);
 
-/// How many times as long as allowed a message may be before the peer is taken for lost.
+/// A refused message that is this many times longer than allowed ends the session.
 const MESSAGE_DISCARD_FACTOR: usize = 2;

@@ -1,33 +1,34 @@
-//! [`PendingStores`]: the messages that the store has, and the replies that wait behind theirs.
+//! [`PendingStores`]: the messages that are being stored, and the replies that wait behind theirs.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::BytesMut;
 
-use super::reply::Reply;
 use super::{Dialogue, DialogueState, LEAST_STAY};
+use crate::smtp::Reply;
 
-/// The messages that the store has, in the order of their coming.
+/// The messages that are being stored, in the order of their arrival.
 ///
-/// The dialogue goes on meanwhile. RFC 2920 §3.2: replies come in the order of what they answer, so what is said to later commands
-/// waits here.
+/// The dialogue continues meanwhile. RFC 2920 §3.2: replies are sent in the order of their commands, so the replies to later commands
+/// wait here.
 #[derive(Debug, Default)]
 pub(super) struct PendingStores {
     under_way: VecDeque<PendingStore>,
+    /// Whether the next command waits.
     held: bool,
 }
 
 #[derive(Debug)]
 struct PendingStore {
-    /// How many commands had come by the message's end.
+    /// The number of commands up to the end of the message.
     commands: usize,
-    /// The replies to what came after it.
+    /// The replies to the commands after the message.
     after: BytesMut,
 }
 
 impl PendingStores {
-    /// The store gets one more, after so many commands.
+    /// Adds a message, after this number of commands.
     pub(super) fn begin(&mut self, commands: usize) {
         self.under_way.push_back(PendingStore { commands, after: BytesMut::new() });
     }
@@ -40,7 +41,7 @@ impl PendingStores {
         self.under_way.len() >= Dialogue::MAX_PENDING_STORES
     }
 
-    /// The next command waits until the store has answered once more.
+    /// Lets the next command wait until the store has answered for one more message.
     pub(super) fn hold(&mut self) {
         self.held = true;
     }
@@ -49,17 +50,17 @@ impl PendingStores {
         self.held
     }
 
-    /// Where the next reply goes: behind that to the last message, or into `output`.
+    /// Returns the buffer for the next reply: behind the last message, or `output` if no message is being stored.
     pub(super) fn replies<'a>(&'a mut self, output: &'a mut BytesMut) -> &'a mut BytesMut {
         self.under_way.back_mut().map_or(output, |last| &mut last.after)
     }
 }
 
 impl Dialogue {
-    /// How many messages of one connection the store may have at once.
+    /// The number of messages of one connection that may be stored at the same time.
     pub const MAX_PENDING_STORES: usize = 4;
 
-    /// The store has answered for the oldest of the messages that it has; `reply` says what became of it.
+    /// Handles the answer to the oldest [`Action::Store`]: `reply` is the reply to the message.
     pub fn handle_stored(&mut self, reply: &Reply, now: Instant) {
         let Some(PendingStore { commands, after }) = self.stores.under_way.pop_front() else { return };
         self.stores.held = false;

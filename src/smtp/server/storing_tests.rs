@@ -1,4 +1,4 @@
-//! Dialogues that go on while the store is at work.
+//! Dialogues that continue while the store is working.
 
 use std::time::Duration;
 
@@ -16,36 +16,36 @@ fn with_slow_store() -> TestPeer {
 }
 
 #[test]
-fn messages_that_come_together_are_stored_together_and_answered_in_order() {
+fn pipelined_messages_are_stored_together_in_order() {
     let mut peer = with_slow_store();
-    assert_eq!(peer.codes(MESSAGE.repeat(6)), "250 250", "what comes after a message waits for its answer");
+    assert_eq!(peer.codes(MESSAGE.repeat(6)), "250 250", "the replies after a message wait for its reply");
     assert_eq!(peer.stored.len(), Dialogue::MAX_PENDING_STORES);
-    assert!(peer.dialogue.is_held(), "a place in the store has to come free");
-    assert_eq!(peer.hear_store(), "250 2.0.0 kept 1\r\n250 2.1.0 sender ok\r\n250 2.1.5 recipient ok\r\n");
+    assert!(peer.dialogue.is_held(), "one message must be stored first");
+    assert_eq!(peer.answer_store(), "250 2.0.0 kept 1\r\n250 2.1.0 sender ok\r\n250 2.1.5 recipient ok\r\n");
     assert_eq!(peer.stored.len(), 5);
     for _ in 0..3 {
-        assert_eq!(codes(&peer.hear_store()), "250 250 250");
+        assert_eq!(codes(&peer.answer_store()), "250 250 250");
     }
-    assert_eq!(peer.hear_store(), "250 2.0.0 kept 5\r\n250 2.1.0 sender ok\r\n250 2.1.5 recipient ok\r\n");
-    assert_eq!(peer.hear_store(), "250 2.0.0 kept 6\r\n");
+    assert_eq!(peer.answer_store(), "250 2.0.0 kept 5\r\n250 2.1.0 sender ok\r\n250 2.1.5 recipient ok\r\n");
+    assert_eq!(peer.answer_store(), "250 2.0.0 kept 6\r\n");
     assert!(!peer.dialogue.is_held());
 }
 
 #[test]
-fn what_ends_or_changes_a_session_waits_for_all_answers() {
+fn a_command_that_changes_the_session_waits_for_all_stores() {
     for (command, code) in [("QUIT", "221"), ("STARTTLS", "220"), ("EHLO b", "250"), ("HELO b", "250"), ("VRFY x", "252")] {
         let mut peer = with_slow_store();
         peer.say(MESSAGE);
         peer.say(MESSAGE);
         assert_eq!(peer.codes(format!("{command}\r\n")), "", "{command}");
-        assert_eq!(codes(&peer.hear_store()), "250 250 250", "{command}");
-        assert_eq!(codes(&peer.hear_store()), format!("250 {code}"), "{command}");
+        assert_eq!(codes(&peer.answer_store()), "250 250 250", "{command}");
+        assert_eq!(codes(&peer.answer_store()), format!("250 {code}"), "{command}");
         assert_eq!((peer.is_closed(), peer.tls_started), (command == "QUIT", command == "STARTTLS"));
     }
 }
 
 #[test]
-fn a_session_that_has_to_end_still_says_what_became_of_its_messages() {
+fn a_session_that_ends_still_answers_for_its_messages() {
     let mut peer = with_slow_store();
     peer.say(MESSAGE);
     assert_eq!(peer.say("BDAT what\r\n"), "");
@@ -60,11 +60,11 @@ fn a_session_that_has_to_end_still_says_what_became_of_its_messages() {
     peer.dialogue.handle_stop();
     assert_eq!(peer.say("BDAT 1 LAST\r\nx"), "");
     assert_eq!(peer.stored.len(), 1);
-    assert_eq!(codes(&peer.hear_store()), "250 421");
+    assert_eq!(codes(&peer.answer_store()), "250 421");
 }
 
 #[test]
-fn nobody_is_hurried_while_the_store_is_at_work_but_who_sends_slowly() {
+fn only_a_slow_sender_times_out_while_the_store_works() {
     let mut peer = with_slow_store();
     peer.say(MESSAGE);
     assert_eq!(peer.dialogue.idle_since(), None);
@@ -72,17 +72,17 @@ fn nobody_is_hurried_while_the_store_is_at_work_but_who_sends_slowly() {
     peer.say(format!("{MAIL}{RCPT}BDAT 10 LAST\r\nx"));
     peer.pass(Duration::from_secs(300));
     assert!(peer.is_closed(), "it has stopped sending");
-    assert_eq!(codes(&peer.hear_store()), "250 250 250 421");
+    assert_eq!(codes(&peer.answer_store()), "250 250 250 421");
 
     let mut peer = with_slow_store();
     peer.say(MESSAGE);
     peer.pass(Duration::from_secs(1000));
-    peer.hear_store();
+    peer.answer_store();
     assert_eq!(peer.pass(Duration::from_secs(299)), "", "its time begins with the answer");
     assert_eq!(codes(&peer.pass(Duration::from_secs(1))), "421");
 }
 
-/// All replies and messages of a dialogue, with a store that answers for so many messages after each piece.
+/// Returns all replies and messages of a dialogue whose store answers for this many messages after each piece.
 fn all_replies_of_a_slow_store(pieces: &[&[u8]], answers: &[usize]) -> (String, Vec<Delivery>, bool) {
     let mut peer = TestPeer::with(policy(Limits { commands: 1000, ..narrow() }));
     peer.store_is_slow = true;
@@ -91,11 +91,11 @@ fn all_replies_of_a_slow_store(pieces: &[&[u8]], answers: &[usize]) -> (String, 
         replies += &peer.say(piece);
         let until = peer.answered.saturating_add(*answers);
         while peer.answered < peer.stored.len().min(until) {
-            replies += &peer.hear_store();
+            replies += &peer.answer_store();
         }
     }
     while peer.answered < peer.stored.len() {
-        replies += &peer.hear_store();
+        replies += &peer.answer_store();
     }
     (replies, std::mem::take(&mut peer.stored), peer.is_closed())
 }

@@ -1,4 +1,4 @@
-//! Whole dialogues, without a socket and without a wait.
+//! Whole dialogues, without sockets and without waiting.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ pub(super) const EHLO: &str = "EHLO pbx.example\r\n";
 pub(super) const MAIL: &str = "MAIL FROM:<node@berlin.example>\r\n";
 pub(super) const RCPT: &str = "RCPT TO:<201@vm.example>\r\n";
 
-/// A peer's end of a dialogue, with a directory of 201, 202, +4930 and 666 that is out of order, and a store that takes all.
+/// A peer and its dialogue. The directory has 201, 202 and +4930, and fails for 666; the store accepts every message.
 pub(super) struct TestPeer {
     pub(super) dialogue: Dialogue,
     input: BytesMut,
     output: String,
     pub(super) stored: Vec<Delivery>,
     pub(super) lookups: usize,
-    /// How many more steps of room there are.
+    /// The number of memory steps that are free.
     memory_steps: usize,
     now: Instant,
     pub(super) tls_started: bool,
-    /// What was spilled of the message that is coming in, where there is a place for it.
+    /// The spilled bytes of the current message, if there is a place for them.
     spilled: Option<Vec<u8>>,
-    /// Whether it may try to log in.
+    /// Whether the peer may try to log in.
     pub(super) may_log_in: bool,
-    /// Whether the store answers only when it is told to.
+    /// Whether the store answers only in `answer`.
     pub(super) store_is_slow: bool,
-    /// How many messages the store has answered for.
+    /// The number of messages that the store has answered for.
     pub(super) answered: usize,
 }
 
@@ -67,7 +67,7 @@ impl TestPeer {
         peer
     }
 
-    /// Sends `text` at once; answers all replies to it.
+    /// Sends `text` at once; returns all replies to it.
     pub(super) fn say(&mut self, text: impl AsRef<[u8]>) -> String {
         self.input.extend_from_slice(text.as_ref());
         self.go_on();
@@ -82,7 +82,7 @@ impl TestPeer {
                     self.lookups += 1;
                     let lookup = match &recipient {
                         Recipient::Postmaster => Lookup::Found,
-                        Recipient::NodeSender => Lookup::NotTaken(reply::NO_REPORTS),
+                        Recipient::NodeSender => Lookup::NotTaken(replies::NO_REPORTS),
                         Recipient::Mailbox(mailbox) => match mailbox.as_str() {
                             "201" | "202" | "+4930" => Lookup::Found,
                             "666" => Lookup::Failed,
@@ -110,7 +110,7 @@ impl TestPeer {
                     self.dialogue.handle_spill(spilled, self.now);
                 }
                 Some(Action::Store(mut delivery)) => {
-                    // As if it had never been spilled, to be compared.
+                    // The message is compared as if it had never been spilled.
                     let spilled = self.spilled.as_mut().map(std::mem::take).unwrap_or_default();
                     assert_eq!(std::mem::take(&mut delivery.spilled), spilled.len());
                     let mail = [spilled, delivery.mail.to_vec()].concat();
@@ -132,7 +132,7 @@ impl TestPeer {
                 }
                 Some(Action::StartTls) => {
                     self.tls_started = true;
-                    assert!(self.input.is_empty(), "what came in plain text never reaches the dialogue under TLS");
+                    assert!(self.input.is_empty(), "bytes in plain text must not reach the dialogue under TLS");
                     self.dialogue.handle_tls(TlsVersion::V1_3, Origin::Unproven, self.now);
                 }
                 Some(Action::Close) | None => return,
@@ -140,14 +140,14 @@ impl TestPeer {
         }
     }
 
-    /// The store answers for the oldest message that it has.
+    /// The store answers for the oldest message that is being stored.
     pub(super) fn answer(&mut self) {
         self.answered += 1;
-        self.dialogue.handle_stored(&Reply::telling(250, "2.0.0", format_args!("kept {}", self.answered)), self.now);
+        self.dialogue.handle_stored(&Reply::with_status(250, "2.0.0", format_args!("kept {}", self.answered)), self.now);
     }
 
-    /// The store answers for the oldest message that it has; answers all that is said then.
-    pub(super) fn hear_store(&mut self) -> String {
+    /// The store answers for the oldest message that is being stored; returns all replies.
+    pub(super) fn answer_store(&mut self) -> String {
         self.answer();
         self.go_on();
         self.replies()
@@ -166,12 +166,12 @@ impl TestPeer {
         self.replies()
     }
 
-    /// The codes of the replies, such as `250 354`.
+    /// Sends `text` at once; returns the codes of the replies, such as `250 354`.
     pub(super) fn codes(&mut self, text: impl AsRef<[u8]>) -> String {
         codes(&self.say(text))
     }
 
-    /// The last message stored, without our trace.
+    /// Returns the last message stored, without the trace.
     fn message(&self) -> String {
         let mail = String::from_utf8(self.stored.last().unwrap().mail.to_vec()).unwrap();
         let (_, message) = mail.split_once("+0000\r\n").unwrap();
@@ -229,21 +229,21 @@ fn a_message_is_taken_step_by_step() {
 }
 
 #[test]
-fn a_whole_session_in_one_flight_is_answered_in_order() {
+fn a_session_sent_at_once_is_answered_in_order() {
     let mut peer = TestPeer::new();
-    let flight = format!(
+    let session = format!(
         "{EHLO}{MAIL}{RCPT}RCPT TO:<9@vm.example>\r\nRCPT TO:<202@vm.example>\r\nBDAT 3\r\nabcBDAT 2 LAST\r\nde{MAIL}{RCPT}DATA\r\n"
     );
-    assert_eq!(peer.codes(flight), "250 250 250 550 250 250 250 250 250 354");
+    assert_eq!(peer.codes(session), "250 250 250 550 250 250 250 250 250 354");
     assert_eq!(peer.message(), "abcde");
     assert_eq!(peer.stored[0].mailboxes.len(), 2);
-    assert!(!peer.stored[0].mail.windows(4).any(|window| window == b" for"), "recipients are not told of each other");
+    assert!(!peer.stored[0].mail.windows(4).any(|window| window == b" for"), "a recipient does not learn of the others");
     assert_eq!(peer.codes("f\r\n.\r\nQUIT\r\n"), "250 221");
     assert_eq!(peer.message(), "f\r\n");
 }
 
 #[test]
-fn every_command_out_of_its_place_is_refused_and_changes_nothing() {
+fn a_command_out_of_sequence_is_refused_and_changes_nothing() {
     let with_chunk = format!("{MAIL}{RCPT}BDAT 1\r\nx");
     for (before, said, reply) in [
         ("", MAIL, "503 5.5.1"),
@@ -272,7 +272,7 @@ fn every_command_out_of_its_place_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn ehlo_and_rset_forget_the_message_under_way() {
+fn ehlo_and_rset_abort_the_transaction() {
     for forget in ["RSET\r\n", EHLO, "HELO pbx.example\r\n"] {
         let mut peer = TestPeer::greeted(Limits::default());
         assert_eq!(peer.codes(format!("{MAIL}{RCPT}{forget}{RCPT}")), "250 250 250 503", "{forget}");
@@ -280,7 +280,7 @@ fn ehlo_and_rset_forget_the_message_under_way() {
 }
 
 #[test]
-fn only_mailboxes_of_the_own_domain_are_taken() {
+fn only_mailboxes_of_the_own_domain_are_accepted() {
     let mut peer = TestPeer::greeted(Limits::default());
     peer.say(MAIL);
     for (path, reply) in [
@@ -319,7 +319,7 @@ fn only_mailboxes_of_the_own_domain_are_taken() {
 }
 
 #[test]
-fn a_node_without_postmaster_says_so() {
+fn a_node_without_postmaster_refuses_mail_to_it() {
     let mut peer = TestPeer::with(Policy { has_postmaster: false, ..policy(Limits::default()) });
     peer.say(format!("{EHLO}{MAIL}"));
     assert_eq!(peer.say("RCPT TO:<postmaster>\r\n"), "550 5.1.1 nobody reads mail to the postmaster of this voicemail node\r\n");
@@ -337,7 +337,7 @@ fn the_postmaster_alone_is_recipient_enough() {
 }
 
 #[test]
-fn nobody_and_whoever_has_no_domain_may_send() {
+fn the_null_sender_and_senders_without_domain_are_accepted() {
     for sender in ["", "pbx", "x@[10.1.1.5]", "\"a b\"@c"] {
         let mut peer = TestPeer::greeted(Limits::default());
         assert_eq!(peer.codes(format!("MAIL FROM:<{sender}>\r\n")), "250", "{sender}");
@@ -345,7 +345,7 @@ fn nobody_and_whoever_has_no_domain_may_send() {
 }
 
 #[test]
-fn another_protocol_is_answered_once_and_left() {
+fn another_protocol_gets_one_reply_and_the_session_ends() {
     let http = format!("POST / HTTP/1.1\r\nHost: vm.example\r\n\r\n{EHLO}{MAIL}{RCPT}DATA\r\nx\r\n.\r\n");
     let long = format!("GET /{}", "x".repeat(5000));
     for (first, said) in [
@@ -381,10 +381,10 @@ fn three_unknown_commands_before_ehlo_end_the_session() {
 }
 
 #[test]
-fn a_command_that_drips_in_is_cut_off_within_a_minute() {
+fn a_command_that_arrives_in_drips_times_out_in_a_minute() {
     for name in ["x", "x".repeat(3000).as_str()] {
         let mut peer = TestPeer::new();
-        assert_eq!(peer.pass(Duration::from_secs(200)), "", "nothing is begun");
+        assert_eq!(peer.pass(Duration::from_secs(200)), "", "no command has begun");
         for octet in format!("EHLO {name}").into_bytes().into_iter().take(59) {
             assert_eq!(peer.say([octet]) + &peer.pass(Duration::from_secs(1)), "");
         }
@@ -399,7 +399,7 @@ fn a_command_that_drips_in_is_cut_off_within_a_minute() {
 }
 
 #[test]
-fn no_domain_that_cannot_be_sends_or_gets_mail() {
+fn an_impossible_domain_neither_sends_nor_gets_mail() {
     for domain in ["b..c", ".b", "b.", "-b", "[300.1.1.1]", "[IPv6:1::2::3]", "[b]"] {
         let mut peer = TestPeer::greeted(Limits::default());
         assert!(peer.say(format!("MAIL FROM:<a@{domain}>\r\n")).starts_with("501 5.1.7"), "{domain}");
@@ -420,7 +420,7 @@ fn a_message_may_be_as_large_as_the_limit_and_no_larger() {
         assert_eq!(peer.codes(format!("MAIL FROM:<> SIZE={number}\r\n")), "501", "{number}");
     }
     assert_eq!(peer.codes(format!("MAIL FROM:<> SIZE=100\r\n{RCPT}DATA\r\n")), "250 250 354");
-    // The dot that is put in before another does not count.
+    // The dot that dot stuffing adds does not count.
     let text = |len: usize| format!("..{}\r\n.\r\n", "x".repeat(len - 3));
     assert_eq!(peer.codes(text(100)), "250");
     assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\n{}NOOP\r\n", text(101))), "250 250 354 552 250");
@@ -428,22 +428,22 @@ fn a_message_may_be_as_large_as_the_limit_and_no_larger() {
     assert_eq!(peer.codes(format!("{MAIL}{RCPT}BDAT 60\r\n{:60}BDAT 41 LAST\r\n{:41}NOOP\r\n", "", "")), "250 250 250 552 250");
     assert_eq!(peer.stored.len(), 2);
     assert_eq!(peer.codes(format!("{MAIL}{RCPT}BDAT 200\r\n{:200}NOOP\r\n", "")), "250 250 552 250");
-    assert_eq!(peer.codes(format!("BDAT 201\r\n{:201}NOOP\r\n", "")), "552", "who goes on for so long is cut off");
+    assert_eq!(peer.codes(format!("BDAT 201\r\n{:201}NOOP\r\n", "")), "552", "a peer that goes on for so long loses the session");
     assert!(peer.is_closed());
 }
 
 #[test]
-fn every_chunk_of_a_refused_message_is_swallowed() {
+fn every_chunk_of_a_refused_message_is_discarded() {
     let mut peer = TestPeer::greeted(Limits { message: 10, errors: 99, ..Limits::default() });
     let chunks = "BDAT 11\r\nQUIT\r\nQUIT\nBDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\n";
     assert_eq!(peer.codes(format!("{MAIL}{RCPT}{chunks}NOOP\r\n")), "250 250 552 552 552 250");
-    assert_eq!(peer.codes(format!("{chunks}NOOP\r\n")), "503 503 503 250", "also without a message under way");
+    assert_eq!(peer.codes(format!("{chunks}NOOP\r\n")), "503 503 503 250", "also without a transaction");
     assert_eq!(peer.codes(format!("{MAIL}{chunks}{MAIL}")), "250 554 554 554 250", "also without a recipient");
     assert!(peer.stored.is_empty());
 }
 
 #[test]
-fn a_chunk_can_be_read_straight_into_place_and_no_further() {
+fn a_chunk_can_be_read_into_its_buffer_and_no_further() {
     let mut peer = TestPeer::greeted(Limits { message: 10, ..Limits::default() });
     assert!(peer.dialogue.poll_space().is_none());
     assert_eq!(peer.codes(format!("{MAIL}{RCPT}BDAT 5\r\nab")), "250 250");
@@ -460,7 +460,7 @@ fn a_chunk_can_be_read_straight_into_place_and_no_further() {
     assert_eq!(peer.codes("klmnNOOP\r\n"), "552 250");
 
     assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\nx")), "250 250 354");
-    assert!(peer.dialogue.poll_space().is_none(), "an end has to be looked for");
+    assert!(peer.dialogue.poll_space().is_none(), "the end must be searched for");
     assert_eq!(peer.codes(format!("\r\n.\r\n{MAIL}{RCPT}BDAT 3 LAST\r\n")), "250 250 250");
     peer.dialogue.poll_space().unwrap().put_slice(b"xyz");
     peer.dialogue.handle_filled(3, peer.now);
@@ -469,7 +469,7 @@ fn a_chunk_can_be_read_straight_into_place_and_no_further() {
 }
 
 #[test]
-fn a_chunk_read_into_place_asks_for_more_room_in_time() {
+fn a_chunk_read_into_its_buffer_reserves_memory_in_time() {
     let mut peer = TestPeer::greeted(Limits::default());
     let size = Dialogue::MEMORY_STEP + 1;
     peer.say(format!("{MAIL}{RCPT}BDAT {size} LAST\r\n"));
@@ -510,12 +510,12 @@ fn a_line_may_be_as_long_as_its_limit_and_no_longer() {
     assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\n{:10}\r\n.\r\n", "")), "250 250 354 250");
     assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\n{:11}\r\n.\r\n", "")), "250 250 354 554");
     assert_eq!(peer.codes("x".repeat(64 * 16)), "");
-    assert_eq!(peer.codes("x"), "500", "who never ends a line is cut off");
+    assert_eq!(peer.codes("x"), "500", "a peer that never ends a line loses the session");
     assert!(peer.is_closed());
 }
 
 #[test]
-fn one_recipient_more_than_the_limit_is_put_off() {
+fn a_recipient_beyond_the_limit_is_deferred() {
     let mut peer = TestPeer::greeted(Limits { recipients: 2, ..Limits::default() });
     peer.say(format!("{MAIL}{RCPT}RCPT TO:<+4930@vm.example>\r\n"));
     assert!(peer.say("RCPT TO:<202@vm.example>\r\n").starts_with("452 4.5.3"));
@@ -524,7 +524,7 @@ fn one_recipient_more_than_the_limit_is_put_off() {
 }
 
 #[test]
-fn errors_and_commands_have_an_end() {
+fn errors_and_commands_are_limited() {
     let mut peer = TestPeer::greeted(Limits { errors: 3, ..Limits::default() });
     assert_eq!(peer.codes("X\r\nX\r\nNOOP\r\n"), "500 500 250");
     assert_eq!(peer.codes("X\r\nNOOP\r\n"), "500 421");
@@ -539,7 +539,7 @@ fn errors_and_commands_have_an_end() {
 }
 
 #[test]
-fn without_room_a_message_is_put_off() {
+fn without_memory_a_message_is_deferred() {
     let mut peer = TestPeer::greeted(Limits::default());
     peer.memory_steps = 0;
     peer.say(format!("{MAIL}{RCPT}"));
@@ -555,7 +555,7 @@ fn without_room_a_message_is_put_off() {
 }
 
 #[test]
-fn who_speaks_before_the_greeting_is_turned_away() {
+fn a_peer_that_sends_before_the_greeting_is_refused() {
     let limits = Limits { greet_pause: Duration::from_secs(6), ..Limits::default() };
     let now = Instant::now();
     let mut dialogue = Dialogue::new(Arc::new(policy(limits)), Peer::default(), now);
@@ -568,7 +568,7 @@ fn who_speaks_before_the_greeting_is_turned_away() {
 }
 
 #[test]
-fn starttls_forgets_all_that_was_said_before() {
+fn starttls_forgets_name_and_transaction() {
     let mut peer = TestPeer::greeted(Limits::default());
     assert_eq!(peer.codes(format!("{MAIL}{RCPT}STARTTLS\r\n")), "250 250 220");
     assert!(peer.tls_started);
@@ -581,7 +581,7 @@ fn starttls_forgets_all_that_was_said_before() {
 }
 
 #[test]
-fn a_command_behind_starttls_is_not_obeyed() {
+fn a_command_behind_starttls_is_not_executed() {
     let mut peer = TestPeer::greeted(Limits::default());
     assert_eq!(peer.codes("STARTTLS\r\nRSET\r\n"), "554");
     assert!(peer.is_closed() && !peer.tls_started);
@@ -602,12 +602,12 @@ fn starttls_is_refused_where_there_is_none() {
 }
 
 #[test]
-fn a_peer_that_falls_silent_is_left_and_one_that_drips_too() {
+fn a_peer_that_is_silent_or_too_slow_times_out() {
     let minute = Duration::from_secs(60);
     let mut peer = TestPeer::greeted(Limits::default());
     peer.pass(4 * minute);
     assert_eq!(peer.say("NOO"), "");
-    assert!(peer.pass(minute).starts_with("421 4.4.2"), "half a command buys no time");
+    assert!(peer.pass(minute).starts_with("421 4.4.2"), "half a command extends no time limit");
 
     let mut peer = TestPeer::greeted(Limits { least_rate: 10, ..Limits::default() });
     peer.say(format!("{MAIL}{RCPT}DATA\r\n"));
@@ -623,7 +623,7 @@ fn a_peer_that_falls_silent_is_left_and_one_that_drips_too() {
 }
 
 #[test]
-fn a_session_has_an_end_also_for_who_keeps_talking() {
+fn a_session_ends_even_if_the_peer_is_active() {
     let mut peer = TestPeer::greeted(Limits { session_time: Duration::from_secs(600), ..Limits::default() });
     for _ in 0..2 {
         assert_eq!(peer.pass(Duration::from_secs(299)), "");
@@ -634,7 +634,7 @@ fn a_session_has_an_end_also_for_who_keeps_talking() {
 }
 
 #[test]
-fn a_stop_waits_for_the_message_under_way_only() {
+fn a_stop_waits_only_for_the_current_transaction() {
     let mut peer = TestPeer::greeted(Limits::default());
     peer.dialogue.handle_stop();
     assert!(peer.replies().starts_with("421 4.3.2"));
@@ -652,7 +652,7 @@ fn a_stop_waits_for_the_message_under_way_only() {
 }
 
 #[test]
-fn a_cut_ends_half_a_message_and_answers_for_a_whole_one() {
+fn a_cut_aborts_half_a_message_and_answers_for_a_whole_one() {
     for half in ["", "NOO", "DATA\r\n", "DATA\r\nx", "BDAT 2\r\nx", "BDAT 2 LAST\r\nx"] {
         let mut peer = TestPeer::greeted(Limits::default());
         peer.say(format!("{MAIL}{RCPT}{half}"));
@@ -665,24 +665,24 @@ fn a_cut_ends_half_a_message_and_answers_for_a_whole_one() {
     peer.store_is_slow = true;
     peer.say(format!("{MAIL}{RCPT}BDAT 1 LAST\r\nx{MAIL}{RCPT}BDAT 2 LAST\r\nx"));
     peer.dialogue.handle_cut();
-    assert_eq!(codes(&peer.hear_store()), "250 250 250 421");
+    assert_eq!(codes(&peer.answer_store()), "250 250 250 421");
 }
 
 #[test]
-fn an_answer_that_nobody_asked_for_changes_nothing() {
+fn an_answer_without_its_action_changes_nothing() {
     let mut peer = TestPeer::greeted(Limits::default());
     peer.dialogue.handle_lookup(Lookup::Found, peer.now);
     peer.dialogue.handle_memory_grant(MemoryGrant::Denied, peer.now);
-    peer.dialogue.handle_stored(&reply::OK, peer.now);
+    peer.dialogue.handle_stored(&replies::OK, peer.now);
     peer.dialogue.handle_tls(TlsVersion::V1_3, Origin::Unproven, peer.now);
     assert_eq!(peer.replies(), "");
     assert_eq!(peer.codes(format!("{MAIL}{RCPT}DATA\r\n")), "250 250 354");
-    peer.dialogue.handle_stored(&reply::OK, peer.now);
+    peer.dialogue.handle_stored(&replies::OK, peer.now);
     assert_eq!(peer.codes("x\r\n.\r\n"), "250");
 }
 
 #[test]
-fn a_long_message_is_spilled_in_pieces_or_held_in_memory() {
+fn a_long_message_is_spilled_in_pieces_or_kept_in_memory() {
     let line = format!("{}\r\n", "x".repeat(98));
     let text = line.repeat(30_000);
     for (size, has_place) in [("", true), (" SIZE=3000000", true), (" SIZE=3000000", false), ("", false)] {
@@ -723,7 +723,7 @@ fn all_replies(pieces: &[&[u8]]) -> (String, Vec<Delivery>, bool) {
 }
 
 #[test]
-fn a_dialogue_cut_anywhere_gets_the_same_replies() {
+fn a_dialogue_split_anywhere_gets_the_same_replies() {
     let long = format!("NOOP {:70}\r\n", "");
     let dialogue = format!(
         "{EHLO}{MAIL}RCPT TO:<9@vm.example>\r\n{RCPT}DATA\r\n..a\r\n.b\r\n\r\n.\r\n{long}NOOP\rX\r\n{MAIL}{RCPT}BDAT 7\r\n\r\n.\r\n\r\n\
@@ -785,15 +785,15 @@ proptest! {
     }
 
     #[test]
-    fn any_happening_in_any_order_is_survived(happenings in prop::collection::vec((0..11_u8, piece()), 0..60)) {
+    fn any_calls_in_any_order_do_not_panic(calls in prop::collection::vec((0..11_u8, piece()), 0..60)) {
         let now = Instant::now();
         let mut dialogue = Dialogue::new(Arc::new(policy(narrow())), Peer::default(), now);
         let mut input = BytesMut::new();
-        for (what, bytes) in happenings {
+        for (what, bytes) in calls {
             match what {
                 0 => dialogue.handle_lookup(Lookup::Found, now),
                 1 => dialogue.handle_memory_grant(MemoryGrant::Granted { at: DateTime::UNIX_EPOCH }, now),
-                2 => dialogue.handle_stored(&reply::OK, now),
+                2 => dialogue.handle_stored(&replies::OK, now),
                 3 => drop(dialogue.poll_action()),
                 8 => dialogue.handle_login_permit(LoginPermit::Granted { nonce: [7; Dialogue::NONCE_LEN] }, now),
                 10 => dialogue.handle_cut(),

@@ -1,4 +1,4 @@
-//! [`Trace`]: the header that says how a message came here.
+//! [`Trace`]: the trace header that a server adds to a message.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,24 +14,25 @@ use crate::message::{MailboxId, TlsVersion};
 /// RFC 5321 §4.4; RFC 3848 for the names of the protocols.
 #[derive(Debug)]
 pub(super) struct Trace<'a> {
-    /// What the peer called itself.
+    /// The name that the peer gave in EHLO or HELO.
     pub(super) name: &'a str,
-    /// Whether it said so with EHLO.
+    /// Whether the command was EHLO.
     pub(super) extended: bool,
-    /// Where it really is.
+    /// The peer's address.
     pub(super) address: Option<IpAddr>,
-    /// What protected the way.
+    /// The TLS version, if TLS protects the connection.
     pub(super) tls: Option<TlsVersion>,
     /// Whether the peer has logged in.
     pub(super) logged_in: bool,
-    /// This node's name.
+    /// The host name of this node.
     pub(super) node: &'a str,
-    /// What this node calls the transaction.
+    /// The number of the session, the first part of the message's id.
     pub(super) session: u64,
+    /// The number of the message in its session, the second part.
     pub(super) message: u64,
-    /// Who it is for, if that is one only: recipients are not told of each other.
+    /// The only recipient; `None` for several, because a recipient must not learn of the others (RFC 5321 §7.2).
     pub(super) recipient: Option<(&'a MailboxId, &'a str)>,
-    /// When it began to arrive.
+    /// When the message began to arrive.
     pub(super) at: DateTime<Utc>,
 }
 
@@ -63,7 +64,7 @@ impl fmt::Display for Trace<'_> {
     }
 }
 
-/// Whether a character of a name means nothing in a header: no space, bracket, quote, colon of its own or control.
+/// Whether a character of a name has no meaning in a trace header, unlike spaces, parentheses, quotes, semicolons and controls.
 fn is_harmless(c: char) -> bool {
     c.is_ascii_alphanumeric() || ".-_:[]".contains(c)
 }

@@ -1,25 +1,26 @@
-//! [`ServerTransaction`]: a message under way, and its recipients.
+//! [`ServerTransaction`]: a mail transaction, with its recipients.
 
 use super::Recipient;
 use super::body::Body;
-use super::reply::Reply;
 use crate::message::MailboxId;
+use crate::smtp::Reply;
 use crate::smtp::command::BodyType;
 
-/// A message under way, from MAIL to the last reply.
+/// A mail transaction, from MAIL to the end of the message.
 #[derive(Debug)]
 pub(super) struct ServerTransaction {
+    /// The size that MAIL has declared, or 0.
     pub(super) announced: usize,
     pub(super) body_type: BodyType,
     pub(super) mailboxes: Vec<MailboxId>,
-    /// Whether the postmaster is a recipient, too.
+    /// Whether the postmaster is a recipient.
     pub(super) postmaster: bool,
-    /// What has come with BDAT so far, or why it was refused.
+    /// The chunks that have arrived with BDAT.
     pub(super) chunks: Chunks,
 }
 
 impl ServerTransaction {
-    /// One without recipients yet.
+    /// A transaction without recipients.
     pub(super) fn new(announced: usize, body_type: BodyType) -> Self {
         Self { announced, body_type, mailboxes: Vec::new(), postmaster: false, chunks: Chunks::None }
     }
@@ -40,16 +41,19 @@ impl ServerTransaction {
         }
     }
 
-    /// How many recipients it has.
+    /// Returns the number of recipients.
     pub(super) fn len(&self) -> usize {
         self.mailboxes.len() + usize::from(self.postmaster)
     }
 }
 
-/// What has come with BDAT.
+/// The chunks of a message that have arrived with BDAT.
 #[derive(Debug)]
 pub(super) enum Chunks {
+    /// No chunk has arrived.
     None,
+    /// The chunks so far.
     Some(Body),
+    /// A chunk was refused with this reply, and so are all later ones.
     Refused(Reply),
 }

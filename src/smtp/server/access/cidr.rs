@@ -1,10 +1,10 @@
-//! [`Cidr`]: a network of addresses.
+//! [`Cidr`]: a network of IP addresses.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A network of addresses: `192.0.2.0/24`, `2001:db8::/32`, or a single address.
+/// A network of IP addresses: `192.0.2.0/24`, `2001:db8::/32`, or a single address.
 ///
 /// ```
 /// use voicemail::intake::Cidr;
@@ -17,7 +17,7 @@ use std::str::FromStr;
 ///
 /// # Source
 ///
-/// RFC 4632 §3.1 and RFC 4291 §2.3 for how it is written.
+/// RFC 4632 §3.1 and RFC 4291 §2.3 for the notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cidr {
     first: IpAddr,
@@ -25,17 +25,17 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// This machine, by each of its two names for itself.
+    /// The loopback addresses of this machine, IPv4 and IPv6.
     pub const THIS_MACHINE: [Self; 2] = [
         Self { first: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), bits: 8 },
         Self { first: IpAddr::V6(Ipv6Addr::LOCALHOST), bits: 128 },
     ];
 
-    /// Every address there is.
+    /// All addresses, IPv4 and IPv6.
     pub const ANYWHERE: [Self; 2] =
         [Self { first: IpAddr::V4(Ipv4Addr::UNSPECIFIED), bits: 0 }, Self { first: IpAddr::V6(Ipv6Addr::UNSPECIFIED), bits: 0 }];
 
-    /// Whether `address` belongs to it. An IPv4 address counts as one however it is written.
+    /// Whether `address` is in the network. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.first, address.to_canonical()) {
             (IpAddr::V4(first), IpAddr::V4(address)) => agree(first.to_bits().into(), address.to_bits().into(), 32 - self.bits),
@@ -45,13 +45,13 @@ impl Cidr {
     }
 }
 
-/// Whether both are the same but for their last `free` bits.
+/// Whether both are equal except for their last `free` bits.
 fn agree(one: u128, other: u128, free: u32) -> bool {
     (one ^ other).checked_shr(free).unwrap_or(0) == 0
 }
 
 impl From<IpAddr> for Cidr {
-    /// The address alone.
+    /// The network of this address alone.
     fn from(address: IpAddr) -> Self {
         let first = address.to_canonical();
         Self { first, bits: width(first) }
@@ -85,7 +85,7 @@ impl fmt::Display for Cidr {
     }
 }
 
-/// A text that is no [`Cidr`].
+/// The error for a text that is no [`Cidr`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a network is written 192.0.2.0/24 or 2001:db8::/32, with no bit set behind its length; or it is a single address")]
 pub struct InvalidCidr;
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_meant_otherwise_is_no_network() {
+    fn an_ambiguous_or_malformed_text_is_no_network() {
         for text in
             ["", "10", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0.1/8", "::1/127", "::/129", "10.0.0.0/8/8", "a/8"]
         {

@@ -1,4 +1,4 @@
-//! [`Access`]: who may deliver at a listener, and how they prove it.
+//! [`Access`]: the rules for which peers may deliver at a listener, and how they authenticate.
 
 mod cidr;
 mod peer;
@@ -16,17 +16,17 @@ pub use self::peer::{KnownPeer, Sites};
 use crate::message::{Origin, SiteId};
 use crate::smtp::sasl::{Credentials, PeerName, StoredPassword};
 
-/// Who may deliver at a listener.
+/// The rules for which peers may deliver at a listener.
 ///
-/// Without a word more, only who is on [this machine](Self::this_machine). Whoever may deliver may do so to mailboxes of the intake's own
-/// domain and to nobody else: no setting makes it a relay.
+/// By default, only clients on [this machine](Self::this_machine) may deliver. No setting makes the intake a relay: it accepts messages for
+/// mailboxes of its own domain only.
 ///
 /// - **Known.** A [`KnownPeer`] proves its name, with a password or a certificate; its messages are of
 ///   [`Origin::Peer`](crate::message::Origin::Peer).
-/// - **Tied.** A message that claims a site which its sender does not speak for is refused, 550 5.7.1. Who has proven nothing speaks
-///   for no site that a known peer is tied to.
-/// - **Private.** A password is asked for under TLS only, unless
-///   [`passwords_even_in_plain_text`](Self::passwords_even_in_plain_text) was said.
+/// - **Tied.** A message that claims a site which its sender does not speak for is refused with 550 5.7.1. A peer that has not
+///   authenticated speaks for no site that a known peer is tied to.
+/// - **Private.** AUTH is offered under TLS only, unless
+///   [`passwords_even_in_plain_text`](Self::passwords_even_in_plain_text) was called.
 ///
 /// ```
 /// use voicemail::intake::{Access, KnownPeer, Sites, StoredPassword};
@@ -43,34 +43,37 @@ pub struct Access {
     anyone_on: Vec<Cidr>,
     only_from: Vec<Cidr>,
     passwords: PasswordsOver,
-    /// What makes salts for peers that are not known.
+    /// Makes the salts for unknown peers.
     decoys: Decoys,
 }
 
-/// What passwords may be said over.
+/// The connections on which AUTH is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PasswordsOver {
+    /// Those under TLS.
     Tls,
+    /// All connections.
     Anything,
 }
 
 impl Access {
-    /// Whoever is on this machine, without proof: by the loopback addresses, or over a pipe or a socket file, which has no address.
+    /// Clients on this machine may deliver without authentication: from a loopback address, or over a pipe or a socket file, which has no
+    /// address.
     pub fn this_machine() -> Self {
         Self::anyone_on(Cidr::THIS_MACHINE)
     }
 
-    /// Whoever connects from one of `networks`, without proof.
+    /// Clients in one of `networks` may deliver without authentication.
     pub fn anyone_on(networks: impl IntoIterator<Item = Cidr>) -> Self {
         Self::peers([]).and_anyone_on(networks)
     }
 
-    /// Whoever can reach the listener, without proof. For networks on which everybody is trusted.
+    /// All clients that can reach the listener may deliver without authentication. Use this only in networks in which all hosts are trusted.
     pub fn anyone_anywhere() -> Self {
         Self::anyone_on(Cidr::ANYWHERE)
     }
 
-    /// Who proves to be one of `peers`, and nobody else. Of two with one name, the first counts.
+    /// Only these peers may deliver, after authentication. Of two with the same name, the first counts.
     pub fn peers(peers: impl IntoIterator<Item = KnownPeer>) -> Self {
         Self {
             peers: peers.into_iter().collect(),
@@ -81,51 +84,51 @@ impl Access {
         }
     }
 
-    /// Lets whoever connects from `networks` deliver without proof, too.
+    /// Also allows clients in `networks` to deliver without authentication.
     pub fn and_anyone_on(mut self, networks: impl IntoIterator<Item = Cidr>) -> Self {
         self.anyone_on.extend(networks);
         self
     }
 
-    /// Turns away, before a word is heard, whoever connects from anywhere but `networks`.
+    /// Refuses connections from outside `networks` with the greeting, before any command is read.
     pub fn only_from(mut self, networks: impl IntoIterator<Item = Cidr>) -> Self {
         self.only_from.extend(networks);
         self
     }
 
-    /// Asks for passwords also where no TLS is: whoever listens on the way learns those that are said with PLAIN and LOGIN.
+    /// Offers AUTH also without TLS: an attacker who can read the connection learns the passwords that are sent with PLAIN and LOGIN.
     pub fn passwords_even_in_plain_text(mut self) -> Self {
         self.passwords = PasswordsOver::Anything;
         self
     }
 
-    /// Whether anything can come of a connection from `address`.
+    /// Whether a client at `address` can ever deliver.
     pub(crate) fn admits(&self, address: Option<IpAddr>) -> bool {
         let near = self.only_from.is_empty() || is_in(&self.only_from, address);
         near && (!self.peers.is_empty() || !self.needs_proof(address))
     }
 
-    /// Whether who connects from `address` has to prove a name first.
+    /// Whether a client at `address` must authenticate first.
     pub(crate) fn needs_proof(&self, address: Option<IpAddr>) -> bool {
         !is_in(&self.anyone_on, address)
     }
 
-    /// Whether any peer is named.
+    /// Whether any peer is known.
     pub(crate) fn has_peers(&self) -> bool {
         !self.peers.is_empty()
     }
 
-    /// Whether a name can be proven by a password.
+    /// Whether any peer can authenticate with a password.
     pub(crate) fn has_passwords(&self) -> bool {
         self.peers.iter().any(|peer| peer.stored_password().is_some())
     }
 
-    /// Whether a password may be said on a connection, under TLS or not.
+    /// Whether AUTH is offered on a connection, under TLS or not.
     pub(crate) fn takes_passwords(&self, under_tls: bool) -> bool {
         self.has_passwords() && (under_tls || self.passwords == PasswordsOver::Anything)
     }
 
-    /// Who is proven by a certificate that has been verified.
+    /// Returns the peer that a verified certificate belongs to.
     pub(crate) fn peer_of(&self, certificate: &CertificateDer<'_>) -> Option<&PeerName> {
         let certificate = ParsedCertificate::try_from(certificate).ok()?;
         let proven =
@@ -163,20 +166,20 @@ impl Default for Access {
     }
 }
 
-/// Whether `address` is in one of `networks`; one that is not known is this machine's.
+/// Whether `address` is in one of `networks`. `None` counts as this machine.
 fn is_in(networks: &[Cidr], address: Option<IpAddr>) -> bool {
     let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     networks.iter().any(|network| network.contains(address))
 }
 
-/// Makes passwords for names that are not known: the same for the same name.
+/// Makes stored passwords for unknown names, always the same for the same name.
 #[derive(Debug, Clone)]
 struct Decoys(Arc<hmac::Key>);
 
 impl Decoys {
     fn new() -> Self {
         let mut secret = [0; 32];
-        // Without random numbers a stranger can tell which names are known, and no more.
+        // Without random numbers, an attacker can find out which names are known, and no more.
         let _ = getrandom::fill(&mut secret);
         Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &secret)))
     }
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_only_this_machine_may_deliver() {
+    fn by_default_only_this_machine_may_deliver() {
         let access = Access::default();
         for near in [Some(address("127.0.0.1")), Some(address("::1")), Some(address("::ffff:127.0.0.1")), None] {
             assert!(access.admits(near) && !access.needs_proof(near), "{near:?}");
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_on_no_listed_network_has_to_prove_a_name() {
+    fn a_client_outside_the_listed_networks_must_authenticate() {
         let access = Access::peers([peer("berlin", Sites::All)]).and_anyone_on(["10.1.0.0/16".parse().unwrap()]);
         assert!(!access.needs_proof(Some(address("10.1.2.3"))));
         assert!(
@@ -240,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_known_looks_like_one_that_is() {
+    fn an_unknown_name_looks_like_a_known_one() {
         let stored = StoredPassword::of("correct horse").unwrap();
         let access = Access::peers([peer("berlin", Sites::All).password(stored)]);
         let (name, nobody) = access.password_of("bonn");

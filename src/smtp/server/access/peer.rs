@@ -1,4 +1,4 @@
-//! [`KnownPeer`]: a sender with a name, what proves it, and the sites that it speaks for.
+//! [`KnownPeer`]: a sender that can authenticate, and the sites that it speaks for.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::message::SiteId;
 use crate::smtp::sasl::{PeerName, StoredPassword};
 
-/// A sender that can prove who it is, and the sites that it may speak for.
+/// A sender that can authenticate, and the sites that it may speak for.
 ///
 /// ```
 /// use voicemail::intake::{KnownPeer, Sites, StoredPassword};
@@ -26,27 +26,27 @@ pub struct KnownPeer {
 }
 
 impl KnownPeer {
-    /// A peer that can prove nothing yet.
+    /// A peer that cannot authenticate yet: add a password or a certificate.
     pub fn new(name: PeerName, sites: Sites) -> Self {
         Self { name, sites, password: None, certificate: None }
     }
 
-    /// Proves its name with AUTH, by this password; its user name is its own.
+    /// Lets the peer authenticate with AUTH, by its name and this password.
     pub fn password(mut self, password: StoredPassword) -> Self {
         self.password = Some(password);
         self
     }
 
-    /// Proves its name with a client certificate that has `name` among its subject alternative names.
+    /// Lets the peer authenticate with a client certificate that has `name` among its subject alternative names.
     ///
-    /// Which authorities may vouch for certificates is for the TLS configuration to say, in its `ClientCertVerifier`: without one, no
-    /// certificate is asked for.
+    /// The TLS configuration decides which authorities may issue the certificates, by its `ClientCertVerifier`; without one, the server asks
+    /// for no certificate.
     pub fn certificate(mut self, name: ServerName<'static>) -> Self {
         self.certificate = Some(name);
         self
     }
 
-    /// Its name.
+    /// Returns the peer's name.
     pub fn name(&self) -> &PeerName {
         &self.name
     }
@@ -64,17 +64,18 @@ impl KnownPeer {
     }
 }
 
-/// The sites whose messages a peer may hand in.
+/// The sites whose messages a peer may deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Sites {
-    /// All there are: for another vendor's system that takes calls for many.
+    /// All sites, for another vendor's system that takes calls for many.
     All,
-    /// These, and messages that name none.
+    /// These sites, and messages that name no site.
     Only(BTreeSet<SiteId>),
 }
 
 impl Sites {
-    /// These sites.
+    /// Only these sites, and messages that name no site.
     pub fn only(sites: impl IntoIterator<Item = SiteId>) -> Self {
         Self::Only(sites.into_iter().collect())
     }
