@@ -26,8 +26,6 @@ pub(crate) mod extensions;
 #[cfg(feature = "smtp")]
 mod other_protocol;
 mod outcome;
-#[cfg(all(test, feature = "smtp"))]
-mod pair_tests;
 #[cfg(feature = "smtp")]
 mod path;
 mod reply;
