@@ -1,11 +1,11 @@
-//! How long it takes from the end of a call at a distributed node until the lamp at the central node is told.
+//! The time from the end of a call at a distributed node until the lamp at the central node is updated.
 //!
 //! The clock runs from the moment at which a caller hangs up, and `finish` is due, to the call of the sink: over TLS on the loopback, with
 //! every flush of spool and Maildir. Recordings are of 5 s (40 kB). First the throughput that this machine reaches is measured, with 32
 //! callers who each wait for their lamp. Then callers hang up at random moments (a Poisson process), whatever became of those before
 //! them: 20 a second (`idle`), at half of that throughput, and at 90 % of it. A call that is late is late from the moment that it was due, so a
 //! node that stands still for a while pays for all who would have called meanwhile. There are so many mailboxes that none comes again
-//! within a second, for a lamp is told at most once a second.
+//! within a second, for a lamp is updated at most once a second.
 //!
 //! `raw` beside it: the same bytes created durably twice, one after the other, alone: what no message can do without.
 //!
@@ -13,9 +13,9 @@
 //!
 //! `where the time goes` takes the times of both nodes' events, by which any program can see the same.
 //!
-//! Not in the numbers: the call before its end, opening nodes and connections, and what a sink does. Both nodes, the callers and whoever
-//! looks at the lamps share one process and its cores. There is no pass and no fail: on a shared machine, high quantiles are those of
-//! its other programs. The tables are printed, and kept where `benches/table.py` finds them.
+//! Not in the numbers: the call before its end, opening nodes and connections, and the work of a sink. Both nodes, the callers and the
+//! sink share one process and its cores. There is no pass and no fail: on a shared machine, high quantiles are those of
+//! its other programs. The tables are printed, and saved where `benches/table.py` finds them.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -80,12 +80,12 @@ fn main() {
     report.keep(throughput);
 }
 
-/// Those who leave messages at the distributed node.
+/// The callers who leave messages at the distributed node.
 #[derive(Clone)]
 struct Callers {
     node: Node,
     lamps: LampProbe,
-    /// What each of them says.
+    /// The sound that each of them leaves.
     said: Bytes,
 }
 
@@ -104,7 +104,7 @@ impl Callers {
         Call { recording, lamp: self.lamps.expect(&mailbox) }
     }
 
-    /// Calls of 32 callers who each wait for their lamp; answers how many lamps were told in a second.
+    /// Calls of 32 callers who each wait for their lamp; returns how many lamps were updated in a second.
     async fn in_turn(&self, messages: u64) -> f64 {
         let start = Instant::now();
         let workers = (0..CALLERS).map(|caller| {
@@ -119,7 +119,7 @@ impl Callers {
         f64::from(u32::try_from(messages).expect("few messages")) / start.elapsed().as_secs_f64()
     }
 
-    /// Calls that end at random moments, `rate` of them a second; answers how long each lamp took.
+    /// Calls that end at random moments, `rate` of them a second; returns how long each lamp took.
     fn at_random(&self, runtime: &Runtime, rate: f64, messages: u64) -> Vec<Duration> {
         let (mut dice, mut begin) = (Dice(0x9e37_79b9_7f4a_7c15), Instant::now() + LEAD);
         let mut next = || {
@@ -148,7 +148,7 @@ impl Callers {
         runtime.block_on(join_all(calls)).into_iter().map(|took| took.expect("the call ends")).collect()
     }
 
-    /// Calls that end at the same moment, with so many mailboxes; answers how long each lamp took.
+    /// Calls that end at the same moment, to so many mailboxes; returns how long each lamp took.
     async fn together(&self, messages: u64, mailboxes: u64) -> Vec<Duration> {
         let mailboxes: Vec<_> = (0..mailboxes).map(|_| next_mailbox()).collect();
         let to = mailboxes.iter().cycle().take(usize::try_from(messages).expect("few messages"));
@@ -160,10 +160,10 @@ impl Callers {
 }
 
 impl Call {
-    /// The caller hangs up, who was to do so at `due`; answers how long from then the lamp took.
+    /// The caller hangs up; returns the time from `due`, when the caller was to hang up, until the lamp is updated.
     async fn end(self, due: Instant) -> Duration {
         self.recording.finish().await.expect("the message is kept");
-        self.lamp.await.expect("the lamp is told").saturating_duration_since(due)
+        self.lamp.await.expect("the lamp is updated").saturating_duration_since(due)
     }
 }
 
@@ -267,7 +267,7 @@ fn millis(time: Duration) -> String {
     }
 }
 
-/// How many messages a second are next to none.
+/// The messages a second of an idle node.
 const IDLE: f64 = 20.0;
 const CALLERS: u64 = 32;
 /// How long before its end a call begins.

@@ -41,7 +41,7 @@ async fn run() -> Result<(), Failure> {
     let owner: MailboxId = "2001".parse()?;
     let notifier = SipNotifier::builder("vm.example")
         .user("2001", "an example", [owner.clone()])
-        .algorithms([DigestAlgorithm::Md5]) // for telephones that are confused by better ones
+        .algorithms([DigestAlgorithm::Md5]) // for telephones that fail when others are offered, too
         .udp(UdpSocket::bind(&listen).await.map_err(not_there)?)
         .tcp(TcpListener::bind(&listen).await.map_err(not_there)?)
         .build()?;
@@ -67,7 +67,7 @@ async fn run() -> Result<(), Failure> {
         Ok::<_, Failure>(())
     };
     tokio::select! {
-        told = story => told,
+        result = story => result,
         ran = node.run(std::future::pending()) => Ok(ran?),
         () = notifier.run(&node, std::future::pending()) => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! A central node, a distributed node that forwards to it, and whoever looks at the lamps.
+//! A central node, a distributed node that forwards to it, and a sink that reports when each lamp is updated.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -75,7 +75,7 @@ fn start(node: Node) -> (oneshot::Sender<()>, JoinHandle<()>) {
     (stop, tokio::spawn(async move { node.run(async { drop(stopped.await) }).await.expect("the node runs") }))
 }
 
-/// A sink that tells whoever waits for a message when the lamp shows it: by the number of messages, which grows by one for each.
+/// A sink that reports when the lamp shows a message. It recognises a message by the number of messages, which grows by one for each.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LampProbe(Arc<Mutex<HashMap<MailboxId, Lamp>>>);
 
@@ -110,7 +110,7 @@ impl MwiSink for LampProbe {
         let Some(lamp) = lamps.get_mut(&state.mailbox) else { return Ok(()) };
         while lamp.waiting.front().is_some_and(|(expected, _)| *expected <= state.summary.new) {
             let (_, shown) = lamp.waiting.pop_front().expect("it is there");
-            // Who gave up does not mind.
+            // A receiver that was dropped needs no report.
             let _ = shown.send(called);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Where the time goes: the steps of messages, from the events of both nodes.
+//! The time of each step of a message's path, from the events of both nodes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use tokio::sync::broadcast::error::RecvError;
 use voicemail::event::{Event, Events, Occurrence};
 use voicemail::message::MessageId;
 
-/// What lies between one step and the next.
+/// The stretches between one step and the next.
 pub(crate) const STRETCHES: [&str; STEPS.len() - 1] = [
     "`finish` to spooled: one flush of the sound and its name",
     "to connected: the queue, and a place on a connection",
@@ -22,12 +22,12 @@ pub(crate) const STRETCHES: [&str; STEPS.len() - 1] = [
 /// The steps in their order.
 const STEPS: [&str; 7] = ["finished", "kept", "connected", "sent", "stored", "counted", "lamp_shown"];
 
-/// When each message made which step.
+/// The times of the steps of each message.
 #[derive(Clone, Default)]
 pub(crate) struct StepTimes(Arc<Mutex<HashMap<MessageId, [Option<Instant>; STEPS.len()]>>>);
 
 impl StepTimes {
-    /// Listens from now on, until nobody tells any more.
+    /// Records events from now on, until no node reports any more.
     pub(crate) fn listen(events: &Events) -> Self {
         let step_times = Self::default();
         tokio::spawn(step_times.clone().collect(events.subscribe()));
@@ -38,7 +38,7 @@ impl StepTimes {
         loop {
             match events.recv().await {
                 Ok(Occurrence { at, event, .. }) => self.note(at, &event),
-                // What was missed is in no stretch.
+                // Messages with missing events are left out of the result.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             }
@@ -62,13 +62,13 @@ impl StepTimes {
         }
     }
 
-    /// How long each stretch took, of those messages of which all is known; forgets them.
+    /// Returns how long each stretch took, for messages whose steps are all known, and clears the record.
     pub(crate) fn take(&self) -> [Vec<Duration>; STRETCHES.len()] {
         let mut stretches: [Vec<Duration>; STRETCHES.len()] = Default::default();
         for (_, steps) in self.0.lock().expect("no holder panics").drain() {
             let Some(times) = steps.into_iter().collect::<Option<Vec<_>>>() else { continue };
             for (stretch, pair) in stretches.iter_mut().zip(times.windows(2)) {
-                // What is sent may be stored before its sender says that it was sent.
+                // A message may be stored before its sender reports that it was sent.
                 stretch.push(pair[1].saturating_duration_since(pair[0]));
             }
         }

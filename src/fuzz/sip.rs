@@ -1,7 +1,7 @@
 //! [`sip`]: SIP messages of arbitrary bytes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::BytesMut;
 
@@ -85,13 +85,8 @@ fn check_digest(value: &str) {
     }
     let now = Instant::now();
     let secret = DigestSecret::of("2041", "vm.example", "secret");
-    let mut authenticator = DigestAuthenticator::new(
-        "vm.example",
-        [("2041".to_owned(), secret)],
-        [7; DigestAuthenticator::KEY_LEN],
-        Duration::from_secs(60),
-        now,
-    );
+    let mut authenticator =
+        DigestAuthenticator::new("vm.example", [7; DigestAuthenticator::KEY_LEN], now).users([("2041".to_owned(), secret)]);
     assert!(
         !matches!(authenticator.check(value, "NOTIFY", SOURCE, now), DigestVerdict::Authenticated(_)),
         "no answer is accepted for a nonce that was not issued"

@@ -1,26 +1,27 @@
 //! [`ChannelSink`].
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use super::{MwiError, MwiSink, MwiState};
+use crate::lock::Lock;
 use crate::message::MailboxId;
 
-/// Hands each state to whoever holds the other end of a channel.
+/// Sends each state through a channel.
 ///
-/// A full channel makes [`show`](MwiSink::show) wait, so a slow reader is told less often, never wrongly. A state that is older than
-/// one handed over before is not handed over.
+/// While the channel is full, [`show`](MwiSink::show) waits, so a slow receiver gets fewer states, never wrong ones. A state that is older
+/// than one sent before is not sent.
 #[derive(Debug, Clone)]
 pub struct ChannelSink {
     sender: mpsc::Sender<MwiState>,
-    newest: Arc<std::sync::Mutex<HashMap<MailboxId, u64>>>,
+    newest: Arc<Lock<HashMap<MailboxId, u64>>>,
 }
 
 impl ChannelSink {
-    /// A sink, and the end to read from; at most `capacity` states wait in between.
+    /// A sink, and the receiver of its states; the channel holds at most `capacity` of them.
     ///
     /// # Panics
     ///
@@ -35,7 +36,7 @@ impl ChannelSink {
 impl MwiSink for ChannelSink {
     async fn show(&self, state: &MwiState) -> Result<(), MwiError> {
         let place = self.sender.reserve().await.map_err(|error| MwiError::Unavailable(error.into()))?;
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut newest = self.newest.lock();
         let version = newest.entry(state.mailbox.clone()).or_default();
         if state.version >= *version {
             *version = state.version;

@@ -4,17 +4,17 @@ use std::error::Error as StdError;
 
 use crate::message::MailboxId;
 
-/// Why a state could not be shown.
+/// A state could not be shown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MwiError {
-    /// Nothing shows this mailbox.
+    /// No lamp shows this mailbox.
     #[error("nothing shows mailbox {0}")]
     NoSuchMailbox(MailboxId),
-    /// What shows it did not answer; a later try may succeed.
+    /// The PBX or the telephone did not answer; a later call may succeed.
     #[error("the lamp cannot be reached")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
-    /// What shows it refuses, and will refuse the same again: somebody has to change a setting.
+    /// The PBX or the telephone refuses, and would refuse the same again, until a setting is changed.
     #[error("the lamp is refused")]
     Refused(#[source] Box<dyn StdError + Send + Sync>),
 }

@@ -1,6 +1,5 @@
-//! Lamps, the field's message waiting indication: the trait [`MwiSink`], and the sinks beside it.
+//! Message waiting indication (MWI), for short a lamp: the trait [`MwiSink`], and its implementations.
 
-mod central;
 #[cfg(feature = "memory")]
 mod channel;
 mod error;
@@ -15,13 +14,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-pub use self::central::{CentralPbx, NoFallback};
 #[cfg(feature = "memory")]
 pub use self::channel::ChannelSink;
 pub use self::error::MwiError;
 pub use self::log::LogSink;
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
-pub use self::router::MwiRouter;
+pub use self::router::{CentralPbx, MwiRouter, NoFallback};
 pub use self::source::{CurrentState, MwiSource};
 use crate::message::{MailboxId, Summary};
 
@@ -29,10 +27,10 @@ use crate::message::{MailboxId, Summary};
 ///
 /// # Contract
 ///
-/// - **State, not events.** Each call tells all there is to know of one mailbox; a sink needs no earlier one.
-/// - **Shown.** After `Ok`, the state is shown, or handed to somebody who answers for showing it.
+/// - **State, not events.** Each call has the whole state of one mailbox; a sink needs no earlier call.
+/// - **Shown.** After `Ok`, the state is shown, or another program has accepted it and is responsible for showing it.
 /// - **Never back.** A state with a lower version than one shown before for the mailbox changes nothing.
-/// - **Lost is said.** A sink that cannot be sure any more that lamps show what they were told says so by [`lost`](Self::lost).
+/// - **Loss is reported.** A sink reports by [`lost`](Self::lost) when lamps may no longer show the states that were passed to it.
 ///
 /// [`conformance::mwi`](crate::conformance::mwi) tests what can be seen from outside.
 #[async_trait]
@@ -41,42 +39,54 @@ pub trait MwiSink: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`MwiError::NoSuchMailbox`] and [`MwiError::Refused`] are final; [`MwiError::Unavailable`] may pass, and the newest state should then be shown again.
+    /// [`MwiError::NoSuchMailbox`] and [`MwiError::Refused`] are final. After [`MwiError::Unavailable`], a later call with the newest state may
+    /// succeed.
     ///
     /// # Cancel safety
     ///
     /// A dropped call has shown the state or not. The same or a newer state again settles it.
     async fn show(&self, state: &MwiState) -> Result<(), MwiError>;
 
-    /// Waits until lamps may have lost what they were shown: their PBX has started again, or the way to them has changed. Every lamp
-    /// is then told again, in its newest state. A sink that never loses anything need not have it.
+    /// Waits until lamps may have lost their states: their PBX has restarted, or the route to them has changed. The caller then shows every
+    /// state again. By default it waits for ever, which is right for a sink that never loses a state.
     ///
     /// # Cancel safety
     ///
-    /// What was lost while nobody waited is said to the next call. One caller waits at a time.
+    /// A loss while nobody waits is reported to the next call. One caller waits at a time.
     async fn lost(&self) {
         std::future::pending::<()>().await;
     }
 }
 
-/// All there is to know of one mailbox's lamp.
-///
-/// # Source
-///
-/// RFC 3842 §5.2 for the counts.
+/// The state of one mailbox's lamp.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MwiState {
-    /// Whose lamp.
+    /// The mailbox.
     pub mailbox: MailboxId,
-    /// What waits.
+    /// The numbers of messages in it, as in RFC 3842 §5.2.
     pub summary: Summary,
-    /// Grows with every change of this mailbox, also across restarts.
+    /// The version of the state, which grows with every change of the mailbox, also across restarts.
     pub version: u64,
     /// When the mailbox was counted.
     pub as_of: DateTime<Utc>,
 }
 
-/// Passes every call on, so that a shared or boxed sink is a sink.
+impl MwiState {
+    /// The state of `mailbox`, counted at the Unix epoch until [`counted_at`](Self::counted_at) sets the time.
+    pub const fn new(mailbox: MailboxId, summary: Summary, version: u64) -> Self {
+        Self { mailbox, summary, version, as_of: DateTime::UNIX_EPOCH }
+    }
+
+    /// The same state, counted at `as_of`.
+    #[must_use]
+    pub const fn counted_at(mut self, as_of: DateTime<Utc>) -> Self {
+        self.as_of = as_of;
+        self
+    }
+}
+
+/// Implements the trait for a shared or boxed sink; it forwards every call.
 macro_rules! delegate {
     ($wrapper:ident) => {
         #[async_trait]

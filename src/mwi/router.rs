@@ -1,21 +1,22 @@
-//! [`MwiRouter`]: the way of a lamp to the PBX that its telephone is on.
+//! [`MwiRouter`]: sends each state to the PBX that the telephone is on; and [`CentralPbx`], which redirects it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use super::{CentralPbx, MwiError, MwiSink, MwiState, NoFallback};
+use super::{MwiError, MwiSink, MwiState};
 use crate::directory::Directory;
+use crate::lock::Lock;
 use crate::message::{MailboxId, SiteId};
 
 /// Shows each mailbox's state on its home PBX, whichever node recorded the message.
 ///
-/// A PBX with a sink of its own is told through it. One without is told through the central PBX, which passes on what is for
-/// telephones elsewhere. What would go through the central PBX goes through its fallback while that has taken over.
+/// A PBX that has a sink gets its states through it. The states of the other PBXs are sent through the central PBX, which forwards them to
+/// the telephones; while the fallback has taken over from the central PBX, they are sent through the fallback.
 ///
-/// Whenever a way changes, every lamp is told again: what was shown on the one PBX may be unknown on the other.
+/// Whenever a route changes, every state is shown again: a state that was shown on one PBX may be unknown on another.
 ///
 /// ```
 /// # #[cfg(feature = "memory")]
@@ -24,7 +25,7 @@ use crate::message::{MailboxId, SiteId};
 /// use voicemail::mwi::{CentralPbx, LogSink, MwiRouter};
 ///
 /// let router = Arc::new(network.mwi_router(network.directory()));
-/// router.connect("london".parse()?, LogSink); // any MwiSink: one for each PBX that can be told
+/// router.connect("london".parse()?, LogSink); // any MwiSink: one for each PBX that accepts NOTIFYs
 /// router.connect("berlin".parse()?, LogSink);
 /// // To a node: Node::builder(..).sink(Arc::clone(&router))
 ///
@@ -36,7 +37,7 @@ use crate::message::{MailboxId, SiteId};
 #[derive(Debug)]
 pub struct MwiRouter {
     directory: Arc<dyn Directory>,
-    routes: RwLock<Routes>,
+    routes: Lock<Routes>,
     changed: Notify,
 }
 
@@ -54,67 +55,58 @@ impl MwiRouter {
     /// [`Network::mwi_router`]: crate::network::Network::mwi_router
     pub fn new(directory: impl Directory, central: SiteId, fallback: Option<SiteId>) -> Self {
         let routes = Routes { sinks: HashMap::new(), central, fallback, central_pbx: CentralPbx::Reachable };
-        Self { directory: Arc::new(directory), routes: RwLock::new(routes), changed: Notify::new() }
+        Self { directory: Arc::new(directory), routes: Lock::new(routes), changed: Notify::new() }
     }
 
-    /// Tells the telephones on the PBX `site` through `sink` from now on, in the place of any before.
+    /// Sends the states of telephones on the PBX `site` through `sink` from now on; it replaces an earlier sink.
     pub fn connect(&self, site: SiteId, sink: impl MwiSink) {
-        self.routes_mut().sinks.insert(site, Arc::new(sink));
+        self.routes.lock().sinks.insert(site, Arc::new(sink));
         self.changed.notify_one();
     }
 
-    /// Tells the telephones on the PBX `site` through the central PBX from now on.
+    /// Sends the states of telephones on the PBX `site` through the central PBX from now on.
     pub fn disconnect(&self, site: &SiteId) {
-        if self.routes_mut().sinks.remove(site).is_some() {
+        if self.routes.lock().sinks.remove(site).is_some() {
             self.changed.notify_one();
         }
     }
 
-    /// What was last said of the central PBX; [`CentralPbx::Reachable`] until something is.
+    /// The last status that was set; at first [`CentralPbx::Reachable`].
     pub fn central_pbx(&self) -> CentralPbx {
-        self.routes().central_pbx
+        self.routes.lock().central_pbx
     }
 
-    /// Takes note of whether the central PBX can be reached; answers with what it was before. Nothing happens when it is the same.
+    /// Sets whether the central PBX can be reached; returns the status before. Setting the same status has no effect.
     ///
     /// # Errors
     ///
-    /// [`NoFallback`] when none can have taken over; nothing changes then.
+    /// [`NoFallback`] for [`CentralPbx::FallbackActive`] where there is no fallback; nothing changes then.
     pub fn set_central_pbx(&self, central_pbx: CentralPbx) -> Result<CentralPbx, NoFallback> {
         let before = {
-            let mut routes = self.routes_mut();
+            let mut routes = self.routes.lock();
             if central_pbx == CentralPbx::FallbackActive && routes.fallback.is_none() {
                 return Err(NoFallback);
             }
             std::mem::replace(&mut routes.central_pbx, central_pbx)
         };
         if before != central_pbx {
-            tracing::info!(?before, now = ?central_pbx, "the central PBX");
+            tracing::info!(?before, now = ?central_pbx, "the status of the central PBX has changed");
             self.changed.notify_one();
         }
         Ok(before)
     }
 
-    /// Goes on in a network whose central PBX is `central`, with this fallback. Whether the central PBX can be reached stays as it
-    /// was last said.
+    /// Changes the central PBX and its fallback. The [`CentralPbx`] status stays as it was last set.
     pub fn set_central(&self, central: SiteId, fallback: Option<SiteId>) {
-        let mut routes = self.routes_mut();
+        let mut routes = self.routes.lock();
         (routes.central, routes.fallback) = (central, fallback);
         drop(routes);
         self.changed.notify_one();
     }
-
-    fn routes(&self) -> RwLockReadGuard<'_, Routes> {
-        self.routes.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn routes_mut(&self) -> RwLockWriteGuard<'_, Routes> {
-        self.routes.write().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Routes {
-    /// The sink to tell of a mailbox at home on the PBX `home`.
+    /// The sink for a mailbox whose home is the PBX `home`.
     fn sink(&self, mailbox: &MailboxId, home: &SiteId) -> Result<Arc<dyn MwiSink>, MwiError> {
         if *home != self.central
             && let Some(sink) = self.sinks.get(home)
@@ -130,7 +122,7 @@ impl Routes {
             (Some(sink), _) => Ok(Arc::clone(sink)),
             (None, CentralPbx::Reachable) => Err(MwiError::NoSuchMailbox(mailbox.clone())),
             (None, CentralPbx::FallbackActive | CentralPbx::Unreachable) => {
-                Err(MwiError::Unavailable("the central PBX is gone, and no fallback shows its lamps".into()))
+                Err(MwiError::Unavailable("the central PBX is unreachable, and no fallback shows its lamps".into()))
             }
         }
     }
@@ -141,7 +133,7 @@ impl MwiSink for MwiRouter {
     async fn show(&self, state: &MwiState) -> Result<(), MwiError> {
         let owner = self.directory.find(&state.mailbox).await.map_err(|error| MwiError::Unavailable(error.into()))?;
         let home = owner.ok_or_else(|| MwiError::NoSuchMailbox(state.mailbox.clone()))?.home;
-        let sink = self.routes().sink(&state.mailbox, &home)?;
+        let sink = self.routes.lock().sink(&state.mailbox, &home)?;
         sink.show(state).await
     }
 
@@ -150,6 +142,23 @@ impl MwiSink for MwiRouter {
     }
 }
 
-#[cfg(test)]
-#[cfg(feature = "memory")]
+/// Whether the central PBX can be reached, as the program that supervises the links to it reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum CentralPbx {
+    /// The central PBX can be reached, and states are sent through it.
+    #[default]
+    Reachable,
+    /// The central PBX cannot be reached and its fallback has taken over: states are sent through the fallback.
+    FallbackActive,
+    /// The central PBX cannot be reached and no fallback has taken over: states that would be sent through it wait.
+    Unreachable,
+}
+
+/// The central PBX has no fallback that could have taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the central PBX has no fallback; give a PBX on centralized voicemail fallback = true in the network description")]
+pub struct NoFallback;
+
+#[cfg(all(test, feature = "memory"))]
 mod tests;

@@ -1,4 +1,4 @@
-//! [`MwiSource`]: what a lamp should show now, for whoever asks.
+//! [`MwiSource`]: returns the state that a lamp should show now.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -8,32 +8,34 @@ use async_trait::async_trait;
 use super::MwiState;
 use crate::message::MailboxId;
 
-/// Answers what a mailbox's lamp should show now: when a telephone subscribes, say, or has started again.
+/// Returns the state that a mailbox's lamp should show now, for example when a telephone subscribes or has restarted.
 ///
 /// # Contract
 ///
 /// - **True.** [`CurrentState::Known`] was counted in the store after the call began.
-/// - **In order.** Its version is above that of every state that was counted before, whoever was told that one; an answer and a
-///   state that a [`MwiSink`](super::MwiSink) is shown can be put in order by their versions.
-/// - **Never guessed.** What cannot be counted is [`CurrentState::Unknown`], not zero.
+/// - **In order.** Its version is above that of every state that was counted before, whether that was returned by a call or passed to a
+///   [`MwiSink`](super::MwiSink); so all states of a mailbox can be ordered by their versions.
+/// - **Never guessed.** If the mailbox cannot be counted, the state is [`CurrentState::Unknown`], not zero.
 ///
-/// A [`Node`](crate::node::Node) is one.
+/// A [`Node`](crate::node::Node) implements it.
 #[async_trait]
 pub trait MwiSource: Debug + Send + Sync + 'static {
     /// Counts `mailbox`.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has changed nothing that can be seen.
+    /// A dropped call has no visible effect.
     async fn current(&self, mailbox: &MailboxId) -> CurrentState;
 }
 
-/// What is known of a mailbox's lamp.
+/// The state of a mailbox's lamp, as far as it is known.
+///
+/// A caller has to handle each of these, so no variant is added to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CurrentState {
     /// The mailbox was counted.
     Known(MwiState),
-    /// It cannot be counted now: neither "waiting" nor "none".
+    /// The mailbox cannot be counted now, so whether messages wait is unknown.
     Unknown,
     /// There is no such mailbox.
     NoSuchMailbox,

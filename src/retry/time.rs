@@ -8,7 +8,7 @@ pub(crate) fn now() -> Instant {
 }
 
 /// Waits until `instant`, or for ever if there is none.
-#[cfg(feature = "smtp")]
+#[cfg(any(feature = "smtp", feature = "sip"))]
 pub(crate) async fn wait_until(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant.into()).await,

@@ -1,7 +1,8 @@
-//! Lamps by SIP: [`SipSink`] notifies a PBX or a telephone without a subscription, [`SipNotifier`] serves those that subscribe.
+//! Lamps by SIP: [`SipSink`] sends NOTIFYs to a PBX or a telephone without a subscription, [`SipNotifier`] serves telephones that subscribe.
 //!
-//! Below it, as values, without a socket or a clock: [`message`] reads and writes requests and responses, [`digest`] proves who sends
-//! them, and [`MessageSummary`] is the body that a telephone understands.
+//! Both stand on parts that have no socket and read no clock: [`message`] reads and writes requests and responses, [`digest`] authenticates
+//! their senders, and [`MessageSummary`] is the body of a NOTIFY. UDP, TCP and TLS are values of [`Transport`]; a new one is added in the
+//! one file of that type.
 //!
 //! # Source
 //!

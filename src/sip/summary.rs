@@ -1,4 +1,4 @@
-//! [`MessageSummary`]: the body that tells a telephone what waits.
+//! [`MessageSummary`]: the body of a NOTIFY about waiting messages.
 
 use std::fmt::Write as _;
 use std::str;
@@ -6,7 +6,9 @@ use std::str;
 use super::SipUri;
 use crate::message::Summary;
 
-/// What waits in a mailbox, as `application/simple-message-summary`.
+/// The number of messages in a mailbox, as `application/simple-message-summary`.
+///
+/// [`of`](Self::of) and [`parse`](Self::parse) make one; its fields may be changed.
 ///
 /// ```
 /// use voicemail::message::Summary;
@@ -26,25 +28,26 @@ use crate::message::Summary;
 ///
 /// RFC 3842 §5.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MessageSummary {
     /// Whether the lamp is lit.
     pub waiting: bool,
-    /// Whose mailbox it is.
+    /// The account that the mailbox belongs to.
     pub account: Option<SipUri>,
-    /// How many voice messages there are, where that is told.
+    /// The numbers of voice messages; `None` where the body has no `Voice-Message` line.
     pub voice: Option<Summary>,
 }
 
 impl MessageSummary {
-    /// Its type, for a Content-Type or Accept field.
+    /// The media type, for a Content-Type or Accept field.
     pub const CONTENT_TYPE: &str = "application/simple-message-summary";
 
-    /// What tells `summary` of the mailbox known as `account`.
+    /// The body for `summary` of the mailbox known as `account`.
     pub const fn of(summary: Summary, account: SipUri) -> Self {
         Self { waiting: summary.waiting(), account: Some(account), voice: Some(summary) }
     }
 
-    /// The body. The lamp's line comes first, because some servers read no other.
+    /// Writes the body. `Messages-Waiting` comes first, because some servers read no other line.
     pub fn to_text(&self) -> String {
         let mut text = format!("{WAITING}: {}\r\n", if self.waiting { "yes" } else { "no" });
         // Writing to a text does not fail.
@@ -57,11 +60,12 @@ impl MessageSummary {
         text
     }
 
-    /// Reads a body: names and `yes` in any case, any line ends, counts above 4294967295 as that, and whatever else is there left out.
+    /// Reads a body. The case of names and of `yes` does not matter, line ends may be LF, a count above 4294967295 is read as 4294967295,
+    /// and other lines are ignored.
     ///
     /// # Errors
     ///
-    /// [`InvalidMessageSummary`] when it does not say whether messages wait.
+    /// [`InvalidMessageSummary`] when the body does not say whether messages wait.
     pub fn parse(body: &[u8]) -> Result<Self, InvalidMessageSummary> {
         let text = str::from_utf8(body).map_err(|_| InvalidMessageSummary)?;
         let fields = text.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name.trim(), value.trim()));
@@ -100,7 +104,7 @@ fn count(text: &str) -> Option<u32> {
     number.then(|| digits.parse().unwrap_or(u32::MAX))
 }
 
-/// A body that does not say whether messages wait.
+/// The body does not say whether messages wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body does not say whether messages wait")]
 pub struct InvalidMessageSummary;
@@ -118,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_write_is_read() {
+    fn bodies_of_other_programs_are_read() {
         let asterisk = read("Messages-Waiting: no\r\nVoice-Message: 0/0 (0/0)\r\n").unwrap();
         assert_eq!((asterisk.waiting, asterisk.account, asterisk.voice), (false, None, Some(Summary::default())));
         let bare =
@@ -131,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_of_the_lamp_is_no_summary() {
+    fn a_body_without_the_state_of_the_lamp_is_refused() {
         for text in ["", "Voice-Message: 2/8", "Messages-Waiting: perhaps\r\n", "Messages-Waiting yes", "\u{0}"] {
             assert_eq!(read(text), Err(InvalidMessageSummary), "{text:?}");
         }

@@ -1,4 +1,4 @@
-//! [`SipTargets`]: whom a NOTIFY about a mailbox is for.
+//! [`SipTargets`]: the address that a NOTIFY about a mailbox is sent to.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{InvalidSipUri, SipUri};
 use crate::message::MailboxId;
 
-/// Knows for each mailbox the account or the telephone that is told.
+/// Maps each mailbox to the account or the telephone that is notified.
 ///
 /// ```
 /// use voicemail::sip::SipTargets;
@@ -22,23 +22,23 @@ pub struct SipTargets(Arc<Find>);
 type Find = dyn Fn(&MailboxId) -> Option<SipUri> + Send + Sync;
 
 impl SipTargets {
-    /// Puts the number of the mailbox in the place of each `{mailbox}` of `template`.
+    /// Replaces each `{mailbox}` of `template` by the number of the mailbox.
     ///
     /// # Errors
     ///
-    /// [`InvalidSipUri`] when that would be no address.
+    /// [`InvalidSipUri`] when the result would not be a SIP URI.
     pub fn template(template: impl Into<String>) -> Result<Self, InvalidSipUri> {
         let template = template.into();
         template.replace(PLACE, "+123456789012345").parse::<SipUri>()?;
         Ok(Self::from_fn(move |mailbox| template.replace(PLACE, mailbox.as_str()).parse().ok()))
     }
 
-    /// Asks `find`; `None` where nothing shows the mailbox. It is called for each NOTIFY, so it should not wait for anything.
+    /// Calls `find` for each NOTIFY, so `find` should not wait for anything. It returns `None` where nothing shows the mailbox.
     pub fn from_fn(find: impl Fn(&MailboxId) -> Option<SipUri> + Send + Sync + 'static) -> Self {
         Self(Arc::new(find))
     }
 
-    /// Whom a NOTIFY about `mailbox` is for.
+    /// The address that a NOTIFY about `mailbox` is sent to; `None` where nothing shows it.
     pub fn of(&self, mailbox: &MailboxId) -> Option<SipUri> {
         (self.0)(mailbox)
     }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_makes_no_address_is_refused_at_once() {
+    fn a_template_that_gives_no_address_is_refused_at_once() {
         for template in ["{mailbox}@pbx", "sip:{mailbox}", "sip:{mailbox}@pbx:{mailbox}", "sip:{number}@pbx example"] {
             assert!(SipTargets::template(template).is_err(), "{template}");
         }

@@ -1,10 +1,12 @@
-//! [`ClientTransaction`]: when a request is sent again, and when it is given up.
+//! [`ClientTransaction`]: when a request is retransmitted, and when it has timed out.
 
 use std::time::{Duration, Instant};
 
 use super::Transport;
 
-/// One request that is no INVITE, from its first sending to the time when nobody answers it any more.
+/// A non-INVITE client transaction: one request, from its first transmission until no response is expected any more.
+///
+/// It has no socket and reads no clock.
 ///
 /// # Source
 ///
@@ -13,7 +15,7 @@ use super::Transport;
 pub(super) struct ClientTransaction {
     state: TransactionState,
     transport: Transport,
-    /// Timer E: when to send it again, and how long to wait after that.
+    /// Timer E: when the request is sent again, and the interval that follows.
     again: Option<Instant>,
     pause: Duration,
     /// Timer F, then timer K.
@@ -28,7 +30,7 @@ enum TransactionState {
 }
 
 impl ClientTransaction {
-    /// One that begins now: [`poll_transmit`](Self::poll_transmit) asks for the first sending at once.
+    /// A transaction that begins at `now`: [`poll_transmit`](Self::poll_transmit) asks for the first transmission at once.
     pub(super) fn new(transport: Transport, now: Instant) -> Self {
         Self { state: TransactionState::Trying, transport, again: Some(now), pause: T1, end: now + TRANSACTION_TIMEOUT }
     }
@@ -46,14 +48,14 @@ impl ClientTransaction {
         due
     }
 
-    /// It is known to have arrived; its answer is still to come.
+    /// A provisional response has come: the request has arrived, and its final response is still expected.
     pub(super) fn handle_provisional(&mut self) {
         if self.state == TransactionState::Trying {
             (self.state, self.pause) = (TransactionState::Proceeding, T2);
         }
     }
 
-    /// Its answer has come; says whether that is the first one. Further ones are expected for a while, where datagrams are doubled.
+    /// A final response has come; returns whether it is the first one. Over UDP, duplicates are expected for five seconds more.
     pub(super) fn handle_final(&mut self, now: Instant) -> bool {
         let first = self.state != TransactionState::Completed;
         if first {
@@ -64,27 +66,27 @@ impl ClientTransaction {
         first
     }
 
-    /// Whether it has ended without an answer.
+    /// Whether the transaction has timed out without a final response.
     pub(super) fn is_given_up(&self, now: Instant) -> bool {
         self.state != TransactionState::Completed && self.is_over(now)
     }
 
-    /// Whether it has ended.
+    /// Whether the transaction has ended.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         now >= self.end
     }
 
-    /// When to ask again.
+    /// When [`poll_transmit`](Self::poll_transmit) and [`is_over`](Self::is_over) are to be called again.
     pub(super) fn poll_timeout(&self) -> Instant {
         self.again.map_or(self.end, |again| again.min(self.end))
     }
 }
 
-/// An estimate of the time there and back. RFC 3261 §17.1.1.1.
+/// The estimated round-trip time. RFC 3261 §17.1.1.1.
 pub(super) const T1: Duration = Duration::from_millis(500);
-/// The longest pause between two sendings of a request.
+/// The longest interval between two transmissions of a request.
 const T2: Duration = Duration::from_secs(4);
-/// How long a datagram may be on its way.
+/// How long a datagram may stay in the network.
 const T4: Duration = Duration::from_secs(5);
 /// 64 times T1: timer F of a client, and timer J of a server.
 pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(32);
@@ -93,7 +95,7 @@ pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(32);
 mod tests {
     use super::*;
 
-    /// When the request is sent, in milliseconds, until `is_over`; `on_step` is called at each step.
+    /// When the request is sent, in milliseconds, until `is_over`; `on_step` is called every 100 ms.
     fn sendings(transport: Transport, mut on_step: impl FnMut(&mut ClientTransaction, u64, Instant)) -> Vec<u64> {
         let start = Instant::now();
         let mut transaction = ClientTransaction::new(transport, start);
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_datagram_is_sent_again_ever_later_and_given_up_after_32_seconds() {
+    fn a_datagram_is_resent_ever_later_and_times_out_after_32_s() {
         let mut given_up = None;
         let sent = sendings(Transport::Udp, |transaction, millis, now| {
             if transaction.is_given_up(now) {
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_arrived_is_sent_again_more_seldom() {
+    fn a_request_that_has_arrived_is_sent_again_less_often() {
         let sent = sendings(Transport::Udp, |transaction, millis, _| {
             if millis == 400 {
                 transaction.handle_provisional();
@@ -136,12 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_needs_no_second_sending() {
+    fn a_request_on_a_connection_is_sent_once() {
         assert_eq!(sendings(Transport::Tcp, |_, _, _| {}), [0]);
     }
 
     #[test]
-    fn an_answer_ends_it_and_its_doubles_are_known_for_5_seconds() {
+    fn a_response_ends_it_and_duplicates_are_known_for_5_s() {
         for (transport, over_after) in [(Transport::Udp, T4), (Transport::Tcp, Duration::ZERO)] {
             let start = Instant::now();
             let mut transaction = ClientTransaction::new(transport, start);

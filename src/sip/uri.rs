@@ -1,4 +1,4 @@
-//! [`SipUri`]: whom a request is for.
+//! [`SipUri`]: an address of a user or a host.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use super::Transport;
 
-/// An address of SIP: `sip:` or `sips:`, a user or none, a host, a port or none, and parameters; at most 512 bytes of printable ASCII.
+/// A SIP or SIPS URI: `sip:` or `sips:`, an optional user, a host, an optional port, and parameters; at most 512 bytes of printable ASCII.
 ///
-/// What passed this rule is safe in a request line and between the angle brackets of a header. A list of headers behind a `?` is left
-/// out; passwords are not taken.
+/// A value of this type is safe in a request line and between the angle brackets of a header. Headers behind a `?` are dropped when a text
+/// is parsed; a text with a password is refused.
 ///
 /// ```
 /// use voicemail::sip::{SipUri, Transport};
@@ -34,47 +34,48 @@ pub struct SipUri {
 }
 
 impl SipUri {
-    /// Whether its scheme is `sips`: each step of the way to it is under TLS.
+    /// Whether the scheme is `sips`: each hop to it uses TLS.
     pub const fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// Who, at the host; as it is written, with its `%` escapes.
+    /// The user part as it is written, with its `%` escapes.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// A domain name, an IPv4 address, or an IPv6 address in brackets; in small letters.
+    /// The host: a domain name, an IPv4 address, or an IPv6 address in brackets; in lower case.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The host, if it is an address and not a name.
+    /// The host as an IP address, or `None` where it is a name.
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
     }
 
-    /// The port, where one is written.
+    /// The port, or `None` where none is written.
     pub const fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// The value of the parameter `name`, which is empty where there is a name and no value.
+    /// The value of the parameter `name`; empty where the parameter has no value.
     pub fn param(&self, name: &str) -> Option<&str> {
         let params = self.params.split(';').map(|param| param.split_once('=').unwrap_or((param, "")));
         params.filter(|(known, _)| !known.is_empty()).find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// The transport that it asks for, if that is one of those known here; TLS for `sips:`.
+    /// The transport that it asks for: TLS for `sips:`, else that of the parameter `transport`. `None` without one, or where it is not a
+    /// [`Transport`].
     ///
     /// # Source
     ///
-    /// RFC 5630 §3.1.3: `transport=tls` is read, though `sips:` is the better way to ask for TLS.
+    /// RFC 5630 §3.1.3: `transport=tls` is read, though it is deprecated in favour of `sips:`.
     pub fn transport(&self) -> Option<Transport> {
         if self.secure { Some(Transport::Tls) } else { self.param("transport").and_then(|name| name.parse().ok()) }
     }
 
-    /// The same without port and parameters: the name of an account rather than the way to it.
+    /// The same URI without port and parameters: the name of an account rather than a route to it.
     #[must_use]
     pub fn account(&self) -> Self {
         Self { secure: self.secure, user: self.user.clone(), host: self.host.clone(), port: None, params: String::new() }
@@ -108,7 +109,7 @@ impl FromStr for SipUri {
     }
 }
 
-/// Reads `host` or `host:port`; the host comes out in small letters.
+/// Reads `host` or `host:port`; returns the host in lower case.
 pub(super) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     let (host, rest) = if let Some(inner) = text.strip_prefix('[') {
         let (address, rest) = inner.split_once(']')?;
@@ -146,9 +147,9 @@ impl fmt::Debug for SipUri {
     }
 }
 
-/// A text that is no [`SipUri`].
+/// The text is not a [`SipUri`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a SIP address reads sip:USER@HOST:PORT;PARAMETERS or sips:.., where only the scheme and HOST must be")]
+#[error("a SIP address reads sip:USER@HOST:PORT;PARAMETERS or sips:.., where only the scheme and HOST are required")]
 pub struct InvalidSipUri;
 
 const SCHEMES: [(&str, bool); 2] = [("sip:", false), ("sips:", true)];
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_break_a_line_or_a_bracket_is_no_address() {
+    fn a_text_that_could_break_a_line_or_a_bracket_is_refused() {
         for text in [
             "",
             "sip:",

@@ -39,31 +39,31 @@ fn network(second: &str) -> Network {
         .unwrap()
 }
 
-/// What a PBX's lamps were told, in order.
+/// The states that were shown on a PBX, in order.
 struct Lamps(mpsc::Receiver<MwiState>);
 
 impl Lamps {
-    /// What each was told last, of all told since the last look.
+    /// The last state of each lamp that was shown since the last call.
     fn look(&mut self) -> BTreeMap<String, u32> {
-        let mut told = BTreeMap::new();
+        let mut lamps = BTreeMap::new();
         while let Ok(state) = self.0.try_recv() {
-            told.insert(state.mailbox.to_string(), state.summary.new);
+            lamps.insert(state.mailbox.to_string(), state.summary.new);
         }
-        told
+        lamps
     }
 }
 
-fn told<const N: usize>(lamps: [(&str, u32); N]) -> BTreeMap<String, u32> {
+fn lamps<const N: usize>(lamps: [(&str, u32); N]) -> BTreeMap<String, u32> {
     lamps.map(|(number, new)| (number.to_owned(), new)).into()
 }
 
-struct Scene {
+struct ThreePbxs {
     node: Node,
     router: Arc<MwiRouter>,
     lamps: [Lamps; 3],
 }
 
-impl Scene {
+impl ThreePbxs {
     async fn open(folder: &Path) -> Self {
         let network = network("london");
         let directory = NetworkDirectory::new(network.clone());
@@ -87,7 +87,7 @@ impl Scene {
         self.node.deposit_wav(&site(at), CallFacts::to(mailbox(to)), wav(1_000, seed).into()).await.unwrap();
     }
 
-    /// What London, Berlin and York were told since the last look, some seconds from now.
+    /// The states that are shown in London, Berlin and York between the last call and five seconds from now.
     async fn look(&mut self) -> [BTreeMap<String, u32>; 3] {
         sleep(Duration::from_secs(5)).await;
         self.lamps.each_mut().map(Lamps::look)
@@ -97,59 +97,59 @@ impl Scene {
 #[tokio::test(start_paused = true)]
 async fn whichever_pbx_recorded_the_message_the_lamp_lights_at_home() {
     let folder = tempdir().unwrap();
-    let mut scene = Scene::open(folder.path()).await;
-    let running = run(&scene.node);
-    assert_eq!(scene.look().await, [told([("2001", 0), ("2002", 0)]), told([("2003", 0)]), told([("2004", 0)])]);
-    scene.deposit("york", "2003", 1).await;
-    scene.deposit("london", "2004", 2).await;
-    scene.deposit("berlin", "2001", 3).await;
-    assert_eq!(scene.look().await, [told([("2001", 1)]), told([("2003", 1)]), told([("2004", 1)])]);
+    let mut pbxs = ThreePbxs::open(folder.path()).await;
+    let running = run(&pbxs.node);
+    assert_eq!(pbxs.look().await, [lamps([("2001", 0), ("2002", 0)]), lamps([("2003", 0)]), lamps([("2004", 0)])]);
+    pbxs.deposit("york", "2003", 1).await;
+    pbxs.deposit("london", "2004", 2).await;
+    pbxs.deposit("berlin", "2001", 3).await;
+    assert_eq!(pbxs.look().await, [lamps([("2001", 1)]), lamps([("2003", 1)]), lamps([("2004", 1)])]);
     running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_fallback_has_taken_over_the_central_pbxs_lamps_go_through_it_and_back_every_one_told_each_time() {
+async fn the_fallback_gets_the_lamps_of_the_central_pbx_and_back() {
     let folder = tempdir().unwrap();
-    let mut scene = Scene::open(folder.path()).await;
-    let running = run(&scene.node);
-    scene.deposit("london", "2002", 1).await;
-    scene.look().await;
+    let mut pbxs = ThreePbxs::open(folder.path()).await;
+    let running = run(&pbxs.node);
+    pbxs.deposit("london", "2002", 1).await;
+    pbxs.look().await;
 
-    scene.router.set_central_pbx(CentralPbx::FallbackActive).unwrap();
-    let at_berlin = told([("2001", 0), ("2002", 1), ("2003", 0)]);
-    assert_eq!(scene.look().await, [told([]), at_berlin, told([("2004", 0)])]);
-    scene.deposit("york", "2001", 2).await;
-    assert_eq!(scene.look().await, [told([]), told([("2001", 1)]), told([])]);
+    pbxs.router.set_central_pbx(CentralPbx::FallbackActive).unwrap();
+    let at_berlin = lamps([("2001", 0), ("2002", 1), ("2003", 0)]);
+    assert_eq!(pbxs.look().await, [lamps([]), at_berlin, lamps([("2004", 0)])]);
+    pbxs.deposit("york", "2001", 2).await;
+    assert_eq!(pbxs.look().await, [lamps([]), lamps([("2001", 1)]), lamps([])]);
 
-    scene.router.set_central_pbx(CentralPbx::Reachable).unwrap();
-    assert_eq!(scene.look().await, [told([("2001", 1), ("2002", 1)]), told([("2003", 0)]), told([("2004", 0)])]);
+    pbxs.router.set_central_pbx(CentralPbx::Reachable).unwrap();
+    assert_eq!(pbxs.look().await, [lamps([("2001", 1), ("2002", 1)]), lamps([("2003", 0)]), lamps([("2004", 0)])]);
     running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn lamps_that_could_not_be_told_for_long_are_told_as_soon_as_the_central_pbx_is_back() {
+async fn lamps_that_wait_are_updated_once_the_central_pbx_is_back() {
     let folder = tempdir().unwrap();
-    let mut scene = Scene::open(folder.path()).await;
-    let running = run(&scene.node);
-    scene.look().await;
-    scene.router.set_central_pbx(CentralPbx::Unreachable).unwrap();
-    scene.deposit("york", "2001", 1).await;
+    let mut pbxs = ThreePbxs::open(folder.path()).await;
+    let running = run(&pbxs.node);
+    pbxs.look().await;
+    pbxs.router.set_central_pbx(CentralPbx::Unreachable).unwrap();
+    pbxs.deposit("york", "2001", 1).await;
     sleep(Duration::from_secs(3_600)).await;
-    assert_eq!(scene.look().await, [told([]), told([("2003", 0)]), told([("2004", 0)])]);
-    scene.router.set_central_pbx(CentralPbx::Reachable).unwrap();
+    assert_eq!(pbxs.look().await, [lamps([]), lamps([("2003", 0)]), lamps([("2004", 0)])]);
+    pbxs.router.set_central_pbx(CentralPbx::Reachable).unwrap();
     sleep(Duration::from_millis(100)).await;
-    assert_eq!(scene.lamps[0].look(), told([("2001", 1), ("2002", 0)]));
+    assert_eq!(pbxs.lamps[0].look(), lamps([("2001", 1), ("2002", 0)]));
     running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_telephone_that_moves_to_another_pbx_is_told_there_when_the_node_takes_the_new_network() {
+async fn a_telephone_that_moves_is_notified_on_its_new_pbx() {
     let folder = tempdir().unwrap();
-    let mut scene = Scene::open(folder.path()).await;
-    let running = run(&scene.node);
-    scene.deposit("london", "2002", 1).await;
-    scene.look().await;
-    scene.node.adopt(network("york")).unwrap();
-    assert_eq!(scene.look().await, [told([("2001", 0)]), told([("2003", 0)]), told([("2002", 1), ("2004", 0)])]);
+    let mut pbxs = ThreePbxs::open(folder.path()).await;
+    let running = run(&pbxs.node);
+    pbxs.deposit("london", "2002", 1).await;
+    pbxs.look().await;
+    pbxs.node.adopt(network("york")).unwrap();
+    assert_eq!(pbxs.look().await, [lamps([("2001", 0)]), lamps([("2003", 0)]), lamps([("2002", 1), ("2004", 0)])]);
     running.stop().await;
 }

@@ -3,15 +3,15 @@
 #![cfg(all(feature = "memory", feature = "node"))]
 
 mod after_a_restart_every_lamp_is_right_within_a_stated_time;
+mod changes_by_other_programs_change_the_lamp;
+mod each_lamp_shows_what_the_store_holds;
 mod lamps_find_their_pbx;
 #[cfg(feature = "sip")]
 mod phones_show_the_lamp;
 #[cfg(feature = "sip")]
-mod sip_peers_are_answered_by_the_book;
+mod sip_peers_are_treated_as_the_rfcs_say;
+mod source_and_sink_report_the_same_states;
 mod ten_thousand_random_steps_leave_every_lamp_right;
-mod the_lamp_tells_the_truth;
-mod what_others_do_to_a_mailbox_changes_its_lamp;
-mod who_asks_and_the_lamp_are_told_the_same;
 
 #[path = "../support/recorded_lamps.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]

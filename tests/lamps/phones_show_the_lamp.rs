@@ -1,5 +1,5 @@
-//! baresip, a telephone, shows the lamp after it has subscribed and loses it when the message is heard, with kamailio in the way, which
-//! is its registrar and proxy; over UDP, TCP and TLS.
+//! baresip, a telephone, shows the lamp after it has subscribed, and turns it off when the message is heard, with kamailio as its
+//! registrar and proxy; over UDP, TCP and TLS.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -9,17 +9,17 @@ use voicemail::sip::digest::DigestAlgorithm;
 
 use telephones::{SipNode, baresip, free_port, installed, kamailio};
 
-/// `transport` is what the proxy and the node speak, and `spoken` what the telephone and the proxy do.
+/// The proxy and the node use `transport`, the telephone and the proxy use `spoken`.
 async fn lamp_goes_on_and_off(transport: &str, spoken: &str) {
     if !installed(&["baresip", "kamailio"]) {
         return;
     }
-    // baresip 1.0.0 gives up when it is asked for SHA-256, also where MD5 would do.
+    // baresip 1.0.0 gives up when SHA-256 is offered, even if MD5 is offered, too.
     let (folder, node) = (tempfile::tempdir().unwrap(), SipNode::start(&[DigestAlgorithm::Md5]).await);
     let proxy = free_port();
     let _kamailio = kamailio(folder.path(), proxy, node.port_of(transport), transport).await;
     let mut telephone = baresip(folder.path(), proxy, spoken);
-    // The first NOTIFY: nothing waits.
+    // The first NOTIFY: no message waits.
     telephone.wait_for("Voice-Message: 0/0 (0/0)").await;
     let id = node.deposit(1).await;
     telephone.wait_for("Messages-Waiting: yes").await;
@@ -33,12 +33,12 @@ async fn lamp_goes_on_and_off(transport: &str, spoken: &str) {
 }
 
 #[tokio::test]
-async fn a_telephone_shows_the_lamp_and_loses_it_when_the_message_is_heard_over_udp() {
+async fn a_telephone_shows_the_lamp_until_the_message_is_heard_by_udp() {
     lamp_goes_on_and_off("udp", "udp").await;
 }
 
 #[tokio::test]
-async fn a_telephone_shows_the_lamp_and_loses_it_when_the_message_is_heard_over_tcp() {
+async fn a_telephone_shows_the_lamp_until_the_message_is_heard_by_tcp() {
     lamp_goes_on_and_off("tcp", "tcp").await;
 }
 
@@ -49,6 +49,6 @@ async fn a_telephone_shows_the_lamp_over_tls_between_proxy_and_node() {
         eprintln!("SKIPPED: kamailio's TLS module is not installed");
         return;
     }
-    // TLS of baresip 1.0.0 finds no algorithm in common with OpenSSL 3, so it speaks UDP with the proxy.
+    // TLS of baresip 1.0.0 has no algorithm in common with OpenSSL 3, so it uses UDP with the proxy.
     lamp_goes_on_and_off("tls", "udp").await;
 }

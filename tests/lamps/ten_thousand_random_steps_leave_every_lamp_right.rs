@@ -1,6 +1,6 @@
-//! Ten thousand steps of callers, owners, other programs, outages, restarts and crashes: every lamp ends at what the store says.
+//! After ten thousand random steps of callers, owners, other programs, outages, restarts and crashes, every lamp shows the state in the store.
 //!
-//! `VOICEMAIL_SEED` repeats the life with that seed; `VOICEMAIL_LIVES` asks for so many lives of 1000 steps each, ten without it.
+//! `VOICEMAIL_SEED` repeats the run with that seed; `VOICEMAIL_LIVES` sets the number of runs of 1000 steps each, ten by default.
 
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
 
@@ -32,12 +32,12 @@ const STEPS: u32 = 1_000;
 /// The disk of one life: the operating system's, which rings when names change, or one in memory, which does not, and loses in a
 /// crash what was not flushed.
 #[derive(Debug, Clone)]
-enum World {
+enum TestDisk {
     Real(Arc<TempDir>),
     InMemory(PowerCutDisk),
 }
 
-impl World {
+impl TestDisk {
     fn disk(&self) -> Arc<dyn Disk> {
         match self {
             Self::Real(_) => Arc::new(OsDisk),
@@ -55,9 +55,9 @@ impl World {
 
 /// A shared disk as a disk.
 #[derive(Debug)]
-struct Shared(Arc<dyn Disk>);
+struct SharedDisk(Arc<dyn Disk>);
 
-impl Disk for Shared {
+impl Disk for SharedDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         self.0.create(path)
     }
@@ -91,62 +91,62 @@ impl Disk for Shared {
 }
 
 /// A node and what it stands on, while it runs.
-struct Alive {
+struct RunningNode {
     node: Node,
     running: Running,
     store: Arc<UnreliableStore<MaildirStore>>,
 }
 
 /// One life with its dice.
-struct Life {
+struct RandomRun {
     seed: u64,
     dice: Random,
-    world: World,
+    disk_of_run: TestDisk,
     board: LampRecorder,
     clock: Arc<ManualClock>,
-    alive: Option<Alive>,
+    running_node: Option<RunningNode>,
 }
 
-impl Life {
+impl RandomRun {
     fn new(seed: u64) -> Self {
-        let world = if seed.is_multiple_of(5) {
+        let disk_of_run = if seed.is_multiple_of(5) {
             // Where files are in memory, if there is such a place: no power is cut here.
-            World::Real(Arc::new(tempdir_in("/dev/shm").or_else(|_| tempdir()).unwrap()))
+            TestDisk::Real(Arc::new(tempdir_in("/dev/shm").or_else(|_| tempdir()).unwrap()))
         } else {
-            World::InMemory(PowerCutDisk::new())
+            TestDisk::InMemory(PowerCutDisk::new())
         };
         let dice = Random::with_seed(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        Self { seed, dice, world, board: LampRecorder::default(), clock: clock(), alive: None }
+        Self { seed, dice, disk_of_run, board: LampRecorder::default(), clock: clock(), running_node: None }
     }
 
     async fn store(&self) -> MaildirStore {
-        let store = MaildirStore::builder(self.world.root().join("store")).disk(self.world.disk()).min_free_space(0);
+        let store = MaildirStore::builder(self.disk_of_run.root().join("store")).disk(self.disk_of_run.disk()).min_free_space(0);
         store.directory(Arc::new(network().directory())).open().await.unwrap()
     }
 
     /// The node, which starts if it does not run.
-    async fn alive(&mut self) -> &Alive {
-        if self.alive.is_none() {
+    async fn running_node(&mut self) -> &RunningNode {
+        if self.running_node.is_none() {
             let store = UnreliableStore::new(self.store().await);
-            let builder = node(CENTRAL, &self.world.root()).disk(Shared(self.world.disk())).min_free_space(0);
+            let builder = node(CENTRAL, &self.disk_of_run.root()).disk(SharedDisk(self.disk_of_run.disk())).min_free_space(0);
             let node = builder.store(Arc::clone(&store)).sink(self.board.clone()).clock(Arc::clone(&self.clock));
             let node = node.open().await.unwrap();
             let running = run(&node);
-            self.alive = Some(Alive { node, running, store });
+            self.running_node = Some(RunningNode { node, running, store });
         }
-        self.alive.as_ref().unwrap()
+        self.running_node.as_ref().unwrap()
     }
 
     async fn step(&mut self) {
         let number = NUMBERS[self.below(4)];
         let (seed, which, dice) = (self.below(1 << 30), self.below(1 << 30), self.below(100));
-        let node = self.alive().await.node.clone();
-        let store = Arc::clone(&self.alive().await.store);
+        let node = self.running_node().await.node.clone();
+        let store = Arc::clone(&self.running_node().await.store);
         match dice {
             0..20 => deposit(&node, number, u32::try_from(seed).unwrap()).await,
             // Its owner hangs up when the store hangs.
             20..38 => drop(timeout(Duration::from_secs(5), handle(&node, &mailbox(number), seed, which)).await),
-            38..60 => self.meddle(number, seed, which),
+            38..60 => self.change_from_outside(number, seed, which),
             60..64 => store.down.store(seed.is_multiple_of(2), Ordering::SeqCst),
             64..66 => store.hangs.store(seed.is_multiple_of(3), Ordering::SeqCst),
             66..71 => {
@@ -168,8 +168,8 @@ impl Life {
     }
 
     /// Another program reads, shows again, removes, deletes or moves a message, or takes the whole mailbox away.
-    fn meddle(&self, number: &str, seed: usize, which: usize) {
-        let (disk, mail) = (self.world.disk(), self.world.root().join("store/mail"));
+    fn change_from_outside(&self, number: &str, seed: usize, which: usize) {
+        let (disk, mail) = (self.disk_of_run.disk(), self.disk_of_run.root().join("store/mail"));
         let home = mail.join(number);
         let names = |folder| disk.list(&home.join(folder)).unwrap_or_default().into_iter().map(move |name| (folder, name));
         let mut files: Vec<_> = names("new").chain(names("cur")).collect();
@@ -187,39 +187,39 @@ impl Life {
             14..17 => disk.remove(&from),
             17..19 => disk.rename(&from, &mail.join(NUMBERS[which % 4]).join("new").join(format!("1752483912.{seed}.host"))),
             _ => {
-                let aside = self.world.root().join(format!("aside-{seed}"));
+                let aside = self.disk_of_run.root().join(format!("aside-{seed}"));
                 disk.rename(&home, &aside)
             }
         };
     }
 
-    /// Whoever asks is told nothing older than what was told before.
+    /// A state that is looked up is newer than every state that was shown before.
     async fn ask(&self, node: &Node, number: &str) {
-        let told = self.board.shown(number).last().map(|(state, _)| state.version);
+        let shown = self.board.shown(number).last().map(|(state, _)| state.version);
         if let CurrentState::Known(state) = node.current(&mailbox(number)).await {
-            assert!(told.is_none_or(|told| told < state.version), "seed {}: {state:?} after version {told:?}", self.seed);
+            assert!(shown.is_none_or(|shown| shown < state.version), "seed {}: {state:?} after version {shown:?}", self.seed);
         }
     }
 
     /// The node stops, or dies.
     async fn end(&mut self, seed: usize) {
-        let Some(Alive { running, store, .. }) = self.alive.take() else { return };
+        let Some(RunningNode { running, store, .. }) = self.running_node.take() else { return };
         store.hangs.store(false, Ordering::SeqCst);
         if seed.is_multiple_of(2) {
             running.stop().await;
             return;
         }
         running.crash().await;
-        if let World::InMemory(disk) = &self.world {
+        if let TestDisk::InMemory(disk) = &self.disk_of_run {
             disk.power_cut(if seed % 4 == 1 { Unsynced::Forgotten } else { Unsynced::NamesKept });
         }
     }
 
     /// All is well for longer than anything waits; then each lamp is compared with the store.
     async fn rest(&mut self, step: u32) {
-        let alive = self.alive().await;
-        alive.store.down.store(false, Ordering::SeqCst);
-        alive.store.hangs.store(false, Ordering::SeqCst);
+        let running_node = self.running_node().await;
+        running_node.store.down.store(false, Ordering::SeqCst);
+        running_node.store.hangs.store(false, Ordering::SeqCst);
         self.board.lamps().behaviour = SinkBehaviour::Works;
         sleep(Duration::from_secs(400)).await;
         let seed = self.seed;
@@ -242,7 +242,7 @@ async fn deposit(node: &Node, number: &str, seed: u32) {
     node.deposit_wav(&site("london"), facts, wav(1_000, seed).into()).await.unwrap();
 }
 
-/// What an owner does: marks a message, or deletes what was removed.
+/// An owner marks a message, or deletes those that were removed.
 async fn handle(node: &Node, mailbox: &MailboxId, seed: usize, which: usize) -> Result<(), StoreError> {
     let store = node.store().unwrap();
     let entries = store.list(mailbox).await?;
@@ -252,16 +252,16 @@ async fn handle(node: &Node, mailbox: &MailboxId, seed: usize, which: usize) -> 
     store.mark(mailbox, entries[which % entries.len()].head.id, [Status::New, Status::Old, Status::Removed][seed % 3]).await
 }
 
-async fn live(seed: u64) {
-    let mut life = Life::new(seed);
+async fn run_steps(seed: u64) {
+    let mut random_run = RandomRun::new(seed);
     for step in 1..=STEPS {
-        life.step().await;
+        random_run.step().await;
         if step.is_multiple_of(250) {
-            life.rest(step).await;
+            random_run.rest(step).await;
         }
     }
-    if let Some(alive) = life.alive.take() {
-        alive.running.stop().await;
+    if let Some(running_node) = random_run.running_node.take() {
+        running_node.running.stop().await;
     }
 }
 
@@ -271,15 +271,15 @@ fn number(variable: &str) -> Option<u64> {
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_random_steps_leave_every_lamp_right() {
-    let (first, lives) = if let Some(seed) = number("VOICEMAIL_SEED") {
+    let (first, runs) = if let Some(seed) = number("VOICEMAIL_SEED") {
         (seed, 1)
     } else {
         let mut random = [0; 4];
         getrandom::fill(&mut random).unwrap();
         (u32::from_ne_bytes(random).into(), number("VOICEMAIL_LIVES").unwrap_or(10))
     };
-    for seed in first..first + lives {
+    for seed in first..first + runs {
         println!("VOICEMAIL_SEED={seed} repeats this life");
-        live(seed).await;
+        run_steps(seed).await;
     }
 }

@@ -542,7 +542,7 @@ async fn mwi_sinks_show_the_newest_state() {
     let (channel, mut shown) = ChannelSink::new(1);
     let state = |version| {
         let as_of = "2025-07-14T09:05:12Z".parse().unwrap();
-        MwiState { mailbox: mailbox("2001"), summary: Summary::default(), version, as_of }
+        MwiState::new(mailbox("2001"), Summary::default(), version).counted_at(as_of)
     };
     at_every_poll(async |polls| {
         let version = polls as u64 + 1;

@@ -1,4 +1,4 @@
-//! Whose sink is told, whatever becomes of the central PBX.
+//! The sink that gets each state, for every status of the central PBX.
 
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ use crate::directory::{DirectoryError, Owner, StaticDirectory};
 use crate::message::Summary;
 use crate::mwi::ChannelSink;
 
-/// A sink that remembers what it was told.
+/// A sink that records the mailboxes that it was shown.
 #[derive(Debug, Clone, Default)]
 struct RecordingSink(Arc<Mutex<Vec<String>>>);
 
@@ -70,7 +70,7 @@ async fn a_mailbox_is_shown_on_its_home_pbx_and_on_no_other() {
 }
 
 #[tokio::test]
-async fn what_the_central_pbx_would_show_or_pass_on_goes_through_its_fallback_while_that_has_taken_over_and_back() {
+async fn the_fallback_shows_and_forwards_while_it_has_taken_over() {
     // Tokyo has no sink of its own: the central PBX passes its lamps on.
     let (router, [london, berlin]) = connected(["london", "berlin"]);
     let all = ["2001", "2003", "2008"];
@@ -82,16 +82,13 @@ async fn what_the_central_pbx_would_show_or_pass_on_goes_through_its_fallback_wh
         for number in all {
             router.show(&state(number)).await.unwrap();
         }
-        assert_eq!((london.take(), berlin.take()), (owned(at_london), owned(at_berlin)), "{central_pbx:?}");
+        assert_eq!(london.take(), at_london, "{central_pbx:?}");
+        assert_eq!(berlin.take(), at_berlin, "{central_pbx:?}");
     }
 }
 
-fn owned(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(|text| (*text).to_owned()).collect()
-}
-
 #[tokio::test]
-async fn while_nobody_has_taken_over_lamps_wait_and_those_elsewhere_do_not() {
+async fn without_central_pbx_and_fallback_only_its_lamps_wait() {
     let (router, [london, berlin, tokyo]) = connected(["london", "berlin", "tokyo"]);
     router.set_central_pbx(CentralPbx::Unreachable).unwrap();
     let waits = router.show(&state("2001")).await.unwrap_err();
@@ -102,7 +99,7 @@ async fn while_nobody_has_taken_over_lamps_wait_and_those_elsewhere_do_not() {
 }
 
 #[tokio::test]
-async fn a_central_pbx_without_a_fallback_has_none_that_takes_over() {
+async fn without_a_fallback_none_can_take_over() {
     let router = MwiRouter::new(directory(), site("london"), None);
     assert_eq!(router.set_central_pbx(CentralPbx::FallbackActive), Err(NoFallback));
     assert_eq!(router.central_pbx(), CentralPbx::Reachable);
@@ -110,7 +107,7 @@ async fn a_central_pbx_without_a_fallback_has_none_that_takes_over() {
 }
 
 #[tokio::test]
-async fn every_change_of_a_way_is_a_loss_and_nothing_else_is() {
+async fn every_change_of_a_route_is_a_loss_and_nothing_else_is() {
     let (router, [london]) = connected(["london"]);
     let lost = || router.lost().now_or_never().is_some();
     assert!(!lost());
@@ -130,7 +127,7 @@ async fn every_change_of_a_way_is_a_loss_and_nothing_else_is() {
 }
 
 #[tokio::test]
-async fn who_has_no_mailbox_or_no_pbx_that_shows_it_is_told_so_for_good_and_not_knowing_may_pass() {
+async fn no_mailbox_or_no_sink_is_final_and_no_directory_transient() {
     #[derive(Debug)]
     struct OutOfOrder;
     #[async_trait]

@@ -1,11 +1,11 @@
-//! [`DigestChallenge`] and [`DigestCredentials`]: a client's side of digest.
+//! [`DigestChallenge`] and [`DigestCredentials`]: the client's side of digest authentication.
 
 use std::fmt;
 
 use super::params::AuthParams;
 use super::{AUTH, DigestAlgorithm, NonceCount, Quoted};
 
-/// A name and its password, for a server that asks.
+/// A user name and a password, for a server that sends a challenge.
 ///
 /// `Debug` shows the name only.
 #[derive(Clone)]
@@ -15,7 +15,7 @@ pub struct DigestCredentials {
 }
 
 impl DigestCredentials {
-    /// What proves `user`.
+    /// The credentials of `user`.
     pub fn new(user: impl Into<String>, password: impl Into<String>) -> Self {
         Self { user: user.into(), password: password.into() }
     }
@@ -27,13 +27,13 @@ impl fmt::Debug for DigestCredentials {
     }
 }
 
-/// What a server or a proxy asks for in a WWW-Authenticate or Proxy-Authenticate field.
+/// The challenge of a server or a proxy: a WWW-Authenticate or Proxy-Authenticate field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestChallenge {
     realm: String,
     nonce: String,
     opaque: Option<String>,
-    /// As the server wrote it, if it did.
+    /// The algorithm as the server wrote it, if it named one.
     algorithm_name: Option<String>,
     algorithm: DigestAlgorithm,
     with_qop: bool,
@@ -41,7 +41,7 @@ pub struct DigestChallenge {
 }
 
 impl DigestChallenge {
-    /// Reads a field, if it asks for something that can be answered here.
+    /// Reads the value of a field; `None` where it is malformed, or asks for a scheme, an algorithm or a `qop` that is not supported.
     pub fn parse(value: &str) -> Option<Self> {
         let params = AuthParams::parse(value)?;
         let text = |name: &str| params.get(name).map(str::to_owned);
@@ -61,7 +61,7 @@ impl DigestChallenge {
         })
     }
 
-    /// The first of several that can be answered: a server puts those first that it likes most.
+    /// The first of several challenges that is supported: a server lists them in its order of preference.
     ///
     /// # Source
     ///
@@ -70,13 +70,13 @@ impl DigestChallenge {
         values.into_iter().find_map(Self::parse)
     }
 
-    /// Whether what was answered before was right but for its age, so that asking the user again is not called for.
+    /// Whether the previous answer was right but its nonce was too old: the same credentials may be sent again.
     pub const fn is_stale(&self) -> bool {
         self.stale
     }
 
-    /// The value of the Authorization or Proxy-Authorization field that answers it for the `count`th time, for a request of `method`
-    /// to `uri`. `cnonce` is random.
+    /// Returns the value of an Authorization or Proxy-Authorization field, for a request of `method` to `uri`. `count` is how often this
+    /// challenge has been answered, this time included; `cnonce` is random.
     pub fn answer(&self, credentials: &DigestCredentials, method: &str, uri: &str, count: u32, cnonce: &str) -> String {
         let nc = format!("{count:08x}");
         let proof = self.with_qop.then_some(NonceCount { nc: &nc, cnonce });

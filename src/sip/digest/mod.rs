@@ -1,8 +1,10 @@
-//! Digest: how a password is proven without being said. [`DigestChallenge`] and [`DigestCredentials`] are a client's side, [`DigestAuthenticator`] a server's.
+//! Digest authentication: a client proves that it knows a password without sending it. [`DigestChallenge`] and [`DigestCredentials`] are the
+//! client's side, [`DigestAuthenticator`] is the server's.
 //!
 //! # Source
 //!
-//! RFC 7616, and RFC 8760 for SHA-256 in SIP; without `qop` as RFC 2069 had it. `auth-int` and the `-sess` algorithms are not taken.
+//! RFC 7616, and RFC 8760 for SHA-256 in SIP; a challenge without `qop` is answered as in RFC 2069. `auth-int` and the `-sess` algorithms
+//! are not supported.
 
 mod client;
 mod nonce;
@@ -19,17 +21,18 @@ use sha2::Sha256;
 pub use self::client::{DigestChallenge, DigestCredentials};
 pub use self::server::{DigestAuthenticator, DigestSecret, DigestVerdict};
 
-/// What a password is hashed with.
+/// A hash algorithm of digest authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum DigestAlgorithm {
-    /// RFC 1321: broken as a hash, and all that many telephones have.
+    /// RFC 1321: broken as a hash, but the only one that many telephones support.
     Md5,
     /// FIPS 180-4.
     Sha256,
 }
 
 impl DigestAlgorithm {
-    /// Its name in a field.
+    /// The name in a header field.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Md5 => "MD5",
@@ -41,7 +44,7 @@ impl DigestAlgorithm {
         [Self::Md5, Self::Sha256].into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
     }
 
-    /// The hash of `parts` with colons between them, in small hexadecimal digits.
+    /// The hash of `parts`, joined by colons, in lower-case hexadecimal digits.
     fn hash(self, parts: &[&str]) -> String {
         let text = parts.join(":");
         match self {
@@ -50,7 +53,7 @@ impl DigestAlgorithm {
         }
     }
 
-    /// What a nonce and a request make of the hash of a name and its password. RFC 7616 §3.4.1.
+    /// The `response` value for a nonce and a request; `secret` is the hash of user, realm and password. RFC 7616 §3.4.1.
     fn response(self, secret: &str, nonce: &str, proof: Option<&NonceCount<'_>>, method: &str, uri: &str) -> String {
         let request = self.hash(&[method, uri]);
         match proof {
@@ -60,13 +63,13 @@ impl DigestAlgorithm {
     }
 }
 
-/// What a client adds to a nonce, where `qop` is spoken of.
+/// The values that a client adds to a nonce where the challenge has a `qop`.
 struct NonceCount<'a> {
     nc: &'a str,
     cnonce: &'a str,
 }
 
-/// In small hexadecimal digits.
+/// Writes `bytes` in lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a text does not fail.
@@ -91,5 +94,5 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// The only quality of protection that is taken: of the request, not of its body.
+/// The only supported quality of protection: it protects the request, not its body.
 const AUTH: &str = "auth";

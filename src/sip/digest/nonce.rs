@@ -1,4 +1,4 @@
-//! [`Nonces`]: values that are used once, known again without being kept.
+//! [`Nonces`]: makes the nonces of challenges, and recognises them without storing them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,33 +10,33 @@ use sha2::Sha256;
 
 use super::hex;
 
-/// Makes nonces, and knows which it made, for whom and when: each carries that, signed. Only those that proved somebody are kept, with
-/// the count they were last used with.
+/// Makes nonces and checks them. A nonce carries its time and number, and a signature over these and the client's address. Only nonces that
+/// authenticated a user are stored, each with the count that it was last used with.
 pub(super) struct Nonces {
     key: [u8; KEY_LEN],
     start: Instant,
     lifetime: Duration,
     made: u32,
     used: BTreeMap<NonceId, u32>,
-    /// All that were made before this are too old, whatever their lifetime.
+    /// Nonces that were made before this one are too old, whatever their lifetime.
     floor: NonceId,
 }
 
-/// When a nonce was made, in milliseconds, and which it was.
+/// A nonce: the time at which it was made, in milliseconds, and its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct NonceId {
     millis: u64,
     number: u32,
 }
 
-/// What is known of a nonce.
+/// Whether a nonce may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NonceStatus {
-    /// It was not made here, or for another address.
+    /// The nonce was made by another server, or for another address.
     Foreign,
-    /// It may be used.
+    /// The nonce may be used with this count.
     Valid(NonceId),
-    /// It was made here, and is too old, or was used with this count before.
+    /// The nonce was made here, but is too old or was used with this count before.
     Stale,
 }
 
@@ -45,14 +45,14 @@ impl Nonces {
         Self { key, start: now, lifetime, made: 0, used: BTreeMap::new(), floor: NonceId::default() }
     }
 
-    /// A new one for whoever is at `source`.
+    /// Makes a nonce for a client at `source`.
     pub(super) fn make(&mut self, source: IpAddr, now: Instant) -> String {
         self.made = self.made.wrapping_add(1);
         let made = NonceId { millis: self.millis(now), number: self.made };
         format!("{:012x}{:08x}{}", made.millis, made.number, self.signature(made, source))
     }
 
-    /// What is known of `nonce`, used for the `count`th time by whoever is at `source`.
+    /// Checks whether a client at `source` may use `nonce` for the `count`th time.
     pub(super) fn look_up(&self, nonce: &str, count: u32, source: IpAddr, now: Instant) -> NonceStatus {
         let read = || {
             let (millis, rest) = nonce.split_at_checked(12)?;
@@ -66,7 +66,7 @@ impl Nonces {
         if fresh && self.used.get(&made).is_none_or(|last| count > *last) { NonceStatus::Valid(made) } else { NonceStatus::Stale }
     }
 
-    /// It has proven somebody, with this count.
+    /// Remembers that `made` authenticated a user with this count.
     pub(super) fn handle_used(&mut self, made: NonceId, count: u32, now: Instant) {
         let oldest = self.millis(now).saturating_sub(u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX));
         self.used = self.used.split_off(&NonceId { millis: oldest, number: 0 });
@@ -76,6 +76,10 @@ impl Nonces {
             self.floor = NonceId { millis: made.millis, number: made.number.saturating_add(1) };
         }
         self.used.insert(made, count);
+    }
+
+    pub(super) const fn set_lifetime(&mut self, lifetime: Duration) {
+        self.lifetime = lifetime;
     }
 
     #[cfg(test)]
@@ -107,14 +111,14 @@ impl Nonces {
 }
 
 impl fmt::Debug for Nonces {
-    /// Shows nothing of the key.
+    /// Does not show the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Nonces(..)")
     }
 }
 
-/// How long the key is: a block of SHA-256.
+/// The length of the key: a block of SHA-256.
 pub(super) const KEY_LEN: usize = 64;
 const SIGNATURE_LEN: usize = 16;
-/// Some hundred kilobytes.
+/// Nonces that are remembered: some hundred kilobytes.
 const MOST_USED: usize = 4096;

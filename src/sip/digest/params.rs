@@ -1,16 +1,16 @@
-//! [`AuthParams`]: what stands in the fields of digest.
+//! [`AuthParams`]: the parameters of a header field of digest authentication.
 
 use std::borrow::Cow;
 
 use super::super::message::{end_of_quoted, is_token};
 
-/// The parameters behind the word `Digest`, each once.
+/// The parameters after the word `Digest`; each occurs once.
 pub(super) struct AuthParams<'a> {
     params: Vec<(&'a str, Cow<'a, str>)>,
 }
 
 impl<'a> AuthParams<'a> {
-    /// Reads the value of a field, if it speaks of digest and each parameter stands there once.
+    /// Reads the value of a field; `None` where its scheme is not `Digest`, or a parameter occurs twice.
     pub(super) fn parse(value: &'a str) -> Option<Self> {
         let (scheme, mut rest) = value.split_once(char::is_whitespace)?;
         if !scheme.eq_ignore_ascii_case("Digest") {
@@ -25,7 +25,7 @@ impl<'a> AuthParams<'a> {
             let (name, after) = rest.split_once('=')?;
             let name = name.trim();
             let again = params.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
-            if again || !is_token(name) || params.len() >= MOST {
+            if again || !is_token(name) || params.len() >= MAX_PARAMS {
                 return None;
             }
             let (value, left) = value_and_rest(after.trim_start())?;
@@ -42,7 +42,7 @@ impl<'a> AuthParams<'a> {
     }
 }
 
-/// A word or a quoted text, and what follows it.
+/// Splits a token or a quoted string from the text that follows it.
 fn value_and_rest(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
@@ -63,4 +63,4 @@ fn unescaped(text: &str) -> String {
     kept.collect()
 }
 
-const MOST: usize = 32;
+const MAX_PARAMS: usize = 32;

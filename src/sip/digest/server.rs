@@ -1,4 +1,4 @@
-//! [`DigestAuthenticator`]: a server's side of digest.
+//! [`DigestAuthenticator`]: the server's side of digest authentication.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,8 +11,9 @@ use super::nonce::{NonceStatus, Nonces};
 use super::params::AuthParams;
 use super::{AUTH, DigestAlgorithm, NonceCount, Quoted};
 
-/// What is kept of a user's password in one realm: enough to recognise it, and as good as it in that realm, so it is kept as a
-/// password is. `Debug` shows nothing of it.
+/// A hash of a user's password in one realm, for servers that do not store passwords.
+///
+/// It authenticates the user in that realm as the password does, so it must be stored as securely. `Debug` shows nothing of it.
 ///
 /// ```
 /// use voicemail::sip::digest::DigestSecret;
@@ -31,7 +32,7 @@ pub struct DigestSecret {
 }
 
 impl DigestSecret {
-    /// What is to be kept of `password`.
+    /// Hashes `password` of `user` in `realm`.
     pub fn of(user: &str, realm: &str, password: &str) -> Self {
         let parts = [user, realm, password];
         Self { md5: DigestAlgorithm::Md5.hash(&parts), sha256: DigestAlgorithm::Sha256.hash(&parts) }
@@ -51,11 +52,12 @@ impl fmt::Debug for DigestSecret {
     }
 }
 
-/// Knows who may ask: challenges, and checks what is answered.
+/// Authenticates the users of one realm: makes challenges and checks the answers.
 ///
-/// A challenge costs no memory: its nonce carries when and for which address it was made, signed with a key of this guard alone. A nonce
-/// lives for so long, and proves something once with each count.
+/// A challenge takes no memory: its nonce carries its time and number, and a signature over these and the client's address, with a key that
+/// only this authenticator has. A nonce is valid for [`nonce_lifetime`](Self::nonce_lifetime), and once for each count.
 #[derive(Debug)]
+#[must_use]
 pub struct DigestAuthenticator {
     realm: String,
     algorithms: Vec<DigestAlgorithm>,
@@ -64,48 +66,55 @@ pub struct DigestAuthenticator {
     nonces: Nonces,
 }
 
-/// What has been answered to a challenge.
+/// The result of checking an answer to a challenge.
+///
+/// A server has to handle each of these, so no variant is added to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DigestVerdict {
-    /// It proves this user.
+    /// The answer authenticates this user.
     Authenticated(String),
-    /// It would, but for the age of its nonce: challenge again, and say so.
+    /// The answer is right, but its nonce is too old or was used before: the server challenges again, with `stale`.
     Stale,
-    /// It is of another realm, of another server, from another address, or not to be read: challenge as if nothing had been answered.
+    /// The answer is malformed, or its nonce is of another realm, server or client address: the server challenges as if there were no answer.
     NotApplicable,
-    /// It is wrong: the name, or the password. `user` is who it would be, if there is one of this name.
+    /// The user name or the password is wrong.
     Wrong {
-        /// A user who is known.
+        /// The user name in the answer, if there is a user of this name.
         user: Option<String>,
     },
 }
 
 impl DigestAuthenticator {
-    /// A guard of `realm` with this random key, whose nonces live for `lifetime`.
-    pub fn new(
-        realm: impl Into<String>,
-        users: impl IntoIterator<Item = (String, DigestSecret)>,
-        key: [u8; Self::KEY_LEN],
-        lifetime: Duration,
-        now: Instant,
-    ) -> Self {
+    /// An authenticator of `realm` that has no user yet and signs nonces with the random `key`.
+    pub fn new(realm: impl Into<String>, key: [u8; Self::KEY_LEN], now: Instant) -> Self {
         let unknown_user = DigestSecret { md5: String::new(), sha256: String::new() };
-        let (realm, users) = (realm.into(), users.into_iter().collect());
         let algorithms = vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5];
-        Self { realm, algorithms, users, unknown_user, nonces: Nonces::new(key, lifetime, now) }
+        let nonces = Nonces::new(key, NONCE_LIFETIME, now);
+        Self { realm: realm.into(), algorithms, users: HashMap::new(), unknown_user, nonces }
     }
 
-    /// Asks for these only, the one it likes most first; SHA-256 and MD5 unless told.
-    #[must_use]
+    /// Adds users, each with the secret of its name and this realm.
+    pub fn users(mut self, users: impl IntoIterator<Item = (String, DigestSecret)>) -> Self {
+        self.users.extend(users);
+        self
+    }
+
+    /// Offers these algorithms only, in order of preference; by default SHA-256, then MD5.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = DigestAlgorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
         self
     }
 
-    /// How many random bytes the key has.
+    /// Sets how long a challenge may be answered; 60 s by default.
+    pub const fn nonce_lifetime(mut self, lifetime: Duration) -> Self {
+        self.nonces.set_lifetime(lifetime);
+        self
+    }
+
+    /// The length of the key, in bytes.
     pub const KEY_LEN: usize = super::nonce::KEY_LEN;
 
-    /// The WWW-Authenticate fields for who asks from `source`.
+    /// The values of the WWW-Authenticate fields for a client at `source`. `stale` says that the previous answer failed for its nonce alone.
     ///
     /// # Source
     ///
@@ -120,19 +129,19 @@ impl DigestAuthenticator {
         self.algorithms.iter().map(challenge).collect()
     }
 
-    /// Who an Authorization field says that it is of, which is not proven by that.
+    /// The user name in the value of an Authorization field, which authenticates nobody.
     pub fn user_of(value: &str) -> Option<String> {
         AuthParams::parse(value)?.get("username").map(str::to_owned)
     }
 
-    /// Checks an Authorization field of a request of `method` that came from `source`. It takes as long for a name that is not known as
-    /// for one that is. The address that it speaks of is not held against that of the request, which proxies may change on its way.
+    /// Checks the value of an Authorization field of a request of `method` that came from `source`. The check takes as long for an unknown
+    /// user as for a known one. The `uri` in the field is not compared with the Request-URI, which proxies may change.
     pub fn check(&mut self, value: &str, method: &str, source: IpAddr, now: Instant) -> DigestVerdict {
         let Some(params) = AuthParams::parse(value) else { return DigestVerdict::NotApplicable };
         let answer = Answer::of(&params, &self.realm).filter(|answer| self.algorithms.contains(&answer.algorithm));
         let Some(answer) = answer else { return DigestVerdict::NotApplicable };
         let known = self.nonces.look_up(answer.nonce, answer.count, source, now);
-        // What was not made here is not even compared: it would tell whether a guess is right, as often as anybody likes.
+        // An answer to a nonce of another server is not compared at all: the result would show, without limit, whether a guess is right.
         if known == NonceStatus::Foreign {
             return DigestVerdict::NotApplicable;
         }
@@ -153,13 +162,13 @@ impl DigestAuthenticator {
 
 #[cfg(test)]
 impl DigestAuthenticator {
-    /// How many nonces are kept.
+    /// The number of nonces that are remembered.
     pub(super) fn used_nonces(&self) -> usize {
         self.nonces.used_count()
     }
 }
 
-/// What a client has answered.
+/// The parameters of an Authorization field.
 struct Answer<'a> {
     user: &'a str,
     nonce: &'a str,
@@ -178,7 +187,7 @@ impl<'a> Answer<'a> {
                 let count = u32::from_str_radix(nc, 16).ok().filter(|count| *count > 0)?;
                 qop.eq_ignore_ascii_case(AUTH).then_some((Some(NonceCount { nc, cnonce: params.get("cnonce")? }), count))?
             }
-            // Without a count, a nonce is good for one time.
+            // Without a count, a nonce is valid once.
             None => (None, 1),
         };
         params.get("realm").filter(|answered| *answered == realm)?;
@@ -193,3 +202,6 @@ impl<'a> Answer<'a> {
         })
     }
 }
+
+/// How long a challenge may be answered where nothing else is set.
+const NONCE_LIFETIME: Duration = Duration::from_secs(60);

@@ -10,13 +10,8 @@ const URI: &str = "sip:vm.example";
 
 fn authenticator(now: Instant) -> DigestAuthenticator {
     let secret = |user: &str, password: &str| (user.to_owned(), DigestSecret::of(user, "vm.example", password));
-    DigestAuthenticator::new(
-        "vm.example",
-        [secret("2041", "correct horse"), secret("2042", "another horse")],
-        [7; DigestAuthenticator::KEY_LEN],
-        MINUTE,
-        now,
-    )
+    DigestAuthenticator::new("vm.example", [7; DigestAuthenticator::KEY_LEN], now)
+        .users([secret("2041", "correct horse"), secret("2042", "another horse")])
 }
 
 fn credentials() -> DigestCredentials {
@@ -25,7 +20,7 @@ fn credentials() -> DigestCredentials {
 
 /// The values of the examples in RFC 7616 §3.9.1, whose method is GET.
 #[test]
-fn the_standards_example_comes_out() {
+fn the_examples_of_rfc_7616_are_computed() {
     let credentials = DigestCredentials::new("Mufasa", "Circle of Life");
     for (algorithm, expected) in [
         ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
@@ -45,7 +40,7 @@ fn the_standards_example_comes_out() {
 
 /// RFC 2617 §3.5 without its `qop`: what RFC 2069 had, by its formula.
 #[test]
-fn a_server_of_old_that_speaks_of_no_qop_is_answered_its_way() {
+fn a_challenge_without_qop_is_answered_as_in_rfc_2069() {
     let challenge = DigestChallenge::parse("digest realm=\"r\", nonce=\"n\"").unwrap();
     let answer = challenge.answer(&DigestCredentials::new("u", "p"), "NOTIFY", "sip:x", 1, "c");
     let expected = DigestAlgorithm::Md5.hash(&[
@@ -58,7 +53,7 @@ fn a_server_of_old_that_speaks_of_no_qop_is_answered_its_way() {
 }
 
 #[test]
-fn what_cannot_be_answered_is_passed_over() {
+fn unsupported_challenges_are_skipped() {
     for value in [
         "Basic realm=\"r\"",
         "Digest realm=\"r\"",
@@ -78,7 +73,7 @@ fn what_cannot_be_answered_is_passed_over() {
 }
 
 #[test]
-fn both_algorithms_prove_who_has_the_password_and_nobody_else() {
+fn both_algorithms_accept_only_the_right_password() {
     let now = Instant::now();
     let mut authenticator = authenticator(now);
     for challenge in authenticator.challenge(HERE, false, now) {
@@ -103,7 +98,7 @@ fn both_algorithms_prove_who_has_the_password_and_nobody_else() {
 }
 
 #[test]
-fn an_algorithm_that_was_not_asked_for_proves_nothing() {
+fn an_algorithm_that_was_not_offered_is_refused() {
     let now = Instant::now();
     let mut authenticator = authenticator(now).algorithms([DigestAlgorithm::Sha256]);
     let challenges = authenticator.challenge(HERE, false, now);
@@ -116,7 +111,7 @@ fn an_algorithm_that_was_not_asked_for_proves_nothing() {
 }
 
 #[test]
-fn a_nonce_is_for_one_address_and_for_its_time() {
+fn a_nonce_is_valid_for_one_address_and_its_lifetime() {
     let start = Instant::now();
     let mut authenticator = authenticator(start);
     let challenge = DigestChallenge::parse(&authenticator.challenge(HERE, true, start)[0]).unwrap();
@@ -131,9 +126,9 @@ fn a_nonce_is_for_one_address_and_for_its_time() {
 }
 
 #[test]
-fn a_nonce_that_was_not_made_here_tells_nothing_of_a_guess() {
+fn a_nonce_of_another_server_reveals_nothing_about_a_guess() {
     let now = Instant::now();
-    let mut other = DigestAuthenticator::new("vm.example", [], [8; DigestAuthenticator::KEY_LEN], MINUTE, now);
+    let mut other = DigestAuthenticator::new("vm.example", [8; DigestAuthenticator::KEY_LEN], now);
     let mut authenticator = authenticator(now);
     for challenge in [other.challenge(HERE, false, now)[0].clone(), "Digest realm=\"vm.example\", nonce=\"n\"".to_owned()] {
         let challenge = DigestChallenge::parse(&challenge).unwrap();
@@ -150,7 +145,7 @@ fn a_nonce_that_was_not_made_here_tells_nothing_of_a_guess() {
 }
 
 #[test]
-fn nonces_that_proved_somebody_take_no_memory_without_end() {
+fn used_nonces_take_limited_memory() {
     let mut now = Instant::now();
     let mut authenticator = authenticator(now);
     let mut first = None;

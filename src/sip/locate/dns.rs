@@ -1,4 +1,4 @@
-//! [`DnsResolver`]: looks up NAPTR, SRV and addresses by DNS.
+//! [`DnsResolver`]: looks up NAPTR, SRV and address records in the DNS.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,17 +12,17 @@ use hickory_resolver::{ResolverBuilder, TokioResolver};
 use super::Resolve;
 use super::records::{Naptr, Srv};
 
-/// Asks DNS servers, and remembers their answers for as long as those are valid.
+/// Queries DNS servers, and caches their answers for their time to live.
 #[derive(Debug, Clone)]
 pub(in crate::sip) struct DnsResolver(TokioResolver);
 
 impl DnsResolver {
-    /// Asks the servers that the operating system asks.
+    /// Queries the servers that the operating system is configured with.
     pub(in crate::sip) fn of_system() -> io::Result<Self> {
         Ok(Self(TokioResolver::builder_tokio().and_then(ResolverBuilder::build).map_err(io::Error::other)?))
     }
 
-    /// Asks these servers, by UDP and TCP.
+    /// Queries these servers, over UDP and TCP.
     pub(in crate::sip) fn of_servers(servers: impl IntoIterator<Item = SocketAddr>) -> io::Result<Self> {
         let server = |address: SocketAddr| {
             let mut server = NameServerConfig::udp_and_tcp(address.ip());
@@ -36,9 +36,9 @@ impl DnsResolver {
         Ok(Self(builder.build().map_err(io::Error::other)?))
     }
 
-    /// What `read` makes of the records of `name`.
+    /// The records of `name`, converted by `read`.
     async fn records<T>(&self, name: &str, of: RecordType, read: impl Fn(&RData) -> Option<T>) -> io::Result<Vec<T>> {
-        // A dot at the end: no other domain is tried behind it.
+        // With a dot at the end, no search domain is appended.
         match self.0.lookup(format!("{}.", name.trim_end_matches('.')), of).await {
             Ok(found) => Ok(found.answers().iter().filter_map(|record: &Record| read(&record.data)).collect()),
             Err(error) if error.is_no_records_found() => Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! [`locate`]: the servers of a SIP address, in the order in which they are tried.
+//! [`locate`]: finds the servers of a SIP URI, in the order in which they are tried.
 
 #[cfg(feature = "sip-dns")]
 mod dns;
@@ -18,20 +18,20 @@ use self::records::{Naptr, Service, Srv, default_services, in_trial_order, naptr
 use super::transport::Destination;
 use super::{SipUri, Transport};
 
-/// Looks up names.
+/// Resolves domain names.
 #[async_trait]
 pub(super) trait Resolve: Debug + Send + Sync {
-    /// The NAPTR records of `name`; none if it has none.
+    /// The NAPTR records of `name`; empty if it has none.
     async fn naptr(&self, name: &str) -> io::Result<Vec<Naptr>>;
 
-    /// The SRV records of `name`; none if it has none.
+    /// The SRV records of `name`; empty if it has none.
     async fn srv(&self, name: &str) -> io::Result<Vec<Srv>>;
 
-    /// The addresses of `name`; none if it has none.
+    /// The addresses of `name`; empty if it has none.
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// The operating system's resolver, which knows addresses alone.
+/// The operating system's resolver, which looks up addresses only.
 #[derive(Debug)]
 pub(super) struct SystemResolver;
 
@@ -50,20 +50,20 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// What is known of the way to an address before any name is looked up.
+/// The settings that limit which servers are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LocateOptions {
-    /// The transport that must be used; without one, the records of the domain choose, and UDP is used where there are none.
+    /// The transport to use. Without one, the records of the domain choose it; it is UDP where there are no records.
     pub(super) transport: Option<Transport>,
-    /// Whether TLS can be spoken.
+    /// Whether TLS is configured.
     pub(super) tls: bool,
 }
 
-/// The servers of `target`, in order; there is one at least. Its certificate under TLS is that of the domain, not of the server.
+/// Returns the servers of `target`, in order; at least one. Under TLS, each must have a certificate of the domain, not of the server name.
 ///
 /// # Errors
 ///
-/// When no name can be looked up, or none of them has an address.
+/// When no name can be resolved, or none has an address.
 ///
 /// # Source
 ///
@@ -88,13 +88,14 @@ pub(super) async fn locate(resolver: &dyn Resolve, target: &SipUri, options: Loc
     if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
 }
 
-/// The servers that the records of `domain` name, of the best service that has any. A record that cannot be looked up is as good as none.
+/// The servers that the records of `domain` name, of the first service that has any. A record that cannot be looked up counts as missing.
 async fn servers(resolver: &dyn Resolve, domain: &str, required: Option<Transport>, tls: bool) -> Vec<Destination> {
     let services: Vec<Service> = if let Some(transport) = required {
-        default_services(domain, &[transport])
+        default_services(domain, [transport])
     } else {
         let naptr_services = naptr_services(&resolver.naptr(domain).await.unwrap_or_default(), tls);
-        if naptr_services.is_empty() { default_services(domain, &[Transport::Udp, Transport::Tcp]) } else { naptr_services }
+        let in_clear = Transport::ALL.into_iter().filter(|transport| !transport.is_secure());
+        if naptr_services.is_empty() { default_services(domain, in_clear) } else { naptr_services }
     };
     for Service { transport, name } in services {
         let mut found = Vec::new();
@@ -120,7 +121,7 @@ async fn servers(resolver: &dyn Resolve, domain: &str, required: Option<Transpor
 /// A random number up to `most`.
 fn random(most: u32) -> u32 {
     let mut bytes = [0; 4];
-    // Without random numbers, the first of equals comes first.
+    // Without random numbers, the first of equal records is chosen.
     let _ = getrandom::fill(&mut bytes);
     let number = (u64::from(u32::from_be_bytes(bytes)) * (u64::from(most) + 1)) >> 32;
     u32::try_from(number).unwrap_or(most)

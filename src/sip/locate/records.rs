@@ -1,4 +1,4 @@
-//! What the records of a domain say of its SIP servers; decided without looking anything up.
+//! Selects and orders the SIP servers of a domain from its NAPTR and SRV records, without looking anything up.
 
 use super::super::Transport;
 
@@ -7,20 +7,20 @@ use super::super::Transport;
 pub(in crate::sip) struct Naptr {
     pub(in crate::sip) order: u16,
     pub(in crate::sip) preference: u16,
-    /// `s` where SRV records follow.
+    /// `s` where `replacement` names SRV records.
     pub(in crate::sip) flags: String,
     /// `SIP+D2U`, `SIP+D2T`, `SIPS+D2T`, or another.
     pub(in crate::sip) services: String,
-    /// The name of the SRV records.
+    /// The name of the SRV records of the service.
     pub(in crate::sip) replacement: String,
 }
 
-/// A SRV record: one server of a service.
+/// An SRV record: one server of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sip) struct Srv {
-    /// The lowest comes first.
+    /// The lowest priority is tried first.
     pub(in crate::sip) priority: u16,
-    /// How large its share is among those of the same priority.
+    /// The share of requests among servers of the same priority.
     pub(in crate::sip) weight: u16,
     pub(in crate::sip) port: u16,
     pub(in crate::sip) target: String,
@@ -33,7 +33,7 @@ pub(in crate::sip) struct Service {
     pub(in crate::sip) name: String,
 }
 
-/// The services that `records` offer and that are spoken here, the best first.
+/// The services in `records` whose transport is supported, the preferred one first; those under TLS only if `tls`.
 ///
 /// # Source
 ///
@@ -42,40 +42,32 @@ pub(super) fn naptr_services(records: &[Naptr], tls: bool) -> Vec<Service> {
     let mut records: Vec<&Naptr> = records.iter().filter(|record| record.flags.eq_ignore_ascii_case("s")).collect();
     records.sort_by_key(|record| (record.order, record.preference));
     let service = |record: &Naptr| {
-        let transport = match record.services.to_ascii_uppercase().as_str() {
-            "SIP+D2U" => Transport::Udp,
-            "SIP+D2T" => Transport::Tcp,
-            "SIPS+D2T" if tls => Transport::Tls,
-            _ => return None,
-        };
+        let named = |transport: &Transport| transport.naptr_service().eq_ignore_ascii_case(&record.services);
+        let transport = Transport::ALL.into_iter().find(named).filter(|transport| tls || !transport.is_secure())?;
         Some(Service { transport, name: record.replacement.clone() })
     };
     records.into_iter().filter_map(service).collect()
 }
 
-/// The services of `domain` by their usual names.
+/// The services of `domain` over `transports`, by their default names.
 ///
 /// # Source
 ///
 /// RFC 3263 §4.1.
-pub(super) fn default_services(domain: &str, transports: &[Transport]) -> Vec<Service> {
-    let name = |transport| match transport {
-        Transport::Udp => format!("_sip._udp.{domain}"),
-        Transport::Tcp => format!("_sip._tcp.{domain}"),
-        Transport::Tls => format!("_sips._tcp.{domain}"),
-    };
-    transports.iter().map(|transport| Service { transport: *transport, name: name(*transport) }).collect()
+pub(super) fn default_services(domain: &str, transports: impl IntoIterator<Item = Transport>) -> Vec<Service> {
+    let service = |transport: Transport| Service { transport, name: format!("{}.{domain}", transport.srv_prefix()) };
+    transports.into_iter().map(service).collect()
 }
 
-/// `records` in the order in which they are tried: by priority, and among equals by chance, where a larger weight comes first more often.
-/// `random` gives a number up to its argument. A server named `.` says that there is none.
+/// Sorts `records` by priority; records of the same priority are drawn at random, with chances in proportion to their weights. `random`
+/// returns a number from 0 to its argument. A record whose target is `.` says that the service is not offered, and is dropped.
 ///
 /// # Source
 ///
 /// RFC 2782.
 pub(super) fn in_trial_order(mut records: Vec<Srv>, mut random: impl FnMut(u32) -> u32) -> Vec<Srv> {
     records.retain(|record| !record.target.is_empty() && record.target != ".");
-    // Those of weight 0 first, so that they have a small chance.
+    // Records of weight 0 come first, so that they have a small chance.
     records.sort_by_key(|record| (record.priority, record.weight));
     let mut ordered = Vec::with_capacity(records.len());
     while let Some(first) = records.first() {
@@ -106,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_come_by_priority_and_by_weight_among_equals() {
+    fn servers_are_tried_by_priority_and_weight() {
         let records = || vec![srv(20, 9, "last"), srv(10, 30, "b"), srv(10, 0, "c"), srv(10, 70, "a")];
         assert_eq!(targets(in_trial_order(records(), |_| 0)), ["c", "b", "a", "last"]);
         assert_eq!(targets(in_trial_order(records(), |most| most)), ["a", "b", "c", "last"]);
@@ -122,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn services_come_by_order_and_preference_if_they_are_spoken() {
+    fn supported_services_are_tried_by_order_and_preference() {
         let naptr = |order, preference, services: &str| Naptr {
             order,
             preference,

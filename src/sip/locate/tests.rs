@@ -3,7 +3,7 @@ use std::sync::Mutex;
 
 use super::*;
 
-/// A domain name system of the test; it notes what is looked up.
+/// DNS records of the test; it records the lookups.
 #[derive(Debug, Default)]
 struct Zone {
     naptr: HashMap<&'static str, Vec<Naptr>>,
@@ -75,7 +75,7 @@ async fn located(target: &str, transport: Option<Transport>, tls: bool) -> (Vec<
 }
 
 #[tokio::test]
-async fn a_domain_says_which_servers_and_transports_it_has() {
+async fn records_of_a_domain_give_its_servers_and_transports() {
     let (found, asked) = located("sip:2041@pbx.example", None, true).await;
     let domain = "pbx.example";
     let expected = ["TLS 192.0.2.1:5061", "TLS 192.0.2.11:5061", "TLS 192.0.2.2:5071"].map(|each| format!("{each} {domain}"));
@@ -86,7 +86,7 @@ async fn a_domain_says_which_servers_and_transports_it_has() {
 }
 
 #[tokio::test]
-async fn what_an_address_says_is_not_looked_up() {
+async fn ports_transports_and_ips_in_a_uri_are_not_looked_up() {
     for (target, transport, found, asked) in [
         ("sip:a@192.0.2.5", None, "UDP 192.0.2.5:5060", &[][..]),
         ("sips:a@[2001:db8::1]", None, "TLS [2001:db8::1]:5061 2001:db8::1", &[]),

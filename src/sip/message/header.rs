@@ -1,64 +1,66 @@
-//! [`Headers`]: the fields of a message, by [`HeaderName`].
+//! [`Headers`]: the header fields of a message, by [`HeaderName`].
 
 use std::fmt;
 
-/// The fields that are read and written here. Others are passed over when a message is read: nothing is passed on, so nothing is lost.
+/// The name of a header field that this crate reads or writes.
+///
+/// Other fields are ignored when a message is read: this crate is no proxy, so it forwards no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeaderName {
-    /// The bodies that are understood.
+    /// The media types of bodies that the sender understands.
     Accept,
-    /// The methods that are understood.
+    /// The methods that the sender supports.
     Allow,
-    /// The events that can be subscribed to.
+    /// The event packages that can be subscribed to.
     AllowEvents,
-    /// What proves who asks, to a server.
+    /// The credentials of the sender, for a server.
     Authorization,
-    /// One for each dialog, or for each request outside of one.
+    /// The identifier of a dialog, or of a request outside of a dialog.
     CallId,
-    /// Where requests in the dialog go.
+    /// The URI that requests in the dialog are sent to.
     Contact,
-    /// How many bytes the body has; it is known from the body itself, and never among the [`Headers`] of a message that was read.
+    /// The length of the body in bytes. It is derived from the body, and never among the [`Headers`] of a message that was read.
     ContentLength,
-    /// The type of the body.
+    /// The media type of the body.
     ContentType,
     /// The number of a request in its dialog, and its method.
     CSeq,
-    /// What is subscribed to, or told.
+    /// The event package of a subscription or a notification.
     Event,
-    /// For how many seconds.
+    /// The duration of a subscription, in seconds.
     Expires,
-    /// Who sends the request.
+    /// The party that sends the request.
     From,
-    /// How many more proxies may pass it on.
+    /// The number of proxies that may still forward the request.
     MaxForwards,
-    /// The least number of seconds to subscribe for.
+    /// The shortest duration of a subscription that the server accepts, in seconds.
     MinExpires,
-    /// What a proxy asks for.
+    /// The challenge of a proxy.
     ProxyAuthenticate,
-    /// What proves who asks, to a proxy.
+    /// The credentials of the sender, for a proxy.
     ProxyAuthorization,
-    /// The proxies that stay in the way of the dialog, as they note themselves.
+    /// The proxies that stay in the route of the dialog; each adds itself.
     RecordRoute,
-    /// What must be understood, or the request refused.
+    /// The extensions that the receiver must support, or refuse the request.
     Require,
-    /// After how many seconds to come again.
+    /// The number of seconds after which the request may be sent again.
     RetryAfter,
-    /// The proxies to go through.
+    /// The proxies that the request is routed through.
     Route,
-    /// What is wrong with Require.
+    /// The extensions in Require that the receiver does not support.
     Unsupported,
-    /// How it stands with a subscription.
+    /// The state of a subscription, and how long it lasts or why it ended.
     SubscriptionState,
-    /// Whom the request is for.
+    /// The party that the request is for.
     To,
-    /// The way that the response goes back.
+    /// The hops that the request has taken, which its response takes back.
     Via,
-    /// What a server asks for.
+    /// The challenge of a server.
     WwwAuthenticate,
 }
 
-/// Each name as it is written, and its one letter if it has one. RFC 3261 §7.3.3, RFC 6665 §8.2.1.
+/// Each name as it is written, and its compact form if it has one. RFC 3261 §7.3.3, RFC 6665 §8.2.1.
 const NAMES: [(HeaderName, &str, &str); 25] = [
     (HeaderName::Accept, "Accept", ""),
     (HeaderName::Allow, "Allow", ""),
@@ -88,18 +90,18 @@ const NAMES: [(HeaderName, &str, &str); 25] = [
 ];
 
 impl HeaderName {
-    /// The name, in full.
+    /// The name in its long form.
     pub fn as_str(self) -> &'static str {
         NAMES.iter().find(|(name, ..)| *name == self).map_or("", |(_, text, _)| text)
     }
 
-    /// The field that `text` names, in full or by its letter, in any case.
+    /// The field that `text` names, in the long or the compact form and in any case; `None` for other fields.
     pub fn parse(text: &str) -> Option<Self> {
         let same = |known: &str| !known.is_empty() && known.eq_ignore_ascii_case(text);
         NAMES.iter().find(|(_, full, letter)| same(full) || same(letter)).map(|(name, ..)| *name)
     }
 
-    /// Whether a message may have it once only, so that a second one makes two readings of it.
+    /// Whether a message may have the field only once: with two of them, two receivers may read the message differently.
     pub(super) const fn is_single(self) -> bool {
         matches!(
             self,
@@ -116,14 +118,14 @@ impl HeaderName {
     }
 }
 
-/// The fields of a message, in their order.
+/// The header fields of a message, in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Headers {
     fields: Vec<(HeaderName, String)>,
 }
 
 impl Headers {
-    /// Adds a field at the end. Control characters in it, line ends first of all, become spaces.
+    /// Adds a field at the end. Control characters in `value`, line ends included, become spaces.
     pub fn push(&mut self, name: HeaderName, value: impl Into<String>) {
         let mut value: String = value.into();
         if value.contains(char::is_control) {
@@ -132,29 +134,29 @@ impl Headers {
         self.fields.push((name, value.trim().to_owned()));
     }
 
-    /// The same, as a step of a chain.
+    /// Adds a field as [`push`](Self::push) does, and returns the fields.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.push(name, value);
         self
     }
 
-    /// The value of the first field of this name.
+    /// The value of the first field of this name, if there is one.
     pub fn get(&self, name: HeaderName) -> Option<&str> {
         self.all(name).next()
     }
 
-    /// The value of every field of this name.
+    /// The values of all fields of this name.
     pub fn all(&self, name: HeaderName) -> impl Iterator<Item = &str> {
         self.fields.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Each element of the lists in the fields of this name.
+    /// The elements of the comma-separated lists in all fields of this name.
     pub fn elements(&self, name: HeaderName) -> impl Iterator<Item = &str> {
         self.all(name).flat_map(super::value::split_list)
     }
 
-    /// The number in the field of this name, at most 4294967295.
+    /// The number in the first field of this name; a larger one than 4294967295 is read as 4294967295.
     pub fn number(&self, name: HeaderName) -> Option<u32> {
         let digits = self.get(name)?;
         let end = digits.find(|other: char| !other.is_ascii_digit()).unwrap_or(digits.len());
@@ -164,7 +166,7 @@ impl Headers {
         number.then(|| digits[..end].parse().unwrap_or(u32::MAX))
     }
 
-    /// Puts `value` in the place of the first field of this name.
+    /// Replaces the value of the first field of this name.
     pub(super) fn replace(&mut self, name: HeaderName, value: String) {
         if let Some((_, place)) = self.fields.iter_mut().find(|(known, _)| *known == name) {
             *place = value;
@@ -173,7 +175,7 @@ impl Headers {
 }
 
 impl fmt::Display for Headers {
-    /// A line for each field but Content-Length, which whoever writes the body knows.
+    /// Writes a line for each field but Content-Length, which is written with the body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in self.fields.iter().filter(|(name, _)| *name != HeaderName::ContentLength) {
             write!(f, "{}: {value}\r\n", name.as_str())?;

@@ -1,7 +1,7 @@
-//! A [`SipMessage`] of SIP: bytes in, values out, and back.
+//! [`SipMessage`]: a request or a response, read from bytes and written to bytes.
 //!
-//! A head has at most 16 KiB in 128 fields of at most 4096 bytes, a body at most 16 KiB. Whatever is pushed into a field, no line is
-//! added by it.
+//! A head has at most 16 KiB in 128 header fields of at most 4096 bytes, a body at most 16 KiB. No value that is pushed into a header field
+//! adds a line to the message.
 
 mod header;
 mod parse;
@@ -18,12 +18,14 @@ pub use self::header::{HeaderName, Headers};
 pub use self::value::{Address, CSeq, Params, Via};
 pub(super) use self::value::{end_of_quoted, is_token};
 
-/// What is sent from one party to another.
+/// A SIP message.
+///
+/// SIP has these two kinds only, so no variant is added to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SipMessage {
-    /// Asks for something.
+    /// The message is a request.
     Request(Request),
-    /// Answers a request.
+    /// The message is a response.
     Response(Response),
 }
 
@@ -32,16 +34,16 @@ impl SipMessage {
     ///
     /// # Errors
     ///
-    /// [`ParseError`]; then there is nobody to answer.
+    /// [`ParseError`]; the datagram is then dropped without a response.
     pub fn parse(datagram: &[u8]) -> Result<Self, ParseError> {
         parse::datagram(datagram)
     }
 
-    /// Takes the first message out of what has been read from a connection, or nothing when it is not whole yet.
+    /// Takes the first message out of `input`, which was read from a connection; `None` while the message is incomplete.
     ///
     /// # Errors
     ///
-    /// [`ParseError`]; then nobody knows where the next message begins, and the connection should be closed.
+    /// [`ParseError`]; the start of the next message is then unknown, so the connection should be closed.
     pub fn read(input: &mut BytesMut) -> Result<Option<Self>, ParseError> {
         parse::stream(input)
     }
@@ -55,49 +57,55 @@ impl SipMessage {
     }
 }
 
-/// Bytes that are no [`SipMessage`].
+/// The bytes are not a [`SipMessage`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// A part of it is larger than is taken here.
-    #[error("the message is larger than is taken here")]
+    /// The message, a header field or the body is larger than the limits allow.
+    #[error("the message is larger than the limits allow")]
     TooLarge,
-    /// It does not read as SIP.
-    #[error("the message does not read as SIP")]
+    /// The message is malformed.
+    #[error("the message is malformed")]
     Malformed,
 }
 
-/// Asks for something.
+/// A SIP request.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Request {
-    /// For what.
+    /// The method.
     pub method: Method,
-    /// Of whom, as written.
+    /// The Request-URI, as written.
     pub uri: String,
-    /// Its fields, without Content-Length when it is written.
+    /// The header fields; Content-Length is written from the body.
     pub headers: Headers,
-    /// Its body.
+    /// The body.
     pub body: Bytes,
 }
 
 impl Request {
-    /// The request as bytes, with the right Content-Length.
+    /// A request without header fields and without a body.
+    pub fn new(method: Method, uri: impl Into<String>) -> Self {
+        Self { method, uri: uri.into(), headers: Headers::default(), body: Bytes::new() }
+    }
+
+    /// The request as bytes, with its Content-Length.
     pub fn to_bytes(&self) -> Bytes {
         let uri = self.uri.replace(|each: char| each.is_control() || each == ' ', "");
         written(&format!("{} {uri} {}", self.method.as_str(), parse::VERSION), &self.headers, &self.body)
     }
 
-    /// Its number and method.
+    /// The value of the CSeq field; `None` where it is missing or malformed.
     pub fn cseq(&self) -> Option<CSeq> {
         self.headers.get(HeaderName::CSeq).and_then(CSeq::parse)
     }
 
-    /// The step of its way that it came from.
+    /// The topmost Via, of the hop that sent the request; `None` where it is missing or malformed.
     pub fn via(&self) -> Option<Via<'_>> {
         self.headers.elements(HeaderName::Via).next().and_then(Via::parse)
     }
 
-    /// Notes where it really came from, for the response to go back there.
+    /// Adds the address that the request came from to its topmost Via, so that the response goes back there.
     ///
     /// # Source
     ///
@@ -131,11 +139,11 @@ impl Request {
         self.headers.replace(HeaderName::Via, noted);
     }
 
-    /// Where a response that goes by datagram is sent, when the request came from `source`.
+    /// The address that a response is sent to over UDP, for a request that came from `source`. It is always on the host of `source`.
     ///
     /// # Source
     ///
-    /// RFC 3261 §18.2.2, RFC 3581 §4. It never goes to another host than the one that asked.
+    /// RFC 3261 §18.2.2, RFC 3581 §4.
     pub fn response_address(&self, source: SocketAddr) -> SocketAddr {
         let Some(via) = self.via() else { return source };
         match via.params.get("rport") {
@@ -144,7 +152,7 @@ impl Request {
         }
     }
 
-    /// A response to it, whose To field has `tag` if the request's had none.
+    /// A response to the request. Its To field gets `tag` if that of the request has none.
     ///
     /// # Source
     ///
@@ -161,24 +169,30 @@ impl Request {
     }
 }
 
-/// Answers a request.
+/// A SIP response; [`Request::response`] makes the one to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Response {
-    /// How.
+    /// The status code.
     pub status: StatusCode,
-    /// Its fields.
+    /// The header fields; Content-Length is written from the body.
     pub headers: Headers,
-    /// Its body.
+    /// The body.
     pub body: Bytes,
 }
 
 impl Response {
-    /// The response as bytes, with the right Content-Length.
+    /// A response without header fields and without a body.
+    pub fn new(status: StatusCode) -> Self {
+        Self { status, headers: Headers::default(), body: Bytes::new() }
+    }
+
+    /// The response as bytes, with its Content-Length.
     pub fn to_bytes(&self) -> Bytes {
         written(&format!("{} {}", parse::VERSION, self.status), &self.headers, &self.body)
     }
 
-    /// Whether it answers the request whose Via has `branch` and whose method is `method`.
+    /// Whether this is a response to the request whose topmost Via has `branch` and whose method is `method`.
     ///
     /// # Source
     ///
@@ -190,29 +204,30 @@ impl Response {
     }
 }
 
-/// What a request asks for.
+/// The method of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Method {
-    /// That a state has changed.
+    /// NOTIFY reports a state to a subscriber.
     Notify,
-    /// To be told of a state.
+    /// SUBSCRIBE asks for the reports of a state.
     Subscribe,
-    /// What the other side can do.
+    /// OPTIONS asks for the capabilities of a peer.
     Options,
-    /// That a final answer to an INVITE has come; it is never answered.
+    /// ACK acknowledges the final response to an INVITE; there is no response to it.
     Ack,
-    /// Anything else.
+    /// Any other method, by its name.
     Other(String),
 }
 
 impl Method {
-    /// The method that `text` names; its case counts.
+    /// The method that `text` names, which is case-sensitive; `None` where `text` is not a token or has more than 32 bytes.
     pub fn parse(text: &str) -> Option<Self> {
         let known = [Self::Notify, Self::Subscribe, Self::Options, Self::Ack].into_iter().find(|method| method.as_str() == text);
         known.or_else(|| (is_token(text) && text.len() <= 32).then(|| Self::Other(text.to_owned())))
     }
 
-    /// Its name.
+    /// The name of the method.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Notify => "NOTIFY",
@@ -224,32 +239,32 @@ impl Method {
     }
 }
 
-/// How a request is answered: 100 to 699.
+/// The status code of a response: 100 to 699.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StatusCode(u16);
 
 impl StatusCode {
-    /// The status with this number.
+    /// The status code with this number; `None` where the number is below 100 or above 699.
     pub const fn new(code: u16) -> Option<Self> {
         if code >= 100 && code <= 699 { Some(Self(code)) } else { None }
     }
 
-    /// Its number.
+    /// The number.
     pub const fn code(self) -> u16 {
         self.0
     }
 
-    /// Whether another one follows.
+    /// Whether the response is provisional: a final response follows.
     pub const fn is_provisional(self) -> bool {
         self.0 < 200
     }
 
-    /// Whether what was asked for is done.
+    /// Whether the request succeeded.
     pub const fn is_success(self) -> bool {
         self.0 / 100 == 2
     }
 
-    /// What its number stands for, in words; empty where nobody needs them.
+    /// The reason phrase; empty for codes that this crate does not send.
     const fn reason(self) -> &'static str {
         match self.0 {
             200 => "OK",
@@ -280,7 +295,7 @@ impl StatusCode {
 macro_rules! statuses {
     ($($name:ident = $code:literal),* $(,)?) => {
         impl StatusCode {
-            $(#[doc = concat!("Status ", $code, ".")] pub const $name: Self = Self($code);)*
+            $(#[doc = concat!("Status code ", $code, ".")] pub const $name: Self = Self($code);)*
         }
     };
 }
@@ -298,7 +313,7 @@ impl fmt::Display for StatusCode {
     }
 }
 
-/// An IP address as it stands in a Via or an address: IPv6 in brackets.
+/// Writes an IP address as in a Via field or a SIP URI: IPv6 in brackets.
 pub fn host_of(ip: IpAddr) -> String {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.to_string(),
@@ -312,5 +327,5 @@ fn written(start: &str, headers: &Headers, body: &Bytes) -> Bytes {
     bytes.into()
 }
 
-/// Where SIP is spoken when nothing else is said.
+/// The port of SIP over UDP and TCP where none is given.
 pub const DEFAULT_PORT: u16 = 5060;

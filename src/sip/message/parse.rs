@@ -1,4 +1,4 @@
-//! From bytes to a [`SipMessage`], one datagram or one message of a stream.
+//! Reads a [`SipMessage`] from a datagram or a stream.
 
 use std::str;
 
@@ -7,7 +7,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use super::header::{HeaderName, Headers};
 use super::{Method, ParseError, Request, Response, SipMessage, StatusCode};
 
-/// Reads a datagram. What follows the body, if Content-Length says where that ends, is left out.
+/// Reads a datagram. Bytes after the body, whose end Content-Length gives, are ignored.
 ///
 /// # Source
 ///
@@ -25,11 +25,11 @@ pub(super) fn datagram(bytes: &[u8]) -> Result<SipMessage, ParseError> {
     Ok(head.with_body(Bytes::copy_from_slice(body)))
 }
 
-/// Takes the first message of a stream out of `input`, once it is whole.
+/// Takes the first message out of `input` once it is complete.
 ///
 /// # Source
 ///
-/// RFC 3261 §18.3 and §7.5: Content-Length must be there, and line ends before a message do not count.
+/// RFC 3261 §18.3 and §7.5: Content-Length is required, and line ends before a message are ignored.
 pub(super) fn stream(input: &mut BytesMut) -> Result<Option<SipMessage>, ParseError> {
     input.advance(input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count());
     let Some(head_len) = end_of_head(&input[..input.len().min(MAX_HEAD)]) else {
@@ -83,7 +83,7 @@ impl Head {
         Ok(head)
     }
 
-    /// Adds a field, unless its value is no text: a field that cannot be read counts as absent, and the others as they stand.
+    /// Adds a field, unless its value is not UTF-8: such a field counts as absent, and the others are read all the same.
     fn add(&mut self, name: HeaderName, value: &[u8]) -> Result<(), ParseError> {
         let value = str::from_utf8(value).ok();
         if name == HeaderName::ContentLength {
@@ -129,13 +129,13 @@ impl Start {
     }
 }
 
-/// Reads a number of bytes; one that is too large for a number is too large for everything.
+/// Reads a number of bytes; a number that does not fit is read as the largest one, which is above every limit.
 fn len(digits: &str) -> Option<usize> {
     let number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     number.then(|| digits.parse().unwrap_or(usize::MAX))
 }
 
-/// The name and the value of a field. Its value may be in any character set, and has no control characters.
+/// Splits a header field into its name and its value, which may be in any character set but has no control characters.
 fn field(line: &[u8]) -> Result<(&str, &[u8]), ParseError> {
     let colon = line.iter().position(|byte| *byte == b':').ok_or(ParseError::Malformed)?;
     let (name, value) = (&line[..colon], &line[colon + 1..]);
@@ -148,7 +148,7 @@ fn is_forbidden(each: char) -> bool {
     each.is_control() && each != '\t'
 }
 
-/// The lines of a head, without their ends.
+/// The lines of a head, without their line ends.
 fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(head);
     std::iter::from_fn(move || {
@@ -159,7 +159,7 @@ fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Fields in one line each: a line that begins with a space goes on with the one before.
+/// Joins folded header fields: a line that begins with a space continues the one before.
 fn unfolded<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
     let mut fields: Vec<Vec<u8>> = Vec::new();
     for line in lines {

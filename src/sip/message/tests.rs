@@ -23,7 +23,7 @@ fn request(text: &str) -> Request {
 }
 
 #[test]
-fn a_request_is_read_with_letters_and_folded_lines() {
+fn a_request_with_compact_names_and_folded_lines_is_read() {
     let request = request(SUBSCRIBE);
     assert_eq!((&request.method, request.uri.as_str()), (&Method::Subscribe, "sip:2041@vm.example"));
     assert_eq!(request.headers.get(HeaderName::From), Some("\"Alice, 2041\" <sip:2041@vm.example>;tag=a1"));
@@ -40,7 +40,7 @@ fn a_request_is_read_with_letters_and_folded_lines() {
 }
 
 #[test]
-fn a_response_goes_back_the_way_the_request_came() {
+fn a_response_has_the_vias_and_tags_of_its_request() {
     let response = request(SUBSCRIBE).response(StatusCode::OK, "b2");
     let text = String::from_utf8(response.to_bytes().to_vec()).unwrap();
     assert!(
@@ -55,7 +55,7 @@ fn a_response_goes_back_the_way_the_request_came() {
 }
 
 #[test]
-fn where_a_request_really_came_from_is_noted() {
+fn the_source_of_a_request_is_added_to_its_via() {
     let source: SocketAddr = "192.0.2.9:1234".parse().unwrap();
     let noted = |via: &str| {
         let mut request = request(&format!("OPTIONS sip:x SIP/2.0\r\nVia: {via}\r\n\r\n"));
@@ -89,7 +89,7 @@ fn a_stream_is_cut_into_messages() {
 }
 
 #[test]
-fn what_has_two_readings_or_none_is_no_message() {
+fn an_ambiguous_or_malformed_text_is_no_message() {
     for text in [
         "",
         "\r\n\r\n",
@@ -126,7 +126,7 @@ fn what_has_two_readings_or_none_is_no_message() {
 }
 
 #[test]
-fn a_field_that_is_no_utf_8_leaves_the_others_as_they_stand() {
+fn a_field_that_is_not_utf_8_does_not_affect_the_others() {
     for field in [&b"Subject: M\xfcller"[..], b"X-Anything: \xff\xfe", b"Contact: M\xfcller <sip:a@b>", b"Subject: a\r\n b\xff"] {
         let mut text = b"OPTIONS sip:x SIP/2.0\r\nFrom: <sip:c@d>;tag=1\r\n".to_vec();
         text.extend_from_slice(field);

@@ -1,4 +1,4 @@
-//! What stands in fields: [`Address`], [`Via`], [`CSeq`], and their [`Params`].
+//! Values of header fields: [`Address`], [`Via`], [`CSeq`], and their [`Params`].
 
 use std::fmt;
 
@@ -6,12 +6,13 @@ use super::super::uri::host_and_port;
 use super::super::{SipUri, Transport};
 use super::Method;
 
-/// A party or a place: `"Name" <sip:user@host>;param`, or without name and brackets.
+/// The value of a From, To, Contact, Route or Record-Route field: `"Name" <sip:user@host>;param`, or without name and brackets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Address<'a> {
-    /// The address itself, as written.
+    /// The URI, as written.
     pub uri: &'a str,
-    /// What follows it.
+    /// The parameters of the field, after the URI.
     pub params: Params<'a>,
 }
 
@@ -20,7 +21,7 @@ impl<'a> Address<'a> {
     ///
     /// # Source
     ///
-    /// RFC 3261 §20.10: without brackets, parameters belong to the field, not to the address.
+    /// RFC 3261 §20.10: without brackets, parameters belong to the field, not to the URI.
     pub fn parse(text: &'a str) -> Option<Self> {
         let quoted_end = match text.strip_prefix('"') {
             Some(rest) => 2 + end_of_quoted(rest)?,
@@ -35,27 +36,28 @@ impl<'a> Address<'a> {
         (params.is_empty() || params.starts_with(';')).then(|| Self { uri: uri.trim(), params: Params(params) })
     }
 
-    /// The address, if it is one of SIP.
+    /// The URI, if it is a SIP or SIPS URI.
     pub fn sip_uri(&self) -> Option<SipUri> {
         self.uri.parse().ok()
     }
 
-    /// What tells this party's end of a dialog from all others.
+    /// The tag of this party in its dialog, if there is one.
     pub fn tag(&self) -> Option<&'a str> {
         self.params.get("tag").filter(|tag| !tag.is_empty())
     }
 }
 
-/// One step of the way back.
+/// An element of a Via field: one hop that the request has taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Via<'a> {
-    /// `UDP`, `TCP`, or another.
+    /// The transport of the hop: `UDP`, `TCP`, or another.
     pub transport: &'a str,
-    /// Who sent the request, by its own account.
+    /// The host of the sender, as the sender wrote it.
     pub host: String,
-    /// The port there, where one is written.
+    /// The port of the sender, where it wrote one.
     pub port: Option<u16>,
-    /// What follows.
+    /// The parameters.
     pub params: Params<'a>,
 }
 
@@ -75,7 +77,7 @@ impl<'a> Via<'a> {
         known.then_some(Self { transport, host, port, params: Params(params) })
     }
 
-    /// What tells this transaction from all others.
+    /// The branch, which identifies the transaction, if there is one.
     pub fn branch(&self) -> Option<&'a str> {
         self.params.get("branch").filter(|branch| !branch.is_empty())
     }
@@ -83,14 +85,20 @@ impl<'a> Via<'a> {
 
 /// The number of a request within its dialog, and its method.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CSeq {
-    /// Below 2³¹.
+    /// The number, below 2³¹.
     pub number: u32,
     /// The method of the request.
     pub method: Method,
 }
 
 impl CSeq {
+    /// The value for a request of `method` with `number`.
+    pub const fn new(number: u32, method: Method) -> Self {
+        Self { number, method }
+    }
+
     /// Reads the value of a `CSeq` field.
     pub fn parse(text: &str) -> Option<Self> {
         let (number, method) = text.split_once(char::is_whitespace)?;
@@ -107,42 +115,42 @@ impl fmt::Display for CSeq {
 }
 
 impl Via<'_> {
-    /// The transport, if it is known here.
+    /// The transport, if it is a [`Transport`].
     pub fn known_transport(&self) -> Option<Transport> {
         self.transport.parse().ok()
     }
 }
 
-/// Parameters, each behind a semicolon: `;name=value;name`.
+/// The parameters of a header field, each after a semicolon: `;name=value;name`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Params<'a>(pub(super) &'a str);
 
 impl<'a> Params<'a> {
-    /// Those behind the first word of a field, as of Event or Subscription-State; and that word.
+    /// Splits a value such as that of Event or Subscription-State into its first word and its parameters.
     pub fn after_word(value: &'a str) -> (&'a str, Self) {
         let (word, params) = value.split_at(value.find(';').unwrap_or(value.len()));
         (word.trim(), Self(params))
     }
 
-    /// The value of the parameter `name`, which is empty where there is a name and no value.
+    /// The value of the parameter `name`; empty where the parameter has no value.
     pub fn get(&self, name: &str) -> Option<&'a str> {
         let params = split_at(self.0, ';').map(|param| param.split_once('=').unwrap_or((param, "")));
         let mut named = params.filter(|(known, _)| known.trim().eq_ignore_ascii_case(name));
         named.next().map(|(_, value)| value.trim().trim_matches('"'))
     }
 
-    /// As written.
+    /// The parameters as written.
     pub const fn as_str(&self) -> &'a str {
         self.0
     }
 }
 
-/// The elements of a list, without the spaces around them.
+/// The elements of a comma-separated list, trimmed.
 pub(super) fn split_list(text: &str) -> impl Iterator<Item = &str> {
     split_at(text, ',').filter(|element| !element.is_empty())
 }
 
-/// The pieces between those of `separator` that are neither quoted nor in angle brackets, without the spaces around them.
+/// Splits `text` at each `separator` that is neither quoted nor in angle brackets, and trims the pieces.
 fn split_at(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped, mut bracketed) = (false, false, false);
     let pieces = text.split(move |each: char| {
@@ -159,7 +167,7 @@ fn split_at(text: &str, separator: char) -> impl Iterator<Item = &str> {
     pieces.map(str::trim)
 }
 
-/// Where the quoted text, whose first quotation mark has been read, ends.
+/// The index of the closing quotation mark of a quoted string; `text` begins after the opening one.
 pub(in crate::sip) fn end_of_quoted(text: &str) -> Option<usize> {
     let mut escaped = false;
     text.find(|each: char| {
@@ -169,7 +177,7 @@ pub(in crate::sip) fn end_of_quoted(text: &str) -> Option<usize> {
     })
 }
 
-/// Whether `text` is one word of SIP.
+/// Whether `text` is a token. RFC 3261 §25.1.
 pub(in crate::sip) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte))
 }
@@ -203,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_the_way_are_read() {
+    fn via_and_cseq_are_read() {
         let via = Via::parse("SIP / 2.0 / UDP  [2001:db8::1]:5061 ;rport;branch=z9hG4bK77").unwrap();
         assert_eq!((via.transport, via.host.as_str(), via.port), ("UDP", "[2001:db8::1]", Some(5061)));
         assert_eq!((via.branch(), via.params.get("rport"), via.params.get("received")), (Some("z9hG4bK77"), Some(""), None));

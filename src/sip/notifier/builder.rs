@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use super::super::digest::{DigestAlgorithm, DigestAuthenticator, DigestSecret};
 use super::super::transport::{NetworkConnector, SecureServer};
@@ -17,10 +15,13 @@ use super::id_generator::IdGenerator;
 use super::server::Server;
 use super::users::Users;
 use super::{SipLimits, SipNotifier};
+use crate::lock::Lock;
 use crate::message::MailboxId;
+use crate::retry::now;
 
-/// What a [`SipNotifier`] is made of.
+/// Builds a [`SipNotifier`].
 #[derive(Debug)]
+#[must_use]
 pub struct SipNotifierBuilder {
     realm: String,
     users: Vec<(String, DigestSecret, Vec<MailboxId>)>,
@@ -46,55 +47,50 @@ impl SipNotifierBuilder {
         }
     }
 
-    /// Lets the user `name` subscribe to `mailboxes`, the first of which is the user's own.
-    #[must_use]
+    /// Allows the user `name` to subscribe to `mailboxes`, the first of which is the user's own.
     pub fn user(self, name: &str, password: &str, mailboxes: impl IntoIterator<Item = MailboxId>) -> Self {
         let secret = DigestSecret::of(name, &self.realm, password);
         self.user_with(name, secret, mailboxes)
     }
 
-    /// The same for whoever keeps no passwords; `secret` is one of this name and this realm.
-    #[must_use]
+    /// Does the same as [`user`](Self::user) for integrators that store no passwords. `secret` is that of `name` in the realm of this notifier.
     pub fn user_with(mut self, name: &str, secret: DigestSecret, mailboxes: impl IntoIterator<Item = MailboxId>) -> Self {
         self.users.push((name.to_owned(), secret, mailboxes.into_iter().collect()));
         self
     }
 
-    /// Where to hear and send datagrams.
-    #[must_use]
+    /// Receives and sends datagrams on `socket`.
     pub fn udp(mut self, socket: UdpSocket) -> Self {
         self.udp = Some(socket);
         self
     }
 
-    /// Where to take connections.
-    #[must_use]
+    /// Accepts TCP connections on `listener`.
     pub fn tcp(mut self, listener: TcpListener) -> Self {
         self.tcp = Some(listener);
         self
     }
 
-    /// Where to take connections under TLS, and how to speak it: a telephone may then subscribe at a `sips:` address.
+    /// Accepts TLS connections on `listener`, with `config`. A telephone may then subscribe at a `sips:` URI.
     #[cfg(feature = "sip-tls")]
-    #[must_use]
     pub fn tls(mut self, listener: TcpListener, config: Arc<tokio_rustls::rustls::ServerConfig>) -> Self {
         self.tls = Some((listener, Arc::new(TlsServer::new(config))));
         self
     }
 
-    /// The same with the certificates of `chain`, the own one first, and its `key`; both are PEM.
+    /// Does the same as [`tls`](Self::tls) with the certificates of `chain`, that of this server first, and its private `key`; both are PEM.
     ///
     /// # Errors
     ///
-    /// [`SipTlsError`] when one of them cannot be read, or they do not belong together.
+    /// [`SipTlsError`] when `chain` or `key` cannot be read, or the key is not that of the first certificate.
     #[cfg(feature = "sip-tls")]
     pub fn tls_pem(mut self, listener: TcpListener, chain: &[u8], key: &[u8]) -> Result<Self, SipTlsError> {
         self.tls = Some((listener, Arc::new(TlsServer::by_certificate(chain, key)?)));
         Ok(self)
     }
 
-    /// Trusts the authorities whose certificates `pem` holds to vouch for telephones and proxies that are reached over a new TLS connection.
-    /// Without it, a telephone is reached over TLS only along the connection that it has opened.
+    /// Trusts certificates that the authorities in `pem` have issued, for TLS connections that the notifier opens to telephones and proxies.
+    /// Without it, a telephone is reached over TLS only on a connection that the telephone has opened.
     ///
     /// # Errors
     ///
@@ -105,39 +101,33 @@ impl SipNotifierBuilder {
         Ok(self)
     }
 
-    /// What passwords may be proven with, the best first: SHA-256 and MD5 unless told. Some telephones know MD5 only, and give up when
-    /// they are asked for more beside it: baresip before version 2 is one.
-    #[must_use]
+    /// Sets the digest algorithms that are offered, in order of preference: by default SHA-256, then MD5. Some telephones support MD5 only, and
+    /// give up when another one is offered beside it, for example baresip before version 2.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = DigestAlgorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
         self
     }
 
-    /// What telephones may take.
-    #[must_use]
-    pub fn limits(mut self, limits: SipLimits) -> Self {
+    /// Sets the limits on what telephones may use.
+    pub const fn limits(mut self, limits: SipLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The notifier.
+    /// Builds the notifier.
     ///
     /// # Errors
     ///
-    /// When the operating system gives no random numbers.
+    /// When the operating system has no random numbers.
     pub fn build(self) -> io::Result<SipNotifier> {
         let (mut for_nonces, mut for_names) = ([0; DigestAuthenticator::KEY_LEN], [0; IdGenerator::KEY_LEN]);
         getrandom::fill(&mut for_nonces).and_then(|()| getrandom::fill(&mut for_names)).map_err(io::Error::other)?;
         let secrets = self.users.iter().map(|(name, secret, _)| (name.clone(), secret.clone()));
-        let authenticator = DigestAuthenticator::new(self.realm, secrets, for_nonces, NONCE_LIFETIME, Instant::now().into_std())
-            .algorithms(self.algorithms);
+        let authenticator = DigestAuthenticator::new(self.realm, for_nonces, now()).users(secrets).algorithms(self.algorithms);
         let mailboxes: HashMap<_, _> = self.users.into_iter().map(|(name, _, mailboxes)| (name, mailboxes)).collect();
         let users = Users::new(authenticator, mailboxes, &self.limits);
-        let server = Mutex::new(Server::new(users, self.limits.clone(), IdGenerator::new(for_names)));
+        let server = Lock::new(Server::new(users, self.limits.clone(), IdGenerator::new(for_names)));
         let (limits, changed) = (self.limits, Notify::new());
         Ok(SipNotifier { limits, udp: self.udp, tcp: self.tcp, tls: self.tls, network: self.network, server, changed })
     }
 }
-
-/// How long a challenge may be answered.
-const NONCE_LIFETIME: Duration = Duration::from_secs(60);

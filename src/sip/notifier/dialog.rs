@@ -1,4 +1,4 @@
-//! [`Dialog`]: what a telephone and this side call each other.
+//! [`Dialog`]: the dialog with a telephone, which identifies a subscription and routes its NOTIFYs.
 
 use std::net::SocketAddr;
 
@@ -6,47 +6,47 @@ use super::super::message::{Address, HeaderName, Headers, Method, Request, host_
 use super::super::transport::{ConnectionId, HostPort, MessageSource, NextHop};
 use super::super::{MessageSummary, SipUri, Transport};
 
-/// What both sides call each other, and the way between them.
+/// A dialog as RFC 3261 §12 has it: its identifiers, and the route to the telephone.
 #[derive(Debug)]
 pub(super) struct Dialog {
     pub(super) call_id: String,
     pub(super) local_tag: String,
     pub(super) remote_tag: String,
-    /// This side, with its tag, and the other, as they stand in fields.
+    /// The local and the remote party with their tags, as in From and To.
     pub(super) local: String,
     pub(super) remote: String,
-    /// The mailbox, as the telephone knows it.
+    /// The account of the mailbox, as the telephone wrote it.
     pub(super) account: SipUri,
-    /// The telephone itself.
+    /// The remote target: the Contact of the telephone.
     pub(super) target: SipUri,
-    /// The proxies in between that want to stay there.
+    /// The route set: the proxies in Record-Route.
     pub(super) route: Vec<String>,
-    /// Where this side can be reached: `host:port`.
+    /// The address of this side for the telephone: `host:port`.
     pub(super) local_address: String,
     pub(super) source: MessageSource,
-    /// Whether the connection that it came by is closed.
+    /// Whether the connection of `source` is closed.
     pub(super) closed: bool,
-    /// Whether anybody stands in between, so that the source is not the telephone itself.
+    /// Whether the SUBSCRIBE came through a proxy, so that `source` is not the telephone itself.
     pub(super) through_proxy: bool,
     pub(super) event: String,
-    /// Whether it was begun at a `sips:` address, so that every step of it is under TLS.
+    /// Whether the dialog began at a `sips:` URI, so that every hop must use TLS.
     pub(super) secure: bool,
 }
 
 impl Dialog {
-    /// How many bytes of what the telephone said are kept.
+    /// The number of bytes that the telephone sent and that are stored.
     pub(super) fn len(&self) -> usize {
         let texts = [&self.call_id, &self.local, &self.remote, &self.event];
         let route: usize = self.route.iter().map(String::len).sum();
         route + self.target.to_string().len() + texts.iter().map(|text| text.len()).sum::<usize>()
     }
 
-    /// What the telephone calls it.
+    /// The Call-ID and the remote tag, which identify the dialog before the telephone knows the local tag.
     pub(super) fn key(&self) -> (String, String) {
         (self.call_id.clone(), self.remote_tag.clone())
     }
 
-    /// The telephone has refreshed it, from `source`, and is at `target` if it said so.
+    /// The telephone has refreshed the subscription from `source`, with the Contact `target` if it sent one.
     pub(super) fn handle_refresh(&mut self, target: Option<SipUri>, source: MessageSource) {
         if let Some(target) = target.filter(|target| target.is_secure() || !self.secure) {
             self.target = target;
@@ -54,17 +54,17 @@ impl Dialog {
         (self.source, self.closed) = (source, false);
     }
 
-    /// `connection` is closed.
+    /// `connection` has been closed.
     pub(super) fn handle_closed(&mut self, connection: ConnectionId) {
         self.closed |= self.source.connection == Some(connection);
     }
 
-    /// Whether its connection is closed.
+    /// Whether the connection of the telephone is closed.
     pub(super) const fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// A NOTIFY.
+    /// A NOTIFY in this dialog.
     pub(super) fn notify(&self, branch: &str, number: u32, state: &str, body: Option<String>) -> Request {
         let (transport, local_address) = (self.transport(), &self.local_address);
         let mut headers = Headers::default()
@@ -88,7 +88,7 @@ impl Dialog {
         Request { method: Method::Notify, uri: self.target.to_string(), headers, body }
     }
 
-    /// Where this side can be reached.
+    /// The Contact of this side.
     pub(super) fn contact(&self) -> String {
         if self.secure {
             format!("<sips:{}>", self.local_address)
@@ -97,7 +97,7 @@ impl Dialog {
         }
     }
 
-    /// What the next step of the way speaks.
+    /// The transport to the next hop.
     pub(super) fn transport(&self) -> Transport {
         match self.next_hop() {
             NextHop::Datagram(_) => Transport::Udp,
@@ -106,14 +106,14 @@ impl Dialog {
         }
     }
 
-    /// To the first proxy that wants to stay in between, or else to the telephone: back to where it spoke from, if it spoke for
-    /// itself, so that it is found behind a translation of addresses and nobody else is sent what it did not ask for.
+    /// The next hop of a NOTIFY: the first proxy of the route set, or else the telephone. If the telephone sent its SUBSCRIBE itself, the NOTIFY
+    /// goes back to the source address. That reaches a telephone behind NAT, and no third party can be made the target of NOTIFYs.
     pub(super) fn next_hop(&self) -> NextHop {
         let proxy = self.route.first().and_then(|route| Address::parse(route)?.sip_uri());
         let next = proxy.as_ref().unwrap_or(&self.target);
         let from_there = proxy.as_ref().map_or(!self.through_proxy, |proxy| proxy.ip() == Some(self.source.peer.ip()));
         match self.source.connection {
-            // Where it is gone, a new one is tried.
+            // If the connection has been closed, a new one is tried.
             Some(connection) if from_there => NextHop::Connection(connection, Some(HostPort::over(self.source.transport, next))),
             None if proxy.is_none() && from_there => NextHop::Datagram(self.source.peer),
             Some(_) | None => NextHop::Lookup(HostPort::of(next)),
@@ -121,10 +121,11 @@ impl Dialog {
     }
 }
 
-/// The host and port to say where `local` can be reached; `asked` is what the telephone called it, for an address that is none.
+/// The host and port of `local` for the telephone. Where `local` is the unspecified address, they are those of `asked`, the URI that the
+/// telephone sent its request to.
 pub(super) fn local_address_for(local: SocketAddr, asked: &SipUri) -> String {
     if local.ip().is_unspecified() { HostPort::of(asked).address() } else { format!("{}:{}", host_of(local.ip()), local.port()) }
 }
 
-/// What every branch begins with. RFC 3261 §8.1.1.7.
+/// The prefix of every branch. RFC 3261 §8.1.1.7.
 pub(super) const BRANCH: &str = "z9hG4bK";

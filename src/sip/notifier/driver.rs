@@ -1,4 +1,4 @@
-//! [`Driver`]: sockets and waiting, around a [`Server`] that decides.
+//! [`Driver`]: connects a [`Server`], which has no I/O, with sockets, timers and the source of states.
 
 use std::future::Future;
 use std::io;
@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
-use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 use super::super::Transport;
 use super::super::message::SipMessage;
@@ -24,40 +24,42 @@ use super::super::transport::{
 use super::SipNotifier;
 use super::server::{Server, SubscriptionId, Transmit};
 use crate::mwi::{CurrentState, MwiSource};
+use crate::retry::{now, wait_until};
 
 /// One run of a notifier.
 pub(super) struct Driver<'a> {
     notifier: &'a SipNotifier,
     source: &'a dyn MwiSource,
     connections: Connections,
-    /// Counts under way.
+    /// States that are being looked up.
     lookups: FuturesUnordered<BoxFuture<'a, (SubscriptionId, CurrentState)>>,
-    /// Places that are looked up, and connected to.
+    /// Messages whose destination is being resolved or connected to.
     locating: FuturesUnordered<BoxFuture<'a, LocatedMessage>>,
 }
 
-/// A place that was looked up.
+/// A message whose destination was resolved, or could not be.
 struct LocatedMessage {
     bytes: Bytes,
     subscription: Option<SubscriptionId>,
     next_hop: io::Result<LocatedHop>,
 }
 
+/// A resolved destination.
 enum LocatedHop {
     Address(SocketAddr),
     Channel(Box<dyn Channel>, Destination),
 }
 
 impl<'a> Driver<'a> {
-    /// Answers and tells telephones until `stop`, and then tells them that it ends.
+    /// Serves telephones until `stop`, and then ends all subscriptions.
     pub(super) async fn run(notifier: &'a SipNotifier, source: &'a dyn MwiSource, stop: impl Future<Output = ()> + Send) {
         let (arrivals, mut arrived) = mpsc::channel(MAX_ARRIVALS);
         let connections = Connections::new(notifier.limits.for_connections(), arrivals);
         let (lookups, locating) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut run = Self { notifier, source, connections, lookups, locating };
-        let mut tcp = Acceptor::new(notifier.tcp.as_ref(), None);
-        let mut tls =
-            Acceptor::new(notifier.tls.as_ref().map(|(listener, _)| listener), notifier.tls.as_ref().map(|(_, tls)| tls));
+        let mut tcp = Acceptor::new(Transport::Tcp, notifier.tcp.as_ref(), None);
+        let (tls_listener, tls) = notifier.tls.as_ref().map(|(listener, tls)| (listener, tls)).unzip();
+        let mut tls = Acceptor::new(Transport::Tls, tls_listener, tls);
         let mut buffer = Vec::new();
         let mut stop = pin!(stop);
         let mut end: Option<Instant> = None;
@@ -65,12 +67,12 @@ impl<'a> Driver<'a> {
             run.act();
             let (due, empty) = {
                 let server = run.server();
-                (server.poll_timeout().map(Instant::from_std), server.len() == 0)
+                (server.poll_timeout(), server.len() == 0)
             };
             if end.is_some_and(|end| empty || end <= Instant::now()) {
                 break;
             }
-            let next = due.into_iter().chain(end).min();
+            let next = due.into_iter().chain(end.map(Instant::into_std)).min();
             tokio::select! {
                 () = &mut stop, if end.is_none() => {
                     end = Some(Instant::now() + run.notifier.limits.shutdown_timeout);
@@ -94,7 +96,7 @@ impl<'a> Driver<'a> {
         self.notifier.server()
     }
 
-    /// Does what the server asks for.
+    /// Carries out what the server asks for.
     fn act(&mut self) {
         loop {
             let (transmit, ask, authenticated) = {
@@ -115,7 +117,7 @@ impl<'a> Driver<'a> {
                 let source = self.source;
                 let counted =
                     async move { timeout(LOOKUP_TIMEOUT, AssertUnwindSafe(source.current(&mailbox)).catch_unwind()).await };
-                // Who does not answer, or panics, knows nothing.
+                // A source that panics or does not return in time does not know the state.
                 self.lookups.push(
                     counted
                         .map(move |counted| {
@@ -137,14 +139,14 @@ impl<'a> Driver<'a> {
                     (false, Some(place)) => self.locate_and_send(place, bytes, subscription),
                 }
             }
-            NextHop::Lookup(place) => match (place.transport, place.without_lookup()) {
-                (Transport::Udp, Some(destination)) => self.send_datagram(destination.address, &bytes),
-                (Transport::Udp | Transport::Tcp | Transport::Tls, _) => self.locate_and_send(place, bytes, subscription),
+            NextHop::Lookup(place) => match place.without_lookup() {
+                Some(destination) if !place.transport.is_reliable() => self.send_datagram(destination.address, &bytes),
+                Some(_) | None => self.locate_and_send(place, bytes, subscription),
             },
         }
     }
 
-    /// Looks up a place, and connects to it if need be.
+    /// Sends `bytes` to `place`, after its name is resolved and, except for datagrams, a connection is opened.
     fn locate_and_send(&mut self, place: HostPort, bytes: Bytes, subscription: Option<SubscriptionId>) {
         if place.transport.is_reliable()
             && let Some(destination) = place.without_lookup()
@@ -163,7 +165,7 @@ impl<'a> Driver<'a> {
             }
         };
         if self.locating.len() >= MAX_LOCATING {
-            return; // as good as lost on the way: it is sent again, or given up
+            return; // as if it were lost in the network: it is sent again, or times out
         }
         let next_hop = timeout(LOCATE_TIMEOUT, next_hop).map(|next_hop| next_hop.unwrap_or_else(|elapsed| Err(elapsed.into())));
         self.locating.push(next_hop.map(move |next_hop| LocatedMessage { bytes, subscription, next_hop }).boxed());
@@ -189,7 +191,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Sends a datagram; where the socket has no room, it is as good as lost on the way.
+    /// Sends a datagram, which is lost if the buffer of the socket is full.
     fn send_datagram(&self, address: SocketAddr, bytes: &[u8]) {
         if let Some(socket) = &self.notifier.udp {
             let _ = socket.try_send_to(bytes, address);
@@ -225,19 +227,8 @@ async fn receive(socket: Option<&UdpSocket>, buffer: &mut Vec<u8>) -> (SipMessag
     }
 }
 
-async fn wait_until(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => sleep_until(instant).await,
-        None => std::future::pending().await,
-    }
-}
-
-fn now() -> std::time::Instant {
-    Instant::now().into_std()
-}
-
 const MAX_ARRIVALS: usize = 64;
-/// Mailboxes that are counted at the same time.
+/// The number of states that are looked up at the same time.
 const MAX_LOOKUPS: usize = 64;
 const MAX_LOCATING: usize = 64;
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! [`IdGenerator`]: tags and branches that nobody can guess, from one random key.
+//! [`IdGenerator`]: makes unguessable tags and branches from one random key.
 
 use std::fmt;
 
@@ -6,25 +6,25 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::digest::hex;
 
-/// Makes names for dialogs and transactions.
+/// Makes identifiers of dialogs and transactions.
 pub(super) struct IdGenerator {
     key: [u8; Self::KEY_LEN],
     made: u64,
 }
 
 impl IdGenerator {
-    /// From this random key.
+    /// A generator with a random `key`.
     pub(super) const fn new(key: [u8; Self::KEY_LEN]) -> Self {
         Self { key, made: 0 }
     }
 
-    /// A name that was not made before.
+    /// A new identifier.
     pub(super) fn next(&mut self) -> String {
         self.made += 1;
         self.name(&[b"next", &self.made.to_be_bytes()])
     }
 
-    /// A name for `text`, the same each time: for responses that are not remembered.
+    /// An identifier for `text`, the same one each time: for responses that are not kept.
     pub(super) fn of(&self, text: &str) -> String {
         self.name(&[b"of", text.as_bytes()])
     }
@@ -37,12 +37,12 @@ impl IdGenerator {
         hex(&hash.finalize()[..8])
     }
 
-    /// How many random bytes the key has.
+    /// The length of the key, in bytes.
     pub(super) const KEY_LEN: usize = 32;
 }
 
 impl fmt::Debug for IdGenerator {
-    /// Shows nothing of the key.
+    /// Does not show the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("IdGenerator(..)")
     }

@@ -5,35 +5,40 @@ use std::time::Duration;
 use super::super::transport::ConnectionLimits;
 use crate::descriptors::descriptor_limit;
 
-/// What telephones may take of a [`SipNotifier`](super::SipNotifier). Sizes of messages are in [`message`](crate::sip::message).
+/// The limits on what telephones may use of a [`SipNotifier`](super::SipNotifier), with defaults.
+///
+/// `SipLimits::default()` makes one; its fields may be changed. The sizes of messages are limited in [`message`](crate::sip::message).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SipLimits {
-    /// Subscriptions in all: 10 000. Beyond, those whose connection is closed end first; then 503.
+    /// The number of subscriptions: 10 000. When it is reached, a subscription whose connection is closed ends for the new one; without such a
+    /// subscription, the new one is refused with 503.
     pub max_subscriptions: usize,
-    /// Subscriptions of one user: 16. Beyond, those whose connection is closed end first; then 503.
+    /// The number of subscriptions of one user: 16. When it is reached, one of them whose connection is closed ends for the new one; without
+    /// such a subscription, the new one is refused with 503.
     pub max_subscriptions_per_user: usize,
-    /// Subscriptions of one user from one address: 8, so that a telephone that subscribes without end leaves room for the others of its
-    /// user. Beyond, the oldest one of the same telephone ends.
+    /// The number of subscriptions of one user from one address: 8, so that a telephone that subscribes again and again leaves room for the
+    /// other telephones of its user. When it is reached, the oldest subscription of the same telephone ends.
     pub max_subscriptions_per_user_and_address: usize,
-    /// The shortest time to subscribe for: 60 s. Below, 423; zero is to ask once.
+    /// The shortest duration of a subscription: 60 s. A shorter one is refused with 423; zero asks for the state once, or ends a subscription.
     pub min_expires: Duration,
-    /// The longest time to subscribe for, and how long it is where nothing is said: one hour. Above, it is made shorter.
+    /// The longest duration of a subscription, and its duration where the SUBSCRIBE gives none: one hour. A longer one is shortened.
     pub max_expires: Duration,
-    /// Failed proofs of one user from one address, one of which is forgiven each minute: 20. Beyond, 403.
+    /// The number of failed authentications of one user from one address, one of which is forgotten each minute: 20. When it is reached, further
+    /// requests get 403.
     pub max_failures: u32,
-    /// Failed proofs of one user from all addresses together, one of which is forgiven every six seconds: 100. Beyond, an address from
-    /// which the user has not subscribed before gets 503; one from which the user has is served as ever.
+    /// The number of failed authentications of one user from all addresses, one of which is forgotten every six seconds: 100. When it is reached,
+    /// an address from which the user has not subscribed before gets 503; an address from which the user has is served as before.
     pub max_failures_per_user: u32,
-    /// Connections in all: 1024, but no more than a quarter of the file descriptors that the process may have. Beyond, the oldest one on
-    /// which nobody has proven to be there is closed, of the network that has the most of them.
+    /// The number of connections: 1024, but no more than a quarter of the file descriptors that the process may open. When it is reached, the
+    /// oldest connection on which no user has authenticated is closed, among those of the network that has the most of them.
     pub max_connections: usize,
-    /// Connections from one address: 64, but where file descriptors are short, no more than a quarter of all. Beyond, the oldest one of them is closed on which nobody has
-    /// proven to be there.
+    /// The number of connections from one address: 64, but no more than a quarter of all connections where file descriptors limit their number.
+    /// When it is reached, the oldest of them on which no user has authenticated is closed.
     pub max_connections_per_address: usize,
-    /// How long a connection may be open before somebody has proven to be there: 30 s.
+    /// How long a connection may be open before a user has authenticated on it: 30 s.
     pub unauthenticated_timeout: Duration,
-    /// How long a connection may be silent both ways after that: 75 minutes, more than the longest subscription.
+    /// How long a connection may be silent in both directions after that: 75 minutes, more than the longest subscription.
     pub idle_timeout: Duration,
     /// How long the last NOTIFYs may take after a stop: 2 s.
     pub shutdown_timeout: Duration,
@@ -59,12 +64,12 @@ impl Default for SipLimits {
 }
 
 impl SipLimits {
-    /// Those of connections, with what the operating system allows now.
+    /// The limits on connections, with the number of file descriptors that the operating system allows now.
     pub(super) fn for_connections(&self) -> ConnectionLimits {
         self.with_descriptors(descriptor_limit())
     }
 
-    /// The same for a process of so many file descriptors. The rest of them is for files, mail and everything else.
+    /// The limits on connections for a process with so many file descriptors, most of which are left to files, mail and everything else.
     fn with_descriptors(&self, descriptors: usize) -> ConnectionLimits {
         let most = (descriptors / SHARE).max(1);
         let all = self.max_connections.min(most);
@@ -82,7 +87,7 @@ impl SipLimits {
     }
 }
 
-/// One part in so many: of the file descriptors for connections, and of the connections for one address where descriptors are short.
+/// One quarter of the file descriptors is for connections; where that limits their number, one quarter of them is for one address.
 const SHARE: usize = 4;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! [`SipNotifier`]: tells telephones that have subscribed.
+//! [`SipNotifier`]: sends NOTIFYs to telephones that have subscribed.
 
 mod builder;
 mod dialog;
@@ -14,33 +14,35 @@ mod users;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use async_trait::async_trait;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 pub use self::builder::SipNotifierBuilder;
 use self::driver::Driver;
 pub use self::limits::SipLimits;
 use self::server::Server;
 use super::transport::{NetworkConnector, SecureServer};
+use crate::lock::Lock;
 use crate::mwi::{MwiError, MwiSink, MwiSource, MwiState};
+use crate::retry::now;
 
-/// Serves telephones that subscribe to their lamps.
+/// A notifier (RFC 6665) of the event package `message-summary`: serves telephones that subscribe to the lamps of their mailboxes.
 ///
-/// A SUBSCRIBE for `message-summary` is proven by digest (SHA-256 or MD5), answered, and followed at once by a NOTIFY with the true
-/// state; so is each refresh. Each change is told, at most once a second, always with the newest state. While a state is not known, the
-/// NOTIFY has no body: the telephone knows that it is subscribed, and leaves its lamp as it is.
+/// A SUBSCRIBE is authenticated by digest (SHA-256 or MD5), answered, and followed at once by a NOTIFY with the current state; so is each
+/// refresh. Each change is notified with the newest state, at most once a second. While a state is unknown, the NOTIFY has no body: the
+/// telephone sees that it is subscribed, and leaves its lamp as it is.
 ///
-/// A subscription is a dialog: two telephones of one user, whose own addresses may be the same behind two routers, have one each. A NOTIFY
-/// goes back where its SUBSCRIBE came from, or to the proxies that stay in between.
+/// Each subscription is a dialog of its own. Two telephones of one user have two subscriptions, even if their addresses behind two routers
+/// are the same. A NOTIFY is sent to the address that its SUBSCRIBE came from, or through the proxies in its Record-Route.
 ///
-/// A telephone that answers 481, or nothing for 32 seconds, is forgotten; it subscribes again when it is back. One that answers 503 is
-/// told again when it says. At a stop each is told `terminated;reason=deactivated`, upon which it subscribes again.
+/// The subscription of a telephone ends if it answers 481, or does not answer for 32 seconds; the telephone subscribes again when it is back.
+/// A telephone that answers 503 is notified again after its Retry-After. When the notifier stops, each subscription ends with
+/// `terminated;reason=deactivated`, after which the telephone subscribes again.
 ///
-/// It is a sink for a node, and the node is its source:
+/// The notifier is a sink of a node, and the node is the source of its states:
 ///
 /// ```no_run
 /// # #[cfg(feature = "node")]
@@ -74,56 +76,56 @@ pub struct SipNotifier {
     tls: Option<(TcpListener, Arc<dyn SecureServer>)>,
     /// Opens connections to telephones and proxies.
     network: NetworkConnector,
-    server: Mutex<Server>,
+    server: Lock<Server>,
     changed: Notify,
 }
 
 impl SipNotifier {
-    /// A notifier for the realm `realm`, which a telephone shows when it asks for a password.
+    /// A builder of a notifier for `realm`, which a telephone shows when it asks its user for a password.
     pub fn builder(realm: impl Into<String>) -> SipNotifierBuilder {
         SipNotifierBuilder::new(realm.into())
     }
 
-    /// Where datagrams are heard.
+    /// The local address of the UDP socket, if there is one.
     pub fn udp_address(&self) -> Option<SocketAddr> {
         self.udp.as_ref().and_then(|socket| socket.local_addr().ok())
     }
 
-    /// Where connections are taken.
+    /// The local address of the TCP listener, if there is one.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         self.tcp.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
-    /// Where connections under TLS are taken.
+    /// The local address of the TLS listener, if there is one.
     pub fn tls_address(&self) -> Option<SocketAddr> {
         self.tls.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
-    /// How many subscriptions there are.
+    /// The number of subscriptions.
     pub fn subscriptions(&self) -> usize {
         self.server().len()
     }
 
-    /// Serves telephones until `stop`, and asks `source` what they should show. Then every subscription is ended, for at most
-    /// [`SipLimits::shutdown_timeout`]. Connections live inside this future, on the runtime's threads; none outlives it. One call runs at a time.
+    /// Serves telephones until `stop`, with the states that `source` returns. Then it ends all subscriptions, within
+    /// [`SipLimits::shutdown_timeout`]. Connections are served by tasks that end with this future. Only one call may run at a time.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it cuts connections, and telephones are not told. They subscribe again when their time is over.
+    /// A dropped call closes all connections and sends no NOTIFY. The telephones subscribe again when their subscriptions expire.
     pub async fn run(&self, source: &dyn MwiSource, stop: impl Future<Output = ()> + Send) {
         Driver::run(self, source, stop).await;
     }
 
     fn server(&self) -> MutexGuard<'_, Server> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+        self.server.lock()
     }
 }
 
 #[async_trait]
 impl MwiSink for SipNotifier {
-    /// Hands `state` to the subscriptions of its mailbox, which answer for telling it; whoever subscribes later is told the state then.
+    /// Hands `state` to the subscriptions of its mailbox, which send it until the telephone has it. A later subscriber gets the state of then.
     async fn show(&self, state: &MwiState) -> Result<(), MwiError> {
-        self.server().handle_state(state, Instant::now().into_std());
+        self.server().handle_state(state, now());
         self.changed.notify_one();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! [`ResponseCache`]: requests that come again get the same response again.
+//! [`ResponseCache`]: the responses to requests that may be retransmitted.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -12,7 +12,8 @@ use super::super::message::{Address, HeaderName, Request};
 use super::super::transaction::TRANSACTION_TIMEOUT;
 use super::dialog::BRANCH;
 
-/// The responses of the last 32 seconds to requests that came as datagrams; at most so many, the newest.
+/// The responses of the last 32 seconds to requests that came as datagrams, so that a retransmission gets the same response. At most
+/// `most` are kept, the newest.
 ///
 /// # Source
 ///
@@ -24,10 +25,10 @@ pub(super) struct ResponseCache {
     order: VecDeque<(Instant, TransactionKey)>,
 }
 
-/// What tells a transaction from all others. RFC 3261 §17.2.3.
+/// The identity of a server transaction. RFC 3261 §17.2.3.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct TransactionKey {
-    /// Its branch, or a hash of what stands for one in requests of before RFC 3261.
+    /// The branch, or a hash of the fields that replace it in a request of RFC 2543.
     id: String,
     sent_by: String,
     method: String,
@@ -35,7 +36,7 @@ pub(super) struct TransactionKey {
 }
 
 impl TransactionKey {
-    /// That of `request`, which came from `from`.
+    /// The key of `request`, which came from `from`; `None` where its Via is missing or malformed.
     pub(super) fn of(request: &Request, from: IpAddr) -> Option<Self> {
         let via = request.via()?;
         let sent_by = format!("{}:{}", via.host, via.port.unwrap_or_default());
@@ -45,8 +46,8 @@ impl TransactionKey {
     }
 }
 
-/// What identifies a request without a branch, or whose branch does not begin as RFC 3261 says: its Request-URI, the tags, Call-ID,
-/// `CSeq` and the top Via.
+/// The identity of a request without a branch, or with a branch that lacks the prefix of RFC 3261: a hash of its Request-URI, tags, Call-ID,
+/// `CSeq` and topmost Via.
 ///
 /// # Source
 ///
@@ -67,7 +68,7 @@ fn old_id(request: &Request) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part);
-        // No part holds a line end, so that two lists of parts never read the same.
+        // No part has a line end in it, so two different lists of parts never give the same text.
         hash.update(b"\n");
     }
     hex(&hash.finalize())
@@ -78,7 +79,7 @@ impl ResponseCache {
         Self { most, responses: HashMap::new(), order: VecDeque::new() }
     }
 
-    /// What was answered to it.
+    /// The response that was sent in `transaction`, if it is still kept.
     pub(super) fn find(&mut self, transaction: &TransactionKey, now: Instant) -> Option<Bytes> {
         self.forget(now);
         self.responses.get(transaction).cloned()

@@ -1,4 +1,4 @@
-//! [`Server`]: what is answered to telephones, and what they are told; decided without doing.
+//! [`Server`]: the state machine of a notifier. It answers requests and decides which NOTIFYs are sent, and has no I/O and reads no clock.
 
 mod answer;
 mod capacity;
@@ -20,7 +20,7 @@ use super::users::Users;
 use crate::message::MailboxId;
 use crate::mwi::{CurrentState, MwiState};
 
-/// Answers requests, and keeps the subscriptions.
+/// Answers requests, and keeps all subscriptions.
 #[derive(Debug)]
 pub(super) struct Server {
     users: Users,
@@ -31,7 +31,7 @@ pub(super) struct Server {
     /// The newest subscription by Call-ID and From tag.
     by_call_id: HashMap<(String, String), SubscriptionId>,
     next: u64,
-    /// When each subscription is to be looked at.
+    /// The timers of all subscriptions, the next one first.
     timers: BTreeSet<(Instant, SubscriptionId)>,
     timer_of: HashMap<SubscriptionId, Instant>,
     transmits: VecDeque<Transmit>,
@@ -40,12 +40,12 @@ pub(super) struct Server {
     stopping: bool,
 }
 
-/// A subscription, among all that there were.
+/// The identifier of a subscription; it is never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct SubscriptionId(u64);
 
 impl SubscriptionId {
-    /// A tag that names it, and that nobody can guess.
+    /// The local tag of the subscription: its identifier, and random digits so that the tag cannot be guessed.
     fn tag(self, random: &str) -> String {
         format!("{:x}.{random}", self.0)
     }
@@ -54,7 +54,7 @@ impl SubscriptionId {
         u64::from_str_radix(tag.split('.').next()?, 16).ok().map(Self)
     }
 
-    /// Branches of NOTIFYs have the tag in them.
+    /// Reads the identifier from the branch of a NOTIFY, which contains the local tag.
     fn of_branch(branch: &str) -> Option<Self> {
         branch.strip_prefix(BRANCH).and_then(Self::of_tag)
     }
@@ -65,7 +65,7 @@ impl SubscriptionId {
 pub(super) struct Transmit {
     pub(super) next_hop: NextHop,
     pub(super) bytes: Bytes,
-    /// Whom to tell when there is no way.
+    /// The subscription that ends if the message cannot be sent.
     pub(super) subscription: Option<SubscriptionId>,
 }
 
@@ -88,7 +88,7 @@ impl Server {
         }
     }
 
-    /// A message has come.
+    /// A message was received.
     pub(super) fn handle_message(&mut self, message: SipMessage, source: MessageSource, now: Instant) {
         match message {
             SipMessage::Request(request) => self.handle_request(request, source, now),
@@ -96,24 +96,24 @@ impl Server {
         }
     }
 
-    /// A mailbox has changed.
+    /// The state of a mailbox has changed.
     pub(super) fn handle_state(&mut self, state: &MwiState, now: Instant) {
         let of = |(id, each): (&SubscriptionId, &Subscription)| (each.mailbox == state.mailbox).then_some(*id);
         let concerned: Vec<SubscriptionId> = self.subscriptions.iter().filter_map(of).collect();
         self.each(concerned, now, |subscription| subscription.handle_state(state));
     }
 
-    /// What was asked for by [`poll_lookup`](Self::poll_lookup).
+    /// The state that [`poll_lookup`](Self::poll_lookup) asked for is known, or known to be unknown.
     pub(super) fn handle_current(&mut self, id: SubscriptionId, current: &CurrentState, now: Instant) {
         self.each([id], now, |subscription| subscription.handle_current(current, now));
     }
 
-    /// There is no way to send what was to be sent for this subscription.
+    /// A NOTIFY of this subscription cannot be sent, because its destination is unreachable.
     pub(super) fn handle_unreachable(&mut self, id: SubscriptionId, now: Instant) {
         self.each([id], now, Subscription::handle_unreachable);
     }
 
-    /// Time has passed.
+    /// A timer has expired.
     pub(super) fn handle_time(&mut self, now: Instant) {
         while let Some((_, id)) = self.timers.first().copied().filter(|(due, _)| *due <= now) {
             self.timers.pop_first();
@@ -122,7 +122,7 @@ impl Server {
         }
     }
 
-    /// Ends every subscription, and takes no more.
+    /// Ends every subscription, and refuses new ones.
     pub(super) fn handle_stop(&mut self, now: Instant) {
         self.stopping = true;
         let all: Vec<SubscriptionId> = self.subscriptions.keys().copied().collect();
@@ -134,13 +134,13 @@ impl Server {
         self.transmits.pop_front()
     }
 
-    /// The next mailbox to count.
+    /// The next mailbox whose state is to be looked up.
     pub(super) fn poll_lookup(&mut self) -> Option<(SubscriptionId, MailboxId)> {
-        // Some may be over by now.
+        // Some subscriptions may have ended in the meantime.
         std::iter::from_fn(|| self.lookups.pop_front()).find_map(|id| Some((id, self.subscriptions.get(&id)?.mailbox.clone())))
     }
 
-    /// A connection on which somebody has proven to be there.
+    /// The next connection on which a user has authenticated.
     pub(super) fn poll_authenticated(&mut self) -> Option<ConnectionId> {
         self.authenticated.pop()
     }
@@ -150,30 +150,30 @@ impl Server {
         self.timers.first().map(|(due, _)| *due)
     }
 
-    /// How many subscriptions there are.
+    /// The number of subscriptions.
     pub(super) fn len(&self) -> usize {
         self.subscriptions.len()
     }
 
-    /// Whether there is nothing to tell.
+    /// Whether every telephone has been notified of its newest state.
     #[cfg(test)]
     pub(super) fn is_settled(&self) -> bool {
         self.subscriptions.values().all(Subscription::is_settled)
     }
 
-    /// How many mailboxes wait to be counted.
+    /// The number of states that wait to be looked up.
     #[cfg(test)]
     pub(super) fn pending_lookups(&self) -> usize {
         self.lookups.len()
     }
 
-    /// How many responses are remembered.
+    /// The number of responses that are kept for retransmissions.
     #[cfg(test)]
     pub(super) fn cached_responses(&self) -> usize {
         self.response_cache.len()
     }
 
-    /// Changes subscriptions, and does what they ask for then.
+    /// Applies `change` to each of these subscriptions, and carries out their actions.
     fn each(&mut self, ids: impl IntoIterator<Item = SubscriptionId>, now: Instant, mut change: impl FnMut(&mut Subscription)) {
         for id in ids {
             let Some(subscription) = self.subscriptions.get_mut(&id) else { continue };
@@ -197,13 +197,13 @@ impl Server {
             }
             self.plan(id, due);
         }
-        // No subscription asks twice at a time, so most of these are over.
+        // A subscription has one lookup at a time, so most of these are of subscriptions that have ended.
         if self.lookups.len() > 2 * self.limits.max_subscriptions {
             self.lookups.retain(|id| self.subscriptions.contains_key(id));
         }
     }
 
-    /// Removes a subscription and all that is kept for it.
+    /// Removes a subscription with its timer and its identifiers.
     fn forget(&mut self, id: SubscriptionId) -> Option<Subscription> {
         self.plan(id, None);
         let subscription = self.subscriptions.remove(&id)?;
@@ -236,7 +236,7 @@ impl Server {
     }
 
     fn handle_request(&mut self, mut request: Request, source: MessageSource, now: Instant) {
-        // Without a way back there is nobody to answer; and an ACK is not answered.
+        // Without a Via there is no address for the response; and an ACK gets no response.
         let Some(transaction) = TransactionKey::of(&request, source.peer.ip()).filter(|_| request.method != Method::Ack) else {
             return;
         };
@@ -252,13 +252,13 @@ impl Server {
         let (response, authenticated) = match self.answer(&request, source, now) {
             Ok(AcceptedSubscribe { response, id }) => {
                 self.transmit(&response, back, Some(transaction), source, now);
-                // The response goes first.
+                // The response is sent before the NOTIFY.
                 self.each([id], now, |_| {});
                 return;
             }
             Err(OtherResponse { response, authenticated }) => (response, authenticated),
         };
-        // What nobody has proven to have sent is not remembered: it is answered anew when it comes again.
+        // The response to an unauthenticated request is not kept: a retransmission is answered anew.
         self.transmit(&response, back, Some(transaction).filter(|_| authenticated), source, now);
     }
 
@@ -278,5 +278,5 @@ impl Server {
     }
 }
 
-/// Responses that are remembered; some megabytes at most.
+/// The number of responses that are kept; some megabytes at most.
 const MAX_CACHED: usize = 4096;

@@ -1,4 +1,4 @@
-//! [`Subscription`]: what one telephone is told, and when.
+//! [`Subscription`]: which NOTIFYs one telephone gets, and when.
 
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,11 @@ use crate::message::MailboxId;
 use crate::mwi::{CurrentState, MwiState};
 use crate::retry::{Pacing, RetryPolicy};
 
-/// One subscription, with its dialog.
+/// One subscription with its dialog, as a state machine without I/O.
 ///
-/// It asks for the state after each SUBSCRIBE, tells it, and tells each newer one at most once a second; one NOTIFY is under way at a
-/// time. A state that is not known is asked for again, ever less often, and until it is known the telephone is told that it is
-/// subscribed, and nothing of its lamp.
+/// After each SUBSCRIBE it looks up the state and sends it in a NOTIFY; later states follow, at most one a second, and one NOTIFY at a time. An
+/// unknown state is looked up again, at growing intervals; until it is known, NOTIFYs have no body, so that the telephone sees that it is
+/// subscribed and leaves its lamp as it is.
 ///
 /// # Source
 ///
@@ -27,7 +27,7 @@ pub(super) struct Subscription {
     pub(super) user: String,
     pub(super) mailbox: MailboxId,
     pub(super) dialog: Dialog,
-    /// The last number of a request of the telephone's.
+    /// The CSeq number of the last request of the telephone.
     pub(super) remote_number: u32,
     pub(super) expires_at: Instant,
     /// When the last SUBSCRIBE was accepted.
@@ -37,27 +37,28 @@ pub(super) struct Subscription {
     lookup: StateLookup,
     /// A SUBSCRIBE was accepted, and no NOTIFY has followed yet.
     notify_owed: bool,
-    /// What has just been asked for is to be told.
+    /// The lookup has ended, and a NOTIFY follows.
     lookup_done: bool,
     not_before: Option<Instant>,
-    /// Why it ends, when it does.
+    /// The reason of the end, once it has begun.
     termination_reason: Option<&'static str>,
     pending: Option<PendingNotify>,
     local_number: u32,
     over: bool,
 }
 
+/// The lookup of the current state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StateLookup {
     Idle,
     Wanted,
-    /// Unless a newer state has come in the meantime.
+    /// The state has been asked for; `overtaken` says whether a newer one was reported in the meantime.
     UnderWay {
         overtaken: bool,
     },
 }
 
-/// A NOTIFY under way.
+/// A NOTIFY whose response is awaited.
 #[derive(Debug)]
 struct PendingNotify {
     branch: String,
@@ -66,6 +67,7 @@ struct PendingNotify {
     content: NotifyContent,
 }
 
+/// The content of a NOTIFY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NotifyContent {
     NoBody,
@@ -73,19 +75,19 @@ enum NotifyContent {
     Termination,
 }
 
-/// What a subscription asks for.
+/// An action that a subscription asks its server for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SubscriptionAction {
-    /// The state of its mailbox.
+    /// Look up the state of the mailbox.
     LookUp,
-    /// To send this.
+    /// Send this message.
     Send(NextHop, Bytes),
-    /// To be forgotten.
+    /// Remove the subscription.
     Remove,
 }
 
 impl Subscription {
-    /// One that was just accepted.
+    /// A subscription that was accepted at `now`.
     pub(super) fn new(user: String, mailbox: MailboxId, dialog: Dialog, number: u32, time: Duration, now: Instant) -> Self {
         let mut new = Self {
             user,
@@ -109,7 +111,7 @@ impl Subscription {
         new
     }
 
-    /// It was accepted, again perhaps; for no time at all, it is told once more and ends.
+    /// A SUBSCRIBE was accepted. If `time` is zero, one more NOTIFY follows and the subscription ends.
     pub(super) fn handle_subscribe(&mut self, number: u32, time: Duration, now: Instant) {
         self.remote_number = number;
         self.expires_at = now + time;
@@ -129,7 +131,7 @@ impl Subscription {
     /// The state has changed.
     pub(super) fn handle_state(&mut self, state: &MwiState) {
         if self.take(state) {
-            // It was counted just now, so there is nothing to ask for any more, and what failed before is over.
+            // The state is current, so the lookup is not needed any more, and earlier failures do not matter.
             match &mut self.lookup {
                 StateLookup::Idle => {}
                 StateLookup::Wanted => {
@@ -142,7 +144,7 @@ impl Subscription {
         }
     }
 
-    /// What was asked for.
+    /// The lookup has ended.
     pub(super) fn handle_current(&mut self, current: &CurrentState, now: Instant) {
         let lookup = std::mem::replace(&mut self.lookup, StateLookup::Idle);
         match current {
@@ -165,14 +167,14 @@ impl Subscription {
         }
     }
 
-    /// This side ends all subscriptions: the telephone is to subscribe again, here or elsewhere.
+    /// The notifier stops: the subscription ends, and the telephone may subscribe again, here or elsewhere.
     pub(super) fn handle_stop(&mut self) {
         self.end("deactivated");
-        // What it was told last is still true, for all that is known.
+        // The last state is still current, as far as is known.
         self.lookup = StateLookup::Idle;
     }
 
-    /// The NOTIFY with this branch was answered.
+    /// The NOTIFY was answered.
     pub(super) fn handle_response(&mut self, status: StatusCode, retry_after: Option<Duration>, now: Instant) {
         if status.is_provisional() {
             if let Some(pending) = &mut self.pending {
@@ -181,7 +183,7 @@ impl Subscription {
             return;
         }
         let Some(pending) = self.pending.take_if(|pending| pending.transaction.handle_final(now)) else { return };
-        // RFC 6665 §4.2.2: what says when to come again leaves it as it is, and so does a fault of the other side that may pass.
+        // RFC 6665 §4.2.2: a response with Retry-After or for a temporary failure does not end the subscription.
         let passes = retry_after.is_some() || matches!(status.code(), 408 | 486 | 491 | 500 | 503);
         match pending.content {
             NotifyContent::State if status.is_success() => self.pacing.handle_updated(),
@@ -194,18 +196,18 @@ impl Subscription {
         }
     }
 
-    /// There is no way to the telephone.
+    /// The telephone is unreachable.
     pub(super) fn handle_unreachable(&mut self) {
         self.over = true;
     }
 
-    /// What to do now; to be asked again until there is nothing.
+    /// The next action; to be called until it returns `None`.
     pub(super) fn poll_action(&mut self, now: Instant) -> Option<SubscriptionAction> {
         if let Some(pending) = &mut self.pending {
             if pending.transaction.poll_transmit(now) {
                 return Some(SubscriptionAction::Send(self.dialog.next_hop(), pending.bytes.clone()));
             }
-            // RFC 6665 §4.2.2: who does not answer is gone.
+            // RFC 6665 §4.2.2: the subscription of a telephone that does not answer ends.
             self.over |= pending.transaction.is_given_up(now);
         }
         if std::mem::take(&mut self.over) {
@@ -220,7 +222,7 @@ impl Subscription {
                 self.lookup = StateLookup::Wanted;
             }
         }
-        let tell = std::mem::take(&mut self.lookup_done) || {
+        let send_now = std::mem::take(&mut self.lookup_done) || {
             let may = !self.is_looking_up() && self.not_before.is_none_or(|instant| instant <= now);
             let due = may && self.pacing.poll_update(now);
             if due && self.lookup == StateLookup::Wanted {
@@ -229,10 +231,10 @@ impl Subscription {
             }
             due
         };
-        tell.then(|| self.notify(now))
+        send_now.then(|| self.notify(now))
     }
 
-    /// When to ask again.
+    /// When [`poll_action`](Self::poll_action) is to be called again.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         if let Some(pending) = &self.pending {
             return Some(pending.transaction.poll_timeout());
@@ -240,31 +242,31 @@ impl Subscription {
         if self.is_looking_up() {
             return None;
         }
-        let told = self.pacing.poll_timeout().max(self.not_before.filter(|_| self.pacing.has_change()));
+        let next_notify = self.pacing.poll_timeout().max(self.not_before.filter(|_| self.pacing.has_change()));
         let expires = self.termination_reason.is_none().then_some(self.expires_at);
-        told.into_iter().chain(expires).min()
+        next_notify.into_iter().chain(expires).min()
     }
 
-    /// The telephone may have forgotten it: a NOTIFY shows whether it has.
+    /// The telephone may have restarted and forgotten the subscription: a NOTIFY shows whether it has.
     pub(super) fn handle_possible_restart(&mut self) {
         if self.termination_reason.is_none() && self.pending.is_none() {
             self.pacing.handle_refresh();
         }
     }
 
-    /// The NOTIFY of an end for `reason` that takes effect at once.
+    /// The last NOTIFY of a subscription that ends at once for `reason`.
     pub(super) fn last_notify(&mut self, reason: &'static str, now: Instant) -> (NextHop, Bytes) {
         self.termination_reason = Some(reason);
         let pending = self.new_notify(now);
         (self.dialog.next_hop(), pending.bytes)
     }
 
-    /// Whether its end has begun.
+    /// Whether the end has begun.
     pub(super) const fn is_ending(&self) -> bool {
         self.termination_reason.is_some()
     }
 
-    /// The branch of the NOTIFY under way.
+    /// The branch of the NOTIFY whose response is awaited.
     pub(super) fn branch(&self) -> Option<&str> {
         self.pending.as_ref().map(|pending| pending.branch.as_str())
     }
@@ -273,13 +275,13 @@ impl Subscription {
         matches!(self.lookup, StateLookup::UnderWay { .. })
     }
 
-    /// Whether there is nothing to tell.
+    /// Whether the telephone has been notified of the newest state.
     #[cfg(test)]
     pub(super) fn is_settled(&self) -> bool {
         self.pending.is_none() && !self.is_looking_up() && !self.pacing.has_change()
     }
 
-    /// Begins the end; it is told at once.
+    /// Begins the end of the subscription; its last NOTIFY follows at once.
     fn end(&mut self, reason: &'static str) {
         self.termination_reason = Some(reason);
         self.not_before = None;
@@ -287,7 +289,7 @@ impl Subscription {
         self.pacing.handle_change();
     }
 
-    /// Takes a state that is newer than the one before; says whether it is.
+    /// Keeps `state` if it is newer than the one before; returns whether it is.
     fn take(&mut self, state: &MwiState) -> bool {
         let newer = self.newest.as_ref().is_none_or(|newest| newest.version < state.version);
         if newer {
@@ -323,5 +325,5 @@ impl Subscription {
     }
 }
 
-/// A telephone is not left alone for longer, whatever it says.
+/// The longest Retry-After that is observed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(600);

@@ -1,4 +1,4 @@
-//! [`Users`]: who may subscribe to which mailboxes, and how often somebody may be wrong.
+//! [`Users`]: the users, the mailboxes that each may subscribe to, and the limits on failed authentications.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,35 +10,37 @@ use super::SipLimits;
 use crate::message::MailboxId;
 use crate::retry::{Failures, network_of};
 
-/// Who may subscribe.
+/// The users that may subscribe.
 #[derive(Debug)]
 pub(super) struct Users {
     authenticator: DigestAuthenticator,
     mailboxes: HashMap<String, Vec<MailboxId>>,
-    /// Wrong proofs by address and user: a user behind a proxy that all share is held up by nobody else's mistakes. All names that nobody
-    /// has count as one. Only answers to challenges that reached the address count, so nobody can hold up another by a forged address.
+    /// Failed authentications by address and user, so that a user behind a shared proxy is not locked out by the mistakes of other users. All
+    /// unknown names count as one. Only answers to a challenge that reached the address count, so nobody is locked out by a forged address.
     failures: Failures<(IpAddr, Option<String>)>,
-    /// Wrong proofs by user, from wherever they come: guesses that many addresses share are slowed, too.
+    /// Failed authentications by user from all addresses, so that guesses from many addresses are slowed, too.
     failures_of_user: Failures<String>,
-    /// The networks from which a user has proven to be there, with the time of the last proof: they are heard whatever others guess.
+    /// The networks from which a user has authenticated, with the time of the last authentication. There, the user is served whatever others
+    /// guess.
     authenticated_from: HashMap<(IpAddr, String), Instant>,
 }
 
-/// What a request has proven.
+/// The result of authenticating a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Authentication {
-    /// It is this user's.
+    /// The request is of this user.
     User(String),
-    /// Nothing; these are the challenges to answer.
+    /// The request is not authenticated; these are the challenges for the response.
     Challenge(Vec<String>),
-    /// Nothing, and no more is heard from there for a while.
+    /// The request is not checked, because too many from its address have failed lately.
     TooManyFailures,
-    /// Nothing: this user is guessed at from many addresses, and this is none that the user is known to be at. It may try again.
+    /// The request is not checked, because many addresses guess the password of this user, and the user has not authenticated from this one
+    /// before. The request may be sent again later.
     RetryLater,
 }
 
 impl Users {
-    /// Those of `mailboxes`, who may fail as often as `limits` say.
+    /// The users of `mailboxes`, with the failures that `limits` allow.
     pub(super) fn new(
         authenticator: DigestAuthenticator,
         mailboxes: HashMap<String, Vec<MailboxId>>,
@@ -53,8 +55,8 @@ impl Users {
         }
     }
 
-    /// Checks what a request of `method` from `source` says of who sends it. One that is in a dialog of `owner`, whose tags nobody
-    /// else knows, is heard however often others have failed.
+    /// Authenticates a request of `method` from `source`. A request in a dialog of `owner`, whose tags nobody else knows, is checked however
+    /// many others have failed.
     pub(super) fn check(
         &mut self,
         headers: &Headers,
@@ -93,7 +95,7 @@ impl Users {
         Authentication::Challenge(self.authenticator.challenge(source, stale, now))
     }
 
-    /// Whether `user` has proven to be at `network` within the last month.
+    /// Whether `user` has authenticated from `network` within the last month.
     fn is_known_at(&self, network: IpAddr, user: &str, now: Instant) -> bool {
         let authenticated_at = self.authenticated_from.get(&(network, user.to_owned()));
         authenticated_at.is_some_and(|authenticated_at| now.saturating_duration_since(*authenticated_at) < KNOWN_FOR)
@@ -112,8 +114,8 @@ impl Users {
         self.authenticated_from.insert(place, now);
     }
 
-    /// Returns the mailbox whose state `user` subscribes to: the one that was `asked` for, if the user may see it, or else the user's own, which
-    /// is the first. A telephone that subscribes to its own user name, or to another name that no user has as a mailbox, means its own.
+    /// The mailbox that `user` subscribes to: the one that is `asked` for, or by default the user's own, which is the first. A name that is no
+    /// user's mailbox, such as the user name itself, also means the user's own. `None` where the user may not subscribe to the mailbox.
     pub(super) fn mailbox(&self, user: &str, asked: Option<&MailboxId>) -> Option<&MailboxId> {
         let mailboxes = self.mailboxes.get(user)?;
         let is_mailbox = |asked: &MailboxId| asked.is_number() || self.mailboxes.values().any(|all| all.contains(asked));
@@ -125,7 +127,7 @@ impl Users {
 }
 
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
-/// How long an address at which a user was is heard while others guess.
+/// How long a network from which a user has authenticated is served while others guess.
 const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Networks and users that are remembered: some megabytes at most.
+/// The number of networks and users that are remembered: some megabytes at most.
 const MAX_KNOWN: usize = 16 * 1024;

@@ -1,6 +1,6 @@
 //! [`SipSinkBuilder`].
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::super::digest::DigestCredentials;
 #[cfg(feature = "sip-dns")]
@@ -10,11 +10,13 @@ use super::super::transport::{Connect, NetworkConnector, SecureClient};
 #[cfg(feature = "sip-tls")]
 use super::super::transport::{SipTlsError, TlsClient};
 use super::super::{SipTargets, SipUri, Transport};
+use super::SipSink;
 use super::peer::Peers;
-use super::{HashMap, SipSink};
+use crate::lock::Lock;
 
-/// What a [`SipSink`] is made of.
+/// Builds a [`SipSink`].
 #[derive(Debug)]
+#[must_use]
 pub struct SipSinkBuilder {
     from: SipUri,
     targets: SipTargets,
@@ -44,36 +46,34 @@ impl SipSinkBuilder {
         }
     }
 
-    /// Where to send everything, each written `host:port`, the first that answers; else it goes to the host of each target.
-    #[must_use]
+    /// Sends all NOTIFYs to the first of these addresses that answers, each written `host:port`. Without it, a NOTIFY is sent to the host of
+    /// its target.
     pub fn addresses<S: Into<String>>(mut self, addresses: impl IntoIterator<Item = S>) -> Self {
         self.addresses = addresses.into_iter().map(Into::into).collect();
         self
     }
 
-    /// What to speak over; else what each target asks for, UDP where it does not. A `sips:` target is reached over TLS whatever this says.
-    #[must_use]
-    pub fn transport(mut self, transport: Transport) -> Self {
+    /// Sets the transport. Without it, each target chooses its own, which is UDP where it names none. A `sips:` target is always reached over
+    /// TLS.
+    pub const fn transport(mut self, transport: Transport) -> Self {
         self.transport = Some(transport);
         self
     }
 
-    /// What to prove to a peer that asks who is there.
-    #[must_use]
+    /// Sets the user name and the password that answer a challenge of the peer.
     pub fn credentials(mut self, credentials: DigestCredentials) -> Self {
         self.credentials = Some(credentials);
         self
     }
 
-    /// How many NOTIFYs may be under way to one address at a time: 8 unless told, 1 at least.
-    #[must_use]
-    pub fn max_concurrent(mut self, max_concurrent: usize) -> Self {
+    /// Sets the number of NOTIFYs that may be sent to one address at the same time: 8 by default, at least 1.
+    pub const fn max_concurrent(mut self, max_concurrent: usize) -> Self {
         self.max_concurrent = max_concurrent;
         self
     }
 
-    /// Trusts the authorities whose certificates `pem` holds to vouch for the peer's, and nobody else. The certificate must be that of the
-    /// SIP domain: a `sip:` address of the host, or else its DNS name; no wildcard matches.
+    /// Trusts certificates that the authorities in `pem` have issued, and no others. The certificate of the peer must be that of the SIP
+    /// domain: with a `sip:` URI of the host, or else its DNS name; a wildcard never matches.
     ///
     /// # Errors
     ///
@@ -88,25 +88,23 @@ impl SipSinkBuilder {
         Ok(self)
     }
 
-    /// Speaks TLS as `config` says: for a certificate of our own, or for trust of another kind. The later of this and
+    /// Uses `config` for TLS, for example with a client certificate or with another way to verify the peer. The later call of this and
     /// [`ca_pem`](Self::ca_pem) counts.
     #[cfg(feature = "sip-tls")]
-    #[must_use]
     pub fn tls(mut self, config: Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
         self.tls = Some(Arc::new(TlsClient::new(config)));
         self
     }
 
-    /// The name that must be on the peer's certificate; without it, the host of the address or target.
+    /// Sets the name that the peer's certificate must be for. Without it, that is the host of the address or the target.
     #[cfg(feature = "sip-tls")]
-    #[must_use]
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
     }
 
-    /// Finds the servers of a target's domain by NAPTR and SRV records, as the DNS servers of this machine know them. A target with a port
-    /// is not looked up so, nor are [`addresses`](Self::addresses).
+    /// Finds the servers of a target's domain by NAPTR and SRV records, from the DNS servers of this machine. These records are not looked up
+    /// for a target with a port, nor for [`addresses`](Self::addresses).
     ///
     /// # Errors
     ///
@@ -121,11 +119,11 @@ impl SipSinkBuilder {
         Ok(self)
     }
 
-    /// The same, as these DNS servers know them.
+    /// Does the same as [`dns`](Self::dns) with these DNS servers.
     ///
     /// # Errors
     ///
-    /// When the resolver cannot be made.
+    /// When the resolver cannot be created.
     #[cfg(feature = "sip-dns")]
     pub fn dns_servers(mut self, servers: impl IntoIterator<Item = std::net::SocketAddr>) -> std::io::Result<Self> {
         self.resolver = Box::new(DnsResolver::of_servers(servers)?);
@@ -138,7 +136,7 @@ impl SipSinkBuilder {
         self
     }
 
-    /// The sink.
+    /// Builds the sink.
     pub fn build(self) -> SipSink {
         SipSink {
             from: self.from,
@@ -151,7 +149,7 @@ impl SipSinkBuilder {
             tls: self.tls.is_some(),
             connect: self.connect.unwrap_or_else(|| Box::new(NetworkConnector { tls: self.tls })),
             peers: Peers::new(self.max_concurrent),
-            turns: Mutex::new(HashMap::new()),
+            turns: Lock::default(),
         }
     }
 }

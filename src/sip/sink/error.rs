@@ -1,4 +1,4 @@
-//! [`NotifyError`]: why a NOTIFY did not do its work, and what that means.
+//! [`NotifyError`]: a NOTIFY that failed, and what follows from that.
 
 use std::io;
 use std::time::Duration;
@@ -7,24 +7,24 @@ use super::super::message::{HeaderName, Response, StatusCode};
 use crate::message::MailboxId;
 use crate::mwi::MwiError;
 
-/// Why a NOTIFY did not do its work.
+/// A NOTIFY that failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotifyError {
-    /// No connection, or it broke.
+    /// The connection could not be opened, or broke.
     #[error("the peer cannot be reached: {0}")]
     ConnectionFailed(#[from] io::Error),
-    /// Nobody answered.
+    /// The transaction timed out without a response.
     #[error("the peer does not answer")]
     NoAnswer,
-    /// The peer said no.
+    /// The peer rejected the NOTIFY.
     #[error("the peer answers {status}")]
     Rejected {
         status: StatusCode,
-        /// After how long to come again, by its own account.
+        /// The Retry-After of the response.
         retry_after: Option<Duration>,
     },
-    /// The peer wants a proof that cannot be given.
-    #[error("the peer answers {0}, and no login that is configured satisfies it")]
+    /// The peer asks for credentials, and there are none, or they were refused.
+    #[error("the peer answers {0}, and the configured credentials, if any, do not satisfy it")]
     Unauthorized(StatusCode),
 }
 
@@ -34,7 +34,7 @@ impl NotifyError {
         Self::Rejected { status: response.status, retry_after }
     }
 
-    /// Whether another address of the same peer may do better, and for how long this one is to be left alone.
+    /// Returns how long this address is tried last, if another address of the same peer may succeed; `None` if the failure is final.
     ///
     /// # Source
     ///
@@ -49,23 +49,23 @@ impl NotifyError {
         }
     }
 
-    /// What a sink answers for `mailbox`.
+    /// The error that the sink returns for `mailbox`.
     pub(super) fn into_error(self, mailbox: &MailboxId) -> MwiError {
         match &self {
             Self::ConnectionFailed(_) | Self::NoAnswer => MwiError::Unavailable(self.into()),
             Self::Unauthorized(_) => MwiError::Refused(self.into()),
             Self::Rejected { status, .. } => match status.code() {
-                // Nobody of this name.
+                // The user is unknown.
                 404 | 410 | 604 => MwiError::NoSuchMailbox(mailbox.clone()),
-                // Not now: no time, not there, busy, a fault that may be mended.
+                // Temporary: a timeout, an absent or busy user, or a fault of the server.
                 408 | 480 | 486 | 491 | 500 | 502..=504 | 600 => MwiError::Unavailable(self.into()),
-                // Not this request, however often it comes: 481 and 489 among them. RFC 3261 §21, RFC 6665 §4.2.2.
+                // Final, 481 and 489 among them: the same request would be refused again. RFC 3261 §21, RFC 6665 §4.2.2.
                 _ => MwiError::Refused(self.into()),
             },
         }
     }
 }
 
-/// How long an address that does not answer is tried after all others.
+/// How long an address that does not answer is tried last.
 const AVOID_TIME: Duration = Duration::from_secs(30);
 const MAX_AVOID_TIME: Duration = Duration::from_secs(600);

@@ -1,4 +1,4 @@
-//! [`SipSink`]: tells a PBX or a telephone that did not ask.
+//! [`SipSink`]: sends NOTIFYs to a PBX or a telephone that did not subscribe.
 
 mod builder;
 mod error;
@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,18 +24,20 @@ use super::digest::DigestCredentials;
 use super::locate::{LocateOptions, Resolve, locate};
 use super::transport::{Channel, Connect, Destination};
 use super::{MessageSummary, SipTargets, SipUri, Transport};
+use crate::lock::Lock;
 use crate::message::MailboxId;
 use crate::mwi::{MwiError, MwiSink, MwiState};
+use crate::retry::now;
 
-/// Shows each state by a NOTIFY that nobody subscribed to, as PBXs and many telephones take it.
+/// Shows each state by an unsolicited NOTIFY, one without a subscription, which PBXs and many telephones accept.
 ///
-/// [`show`](MwiSink::show) answers when the peer has said 200. A peer that asks for a password gets it by digest, once. One that is
-/// silent, gone, or answers 503 gives way to its next address, and is tried last for a while. 404 is
-/// [`NoSuchMailbox`](MwiError::NoSuchMailbox); what is refused for good, as by 481 or 489, is [`Refused`](MwiError::Refused).
+/// [`show`](MwiSink::show) returns `Ok` when the peer has answered with a 2xx response. A challenge of the peer is answered by digest, once.
+/// An address that is unreachable, does not answer, or answers 503 is followed by the next address, and is tried last for a while. 404 is
+/// reported as [`NoSuchMailbox`](MwiError::NoSuchMailbox), a final refusal such as 481 or 489 as [`Refused`](MwiError::Refused).
 ///
-/// For each mailbox there is one NOTIFY at a time, and none with an older state than one before. To each address, so many are under way
-/// at once. Connections are kept and used again. What would be too long for a datagram goes over TCP. A `sips:` target, or one with
-/// `transport=tls`, is reached over TLS alone (feature `sip-tls`).
+/// For each mailbox there is one NOTIFY at a time, and never one with an older state than a NOTIFY before. The number of concurrent NOTIFYs
+/// to one address is limited. Connections are reused. A request that is too long for a datagram is sent over TCP. A `sips:` target, or one
+/// with `transport=tls`, is reached over TLS only (feature `sip-tls`).
 ///
 /// ```
 /// use voicemail::sip::{SipSink, SipTargets, digest::DigestCredentials};
@@ -61,31 +63,32 @@ pub struct SipSink {
     credentials: Option<DigestCredentials>,
     server_name: Option<String>,
     resolver: Box<dyn Resolve>,
-    /// Whether TLS can be spoken.
+    /// Whether TLS is configured.
     tls: bool,
     connect: Box<dyn Connect>,
     peers: Peers,
-    turns: Mutex<HashMap<MailboxId, MailboxTurn>>,
+    turns: Lock<HashMap<MailboxId, MailboxTurn>>,
 }
 
-/// What is known of a mailbox's NOTIFYs.
+/// The order of the NOTIFYs of one mailbox.
 #[derive(Debug)]
 struct MailboxTurn {
-    /// Of the newest state so far.
+    /// The version of the newest state so far.
     version: u64,
-    /// One place, for the NOTIFY under way.
+    /// One permit, for the NOTIFY that is being sent.
     turn: Arc<Semaphore>,
 }
 
 impl SipSink {
-    /// A sink that speaks as `from` to `targets`. A PBX may look at the user of `from`: Asterisk, say, shows what a known endpoint tells.
+    /// A builder of a sink that sends NOTIFYs from `from` to `targets`. A PBX may check the user of `from`: Asterisk, for one, accepts NOTIFYs
+    /// of known endpoints only.
     pub fn builder(from: SipUri, targets: SipTargets) -> SipSinkBuilder {
         SipSinkBuilder::new(from, targets)
     }
 
-    /// Notes that `state` is to be told; answers with the mailbox's turn, or nothing when a newer state is or was.
+    /// Registers `state` as the next one of its mailbox; returns the semaphore of the mailbox, or `None` where a newer state is known.
     fn claim_turn(&self, state: &MwiState) -> Option<Arc<Semaphore>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turns = self.turns.lock();
         let new = || MailboxTurn { version: 0, turn: Arc::new(Semaphore::new(1)) };
         let turn_of_mailbox = turns.entry(state.mailbox.clone()).or_insert_with(new);
         turn_of_mailbox.version = turn_of_mailbox.version.max(state.version);
@@ -103,8 +106,8 @@ impl SipSink {
             deadline: None,
         };
         let mut addresses = self.addresses_of(target).await?;
-        let now = Instant::now().into_std();
-        // Those that did not answer lately come last, the one whose time is over soonest before the others.
+        let now = now();
+        // Addresses that did not answer lately come last; among them, the one that is avoided for the shortest time comes first.
         addresses.sort_by_key(|address| self.peers.at(address, now).avoided_until(now));
         let last = addresses.len() - 1;
         let mut failed = None;
@@ -120,7 +123,7 @@ impl SipSink {
         Err(failed.unwrap_or(NotifyError::NoAnswer))
     }
 
-    /// Where to send what is for `target`, in order; there is one at least.
+    /// The addresses of `target`, in the order in which they are tried; at least one.
     async fn addresses_of(&self, target: &SipUri) -> io::Result<Vec<Destination>> {
         let mut found = if self.addresses.is_empty() {
             let options = LocateOptions { transport: self.transport, tls: self.tls };
@@ -134,7 +137,7 @@ impl SipSink {
         Ok(found)
     }
 
-    /// The addresses that are configured, for a target like `target`.
+    /// The addresses that were given to the builder, with the transport that `target` needs.
     async fn configured_addresses(&self, target: &SipUri) -> io::Result<Vec<Destination>> {
         let transport = if target.is_secure() { Some(Transport::Tls) } else { self.transport.or(target.transport()) };
         let transport = transport.unwrap_or(Transport::Udp);
@@ -153,11 +156,11 @@ impl SipSink {
         if addresses.is_empty() { Err(failed) } else { Ok(addresses) }
     }
 
-    /// Tells one address, over TCP if a datagram would be too long.
+    /// Sends the NOTIFY to one address, over TCP if a datagram would be too long.
     async fn notify_address(&self, to: &Destination, notify: &UnsolicitedNotify<'_>) -> Result<(), NotifyError> {
-        if to.transport == Transport::Udp && notify.len(to.transport, to.address) > MAX_DATAGRAM {
+        if !to.transport.is_reliable() && notify.len(to.transport, to.address) > MAX_DATAGRAM {
             match self.notify_over(&to.over(Transport::Tcp), notify).await {
-                // RFC 3261 §18.1.1: one that takes no connections is an older one.
+                // RFC 3261 §18.1.1: a peer that refuses TCP is an older one, and gets a datagram.
                 Err(NotifyError::ConnectionFailed(_)) => {}
                 result => return result,
             }
@@ -166,7 +169,7 @@ impl SipSink {
     }
 
     async fn notify_over(&self, to: &Destination, notify: &UnsolicitedNotify<'_>) -> Result<(), NotifyError> {
-        let peer = self.peers.at(to, Instant::now().into_std());
+        let peer = self.peers.at(to, now());
         let _permit = peer.permits.acquire().await.map_err(io::Error::other)?;
         let attempt = Attempt::of(&peer);
         let result = self.deliver(&peer, to, notify).await;
@@ -174,11 +177,11 @@ impl SipSink {
         result
     }
 
-    /// Delivers over a connection that is there, or a new one.
+    /// Sends the NOTIFY over an idle connection, or a new one.
     async fn deliver(&self, peer: &Peer, to: &Destination, notify: &UnsolicitedNotify<'_>) -> Result<(), NotifyError> {
         if let Some(mut channel) = peer.take() {
             match notify.deliver(to.transport, &mut *channel).await {
-                // It was closed while nobody used it; the same state may arrive twice.
+                // The peer has closed the idle connection. The NOTIFY is sent again, so the same state may arrive twice.
                 Err(NotifyError::ConnectionFailed(_)) => {}
                 result => return keep(peer, channel, result),
             }
@@ -190,7 +193,7 @@ impl SipSink {
     }
 }
 
-/// Gives the connection back if nothing is awaited on it any more.
+/// Gives the connection back to `peer` if no response is expected on it any more.
 fn keep(peer: &Peer, channel: Box<dyn Channel>, result: Result<(), NotifyError>) -> Result<(), NotifyError> {
     match &result {
         Err(NotifyError::ConnectionFailed(_) | NotifyError::NoAnswer) => {}
@@ -205,7 +208,7 @@ impl MwiSink for SipSink {
         let target = self.targets.of(&state.mailbox).ok_or_else(|| MwiError::NoSuchMailbox(state.mailbox.clone()))?;
         let Some(turn) = self.claim_turn(state) else { return Ok(()) };
         let _turn = turn.acquire().await.map_err(|error| MwiError::Unavailable(error.into()))?;
-        // While it waited, a newer one may have come, and that one answers for the lamp.
+        // A newer state may have come during the wait; its NOTIFY then sets the lamp.
         if self.claim_turn(state).is_none() {
             return Ok(());
         }
@@ -213,7 +216,7 @@ impl MwiSink for SipSink {
     }
 }
 
-/// An address being tried. Whoever gives up waiting for it has found it silent, too.
+/// An attempt to notify one address. If it is dropped after [`ADDRESS_TIMEOUT`], the address counts as one that does not answer.
 struct Attempt<'a> {
     peer: &'a Peer,
     since: Instant,
@@ -228,7 +231,7 @@ impl<'a> Attempt<'a> {
     fn handle_end(mut self, avoid_for: Option<Duration>) {
         self.ended = true;
         match avoid_for {
-            Some(time) => self.peer.handle_failure(Instant::now().into_std(), time),
+            Some(time) => self.peer.handle_failure(now(), time),
             None => self.peer.handle_answer(),
         }
     }
@@ -237,14 +240,14 @@ impl<'a> Attempt<'a> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if !self.ended && self.since.elapsed() >= ADDRESS_TIMEOUT {
-            self.peer.handle_failure(Instant::now().into_std(), ADDRESS_TIMEOUT);
+            self.peer.handle_failure(now(), ADDRESS_TIMEOUT);
         }
     }
 }
 
-/// How long an address may be silent when there is another one: time for three sendings.
+/// How long a response is awaited where there is another address: three transmissions.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
-/// Of one name.
+/// The number of addresses of one name.
 const MAX_ADDRESSES: usize = 8;
-/// RFC 3261 §18.1.1: what is longer goes over TCP.
+/// RFC 3261 §18.1.1: a longer request is sent over TCP.
 const MAX_DATAGRAM: usize = 1300;

@@ -1,4 +1,4 @@
-//! [`UnsolicitedNotify`]: one NOTIFY outside of a dialog, with the proofs that it is asked for on the way.
+//! [`UnsolicitedNotify`]: one NOTIFY without a subscription, which answers the challenges of servers and proxies.
 
 use std::net::SocketAddr;
 
@@ -11,22 +11,23 @@ use super::super::transaction::ClientTransaction;
 use super::super::transport::Channel;
 use super::super::{MessageSummary, SipUri, Transport};
 use super::error::NotifyError;
+use crate::retry::now;
 
-/// What is told to whom.
+/// A NOTIFY outside of a dialog.
 #[derive(Debug)]
 pub(super) struct UnsolicitedNotify<'a> {
     pub(super) from: &'a SipUri,
     pub(super) target: &'a SipUri,
     pub(super) body: Bytes,
     pub(super) credentials: Option<&'a DigestCredentials>,
-    /// What tells this NOTIFY from all others.
+    /// The Call-ID, of its own for each NOTIFY.
     pub(super) call_id: String,
-    /// When an answer is no longer waited for, if that is before the transaction's own end.
+    /// When to stop waiting for a response, if that is before the transaction times out.
     pub(super) deadline: Option<Instant>,
 }
 
 impl UnsolicitedNotify<'_> {
-    /// Sends it over `channel` until it is answered for good.
+    /// Sends the NOTIFY over `channel`, and again with credentials after each challenge, until the final response.
     pub(super) async fn deliver(&self, transport: Transport, channel: &mut dyn Channel) -> Result<(), NotifyError> {
         let mut proof: Option<(HeaderName, String)> = None;
         for number in 1..=MAX_REQUESTS {
@@ -43,7 +44,7 @@ impl UnsolicitedNotify<'_> {
             let (Some(challenge), Some(credentials)) = (challenge, self.credentials) else {
                 return Err(NotifyError::Unauthorized(response.status));
             };
-            // RFC 3261 §22.2: what was refused once is not said again, unless it was only its nonce that was too old.
+            // RFC 3261 §22.2: refused credentials are not sent again, unless only their nonce was too old.
             if proof.as_ref().is_some_and(|(said, _)| *said == answer) && !challenge.is_stale() {
                 return Err(NotifyError::Unauthorized(response.status));
             }
@@ -52,7 +53,7 @@ impl UnsolicitedNotify<'_> {
         Err(NotifyError::Unauthorized(StatusCode::UNAUTHORIZED))
     }
 
-    /// How long it is, about, without a proof.
+    /// The approximate length of the request in bytes, without credentials.
     pub(super) fn len(&self, transport: Transport, local: SocketAddr) -> usize {
         self.request(transport, local, &self.call_id, 1, None).to_bytes().len()
     }
@@ -67,7 +68,7 @@ impl UnsolicitedNotify<'_> {
     ) -> Request {
         let place = format!("{}:{}", host_of(local.ip()), local.port());
         let user = self.from.user().map(|user| format!("{user}@")).unwrap_or_default();
-        // RFC 5630 §3.1: what is asked of a `sips:` address comes from one.
+        // RFC 5630 §3.1: a request to a `sips:` URI has a `sips:` Contact.
         let (scheme, way) = if self.target.is_secure() { ("sips", "") } else { ("sip", transport.param()) };
         let mut headers = Headers::default()
             .with(HeaderName::Via, format!("SIP/2.0/{} {place};rport;branch={BRANCH}{branch}", transport.name()))
@@ -78,7 +79,7 @@ impl UnsolicitedNotify<'_> {
             .with(HeaderName::CSeq, format!("{number} {}", Method::Notify.as_str()))
             .with(HeaderName::Contact, format!("<{scheme}:{user}{place}{way}>"))
             .with(HeaderName::Event, EVENT)
-            // Nobody has subscribed, and nothing follows in this dialog.
+            // There is no subscription, so no other NOTIFY follows.
             .with(HeaderName::SubscriptionState, "terminated")
             .with(HeaderName::ContentType, MessageSummary::CONTENT_TYPE);
         if let Some((name, value)) = proof {
@@ -87,7 +88,7 @@ impl UnsolicitedNotify<'_> {
         Request { method: Method::Notify, uri: self.target.to_string(), headers, body: self.body.clone() }
     }
 
-    /// One transaction: sends `request` until its answer is there.
+    /// Runs one transaction: sends `request`, again where needed, until the final response.
     async fn exchange(
         &self,
         transport: Transport,
@@ -111,7 +112,7 @@ impl UnsolicitedNotify<'_> {
                             return Ok(response);
                         }
                     }
-                    // Of another transaction, or a question that nobody here answers.
+                    // A response of another transaction, or a request, which the sink does not serve.
                     SipMessage::Response(_) | SipMessage::Request(_) => {}
                 },
                 () = sleep_until(self.deadline.map_or(due, |deadline| deadline.min(due))) => {
@@ -124,19 +125,15 @@ impl UnsolicitedNotify<'_> {
     }
 }
 
-/// 128 random bits as text.
+/// 128 random bits in hexadecimal digits.
 pub(super) fn random_id() -> Result<String, NotifyError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
-fn now() -> std::time::Instant {
-    Instant::now().into_std()
-}
-
-/// What every branch begins with. RFC 3261 §8.1.1.7.
+/// The prefix of every branch. RFC 3261 §8.1.1.7.
 const BRANCH: &str = "z9hG4bK";
 pub(super) const EVENT: &str = "message-summary";
-/// As it is; with a proof for the proxy; with one for the server; and each again with a newer nonce.
+/// The request without credentials, with those for the proxy, with those for the server, and each again with a newer nonce.
 const MAX_REQUESTS: u32 = 5;

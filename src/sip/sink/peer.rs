@@ -1,29 +1,30 @@
-//! [`Peers`]: the addresses that are told, how many requests are under way to each, and which of them do not answer.
+//! [`Peers`]: the addresses that are notified, with their connections, and which of them do not answer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
 use super::super::transport::{Channel, Destination};
+use crate::lock::Lock;
 
-/// Every address that was told lately.
+/// The addresses that were notified lately.
 #[derive(Debug)]
 pub(super) struct Peers {
     max_concurrent: usize,
-    known: Mutex<HashMap<Destination, Arc<Peer>>>,
+    known: Lock<HashMap<Destination, Arc<Peer>>>,
 }
 
 impl Peers {
-    /// None yet; at most `max_concurrent` requests are under way to each.
+    /// An empty set of addresses; to each, at most `max_concurrent` requests are sent at the same time.
     pub(super) fn new(max_concurrent: usize) -> Self {
-        Self { max_concurrent: max_concurrent.max(1), known: Mutex::default() }
+        Self { max_concurrent: max_concurrent.max(1), known: Lock::default() }
     }
 
-    /// What is kept of `destination`.
+    /// The peer at `destination`.
     pub(super) fn at(&self, destination: &Destination, now: Instant) -> Arc<Peer> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         if known.len() >= MAX_PEERS {
             known.retain(|_, peer| Arc::strong_count(peer) > 1 || peer.avoided_until(now).is_some());
         }
@@ -34,50 +35,46 @@ impl Peers {
 /// One address.
 #[derive(Debug)]
 pub(super) struct Peer {
-    /// A place for each request under way.
+    /// One permit for each request that is being sent.
     pub(super) permits: Semaphore,
-    state: Mutex<PeerState>,
+    state: Lock<PeerState>,
 }
 
 #[derive(Debug, Default)]
 struct PeerState {
-    /// Connections that nobody uses; never more than places.
+    /// Idle connections; never more than permits.
     idle: Vec<Box<dyn Channel>>,
     avoided_until: Option<Instant>,
 }
 
 impl Peer {
     fn new(permits: usize) -> Self {
-        Self { permits: Semaphore::new(permits), state: Mutex::default() }
+        Self { permits: Semaphore::new(permits), state: Lock::default() }
     }
 
-    /// A connection that nobody uses.
+    /// Takes an idle connection, if there is one.
     pub(super) fn take(&self) -> Option<Box<dyn Channel>> {
-        self.state().idle.pop()
+        self.state.lock().idle.pop()
     }
 
-    /// Gives a connection back on which nothing is awaited.
+    /// Gives back a connection on which no response is expected.
     pub(super) fn give_back(&self, channel: Box<dyn Channel>) {
-        self.state().idle.push(channel);
+        self.state.lock().idle.push(channel);
     }
 
-    /// Until when it is tried after all others.
+    /// The time until which the address is tried after all others; `None` where it answers.
     pub(super) fn avoided_until(&self, now: Instant) -> Option<Instant> {
-        self.state().avoided_until.filter(|until| *until > now)
+        self.state.lock().avoided_until.filter(|until| *until > now)
     }
 
     pub(super) fn handle_failure(&self, now: Instant, avoid_for: Duration) {
-        self.state().avoided_until = Some(now + avoid_for);
+        self.state.lock().avoided_until = Some(now + avoid_for);
     }
 
     pub(super) fn handle_answer(&self) {
-        self.state().avoided_until = None;
-    }
-
-    fn state(&self) -> MutexGuard<'_, PeerState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().avoided_until = None;
     }
 }
 
-/// Beyond as many, those that nobody uses are forgotten.
+/// When there are more peers, those that are not in use are forgotten.
 const MAX_PEERS: usize = 1024;

@@ -1,4 +1,4 @@
-//! [`Acceptor`]: a listener that neither spins nor gives up when file descriptors run out.
+//! [`Acceptor`]: accepts connections; when file descriptors have run out, it waits a moment and tries again.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,14 +7,15 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, Instant, sleep_until};
 
-use super::SecureServer;
+use super::{SecureServer, Transport};
 
-/// Takes the connections of one listener.
+/// Accepts the connections of one listener.
 #[derive(Debug)]
 pub(in crate::sip) struct Acceptor<'a> {
+    transport: Transport,
     listener: Option<&'a TcpListener>,
     tls: Option<&'a Arc<dyn SecureServer>>,
-    /// It has failed, and tries again then.
+    /// When the next attempt is made after a failure.
     paused_until: Option<Instant>,
     failing: bool,
 }
@@ -24,22 +25,27 @@ pub(in crate::sip) struct Acceptor<'a> {
 pub(in crate::sip) struct AcceptedConnection {
     pub(in crate::sip) stream: TcpStream,
     pub(in crate::sip) peer: SocketAddr,
-    /// What the handshake is done with.
+    pub(in crate::sip) transport: Transport,
+    /// Makes the TLS handshake, if there is one.
     pub(in crate::sip) tls: Option<Arc<dyn SecureServer>>,
 }
 
 impl<'a> Acceptor<'a> {
-    /// An acceptor of `listener`, under TLS if there is `tls`.
-    pub(in crate::sip) fn new(listener: Option<&'a TcpListener>, tls: Option<&'a Arc<dyn SecureServer>>) -> Self {
-        Self { listener, tls, paused_until: None, failing: false }
+    /// An acceptor of the connections of `listener`, which are of `transport`; each begins with a TLS handshake if there is `tls`.
+    pub(in crate::sip) const fn new(
+        transport: Transport,
+        listener: Option<&'a TcpListener>,
+        tls: Option<&'a Arc<dyn SecureServer>>,
+    ) -> Self {
+        Self { transport, listener, tls, paused_until: None, failing: false }
     }
 
     /// Waits for the next connection; for ever without a listener.
     ///
     /// # Errors
     ///
-    /// When file descriptors have run out, mostly: a connection that nobody needs should be closed. The next call waits for a tenth of a
-    /// second, however often calls are dropped meanwhile, or less after [`handle_descriptor_freed`](Self::handle_room).
+    /// Mostly when file descriptors have run out: the caller should close a connection that is not needed. The next call waits for a tenth
+    /// of a second, however often calls are dropped meanwhile, or less after [`handle_descriptor_freed`](Self::handle_descriptor_freed).
     pub(in crate::sip) async fn accept(&mut self) -> io::Result<AcceptedConnection> {
         let Some(listener) = self.listener else { return std::future::pending().await };
         if let Some(deadline) = self.paused_until {
@@ -49,24 +55,24 @@ impl<'a> Acceptor<'a> {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 self.failing = false;
-                Ok(AcceptedConnection { stream, peer, tls: self.tls.cloned() })
+                Ok(AcceptedConnection { stream, peer, transport: self.transport, tls: self.tls.cloned() })
             }
             Err(error) => {
                 self.paused_until = Some(Instant::now() + PAUSE);
                 if !std::mem::replace(&mut self.failing, true) {
-                    tracing::warn!(%error, "the SIP listener does not accept");
+                    tracing::warn!(%error, "the SIP listener cannot accept connections");
                 }
                 Err(error)
             }
         }
     }
 
-    /// A connection is being closed for the next one.
+    /// Another connection is being closed, so the next attempt is made soon.
     pub(in crate::sip) fn handle_descriptor_freed(&mut self) {
         self.paused_until = Some(Instant::now() + SHORT_PAUSE);
     }
 }
 
 const PAUSE: Duration = Duration::from_millis(100);
-/// Time enough for a connection to end.
+/// The time that a connection needs to close.
 const SHORT_PAUSE: Duration = Duration::from_millis(2);

@@ -1,4 +1,4 @@
-//! [`MessageSource`], [`NextHop`] and [`Destination`]: where a message came from, and where one goes.
+//! [`MessageSource`], [`NextHop`] and [`Destination`]: the addresses that messages come from and are sent to.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,48 +6,48 @@ use std::net::SocketAddr;
 use super::super::SipUri;
 use super::Transport;
 
-/// Where a message came from.
+/// The origin of a message that was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sip) struct MessageSource {
     pub(in crate::sip) transport: Transport,
     pub(in crate::sip) peer: SocketAddr,
-    /// The own address that it came to.
+    /// The local address that received the message.
     pub(in crate::sip) local: SocketAddr,
-    /// Its connection, if it did not come as a datagram.
+    /// The connection that it came on; `None` for a datagram.
     pub(in crate::sip) connection: Option<ConnectionId>,
 }
 
-/// A connection, among all that there were.
+/// The identifier of a connection; it is never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::sip) struct ConnectionId(pub(in crate::sip) u64);
 
-/// Where a message goes.
+/// The next hop of a message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sip) enum NextHop {
-    /// A datagram, to this address.
+    /// The message is sent as a datagram to this address.
     Datagram(SocketAddr),
-    /// Along a connection that was there when this was decided; elsewhere if it is gone.
+    /// The message is sent on this connection; if it has been closed, to the given host, or nowhere.
     Connection(ConnectionId, Option<HostPort>),
-    /// To a place that is to be looked up first.
+    /// The message is sent to this host, whose name is resolved first.
     Lookup(HostPort),
 }
 
-/// A place by its name or address.
+/// A host and a port, with the transport to reach them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sip) struct HostPort {
     pub(in crate::sip) transport: Transport,
-    /// A name, or an address; one of IPv6 in brackets.
+    /// A domain name or an IP address; an IPv6 address is in brackets.
     pub(in crate::sip) host: String,
     pub(in crate::sip) port: u16,
 }
 
 impl HostPort {
-    /// The place of `uri`, over the transport that it asks for; UDP where it asks for none.
+    /// The host of `uri`, over the transport that `uri` asks for; UDP where it asks for none.
     pub(in crate::sip) fn of(uri: &SipUri) -> Self {
         Self::over(uri.transport().unwrap_or(Transport::Udp), uri)
     }
 
-    /// The place of `uri`, over `transport`.
+    /// The host of `uri`, over `transport`.
     pub(in crate::sip) fn over(transport: Transport, uri: &SipUri) -> Self {
         Self { transport, host: uri.host().to_owned(), port: uri.port().unwrap_or(transport.default_port()) }
     }
@@ -57,12 +57,12 @@ impl HostPort {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// Where it is, if that can be seen without looking up a name.
+    /// The destination, if the host is an IP address, so that no name has to be resolved.
     pub(in crate::sip) fn without_lookup(&self) -> Option<Destination> {
         self.address().parse().ok().map(|address| self.at(address))
     }
 
-    /// Looks up its name; the first address counts.
+    /// Resolves the host name to its first address.
     pub(in crate::sip) async fn resolve(&self) -> io::Result<Destination> {
         let address = tokio::net::lookup_host(self.address()).await?.next().ok_or(io::ErrorKind::NotFound)?;
         Ok(self.at(address))
@@ -73,25 +73,22 @@ impl HostPort {
     }
 }
 
-/// An address to send to, and the name that its certificate must have under TLS.
+/// An address to send to, and the name that the peer's certificate must have under TLS.
 ///
-/// Two destinations are the same only if their names are: a connection that was verified for one domain carries nothing for another.
+/// Two destinations are equal only if their names are: a connection that was verified for one domain is not used for another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::sip) struct Destination {
     pub(in crate::sip) transport: Transport,
     pub(in crate::sip) address: SocketAddr,
-    /// Empty without TLS.
+    /// The name on the certificate; empty without TLS.
     pub(in crate::sip) name: String,
 }
 
 impl Destination {
-    /// `address`, which `host` stands for.
+    /// The destination at `address`, one of the addresses of `host`.
     pub(in crate::sip) fn new(transport: Transport, address: SocketAddr, host: &str) -> Self {
-        let name = match transport {
-            Transport::Udp | Transport::Tcp => String::new(),
-            Transport::Tls => host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-        };
-        Self { transport, address, name }
+        let name = if transport.is_secure() { host.trim_start_matches('[').trim_end_matches(']') } else { "" };
+        Self { transport, address, name: name.to_owned() }
     }
 
     /// The same address over `transport`.

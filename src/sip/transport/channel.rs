@@ -1,4 +1,4 @@
-//! [`Channel`]: messages to one peer and from it, and [`Connect`], which opens a channel.
+//! [`Channel`]: sends messages to one peer and receives its messages, and [`Connect`], which opens a channel.
 
 use std::fmt::Debug;
 use std::io;
@@ -11,65 +11,40 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::super::message::SipMessage;
-use super::{ConnectionStream, Destination, SecureClient, SecureServer, Transport};
+use super::{ConnectionStream, Destination, SecureServer};
 
 /// Opens channels to peers.
 #[async_trait]
 pub(in crate::sip) trait Connect: Debug + Send + Sync {
-    /// A new channel to `destination`.
+    /// Opens a channel to `destination`.
     async fn connect(&self, destination: &Destination) -> io::Result<Box<dyn Channel>>;
 }
 
-/// Messages to one peer, and from it.
+/// Sends messages to one peer, and receives its messages.
 #[async_trait]
 pub(in crate::sip) trait Channel: Debug + Send + Sync {
-    /// The address that the peer sees, if nothing in between changes it.
+    /// The local address, which the peer sees if there is no address translation.
     fn local(&self) -> SocketAddr;
 
-    /// Sends a whole message. After a dropped call, the channel is of no use.
+    /// Sends a whole message.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have sent a part of the message, so the channel must not be used again.
     async fn send(&mut self, message: &[u8]) -> io::Result<()>;
 
-    /// The next message. A dropped call has lost nothing.
+    /// Receives the next message.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has lost nothing.
     async fn receive(&mut self) -> io::Result<SipMessage>;
 
-    /// Tells the peer that nothing follows.
+    /// Closes the channel for sending; the peer sees the end of the stream.
     async fn close(&mut self) -> io::Result<()>;
 }
 
-/// The network of this machine.
-#[derive(Debug, Default)]
-pub(in crate::sip) struct NetworkConnector {
-    /// What TLS is spoken with; without it, no peer is reached over TLS.
-    pub(in crate::sip) tls: Option<Arc<dyn SecureClient>>,
-}
-
-#[async_trait]
-impl Connect for NetworkConnector {
-    async fn connect(&self, destination: &Destination) -> io::Result<Box<dyn Channel>> {
-        let Destination { transport, address, name } = destination;
-        Ok(match transport {
-            Transport::Udp => Box::new(UdpChannel::to(*address).await?),
-            Transport::Tcp => {
-                let stream = TcpStream::connect(address).await?;
-                Box::new(StreamChannel::new(&stream.local_addr()?, plain(stream)?))
-            }
-            Transport::Tls => {
-                let tls = self.tls.as_ref().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, TlsNotConfigured))?;
-                let stream = TcpStream::connect(address).await?;
-                let local = stream.local_addr()?;
-                stream.set_nodelay(true)?;
-                Box::new(StreamChannel::new(&local, tls.connect(stream, name).await?))
-            }
-        })
-    }
-}
-
-/// Why nobody is reached over TLS.
-#[derive(Debug, thiserror::Error)]
-#[error("the address asks for TLS, and no TLS is configured: give the builder `ca_pem` or `tls`")]
-struct TlsNotConfigured;
-
-/// A connection that a peer has opened, after its handshake where `tls` asks for one.
+/// A channel on a connection that a peer has opened, after the TLS handshake if there is `tls`.
 pub(super) async fn accepted(stream: TcpStream, tls: Option<Arc<dyn SecureServer>>) -> io::Result<Box<dyn Channel>> {
     let local = stream.local_addr()?;
     let stream = match tls {
@@ -82,12 +57,12 @@ pub(super) async fn accepted(stream: TcpStream, tls: Option<Arc<dyn SecureServer
     Ok(Box::new(StreamChannel::new(&local, stream)))
 }
 
-fn plain(stream: TcpStream) -> io::Result<Box<dyn ConnectionStream>> {
+pub(super) fn plain(stream: TcpStream) -> io::Result<Box<dyn ConnectionStream>> {
     stream.set_nodelay(true)?;
     Ok(Box::new(stream))
 }
 
-/// The next datagram that reads as SIP, and where it came from. What does not is as good as lost.
+/// Receives the next datagram that is a SIP message, and the address that it came from. Other datagrams are dropped.
 pub(in crate::sip) async fn receive_datagram(socket: &UdpSocket, buffer: &mut Vec<u8>) -> io::Result<(SipMessage, SocketAddr)> {
     buffer.resize(MAX_DATAGRAM, 0);
     loop {
@@ -98,21 +73,22 @@ pub(in crate::sip) async fn receive_datagram(socket: &UdpSocket, buffer: &mut Ve
     }
 }
 
+/// A channel over UDP.
 #[derive(Debug)]
-struct UdpChannel {
+pub(super) struct UdpChannel {
     local: SocketAddr,
     socket: UdpSocket,
     buffer: Vec<u8>,
 }
 
 impl UdpChannel {
-    async fn to(peer: SocketAddr) -> io::Result<Self> {
+    pub(super) async fn to(peer: SocketAddr) -> io::Result<Self> {
         let any: SocketAddr = match peer {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
         let socket = UdpSocket::bind(any).await?;
-        // From now on it receives from this peer alone, and reports when nobody is there.
+        // A connected socket receives from this peer alone, and reports an unreachable port.
         socket.connect(peer).await?;
         Ok(Self { local: socket.local_addr()?, socket, buffer: Vec::new() })
     }
@@ -137,15 +113,16 @@ impl Channel for UdpChannel {
     }
 }
 
+/// A channel over TCP, with or without TLS.
 #[derive(Debug)]
-struct StreamChannel {
+pub(super) struct StreamChannel {
     local: SocketAddr,
     stream: Box<dyn ConnectionStream>,
     input: BytesMut,
 }
 
 impl StreamChannel {
-    fn new(local: &SocketAddr, stream: Box<dyn ConnectionStream>) -> Self {
+    pub(super) fn new(local: &SocketAddr, stream: Box<dyn ConnectionStream>) -> Self {
         Self { local: *local, stream, input: BytesMut::new() }
     }
 }
@@ -178,5 +155,5 @@ impl Channel for StreamChannel {
     }
 }
 
-/// Longer datagrams are cut off, and then read as nothing.
+/// Longer datagrams are cut off, so they are malformed and dropped.
 const MAX_DATAGRAM: usize = 64 * 1024;

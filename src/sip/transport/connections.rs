@@ -1,4 +1,4 @@
-//! [`Connections`]: those that peers have opened, and those that were opened to them.
+//! [`Connections`]: the open connections of a notifier, incoming and outgoing.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,21 +16,21 @@ use tokio::time::{Duration, Instant, sleep_until, timeout};
 use super::super::message::SipMessage;
 use super::acceptor::AcceptedConnection;
 use super::channel::accepted;
-use super::{Channel, ConnectionId, Destination, MessageSource, Transport};
+use super::{Channel, ConnectionId, Destination, MessageSource};
 use crate::retry::network_of;
 
-/// How many connections there may be, and for how long.
+/// The limits on the number of connections, and on their duration.
 #[derive(Debug, Clone)]
 pub(in crate::sip) struct ConnectionLimits {
     pub(in crate::sip) all: usize,
     pub(in crate::sip) per_address: usize,
-    /// How long one may be open before somebody has proven to be there.
+    /// How long a connection may be open before a user has authenticated on it.
     pub(in crate::sip) unauthenticated_timeout: Duration,
-    /// How long one may be silent both ways after that.
+    /// How long a connection may be silent in both directions after that.
     pub(in crate::sip) idle_timeout: Duration,
 }
 
-/// Every connection that is open; all end with this.
+/// All open connections. Dropping this closes them.
 #[derive(Debug)]
 pub(in crate::sip) struct Connections {
     limits: ConnectionLimits,
@@ -43,7 +43,7 @@ pub(in crate::sip) struct Connections {
 #[derive(Debug)]
 struct OpenConnection {
     peer: SocketAddr,
-    /// Where it was opened to, if it was opened by this side.
+    /// The destination that this side opened it to; `None` for an incoming connection.
     destination: Option<Destination>,
     outgoing: mpsc::Sender<Bytes>,
     authenticated: Arc<AtomicBool>,
@@ -61,20 +61,19 @@ impl OpenConnection {
 }
 
 impl Connections {
-    /// None yet; their messages go to `arrivals`.
+    /// An empty set of connections; the messages that are received go to `arrivals`.
     pub(in crate::sip) fn new(limits: ConnectionLimits, arrivals: mpsc::Sender<(SipMessage, MessageSource)>) -> Self {
         Self { limits, next: 0, open: HashMap::new(), running: JoinSet::new(), arrivals }
     }
 
-    /// Takes a connection that a peer has opened. Without room for it, it is closed at once.
-    pub(in crate::sip) fn accept(&mut self, AcceptedConnection { stream, peer, tls }: AcceptedConnection) {
+    /// Adds an incoming connection, or closes it at once where the limits leave no room for it.
+    pub(in crate::sip) fn accept(&mut self, AcceptedConnection { stream, peer, transport, tls }: AcceptedConnection) {
         let (Ok(local), true) = (stream.local_addr(), self.make_room(peer.ip())) else { return };
-        let transport = if tls.is_some() { Transport::Tls } else { Transport::Tcp };
         let source = |id| MessageSource { transport, peer, local, connection: Some(id) };
         self.start(source, None, accepted(stream, tls).boxed());
     }
 
-    /// Keeps a connection that this side has opened to `destination`, if there is room; messages may be sent along it.
+    /// Adds a connection that this side has opened to `destination`; `None` where the limits leave no room for it.
     pub(in crate::sip) fn add(&mut self, channel: Box<dyn Channel>, destination: Destination) -> Option<ConnectionId> {
         let Destination { transport, address: peer, .. } = destination;
         if !self.make_room(peer.ip()) {
@@ -113,7 +112,7 @@ impl Connections {
         id
     }
 
-    /// Sends `message` along a connection; says whether it is there. One whose peer reads too slowly is closed.
+    /// Sends `message` on a connection; returns `false` where it is closed. A connection whose peer reads too slowly is closed.
     pub(in crate::sip) fn send(&mut self, id: ConnectionId, message: Bytes) -> bool {
         let sent = self.open.get(&id).is_some_and(|open| open.outgoing.try_send(message).is_ok());
         if !sent {
@@ -122,29 +121,29 @@ impl Connections {
         sent
     }
 
-    /// One that is open to `destination`. One that the peer has opened will do, but not under TLS, where its name is not verified.
+    /// A connection to `destination`, if one is open. An incoming one is used, too, but not under TLS, because the peer's name was not verified.
     pub(in crate::sip) fn to(&self, destination: &Destination) -> Option<ConnectionId> {
         let is_there = |open: &OpenConnection| match &open.destination {
             Some(opened) => opened == destination,
-            None => destination.transport == Transport::Tcp && open.peer == destination.address,
+            None => !destination.transport.is_secure() && open.peer == destination.address,
         };
         self.open.iter().find(|(_, open)| is_there(open)).map(|(id, _)| *id)
     }
 
-    /// Somebody has proven to be there, so it may be silent for long.
+    /// A user has authenticated on the connection, so it may be silent for [`ConnectionLimits::idle_timeout`].
     pub(in crate::sip) fn handle_authenticated(&self, id: ConnectionId) {
         if let Some(open) = self.open.get(&id) {
             open.authenticated.store(true, Ordering::Relaxed);
         }
     }
 
-    /// A connection could not be accepted: closes the oldest one on which nobody has proven to be there, for its descriptor; says whether
+    /// A connection could not be accepted: closes the oldest one on which no user has authenticated, to free its descriptor. Returns whether
     /// there was one.
     pub(in crate::sip) fn handle_exhausted(&mut self) -> bool {
         self.evict_from_busiest_network()
     }
 
-    /// Waits until one has ended; for ever while there is none.
+    /// Waits until a connection has ended; for ever while there is none.
     pub(in crate::sip) async fn ended(&mut self) -> ConnectionId {
         loop {
             match self.running.join_next().await {
@@ -152,21 +151,21 @@ impl Connections {
                     self.open.remove(&id);
                     return id;
                 }
-                // It was closed to make room, or panicked, which the runtime reports: its outbox is closed.
+                // The task was aborted to make room, or panicked, which the runtime reports: its channel is closed.
                 Some(Err(_)) => self.open.retain(|_, open| !open.outgoing.is_closed()),
                 None => std::future::pending().await,
             }
         }
     }
 
-    /// Sends what waits, closes all, and waits for that.
+    /// Sends the waiting messages, closes all connections, and waits until they have ended.
     pub(in crate::sip) async fn close(mut self) {
         self.open.clear();
         while self.running.join_next().await.is_some() {}
     }
 
-    /// Whether there is room for one more connection with `peer`, after one on which nobody has proven to be there was closed for it: of
-    /// the same network where its share is used up, or else of the network that has the most of them.
+    /// Returns whether one more connection with `peer` fits into the limits. If it does not, an unauthenticated connection is closed for it:
+    /// one of the same network where that has reached its limit, else one of the network that has most of them.
     fn make_room(&mut self, peer: IpAddr) -> bool {
         let network = network_of(peer);
         if self.open.values().filter(|open| open.is_from(network)).count() >= self.limits.per_address {
@@ -184,7 +183,7 @@ impl Connections {
         busiest.is_some_and(|(network, _)| self.evict_from(network))
     }
 
-    /// Closes the oldest connection of `network` on which nobody has proven to be there.
+    /// Closes the oldest unauthenticated connection of `network`; returns whether there was one.
     fn evict_from(&mut self, network: IpAddr) -> bool {
         let unproven = self.open.iter().filter(|(_, open)| open.is_from(network) && !open.is_authenticated());
         let oldest = unproven.map(|(id, _)| *id).min();
@@ -193,7 +192,7 @@ impl Connections {
     }
 }
 
-/// One connection.
+/// The task that serves one connection.
 struct ConnectionTask {
     source: MessageSource,
     authenticated: Arc<AtomicBool>,
@@ -202,7 +201,8 @@ struct ConnectionTask {
 }
 
 impl ConnectionTask {
-    /// Reads and writes until either side closes it, the peer sends what is not SIP, reads too slowly, or is silent for too long.
+    /// Reads and writes until either side closes the connection, or the peer sends a malformed message, reads too slowly, or is silent for
+    /// too long.
     async fn run(
         self,
         opening: BoxFuture<'static, io::Result<Box<dyn Channel>>>,
@@ -228,7 +228,7 @@ impl ConnectionTask {
                     }
                     None => return timeout(WRITE_TIMEOUT, channel.close()).await?,
                 },
-                // Somebody may have proven to be there in the meantime.
+                // A user may have authenticated in the meantime.
                 () = sleep_until(deadline) => if self.deadline(opened, last_active) <= Instant::now() {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
@@ -236,7 +236,7 @@ impl ConnectionTask {
         }
     }
 
-    /// Until when it may be silent.
+    /// The time until which the connection may be silent.
     fn deadline(&self, opened: Instant, last_active: Instant) -> Instant {
         if self.authenticated.load(Ordering::Relaxed) {
             last_active + self.idle_timeout
@@ -246,6 +246,6 @@ impl ConnectionTask {
     }
 }
 
-/// Messages that wait to be written to one connection.
+/// The number of messages that may wait to be written to one connection.
 const MAX_OUTGOING: usize = 64;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! TLS by rustls: [`TlsClient`], [`TlsServer`], and the names that SIP looks for on a certificate.
+//! TLS with rustls: [`TlsClient`], [`TlsServer`], and the verification of SIP domain certificates.
 
 use std::error::Error as StdError;
 use std::io;
@@ -21,17 +21,17 @@ use webpki::{EndEntityCert, KeyUsage};
 use super::super::SipUri;
 use super::{ConnectionStream, SecureClient, SecureServer};
 
-/// Speaks TLS with servers.
+/// The client's side of TLS.
 #[derive(Debug, Clone)]
 pub(in crate::sip) struct TlsClient(Arc<ClientConfig>);
 
 impl TlsClient {
-    /// As `config` says.
+    /// Uses `config` as it is.
     pub(in crate::sip) const fn new(config: Arc<ClientConfig>) -> Self {
         Self(config)
     }
 
-    /// Trusts the authorities whose certificates `pem` holds, and looks for the names of RFC 5922.
+    /// Trusts the authorities whose certificates `pem` holds, and verifies the SIP domain as RFC 5922 says.
     pub(in crate::sip) fn by_authorities(pem: &[u8]) -> Result<Self, SipTlsError> {
         let mut roots = RootCertStore::empty();
         let given = certificates(pem)?;
@@ -59,7 +59,7 @@ impl SecureClient for TlsClient {
     }
 }
 
-/// `error`, with what to do about it where a certificate is refused.
+/// Adds to `error` how to get the certificate accepted, where it was refused.
 fn with_advice(error: io::Error, name: &str) -> io::Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(Error::InvalidCertificate(reason)) => {
@@ -69,28 +69,28 @@ fn with_advice(error: io::Error, name: &str) -> io::Error {
     }
 }
 
-/// A server's certificate that is not trusted.
+/// The certificate of a server is not trusted.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the certificate that should be of {name} is refused ({reason}): give its authority, or itself, to `ca_pem`, and the name that is on \
-     it to `server_name`"
+    "the certificate for {name} is refused ({reason}): give the certificate of its authority, or itself, to `ca_pem`, and the name that \
+     it is for to `server_name`"
 )]
 struct Untrusted {
     name: String,
     reason: CertificateError,
 }
 
-/// Speaks TLS with clients.
+/// The server's side of TLS.
 #[derive(Debug, Clone)]
 pub(in crate::sip) struct TlsServer(Arc<ServerConfig>);
 
 impl TlsServer {
-    /// As `config` says.
+    /// Uses `config` as it is.
     pub(in crate::sip) const fn new(config: Arc<ServerConfig>) -> Self {
         Self(config)
     }
 
-    /// Shows the certificates of `chain`, the own one first, and proves them by `key`; both are PEM.
+    /// Presents the certificates of `chain`, that of this server first; `key` is its private key. Both are PEM.
     pub(in crate::sip) fn by_certificate(chain: &[u8], key: &[u8]) -> Result<Self, SipTlsError> {
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| SipTlsError::Key(error.into()))?;
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -110,14 +110,14 @@ impl SecureServer for TlsServer {
     }
 }
 
-/// Why TLS cannot be set up.
+/// TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SipTlsError {
-    /// The text holds no certificate, or one that cannot be read.
+    /// The PEM text has no certificate, or one that cannot be read.
     #[error("the certificates for SIP over TLS cannot be read: give a PEM text with at least one certificate")]
     Certificates(#[source] Box<dyn StdError + Send + Sync>),
-    /// The key cannot be read, or is not that of the certificate.
+    /// The private key cannot be read, or is not that of the certificate.
     #[error("the private key for SIP over TLS is unusable: give a PEM text with the key of the first certificate")]
     Key(#[source] Box<dyn StdError + Send + Sync>),
 }
@@ -135,19 +135,19 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, SipTlsError>
 ///
 /// # Source
 ///
-/// RFC 5922 §7.1 and §7.2: `sip:` addresses without a user are the domains of a certificate; where it has none, its DNS names are.
-/// No wildcard matches. A host that is an IP address must be among the certificate's IP addresses.
+/// RFC 5922 §7.1 and §7.2: the domains of a certificate are those of its `sip:` URIs without a user; without such a URI, its DNS names.
+/// A wildcard never matches. A host that is an IP address must be among the certificate's IP addresses.
 #[derive(Debug)]
 struct DomainVerifier {
     roots: RootCertStore,
-    /// The same as they were given.
+    /// The certificates of `roots`, as they were given.
     given: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 }
 
 impl DomainVerifier {
-    /// Verifies that an authority has issued the certificate, or that it is itself one of those that were given: a self-signed one
-    /// as `openssl req -x509` makes it says that it is an authority's, which no server may present otherwise.
+    /// Verifies that a trusted authority has issued the certificate, or that the certificate is itself one of those given: a self-signed one,
+    /// as `openssl req -x509` makes it, is marked as an authority's, and is otherwise refused as a server's.
     fn verify_trust(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -163,7 +163,7 @@ impl DomainVerifier {
         let certificate = EndEntityCert::try_from(end_entity).map_err(|_| CertificateError::BadEncoding)?;
         let usage = KeyUsage::server_auth();
         let verified = certificate.verify_for_usage(algorithms, &self.roots.roots, intermediates, now, usage, None, None);
-        // Its dates are checked before its kind.
+        // webpki checks the dates of a certificate before it reports this error.
         if matches!(verified, Err(webpki::Error::CaUsedAsEndEntity)) { Ok(()) } else { issued }
     }
 
@@ -178,7 +178,7 @@ impl DomainVerifier {
     }
 }
 
-/// The domain that a `sip:` address on a certificate stands for.
+/// The domain of a `sip:` URI on a certificate; `None` for `sips:` and for a URI with a user.
 fn sip_domain(uri: &str) -> Option<String> {
     let uri: SipUri = uri.parse().ok()?;
     (!uri.is_secure() && uri.user().is_none()).then(|| uri.host().to_owned())
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_that_of_its_sip_domains() {
+    fn a_certificate_is_valid_for_its_sip_domains() {
         let uri = |text: &str| SanType::URI(text.try_into().unwrap());
         let dns = |text: &str| SanType::DnsName(text.try_into().unwrap());
         assert!(is_of([dns("pbx.example")], "PBX.example"));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authoritys_certificate_is_trusted_if_it_is_the_one_given() {
+    fn an_authority_certificate_is_trusted_if_it_is_the_given_one() {
         let made = |from: i32, to: i32| {
             let mut params = CertificateParams::new(["pbx.example".to_owned()]).unwrap();
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_hold_no_certificate_or_key_are_named() {
+    fn texts_without_a_certificate_or_a_key_are_refused() {
         assert!(matches!(TlsClient::by_authorities(b"no PEM"), Err(SipTlsError::Certificates(_))));
         let made = rcgen::generate_simple_self_signed(["pbx.example".to_owned()]).unwrap();
         let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());

@@ -1,11 +1,11 @@
-//! What is answered to a request.
+//! The responses to requests.
 
 use std::time::{Duration, Instant};
 
 use super::super::super::message::{Address, HeaderName, Method, Params, Request, Response, StatusCode};
 use super::super::super::transaction::TRANSACTION_TIMEOUT;
 use super::super::super::transport::MessageSource;
-use super::super::super::{MessageSummary, SipUri, Transport};
+use super::super::super::{MessageSummary, SipUri};
 use super::super::dialog::{Dialog, local_address_for};
 use super::super::subscription::Subscription;
 use super::super::users::Authentication;
@@ -13,7 +13,7 @@ use super::{Server, SubscriptionId};
 use crate::message::MailboxId;
 
 impl Server {
-    /// Answers a request; a SUBSCRIBE that is accepted begins a subscription, or makes it longer.
+    /// Answers a request. A SUBSCRIBE that is accepted begins or refreshes a subscription.
     pub(super) fn answer(
         &mut self,
         request: &Request,
@@ -91,7 +91,7 @@ impl Server {
         })
     }
 
-    /// Answers a SUBSCRIBE of a user who is known.
+    /// Answers a SUBSCRIBE of an authenticated user.
     fn subscribe(&mut self, subscribe: &SubscribeRequest<'_>, now: Instant) -> Result<AcceptedSubscribe, RefusedSubscribe> {
         let SubscribeRequest { request, source, user } = subscribe;
         if self.stopping {
@@ -123,7 +123,7 @@ impl Server {
         Ok(AcceptedSubscribe { response, id })
     }
 
-    /// For how long. RFC 6665 §4.2.1.1.
+    /// The duration of the subscription. RFC 6665 §4.2.1.1.
     fn time(&self, request: &Request) -> Result<Duration, RefusedSubscribe> {
         let wished = match request.headers.get(HeaderName::Expires) {
             Some(_) => Duration::from_secs(request.headers.number(HeaderName::Expires).ok_or(StatusCode::BAD_REQUEST)?.into()),
@@ -139,7 +139,7 @@ impl Server {
         Ok(wished.min(self.limits.max_expires))
     }
 
-    /// A SUBSCRIBE within a dialog.
+    /// Refreshes the subscription of a SUBSCRIBE within a dialog.
     fn refresh(
         &mut self,
         subscribe: &SubscribeRequest<'_>,
@@ -150,15 +150,15 @@ impl Server {
         let SubscribeRequest { request, user, source } = subscribe;
         let id = self.in_dialog(request).ok_or(StatusCode::NO_SUBSCRIPTION)?;
         let subscription = self.subscriptions.get_mut(&id).ok_or(StatusCode::NO_SUBSCRIPTION)?;
-        // RFC 6665 §4.1.2.2: its last NOTIFY is on its way, and whoever does not see that begins a new one.
+        // RFC 6665 §4.1.2.2: the last NOTIFY has been sent, so the telephone has to begin a new subscription.
         if subscription.user == *user && subscription.is_ending() {
             return Err(StatusCode::NO_SUBSCRIPTION.into());
         }
-        // What was begun at a `sips:` address goes on under TLS.
-        if subscription.user != *user || (subscription.dialog.secure && source.transport != Transport::Tls) {
+        // A dialog that began at a `sips:` URI stays under TLS.
+        if subscription.user != *user || (subscription.dialog.secure && !source.transport.is_secure()) {
             return Err(StatusCode::FORBIDDEN.into());
         }
-        // RFC 3261 §12.2.2: what was overtaken on its way.
+        // RFC 3261 §12.2.2: the request was overtaken by a later one.
         if number <= subscription.remote_number {
             return Err(StatusCode::SERVER_ERROR.into());
         }
@@ -167,7 +167,7 @@ impl Server {
         Ok(id)
     }
 
-    /// The subscription in whose dialog `request` is.
+    /// The subscription whose dialog `request` belongs to.
     ///
     /// # Source
     ///
@@ -181,7 +181,7 @@ impl Server {
         (same && request.headers.get(HeaderName::CallId) == Some(&dialog.call_id)).then_some(id)
     }
 
-    /// A SUBSCRIBE that begins a dialog.
+    /// Begins a subscription, for a SUBSCRIBE outside of a dialog.
     fn begin(
         &mut self,
         subscribe: &SubscribeRequest<'_>,
@@ -204,7 +204,7 @@ impl Server {
             return Err(StatusCode::MESSAGE_TOO_LARGE.into());
         }
         if let Some(subscription) = self.subscriptions.get_mut(&id) {
-            // The telephone did not see the response, or has started again with the same names: it gets the same dialog.
+            // The telephone did not get the response, or has restarted with the same Call-ID and tag: it gets the same dialog.
             subscription.dialog = dialog;
             subscription.handle_subscribe(number, time, now);
             return Ok(id);
@@ -216,7 +216,7 @@ impl Server {
         Ok(id)
     }
 
-    /// The name of the next subscription, and its tag.
+    /// The identifier of the next subscription, and its local tag.
     fn new_id(&mut self) -> (SubscriptionId, String) {
         self.next += 1;
         let id = SubscriptionId(self.next);
@@ -231,7 +231,7 @@ impl Server {
         Some((*id, self.subscriptions.get(id)?))
     }
 
-    /// Whether `request` is one that was accepted a short while ago, and has come once more by another way.
+    /// Whether `request` was accepted within the last 32 seconds, and has come again by another route.
     ///
     /// # Source
     ///
@@ -266,37 +266,37 @@ fn dialog(request: &Request, local_tag: String, source: MessageSource, uri: &Sip
     })
 }
 
-/// Whether the scheme of a Request-URI is served on the way that it came: `sip` always, `sips` under TLS.
+/// Whether the scheme of a Request-URI is accepted from `source`: `sip` always, `sips` under TLS.
 ///
 /// # Source
 ///
 /// RFC 3261 §8.2.2.1, RFC 5630 §3.1.
 fn is_served(uri: &str, source: MessageSource) -> bool {
     let Some((scheme, _)) = uri.split_once(':') else { return true };
-    scheme.eq_ignore_ascii_case("sip") || (scheme.eq_ignore_ascii_case("sips") && source.transport == Transport::Tls)
+    scheme.eq_ignore_ascii_case("sip") || (scheme.eq_ignore_ascii_case("sips") && source.transport.is_secure())
 }
 
-/// A SUBSCRIBE of a user who is known.
+/// A SUBSCRIBE of an authenticated user.
 struct SubscribeRequest<'a> {
     request: &'a Request,
     source: MessageSource,
     user: String,
 }
 
-/// A SUBSCRIBE that is accepted.
+/// The response to an accepted SUBSCRIBE, and its subscription.
 pub(super) struct AcceptedSubscribe {
     pub(super) response: Response,
     pub(super) id: SubscriptionId,
 }
 
-/// A request that is answered, and that is that.
+/// The response to any other request.
 pub(super) struct OtherResponse {
     pub(super) response: Response,
-    /// Whether it is known who sent it.
+    /// Whether the request was authenticated.
     pub(super) authenticated: bool,
 }
 
-/// Why a known user's SUBSCRIBE is not accepted.
+/// A SUBSCRIBE of an authenticated user that is refused.
 pub(super) struct RefusedSubscribe {
     status: StatusCode,
     field: Option<(HeaderName, String)>,
@@ -314,7 +314,7 @@ impl From<StatusCode> for RefusedSubscribe {
     }
 }
 
-/// Where the telephone itself can be reached.
+/// The Contact of the telephone.
 fn contact_of(request: &Request) -> Option<SipUri> {
     request.headers.elements(HeaderName::Contact).next().and_then(Address::parse)?.sip_uri()
 }
@@ -322,6 +322,6 @@ fn contact_of(request: &Request) -> Option<SipUri> {
 const EVENT: &str = "message-summary";
 const ALLOWED: &str = "SUBSCRIBE, OPTIONS";
 const RETRY_AFTER_SECS: u32 = 60;
-/// How much of a dialog is kept, in bytes; where its NOTIFYs go by datagram, so that they stay below 1300 bytes, as RFC 3261 §18.1.1 asks.
+/// The largest size of a dialog, in bytes. With the smaller one for datagrams, NOTIFYs stay below 1300 bytes, as RFC 3261 §18.1.1 asks.
 const MAX_DIALOG_BYTES: usize = 4096;
 const MAX_DIALOG_BYTES_FOR_DATAGRAMS: usize = 800;

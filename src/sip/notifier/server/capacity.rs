@@ -1,4 +1,4 @@
-//! Limits on the number of subscriptions, and which of them end when a limit is reached.
+//! The limits on the number of subscriptions, and which subscription ends when a limit is reached.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -12,20 +12,20 @@ use crate::message::MailboxId;
 use crate::retry::network_of;
 
 impl Server {
-    /// A connection is closed. Its subscriptions stay, for their telephones may take a new connection, and are the first to end when a
-    /// limit is reached.
+    /// A connection has been closed. Its subscriptions go on, because their telephones may open a new connection, but they are the first to end
+    /// when a limit is reached.
     pub(in super::super) fn handle_closed(&mut self, connection: ConnectionId) {
         for subscription in self.subscriptions.values_mut() {
             subscription.dialog.handle_closed(connection);
         }
     }
 
-    /// Makes room for one more subscription of `user` with `dialog`: where a limit is reached, a subscription whose connection is closed
-    /// ends, or else the oldest one of the same telephone.
+    /// Makes room for one more subscription of `user` with `dialog`. When a limit is reached, a subscription whose connection is closed ends, or
+    /// else the oldest one of the same telephone.
     ///
     /// # Errors
     ///
-    /// 503 where every other subscription is alive.
+    /// 503 when there is no such subscription.
     pub(super) fn make_room(&mut self, user: &str, dialog: &Dialog, now: Instant) -> Result<(), RefusedSubscribe> {
         let here = network_of(dialog.source.peer.ip());
         let from_here = |each: &Subscription| network_of(each.dialog.source.peer.ip()) == here;
@@ -42,7 +42,7 @@ impl Server {
         Ok(())
     }
 
-    /// Ends a subscription among those of `among`, for `dialog` to take its place.
+    /// Ends one of the subscriptions that `among` selects, to make room for `dialog`.
     fn end_one(&mut self, dialog: &Dialog, now: Instant, among: impl Fn(&Subscription) -> bool) -> Result<(), RefusedSubscribe> {
         let candidates = || self.subscriptions.iter().filter(|(_, each)| among(each));
         let closed = candidates().filter(|(_, each)| each.dialog.is_closed());
@@ -53,7 +53,7 @@ impl Server {
         Ok(())
     }
 
-    /// Ends a subscription at once; its telephone gets one last NOTIFY, whose answer nobody waits for.
+    /// Ends a subscription at once. Its telephone gets one last NOTIFY, which is sent once and whose response is ignored.
     fn evict(&mut self, id: SubscriptionId, now: Instant) {
         let Some(mut subscription) = self.forget(id) else { return };
         tracing::debug!(user = %subscription.user, "a subscription gives way to a new one");
@@ -61,8 +61,8 @@ impl Server {
         self.transmits.push_back(Transmit { next_hop, bytes, subscription: None });
     }
 
-    /// Older subscriptions that may be of the same telephone, which has started again, get a NOTIFY: a telephone that has forgotten them
-    /// answers 481, and one that has not is notified of what it knows.
+    /// Sends a NOTIFY in older subscriptions that seem to be of the same telephone, in case it has restarted. A telephone that has forgotten a
+    /// subscription answers 481, which ends it; to any other, the NOTIFY repeats the state.
     pub(super) fn probe(&mut self, user: &str, mailbox: &MailboxId, dialog: &Dialog, now: Instant) {
         let same = |each: &Subscription| each.mailbox == *mailbox && each.dialog.is_of_same_telephone(dialog);
         let older: Vec<_> = self.of_user(user).filter(|(_, each)| same(each)).map(|(id, _)| id).collect();
@@ -75,13 +75,13 @@ impl Server {
 }
 
 impl Dialog {
-    /// Whether `other` was begun by the same telephone, for all that can be seen: from the same address, with the same Contact, through
-    /// the same proxies. Two telephones behind one proxy may look the same.
+    /// Whether `other` seems to be of the same telephone: the source address, the Contact and the route set are the same. Two telephones behind
+    /// one proxy may look the same.
     fn is_of_same_telephone(&self, other: &Self) -> bool {
         let address = |dialog: &Self| -> IpAddr { dialog.source.peer.ip().to_canonical() };
         address(self) == address(other) && self.target == other.target && self.route == other.route
     }
 }
 
-/// RFC 6665 §4.1.3: the telephone may subscribe again, later.
+/// RFC 6665 §4.1.3: the telephone may subscribe again later.
 const NO_ROOM: &str = "probation;retry-after=60";

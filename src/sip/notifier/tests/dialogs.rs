@@ -1,4 +1,4 @@
-//! A subscription is a dialog: which requests belong to one, and which of them gives way.
+//! A subscription is a dialog: which requests belong to it, and which subscription ends when there are too many.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{PHONE, SECOND, subscribed};
 
 const AT_HOME: &str = "<sip:2041@192.168.1.10:5060>";
 
-/// A telephone behind the router at `peer`, whose own address is the same in every home.
+/// A telephone behind the router at `peer`, whose local address is the same behind every router.
 fn subscribe_at_home(notifier: &mut TestNotifier, peer: &str) -> Telephone {
     let mut telephone = Telephone::new(peer);
     let request = with(&telephone.request(600), HeaderName::Contact, Some(AT_HOME));
@@ -21,7 +21,7 @@ fn subscribe_at_home(notifier: &mut TestNotifier, peer: &str) -> Telephone {
     telephone
 }
 
-/// Where the last `count` messages went.
+/// The next hops of the last `count` messages.
 fn next_hops(notifier: &TestNotifier, count: usize) -> Vec<NextHop> {
     notifier.sent[notifier.sent.len() - count..].iter().map(|(next_hop, _)| next_hop.clone()).collect()
 }
@@ -46,7 +46,7 @@ fn two_telephones_with_one_contact_both_stay_subscribed() {
 }
 
 #[test]
-fn a_subscribe_that_comes_by_two_ways_begins_one_dialog() {
+fn a_subscribe_that_comes_by_two_routes_begins_one_dialog() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     telephone.subscribe(&mut notifier, 600);
     notifier.answer(200, None);
@@ -78,7 +78,7 @@ fn a_subscribe_whose_response_was_lost_keeps_its_dialog() {
 }
 
 #[test]
-fn a_refresh_that_comes_after_the_end_is_told_so() {
+fn a_refresh_after_the_end_gets_481() {
     let (mut notifier, mut telephone) = subscribed();
     notifier.pass(600 * SECOND);
     assert_eq!(notifier.said().last().unwrap(), "terminated;reason=timeout: 1");
@@ -119,7 +119,7 @@ fn a_telephone_that_starts_again_has_one_subscription() {
 }
 
 #[test]
-fn a_telephone_that_subscribes_without_end_ends_its_oldest() {
+fn a_telephone_at_its_limit_ends_its_own_oldest_subscription() {
     let (mut notifier, _telephone) = subscribed();
     let mut elsewhere = Telephone::new("192.0.2.8:5062");
     elsewhere.subscribe(&mut notifier, 600);
@@ -132,7 +132,7 @@ fn a_telephone_that_subscribes_without_end_ends_its_oldest() {
     assert_eq!(elsewhere.subscribe(&mut notifier, 600).status, StatusCode::OK);
 }
 
-/// A telephone on connection `number`, and its answer.
+/// A telephone on connection `number` subscribes; returns the status of the response.
 fn subscribe_over_tcp(notifier: &mut TestNotifier, user: &str, number: u64) -> u16 {
     let mut telephone = Telephone::new(&format!("192.0.2.{number}:40000"));
     telephone.source = MessageSource { transport: Transport::Tcp, connection: Some(ConnectionId(number)), ..telephone.source };
@@ -163,7 +163,7 @@ fn a_closed_connection_gives_way_to_a_live_telephone() {
 }
 
 #[test]
-fn a_request_without_branch_is_answered_and_known_again() {
+fn a_repeated_request_without_branch_gets_the_same_response() {
     for via in ["SIP/2.0/UDP 192.0.2.7:5062;rport", "SIP/2.0/UDP 192.0.2.7:5062;rport;branch=1"] {
         let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
         let request = with(&telephone.request(600), HeaderName::Via, Some(via));
@@ -180,7 +180,7 @@ fn a_request_without_branch_is_answered_and_known_again() {
 }
 
 #[test]
-fn a_secure_address_is_refused_where_there_is_no_tls() {
+fn a_sips_address_is_refused_without_tls() {
     for (uri, status) in [("sips:2041@vm.example", 416), ("tel:2041", 416), ("sip:2041@vm.example", 401)] {
         let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
         let request = Request { uri: uri.into(), ..telephone.request(600) };
@@ -190,7 +190,7 @@ fn a_secure_address_is_refused_where_there_is_no_tls() {
 }
 
 #[test]
-fn a_secure_subscription_has_a_secure_contact() {
+fn a_sips_subscription_has_a_sips_contact() {
     for (contact, status) in [("<sips:2041@192.0.2.7>", "200"), ("<sip:2041@192.0.2.7>", "400")] {
         let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
         telephone.source = MessageSource { transport: Transport::Tls, connection: Some(ConnectionId(1)), ..telephone.source };
@@ -205,7 +205,7 @@ fn a_secure_subscription_has_a_secure_contact() {
 }
 
 #[test]
-fn guesses_through_one_proxy_leave_its_subscriptions_alone() {
+fn guesses_through_a_proxy_do_not_affect_its_subscriptions() {
     let (mut notifier, mut owner) = subscribed();
     let mut guess = |password: &str| {
         let mut telephone = Telephone::new(PHONE);
@@ -224,7 +224,7 @@ fn guesses_through_one_proxy_leave_its_subscriptions_alone() {
 }
 
 #[test]
-fn a_secure_subscription_is_not_refreshed_in_clear() {
+fn a_sips_subscription_is_not_refreshed_without_tls() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     telephone.source = MessageSource { transport: Transport::Tls, connection: Some(ConnectionId(1)), ..telephone.source };
     let contact = Some("<sips:2041@192.0.2.7>");
@@ -236,7 +236,7 @@ fn a_secure_subscription_is_not_refreshed_in_clear() {
 }
 
 #[test]
-fn guesses_from_many_addresses_end_and_the_owner_goes_on() {
+fn guesses_from_many_addresses_are_limited_but_not_the_owner() {
     let mut notifier = TestNotifier::new(SipLimits { max_failures_per_user: 50, ..SipLimits::default() });
     let mut owner = Telephone::new(PHONE);
     assert_eq!(owner.subscribe(&mut notifier, 600).status, StatusCode::OK);

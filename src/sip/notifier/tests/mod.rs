@@ -25,7 +25,7 @@ fn subscribed() -> (TestNotifier, Telephone) {
 }
 
 #[test]
-fn who_subscribes_is_told_the_true_state_at_once_and_at_each_refresh() {
+fn a_subscriber_is_notified_at_once_and_at_each_refresh() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     let response = telephone.subscribe(&mut notifier, 600);
     assert_eq!(response.headers.get(HeaderName::Expires), Some("600"));
@@ -53,29 +53,29 @@ fn who_subscribes_is_told_the_true_state_at_once_and_at_each_refresh() {
 }
 
 #[test]
-fn changes_are_told_once_a_second_and_the_newest_counts() {
+fn at_most_one_change_a_second_is_notified_and_it_is_the_newest() {
     let (mut notifier, _telephone) = subscribed();
     notifier.pass(5 * SECOND);
-    let mut told = Vec::new();
-    let mut tell = |notifier: &mut TestNotifier| {
+    let mut sent = Vec::new();
+    let mut answer_and_collect = |notifier: &mut TestNotifier| {
         if !notifier.sent.is_empty() {
             notifier.answer(200, None);
-            told.extend(notifier.said());
+            sent.extend(notifier.said());
         }
     };
     for version in 10..40 {
         notifier.server.handle_state(&state(version, u32::try_from(version).unwrap()), notifier.now);
         notifier.settle();
-        tell(&mut notifier);
+        answer_and_collect(&mut notifier);
         notifier.pass(SECOND / 10);
-        tell(&mut notifier);
+        answer_and_collect(&mut notifier);
     }
     for _ in 0..10 {
         notifier.pass(SECOND);
-        tell(&mut notifier);
+        answer_and_collect(&mut notifier);
     }
-    let told: Vec<_> = told.iter().map(|said| said.rsplit(' ').next().unwrap()).collect();
-    assert_eq!(told, ["10", "19", "29", "39"]);
+    let sent: Vec<_> = sent.iter().map(|said| said.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(sent, ["10", "19", "29", "39"]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn an_older_state_changes_nothing() {
 }
 
 #[test]
-fn a_newer_state_that_comes_while_the_mailbox_is_counted_is_what_is_told() {
+fn a_state_that_is_newer_than_the_one_looked_up_is_notified() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     notifier.current = None;
     telephone.subscribe(&mut notifier, 600);
@@ -109,7 +109,7 @@ fn a_newer_state_that_comes_while_the_mailbox_is_counted_is_what_is_told() {
 }
 
 #[test]
-fn what_is_not_known_is_not_told_and_asked_for_until_it_is() {
+fn an_unknown_state_is_not_sent_and_is_looked_up_until_known() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     notifier.current = Some(CurrentState::Unknown);
     telephone.subscribe(&mut notifier, 600);
@@ -130,7 +130,7 @@ fn what_is_not_known_is_not_told_and_asked_for_until_it_is() {
 }
 
 #[test]
-fn what_becomes_known_is_told_however_long_it_was_not() {
+fn a_state_that_becomes_known_is_notified_however_late() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     notifier.current = Some(CurrentState::Unknown);
     telephone.subscribe(&mut notifier, 600);
@@ -153,7 +153,7 @@ fn what_becomes_known_is_told_however_long_it_was_not() {
 }
 
 #[test]
-fn who_subscribes_to_a_mailbox_that_is_gone_is_told_so() {
+fn a_subscription_to_a_mailbox_that_is_gone_ends() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     notifier.current = Some(CurrentState::NoSuchMailbox);
     telephone.subscribe(&mut notifier, 600);
@@ -163,7 +163,7 @@ fn who_subscribes_to_a_mailbox_that_is_gone_is_told_so() {
 }
 
 #[test]
-fn to_ask_once_and_to_end_is_to_subscribe_for_no_time() {
+fn expires_0_gets_the_state_once_or_ends_a_subscription() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     telephone.subscribe(&mut notifier, 0);
     notifier.answer(200, None);
@@ -178,7 +178,7 @@ fn to_ask_once_and_to_end_is_to_subscribe_for_no_time() {
 }
 
 #[test]
-fn a_subscription_that_nobody_refreshes_ends_and_says_so() {
+fn a_subscription_that_is_not_refreshed_ends_with_a_notify() {
     let (mut notifier, _telephone) = subscribed();
     notifier.pass(599 * SECOND);
     assert_eq!(notifier.said(), [""; 0]);
@@ -189,7 +189,7 @@ fn a_subscription_that_nobody_refreshes_ends_and_says_so() {
 }
 
 #[test]
-fn a_telephone_that_is_gone_is_forgotten() {
+fn the_subscription_of_a_telephone_that_is_gone_ends() {
     for status in [481, 404, 489, 403] {
         let (mut notifier, _telephone) = subscribed();
         notifier.pass(2 * SECOND);
@@ -203,13 +203,13 @@ fn a_telephone_that_is_gone_is_forgotten() {
     notifier.server.handle_state(&state(5, 5), notifier.now);
     notifier.settle();
     notifier.pass(31 * SECOND);
-    assert_eq!((notifier.server.len(), notifier.said().len()), (1, 10), "it is told until 32 seconds have passed");
+    assert_eq!((notifier.server.len(), notifier.said().len()), (1, 10), "the NOTIFY is sent again until 32 seconds have passed");
     notifier.pass(2 * SECOND);
     assert_eq!((notifier.server.len(), notifier.server.poll_timeout()), (0, None));
 }
 
 #[test]
-fn a_telephone_that_has_no_time_is_told_when_it_says() {
+fn a_busy_telephone_is_notified_after_its_retry_after() {
     let (mut notifier, _telephone) = subscribed();
     notifier.pass(2 * SECOND);
     notifier.server.handle_state(&state(5, 5), notifier.now);
@@ -225,7 +225,7 @@ fn a_telephone_that_has_no_time_is_told_when_it_says() {
 }
 
 #[test]
-fn late_answers_and_those_of_others_do_nothing() {
+fn late_and_forged_responses_do_nothing() {
     let (mut notifier, _telephone) = subscribed();
     notifier.pass(2 * SECOND);
     notifier.server.handle_state(&state(5, 5), notifier.now);
@@ -245,7 +245,7 @@ fn late_answers_and_those_of_others_do_nothing() {
 }
 
 #[test]
-fn a_subscribe_that_comes_again_is_answered_again_and_begins_nothing() {
+fn a_repeated_subscribe_gets_the_same_response_and_no_more() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     let request = telephone.request(600);
     let challenged = telephone.send(&mut notifier, &request);
@@ -265,7 +265,7 @@ fn a_subscribe_that_comes_again_is_answered_again_and_begins_nothing() {
 }
 
 #[test]
-fn what_comes_through_proxies_goes_back_through_them() {
+fn a_notify_goes_back_through_the_proxies_of_its_subscribe() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     telephone.source = udp("198.51.100.1:5060");
     let mut request = telephone.request(600);
@@ -292,7 +292,7 @@ fn what_comes_through_proxies_goes_back_through_them() {
 }
 
 #[test]
-fn a_connection_is_the_way_back_and_the_contact_when_it_is_gone() {
+fn a_notify_uses_the_connection_or_else_the_contact() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new("192.0.2.7:40000"));
     let connection = ConnectionId(3);
     telephone.source = MessageSource { transport: Transport::Tcp, connection: Some(connection), ..telephone.source };
@@ -307,7 +307,7 @@ fn a_connection_is_the_way_back_and_the_contact_when_it_is_gone() {
 }
 
 #[test]
-fn a_stop_ends_every_subscription_and_takes_no_more() {
+fn a_stop_ends_every_subscription_and_accepts_no_more() {
     let (mut notifier, _telephone) = subscribed();
     notifier.server.handle_stop(notifier.now);
     notifier.settle();

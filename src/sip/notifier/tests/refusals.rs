@@ -1,4 +1,4 @@
-//! What is refused, and how.
+//! Requests that are refused, and their responses.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn refused(change: impl Fn(Request) -> Request) -> (u16, Headers) {
 }
 
 #[test]
-fn each_refusal_has_its_number_and_what_goes_with_it() {
+fn each_refusal_has_its_status_and_its_header_field() {
     let set = |name: HeaderName, value: &'static str| refused(move |request| with(&request, name, Some(value)));
     let (status, headers) = set(HeaderName::Event, "presence");
     assert_eq!((status, headers.get(HeaderName::AllowEvents)), (489, Some("message-summary")));
@@ -54,7 +54,7 @@ fn a_name_without_a_mailbox_means_the_users_own_mailbox() {
 }
 
 #[test]
-fn what_is_no_subscribe_is_answered_without_a_proof() {
+fn other_requests_than_subscribe_need_no_authentication() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     for (method, expected) in [("OPTIONS", "200"), ("NOTIFY", "405"), ("REGISTER", "405"), ("PUBLISH", "405")] {
         let mut request = with(&telephone.request(600), HeaderName::CSeq, Some(&format!("1 {method}")));
@@ -72,11 +72,11 @@ fn what_is_no_subscribe_is_answered_without_a_proof() {
     ack.method = Method::Ack;
     notifier.receive(ack, telephone.source);
     notifier.receive(with(&telephone.request(600), HeaderName::Via, None), telephone.source);
-    assert_eq!(notifier.said(), [""; 0], "nobody waits for an answer, or nobody knows where");
+    assert_eq!(notifier.said(), [""; 0], "an ACK gets no response, and without a Via there is no address for one");
 }
 
 #[test]
-fn nobody_subscribes_with_a_wrong_password_and_nobody_tries_without_end() {
+fn a_wrong_password_is_refused_and_attempts_are_limited() {
     let mut notifier = TestNotifier::new(SipLimits { max_failures: 3, ..SipLimits::default() });
     let guess = |notifier: &mut TestNotifier, peer: &str, user: &str, password: &str| {
         let mut telephone = Telephone::new(peer);
@@ -97,7 +97,7 @@ fn nobody_subscribes_with_a_wrong_password_and_nobody_tries_without_end() {
 }
 
 #[test]
-fn a_proof_is_good_for_one_address_only() {
+fn credentials_are_valid_for_one_address_only() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     let request = telephone.request(600);
     notifier.receive(request.clone(), telephone.source);
@@ -108,7 +108,7 @@ fn a_proof_is_good_for_one_address_only() {
 }
 
 #[test]
-fn who_has_proven_nothing_gets_a_small_answer_where_it_is_and_leaves_nothing_behind() {
+fn an_unauthenticated_sender_gets_a_small_response_and_no_state() {
     let (mut notifier, mut telephone) = (TestNotifier::new(SipLimits::default()), Telephone::new(PHONE));
     let mut request = telephone.request(600);
     request.headers.push(HeaderName::RecordRoute, "<sip:203.0.113.9;lr>");
@@ -125,7 +125,7 @@ fn who_has_proven_nothing_gets_a_small_answer_where_it_is_and_leaves_nothing_beh
 }
 
 #[test]
-fn what_was_overtaken_on_its_way_changes_nothing() {
+fn a_subscribe_that_was_overtaken_changes_nothing() {
     let (mut notifier, mut telephone) = subscribed();
     let late = with(&telephone.request(0), HeaderName::CSeq, Some("0 SUBSCRIBE"));
     assert_eq!(telephone.send(&mut notifier, &late).status, StatusCode::SERVER_ERROR);
@@ -141,7 +141,7 @@ fn nobody_ends_the_subscription_of_another() {
 }
 
 #[test]
-fn subscriptions_have_an_end_for_a_user_and_for_all() {
+fn subscriptions_are_limited_for_a_user_and_for_all() {
     let limits = SipLimits { max_subscriptions: 3, max_subscriptions_per_user: 2, ..SipLimits::default() };
     let mut notifier = TestNotifier::new(limits);
     let mut subscribe = |number: u32, user: &str| {
@@ -156,7 +156,7 @@ fn subscriptions_have_an_end_for_a_user_and_for_all() {
 }
 
 #[test]
-fn telephones_that_start_again_and_again_while_nobody_counts_take_no_memory_without_end() {
+fn telephones_that_restart_take_limited_memory() {
     let mut notifier = TestNotifier::new(SipLimits { max_subscriptions: 3, ..SipLimits::default() });
     notifier.counts = false;
     for number in 0..100 {

@@ -1,4 +1,4 @@
-//! The same over real sockets of this machine.
+//! A notifier with real sockets of this machine.
 
 use std::io::BufRead as _;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use super::telephone::state;
 use crate::message::{MailboxId, Summary};
 use crate::mwi::{CurrentState, MwiSink as _, MwiSource};
 
-/// Knows one state, or nothing.
+/// A source that always returns the same state.
 #[derive(Debug)]
 struct FixedSource(CurrentState);
 
@@ -38,7 +38,7 @@ async fn notifier(limits: SipLimits) -> Arc<SipNotifier> {
     Arc::new(builder.udp(udp).tcp(tcp).build().unwrap())
 }
 
-/// The text of a SUBSCRIBE over `transport`, with a proof if there is a challenge to answer.
+/// The text of a SUBSCRIBE over `transport`, with credentials if there is a challenge to answer.
 fn subscribe(transport: &str, local: SocketAddr, number: u32, challenge: Option<&DigestChallenge>) -> String {
     let scheme = if transport == "TLS" { "sips" } else { "sip" };
     let proof = challenge.map(|challenge| {
@@ -60,8 +60,8 @@ fn challenge_of(message: &SipMessage) -> DigestChallenge {
     DigestChallenge::choose(response.headers.all(HeaderName::WwwAuthenticate)).unwrap()
 }
 
-/// Subscribes over UDP, and hands on what each NOTIFY says.
-async fn telephone(server: SocketAddr, told: mpsc::UnboundedSender<(String, Option<Summary>)>) {
+/// Subscribes over UDP, and sends the content of each NOTIFY through the channel.
+async fn telephone(server: SocketAddr, contents: mpsc::UnboundedSender<(String, Option<Summary>)>) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     socket.connect(server).await.unwrap();
     let local = socket.local_addr().unwrap();
@@ -74,8 +74,8 @@ async fn telephone(server: SocketAddr, told: mpsc::UnboundedSender<(String, Opti
             SipMessage::Request(notify) => {
                 let subscription = notify.headers.get(HeaderName::SubscriptionState).unwrap().to_owned();
                 let summary = MessageSummary::parse(&notify.body).ok().and_then(|summary| summary.voice);
-                // First of all, so that what was answered was seen.
-                if told.send((subscription, summary)).is_err() {
+                // The content is recorded before the response is sent, so that every answered NOTIFY has been recorded.
+                if contents.send((subscription, summary)).is_err() {
                     return;
                 }
                 socket.send(&notify.response(StatusCode::OK, "a").to_bytes()).await.unwrap();
@@ -93,32 +93,32 @@ async fn telephone(server: SocketAddr, told: mpsc::UnboundedSender<(String, Opti
 async fn keeps_the_contract() {
     let stops = std::sync::Mutex::new(Vec::new());
     let mut ready = Vec::new();
-    // One for each sentence, each with a telephone that has subscribed.
+    // One notifier for each sentence of the contract, each with a telephone that has subscribed.
     for _ in 0..3 {
         let notifier = notifier(SipLimits::default()).await;
-        let (tell, mut told) = mpsc::unbounded_channel();
+        let (sender, mut contents) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = Arc::clone(&notifier);
         tokio::spawn(async move { running.run(&FixedSource(CurrentState::Unknown), async { drop(stopped.await) }).await });
-        tokio::spawn(telephone(notifier.udp_address().unwrap(), tell));
-        assert_eq!(told.recv().await, Some(("active;expires=600".to_owned(), None)), "what is not known is not told");
+        tokio::spawn(telephone(notifier.udp_address().unwrap(), sender));
+        assert_eq!(contents.recv().await, Some(("active;expires=600".to_owned(), None)), "an unknown state is not sent");
         stops.lock().unwrap().push(stop);
-        ready.push((notifier, told));
+        ready.push((notifier, contents));
     }
     let ready = std::sync::Mutex::new(ready);
     crate::conformance::mwi::run_all(|| {
-        let (notifier, told) = ready.lock().unwrap().pop().unwrap();
-        let told = Arc::new(std::sync::Mutex::new((told, None)));
+        let (notifier, contents) = ready.lock().unwrap().pop().unwrap();
+        let contents = Arc::new(std::sync::Mutex::new((contents, None)));
         let look = {
             let notifier = Arc::clone(&notifier);
             move || {
-                let (notifier, told) = (Arc::clone(&notifier), Arc::clone(&told));
+                let (notifier, contents) = (Arc::clone(&notifier), Arc::clone(&contents));
                 async move {
                     while !notifier.server().is_settled() {
                         tokio::task::yield_now().await;
                     }
-                    let (told, last) = &mut *told.lock().unwrap();
-                    while let Ok((_, summary)) = told.try_recv() {
+                    let (contents, last) = &mut *contents.lock().unwrap();
+                    while let Ok((_, summary)) = contents.try_recv() {
                         *last = summary;
                     }
                     *last
@@ -131,7 +131,7 @@ async fn keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn a_telephone_is_served_over_tcp_and_told_the_end() {
+async fn a_telephone_is_served_over_tcp_until_the_notifier_stops() {
     let notifier = notifier(SipLimits::default()).await;
     let (stop, stopped) = oneshot::channel::<()>();
     let running = Arc::clone(&notifier);
@@ -166,7 +166,7 @@ async fn a_telephone_is_served_over_tcp_and_told_the_end() {
 }
 
 #[tokio::test]
-async fn a_connection_on_which_nobody_proves_to_be_there_is_closed() {
+async fn a_connection_without_authentication_is_closed() {
     let limits =
         SipLimits { unauthenticated_timeout: Duration::from_millis(50), max_connections_per_address: 2, ..SipLimits::default() };
     let notifier = notifier(limits).await;
@@ -177,7 +177,7 @@ async fn a_connection_on_which_nobody_proves_to_be_there_is_closed() {
     for _ in 0..3 {
         streams.push(TcpStream::connect(address).await.unwrap());
     }
-    // The first gives way to the third, and the others are closed for their silence.
+    // The first is closed to make room for the third, and the others because nobody authenticates on them.
     for stream in &mut streams {
         let read = timeout(Duration::from_secs(10), stream.read(&mut [0; 16])).await.expect("it is closed");
         assert!(matches!(read, Ok(0) | Err(_)));
@@ -185,7 +185,7 @@ async fn a_connection_on_which_nobody_proves_to_be_there_is_closed() {
     run.abort();
 }
 
-/// Subscribes along `stream`, and answers with the first NOTIFY.
+/// Subscribes on `stream`, and returns the first NOTIFY.
 async fn subscribed(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), transport: &str, local: SocketAddr) -> Request {
     let mut input = BytesMut::new();
     stream.write_all(subscribe(transport, local, 1, None).as_bytes()).await.unwrap();
@@ -199,7 +199,7 @@ async fn subscribed(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), transpor
 }
 
 #[tokio::test]
-async fn idle_connections_give_way_to_a_telephone() {
+async fn idle_connections_make_room_for_a_telephone() {
     let notifier = notifier(SipLimits { max_connections: 4, ..SipLimits::default() }).await;
     let running = Arc::clone(&notifier);
     let run =
@@ -212,20 +212,20 @@ async fn idle_connections_give_way_to_a_telephone() {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let local = stream.local_addr().unwrap();
     timeout(Duration::from_secs(10), subscribed(&mut stream, "TCP", local)).await.expect("it is served at once");
-    // Nor does it give way, once it has proven to be there, to those that come later.
+    // After its authentication, it is not closed for those that come later.
     for _ in 0..20 {
         idle.push(TcpStream::connect(address).await.unwrap());
     }
-    // The sixteenth of them is closed, so all before it have come.
-    let closed = timeout(Duration::from_secs(10), idle[35].read(&mut [0; 1])).await.expect("it gives way");
+    // The sixteenth of them is closed, so all before it have been accepted.
+    let closed = timeout(Duration::from_secs(10), idle[35].read(&mut [0; 1])).await.expect("it is closed");
     assert!(matches!(closed, Ok(0) | Err(_)));
     notifier.show(&state(2, 0)).await.unwrap();
-    let told = timeout(Duration::from_secs(10), next(&mut stream, &mut BytesMut::new())).await;
-    assert!(matches!(told, Ok(Some(SipMessage::Request(_)))), "{told:?}");
+    let contents = timeout(Duration::from_secs(10), next(&mut stream, &mut BytesMut::new())).await;
+    assert!(matches!(contents, Ok(Some(SipMessage::Request(_)))), "{contents:?}");
     run.abort();
 }
 
-/// Says to a process that it is the one that serves with few descriptors.
+/// Set in the process that serves with few descriptors.
 const SERVES: &str = "VOICEMAIL_TEST_SERVES_WITH_FEW_DESCRIPTORS";
 
 #[test]
@@ -256,7 +256,7 @@ fn idle_connections_block_nothing_when_descriptors_run_out() {
         timeout(Duration::from_secs(20), subscribed(&mut stream, "TCP", local)).await
     });
     assert!(notify.is_ok(), "a telephone is served behind 150 idle connections");
-    // It ends when nothing more can come from here.
+    // The process ends when its standard input does.
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
 }
@@ -297,7 +297,7 @@ async fn a_telephone_is_served_at_a_sips_address_under_tls() {
     run.abort();
 }
 
-/// The next message, or nothing when the connection was closed.
+/// The next message; `None` when the connection was closed.
 async fn next(stream: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) -> Option<SipMessage> {
     loop {
         if let Some(message) = SipMessage::read(input).unwrap() {

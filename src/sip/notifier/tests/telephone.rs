@@ -1,4 +1,4 @@
-//! A server with telephones in front of it, without a network; time is what the test says.
+//! A notifier's state machine with telephones, without a network; the test sets the time.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -29,15 +29,15 @@ pub(super) fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-/// A server, its clock, and what it has sent and asked.
+/// A server, its clock, and the messages and lookups that it has asked for.
 pub(super) struct TestNotifier {
     pub(super) server: Server,
     pub(super) now: Instant,
     pub(super) sent: Vec<(NextHop, SipMessage)>,
     pub(super) asked: Vec<(SubscriptionId, MailboxId)>,
-    /// What a mailbox's state is, for whoever asks; not answered yet if there is none.
+    /// The result of each lookup; lookups stay unanswered while it is `None`.
     pub(super) current: Option<CurrentState>,
-    /// Whether anybody takes what is asked for.
+    /// Whether lookups are taken from the server.
     pub(super) counts: bool,
 }
 
@@ -46,26 +46,21 @@ impl TestNotifier {
         let now = Instant::now();
         let users = ["2041", "2042", "sales"];
         let secret = |user: &&str| ((*user).to_owned(), DigestSecret::of(user, "vm.example", "correct horse"));
-        let authenticator = DigestAuthenticator::new(
-            "vm.example",
-            users.iter().map(secret),
-            [1; DigestAuthenticator::KEY_LEN],
-            Duration::from_secs(60),
-            now,
-        );
+        let authenticator =
+            DigestAuthenticator::new("vm.example", [1; DigestAuthenticator::KEY_LEN], now).users(users.iter().map(secret));
         let mailboxes: HashMap<_, _> = users.iter().map(|user| ((*user).to_owned(), vec![user.parse().unwrap()])).collect();
         let server =
             Server::new(Users::new(authenticator, mailboxes, &limits), limits, IdGenerator::new([2; IdGenerator::KEY_LEN]));
         Self { server, now, sent: Vec::new(), asked: Vec::new(), current: Some(CurrentState::Known(state(1, 1))), counts: true }
     }
 
-    /// Hands a message in, and does what is asked for then.
+    /// Hands a message to the server, and carries out its actions.
     pub(super) fn receive(&mut self, message: impl Into<SipMessage>, source: MessageSource) {
         self.server.handle_message(message.into(), source, self.now);
         self.settle();
     }
 
-    /// Lets time pass, step by step.
+    /// Advances the time from timer to timer.
     pub(super) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(due) = self.server.poll_timeout().filter(|due| *due <= end) {
@@ -88,7 +83,7 @@ impl TestNotifier {
         }
     }
 
-    /// What was sent since the last look: responses by their number, NOTIFYs by what they say.
+    /// The messages that were sent since the last call: responses by their status, NOTIFYs by their content.
     pub(super) fn said(&mut self) -> Vec<String> {
         let said = |(_, message): (NextHop, SipMessage)| match message {
             SipMessage::Response(response) => response.status.code().to_string(),
@@ -145,7 +140,7 @@ pub(super) struct Telephone {
     pub(super) call_id: String,
     pub(super) to: String,
     number: u32,
-    /// The last SUBSCRIBE that had a proof.
+    /// The last SUBSCRIBE with credentials.
     pub(super) last_authorized: Option<Request>,
 }
 
@@ -162,7 +157,7 @@ impl Telephone {
         }
     }
 
-    /// A SUBSCRIBE for so many seconds.
+    /// A SUBSCRIBE for `expires` seconds.
     pub(super) fn request(&mut self, expires: u32) -> Request {
         self.number += 1;
         let (peer, transport) = (self.source.peer, self.source.transport);
@@ -183,7 +178,7 @@ impl Telephone {
         Request { method: Method::Subscribe, uri: "sip:2041@vm.example".into(), headers, body: bytes::Bytes::new() }
     }
 
-    /// Sends `request`, proves who it is when asked, and answers with the last response.
+    /// Sends `request`, answers a challenge, and returns the last response.
     pub(super) fn send(&mut self, notifier: &mut TestNotifier, request: &Request) -> Response {
         let first = self.exchange(notifier, request.clone());
         if first.status != StatusCode::UNAUTHORIZED {
@@ -200,7 +195,7 @@ impl Telephone {
         response
     }
 
-    /// `request` with the proof that `challenged` asks for, and with its own branch or none.
+    /// `request` with the credentials that `challenged` asks for, and with its branch as it is.
     pub(super) fn authorized_by(&self, request: &Request, challenged: &Response) -> Request {
         let challenge = DigestChallenge::choose(challenged.headers.all(HeaderName::WwwAuthenticate)).unwrap();
         let mut again = with(request, HeaderName::CSeq, Some("2 SUBSCRIBE"));
@@ -209,7 +204,7 @@ impl Telephone {
         again
     }
 
-    /// `request` with a proof, a new number and a new branch.
+    /// `request` with credentials, a new number and a new branch.
     pub(super) fn authorized(&self, request: &Request, challenge: &DigestChallenge) -> Request {
         let proof = challenge.answer(&self.credentials, request.method.as_str(), &request.uri, 1, "c");
         let branch = request.via().unwrap().branch().unwrap().to_owned();
@@ -224,7 +219,7 @@ impl Telephone {
     pub(super) fn subscribe(&mut self, notifier: &mut TestNotifier, expires: u32) -> Response {
         let request = self.request(expires);
         let response = self.send(notifier, &request);
-        // Only what follows the challenge is of interest.
+        // Challenges are left out of the recorded messages.
         notifier.sent.retain(
             |(_, message)| !matches!(message, SipMessage::Response(response) if response.status == StatusCode::UNAUTHORIZED),
         );
@@ -247,7 +242,7 @@ pub(super) fn tag(to: &str) -> &str {
     Address::parse(to).unwrap().tag().unwrap()
 }
 
-/// Each field of `request` but `name`, and this one in its place.
+/// `request` with the field `name` replaced by `value`, or removed.
 pub(super) fn with(request: &Request, name: HeaderName, value: Option<&str>) -> Request {
     let text = String::from_utf8(request.to_bytes().to_vec()).unwrap();
     let start = format!("{}: ", name.as_str());

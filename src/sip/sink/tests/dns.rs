@@ -1,4 +1,4 @@
-//! Servers that are found by DNS, with a DNS server of the test.
+//! Servers that are found by DNS, with a DNS server in the test.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -11,7 +11,7 @@ use super::super::super::message::{SipMessage, StatusCode};
 use super::super::{SipSink, SipTargets};
 use super::{MwiSink as _, state};
 
-/// Answers questions about `pbx.example`, whose two servers are at these ports of this machine.
+/// Answers queries about `pbx.example`, whose two servers are at these ports of this machine.
 async fn serve_dns(socket: UdpSocket, ports: [u16; 2]) {
     let mut buffer = [0; 4096];
     loop {
@@ -55,7 +55,7 @@ async fn answer(socket: &UdpSocket, status: StatusCode) {
 }
 
 #[tokio::test]
-async fn the_second_server_of_a_domain_is_asked_after_the_first() {
+async fn the_second_server_of_a_domain_is_tried_after_the_first() {
     let local = || UdpSocket::bind("127.0.0.1:0");
     let (dns, first, second) = (local().await.unwrap(), local().await.unwrap(), local().await.unwrap());
     let server: SocketAddr = dns.local_addr().unwrap();
@@ -66,7 +66,7 @@ async fn the_second_server_of_a_domain_is_asked_after_the_first() {
     let sink = builder.dns_servers([server]).unwrap().build();
     let shown = state(1, 7);
     let busy = answer(&first, StatusCode::SERVICE_UNAVAILABLE);
-    let (told, (), ()) = tokio::join!(sink.show(&shown), busy, answer(&second, StatusCode::OK));
-    told.unwrap();
+    let (result, (), ()) = tokio::join!(sink.show(&shown), busy, answer(&second, StatusCode::OK));
+    result.unwrap();
     serving.abort();
 }

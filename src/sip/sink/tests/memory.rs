@@ -1,4 +1,4 @@
-//! A network in memory: peers that answer as they are told, on time that stands still while nobody waits.
+//! A network in memory, with peers that answer as the test says; it runs on paused time.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use super::super::super::Transport;
 use super::super::super::message::{Request, Response, SipMessage, StatusCode};
 use super::super::super::transport::{Channel, Connect, Destination};
 
-/// What a peer says to a request, and how long after.
+/// The responses of a peer to a request, each with its delay.
 pub(super) type Answers = Vec<(Duration, Response)>;
 type PeerBehaviour = Box<dyn Fn(&Request) -> Answers + Send + Sync>;
 
@@ -24,14 +24,14 @@ pub(super) struct MemoryNetwork(Arc<MemoryNetworkState>);
 
 #[derive(Default)]
 struct MemoryNetworkState {
-    /// How often everybody has hung up; a way that was opened before is closed.
+    /// How often all peers have closed their connections.
     hung_up: AtomicUsize,
     peers: Mutex<HashMap<(Transport, SocketAddr), Arc<PeerBehaviour>>>,
     sent: Mutex<Vec<Sent>>,
     connections: Mutex<Vec<(Transport, SocketAddr)>>,
 }
 
-/// What was sent, and when.
+/// A request that was sent, and when.
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
     pub(super) at: Instant,
@@ -41,12 +41,12 @@ pub(super) struct Sent {
 }
 
 impl MemoryNetwork {
-    /// Has somebody at `address` answer as `peer` says; anybody else takes no connection.
+    /// Makes a peer at `address` answer as `peer` says; other addresses refuse connections.
     pub(super) fn listen(&self, transport: Transport, address: &str, peer: impl Fn(&Request) -> Answers + Send + Sync + 'static) {
         self.0.peers.lock().unwrap().insert((transport, address.parse().unwrap()), Arc::new(Box::new(peer)));
     }
 
-    /// Has every peer close its connections.
+    /// Makes every peer close its connections.
     pub(super) fn hang_up(&self) {
         self.0.hung_up.fetch_add(1, Ordering::Relaxed);
     }
@@ -55,12 +55,12 @@ impl MemoryNetwork {
         self.0.hung_up.load(Ordering::Relaxed)
     }
 
-    /// All that was sent, in order.
+    /// All requests that were sent, in order.
     pub(super) fn sent(&self) -> Vec<Sent> {
         self.0.sent.lock().unwrap().clone()
     }
 
-    /// All ways that were opened, in order.
+    /// All connections that were opened, in order.
     pub(super) fn connections(&self) -> Vec<(Transport, SocketAddr)> {
         self.0.connections.lock().unwrap().clone()
     }
@@ -71,7 +71,7 @@ pub(super) fn always(status: StatusCode) -> impl Fn(&Request) -> Answers + Send 
     move |request| vec![(Duration::ZERO, request.response(status, "peer"))]
 }
 
-/// Answers nothing.
+/// Sends no response.
 pub(super) fn silent(_: &Request) -> Answers {
     Vec::new()
 }

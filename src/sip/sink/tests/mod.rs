@@ -1,8 +1,10 @@
 #[cfg(feature = "sip-dns")]
 mod dns;
 mod memory;
+mod tls;
 
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::DateTime;
@@ -58,11 +60,11 @@ async fn keeps_the_contract() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_is_told_what_it_needs_to_know() {
+async fn a_notify_has_all_fields_that_a_peer_needs() {
     let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, always(status(202)));
-    let told = state(1, 2);
-    sink(&memory).build().show(&told).await.unwrap();
+    let newest = state(1, 2);
+    sink(&memory).build().show(&newest).await.unwrap();
     let request = memory.sent().remove(0).request;
     assert_eq!(request.uri, "sip:2041@pbx.example;user=phone");
     let get = |name| request.headers.get(name).unwrap();
@@ -72,11 +74,11 @@ async fn a_peer_is_told_what_it_needs_to_know() {
     assert_eq!(get(HeaderName::Contact), "<sip:voicemail@192.0.2.1:5070>");
     assert_eq!((get(HeaderName::Event), get(HeaderName::SubscriptionState)), ("message-summary", "terminated"));
     assert_eq!((get(HeaderName::MaxForwards), get(HeaderName::ContentType)), ("70", "application/simple-message-summary"));
-    assert_eq!(body(&request), MessageSummary::of(told.summary, "sip:2041@pbx.example".parse().unwrap()));
+    assert_eq!(body(&request), MessageSummary::of(newest.summary, "sip:2041@pbx.example".parse().unwrap()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_peer_is_told_again_until_32_seconds_have_passed() {
+async fn a_notify_is_sent_again_until_32_seconds_have_passed() {
     let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, silent);
     let start = Instant::now();
@@ -90,7 +92,7 @@ async fn a_silent_peer_is_told_again_until_32_seconds_have_passed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn late_and_provisional_answers_are_answers() {
+async fn late_and_provisional_responses_count() {
     let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, |request| vec![(Duration::from_secs(20), request.response(StatusCode::OK, "peer"))]);
     let start = Instant::now();
@@ -106,11 +108,11 @@ async fn late_and_provisional_answers_are_answers() {
     });
     let start = Instant::now();
     sink(&memory).build().show(&state(1, 1)).await.unwrap();
-    assert_eq!(times(&memory, start), [0, 500, 4500], "what has arrived is sent again more seldom");
+    assert_eq!(times(&memory, start), [0, 500, 4500], "a request that has arrived is sent again less often");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_to_another_request_is_none() {
+async fn a_response_to_another_request_is_ignored() {
     let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, |request| {
         let mut other = request.clone();
@@ -125,13 +127,16 @@ async fn the_answer_to_another_request_is_none() {
     assert!(matches!(failed, MwiError::NoSuchMailbox(_)), "{failed:?}");
 }
 
-/// Answers as a server with a password does; 407 and its fields if it is a proxy. Each nonce is good for one second.
+/// A peer that authenticates by digest: a server with 401, or a proxy with 407. Each nonce is valid for one second.
 fn guarded(code: u16, password: &'static str) -> impl Fn(&Request) -> Answers + Send + Sync {
     let start = Instant::now().into_std();
     let secret = DigestSecret::of("voicemail", "pbx", password);
     let users = [("voicemail".to_owned(), secret)];
-    let authenticator =
-        Mutex::new(DigestAuthenticator::new("pbx", users, [1; DigestAuthenticator::KEY_LEN], Duration::from_secs(1), start));
+    let authenticator = Mutex::new(
+        DigestAuthenticator::new("pbx", [1; DigestAuthenticator::KEY_LEN], start)
+            .users(users)
+            .nonce_lifetime(Duration::from_secs(1)),
+    );
     let (asks, proves) = match code {
         401 => (HeaderName::WwwAuthenticate, HeaderName::Authorization),
         _ => (HeaderName::ProxyAuthenticate, HeaderName::ProxyAuthorization),
@@ -152,7 +157,7 @@ fn guarded(code: u16, password: &'static str) -> impl Fn(&Request) -> Answers + 
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_asked_for_a_password_proves_it() {
+async fn a_challenge_of_server_or_proxy_is_answered() {
     for code in [401, 407] {
         let memory = MemoryNetwork::default();
         memory.listen(Transport::Udp, A, guarded(code, "correct horse"));
@@ -166,7 +171,7 @@ async fn who_is_asked_for_a_password_proves_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_password_that_is_wrong_is_said_once() {
+async fn refused_credentials_are_sent_once() {
     let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, guarded(401, "another horse"));
     let failed = sink(&memory).build().show(&state(1, 1)).await.unwrap_err();
@@ -175,7 +180,7 @@ async fn a_password_that_is_wrong_is_said_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_nonce_that_grew_old_on_the_way_is_answered_anew() {
+async fn a_challenge_for_a_stale_nonce_is_answered() {
     let memory = MemoryNetwork::default();
     let guarded = guarded(401, "correct horse");
     let answered = AtomicUsize::new(0);
@@ -192,7 +197,7 @@ async fn a_nonce_that_grew_old_on_the_way_is_answered_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_cannot_gives_way_to_the_next_and_is_left_alone_for_a_while() {
+async fn an_address_that_answers_503_is_tried_last_for_a_while() {
     let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, |request| {
         let mut response = request.response(StatusCode::SERVICE_UNAVAILABLE, "peer");
@@ -201,21 +206,21 @@ async fn a_peer_that_cannot_gives_way_to_the_next_and_is_left_alone_for_a_while(
     });
     memory.listen(Transport::Udp, B, always(StatusCode::OK));
     let sink = sink(&memory).addresses([A, B]).build();
-    let mut told = Vec::new();
+    let mut counts = Vec::new();
     for version in 1..=3 {
         sink.show(&state(version, 1)).await.unwrap();
-        told.push(memory.sent()[told.iter().sum::<usize>()..].len());
+        counts.push(memory.sent()[counts.iter().sum::<usize>()..].len());
         if version == 2 {
             tokio::time::advance(Duration::from_secs(3)).await;
         }
     }
-    assert_eq!(told, [2, 1, 2], "first both, then the one that can, and both again when the time has passed");
+    assert_eq!(counts, [2, 1, 2], "first both, then the one that can, and both again when the time has passed");
     let order: Vec<_> = memory.sent().iter().map(|sent| sent.to.to_string()).collect();
     assert_eq!(order, [A, B, B, A, B]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_not_there_or_silent_gives_way_too() {
+async fn an_unreachable_or_silent_address_is_tried_last() {
     let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, B, always(StatusCode::OK));
     let started = Instant::now();
@@ -231,7 +236,7 @@ async fn who_is_not_there_or_silent_gives_way_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_address_that_was_waited_for_in_vain_is_tried_last_also_when_the_call_was_dropped() {
+async fn an_address_is_tried_last_also_after_a_dropped_call() {
     let memory = MemoryNetwork::default();
     memory.listen(Transport::Udp, A, silent);
     memory.listen(Transport::Udp, B, always(StatusCode::OK));
@@ -243,7 +248,7 @@ async fn an_address_that_was_waited_for_in_vain_is_tried_last_also_when_the_call
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_refusal_says_whether_to_come_again() {
+async fn each_status_is_transient_final_or_no_mailbox() {
     for (code, transient, refused) in [
         (404, false, false),
         (410, false, false),
@@ -278,13 +283,13 @@ async fn an_older_state_is_never_sent_after_a_newer_one() {
     let all = futures::future::join_all(states.iter().map(|state| sink.show(state))).await;
     assert!(all.iter().all(Result::is_ok));
     sink.show(&state(2, 2)).await.unwrap();
-    let mut told: Vec<_> = memory.sent().iter().map(|sent| body(&sent.request).voice.unwrap().new).collect();
-    told.dedup();
-    assert_eq!(told, [1, 3], "one at a time, and the one in between was overtaken while it waited");
+    let mut numbers: Vec<_> = memory.sent().iter().map(|sent| body(&sent.request).voice.unwrap().new).collect();
+    numbers.dedup();
+    assert_eq!(numbers, [1, 3], "one at a time, and the one in between was overtaken while it waited");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_has_only_so_many_under_way() {
+async fn concurrent_notifys_to_one_address_are_limited() {
     let memory = MemoryNetwork::default();
     let answer_after = Duration::from_millis(100);
     memory.listen(Transport::Udp, A, move |request| vec![(answer_after, request.response(StatusCode::OK, "peer"))]);
@@ -297,7 +302,7 @@ async fn a_peer_has_only_so_many_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_is_used_again_and_opened_anew_when_it_was_closed() {
+async fn a_connection_is_reused_and_reopened_when_it_was_closed() {
     let memory = MemoryNetwork::default();
     memory.listen(Transport::Tcp, A, always(StatusCode::OK));
     let sink = sink(&memory).transport(Transport::Tcp).build();
@@ -312,7 +317,7 @@ async fn a_connection_is_used_again_and_opened_anew_when_it_was_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_too_long_for_a_datagram_goes_over_tcp_where_there_is_one() {
+async fn a_request_too_long_for_a_datagram_goes_over_tcp_if_possible() {
     let long = || {
         let user = "x".repeat(400);
         SipTargets::from_fn(move |_| format!("sip:{user}@pbx.example").parse().ok())
@@ -332,7 +337,7 @@ async fn what_is_too_long_for_a_datagram_goes_over_tcp_where_there_is_one() {
 }
 
 #[tokio::test]
-async fn it_speaks_over_real_sockets() {
+async fn it_notifies_over_real_sockets() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let answer = |bytes: &[u8]| {
         let Ok(SipMessage::Request(request)) = SipMessage::parse(bytes) else { panic!("{bytes:?}") };
@@ -362,55 +367,7 @@ async fn it_speaks_over_real_sockets() {
             }
         };
         let shown = state(1, 7);
-        let (told, new) = tokio::join!(sink.show(&shown), peer);
-        assert!(told.is_ok() && new == 7, "{told:?}");
+        let (result, new) = tokio::join!(sink.show(&shown), peer);
+        assert!(result.is_ok() && new == 7, "{result:?}");
     }
-}
-
-#[cfg(feature = "sip-tls")]
-#[tokio::test]
-async fn a_sips_target_is_reached_under_tls_by_its_certificate() {
-    use super::super::transport::{SecureServer as _, TlsServer};
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let made = rcgen::generate_simple_self_signed(["pbx.example".to_owned()]).unwrap();
-    let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-    let server = TlsServer::by_certificate(chain.as_bytes(), key.as_bytes()).unwrap();
-    for (name, reached) in [("pbx.example", true), ("other.example", false)] {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let targets = SipTargets::template("sips:{mailbox}@pbx.example").unwrap();
-        let builder = SipSink::builder("sip:voicemail@vm.example".parse().unwrap(), targets).server_name(name);
-        let address = listener.local_addr().unwrap().to_string();
-        // A transport that is less safe than the target asks for is not used.
-        let builder = builder.addresses([address]).transport(Transport::Udp);
-        let sink = builder.ca_pem(chain.as_bytes()).unwrap().build();
-        let peer = async {
-            let (stream, _) = listener.accept().await.unwrap();
-            let mut stream = server.accept(stream).await.ok()?;
-            let mut buffer = vec![0; 4096];
-            let len = stream.read(&mut buffer).await.unwrap();
-            let Ok(SipMessage::Request(request)) = SipMessage::parse(&buffer[..len]) else { panic!("{buffer:?}") };
-            stream.write_all(&request.response(StatusCode::OK, "peer").to_bytes()).await.unwrap();
-            stream.flush().await.unwrap();
-            Some(request)
-        };
-        let shown = state(1, 7);
-        let (told, request) = tokio::join!(sink.show(&shown), peer);
-        assert_eq!((told.is_ok(), request.is_some()), (reached, reached), "{name}: {told:?}");
-        let Some(request) = request else {
-            assert!(format!("{told:?}").contains("Untrusted { name: \"other.example\""), "{told:?}");
-            continue;
-        };
-        assert_eq!(request.uri, "sips:2041@pbx.example");
-        assert!(request.headers.get(HeaderName::Via).unwrap().starts_with("SIP/2.0/TLS "));
-        assert!(request.headers.get(HeaderName::Contact).unwrap().starts_with("<sips:voicemail@"));
-    }
-}
-
-#[tokio::test]
-async fn a_sips_target_without_tls_is_not_reached_in_clear() {
-    let targets = SipTargets::template("sips:{mailbox}@pbx.example").unwrap();
-    let builder = SipSink::builder("sip:voicemail@vm.example".parse().unwrap(), targets);
-    let failed = builder.addresses([A]).build().show(&state(1, 1)).await.unwrap_err();
-    let causes = format!("{:?}", std::iter::successors(Some(&failed as &dyn std::error::Error), |error| error.source()).last());
-    assert!(causes.contains("TlsNotConfigured"), "{causes}");
 }

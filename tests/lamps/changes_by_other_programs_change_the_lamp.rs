@@ -24,20 +24,20 @@ use voicemail::node::Node;
 use voicemail::record::CallFacts;
 use voicemail::store::{MaildirStore, MessageStore as _};
 
-/// The operating system's disk, which can do without what tells of changes.
+/// The operating system's disk, with one way to report changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Telling {
-    /// Rings at once.
+enum ReportingDisk {
+    /// Reports a changed folder at once.
     Watcher,
-    /// Rings, but has forgotten which changes there were.
+    /// Reports at once that there was a change, but not in which folder.
     Overflow,
-    /// Says when a folder last changed.
+    /// Returns the time of the last change of a folder.
     Times,
-    /// Says nothing.
+    /// Reports nothing.
     Nothing,
 }
 
-impl Disk for Telling {
+impl Disk for ReportingDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         OsDisk.create(path)
     }
@@ -76,7 +76,7 @@ impl Disk for Telling {
         if *self == Self::Nothing {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        // These tests take less time than file systems tell apart: another time for other names.
+        // These tests take less time than the resolution of file times, so the time is derived from the names.
         let mut names = OsDisk.list(path)?;
         names.sort_unstable();
         let mut hasher = DefaultHasher::new();
@@ -85,7 +85,7 @@ impl Disk for Telling {
     }
 }
 
-/// A watcher that cannot remember as much as happens.
+/// A watcher whose queue overflows at every change.
 #[derive(Debug)]
 struct Forgetful(Box<dyn Watcher>);
 
@@ -105,14 +105,14 @@ impl Watcher for Forgetful {
     }
 }
 
-/// Lamps that can be watched, and count how often they were told.
+/// A sink whose states can be awaited and counted.
 #[derive(Debug, Clone)]
-struct Board(Arc<watch::Sender<Shown>>, Arc<Mutex<Vec<MwiState>>>);
+struct WatchedLamps(Arc<watch::Sender<ShownStates>>, Arc<Mutex<Vec<MwiState>>>);
 
-type Shown = std::collections::BTreeMap<MailboxId, String>;
+type ShownStates = std::collections::BTreeMap<MailboxId, String>;
 
 #[async_trait]
-impl MwiSink for Board {
+impl MwiSink for WatchedLamps {
     async fn show(&self, state: &MwiState) -> Result<(), MwiError> {
         self.1.lock().unwrap().push(state.clone());
         self.0.send_modify(|shown| drop(shown.insert(state.mailbox.clone(), state.summary.to_string())));
@@ -120,39 +120,39 @@ impl MwiSink for Board {
     }
 }
 
-impl Board {
+impl WatchedLamps {
     fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(Shown::new())), Arc::default())
+        Self(Arc::new(watch::Sender::new(ShownStates::new())), Arc::default())
     }
 
     /// Waits until the lamp of `number` shows `summary`.
     async fn shows(&self, number: &str, summary: &str) {
         let mut shown = self.0.subscribe();
-        let wanted = |shown: &Shown| shown.get(&mailbox(number)).is_some_and(|shows| shows == summary);
+        let wanted = |shown: &ShownStates| shown.get(&mailbox(number)).is_some_and(|shows| shows == summary);
         let seen = tokio::time::timeout(Duration::from_secs(600), shown.wait_for(wanted)).await.map(drop);
         assert!(seen.is_ok(), "{number} should show {summary}: {:?}", self.0.borrow());
     }
 
-    fn times_told(&self, number: &str) -> usize {
+    fn times_shown(&self, number: &str) -> usize {
         self.1.lock().unwrap().iter().filter(|state| state.mailbox == mailbox(number)).count()
     }
 }
 
 /// A central node on a Maildir.
-struct House {
+struct MaildirNode {
     folder: TempDir,
     node: Node,
-    board: Board,
+    lamps: WatchedLamps,
 }
 
-impl House {
-    async fn new(disk: Telling) -> Self {
+impl MaildirNode {
+    async fn new(disk: ReportingDisk) -> Self {
         let folder = tempdir().unwrap();
         let store = MaildirStore::builder(folder.path().join("store")).disk(Arc::new(disk));
         let store = store.directory(Arc::new(network().directory())).open().await.unwrap();
-        let board = Board::new();
-        let node = node(CENTRAL, folder.path()).store(store).sink(board.clone()).clock(clock()).open().await.unwrap();
-        Self { folder, node, board }
+        let lamps = WatchedLamps::new();
+        let node = node(CENTRAL, folder.path()).store(store).sink(lamps.clone()).clock(clock()).open().await.unwrap();
+        Self { folder, node, lamps }
     }
 
     async fn deposit(&self, number: &str, seed: u32) {
@@ -180,64 +180,64 @@ impl House {
     }
 }
 
-/// What another program may do, and the lamp after each.
-async fn meddle(house: &House) {
-    let (node, board) = (&house.node, &house.board);
-    board.shows("2001", "0/0 (0/0)").await;
-    house.deposit("2001", 1).await;
-    board.shows("2001", "1/0 (0/0)").await;
-    house.flag("2001", "S");
-    board.shows("2001", "0/1 (0/0)").await;
-    house.flag("2001", "");
-    board.shows("2001", "1/0 (0/0)").await;
-    house.flag("2001", "ST");
-    board.shows("2001", "0/0 (0/0)").await;
-    house.flag("2001", "S");
-    board.shows("2001", "0/1 (0/0)").await;
+/// Makes the changes that another program may make, and checks the lamp after each.
+async fn change_from_outside(central: &MaildirNode) {
+    let (node, lamps) = (&central.node, &central.lamps);
+    lamps.shows("2001", "0/0 (0/0)").await;
+    central.deposit("2001", 1).await;
+    lamps.shows("2001", "1/0 (0/0)").await;
+    central.flag("2001", "S");
+    lamps.shows("2001", "0/1 (0/0)").await;
+    central.flag("2001", "");
+    lamps.shows("2001", "1/0 (0/0)").await;
+    central.flag("2001", "ST");
+    lamps.shows("2001", "0/0 (0/0)").await;
+    central.flag("2001", "S");
+    lamps.shows("2001", "0/1 (0/0)").await;
 
     // Moved to another mailbox, whose owner has had none yet.
-    let file = house.files("2001").remove(0);
-    fs::create_dir(house.path("2002")).unwrap_or_default();
+    let file = central.files("2001").remove(0);
+    fs::create_dir(central.path("2002")).unwrap_or_default();
     for folder in ["tmp", "new", "cur"] {
-        fs::create_dir(house.path("2002").join(folder)).unwrap_or_default();
+        fs::create_dir(central.path("2002").join(folder)).unwrap_or_default();
     }
-    fs::rename(&file, house.path("2002").join("new/1752483912.moved.host")).unwrap();
-    board.shows("2001", "0/0 (0/0)").await;
-    board.shows("2002", "1/0 (0/0)").await;
+    fs::rename(&file, central.path("2002").join("new/1752483912.moved.host")).unwrap();
+    lamps.shows("2001", "0/0 (0/0)").await;
+    lamps.shows("2002", "1/0 (0/0)").await;
 
     // A mailbox put aside by an operator, and brought back.
-    fs::rename(house.path("2002"), house.folder.path().join("aside")).unwrap();
-    board.shows("2002", "0/0 (0/0)").await;
-    fs::remove_dir_all(house.path("2002")).unwrap_or_default();
-    fs::rename(house.folder.path().join("aside"), house.path("2002")).unwrap();
-    board.shows("2002", "1/0 (0/0)").await;
-    fs::remove_file(&house.files("2002")[0]).unwrap();
-    board.shows("2002", "0/0 (0/0)").await;
+    fs::rename(central.path("2002"), central.folder.path().join("aside")).unwrap();
+    lamps.shows("2002", "0/0 (0/0)").await;
+    fs::remove_dir_all(central.path("2002")).unwrap_or_default();
+    fs::rename(central.folder.path().join("aside"), central.path("2002")).unwrap();
+    lamps.shows("2002", "1/0 (0/0)").await;
+    fs::remove_file(&central.files("2002")[0]).unwrap();
+    lamps.shows("2002", "0/0 (0/0)").await;
     assert_eq!(node.store().unwrap().summary(&mailbox("2002")).await.unwrap().to_string(), "0/0 (0/0)");
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_the_disk_can_tell_the_lamp_follows() {
-    for disk in [Telling::Watcher, Telling::Overflow, Telling::Times, Telling::Nothing] {
-        let house = House::new(disk).await;
-        let running = run(&house.node);
-        meddle(&house).await;
+async fn the_lamp_follows_whatever_changes_the_disk_reports() {
+    for disk in [ReportingDisk::Watcher, ReportingDisk::Overflow, ReportingDisk::Times, ReportingDisk::Nothing] {
+        let central = MaildirNode::new(disk).await;
+        let running = run(&central.node);
+        change_from_outside(&central).await;
         running.stop().await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_is_shown_at_once_where_the_disk_tells_and_within_ten_seconds_where_it_does_not() {
-    for (disk, limit) in [(Telling::Watcher, 1_000), (Telling::Times, 10_100), (Telling::Nothing, 10_100)] {
-        let house = House::new(disk).await;
-        let running = run(&house.node);
-        house.deposit("2001", 1).await;
-        house.board.shows("2001", "1/0 (0/0)").await;
+async fn a_change_is_shown_at_once_or_within_10_s_without_a_watcher() {
+    for (disk, limit) in [(ReportingDisk::Watcher, 1_000), (ReportingDisk::Times, 10_100), (ReportingDisk::Nothing, 10_100)] {
+        let central = MaildirNode::new(disk).await;
+        let running = run(&central.node);
+        central.deposit("2001", 1).await;
+        central.lamps.shows("2001", "1/0 (0/0)").await;
         for round in 0..20_u64 {
             sleep(Duration::from_millis(10_000 + 733 * round)).await;
             let start = Instant::now();
-            house.flag("2001", ["S", ""][usize::try_from(round % 2).unwrap()]);
-            house.board.shows("2001", ["0/1 (0/0)", "1/0 (0/0)"][usize::try_from(round % 2).unwrap()]).await;
+            central.flag("2001", ["S", ""][usize::try_from(round % 2).unwrap()]);
+            central.lamps.shows("2001", ["0/1 (0/0)", "1/0 (0/0)"][usize::try_from(round % 2).unwrap()]).await;
             assert!(start.elapsed() <= Duration::from_millis(limit), "{disk:?}: after {:?}", start.elapsed());
         }
         running.stop().await;
@@ -245,23 +245,23 @@ async fn a_change_is_shown_at_once_where_the_disk_tells_and_within_ten_seconds_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fresh_mailbox_is_followed_at_once_from_its_first_second_on() {
+async fn a_new_mailbox_is_watched_from_its_first_second_on() {
     if OsDisk.watch(tempdir().unwrap().path()).is_err() {
         eprintln!("SKIPPED: the temporary folder is on a file system that is not watched");
         return;
     }
     for _ in 0..14 {
-        let house = House::new(Telling::Watcher).await;
-        let running = run(&house.node);
+        let central = MaildirNode::new(ReportingDisk::Watcher).await;
+        let running = run(&central.node);
         // The node has just created it, to count it.
-        house.board.shows("2001", "0/0 (0/0)").await;
-        house.board.shows("2002", "0/0 (0/0)").await;
-        house.deposit("2001", 1).await;
-        house.board.shows("2001", "1/0 (0/0)").await;
+        central.lamps.shows("2001", "0/0 (0/0)").await;
+        central.lamps.shows("2002", "0/0 (0/0)").await;
+        central.deposit("2001", 1).await;
+        central.lamps.shows("2001", "1/0 (0/0)").await;
         let start = Instant::now();
-        fs::rename(house.files("2001").remove(0), house.path("2002").join("new/1752483912.moved.host")).unwrap();
-        house.board.shows("2002", "1/0 (0/0)").await;
-        house.board.shows("2001", "0/0 (0/0)").await;
+        fs::rename(central.files("2001").remove(0), central.path("2002").join("new/1752483912.moved.host")).unwrap();
+        central.lamps.shows("2002", "1/0 (0/0)").await;
+        central.lamps.shows("2001", "0/0 (0/0)").await;
         assert!(start.elapsed() <= Duration::from_secs(1), "after {:?}", start.elapsed());
         running.stop().await;
     }
@@ -269,18 +269,18 @@ async fn a_fresh_mailbox_is_followed_at_once_from_its_first_second_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_entry_is_one_event_and_the_lamp_follows_all_else() {
-    let house = House::new(Telling::Watcher).await;
-    let mut events = house.node.events();
-    let running = run(&house.node);
-    house.board.shows("2001", "0/0 (0/0)").await;
-    let bad = house.path("2001").join("new/1752483912.folder.host");
+    let central = MaildirNode::new(ReportingDisk::Watcher).await;
+    let mut events = central.node.events();
+    let running = run(&central.node);
+    central.lamps.shows("2001", "0/0 (0/0)").await;
+    let bad = central.path("2001").join("new/1752483912.folder.host");
     fs::create_dir(&bad).unwrap();
-    house.deposit("2001", 1).await;
-    house.board.shows("2001", "1/0 (0/0)").await;
+    central.deposit("2001", 1).await;
+    central.lamps.shows("2001", "1/0 (0/0)").await;
     sleep(Duration::from_secs(300)).await;
     let mut reported = Vec::new();
-    while let Ok(told) = events.try_recv() {
-        if let Event::BadEntry { path, .. } = told.event {
+    while let Ok(occurrence) = events.try_recv() {
+        if let Event::BadEntry { path, .. } = occurrence.event {
             reported.push(path);
         }
     }
@@ -289,38 +289,38 @@ async fn a_bad_entry_is_one_event_and_the_lamp_follows_all_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_node_does_itself_is_told_once() {
-    for disk in [Telling::Watcher, Telling::Overflow, Telling::Times, Telling::Nothing] {
-        let house = House::new(disk).await;
-        let running = run(&house.node);
-        house.board.shows("2001", "0/0 (0/0)").await;
+async fn changes_by_the_node_itself_are_shown_once() {
+    for disk in [ReportingDisk::Watcher, ReportingDisk::Overflow, ReportingDisk::Times, ReportingDisk::Nothing] {
+        let central = MaildirNode::new(disk).await;
+        let running = run(&central.node);
+        central.lamps.shows("2001", "0/0 (0/0)").await;
         for seed in 1..=5 {
-            house.deposit("2001", seed).await;
+            central.deposit("2001", seed).await;
             sleep(Duration::from_secs(30)).await;
         }
-        let store = house.node.store().unwrap();
+        let store = central.node.store().unwrap();
         for entry in store.list(&mailbox("2001")).await.unwrap() {
             store.mark(&mailbox("2001"), entry.head.id, Status::Old).await.unwrap();
             sleep(Duration::from_secs(30)).await;
         }
-        house.board.shows("2001", "0/5 (0/0)").await;
-        assert_eq!(house.board.times_told("2001"), 11, "{disk:?}: after the start, and for each of ten changes");
-        assert_eq!(house.board.times_told("2002"), 1, "{disk:?}: nothing happened there");
+        central.lamps.shows("2001", "0/5 (0/0)").await;
+        assert_eq!(central.lamps.times_shown("2001"), 11, "{disk:?}: after the start, and for each of ten changes");
+        assert_eq!(central.lamps.times_shown("2002"), 1, "{disk:?}: nothing happened there");
         running.stop().await;
     }
 }
 
 #[tokio::test]
-async fn in_real_time_a_message_read_elsewhere_darkens_the_lamp_at_once() {
+async fn in_real_time_a_message_read_elsewhere_turns_off_the_lamp() {
     if OsDisk.watch(tempdir().unwrap().path()).is_err() {
         eprintln!("SKIPPED: the temporary folder is on a file system that is not watched");
         return;
     }
-    let house = House::new(Telling::Watcher).await;
-    let running = run(&house.node);
-    house.deposit("2001", 1).await;
-    soon(house.board.shows("2001", "1/0 (0/0)")).await;
-    house.flag("2001", "S");
-    soon(house.board.shows("2001", "0/1 (0/0)")).await;
+    let central = MaildirNode::new(ReportingDisk::Watcher).await;
+    let running = run(&central.node);
+    central.deposit("2001", 1).await;
+    soon(central.lamps.shows("2001", "1/0 (0/0)")).await;
+    central.flag("2001", "S");
+    soon(central.lamps.shows("2001", "0/1 (0/0)")).await;
     running.stop().await;
 }

@@ -1,4 +1,4 @@
-//! sipp plays PBXs and telephones that refuse, are busy, are silent or answer late; each is treated as the RFCs say. Its scenarios are in
+//! PBXs and telephones that refuse, are busy, are silent or answer late, simulated by sipp, are treated as the RFCs say. The scenarios are in
 //! `tests/sip`.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
@@ -16,11 +16,11 @@ use voicemail::sip::{SipSink, SipSinkBuilder, SipTargets, Transport};
 
 use support::{mailbox, soon};
 
-/// A PBX on a port of its own that does what the scenario says.
+/// A PBX on a free port that follows the scenario.
 async fn pbx(scenario: &str, transport: Transport) -> (PeerProgram, String) {
     let port = free_port();
     let program = sipp(scenario, transport, port, None);
-    // It says nothing when it has begun to listen.
+    // sipp does not report when it has begun to listen.
     soon(async {
         while !is_taken(port, transport) {
             tokio::task::yield_now().await;
@@ -38,41 +38,41 @@ fn sink(addresses: impl IntoIterator<Item = String>, transport: Transport) -> Si
 
 fn state() -> MwiState {
     let summary = Summary::new(1, 0);
-    MwiState { mailbox: mailbox("2041"), summary, version: 1, as_of: chrono::DateTime::UNIX_EPOCH }
+    MwiState::new(mailbox("2041"), summary, 1)
 }
 
-/// Tells a PBX, and answers with what came of it once the PBX has ended well.
-async fn told(scenario: &str, transport: Transport) -> Result<(), MwiError> {
+/// Shows a state on a PBX, and returns the result once the scenario has passed.
+async fn notify(scenario: &str, transport: Transport) -> Result<(), MwiError> {
     let (program, address) = pbx(scenario, transport).await;
-    let told = soon(sink([address], transport).build().show(&state())).await;
+    let result = soon(sink([address], transport).build().show(&state())).await;
     let (well, said) = program.wait().await;
     assert!(well, "{scenario}: {said}");
-    told
+    result
 }
 
 #[tokio::test]
-async fn pbxs_that_take_refuse_and_ask_are_told_as_they_want() {
+async fn a_pbx_that_accepts_refuses_or_challenges_is_handled() {
     if !installed(&["sipp"]) {
         return;
     }
     for transport in [Transport::Udp, Transport::Tcp] {
-        assert!(told("told_200", transport).await.is_ok());
-        assert!(told("told_401", transport).await.is_ok(), "the password is right");
-        assert!(matches!(told("told_401_again", transport).await, Err(MwiError::Refused(_))), "and is not said twice");
-        assert!(matches!(told("told_481", transport).await, Err(MwiError::Refused(_))));
-        assert!(matches!(told("told_503", transport).await, Err(MwiError::Unavailable(_))));
-        assert!(told("told_late", transport).await.is_ok());
+        assert!(notify("notify_200", transport).await.is_ok());
+        assert!(notify("notify_401", transport).await.is_ok(), "the password is right");
+        assert!(matches!(notify("notify_401_again", transport).await, Err(MwiError::Refused(_))), "and is not said twice");
+        assert!(matches!(notify("notify_481", transport).await, Err(MwiError::Refused(_))));
+        assert!(matches!(notify("notify_503", transport).await, Err(MwiError::Unavailable(_))));
+        assert!(notify("notify_late", transport).await.is_ok());
     }
 }
 
 #[tokio::test]
-async fn a_pbx_that_is_silent_or_busy_gives_way_to_the_next() {
+async fn after_a_silent_or_busy_pbx_the_next_is_tried() {
     if !installed(&["sipp"]) {
         return;
     }
-    let (_silent, first) = pbx("told_nothing", Transport::Udp).await;
-    let (busy, second) = pbx("told_503", Transport::Udp).await;
-    let (last, third) = pbx("told_200", Transport::Udp).await;
+    let (_silent, first) = pbx("notify_nothing", Transport::Udp).await;
+    let (busy, second) = pbx("notify_503", Transport::Udp).await;
+    let (last, third) = pbx("notify_200", Transport::Udp).await;
     let start = Instant::now();
     soon(sink([first, second, third], Transport::Udp).build().show(&state())).await.unwrap();
     assert!(start.elapsed() >= Duration::from_secs(3), "the first had its time");
@@ -80,7 +80,7 @@ async fn a_pbx_that_is_silent_or_busy_gives_way_to_the_next() {
 }
 
 #[tokio::test]
-async fn telephones_are_served_forgotten_and_put_off_as_they_answer() {
+async fn a_telephone_is_served_or_dropped_by_its_responses() {
     if !installed(&["sipp"]) {
         return;
     }
@@ -112,7 +112,7 @@ async fn two_telephones_with_one_contact_both_show_a_message() {
 }
 
 async fn telephones_over(transport: Transport) {
-    // sipp 3.6 knows MD5 only.
+    // sipp 3.6 supports MD5 only.
     let node = SipNode::start(&[DigestAlgorithm::Md5]).await;
     node.deposit(1).await;
     for scenario in ["subscribe", "subscribe_481", "subscribe_503", "subscribe_wrong"] {

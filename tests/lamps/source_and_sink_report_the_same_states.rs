@@ -1,4 +1,4 @@
-//! What a node answers as an `MwiSource` was counted after the question, and stands in one order with what its lamps are shown.
+//! A state that a node returns as an `MwiSource` is counted after the call, and is in one order with the states that its sinks get.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -22,7 +22,7 @@ use voicemail::node::Node;
 use voicemail::record::CallFacts;
 use voicemail::store::{Deposit, Entry, MemoryStore, MessageStore, StoreError};
 
-/// A store whose counts take their time: who began first may well end last.
+/// A store with slow counts, which may end in another order than they began.
 #[derive(Debug)]
 struct Slow {
     store: MemoryStore,
@@ -70,7 +70,7 @@ impl MessageStore for Slow {
     }
 }
 
-/// A lamp that remembers all it was told.
+/// A sink that records all states.
 #[derive(Debug, Clone, Default)]
 struct Lamp(Arc<Mutex<Vec<MwiState>>>);
 
@@ -99,7 +99,7 @@ async fn known(source: &impl MwiSource, number: &str) -> MwiState {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_later_count_has_a_higher_version_whoever_asked_for_it() {
+async fn a_later_count_has_a_higher_version_for_every_caller() {
     let folder = tempdir().unwrap();
     let (store, lamp, clock) = (Slow::new(700), Lamp::default(), clock());
     let mut all = Vec::new();
@@ -128,15 +128,15 @@ async fn a_later_count_has_a_higher_version_whoever_asked_for_it() {
         };
         let (answers, ()) = tokio::join!(join_all((0..8).map(asker)), caller);
         for answers in answers {
-            assert!(answers.is_sorted_by_key(|state| state.version), "who asks again is not told less");
+            assert!(answers.is_sorted_by_key(|state| state.version), "a later call does not return an older state");
             all.extend(answers);
         }
         running.stop().await;
         clock.advance(chrono::TimeDelta::days(-1));
     }
-    let told = lamp.0.lock().unwrap().clone();
-    assert!(told.is_sorted_by(|one, next| one.mailbox != next.mailbox || one.version < next.version));
-    all.extend(told.into_iter().filter(|state| state.mailbox == mailbox("2001")));
+    let shown = lamp.0.lock().unwrap().clone();
+    assert!(shown.is_sorted_by(|one, next| one.mailbox != next.mailbox || one.version < next.version));
+    all.extend(shown.into_iter().filter(|state| state.mailbox == mailbox("2001")));
     all.sort_by_key(|state| state.version);
     for pair in all.windows(2) {
         assert!(pair[0].summary.new <= pair[1].summary.new, "{pair:?}");
@@ -146,7 +146,7 @@ async fn a_later_count_has_a_higher_version_whoever_asked_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_known_is_said_to_be_unknown_and_no_mailbox_to_be_none() {
+async fn an_uncounted_mailbox_is_unknown_and_a_missing_one_is_none() {
     let folder = tempdir().unwrap();
     let (store, clock) = (Slow::new(0), clock());
     let node = central(folder.path(), &store, &Lamp::default(), &clock).await;
@@ -165,7 +165,7 @@ async fn what_is_not_known_is_said_to_be_unknown_and_no_mailbox_to_be_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_before_the_first_lamp_is_told_is_below_it_and_above_all_of_the_last_life() {
+async fn a_state_before_the_first_update_has_a_version_in_order() {
     let folder = tempdir().unwrap();
     let (store, lamp, clock) = (Slow::new(0), Lamp::default(), clock());
     let node = central(folder.path(), &store, &lamp, &clock).await;
@@ -183,6 +183,6 @@ async fn an_answer_before_the_first_lamp_is_told_is_below_it_and_above_all_of_th
     let running = run(&node);
     sleep(Duration::from_secs(2)).await;
     running.stop().await;
-    let told = lamp.0.lock().unwrap().iter().rfind(|state| state.mailbox == mailbox("2001")).cloned().unwrap();
-    assert!(told.version > answer.version, "{told:?} after {answer:?}");
+    let shown = lamp.0.lock().unwrap().iter().rfind(|state| state.mailbox == mailbox("2001")).cloned().unwrap();
+    assert!(shown.version > answer.version, "{shown:?} after {answer:?}");
 }

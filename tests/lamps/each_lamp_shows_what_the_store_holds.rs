@@ -1,4 +1,4 @@
-//! Whatever happens to mailboxes, stores, sinks and nodes: once things are quiet, each lamp shows what the store says.
+//! After any changes and faults of mailboxes, stores, sinks and nodes, each lamp shows the state in the store.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -126,7 +126,7 @@ async fn once_things_are_quiet_each_lamp_shows_what_the_store_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_change_is_told_at_once_and_then_at_most_one_a_second() {
+async fn a_first_change_is_shown_at_once_then_at_most_one_a_second() {
     let folder = tempdir().unwrap();
     let (store, board, clock) = (unsteady(), LampRecorder::default(), clock());
     let node = central(folder.path(), &store, &board, &clock).await;
@@ -139,10 +139,10 @@ async fn a_first_change_is_told_at_once_and_then_at_most_one_a_second() {
         sleep(Duration::from_millis(50)).await;
     }
     sleep(Duration::from_secs(2)).await;
-    let told = board.shown("2001").split_off(before);
-    let waits: Vec<u128> = told.iter().map(|(_, at)| (*at - start).as_millis() / 100).collect();
+    let shown = board.shown("2001").split_off(before);
+    let waits: Vec<u128> = shown.iter().map(|(_, at)| (*at - start).as_millis() / 100).collect();
     assert_eq!(waits, [0, 10, 20, 30], "in tenths of a second");
-    assert_eq!(told.last().unwrap().0.summary.new, 60);
+    assert_eq!(shown.last().unwrap().0.summary.new, 60);
     running.stop().await;
 }
 
@@ -169,7 +169,7 @@ async fn a_mailbox_that_cannot_be_counted_is_not_shown_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_while_the_node_stops_is_told_before_it_ends() {
+async fn a_change_while_the_node_stops_is_shown_before_it_ends() {
     let folder = tempdir().unwrap();
     let (store, board, clock) = (unsteady(), LampRecorder::default(), clock());
     let node = central(folder.path(), &store, &board, &clock).await;
@@ -181,13 +181,13 @@ async fn a_change_while_the_node_stops_is_told_before_it_ends() {
     deposit(&node, "2001", 2).await;
     running.stop().await;
     assert_eq!(board.summary("2001").unwrap().new, 2);
-    let told = board.shown("2001");
-    let last_two = &told[told.len() - 2..];
+    let shown = board.shown("2001");
+    let last_two = &shown[shown.len() - 2..];
     assert!(last_two[1].1 - last_two[0].1 >= Duration::from_secs(1), "not twice within a second");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lamp_that_hangs_or_panics_neither_stops_the_node_nor_its_end() {
+async fn a_sink_that_hangs_or_panics_does_not_hold_up_node_or_stop() {
     let folder = tempdir().unwrap();
     for mood in [SinkBehaviour::Hangs, SinkBehaviour::Panics] {
         let (store, board, clock) = (unsteady(), LampRecorder::default(), clock());
@@ -204,7 +204,7 @@ async fn a_lamp_that_hangs_or_panics_neither_stops_the_node_nor_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_hangs_holds_up_caller_node_and_lamp_only_so_long() {
+async fn a_hanging_store_holds_up_caller_and_stop_for_a_limited_time() {
     let folder = tempdir().unwrap();
     let (store, board, clock) = (unsteady(), LampRecorder::default(), clock());
     let node = central(folder.path(), &store, &board, &clock).await;
