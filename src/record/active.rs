@@ -1,4 +1,4 @@
-//! [`ActiveRecording`]: one recording under way, shared between the call that fills it and the disk that keeps it.
+//! [`ActiveRecording`]: one recording under way, shared by the call that fills it and the threads that write it to disk.
 
 use std::io;
 use std::sync::MutexGuard;
@@ -19,8 +19,8 @@ use super::{CallFacts, Kept};
 
 /// One recording under way.
 ///
-/// Two locks, never held together the other way round: `file` first, then `buffer`. The media side takes only `buffer`, which is
-/// never held during I/O.
+/// It has two locks. A thread that needs both takes `file` first, then `buffer`. The media thread takes only `buffer`, which is never
+/// held during I/O.
 #[derive(Debug)]
 pub(super) struct ActiveRecording {
     pub(super) id: MessageId,
@@ -29,14 +29,14 @@ pub(super) struct ActiveRecording {
     pub(super) format: Option<Format>,
     pub(super) min: Duration,
     pub(super) mailboxes: Vec<MailboxId>,
-    /// The most bytes that the recording may come to have.
+    /// The largest size that the recording may reach, in bytes.
     max_bytes: u64,
     buffer: Lock<Buffer>,
     file: Lock<FileState>,
 }
 
 impl Drop for ActiveRecording {
-    /// Nobody answers for it any more, and it is no message: what is in memory goes to its file, where the next start finds it.
+    /// Writes the pending bytes of a recording that was never settled to its file, where the next start finds them.
     fn drop(&mut self) {
         let mut file = std::mem::replace(&mut *self.file(), FileState::ThrownAway);
         if let Err(error) = self.write_to(&mut file, 0) {
@@ -45,41 +45,41 @@ impl Drop for ActiveRecording {
     }
 }
 
-/// What is on its way to the disk.
+/// The sound on its way to the disk, and the facts of the call.
 #[derive(Debug)]
 pub(super) struct Buffer {
-    /// What is not on disk yet.
+    /// The bytes that are not on disk yet.
     pub(super) pending: Vec<u8>,
     /// The sound, where it was given in one piece.
     pub(super) whole: Option<Bytes>,
-    /// How many bytes of sound were taken, headers not counted.
+    /// How many bytes of sound were pushed, not counting headers.
     pub(super) taken: u64,
-    /// How many bytes may be taken in all.
+    /// How many bytes may be pushed in all.
     pub(super) limit: u64,
-    /// Whether somebody was asked to write what is pending.
+    /// Whether a job to write the pending bytes was submitted.
     pub(super) write_requested: bool,
-    /// Why it ended, once it has, and when.
+    /// Why and when the recording ended, if it has.
     pub(super) ending: Option<(EndReason, Reading)>,
-    /// What the caller has chosen since the recording began; taken over into the head at the end.
+    /// The choices that the caller has made since the recording began; they go into the head of the file at the end.
     pub(super) head: FileHead,
-    /// Whether it was told that the recording has ended.
+    /// Whether [`Event::Finished`](crate::event::Event::Finished) was reported.
     pub(super) finished: bool,
-    /// Whether the caller threw it away: whoever comes to its file first removes it.
+    /// Whether the caller threw it away: the first thread that takes the lock on its file removes the file.
     pub(super) thrown_away: bool,
-    /// The port on the PBX, given back as soon as the call is over.
+    /// The port on the PBX, freed as soon as the call is over.
     pub(super) port: Option<Port>,
 }
 
-/// Where the recording stands on disk.
+/// How far the recording is on disk.
 #[derive(Debug)]
 pub(super) enum FileState {
-    /// Its file grows.
+    /// The file is growing.
     Growing(Box<GrowingFile>),
-    /// It is a message, on stable storage.
+    /// The recording is a message on stable storage.
     Kept(Kept),
-    /// It was too short, and is gone.
+    /// The recording was too short, and its file is gone.
     TooShort(Duration),
-    /// It was thrown away.
+    /// The recording was thrown away.
     ThrownAway,
 }
 
@@ -120,22 +120,22 @@ impl ActiveRecording {
         Self { id, site, zone, format, min, mailboxes, max_bytes: limit, buffer, file }
     }
 
-    /// The buffer; held only for as long as bytes are copied.
+    /// Locks the buffer; to be held only while bytes are copied.
     pub(super) fn buffer(&self) -> MutexGuard<'_, Buffer> {
         self.buffer.lock()
     }
 
-    /// The file; for threads that may block.
+    /// Locks the file; for threads that may block.
     pub(super) fn file(&self) -> MutexGuard<'_, FileState> {
         self.file.lock()
     }
 
-    /// Writes what is pending, but for the last `hold_back` bytes, which late packets may still change. Blocks.
+    /// Writes the pending bytes except the last `hold_back`, which late packets may still change. Blocks.
     pub(super) fn write(&self, hold_back: usize) -> io::Result<()> {
         self.write_to(&mut self.file(), hold_back)
     }
 
-    /// The same, for whoever has the file already.
+    /// The same for a caller that has locked the file already.
     pub(super) fn write_to(&self, file: &mut FileState, hold_back: usize) -> io::Result<()> {
         let FileState::Growing(growing) = file else { return Ok(()) };
         let bytes = {
@@ -158,53 +158,53 @@ impl ActiveRecording {
         written
     }
 
-    /// The most bytes that may still come to the disk.
+    /// How many more bytes the recording may write to disk.
     pub(super) fn remaining_bytes(&self) -> u64 {
         let buffer = self.buffer();
         let written = buffer.taken.saturating_sub(buffer.pending.len() as u64);
         self.max_bytes.saturating_sub(written)
     }
 
-    /// How long the sound is that was taken so far.
+    /// The length of the sound that was pushed so far.
     pub(super) fn length(&self) -> Duration {
         let buffer = self.buffer();
         self.format.map_or(buffer.head.head.length, |format| format.duration_of(buffer.taken))
     }
 
-    /// Its keeping begins; answers whether it does so for the first time.
+    /// Notes that the recording has finished; returns whether this is the first time.
     pub(super) fn handle_finish(&self) -> bool {
         !std::mem::replace(&mut self.buffer().finished, true)
     }
 
-    /// The span of its way to stable storage.
+    /// The tracing span from the end of the recording until it is on stable storage.
     pub(super) fn span(&self) -> Span {
         tracing::info_span!("record", id = %self.id, site = %self.site)
     }
 
-    /// Keeps `port` as long as the call is not over.
+    /// Holds `port` until the call is over.
     pub(super) fn hold_port(&self, port: Port) {
         let mut buffer = self.buffer();
         buffer.port = Some(port).filter(|_| buffer.ending.is_none());
     }
 
-    /// Hands over the port, if the call still has one.
+    /// Returns the port, if the call still has one.
     pub(super) fn take_port(&self) -> Option<Port> {
         self.buffer().port.take()
     }
 
-    /// The facts of the call, as its caller has chosen them last.
+    /// The facts of the call, with the last choices of the caller.
     pub(super) fn facts(&self) -> CallFacts {
         let head = self.buffer().head.head.clone();
         let (caller, urgency, privacy) = (head.caller, head.urgency, head.privacy);
         CallFacts { mailboxes: self.mailboxes.clone(), caller, urgency, privacy }
     }
 
-    /// The most bytes that the recording may come to have.
+    /// The largest size that the recording may reach, in bytes.
     pub(super) fn max_bytes(&self) -> u64 {
         self.max_bytes
     }
 
-    /// Ends the recording, if it has not ended yet, and gives its port back.
+    /// Ends the recording, if it has not ended yet, and frees its port.
     pub(super) fn end(&self, ending: EndReason, now: Reading) {
         let mut buffer = self.buffer();
         buffer.end(ending, now);

@@ -1,4 +1,4 @@
-//! [`RecordError`].
+//! [`RecordError`]: why a message was not recorded.
 
 use std::io;
 use std::time::Duration;
@@ -12,68 +12,69 @@ use crate::network::Refusal;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// The PBX may not record here, or not now.
+    /// The PBX may not record here, or not now: it has no licence or no free port.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// No mailbox has this number anywhere in the network.
     #[error("no mailbox {0} in the network; check the number, or add the mailbox to the network description")]
     NoSuchMailbox(MailboxId),
-    /// Whether there is such a mailbox cannot be told now.
-    #[error("whether there is a mailbox {mailbox} cannot be told now")]
+    /// The directory did not answer, so it is not known whether the mailbox exists.
+    #[error("the directory does not answer whether mailbox {mailbox} exists")]
     DirectoryUnavailable {
-        /// Which mailbox.
+        /// The mailbox that was looked up.
         mailbox: MailboxId,
-        /// What the directory said.
+        /// The error of the directory.
         #[source]
         source: DirectoryError,
     },
-    /// A message is for 1 to 16 mailboxes.
+    /// The message has no mailbox, or more than 16.
     #[error("a message is for 1 to 16 mailboxes, not for {0}")]
     Mailboxes(usize),
-    /// The recording is no message: the caller hung up at once.
+    /// The recording is too short to be a message: the caller hung up at once.
     #[error("the recording of {length:?} is shorter than the {min:?} that make a message")]
     TooShort {
-        /// How long it was.
+        /// The length of the recording.
         length: Duration,
-        /// How long it must be.
+        /// The shortest length of a message for these mailboxes.
         min: Duration,
     },
-    /// Nobody records calls in such a format.
+    /// Calls cannot be recorded in this format.
     #[error("{0:?} cannot be recorded: the rate must be 8000 to 48000 Hz, in one or two channels")]
     UnusableFormat(Format),
-    /// The sound is longer than the mailbox takes.
-    #[error("the recording of {length:?} is longer than the {max:?} that the mailbox takes")]
+    /// The sound is longer than the mailbox allows.
+    #[error("the recording of {length:?} is longer than the {max:?} that the mailbox allows")]
     TooLong {
-        /// How long it is.
+        /// The length of the sound.
         length: Duration,
-        /// How long it may be.
+        /// The longest length that the mailbox allows.
         max: Duration,
     },
     /// The sound cannot be read.
     #[error("the recording cannot be read")]
     UnreadableAudio(#[from] AudioError),
-    /// Every mailbox that the message is for holds as much as it may; this is one of them. Nobody has spoken yet.
+    /// All mailboxes that the message is for are full; this is one of them. The caller has not spoken yet.
     #[error("mailbox {0} is full; its owner has to remove messages first")]
     MailboxFull(MailboxId),
-    /// The disk has only room for the recordings under way.
+    /// The disk has only space for the recordings under way.
     #[error("the disk of the spool is nearly full: {free} bytes and {files} files are left, so no new recording begins")]
     DiskNearlyFull {
-        /// Bytes left.
+        /// How many bytes are free.
         free: u64,
-        /// Files that can still be created.
+        /// How many files can still be created.
         files: u64,
     },
-    /// The disk did not do its part. A recording that has ended is not lost: the node keeps trying as long as it runs, and
-    /// [`Event::Kept`](crate::event::Event::Kept) tells when it is a message; what is on disk by then is taken up by the next start.
+    /// The disk failed. A recording that has ended is not lost: the node tries again as long as it runs, and reports
+    /// [`Event::Kept`](crate::event::Event::Kept) when the message is on stable storage. After a stop, the next start recovers what is on
+    /// disk.
     #[error("the recording could not be written to disk")]
     Disk(#[source] io::Error),
-    /// The caller, or the PBX, threw the recording away.
+    /// The recording was thrown away, by the caller or the PBX.
     #[error("the recording was thrown away")]
     ThrownAway,
-    /// The recording is a message already, because the node was stopping: it cannot be thrown away any more.
+    /// The recording was kept as a message because the node was stopping, so it cannot be thrown away any more.
     #[error("the recording was kept when the node stopped, and cannot be thrown away any more")]
     KeptAlready,
-    /// The node is stopping, and begins no new recording.
+    /// The node is stopping and begins no new recording.
     #[error("the voicemail node is stopping")]
     Stopping,
 }

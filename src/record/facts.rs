@@ -1,8 +1,8 @@
-//! [`CallFacts`]: what a PBX knows when it starts to record.
+//! [`CallFacts`]: the facts of a call that is recorded.
 
 use crate::message::{Caller, MailboxId, Privacy, Urgency};
 
-/// What a PBX knows of a call when it starts to record: for whom the message is, and who calls.
+/// The facts of a call that a PBX starts to record: the mailboxes that the message is for, and the caller.
 ///
 /// ```
 /// use voicemail::message::{Caller, CallerName};
@@ -13,25 +13,26 @@ use crate::message::{Caller, MailboxId, Privacy, Urgency};
 /// assert_eq!(facts.mailboxes.len(), 1);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CallFacts {
-    /// For whom the message is; at least one, at most 16.
+    /// The mailboxes that the message is for: at least one, at most 16.
     pub mailboxes: Vec<MailboxId>,
-    /// Who calls.
+    /// The number and the name of the caller, as far as they are known.
     pub caller: Caller,
-    /// Whether the message comes before others.
+    /// Whether the message is urgent, and so goes before others.
     pub urgency: Urgency,
-    /// Whether its owner may pass it on.
+    /// Whether the message is private: its owner may not pass it on.
     pub privacy: Privacy,
 }
 
 impl CallFacts {
-    /// A message for `mailbox`, from somebody of whom nothing is known.
+    /// The facts of a message for `mailbox`, whose caller is unknown.
     pub fn to(mailbox: MailboxId) -> Self {
         let (caller, urgency, privacy) = (Caller::default(), Urgency::Normal, Privacy::Normal);
         Self { mailboxes: vec![mailbox], caller, urgency, privacy }
     }
 
-    /// The message is for `mailbox` too.
+    /// Adds a mailbox that the message is for.
     #[must_use]
     pub fn and_to(mut self, mailbox: MailboxId) -> Self {
         if !self.mailboxes.contains(&mailbox) {
@@ -40,19 +41,19 @@ impl CallFacts {
         self
     }
 
-    /// Who calls.
+    /// Sets the caller.
     #[must_use]
     pub fn caller(self, caller: Caller) -> Self {
         Self { caller, ..self }
     }
 
-    /// The message comes before those that are not urgent.
+    /// Makes the message urgent: it goes before those that are not.
     #[must_use]
     pub fn urgent(self) -> Self {
         Self { urgency: Urgency::Urgent, ..self }
     }
 
-    /// The message's owner may not pass it on.
+    /// Makes the message private: its owner may not pass it on.
     #[must_use]
     pub fn private(self) -> Self {
         Self { privacy: Privacy::Private, ..self }

@@ -1,4 +1,4 @@
-//! What could not be kept because the disk did not do its part: it is tried again until it is.
+//! Recordings that could not be kept because the disk failed: the node tries again until they are.
 
 use std::error::Error;
 use std::fmt;
@@ -17,14 +17,14 @@ use crate::message::MessageId;
 /// A recording that has ended and is no message yet.
 #[derive(Debug)]
 pub(super) enum FailedKeep {
-    /// One of this run.
+    /// A recording of this run.
     Recording(Arc<ActiveRecording>),
-    /// One that an earlier run has left, by the name of its file.
+    /// A recording that an earlier run has left, by the name of its file.
     LeftOver(String),
 }
 
 impl Recorder {
-    /// Has a recording kept later, and tells that it is not kept yet.
+    /// Submits another attempt to keep a recording, and reports that it is not kept yet.
     pub(super) fn retry_later(&self, failed: FailedKeep, error: &io::Error) {
         tracing::error!(%failed, %error, "a recording could not be kept; it is tried again until it can");
         if let Some(id) = failed.id() {
@@ -33,7 +33,7 @@ impl Recorder {
         self.submit(Job::RetryKeep(failed));
     }
 
-    /// Waits a little, and tries once more.
+    /// Waits for half a second and tries once more.
     pub(super) async fn retry_keep(&self, failed: FailedKeep) {
         tokio::time::sleep(RETRY_PAUSE).await;
         let kept = match &failed {
@@ -70,5 +70,5 @@ impl fmt::Display for FailedKeep {
     }
 }
 
-/// How long what could not be kept waits before it is tried again: a disk that has room again is used within a second.
+/// The pause before another attempt: a disk that has space again is used within a second.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! The end of a recording: its file becomes a message, and the message goes its way.
+//! The end of a recording: its file becomes a message, which goes into the store or into the queue of another node.
 
 use std::error::Error;
 use std::io;
@@ -18,10 +18,10 @@ use crate::event::Event;
 use crate::message::{EndReason, MailboxId, Message, Origin, RecordedAt};
 
 impl Recorder {
-    /// Keeps a recording that has ended; what the disk does not take now is tried again later.
+    /// Keeps a recording that has ended. If the disk fails now, the node tries again later.
     ///
     /// It may be called again, also while an earlier call is under way or was dropped: the message is kept once, and every call
-    /// gets the same answer.
+    /// returns the same result.
     pub(super) async fn keep(&self, recording: Arc<ActiveRecording>) -> Result<Kept, RecordError> {
         let span = recording.span();
         let keep = async {
@@ -38,7 +38,7 @@ impl Recorder {
         keep.instrument(span).await
     }
 
-    /// Keeps a recording that has ended, if the disk does its part.
+    /// Keeps a recording that has ended, unless the disk fails.
     pub(super) async fn try_to_keep(&self, recording: Arc<ActiveRecording>) -> Result<Kept, RecordError> {
         let shared = Arc::clone(&self.shared);
         let ended = Arc::clone(&recording);
@@ -65,10 +65,11 @@ impl Recorder {
         }
     }
 
-    /// Whether this node's own store has taken the message. If not, it waits in the spool, where it is tried again or parked.
+    /// Deposits the message in this node's own store; returns whether the store has it. If not, it waits in the spool, where it is tried
+    /// again or parked.
     async fn stored(&self, mailbox: &MailboxId, message: &Message) -> bool {
         let Some(store) = &self.shared.store else { return false };
-        // Any program's store runs here: its panic may not end the node.
+        // The store may be an integrator's code: its panic must not end the node.
         let call = AssertUnwindSafe(store.deposit(mailbox, &Origin::Here, message)).catch_unwind();
         let error: Box<dyn Error> = match timeout(STORE_TIMEOUT, call).await {
             Ok(Ok(Ok(_))) => return true,
@@ -81,23 +82,25 @@ impl Recorder {
     }
 }
 
-/// What [`RecorderShared::settle`] came to.
+/// How far [`RecorderShared::settle`] came.
 enum SettleOutcome {
-    /// The recording is settled, now or since before.
+    /// The recording is settled, now or by an earlier call.
     Settled(Result<Kept, RecordError>),
-    /// It goes into this node's own store.
+    /// The message has yet to be deposited in this node's own store.
     NeedsStore(Box<Message>),
 }
 
-/// Whether a recording could be thrown away.
+/// Whether a recording was thrown away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DiscardOutcome {
+    /// The recording is gone.
     Discarded,
+    /// The recording is a message already.
     AlreadyKept,
 }
 
 impl RecorderShared {
-    /// Removes the file of a recording, unless it is a message already or about to be one. Blocks.
+    /// Removes the file of a recording, unless it is a message already or is being completed. Blocks.
     pub(super) fn throw_away(&self, recording: &ActiveRecording) -> io::Result<DiscardOutcome> {
         let mut file = recording.file();
         match &*file {
@@ -111,7 +114,7 @@ impl RecorderShared {
         Ok(DiscardOutcome::Discarded)
     }
 
-    /// Completes a recording; one that goes to another node is kept at once, in the same turn on the disk. Blocks.
+    /// Completes a recording. One for another node is put into the spool in the same blocking call. Blocks.
     fn settle(&self, recording: &ActiveRecording) -> io::Result<SettleOutcome> {
         let thrown_away = recording.buffer().thrown_away;
         if thrown_away && self.throw_away(recording)? == DiscardOutcome::Discarded {
@@ -130,7 +133,7 @@ impl RecorderShared {
         }
     }
 
-    /// Writes the rest of the sound and the final head, and answers how the recording was settled, if it was. Blocks.
+    /// Writes the rest of the sound and the final head. Returns how the recording was settled, if it is settled already. Blocks.
     fn complete(&self, recording: &ActiveRecording) -> io::Result<Option<Result<Kept, RecordError>>> {
         let mut file = recording.file();
         if let Some(settled) = settled(&file, recording.min) {
@@ -162,7 +165,7 @@ impl RecorderShared {
         Ok(None)
     }
 
-    /// Lets the message wait for those of `to`, or removes its file if there are none. Blocks.
+    /// Puts the message into the queues of `to`, or removes its file if `to` is empty. Blocks.
     fn commit(&self, recording: &ActiveRecording, to: &[(Arc<str>, MailboxId)]) -> Result<Kept, RecordError> {
         let mut file = recording.file();
         if let Some(settled) = settled(&file, recording.min) {
@@ -170,14 +173,14 @@ impl RecorderShared {
         }
         let FileState::Growing(growing) = &mut *file else { return Err(RecordError::ThrownAway) };
         let kept = Kept { id: recording.id, length: growing.head().head.length };
-        let tell = || {
+        let report = || {
             for mailbox in &recording.mailboxes {
                 let (id, mailbox, site) = (recording.id, mailbox.clone(), recording.site.clone());
                 self.events.emit(Event::Kept { id, mailbox, site, length: kept.length });
             }
         };
         let done =
-            if to.is_empty() { self.spool.discard(growing).map(|()| tell()) } else { self.spool.enqueue(growing, to, tell) };
+            if to.is_empty() { self.spool.discard(growing).map(|()| report()) } else { self.spool.enqueue(growing, to, report) };
         done.map_err(RecordError::Disk)?;
         *file = FileState::Kept(kept);
         self.active().recordings.remove(&recording.id);
@@ -191,7 +194,7 @@ impl RecorderShared {
     }
 }
 
-/// How a recording was settled, if it was.
+/// Returns how a recording was settled, or `None` if it was not.
 fn settled(file: &FileState, min: Duration) -> Option<Result<Kept, RecordError>> {
     match file {
         FileState::Growing(_) => None,
@@ -201,7 +204,7 @@ fn settled(file: &FileState, min: Duration) -> Option<Result<Kept, RecordError>>
     }
 }
 
-/// The destination of what waits for this node's own store.
+/// The destination of messages for this node's own store; it names their folder in the spool.
 pub(crate) const LOCAL_DESTINATION: &str = "here";
-/// How long a caller is held up by a store that does not answer, for each mailbox of a message.
+/// How long the end of a call waits for a store that does not answer, for each mailbox of a message.
 const STORE_TIMEOUT: Duration = Duration::from_secs(10);

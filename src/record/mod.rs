@@ -1,7 +1,7 @@
 //! Recording: from a caller's first word to a message on stable storage.
 //!
-//! A [`Recording`] takes what the media thread pushes; the recorder behind it writes it to the spool's disk as it grows, and at the end
-//! lets it go its way: into this node's own store, or into the spool for another node.
+//! A [`Recording`] takes the sound that the media thread pushes. The recorder behind it writes the sound to the spool's disk as it grows.
+//! At the end the message goes into this node's own store, or into the spool for another node.
 
 mod active;
 mod claim;
@@ -43,16 +43,17 @@ use crate::network::Port;
 use crate::spool::{SoundInput, Spool};
 use crate::store::MessageStore;
 
-/// A message that is on stable storage.
+/// A message that is on stable storage: the result of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Kept {
-    /// Which message.
+    /// The id of the message.
     pub id: MessageId,
-    /// How long it is.
+    /// The length of its sound.
     pub length: Duration,
 }
 
-/// Which way messages go from this node.
+/// Where messages go from this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
     /// Into this node's own store.
@@ -61,7 +62,7 @@ enum Route {
     Forward(Arc<str>),
 }
 
-/// The PBX on which somebody records.
+/// The PBX whose call is recorded.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordingSite {
     pub(crate) id: SiteId,
@@ -80,7 +81,7 @@ pub(crate) struct Recorder {
 struct RecorderShared {
     spool: Spool,
     store: Option<Arc<dyn MessageStore>>,
-    /// The mailboxes that the central node said were full.
+    /// The mailboxes that are full, as far as the central node has answered.
     full: Arc<FullMailboxes>,
     directory: Arc<dyn Directory>,
     clock: Arc<dyn Clock>,
@@ -94,23 +95,23 @@ struct RecorderShared {
 #[derive(Debug, Default)]
 struct ActiveRecordings {
     recordings: HashMap<MessageId, Weak<ActiveRecording>>,
-    /// The most bytes that recordings may come to have whose files are being created just now.
+    /// The size limits, added up, of the recordings whose files are being created just now.
     pending_bytes: u64,
     stopping: bool,
 }
 
-/// Work that no caller waits for.
+/// A job that no caller waits for.
 #[derive(Debug)]
 enum Job {
-    /// Write what is pending.
+    /// Write the pending bytes to disk.
     Write(Arc<ActiveRecording>),
-    /// The caller hung up: keep what there is.
+    /// Keep the recording, because the caller hung up.
     Keep(Arc<ActiveRecording>),
-    /// The disk did not do its part: try again.
+    /// Try again to keep a recording, after the disk failed.
     RetryKeep(FailedKeep),
 }
 
-/// The work that no caller waits for, to be handed to [`Recorder::run`].
+/// The jobs that no caller waits for, to be passed to [`Recorder::run`].
 #[derive(Debug)]
 pub(crate) struct Jobs(mpsc::UnboundedReceiver<Job>);
 
@@ -145,7 +146,7 @@ impl Recorder {
         Ok(Recording::new(self.clone(), recording, format))
     }
 
-    /// Keeps a sound that is recorded already, byte for byte.
+    /// Keeps a sound that the PBX has recorded already, byte for byte.
     pub(crate) async fn deposit(
         &self,
         site: RecordingSite,
@@ -170,7 +171,7 @@ impl Recorder {
         KeepOnDrop::new(self.clone(), recording).keep().await
     }
 
-    /// Writes what grows and keeps what was hung up on, until `stop` is ready; then ends every recording under way and keeps it.
+    /// Writes growing recordings to disk and keeps those whose caller hung up, until `stop` is ready; then ends and keeps all others.
     pub(crate) async fn run(&self, jobs: Jobs, stop: impl Future<Output = ()> + Send) {
         let Jobs(mut jobs) = jobs;
         let mut keeping = FuturesUnordered::new();
@@ -178,7 +179,7 @@ impl Recorder {
         let (mut batch, mut to_write) = (Vec::new(), Vec::new());
         let mut stop = std::pin::pin!(stop);
         loop {
-            // One turn at a time; what comes meanwhile is written with the next. A disk that stands still holds up nothing else.
+            // One batch at a time; jobs that come meanwhile are written with the next. A disk that hangs delays nothing else.
             if writing.is_empty() && !to_write.is_empty() {
                 writing.push(write_all(std::mem::take(&mut to_write)));
             }
@@ -207,7 +208,7 @@ impl Recorder {
         self.shared.clock.now()
     }
 
-    /// Asks for work that nobody waits for.
+    /// Adds a job that no caller waits for.
     fn submit(&self, job: Job) {
         // If the node is gone, what is on disk becomes a message at the next start.
         match self.shared.jobs.send(job) {
@@ -236,7 +237,7 @@ impl Recorder {
         }
     }
 
-    /// Lets no recording begin any more; answers those under way.
+    /// Lets no further recording begin; returns those under way.
     fn stop_recordings(&self) -> Vec<Arc<ActiveRecording>> {
         let mut active = self.active();
         active.stopping = true;
@@ -249,7 +250,7 @@ impl Recorder {
 }
 
 impl RecorderShared {
-    /// Which way messages go now.
+    /// Returns where messages go now.
     fn route(&self) -> Route {
         self.spool
             .current_destination()
@@ -262,14 +263,14 @@ impl RecorderShared {
     }
 }
 
-/// Writes what is pending of each, in one go.
+/// Writes the pending bytes of all recordings, in one blocking call.
 async fn write_all(jobs: Vec<Job>) {
     let written = disk::blocking(move || {
         for job in jobs {
             let Job::Write(recording) = job else { continue };
             let hold_back = recording.format.map_or(0, |format| usize::try_from(bytes_in(format, HOLD_BACK)).unwrap_or(0));
             if let Err(error) = recording.write(hold_back) {
-                // It stays in memory, and is written with what follows or at the end, which then tells the caller.
+                // The bytes stay in memory, and are written with the next ones or at the end, which then reports the error to the caller.
                 tracing::warn!(id = %recording.id, %error, "a recording cannot be written to disk just now");
             }
         }
@@ -280,7 +281,7 @@ async fn write_all(jobs: Vec<Job>) {
     }
 }
 
-/// How late a packet may come and still find its place.
+/// How late a packet may come and still be put in its place.
 const HOLD_BACK: Duration = Duration::from_millis(500);
-/// How many recordings are written in one go.
+/// How many recordings are written in one blocking call.
 const MAX_JOBS: usize = 256;

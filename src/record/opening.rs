@@ -1,4 +1,4 @@
-//! How a recording begins: whether its mailboxes take it, whether the disk has room for it, and its file.
+//! How a recording begins: checks of its mailboxes and of the disk space, and the creation of its file.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::spool::{FileHead, SoundInput};
 use crate::store::StoreError;
 
 impl Recorder {
-    /// The limits that hold for all mailboxes of a message together.
+    /// Returns the limits that all mailboxes of a message have together.
     pub(super) async fn limits(&self, facts: &CallFacts) -> Result<RecordingLimits, RecordError> {
         if facts.mailboxes.is_empty() || facts.mailboxes.len() > MAX_MAILBOXES {
             return Err(RecordError::Mailboxes(facts.mailboxes.len()));
@@ -33,7 +33,7 @@ impl Recorder {
         Ok(all)
     }
 
-    /// Creates the file of a recording, if there is room for all that are under way.
+    /// Creates the file of a recording, if the disk has space for all that are under way.
     pub(super) async fn begin(
         &self,
         site: RecordingSite,
@@ -70,21 +70,21 @@ impl Recorder {
             Ok(Ok(PendingRecording::new(shared, recording).register(claim)))
         });
         let pending = pending.await.map_err(RecordError::Disk)??;
-        // The port stays with this future, so that a dropped call gives it back at once.
+        // The port stays in this future, so that it is free at once when the call is dropped.
         pending.and_then(|pending| pending.hand_over(port)).ok_or(RecordError::Stopping)
     }
 
-    /// Asks whether a message would be taken, so that a caller does not speak to a full mailbox: this node's own store, or what is
-    /// remembered of the central node's answers.
+    /// Checks that at least one mailbox is not full, so that no caller speaks for nothing. It asks this node's own store, or uses what
+    /// the central node has answered lately.
     ///
-    /// Only that all of them are full is a reason to refuse. A store that is out of order, or slow to say, is none: the message
-    /// waits in the spool for it.
+    /// The recording is refused only if all mailboxes are full. It is not refused when the store fails or is slow to answer: the message
+    /// then waits in the spool.
     async fn check_full(&self, mailboxes: &[MailboxId], sound: SoundInput) -> Result<(), RecordError> {
         let store = match (self.shared.route(), &self.shared.store) {
             (Route::LocalStore, Some(store)) => store,
             (Route::LocalStore, None) => return Ok(()),
             (Route::Forward(_), _) => {
-                // Who has spoken already is not turned away by what was so a while ago: the message waits in the spool.
+                // A finished sound is not refused by an answer of some time ago: the message waits in the spool.
                 let to_speak = matches!(sound, SoundInput::Frames(_));
                 let all_full = to_speak && mailboxes.iter().all(|mailbox| self.shared.full.contains(mailbox));
                 let full = mailboxes.last().filter(|_| all_full).cloned();
@@ -103,14 +103,14 @@ impl Recorder {
 }
 
 impl RecorderShared {
-    /// Tells that the disk has only room for what is under way.
+    /// Reports that the disk has only space for the recordings under way, and returns the error.
     fn nearly_full(&self, FreeSpace { bytes: free, files }: FreeSpace) -> RecordError {
         self.events.emit(Event::DiskNearlyFull { free, files });
         RecordError::DiskNearlyFull { free, files }
     }
 }
 
-/// The bytes of whole frames that last `length`.
+/// Returns the size of `length` in bytes, in whole frames.
 pub(super) fn bytes_in(format: Format, length: Duration) -> u64 {
     let frames = length.as_nanos().saturating_mul(u128::from(format.rate)) / 1_000_000_000;
     let most = u64::from(MAX_WAV_BYTES) / u64::from(format.bytes_per_frame());
@@ -122,9 +122,9 @@ pub(super) fn check_format(format: Format) -> Result<(), RecordError> {
     if fits { Ok(()) } else { Err(RecordError::UnusableFormat(format)) }
 }
 
-/// How much a disk must be able to create before a recording begins: its own file, its queue entries, its parking note.
+/// How many files the disk must be able to create before a recording begins: its own file, its queue entries, its parking note.
 const RESERVED_FILES: u64 = 64;
-/// How long the store may take to say whether a mailbox is full, while a caller waits to speak.
+/// How long the store may take to answer whether a mailbox is full, while a caller waits to speak.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
-/// A WAV file counts its bytes in 32 bits; some are for its header.
+/// A WAV file counts its bytes in 32 bits, of which some are for its header.
 const MAX_WAV_BYTES: u32 = u32::MAX - 1024;

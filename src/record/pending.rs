@@ -1,4 +1,4 @@
-//! [`PendingRecording`]: a recording between its file's creation and the call that asked for it.
+//! [`PendingRecording`]: a recording whose file exists, and which the call that began it has not received yet.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::active::ActiveRecording;
 use super::claim::DiskClaim;
 use crate::network::Port;
 
-/// A recording that nobody has yet; dropped, because the call that began it was, it leaves no file behind.
+/// A recording that the call which began it has not received yet. When that call is dropped, this is dropped too and removes the file.
 pub(super) struct PendingRecording {
     shared: Arc<RecorderShared>,
     recording: Option<Arc<ActiveRecording>>,
@@ -18,8 +18,8 @@ impl PendingRecording {
         Self { shared, recording: Some(recording) }
     }
 
-    /// Counts it among those under way, from the moment on that its claim no longer counts; not if the node is stopping, which would
-    /// not end it.
+    /// Adds it to the active recordings, in the same moment in which its claim ends. Returns `None` if the node is stopping, because then
+    /// nothing would end the recording.
     pub(super) fn register(self, claim: DiskClaim) -> Option<Self> {
         let recording = self.recording.as_ref()?;
         let mut active = self.shared.active();
@@ -33,7 +33,7 @@ impl PendingRecording {
         Some(self)
     }
 
-    /// Somebody has it now.
+    /// Hands it over to the call, which holds `port` from now on.
     pub(super) fn hand_over(mut self, port: Port) -> Option<Arc<ActiveRecording>> {
         let recording = self.recording.take()?;
         recording.hold_port(port);

@@ -12,11 +12,11 @@ use super::active::{ActiveRecording, Buffer};
 use super::timeline::Timeline;
 use super::{Job, Kept, RecordError, Recorder, RecordingSite};
 
-/// A call being recorded: samples or codec payload go in, and [`finish`](Self::finish) answers when the message is kept.
+/// A call being recorded: samples or codec payload go in, and [`finish`](Self::finish) returns when the message is kept.
 ///
-/// Pushing never waits for a disk, so a media thread may do it. What is pushed is written to disk as it grows. Dropping a
-/// recording means that the caller hung up: if it is long enough to be a message it is kept, and
-/// [`Event::Kept`](crate::event::Event::Kept) tells.
+/// Pushing never waits for a disk, so a media thread may do it. The sound is written to disk while it grows. Dropping a recording means
+/// that the caller hung up: if it is long enough to be a message, the node keeps it and reports
+/// [`Event::Kept`](crate::event::Event::Kept).
 pub struct Recording {
     guard: KeepOnDrop,
     format: Format,
@@ -28,17 +28,17 @@ impl Recording {
         Self { guard: KeepOnDrop::new(recorder, recording), format, timeline: Timeline::new(format) }
     }
 
-    /// Which message it will be.
+    /// The id of the message that this recording becomes.
     pub fn id(&self) -> MessageId {
         self.guard.recording.id
     }
 
-    /// How long it is so far.
+    /// The length of the sound so far.
     pub fn length(&self) -> Duration {
         self.guard.recording.length()
     }
 
-    /// Takes 16-bit samples at the rate the recording was opened with; several channels interleaved.
+    /// Adds 16-bit samples at the rate the recording was opened with; several channels are interleaved.
     ///
     /// # Errors
     ///
@@ -54,9 +54,9 @@ impl Recording {
         }))
     }
 
-    /// Takes one packet's payload, in the codec the recording was opened with and as RTP carries it, at its RTP timestamp.
+    /// Adds the payload of one RTP packet, in the codec the recording was opened with, at its RTP timestamp.
     ///
-    /// Lost packets leave silence, late ones take their place, doubled ones change nothing.
+    /// A lost packet leaves silence, a late one is put in its place, and a duplicate changes nothing.
     ///
     /// # Source
     ///
@@ -68,36 +68,36 @@ impl Recording {
         progress
     }
 
-    /// The caller chose how urgent the message is.
+    /// Sets how urgent the message is, as the caller chose.
     pub fn set_urgency(&mut self, urgency: Urgency) {
         self.guard.recording.buffer().head.head.urgency = urgency;
     }
 
-    /// The caller chose whether the message is private.
+    /// Sets whether the message is private, as the caller chose.
     pub fn set_privacy(&mut self, privacy: Privacy) {
         self.guard.recording.buffer().head.head.privacy = privacy;
     }
 
-    /// More became known of who calls.
+    /// Sets the caller, when more became known during the call.
     pub fn set_caller(&mut self, caller: Caller) {
         self.guard.recording.buffer().head.head.caller = caller;
     }
 
-    /// The caller is done: answers when the message is on stable storage.
+    /// Ends the recording, and returns when the message is on stable storage.
     ///
     /// # Errors
     ///
-    /// [`RecordError::TooShort`] when it is no message; nothing is kept then. [`RecordError::Disk`] when the disk did not do its
-    /// part: the node keeps trying, and [`Event::Kept`](crate::event::Event::Kept) tells when it is a message after all.
+    /// [`RecordError::TooShort`] when it is too short to be a message; nothing is kept then. [`RecordError::Disk`] when the disk failed:
+    /// the node tries again, and reports [`Event::Kept`](crate::event::Event::Kept) when the message is kept after all.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the call is hanging up: the message is kept all the same, as long as the node runs.
+    /// A dropped call means that the caller hung up: the message is kept all the same, as long as the node runs.
     pub async fn finish(self) -> Result<Kept, RecordError> {
         self.guard.keep().await
     }
 
-    /// The caller threw the recording away: nothing of it is kept.
+    /// Throws the recording away, as the caller chose: nothing of it is kept.
     ///
     /// # Errors
     ///
@@ -106,19 +106,19 @@ impl Recording {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has thrown it away, or will do so; one that was never polled has hung up.
+    /// A dropped call has thrown the recording away, or will do so. One that was never polled counts as a hang-up.
     pub async fn throw_away(mut self) -> Result<(), RecordError> {
         let KeepOnDrop { recorder, recording, settled } = &mut self.guard;
         *settled = true;
         recording.end(EndReason::Complete, recorder.now());
-        // A node that stops in this moment may come to the file before this call does.
+        // A node that stops in this moment may complete the file before this call removes it.
         recording.buffer().thrown_away = true;
         recorder.throw_away(Arc::clone(recording)).await
     }
 
-    /// The caller records again: throws the recording away, and begins a new one of the same call, on the port that the call has.
+    /// Throws the recording away and begins a new one of the same call, on the port that the call has: the caller records again.
     ///
-    /// The new one has an id of its own. Caller, urgency and privacy are as they were last set.
+    /// The new recording has a new id. Caller, urgency and privacy are as they were last set.
     ///
     /// # Errors
     ///
@@ -127,11 +127,11 @@ impl Recording {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call records nothing and gives the port back; the first recording is thrown away, or will be. One that was never
-    /// polled has hung up.
+    /// A dropped call records nothing and frees the port; the first recording is thrown away, or will be. One that was never polled
+    /// counts as a hang-up.
     pub async fn restart(self) -> Result<Self, RecordError> {
         let (recorder, recording) = (self.guard.recorder.clone(), Arc::clone(&self.guard.recording));
-        // Without a port the node has ended the recording because it stops.
+        // There is no port when the node has ended the recording because it is stopping.
         let port = recording.take_port();
         let format = self.format;
         self.throw_away().await?;
@@ -142,7 +142,7 @@ impl Recording {
         Ok(Self::new(recorder, again, format))
     }
 
-    /// Lets `add` add to what is pending, at most as many bytes as it is told, and asks for writing when enough is there.
+    /// Calls `add` with the pending bytes and the number of bytes that it may append. When enough bytes are pending, asks for a write.
     fn push(&mut self, add: impl FnOnce(&mut Vec<u8>, usize) -> usize) -> Progress {
         let mut buffer = self.guard.recording.buffer();
         if buffer.ending.is_some() {
@@ -159,7 +159,7 @@ impl Recording {
             return Progress::Ended;
         }
         if buffer.pending.len() + frame > MAX_PENDING {
-            // The disk has stood still for minutes. What follows is lost, and the message says so.
+            // The disk has not answered for minutes. The rest of the call is lost, and the message is marked as truncated.
             buffer.end(EndReason::Truncated, self.guard.recorder.now());
             return Progress::Ended;
         }
@@ -172,15 +172,15 @@ impl Recording {
 }
 
 impl fmt::Debug for Recording {
-    /// `Recording(id, L16, 8000 Hz, 2.5s)`: what a caller says belongs in no log.
+    /// `Recording(id, L16, 8000 Hz, 2.5s)`: the sound does not belong in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Recording({}, {:?}, {} Hz, {:?})", self.guard.recording.id, self.format.codec, self.format.rate, self.length())
     }
 }
 
-/// A recording that somebody answers for; dropped, it is handed to the node, which keeps it.
+/// A recording that a call owns. When it is dropped, the node keeps the recording.
 pub(super) struct KeepOnDrop {
-    /// Before the recorder, so that the spool is still this node's when the last of the sound goes to its file.
+    /// Declared before the recorder and so dropped first: the spool is still open when the rest of the sound goes to its file.
     recording: Arc<ActiveRecording>,
     recorder: Recorder,
     settled: bool,
@@ -191,7 +191,7 @@ impl KeepOnDrop {
         Self { recorder, recording, settled: false }
     }
 
-    /// Keeps it. If the returned future is dropped, the node does.
+    /// Keeps the recording. If the returned future is dropped, the node does it.
     pub(super) async fn keep(mut self) -> Result<Kept, RecordError> {
         self.recording.end(EndReason::Complete, self.recorder.now());
         let kept = self.recorder.keep(Arc::clone(&self.recording)).await;
@@ -209,25 +209,27 @@ impl Drop for KeepOnDrop {
     }
 }
 
-/// Whether a recording goes on.
+/// Whether a recording goes on after a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Progress {
-    /// It does.
+    /// The recording goes on.
     Recording,
-    /// It has ended, at the longest length that the mailbox takes or because the node is stopping: more changes nothing. The
-    /// message is kept by [`Recording::finish`].
+    /// The recording has ended: it has the longest length that the mailbox allows, the disk hangs, or the node is stopping. Further sound is
+    /// ignored. [`Recording::finish`] keeps the message.
     Ended,
 }
 
-/// Samples were pushed into a recording that was opened for another codec.
+/// The error of pushing samples into a recording that was opened for another codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 #[error("the recording was opened for {opened_for:?} payload; open it for L16 to push samples")]
 pub struct WrongFormat {
-    /// What it was opened for.
+    /// The codec that the recording was opened for.
     pub opened_for: Codec,
 }
 
-/// How much waits in memory before the disk is asked to take it: two seconds of 8 kHz samples.
+/// How many bytes are pending before they are written: two seconds of 8 kHz samples.
 const WRITE_THRESHOLD: usize = 32 * 1024;
-/// How much may wait in memory while the disk does nothing.
+/// How many bytes may be pending while the disk hangs.
 const MAX_PENDING: usize = 8 * 1024 * 1024;

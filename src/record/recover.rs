@@ -1,4 +1,4 @@
-//! What a crash left behind: recordings that nobody finished.
+//! Recovery of recordings that a crash cut off.
 
 use std::io;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use crate::spool::{GrowingFile, LeftOver};
 use super::keep::LOCAL_DESTINATION;
 
 impl Recorder {
-    /// Makes messages of the recordings that a crash cut off, marked as truncated, and drops those that are too short to be one.
+    /// Makes messages of the recordings that a crash cut off, marked as truncated, and removes those that are too short.
     ///
-    /// What the disk does not let be read or written now is tried again while the node runs, and keeps it from nothing.
+    /// A file that cannot be read or written now is tried again while the node runs; the node starts without waiting for it.
     pub(crate) async fn recover(&self) -> Result<(), RecordError> {
         let shared = Arc::clone(&self.shared);
         let names = disk::blocking(move || shared.spool.left_over()).await.map_err(RecordError::Disk)?;
@@ -31,7 +31,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Does what is right with one file that a crash has left.
+    /// Recovers one file that a crash has left: it becomes a message, is removed, or is moved to `unreadable/`.
     pub(super) async fn take_up(&self, name: String) -> Result<(), RecordError> {
         let shared = Arc::clone(&self.shared);
         let found = disk::blocking(move || shared.spool.take_up(&name)).await.map_err(RecordError::Disk)?;
@@ -53,7 +53,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Lets a message wait for all its mailboxes, and tells of it first if there is something to tell.
+    /// Puts a message into the queues of all its mailboxes, and reports `event` as soon as it is durable.
     async fn enqueue(&self, mut file: GrowingFile, event: Option<Event>) -> Result<(), RecordError> {
         let destination: Arc<str> = match self.shared.route() {
             Route::LocalStore => Arc::from(LOCAL_DESTINATION),
@@ -61,9 +61,9 @@ impl Recorder {
         };
         let to: Vec<_> = file.head().mailboxes.iter().map(|mailbox| (Arc::clone(&destination), mailbox.clone())).collect();
         let shared = Arc::clone(&self.shared);
-        let tell = Arc::clone(&self.shared);
-        let tell = move || event.into_iter().for_each(|event| tell.events.emit(event));
-        disk::blocking(move || shared.spool.enqueue(&mut file, &to, tell)).await.map_err(RecordError::Disk)
+        let events = self.shared.events.clone();
+        let report = move || event.into_iter().for_each(|event| events.emit(event));
+        disk::blocking(move || shared.spool.enqueue(&mut file, &to, report)).await.map_err(RecordError::Disk)
     }
 
     async fn drop_left_over(&self, file: GrowingFile) -> Result<(), RecordError> {
@@ -80,8 +80,8 @@ impl Recorder {
         Ok(())
     }
 
-    /// The limits of the mailboxes that are still known; the usual ones when none is, because a message that was recorded for a
-    /// mailbox is kept even if the mailbox is gone: whoever answers for it says so, and an operator sees it.
+    /// Returns the limits of the mailboxes that still exist, or the default limits when none does. A message that was recorded for a
+    /// mailbox is kept even if the mailbox is gone: the store refuses it then, and an operator sees it among the parked messages.
     async fn limits_of(&self, mailboxes: &[MailboxId]) -> RecordingLimits {
         let mut limits = RecordingLimits::default();
         for mailbox in mailboxes {

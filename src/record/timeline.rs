@@ -1,11 +1,11 @@
-//! [`Timeline`]: puts payload where its RTP timestamp says.
+//! [`Timeline`]: the place of each RTP packet in a recording.
 
 use crate::audio::{Codec, Format};
 
-/// Builds a recording by RTP timestamps, so that it keeps the length of the call whatever the network did.
+/// Builds a recording by RTP timestamps, so that it has the length of the call even if packets were lost or late.
 ///
-/// Lost packets leave silence of their length; late ones take their place in it as long as it is still at hand; doubled ones
-/// change nothing. A jump of more than [`LONGEST_GAP_SECS`] seconds, in either direction, is a sender that started anew.
+/// A lost packet leaves silence of its length. A late packet replaces that silence as long as it is still in memory. A duplicate changes
+/// nothing. A jump of more than [`MAX_GAP_SECS`] seconds, in either direction, means that the sender has restarted its timestamps.
 #[derive(Debug, Clone)]
 pub(crate) struct Timeline {
     format: Format,
@@ -17,17 +17,17 @@ impl Timeline {
         Self { format, next: None }
     }
 
-    /// Puts `payload`, whose first frame has the timestamp `at`, into `recorded`, whose end is what was recorded so far. At most
-    /// `most` bytes are added; the answer is how many were.
-    pub(crate) fn place(&mut self, recorded: &mut Vec<u8>, payload: &[u8], at: u32, most: usize) -> usize {
+    /// Puts `payload`, whose first frame has the timestamp `at`, into `recorded`, which ends with the sound recorded so far. Appends at most
+    /// `max_added` bytes, and returns how many it appended.
+    pub(crate) fn place(&mut self, recorded: &mut Vec<u8>, payload: &[u8], at: u32, max_added: usize) -> usize {
         let frame = self.format.bytes_per_frame() as usize;
         let payload = &payload[..payload.len() / frame * frame];
         let frames = u32::try_from(payload.len() / frame).unwrap_or(u32::MAX);
         let before = recorded.len();
-        let limit = before.saturating_add(most);
+        let limit = before.saturating_add(max_added);
         let ahead = self.next.map_or(0, |next| at.wrapping_sub(next).cast_signed());
         let gap = usize::try_from(ahead.unsigned_abs()).unwrap_or(usize::MAX).saturating_mul(frame);
-        if ahead.unsigned_abs() > self.format.rate.saturating_mul(LONGEST_GAP_SECS) {
+        if ahead.unsigned_abs() > self.format.rate.saturating_mul(MAX_GAP_SECS) {
             self.append(recorded, payload, limit);
             self.next = Some(at.wrapping_add(frames));
         } else if ahead >= 0 {
@@ -57,7 +57,7 @@ impl Timeline {
         self.to_file_order(place);
     }
 
-    /// L16 travels with its high byte first (RFC 3551 §4.5.11), and stands in a WAV file with its low byte first.
+    /// Swaps the bytes of L16: RTP carries the high byte first (RFC 3551 §4.5.11), a WAV file the low byte.
     fn to_file_order(&self, bytes: &mut [u8]) {
         if self.format.codec == Codec::L16 {
             bytes.chunks_exact_mut(2).for_each(|sample| sample.swap(0, 1));
@@ -65,8 +65,8 @@ impl Timeline {
     }
 }
 
-/// A longer gap between two packets is no gap but a new start.
-const LONGEST_GAP_SECS: u32 = 30;
+/// A longer gap between two packets is a restart of the timestamps.
+const MAX_GAP_SECS: u32 = 30;
 
 #[cfg(test)]
 mod tests {
