@@ -1,4 +1,4 @@
-//! [`deliver`]: sends what waits for one destination, as its [`Queue`](super::queue::Queue) decides.
+//! [`deliver`]: sends the messages that wait for one destination, as its [`Queue`](super::queue::Queue) decides.
 
 use std::future::Future;
 use std::io;
@@ -25,8 +25,9 @@ use crate::forward::{Acceptance, ForwardError, Forwarder, Outcome, Reply, Transp
 use crate::message::MailboxId;
 use crate::retry::{Pacing, now, random_fraction, wait_until};
 
-/// Sends what waits for `destination` through `forwarder` until `leave` or `stop` is ready; then finishes what is under way. After
-/// `stop` that takes at most [`STOP_TIMEOUT`]; what is cut off then waits for the next start, and is taken once.
+/// Sends the messages that wait for `destination` through `forwarder` until `leave` or `stop` is ready, and then finishes those under
+/// way. After `stop` that takes at most [`STOP_TIMEOUT`]. Messages that are cut off then are sent again by the next start, and the
+/// receiver stores them once.
 pub(crate) async fn deliver(
     spool: &Spool,
     destination: &str,
@@ -70,10 +71,10 @@ pub(crate) async fn deliver(
     spool.note_waiting(destination);
 }
 
-/// How long messages that are under way may go on after the stop.
+/// How long messages under way may take after the stop.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Tells listeners how much waits for a destination: a first change at once, then at most one a second.
+/// Reports how many messages wait for a destination: a first change at once, then at most once a second.
 #[derive(Debug, Default)]
 struct BacklogReporter {
     depth: usize,
@@ -92,7 +93,7 @@ impl BacklogReporter {
     }
 }
 
-/// Carries batches to one destination.
+/// Sends batches to one destination.
 #[derive(Debug, Clone, Copy)]
 struct DestinationSender<'a> {
     spool: &'a Spool,
@@ -105,16 +106,16 @@ impl DestinationSender<'_> {
         self.destination.queue().poll_send(now())
     }
 
-    /// The span of one try.
+    /// Returns the tracing span of one attempt.
     fn span(&self, batch: &[EntryName]) -> Span {
         tracing::info_span!(parent: None, "forward", id = %batch[0].id(), destination = &*self.destination.name)
     }
 
-    /// Sends one message for each mailbox of `batch`, and writes down what became of it.
+    /// Sends one message to each mailbox of `batch`, and handles each outcome.
     async fn send_batch(self, batch: Vec<EntryName>) {
         let sent = self.send(&batch).await;
         self.destination.queue().handle_returned();
-        // What is left to do for this message is the disk's work: the next one need not wait for it.
+        // Only work on the disk is left for this message, and the next one need not wait for that.
         self.destination.changed.notify_one();
         match sent {
             Ok(acceptance) => match node_failure(&acceptance) {
@@ -147,7 +148,7 @@ impl DestinationSender<'_> {
                 self.not_tried(&batch);
                 let mut batch = &batch[..];
                 if let (io::ErrorKind::NotFound, [gone, others @ ..]) = (error.kind(), batch) {
-                    tracing::error!(id = %gone.id(), "a message that waited is no longer in the spool: somebody has removed its file");
+                    tracing::error!(id = %gone.id(), "a message that waited is no longer in the spool: its file was removed");
                     self.destination.queue().handle_settled(gone);
                     batch = others;
                 }
@@ -175,13 +176,13 @@ impl DestinationSender<'_> {
             None => self.load(&batch[0]).await?,
         };
         let mailboxes: Vec<MailboxId> = batch.iter().map(|name| name.mailbox().clone()).collect();
-        // Any program's forwarder runs here: neither its panic nor its silence may cost more than this one message's time.
+        // The forwarder may be an integrator's code: if it panics or hangs, only this one message may be delayed.
         let call = AssertUnwindSafe(async { self.forwarder.forward(&message, &mailboxes).await }).catch_unwind();
         let answer = timeout(longest_call(message.audio().len()), call).await;
         let unread = sound.and_then(|sound| sound.take_error());
         match (answer, unread) {
             (Ok(Ok(Ok(acceptance))), _) if acceptance.outcomes.contains(&Outcome::Accepted) => Ok(acceptance),
-            // What the forwarder says of it is no fault of the other node's.
+            // The sound could not be read here, whatever error the forwarder returned for it.
             (Ok(Ok(_)), Some(unread)) => Err(SendFailure::Load(unread)),
             (Ok(Ok(Err(error))), None) => Err(SendFailure::Forward(error)),
             (Ok(Ok(Ok(acceptance))), None) => Ok(acceptance),
@@ -190,14 +191,14 @@ impl DestinationSender<'_> {
         }
     }
 
-    /// Reads a message from its file, once there is memory for its sound, or for the piece of it that is on its way.
+    /// Reads a message from its file, as soon as there is memory for its sound or for one piece of it.
     async fn load(&self, name: &EntryName) -> Result<LoadedMessage, SendFailure> {
         let (path, id) = (self.destination.folder.join(name.to_string()), name.id());
         let shared = Arc::clone(&self.spool.shared);
         let leaves = self.forwarder.reads_sounds();
         let opened = disk::blocking(move || {
             let found = UnloadedMessage::new(MessageFile::open(&*shared.disk, &path, id)?, leaves);
-            // In the same turn, if there is memory now.
+            // In the same blocking call, if there is memory now.
             Ok(match Arc::clone(&shared.memory).try_acquire_many_owned(pieces(found.memory())) {
                 Ok(memory) => OpenedMessage::Loaded(found.load(memory)?),
                 Err(_) => OpenedMessage::NoMemory(found),
@@ -212,7 +213,7 @@ impl DestinationSender<'_> {
         }
     }
 
-    /// Waits until so many bytes of sound may be on their way too.
+    /// Waits until there is memory for so many bytes of sound.
     async fn memory(&self, bytes: u64) -> OwnedSemaphorePermit {
         let memory = Arc::clone(&self.spool.shared.memory);
         memory.acquire_many_owned(pieces(bytes)).await.expect("the semaphore is never closed")
@@ -230,7 +231,7 @@ impl DestinationSender<'_> {
         }
     }
 
-    /// The other node answers for the message: it need not wait any longer.
+    /// Removes a message that the other node has accepted, and reports it.
     async fn delivered(&self, name: &EntryName, transport_security: TransportSecurity) {
         let attempts = self.remove(name).await;
         self.emit(Event::Forwarded {
@@ -242,12 +243,12 @@ impl DestinationSender<'_> {
         });
     }
 
-    /// Takes a settled message's name away; answers how many tries it took.
+    /// Removes the name of a settled message; returns how many attempts it took.
     async fn remove(&self, name: &EntryName) -> u32 {
         let path = self.destination.folder.join(name.to_string());
         let shared = Arc::clone(&self.spool.shared);
         if let Err(error) = disk::blocking(move || shared.file_pool.put(&*shared.disk, &path, Reuse::WhenFlushed)).await {
-            // It stays in the folder and is sent again after the next start; the receiver takes it once.
+            // It stays in the folder and is sent again after the next start; the receiver stores it once.
             tracing::warn!(id = %name.id(), %error, "a delivered message could not be removed from the spool");
         }
         self.destination.queue().handle_settled(name)
@@ -283,7 +284,7 @@ impl DestinationSender<'_> {
         });
     }
 
-    /// The message is refused for good: it waits for an operator.
+    /// Parks a message that was refused for good, until an operator decides.
     async fn park(&self, name: &EntryName, reason: &str) {
         let attempts = self.destination.queue().attempts(name) + 1;
         let parked = self.spool.park_file(&self.destination.name, name, reason, attempts).await;
@@ -312,33 +313,35 @@ impl DestinationSender<'_> {
     }
 }
 
-/// What the other node says of itself, if that is why it took the message for nobody: its disk is full, say. Every message would
-/// meet that, so it is tried again like a node that is away: every few seconds, and all at once when it is over.
+/// Returns the reply of a node that accepted no recipient for a reason of its own, such as a full disk. All messages would get that reply,
+/// so the node is treated like one that cannot be reached: it is tried every few seconds, and then everything is sent at once.
 fn node_failure(acceptance: &Acceptance) -> Option<&Reply> {
-    let mut trouble = None;
+    let mut failure = None;
     for outcome in &acceptance.outcomes {
         match outcome {
-            Outcome::Deferred(reply) if reply.is_about_the_node() => trouble = Some(reply),
+            Outcome::Deferred(reply) if reply.is_about_the_node() => failure = Some(reply),
             Outcome::Accepted | Outcome::Deferred(_) | Outcome::Refused(_) => return None,
         }
     }
-    trouble
+    failure
 }
 
-/// How many of the pieces of memory a sound of so many bytes takes; the longest takes all there are.
+/// Returns how many pieces of memory a sound of so many bytes takes; the longest takes all there are.
 fn pieces(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(MEMORY_PIECE)).unwrap_or(u32::MAX).min(MEMORY_PIECES)
 }
 
-/// Why nothing is known of a batch.
+/// Why there is no outcome for the mailboxes of a batch.
 enum SendFailure {
+    /// The message could not be read from its file.
     Load(io::Error),
+    /// The forwarder returned an error.
     Forward(ForwardError),
-    /// The forwarder did what none may.
+    /// The forwarder broke its contract.
     Forwarder(&'static str),
 }
 
-/// How long a forwarder may take over a message of so many bytes. One that keeps its contract ends long before.
+/// Returns how long a forwarder may take for a message of so many bytes. A forwarder that keeps its contract takes much less.
 fn longest_call(bytes: u64) -> Duration {
     Duration::from_secs(3600 + bytes / 1024)
 }

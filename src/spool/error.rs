@@ -1,4 +1,4 @@
-//! [`SpoolError`].
+//! [`SpoolError`]: why the spool could not do what was asked.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,50 +15,50 @@ pub enum SpoolError {
     /// No message of this id waits for this mailbox, or it is being sent just now.
     #[error("no message {id} waits for mailbox {mailbox} in the spool, or it is under way just now")]
     NotWaiting {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// For whom.
+        /// The mailbox that it is for.
         mailbox: MailboxId,
     },
     /// No message of this id is parked for this mailbox.
     #[error("no message {id} is parked for mailbox {mailbox}")]
     NotParked {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// For whom.
+        /// The mailbox that it is for.
         mailbox: MailboxId,
     },
     /// The note beside a parked message does not say which node it is for.
     #[error("no note says for which node message {id} for mailbox {mailbox} is; stop this node and move its file to queue/NODE/")]
     NoDestination {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// For whom.
+        /// The mailbox that it is for.
         mailbox: MailboxId,
     },
     /// A file of the spool cannot be read as a message.
     #[error("the spool file {file} cannot be read: {reason}")]
     Unreadable {
-        /// The file's name.
+        /// The name of the file.
         file: String,
-        /// What is wrong with it.
+        /// The reason, for people to read.
         reason: String,
     },
-    /// The disk has no room left.
-    #[error("no room is left for the spool at {path}")]
+    /// The disk has no space left.
+    #[error("no space is left for the spool at {path}")]
     NoSpace {
         /// The spool's folder.
         path: PathBuf,
-        /// What the file system said.
+        /// The error of the file system.
         #[source]
         source: io::Error,
     },
-    /// The disk did not do it.
+    /// The disk failed.
     #[error("the spool at {path} cannot be used")]
     Disk {
         /// The spool's folder.
         path: PathBuf,
-        /// What the file system said.
+        /// The error of the file system.
         #[source]
         source: io::Error,
     },

@@ -23,23 +23,23 @@ pub(crate) struct GrowingFile {
     head: FileHead,
     sound: SoundInput,
     audio_len: u64,
-    /// Whether a flush has failed: the operating system may have forgotten what it could not write, and take it for written.
+    /// Whether a flush has failed: the operating system may have dropped what it could not write, and believe that it is written.
     sync_failed: bool,
     /// The finished message, if it is in memory.
     in_memory: Option<Message>,
 }
 
-/// What the bytes are that a recording is given.
+/// The form of the sound that a recording gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SoundInput {
     /// Samples or codec payload in this format, to which a WAV header is added.
     Frames(Format),
-    /// A sound with a header of its own, kept byte for byte.
+    /// A whole sound file with its header, kept byte for byte.
     Verbatim,
 }
 
 impl GrowingFile {
-    /// Creates the file, or takes the spare one; the head says that it is being recorded.
+    /// Creates the file, or uses the spare one. Its head says that it is being recorded.
     pub(super) fn create(
         disk: &dyn Disk,
         spare: Option<SpareFile>,
@@ -66,15 +66,14 @@ impl GrowingFile {
         Ok(())
     }
 
-    /// What the head says so far.
+    /// The head as it is so far, to be changed.
     pub(crate) fn head_mut(&mut self) -> &mut FileHead {
         &mut self.head
     }
 
-    /// Writes down that the recording is finished: the sound's header, its digest, the head.
+    /// Completes the file of a finished recording: writes the header of the sound, and the head with the digest.
     ///
-    /// Nothing is flushed yet. After an error, the same call again begins anew.
-    /// `whole` is the sound, where it was given in one piece.
+    /// Nothing is flushed yet. After an error, the same call may be repeated. `whole` is the sound, if it was given in one piece.
     pub(crate) fn complete(&mut self, whole: Option<&Bytes>) -> io::Result<()> {
         let mut len = self.audio_len;
         if let SoundInput::Frames(format) = self.sound {
@@ -94,7 +93,7 @@ impl GrowingFile {
         Ok(())
     }
 
-    /// The digest of the sound, and the sound itself if it is short: what is read for the one need not be read again for sending.
+    /// Returns the digest of the sound, and the sound itself if it is short, so that it need not be read again for sending.
     fn digest(&self, len: u64, whole: Option<&Bytes>) -> io::Result<(ContentDigest, Option<Audio>)> {
         let sound = match (whole, usize::try_from(len)) {
             (Some(whole), Ok(len)) if whole.len() == len => whole.clone(),
@@ -105,7 +104,7 @@ impl GrowingFile {
         Ok((audio.digest(), Some(audio).filter(|audio| audio.bytes().len() <= SHORT)))
     }
 
-    /// Makes the file durable; its name is not yet. After an error, the same call again writes everything once more.
+    /// Makes the file durable, but not its name. After an error, the same call again writes everything once more.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.sync_failed, true) {
             self.write_again()?;
@@ -130,7 +129,7 @@ impl GrowingFile {
         self.file.write_all_at(&self.head.to_bytes().map_err(io::Error::other)?, 0)
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -140,12 +139,12 @@ impl GrowingFile {
         &self.head
     }
 
-    /// How many bytes of sound are written, header included.
+    /// How many bytes of sound are written, including the header.
     pub(crate) fn audio_len(&self) -> u64 {
         self.audio_len
     }
 
-    /// The finished message, if it is in memory; whoever takes it has it alone.
+    /// Takes the finished message out, if it is in memory.
     pub(crate) fn take_message(&mut self) -> Option<Message> {
         self.in_memory.take()
     }
@@ -159,37 +158,37 @@ impl GrowingFile {
         read_message(&*self.file, &self.head, len, digest)
     }
 
-    /// Whether the file at `path` is this message too.
+    /// Whether the file at `path` is the same message.
     pub(super) fn is_at(&self, disk: &dyn Disk, path: &Path) -> bool {
         let other = MessageFile::open(disk, path, self.head.head.id);
         other.is_ok_and(|other| self.head.audio == Some((other.len, other.digest)))
     }
 }
 
-/// A new file at `path` that begins with `start`.
+/// Creates a file at `path` that begins with `start`.
 fn create(disk: &dyn Disk, path: &Path, start: &[u8]) -> io::Result<Box<dyn DiskFile>> {
     let file = disk.create(path)?;
     match file.write_all_at(start, 0) {
         Ok(()) => Ok(file),
         Err(error) => {
-            // What was never begun leaves nothing behind; the error that counts is the first.
+            // A recording that never began leaves no file behind. The first error is the one to return.
             let _ = disk.remove(path);
             Err(error)
         }
     }
 }
 
-/// The spare file, with `start` in it and then at `path`; if it cannot be used it is removed, and a new one has to be created.
+/// Writes `start` into the spare file and renames it to `path`. If that fails the file is removed, and a new one has to be created.
 fn take_over(disk: &dyn Disk, spare: SpareFile, path: &Path, start: &[u8]) -> Option<Box<dyn DiskFile>> {
     let taken = spare.file.write_all_at(start, 0).and_then(|()| disk.rename(&spare.path, path));
     if taken.is_err() {
-        // Somebody may have removed it before.
+        // It may be gone already.
         let _ = disk.remove(&spare.path);
     }
     taken.ok().map(|()| spare.file)
 }
 
-/// A finished message in the spool, of which only the head was read.
+/// The file of a finished message, of which only the head has been read.
 #[derive(Debug)]
 pub(crate) struct MessageFile {
     file: Arc<dyn DiskFile>,
@@ -203,7 +202,7 @@ impl MessageFile {
     ///
     /// # Errors
     ///
-    /// [`InvalidData`](io::ErrorKind::InvalidData) when it is no message, or another one; or whatever the file system says.
+    /// [`InvalidData`](io::ErrorKind::InvalidData) when it is no message, or another one; or the error of the file system.
     pub(crate) fn open(disk: &dyn Disk, path: &Path, id: MessageId) -> io::Result<Self> {
         let file = match disk.open(path) {
             Err(error) if disk::is_not_a_file(&error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
@@ -220,12 +219,12 @@ impl MessageFile {
         Ok(Self { file: file.into(), head, len, digest })
     }
 
-    /// How many bytes its sound has, as its head says.
+    /// The size of its sound in bytes, as its head says.
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
 
-    /// Reads the rest, damaged or not.
+    /// Reads the whole message, even if its sound is damaged.
     ///
     /// # Errors
     ///
@@ -234,7 +233,7 @@ impl MessageFile {
         read_message(&*self.file, &self.head, self.len, self.digest)
     }
 
-    /// Reads the rest, to be sent.
+    /// Reads the whole message, to send it.
     ///
     /// # Errors
     ///
@@ -244,7 +243,7 @@ impl MessageFile {
         if ContentDigest::of(message.audio().bytes()) == self.digest { Ok(message) } else { Err(Damaged.into()) }
     }
 
-    /// The message, with a sound that stays in the file. Who reads it to its end gets an error in place of the end if it is damaged.
+    /// Returns the message with a sound that stays in the file. If the sound is damaged, a reader gets an error in place of its end.
     ///
     /// # Errors
     ///
@@ -258,25 +257,25 @@ impl MessageFile {
     }
 }
 
-/// What a crash has left of a recording.
+/// A recording that a crash has cut off.
 #[derive(Debug)]
 pub(crate) struct LeftOver {
-    /// Its file.
+    /// The file of the recording.
     pub(crate) file: GrowingFile,
-    /// Whether it had been finished, and can go where it was meant to; else [`complete`](GrowingFile::complete) makes it a message.
+    /// Whether it had been finished, and can be queued as it is; else [`complete`](GrowingFile::complete) makes it a message.
     pub(crate) finished: bool,
 }
 
-/// What a left over file was found to be.
+/// The contents of a file that a crash has left in the folder of recordings.
 #[derive(Debug)]
 pub(crate) enum LeftOverFile {
-    /// A recording.
+    /// The file is a recording.
     Recording(Box<LeftOver>),
-    /// Something else.
+    /// The file is something else, for the reason given.
     Unreadable(String),
 }
 
-/// Looks at a file that was left over in the folder of recordings under way.
+/// Reads a file that a crash has left in the folder of recordings.
 pub(crate) fn read_left_over(disk: &dyn Disk, path: &Path) -> io::Result<LeftOverFile> {
     let file = match disk.open(path) {
         Err(error) if disk::is_not_a_file(&error) => return Ok(LeftOverFile::Unreadable(error.to_string())),
@@ -294,7 +293,7 @@ pub(crate) fn read_left_over(disk: &dyn Disk, path: &Path) -> io::Result<LeftOve
     };
     if let Some((len, digest)) = head.audio
         && written >= len
-        // A head may have reached the disk before the sound it speaks of.
+        // The head may have reached the disk before the sound.
         && ContentDigest::of_parts(Pieces { file: &*file, at: 0, end: len })? == digest
     {
         return left_over(file, head, SoundInput::Verbatim, len, true);
@@ -306,7 +305,7 @@ pub(crate) fn read_left_over(disk: &dyn Disk, path: &Path) -> io::Result<LeftOve
         Ok(length) => length,
         Err(error) => return Ok(LeftOverFile::Unreadable(error.to_string())),
     };
-    // Only a header that this crate began is this crate's to complete.
+    // A WAV header is completed only if this crate has written it.
     let ours = Wav::parse(&bytes).ok().filter(|wav| bytes.starts_with(&Wav::header(wav.format, 0)));
     let (sound, audio_len) = match ours {
         Some(wav) => (SoundInput::Frames(wav.format), wav.data.end as u64),
@@ -318,7 +317,7 @@ pub(crate) fn read_left_over(disk: &dyn Disk, path: &Path) -> io::Result<LeftOve
 }
 
 fn read_message(file: &dyn DiskFile, head: &FileHead, len: u64, digest: ContentDigest) -> io::Result<Message> {
-    // A length beyond the file's own would ask for memory that no sound fills.
+    // A length beyond the end of the file would allocate memory for nothing.
     check_present(file, len)?;
     let len = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let sound = file.read_at(HEAD_LEN as u64, len)?;
@@ -334,7 +333,7 @@ fn is_unreadable(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
 }
 
-/// A sound, read piece by piece.
+/// Reads a sound piece by piece.
 struct Pieces<'a> {
     file: &'a dyn DiskFile,
     at: u64,

@@ -1,8 +1,8 @@
-//! [`FilePool`]: files that no message needs any more, for the next ones.
+//! [`FilePool`]: files that no message needs any more, to be used for the next messages.
 //!
-//! A spool that creates and removes a file for each message can slow down with every one of them: to create a file, an ext4 without a
-//! journal passes over all files of the block group that were removed within the last minutes, one by one. So a file whose message
-//! has left is emptied and kept for the next recording, which any file system finds cheaper than another file.
+//! A spool that creates and removes a file for each message can become slower with each of them: to create a file, an ext4 without a
+//! journal checks all files of the block group that were removed in the last minutes, one by one. So the file of a message that was
+//! sent is emptied and kept for the next recording, which costs any file system less than a new file.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::disk::{self, Disk, DiskFile};
 use crate::lock::Lock;
 use crate::message::MessageId;
 
-/// Empty files without a message's name, a bounded number of them. Everything here blocks.
+/// A bounded number of empty files that have no message's name. Everything here blocks.
 #[derive(Debug)]
 pub(super) struct FilePool {
     folder: PathBuf,
@@ -29,17 +29,17 @@ pub(super) struct FilePool {
 #[derive(Debug, Default)]
 struct PoolState {
     idle: Vec<SpareFile>,
-    /// Files whose names may come back with a power cut: each with the folder of its name, and the number of its removal.
+    /// Files whose old names may come back after a power cut: each with the folder of its name, and the number of its removal.
     waiting: Vec<(u64, PathBuf, SpareFile)>,
     removed: u64,
 }
 
-/// When the file of a message that is settled may be another message's.
+/// When the file of a settled message may be used for another message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reuse {
-    /// At once: whoever reads its folder goes by what files hold, not by their names.
+    /// At once: readers of its folder identify files by their contents, not by their names.
     AtOnce,
-    /// When its name is gone for good, so that no power cut gives it another message's contents.
+    /// When its old name is durably removed, so that no power cut gives that name the contents of another message.
     WhenFlushed,
 }
 
@@ -51,27 +51,28 @@ pub(super) struct SpareFile {
 }
 
 impl FilePool {
-    /// None yet; they will be in `folder`, numbered from `first` on. The process may have `files` open, and most of them are for others.
+    /// An empty pool. Its files will be in `folder`, numbered from `first` on. The process may have `files` files open, of which the pool
+    /// uses a small part.
     pub(super) fn new(folder: PathBuf, first: u64, files: usize) -> Self {
         Self { folder, state: Lock::default(), next: AtomicU64::new(first), max_files: MAX_FILES.min(files / OPEN_FILES_SHARE) }
     }
 
-    /// One, if there is any.
+    /// Takes a file out of the pool, if there is one.
     pub(super) fn take(&self) -> Option<SpareFile> {
         self.state().idle.pop()
     }
 
-    /// Takes the name `path` from its message, which is settled; its file is kept for another one if it has no other name.
+    /// Removes the name `path` of a settled message. Its file goes into the pool, if it has no other name.
     ///
-    /// The name goes first: no crash of the process leaves it to an empty file.
+    /// The name is removed before the file is emptied: a crash of the process never leaves an empty file under that name.
     ///
     /// # Errors
     ///
-    /// What the disk says when the name could not be taken away.
+    /// The error of the disk when the name could not be removed.
     pub(super) fn put(&self, disk: &dyn Disk, path: &Path, reuse: Reuse) -> io::Result<()> {
         let Ok(Some(spare)) = self.move_aside(disk, path) else { return disk.remove(path) };
         if spare.file.clear().is_err() {
-            // Its sound may not stay.
+            // The sound must not stay on disk.
             return disk.remove(&spare.path);
         }
         let mut state = self.state();
@@ -86,12 +87,12 @@ impl FilePool {
         Ok(())
     }
 
-    /// How many names were taken away so far: to be asked for before a folder is flushed.
+    /// How many names were removed so far; to be read before a folder is flushed.
     pub(super) fn removed(&self) -> u64 {
         self.state().removed
     }
 
-    /// The names in `folder` that were among the first `removed` are gone for good.
+    /// Notes that `folder` was flushed: of the first `removed` names, those in it are durably removed.
     pub(super) fn handle_flushed(&self, folder: &Path, removed: u64) {
         let mut state = self.state();
         let gone = state.waiting.extract_if(.., |(number, of, _)| *number <= removed && of == folder);
@@ -99,7 +100,7 @@ impl FilePool {
         state.idle.extend(gone);
     }
 
-    /// Gives the file at `path` a spare one's name, unless it is needed or there are enough.
+    /// Renames the file at `path` to a spare file, unless it has other names or the pool is full.
     fn move_aside(&self, disk: &dyn Disk, path: &Path) -> io::Result<Option<SpareFile>> {
         {
             let state = self.state();
@@ -108,7 +109,7 @@ impl FilePool {
             }
         }
         let file = disk.open(path)?;
-        // A long one may still be read, by a call that was given up and has not ended: to such a reader it stays what it was.
+        // A long file may still be read by a call that timed out and has not ended, so it is left unchanged.
         if file.links()? > 1 || file.len()? > MAX_LEN {
             return Ok(None);
         }
@@ -122,10 +123,10 @@ impl FilePool {
     }
 }
 
-/// Removes the spares of an earlier run, which are empty, and answers what is none.
+/// Removes the spare files of an earlier run, which are empty, and returns the paths of all other files, with the reasons.
 ///
-/// A power cut may have taken a recording back to its file's name of before: it is a recording again, under its own name. One that had
-/// left just before a crash is so too, and is sent again, which the receiver takes once.
+/// A power cut may have given the file of a recording its name as a spare file back: it becomes a recording again, under its own name.
+/// So does one that was sent just before a crash; it is sent again, and the receiver stores it once.
 pub(super) fn clean(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(PathBuf, String)>> {
     let mut others = Vec::new();
     for name in disk.list(&root.join(SPARE))? {
@@ -151,26 +152,26 @@ pub(super) fn clean(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(PathBuf, St
     Ok(others)
 }
 
-/// A number beyond that of each spare file that could not be cleaned up: none may be replaced.
+/// Returns a number above those of all spare files that could not be removed, so that none is replaced.
 pub(super) fn first_free(disk: &dyn Disk, root: &Path) -> io::Result<u64> {
     let names = disk.list(&root.join(SPARE))?;
     let last = names.iter().filter_map(|name| name.parse::<u64>().ok()).max();
     Ok(last.map_or(0, |last| last.wrapping_add(1)))
 }
 
-/// What stands among the spares.
+/// The kind of a file in the folder of spare files.
 enum FolderEntry {
-    /// A file that is empty, or whose message has a name where it belongs.
+    /// The file is empty, or its message has another name in the right folder.
     Spare,
-    /// A recording, under way or finished.
+    /// The file is a recording, finished or not.
     Recording(MessageId),
-    /// Anything else.
+    /// The file is anything else, for the reason given.
     Foreign(String),
 }
 
 fn look(disk: &dyn Disk, path: &Path, name: &str) -> io::Result<FolderEntry> {
     if name.parse::<u64>().is_err() {
-        return Ok(FolderEntry::Foreign("it is none of the spool's spare files".to_owned()));
+        return Ok(FolderEntry::Foreign("it is not a spare file of the spool".to_owned()));
     }
     let file = disk.open(path)?;
     if file.is_empty()? || file.links()? > 1 {
@@ -183,11 +184,11 @@ fn look(disk: &dyn Disk, path: &Path, name: &str) -> io::Result<FolderEntry> {
     }
 }
 
-/// The longest file that is emptied for another message: one whose sound is not read while it is sent.
+/// The longest file that is reused: its sound was read before it was sent, not while it was sent.
 const MAX_LEN: u64 = (HEAD_LEN + SHORT) as u64;
-/// How many files are kept open for recordings to come: more than are on their way at once.
+/// How many files are kept open for later recordings: as many as are sent to one destination at once.
 const MAX_FILES: usize = 64;
-/// One part in so many of the files that the process may have open.
+/// The pool uses at most one in so many of the files that the process may have open.
 const OPEN_FILES_SHARE: usize = 16;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The text that opens every message file of the spool, for programs and for an operator with `head`.
+//! [`FileHead`]: the text at the start of each message file, for programs and for an operator with `head`.
 
 use std::io;
 use std::time::Duration;
@@ -10,27 +10,27 @@ use crate::message::{
     AudioType, Caller, CallerName, ContentDigest, EndReason, Head, MailboxId, MessageId, Privacy, RecordedAt, Stamp, Urgency,
 };
 
-/// How many bytes the text takes, filled up with line ends; the sound follows.
+/// The size of the text in bytes, padded with line ends; the sound follows.
 pub(crate) const HEAD_LEN: usize = 1024;
 /// The longest sound that is read in one piece, in bytes: two minutes of mu-law. A longer one stays in its file while it is sent.
 pub(super) const SHORT: usize = 1024 * 1024;
 
-/// What the text says.
+/// The contents of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileHead {
     pub(crate) head: Head,
     pub(crate) mailboxes: Vec<MailboxId>,
     pub(crate) media: AudioType,
-    /// Known once the recording is finished.
+    /// The size and the digest of the sound, once the recording is finished.
     pub(crate) audio: Option<(u64, ContentDigest)>,
 }
 
 impl FileHead {
-    /// The text, [`HEAD_LEN`] bytes long.
+    /// Returns the text, [`HEAD_LEN`] bytes long.
     ///
     /// # Errors
     ///
-    /// When it does not fit, which takes dozens of mailboxes.
+    /// [`TooLong`] when it does not fit, which takes dozens of mailboxes.
     pub(crate) fn to_bytes(&self) -> Result<[u8; HEAD_LEN], TooLong> {
         let text = self.to_text();
         let mut bytes = [b'\n'; HEAD_LEN];
@@ -76,7 +76,7 @@ impl FileHead {
     ///
     /// # Errors
     ///
-    /// What was missing or wrong.
+    /// [`Unreadable`] with the name of the line that is missing or wrong.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Unreadable> {
         let text = std::str::from_utf8(bytes).map_err(|_| Unreadable("the head is no UTF-8"))?;
         let mut lines = text.trim_end_matches('\n').lines();
@@ -124,7 +124,7 @@ impl FileHead {
 ///
 /// # Errors
 ///
-/// [`InvalidData`](io::ErrorKind::InvalidData) when it is none, or whatever the file system says.
+/// [`InvalidData`](io::ErrorKind::InvalidData) when it has no such head, or the error of the file system.
 pub(super) fn read_head(file: &dyn DiskFile) -> io::Result<FileHead> {
     let mut bytes = [0; HEAD_LEN];
     match file.read_exact_at(&mut bytes, 0) {
@@ -134,12 +134,12 @@ pub(super) fn read_head(file: &dyn DiskFile) -> io::Result<FileHead> {
     }
 }
 
-/// A head that does not fit into [`HEAD_LEN`] bytes.
+/// The error of a head that does not fit into [`HEAD_LEN`] bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the head does not fit into {HEAD_LEN} bytes")]
 pub(crate) struct TooLong;
 
-/// A head that cannot be read: the line that is missing or wrong.
+/// The error of a head that cannot be read: the line that is missing or wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a readable spool file: {0}")]
 pub(crate) struct Unreadable(pub(crate) &'static str);
@@ -150,7 +150,7 @@ impl From<Unreadable> for io::Error {
     }
 }
 
-/// A sound that is not what it was when its recording was finished.
+/// The error of a sound that has changed since its recording was finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("damaged: the sound no longer matches the digest that was taken when it was finished")]
 pub(super) struct Damaged;

@@ -1,12 +1,12 @@
-//! [`MessageCache`]: messages that were kept just now, still in memory.
+//! [`MessageCache`]: messages that were queued a moment ago and are still in memory.
 
 use std::collections::HashMap;
 
 use crate::message::{Message, MessageId};
 
-/// Messages on their way out whose files need not be read, because they were written a moment ago.
+/// Messages whose files need not be read for sending, because they were written a moment ago.
 ///
-/// It holds a bounded number of bytes; what finds no place is read from its file, as everything is after a restart.
+/// It holds a bounded number of bytes. Other messages are read from their files, as all are after a restart.
 #[derive(Debug, Default)]
 pub(super) struct MessageCache {
     messages: HashMap<MessageId, Message>,
@@ -14,7 +14,7 @@ pub(super) struct MessageCache {
 }
 
 impl MessageCache {
-    /// Holds `message` until it is sent, if there is room.
+    /// Adds `message`, unless that would exceed the bound.
     pub(super) fn put(&mut self, message: Message) {
         let bytes = size(&message);
         if self.bytes + bytes <= MAX_BYTES && self.messages.insert(message.id(), message).is_none() {
@@ -22,7 +22,7 @@ impl MessageCache {
         }
     }
 
-    /// The message, for whoever sends it first or takes it out of the queue.
+    /// Takes the message out: it is sent now, or leaves the queue.
     pub(super) fn take(&mut self, id: MessageId) -> Option<Message> {
         let message = self.messages.remove(&id)?;
         self.bytes -= size(&message);
@@ -30,12 +30,12 @@ impl MessageCache {
     }
 }
 
-/// How much memory the sound takes.
+/// Returns how much memory the sound takes.
 fn size(message: &Message) -> usize {
     message.audio().in_memory().map_or(0, bytes::Bytes::len)
 }
 
-/// Some dozens of messages of half a minute.
+/// Enough for some dozens of messages of half a minute.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 #[cfg(test)]

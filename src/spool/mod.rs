@@ -1,31 +1,32 @@
-//! What waits to be forwarded: a folder of files that an operator understands, and an index of it that knows what goes next.
+//! The spool: messages that wait to be forwarded, as files that an operator can read, with an index of what is sent next.
 //!
 //! ```text
 //! SPOOL/
-//!   README.txt                          what this is
+//!   README.txt                          a description of these folders
 //!   lock                                held while a node has the spool open
-//!   lamps.txt                           at a central node: how far the versions of lamp states have come
+//!   lamps.txt                           at a central node: the last version numbers of lamp states
 //!   greetings/                          what owners say to callers, kept by the node: GreetingFolder has the names
 //!   tls-peers.txt                       if a forwarder's TLS memory is kept here: which peers have spoken TLS
 //!   recording/ID.vm                     being recorded
 //!   queue/DESTINATION/NAME.vm           finished, waiting to be forwarded to that node
-//!   parked/NAME.vm  parked/NAME.txt     refused for good or put aside, and why; stays until an operator decides
+//!   parked/NAME.vm  parked/NAME.txt     refused for good or parked by an operator, and why; stays until an operator decides
 //!   unreadable/                         files that are no messages, or not the one of their name, untouched
-//!   outbox/                             if the node sends mail: receipts and copies that wait, as [`outbox`](crate::outbox) has it
-//!   spare/                              empty files that the next recordings take, so that fewer need to be created
+//!   outbox/                             if the node sends mail: receipts and copies that wait; [`outbox`](crate::outbox) has the names
+//!   spare/                              empty files that the next recordings use, so that fewer need to be created
 //! ```
 //!
-//! `NAME` is `0-20250330T005940.123Z-ID-MAILBOX`: 0 for urgent and 1 for normal, so that `ls` shows what goes first. A message for
-//! several mailboxes is one file with several names. `head -20 FILE` shows what is known of a message; the sound follows at byte
+//! `NAME` is `0-20250330T005940.123Z-ID-MAILBOX`: 0 for urgent and 1 for normal, so that `ls` shows what is sent first. A message for
+//! several mailboxes is one file with several names. `head -20 FILE` shows what is known about a message; the sound follows at byte
 //! 1024, so that `tail -c +1025 FILE` is the recording itself.
 //!
-//! A message leaves the queue only when the other node has answered for it. If power is lost between that answer and the
-//! removal, it is sent again, and the receiver takes it once. Nothing else is ever removed: what is no message (an empty file, one whose
-//! head speaks of another message than its name) goes to `unreadable/`, and [`Event::Unreadable`](crate::event::Event::Unreadable) says why. So does a file in
-//! `recording/` that a crash left before its head was written: no caller had spoken by then.
+//! A message leaves the queue only when the other node has accepted it. If power is lost between that answer and the removal, the message
+//! is sent again, and the receiver stores it once. No other message file is ever removed. A file that is no message (it is empty, or its
+//! head has the id of another message than its name) is moved to `unreadable/`, and
+//! [`Event::Unreadable`](crate::event::Event::Unreadable) reports why. So is a file in `recording/` that a crash left before its head was
+//! written: no caller had spoken by then.
 //!
-//! The digest of a sound is in its head since the recording was finished, and is checked before the sound is sent. A message whose sound
-//! does not match any more is parked as damaged.
+//! When a recording is finished, the digest of its sound is written into its head. It is checked before the sound is sent. A message
+//! whose sound no longer matches is parked as damaged.
 
 mod builder;
 mod delivery;
@@ -80,7 +81,7 @@ use crate::lock::Lock;
 use crate::message::MailboxId;
 use crate::retry::RetryPolicy;
 
-/// What waits on this node to be forwarded; clones are the same spool.
+/// The messages that wait on this node to be forwarded; clones are the same spool.
 #[derive(Debug, Clone)]
 pub struct Spool {
     shared: Arc<SpoolShared>,
@@ -92,27 +93,27 @@ struct SpoolShared {
     root: PathBuf,
     flush: SharedFlush,
     file_pool: FilePool,
-    /// Pieces of memory for the sounds that are on their way.
+    /// Permits for pieces of memory, for the sounds that are being sent.
     memory: Arc<Semaphore>,
     destinations: Lock<BTreeMap<Arc<str>, Arc<Destination>>>,
     current: CurrentDestination,
-    /// Held while a file goes from folder to folder.
+    /// Held while a file is moved from folder to folder.
     moving: Lock<()>,
-    /// What was put aside when the spool was opened, until it is reported.
+    /// The files that were quarantined when the spool was opened, until they are reported.
     quarantined_at_open: Lock<Vec<QuarantinedFile>>,
     clock: Arc<dyn Clock>,
     events: Events,
     retry: RetryPolicy,
-    /// Held as long as the spool is open: one process, one spool.
+    /// Held as long as the spool is open, so that no other process opens it.
     _lock: Box<dyn DiskFile>,
 }
 
-/// One node that messages are forwarded to, with what waits for it.
+/// A node that messages are forwarded to, with the messages that wait for it.
 #[derive(Debug)]
 struct Destination {
     name: Arc<str>,
     folder: PathBuf,
-    /// Whether the folder is known to be there to stay.
+    /// Whether the folder's name is known to be durable.
     durable: AtomicBool,
     queue: Lock<Queue>,
     cache: Lock<MessageCache>,
@@ -125,7 +126,7 @@ impl Spool {
         SpoolBuilder::new(folder.into())
     }
 
-    /// How much room the spool's disk has left. Blocks.
+    /// Returns how much space the spool's disk has left. Blocks.
     pub(crate) fn free_space(&self) -> io::Result<FreeSpace> {
         self.shared.disk.free_space(&self.shared.root)
     }
@@ -136,12 +137,17 @@ impl Spool {
         GrowingFile::create(&*self.shared.disk, self.shared.file_pool.take(), path, head, sound)
     }
 
-    /// Makes a completed recording durable and lets it wait for each mailbox's destination. Blocks.
+    /// Makes a completed recording durable and puts it into the queue of each mailbox's destination. Blocks.
     ///
-    /// The file gets a name in each queue, and loses the one it was recorded under only when those are durable: a crash in
-    /// between leaves both, and the next start finishes what was begun. The same call again does so too. `durable` is called when
-    /// nothing can fail any more, and before anybody can send the message.
-    pub(crate) fn enqueue(&self, file: &mut GrowingFile, to: &[(Arc<str>, MailboxId)], durable: impl FnOnce()) -> io::Result<()> {
+    /// The file gets a name in each queue, and loses the one it was recorded under only when those are durable. A crash in between leaves
+    /// both, and the next start finishes the move; so does the same call again. `on_durable` is called when nothing can fail any more, and
+    /// before the message can be sent.
+    pub(crate) fn enqueue(
+        &self,
+        file: &mut GrowingFile,
+        to: &[(Arc<str>, MailboxId)],
+        on_durable: impl FnOnce(),
+    ) -> io::Result<()> {
         let disk = &*self.shared.disk;
         file.sync()?;
         let head = &file.head().head;
@@ -153,7 +159,7 @@ impl Spool {
             let path = destination.folder.join(name.to_string());
             match disk.link(file.path(), &path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !file.is_at(disk, &path) => {
-                    self.quarantine(&path, "it stands in the place of another message".to_owned())?;
+                    self.quarantine(&path, "another message has this name".to_owned())?;
                     disk.link(file.path(), &path)?;
                 }
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -167,9 +173,9 @@ impl Spool {
             self.shared.flush.sync_dir(disk, folder)?;
             self.shared.file_pool.handle_flushed(folder, removed);
         }
-        // Its other names keep it, so there is nothing to spare.
+        // The file stays under its other names, so it is no spare file.
         disk.remove(file.path())?;
-        durable();
+        on_durable();
         let message = file.take_message();
         for (destination, name) in entries {
             if let Some(message) = &message {
@@ -182,33 +188,33 @@ impl Spool {
         Ok(())
     }
 
-    /// Takes away the file of a recording that shall not wait: it was too short, or is kept elsewhere. Blocks.
+    /// Removes the file of a recording that is not queued, because it was too short or is kept elsewhere. Blocks.
     pub(crate) fn discard(&self, file: &GrowingFile) -> io::Result<()> {
         self.shared.file_pool.put(&*self.shared.disk, file.path(), Reuse::AtOnce)
     }
 
-    /// The same for one that its caller threw away: a power cut does not bring it back. Blocks.
+    /// Removes the file of a recording that its caller threw away, durably: a power cut does not bring it back. Blocks.
     pub(crate) fn discard_for_good(&self, file: &GrowingFile) -> io::Result<()> {
         match self.shared.disk.remove(file.path()) {
-            // An earlier call has removed it, and could not flush.
+            // An earlier call has removed the file, and could not flush the folder.
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         self.shared.flush.sync_dir(&*self.shared.disk, &self.shared.root.join(RECORDING))
     }
 
-    /// The names of the recordings that a crash has cut off, if no recording has begun yet. Blocks.
+    /// Returns the names of the recordings that a crash has cut off; to be called before a recording begins. Blocks.
     pub(crate) fn left_over(&self) -> io::Result<Vec<String>> {
-        let aside = std::mem::take(&mut *self.shared.quarantined_at_open.lock());
-        for aside in aside {
-            self.shared.events.emit(aside.into_event());
+        let quarantined = std::mem::take(&mut *self.shared.quarantined_at_open.lock());
+        for file in quarantined {
+            self.shared.events.emit(file.into_event());
         }
         let mut names = self.shared.disk.list(&self.shared.root.join(RECORDING))?;
         names.retain(|name| name.ends_with(EXTENSION));
         Ok(names)
     }
 
-    /// Looks at what a crash has left of a recording. Blocks; a file that cannot be read as one is put aside, with an event.
+    /// Reads the file of a recording that a crash has cut off. A file that is no recording is quarantined, with an event. Blocks.
     pub(crate) fn take_up(&self, name: &str) -> io::Result<Option<Box<LeftOver>>> {
         let path = self.shared.root.join(RECORDING).join(name);
         match file::read_left_over(&*self.shared.disk, &path)? {
@@ -245,7 +251,7 @@ impl Spool {
 }
 
 impl Destination {
-    /// Creates the folder if it is missing, and makes its name durable: also one whose creator died before it could. Blocks.
+    /// Creates the folder if it is missing, and makes its name durable, also if an earlier process created it and crashed. Blocks.
     fn ensure_folder(&self, disk: &dyn Disk) -> io::Result<()> {
         if self.durable.load(Ordering::Acquire) {
             return Ok(());
@@ -277,7 +283,7 @@ const QUEUE: &str = "queue";
 const PARKED: &str = "parked";
 const SPARE: &str = "spare";
 const UNREADABLE: &str = "unreadable";
-/// How many messages are on their way to one destination at once.
+/// How many messages are sent to one destination at once.
 const MAX_UNDER_WAY: usize = 64;
 /// How many pieces of memory there are for sounds on their way, to all destinations together. Each sound is in memory twice, as it is and
 /// encoded. A sound that stays in its file takes one piece.

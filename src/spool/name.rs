@@ -1,4 +1,4 @@
-//! [`EntryName`]: what a waiting message is called, in the spool's folders and in its index.
+//! [`EntryName`]: the name of a waiting message in the spool's folders and in its index.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,9 +9,9 @@ use crate::message::{MailboxId, MessageId, Urgency};
 
 /// One message waiting for one mailbox: `0-20250330T005940.123Z-ID-2001.vm`.
 ///
-/// The first digit is 0 for an urgent message and 1 for a normal one, so that both `ls` and the index show what goes first:
-/// urgent ones, and the oldest of equals. A time that four digits of a year cannot tell is told as the nearest that they can, so
-/// that every name reads back.
+/// The first digit is 0 for an urgent message and 1 for a normal one, so that both `ls` and the index show the messages in the order
+/// in which they are sent: urgent ones first, then the oldest. A time outside the years 1 to 9999 is replaced by the nearest one inside,
+/// so that every name can be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct EntryName {
     rank: u8,
@@ -37,7 +37,7 @@ impl EntryName {
         &self.mailbox
     }
 
-    /// When the message was recorded, to the millisecond.
+    /// When the message was recorded, in milliseconds.
     pub(crate) fn recorded_at(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.recorded_at_millis).unwrap_or_default()
     }
@@ -57,7 +57,7 @@ impl fmt::Display for EntryName {
 impl FromStr for EntryName {
     type Err = ();
 
-    /// Reads a name exactly as [`Display`](fmt::Display) writes it: another spelling would name a file that is not there.
+    /// Parses a name exactly as [`Display`](fmt::Display) writes it: another spelling would name a file that does not exist.
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut fields = text.strip_suffix(EXTENSION).ok_or(())?.splitn(4, '-');
         let mut field = || fields.next().ok_or(());
@@ -74,7 +74,7 @@ impl FromStr for EntryName {
     }
 }
 
-/// The ending of every message file in the spool.
+/// The extension of every message file in the spool.
 pub(crate) const EXTENSION: &str = ".vm";
 
 const TIME: &str = "%Y%m%dT%H%M%S%.3fZ";

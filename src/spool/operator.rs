@@ -1,4 +1,4 @@
-//! What an operator sees of the spool, and can do to it.
+//! The operator's view of the spool: which messages wait or are parked, and how to park, release and export them.
 
 use std::io;
 use std::sync::Arc;
@@ -13,23 +13,25 @@ use super::{Destination, PARKED, ParkedMessage, Spool, SpoolError};
 use crate::disk;
 use crate::event::SpoolState;
 use crate::message::{MailboxId, Message, MessageId, Urgency};
+use crate::retry::now;
 
-/// A message that waits, or is on its way.
+/// A message that waits or is being sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WaitingMessage {
-    /// Which message.
+    /// The id of the message.
     pub id: MessageId,
-    /// For whom.
+    /// The mailbox that it is for.
     pub mailbox: MailboxId,
-    /// The node it waits for.
+    /// The node that it is to be sent to.
     pub destination: String,
-    /// Whether it goes before others.
+    /// Whether it is urgent, and so goes before others.
     pub urgency: Urgency,
-    /// When it was recorded, to the millisecond.
+    /// When it was recorded, in milliseconds.
     pub recorded_at: DateTime<Utc>,
-    /// How many tries have failed.
+    /// How many attempts have failed.
     pub attempts: u32,
-    /// When it is tried next; `None` when it is due, or under way.
+    /// When it is tried next; `None` when it is due or being sent.
     pub next_try: Option<Instant>,
 }
 
@@ -52,13 +54,13 @@ pub struct WaitingMessage {
 /// # }
 /// ```
 impl Spool {
-    /// How much waits for each destination.
+    /// Returns how many messages wait for each destination.
     pub fn state(&self) -> Vec<SpoolState> {
         let destinations: Vec<_> = self.destinations().values().cloned().collect();
         destinations.iter().map(|destination| destination.state()).collect()
     }
 
-    /// Every message that waits or is under way, in the order of their going within each destination.
+    /// Returns all messages that wait or are being sent, grouped by destination: those being sent, those that are due, then the others.
     pub fn waiting(&self) -> Vec<WaitingMessage> {
         let destinations: Vec<_> = self.destinations().values().cloned().collect();
         let mut all = Vec::new();
@@ -76,26 +78,26 @@ impl Spool {
         all
     }
 
-    /// Tries everything that waits now, whatever its schedule says; a destination that could not be reached is tried with one message
-    /// first, and with all when that one is answered.
+    /// Makes all messages that wait due now. A destination that could not be reached is tried with one message first, and gets all others
+    /// as soon as it answers.
     pub fn retry_now(&self) {
         let destinations: Vec<_> = self.destinations().values().cloned().collect();
         for destination in destinations {
-            destination.queue().retry_now(tokio::time::Instant::now().into_std());
+            destination.queue().retry_now(now());
             destination.changed.notify_one();
         }
     }
 
-    /// Puts a waiting message aside; it stays until it is released.
+    /// Parks a waiting message; it stays until it is released.
     ///
     /// # Errors
     ///
-    /// [`SpoolError::NotWaiting`] also when it is under way just now; [`SpoolError::Disk`] when it could not be moved: it waits on,
+    /// [`SpoolError::NotWaiting`], also when it is being sent just now; [`SpoolError::Disk`] when it could not be moved: it goes on waiting,
     /// or does so again after a power cut.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has put it aside or will do so. The same call again answers that it does not wait.
+    /// A dropped call has parked it or will do so. The same call again returns [`SpoolError::NotWaiting`] then.
     pub async fn park(&self, id: MessageId, mailbox: &MailboxId, reason: &str) -> Result<(), SpoolError> {
         let (destination, name, attempts) = self.take(id, mailbox).ok_or_else(|| not_waiting(id, mailbox))?;
         let spool = self.clone();
@@ -116,7 +118,7 @@ impl Spool {
         parked.await.map_err(|error| self.error(error))
     }
 
-    /// All parked messages, in the order of their names.
+    /// Returns all parked messages, in the order of their names.
     ///
     /// # Errors
     ///
@@ -140,17 +142,17 @@ impl Spool {
         listed.await.map_err(|error| self.error(error))
     }
 
-    /// Lets a parked message wait again; it is tried at once. In a node's spool it waits for the central node of today's network,
-    /// and else for the node that the note beside it names.
+    /// Queues a parked message again; it is tried at once. In the spool of a node it is sent to the central node of the current network,
+    /// otherwise to the node that the note beside it names.
     ///
     /// # Errors
     ///
-    /// [`SpoolError::NotParked`]; [`SpoolError::NoDestination`] when neither a node nor a note says where it goes; or
+    /// [`SpoolError::NotParked`]; [`SpoolError::NoDestination`] when neither a network nor a note names its destination; or
     /// [`SpoolError::Disk`] when it could not be moved: it stays parked.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has released it or will do so. The same call again answers that it is not parked.
+    /// A dropped call has released it or will do so. The same call again returns [`SpoolError::NotParked`] then.
     pub async fn release(&self, id: MessageId, mailbox: &MailboxId) -> Result<(), SpoolError> {
         let (spool, wanted) = (self.clone(), mailbox.clone());
         let released = disk::blocking(move || spool.release_files(id, &wanted)).await.map_err(|error| self.error(error))?;
@@ -162,7 +164,7 @@ impl Spool {
         }
     }
 
-    /// A copy of a message that waits or is parked, also of a damaged one; it stays where it is.
+    /// Returns a copy of a message that waits or is parked, even if it is damaged. The message itself is left unchanged.
     ///
     /// # Errors
     ///
@@ -195,13 +197,13 @@ impl Spool {
         }
     }
 
-    /// Moves the file of a message that is under way to the parked ones, with a note of why.
+    /// Moves the file of a message that is being sent to the parked ones, with a note of the reason.
     pub(super) async fn park_file(&self, destination: &str, name: &EntryName, reason: &str, attempts: u32) -> io::Result<()> {
         let (spool, destination, name, reason) = (self.clone(), destination.to_owned(), name.clone(), reason.to_owned());
         disk::blocking(move || spool.park_files(&destination, &name, &reason, attempts)).await
     }
 
-    /// Takes a waiting message out of its queue.
+    /// Takes a waiting message out of its queue; returns it with the number of attempts it had.
     fn take(&self, id: MessageId, mailbox: &MailboxId) -> Option<(Arc<Destination>, EntryName, u32)> {
         let destinations: Vec<_> = self.destinations().values().cloned().collect();
         destinations.into_iter().find_map(|destination| {
@@ -217,7 +219,7 @@ impl Spool {
 }
 
 impl Destination {
-    /// How much waits here.
+    /// Returns how many messages wait for this destination.
     pub(super) fn state(&self) -> SpoolState {
         let queue = self.queue();
         SpoolState {

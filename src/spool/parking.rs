@@ -1,4 +1,4 @@
-//! The files behind what an operator does: parked messages, the notes beside them, and moves from folder to folder.
+//! Parked messages on disk: their files, the notes beside them, and the moves from folder to folder.
 //!
 //! Everything here blocks.
 
@@ -13,20 +13,21 @@ use crate::disk::{self, Disk};
 use crate::event::Event;
 use crate::message::{MailboxId, MessageId};
 
-/// A message that was refused for good, or put aside.
+/// A message that was refused for good, or parked by an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ParkedMessage {
-    /// Which message.
+    /// The id of the message.
     pub id: MessageId,
-    /// For whom.
+    /// The mailbox that it is for.
     pub mailbox: MailboxId,
-    /// The node it waited for.
+    /// The node that it was to be sent to.
     pub destination: String,
     /// Why it is parked.
     pub reason: String,
     /// When it was parked, if the note beside it says so.
     pub parked_at: Option<DateTime<Utc>>,
-    /// How many tries there were.
+    /// How many attempts there were.
     pub attempts: u32,
 }
 
@@ -40,7 +41,7 @@ impl Spool {
         let text = note_text(destination, reason, attempts, self.shared.clock.now().instant);
         note.write_all_at(text.as_bytes(), 0)?;
         note.sync()?;
-        // The name that it was recorded under must not come back after a power cut, and make it wait again.
+        // The name that it was recorded under must not come back after a power cut, and queue it again.
         self.shared.flush.sync_dir(disk, &self.shared.root.join(RECORDING))?;
         self.shared.move_file(&self.destination(destination).folder, &folder, &name.to_string())?;
         let (id, mailbox) = (name.id(), name.mailbox().clone());
@@ -61,13 +62,13 @@ impl Spool {
         let to = self.destination(&destination);
         to.ensure_folder(disk)?;
         match self.shared.move_file(&parked, &to.folder, &name.to_string()) {
-            // Somebody else released it just now.
+            // Another call has released it just now.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ReleaseOutcome::NotParked),
             moved => moved?,
         }
         let forgotten = disk.remove(&parked.join(note_name(&name))).or_else(none_if_not_found);
         if let Err(error) = forgotten.and_then(|()| self.shared.flush.sync_dir(disk, &parked)) {
-            // It waits all the same; a next start finds it waiting and parked, and takes it as waiting.
+            // It is queued all the same. The next start finds it both queued and parked, and treats it as queued.
             tracing::warn!(%id, %error, "a released message may be found parked, too");
         }
         to.queue().insert(name);
@@ -78,10 +79,13 @@ impl Spool {
     }
 }
 
-/// What became of a message that an operator wants to have released.
+/// Whether a message was released.
 pub(super) enum ReleaseOutcome {
+    /// The message waits in its queue.
     Waiting,
+    /// No such message is parked.
     NotParked,
+    /// Neither a network nor the note names its destination.
     NoDestination,
 }
 
@@ -118,12 +122,12 @@ pub(super) fn parse_note(name: &EntryName, text: &str) -> ParkedMessage {
     }
 }
 
-/// Nothing, where a file that may be missing is missing.
+/// Turns the error of a missing file into an empty value, where the file may be missing.
 fn none_if_not_found<T: Default>(error: io::Error) -> io::Result<T> {
     if error.kind() == io::ErrorKind::NotFound { Ok(T::default()) } else { Err(error) }
 }
 
-/// Whether a note's destination can name a folder below `queue/`, and nothing else.
+/// Whether a note's destination can be the name of a folder in `queue/`, and nothing else.
 fn is_folder_name(destination: &str) -> bool {
     !destination.is_empty() && !destination.starts_with('.') && !destination.contains('/')
 }

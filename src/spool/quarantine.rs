@@ -1,4 +1,4 @@
-//! Files that are no messages: they are put aside into `unreadable/`, and never removed. Everything here blocks.
+//! Files that are no messages: they are moved to `unreadable/`, and never removed. Everything here blocks.
 
 use std::io;
 use std::path::Path;
@@ -7,12 +7,12 @@ use super::{Spool, UNREADABLE};
 use crate::disk::{self, Disk};
 use crate::event::Event;
 
-/// A file that was put aside.
+/// A file that was moved to `unreadable/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct QuarantinedFile {
-    /// Its name in `unreadable/`.
+    /// The name of the file in `unreadable/`.
     pub(super) file: String,
-    /// Why it is there.
+    /// Why the file was moved there.
     pub(super) reason: String,
 }
 
@@ -24,7 +24,7 @@ impl QuarantinedFile {
 }
 
 impl Spool {
-    /// Moves what is at `path` to `unreadable/`, untouched, and reports it.
+    /// Moves the file at `path` to `unreadable/`, unchanged, and reports it.
     pub(super) fn quarantine(&self, path: &Path, reason: String) -> io::Result<()> {
         let _alone = self.shared.moving.lock();
         let aside = quarantine(&*self.shared.disk, &self.shared.root, path, reason)?;
@@ -33,14 +33,14 @@ impl Spool {
     }
 }
 
-/// Moves what is at `path` to `unreadable/` of the spool at `root`. What is there already stays: of two files with one name, the second
-/// gets a number. A power cut at any moment leaves it in one of the two places, or in both.
+/// Moves the file at `path` to `unreadable/` of the spool at `root`. No file there is replaced: the second of two files with one name gets
+/// a number. A power cut at any moment leaves the file in one of the two folders, or in both.
 pub(super) fn quarantine(disk: &dyn Disk, root: &Path, path: &Path, reason: String) -> io::Result<QuarantinedFile> {
     let folder = root.join(UNREADABLE);
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let taken = disk.list(&folder)?;
     if taken.contains(&name) && have_same_bytes(disk, path, &folder.join(&name)) {
-        // An earlier life of the node came as far as this.
+        // An earlier run of the node was cut off after this step.
         disk.sync_dir(&folder).and_then(|()| disk.remove(path))?;
         return Ok(QuarantinedFile { file: name, reason });
     }
@@ -51,27 +51,27 @@ pub(super) fn quarantine(disk: &dyn Disk, root: &Path, path: &Path, reason: Stri
         Ok(()) => {
             let moved = disk.sync_dir(&folder).and_then(|()| disk.remove(path));
             if moved.is_err() {
-                // It stays where it is, and is put aside the next time.
+                // It stays where it is, and is moved the next time.
                 let _ = disk.remove(&to);
             }
             moved?;
         }
-        // It came in between: at the next try there is another name.
+        // The name was taken in between: the next attempt uses another one.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
-        // What cannot have two names, as a folder.
+        // A folder, for example, cannot have two names.
         Err(_) => disk.rename(path, &to).and_then(|()| disk.sync_dir(&folder))?,
     }
     Ok(QuarantinedFile { file, reason })
 }
 
-/// Whether both are files with the same bytes: then one of the two may go.
+/// Whether both are files with the same bytes, so that one of the two may be removed.
 fn have_same_bytes(disk: &dyn Disk, one: &Path, other: &Path) -> bool {
     let len = |path| disk.open(path).and_then(|file| file.len()).ok();
     let alike_long = len(one).is_some_and(|bytes| bytes <= MAX_COMPARED && len(other) == Some(bytes));
     alike_long && disk::read(disk, one).is_ok_and(|bytes| disk::read(disk, other).is_ok_and(|others| bytes == others))
 }
 
-/// Longer ones are taken for different.
+/// Longer files count as different.
 const MAX_COMPARED: u64 = 64 << 20;
 
 #[cfg(test)]

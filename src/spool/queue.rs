@@ -25,7 +25,7 @@ pub(crate) struct Queue {
     batches_under_way: usize,
     max_under_way: usize,
     retries: BTreeMap<EntryName, RetryState>,
-    /// What is known of the outage, while there is one.
+    /// The outage and its probes, while there is one.
     outage: Option<Probes>,
     /// How many outages have ended.
     recoveries: u64,

@@ -1,4 +1,4 @@
-//! [`CurrentDestination`]: the one destination that everything goes to, and how what waits for another gets there.
+//! [`CurrentDestination`]: the one destination of all messages, and the move of messages that wait for another one.
 
 use std::io;
 use std::sync::Arc;
@@ -11,40 +11,40 @@ use super::{Destination, Spool, SpoolError};
 use crate::disk;
 use crate::lock::Lock;
 
-/// The one destination that everything goes to, once a node has said which.
+/// The one destination of all messages, once a node has set it.
 #[derive(Debug, Default)]
 pub(super) struct CurrentDestination {
     destination: Lock<Option<Arc<str>>>,
-    /// Something waits, or may, for another destination.
+    /// Notified when messages wait, or may wait, for another destination.
     misrouted: Notify,
 }
 
 impl Spool {
-    /// Everything goes to `destination` from now on, once [`redirect`](Self::redirect) has seen to it.
+    /// Sets the destination of all messages; [`redirect`](Self::redirect) moves those that wait already.
     pub(crate) fn set_destination(&self, destination: &str) {
         *self.shared.current.destination.lock() = Some(destination.into());
         self.shared.current.misrouted.notify_one();
     }
 
-    /// The destination that everything goes to, if a node has said which.
+    /// Returns the destination of all messages, if a node has set it.
     pub(crate) fn current_destination(&self) -> Option<Arc<str>> {
         self.shared.current.destination.lock().clone()
     }
 
-    /// Waits until something waits, or may, for another destination than the one that everything goes to.
+    /// Waits until messages wait, or may wait, for another destination than the current one.
     pub(crate) async fn misrouted(&self) {
         self.shared.current.misrouted.notified().await;
     }
 
-    /// Lets everything that waits for another destination wait for the one that everything goes to. What is under way is left to its
-    /// end; what comes back from there is [astray](Self::astray).
+    /// Moves all messages that wait for another destination to the current one. Messages being sent are not moved; those that come back
+    /// are [misrouted](Self::misrouted) then.
     pub(crate) async fn redirect(&self) -> Result<(), SpoolError> {
         let spool = self.clone();
         disk::blocking(move || spool.redirect_files()).await.map_err(|error| self.error(error))
     }
 
-    /// Notes that something may wait for `destination`. To be called after it does: whoever serves another destination from now on
-    /// looks after that.
+    /// Notes that a message may wait for `destination`. To be called after the message was queued, so that a change of the destination in
+    /// the meantime is noticed.
     pub(super) fn note_waiting(&self, destination: &Destination) {
         if self.current_destination().is_some_and(|served| served != destination.name) {
             self.shared.current.misrouted.notify_one();
@@ -56,7 +56,7 @@ impl Spool {
         let to = self.destination(&served);
         let all: Vec<_> = self.destinations().values().cloned().collect();
         for from in all.into_iter().filter(|from| from.name != to.name) {
-            // Nobody else sends or parks them meanwhile.
+            // Taken out of the queue, they cannot be sent or parked meanwhile.
             let names = from.queue().take_waiting();
             if names.is_empty() {
                 continue;
@@ -79,7 +79,7 @@ impl Spool {
                     return Err(error);
                 }
             }
-            tracing::warn!(from = %from.name, to = %to.name, "messages go another way than they were meant to");
+            tracing::warn!(from = %from.name, to = %to.name, "messages are sent to another node than they were queued for");
             to.changed.notify_one();
             // The network may have changed once more.
             self.note_waiting(&to);
@@ -87,7 +87,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Moves the files of messages from one folder to another; answers with those that there were.
+    /// Moves the files of messages from one folder to another; returns the names of those that existed.
     fn move_all(&self, from: &Destination, to: &Destination, names: &[EntryName]) -> io::Result<Vec<EntryName>> {
         let disk = &*self.shared.disk;
         to.ensure_folder(disk)?;
@@ -96,7 +96,7 @@ impl Spool {
             let file = name.to_string();
             match disk.link(&from.folder.join(&file), &to.folder.join(&file)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    tracing::error!(id = %name.id(), "a message that waited is no longer in the spool: somebody has removed its file");
+                    tracing::error!(id = %name.id(), "a message that waited is no longer in the spool: its file was removed");
                 }
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 Err(_) if !is_same_file(disk, &from.folder.join(&file), &to.folder.join(&file))? => {
@@ -108,7 +108,7 @@ impl Spool {
         self.shared.flush.sync_dir(disk, &to.folder)?;
         for name in &there {
             if let Err(error) = disk.remove(&from.folder.join(name.to_string())) {
-                // The next start finds it under both names, and makes one of them.
+                // The next start finds it in both folders, and removes one of the two names.
                 tracing::warn!(id = %name.id(), %error, "a redirected message could not be removed from where it was");
             }
         }

@@ -10,7 +10,7 @@ use crate::disk::DiskFile;
 use crate::lock::Lock;
 use crate::message::{AudioSource, ContentDigest};
 
-/// The sound in a file of the spool, open for as long as somebody may read it.
+/// The sound in a file of the spool, which stays open as long as it may be read.
 #[derive(Debug)]
 pub(crate) struct StoredSound {
     file: Arc<dyn DiskFile>,
@@ -21,12 +21,12 @@ pub(crate) struct StoredSound {
 }
 
 impl StoredSound {
-    /// The bytes of `file` from `start` to `end`, whose digest is `digest`.
+    /// The bytes of `file` from `start` to `end`, which have the digest `digest`.
     pub(super) fn new(file: Arc<dyn DiskFile>, start: u64, end: u64, digest: ContentDigest) -> Self {
         Self { file, start, end, digest, failed: Lock::default() }
     }
 
-    /// The first error that a reader met, once.
+    /// Takes the first error of a reader out.
     pub(super) fn take_error(&self) -> Option<io::Error> {
         self.failed.lock().take()
     }
@@ -42,7 +42,7 @@ impl AudioSource for StoredSound {
     }
 }
 
-/// Reads the sound, and takes its digest meanwhile: a damaged one is an error before its last bytes are out, so that nobody has it whole.
+/// Reads the sound and computes its digest meanwhile. If the sound is damaged, the last read is an error, so that no reader gets all of it.
 struct Reader {
     sound: Arc<StoredSound>,
     at: u64,

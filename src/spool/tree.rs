@@ -1,4 +1,4 @@
-//! The spool's folders: how they are opened after whatever ended the last run, and how a file goes from one to another.
+//! The spool's folders: how they are opened, also after a crash or a power cut, and how a file is moved between them.
 //!
 //! Everything here blocks.
 
@@ -13,12 +13,12 @@ use super::quarantine::{QuarantinedFile, quarantine};
 use super::{PARKED, QUEUE, RECORDING, SPARE, SpoolShared, UNREADABLE, file_pool};
 use crate::disk::{self, Disk, DiskFile};
 
-/// Creates what is missing of the tree; answers with the file to lock before anything in it is touched.
+/// Creates the folders that are missing; returns the file to lock before any other file is changed.
 pub(super) fn prepare_tree(disk: &dyn Disk, root: &Path) -> io::Result<Box<dyn DiskFile>> {
     for folder in [RECORDING, QUEUE, PARKED, UNREADABLE, SPARE] {
         disk::create_dirs(disk, &root.join(folder))?;
     }
-    // The folders may be those of a node that died before it could flush.
+    // The folders may come from a run that crashed before it could flush them.
     disk.sync_dir(root)?;
     if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         disk.sync_dir(parent)?;
@@ -26,9 +26,9 @@ pub(super) fn prepare_tree(disk: &dyn Disk, root: &Path) -> io::Result<Box<dyn D
     open_or_create(disk, &root.join("lock"))
 }
 
-/// Reads the names of what waits for each destination.
+/// Reads the names of the messages that wait for each destination.
 ///
-/// Once the tree is there, a full disk does not keep it from being read: what waits can go, and makes room.
+/// Once the folders exist, a full disk does not prevent reading: waiting messages can be sent, which frees space.
 pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeContents> {
     if let Err(error) = write_readme(disk, root) {
         tracing::warn!(%error, "the spool's README.txt could not be written");
@@ -47,7 +47,7 @@ pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeContents
     for destination in disk.list(&root.join(QUEUE))? {
         let folder = root.join(QUEUE).join(&destination);
         let names = match disk.list(&folder) {
-            // A file that somebody has put among the folders is nobody's queue; a link may lead nowhere.
+            // A file among the folders is no queue, and a symbolic link may lead nowhere.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::NotFound) => continue,
             names => names?,
         };
@@ -55,9 +55,9 @@ pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeContents
         for name in names {
             match name.parse() {
                 Ok(entry) => waiting.push(entry),
-                // One damaged digit, and nobody would ever send it.
+                // If it stayed here with a damaged name, it would never be sent.
                 Err(()) if is_message_file(&name) => {
-                    found.quarantine(disk, root, &folder.join(name), "its name is not that of a message that waits");
+                    found.quarantine(disk, root, &folder.join(name), "its name is not the name of a waiting message");
                 }
                 Err(()) => {}
             }
@@ -72,23 +72,23 @@ pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeContents
     Ok(found)
 }
 
-/// What was found when the spool was opened.
+/// The contents of the folders when the spool was opened.
 #[derive(Debug, Default)]
 pub(super) struct TreeContents {
-    /// The names of what waits for each destination.
+    /// The destinations, each with the names of the messages that wait for it.
     pub(super) queues: Vec<(String, Vec<EntryName>)>,
-    /// What was put aside.
+    /// The files that were moved to `unreadable/`.
     pub(super) quarantined: Vec<QuarantinedFile>,
     /// The number of the next spare file.
     pub(super) next_spare: u64,
 }
 
 impl TreeContents {
-    /// Puts aside what is at `path`; what cannot be put aside now, as on a full disk, is so at the next start.
+    /// Moves the file at `path` to `unreadable/`. If that fails now, as on a full disk, the next start tries again.
     fn quarantine(&mut self, disk: &dyn Disk, root: &Path, path: &Path, reason: &str) {
         match quarantine(disk, root, path, reason.to_owned()) {
             Ok(aside) => self.quarantined.push(aside),
-            Err(error) => tracing::warn!(path = %path.display(), %error, reason, "a file could not be put aside"),
+            Err(error) => tracing::warn!(path = %path.display(), %error, reason, "a file could not be moved to unreadable/"),
         }
     }
 }
@@ -96,11 +96,11 @@ impl TreeContents {
 impl SpoolShared {
     /// Moves the file `name` from one folder to another so that a power cut at any moment leaves it in one of them, or in both.
     ///
-    /// Once this has returned it is in the second for good; and gone from the first for good once that is flushed, too. After an
-    /// error it is where it was. Where another file has its name in the second folder, it is put aside.
+    /// When this has returned, its place in the second folder is durable; its removal from the first is durable once that folder is flushed
+    /// too. After an error it is where it was. If another file has its name in the second folder, it is moved to `unreadable/`.
     pub(super) fn move_file(&self, from: &Path, to: &Path, name: &str) -> io::Result<()> {
         let disk = &*self.disk;
-        // Two who move one file must not take each other's name away.
+        // Two calls that move one file must not remove each other's name.
         let _alone = self.moving.lock();
         let linked = disk.link(&from.join(name), &to.join(name));
         match &linked {
@@ -110,7 +110,7 @@ impl SpoolShared {
                 self.events.emit(aside.into_event());
                 return Ok(());
             }
-            // An earlier life of the node came as far as this.
+            // An earlier run of the node was cut off after this step.
             Err(_) | Ok(()) => {}
         }
         let moved = self.flush.sync_dir(disk, to).and_then(|()| disk.remove(&from.join(name)));
@@ -124,8 +124,8 @@ impl SpoolShared {
     }
 }
 
-/// Takes away the parked name of a message that waits, too: its parking, or its release, was cut off before anybody was told
-/// that it was done. To send it again harms nobody. Another file of the same name is put aside.
+/// Removes the parked name of a message that is also queued: its parking or its release was cut off before it was reported. To send it
+/// again does no harm. If the parked file is another one with the same name, it is moved to `unreadable/`.
 fn unpark(disk: &dyn Disk, root: &Path, waiting: &Path, name: &EntryName, found: &mut TreeContents) -> io::Result<()> {
     let parked = root.join(PARKED);
     let path = parked.join(name.to_string());
@@ -140,7 +140,7 @@ fn unpark(disk: &dyn Disk, root: &Path, waiting: &Path, name: &EntryName, found:
     }
 }
 
-/// Whether two names lead to one file, as a move leaves them that was cut off; or to two that hold the same message.
+/// Whether two names lead to one file, as after a move that was cut off, or to two files with the same message.
 pub(super) fn is_same_file(disk: &dyn Disk, one: &Path, other: &Path) -> io::Result<bool> {
     let open = |path| match disk.open_to_read(path) {
         Err(error) if disk::is_not_a_file(&error) => Ok(None),
@@ -159,12 +159,12 @@ fn entries(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<EntryName>> {
     Ok(disk.list(folder)?.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
-/// Whether the file has a name as the spool gives them.
+/// Whether the file has a name like those that the spool gives.
 fn is_message_file(name: &str) -> bool {
     name.ends_with(EXTENSION) && !name.starts_with('.')
 }
 
-/// Tells an operator who looks at the tree what it is.
+/// Writes the file that describes the folders to an operator.
 fn write_readme(disk: &dyn Disk, root: &Path) -> io::Result<()> {
     let readme = open_or_create(disk, &root.join("README.txt"))?;
     if readme.len()? != README.len() as u64 {
@@ -173,7 +173,7 @@ fn write_readme(disk: &dyn Disk, root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a file, or creates it if it is missing; two who do so at once get the same one.
+/// Opens a file, or creates it if it is missing; two calls at once get the same file.
 fn open_or_create(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>> {
     match disk.open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match disk.create(path) {
@@ -184,8 +184,8 @@ fn open_or_create(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>>
     }
 }
 
-/// Why a file is put aside that should go where another one is.
-pub(super) const NAME_CONFLICT: &str = "another file of its name is where it should go";
+/// The reason to quarantine a file that cannot be moved because another one has its name.
+pub(super) const NAME_CONFLICT: &str = "another file has its name in the folder where it belongs";
 
 const README: &str = "\
 This folder holds voice messages that wait to be forwarded to another voicemail node.

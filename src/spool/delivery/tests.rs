@@ -37,7 +37,7 @@ impl Fixture {
         Self { disk, spool, events }
     }
 
-    /// Lets a message wait for these mailboxes of `destination`.
+    /// Queues a message for these mailboxes of `destination`.
     fn put(&self, destination: &str, mailboxes: &[&str]) -> MessageId {
         self.put_as(destination, mailboxes, Urgency::Normal)
     }
@@ -62,7 +62,7 @@ impl Fixture {
         id
     }
 
-    /// Has a message that waits for [`CENTRAL`] read from its file, as after a restart.
+    /// Drops a message for [`CENTRAL`] from memory, so that it is read from its file, as after a restart.
     fn forget(&self, id: MessageId) {
         self.spool.destination(CENTRAL).cache().take(id).unwrap();
     }
@@ -75,14 +75,14 @@ impl Fixture {
         Path::new(ROOT).join("queue").join(destination).join(self.name(destination, id))
     }
 
-    /// The same disk with a spool that was opened anew.
+    /// The same disk with a spool that was opened again.
     async fn reopen(self) -> Self {
         let Self { disk, spool, .. } = self;
         drop(spool);
         Self::on(disk).await
     }
 
-    /// The names of what was put aside so far, and why.
+    /// The names of the files that were quarantined so far, and the reasons.
     fn quarantined(&mut self) -> Vec<(String, String)> {
         std::iter::from_fn(|| self.events.try_recv().ok())
             .filter_map(|occurrence| match occurrence.event {
@@ -105,7 +105,7 @@ impl Fixture {
         self.disk.list(&Path::new(ROOT).join("queue").join(destination)).unwrap()
     }
 
-    /// The reasons of what was deferred so far.
+    /// The reasons of all messages that were deferred so far.
     fn deferred(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.events.try_recv().ok())
             .filter_map(|occurrence| match occurrence.event {
@@ -130,7 +130,7 @@ fn mailbox() -> MailboxId {
     "2001".parse().unwrap()
 }
 
-/// What a forwarder does that breaks its contract.
+/// A way to break the contract of a forwarder.
 #[derive(Debug, Clone, Copy)]
 enum Violation {
     Panic,
@@ -138,7 +138,7 @@ enum Violation {
     OutcomesTooMany,
 }
 
-/// Commits its violations, one a call, and then keeps the contract.
+/// A forwarder that breaks its contract in its first calls, and then keeps it.
 #[derive(Debug)]
 struct ContractBreaker {
     violations: Mutex<VecDeque<Violation>>,
@@ -357,7 +357,7 @@ async fn unreadable_files_are_set_aside_and_delay_nothing_in_outages() {
     peer.next(Script::Fail(ForwardError::TimedOut { peer: "peer".to_owned(), step: "connection" }));
     fixture.put(CENTRAL, &["2001"]);
     fixture.deliver(CENTRAL, &peer, tokio::time::sleep(Duration::from_millis(100))).await;
-    // Now one message at a time tries the way, and these are next.
+    // Now one message at a time is sent as a probe, and these are next.
     for _ in 0..10 {
         let unreadable = fixture.put(CENTRAL, &["2001"]);
         let path = fixture.path(CENTRAL, unreadable);
