@@ -1,4 +1,4 @@
-//! Mails to anybody, receipts and copies for owners, that wait to be sent: [`Outbox`].
+//! [`Outbox`]: a durable queue for mails to the outside, such as receipts and copies for owners.
 
 mod builder;
 mod queued_mail;
@@ -31,15 +31,16 @@ use crate::lock::Lock;
 use crate::message::MailAddress;
 use crate::retry::{now, random_fraction, wait_until};
 
-/// A way out for mails that answers for each as soon as it is on stable storage, and then tries to send it for up to five days.
+/// A [`MailOut`] that accepts each mail as soon as it is on stable storage, and then tries to send it for up to five days, or as long as
+/// its [`RetryPolicy`](crate::retry::RetryPolicy) says.
 ///
-/// What becomes of a mail is told as [`Event::MailSent`], [`Event::MailDeferred`] and [`Event::MailGivenUp`]. If power is lost between
-/// a server's answer and the removal of the mail, it is sent again. Clones are the same outbox.
+/// It reports what becomes of a mail as [`Event::MailSent`], [`Event::MailDeferred`] and [`Event::MailGivenUp`]. If power is lost between
+/// the server's answer and the removal of the mail, the mail is sent again. Clones are the same outbox.
 ///
 /// ```text
-/// OUTBOX/20261122T180000.000000Z-ID.mail    when it was put there; where it goes, an empty line, and the mail
+/// OUTBOX/20261122T180000.000000Z-ID.mail    named after the time it was queued: its recipient, an empty line, and the mail
 /// OUTBOX/NAME.part                          being written
-/// OUTBOX/NAME.unreadable                    no such file, or a damaged one, untouched
+/// OUTBOX/NAME.unreadable                    damaged, or no mail; left unchanged
 /// ```
 #[derive(Debug, Clone)]
 pub struct Outbox {
@@ -65,17 +66,17 @@ impl Outbox {
         OutboxBuilder::new(folder.into(), Arc::new(transport))
     }
 
-    /// How many mails wait, those being sent among them.
+    /// Returns how many mails wait, including those being sent.
     pub fn waiting(&self) -> usize {
         self.shared.retry_queue().len()
     }
 
-    /// Sends what waits until `stop` is ready; then what is being sent may take 30 seconds more. A [`Node`](crate::node::Node) runs its
-    /// own.
+    /// Sends the mails that wait until `stop` is ready; mails being sent then may take 30 seconds more. A [`Node`](crate::node::Node) runs
+    /// its own outbox.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call stops where it stands. What was being sent is sent by the next start, again if need be.
+    /// A dropped call stops in the middle of its work. Mails that were being sent are sent by the next start, perhaps a second time.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let shared = &self.shared;
         let mut under_way = FuturesUnordered::new();
@@ -103,7 +104,7 @@ impl Outbox {
 
 #[async_trait]
 impl MailOut for Outbox {
-    /// Answers [`Outcome::Accepted`] when the mail is on stable storage.
+    /// Returns [`Outcome::Accepted`] when the mail is on stable storage.
     async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
         let (shared, to, mail) = (Arc::clone(&self.shared), to.clone(), mail.clone());
         let kept = disk::blocking(move || shared.keep(sender, &to, &mail)).await;
@@ -113,12 +114,12 @@ impl MailOut for Outbox {
 }
 
 impl OutboxShared {
-    /// Takes up what waits, and removes what was never answered for.
+    /// Queues the mails that wait, and removes files that were never accepted.
     fn read_folder(&self) -> io::Result<()> {
         disk::create_dirs(&*self.disk, &self.folder)?;
         disk::sync_name(&*self.disk, &self.folder)?;
         let names: BTreeSet<String> = self.disk.list(&self.folder)?.into_iter().collect();
-        // What is here may be so only by chance until it is flushed.
+        // A name that can be read may not be durable before this flush.
         self.disk.sync_dir(&self.folder)?;
         let mut retry_queue = self.retry_queue();
         for name in names {
@@ -131,7 +132,7 @@ impl OutboxShared {
         Ok(())
     }
 
-    /// Makes a mail durable, and lets it go out.
+    /// Makes a mail durable and queues it.
     fn keep(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> io::Result<()> {
         if self.retry_queue().len() >= MAX_WAITING {
             return Err(io::Error::other("too many mails wait"));
@@ -145,7 +146,7 @@ impl OutboxShared {
         let placed = written.and_then(|()| file.sync()).and_then(|()| self.disk.rename(&part, &path));
         let flushed = placed.and_then(|()| self.flush.sync_dir(&*self.disk, &self.folder));
         if flushed.is_err() {
-            // Whichever name it has. If that fails too, the next start sends what is whole.
+            // It has one of the two names. If this fails too, the next start sends the mail if it is whole.
             let _ = self.disk.remove(&part).or_else(|_| self.disk.remove(&path));
             return flushed;
         }
@@ -154,7 +155,7 @@ impl OutboxShared {
         Ok(())
     }
 
-    /// Tries to send one mail, and writes down what became of it.
+    /// Tries to send one mail, and handles the outcome.
     async fn try_send(self: &Arc<Self>, name: QueuedMailName) {
         let path = self.path(&name);
         let disk = Arc::clone(&self.disk);
@@ -164,17 +165,17 @@ impl OutboxShared {
                 None => return self.quarantine(name).await,
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                tracing::error!(%name, "a mail that waited is no longer in the outbox: somebody has removed its file");
+                tracing::error!(%name, "a mail that waited is no longer in the outbox: its file was removed");
                 self.retry_queue().handle_settled(&name);
                 return;
             }
             Err(error) => return self.handle_failure(name, String::new(), error_chain(&error)).await,
         };
         let mail = queued.message_id();
-        // Any program's way out runs here: neither its panic nor its silence may keep the other mails.
+        // The transport may be an integrator's code: if it panics or hangs, other mails must not wait for it.
         let call = AssertUnwindSafe(self.transport.send(queued.sender, &queued.to, &queued.mail)).catch_unwind();
         let Ok(answer) = timeout(SEND_TIMEOUT, call).await else {
-            return self.handle_failure(name, mail, "the way out never answered".to_owned()).await;
+            return self.handle_failure(name, mail, "the transport never answered".to_owned()).await;
         };
         match answer {
             Ok(Ok(Outcome::Accepted)) => {
@@ -186,7 +187,7 @@ impl OutboxShared {
             Ok(Ok(Outcome::Refused(reply))) => self.give_up(name, mail, reply.to_string()).await,
             Ok(Err(error)) if error.is_transient() => self.handle_failure(name, mail, error_chain(&error)).await,
             Ok(Err(error)) => self.give_up(name, mail, error_chain(&error)).await,
-            Err(_) => self.handle_failure(name, mail, "the way out panicked".to_owned()).await,
+            Err(_) => self.handle_failure(name, mail, "the transport panicked".to_owned()).await,
         }
     }
 
@@ -210,18 +211,18 @@ impl OutboxShared {
         self.events.emit(Event::MailGivenUp { mail, reason, attempts });
     }
 
-    /// The file is none of ours, or damaged.
+    /// Renames a file that is damaged or no mail.
     async fn quarantine(self: &Arc<Self>, name: QueuedMailName) {
         self.retry_queue().handle_settled(&name);
         let (shared, path) = (Arc::clone(self), self.path(&name));
         let aside = disk::blocking(move || shared.disk.rename(&path, &path.with_extension("unreadable"))).await;
         if let Err(error) = aside {
-            tracing::warn!(%name, %error, "a damaged mail could not be put aside");
+            tracing::warn!(%name, %error, "a damaged mail could not be renamed");
         }
         self.events.emit(Event::Unreadable { file: name.to_string(), reason: "it is no mail of the outbox".to_owned() });
     }
 
-    /// Removes a mail for good; one that cannot be is sent again by the next start.
+    /// Removes a mail durably. If that fails, the next start sends it again.
     async fn remove(self: &Arc<Self>, name: QueuedMailName) {
         let (shared, path) = (Arc::clone(self), self.path(&name));
         let removed = disk::blocking(move || {
@@ -229,7 +230,7 @@ impl OutboxShared {
             shared.flush.sync_dir(&*shared.disk, &shared.folder)
         });
         if let Err(error) = removed.await {
-            tracing::warn!(%name, %error, "a mail that is done with could not be removed; the next start sends it again");
+            tracing::warn!(%name, %error, "a mail that is settled could not be removed; the next start sends it again");
         }
     }
 
@@ -242,13 +243,13 @@ impl OutboxShared {
     }
 }
 
-/// How many mails are on their way at once: a server that is slow to answer holds up no other.
+/// How many mails are sent at once, so that a slow server delays no other.
 const MAX_UNDER_WAY: usize = 8;
 /// How many mails may wait.
 const MAX_WAITING: usize = 100_000;
-/// How long a way out may take over one mail. One that keeps its contract ends long before.
+/// How long the transport may take for one mail. A transport that keeps its contract takes much less.
 const SEND_TIMEOUT: Duration = Duration::from_secs(60 * 60);
-/// How long mails that are under way may go on after the stop.
+/// How long mails being sent may take after the stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

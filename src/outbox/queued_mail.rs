@@ -1,4 +1,4 @@
-//! [`QueuedMail`]: a mail as it lies in the outbox, and [`QueuedMailName`], the name of its file.
+//! [`QueuedMail`]: the contents of a mail's file in the outbox, and [`QueuedMailName`], the name of that file.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use crate::forward::Sender;
 use crate::message::{MailAddress, MessageId};
 
-/// When it was put there, and a random part of its own: so the oldest comes first in `ls`.
+/// The time at which the mail was queued, and a random id: so the oldest comes first in `ls`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct QueuedMailName {
     queued_at: DateTime<Utc>,
@@ -42,11 +42,11 @@ impl FromStr for QueuedMailName {
     }
 }
 
-/// A text that is no [`QueuedMailName`].
+/// The error of a text that is no [`QueuedMailName`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct InvalidName;
 
-/// A mail, and where it goes: lines for an operator's `head`, an empty line, and the mail as it is sent.
+/// A mail and its recipient: two lines that an operator can read, an empty line, and the mail as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct QueuedMail {
     pub(super) sender: Sender,
@@ -55,7 +55,7 @@ pub(super) struct QueuedMail {
 }
 
 impl QueuedMail {
-    /// What stands before the mail.
+    /// Returns the lines before the mail.
     pub(super) fn head(sender: Sender, to: &MailAddress) -> String {
         let sender = match sender {
             Sender::Node => NODE,
@@ -64,7 +64,7 @@ impl QueuedMail {
         format!("Failures-To: {sender}\nTo: {to}\n\n")
     }
 
-    /// Reads a file; `None` when it is not as one was written.
+    /// Parses a file; returns `None` if it has another form.
     pub(super) fn parse(bytes: &Bytes) -> Option<Self> {
         let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
         let (sender, to) = std::str::from_utf8(&bytes[..end]).ok()?.split_once('\n')?;
@@ -76,7 +76,7 @@ impl QueuedMail {
         Some(Self { sender, to: to.strip_prefix("To: ")?.parse().ok()?, mail: bytes.slice(end + 2..) })
     }
 
-    /// The `Message-ID` of the mail, for an operator to find it by; empty when it has none.
+    /// Returns the `Message-ID` of the mail, by which an operator finds it; empty when it has none.
     pub(super) fn message_id(&self) -> String {
         let head = self.mail.split(|byte| *byte == b'\n').take_while(|line| !matches!(line, [] | [b'\r']));
         let value = |line: &[u8]| {

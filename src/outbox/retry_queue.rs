@@ -22,7 +22,7 @@ pub(super) struct RetryQueue {
     lifetime: Duration,
 }
 
-/// What follows an attempt that failed.
+/// The next step after an attempt that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterFailure {
     /// Another attempt.

@@ -1,64 +1,64 @@
-//! [`Failures`]: how often somebody has been wrong lately, whoever that is.
+//! [`Failures`]: how many failures each client has had lately.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-/// Counts failures by whose they are, and forgives them one by one as time passes.
+/// Counts the failures of each client, and forgives them one by one as time passes. A client may be an address, a user or a mailbox.
 #[derive(Debug)]
 pub(crate) struct Failures<K> {
-    most: u32,
+    max: u32,
     forgiven_after: Duration,
-    /// When all that failed will be forgiven.
+    /// When all failures of each client are forgiven.
     clear_at: HashMap<K, Instant>,
 }
 
 impl<K: Eq + Hash> Failures<K> {
-    /// At most `most` failures at a time, one forgiven each time `forgiven_after` has passed.
-    pub(crate) fn new(most: u32, forgiven_after: Duration) -> Self {
-        Self { most, forgiven_after, clear_at: HashMap::new() }
+    /// Allows `max` failures at a time, of which one is forgiven each time `forgiven_after` has passed.
+    pub(crate) fn new(max: u32, forgiven_after: Duration) -> Self {
+        Self { max, forgiven_after, clear_at: HashMap::new() }
     }
 
-    /// Whether there may be no more for now.
-    pub(crate) fn is_full(&self, who: &K, now: Instant) -> bool {
-        let left = self.clear_at.get(who).map_or(Duration::ZERO, |clear_at| clear_at.saturating_duration_since(now));
-        left + self.forgiven_after > self.forgiven_after.saturating_mul(self.most)
+    /// Whether the client has had as many failures as it may have for now.
+    pub(crate) fn is_full(&self, client: &K, now: Instant) -> bool {
+        let left = self.clear_at.get(client).map_or(Duration::ZERO, |clear_at| clear_at.saturating_duration_since(now));
+        left + self.forgiven_after > self.forgiven_after.saturating_mul(self.max)
     }
 
-    /// One more.
-    pub(crate) fn add(&mut self, who: K, now: Instant) {
+    /// Counts one more failure.
+    pub(crate) fn add(&mut self, client: K, now: Instant) {
         self.make_room(now);
-        let clear_at = self.clear_at.entry(who).or_insert(now);
+        let clear_at = self.clear_at.entry(client).or_insert(now);
         *clear_at = (*clear_at).max(now) + self.forgiven_after;
     }
 
-    /// One fewer.
+    /// Counts one failure less.
     #[cfg(feature = "smtp")]
-    pub(crate) fn take_back(&mut self, who: &K, now: Instant) {
-        let Some(clear_at) = self.clear_at.get_mut(who) else { return };
+    pub(crate) fn take_back(&mut self, client: &K, now: Instant) {
+        let Some(clear_at) = self.clear_at.get_mut(client) else { return };
         match clear_at.checked_sub(self.forgiven_after).filter(|clear_at| *clear_at > now) {
             Some(earlier) => *clear_at = earlier,
-            None => drop(self.clear_at.remove(who)),
+            None => drop(self.clear_at.remove(client)),
         }
     }
 
-    /// Forgets who is clear; if there are too many others, the eighth of them that would be clear next.
+    /// Forgets the clients without failures; if too many are left, also the eighth of them that would be forgiven next.
     fn make_room(&mut self, now: Instant) {
-        if self.clear_at.len() < MOST {
+        if self.clear_at.len() < MAX_CLIENTS {
             return;
         }
         self.clear_at.retain(|_, clear_at| *clear_at > now);
-        if self.clear_at.len() >= MOST {
+        if self.clear_at.len() >= MAX_CLIENTS {
             let mut times: Vec<Instant> = self.clear_at.values().copied().collect();
-            let (_, last, _) = times.select_nth_unstable(MOST / 8);
+            let (_, last, _) = times.select_nth_unstable(MAX_CLIENTS / 8);
             let last = *last;
             self.clear_at.retain(|_, clear_at| *clear_at > last);
         }
     }
 }
 
-/// Whoever has one IPv6 address has the whole /64 around it.
+/// Returns the network to count by: the /64 of an IPv6 address, because its owner has all of that, or an IPv4 address itself.
 pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -66,8 +66,8 @@ pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Some megabytes at most.
-const MOST: usize = 16 * 1024;
+/// How many clients are remembered: they take some megabytes at most.
+const MAX_CLIENTS: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -92,7 +92,7 @@ mod tests {
 
     #[cfg(feature = "smtp")]
     #[test]
-    fn what_is_taken_back_does_not_count_and_clears_nothing_else() {
+    fn a_failure_that_is_taken_back_does_not_count() {
         let (mut failures, start) = (Failures::new(2, MINUTE), Instant::now());
         for _ in 0..100 {
             failures.add(1, start);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn others_without_end_take_no_memory_without_end() {
+    fn any_number_of_clients_takes_bounded_memory() {
         let (mut failures, start) = (Failures::new(2, MINUTE), Instant::now());
         let last = 20 * 1024_u32;
         for number in 0..=last {
@@ -116,12 +116,12 @@ mod tests {
             failures.add(number, now);
             failures.add(number, now);
         }
-        assert!(failures.clear_at.len() <= MOST && failures.clear_at.len() > MOST / 2);
+        assert!(failures.clear_at.len() <= MAX_CLIENTS && failures.clear_at.len() > MAX_CLIENTS / 2);
         assert!(failures.is_full(&last, start + Duration::from_secs(1)), "the newest are remembered");
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_address_and_others_are_themselves() {
+    fn an_ipv6_network_counts_as_one_and_ipv4_addresses_apart() {
         let of = |address: &str| network_of(address.parse().unwrap());
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:3"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
