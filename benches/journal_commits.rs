@@ -1,10 +1,10 @@
 //! How many commits of the file system's journal a message takes, at both nodes together, 16 messages at once under TLS.
 //!
-//! A commit is what a flush waits for, so its number says more about a disk's speed than a time on a shared machine does. Beside it, in the same run:
-//! `raw`, the same bytes created durably twice by 16 threads. The count is the kernel's own (`/proc/fs/jbd2`), of the file system that the
-//! temporary folder is on; other programs that write to it are counted too. `benches/journal_commits.sh` makes one for itself.
+//! A flush waits for a commit, so their number says more about the speed on a disk than a time on a shared machine does. In the same run,
+//! `raw` creates the same bytes durably twice from 16 threads. The kernel counts (`/proc/fs/jbd2`) for the file system of the temporary
+//! folder; other programs that write to it are counted too. `benches/journal_commits.sh` makes a file system for this bench alone.
 //!
-//! Not in the numbers: opening nodes and connections. There is no pass and no fail. Without ext4, or without a journal, it says so and ends.
+//! Not in the numbers: opening nodes and connections. There is no pass and no fail. Without ext4, or without a journal, it prints that and ends.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -34,7 +34,7 @@ fn main() {
         println!("SKIPPED: {} is not on an ext4 with a journal; set TMPDIR", env::temp_dir().display());
         return;
     };
-    // As in criterion's benches: only `cargo bench` asks for the real thing.
+    // As in criterion's benches: only `cargo bench` measures.
     let messages = if env::args().any(|argument| argument == "--bench") { 1_000 } else { 2 };
     let runtime = Runtime::new().expect("a runtime");
     println!("| to {CENTRAL}, {AT_ONCE} at once | journal commits a message | `raw` |\n|---|---|---|");
@@ -49,7 +49,7 @@ fn main() {
     }
 }
 
-/// The kernel's account of the journal of the file system that `folder` is on.
+/// The kernel's statistics of the journal of the file system that `folder` is on.
 fn journal_of(folder: &Path) -> Option<PathBuf> {
     let device = stat(folder).ok()?.st_dev;
     let device = format!("{}:{}", major(device), minor(device));
@@ -64,7 +64,7 @@ fn commits_during<T>(journal: &Path, work: impl FnOnce() -> T) -> f64 {
     f64::from(commits(journal) - before)
 }
 
-/// How many transactions the journal has committed: the first number of the account.
+/// How many transactions the journal has committed: the first number of the statistics.
 fn commits(journal: &Path) -> u32 {
     let account = fs::read_to_string(journal).expect("the kernel gives its account");
     account.split_whitespace().next().and_then(|count| count.parse().ok()).expect("it begins with a number")

@@ -1,17 +1,17 @@
-//! What the end of a recording costs, how many frames a second go into many recordings at once, and what it costs to be let in.
+//! The time to finish recordings, the number of frames a second into many recordings at once, and the time to admit calls.
 //!
-//! `finish`: 1, 16 and 256 recordings of 5 s of mu-law end at the same moment, and the last of them is kept on stable storage.
-//! `raw` is the disk's own price beside it: as many files of the same bytes are written, flushed, renamed and their folder flushed,
-//! each by a thread of its own, as often. `frames`: one thread pushes 20 ms of 16-bit samples into each of many recordings in turn,
+//! `finish`: 1, 16 and 256 recordings of 5 s of mu-law end at the same moment; it ends when the last of them is on stable storage.
+//! `raw` is the price of the disk alone: the same number of files of the same size are written, flushed and renamed, and their folder
+//! is flushed, each by one thread. `frames`: one thread pushes 20 ms of 16-bit samples into each of many recordings in turn,
 //! while the node writes them to disk.
 //!
-//! `admit`: 16 threads ask for 10 000 recordings on 100 PBXs, the licence and a port for each, and give every port back; `one_pbx` has
-//! all of them ask for the same PBX, and `busy` asks where every port is in use and is refused. `raw` is the least that counting
-//! ports can cost beside it: as many threads count as many atomic numbers up and down as often.
+//! `admit`: 16 threads ask for 10 000 recordings on 100 PBXs, each with a licence check and a port, and free every port. In `one_pbx`
+//! all of them ask for the same PBX; in `busy` every port is in use and all are refused. `raw` is the lower bound of counting ports:
+//! the same number of threads increment and decrement the same number of atomic counters.
 //!
-//! Not in the number: the call, opening the recordings, forwarding them, and what else keeps the disk busy. In `finish` all of the
-//! sound is still in memory when it ends, which no recording of more than some seconds would have. Both are on the disk that holds
-//! the temporary folder (`TMPDIR`).
+//! Not in the number: the call, opening the recordings, forwarding them, and other work of the disk. In `finish` all of the sound is
+//! still in memory at the end, which is true only of recordings of a few seconds. Both use the disk that holds the temporary folder
+//! (`TMPDIR`).
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -73,14 +73,14 @@ fn record_ingest(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(RECORDINGS));
     let (admission, pbxs) = (Admission::new(&network_of(PBXS)), names(PBXS));
     group.bench_function(BenchmarkId::new("admit", "100_pbxs"), |bencher| {
-        bencher.iter_custom(|times| in_threads(times, |index| drop(black_box(let_in(&admission, &pbxs[index % pbxs.len()])))));
+        bencher.iter_custom(|times| in_threads(times, |index| drop(black_box(admit(&admission, &pbxs[index % pbxs.len()])))));
     });
     group.bench_function(BenchmarkId::new("admit", "one_pbx"), |bencher| {
-        bencher.iter_custom(|times| in_threads(times, |_| drop(black_box(let_in(&admission, &pbxs[0])))));
+        bencher.iter_custom(|times| in_threads(times, |_| drop(black_box(admit(&admission, &pbxs[0])))));
     });
-    let full: Vec<_> = std::iter::from_fn(|| let_in(&admission, &pbxs[0]).ok()).collect();
+    let full: Vec<_> = std::iter::from_fn(|| admit(&admission, &pbxs[0]).ok()).collect();
     group.bench_function(BenchmarkId::new("admit", "busy"), |bencher| {
-        bencher.iter_custom(|times| in_threads(times, |_| drop(black_box(let_in(&admission, &pbxs[0])))));
+        bencher.iter_custom(|times| in_threads(times, |_| drop(black_box(admit(&admission, &pbxs[0])))));
     });
     drop(full);
     let counters: Vec<_> = pbxs.iter().map(|_| AtomicU32::new(0)).collect();
@@ -96,7 +96,7 @@ fn record_ingest(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Has `ask` called for each of the recordings, by many threads at once, `times` times.
+/// Calls `ask` for each of the recordings, from many threads at once, `times` times.
 fn in_threads(times: u64, ask: impl Fn(usize) + Sync) -> Duration {
     let start = Barrier::new(THREADS + 1);
     thread::scope(|scope| {
@@ -120,7 +120,7 @@ fn in_threads(times: u64, ask: impl Fn(usize) + Sync) -> Duration {
     })
 }
 
-fn let_in(admission: &Admission, pbx: &SiteId) -> Result<Port, Refusal> {
+fn admit(admission: &Admission, pbx: &SiteId) -> Result<Port, Refusal> {
     admission.admit(pbx, LicenceClass::Voicemail, DateTime::UNIX_EPOCH)
 }
 
@@ -128,7 +128,7 @@ fn names(pbxs: usize) -> Vec<SiteId> {
     (0..pbxs).map(|number| format!("pbx-{number}").parse().expect("a site")).collect()
 }
 
-/// A network of a central PBX and so many with a distributed node that they share, each with 100 ports.
+/// A network of a central PBX and `pbxs` others that share a distributed node, each with 100 ports.
 fn network_of(pbxs: usize) -> Network {
     let main = site("main", VoicemailType::Central);
     let far = names(pbxs).into_iter().map(|name| {
@@ -156,7 +156,7 @@ async fn finish(node: &Node, times: u64, endings: u64) -> Duration {
     took
 }
 
-/// Creates `files` files at once, durably, `times` times. All stay until the time is taken.
+/// Creates `files` files at once, durably, `times` times. They are removed after the measurement.
 async fn create_raw(times: u64, files: u64) -> Duration {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (mut took, bytes) = (Duration::ZERO, Arc::new(vec![0x20; HEADS + SOUND]));
@@ -225,13 +225,13 @@ fn site(name: &str, voicemail: VoicemailType) -> SiteBuilder {
         .node(format!("{name}.example").parse().expect("an address"))
 }
 
-/// How many recordings ask to be let in at once, on how many PBXs, by how many threads.
+/// How many recordings ask for admission at once, on how many PBXs, from how many threads.
 const RECORDINGS: u64 = 10_000;
 const PBXS: usize = 100;
 const THREADS: usize = 16;
 /// Five seconds of mu-law.
 const SOUND: usize = 40_000;
-/// What the spool's file has before it: its own head and that of the WAV file.
+/// The bytes before it in the spool's file: its own head and that of the WAV file.
 const HEADS: usize = 1024 + 58;
 /// How many frames fit into the longest recording, and some less.
 const ROUNDS: u64 = 10_000;

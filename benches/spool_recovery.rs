@@ -1,7 +1,7 @@
 //! How long a node takes from its start to the first message that it forwards, with 10 000 and 100 000 messages waiting.
 //!
-//! `open` goes from opening the node to the moment at which its forwarder is given the first message. `names` beside it reads the names of
-//! the same folder and nothing else, which no start can do without.
+//! `open` measures from opening the node until its forwarder gets the first message. `names` only reads the names in the same folder,
+//! which every start has to do.
 //!
 //! Not in the number: making the files, which are copies of one of 1 s, and the forwarding itself. The names are in the
 //! system's cache; after a start of the machine the disk has to read them first.
@@ -40,13 +40,13 @@ fn spool_recovery(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("names", waiting), |bencher| {
             bencher.iter(|| names(folder.path()).len());
         });
-        // A message that was taken for one that had left would be gone by now.
+        // A message that was mistaken for one that had been sent would be gone by now.
         assert_eq!(names(folder.path()).len(), waiting);
     }
     group.finish();
 }
 
-/// Starts the node `times` times, each until the first message goes.
+/// Starts the node `times` times, each until the first message is sent.
 async fn recover(folder: &Path, times: u64) -> Duration {
     let mut took = Duration::ZERO;
     for _ in 0..times {
@@ -62,7 +62,7 @@ async fn recover(folder: &Path, times: u64) -> Duration {
     took
 }
 
-/// Tells of the first message, and keeps it for ever.
+/// Reports the first message, and never answers for it.
 #[derive(Debug)]
 struct FirstOnly(Arc<Notify>);
 
@@ -74,7 +74,7 @@ impl Forwarder for FirstOnly {
     }
 }
 
-/// A spool in which `waiting` messages wait: copies of one, each under an id of its own.
+/// A spool in which `waiting` messages wait: copies of one, each with another id.
 async fn fill(waiting: usize) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let node = open(folder.path(), FirstOnly(Arc::default())).await;

@@ -1,5 +1,5 @@
-//! From the end of a call to the lamp, at both nodes: each step is an event with its time and stands in a span with the message's id,
-//! and nothing tells who called or what was said.
+//! A message can be followed from the end of the call to the lamp, at both nodes: each step is an event with its time, in a span with the
+//! message's id. No trace contains the caller or the sound.
 
 #![cfg(all(feature = "node", feature = "memory"))]
 #![allow(clippy::unwrap_used, reason = "these are tests")]
@@ -27,7 +27,7 @@ use voicemail::node::Node;
 use voicemail::record::CallFacts;
 use voicemail::store::{MaildirStore, MemoryStore};
 
-/// A distributed node and its central one, with TLS between them, and what is told at each.
+/// A distributed node and its central one, with TLS between them, and the events of each.
 struct Pair {
     distributed: Node,
     at_distributed: broadcast::Receiver<Occurrence>,
@@ -64,7 +64,7 @@ impl Pair {
     }
 }
 
-/// What is told of one message, with its times, up to the step `last`.
+/// Returns the steps of one message with their times, up to the step `last`.
 async fn steps_of(events: &mut broadcast::Receiver<Occurrence>, id: MessageId, last: &str) -> Vec<(&'static str, Instant)> {
     let mut steps = Vec::new();
     while steps.last().is_none_or(|(step, _)| *step != last) {
@@ -97,7 +97,7 @@ fn names<'a>(steps: &[(&'a str, Instant)]) -> Vec<&'a str> {
 async fn each_step_is_reported_in_order_in_a_span_of_its_message() {
     let traces = traces::listen();
     let mut pair = Pair::open().await;
-    // The first message finds no connection and the second one: both are followed.
+    // The first message needs a new connection, and the second one uses it: both are followed.
     for second in [false, true] {
         let sound = wav(1_200, 7);
         let facts = CallFacts::to(mailbox("2001"));
@@ -142,10 +142,10 @@ async fn no_trace_contains_who_called_or_what_was_said() {
     pair.stop().await;
 
     let heard = traces.text();
-    assert!(heard.contains(&id.to_string()) && heard.contains("2003"), "ids are said");
+    assert!(heard.contains(&id.to_string()) && heard.contains("2003"), "the ids are in the trace");
     // In base64, the sound begins at any of three places of a group.
     for secret in ["2079460112", "Anna", "Whitfield", "voice!", "dm9pY2Uh", "b2ljZSF2", "aWNlIXZv"] {
-        assert!(!heard.contains(secret), "{secret} was said");
+        assert!(!heard.contains(secret), "{secret} is in the trace");
     }
 }
 

@@ -1,4 +1,5 @@
-//! Counts what a message asks of the disks of both nodes, and compares it with `tests/counts/message.txt`. Counts do not depend on load.
+//! Counts the operations on the disks of both nodes for one message, and compares them with `tests/counts/message.txt`. The counts do not
+//! depend on the load.
 
 #![cfg(all(feature = "node", feature = "memory"))]
 #![allow(clippy::unwrap_used, reason = "these are tests")]

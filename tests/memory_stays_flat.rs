@@ -1,7 +1,7 @@
-//! Memory stays flat: however much waits, a node takes a fixed part of it.
+//! A node takes a bounded amount of memory, however many messages wait.
 //!
-//! What is measured runs in a process of its own, the test's own program once more, so that nothing else counts; and what is looked at
-//! is the most that was ever resident (`VmHWM`), not what is at the end. The large ones are left out of `cargo test`:
+//! Each measurement runs in another process, which is the test's program once more, so that nothing else counts. It takes the largest
+//! resident size that the process ever had (`VmHWM`), not the size at its end. `cargo test` leaves the large ones out:
 //! `cargo test --test memory_stays_flat -- --ignored --nocapture` runs them.
 
 #![cfg(all(feature = "node", feature = "memory"))]
@@ -73,7 +73,7 @@ fn transfers(name: &str, count: usize, limit: usize) {
             Ok(peer) => on_a_runtime(send_all(folder, count, peer)),
             Err(_) => on_a_runtime(take_all(folder)),
         }
-        return tell_most_resident();
+        return print_most_resident();
     }
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed([CENTRAL.to_owned()]).unwrap();
@@ -92,18 +92,18 @@ fn transfers(name: &str, count: usize, limit: usize) {
     drop(receiver.stdin.take());
     let taken: String = lines.collect::<Vec<_>>().join("\n");
     assert!(receiver.wait().unwrap().success(), "{taken}");
-    let receiver = told_most_resident(&taken);
+    let receiver = parse_most_resident(&taken);
     println!("{count} transfers at once: sender {} kB, receiver {} kB", sender / 1000, receiver / 1000);
     assert!(sender < limit && receiver < limit, "{count} transfers took {sender} bytes to send and {receiver} to take");
 }
 
-/// Puts `count` recordings of ten minutes of mu-law silence into the spool of a node: one that was recorded, and others with ids of their
-/// own that are the same to the byte, though their silence is a hole in the file.
+/// Puts `count` recordings of ten minutes of mu-law silence into the spool of a node: one that was recorded, and others that differ only in
+/// their ids, and whose silence is a hole in the file.
 async fn fill_with_long_ones(folder: &Path, count: usize) {
     fill_with(folder, TEN_MINUTES, count).await;
 }
 
-/// Sends what is in the spools under `folder`, each message on a connection of its own.
+/// Sends the messages in the spools under `folder`, each on its own connection.
 async fn send_all(folder: &Path, count: usize, peer: String) {
     let way = EachByItself { peer, pem: fs::read(folder.join("certificate.pem")).unwrap(), gate: Gate::of(count) };
     let nodes = (0..count.div_ceil(UNDER_WAY)).map(|nth| folder.join(nth.to_string()));
@@ -126,7 +126,7 @@ async fn send_all(folder: &Path, count: usize, peer: String) {
     }
 }
 
-/// Takes in all that comes, until its standard input ends.
+/// Receives all messages until its standard input ends.
 async fn take_all(folder: &Path) {
     let chain = vec![CertificateDer::from(fs::read(folder.join("certificate")).unwrap())];
     let key = PrivateKeyDer::try_from(fs::read(folder.join("key")).unwrap()).unwrap();
@@ -143,7 +143,7 @@ async fn take_all(folder: &Path) {
     intake.limits(limits).build().serve(listener, ListenMode::StartTls, stop).await.unwrap();
 }
 
-/// Sends each message on a connection of its own, none of which sends on in the middle before all have come so far.
+/// Sends each message on its own connection; all stop in the middle of the sound until the last has come so far.
 #[derive(Debug, Clone)]
 struct EachByItself {
     peer: String,
@@ -174,7 +174,7 @@ impl Forwarder for EachByItself {
 fn waiting(name: &str, count: usize, limit: usize) {
     if let Some(folder) = std::env::var_os(FOLDER) {
         on_a_runtime(wait_with(Path::new(&folder), count));
-        return tell_most_resident();
+        return print_most_resident();
     }
     let folder = tempfile::tempdir().unwrap();
     on_a_runtime(fill(folder.path(), count));
@@ -183,7 +183,7 @@ fn waiting(name: &str, count: usize, limit: usize) {
     assert!(most < limit, "{count} messages waiting took {most} bytes");
 }
 
-/// Opens the node and lets it run until each message was tried once, so that as much is remembered of each as can be; all wait still.
+/// Opens the node and runs it until each message was tried once, so that the node remembers as much of each as it can; all still wait.
 async fn wait_with(folder: &Path, count: usize) {
     let full = Full::default();
     let node = node(HIMALAYA, folder).forwarder(full.clone()).open().await.unwrap();
@@ -245,24 +245,24 @@ async fn fill_with(folder: &Path, data_len: u32, count: usize) {
     }
 }
 
-/// The test `name` once more, in a process of its own that finds what it needs in `folder`.
+/// Returns a command that runs the test `name` in another process, with its files in `folder`.
 fn again(name: &str, folder: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", name, "--include-ignored", "--nocapture"]).env(FOLDER, folder);
     command
 }
 
-/// Runs a process to its end; answers the most bytes that were resident there.
+/// Runs a process to its end; returns the largest number of bytes that were resident.
 fn most_resident(command: &mut Command) -> usize {
     let output = command.output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
-    told_most_resident(&printed)
+    parse_most_resident(&printed)
 }
 
-fn told_most_resident(printed: &str) -> usize {
-    let told = printed.lines().find_map(|line| line.split_once("VmHWM:")).map(|(_, rest)| rest);
-    let kib: usize = told.and_then(|rest| rest.split_whitespace().next()).expect("the process tells").parse().unwrap();
+fn parse_most_resident(printed: &str) -> usize {
+    let rest = printed.lines().find_map(|line| line.split_once("VmHWM:")).map(|(_, rest)| rest);
+    let kib: usize = rest.and_then(|rest| rest.split_whitespace().next()).expect("the process prints it").parse().unwrap();
     kib * 1024
 }
 
@@ -271,8 +271,8 @@ fn on_a_runtime(work: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work);
 }
 
-/// Tells how much memory this process took at most.
-fn tell_most_resident() {
+/// Prints how much memory this process took at most.
+fn print_most_resident() {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     println!("{}", status.lines().find(|line| line.starts_with("VmHWM:")).unwrap());
 }

@@ -1,4 +1,4 @@
-//! Real processes are killed at random moments while messages flow: whatever was told to be kept reaches its mailbox, once.
+//! Real processes are killed at random moments while messages flow: each message that was reported as kept reaches its mailbox, once.
 //!
 //! Run: `VOICEMAIL_KILLS=200 cargo test --test nothing_is_lost_when_processes_are_killed -- --ignored --nocapture`.
 //! `VOICEMAIL_SEED` repeats the choices of another run, though not what the machine made of them.
@@ -53,11 +53,11 @@ fn what_was_reported_as_kept_is_stored_once_and_whole() {
         }
     }
     let lost: Vec<_> = kept.keys().filter(|id| !stored.contains_key(id)).collect();
-    assert!(lost.is_empty(), "told to be kept, and nowhere: {lost:?}");
-    assert!(recovered.iter().all(|id| stored.contains_key(id)), "told to be recovered, and nowhere");
+    assert!(lost.is_empty(), "reported as kept, and nowhere: {lost:?}");
+    assert!(recovered.iter().all(|id| stored.contains_key(id)), "reported as recovered, and nowhere");
     println!(
-        "{kills} kills in {:.1} s: {sent} deposits begun, {} told to be kept, {} stored; beyond those {} whole and {} cut off, \
-         {} of both told to be recovered; {duplicates} duplicates suppressed",
+        "{kills} kills in {:.1} s: {sent} deposits begun, {} reported as kept, {} stored; beyond those {} whole and {} cut off, \
+         {} of both reported as recovered; {duplicates} duplicates suppressed",
         begun.elapsed().as_secs_f64(),
         kept.len(),
         stored.len(),
@@ -67,7 +67,7 @@ fn what_was_reported_as_kept_is_stored_once_and_whole() {
     );
 }
 
-/// Both nodes, and all that they have told.
+/// Both nodes, and the lines that they have printed.
 struct Network<'a> {
     place: &'a NodeFiles,
     chance: Chance,
@@ -78,12 +78,12 @@ struct Network<'a> {
     reported: Reported,
 }
 
-/// What programs have told before they ended.
+/// The lines that the programs have printed before they ended.
 #[derive(Default)]
 struct Reported {
-    /// Which deposit each message is that was told to be kept.
+    /// The messages that were reported as kept, each with the number of its deposit.
     kept: BTreeMap<MessageId, u32>,
-    /// The messages that were told to have been cut off and recovered.
+    /// The messages that were reported as cut off and recovered.
     recovered: BTreeSet<MessageId>,
     /// How many deposits were begun.
     sent: u32,
@@ -163,7 +163,7 @@ impl<'a> Network<'a> {
     }
 }
 
-/// What is stored without having been told to be kept: its `kept` line, or the deposit itself, was cut off.
+/// The messages that are stored but were not reported as kept: the `kept` line, or the deposit itself, was cut off.
 #[derive(Default)]
 struct Extra {
     whole: u32,
