@@ -1,11 +1,11 @@
-//! [`error_chain`].
+//! [`error_chain`]: an error with all its causes as text.
 
 use std::error::Error;
 
 /// Returns an error and its causes in one line, from the outermost to the innermost, with colons between them.
 ///
-/// The errors of this crate describe their own level and leave the rest to their [`source`](Error::source), so that printing one by
-/// `{error}` alone shows half of what is known.
+/// The errors of this crate describe their own level only and leave the rest to their [`source`](Error::source), so `{error}` alone prints
+/// only half of what is known.
 ///
 /// ```
 /// use voicemail::error_chain;

@@ -1,8 +1,8 @@
-//! [`Lock`].
+//! [`Lock`]: a mutex without poisoning.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A mutex that goes on after a panic of its holder, because what it guards is whole after each statement.
+/// A mutex that can still be locked after its holder has panicked. Use it only for a value that is consistent after each statement.
 #[derive(Debug, Default)]
 pub(crate) struct Lock<T>(Mutex<T>);
 
@@ -12,7 +12,7 @@ impl<T> Lock<T> {
         Self(Mutex::new(value))
     }
 
-    /// Waits until no other thread holds it.
+    /// Waits until no other thread holds the lock, and takes it.
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_goes_on_after_a_panic() {
+    fn a_lock_can_be_taken_after_a_panic() {
         let lock = Lock::new(1);
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             let mut held = lock.lock();

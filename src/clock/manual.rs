@@ -1,4 +1,4 @@
-//! [`ManualClock`].
+//! [`ManualClock`]: a clock that is set by hand.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -6,7 +6,7 @@ use super::{Clock, Reading};
 use crate::lock::Lock;
 use crate::message::{ClockQuality, ClockSource};
 
-/// A clock that stands still until it is set or advanced: for tests, and for recordings whose time is known.
+/// A clock that shows the same time until it is set or advanced: for tests, and for recordings whose time is known.
 ///
 /// ```
 /// use chrono::TimeDelta;
@@ -20,17 +20,17 @@ use crate::message::{ClockQuality, ClockSource};
 pub struct ManualClock(Lock<DateTime<Utc>>);
 
 impl ManualClock {
-    /// A clock that stands at `instant`.
+    /// Returns a clock that shows `instant`.
     pub fn at(instant: DateTime<Utc>) -> Self {
         Self(Lock::new(instant))
     }
 
-    /// Sets it, backwards too.
+    /// Sets the clock, also backwards.
     pub fn set(&self, instant: DateTime<Utc>) {
         *self.0.lock() = instant;
     }
 
-    /// Moves it on by `step`.
+    /// Advances the clock by `step`.
     pub fn advance(&self, step: TimeDelta) {
         *self.0.lock() += step;
     }

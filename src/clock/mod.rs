@@ -1,4 +1,4 @@
-//! Time: the trait [`Clock`], and the clocks beside it.
+//! Time: the trait [`Clock`] and its implementations.
 
 #[cfg(feature = "memory")]
 mod manual;
@@ -19,45 +19,45 @@ pub use self::sntp::{SntpClock, SntpError};
 pub use self::system::SystemClock;
 use crate::message::ClockQuality;
 
-/// Tells the time, and how far it can be trusted. Nobody else in the crate reads a wall clock.
+/// A clock that gives the time of day and its quality. No other code in this crate reads the time of day.
 ///
 /// # Contract
 ///
-/// - **Told plainly.** Each reading says how good it is; a clock that does not know says so.
-/// - **At once.** A reading neither waits nor fails: a recording is never held up by a time server.
-/// - **Kept right.** [`synchronize`](Self::synchronize) never ends by itself; a clock whose `synchronize` is dropped, or not called at all, tells the time all
-///   the same.
+/// - **Honest.** Each reading says how good it is; a clock that does not know says so.
+/// - **At once.** A reading neither waits nor fails: a time server never delays a recording.
+/// - **Synchronized.** [`synchronize`](Self::synchronize) never ends by itself. A clock gives readings also when its `synchronize` was dropped, or
+///   never called.
 ///
 /// [`conformance::clock`](crate::conformance::clock) tests what can be seen from outside.
 #[async_trait]
 pub trait Clock: Debug + Send + Sync + 'static {
-    /// What time it is now.
+    /// Returns the present time and its quality.
     fn now(&self) -> Reading;
 
-    /// Does what keeps the clock right, for ever; nothing, unless the clock has something to do.
+    /// Keeps the clock right, for ever. The default does nothing, for a clock that needs no such work.
     ///
-    /// [`Node::run`](crate::node::Node::run) drives it for the clock of the node.
+    /// [`Node::run`](crate::node::Node::run) drives this future for the clock of the node.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call stops that work; the clock goes on from what it knows, and the next call takes the work up again.
+    /// A dropped call stops this work; the clock goes on from its last measurement, and the next call continues the work.
     async fn synchronize(&self) {
         std::future::pending::<()>().await;
     }
 }
 
-/// One look at a clock.
+/// A reading of a clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reading {
     /// The instant.
     pub instant: DateTime<Utc>,
-    /// How good it is.
+    /// How good the reading is.
     pub quality: ClockQuality,
 }
 
 impl Reading {
-    /// The time `instant`, known this well.
+    /// Returns a reading of this quality.
     pub const fn new(instant: DateTime<Utc>, quality: ClockQuality) -> Self {
         Self { instant, quality }
     }

@@ -15,19 +15,19 @@ use crate::clock::Clock;
 ///
 /// When a sentence of the contract is broken; the panic names it.
 pub fn run_all(clock: &Arc<impl Clock>) {
-    told_plainly(clock);
+    honest(clock);
     at_once(clock);
-    kept_right(clock);
+    synchronized(clock);
 }
 
-/// **Told plainly.** What a reading says of its quality can be told to others and read back.
+/// **Honest.** The quality of a reading survives being written and read back.
 ///
 /// # Panics
 ///
 /// When the sentence is broken.
-pub fn told_plainly(clock: &impl Clock) {
+pub fn honest(clock: &impl Clock) {
     let quality = clock.now().quality;
-    assert_eq!(quality.to_string().parse(), Ok(quality), "told plainly: the quality does not survive being told");
+    assert_eq!(quality.to_string().parse(), Ok(quality), "honest: the quality does not survive being written and read back");
 }
 
 /// **At once.** Many readings, from several threads together, take next to no time.
@@ -53,17 +53,17 @@ pub fn at_once(clock: &Arc<impl Clock>) {
     assert!(start.elapsed() < Duration::from_secs(5), "at once: 4000 readings took {:?}", start.elapsed());
 }
 
-/// **Kept right.** What keeps the clock right has not ended when it is looked at; dropped and begun anew, the time is told all the same.
+/// **Synchronized.** [`synchronize`](Clock::synchronize) does not end by itself, and the clock gives readings after it was dropped and called again.
 ///
 /// # Panics
 ///
 /// When the sentence is broken.
-pub fn kept_right(clock: &Arc<impl Clock>) {
+pub fn synchronized(clock: &Arc<impl Clock>) {
     let waker = noop_waker();
     for _ in 0..2 {
-        let mut kept = clock.synchronize();
+        let mut work = clock.synchronize();
         for _ in 0..3 {
-            assert!(kept.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "kept right: it has ended");
+            assert!(work.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "synchronized: the work has ended");
             clock.now();
         }
     }

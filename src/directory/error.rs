@@ -1,12 +1,12 @@
-//! [`DirectoryError`].
+//! [`DirectoryError`]: the error type of directories.
 
 use std::error::Error as StdError;
 
-/// Why a directory could not answer.
+/// The reason why a directory could not answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DirectoryError {
-    /// Whoever knows did not answer; the same call may succeed later.
+    /// The source of the directory did not answer. The same call may succeed later.
     #[error("the directory is unavailable")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
 }

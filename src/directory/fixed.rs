@@ -1,4 +1,4 @@
-//! [`StaticDirectory`].
+//! [`StaticDirectory`]: a directory with a fixed list of mailboxes.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{Directory, DirectoryError, Owner};
 use crate::message::MailboxId;
 
-/// A directory that is written down once: from configuration, or in a test.
+/// A directory with a fixed list of mailboxes: from a configuration, or in a test.
 ///
 /// ```
 /// use voicemail::directory::{Owner, StaticDirectory};
@@ -23,7 +23,7 @@ pub struct StaticDirectory {
 }
 
 impl StaticDirectory {
-    /// All mailboxes, in the order of their numbers.
+    /// Returns all mailboxes, sorted by id.
     pub fn mailboxes(&self) -> impl Iterator<Item = (&MailboxId, &Owner)> {
         self.owners.iter()
     }

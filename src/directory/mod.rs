@@ -1,4 +1,4 @@
-//! Who has a mailbox: the trait [`Directory`], and the directory beside it.
+//! Mailboxes and their owners: the trait [`Directory`], and a directory with a fixed list.
 
 mod error;
 mod fixed;
@@ -14,17 +14,17 @@ pub use self::error::DirectoryError;
 pub use self::fixed::StaticDirectory;
 use crate::message::{MailboxId, SiteId};
 
-/// Knows which mailboxes there are, and whose.
+/// Looks up mailboxes and their owners.
 ///
 /// # Contract
 ///
-/// - **Known or not.** `Ok(None)` means that there is no such mailbox; not knowing is an error, never `None`.
-/// - **Small.** A lookup costs no more than one question to a database; it is asked once for each recipient.
+/// - **Known or not.** `Ok(None)` means that there is no such mailbox. A directory that cannot know returns an error, never `None`.
+/// - **Small.** A lookup costs no more than one query to a database, because it is made once for each recipient.
 ///
 /// [`conformance::directory`](crate::conformance::directory) tests what can be seen from outside.
 #[async_trait]
 pub trait Directory: Debug + Send + Sync + 'static {
-    /// The owner of `mailbox`, or `None` if there is no such mailbox.
+    /// Returns the owner of `mailbox`, or `None` if there is no such mailbox.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ pub trait Directory: Debug + Send + Sync + 'static {
     async fn find(&self, mailbox: &MailboxId) -> Result<Option<Owner>, DirectoryError>;
 }
 
-/// Whose mailbox it is, and what it may hold.
+/// The owner of a mailbox, and the limits of the mailbox.
 ///
 /// ```
 /// use voicemail::directory::Owner;
@@ -47,35 +47,35 @@ pub trait Directory: Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Owner {
-    /// The PBX that the owner's telephone is on: its lamp lights there.
+    /// The PBX of the owner's telephone, where the lamp is lit.
     pub home: SiteId,
-    /// The zone that the owner reads times in.
+    /// The time zone in which times are shown to the owner.
     pub zone: Tz,
-    /// How long a message for this mailbox must and may be.
+    /// The shortest and the longest message for this mailbox.
     pub recording: RecordingLimits,
-    /// How much the mailbox may hold, beside what its store allows every mailbox.
+    /// How much the mailbox may hold. The limits of the store for every mailbox apply, too.
     pub holding: MailboxLimits,
 }
 
 impl Owner {
-    /// An owner with the usual limits: messages of 1 second to 5 minutes.
+    /// Returns an owner with the usual limits: messages of 1 second to 5 minutes.
     pub fn new(home: SiteId, zone: Tz) -> Self {
         Self { home, zone, recording: RecordingLimits::default(), holding: MailboxLimits::default() }
     }
 }
 
-/// How long a message must be to be one, and how long it may be.
+/// The shortest and the longest recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordingLimits {
-    /// A shorter recording is no message: the caller hung up without speaking.
+    /// The shortest recording that is a message. With a shorter one the caller has hung up without speaking.
     pub min: Duration,
-    /// A recording ends by itself at this length.
+    /// The longest recording: at this length it ends by itself.
     pub max: Duration,
 }
 
 impl RecordingLimits {
-    /// At least `min` and at most `max`.
+    /// Returns the limits `min` and `max`.
     pub const fn new(min: Duration, max: Duration) -> Self {
         Self { min, max }
     }
@@ -87,23 +87,23 @@ impl Default for RecordingLimits {
     }
 }
 
-/// How much a mailbox may hold, removed messages not counted. Without a number there is no limit.
+/// How much a mailbox may hold, without removed messages. `None` is no limit.
 ///
-/// A mailbox that holds as much or more is full, and takes no message. The last message that it takes may bring it above its limit
-/// of length or bytes, so that a caller who was let speak is not refused for the length of the message.
+/// A mailbox that holds as much or more is full, and accepts no message. The last message may bring it above its limit of length or bytes,
+/// so that a caller who was allowed to speak is not refused afterwards because of the length of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct MailboxLimits {
-    /// How many messages.
+    /// The number of messages.
     pub messages: Option<usize>,
-    /// How long their sounds may last together.
+    /// The duration of all sounds together.
     pub length: Option<Duration>,
-    /// How many bytes their mails may have together.
+    /// The size of all mails together, in bytes.
     pub bytes: Option<u64>,
 }
 
 impl MailboxLimits {
-    /// The tighter of both, in each respect.
+    /// Returns the lower limit of both, each by itself.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         fn tighter<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
@@ -116,7 +116,7 @@ impl MailboxLimits {
         }
     }
 
-    /// What this one says, and `other` where it says nothing.
+    /// Returns these limits, with those of `other` in place of the missing ones.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -126,13 +126,13 @@ impl MailboxLimits {
         }
     }
 
-    /// Whether a mailbox can be full at all.
+    /// Returns whether there is no limit at all.
     pub fn is_unlimited(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Passes every call on, so that a shared or boxed directory is a directory.
+/// Implements [`Directory`] for a shared or boxed directory, by passing every call on.
 macro_rules! delegate {
     ($wrapper:ident) => {
         #[async_trait]

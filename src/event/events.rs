@@ -6,46 +6,46 @@ use tokio::sync::broadcast;
 
 use super::Event;
 
-/// An event, and when it happened.
+/// An event and the time at which it happened.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Occurrence {
-    /// When.
+    /// When the event happened.
     pub at: Instant,
-    /// What.
+    /// The event.
     pub event: Event,
 }
 
 impl Occurrence {
-    /// `event`, which happened at `at`.
+    /// Returns `event` with the time `at`.
     pub const fn new(at: Instant, event: Event) -> Self {
         Self { at, event }
     }
 }
 
-/// Carries events to whoever listens; clones carry to the same listeners.
+/// Carries events to listeners; clones carry to the same listeners.
 ///
-/// A listener that is more than 8192 events behind misses the oldest, and `recv` answers how many: nothing waits for a listener.
+/// Nothing waits for a listener: one that is more than 8192 events behind misses the oldest, and its `recv` returns how many.
 #[derive(Debug, Clone)]
 pub struct Events {
     sender: broadcast::Sender<Occurrence>,
 }
 
 impl Events {
-    /// Events without a listener yet.
+    /// Returns a carrier that has no listener yet.
     pub fn new() -> Self {
         Self { sender: broadcast::Sender::new(CAPACITY) }
     }
 
-    /// Listens from now on.
+    /// Adds a listener, which gets all events from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Occurrence> {
         self.sender.subscribe()
     }
 
-    /// Tells all listeners.
+    /// Reports `event` to all listeners.
     pub fn emit(&self, event: Event) {
         event.trace();
-        // No listener is no failure.
+        // It is no failure if there is no listener.
         let _ = self.sender.send(Occurrence { at: Instant::now(), event });
     }
 }

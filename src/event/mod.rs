@@ -1,25 +1,25 @@
-//! What happens in a node, as it happens: [`Event`], and the [`Events`] that carries it to whoever listens.
+//! Events of a node: [`Event`], and [`Events`], which carries them to listeners.
 //!
-//! # A message's way
+//! # The path of a message
 //!
-//! Each step is an event with its time, [`Occurrence::at`], and stands in a `tracing` span of the stretch that it belongs to. Every such
-//! span has the message's id in its field `id`, at both nodes, so that all of them together are one trace; the id has as many random
-//! bits as the trace id of an exporter. No span is open while a message waits.
+//! Each step is an event with its time, [`Occurrence::at`], inside a `tracing` span for its part of the path. Every such span has the id of
+//! the message in its field `id`, at both nodes, so that all of them together are one trace; the id has as many random bits as the trace
+//! id of an exporter. No span is open while a message waits.
 //!
-//! | step | event | told by | span |
+//! | step | event | reported by | span |
 //! |---|---|---|---|
 //! | finish | [`Finished`](Event::Finished) | the node that records | `record` |
 //! | spooled | [`Kept`](Event::Kept) | the node that records | `record` |
 //! | connected | [`Connected`](Event::Connected) | the `SmtpForwarder` | `forward`, one for each try |
 //! | sent | [`Sent`](Event::Sent) | the `SmtpForwarder` | `forward` |
 //! | stored | [`Stored`](Event::Stored) | the node that keeps the mailboxes | `deposit` (`record`, if it recorded) |
-//! | answered for | [`Forwarded`](Event::Forwarded) | the node that records | `forward` |
+//! | accepted | [`Forwarded`](Event::Forwarded) | the node that records | `forward` |
 //! | summary | [`Counted`](Event::Counted) | the node that keeps the mailboxes | `lamp`, one for each message |
-//! | told | [`LampShown`](Event::LampShown) | the node that keeps the mailboxes | `lamp` |
+//! | lamp | [`LampShown`](Event::LampShown) | the node that keeps the mailboxes | `lamp` |
 //!
-//! Each node tells its steps in this order; but what was sent may be stored before its sender says so. Spans are of level INFO, and
-//! each event is one of `tracing` too, of level DEBUG, with its [name](Event::name) in the field `step`. Where nobody listens by
-//! `tracing`, a step costs some nanoseconds.
+//! Each node reports its steps in this order; but the other node may report a message as stored before its sender reports it as sent. Spans
+//! have the level INFO. Each event is also a `tracing` event of level DEBUG, with its [name](Event::name) in the field `step`. Without a
+//! `tracing` subscriber, a step costs some nanoseconds.
 
 mod events;
 mod name;
@@ -44,286 +44,286 @@ use crate::store::Deposit;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// A recording has ended, and is on its way to stable storage: [`Kept`](Self::Kept), [`Discarded`](Self::Discarded) or
+    /// A recording has ended and is being written to stable storage: [`Kept`](Self::Kept), [`Discarded`](Self::Discarded) or
     /// [`NotKeptYet`](Self::NotKeptYet) follows.
     #[non_exhaustive]
     Finished {
-        /// Which message it will be.
+        /// The id of the message that it will be.
         id: MessageId,
         /// The PBX that recorded it.
         site: SiteId,
-        /// How long it is.
+        /// The duration of the sound.
         length: Duration,
     },
     /// A recording was finished and is on stable storage.
     #[non_exhaustive]
     Kept {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// For whom.
+        /// The mailbox that it is for.
         mailbox: MailboxId,
         /// The PBX that recorded it.
         site: SiteId,
-        /// How long it is.
+        /// The duration of the sound.
         length: Duration,
     },
-    /// A recording that has ended could not be written to disk. It is tried again until it can, and then is [`Kept`](Self::Kept), or
-    /// [`Recovered`](Self::Recovered) if an earlier run of the node had left it.
+    /// A recording that has ended could not be written to disk. The node tries again until it succeeds; the recording is then reported as
+    /// [`Kept`](Self::Kept), or as [`Recovered`](Self::Recovered) if an earlier run of the node had left it.
     #[non_exhaustive]
     NotKeptYet {
-        /// Which message it will be.
+        /// The id of the message that it will be.
         id: MessageId,
-        /// What the disk said.
+        /// The error of the disk, for people to read.
         reason: String,
     },
-    /// A recording was too short to be a message.
+    /// A recording was too short to be a message, and was deleted.
     #[non_exhaustive]
     Discarded {
-        /// For whom it would have been.
+        /// The mailbox that it was recorded for.
         mailbox: MailboxId,
         /// The PBX that recorded it.
         site: SiteId,
-        /// How long it was.
+        /// The duration of the sound.
         length: Duration,
     },
-    /// A recording that a crash had cut off was found and is a message now, marked as truncated.
+    /// A recording that was cut off by a crash was found. It is a message now, marked as truncated.
     #[non_exhaustive]
     Recovered {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// How long it is.
+        /// The duration of the sound.
         length: Duration,
     },
-    /// What was found in the spool cannot be read as a message; the file was put aside, untouched.
+    /// A file in the spool cannot be read as a message. It was moved aside, unchanged.
     #[non_exhaustive]
     Unreadable {
-        /// The file's name.
+        /// The name of the file.
         file: String,
-        /// What is wrong with it.
+        /// The reason, for people to read.
         reason: String,
     },
-    /// Something that stands among the messages of a store cannot be one, and is skipped; everything else works.
+    /// An entry among the messages of a store cannot be a message, and is skipped. All else works.
     #[non_exhaustive]
     BadEntry {
-        /// Where it stands.
+        /// The path of the entry.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason, for people to read.
         reason: String,
     },
-    /// A message has a place on a connection to another node, and its turn to be sent comes. Told by a forwarder that was given
-    /// these [`Events`], as are all that only it can know.
+    /// A message has a place on a connection to another node, and is sent next. Reported by a forwarder that was given these [`Events`],
+    /// as are all events that only a forwarder can know.
     #[non_exhaustive]
     Connected {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// The peer's name.
+        /// The name of the peer.
         peer: String,
-        /// What the connection is.
+        /// How the connection is protected.
         transport_security: TransportSecurity,
     },
-    /// The last of a message went to the connection; what becomes of it is not known yet.
+    /// The last byte of a message was written to the connection. The answer is not known yet.
     #[non_exhaustive]
     Sent {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
     },
-    /// Another node has answered for a message.
+    /// Another node has accepted a message, and is responsible for it now.
     #[non_exhaustive]
     Forwarded {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// For whom.
+        /// The mailbox that it is for.
         mailbox: MailboxId,
-        /// The destination it went to.
+        /// The destination that the message was sent to.
         destination: String,
-        /// How it went.
+        /// How the message was protected on its way.
         transport_security: TransportSecurity,
-        /// How many tries it took.
+        /// How many attempts it took.
         attempts: u32,
     },
-    /// A try to forward failed; there will be another.
+    /// An attempt to forward a message failed. The node will try again.
     #[non_exhaustive]
     Deferred {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// For whom.
+        /// The mailbox that it is for.
         mailbox: MailboxId,
-        /// Where to.
+        /// The destination.
         destination: String,
-        /// Why.
+        /// The reason, for people to read.
         reason: String,
-        /// How many tries there were.
+        /// How many attempts there were.
         attempts: u32,
-        /// When the next one is due, from now.
+        /// How long the node waits until the next attempt.
         retry_in: Duration,
     },
-    /// A message was refused for good, or an operator put it aside. It stays in the spool until an operator decides.
+    /// A message was refused for good, or an operator parked it. It stays in the spool until an operator decides.
     #[non_exhaustive]
     Parked {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// For whom.
+        /// The mailbox that it is for.
         mailbox: MailboxId,
-        /// Why.
+        /// The reason, for people to read.
         reason: String,
     },
-    /// An operator let a parked message wait again.
+    /// An operator released a parked message: it waits to be forwarded again.
     #[non_exhaustive]
     Released {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// For whom.
+        /// The mailbox that it is for.
         mailbox: MailboxId,
-        /// Where to.
+        /// The destination.
         destination: String,
     },
-    /// How much waits for a destination: told when it begins to change, at most once a second while it does, and when it is at rest.
-    /// [`Spool::state`](crate::spool::Spool::state) tells the same at any time.
+    /// The number of messages that wait for a destination has changed. Reported when it begins to change, at most once a second while it
+    /// changes, and when it no longer changes. [`Spool::state`](crate::spool::Spool::state) returns the same at any time.
     Backlog(SpoolState),
-    /// A recording was refused, because the disk has only room for those under way.
+    /// A recording was refused, because the free space on the disk is needed by the recordings under way.
     #[non_exhaustive]
     DiskNearlyFull {
-        /// Bytes left.
+        /// The free space in bytes.
         free: u64,
-        /// Files that can still be created.
+        /// The number of files that can still be created.
         files: u64,
     },
-    /// A peer was spoken to in plain text because TLS could not be had, as the policy for it allows.
+    /// A connection to a peer is in plain text, because TLS failed and the policy for this peer allows that.
     #[non_exhaustive]
     PlainTextFallback {
-        /// The peer's name.
+        /// The name of the peer.
         peer: String,
-        /// Why TLS could not be had.
+        /// Why TLS failed.
         reason: String,
     },
-    /// Somebody tried to log in at a listener with a name or a password that is wrong.
+    /// A client tried to log in at a listener with a wrong name or password.
     #[non_exhaustive]
     LoginRefused {
-        /// Where from.
+        /// The address of the client, if it has one.
         address: Option<IpAddr>,
     },
-    /// A message claimed to come from a site that its sender does not speak for, and was refused.
+    /// A message was refused, because it claims to come from a site that its sender may not send for.
     #[non_exhaustive]
     SiteRefused {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// Who handed it in.
+        /// The sender of the message.
         origin: Origin,
-        /// The site that it claimed.
+        /// The site that the message claims to come from.
         site: SiteId,
     },
-    /// A mail to the address that this node sends from was refused: a delivery report, most likely. Which message it was about stands in the
-    /// part that was never sent.
+    /// A mail to the address that this node sends from was refused: a delivery report, most likely. It was refused before its content was
+    /// sent, so the message that it is about is not known.
     #[non_exhaustive]
     ReportRefused {
-        /// Where from.
+        /// The address of the client, if it has one.
         address: Option<IpAddr>,
     },
-    /// A mail to the node's postmaster was taken in.
+    /// A mail to the postmaster of the node was accepted.
     #[non_exhaustive]
     PostmasterMail {
-        /// The file in the postmaster's folder, or the `Message-ID` of the mail of the outbox that carries it on.
+        /// The name of the file in the folder of the postmaster, or the `Message-ID` of the mail that forwards it from the outbox.
         kept_as: String,
     },
-    /// A peer that has spoken TLS before does not any more, and is sent nothing: somebody may stand between.
+    /// A peer that used TLS before no longer does, and is sent nothing: the connection may be attacked.
     #[cfg_attr(feature = "smtp", doc = "[`TlsMemory`](crate::forward::smtp::TlsMemory)")]
     #[cfg_attr(not(feature = "smtp"), doc = "The forwarder's memory")]
-    /// says what an operator can do.
+    /// describes what an operator can do.
     #[non_exhaustive]
     TlsWithheld {
-        /// The peer's name.
+        /// The name of the peer.
         peer: String,
-        /// Why TLS could not be had.
+        /// Why TLS failed.
         reason: String,
     },
-    /// A message is in a mailbox.
+    /// A message was stored in a mailbox.
     #[non_exhaustive]
     Stored {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// Whose mailbox.
+        /// The mailbox.
         mailbox: MailboxId,
-        /// Where it came from.
+        /// The sender of the message.
         origin: Origin,
     },
-    /// A message arrived that was there already.
+    /// A message arrived that the mailbox has already. Nothing was changed.
     #[non_exhaustive]
     Duplicate {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// Whose mailbox.
+        /// The mailbox.
         mailbox: MailboxId,
     },
-    /// A message came from a PBX whose clock is off by more than it may be: ahead of this node's, or by its own account.
+    /// A message came from a PBX whose clock is off by more than the limit: ahead of the clock of this node, or by its own estimate.
     #[non_exhaustive]
     ClockSkew {
-        /// Which message.
+        /// The id of the message.
         id: MessageId,
-        /// Which PBX, if the message says so.
+        /// The PBX, if the message names it.
         site: Option<SiteId>,
-        /// By how much, at least.
+        /// By how much the clock is off, at least.
         by: Duration,
     },
-    /// A greeting was recorded, sent, or came.
+    /// A greeting was recorded, sent, received or refused.
     Greeting(GreetingEvent),
-    /// A mailbox was counted, for its lamp.
+    /// The messages of a mailbox were counted for its lamp.
     #[non_exhaustive]
     Counted {
-        /// Whose mailbox.
+        /// The mailbox.
         mailbox: MailboxId,
-        /// What is in it.
+        /// The numbers of messages.
         summary: Summary,
         /// The messages that no lamp has shown before, as [`LampShown`](Self::LampShown) has them.
         arrived: Arc<[MessageId]>,
     },
-    /// A server has answered for a mail of the outbox: a receipt, or a copy for an owner.
+    /// A server has accepted a mail of the outbox: a receipt, or a copy for an owner.
     #[non_exhaustive]
     MailSent {
-        /// The mail's `Message-ID`, which has the id of the message that it is about.
+        /// The `Message-ID` of the mail, which contains the id of the message that it is about.
         mail: String,
-        /// How many tries it took.
+        /// How many attempts it took.
         attempts: u32,
     },
-    /// A try to send a mail of the outbox failed; there will be another.
+    /// An attempt to send a mail of the outbox failed. The node will try again.
     #[non_exhaustive]
     MailDeferred {
-        /// The mail's `Message-ID`.
+        /// The `Message-ID` of the mail.
         mail: String,
-        /// Why.
+        /// The reason, for people to read.
         reason: String,
-        /// How many tries there were.
+        /// How many attempts there were.
         attempts: u32,
-        /// When the next one is due, from now.
+        /// How long the node waits until the next attempt.
         retry_in: Duration,
     },
-    /// A mail of the outbox was refused for good, or has waited for five days, and is given up.
+    /// A mail of the outbox was refused for good, or has waited for five days. The node gives it up.
     #[non_exhaustive]
     MailGivenUp {
-        /// The mail's `Message-ID`.
+        /// The `Message-ID` of the mail.
         mail: String,
-        /// Why.
+        /// The reason, for people to read.
         reason: String,
-        /// How many tries there were.
+        /// How many attempts there were.
         attempts: u32,
     },
-    /// A lamp shows a mailbox's state.
+    /// A lamp shows the state of a mailbox.
     #[non_exhaustive]
     LampShown {
-        /// Whose lamp.
+        /// The mailbox of the lamp.
         mailbox: MailboxId,
-        /// What it shows.
+        /// The numbers of messages that the lamp shows.
         summary: Summary,
-        /// Which state.
+        /// The version of the state.
         version: u64,
-        /// The messages that arrived since it was shown last. Of very many that wait for their lamps, not all are named.
+        /// The messages that arrived since the lamp was last shown. If very many wait for their lamps, not all are named.
         arrived: Arc<[MessageId]>,
     },
-    /// A lamp could not be told; it will be tried again, unless nothing shows this mailbox.
+    /// The state of a lamp could not be sent. The node will try again, unless no sink knows this mailbox.
     #[non_exhaustive]
     LampFailed {
-        /// Whose lamp.
+        /// The mailbox of the lamp.
         mailbox: MailboxId,
-        /// Why.
+        /// The reason, for people to read.
         reason: String,
     },
 }
@@ -354,7 +354,7 @@ impl Event {
         Self::BadEntry { path: path.into(), reason: reason.into() }
     }
 
-    /// What a store's answer to a deposit tells.
+    /// Returns the event for the answer of a store to a deposit.
     #[cfg(feature = "smtp")]
     pub(crate) fn deposited(id: MessageId, mailbox: &MailboxId, origin: Origin, deposit: Deposit) -> Self {
         let mailbox = mailbox.clone();
@@ -365,22 +365,22 @@ impl Event {
     }
 }
 
-/// How much waits for one destination.
+/// The number of messages that wait for one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpoolState {
-    /// The node it waits for.
+    /// The node that the messages wait for.
     pub destination: String,
-    /// How many messages wait or are under way; one for several mailboxes counts for each.
+    /// How many messages wait or are being sent. A message for several mailboxes counts once for each.
     pub depth: usize,
     /// When the oldest of them was recorded.
     pub oldest: Option<DateTime<Utc>>,
-    /// When the next try is due, if none is under way and none is due already.
+    /// When the next attempt is due, if none is under way and none is due already.
     pub next_try: Option<Instant>,
 }
 
 impl SpoolState {
-    /// Nothing waits for `destination`.
+    /// Returns the state of a destination that no message waits for.
     pub fn empty(destination: impl Into<String>) -> Self {
         Self { destination: destination.into(), depth: 0, oldest: None, next_try: None }
     }

@@ -1,9 +1,9 @@
-//! The name of each event in logs and counts, and its way to `tracing`.
+//! The name of each event in logs and metrics, and its report to `tracing`.
 
 use super::Event;
 
 impl Event {
-    /// Its name in logs and counts: `kept`, `lamp_shown`.
+    /// Returns the name of the event in logs and metrics: `kept`, `lamp_shown`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Finished { .. } => "finished",
@@ -40,18 +40,18 @@ impl Event {
         }
     }
 
-    /// Tells it to whoever listens by `tracing`.
+    /// Reports the event to `tracing`.
     pub(crate) fn trace(&self) {
         tracing::debug!(step = self.name(), event = ?self);
     }
 
-    /// Tells, in the span of one of its messages, that it has come to that.
+    /// Reports the name of the event alone to `tracing`, in the span of one of its messages.
     #[cfg(feature = "node")]
     pub(crate) fn trace_step(&self) {
         tracing::debug!(step = self.name());
     }
 
-    /// Whether anybody listens by `tracing`.
+    /// Returns whether `tracing` has a subscriber for events.
     #[cfg(feature = "smtp")]
     pub(crate) fn are_traced() -> bool {
         tracing::enabled!(tracing::Level::DEBUG)

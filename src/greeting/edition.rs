@@ -1,4 +1,4 @@
-//! [`Edition`]: which of several recordings of one greeting is in force.
+//! [`Edition`]: one of several recordings of a greeting; the greatest is in force.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,29 +7,29 @@ use chrono::{DateTime, Utc};
 
 use crate::message::ContentDigest;
 
-/// Which of several recordings of one greeting: the greatest is in force.
+/// One of several recordings of a greeting, or its removal. The greatest edition is in force.
 ///
-/// The version decides. Should two have the same version and other sounds, as when two central nodes shared one greeting, the digests
-/// decide, so that all nodes settle on the same one; a removal comes before any sound of its version.
+/// The version decides. If two editions have the same version but different sounds, as when two central nodes shared one greeting, the digests
+/// decide, so that all nodes choose the same one; a removal is less than any sound of its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Edition {
     /// When it was recorded or removed.
     pub version: GreetingVersion,
-    /// The digest of its sound; `None` for one that was removed.
+    /// The digest of its sound; `None` for a removal.
     pub digest: Option<ContentDigest>,
 }
 
 impl Edition {
-    /// The recording of `version` whose sound has this digest; without one, the removal.
+    /// Returns the edition of `version` whose sound has this digest; without a digest, a removal.
     pub const fn new(version: GreetingVersion, digest: Option<ContentDigest>) -> Self {
         Self { version, digest }
     }
 }
 
-/// The moment from which a greeting is as it is, in microseconds since 1970; written as 20 digits, so that names sort by age.
+/// The version of a greeting: the moment of its recording or removal in microseconds since 1970, written as 20 digits, so that names sort by age.
 ///
-/// It grows with each recording of one greeting, also when the clock goes back: then it is one microsecond later than the last.
+/// It grows with each recording of one greeting. When the clock goes back, it is one microsecond later than the last version.
 ///
 /// ```
 /// use voicemail::greeting::GreetingVersion;
@@ -43,13 +43,13 @@ impl Edition {
 pub struct GreetingVersion(u64);
 
 impl GreetingVersion {
-    /// The version of what is recorded `now`, after `last`.
+    /// Returns the version of a recording that is made `now`, after the version `last`.
     pub fn next(last: Option<Self>, now: DateTime<Utc>) -> Self {
         let now = u64::try_from(now.timestamp_micros()).unwrap_or(0);
         Self(last.map_or(now, |last| now.max(last.0.saturating_add(1))).min(LATEST))
     }
 
-    /// The moment that it tells, which is when the greeting was recorded or removed, if the clock was right.
+    /// Returns the moment when the greeting was recorded or removed, if the clock was right.
     pub fn recorded_at(self) -> DateTime<Utc> {
         i64::try_from(self.0).ok().and_then(DateTime::from_timestamp_micros).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
@@ -73,7 +73,7 @@ impl FromStr for GreetingVersion {
 
 /// A text that is no [`GreetingVersion`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a greeting's version has 20 digits, and tells a moment before the year 10000")]
+#[error("a greeting's version has 20 digits, and is a moment before the year 10000")]
 #[non_exhaustive]
 pub struct InvalidGreetingVersion;
 
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_is_refused() {
+    fn other_texts_are_no_version() {
         for text in ["", "1", "0000000000000000001", "-0000000000000000001", "+0000000000000000001", "99999999999999999999"] {
             assert_eq!(text.parse::<GreetingVersion>(), Err(InvalidGreetingVersion), "{text}");
         }

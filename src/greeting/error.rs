@@ -1,23 +1,23 @@
-//! [`GreetingFolderError`].
+//! [`GreetingFolderError`]: the error type of the folder of greetings.
 
 use std::io;
 use std::path::PathBuf;
 
 use super::GreetingId;
 
-/// Why a greeting could not be kept or read.
+/// The reason why a greeting could not be kept or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GreetingFolderError {
-    /// The greeting's file is not what was written; it was put aside.
+    /// The file of the greeting is damaged: its content has changed since it was written. The file was moved aside.
     #[error("the sound of the greeting {0} was damaged on disk, and put aside")]
     Damaged(GreetingId),
-    /// The disk did not do it.
+    /// The disk failed.
     #[error("the greetings in {folder} cannot be read or written")]
     Disk {
         /// The folder of the greetings.
         folder: PathBuf,
-        /// What the file system said.
+        /// The error of the file system.
         #[source]
         source: io::Error,
     },

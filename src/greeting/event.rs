@@ -1,66 +1,66 @@
-//! [`GreetingEvent`]: what happens to greetings.
+//! [`GreetingEvent`]: the events of greetings.
 
 use std::time::Duration;
 
 use super::{GreetingId, GreetingVersion};
 use crate::message::Origin;
 
-/// What happened to a greeting; part of [`Event`](crate::event::Event).
+/// An event of a greeting; part of [`Event`](crate::event::Event).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GreetingEvent {
-    /// An owner has recorded or removed it at this node, and that is on stable storage.
+    /// An owner has recorded or removed a greeting at this node, and the change is on stable storage.
     #[non_exhaustive]
     Recorded {
-        /// Which greeting.
+        /// The id of the greeting.
         greeting: GreetingId,
-        /// Which edition.
+        /// The version of the edition.
         version: GreetingVersion,
     },
-    /// Another node has answered for it.
+    /// Another node has accepted a greeting, and keeps it.
     #[non_exhaustive]
     Sent {
-        /// Which greeting.
+        /// The id of the greeting.
         greeting: GreetingId,
-        /// Which edition.
+        /// The version of the edition.
         version: GreetingVersion,
-        /// The node it went to.
+        /// The node that it was sent to.
         destination: String,
     },
-    /// A try to send it failed; there will be another.
+    /// An attempt to send a greeting failed. The node will try again.
     #[non_exhaustive]
     Deferred {
-        /// Which greeting.
+        /// The id of the greeting.
         greeting: GreetingId,
-        /// Where to.
+        /// The node that it is to be sent to.
         destination: String,
-        /// Why.
+        /// The reason, for people to read.
         reason: String,
-        /// When the next one is due, from now.
+        /// How long the node waits until the next attempt.
         retry_in: Duration,
     },
-    /// It came from the central node, is newer than what was here, and is on stable storage.
+    /// A greeting came from the central node. It is newer than the one before, and on stable storage.
     #[non_exhaustive]
     Received {
-        /// Which greeting.
+        /// The id of the greeting.
         greeting: GreetingId,
-        /// Which edition.
+        /// The version of the edition.
         version: GreetingVersion,
     },
-    /// Somebody handed in a greeting that is not taken: who is not the central node, or for a mailbox whose calls are not answered here.
+    /// A greeting was refused: its sender is not the central node, no calls of its mailbox are answered here, or it is dated ahead.
     #[non_exhaustive]
     Refused {
-        /// Which greeting.
+        /// The id of the greeting.
         greeting: GreetingId,
-        /// Who handed it in.
+        /// The sender of the greeting.
         origin: Origin,
-        /// Why.
+        /// The reason, for people to read.
         reason: String,
     },
 }
 
 impl GreetingEvent {
-    /// Its name in logs and counts: `greeting_received`.
+    /// Returns the name of the event in logs and metrics: `greeting_received`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Recorded { .. } => "greeting_recorded",

@@ -16,20 +16,20 @@ use crate::disk::{self, Disk};
 use crate::lock::Lock;
 use crate::message::{Audio, MailboxId};
 
-/// Keeps the newest edition of each greeting in a folder of files that an operator can list and play; clones are the same book.
+/// A folder with the newest edition of each greeting, in files that an operator can list and play. Clones share the folder.
 ///
 /// ```text
 /// 2041-normal-00001743296380000000-DIGEST.wav     the sound itself; the time is in microseconds
-/// 2041-temporary-00001743296380000000-removed.txt it was removed then
+/// 2041-temporary-00001743296380000000-removed.txt the greeting was removed then
 /// NAME.new                                        being written; the next start removes it
-/// NAME.damaged                                    is not what its digest says
+/// NAME.damaged                                    a sound that does not match its digest
 /// ```
 ///
-/// - **Kept.** What [`put`](Self::put) and [`record`](Self::record) answer `Ok` for is on stable storage.
-/// - **The newest.** An older edition never replaces a newer one, whatever the order in which they come.
-/// - **Whole.** A sound is read back as it was written, or not at all: its digest is checked each time.
+/// - **Kept.** When [`put`](Self::put) and [`record`](Self::record) return `Ok`, the edition is on stable storage.
+/// - **The newest.** An older edition never replaces a newer one, in whatever order they come.
+/// - **Whole.** A sound is read back as it was written, or not at all: its digest is checked at each reading.
 ///
-/// Which greetings there are is known without a look at the disk.
+/// The list of greetings is in memory; only sounds are read from disk.
 #[derive(Debug, Clone)]
 pub struct GreetingFolder {
     inner: Arc<Inner>,
@@ -39,14 +39,14 @@ pub struct GreetingFolder {
 struct Inner {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    /// What is on stable storage.
+    /// The editions on stable storage.
     kept: Lock<BTreeMap<GreetingId, FileName>>,
-    /// Held while an edition is written; only by threads that may block.
+    /// Held while an edition is written, and only by threads that may block.
     writing: Lock<()>,
 }
 
 impl GreetingFolder {
-    /// Opens the book in `folder`, which is created if it is missing. It reads names of files and no file.
+    /// Opens `folder`, which is created if it is missing. It reads the names of files, but no file.
     ///
     /// # Errors
     ///
@@ -63,15 +63,15 @@ impl GreetingFolder {
         Ok(Self { inner: Arc::new(Inner { disk, folder, kept: Lock::new(kept), writing: Lock::default() }) })
     }
 
-    /// Keeps `greeting`, if it is newer than what is kept.
+    /// Keeps `greeting`, if it is newer than the edition that is kept.
     ///
     /// # Errors
     ///
-    /// [`GreetingFolderError::Disk`]; nothing has changed then.
+    /// [`GreetingFolderError::Disk`]; in this case nothing has changed.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call keeps it or not. The same call again settles it.
+    /// A dropped call has kept the greeting or not. Make the same call again to be sure.
     pub async fn put(&self, greeting: Greeting) -> Result<KeepOutcome, GreetingFolderError> {
         let inner = Arc::clone(&self.inner);
         self.work(move || {
@@ -82,8 +82,8 @@ impl GreetingFolder {
         .await
     }
 
-    /// Keeps what an owner has recorded `now` as the newest edition of the greeting `id`; without a sound, the greeting is removed. To
-    /// remove what is removed already changes nothing.
+    /// Keeps the sound that an owner has recorded `now` as the newest edition of the greeting `id`. Without a sound, the greeting is removed;
+    /// removing a removed greeting changes nothing.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl GreetingFolder {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call keeps it or not. The same call again keeps it as a newer edition.
+    /// A dropped call has kept the sound or not. The same call again keeps it as a newer edition.
     pub async fn record(&self, id: GreetingId, sound: Option<Audio>, now: DateTime<Utc>) -> Result<Edition, GreetingFolderError> {
         let inner = Arc::clone(&self.inner);
         self.work(move || {
@@ -108,36 +108,36 @@ impl GreetingFolder {
         .await
     }
 
-    /// The newest edition of the greeting `id`, with its sound; `None` when none ever came.
+    /// Returns the newest edition of the greeting `id` with its sound, or `None` if there never was one.
     ///
     /// # Errors
     ///
-    /// [`GreetingFolderError::Damaged`] once for a file that is not what was written: it is put aside, and the greeting counts as one that never
-    /// came. [`GreetingFolderError::Disk`].
+    /// [`GreetingFolderError::Damaged`] once for a damaged file: it is moved aside, and from then on the greeting counts as one that there never
+    /// was. [`GreetingFolderError::Disk`].
     ///
     /// # Cancel safety
     ///
-    /// It harms nothing.
+    /// A dropped call has no effect.
     pub async fn read(&self, id: &GreetingId) -> Result<Option<Greeting>, GreetingFolderError> {
         let (inner, wanted) = (Arc::clone(&self.inner), id.clone());
         match self.work(move || inner.read(&wanted)).await? {
-            Found::Greeting(greeting) => Ok(Some(greeting)),
-            Found::Nothing => Ok(None),
-            Found::Damaged => Err(GreetingFolderError::Damaged(id.clone())),
+            ReadResult::Greeting(greeting) => Ok(Some(greeting)),
+            ReadResult::Nothing => Ok(None),
+            ReadResult::Damaged => Err(GreetingFolderError::Damaged(id.clone())),
         }
     }
 
-    /// Which edition of the greeting `id` is kept.
+    /// Returns the edition of the greeting `id` that is kept.
     pub fn edition(&self, id: &GreetingId) -> Option<Edition> {
         self.inner.edition(id)
     }
 
-    /// Every edition that is kept, removed ones too.
+    /// Returns every edition that is kept, removals too.
     pub fn editions(&self) -> Vec<(GreetingId, Edition)> {
         self.inner.kept.lock().iter().map(|(id, name)| (id.clone(), name.edition)).collect()
     }
 
-    /// Which greetings of `mailbox` have a sound.
+    /// Returns which greetings of `mailbox` have a sound.
     pub fn recorded(&self, mailbox: &MailboxId) -> Greetings {
         let has = |kind: &GreetingKind| {
             self.edition(&GreetingId::new(mailbox.clone(), *kind)).is_some_and(|edition| edition.digest.is_some())
@@ -154,8 +154,8 @@ impl GreetingFolder {
     }
 }
 
-/// What a look at a greeting's file gives.
-enum Found {
+/// The result of reading a greeting's file.
+enum ReadResult {
     Greeting(Greeting),
     Nothing,
     Damaged,
@@ -170,10 +170,10 @@ impl Inner {
         self.kept.lock().get(id).cloned()
     }
 
-    /// Writes the newest edition of a greeting, and takes away the one before. Blocks.
+    /// Writes the newest edition of a greeting, and removes the one before. Blocks.
     ///
-    /// It has its name only when it is whole, and the one before goes only when that name is durable: a crash in between leaves both, of
-    /// which the next start takes the newer.
+    /// The file gets its name when it is complete, and the edition before is removed when that name is durable. A crash in between leaves both,
+    /// and the next start takes the newer one.
     fn write(&self, greeting: &Greeting) -> io::Result<()> {
         let (disk, id) = (&*self.disk, greeting.id().clone());
         let media = greeting.sound().map(Audio::media);
@@ -185,7 +185,7 @@ impl Inner {
         let bytes = greeting.sound().map_or(REMOVED_TEXT, |sound| sound.bytes());
         let written = file.write_all_at(bytes, 0).and_then(|()| file.sync()).and_then(|()| disk.rename(&new, &path));
         if let Err(error) = written.and_then(|()| disk.sync_dir(&self.folder)) {
-            // Nobody was told that it is kept. Should it be there at the next start all the same, it is the newest.
+            // It was not reported as kept. If it is there at the next start all the same, it is the newest.
             for left in [new, path] {
                 if let Err(error) = remove(disk, &left) {
                     tracing::debug!(%error, "a greeting that was not kept may come up at the next start");
@@ -203,26 +203,26 @@ impl Inner {
     }
 
     /// Blocks.
-    fn read(&self, id: &GreetingId) -> io::Result<Found> {
+    fn read(&self, id: &GreetingId) -> io::Result<ReadResult> {
         loop {
-            let Some(name) = self.name(id) else { return Ok(Found::Nothing) };
+            let Some(name) = self.name(id) else { return Ok(ReadResult::Nothing) };
             let FileName { edition: Edition { version, digest }, media, .. } = name.clone();
             let (Some(digest), Some(media)) = (digest, media) else {
-                return Ok(Found::Greeting(Greeting::new(id.clone(), version, None)));
+                return Ok(ReadResult::Greeting(Greeting::new(id.clone(), version, None)));
             };
             match disk::read(&*self.disk, &self.folder.join(name.to_string())) {
                 Ok(bytes) => {
                     let sound = Audio::new(media, bytes);
                     if sound.digest() == digest {
-                        return Ok(Found::Greeting(Greeting::new(id.clone(), version, Some(sound))));
+                        return Ok(ReadResult::Greeting(Greeting::new(id.clone(), version, Some(sound))));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
-            // A newer edition may have taken its place just now.
+            // A newer edition may have replaced it just now.
             if self.name(id).as_ref() == Some(&name) {
-                return self.put_aside(&name).map(|()| Found::Damaged);
+                return self.put_aside(&name).map(|()| ReadResult::Damaged);
             }
         }
     }
@@ -242,10 +242,10 @@ impl Inner {
     }
 }
 
-/// The newest of each greeting by the names in `folder`; older ones, and what was not written to its end, are removed. Blocks.
+/// Returns the newest edition of each greeting by the names in `folder`. Older editions and incomplete files are removed. Blocks.
 fn read_folder(disk: &dyn Disk, folder: &Path) -> io::Result<BTreeMap<GreetingId, FileName>> {
     disk::create_dirs(disk, folder)?;
-    // A process that died may have given names that are not durable yet.
+    // A process that died may have left names that are not durable yet.
     disk.sync_dir(folder)?;
     if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         disk.sync_dir(parent)?;

@@ -1,4 +1,4 @@
-//! [`GreetingKeeper`]: takes in greetings that arrive from the central node.
+//! [`GreetingKeeper`]: accepts greetings from the central node.
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
@@ -10,21 +10,21 @@ use chrono::{DateTime, Utc};
 use super::{Edition, Greeting, GreetingId};
 use crate::message::{MailboxId, Origin};
 
-/// Takes in the greetings that another node sends.
+/// Accepts and keeps the greetings that the central node sends.
 ///
 /// # Contract
 ///
 /// - **Kept.** After [`KeepOutcome::Kept`] or [`KeepOutcome::HasNewer`], this edition or a newer one survives a restart of the process.
 /// - **The newest.** An edition never replaces a newer one.
-/// - **From whom it may come.** A greeting is [`KeeperError::Forbidden`] unless its sender has proven to be the central node.
-/// - **Not of the future.** An edition dated more than a day ahead is [`KeeperError::DatedAhead`], from any sender: the owner's next
-///   editions would count as older until then.
+/// - **From the central node only.** A greeting is refused as [`KeeperError::Forbidden`] unless its sender has proven to be the central node.
+/// - **Not of the future.** An edition dated more than a day ahead is refused as [`KeeperError::DatedAhead`], from any sender, because the
+///   next editions of its owner would count as older until then.
 #[async_trait]
 pub trait GreetingKeeper: Debug + Send + Sync + 'static {
-    /// Whether greetings of `mailbox` are kept here.
+    /// Returns whether greetings of `mailbox` are kept here.
     fn keeps(&self, mailbox: &MailboxId) -> bool;
 
-    /// Takes in `greeting`, handed in by `origin`.
+    /// Keeps `greeting`, which `origin` has sent.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ pub trait GreetingKeeper: Debug + Send + Sync + 'static {
     /// A dropped call has kept the edition or nothing. The same call again settles it.
     async fn keep(&self, origin: &Origin, greeting: Greeting) -> Result<KeepOutcome, KeeperError>;
 
-    /// Whether `edition` or a newer one is kept already, so that its sound need not be sent.
+    /// Returns whether `edition` or a newer one is kept already, so that its sound need not be sent.
     ///
     /// # Errors
     ///
@@ -43,21 +43,21 @@ pub trait GreetingKeeper: Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// It changes nothing.
+    /// The call changes nothing, so a dropped call has no effect.
     async fn has(&self, origin: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, KeeperError>;
 }
 
-/// What became of a greeting that arrived.
+/// The result of keeping an edition of a greeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeepOutcome {
-    /// It is in force now, and on stable storage.
+    /// The edition is the newest, and on stable storage.
     Kept,
-    /// It was here before, or a newer one is; nothing has changed.
+    /// This edition or a newer one was kept already. Nothing has changed.
     HasNewer,
 }
 
-/// Why a greeting was not taken in.
+/// The reason why a greeting was not kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeeperError {
@@ -77,7 +77,7 @@ pub enum KeeperError {
         /// The time by this node's clock.
         now: DateTime<Utc>,
     },
-    /// It could not be kept now.
+    /// The greeting cannot be kept now; the same call may succeed later.
     #[error("the greeting cannot be kept now")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
 }
@@ -92,7 +92,7 @@ impl KeeperError {
     }
 }
 
-/// Passes every call on, so that a shared or boxed keeper is a keeper.
+/// Implements [`GreetingKeeper`] for a shared or boxed keeper, by passing every call on.
 macro_rules! delegate {
     ($wrapper:ident) => {
         #[async_trait]

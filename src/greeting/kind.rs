@@ -1,9 +1,9 @@
-//! [`GreetingKind`]: for which calls a greeting is.
+//! [`GreetingKind`]: the calls that a greeting is for.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A greeting that an owner can record.
+/// The kind of a greeting: the calls that it is for.
 ///
 /// ```
 /// use voicemail::greeting::GreetingKind;
@@ -13,19 +13,19 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum GreetingKind {
-    /// For whoever calls when nobody answers.
+    /// The greeting for calls that nobody answers.
     Normal,
-    /// For whoever calls when the line is busy.
+    /// The greeting for calls while the line is busy.
     Busy,
-    /// In place of both, as long as it is there.
+    /// The greeting for all calls, in place of the other two, until the owner removes it.
     Temporary,
 }
 
 impl GreetingKind {
-    /// All there are.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Normal, Self::Busy, Self::Temporary];
 
-    /// Its name, as files and mails have it.
+    /// Returns the name of the kind in files and mails.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Normal => "normal",
@@ -55,15 +55,15 @@ impl FromStr for GreetingKind {
 #[non_exhaustive]
 pub struct UnknownGreetingKind;
 
-/// Which greetings an owner has recorded.
+/// Which greetings an owner has recorded. Collect it from their kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Greetings {
-    /// For whoever calls when nobody answers.
+    /// Whether the greeting for calls that nobody answers is recorded.
     pub normal: bool,
-    /// For whoever calls when the line is busy.
+    /// Whether the greeting for calls while the line is busy is recorded.
     pub busy: bool,
-    /// In place of both.
+    /// Whether the greeting that replaces both is recorded.
     pub temporary: bool,
 }
 

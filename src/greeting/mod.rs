@@ -1,11 +1,11 @@
-//! Greetings: what owners say to their callers, and which of several is in force.
+//! Greetings: the sounds that callers hear before they leave a message.
 //!
-//! An owner records greetings at the central node. Each has an [`Edition`], and of two editions the newer one is in force, whatever the
-//! order in which they arrive. A removed greeting is an edition, too: one without a sound.
+//! An owner records greetings at the central node, which sends them to the node that answers the calls. Each recording has an [`Edition`]; of
+//! two editions the newer one is in force, in whatever order they arrive. A removed greeting is an edition, too: one without a sound.
 //!
 #![cfg_attr(
     feature = "fs",
-    doc = "[`GreetingFolder`] keeps the newest of each on disk; [`GreetingKeeper`] is who takes in those that arrive."
+    doc = "[`GreetingFolder`] keeps the newest edition of each greeting on disk; a [`GreetingKeeper`] accepts the greetings that arrive."
 )]
 
 mod edition;
@@ -31,18 +31,18 @@ pub use self::keeper::{GreetingKeeper, KeepOutcome, KeeperError};
 pub use self::kind::{GreetingKind, Greetings, UnknownGreetingKind};
 use crate::message::{Audio, ContentDigest, MailboxId};
 
-/// Which greeting of whose.
+/// The id of a greeting: the mailbox that it belongs to, and its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct GreetingId {
-    /// Whose.
+    /// The mailbox that the greeting belongs to.
     pub mailbox: MailboxId,
-    /// For which calls.
+    /// The calls that the greeting is for.
     pub kind: GreetingKind,
 }
 
 impl GreetingId {
-    /// The greeting of `mailbox` for the calls that `kind` says.
+    /// Returns the id of the greeting of this kind for `mailbox`.
     pub fn new(mailbox: MailboxId, kind: GreetingKind) -> Self {
         Self { mailbox, kind }
     }
@@ -76,22 +76,22 @@ pub struct Greeting {
 }
 
 impl Greeting {
-    /// The greeting `id` as it is from `version` on: with this sound, or removed.
+    /// Returns an edition of the greeting `id`: with this sound, or a removal.
     pub fn new(id: GreetingId, version: GreetingVersion, sound: Option<Audio>) -> Self {
         Self { id, version, sound }
     }
 
-    /// Which greeting.
+    /// Returns the id of the greeting.
     pub fn id(&self) -> &GreetingId {
         &self.id
     }
 
-    /// Which edition of it.
+    /// Returns which edition of the greeting this is.
     pub fn edition(&self) -> Edition {
         Edition { version: self.version, digest: self.digest() }
     }
 
-    /// What is said; `None` for a greeting that its owner removed.
+    /// Returns the sound, or `None` for a greeting that its owner removed.
     pub fn sound(&self) -> Option<&Audio> {
         self.sound.as_ref()
     }

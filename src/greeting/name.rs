@@ -1,4 +1,4 @@
-//! [`FileName`]: what the file of a greeting is called.
+//! [`FileName`]: the name of the file of a greeting.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 use super::{Edition, GreetingId};
 use crate::message::AudioType;
 
-/// All that is known of a greeting but its sound: `2041-normal-00001743296380000000-DIGEST.wav`, or `...-removed.txt`.
+/// The name of a greeting's file, which has all facts but the sound: `2041-normal-00001743296380000000-DIGEST.wav`, or `...-removed.txt`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FileName {
     pub(super) id: GreetingId,
     pub(super) edition: Edition,
-    /// What the sound is, if there is one.
+    /// The kind of the sound, if there is one.
     pub(super) media: Option<AudioType>,
 }
 
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_greeting_has_no_such_name() {
+    fn other_file_names_are_no_greetings() {
         let upper = format!("2041-normal-00001743296380000000-{}.wav", ContentDigest::of(b"x").to_string().to_uppercase());
         for text in
             ["", "README.txt", "2041-normal", "2041-normal-1-removed.txt", "2041-noon-00001743296380000000-removed.txt", &upper]

@@ -1,4 +1,4 @@
-//! [`MailAddress`]: somebody who is written to by e-mail.
+//! [`MailAddress`]: an e-mail address that needs no quotes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// An e-mail address: a local part of 1 to 64 printable ASCII characters without any that need quotes, `@`, and a host name.
 ///
-/// What passed this rule is safe in an SMTP command and in a header.
+/// Such an address is safe in an SMTP command and in a header.
 ///
 /// ```
 /// use voicemail::message::MailAddress;
@@ -22,17 +22,17 @@ use std::sync::Arc;
 pub struct MailAddress(Arc<str>);
 
 impl MailAddress {
-    /// The address as text.
+    /// Returns the address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The part before the `@`.
+    /// Returns the part before the `@`.
     pub fn local_part(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(local, _)| local)
     }
 
-    /// The part after the `@`.
+    /// Returns the part after the `@`.
     pub fn domain(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
@@ -63,7 +63,7 @@ impl fmt::Display for MailAddress {
 }
 
 impl fmt::Debug for MailAddress {
-    /// Whom somebody writes to belongs in no log.
+    /// Shows nothing of the address, because the recipients of a user belong in no log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MailAddress(..)")
     }
@@ -75,7 +75,7 @@ impl fmt::Debug for MailAddress {
 #[non_exhaustive]
 pub struct InvalidMailAddress;
 
-/// What an atom may have beside letters and digits, RFC 5322 §3.2.3.
+/// The characters of an atom beside letters and digits, RFC 5322 §3.2.3.
 const ATOM_MARKS: &[u8] = b"!#$%&'*+-/=?^_`{|}~";
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_needs_no_quotes_is_an_address() {
+    fn an_address_needs_no_quotes() {
         for text in ["a@b", "anna.gross+voice@mail.example.com", "+12145551213@vm1.example.com"] {
             let address: MailAddress = text.parse().unwrap();
             assert_eq!(format!("{}@{}", address.local_part(), address.domain()), text);

@@ -1,4 +1,4 @@
-//! [`Audio`]: what the caller said, as it was recorded.
+//! [`Audio`]: a recorded sound.
 
 use std::fmt;
 use std::io::{Cursor, Read};
@@ -10,8 +10,8 @@ use super::ContentDigest;
 
 /// A recorded sound: bytes, their media type, and their digest.
 ///
-/// The bytes are never transcoded: what was recorded is what the owner retrieves. A long sound need not be in memory: it may be
-/// [read](Self::reader) where it is while it is sent or stored. Only a forwarder or a store that asks for such sounds is given any.
+/// The bytes are never transcoded: the owner retrieves what was recorded. A long sound need not be in memory: it can be
+/// [read](Self::reader) from its source while it is sent or stored. Only a forwarder or a store that asks for such sounds gets any.
 #[derive(Clone)]
 pub struct Audio {
     media: AudioType,
@@ -19,7 +19,7 @@ pub struct Audio {
     digest: ContentDigest,
 }
 
-/// Where a sound is.
+/// The bytes of a sound, or the source to read them from.
 #[derive(Clone)]
 enum Sound {
     InMemory(Bytes),
@@ -55,9 +55,9 @@ impl Audio {
         Self { media, sound: Sound::InMemory(bytes), digest }
     }
 
-    /// Takes `bytes` whose digest is known already, as from the spool that computed it.
+    /// Takes `bytes` whose digest is known already, for example from the spool, which computed it.
     ///
-    /// A wrong digest harms nobody but this message: every receiver checks it and refuses.
+    /// A wrong digest harms only this message: every receiver checks the digest, and refuses the message.
     pub fn with_digest(media: AudioType, bytes: impl Into<Bytes>, digest: ContentDigest) -> Self {
         Self { media, sound: Sound::InMemory(bytes.into()), digest }
     }
@@ -67,21 +67,21 @@ impl Audio {
         Self { media, sound: Sound::External(Arc::new(source)), digest }
     }
 
-    /// What kind of sound.
+    /// Returns the kind of the sound.
     pub fn media(&self) -> AudioType {
         self.media
     }
 
-    /// The sound's bytes, whole.
+    /// Returns all bytes of the sound.
     ///
     /// # Panics
     ///
-    /// When the sound is not in memory. Only who asked for such sounds meets one, and asks [`in_memory`](Self::in_memory).
+    /// When the sound is not in memory. Only code that asked for such sounds can get one; it calls [`in_memory`](Self::in_memory) instead.
     pub fn bytes(&self) -> &Bytes {
-        self.in_memory().expect("who asks for sounds that are not in memory asks whether they are")
+        self.in_memory().expect("code that asked for sounds outside memory checks where they are")
     }
 
-    /// The sound's bytes, whole, if they are in memory.
+    /// Returns all bytes of the sound, if they are in memory.
     pub fn in_memory(&self) -> Option<&Bytes> {
         match &self.sound {
             Sound::InMemory(bytes) => Some(bytes),
@@ -89,7 +89,7 @@ impl Audio {
         }
     }
 
-    /// How many bytes the sound has.
+    /// Returns how many bytes the sound has.
     pub fn len(&self) -> u64 {
         match &self.sound {
             Sound::InMemory(bytes) => bytes.len() as u64,
@@ -97,12 +97,12 @@ impl Audio {
         }
     }
 
-    /// Whether the sound has no bytes.
+    /// Returns whether the sound has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Reads the sound from its beginning, wherever it is. Reading blocks where it is not in memory.
+    /// Returns a reader of the sound from its first byte. Reading blocks if the sound is not in memory.
     pub fn reader(&self) -> Box<dyn Read + Send> {
         match &self.sound {
             Sound::InMemory(bytes) => Box::new(Cursor::new(bytes.clone())),
@@ -110,14 +110,14 @@ impl Audio {
         }
     }
 
-    /// The digest of the sound's bytes.
+    /// Returns the digest of the sound's bytes.
     pub fn digest(&self) -> ContentDigest {
         self.digest
     }
 }
 
 impl PartialEq for Audio {
-    /// Whether both are of one kind and have the same bytes; where one is not in memory, by length and digest.
+    /// Compares kind and bytes; if one of the sounds is not in memory, kind, length and digest.
     fn eq(&self, other: &Self) -> bool {
         let alike = self.media == other.media && self.digest == other.digest && self.len() == other.len();
         alike && self.in_memory().zip(other.in_memory()).is_none_or(|(one, other)| one == other)
@@ -127,13 +127,13 @@ impl PartialEq for Audio {
 impl Eq for Audio {}
 
 impl fmt::Debug for Audio {
-    /// `Audio(audio/wav, 48000 bytes)`: what a caller said belongs in no log.
+    /// Shows kind and length only, `Audio(audio/wav, 48000 bytes)`: the words of a caller belong in no log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Audio({}, {} bytes)", self.media, self.len())
     }
 }
 
-/// The kind of a sound. Its names are in [`audio`](crate::audio), in one table with what is known of it.
+/// The kind of a sound, by its media type. [`audio`](crate::audio) has the names of all kinds and reads their sounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AudioType {

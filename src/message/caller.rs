@@ -1,12 +1,12 @@
-//! [`Caller`]: who left the message.
+//! [`Caller`]: the number and the name of a caller.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Who called, as far as the network told.
+/// The number and the name of a caller, as far as the telephone network passed them on.
 ///
-/// A withheld number is `None`, and so is a name nobody sent.
+/// A withheld number is `None`, and so is a name that was not sent.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Caller {
@@ -24,7 +24,7 @@ impl Caller {
 }
 
 impl fmt::Debug for Caller {
-    /// Says what is known, not what it is: caller data belongs in no log.
+    /// Shows which of the two are known, but not the values: caller data belongs in no log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = |known: bool| if known { "known" } else { "unknown" };
         write!(f, "Caller(number {}, name {})", known(self.number.is_some()), known(self.name.is_some()))
@@ -47,7 +47,7 @@ impl fmt::Debug for Caller {
 pub struct CallerNumber(Arc<str>);
 
 impl CallerNumber {
-    /// The number as text.
+    /// Returns the number as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -83,7 +83,7 @@ pub struct InvalidCallerNumber;
 
 /// A caller's name in any script: 1 to 50 characters, none of them a control or a direction override, no space at either end.
 ///
-/// Networks hand over whatever the caller typed, so there is no error: [`cleaned`](Self::cleaned) takes what is fit to show.
+/// Networks pass on any text that a caller typed, so there is no error: [`cleaned`](Self::cleaned) keeps the part that is fit to show.
 ///
 /// ```
 /// use voicemail::message::CallerName;
@@ -100,8 +100,8 @@ pub struct InvalidCallerNumber;
 pub struct CallerName(Arc<str>);
 
 impl CallerName {
-    /// What of `text` is fit to show: runs of white space and controls become one space, invisible direction marks go, and
-    /// the first 50 characters stay. `None` when nothing is left.
+    /// Returns the part of `text` that is fit to show, or `None` if nothing is left. Runs of white space and control characters become one
+    /// space, invisible direction marks are removed, and the first 50 characters stay.
     pub fn cleaned(text: &str) -> Option<Self> {
         let visible: String = text.chars().filter(|c| !is_direction_mark(*c)).collect();
         let mut name = String::with_capacity(visible.len());
@@ -122,7 +122,7 @@ impl CallerName {
         (!name.is_empty()).then(|| Self(name.into()))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -140,7 +140,7 @@ impl fmt::Debug for CallerName {
     }
 }
 
-/// Marks that turn the direction of what follows them, with which a name could disguise the rest of a line.
+/// Whether `c` changes the writing direction of the text after it, with which a name could disguise the rest of a line.
 fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -1,4 +1,4 @@
-//! [`ContentDigest`]: what proves that audio arrived whole.
+//! [`ContentDigest`]: the SHA-256 digest by which a receiver checks that a sound arrived unchanged.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 /// SHA-256 of a message's audio, written as 64 lower-case hexadecimal digits.
 ///
-/// It is taken where the audio was recorded, travels with the message, and is checked before anyone answers for it.
+/// The node that records computes it. It is sent with the message, and each receiver checks it before it accepts the message.
 ///
 /// ```
 /// use voicemail::message::ContentDigest;
@@ -20,16 +20,16 @@ use sha2::{Digest as _, Sha256};
 pub struct ContentDigest([u8; 32]);
 
 impl ContentDigest {
-    /// The digest of `content`.
+    /// Computes the digest of `content`.
     pub fn of(content: &[u8]) -> Self {
         Self(Sha256::digest(content).into())
     }
 
-    /// The digest of all that `parts` yield, in order: for audio that is read piece by piece.
+    /// Computes the digest of all parts in order: for audio that is read piece by piece.
     ///
     /// # Errors
     ///
-    /// The first error that a part is.
+    /// The first error among the parts.
     pub fn of_parts<E>(parts: impl IntoIterator<Item = Result<impl AsRef<[u8]>, E>>) -> Result<Self, E> {
         let mut hasher = Sha256::new();
         for part in parts {
@@ -38,13 +38,13 @@ impl ContentDigest {
         Ok(Self(hasher.finalize().into()))
     }
 
-    /// The digest that `hasher` has come to.
+    /// Returns the digest of all bytes that were given to `hasher`.
     #[cfg(feature = "wire")]
     pub(crate) fn from_hasher(hasher: Sha256) -> Self {
         Self(hasher.finalize().into())
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -1,13 +1,13 @@
-//! [`MessageId`]: which message.
+//! [`MessageId`]: the id of a message.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::digest::{read_hex, write_hex};
 
-/// 128 random bits that name a message for life, written as 32 lower-case hexadecimal digits.
+/// The id of a message for all its life: 128 random bits, written as 32 lower-case hexadecimal digits.
 ///
-/// An id says nothing about order, place or time, so two recorders can never pick the same one and nothing is renumbered.
+/// It says nothing about order, place or time. Recorders need not agree on ids, because two never pick the same, and no message is ever renumbered.
 ///
 /// ```
 /// use voicemail::message::MessageId;
@@ -20,7 +20,7 @@ use super::digest::{read_hex, write_hex};
 pub struct MessageId([u8; 16]);
 
 impl MessageId {
-    /// A new id from the operating system's random source.
+    /// Returns a new id from the operating system's random source.
     ///
     /// # Panics
     ///
@@ -31,12 +31,12 @@ impl MessageId {
         Self(bytes)
     }
 
-    /// An id from 16 given bytes: for a message that another system named.
+    /// Returns the id with these 16 bytes: for a message whose id another system gave.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The 16 bytes.
+    /// Returns the 16 bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }

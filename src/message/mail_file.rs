@@ -1,25 +1,25 @@
-//! [`MailFile`]: the Internet message that a message arrived as, where it is too long to be in memory.
+//! [`MailFile`]: an Internet message in a file, because it is too long to be kept in memory.
 
 use std::any::Any;
 use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 
-/// An Internet message (RFC 5322) in a file, complete. A store knows those that it has [staged](crate::store::MessageStore::stage)
-/// itself by their type, and need not copy them.
+/// A complete Internet message (RFC 5322) in a file. A store recognises a file that it has [staged](crate::store::MessageStore::stage)
+/// itself by its type, and need not copy it.
 pub trait MailFile: Any + Debug + Send + Sync {
-    /// How many bytes it has.
+    /// Returns how many bytes the file has.
     fn size(&self) -> u64;
 
     /// Reads exactly `len` bytes from `offset`. Blocks.
     ///
     /// # Errors
     ///
-    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the file ends first, or whatever the file system says.
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the file ends first, or the error of the file system.
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Vec<u8>>;
 }
 
-/// A file that is the same as itself only.
+/// A mail file that is equal to itself only.
 #[derive(Debug, Clone)]
 pub(super) struct SameFile(pub(super) Arc<dyn MailFile>);
 

@@ -1,6 +1,6 @@
-//! The words: what a message is, whose it is, who left it, and when.
+//! Messages and the values that describe them: ids, mailboxes, callers, times, sounds.
 //!
-//! Values only. Nothing here does I/O by itself, reads a clock or waits; everything else in the crate speaks in these words.
+//! This module has values only: it does no I/O by itself, reads no clock and never waits. All other modules use these types.
 
 mod address;
 mod audio;
@@ -39,9 +39,9 @@ pub use self::stamp::{RelativeDay, Stamp};
 pub use self::summary::Summary;
 pub use self::transport_security::{TlsVersion, TransportSecurity};
 
-/// One voice message: the sound, and what is known of it.
+/// One voice message: its sound, and its [`Head`] with all other facts.
 ///
-/// It does not say whose mailbox it is for: one message may be for several.
+/// It does not name the mailbox that it is for, because one message may be for several mailboxes.
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,63 +64,63 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message with a new id: no caller, normal urgency, not private, of unknown site and of length zero until told.
+    /// Builds a message with a new id. Unless set, it has no caller and no site, normal urgency, is not private, and its length is zero.
     pub fn builder(audio: Audio, recorded_at: RecordedAt) -> MessageBuilder {
         MessageBuilder { message: Self::new(Head::new(recorded_at), audio) }
     }
 
-    /// A message of a head and its sound.
+    /// Returns a message with this head and this sound.
     pub fn new(head: Head, audio: Audio) -> Self {
         Self { head, audio, mail: None, mail_file: None }
     }
 
-    /// The same message, with the Internet message (RFC 5322) that it arrived as.
+    /// Returns the same message, with the Internet message (RFC 5322) that it arrived as.
     ///
-    /// A store that keeps Internet messages keeps this one, with whatever else its sender put in.
+    /// A store that keeps Internet messages keeps this one, including all else that its sender put in.
     #[must_use]
     pub fn arrived_as(self, mail: Bytes) -> Self {
         Self { mail: Some(mail), ..self }
     }
 
-    /// The same message, with the Internet message that it arrived as where that is in a file.
+    /// Returns the same message, with the file that holds the Internet message that it arrived as.
     #[must_use]
     pub fn arrived_in(self, file: Arc<dyn MailFile>) -> Self {
         Self { mail_file: Some(SameFile(file)), ..self }
     }
 
-    /// All but the sound.
+    /// Returns all facts but the sound.
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// The sound.
+    /// Returns the sound.
     pub fn audio(&self) -> &Audio {
         &self.audio
     }
 
-    /// The Internet message that it arrived as, if it came by mail and that is in memory.
+    /// Returns the Internet message that this message arrived as, if it came by mail and the mail is in memory.
     pub fn mail(&self) -> Option<&Bytes> {
         self.mail.as_ref()
     }
 
-    /// The Internet message that it arrived as, if that is in a file: so long a one gets only a store that has staged it.
+    /// Returns the Internet message that this message arrived as, if the mail is in a file. Only a store that has staged the file gets one.
     pub fn mail_file(&self) -> Option<&Arc<dyn MailFile>> {
         self.mail_file.as_ref().map(|file| &file.0)
     }
 
-    /// Which message.
+    /// Returns the id of the message.
     pub fn id(&self) -> MessageId {
         self.head.id
     }
 
-    /// Whether it comes before others.
+    /// Returns whether the message comes before others.
     pub fn urgency(&self) -> Urgency {
         self.head.urgency
     }
 }
 
 impl fmt::Debug for Message {
-    /// Shows of a mail its length only: what a caller said belongs in no log.
+    /// Shows only the length of a mail: the words of a caller belong in no log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Message");
         shown.field("head", &self.head).field("audio", &self.audio);
@@ -131,30 +131,31 @@ impl fmt::Debug for Message {
     }
 }
 
-/// What is known of a message, without its sound.
+/// All facts about a message, without its sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Head {
-    /// Which message.
+    /// The id of the message.
     pub id: MessageId,
-    /// Who left it.
+    /// The caller who left the message.
     pub caller: Caller,
-    /// When it was completed, by which clock, in whose zone.
+    /// When the recording was completed, in which zone, and how good the clock was.
     pub recorded_at: RecordedAt,
     /// The PBX that the caller reached; `None` when another system recorded and did not say.
     pub site: Option<SiteId>,
-    /// Whether it comes before others.
+    /// Whether the message comes before others.
     pub urgency: Urgency,
-    /// Whether its owner may pass it on.
+    /// Whether the owner may pass the message on.
     pub privacy: Privacy,
-    /// How long the sound is.
+    /// The duration of the sound.
     pub length: Duration,
-    /// Whether the recording ended as it should.
+    /// Why the recording ended.
     pub end_reason: EndReason,
 }
 
 impl Head {
-    /// A head with a new id, and nothing known but when.
+    /// Returns a head with a new id and this time. Unless set, it has no caller and no site, normal urgency, is not private, its length is
+    /// zero, and the recording counts as complete.
     pub fn new(recorded_at: RecordedAt) -> Self {
         Self {
             id: MessageId::random(),
@@ -177,49 +178,49 @@ pub struct MessageBuilder {
 }
 
 impl MessageBuilder {
-    /// Gives the id; without it, a random one.
+    /// Sets the id. Without it, the message has a random one.
     pub fn id(mut self, id: MessageId) -> Self {
         self.message.head.id = id;
         self
     }
 
-    /// Who left it.
+    /// Sets the caller who left the message.
     pub fn caller(mut self, caller: Caller) -> Self {
         self.message.head.caller = caller;
         self
     }
 
-    /// The PBX that the caller reached.
+    /// Sets the PBX that the caller reached.
     pub fn site(mut self, site: SiteId) -> Self {
         self.message.head.site = Some(site);
         self
     }
 
-    /// Whether it comes before others.
+    /// Sets whether the message comes before others.
     pub fn urgency(mut self, urgency: Urgency) -> Self {
         self.message.head.urgency = urgency;
         self
     }
 
-    /// Whether its owner may pass it on.
+    /// Sets whether the owner may pass the message on.
     pub fn privacy(mut self, privacy: Privacy) -> Self {
         self.message.head.privacy = privacy;
         self
     }
 
-    /// How long the sound is.
+    /// Sets the duration of the sound.
     pub fn length(mut self, length: Duration) -> Self {
         self.message.head.length = length;
         self
     }
 
-    /// Whether the recording ended as it should.
+    /// Sets why the recording ended.
     pub fn end_reason(mut self, end_reason: EndReason) -> Self {
         self.message.head.end_reason = end_reason;
         self
     }
 
-    /// The message.
+    /// Returns the message.
     pub fn build(self) -> Message {
         self.message
     }
@@ -229,10 +230,10 @@ impl MessageBuilder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Urgency {
-    /// In its turn.
+    /// The message is played in its turn.
     #[default]
     Normal,
-    /// Before all that are normal. `Importance: high`, RFC 2156.
+    /// The message is played before all normal ones. `Importance: high`, RFC 2156.
     Urgent,
 }
 
@@ -240,35 +241,35 @@ pub enum Urgency {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Privacy {
-    /// The owner may.
+    /// The owner may pass the message on.
     #[default]
     Normal,
-    /// Nobody may. `Sensitivity: Private`, RFC 3801 §4.2.13.
+    /// Nobody may pass the message on. `Sensitivity: Private`, RFC 3801 §4.2.13.
     Private,
 }
 
-/// How a recording ended.
+/// Why a recording ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// The caller was done.
+    /// The caller hung up or ended the recording: the message is complete.
     #[default]
     Complete,
-    /// The mailbox's longest length was reached.
+    /// The recording reached the longest length that the mailbox allows.
     AtLimit,
-    /// The node stopped in the middle; what was on disk by then is kept.
+    /// The node stopped during the recording. The part that was on disk by then is the message.
     Truncated,
 }
 
-/// Where a message stands with its owner.
+/// The status of a message in its mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// Not heard yet.
+    /// The owner has not heard the message yet.
     New,
-    /// Heard, and kept.
+    /// The owner has heard the message, and kept it.
     Old,
-    /// Removed, and can be restored until it is expunged.
+    /// The owner has removed the message. It can be restored until it is expunged.
     Removed,
 }
 

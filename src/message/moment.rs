@@ -1,4 +1,4 @@
-//! [`RecordedAt`]: when, by which clock, and in whose zone.
+//! [`RecordedAt`]: the time of a recording, its zone, and how good the clock was.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-/// The instant a recording was completed, with the clock's own account of itself and the site's zone.
+/// The instant at which a recording was completed, the zone of its site, and the quality of the clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordedAt {
@@ -15,7 +15,7 @@ pub struct RecordedAt {
     pub instant: DateTime<Utc>,
     /// The zone of the site that recorded.
     pub zone: Tz,
-    /// How good the clock was that said so.
+    /// How good the clock was.
     pub quality: ClockQuality,
 }
 
@@ -42,14 +42,14 @@ pub struct ClockQuality {
     pub source: ClockSource,
     /// How far the operating system's clock was off at the last measurement, and is corrected by; to the microsecond.
     pub offset: Option<TimeDelta>,
-    /// How far the time told may be from the true one; to the microsecond.
+    /// How far the reading may be from the true time; to the microsecond.
     pub uncertainty: Option<Duration>,
-    /// How long ago it was last measured; to the second.
+    /// How long ago the clock was last compared with its source; to the second.
     pub age: Option<Duration>,
 }
 
 impl ClockQuality {
-    /// The quality of a clock that knows its source and no more.
+    /// Returns the quality of a clock that knows its source, but not how good it is.
     pub const fn unknown(source: ClockSource) -> Self {
         Self { source, offset: None, uncertainty: None, age: None }
     }
@@ -94,22 +94,22 @@ impl FromStr for ClockQuality {
     }
 }
 
-/// Where a clock has its time from.
+/// The source from which a clock gets its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClockSource {
-    /// The operating system, about whose own source nothing is known here.
+    /// The operating system. Its own source is not known here.
     System,
     /// One or more SNTP servers.
     Sntp,
-    /// Somebody set it by hand, as tests do.
+    /// The clock is set by hand, as tests do.
     Manual,
-    /// Another system told the time, and not where it has it from.
+    /// Another system gave the time, but not its source.
     Unknown,
 }
 
 impl ClockSource {
-    /// The source's name in a message.
+    /// Returns the name of the source in a message.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",

@@ -1,19 +1,19 @@
-//! [`Origin`]: who handed the message in, as far as that was proven.
+//! [`Origin`]: the sender of a message, as far as it is proven.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Where a message came into this node from, as far as that was *proven*: what a sender merely says of itself is no origin.
+/// Where this node got a message from, as far as that is *proven*: a name that a sender merely claims is no origin.
 ///
-/// With mailbox, id and digest it makes a message's identity, so that nobody can suppress a message by guessing its id.
+/// Origin, mailbox, id and digest together identify a message, so that nobody can suppress a message by guessing its id.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Origin {
-    /// Recorded on this node itself.
+    /// The message was recorded on this node.
     Here,
-    /// A peer that proved its name, by certificate or password.
+    /// A peer sent the message, and proved this name by a certificate or a password.
     Peer(Arc<str>),
-    /// Somebody who was let in without proof.
+    /// A peer sent the message that was admitted without a proof.
     Unproven,
 }
 

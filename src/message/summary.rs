@@ -1,8 +1,9 @@
-//! [`Summary`]: what waits in a mailbox.
+//! [`Summary`]: how many messages a mailbox holds.
 
 use std::fmt;
 
-/// How many messages a mailbox holds, as a lamp shows it. Removed ones do not count; urgent ones count in both places.
+/// How many messages a mailbox holds, as a lamp shows it. Removed messages do not count. An urgent message counts twice: among the new or old
+/// ones, and among the urgent ones.
 ///
 /// ```
 /// use voicemail::message::Summary;
@@ -40,7 +41,7 @@ impl Summary {
         Self { urgent_new: new, urgent_old: old, ..self }
     }
 
-    /// Whether the lamp is lit: exactly when a message is new.
+    /// Returns whether the lamp is lit: it is if a message is new.
     pub const fn waiting(&self) -> bool {
         self.new > 0
     }

@@ -1,18 +1,19 @@
-//! [`TransportSecurity`]: how a message came from one node to another.
+//! [`TransportSecurity`]: how a message was protected between two nodes.
 
 use std::fmt;
 
-/// How a message went to the other node.
+/// How a message was protected on its way to another node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportSecurity {
-    /// Under this version of TLS, the peer's certificate verified.
+    /// The message was sent under this version of TLS, and the certificate of the peer was verified.
     Tls(TlsVersion),
-    /// Under this version of TLS with a certificate that nobody vouches for: safe from listeners, not from impostors.
+    /// The message was sent under this version of TLS, but no authority vouches for the certificate: it is safe from eavesdroppers, not from
+    /// impostors.
     TlsUnverified(TlsVersion),
-    /// In plain text.
+    /// The message was sent in plain text.
     PlainText,
-    /// Inside this process.
+    /// The message stayed in this process.
     InMemory,
 }
 
@@ -31,9 +32,9 @@ impl fmt::Display for TransportSecurity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TlsVersion {
-    /// RFC 5246.
+    /// TLS 1.2, RFC 5246.
     V1_2,
-    /// RFC 8446.
+    /// TLS 1.3, RFC 8446.
     V1_3,
 }
 

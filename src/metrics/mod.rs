@@ -1,40 +1,40 @@
-//! What happens in a node, as counters, gauges and histograms of the `metrics` facade, for whatever exporter a program installs.
+//! Counters, gauges and histograms of a node for the `metrics` facade, and so for any exporter that a program installs.
 //!
-//! [`count_events`] counts what `Node::events` tells, beside the node: what the node does waits for none of it. Labels are few, because they
-//! name parts of the network and never a mailbox, a message or a caller.
+//! [`count_events`] counts the events of `Node::events` beside the node, which never waits for it. Labels are few, because they name parts
+//! of the network and never a mailbox, a message or a caller.
 //!
-//! | name | kind | labels | what |
+//! | name | kind | labels | meaning |
 //! |---|---|---|---|
 //! | `voicemail_messages_kept_total` | counter | `site` | recordings that are on stable storage, one for each mailbox |
 //! | `voicemail_messages_discarded_total` | counter | `site` | recordings too short to be a message |
-//! | `voicemail_messages_recovered_total` | counter | | recordings that a crash had cut off |
+//! | `voicemail_messages_recovered_total` | counter | | recordings that were cut off by a crash, and recovered |
 //! | `voicemail_messages_unreadable_total` | counter | | files in the spool that are no message |
-//! | `voicemail_bad_entries_total` | counter | | things among the messages of a store that cannot be one |
-//! | `voicemail_keep_failures_total` | counter | | times that the disk did not take a recording |
+//! | `voicemail_bad_entries_total` | counter | | entries among the messages of a store that cannot be a message |
+//! | `voicemail_keep_failures_total` | counter | | attempts to write a recording to disk that failed |
 //! | `voicemail_recordings_refused_total` | counter | | calls refused because the disk was nearly full |
-//! | `voicemail_messages_forwarded_total` | counter | `destination`, `transport_security` | messages that another node has answered for |
-//! | `voicemail_messages_deferred_total` | counter | `destination` | tries to forward that failed |
-//! | `voicemail_messages_parked_total` | counter | | messages refused for good, or put aside |
-//! | `voicemail_messages_released_total` | counter | `destination` | parked messages let go again |
+//! | `voicemail_messages_forwarded_total` | counter | `destination`, `transport_security` | messages that another node has accepted |
+//! | `voicemail_messages_deferred_total` | counter | `destination` | attempts to forward that failed |
+//! | `voicemail_messages_parked_total` | counter | | messages refused for good, or parked by an operator |
+//! | `voicemail_messages_released_total` | counter | `destination` | parked messages that an operator released |
 //! | `voicemail_messages_stored_total` | counter | `origin`: `here`, `peer`, `unproven` | messages put into a mailbox |
 //! | `voicemail_messages_duplicate_total` | counter | | messages that had arrived before |
-//! | `voicemail_lamps_shown_total` | counter | | lamps told |
-//! | `voicemail_lamps_failed_total` | counter | | lamps that could not be told |
+//! | `voicemail_lamps_shown_total` | counter | | states sent to lamps |
+//! | `voicemail_lamps_failed_total` | counter | | states that could not be sent to a lamp |
 //! | `voicemail_greetings_total` | counter | `step`: `greeting_recorded`, `_sent`, `_deferred`, `_received`, `_refused` | greetings, by what happened to them |
-//! | `voicemail_mails_sent_total` | counter | | receipts and copies that a server answered for |
-//! | `voicemail_mails_deferred_total` | counter | | failed tries to send one |
+//! | `voicemail_mails_sent_total` | counter | | receipts and copies that a server accepted |
+//! | `voicemail_mails_deferred_total` | counter | | failed attempts to send a receipt or a copy |
 //! | `voicemail_mails_given_up_total` | counter | | receipts and copies refused, or five days old |
-//! | `voicemail_clock_skew_total` | counter | | messages from a clock that is off |
+//! | `voicemail_clock_skew_total` | counter | | messages from a PBX whose clock is off |
 //! | `voicemail_plain_text_fallbacks_total` | counter | `peer` | connections in plain text, as the policy allows |
 //! | `voicemail_tls_withheld_total` | counter | `peer` | connections refused because TLS was gone |
 //! | `voicemail_logins_refused_total` | counter | | wrong names or passwords |
-//! | `voicemail_sites_refused_total` | counter | | messages of a site that their sender does not speak for |
+//! | `voicemail_sites_refused_total` | counter | | messages of a site that their sender may not send for |
 //! | `voicemail_reports_refused_total` | counter | | mails refused to the address that the node sends from |
-//! | `voicemail_postmaster_mails_total` | counter | | mails taken in for the postmaster |
-//! | `voicemail_events_missed_total` | counter | | events that came faster than they were counted |
-//! | `voicemail_spool_depth` | gauge | `destination` | messages that wait or are under way |
-//! | `voicemail_spool_oldest_timestamp_seconds` | gauge | `destination` | when the oldest of them was recorded; 0 for none |
-//! | `voicemail_recording_seconds` | histogram | | how long messages are |
+//! | `voicemail_postmaster_mails_total` | counter | | mails accepted for the postmaster |
+//! | `voicemail_events_missed_total` | counter | | events that were lost because they came faster than they were counted |
+//! | `voicemail_spool_depth` | gauge | `destination` | messages that wait or are being sent |
+//! | `voicemail_spool_oldest_timestamp_seconds` | gauge | `destination` | when the oldest of these was recorded; 0 if there is none |
+//! | `voicemail_recording_seconds` | histogram | | durations of messages |
 //! | `voicemail_keep_seconds` | histogram | | from `finish` to stable storage |
 //! | `voicemail_queue_seconds` | histogram | | from stable storage to a place on a connection, on the first try |
 //! | `voicemail_send_seconds` | histogram | | from there to the last byte |
@@ -64,11 +64,11 @@ use self::steps::Steps;
 use crate::event::{Event, Occurrence, SpoolState};
 use crate::message::{MessageId, Origin};
 
-/// Counts what `events` tells with the recorder in force, until nobody can tell more.
+/// Counts `events` with the metrics recorder in force, until nothing is left that can report any.
 ///
 /// # Cancel safety
 ///
-/// A dropped call counts no more.
+/// A dropped call stops counting.
 pub async fn count_events(mut events: Receiver<Occurrence>) {
     let mut meter = Meter::new();
     loop {
@@ -80,28 +80,28 @@ pub async fn count_events(mut events: Receiver<Occurrence>) {
     }
 }
 
-/// Counts what it is told happened: for a program that hears events by itself. [`count_events`] does all that it needs else.
+/// Counts single events: for a program that receives the events itself. Other programs use [`count_events`].
 ///
-/// Of messages that are between two steps it remembers the last 16 384 at least, and 32 768 at most.
+/// It measures the time between two steps of a message. For that it remembers at least the last 16 384 messages, and at most 32 768.
 #[derive(Debug, Default)]
 pub struct Meter {
     steps: Steps,
 }
 
 impl Meter {
-    /// One that has counted nothing yet.
+    /// Returns a meter that has counted nothing yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Counts one event, with the recorder in force.
+    /// Counts one event with the metrics recorder in force.
     pub fn handle(&mut self, Occurrence { at, event }: &Occurrence) {
         match event {
             Event::Finished { id, .. } => self.steps.of(*id).finished = Some(*at),
             Event::Kept { id, site, length, .. } => {
                 counter!("voicemail_messages_kept_total", "site" => text(site)).increment(1);
                 let steps = self.steps.of(*id);
-                // One for each mailbox is told of.
+                // There is one such event for each mailbox, but the recording is one.
                 if steps.kept.is_none() {
                     histogram!("voicemail_recording_seconds").record(*length);
                     took("voicemail_keep_seconds", steps.finished, *at);
@@ -170,7 +170,7 @@ impl Meter {
     }
 }
 
-/// How long a stretch took, if its begin is known.
+/// Records the time between two steps, if the time of the first is known.
 fn took(name: &'static str, since: Option<Instant>, at: Instant) {
     if let Some(since) = since {
         histogram!(name).record(at.saturating_duration_since(since));

@@ -1,18 +1,18 @@
-//! [`Steps`]: when messages under way have made which step.
+//! [`Steps`]: the times of the steps of the messages under way.
 
 use std::collections::HashMap;
 use std::time::Instant;
 
 use crate::message::MessageId;
 
-/// When messages have made their steps; of so many that nobody asks for any more, the oldest are forgotten.
+/// The times of the steps of messages. When there are too many, the oldest messages are forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
     newer: HashMap<MessageId, StepTimes>,
     older: HashMap<MessageId, StepTimes>,
 }
 
-/// When one message has made its steps.
+/// The times of the steps of one message, as far as they have happened.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct StepTimes {
     pub(super) finished: Option<Instant>,
@@ -22,7 +22,7 @@ pub(super) struct StepTimes {
 }
 
 impl Steps {
-    /// Those of one message.
+    /// Returns the times of one message, to read or to change.
     pub(super) fn of(&mut self, id: MessageId) -> &mut StepTimes {
         if self.newer.len() >= MOST && !self.newer.contains_key(&id) {
             self.older = std::mem::take(&mut self.newer);
@@ -32,7 +32,7 @@ impl Steps {
     }
 }
 
-/// How many are remembered before the older ones are forgotten.
+/// How many new messages are remembered before the older ones are forgotten.
 const MOST: usize = 16_384;
 
 #[cfg(test)]

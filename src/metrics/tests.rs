@@ -10,11 +10,11 @@ use futures::FutureExt as _;
 use super::*;
 use crate::message::{MailboxId, Summary, TlsVersion, TransportSecurity};
 
-/// Each metric with its labels, and all that it was given.
+/// A metrics recorder that keeps each metric, with its labels and all its values.
 #[derive(Debug, Clone, Default)]
 struct TestRecorder(Arc<Mutex<BTreeMap<String, Vec<f64>>>>);
 
-/// The line of one metric.
+/// One metric with its labels.
 struct Series(TestRecorder, String);
 
 impl TestRecorder {
@@ -27,7 +27,7 @@ impl TestRecorder {
         self.0.lock().unwrap().get(line).cloned().unwrap_or_default()
     }
 
-    /// The names of all that was given anything.
+    /// The names of all metrics that have a value.
     fn names(&self) -> Vec<String> {
         let book = self.0.lock().unwrap();
         book.keys().map(|line| line.split(' ').next().unwrap().to_owned()).collect()
@@ -88,7 +88,7 @@ impl Recorder for TestRecorder {
     }
 }
 
-/// What is counted when this happens, each event a second after the one before.
+/// Counts these events, each a second after the one before.
 fn counted(events: impl IntoIterator<Item = Event>) -> TestRecorder {
     let (book, mut meter, start) = (TestRecorder::default(), Meter::new(), Instant::now());
     with_local_recorder(&book, || {
@@ -103,7 +103,7 @@ fn mailbox() -> MailboxId {
     "2041".parse().unwrap()
 }
 
-/// A message's way on both nodes, at once in one stream.
+/// All events of one message on both nodes, in one stream.
 fn path_of(id: MessageId) -> Vec<Event> {
     let (site, length): (crate::message::SiteId, _) = ("kathmandu".parse().unwrap(), Duration::from_secs(30));
     let (peer, destination) = ("central:25".to_owned(), "central".to_owned());
@@ -123,7 +123,7 @@ fn path_of(id: MessageId) -> Vec<Event> {
 }
 
 #[test]
-fn a_messages_way_is_counted_and_timed() {
+fn the_path_of_a_message_is_counted_and_timed() {
     let book = counted(path_of(MessageId::random()));
     let wanted: [(&str, &[f64]); 10] = [
         ("voicemail_messages_kept_total site=kathmandu", &[1.0, 1.0]),
@@ -150,9 +150,9 @@ fn each_metric_is_in_the_table_and_nothing_else_is() {
     let mut named: Vec<_> = code.split('"').filter(|text| text.starts_with("voicemail_")).collect();
     named.sort_unstable();
     named.dedup();
-    let mut told: Vec<_> = table.lines().filter_map(|line| line.strip_prefix("//! | `")?.split('`').next()).collect();
-    told.sort_unstable();
-    assert_eq!(told, named);
+    let mut listed: Vec<_> = table.lines().filter_map(|line| line.strip_prefix("//! | `")?.split('`').next()).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, named);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn the_spool_is_shown_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_comes_faster_than_it_is_counted_is_known_to_be_missed() {
+async fn events_faster_than_they_are_counted_are_counted_as_missed() {
     let (book, events) = (TestRecorder::default(), crate::event::Events::new());
     let listener = events.subscribe();
     for _ in 0..9_000 {

@@ -1,4 +1,4 @@
-//! [`Discipline`]: the time of day from measurements, held against the monotonic clock. Decides; asks nobody.
+//! [`Discipline`]: the time of day from measurements and the monotonic clock. It decides only, and queries no server.
 
 use std::time::{Duration, Instant};
 
@@ -15,15 +15,15 @@ pub(super) struct Sample {
     pub at: Instant,
     /// The time of day then, by the server.
     pub utc: DateTime<Utc>,
-    /// How long the exchange was under way.
+    /// How long the exchange took, without the time that the server took.
     pub delay: Duration,
-    /// How far the server may be off, by its own account.
+    /// How far the server may be off, by its own estimate.
     pub root_distance: Duration,
 }
 
 impl Sample {
-    /// What a reply to a request of `sent` that came at `received` tells; `None` when the server claims to have taken longer than it
-    /// all took.
+    /// Returns the sample of a request that was sent at `sent`, and of its reply that came at `received`; `None` when the server claims to have
+    /// taken longer than the whole exchange.
     pub(super) fn of(sent: Instant, reply: &Reply, received: Instant) -> Option<Self> {
         let all = received.checked_duration_since(sent)?;
         let served = (reply.sent - reply.received).to_std().ok()?;
@@ -32,12 +32,12 @@ impl Sample {
         Some(Self { at: sent + all / 2, utc, delay, root_distance: reply.root_distance })
     }
 
-    /// How far from the true time it may be.
+    /// Returns how far the sample may be from the true time.
     pub(super) fn uncertainty(&self) -> Duration {
         self.delay / 2 + self.root_distance
     }
 
-    /// The time of day at `at`, by this sample.
+    /// Returns the time of day at `at` by this sample.
     fn at(&self, at: Instant) -> DateTime<Utc> {
         match at.checked_duration_since(self.at) {
             Some(since) => self.utc + delta(since),
@@ -45,30 +45,31 @@ impl Sample {
         }
     }
 
-    /// Whether both can be right.
+    /// Returns whether both samples can be right.
     fn agrees(&self, other: &Self) -> bool {
         let apart = (self.at(self.at) - other.at(self.at)).abs();
         apart <= delta(self.uncertainty() + other.uncertainty() + SLACK)
     }
 }
 
-/// The best of one server's samples at `now`: the one that is least uncertain, its age included; none that is too old.
+/// Returns the best of one server's samples at `now`: the least uncertain one, where age adds to the uncertainty. Samples that are too old do not
+/// count.
 pub(super) fn freshest<'a>(samples: impl IntoIterator<Item = &'a Sample>, now: Instant) -> Option<Sample> {
     let age = |sample: &Sample| now.saturating_duration_since(sample.at);
     let young = samples.into_iter().filter(|sample| age(sample) <= SAMPLE_LIFE);
     young.copied().min_by_key(|sample| sample.uncertainty() + drift(age(sample)))
 }
 
-/// The sample to go by: of those that most others agree with, the one whose exchange was quickest.
+/// Returns the sample to use: of those that most others agree with, the least uncertain one, whose exchange was the quickest.
 pub(super) fn best(samples: &[Sample]) -> Option<Sample> {
     let friends = |sample: &Sample| samples.iter().filter(|other| sample.agrees(other)).count();
     samples.iter().copied().min_by_key(|sample| (std::cmp::Reverse(friends(sample)), sample.uncertainty()))
 }
 
-/// The time of day as it is told.
+/// The time of day that the clock reports.
 ///
-/// Before the first measurement nothing is told. After it, the time told never goes back: where a measurement says that it is early,
-/// it goes on a little slower until it is right; where it is late by more than a second, it jumps; else it goes a little faster.
+/// Before the first measurement it reports nothing. After it, the reported time never goes back: when a measurement shows that it is ahead, it
+/// runs a little slower until it is right; when it is behind by more than a second, it jumps forward; else it runs a little faster.
 #[derive(Debug, Default)]
 pub(super) struct Discipline {
     state: Option<DisciplineState>,
@@ -76,10 +77,11 @@ pub(super) struct Discipline {
 
 #[derive(Debug, Clone, Copy)]
 struct DisciplineState {
-    /// What was told at one moment.
-    told_at: Instant,
-    told: DateTime<Utc>,
-    /// How much too early that was, and is caught up with.
+    /// The moment of the last measurement.
+    reported_at: Instant,
+    /// The time of day that was reported then.
+    reported: DateTime<Utc>,
+    /// How far that was behind the true time; the clock catches up with it.
     behind: TimeDelta,
     measured_at: Instant,
     uncertainty: Duration,
@@ -90,14 +92,14 @@ impl Discipline {
     /// Takes in a measurement at `now`, when the operating system's clock says `system`.
     pub(super) fn handle_sample(&mut self, sample: &Sample, now: Instant, system: DateTime<Utc>) {
         let right = sample.at(now);
-        let (told, behind) = match self.told(now) {
+        let (reported, behind) = match self.reported(now) {
             None => (right, TimeDelta::zero()),
-            Some(told) if right - told > STEP_FORWARD => (right, TimeDelta::zero()),
-            Some(told) => (told, right - told),
+            Some(reported) if right - reported > STEP_FORWARD => (right, TimeDelta::zero()),
+            Some(reported) => (reported, right - reported),
         };
         self.state = Some(DisciplineState {
-            told_at: now,
-            told,
+            reported_at: now,
+            reported,
             behind,
             measured_at: sample.at,
             uncertainty: sample.uncertainty(),
@@ -105,9 +107,9 @@ impl Discipline {
         });
     }
 
-    /// What is told at `now`; `None` before the first measurement.
+    /// Returns the reading at `now`; `None` before the first measurement.
     pub(super) fn reading(&self, now: Instant) -> Option<Reading> {
-        let (state, instant) = (self.state?, self.told(now)?);
+        let (state, instant) = (self.state?, self.reported(now)?);
         let age = now.saturating_duration_since(state.measured_at);
         let left = state.behind - state.caught_up(now);
         let left = left.abs().to_std().unwrap_or(Duration::MAX);
@@ -120,22 +122,22 @@ impl Discipline {
         Some(Reading { instant, quality })
     }
 
-    fn told(&self, now: Instant) -> Option<DateTime<Utc>> {
+    fn reported(&self, now: Instant) -> Option<DateTime<Utc>> {
         let state = self.state?;
-        let since = now.saturating_duration_since(state.told_at);
-        Some(state.told + delta(since) + state.caught_up(now))
+        let since = now.saturating_duration_since(state.reported_at);
+        Some(state.reported + delta(since) + state.caught_up(now))
     }
 }
 
 impl DisciplineState {
-    /// How much of what it was behind has been caught up with; negative when it was ahead.
+    /// Returns how much of the lag has been caught up with; negative when the clock was ahead.
     fn caught_up(&self, now: Instant) -> TimeDelta {
-        let most = delta(now.saturating_duration_since(self.told_at)) / SLEW_PARTS;
+        let most = delta(now.saturating_duration_since(self.reported_at)) / SLEW_PARTS;
         self.behind.clamp(-most, most)
     }
 }
 
-/// How far a quartz may drift in `time`.
+/// Returns how far a quartz clock may drift in `time`.
 fn drift(time: Duration) -> Duration {
     Duration::from_nanos(u64::try_from(time.as_nanos() * DRIFT_PPM / 1_000_000).unwrap_or(u64::MAX))
 }
@@ -144,19 +146,19 @@ fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
 
-/// To the microsecond, upwards, as a quality is written.
+/// Rounds up to whole microseconds, as a quality is written.
 fn whole_micros(duration: Duration) -> Duration {
     Duration::from_micros(u64::try_from(duration.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX))
 }
 
-/// A second is caught up with in 20.
+/// The clock runs at most a 20th slower or faster: it catches up with one second in 20.
 const SLEW_PARTS: i32 = 20;
 const STEP_FORWARD: TimeDelta = TimeDelta::seconds(1);
-/// What a quartz may drift between two measurements, in millionths.
+/// The drift of a quartz clock between two measurements, in millionths.
 const DRIFT_PPM: u128 = 50;
-/// How long a sample counts beside those of other servers.
+/// How long a sample is compared with those of other servers.
 const SAMPLE_LIFE: Duration = Duration::from_secs(300);
-/// Servers that differ by no more than this agree, whatever they say of themselves.
+/// Servers that differ by no more than this agree, whatever their own estimates are.
 const SLACK: Duration = Duration::from_millis(5);
 
 #[cfg(test)]

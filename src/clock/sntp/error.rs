@@ -1,18 +1,18 @@
-//! [`SntpError`].
+//! [`SntpError`]: the error type of time servers.
 
 use std::io;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// Why a time server did not give the time, or is not followed.
+/// The reason why a time server gave no time, or is not followed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SntpError {
     /// The clock was given no server.
     #[error("no time server is named")]
     NoServer,
-    /// The server's name has no address, or this machine has no way to it.
+    /// The server's name has no address, or there is no route to it.
     #[error("the time server {server} cannot be reached")]
     Unreachable {
         /// The server, as host and port.
@@ -53,7 +53,7 @@ pub enum SntpError {
         /// The server, as host and port.
         server: String,
     },
-    /// The server's time is before the year in which this program's time zones were published: it is wrong.
+    /// The server's time is before the year in which this program's zone data was published, so it is wrong.
     #[error("the time server {server} says {time}, which is before this program was built; it is not followed")]
     BeforeRelease {
         /// The server, as host and port.
@@ -74,7 +74,7 @@ pub enum SntpError {
 }
 
 impl SntpError {
-    /// Whether the same call, unchanged, may succeed later.
+    /// Returns whether the same call, unchanged, may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. }

@@ -1,4 +1,4 @@
-//! [`SntpClock`].
+//! [`SntpClock`]: a clock that follows time servers.
 
 mod discipline;
 mod error;
@@ -26,27 +26,26 @@ use super::{Clock, Reading, SystemClock};
 use crate::lock::Lock;
 use crate::retry::now;
 
-/// A clock that follows time servers, and says how well.
+/// A clock that follows time servers, and reports how good its time is.
 ///
-/// It polls every server four times at the start and then about every minute, goes by the quickest exchange that most servers agree with,
-/// and holds the result against the machine's monotonic clock: a step of the system clock, whoever makes it, changes nothing. Until the
-/// first answer it gives the system clock's time, and says so by its [`source`](crate::message::ClockQuality::source); from then on its
-/// time never goes back, but goes a twentieth slower or faster until it is right, or jumps forward when it is late by more than a
-/// second.
+/// It polls every server four times at the start and then about every minute, uses the quickest exchange that most servers agree with, and
+/// carries the result on by the machine's monotonic clock, so that a step of the system clock changes nothing. Until the first answer it
+/// gives the time of the system clock, as its [`source`](crate::message::ClockQuality::source) shows. From then on its time never goes
+/// back: it runs a twentieth slower or faster until it is right, or jumps forward when it is behind by more than a second.
 ///
-/// # What servers ask for
+/// # Load on servers
 ///
-/// No server gets two requests within 2 s. One that does not answer is polled ever less often, up to every 68 minutes; one that answers
-/// RATE half as often from then on, each time; one that answers DENY or RSTR never again.
+/// No server gets two requests within 2 s. A server that does not answer is polled ever less often, down to every 68 minutes. A server that
+/// answers RATE is polled half as often after each such answer; one that answers DENY or RSTR is never polled again.
 ///
-/// # What is not followed
+/// # Wrong servers
 ///
-/// A server is not followed whose time is before the year of this program's time zone data, or a multiple of 1024 weeks off this
-/// machine's time: after a week rollover, GPS receivers send servers back by 19.6 years. Of the others, the majority counts.
+/// A server is not followed if its time is before the year of this program's zone data, or differs from this machine's time by a multiple of
+/// 1024 weeks: after a week rollover, GPS receivers set servers back by 19.6 years. Of the others, the majority counts.
 ///
-/// # Driving it
+/// # Running it
 ///
-/// It starts no task: [`Node::run`](crate::node::Node::run) drives the clock of its node. For a clock without a node, drive
+/// The clock starts no task: [`Node::run`](crate::node::Node::run) drives the clock of its node. For a clock without a node, drive
 /// [`run`](Self::run).
 ///
 /// ```
@@ -54,7 +53,7 @@ use crate::retry::now;
 /// use voicemail::message::ClockSource;
 ///
 /// let clock = SntpClock::new(["ntp.example.com:123"]);
-/// assert_eq!(clock.now().quality.source, ClockSource::System); // no server has been asked yet
+/// assert_eq!(clock.now().quality.source, ClockSource::System); // no server was queried yet
 /// ```
 ///
 /// # Source
@@ -65,12 +64,12 @@ pub struct SntpClock {
     servers: Vec<Server>,
     query: Box<dyn TimeQuery>,
     discipline: Lock<Discipline>,
-    /// Held by the call that polls the servers for ever.
-    place: Semaphore,
+    /// Held by the call that polls the servers.
+    poll_permit: Semaphore,
 }
 
 impl SntpClock {
-    /// A clock that follows `servers`, each written `host:port`, or `host` alone for port 123.
+    /// Returns a clock that follows `servers`, each written `host:port`, or `host` alone for port 123.
     pub fn new<S: Into<String>>(servers: impl IntoIterator<Item = S>) -> Self {
         Self::querying(servers, Udp::default())
     }
@@ -84,13 +83,13 @@ impl SntpClock {
             }
         }
         let servers = named.into_iter().map(Server::new).collect();
-        Self { servers, query: Box::new(query), discipline: Lock::default(), place: Semaphore::new(1) }
+        Self { servers, query: Box::new(query), discipline: Lock::default(), poll_permit: Semaphore::new(1) }
     }
 
     /// Polls the servers for ever: four times in six seconds at the start, then about every minute, and less often those that do not
     /// answer or ask for that.
     ///
-    /// Of several calls at once, as when nodes share a clock, one polls; when it is dropped, the next goes on.
+    /// Of several calls at once, as when nodes share a clock, one polls; when it is dropped, the next continues.
     ///
     /// # Panics
     ///
@@ -98,15 +97,15 @@ impl SntpClock {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call stops polling; the clock goes on from what it knows.
+    /// A dropped call stops polling; the clock goes on from its last measurement.
     pub async fn run(&self) {
-        let Ok(_place) = self.place.acquire().await else { return future::pending().await };
+        let Ok(_permit) = self.poll_permit.acquire().await else { return future::pending().await };
         loop {
             let now = now();
             let due = self.servers.iter().filter(|server| server.state().polling.poll_timeout().is_some_and(|due| due <= now));
-            // Not one after the other: a server that is wrong is outvoted before it is followed.
+            // All at once: a server that is wrong is outvoted before it is followed.
             if future::join_all(due.map(|server| self.poll(server))).await.iter().any(Result::is_ok) {
-                self.learn();
+                self.follow_best_sample();
             }
             let next = self.servers.iter().filter_map(|server| server.state().polling.poll_timeout()).min();
             let Some(next) = next else { return future::pending().await };
@@ -116,11 +115,11 @@ impl SntpClock {
 
     /// Polls every server once, and returns when all have answered or failed: for a start that wants the time to be right.
     ///
-    /// It takes up to 4 s: a server that was polled in the last 2 s is left alone for so long, and has 2 s to answer.
+    /// It takes up to 4 s: a server that was polled less than 2 s ago is polled when these have passed, and has 2 s to answer.
     ///
     /// # Errors
     ///
-    /// When no server gave the time, the last one's error. The clock goes on with the system's time, or with what it knew before.
+    /// The error of the last server, if no server gave the time. The clock then goes on with the system's time, or from its last measurement.
     ///
     /// # Panics
     ///
@@ -128,7 +127,7 @@ impl SntpClock {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has changed nothing but when the servers are polled next.
+    /// A dropped call has only changed when the servers are polled next.
     pub async fn measure(&self) -> Result<(), SntpError> {
         let mut failed = SntpError::NoServer;
         let mut answered = false;
@@ -141,7 +140,7 @@ impl SntpClock {
         if !answered {
             return Err(failed);
         }
-        self.learn();
+        self.follow_best_sample();
         Ok(())
     }
 
@@ -171,8 +170,8 @@ impl SntpClock {
         asked.map(drop)
     }
 
-    /// Goes by what the servers have said lately.
-    fn learn(&self) {
+    /// Follows the best of the recent samples of all servers.
+    fn follow_best_sample(&self) {
         let now = now();
         let samples: Vec<Sample> = self.servers.iter().filter_map(|server| freshest(&server.state().samples, now)).collect();
         if let Some(sample) = best(&samples) {
@@ -189,7 +188,7 @@ impl SntpClock {
 impl Clock for SntpClock {
     fn now(&self) -> Reading {
         let discipline = self.discipline();
-        // Read under the lock, so that of two readings the later one is not the earlier.
+        // The monotonic clock is read under the lock, so that a later reading is never earlier in time.
         discipline.reading(now()).unwrap_or_else(|| SystemClock.now())
     }
 
@@ -198,7 +197,7 @@ impl Clock for SntpClock {
     }
 }
 
-/// One server: when it is polled, and what it has said lately.
+/// One server: its polling schedule and its last samples.
 #[derive(Debug)]
 struct Server {
     name: String,
@@ -221,7 +220,7 @@ impl Server {
         self.state.lock()
     }
 
-    /// The server has been asked.
+    /// Takes in the result of a poll.
     fn handle(&self, asked: &Result<Sample, SntpError>, now: Instant) {
         let mut state = self.state();
         match asked {
@@ -238,11 +237,15 @@ impl Server {
                     SntpError::RateLimited { interval, .. } => state.polling.handle_rate(*interval, now),
                     SntpError::Denied { .. } => state.polling.handle_denied(),
                     SntpError::BeforeRelease { .. } | SntpError::WeekRollover { .. } => {
-                        // What it said before is no better.
+                        // Its earlier samples are no better.
                         state.samples.clear();
                         state.polling.handle_failure(now);
                     }
-                    _ => state.polling.handle_failure(now),
+                    SntpError::NoServer
+                    | SntpError::Unreachable { .. }
+                    | SntpError::NoAnswer { .. }
+                    | SntpError::NotSynchronized { .. }
+                    | SntpError::Inconsistent { .. } => state.polling.handle_failure(now),
                 }
             }
         }
@@ -254,12 +257,17 @@ impl Server {
             SntpError::Denied { .. } | SntpError::BeforeRelease { .. } | SntpError::WeekRollover { .. } => {
                 tracing::warn!(%error, server, "a time server is not followed");
             }
-            _ => tracing::debug!(%error, cause, server, "a time server did not give the time"),
+            SntpError::NoServer
+            | SntpError::Unreachable { .. }
+            | SntpError::NoAnswer { .. }
+            | SntpError::RateLimited { .. }
+            | SntpError::NotSynchronized { .. }
+            | SntpError::Inconsistent { .. } => tracing::debug!(%error, cause, server, "a time server did not give the time"),
         }
     }
 }
 
-/// Whether a port stands at the end; the colons of a bare IPv6 address are none.
+/// Returns whether the text ends with a port. The colons of a bare IPv6 address are no port.
 fn has_port(server: &str) -> bool {
     match server.rsplit_once(':') {
         Some((host, port)) => port.bytes().all(|byte| byte.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']')),
@@ -267,5 +275,5 @@ fn has_port(server: &str) -> bool {
     }
 }
 
-/// How many of a server's last samples are kept, of which the best counts.
+/// How many samples of a server are kept; the best of them counts.
 const SAMPLES: usize = 4;

@@ -1,14 +1,14 @@
-//! Requests to time servers and their replies. Bytes in, values out.
+//! Requests to time servers and their replies: bytes to values and back, without I/O.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// A request that only its own reply answers.
+/// Returns a request with `nonce`, which only its own reply repeats.
 ///
 /// # Source
 ///
-/// RFC 4330 §5: a client fills in the first byte and its transmit time stamp, here 64 random bits, so that nobody who does not see the
+/// RFC 4330 §5: a client fills in the first byte and its transmit timestamp. Here this is 64 random bits, so that only a peer that has seen the
 /// request can answer it.
 pub(super) fn request(nonce: u64) -> [u8; LEN] {
     let mut packet = [0; LEN];
@@ -17,27 +17,27 @@ pub(super) fn request(nonce: u64) -> [u8; LEN] {
     packet
 }
 
-/// What a server said.
+/// A valid reply of a time server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reply {
-    /// When it got the request, by its clock.
+    /// When the server got the request, by its clock.
     pub received: DateTime<Utc>,
-    /// When it sent the reply.
+    /// When the server sent the reply, by its clock.
     pub sent: DateTime<Utc>,
-    /// How far its clock may be from the true time, by its own account.
+    /// How far the clock of the server may be from the true time, by its own estimate.
     pub root_distance: Duration,
 }
 
-/// Why a packet is no time.
+/// The reason why a packet gives no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ReplyError {
-    /// It answers another request, or is no reply at all: the right one may still come.
+    /// The packet answers another request, or is no reply at all. The right reply may still come.
     #[error("not the reply to the request")]
     NotOurs,
-    /// The server wants fewer requests: at most one in `interval`.
+    /// The server asks for fewer requests: at most one in `interval`.
     #[error("the server asks to be polled less often")]
     Rate {
-        /// The interval that it names.
+        /// The interval that the server names.
         interval: Duration,
     },
     /// The server denies access.
@@ -85,7 +85,7 @@ impl Reply {
     }
 }
 
-/// A time stamp: seconds and their 2^32nd parts, since 1900 or, when the highest bit is clear, since 2036-02-07T06:28:16Z.
+/// Reads a timestamp: seconds and their 2^32nd parts, since 1900 or, when the highest bit is clear, since 2036-02-07T06:28:16Z.
 ///
 /// # Source
 ///
@@ -98,12 +98,12 @@ fn instant(stamp: u64) -> DateTime<Utc> {
     DateTime::from_timestamp(secs, nanos).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
-/// A polling interval: a power of two of seconds.
+/// Reads a polling interval: a power of two of seconds.
 fn interval(poll: u8) -> Duration {
     Duration::from_secs(1 << poll.min(MAX_POLL))
 }
 
-/// Seconds and their 2^16th parts.
+/// Reads seconds and their 2^16th parts.
 fn short(value: u32) -> Duration {
     Duration::from_nanos((u64::from(value) * 1_000_000_000) >> 16)
 }

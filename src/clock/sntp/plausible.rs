@@ -1,4 +1,4 @@
-//! Whether a server's time can be right at all. Decides; asks nobody.
+//! The check whether the time of a server can be right at all.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
@@ -6,9 +6,9 @@ use super::SntpError;
 
 /// Refuses the `time` of `server` when it cannot be right, while this machine's clock says `now`.
 ///
-/// A time before the year of the program's time zone data is in the past. A time that is a multiple of 1024 weeks off, within a day, comes
+/// A time before the year of the zone data of `chrono-tz` is in the past. A time that is off by a multiple of 1024 weeks, within a day, comes
 /// from a GPS receiver that counts weeks in 10 bits: the server is 19.6 years behind, or that far ahead because its correction is
-/// wrong. It is compared with this machine's clock, unless that one is before the year of the zone data itself.
+/// wrong. The time is compared with this machine's clock, unless that one is before the year of the zone data itself.
 ///
 /// # Source
 ///
@@ -28,7 +28,7 @@ pub(super) fn check(server: &str, time: DateTime<Utc>, now: DateTime<Utc>) -> Re
     Ok(())
 }
 
-/// Whether `time` is before the year in which this program's time zone data was published.
+/// Returns whether `time` is before the year in which the zone data of `chrono-tz` was published.
 fn is_past(time: DateTime<Utc>) -> bool {
     // `2025b`, say.
     let year = chrono_tz::IANA_TZDB_VERSION.get(..4).and_then(|year| year.parse().ok()).unwrap_or(0);

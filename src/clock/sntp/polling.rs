@@ -1,12 +1,12 @@
-//! [`Polling`]: when a time server is polled. Decides; polls nothing.
+//! [`Polling`]: the schedule by which a time server is polled. It decides only, and polls nothing.
 
 use std::time::{Duration, Instant};
 
-/// When one time server is polled.
+/// The schedule by which one time server is polled.
 ///
-/// At the start it is polled four times in six seconds, and then every 64 s. A server that does not answer is polled again after 4 s, and
-/// after twice as long each time. One that answers RATE is polled half as often from then on, or as seldom as it says. No two polls
-/// are less than 2 s apart.
+/// At the start the server is polled four times in six seconds, and then every 64 s. A server that does not answer is polled again after 4 s,
+/// and after twice as long each time. A server that answers RATE is polled half as often from then on, or at the interval that it
+/// names if that is longer. No two polls are less than 2 s apart.
 ///
 /// # Source
 ///
@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 pub(super) struct Polling {
     /// `None` when the server is never polled again.
     due: Option<Instant>,
-    /// No poll may be made before.
+    /// No poll may be made before this moment.
     not_before: Instant,
     interval: Duration,
-    /// How many polls of the start are left.
+    /// How many polls of the quick start are left.
     first: u32,
     failures: u32,
 }
@@ -29,17 +29,17 @@ impl Polling {
         Self { due: Some(now), not_before: now, interval: INTERVAL, first: FIRST, failures: 0 }
     }
 
-    /// When the server is polled next; `None` when it never is.
+    /// Returns when the server is polled next; `None` for never.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.due
     }
 
-    /// The earliest moment of a poll, for a caller that does not wait until the server is due; `None` when it may not be polled.
+    /// Returns the earliest moment of a poll, for a caller that does not wait until the server is due; `None` if it may not be polled.
     pub(super) fn earliest(&self) -> Option<Instant> {
         if self.interval > INTERVAL { self.due } else { self.due.map(|_| self.not_before) }
     }
 
-    /// The time between two polls while the server answers.
+    /// Returns the time between two polls while the server answers.
     pub(super) fn interval(&self) -> Duration {
         self.interval
     }
@@ -48,12 +48,12 @@ impl Polling {
     pub(super) fn handle_poll(&mut self, now: Instant) -> Instant {
         let at = now.max(self.not_before);
         self.not_before = at + GAP;
-        // A caller that is dropped tells nothing.
+        // A caller that is dropped reports no result.
         self.due = self.due.map(|due| due.max(self.not_before));
         at
     }
 
-    /// The server has told the time.
+    /// The server has answered with its time.
     pub(super) fn handle_answer(&mut self, now: Instant) {
         self.failures = 0;
         self.first = self.first.saturating_sub(1);
@@ -61,14 +61,14 @@ impl Polling {
         self.wait(now, pause);
     }
 
-    /// The server has not told the time.
+    /// The server has not answered, or not with its time.
     pub(super) fn handle_failure(&mut self, now: Instant) {
         let pause = FIRST_PAUSE * 2_u32.pow(self.failures.min(MAX_DOUBLINGS));
         self.failures = self.failures.saturating_add(1);
         self.wait(now, if self.interval > INTERVAL { pause.max(self.interval) } else { pause });
     }
 
-    /// The server has asked to be polled less often: at the interval that it names, or less.
+    /// The server has asked to be polled less often: at the interval that it names, or less often.
     pub(super) fn handle_rate(&mut self, named: Duration, now: Instant) {
         self.first = 0;
         self.interval = (self.interval * 2).max(named).min(LONGEST);
@@ -93,7 +93,7 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(64);
 const LONGEST: Duration = Duration::from_secs(1 << 17);
 const FIRST: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_secs(4);
-/// 4 seconds doubled so often are 68 minutes.
+/// 4 seconds, doubled 10 times, are 68 minutes.
 const MAX_DOUBLINGS: u32 = 10;
 
 #[cfg(test)]
@@ -102,9 +102,9 @@ mod tests {
 
     use super::*;
 
-    /// What one poll comes to.
+    /// The result of one poll.
     #[derive(Debug, Clone, Copy)]
-    enum Answer {
+    enum PollResult {
         Time,
         Nothing,
         Rate(Duration),
@@ -112,21 +112,21 @@ mod tests {
         Dropped,
     }
 
-    fn answers() -> impl Strategy<Value = Answer> {
+    fn answers() -> impl Strategy<Value = PollResult> {
         prop_oneof![
-            3 => Just(Answer::Time),
-            2 => Just(Answer::Nothing),
-            1 => (0..20_u32).prop_map(|power| Answer::Rate(Duration::from_secs(1 << power))),
-            1 => Just(Answer::Dropped),
+            3 => Just(PollResult::Time),
+            2 => Just(PollResult::Nothing),
+            1 => (0..20_u32).prop_map(|power| PollResult::Rate(Duration::from_secs(1 << power))),
+            1 => Just(PollResult::Dropped),
         ]
     }
 
-    fn handle(polling: &mut Polling, answer: Answer, now: Instant) {
+    fn handle(polling: &mut Polling, answer: PollResult, now: Instant) {
         match answer {
-            Answer::Time => polling.handle_answer(now),
-            Answer::Nothing => polling.handle_failure(now),
-            Answer::Rate(named) => polling.handle_rate(named, now),
-            Answer::Dropped => {}
+            PollResult::Time => polling.handle_answer(now),
+            PollResult::Nothing => polling.handle_failure(now),
+            PollResult::Rate(named) => polling.handle_rate(named, now),
+            PollResult::Dropped => {}
         }
     }
 
@@ -196,7 +196,7 @@ mod tests {
                 }
                 now = at + Duration::from_millis(millis);
                 handle(&mut polling, answer, now);
-                if let Answer::Rate(_) = answer {
+                if let PollResult::Rate(_) = answer {
                     prop_assert!(polling.interval >= (interval * 2).min(LONGEST));
                     interval = polling.interval;
                 }

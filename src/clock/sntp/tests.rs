@@ -17,7 +17,7 @@ async fn server(offset: TimeDelta, first_byte: u8) -> SocketAddr {
     counting_server(offset, first_byte, *b"\0\0\0\0", Arc::default()).await
 }
 
-/// The same, which counts in `asked` how often it was asked; with a kiss code it answers that instead of the time.
+/// The same, which counts its queries in `asked`; with a kiss code, it answers that instead of the time.
 async fn counting_server(offset: TimeDelta, first_byte: u8, kiss: [u8; 4], asked: Arc<AtomicU32>) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
@@ -47,7 +47,7 @@ fn off_by(clock: &SntpClock) -> TimeDelta {
 }
 
 #[tokio::test]
-async fn it_tells_the_time_of_a_server_and_how_far_the_system_is_off() {
+async fn the_clock_has_the_time_of_a_server_and_the_systems_offset() {
     let clock = Arc::new(SntpClock::new([server(TimeDelta::milliseconds(-90_000), 0x24).await.to_string()]));
     conformance::clock::run_all(&clock);
     clock.measure().await.unwrap();
@@ -107,14 +107,14 @@ async fn a_server_that_answers_rate_is_left_alone() {
     assert_eq!(clock.now().quality.source, ClockSource::System);
 }
 
-/// Time servers in memory, which note when each is asked.
+/// Time servers in memory, which record when each is queried.
 #[derive(Debug, Clone, Default)]
 struct FakeServers {
     asked: Arc<Mutex<Vec<(String, Instant)>>>,
 }
 
 impl FakeServers {
-    /// The seconds since `start` at which `server` was asked.
+    /// The seconds since `start` at which `server` was queried.
     fn polls(&self, server: &str, start: Instant) -> Vec<u64> {
         let asked = self.asked.lock().unwrap();
         asked.iter().filter(|(asked, _)| asked.starts_with(server)).map(|(_, at)| (*at - start).as_secs()).collect()
@@ -151,7 +151,7 @@ impl TimeQuery for FakeServers {
     }
 }
 
-/// Lets `clock` run for so long.
+/// Runs `clock` for `time`.
 async fn run_for(clock: &SntpClock, time: Duration) {
     tokio::time::timeout(time, clock.run()).await.unwrap_err();
 }

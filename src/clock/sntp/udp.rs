@@ -1,4 +1,4 @@
-//! [`Udp`]: one exchange with a time server.
+//! [`Udp`]: queries a time server by UDP.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -20,14 +20,14 @@ use crate::retry::now;
 /// Makes one exchange with a time server.
 #[async_trait]
 pub(super) trait TimeQuery: Debug + Send + Sync + 'static {
-    /// Asks `server`, written `host:port`, what time it is.
+    /// Queries `server`, written `host:port`, for the time.
     async fn query(&self, server: &str) -> Result<Sample, SntpError>;
 }
 
-/// Asks by UDP. Two names of one address are one server: it gets no two requests within [`GAP`].
+/// Queries servers by UDP. Two names of one address are one server: it gets no two requests within [`GAP`].
 #[derive(Debug, Default)]
 pub(super) struct Udp {
-    /// When each address may be asked again; those of the last seconds only.
+    /// When each address that was queried in the last seconds may be queried again.
     not_before: Lock<HashMap<SocketAddr, Instant>>,
 }
 
@@ -46,7 +46,7 @@ impl TimeQuery for Udp {
 }
 
 impl Udp {
-    /// The moment at which the caller may send to `address`, `now` or later.
+    /// Returns the moment at which the caller may send to `address`, `now` or later.
     fn reserve(&self, address: SocketAddr, now: Instant) -> Instant {
         let mut not_before = self.not_before.lock();
         not_before.retain(|_, until| *until > now);
@@ -69,7 +69,7 @@ async fn exchange(socket: &UdpSocket, server: &str) -> io::Result<Result<Sample,
         let received = now();
         return Ok(match Reply::parse(&buffer[..len], nonce) {
             Ok(reply) => Sample::of(sent, &reply, received).ok_or_else(|| SntpError::Inconsistent { server: server() }),
-            // The right one may still come.
+            // The right reply may still come.
             Err(ReplyError::NotOurs) => continue,
             Err(ReplyError::Rate { interval }) => Err(SntpError::RateLimited { server: server(), interval }),
             Err(ReplyError::Denied) => Err(SntpError::Denied { server: server() }),
@@ -79,7 +79,7 @@ async fn exchange(socket: &UdpSocket, server: &str) -> io::Result<Result<Sample,
     }
 }
 
-/// A socket that hears only the server.
+/// Returns a socket that receives from the server only.
 async fn connect(server: &str) -> io::Result<UdpSocket> {
     let mut failed = io::Error::from(io::ErrorKind::NotFound);
     for address in tokio::net::lookup_host(server).await? {

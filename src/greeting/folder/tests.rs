@@ -23,12 +23,12 @@ fn edition(age: i64, text: Option<&str>) -> Greeting {
     Greeting::new(id("2041", GreetingKind::Normal), version, text.map(sound))
 }
 
-async fn book(disk: &(impl Disk + Clone)) -> GreetingFolder {
+async fn greetings(disk: &(impl Disk + Clone)) -> GreetingFolder {
     GreetingFolder::open(Arc::new(disk.clone()), "/spool/greetings").await.unwrap()
 }
 
-async fn said(book: &GreetingFolder, id: &GreetingId) -> Option<String> {
-    let greeting = book.read(id).await.unwrap()?;
+async fn said(greetings: &GreetingFolder, id: &GreetingId) -> Option<String> {
+    let greeting = greetings.read(id).await.unwrap()?;
     greeting.sound().map(|sound| String::from_utf8(sound.bytes().to_vec()).unwrap())
 }
 
@@ -42,19 +42,19 @@ fn names(disk: &PowerCutDisk) -> Vec<String> {
 async fn the_newest_of_each_greeting_survives_restarts() {
     let disk = PowerCutDisk::new();
     let (normal, busy) = (id("2041", GreetingKind::Normal), id("2041", GreetingKind::Busy));
-    let first = book(&disk).await;
+    let first = greetings(&disk).await;
     assert_eq!(first.read(&normal).await.unwrap(), None);
     let one = first.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
     let busy_one = first.record(busy.clone(), Some(sound("busy")), now()).await.unwrap();
     // The clock has gone back.
     let two = first.record(normal.clone(), Some(sound("two")), now() - TimeDelta::days(400)).await.unwrap();
     assert!(two > one);
-    for book in [first, book(&disk).await] {
-        assert_eq!(said(&book, &normal).await.as_deref(), Some("two"));
-        assert_eq!(said(&book, &busy).await.as_deref(), Some("busy"));
-        assert_eq!(book.editions(), [(normal.clone(), two), (busy.clone(), busy_one)]);
-        assert_eq!(book.recorded(&normal.mailbox), Greetings { normal: true, busy: true, temporary: false });
-        assert_eq!(book.recorded(&"2042".parse().unwrap()), Greetings::default());
+    for greetings in [first, greetings(&disk).await] {
+        assert_eq!(said(&greetings, &normal).await.as_deref(), Some("two"));
+        assert_eq!(said(&greetings, &busy).await.as_deref(), Some("busy"));
+        assert_eq!(greetings.editions(), [(normal.clone(), two), (busy.clone(), busy_one)]);
+        assert_eq!(greetings.recorded(&normal.mailbox), Greetings { normal: true, busy: true, temporary: false });
+        assert_eq!(greetings.recorded(&"2042".parse().unwrap()), Greetings::default());
     }
     assert_eq!(names(&disk).len(), 2, "old editions are gone");
 }
@@ -63,15 +63,15 @@ async fn the_newest_of_each_greeting_survives_restarts() {
 async fn a_removal_is_an_edition_and_removing_again_changes_nothing() {
     let disk = PowerCutDisk::new();
     let normal = id("2041", GreetingKind::Normal);
-    let first = book(&disk).await;
+    let first = greetings(&disk).await;
     first.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
     let removed = first.record(normal.clone(), None, now()).await.unwrap();
     assert_eq!(first.record(normal.clone(), None, now()).await.unwrap(), removed);
-    for book in [first, book(&disk).await] {
-        let greeting = book.read(&normal).await.unwrap().unwrap();
+    for greetings in [first, greetings(&disk).await] {
+        let greeting = greetings.read(&normal).await.unwrap().unwrap();
         assert_eq!((greeting.sound(), greeting.edition()), (None, removed));
-        assert_eq!(book.recorded(&normal.mailbox), Greetings::default());
-        assert_eq!(book.put(edition(-5, Some("older"))).await.unwrap(), KeepOutcome::HasNewer, "it does not come back");
+        assert_eq!(greetings.recorded(&normal.mailbox), Greetings::default());
+        assert_eq!(greetings.put(edition(-5, Some("older"))).await.unwrap(), KeepOutcome::HasNewer, "it does not come back");
     }
     assert_eq!(names(&disk).len(), 1);
 }
@@ -86,7 +86,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let kept_of = |mut editions: Vec<Greeting>| runtime.block_on(async {
             let disk = PowerCutDisk::new();
-            let mut open = book(&disk).await;
+            let mut open = greetings(&disk).await;
             let restart = restart.index(editions.len());
             editions.rotate_left(order.index(ages.len()));
             for (place, edition) in editions.iter().enumerate() {
@@ -94,7 +94,7 @@ proptest! {
                 let put = open.put(edition.clone()).await.unwrap();
                 assert_eq!(put == KeepOutcome::Kept, before.is_none_or(|before| before < edition.edition()));
                 if place == restart {
-                    open = book(&disk).await;
+                    open = greetings(&disk).await;
                 }
             }
             open.read(&id("2041", GreetingKind::Normal)).await.unwrap().unwrap()
@@ -115,21 +115,21 @@ async fn a_power_cut_after_any_step_leaves_the_old_or_new_greeting() {
     for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
         for operations in 0.. {
             let disk = PowerCutDisk::new();
-            let before = book(&disk).await;
+            let before = greetings(&disk).await;
             let one = before.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
             disk.power_off_after(operations);
             let answer = before.record(normal.clone(), Some(sound("two")), now()).await;
             let was_cut = disk.power_cut(unsynced);
-            let after = book(&disk).await;
+            let after = greetings(&disk).await;
             let at = format!("after {operations} operations, {unsynced:?}, answer {answer:?}");
             let text = said(&after, &normal).await;
             assert!(matches!(text.as_deref(), Some("one" | "two")), "{at}: {text:?}");
             assert!(answer.is_err() || text.as_deref() == Some("two"), "{at}: {text:?}");
             assert!(after.edition(&normal) >= Some(one), "{at}");
             assert_eq!(names(&disk).len(), 1, "{at}: {:?}", names(&disk));
-            // What holds now holds after another cut, too.
+            // The same holds after another cut.
             disk.power_cut(Unsynced::Forgotten);
-            assert_eq!(said(&book(&disk).await, &normal).await, text, "{at}");
+            assert_eq!(said(&greetings(&disk).await, &normal).await, text, "{at}");
             if !was_cut {
                 assert!(operations > 5 && answer.is_ok(), "{at}: every step was cut once");
                 break;
@@ -163,23 +163,23 @@ async fn a_failing_disk_leaves_the_old_greeting_and_takes_the_next() {
 async fn a_sound_that_was_damaged_on_disk_is_put_aside_and_never_said() {
     let disk = PowerCutDisk::new();
     let normal = id("2041", GreetingKind::Normal);
-    let open = book(&disk).await;
+    let open = greetings(&disk).await;
     open.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
     let path = Path::new("/spool/greetings").join(&names(&disk)[0]);
     disk.open(&path).unwrap().write_all_at(b"x", 1).unwrap();
     assert!(matches!(open.read(&normal).await, Err(GreetingFolderError::Damaged(damaged)) if damaged == normal));
     assert_eq!(open.read(&normal).await.unwrap(), None);
     assert!(names(&disk)[0].ends_with(".wav.damaged"), "{:?}", names(&disk));
-    assert_eq!(book(&disk).await.read(&normal).await.unwrap(), None);
+    assert_eq!(greetings(&disk).await.read(&normal).await.unwrap(), None);
     assert_eq!(open.put(edition(0, Some("again"))).await.unwrap(), KeepOutcome::Kept);
 }
 
 #[tokio::test]
 async fn files_of_others_are_left_alone() {
     let disk = PowerCutDisk::new();
-    drop(book(&disk).await);
+    drop(greetings(&disk).await);
     disk.create("/spool/greetings/notes.txt".as_ref()).unwrap();
     disk.create("/spool/greetings/2041-normal.wav.new".as_ref()).unwrap();
-    assert_eq!(book(&disk).await.editions(), []);
+    assert_eq!(greetings(&disk).await.editions(), []);
     assert_eq!(names(&disk), ["notes.txt"]);
 }
