@@ -22,7 +22,7 @@ use voicemail::forward::smtp::TlsMemory;
 use voicemail::intake::{ListenMode, ListenerPolicy};
 use voicemail::mwi::LogSink;
 use voicemail::network::{Network, NodeAddress};
-use voicemail::node::{Node, NodeBuilder};
+use voicemail::node::Node;
 use voicemail::store::MaildirStore;
 
 fn main() -> ExitCode {
@@ -58,7 +58,7 @@ async fn run() -> Result<ExitCode, Failure> {
 async fn open(path: &Path, config: CentralConfig, listener: TcpListener, events: Events) -> Result<Node, Failure> {
     let directory = config.network.directory();
     let store = MaildirStore::builder(config.store).directory(Arc::new(directory.clone())).open().await?;
-    let tls = config.tls.map(|tls| tls.config(&config.node)).transpose()?;
+    let tls = config.tls.map(|tls| tls.identity(&config.node)).transpose()?;
     let (file, nodes) = (path.to_owned(), config.nodes);
     let memory = TlsMemory::in_folder(Arc::new(OsDisk), &config.spool);
     let domain = config.network.domain().to_owned();
@@ -81,7 +81,11 @@ async fn open(path: &Path, config: CentralConfig, listener: TcpListener, events:
         (Some(server), Some(postmaster)) => node.mail_out(server).postmaster(postmaster.to),
         (_, _) => node,
     };
-    Ok(tls.into_iter().fold(node, NodeBuilder::tls).open().await?)
+    let node = match tls {
+        Some(tls) => tls.offer(node)?,
+        None => node,
+    };
+    Ok(node.open().await?)
 }
 
 fn line_of(event: Event) -> Option<Line> {

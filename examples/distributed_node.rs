@@ -96,7 +96,7 @@ async fn open(path: &Path, config: DistributedConfig, listener: Option<TcpListen
     if let (Some(Listen { tls, access, .. }), Some(listener)) = (config.greetings, listener) {
         node = node.listen(listener, ListenerPolicy::new(ListenMode::StartTls, access));
         if let Some(tls) = tls {
-            node = node.tls(tls.config(&config.node)?);
+            node = tls.identity(&config.node)?.offer(node)?;
         }
     }
     Ok(node.clock(config.time.clock().await).events(events).open().await?)

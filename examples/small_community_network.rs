@@ -52,7 +52,7 @@ async fn main() -> Result<(), Failure> {
         Ok(node.clock(Arc::clone(&clock)).events(events.clone()))
     };
 
-    let (tls, certificate) = support::tls::self_signed("central.voicemail.example")?;
+    let identity = support::tls::Identity::self_signed("central.voicemail.example")?;
     let store = MaildirStore::builder(folder.path().join("mailboxes")).directory(Arc::new(network.directory())).open().await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let central_at = listener.local_addr()?;
@@ -66,19 +66,18 @@ async fn main() -> Result<(), Failure> {
     let central = part("central.voicemail.example")?
         .store(store)
         .sink(LogSink)
-        .tls(tls)
         .listen(listener, ListenerPolicy::new(ListenMode::StartTls, Access::peers(known)));
     let distributed = |name: &str| {
         let forwarder = SmtpForwarder::builder(central_at.to_string(), network.domain())
             .node(name)
             .server_name("central.voicemail.example")
-            .ca_pem(certificate.as_bytes())
+            .ca_pem(&identity.chain)
             .credentials(name, &*password)
             .events(events.clone())
             .build()?;
         Ok::<_, Failure>(part(name)?.forwarder(forwarder).open())
     };
-    let central = central.open().await?;
+    let central = identity.offer(central)?.open().await?;
     let nodes = [central, distributed("himalaya.voicemail.example")?.await?, distributed("pacific.voicemail.example")?.await?];
 
     let (stop, running): (Vec<_>, Vec<_>) = nodes.iter().cloned().map(start).unzip();

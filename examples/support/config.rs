@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use tokio_rustls::rustls::ServerConfig;
 use voicemail::forward::smtp::Security;
 use voicemail::intake::{Access, Cidr, KnownPeer, PeerName, Sites, StoredPassword};
 use voicemail::message::{MailAddress, SiteId};
 use voicemail::network::{Network, NodeAddress, Role};
 
+use super::Failure;
 use super::clock::TimeFrom;
 use super::keys::Keys;
-use super::{Failure, tls};
+use super::tls::Identity;
 
 /// The configuration of a central node.
 pub struct CentralConfig {
@@ -95,11 +94,11 @@ pub struct Peer {
 }
 
 impl Tls {
-    /// Returns the TLS configuration of the node `node`.
-    pub fn config(&self, node: &NodeAddress) -> Result<Arc<ServerConfig>, Failure> {
+    /// Returns the certificate and the key of the node `node`.
+    pub fn identity(&self, node: &NodeAddress) -> Result<Identity, Failure> {
         match self {
-            Self::Files { certificate, key } => tls::from_files(certificate, key),
-            Self::SelfSigned { certificate } => tls::self_signed_in(certificate, node.as_str()),
+            Self::Files { certificate, key } => Ok(Identity::from_files(certificate, key)?),
+            Self::SelfSigned { certificate } => Identity::self_signed_in(certificate, node.as_str()),
         }
     }
 }

@@ -17,7 +17,8 @@ use crate::directory::Directory;
 use crate::disk::{Disk, OsDisk};
 use crate::event::Events;
 use crate::forward::{Forwarder, MailOut};
-use crate::intake::{Limits, ListenerPolicy};
+use crate::intake::tls_pem::server_config;
+use crate::intake::{Limits, ListenerPolicy, TlsPemError};
 use crate::message::MailAddress;
 use crate::mwi::MwiSink;
 use crate::network::{GraceRule, Network, NetworkObserver, NoGrace, NodeAddress};
@@ -184,10 +185,22 @@ impl NodeBuilder {
         self
     }
 
-    /// Sets the certificate and the key of the listeners; without it, the listeners offer no TLS.
+    /// Sets the TLS configuration of the listeners; without it, the listeners offer no TLS.
+    ///
+    /// For a certificate alone, [`tls_pem`](Self::tls_pem) is easier; for client certificates or other rules, this is needed.
     pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
         self.tls = Some(config);
         self
+    }
+
+    /// Offers TLS on the listeners, with this certificate and its private key, both in PEM; as
+    /// [`IntakeBuilder::tls_pem`](crate::intake::IntakeBuilder::tls_pem) does.
+    ///
+    /// # Errors
+    ///
+    /// A [`TlsPemError`] that says which of the two texts is wrong, and how to correct it. It contains nothing of the key.
+    pub fn tls_pem(self, cert_chain_pem: &[u8], key_pem: &[u8]) -> Result<Self, TlsPemError> {
+        Ok(self.tls(server_config(cert_chain_pem, key_pem)?))
     }
 
     /// Sets the limits of the listeners; [`Limits::default`] by default.

@@ -7,9 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use voicemail::audio::Format;
 use voicemail::forward::SmtpForwarder;
 use voicemail::intake::{Access, ListenMode, ListenerPolicy};
@@ -51,19 +48,11 @@ fn network() -> Result<Network, Failure> {
     Ok(Network::builder("voicemail.example").site(london).site(licensed(kathmandu)?).build()?)
 }
 
-/// The TLS configuration of the central node, and the PEM text of its certificate.
-fn tls() -> Result<(Arc<ServerConfig>, String), Failure> {
-    let made = rcgen::generate_simple_self_signed([CENTRAL.to_owned()])?;
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der())?;
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions()?;
-    let config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key)?;
-    Ok((Arc::new(config), made.cert.pem()))
-}
-
 #[tokio::test]
 async fn a_recording_is_forwarded_kept_and_lights_a_lamp() -> Result<(), Failure> {
     let (folder, network, owner) = (tempfile::tempdir()?, network()?, "2001".parse::<MailboxId>()?);
-    let (tls, certificate) = tls()?;
+    let made = rcgen::generate_simple_self_signed([CENTRAL.to_owned()])?;
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let central_at = listener.local_addr()?.to_string();
     let (lamp, mut new_messages) = watch::channel(0);
@@ -72,7 +61,7 @@ async fn a_recording_is_forwarded_kept_and_lights_a_lamp() -> Result<(), Failure
     let central = Node::builder(CENTRAL.parse()?, network.clone(), network.directory(), folder.path().join("central"))
         .store(store)
         .sink(Lamp(Arc::new(lamp)))
-        .tls(tls)
+        .tls_pem(certificate.as_bytes(), key.as_bytes())?
         .listen(listener, ListenerPolicy::new(ListenMode::StartTls, Access::default()))
         .open()
         .await?;
