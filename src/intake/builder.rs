@@ -9,7 +9,7 @@ use tokio_rustls::{TlsAcceptor, rustls};
 use super::Intake;
 use super::connection_slots::{ConnectionSlots, within_descriptors};
 use super::context::{IntakeContext, Mailboxes};
-use super::logins::LoginAttempts;
+use super::login_attempts::LoginAttempts;
 use super::postmaster::Postmaster;
 #[cfg(feature = "fs")]
 use super::postmaster::PostmasterFolder;

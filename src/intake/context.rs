@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection_slots::ConnectionSlots;
-use super::logins::LoginAttempts;
+use super::login_attempts::LoginAttempts;
 use super::postmaster::Postmaster;
 use crate::clock::Clock;
 use crate::directory::Directory;

@@ -9,6 +9,7 @@ mod context;
 mod deposit;
 mod greetings;
 mod listener;
+mod login_attempts;
 mod logins;
 mod lookup;
 mod postmaster;

@@ -697,7 +697,7 @@ async fn a_graceful_stop_finishes_messages_and_accepts_nobody() {
 
     stop.send(()).unwrap();
     assert_eq!(idle.rest().await, "421 4.3.2 stopping, try again later\r\n");
-    assert!(TcpStream::connect(address).await.is_err(), "nobody is let in");
+    assert!(TcpStream::connect(address).await.is_err(), "no connection is accepted");
     assert!(!serving.is_finished());
     store.go_on.notify_one();
     let replies = busy.rest().await;

@@ -50,6 +50,22 @@ pub trait TokenSource: Debug + Send + Sync + 'static {
     async fn token(&self) -> Result<String, Box<dyn StdError + Send + Sync>>;
 }
 
+/// Passes every call on, so that an implementation in an `Arc` or a `Box` is one too.
+macro_rules! delegate {
+    ($wrapper:ident) => {
+        #[async_trait]
+        #[deny(clippy::missing_trait_methods)]
+        impl<T: TokenSource + ?Sized> TokenSource for $wrapper<T> {
+            async fn token(&self) -> Result<String, Box<dyn StdError + Send + Sync>> {
+                (**self).token().await
+            }
+        }
+    };
+}
+
+delegate!(Arc);
+delegate!(Box);
+
 /// The forwarder's user name, with its password or its source of tokens.
 pub(super) enum Credentials {
     Password { user: String, password: String },

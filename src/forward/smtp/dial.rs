@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,6 +52,22 @@ pub trait Dial: Debug + Send + Sync + 'static {
     /// A dropped call leaves no connection.
     async fn dial(&self, budget: Duration) -> io::Result<Box<dyn ByteStream>>;
 }
+
+/// Passes every call on, so that an implementation in an `Arc` or a `Box` is one too.
+macro_rules! delegate {
+    ($wrapper:ident) => {
+        #[async_trait]
+        #[deny(clippy::missing_trait_methods)]
+        impl<D: Dial + ?Sized> Dial for $wrapper<D> {
+            async fn dial(&self, budget: Duration) -> io::Result<Box<dyn ByteStream>> {
+                (**self).dial(budget).await
+            }
+        }
+    };
+}
+
+delegate!(Arc);
+delegate!(Box);
 
 /// A byte stream in both directions, such as a TCP connection.
 ///

@@ -288,11 +288,16 @@ fn into_error(fault: ClientError, peer: &str) -> ForwardError {
     }
 }
 
+/// Returns the outcome for a recipient whose group failed after another group was sent.
 fn unsettled(error: &ForwardError) -> Outcome {
     match error {
         ForwardError::Refused { reply, .. } if !error.is_transient() => Outcome::Refused(reply.clone()),
         ForwardError::Refused { reply, .. } => Outcome::Deferred(reply.clone()),
-        _ => Outcome::Deferred(Reply::missing(error)),
+        ForwardError::Unreachable { .. }
+        | ForwardError::TimedOut { .. }
+        | ForwardError::NoTls { .. }
+        | ForwardError::Protocol { .. }
+        | ForwardError::Unsendable(_) => Outcome::Deferred(Reply::missing(error)),
     }
 }
 

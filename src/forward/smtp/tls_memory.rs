@@ -55,8 +55,8 @@ impl TlsMemory {
 
     /// Makes a memory in a file in `folder` of `disk`; folder and file are created with the first peer.
     #[cfg(feature = "fs")]
-    pub fn in_folder(disk: Arc<dyn Disk>, folder: impl Into<PathBuf>) -> Self {
-        let file = File { disk, folder: folder.into(), changing: Lock::default() };
+    pub fn in_folder(disk: impl Disk, folder: impl Into<PathBuf>) -> Self {
+        let file = File { disk: Arc::new(disk), folder: folder.into(), changing: Lock::default() };
         Self { inner: Arc::new(Inner { peers: Lock::default(), file: Some(file) }) }
     }
 
@@ -195,7 +195,7 @@ mod tests {
     use crate::disk::{FaultyDisk, InjectedFault, PowerCutDisk, Unsynced};
 
     fn on(disk: &PowerCutDisk) -> TlsMemory {
-        TlsMemory::in_folder(Arc::new(disk.clone()), "spool/tls")
+        TlsMemory::in_folder(disk.clone(), "spool/tls")
     }
 
     #[tokio::test]
@@ -244,7 +244,7 @@ mod tests {
         let disk = PowerCutDisk::new();
         let faulty = FaultyDisk::new(Arc::new(disk.clone()));
         faulty.fail(InjectedFault::after(0, io::ErrorKind::PermissionDenied).lasting());
-        assert!(TlsMemory::in_folder(Arc::new(faulty), "spool").has("central.example:25").await);
+        assert!(TlsMemory::in_folder(faulty, "spool").has("central.example:25").await);
         let memory = on(&disk);
         memory.remember("central.example:25").await;
         disk.open("spool/tls/tls-peers.txt".as_ref()).unwrap().write_all_at(b"\xff", 0).unwrap();

@@ -41,8 +41,13 @@ struct FolderState {
 
 impl PostmasterFolder {
     /// The folder `folder` of `disk`; its files are named by the time of `clock`.
-    pub fn new(disk: Arc<dyn Disk>, folder: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        let state = Arc::new(FolderState { disk, folder: folder.into(), clock, writing: Lock::default() });
+    pub fn new(disk: impl Disk, folder: impl Into<PathBuf>, clock: impl Clock) -> Self {
+        let state = Arc::new(FolderState {
+            disk: Arc::new(disk),
+            folder: folder.into(),
+            clock: Arc::new(clock),
+            writing: Lock::default(),
+        });
         Self { state, most_mails: MOST_MAILS, most_bytes: MOST_BYTES }
     }
 

@@ -101,7 +101,7 @@ async fn a_greeting_that_is_not_kept_is_refused_with_its_reason() {
     );
     let of = |number| GreetingMail::Greeting(greeting(number, 1, b"hello"));
     let foreign = send(&intake, &of("202")).await;
-    assert!(foreign.starts_with("554 5.5.1"), "its mailbox was refused, so nobody is left: {foreign}");
+    assert!(foreign.starts_with("554 5.5.1"), "its mailbox was refused, so no recipient is left: {foreign}");
     let elsewhere = hand_in(&intake, "201", &encode_greeting(&of("202"), "central.example", "vm.example")).await;
     assert!(elsewhere.starts_with("554 5.6.0"), "{elsewhere}");
     assert_eq!(send(&intake, &of(SLOW)).await, "451 4.3.0 the greeting cannot be kept now");
@@ -121,7 +121,7 @@ async fn a_forged_greeting_is_refused_and_reported() {
     let reply = send(&intake, &GreetingMail::Greeting(forged.clone())).await;
     assert_eq!(reply, "550 5.7.1 greetings are taken from the central node only");
     let Event::Greeting(GreetingEvent::Refused { greeting, origin, .. }) = event.recv().await.unwrap().event else {
-        panic!("it is told");
+        panic!("no event was reported");
     };
     assert_eq!((&greeting, origin), (forged.id(), Origin::Unproven));
 }

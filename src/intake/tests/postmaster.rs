@@ -12,8 +12,7 @@ const FOLDER: &str = "/spool/postmaster";
 const REPORT: &[u8] = b"From: <mailer-daemon@mail.example>\r\nSubject: Undelivered\r\n\r\ncaf\xe9\r\n";
 
 fn folder_on(disk: impl Disk) -> PostmasterFolder {
-    let clock = Arc::new(ManualClock::at("2025-03-30T00:59:40Z".parse().unwrap()));
-    PostmasterFolder::new(Arc::new(disk), FOLDER, clock)
+    PostmasterFolder::new(disk, FOLDER, ManualClock::at("2025-03-30T00:59:40Z".parse().unwrap()))
 }
 
 /// Sends `mail` with the null reverse-path to each of `recipients`; returns the last reply.

@@ -160,8 +160,8 @@ async fn without_tls_the_policy_decides_on_a_new_connection() {
             "{case}"
         );
         assert_eq!(site.peer.connections(), 2, "{case}");
-        let told = listener.try_recv().unwrap().event;
-        assert!(matches!(&told, Event::PlainTextFallback { peer, .. } if peer == "central.example:25"), "{case}: {told:?}");
+        let event = listener.try_recv().unwrap().event;
+        assert!(matches!(&event, Event::PlainTextFallback { peer, .. } if peer == "central.example:25"), "{case}: {event:?}");
         assert!(!site.peer.heard().iter().any(|line| line.starts_with("AUTH")), "{case}: a password in plain text");
     }
 }
@@ -259,8 +259,8 @@ async fn a_peer_that_has_spoken_tls_is_sent_nothing_without_it() {
     for _ in 0..2 {
         let error = send(&forwarder, &message()).await.unwrap_err();
         assert!(matches!(error, ForwardError::NoTls { .. }) && error.is_transient(), "{error:?}");
-        let told = listener.try_recv().unwrap().event;
-        assert!(matches!(&told, Event::TlsWithheld { peer, .. } if peer == "central.example:25"), "{told:?}");
+        let event = listener.try_recv().unwrap().event;
+        assert!(matches!(&event, Event::TlsWithheld { peer, .. } if peer == "central.example:25"), "{event:?}");
     }
     assert_eq!(site.peer.kept("2041").len(), 1, "nothing but what went under TLS");
 
@@ -280,7 +280,7 @@ async fn plain_text_even_after_tls_goes_on_in_plain_text() {
 #[tokio::test]
 async fn peers_that_spoke_tls_are_remembered_across_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let memory = || TlsMemory::in_folder(Arc::new(crate::disk::OsDisk), folder.path().join("spool"));
+    let memory = || TlsMemory::in_folder(crate::disk::OsDisk, folder.path().join("spool"));
     let (site, _, _) = stripped(Security::PlainTextIfNoTls, memory()).await;
     let forwarder = site.builder(Security::PlainTextIfNoTls).tls_memory(memory()).build().unwrap();
     assert!(matches!(send(&forwarder, &message()).await, Err(ForwardError::NoTls { .. })));
