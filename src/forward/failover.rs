@@ -1,4 +1,4 @@
-//! [`Failover`].
+//! [`Failover`]: tries several forwarders in order.
 
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! [`IntakeBuilder`].
+//! [`IntakeBuilder`]: the options of an intake.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

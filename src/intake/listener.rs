@@ -67,9 +67,9 @@ where
             // This client has gone already; another one may be waiting.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                let place = lacks_descriptors(&error) && free_a_slot();
-                tracing::warn!(%error, place, "a connection could not be accepted");
-                sleep(if place { CLOSE_PAUSE } else { ACCEPT_PAUSE }).await;
+                let freed = lacks_descriptors(&error) && free_a_slot();
+                tracing::warn!(%error, freed, "a connection could not be accepted");
+                sleep(if freed { CLOSE_PAUSE } else { ACCEPT_PAUSE }).await;
             }
         }
     }

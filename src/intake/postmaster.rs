@@ -12,7 +12,7 @@ use bytes::Bytes;
 pub use self::folder::PostmasterFolder;
 use crate::smtp::Reply;
 
-/// Keeps the mail to the postmaster, of whatever form, or sends it on.
+/// Keeps mail to the postmaster, of any form, or sends it on.
 #[async_trait]
 pub(crate) trait Postmaster: Debug + Send + Sync {
     /// Checks whether a mail of `size` bytes would be accepted (0 if the size is not known). The error is the reply that refuses it.

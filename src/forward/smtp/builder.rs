@@ -1,4 +1,4 @@
-//! [`SmtpForwarderBuilder`].
+//! [`SmtpForwarderBuilder`]: the options of a forwarder.
 
 use std::sync::Arc;
 

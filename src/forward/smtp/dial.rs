@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
-/// Makes connections to one peer: TCP, unless
-/// [`SmtpForwarderBuilder::dial`](super::SmtpForwarderBuilder::dial) is given another.
+/// Makes connections to one peer. By default the forwarder connects by TCP;
+/// [`SmtpForwarderBuilder::dial`](super::SmtpForwarderBuilder::dial) sets another way to connect.
 ///
 /// An implementation sends mail through a tunnel, a proxy, or pipes in a test. TLS runs inside the byte stream that it returns.
 ///

@@ -33,7 +33,7 @@ struct Connections {
     limit: ConnectionLimit,
 }
 
-/// The result of [`Pool::acquire`]: a place for a message, or the permission to make one.
+/// The result of [`Pool::acquire`]: a slot for a message, or the permission to make a connection.
 #[derive(Debug)]
 pub(super) enum Acquired<'a> {
     /// A slot on a connection, and for how long that connection was idle.

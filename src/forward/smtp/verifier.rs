@@ -10,7 +10,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 
-/// Trusts a certificate that an authority has issued, or that is itself one of those that were given.
+/// Accepts a certificate that a trusted authority has issued, or that is itself one of the configured certificates.
 ///
 /// A self-signed certificate as made by `openssl req -x509` is marked as one of an authority (`CA:TRUE`), and webpki rejects such a
 /// certificate as that of a peer. But a user who configures exactly this certificate means the peer that has its key.
