@@ -65,7 +65,7 @@ impl Place {
         Self { size, folder, store, mailbox, first_look }
     }
 
-    /// What each operation takes once, in the order of [`OPERATIONS`].
+    /// The time that each operation takes once, in the order of [`OPERATIONS`].
     fn turn(&self, runtime: &Runtime, number: i64) -> [Duration; OPERATIONS.len()] {
         let (store, mailbox) = (&self.store, &self.mailbox);
         let message = message(number);

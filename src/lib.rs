@@ -164,6 +164,7 @@ pub mod sip;
 pub mod smtp;
 #[cfg(feature = "node")]
 pub mod spool;
+mod static_asserts;
 pub mod store;
 #[cfg(feature = "wire")]
 pub mod telephone;

@@ -6,6 +6,7 @@ mod address;
 mod audio;
 mod caller;
 mod digest;
+mod head_encoding;
 mod id;
 mod mail_file;
 pub(crate) mod mailbox;
@@ -28,6 +29,9 @@ pub use self::caller::{Caller, CallerName, CallerNumber, InvalidCallerNumber};
 pub use self::digest::{ContentDigest, InvalidContentDigest};
 #[cfg(feature = "wire")]
 pub(crate) use self::digest::{read_hex, write_hex};
+pub use self::head_encoding::InvalidHead;
+#[cfg(feature = "node")]
+pub(crate) use self::head_encoding::{read_lines, write_lines};
 pub use self::id::{InvalidMessageId, MessageId};
 pub use self::mail_file::MailFile;
 use self::mail_file::SameFile;

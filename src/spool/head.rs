@@ -1,14 +1,9 @@
 //! [`FileHead`]: the text at the start of each message file, for programs and for an operator with `head`.
 
 use std::io;
-use std::time::Duration;
-
-use chrono::DateTime;
 
 use crate::disk::DiskFile;
-use crate::message::{
-    AudioType, Caller, CallerName, ContentDigest, EndReason, Head, MailboxId, MessageId, Privacy, RecordedAt, Stamp, Urgency,
-};
+use crate::message::{AudioType, ContentDigest, Head, MailboxId, read_lines, write_lines};
 
 /// The size of the text in bytes, padded with line ends; the sound follows.
 pub(crate) const HEAD_LEN: usize = 1024;
@@ -39,31 +34,11 @@ impl FileHead {
     }
 
     fn to_text(&self) -> String {
-        let Head { id, caller, recorded_at, site, urgency, privacy, length, end_reason } = &self.head;
-        let mut text = format!("{MAGIC}\nid: {id}\n");
-        let mut line = |name: &str, value: &str| {
-            text.push_str(name);
-            text.push_str(": ");
-            text.push_str(value);
-            text.push('\n');
-        };
+        let mut text = format!("{MAGIC}\n");
+        let mut line = |name: &str, value: &str| text.extend([name, ": ", value, "\n"]);
         let mailboxes: Vec<_> = self.mailboxes.iter().map(MailboxId::as_str).collect();
         line("mailboxes", &mailboxes.join(" "));
-        if let Some(site) = site {
-            line("site", site.as_str());
-        }
-        if let Some(number) = &caller.number {
-            line("caller-number", number.as_str());
-        }
-        if let Some(name) = &caller.name {
-            line("caller-name", name.as_str());
-        }
-        line("recorded-at", &Stamp::new(recorded_at.instant, recorded_at.zone).to_rfc9557());
-        line("clock", &recorded_at.quality.to_string());
-        line("urgency", urgency_name(*urgency));
-        line("privacy", privacy_name(*privacy));
-        line("length", &format!("{}.{:09}", length.as_secs(), length.subsec_nanos()));
-        line("ending", end_reason_name(*end_reason));
+        write_lines(&self.head, &mut line);
         line("media", self.media.mime());
         match &self.audio {
             Some((len, digest)) => line("audio", &format!("{len} bytes, sha-256 {digest}")),
@@ -87,30 +62,8 @@ impl FileHead {
         let find = |name: &str| fields.iter().find(|(field, _)| *field == name).map(|(_, value)| *value);
         let need = |name: &'static str| find(name).ok_or(Unreadable(name));
 
-        let id: MessageId = need("id")?.parse().map_err(|_| Unreadable("id"))?;
         let mailboxes: Result<Vec<_>, _> = need("mailboxes")?.split(' ').map(str::parse).collect();
-        let (stamp, zone) = need("recorded-at")?.split_once('[').ok_or(Unreadable("recorded-at"))?;
-        let zone = zone.strip_suffix(']').and_then(|zone| zone.parse().ok()).ok_or(Unreadable("recorded-at"))?;
-        let instant = DateTime::parse_from_rfc3339(stamp).map_err(|_| Unreadable("recorded-at"))?.to_utc();
-        let quality = need("clock")?.parse().map_err(|_| Unreadable("clock"))?;
-        let head = Head {
-            id,
-            caller: Caller {
-                number: find("caller-number").and_then(|number| number.parse().ok()),
-                name: find("caller-name").and_then(CallerName::cleaned),
-            },
-            recorded_at: RecordedAt { instant, zone, quality },
-            site: find("site").and_then(|site| site.parse().ok()),
-            urgency: named(need("urgency")?, [Urgency::Normal, Urgency::Urgent], urgency_name, "urgency")?,
-            privacy: named(need("privacy")?, [Privacy::Normal, Privacy::Private], privacy_name, "privacy")?,
-            length: parse_length(need("length")?).ok_or(Unreadable("length"))?,
-            end_reason: named(
-                need("ending")?,
-                [EndReason::Complete, EndReason::AtLimit, EndReason::Truncated],
-                end_reason_name,
-                "ending",
-            )?,
-        };
+        let head = read_lines(&find).map_err(|invalid| Unreadable(invalid.0))?;
         let media = AudioType::from_mime(need("media")?).ok_or(Unreadable("media"))?;
         let audio = match need("audio")? {
             "being recorded" => None,
@@ -166,43 +119,6 @@ pub(super) fn is_damaged(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.downcast_ref::<Damaged>().is_some())
 }
 
-fn named<T: Copy, const N: usize>(
-    text: &str,
-    choices: [T; N],
-    name: fn(T) -> &'static str,
-    line: &'static str,
-) -> Result<T, Unreadable> {
-    choices.into_iter().find(|choice| name(*choice) == text).ok_or(Unreadable(line))
-}
-
-fn urgency_name(urgency: Urgency) -> &'static str {
-    match urgency {
-        Urgency::Normal => "normal",
-        Urgency::Urgent => "urgent",
-    }
-}
-
-fn privacy_name(privacy: Privacy) -> &'static str {
-    match privacy {
-        Privacy::Normal => "normal",
-        Privacy::Private => "private",
-    }
-}
-
-fn end_reason_name(reason: EndReason) -> &'static str {
-    match reason {
-        EndReason::Complete => "complete",
-        EndReason::AtLimit => "at-limit",
-        EndReason::Truncated => "truncated",
-    }
-}
-
-fn parse_length(text: &str) -> Option<Duration> {
-    let (secs, nanos) = text.split_once('.')?;
-    let nanos: u32 = nanos.parse().ok().filter(|nanos| nanos < &1_000_000_000)?;
-    Some(Duration::new(secs.parse().ok()?, nanos))
-}
-
 fn parse_audio(text: &str) -> Option<(u64, ContentDigest)> {
     let (len, digest) = text.split_once(" bytes, sha-256 ")?;
     Some((len.parse().ok()?, digest.parse().ok()?))
@@ -212,11 +128,14 @@ const MAGIC: &str = "voicemail spool 1";
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use chrono::DateTime;
     use proptest::prelude::*;
 
     use super::*;
     use crate::message::mailbox::tests::any_mailbox;
-    use crate::message::{ClockQuality, ClockSource};
+    use crate::message::{Caller, CallerName, ClockQuality, ClockSource, EndReason, Privacy, RecordedAt, Urgency};
 
     fn longest() -> FileHead {
         let recorded_at = RecordedAt {

@@ -1,4 +1,4 @@
-//! [`MessageStoreExt`]: comfort for whoever uses a store.
+//! [`MessageStoreExt`]: methods that every store has.
 
 #[cfg(feature = "wire")]
 use std::num::NonZeroU32;
@@ -13,7 +13,7 @@ use super::{MessageStore, StoreError};
 use crate::audio::{Frames, FramesError};
 use crate::message::{Audio, MailboxId, MessageId, Status};
 
-/// What every store can do by means of [`MessageStore`].
+/// Methods that every store has, made of those of [`MessageStore`].
 ///
 #[cfg_attr(feature = "wire", doc = "```")]
 #[cfg_attr(not(feature = "wire"), doc = "```ignore")]
@@ -30,7 +30,7 @@ use crate::message::{Audio, MailboxId, MessageId, Status};
 /// ```
 #[async_trait]
 pub trait MessageStoreExt: MessageStore {
-    /// The sound of a message, byte for byte as it was recorded.
+    /// Reads the sound of a message, byte for byte as it was recorded.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ pub trait MessageStoreExt: MessageStore {
         Ok(self.retrieve(mailbox, id).await?.audio().clone())
     }
 
-    /// The sound of a message in pieces of `size` bytes, the last one as long as it is: for a response that is written as it goes.
+    /// Reads the sound of a message in pieces of `size` bytes, the last one shorter if need be: for a response that is written piece by piece.
     ///
     /// The sound is read whole before the first piece, and no piece is a copy.
     ///
@@ -65,7 +65,7 @@ pub trait MessageStoreExt: MessageStore {
         Ok(Box::new(stream::iter(pieces)))
     }
 
-    /// The sound of a message as samples for a call at `rate` samples a second, 20 ms at a time, from its beginning; see [`Frames`].
+    /// Reads the sound of a message as samples for a call at `rate` samples a second, 20 ms at a time, from its beginning; see [`Frames`].
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ pub trait MessageStoreExt: MessageStore {
         Frames::new(&self.audio(mailbox, id).await?, rate).map_err(undecoded)
     }
 
-    /// Its owner has heard the message.
+    /// Marks the message as old: its owner has heard it.
     ///
     /// # Errors
     ///
@@ -93,17 +93,17 @@ pub trait MessageStoreExt: MessageStore {
         self.mark(mailbox, id, Status::Old).await
     }
 
-    /// Its owner wants to hear the message anew.
+    /// Marks the message as new: its owner wants to hear it again.
     async fn mark_new(&self, mailbox: &MailboxId, id: MessageId) -> Result<(), StoreError> {
         self.mark(mailbox, id, Status::New).await
     }
 
-    /// Its owner has done with the message; it can be restored until it is expunged.
+    /// Marks the message as removed; it can be restored until it is expunged.
     async fn remove(&self, mailbox: &MailboxId, id: MessageId) -> Result<(), StoreError> {
         self.mark(mailbox, id, Status::Removed).await
     }
 
-    /// Its owner wants the removed message back, which is old then: whoever removes a message has dealt with it.
+    /// Restores the removed message as an old one, because an owner who removes a message has dealt with it.
     async fn restore(&self, mailbox: &MailboxId, id: MessageId) -> Result<(), StoreError> {
         self.mark(mailbox, id, Status::Old).await
     }

@@ -49,7 +49,7 @@ impl ImportedMessage {
     }
 }
 
-/// What an import did.
+/// The result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ImportOutcome {

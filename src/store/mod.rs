@@ -266,7 +266,7 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     }
 }
 
-/// What a deposit did. These are all the cases: code that answers a sender must handle both.
+/// The result of a deposit. These are all the cases: code that answers a sender must handle both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deposit {
     /// The message is in the mailbox now, under this id: its own, unless another message there had that already.

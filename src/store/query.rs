@@ -60,7 +60,7 @@ impl Query {
         Self { after: Some(cursor), ..self }
     }
 
-    /// What is asked for, for a store that finds the messages itself.
+    /// The parts of the query, for a store that finds the messages itself.
     ///
     /// The store shows, for each of the [groups](Order::groups) of the order in turn, the messages with one of the statuses and one of the group's
     /// [urgencies](OrderGroup::urgencies), sorted by their [`Position`]; backwards if the order is [newest first](Order::is_newest_first). It leaves

@@ -1,4 +1,4 @@
-//! [`StagedMail`]: a long mail that is written down while it comes in.
+//! [`StagedMail`]: a long mail that is written to the store's medium while it comes in.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use crate::message::MailFile;
 
 /// A mail on its way into a store, in no mailbox yet; made by [`MessageStore::stage`](super::MessageStore::stage). Everything here blocks.
 ///
-/// Dropped, it is gone; what a crash leaves of it is gone when the store is next opened.
+/// A staged mail that is dropped is deleted; the remains that a crash leaves are deleted when the store is next opened.
 pub trait StagedMail: Debug + Send + Sync {
-    /// Writes `bytes` after those before.
+    /// Appends `bytes`.
     ///
     /// # Errors
     ///
-    /// As for a deposit: [`StoreError::NoSpace`] and [`StoreError::Unavailable`] may pass, [`StoreError::TooBig`] is final. The mail is of
-    /// no use any more.
+    /// As for a deposit: [`StoreError::NoSpace`] and [`StoreError::Unavailable`] may pass, [`StoreError::TooBig`] is final. The mail
+    /// cannot be used any more.
     fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
 
     /// The mail, complete.

@@ -1,5 +1,5 @@
-//! A disk that is full, has no files left or may not be written to: whoever asks is told at once, what was said is kept as soon
-//! as there is room, and nobody has to restart anything.
+//! A disk that is full, has no files left or is not writable: callers and senders learn it at once, recordings are kept as soon
+//! as there is space again, and nothing has to be restarted.
 
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
 
@@ -65,7 +65,7 @@ async fn forwarded(events: &mut Receiver<Occurrence>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_the_disk_does_not_take_is_said_to_be_unkept_and_kept_within_a_second_of_there_being_room() {
+async fn an_unkept_call_is_kept_within_1_s_of_free_space() {
     let spoken = wav(3_000, 7);
     let faults = [ErrorKind::StorageFull, ErrorKind::PermissionDenied, ErrorKind::Other].into_iter();
     for (kind, once) in faults.flat_map(|kind| [(kind, true), (kind, false)]) {
@@ -101,7 +101,7 @@ async fn a_call_that_the_disk_does_not_take_is_said_to_be_unkept_and_kept_within
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_on_disk_of_an_unkept_call_becomes_a_message_at_the_next_start_even_if_the_disk_is_full_then() {
+async fn a_partial_call_is_recovered_at_the_start_on_a_full_disk() {
     let spoken = wav(3_000, 7);
     for operations in 0.. {
         let (disk, forwarder) = (FaultyDisk::new(Arc::new(PowerCutDisk::new())), MemoryForwarder::new());
@@ -125,7 +125,7 @@ async fn what_is_on_disk_of_an_unkept_call_becomes_a_message_at_the_next_start_e
             .await;
         running.stop().await;
         match &forwarder.taken(&mailbox("2001"))[..] {
-            // The caller was told, and nothing worth keeping had reached the disk.
+            // The caller got an error, and nothing worth keeping had reached the disk.
             [] => assert!(answer.is_err(), "{at}"),
             [message] if message.head().end_reason == EndReason::Truncated => {
                 let wav = Wav::parse(message.audio().bytes()).unwrap();
@@ -159,7 +159,7 @@ async fn a_node_whose_disk_is_full_starts_and_sends_what_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_under_way_at_a_nearly_full_disk_can_be_finished_and_new_ones_wait_for_room() {
+async fn on_a_nearly_full_disk_only_calls_under_way_go_on() {
     let (disk, forwarder) = (PowerCutDisk::new(), MemoryForwarder::new());
     let node = distributed(Path::new("/spool"), disk.clone(), &forwarder).min_free_space(MIB).open().await.unwrap();
     let room = |bytes, files| disk.set_free_space(FreeSpace::new(bytes, files));
@@ -247,7 +247,7 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test]
-async fn a_real_disk_is_filled_while_a_call_is_recorded_and_the_call_is_kept_when_there_is_room() {
+async fn a_call_on_a_real_full_disk_is_kept_when_there_is_space() {
     let Some(small) = SmallDisk::mount() else { return };
     let forwarder = MemoryForwarder::new();
     let node = distributed(small.path(), voicemail::disk::OsDisk, &forwarder).min_free_space(MIB).open().await.unwrap();
@@ -308,7 +308,7 @@ fn transaction(message: &Message, size: Option<u64>) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_store_without_room_or_files_or_the_right_to_write_puts_senders_off_at_once() {
+async fn a_store_that_cannot_write_defers_senders_at_once() {
     let Some(small) = SmallDisk::mount() else { return };
     let directory = Arc::new(network().directory());
     let builder = MaildirStore::builder(small.path().join("store")).directory(directory).min_free_space(MIB);

@@ -1,4 +1,4 @@
-//! A caller does not speak to a full mailbox in vain: neither at the node that keeps it, nor at a distributed one that was told so.
+//! A caller does not speak to a full mailbox in vain: neither at the node that keeps it, nor at a distributed node that has learnt that it is full.
 
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
 
@@ -16,7 +16,7 @@ use voicemail::record::{CallFacts, RecordError};
 use voicemail::store::MemoryStore;
 
 #[tokio::test(start_paused = true)]
-async fn a_distributed_node_remembers_for_a_while_which_mailboxes_the_central_node_said_were_full() {
+async fn a_distributed_node_remembers_full_mailboxes_for_a_while() {
     let (forwarder, disk) = (MemoryForwarder::new(), PowerCutDisk::new());
     forwarder.answer(mailbox("2001"), Outcome::Deferred(Reply::new(452, "4.2.2 mailbox 2001 is full")));
     let builder = node(HIMALAYA, Path::new("/spool")).disk(disk).forwarder(forwarder.clone()).clock(clock());

@@ -32,7 +32,7 @@ const L16: Format = Format::TELEPHONE_L16;
 #[derive(Debug, Clone, Default)]
 struct Once(Arc<Mutex<BTreeMap<Same, Message>>>);
 
-/// What makes two messages the same, where all are of one origin.
+/// The properties that make two messages of one origin the same.
 type Same = (MailboxId, MessageId, ContentDigest);
 
 impl Once {
@@ -128,7 +128,7 @@ async fn forwarded(node: &Node) {
     .await;
 }
 
-/// What may have become of `spoken`: the whole of it if it was answered for; else that, or a beginning, or nothing.
+/// Checks the message of `spoken`: it is whole if the call was answered as kept; otherwise whole, or a beginning, or missing.
 fn check(found: &[Message], spoken: &[u8], answer: Option<&Kept>, at: &str) {
     match (found, answer) {
         ([], None) => {}
@@ -148,7 +148,7 @@ fn check(found: &[Message], spoken: &[u8], answer: Option<&Kept>, at: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_was_answered_for_is_forwarded_once_and_any_other_is_whole_or_cut_or_gone() {
+async fn a_kept_call_is_forwarded_once_after_a_power_cut() {
     let spoken = wav(3_000, 7);
     for unsynced in BOTH_WAYS {
         let mut answered = 0;
@@ -243,7 +243,7 @@ enum Order {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_operator_parks_or_releases_is_in_one_place_and_where_it_was_said_to_be() {
+async fn a_parked_or_released_message_is_in_one_place() {
     let (spoken, reason, tokyo) = (wav(1_500, 7), "for tests", site("tokyo"));
     let orders = [Order::Park, Order::Release].into_iter();
     for (order, unsynced) in orders.flat_map(|order| BOTH_WAYS.map(|unsynced| (order, unsynced))) {
@@ -359,7 +359,7 @@ async fn a_message_arrives_once_whichever_side_loses_power_on_its_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_message_arrives_once_whichever_side_loses_power_while_it_is_read_and_written_down() {
+async fn a_long_message_arrives_once_whichever_side_loses_power() {
     arrives_once(66_000, 17, InPieces).await;
 }
 
@@ -408,7 +408,7 @@ async fn arrives_once<F: Forwarder>(millis: u32, step: usize, by: fn(Result<Mail
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_that_was_left_over_keeps_a_node_from_starting_and_a_torn_file_gives_what_it_has() {
+async fn leftovers_stop_no_start_and_a_torn_file_gives_its_part() {
     let (spoken, spool) = (wav(1_500, 7), Path::new("/spool").join(HIMALAYA));
     let first = PowerCutDisk::new();
     let node = distributed(&first, Once::default()).await.unwrap();

@@ -1,4 +1,4 @@
-//! What is on stable storage survives power cuts and full disks.
+//! Data on stable storage survives power cuts and full disks.
 
 #![cfg(feature = "node")]
 

@@ -51,7 +51,7 @@ impl MailOut for MailServer {
 
 async fn open_node(disk: &PowerCutDisk, clock: &Arc<ManualClock>, server: &MailServer) -> Node {
     let day = Duration::from_secs(24 * 3600);
-    let retention = Retention { new: Some(30 * day), old: Some(7 * day), removed: Some(Duration::ZERO) };
+    let retention = Retention::default().new_for(30 * day).old_for(7 * day).removed_for(Duration::ZERO);
     let store = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).clock(Arc::clone(clock));
     let store = store.retention(retention).directory(Arc::new(network().directory())).open().await.unwrap();
     let node = node(CENTRAL, Path::new("/spool")).disk(disk.clone()).store(store).clock(Arc::clone(clock));

@@ -18,8 +18,8 @@
 mod arrival;
 mod moving;
 mod noticed;
-mod standing;
 mod steps;
+mod stored;
 
 use std::future::Future;
 
@@ -29,7 +29,7 @@ pub use self::arrival::{
 };
 pub use self::moving::{imported_apart, imported_key, imported_once, imported_with_its_status};
 pub use self::noticed::noticed;
-pub use self::standing::{
+pub use self::stored::{
     counted, expunged_for_good, listed_in_order, marked_alike_twice, paged, refused_by_name, restored, retrieved_unchanged,
     versioned,
 };

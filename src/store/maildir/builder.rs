@@ -1,7 +1,7 @@
 //! [`MaildirStoreBuilder`].
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -15,6 +15,7 @@ use super::tree::Tree;
 use crate::clock::{Clock, SystemClock};
 use crate::directory::{Directory, MailboxLimits};
 use crate::disk::{Disk, OsDisk, SharedFlush, blocking};
+use crate::lock::Lock;
 use crate::store::StoreError;
 
 /// Opens a [`MaildirStore`]; made by [`MaildirStore::builder`].
@@ -51,61 +52,61 @@ impl MaildirStoreBuilder {
         }
     }
 
-    /// Another disk than the operating system's.
+    /// Uses another disk than the operating system's.
     pub fn disk(self, disk: impl Disk) -> Self {
         let disk = Arc::new(disk);
         Self { disk, ..self }
     }
 
-    /// Another clock than the operating system's; it dates arrivals, and so says when they are old.
+    /// Uses another clock than the operating system's; it dates arrivals, and so decides when they are old.
     pub fn clock(self, clock: impl Clock) -> Self {
         let clock = Arc::new(clock);
         Self { clock, ..self }
     }
 
-    /// Who has a mailbox; each gets its Maildir when it is first asked for. Without a directory, a mailbox exists when its folder
-    /// does: see [`MaildirStore::create_mailbox`].
+    /// Sets the directory that decides which mailboxes exist; each gets its Maildir when it is first used. Without a directory, a mailbox exists
+    /// if its folder does: see [`MaildirStore::create_mailbox`].
     pub fn directory(self, directory: impl Directory) -> Self {
         Self { directory: Some(Arc::new(directory)), ..self }
     }
 
-    /// This node's host name, for file names and for the `Message-ID` of what was recorded here; `localhost` without it.
+    /// Sets this node's host name, for file names and for the `Message-ID` of what was recorded here; `localhost` without it.
     pub fn host(self, host: impl Into<String>) -> Self {
         Self { host: host.into(), ..self }
     }
 
-    /// The domain of the mailboxes' addresses, for the `To` of what was recorded here; `localhost` without it.
+    /// Sets the domain of the mailboxes' addresses, for the `To` of what was recorded here; `localhost` without it.
     pub fn domain(self, domain: impl Into<String>) -> Self {
         Self { domain: domain.into(), ..self }
     }
 
-    /// How many messages a mailbox may hold, removed ones not counted; without it, any number.
+    /// Limits how many messages a mailbox may hold, removed ones not counted; without it, any number.
     pub fn max_messages(self, max_messages: usize) -> Self {
         let holding = MailboxLimits { messages: Some(max_messages), ..self.holding };
         Self { holding, ..self }
     }
 
-    /// What a mailbox may hold; without it, anything. What a directory says of a mailbox counts too, whichever is less.
+    /// Limits how much a mailbox may hold; without it, there is no limit. If a directory has a limit for the mailbox, too, the lower one counts.
     pub fn holding(self, holding: MailboxLimits) -> Self {
         Self { holding, ..self }
     }
 
-    /// How long messages stay; without it, until their owners remove and expunge them.
+    /// Sets how long messages stay; without it, until their owners remove and expunge them.
     pub fn retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
     }
 
-    /// How many bytes a message may have as a mail; 64 MiB without it, an hour of 8 kHz, 8-bit sound and more.
+    /// Limits how many bytes a message may have as a mail; 64 MiB without it, an hour of 8 kHz, 8-bit sound and more.
     pub fn max_bytes(self, max_bytes: u64) -> Self {
         Self { max_bytes, ..self }
     }
 
-    /// How many bytes of the disk are not filled with messages; 64 MiB without it.
+    /// Sets how many bytes of the disk stay free of messages; 64 MiB without it.
     pub fn min_free_space(self, bytes: u64) -> Self {
         Self { min_free_space: bytes, ..self }
     }
 
-    /// How long an arrival is remembered after its message came; 90 days without it. The same message that is sent again later
+    /// Sets how long an arrival is remembered after its message came; 90 days without it. The same message that is sent again later
     /// than this is stored again, if it is no longer in the mailbox.
     pub fn deduplication_window(self, deduplication_window: Duration) -> Self {
         Self { deduplication_window, ..self }
@@ -113,11 +114,11 @@ impl MaildirStoreBuilder {
 
     /// Opens the store, and creates what is missing of its tree.
     ///
-    /// What processes that died have left half-written is removed. Other processes may have the same tree open.
+    /// Half-written files of processes that died are removed. Other processes may have the same tree open.
     ///
     /// # Errors
     ///
-    /// [`StoreError::NoSpace`], [`StoreError::NotWritable`] or [`StoreError::Unavailable`], with what the disk said, and where.
+    /// [`StoreError::NoSpace`], [`StoreError::NotWritable`] or [`StoreError::Unavailable`], with the error of the disk and the path.
     ///
     /// # Panics
     ///
@@ -125,7 +126,7 @@ impl MaildirStoreBuilder {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has done part of this or all; the same call again does the rest.
+    /// A dropped call has done part of this or all of it; the same call again does the rest.
     pub async fn open(self) -> Result<MaildirStore, StoreError> {
         let context = StoreContext {
             disk: self.disk,
@@ -144,9 +145,9 @@ impl MaildirStoreBuilder {
         };
         let tree = Arc::new(Tree {
             context: Arc::new(context),
-            mailboxes: Mutex::default(),
-            forgotten_up_to: Mutex::new(None),
-            retained_up_to: Mutex::new(None),
+            mailboxes: Lock::default(),
+            forgotten_up_to: Lock::new(None),
+            retained_up_to: Lock::new(None),
             external_changes: Arc::default(),
         });
         let prepared = Arc::clone(&tree);

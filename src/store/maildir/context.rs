@@ -1,4 +1,4 @@
-//! [`StoreContext`]: what all mailboxes of a store stand on. What asks the disk blocks.
+//! [`StoreContext`]: the disk, the folders and the limits that the mailboxes of one store share.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,20 +15,20 @@ use crate::directory::MailboxLimits;
 use crate::disk::{self, Disk, SharedFlush, Watcher};
 use crate::store::StoreError;
 
-/// The disk, the folders and the rules that the mailboxes of one store share.
+/// The disk, the folders and the limits that the mailboxes of one store share. Methods that ask the disk block.
 #[derive(Debug)]
 pub(super) struct StoreContext {
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
     pub flush: SharedFlush,
-    /// Tells what changes in the mailboxes, where anybody does.
+    /// Reports changes in the mailboxes; not set where the disk cannot watch.
     pub watcher: OnceLock<Arc<dyn Watcher>>,
     pub staging: PathBuf,
     pub host: String,
     pub domain: String,
     pub limits: Limits,
     pub free_space: FreeSpaceCache,
-    /// What was found in the folders and skipped.
+    /// The entries that were found in the folders and skipped.
     pub bad: BadEntries,
     pub deduplication_window: TimeDelta,
     pub retention: Retention,
@@ -36,7 +36,7 @@ pub(super) struct StoreContext {
 }
 
 impl StoreContext {
-    /// An error if the disk has no room for a mail of `size` bytes.
+    /// An error if the disk has no space for a mail of `size` bytes.
     pub(super) fn check_free_space(&self, size: u64) -> Result<(), StoreError> {
         let free = self.disk.free_space(&self.root).map_err(failed)?;
         self.free_space.handle_answer(free, Instant::now());
@@ -46,12 +46,12 @@ impl StoreContext {
         Ok(())
     }
 
-    /// Whether the disk has room for a mail of `size` bytes beyond doubt; it is not asked, so this does not block.
+    /// Whether the disk certainly has space for a mail of `size` bytes; the disk is not asked, so this does not block.
     pub(super) fn has_plenty(&self, size: u64) -> bool {
         self.free_space.has_plenty(size.saturating_add(self.limits.min_free_space), Instant::now())
     }
 
-    /// An error if a mail of `size` bytes is bigger than any may be.
+    /// An error if a mail of `size` bytes is too big.
     pub(super) fn check_size(&self, size: u64) -> Result<(), StoreError> {
         let limit = self.limits.bytes;
         if size > limit { Err(StoreError::TooBig { size, limit }) } else { Ok(()) }
@@ -62,33 +62,33 @@ impl StoreContext {
     }
 }
 
-/// How much is taken.
+/// The limits of a store.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// What each mailbox may hold.
+    /// How much each mailbox may hold.
     pub holding: MailboxLimits,
-    /// Bytes in one message's mail.
+    /// How many bytes one message's mail may have.
     pub bytes: u64,
-    /// Bytes of the disk that stay free.
+    /// How many bytes of the disk stay free.
     pub min_free_space: u64,
 }
 
-/// What an error of the disk means to whoever called the store.
+/// The error of the store for an error of the disk.
 pub(super) fn failed(error: io::Error) -> StoreError {
     match error.kind() {
-        // Nobody says so to a reader.
+        // No reading operation fails like this.
         io::ErrorKind::ReadOnlyFilesystem => StoreError::NotWritable(error.into()),
         _ if disk::is_no_space(&error) => StoreError::NoSpace(error.into()),
         _ => StoreError::Unavailable(error.into()),
     }
 }
 
-/// The same for what writes.
+/// The error of the store for an error of the disk in an operation that writes.
 pub(super) fn not_taken(error: io::Error) -> StoreError {
     if disk::is_not_writable(&error) { StoreError::NotWritable(error.into()) } else { failed(error) }
 }
 
-/// The disk has only its reserve left.
+/// The disk has only the space left that must stay free.
 #[derive(Debug, thiserror::Error)]
 #[error("the disk is nearly full: {bytes} bytes and {files} files are left")]
 struct NearlyFull {

@@ -34,7 +34,7 @@ impl ExternalChanges {
                 schedule.poll_timeout().unwrap_or(now())
             };
             tokio::select! {
-                changed = self.watched() => match changed {
+                changed = self.wait_for_watcher() => match changed {
                     Ok(changed) => self.schedule().handle_changed(&changed),
                     Err(error) => self.stop_watching(&error),
                 },
@@ -86,7 +86,7 @@ impl ExternalChanges {
         Ok(())
     }
 
-    async fn watched(&self) -> io::Result<ChangedFolders> {
+    async fn wait_for_watcher(&self) -> io::Result<ChangedFolders> {
         match self.watcher.get() {
             Some(Some(watcher)) if self.watcher_failed.get().is_none() => watcher.changed().await,
             _ => std::future::pending().await,

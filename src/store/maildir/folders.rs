@@ -1,4 +1,4 @@
-//! One Maildir as it stands on the disk, while other programs rename and remove in it.
+//! [`Folders`]: one Maildir on the disk, in which other programs rename and remove files at the same time.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,25 +15,25 @@ pub(super) struct Folders {
     cur: PathBuf,
 }
 
-/// What stands in the folders.
+/// The entries of the folders.
 #[derive(Debug, Default)]
 pub(super) struct MaildirListing {
     pub files: Vec<FileName>,
-    /// Where something else stands: no file, or no folder.
+    /// The paths of entries that are not files, and of folders that are not folders.
     pub others: Vec<PathBuf>,
 }
 
 /// The files of one base name.
 #[derive(Debug, Clone)]
 pub(super) struct MessageFile {
-    /// The one that counts.
+    /// The name that counts.
     pub name: FileName,
     /// Another name in `new`, which a power cut between two flushes can leave there.
     pub also_new: Option<FileName>,
 }
 
 impl MessageFile {
-    /// What `names`, all of one base name, come to; `None` if there are none.
+    /// The file with these names, which all have one base name; `None` if there are none.
     pub(super) fn among(names: &[FileName]) -> Option<Self> {
         let name = names.iter().max()?;
         let also_new = names.iter().filter(|other| *other != name && other.folder == Folder::New).max();
@@ -44,7 +44,7 @@ impl MessageFile {
 impl Folders {
     /// The Maildir at `path`, with its folders created where they are missing, and durable.
     ///
-    /// Flushes also what was there: the process that created it may have died before it could.
+    /// Also folders that exist are flushed: the process that created them may have died before it did so.
     pub(super) fn open(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
         let folders = Self { root: path.to_owned(), new: path.join("new"), cur: path.join("cur") };
         for folder in [&path.join("tmp"), &folders.new, &folders.cur] {
@@ -59,10 +59,10 @@ impl Folders {
         self.folder(file.folder).join(&file.name)
     }
 
-    /// What is there now. A folder that is missing is created again.
+    /// Lists the folders. A folder that is missing is created again.
     pub(super) fn list(&self, disk: &dyn Disk) -> io::Result<MaildirListing> {
         let mut listed = MaildirListing::default();
-        // In this order, a file that moves meanwhile is seen twice rather than never.
+        // In this order, a file that moves in between is seen twice rather than never.
         for folder in [Folder::New, Folder::Cur] {
             let Some(Listing { files, others }) = self.list_one(disk, folder)? else {
                 listed.others.push(self.folder(folder).to_owned());
@@ -75,7 +75,7 @@ impl Folders {
         Ok(listed)
     }
 
-    /// The names in one folder; `None` if something else stands there.
+    /// The names in one folder; `None` if its path leads to something else.
     fn list_one(&self, disk: &dyn Disk, folder: Folder) -> io::Result<Option<Listing>> {
         let folder = self.folder(folder);
         match disk.list_files(folder) {
@@ -84,7 +84,7 @@ impl Folders {
             listed => return listed.map(Some),
         }
         match disk.create_dir(folder) {
-            // What is put there must stay there.
+            // Messages that are put there must survive a power cut.
             Ok(()) => disk.sync_dir(&self.root)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
@@ -96,8 +96,8 @@ impl Folders {
         }
     }
 
-    /// What `work` makes of the file, under whatever name it is by then; `None` if it is gone.
-    pub(super) fn follow<T>(
+    /// Does `work` on the file, also when another program renames it in between; `None` if the file is gone.
+    pub(super) fn with_renames<T>(
         &self,
         disk: &dyn Disk,
         file: &FileName,
@@ -111,7 +111,7 @@ impl Folders {
             }
             match self.list(disk)?.files.into_iter().filter(|other| other.base() == file.base()).max() {
                 Some(found) => (file, missed) = (found, 0),
-                // A name that moves while the folders are read is in neither list, so that one look proves nothing.
+                // A name that moves while the folders are read is in neither list, so one look proves nothing.
                 None if missed < MISSED_AT_MOST => missed += 1,
                 None => return Ok(None),
             }
@@ -119,7 +119,7 @@ impl Folders {
         Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program renames the message all the time"))
     }
 
-    /// Makes durable what was added to the folder, or renamed in it, or removed from it.
+    /// Makes durable which names are in the folder.
     pub(super) fn flush(&self, disk: &dyn Disk, flush: &SharedFlush, folder: Folder) -> io::Result<()> {
         flush.sync_dir(disk, self.folder(folder))
     }
@@ -139,5 +139,5 @@ impl Folders {
 }
 
 const RENAMES_FOLLOWED: u32 = 8;
-/// So many looks that do not find a name are not believed.
+/// How many looks may miss a name before the file counts as gone.
 const MISSED_AT_MOST: u32 = 2;

@@ -1,23 +1,23 @@
-//! [`FreeSpaceCache`]: how much room the disk had when it was last asked.
+//! [`FreeSpaceCache`]: how much space the disk had when it was last asked.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::disk::FreeSpace;
+use crate::lock::Lock;
 
-/// How much room the disk had when it was last asked, so that a disk with plenty is not asked before each message.
+/// How much space the disk had when it was last asked, so that a disk with plenty is not asked before each message.
 #[derive(Debug, Default)]
-pub(super) struct FreeSpaceCache(Mutex<Option<(Instant, FreeSpace)>>);
+pub(super) struct FreeSpaceCache(Lock<Option<(Instant, FreeSpace)>>);
 
 impl FreeSpaceCache {
-    /// The disk has answered.
+    /// Notes an answer of the disk.
     pub(super) fn handle_answer(&self, free: FreeSpace, now: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, free));
+        *self.0.lock() = Some((now, free));
     }
 
-    /// Whether it has room for `bytes` beyond doubt: it had a moment ago, and nobody can have filled the rest since.
+    /// Whether the disk certainly has space for `bytes`: it had a moment ago, and no program can have filled the rest since.
     pub(super) fn has_plenty(&self, bytes: u64, now: Instant) -> bool {
-        let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = *self.0.lock();
         seen.is_some_and(|(asked_at, free)| {
             now.saturating_duration_since(asked_at) < TRUSTED
                 && free.bytes >= bytes.saturating_add(FILLED_MEANWHILE)
@@ -40,9 +40,9 @@ mod tests {
     const MUCH: FreeSpace = FreeSpace { bytes: 64 << 30, files: 64 << 20 };
 
     #[test]
-    fn an_answer_is_trusted_for_a_quarter_of_a_second_where_there_is_plenty() {
+    fn an_answer_is_trusted_for_250_ms_if_there_is_plenty() {
         let (seen, start) = (FreeSpaceCache::default(), Instant::now());
-        assert!(!seen.has_plenty(1, start), "nobody has asked yet");
+        assert!(!seen.has_plenty(1, start), "the disk was not asked yet");
         seen.handle_answer(MUCH, start);
         assert!(seen.has_plenty(1, start + Duration::from_millis(249)));
         assert!(!seen.has_plenty(1, start + Duration::from_millis(250)));

@@ -2,15 +2,16 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::context::{StoreContext, not_taken};
 use super::staging::Staged;
 use crate::disk::DiskFile;
+use crate::lock::Lock;
 use crate::message::MailFile;
 use crate::store::{StagedMail, StoreError};
 
-/// A mail that is coming in.
+/// A mail that is being received.
 #[derive(Debug)]
 pub(super) struct IncomingMail {
     context: Arc<StoreContext>,
@@ -18,7 +19,7 @@ pub(super) struct IncomingMail {
 }
 
 impl IncomingMail {
-    /// One that has not begun.
+    /// A mail without any bytes yet.
     pub(super) fn begin(context: Arc<StoreContext>) -> Result<Self, StoreError> {
         let staged = Staged::create(&context.disk, &context.staging).map_err(not_taken)?;
         Ok(Self { context, staged })
@@ -26,7 +27,7 @@ impl IncomingMail {
 }
 
 impl StagedMail for IncomingMail {
-    /// Asks for room each time: of many that come in at once, none may use the reserve.
+    /// Checks the free space each time: of many mails that come in at once, none may use the space that must stay free.
     fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.context.check_size(self.staged.size() + bytes.len() as u64)?;
         self.context.check_free_space(bytes.len() as u64)?;
@@ -34,22 +35,22 @@ impl StagedMail for IncomingMail {
     }
 
     fn finish(self: Box<Self>) -> Arc<dyn MailFile> {
-        Arc::new(ArrivedMail { file: self.staged.file(), size: self.staged.size(), staged: Mutex::new(Some(self.staged)) })
+        Arc::new(ArrivedMail { file: self.staged.file(), size: self.staged.size(), staged: Lock::new(Some(self.staged)) })
     }
 }
 
-/// A mail that has come in. The first mailbox gets the file itself, any other a copy.
+/// A mail that was received. The first mailbox gets the file itself, any other mailbox a copy.
 #[derive(Debug)]
 pub(super) struct ArrivedMail {
     file: Arc<dyn DiskFile>,
     size: u64,
-    staged: Mutex<Option<Staged>>,
+    staged: Lock<Option<Staged>>,
 }
 
 impl ArrivedMail {
-    /// The file itself, once, for a mailbox whose messages are staged in `folder`.
+    /// Takes the file itself, for the first mailbox whose messages are staged in `folder`.
     pub(super) fn take(&self, folder: &Path) -> Option<Staged> {
-        self.staged.lock().unwrap_or_else(PoisonError::into_inner).take_if(|staged| staged.is_in(folder))
+        self.staged.lock().take_if(|staged| staged.is_in(folder))
     }
 }
 

@@ -155,7 +155,7 @@ impl Mailbox {
     pub(super) fn retrieve(&self, context: &StoreContext, id: MessageId) -> Result<Message, StoreError> {
         let disk = &*context.disk;
         let located = self.find(context, id)?;
-        let read = match self.folders.follow(disk, &located.file.name, |file| disk::read(disk, &self.folders.path(file))) {
+        let read = match self.folders.with_renames(disk, &located.file.name, |file| disk::read(disk, &self.folders.path(file))) {
             Err(error) if disk::is_not_a_file(&error) => return Err(StoreError::Damaged { id, source: error.into() }),
             read => read.map_err(failed)?,
         };
@@ -171,7 +171,7 @@ impl Mailbox {
         {
             let _lock = self.lock(disk).map_err(not_taken)?;
             let located = self.find(context, id)?;
-            let renamed = self.folders.follow(disk, &located.file.name, |file| self.rename(disk, file, &file.at(status)));
+            let renamed = self.folders.with_renames(disk, &located.file.name, |file| self.rename(disk, file, &file.at(status)));
             renamed.map_err(not_taken)?.ok_or(StoreError::NoSuchMessage(id))?;
             if let Some(left_behind) = located.file.also_new {
                 self.remove(disk, &left_behind).map_err(not_taken)?;
@@ -272,7 +272,7 @@ impl Mailbox {
     /// When the message was removed, in seconds since 1970: its file got its present name then, or later. `None` if the file is gone.
     fn removed_at(&self, context: &StoreContext, located: &LocatedMessage) -> io::Result<Option<i64>> {
         let changed = |file: &FileName| context.disk.open_to_read(&self.folders.path(file))?.changed();
-        let changed = match self.folders.follow(&*context.disk, &located.file.name, changed) {
+        let changed = match self.folders.with_renames(&*context.disk, &located.file.name, changed) {
             Err(error) if concerns_entry(&error) => {
                 context.bad.note(&self.folders.path(&located.file.name), &error);
                 None

@@ -42,54 +42,54 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 ///
 /// An operator understands the tree with `ls` and `cat`; a `README.txt` in it explains it. Several processes may use one tree.
 ///
-/// # What is where
+/// # The tree
 ///
 /// ```text
 /// mail/2041/{tmp,new,cur}    the mailbox 2041, a Maildir
-/// arrivals/2041/KEY          that a message has arrived, also after its owner removed it
-/// staging/                   what is being written
+/// arrivals/2041/KEY          the note that a message has arrived, also after its owner removed it
+/// staging/                   messages that are being written
 /// ```
 ///
-/// - **New** is what is in `new/`, and what is in `cur/` without the flag `S`; **old** has the flag `S`; **removed** has `T`.
-/// - A message is answered for after its file was flushed, renamed into `new/`, and `new/` was flushed.
-/// - What other programs put into a mailbox is a message, too, if it is a mail with a sound that
+/// - A message is **new** in `new/`, and in `cur/` without the flag `S`; **old** with the flag `S`; **removed** with `T`.
+/// - A deposit is answered after the message's file was flushed, renamed into `new/`, and `new/` was flushed.
+/// - A mail that another program puts into a mailbox is a message, too, if it has a sound that
 ///   [`wire::decode`](crate::wire::decode) accepts. Any other mail is left alone, and neither listed nor counted.
-/// - Each call sees what other programs did before it. On a local file system the kernel tells what changes (inotify), so that a
+/// - Each call sees what other programs did before it. On a local file system the kernel reports changes (inotify), so that a
 ///   call costs the same in a mailbox of ten messages and of ten thousand; elsewhere, and where the kernel watches no more folders
-///   for this user, each call reads the folders anew. What is read of a message is remembered.
+///   for this user, each call reads the folders again. Heads of messages are remembered.
 ///
-/// # What is skipped
+/// # Skipped entries
 ///
-/// What stands in `new/` or `cur/` and is no file (a folder, a socket, a pipe, a link wherever it leads), or may not be read, is skipped, and
-/// everything else works. Its path is [reported](Housekeeping::bad_entries) once. A message that this store has put there and may no longer
-/// read is shown by what its name tells. A missing `new/` or `cur/` is created again.
+/// An entry of `new/` or `cur/` that is not a file (a folder, a socket, a pipe, a link wherever it leads), or that may not be read, is skipped,
+/// and everything else works. Its path is [reported](Housekeeping::bad_entries) once. A message that this store has put there and may no longer
+/// read is listed by the contents of its name. A missing `new/` or `cur/` is created again.
 ///
-/// # What other programs change
+/// # Changes by other programs
 ///
-/// [`external_changes`](MessageStore::external_changes) tells it while somebody waits for it, as a [`Node`](crate::node::Node) does. On a local file
-/// system the kernel rings for the folders of 16 384 mailboxes, and a change is told at once; so it is when a mailbox comes or goes. Else, and
-/// for mailboxes beyond, the store looks when names last came or went in the folders: at 1000 mailboxes a second at most, and at each every
-/// ten seconds where there are fewer than 10 000. So a change is told within ten seconds, or within a hundred in a store of 100 000
-/// mailboxes; and so it is when a mailbox's `new/` or `cur/` is replaced, or more happens at once than the kernel notes. What this store
-/// does itself may be told too.
+/// [`external_changes`](MessageStore::external_changes) reports them to a caller that waits, as a [`Node`](crate::node::Node) does. On a local file
+/// system the kernel watches the folders of 16 384 mailboxes, and changes in them are reported at once, as are mailboxes that are created or
+/// removed. Elsewhere, and for more mailboxes, the store polls the folders for their times of change: at most 1000 mailboxes a second, and each
+/// mailbox every ten seconds if there are fewer than 10 000. So a change is reported within ten seconds, or within a hundred in a store of
+/// 100 000 mailboxes; this is also the limit when a mailbox's `new/` or `cur/` is replaced, or when more happens at once than the kernel
+/// remembers. Changes that this store makes itself may be reported, too.
 ///
-/// # What "once" rests on
+/// # How a message is stored once
 ///
-/// A message in the mailbox carries its key in its name. When its owner removes it, the arrival answers for it: it is flushed before
-/// [`expunge`](MessageStore::expunge) deletes the message. One window is left: the message is deleted by *another program* within
-/// the seconds that the operating system takes to write an arrival by itself, the power is cut in the same seconds, *and* the
-/// sender never got its answer and sends the message again. Then it comes back.
+/// The name of a message in the mailbox contains its [`DeduplicationKey`](super::DeduplicationKey). When its owner removes it, the arrival takes
+/// over: it is flushed before [`expunge`](MessageStore::expunge) deletes the message. One gap is left: the message is deleted by *another
+/// program* within the seconds that the operating system takes to write an arrival by itself, the power is cut in the same seconds, *and* the
+/// sender did not get its answer and sends the message again. Then it comes back.
 ///
-/// An arrival is remembered for 90 days after its message came, or [as told](MaildirStoreBuilder::remember), whether or not the
-/// message is still there. [`housekeep`](MessageStore::housekeep) forgets the old ones, which a [`Node`](crate::node::Node) calls every
-/// minute; whoever uses a store without a node calls it, or [`forget_old_arrivals`](Self::forget_old_arrivals). A message that is
-/// sent again after that, and is no longer in the mailbox, is taken for a new one: no sender should retry for 90 days.
+/// An arrival is remembered for 90 days after its message came, or for the time [set](MaildirStoreBuilder::deduplication_window), whether or not
+/// the message is still there. [`housekeep`](MessageStore::housekeep) forgets old ones; a [`Node`](crate::node::Node) calls it every minute. A
+/// program that uses a store without a node must call it, or [`forget_old_arrivals`](Self::forget_old_arrivals). A message that is
+/// sent again after that time, and is no longer in the mailbox, is taken for a new one: no sender should retry for 90 days.
 ///
 /// # When the disk is nearly full
 ///
-/// The last 64 MiB, or [as told](MaildirStoreBuilder::reserve), are not filled with messages: what has begun elsewhere on the
-/// disk can be finished, and the store's own records fit. A message that would need them is refused with
-/// [`StoreError::NoSpace`], which [`check`](MessageStore::check) foretells at the price of one `statvfs`, and of nothing while the
+/// The last 64 MiB, or as much as is [set](MaildirStoreBuilder::min_free_space), are not filled with messages, so that other work on the
+/// disk can be finished and the store's own records fit. A message that would need this space is refused with
+/// [`StoreError::NoSpace`]. [`check`](MessageStore::check) refuses it at the cost of one `statvfs`, and of none while the
 /// disk had gigabytes left a moment ago.
 ///
 /// # Examples
@@ -119,12 +119,12 @@ pub struct MaildirStore {
 }
 
 impl MaildirStore {
-    /// A store whose tree is at `root`.
+    /// Builds a store whose tree is at `root`.
     pub fn builder(root: impl Into<PathBuf>) -> MaildirStoreBuilder {
         MaildirStoreBuilder::new(root.into())
     }
 
-    /// Creates the Maildir of `mailbox`; no error if it is there already. Needed only where no directory says who has a mailbox.
+    /// Creates the Maildir of `mailbox`; no error if it is there already. Needed only without a [directory](MaildirStoreBuilder::directory).
     ///
     /// # Errors
     ///
@@ -141,7 +141,7 @@ impl MaildirStore {
     /// Looks at up to `at_most` arrivals, beginning where the last call ended, and forgets those that are older than the store
     /// remembers; answers how many.
     ///
-    /// [`housekeep`](MessageStore::housekeep) does it with 1000. The store starts no task of its own for it.
+    /// [`housekeep`](MessageStore::housekeep) does it with 1000. The store starts no task for it.
     ///
     /// # Errors
     ///
@@ -154,17 +154,17 @@ impl MaildirStore {
         self.blocking(move |tree| tree.forget_old_arrivals(at_most)).await
     }
 
-    /// Does `work` on `mailbox`, if there is one, where it may block.
+    /// Does `work` on `mailbox`, if it exists, on a thread that may block.
     async fn on<T, F>(&self, mailbox: &MailboxId, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&StoreContext, &Mailbox) -> Result<T, StoreError> + Send + 'static,
     {
-        let standing = self.look_up(mailbox).await?;
-        self.within(standing, mailbox, |context, _, mailbox| work(context, mailbox)).await
+        let looked_up = self.look_up(mailbox).await?;
+        self.within(looked_up, mailbox, |context, _, mailbox| work(context, mailbox)).await
     }
 
-    /// What is said of `mailbox` without a look at the disk.
+    /// Whether `mailbox` may be created, and its limits, without access to the disk.
     async fn look_up(&self, mailbox: &MailboxId) -> Result<(IfMissing, MailboxLimits), StoreError> {
         let limits = self.tree.context.limits.holding;
         let Some(directory) = &self.directory else { return Ok((IfMissing::Refuse, limits)) };
@@ -173,7 +173,7 @@ impl MaildirStore {
         Ok((IfMissing::Create, limits.and(owner.holding)))
     }
 
-    /// Does `work` on `mailbox`, of which this was said, where it may block.
+    /// Does `work` on `mailbox`, with the answer of [`look_up`](Self::look_up), on a thread that may block.
     async fn within<T, F>(
         &self,
         (if_missing, limits): (IfMissing, MailboxLimits),
@@ -220,16 +220,16 @@ impl MessageStore for MaildirStore {
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
-        let standing = self.look_up(mailbox).await?;
+        let looked_up = self.look_up(mailbox).await?;
         let context = &self.tree.context;
-        if let (IfMissing::Create, limits) = standing
+        if let (IfMissing::Create, limits) = looked_up
             && limits.is_unlimited()
             && context.has_plenty(size)
         {
-            // Nothing to ask the disk for: the way to a thread that may block would cost more than all the rest.
+            // The disk need not be asked, and a hand-over to a blocking thread would cost more than all the rest.
             return context.check_size(size);
         }
-        self.within(standing, mailbox, move |context, limits, mailbox| mailbox.check(context, limits, size)).await
+        self.within(looked_up, mailbox, move |context, limits, mailbox| mailbox.check(context, limits, size)).await
     }
 
     async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
@@ -279,5 +279,5 @@ impl MessageStore for MaildirStore {
 
 /// How many arrivals a step of housekeeping looks at: a store that is done every minute sees a million in 17 hours.
 const ARRIVALS_A_STEP: usize = 1000;
-/// How many mailboxes a step of housekeeping looks at for messages that are too old; each such message counts for one as well.
+/// How many mailboxes a step of housekeeping looks at for messages that are too old; each such message counts as one, too.
 const RETAINED_A_STEP: usize = 200;

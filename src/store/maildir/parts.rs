@@ -10,7 +10,7 @@ use super::context::StoreContext;
 use crate::message::{MailFile, MailboxId, Message};
 use crate::wire::{self, Addresses, Encoded, EncodedSound, TransferEncoding};
 
-/// The mail that a message arrived as, byte for byte, or else one that is made of it. Reading blocks.
+/// The mail of a message, in parts: the one that it arrived as, byte for byte, or one that is made of it. Reading blocks.
 #[derive(Debug)]
 pub(super) struct Parts {
     size: u64,
@@ -19,7 +19,7 @@ pub(super) struct Parts {
     after: Option<Bytes>,
 }
 
-/// What is not in memory at once.
+/// The part of a mail that is not in memory at once.
 #[derive(Debug)]
 enum LargePart {
     Nothing,
@@ -28,7 +28,7 @@ enum LargePart {
 }
 
 impl Parts {
-    /// The mail of `message`, for `mailbox` if it is made.
+    /// The mail of `message`; one that is made is addressed to `mailbox`.
     pub(super) fn of(message: &Message, context: &StoreContext, mailbox: &MailboxId) -> Self {
         if let Some(mail) = message.mail() {
             return Self::whole(vec![mail.clone()]);

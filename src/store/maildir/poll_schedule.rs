@@ -1,4 +1,4 @@
-//! [`PollSchedule`]: whose mailbox is to be looked at next for what other programs did. Decides; does nothing.
+//! [`PollSchedule`]: which mailbox to poll next for changes by other programs. It only decides, and does no I/O.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant, SystemTime};
@@ -6,58 +6,58 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::disk::{ChangedFolders, WatchedFolder};
 use crate::message::MailboxId;
 
-/// Whose mailbox is to be looked at next, and whose may have changed.
+/// Decides which mailbox to poll next, and collects which mailboxes may have changed.
 ///
-/// All mailboxes are polled in rounds. A look at one has the disk ring for its folders from now on; where the disk does not,
-/// it sees when names last came or went in them. A folder may change twice within the time that its file system tells apart, so a
-/// new time says that the mailbox may have changed, and says so once more in the round after.
+/// All mailboxes are polled in rounds. A poll has the folders of a mailbox watched from then on; where this is not possible, it
+/// reads when names last changed in them. A folder may change twice within the resolution of its file system's times, so a
+/// new time means that the mailbox may have changed, in this round and in the next one.
 #[derive(Debug, Default)]
 pub(super) struct PollSchedule {
-    /// Who is left in this round, the next one last.
+    /// The mailboxes that are left in this round, the next one last.
     left: Vec<MailboxId>,
     next_step: Option<Instant>,
     next_round: Option<Instant>,
     known: HashMap<MailboxId, PolledMailbox>,
-    /// Whose a folder is: more than one's where an operator gave a mailbox two names.
+    /// The mailboxes of each watched folder: more than one where an operator gave a mailbox two names.
     owners: HashMap<WatchedFolder, BTreeSet<MailboxId>>,
-    /// The folder that all mailboxes are in, if the disk rings for it.
+    /// The folder that all mailboxes are in, if it is watched.
     mail: Option<WatchedFolder>,
-    /// Whether mailboxes have come or gone since they were listed.
+    /// Whether mailboxes were created or removed since they were listed.
     list_again: bool,
     changed: BTreeSet<MailboxId>,
 }
 
-/// What is to be done next.
+/// A step to be taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PollStep {
-    /// See which mailboxes there are.
+    /// List the mailboxes.
     List,
-    /// See which have come and gone, in the middle of a round.
+    /// List the mailboxes again, in the middle of a round.
     ListAgain,
-    /// Poll these.
+    /// Poll these mailboxes.
     Poll(Vec<MailboxId>),
 }
 
-/// What a look at a mailbox has found.
+/// The result of polling a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PollResult {
-    /// The disk rings for its folders.
+    /// Its folders are watched.
     Watched([WatchedFolder; 2]),
-    /// One of its folders is not there, and the disk rings for the one that they are in.
+    /// One of its folders does not exist, and the folder that they belong in is watched.
     ParentWatched(WatchedFolder),
-    /// When names last came or went in its folders; `None` where that cannot be seen.
+    /// Its folders are not watched: when names in them last changed; `None` where the disk does not record that.
     Modified([Option<SystemTime>; 2]),
 }
 
 #[derive(Debug)]
 struct PolledMailbox {
     result: PollResult,
-    /// Whether it is said once more, after the next look, that it may have changed.
+    /// Whether it counts as changed once more at the next poll.
     again: bool,
 }
 
 impl PollResult {
-    /// The folders that the disk rings for.
+    /// The folders that are watched.
     fn folders(&self) -> &[WatchedFolder] {
         match self {
             Self::Watched(folders) => folders,
@@ -73,7 +73,7 @@ impl PollSchedule {
         (!self.changed.is_empty()).then(|| std::mem::take(&mut self.changed).into_iter().collect())
     }
 
-    /// What to do now.
+    /// The step to take now.
     pub(super) fn poll_step(&mut self, now: Instant) -> Option<PollStep> {
         if self.poll_timeout().is_some_and(|due| due > now) {
             return None;
@@ -98,7 +98,7 @@ impl PollSchedule {
         if rests { self.next_round.max(self.next_step) } else { self.next_step }
     }
 
-    /// Begins a round through these mailboxes. Answers the folders that the disk needs ring for no longer.
+    /// Begins a round through these mailboxes. Answers the folders that need not be watched any more.
     pub(super) fn handle_listed(&mut self, mut mailboxes: Vec<MailboxId>) -> Vec<WatchedFolder> {
         let unused = self.forget_others(&mailboxes);
         mailboxes.sort_unstable_by(|one, other| other.cmp(one));
@@ -107,8 +107,7 @@ impl PollSchedule {
         unused
     }
 
-    /// These mailboxes are there in the middle of a round: those that are new come next. Answers the folders that the disk needs ring
-    /// for no longer.
+    /// Takes the list of mailboxes in the middle of a round: new ones come next. Answers the folders that need not be watched any more.
     pub(super) fn handle_listed_again(&mut self, mailboxes: Vec<MailboxId>) -> Vec<WatchedFolder> {
         let unused = self.forget_others(&mailboxes);
         let left: HashSet<&MailboxId> = self.left.iter().collect();
@@ -121,7 +120,7 @@ impl PollSchedule {
         unused
     }
 
-    /// The disk rings for the folder that all mailboxes are in; or it does not.
+    /// Notes the folder that all mailboxes are in, if it is watched.
     pub(super) fn handle_mail(&mut self, mail: Option<WatchedFolder>) {
         self.mail = mail;
     }
@@ -137,7 +136,7 @@ impl PollSchedule {
         unused
     }
 
-    /// What a look at the mailbox has found. Answers the folders that the disk needs ring for no longer.
+    /// Takes the result of polling a mailbox. Answers the folders that need not be watched any more.
     pub(super) fn handle_polled(&mut self, mailbox: MailboxId, result: PollResult) -> Vec<WatchedFolder> {
         let before = self.known.get(&mailbox).map(|known| (known.result, known.again));
         let can_be_seen = matches!(result, PollResult::Watched(_) | PollResult::Modified([Some(_), Some(_)]));
@@ -156,7 +155,7 @@ impl PollSchedule {
         unused.into_iter().filter(|folder| !self.owners.contains_key(folder)).collect()
     }
 
-    /// The disk has rung.
+    /// Takes a report of the watcher.
     pub(super) fn handle_changed(&mut self, changed: &ChangedFolders) {
         match changed {
             ChangedFolders::In(folders) => {
@@ -170,7 +169,7 @@ impl PollSchedule {
                     }
                 }
             }
-            // Not all at once: each when it is its turn, in this round or in another that follows it at once.
+            // Not all at once: each in its turn, in this round or in another one that follows it at once.
             ChangedFolders::Any => {
                 self.known.values_mut().for_each(|known| known.again = true);
                 self.list_again = self.mail.is_some();
@@ -179,7 +178,7 @@ impl PollSchedule {
         }
     }
 
-    /// The disk will not ring any more.
+    /// Notes that the watcher has failed and reports nothing any more.
     pub(super) fn handle_watcher_failed(&mut self) {
         self.known.clear();
         self.owners.clear();
@@ -187,13 +186,13 @@ impl PollSchedule {
         self.handle_changed(&ChangedFolders::Any);
     }
 
-    /// Whether the disk may ring for the mailbox: it rings for so many only, as the system watches no endless number of folders.
+    /// Whether the mailbox may be watched: the number is limited, because the system watches a limited number of folders.
     pub(super) fn may_watch(&self, mailbox: &MailboxId) -> bool {
         let is_watched = |known: &PolledMailbox| matches!(known.result, PollResult::Watched(_));
         self.owners.len() / 2 < MOST_WATCHED || self.known.get(mailbox).is_some_and(is_watched)
     }
 
-    /// The folders are no longer the mailbox's; answers those that are nobody's now.
+    /// Notes that the folders are no longer those of the mailbox; answers those that no other mailbox has.
     fn leave(&mut self, mailbox: &MailboxId, result: PollResult) -> Vec<WatchedFolder> {
         let mut unused = Vec::new();
         for folder in result.folders().iter().copied() {
@@ -213,9 +212,9 @@ impl PollSchedule {
 const ROUND: Duration = Duration::from_secs(10);
 /// How long a step takes at least.
 const STEP: Duration = Duration::from_millis(100);
-/// How many mailboxes a step looks at.
+/// How many mailboxes a step polls.
 const POLLED_AT_ONCE: usize = 100;
-/// For how many mailboxes the disk rings, with two folders each.
+/// How many mailboxes are watched, with two folders each.
 const MOST_WATCHED: usize = 16_384;
 
 #[cfg(test)]
@@ -226,7 +225,7 @@ mod tests {
         number.to_string().parse().unwrap()
     }
 
-    fn watched(number: u64) -> PollResult {
+    fn watched_result(number: u64) -> PollResult {
         PollResult::Watched([WatchedFolder(2 * number), WatchedFolder(2 * number + 1)])
     }
 
@@ -253,30 +252,30 @@ mod tests {
     }
 
     #[test]
-    fn a_round_takes_ten_seconds_or_a_hundred_for_100_000_mailboxes() {
+    fn a_round_takes_10_s_or_100_s_for_100_000_mailboxes() {
         let start = Instant::now();
         for (mailboxes, looked_at_in, next_after) in [(9, 0, 10_000), (10_000, 9_900, 10_000), (100_000, 99_900, 100_000)] {
             let mut schedule = PollSchedule::default();
-            let end = round(&mut schedule, mailboxes, start, watched);
+            let end = round(&mut schedule, mailboxes, start, watched_result);
             let next = schedule.poll_timeout().unwrap();
             assert_eq!(((end - start).as_millis(), (next - start).as_millis()), (looked_at_in, next_after));
         }
     }
 
     #[test]
-    fn a_ring_names_the_mailbox_and_a_round_names_nobody_who_rings() {
+    fn a_watched_mailbox_is_named_by_its_watcher_only() {
         let mut schedule = PollSchedule::default();
-        round(&mut schedule, 3, Instant::now(), watched);
+        round(&mut schedule, 3, Instant::now(), watched_result);
         assert_eq!(schedule.poll_changed().unwrap().len(), 3, "what was before the first look is not known");
         schedule.handle_changed(&ChangedFolders::In(vec![WatchedFolder(2), WatchedFolder(3), WatchedFolder(77)]));
         assert_eq!(schedule.poll_changed().unwrap(), [mailbox(1)]);
         let next = schedule.poll_timeout().unwrap();
-        round(&mut schedule, 3, next, watched);
+        round(&mut schedule, 3, next, watched_result);
         assert_eq!(schedule.poll_changed(), None);
     }
 
     #[test]
-    fn a_new_time_is_said_twice_because_two_changes_may_have_the_same() {
+    fn a_new_time_names_the_mailbox_in_two_rounds() {
         let mut schedule = PollSchedule::default();
         let mut now = Instant::now();
         for (time, expected) in [(1, true), (1, true), (1, false), (2, true), (3, true), (3, true), (3, false)] {
@@ -292,25 +291,25 @@ mod tests {
     }
 
     #[test]
-    fn when_the_disk_lost_count_everybody_is_named_in_a_round_that_begins_at_once() {
+    fn after_an_overflow_a_round_names_every_mailbox() {
         let mut schedule = PollSchedule::default();
-        let end = round(&mut schedule, 1_000, Instant::now(), watched);
+        let end = round(&mut schedule, 1_000, Instant::now(), watched_result);
         schedule.poll_changed();
         schedule.handle_changed(&ChangedFolders::Any);
         assert_eq!(schedule.poll_changed(), None, "not all at once");
-        round(&mut schedule, 1_000, end + STEP, watched);
+        round(&mut schedule, 1_000, end + STEP, watched_result);
         assert_eq!(schedule.poll_changed().unwrap().len(), 1_000);
         let next = schedule.poll_timeout().unwrap();
-        round(&mut schedule, 1_000, next, watched);
+        round(&mut schedule, 1_000, next, watched_result);
         assert_eq!(schedule.poll_changed(), None);
     }
 
     #[test]
-    fn a_folder_that_goes_or_that_another_takes_the_place_of_is_named_and_rings_no_more() {
+    fn a_removed_or_replaced_folder_is_named_and_forgotten() {
         let mut schedule = PollSchedule::default();
-        round(&mut schedule, 3, Instant::now(), watched);
+        round(&mut schedule, 3, Instant::now(), watched_result);
         schedule.poll_changed();
-        assert_eq!(schedule.handle_polled(mailbox(2), watched(9)), [WatchedFolder(4), WatchedFolder(5)]);
+        assert_eq!(schedule.handle_polled(mailbox(2), watched_result(9)), [WatchedFolder(4), WatchedFolder(5)]);
         assert_eq!(schedule.poll_changed().unwrap(), [mailbox(2)]);
         assert_eq!(schedule.handle_listed(vec![mailbox(0), mailbox(2)]), [WatchedFolder(2), WatchedFolder(3)]);
         assert_eq!(schedule.poll_changed().unwrap(), [mailbox(1)]);
@@ -322,11 +321,11 @@ mod tests {
     }
 
     #[test]
-    fn a_mailbox_that_comes_within_a_round_is_looked_at_at_once() {
+    fn a_mailbox_created_within_a_round_is_polled_at_once() {
         let (mut schedule, mail) = (PollSchedule::default(), WatchedFolder(99));
         let start = Instant::now();
         schedule.handle_mail(Some(mail));
-        let end = round(&mut schedule, 2, start, watched);
+        let end = round(&mut schedule, 2, start, watched_result);
         schedule.poll_changed();
         let now = end + Duration::from_secs(1);
         assert_eq!(schedule.poll_step(now), None);
@@ -341,7 +340,7 @@ mod tests {
         let now = schedule.poll_timeout().unwrap();
         assert!(now <= end + Duration::from_secs(1) + STEP);
         assert_eq!(schedule.poll_step(now), Some(PollStep::Poll(vec![mailbox(7)])));
-        assert_eq!(schedule.handle_polled(mailbox(7), watched(7)), [WatchedFolder(70)]);
+        assert_eq!(schedule.handle_polled(mailbox(7), watched_result(7)), [WatchedFolder(70)]);
         schedule.poll_changed();
         schedule.handle_changed(&ChangedFolders::In(vec![WatchedFolder(14)]));
         assert_eq!(schedule.poll_changed().unwrap(), [mailbox(7)]);
@@ -357,8 +356,8 @@ mod tests {
     fn a_mailbox_under_two_names_is_named_by_both() {
         let mut schedule = PollSchedule::default();
         for _ in 0..2 {
-            schedule.handle_polled(mailbox(1), watched(1));
-            schedule.handle_polled(mailbox(2), watched(1));
+            schedule.handle_polled(mailbox(1), watched_result(1));
+            schedule.handle_polled(mailbox(2), watched_result(1));
             schedule.poll_changed();
         }
         schedule.handle_changed(&ChangedFolders::In(vec![WatchedFolder(2)]));
@@ -368,12 +367,12 @@ mod tests {
     }
 
     #[test]
-    fn the_disk_rings_for_so_many_mailboxes_and_goes_on_to_ring_for_them() {
+    fn only_so_many_mailboxes_are_watched_and_they_stay_so() {
         let mut schedule = PollSchedule::default();
-        round(&mut schedule, MOST_WATCHED as u64 - 1, Instant::now(), watched);
+        round(&mut schedule, MOST_WATCHED as u64 - 1, Instant::now(), watched_result);
         let (last, other) = (mailbox(900_001), mailbox(900_002));
         assert!(schedule.may_watch(&last) && schedule.may_watch(&other));
-        schedule.handle_polled(last.clone(), watched(900_001));
+        schedule.handle_polled(last.clone(), watched_result(900_001));
         assert!(schedule.may_watch(&last) && !schedule.may_watch(&other));
     }
 }

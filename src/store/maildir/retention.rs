@@ -6,23 +6,51 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::message::Status;
 
-/// How long messages stay where they stand; without a time, for ever.
+/// How long messages stay; by default, for ever.
 ///
-/// A new or an old message that has grown too old is removed, as if its owner had done so, and can be restored until it has been
-/// removed for as long as removed messages stay. Then it is deleted for good. Housekeeping does it in bounded steps, a step every
+/// A new or an old message that is too old is removed, as if its owner had done so, and can be restored until it has been
+/// removed for as long as removed messages stay. Then it is deleted for good. Housekeeping does this in bounded steps, one every
 /// minute, however busy the store is.
+///
+/// ```
+/// use std::time::Duration;
+/// use voicemail::store::Retention;
+///
+/// const DAY: Duration = Duration::from_secs(86_400);
+/// let retention = Retention::default().old_for(30 * DAY).removed_for(7 * DAY);
+/// assert_eq!(retention.new, None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Retention {
-    /// New messages, since they were recorded.
+    /// How long new messages stay, since they were recorded.
     pub new: Option<Duration>,
-    /// Old messages, since they were recorded.
+    /// How long old messages stay, since they were recorded.
     pub old: Option<Duration>,
-    /// Removed messages, since they were removed.
+    /// How long removed messages stay, since they were removed.
     pub removed: Option<Duration>,
 }
 
 impl Retention {
-    /// Before which second since 1970 a message must have been recorded, or removed, to be too old at `now`.
+    /// New messages stay for this time after they were recorded.
+    #[must_use]
+    pub fn new_for(self, time: Duration) -> Self {
+        Self { new: Some(time), ..self }
+    }
+
+    /// Old messages stay for this time after they were recorded.
+    #[must_use]
+    pub fn old_for(self, time: Duration) -> Self {
+        Self { old: Some(time), ..self }
+    }
+
+    /// Removed messages stay for this time after they were removed.
+    #[must_use]
+    pub fn removed_for(self, time: Duration) -> Self {
+        Self { removed: Some(time), ..self }
+    }
+
+    /// The second since 1970 before which a message must have been recorded, or removed, to be too old at `now`.
     pub(super) fn end_of(&self, status: Status, now: DateTime<Utc>) -> Option<i64> {
         let stays = match status {
             Status::New => self.new,

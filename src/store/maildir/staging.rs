@@ -1,4 +1,4 @@
-//! Messages that are being written, outside all mailboxes: an IMAP server would clean a `tmp` of what it thinks is old.
+//! [`Staged`]: a message that is being written, outside all mailboxes, because an IMAP server would remove files from `tmp` that it takes for old.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,9 @@ use bytes::Bytes;
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::MessageId;
 
-/// A message that is written and flushed, and in no mailbox yet. Dropped, it is gone.
+/// A message that is written and flushed, and in no mailbox yet. If it is dropped, its file is removed.
 ///
-/// Its file is locked as long as it is staged, which tells it from what a dead process has left.
+/// The file is locked as long as it is staged, which distinguishes it from the remains of a dead process.
 #[derive(Debug)]
 pub(super) struct Staged {
     disk: Arc<dyn Disk>,
@@ -38,25 +38,25 @@ impl Staged {
         Ok(staged)
     }
 
-    /// Writes `bytes` after those before.
+    /// Appends `bytes`.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, self.size)?;
         self.size += bytes.len() as u64;
         Ok(())
     }
 
-    /// Flushes what was written.
+    /// Flushes the file.
     pub(super) fn flush(&self, modified: SystemTime) -> io::Result<()> {
         self.file.set_modified(modified)?;
         self.file.sync()
     }
 
-    /// Its file, which can be read whatever becomes of its name.
+    /// The file, which can be read also after it was renamed or removed.
     pub(super) fn file(&self) -> Arc<dyn DiskFile> {
         Arc::clone(&self.file)
     }
 
-    /// Gives the file the name `to`, where it is seen.
+    /// Renames the file to `to`, where it is visible.
     pub(super) fn deliver(mut self, to: &Path) -> io::Result<()> {
         self.disk.rename(&self.path, to)?;
         self.delivered = true;
@@ -80,7 +80,7 @@ impl Staged {
             let file = disk.create(&path)?.into();
             let staged = Self { disk: Arc::clone(disk), path, file, size: 0, delivered: false };
             staged.file.lock()?;
-            // Before the lock was taken, another process that opens the store may have taken the file for a dead one's.
+            // Before the lock was taken, another process that opens the store may have removed the file as one of a dead process.
             if staged.file.links()? > 0 {
                 return Ok(staged);
             }
@@ -91,20 +91,20 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         if !self.delivered {
-            // What cannot be removed now is removed when the store is opened.
+            // A file that cannot be removed now is removed when the store is opened.
             let _ = self.disk.remove(&self.path);
         }
     }
 }
 
-/// Removes what dead processes have left in `folder`: nobody has answered for it. What the living are writing, as long as it comes in,
-/// they remove themselves.
+/// Removes the files that dead processes have left in `folder`: no sender got an answer for them. Files that are being written are locked and
+/// stay; their own process removes them.
 pub(super) fn clean(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     for name in disk.list(folder)?.iter().filter(|name| name.parse::<MessageId>().is_ok()) {
         let path = folder.join(name);
         let removed = disk.open(&path).and_then(|file| if file.try_lock()? { disk.remove(&path) } else { Ok(()) });
         match removed {
-            // What is no file was not written by any store.
+            // An entry that is not a file was not written by a store.
             Err(error) if error.kind() != io::ErrorKind::NotFound && !disk::is_not_a_file(&error) => return Err(error),
             _ => {}
         }
@@ -118,7 +118,7 @@ mod tests {
     use crate::disk::PowerCutDisk;
 
     #[test]
-    fn cleaning_removes_what_the_dead_left_and_leaves_the_living_theirs() {
+    fn cleaning_removes_only_files_of_dead_processes() {
         let disk: Arc<dyn Disk> = Arc::new(PowerCutDisk::new());
         disk.create(&Path::new("/").join(MessageId::random().to_string())).unwrap();
         disk.create_dir(Path::new("/not ours")).unwrap();

@@ -1,4 +1,4 @@
-//! The store as a whole: its contract, beside other programs, and through every crash.
+//! The store as a whole: its contract, with other programs in the same tree, and through every crash.
 
 mod bad_entries;
 
@@ -78,7 +78,7 @@ fn names(folder: PathBuf) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_list_tells_how_long_a_foreign_sound_is() {
+async fn a_list_shows_how_long_a_foreign_sound_is() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
     let mut wav = Wav::header(Format::TELEPHONE_PCMU, u32::MAX);
@@ -104,7 +104,7 @@ async fn keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn a_full_mailbox_and_a_disk_with_nothing_but_its_reserve_are_foretold() {
+async fn check_refuses_a_full_mailbox_and_a_nearly_full_disk() {
     let folder = tempfile::tempdir().unwrap();
     let limited = MaildirStore::builder(folder.path()).max_messages(3).open().await.unwrap();
     limited.create_mailbox(&mailbox("2041")).await.unwrap();
@@ -145,7 +145,7 @@ async fn keeps_the_contract_over_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn notices_what_others_do_whether_or_not_the_disk_tells() {
+async fn notices_external_changes_with_or_without_a_watcher() {
     let folder = tempfile::tempdir().unwrap();
     let (in_memory, on_disk) = (Arc::new(PowerCutDisk::new()) as Arc<dyn Disk>, Arc::new(OsDisk) as Arc<dyn Disk>);
     let disks = [(in_memory, Path::new("/store")), (on_disk, folder.path())];
@@ -158,7 +158,7 @@ async fn notices_what_others_do_whether_or_not_the_disk_tells() {
 }
 
 #[tokio::test]
-async fn an_answered_message_survives_a_power_cut_at_any_moment_and_an_unanswered_one_comes_once() {
+async fn a_deposit_survives_a_power_cut_at_any_moment() {
     let message = message(&[7; 10_000]);
     for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
         for operations in 0.. {
@@ -301,7 +301,7 @@ async fn an_imported_key_is_forgotten_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn a_process_that_dies_at_any_moment_leaves_the_message_whole_or_not_at_all() {
+async fn a_dying_process_leaves_the_whole_message_or_nothing() {
     let message = message(&[7; 10_000]);
     for operations in 0.. {
         let power = PowerCutDisk::new();
@@ -319,7 +319,7 @@ async fn a_process_that_dies_at_any_moment_leaves_the_message_whole_or_not_at_al
             assert_eq!(sound(&store, *id).await, *message.audio().bytes(), "{at}");
         }
         assert!(before.len() == 1 || answer.is_err(), "{at}");
-        // What nobody flushed, an IMAP server may show to its owner, and not flush either.
+        // An IMAP server may show a message to its owner that was not flushed, and not flush it either.
         for name in disk.list(Path::new("/store/mail/2041/new")).unwrap() {
             let (new, cur) = (format!("/store/mail/2041/new/{name}"), format!("/store/mail/2041/cur/{name}:2,S"));
             disk.rename(Path::new(&new), Path::new(&cur)).unwrap();
@@ -456,7 +456,7 @@ async fn a_mailbox_that_comes_later_is_watched_at_once() {
 }
 
 #[tokio::test]
-async fn a_mark_that_was_answered_survives_a_power_cut_and_no_mark_loses_a_message() {
+async fn an_answered_mark_survives_and_no_mark_loses_a_message() {
     let message = message(b"marked");
     for (from, to) in [(Status::New, Status::Old), (Status::New, Status::Removed), (Status::Old, Status::New)] {
         for operations in 0.. {
@@ -559,7 +559,7 @@ async fn what_another_program_does_is_seen_at_the_next_call() {
 }
 
 #[tokio::test]
-async fn a_voice_mail_that_another_program_delivers_is_a_message_and_any_other_mail_is_left_alone() {
+async fn only_voice_mails_of_other_programs_are_messages() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
     let message = message(b"copied");
@@ -583,7 +583,7 @@ async fn a_voice_mail_that_another_program_delivers_is_a_message_and_any_other_m
 }
 
 #[tokio::test]
-async fn a_message_is_a_mail_dated_at_its_recording_for_its_owner_alone() {
+async fn a_message_is_a_private_mail_dated_at_its_recording() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = tempfile::tempdir().unwrap();
@@ -731,7 +731,7 @@ impl Disk for Meddling {
 }
 
 #[tokio::test]
-async fn a_message_that_is_renamed_between_the_look_and_the_reading_is_found_again() {
+async fn a_message_renamed_before_it_is_read_is_found_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = MaildirStore::builder(folder.path()).disk(Arc::new(Meddling)).open().await.unwrap();
     store.create_mailbox(&mailbox("2041")).await.unwrap();
@@ -761,7 +761,7 @@ async fn no_file_is_read_twice_for_lists_and_none_for_summaries() {
 }
 
 #[tokio::test]
-async fn no_call_reads_a_folder_that_the_disk_tells_about() {
+async fn no_call_reads_a_folder_that_is_watched() {
     let power = PowerCutDisk::new();
     let disk = FaultyDisk::new(Arc::new(power.clone()));
     let store = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).max_messages(1000).open().await.unwrap();
@@ -802,7 +802,7 @@ fn meddle(folder: &Path, schedule: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_message_is_missed_while_another_program_renames_all_the_time() {
+async fn no_message_is_missed_while_another_program_renames() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
     let kept: Vec<_> = (0..20).map(|n| message(&[n; 100])).collect();
@@ -844,7 +844,7 @@ async fn a_mailbox_under_two_names_is_seen_rightly_by_both() {
 }
 
 #[tokio::test]
-async fn an_operator_who_puts_another_folder_in_a_mailboxs_place_is_believed() {
+async fn a_mailbox_folder_that_an_operator_replaces_is_used() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
     let (before, after) = (message(b"before"), message(b"after"));
@@ -864,7 +864,7 @@ async fn an_operator_who_puts_another_folder_in_a_mailboxs_place_is_believed() {
 async fn mailboxes_that_are_forgotten_for_others_are_found_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
-    store.tree.mailboxes.lock().unwrap().at_most = 4;
+    store.tree.mailboxes.lock().at_most = 4;
     let numbers: Vec<MailboxId> = (0..20).map(|number| mailbox(&number.to_string())).collect();
     for mailbox in &numbers {
         store.create_mailbox(mailbox).await.unwrap();
@@ -878,7 +878,7 @@ async fn mailboxes_that_are_forgotten_for_others_are_found_again() {
 }
 
 #[tokio::test]
-async fn a_mailbox_is_full_by_messages_by_length_or_by_bytes_as_its_store_or_its_owner_says() {
+async fn a_mailbox_is_full_by_messages_by_length_or_by_bytes() {
     let second = |n: u8| {
         let message = message(&[n; 2000]);
         Message::new(crate::message::Head { length: Duration::from_secs(1), ..message.head().clone() }, message.audio().clone())
@@ -948,7 +948,7 @@ async fn messages_stay_as_long_as_their_status_lets_them() {
 }
 
 #[tokio::test]
-async fn a_removed_message_stays_from_its_removal_on_however_old_it_is() {
+async fn retention_of_a_removed_message_starts_at_its_removal() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(SystemTime::now().into()));
     let retention = Retention { removed: Some(Duration::from_secs(3600)), ..Retention::default() };

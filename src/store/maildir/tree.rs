@@ -1,9 +1,9 @@
-//! The store's tree of files, and the mailboxes in it. Everything here blocks.
+//! [`Tree`]: the files of one store, and the mailboxes in it. Everything here blocks.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::bad_entries::{concerns_entry, is_no_folder};
 use super::context::{StoreContext, failed, not_taken};
@@ -11,6 +11,7 @@ use super::external_changes::ExternalChanges;
 use super::mailbox::Mailbox;
 use super::staging;
 use crate::disk::{self, Disk};
+use crate::lock::Lock;
 use crate::message::MailboxId;
 use crate::store::{Housekeeping, StoreError};
 
@@ -18,13 +19,13 @@ use crate::store::{Housekeeping, StoreError};
 #[derive(Debug)]
 pub(super) struct Tree {
     pub context: Arc<StoreContext>,
-    pub mailboxes: Mutex<Mailboxes>,
-    pub forgotten_up_to: Mutex<Option<(MailboxId, String)>>,
-    pub retained_up_to: Mutex<Option<MailboxId>>,
+    pub mailboxes: Lock<Mailboxes>,
+    pub forgotten_up_to: Lock<Option<(MailboxId, String)>>,
+    pub retained_up_to: Lock<Option<MailboxId>>,
     pub external_changes: Arc<ExternalChanges>,
 }
 
-/// The mailboxes that are remembered with what is known of their messages.
+/// The mailboxes that are remembered, with the indexes of their messages.
 #[derive(Debug)]
 pub(super) struct Mailboxes {
     /// How many, unless more are in use at once.
@@ -55,7 +56,7 @@ impl Mailboxes {
             let mut uses: Vec<u64> = self.open.values().map(|(_, used)| *used).collect();
             uses.sort_unstable();
             let oldest = uses.get(uses.len() / 4).copied().unwrap_or(0);
-            // One that is in use would lose what it is told if another were opened beside it.
+            // A mailbox in use must stay: a second object for it would get the changes that this one waits for.
             self.open.retain(|_, (mailbox, used)| *used > oldest || Arc::strong_count(mailbox) > 1);
         }
         self.uses += 1;
@@ -65,7 +66,7 @@ impl Mailboxes {
     }
 }
 
-/// What a call may do about a mailbox that has no folder.
+/// How a call handles a mailbox that has no folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IfMissing {
     Create,
@@ -73,9 +74,9 @@ pub(super) enum IfMissing {
 }
 
 impl Tree {
-    /// Creates what is missing, durably, and removes what dead processes have left.
+    /// Creates missing folders, durably, and removes the remains of dead processes.
     ///
-    /// An error also where it may not be written to: then it would take no message.
+    /// Answers an error also if a folder is not writable, because the store could take no message then.
     pub(super) fn prepare(&self) -> Result<(), StoreError> {
         let (disk, root) = (&*self.context.disk, &self.context.root);
         self.create().map_err(|error| at(root, error))?;
@@ -84,7 +85,9 @@ impl Tree {
         }
         match disk.watch(&self.context.root) {
             Ok(watch) => drop(self.context.watcher.set(watch.into())),
-            Err(error) => tracing::warn!(%error, "the disk does not tell what changes, so each call reads its mailbox anew"),
+            Err(error) => {
+                tracing::warn!(%error, "the disk cannot watch folders, so each call reads the folders of its mailbox again")
+            }
         }
         staging::clean(disk, &self.context.staging).map_err(|error| at(&self.context.staging, error))
     }
@@ -100,9 +103,9 @@ impl Tree {
         disk.sync_dir(&self.context.root)
     }
 
-    /// The mailbox `id`. Its folder decides, each time: an operator may create or remove it while the store is open.
+    /// The mailbox `id`. Each call looks for its folder, because an operator may create or remove it while the store is open.
     pub(super) fn mailbox(&self, id: &MailboxId, if_missing: IfMissing) -> Result<Arc<Mailbox>, StoreError> {
-        let lock = || self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.mailboxes.lock();
         let absent = match self.context.disk.list(&self.context.root.join("mail").join(id.as_str())) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             listed => listed.map(|_| false).map_err(failed)?,
@@ -118,15 +121,15 @@ impl Tree {
         Ok(lock().add(id, opened))
     }
 
-    /// Does `work` on the mailbox `id`. One that is remembered is not looked for first: only when `work` finds that something is not
-    /// there, and then `work` is done once more.
+    /// Does `work` on the mailbox `id`. If the mailbox is remembered, its folder is not looked for first: only if `work` does not find a file or
+    /// folder, and then `work` is done once more.
     pub(super) fn on_remembered<T>(
         &self,
         id: &MailboxId,
         if_missing: IfMissing,
         work: impl Fn(&Mailbox) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let known = self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner).find(id);
+        let known = self.mailboxes.lock().find(id);
         match known.map(|mailbox| work(&mailbox)) {
             Some(Err(error)) if is_not_found(&error) => {}
             Some(done) => return done,
@@ -137,7 +140,7 @@ impl Tree {
 
     /// Looks at up to `at_most` arrivals, beginning where the last call ended, and forgets the old ones; answers how many.
     pub(super) fn forget_old_arrivals(&self, at_most: usize) -> Result<usize, StoreError> {
-        let position = || self.forgotten_up_to.lock().unwrap_or_else(PoisonError::into_inner);
+        let position = || self.forgotten_up_to.lock();
         let from = position().take();
         let (mut left, mut forgotten) = (at_most, 0);
         for id in self.mailboxes_with_arrivals().map_err(failed)? {
@@ -165,15 +168,15 @@ impl Tree {
         Ok(forgotten)
     }
 
-    /// Takes out messages that are too old, beginning at the mailbox where the last call ended; answers what it changed.
+    /// Applies the retention to messages that are too old, beginning at the mailbox where the last call ended; answers the changes.
     ///
-    /// A mailbox that it looks at counts for one of `at_most`, and so does each message that it takes out.
+    /// Each mailbox that it looks at counts as one of `at_most`, and so does each message that it changes.
     pub(super) fn retain(&self, at_most: usize) -> Result<Housekeeping, StoreError> {
         let mut done = Housekeeping::default();
         if self.context.retention.is_for_ever() {
             return Ok(done);
         }
-        let position = || self.retained_up_to.lock().unwrap_or_else(PoisonError::into_inner);
+        let position = || self.retained_up_to.lock();
         let from = position().take();
         let names = self.context.disk.list(&self.context.root.join("mail")).map_err(failed)?;
         let mut ids: Vec<MailboxId> = names.iter().filter_map(|name| MailboxId::from_file_name(name)).collect();
@@ -187,7 +190,7 @@ impl Tree {
             left -= 1;
             let folder = self.context.root.join("mail").join(id.as_str());
             let retained = match self.mailbox(&id, IfMissing::Refuse) {
-                // An operator has taken it away meanwhile.
+                // An operator has removed it in between.
                 Err(StoreError::NoSuchMailbox(_)) => Ok((0, Vec::new())),
                 mailbox => mailbox.and_then(|mailbox| mailbox.retain(&self.context, left)),
             };
@@ -205,7 +208,7 @@ impl Tree {
         Ok(done)
     }
 
-    /// What was done with the mailbox whose folder is at `path`; `None` if something else stands there. The others have their turn.
+    /// The result `done` for the mailbox whose folder is at `path`; `None` if its folder is a bad entry, so that other mailboxes are not affected.
     fn unless_bad<T>(&self, path: &Path, done: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         match done {
             Err(StoreError::Unavailable(error)) => match error.downcast_ref::<io::Error>() {
@@ -226,7 +229,7 @@ impl Tree {
         Ok(ids)
     }
 
-    /// Tells an operator who looks at the tree what it is.
+    /// Writes a file that explains the tree to an operator.
     fn explain(&self) -> io::Result<()> {
         match self.context.disk.create(&self.context.root.join("README.txt")) {
             Ok(file) => file.write_all_at(README.as_bytes(), 0),
@@ -236,12 +239,12 @@ impl Tree {
     }
 }
 
-/// An error if the folder may not be written to. A full one may be read, and be written to again.
+/// An error if the folder is not writable. A full disk is no error here: it can be read, and be written to later.
 fn check_writable(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     let probe = folder.join(PROBE);
     match disk.create(&probe) {
         Err(error) if disk::is_not_writable(&error) => return Err(error),
-        // There is no room, or it was left by a process that died.
+        // The disk is full, or the file was left by a process that died.
         Err(_) | Ok(_) => {}
     }
     match disk.remove(&probe) {
@@ -250,12 +253,12 @@ fn check_writable(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     }
 }
 
-/// What an error at `path` means to whoever opens the store.
+/// The error of the store for an error of the disk at `path`.
 fn at(path: &Path, error: io::Error) -> StoreError {
     not_taken(io::Error::new(error.kind(), PathError { path: path.to_owned(), error }))
 }
 
-/// What the disk said, and where.
+/// An error of the disk, with the path.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {error}", path.display())]
 struct PathError {
@@ -263,7 +266,7 @@ struct PathError {
     error: io::Error,
 }
 
-/// Whether a file or folder was looked for that is not there.
+/// Whether `error` says that a file or folder does not exist.
 fn is_not_found(error: &StoreError) -> bool {
     let StoreError::Unavailable(source) = error else { return false };
     source.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
@@ -273,19 +276,19 @@ fn is_not_found(error: &StoreError) -> bool {
 fn flush_parent(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match disk.sync_dir(parent) {
-        // A folder that may be passed through but not read was made for us by somebody else, long before.
+        // A folder that this process may enter but not read was created by another user, long before.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         flushed => flushed,
     }
 }
 
 const FOLDERS: [&str; 3] = ["mail", "arrivals", "staging"];
-/// A file that is created and removed to see whether it can be; no mailbox, arrival or message has such a name.
+/// The name of a file that is created and removed as a test; no mailbox, arrival or message has such a name.
 const PROBE: &str = ".writable";
 
 const README: &str = include_str!("README.txt");
 
 /// How many mailboxes are remembered. For each, two folders are watched.
 const MAILBOXES_REMEMBERED: usize = 4096;
-/// How many files they have together, as far as is known when another mailbox is added: some 200 MB when all heads were read.
+/// How many files the remembered mailboxes have together, when another one is added: some 200 MB of memory if all heads were read.
 const FILES_REMEMBERED: usize = 250_000;

@@ -1,4 +1,4 @@
-//! What is known of the messages in one Maildir, so that no folder is read twice without need and no file opened twice.
+//! [`View`]: the messages of one Maildir in memory, so that no folder is read again without need, and no file is opened twice.
 
 use std::collections::HashSet;
 use std::io;
@@ -15,26 +15,26 @@ use crate::message::{Caller, ClockQuality, ClockSource, EndReason, Head, Message
 use crate::store::{Entry, Page, Query};
 use crate::wire;
 
-/// One Maildir as it was when it was last looked at.
+/// One Maildir as it was at the last look.
 ///
-/// Where the disk tells what changes, only that is looked at; else the folders are read each time.
+/// Where the disk reports changes, a look handles only these; elsewhere it reads the folders each time.
 #[derive(Debug)]
 pub(super) struct View {
     index: Index,
     watcher: Option<Arc<dyn Watcher>>,
     watched: Option<[WatchedFolder; 2]>,
-    /// Up to which turn of the watcher the index is right; zero when the folders must be read.
+    /// The turn of the watcher up to which the index is right; zero if the folders must be read.
     turn: u64,
 }
 
-/// What a view looks at.
+/// The folders that a view looks at, and how.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ViewSource<'a> {
     pub disk: &'a dyn Disk,
     pub folders: &'a Folders,
     /// How many bytes a file of another program may have to be opened.
     pub max_bytes: u64,
-    /// Where it is reported what is skipped.
+    /// The log of skipped entries.
     pub bad: &'a BadEntries,
 }
 
@@ -43,12 +43,12 @@ impl View {
         Self { index: Index::default(), watcher, watched: None, turn: 0 }
     }
 
-    /// The files and messages as they are now. Opens only files of other programs, and each once.
+    /// Brings the index up to date. Opens only files of other programs, and each once.
     pub(super) fn look(&mut self, source: ViewSource<'_>) -> io::Result<&mut Index> {
-        let told = self.ask(source.folders);
-        // Until it has come that far.
+        let report = self.ask(source.folders);
+        // An error on the way means that the folders must be read next time.
         self.turn = 0;
-        match &told {
+        match &report {
             Some(ViewChanges { changes: Some(changes), .. }) => {
                 for (folder, change) in changes {
                     self.change(source, *folder, change);
@@ -56,13 +56,13 @@ impl View {
             }
             Some(ViewChanges { changes: None, .. }) | None => self.read(source)?,
         }
-        self.turn = told.map_or(0, |told| told.turn);
+        self.turn = report.map_or(0, |report| report.turn);
         self.index.settle();
         self.meet(source)?;
         Ok(&mut self.index)
     }
 
-    /// Puts a file there by `deliver`, and knows of it, also when another program renames it before the next look.
+    /// Adds a file by `deliver`, and notes it, because another program may rename it before the next look.
     pub(super) fn put(&mut self, file: FileName, deliver: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         deliver()?;
         self.index.came(file);
@@ -70,7 +70,7 @@ impl View {
         Ok(())
     }
 
-    /// The messages that `query` asks for. Opens what was not opened before, and no more than it shows.
+    /// The messages that `query` asks for. Opens only files that it shows and that were not opened before.
     pub(super) fn page(&mut self, source: ViewSource<'_>, query: &Query) -> io::Result<Page> {
         let index = self.look(source)?;
         let (ids, next) = query.choose(|status, urgency| index.by_status(status, urgency));
@@ -89,7 +89,7 @@ impl View {
         Ok(Page { entries, next, total })
     }
 
-    /// Asks the disk what has changed; `None` if it does not tell.
+    /// Asks the disk for changes; `None` if it does not report any.
     fn ask(&mut self, folders: &Folders) -> Option<ViewChanges> {
         let watcher = self.watcher.as_deref()?;
         let now =
@@ -99,9 +99,9 @@ impl View {
             watcher.forget(&left);
             self.turn = 0;
         }
-        let told = watcher.changes(&now, self.turn).ok()?;
+        let report = watcher.changes(&now, self.turn).ok()?;
         let mut changes = Some(Vec::new());
-        for (folder, of_folder) in [Folder::New, Folder::Cur].into_iter().zip(told.changes) {
+        for (folder, of_folder) in [Folder::New, Folder::Cur].into_iter().zip(report.changes) {
             changes = match (changes, of_folder) {
                 (Some(mut all), FolderChanges::Names(names)) => {
                     all.extend(names.into_iter().map(|name| (folder, name)));
@@ -110,7 +110,7 @@ impl View {
                 (_, FolderChanges::Unknown) | (None, FolderChanges::Names(_)) => None,
             };
         }
-        Some(ViewChanges { turn: told.turn, changes })
+        Some(ViewChanges { turn: report.turn, changes })
     }
 
     fn change(&mut self, source: ViewSource<'_>, folder: Folder, change: &NameChange) {
@@ -129,8 +129,8 @@ impl View {
 
     /// Reads the folders.
     ///
-    /// A file that is renamed while its folder is read may be missed. So when one is missing that was there before, some more looks
-    /// must confirm that it is gone.
+    /// A file that is renamed while its folder is read may be missed. So if a file is missing that was there before, the folders are read
+    /// some more times to confirm that it is gone.
     fn read(&mut self, source: ViewSource<'_>) -> io::Result<()> {
         let MaildirListing { mut files, others } = source.folders.list(source.disk)?;
         for path in &others {
@@ -149,10 +149,10 @@ impl View {
         Ok(())
     }
 
-    /// Gets to know the files that other programs put here.
+    /// Reads the files that other programs have put here, as far as they were not read before.
     fn meet(&mut self, source: ViewSource<'_>) -> io::Result<()> {
         for (base, file) in self.index.unread() {
-            let bytes = match source.folders.follow(source.disk, &file, |file| read(source, file)) {
+            let bytes = match source.folders.with_renames(source.disk, &file, |file| read(source, file)) {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => continue,
                 Err(error) if concerns_entry(&error) => {
@@ -160,7 +160,7 @@ impl View {
                     if disk::is_not_a_file(&error) {
                         self.index.learn(&base, None);
                     }
-                    // Else it is looked at again: somebody may let it be read.
+                    // Other files are tried again: an operator may make them readable.
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -183,17 +183,17 @@ impl Drop for View {
     }
 }
 
-/// What a disk told of a Maildir's folders.
+/// The changes of a Maildir's folders that the disk reported.
 struct ViewChanges {
     turn: u64,
-    /// What has changed; `None` when anything may have.
+    /// The changes in order; `None` if they are not known.
     changes: Option<Vec<(Folder, NameChange)>>,
 }
 
-/// Reads and remembers what is known of the message without its sound; `None` if it is gone by now.
+/// Reads and remembers the head of the message; `None` if the file is gone by now.
 fn read_head(index: &mut Index, source: ViewSource<'_>, located: &LocatedMessage) -> io::Result<Option<Head>> {
     let Some(own) = &located.own else { return Ok(None) };
-    let block = match source.folders.follow(source.disk, &located.file.name, |file| read_start(source, file)) {
+    let block = match source.folders.with_renames(source.disk, &located.file.name, |file| read_start(source, file)) {
         Ok(Some(block)) => block,
         Ok(None) => return Ok(None),
         Err(error) if concerns_entry(&error) => {
@@ -207,9 +207,9 @@ fn read_head(index: &mut Index, source: ViewSource<'_>, located: &LocatedMessage
     Ok(Some(head))
 }
 
-/// The head of a message of ours. Where file and name differ, the name is right: a message may be kept under an id of its own.
+/// The head of a message that this store has put here. Where file and name differ, the name is right: a message may be kept under a different id.
 ///
-/// A message whose file is damaged is shown by what its name tells, rather than hidden.
+/// A message whose file is damaged is not hidden: its head is made of its name.
 fn own_head(id: MessageId, own: &OwnName, mail: &[u8]) -> Head {
     let (secs, nanos) = own.recorded;
     let head = wire::decode_head(mail).unwrap_or_else(|_| Head {
@@ -226,13 +226,13 @@ fn own_head(id: MessageId, own: &OwnName, mail: &[u8]) -> Head {
         length: own.length,
         end_reason: EndReason::Complete,
     });
-    // What was read of the mail may end before its sound does, or the sound's header be wrong.
+    // The part of the mail that was read may end before its sound does, or the header of the sound may be wrong.
     let is_right = own.length.is_zero() || head.length.as_millis() == own.length.as_millis();
     let length = if is_right { head.length } else { own.length };
     Head { id, urgency: own.urgency, length, ..head }
 }
 
-/// The whole file; `None` if it is larger than is opened.
+/// The whole file; `None` if it is too large to be opened.
 fn read(source: ViewSource<'_>, file: &FileName) -> io::Result<Option<Vec<u8>>> {
     let path = source.folders.path(file);
     if source.disk.open_to_read(&path)?.len()? > source.max_bytes {
@@ -253,8 +253,8 @@ fn read_start(source: ViewSource<'_>, file: &FileName) -> io::Result<Vec<u8>> {
     if wire::decode_head(&start) == Err(wire::DecodeError::HeaderCutShort) { read(wire::HEAD_LIMIT) } else { Ok(start) }
 }
 
-/// How often a folder is read before a file that was there counts as gone. A program that renames as fast as it can hides one from a
+/// How often a folder is read before a file that was there counts as gone. A program that renames as fast as it can hides a file from one
 /// look in twenty or so.
 const LOOKS_AT_MOST: usize = 8;
-/// What most header blocks fit into, in bytes.
+/// A size that most header blocks fit into, in bytes.
 const USUAL_HEAD: usize = 4096;

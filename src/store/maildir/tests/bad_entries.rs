@@ -1,4 +1,4 @@
-//! What cannot be a message, among messages.
+//! Entries that cannot be messages, among messages.
 
 use std::io;
 use std::os::unix::fs::symlink;
@@ -69,7 +69,7 @@ fn has_in_name(path: &Path, text: &str) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().contains(text))
 }
 
-/// What may stand among the messages of a mailbox.
+/// An entry that may be among the messages of a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
     OwnMessage,
@@ -93,7 +93,7 @@ fn what() -> impl Strategy<Value = What> {
 }
 
 /// A mailbox, and what has been put into it.
-struct Scene {
+struct Setup {
     folder: tempfile::TempDir,
     store: MaildirStore,
     good: usize,
@@ -101,7 +101,7 @@ struct Scene {
     sockets: Vec<UnixListener>,
 }
 
-impl Scene {
+impl Setup {
     async fn new(tells: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let disk = Arc::new(Denying { tells });
@@ -159,7 +159,7 @@ impl Scene {
         fs::rename(new.join(names(new.clone()).remove(0)), path).unwrap();
     }
 
-    /// Checks that the good ones are there, and nothing else, whoever asks.
+    /// Checks that the good messages are there, and nothing else, in every store.
     async fn check(&self) -> Result<(), TestCaseError> {
         let summary = self.store.summary(&mailbox("2041")).await.unwrap();
         prop_assert_eq!(summary.new as usize, self.good);
@@ -202,18 +202,18 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut scene = Scene::new(tells).await;
+            let mut setup = Setup::new(tells).await;
             for (n, (what, in_new, own_name)) in entries.into_iter().enumerate() {
-                scene.put(n, what, in_new, own_name).await;
-                scene.check().await?;
+                setup.put(n, what, in_new, own_name).await;
+                setup.check().await?;
             }
-            scene.check_reported().await?;
-            for (id, _) in list(&scene.store).await {
-                scene.store.mark(&mailbox("2041"), id, Status::Removed).await.unwrap();
+            setup.check_reported().await?;
+            for (id, _) in list(&setup.store).await {
+                setup.store.mark(&mailbox("2041"), id, Status::Removed).await.unwrap();
             }
-            prop_assert_eq!(scene.store.expunge(&mailbox("2041")).await.unwrap(), scene.good);
-            scene.good = 0;
-            scene.check().await
+            prop_assert_eq!(setup.store.expunge(&mailbox("2041")).await.unwrap(), setup.good);
+            setup.good = 0;
+            setup.check().await
         })?;
     }
 }
@@ -233,11 +233,11 @@ async fn a_message_that_may_be_read_again_is_there_again() {
 
 #[tokio::test]
 async fn another_users_message_that_may_be_read_is_a_message() {
-    let mut scene = Scene::new(true).await;
-    scene.copy_of_a_message(&scene.mailbox().join("new/1.readable")).await;
-    scene.good += 1;
-    scene.check().await.unwrap();
-    scene.check_reported().await.unwrap();
+    let mut setup = Setup::new(true).await;
+    setup.copy_of_a_message(&setup.mailbox().join("new/1.readable")).await;
+    setup.good += 1;
+    setup.check().await.unwrap();
+    setup.check_reported().await.unwrap();
 }
 
 #[tokio::test]
@@ -256,40 +256,40 @@ async fn a_message_of_ours_that_may_not_be_read_is_listed_by_its_name() {
 #[tokio::test]
 async fn a_missing_folder_of_a_mailbox_is_created_again() {
     for tells in [true, false] {
-        let scene = Scene::new(tells).await;
-        deposit(&scene.store, &message(b"before")).await.unwrap();
+        let setup = Setup::new(tells).await;
+        deposit(&setup.store, &message(b"before")).await.unwrap();
         for missing in ["cur", "tmp", "new"] {
-            fs::remove_dir_all(scene.mailbox().join(missing)).unwrap();
+            fs::remove_dir_all(setup.mailbox().join(missing)).unwrap();
             let kept = message(b"after");
-            deposit(&scene.store, &kept).await.unwrap();
-            assert!(list(&scene.store).await.contains(&(kept.id(), Status::New)), "{missing}");
-            scene.store.mark(&mailbox("2041"), kept.id(), Status::Old).await.unwrap();
+            deposit(&setup.store, &kept).await.unwrap();
+            assert!(list(&setup.store).await.contains(&(kept.id(), Status::New)), "{missing}");
+            setup.store.mark(&mailbox("2041"), kept.id(), Status::Old).await.unwrap();
         }
-        fs::remove_dir_all(scene.folder.path().join("store/arrivals/2041")).unwrap();
+        fs::remove_dir_all(setup.folder.path().join("store/arrivals/2041")).unwrap();
         let kept = message(b"without arrivals");
-        deposit(&scene.store, &kept).await.unwrap();
-        assert_eq!(deposit(&scene.store, &kept).await.unwrap(), Deposit::Duplicate);
-        assert_eq!(scene.store.housekeep().await.unwrap().bad_entries, []);
+        deposit(&setup.store, &kept).await.unwrap();
+        assert_eq!(deposit(&setup.store, &kept).await.unwrap(), Deposit::Duplicate);
+        assert_eq!(setup.store.housekeep().await.unwrap().bad_entries, []);
     }
 }
 
 #[tokio::test]
 async fn a_folder_that_leads_nowhere_is_skipped_and_reported_once() {
     for tells in [true, false] {
-        let scene = Scene::new(tells).await;
-        let cur = scene.mailbox().join("cur");
+        let setup = Setup::new(tells).await;
+        let cur = setup.mailbox().join("cur");
         fs::remove_dir(&cur).unwrap();
         symlink("/nowhere/at/all", &cur).unwrap();
         let kept = message(b"kept");
-        deposit(&scene.store, &kept).await.unwrap();
-        assert_eq!(list(&scene.store).await, [(kept.id(), Status::New)]);
-        let reported = scene.store.housekeep().await.unwrap().bad_entries;
+        deposit(&setup.store, &kept).await.unwrap();
+        assert_eq!(list(&setup.store).await, [(kept.id(), Status::New)]);
+        let reported = setup.store.housekeep().await.unwrap().bad_entries;
         assert_eq!(reported.iter().map(|bad| &bad.path).collect::<Vec<_>>(), [&cur]);
     }
 }
 
 #[tokio::test]
-async fn a_bad_mailbox_keeps_no_other_from_being_tidied() {
+async fn a_bad_mailbox_stops_no_housekeeping_of_others() {
     let folder = tempfile::tempdir().unwrap();
     let retention = Retention { old: Some(Duration::from_secs(1)), ..Retention::default() };
     let store = MaildirStore::builder(folder.path()).retention(retention).open().await.unwrap();
