@@ -20,6 +20,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use tokio::task::JoinHandle;
+
 #[cfg(any(test, doc, feature = "conformance"))]
 pub use self::faulty::{FaultyDisk, InjectedFault, Operation};
 pub use self::listing::{Listing, NotAFile};
@@ -28,6 +30,7 @@ pub use self::os::OsDisk;
 pub use self::power_cut::{PowerCutDisk, Unsynced};
 pub use self::shared_flush::SharedFlush;
 pub use self::watcher::{ChangeReport, ChangedFolders, FolderChanges, NameChange, WatchedFolder, Watcher};
+use crate::lock::Lock;
 
 /// A file system with the few operations that a durable tree of files needs.
 ///
@@ -404,9 +407,18 @@ where
     T: Send + 'static,
     F: FnOnce() -> io::Result<T> + Send + 'static,
 {
+    let result = Arc::new(Lock::new(None));
+    let place = Arc::clone(&result);
+    spawn_work(Box::new(move || *place.lock() = Some(work()))).await.map_err(io::Error::other)?;
+    let result = result.lock().take();
+    result.expect("the work has ended")
+}
+
+/// Hands `work` to a blocking thread. It has one type for all work, so that tokio's tasks are compiled once and not for each closure.
+fn spawn_work(work: Box<dyn FnOnce() + Send>) -> JoinHandle<()> {
     let span = tracing::Span::current();
     tracing::trace!("work is handed to a blocking thread");
-    tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(io::Error::other)?
+    tokio::task::spawn_blocking(move || span.in_scope(work))
 }
 
 /// `path`, or the current folder if it is empty.

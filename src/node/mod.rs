@@ -46,7 +46,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{FutureExt as _, future};
+use futures::future::{self, BoxFuture, FutureExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
@@ -136,8 +136,20 @@ impl Node {
     ///
     /// A dropped call records nothing and gives its port back.
     pub async fn record(&self, site: &SiteId, facts: CallFacts, format: Format) -> Result<Recording, RecordError> {
-        let (site, port) = self.admit_recording(site)?;
-        self.inner.recorder.record(site, facts, format, port).await
+        self.boxed_record(site, facts, format).await
+    }
+
+    /// [`record`](Self::record) as a boxed future, which is compiled with this crate.
+    fn boxed_record<'a>(
+        &'a self,
+        site: &'a SiteId,
+        facts: CallFacts,
+        format: Format,
+    ) -> BoxFuture<'a, Result<Recording, RecordError>> {
+        Box::pin(async move {
+            let (site, port) = self.admit_recording(site)?;
+            self.inner.recorder.record(site, facts, format, port).await
+        })
     }
 
     /// Keeps a WAV file, byte for byte, as a message that the PBX `site` has recorded.
@@ -150,8 +162,15 @@ impl Node {
     ///
     /// A dropped call has kept nothing, or the whole message.
     pub async fn deposit_wav(&self, site: &SiteId, facts: CallFacts, wav: Bytes) -> Result<Kept, RecordError> {
-        let (site, port) = self.admit_recording(site)?;
-        self.inner.recorder.deposit(site, facts, wav, port).await
+        self.boxed_deposit(site, facts, wav).await
+    }
+
+    /// [`deposit_wav`](Self::deposit_wav) as a boxed future, which is compiled with this crate.
+    fn boxed_deposit<'a>(&'a self, site: &'a SiteId, facts: CallFacts, wav: Bytes) -> BoxFuture<'a, Result<Kept, RecordError>> {
+        Box::pin(async move {
+            let (site, port) = self.admit_recording(site)?;
+            self.inner.recorder.deposit(site, facts, wav, port).await
+        })
     }
 
     /// Checks whether the PBX `site` may use a feature now that takes no port, such as mailboxes in a mail client.
@@ -225,6 +244,15 @@ impl Node {
     ///
     /// A dropped call stops the work at once. No message that was kept is lost; the next start continues.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) -> Result<(), NodeError> {
+        self.boxed_run(Box::pin(stop)).await
+    }
+
+    /// [`run`](Self::run) as a boxed future. It is compiled with this crate, and not again in each program that runs a node.
+    fn boxed_run<'a>(&'a self, stop: BoxFuture<'a, ()>) -> BoxFuture<'a, Result<(), NodeError>> {
+        Box::pin(self.run_until(stop))
+    }
+
+    async fn run_until(&self, stop: BoxFuture<'_, ()>) -> Result<(), NodeError> {
         let inner = &*self.inner;
         let jobs = inner.jobs.lock().take();
         let jobs = jobs.ok_or_else(|| NodeError::RunsAlready(self.address().clone()))?;

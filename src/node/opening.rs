@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::adopt::{Destination, check_parts};
@@ -39,6 +40,15 @@ impl NodeBuilder {
     ///
     /// A dropped call has opened nothing; the next call recovers the same recordings.
     pub async fn open(self) -> Result<Node, NodeError> {
+        self.boxed_open().await
+    }
+
+    /// [`open`](Self::open) as a boxed future, which is compiled with this crate.
+    fn boxed_open(self) -> BoxFuture<'static, Result<Node, NodeError>> {
+        Box::pin(self.open_node())
+    }
+
+    async fn open_node(self) -> Result<Node, NodeError> {
         check_parts(&self.address, &self.network, self.store.is_some(), self.forwarder.is_some())?;
         let current = Arc::new(CurrentNetwork::new(self.address.clone(), Arc::clone(&self.network)));
         let changes = Arc::new(Changes::default());

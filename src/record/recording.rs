@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+
 use crate::audio::{Codec, Format};
 use crate::message::{Caller, EndReason, MessageId, Privacy, Urgency};
 use crate::spool::SoundInput;
@@ -94,7 +96,12 @@ impl Recording {
     ///
     /// A dropped call means that the caller hung up: the message is kept all the same, as long as the node runs.
     pub async fn finish(self) -> Result<Kept, RecordError> {
-        self.guard.keep().await
+        self.boxed_finish().await
+    }
+
+    /// [`finish`](Self::finish) as a boxed future, which is compiled with this crate.
+    fn boxed_finish(self) -> BoxFuture<'static, Result<Kept, RecordError>> {
+        Box::pin(async move { self.guard.keep().await })
     }
 
     /// Throws the recording away, as the caller chose: nothing of it is kept.

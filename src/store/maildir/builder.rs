@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures::future::BoxFuture;
 
 use super::MaildirStore;
 use super::bad_entries::BadEntries;
@@ -128,6 +129,15 @@ impl MaildirStoreBuilder {
     ///
     /// A dropped call has done part of this or all of it; the same call again does the rest.
     pub async fn open(self) -> Result<MaildirStore, StoreError> {
+        self.boxed_open().await
+    }
+
+    /// [`open`](Self::open) as a boxed future, which is compiled with this crate.
+    fn boxed_open(self) -> BoxFuture<'static, Result<MaildirStore, StoreError>> {
+        Box::pin(self.open_store())
+    }
+
+    async fn open_store(self) -> Result<MaildirStore, StoreError> {
         let context = StoreContext {
             disk: self.disk,
             clock: self.clock,
