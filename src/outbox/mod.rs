@@ -196,7 +196,7 @@ impl OutboxShared {
         let next = self.retry_queue().handle_failure(&name, now(), at, random_fraction());
         match next {
             AfterFailure::Retry { attempts, retry_in } => {
-                self.events.emit(Event::MailDeferred { mail, reason, attempts, retry_in })
+                self.events.emit(Event::MailDeferred { mail, reason, attempts, retry_in });
             }
             AfterFailure::GiveUp { attempts } => {
                 self.remove(name).await;

@@ -93,10 +93,11 @@ impl Recorder {
         };
         let mut full = None;
         for mailbox in mailboxes {
-            match tokio::time::timeout(CHECK_TIMEOUT, store.check(mailbox, 0)).await {
-                Ok(Err(StoreError::MailboxFull(_))) => full = Some(mailbox.clone()),
-                _ => return Ok(()),
+            let checked = tokio::time::timeout(CHECK_TIMEOUT, store.check(mailbox, 0)).await;
+            if !matches!(checked, Ok(Err(StoreError::MailboxFull(_)))) {
+                return Ok(());
             }
+            full = Some(mailbox.clone());
         }
         full.map_or(Ok(()), |mailbox| Err(RecordError::MailboxFull(mailbox)))
     }

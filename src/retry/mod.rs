@@ -12,7 +12,7 @@ mod policy;
 #[cfg(feature = "node")]
 mod rate;
 mod schedule;
-#[cfg(any(feature = "smtp", feature = "sip", feature = "sntp"))]
+#[cfg(any(feature = "fs", feature = "smtp", feature = "sip", feature = "sntp"))]
 mod time;
 
 #[cfg(any(feature = "smtp", feature = "sip"))]
@@ -24,7 +24,7 @@ pub use self::policy::RetryPolicy;
 #[cfg(feature = "node")]
 pub(crate) use self::rate::Rate;
 pub use self::schedule::{Backoff, InvalidBackoff, RetrySchedule};
-#[cfg(any(feature = "smtp", feature = "sip", feature = "sntp"))]
+#[cfg(any(feature = "fs", feature = "smtp", feature = "sip", feature = "sntp"))]
 pub(crate) use self::time::now;
 #[cfg(feature = "node")]
 pub(crate) use self::time::random_fraction;

@@ -12,7 +12,7 @@ use super::Backoff;
 ///
 /// | field | what is retried | default |
 /// |---|---|---|
-/// | `destination_unreachable` | a node that cannot be reached: one message at a time is sent as a probe | 500 ms to 3 s |
+/// | `destination_unreachable` | a node that cannot be reached or has no space: one message at a time is sent as a probe | 500 ms to 3 s |
 /// | `message_deferred` | one message that the other node cannot take now, as when its mailbox is full | 1 s to 5 min |
 /// | `mail_deferred` | one mail in the outbox, whatever the reason | 1 min to 30 min |
 /// | `mail_lifetime` | how long a mail in the outbox is tried | 5 days |
@@ -33,8 +33,8 @@ use super::Backoff;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// The waits between probes of a node that cannot be reached. The longest of them is the time after which a node that is back is
-    /// noticed, and after which a probe that has no answer yet is followed by another.
+    /// The waits between probes of a node that cannot be reached, or that accepts no message at all, as when its disk is full. A node that
+    /// is back is noticed within the longest of them; after that time a probe without an answer is followed by another one.
     pub destination_unreachable: Backoff,
     /// The waits between the attempts of one message that the other node cannot take now.
     pub message_deferred: Backoff,
@@ -135,7 +135,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "these are whole multiples of half a second")]
     fn the_default_waits_are_the_documented_ones() {
         let policy = RetryPolicy::default();
         assert_eq!(waits(policy.destination_unreachable, 5), [0.5, 1.0, 2.0, 3.0, 3.0]);

@@ -126,7 +126,11 @@ impl DestinationSender<'_> {
             Err(SendFailure::Forward(error)) => {
                 match error {
                     ForwardError::Refused { .. } => self.destination.queue().handle_reached(),
-                    _ => self.not_tried(&batch),
+                    ForwardError::Unreachable { .. }
+                    | ForwardError::TimedOut { .. }
+                    | ForwardError::NoTls { .. }
+                    | ForwardError::Protocol { .. }
+                    | ForwardError::Unsendable(_) => self.not_tried(&batch),
                 }
                 for name in &batch {
                     self.park(name, &chain(&error)).await;

@@ -18,7 +18,7 @@ pub(super) struct Probes {
     /// The other message that was tried last; the next is the one behind it.
     last: EntryName,
     /// The first message of each batch that is out as a probe with the first message of all.
-    probes: BTreeSet<EntryName>,
+    firsts: BTreeSet<EntryName>,
     /// The same for probes with other messages.
     others: BTreeSet<EntryName>,
     /// The message of the first probe that failed.
@@ -46,7 +46,7 @@ impl Probes {
             failures: 0,
             other_at: None,
             last: first.clone(),
-            probes: BTreeSet::new(),
+            firsts: BTreeSet::new(),
             others: BTreeSet::new(),
             failed: None,
             all_fail: false,
@@ -77,7 +77,7 @@ impl Probes {
             return Some(next);
         }
         let first = ready.first()?.clone();
-        self.probes.insert(first.clone());
+        self.firsts.insert(first.clone());
         // A probe without an answer, be it for a minute, must not delay the moment at which the next one finds the destination back.
         self.outage.handle_probe(now);
         Some(first)
@@ -85,7 +85,7 @@ impl Probes {
 
     /// When the next probe is due; `None` while as many are out as may be.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let first_at = (self.probes.len() < MAX_PROBES).then_some(self.outage.probe_at());
+        let first_at = (self.firsts.len() < MAX_PROBES).then_some(self.outage.probe_at());
         let other_at = self.other_at.filter(|_| self.others.len() < MAX_PROBES);
         other_at.or(first_at)
     }
@@ -94,7 +94,7 @@ impl Probes {
     pub(super) fn take_back(&mut self, batch: &[EntryName]) -> Option<Probe> {
         let first = batch.first()?;
         let mut other = || self.others.remove(first).then_some(Probe::Other);
-        if self.probes.remove(first) { Some(Probe::First) } else { other() }
+        if self.firsts.remove(first) { Some(Probe::First) } else { other() }
     }
 
     /// Notes that a probe failed whose first message is `first`.

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, OnceLock};
-use std::time::Instant;
 
 use tokio::time::sleep_until;
 
@@ -12,6 +11,7 @@ use super::poll_schedule::{PollResult, PollSchedule, PollStep};
 use crate::disk::{self, ChangedFolders, Disk, WatchedFolder, Watcher};
 use crate::lock::Lock;
 use crate::message::MailboxId;
+use crate::retry::now;
 
 /// Waits for changes that other programs make in the mailboxes of one store.
 #[derive(Debug, Default)]
@@ -134,8 +134,4 @@ fn watch_both(watcher: &dyn Watcher, [new, cur]: &[PathBuf; 2]) -> Option<[Watch
 
 fn modified(disk: &dyn Disk, folders: &[PathBuf; 2]) -> PollResult {
     PollResult::Modified(folders.each_ref().map(|folder| disk.folder_changed(folder).ok()))
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
