@@ -1,8 +1,8 @@
 //! Checks the description of a network, and prints the network.
 //!
-//! Run: `cargo run --example check_network -- examples/network.toml`. You will see: a table of six PBXs, a table of three nodes with
-//! the role of each for its PBXs, a table of the mailboxes, a Mermaid flowchart, and exit status 0; or, for a file with faults, each
-//! fault on one line, and exit status 1.
+//! Run: `cargo run --example check_network -- examples/network.toml`. You will see: a table of six PBXs, a table of three nodes
+//! with the role of each for its PBXs, a table of the mailboxes, a Mermaid flowchart, and exit status 0; or, for a file with
+//! faults, each fault on one line, and exit status 1.
 
 use std::fs;
 use std::process::ExitCode;

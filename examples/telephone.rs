@@ -1,7 +1,8 @@
 //! Both sides of a mailbox in a terminal, without a telephone: a caller leaves a message, and its owner listens to it.
 //!
-//! Run: `cargo run --example telephone`. Type digits and Enter. An empty line ends the prompts or the recording, `.` ends a recording that
-//! is too short, and `!` makes the next action fail. The PIN is 480913. The end of the input hangs up, so that a script can call:
+//! Run: `cargo run --example telephone`. Type digits and Enter. An empty line ends the prompts or the recording, `.` ends a
+//! recording that is too short, and `!` makes the next action fail. The PIN is 480913. The end of the input hangs up, so that a
+//! script can call:
 //! `printf '\n\n!\n1\n\n' | cargo run --example telephone -- caller`,
 //! `printf '480913#\n1\n!\n3\n3\n\n*\n*\n' | cargo run --example telephone -- owner 120`.
 //! You will see the call of the caller or of the owner (without an argument, one after the other), with lines such as

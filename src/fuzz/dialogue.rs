@@ -14,8 +14,8 @@ use crate::wire;
 
 /// Gives bytes to an SMTP server as the whole session of a client.
 ///
-/// The bytes are given line by line, byte by byte and in one piece, and must get the same replies each time. A reply line has at most 512
-/// bytes, which are printable ASCII before the line end, and no session continues after it was closed.
+/// The bytes are given line by line, byte by byte and in one piece, and must get the same replies each time. A reply line has at
+/// most 512 bytes, which are printable ASCII before the line end, and no session continues after it was closed.
 pub fn dialogue(bytes: &[u8]) {
     let said = answer(bytes.split_inclusive(|byte| *byte == b'\n'));
     assert_eq!(said, answer(bytes.chunks(1)), "the same bytes get the same replies however they are cut");

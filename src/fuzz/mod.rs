@@ -1,8 +1,8 @@
 //! Entry points for fuzzers: each function gives arbitrary bytes to one of the readers of untrusted input.
 //!
-//! Some of the readers are private, and this module is the only way to reach them. A function panics when the bytes break a promise:
-//! because the reader panics, or because the value that it has read is inconsistent. The folder `fuzz/` has a target for each function,
-//! and a test reads the inputs that the fuzzers have found.
+//! Some of the readers are private, and this module is the only way to reach them. A function panics when the bytes break a
+//! promise: because the reader panics, or because the value that it has read is inconsistent. The folder `fuzz/` has a target for
+//! each function, and a test reads the inputs that the fuzzers have found.
 
 #![expect(clippy::missing_panics_doc, reason = "a panic reports a broken promise")]
 
@@ -55,8 +55,8 @@ impl MailFile for InMemory {
     }
 }
 
-/// Reads bytes as a mail: with and without its audio, from memory and from a file, and as a mail with a greeting. A mail that can be read
-/// is written again, and must then read the same.
+/// Reads bytes as a mail: with and without its audio, from memory and from a file, and as a mail with a greeting. A mail that can
+/// be read is written again, and must then read the same.
 pub fn mail(bytes: &[u8]) {
     let mail = Bytes::copy_from_slice(bytes);
     if let Ok(Some(greeting)) = wire::decode_greeting(&mail, DecodeLimits::default()) {

@@ -11,8 +11,8 @@ use crate::sip::{MessageSummary, SipUri};
 
 /// Reads bytes as SIP: as a datagram, as a stream, as a body, as a URI and as header values.
 ///
-/// A message that can be read is written again and must then read the same, however the bytes are cut into pieces. No request adds a line
-/// to its response, and no credentials are accepted without the password.
+/// A message that can be read is written again and must then read the same, however the bytes are cut into pieces. No request
+/// adds a line to its response, and no credentials are accepted without the password.
 pub fn sip(bytes: &[u8]) {
     if let Ok(message) = SipMessage::parse(bytes) {
         check_round_trip(&message);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 /// The address of a voicemail node: a host name such as `central.voicemail.example`, or an IP address such as `10.1.1.5`.
 ///
-/// It has no port, no brackets and no dot at the end. Host names are stored in lower case and IP addresses in their canonical form, so two
-/// spellings of one address are equal.
+/// It has no port, no brackets and no dot at the end. Host names are stored in lower case and IP addresses in their canonical
+/// form, so two spellings of one address are equal.
 ///
 /// ```
 /// use voicemail::network::NodeAddress;

@@ -15,8 +15,8 @@ use crate::message::SiteId;
 
 /// Enforces the licences and ports of each PBX, also when several PBXs share one node.
 ///
-/// A PBX on centralized voicemail uses the licences and ports of the central PBX, except that unified messaging and call archive need its
-/// own licences.
+/// A PBX on centralized voicemail uses the licences and ports of the central PBX, except that unified messaging and call archive
+/// need its own licences.
 ///
 /// ```
 /// # use voicemail::network::{Site, TimeSource, VoicemailType};
@@ -86,8 +86,8 @@ impl Admission {
         })
     }
 
-    /// Checks whether the PBX `site` may use `class` for a feature that takes no port. Unified messaging and call archive need only their
-    /// own licence; any other class needs the voicemail licence beside its own.
+    /// Checks whether the PBX `site` may use `class` for a feature that takes no port. Unified messaging and call archive need
+    /// only their own licence; any other class needs the voicemail licence beside its own.
     ///
     /// # Errors
     ///
@@ -166,8 +166,8 @@ struct Entitlement {
     counter: Arc<PortCounter>,
 }
 
-/// The licences that count for a PBX: its own, and on centralized voicemail also those of the central PBX, except for the classes that each
-/// PBX needs itself.
+/// The licences that count for a PBX: its own, and on centralized voicemail also those of the central PBX, except for the classes
+/// that each PBX needs itself.
 fn licences_of(site: &Site, network: &Network) -> Vec<(Licence, Tz)> {
     let with_zone = |owner: &Site| owner.licences().iter().map(|licence| (*licence, owner.zone())).collect::<Vec<_>>();
     let mut licences = with_zone(site);

@@ -12,8 +12,8 @@ use crate::message::{MailboxId, Message};
 
 /// Forwards messages to the central node: to its first host, and to the next one if that cannot be reached, as [`Failover`] does.
 ///
-/// When another network gives other hosts, later messages go to those, and messages that are being forwarded finish at the host where they
-/// began. If the hosts stay the same, their connections are kept.
+/// When another network gives other hosts, later messages go to those, and messages that are being forwarded finish at the host
+/// where they began. If the hosts stay the same, their connections are kept.
 ///
 /// ```no_run
 /// # use std::{error::Error, sync::Arc};

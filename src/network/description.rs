@@ -12,8 +12,8 @@ use crate::directory::{MailboxLimits, RecordingLimits};
 
 /// The description of a network in a file, in TOML or any other self-describing format of serde.
 ///
-/// Reading fails only if the file breaks the rules of its format. All other faults, also an unknown key or a number in place of a text, are
-/// reported together by [`check`](Self::check).
+/// Reading fails only if the file breaks the rules of its format. All other faults, also an unknown key or a number in place of a
+/// text, are reported together by [`check`](Self::check).
 ///
 /// ```
 /// use voicemail::network::{Network, NetworkDescription};

@@ -9,8 +9,8 @@ use super::{Commit, Network, NetworkObserver};
 use crate::directory::{Directory, DirectoryError, Owner};
 use crate::message::MailboxId;
 
-/// The owners of the mailboxes of the network in force, as [`Network::owner`] returns them. Clones share the network: when a node, its
-/// store and its router have clones, all of them change to another network together.
+/// The owners of the mailboxes of the network in force, as [`Network::owner`] returns them. Clones share the network: when a
+/// node, its store and its router have clones, all of them change to another network together.
 ///
 /// ```
 /// # use voicemail::network::{Network, NetworkDirectory};

@@ -57,7 +57,8 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// One broken rule. It is displayed on one line: the PBX, the code and the text of the rule, the value found, and how to correct it.
+/// One broken rule. It is displayed on one line: the PBX, the code and the text of the rule, the value found, and how to correct
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use super::NodeAddress;
 
-/// An SMTP host of a node: a host name or an IP address, and a port after a colon unless the port is 25. An IPv6 address with a port is
-/// in brackets. The displayed form always has the port, as a forwarder takes it.
+/// An SMTP host of a node: a host name or an IP address, and a port after a colon unless the port is 25. An IPv6 address with a
+/// port is in brackets. The displayed form always has the port, as a forwarder takes it.
 ///
 /// ```
 /// use voicemail::network::NodeHost;

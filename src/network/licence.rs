@@ -122,8 +122,8 @@ impl LicenceClass {
         }
     }
 
-    /// Returns whether a PBX on centralized voicemail needs its own licence of this class. For all other classes, the licences of the
-    /// central PBX count.
+    /// Returns whether a PBX on centralized voicemail needs its own licence of this class. For all other classes, the licences of
+    /// the central PBX count.
     pub(super) const fn is_for_each_pbx(self) -> bool {
         match self {
             Self::UnifiedMessaging | Self::CallArchive => true,

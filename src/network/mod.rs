@@ -1,7 +1,7 @@
 //! The network: its PBXs, the voicemail node and the licences of each, and the rules that they keep.
 //!
-//! A [`Network`] is built in code or read with serde. A description that breaks a rule makes no network: [`Faults`] lists every broken
-//! rule at once, each with its PBX and a way to correct it.
+//! A [`Network`] is built in code or read with serde. A description that breaks a rule makes no network: [`Faults`] lists every
+//! broken rule at once, each with its PBX and a way to correct it.
 //!
 //! | | central PBX | PBX on centralized voicemail | PBX with a distributed node |
 //! |---|---|---|---|
@@ -184,8 +184,8 @@ impl Network {
         self.site(site).map(|site| self.node_for(site))
     }
 
-    /// The distributed node that needs the greetings of the mailbox with this number: the node of the owner's home PBX, which answers the
-    /// owner's calls. `None` if the central node answers them, or there is no such mailbox.
+    /// The distributed node that needs the greetings of the mailbox with this number: the node of the owner's home PBX, which
+    /// answers the owner's calls. `None` if the central node answers them, or there is no such mailbox.
     pub fn greeting_node(&self, mailbox: &MailboxId) -> Option<&NodeAddress> {
         let (home, _) = self.mailbox(mailbox)?;
         let node = self.node_for(home);
@@ -214,7 +214,8 @@ impl Network {
         Some(owner(site, mailbox))
     }
 
-    /// The owners of all mailboxes of this network. Unlike this directory, a [`NetworkDirectory`] follows a change of the network.
+    /// The owners of all mailboxes of this network. Unlike this directory, a [`NetworkDirectory`] follows a change of the
+    /// network.
     pub fn directory(&self) -> StaticDirectory {
         self.mailboxes().map(|(site, mailbox)| (mailbox.number.clone(), owner(site, mailbox))).collect()
     }

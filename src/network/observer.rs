@@ -10,10 +10,11 @@ use crate::mwi::MwiRouter;
 
 /// A part that was configured by a network, and takes over another one while it runs.
 ///
-/// The change has two phases, so that several observers change together or not at all: first all prepare, which may fail, and then all
-/// commit, which cannot fail.
+/// The change has two phases, so that several observers change together or not at all: first all prepare, which may fail, and
+/// then all commit, which cannot fail.
 pub trait NetworkObserver: Debug + Send + Sync + 'static {
-    /// Prepares the change to `network`, and returns the commit that makes it. A commit that is dropped instead of called changes nothing.
+    /// Prepares the change to `network`, and returns the commit that makes it. A commit that is dropped instead of called changes
+    /// nothing.
     ///
     /// # Errors
     ///

@@ -45,8 +45,8 @@ impl Network {
         in_columns(NODE_HEADINGS, nodes.into_iter().map(row))
     }
 
-    /// Returns a table with a line for each mailbox: its PBX, the zone of its owner, the minimum and maximum length of a message in
-    /// seconds, and how much it may hold. The form is that of [`to_table`](Self::to_table).
+    /// Returns a table with a line for each mailbox: its PBX, the zone of its owner, the minimum and maximum length of a message
+    /// in seconds, and how much it may hold. The form is that of [`to_table`](Self::to_table).
     ///
     /// ```text
     /// MAILBOX  PBX     ZONE           SECONDS   HOLDS
@@ -57,8 +57,8 @@ impl Network {
         in_columns(MAILBOX_HEADINGS, self.mailboxes().map(mailbox_row))
     }
 
-    /// Returns a flowchart in the Mermaid language: callers go from each PBX to the node that records, and messages from there to the
-    /// central node.
+    /// Returns a flowchart in the Mermaid language: callers go from each PBX to the node that records, and messages from there to
+    /// the central node.
     pub fn to_mermaid(&self) -> String {
         let central = self.central_node();
         // Other names than the ids, because an id such as `end` has a meaning in Mermaid.

@@ -288,8 +288,8 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// The code of the rule, for manuals and scripts, such as `N04`. Rules up to N29 are about the network, and those above about the form
-    /// of a description.
+    /// The code of the rule, for manuals and scripts, such as `N04`. Rules up to N29 are about the network, and those above about
+    /// the form of a description.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NoCentral => "N01",

@@ -146,8 +146,8 @@ pub struct UnknownVoicemailType;
 pub struct Fallback {
     /// The node that is meant to replace the central node then.
     ///
-    /// It is checked by the network's rules and has no effect yet: no node acts on it. While the central node is down, distributed nodes
-    /// keep their messages in their spools, and callers of PBXs on centralized voicemail cannot leave any.
+    /// It is checked by the network's rules and has no effect yet: no node acts on it. While the central node is down,
+    /// distributed nodes keep their messages in their spools, and callers of PBXs on centralized voicemail cannot leave any.
     pub backup_node: Option<NodeAddress>,
 }
 
@@ -179,7 +179,8 @@ pub struct Mailbox {
     pub zone: Option<Tz>,
     /// The minimum and maximum length of a message for the mailbox.
     pub recording: RecordingLimits,
-    /// How much the mailbox may hold. Each limit that is `None` is that of the PBX, [`SiteBuilder::holding`](super::SiteBuilder::holding).
+    /// How much the mailbox may hold. Each limit that is `None` is that of the PBX,
+    /// [`SiteBuilder::holding`](super::SiteBuilder::holding).
     pub holding: MailboxLimits,
 }
 

@@ -30,8 +30,8 @@ impl fmt::Display for TimeSource {
     }
 }
 
-/// An SNTP server: a host name or an IP address, and a port after a colon unless the port is 123. An IPv6 address with a port is in
-/// brackets.
+/// An SNTP server: a host name or an IP address, and a port after a colon unless the port is 123. An IPv6 address with a port is
+/// in brackets.
 ///
 /// ```
 /// use voicemail::network::TimeServer;

@@ -30,8 +30,8 @@ impl MailboxServiceBuilder {
         Self(MailboxService { clock: Arc::new(clock), ..self.0 })
     }
 
-    /// Sends e-mail through `out`: copies for owners whose PBX has the licence for unified messaging in `licences`, and receipts for
-    /// senders. Without it, no e-mail is sent.
+    /// Sends e-mail through `out`: copies for owners whose PBX has the licence for unified messaging in `licences`, and receipts
+    /// for senders. Without it, no e-mail is sent.
     pub fn mail(self, out: impl MailOut, licences: impl Into<Arc<Admission>>) -> Self {
         Self(MailboxService { mail: Some(EmailSettings { out: Arc::new(out), licences: licences.into() }), ..self.0 })
     }

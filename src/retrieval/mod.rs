@@ -1,4 +1,5 @@
-//! Services for owners of mailboxes: passing messages on, answering them, copying them by e-mail, and sending receipts to senders.
+//! Services for owners of mailboxes: passing messages on, answering them, copying them by e-mail, and sending receipts to
+//! senders.
 
 mod builder;
 mod error;
@@ -27,11 +28,11 @@ use crate::wire::{self, Addresses, Disposition, ReceiptRequest, TransferEncoding
 
 /// Passes on, answers and copies the messages of owners, and sends receipts, at the node that has all mailboxes.
 ///
-/// A message that is passed on keeps its caller and the time of its recording; its `Resent-` fields name the owner who passed it on. A
-/// private message is never passed on, neither to a mailbox nor by e-mail.
+/// A message that is passed on keeps its caller and the time of its recording; its `Resent-` fields name the owner who passed it
+/// on. A private message is never passed on, neither to a mailbox nor by e-mail.
 ///
-/// A message to pass on and an answer are made first and then [delivered](Self::deliver), so that a failed delivery can be tried again
-/// without giving anybody the same message twice.
+/// A message to pass on and an answer are made first and then [delivered](Self::deliver), so that a failed delivery can be tried
+/// again without giving anybody the same message twice.
 ///
 /// # Examples
 ///
@@ -71,19 +72,20 @@ struct EmailSettings {
 }
 
 impl MailboxService {
-    /// Begins to describe a service for the mailboxes in `store`, whose addresses are in `domain` and whose owners are in `directory`.
+    /// Begins to describe a service for the mailboxes in `store`, whose addresses are in `domain` and whose owners are in
+    /// `directory`.
     pub fn builder(domain: impl Into<String>, store: impl MessageStore, directory: impl Directory) -> MailboxServiceBuilder {
         MailboxServiceBuilder::new(domain.into(), Arc::new(store), Arc::new(directory))
     }
 
-    /// Makes a copy of the message `id` of `owner` to pass on to `to`. An `introduction` is put before it, so that both become one recording,
-    /// as [`join`] does it. The copy has a new id, and its `Resent-To` field names `to`.
+    /// Makes a copy of the message `id` of `owner` to pass on to `to`. An `introduction` is put before it, so that both become
+    /// one recording, as [`join`] does it. The copy has a new id, and its `Resent-To` field names `to`.
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::Private`] if the message is private; [`RetrievalError::Sound`] if the introduction cannot be joined to it;
-    /// [`RetrievalError::Store`] if the message is not in the mailbox, or the store fails; [`RetrievalError::NoSuchMailbox`] if the directory
-    /// does not know `owner`; [`RetrievalError::Directory`] if the directory fails.
+    /// [`RetrievalError::Private`] if the message is private; [`RetrievalError::Sound`] if the introduction cannot be joined to
+    /// it; [`RetrievalError::Store`] if the message is not in the mailbox, or the store fails; [`RetrievalError::NoSuchMailbox`]
+    /// if the directory does not know `owner`; [`RetrievalError::Directory`] if the directory fails.
     ///
     /// # Cancel safety
     ///
@@ -112,9 +114,9 @@ impl MailboxService {
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::CallerHasNoMailbox`] if the caller's number is unknown or no mailbox has it; [`RetrievalError::Store`] if the
-    /// message is not in the mailbox, or the store fails; [`RetrievalError::NoSuchMailbox`] if the directory does not know `owner`;
-    /// [`RetrievalError::Directory`] if the directory fails.
+    /// [`RetrievalError::CallerHasNoMailbox`] if the caller's number is unknown or no mailbox has it; [`RetrievalError::Store`]
+    /// if the message is not in the mailbox, or the store fails; [`RetrievalError::NoSuchMailbox`] if the directory does not know
+    /// `owner`; [`RetrievalError::Directory`] if the directory fails.
     ///
     /// # Cancel safety
     ///
@@ -145,8 +147,8 @@ impl MailboxService {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has delivered the message to some of the mailboxes. The same call with the same message again delivers it to the rest,
-    /// and to no mailbox twice.
+    /// A dropped call has delivered the message to some of the mailboxes. The same call with the same message again delivers it
+    /// to the rest, and to no mailbox twice.
     pub async fn deliver(&self, message: &Message, mailboxes: &[MailboxId]) -> Vec<(MailboxId, Result<Deposit, StoreError>)> {
         let mut delivered = Vec::with_capacity(mailboxes.len());
         for mailbox in mailboxes {
@@ -159,10 +161,10 @@ impl MailboxService {
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::Refused`] without the licence for unified messaging; [`RetrievalError::Private`] if the message is private;
-    /// [`RetrievalError::MailNotConfigured`] if the service sends no e-mail; [`RetrievalError::Mail`] if no server answered;
-    /// [`RetrievalError::Store`], [`RetrievalError::NoSuchMailbox`] and [`RetrievalError::Directory`] as for [`pass_on`](Self::pass_on). A
-    /// server's refusal is an [`Outcome`].
+    /// [`RetrievalError::Refused`] without the licence for unified messaging; [`RetrievalError::Private`] if the message is
+    /// private; [`RetrievalError::MailNotConfigured`] if the service sends no e-mail; [`RetrievalError::Mail`] if no server
+    /// answered; [`RetrievalError::Store`], [`RetrievalError::NoSuchMailbox`] and [`RetrievalError::Directory`] as for
+    /// [`pass_on`](Self::pass_on). A server's refusal is an [`Outcome`].
     ///
     /// # Cancel safety
     ///
@@ -178,11 +180,12 @@ impl MailboxService {
         Ok(mail.out.send(Sender::Node, to, &copy).await?)
     }
 
-    /// Marks a message old because its owner has heard it, and sends a receipt if the sender asked for one and the message was new.
+    /// Marks a message old because its owner has heard it, and sends a receipt if the sender asked for one and the message was
+    /// new.
     ///
-    /// The message is marked before the receipt is sent, so that at most one receipt is sent for it. If the receipt cannot be handed over,
-    /// it is abandoned and the error is logged; the outbox of a node takes every receipt, and retries for days. Returns whether a receipt
-    /// was handed over.
+    /// The message is marked before the receipt is sent, so that at most one receipt is sent for it. If the receipt cannot be
+    /// handed over, it is abandoned and the error is logged; the outbox of a node takes every receipt, and retries for days.
+    /// Returns whether a receipt was handed over.
     ///
     /// # Errors
     ///
@@ -195,7 +198,8 @@ impl MailboxService {
         self.mark_and_notify(owner, id, Status::Old, Disposition::Played).await
     }
 
-    /// Marks a message removed because its owner needs it no longer, and sends a receipt if the sender asked for one and the message was new.
+    /// Marks a message removed because its owner needs it no longer, and sends a receipt if the sender asked for one and the
+    /// message was new.
     ///
     /// # Errors
     ///
@@ -208,8 +212,8 @@ impl MailboxService {
         self.mark_and_notify(owner, id, Status::Removed, Disposition::RemovedUnheard).await
     }
 
-    /// Sends a receipt, if the sender asked for one, for a message that expired before its owner heard it. A node calls this for each
-    /// expired message that its store's [`housekeep`](MessageStore::housekeep) reports.
+    /// Sends a receipt, if the sender asked for one, for a message that expired before its owner heard it. A node calls this for
+    /// each expired message that its store's [`housekeep`](MessageStore::housekeep) reports.
     ///
     /// # Errors
     ///

@@ -15,8 +15,9 @@ use crate::message::{MailboxId, Privacy, Urgency};
 
 /// The dialogue with a caller: greeting, tone, recording, review.
 ///
-/// `#` skips the greeting and ends the recording, `0` asks for the operator if there is one, and `*` during the greeting lets an owner
-/// who calls from another telephone enter the PIN. When the caller hangs up during or after the recording, the message is sent.
+/// `#` skips the greeting and ends the recording, `0` asks for the operator if there is one, and `*` during the greeting lets an
+/// owner who calls from another telephone enter the PIN. When the caller hangs up during or after the recording, the message is
+/// sent.
 ///
 /// ```
 /// use voicemail::directory::RecordingLimits;

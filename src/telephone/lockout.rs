@@ -8,7 +8,8 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::message::{CallerNumber, MailboxId};
 
-/// The source of PIN attempts for which wrong PINs are counted together: one mailbox, or one telephone that may try many mailboxes.
+/// The source of PIN attempts for which wrong PINs are counted together: one mailbox, or one telephone that may try many
+/// mailboxes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AttemptSource {
@@ -18,15 +19,16 @@ pub enum AttemptSource {
     Caller(CallerNumber),
 }
 
-/// A counter of recent wrong PINs, which locks out after too many. They are forgiven one by one, so that no lockout is for ever. The text form can be stored anywhere.
+/// A counter of recent wrong PINs, which locks out after too many. Wrong PINs are forgiven one by one, so no lockout is for ever.
+/// The text form can be stored anywhere.
 ///
-/// Five PINs may be wrong; then each further attempt must wait until one is forgiven, which takes 15 minutes. A mailbox can thus be tried
-/// some 100 times a day, and a PIN of 6 digits is guessed after 14 years on average.
+/// Five PINs may be wrong; then each further attempt must wait until one is forgiven, which takes 15 minutes. A mailbox can thus
+/// be tried some 100 times a day, and a PIN of 6 digits is guessed after 14 years on average.
 ///
-/// A clock that goes back forgives nothing: the 15 minutes begin again at the time that the clock shows when the change is noticed, so a
-/// lockout lasts no longer than 15 minutes from then, however far the clock went back. When the clock later reaches, or is set to, a time
-/// that it had shown before, only the time after that counts, so that a change of the clock gains no attempts. A clock that jumps ahead
-/// forgives as if that time had passed.
+/// A clock that goes back forgives nothing: the 15 minutes begin again at the time that the clock shows when the change is
+/// noticed, so a lockout lasts no longer than 15 minutes from then, however far the clock went back. When the clock later
+/// reaches, or is set to, a time that it had shown before, only the time after that counts, so that a change of the clock gains
+/// no attempts. A clock that jumps ahead forgives as if that time had passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LockoutCounter {
     /// How many were wrong at the time `last`.
@@ -84,8 +86,8 @@ impl LockoutCounter {
 }
 
 impl fmt::Display for LockoutCounter {
-    /// Writes `3 wrong since 2026-11-22T18:00:00.000000000Z`: one is forgiven 15 minutes after that. If the clock has gone back, `before`
-    /// and the latest time that it had shown follow.
+    /// Writes `3 wrong since 2026-11-22T18:00:00.000000000Z`: one is forgiven 15 minutes after that. If the clock has gone back,
+    /// `before` and the latest time that it had shown follow.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::Nanos, true);
         write!(f, "{} wrong", self.wrong)?;

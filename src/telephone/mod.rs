@@ -1,17 +1,18 @@
 //! Dialogues with callers and owners on the telephone, as state machines: the prompts that they hear, and what their digits do.
 //!
-//! [`CallerDialogue`] talks to a caller who leaves a message, [`OwnerDialogue`] to an owner who listens to messages. Each takes in the
-//! events of a call and returns the actions to do next. A dialogue does not play, record, wait or read a clock, so any PBX can drive it
-//! with its own sound files or speech synthesis: a [`Prompt`] names the meaning, and the PBX chooses the words.
+//! [`CallerDialogue`] talks to a caller who leaves a message, [`OwnerDialogue`] to an owner who listens to messages. Each takes
+//! in the events of a call and returns the actions to do next. A dialogue does not play, record, wait or read a clock, so any PBX
+//! can drive it with its own sound files or speech synthesis: a [`Prompt`] names the meaning, and the PBX chooses the words.
 //!
-//! A driver calls `handle` with each event, and then does every action that `poll_action` returns, in order. A [`Say`] is played until
-//! it ends (`Played`) or a digit comes (`Digit`), whichever is first.
+//! A driver calls `handle` with each event, and then does every action that `poll_action` returns, in order. A [`Say`] is played
+//! until it ends (`Played`) or a digit comes (`Digit`), whichever is first.
 //!
 //! # A statement follows its confirmation
 //!
-//! No dialogue says "sent", "saved", "removed" or "kept" before it is true. The driver answers each action that can fail with the event
-//! that the action's documentation names, also when the action has failed. The dialogue waits for that event and then says what is true.
-//! A failure does not end an owner's call: the dialogue says that the action failed, and the same digit tries again.
+//! No dialogue says "sent", "saved", "removed" or "kept" before it is true. The driver answers each action that can fail with the
+//! event that the action's documentation names, also when the action has failed. The dialogue waits for that event and then says
+//! what is true. A failure does not end an owner's call: the dialogue says that the action failed, and the same digit tries
+//! again.
 //!
 #![cfg_attr(
     feature = "fs",

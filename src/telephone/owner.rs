@@ -22,8 +22,8 @@ use crate::message::{Status, Summary};
 
 /// The dialogue with an owner: PIN, messages, greetings.
 ///
-/// Nothing about the mailbox is said before the right PIN was entered. A message becomes old when it was played to its end, or when its
-/// owner keeps it.
+/// Nothing about the mailbox is said before the right PIN was entered. A message becomes old when it was played to its end, or
+/// when its owner keeps it.
 ///
 /// ```
 /// use voicemail::telephone::{Digit, OwnerAction, OwnerDialogue, OwnerEvent, Prompt, PinVerdict};

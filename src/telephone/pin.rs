@@ -75,8 +75,8 @@ pub struct InvalidPin;
 
 /// The salted hash of a PIN, with a salt of 128 random bits. Its text form can be stored anywhere.
 ///
-/// A PIN has so few digits that somebody who has the hash can find the PIN in the end; the many rounds of hashing make that slow. The
-/// lockout is what keeps callers from guessing.
+/// A PIN has so few digits that somebody who has the hash can find the PIN in the end; the many rounds of hashing make that slow.
+/// The lockout is what keeps callers from guessing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PinHash {
     rounds: u32,
@@ -144,10 +144,10 @@ impl fmt::Debug for PinHash {
 #[error("the hash of a PIN has the form sha256-20000:SALT:HASH")]
 pub struct InvalidPinHash;
 
-/// PINs and lockouts in memory, for all calls together. A restart forgets them; [`PinFolder`](super::PinFolder) keeps them on disk.
+/// PINs and lockouts in memory, for all calls together. A restart forgets them; a `PinFolder` keeps them on disk.
 ///
-/// Too many wrong PINs lock a mailbox for all callers, and lock out a telephone that tries many mailboxes. There is no default PIN:
-/// nobody gets into a mailbox without one.
+/// Too many wrong PINs lock a mailbox for all callers, and lock out a telephone that tries many mailboxes. There is no default
+/// PIN: nobody gets into a mailbox without one.
 ///
 /// ```
 /// use voicemail::telephone::{MemoryPins, PinHash, PinVerdict};
@@ -174,7 +174,8 @@ impl MemoryPins {
         self.lock().pins.insert(mailbox, hash);
     }
 
-    /// Checks the PIN `entered` for `mailbox` by a telephone with the number `caller`, if its number is known. Takes some milliseconds.
+    /// Checks the PIN `entered` for `mailbox` by a telephone with the number `caller`, if its number is known. Takes some
+    /// milliseconds.
     pub fn check(&self, mailbox: &MailboxId, caller: Option<&CallerNumber>, entered: &str, now: DateTime<Utc>) -> PinVerdict {
         let sources: Vec<AttemptSource> =
             [Some(AttemptSource::Mailbox(mailbox.clone())), caller.cloned().map(AttemptSource::Caller)]

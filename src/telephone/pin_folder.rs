@@ -16,8 +16,8 @@ use super::{LockoutCounter, PinError, PinHash, PinVerdict};
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::{CallerNumber, ContentDigest, MailboxId};
 
-/// PINs and lockouts in a folder, which survive a restart; they are checked as [`MemoryPins`](super::MemoryPins) does it. Clones share
-/// the folder.
+/// PINs and lockouts in a folder, which survive a restart; they are checked as [`MemoryPins`](super::MemoryPins) does it. Clones
+/// share the folder.
 ///
 /// ```text
 /// 2041.pin       the hash of a mailbox's PIN, and the count of recent wrong PINs
@@ -26,14 +26,15 @@ use crate::message::{CallerNumber, ContentDigest, MailboxId};
 /// NAME.new       a file that is being written
 /// ```
 ///
-/// - **Counted first.** An attempt is on stable storage before its verdict is returned, so a power cut gains no attempts. This takes one
-///   flush for the mailbox, one for the telephone if its number is known, and one for the folder; attempts are counted one after the other.
-///   A right PIN takes one or two flushes more, and an attempt during a lockout takes none.
-/// - **Closed when in doubt.** If a file cannot be read or the disk cannot be written, nobody gets in: [`PinVerdict::Unavailable`].
+/// - **Counted first.** An attempt is on stable storage before its verdict is returned, so a power cut gains no attempts. This
+///   takes one flush for the mailbox, one for the telephone if its number is known, and one for the folder; attempts are counted
+///   one after the other. A right PIN takes one or two flushes more, and an attempt during a lockout takes none.
+/// - **Closed when in doubt.** If a file cannot be read or the disk cannot be written, nobody gets in:
+///   [`PinVerdict::Unavailable`].
 /// - **No default.** A mailbox without a file has no PIN, so nobody gets in. To take a PIN away, an operator removes its file.
 ///
-/// Nothing is cached in memory, so a PIN that another program has set is in force at once. The files hold PINs as a [`PinHash`] only, and
-/// no caller's number.
+/// Nothing is cached in memory, so a PIN that another program has set is in force at once. The files hold PINs as a [`PinHash`]
+/// only, and no caller's number.
 ///
 /// ```
 /// use voicemail::disk::OsDisk;
@@ -89,9 +90,9 @@ impl PinFolder {
     ///
     /// # Errors
     ///
-    /// [`PinError::Damaged`] when the mailbox's file cannot be understood, so the count of wrong PINs is not known; a PIN can be set once
-    /// an operator has removed the file. [`PinError::Disk`] when the disk fails; the PIN of before stays in force, unless the disk fails
-    /// twice.
+    /// [`PinError::Damaged`] when the mailbox's file cannot be understood, so the count of wrong PINs is not known; a PIN can be
+    /// set once an operator has removed the file. [`PinError::Disk`] when the disk fails; the PIN of before stays in force,
+    /// unless the disk fails twice.
     ///
     /// # Cancel safety
     ///
@@ -100,7 +101,8 @@ impl PinFolder {
         self.work(move |inner| inner.set(&mailbox, hash)).await
     }
 
-    /// Checks the PIN `entered` for `mailbox` by a telephone with the number `caller`, if its number is known. Takes some milliseconds.
+    /// Checks the PIN `entered` for `mailbox` by a telephone with the number `caller`, if its number is known. Takes some
+    /// milliseconds.
     ///
     /// # Cancel safety
     ///
@@ -183,8 +185,8 @@ impl Inner {
         Ok(PinVerdict::Right)
     }
 
-    /// Counts an attempt on stable storage before the PIN is checked, and returns the hash to check it with; or the verdict, if no PIN
-    /// may be tried.
+    /// Counts an attempt on stable storage before the PIN is checked, and returns the hash to check it with; or the verdict, if
+    /// no PIN may be tried.
     fn count(
         &self,
         mailbox: &MailboxId,
@@ -223,8 +225,8 @@ impl Inner {
         })
     }
 
-    /// Clears the count of `mailbox` after a right PIN. A telephone that knows one PIN may still be guessing others, so of its count only
-    /// this attempt is taken back.
+    /// Clears the count of `mailbox` after a right PIN. A telephone that knows one PIN may still be guessing others, so of its
+    /// count only this attempt is taken back.
     ///
     /// If power is lost now, the attempt may still count as wrong.
     fn forgive(&self, mailbox: &MailboxId, caller: Option<&CallerNumber>) -> Result<(), PinError> {

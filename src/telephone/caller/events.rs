@@ -70,8 +70,8 @@ pub enum CallerAction {
     StopRecording,
     /// Discard the recording.
     Discard,
-    /// End the recording if it still runs, and send it as the message. Answer with [`CallerEvent::Sent`], [`CallerEvent::TooShort`] or
-    /// [`CallerEvent::NotKept`]; in each case, the driver has no recording afterwards.
+    /// End the recording if it still runs, and send it as the message. Answer with [`CallerEvent::Sent`],
+    /// [`CallerEvent::TooShort`] or [`CallerEvent::NotKept`]; in each case, the driver has no recording afterwards.
     Send {
         /// The urgency of the message: urgent messages are played before others.
         urgency: Urgency,

@@ -88,15 +88,16 @@ pub enum SendOutcome {
 
 /// An action that the driver of an owner's call does next.
 ///
-/// The driver keeps a recording until an event has confirmed the action that uses it, so that the owner can try again after a failure.
-/// When the dialogue is over, the driver discards a recording that it still has.
+/// The driver keeps a recording until an event has confirmed the action that uses it, so that the owner can try again after a
+/// failure. When the dialogue is over, the driver discards a recording that it still has.
 ///
 /// The enum is exhaustive on purpose: a driver must do every action, and the compiler finds those that it lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OwnerAction {
     /// Play these prompts until a digit comes. Answer with [`OwnerEvent::Played`] when it was played to its end.
     Say(Say),
-    /// Check these digits with [`MemoryPins`](crate::telephone::MemoryPins) or a `PinFolder`. Answer with [`OwnerEvent::Checked`].
+    /// Check these digits with [`MemoryPins`](crate::telephone::MemoryPins) or a `PinFolder`. Answer with
+    /// [`OwnerEvent::Checked`].
     CheckPin(EnteredPin),
     /// Count the messages. Answer with [`OwnerEvent::Counted`] or [`OwnerEvent::NotCounted`].
     Count,
