@@ -139,7 +139,7 @@ impl CallerDialogue {
             (CallerState::Greeting, Digit::Star) => self.end_with(CallerAction::StartOwnerDialogue),
             // By `#`, or by mistake: any digit ends the prompt, which is not played again.
             (CallerState::Greeting, _) => {
-                self.say_then(vec![Prompt::Tone], CallerState::Announcing(PreviousRecording::Discarded))
+                self.say_then(vec![Prompt::Tone], CallerState::Announcing(PreviousRecording::Discarded));
             }
             (CallerState::Announcing(before), _) => self.say_then(vec![Prompt::Tone], CallerState::Announcing(before)),
             (CallerState::Recording, Digit::Number(0)) if self.operator => self.stop(Continuation::Operator),
