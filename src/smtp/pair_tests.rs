@@ -94,7 +94,7 @@ struct Pair<'a> {
     start: Instant,
     now: Instant,
     client: Client,
-    /// What the client uses of the server's extensions.
+    /// The extensions that the client uses.
     extensions: Extensions,
     server: Dialogue,
     server_input: BytesMut,
@@ -511,10 +511,10 @@ fn scenarios() -> Vec<Scenario> {
     let full: Vec<(&[&str], _)> = vec![(&["201"], content("full"))];
     let mut tls = policy.clone();
     tls.offers_tls = true;
-    let with_login = |mechanism, password: &'static str, commands, outcomes| {
+    let with_login = |name, mechanism, password: &'static str, commands, outcomes| {
         let berlin = KnownPeer::new("berlin".parse().unwrap(), Sites::All).password(PASSWORD.clone());
         let access = Access::peers([berlin]).passwords_even_in_plain_text();
-        let scenario = plain("login", |extensions| extensions, commands, outcomes);
+        let scenario = plain(name, |extensions| extensions, commands, outcomes);
         Scenario { policy: Policy { access, ..policy.clone() }, login: Some((mechanism, password)), ..scenario }
     };
     let mut scenarios = vec![
@@ -614,7 +614,7 @@ fn scenarios() -> Vec<Scenario> {
             goal: OpeningGoal::StartTls,
             ..plain("STARTTLS", as_offered, &["EHLO", "STARTTLS", "EHLO", "MAIL"], &["accepted"])
         },
-        with_login(Mechanism::Plain, "another horse", &["AUTH PLAIN"], &["?"]),
+        with_login("a wrong password", Mechanism::Plain, "another horse", &["AUTH PLAIN"], &["?"]),
     ];
     for mechanism in SERVER_MECHANISMS {
         let commands: &[&str] = match mechanism {
@@ -623,7 +623,7 @@ fn scenarios() -> Vec<Scenario> {
             Mechanism::ScramSha256 => &["AUTH SCRAM-SHA-256 ", "MAIL"],
             Mechanism::Xoauth2 | Mechanism::OauthBearer => panic!("a server does not have it"),
         };
-        scenarios.push(with_login(mechanism, "correct horse", commands, &["accepted"]));
+        scenarios.push(with_login(mechanism.name(), mechanism, "correct horse", commands, &["accepted"]));
     }
     scenarios
 }

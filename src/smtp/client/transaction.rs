@@ -138,7 +138,7 @@ impl ClientTransaction {
         match self.sequence {
             CommandSequence::StepsThenBdat | CommandSequence::StepsThenData if reset => return commands,
             CommandSequence::StepsThenBdat | CommandSequence::StepsThenData => {
-                commands.add(self.envelope.mail_command(self.extensions), ProtocolStep::Mail)
+                commands.add(self.envelope.mail_command(self.extensions), ProtocolStep::Mail);
             }
             CommandSequence::AllAtOnce | CommandSequence::GroupThenBdat | CommandSequence::GroupThenData => {
                 commands.add(self.envelope.mail_command(self.extensions), ProtocolStep::Mail);

@@ -80,7 +80,7 @@ impl<'a> ClientFinal<'a> {
     }
 }
 
-/// Returns the text that the proofs of both sides cover, which RFC 5802 §3 calls AuthMessage.
+/// Returns the text that the proofs of both sides cover, which RFC 5802 §3 calls `AuthMessage`.
 pub(crate) fn auth_message(client_first_bare: &str, server_first: &str, client_final_without_proof: &str) -> String {
     format!("{client_first_bare},{server_first},{client_final_without_proof}")
 }
