@@ -39,6 +39,7 @@ use self::connection_slots::SlotPermit;
 use self::context::{IntakeContext, Mailboxes};
 pub use self::listener::{ListenMode, ListenerPolicy};
 use self::listener::{accept, report, turn_away};
+#[cfg(feature = "node")]
 pub(crate) use self::postmaster::Postmaster;
 #[cfg(feature = "fs")]
 pub use self::postmaster::PostmasterFolder;
