@@ -160,5 +160,6 @@ pub enum CentralPbx {
 #[error("the central PBX has no fallback; give a PBX on centralized voicemail fallback = true in the network description")]
 pub struct NoFallback;
 
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
+#[cfg(feature = "memory")]
 mod tests;

@@ -58,7 +58,10 @@ async fn a_pbx_that_accepts_refuses_or_challenges_is_handled() {
     for transport in [Transport::Udp, Transport::Tcp] {
         assert!(notify("notify_200", transport).await.is_ok());
         assert!(notify("notify_401", transport).await.is_ok(), "the password is right");
-        assert!(matches!(notify("notify_401_again", transport).await, Err(MwiError::Refused(_))), "and is not said twice");
+        assert!(
+            matches!(notify("notify_401_again", transport).await, Err(MwiError::Refused(_))),
+            "refused credentials are not sent twice"
+        );
         assert!(matches!(notify("notify_481", transport).await, Err(MwiError::Refused(_))));
         assert!(matches!(notify("notify_503", transport).await, Err(MwiError::Unavailable(_))));
         assert!(notify("notify_late", transport).await.is_ok());

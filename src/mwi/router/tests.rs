@@ -117,7 +117,7 @@ async fn every_change_of_a_route_is_a_loss_and_nothing_else_is() {
     assert!(!lost(), "nothing has changed");
     router.set_central_pbx(CentralPbx::FallbackActive).unwrap();
     router.set_central_pbx(CentralPbx::Reachable).unwrap();
-    assert!(lost() && !lost(), "said once for all that went before");
+    assert!(lost() && !lost(), "reported once for all changes before");
     router.disconnect(&site("london"));
     assert!(lost());
     router.connect(site("tokyo"), london);

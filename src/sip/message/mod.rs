@@ -95,7 +95,7 @@ impl Request {
         written(&format!("{} {uri} {}", self.method.as_str(), parse::VERSION), &self.headers, &self.body)
     }
 
-    /// The value of the CSeq field; `None` where it is missing or malformed.
+    /// The value of the `CSeq` field; `None` where it is missing or malformed.
     pub fn cseq(&self) -> Option<CSeq> {
         self.headers.get(HeaderName::CSeq).and_then(CSeq::parse)
     }

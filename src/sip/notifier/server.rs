@@ -183,7 +183,7 @@ impl Server {
                 match step {
                     SubscriptionAction::LookUp => self.lookups.push_back(id),
                     SubscriptionAction::Send(next_hop, bytes) => {
-                        self.transmits.push_back(Transmit { next_hop, bytes, subscription: Some(id) })
+                        self.transmits.push_back(Transmit { next_hop, bytes, subscription: Some(id) });
                     }
                     SubscriptionAction::Remove => {
                         over = true;

@@ -27,7 +27,7 @@ pub(super) struct Subscription {
     pub(super) user: String,
     pub(super) mailbox: MailboxId,
     pub(super) dialog: Dialog,
-    /// The CSeq number of the last request of the telephone.
+    /// The `CSeq` number of the last request of the telephone.
     pub(super) remote_number: u32,
     pub(super) expires_at: Instant,
     /// When the last SUBSCRIBE was accepted.

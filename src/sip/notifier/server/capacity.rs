@@ -56,7 +56,7 @@ impl Server {
     /// Ends a subscription at once. Its telephone gets one last NOTIFY, which is sent once and whose response is ignored.
     fn evict(&mut self, id: SubscriptionId, now: Instant) {
         let Some(mut subscription) = self.forget(id) else { return };
-        tracing::debug!(user = %subscription.user, "a subscription gives way to a new one");
+        tracing::debug!(user = %subscription.user, "a subscription ends to make room for a new one");
         let (next_hop, bytes) = subscription.last_notify(NO_ROOM, now);
         self.transmits.push_back(Transmit { next_hop, bytes, subscription: None });
     }

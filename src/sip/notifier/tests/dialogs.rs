@@ -60,7 +60,7 @@ fn a_subscribe_that_comes_by_two_routes_begins_one_dialog() {
     assert_eq!(notifier.server.len(), 1);
     notifier.pass(33 * SECOND);
     notifier.receive(forked, telephone.source);
-    assert_eq!(notifier.said(), ["401"], "much later, it is a proof that was used");
+    assert_eq!(notifier.said(), ["401"], "much later, its nonce was used before");
 }
 
 #[test]

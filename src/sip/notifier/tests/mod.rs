@@ -260,7 +260,7 @@ fn a_repeated_subscribe_gets_the_same_response_and_no_more() {
     assert_eq!(notifier.said(), ["200"]);
     notifier.pass(33 * SECOND);
     notifier.receive(again, telephone.source);
-    assert_eq!(notifier.said(), ["401"], "long after, it is a proof that was used");
+    assert_eq!(notifier.said(), ["401"], "long after, its nonce was used before");
     assert_eq!(notifier.server.len(), 1);
 }
 

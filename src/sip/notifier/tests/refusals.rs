@@ -86,7 +86,7 @@ fn a_wrong_password_is_refused_and_attempts_are_limited() {
     for _ in 0..3 {
         assert_eq!(guess(&mut notifier, PHONE, "2041", "guess"), 401);
     }
-    assert_eq!(guess(&mut notifier, PHONE, "2041", "correct horse"), 403, "no more is heard, right or wrong");
+    assert_eq!(guess(&mut notifier, PHONE, "2041", "correct horse"), 403, "no more is checked, right or wrong");
     assert_eq!(guess(&mut notifier, "192.0.2.8:5060", "2041", "correct horse"), 200, "from elsewhere it is");
     for user in ["1", "2", "3"] {
         assert_eq!(guess(&mut notifier, PHONE, user, "guess"), 401);
