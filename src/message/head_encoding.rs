@@ -226,7 +226,9 @@ mod tests {
         }
 
         #[test]
-        fn every_head_reads_back(id: [u8; 16], secs in -10_000_000_000_i64..10_000_000_000, nanos in 0..1_000_000_000_u32, length: Duration, name in "\\PC{0,60}") {
+        fn every_head_reads_back(
+            id: [u8; 16], secs in -10_000_000_000_i64..10_000_000_000, nanos in 0..1_000_000_000_u32, length: Duration, name in "\\PC{0,60}"
+        ) {
             let instant = DateTime::from_timestamp(secs, nanos).unwrap();
             let head = Head {
                 id: MessageId::from_bytes(id),

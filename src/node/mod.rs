@@ -313,7 +313,7 @@ impl Node {
                         self.send_expiry_receipts(done.expired).await;
                     }
                     Ok(Err(error)) => {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "the housekeeping of the store failed")
+                        tracing::warn!(error = &error as &dyn std::error::Error, "the housekeeping of the store failed");
                     }
                     Err(_) => tracing::error!("the store panicked in its housekeeping"),
                 }

@@ -42,8 +42,9 @@ impl DeduplicationKey {
         hasher.update(id.as_bytes());
         hasher.update(digest.as_bytes());
         let hash: [u8; 32] = hasher.finalize().into();
-        let (key, _) = hash.split_first_chunk().expect("16 bytes are the beginning of 32");
-        Self(*key)
+        let mut key = [0; 16];
+        key.copy_from_slice(&hash[..16]);
+        Self(key)
     }
 
     /// The key of `message` from `origin`.

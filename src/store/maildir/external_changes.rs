@@ -63,8 +63,8 @@ impl ExternalChanges {
             None => {}
             Some(PollStep::List) => {
                 // Before the mailboxes are listed, so that no new one is missed.
-                let watched = watcher.and_then(|watcher| watcher.watch_folder(&mail).ok());
-                self.schedule().handle_mail(watched);
+                let folder = watcher.and_then(|watcher| watcher.watch_folder(&mail).ok());
+                self.schedule().handle_mail(folder);
                 let listed = ids(disk.list(&mail)?);
                 unused.extend(self.schedule().handle_listed(listed));
             }
@@ -108,15 +108,15 @@ impl ExternalChanges {
 fn poll(disk: &dyn Disk, watcher: Option<&dyn Watcher>, path: &Path) -> PollResult {
     let folders = ["new", "cur"].map(|folder| path.join(folder));
     let Some(watcher) = watcher else { return modified(disk, &folders) };
-    if let Some(watched) = watch_both(watcher, &folders) {
-        return PollResult::Watched(watched);
+    if let Some(numbers) = watch_both(watcher, &folders) {
+        return PollResult::Watched(numbers);
     }
     let Ok(parent) = watcher.watch_folder(path) else { return modified(disk, &folders) };
     // The folders may have been created just before their parent was watched.
     match watch_both(watcher, &folders) {
-        Some(watched) => {
+        Some(numbers) => {
             watcher.forget(&[parent]);
-            PollResult::Watched(watched)
+            PollResult::Watched(numbers)
         }
         None => PollResult::ParentWatched(parent),
     }

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::arrivals::{Arrivals, PendingArrival};
-use super::bad_entries::concerns_entry;
 use super::context::{StoreContext, failed, not_taken};
 use super::folders::Folders;
 use super::incoming::ArrivedMail;
@@ -23,15 +22,15 @@ use super::view::{View, ViewSource};
 use crate::directory::MailboxLimits;
 use crate::disk::{self, Disk, DiskFile};
 use crate::lock::Lock;
-use crate::message::{Head, MailFile, MailboxId, Message, MessageId, Origin, Status, Summary, Urgency};
-use crate::store::{DeduplicationKey, Deposit, Entry, ImportOutcome, ImportedMessage, Page, Position, Query, StoreError};
+use crate::message::{Head, MailFile, MailboxId, Message, MessageId, Origin, Status, Summary};
+use crate::store::{DeduplicationKey, Deposit, Entry, ImportOutcome, ImportedMessage, Page, Query, StoreError};
 use crate::wire;
 
 /// One mailbox on the disk.
 #[derive(Debug)]
 pub(super) struct Mailbox {
     id: MailboxId,
-    folders: Folders,
+    pub(super) folders: Folders,
     arrivals: Arrivals,
     lock: PathBuf,
     view: Lock<View>,
@@ -194,7 +193,7 @@ impl Mailbox {
     }
 
     /// Deletes for good the messages that `which` chooses; answers how many.
-    fn delete(
+    pub(super) fn delete(
         &self,
         context: &StoreContext,
         which: impl FnOnce(&Index) -> io::Result<Vec<LocatedMessage>>,
@@ -218,68 +217,6 @@ impl Mailbox {
             self.folders.flush(disk, &context.flush, folder).map_err(failed)?;
         }
         Ok(count)
-    }
-
-    /// Applies the retention to up to `at_most` messages: new and old ones that are too old become removed, and those that were removed
-    /// long enough ago are deleted for good. Answers how many messages it changed, and which of them were new.
-    pub(super) fn retain(&self, context: &StoreContext, at_most: usize) -> Result<(usize, Vec<MessageId>), StoreError> {
-        let (retention, now) = (context.retention, context.now());
-        let outdated = |index: &Index| {
-            let of = |status| {
-                let end = retention.end_of(status, now)?;
-                let sets = [Urgency::Urgent, Urgency::Normal].map(|urgency| index.by_status(status, urgency));
-                let outdated = sets.into_iter().flat_map(move |set| set.iter().take_while(move |position| position.secs < end));
-                Some(outdated.map(move |position| (position.id, status)))
-            };
-            [Status::New, Status::Old].into_iter().filter_map(of).flatten().take(at_most).collect::<Vec<_>>()
-        };
-        let (mut done, mut expired) = (0, Vec::new());
-        for (id, status) in self.look(context, outdated)? {
-            match self.mark(context, id, Status::Removed) {
-                Ok(()) => done += 1,
-                Err(error) if done == 0 => return Err(error),
-                // The caller learns what was done; the next step meets this message first.
-                Err(_) => return Ok((done, expired)),
-            }
-            expired.extend((status == Status::New).then_some(id));
-        }
-        let Some(end) = retention.end_of(Status::Removed, now) else { return Ok((done, expired)) };
-        let left = at_most - done;
-        let outdated = |index: &Index| {
-            let mut outdated = Vec::new();
-            let sets = [Urgency::Urgent, Urgency::Normal].map(|urgency| index.by_status(Status::Removed, urgency));
-            for Position { id, .. } in sets.into_iter().flatten().take(REMOVED_A_STEP) {
-                if outdated.len() >= left {
-                    break;
-                }
-                // A message that expired in this step can be retrieved until the next step.
-                if !expired.contains(id)
-                    && let Some(located) = index.find(*id)
-                    && self.removed_at(context, &located)?.is_some_and(|secs| secs < end)
-                {
-                    outdated.push(located);
-                }
-            }
-            Ok(outdated)
-        };
-        match self.delete(context, outdated) {
-            Ok(deleted) => Ok((done + deleted, expired)),
-            Err(error) if done == 0 => Err(error),
-            Err(_) => Ok((done, expired)),
-        }
-    }
-
-    /// When the message was removed, in seconds since 1970: its file got its present name then, or later. `None` if the file is gone.
-    fn removed_at(&self, context: &StoreContext, located: &LocatedMessage) -> io::Result<Option<i64>> {
-        let changed = |file: &FileName| context.disk.open_to_read(&self.folders.path(file))?.changed();
-        let changed = match self.folders.with_renames(&*context.disk, &located.file.name, changed) {
-            Err(error) if concerns_entry(&error) => {
-                context.bad.note(&self.folders.path(&located.file.name), &error);
-                None
-            }
-            changed => changed?,
-        };
-        Ok(changed.map(|changed| DateTime::<Utc>::from(changed).timestamp()))
     }
 
     /// The names of all arrivals, in order.
@@ -366,7 +303,7 @@ impl Mailbox {
     }
 
     /// Brings the index up to date, and does `work` on it.
-    fn look<T>(&self, context: &StoreContext, work: impl FnOnce(&Index) -> T) -> Result<T, StoreError> {
+    pub(super) fn look<T>(&self, context: &StoreContext, work: impl FnOnce(&Index) -> T) -> Result<T, StoreError> {
         let mut view = self.view();
         let index = view.look(self.source(context)).map_err(failed)?;
         self.remembered.store(index.len(), Ordering::Relaxed);
@@ -428,9 +365,6 @@ enum Placed {
     /// The message had been there before.
     There,
 }
-
-/// How many removed messages of a mailbox a step of housekeeping looks at. The others come in turn when these are gone.
-const REMOVED_A_STEP: usize = 100;
 
 /// The staged file that a mail has come in by, if it is a file of this store and no other mailbox has taken it.
 fn staged_here(context: &StoreContext, file: &dyn MailFile) -> Option<Staged> {

@@ -4,6 +4,7 @@ mod arrivals;
 mod bad_entries;
 mod builder;
 mod context;
+mod expiry;
 mod external_changes;
 mod folders;
 mod free_space;

@@ -86,7 +86,7 @@ impl Tree {
         match disk.watch(&self.context.root) {
             Ok(watch) => drop(self.context.watcher.set(watch.into())),
             Err(error) => {
-                tracing::warn!(%error, "the disk cannot watch folders, so each call reads the folders of its mailbox again")
+                tracing::warn!(%error, "the disk cannot watch folders, so each call reads the folders of its mailbox again");
             }
         }
         staging::clean(disk, &self.context.staging).map_err(|error| at(&self.context.staging, error))
