@@ -4,7 +4,7 @@ use super::coding::{ByteOrder, Coding};
 use super::layout::Layout;
 use super::{AudioError, Codec, Format};
 
-/// Whether `bytes` begin as a `.au` file does.
+/// Returns whether `bytes` begin as a `.au` file does.
 pub(super) fn is_at(bytes: &[u8]) -> bool {
     bytes.starts_with(b".snd")
 }

@@ -8,9 +8,9 @@ use super::{Codec, Format};
 /// How the bytes of a sound become samples.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Coding {
-    /// Each sample has bytes of its own.
+    /// Each sample has its own bytes.
     Samples { format: Format, order: ByteOrder },
-    /// Samples come in blocks of one channel, and depend on all before them.
+    /// The samples of one channel come in blocks, and depend on all samples before them.
     Blocks(Blocks),
 }
 
@@ -34,22 +34,22 @@ pub(super) struct Blocks {
     pub(super) decoder: fn() -> Box<dyn BlockDecoder>,
 }
 
-/// Decodes one block after the other.
+/// A decoder that decodes one block after the other.
 pub(super) trait BlockDecoder: Debug + Send + Sync {
     /// Decodes the next block, and adds its samples to `samples`.
     fn decode_block(&mut self, block: &[u8], samples: &mut Vec<i16>);
 
-    /// A decoder for the same next block.
+    /// Returns a copy, which goes on at the same block.
     fn boxed_clone(&self) -> Box<dyn BlockDecoder>;
 }
 
 impl Coding {
-    /// Samples that lie as in a WAV file.
+    /// Returns the coding of samples as in a WAV file.
     pub(super) const fn low_first(format: Format) -> Self {
         Self::Samples { format, order: ByteOrder::LowFirst }
     }
 
-    /// What the samples are once they are decoded.
+    /// Returns the format of the decoded samples.
     pub(super) const fn format(self) -> Format {
         match self {
             Self::Samples { format, .. } => format,
@@ -57,7 +57,7 @@ impl Coding {
         }
     }
 
-    /// How many bytes cannot be divided.
+    /// Returns the size in bytes of the smallest unit: one sample of each channel, or one block.
     pub(super) const fn block_len(self) -> u64 {
         match self {
             Self::Samples { format, .. } => format.bytes_per_frame() as u64,
@@ -65,7 +65,7 @@ impl Coding {
         }
     }
 
-    /// How many samples of each channel so many bytes hold, in whole blocks; none for a format without channels.
+    /// Returns how many samples of each channel are in `bytes`, in whole blocks; zero for a format without channels.
     pub(super) const fn samples_in(self, bytes: u64) -> u64 {
         let Some(blocks) = bytes.checked_div(self.block_len()) else { return 0 };
         match self {
@@ -74,7 +74,7 @@ impl Coding {
         }
     }
 
-    /// How long so many bytes last, in whole blocks.
+    /// Returns the duration of `bytes`, in whole blocks.
     pub(super) const fn duration_of(self, bytes: u64) -> Duration {
         let format = self.format();
         format.duration_of(self.samples_in(bytes).saturating_mul(format.bytes_per_frame() as u64))

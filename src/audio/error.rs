@@ -1,10 +1,10 @@
 //! [`AudioError`]: why a sound cannot be read.
 
-/// Why bytes are no sound that a mailbox can keep.
+/// The reason why bytes are no sound that a mailbox can keep.
 ///
 /// Accepted are WAV files of 8-bit and 16-bit linear samples, mu-law, A-law and GSM 06.10 (format tags 1, 7, 6 and 49, also inside tag
 /// 65534; with a RIFF, RF64 or BW64 header), `.au` files of 16-bit linear samples, mu-law and A-law, each with one or two channels (GSM:
-/// one) and 4000 to 192000 samples a second; and what needs no header: mu-law, A-law, GSM 06.10 and G.726.
+/// one) and 4000 to 192000 samples a second; and, without a header, mu-law, A-law, GSM 06.10 and G.726.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AudioError {
@@ -17,19 +17,19 @@ pub enum AudioError {
     /// There is no `data` chunk.
     #[error("a WAV file without a data chunk")]
     NoData,
-    /// The format tag names another codec.
+    /// The format tag names a codec that is not accepted.
     #[error("WAV format tag {0}: accepted are 1 (linear), 6 (A-law), 7 (mu-law) and 49 (GSM 06.10)")]
     Codec(u16),
-    /// Linear samples of another width.
+    /// The linear samples have a width that is not accepted.
     #[error("a WAV file of {0}-bit linear samples: accepted are 8 and 16 bits")]
     SampleWidth(u16),
-    /// GSM 06.10 in blocks that do not hold two frames.
+    /// The WAV holds GSM 06.10 in blocks that do not have two frames each.
     #[error("a WAV file of GSM 06.10 in blocks of {0} bytes: accepted are 65")]
     GsmBlock(u16),
-    /// More channels than two, or none; of GSM 06.10, more than one.
+    /// The sound has more than two channels, or none; or it is GSM 06.10 with more than one.
     #[error("a sound with {0} channels: accepted are 1 and 2, and of GSM 06.10 only 1")]
     Channels(u16),
-    /// A rate at which nobody records speech.
+    /// The sample rate is not one at which speech is recorded.
     #[error("a sound of {0} samples a second: accepted are {LOWEST_RATE} to {HIGHEST_RATE}")]
     Rate(u32),
     /// The WAV holds GSM 06.10, of which the samples have to be decoded first.
@@ -43,7 +43,7 @@ pub enum AudioError {
     NotGsm,
 }
 
-/// The fewest samples a second that a sound may have: below, a short mail would claim a long time of its owner's mailbox.
+/// The lowest sample rate. Below it, a short mail would count as a long message in the mailbox of its owner.
 pub(super) const LOWEST_RATE: u32 = 4000;
-/// The most samples a second that a sound may have.
+/// The highest sample rate.
 pub(super) const HIGHEST_RATE: u32 = 192_000;

@@ -1,9 +1,9 @@
-//! [`Format`]: how a stream of samples is laid out.
+//! [`Format`]: codec, sample rate and channels of a stream of samples.
 
 use std::fmt;
 use std::time::Duration;
 
-/// How one sample becomes bytes.
+/// The coding of one sample as bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {
@@ -18,7 +18,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The name that RTP and SDP use, RFC 3551 §6.
+    /// Returns the name that RTP and SDP use, RFC 3551 §6.
     pub const fn rtp_name(self) -> &'static str {
         match self {
             Self::Pcmu => "PCMU",
@@ -28,7 +28,7 @@ impl Codec {
         }
     }
 
-    /// The format tag in a WAV's `fmt ` chunk.
+    /// Returns the format tag in the `fmt ` chunk of a WAV.
     pub const fn wav_tag(self) -> u16 {
         match self {
             Self::Pcmu => 7,
@@ -37,7 +37,7 @@ impl Codec {
         }
     }
 
-    /// The codec that a WAV format tag names, where linear samples have 16 bits.
+    /// Returns the codec of a WAV format tag, if linear samples have 16 bits.
     pub const fn from_wav_tag(tag: u16) -> Option<Self> {
         match tag {
             7 => Some(Self::Pcmu),
@@ -47,7 +47,7 @@ impl Codec {
         }
     }
 
-    /// Bytes in one sample of one channel.
+    /// Returns the bytes in one sample of one channel.
     pub const fn bytes_per_sample(self) -> u16 {
         match self {
             Self::Pcmu | Self::Pcma | Self::L8 => 1,
@@ -55,7 +55,7 @@ impl Codec {
         }
     }
 
-    /// The byte that silence is made of.
+    /// Returns the byte that silence is made of.
     pub const fn silence(self) -> u8 {
         match self {
             Self::Pcmu => 0xff,
@@ -83,38 +83,38 @@ impl fmt::Display for Codec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Format {
-    /// How one sample becomes bytes.
+    /// The coding of one sample.
     pub codec: Codec,
-    /// Samples a second in each channel, in Hz.
+    /// The sample rate in Hz: samples per second in each channel.
     pub rate: u32,
-    /// How many channels.
+    /// The number of channels.
     pub channels: u16,
 }
 
 impl Format {
-    /// `codec` at `rate` samples a second in each of `channels` channels.
+    /// Returns the format of `codec` at `rate` samples per second in each of `channels` channels.
     pub const fn new(codec: Codec, rate: u32, channels: u16) -> Self {
         Self { codec, rate, channels }
     }
 
-    /// Mu-law as calls carry it: 8 kHz, mono.
+    /// Mu-law as in telephone calls: 8 kHz, mono.
     pub const TELEPHONE_PCMU: Self = Self { codec: Codec::Pcmu, rate: 8000, channels: 1 };
-    /// A-law as calls carry it: 8 kHz, mono.
+    /// A-law as in telephone calls: 8 kHz, mono.
     pub const TELEPHONE_PCMA: Self = Self { codec: Codec::Pcma, rate: 8000, channels: 1 };
-    /// Linear 16 bit at the telephone's rate: 8 kHz, mono.
+    /// Linear 16-bit samples at the rate of telephone calls: 8 kHz, mono.
     pub const TELEPHONE_L16: Self = Self { codec: Codec::L16, rate: 8000, channels: 1 };
 
-    /// Bytes in one frame: one sample of every channel.
+    /// Returns the bytes in one frame, which is one sample of every channel.
     pub const fn bytes_per_frame(self) -> u32 {
         self.codec.bytes_per_sample() as u32 * self.channels as u32
     }
 
-    /// Bytes in one second.
+    /// Returns the bytes in one second.
     pub const fn bytes_per_second(self) -> u64 {
         self.bytes_per_frame() as u64 * self.rate as u64
     }
 
-    /// How long `bytes` bytes last, by whole frames, cut to the nanosecond; zero for a format without rate or channels.
+    /// Returns the duration of `bytes` bytes in whole frames, cut to the nanosecond; zero for a format without rate or channels.
     pub const fn duration_of(self, bytes: u64) -> Duration {
         if self.bytes_per_second() == 0 {
             return Duration::ZERO;

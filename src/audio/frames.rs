@@ -1,4 +1,4 @@
-//! [`Frames`]: a sound as samples for a call, 20 ms at a time.
+//! [`Frames`]: the samples of a sound for a call, in frames of 20 ms.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use super::lazy_decoder::LazyDecoder;
 use super::{AudioError, Codec, Format, Wav, pcm};
 use crate::message::{Audio, AudioType};
 
-/// A sound as 16-bit samples of one channel, 20 ms at a time, at the rate of the call that it is played into.
+/// An iterator over a sound as 16-bit samples of one channel, in frames of 20 ms, at the sample rate of the call.
 ///
-/// Mu-law, A-law, linear, G.726 and GSM 06.10 sounds are decoded, two channels are mixed into one, and another rate is reached by straight lines between
-/// samples: good enough for speech on a telephone, no filter against what a lower rate cannot carry. Memory is that of the
-/// sound; G.726 and GSM are decoded as far as they are played or sought, which makes them up to five and eleven times as large.
+/// Mu-law, A-law, linear, G.726 and GSM 06.10 sounds are decoded, and two channels are mixed into one. Another rate is reached by linear
+/// interpolation, without a filter against aliasing: good enough for speech on a telephone. It needs the memory of the sound; G.726 and
+/// GSM are decoded as far as they are played or sought, which makes them up to five and eleven times as large.
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,43 +32,43 @@ use crate::message::{Audio, AudioType};
 pub struct Frames {
     sound: Samples,
     rate: NonZeroU32,
-    /// How many frames were handed out or passed over.
+    /// How many frames were returned or skipped.
     position: u64,
 }
 
 impl Frames {
-    /// `audio` from its beginning, at `rate` samples a second.
+    /// Returns the frames of `audio` from its beginning, at `rate` samples per second.
     ///
     /// # Errors
     ///
-    /// A [`FramesError`] when the sound is of no kind that is decoded here.
+    /// A [`FramesError`] when the sound cannot be decoded.
     pub fn new(audio: &Audio, rate: NonZeroU32) -> Result<Self, FramesError> {
         Ok(Self { sound: Samples::of(audio)?, rate, position: 0 })
     }
 
-    /// How long the sound is.
+    /// Returns the duration of the sound.
     pub fn duration(&self) -> Duration {
         self.sound.duration()
     }
 
-    /// How much of it was handed out or passed over, in steps of 20 ms.
+    /// Returns how much of the sound was returned or skipped, in steps of 20 ms.
     pub fn position(&self) -> Duration {
         FRAME.saturating_mul(u32::try_from(self.position).unwrap_or(u32::MAX)).min(self.duration())
     }
 
-    /// Goes on at `position`, or the nearest step of 20 ms before it; past the end, nothing is left.
+    /// Continues at `position`, or at the nearest step of 20 ms before it. Past the end, no frame is left.
     pub fn seek(&mut self, position: Duration) {
         let frame = position.as_nanos() / FRAME.as_nanos();
         self.position = u64::try_from(frame).unwrap_or(u64::MAX).min(self.len());
     }
 
-    /// How many frames the whole sound has.
+    /// Returns how many frames the whole sound has.
     fn len(&self) -> u64 {
         u64::try_from(self.duration().as_nanos().div_ceil(FRAME.as_nanos())).unwrap_or(u64::MAX)
     }
 
-    /// The number of the first sample of a frame, at the rate that is played. At a rate of which 50 is no divisor, frames differ by one
-    /// sample in length.
+    /// Returns the number of the first sample of a frame, at the rate of the call. If 50 is no divisor of the rate, the lengths of frames differ
+    /// by one sample.
     fn start_of(&self, frame: u64) -> u64 {
         frame.saturating_mul(u64::from(self.rate.get())) / FRAMES_A_SECOND
     }
@@ -90,19 +90,19 @@ impl Iterator for Frames {
 /// The samples of a sound.
 #[derive(Debug, Clone)]
 struct Samples {
-    /// Of what is in `data`, or becomes of it.
+    /// The format of the samples in `data`, or of the decoded ones.
     format: Format,
     data: Data,
 }
 
-/// How the samples lie, in whole frames of their format.
+/// The bytes of the samples, in whole frames of their format.
 #[derive(Debug, Clone)]
 enum Data {
-    /// As in a WAV: of a linear sample, the low byte first.
+    /// The low byte of a linear sample comes first, as in a WAV.
     LowFirst(Bytes),
-    /// Of a linear sample, the high byte first.
+    /// The high byte of a linear sample comes first, as in a `.au` file.
     HighFirst(Bytes),
-    /// In code words.
+    /// The samples are coded in blocks.
     InBlocks { sound: Box<LazyDecoder>, samples: u64 },
 }
 
@@ -123,7 +123,7 @@ impl Samples {
         Ok(Self { format: coding.format(), data })
     }
 
-    /// How many there are, in each channel.
+    /// Returns how many samples there are in each channel.
     fn frames(&self) -> u64 {
         match &self.data {
             Data::LowFirst(bytes) | Data::HighFirst(bytes) => {
@@ -137,7 +137,7 @@ impl Samples {
         self.format.duration_of(self.frames().saturating_mul(u64::from(self.format.bytes_per_frame())))
     }
 
-    /// The sample `number` of the sound played at `rate`; silence past its end.
+    /// Returns the sample `number` of the sound when it is played at `rate`; silence past its end.
     fn at(&mut self, number: u64, rate: NonZeroU32) -> i16 {
         let place = u128::from(number) * u128::from(self.format.rate);
         let (whole, part) = (place / u128::from(rate.get()), place % u128::from(rate.get()));
@@ -151,14 +151,14 @@ impl Samples {
         i16::try_from(between).unwrap_or(0)
     }
 
-    /// Adds the whole sound to `samples`, as 16-bit samples of one channel at `rate`.
+    /// Appends the whole sound to `samples`, as 16-bit samples of one channel at `rate`.
     fn append_linear(&mut self, rate: u32, samples: &mut Vec<u8>) {
         let Some(rate) = NonZeroU32::new(rate) else { return };
         let len = self.frames() * u64::from(rate.get()) / u64::from(self.format.rate.max(1));
         samples.extend((0..len).flat_map(|number| self.at(number, rate).to_le_bytes()));
     }
 
-    /// The sample `number` of all channels together.
+    /// Returns the sample `number`, with all channels mixed.
     fn mixed(&mut self, number: usize) -> i16 {
         let (width, channels) = (usize::from(self.format.codec.bytes_per_sample()), usize::from(self.format.channels));
         let Some(start) = number.checked_mul(width * channels) else { return 0 };
@@ -186,7 +186,7 @@ impl Samples {
 ///
 /// # Errors
 ///
-/// A [`FramesError`] when one of them is of no kind that is decoded here.
+/// A [`FramesError`] when one of them cannot be decoded.
 pub fn join(first: &Audio, then: &Audio) -> Result<Audio, FramesError> {
     let (mut first, mut then) = (Samples::of(first)?, Samples::of(then)?);
     let as_in_a_wav = |sound: &Samples| matches!(sound.data, Data::LowFirst(_));
@@ -205,7 +205,7 @@ pub fn join(first: &Audio, then: &Audio) -> Result<Audio, FramesError> {
     wav_of(format, samples)
 }
 
-/// Decodes a sound into a 16-bit linear WAV of one channel, at the sound's rate: for programs that play no other kind.
+/// Decodes a sound into a 16-bit linear WAV of one channel, at the rate of the sound: for programs that can play no other kind.
 ///
 /// ```
 /// use voicemail::audio::{Format, Wav, to_wav};
@@ -219,7 +219,7 @@ pub fn join(first: &Audio, then: &Audio) -> Result<Audio, FramesError> {
 ///
 /// # Errors
 ///
-/// A [`FramesError`] when it is of no kind that is decoded here, or longer than a WAV can be: at 8 kHz, 74 hours.
+/// A [`FramesError`] when the sound cannot be decoded, or is longer than a WAV can be: at 8 kHz, 74 hours.
 pub fn to_wav(audio: &Audio) -> Result<Audio, FramesError> {
     let mut sound = Samples::of(audio)?;
     let format = Format { codec: Codec::L16, rate: sound.format.rate, channels: 1 };
@@ -228,7 +228,7 @@ pub fn to_wav(audio: &Audio) -> Result<Audio, FramesError> {
     wav_of(format, samples)
 }
 
-/// A WAV of these samples.
+/// Returns a WAV of these samples.
 fn wav_of(format: Format, mut samples: Vec<u8>) -> Result<Audio, FramesError> {
     let len = u32::try_from(samples.len()).map_err(|_| FramesError::TooLong)?;
     let mut wav = Wav::header(format, len);
@@ -237,14 +237,14 @@ fn wav_of(format: Format, mut samples: Vec<u8>) -> Result<Audio, FramesError> {
     Ok(Audio::new(AudioType::Wav, wav))
 }
 
-/// Why a sound does not become samples.
+/// The reason why a sound cannot be decoded to samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FramesError {
     /// The sound cannot be read.
     #[error("the sound cannot be read")]
     Unreadable(#[from] AudioError),
-    /// It is longer than a WAV can be.
+    /// The sound is longer than a WAV can be.
     #[error("the sound is longer than a WAV file can be")]
     TooLong,
 }
@@ -342,21 +342,21 @@ pub(super) mod tests {
         assert!(frames(&joined, 8000).take(343).eq(all[..343].iter().cloned()));
     }
 
-    /// The samples that this crate makes of a sound, as bytes.
+    /// Decodes a sound with this crate, and returns the samples as bytes.
     pub(in crate::audio) fn linear_of(media: AudioType, bytes: Vec<u8>) -> Vec<u8> {
         let wav = to_wav(&Audio::new(media, bytes)).unwrap();
         let samples = Wav::parse(wav.bytes()).unwrap().data;
         wav.bytes()[samples].to_vec()
     }
 
-    /// What sox writes to its standard output; `None` where there is no sox.
+    /// Runs sox and returns its output; `None` where sox is not installed.
     pub(in crate::audio) fn run_sox(arguments: &[&str]) -> Option<Vec<u8>> {
         let output = Command::new("sox").args(arguments).output().ok()?;
         assert!(output.status.success(), "sox {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         Some(output.stdout)
     }
 
-    /// The first seconds of every recording that is there, as sox writes and reads it in each coding that it shares with this crate.
+    /// Compares this crate with sox on the first seconds of every example recording, in each coding that both know.
     #[test]
     fn recordings_sound_as_sox_plays_them() {
         if run_sox(&["--version"]).is_none() {
@@ -403,7 +403,7 @@ pub(super) mod tests {
             let mut all = frames(&sound, rate);
             let (duration, count) = (all.duration(), all.len());
             prop_assert_eq!(u128::from(count), duration.as_nanos().div_ceil(20_000_000));
-            // A frame is a step of the clock, however many samples it has.
+            // A frame is 20 ms long, however many samples it has.
             all.seek(Duration::from_millis(start));
             let left = count.saturating_sub(start / 20).min(2000);
             prop_assert_eq!(all.position(), Duration::from_millis(start / 20 * 20).min(duration));

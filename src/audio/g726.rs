@@ -1,11 +1,11 @@
-//! [`BLOCKS`]: G.726 at 32 kbit/s as samples.
+//! [`BLOCKS`]: the decoder of G.726 at 32 kbit/s.
 
 use super::coding::{BlockDecoder, Blocks};
 
-/// Two code words in a byte, 8000 a second.
+/// G.726 at 32 kbit/s: two code words in a byte, 8000 samples per second.
 pub(super) const BLOCKS: Blocks = Blocks { len: 1, samples: 2, rate: 8000, decoder: || Box::new(Decoder::new()) };
 
-/// A decoder of G.726 at 32 kbit/s, to the bit as the recommendation has it; what is done in one of its blocks names the block.
+/// A decoder of G.726 at 32 kbit/s that is bit-exact. A function that does the work of a block of the recommendation names this block.
 ///
 /// # Source
 ///
@@ -15,15 +15,15 @@ struct Decoder {
     /// The quantizer's scale, slow and fast, in the logarithmic domain.
     slow_scale: i32,
     fast_scale: i32,
-    /// How large the code words are, over a short while and a long one.
+    /// The average size of the code words over a short time and over a long one.
     short_average: i32,
     long_average: i32,
-    /// How fast the scale follows: 0 for modem tones, 256 and more for speech.
+    /// The speed of adaptation: 0 for modem tones, 256 and more for speech.
     speed: i32,
     /// The predictor: two poles, six zeros.
     poles: [i16; 2],
     zeros: [i16; 6],
-    /// What the predictor looks back on, the latest first.
+    /// The past values of the predictor, the latest first.
     signals: [Float; 2],
     differences: [Float; 6],
     partial_signs: [bool; 2],
@@ -61,7 +61,7 @@ impl Decoder {
         }
     }
 
-    /// The signal that a code word stands for; more than 14 bits are too loud.
+    /// Decodes a code word to a signal of 14 bits; a greater one is too loud.
     fn decode(&mut self, code: u8) -> i16 {
         let is_negative = code & 8 != 0;
         let level = usize::from(if is_negative { !code & 7 } else { code & 7 });
@@ -89,29 +89,29 @@ impl Decoder {
         signal
     }
 
-    /// LIMA, MIX: the scale between the slow one and the fast one, as the speed has it.
+    /// LIMA, MIX: returns the scale, mixed from the slow and the fast one by the speed.
     fn scale(&self) -> i32 {
         let slow = self.slow_scale >> 6;
         let share = (self.speed >> 2).min(64);
-        // Toward zero, as a magnitude is cut.
+        // Rounds toward zero, as the recommendation cuts the magnitude.
         slow + (self.fast_scale - slow) * share / 64
     }
 
-    /// TRANS: whether a modem's tone gives way to something else.
+    /// TRANS: returns whether a tone of a modem has ended.
     fn leaves_tone(&self, size: i16) -> bool {
         let (whole, part) = (self.slow_scale >> 15, (self.slow_scale >> 10) & 31);
         let threshold = if whole > 9 { 31 << 10 } else { (32 + part) << whole };
         self.is_tone && i32::from(size) > (threshold + (threshold >> 1)) >> 1
     }
 
-    /// FUNCTW, FILTD, LIMB, FILTE.
+    /// FUNCTW, FILTD, LIMB, FILTE: adapts the scales.
     fn adapt_scale(&mut self, level: usize, scale: i32) {
         let fast = scale + (((SCALE_STEPS[level] << 5) - scale) >> 5);
         self.fast_scale = fast.clamp(MIN_SCALE, MAX_SCALE);
         self.slow_scale += self.fast_scale + (-self.slow_scale >> 6);
     }
 
-    /// FUNCTF, FILTA, FILTB, SUBTC, FILTC, TRIGA: after the predictor, which says whether this is a tone.
+    /// FUNCTF, FILTA, FILTB, SUBTC, FILTC, TRIGA: adapts the speed. Runs after the predictor, which detects tones.
     fn adapt_speed(&mut self, level: usize, scale: i32, leaves_tone: bool) {
         self.short_average += ((SPEED_STEPS[level] << 9) - self.short_average) >> 5;
         self.long_average += ((SPEED_STEPS[level] << 11) - self.long_average) >> 7;
@@ -120,7 +120,7 @@ impl Decoder {
         self.speed = if leaves_tone { 256 } else { self.speed + ((aim - self.speed) >> 4) };
     }
 
-    /// UPA1, UPA2, LIMC, LIMD, UPB, TONE, TRIGB.
+    /// UPA1, UPA2, LIMC, LIMD, UPB, TONE, TRIGB: adapts the predictor.
     fn adapt_predictor(&mut self, size: i16, is_negative: bool, partial: i16, leaves_tone: bool) {
         if leaves_tone {
             (self.poles, self.zeros, self.is_tone) = ([0; 2], [0; 6], false);
@@ -151,12 +151,12 @@ impl Decoder {
     }
 }
 
-/// LIMO: as a sample of 16 bits.
+/// LIMO: limits the signal, and returns it as a sample of 16 bits.
 fn limited(signal: i16) -> i16 {
     signal.clamp(-8192, 8191) << 2
 }
 
-/// RECONST, ADDA, ANTILOG: how far the signal is from its estimate.
+/// RECONST, ADDA, ANTILOG: returns the difference of the signal from its estimate.
 fn size_of(level: usize, scale: i32) -> i16 {
     let log = LEVELS[level] + (scale >> 2);
     if log < 0 {
@@ -166,12 +166,12 @@ fn size_of(level: usize, scale: i32) -> i16 {
     wrapped((mantissa << 7) >> (14 - ((log >> 7) & 15)))
 }
 
-/// FMULT, ACCUM: what the predictor makes of the past.
+/// FMULT, ACCUM: returns the estimate of the predictor.
 fn sum<'a>(terms: impl Iterator<Item = (&'a i16, &'a Float)>) -> i16 {
     terms.fold(0, |sum: i16, (factor, past)| sum.wrapping_add(past.times(*factor)))
 }
 
-/// A number as the predictor keeps it: sign, exponent, and a mantissa of six bits.
+/// A number of the predictor: sign, exponent, and a mantissa of six bits.
 #[derive(Debug, Clone, Copy)]
 struct Float {
     is_negative: bool,
@@ -182,7 +182,7 @@ struct Float {
 impl Float {
     const ZERO: Self = Self { is_negative: false, exponent: 0, mantissa: 32 };
 
-    /// FLOATA: the sign counts also with a magnitude of zero.
+    /// FLOATA: converts a number; zero has a sign, too.
     fn new(magnitude: i16, is_negative: bool) -> Self {
         let magnitude = i32::from(magnitude);
         let exponent = 32 - magnitude.leading_zeros();
@@ -190,12 +190,12 @@ impl Float {
         Self { is_negative, exponent, mantissa }
     }
 
-    /// FLOATB: the least number of all has no magnitude.
+    /// FLOATB: converts a number; the least of all has no magnitude.
     fn of(signal: i16) -> Self {
         Self::new(signal.checked_abs().unwrap_or(0), signal < 0)
     }
 
-    /// FMULT.
+    /// FMULT: returns the product of both.
     fn times(self, factor: i16) -> i16 {
         let magnitude = if factor < 0 { -(factor >> 2) & 0x1fff } else { factor >> 2 };
         let factor_as = Self::new(magnitude, factor < 0);
@@ -206,18 +206,18 @@ impl Float {
     }
 }
 
-/// The low 16 bits, as the recommendation adds.
+/// Returns the low 16 bits, as additions of the recommendation do.
 #[expect(clippy::cast_possible_truncation, reason = "what does not fit is to be cut off")]
 const fn wrapped(number: i32) -> i16 {
     number as i16
 }
 
-/// By the size of a code word: the difference that it stands for, as a logarithm. Table 6 of the recommendation, for 32 kbit/s; the
-/// least stands for nothing at any scale.
+/// The quantized difference for each size of a code word, as a logarithm. Table 6 of the recommendation, for 32 kbit/s; the first stands for
+/// no difference at any scale.
 const LEVELS: [i32; 8] = [-2048, 4, 135, 213, 273, 323, 373, 425];
-/// W(I): how the scale follows.
+/// W(I): the change of the scale for each size of a code word.
 const SCALE_STEPS: [i32; 8] = [-12, 18, 41, 64, 112, 198, 355, 1122];
-/// F(I): how large it is, roughly.
+/// F(I): the rough size for each size of a code word.
 const SPEED_STEPS: [i32; 8] = [0, 0, 0, 1, 1, 1, 3, 7];
 const MIN_SCALE: i32 = 544;
 const MAX_SCALE: i32 = 5120;
@@ -231,7 +231,7 @@ mod tests {
         ContentDigest::of(&samples.flat_map(i16::to_le_bytes).collect::<Vec<_>>()).to_string()
     }
 
-    /// The SHA-256 of what `g726_decode` of spandsp 0.0.6 makes of the same bytes, as linear samples packed to the right.
+    /// The SHA-256 of the output of `g726_decode` of spandsp 0.0.6 for the same bytes, as linear samples packed to the right.
     #[test]
     fn a_recording_sounds_as_another_decoder_says() {
         let codes = include_bytes!("../../examples/recordings/vm03.726");
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(digest(samples.into_iter()), "5eb9f4ea1c99a6625f39d81a56c46a98f1542f6a54d7d7c5840fea4e3e4963d0");
     }
 
-    /// The same of 40 000 code words of noise, where spandsp does not limit but cuts off: so the signal is compared before it is limited.
+    /// The same of 40 000 code words of noise, where spandsp cuts off instead of limiting, so that the signal is compared before it is limited.
     #[test]
     fn noise_of_all_code_words_is_what_another_decoder_says() {
         let noise = std::iter::successors(Some(726_u64), |last| Some((last * 1_103_515_245 + 12_345) & 0x7fff_ffff));

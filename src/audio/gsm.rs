@@ -1,8 +1,8 @@
-//! GSM 06.10 full rate as samples, in both ways that its frames are packed.
+//! The decoder of GSM 06.10 full rate, for both packings of its frames.
 
 use super::coding::{BlockDecoder, Blocks};
 
-/// One frame in 33 bytes, after four bits that mark it; the high bits first. RFC 3551 §4.5.8.1.
+/// One frame in 33 bytes: four bits as a mark, then the codes, the high bits first. RFC 3551 §4.5.8.1.
 pub(super) const FRAMES: Blocks = Blocks { len: 33, samples: 160, rate: 8000, decoder: || Box::new(Decoder::new(Packing::Rtp)) };
 
 /// Two frames in 65 bytes, the low bits first, at `rate` samples a second: as in a WAV file, and Asterisk's `wav49`.
@@ -10,19 +10,19 @@ pub(super) const fn in_wav(rate: u32) -> Blocks {
     Blocks { len: 65, samples: 320, rate, decoder: || Box::new(Decoder::new(Packing::Wav)) }
 }
 
-/// Whether `bytes` begin with a whole frame of 33 bytes.
+/// Returns whether `bytes` begin with a complete frame of 33 bytes.
 pub(super) fn is_at(bytes: &[u8]) -> bool {
     bytes.len() >= 33 && bytes[0] >> 4 == 0b1101
 }
 
-/// How frames lie in bytes.
+/// The packing of frames in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Packing {
     Rtp,
     Wav,
 }
 
-/// A decoder of GSM 06.10 full rate, to the bit as the recommendation has it; what is done in one of its sections names the section.
+/// A decoder of GSM 06.10 full rate that is bit-exact. A function that does the work of a section of the recommendation names this section.
 ///
 /// # Source
 ///
@@ -83,7 +83,7 @@ impl Decoder {
         samples.extend(residual.map(|sample| self.deemphasize(sample)));
     }
 
-    /// §5.3.2: adds the long-term prediction to what a subframe codes.
+    /// §5.3.2: adds the long-term prediction to the excitation of a subframe.
     fn long_term(&mut self, subframe: &Subframe, residual: &mut [i16]) {
         if (40..=120).contains(&subframe.lag) {
             self.lag = subframe.lag;
@@ -149,7 +149,7 @@ impl Frame {
 }
 
 impl Subframe {
-    /// §5.3.1: the pulses at their places, each at its height.
+    /// §5.3.1: returns the excitation: each pulse at its place, with its height.
     fn excitation(&self) -> [i16; SUBFRAME] {
         let (exponent, mantissa) = split(self.maximum);
         let shift = 6 - exponent;
@@ -163,7 +163,7 @@ impl Subframe {
     }
 }
 
-/// §5.2.15: the exponent and the mantissa of a block's maximum.
+/// §5.2.15: returns the exponent and the mantissa of a block's maximum.
 fn split(maximum: i16) -> (i16, usize) {
     let mut exponent = if maximum > 15 { (maximum >> 3) - 1 } else { 0 };
     let mut mantissa = maximum - (exponent << 3);
@@ -177,7 +177,7 @@ fn split(maximum: i16) -> (i16, usize) {
     (exponent, usize::from(mantissa.unsigned_abs()) - 8)
 }
 
-/// §5.2.8: the log area ratios that a frame codes.
+/// §5.2.8: decodes the log area ratios of a frame.
 fn decoded_ratios(codes: &[i16; 8]) -> [i16; 8] {
     std::array::from_fn(|i| {
         let (least, offset, inverse) = RATIOS[i];
@@ -187,7 +187,7 @@ fn decoded_ratios(codes: &[i16; 8]) -> [i16; 8] {
     })
 }
 
-/// §5.2.9.2: the reflection coefficient of a log area ratio.
+/// §5.2.9.2: returns the reflection coefficient of a log area ratio.
 fn reflection(ratio: i16) -> i16 {
     let magnitude = ratio.checked_abs().unwrap_or(i16::MAX);
     let coefficient = match magnitude {
@@ -198,7 +198,7 @@ fn reflection(ratio: i16) -> i16 {
     if ratio < 0 { -coefficient } else { coefficient }
 }
 
-/// §5.2.9.1: a part of a frame, in which the log area ratios go over from those of the frame before.
+/// §5.2.9.1: a part of a frame. In the first three, the log area ratios change from those of the frame before.
 #[derive(Clone, Copy)]
 enum Part {
     First,
@@ -226,7 +226,7 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
-    /// The next code, of so many bits; zeros past the end.
+    /// Reads the next code of `width` bits; zeros past the end.
     fn take(&mut self, width: usize) -> i16 {
         let mut code = 0;
         for place in 0..width {
@@ -241,7 +241,7 @@ impl Bits<'_> {
     }
 }
 
-/// `mult_r`: the product of two fractions, rounded.
+/// `mult_r`: returns the product of two fractions, rounded.
 fn times(one: i16, other: i16) -> i16 {
     let product = (i32::from(one) * i32::from(other) + 0x4000) >> 15;
     i16::try_from(product).unwrap_or(i16::MAX) // only of -1 and -1
@@ -252,7 +252,7 @@ const HISTORY: usize = 120;
 /// Samples in a subframe.
 const SUBFRAME: usize = 40;
 
-/// Of each log area ratio: its least code, B, and the inverse of A. Table 5.1 of the recommendation.
+/// For each log area ratio: its least code, B, and the inverse of A. Table 5.1 of the recommendation.
 const RATIOS: [(i16, i16, i16); 8] = [
     (-32, 0, 13_107),
     (-32, 0, 13_107),
@@ -267,7 +267,7 @@ const RATIOS: [(i16, i16, i16); 8] = [
 const GAINS: [i16; 4] = [3277, 11_469, 21_299, 32_767];
 /// FAC: the mantissa of a maximum. Table 5.6.
 const STEPS: [i16; 8] = [18_431, 20_479, 22_527, 24_575, 26_623, 28_671, 30_719, 32_767];
-/// The samples of a frame by their part.
+/// The samples of each part of a frame.
 const PARTS: [(Part, std::ops::Range<usize>); 4] =
     [(Part::First, 0..13), (Part::Second, 13..27), (Part::Third, 27..40), (Part::Rest, 40..160)];
 

@@ -12,14 +12,14 @@ use crate::message::AudioType;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     pub(super) coding: Coding,
-    /// Where the samples begin, in bytes.
+    /// The position of the first sample, in bytes.
     pub(super) start: u64,
-    /// How many bytes of samples there are by the header's account, which may be wrong; `None`: all to the end.
+    /// How many bytes of samples the header announces, which may be wrong; `None` if they go on to the end.
     pub(super) announced: Option<u64>,
 }
 
 impl Layout {
-    /// The layout of a sound that has no header.
+    /// Returns the layout of a sound without a header.
     pub(super) const fn headerless(coding: Coding) -> Self {
         Self { coding, start: 0, announced: None }
     }
@@ -31,7 +31,7 @@ impl Layout {
         if (LOWEST_RATE..=HIGHEST_RATE).contains(&rate) { Ok(layout) } else { Err(AudioError::Rate(rate)) }
     }
 
-    /// Where the samples are in a sound of `len` bytes, in whole blocks.
+    /// Returns the positions of the samples in a sound of `len` bytes, in whole blocks.
     pub(super) fn samples(&self, len: u64) -> Range<u64> {
         let start = self.start.min(len);
         let present = len - start;
@@ -39,20 +39,20 @@ impl Layout {
         start..start + (samples - samples % self.coding.block_len())
     }
 
-    /// How long a sound of `len` bytes lasts.
+    /// Returns the duration of a sound of `len` bytes.
     pub(super) fn duration(&self, len: u64) -> Duration {
         let samples = self.samples(len);
         self.coding.duration_of(samples.end - samples.start)
     }
 }
 
-/// Whether a sound can be read, as far as its beginning shows; `is_whole` when that is all of it.
+/// Returns whether a sound can be read, judged by its beginning; `is_whole` if this is the complete sound.
 #[cfg(feature = "wire")]
 pub(crate) fn may_be_read(media: AudioType, beginning: &[u8], is_whole: bool) -> bool {
     let len = if is_whole { beginning.len() as u64 } else { u64::MAX };
     match Layout::of(media, beginning, len) {
         Ok(_) => true,
-        // The chunks that are missing may come later.
+        // A missing chunk may come later.
         Err(AudioError::NoFormat | AudioError::NoData) => !is_whole,
         Err(_) => false,
     }

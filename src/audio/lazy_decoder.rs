@@ -1,17 +1,17 @@
-//! [`LazyDecoder`]: a sound in blocks, decoded as far as it is played.
+//! [`LazyDecoder`]: decodes a sound in blocks as far as it is played.
 
 use bytes::Bytes;
 
 use super::coding::{BlockDecoder, Blocks};
 
-/// A sound in blocks, and the samples that were decoded of it so far.
+/// A sound in blocks, with the samples that are decoded so far.
 ///
-/// Playing a later sample decodes all before it; an earlier one is at hand.
+/// A later sample needs all samples before it to be decoded; an earlier one is in memory.
 #[derive(Debug)]
 pub(super) struct LazyDecoder {
     bytes: Bytes,
     block_len: usize,
-    /// Where the first block begins that is not decoded yet.
+    /// The position of the first block that is not decoded yet.
     next: usize,
     samples: Vec<i16>,
     decoder: Box<dyn BlockDecoder>,
@@ -22,7 +22,7 @@ impl LazyDecoder {
         Self { bytes, block_len: blocks.len.into(), next: 0, samples: Vec::new(), decoder: (blocks.decoder)() }
     }
 
-    /// The sample `number`; silence past the end.
+    /// Returns the sample `number`; silence past the end.
     pub(super) fn at(&mut self, number: usize) -> i16 {
         while self.samples.len() <= number {
             let Some(block) = self.bytes.get(self.next..self.next + self.block_len) else { return 0 };

@@ -1,4 +1,4 @@
-//! How long a sound is, by its own bytes.
+//! The duration of a sound.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::AudioError;
 use super::layout::Layout;
 use crate::message::AudioType;
 
-/// How long a whole sound is; `None` when its bytes do not say.
+/// Returns the duration of a complete sound; `None` when it cannot be read.
 ///
 /// ```
 /// use std::time::Duration;
@@ -20,14 +20,14 @@ pub fn length_of(media: AudioType, bytes: &[u8]) -> Option<Duration> {
     length_within(media, bytes, bytes.len() as u64).ok()
 }
 
-/// The same for a sound of `len` bytes of which `beginning` holds at least all before the samples.
+/// Returns the duration of a sound of `len` bytes, of which `beginning` holds at least all before the samples.
 pub(crate) fn length_within(media: AudioType, beginning: &[u8], len: u64) -> Result<Duration, AudioError> {
     Layout::of(media, beginning, len).map(|layout| layout.duration(len))
 }
 
-/// How long a sound is by the account of its header, when only its beginning is at hand; `None` when the header does not say.
+/// Returns the duration that the header of a sound announces, for a sound of which only the beginning is at hand; `None` if it announces none.
 ///
-/// A header may be wrong: whoever has the whole sound asks [`length_of`].
+/// A header may be wrong. For a complete sound, use [`length_of`].
 pub fn announced_length(media: AudioType, beginning: &[u8]) -> Option<Duration> {
     let layout = Layout::of(media, beginning, u64::MAX).ok()?;
     layout.announced.map(|announced| layout.coding.duration_of(announced))

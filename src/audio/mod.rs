@@ -1,7 +1,6 @@
-//! What a sound's bytes say of themselves: codec, rate, where the samples are, how long they last.
+//! Sounds: codec, sample rate, position of the samples and duration, read from the bytes of a sound.
 //!
-//! Bytes in, values out: nothing here does I/O. Samples are decoded only to be played, as [`Frames`]: what is kept and sent is never
-//! transcoded.
+//! Nothing here does I/O. Samples are decoded only to be played, as [`Frames`]; a sound that is stored or sent is never transcoded.
 
 mod au;
 mod coding;

@@ -2,7 +2,7 @@
 
 use super::Codec;
 
-/// The value of one mu-law byte.
+/// Returns the value of one mu-law byte.
 ///
 /// # Source
 ///
@@ -14,7 +14,7 @@ pub const fn from_mu_law(byte: u8) -> i16 {
     if byte & SIGN == 0 { magnitude } else { -magnitude }
 }
 
-/// The value of one A-law byte.
+/// Returns the value of one A-law byte.
 ///
 /// # Source
 ///
@@ -29,7 +29,7 @@ pub const fn from_a_law(byte: u8) -> i16 {
     if byte & SIGN == 0 { -magnitude } else { magnitude }
 }
 
-/// Reads one sample from its bytes; `None` when there are too few. Linear ones have their low byte first, as in a WAV.
+/// Reads one sample from its bytes; `None` when there are too few. Linear samples have their low byte first, as in a WAV.
 pub(super) fn sample(codec: Codec, bytes: &[u8]) -> Option<i16> {
     match codec {
         Codec::Pcmu => bytes.first().map(|byte| from_mu_law(*byte)),
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use crate::message::ContentDigest;
 
-    /// All 256 values of each law as low-byte-first samples: the SHA-256 of what the `audioop` module of Python 3.11 makes of them
+    /// All 256 values of each law as low-byte-first samples: the SHA-256 of the output of the `audioop` module of Python 3.11
     /// (`ulaw2lin` and `alaw2lin` of `bytes(range(256))`, width 2).
     #[test]
     fn every_value_of_both_laws_is_what_another_decoder_says() {

@@ -1,19 +1,19 @@
-//! The chunks of a WAV file, as recorders really write them.
+//! The reader of the chunks of a WAV file, with the usual faults of recorders.
 
 use super::coding::Coding;
 use super::layout::Layout;
 use super::{AudioError, Codec, Format, gsm};
 
-/// Whether `bytes` begin as a WAV file does.
+/// Returns whether `bytes` begin as a WAV file does.
 pub(super) fn is_at(bytes: &[u8]) -> bool {
     matches!(bytes.get(..4), Some(b"RIFF" | b"RF64" | b"BW64")) && bytes.get(8..12) == Some(b"WAVE")
 }
 
 /// Reads the chunks of a WAV file of `len` bytes up to its samples; `bytes` holds at least all before them.
 ///
-/// What recorders leave behind is taken as it is meant. A data length of zero, or of 4294967295 where no `ds64` chunk says better, means
-/// that the samples go on to the end of the file, as after a crash or from a stream; but where whole chunks follow a length of zero up to
-/// the end of the file, there are no samples, or they are in a later `data` chunk.
+/// The usual faults of recorders are accepted. A data length of zero, or of 4294967295 without a `ds64` chunk, means that the samples go on to
+/// the end of the file, as after a crash or from a stream. But if complete chunks follow a length of zero up to the end of the file, there
+/// are no samples, or they are in a later `data` chunk.
 ///
 /// # Source
 ///
@@ -39,12 +39,12 @@ pub(super) fn layout(bytes: &[u8], len: u64) -> Result<Layout, AudioError> {
     Err(if coding.is_some() { AudioError::NoData } else { AudioError::NoFormat })
 }
 
-/// The length of the samples in the body of a `ds64` chunk.
+/// Reads the length of the samples from the body of a `ds64` chunk.
 fn long_size_in(body: &[u8]) -> Option<u64> {
     body.get(8..)?.first_chunk().map(|size| u64::from_le_bytes(*size))
 }
 
-/// Where the samples begin that a `data` chunk announces, and how many bytes of them there are.
+/// Returns the position of the samples of a `data` chunk, and how many bytes of them there are.
 fn samples(bytes: &[u8], data: &Chunk, long_size: Option<u64>, len: u64) -> (u64, Option<u64>) {
     let start = data.start as u64;
     match (data.len, long_size) {
@@ -55,8 +55,8 @@ fn samples(bytes: &[u8], data: &Chunk, long_size: Option<u64>, len: u64) -> (u64
     }
 }
 
-/// Where the samples of a later `data` chunk begin, and how many bytes of them there are, among the whole chunks from `at` to the end of
-/// the file; `None` where there are no such chunks.
+/// Returns the position of the samples of a later `data` chunk, and how many bytes of them there are, if complete chunks follow from `at` to
+/// the end of the file; `None` if not.
 fn samples_behind(bytes: &[u8], mut at: usize, len: u64) -> Option<(u64, u64)> {
     let mut are_chunks = false;
     while let Some(chunk) = Chunk::at(bytes, at).filter(|chunk| is_known(chunk.name)) {
@@ -69,7 +69,7 @@ fn samples_behind(bytes: &[u8], mut at: usize, len: u64) -> Option<(u64, u64)> {
     (are_chunks && at as u64 >= len).then_some((len, 0))
 }
 
-/// A chunk: its name, the length that it claims, and where its body begins.
+/// A chunk: its name, the length that it announces, and the position of its body.
 struct Chunk {
     name: [u8; 4],
     len: u32,
@@ -83,7 +83,7 @@ impl Chunk {
         Some(Self { name: *name, len: u32::from_le_bytes(*len), start: at + HEAD_LEN })
     }
 
-    /// The whole body, if it is there.
+    /// Returns the complete body, if it is there.
     fn body<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         bytes.get(self.start..self.end())
     }
@@ -92,7 +92,7 @@ impl Chunk {
         self.start.saturating_add(usize::try_from(self.len).unwrap_or(usize::MAX))
     }
 
-    /// Where the next chunk begins: after one pad byte where the length is odd, which some writers forget.
+    /// Returns the position of the next chunk: after one pad byte if the length is odd, which some writers forget.
     fn next(&self, bytes: &[u8]) -> usize {
         let end = self.end();
         if self.len.is_multiple_of(2) {
@@ -104,7 +104,7 @@ impl Chunk {
     }
 }
 
-/// Whether a chunk of this name is found in WAV files.
+/// Returns whether WAV files have chunks of this name.
 fn is_known(name: [u8; 4]) -> bool {
     KNOWN.contains(&&name)
 }
@@ -129,7 +129,7 @@ fn read_coding(chunk: &[u8]) -> Result<Coding, AudioError> {
             (channels, _) => Err(AudioError::Channels(channels)),
         };
     }
-    // The width of G.711 samples goes without saying, and some writers say it wrongly.
+    // The width of G.711 samples is always 8 bits, and some writers give a wrong one.
     let codec = match (tag, bits) {
         (LINEAR, 8) => Codec::L8,
         (LINEAR, 16) => Codec::L16,
@@ -142,10 +142,10 @@ fn read_coding(chunk: &[u8]) -> Result<Coding, AudioError> {
     Ok(Coding::low_first(Format { codec, rate, channels }))
 }
 
-/// A chunk's name and length.
+/// The bytes of a chunk's name and length.
 const HEAD_LEN: usize = 8;
 
-/// The chunks that recorders write beside each other.
+/// The names of chunks in WAV files.
 const KNOWN: [&[u8; 4]; 12] =
     [b"fmt ", b"fact", b"data", b"LIST", b"JUNK", b"bext", b"cue ", b"id3 ", b"ID3 ", b"PEAK", b"smpl", b"ds64"];
 
@@ -155,10 +155,10 @@ const LINEAR: u16 = 1;
 /// The format tag of GSM 06.10, RFC 2361 A.19.
 const GSM: u16 = 0x31;
 
-/// The format tag that puts the real one into a GUID further on.
+/// The format tag which says that the real one is in a GUID further on.
 const EXTENSIBLE: u16 = 0xfffe;
 
-/// What follows the format tag in the GUID of a codec that has one.
+/// The bytes after the format tag in the GUID of a codec that has a tag.
 const SUBFORMAT_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
 
 #[cfg(test)]
@@ -171,7 +171,7 @@ mod tests {
     use crate::audio::{Wav, length_of};
     use crate::message::AudioType;
 
-    /// A WAV of these chunks.
+    /// Returns a WAV of these chunks.
     fn riff(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
         let mut file = b"RIFF\0\0\0\0WAVE".to_vec();
         for (name, body) in chunks {
@@ -275,7 +275,7 @@ mod tests {
         }
     }
 
-    /// A WAV as `riff` makes it, but with chunks as they stand.
+    /// Returns a WAV as `riff` does, but with these bytes as chunks.
     fn raw(chunks: &[&[u8]]) -> Vec<u8> {
         [&b"RIFF\0\0\0\0WAVE"[..], &riff(&[(b"fmt ", &fmt(1, 1, 8000, 16))])[12..]]
             .into_iter()

@@ -7,16 +7,16 @@ use super::layout::Layout;
 use super::{AudioError, Format, au, g726, gsm, riff};
 use crate::message::AudioType;
 
-/// What is known of a type of sounds.
+/// The facts about a type of sounds.
 pub(super) struct AudioTypeInfo {
     media: AudioType,
-    /// Its MIME types; the first is the one that is written.
+    /// Its MIME types. The first one is written; all are read.
     mimes: &'static [&'static str],
-    /// The endings of its files; the first is the one that is written.
+    /// Its file name extensions. The first one is written; all are read.
     extensions: &'static [&'static str],
-    /// Whether bytes begin as such a sound does, where its beginning is unlike all others.
+    /// Returns whether bytes begin as such a sound does; always false for a type whose beginning has no mark.
     is_at: fn(&[u8]) -> bool,
-    /// Reads where the samples are, and how they are coded, from the beginning of a sound of a length.
+    /// Reads the position and the coding of the samples from the beginning of a sound, and from its length.
     pub(super) layout: fn(&[u8], u64) -> Result<Layout, AudioError>,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct AudioTypeInfo {
 ///
 /// # Source
 ///
-/// RFC 2046 §4.3, RFC 2361, RFC 3802 and RFC 4856; the names with `x-`, and those of WAV beside `audio/wav`, from mail as it comes.
+/// RFC 2046 §4.3, RFC 2361, RFC 3802 and RFC 4856; the names with `x-`, and those of WAV beside `audio/wav`, are in use in mail.
 const AUDIO_TYPES: [AudioTypeInfo; AudioType::ALL.len()] = [
     AudioTypeInfo {
         media: AudioType::Wav,
@@ -92,17 +92,17 @@ const AUDIO_TYPES: [AudioTypeInfo; AudioType::ALL.len()] = [
 ];
 
 impl AudioType {
-    /// The MIME type, as written into a message.
+    /// Returns the MIME type that is written into a message.
     pub const fn mime(self) -> &'static str {
         self.info().mimes[0]
     }
 
-    /// The usual ending of a file of this kind, without its dot.
+    /// Returns the usual file name extension, without its dot.
     pub const fn extension(self) -> &'static str {
         self.info().extensions[0]
     }
 
-    /// The kind that a MIME type names, in any of the spellings in use; `None` for a type that is no sound known here.
+    /// Returns the audio type of a MIME type, in any of the spellings in use; `None` for all others.
     ///
     /// ```
     /// use voicemail::message::AudioType;
@@ -114,7 +114,7 @@ impl AudioType {
         Self::find(|info| info.mimes.iter().any(|name| mime.eq_ignore_ascii_case(name)))
     }
 
-    /// The kind of a file with this ending, given without its dot and in any case; `None` for an ending that no sound known here has.
+    /// Returns the audio type of a file name extension, given without its dot and in any case; `None` for all others.
     ///
     /// ```
     /// use voicemail::message::AudioType;
@@ -126,7 +126,7 @@ impl AudioType {
         Self::find(|info| info.extensions.iter().any(|ending| extension.eq_ignore_ascii_case(ending)))
     }
 
-    /// The kind of a sound by its first bytes, whatever its name; `None` where they do not say: most sounds without a header.
+    /// Returns the audio type of a sound by its first bytes; `None` where they have no mark, as in most sounds without a header.
     ///
     /// ```
     /// use voicemail::message::AudioType;
@@ -163,12 +163,12 @@ mod tests {
     fn every_type_has_its_row_and_no_name_names_two() {
         let mut names = BTreeSet::new();
         for media in AudioType::ALL {
-            let kind = media.info();
-            assert_eq!(kind.media, media);
+            let info = media.info();
+            assert_eq!(info.media, media);
             assert_eq!(AudioType::from_mime(&media.mime().to_uppercase()), Some(media));
             assert_eq!(AudioType::from_extension(&media.extension().to_uppercase()), Some(media));
-            let dotted = kind.extensions.iter().map(|ending| format!(".{ending}"));
-            for name in kind.mimes.iter().map(|name| name.to_ascii_lowercase()).chain(dotted) {
+            let dotted = info.extensions.iter().map(|ending| format!(".{ending}"));
+            for name in info.mimes.iter().map(|name| name.to_ascii_lowercase()).chain(dotted) {
                 assert!(names.insert(name.clone()), "{name} names two types");
             }
         }

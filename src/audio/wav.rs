@@ -1,4 +1,4 @@
-//! [`Wav`]: where a WAV file keeps its samples, and what they are.
+//! [`Wav`]: the format and the position of the samples in a WAV file.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::layout::Layout;
 use super::{AudioError, Codec, Format};
 use crate::message::AudioType;
 
-/// A WAV file, understood: the format of its samples, and where they are.
+/// The format and the position of the samples in a WAV file.
 ///
 /// ```
 /// use voicemail::audio::{Format, Wav};
@@ -22,22 +22,22 @@ use crate::message::AudioType;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Wav {
-    /// What the samples are.
+    /// The format of the samples.
     pub format: Format,
-    /// Where in the file the samples are, in whole frames.
+    /// The positions of the samples in the file, in whole frames.
     pub data: Range<usize>,
 }
 
 impl Wav {
     /// Reads the chunks of a WAV file up to its samples.
     ///
-    /// What recorders leave behind is taken as it is meant: a data length of zero, of 4294967295, or beyond the end of the file
-    /// means that the samples go on to the end of the file, as after a crash or from a stream. A header of RF64 or BW64 is read too, and
-    /// the pad byte after a chunk of odd length may be missing.
+    /// Files of recorders are accepted with their usual faults: a data length of zero, of 4294967295, or beyond the end of the file means that
+    /// the samples go on to the end of the file, as after a crash or from a stream. A header of RF64 or BW64 is read too, and the pad byte
+    /// after a chunk of odd length may be missing.
     ///
     /// # Errors
     ///
-    /// An [`AudioError`] that names what was found, when the samples are of no accepted kind or cannot be found;
+    /// An [`AudioError`] that says what was found, when the samples are of no accepted kind or cannot be found;
     /// [`Compressed`](AudioError::Compressed) for GSM 06.10, which [`Frames`](super::Frames) and [`to_wav`](super::to_wav) decode.
     pub fn parse(bytes: &[u8]) -> Result<Self, AudioError> {
         let len = bytes.len() as u64;
@@ -48,16 +48,16 @@ impl Wav {
         Ok(Self { format, data: place(samples.start)..place(samples.end) })
     }
 
-    /// How long the samples last.
+    /// Returns the duration of the samples.
     pub fn duration(&self) -> Duration {
         self.format.duration_of(self.data.len() as u64)
     }
 
-    /// The header of a WAV with `data_len` bytes of samples after it, as this crate's recorder writes it: 44 bytes for linear samples,
+    /// Returns the header of a WAV with `data_len` bytes of samples after it, as this crate records it: 44 bytes for linear samples,
     /// 58 for G.711, which needs a longer `fmt ` chunk and a `fact` chunk.
     ///
-    /// Its length depends on the codec only, so a header written before the recording can be written over at its end. After an odd
-    /// number of bytes of samples there is one zero byte, which the header counts but not as a sample.
+    /// Its length depends on the codec only, so that a header written before the recording can be overwritten at its end. An odd number of
+    /// bytes of samples is followed by one zero byte, which the length of the file includes, but not the length of the samples.
     pub fn header(format: Format, data_len: u32) -> Vec<u8> {
         let len = Self::header_len(format.codec);
         let mut header = Vec::with_capacity(len);
@@ -87,7 +87,7 @@ impl Wav {
         header
     }
 
-    /// How many bytes [`header`](Self::header) gives for a codec.
+    /// Returns the length of the [`header`](Self::header) for a codec.
     pub const fn header_len(codec: Codec) -> usize {
         match codec {
             Codec::L8 | Codec::L16 => 44,
@@ -96,7 +96,7 @@ impl Wav {
     }
 }
 
-/// The 16 bytes that every `fmt ` chunk begins with.
+/// Returns the 16 bytes that every `fmt ` chunk begins with.
 fn format_fields(format: Format) -> [u8; 16] {
     let mut fields = [0; 16];
     let bytes_per_frame = u16::try_from(format.bytes_per_frame()).unwrap_or(u16::MAX);
@@ -110,7 +110,7 @@ fn format_fields(format: Format) -> [u8; 16] {
     fields
 }
 
-/// A chunk's name and length.
+/// The bytes of a chunk's name and length.
 const CHUNK_HEAD: usize = 8;
 
 #[cfg(test)]
