@@ -55,8 +55,8 @@ impl GreetingFolder {
     /// # Cancel safety
     ///
     /// A dropped call harms nothing.
-    pub async fn open(disk: Arc<dyn Disk>, folder: impl Into<PathBuf>) -> Result<Self, GreetingFolderError> {
-        let folder = folder.into();
+    pub async fn open(disk: impl Disk, folder: impl Into<PathBuf>) -> Result<Self, GreetingFolderError> {
+        let (disk, folder): (Arc<dyn Disk>, PathBuf) = (Arc::new(disk), folder.into());
         let (here, path) = (Arc::clone(&disk), folder.clone());
         let read = disk::blocking(move || read_folder(&*here, &path)).await;
         let kept = read.map_err(|source| GreetingFolderError::Disk { folder: folder.clone(), source })?;

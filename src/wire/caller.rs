@@ -1,11 +1,11 @@
-//! Who called, as the fields `Caller-ID` and `Caller-Name` (RFC 3939) say it.
+//! The fields `Caller-ID` and `Caller-Name` (RFC 3939).
 
 use encodify::rfc2047;
 
 use super::fields::Fields;
 use crate::message::{CallerName, CallerNumber};
 
-/// The value of `Caller-ID`: digits only, the numbering plan telling whether a plus belongs before them.
+/// Returns the value of `Caller-ID`: digits only; the numbering plan says whether a plus belongs before them.
 ///
 /// # Source
 ///
@@ -17,14 +17,14 @@ pub(super) fn caller_id(number: &CallerNumber) -> String {
     }
 }
 
-/// The value of `Caller-Name`: as it is when that cannot be misread, else as encoded words with a space between them.
+/// Returns the value of `Caller-Name`: the plain name if it cannot be misread, else encoded words with spaces between them.
 pub(super) fn caller_name(name: &CallerName) -> String {
     let name = name.as_str();
     let plain = name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && !name.contains("=?");
     if plain { name.to_owned() } else { encoded_words(name) }
 }
 
-/// The number that `Caller-ID` tells, `None` when it is withheld or unreadable. Some senders write a semicolon before the numbering plan.
+/// Reads the number of `Caller-ID`; `None` when it is withheld or unreadable. Some senders write a semicolon before the numbering plan.
 pub(super) fn number(fields: &Fields<'_>) -> Option<CallerNumber> {
     let field = fields.text("Caller-ID")?;
     let mut pieces = field.split([',', ';']).map(str::trim);
@@ -32,14 +32,14 @@ pub(super) fn number(fields: &Fields<'_>) -> Option<CallerNumber> {
     if pieces.any(is_e164) && !digits.starts_with('+') { format!("+{digits}").parse().ok() } else { digits.parse().ok() }
 }
 
-/// Whether a parameter is `NumberingPlan=e164`.
+/// Returns whether a parameter is `NumberingPlan=e164`.
 fn is_e164(parameter: &str) -> bool {
     parameter
         .split_once('=')
         .is_some_and(|(name, plan)| name.trim().eq_ignore_ascii_case("NumberingPlan") && plan.trim().eq_ignore_ascii_case("e164"))
 }
 
-/// The name that `Caller-Name` tells.
+/// Reads the name of `Caller-Name`.
 pub(super) fn name(fields: &Fields<'_>) -> Option<CallerName> {
     fields.text("Caller-Name").as_deref().and_then(CallerName::cleaned)
 }

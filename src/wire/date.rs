@@ -32,7 +32,7 @@ pub(super) fn parse_date(value: &[u8]) -> Option<DateTime<Utc>> {
     local.checked_sub_signed(TimeDelta::minutes(offset)).map(|utc| utc.and_utc())
 }
 
-/// The second that a word begins with, and the zone that some programs write into the same word. Others write parts of a second.
+/// Splits a word into the second, and the zone that some programs write after it without a space. Fractions of a second are ignored.
 fn second_and_zone(word: &[u8]) -> (Option<u32>, Option<&[u8]>) {
     let len = word.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(word.len());
     let (second, rest) = word.split_at(len);
@@ -40,7 +40,7 @@ fn second_and_zone(word: &[u8]) -> (Option<u32>, Option<&[u8]>) {
     (number(second), zone)
 }
 
-/// How many minutes a zone is before UTC; `next` is the word after it.
+/// Returns how many minutes a zone is ahead of UTC; `next` is the word after it.
 fn offset_minutes(zone: &[u8], next: Option<&[u8]>) -> Option<i64> {
     let (sign, digits) = match zone {
         [b'+', digits @ ..] => (1, digits),
@@ -56,27 +56,27 @@ fn offset_minutes(zone: &[u8], next: Option<&[u8]>) -> Option<i64> {
     Some(sign * i64::from(number(hours)? * 60 + minutes))
 }
 
-/// How many hours a zone of this name is before UTC.
+/// Returns how many hours a zone of this name is ahead of UTC.
 fn hours_of(name: &[u8]) -> i64 {
     const NAMED: [(&[u8], i64); 8] =
         [(b"EST", -5), (b"EDT", -4), (b"CST", -6), (b"CDT", -5), (b"MST", -7), (b"MDT", -6), (b"PST", -8), (b"PDT", -7)];
     NAMED.into_iter().find(|(zone, _)| name.eq_ignore_ascii_case(zone)).map_or(0, |(_, hours)| hours)
 }
 
-/// The number of a month by the first three letters of its name.
+/// Returns the number of a month by the first three letters of its name.
 fn month(name: &[u8]) -> Option<u32> {
     const MONTHS: [&[u8]; 12] = [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
     let name = name.get(..3)?;
     (1..).zip(MONTHS).find(|(_, month)| name.eq_ignore_ascii_case(month)).map(|(number, _)| number)
 }
 
-/// The number that digits are; `None` for more than anybody means.
+/// Reads a number of at most five digits.
 fn number(digits: &[u8]) -> Option<u32> {
     let all_digits = digits.iter().all(u8::is_ascii_digit) && (1..=5).contains(&digits.len());
     all_digits.then(|| digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
 }
 
-/// What stands between white space, commas, colons, quotes and comments. No word is empty.
+/// An iterator over the words between white space, commas, colons, quotes and comments. No word is empty.
 struct Words<'a> {
     rest: &'a [u8],
 }

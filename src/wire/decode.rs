@@ -15,9 +15,9 @@ use crate::message::{Audio, AudioType, Head, Message};
 
 /// Reads a mail as a message; the message keeps the mail as it [arrived](Message::arrived_as).
 ///
-/// What [`encode`](super::encode) wrote comes back as the identical value, and its sound is checked against the digest beside it: how
-/// the sound itself is made is not judged, because the node that recorded it answers for that. A foreign mail must hold a sound that
-/// can be read.
+/// A mail that [`encode`](super::encode) wrote is decoded to the identical value, and its sound is checked against its digest. The content of
+/// such a sound is not checked, because the node that recorded it is responsible for that. A foreign mail must have a sound that can be
+/// read.
 ///
 /// # Errors
 ///
@@ -26,11 +26,11 @@ pub fn decode(mail: &Bytes) -> Result<Message, DecodeError> {
     decode_within(mail, DecodeLimits::default())
 }
 
-/// The same for a mail whose form stays within `limits`.
+/// Does the same for a mail within `limits`.
 ///
 /// # Errors
 ///
-/// As [`decode`]; what is beyond a limit is refused for it.
+/// As [`decode`]; a mail beyond a limit is refused with the error for this limit.
 pub fn decode_within(mail: &Bytes, limits: DecodeLimits) -> Result<Message, DecodeError> {
     let (fields, body) = Fields::of_mail(mail, limits)?;
     let own = own::read(&fields);
@@ -44,23 +44,23 @@ pub fn decode_within(mail: &Bytes, limits: DecodeLimits) -> Result<Message, Deco
     Ok(Message::new(head, audio).arrived_as(mail.clone()))
 }
 
-/// Reads what is known of a message without its sound.
+/// Reads the head of a message, without its sound.
 ///
-/// Of our own mail it needs the header block and looks at no more. For a foreign mail it looks for the sound in as much of the rest as
-/// is given, for its length only; when the sound goes on beyond what is given, its header's account is taken.
+/// For a mail of this crate it needs the header block only. For a foreign mail it looks for the sound in the rest of `mail`, to find out its
+/// duration; if the sound continues beyond the bytes given, the duration is taken from its header.
 ///
 /// # Errors
 ///
-/// A [`DecodeError`] when the header block tells no message. A sound that is missing or unreadable is no error here.
+/// A [`DecodeError`] when the header block is not that of a message. A sound that is missing or unreadable is no error here.
 pub fn decode_head(mail: &[u8]) -> Result<Head, DecodeError> {
     let (fields, body) = Fields::of_mail(mail, DecodeLimits::default())?;
     match own::read(&fields) {
         Some(head) => Ok(head),
-        None => foreign::head(&fields, &mail[..body], length_by_what_is_there(mail, &fields, body)),
+        None => foreign::head(&fields, &mail[..body], length_of_beginning(mail, &fields, body)),
     }
 }
 
-/// The sound of a part.
+/// Decodes the sound of a part.
 pub(super) fn audio_of(mail: &Bytes, part: &SoundPart) -> Result<Audio, DecodeError> {
     Ok(match sound(mail, part)? {
         Cow::Owned(sound) => Audio::new(part.media, sound),
@@ -68,7 +68,7 @@ pub(super) fn audio_of(mail: &Bytes, part: &SoundPart) -> Result<Audio, DecodeEr
     })
 }
 
-/// The sound's own bytes; borrowed when they stand in the mail as they are.
+/// Decodes the bytes of a sound; they are borrowed if the mail has them without an encoding.
 fn sound<'a>(mail: &'a [u8], part: &SoundPart) -> Result<Cow<'a, [u8]>, DecodeError> {
     let body = &mail[part.body.clone()];
     let decoded = match PartEncoding::named(&part.encoding) {
@@ -80,7 +80,7 @@ fn sound<'a>(mail: &'a [u8], part: &SoundPart) -> Result<Cow<'a, [u8]>, DecodeEr
     decoded.ok_or_else(|| part.unreadable())
 }
 
-/// As much of a sound as tells what it is.
+/// The beginning of a sound, its type and its size.
 pub(super) struct Sound<'a> {
     pub(super) media: AudioType,
     pub(super) beginning: &'a [u8],
@@ -88,12 +88,12 @@ pub(super) struct Sound<'a> {
     pub(super) len: u64,
 }
 
-/// The program that wrote a mail, by whether its fields of our own are all there.
+/// Returns which program wrote a mail: this crate, if all fields of this crate are there.
 pub(super) const fn author(own: Option<&Head>) -> Author {
     if own.is_some() { Author::Own } else { Author::Foreign }
 }
 
-/// The head of a foreign mail whose header block is `block`: what can be made of it with this sound, if it can be read.
+/// Returns the head of a foreign mail with the header block `block` and this sound, if the sound can be read.
 pub(super) fn foreign_head(fields: &Fields<'_>, block: &[u8], sound: &Sound<'_>) -> Result<Head, DecodeError> {
     if sound.len == 0 {
         return Err(DecodeError::EmptyAudio);
@@ -102,15 +102,15 @@ pub(super) fn foreign_head(fields: &Fields<'_>, block: &[u8], sound: &Sound<'_>)
     foreign::head(fields, block, length)
 }
 
-fn length_by_what_is_there(mail: &[u8], fields: &Fields<'_>, body: usize) -> Duration {
+fn length_of_beginning(mail: &[u8], fields: &Fields<'_>, body: usize) -> Duration {
     let Ok(part) = find_sound(mail, fields, body, DecodeLimits::default(), Author::Foreign) else { return Duration::ZERO };
-    let Ok(sound) = sound(mail, &part) else { return said(&part) };
+    let Ok(sound) = sound(mail, &part) else { return announced_by(&part) };
     let length = if part.ended { length_of(part.media, &sound) } else { announced_length(part.media, &sound) };
-    length.unwrap_or(said(&part))
+    length.unwrap_or(announced_by(&part))
 }
 
-/// The length by the part's own account.
-fn said(part: &SoundPart) -> Duration {
+/// Returns the duration that the part announces.
+fn announced_by(part: &SoundPart) -> Duration {
     Duration::from_secs(part.content_duration_secs.unwrap_or(0))
 }
 

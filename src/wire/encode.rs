@@ -16,20 +16,20 @@ use super::{TransferEncoding, caller, own};
 use crate::message::mailbox::NON_MAIL_USER;
 use crate::message::{CallerName, MailboxId, Message, MessageId, Privacy, Stamp, Urgency};
 
-/// Who a mail is from and to.
+/// The sender and the recipients of a mail.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Addresses<'a> {
     /// The host name of the node that sends: the right side of `Message-ID` and of `From`.
     pub node: &'a str,
-    /// The domain that the mailboxes are in.
+    /// The mail domain of the mailboxes.
     pub domain: &'a str,
-    /// Whose mailboxes it is for. More than 100 are not named in `To`.
+    /// The mailboxes that the mail is for. If there are more than 100, `To` does not name them.
     pub recipients: &'a [MailboxId],
 }
 
 impl<'a> Addresses<'a> {
-    /// From the node `node` to these mailboxes of `domain`.
+    /// Returns the addresses of a mail from the node `node` to these mailboxes of `domain`.
     pub const fn new(node: &'a str, domain: &'a str, recipients: &'a [MailboxId]) -> Self {
         Self { node, domain, recipients }
     }
@@ -39,7 +39,7 @@ impl<'a> Addresses<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Encoded {
-    /// All that is before the sound.
+    /// All bytes before the sound.
     pub head: Bytes,
     /// The sound, in its transfer encoding.
     pub audio: Bytes,
@@ -48,17 +48,17 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// How many bytes the mail has.
+    /// Returns how many bytes the mail has.
     pub fn len(&self) -> usize {
         self.head.len() + self.audio.len() + self.tail.len()
     }
 
-    /// Whether there is no byte in it, which is never so for what [`encode`] gives.
+    /// Returns whether the mail has no bytes, which is never the case for one of [`encode`].
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The mail in one piece; copies the sound.
+    /// Returns the mail in one piece; copies the sound.
     pub fn to_bytes(&self) -> Bytes {
         let mut bytes = BytesMut::with_capacity(self.len());
         for piece in [&self.head, &self.audio, &self.tail] {
@@ -70,8 +70,8 @@ impl Encoded {
 
 /// Writes `message` as an Internet message.
 ///
-/// Whatever its names hold, no header field is broken or added by it. A moment outside the years 1 to 9998 is written as the nearest
-/// inside, because a `Date` has four digits for a year.
+/// No text in a name can break or add a header field. A moment outside the years 1 to 9998 is written as the nearest one inside, because a
+/// `Date` has four digits for a year.
 ///
 /// # Panics
 ///
@@ -122,7 +122,7 @@ pub fn encode_in_pieces(message: &Message, addresses: &Addresses<'_>, encoding: 
     EncodedInPieces { head, audio: message.audio().clone(), encoding, tail }
 }
 
-/// What is before and after the sound.
+/// Returns the bytes before and after the sound.
 fn around(message: &Message, addresses: &Addresses<'_>, encoding: TransferEncoding, boundary: &str) -> (Bytes, Bytes) {
     let mut head = Vec::new();
     envelope(message, addresses, encoding, boundary).serialize(&mut head);
@@ -183,7 +183,7 @@ fn envelope<'a>(
     mail.body(body)
 }
 
-/// The caller's name, and the number at the node; `non-mail-user` when the number is withheld.
+/// Returns the address of the caller: the name, and the number at the node; `non-mail-user` when the number is withheld.
 ///
 /// # Source
 ///

@@ -3,22 +3,22 @@
 use crate::audio::AudioError;
 use crate::message::AudioType;
 
-/// Why a mail could not be read as a message.
+/// The reason why a mail could not be read as a message.
 ///
-/// The same bytes fail the same way again: none of these passes.
+/// Each of these is final: the same bytes fail in the same way again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// No part of the mail is a sound.
     #[error("the mail has no audio part")]
     NoAudio,
-    /// The sound is of a kind that mailboxes do not keep.
+    /// The sound has a type that is not accepted.
     #[error("audio of type {found}: accepted are {}", AudioType::ALL.map(AudioType::mime).join(", "))]
     UnsupportedAudio {
         /// Its media type as the mail has it: printable ASCII, at most 60 characters.
         found: String,
     },
-    /// The sound is not what its type says, or of a codec that mailboxes do not keep.
+    /// The sound does not match its type, or has a codec that is not accepted.
     #[error("unreadable audio")]
     UnreadableAudio(#[source] AudioError),
     /// The audio part has no bytes.
@@ -30,10 +30,10 @@ pub enum DecodeError {
         /// The encoding as the mail has it: printable ASCII, at most 60 characters.
         encoding: String,
     },
-    /// The sound is another one than the mail was written with: it was damaged or exchanged on the way.
+    /// The sound does not match its digest: it was damaged or replaced on its way.
     #[error("the audio does not match the digest that came with it")]
     DigestMismatch,
-    /// There is no empty line after the header block: the mail was cut short, or is none.
+    /// There is no empty line after the header block: the mail was cut short, or this is no mail.
     #[error("the header block has no end")]
     HeaderCutShort,
     /// A header block is longer than [`DecodeLimits::head`](super::DecodeLimits::head).
@@ -51,16 +51,16 @@ pub enum DecodeError {
     /// The mail is about a greeting, and this field of it is missing or cannot be read.
     #[error("a greeting whose {field} is missing or unreadable")]
     InvalidGreeting {
-        /// Its name.
+        /// The name of the field.
         field: &'static str,
     },
-    /// No field tells when the message was recorded, or was sent.
-    #[error("neither Date nor Received tells a date that can be")]
+    /// No field has the date of the recording or of the sending.
+    #[error("neither Date nor Received has a valid date")]
     NoDate,
 }
 
 impl DecodeError {
-    /// Whether the sound is what is wrong, so that a mail server answers 554 5.6.1; all else concerns the mail's form.
+    /// Returns whether the sound is wrong, so that a mail server answers 554 5.6.1. All other errors concern the form of the mail.
     ///
     /// # Source
     ///
@@ -84,7 +84,7 @@ impl DecodeError {
     }
 }
 
-/// What of `text` can stand in an answer to its sender: printable ASCII, at most 60 characters.
+/// Returns `text` as it can be repeated in an answer to its sender: printable ASCII, at most 60 characters.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(60).collect()
 }

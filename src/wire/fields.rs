@@ -1,6 +1,6 @@
 //! [`Fields`]: the header block of a mail or of a part, split into fields first, and each field read alone.
 //!
-//! A parser is given the value of one field and nothing else, so that no field can change how another one is read.
+//! A parser gets the value of one field only, so that no field can change how another one is read.
 
 use std::borrow::Cow;
 
@@ -14,33 +14,33 @@ use super::mime_field::{MimeField, comment_len};
 use super::text::text_of;
 use super::{DecodeError, DecodeLimits};
 
-/// A header block. Fields are looked up by name in any case; of several with one name the topmost counts.
+/// A header block. Fields are looked up by name in any case; of several fields with one name, the topmost counts.
 #[derive(Debug)]
 pub(super) struct Fields<'a>(Vec<Field<'a>>);
 
-/// One field as it stands in its block.
+/// One field of a header block.
 #[derive(Debug)]
 struct Field<'a> {
     name: &'a [u8],
-    /// All between the colon and the next field, its line ends included.
+    /// All bytes between the colon and the next field, including line ends.
     value: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
-    /// Reads the header block of a mail; answers it with the place where the body begins.
+    /// Reads the header block of a mail; returns it with the position of the body.
     pub(super) fn of_mail(mail: &'a [u8], limits: DecodeLimits) -> Result<(Self, usize), DecodeError> {
         let (fields, body) = Self::split(mail, limits)?;
         Ok((fields, body.ok_or(DecodeError::HeaderCutShort)?))
     }
 
-    /// Reads the header block of a part; answers it with the place where the body begins. One without an empty line has no body.
+    /// Reads the header block of a part; returns it with the position of the body. One without an empty line has no body.
     pub(super) fn of_part(part: &'a [u8], limits: DecodeLimits) -> Result<(Self, usize), DecodeError> {
         let (fields, body) = Self::split(part, limits)?;
         Ok((fields, body.unwrap_or(part.len())))
     }
 
-    /// Splits the header block of `entity` into its fields, and finds where the body begins: after the first empty line, if there is one
-    /// within the limits.
+    /// Splits the header block of `entity` into its fields, and finds the body: it begins after the first empty line, if there is one within
+    /// the limits.
     ///
     /// # Source
     ///
@@ -75,17 +75,17 @@ impl<'a> Fields<'a> {
         Ok((Self(fields), body))
     }
 
-    /// The value of a field that is text, unfolded, its encoded words decoded; `None` where there is no text.
+    /// Returns the value of a text field, unfolded and with its encoded words decoded; `None` if there is no text.
     pub(super) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         text_of(self.find(name)?)
     }
 
-    /// The value of a field without what is around it, folded as it came.
+    /// Returns the value of a field without the white space around it, still folded.
     pub(super) fn raw(&self, name: &str) -> Option<Cow<'a, str>> {
         Some(String::from_utf8_lossy(self.find(name)?.trim_ascii())).filter(|value| !value.is_empty())
     }
 
-    /// The address of the first mailbox in `From`, with the name shown beside it.
+    /// Returns the address of the first mailbox in `From`, with its display name.
     pub(super) fn from(&self) -> Option<(Cow<'a, str>, Option<Cow<'a, str>>)> {
         let HeaderValue::Address(address) = MessageStream::new(self.find("From")?).parse_address() else { return None };
         let mailboxes = match address {
@@ -96,12 +96,12 @@ impl<'a> Fields<'a> {
         Some((first.address?, first.name))
     }
 
-    /// The instant that `Date` tells.
+    /// Returns the instant of `Date`.
     pub(super) fn date(&self) -> Option<DateTime<Utc>> {
         parse_date(self.find("Date")?)
     }
 
-    /// The instant that the topmost `Received` tells: when the last server on the way took the mail.
+    /// Returns the instant of the topmost `Received`: when the last server on the way accepted the mail.
     pub(super) fn received(&self) -> Option<DateTime<Utc>> {
         let value = self.find("Received")?;
         let date = behind_last_semicolon(value).and_then(parse_date);
@@ -109,13 +109,13 @@ impl<'a> Fields<'a> {
         date.or_else(|| parse_date(&value[memrchr(b';', value)? + 1..]))
     }
 
-    /// The media type with its parameters; `text/plain` when there is none, RFC 2045 §5.2.
+    /// Returns the media type with its parameters; `text/plain` when there is none, RFC 2045 §5.2.
     pub(super) fn content_type(&self) -> MimeField {
         let value = self.mime("Content-Type");
         value.filter(|field| !field.value.is_empty()).unwrap_or_else(|| MimeField::parse(b"text/plain"))
     }
 
-    /// A MIME field, without its comments.
+    /// Returns a MIME field, without its comments.
     pub(super) fn mime(&self, name: &str) -> Option<MimeField> {
         self.find(name).map(MimeField::parse)
     }
@@ -126,14 +126,14 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// The field that these lines are, if there is a colon in them.
+    /// Returns these lines as a field, if there is a colon in them.
     fn read(lines: &'a [u8]) -> Option<Self> {
         let colon = memchr(b':', lines)?;
         Some(Self { name: lines[..colon].trim_ascii_end(), value: &lines[colon + 1..] })
     }
 }
 
-/// What is behind the last semicolon that is in no comment.
+/// Returns the text after the last semicolon that is in no comment.
 fn behind_last_semicolon(value: &[u8]) -> Option<&[u8]> {
     let (mut rest, mut found) = (value, None);
     while let Some(at) = memchr2(b';', b'(', rest) {
@@ -147,7 +147,7 @@ fn behind_last_semicolon(value: &[u8]) -> Option<&[u8]> {
     found
 }
 
-/// The length of the line end that `bytes` begin with.
+/// Returns the length of the line end at the beginning of `bytes`.
 fn line_end(bytes: &[u8]) -> Option<usize> {
     match bytes {
         [b'\n', ..] => Some(1),
@@ -156,7 +156,7 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// How many fields a mail usually has, at most.
+/// The number of fields that most mails do not exceed.
 const USUAL: usize = 32;
 
 #[cfg(test)]
@@ -166,7 +166,7 @@ mod tests {
 
     use crate::wire::{decode, decode_head, receipt_request};
 
-    /// What is understood of a mail.
+    /// The facts that are read from a mail.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     enum Aspect {
         Id,
@@ -181,7 +181,7 @@ mod tests {
     const ASPECTS: [Aspect; 7] =
         [Aspect::Id, Aspect::Caller, Aspect::Instant, Aspect::Urgency, Aspect::Privacy, Aspect::Audio, Aspect::Receipt];
 
-    /// A field, and what of a mail may change with it.
+    /// A field, and the facts that may change with it.
     type Line = (&'static str, &'static str, &'static [Aspect]);
 
     const HEADER: [Line; 17] = [
@@ -213,7 +213,7 @@ mod tests {
         ("Content-Duration", "1", &[]),
     ];
 
-    /// The mail whose field `which` has this value, or is not there.
+    /// Returns a mail whose field `which` has this value, or is missing.
     fn mail(which: usize, value: Option<&[u8]>) -> Bytes {
         let mut mail = Vec::new();
         let add = |mail: &mut Vec<u8>, at: usize, (name, usual, _): Line| {
@@ -250,7 +250,7 @@ mod tests {
         }
     }
 
-    /// What begins something, ends it, or looks as if it did.
+    /// Texts that begin or end something, or look as if they did.
     const PIECES: [&[u8]; 31] = [
         b"Tue, 10 Mar 2026 15:00:00 Z",
         b"Tue, 10 Mar 2026 15:00:00 A (",
@@ -285,7 +285,7 @@ mod tests {
         b"a",
     ];
 
-    /// The bytes as a value that makes no field: each line but the first begins with white space.
+    /// Returns the bytes as a value of one field: each line but the first begins with white space.
     fn folded(bytes: &[u8], white: u8) -> Vec<u8> {
         let fold = |byte: &u8| if *byte == b'\n' { vec![*byte, white] } else { vec![*byte] };
         bytes.iter().flat_map(fold).collect()
@@ -298,7 +298,7 @@ mod tests {
         (prop_oneof![made, any::<Vec<u8>>()], white).prop_map(|(bytes, white)| folded(&bytes, white))
     }
 
-    /// Gives each field this value in turn; answers which of them changes how another one is read.
+    /// Sets each field to this value in turn, and returns the fields that change how another one is read.
     fn changes_another(value: &[u8]) -> Vec<(&'static str, Aspect)> {
         let mut found = Vec::new();
         for (which, (name, _, aspects)) in HEADER.into_iter().chain(PART).enumerate() {
@@ -323,7 +323,7 @@ mod tests {
         for (at, (name, usual, aspects)) in HEADER.into_iter().chain(PART).enumerate() {
             assert_eq!(mail(at, Some(usual.as_bytes())), mail(usize::MAX, None));
             for (aspect, usual) in ASPECTS.into_iter().zip(&all) {
-                // What may change with a field does so, or the property below says nothing of it.
+                // Each fact does change with its field, or the property below would test nothing.
                 let without = seen(&mail(at, None), aspect);
                 assert!(aspects.contains(&aspect) || without == *usual, "{name} {aspect:?}");
             }

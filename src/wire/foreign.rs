@@ -1,4 +1,4 @@
-//! What mail of other systems says of a message: Asterisk's voicemail, VPIM, and whatever a mail program attached.
+//! Mail of other systems as messages: of Asterisk's voicemail, of VPIM, and of mail programs that attach a sound.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::message::{
     Caller, CallerName, CallerNumber, ClockQuality, ClockSource, EndReason, Head, MessageId, Privacy, RecordedAt, Urgency,
 };
 
-/// The head of a foreign mail whose header block is `block`, and whose sound is of `length`.
+/// Returns the head of a foreign mail with the header block `block` and a sound of `length`.
 pub(super) fn head(fields: &Fields<'_>, block: &[u8], length: Duration) -> Result<Head, DecodeError> {
     Ok(Head {
         id: id(fields, block),
@@ -31,7 +31,7 @@ pub(super) fn head(fields: &Fields<'_>, block: &[u8], length: Duration) -> Resul
     })
 }
 
-/// The same for each copy of one mail: by its `Message-ID`, or by the header block of a mail that has none.
+/// Returns the id of a foreign mail, the same for each copy: from its `Message-ID`, or from the header block of a mail without one.
 fn id(fields: &Fields<'_>, block: &[u8]) -> MessageId {
     let name = fields.raw("Message-ID");
     let digest: [u8; 32] = Sha256::digest(name.as_deref().map_or(block, str::as_bytes)).into();
@@ -39,7 +39,7 @@ fn id(fields: &Fields<'_>, block: &[u8]) -> MessageId {
     MessageId::from_bytes(*id)
 }
 
-/// By the fields made for it; a mail without any is from the caller, if its sender's address is a number.
+/// Returns the caller: from the fields for that, or, in a mail without any, from the address of the sender, if this is a number.
 fn caller(fields: &Fields<'_>) -> Caller {
     let number = |text: &str| text.trim().parse::<CallerNumber>().ok();
     if fields.text("Caller-ID").or(fields.text("Caller-Name")).is_some() {
@@ -57,7 +57,7 @@ fn caller(fields: &Fields<'_>) -> Caller {
     }
 }
 
-/// When it was sent; when no clock can have told that, when the last server on the way took it.
+/// Returns when the mail was sent. If that date cannot be right, returns when the last server on the way accepted the mail.
 fn instant(fields: &Fields<'_>) -> Option<DateTime<Utc>> {
     let plausible = |instant: &DateTime<Utc>| PLAUSIBLE_YEARS.contains(&instant.year());
     fields.date().filter(plausible).or_else(|| fields.received().filter(plausible))
@@ -85,5 +85,5 @@ fn privacy(fields: &Fields<'_>) -> Privacy {
     }
 }
 
-/// A clock without a battery starts in 1970 or 1980, before there was any mail of a voicemail system.
+/// Dates before this are wrong: a clock without a battery starts in 1970 or 1980.
 const PLAUSIBLE_YEARS: RangeInclusive<i32> = 1990..=2199;

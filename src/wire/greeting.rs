@@ -12,7 +12,7 @@ use crate::greeting::{Edition, Greeting, GreetingId};
 use crate::message::mailbox::NODE_SENDER;
 use crate::message::{Audio, Stamp};
 
-/// What a mail from the central node says of a greeting.
+/// A mail from the central node about a greeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GreetingMail {
@@ -108,14 +108,14 @@ pub fn encode_greeting(mail: &GreetingMail, node: &str, domain: &str) -> Bytes {
     bytes.freeze()
 }
 
-/// Reads a mail as one about a greeting; `None` when it is about none.
+/// Reads a mail about a greeting; `None` for any other mail.
 ///
 /// # Errors
 ///
 /// A [`DecodeError`] for a mail that is about a greeting and cannot be read as one, also when its sound does not match its digest. No
 /// bytes make it panic.
 pub fn decode_greeting(mail: &Bytes, limits: DecodeLimits) -> Result<Option<GreetingMail>, DecodeError> {
-    // Every message is looked at for it, so the look is a quick one.
+    // Every message is checked, so this has to be quick.
     if memmem::find(&mail[..mail.len().min(limits.head)], GREETING.as_bytes()).is_none() {
         return Ok(None);
     }

@@ -1,9 +1,9 @@
-//! [`DecodeLimits`]: how much of a mail's form is read.
+//! [`DecodeLimits`]: limits for the header fields and parts of a mail.
 
-/// How much of a mail's form [`decode_within`](super::decode_within) reads before it refuses the mail.
+/// Limits for the header fields and parts of a mail; [`decode_within`](super::decode_within) refuses a mail beyond them.
 ///
-/// The defaults are what [`decode`](super::decode) reads, and what a store reads again later: whoever takes mail in for one may ask for
-/// less, but not for more.
+/// The defaults are the limits of [`decode`](super::decode), with which a store reads a mail again later. A program that accepts mail for a
+/// store may have lower limits, but no higher ones.
 ///
 /// ```
 /// use voicemail::wire::DecodeLimits;
@@ -32,7 +32,7 @@ impl Default for DecodeLimits {
 }
 
 impl DecodeLimits {
-    /// The lesser of both, each by itself.
+    /// Returns the lower limit of both, each by itself.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl DecodeLimits {
     }
 }
 
-/// How many bytes the header block of a mail, or of one of its parts, has at most: 64 KiB.
+/// The most bytes that the header block of a mail, or of one of its parts, may have: 64 KiB.
 ///
-/// The first so many bytes of a mail of our own are therefore enough for [`decode_head`](super::decode_head).
+/// So many bytes from the beginning of a mail of this crate are enough for [`decode_head`](super::decode_head).
 pub const HEAD_LIMIT: usize = 64 * 1024;

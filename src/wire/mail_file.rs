@@ -24,12 +24,12 @@ use crate::message::{Audio, AudioSource, ContentDigest, MailFile, Message};
 ///
 /// # Errors
 ///
-/// What the file says; inside, what is wrong with the mail.
+/// The error of the file; inside, the [`DecodeError`] of the mail.
 pub fn decode_file(file: &Arc<dyn MailFile>, limits: DecodeLimits) -> io::Result<Result<Message, DecodeError>> {
     let mail = InFile { file: &**file, len: usize_of(file.size())?, failed: RefCell::default() };
     let decoded = decode(&mail, file, limits);
     match mail.failed.into_inner() {
-        // Whatever was made of bytes that could not be read is nothing.
+        // The result is useless if bytes could not be read.
         Some(error) => Err(error),
         None => decoded,
     }
@@ -61,7 +61,7 @@ fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> 
         }
     }
     let digest = ContentDigest::from_hasher(hasher);
-    if own::digest(&fields).is_some_and(|told| told != digest) {
+    if own::digest(&fields).is_some_and(|expected| expected != digest) {
         return Ok(Err(DecodeError::DigestMismatch));
     }
     let sound = Sound { media: part.media, beginning: &first, len: source.len };
@@ -70,7 +70,7 @@ fn decode(mail: &InFile<'_>, file: &Arc<dyn MailFile>, limits: DecodeLimits) -> 
     Ok(head.map(|head| Message::new(head, audio).arrived_in(Arc::clone(file))))
 }
 
-/// A mail in a file, as the walk through its parts sees it. An error is noted, and what cannot be read counts as not there.
+/// A mail in a file, as a [`Mail`]. An error is recorded, and bytes that cannot be read count as missing.
 struct InFile<'a> {
     file: &'a dyn MailFile,
     len: usize,
@@ -85,7 +85,7 @@ impl InFile<'_> {
         })
     }
 
-    /// The rest of the line from `at`, and where the next one begins; of one that can be no delimiter's, less.
+    /// Returns the rest of the line from `at`, and the position of the next line; less of a line that can be no delimiter.
     fn rest_of_line(&self, mut at: usize, end: usize) -> (Vec<u8>, usize) {
         let mut line = Vec::new();
         while at < end {
@@ -93,7 +93,7 @@ impl InFile<'_> {
             let len = memchr::memchr(b'\n', &piece).map_or(piece.len(), |at| at + 1);
             let is_padding = piece[..len].iter().all(u8::is_ascii_whitespace);
             at += len;
-            // White space without end is as good as some.
+            // More white space makes no difference.
             if line.is_empty() || !is_padding {
                 line.extend_from_slice(&piece[..len]);
             }
@@ -142,14 +142,14 @@ impl Mail for InFile<'_> {
             if end == within.end {
                 return None;
             }
-            // What begins in the last bytes of a window is found in the next.
+            // A delimiter that begins in the last bytes of a window is found in the next one.
             from = end - (boundary.dashed.len() - 1);
         }
         None
     }
 }
 
-/// The sound in a mail in a file.
+/// The sound of a mail in a file.
 #[derive(Debug)]
 struct MailSound {
     file: Arc<dyn MailFile>,
@@ -160,7 +160,7 @@ struct MailSound {
 }
 
 impl MailSound {
-    /// The sound, unpacked piece by piece; [`InvalidData`](io::ErrorKind::InvalidData) where it cannot be.
+    /// Decodes the sound piece by piece; [`InvalidData`](io::ErrorKind::InvalidData) where it cannot be.
     fn pieces(&self) -> impl Iterator<Item = io::Result<Vec<u8>>> + Send + use<> {
         let (file, body) = (Arc::clone(&self.file), self.body.clone());
         let starts = body.clone().step_by(WINDOW);
@@ -242,7 +242,7 @@ mod tests {
         decode_file(&file, DecodeLimits::default()).unwrap()
     }
 
-    /// What is understood is the same as in memory, and so is the sound.
+    /// Head and sound are the same as from memory.
     fn compare(mail: &Bytes) {
         let (here, there) = (decode_within(mail, DecodeLimits::default()), in_file(mail));
         assert_eq!(

@@ -10,14 +10,14 @@ use super::text::text_of;
 /// encoded form of a parameter goes before the plain one.
 #[derive(Debug)]
 pub(super) struct MimeField {
-    /// In lower case: `audio/wav`, `base64`, `inline`.
+    /// The value in lower case: `audio/wav`, `base64`, `inline`.
     pub(super) value: String,
-    /// Names in lower case, and values, as they stand in the field.
+    /// The parameters: names in lower case, and values as in the field.
     parameters: Vec<(String, String)>,
 }
 
 impl MimeField {
-    /// Reads the value of a field. Whatever cannot be understood is left out.
+    /// Reads the value of a field. Parts that cannot be understood are left out.
     pub(super) fn parse(field: &[u8]) -> Self {
         let mut scanner = Scanner { rest: field };
         let value = scanner.value();
@@ -28,7 +28,7 @@ impl MimeField {
         Self { value, parameters }
     }
 
-    /// The value of a parameter, decoded; `name` is in lower case.
+    /// Returns the value of a parameter, decoded; `name` is in lower case.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
         self.encoded(name).or_else(|| {
             let plain = self.find(name)?;
@@ -40,7 +40,7 @@ impl MimeField {
         })
     }
 
-    /// The value of a parameter that RFC 2231 has encoded or split.
+    /// Returns the value of a parameter that is encoded or split as in RFC 2231.
     fn encoded(&self, name: &str) -> Option<String> {
         let mut sections: Vec<(u32, bool, &str)> =
             self.parameters.iter().filter_map(|(key, value)| section(key, value, name)).collect();
@@ -65,7 +65,7 @@ impl MimeField {
     }
 }
 
-/// The number of a section of the parameter `name`, and whether it is encoded: `name*`, `name*0`, `name*1*`.
+/// Returns the number of a section of the parameter `name`, and whether it is encoded: `name*`, `name*0`, `name*1*`.
 fn section<'a>(key: &str, value: &'a str, name: &str) -> Option<(u32, bool, &'a str)> {
     match key.strip_prefix(name)?.strip_prefix('*')? {
         "" => Some((0, true, value)),
@@ -99,7 +99,7 @@ struct Scanner<'a> {
 }
 
 impl Scanner<'_> {
-    /// The value before the parameters; white space and comments may stand around its slash.
+    /// Reads the value before the parameters; white space and comments may stand around its slash.
     fn value(&mut self) -> String {
         let mut value = Vec::new();
         self.skip_space();
@@ -120,7 +120,7 @@ impl Scanner<'_> {
         String::from_utf8_lossy(&value).into_owned()
     }
 
-    /// Goes behind the next semicolon that is in no comment and no quotes; answers whether there is one.
+    /// Skips to the text after the next semicolon that is in no comment and no quotes; returns whether there is one.
     fn next_parameter(&mut self) -> bool {
         loop {
             self.skip_space();
@@ -136,7 +136,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// A name, and what it is equal to.
+    /// Reads a parameter: its name and its value.
     fn parameter(&mut self) -> Option<(String, String)> {
         self.skip_space();
         let mut name = self.word(b";=\"(").to_vec();
@@ -149,7 +149,7 @@ impl Scanner<'_> {
         Some((String::from_utf8(name).ok()?, String::from_utf8_lossy(&value).into_owned()))
     }
 
-    /// What is not in quotes though some of it may need them: words, up to a semicolon.
+    /// Reads a value without quotes, which may need some: words, up to a semicolon.
     fn unquoted(&mut self) -> Vec<u8> {
         let mut value = self.word(b";").to_vec();
         loop {
@@ -164,7 +164,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// All up to white space or one of `ends`.
+    /// Reads up to white space or one of `ends`.
     fn word(&mut self, ends: &[u8]) -> &[u8] {
         let len = self.rest.iter().position(|byte| byte.is_ascii_whitespace() || ends.contains(byte)).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(len);
@@ -172,7 +172,7 @@ impl Scanner<'_> {
         word
     }
 
-    /// What is in quotes, without its backslashes and line ends.
+    /// Reads a quoted value, without its backslashes and line ends.
     fn quoted(&mut self) -> Vec<u8> {
         let mut value = Vec::new();
         let mut bytes = self.rest.get(1..).unwrap_or_default().iter();
@@ -200,7 +200,8 @@ impl Scanner<'_> {
     }
 }
 
-/// The length of the comment that `bytes` begin with, with those inside it; one without an end goes on to the end of the field.
+/// Returns the length of the comment at the beginning of `bytes`, including nested ones. A comment without an end goes on to the end of the
+/// field.
 pub(super) fn comment_len(bytes: &[u8]) -> usize {
     let (mut depth, mut at) = (0_usize, 0);
     while let Some(byte) = bytes.get(at) {

@@ -1,11 +1,11 @@
-//! A message as an Internet message, and back. Bytes in, values out.
+//! Messages as Internet messages, and back: bytes to values and values to bytes, without I/O.
 //!
 //! [`encode`] writes a [`Message`](crate::message::Message) as RFC 5322 and MIME, so that any mail server can carry it and any mail
 //! client can play it; [`decode`] reads what [`encode`] wrote back to the identical value, and reads what other voicemail systems
 //! and mail programs write as well as it can be understood. [`decode_head`] does the same without the sound.
 //! [`encode_greeting`] and [`decode_greeting`] do it for greetings, which go from the central node to others.
 //!
-//! # What a message looks like
+//! # The form of a message
 //!
 //! ```text
 //! MIME-Version: 1.0
@@ -38,7 +38,7 @@
 //!
 //! # Passes over the sound
 //!
-//! | | reads and writes |
+//! | operation | reads and writes |
 //! |---|---|
 //! | encode, base64 | one: each byte is read once and its base64 written once, with line ends |
 //! | encode, binary | one search for the boundary; nothing is copied |
@@ -47,16 +47,16 @@
 //!
 //! # Trust
 //!
-//! A mail is of our own form when every `Voicemail-` field is there and can be read; else it is foreign. Anyone can write such fields,
-//! so they are believed no more than a `Date` or a `From`: where a message really came from is its
-//! [`Origin`](crate::message::Origin), which no field tells. The digest is checked in every mail that has one.
+//! A mail has the form of this crate when every `Voicemail-` field is there and can be read; else it is foreign. Anyone can write such
+//! fields, so they are trusted no more than a `Date` or a `From`. Where a message really came from is its
+//! [`Origin`](crate::message::Origin), which is in no field. The digest is checked in every mail that has one.
 //!
 //! # Mail of other systems
 //!
-//! A header block is split into fields before any is read, and each field is read alone: whatever one holds, every other reads as if it
-//! were not there. Comments and encoded parameters of MIME fields are understood. A sound is what its first bytes say, else what its
-//! part is called. Of several, one that can be read is taken, and of alternatives the last; a part with `voice=Voice-Message` gives way to
-//! no other sound beside it.
+//! A header block is split into fields before any is read, and each field is read alone: no field changes how another one is read. Comments
+//! and encoded parameters of MIME fields are understood. The type of a sound is read from its first bytes, or else from the name of its
+//! part. Of several sounds, one that can be read is used, and of alternatives the last; a part with `voice=Voice-Message` is preferred to
+//! other sounds beside it.
 //!
 //! # Limits
 //!

@@ -1,4 +1,5 @@
-//! The fields of our own: what no standard names, and makes a decoded message identical to the one that was encoded.
+//! The header fields of this crate: they have the facts for which there is no standard field, so that a decoded message is identical to the
+//! one that was encoded.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::caller;
 use super::fields::Fields;
 use crate::message::{Caller, ContentDigest, EndReason, Head, Privacy, RecordedAt, Stamp, Urgency};
 
-/// The fields of our own for `head`, recorded at `stamp`, each with its value.
+/// Returns the fields of this crate for `head`, recorded at `stamp`, each with its value.
 pub(super) fn fields(head: &Head, stamp: &Stamp, digest: ContentDigest) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         (RECORDED_AT, stamp.to_rfc9557()),
@@ -23,7 +24,7 @@ pub(super) fn fields(head: &Head, stamp: &Stamp, digest: ContentDigest) -> Vec<(
     fields
 }
 
-/// The head of a mail of our own form; `None` when any of its fields is missing or unreadable, so that it is foreign.
+/// Reads the head of a mail of this crate; `None` when any of the fields is missing or unreadable, so that the mail is foreign.
 pub(super) fn read(fields: &Fields<'_>) -> Option<Head> {
     digest(fields)?;
     let id = fields.raw("Message-ID")?.strip_prefix('<')?.split_once('@')?.0.parse().ok()?;
@@ -43,7 +44,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Head> {
     })
 }
 
-/// The digest that the sound must have, whoever sent it.
+/// Reads the digest that the sound must have, also of a foreign mail.
 pub(super) fn digest(fields: &Fields<'_>) -> Option<ContentDigest> {
     fields.text(DIGEST)?.strip_prefix("sha-256=")?.parse().ok()
 }
@@ -66,7 +67,7 @@ fn recorded_at(fields: &Fields<'_>) -> Option<RecordedAt> {
     (representable(instant) == instant).then_some(RecordedAt { instant, zone: zone.parse().ok()?, quality })
 }
 
-/// `instant`, or the nearest that has a year of four digits in every zone.
+/// Returns `instant`, or the nearest one whose year has four digits in every zone.
 pub(super) fn representable(instant: DateTime<Utc>) -> DateTime<Utc> {
     instant.clamp(EARLIEST, LATEST)
 }
@@ -93,9 +94,9 @@ fn end_reason(name: &str) -> Option<EndReason> {
     [EndReason::Complete, EndReason::AtLimit, EndReason::Truncated].into_iter().find(|reason| end_reason_name(*reason) == name)
 }
 
-/// The first moment that is written as it is.
+/// The first moment that is written unchanged.
 pub(super) const EARLIEST: DateTime<Utc> = second_of_january(1);
-/// The last moment that is written as it is.
+/// The last moment that is written unchanged.
 pub(super) const LATEST: DateTime<Utc> = second_of_january(9999);
 
 const fn second_of_january(year: i32) -> DateTime<Utc> {

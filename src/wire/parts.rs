@@ -1,7 +1,7 @@
 //! Finding the sound among the parts of a mail.
 //!
-//! The walk is our own: it looks for boundaries at the beginnings of lines only, keeps to its limits before it spends memory, decodes no
-//! more of a part than its first bytes, and stops at the first part that says it is the voice message and can be read.
+//! The search is made for hostile mail: it looks for boundaries at the beginnings of lines only, checks its limits before it uses memory,
+//! decodes only the first bytes of a part, and stops at the first part that is marked as the voice message and can be read.
 
 use std::borrow::Cow;
 use std::iter;
@@ -20,24 +20,24 @@ use crate::message::AudioType;
 /// The part of a mail that is the message's sound.
 #[derive(Debug)]
 pub(super) struct SoundPart {
-    /// What kind of sound.
+    /// The type of the sound.
     pub(super) media: AudioType,
     /// The transfer encoding in lower case, `7bit` when none is named.
     pub(super) encoding: String,
-    /// How long it is, by the part's own account, in seconds.
+    /// The duration that the part announces, in seconds.
     pub(super) content_duration_secs: Option<u64>,
-    /// Where in the mail its encoded bytes are.
+    /// The positions of its encoded bytes in the mail.
     pub(super) body: Range<usize>,
-    /// Whether the part's end is in the mail, or the mail ended first.
+    /// Whether the end of the part is in the mail; if not, the mail was cut short.
     pub(super) ended: bool,
 }
 
 /// The program that wrote a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Author {
-    /// This crate: a sound is what its part says, which keeps what was recorded as it was.
+    /// This crate. The type of a sound is that of its part.
     Own,
-    /// Another program: a sound is what its first bytes say, whatever it is called.
+    /// Another program. The type of a sound is read from its first bytes, because its name may be wrong.
     Foreign,
 }
 
@@ -59,15 +59,15 @@ pub(super) fn find_sound<M: Mail + ?Sized>(
     found.ok_or(DecodeError::NoAudio)?.part
 }
 
-/// A mail, wherever it is.
+/// A mail in memory or in a file.
 pub(super) trait Mail {
-    /// How many bytes it has.
+    /// Returns how many bytes the mail has.
     fn len(&self) -> usize;
 
-    /// At most so many bytes of `range`, from its beginning.
+    /// Returns at most `at_most` bytes from the beginning of `range`.
     fn beginning(&self, range: Range<usize>, at_most: usize) -> Cow<'_, [u8]>;
 
-    /// The first delimiter that begins in `within`, of which the beginning is the beginning of a line.
+    /// Returns the first delimiter that begins in `within`, which must begin at the beginning of a line.
     fn next_delimiter(&self, boundary: &Boundary, within: Range<usize>) -> Option<Delimiter>;
 }
 
@@ -82,7 +82,7 @@ impl Mail for [u8] {
 
     fn next_delimiter(&self, boundary: &Boundary, within: Range<usize>) -> Option<Delimiter> {
         memmem::find_iter(&self[within.clone()], &boundary.dashed).map(|at| within.start + at).find_map(|at| {
-            // First, because a line may hold the delimiter a million times.
+            // This is checked first, because a line may have the delimiter a million times.
             if !begins_line(&self[..at]) {
                 return None;
             }
@@ -94,7 +94,7 @@ impl Mail for [u8] {
 }
 
 impl SoundPart {
-    /// Why its sound cannot be had.
+    /// Returns the error for a sound that cannot be decoded.
     pub(super) fn unreadable(&self) -> DecodeError {
         DecodeError::TransferEncoding { encoding: printable(&self.encoding) }
     }
@@ -108,7 +108,7 @@ struct Span {
 }
 
 impl Span {
-    /// Whether the sound that lies here can be read, as far as its first bytes show.
+    /// Returns whether the sound in this span can be read, judged by its first bytes.
     fn may_be_read(&self, media: AudioType, beginning: &[u8]) -> bool {
         if beginning.is_empty() {
             return !self.ended;
@@ -127,24 +127,24 @@ struct PartSearch<'a, M: ?Sized> {
 /// A part that may be the message.
 struct Candidate {
     rank: Rank,
-    /// Whether it can be read, as far as its first bytes show.
+    /// Whether the part can be read, judged by its first bytes.
     is_readable: bool,
     part: Result<SoundPart, DecodeError>,
 }
 
-/// How surely a part is the message.
+/// How likely a part is the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// A file that has a sound's name or first bytes.
+    /// The part is a file with the name or the first bytes of a sound.
     File,
-    /// A sound.
+    /// The part is a sound.
     Sound,
-    /// A sound that says it is the message.
+    /// The part is a sound that is marked as the voice message.
     VoiceMessage,
 }
 
 impl Rank {
-    /// The rank of a part by its media type and by what it says it is; `None` for what is no sound, or another one.
+    /// Returns the rank of a part by its media type and its `voice` parameter; `None` for a part that is no sound, or is marked as another one.
     fn of(media_type: &str, voice: Option<&str>) -> Option<Self> {
         let is_audio = || media_type.starts_with("audio/") || AudioType::from_mime(media_type).is_some();
         match voice {
@@ -156,20 +156,20 @@ impl Rank {
 }
 
 impl Candidate {
-    /// Of two parts that lie beside each other, the one that is the message.
-    fn or_surer(self, later: Self) -> Self {
+    /// Returns the more likely one of two parts beside each other.
+    fn or_more_likely(self, later: Self) -> Self {
         let order = |one: &Self| (one.rank == Rank::VoiceMessage, one.is_readable, one.rank);
         if order(&later) > order(&self) { later } else { self }
     }
 
-    /// Of two alternatives, the one to take; either is as surely the message as the other.
+    /// Returns the preferred one of two alternatives, with the higher rank of both.
     fn or_alternative(self, later: Self) -> Self {
         let rank = self.rank.max(later.rank);
         let taken = if later.is_readable || !self.is_readable { later } else { self };
         Self { rank, ..taken }
     }
 
-    /// Whether no part beside it can be preferred.
+    /// Returns whether no other part can be preferred.
     fn is_certain(&self) -> bool {
         self.rank == Rank::VoiceMessage && self.is_readable
     }
@@ -211,7 +211,7 @@ impl<M: Mail + ?Sized> PartSearch<'_, M> {
             let found = self.entity(&fields, Span { range: after + start..end, ended: next.is_some() && body.ended }, depth)?;
             best = match (best, found) {
                 (Some(best), Some(found)) if are_alternatives => Some(best.or_alternative(found)),
-                (Some(best), Some(found)) => Some(best.or_surer(found)),
+                (Some(best), Some(found)) => Some(best.or_more_likely(found)),
                 (best, found) => best.or(found),
             };
             if !are_alternatives && best.as_ref().is_some_and(Candidate::is_certain) {
@@ -222,7 +222,7 @@ impl<M: Mail + ?Sized> PartSearch<'_, M> {
         Ok(best)
     }
 
-    /// A part that holds no others, if it may be the message.
+    /// Reads a part without parts inside it; `None` if it cannot be the message.
     fn leaf(&self, fields: &Fields<'_>, content_type: &MimeField, body: Span) -> Option<Candidate> {
         let media_type = content_type.value.as_str();
         let disposition = fields.mime("Content-Disposition");
@@ -259,33 +259,33 @@ impl<M: Mail + ?Sized> PartSearch<'_, M> {
         Some(Candidate { rank, is_readable, part: Ok(part) })
     }
 
-    /// The first bytes of a sound out of its transfer encoding; `None` when it is in none, or in an unknown one.
+    /// Decodes the first bytes of a sound from its transfer encoding; `None` if that fails.
     fn first_bytes(&self, encoding: &str, body: &Span) -> Option<Vec<u8>> {
         let beginning = self.mail.beginning(body.range.clone(), LOOKED_AT).into_owned();
         TransferDecoder::new(PartEncoding::named(encoding)?, iter::once(Ok(beginning))).next()?.ok()
     }
 }
 
-/// Whether a line begins behind `before`.
+/// Returns whether a line begins after `before`.
 pub(super) fn begins_line(before: &[u8]) -> bool {
     before.ends_with(b"\n")
 }
 
-/// How much of a foreign part is looked at to see what it is, in bytes of its transfer encoding.
+/// How many bytes of the transfer encoding of a foreign part are decoded to find out its type.
 const LOOKED_AT: usize = 4096;
 
-/// Finds the delimiter lines of one multipart.
+/// The boundary of one multipart, by which its delimiter lines are found.
 pub(super) struct Boundary {
     pub(super) dashed: Vec<u8>,
 }
 
-/// A line that parts are divided by.
+/// A delimiter line between parts.
 pub(super) struct Delimiter {
-    /// Where it begins, with the line end before it, which belongs to it (RFC 2046 §5.1.1).
+    /// The position of its beginning: the line end before it belongs to it (RFC 2046 §5.1.1).
     start: usize,
-    /// Where what follows it begins.
+    /// The position after the line.
     after: usize,
-    /// Whether it is the last one.
+    /// Whether it is the last one of the multipart.
     closing: bool,
 }
 
@@ -294,8 +294,8 @@ impl Boundary {
         Self { dashed: format!("--{}", boundary.trim_end()).into_bytes() }
     }
 
-    /// What stands at `at`, after `before`: a delimiter, if a line begins there, and if `rest`, the rest of the line, is as it has to be.
-    /// The next line begins at `after`.
+    /// Reads a delimiter at `at`, after `before`: there is one if a line begins there, and if `rest`, the rest of the line, is white space, or
+    /// `--` and white space. The next line begins at `after`.
     pub(super) fn read(before: &[u8], at: usize, rest: &[u8], after: usize) -> Option<Delimiter> {
         let start = match before {
             [.., b'\r', b'\n'] => at - 2,

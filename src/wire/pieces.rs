@@ -8,22 +8,22 @@ use encodify::base64;
 use super::TransferEncoding;
 use crate::message::Audio;
 
-/// A mail of which the sound is not encoded yet; made by [`encode_in_pieces`](super::encode_in_pieces).
+/// A mail whose sound is not encoded yet; made by [`encode_in_pieces`](super::encode_in_pieces).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EncodedInPieces {
-    /// All that is before the sound.
+    /// All bytes before the sound.
     pub head: Bytes,
     /// The sound as it was recorded.
     pub audio: Audio,
-    /// How the sound is written.
+    /// The transfer encoding of the sound.
     pub encoding: TransferEncoding,
     /// The end of the last part.
     pub tail: Bytes,
 }
 
 impl EncodedInPieces {
-    /// How many bytes the mail has.
+    /// Returns how many bytes the mail has.
     pub fn len(&self) -> u64 {
         let sound = self.audio.len();
         let encoded = match self.encoding {
@@ -36,20 +36,20 @@ impl EncodedInPieces {
         (self.head.len() + self.tail.len()) as u64 + encoded
     }
 
-    /// Whether there is no byte in it, which is never so.
+    /// Returns whether the mail has no bytes, which is never the case.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The sound in its transfer encoding, from its beginning.
+    /// Returns the sound in its transfer encoding, from its beginning.
     pub fn sound(&self) -> EncodedSound {
         EncodedSound { reader: self.audio.reader(), left: self.audio.len(), encoding: self.encoding }
     }
 }
 
-/// A sound in its transfer encoding, piece after piece. To ask for the next one blocks while it is read.
+/// An iterator over the pieces of a sound in its transfer encoding. `next` blocks while the sound is read.
 ///
-/// After an error there is no more: whoever has begun to send the sound must not end it as if it were whole.
+/// After an error there are no more pieces. A program that has sent some must not end the mail as if it were complete.
 pub struct EncodedSound {
     reader: Box<dyn Read + Send>,
     left: u64,
@@ -95,7 +95,7 @@ impl std::fmt::Debug for EncodedSound {
 
 /// Characters in a line of base64; each line, the last one too, ends with CR LF.
 const LINE: u64 = 76;
-/// How much of a sound is in memory at once: whole lines of 57 bytes, about 64 KiB of base64.
+/// How many bytes of a sound are in memory at once: whole lines of 57 bytes, about 64 KiB of base64.
 const PIECE: u64 = 57 * 840;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Receipts that tell a sender what became of a message: whether one is asked for, and the mail that it is.
+//! Read receipts (RFC 8098): the request in a mail, and the receipt itself.
 
 use bytes::Bytes;
 
@@ -6,18 +6,18 @@ use super::DecodeLimits;
 use super::fields::Fields;
 use crate::message::{MailAddress, MailboxId, MessageId, Stamp};
 
-/// What the sender of a mail wants to be told, and where.
+/// A request for a read receipt in a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReceiptRequest {
-    /// Where the receipt goes.
+    /// The address that the receipt is sent to.
     pub(crate) to: MailAddress,
     /// The `Message-ID` of the mail, with its angle brackets, if it has one that can be repeated.
     pub(crate) original: Option<String>,
 }
 
-/// Whether the sender of `mail` asks to be told when it is heard.
+/// Reads the request for a receipt from `mail`, if it has one.
 ///
-/// Only one who asks for a receipt to the very address that the mail is from is believed: any other could turn it against a third.
+/// A request counts only if the receipt is to go to the address that the mail is from. Any other could be used to flood a third person.
 ///
 /// # Source
 ///
@@ -40,23 +40,23 @@ pub(crate) fn receipt_request(mail: &[u8]) -> Option<ReceiptRequest> {
     same.then_some(ReceiptRequest { to, original })
 }
 
-/// What became of a message.
+/// The end of a message, which a receipt reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Disposition {
-    /// Its owner has heard it.
+    /// The owner has heard the message.
     Played,
-    /// Its owner removed it unheard.
+    /// The owner removed the message unheard.
     RemovedUnheard,
-    /// It grew too old unheard, and was removed.
+    /// The message was removed unheard because of its age.
     Expired,
 }
 
 impl Disposition {
-    /// As a receipt writes it.
+    /// Returns the value of the field `Disposition`.
     ///
     /// # Source
     ///
-    /// RFC 8098 §3.2.6; RFC 3801 §4.5 for what a voice mailbox says.
+    /// RFC 8098 §3.2.6; RFC 3801 §4.5 for voice mailboxes.
     const fn as_str(self) -> &'static str {
         match self {
             Self::Played => "manual-action/MDN-sent-automatically; displayed",
@@ -74,7 +74,7 @@ impl Disposition {
     }
 }
 
-/// The receipt itself. Its `Message-ID` is the same whenever the same is told of the same message.
+/// Writes a receipt. Two receipts for the same end of the same message have the same `Message-ID`.
 ///
 /// # Source
 ///

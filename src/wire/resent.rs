@@ -1,10 +1,10 @@
-//! A mail that is passed on: who did so, to whom and when.
+//! The fields that are added to a mail that is passed on or that is an answer.
 
 use bytes::{Bytes, BytesMut};
 
 use crate::message::{MailAddress, MessageId, Stamp};
 
-/// Puts before `mail` who passes it on, to whom and when; all else stays as it is.
+/// Adds `Resent-` fields before `mail`: who passes it on, to whom and when. All else stays unchanged.
 ///
 /// # Source
 ///
@@ -20,7 +20,7 @@ pub(crate) fn resent(mail: &Bytes, from: &MailAddress, to: &[MailAddress], at: &
     prepend(head.as_bytes(), mail)
 }
 
-/// Puts before `mail` that it answers the message `answered`, as `node` knows it.
+/// Adds `In-Reply-To` before `mail`, which answers the message `answered` of `node`.
 ///
 /// # Source
 ///
@@ -36,7 +36,7 @@ fn prepend(head: &[u8], mail: &Bytes) -> Bytes {
     all.freeze()
 }
 
-/// So that the header block stays within its limit.
+/// More recipients are not named, so that the header block stays within its limit.
 const MAX_NAMED: usize = 100;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use mail_parser::HeaderValue;
 use mail_parser::parsers::MessageStream;
 use memchr::{memchr, memmem};
 
-/// The text that a value is, unfolded, its encoded words decoded.
+/// Returns the text of a value, unfolded and with its encoded words decoded.
 pub(super) fn text_of(value: &[u8]) -> Option<Cow<'_, str>> {
     let line = value.trim_ascii_end();
     if memchr(b'\n', line).is_none() && memmem::find(line, b"=?").is_none() {

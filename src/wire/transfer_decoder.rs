@@ -1,11 +1,11 @@
-//! [`TransferDecoder`]: a sound out of its transfer encoding, piece by piece.
+//! [`TransferDecoder`]: decodes the transfer encoding of a sound piece by piece.
 
 use std::io;
 
 use encodify::base64::{self, Decoder};
 use encodify::qp;
 
-/// A transfer encoding that sounds come in.
+/// A transfer encoding of a part (RFC 2045 §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PartEncoding {
     Base64,
@@ -14,7 +14,7 @@ pub(super) enum PartEncoding {
 }
 
 impl PartEncoding {
-    /// The encoding of this name, in lower case.
+    /// Returns the encoding with this name, in lower case.
     pub(super) fn named(name: &str) -> Option<Self> {
         match name {
             "base64" => Some(Self::Base64),
@@ -25,14 +25,14 @@ impl PartEncoding {
     }
 }
 
-/// Unpacks what `windows` yield, one after the other, wherever they are cut.
+/// Decodes the bytes of `windows`, one after the other, wherever they are cut.
 ///
-/// What is no such encoding is [`InvalidData`](io::ErrorKind::InvalidData), and the end.
+/// Bytes that are not in this encoding give [`InvalidData`](io::ErrorKind::InvalidData), and nothing after it.
 pub(super) struct TransferDecoder<I> {
     windows: I,
     packed: PartEncoding,
     decoder: Decoder,
-    /// The beginning of a line that goes on in the next window.
+    /// The beginning of a line that continues in the next window.
     begun: Vec<u8>,
     over: bool,
 }
@@ -87,7 +87,7 @@ impl<I: Iterator<Item = io::Result<Vec<u8>>>> TransferDecoder<I> {
         unpacked
     }
 
-    /// What the end leaves of what was begun.
+    /// Decodes the bytes that are left at the end.
     fn finish(&mut self) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
         self.decoder.finish(&mut out);
@@ -121,7 +121,7 @@ fn invalid() -> io::Error {
     io::ErrorKind::InvalidData.into()
 }
 
-/// Far beyond what any mail program writes: RFC 2045 §6.7 allows 76 characters.
+/// The longest line, far longer than any mail program writes: RFC 2045 §6.7 allows 76 characters.
 const LONGEST_LINE: usize = 64 * 1024;
 
 #[cfg(test)]

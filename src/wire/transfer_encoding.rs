@@ -1,13 +1,13 @@
-//! [`TransferEncoding`].
+//! [`TransferEncoding`]: the transfer encodings that are written.
 
-/// How the sound is written into a mail.
+/// The transfer encoding in which a sound is written into a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransferEncoding {
-    /// In lines of 76 characters, a third longer than the sound: for every mail server.
+    /// Base64 in lines of 76 characters, a third longer than the sound: for every mail server.
     Base64,
-    /// As it is: for a server that offers BINARYMIME (RFC 3030), and for files that nobody else opens. Not for a Maildir, because an
-    /// IMAP server changes line ends.
+    /// The bytes themselves: for a server that offers BINARYMIME (RFC 3030), and for files that no other program opens. Not for a Maildir, because
+    /// an IMAP server changes line ends.
     Binary,
 }
 

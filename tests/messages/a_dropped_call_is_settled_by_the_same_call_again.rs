@@ -69,7 +69,7 @@ async fn until(mut holds: impl FnMut() -> bool) {
     .await;
 }
 
-/// What `work` answers, after all that it has begun on the disk has ended, too.
+/// Returns the result of `work`, after all that it began on the disk has ended.
 fn to_the_end<T: Send>(work: impl Future<Output = T> + Send) -> T {
     let in_a_runtime_of_its_own = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

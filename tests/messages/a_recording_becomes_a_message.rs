@@ -1,4 +1,4 @@
-//! What a PBX pushes becomes a message, byte for byte, however the call ends.
+//! The samples that a PBX records become a message, byte for byte, however the call ends.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 

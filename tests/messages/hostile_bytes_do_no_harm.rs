@@ -1,4 +1,4 @@
-//! What fuzzers start from, and what a few thousand changes make of it, read by every reader that meets bytes of strangers.
+//! Every parser of foreign bytes reads the seeds of the fuzzers, and some thousand changes of them, without harm.
 //!
 //! The readers and what is asked of them are in `voicemail::fuzz`; the fuzzers for them, in `fuzz/`.
 
@@ -73,7 +73,7 @@ fn read_changed(folders: &[&str], changes: u32, read: fn(&[u8])) {
         .unwrap();
 }
 
-/// What fuzzers do: exchange, put in, take out, repeat, cut off, and go on as another.
+/// As fuzzers do: exchange, put in, take out, repeat, cut off, and go on as another.
 fn change_once(bytes: &mut Vec<u8>, (from, to): (Index, Index), what: u8, word: &[u8], other: &[u8]) {
     let (from, to) = (from.index(bytes.len() + 1), to.index(bytes.len() + 1));
     let (from, to) = (from.min(to), from.max(to));
@@ -101,7 +101,7 @@ fn files(folder: &str) -> Vec<Vec<u8>> {
 /// Longer ones cost time and find nothing that shorter ones do not.
 const LONGEST: usize = 4096;
 
-/// What means something to one of the readers.
+/// Texts that have a meaning for one of the parsers.
 const WORDS: [&[u8]; 26] = [
     b"\r\n",
     b"\n",

@@ -114,7 +114,7 @@ async fn a_long_recording_with_a_flipped_bit_arrives_nowhere() {
     }
 }
 
-/// What is in the folder where the store writes down what comes in.
+/// Lists the folder in which the store stages incoming mail.
 fn staged(disk: &impl Disk) -> Vec<String> {
     disk.list(Path::new("/store/staging")).unwrap()
 }
@@ -159,7 +159,7 @@ async fn say(intake: &Intake, dialogue: &[u8]) -> String {
         let (mut hear, mut speak) = tokio::io::split(near);
         hear.read_exact(&mut [0; 3]).await.unwrap();
         let speaking = async {
-            // Whoever is not heard to the end is told why.
+            // A client that is cut off gets a reply with the reason.
             let _ = speak.write_all(dialogue).await;
             let _ = speak.shutdown().await;
         };

@@ -24,7 +24,7 @@ fn edition(age: i64, text: Option<&str>) -> Greeting {
 }
 
 async fn greetings(disk: &(impl Disk + Clone)) -> GreetingFolder {
-    GreetingFolder::open(Arc::new(disk.clone()), "/spool/greetings").await.unwrap()
+    GreetingFolder::open(disk.clone(), "/spool/greetings").await.unwrap()
 }
 
 async fn said(greetings: &GreetingFolder, id: &GreetingId) -> Option<String> {
