@@ -9,6 +9,7 @@ mod event;
 mod expected;
 mod opening;
 mod outcome;
+mod sequence;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -30,9 +31,9 @@ pub(crate) use self::event::{BodyFraming, Event, MessageNumber, NoStartTls, Outp
 use self::expected::{ExpectedReplies, ExpectedReply, ReplyOwner};
 pub(crate) use self::opening::OpeningGoal;
 use self::opening::{Opening, OpeningAction};
+pub(crate) use self::sequence::Pipelining;
 use self::step::ProtocolStep;
 pub use self::timeouts::Timeouts;
-pub(crate) use self::transaction::Pipelining;
 use self::transaction::{Behind, ClientTransaction, Reuse, TransactionAction};
 use super::extensions::Extensions;
 use super::sasl::client::ClientExchange;

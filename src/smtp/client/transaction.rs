@@ -9,33 +9,10 @@ use super::envelope::Envelope;
 use super::error::ClientError;
 use super::event::BodyFraming;
 use super::outcome;
+use super::sequence::{CommandSequence, Pipelining};
 use super::step::ProtocolStep;
 use crate::smtp::extensions::Extensions;
 use crate::smtp::{Outcome, Reply};
-
-/// Whether a message is sent before the replies to its envelope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pipelining {
-    /// The message is sent with its envelope, which saves a round trip. The bytes are wasted if the recipients are refused.
-    On,
-    /// The message is sent after the replies to its envelope.
-    Off,
-}
-
-/// The sequence of the commands of a transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CommandSequence {
-    /// Envelope and message (BDAT) at once: one round trip.
-    AllAtOnce,
-    /// The envelope at once, then the message by BDAT.
-    GroupThenBdat,
-    /// The envelope and DATA at once, then the message.
-    GroupThenData,
-    /// Each command alone, then the message by BDAT.
-    StepsThenBdat,
-    /// Each command alone, then the message by DATA.
-    StepsThenData,
-}
 
 /// One mail transaction: replies go in, commands come out.
 ///
@@ -91,13 +68,7 @@ pub(super) enum Behind {
 
 impl ClientTransaction {
     pub(super) fn new(envelope: Envelope, extensions: Extensions, pipelining: Pipelining) -> Self {
-        let sequence = match (extensions.pipelining, extensions.takes_chunks()) {
-            (true, true) if pipelining == Pipelining::On => CommandSequence::AllAtOnce,
-            (true, true) => CommandSequence::GroupThenBdat,
-            (true, false) => CommandSequence::GroupThenData,
-            (false, true) => CommandSequence::StepsThenBdat,
-            (false, false) => CommandSequence::StepsThenData,
-        };
+        let sequence = CommandSequence::of(extensions, pipelining);
         let (recipients, recipient_outcomes) = (Vec::with_capacity(envelope.to.len()), Vec::new());
         let (sent_at, answered, bdat) = (None, false, BdatOutcome::Unknown);
         Self { envelope, extensions, sequence, mail: None, recipients, recipient_outcomes, sent_at, answered, bdat }

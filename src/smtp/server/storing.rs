@@ -60,7 +60,7 @@ impl Dialogue {
     /// The number of messages of one connection that may be stored at the same time.
     pub const MAX_PENDING_STORES: usize = 4;
 
-    /// Handles the answer to the oldest [`Action::Store`]: `reply` is the reply to the message.
+    /// Handles the answer to the oldest [`Action::Store`](super::Action::Store): `reply` is the reply to the message.
     pub fn handle_stored(&mut self, reply: &Reply, now: Instant) {
         let Some(PendingStore { commands, after }) = self.stores.under_way.pop_front() else { return };
         self.stores.held = false;
