@@ -33,7 +33,7 @@ impl Head {
     ///
     /// let quality = ClockQuality::unknown(ClockSource::System);
     /// let instant = "2025-03-30T00:59:40Z".parse().unwrap();
-    /// let head = Head::new(RecordedAt { instant, zone: chrono_tz::Europe::London, quality });
+    /// let head = Head::new(RecordedAt::new(instant, chrono_tz::Europe::London, quality));
     /// assert_eq!(Head::decode(&head.encode()), Ok(head));
     /// ```
     pub fn encode(&self) -> Vec<u8> {
