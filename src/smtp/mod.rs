@@ -26,7 +26,8 @@ pub(crate) mod extensions;
 #[cfg(feature = "smtp")]
 mod other_protocol;
 mod outcome;
-#[cfg(all(test, feature = "smtp"))]
+#[cfg(feature = "smtp")]
+#[cfg(test)]
 mod pair_tests;
 #[cfg(feature = "smtp")]
 mod path;

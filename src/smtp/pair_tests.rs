@@ -87,6 +87,9 @@ impl Pipe {
     }
 }
 
+/// The result of a message, and how many bytes had arrived at the client when it was known.
+type MessageResult = (Result<Vec<Outcome>, ClientError>, usize);
+
 /// Both state machines, and the connection between them.
 struct Pair<'a> {
     scenario: &'a Scenario,
@@ -104,7 +107,7 @@ struct Pair<'a> {
     bodies: Vec<Range<usize>>,
     stored: Vec<Delivery>,
     /// The result of each message, and how many bytes had arrived at the client then.
-    results: Vec<Option<(Result<Vec<Outcome>, ClientError>, usize)>>,
+    results: Vec<Option<MessageResult>>,
     /// The error that ended the connection outside of a transaction.
     failure: Option<ClientError>,
     client_ended: Option<Instant>,
@@ -378,7 +381,7 @@ impl<'a> Pair<'a> {
             Outcome::Deferred(reply) => format!("deferred {}", reply.code),
             Outcome::Refused(reply) => format!("refused {}", reply.code),
         };
-        let result = |result: &Option<(Result<Vec<Outcome>, ClientError>, usize)>| match result {
+        let result = |result: &Option<MessageResult>| match result {
             Some((Ok(outcomes), _)) => outcomes.iter().map(show).collect::<Vec<_>>().join(", "),
             Some((Err(ClientError::Refused { reply, .. }), _)) => format!("refused {}", reply.code),
             Some((Err(_), _)) | None => "?".to_owned(),
@@ -488,6 +491,7 @@ fn content(text: &str) -> Bytes {
     Bytes::from(format!("Subject: {text}\r\n\r\n.\r\n..a\r\n{text}\r\n"))
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of scenarios")]
 fn scenarios() -> Vec<Scenario> {
     let mut policy = Policy::new("vm1.example", "vm.example");
     policy.limits = Limits { command_time: COMMAND_TIME, command_line_time: COMMAND_LINE_TIME, message: 90, ..Limits::default() };
