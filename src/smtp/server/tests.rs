@@ -92,7 +92,7 @@ impl TestPeer {
                     self.dialogue.handle_lookup(lookup, self.now);
                 }
                 Some(Action::Reserve) if self.memory_steps == 0 => {
-                    self.dialogue.handle_memory_grant(MemoryGrant::Denied, self.now)
+                    self.dialogue.handle_memory_grant(MemoryGrant::Denied, self.now);
                 }
                 Some(Action::Reserve) => {
                     self.memory_steps -= 1;
