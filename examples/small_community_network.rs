@@ -1,6 +1,6 @@
 //! A small community network at work: a central node that is a distributed one for York, and two distributed nodes, one of which serves two PBXs.
 //!
-//! Run: `cargo run --release --example small_community_network`. You will see: the steps of each of eight messages from the
+//! Run: `cargo run --example small_community_network`. You will see: the steps of each of eight messages from the
 //! end of its recording to the lamp, with times; then every mailbox with its owner's local stamps; then what the lamps show; then which
 //! features each PBX may use on the node that two PBXs share.
 
