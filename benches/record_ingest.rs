@@ -189,7 +189,7 @@ async fn push(node: &Node, rounds: u64, recordings: u64) -> Duration {
         }
         took += start.elapsed();
         for recording in open {
-            recording.throw_away().await.expect("the recording is thrown away");
+            recording.discard().await.expect("the recording is discarded");
         }
     }
     took

@@ -51,7 +51,7 @@ where
     async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
         let from = match sender {
             Sender::Node => Some(self.node.clone()),
-            Sender::Nobody => None,
+            Sender::Null => None,
         };
         let envelope = Envelope::new(from, vec![address(to)?]).map_err(|error| ForwardError::Unsendable(error.to_string()))?;
         match timeout(LIMIT, self.transport.send_raw(&envelope, mail)).await {
@@ -136,7 +136,7 @@ mod tests {
             heard
         };
         let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1").port(port).build();
-        tokio::join!(send(transport, Sender::Nobody), serve)
+        tokio::join!(send(transport, Sender::Null), serve)
     }
 
     #[tokio::test]

@@ -60,7 +60,7 @@ impl Postmaster for PostmasterMail {
         }
         let id = format!("<{}.postmaster@{}>", MessageId::random(), self.node);
         let whole = enclosed(&mail, &id, &self.node, &self.to, self.clock.now().instant);
-        match self.outbox.send(Sender::Nobody, &self.to, &whole).await {
+        match self.outbox.send(Sender::Null, &self.to, &whole).await {
             Ok(_) => Ok(id),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a mail to the postmaster was not kept");

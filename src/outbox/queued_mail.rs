@@ -59,7 +59,7 @@ impl QueuedMail {
     pub(super) fn head(sender: Sender, to: &MailAddress) -> String {
         let sender = match sender {
             Sender::Node => NODE,
-            Sender::Nobody => NOBODY,
+            Sender::Null => NULL_SENDER,
         };
         format!("Failures-To: {sender}\nTo: {to}\n\n")
     }
@@ -70,7 +70,7 @@ impl QueuedMail {
         let (sender, to) = std::str::from_utf8(&bytes[..end]).ok()?.split_once('\n')?;
         let sender = match sender.strip_prefix("Failures-To: ")? {
             NODE => Sender::Node,
-            NOBODY => Sender::Nobody,
+            NULL_SENDER => Sender::Null,
             _ => return None,
         };
         Some(Self { sender, to: to.strip_prefix("To: ")?.parse().ok()?, mail: bytes.slice(end + 2..) })
@@ -90,7 +90,7 @@ impl QueuedMail {
 const MOMENT: &str = "%Y%m%dT%H%M%S%.6fZ";
 const EXTENSION: &str = ".mail";
 const NODE: &str = "node";
-const NOBODY: &str = "nobody";
+const NULL_SENDER: &str = "nobody";
 const FIELD: &[u8] = b"Message-ID:";
 
 #[cfg(test)]
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn a_mail_is_read_as_it_was_written_and_nothing_else_is() {
         let mail = Bytes::from_static(b"Subject: x\r\nmessage-id: <1.played@vm.example>\r\n\r\nMessage-ID: <2@x>\r\n\n\nend");
-        for sender in [Sender::Node, Sender::Nobody] {
+        for sender in [Sender::Node, Sender::Null] {
             let to: MailAddress = "anna@example.com".parse().unwrap();
             let file: Bytes = [QueuedMail::head(sender, &to).as_bytes(), &mail].concat().into();
             let queued = QueuedMail::parse(&file).unwrap();

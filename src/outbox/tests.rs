@@ -80,7 +80,7 @@ async fn opened(disk: &PowerCutDisk, transport: impl MailOut, clock: &Arc<Manual
 
 async fn send(outbox: &Outbox, n: u32) -> Result<Outcome, ForwardError> {
     let mail = format!("Message-ID: <{n}.played@vm.example>\r\n\r\nheard\r\n");
-    outbox.send(Sender::Nobody, &"anna@example.com".parse().unwrap(), &mail.into()).await
+    outbox.send(Sender::Null, &"anna@example.com".parse().unwrap(), &mail.into()).await
 }
 
 /// The next event of the mail `<1.played@vm.example>`.
@@ -134,7 +134,7 @@ async fn a_mail_is_tried_until_it_is_accepted_and_then_removed() {
     })
     .await;
     let taken = server.taken.lock().unwrap()[0].clone();
-    assert_eq!((taken.0, taken.1.as_str(), taken.2.ends_with(b"heard\r\n")), (Sender::Nobody, "anna@example.com", true));
+    assert_eq!((taken.0, taken.1.as_str(), taken.2.ends_with(b"heard\r\n")), (Sender::Null, "anna@example.com", true));
     assert_eq!((outbox.waiting(), files(&disk)), (0, Vec::new()));
 }
 

@@ -38,7 +38,7 @@ pub(super) struct ActiveRecording {
 impl Drop for ActiveRecording {
     /// Writes the pending bytes of a recording that was never settled to its file, where the next start finds them.
     fn drop(&mut self) {
-        let mut file = std::mem::replace(&mut *self.file(), FileState::ThrownAway);
+        let mut file = std::mem::replace(&mut *self.file(), FileState::Discarded);
         if let Err(error) = self.write_to(&mut file, 0) {
             tracing::error!(id = %self.id, %error, "the end of a recording could not be written to disk");
         }
@@ -65,7 +65,7 @@ pub(super) struct Buffer {
     /// Whether [`Event::Finished`](crate::event::Event::Finished) was reported.
     pub(super) finished: bool,
     /// Whether the caller threw it away: the first thread that takes the lock on its file removes the file.
-    pub(super) thrown_away: bool,
+    pub(super) discarded: bool,
     /// The port on the PBX, freed as soon as the call is over.
     pub(super) port: Option<Port>,
 }
@@ -79,8 +79,8 @@ pub(super) enum FileState {
     Kept(Kept),
     /// The recording was too short, and its file is gone.
     TooShort(Duration),
-    /// The recording was thrown away.
-    ThrownAway,
+    /// The recording was discarded.
+    Discarded,
 }
 
 impl Buffer {
@@ -113,7 +113,7 @@ impl ActiveRecording {
             ending: None,
             head,
             finished: false,
-            thrown_away: false,
+            discarded: false,
             port,
         };
         let (buffer, file) = (Lock::new(buffer), Lock::new(FileState::Growing(Box::new(file))));

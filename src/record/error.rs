@@ -15,7 +15,7 @@ pub enum RecordError {
     /// The PBX may not record here, or not now: it has no licence or no free port.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// No mailbox has this number anywhere in the network.
+    /// The network has no mailbox with this id.
     #[error("no mailbox {0} in the network; check the number, or add the mailbox to the network description")]
     NoSuchMailbox(MailboxId),
     /// The directory did not answer, so it is not known whether the mailbox exists.
@@ -68,11 +68,11 @@ pub enum RecordError {
     /// disk.
     #[error("the recording could not be written to disk")]
     Disk(#[source] io::Error),
-    /// The recording was thrown away, by the caller or the PBX.
-    #[error("the recording was thrown away")]
-    ThrownAway,
-    /// The recording was kept as a message because the node was stopping, so it cannot be thrown away any more.
-    #[error("the recording was kept when the node stopped, and cannot be thrown away any more")]
+    /// The recording was discarded, by the caller or the PBX.
+    #[error("the recording was discarded")]
+    Discarded,
+    /// The recording was kept as a message because the node was stopping, so it cannot be discarded any more.
+    #[error("the recording was kept when the node stopped, and cannot be discarded any more")]
     KeptAlready,
     /// The node is stopping and begins no new recording.
     #[error("the voicemail node is stopping")]
@@ -95,7 +95,7 @@ impl RecordError {
             | Self::UnusableFormat(_)
             | Self::TooLong { .. }
             | Self::UnreadableAudio(_)
-            | Self::ThrownAway
+            | Self::Discarded
             | Self::KeptAlready => false,
         }
     }

@@ -56,10 +56,10 @@ impl Recorder {
         disk::blocking(move || Ok(shared.commit(&recording, &to))).await.map_err(RecordError::Disk)?
     }
 
-    /// Throws a recording away.
-    pub(super) async fn throw_away(&self, recording: Arc<ActiveRecording>) -> Result<(), RecordError> {
+    /// Discards a recording.
+    pub(super) async fn discard(&self, recording: Arc<ActiveRecording>) -> Result<(), RecordError> {
         let shared = Arc::clone(&self.shared);
-        match disk::blocking(move || shared.throw_away(&recording)).await.map_err(RecordError::Disk)? {
+        match disk::blocking(move || shared.discard(&recording)).await.map_err(RecordError::Disk)? {
             DiscardOutcome::Discarded => Ok(()),
             DiscardOutcome::AlreadyKept => Err(RecordError::KeptAlready),
         }
@@ -90,7 +90,7 @@ enum SettleOutcome {
     NeedsStore(Box<Message>),
 }
 
-/// Whether a recording was thrown away.
+/// Whether a recording was discarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DiscardOutcome {
     /// The recording is gone.
@@ -101,24 +101,24 @@ pub(super) enum DiscardOutcome {
 
 impl RecorderShared {
     /// Removes the file of a recording, unless it is a message already or is being completed. Blocks.
-    pub(super) fn throw_away(&self, recording: &ActiveRecording) -> io::Result<DiscardOutcome> {
+    pub(super) fn discard(&self, recording: &ActiveRecording) -> io::Result<DiscardOutcome> {
         let mut file = recording.file();
         match &*file {
             FileState::Kept(_) => return Ok(DiscardOutcome::AlreadyKept),
-            FileState::TooShort(_) | FileState::ThrownAway => return Ok(DiscardOutcome::Discarded),
+            FileState::TooShort(_) | FileState::Discarded => return Ok(DiscardOutcome::Discarded),
             FileState::Growing(growing) if growing.head().audio.is_some() => return Ok(DiscardOutcome::AlreadyKept),
             FileState::Growing(growing) => self.spool.discard_for_good(growing)?,
         }
-        *file = FileState::ThrownAway;
+        *file = FileState::Discarded;
         self.active().recordings.remove(&recording.id);
         Ok(DiscardOutcome::Discarded)
     }
 
     /// Completes a recording. One for another node is put into the spool in the same blocking call. Blocks.
     fn settle(&self, recording: &ActiveRecording) -> io::Result<SettleOutcome> {
-        let thrown_away = recording.buffer().thrown_away;
-        if thrown_away && self.throw_away(recording)? == DiscardOutcome::Discarded {
-            return Ok(SettleOutcome::Settled(Err(RecordError::ThrownAway)));
+        let discarded = recording.buffer().discarded;
+        if discarded && self.discard(recording)? == DiscardOutcome::Discarded {
+            return Ok(SettleOutcome::Settled(Err(RecordError::Discarded)));
         }
         if let Some(settled) = self.complete(recording)? {
             return Ok(SettleOutcome::Settled(settled));
@@ -129,7 +129,7 @@ impl RecorderShared {
         }
         match &*recording.file() {
             FileState::Growing(growing) => Ok(SettleOutcome::NeedsStore(Box::new(growing.message()?))),
-            other => Ok(SettleOutcome::Settled(settled(other, recording.min).unwrap_or(Err(RecordError::ThrownAway)))),
+            other => Ok(SettleOutcome::Settled(settled(other, recording.min).unwrap_or(Err(RecordError::Discarded)))),
         }
     }
 
@@ -171,7 +171,7 @@ impl RecorderShared {
         if let Some(settled) = settled(&file, recording.min) {
             return settled;
         }
-        let FileState::Growing(growing) = &mut *file else { return Err(RecordError::ThrownAway) };
+        let FileState::Growing(growing) = &mut *file else { return Err(RecordError::Discarded) };
         let kept = Kept { id: recording.id, length: growing.head().head.length };
         let report = || {
             for mailbox in &recording.mailboxes {
@@ -200,7 +200,7 @@ fn settled(file: &FileState, min: Duration) -> Option<Result<Kept, RecordError>>
         FileState::Growing(_) => None,
         FileState::Kept(kept) => Some(Ok(*kept)),
         FileState::TooShort(length) => Some(Err(RecordError::TooShort { length: *length, min })),
-        FileState::ThrownAway => Some(Err(RecordError::ThrownAway)),
+        FileState::Discarded => Some(Err(RecordError::Discarded)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Recording: from a caller's first word to a message on stable storage.
+//! Recordings: a caller's samples or RTP payload become a message on stable storage.
 //!
 //! A [`Recording`] takes the sound that the media thread pushes. The recorder behind it writes the sound to the spool's disk as it grows.
 //! At the end the message goes into this node's own store, or into the spool for another node.
@@ -232,7 +232,7 @@ impl Recorder {
         }
         let id = recording.id;
         match self.keep(recording).await {
-            Ok(_) | Err(RecordError::TooShort { .. } | RecordError::ThrownAway) => {}
+            Ok(_) | Err(RecordError::TooShort { .. } | RecordError::Discarded) => {}
             Err(error) => tracing::error!(%id, error = &error as &dyn Error, "a recording could not be kept yet"),
         }
     }

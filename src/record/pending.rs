@@ -44,7 +44,7 @@ impl PendingRecording {
 impl Drop for PendingRecording {
     fn drop(&mut self) {
         if let Some(recording) = self.recording.take()
-            && let Err(error) = self.shared.throw_away(&recording)
+            && let Err(error) = self.shared.discard(&recording)
         {
             tracing::warn!(id = %recording.id, %error, "the file of a recording that never began could not be removed");
         }

@@ -104,7 +104,7 @@ impl Recording {
         Box::pin(async move { self.guard.keep().await })
     }
 
-    /// Throws the recording away, as the caller chose: nothing of it is kept.
+    /// Discards the recording, as the caller chose: nothing of it is kept.
     ///
     /// # Errors
     ///
@@ -113,35 +113,35 @@ impl Recording {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has thrown the recording away, or will do so. One that was never polled counts as a hang-up.
-    pub async fn throw_away(mut self) -> Result<(), RecordError> {
+    /// A dropped call has discarded the recording, or will do so. One that was never polled counts as a hang-up.
+    pub async fn discard(mut self) -> Result<(), RecordError> {
         let KeepOnDrop { recorder, recording, settled } = &mut self.guard;
         *settled = true;
         recording.end(EndReason::Complete, recorder.now());
         // A node that stops in this moment may complete the file before this call removes it.
-        recording.buffer().thrown_away = true;
-        recorder.throw_away(Arc::clone(recording)).await
+        recording.buffer().discarded = true;
+        recorder.discard(Arc::clone(recording)).await
     }
 
-    /// Throws the recording away and begins a new one of the same call, on the port that the call has: the caller records again.
+    /// Discards the recording and begins a new one of the same call, on the port that the call has: the caller records again.
     ///
     /// The new recording has a new id. Caller, urgency and privacy are as they were last set.
     ///
     /// # Errors
     ///
-    /// As for [`throw_away`](Self::throw_away), and as [`Node::record`](crate::node::Node::record) refuses a mailbox or a disk. Nothing
+    /// As for [`discard`](Self::discard), and as [`Node::record`](crate::node::Node::record) refuses a mailbox or a disk. Nothing
     /// is recorded then, and the port is free.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call records nothing and frees the port; the first recording is thrown away, or will be. One that was never polled
+    /// A dropped call records nothing and frees the port; the first recording is discarded, or will be. One that was never polled
     /// counts as a hang-up.
     pub async fn restart(self) -> Result<Self, RecordError> {
         let (recorder, recording) = (self.guard.recorder.clone(), Arc::clone(&self.guard.recording));
         // There is no port when the node has ended the recording because it is stopping.
         let port = recording.take_port();
         let format = self.format;
-        self.throw_away().await?;
+        self.discard().await?;
         let port = port.ok_or(RecordError::Stopping)?;
         let facts = recording.facts();
         let site = RecordingSite { id: recording.site.clone(), zone: recording.zone };

@@ -255,7 +255,7 @@ impl MailboxService {
     ) -> ReceiptOutcome {
         let at = Stamp::new(self.clock.now().instant, Tz::UTC);
         let receipt = wire::receipt(request, owner, &self.domain, &self.node, id, disposition, &at);
-        match mail.out.send(Sender::Nobody, &request.to, &receipt).await {
+        match mail.out.send(Sender::Null, &request.to, &receipt).await {
             Ok(Outcome::Accepted) => ReceiptOutcome::Sent,
             Ok(Outcome::Deferred(_) | Outcome::Refused(_)) => {
                 tracing::warn!(message = %id, "a receipt was not accepted, and is abandoned");

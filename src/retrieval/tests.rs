@@ -180,9 +180,7 @@ async fn one_receipt_is_sent_when_a_new_message_is_heard_or_removed() {
     assert_eq!(fixture.service.played(&mailbox("2001"), heard).await.unwrap(), ReceiptOutcome::Sent);
     assert_eq!(fixture.service.played(&mailbox("2001"), heard).await.unwrap(), ReceiptOutcome::NotSent);
     assert_eq!(fixture.service.removed(&mailbox("2001"), heard).await.unwrap(), ReceiptOutcome::NotSent);
-    let [(Sender::Nobody, address, mail)] = &fixture.sent_mails.taken()[..] else {
-        panic!("one receipt, that nobody may answer")
-    };
+    let [(Sender::Null, address, mail)] = &fixture.sent_mails.taken()[..] else { panic!("one receipt, that nobody may answer") };
     assert_eq!(address, "2003@far.example");
     assert!(text(mail).contains("MDN-sent-automatically; displayed"));
 

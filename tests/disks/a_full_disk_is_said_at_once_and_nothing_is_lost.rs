@@ -359,7 +359,7 @@ async fn a_full_mailbox_is_known_before_the_caller_speaks() {
     }
     // Whom the message can reach, it reaches; for the other it waits.
     let both = node.record(&site("london"), facts().and_to(mailbox("2002")), PCMU).await;
-    both.unwrap().throw_away().await.unwrap();
+    both.unwrap().discard().await.unwrap();
     node.store().unwrap().mark(&mailbox("2001"), kept.id, Status::Removed).await.unwrap();
     deposit().await.unwrap();
 }

@@ -127,9 +127,9 @@ async fn node_record_gives_its_port_back_and_leaves_no_file() {
         let done = cut(node.record(&site("tokyo"), CallFacts::to(mailbox("2001")), Format::TELEPHONE_PCMU), polls).await;
         let completed = done.is_some();
         if let Some(recording) = done {
-            recording.unwrap().throw_away().await.unwrap();
+            recording.unwrap().discard().await.unwrap();
         }
-        begin(&node, "tokyo").await.throw_away().await.unwrap();
+        begin(&node, "tokyo").await.discard().await.unwrap();
         completed
     })
     .await;
@@ -173,7 +173,7 @@ async fn recording_finish_is_hanging_up_and_the_message_is_kept_once() {
         let node = edge(&folder, &forwarder).await;
         let running = run(&node);
         let done = cut(begin(&node, "tokyo").await.finish(), polls).await;
-        begin(&node, "tokyo").await.throw_away().await.unwrap();
+        begin(&node, "tokyo").await.discard().await.unwrap();
         running.stop().await;
         let waiting = messages_in(&folder.path().join(HIMALAYA).join("queue"));
         assert_eq!(waiting + forwarder.taken(&mailbox("2001")).len(), 1, "after {polls} polls");
@@ -184,12 +184,12 @@ async fn recording_finish_is_hanging_up_and_the_message_is_kept_once() {
 }
 
 #[tokio::test]
-async fn recording_throw_away_leaves_nothing_once_it_was_polled() {
+async fn recording_discard_leaves_nothing_once_it_was_polled() {
     at_every_poll(async |polls| {
         let (folder, store) = (tempdir().unwrap(), Arc::new(MemoryStore::new(mailboxes())));
         let node = central(&folder, &store).await;
         let running = run(&node);
-        let done = cut(begin(&node, "london").await.throw_away(), polls).await;
+        let done = cut(begin(&node, "london").await.discard(), polls).await;
         running.stop().await;
         until(|| messages_in(folder.path()) == 0).await;
         assert_eq!(store.list(&mailbox("2001")).await.unwrap().len(), usize::from(polls == 0), "after {polls} polls");
@@ -208,9 +208,9 @@ async fn recording_restart_gives_its_port_back_and_keeps_nothing() {
         let completed = done.is_some();
         if let Some(again) = done {
             assert!(node.record(&site("tokyo"), CallFacts::to(mailbox("2001")), Format::TELEPHONE_PCMU).await.is_err());
-            again.unwrap().throw_away().await.unwrap();
+            again.unwrap().discard().await.unwrap();
         }
-        begin(&node, "tokyo").await.throw_away().await.unwrap();
+        begin(&node, "tokyo").await.discard().await.unwrap();
         running.stop().await;
         until(|| files(&folder.path().join(HIMALAYA).join("recording")).is_empty()).await;
         let kept = messages_in(&folder.path().join(HIMALAYA).join("queue")) + forwarder.taken(&mailbox("2001")).len();
@@ -446,7 +446,7 @@ async fn outbox_open_and_send_keep_a_mail_whole_or_not_at_all() {
         let call = async {
             let to = "anna@example.com".parse().unwrap();
             let outbox = open().await.unwrap();
-            cut(outbox.send(Sender::Nobody, &to, &"Subject: heard\r\n\r\n".into()), polls).await.is_some()
+            cut(outbox.send(Sender::Null, &to, &"Subject: heard\r\n\r\n".into()), polls).await.is_some()
         };
         let sent = to_the_end(call);
         let waiting = open().await.unwrap().waiting();

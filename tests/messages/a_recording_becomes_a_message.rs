@@ -115,7 +115,7 @@ async fn a_caller_who_hangs_up_leaves_a_message_if_it_is_long_enough() {
 }
 
 #[tokio::test]
-async fn what_is_too_short_or_thrown_away_leaves_nothing() {
+async fn what_is_too_short_or_discarded_leaves_nothing() {
     let folder = tempdir().unwrap();
     let (node, store) = central(folder.path()).await;
     let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
@@ -125,7 +125,7 @@ async fn what_is_too_short_or_thrown_away_leaves_nothing() {
 
     let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
     recording.push_payload(&[0x20; 16_000], 0);
-    recording.throw_away().await.unwrap();
+    recording.discard().await.unwrap();
     assert_eq!(store.list(&mailbox("2001")).await.unwrap().len(), 0);
     assert_eq!(std::fs::read_dir(folder.path().join(CENTRAL).join("recording")).unwrap().count(), 0);
 }
@@ -287,7 +287,7 @@ async fn a_recording_kept_by_a_stopping_node_is_not_called_discarded() {
     let mut recording = node.record(&site("london"), CallFacts::to(mailbox("2001")), PCMU).await.unwrap();
     recording.push_payload(&[0x20; 16_000], 0);
     running.stop().await;
-    assert!(matches!(recording.throw_away().await, Err(RecordError::KeptAlready)));
+    assert!(matches!(recording.discard().await, Err(RecordError::KeptAlready)));
     assert_eq!(store.summary(&mailbox("2001")).await.unwrap().new, 1);
 }
 
@@ -309,7 +309,7 @@ async fn a_crash_in_the_middle_leaves_a_message_marked_truncated() {
     let copied = crashed.path().join(CENTRAL).join("recording");
     std::fs::create_dir_all(&copied).unwrap();
     std::fs::copy(&file, copied.join(file.file_name().unwrap())).unwrap();
-    recording.throw_away().await.unwrap();
+    recording.discard().await.unwrap();
     running.stop().await;
 
     let (node, store) = central(crashed.path()).await;

@@ -39,7 +39,7 @@ struct Mails {
 #[async_trait]
 impl MailOut for MailServer {
     async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
-        assert_eq!(sender, Sender::Nobody, "a receipt has no return address");
+        assert_eq!(sender, Sender::Null, "a receipt has no return address");
         let mut mails = self.0.lock().unwrap();
         if !mails.is_up {
             return Ok(Outcome::Deferred(Reply::new(451, "later")));

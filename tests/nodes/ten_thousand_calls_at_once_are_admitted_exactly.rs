@@ -76,13 +76,13 @@ async fn each_pbx_records_as_many_calls_as_ports_and_frees_them_all() {
         let ports = node.ports(&site(&name(number))).unwrap();
         assert_eq!((ports.in_use, ports.limit), (100, 100));
     }
-    // A call ends in one of four ways: dropped, finished, thrown away, or with a panic of its task.
+    // A call ends in one of four ways: dropped, finished, discarded, or with a panic of its task.
     let ends = answers.into_iter().flat_map(|(recordings, _)| recordings).enumerate().map(|(index, recording)| {
         tokio::spawn(async move {
             match index % 4 {
                 0 => drop(recording),
                 1 => drop(recording.finish().await),
-                2 => drop(recording.throw_away().await),
+                2 => drop(recording.discard().await),
                 _ => std::panic::resume_unwind(Box::new(recording)),
             }
         })

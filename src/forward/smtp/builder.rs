@@ -215,7 +215,7 @@ impl SmtpForwarderBuilder {
 
     fn policy(&self, host: &str) -> Result<TlsPolicy, SetupError> {
         match self.security {
-            Security::Tls => self.peer_tls(host)?.map(TlsPolicy::Tls).ok_or(SetupError::NobodyTrusted),
+            Security::Tls => self.peer_tls(host)?.map(TlsPolicy::Tls).ok_or(SetupError::NoTrustedAuthority),
             Security::PlainTextIfNoTls => self.tls_if_possible(host, PlainTextAfterTls::Forbidden),
             Security::PlainTextEvenAfterTls => self.tls_if_possible(host, PlainTextAfterTls::Allowed),
             Security::PlainText => Ok(TlsPolicy::PlainText),

@@ -172,7 +172,7 @@ impl SmtpForwarder {
             Content::Mail(mail, sender) => {
                 let from = match sender {
                     Sender::Node => Some(self.from.clone()),
-                    Sender::Nobody => None,
+                    Sender::Null => None,
                 };
                 let mail = Payload::Whole(Encoded { head: mail.clone(), audio: Bytes::new(), tail: Bytes::new() });
                 (from, mail, BodyType::Text, None, Pipelining::Off)

@@ -51,7 +51,7 @@ pub enum SetupError {
     Certificates(#[source] Box<dyn StdError + Send + Sync>),
     /// The certificate must verify, and no authority is trusted.
     #[error("TLS is required, but no authority is trusted: give its certificate, or a TLS configuration")]
-    NobodyTrusted,
+    NoTrustedAuthority,
     /// A password or token would be sent in plain text.
     #[error("a password or token is sent under TLS only: choose a security with TLS, or take the login away")]
     PlainTextPassword,

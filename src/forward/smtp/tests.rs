@@ -411,7 +411,7 @@ fn conflicting_choices_are_named_by_build() {
         assert!(build(peer, "example.com").is_ok() && build(peer, "[10.1.1.5]").is_ok(), "{peer}");
     }
     let builder = || SmtpForwarder::builder("central.example:25", "example.com");
-    assert!(matches!(builder().build(), Err(SetupError::NobodyTrusted)));
+    assert!(matches!(builder().build(), Err(SetupError::NoTrustedAuthority)));
     assert!(matches!(builder().ca_pem(b"no certificate").build(), Err(SetupError::Certificates(_))));
     let with_password = || builder().security(Security::PlainText);
     assert!(matches!(with_password().credentials("user", "secret").build(), Err(SetupError::PlainTextPassword)));
@@ -470,7 +470,7 @@ async fn any_mail_goes_to_any_address_with_its_own_reverse_path() {
         let addresses = Addresses { node: "edge.example", domain: "example.com", recipients: &recipients };
         let mail = encode(&message(), &addresses, TransferEncoding::Base64).to_bytes();
         let to: MailAddress = "4930@elsewhere.example".parse().unwrap();
-        for sender in [Sender::Node, Sender::Nobody] {
+        for sender in [Sender::Node, Sender::Null] {
             assert_eq!(MailOut::send(&forwarder, sender, &to, &mail).await.unwrap(), Outcome::Accepted, "{keywords:?}");
         }
         let heard = peer.heard().concat();
