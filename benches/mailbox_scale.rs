@@ -1,10 +1,10 @@
-//! What does it cost to deposit into a mailbox, to count it and to show its first page, as it grows, and as the store around it grows?
+//! The time to deposit into a mailbox, to count it and to show its first page, for growing mailboxes and growing stores.
 //!
-//! Run: `cargo bench --bench mailbox_scale`. A million messages take minutes and some 5 GB to lay out; by default the store has
-//! up to 100 000. `MAILBOX_SCALE=1000000` goes all the way.
+//! Run: `cargo bench --bench mailbox_scale`. By default the store has up to 100 000 messages; `MAILBOX_SCALE=1000000` makes that a million,
+//! which takes minutes and some 5 GB to create.
 //!
-//! The sizes take turns, one operation each, so that whatever else the machine does falls on all of them alike; each number is the
-//! median of all turns, and the last column how many times the smallest one's it is. `raw` takes its turn too: the same bytes created
+//! The sizes take turns, one operation each, so that other programs on the machine slow down all of them alike. Each number is the
+//! median of all turns; the last column is its ratio to the number of the smallest size. `raw` takes its turn too: the same bytes created
 //! durably twice (message and arrival), which is what a deposit cannot do without. `TMPDIR=/dev/shm` puts the mailboxes where a flush
 //! costs nothing, and shows the work alone.
 //!

@@ -50,7 +50,7 @@
 //!   and never answers can hold all four until their timeouts, and its return is noticed only then.
 //! - A forwarder that is killed sends the messages in progress again. A node keeps one copy; another mail server may keep two.
 //! - Delivery reports are not read: mail to `voicemail@` the node's name is refused and reported as an event without the
-//!   message's id, which stands in the part that was never sent. Behind a server that stores and forwards, a refusal of the
+//!   message's id, which is in the part that was never sent. Behind a server that stores and forwards, a refusal of the
 //!   central node is therefore lost.
 //! - SIP runs over UDP, TCP and, with the feature `sip-tls`, TLS. With `sip-dns`, a `SipSink` finds its servers by NAPTR and SRV
 //!   records; a `SipNotifier` reaches the contacts and routes that telephones name by their addresses only. A node is no
@@ -63,7 +63,7 @@
 //!   clock: a clock that jumps ahead forgives too soon. `MemoryPins` are in memory, and a restart forgets their PINs and
 //!   lockouts.
 //! - An expiry receipt is sent at most once; if the node crashes at that moment, the sender is not notified.
-//! - A sound or a mail of up to 1 MiB passes through memory whole, within bounds: 24 MiB of sound at once on its way out of a
+//! - A sound or a mail of up to 1 MiB passes through memory whole, within bounds: 24 MiB of sound at once that is sent from a
 //!   spool, 64 MiB of mails at once in an intake; further ones wait. A longer one is read and written in pieces of 64 KiB, but
 //!   whole where it is retrieved, passed on or exported, and by a forwarder or a store that does not report that it reads sounds in pieces.
 //! - A recording in progress is written as it grows but flushed at its end: it survives a crash of the process, but may not survive

@@ -5,9 +5,9 @@
 //!          └──────── distributed node, at a site ───────┘        └──────── central node, for all ────────┘
 //! ```
 //!
-//! A company has PBXs at many sites. One *central* node keeps all mailboxes and lights all lamps. A site far away may have a
-//! *distributed* node: it records there, and hands each finished message to the central node. This crate is the engine of both, for
-//! programs that already have calls and audio. A first one:
+//! A company has PBXs at many sites. One *central* node keeps all mailboxes and lights all lamps. A remote site may have a
+//! *distributed* node: it records there, and forwards each finished message to the central node. This crate is the engine of both, for
+//! programs that already have calls and audio. A first program:
 //!
 #![cfg_attr(feature = "node", doc = "```")]
 #![cfg_attr(not(feature = "node"), doc = "```ignore")]
@@ -53,53 +53,53 @@
 //!
 //! # Modules
 //!
-//! From the bottom up: each uses only those above it in this table.
+//! Each module uses only those above it in this table.
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`retry`] | when a failed try is made again, and how often a changing state is shown |
-//! | [`disk`] | the disk as a durable tree of files needs it |
+//! | [`retry`] | when a failed attempt is made again, and how often a changing state is shown |
+//! | [`disk`] | the few operations of a file system that spool and Maildir store use: the trait [`Disk`](disk::Disk) |
 //! | [`message`] | message, mailbox, caller, summary, stamp; values only |
-//! | [`audio`] | types of sounds: their length, their format, their frames for a call |
+//! | [`audio`] | types of sound: length, format, and decoding to frames for a call |
 //! | [`clock`] | the trait [`Clock`](clock::Clock) and its implementations |
-//! | [`directory`] | the trait [`Directory`](directory::Directory): whose a mailbox is, and what it may hold |
-//! | [`greeting`] | what owners say to their callers; the newest of each, on disk |
-//! | [`mwi`] | the trait [`MwiSink`](mwi::MwiSink), its implementations, and the way of a lamp to its PBX |
+//! | [`directory`] | the trait [`Directory`](directory::Directory): the owner of a mailbox, and how much it may hold |
+//! | [`greeting`] | greetings that owners have recorded for their callers, on disk |
+//! | [`mwi`] | the trait [`MwiSink`](mwi::MwiSink), its implementations, and the router that finds the PBX of a lamp |
 //! | [`wire`] | a message as an Internet message, and back |
-//! | `sip` | lamps by SIP: the sink that notifies without a subscription, the notifier, and the protocol below both |
-//! | [`smtp`] | SMTP as machines without sockets: replies, commands, SASL, the client's and the server's side |
+//! | `sip` | lamps by SIP: a sink that sends unsolicited NOTIFYs, a notifier for telephones that subscribe, and the protocol |
+//! | [`smtp`] | SMTP as state machines without sockets: replies, commands, SASL, client and server |
 //! | [`store`] | the trait [`MessageStore`] and its implementations |
-//! | [`event`] | what happens, as it happens |
-//! | [`telephone`] | the dialogue with owners and callers, decided without doing; PINs and lock-out, in memory or on disk |
+//! | [`event`] | the events of a node, such as a message kept, forwarded or stored |
+//! | [`telephone`] | the dialogues with owners and callers as state machines; PINs and lockouts, in memory or on disk |
 //! | [`forward`] | the trait [`Forwarder`](forward::Forwarder) and its implementations |
-//! | [`intake`] | how mail comes in |
-//! | `metrics` | what happens, counted for an exporter |
-//! | [`network`] | which PBX uses which node, as what, with which licences; its rules |
-//! | [`spool`] | what waits to go out |
-//! | [`retrieval`] | what owners do with messages beside hearing them: pass on, answer, copy by e-mail; receipts |
+//! | [`intake`] | the SMTP receiver, which stores messages in mailboxes |
+//! | `metrics` | events as counters, gauges and histograms for an exporter |
+//! | [`network`] | the PBXs, the node, role and licences of each, and the rules for them |
+//! | [`spool`] | messages that wait to be forwarded, on disk |
+//! | [`retrieval`] | services for owners: pass a message on, answer it, copy it by e-mail, send a receipt |
 //! | [`outbox`] | receipts and copies by e-mail that wait to be sent |
-//! | [`record`] | from a caller's first word to a message on stable storage |
-//! | [`node`] | everything put together, as the network says |
+//! | [`record`] | recordings of calls, which become messages on stable storage |
+//! | [`node`] | a node of the network, made of all modules above |
 //! | [`conformance`] | a test suite for each trait, for integrators who implement one |
-//! | [`fuzz`] | the readers of bytes from outside, as functions for a fuzzer |
+//! | [`fuzz`] | functions for a fuzzer, one for each reader of untrusted bytes |
 //!
 //! # Features
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | none of them | | the words, `audio`, the five traits, the network's rules |
+//! | none of them | | the values in `message`, `audio`, the five traits, the network's rules |
 //! | `memory` | | for tests: stores and forwarders in memory, `ManualClock`, `ChannelSink` |
 //! | `wire` | yes | `wire`, `retrieval`, `telephone` |
 //! | `fs` | yes | `disk`, `MaildirStore`, `GreetingFolder`, `PinFolder` |
 //! | `smtp` | yes | `smtp`, `SmtpForwarder`, `intake` |
-//! | `node` | yes | `spool`, `record`, `node`; takes `fs` and `smtp` along |
+//! | `node` | yes | `spool`, `record`, `outbox`, `node`; turns on `fs` and `smtp` |
 //! | `sip` | | `sip`: `SipSink`, `SipNotifier` |
 //! | `sip-tls` | | SIP over TLS, for both |
 //! | `sip-dns` | | finds the servers of a SIP domain by NAPTR and SRV records |
 //! | `sntp` | | `SntpClock` |
 //! | `metrics` | | `metrics`: what happens, as counters, gauges and histograms |
 //! | `serde` | | reads a network description |
-//! | `conformance` | | `conformance`, `fuzz`; with `fs`, `disk::FaultyDisk` and `disk::PowerCutDisk` |
+//! | `conformance` | | `conformance`, `fuzz`; with `fs`, `disk::FaultyDisk` and `disk::PowerCutDisk`; turns on `memory` |
 //!
 //! # Guarantees
 //!
@@ -107,9 +107,9 @@
 //!
 //! # Left to others
 //!
-//! Calls, codecs, prompts and digits: the PBX has them. Sound is never transcoded here. Who a mailbox belongs to is asked of a
-//! [`Directory`](directory::Directory). The crate starts no tasks that outlive their future, installs no global state, and speaks through
-//! `tracing` without a word of who called or what was said.
+//! Calls, codecs, prompts and digits: the PBX has them. Stored sound is never transcoded. A [`Directory`](directory::Directory) says who
+//! owns a mailbox. The crate starts no tasks that outlive their future and installs no global state. It logs by `tracing`, and its logs
+//! contain neither callers nor the content of messages.
 //!
 //! # Standards
 //!

@@ -1,6 +1,6 @@
 //! Tests the contract of [`MwiSink`], as far as it can be seen from outside.
 //!
-//! Every function takes a fresh sink that shows the mailbox `2041`, and a look at what it shows.
+//! Every function takes a new sink that shows the mailbox `2041`, and a function that returns what the sink shows.
 
 use std::future::Future;
 
@@ -9,8 +9,8 @@ use chrono::DateTime;
 use crate::message::Summary;
 use crate::mwi::{MwiSink, MwiState};
 
-/// Runs every test of this module, each on a sink of its own from `make`, which also gives a look at what the sink shows of
-/// mailbox `2041`: what it was last told, or `None` before it was told anything.
+/// Runs every test of this module, each on a new sink from `make`. Beside the sink, `make` returns a function that returns what the sink
+/// shows for mailbox `2041`: the last state, or `None` before there was one.
 ///
 /// # Panics
 ///
@@ -40,7 +40,7 @@ pub async fn shown<F: Future<Output = Option<Summary>>>(sink: &impl MwiSink, mut
     assert_eq!(look().await.map(|summary| summary.new), Some(1), "shown: the state is not what is shown");
 }
 
-/// **State, not events.** A state that skips others is shown all the same, and so is one told twice.
+/// **State, not events.** A state whose predecessors were skipped is shown, and so is one that is sent twice.
 ///
 /// # Panics
 ///

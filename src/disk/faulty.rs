@@ -33,33 +33,33 @@ pub struct FaultyDisk {
 }
 
 impl FaultyDisk {
-    /// `disk`, without a fault yet.
+    /// Wraps `disk`; no operation fails until [`fail`](Self::fail) is called.
     pub fn new(disk: impl Disk) -> Self {
         Self { disk: Arc::new(disk), faults: Arc::default() }
     }
 
-    /// Fails like this from now on, instead of like any fault before.
+    /// Makes operations fail as `fault` says from now on, instead of as an earlier fault says.
     pub fn fail(&self, fault: InjectedFault) {
         *self.faults.plan.lock() = FaultPlan { fault: Some(fault), met: 0 };
     }
 
-    /// Stops failing. Answers how often the last fault was met.
+    /// Lets all operations succeed again. Answers how many operations the last fault has made fail.
     pub fn mend(&self) -> u64 {
         std::mem::take(&mut *self.faults.plan.lock()).met
     }
 
-    /// How often each operation was asked for since this disk was made, also where it failed.
+    /// How often each operation was called since this disk was made, including calls that failed.
     pub fn counts(&self) -> BTreeMap<Operation, u64> {
         self.faults.counts().clone()
     }
 
-    /// Answers `free_space` to [`Disk::free_space`] from now on, whatever the inner disk has.
+    /// Makes [`Disk::free_space`] answer `free_space` from now on, whatever the inner disk has.
     pub fn pretend_free_space(&self, free_space: FreeSpace) {
         self.faults.free_space.lock().replace(free_space);
     }
 }
 
-/// Which operations fail, and how.
+/// A fault for a [`FaultyDisk`]: which operations fail, and with which error.
 #[derive(Debug, Clone, Copy)]
 pub struct InjectedFault {
     after: u64,
@@ -69,18 +69,18 @@ pub struct InjectedFault {
 }
 
 impl InjectedFault {
-    /// `operations` succeed and the next one fails with `kind`.
+    /// A fault of one operation: so many `operations` succeed before it, and it fails with `kind`.
     pub fn after(operations: u64, kind: io::ErrorKind) -> Self {
         Self { after: operations, kind, lasting: false, only: |_| true }
     }
 
-    /// All operations after it fail, too: a disk that is gone, or a process that was killed.
+    /// Makes all operations after the first failing one fail, too: a disk that is gone, or a process that was killed.
     #[must_use]
     pub fn lasting(self) -> Self {
         Self { lasting: true, ..self }
     }
 
-    /// Fails only these operations, and counts only these towards [`after`](Self::after).
+    /// Restricts the fault to the operations for which `only` is true; only these count for [`after`](Self::after).
     #[must_use]
     pub fn only(self, only: fn(Operation) -> bool) -> Self {
         Self { only, ..self }

@@ -13,23 +13,23 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// The names of files, and all others.
+    /// A listing of these names of files, and these other names.
     pub fn new(files: Vec<String>, others: Vec<String>) -> Self {
         Self { files, others }
     }
 }
 
-/// A path that was to be opened as a file leads to something else.
+/// The error for a path that was to be opened as a file and leads to something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotAFile {
-    /// It leads to a folder.
+    /// The path leads to a folder.
     #[error("it is a folder, not a file")]
     Folder,
-    /// It leads to a link, which is not followed.
+    /// The path leads to a link, which is not followed.
     #[error("it is a symbolic link, which is not followed")]
     Link,
-    /// It leads to a pipe, a socket or a device.
+    /// The path leads to a pipe, a socket or a device.
     #[error("it is a pipe, a socket or a device, not a file")]
     Special,
 }

@@ -259,9 +259,9 @@ pub trait DiskFile: Debug + Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FreeSpace {
-    /// How many bytes.
+    /// How many bytes are free.
     pub bytes: u64,
-    /// How many files, where the file system counts them; else [`u64::MAX`].
+    /// How many files can still be created, where the file system counts them; else [`u64::MAX`].
     pub files: u64,
 }
 

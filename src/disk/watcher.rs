@@ -68,7 +68,7 @@ pub trait Watcher: Debug + Send + Sync + 'static {
     }
 }
 
-/// A watched folder, as long as it is the same folder.
+/// The number of a watched folder. A folder that is removed and created again is another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WatchedFolder(pub u64);
 

@@ -225,7 +225,7 @@ pub enum Event {
         /// The name of the file in the folder of the postmaster, or the `Message-ID` of the mail that forwards it from the outbox.
         kept_as: String,
     },
-    /// A peer that used TLS before no longer does, and is sent nothing: the connection may be attacked.
+    /// A peer that used TLS before no longer offers it, and is sent nothing: the connection may be under attack.
     #[cfg_attr(feature = "smtp", doc = "[`TlsMemory`](crate::forward::smtp::TlsMemory)")]
     #[cfg_attr(not(feature = "smtp"), doc = "The forwarder's memory")]
     /// describes what an operator can do.
@@ -329,27 +329,27 @@ pub enum Event {
 }
 
 impl Event {
-    /// A message has a place on a connection to `peer`: for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
+    /// Makes a [`Connected`](Self::Connected), for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
     pub fn connected(id: MessageId, peer: impl Into<String>, transport_security: TransportSecurity) -> Self {
         Self::Connected { id, peer: peer.into(), transport_security }
     }
 
-    /// The last byte of a message was sent: for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
+    /// Makes a [`Sent`](Self::Sent), for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
     pub const fn sent(id: MessageId) -> Self {
         Self::Sent { id }
     }
 
-    /// `peer` was sent plain text, as the policy allows: for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
+    /// Makes a [`PlainTextFallback`](Self::PlainTextFallback), for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
     pub fn plain_text_fallback(peer: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::PlainTextFallback { peer: peer.into(), reason: reason.into() }
     }
 
-    /// `peer` no longer offers TLS and was sent nothing: for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
+    /// Makes a [`TlsWithheld`](Self::TlsWithheld), for a [`Forwarder`](crate::forward::Forwarder) outside this crate.
     pub fn tls_withheld(peer: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::TlsWithheld { peer: peer.into(), reason: reason.into() }
     }
 
-    /// The entry at `path` of a store cannot be a message: for a [`MessageStore`](crate::store::MessageStore) outside this crate.
+    /// Makes a [`BadEntry`](Self::BadEntry), for a [`MessageStore`](crate::store::MessageStore) outside this crate.
     pub fn bad_entry(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::BadEntry { path: path.into(), reason: reason.into() }
     }

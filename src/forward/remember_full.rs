@@ -11,7 +11,7 @@ use super::{Acceptance, ForwardError, Forwarder, Outcome};
 use crate::lock::Lock;
 use crate::message::{MailboxId, Message};
 
-/// Mailboxes that another node reported as full, so that no caller records a message that will not be delivered.
+/// A set of mailboxes that another node reported as full, so that no caller records a message that will not be delivered.
 ///
 /// A mailbox is remembered for 15 minutes after the last such report, or until a message for it is accepted. After that the next caller
 /// may record a message, and its delivery shows whether the mailbox is still full.

@@ -1,6 +1,6 @@
 //! Messages and the values that describe them: ids, mailboxes, callers, times, sounds.
 //!
-//! This module has values only: it does no I/O by itself, reads no clock and never waits. All other modules use these types.
+//! This module has values only: they do no I/O, read no clock and never wait. All other modules use these types.
 
 mod address;
 mod audio;

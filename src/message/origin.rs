@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Where this node got a message from, as far as that is *proven*: a name that a sender merely claims is no origin.
+/// The origin of a message, as far as it is *proven*: a name that a sender merely claims is no origin.
 ///
 /// Origin, mailbox, id and digest together identify a message, so that nobody can suppress a message by guessing its id.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

@@ -1,4 +1,4 @@
-//! Message waiting indication (MWI), for short a lamp: the trait [`MwiSink`], and its implementations.
+//! Message waiting indication (MWI), called a lamp here: the trait [`MwiSink`], and its implementations.
 
 #[cfg(feature = "memory")]
 mod channel;

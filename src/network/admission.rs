@@ -47,12 +47,12 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Admits recordings on every PBX of the network.
+    /// Returns an admission for every PBX of the network.
     pub fn new(network: &Network) -> Self {
         Self::with_node(None, network)
     }
 
-    /// Admits recordings on the PBXs that `node` serves only.
+    /// Returns an admission for the PBXs that `node` serves, and for no others.
     pub fn of_node(node: NodeAddress, network: &Network) -> Self {
         Self::with_node(Some(node), network)
     }

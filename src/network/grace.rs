@@ -28,7 +28,7 @@ pub trait GraceRule: Debug + Send + Sync + 'static {
     fn days_after(&self, site: &SiteId, licence: &Licence) -> u32;
 }
 
-/// No grace: a licence counts up to the end of its last day.
+/// A rule without grace: a licence counts up to the end of its last day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NoGrace;
 
@@ -38,7 +38,7 @@ impl GraceRule for NoGrace {
     }
 }
 
-/// This number of days of grace for every licence of every PBX.
+/// A rule that gives every licence of every PBX this number of days of grace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GraceDays(pub u32);
 

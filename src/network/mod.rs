@@ -184,7 +184,7 @@ impl Network {
         self.site(site).map(|site| self.node_for(site))
     }
 
-    /// The distributed node that needs the greetings of the mailbox with this number: the node of the owner's home PBX, which
+    /// The distributed node that needs the greetings of this mailbox: the node of the owner's home PBX, which
     /// answers the owner's calls. `None` if the central node answers them, or there is no such mailbox.
     pub fn greeting_node(&self, mailbox: &MailboxId) -> Option<&NodeAddress> {
         let (home, _) = self.mailbox(mailbox)?;
@@ -197,7 +197,7 @@ impl Network {
         self.site(site).map(|_| &self.central_node)
     }
 
-    /// The mailbox with this number, and the PBX of its telephone.
+    /// The mailbox with this number or name, and the PBX of its telephone.
     pub fn mailbox(&self, number: &MailboxId) -> Option<(&Site, &Mailbox)> {
         let (place, index) = *self.mailboxes.get(number)?;
         Some((&self.sites[place], &self.sites[place].mailboxes[index]))
@@ -208,7 +208,7 @@ impl Network {
         self.sites().flat_map(|site| site.mailboxes.iter().map(move |mailbox| (site, mailbox)))
     }
 
-    /// The owner of the mailbox with this number: its home is the PBX, and its zone that of the mailbox or else of the PBX.
+    /// The owner of the mailbox with this number or name: its home is the PBX, and its zone that of the mailbox or else of the PBX.
     pub fn owner(&self, number: &MailboxId) -> Option<Owner> {
         let (site, mailbox) = self.mailbox(number)?;
         Some(owner(site, mailbox))

@@ -1,4 +1,4 @@
-//! [`NetworkObserver`]: a part of a node that takes over a new network while it runs.
+//! [`NetworkObserver`]: a part of a program that changes to another network while it runs.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -8,7 +8,7 @@ use super::Network;
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 use crate::mwi::MwiRouter;
 
-/// A part that was configured by a network, and takes over another one while it runs.
+/// A part of a program that depends on the network, and changes to another one while it runs.
 ///
 /// The change has two phases, so that several observers change together or not at all: first all prepare, which may fail, and
 /// then all commit, which cannot fail.

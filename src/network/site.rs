@@ -33,7 +33,7 @@ impl Site {
         &self.id
     }
 
-    /// The way in which the PBX gets its voicemail.
+    /// The voicemail type of the PBX.
     pub fn voicemail(&self) -> VoicemailType {
         self.voicemail
     }
@@ -95,7 +95,7 @@ impl Site {
     }
 }
 
-/// The way in which a PBX gets its voicemail.
+/// The voicemail type of a PBX: which node answers its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VoicemailType {
@@ -144,7 +144,7 @@ pub struct UnknownVoicemailType;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Fallback {
-    /// The node that is meant to replace the central node then.
+    /// The node that is to replace the central node.
     ///
     /// It is checked by the network's rules and has no effect yet: no node acts on it. While the central node is down,
     /// distributed nodes keep their messages in their spools, and callers of PBXs on centralized voicemail cannot leave any.
@@ -171,7 +171,7 @@ impl Fallback {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Mailbox {
-    /// The number of the mailbox, unique in the network.
+    /// The number or the name of the mailbox, unique in the network.
     pub number: MailboxId,
     /// The name of the owner.
     pub name: Option<String>,

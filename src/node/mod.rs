@@ -1,4 +1,4 @@
-//! The node: everything put together, as the network says.
+//! A voicemail node: [`Node`], which is made of the other modules and has the role that the network gives it.
 //!
 //! A [`Node`] records for the PBXs that the network gives it, keeps the mailboxes if it is the central one, forwards what is
 //! for another node, and updates the lamps. There is no setting for its role: the role follows from its address in the network.

@@ -33,26 +33,26 @@ impl OutboxBuilder {
         Self { folder, transport, disk, clock, events: Events::new(), retry: RetryPolicy::default() }
     }
 
-    /// The disk that the folder is on; by default the operating system's.
+    /// Sets the disk that the folder is on; the operating system's by default.
     pub fn disk(mut self, disk: impl Disk) -> Self {
         self.disk = Arc::new(disk);
         self
     }
 
-    /// The clock that dates mails, and so decides when one is given up; by default the operating system's.
+    /// Sets the clock that dates mails, and so decides when one is given up; the operating system's by default.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Where events are reported; by default nobody listens.
+    /// Sets where events are reported; by default they have no listener.
     pub fn events(mut self, events: Events) -> Self {
         self.events = events;
         self
     }
 
-    /// The waits between attempts: [`mail_deferred`](RetryPolicy::mail_deferred) and [`mail_lifetime`](RetryPolicy::mail_lifetime) count
-    /// here; by default [`RetryPolicy::default`].
+    /// Sets the waits between attempts, [`mail_deferred`](RetryPolicy::mail_deferred), and the longest time in the outbox,
+    /// [`mail_lifetime`](RetryPolicy::mail_lifetime); [`RetryPolicy::default`] by default.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self

@@ -60,7 +60,7 @@ struct OutboxShared {
 }
 
 impl Outbox {
-    /// An outbox to be opened in `folder`, which is created if it is missing. Mails are sent by `transport` as long as it
+    /// Returns a builder of an outbox in `folder`, which is created if it is missing. Mails are sent by `transport` as long as it
     /// [runs](Self::run).
     pub fn builder(folder: impl Into<PathBuf>, transport: impl MailOut) -> OutboxBuilder {
         OutboxBuilder::new(folder.into(), Arc::new(transport))

@@ -17,7 +17,7 @@ pub enum RetrievalError {
     /// The caller who left the message has no mailbox here.
     #[error("the caller who left message {0} has no mailbox here to answer to")]
     CallerHasNoMailbox(MessageId),
-    /// No mailbox has this number.
+    /// There is no mailbox with this id.
     #[error("no mailbox {0}")]
     NoSuchMailbox(MailboxId),
     /// The owner's PBX has no licence for the feature.

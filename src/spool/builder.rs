@@ -44,26 +44,26 @@ impl SpoolBuilder {
         Self { folder, disk: Arc::new(OsDisk), clock: Arc::new(SystemClock), events, retry }
     }
 
-    /// The disk that the folder is on; by default the operating system's.
+    /// Sets the disk that the folder is on; the operating system's by default.
     pub fn disk(mut self, disk: impl Disk) -> Self {
         self.disk = Arc::new(disk);
         self
     }
 
-    /// The clock that dates the notes beside parked messages; by default the operating system's.
+    /// Sets the clock that dates the notes beside parked messages; the operating system's by default.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Where events are reported; by default nobody listens.
+    /// Sets where events are reported; by default they have no listener.
     pub fn events(mut self, events: Events) -> Self {
         self.events = events;
         self
     }
 
-    /// The waits between attempts: [`destination_unreachable`](RetryPolicy::destination_unreachable) and
-    /// [`message_deferred`](RetryPolicy::message_deferred) count here; by default [`RetryPolicy::default`].
+    /// Sets the waits between attempts, [`destination_unreachable`](RetryPolicy::destination_unreachable) and
+    /// [`message_deferred`](RetryPolicy::message_deferred); [`RetryPolicy::default`] by default.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self

@@ -121,7 +121,7 @@ struct Destination {
 }
 
 impl Spool {
-    /// A spool to be opened in `folder`, which is created if it is missing.
+    /// Returns a builder of a spool in `folder`, which is created if it is missing.
     pub fn builder(folder: impl Into<PathBuf>) -> SpoolBuilder {
         SpoolBuilder::new(folder.into())
     }

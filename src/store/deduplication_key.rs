@@ -1,4 +1,4 @@
-//! [`DeduplicationKey`]: by which a store knows a message that comes again.
+//! [`DeduplicationKey`]: the key by which a store recognises a message that comes again.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::message::{ContentDigest, Message, MessageId, Origin};
 
-/// Identifies a message within its mailbox: two messages of one mailbox are the same if they have the same key. 128 bits, written as 32
+/// The key that identifies a message within its mailbox: two messages of one mailbox are the same if they have the same key. 128 bits, written as 32
 /// lower-case hexadecimal digits.
 ///
 /// The key is made of the [`Origin`], the [`MessageId`] and the digest of the audio, so that nobody can suppress a message by guessing its id.

@@ -8,7 +8,7 @@ use crate::message::{MailboxId, MessageId};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// No mailbox has this number here.
+    /// The store has no mailbox with this id.
     #[error("no mailbox {0}")]
     NoSuchMailbox(MailboxId),
     /// The mailbox does not have this message, or no longer has it.

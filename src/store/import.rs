@@ -32,7 +32,7 @@ impl ImportedMessage {
         Self { key, message: Some((message, status)), removed_at: None }
     }
 
-    /// A message of which the origin is known.
+    /// A message from `origin`, with its status; its key is made from them.
     pub fn from_origin(origin: &Origin, message: Message, status: Status) -> Self {
         Self::new(DeduplicationKey::of_message(origin, &message), message, status)
     }
@@ -42,7 +42,7 @@ impl ImportedMessage {
         Self { key, message: None, removed_at: Some(removed_at) }
     }
 
-    /// When the message was removed.
+    /// Sets when the message was removed.
     #[must_use]
     pub fn removed_at(self, removed_at: DateTime<Utc>) -> Self {
         Self { removed_at: Some(removed_at), ..self }

@@ -8,7 +8,7 @@ use super::{DeduplicationKey, Deposit, Entry, ImportOutcome, ImportedMessage, Ma
 use crate::lock::Lock;
 use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary};
 
-/// Keeps messages in memory, as long as it lives: for tests and first steps.
+/// A store that keeps messages in memory, until it is dropped: for tests and first programs.
 ///
 /// It remembers the key of every message that has arrived, which takes some 20 bytes a message.
 ///

@@ -121,7 +121,7 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// A dropped call has set the status or not. The same call again settles it.
     async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError>;
 
-    /// Deletes for good the messages of `mailbox` that are removed; answers how many.
+    /// Deletes for good the messages of `mailbox` whose status is removed; answers how many were deleted.
     ///
     /// # Errors
     ///
@@ -298,7 +298,7 @@ pub struct BadEntry {
 }
 
 impl BadEntry {
-    /// The entry at `path` is skipped for this `reason`.
+    /// A bad entry at `path`, skipped for this `reason`.
     pub fn new(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self { path: path.into(), reason: reason.into() }
     }
@@ -308,14 +308,14 @@ impl BadEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// All that is known of the message, except its sound. `head.id` is the id to retrieve it by.
+    /// All facts about the message, without its sound. `head.id` is the id to retrieve it by.
     pub head: Head,
     /// Whether the message is new, old or removed.
     pub status: Status,
 }
 
 impl Entry {
-    /// The message with this `head`, at this `status`.
+    /// The entry of a message with this `head` and this `status`.
     pub fn new(head: Head, status: Status) -> Self {
         Self { head, status }
     }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use super::Entry;
 use crate::message::{Head, MessageId, Status, Urgency};
 
-/// Selects messages of a mailbox by status, in an order, so many at a time.
+/// A query for messages of a mailbox: their statuses, their order, and how many are on a page.
 ///
 /// ```
 /// use voicemail::message::Status;
@@ -43,12 +43,12 @@ impl Query {
         Self { statuses: wanted, order: Order::OldestFirst, after: None, limit: usize::MAX }
     }
 
-    /// Shows them in this order.
+    /// Sets the order in which messages are shown.
     pub fn order(self, order: Order) -> Self {
         Self { order, ..self }
     }
 
-    /// Shows at most so many on a page.
+    /// Sets how many messages a page shows at most.
     pub fn limit(self, limit: usize) -> Self {
         Self { limit, ..self }
     }
@@ -136,10 +136,10 @@ pub struct QueryParts<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Order {
-    /// By the time of recording, oldest first.
+    /// All messages by the time of recording, oldest first.
     #[default]
     OldestFirst,
-    /// By the time of recording, newest first.
+    /// All messages by the time of recording, newest first.
     NewestFirst,
     /// Urgent messages before all others, both oldest first.
     UrgentFirst,
@@ -187,7 +187,7 @@ impl OrderGroup {
         }
     }
 
-    /// Where the group comes in its order.
+    /// Returns the place of the group in its order.
     fn rank(self) -> u8 {
         match self {
             Self::All | Self::Urgent => 0,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::StoreError;
 use crate::message::MailFile;
 
-/// A mail on its way into a store, in no mailbox yet; made by [`MessageStore::stage`](super::MessageStore::stage). Everything here blocks.
+/// A mail that is being written to a store's medium and is in no mailbox yet; made by [`MessageStore::stage`](super::MessageStore::stage). Everything here blocks.
 ///
 /// A staged mail that is dropped is deleted; the remains that a crash leaves are deleted when the store is next opened.
 pub trait StagedMail: Debug + Send + Sync {
-    /// Appends `bytes`.
+    /// Appends `bytes` to the mail.
     ///
     /// # Errors
     ///
@@ -18,6 +18,6 @@ pub trait StagedMail: Debug + Send + Sync {
     /// cannot be used any more.
     fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
 
-    /// The mail, complete.
+    /// Returns the complete mail.
     fn finish(self: Box<Self>) -> Arc<dyn MailFile>;
 }

@@ -86,7 +86,7 @@ pub enum Prompt {
     NotSent,
     /// Nothing can be recorded at the moment.
     NotRecorded,
-    /// The choices that the digits now stand for.
+    /// A menu, which says what each digit does now.
     Menu(Menu),
     /// "Enter a new PIN."
     EnterNewPin,
@@ -132,7 +132,7 @@ pub enum Prompt {
     Goodbye,
 }
 
-/// A menu: the choices that the digits stand for. Exhaustive on purpose, like [`Prompt`].
+/// A menu, which says what each digit does. Exhaustive on purpose, like [`Prompt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Menu {
     /// The main menu: `1` new messages, `2` old messages, `3` removed messages, `4` greetings, `5` change the PIN, `*` end.

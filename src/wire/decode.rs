@@ -26,7 +26,7 @@ pub fn decode(mail: &Bytes) -> Result<Message, DecodeError> {
     decode_within(mail, DecodeLimits::default())
 }
 
-/// Does the same for a mail within `limits`.
+/// Reads a mail as a message, as [`decode`] does, if the mail is within `limits`.
 ///
 /// # Errors
 ///

@@ -101,7 +101,7 @@ impl<'a> Fields<'a> {
         parse_date(self.find("Date")?)
     }
 
-    /// Returns the instant of the topmost `Received`: when the last server on the way accepted the mail.
+    /// Returns the instant of the topmost `Received`: when the last server accepted the mail.
     pub(super) fn received(&self) -> Option<DateTime<Utc>> {
         let value = self.find("Received")?;
         let date = behind_last_semicolon(value).and_then(parse_date);

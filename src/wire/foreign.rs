@@ -57,7 +57,7 @@ fn caller(fields: &Fields<'_>) -> Caller {
     }
 }
 
-/// Returns when the mail was sent. If that date cannot be right, returns when the last server on the way accepted the mail.
+/// Returns when the mail was sent. If that date cannot be right, returns when the last server accepted the mail.
 fn instant(fields: &Fields<'_>) -> Option<DateTime<Utc>> {
     let plausible = |instant: &DateTime<Utc>| PLAUSIBLE_YEARS.contains(&instant.year());
     fields.date().filter(plausible).or_else(|| fields.received().filter(plausible))
@@ -72,7 +72,7 @@ fn urgency(fields: &Fields<'_>) -> Urgency {
     if is("Importance", "high") || is("Priority", "urgent") || x_priority { Urgency::Urgent } else { Urgency::Normal }
 }
 
-/// Any `Sensitivity` that is one asks that nobody else hear it.
+/// Returns whether the message is private: any `Sensitivity` but `normal` makes it so.
 ///
 /// # Source
 ///
@@ -85,5 +85,5 @@ fn privacy(fields: &Fields<'_>) -> Privacy {
     }
 }
 
-/// Dates before this are wrong: a clock without a battery starts in 1970 or 1980.
+/// The years of dates that are believed: a clock without a battery starts in 1970 or 1980.
 const PLAUSIBLE_YEARS: RangeInclusive<i32> = 1990..=2199;

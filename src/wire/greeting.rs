@@ -16,14 +16,14 @@ use crate::message::{Audio, Stamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GreetingMail {
-    /// This is it, with its sound; or it was removed.
+    /// An edition of a greeting, with its sound; or its removal.
     Greeting(Greeting),
-    /// The central node has this edition of it. Its sound is not here: it is for who has it already, or asks for it.
+    /// The offer of an edition, without its sound: a node that does not have this edition asks for the sound.
     Offer(GreetingId, Edition),
 }
 
 impl GreetingMail {
-    /// Which greeting.
+    /// Returns the id of the greeting.
     pub fn id(&self) -> &GreetingId {
         match self {
             Self::Greeting(greeting) => greeting.id(),
@@ -31,7 +31,7 @@ impl GreetingMail {
         }
     }
 
-    /// Which greeting, and which edition of it.
+    /// Returns the id of the greeting, and the edition.
     #[cfg(feature = "smtp")]
     pub(crate) fn names(&self) -> (GreetingId, Edition) {
         match self {

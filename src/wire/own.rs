@@ -1,5 +1,5 @@
-//! The header fields of this crate: they have the facts for which there is no standard field, so that a decoded message is identical to the
-//! one that was encoded.
+//! The header fields of this crate, for the facts that have no standard field: with them, a decoded message is identical to the one that
+//! was encoded.
 
 use std::time::Duration;
 

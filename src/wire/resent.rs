@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::message::{MailAddress, MessageId, Stamp};
 
-/// Adds `Resent-` fields before `mail`: who passes it on, to whom and when. All else stays unchanged.
+/// Adds `Resent-` fields before `mail`, for the owner who passes it on, the recipients and the time. The rest stays unchanged.
 ///
 /// # Source
 ///
@@ -36,7 +36,7 @@ fn prepend(head: &[u8], mail: &Bytes) -> Bytes {
     all.freeze()
 }
 
-/// More recipients are not named, so that the header block stays within its limit.
+/// The most recipients that are named, so that the header block stays within its limit.
 const MAX_NAMED: usize = 100;
 
 #[cfg(test)]

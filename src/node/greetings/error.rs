@@ -13,7 +13,7 @@ pub enum GreetError {
     /// Owners record greetings at the central node.
     #[error("greetings are recorded at the central voicemail node, which is {0}")]
     NotCentral(NodeAddress),
-    /// No mailbox has this number.
+    /// There is no mailbox with this id.
     #[error("no mailbox {0} in the network; check the number, or add the mailbox to the network description")]
     NoSuchMailbox(MailboxId),
     /// The sound cannot be read.

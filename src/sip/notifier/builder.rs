@@ -53,7 +53,8 @@ impl SipNotifierBuilder {
         self.user_with(name, secret, mailboxes)
     }
 
-    /// Does the same as [`user`](Self::user) for integrators that store no passwords. `secret` is that of `name` in the realm of this notifier.
+    /// Allows a user to subscribe, as [`user`](Self::user) does, for integrators that store no passwords. `secret` is that of `name` in the
+    /// realm of this notifier.
     pub fn user_with(mut self, name: &str, secret: DigestSecret, mailboxes: impl IntoIterator<Item = MailboxId>) -> Self {
         self.users.push((name.to_owned(), secret, mailboxes.into_iter().collect()));
         self
@@ -78,7 +79,8 @@ impl SipNotifierBuilder {
         self
     }
 
-    /// Does the same as [`tls`](Self::tls) with the certificates of `chain`, that of this server first, and its private `key`; both are PEM.
+    /// Accepts TLS connections, as [`tls`](Self::tls) does, with the certificates of `chain`, that of this server first, and its private
+    /// `key`; both are PEM.
     ///
     /// # Errors
     ///

@@ -119,7 +119,7 @@ impl SipSinkBuilder {
         Ok(self)
     }
 
-    /// Does the same as [`dns`](Self::dns) with these DNS servers.
+    /// Finds the servers of a target's domain, as [`dns`](Self::dns) does, by these DNS servers.
     ///
     /// # Errors
     ///

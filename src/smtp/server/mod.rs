@@ -205,7 +205,7 @@ impl Dialogue {
         self.send_reply(&reply);
     }
 
-    /// The TLS handshake is done; `origin` is the identity that the peer has proven in it. All earlier commands are forgotten (RFC 3207 §4.2).
+    /// Handles the end of the TLS handshake; `origin` is the identity that the peer has proven in it. All earlier commands are forgotten (RFC 3207 §4.2).
     pub fn handle_tls(&mut self, version: TlsVersion, origin: Origin, now: Instant) {
         if !matches!(self.state, DialogueState::StartingTls) {
             return;
@@ -220,7 +220,7 @@ impl Dialogue {
         self.deadline = now + self.policy.limits.command_time;
     }
 
-    /// The node is stopping: a session without a mail transaction ends now, any other at the end of its transaction.
+    /// Handles that the node is stopping: a session without a mail transaction ends now, any other at the end of its transaction.
     pub fn handle_stop(&mut self) {
         self.stopping = true;
         if matches!(self.state, DialogueState::BeforeGreeting | DialogueState::Commands | DialogueState::LoggingIn(_))
@@ -230,15 +230,15 @@ impl Dialogue {
         }
     }
 
-    /// The node cannot wait any longer: the session ends now, even in the middle of a message. A message that has arrived whole still gets its
-    /// reply.
+    /// Handles that the node cannot wait any longer: the session ends now, even in the middle of a message. A message that has arrived
+    /// whole still gets its reply.
     pub fn handle_cut(&mut self) {
         if !self.is_closed() {
             self.close_with(&replies::STOPPING);
         }
     }
 
-    /// There are too many connections: this one ends, unless the node is working for it.
+    /// Handles that there are too many connections: this one ends, unless the node is working for it.
     pub fn handle_crowded(&mut self) {
         if self.idle_since().is_some() {
             self.close_with(&replies::CROWDED);

@@ -186,7 +186,7 @@ impl Dialogue {
         body.space(usize::try_from(*left).map_or(free, |left| left.min(free)))
     }
 
-    /// The next `len` bytes of a chunk were read into the buffer of [`poll_space`](Self::poll_space).
+    /// Handles that the next `len` bytes of a chunk were read into the buffer of [`poll_space`](Self::poll_space).
     pub fn handle_filled(&mut self, len: usize, now: Instant) {
         let DialogueState::Receiving(receiving) = &mut self.state else { return };
         if let Framing::Chunk { left, .. } = &mut receiving.framing {

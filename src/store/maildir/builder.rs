@@ -53,13 +53,13 @@ impl MaildirStoreBuilder {
         }
     }
 
-    /// Uses another disk than the operating system's.
+    /// Sets the disk; the operating system's by default.
     pub fn disk(self, disk: impl Disk) -> Self {
         let disk = Arc::new(disk);
         Self { disk, ..self }
     }
 
-    /// Uses another clock than the operating system's; it dates arrivals, and so decides when they are old.
+    /// Sets the clock that dates arrivals, and so decides when they are old; the operating system's by default.
     pub fn clock(self, clock: impl Clock) -> Self {
         let clock = Arc::new(clock);
         Self { clock, ..self }

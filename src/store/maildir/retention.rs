@@ -23,28 +23,28 @@ use crate::message::Status;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Retention {
-    /// How long new messages stay, since they were recorded.
+    /// How long new messages stay after they were recorded.
     pub new: Option<Duration>,
-    /// How long old messages stay, since they were recorded.
+    /// How long old messages stay after they were recorded.
     pub old: Option<Duration>,
-    /// How long removed messages stay, since they were removed.
+    /// How long removed messages stay after they were removed.
     pub removed: Option<Duration>,
 }
 
 impl Retention {
-    /// New messages stay for this time after they were recorded.
+    /// Sets how long new messages stay after they were recorded.
     #[must_use]
     pub fn new_for(self, time: Duration) -> Self {
         Self { new: Some(time), ..self }
     }
 
-    /// Old messages stay for this time after they were recorded.
+    /// Sets how long old messages stay after they were recorded.
     #[must_use]
     pub fn old_for(self, time: Duration) -> Self {
         Self { old: Some(time), ..self }
     }
 
-    /// Removed messages stay for this time after they were removed.
+    /// Sets how long removed messages stay after they were removed.
     #[must_use]
     pub fn removed_for(self, time: Duration) -> Self {
         Self { removed: Some(time), ..self }

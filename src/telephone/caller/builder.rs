@@ -45,7 +45,7 @@ impl CallerDialogueBuilder {
         Self { operator: true, ..self }
     }
 
-    /// Says that the mailbox is full: the caller hears so, and can leave no message.
+    /// States that the mailbox is full: the caller hears that, and can leave no message.
     pub fn full(self) -> Self {
         Self { full: true, ..self }
     }

@@ -57,23 +57,23 @@ enum PasswordsOver {
 }
 
 impl Access {
-    /// Clients on this machine may deliver without authentication: from a loopback address, or over a pipe or a socket file, which has no
+    /// Allows clients on this machine to deliver without authentication: from a loopback address, or over a pipe or a socket file, which has no
     /// address.
     pub fn this_machine() -> Self {
         Self::anyone_on(Cidr::THIS_MACHINE)
     }
 
-    /// Clients in one of `networks` may deliver without authentication.
+    /// Allows clients in one of `networks` to deliver without authentication.
     pub fn anyone_on(networks: impl IntoIterator<Item = Cidr>) -> Self {
         Self::peers([]).and_anyone_on(networks)
     }
 
-    /// All clients that can reach the listener may deliver without authentication. Use this only in networks in which all hosts are trusted.
+    /// Allows all clients that can reach the listener to deliver without authentication. Use this only in networks in which all hosts are trusted.
     pub fn anyone_anywhere() -> Self {
         Self::anyone_on(Cidr::ANYWHERE)
     }
 
-    /// Only these peers may deliver, after authentication. Of two with the same name, the first counts.
+    /// Allows only these peers to deliver, after authentication. Of two with the same name, the first counts.
     pub fn peers(peers: impl IntoIterator<Item = KnownPeer>) -> Self {
         Self {
             peers: peers.into_iter().collect(),

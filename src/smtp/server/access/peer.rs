@@ -1,4 +1,4 @@
-//! [`KnownPeer`]: a sender that can authenticate, and the sites that it speaks for.
+//! [`KnownPeer`]: a sender that can authenticate, and the sites whose messages it may deliver.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::message::SiteId;
 use crate::smtp::sasl::{PeerName, StoredPassword};
 
-/// A sender that can authenticate, and the sites that it may speak for.
+/// A sender that can authenticate, and the sites whose messages it may deliver.
 ///
 /// ```
 /// use voicemail::intake::{KnownPeer, Sites, StoredPassword};
@@ -68,14 +68,14 @@ impl KnownPeer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Sites {
-    /// All sites, for another vendor's system that takes calls for many.
+    /// The peer may deliver messages of all sites: for another vendor's system that answers calls for many.
     All,
-    /// These sites, and messages that name no site.
+    /// The peer may deliver messages of these sites, and messages that name no site.
     Only(BTreeSet<SiteId>),
 }
 
 impl Sites {
-    /// Only these sites, and messages that name no site.
+    /// Returns [`Only`](Self::Only) for these sites.
     pub fn only(sites: impl IntoIterator<Item = SiteId>) -> Self {
         Self::Only(sites.into_iter().collect())
     }
