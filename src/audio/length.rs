@@ -25,7 +25,7 @@ pub(crate) fn length_within(media: AudioType, beginning: &[u8], len: u64) -> Res
     Layout::of(media, beginning, len).map(|layout| layout.duration(len))
 }
 
-/// Returns the duration that the header of a sound announces, for a sound of which only the beginning is at hand; `None` if it announces none.
+/// Returns the duration that the header of a sound announces, for a sound of which only the beginning was read; `None` if it announces none.
 ///
 /// A header may be wrong. For a complete sound, use [`length_of`].
 pub fn announced_length(media: AudioType, beginning: &[u8]) -> Option<Duration> {

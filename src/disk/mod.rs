@@ -129,7 +129,7 @@ pub trait Disk: Debug + Send + Sync + 'static {
         Ok(true)
     }
 
-    /// How much space is left on the file system that `path` is on.
+    /// Returns how much space is left on the file system that `path` is on.
     ///
     /// # Errors
     ///

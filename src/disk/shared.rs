@@ -1,4 +1,4 @@
-//! A shared or boxed disk is a disk.
+//! Implements the trait `Disk` for a disk in an `Arc` or a `Box`.
 
 use std::io;
 use std::path::Path;

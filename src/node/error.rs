@@ -26,7 +26,7 @@ pub enum NodeError {
     /// The mailboxes' addresses would change, which a running node does not do.
     #[error("the mailboxes' domain would change from {from} to {to}; stop the node, and open it in the new network")]
     DomainChanges {
-        /// The domain in force.
+        /// The domain of the present network.
         from: String,
         /// The domain of the network that was to be adopted.
         to: String,

@@ -74,8 +74,8 @@ impl Recorder {
         pending.and_then(|pending| pending.hand_over(port)).ok_or(RecordError::Stopping)
     }
 
-    /// Checks that at least one mailbox is not full, so that no caller speaks for nothing. It asks this node's own store, or uses what
-    /// the central node has answered lately.
+    /// Checks that at least one mailbox is not full, so that no caller leaves a message that cannot be stored. It asks this node's own
+    /// store, or uses what the central node has answered lately.
     ///
     /// The recording is refused only if all mailboxes are full. It is not refused when the store fails or is slow to answer: the message
     /// then waits in the spool.

@@ -1,8 +1,8 @@
-//! [`Rate`]: at most so many a second.
+//! [`Rate`]: a limit of operations a second.
 
 use std::time::{Duration, Instant};
 
-/// Limits how many go in a second, spread evenly. A delay of up to a tenth of a second may be made up for.
+/// A limit of operations a second, spread evenly. After a delay, up to a tenth of a second may be caught up.
 #[derive(Debug)]
 pub(crate) struct Rate {
     every: Duration,
@@ -10,23 +10,23 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// At most `a_second` in each second, and at least one.
+    /// A limit of `a_second` operations in each second; zero counts as one.
     pub(crate) fn new(a_second: u32) -> Self {
         Self { every: Duration::from_secs(1) / a_second.max(1), next: None }
     }
 
-    /// Whether one may go now.
+    /// Whether an operation may begin now.
     pub(crate) fn is_free(&self, now: Instant) -> bool {
         self.next.is_none_or(|next| next <= now)
     }
 
-    /// Counts one that goes now.
+    /// Counts an operation that begins now.
     pub(crate) fn handle_gone(&mut self, now: Instant) {
         let earliest = now.checked_sub(MADE_UP_FOR).unwrap_or(now);
         self.next = Some(self.next.map_or(now, |next| next.max(earliest)) + self.every);
     }
 
-    /// When the next one may go, if not at once.
+    /// When the next operation may begin, if not at once.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.next
     }

@@ -17,11 +17,11 @@ pub enum Prompt {
     EnterPin,
     /// The PIN was wrong.
     WrongPin,
-    /// Too many wrong PINs were entered: nobody gets in for this time.
+    /// Too many wrong PINs were entered: the mailbox stays locked for this time.
     LockedOut(Duration),
-    /// The mailbox has no PIN, so nobody gets in until an administrator sets one.
+    /// The mailbox has no PIN, and stays closed until an administrator sets one.
     NoPinSet,
-    /// The PIN cannot be checked at the moment, so nobody gets in; call again later.
+    /// The PIN cannot be checked at the moment, so the mailbox stays closed; call again later.
     PinNotChecked,
     /// The numbers of messages in the mailbox.
     MessageCounts {
