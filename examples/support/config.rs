@@ -61,7 +61,7 @@ pub struct DistributedConfig {
     pub network: Network,
     /// The folder of the spool.
     pub spool: PathBuf,
-    /// The PBX whose calls deposits stand for.
+    /// The PBX that records the messages of `--deposit`.
     pub site: SiteId,
     /// How to reach the central node.
     pub central: Peer,

@@ -45,7 +45,7 @@ struct RetryState {
 }
 
 impl Queue {
-    /// An empty queue that has at most `most_under_way` batches under way at once.
+    /// An empty queue that has at most `max_under_way` batches under way at once.
     pub(crate) fn new(max_under_way: usize, retry: &RetryPolicy) -> Self {
         Self {
             ready: BTreeSet::new(),
