@@ -160,17 +160,20 @@ impl OsWatcher {
         self.state.lock()
     }
 
-    /// Takes events from the queue until it is empty, or `at_most` were taken.
-    fn drain(&self, state: &mut WatcherState, at_most: usize) -> io::Result<()> {
+    /// Takes events from the queue until it is empty, or at least `enough` were taken.
+    fn drain(&self, state: &mut WatcherState, enough: usize) -> io::Result<()> {
         let mut buffer = [MaybeUninit::uninit(); QUEUE_BUFFER];
         let mut reader = inotify::Reader::new(&self.queue, &mut buffer);
-        for _ in 0..at_most {
+        let mut taken = 0;
+        // The reader takes many events from the queue at once, so those that it holds are handled, too: they would be lost with it.
+        while taken < enough || !reader.is_buffer_empty() {
             match reader.next() {
                 Ok(event) => state.handle_event(&event),
                 Err(Errno::AGAIN) => break,
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
+            taken += 1;
         }
         Ok(())
     }
@@ -492,6 +495,21 @@ mod tests {
         fs::write(tree.path("new/b"), "b").unwrap();
         assert_eq!(tree.watcher.changed().await.unwrap(), tree.new_folder());
         assert_eq!(tree.changes()[0], FolderChanges::Names(vec![added("b")]), "and the other way round");
+    }
+
+    #[test]
+    fn no_change_is_lost_when_more_come_than_are_taken_at_once() {
+        let Some(tree) = Tree::new() else { return };
+        for number in 0..TAKEN_AT_ONCE {
+            // With names of this length, the buffer still has events when enough were taken.
+            fs::write(tree.path(&format!("new/{number:020}")), "").unwrap();
+        }
+        fs::write(tree.path("cur/a"), "").unwrap();
+        let mut answered = BTreeSet::new();
+        while let Some(ChangedFolders::In(folders)) = tree.watcher.take_changed().unwrap() {
+            answered.extend(folders);
+        }
+        assert_eq!(answered, BTreeSet::from(tree.folders));
     }
 
     #[tokio::test]
