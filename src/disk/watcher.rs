@@ -259,7 +259,8 @@ impl WatcherState {
             self.folders.remove(&descriptor);
             return;
         }
-        if events.contains(ReadFlags::MOVED_FROM) {
+        // Where the folder must be read anyway, it does not matter where its files have gone.
+        if events.contains(ReadFlags::MOVED_FROM) && folder.changes != FolderChanges::Unknown {
             folder.moving += 1;
             self.moving.insert(cookie, descriptor);
         }
@@ -447,7 +448,11 @@ mod tests {
         let Some(tree) = Tree::new() else { return };
         fs::write(tree.path("new/a"), "").unwrap();
         assert_eq!(tree.watcher.take_changed().unwrap(), Some(tree.new_folder()));
-        assert!(tree.watcher.state().folders.values().all(|folder| folder.changes == FolderChanges::Unknown));
+        fs::rename(tree.path("new/a"), tree.path("a")).unwrap();
+        assert_eq!(tree.watcher.take_changed().unwrap(), Some(tree.new_folder()));
+        let state = tree.watcher.state();
+        assert!(state.folders.values().all(|folder| folder.changes == FolderChanges::Unknown));
+        assert!(state.moving.is_empty(), "{state:?}");
     }
 
     #[test]
