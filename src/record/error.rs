@@ -27,8 +27,8 @@ pub enum RecordError {
         #[source]
         source: DirectoryError,
     },
-    /// The message has no mailbox, or more than 16.
-    #[error("a message is for 1 to 16 mailboxes, not for {0}")]
+    /// The message has no mailbox, or more than 16, or their numbers and names have more than 256 characters together.
+    #[error("a message is for 1 to 16 mailboxes with at most 256 characters together, not for these {0}")]
     Mailboxes(usize),
     /// The recording is too short to be a message: the caller hung up at once.
     #[error("the recording of {length:?} is shorter than the {min:?} that make a message")]

@@ -15,7 +15,7 @@ use crate::message::{Caller, MailboxId, Privacy, Urgency};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallFacts {
-    /// The mailboxes that the message is for: at least one, at most 16.
+    /// The mailboxes that the message is for: at least one, at most 16, whose numbers and names have at most 256 characters together.
     pub mailboxes: Vec<MailboxId>,
     /// The number and the name of the caller, as far as they are known.
     pub caller: Caller,
@@ -58,7 +58,36 @@ impl CallFacts {
     pub fn private(self) -> Self {
         Self { privacy: Privacy::Private, ..self }
     }
+
+    /// Whether there are mailboxes, and no more than the head of a spool file has space for, also when the recording is finished.
+    pub(super) fn mailboxes_fit(&self) -> bool {
+        let chars: usize = self.mailboxes.iter().map(|mailbox| mailbox.as_str().len()).sum();
+        (1..=MAX_MAILBOXES).contains(&self.mailboxes.len()) && chars <= MAX_MAILBOX_CHARS
+    }
 }
 
 /// How many mailboxes one message may be for.
-pub(super) const MAX_MAILBOXES: usize = 16;
+const MAX_MAILBOXES: usize = 16;
+/// How many characters their numbers and names may have together: as many as 16 numbers of 15 digits with a `+`.
+const MAX_MAILBOX_CHARS: usize = MAX_MAILBOXES * 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_for_16_numbers_or_8_long_names_at_most() {
+        let facts = |mailboxes: Vec<String>| {
+            let mailboxes = mailboxes.iter().map(|text| text.parse().unwrap()).collect();
+            CallFacts { mailboxes, ..CallFacts::to("1".parse().unwrap()) }
+        };
+        let numbers = |count: u64| facts((0..count).map(|number| format!("+{number:015}")).collect());
+        let names = |count: u64| facts((0..count).map(|number| format!("n{number:031}")).collect());
+        for fits in [numbers(1), numbers(16), names(8)] {
+            assert!(fits.mailboxes_fit(), "{fits:?}");
+        }
+        for does_not in [numbers(0), numbers(17), names(9)] {
+            assert!(!does_not.mailboxes_fit(), "{does_not:?}");
+        }
+    }
+}

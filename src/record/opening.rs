@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::active::ActiveRecording;
 use super::claim::DiskClaim;
-use super::facts::MAX_MAILBOXES;
 use super::pending::PendingRecording;
 use super::{CallFacts, RecordError, Recorder, RecorderShared, RecordingSite, Route};
 use crate::audio::Format;
@@ -20,7 +19,7 @@ use crate::store::StoreError;
 impl Recorder {
     /// Returns the limits that all mailboxes of a message have together.
     pub(super) async fn limits(&self, facts: &CallFacts) -> Result<RecordingLimits, RecordError> {
-        if facts.mailboxes.is_empty() || facts.mailboxes.len() > MAX_MAILBOXES {
+        if !facts.mailboxes_fit() {
             return Err(RecordError::Mailboxes(facts.mailboxes.len()));
         }
         let mut all = RecordingLimits { min: Duration::ZERO, max: Duration::MAX };

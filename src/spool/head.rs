@@ -25,7 +25,7 @@ impl FileHead {
     ///
     /// # Errors
     ///
-    /// [`TooLong`] when it does not fit, which takes dozens of mailboxes.
+    /// [`TooLong`] when it does not fit, which takes more mailboxes than a recording may have.
     pub(crate) fn to_bytes(&self) -> Result<[u8; HEAD_LEN], TooLong> {
         let text = self.to_text();
         let mut bytes = [b'\n'; HEAD_LEN];
@@ -175,6 +175,20 @@ mod tests {
         fn any_mailbox_reads_back_from_the_longest_head(mailbox in any_mailbox()) {
             let head = FileHead { mailboxes: vec![mailbox], audio: Some((u64::MAX, ContentDigest::of(b""))), ..longest() };
             prop_assert_eq!(FileHead::parse(&head.to_bytes().unwrap()), Ok(head));
+        }
+    }
+
+    #[test]
+    fn the_head_of_a_call_with_the_most_mailboxes_fits() {
+        let numbers = (0..16).map(|number| format!("+{number:015}")).collect::<Vec<_>>();
+        let names = (0..8).map(|number| format!("n{number:031}")).collect::<Vec<_>>();
+        for mailboxes in [numbers, names] {
+            let mut call = longest();
+            call.mailboxes = mailboxes.iter().map(|text| text.parse().unwrap()).collect();
+            call.audio = Some((u64::from(u32::MAX), ContentDigest::of(b"")));
+            call.head.recorded_at.quality = "sntp; offset=-86400.000001; uncertainty=86400.000001; age=86400".parse().unwrap();
+            call.head.length = Duration::new(86_400, 999_999_999);
+            assert_eq!(FileHead::parse(&call.to_bytes().unwrap()), Ok(call));
         }
     }
 
