@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures::StreamExt as _;
@@ -300,7 +300,7 @@ impl Session<'_> {
             event = read, if !held => event?,
             _ = self.stop.changed(), if self.stopping < StopPhase::Cutting => SessionEvent::Stop,
             () = self.slot.revoked() => SessionEvent::SlotRevoked,
-            () = wait_until(due) => SessionEvent::Timeout,
+            () = until(due) => SessionEvent::Timeout,
         };
         match event {
             SessionEvent::Chunk(0) | SessionEvent::Input(0) => return Ok(false),
@@ -385,6 +385,13 @@ impl Session<'_> {
         let linger = if self.stopping == StopPhase::Cutting { LEAVE_TIME } else { LINGER_TIME };
         // The dialogue is over, so an error here does not matter.
         let _ = timeout(linger, end).await;
+    }
+}
+
+/// Waits until `due`, or for ever without it. A time that is over needs no timer, which would delay each greeting by up to two milliseconds.
+async fn until(due: Option<Instant>) {
+    if due.is_none_or(|due| due > now()) {
+        wait_until(due).await;
     }
 }
 

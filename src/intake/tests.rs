@@ -268,6 +268,16 @@ async fn a_message_is_kept_byte_for_byte_with_its_trace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_greeting_waits_for_no_timer() {
+    let intake = builder(&FailingStore::new([])).build();
+    // A time between two ticks of the runtime's timers, as connections come at.
+    tokio::time::advance(Duration::from_micros(1_500)).await;
+    let began = Instant::now();
+    Client::connect(&intake).await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_that_comes_again_gets_250_and_is_stored_once() {
     let store = FailingStore::new([]);
     let events = Events::new();
