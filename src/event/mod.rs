@@ -296,7 +296,7 @@ pub enum Event {
         /// How long the node waits until the next attempt.
         retry_in: Duration,
     },
-    /// A mail of the outbox was refused for good, or has waited for five days. The node gives it up.
+    /// A mail of the outbox was refused for good, or has waited for its whole lifetime, five days by default. The node gives it up.
     #[non_exhaustive]
     MailGivenUp {
         /// The `Message-ID` of the mail.

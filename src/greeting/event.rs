@@ -17,7 +17,7 @@ pub enum GreetingEvent {
         /// The version of the edition.
         version: GreetingVersion,
     },
-    /// Another node has accepted a greeting, and keeps it.
+    /// Another node has accepted a greeting: it keeps this edition or a newer one.
     #[non_exhaustive]
     Sent {
         /// The id of the greeting.

@@ -23,7 +23,7 @@
 //! | `voicemail_greetings_total` | counter | `step`: `greeting_recorded`, `_sent`, `_deferred`, `_received`, `_refused` | greetings, by what happened to them |
 //! | `voicemail_mails_sent_total` | counter | | receipts and copies that a server accepted |
 //! | `voicemail_mails_deferred_total` | counter | | failed attempts to send a receipt or a copy |
-//! | `voicemail_mails_given_up_total` | counter | | receipts and copies refused, or five days old |
+//! | `voicemail_mails_given_up_total` | counter | | receipts and copies refused, or older than their lifetime, five days by default |
 //! | `voicemail_clock_skew_total` | counter | | messages from a PBX whose clock is off |
 //! | `voicemail_plain_text_fallbacks_total` | counter | `peer` | connections in plain text, as the policy allows |
 //! | `voicemail_tls_withheld_total` | counter | `peer` | connections refused because TLS was gone |

@@ -144,7 +144,7 @@ impl NodeBuilder {
     }
 
     /// Sets how e-mail is sent: receipts to senders who request them, and copies to owners. An [`Outbox`] in the spool's folder `outbox`
-    /// keeps each mail and tries to send it for five days; the node's [`MailboxService`](Node::mailbox_service) puts it there.
+    /// keeps each mail and tries to send it, for five days by default; the node's [`MailboxService`](Node::mailbox_service) puts it there.
     pub fn mail_out(mut self, out: impl MailOut) -> Self {
         self.mail_out = Some(Arc::new(out));
         self

@@ -12,7 +12,7 @@ use crate::network::Refusal;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// The PBX may not record here, or not now: it has no licence or no free port.
+    /// The PBX may not record here, or not now: this node does not serve it, it has no valid licence, or all its ports are busy.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The network has no mailbox with this id.

@@ -12,7 +12,7 @@ use super::Backoff;
 ///
 /// | field | what is retried | default |
 /// |---|---|---|
-/// | `destination_unreachable` | a node that cannot be reached or has no space: one message at a time is sent as a probe | 500 ms to 3 s |
+/// | `destination_unreachable` | a node that cannot be reached or has no space: single messages are sent as probes | 500 ms to 3 s |
 /// | `message_deferred` | one message that the other node cannot take now, as when its mailbox is full | 1 s to 5 min |
 /// | `mail_deferred` | one mail in the outbox, whatever the reason | 1 min to 30 min |
 /// | `mail_lifetime` | how long a mail in the outbox is tried | 5 days |

@@ -4,7 +4,7 @@
 //! SPOOL/
 //!   README.txt                          a description of these folders
 //!   lock                                held while a node has the spool open
-//!   lamps.txt                           at a central node: the last version numbers of lamp states
+//!   lamps.txt                           at a central node: an upper bound of the versions of lamp states
 //!   greetings/                          what owners say to callers, kept by the node: GreetingFolder has the names
 //!   tls-peers.txt                       if a forwarder's TLS memory is kept here: which peers have spoken TLS
 //!   recording/ID.vm                     being recorded

@@ -37,7 +37,7 @@ impl EntryName {
         &self.mailbox
     }
 
-    /// When the message was recorded, in milliseconds.
+    /// When the message was recorded, to the millisecond.
     pub(crate) fn recorded_at(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.recorded_at_millis).unwrap_or_default()
     }

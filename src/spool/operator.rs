@@ -27,7 +27,7 @@ pub struct WaitingMessage {
     pub destination: String,
     /// Whether it is urgent, and so goes before others.
     pub urgency: Urgency,
-    /// When it was recorded, in milliseconds.
+    /// When it was recorded, to the millisecond.
     pub recorded_at: DateTime<Utc>,
     /// How many attempts have failed.
     pub attempts: u32,

@@ -67,9 +67,10 @@ use crate::wire::{Addresses, Encoded, TransferEncoding, encode, encode_in_pieces
 ///
 /// # Final refusals
 ///
-/// The refusal of a recipient (5xx to RCPT, except 552 for a full mailbox), of the sender (5xx to MAIL) or of the message (5xx after it)
-/// is final. Every other failure is transient, even if the peer refuses this node itself by a 5xx greeting or by a 5xx to AUTH: the
-/// message is not at fault, and an operator can correct the configuration.
+/// The refusal of a recipient (5xx to RCPT, except 552 unless its enhanced status code says that the message is too big), of the sender (5xx
+/// to MAIL, except 530 and 538, which ask for a login or TLS) or of the message (5xx after it) is final; 503, a bad sequence of commands, never
+/// is. Every other failure to send is transient, even if the peer refuses this node itself by a 5xx greeting or by a 5xx to AUTH: the message
+/// is not at fault, and an operator can correct the configuration.
 ///
 /// # Copies
 ///

@@ -11,21 +11,22 @@ use crate::descriptors::descriptor_limit;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SipLimits {
-    /// The number of subscriptions: 10 000. When it is reached, a subscription whose connection is closed ends for the new one; without such a
-    /// subscription, the new one is refused with 503.
+    /// The number of subscriptions: 10 000. When it is reached, a subscription whose connection is closed ends for the new one, or else the oldest
+    /// one of the same telephone; if there is neither, the new one is refused with 503.
     pub max_subscriptions: usize,
-    /// The number of subscriptions of one user: 16. When it is reached, one of them whose connection is closed ends for the new one; without
-    /// such a subscription, the new one is refused with 503.
+    /// The number of subscriptions of one user: 16. When it is reached, one of them ends for the new one, or the new one is refused, as with
+    /// [`max_subscriptions`](Self::max_subscriptions).
     pub max_subscriptions_per_user: usize,
     /// The number of subscriptions of one user from one address: 8, so that a telephone that subscribes again and again leaves room for the
-    /// other telephones of its user. When it is reached, the oldest subscription of the same telephone ends.
+    /// other telephones of its user. When it is reached, one of them ends for the new one, or the new one is refused, as with
+    /// [`max_subscriptions`](Self::max_subscriptions).
     pub max_subscriptions_per_user_and_address: usize,
     /// The shortest duration of a subscription: 60 s. A shorter one is refused with 423; zero asks for the state once, or ends a subscription.
     pub min_expires: Duration,
     /// The longest duration of a subscription, and its duration where the SUBSCRIBE gives none: one hour. A longer one is shortened.
     pub max_expires: Duration,
     /// The number of failed authentications of one user from one address, one of which is forgotten each minute: 20. When it is reached, further
-    /// requests get 403.
+    /// requests get 403, except in a dialog of this user.
     pub max_failures: u32,
     /// The number of failed authentications of one user from all addresses, one of which is forgotten every six seconds: 100. When it is reached,
     /// an address from which the user has not subscribed before gets 503; an address from which the user has is served as before.

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Together they limit how long a message that was half sent when an outage began is delayed. TCP notices a dead path within
 /// 20 seconds, independently of these limits. A transport that notices nothing takes [`block`](Self::block) while no bytes are
 /// taken, and otherwise the limit for a reply: with the defaults, at most 70 seconds. After that the message is tried again with
-/// all others, every 3 seconds, so that no limit here prolongs the outage.
+/// all others, every 3 seconds by default, so that no limit here prolongs the outage.
 ///
 /// ```
 /// use std::time::Duration;

@@ -49,8 +49,8 @@ pub struct Limits {
     pub answer_time: Duration,
     /// The time limit for a shutdown. Sessions with a mail transaction may continue until shortly before its end. Default 8 seconds.
     pub shutdown_timeout: Duration,
-    /// The maximum number of connections; at the limit, a new one replaces the one that has been idle the longest. Default 512. If the
-    /// process may open fewer than 1056 files, the limit is half of their number less 32.
+    /// The maximum number of connections; at the limit, a new one replaces the one that has been unproductive the longest. Default 512. If
+    /// the process may open fewer than 1056 files, 32 of them are for other uses, and the limit is half of the rest.
     pub connections: usize,
     /// The maximum number of connections from one IPv4 address or one IPv6 /64 network; at the limit, a new one replaces one of these.
     /// Default 64. At most half of all connections if the process may open too few files.
