@@ -23,41 +23,7 @@ impl Server {
         let tag = self.ids.of(request.headers.get(HeaderName::CallId).unwrap_or_default());
         let respond = |status: StatusCode| request.response(status, &tag);
         let unauthenticated = |response: Response| OtherResponse { response, authenticated: false };
-        let whole = request.cseq().is_some_and(|cseq| cseq.method == request.method)
-            && [HeaderName::From, HeaderName::To]
-                .iter()
-                .all(|name| request.headers.get(*name).and_then(Address::parse).is_some())
-            && request.headers.get(HeaderName::CallId).is_some_and(|id| !id.is_empty());
-        if !whole {
-            return Err(unauthenticated(respond(StatusCode::BAD_REQUEST)));
-        }
-        if !is_served(&request.uri, source) {
-            return Err(unauthenticated(respond(StatusCode::UNSUPPORTED_SCHEME)));
-        }
-        match request.method {
-            Method::Options => {
-                let mut response = respond(StatusCode::OK);
-                response.headers.push(HeaderName::Allow, ALLOWED);
-                response.headers.push(HeaderName::AllowEvents, EVENT);
-                response.headers.push(HeaderName::Accept, MessageSummary::CONTENT_TYPE);
-                return Err(unauthenticated(response));
-            }
-            Method::Subscribe => {}
-            Method::Notify | Method::Ack | Method::Other(_) => {
-                let mut response = respond(StatusCode::METHOD_NOT_ALLOWED);
-                response.headers.push(HeaderName::Allow, ALLOWED);
-                return Err(unauthenticated(response));
-            }
-        }
-        if let Some(required) = request.headers.get(HeaderName::Require).filter(|required| !required.is_empty()) {
-            let mut response = respond(StatusCode::BAD_EXTENSION);
-            response.headers.push(HeaderName::Unsupported, required);
-            return Err(unauthenticated(response));
-        }
-        let (event, _) = Params::after_word(request.headers.get(HeaderName::Event).unwrap_or_default());
-        if !event.eq_ignore_ascii_case(EVENT) {
-            let mut response = respond(StatusCode::BAD_EVENT);
-            response.headers.push(HeaderName::AllowEvents, EVENT);
+        if let Some(response) = response_without_login(request, source, &tag) {
             return Err(unauthenticated(response));
         }
         let owner = self.in_dialog(request).and_then(|id| self.subscriptions.get(&id)).map(|each| each.user.clone());
@@ -264,6 +230,40 @@ fn dialog(request: &Request, local_tag: String, source: MessageSource, uri: &Sip
         event: headers.get(HeaderName::Event)?.to_owned(),
         secure: uri.is_secure(),
     })
+}
+
+/// Returns the response to a request that needs no login, and to one that can be no SUBSCRIBE to this event package; `None` for a SUBSCRIBE.
+fn response_without_login(request: &Request, source: MessageSource, tag: &str) -> Option<Response> {
+    let respond = |status: StatusCode, fields: &[(HeaderName, &str)]| {
+        let mut response = request.response(status, tag);
+        fields.iter().for_each(|(name, value)| response.headers.push(*name, *value));
+        Some(response)
+    };
+    let addresses = [HeaderName::From, HeaderName::To];
+    let whole = request.cseq().is_some_and(|cseq| cseq.method == request.method)
+        && addresses.iter().all(|name| request.headers.get(*name).and_then(Address::parse).is_some())
+        && request.headers.get(HeaderName::CallId).is_some_and(|id| !id.is_empty());
+    if !whole {
+        return respond(StatusCode::BAD_REQUEST, &[]);
+    }
+    if !is_served(&request.uri, source) {
+        return respond(StatusCode::UNSUPPORTED_SCHEME, &[]);
+    }
+    match request.method {
+        Method::Options => {
+            let accepted = (HeaderName::Accept, MessageSummary::CONTENT_TYPE);
+            return respond(StatusCode::OK, &[(HeaderName::Allow, ALLOWED), (HeaderName::AllowEvents, EVENT), accepted]);
+        }
+        Method::Subscribe => {}
+        Method::Notify | Method::Ack | Method::Other(_) => {
+            return respond(StatusCode::METHOD_NOT_ALLOWED, &[(HeaderName::Allow, ALLOWED)]);
+        }
+    }
+    if let Some(required) = request.headers.get(HeaderName::Require).filter(|required| !required.is_empty()) {
+        return respond(StatusCode::BAD_EXTENSION, &[(HeaderName::Unsupported, required)]);
+    }
+    let (event, _) = Params::after_word(request.headers.get(HeaderName::Event).unwrap_or_default());
+    if event.eq_ignore_ascii_case(EVENT) { None } else { respond(StatusCode::BAD_EVENT, &[(HeaderName::AllowEvents, EVENT)]) }
 }
 
 /// Whether the scheme of a Request-URI is accepted from `source`: `sip` always, `sips` under TLS.
