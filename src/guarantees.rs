@@ -46,8 +46,9 @@
 //!   nodes keep their messages in their spools, and no other node takes its place.
 //! - A node that is no longer the central one keeps its mailboxes where they are; an operator moves them. A change of the
 //!   mailboxes' domain needs a restart.
-//! - The spool tries a destination with at most four messages at once while it does not answer. A peer that accepts connections
-//!   and never answers can hold all four until their timeouts, and its return is noticed only then.
+//! - While a destination does not answer, the spool tries it with at most four messages at once, and with four others once the first
+//!   has failed. A peer that accepts connections and never answers can hold all of them until their timeouts, and its return is
+//!   noticed only then.
 //! - A forwarder that is killed sends the messages in progress again. A node keeps one copy; another mail server may keep two.
 //! - Delivery reports are not read: mail to `voicemail@` the node's name is refused and reported as an event without the
 //!   message's id, which is in the part that was never sent. Behind a server that stores and forwards, a refusal of the

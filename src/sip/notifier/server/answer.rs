@@ -236,7 +236,9 @@ fn dialog(request: &Request, local_tag: String, source: MessageSource, uri: &Sip
 fn response_without_login(request: &Request, source: MessageSource, tag: &str) -> Option<Response> {
     let respond = |status: StatusCode, fields: &[(HeaderName, &str)]| {
         let mut response = request.response(status, tag);
-        fields.iter().for_each(|(name, value)| response.headers.push(*name, *value));
+        for (name, value) in fields {
+            response.headers.push(*name, *value);
+        }
         Some(response)
     };
     let addresses = [HeaderName::From, HeaderName::To];
