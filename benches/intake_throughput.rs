@@ -108,7 +108,7 @@ impl Receiver {
         Self::start(|listener, folder| async move {
             let network = network();
             let directory = network.directory();
-            let store = MaildirStore::builder(folder).directory(Arc::new(directory.clone())).open().await.expect("a store");
+            let store = MaildirStore::builder(folder).directory(directory.clone()).open().await.expect("a store");
             let intake = Intake::builder(network.domain(), store, directory).node(CENTRAL).tls(tls).build();
             intake.serve(listener, ListenMode::StartTls, std::future::pending()).await.expect("it serves");
         })

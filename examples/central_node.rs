@@ -57,7 +57,7 @@ async fn run() -> Result<ExitCode, Failure> {
 
 async fn open(path: &Path, config: CentralConfig, listener: TcpListener, events: Events) -> Result<Node, Failure> {
     let directory = config.network.directory();
-    let store = MaildirStore::builder(config.store).directory(Arc::new(directory.clone())).open().await?;
+    let store = MaildirStore::builder(config.store).directory(directory.clone()).open().await?;
     let tls = config.tls.map(|tls| tls.identity(&config.node)).transpose()?;
     let (file, nodes) = (path.to_owned(), config.nodes);
     let memory = TlsMemory::in_folder(Arc::new(OsDisk), &config.spool);

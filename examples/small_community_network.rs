@@ -53,7 +53,7 @@ async fn main() -> Result<(), Failure> {
     };
 
     let identity = support::tls::Identity::self_signed("central.voicemail.example")?;
-    let store = MaildirStore::builder(folder.path().join("mailboxes")).directory(Arc::new(network.directory())).open().await?;
+    let store = MaildirStore::builder(folder.path().join("mailboxes")).directory(network.directory()).open().await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let central_at = listener.local_addr()?;
     let password = MessageId::random().to_string();

@@ -11,15 +11,12 @@
 //!
 #![cfg_attr(feature = "node", doc = "```")]
 #![cfg_attr(not(feature = "node"), doc = "```ignore")]
-//! use std::sync::Arc;
-//!
 //! use voicemail::audio::Format;
-//! use voicemail::message::MailboxId;
 //! use voicemail::mwi::LogSink;
-//! use voicemail::network::{LicenceClass, Mailbox, Network, NodeAddress, Site, TimeSource, VoicemailType};
-//! use voicemail::node::Node;
+//! use voicemail::network::{LicenceClass, Mailbox, NodeAddress, Site, TimeSource, VoicemailType};
 //! use voicemail::record::CallFacts;
-//! use voicemail::store::{MaildirStore, MessageStore as _};
+//! use voicemail::store::MaildirStore;
+//! use voicemail::{MailboxId, MessageStore as _, Network, Node};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,7 +31,7 @@
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let folder = folder.path();
-//! let store = MaildirStore::builder(folder.join("mailboxes")).directory(Arc::new(network.directory())).open().await?;
+//! let store = MaildirStore::builder(folder.join("mailboxes")).directory(network.directory()).open().await?;
 //! let node = Node::builder(address, network.clone(), network.directory(), folder.join("spool"))
 //!     .store(store)
 //!     .sink(LogSink)

@@ -133,7 +133,7 @@ async fn take_all(folder: &Path) {
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
     let config = config.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
     let network = network();
-    let store = MaildirStore::builder(folder.join("mail")).directory(Arc::new(network.directory())).open().await.unwrap();
+    let store = MaildirStore::builder(folder.join("mail")).directory(network.directory()).open().await.unwrap();
     let mut limits = Limits::default();
     limits.connections_per_address = 256;
     let intake = Intake::builder(network.domain(), store, network.directory()).tls(Arc::new(config));

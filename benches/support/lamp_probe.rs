@@ -37,7 +37,7 @@ impl Pair {
         let (network, events, lamps) = (network(), Events::new(), LampProbe::default());
         let directory = network.directory();
         let (tls, _, pem) = certify(CENTRAL);
-        let store = MaildirStore::builder(folder.path().join("store")).directory(Arc::new(directory.clone()));
+        let store = MaildirStore::builder(folder.path().join("store")).directory(directory.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let peer = listener.local_addr().expect("an address").to_string();
         let node = |name: &str| {

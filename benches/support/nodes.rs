@@ -59,7 +59,7 @@ impl Central {
         let network = network();
         let directory = network.directory();
         let (tls, _, pem) = certify(CENTRAL);
-        let store = MaildirStore::builder(folder.path().join("store")).directory(Arc::new(directory.clone()));
+        let store = MaildirStore::builder(folder.path().join("store")).directory(directory.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let node = Node::builder(CENTRAL.parse().expect("an address"), network, directory, folder.path().join("spool"))

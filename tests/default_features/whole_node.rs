@@ -57,7 +57,7 @@ async fn a_recording_is_forwarded_kept_and_lights_a_lamp() -> Result<(), Failure
     let central_at = listener.local_addr()?.to_string();
     let (lamp, mut new_messages) = watch::channel(0);
 
-    let store = MaildirStore::builder(folder.path().join("mailboxes")).directory(Arc::new(network.directory())).open().await?;
+    let store = MaildirStore::builder(folder.path().join("mailboxes")).directory(network.directory()).open().await?;
     let central = Node::builder(CENTRAL.parse()?, network.clone(), network.directory(), folder.path().join("central"))
         .store(store)
         .sink(Lamp(Arc::new(lamp)))

@@ -43,8 +43,7 @@ const NETWORK: &str = r#"
 async fn open_node(disk: &PowerCutDisk, sink: ChannelSink, listener: TcpListener) -> Node {
     let network = toml::from_str::<NetworkDescription>(NETWORK).unwrap().check().unwrap();
     let directory = network.directory();
-    let store =
-        MaildirStore::builder("/store").disk(Arc::new(disk.clone())).clock(clock()).directory(Arc::new(directory.clone()));
+    let store = MaildirStore::builder("/store").disk(Arc::new(disk.clone())).clock(clock()).directory(directory.clone());
     let node = Node::builder(address(CENTRAL), network, directory, "/spool").disk(disk.clone()).clock(clock());
     node.store(store.open().await.unwrap()).sink(sink).listen(listener, ListenMode::StartTls).open().await.unwrap()
 }

@@ -323,7 +323,7 @@ async fn an_open_connection_stays_and_answers_by_the_new_network() {
     let folder = tempdir().unwrap();
     let old = network(CENTRAL, 1);
     let directory = NetworkDirectory::new(old.clone());
-    let store = MaildirStore::builder(folder.path().join("mail")).directory(Arc::new(directory.clone())).open().await.unwrap();
+    let store = MaildirStore::builder(folder.path().join("mail")).directory(directory.clone()).open().await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let node = Node::builder(address(CENTRAL), old, directory.clone(), folder.path().join("spool"))
