@@ -7,7 +7,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) struct Lock<T>(Mutex<T>);
 
 impl<T> Lock<T> {
-    #[cfg(any(feature = "memory", feature = "sntp", feature = "fs", feature = "smtp", feature = "sip"))]
     pub(crate) const fn new(value: T) -> Self {
         Self(Mutex::new(value))
     }

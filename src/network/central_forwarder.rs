@@ -2,12 +2,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::{Commit, Network, NetworkObserver, NodeAddress, NodeHost};
 use crate::forward::{Acceptance, Failover, ForwardError, Forwarder};
+use crate::lock::Lock;
 use crate::message::{MailboxId, Message};
 
 /// Forwards messages to the central node: to its first host, and to the next one if that cannot be reached, as [`Failover`] does.
@@ -34,7 +35,7 @@ use crate::message::{MailboxId, Message};
 /// ```
 pub struct CentralForwarder<F> {
     make: Box<Make<F>>,
-    route: RwLock<Arc<Route<F>>>,
+    route: Lock<Arc<Route<F>>>,
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -59,7 +60,7 @@ impl<F: Forwarder> CentralForwarder<F> {
         make: impl Fn(&Network, &NodeHost) -> Result<F, E> + Send + Sync + 'static,
     ) -> Result<Self, BoxError> {
         let make: Box<Make<F>> = Box::new(move |network, host| make(network, host).map_err(Into::into));
-        let route = RwLock::new(Arc::new(Route::to(network, &*make)?));
+        let route = Lock::new(Arc::new(Route::to(network, &*make)?));
         Ok(Self { make, route })
     }
 
@@ -69,7 +70,7 @@ impl<F: Forwarder> CentralForwarder<F> {
     }
 
     fn route(&self) -> Arc<Route<F>> {
-        Arc::clone(&self.route.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.route.lock())
     }
 }
 
@@ -102,7 +103,7 @@ impl<F: Forwarder> NetworkObserver for CentralForwarder<F> {
             return Ok(Box::new(|| ()));
         }
         let new = Arc::new(Route::to(network, &*self.make)?);
-        Ok(Box::new(move || *self.route.write().unwrap_or_else(PoisonError::into_inner) = new))
+        Ok(Box::new(move || *self.route.lock() = new))
     }
 }
 

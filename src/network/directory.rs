@@ -1,12 +1,13 @@
 //! [`NetworkDirectory`]: the owners of the mailboxes of the network in force.
 
 use std::error::Error;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::{Commit, Network, NetworkObserver};
 use crate::directory::{Directory, DirectoryError, Owner};
+use crate::lock::Lock;
 use crate::message::MailboxId;
 
 /// The owners of the mailboxes of the network in force, as [`Network::owner`] returns them. Clones share the network: when a
@@ -22,23 +23,23 @@ use crate::message::MailboxId;
 /// ```
 #[derive(Debug, Clone)]
 pub struct NetworkDirectory {
-    network: Arc<RwLock<Arc<Network>>>,
+    network: Arc<Lock<Arc<Network>>>,
 }
 
 impl NetworkDirectory {
     /// The owners of the mailboxes of `network`.
     pub fn new(network: impl Into<Arc<Network>>) -> Self {
-        Self { network: Arc::new(RwLock::new(network.into())) }
+        Self { network: Arc::new(Lock::new(network.into())) }
     }
 
     /// The network in force.
     pub fn network(&self) -> Arc<Network> {
-        Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.network.lock())
     }
 
     /// Replaces the network.
     pub fn replace(&self, network: impl Into<Arc<Network>>) {
-        *self.network.write().unwrap_or_else(PoisonError::into_inner) = network.into();
+        *self.network.lock() = network.into();
     }
 }
 

@@ -1,10 +1,11 @@
 //! [`CurrentNetwork`]: the network in force, and the role of this node in it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{Notify, watch};
 
+use crate::lock::Lock;
 use crate::network::{Network, NodeAddress};
 use crate::record::LOCAL_DESTINATION;
 
@@ -12,7 +13,7 @@ use crate::record::LOCAL_DESTINATION;
 #[derive(Debug)]
 pub(super) struct CurrentNetwork {
     address: NodeAddress,
-    network: RwLock<Arc<Network>>,
+    network: Lock<Arc<Network>>,
     is_central: AtomicBool,
     changed: Notify,
     subscribers: watch::Sender<()>,
@@ -21,7 +22,7 @@ pub(super) struct CurrentNetwork {
 impl CurrentNetwork {
     pub(super) fn new(address: NodeAddress, network: Arc<Network>) -> Self {
         let is_central = AtomicBool::new(*network.central_node() == address);
-        Self { address, network: RwLock::new(network), is_central, changed: Notify::new(), subscribers: watch::Sender::new(()) }
+        Self { address, network: Lock::new(network), is_central, changed: Notify::new(), subscribers: watch::Sender::new(()) }
     }
 
     pub(super) fn address(&self) -> &NodeAddress {
@@ -29,7 +30,7 @@ impl CurrentNetwork {
     }
 
     pub(super) fn network(&self) -> Arc<Network> {
-        Arc::clone(&self.network.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.network.lock())
     }
 
     /// Whether this node keeps the mailboxes.
@@ -39,7 +40,7 @@ impl CurrentNetwork {
 
     pub(super) fn change(&self, network: Arc<Network>) {
         self.is_central.store(*network.central_node() == self.address, Ordering::Release);
-        *self.network.write().unwrap_or_else(PoisonError::into_inner) = network;
+        *self.network.lock() = network;
         self.changed.notify_one();
         self.subscribers.send_replace(());
     }
