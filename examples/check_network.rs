@@ -5,6 +5,7 @@
 //! faults, each fault on one line, and exit status 1.
 
 use std::fs;
+use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use voicemail::network::{Network, NetworkDescription};
@@ -17,8 +18,14 @@ fn main() -> ExitCode {
     match read(&path) {
         Ok(network) => {
             let tables = [network.to_table(), network.to_node_table(), network.to_mailbox_table(), network.to_mermaid()];
-            println!("{}", tables.join("\n"));
-            ExitCode::SUCCESS
+            match writeln!(io::stdout(), "{}", tables.join("\n")) {
+                // A reader such as `head` may have enough.
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                    eprintln!("the network cannot be printed: {error}");
+                    ExitCode::FAILURE
+                }
+                _ => ExitCode::SUCCESS,
+            }
         }
         Err(why) => {
             eprintln!("{why}");
