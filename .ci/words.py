@@ -64,11 +64,12 @@ def hits(path, names, sentences):
     before = ""
     for number, text in prose(path, lines):
         # A sentence may begin in the middle of a line, or where the line before ended one.
-        starts = re.split(r"(?<=[.:;!]) +", re.sub(r"^[-*|>#\s]+", "", text))
+        starts = re.split(r"(?<=[.:;!])(?:\*\*)? +|(?<= \|) +", re.sub(r"^[-*|>#\s]+", "", text))
         if before and not re.search(r"[.:;!|]$", before) and not re.match(r"[-*|>#]", text):
             starts[0] = "… " + starts[0]
         before = text.rstrip()
         for start in starts:
+            start = start.lstrip("*| ")  # behind a bold word, or at the beginning of a cell
             for sentence in sentences:
                 found = sentence.search(start)
                 if found and not start.rstrip().endswith("?"):

@@ -1,6 +1,6 @@
 //! The SMTP receiver [`Intake`]: it answers 250 after a message is stored in its mailboxes, and not before.
 //!
-//! It accepts messages for the mailboxes of its own domain and relays nothing. The state machine [`smtp::server`](crate::smtp::server)
+//! It accepts messages for the mailboxes of its domain and relays nothing. The state machine [`smtp::server`](crate::smtp::server)
 //! decides the conversation; a session around it reads, writes and waits.
 
 mod builder;

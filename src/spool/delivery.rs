@@ -317,7 +317,7 @@ impl DestinationSender<'_> {
     }
 }
 
-/// Returns the reply of a node that accepted no recipient for a reason of its own, such as a full disk. All messages would get that reply,
+/// Returns the reply of a node that accepted no recipient because of its own state, such as a full disk. All messages would get that reply,
 /// so the node is treated like one that cannot be reached: it is tried every few seconds, and then everything is sent at once.
 fn node_failure(acceptance: &Acceptance) -> Option<&Reply> {
     let mut failure = None;

@@ -110,7 +110,7 @@ pub async fn paged(store: &impl MessageStore) {
     }
 }
 
-/// **Restored.** What `mark` has set to removed can be marked new or old again, until the store expunges it.
+/// **Restored.** A message that `mark` has set to removed can be marked new or old again, until the store expunges it.
 ///
 /// # Panics
 ///

@@ -35,7 +35,7 @@ use crate::retry::now;
 /// refresh. Each change is notified with the newest state, at most once a second. While a state is unknown, the NOTIFY has no body: the
 /// telephone sees that it is subscribed, and leaves its lamp as it is.
 ///
-/// Each subscription is a dialog of its own. Two telephones of one user have two subscriptions, even if their addresses behind two routers
+/// Each subscription is a separate dialog. Two telephones of one user have two subscriptions, even if their addresses behind two routers
 /// are the same. A NOTIFY is sent to the address that its SUBSCRIBE came from, or through the proxies in its Record-Route.
 ///
 /// The subscription of a telephone ends if it answers 481, or does not answer for 32 seconds; the telephone subscribes again when it is back.

@@ -20,7 +20,7 @@ pub(super) struct UnsolicitedNotify<'a> {
     pub(super) target: &'a SipUri,
     pub(super) body: Bytes,
     pub(super) credentials: Option<&'a DigestCredentials>,
-    /// The Call-ID, of its own for each NOTIFY.
+    /// The Call-ID; each NOTIFY has another one.
     pub(super) call_id: String,
     /// When to stop waiting for a response, if that is before the transaction times out.
     pub(super) deadline: Option<Instant>,

@@ -19,7 +19,7 @@ use crate::smtp::sasl::{Credentials, PeerName, StoredPassword};
 /// The rules for which peers may deliver at a listener.
 ///
 /// By default, only clients on [this machine](Self::this_machine) may deliver. No setting makes the intake a relay: it accepts messages for
-/// mailboxes of its own domain only.
+/// mailboxes of the domain it serves only.
 ///
 /// - **Known.** A [`KnownPeer`] proves its name, with a password or a certificate; its messages are of
 ///   [`Origin::Peer`](crate::message::Origin::Peer).
