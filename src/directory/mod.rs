@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 
 pub use self::error::DirectoryError;
 pub use self::fixed::StaticDirectory;
-use crate::message::{MailboxId, SiteId};
+use crate::message::{Language, MailboxId, SiteId};
 
 /// Looks up mailboxes and their owners.
 ///
@@ -51,6 +51,8 @@ pub struct Owner {
     pub home: SiteId,
     /// The time zone in which times are shown to the owner.
     pub zone: Tz,
+    /// The language in which the owner is spoken to on the telephone. `None` is the usual one of the voices in use.
+    pub language: Option<Language>,
     /// The shortest and the longest message for this mailbox.
     pub recording: RecordingLimits,
     /// How much the mailbox may hold. The limits of the store for every mailbox apply, too.
@@ -58,9 +60,9 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Returns an owner with the usual limits: messages of 1 second to 5 minutes.
+    /// Returns an owner without a language and with the usual limits: messages of 1 second to 5 minutes.
     pub fn new(home: SiteId, zone: Tz) -> Self {
-        Self { home, zone, recording: RecordingLimits::default(), holding: MailboxLimits::default() }
+        Self { home, zone, language: None, recording: RecordingLimits::default(), holding: MailboxLimits::default() }
     }
 }
 

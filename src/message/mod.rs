@@ -1,4 +1,4 @@
-//! Messages and the values that describe them: ids, mailboxes, callers, times, sounds.
+//! Messages and the values that describe them: ids, mailboxes, callers, languages, times, sounds.
 //!
 //! This module has values only: they do no I/O, read no clock and never wait. All other modules use these types.
 
@@ -8,6 +8,7 @@ mod caller;
 mod digest;
 mod head_encoding;
 mod id;
+mod language;
 mod mail_file;
 pub(crate) mod mailbox;
 mod moment;
@@ -33,6 +34,7 @@ pub use self::head_encoding::InvalidHead;
 #[cfg(feature = "node")]
 pub(crate) use self::head_encoding::{read_lines, write_lines};
 pub use self::id::{InvalidMessageId, MessageId};
+pub use self::language::{InvalidLanguage, Language};
 pub use self::mail_file::MailFile;
 use self::mail_file::SameFile;
 pub use self::mailbox::{InvalidMailboxId, MailboxId};

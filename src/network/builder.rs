@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 
 use super::{Fallback, Licence, Mailbox, NodeAddress, NodeHost, PbxName, Rule, Site, TimeSource, VoicemailType};
 use crate::directory::MailboxLimits;
-use crate::message::SiteId;
+use crate::message::{Language, SiteId};
 
 /// Builds a [`Network`](super::Network); made by [`Network::builder`](super::Network::builder).
 #[derive(Debug, Clone)]
@@ -37,6 +37,7 @@ pub struct SiteBuilder {
     pub(super) name: PbxName,
     pub(super) voicemail: Setting<VoicemailType>,
     pub(super) zone: Setting<Tz>,
+    pub(super) language: Option<Language>,
     pub(super) node: Setting<NodeAddress>,
     pub(super) hosts: Vec<NodeHost>,
     pub(super) destination: Setting<String>,
@@ -73,6 +74,7 @@ impl SiteBuilder {
             name,
             voicemail: Setting::Missing,
             zone: Setting::Missing,
+            language: None,
             node: Setting::Missing,
             hosts: Vec::new(),
             destination: Setting::Missing,
@@ -130,6 +132,13 @@ impl SiteBuilder {
         self
     }
 
+    /// Sets the language in which callers of the PBX are spoken to, and owners whose mailbox has none. The default is the usual one of
+    /// the voices in use.
+    pub fn language(mut self, language: Language) -> Self {
+        self.language = Some(language);
+        self
+    }
+
     /// Makes this PBX the fallback of the central PBX.
     pub fn fallback(mut self, fallback: Fallback) -> Self {
         self.is_fallback = Setting::Value(true);
@@ -166,6 +175,7 @@ impl SiteBuilder {
             ports: self.ports.value().unwrap_or(0),
             time_servers,
             zone: self.zone.value()?,
+            language: self.language,
             fallback: self.is_fallback.value().unwrap_or(false).then(|| Fallback { backup_node: self.backup_node.value() }),
             mailboxes: self.mailboxes.into_iter().map(with_limits).collect(),
         })

@@ -9,6 +9,7 @@ use super::table_reader::TableReader;
 use super::value::Value;
 use super::{Faults, Licence, Mailbox, Network, NodeAddress, NodeHost, PbxName, Rule, TimeServer, TimeSource};
 use crate::directory::{MailboxLimits, RecordingLimits};
+use crate::message::Language;
 
 /// The description of a network in a file, in TOML or any other self-describing format of serde.
 ///
@@ -28,6 +29,7 @@ use crate::directory::{MailboxLimits, RecordingLimits};
 ///     node = "central.voicemail.example"          # not for centralized
 ///     hosts = ["10.1.1.5", "10.1.1.6:2525"]       # of the central node, in order; by default its own name
 ///     zone = "Europe/London"
+///     language = "en-GB"                          # in which callers and owners are spoken to; by default none
 ///     time = { sntp = ["ntp.example"] }
 ///     ports = 8                                   # recordings at once; not for centralized
 ///     licences = ["voicemail", { class = "campaigns", until = 2027-01-01 }]
@@ -36,6 +38,7 @@ use crate::directory::{MailboxLimits, RecordingLimits};
 ///     [pbx.mailbox.2001]
 ///     name = "Anna Whitfield"                     # all of a mailbox's keys may be left out
 ///     zone = "Europe/Berlin"                      # by default that of the PBX
+///     language = "de"                             # by default that of the PBX
 ///     min_seconds = 2                             # by default 1
 ///     max_seconds = 120                           # by default 300
 ///     holds = { bytes = 50000000 }                # for each key, by default that of the PBX
@@ -117,6 +120,7 @@ fn site(value: Value, place: usize) -> SiteBuilder {
     let mut site = SiteBuilder::named(name(&mut fields, place));
     site.voicemail = fields.parsed("voicemail", |found| Rule::UnknownVoicemailType { found });
     site.zone = fields.parsed("zone", |found| Rule::UnknownZone { key: "zone".to_owned(), found });
+    site.language = language(&mut fields);
     site.node = address(&mut fields, "node");
     site.hosts = hosts(&mut fields);
     site.destination = fields.text("destination");
@@ -142,6 +146,12 @@ fn name(fields: &mut TableReader, place: usize) -> PbxName {
 
 fn address(fields: &mut TableReader, key: &'static str) -> Setting<NodeAddress> {
     fields.parsed(key, |found| Rule::InvalidNodeAddress { key, found })
+}
+
+/// Reads the language of a PBX or a mailbox. One that cannot be read is none.
+fn language(fields: &mut TableReader) -> Option<Language> {
+    let key = fields.path_of("language");
+    fields.parsed("language", |found| Rule::InvalidLanguage { key, found }).value()
 }
 
 fn hosts(fields: &mut TableReader) -> Vec<NodeHost> {
@@ -253,10 +263,11 @@ fn mailbox(number: String, value: Value, fields: &mut TableReader) -> Option<Mai
     let mut parts = TableReader::new(table, format!("{path}."));
     let name = parts.text("name").value();
     let zone = parts.parsed("zone", |found| Rule::UnknownZone { key: format!("{path}.zone"), found }).value();
+    let language = language(&mut parts);
     let recording = limits(&mut parts);
     let holding = holding(&mut parts);
     fields.end_inner(parts);
-    id.map(|number| Mailbox { number, name, zone, recording, holding })
+    id.map(|number| Mailbox { number, name, zone, language, recording, holding })
 }
 
 /// Reads the limits of length. The defaults stand in for limits that are not given, and for both if one of them cannot be read.

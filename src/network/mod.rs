@@ -208,7 +208,8 @@ impl Network {
         self.sites().flat_map(|site| site.mailboxes.iter().map(move |mailbox| (site, mailbox)))
     }
 
-    /// The owner of the mailbox with this number or name: its home is the PBX, and its zone that of the mailbox or else of the PBX.
+    /// The owner of the mailbox with this number or name: its home is the PBX, and its zone and its language are those of the mailbox or
+    /// else of the PBX.
     pub fn owner(&self, number: &MailboxId) -> Option<Owner> {
         let (site, mailbox) = self.mailbox(number)?;
         Some(owner(site, mailbox))
@@ -242,7 +243,8 @@ impl Network {
 
 fn owner(site: &Site, mailbox: &Mailbox) -> Owner {
     let zone = mailbox.zone.unwrap_or(site.zone);
-    Owner { recording: mailbox.recording, holding: mailbox.holding, ..Owner::new(site.id.clone(), zone) }
+    let language = mailbox.language.clone().or_else(|| site.language.clone());
+    Owner { language, recording: mailbox.recording, holding: mailbox.holding, ..Owner::new(site.id.clone(), zone) }
 }
 
 impl NetworkBuilder {

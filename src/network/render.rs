@@ -45,13 +45,13 @@ impl Network {
         in_columns(NODE_HEADINGS, nodes.into_iter().map(row))
     }
 
-    /// Returns a table with a line for each mailbox: its PBX, the zone of its owner, the minimum and maximum length of a message
-    /// in seconds, and how much it may hold. The form is that of [`to_table`](Self::to_table).
+    /// Returns a table with a line for each mailbox: its PBX, the zone and the language of its owner, the minimum and maximum length of a
+    /// message in seconds, and how much it may hold. The form is that of [`to_table`](Self::to_table).
     ///
     /// ```text
-    /// MAILBOX  PBX     ZONE           SECONDS   HOLDS
-    /// 2001     london  Europe/London  1 to 300  messages 500, minutes 240
-    /// 2008     tokyo   Asia/Tokyo     2 to 120  -
+    /// MAILBOX  PBX     ZONE           LANGUAGE  SECONDS   HOLDS
+    /// 2001     london  Europe/London  en-GB     1 to 300  messages 500, minutes 240
+    /// 2008     tokyo   Asia/Tokyo     -         2 to 120  -
     /// ```
     pub fn to_mailbox_table(&self) -> String {
         in_columns(MAILBOX_HEADINGS, self.mailboxes().map(mailbox_row))
@@ -107,11 +107,12 @@ fn row(site: &Site) -> [String; 6] {
     ]
 }
 
-fn mailbox_row((site, mailbox): (&Site, &Mailbox)) -> [String; 5] {
+fn mailbox_row((site, mailbox): (&Site, &Mailbox)) -> [String; 6] {
     [
         mailbox.number.to_string(),
         site.id().to_string(),
         mailbox.zone.unwrap_or(site.zone()).name().to_owned(),
+        or_dash(mailbox.language.as_ref().or(site.language()).map(ToString::to_string)),
         format!("{} to {}", mailbox.recording.min.as_secs(), mailbox.recording.max.as_secs()),
         or_dash(limits(mailbox.holding)),
     ]
@@ -149,7 +150,7 @@ fn escaped(text: &str) -> String {
 }
 
 const PBX_HEADINGS: [&str; 6] = ["PBX", "VOICEMAIL", "NODE", "DESTINATION", "PORTS", "LICENCES"];
-const MAILBOX_HEADINGS: [&str; 5] = ["MAILBOX", "PBX", "ZONE", "SECONDS", "HOLDS"];
+const MAILBOX_HEADINGS: [&str; 6] = ["MAILBOX", "PBX", "ZONE", "LANGUAGE", "SECONDS", "HOLDS"];
 const NODE_HEADINGS: [&str; 4] = ["NODE", "HOSTS", "CENTRAL FOR", "DISTRIBUTED FOR"];
 
 #[cfg(test)]
@@ -192,17 +193,21 @@ himalaya.voicemail.example  -                           -               tokyo, e
     }
 
     #[test]
-    fn the_table_of_mailboxes_shows_what_each_may_hold() {
+    fn the_table_of_mailboxes_has_languages_and_limits() {
         let holding = MailboxLimits { messages: Some(1), length: Some(Duration::from_secs(90)), bytes: Some(5) };
-        let limited = Mailbox { holding, ..samples::mailbox("2009") };
+        let limited = Mailbox { holding, ..samples::mailbox("2009") }.with_language("de".parse().unwrap());
         let hours = MailboxLimits { length: Some(Duration::from_secs(7200)), ..MailboxLimits::default() };
-        let london = central("london").holding(hours).mailbox(samples::mailbox("2001")).mailbox(limited);
+        let london = central("london")
+            .language("en-GB".parse().unwrap())
+            .holding(hours)
+            .mailbox(samples::mailbox("2001"))
+            .mailbox(limited);
         let sites = vec![london, distributed("tokyo").mailbox(samples::mailbox("2008"))];
         let expected = "\
-MAILBOX  PBX     ZONE           SECONDS   HOLDS
-2001     london  Europe/London  1 to 300  minutes 120
-2009     london  Europe/London  1 to 300  messages 1, seconds 90, bytes 5
-2008     tokyo   Asia/Tokyo     1 to 300  -
+MAILBOX  PBX     ZONE           LANGUAGE  SECONDS   HOLDS
+2001     london  Europe/London  en-GB     1 to 300  minutes 120
+2009     london  Europe/London  de        1 to 300  messages 1, seconds 90, bytes 5
+2008     tokyo   Asia/Tokyo     -         1 to 300  -
 ";
         assert_eq!(samples::of(sites).unwrap().to_mailbox_table(), expected);
     }

@@ -285,6 +285,14 @@ pub enum Rule {
         /// The host given.
         found: String,
     },
+    /// N43: a language is a tag of BCP 47.
+    #[error("{}; found {found:?} for {}; correct it", crate::message::InvalidLanguage, .key.escape_debug())]
+    InvalidLanguage {
+        /// The key of the language, with the path to it.
+        key: String,
+        /// The language given.
+        found: String,
+    },
 }
 
 impl Rule {
@@ -331,6 +339,7 @@ impl Rule {
             Self::InvalidDate { .. } => "N40",
             Self::InvalidTimeServer { .. } => "N41",
             Self::InvalidHost { .. } => "N42",
+            Self::InvalidLanguage { .. } => "N43",
         }
     }
 }

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 
 use super::{Licence, LicenceClass, NodeAddress, NodeHost, TimeServer};
 use crate::directory::{MailboxLimits, RecordingLimits};
-use crate::message::{MailboxId, SiteId};
+use crate::message::{Language, MailboxId, SiteId};
 
 /// One PBX of a [`Network`](super::Network).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub struct Site {
     pub(super) ports: u32,
     pub(super) time_servers: Vec<TimeServer>,
     pub(super) zone: Tz,
+    pub(super) language: Option<Language>,
     pub(super) fallback: Option<Fallback>,
     pub(super) mailboxes: Vec<Mailbox>,
 }
@@ -82,6 +83,11 @@ impl Site {
     /// The time zone of the PBX.
     pub fn zone(&self) -> Tz {
         self.zone
+    }
+
+    /// The language in which callers are spoken to, and owners whose mailbox has none; `None` is the usual one of the voices in use.
+    pub fn language(&self) -> Option<&Language> {
+        self.language.as_ref()
     }
 
     /// The settings of the fallback, if the PBX is the fallback of the central PBX.
@@ -177,6 +183,8 @@ pub struct Mailbox {
     pub name: Option<String>,
     /// The zone in which the owner reads times, if it is not the PBX's.
     pub zone: Option<Tz>,
+    /// The language in which the owner is spoken to on the telephone, if it is not the PBX's.
+    pub language: Option<Language>,
     /// The minimum and maximum length of a message for the mailbox.
     pub recording: RecordingLimits,
     /// How much the mailbox may hold. Each limit that is `None` is that of the PBX,
@@ -185,9 +193,10 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// A mailbox with the default limits of length, and with the zone and the limits of its PBX, whose owner has no name.
+    /// A mailbox with the default limits of length, and with the zone, the language and the limits of its PBX, whose owner has no name.
     pub fn new(number: MailboxId) -> Self {
-        Self { number, name: None, zone: None, recording: RecordingLimits::default(), holding: MailboxLimits::default() }
+        let (recording, holding) = (RecordingLimits::default(), MailboxLimits::default());
+        Self { number, name: None, zone: None, language: None, recording, holding }
     }
 
     /// The same mailbox with an owner of this name.
@@ -200,6 +209,12 @@ impl Mailbox {
     #[must_use]
     pub fn with_zone(self, zone: Tz) -> Self {
         Self { zone: Some(zone), ..self }
+    }
+
+    /// The same mailbox with an owner who is spoken to in this language.
+    #[must_use]
+    pub fn with_language(self, language: Language) -> Self {
+        Self { language: Some(language), ..self }
     }
 
     /// The same mailbox with these limits of a message's length.

@@ -82,6 +82,14 @@ fn a_mailbox_has_its_own_limits_and_else_those_of_its_pbx() {
 }
 
 #[test]
+fn an_owner_has_the_language_of_the_mailbox_or_of_the_pbx() {
+    let network = example();
+    let languages = ["2001", "2002", "2008"].map(|number| network.owner(&number.parse().unwrap()).unwrap().language);
+    assert_eq!(languages, [Some("en-GB".parse().unwrap()), Some("de".parse().unwrap()), None]);
+    assert_eq!(network.central().language().map(Language::primary), Some("en"));
+}
+
+#[test]
 fn each_mistake_is_one_fault_at_its_pbx() {
     let slips = [
         ("domain = \"voicemail.example\"", "", "network N32"),
@@ -100,6 +108,9 @@ fn each_mistake_is_one_fault_at_its_pbx() {
         ("zone = \"Asia/Tokyo\"", "zone = \"Asia/Tokio\"", "tokyo N37"),
         ("zone = \"Asia/Tokyo\"", "", "tokyo N32"),
         ("zone = \"Europe/Warsaw\"", "zone = \"CEST\"", "london N37"),
+        ("language = \"en-GB\"", "language = \"en_GB\"", "london N43"),
+        ("language = \"de\"", "language = \"german!\"", "london N43"),
+        ("language = \"de\"", "language = 49", "london N33"),
         ("[pbx.mailbox.2024]", "[pbx.mailbox.2024a]", "kiritimati N38"),
         ("[pbx.mailbox.2024]", "[pbx.mailbox.Voicemail]", "kiritimati N38"),
         ("[pbx.mailbox.2024]", "[pbx.mailbox.sales]\n[pbx.mailbox.Sales]\n[pbx.mailbox.2024]", "kiritimati N04"),
@@ -192,7 +203,7 @@ fn any_value() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(|number| Value::Integer(number.into())),
         text.prop_map(Value::Text),
     ];
-    let keys = "([\n\ta]{1,2}|domain|pbx|id|voicemail|zone|node|destination|trunk_groups|licences|class|until|ports|time|sntp|fallback|\
+    let keys = "([\n\ta]{1,2}|domain|pbx|id|voicemail|zone|language|node|destination|trunk_groups|licences|class|until|ports|time|sntp|fallback|\
                 backup_node|mailbox|2001|min_seconds|max_seconds|holds|messages|minutes|bytes|x)";
     leaf.prop_recursive(5, 64, 8, move |inner| {
         prop_oneof![
