@@ -44,6 +44,9 @@ assert_send_sync!(
 #[cfg(feature = "memory")]
 assert_send_sync!(crate::clock::ManualClock, crate::store::MemoryStore);
 
+#[cfg(feature = "wire")]
+assert_send_sync!(dyn crate::voice::Voice, crate::voice::Voices);
+
 #[cfg(feature = "fs")]
 assert_send_sync!(
     dyn crate::disk::Disk,

@@ -1,0 +1,44 @@
+//! [`Fallback`]: a voice with another one for what it cannot say.
+
+use async_trait::async_trait;
+
+use super::{Names, Voice, VoiceError};
+use crate::error_chain;
+use crate::message::Audio;
+use crate::telephone::Prompt;
+
+/// Says each prompt with the first voice, and with the second one when the first has no words for it or fails.
+///
+/// A typical pair is a folder of recorded sentences and a program that speaks text.
+#[derive(Debug, Clone)]
+pub struct Fallback<A, B> {
+    first: A,
+    second: B,
+}
+
+impl<A: Voice, B: Voice> Fallback<A, B> {
+    /// Returns a voice that asks `first`, and then `second`.
+    pub fn new(first: A, second: B) -> Self {
+        Self { first, second }
+    }
+}
+
+#[async_trait]
+impl<A: Voice, B: Voice> Voice for Fallback<A, B> {
+    async fn say(&self, prompt: &Prompt, names: &Names) -> Result<Vec<Audio>, VoiceError> {
+        let failed = match self.first.say(prompt, names).await {
+            Ok(sounds) if !sounds.is_empty() => return Ok(sounds),
+            Ok(_) => None,
+            Err(error) => Some(error),
+        };
+        let sounds = self.second.say(prompt, names).await?;
+        match failed {
+            Some(error) if sounds.is_empty() => Err(error),
+            Some(error) => {
+                tracing::warn!(error = %error_chain(&error), "a voice failed, and the next one spoke");
+                Ok(sounds)
+            }
+            None => Ok(sounds),
+        }
+    }
+}
