@@ -14,6 +14,8 @@ mod lazy_decoder;
 mod length;
 mod pcm;
 mod riff;
+#[cfg(feature = "node")]
+mod timeline;
 mod types;
 mod wav;
 
@@ -26,4 +28,6 @@ pub(crate) use self::layout::may_be_read;
 pub(crate) use self::length::length_within;
 pub use self::length::{announced_length, length_of};
 pub use self::pcm::{from_a_law, from_mu_law};
+#[cfg(feature = "node")]
+pub(crate) use self::timeline::Timeline;
 pub use self::wav::Wav;

@@ -13,7 +13,6 @@ mod opening;
 mod pending;
 mod recording;
 mod recover;
-mod timeline;
 
 use std::collections::HashMap;
 use std::error::Error;

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::audio::{Codec, Format};
+use crate::audio::{Codec, Format, Timeline};
 use crate::message::{Caller, EndReason, MessageId, Privacy, Urgency};
 use crate::spool::SoundInput;
 
 use super::active::{ActiveRecording, Buffer};
-use super::timeline::Timeline;
 use super::{Job, Kept, RecordError, Recorder, RecordingSite};
 
 /// A call being recorded: samples or codec payload go in, and [`finish`](Self::finish) returns when the message is kept.

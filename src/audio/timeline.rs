@@ -1,6 +1,6 @@
 //! [`Timeline`]: the place of each RTP packet in a recording.
 
-use crate::audio::{Codec, Format};
+use super::{Codec, Format};
 
 /// Builds a recording by RTP timestamps, so that it has the length of the call even if packets were lost or late.
 ///
@@ -15,6 +15,11 @@ pub(crate) struct Timeline {
 impl Timeline {
     pub(crate) fn new(format: Format) -> Self {
         Self { format, next: None }
+    }
+
+    /// Forgets the timestamps: the next packet has another source (SSRC), and continues at the end of the recording.
+    pub(crate) fn restart_source(&mut self) {
+        self.next = None;
     }
 
     /// Puts `payload`, whose first frame has the timestamp `at`, into `recorded`, which ends with the sound recorded so far. Appends at most
@@ -110,6 +115,17 @@ mod tests {
     #[test]
     fn a_sender_that_starts_anew_goes_on_at_once() {
         assert_eq!(placed(PCMU, &[(0, b"abcd"), (3_000_000_000, b"efgh"), (3_000_000_004, b"ijkl")]), b"abcdefghijkl");
+    }
+
+    #[test]
+    fn another_source_goes_on_at_the_end_whatever_its_timestamps() {
+        let mut timeline = Timeline::new(PCMU);
+        let mut recorded = Vec::new();
+        timeline.place(&mut recorded, b"abcd", 1000, PLENTY);
+        timeline.restart_source();
+        timeline.place(&mut recorded, b"efgh", 996, PLENTY);
+        timeline.place(&mut recorded, b"ijkl", 1000, PLENTY);
+        assert_eq!(recorded, b"abcdefghijkl");
     }
 
     #[test]
