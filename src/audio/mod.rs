@@ -1,6 +1,7 @@
 //! Sounds: codec, sample rate, position of the samples and duration, read from the bytes of a sound.
 //!
 //! Nothing here does I/O. Samples are decoded only to be played, as [`Frames`]; a sound that is stored or sent is never transcoded.
+//! The module [`rtp`] reads and writes the packets of a call.
 
 mod au;
 mod coding;
@@ -14,6 +15,7 @@ mod lazy_decoder;
 mod length;
 mod pcm;
 mod riff;
+pub mod rtp;
 #[cfg(feature = "node")]
 mod timeline;
 mod types;
@@ -27,7 +29,7 @@ pub(crate) use self::layout::may_be_read;
 #[cfg(feature = "wire")]
 pub(crate) use self::length::length_within;
 pub use self::length::{announced_length, length_of};
-pub use self::pcm::{from_a_law, from_mu_law};
+pub use self::pcm::{encode, from_a_law, from_mu_law, to_a_law, to_mu_law};
 #[cfg(feature = "node")]
 pub(crate) use self::timeline::Timeline;
 pub use self::wav::Wav;

@@ -1,0 +1,16 @@
+//! RTP packets of a call: a [`Receiver`] reads sound and telephone keys from datagrams, a [`Sender`] writes datagrams of sound.
+//!
+//! Nothing here does I/O: the socket is the caller's. Payload is never copied on its way in.
+
+mod error;
+mod event;
+mod format;
+mod packet;
+mod receiver;
+mod sender;
+
+pub use self::error::RtpError;
+pub use self::format::RtpFormat;
+pub use self::packet::Packet;
+pub use self::receiver::{Received, Receiver};
+pub use self::sender::Sender;
