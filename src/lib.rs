@@ -78,6 +78,7 @@
 //! | [`outbox`] | receipts and copies by e-mail that wait to be sent |
 //! | [`record`] | recordings of calls, which become messages on stable storage |
 //! | [`node`] | a node of the network, made of all modules above |
+//! | [`call`] | the conversation with a caller or an owner on the telephone: the trait [`CallLeg`](call::CallLeg) joins it to a PBX |
 //! | [`conformance`] | a test suite for each trait, for integrators who implement one |
 //! | [`fuzz`] | functions for a fuzzer, one for each reader of untrusted bytes |
 //!
@@ -90,7 +91,7 @@
 //! | `wire` | yes | `wire`, `retrieval`, `telephone`, `voice` |
 //! | `fs` | yes | `disk`, `MaildirStore`, `GreetingFolder`, `PinFolder` |
 //! | `smtp` | yes | `smtp`, `SmtpForwarder`, `intake` |
-//! | `node` | yes | `spool`, `record`, `outbox`, `node`; turns on `fs` and `smtp` |
+//! | `node` | yes | `spool`, `record`, `outbox`, `node`, `call`; turns on `fs` and `smtp` |
 //! | `sip` | | `sip`: `SipSink`, `SipNotifier` |
 //! | `sip-tls` | | SIP over TLS, for both |
 //! | `sip-dns` | | finds the servers of a SIP domain by NAPTR and SRV records |
@@ -123,6 +124,8 @@
 struct Readme;
 
 pub mod audio;
+#[cfg(feature = "node")]
+pub mod call;
 pub mod clock;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub mod conformance;
