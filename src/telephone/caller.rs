@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 pub use self::builder::CallerDialogueBuilder;
 pub use self::events::{CallerAction, CallerEvent, DiversionReason, Recorded};
-use super::{Digit, Menu, Prompt, Say};
+use super::{Digit, Function, KeyMap, Place, Prompt, Say};
 use crate::directory::RecordingLimits;
 use crate::message::{MailboxId, Privacy, Urgency};
 
@@ -130,7 +130,7 @@ impl CallerDialogue {
 
     fn digit(&mut self, digit: Digit) {
         match (self.state, digit) {
-            (CallerState::Greeting | CallerState::Announcing(_) | CallerState::Leaving(_), Digit::Number(0)) if self.operator => {
+            (CallerState::Greeting | CallerState::Announcing(_) | CallerState::Leaving(_), Digit::Zero) if self.operator => {
                 if self.state == CallerState::Announcing(PreviousRecording::Kept) {
                     self.actions.push_back(CallerAction::Discard);
                 }
@@ -142,7 +142,7 @@ impl CallerDialogue {
                 self.say_then(vec![Prompt::Tone], CallerState::Announcing(PreviousRecording::Discarded));
             }
             (CallerState::Announcing(before), _) => self.say_then(vec![Prompt::Tone], CallerState::Announcing(before)),
-            (CallerState::Recording, Digit::Number(0)) if self.operator => self.stop(Continuation::Operator),
+            (CallerState::Recording, Digit::Zero) if self.operator => self.stop(Continuation::Operator),
             (CallerState::Recording, Digit::Pound) => self.stop(Continuation::Dialogue),
             (CallerState::Review, digit) => self.review(digit),
             (CallerState::Leaving(then), _) => self.leave(then),
@@ -171,9 +171,9 @@ impl CallerDialogue {
         match then {
             Continuation::Operator => self.send_then(Continuation::Operator),
             Continuation::Dialogue if recorded.length >= self.limits.max => {
-                self.say_then(vec![Prompt::MaxLengthReached, Prompt::Menu(Menu::Review)], CallerState::Review);
+                self.say_then(vec![Prompt::MaxLengthReached, self.menu()], CallerState::Review);
             }
-            Continuation::Dialogue => self.say_then(vec![Prompt::Menu(Menu::Review)], CallerState::Review),
+            Continuation::Dialogue => self.say_then(vec![self.menu()], CallerState::Review),
         }
     }
 
@@ -245,12 +245,12 @@ impl CallerDialogue {
     }
 
     fn review(&mut self, digit: Digit) {
-        let menu = Prompt::Menu(Menu::Review);
+        let menu = self.menu();
         match digit {
-            Digit::Number(1) | Digit::Pound => self.send_then(Continuation::Dialogue),
-            Digit::Number(2) => self.say_then(vec![Prompt::PlayRecording, menu], CallerState::Review),
-            Digit::Number(3) => self.say_then(vec![Prompt::Tone], CallerState::Announcing(PreviousRecording::Kept)),
-            Digit::Number(4) => {
+            Digit::One | Digit::Pound => self.send_then(Continuation::Dialogue),
+            Digit::Two => self.say_then(vec![Prompt::PlayRecording, menu], CallerState::Review),
+            Digit::Three => self.say_then(vec![Prompt::Tone], CallerState::Announcing(PreviousRecording::Kept)),
+            Digit::Four => {
                 let (urgency, said) = match self.urgency {
                     Urgency::Normal => (Urgency::Urgent, Prompt::MarkedUrgent),
                     Urgency::Urgent => (Urgency::Normal, Prompt::MarkedNotUrgent),
@@ -258,7 +258,7 @@ impl CallerDialogue {
                 self.urgency = urgency;
                 self.say_then(vec![said, menu], CallerState::Review);
             }
-            Digit::Number(5) => {
+            Digit::Five => {
                 let (privacy, said) = match self.privacy {
                     Privacy::Normal => (Privacy::Private, Prompt::MarkedPrivate),
                     Privacy::Private => (Privacy::Normal, Prompt::MarkedNotPrivate),
@@ -266,9 +266,14 @@ impl CallerDialogue {
                 self.privacy = privacy;
                 self.say_then(vec![said, menu], CallerState::Review);
             }
-            Digit::Number(0) if self.operator => self.send_then(Continuation::Operator),
-            Digit::Number(_) | Digit::Star => self.say_then(vec![Prompt::NotUnderstood, menu], CallerState::Review),
+            Digit::Zero if self.operator => self.send_then(Continuation::Operator),
+            _ => self.say_then(vec![Prompt::NotUnderstood, menu], CallerState::Review),
         }
+    }
+
+    fn menu(&self) -> Prompt {
+        let functions = Place::Review.functions().iter().filter(|function| self.operator || **function != Function::Operator);
+        Prompt::Menu(KeyMap::default().menu(Place::Review, &functions.copied().collect::<Vec<_>>()))
     }
 
     fn record(&mut self, action: CallerAction) {

@@ -25,6 +25,7 @@ mod caller;
 mod digit;
 #[cfg(feature = "fs")]
 mod error;
+mod keys;
 mod lockout;
 mod owner;
 mod pin;
@@ -36,6 +37,9 @@ pub use self::caller::{CallerAction, CallerDialogue, CallerDialogueBuilder, Call
 pub use self::digit::Digit;
 #[cfg(feature = "fs")]
 pub use self::error::PinError;
+pub use self::keys::{
+    Function, InvalidKeySequence, KeyMap, KeyMatch, KeySequence, Menu, MenuItem, Place, UnknownFunction, UnknownPlace,
+};
 pub use self::lockout::{AttemptSource, InvalidLockoutCounter, LockoutCounter};
 pub use self::owner::{
     GreetingOutcome, MarkOutcome, OwnerAction, OwnerDialogue, OwnerEvent, PinChangeOutcome, RecordingPurpose, SendOutcome,
@@ -43,5 +47,5 @@ pub use self::owner::{
 pub use self::pin::{EnteredPin, InvalidPin, InvalidPinHash, MemoryPins, Pin, PinHash, PinVerdict};
 #[cfg(feature = "fs")]
 pub use self::pin_folder::PinFolder;
-pub use self::prompt::{Menu, Prompt, Say};
+pub use self::prompt::{Prompt, RecordingKind, Say};
 pub use crate::greeting::{GreetingKind, Greetings};

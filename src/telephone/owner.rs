@@ -17,7 +17,7 @@ use chrono_tz::Tz;
 
 pub use self::events::{GreetingOutcome, MarkOutcome, OwnerAction, OwnerEvent, PinChangeOutcome, RecordingPurpose, SendOutcome};
 use self::messages::{MessageList, Stage, StatusChange};
-use super::{Digit, GreetingKind, Menu, Pin, Prompt, Say};
+use super::{Digit, GreetingKind, KeyMap, Pin, Place, Prompt, Say};
 use crate::message::{Status, Summary};
 
 /// The dialogue with an owner: PIN, messages, greetings.
@@ -213,10 +213,10 @@ impl OwnerDialogue {
         }
         match &state {
             OwnerState::Pin { .. } => self.say(vec![Prompt::EnterPin]),
-            OwnerState::Main => self.say(vec![Prompt::Menu(Menu::Main)]),
-            OwnerState::AtMessage(..) => self.say(vec![Prompt::Menu(Menu::Message)]),
-            OwnerState::Greetings => self.say(vec![Prompt::Menu(Menu::Greetings)]),
-            OwnerState::Reviewing(..) => self.say(vec![Prompt::Menu(Menu::Recording)]),
+            OwnerState::Main => self.say(vec![menu(Place::Main)]),
+            OwnerState::AtMessage(..) => self.say(vec![menu(Place::Played)]),
+            OwnerState::Greetings => self.say(vec![menu(Place::Greetings)]),
+            OwnerState::Reviewing(..) => self.say(vec![menu(Place::OwnerReview)]),
             OwnerState::Address { .. } => self.say(vec![Prompt::EnterMailbox]),
             OwnerState::NewPin { first, .. } => {
                 self.say(vec![if first.is_none() { Prompt::EnterNewPin } else { Prompt::RepeatNewPin }]);
@@ -272,31 +272,31 @@ impl OwnerDialogue {
     fn counted(&mut self, state: OwnerState, summary: Option<Summary>) -> OwnerState {
         let OwnerState::Counting = state else { return state };
         let Some(summary) = summary else {
-            self.say(vec![Prompt::MessagesUnavailable, Prompt::Menu(Menu::Main)]);
+            self.say(vec![Prompt::MessagesUnavailable, menu(Place::Main)]);
             return OwnerState::Main;
         };
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let have = Prompt::MessageCounts { new: count(summary.new), urgent: count(summary.urgent_new), old: count(summary.old) };
-        self.say(vec![have, Prompt::Menu(Menu::Main)]);
+        self.say(vec![have, menu(Place::Main)]);
         OwnerState::Main
     }
 
     fn main_digit(&mut self, digit: Digit) -> OwnerState {
         let status = match digit {
-            Digit::Number(1) => Status::New,
-            Digit::Number(2) => Status::Old,
-            Digit::Number(3) => Status::Removed,
-            Digit::Number(4) => {
-                self.say(vec![Prompt::Menu(Menu::Greetings)]);
+            Digit::One => Status::New,
+            Digit::Two => Status::Old,
+            Digit::Three => Status::Removed,
+            Digit::Four => {
+                self.say(vec![menu(Place::Greetings)]);
                 return OwnerState::Greetings;
             }
-            Digit::Number(5) => {
+            Digit::Five => {
                 self.say(vec![Prompt::EnterNewPin]);
                 return OwnerState::NewPin { first: None, entered: String::new() };
             }
             Digit::Star => return self.leave(Vec::new()),
-            Digit::Number(_) | Digit::Pound => {
-                self.say(vec![Prompt::NotUnderstood, Prompt::Menu(Menu::Main)]);
+            _ => {
+                self.say(vec![Prompt::NotUnderstood, menu(Place::Main)]);
                 return OwnerState::Main;
             }
         };
@@ -328,6 +328,10 @@ impl OwnerDialogue {
     fn act(&mut self, action: OwnerAction) {
         self.actions.push_back(action);
     }
+}
+
+fn menu(place: Place) -> Prompt {
+    Prompt::Menu(KeyMap::default().menu(place, place.functions()))
 }
 
 const MAX_ENTERED: usize = 20;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::keys::Menu;
 use crate::greeting::GreetingKind;
 use crate::message::{Caller, MailboxId, MessageId, RelativeDay, Stamp};
 
@@ -68,6 +69,8 @@ pub enum Prompt {
     Restored,
     /// The message is kept.
     Kept,
+    /// The message is kept as a new one.
+    KeptAsNew,
     /// The mailbox could not be changed at the moment; try again.
     ChangeFailed,
     /// The message is not in the mailbox any more.
@@ -78,15 +81,42 @@ pub enum Prompt {
     EnterMailbox,
     /// No mailbox has the number that was entered.
     NoSuchMailbox,
-    /// "Record after the tone, and then press `#`."
-    RecordNow,
+    /// "Enter the number of your mailbox, and then `#`."
+    EnterOwnMailbox,
+    /// The name of the mailbox's owner as recorded, or the number of the mailbox.
+    Name(MailboxId),
+    /// The mailbox that was entered, said back: the name of its owner as recorded, or its number.
+    Addressee(MailboxId),
+    /// The list that was entered, said back.
+    AddresseeList {
+        /// The number of the list.
+        list: MailboxId,
+        /// The number of mailboxes in the list.
+        members: usize,
+    },
+    /// "Enter the number of another mailbox, or only `#` to go on."
+    EnterNextMailbox,
+    /// No more mailboxes can be added to the message.
+    AddressesFull,
+    /// The message was not sent to this mailbox.
+    NotSentTo(MailboxId),
+    /// The sender has no mailbox that an answer could be sent to.
+    CannotAnswer,
+    /// The number of the sender is not known.
+    NoNumber,
+    /// The call could not be transferred.
+    NotConnected,
+    /// This function cannot be used here.
+    NotAvailable,
+    /// "Record this after the tone."
+    RecordNow(RecordingKind),
     /// The message was sent.
     Sent,
     /// The message was not sent.
     NotSent,
     /// Nothing can be recorded at the moment.
     NotRecorded,
-    /// A menu, which says what each digit does now.
+    /// A menu, which says what each key does now.
     Menu(Menu),
     /// "Enter a new PIN."
     EnterNewPin,
@@ -106,16 +136,39 @@ pub enum Prompt {
     GreetingNotSaved,
     /// The greeting that the owner has recorded is played.
     Greeting(GreetingKind),
+    /// The owner has recorded no greeting of this kind.
+    NoGreeting,
+    /// The greeting is removed.
+    GreetingRemoved,
+    /// "Enter for how many days, and then `#`; only `#` for no end."
+    EnterDays,
+    /// The greeting is used until this moment, in the owner's zone.
+    GreetingUntil(Stamp),
+    /// The recorded name is saved.
+    NameSaved,
+    /// Welcome to the mailbox: the name, the greeting and the PIN are set up now.
+    FirstUse,
     /// The standard greeting, for a mailbox whose owner has recorded none.
-    DefaultGreeting(MailboxId),
+    DefaultGreeting {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Whether the line is busy; otherwise nobody has answered.
+        busy: bool,
+    },
     /// The mailbox is full, so no message can be left.
     MailboxFull,
     /// The tone after which recording begins.
     Tone,
     /// The recording that was just made is played.
     PlayRecording,
+    /// A short tone during a recording, shortly before its maximum length. A sound, not words.
+    LimitWarning,
     /// The recording was too short to be a message.
     TooShort,
+    /// Nobody spoke in the recording.
+    NoSpeech,
+    /// The recording is discarded.
+    RecordingDiscarded,
     /// The recording has ended at the maximum length.
     MaxLengthReached,
     /// The message is marked as urgent.
@@ -126,25 +179,21 @@ pub enum Prompt {
     MarkedPrivate,
     /// The message is no longer marked as private.
     MarkedNotPrivate,
-    /// The digit has no meaning at this point.
+    /// The keys have no meaning at this point.
     NotUnderstood,
     /// "Goodbye."
     Goodbye,
 }
 
-/// A menu, which says what each digit does. Exhaustive on purpose, like [`Prompt`].
+/// The kind of a recording that somebody is asked to make. Exhaustive on purpose, like [`Prompt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Menu {
-    /// The main menu: `1` new messages, `2` old messages, `3` removed messages, `4` greetings, `5` change the PIN, `*` end.
-    Main,
-    /// The menu of a message: `1` again, `2` keep, `3` remove, `4` previous, `5` date, caller and length, `6` next, `7` restore,
-    /// `8` pass on, `9` answer, `*` back.
+pub enum RecordingKind {
+    /// A message to other mailboxes.
     Message,
-    /// The menu of the greetings: record the `1` normal, `2` busy or `3` temporary one; `4` remove the temporary one; `*` back.
-    Greetings,
-    /// The menu of an owner's recording: `1` use it, `2` hear it, `3` record it again, `*` discard it.
-    Recording,
-    /// The menu of a caller's recording: `1` send, `2` hear it, `3` record it again, `4` urgent or not, `5` private or not,
-    /// `0` operator.
-    Review,
+    /// A greeting, or the name of the owner.
+    Greeting(GreetingKind),
+    /// An introduction to a message that is passed on.
+    Introduction,
+    /// An answer to a message.
+    Answer,
 }

@@ -73,7 +73,9 @@ impl CallerDialogueBuilder {
             (Greetings { temporary: true, .. }, _) => Prompt::Greeting(GreetingKind::Temporary),
             (Greetings { busy: true, .. }, DiversionReason::Busy) => Prompt::Greeting(GreetingKind::Busy),
             (Greetings { normal: true, .. }, _) => Prompt::Greeting(GreetingKind::Normal),
-            (Greetings { normal: false, .. }, _) => Prompt::DefaultGreeting(self.mailbox.clone()),
+            (Greetings { normal: false, .. }, reason) => {
+                Prompt::DefaultGreeting { mailbox: self.mailbox.clone(), busy: reason == DiversionReason::Busy }
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::{GreetingKind, Greetings};
+use super::super::{GreetingKind, Greetings, Menu};
 use super::*;
 
 fn builder() -> CallerDialogueBuilder {
@@ -39,8 +39,15 @@ fn reviewing() -> CallerDialogue {
 fn reviewing_in(mut call: CallerDialogue) -> CallerDialogue {
     call.poll_action();
     after(&mut call, CallerEvent::Played);
-    assert_eq!(after(&mut call, recorded(5)), [say(&[Prompt::Menu(Menu::Review)])]);
+    assert_eq!(after(&mut call, recorded(5)), [say(&[menu(call.operator)])]);
     call
+}
+
+/// The menu of the review, with or without an operator.
+fn menu(operator: bool) -> Prompt {
+    let Menu { place, mut items } = KeyMap::default().menu(Place::Review, Place::Review.functions());
+    items.retain(|item| operator || item.function != Function::Operator);
+    Prompt::Menu(Menu { place, items })
 }
 
 fn sent(urgency: Urgency, privacy: Privacy) -> CallerAction {
@@ -49,15 +56,15 @@ fn sent(urgency: Urgency, privacy: Privacy) -> CallerAction {
 
 #[test]
 fn the_greeting_is_the_one_for_the_occasion() {
-    let nobody = Prompt::DefaultGreeting("2041".parse().unwrap());
+    let nobody = |busy| Prompt::DefaultGreeting { mailbox: "2041".parse().unwrap(), busy };
     let of = |normal, busy, temporary| Greetings { normal, busy, temporary };
     for (greetings, reason, greeting) in [
         (of(true, true, true), DiversionReason::Busy, Prompt::Greeting(GreetingKind::Temporary)),
         (of(true, true, false), DiversionReason::Busy, Prompt::Greeting(GreetingKind::Busy)),
         (of(true, true, false), DiversionReason::NoAnswer, Prompt::Greeting(GreetingKind::Normal)),
         (of(true, false, false), DiversionReason::Busy, Prompt::Greeting(GreetingKind::Normal)),
-        (of(false, true, false), DiversionReason::NoAnswer, nobody.clone()),
-        (of(false, false, false), DiversionReason::Busy, nobody),
+        (of(false, true, false), DiversionReason::NoAnswer, nobody(false)),
+        (of(false, false, false), DiversionReason::Busy, nobody(true)),
     ] {
         assert_eq!(builder().greetings(greetings).reason(reason).build().poll_action(), Some(say(&[greeting, Prompt::Tone])));
     }
@@ -71,7 +78,7 @@ fn a_caller_reviews_records_again_and_marks_before_sending() {
     assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::Record]);
     assert_eq!(after(&mut call, digit('5')), [], "a digit in a recording is part of it");
     assert_eq!(after(&mut call, digit('#')), [CallerAction::StopRecording]);
-    let menu = Prompt::Menu(Menu::Review);
+    let menu = menu(false);
     assert_eq!(after(&mut call, recorded(5)), [say(std::slice::from_ref(&menu))]);
     assert_eq!(after(&mut call, digit('2')), [say(&[Prompt::PlayRecording, menu.clone()])]);
     assert_eq!(after(&mut call, digit('3')), [say(&[Prompt::Tone])]);
@@ -149,7 +156,7 @@ fn the_limits_of_the_mailbox_decide() {
     assert_eq!(after(&mut call, short), [say(&[Prompt::TooShort, Prompt::Tone])]);
     after(&mut call, CallerEvent::Played);
     let longest = CallerEvent::Recorded(Recorded::new(LIMITS.max));
-    assert_eq!(after(&mut call, longest), [say(&[Prompt::MaxLengthReached, Prompt::Menu(Menu::Review)])]);
+    assert_eq!(after(&mut call, longest), [say(&[Prompt::MaxLengthReached, menu(false)])]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The events and actions of an [`OwnerDialogue`](super::OwnerDialogue).
 
-use super::super::{Digit, EnteredPin, GreetingKind, Pin, PinVerdict, Recorded, Say};
+use super::super::{Digit, EnteredPin, GreetingKind, Pin, PinVerdict, Recorded, RecordingKind, Say};
 use crate::message::{MailboxId, MessageId, Summary};
 use crate::store::{Page, Query};
 
@@ -150,4 +150,15 @@ pub enum RecordingPurpose {
     },
     /// The recording is an answer to this message.
     Answer(MessageId),
+}
+
+impl RecordingPurpose {
+    /// Returns the kind of the recording that the owner is asked to make.
+    pub const fn kind(&self) -> RecordingKind {
+        match self {
+            Self::Greeting(greeting) => RecordingKind::Greeting(*greeting),
+            Self::Introduction { .. } => RecordingKind::Introduction,
+            Self::Answer(_) => RecordingKind::Answer,
+        }
+    }
 }

@@ -1,18 +1,19 @@
 //! The part of the dialogue in which an owner enters the PIN, or a new one.
 
-use super::super::{Digit, Menu, Pin, PinVerdict, Prompt};
-use super::{MAX_ENTERED, OwnerAction, OwnerDialogue, OwnerState, PinChangeOutcome};
+use super::super::{Digit, Pin, PinVerdict, Place, Prompt};
+use super::{MAX_ENTERED, OwnerAction, OwnerDialogue, OwnerState, PinChangeOutcome, menu};
 
 impl OwnerDialogue {
     pub(super) fn pin_digit(&mut self, mut entered: String, digit: Digit) -> OwnerState {
-        match digit {
-            Digit::Number(number) if entered.len() < MAX_ENTERED => {
-                entered.push(char::from(b'0' + number % 10));
-                OwnerState::Pin { entered }
+        if let Some(number) = digit.number() {
+            if entered.len() < MAX_ENTERED {
+                entered.push(char::from(b'0' + number));
             }
-            Digit::Number(_) => OwnerState::Pin { entered },
+            return OwnerState::Pin { entered };
+        }
+        match digit {
             Digit::Star => OwnerState::Pin { entered: String::new() },
-            Digit::Pound => {
+            _ => {
                 self.act(OwnerAction::CheckPin(entered.into()));
                 OwnerState::Checking
             }
@@ -41,17 +42,18 @@ impl OwnerDialogue {
     }
 
     pub(super) fn new_pin_digit(&mut self, first: Option<Pin>, mut entered: String, digit: Digit) -> OwnerState {
-        match digit {
-            Digit::Number(number) if entered.len() < MAX_ENTERED => {
-                entered.push(char::from(b'0' + number % 10));
-                OwnerState::NewPin { first, entered }
+        if let Some(number) = digit.number() {
+            if entered.len() < MAX_ENTERED {
+                entered.push(char::from(b'0' + number));
             }
-            Digit::Number(_) => OwnerState::NewPin { first, entered },
+            return OwnerState::NewPin { first, entered };
+        }
+        match digit {
             Digit::Star => {
-                self.say(vec![Prompt::Menu(Menu::Main)]);
+                self.say(vec![menu(Place::Main)]);
                 OwnerState::Main
             }
-            Digit::Pound => match (first, entered.parse::<Pin>()) {
+            _ => match (first, entered.parse::<Pin>()) {
                 (None, Ok(pin)) => {
                     self.say(vec![Prompt::RepeatNewPin]);
                     OwnerState::NewPin { first: Some(pin), entered: String::new() }
@@ -78,7 +80,7 @@ impl OwnerDialogue {
             PinChangeOutcome::Kept => Prompt::PinChanged,
             PinChangeOutcome::Failed => Prompt::PinNotChanged,
         };
-        self.say(vec![said, Prompt::Menu(Menu::Main)]);
+        self.say(vec![said, menu(Place::Main)]);
         OwnerState::Main
     }
 }

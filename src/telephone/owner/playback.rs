@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::super::{Digit, Menu, Prompt, Say};
+use super::super::{Digit, Place, Prompt, Say};
 use super::messages::{MessageList, Stage, StatusChange};
-use super::{MarkOutcome, OwnerAction, OwnerDialogue, OwnerState, RecordingPurpose};
+use super::{MarkOutcome, OwnerAction, OwnerDialogue, OwnerState, RecordingPurpose, menu};
 use crate::message::{Privacy, Stamp, Status, Urgency};
 use crate::store::{Entry, Page};
 
@@ -12,7 +12,7 @@ impl OwnerDialogue {
     pub(super) fn listed(&mut self, state: OwnerState, page: Page, now: DateTime<Utc>) -> OwnerState {
         let OwnerState::Listing(mut messages) = state else { return state };
         if messages.entries.is_empty() && page.entries.is_empty() {
-            self.say(vec![Prompt::NoMessages, Prompt::Menu(Menu::Main)]);
+            self.say(vec![Prompt::NoMessages, menu(Place::Main)]);
             return OwnerState::Main;
         }
         messages.add(page);
@@ -22,7 +22,7 @@ impl OwnerDialogue {
     pub(super) fn not_listed(&mut self, state: OwnerState) -> OwnerState {
         let OwnerState::Listing(mut messages) = state else { return state };
         if messages.entries.is_empty() {
-            self.say(vec![Prompt::MessagesUnavailable, Prompt::Menu(Menu::Main)]);
+            self.say(vec![Prompt::MessagesUnavailable, menu(Place::Main)]);
             return OwnerState::Main;
         }
         // Back to the last message that is listed, from which the owner can try again.
@@ -32,7 +32,7 @@ impl OwnerDialogue {
 
     /// Says `said` and the menu, and then waits for a digit.
     pub(super) fn at_message(&mut self, messages: MessageList, mut said: Say) -> OwnerState {
-        said.push(Prompt::Menu(Menu::Message));
+        said.push(menu(Place::Played));
         self.say(said);
         OwnerState::AtMessage(messages, Stage::Played)
     }
@@ -40,7 +40,7 @@ impl OwnerDialogue {
     /// Plays the current message, or says that there is none.
     fn present(&mut self, messages: MessageList, now: DateTime<Utc>) -> OwnerState {
         let Some(entry) = messages.current() else {
-            self.say(vec![Prompt::EndOfMessages, Prompt::Menu(Menu::Main)]);
+            self.say(vec![Prompt::EndOfMessages, menu(Place::Main)]);
             return OwnerState::Main;
         };
         let mut say = vec![Prompt::MessageNumber { number: messages.at + 1, of: messages.total }];
@@ -91,7 +91,7 @@ impl OwnerDialogue {
             (StatusChange::Remove, MarkOutcome::Done) => (Some(Prompt::Removed), Stage::Done),
         };
         let Some(digit) = digit else {
-            let menu = (next == Stage::Played).then_some(Prompt::Menu(Menu::Message));
+            let menu = (next == Stage::Played).then_some(menu(Place::Played));
             self.say(said.into_iter().chain(menu).collect());
             return OwnerState::AtMessage(messages, next);
         };
@@ -104,37 +104,37 @@ impl OwnerDialogue {
         let Some(entry) = messages.current() else { return self.present(messages, now) };
         let (id, private, removed) = (entry.head.id, entry.head.privacy == Privacy::Private, entry.status == Status::Removed);
         match digit {
-            Digit::Number(1) => return self.present(messages, now),
-            Digit::Number(2) if messages.unheard().is_some() => {
+            Digit::One => return self.present(messages, now),
+            Digit::Two if messages.unheard().is_some() => {
                 return self.mark(messages, StatusChange::Keep, OwnerAction::MarkOld(id));
             }
-            Digit::Number(2) if !removed => {
+            Digit::Two if !removed => {
                 self.say(vec![Prompt::Kept]);
                 return OwnerState::AtMessage(messages, Stage::Done);
             }
-            Digit::Number(3) if !removed => return self.mark(messages, StatusChange::Remove, OwnerAction::Remove(id)),
-            Digit::Number(4) => {
+            Digit::Three if !removed => return self.mark(messages, StatusChange::Remove, OwnerAction::Remove(id)),
+            Digit::Four => {
                 messages.at = messages.at.saturating_sub(1);
                 return self.present(messages, now);
             }
-            Digit::Number(5) => {
+            Digit::Five => {
                 let said =
                     [self.received_at(entry, now), Prompt::From(entry.head.caller.clone()), Prompt::Length(entry.head.length)];
-                self.say([&said[..], &[Prompt::Menu(Menu::Message)]].concat());
+                self.say([&said[..], &[menu(Place::Played)]].concat());
             }
-            Digit::Number(6) | Digit::Pound => return self.next_message(messages, now),
-            Digit::Number(2 | 7) if removed => return self.mark(messages, StatusChange::Restore, OwnerAction::Restore(id)),
-            Digit::Number(8) if private => self.say(vec![Prompt::CannotPassOn, Prompt::Menu(Menu::Message)]),
-            Digit::Number(8) => {
+            Digit::Six | Digit::Pound => return self.next_message(messages, now),
+            Digit::Two | Digit::Seven if removed => return self.mark(messages, StatusChange::Restore, OwnerAction::Restore(id)),
+            Digit::Eight if private => self.say(vec![Prompt::CannotPassOn, menu(Place::Played)]),
+            Digit::Eight => {
                 self.say(vec![Prompt::EnterMailbox]);
                 return OwnerState::Address { messages, entered: String::new() };
             }
-            Digit::Number(9) => return self.announce(RecordingPurpose::Answer(id), Some(messages)),
+            Digit::Nine => return self.announce(RecordingPurpose::Answer(id), Some(messages)),
             Digit::Star => {
-                self.say(vec![Prompt::Menu(Menu::Main)]);
+                self.say(vec![menu(Place::Main)]);
                 return OwnerState::Main;
             }
-            Digit::Number(_) => self.say(vec![Prompt::NotUnderstood, Prompt::Menu(Menu::Message)]),
+            _ => self.say(vec![Prompt::NotUnderstood, menu(Place::Played)]),
         }
         OwnerState::AtMessage(messages, Stage::Played)
     }

@@ -1,24 +1,25 @@
 //! The part of the dialogue in which an owner records greetings, introductions and answers.
 
-use super::super::{Digit, GreetingKind, Menu, Prompt, Recorded};
+use super::super::{Digit, GreetingKind, Place, Prompt, Recorded};
 use super::{
     GreetingOutcome, MAX_ENTERED, MIN_RECORDING, MessageList, OwnerAction, OwnerDialogue, OwnerState, RecordingPurpose,
-    SendOutcome, Stage,
+    SendOutcome, Stage, menu,
 };
 
 impl OwnerDialogue {
     pub(super) fn address_digit(&mut self, messages: MessageList, mut entered: String, digit: Digit) -> OwnerState {
-        match digit {
-            Digit::Number(number) if entered.len() < MAX_ENTERED => {
-                entered.push(char::from(b'0' + number % 10));
-                OwnerState::Address { messages, entered }
+        if let Some(number) = digit.number() {
+            if entered.len() < MAX_ENTERED {
+                entered.push(char::from(b'0' + number));
             }
-            Digit::Number(_) => OwnerState::Address { messages, entered },
+            return OwnerState::Address { messages, entered };
+        }
+        match digit {
             Digit::Star => {
-                self.say(vec![Prompt::Menu(Menu::Message)]);
+                self.say(vec![menu(Place::Played)]);
                 OwnerState::AtMessage(messages, Stage::Played)
             }
-            Digit::Pound => match (entered.parse(), messages.current().map(|entry| entry.head.id)) {
+            _ => match (entered.parse(), messages.current().map(|entry| entry.head.id)) {
                 (Ok(to), Some(id)) => self.announce(RecordingPurpose::Introduction { id, to }, Some(messages)),
                 (Err(_), _) | (_, None) => {
                     self.say(vec![Prompt::NoSuchMailbox, Prompt::EnterMailbox]);
@@ -30,19 +31,19 @@ impl OwnerDialogue {
 
     pub(super) fn greeting_digit(&mut self, digit: Digit) -> OwnerState {
         let greeting = match digit {
-            Digit::Number(1) => GreetingKind::Normal,
-            Digit::Number(2) => GreetingKind::Busy,
-            Digit::Number(3) => GreetingKind::Temporary,
-            Digit::Number(4) => {
+            Digit::One => GreetingKind::Normal,
+            Digit::Two => GreetingKind::Busy,
+            Digit::Three => GreetingKind::Temporary,
+            Digit::Four => {
                 self.act(OwnerAction::RemoveGreeting(GreetingKind::Temporary));
                 return OwnerState::RemovingGreeting;
             }
             Digit::Star => {
-                self.say(vec![Prompt::Menu(Menu::Main)]);
+                self.say(vec![menu(Place::Main)]);
                 return OwnerState::Main;
             }
-            Digit::Number(_) | Digit::Pound => {
-                self.say(vec![Prompt::NotUnderstood, Prompt::Menu(Menu::Greetings)]);
+            _ => {
+                self.say(vec![Prompt::NotUnderstood, menu(Place::Greetings)]);
                 return OwnerState::Greetings;
             }
         };
@@ -50,7 +51,7 @@ impl OwnerDialogue {
     }
 
     pub(super) fn announce(&mut self, purpose: RecordingPurpose, messages: Option<MessageList>) -> OwnerState {
-        self.say(vec![Prompt::RecordNow, Prompt::Tone]);
+        self.say(vec![Prompt::RecordNow(purpose.kind()), Prompt::Tone]);
         OwnerState::Announcing(purpose, messages)
     }
 
@@ -62,7 +63,7 @@ impl OwnerDialogue {
     pub(super) fn recorded(&mut self, state: OwnerState, recorded: Recorded) -> OwnerState {
         let OwnerState::Recording(purpose, messages) = state else { return state };
         if recorded.length >= MIN_RECORDING {
-            self.say(vec![Prompt::Menu(Menu::Recording)]);
+            self.say(vec![menu(Place::OwnerReview)]);
             return OwnerState::Reviewing(purpose, messages);
         }
         self.act(OwnerAction::Discard);
@@ -83,7 +84,7 @@ impl OwnerDialogue {
 
     pub(super) fn review_digit(&mut self, purpose: RecordingPurpose, messages: Option<MessageList>, digit: Digit) -> OwnerState {
         match digit {
-            Digit::Number(1) | Digit::Pound => match (purpose, messages) {
+            Digit::One | Digit::Pound => match (purpose, messages) {
                 (RecordingPurpose::Greeting(greeting), _) => {
                     self.act(OwnerAction::SaveGreeting(greeting));
                     OwnerState::SavingGreeting(greeting)
@@ -97,11 +98,11 @@ impl OwnerDialogue {
                     OwnerState::Sending(Some(RecordingPurpose::Answer(id)), messages.unwrap_or_default())
                 }
             },
-            Digit::Number(2) => {
-                self.say(vec![Prompt::PlayRecording, Prompt::Menu(Menu::Recording)]);
+            Digit::Two => {
+                self.say(vec![Prompt::PlayRecording, menu(Place::OwnerReview)]);
                 OwnerState::Reviewing(purpose, messages)
             }
-            Digit::Number(3) => {
+            Digit::Three => {
                 self.act(OwnerAction::Discard);
                 self.announce(purpose, messages)
             }
@@ -109,8 +110,8 @@ impl OwnerDialogue {
                 self.act(OwnerAction::Discard);
                 self.return_to(messages, Prompt::Removed)
             }
-            Digit::Number(_) => {
-                self.say(vec![Prompt::NotUnderstood, Prompt::Menu(Menu::Recording)]);
+            _ => {
+                self.say(vec![Prompt::NotUnderstood, menu(Place::OwnerReview)]);
                 OwnerState::Reviewing(purpose, messages)
             }
         }
@@ -145,17 +146,17 @@ impl OwnerDialogue {
 
     /// Returns to the review of a recording that could not be used, so that the owner can try again.
     fn review_again(&mut self, purpose: RecordingPurpose, messages: Option<MessageList>, said: Prompt) -> OwnerState {
-        self.say(vec![said, Prompt::Menu(Menu::Recording)]);
+        self.say(vec![said, menu(Place::OwnerReview)]);
         OwnerState::Reviewing(purpose, messages)
     }
 
     /// Returns to the message at which the recording began, or to the greetings.
     pub(super) fn return_to(&mut self, messages: Option<MessageList>, said: Prompt) -> OwnerState {
         if let Some(messages) = messages {
-            self.say(vec![said, Prompt::Menu(Menu::Message)]);
+            self.say(vec![said, menu(Place::Played)]);
             return OwnerState::AtMessage(messages, Stage::Played);
         }
-        self.say(vec![said, Prompt::Menu(Menu::Greetings)]);
+        self.say(vec![said, menu(Place::Greetings)]);
         OwnerState::Greetings
     }
 }

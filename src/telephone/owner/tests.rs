@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{GreetingKind, PinVerdict, Recorded};
+use super::super::{GreetingKind, PinVerdict, Recorded, RecordingKind};
 use super::messages::PAGE;
 use super::*;
 use crate::message::{
@@ -60,7 +60,7 @@ fn at_main_menu() -> OwnerDialogue {
     press(&mut call, "480913#");
     after(&mut call, OwnerEvent::Checked(PinVerdict::Right));
     let said = after(&mut call, OwnerEvent::Counted(Summary { new: 3, old: 1, urgent_new: 1, urgent_old: 0 }));
-    assert_eq!(said, [say(&[Prompt::MessageCounts { new: 3, urgent: 1, old: 1 }, Prompt::Menu(Menu::Main)])]);
+    assert_eq!(said, [say(&[Prompt::MessageCounts { new: 3, urgent: 1, old: 1 }, menu(Place::Main)])]);
     call
 }
 
@@ -112,14 +112,14 @@ fn messages_play_in_order_and_are_old_when_played_to_the_end() {
     let first = [Prompt::MessageNumber { number: 1, of: 2 }, Prompt::Urgent, Prompt::Private, received(), Prompt::Play(id(1))];
     assert_eq!(after(&mut call, page(vec![urgent, new(2)])), [say(&first)]);
     assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::MarkOld(id(1))]);
-    assert_eq!(after(&mut call, DONE), [say(&[Prompt::Menu(Menu::Message)])]);
+    assert_eq!(after(&mut call, DONE), [say(&[menu(Place::Played)])]);
     assert_eq!(press(&mut call, "1"), [say(&first)], "again");
-    assert_eq!(after(&mut call, OwnerEvent::Played), [say(&[Prompt::Menu(Menu::Message)])], "heard once");
+    assert_eq!(after(&mut call, OwnerEvent::Played), [say(&[menu(Place::Played)])], "heard once");
     let second = [Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
     assert_eq!(press(&mut call, "6"), [say(&second)]);
     assert_eq!(press(&mut call, "4"), [say(&first)], "the one that was cut short stays new");
     press(&mut call, "6");
-    assert_eq!(press(&mut call, "6"), [say(&[Prompt::EndOfMessages, Prompt::Menu(Menu::Main)])]);
+    assert_eq!(press(&mut call, "6"), [say(&[Prompt::EndOfMessages, menu(Place::Main)])]);
     assert_eq!(press(&mut call, "*"), [say(&[Prompt::Goodbye])]);
 }
 
@@ -129,7 +129,7 @@ fn a_message_is_removed_restored_and_kept() {
     assert_eq!(press(&mut call, "3"), [OwnerAction::Remove(id(1))], "it is not removed before the store says so");
     assert_eq!(after(&mut call, DONE), [say(&[Prompt::Removed])]);
     assert_eq!(press(&mut call, "7"), [OwnerAction::Restore(id(1))]);
-    assert_eq!(after(&mut call, DONE), [say(&[Prompt::Restored, Prompt::Menu(Menu::Message)])]);
+    assert_eq!(after(&mut call, DONE), [say(&[Prompt::Restored, menu(Place::Played)])]);
     press(&mut call, "3");
     after(&mut call, DONE);
     let second = [Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
@@ -137,12 +137,12 @@ fn a_message_is_removed_restored_and_kept() {
     assert_eq!(press(&mut call, "2"), [OwnerAction::MarkOld(id(2))]);
     assert_eq!(after(&mut call, DONE), [say(&[Prompt::Kept])]);
     assert_eq!(after(&mut call, DONE), [], "it is answered once");
-    assert_eq!(after(&mut call, OwnerEvent::Played), [say(&[Prompt::EndOfMessages, Prompt::Menu(Menu::Main)])]);
+    assert_eq!(after(&mut call, OwnerEvent::Played), [say(&[Prompt::EndOfMessages, menu(Place::Main)])]);
 }
 
 #[test]
 fn a_store_that_fails_is_said_and_the_owner_tries_again() {
-    let not_done = say(&[Prompt::ChangeFailed, Prompt::Menu(Menu::Message)]);
+    let not_done = say(&[Prompt::ChangeFailed, menu(Place::Played)]);
     for (key, said, action) in
         [("2", Prompt::Kept, OwnerAction::MarkOld(id(1))), ("3", Prompt::Removed, OwnerAction::Remove(id(1)))]
     {
@@ -167,7 +167,7 @@ fn a_message_whose_hearing_was_not_marked_stays_new() {
     let mut call = hearing(vec![new(1)]);
     after(&mut call, OwnerEvent::Played);
     let failed = after(&mut call, OwnerEvent::Marked(MarkOutcome::Failed));
-    assert_eq!(failed, [say(&[Prompt::Menu(Menu::Message)])]);
+    assert_eq!(failed, [say(&[menu(Place::Played)])]);
     press(&mut call, "1");
     assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::MarkOld(id(1))], "it is tried again");
 }
@@ -190,7 +190,7 @@ fn what_was_done_and_what_comes_next_is_one_statement() {
         assert_eq!(after(&mut call, OwnerEvent::Marked(marked)), [say(&second)], "its end is the end of the message, too");
         let mut call = hearing(vec![new(1)]);
         press(&mut call, "39");
-        let answer = say(&[said, Prompt::RecordNow, Prompt::Tone]);
+        let answer = say(&[said, Prompt::RecordNow(RecordingKind::Answer), Prompt::Tone]);
         assert_eq!(after(&mut call, OwnerEvent::Marked(marked)), [answer], "no recording begins before the tone");
     }
 }
@@ -199,7 +199,7 @@ fn what_was_done_and_what_comes_next_is_one_statement() {
 fn a_message_that_cannot_be_played_is_not_heard() {
     let mut call = hearing(vec![new(1)]);
     let said = after(&mut call, OwnerEvent::NotPlayed);
-    assert_eq!(said, [say(&[Prompt::MessagesUnavailable, Prompt::Menu(Menu::Message)])]);
+    assert_eq!(said, [say(&[Prompt::MessagesUnavailable, menu(Place::Played)])]);
     press(&mut call, "1");
     assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::MarkOld(id(1))]);
 }
@@ -209,7 +209,7 @@ fn a_mailbox_that_cannot_be_read_ends_no_call() {
     let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
     press(&mut call, "480913#");
     after(&mut call, OwnerEvent::Checked(PinVerdict::Right));
-    let unavailable = say(&[Prompt::MessagesUnavailable, Prompt::Menu(Menu::Main)]);
+    let unavailable = say(&[Prompt::MessagesUnavailable, menu(Place::Main)]);
     assert_eq!(after(&mut call, OwnerEvent::NotCounted), std::slice::from_ref(&unavailable));
     for _ in 0..2 {
         assert!(matches!(&press(&mut call, "1")[..], [OwnerAction::List(_)]));
@@ -222,7 +222,7 @@ fn a_mailbox_that_cannot_be_read_ends_no_call() {
 #[test]
 fn the_envelope_says_when_from_whom_and_how_long() {
     let mut call = hearing(vec![new(1)]);
-    let told = [received(), Prompt::From(Caller::default()), Prompt::Length(Duration::ZERO), Prompt::Menu(Menu::Message)];
+    let told = [received(), Prompt::From(Caller::default()), Prompt::Length(Duration::ZERO), menu(Place::Played)];
     assert_eq!(press(&mut call, "5"), [say(&told)]);
 }
 
@@ -232,23 +232,23 @@ fn a_message_is_passed_on_introduced_or_not_unless_private() {
         let mut call = hearing(vec![new(1)]);
         assert_eq!(press(&mut call, "8"), [say(&[Prompt::EnterMailbox])]);
         assert_eq!(press(&mut call, "#"), [say(&[Prompt::NoSuchMailbox, Prompt::EnterMailbox])]);
-        assert_eq!(press(&mut call, "2042#"), [say(&[Prompt::RecordNow, Prompt::Tone])]);
+        assert_eq!(press(&mut call, "2042#"), [say(&[Prompt::RecordNow(RecordingKind::Introduction), Prompt::Tone])]);
         let to: MailboxId = "2042".parse().unwrap();
         let purpose = RecordingPurpose::Introduction { id: id(1), to: to.clone() };
         assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(purpose)]);
         assert_eq!(press(&mut call, "#"), [OwnerAction::StopRecording]);
         let passed = OwnerAction::PassOn { id: id(1), to, introduced };
         if introduced {
-            assert_eq!(after(&mut call, recorded(secs)), [say(&[Prompt::Menu(Menu::Recording)])]);
+            assert_eq!(after(&mut call, recorded(secs)), [say(&[menu(Place::OwnerReview)])]);
             assert_eq!(press(&mut call, "1"), [passed]);
         } else {
             assert_eq!(after(&mut call, recorded(secs)), [OwnerAction::Discard, passed]);
         }
         let told = after(&mut call, OwnerEvent::Sent(SendOutcome::Delivered));
-        assert_eq!(told, [say(&[Prompt::Sent, Prompt::Menu(Menu::Message)])]);
+        assert_eq!(told, [say(&[Prompt::Sent, menu(Place::Played)])]);
     }
     let mut call = hearing(vec![entry(1, Urgency::Normal, Privacy::Private, Status::New)]);
-    assert_eq!(press(&mut call, "8"), [say(&[Prompt::CannotPassOn, Prompt::Menu(Menu::Message)])]);
+    assert_eq!(press(&mut call, "8"), [say(&[Prompt::CannotPassOn, menu(Place::Played)])]);
 }
 
 #[test]
@@ -257,39 +257,39 @@ fn answers_and_greetings_are_recorded_heard_and_rerecorded() {
     press(&mut call, "9");
     assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(RecordingPurpose::Answer(id(1)))]);
     after(&mut call, recorded(3));
-    assert_eq!(press(&mut call, "2"), [say(&[Prompt::PlayRecording, Prompt::Menu(Menu::Recording)])]);
-    assert_eq!(press(&mut call, "3"), [OwnerAction::Discard, say(&[Prompt::RecordNow, Prompt::Tone])]);
+    assert_eq!(press(&mut call, "2"), [say(&[Prompt::PlayRecording, menu(Place::OwnerReview)])]);
+    assert_eq!(press(&mut call, "3"), [OwnerAction::Discard, say(&[Prompt::RecordNow(RecordingKind::Answer), Prompt::Tone])]);
     after(&mut call, OwnerEvent::Played);
     after(&mut call, recorded(4));
     assert_eq!(press(&mut call, "1"), [OwnerAction::Answer(id(1))]);
     let failed = after(&mut call, OwnerEvent::Sent(SendOutcome::Failed));
-    assert_eq!(failed, [say(&[Prompt::NotSent, Prompt::Menu(Menu::Recording)])]);
+    assert_eq!(failed, [say(&[Prompt::NotSent, menu(Place::OwnerReview)])]);
     assert_eq!(press(&mut call, "1"), [OwnerAction::Answer(id(1))], "what was recorded is tried again");
     let nobody = after(&mut call, OwnerEvent::Sent(SendOutcome::NoSuchMailbox));
-    assert_eq!(nobody, [OwnerAction::Discard, say(&[Prompt::NoSuchMailbox, Prompt::Menu(Menu::Message)])]);
+    assert_eq!(nobody, [OwnerAction::Discard, say(&[Prompt::NoSuchMailbox, menu(Place::Played)])]);
     press(&mut call, "9");
     after(&mut call, OwnerEvent::Played);
     let not_recorded = after(&mut call, OwnerEvent::NotRecorded);
-    assert_eq!(not_recorded, [say(&[Prompt::NotRecorded, Prompt::Menu(Menu::Message)])]);
+    assert_eq!(not_recorded, [say(&[Prompt::NotRecorded, menu(Place::Played)])]);
 
     for (key, greeting) in [("1", GreetingKind::Normal), ("2", GreetingKind::Busy), ("3", GreetingKind::Temporary)] {
         let mut call = at_main_menu();
-        assert_eq!(press(&mut call, "4"), [say(&[Prompt::Menu(Menu::Greetings)])]);
+        assert_eq!(press(&mut call, "4"), [say(&[menu(Place::Greetings)])]);
         press(&mut call, key);
         assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::Record(RecordingPurpose::Greeting(greeting))]);
         after(&mut call, recorded(9));
         assert_eq!(press(&mut call, "1"), [OwnerAction::SaveGreeting(greeting)]);
         let not_saved = after(&mut call, OwnerEvent::GreetingSet(GreetingOutcome::Failed));
-        assert_eq!(not_saved, [say(&[Prompt::GreetingNotSaved, Prompt::Menu(Menu::Recording)])]);
+        assert_eq!(not_saved, [say(&[Prompt::GreetingNotSaved, menu(Place::OwnerReview)])]);
         assert_eq!(press(&mut call, "1"), [OwnerAction::SaveGreeting(greeting)], "what was recorded is tried again");
         let saved = after(&mut call, OwnerEvent::GreetingSet(GreetingOutcome::Done));
-        assert_eq!(saved, [say(&[Prompt::GreetingSaved, Prompt::Menu(Menu::Greetings)])]);
+        assert_eq!(saved, [say(&[Prompt::GreetingSaved, menu(Place::Greetings)])]);
     }
     let mut call = at_main_menu();
     press(&mut call, "4");
     for (set, said) in [(GreetingOutcome::Failed, Prompt::ChangeFailed), (GreetingOutcome::Done, Prompt::Removed)] {
         assert_eq!(press(&mut call, "4"), [OwnerAction::RemoveGreeting(GreetingKind::Temporary)]);
-        assert_eq!(after(&mut call, OwnerEvent::GreetingSet(set)), [say(&[said, Prompt::Menu(Menu::Greetings)])]);
+        assert_eq!(after(&mut call, OwnerEvent::GreetingSet(set)), [say(&[said, menu(Place::Greetings)])]);
     }
 }
 
@@ -303,12 +303,12 @@ fn a_new_pin_is_entered_twice_and_is_not_an_easy_one() {
     let set = OwnerAction::SetPin("719305".parse().unwrap());
     assert_eq!([press(&mut call, "719305#"), press(&mut call, "719305#")].concat()[1..], [set]);
     assert_eq!(press(&mut call, "1"), [], "nothing is said before it is known");
-    let changed = say(&[Prompt::PinChanged, Prompt::Menu(Menu::Main)]);
+    let changed = say(&[Prompt::PinChanged, menu(Place::Main)]);
     assert_eq!(after(&mut call, OwnerEvent::PinSet(PinChangeOutcome::Kept)), [changed]);
     assert_eq!(after(&mut call, OwnerEvent::PinSet(PinChangeOutcome::Failed)), [], "nobody asked");
 
     press(&mut call, "5719305#719305#");
-    let not_changed = say(&[Prompt::PinNotChanged, Prompt::Menu(Menu::Main)]);
+    let not_changed = say(&[Prompt::PinNotChanged, menu(Place::Main)]);
     assert_eq!(after(&mut call, OwnerEvent::PinSet(PinChangeOutcome::Failed)), [not_changed]);
 }
 
@@ -322,7 +322,7 @@ fn more_messages_than_a_page_are_heard_page_by_page() {
     after(&mut call, OwnerEvent::Listed(first));
     let listing = press(&mut call, "6");
     assert_eq!(listing, [OwnerAction::List(Query::only([Status::Old]).order(Order::UrgentFirst).limit(PAGE).after(next))]);
-    let unavailable = say(&[Prompt::MessagesUnavailable, Prompt::Menu(Menu::Message)]);
+    let unavailable = say(&[Prompt::MessagesUnavailable, menu(Place::Played)]);
     assert_eq!(after(&mut call, OwnerEvent::NotListed), [unavailable], "the first one is still there");
     assert_eq!(press(&mut call, "6"), listing, "and the next page is asked for again");
     let second = [Prompt::MessageNumber { number: 2, of: 2 }, received(), Prompt::Play(id(2))];
@@ -375,7 +375,7 @@ proptest! {
 fn an_owner_who_says_nothing_hears_goodbye() {
     let mut call = at_main_menu();
     for _ in 0..2 {
-        assert_eq!(after(&mut call, OwnerEvent::Silence), [say(&[Prompt::Menu(Menu::Main)])]);
+        assert_eq!(after(&mut call, OwnerEvent::Silence), [say(&[menu(Place::Main)])]);
     }
     assert_eq!(after(&mut call, OwnerEvent::Silence), [say(&[Prompt::Goodbye])]);
     assert_eq!(after(&mut call, OwnerEvent::Played), [OwnerAction::HangUp]);
@@ -473,7 +473,7 @@ proptest! {
                         using = Some(Use::Message);
                     }
                     OwnerAction::Say(said) => {
-                        begun &= !said.contains(&Prompt::Menu(Menu::Recording));
+                        begun &= !said.contains(&menu(Place::OwnerReview));
                         prop_assert!(said.iter().all(|prompt| is_true(prompt, &event, discarded)), "{said:?} after {event:?}");
                     }
                     _ => {}
