@@ -202,7 +202,7 @@ pub fn join(first: &Audio, then: &Audio) -> Result<Audio, FramesError> {
     add(&mut samples, &mut first);
     samples.resize(samples.len() + gap, format.codec.silence());
     add(&mut samples, &mut then);
-    wav_of(format, samples)
+    wav_of(format, &samples)
 }
 
 /// Decodes a sound into a 16-bit linear WAV of one channel, at the rate of the sound: for programs that can play no other kind.
@@ -225,16 +225,13 @@ pub fn to_wav(audio: &Audio) -> Result<Audio, FramesError> {
     let format = Format { codec: Codec::L16, rate: sound.format.rate, channels: 1 };
     let mut samples = Vec::new();
     sound.append_linear(format.rate, &mut samples);
-    wav_of(format, samples)
+    wav_of(format, &samples)
 }
 
 /// Returns a WAV of these samples.
-fn wav_of(format: Format, mut samples: Vec<u8>) -> Result<Audio, FramesError> {
-    let len = u32::try_from(samples.len()).map_err(|_| FramesError::TooLong)?;
-    let mut wav = Wav::header(format, len);
-    wav.append(&mut samples);
-    wav.resize(wav.len() + wav.len() % 2, 0);
-    Ok(Audio::new(AudioType::Wav, wav))
+fn wav_of(format: Format, samples: &[u8]) -> Result<Audio, FramesError> {
+    u32::try_from(samples.len()).map_err(|_| FramesError::TooLong)?;
+    Ok(Audio::new(AudioType::Wav, Wav::file(format, samples)))
 }
 
 /// The reason why a sound cannot be decoded to samples.

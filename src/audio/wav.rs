@@ -87,6 +87,14 @@ impl Wav {
         header
     }
 
+    /// Returns a WAV file of `samples`.
+    pub(crate) fn file(format: Format, samples: &[u8]) -> Vec<u8> {
+        let mut file = Self::header(format, u32::try_from(samples.len()).unwrap_or(u32::MAX));
+        file.extend_from_slice(samples);
+        file.resize(file.len().next_multiple_of(2), 0);
+        file
+    }
+
     /// Returns the length of the [`header`](Self::header) for a codec.
     pub const fn header_len(codec: Codec) -> usize {
         match codec {

@@ -86,6 +86,16 @@ pub enum Event {
         /// The duration of the sound.
         length: Duration,
     },
+    /// Nobody spoke in a recording, and the PBX discarded it.
+    #[non_exhaustive]
+    NoSpeech {
+        /// The mailbox that it was recorded for.
+        mailbox: MailboxId,
+        /// The PBX that recorded it.
+        site: SiteId,
+        /// The duration of the sound.
+        length: Duration,
+    },
     /// A recording that was cut off by a crash was found. It is a message now, marked as truncated.
     #[non_exhaustive]
     Recovered {

@@ -10,6 +10,7 @@ impl Event {
             Self::Kept { .. } => "kept",
             Self::NotKeptYet { .. } => "not_kept_yet",
             Self::Discarded { .. } => "discarded",
+            Self::NoSpeech { .. } => "no_speech",
             Self::Recovered { .. } => "recovered",
             Self::Unreadable { .. } => "unreadable",
             Self::BadEntry { .. } => "bad_entry",

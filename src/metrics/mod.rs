@@ -7,6 +7,7 @@
 //! |---|---|---|---|
 //! | `voicemail_messages_kept_total` | counter | `site` | recordings that are on stable storage, one for each mailbox |
 //! | `voicemail_messages_discarded_total` | counter | `site` | recordings too short to be a message |
+//! | `voicemail_messages_without_speech_total` | counter | `site` | recordings discarded because nobody spoke |
 //! | `voicemail_messages_recovered_total` | counter | | recordings that were cut off by a crash, and recovered |
 //! | `voicemail_messages_unreadable_total` | counter | | files in the spool that are no message |
 //! | `voicemail_bad_entries_total` | counter | | entries among the messages of a store that cannot be a message |
@@ -111,6 +112,9 @@ impl Meter {
             Event::NotKeptYet { .. } => counter!("voicemail_keep_failures_total").increment(1),
             Event::Discarded { site, .. } => {
                 counter!("voicemail_messages_discarded_total", "site" => text(site)).increment(1);
+            }
+            Event::NoSpeech { site, .. } => {
+                counter!("voicemail_messages_without_speech_total", "site" => text(site)).increment(1);
             }
             Event::Recovered { .. } => counter!("voicemail_messages_recovered_total").increment(1),
             Event::Unreadable { .. } => counter!("voicemail_messages_unreadable_total").increment(1),

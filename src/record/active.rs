@@ -56,6 +56,8 @@ pub(super) struct Buffer {
     pub(super) taken: u64,
     /// How many bytes may be pushed in all.
     pub(super) limit: u64,
+    /// How many bytes of sound the message has, if the end of the recording was cut off.
+    pub(super) cut_at: Option<u64>,
     /// Whether a job to write the pending bytes was submitted.
     pub(super) write_requested: bool,
     /// Why and when the recording ended, if it has.
@@ -64,10 +66,19 @@ pub(super) struct Buffer {
     pub(super) head: FileHead,
     /// Whether [`Event::Finished`](crate::event::Event::Finished) was reported.
     pub(super) finished: bool,
-    /// Whether the caller threw it away: the first thread that takes the lock on its file removes the file.
-    pub(super) discarded: bool,
+    /// Why it was thrown away, if it was: the first thread that takes the lock on its file removes the file.
+    pub(super) discarded: Option<DiscardReason>,
     /// The port on the PBX, freed as soon as the call is over.
     pub(super) port: Option<Port>,
+}
+
+/// Why a recording was thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DiscardReason {
+    /// The caller or the PBX chose so.
+    Chosen,
+    /// Nobody spoke in it.
+    NoSpeech,
 }
 
 /// How far the recording is on disk.
@@ -87,6 +98,11 @@ impl Buffer {
     /// Ends the recording, if it has not ended yet.
     pub(super) fn end(&mut self, ending: EndReason, now: Reading) {
         self.ending.get_or_insert((ending, now));
+    }
+
+    /// How many bytes of sound the message has.
+    pub(super) fn sound_len(&self) -> u64 {
+        self.cut_at.unwrap_or(self.taken).min(self.taken)
     }
 }
 
@@ -109,11 +125,12 @@ impl ActiveRecording {
             whole,
             taken: 0,
             limit,
+            cut_at: None,
             write_requested: false,
             ending: None,
             head,
             finished: false,
-            discarded: false,
+            discarded: None,
             port,
         };
         let (buffer, file) = (Lock::new(buffer), Lock::new(FileState::Growing(Box::new(file))));
@@ -158,6 +175,20 @@ impl ActiveRecording {
         written
     }
 
+    /// Returns the bytes of the sound so far, without a header; `None` if the recording is settled. Blocks.
+    pub(super) fn samples(&self) -> io::Result<Option<Vec<u8>>> {
+        let file = self.file();
+        let FileState::Growing(growing) = &*file else { return Ok(None) };
+        let (pending, len) = {
+            let buffer = self.buffer();
+            (buffer.pending.clone(), buffer.sound_len())
+        };
+        let mut samples = growing.samples(len)?;
+        let missing = usize::try_from(len.saturating_sub(samples.len() as u64)).unwrap_or(usize::MAX);
+        samples.extend_from_slice(&pending[..pending.len().min(missing)]);
+        Ok(Some(samples))
+    }
+
     /// How many more bytes the recording may write to disk.
     pub(super) fn remaining_bytes(&self) -> u64 {
         let buffer = self.buffer();
@@ -165,10 +196,10 @@ impl ActiveRecording {
         self.max_bytes.saturating_sub(written)
     }
 
-    /// The length of the sound that was pushed so far.
+    /// The length of the sound so far.
     pub(super) fn length(&self) -> Duration {
         let buffer = self.buffer();
-        self.format.map_or(buffer.head.head.length, |format| format.duration_of(buffer.taken))
+        self.format.map_or(buffer.head.head.length, |format| format.duration_of(buffer.sound_len()))
     }
 
     /// Notes that the recording has finished; returns whether this is the first time.

@@ -33,6 +33,14 @@ impl Recorder {
         self.submit(Job::RetryKeep(failed));
     }
 
+    /// Removes the file of a recording in which nobody spoke. If the disk fails, it is tried again.
+    pub(super) async fn discard_later(&self, recording: Arc<ActiveRecording>) {
+        if let Err(RecordError::Disk(error)) = self.discard(Arc::clone(&recording)).await {
+            tracing::error!(id = %recording.id, %error, "a recording without speech could not be removed; it is tried again until it can");
+            self.submit(Job::RetryKeep(FailedKeep::Recording(recording)));
+        }
+    }
+
     /// Waits for half a second and tries once more.
     pub(super) async fn retry_keep(&self, failed: FailedKeep) {
         tokio::time::sleep(RETRY_PAUSE).await;

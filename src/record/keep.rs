@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
-use super::active::{ActiveRecording, FileState};
+use super::active::{ActiveRecording, DiscardReason, FileState};
 use super::failed_keep::FailedKeep;
 use super::{Kept, RecordError, Recorder, RecorderShared, Route};
 use crate::disk;
@@ -111,12 +111,19 @@ impl RecorderShared {
         }
         *file = FileState::Discarded;
         self.active().recordings.remove(&recording.id);
+        let length = recording.length();
+        let reason = recording.buffer().discarded;
+        if reason == Some(DiscardReason::NoSpeech) {
+            for mailbox in &recording.mailboxes {
+                self.events.emit(Event::NoSpeech { mailbox: mailbox.clone(), site: recording.site.clone(), length });
+            }
+        }
         Ok(DiscardOutcome::Discarded)
     }
 
     /// Completes a recording. One for another node is put into the spool in the same blocking call. Blocks.
     fn settle(&self, recording: &ActiveRecording) -> io::Result<SettleOutcome> {
-        let discarded = recording.buffer().discarded;
+        let discarded = recording.buffer().discarded.is_some();
         if discarded && self.discard(recording)? == DiscardOutcome::Discarded {
             return Ok(SettleOutcome::Settled(Err(RecordError::Discarded)));
         }
@@ -151,10 +158,13 @@ impl RecorderShared {
         recording.write_to(&mut file, 0)?;
         let FileState::Growing(growing) = &mut *file else { return Err(io::Error::other("the recording is settled")) };
         if growing.head().audio.is_none() {
-            let (mut head, ended, whole) = {
+            let (mut head, ended, whole, cut_at) = {
                 let buffer = recording.buffer();
-                (buffer.head.head.clone(), buffer.ending, buffer.whole.clone())
+                (buffer.head.head.clone(), buffer.ending, buffer.whole.clone(), buffer.cut_at)
             };
+            if let Some(cut_at) = cut_at {
+                growing.cut(cut_at);
+            }
             let (ending, at) = ended.unwrap_or_else(|| (EndReason::Complete, self.clock.now()));
             head.recorded_at = RecordedAt { instant: at.instant, zone: recording.zone, quality: at.quality };
             head.length = length;

@@ -106,6 +106,8 @@ enum Job {
     Write(Arc<ActiveRecording>),
     /// Keep the recording, because the caller hung up.
     Keep(Arc<ActiveRecording>),
+    /// Discard the recording, because nobody spoke in it.
+    Discard(Arc<ActiveRecording>),
     /// Try again to keep a recording, after the disk failed.
     RetryKeep(FailedKeep),
 }
@@ -215,6 +217,9 @@ impl Recorder {
             Err(mpsc::error::SendError(Job::Keep(recording))) => {
                 tracing::warn!(id = %recording.id, "a caller hung up after the node had stopped");
             }
+            Err(mpsc::error::SendError(Job::Discard(recording))) => {
+                tracing::warn!(id = %recording.id, "a recording without speech was not discarded because the node had stopped");
+            }
             Err(mpsc::error::SendError(Job::RetryKeep(failed))) => {
                 tracing::error!(%failed, "a recording was not kept when the node stopped; the next start takes it up");
             }
@@ -224,6 +229,7 @@ impl Recorder {
     async fn run_job(&self, job: Job) {
         let recording = match job {
             Job::RetryKeep(failed) => return self.retry_keep(failed).await,
+            Job::Discard(recording) => return self.discard_later(recording).await,
             Job::Keep(recording) | Job::Write(recording) => recording,
         };
         if recording.buffer().ending.is_none() {

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::audio::{Codec, Format, Timeline};
-use crate::message::{Caller, EndReason, MessageId, Privacy, Urgency};
+use crate::audio::{Codec, Format, Timeline, Wav};
+use crate::disk;
+use crate::message::{Audio, AudioType, Caller, EndReason, MessageId, Privacy, Urgency};
 use crate::spool::SoundInput;
 
-use super::active::{ActiveRecording, Buffer};
+use super::active::{ActiveRecording, Buffer, DiscardReason};
+use super::opening::bytes_in;
 use super::{Job, Kept, RecordError, Recorder, RecordingSite};
 
 /// A call being recorded: samples or codec payload go in, and [`finish`](Self::finish) returns when the message is kept.
@@ -69,6 +71,47 @@ impl Recording {
         progress
     }
 
+    /// Notes that the next payload comes from another sender (RTP: another SSRC), whose timestamps have no relation to those before. It is
+    /// put at the end of the sound so far.
+    ///
+    /// # Source
+    ///
+    /// RFC 3550 §8.2.
+    pub fn change_source(&mut self) {
+        self.timeline.restart_source();
+    }
+
+    /// Ends the recording, and cuts off what is beyond `length`: the tone of the key that ended it, or the silence before a caller was
+    /// taken to be gone. It never waits for a disk.
+    ///
+    /// A shorter `length` may be given later. The message has the shorter sound; a recording that a crash cut off before
+    /// [`finish`](Self::finish) is recovered with its whole sound.
+    pub fn truncate(&mut self, length: Duration) {
+        let mut buffer = self.guard.recording.buffer();
+        buffer.end(EndReason::Complete, self.guard.recorder.now());
+        let cut_at = bytes_in(self.format, length);
+        buffer.cut_at = Some(buffer.cut_at.map_or(cut_at, |before| before.min(cut_at)));
+    }
+
+    /// Returns the sound so far as a WAV file, so that the caller can hear it. The recording goes on, if it has not ended.
+    ///
+    /// All of it is read into memory, at most the longest length that the mailbox allows.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Disk`] when the disk cannot be read; [`RecordError::Stopping`] when the node is stopping and has settled the recording
+    /// already.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call changes nothing.
+    pub async fn sound(&self) -> Result<Audio, RecordError> {
+        let (recording, format) = (Arc::clone(&self.guard.recording), self.format);
+        let samples = disk::blocking(move || recording.samples()).await.map_err(RecordError::Disk)?;
+        let samples = samples.ok_or(RecordError::Stopping)?;
+        Ok(Audio::new(AudioType::Wav, Wav::file(format, &samples)))
+    }
+
     /// Sets how urgent the message is, as the caller chose.
     pub fn set_urgency(&mut self, urgency: Urgency) {
         self.guard.recording.buffer().head.head.urgency = urgency;
@@ -114,12 +157,17 @@ impl Recording {
     ///
     /// A dropped call has discarded the recording, or will do so. One that was never polled counts as a hang-up.
     pub async fn discard(mut self) -> Result<(), RecordError> {
-        let KeepOnDrop { recorder, recording, settled } = &mut self.guard;
-        *settled = true;
-        recording.end(EndReason::Complete, recorder.now());
-        // A node that stops in this moment may complete the file before this call removes it.
-        recording.buffer().discarded = true;
-        recorder.discard(Arc::clone(recording)).await
+        let recording = self.guard.give_up(DiscardReason::Chosen);
+        self.guard.recorder.discard(recording).await
+    }
+
+    /// Discards the recording because nobody spoke in it: nothing of it is kept. It never waits for a disk.
+    ///
+    /// The node reports [`Event::NoSpeech`](crate::event::Event::NoSpeech) when the file is removed. A recording that the node has kept
+    /// because it is stopping stays a message.
+    pub fn discard_without_speech(mut self) {
+        let recording = self.guard.give_up(DiscardReason::NoSpeech);
+        self.guard.recorder.submit(Job::Discard(recording));
     }
 
     /// Discards the recording and begins a new one of the same call, on the port that the call has: the caller records again.
@@ -195,6 +243,15 @@ pub(super) struct KeepOnDrop {
 impl KeepOnDrop {
     pub(super) fn new(recorder: Recorder, recording: Arc<ActiveRecording>) -> Self {
         Self { recorder, recording, settled: false }
+    }
+
+    /// Ends the recording, so that the node throws it away and does not keep it.
+    fn give_up(&mut self, reason: DiscardReason) -> Arc<ActiveRecording> {
+        self.settled = true;
+        self.recording.end(EndReason::Complete, self.recorder.now());
+        // A node that stops in this moment may complete the file before its file is removed.
+        self.recording.buffer().discarded = Some(reason);
+        Arc::clone(&self.recording)
     }
 
     /// Keeps the recording. If the returned future is dropped, the node does it.

@@ -66,6 +66,23 @@ impl GrowingFile {
         Ok(())
     }
 
+    /// Cuts the sound after `len` bytes of samples, if it has more. What is beyond stays in the file, where no reader of the finished message
+    /// sees it: a crash before [`complete`](Self::complete) leaves the recording as it was.
+    pub(crate) fn cut(&mut self, len: u64) {
+        if let SoundInput::Frames(format) = self.sound {
+            self.audio_len = self.audio_len.min(Wav::header_len(format.codec) as u64 + len);
+        }
+    }
+
+    /// Returns the first `len` bytes of samples; fewer if fewer are written.
+    pub(crate) fn samples(&self, len: u64) -> io::Result<Vec<u8>> {
+        let SoundInput::Frames(format) = self.sound else { return Ok(Vec::new()) };
+        let header_len = Wav::header_len(format.codec) as u64;
+        let len = len.min(self.audio_len.saturating_sub(header_len));
+        let len = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        self.file.read_at(HEAD_LEN as u64 + header_len, len)
+    }
+
     /// The head as it is so far, to be changed.
     pub(crate) fn head_mut(&mut self) -> &mut FileHead {
         &mut self.head

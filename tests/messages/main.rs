@@ -4,6 +4,8 @@
 mod a_dropped_call_is_settled_by_the_same_call_again;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod a_recording_becomes_a_message;
+#[cfg(all(feature = "memory", feature = "node"))]
+mod a_recording_is_heard_cut_or_has_no_speech;
 #[cfg(feature = "node")]
 mod hostile_bytes_do_no_harm;
 #[cfg(all(feature = "memory", feature = "node"))]
