@@ -2,6 +2,7 @@
 
 mod builder;
 mod events;
+mod keys;
 #[cfg(test)]
 mod tests;
 
@@ -9,15 +10,15 @@ use std::collections::VecDeque;
 
 pub use self::builder::CallerDialogueBuilder;
 pub use self::events::{CallerAction, CallerEvent, DiversionReason, Recorded};
-use super::{Digit, Function, KeyMap, Place, Prompt, Say};
+use super::{Digit, KeyMap, Prompt, Say};
 use crate::directory::RecordingLimits;
 use crate::message::{MailboxId, Privacy, Urgency};
 
 /// The dialogue with a caller: greeting, tone, recording, review.
 ///
-/// `#` skips the greeting and ends the recording, `0` asks for the operator if there is one, and `*` during the greeting lets an
-/// owner who calls from another telephone enter the PIN. When the caller hangs up during or after the recording, the message is
-/// sent.
+/// The keys are those of a [`KeyMap`]. With [`KeyMap::voicemail`], `#` skips the greeting and ends the recording, `0` asks for the
+/// operator if there is one, and `*` during the greeting lets an owner who calls from another telephone enter the PIN. When the
+/// caller hangs up during or after the recording, the message is sent.
 ///
 /// ```
 /// use voicemail::directory::RecordingLimits;
@@ -41,6 +42,10 @@ use crate::message::{MailboxId, Privacy, Urgency};
 #[derive(Debug)]
 pub struct CallerDialogue {
     state: CallerState,
+    greeting: Prompt,
+    keys: KeyMap,
+    /// The keys that were pressed and have no meaning yet, because they are the beginning of longer sequences.
+    typed: Vec<Digit>,
     operator: bool,
     limits: RecordingLimits,
     urgency: Urgency,
@@ -62,6 +67,8 @@ enum CallerState {
     Announcing(PreviousRecording),
     /// The last prompts of the dialogue are played.
     Leaving(Continuation),
+    /// The call goes to the operator or to an owner's dialogue. If it cannot, this dialogue continues.
+    HandedOver(Return),
     Over,
 }
 
@@ -72,6 +79,19 @@ enum Continuation {
     Dialogue,
     /// The caller is connected to the operator.
     Operator,
+}
+
+/// Where the dialogue continues if the call could not be handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Return {
+    /// The caller is greeted again.
+    Greeting,
+    /// The caller may record after the tone.
+    Tone,
+    /// The message was sent; the call ends.
+    Sent,
+    /// The call ends.
+    Goodbye,
 }
 
 /// Whether the driver still has a previous recording when another one begins after the tone.
@@ -95,8 +115,11 @@ impl CallerDialogue {
     }
 
     /// Whether the dialogue is over.
+    ///
+    /// After [`CallerAction::ConnectOperator`] and [`CallerAction::StartOwnerDialogue`] it is over, unless the driver answers with
+    /// [`CallerEvent::NotConnected`] or [`CallerEvent::NotAvailable`]; then it continues.
     pub fn is_over(&self) -> bool {
-        self.state == CallerState::Over && self.actions.is_empty()
+        matches!(self.state, CallerState::HandedOver(_) | CallerState::Over) && self.actions.is_empty()
     }
 
     /// Takes in an event of the call.
@@ -110,6 +133,8 @@ impl CallerDialogue {
             CallerEvent::Sent => self.sent(),
             CallerEvent::TooShort => self.was_too_short(),
             CallerEvent::NotKept => self.not_kept(),
+            CallerEvent::NotConnected => self.not_handed_over(Prompt::NotConnected),
+            CallerEvent::NotAvailable => self.not_handed_over(Prompt::NotAvailable),
             CallerEvent::Silence => self.silence(),
         }
     }
@@ -123,31 +148,10 @@ impl CallerDialogue {
             | CallerState::Sending(_)
             | CallerState::Announcing(PreviousRecording::Discarded)
             | CallerState::Leaving(_)
+            | CallerState::HandedOver(_)
             | CallerState::Over => {}
         }
-        self.state = CallerState::Over;
-    }
-
-    fn digit(&mut self, digit: Digit) {
-        match (self.state, digit) {
-            (CallerState::Greeting | CallerState::Announcing(_) | CallerState::Leaving(_), Digit::Zero) if self.operator => {
-                if self.state == CallerState::Announcing(PreviousRecording::Kept) {
-                    self.actions.push_back(CallerAction::Discard);
-                }
-                self.end_with(CallerAction::ConnectOperator);
-            }
-            (CallerState::Greeting, Digit::Star) => self.end_with(CallerAction::StartOwnerDialogue),
-            // By `#`, or by mistake: any digit ends the prompt, which is not played again.
-            (CallerState::Greeting, _) => {
-                self.say_then(vec![Prompt::Tone], CallerState::Announcing(PreviousRecording::Discarded));
-            }
-            (CallerState::Announcing(before), _) => self.say_then(vec![Prompt::Tone], CallerState::Announcing(before)),
-            (CallerState::Recording, Digit::Zero) if self.operator => self.stop(Continuation::Operator),
-            (CallerState::Recording, Digit::Pound) => self.stop(Continuation::Dialogue),
-            (CallerState::Review, digit) => self.review(digit),
-            (CallerState::Leaving(then), _) => self.leave(then),
-            (CallerState::Recording | CallerState::Stopping(_) | CallerState::Sending(_) | CallerState::Over, _) => {}
-        }
+        self.enter(CallerState::Over);
     }
 
     fn played(&mut self) {
@@ -159,14 +163,18 @@ impl CallerDialogue {
             | CallerState::Stopping(_)
             | CallerState::Review
             | CallerState::Sending(_)
+            | CallerState::HandedOver(_)
             | CallerState::Over => {}
         }
     }
 
     fn recorded(&mut self, recorded: Recorded) {
         let Some(then) = self.after_recording() else { return };
+        if !recorded.speech {
+            return self.no_message(Prompt::NoSpeech, then, PreviousRecording::Kept);
+        }
         if recorded.length < self.limits.min {
-            return self.too_short(then, PreviousRecording::Kept);
+            return self.no_message(Prompt::TooShort, then, PreviousRecording::Kept);
         }
         match then {
             Continuation::Operator => self.send_then(Continuation::Operator),
@@ -187,23 +195,29 @@ impl CallerDialogue {
             | CallerState::Sending(_)
             | CallerState::Announcing(_)
             | CallerState::Leaving(_)
+            | CallerState::HandedOver(_)
             | CallerState::Over => None,
         }
     }
 
-    /// The recording is too short for a message; the caller may try again a few times.
-    fn too_short(&mut self, then: Continuation, before: PreviousRecording) {
+    /// The recording is no message, for the reason that `prompt` says; the caller may try again a few times.
+    fn no_message(&mut self, prompt: Prompt, then: Continuation, before: PreviousRecording) {
         self.tries += 1;
         if then == Continuation::Dialogue && self.tries < MAX_TRIES {
-            return self.say_then(vec![Prompt::TooShort, Prompt::Tone], CallerState::Announcing(before));
+            return self.say_then(vec![prompt, Prompt::Tone], CallerState::Announcing(before));
         }
         if before == PreviousRecording::Kept {
             self.actions.push_back(CallerAction::Discard);
         }
         match then {
-            Continuation::Operator => self.end_with(CallerAction::ConnectOperator),
-            Continuation::Dialogue => self.say_last(Prompt::TooShort, then),
+            Continuation::Operator => self.connect_operator(self.another_try()),
+            Continuation::Dialogue => self.say_last(prompt, then),
         }
+    }
+
+    /// The step after a recording that was no message, if the operator cannot be reached.
+    fn another_try(&self) -> Return {
+        if self.tries < MAX_TRIES { Return::Tone } else { Return::Goodbye }
     }
 
     fn not_recorded(&mut self) {
@@ -214,7 +228,7 @@ impl CallerDialogue {
 
     fn sent(&mut self) {
         match self.state {
-            CallerState::Sending(Continuation::Operator) => self.end_with(CallerAction::ConnectOperator),
+            CallerState::Sending(Continuation::Operator) => self.connect_operator(Return::Sent),
             CallerState::Sending(Continuation::Dialogue) => self.say_last(Prompt::Sent, Continuation::Dialogue),
             CallerState::Greeting
             | CallerState::Recording
@@ -222,13 +236,14 @@ impl CallerDialogue {
             | CallerState::Review
             | CallerState::Announcing(_)
             | CallerState::Leaving(_)
+            | CallerState::HandedOver(_)
             | CallerState::Over => {}
         }
     }
 
     fn was_too_short(&mut self) {
         if let CallerState::Sending(then) = self.state {
-            self.too_short(then, PreviousRecording::Discarded);
+            self.no_message(Prompt::TooShort, then, PreviousRecording::Discarded);
         }
     }
 
@@ -238,52 +253,30 @@ impl CallerDialogue {
         }
     }
 
-    fn silence(&mut self) {
-        if self.state == CallerState::Review {
-            self.send_then(Continuation::Dialogue);
-        }
-    }
-
-    fn review(&mut self, digit: Digit) {
-        let menu = self.menu();
-        match digit {
-            Digit::One | Digit::Pound => self.send_then(Continuation::Dialogue),
-            Digit::Two => self.say_then(vec![Prompt::PlayRecording, menu], CallerState::Review),
-            Digit::Three => self.say_then(vec![Prompt::Tone], CallerState::Announcing(PreviousRecording::Kept)),
-            Digit::Four => {
-                let (urgency, said) = match self.urgency {
-                    Urgency::Normal => (Urgency::Urgent, Prompt::MarkedUrgent),
-                    Urgency::Urgent => (Urgency::Normal, Prompt::MarkedNotUrgent),
-                };
-                self.urgency = urgency;
-                self.say_then(vec![said, menu], CallerState::Review);
+    /// The call is still here, for the reason that `prompt` says.
+    fn not_handed_over(&mut self, prompt: Prompt) {
+        let CallerState::HandedOver(back) = self.state else { return };
+        match back {
+            Return::Greeting => self.say_then(vec![prompt, self.greeting.clone(), Prompt::Tone], CallerState::Greeting),
+            Return::Tone => {
+                self.say_then(vec![prompt, Prompt::Tone], CallerState::Announcing(PreviousRecording::Discarded));
             }
-            Digit::Five => {
-                let (privacy, said) = match self.privacy {
-                    Privacy::Normal => (Privacy::Private, Prompt::MarkedPrivate),
-                    Privacy::Private => (Privacy::Normal, Prompt::MarkedNotPrivate),
-                };
-                self.privacy = privacy;
-                self.say_then(vec![said, menu], CallerState::Review);
+            Return::Sent => {
+                let say = vec![prompt, Prompt::Sent, Prompt::Goodbye];
+                self.say_then(say, CallerState::Leaving(Continuation::Dialogue));
             }
-            Digit::Zero if self.operator => self.send_then(Continuation::Operator),
-            _ => self.say_then(vec![Prompt::NotUnderstood, menu], CallerState::Review),
+            Return::Goodbye => self.say_last(prompt, Continuation::Dialogue),
         }
-    }
-
-    fn menu(&self) -> Prompt {
-        let functions = Place::Review.functions().iter().filter(|function| self.operator || **function != Function::Operator);
-        Prompt::Menu(KeyMap::default().menu(Place::Review, &functions.copied().collect::<Vec<_>>()))
     }
 
     fn record(&mut self, action: CallerAction) {
         self.actions.push_back(action);
-        self.state = CallerState::Recording;
+        self.enter(CallerState::Recording);
     }
 
     fn stop(&mut self, then: Continuation) {
         self.actions.push_back(CallerAction::StopRecording);
-        self.state = CallerState::Stopping(then);
+        self.enter(CallerState::Stopping(then));
     }
 
     fn send(&mut self) {
@@ -292,12 +285,12 @@ impl CallerDialogue {
 
     fn send_then(&mut self, then: Continuation) {
         self.send();
-        self.state = CallerState::Sending(then);
+        self.enter(CallerState::Sending(then));
     }
 
     fn say_then(&mut self, say: Say, state: CallerState) {
         self.actions.push_back(CallerAction::Say(say));
-        self.state = state;
+        self.enter(state);
     }
 
     /// Says `prompt`, and goodbye unless the operator comes next.
@@ -311,14 +304,23 @@ impl CallerDialogue {
 
     fn leave(&mut self, then: Continuation) {
         match then {
-            Continuation::Dialogue => self.end_with(CallerAction::HangUp),
-            Continuation::Operator => self.end_with(CallerAction::ConnectOperator),
+            Continuation::Dialogue => {
+                self.actions.push_back(CallerAction::HangUp);
+                self.enter(CallerState::Over);
+            }
+            Continuation::Operator => self.connect_operator(Return::Goodbye),
         }
     }
 
-    fn end_with(&mut self, action: CallerAction) {
-        self.actions.push_back(action);
-        self.state = CallerState::Over;
+    fn connect_operator(&mut self, back: Return) {
+        self.actions.push_back(CallerAction::ConnectOperator);
+        self.enter(CallerState::HandedOver(back));
+    }
+
+    /// Goes to another state, in which keys pressed before have no meaning.
+    fn enter(&mut self, state: CallerState) {
+        self.typed.clear();
+        self.state = state;
     }
 }
 

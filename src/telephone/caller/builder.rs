@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{CallerAction, CallerDialogue, CallerState, Continuation, DiversionReason};
 use crate::directory::RecordingLimits;
 use crate::message::{MailboxId, Privacy, Urgency};
-use crate::telephone::{GreetingKind, Greetings, Prompt};
+use crate::telephone::{GreetingKind, Greetings, KeyMap, Prompt};
 
 /// Builds a [`CallerDialogue`]; made by [`CallerDialogue::builder`].
 #[derive(Debug, Clone)]
@@ -15,14 +15,22 @@ pub struct CallerDialogueBuilder {
     limits: RecordingLimits,
     greetings: Greetings,
     reason: DiversionReason,
+    keys: KeyMap,
     operator: bool,
     full: bool,
 }
 
 impl CallerDialogueBuilder {
     pub(super) fn new(mailbox: MailboxId) -> Self {
-        let (limits, greetings) = (RecordingLimits::default(), Greetings::default());
-        Self { mailbox, limits, greetings, reason: DiversionReason::NoAnswer, operator: false, full: false }
+        Self {
+            mailbox,
+            limits: RecordingLimits::default(),
+            greetings: Greetings::default(),
+            reason: DiversionReason::NoAnswer,
+            keys: KeyMap::default(),
+            operator: false,
+            full: false,
+        }
     }
 
     /// Sets the minimum and maximum length of a message for the mailbox. The default is [`RecordingLimits::default`].
@@ -40,25 +48,34 @@ impl CallerDialogueBuilder {
         Self { reason, ..self }
     }
 
-    /// Offers an operator, who is reached by `0`. By default there is none.
+    /// Sets the keys. The default is [`KeyMap::voicemail`].
+    pub fn keys(self, keys: KeyMap) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// Offers an operator. By default there is none, and the keys for the operator have no function.
     pub fn operator(self) -> Self {
         Self { operator: true, ..self }
     }
 
-    /// States that the mailbox is full: the caller hears that, and can leave no message.
+    /// States that the mailbox is full: the caller hears that, and can leave no message. The owner can log in.
     pub fn full(self) -> Self {
         Self { full: true, ..self }
     }
 
     /// Begins the call. The first action greets the caller.
     pub fn build(self) -> CallerDialogue {
+        let greeting = self.greeting();
         let (state, say) = if self.full {
             (CallerState::Leaving(Continuation::Dialogue), vec![Prompt::MailboxFull, Prompt::Goodbye])
         } else {
-            (CallerState::Greeting, vec![self.greeting(), Prompt::Tone])
+            (CallerState::Greeting, vec![greeting.clone(), Prompt::Tone])
         };
         CallerDialogue {
             state,
+            greeting,
+            keys: self.keys,
+            typed: Vec::new(),
             operator: self.operator,
             limits: self.limits,
             urgency: Urgency::Normal,

@@ -33,7 +33,12 @@ pub enum CallerEvent {
     TooShort,
     /// The message of [`CallerAction::Send`] is not on stable storage, for example because the disk failed.
     NotKept,
-    /// The caller said and pressed nothing for a while after the last prompt.
+    /// [`CallerAction::ConnectOperator`] failed, or an owner could not be connected to a mailbox elsewhere after
+    /// [`CallerAction::StartOwnerDialogue`]: the call was not transferred, and the caller is still here.
+    NotConnected,
+    /// [`CallerAction::StartOwnerDialogue`] cannot be done here, and the caller is still here.
+    NotAvailable,
+    /// The caller said and pressed nothing for a while after the last prompt or the last key.
     Silence,
     /// The caller has hung up.
     HungUp,
@@ -45,12 +50,19 @@ pub enum CallerEvent {
 pub struct Recorded {
     /// The length of the recording.
     pub length: Duration,
+    /// Whether somebody spoke in the recording.
+    pub speech: bool,
 }
 
 impl Recorded {
-    /// A recording of this length.
+    /// A recording of this length in which somebody spoke.
     pub const fn new(length: Duration) -> Self {
-        Self { length }
+        Self { length, speech: true }
+    }
+
+    /// A recording of this length in which nobody spoke.
+    pub const fn without_speech(length: Duration) -> Self {
+        Self { length, speech: false }
     }
 }
 
@@ -78,9 +90,11 @@ pub enum CallerAction {
         /// The privacy of the message: a private message cannot be passed on.
         privacy: Privacy,
     },
-    /// Connect the caller to the operator. This dialogue is over.
+    /// Connect the caller to the operator. This dialogue is over, unless the driver answers with
+    /// [`CallerEvent::NotConnected`].
     ConnectOperator,
-    /// Start an [`OwnerDialogue`](crate::telephone::OwnerDialogue), which asks for the PIN. This dialogue is over.
+    /// Start an [`OwnerDialogue`](crate::telephone::OwnerDialogue), which asks for the PIN. This dialogue is over, unless the driver
+    /// answers with [`CallerEvent::NotAvailable`] or [`CallerEvent::NotConnected`].
     StartOwnerDialogue,
     /// Hang up. This dialogue is over.
     HangUp,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::{GreetingKind, Greetings, Menu};
+use super::super::{Function, GreetingKind, Greetings, Menu, Place};
 use super::*;
 
 fn builder() -> CallerDialogueBuilder {
@@ -201,11 +201,139 @@ fn a_full_mailbox_is_said_and_no_more() {
     assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::HangUp]);
 }
 
+/// Presses these keys, and returns the actions after the last one; there are none before it.
+fn press(call: &mut CallerDialogue, keys: &str) -> Vec<CallerAction> {
+    let mut actions = Vec::new();
+    for key in keys.chars() {
+        assert_eq!(actions, [], "before {key} of {keys}");
+        actions = after(call, digit(key));
+    }
+    actions
+}
+
+#[test]
+fn the_keys_are_those_of_the_map() {
+    let intuity = || builder().keys(KeyMap::intuity()).operator();
+    let mut call = intuity().build();
+    call.poll_action();
+    assert_eq!(press(&mut call, "1"), [say(&[Prompt::Tone])]);
+    after(&mut call, CallerEvent::Played);
+    assert_eq!(press(&mut call, "#"), [CallerAction::StopRecording]);
+    let menu = Prompt::Menu(KeyMap::intuity().menu(Place::Review, Place::Review.functions()));
+    assert_eq!(after(&mut call, recorded(5)), [say(std::slice::from_ref(&menu))]);
+    assert_eq!(press(&mut call, "23"), [say(&[Prompt::PlayRecording, menu.clone()])]);
+    assert_eq!(press(&mut call, "2#"), [say(&[Prompt::NotUnderstood, menu])], "no keys begin with these");
+    assert_eq!(press(&mut call, "#"), [sent(Urgency::Normal, Privacy::Normal)]);
+    for (keys, action) in [("*7", CallerAction::StartOwnerDialogue), ("*0", CallerAction::ConnectOperator)] {
+        let mut call = intuity().build();
+        call.poll_action();
+        assert_eq!(press(&mut call, keys), [action]);
+    }
+}
+
+#[test]
+fn a_sequence_that_is_not_finished_ends_with_silence() {
+    let mut call = builder().keys(KeyMap::intuity()).build();
+    call.poll_action();
+    assert_eq!(press(&mut call, "*"), [], "it may become a sequence");
+    assert_eq!(after(&mut call, CallerEvent::Silence), [say(&[Prompt::Tone])]);
+    after(&mut call, CallerEvent::Played);
+    let reviewed = after(&mut call, recorded(5));
+    assert_eq!(press(&mut call, "2"), []);
+    let [CallerAction::Say(menu)] = &reviewed[..] else { panic!("{reviewed:?}") };
+    assert_eq!(after(&mut call, CallerEvent::Silence), [say(&[&[Prompt::NotUnderstood], &menu[..]].concat())]);
+    assert_eq!(after(&mut call, CallerEvent::Silence), [sent(Urgency::Normal, Privacy::Normal)]);
+}
+
+#[test]
+fn keys_in_a_recording_are_found_after_others() {
+    let mut call = builder().keys(KeyMap::intuity()).operator().build();
+    call.poll_action();
+    after(&mut call, CallerEvent::Played);
+    assert_eq!(press(&mut call, "4**0"), [CallerAction::StopRecording]);
+}
+
+#[test]
+fn a_recording_without_speech_is_no_message() {
+    let mut call = builder().build();
+    call.poll_action();
+    after(&mut call, CallerEvent::Played);
+    let nothing = CallerEvent::Recorded(Recorded::without_speech(Duration::from_secs(9)));
+    assert_eq!(after(&mut call, nothing), [say(&[Prompt::NoSpeech, Prompt::Tone])]);
+    after(&mut call, CallerEvent::Played);
+    assert_eq!(after(&mut call, recorded(1)), [say(&[Prompt::TooShort, Prompt::Tone])]);
+    after(&mut call, CallerEvent::Played);
+    assert_eq!(after(&mut call, nothing), [CallerAction::Discard, say(&[Prompt::NoSpeech, Prompt::Goodbye])], "three tries");
+    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::HangUp]);
+}
+
+#[test]
+fn a_caller_stays_when_the_operator_is_not_reached() {
+    let greeting = || Prompt::DefaultGreeting { mailbox: "2041".parse().unwrap(), busy: false };
+    let mut call = builder().operator().build();
+    call.poll_action();
+    assert_eq!(press(&mut call, "0"), [CallerAction::ConnectOperator]);
+    assert!(call.is_over(), "unless it fails");
+    let greeted = after(&mut call, CallerEvent::NotConnected);
+    assert_eq!(greeted, [say(&[Prompt::NotConnected, greeting(), Prompt::Tone])]);
+    assert!(!call.is_over());
+    assert_eq!(after(&mut call, CallerEvent::NotConnected), [], "it is answered once");
+    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::Record]);
+
+    assert_eq!(press(&mut call, "0"), [CallerAction::StopRecording]);
+    assert_eq!(after(&mut call, recorded(0)), [CallerAction::Discard, CallerAction::ConnectOperator]);
+    assert_eq!(after(&mut call, CallerEvent::NotConnected), [say(&[Prompt::NotConnected, Prompt::Tone])]);
+    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::Record]);
+
+    press(&mut call, "0");
+    assert_eq!(after(&mut call, recorded(5)), [sent(Urgency::Normal, Privacy::Normal)]);
+    assert_eq!(after(&mut call, CallerEvent::Sent), [CallerAction::ConnectOperator]);
+    let left = after(&mut call, CallerEvent::NotConnected);
+    assert_eq!(left, [say(&[Prompt::NotConnected, Prompt::Sent, Prompt::Goodbye])], "the message was sent before");
+    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::HangUp]);
+}
+
+#[test]
+fn an_operator_who_is_not_reached_after_a_failure_ends_the_call() {
+    let mut call = reviewing_in(builder().operator().build());
+    press(&mut call, "0");
+    after(&mut call, CallerEvent::NotKept);
+    assert_eq!(after(&mut call, CallerEvent::Played), [CallerAction::ConnectOperator]);
+    assert_eq!(after(&mut call, CallerEvent::NotConnected), [say(&[Prompt::NotConnected, Prompt::Goodbye])]);
+    assert_eq!(after(&mut call, CallerEvent::HungUp), [], "nothing is left to send");
+}
+
+#[test]
+fn an_owner_logs_in_during_the_greeting_and_at_a_full_mailbox() {
+    let mut call = builder().build();
+    let greeting = call.poll_action();
+    assert_eq!(press(&mut call, "*"), [CallerAction::StartOwnerDialogue]);
+    let Some(CallerAction::Say(greeting)) = greeting else { panic!("{greeting:?}") };
+    let back = after(&mut call, CallerEvent::NotAvailable);
+    assert_eq!(back, [say(&[&[Prompt::NotAvailable], &greeting[..]].concat())]);
+
+    let mut full = builder().full().build();
+    full.poll_action();
+    assert_eq!(press(&mut full, "*"), [CallerAction::StartOwnerDialogue]);
+    assert_eq!(after(&mut full, CallerEvent::NotAvailable), [say(&[Prompt::NotAvailable, Prompt::Goodbye])]);
+}
+
+#[test]
+fn the_review_offers_the_operator_only_if_there_is_one() {
+    for operator in [false, true] {
+        let call = reviewing_in(if operator { builder().operator().build() } else { builder().build() });
+        let Prompt::Menu(menu) = call.menu() else { panic!("{call:?}") };
+        assert_eq!(menu.items.iter().any(|item| item.function == Function::Operator), operator);
+    }
+}
+
 fn events() -> impl Strategy<Value = CallerEvent> {
     prop_oneof![
         3 => Just(CallerEvent::Played),
         6 => "[0-9*#]".prop_map(|key| digit(key.chars().next().unwrap())),
         3 => (0..10_u64).prop_map(recorded),
+        1 => Just(CallerEvent::Recorded(Recorded::without_speech(Duration::from_secs(9)))),
+        1 => prop_oneof![Just(CallerEvent::NotConnected), Just(CallerEvent::NotAvailable)],
         1 => Just(CallerEvent::Silence),
         2 => prop_oneof![Just(CallerEvent::Sent), Just(CallerEvent::TooShort), Just(CallerEvent::NotKept)],
         1 => Just(CallerEvent::NotRecorded),
@@ -215,9 +343,10 @@ fn events() -> impl Strategy<Value = CallerEvent> {
 proptest! {
     #[test]
     fn each_recording_is_sent_or_discarded_once_and_calls_end(
-        events in proptest::collection::vec(events(), 0..60), operator: bool
+        events in proptest::collection::vec(events(), 0..60), operator: bool, intuity: bool
     ) {
-        let mut call = if operator { builder().operator().build() } else { builder().build() };
+        let builder = builder().keys(if intuity { KeyMap::intuity() } else { KeyMap::voicemail() });
+        let mut call = if operator { builder.operator().build() } else { builder.build() };
         let (mut held, mut sent, mut begun) = (false, None, false);
         for event in events.into_iter().chain([CallerEvent::HungUp, CallerEvent::Played, digit('1'), recorded(3)]) {
             if matches!(event, CallerEvent::Sent | CallerEvent::TooShort | CallerEvent::NotKept) && sent == Some(None) {
