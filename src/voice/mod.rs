@@ -1,15 +1,21 @@
 //! Prompts as sound: the trait [`Voice`], and what implements it.
 //!
 //! A dialogue of [`telephone`](crate::telephone) names what is said by a [`Prompt`]; a [`Voice`] has the sounds that say it in one language.
-//! [`Voices`] has the voice of each language. [`text`] says any prompt in plain English, for a program that speaks text.
+//! [`Voices`] has the voice of each language.
+//!
+#![cfg_attr(feature = "fs", doc = "[`SoundPack`] is a folder of recorded words, such as Asterisk's packs.")]
+//! [`text`] says any prompt in plain English, for a program that speaks text. [`Fallback`] puts one voice behind another.
 //!
 //! Three prompts are sounds and not words, and no voice is asked for them: [`Prompt::Play`], [`Prompt::PlayRecording`] and
-//! [`Prompt::Greeting`].
+//! [`Prompt::Greeting`]. The two tones are the same in every language: [`tone`].
 
 mod error;
 mod fallback;
 mod names;
+#[cfg(test)]
+mod tests;
 mod text;
+mod tone;
 mod voices;
 
 use std::fmt::Debug;
@@ -21,9 +27,10 @@ pub use self::error::VoiceError;
 pub use self::fallback::Fallback;
 pub use self::names::Names;
 pub use self::text::{log_text, text};
+pub use self::tone::tone;
 pub use self::voices::Voices;
 use crate::message::Audio;
-use crate::telephone::Prompt;
+use crate::telephone::{Menu, MenuItem, Prompt};
 
 /// Turns prompts into sounds, in one language.
 ///
@@ -46,6 +53,12 @@ pub trait Voice: Debug + Send + Sync + 'static {
     ///
     /// A dropped call has changed nothing that a later one could hear.
     async fn say(&self, prompt: &Prompt, names: &Names) -> Result<Vec<Audio>, VoiceError>;
+
+    /// Returns the lines of a menu that [`say`](Self::say) leaves out because this voice has no words for them. By default none.
+    fn unsaid(&self, menu: &Menu) -> Vec<MenuItem> {
+        let _ = menu;
+        Vec::new()
+    }
 }
 
 /// Passes every call on, so that a voice in an `Arc` or a `Box` is a voice too.
@@ -56,6 +69,10 @@ macro_rules! delegate {
         impl<V: Voice + ?Sized> Voice for $wrapper<V> {
             async fn say(&self, prompt: &Prompt, names: &Names) -> Result<Vec<Audio>, VoiceError> {
                 (**self).say(prompt, names).await
+            }
+
+            fn unsaid(&self, menu: &Menu) -> Vec<MenuItem> {
+                (**self).unsaid(menu)
             }
         }
     };
