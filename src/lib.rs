@@ -68,7 +68,7 @@
 //! | [`store`] | the trait [`MessageStore`] and its implementations |
 //! | [`event`] | the events of a node, such as a message kept, forwarded or stored |
 //! | [`telephone`] | the dialogues with owners and callers as state machines; PINs and lockouts, in memory or on disk |
-//! | [`voice`] | prompts as sound: the trait [`Voice`](voice::Voice) |
+//! | [`voice`] | prompts as sound: the trait [`Voice`](voice::Voice), sound packs, and the English text of each prompt |
 //! | [`forward`] | the trait [`Forwarder`](forward::Forwarder) and its implementations |
 //! | [`intake`] | the SMTP receiver, which stores messages in mailboxes |
 //! | `metrics` | events as counters, gauges and histograms for an exporter |
@@ -89,7 +89,7 @@
 //! | none of them | | the values in `message`, `audio`, the five traits, the network's rules |
 //! | `memory` | | for tests: stores and forwarders in memory, `ManualClock`, `ChannelSink` |
 //! | `wire` | yes | `wire`, `retrieval`, `telephone`, `voice` |
-//! | `fs` | yes | `disk`, `MaildirStore`, `GreetingFolder`, `PinFolder` |
+//! | `fs` | yes | `disk`, `MaildirStore`, `GreetingFolder`, `PinFolder`, `SoundPack` |
 //! | `smtp` | yes | `smtp`, `SmtpForwarder`, `intake` |
 //! | `node` | yes | `spool`, `record`, `outbox`, `node`, `call`; turns on `fs` and `smtp` |
 //! | `sip` | | `sip`: `SipSink`, `SipNotifier` |

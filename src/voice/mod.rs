@@ -11,7 +11,11 @@
 
 mod error;
 mod fallback;
+#[cfg(feature = "fs")]
+mod grammar;
 mod names;
+#[cfg(feature = "fs")]
+mod sound_pack;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -26,6 +30,8 @@ use async_trait::async_trait;
 pub use self::error::VoiceError;
 pub use self::fallback::Fallback;
 pub use self::names::Names;
+#[cfg(feature = "fs")]
+pub use self::sound_pack::{MissingWords, SoundPack};
 pub use self::text::{log_text, text};
 pub use self::tone::tone;
 pub use self::voices::Voices;
