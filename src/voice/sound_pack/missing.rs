@@ -8,7 +8,7 @@ use super::super::{Names, text};
 use super::menu;
 use super::phrase::{Phrase, Word};
 use super::render::{phrases, samples};
-use crate::telephone::{KeyMap, Place, Prompt};
+use crate::telephone::{KeyMap, Menu, Place, Prompt};
 
 /// Something that a [`SoundPack`](super::SoundPack) has no words for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +29,21 @@ impl fmt::Display for MissingWords {
 
 /// Returns all that cannot be said with the files that the pack `has`, with the menus of `keys`.
 pub(super) fn missing(grammar: &dyn Grammar, keys: &KeyMap, has: &dyn Fn(File) -> bool) -> Vec<MissingWords> {
+    let phrases_of =
+        |prompt: &Prompt| phrases(prompt, &Names::none(), grammar).into_iter().map(|phrase| (text(prompt), phrase)).collect();
+    let prompts = samples().iter().flat_map::<Vec<_>, _>(phrases_of).chain(lines(grammar, keys)).collect::<Vec<_>>();
+    let mut missing = Vec::new();
+    for (prompt, phrase) in prompts {
+        if phrase.choose(has).is_some() {
+            continue;
+        }
+        let words = MissingWords { prompt, files: wanted(&phrase, has) };
+        // A line that several menus have is listed once.
+        if !missing.contains(&words) {
+            missing.push(words);
+        }
+    }
     let in_numbers: BTreeSet<File> = grammar.all_files().into_iter().filter(|file| !has(file)).collect();
-    let mut missing: Vec<MissingWords> = samples()
-        .iter()
-        .flat_map(|prompt| phrases(prompt, &Names::none(), grammar).into_iter().map(move |phrase| (text(prompt), phrase)))
-        .chain(lines(grammar, keys))
-        .filter(|(_, phrase)| phrase.choose(has).is_none())
-        .map(|(prompt, phrase)| MissingWords { prompt, files: wanted(&phrase, has) })
-        .collect();
     if !in_numbers.is_empty() {
         missing.push(MissingWords { prompt: "Numbers, dates and times".to_owned(), files: in_numbers.into_iter().collect() });
     }
@@ -46,10 +53,10 @@ pub(super) fn missing(grammar: &dyn Grammar, keys: &KeyMap, has: &dyn Fn(File) -
 /// Returns the lines of all menus, each with its English text.
 fn lines(grammar: &dyn Grammar, keys: &KeyMap) -> Vec<(String, Phrase)> {
     let menus = Place::ALL.into_iter().map(|place| keys.menu(place, place.functions()));
-    let of_menu = |menu: crate::telephone::Menu| {
+    let of_menu = |menu: Menu| {
         let place = menu.place;
         let line = move |line: menu::Line| {
-            let items = crate::telephone::Menu { place, items: line.items };
+            let items = Menu { place, items: line.items };
             (text(&Prompt::Menu(items)), line.phrase)
         };
         menu::lines(&menu, grammar).into_iter().map(line)

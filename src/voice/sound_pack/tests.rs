@@ -217,6 +217,11 @@ async fn a_prompt_that_lacks_a_word_is_not_said_in_part() {
     assert_eq!(missing("Received on Thursday, 1 January 2026 at 12:30.").len(), 11);
     assert_eq!(missing("To restore the message, press 7, 3.").len(), 4);
     assert!(missing("Numbers, dates and times").contains(&"digits/3"));
+    let ends: Vec<_> = pack.missing().iter().filter(|missing| missing.prompt == "To end the recording, press pound.").collect();
+    assert_eq!(ends.len(), 1, "a line of two menus is listed once");
+    assert!(
+        pack.missing_with(&KeyMap::intuity()).iter().any(|missing| missing.prompt == "To end the call, press star, star, 9.")
+    );
 }
 
 #[tokio::test]
