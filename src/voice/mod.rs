@@ -8,6 +8,23 @@
 //!
 //! Three prompts are sounds and not words, and no voice is asked for them: [`Prompt::Play`], [`Prompt::PlayRecording`] and
 //! [`Prompt::Greeting`]. The two tones are the same in every language: [`tone`].
+//!
+#![cfg_attr(feature = "fs", doc = "```no_run")]
+#![cfg_attr(not(feature = "fs"), doc = "```ignore")]
+//! use voicemail::telephone::Prompt;
+//! use voicemail::voice::{Names, SoundPack, Voice as _, Voices};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let english = SoundPack::open("/usr/share/asterisk/sounds/en", "en".parse()?).await?;
+//! let french = SoundPack::open("/usr/share/asterisk/sounds/fr", "fr".parse()?).await?;
+//! for missing in english.missing() {
+//!     println!("{missing}"); // "The message is private, and cannot be passed on." needs voicemail/cannot-pass-on
+//! }
+//! let voices = Voices::new("en".parse()?, english).with("fr".parse()?, french);
+//! let sounds = voices.get(Some(&"fr-CA".parse()?)).say(&Prompt::Goodbye, &Names::none()).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod error;
 mod fallback;
