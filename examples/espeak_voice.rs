@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::error::Error;
 use std::process::{ExitCode, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -16,7 +16,7 @@ use voicemail::audio::Frames;
 use voicemail::error_chain;
 use voicemail::message::{Audio, AudioType, Caller, CallerName, MailboxId};
 use voicemail::telephone::{Function, KeyMap, Place, Prompt};
-use voicemail::voice::{Fallback, Names, SoundPack, Voice, VoiceError, log_text, text, tone};
+use voicemail::voice::{FallbackVoice, Names, SoundPack, Voice, VoiceError, log_text, text, tone};
 
 /// Speaks the English text of prompts, and keeps the newest sounds.
 #[derive(Debug)]
@@ -32,13 +32,17 @@ impl EspeakVoice {
         Self { voice: voice.to_owned(), made: Mutex::default() }
     }
 
+    fn made(&self) -> MutexGuard<'_, VecDeque<(String, Audio)>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn speak(&self, text: String) -> Result<Audio, VoiceError> {
-        let known = self.made.lock().unwrap().iter().find(|(known, _)| *known == text).map(|(_, sound)| sound.clone());
+        let known = self.made().iter().find(|(known, _)| *known == text).map(|(_, sound)| sound.clone());
         if let Some(sound) = known {
             return Ok(sound);
         }
         let sound = self.run(&text).await.map_err(VoiceError::Unavailable)?;
-        let mut made = self.made.lock().unwrap();
+        let mut made = self.made();
         made.push_front((text, sound.clone()));
         made.truncate(MAX_SOUNDS);
         Ok(sound)
@@ -104,7 +108,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     for missing in pack.missing() {
         println!("  {missing}");
     }
-    say_all(&Fallback::new(pack, espeak)).await
+    say_all(&FallbackVoice::new(pack, espeak)).await
 }
 
 /// Says prompts of all kinds, and prints how long they are.

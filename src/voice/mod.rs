@@ -4,7 +4,7 @@
 //! [`Voices`] has the voice of each language.
 //!
 #![cfg_attr(feature = "fs", doc = "[`SoundPack`] is a folder of recorded words, such as Asterisk's packs.")]
-//! [`text`] says any prompt in plain English, for a program that speaks text. [`Fallback`] puts one voice behind another.
+//! [`text`] says any prompt in plain English, for a program that speaks text. [`FallbackVoice`] puts one voice behind another.
 //!
 //! Three prompts are sounds and not words, and no voice is asked for them: [`Prompt::Play`], [`Prompt::PlayRecording`] and
 //! [`Prompt::Greeting`]. The two tones are the same in every language: [`tone`].
@@ -27,7 +27,7 @@
 //! ```
 
 mod error;
-mod fallback;
+mod fallback_voice;
 #[cfg(feature = "fs")]
 mod grammar;
 mod names;
@@ -45,7 +45,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use self::error::VoiceError;
-pub use self::fallback::Fallback;
+pub use self::fallback_voice::FallbackVoice;
 pub use self::names::Names;
 #[cfg(feature = "fs")]
 pub use self::sound_pack::{MissingWords, SoundPack};

@@ -66,13 +66,13 @@ async fn a_language_gets_its_voice_or_that_of_its_family() {
 #[tokio::test]
 async fn the_second_voice_speaks_where_the_first_has_no_words() {
     let first = Saying { not: vec![Prompt::Private], ..Saying::new(b"1") };
-    let voice = Fallback::new(first, Saying::new(b"2"));
+    let voice = FallbackVoice::new(first, Saying::new(b"2"));
     assert_eq!(words(&voice, &Prompt::Goodbye).await, [b"1"]);
     assert_eq!(words(&voice, &Prompt::Private).await, [b"2"]);
     assert_eq!(voice.second_asked(), [Prompt::Private], "the second one is not asked for more");
 }
 
-impl Fallback<Saying, Saying> {
+impl FallbackVoice<Saying, Saying> {
     fn second_asked(&self) -> Vec<Prompt> {
         self.second().asked.lock().unwrap().clone()
     }
@@ -81,11 +81,11 @@ impl Fallback<Saying, Saying> {
 #[tokio::test]
 async fn the_second_voice_speaks_when_the_first_fails() {
     let failing = || Saying { fails: true, ..Saying::new(b"1") };
-    assert_eq!(words(&Fallback::new(failing(), Saying::new(b"2")), &Prompt::Goodbye).await, [b"2"]);
+    assert_eq!(words(&FallbackVoice::new(failing(), Saying::new(b"2")), &Prompt::Goodbye).await, [b"2"]);
     let speechless = Saying { not: vec![Prompt::Goodbye], ..Saying::new(b"2") };
-    let error = Fallback::new(failing(), speechless).say(&Prompt::Goodbye, &Names::none()).await.unwrap_err();
+    let error = FallbackVoice::new(failing(), speechless).say(&Prompt::Goodbye, &Names::none()).await.unwrap_err();
     assert!(error.is_transient());
-    assert!(Fallback::new(failing(), failing()).say(&Prompt::Goodbye, &Names::none()).await.is_err());
+    assert!(FallbackVoice::new(failing(), failing()).say(&Prompt::Goodbye, &Names::none()).await.is_err());
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn the_second_voice_says_the_lines_that_the_first_lacks() {
     let menu = KeyMap::voicemail().menu(Place::Review, &[Function::Send, Function::Private, Function::Operator]);
     let first = Saying { not_in_menus: vec![Function::Private, Function::LogIn], ..Saying::new(b"1") };
     let second = Saying { not_in_menus: vec![Function::LogIn], ..Saying::new(b"2") };
-    let voice = Fallback::new(first, second);
+    let voice = FallbackVoice::new(first, second);
     assert_eq!(words(&voice, &Prompt::Menu(menu.clone())).await, [b"1", b"1", b"2"]);
     let Prompt::Menu(rest) = &voice.second_asked()[0] else { panic!("a menu") };
     assert_eq!(rest.items, [menu.items[1]]);

@@ -1,4 +1,4 @@
-//! [`Fallback`]: a voice with another one for what it cannot say.
+//! [`FallbackVoice`]: a voice with another one for what it cannot say.
 
 use async_trait::async_trait;
 
@@ -12,12 +12,12 @@ use crate::telephone::{Menu, MenuItem, Prompt};
 /// Of a menu, the second voice says the lines that the first one has no words for, after the others. A typical pair is a folder of recorded
 /// sentences and a program that speaks text.
 #[derive(Debug, Clone)]
-pub struct Fallback<A, B> {
+pub struct FallbackVoice<A, B> {
     first: A,
     second: B,
 }
 
-impl<A: Voice, B: Voice> Fallback<A, B> {
+impl<A: Voice, B: Voice> FallbackVoice<A, B> {
     /// Returns a voice that asks `first`, and then `second`.
     pub fn new(first: A, second: B) -> Self {
         Self { first, second }
@@ -47,7 +47,7 @@ impl<A: Voice, B: Voice> Fallback<A, B> {
 }
 
 #[async_trait]
-impl<A: Voice, B: Voice> Voice for Fallback<A, B> {
+impl<A: Voice, B: Voice> Voice for FallbackVoice<A, B> {
     async fn say(&self, prompt: &Prompt, names: &Names) -> Result<Vec<Audio>, VoiceError> {
         let Prompt::Menu(menu) = prompt else { return self.either(prompt, names).await };
         let unsaid = self.first.unsaid(menu);
