@@ -1,9 +1,9 @@
-//! [`GreetingKind`]: the calls that a greeting is for.
+//! [`GreetingKind`]: the calls that a greeting is for, or the owner's spoken name.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The kind of a greeting: the calls that it is for.
+/// The kind of a greeting: the calls that it is for, or the owner's spoken name.
 ///
 /// ```
 /// use voicemail::greeting::GreetingKind;
@@ -19,11 +19,13 @@ pub enum GreetingKind {
     Busy,
     /// The greeting for all calls, in place of the other two, until the owner removes it.
     Temporary,
+    /// The owner's name, spoken by the owner. It is no greeting by itself, and is said in place of the mailbox's number.
+    Name,
 }
 
 impl GreetingKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Normal, Self::Busy, Self::Temporary];
+    pub const ALL: [Self; 4] = [Self::Normal, Self::Busy, Self::Temporary, Self::Name];
 
     /// Returns the name of the kind in files and mails.
     pub const fn as_str(self) -> &'static str {
@@ -31,6 +33,7 @@ impl GreetingKind {
             Self::Normal => "normal",
             Self::Busy => "busy",
             Self::Temporary => "temporary",
+            Self::Name => "name",
         }
     }
 }
@@ -51,7 +54,7 @@ impl FromStr for GreetingKind {
 
 /// A text that names no [`GreetingKind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a greeting is normal, busy or temporary")]
+#[error("a greeting is normal, busy, temporary or name")]
 #[non_exhaustive]
 pub struct UnknownGreetingKind;
 
@@ -65,6 +68,8 @@ pub struct Greetings {
     pub busy: bool,
     /// Whether the greeting that replaces both is recorded.
     pub temporary: bool,
+    /// Whether the owner's name is recorded.
+    pub name: bool,
 }
 
 impl FromIterator<GreetingKind> for Greetings {
@@ -75,6 +80,7 @@ impl FromIterator<GreetingKind> for Greetings {
                 GreetingKind::Normal => greetings.normal = true,
                 GreetingKind::Busy => greetings.busy = true,
                 GreetingKind::Temporary => greetings.temporary = true,
+                GreetingKind::Name => greetings.name = true,
             }
         }
         greetings

@@ -1,4 +1,4 @@
-//! Greetings: the sounds that callers hear before they leave a message.
+//! Greetings: the sounds that callers hear before they leave a message, and the spoken names of owners.
 //!
 //! An owner records greetings at the central node, which sends them to the node that answers the calls. Each recording has an [`Edition`]; of
 //! two editions the newer one is in force, in whatever order they arrive. A removed greeting is an edition, too: one without a sound.

@@ -16,9 +16,9 @@
 //!
 #![cfg_attr(
     feature = "fs",
-    doc = "[`MemoryPins`] checks PINs in memory; [`PinFolder`] keeps PINs and lockouts on disk, across restarts."
+    doc = "A [`PinStore`] checks PINs: [`MemoryPins`] in memory; [`PinFolder`] keeps PINs and lockouts on disk, across restarts."
 )]
-#![cfg_attr(not(feature = "fs"), doc = "[`MemoryPins`] checks PINs.")]
+#![cfg_attr(not(feature = "fs"), doc = "A [`PinStore`] checks PINs: [`MemoryPins`] in memory.")]
 //! Nobody gets into a mailbox without a PIN.
 
 mod caller;
@@ -27,10 +27,12 @@ mod digit;
 mod error;
 mod keys;
 mod lockout;
+mod memory_pins;
 mod owner;
 mod pin;
 #[cfg(feature = "fs")]
 mod pin_folder;
+mod pin_store;
 mod prompt;
 
 pub use self::caller::{CallerAction, CallerDialogue, CallerDialogueBuilder, CallerEvent, DiversionReason, Recorded};
@@ -41,11 +43,13 @@ pub use self::keys::{
     Function, InvalidKeySequence, KeyMap, KeyMatch, KeySequence, Menu, MenuItem, Place, UnknownFunction, UnknownPlace,
 };
 pub use self::lockout::{AttemptSource, InvalidLockoutCounter, LockoutCounter};
+pub use self::memory_pins::MemoryPins;
 pub use self::owner::{
     GreetingOutcome, MarkOutcome, OwnerAction, OwnerDialogue, OwnerEvent, PinChangeOutcome, RecordingPurpose, SendOutcome,
 };
-pub use self::pin::{EnteredPin, InvalidPin, InvalidPinHash, MemoryPins, Pin, PinHash, PinVerdict};
+pub use self::pin::{EnteredPin, InvalidPin, InvalidPinHash, Pin, PinHash, PinVerdict};
 #[cfg(feature = "fs")]
 pub use self::pin_folder::PinFolder;
+pub use self::pin_store::{PinStore, PinStoreError};
 pub use self::prompt::{Prompt, RecordingKind, Say};
 pub use crate::greeting::{GreetingKind, Greetings};

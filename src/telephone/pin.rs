@@ -1,17 +1,12 @@
-//! PINs: [`Pin`], its [`PinHash`], and [`MemoryPins`], which checks PINs in memory.
+//! PINs: [`Pin`], its [`PinHash`], and the [`PinVerdict`] on what was entered.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::MutexGuard;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
-use super::{AttemptSource, LockoutCounter};
-use crate::lock::Lock;
-use crate::message::{CallerNumber, MailboxId, read_hex, write_hex};
+use crate::message::{read_hex, write_hex};
 
 /// The PIN of a mailbox: 4 to 12 digits, not all the same, and neither ascending nor descending one by one.
 ///
@@ -50,7 +45,7 @@ impl fmt::Debug for Pin {
 pub struct EnteredPin(String);
 
 impl EnteredPin {
-    /// The digits, for [`MemoryPins::check`].
+    /// The digits, for [`PinStore::check`](super::PinStore::check).
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -144,74 +139,22 @@ impl fmt::Debug for PinHash {
 #[error("the hash of a PIN has the form sha256-20000:SALT:HASH")]
 pub struct InvalidPinHash;
 
-/// PINs and lockouts in memory, for all calls together. A restart forgets them; a `PinFolder` keeps them on disk.
-///
-/// Too many wrong PINs lock a mailbox for all callers, and lock out a telephone that tries many mailboxes. There is no default
-/// PIN: nobody gets into a mailbox without one.
-///
-/// ```
-/// use voicemail::telephone::{MemoryPins, PinHash, PinVerdict};
-///
-/// let (mailbox, now) = ("2041".parse()?, "2026-11-22T18:00:00Z".parse()?);
-/// let pins = MemoryPins::default();
-/// assert_eq!(pins.check(&mailbox, None, "2041", now), PinVerdict::NoPin);
-/// pins.set(mailbox.clone(), PinHash::new(&"480913".parse()?));
-/// assert_eq!(pins.check(&mailbox, None, "480913", now), PinVerdict::Right);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Default)]
-pub struct MemoryPins(Lock<Pins>);
-
-#[derive(Debug, Default)]
-struct Pins {
-    pins: HashMap<MailboxId, PinHash>,
-    attempts: HashMap<AttemptSource, LockoutCounter>,
+/// For how long a PIN opens its mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PinUse {
+    /// Until it is changed.
+    Usual,
+    /// For the first use, in which it is changed.
+    First,
 }
 
-impl MemoryPins {
-    /// Sets the PIN of `mailbox` to the one of `hash`. A mailbox or telephone that is locked out stays so.
-    pub fn set(&self, mailbox: MailboxId, hash: PinHash) {
-        self.lock().pins.insert(mailbox, hash);
-    }
-
-    /// Checks the PIN `entered` for `mailbox` by a telephone with the number `caller`, if its number is known. Takes some
-    /// milliseconds.
-    pub fn check(&self, mailbox: &MailboxId, caller: Option<&CallerNumber>, entered: &str, now: DateTime<Utc>) -> PinVerdict {
-        let sources: Vec<AttemptSource> =
-            [Some(AttemptSource::Mailbox(mailbox.clone())), caller.cloned().map(AttemptSource::Caller)]
-                .into_iter()
-                .flatten()
-                .collect();
-        let hash = {
-            let mut pins = self.lock();
-            let locked = sources.iter().filter_map(|source| pins.attempts.get_mut(source)?.locked_for(now)).max();
-            if let Some(wait) = locked {
-                return PinVerdict::Locked(wait);
-            }
-            let Some(hash) = pins.pins.get(mailbox).cloned() else { return PinVerdict::NoPin };
-            // Counted before it is checked, so that many calls at once get no more attempts than calls one after the other.
-            for source in &sources {
-                pins.attempts.entry(source.clone()).or_default().handle_wrong(now);
-            }
-            if pins.attempts.len() > MAX_ATTEMPTS {
-                pins.attempts.retain(|_, attempts| !attempts.is_forgiven(now));
-            }
-            hash
-        };
-        if !hash.is_of(entered) {
-            return PinVerdict::Wrong;
+impl PinUse {
+    /// The verdict on the right PIN.
+    pub(super) fn verdict(self) -> PinVerdict {
+        match self {
+            Self::Usual => PinVerdict::Right,
+            Self::First => PinVerdict::Initial,
         }
-        let mut pins = self.lock();
-        pins.attempts.remove(&AttemptSource::Mailbox(mailbox.clone()));
-        // A telephone that knows one PIN may still be guessing others, so its earlier wrong PINs stay counted.
-        if let Some(attempts) = caller.and_then(|caller| pins.attempts.get_mut(&AttemptSource::Caller(caller.clone()))) {
-            attempts.handle_right();
-        }
-        PinVerdict::Right
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Pins> {
-        self.0.lock()
     }
 }
 
@@ -221,6 +164,8 @@ impl MemoryPins {
 pub enum PinVerdict {
     /// The PIN is right.
     Right,
+    /// The PIN is right, and opens the mailbox for its first use only: its owner chooses another before all else.
+    Initial,
     /// The PIN is wrong.
     Wrong,
     /// The PIN was not checked, because there were too many wrong ones. After this time, one more may be tried.
@@ -249,23 +194,10 @@ const MAX_DIGITS: usize = 12;
 const ROUNDS: u32 = 20_000;
 /// The highest number of rounds that is read, so that no stored text can make a check take very long.
 const MAX_ROUNDS: u32 = 10_000_000;
-/// How many sources are remembered before those without counted wrong PINs are forgotten.
-const MAX_ATTEMPTS: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn now() -> DateTime<Utc> {
-        "2026-11-22T18:00:00Z".parse().unwrap()
-    }
-
-    fn pins() -> (MemoryPins, MailboxId) {
-        let (pins, mailbox) = (MemoryPins::default(), "2041".parse::<MailboxId>().unwrap());
-        let hash = PinHash { rounds: 1, salt: [7; 16], hash: stretched("480913", &[7; 16], 1) };
-        pins.set(mailbox.clone(), hash);
-        (pins, mailbox)
-    }
 
     #[test]
     fn the_same_pin_has_another_hash_each_time_and_each_reads_back() {
@@ -280,42 +212,5 @@ mod tests {
         for text in ["", "sha256-0::", "sha256-1:00:00", "md5-1:00:00", &format!("{one}:"), &format!("{one}")[1..]] {
             assert!(text.parse::<PinHash>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn five_wrong_pins_lock_out_the_right_pin_until_forgiveness() {
-        let (pins, mailbox) = pins();
-        for _ in 0..5 {
-            assert_eq!(pins.check(&mailbox, None, "0000", now()), PinVerdict::Wrong);
-        }
-        let PinVerdict::Locked(wait) = pins.check(&mailbox, None, "480913", now()) else { panic!("locked, in another call too") };
-        assert_eq!(pins.check(&mailbox, None, "480913", now() + wait), PinVerdict::Right);
-        assert_eq!(pins.check(&mailbox, None, "0000", now()), PinVerdict::Wrong, "a right PIN clears the count");
-    }
-
-    #[test]
-    fn a_telephone_that_tries_many_mailboxes_is_locked_out_alone() {
-        let (pins, mailbox) = pins();
-        let thief: CallerNumber = "4420".parse().unwrap();
-        for number in 0..5 {
-            let other: MailboxId = format!("30{number}").parse().unwrap();
-            pins.set(other.clone(), PinHash { rounds: 1, salt: [1; 16], hash: [0; 32] });
-            assert_eq!(pins.check(&other, Some(&thief), "0000", now()), PinVerdict::Wrong);
-        }
-        assert!(matches!(pins.check(&mailbox, Some(&thief), "480913", now()), PinVerdict::Locked(_)));
-        let owner: CallerNumber = "4421".parse().unwrap();
-        for _ in 0..10 {
-            assert_eq!(pins.check(&mailbox, Some(&owner), "480913", now()), PinVerdict::Right);
-        }
-    }
-
-    #[test]
-    fn many_calls_at_once_get_no_more_tries() {
-        let (pins, mailbox) = pins();
-        let tried = std::thread::scope(|scope| {
-            let calls: Vec<_> = (0..32).map(|_| scope.spawn(|| pins.check(&mailbox, None, "0000", now()))).collect();
-            calls.into_iter().map(|call| call.join().unwrap()).filter(|verdict| *verdict == PinVerdict::Wrong).count()
-        });
-        assert_eq!(tried, 5);
     }
 }

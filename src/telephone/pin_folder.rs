@@ -10,9 +10,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{LockoutCounter, PinError, PinHash, PinVerdict};
+use super::pin::PinUse;
+use super::{LockoutCounter, Pin, PinError, PinHash, PinStore, PinStoreError, PinVerdict};
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::{CallerNumber, ContentDigest, MailboxId};
 
@@ -98,7 +100,21 @@ impl PinFolder {
     ///
     /// A dropped call has set the PIN or not. The same call again settles it.
     pub async fn set(&self, mailbox: MailboxId, hash: PinHash) -> Result<(), PinError> {
-        self.work(move |inner| inner.set(&mailbox, hash)).await
+        self.work(move |inner| inner.set(&mailbox, PinUse::Usual, || hash)).await
+    }
+
+    /// Sets the PIN of `mailbox` to one that opens it for the first use only, until its owner has chosen another: [`PinVerdict::Initial`].
+    /// A folder that an older version of this crate reads gets [`PinVerdict::Unavailable`] for such a mailbox.
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`set`](Self::set).
+    pub async fn set_initial(&self, mailbox: MailboxId, hash: PinHash) -> Result<(), PinError> {
+        self.work(move |inner| inner.set(&mailbox, PinUse::First, || hash)).await
     }
 
     /// Checks the PIN `entered` for `mailbox` by a telephone with the number `caller`, if its number is known. Takes some
@@ -132,6 +148,19 @@ impl PinFolder {
     }
 }
 
+#[async_trait]
+impl PinStore for PinFolder {
+    async fn check(&self, mailbox: &MailboxId, caller: Option<&CallerNumber>, entered: &str, now: DateTime<Utc>) -> PinVerdict {
+        self.check(mailbox, caller, entered, now).await
+    }
+
+    async fn set(&self, mailbox: &MailboxId, pin: &Pin) -> Result<(), PinStoreError> {
+        let (mailbox, pin) = (mailbox.clone(), pin.clone());
+        let set = self.work(move |inner| inner.set(&mailbox, PinUse::Usual, || PinHash::new(&pin))).await;
+        set.map_err(PinStoreError::new)
+    }
+}
+
 // All of these methods block.
 impl Inner {
     fn prepare(&self) -> io::Result<()> {
@@ -147,12 +176,13 @@ impl Inner {
         self.disk.sync_dir(&self.folder)
     }
 
-    fn set(&self, mailbox: &MailboxId, pin: PinHash) -> Result<(), PinError> {
+    fn set(&self, mailbox: &MailboxId, pin_use: PinUse, hash: impl FnOnce() -> PinHash) -> Result<(), PinError> {
+        let pin = hash();
         let _locked = self.lock_folder()?;
         let name = pin_name(mailbox);
         let before: Option<PinRecord> = self.read(&name)?;
         let attempts = before.as_ref().map_or_else(LockoutCounter::default, |record| record.attempts);
-        let set = self.write_durably(&[(&name, PinRecord { pin, attempts }.to_string())]);
+        let set = self.write_durably(&[(&name, PinRecord { pin, pin_use, attempts }.to_string())]);
         set.map_err(|source| {
             let back = match before {
                 Some(before) => self.write_durably(&[(&name, before.to_string())]),
@@ -172,7 +202,7 @@ impl Inner {
         entered: &str,
         now: DateTime<Utc>,
     ) -> Result<PinVerdict, PinError> {
-        let pin = match self.count(mailbox, caller, now)? {
+        let (pin, pin_use) = match self.count(mailbox, caller, now)? {
             Ok(pin) => pin,
             Err(verdict) => return Ok(verdict),
         };
@@ -182,7 +212,7 @@ impl Inner {
         if let Err(error) = self.forgive(mailbox, caller) {
             tracing::warn!(%mailbox, error = &error as &dyn std::error::Error, "a right PIN still counts as a wrong one");
         }
-        Ok(PinVerdict::Right)
+        Ok(pin_use.verdict())
     }
 
     /// Counts an attempt on stable storage before the PIN is checked, and returns the hash to check it with; or the verdict, if
@@ -192,7 +222,7 @@ impl Inner {
         mailbox: &MailboxId,
         caller: Option<&CallerNumber>,
         now: DateTime<Utc>,
-    ) -> Result<Result<PinHash, PinVerdict>, PinError> {
+    ) -> Result<Result<(PinHash, PinUse), PinVerdict>, PinError> {
         let _locked = self.lock_folder()?;
         let (name, caller) = (pin_name(mailbox), caller.map(caller_name));
         let mut record: Option<PinRecord> = self.read(&name)?;
@@ -221,7 +251,7 @@ impl Inner {
         Ok(match (locked, record) {
             (Some(wait), _) => Err(PinVerdict::Locked(wait)),
             (None, None) => Err(PinVerdict::NoPin),
-            (None, Some(record)) => Ok(record.pin),
+            (None, Some(record)) => Ok((record.pin, record.pin_use)),
         })
     }
 
@@ -316,16 +346,22 @@ impl Inner {
     }
 }
 
-/// The content of a mailbox's file: the hash of its PIN, and the count of wrong PINs, a line each.
+/// The content of a mailbox's file: the hash of its PIN, and the count of wrong PINs, a line each. The line of a PIN for the first use begins
+/// with a mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PinRecord {
     pin: PinHash,
+    pin_use: PinUse,
     attempts: LockoutCounter,
 }
 
 impl fmt::Display for PinRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n{}", self.pin, self.attempts)
+        let mark = match self.pin_use {
+            PinUse::Usual => "",
+            PinUse::First => INITIAL,
+        };
+        write!(f, "{mark}{}\n{}", self.pin, self.attempts)
     }
 }
 
@@ -334,8 +370,9 @@ impl FromStr for PinRecord {
 
     fn from_str(text: &str) -> Result<Self, InvalidPinRecord> {
         let (pin, attempts) = text.split_once('\n').ok_or(InvalidPinRecord)?;
+        let (pin, pin_use) = pin.strip_prefix(INITIAL).map_or((pin, PinUse::Usual), |pin| (pin, PinUse::First));
         let pin = pin.parse().map_err(|_| InvalidPinRecord)?;
-        Ok(Self { pin, attempts: attempts.parse().map_err(|_| InvalidPinRecord)? })
+        Ok(Self { pin, pin_use, attempts: attempts.parse().map_err(|_| InvalidPinRecord)? })
     }
 }
 
@@ -362,6 +399,7 @@ fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 const LOCK: &str = "lock";
 const CALLER: &str = ".caller";
 const NEW: &str = ".new";
+const INITIAL: &str = "initial ";
 /// The limit of what is read of a file; the files here are shorter.
 const MAX_LEN: usize = 1024;
 const ATTEMPTS_PER_CLEANUP: u32 = 1000;

@@ -57,7 +57,7 @@ fn sent(urgency: Urgency, privacy: Privacy) -> CallerAction {
 #[test]
 fn the_greeting_is_the_one_for_the_occasion() {
     let nobody = |busy| Prompt::DefaultGreeting { mailbox: "2041".parse().unwrap(), busy };
-    let of = |normal, busy, temporary| Greetings { normal, busy, temporary };
+    let of = |normal, busy, temporary| Greetings { normal, busy, temporary, ..Greetings::default() };
     for (greetings, reason, greeting) in [
         (of(true, true, true), DiversionReason::Busy, Prompt::Greeting(GreetingKind::Temporary)),
         (of(true, true, false), DiversionReason::Busy, Prompt::Greeting(GreetingKind::Busy)),

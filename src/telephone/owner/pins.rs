@@ -23,7 +23,7 @@ impl OwnerDialogue {
     pub(super) fn checked(&mut self, state: OwnerState, verdict: PinVerdict) -> OwnerState {
         let OwnerState::Checking = state else { return state };
         match verdict {
-            PinVerdict::Right => {
+            PinVerdict::Right | PinVerdict::Initial => {
                 self.act(OwnerAction::Count);
                 OwnerState::Counting
             }

@@ -266,6 +266,27 @@ async fn a_change_that_the_disk_does_not_keep_leaves_the_old_pin() {
 }
 
 #[tokio::test]
+async fn an_initial_pin_opens_until_its_owner_sets_another() {
+    let disk = with_pin().await;
+    assert_eq!(check(&open(&disk).await, "0000", now()).await, PinVerdict::Wrong);
+    open(&disk).await.set_initial(mailbox("2041"), quick("553201")).await.unwrap();
+    for _ in 0..2 {
+        let pins = open(&disk).await;
+        assert_eq!(check(&pins, "553201", now()).await, PinVerdict::Initial, "also after a restart, and after a right one");
+    }
+    let pins: Box<dyn PinStore> = Box::new(open(&disk).await);
+    pins.set(&mailbox("2041"), &"719305".parse().unwrap()).await.unwrap();
+    assert_eq!(check(&open(&disk).await, "553201", now()).await, PinVerdict::Wrong);
+    assert_eq!(check(&open(&disk).await, "719305", now()).await, PinVerdict::Right);
+
+    let faulty = FaultyDisk::new(Arc::new(disk.clone()));
+    let pins = open(&faulty).await;
+    faulty.fail(InjectedFault::after(0, io::ErrorKind::StorageFull).lasting());
+    let set = PinStore::set(&pins, &mailbox("2041"), &"480913".parse().unwrap()).await;
+    assert!(crate::error_chain(&set.unwrap_err()).contains("stays in force: the PINs in /pins"));
+}
+
+#[tokio::test]
 async fn a_damaged_file_admits_nobody_until_an_operator_removes_it() {
     let disk = with_pin().await;
     let pins = open(&disk).await;

@@ -145,16 +145,18 @@ fn record_now(kind: RecordingKind) -> [File; 2] {
         RecordingKind::Greeting(GreetingKind::Normal) => ["voicemail/record-normal-greeting", "vm-rec-unv"],
         RecordingKind::Greeting(GreetingKind::Busy) => ["voicemail/record-busy-greeting", "vm-rec-busy"],
         RecordingKind::Greeting(GreetingKind::Temporary) => ["voicemail/record-temporary-greeting", "vm-rec-temp"],
+        RecordingKind::Greeting(GreetingKind::Name) => ["voicemail/record-name", "vm-rec-name"],
     }
 }
 
-const RECORDINGS: [RecordingKind; 6] = [
+const RECORDINGS: [RecordingKind; 7] = [
     RecordingKind::Message,
     RecordingKind::Answer,
     RecordingKind::Introduction,
     RecordingKind::Greeting(GreetingKind::Normal),
     RecordingKind::Greeting(GreetingKind::Busy),
     RecordingKind::Greeting(GreetingKind::Temporary),
+    RecordingKind::Greeting(GreetingKind::Name),
 ];
 
 /// The files of prompts with values in them, beside those of the grammars.

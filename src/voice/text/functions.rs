@@ -73,11 +73,12 @@ fn purpose(function: Function, place: Place) -> &'static str {
     }
 }
 
-/// The greeting that an owner is asked to record.
+/// The greeting, or the name, that an owner is asked to record.
 pub(super) fn kind_of_greeting(kind: GreetingKind) -> &'static str {
     match kind {
         GreetingKind::Normal => "greeting for calls that you do not answer",
         GreetingKind::Busy => "greeting for calls while your line is busy",
         GreetingKind::Temporary => "temporary greeting",
+        GreetingKind::Name => "name",
     }
 }
