@@ -17,6 +17,14 @@ pub enum GreetingEvent {
         /// The version of the edition.
         version: GreetingVersion,
     },
+    /// The end of a greeting has come: it was removed at this node, and the removal is on stable storage.
+    #[non_exhaustive]
+    Ended {
+        /// The id of the greeting.
+        greeting: GreetingId,
+        /// The version of the removal.
+        version: GreetingVersion,
+    },
     /// Another node has accepted a greeting: it keeps this edition or a newer one.
     #[non_exhaustive]
     Sent {
@@ -64,6 +72,7 @@ impl GreetingEvent {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Recorded { .. } => "greeting_recorded",
+            Self::Ended { .. } => "greeting_ended",
             Self::Sent { .. } => "greeting_sent",
             Self::Deferred { .. } => "greeting_deferred",
             Self::Received { .. } => "greeting_received",

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::name::FileName;
-use super::{Edition, Greeting, GreetingFolderError, GreetingId, GreetingKind, GreetingVersion, Greetings, KeepOutcome};
+use super::{
+    Edition, Greeting, GreetingFolderError, GreetingId, GreetingKind, GreetingVersion, Greetings, KeepOutcome, has_ended,
+};
 use crate::disk::{self, Disk};
 use crate::lock::Lock;
 use crate::message::{Audio, MailboxId};
@@ -20,6 +22,7 @@ use crate::message::{Audio, MailboxId};
 ///
 /// ```text
 /// 2041-normal-00001743296380000000-DIGEST.wav     the sound itself; the time is in microseconds
+/// 2041-temporary-00001743296380000000-DIGEST.20250406T000000Z.wav   a greeting with an end, in UTC
 /// 2041-temporary-00001743296380000000-removed.txt the greeting was removed then
 /// NAME.new                                        being written; the next start removes it
 /// NAME.damaged                                    a sound that does not match its digest
@@ -98,14 +101,63 @@ impl GreetingFolder {
             let _alone = inner.writing.lock();
             match (inner.edition(&id), &sound) {
                 (Some(removed @ Edition { digest: None, .. }), None) => Ok(removed),
-                (last, _) => {
-                    let version = GreetingVersion::next(last.map(|last| last.version), now);
-                    let greeting = Greeting::new(id, version, sound);
-                    inner.write(&greeting).map(|()| greeting.edition())
-                }
+                (last, _) => inner.write_next(|version| Greeting::new(id, version, sound), last, now),
             }
         })
         .await
+    }
+
+    /// Keeps the sound that an owner has recorded `now` as the newest edition of the greeting `id`, which ends at `until`.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`record`](Self::record).
+    pub async fn record_until(
+        &self,
+        id: GreetingId,
+        sound: Audio,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Edition, GreetingFolderError> {
+        let inner = Arc::clone(&self.inner);
+        self.work(move || {
+            let _alone = inner.writing.lock();
+            let last = inner.edition(&id);
+            inner.write_next(|version| Greeting::new(id, version, Some(sound)).with_until(until), last, now)
+        })
+        .await
+    }
+
+    /// Removes the greeting `id` if it has ended at `now`; returns the edition of the removal, or `None` if it has not ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`record`](Self::record).
+    pub async fn remove_ended(&self, id: GreetingId, now: DateTime<Utc>) -> Result<Option<Edition>, GreetingFolderError> {
+        let inner = Arc::clone(&self.inner);
+        self.work(move || {
+            let _alone = inner.writing.lock();
+            match inner.name(&id) {
+                Some(name) if has_ended(name.until, now) => {
+                    inner.write_next(|version| Greeting::new(id, version, None), Some(name.edition), now).map(Some)
+                }
+                _ => Ok(None),
+            }
+        })
+        .await
+    }
+
+    /// Returns each greeting that has an end, and that end.
+    pub fn ends(&self) -> Vec<(GreetingId, DateTime<Utc>)> {
+        self.inner.kept.lock().iter().filter_map(|(id, name)| Some((id.clone(), name.until?))).collect()
     }
 
     /// Returns the newest edition of the greeting `id` with its sound, or `None` if there never was one.
@@ -137,10 +189,11 @@ impl GreetingFolder {
         self.inner.kept.lock().iter().map(|(id, name)| (id.clone(), name.edition)).collect()
     }
 
-    /// Returns which greetings of `mailbox` have a sound.
-    pub fn recorded(&self, mailbox: &MailboxId) -> Greetings {
+    /// Returns which greetings of `mailbox` have a sound and have not ended at `now`.
+    pub fn recorded(&self, mailbox: &MailboxId, now: DateTime<Utc>) -> Greetings {
         let has = |kind: &GreetingKind| {
-            self.edition(&GreetingId::new(mailbox.clone(), *kind)).is_some_and(|edition| edition.digest.is_some())
+            let name = self.inner.name(&GreetingId::new(mailbox.clone(), *kind));
+            name.is_some_and(|name| name.edition.digest.is_some() && !has_ended(name.until, now))
         };
         GreetingKind::ALL.into_iter().filter(has).collect()
     }
@@ -170,6 +223,17 @@ impl Inner {
         self.kept.lock().get(id).cloned()
     }
 
+    /// Writes the edition after `last`, which is made `now`. Blocks.
+    fn write_next(
+        &self,
+        make: impl FnOnce(GreetingVersion) -> Greeting,
+        last: Option<Edition>,
+        now: DateTime<Utc>,
+    ) -> io::Result<Edition> {
+        let greeting = make(GreetingVersion::next(last.map(|last| last.version), now));
+        self.write(&greeting).map(|()| greeting.edition())
+    }
+
     /// Writes the newest edition of a greeting, and removes the one before. Blocks.
     ///
     /// The file gets its name when it is complete, and the edition before is removed when that name is durable. A crash in between leaves both,
@@ -177,7 +241,7 @@ impl Inner {
     fn write(&self, greeting: &Greeting) -> io::Result<()> {
         let (disk, id) = (&*self.disk, greeting.id().clone());
         let media = greeting.sound().map(Audio::media);
-        let name = FileName { id: id.clone(), edition: greeting.edition(), media };
+        let name = FileName { id: id.clone(), edition: greeting.edition(), until: greeting.until(), media };
         let path = self.folder.join(name.to_string());
         let new = self.folder.join(format!("{name}{NEW}"));
         remove(disk, &new)?;
@@ -206,7 +270,7 @@ impl Inner {
     fn read(&self, id: &GreetingId) -> io::Result<ReadResult> {
         loop {
             let Some(name) = self.name(id) else { return Ok(ReadResult::Nothing) };
-            let FileName { edition: Edition { version, digest }, media, .. } = name.clone();
+            let FileName { edition: Edition { version, digest }, until, media, .. } = name.clone();
             let (Some(digest), Some(media)) = (digest, media) else {
                 return Ok(ReadResult::Greeting(Greeting::new(id.clone(), version, None)));
             };
@@ -214,7 +278,8 @@ impl Inner {
                 Ok(bytes) => {
                     let sound = Audio::new(media, bytes);
                     if sound.digest() == digest {
-                        return Ok(ReadResult::Greeting(Greeting::new(id.clone(), version, Some(sound))));
+                        let greeting = Greeting::new(id.clone(), version, Some(sound));
+                        return Ok(ReadResult::Greeting(Greeting { until, ..greeting }));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

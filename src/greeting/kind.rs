@@ -17,7 +17,7 @@ pub enum GreetingKind {
     Normal,
     /// The greeting for calls while the line is busy.
     Busy,
-    /// The greeting for all calls, in place of the other two, until the owner removes it.
+    /// The greeting for all calls, in place of the other two, until its [end](super::Greeting::until) or until the owner removes it.
     Temporary,
     /// The owner's name, spoken by the owner. It is no greeting by itself, and is said in place of the mailbox's number.
     Name,

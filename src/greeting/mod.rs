@@ -1,7 +1,8 @@
 //! Greetings: the sounds that callers hear before they leave a message, and the spoken names of owners.
 //!
 //! An owner records greetings at the central node, which sends them to the node that answers the calls. Each recording has an [`Edition`]; of
-//! two editions the newer one is in force, in whatever order they arrive. A removed greeting is an edition, too: one without a sound.
+//! two editions the newer one is in force, in whatever order they arrive. A removed greeting is an edition, too: one without a sound. A greeting
+//! may have an end: after that it is as if it were removed, by the clock of each node.
 //!
 #![cfg_attr(
     feature = "fs",
@@ -20,6 +21,8 @@ mod kind;
 mod name;
 
 use std::fmt;
+
+use chrono::{DateTime, Utc};
 
 pub use self::edition::{Edition, GreetingVersion, InvalidGreetingVersion};
 #[cfg(feature = "fs")]
@@ -73,12 +76,20 @@ pub struct Greeting {
     id: GreetingId,
     version: GreetingVersion,
     sound: Option<Audio>,
+    until: Option<DateTime<Utc>>,
 }
 
 impl Greeting {
     /// Returns an edition of the greeting `id`: with this sound, or a removal.
     pub fn new(id: GreetingId, version: GreetingVersion, sound: Option<Audio>) -> Self {
-        Self { id, version, sound }
+        Self { id, version, sound, until: None }
+    }
+
+    /// Returns the same edition with an end, in whole seconds of the years 1970 to 9999. A removal has no end.
+    #[must_use]
+    pub fn with_until(self, until: DateTime<Utc>) -> Self {
+        let until = self.sound.is_some().then(|| whole_seconds(until));
+        Self { until, ..self }
     }
 
     /// Returns the id of the greeting.
@@ -96,7 +107,28 @@ impl Greeting {
         self.sound.as_ref()
     }
 
+    /// Returns the sound, unless the greeting was removed or has ended at `now`.
+    pub fn sound_at(&self, now: DateTime<Utc>) -> Option<&Audio> {
+        self.sound().filter(|_| !has_ended(self.until, now))
+    }
+
+    /// Returns the moment from which on the greeting is not played any more, if there is one.
+    pub fn until(&self) -> Option<DateTime<Utc>> {
+        self.until
+    }
+
     fn digest(&self) -> Option<ContentDigest> {
         self.sound.as_ref().map(Audio::digest)
     }
 }
+
+fn has_ended(until: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    until.is_some_and(|until| until <= now)
+}
+
+fn whole_seconds(moment: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp(moment.timestamp().clamp(0, LATEST_SECOND), 0).unwrap_or_default()
+}
+
+/// The last second of the year 9999.
+const LATEST_SECOND: i64 = 253_402_300_799;

@@ -3,14 +3,19 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, NaiveDateTime, Utc};
+
 use super::{Edition, GreetingId};
 use crate::message::AudioType;
 
 /// The name of a greeting's file, which has all facts but the sound: `2041-normal-00001743296380000000-DIGEST.wav`, or `...-removed.txt`.
+/// The end of a greeting stands before the extension: `...-DIGEST.20250406T000000Z.wav`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FileName {
     pub(super) id: GreetingId,
     pub(super) edition: Edition,
+    /// The end of the greeting, if it has one; in whole seconds.
+    pub(super) until: Option<DateTime<Utc>>,
     /// The kind of the sound, if there is one.
     pub(super) media: Option<AudioType>,
 }
@@ -20,7 +25,11 @@ impl fmt::Display for FileName {
         let GreetingId { mailbox, kind } = &self.id;
         write!(f, "{mailbox}-{kind}-{}-", self.edition.version)?;
         match (self.edition.digest, self.media) {
-            (Some(digest), Some(media)) => write!(f, "{digest}.{}", media.extension()),
+            (Some(digest), Some(media)) => {
+                write!(f, "{digest}.")?;
+                self.until.map_or(Ok(()), |until| write!(f, "{}.", until.format(UNTIL)))?;
+                f.write_str(media.extension())
+            }
             _ => f.write_str(REMOVED),
         }
     }
@@ -34,23 +43,26 @@ impl FromStr for FileName {
         // From the end, because the name of a mailbox may have hyphens, too.
         let mut fields = text.rsplitn(4, '-');
         let mut field = || fields.next().ok_or(());
-        let (digest, media) = match field()? {
-            REMOVED => (None, None),
+        let (digest, until, media) = match field()? {
+            REMOVED => (None, None, None),
             sound => {
-                let (digest, extension) = sound.split_once('.').ok_or(())?;
+                let (digest, rest) = sound.split_once('.').ok_or(())?;
+                let (until, extension) = rest.split_once('.').map_or((None, rest), |(until, extension)| (Some(until), extension));
+                let until = until.map(|until| NaiveDateTime::parse_from_str(until, UNTIL)).transpose().map_err(|_| ())?;
                 let media = AudioType::from_extension(extension).ok_or(())?;
-                (Some(digest.parse().map_err(|_| ())?), Some(media))
+                (Some(digest.parse().map_err(|_| ())?), until.map(|until| until.and_utc()), Some(media))
             }
         };
         let version = field()?.parse().map_err(|_| ())?;
         let kind = field()?.parse().map_err(|_| ())?;
         let mailbox = field()?.parse().map_err(|_| ())?;
-        let name = Self { id: GreetingId::new(mailbox, kind), edition: Edition { version, digest }, media };
+        let name = Self { id: GreetingId::new(mailbox, kind), edition: Edition { version, digest }, until, media };
         if name.to_string() == text { Ok(name) } else { Err(()) }
     }
 }
 
 const REMOVED: &str = "removed.txt";
+const UNTIL: &str = "%Y%m%dT%H%M%SZ";
 
 #[cfg(test)]
 mod tests {
@@ -73,7 +85,7 @@ mod tests {
             (Some(digest), Some(AudioType::Gsm), format!("{digest}.gsm")),
         ] {
             let id = GreetingId::new("+493023125014".parse().unwrap(), GreetingKind::Busy);
-            let name = FileName { id, edition: Edition { version, digest }, media };
+            let name = FileName { id, edition: Edition { version, digest }, until: None, media };
             assert_eq!(name.to_string(), format!("+493023125014-busy-00001743296380000000-{end}"));
             assert_eq!(name.to_string().parse(), Ok(name));
         }
@@ -81,11 +93,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_mailbox_reads_back_from_its_file_names(mailbox in any_mailbox(), removed in any::<bool>()) {
+        fn any_mailbox_reads_back_from_its_file_names(
+            mailbox in any_mailbox(), removed in any::<bool>(), until in prop::option::of(0..=super::super::LATEST_SECOND)
+        ) {
             let version = GreetingVersion::next(None, "2025-03-30T00:59:40Z".parse().unwrap());
             let (digest, media) = if removed { (None, None) } else { (Some(ContentDigest::of(b"hello")), Some(AudioType::Wav)) };
+            let until = until.filter(|_| !removed).and_then(|seconds| DateTime::from_timestamp(seconds, 0));
             for kind in GreetingKind::ALL {
-                let name = FileName { id: GreetingId::new(mailbox.clone(), kind), edition: Edition { version, digest }, media };
+                let id = GreetingId::new(mailbox.clone(), kind);
+                let name = FileName { id, edition: Edition { version, digest }, until, media };
                 prop_assert!(name.to_string().len() <= 200);
                 prop_assert_eq!(name.to_string().parse(), Ok(name));
             }
@@ -95,9 +111,21 @@ mod tests {
     #[test]
     fn other_file_names_are_no_greetings() {
         let upper = format!("2041-normal-00001743296380000000-{}.wav", ContentDigest::of(b"x").to_string().to_uppercase());
-        for text in
-            ["", "README.txt", "2041-normal", "2041-normal-1-removed.txt", "2041-noon-00001743296380000000-removed.txt", &upper]
-        {
+        let end = |until: &str| format!("2041-normal-00001743296380000000-{}.{until}.wav", ContentDigest::of(b"x"));
+        assert!(end("20250406T000000Z").parse::<FileName>().is_ok());
+        for text in [
+            &end(""),
+            &end("20250406"),
+            &end("20250406T000000"),
+            &end("20250431T000000Z"),
+            &end("+10000406T000000Z"),
+            "",
+            "README.txt",
+            "2041-normal",
+            "2041-normal-1-removed.txt",
+            "2041-noon-00001743296380000000-removed.txt",
+            &upper,
+        ] {
             assert_eq!(text.parse::<FileName>(), Err(()), "{text}");
         }
     }

@@ -21,7 +21,7 @@
 //! | `voicemail_messages_duplicate_total` | counter | | messages that had arrived before |
 //! | `voicemail_lamps_shown_total` | counter | | states sent to lamps |
 //! | `voicemail_lamps_failed_total` | counter | | states that could not be sent to a lamp |
-//! | `voicemail_greetings_total` | counter | `step`: `greeting_recorded`, `_sent`, `_deferred`, `_received`, `_refused` | greetings, by what happened to them |
+//! | `voicemail_greetings_total` | counter | `step`: `greeting_recorded`, `_ended`, `_sent`, `_deferred`, `_received`, `_refused` | greetings, by what happened to them |
 //! | `voicemail_mails_sent_total` | counter | | receipts and copies that a server accepted |
 //! | `voicemail_mails_deferred_total` | counter | | failed attempts to send a receipt or a copy |
 //! | `voicemail_mails_given_up_total` | counter | | receipts and copies refused, or older than their lifetime, five days by default |

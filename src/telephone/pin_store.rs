@@ -15,9 +15,10 @@ use crate::message::{CallerNumber, MailboxId};
 /// # Contract
 ///
 /// - **No default.** A mailbox without a PIN is opened by none: [`PinVerdict::NoPin`].
-/// - **Counted.** Too many wrong PINs lock a mailbox, whoever tries, and lock out a telephone that tries many mailboxes. An attempt is counted
-///   before its verdict is known, so that a call that ends early gains nothing.
-/// - **Closed when in doubt.** What cannot be read or counted opens nothing: [`PinVerdict::Unavailable`].
+/// - **Counted.** Too many wrong PINs lock a mailbox for all telephones, and lock out a telephone that tries many mailboxes. An
+///   attempt is counted before its verdict is known, so that a call that ends early gains nothing.
+/// - **Closed when in doubt.** A PIN that cannot be read, or an attempt that cannot be counted, opens nothing:
+///   [`PinVerdict::Unavailable`].
 /// - **Kept.** After `Ok`, a PIN that was set is the only one that opens the mailbox.
 #[async_trait]
 pub trait PinStore: Debug + Send + Sync + 'static {

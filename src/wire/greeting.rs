@@ -1,6 +1,7 @@
 //! A greeting as a mail from the central node to another, and back.
 
 use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, SecondsFormat, Utc};
 use encodify::base64;
 use memchr::memmem;
 
@@ -54,13 +55,15 @@ impl GreetingMail {
 /// Voicemail-Greeting: 2041 normal                             whose, and for which calls
 /// Voicemail-Greeting-Version: 00001743296380000000            microseconds since 1970
 /// Voicemail-Greeting-Sound: here                              or removed, or on-request
+/// Voicemail-Greeting-Until: 2025-04-06T00:00:00Z              its end, if it has one
 /// Voicemail-Digest: sha-256=..                                of the sound, unless it was removed
 /// Content-Type: audio/wav
 /// Content-Transfer-Encoding: base64
 /// Content-Disposition: inline; filename="2041-normal.wav"
 /// ```
 ///
-/// The lines are short and ASCII, so that any mail server can carry it.
+/// The lines are short and ASCII, so that any mail server can carry it. A node of a version before ends takes a greeting with an end as one
+/// without, and plays it until the central node, which notices the end, sends the removal.
 pub fn encode_greeting(mail: &GreetingMail, node: &str, domain: &str) -> Bytes {
     let (id, edition, sound) = match mail {
         GreetingMail::Greeting(greeting) => (greeting.id(), greeting.edition(), greeting.sound()),
@@ -75,6 +78,11 @@ pub fn encode_greeting(mail: &GreetingMail, node: &str, domain: &str) -> Bytes {
     let version = edition.version;
     let date = Stamp::new(own::representable(version.recorded_at()), chrono_tz::UTC).to_rfc5322();
     let digest = edition.digest.map_or(String::new(), |digest| format!("{}: sha-256={digest}\r\n", own::DIGEST));
+    let until = match mail {
+        GreetingMail::Greeting(greeting) => greeting.until(),
+        GreetingMail::Offer(..) => None,
+    };
+    let until = until.map_or(String::new(), |until| format!("{UNTIL}: {}\r\n", until.to_rfc3339_opts(SecondsFormat::Secs, true)));
     let head = format!(
         "MIME-Version: 1.0\r\n\
          Message-ID: <{version}.{kind}.{mailbox}@{node}>\r\n\
@@ -86,7 +94,7 @@ pub fn encode_greeting(mail: &GreetingMail, node: &str, domain: &str) -> Bytes {
          {GREETING}: {mailbox} {kind}\r\n\
          {VERSION}: {version}\r\n\
          {SOUND}: {state}\r\n\
-         {digest}"
+         {until}{digest}"
     );
     let mut bytes = BytesMut::from(head.as_bytes());
     match sound {
@@ -133,12 +141,21 @@ pub fn decode_greeting(mail: &Bytes, limits: DecodeLimits) -> Result<Option<Gree
             let sound: Audio = audio_of(mail, &find_sound(&mail[..], &fields, body, limits, Author::Own)?)?;
             match sound.digest() == digest {
                 _ if sound.bytes().is_empty() => Err(DecodeError::EmptyAudio),
-                true => Ok(Some(GreetingMail::Greeting(Greeting::new(id, version, Some(sound))))),
+                true => {
+                    let greeting = Greeting::new(id, version, Some(sound));
+                    Ok(Some(GreetingMail::Greeting(read_until(&fields)?.into_iter().fold(greeting, Greeting::with_until))))
+                }
                 false => Err(DecodeError::DigestMismatch),
             }
         }
         _ => Err(DecodeError::InvalidGreeting { field: SOUND }),
     }
+}
+
+/// The end of a greeting; `None` if it has none.
+fn read_until(fields: &Fields) -> Result<Option<DateTime<Utc>>, DecodeError> {
+    let until = fields.text(UNTIL).map(|until| DateTime::parse_from_rfc3339(&until).map(|until| until.to_utc()));
+    until.transpose().map_err(|_| DecodeError::InvalidGreeting { field: UNTIL })
 }
 
 /// `2041 normal`.
@@ -150,6 +167,7 @@ fn read_id(text: &str) -> Option<GreetingId> {
 const GREETING: &str = "Voicemail-Greeting";
 const VERSION: &str = "Voicemail-Greeting-Version";
 const SOUND: &str = "Voicemail-Greeting-Sound";
+const UNTIL: &str = "Voicemail-Greeting-Until";
 const HERE: &str = "here";
 const ON_REQUEST: &str = "on-request";
 const REMOVED: &str = "removed";
@@ -180,10 +198,12 @@ mod tests {
         let sound = prop::option::of((media, prop::collection::vec(any::<u8>(), 1..300)));
         let instant = (0..250_000_000_000_i64).prop_map(|secs| chrono::DateTime::from_timestamp(secs, 1000).unwrap());
         let kind = prop::sample::select(GreetingKind::ALL.to_vec());
-        (any_mailbox(), kind, instant, sound, any::<bool>()).prop_map(|(mailbox, kind, instant, sound, offered)| {
+        let until = prop::option::of((0..250_000_000_000_i64).prop_map(|secs| DateTime::from_timestamp(secs, 0).unwrap()));
+        (any_mailbox(), kind, instant, sound, any::<bool>(), until).prop_map(|(mailbox, kind, instant, sound, offered, until)| {
             let sound = sound.map(|(media, bytes)| Audio::new(media, bytes));
             let id = GreetingId::new(mailbox, kind);
             let greeting = Greeting::new(id.clone(), GreetingVersion::next(None, instant), sound);
+            let greeting = until.into_iter().fold(greeting, Greeting::with_until);
             match greeting.edition() {
                 edition @ Edition { digest: Some(_), .. } if offered => GreetingMail::Offer(id, edition),
                 _ => GreetingMail::Greeting(greeting),
@@ -224,6 +244,21 @@ mod tests {
         assert_eq!(decoded(GREETING_MAIL), Ok(Some(mail)));
         let relayed = format!("Received: from a by b; Sun, 26 Oct 2025 03:30:00 +0100\r\n{GREETING_MAIL}");
         assert_eq!(decoded(&relayed), decoded(GREETING_MAIL));
+    }
+
+    #[test]
+    fn the_end_is_a_field_and_a_malformed_one_is_refused() {
+        let until = "2025-04-06T00:00:00Z";
+        let with = |end: &str| {
+            GREETING_MAIL.replace("Voicemail-Digest:", &format!("Voicemail-Greeting-Until: {end}\r\nVoicemail-Digest:"))
+        };
+        let Ok(Some(GreetingMail::Greeting(read))) = decoded(&with(until)) else { panic!("it can be read") };
+        assert_eq!(read.until(), Some(until.parse().unwrap()));
+        let written = encode_greeting(&GreetingMail::Greeting(read), "central.example.com", "example.com");
+        assert_eq!(String::from_utf8_lossy(&written), with(until));
+        for end in ["never", "2025-04-06", "1743897600"] {
+            assert_eq!(decoded(&with(end)), Err(DecodeError::InvalidGreeting { field: UNTIL }), "{end}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use support::{CENTRAL, HIMALAYA, Running, address, event, mailbox, run, server_config, site, soon, wav};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
-use voicemail::clock::{Clock as _, SystemClock};
+use voicemail::clock::{Clock as _, ManualClock, SystemClock};
 use voicemail::disk::{PowerCutDisk, Unsynced};
 use voicemail::event::{Event, Occurrence};
 use voicemail::forward::smtp::Security;
@@ -56,6 +56,8 @@ struct TestNetwork {
     folder: tempfile::TempDir,
     addresses: Addresses,
     identity: Arc<Identity>,
+    /// The clock of all nodes.
+    clock: Arc<ManualClock>,
 }
 
 /// The certificate of the distributed nodes, and the password of the central node.
@@ -95,13 +97,14 @@ struct RunningNode {
 
 impl TestNetwork {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), addresses: Addresses::default(), identity: Identity::new() }
+        let clock = Arc::new(ManualClock::at(SystemClock.now().instant));
+        Self { folder: tempfile::tempdir().unwrap(), addresses: Addresses::default(), identity: Identity::new(), clock }
     }
 
     fn builder(&self, name: &str) -> NodeBuilder {
         let network = network(HIMALAYA);
         let directory = network.directory();
-        Node::builder(address(name), network, directory, self.folder.path().join(name))
+        Node::builder(address(name), network, directory, self.folder.path().join(name)).clock(Arc::clone(&self.clock))
     }
 
     async fn central(&self) -> RunningNode {
@@ -248,6 +251,56 @@ async fn a_node_that_comes_back_gets_the_greetings_that_waited() {
     assert!(is_received(&himalaya.next().await, "2008", version));
     central.running.stop().await;
     himalaya.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_temporary_greeting_ends_everywhere_and_is_removed() {
+    let nodes = TestNetwork::new();
+    let mut himalaya = nodes.distributed(HIMALAYA).await;
+    let central = nodes.central().await;
+    let (owner, temporary) = (mailbox("2008"), GreetingKind::Temporary);
+    let until = nodes.clock.now().instant + TimeDelta::days(14);
+    central.node.greet_until(&owner, temporary, sound(4), until).await.unwrap();
+    assert!(matches!(himalaya.next().await, GreetingEvent::Received { .. }));
+    nodes.clock.advance(TimeDelta::days(13));
+    for node in [&central.node, &himalaya.node] {
+        assert!(node.greetings(&owner).temporary);
+        assert_eq!(node.greeting(&owner, temporary).await.unwrap(), Some(sound(4)));
+    }
+    // While the central node is down, the other one obeys the end all the same.
+    central.running.stop().await;
+    drop(central.node);
+    nodes.clock.advance(TimeDelta::days(1));
+    assert!(!himalaya.node.greetings(&owner).temporary);
+    assert_eq!(himalaya.node.greeting(&owner, temporary).await.unwrap(), None);
+
+    let mut central = nodes.central().await;
+    assert!(!central.node.greetings(&owner).temporary);
+    let ended = GreetingId::new(owner, temporary);
+    let GreetingEvent::Ended { greeting, version: removed, .. } = central.next().await else { panic!("it is removed") };
+    assert_eq!(greeting, ended);
+    let received = himalaya.next().await;
+    assert!(matches!(received, GreetingEvent::Received { greeting, version, .. } if (&greeting, version) == (&ended, removed)));
+    central.running.stop().await;
+    himalaya.running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_node_notices_the_end_of_a_greeting() {
+    let nodes = TestNetwork::new();
+    // Without a forwarder, too.
+    let builder = nodes.builder(CENTRAL).store(MemoryStore::new([mailbox("2008")]));
+    let mut central = RunningNode::on(builder.open().await.unwrap());
+    let (owner, two_weeks) = (mailbox("2008"), TimeDelta::days(14));
+    let until = nodes.clock.now().instant + two_weeks;
+    central.node.greet_until(&owner, GreetingKind::Temporary, sound(4), until).await.unwrap();
+    nodes.clock.advance(two_weeks);
+    let ended = event(&mut central.events, |event| match event {
+        Event::Greeting(GreetingEvent::Ended { greeting, .. }) => Some(greeting),
+        _ => None,
+    });
+    assert_eq!(ended.await, GreetingId::new(owner, GreetingKind::Temporary));
+    central.running.stop().await;
 }
 
 #[tokio::test]

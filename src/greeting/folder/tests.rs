@@ -53,8 +53,8 @@ async fn the_newest_of_each_greeting_survives_restarts() {
         assert_eq!(said(&greetings, &normal).await.as_deref(), Some("two"));
         assert_eq!(said(&greetings, &busy).await.as_deref(), Some("busy"));
         assert_eq!(greetings.editions(), [(normal.clone(), two), (busy.clone(), busy_one)]);
-        assert_eq!(greetings.recorded(&normal.mailbox), [GreetingKind::Normal, GreetingKind::Busy].into_iter().collect());
-        assert_eq!(greetings.recorded(&"2042".parse().unwrap()), Greetings::default());
+        assert_eq!(greetings.recorded(&normal.mailbox, now()), [GreetingKind::Normal, GreetingKind::Busy].into_iter().collect());
+        assert_eq!(greetings.recorded(&"2042".parse().unwrap(), now()), Greetings::default());
     }
     assert_eq!(names(&disk).len(), 2, "old editions are gone");
 }
@@ -70,10 +70,35 @@ async fn a_removal_is_an_edition_and_removing_again_changes_nothing() {
     for greetings in [first, greetings(&disk).await] {
         let greeting = greetings.read(&normal).await.unwrap().unwrap();
         assert_eq!((greeting.sound(), greeting.edition()), (None, removed));
-        assert_eq!(greetings.recorded(&normal.mailbox), Greetings::default());
+        assert_eq!(greetings.recorded(&normal.mailbox, now()), Greetings::default());
         assert_eq!(greetings.put(edition(-5, Some("older"))).await.unwrap(), KeepOutcome::HasNewer, "it does not come back");
     }
     assert_eq!(names(&disk).len(), 1);
+}
+
+#[tokio::test]
+async fn a_greeting_ends_by_the_clock_and_is_then_removed_once() {
+    let disk = PowerCutDisk::new();
+    let temporary = id("2041", GreetingKind::Temporary);
+    let (until, before) = (now() + TimeDelta::days(7), now() + TimeDelta::days(7) - TimeDelta::milliseconds(1));
+    let open = greetings(&disk).await;
+    let recorded = open.record_until(temporary.clone(), sound("away"), until, now()).await.unwrap();
+    for open in [&open, &greetings(&disk).await] {
+        assert!(open.recorded(&temporary.mailbox, before).temporary && !open.recorded(&temporary.mailbox, until).temporary);
+        let greeting = open.read(&temporary).await.unwrap().unwrap();
+        assert_eq!(
+            (greeting.until(), greeting.sound_at(before), greeting.sound_at(until)),
+            (Some(until), greeting.sound(), None)
+        );
+        assert_eq!(open.ends(), [(temporary.clone(), until)]);
+        assert_eq!(open.remove_ended(temporary.clone(), before).await.unwrap(), None);
+    }
+    let removed = open.remove_ended(temporary.clone(), until).await.unwrap();
+    assert!(removed > Some(recorded));
+    assert_eq!(open.remove_ended(temporary.clone(), until).await.unwrap(), None);
+    assert_eq!((names(&disk).len(), open.ends()), (1, Vec::new()));
+    open.record(temporary.clone(), Some(sound("here again")), until).await.unwrap();
+    assert_eq!(said(&greetings(&disk).await, &temporary).await.as_deref(), Some("here again"), "without an end");
 }
 
 proptest! {

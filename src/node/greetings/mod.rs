@@ -15,7 +15,11 @@
 //! lacks the greeting, because it is new or has lost its disk, is then sent the whole greeting.
 //!
 //! A distributed node accepts greetings from the central node only, keeps them beside its spool, and plays them from there without asking
-//! another node. The central node has to prove its name: a listener without [peers](crate::intake::Access::peers) accepts no greetings. An edition dated more than a day ahead of the node's clock is refused, also from the central node.
+//! another node. The central node has to prove its name: a listener without [peers](crate::intake::Access::peers) accepts no greetings. An
+//! edition dated more than a day ahead of the node's clock is refused, also from the central node.
+//!
+//! A greeting may have an [end](Node::greet_until). Each node obeys it by its own clock; a node of a version before ends plays the greeting
+//! until the central node sends the removal, which it does when the end has come.
 
 mod distribution_schedule;
 mod error;
@@ -24,6 +28,8 @@ mod service;
 
 pub use self::error::GreetError;
 pub(super) use self::service::{GreetingService, MakeMailOut};
+use chrono::{DateTime, Utc};
+
 use super::Node;
 use crate::greeting::{GreetingId, GreetingKind, GreetingVersion, Greetings};
 use crate::message::{Audio, MailboxId};
@@ -54,7 +60,29 @@ impl Node {
     /// ```
     pub async fn greet(&self, mailbox: &MailboxId, kind: GreetingKind, sound: Audio) -> Result<GreetingVersion, GreetError> {
         error::check(&sound)?;
-        self.inner.greetings.record(GreetingId::new(mailbox.clone(), kind), Some(sound)).await
+        self.inner.greetings.record(GreetingId::new(mailbox.clone(), kind), Some(sound), None).await
+    }
+
+    /// Keeps a greeting of `mailbox` as [`greet`](Self::greet) does, with an end: from `until` on, [`greeting`](Self::greeting) and
+    /// [`greetings`](Self::greetings) of every node report by the clock of that node that there is none, and soon afterwards the central
+    /// node removes it everywhere. The end is stored in whole seconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`greet`](Self::greet).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`greet`](Self::greet).
+    pub async fn greet_until(
+        &self,
+        mailbox: &MailboxId,
+        kind: GreetingKind,
+        sound: Audio,
+        until: DateTime<Utc>,
+    ) -> Result<GreetingVersion, GreetError> {
+        error::check(&sound)?;
+        self.inner.greetings.record(GreetingId::new(mailbox.clone(), kind), Some(sound), Some(until)).await
     }
 
     /// Removes a greeting of `mailbox`, here and at the node that has it.
@@ -67,11 +95,11 @@ impl Node {
     ///
     /// A dropped call removes it or not. The same call again settles it.
     pub async fn clear_greeting(&self, mailbox: &MailboxId, kind: GreetingKind) -> Result<GreetingVersion, GreetError> {
-        self.inner.greetings.record(GreetingId::new(mailbox.clone(), kind), None).await
+        self.inner.greetings.record(GreetingId::new(mailbox.clone(), kind), None, None).await
     }
 
-    /// Returns the newest greeting of `mailbox` that this node keeps, for calls of the given `kind`; `None` if there is none, or its owner
-    /// removed it. Asks no other node.
+    /// Returns the newest greeting of `mailbox` that this node keeps, for calls of the given `kind`; `None` if there is none, it has ended, or
+    /// its owner removed it. Asks no other node.
     ///
     /// # Errors
     ///
@@ -81,8 +109,7 @@ impl Node {
     ///
     /// Changes nothing, so a dropped call has no effect.
     pub async fn greeting(&self, mailbox: &MailboxId, kind: GreetingKind) -> Result<Option<Audio>, GreetError> {
-        let greeting = self.inner.greetings.read(&GreetingId::new(mailbox.clone(), kind)).await?;
-        Ok(greeting.and_then(|greeting| greeting.sound().cloned()))
+        self.inner.greetings.sound(&GreetingId::new(mailbox.clone(), kind)).await
     }
 
     /// Returns which greetings of `mailbox` this node keeps, for a [`CallerDialogue`](crate::telephone::CallerDialogue). Reads no disk.

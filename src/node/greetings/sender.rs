@@ -22,20 +22,26 @@ use crate::retry::{now, random_fraction, wait_until};
 use crate::wire::{GreetingMail, encode_greeting};
 
 impl GreetingService {
-    /// Sends greetings to the nodes that need them, until `stop` is ready. Those in progress then are sent again after the next start.
+    /// Sends greetings to the nodes that need them, and removes those that have ended, until `stop` is ready. Those in progress then are sent
+    /// again after the next start.
     pub(in crate::node) async fn run(&self, stop: impl Future<Output = ()> + Send) {
-        if self.make_mail_out.is_none() {
-            return;
-        }
         let mut networks = self.current.subscribe();
         let mut routes = HashMap::new();
         let mut schedule = DistributionSchedule::new(&self.retry);
         let mut sending = FuturesUnordered::new();
         let mut stop = std::pin::pin!(stop);
         schedule.handle_needs(self.needs(), now());
+        let mut next_end = now();
         loop {
             let network = self.current.network();
-            for id in self.take_recorded() {
+            if next_end <= now() {
+                next_end = self.remove_ended().await;
+            }
+            let recorded = self.take_recorded();
+            if !recorded.is_empty() {
+                next_end = next_end.min(self.next_end());
+            }
+            for id in recorded {
                 if let Some(node) = self.needed_by(&network, &id) {
                     schedule.handle_recorded(node, id);
                 }
@@ -52,13 +58,14 @@ impl GreetingService {
                     networks.mark_unchanged();
                     routes.clear();
                     schedule.handle_needs(self.needs(), now());
+                    next_end = now();
                 }
-                () = wait_until(schedule.poll_timeout()) => {}
+                () = wait_until(Some(schedule.poll_timeout().map_or(next_end, |due| due.min(next_end)))) => {}
             }
         }
     }
 
-    /// Returns the greetings that each node needs; none while this node is not the central one.
+    /// Returns the greetings that each node needs; none while this node is not the central one, or cannot send any.
     fn needs(&self) -> BTreeMap<NodeAddress, BTreeSet<GreetingId>> {
         let network = self.current.network();
         let mut needs: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
@@ -71,7 +78,8 @@ impl GreetingService {
     }
 
     fn needed_by<'a>(&self, network: &'a Network, id: &GreetingId) -> Option<&'a NodeAddress> {
-        if network.central_node() == self.current.address() { network.greeting_node(&id.mailbox) } else { None }
+        let sends = self.make_mail_out.is_some() && network.central_node() == self.current.address();
+        if sends { network.greeting_node(&id.mailbox) } else { None }
     }
 
     fn route(&self, routes: &mut HashMap<NodeAddress, Route>, network: &Network, node: &NodeAddress) -> Result<Route, String> {

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 
 use super::GreetError;
@@ -19,10 +20,10 @@ use crate::greeting::{
     KeeperError,
 };
 use crate::lock::Lock;
-use crate::message::{MailboxId, Origin};
+use crate::message::{Audio, MailboxId, Origin};
 use crate::network::{Network, NodeAddress};
 use crate::node::current_network::CurrentNetwork;
-use crate::retry::RetryPolicy;
+use crate::retry::{RetryPolicy, now};
 
 /// The greetings that a node keeps.
 #[derive(Debug)]
@@ -81,11 +82,12 @@ impl GreetingService {
         Self { folder, current, events, make_mail_out, retry, directory, clock, recorded, noted }
     }
 
-    /// Keeps a greeting that an owner has recorded, or its removal.
+    /// Keeps a greeting that an owner has recorded, with its end if it has one; or its removal.
     pub(super) async fn record(
         &self,
         id: GreetingId,
-        sound: Option<crate::message::Audio>,
+        sound: Option<Audio>,
+        until: Option<DateTime<Utc>>,
     ) -> Result<GreetingVersion, GreetError> {
         if !self.current.is_central() {
             return Err(GreetError::NotCentral(self.current.network().central_node().clone()));
@@ -95,7 +97,11 @@ impl GreetingService {
             return Err(GreetError::NoSuchMailbox(id.mailbox));
         }
         let before = self.folder.edition(&id);
-        let edition = self.folder.record(id.clone(), sound, self.clock.now().instant).await?;
+        let now = self.clock.now().instant;
+        let edition = match (sound, until) {
+            (Some(sound), Some(until)) => self.folder.record_until(id.clone(), sound, until, now).await?,
+            (sound, _) => self.folder.record(id.clone(), sound, now).await?,
+        };
         if before != Some(edition) {
             self.events.emit(Event::Greeting(GreetingEvent::Recorded { greeting: id.clone(), version: edition.version }));
         }
@@ -104,12 +110,41 @@ impl GreetingService {
         Ok(edition.version)
     }
 
-    pub(super) async fn read(&self, id: &GreetingId) -> Result<Option<Greeting>, GreetError> {
-        Ok(self.folder.read(id).await?)
+    /// The sound of a greeting that is kept and has not ended.
+    pub(super) async fn sound(&self, id: &GreetingId) -> Result<Option<Audio>, GreetError> {
+        let greeting = self.folder.read(id).await?;
+        Ok(greeting.and_then(|greeting| greeting.sound_at(self.clock.now().instant).cloned()))
     }
 
     pub(super) fn recorded(&self, mailbox: &MailboxId) -> Greetings {
-        self.folder.recorded(mailbox)
+        self.folder.recorded(mailbox, self.clock.now().instant)
+    }
+
+    /// Removes the greetings that have ended, if this node is the central one, and returns when to look again.
+    pub(super) async fn remove_ended(&self) -> Instant {
+        let at = self.clock.now().instant;
+        let ended = self.folder.ends().into_iter().filter(|(_, until)| *until <= at);
+        for (id, _) in ended.filter(|_| self.current.is_central()) {
+            match self.folder.remove_ended(id.clone(), at).await {
+                Ok(Some(Edition { version, .. })) => {
+                    self.events.emit(Event::Greeting(GreetingEvent::Ended { greeting: id.clone(), version }));
+                    self.recorded.lock().insert(id);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(greeting = %id, error = &error as &dyn Error, "an ended greeting could not be removed yet");
+                }
+            }
+        }
+        self.next_end()
+    }
+
+    /// Returns when to look for greetings that have ended: when the next one ends, but within an hour, because the clock may be set.
+    pub(super) fn next_end(&self) -> Instant {
+        let at = self.clock.now().instant;
+        let next = self.folder.ends().into_iter().map(|(_, until)| until).min();
+        let wait = next.map_or(LONGEST_UNCHECKED, |until| (until - at).to_std().unwrap_or_default());
+        now() + wait.clamp(SHORTEST_UNCHECKED, LONGEST_UNCHECKED)
     }
 
     /// Returns the greetings that owners have recorded or removed since the last call.
@@ -158,5 +193,8 @@ impl GreetingKeeper for GreetingService {
     }
 }
 
+/// The waits until greetings are checked again for having ended. The shortest one is for a disk that fails.
+const SHORTEST_UNCHECKED: Duration = Duration::from_secs(10);
+const LONGEST_UNCHECKED: Duration = Duration::from_secs(60 * 60);
 /// The farthest that an edition may be dated ahead of this node's clock.
 const MOST_AHEAD: TimeDelta = TimeDelta::days(1);
