@@ -109,7 +109,7 @@ async fn run() -> Result<ExitCode, Failure> {
             let sound = tokio::fs::read(&file).await.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
             Wav::parse(&sound).map_err(|error| format!("{}: {error}", file.display()))?;
             let sound = Audio::new(AudioType::Wav, sound);
-            let (to, answer) = service.answer(&mailbox, id, sound, Urgency::Normal).await?;
+            let (to, answer) = service.answer(&mailbox, id, sound, Urgency::Normal, Privacy::Normal).await?;
             delivered(&service, &out, &answer, to).await?;
         }
     }

@@ -1,5 +1,5 @@
-//! Services for owners of mailboxes: passing messages on, answering them, copying them by e-mail, and sending receipts to
-//! senders.
+//! Services for owners of mailboxes: passing messages on, answering them, sending new ones, copying them by e-mail, and sending
+//! receipts to senders.
 
 mod builder;
 mod error;
@@ -26,13 +26,13 @@ use crate::network::{Admission, LicenceClass};
 use crate::store::{Deposit, MessageStore, StoreError};
 use crate::wire::{self, Addresses, Disposition, ReceiptRequest, TransferEncoding};
 
-/// Passes on, answers and copies the messages of owners, and sends receipts, at the node that has all mailboxes.
+/// Passes on, answers and copies the messages of owners, makes new ones, and sends receipts, at the node that has all mailboxes.
 ///
 /// A message that is passed on keeps its caller and the time of its recording; its `Resent-` fields name the owner who passed it
 /// on. A private message is never passed on, neither to a mailbox nor by e-mail.
 ///
-/// A message to pass on and an answer are made first and then [delivered](Self::deliver), so that a failed delivery can be tried
-/// again without giving anybody the same message twice.
+/// A message to pass on, an answer and a new message are made first and then [delivered](Self::deliver), so that a failed delivery
+/// can be tried again without giving anybody the same message twice.
 ///
 /// # Examples
 ///
@@ -127,20 +127,40 @@ impl MailboxService {
         id: MessageId,
         audio: Audio,
         urgency: Urgency,
+        privacy: Privacy,
     ) -> Result<(MailboxId, Message), RetrievalError> {
         let original = self.store.retrieve(owner, id).await?;
         let number = original.head().caller.number.as_ref().ok_or(RetrievalError::CallerHasNoMailbox(id))?;
         let to: MailboxId = number.as_str().parse().map_err(|_| RetrievalError::CallerHasNoMailbox(id))?;
         self.find(&to).await?.ok_or(RetrievalError::CallerHasNoMailbox(id))?;
-        let Owner { home, zone, .. } = self.owner(owner).await?;
-        let now = self.clock.now();
-        let length = crate::audio::length_of(audio.media(), audio.bytes()).unwrap_or_default();
-        let recorded_at = RecordedAt { instant: now.instant, zone, quality: now.quality };
-        let caller = Caller::new(owner.as_str().parse().ok(), CallerName::cleaned(owner.as_str()).filter(|_| !owner.is_number()));
-        let message = Message::builder(audio, recorded_at).caller(caller).site(home).length(length).urgency(urgency).build();
+        let message = self.message_from(owner, audio, urgency, privacy).await?;
         let mail = self.encode(&message, std::slice::from_ref(&to));
         let mail = wire::in_reply_to(&mail, original.id(), &self.node);
         Ok((to, message.arrived_as(mail)))
+    }
+
+    /// Makes a new message of `owner` to `to`, which is recorded now. It looks like a message that the owner left by calling each of
+    /// them.
+    ///
+    /// # Errors
+    ///
+    /// [`RetrievalError::NoSuchMailbox`] if the directory does not know `owner`; [`RetrievalError::Directory`] if the directory fails.
+    /// Whether the mailboxes in `to` exist is found out when the message is [delivered](Self::deliver).
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    pub async fn compose(
+        &self,
+        owner: &MailboxId,
+        to: &[MailboxId],
+        audio: Audio,
+        urgency: Urgency,
+        privacy: Privacy,
+    ) -> Result<Message, RetrievalError> {
+        let message = self.message_from(owner, audio, urgency, privacy).await?;
+        let mail = self.encode(&message, to);
+        Ok(message.arrived_as(mail))
     }
 
     /// Stores a message that was made here in each of `mailboxes`, and returns the result for each.
@@ -212,6 +232,20 @@ impl MailboxService {
         self.mark_and_notify(owner, id, Status::Removed, Disposition::RemovedUnheard).await
     }
 
+    /// Marks a message new again because its owner wants to hear it later. No receipt is sent. No note is kept of receipts sent
+    /// before, so hearing it again sends another one to a sender who asked.
+    ///
+    /// # Errors
+    ///
+    /// As for [`played`](Self::played).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has marked the message or not.
+    pub async fn mark_new(&self, owner: &MailboxId, id: MessageId) -> Result<(), RetrievalError> {
+        Ok(self.store.mark(owner, id, Status::New).await?)
+    }
+
     /// Sends a receipt, if the sender asked for one, for a message that expired before its owner heard it. A node calls this for
     /// each expired message that its store's [`housekeep`](MessageStore::housekeep) reports.
     ///
@@ -266,6 +300,23 @@ impl MailboxService {
                 ReceiptOutcome::NotSent
             }
         }
+    }
+
+    /// Returns a message that `owner` has just recorded, with the owner as its caller. It has no mail yet.
+    async fn message_from(
+        &self,
+        owner: &MailboxId,
+        audio: Audio,
+        urgency: Urgency,
+        privacy: Privacy,
+    ) -> Result<Message, RetrievalError> {
+        let Owner { home, zone, .. } = self.owner(owner).await?;
+        let now = self.clock.now();
+        let length = crate::audio::length_of(audio.media(), audio.bytes()).unwrap_or_default();
+        let recorded_at = RecordedAt { instant: now.instant, zone, quality: now.quality };
+        let caller = Caller::new(owner.as_str().parse().ok(), CallerName::cleaned(owner.as_str()).filter(|_| !owner.is_number()));
+        let message = Message::builder(audio, recorded_at).caller(caller).site(home).length(length);
+        Ok(message.urgency(urgency).privacy(privacy).build())
     }
 
     /// Returns the message, unless it is private.

@@ -132,12 +132,14 @@ async fn a_private_message_is_passed_on_to_nobody() {
 async fn an_answer_goes_to_the_callers_mailbox_if_there_is_one() {
     let fixture = fixture(&[]);
     let id = left(&fixture, &message(Privacy::Private)).await;
-    let (to, answer) = fixture.service.answer(&mailbox("2001"), id, sound(0x30, 700), Urgency::Urgent).await.unwrap();
+    let (to, answer) =
+        fixture.service.answer(&mailbox("2001"), id, sound(0x30, 700), Urgency::Urgent, Privacy::Private).await.unwrap();
     assert_eq!(to, mailbox("2003"));
     fixture.service.deliver(&answer, &[to]).await.remove(0).1.unwrap();
     let got = fixture.store.retrieve(&mailbox("2003"), answer.id()).await.unwrap();
     assert_eq!(got.head().caller.number.as_ref().unwrap().as_str(), "2001");
-    assert_eq!((got.urgency(), got.head().length.as_millis()), (Urgency::Urgent, 700));
+    let marks = (got.urgency(), got.head().privacy, got.head().length.as_millis());
+    assert_eq!(marks, (Urgency::Urgent, Privacy::Private, 700));
     assert!(text(got.mail().unwrap()).starts_with(&format!("In-Reply-To: <{id}@vm.example>\r\n")));
 
     for number in [None, Some("442079460112")] {
@@ -145,9 +147,44 @@ async fn an_answer_goes_to_the_callers_mailbox_if_there_is_one() {
         let stranger =
             Message::new(Head { id: MessageId::random(), caller, ..message(Privacy::Normal).head().clone() }, sound(1, 100));
         let id = left(&fixture, &stranger).await;
-        let answer = fixture.service.answer(&mailbox("2001"), id, sound(2, 100), Urgency::Normal).await;
+        let answer = fixture.service.answer(&mailbox("2001"), id, sound(2, 100), Urgency::Normal, Privacy::Normal).await;
         assert!(matches!(answer, Err(RetrievalError::CallerHasNoMailbox(_))));
     }
+}
+
+#[tokio::test]
+async fn a_new_message_reaches_all_addressees_as_from_a_caller() {
+    let fixture = fixture(&[]);
+    let (owner, to) = (mailbox("2001"), ["2002", "2003", "2009"].map(mailbox));
+    let composed = fixture.service.compose(&owner, &to, sound(0x40, 900), Urgency::Urgent, Privacy::Private).await.unwrap();
+    for _ in 0..2 {
+        let delivered = fixture.service.deliver(&composed, &to).await;
+        assert!(delivered[..2].iter().all(|(_, delivered)| delivered.is_ok()));
+        assert!(matches!(delivered[2], (ref missed, Err(StoreError::NoSuchMailbox(_))) if *missed == to[2]));
+    }
+    for mailbox in &to[..2] {
+        let [entry] = &fixture.store.list(mailbox).await.unwrap()[..] else { panic!("{mailbox} has it once") };
+        let head = &entry.head;
+        assert_eq!(head.caller.number.as_ref().map(ToString::to_string).as_deref(), Some("2001"));
+        assert_eq!((head.urgency, head.privacy, head.length.as_millis()), (Urgency::Urgent, Privacy::Private, 900));
+        assert_eq!(head.recorded_at.instant.to_rfc3339(), "2025-03-30T01:00:00+00:00");
+        let got = fixture.store.retrieve(mailbox, composed.id()).await.unwrap();
+        assert!(text(got.mail().unwrap()).contains("To: <2002@example.com>"), "{}", text(got.mail().unwrap()));
+    }
+    let nobody = fixture.service.compose(&mailbox("2009"), &to, sound(0x40, 900), Urgency::Normal, Privacy::Normal).await;
+    assert!(matches!(nobody, Err(RetrievalError::NoSuchMailbox(_))));
+}
+
+#[tokio::test]
+async fn a_message_marked_new_is_new_and_sends_no_receipt() {
+    let fixture = fixture(&[]);
+    let id = left(&fixture, &message(Privacy::Normal)).await;
+    fixture.service.played(&mailbox("2001"), id).await.unwrap();
+    fixture.service.mark_new(&mailbox("2001"), id).await.unwrap();
+    assert_eq!(fixture.store.summary(&mailbox("2001")).await.unwrap().to_string(), "1/0 (0/0)");
+    assert!(fixture.sent_mails.taken().is_empty());
+    let elsewhere = fixture.service.mark_new(&mailbox("2002"), id).await;
+    assert!(matches!(elsewhere, Err(RetrievalError::Store(StoreError::NoSuchMessage(_)))));
 }
 
 #[tokio::test]
