@@ -15,7 +15,7 @@ use voicemail::voice::{Names, Voice, VoiceError, text, tone};
 
 /// Speaks the English text of prompts, and keeps the newest sounds.
 #[derive(Debug)]
-pub struct EspeakVoice {
+pub(crate) struct EspeakVoice {
     /// A voice of espeak-ng, such as `en-us`.
     voice: String,
     /// The texts of this voice with their sounds, the newest first.
@@ -24,7 +24,7 @@ pub struct EspeakVoice {
 
 impl EspeakVoice {
     /// A voice that speaks as `voice` of espeak-ng.
-    pub fn new(voice: &str) -> Self {
+    pub(crate) fn new(voice: &str) -> Self {
         Self { voice: voice.to_owned(), made: Mutex::default() }
     }
 

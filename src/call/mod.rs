@@ -6,11 +6,13 @@
 mod leg;
 mod playback;
 mod refusal;
+mod rtp_media;
 mod timers;
 mod transfer;
 
 pub use self::leg::{CallLeg, LegClosed, LegEvent};
 pub use self::playback::{Playback, PlaybackId};
 pub use self::refusal::{BusyAnswer, CallRefusal};
+pub use self::rtp_media::RtpMedia;
 pub use self::timers::{CallTimers, SpeechPolicy, WithoutSpeech};
 pub use self::transfer::{InvalidTransferTarget, TransferError, TransferTarget};

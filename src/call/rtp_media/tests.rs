@@ -1,0 +1,101 @@
+use super::*;
+use crate::call::PlaybackId;
+
+/// Two ends of a call on this machine: the media, and a bare socket with the media's address.
+async fn ends() -> (RtpMedia, UdpSocket, SocketAddr) {
+    let (here, there) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let (address, remote) = (here.local_addr().unwrap(), there.local_addr().unwrap());
+    let mut media = RtpMedia::new(here, Codec::Pcmu, RtpFormat::new(0).with_events(101), 8000);
+    media.send_to(remote);
+    (media, there, address)
+}
+
+fn playback(id: u64, frames: usize) -> Playback {
+    Playback::new(PlaybackId::new(id), Vec::new(), std::iter::repeat_n(vec![1000; 160], frames))
+}
+
+async fn next(media: &mut RtpMedia) -> LegEvent {
+    tokio::time::timeout(Duration::from_secs(10), media.next()).await.expect("an event comes")
+}
+
+/// The datagrams that have come to `socket`.
+fn arrived(socket: &UdpSocket) -> Vec<Vec<u8>> {
+    let mut datagram = [0; LARGEST];
+    let mut read = || socket.try_recv(&mut datagram).ok().map(|length| datagram[..length].to_vec());
+    std::iter::from_fn(&mut read).collect()
+}
+
+#[tokio::test]
+async fn a_playback_is_sent_in_real_time_and_ends_once() {
+    let (mut media, there, _) = ends().await;
+    let began = Instant::now();
+    media.play(playback(7, 10));
+    assert!(matches!(next(&mut media).await, LegEvent::Ended(id) if id == PlaybackId::new(7)));
+    assert!(began.elapsed() >= 9 * FRAME, "{:?}", began.elapsed());
+    there.readable().await.unwrap();
+    let packets = arrived(&there);
+    assert_eq!(packets.len(), 10);
+    assert!(packets.iter().all(|packet| packet.len() == 172 && packet[12..] == [0xce; 160]));
+    let another = tokio::time::timeout(Duration::from_millis(50), media.next()).await;
+    assert!(another.is_err(), "{another:?}");
+}
+
+#[tokio::test]
+async fn a_shorter_packet_is_a_part_of_a_frame() {
+    let (mut media, there, _) = ends().await;
+    media.max_packet(Duration::from_millis(10));
+    media.play(playback(1, 1));
+    next(&mut media).await;
+    there.readable().await.unwrap();
+    assert_eq!(arrived(&there).iter().map(Vec::len).collect::<Vec<_>>(), [92, 92]);
+}
+
+#[tokio::test]
+async fn what_is_stopped_neither_sounds_nor_ends() {
+    let (mut media, there, address) = ends().await;
+    media.play(playback(1, 10));
+    media.stop();
+    let key = b"\x80\x65\0\x01\0\0\0\0\0\0\0\x01\x05\0\0\xa0";
+    there.send_to(key, address).await.unwrap();
+    assert!(matches!(next(&mut media).await, LegEvent::Digit(Digit::Five)));
+    assert!(media.has_key_events());
+    assert!(arrived(&there).is_empty());
+}
+
+#[tokio::test]
+async fn sound_is_reported_only_when_it_is_wanted() {
+    let (mut media, there, address) = ends().await;
+    let mut sender = Sender::new(0, 9, 1, 800);
+    let mut send = async |key: bool| {
+        there.send_to(&sender.packet(&[0x55; 160], 160), address).await.unwrap();
+        if key {
+            there.send_to(b"\x80\x65\0\x01\0\0\0\x07\0\0\0\x01\x0b\0\0\xa0", address).await.unwrap();
+        }
+    };
+    send(true).await;
+    assert!(matches!(next(&mut media).await, LegEvent::Digit(Digit::Pound)));
+    media.listen(true);
+    send(false).await;
+    assert!(
+        matches!(next(&mut media).await, LegEvent::Payload { timestamp: 960, source: 9, payload } if payload == [0x55; 160][..])
+    );
+    media.hold(true);
+    send(false).await;
+    media.play(playback(1, 1));
+    assert!(tokio::time::timeout(3 * FRAME, media.next()).await.is_err());
+    media.hold(false);
+    assert!(matches!(next(&mut media).await, LegEvent::Ended(_)));
+}
+
+#[tokio::test]
+async fn sound_goes_to_where_it_comes_from_behind_a_nat() {
+    let (mut media, there, address) = ends().await;
+    media.send_to("192.0.2.1:4000".parse().unwrap());
+    media.listen(true);
+    there.send_to(&Sender::new(0, 9, 1, 0).packet(&[0x55; 160], 160), address).await.unwrap();
+    assert!(matches!(next(&mut media).await, LegEvent::Payload { .. }));
+    media.play(playback(1, 1));
+    assert!(matches!(next(&mut media).await, LegEvent::Ended(_)));
+    there.readable().await.unwrap();
+    assert_eq!(arrived(&there).len(), 1);
+}
