@@ -8,6 +8,7 @@
 
 #[cfg(feature = "smtp")]
 mod dialogue;
+mod rtp;
 #[cfg(feature = "sip")]
 mod sip;
 
@@ -31,6 +32,7 @@ use crate::wire::{self, Addresses, DecodeLimits, TransferEncoding};
 
 #[cfg(feature = "smtp")]
 pub use self::dialogue::dialogue;
+pub use self::rtp::rtp;
 #[cfg(feature = "sip")]
 pub use self::sip::sip;
 

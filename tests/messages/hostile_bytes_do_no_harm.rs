@@ -49,6 +49,11 @@ fn a_sip_message_that_can_be_read_can_be_written_and_read_again() {
     read_changed(&["sip"], 1000, fuzz::sip);
 }
 
+#[test]
+fn datagrams_of_a_call_may_hold_anything() {
+    read_changed(&["rtp"], 1000, fuzz::rtp);
+}
+
 /// Reads every file of `folders`, and `changes` times one of them that was changed.
 fn read_changed(folders: &[&str], changes: u32, read: fn(&[u8])) {
     let seeds: Vec<Vec<u8>> = folders.iter().flat_map(|folder| files(folder)).collect();

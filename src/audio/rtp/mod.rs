@@ -6,11 +6,15 @@ mod error;
 mod event;
 mod format;
 mod packet;
+mod payloads;
 mod receiver;
 mod sender;
+#[cfg(test)]
+mod tests;
 
 pub use self::error::RtpError;
 pub use self::format::RtpFormat;
 pub use self::packet::Packet;
+pub use self::payloads::Payloads;
 pub use self::receiver::{Received, Receiver};
 pub use self::sender::Sender;

@@ -10,7 +10,7 @@ use super::RtpError;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Packet {
-    /// What the payload is, by the SDP of the call: 0 to 127.
+    /// The kind of the payload, by the SDP of the call: 0 to 127.
     pub payload_type: u8,
     /// Marks the first packet after a silence, and the first packet of a telephone event.
     pub marker: bool,
@@ -20,7 +20,7 @@ pub struct Packet {
     pub timestamp: u32,
     /// The source of the packet, SSRC.
     pub source: u32,
-    /// What follows the header: a part of the datagram.
+    /// The bytes behind the header: a part of the datagram.
     pub payload: Bytes,
 }
 
@@ -112,3 +112,79 @@ const CSRC_COUNT: u8 = 0x0f;
 pub(super) const MARKER: u8 = 0x80;
 /// The length in bytes of a header without contributing sources and extension.
 const FIXED_HEADER: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fixed header after its first byte: marked, type 8, number 7, time 160, source 1.
+    const REST: &[u8] = b"\x88\x00\x07\x00\x00\x00\xa0\x00\x00\x00\x01";
+
+    fn datagram(first: u8, rest: &[u8]) -> Bytes {
+        [&[first], REST, rest].concat().into()
+    }
+
+    #[test]
+    fn the_payload_is_found_behind_each_form_of_header() {
+        let forms: [(&str, u8, &[u8]); 9] = [
+            ("nothing more", 0x80, b"sound"),
+            ("one contributing source", 0x81, b"srcAsound"),
+            ("15 contributing sources", 0x8f, &[&[7; 60][..], b"sound"].concat()),
+            ("an extension of no words", 0x90, b"\xbe\xde\0\0sound"),
+            ("an extension of two words", 0x90, b"\xbe\xde\0\x02eightbytsound"),
+            ("a source and an extension", 0x91, b"srcA\0\0\0\x01wordsound"),
+            ("one byte of padding", 0xa0, b"sound\x01"),
+            ("padding that is not zero", 0xa0, b"soundxyz\x04"),
+            ("all of these", 0xb2, b"srcAsrcB\0\0\0\x01wordsound\0\0\x03"),
+        ];
+        for (form, first, rest) in forms {
+            let packet = Packet::parse(&datagram(first, rest)).unwrap();
+            assert_eq!(packet.payload, &b"sound"[..], "{form}");
+            let facts = (packet.payload_type, packet.marker, packet.sequence, packet.timestamp, packet.source);
+            assert_eq!(facts, (8, true, 7, 160, 1), "{form}");
+        }
+    }
+
+    #[test]
+    fn a_payload_may_be_empty() {
+        assert!(Packet::parse(&datagram(0x80, b"")).unwrap().payload.is_empty());
+        assert!(Packet::parse(&datagram(0xa0, b"\0\0\0\x04")).unwrap().payload.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_rtp_is_refused_with_its_fault() {
+        use RtpError::{CutShort, Padding, Version};
+        let faults: [(Bytes, RtpError); 10] = [
+            (Bytes::new(), CutShort { len: 0 }),
+            (Bytes::from_static(b"\x80"), CutShort { len: 1 }),
+            (datagram(0x80, b"").slice(..11), CutShort { len: 11 }),
+            (datagram(0x81, b"src"), CutShort { len: 15 }),
+            (datagram(0x90, b"\0\0\0"), CutShort { len: 15 }),
+            (datagram(0x90, b"\0\0\xff\xffword"), CutShort { len: 20 }),
+            (datagram(0xa0, b""), Padding { padding: 0, available: 0 }),
+            (datagram(0xa0, b"sound\0"), Padding { padding: 0, available: 6 }),
+            (datagram(0xa0, b"sound\x07"), Padding { padding: 7, available: 6 }),
+            // A STUN request.
+            (Bytes::from_static(b"\0\x01\0\0\x21\x12\xa4\x42"), Version(0)),
+        ];
+        for (datagram, fault) in faults {
+            assert_eq!(Packet::parse(&datagram), Err(fault));
+        }
+        assert_eq!(Packet::parse(&datagram(0x40, b"sound")), Err(Version(1)));
+    }
+
+    #[test]
+    fn a_packet_reads_as_it_was_written() {
+        for marker in [false, true] {
+            let mut packet = Packet::new(127, u16::MAX, u32::MAX, 0x8000_0001, Bytes::from_static(b"sound"));
+            packet.marker = marker;
+            assert_eq!(Packet::parse(&packet.to_bytes()), Ok(packet));
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_payload() {
+        let shown = format!("{:?}", Packet::new(0, 1, 2, 3, Bytes::from_static(b"sound")));
+        assert!(shown.ends_with("source: 3, payload: 5 bytes }"), "{shown}");
+    }
+}

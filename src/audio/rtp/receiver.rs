@@ -64,7 +64,7 @@ impl Receiver {
     }
 }
 
-/// What a datagram is.
+/// The meaning of a datagram for a call.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Received {
