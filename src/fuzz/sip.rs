@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use crate::sip::digest::{DigestAuthenticator, DigestChallenge, DigestCredentials, DigestSecret, DigestVerdict};
 use crate::sip::message::{Address, HeaderName, ParseError, Request, SipMessage, StatusCode, Via};
 use crate::sip::{MessageSummary, SipUri};
+use crate::telephone::Digit;
 
 /// Reads bytes as SIP: as a datagram, as a stream, as a body, as a URI and as header values.
 ///
@@ -23,6 +24,8 @@ pub fn sip(bytes: &[u8]) {
     if let Ok(summary) = MessageSummary::parse(bytes) {
         assert_eq!(MessageSummary::parse(summary.to_text().as_bytes()), Ok(summary), "a summary reads as it was written");
     }
+    let digit = Digit::from_info("application/dtmf-relay", bytes);
+    assert!(digit.is_none() || bytes.contains(&b'='), "a key has a name before it");
     if let Ok(text) = std::str::from_utf8(bytes) {
         if let Ok(uri) = text.parse::<SipUri>() {
             assert_eq!(uri.to_string().parse(), Ok(uri), "an address reads as it was written");

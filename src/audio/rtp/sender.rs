@@ -27,10 +27,9 @@ impl Sender {
     ///
     /// When the operating system has no random bits to give, which Linux rules out once it has started.
     pub fn random(payload_type: u8) -> Self {
-        let mut bytes = [0; 10];
-        getrandom::fill(&mut bytes).expect("the operating system gives random bits");
-        let [a, b, c, d, e, f, g, h, i, j] = bytes;
-        Self::new(payload_type, u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, f]), u32::from_be_bytes([g, h, i, j]))
+        let random = || getrandom::u32().expect("the operating system gives random bits");
+        let [high, low, ..] = random().to_be_bytes();
+        Self::new(payload_type, random(), u16::from_be_bytes([high, low]), random())
     }
 
     /// Returns the source of the packets, SSRC.
