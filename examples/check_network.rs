@@ -1,7 +1,7 @@
 //! Checks the description of a network, and prints the network.
 //!
 //! Run: `cargo run --example check_network -- examples/network.toml`. You will see: a table of six PBXs, a table of three nodes
-//! with the role of each for its PBXs, a table of the mailboxes, a Mermaid flowchart, and exit status 0; or, for a file with
+//! with the role of each for its PBXs, a table of the mailboxes, one of the distribution lists, a Mermaid flowchart, and exit status 0; or, for a file with
 //! faults, each fault on one line, and exit status 1.
 
 use std::fs;
@@ -17,7 +17,13 @@ fn main() -> ExitCode {
     };
     match read(&path) {
         Ok(network) => {
-            let tables = [network.to_table(), network.to_node_table(), network.to_mailbox_table(), network.to_mermaid()];
+            let tables = [
+                network.to_table(),
+                network.to_node_table(),
+                network.to_mailbox_table(),
+                network.to_list_table(),
+                network.to_mermaid(),
+            ];
             match writeln!(io::stdout(), "{}", tables.join("\n")) {
                 // A reader such as `head` may have enough.
                 Err(error) if error.kind() != ErrorKind::BrokenPipe => {

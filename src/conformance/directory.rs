@@ -3,7 +3,8 @@
 use crate::directory::Directory;
 use crate::message::MailboxId;
 
-/// Runs every test of this module on a directory that knows `known` and not `unknown`.
+/// Runs every test of this module on a directory that knows `known` and not `unknown`, except
+/// [`lists_name_mailboxes`], which needs a list.
 ///
 /// # Panics
 ///
@@ -11,6 +12,7 @@ use crate::message::MailboxId;
 pub async fn run_all(directory: &impl Directory, known: &MailboxId, unknown: &MailboxId) {
     known_or_not(directory, known, unknown).await;
     the_same_twice(directory, known).await;
+    a_mailbox_is_no_list(directory, known, unknown).await;
 }
 
 /// **Known or not.** A mailbox that there is has an owner; one that there is not is `None`, and no error.
@@ -39,6 +41,34 @@ pub async fn the_same_twice(directory: &impl Directory, known: &MailboxId) {
     );
 }
 
+/// **Lists name mailboxes.** Neither a mailbox nor an unknown number is a list.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn a_mailbox_is_no_list(directory: &impl Directory, known: &MailboxId, unknown: &MailboxId) {
+    for number in [known, unknown] {
+        let members = directory.list_members(known, number).await;
+        assert!(matches!(members, Ok(None)), "lists name mailboxes: {number} is no list: {members:?}");
+    }
+}
+
+/// **Lists name mailboxes.** The members of `list`, which `owner` may use, are mailboxes.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn lists_name_mailboxes(directory: &impl Directory, owner: &MailboxId, list: &MailboxId) {
+    let own = directory.find(list).await;
+    assert!(matches!(own, Ok(None)), "lists name mailboxes: the list {list} is a mailbox, too: {own:?}");
+    let members = directory.list_members(owner, list).await.ok().flatten().unwrap_or_default();
+    assert!(!members.is_empty(), "lists name mailboxes: {list} has no members");
+    for member in members {
+        let found = directory.find(&member).await;
+        assert!(matches!(found, Ok(Some(_))), "lists name mailboxes: {member} on the list {list} was not found: {found:?}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,7 +78,10 @@ mod tests {
     async fn our_directory_keeps_the_contract() {
         let known: MailboxId = "2041".parse().unwrap();
         let owner = Owner::new("london".parse().unwrap(), chrono_tz::Europe::London);
+        let list: MailboxId = "900".parse().unwrap();
         let directory: StaticDirectory = [(known.clone(), owner)].into_iter().collect();
+        let directory = std::sync::Arc::new(directory.with_list(list.clone(), [known.clone()]));
         run_all(&directory, &known, &"2042".parse().unwrap()).await;
+        lists_name_mailboxes(&directory, &known, &list).await;
     }
 }

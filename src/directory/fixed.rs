@@ -1,4 +1,4 @@
-//! [`StaticDirectory`]: a directory with a fixed list of mailboxes.
+//! [`StaticDirectory`]: a directory of fixed mailboxes and lists.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{Directory, DirectoryError, Owner};
 use crate::message::MailboxId;
 
-/// A directory with a fixed list of mailboxes: from a configuration, or in a test.
+/// A directory of fixed mailboxes and distribution lists: from a configuration, or in a test.
 ///
 /// ```
 /// use voicemail::directory::{Owner, StaticDirectory};
@@ -20,6 +20,7 @@ use crate::message::MailboxId;
 #[derive(Debug, Clone, Default)]
 pub struct StaticDirectory {
     owners: BTreeMap<MailboxId, Owner>,
+    lists: BTreeMap<MailboxId, Vec<MailboxId>>,
 }
 
 impl StaticDirectory {
@@ -27,11 +28,18 @@ impl StaticDirectory {
     pub fn mailboxes(&self) -> impl Iterator<Item = (&MailboxId, &Owner)> {
         self.owners.iter()
     }
+
+    /// Returns the same directory with a distribution list that every owner may use; a second list of one number replaces the first.
+    #[must_use]
+    pub fn with_list(mut self, number: MailboxId, members: impl IntoIterator<Item = MailboxId>) -> Self {
+        self.lists.insert(number, members.into_iter().collect());
+        self
+    }
 }
 
 impl FromIterator<(MailboxId, Owner)> for StaticDirectory {
     fn from_iter<I: IntoIterator<Item = (MailboxId, Owner)>>(owners: I) -> Self {
-        Self { owners: owners.into_iter().collect() }
+        Self { owners: owners.into_iter().collect(), lists: BTreeMap::new() }
     }
 }
 
@@ -39,5 +47,9 @@ impl FromIterator<(MailboxId, Owner)> for StaticDirectory {
 impl Directory for StaticDirectory {
     async fn find(&self, mailbox: &MailboxId) -> Result<Option<Owner>, DirectoryError> {
         Ok(self.owners.get(mailbox).cloned())
+    }
+
+    async fn list_members(&self, _owner: &MailboxId, list: &MailboxId) -> Result<Option<Vec<MailboxId>>, DirectoryError> {
+        Ok(self.lists.get(list).cloned())
     }
 }

@@ -1,4 +1,4 @@
-//! Mailboxes and their owners: the trait [`Directory`], and a directory with a fixed list.
+//! Mailboxes, their owners and distribution lists: the trait [`Directory`], and a directory that is fixed.
 
 mod error;
 mod fixed;
@@ -14,12 +14,13 @@ pub use self::error::DirectoryError;
 pub use self::fixed::StaticDirectory;
 use crate::message::{Language, MailboxId, SiteId};
 
-/// Looks up mailboxes and their owners.
+/// Looks up mailboxes, their owners and distribution lists.
 ///
 /// # Contract
 ///
 /// - **Known or not.** `Ok(None)` means that there is no such mailbox. A directory that cannot know returns an error, never `None`.
 /// - **Small.** A lookup costs no more than one query to a database, because it is made once for each recipient.
+/// - **Lists name mailboxes.** A list's number is no mailbox, and its members are mailboxes: at least one, and no list among them.
 ///
 /// [`conformance::directory`](crate::conformance::directory) tests what can be seen from outside.
 #[async_trait]
@@ -34,6 +35,21 @@ pub trait Directory: Debug + Send + Sync + 'static {
     ///
     /// Changes nothing, so a dropped call has no effect.
     async fn find(&self, mailbox: &MailboxId) -> Result<Option<Owner>, DirectoryError>;
+
+    /// Returns the members of the distribution list `list`, if `owner` may send messages to it; `None` if there is no such list for
+    /// this owner. By default there are no lists.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn list_members(&self, owner: &MailboxId, list: &MailboxId) -> Result<Option<Vec<MailboxId>>, DirectoryError> {
+        let _ = (owner, list);
+        Ok(None)
+    }
 }
 
 /// The owner of a mailbox, and the limits of the mailbox.
@@ -142,6 +158,10 @@ macro_rules! delegate {
         impl<D: Directory + ?Sized> Directory for $wrapper<D> {
             async fn find(&self, mailbox: &MailboxId) -> Result<Option<Owner>, DirectoryError> {
                 (**self).find(mailbox).await
+            }
+
+            async fn list_members(&self, owner: &MailboxId, list: &MailboxId) -> Result<Option<Vec<MailboxId>>, DirectoryError> {
+                (**self).list_members(owner, list).await
             }
         }
     };

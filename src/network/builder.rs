@@ -1,12 +1,12 @@
 //! [`NetworkBuilder`]: the description of a network before it is checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono_tz::Tz;
 
 use super::{Fallback, Licence, Mailbox, NodeAddress, NodeHost, PbxName, Rule, Site, TimeSource, VoicemailType};
 use crate::directory::MailboxLimits;
-use crate::message::{Language, SiteId};
+use crate::message::{Language, MailboxId, SiteId};
 
 /// Builds a [`Network`](super::Network); made by [`Network::builder`](super::Network::builder).
 #[derive(Debug, Clone)]
@@ -14,19 +14,43 @@ use crate::message::{Language, SiteId};
 pub struct NetworkBuilder {
     pub(super) domain: Setting<String>,
     pub(super) sites: Vec<SiteBuilder>,
+    pub(super) lists: Vec<ListBuilder>,
     /// The faults found on reading that belong to no PBX.
     pub(super) faults: Vec<Rule>,
 }
 
 impl NetworkBuilder {
     pub(super) fn new(domain: Setting<String>) -> Self {
-        Self { domain, sites: Vec::new(), faults: Vec::new() }
+        Self { domain, sites: Vec::new(), lists: Vec::new(), faults: Vec::new() }
     }
 
     /// Adds a PBX to the network.
     pub fn site(mut self, site: SiteBuilder) -> Self {
         self.sites.push(site);
         self
+    }
+
+    /// Adds a distribution list: a message that an owner sends to `number` goes to each of `members`, 1 to 360 mailboxes of the
+    /// network. Every owner may use it.
+    pub fn list(mut self, number: MailboxId, members: impl IntoIterator<Item = MailboxId>) -> Self {
+        self.lists.push(ListBuilder { number, members: members.into_iter().map(Some).collect() });
+        self
+    }
+}
+
+/// A distribution list of a description.
+#[derive(Debug, Clone)]
+pub(super) struct ListBuilder {
+    pub(super) number: MailboxId,
+    /// The members; `None` for one that cannot be read.
+    pub(super) members: Vec<Option<MailboxId>>,
+}
+
+impl ListBuilder {
+    /// The members without repetitions.
+    pub(super) fn into_members(self) -> Vec<MailboxId> {
+        let mut seen = HashSet::new();
+        self.members.into_iter().flatten().filter(|member| seen.insert(member.clone())).collect()
     }
 }
 

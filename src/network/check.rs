@@ -1,5 +1,7 @@
 //! The checks of a description: one small function for each rule, named after it.
 
+mod lists;
+
 use std::collections::HashMap;
 
 use super::address::is_host_name;
@@ -13,6 +15,7 @@ pub(super) fn check(network: &NetworkBuilder) -> Faults {
     let mut rules = network.faults.clone();
     domain_is_a_host_name(&network.domain, &mut rules);
     one_pbx_is_central(&index, &mut rules);
+    lists::check(&network.lists, &index, &mut rules);
     let mut faults: Vec<_> = rules.into_iter().map(|rule| Fault { pbx: None, rule }).collect();
     for (place, site) in network.sites.iter().enumerate() {
         let pbx = PbxContext { site, place, index: &index };

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::builder::{NetworkBuilder, Setting, SiteBuilder};
+use super::builder::{ListBuilder, NetworkBuilder, Setting, SiteBuilder};
 use super::table_reader::TableReader;
 use super::value::Value;
 use super::{Faults, Licence, Mailbox, Network, NodeAddress, NodeHost, PbxName, Rule, TimeServer, TimeSource};
 use crate::directory::{MailboxLimits, RecordingLimits};
-use crate::message::Language;
+use crate::message::{Language, MailboxId};
 
 /// The description of a network in a file, in TOML or any other self-describing format of serde.
 ///
@@ -22,6 +22,9 @@ use crate::message::Language;
 /// let description: NetworkDescription = toml::from_str(
 ///     r#"
 ///     domain = "voicemail.example"                # the mailboxes' addresses are 2001@voicemail.example
+///
+///     [lists]
+///     2900 = ["2001"]                             # messages of owners to 2900 go to these mailboxes; 1 to 360
 ///
 ///     [[pbx]]
 ///     id = "london"
@@ -104,8 +107,35 @@ fn network(value: Value) -> NetworkBuilder {
     for (place, value) in fields.list("pbx").value().unwrap_or_default().into_iter().enumerate() {
         network = network.site(site(value, place + 1));
     }
+    network.lists = lists(&mut fields);
     network.faults = fields.end();
     network
+}
+
+fn lists(fields: &mut TableReader) -> Vec<ListBuilder> {
+    let lists = fields.table("lists").value().unwrap_or_default();
+    lists.into_iter().filter_map(|(number, members)| list(number, members, fields)).collect()
+}
+
+fn list(number: String, members: Value, fields: &mut TableReader) -> Option<ListBuilder> {
+    let path = format!("lists.{number}");
+    let number = fields.parse(number, |found| Rule::InvalidMailbox { found }).value();
+    let Value::List(members) = members else {
+        fields.wrong_kind(&path, "a list of mailboxes", &members);
+        return None;
+    };
+    let members = members.into_iter().map(|value| member(value, &path, fields)).collect();
+    Some(ListBuilder { number: number?, members })
+}
+
+fn member(value: Value, path: &str, fields: &mut TableReader) -> Option<MailboxId> {
+    match value {
+        Value::Text(text) => fields.parse(text, |found| Rule::InvalidMailbox { found }).value(),
+        other => {
+            fields.wrong_kind(path, "a list of mailboxes", &other);
+            None
+        }
+    }
 }
 
 fn site(value: Value, place: usize) -> SiteBuilder {

@@ -1,4 +1,4 @@
-//! [`NetworkDirectory`]: the owners of the mailboxes of the network in force.
+//! [`NetworkDirectory`]: the owners of the mailboxes, and the lists, of the network in force.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::directory::{Directory, DirectoryError, Owner};
 use crate::lock::Lock;
 use crate::message::MailboxId;
 
-/// The owners of the mailboxes of the network in force, as [`Network::owner`] returns them. Clones share the network: when a
+/// The owners of the mailboxes of the network in force, as [`Network::owner`] returns them, and its distribution lists. Clones share the network: when a
 /// node, its store and its router have clones, all of them change to another network together.
 ///
 /// ```
@@ -48,6 +48,10 @@ impl Directory for NetworkDirectory {
     async fn find(&self, mailbox: &MailboxId) -> Result<Option<Owner>, DirectoryError> {
         Ok(self.network().owner(mailbox))
     }
+
+    async fn list_members(&self, _owner: &MailboxId, list: &MailboxId) -> Result<Option<Vec<MailboxId>>, DirectoryError> {
+        Ok(self.network().list(list).map(<[MailboxId]>::to_vec))
+    }
 }
 
 impl NetworkObserver for NetworkDirectory {
@@ -74,6 +78,25 @@ mod tests {
         sites[2] = samples::distributed("kathmandu").mailbox(mailbox("2009"));
         directory.replace(samples::of(sites).unwrap());
         assert_eq!(find("2009").map(|owner| owner.home), Some(samples::id("kathmandu")));
+    }
+
+    #[test]
+    fn lists_are_those_of_the_network_in_force() {
+        let with_list = |members: &[&str]| {
+            let members = members.iter().map(|member| member.parse().unwrap());
+            let sites =
+                samples::sites().into_iter().fold(Network::builder("voicemail.example"), crate::network::NetworkBuilder::site);
+            sites.list("900".parse().unwrap(), members).build().unwrap()
+        };
+        let directory = NetworkDirectory::new(with_list(&["2001", "2008", "2001"]));
+        let members = |directory: &dyn Directory| {
+            let found = directory.list_members(&"2003".parse().unwrap(), &"900".parse().unwrap()).now_or_never().unwrap();
+            found.unwrap().map(|members| members.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(members(&directory), Some(vec!["2001".to_owned(), "2008".to_owned()]), "each once");
+        assert_eq!(members(&directory.network().directory()), members(&directory));
+        directory.replace(samples::network());
+        assert_eq!(members(&directory), None);
     }
 
     #[cfg(feature = "memory")]

@@ -12,7 +12,7 @@
 //! | time | SNTP | SNTP | SNTP |
 //! | may be the central PBX's fallback | – | one of them | no, nor may its node be the backup node |
 //!
-//! One PBX is central, ids are unique, and so are mailbox numbers across the network. [`Admission`] then holds each PBX to its
+//! One PBX is central, ids are unique, and so are the numbers of mailboxes and distribution lists across the network. [`Admission`] then holds each PBX to its
 //! licences and ports. The [backup node](Fallback::backup_node) is checked but has no effect yet.
 //!
 #![doc = include_str!("example.md")]
@@ -45,7 +45,7 @@ mod time;
 #[cfg(feature = "serde")]
 mod value;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub use self::address::{InvalidNodeAddress, NodeAddress};
 pub use self::admission::Admission;
@@ -106,6 +106,7 @@ pub struct Network {
     places: HashMap<SiteId, usize>,
     /// The place of each mailbox: the index of its PBX in `sites`, and its index there.
     mailboxes: HashMap<MailboxId, (usize, usize)>,
+    lists: BTreeMap<MailboxId, Vec<MailboxId>>,
     central: usize,
     central_node: NodeAddress,
 }
@@ -117,7 +118,7 @@ impl Network {
     }
 
     /// The network of `sites`, which keep every rule; `None` if there is no central one with a node.
-    fn of(domain: String, sites: Vec<Site>) -> Option<Self> {
+    fn of(domain: String, sites: Vec<Site>, lists: BTreeMap<MailboxId, Vec<MailboxId>>) -> Option<Self> {
         let central = sites.iter().position(|site| site.voicemail == VoicemailType::Central)?;
         let central_node = sites[central].node.clone()?;
         let places = sites.iter().enumerate().map(|(place, site)| (site.id.clone(), place)).collect();
@@ -126,7 +127,7 @@ impl Network {
             numbers.map(|(index, mailbox)| (mailbox.number.clone(), (place, index))).collect::<Vec<_>>()
         };
         let mailboxes = sites.iter().enumerate().flat_map(of_site).collect();
-        Some(Self { domain, sites, places, mailboxes, central, central_node })
+        Some(Self { domain, sites, places, mailboxes, lists, central, central_node })
     }
 
     /// The domain of the mailboxes' addresses: mailbox 2001 has the address `2001@` and this domain.
@@ -208,6 +209,16 @@ impl Network {
         self.sites().flat_map(|site| site.mailboxes.iter().map(move |mailbox| (site, mailbox)))
     }
 
+    /// The members of the distribution list with this number, at least one; `None` if there is no such list.
+    pub fn list(&self, number: &MailboxId) -> Option<&[MailboxId]> {
+        self.lists.get(number).map(Vec::as_slice)
+    }
+
+    /// Every distribution list and its members, sorted by number.
+    pub fn lists(&self) -> impl Iterator<Item = (&MailboxId, &[MailboxId])> {
+        self.lists.iter().map(|(number, members)| (number, members.as_slice()))
+    }
+
     /// The owner of the mailbox with this number or name: its home is the PBX, and its zone and its language are those of the mailbox or
     /// else of the PBX.
     pub fn owner(&self, number: &MailboxId) -> Option<Owner> {
@@ -215,10 +226,12 @@ impl Network {
         Some(owner(site, mailbox))
     }
 
-    /// The owners of all mailboxes of this network. Unlike this directory, a [`NetworkDirectory`] follows a change of the
+    /// The owners of all mailboxes of this network, and its distribution lists. Unlike this directory, a [`NetworkDirectory`] follows a change of the
     /// network.
     pub fn directory(&self) -> StaticDirectory {
-        self.mailboxes().map(|(site, mailbox)| (mailbox.number.clone(), owner(site, mailbox))).collect()
+        let owners = self.mailboxes().map(|(site, mailbox)| (mailbox.number.clone(), owner(site, mailbox)));
+        let directory: StaticDirectory = owners.collect();
+        self.lists.iter().fold(directory, |directory, (list, members)| directory.with_list(list.clone(), members.clone()))
     }
 
     /// A router that sends lamp updates through this network's central PBX and its fallback, for mailboxes whose home PBX is in
@@ -265,7 +278,8 @@ impl NetworkBuilder {
 
     fn into_network(self) -> Option<Network> {
         let sites = self.sites.into_iter().map(SiteBuilder::into_site).collect::<Option<_>>()?;
-        Network::of(self.domain.value()?.to_ascii_lowercase(), sites)
+        let lists = self.lists.into_iter().map(|list| (list.number.clone(), list.into_members())).collect();
+        Network::of(self.domain.value()?.to_ascii_lowercase(), sites, lists)
     }
 }
 

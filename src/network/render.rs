@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Mailbox, Network, NodeAddress, Role, Site, VoicemailType};
 use crate::directory::MailboxLimits;
+use crate::message::MailboxId;
 
 impl Network {
     /// Returns a table of plain text with a line for each PBX, under a line of headings. Every line ends with a line feed.
@@ -55,6 +56,19 @@ impl Network {
     /// ```
     pub fn to_mailbox_table(&self) -> String {
         in_columns(MAILBOX_HEADINGS, self.mailboxes().map(mailbox_row))
+    }
+
+    /// Returns a table with a line for each distribution list. The form is that of [`to_table`](Self::to_table).
+    ///
+    /// ```text
+    /// LIST  MEMBERS
+    /// 2900  2001, 2002, 2008
+    /// ```
+    pub fn to_list_table(&self) -> String {
+        let row = |(number, members): (&MailboxId, &[MailboxId])| {
+            [number.to_string(), or_dash(members.iter().map(ToString::to_string))]
+        };
+        in_columns(LIST_HEADINGS, self.lists().map(row))
     }
 
     /// Returns a flowchart in the Mermaid language: callers go from each PBX to the node that records, and messages from there to
@@ -151,6 +165,7 @@ fn escaped(text: &str) -> String {
 
 const PBX_HEADINGS: [&str; 6] = ["PBX", "VOICEMAIL", "NODE", "DESTINATION", "PORTS", "LICENCES"];
 const MAILBOX_HEADINGS: [&str; 6] = ["MAILBOX", "PBX", "ZONE", "LANGUAGE", "SECONDS", "HOLDS"];
+const LIST_HEADINGS: [&str; 2] = ["LIST", "MEMBERS"];
 const NODE_HEADINGS: [&str; 4] = ["NODE", "HOSTS", "CENTRAL FOR", "DISTRIBUTED FOR"];
 
 #[cfg(test)]

@@ -203,6 +203,33 @@ pub enum Rule {
         /// The key of the limit in a description: `messages`, `minutes` or `bytes`.
         limit: &'static str,
     },
+    /// N28: a list's number belongs to no mailbox and to no other list.
+    #[error(
+        "a list's number belongs to no mailbox and to no other list; found {list} to be {} too; give the list another number",
+        .pbx.as_ref().map_or_else(|| "another list".to_owned(), |pbx| format!("a mailbox of PBX {pbx}"))
+    )]
+    ListNumberTaken {
+        /// The number of the list.
+        list: MailboxId,
+        /// The PBX of the mailbox with this number; `None` if another list has it.
+        pbx: Option<PbxName>,
+    },
+    /// N29: a list's members are mailboxes of the network.
+    #[error("a list's members are mailboxes of the network; found {member} on list {list}, which is none; correct or remove it")]
+    UnknownListMember {
+        /// The number of the list.
+        list: MailboxId,
+        /// The member that is no mailbox.
+        member: MailboxId,
+    },
+    /// N30: a list has 1 to 360 members.
+    #[error("a list has 1 to 360 members; found {members} on list {list}; add some, or split or remove the list")]
+    ListSize {
+        /// The number of the list.
+        list: MailboxId,
+        /// How many members it has.
+        members: usize,
+    },
     /// N31: a description has only known keys.
     #[error("a description has only known keys; found {key:?}; correct or remove it (known here: {known})")]
     UnknownKey {
@@ -296,7 +323,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// The code of the rule, for manuals and scripts, such as `N04`. Rules up to N29 are about the network, and those above about
+    /// The code of the rule, for manuals and scripts, such as `N04`. Rules up to N30 are about the network, and those above about
     /// the form of a description.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -327,6 +354,9 @@ impl Rule {
             Self::HostsNotAllowed { .. } => "N25",
             Self::DuplicateHost { .. } => "N26",
             Self::HoldsNothing { .. } => "N27",
+            Self::ListNumberTaken { .. } => "N28",
+            Self::UnknownListMember { .. } => "N29",
+            Self::ListSize { .. } => "N30",
             Self::UnknownKey { .. } => "N31",
             Self::KeyMissing { .. } => "N32",
             Self::WrongKind { .. } => "N33",

@@ -297,6 +297,28 @@ fn a_domain_is_a_host_name() {
 }
 
 #[test]
+fn lists_have_their_own_numbers_and_1_to_360_mailboxes() {
+    let many: Vec<_> = (30_000..30_361).map(|number| mailbox(&number.to_string())).collect();
+    let faults = |list: &str, members: &[&str]| {
+        let london = many.iter().cloned().fold(central("london"), SiteBuilder::mailbox);
+        let members = members.iter().map(|member| member.parse().unwrap());
+        let network = Network::builder("voicemail.example").site(london).list(list.parse().unwrap(), members);
+        network.list("901".parse().unwrap(), ["30000".parse().unwrap()]).build().err().into_iter().flatten().collect::<Vec<_>>()
+    };
+    let fault = |rule| vec![Fault { pbx: None, rule }];
+    let (list, numbers) = (|| "900".parse().unwrap(), (30_000..30_361).map(|number| number.to_string()).collect::<Vec<_>>());
+    let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+    assert_eq!(faults("900", &numbers[..360]), []);
+    assert_eq!(faults("900", &numbers), fault(Rule::ListSize { list: list(), members: 361 }));
+    assert_eq!(faults("900", &[]), fault(Rule::ListSize { list: list(), members: 0 }));
+    let unknown = Rule::UnknownListMember { list: list(), member: "901".parse().unwrap() };
+    assert_eq!(faults("900", &["30000", "901"]), fault(unknown), "a list is no member of a list");
+    let taken = |list: &str, pbx| Rule::ListNumberTaken { list: list.parse().unwrap(), pbx };
+    assert_eq!(faults("30000", &["30000"]), fault(taken("30000", Some(named("london")))));
+    assert_eq!(faults("901", &["30000"]), fault(taken("901", None)));
+}
+
+#[test]
 fn all_faults_are_reported_each_on_a_line_with_its_pbx() {
     let faults = Network::builder("-")
         .site(central("london").ports(0))

@@ -95,6 +95,15 @@ fn each_mistake_is_one_fault_at_its_pbx() {
         ("domain = \"voicemail.example\"", "", "network N32"),
         ("domain = \"voicemail.example\"", "domain = \"voicemail_example\"", "network N23"),
         ("domain = \"voicemail.example\"", "domain = 7", "network N33"),
+        ("[lists]", "[list]", "network N31"),
+        ("2900 = [", "2001 = [", "network N28"),
+        ("2900 = [", "Sales = [\"2001\"]\nsales = [", "network N28"),
+        ("2900 = [", "290x = [", "network N38"),
+        ("\"2010\", \"2008\"]", "\"2010\", \"2025\"]", "network N29"),
+        ("\"2010\", \"2008\"]", "\"2010\", \"2008x\"]", "network N38"),
+        ("[\"2001\", \"2010\", \"2008\"]", "[]", "network N30"),
+        ("[\"2001\", \"2010\", \"2008\"]", "[2001]", "network N33"),
+        ("[\"2001\", \"2010\", \"2008\"]", "\"2001\"", "network N33"),
         ("domain = ", "color = \"red\"\ndomain = ", "network N31"),
         ("id = \"kiritimati\"", "", "#5 N32"),
         ("id = \"kiritimati\"", "id = 5", "#5 N33"),
@@ -203,7 +212,7 @@ fn any_value() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(|number| Value::Integer(number.into())),
         text.prop_map(Value::Text),
     ];
-    let keys = "([\n\ta]{1,2}|domain|pbx|id|voicemail|zone|language|node|destination|trunk_groups|licences|class|until|ports|time|sntp|fallback|\
+    let keys = "([\n\ta]{1,2}|domain|lists|pbx|id|voicemail|zone|language|node|destination|trunk_groups|licences|class|until|ports|time|sntp|fallback|\
                 backup_node|mailbox|2001|min_seconds|max_seconds|holds|messages|minutes|bytes|x)";
     leaf.prop_recursive(5, 64, 8, move |inner| {
         prop_oneof![
