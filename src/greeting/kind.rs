@@ -61,6 +61,7 @@ pub struct UnknownGreetingKind;
 /// Which greetings an owner has recorded. Collect it from their kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "one for each kind")]
 pub struct Greetings {
     /// Whether the greeting for calls that nobody answers is recorded.
     pub normal: bool,

@@ -17,7 +17,8 @@ pub struct MailboxServiceBuilder(MailboxService);
 impl MailboxServiceBuilder {
     pub(super) fn new(domain: String, store: Arc<dyn MessageStore>, directory: Arc<dyn Directory>) -> Self {
         let domain: Arc<str> = domain.into();
-        Self(MailboxService { store, directory, clock: Arc::new(SystemClock), node: Arc::clone(&domain), domain, mail: None })
+        let (clock, node) = (Arc::new(SystemClock), Arc::clone(&domain));
+        Self(MailboxService { store, directory, clock, node, domain, mail: None, heard_before: Arc::default() })
     }
 
     /// Sets the host name of the node, which is in the message ids of the mails that are sent. The default is the domain.

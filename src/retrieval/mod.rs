@@ -3,6 +3,7 @@
 
 mod builder;
 mod error;
+mod heard_before;
 #[cfg(test)]
 #[cfg(feature = "memory")]
 mod tests;
@@ -14,6 +15,7 @@ use chrono_tz::Tz;
 
 pub use self::builder::MailboxServiceBuilder;
 pub use self::error::RetrievalError;
+use self::heard_before::HeardBefore;
 use crate::audio::join;
 use crate::clock::Clock;
 use crate::directory::{Directory, Owner};
@@ -63,6 +65,7 @@ pub struct MailboxService {
     node: Arc<str>,
     domain: Arc<str>,
     mail: Option<EmailSettings>,
+    heard_before: Arc<HeardBefore>,
 }
 
 #[derive(Debug, Clone)]
@@ -232,8 +235,8 @@ impl MailboxService {
         self.mark_and_notify(owner, id, Status::Removed, Disposition::RemovedUnheard).await
     }
 
-    /// Marks a message new again because its owner wants to hear it later. No receipt is sent. No note is kept of receipts sent
-    /// before, so hearing it again sends another one to a sender who asked.
+    /// Marks a message new again because its owner wants to hear it later. No receipt is sent, nor is another one when the owner hears a
+    /// message again that was heard before; a restart of the process forgets that it was.
     ///
     /// # Errors
     ///
@@ -243,7 +246,12 @@ impl MailboxService {
     ///
     /// A dropped call has marked the message or not.
     pub async fn mark_new(&self, owner: &MailboxId, id: MessageId) -> Result<(), RetrievalError> {
-        Ok(self.store.mark(owner, id, Status::New).await?)
+        let was_heard = self.store.list(owner).await?.iter().any(|entry| entry.head.id == id && entry.status != Status::New);
+        self.store.mark(owner, id, Status::New).await?;
+        if was_heard {
+            self.heard_before.insert(owner, id);
+        }
+        Ok(())
     }
 
     /// Sends a receipt, if the sender asked for one, for a message that expired before its owner heard it. A node calls this for
@@ -257,7 +265,8 @@ impl MailboxService {
     ///
     /// A dropped call has sent the receipt or not.
     pub async fn expired(&self, owner: &MailboxId, id: MessageId) -> Result<ReceiptOutcome, RetrievalError> {
-        let Some(mail) = &self.mail else { return Ok(ReceiptOutcome::NotSent) };
+        let mail = self.mail.as_ref().filter(|_| !self.heard_before.contains(owner, id));
+        let Some(mail) = mail else { return Ok(ReceiptOutcome::NotSent) };
         let message = self.store.retrieve(owner, id).await?;
         let request = message.mail().and_then(|mail| wire::receipt_request(mail));
         let Some(request) = request else { return Ok(ReceiptOutcome::NotSent) };
@@ -272,7 +281,8 @@ impl MailboxService {
         disposition: Disposition,
     ) -> Result<ReceiptOutcome, RetrievalError> {
         let was_new = self.store.list(owner).await?.iter().any(|entry| entry.head.id == id && entry.status == Status::New);
-        let asked = if was_new && self.mail.is_some() { self.store.retrieve(owner, id).await?.mail().cloned() } else { None };
+        let is_due = was_new && self.mail.is_some() && !self.heard_before.contains(owner, id);
+        let asked = if is_due { self.store.retrieve(owner, id).await?.mail().cloned() } else { None };
         self.store.mark(owner, id, status).await?;
         let request = asked.and_then(|mail| wire::receipt_request(&mail));
         let (Some(request), Some(mail)) = (request, &self.mail) else { return Ok(ReceiptOutcome::NotSent) };

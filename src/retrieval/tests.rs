@@ -84,6 +84,13 @@ async fn left(fixture: &TestService, message: &Message) -> MessageId {
     message.id()
 }
 
+/// The mail of a message whose sender asks for a receipt.
+fn asking(message: &Message) -> Bytes {
+    let addresses = Addresses { node: "far.example", domain: "example.com", recipients: &[mailbox("2001")] };
+    let mail = text(&wire::encode(message, &addresses, TransferEncoding::Base64).to_bytes());
+    Bytes::from(format!("Disposition-Notification-To: <2003@far.example>\r\n{mail}"))
+}
+
 fn text(mail: &[u8]) -> String {
     String::from_utf8_lossy(mail).into_owned()
 }
@@ -176,13 +183,17 @@ async fn a_new_message_reaches_all_addressees_as_from_a_caller() {
 }
 
 #[tokio::test]
-async fn a_message_marked_new_is_new_and_sends_no_receipt() {
+async fn a_message_marked_new_is_new_and_sends_no_second_receipt() {
     let fixture = fixture(&[]);
-    let id = left(&fixture, &message(Privacy::Normal)).await;
-    fixture.service.played(&mailbox("2001"), id).await.unwrap();
+    let original = message(Privacy::Normal);
+    let id = left(&fixture, &original.clone().arrived_as(asking(&original))).await;
+    fixture.service.mark_new(&mailbox("2001"), id).await.unwrap();
+    assert_eq!(fixture.service.played(&mailbox("2001"), id).await.unwrap(), ReceiptOutcome::Sent, "it was not heard before");
     fixture.service.mark_new(&mailbox("2001"), id).await.unwrap();
     assert_eq!(fixture.store.summary(&mailbox("2001")).await.unwrap().to_string(), "1/0 (0/0)");
-    assert!(fixture.sent_mails.taken().is_empty());
+    assert_eq!(fixture.service.expired(&mailbox("2001"), id).await.unwrap(), ReceiptOutcome::NotSent);
+    assert_eq!(fixture.service.played(&mailbox("2001"), id).await.unwrap(), ReceiptOutcome::NotSent);
+    assert_eq!(fixture.sent_mails.taken().len(), 1);
     let elsewhere = fixture.service.mark_new(&mailbox("2002"), id).await;
     assert!(matches!(elsewhere, Err(RetrievalError::Store(StoreError::NoSuchMessage(_)))));
 }
@@ -208,11 +219,6 @@ async fn a_copy_goes_out_by_mail_with_the_licence_and_not_without() {
 async fn one_receipt_is_sent_when_a_new_message_is_heard_or_removed() {
     let fixture = fixture(&[]);
     let original = message(Privacy::Normal);
-    let asking = |message: &Message| {
-        let addresses = Addresses { node: "far.example", domain: "example.com", recipients: &[mailbox("2001")] };
-        let mail = text(&wire::encode(message, &addresses, TransferEncoding::Base64).to_bytes());
-        Bytes::from(format!("Disposition-Notification-To: <2003@far.example>\r\n{mail}"))
-    };
     let heard = left(&fixture, &original.clone().arrived_as(asking(&original))).await;
     assert_eq!(fixture.service.played(&mailbox("2001"), heard).await.unwrap(), ReceiptOutcome::Sent);
     assert_eq!(fixture.service.played(&mailbox("2001"), heard).await.unwrap(), ReceiptOutcome::NotSent);
