@@ -39,8 +39,11 @@ pub use self::caller::{CallerAction, CallerDialogue, CallerDialogueBuilder, Call
 pub use self::digit::Digit;
 #[cfg(feature = "fs")]
 pub use self::error::PinError;
+#[cfg(feature = "serde")]
+pub use self::keys::KeyMapDescription;
 pub use self::keys::{
-    Function, InvalidKeySequence, KeyMap, KeyMatch, KeySequence, Menu, MenuItem, Place, UnknownFunction, UnknownPlace,
+    Function, InvalidKeySequence, KeyMap, KeyMapBuilder, KeyMapFault, KeyMapFaults, KeyMatch, KeySequence, Menu, MenuItem, Place,
+    UnknownFunction, UnknownPlace,
 };
 pub use self::lockout::{AttemptSource, InvalidLockoutCounter, LockoutCounter};
 pub use self::memory_pins::MemoryPins;

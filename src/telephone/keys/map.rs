@@ -1,13 +1,12 @@
 //! [`KeyMap`]: which keys have which function at each place of the dialogues.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use super::super::digit::Digit;
 use super::function::Function;
 use super::menu::{Menu, MenuItem};
 use super::place::Place;
-use super::presets;
 use super::sequence::KeySequence;
 
 /// Which keys have which function at each place of the dialogues with callers and owners.
@@ -25,7 +24,17 @@ use super::sequence::KeySequence;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyMap {
-    places: Arc<BTreeMap<Place, BTreeMap<Function, Vec<KeySequence>>>>,
+    tables: Arc<Tables>,
+}
+
+/// The keys of each function of a place.
+pub(super) type Functions = BTreeMap<Function, Vec<KeySequence>>;
+
+#[derive(Debug, PartialEq, Eq)]
+struct Tables {
+    places: BTreeMap<Place, Functions>,
+    /// The keys of [`Place::Playing`], and those of [`Place::Played`] that they leave free.
+    playing: Functions,
 }
 
 /// The meaning of the keys pressed so far.
@@ -42,55 +51,34 @@ pub enum KeyMatch {
 }
 
 impl KeyMap {
-    /// Returns the keys of this crate.
-    pub fn voicemail() -> Self {
-        static MAP: LazyLock<KeyMap> = LazyLock::new(|| KeyMap::of(presets::VOICEMAIL));
-        MAP.clone()
-    }
-
-    /// Returns the keys of Asterisk's voicemail.
-    pub fn asterisk() -> Self {
-        static MAP: LazyLock<KeyMap> = LazyLock::new(|| KeyMap::of(presets::ASTERISK));
-        MAP.clone()
-    }
-
-    /// Returns the keys of Avaya's voicemail in Intuity mode.
-    pub fn intuity() -> Self {
-        static MAP: LazyLock<KeyMap> = LazyLock::new(|| KeyMap::of(presets::INTUITY));
-        MAP.clone()
-    }
-
-    fn of(preset: presets::Preset) -> Self {
-        let mut places: BTreeMap<Place, BTreeMap<Function, Vec<KeySequence>>> = BTreeMap::new();
-        for (place, functions) in preset {
-            for (function, keys) in *functions {
-                let keys = keys.split(' ').map(|keys| keys.parse().expect("the keys of a preset are written correctly"));
-                places.entry(*place).or_default().insert(*function, keys.collect());
-            }
-        }
-        Self::new(places)
-    }
-
     /// Makes the map of these keys, which do not contradict each other.
-    fn new(mut places: BTreeMap<Place, BTreeMap<Function, Vec<KeySequence>>>) -> Self {
-        let played = places.get(&Place::Played).cloned().unwrap_or_default();
-        let playing = places.entry(Place::Playing).or_default();
+    pub(super) fn new(places: BTreeMap<Place, Functions>) -> Self {
+        let mut playing = places.get(&Place::Playing).cloned().unwrap_or_default();
         let own: Vec<KeySequence> = playing.values().flatten().copied().collect();
-        for (function, keys) in played {
-            let also = keys.into_iter().filter(|keys| !own.iter().any(|own| own.is_ambiguous_with(keys)));
-            let also: Vec<KeySequence> = also.collect();
-            if !also.is_empty() {
-                playing.entry(function).or_default().extend(also);
+        for (function, keys) in places.get(&Place::Played).into_iter().flatten() {
+            let free = keys.iter().filter(|keys| !own.iter().any(|own| own.is_ambiguous_with(keys)));
+            let free: Vec<KeySequence> = free.copied().collect();
+            if !free.is_empty() {
+                playing.entry(*function).or_default().extend(free);
             }
         }
-        Self { places: Arc::new(places) }
+        Self { tables: Arc::new(Tables { places, playing }) }
+    }
+
+    /// The keys of each place, without those that [`Place::Playing`] has from [`Place::Played`].
+    pub(super) fn places(&self) -> &BTreeMap<Place, Functions> {
+        &self.tables.places
+    }
+
+    fn functions(&self, place: Place) -> Option<&Functions> {
+        if place == Place::Playing { Some(&self.tables.playing) } else { self.tables.places.get(&place) }
     }
 
     /// Returns the meaning of the keys that were pressed at `place` since the last function. No keys at all are
     /// [`KeyMatch::Partial`], if any function has keys there.
     pub fn lookup(&self, place: Place, typed: &[Digit]) -> KeyMatch {
         let mut found = KeyMatch::None;
-        for (function, sequences) in self.places.get(&place).into_iter().flatten() {
+        for (function, sequences) in self.functions(place).into_iter().flatten() {
             for keys in sequences {
                 match keys.as_slice().strip_prefix(typed) {
                     Some([]) => return KeyMatch::Function(*function),
@@ -106,7 +94,7 @@ impl KeyMap {
     ///
     /// At [`Place::Playing`], these are also the keys of [`Place::Played`] that have no other meaning while a message is played.
     pub fn keys(&self, place: Place, function: Function) -> &[KeySequence] {
-        self.places.get(&place).and_then(|functions| functions.get(&function)).map_or(&[], Vec::as_slice)
+        self.functions(place).and_then(|functions| functions.get(&function)).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the menu that offers those of `functions` that have keys at `place`, in this order.
@@ -116,12 +104,5 @@ impl KeyMap {
             Some(MenuItem { function: *function, keys })
         });
         Menu { place, items: items.collect() }
-    }
-}
-
-impl Default for KeyMap {
-    /// Returns [`KeyMap::voicemail`].
-    fn default() -> Self {
-        Self::voicemail()
     }
 }
