@@ -58,6 +58,10 @@
 //!   registrar: telephones register at their PBX, which passes their subscriptions on.
 //! - The greetings of a mailbox go to the distributed node of its home PBX. Another distributed node that takes a message for it
 //!   plays the default words. A node that lost its greetings, with its disk for example, gets them back within an hour.
+//! - A greeting with an end is over by the clock of each node. A node of a version before ends plays it until the central node sends the
+//!   removal, which it does within seconds of the end while it runs.
+//! - A message that its owner heard and marked new again sends no second receipt, unless the node restarted in between.
+//! - A distribution list is for every owner, and only owners on the telephone use it: mail to its number is refused.
 //! - A distributed node takes greetings only from a central node that proves its name, by a password or a certificate. A node
 //!   that already holds a newer version answers 250 and keeps its own; the sender is not notified.
 //! - A `PinFolder` counts one attempt at a time, of all mailboxes together, with two or three flushes each. It forgives by the

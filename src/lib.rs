@@ -7,7 +7,7 @@
 //!
 //! A company has PBXs at many sites. One *central* node keeps all mailboxes and lights all lamps. A remote site may have a
 //! *distributed* node: it records there, and forwards each finished message to the central node. This crate is the engine of both, for
-//! programs that already have calls and audio. A first program:
+//! programs that have calls. A first program:
 //!
 #![cfg_attr(feature = "node", doc = "```")]
 #![cfg_attr(not(feature = "node"), doc = "```ignore")]
@@ -56,25 +56,25 @@
 //! |---|---|
 //! | [`retry`] | when a failed attempt is made again, and how often a changing state is shown |
 //! | [`disk`] | the few operations of a file system that spool and Maildir store use: the trait [`Disk`](disk::Disk) |
-//! | [`message`] | message, mailbox, caller, summary, stamp; values only |
-//! | [`audio`] | types of sound: length, format, and decoding to frames for a call |
+//! | [`message`] | message, mailbox, caller, language, summary, stamp; values only |
+//! | [`audio`] | types of sound: length, format, and decoding to frames for a call; RTP packets, speech and silence |
 //! | [`clock`] | the trait [`Clock`](clock::Clock) and its implementations |
-//! | [`directory`] | the trait [`Directory`](directory::Directory): the owner of a mailbox, and how much it may hold |
-//! | [`greeting`] | greetings that owners have recorded for their callers, on disk |
+//! | [`directory`] | the trait [`Directory`](directory::Directory): the owner of a mailbox, how much it may hold, and distribution lists |
+//! | [`greeting`] | greetings that owners have recorded for their callers, and their spoken names, on disk |
 //! | [`mwi`] | the trait [`MwiSink`](mwi::MwiSink), its implementations, and the router that finds the PBX of a lamp |
 //! | [`wire`] | a message as an Internet message, and back |
 //! | `sip` | lamps by SIP: a sink that sends unsolicited NOTIFYs, a notifier for telephones that subscribe, and the protocol |
 //! | [`smtp`] | SMTP as state machines without sockets: replies, commands, SASL, client and server |
 //! | [`store`] | the trait [`MessageStore`] and its implementations |
 //! | [`event`] | the events of a node, such as a message kept, forwarded or stored |
-//! | [`telephone`] | the dialogues with owners and callers as state machines; PINs and lockouts, in memory or on disk |
+//! | [`telephone`] | the dialogues with owners and callers as state machines; keys as data; PINs and lockouts, in memory or on disk |
 //! | [`voice`] | prompts as sound: the trait [`Voice`](voice::Voice), sound packs, and the English text of each prompt |
 //! | [`forward`] | the trait [`Forwarder`](forward::Forwarder) and its implementations |
 //! | [`intake`] | the SMTP receiver, which stores messages in mailboxes |
 //! | `metrics` | events as counters, gauges and histograms for an exporter |
 //! | [`network`] | the PBXs, the node, role and licences of each, and the rules for them |
 //! | [`spool`] | messages that wait to be forwarded, on disk |
-//! | [`retrieval`] | services for owners: pass a message on, answer it, copy it by e-mail, send a receipt |
+//! | [`retrieval`] | services for owners: pass a message on, answer it, send a new one, copy it by e-mail, send a receipt |
 //! | [`outbox`] | receipts and copies by e-mail that wait to be sent |
 //! | [`record`] | recordings of calls, which become messages on stable storage |
 //! | [`node`] | a node of the network, made of all modules above |
@@ -106,8 +106,9 @@
 //!
 //! # Left to others
 //!
-//! Calls, codecs, prompts and digits: the PBX has them. Stored sound is never transcoded. A [`Directory`](directory::Directory) says who
-//! owns a mailbox. The crate starts no tasks that outlive their future and installs no global state. It logs by `tracing`, and its logs
+//! Signalling: the PBX accepts, transfers and ends calls, and negotiates their codecs. Recorded words: a
+//! [sound pack](voice::Voice) or text-to-speech has them, and none come with the crate. Stored sound is never transcoded; sound that is
+//! played to a call is decoded. A [`Directory`](directory::Directory) says who owns a mailbox. The crate starts no tasks that outlive their future and installs no global state. It logs by `tracing`, and its logs
 //! contain neither callers nor the content of messages.
 //!
 //! # Standards
@@ -115,7 +116,8 @@
 //! SMTP: RFC 5321, 1870 (SIZE), 2034 and 3463 (enhanced codes), 2920 (pipelining), 3030 (BDAT), 3207 (STARTTLS), 4616, 4954, 5802,
 //! 7628 and 7677 (AUTH), 6152 (8BITMIME), 8314 (implicit TLS). Messages: RFC 5322, 2045 to 2047 (MIME), 3458 (Message-Context), 3801 (VPIM), 3803 (Content-Duration), 3939
 //! (caller), 4239 (Internet voice messaging), 9557 (stamps with zones). Lamps: RFC 3842, 3261
-//! (SIP), 3263 (servers), 3581 (rport), 5630 and 5922 (SIP over TLS), 6665 (events), 7616 and 8760 (digest). Payload: RFC 3550, 3551.
+//! (SIP), 3263 (servers), 3581 (rport), 5630 and 5922 (SIP over TLS), 6665 (events), 7616 and 8760 (digest). Calls: RFC 3550 and 3551
+//! (RTP), 3389 (comfort noise), 4733 (keys), 4961 (one port for both directions), 5806 (diversion), 5646 (languages).
 //! Sound: ITU-T G.711, G.726; ETSI EN 300 961 (GSM 06.10).
 
 // Compiles the README's program with the tests.
