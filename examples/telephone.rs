@@ -14,14 +14,15 @@ use std::io::{BufRead as _, BufReader, Stdin};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use voicemail::audio::{Format, Wav};
 use voicemail::clock::{Clock, SystemClock};
 use voicemail::error_chain;
 use voicemail::message::{Audio, AudioType, MailboxId, Message, MessageId, Origin, RecordedAt};
 use voicemail::store::{MemoryStore, MessageStore as _, MessageStoreExt as _, StoreError};
 use voicemail::telephone::{
-    CallerAction, CallerDialogue, CallerEvent, Digit, GreetingOutcome, MarkOutcome, MemoryPins, OwnerAction, OwnerDialogue,
-    OwnerEvent, PinChangeOutcome, PinHash, Recorded, Say, SendOutcome,
+    Addressee, CallerAction, CallerDialogue, CallerEvent, Digit, GreetingOutcome, Greetings, MarkOutcome, MemoryPins,
+    OpenedMailbox, OwnerAction, OwnerDialogue, OwnerEvent, PinChangeOutcome, PinHash, PinVerdict, Recorded, Say, SendOutcome,
 };
 
 /// A line of the input, or one digit of a line.
@@ -124,53 +125,25 @@ fn ended(recording: &mut bool, length: Duration) -> CallerEvent {
 async fn call_of_owner(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Failure> {
     let pins = MemoryPins::default();
     pins.set(mailbox.clone(), PinHash::new(&"480913".parse()?));
-    let mut dialogue = OwnerDialogue::new(chrono_tz::Europe::London);
+    let mut dialogue = OwnerDialogue::builder().mailbox(mailbox.clone()).build();
     let (mut recording, mut failing) = (false, false);
     loop {
         let now = SystemClock.now().instant;
         while let Some(action) = dialogue.poll_action() {
-            let mut fails = || std::mem::take(&mut failing);
             match &action {
                 OwnerAction::Say(prompts) => say(prompts),
-                OwnerAction::CheckPin(_) => println!("= CheckPin"),
+                OwnerAction::CheckPin { .. } => println!("= CheckPin"),
                 other => println!("= {other:?}"),
             }
-            let answer = match action {
-                OwnerAction::CheckPin(pin) => Some(OwnerEvent::Checked(pins.check(mailbox, None, pin.as_str(), now))),
-                OwnerAction::Count if fails() => Some(OwnerEvent::NotCounted),
-                OwnerAction::Count => Some(store.summary(mailbox).await.map_or(OwnerEvent::NotCounted, OwnerEvent::Counted)),
-                OwnerAction::List(_) if fails() => Some(OwnerEvent::NotListed),
-                OwnerAction::List(query) => {
-                    Some(store.page(mailbox, &query).await.map_or(OwnerEvent::NotListed, OwnerEvent::Listed))
-                }
-                OwnerAction::MarkOld(_) | OwnerAction::Remove(_) | OwnerAction::Restore(_) if fails() => {
-                    Some(OwnerEvent::Marked(MarkOutcome::Failed))
-                }
-                OwnerAction::MarkOld(id) => Some(marked(&store.mark_old(mailbox, id).await)),
-                OwnerAction::Remove(id) => Some(marked(&store.remove(mailbox, id).await)),
-                OwnerAction::Restore(id) => Some(marked(&store.restore(mailbox, id).await)),
-                OwnerAction::Record(_) => {
-                    recording = !fails();
-                    (!recording).then_some(OwnerEvent::NotRecorded)
-                }
-                OwnerAction::StopRecording => {
-                    recording = false;
-                    Some(OwnerEvent::Recorded(Recorded::new(RECORDED)))
-                }
-                // A program with a node calls `Node::greet` and `Node::clear_greeting` here.
-                OwnerAction::SaveGreeting(_) | OwnerAction::RemoveGreeting(_) => {
-                    Some(OwnerEvent::GreetingSet(if fails() { GreetingOutcome::Failed } else { GreetingOutcome::Done }))
-                }
-                // A program with a node calls its `MailboxService` here.
-                OwnerAction::PassOn { .. } | OwnerAction::Answer(_) => {
-                    Some(OwnerEvent::Sent(if fails() { SendOutcome::Failed } else { SendOutcome::Delivered }))
-                }
-                OwnerAction::SetPin(_) if fails() => Some(OwnerEvent::PinSet(PinChangeOutcome::Failed)),
-                OwnerAction::SetPin(pin) => {
-                    pins.set(mailbox.clone(), PinHash::new(&pin));
-                    Some(OwnerEvent::PinSet(PinChangeOutcome::Kept))
-                }
-                OwnerAction::Say(_) | OwnerAction::Discard | OwnerAction::HangUp => None,
+            if matches!(action, OwnerAction::CallBack(_)) && !failing {
+                return Ok(()); // The call is transferred.
+            }
+            let failure = if failing { failed(&action) } else { None };
+            failing &= failure.is_none();
+            recording = failure.is_none() && matches!(action, OwnerAction::Record(_));
+            let answer = match failure {
+                Some(failure) => Some(failure),
+                None => done(action, store, mailbox, &pins, now).await,
             };
             if let Some(event) = answer {
                 dialogue.handle(event, now);
@@ -191,6 +164,71 @@ async fn call_of_owner(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lin
             Input::HangUp => dialogue.handle(OwnerEvent::HungUp, now),
         }
     }
+}
+
+/// Does the action, and returns its answer.
+async fn done(
+    action: OwnerAction,
+    store: &MemoryStore,
+    own: &MailboxId,
+    pins: &MemoryPins,
+    now: DateTime<Utc>,
+) -> Option<OwnerEvent> {
+    Some(match action {
+        OwnerAction::CheckPin { mailbox, pin } => OwnerEvent::Checked(pins.check(&mailbox, None, pin.as_str(), now)),
+        OwnerAction::Open(mailbox) => store.summary(&mailbox).await.map_or(OwnerEvent::NotOpened, |summary| {
+            OwnerEvent::Opened(OpenedMailbox::new(mailbox, chrono_tz::Europe::London, summary, Greetings::default()))
+        }),
+        OwnerAction::List(query) => store.page(own, &query).await.map_or(OwnerEvent::NotListed, OwnerEvent::Listed),
+        OwnerAction::MarkOld(id) => marked(&store.mark_old(own, id).await),
+        OwnerAction::MarkNew(id) => marked(&store.mark_new(own, id).await),
+        OwnerAction::Remove(id) => marked(&store.remove(own, id).await),
+        OwnerAction::Restore(id) => marked(&store.restore(own, id).await),
+        OwnerAction::StopRecording => OwnerEvent::Recorded(Recorded::new(RECORDED)),
+        // A program with a node calls `Node::greet` and `Node::clear_greeting` here.
+        OwnerAction::SaveGreeting { .. } | OwnerAction::RemoveGreeting(_) => OwnerEvent::GreetingSet(GreetingOutcome::Done),
+        // A program with a node asks its `Directory` here.
+        OwnerAction::FindAddressee(number) => OwnerEvent::Addressee(match number.as_str() {
+            "2041" | "2042" | "2043" => Addressee::Mailbox(number),
+            "900" => Addressee::List { list: number, members: ["2042", "2043"].iter().flat_map(|n| n.parse()).collect() },
+            _ => Addressee::Unknown,
+        }),
+        // A program with a node calls its `MailboxService` here.
+        OwnerAction::PassOn { .. } | OwnerAction::Answer { .. } | OwnerAction::Compose { .. } => {
+            OwnerEvent::Sent(SendOutcome::Delivered)
+        }
+        OwnerAction::SetPin(pin) => {
+            pins.set(own.clone(), PinHash::new(&pin));
+            OwnerEvent::PinSet(PinChangeOutcome::Kept)
+        }
+        OwnerAction::Say(_)
+        | OwnerAction::Playback(_)
+        | OwnerAction::Record(_)
+        | OwnerAction::Discard
+        | OwnerAction::CallBack(_)
+        | OwnerAction::HangUp => return None,
+    })
+}
+
+/// The answer to an action that has failed; `None` if the action cannot fail.
+fn failed(action: &OwnerAction) -> Option<OwnerEvent> {
+    Some(match action {
+        OwnerAction::CheckPin { .. } => OwnerEvent::Checked(PinVerdict::Unavailable),
+        OwnerAction::Open(_) => OwnerEvent::NotOpened,
+        OwnerAction::List(_) => OwnerEvent::NotListed,
+        OwnerAction::MarkOld(_) | OwnerAction::MarkNew(_) | OwnerAction::Remove(_) | OwnerAction::Restore(_) => {
+            OwnerEvent::Marked(MarkOutcome::Failed)
+        }
+        OwnerAction::Record(_) | OwnerAction::StopRecording => OwnerEvent::NotRecorded,
+        OwnerAction::SaveGreeting { .. } | OwnerAction::RemoveGreeting(_) => OwnerEvent::GreetingSet(GreetingOutcome::Failed),
+        OwnerAction::FindAddressee(_) => OwnerEvent::Addressee(Addressee::Unavailable),
+        OwnerAction::PassOn { .. } | OwnerAction::Answer { .. } | OwnerAction::Compose { .. } => {
+            OwnerEvent::Sent(SendOutcome::Failed)
+        }
+        OwnerAction::CallBack(_) => OwnerEvent::NotConnected,
+        OwnerAction::SetPin(_) => OwnerEvent::PinSet(PinChangeOutcome::Failed),
+        OwnerAction::Say(_) | OwnerAction::Playback(_) | OwnerAction::Discard | OwnerAction::HangUp => return None,
+    })
 }
 
 /// The result of marking a message, as the dialogue takes it.

@@ -48,7 +48,8 @@ pub use self::keys::{
 pub use self::lockout::{AttemptSource, InvalidLockoutCounter, LockoutCounter};
 pub use self::memory_pins::MemoryPins;
 pub use self::owner::{
-    GreetingOutcome, MarkOutcome, OwnerAction, OwnerDialogue, OwnerEvent, PinChangeOutcome, RecordingPurpose, SendOutcome,
+    Addressee, GreetingOutcome, MarkOutcome, OpenedMailbox, OwnerAction, OwnerDialogue, OwnerDialogueBuilder, OwnerEvent,
+    PinChangeOutcome, PlaybackControl, RecordingPurpose, SendOutcome,
 };
 pub use self::pin::{EnteredPin, InvalidPin, InvalidPinHash, Pin, PinHash, PinVerdict};
 #[cfg(feature = "fs")]

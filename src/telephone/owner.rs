@@ -1,49 +1,87 @@
 //! [`OwnerDialogue`]: the dialogue with an owner who listens to messages.
 
+mod actions;
+mod addressing;
+mod builder;
 mod events;
+mod first_use;
+mod greetings;
+mod login;
+mod main_menu;
+mod message_functions;
 mod messages;
-mod pins;
+mod new_pin;
 mod playback;
-mod recordings;
+mod prompts;
+mod recording;
+mod sending;
+mod state;
 #[cfg(test)]
 mod tests;
+mod typed_ahead;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-pub use self::events::{GreetingOutcome, MarkOutcome, OwnerAction, OwnerEvent, PinChangeOutcome, RecordingPurpose, SendOutcome};
-use self::messages::{MessageList, Stage, StatusChange};
-use super::{Digit, GreetingKind, KeyMap, Pin, Place, Prompt, Say};
-use crate::message::{Status, Summary};
+pub use self::actions::{OwnerAction, PlaybackControl, RecordingPurpose};
+pub use self::builder::OwnerDialogueBuilder;
+pub use self::events::{Addressee, GreetingOutcome, MarkOutcome, OpenedMailbox, OwnerEvent, PinChangeOutcome, SendOutcome};
+use self::messages::Stage;
+use self::state::OwnerState;
+use super::{Digit, Function, Greetings, KeyMap, KeyMatch, Prompt, Say};
+use crate::message::{MailboxId, Summary};
 
-/// The dialogue with an owner: PIN, messages, greetings.
+/// The dialogue with an owner: log-in, messages, greetings, PIN.
 ///
-/// Nothing about the mailbox is said before the right PIN was entered. A message becomes old when it was played to its end, or
-/// when its owner keeps it.
+/// Nothing about the mailbox is said before the right PIN was entered, and an owner who has entered the number of a mailbox hears
+/// the same whether the PIN is wrong or no mailbox has the number. A mailbox that is opened with its initial PIN is set up first:
+/// name, greeting, and a new PIN.
+///
+/// A message becomes old when it was played to its end, or when its owner keeps it. The keys are those of a [`KeyMap`]; a menu
+/// offers only what works where it is said. An owner who presses nothing three times in a row hears goodbye.
 ///
 /// ```
-/// use voicemail::telephone::{Digit, OwnerAction, OwnerDialogue, OwnerEvent, Prompt, PinVerdict};
+/// use voicemail::telephone::{
+///     Digit, Greetings, OpenedMailbox, OwnerAction, OwnerDialogue, OwnerEvent, PinVerdict, Prompt,
+/// };
 ///
 /// let now = "2026-11-22T18:00:00Z".parse()?;
-/// let mut call = OwnerDialogue::new(chrono_tz::Europe::London);
+/// let mailbox: voicemail::message::MailboxId = "2041".parse()?;
+/// let mut call = OwnerDialogue::builder().mailbox(mailbox.clone()).build();
 /// assert_eq!(call.poll_action(), Some(OwnerAction::Say(vec![Prompt::EnterPin])));
 /// for key in "480913#".chars().filter_map(Digit::from_char) {
 ///     call.handle(OwnerEvent::Digit(key), now);
 /// }
-/// assert_eq!(call.poll_action(), Some(OwnerAction::CheckPin("480913".into())));
+/// assert_eq!(call.poll_action(), Some(OwnerAction::CheckPin { mailbox: mailbox.clone(), pin: "480913".into() }));
 /// call.handle(OwnerEvent::Checked(PinVerdict::Right), now);
-/// assert_eq!(call.poll_action(), Some(OwnerAction::Count));
-/// # Ok::<(), chrono::ParseError>(())
+/// assert_eq!(call.poll_action(), Some(OwnerAction::Open(mailbox.clone())));
+/// let opened = OpenedMailbox::new(mailbox, chrono_tz::Europe::London, Default::default(), Greetings::default());
+/// call.handle(OwnerEvent::Opened(opened), now);
+/// assert!(matches!(call.poll_action(), Some(OwnerAction::Say(_)))); // the numbers of messages, and the main menu
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct OwnerDialogue {
     state: OwnerState,
+    /// The mailbox of the telephone that calls.
+    own: Option<MailboxId>,
+    keys: KeyMap,
+    /// The keys that were pressed since the last function.
+    typed: Vec<Digit>,
+    /// The keys that were pressed while a result is awaited.
+    ahead: VecDeque<Digit>,
+    /// Whether the prompts that were said last end at a key that was typed ahead.
+    cuts: bool,
     zone: Tz,
+    /// The facts of the opened mailbox, as far as they are known.
+    greetings: Option<Greetings>,
+    summary: Option<Summary>,
     wrong_pins: u32,
     silences: u32,
+    /// The time of the event that is handled.
+    now: DateTime<Utc>,
     actions: VecDeque<OwnerAction>,
 }
 
@@ -54,45 +92,30 @@ impl fmt::Debug for OwnerDialogue {
     }
 }
 
-enum OwnerState {
-    Pin {
-        entered: String,
-    },
-    Checking,
-    Counting,
-    Main,
-    Listing(MessageList),
-    AtMessage(MessageList, Stage),
-    /// The store changes the current message's status. A digit that comes meanwhile takes effect afterwards.
-    Marking(MessageList, StatusChange, Option<Digit>),
-    Address {
-        messages: MessageList,
-        entered: String,
-    },
-    Greetings,
-    /// The prompts before the tone of a recording are played.
-    Announcing(RecordingPurpose, Option<MessageList>),
-    Recording(RecordingPurpose, Option<MessageList>),
-    Reviewing(RecordingPurpose, Option<MessageList>),
-    /// The greeting that was recorded is being saved.
-    SavingGreeting(GreetingKind),
-    RemovingGreeting,
-    /// A message is being sent, with the recording of this purpose if there is one.
-    Sending(Option<RecordingPurpose>, MessageList),
-    NewPin {
-        first: Option<Pin>,
-        entered: String,
-    },
-    ChangingPin,
-    Leaving,
-    Over,
-}
-
 impl OwnerDialogue {
-    /// Begins a call to a mailbox whose owner hears times in `zone`. The first prompt asks for the PIN.
-    pub fn new(zone: Tz) -> Self {
-        let actions = VecDeque::from([OwnerAction::Say(vec![Prompt::EnterPin])]);
-        Self { state: OwnerState::Pin { entered: String::new() }, zone, wrong_pins: 0, silences: 0, actions }
+    /// Begins to describe an owner's call.
+    pub fn builder() -> OwnerDialogueBuilder {
+        OwnerDialogueBuilder::new()
+    }
+
+    fn new(own: Option<MailboxId>, keys: KeyMap, zone: Tz) -> Self {
+        let mut dialogue = Self {
+            state: Self::first_state(own.as_ref()),
+            own,
+            keys,
+            typed: Vec::new(),
+            ahead: VecDeque::new(),
+            cuts: false,
+            zone,
+            greetings: None,
+            summary: None,
+            wrong_pins: 0,
+            silences: 0,
+            now: DateTime::UNIX_EPOCH,
+            actions: VecDeque::new(),
+        };
+        dialogue.say(dialogue.invitation(&dialogue.state));
+        dialogue
     }
 
     /// Returns the next action; `None` until there is another event.
@@ -105,204 +128,154 @@ impl OwnerDialogue {
         matches!(self.state, OwnerState::Over) && self.actions.is_empty()
     }
 
-    /// Takes in an event of the call at the time `now`, from which days are named ("today").
+    /// Takes in an event of the call at the time `now`, from which days are named ("today"). An event that is not expected changes
+    /// nothing.
     pub fn handle(&mut self, event: OwnerEvent, now: DateTime<Utc>) {
+        self.now = now;
+        self.forget_ahead_of_failure(&event);
         // Every arm that does not end the call puts a state back.
         let state = std::mem::replace(&mut self.state, OwnerState::Over);
-        match event {
+        self.state = match event {
             OwnerEvent::HungUp => self.hung_up(&state),
-            OwnerEvent::Digit(digit) => {
-                self.silences = 0;
-                self.state = self.digit(state, digit, now);
-            }
-            OwnerEvent::Played => self.state = self.played(state, now),
-            OwnerEvent::NotPlayed => self.state = self.not_played(state, now),
-            OwnerEvent::Silence => self.state = self.silence(state),
-            OwnerEvent::Checked(verdict) => self.state = self.checked(state, verdict),
-            OwnerEvent::Counted(summary) => self.state = self.counted(state, Some(summary)),
-            OwnerEvent::NotCounted => self.state = self.counted(state, None),
-            OwnerEvent::Listed(page) => self.state = self.listed(state, page, now),
-            OwnerEvent::NotListed => self.state = self.not_listed(state),
-            OwnerEvent::Marked(marked) => self.state = self.marked(state, marked, now),
-            OwnerEvent::Recorded(recorded) => self.state = self.recorded(state, recorded),
-            OwnerEvent::NotRecorded => self.state = self.not_recorded(state),
-            OwnerEvent::GreetingSet(set) => self.state = self.greeting_set(state, set),
-            OwnerEvent::Sent(sent) => self.state = self.sent(state, sent),
-            OwnerEvent::PinSet(set) => self.state = self.pin_set(state, set),
-        }
+            OwnerEvent::Digit(digit) => self.digit(state, digit),
+            OwnerEvent::Played => self.played(state),
+            OwnerEvent::NotPlayed => self.not_played(state),
+            OwnerEvent::Silence => self.silence(state),
+            OwnerEvent::Checked(verdict) => self.checked(state, verdict),
+            OwnerEvent::Opened(opened) => self.opened(state, opened),
+            OwnerEvent::NotOpened => self.not_opened(state),
+            OwnerEvent::Listed(page) => self.listed(state, page),
+            OwnerEvent::NotListed => self.not_listed(state),
+            OwnerEvent::Marked(marked) => self.marked(state, marked),
+            OwnerEvent::Recorded(recorded) => self.recorded(state, recorded),
+            OwnerEvent::NotRecorded => self.not_recorded(state),
+            OwnerEvent::GreetingSet(set) => self.greeting_set(state, set),
+            OwnerEvent::Addressee(addressee) => self.addressee(state, addressee),
+            OwnerEvent::Sent(sent) => self.sent(state, sent),
+            OwnerEvent::NotConnected => self.not_connected(state),
+            OwnerEvent::PinSet(set) => self.pin_set(state, set),
+        };
+        self.handle_typed_ahead();
     }
 
-    fn hung_up(&mut self, state: &OwnerState) {
+    fn hung_up(&mut self, state: &OwnerState) -> OwnerState {
         self.actions.clear();
-        match state {
-            OwnerState::Recording(..) | OwnerState::Reviewing(..) => self.act(OwnerAction::Discard),
-            OwnerState::Pin { .. }
-            | OwnerState::Checking
-            | OwnerState::Counting
-            | OwnerState::Main
-            | OwnerState::Listing(_)
-            | OwnerState::AtMessage(..)
-            | OwnerState::Marking(..)
-            | OwnerState::Address { .. }
-            | OwnerState::Greetings
-            | OwnerState::Announcing(..)
-            | OwnerState::SavingGreeting(_)
-            | OwnerState::RemovingGreeting
-            | OwnerState::Sending(..)
-            | OwnerState::NewPin { .. }
-            | OwnerState::ChangingPin
-            | OwnerState::Leaving
-            | OwnerState::Over => {}
+        if state.has_recording() {
+            self.act(OwnerAction::Discard);
         }
+        OwnerState::Over
     }
 
-    fn digit(&mut self, state: OwnerState, digit: Digit, now: DateTime<Utc>) -> OwnerState {
-        match state {
-            OwnerState::Pin { entered } => self.pin_digit(entered, digit),
-            OwnerState::Main => self.main_digit(digit),
-            OwnerState::AtMessage(messages, _) => self.message_digit(messages, digit, now),
-            OwnerState::Marking(messages, change, _) => OwnerState::Marking(messages, change, Some(digit)),
-            OwnerState::Address { messages, entered } => self.address_digit(messages, entered, digit),
-            OwnerState::Greetings => self.greeting_digit(digit),
-            // A digit cuts the prompts before the tone short.
-            OwnerState::Announcing(purpose, messages) => self.begin_recording(purpose, messages),
-            OwnerState::Recording(purpose, messages) => {
-                if digit == Digit::Pound {
-                    self.act(OwnerAction::StopRecording);
+    fn digit(&mut self, mut state: OwnerState, digit: Digit) -> OwnerState {
+        self.silences = 0;
+        let Some(place) = state.place() else {
+            return match state {
+                OwnerState::Leaving => self.hang_up(),
+                waiting => {
+                    self.type_ahead(&waiting, digit);
+                    waiting
                 }
-                OwnerState::Recording(purpose, messages)
+            };
+        };
+        if let (Some(entered), true) = (state.entered(), self.typed.is_empty() && digit.number().is_some()) {
+            if entered.len() < MAX_ENTERED {
+                entered.push(digit.to_char());
             }
-            OwnerState::Reviewing(purpose, messages) => self.review_digit(purpose, messages, digit),
-            OwnerState::NewPin { first, entered } => self.new_pin_digit(first, entered, digit),
-            OwnerState::Leaving => self.hang_up(),
-            waiting @ (OwnerState::Checking
-            | OwnerState::Counting
-            | OwnerState::Listing(_)
-            | OwnerState::SavingGreeting(_)
-            | OwnerState::RemovingGreeting
-            | OwnerState::Sending(..)
-            | OwnerState::ChangingPin
-            | OwnerState::Over) => waiting,
+            return state;
+        }
+        self.typed.push(digit);
+        match self.keys.lookup(place, &self.typed) {
+            KeyMatch::Partial => return state,
+            KeyMatch::Function(function) => {
+                self.typed.clear();
+                self.function(state, function)
+            }
+            KeyMatch::None => {
+                self.typed.clear();
+                self.not_understood(state)
+            }
         }
     }
 
-    fn played(&mut self, state: OwnerState, now: DateTime<Utc>) -> OwnerState {
+    fn function(&mut self, state: OwnerState, function: Function) -> OwnerState {
+        match (state, function) {
+            (OwnerState::AtMessage(messages, Stage::Playing | Stage::Paused), Function::Help) => self.playback_help(messages),
+            (OwnerState::AtMessage(messages, _), Function::Help) => self.at_message(messages, Vec::new()),
+            (state, Function::Help) => self.continue_at(state, Vec::new()),
+            (OwnerState::OwnMailbox(entered), _) => self.own_mailbox_function(&entered, function),
+            (OwnerState::Pin(login, entered), _) => self.pin_function(login, entered, function),
+            (OwnerState::Main, _) => self.main_function(function),
+            (OwnerState::AtMessage(messages, stage), _) => self.message_function(messages, stage, function),
+            (OwnerState::Addressing(addressing, entered), _) => self.address_function(addressing, &entered, function),
+            (OwnerState::Greetings, _) => self.greetings_function(function),
+            (OwnerState::OneGreeting(kind), _) => self.greeting_function(kind, function),
+            (OwnerState::Announcing(recording), _) => self.announcing_function(recording, function),
+            (OwnerState::Recording(recording), _) => self.recording_function(recording, function),
+            (OwnerState::Reviewing(recording), _) => self.review_function(recording, function),
+            (OwnerState::Days(recording, entered), _) => self.days_function(recording, &entered, function),
+            (OwnerState::NewPin(new, entered), _) => self.new_pin_function(new, &entered, function),
+            (state @ (OwnerState::Awaiting(_) | OwnerState::Leaving | OwnerState::Over), _) => state,
+        }
+    }
+
+    fn not_understood(&mut self, mut state: OwnerState) -> OwnerState {
+        if let Some(entered) = state.entered() {
+            entered.clear();
+        }
         match state {
-            OwnerState::AtMessage(messages, Stage::Playing) => match messages.unheard() {
-                Some(id) => self.mark(messages, StatusChange::Heard, OwnerAction::MarkOld(id)),
-                None => self.at_message(messages, Vec::new()),
-            },
-            OwnerState::AtMessage(messages, Stage::Done) => self.next_message(messages, now),
-            OwnerState::Announcing(purpose, messages) => self.begin_recording(purpose, messages),
+            // Any key cuts the prompts before the tone short, and none but the last one matters during the recording.
+            OwnerState::Announcing(_) | OwnerState::Recording(_) => self.continue_at(state, Vec::new()),
+            OwnerState::AtMessage(messages, _) => self.at_message(messages, vec![Prompt::NotUnderstood]),
+            state => self.continue_at(state, vec![Prompt::NotUnderstood]),
+        }
+    }
+
+    fn played(&mut self, state: OwnerState) -> OwnerState {
+        match state {
+            OwnerState::AtMessage(messages, Stage::Playing) => self.heard(messages),
+            OwnerState::AtMessage(messages, Stage::Done) => self.next_message(messages),
+            OwnerState::Announcing(recording) => self.begin_recording(recording),
             OwnerState::Leaving => self.hang_up(),
             other => other,
         }
     }
 
-    fn not_played(&mut self, state: OwnerState, now: DateTime<Utc>) -> OwnerState {
+    fn not_played(&mut self, state: OwnerState) -> OwnerState {
         match state {
-            OwnerState::AtMessage(messages, Stage::Playing) => self.at_message(messages, vec![Prompt::MessagesUnavailable]),
-            other => self.played(other, now),
+            OwnerState::AtMessage(messages, Stage::Playing | Stage::Paused) => {
+                self.at_message(messages, vec![Prompt::MessagesUnavailable])
+            }
+            state @ (OwnerState::OneGreeting(_) | OwnerState::Reviewing(_)) => {
+                self.continue_at(state, vec![Prompt::NotAvailable])
+            }
+            other => self.played(other),
         }
     }
 
-    fn silence(&mut self, state: OwnerState) -> OwnerState {
+    fn silence(&mut self, mut state: OwnerState) -> OwnerState {
+        let unfinished = !std::mem::take(&mut self.typed).is_empty();
+        if matches!(state, OwnerState::Awaiting(_) | OwnerState::Recording(_) | OwnerState::Over) {
+            return state;
+        }
         self.silences += 1;
         if self.silences >= MAX_SILENCES {
-            return self.hang_up_after_silence(state);
-        }
-        match &state {
-            OwnerState::Pin { .. } => self.say(vec![Prompt::EnterPin]),
-            OwnerState::Main => self.say(vec![menu(Place::Main)]),
-            OwnerState::AtMessage(..) => self.say(vec![menu(Place::Played)]),
-            OwnerState::Greetings => self.say(vec![menu(Place::Greetings)]),
-            OwnerState::Reviewing(..) => self.say(vec![menu(Place::OwnerReview)]),
-            OwnerState::Address { .. } => self.say(vec![Prompt::EnterMailbox]),
-            OwnerState::NewPin { first, .. } => {
-                self.say(vec![if first.is_none() { Prompt::EnterNewPin } else { Prompt::RepeatNewPin }]);
-            }
-            OwnerState::Checking
-            | OwnerState::Counting
-            | OwnerState::Listing(_)
-            | OwnerState::Marking(..)
-            | OwnerState::Announcing(..)
-            | OwnerState::Recording(..)
-            | OwnerState::SavingGreeting(_)
-            | OwnerState::RemovingGreeting
-            | OwnerState::Sending(..)
-            | OwnerState::ChangingPin
-            | OwnerState::Leaving
-            | OwnerState::Over => {}
-        }
-        // Playback that the menu has interrupted does not continue.
-        match state {
-            OwnerState::AtMessage(messages, Stage::Playing) => OwnerState::AtMessage(messages, Stage::Played),
-            other => other,
-        }
-    }
-
-    /// Ends a call in which the owner has pressed nothing for too long. The result of an action is awaited first.
-    fn hang_up_after_silence(&mut self, state: OwnerState) -> OwnerState {
-        match state {
-            waiting @ (OwnerState::Checking
-            | OwnerState::Counting
-            | OwnerState::Listing(_)
-            | OwnerState::Marking(..)
-            | OwnerState::SavingGreeting(_)
-            | OwnerState::RemovingGreeting
-            | OwnerState::Sending(..)
-            | OwnerState::ChangingPin
-            | OwnerState::Recording(..)
-            | OwnerState::Over) => waiting,
-            OwnerState::Reviewing(..) => {
+            if state.has_recording() {
                 self.act(OwnerAction::Discard);
-                self.leave(Vec::new())
             }
-            OwnerState::Pin { .. }
-            | OwnerState::Main
-            | OwnerState::AtMessage(..)
-            | OwnerState::Address { .. }
-            | OwnerState::Greetings
-            | OwnerState::Announcing(..)
-            | OwnerState::NewPin { .. }
-            | OwnerState::Leaving => self.leave(Vec::new()),
+            return self.leave(Vec::new());
         }
-    }
-
-    fn counted(&mut self, state: OwnerState, summary: Option<Summary>) -> OwnerState {
-        let OwnerState::Counting = state else { return state };
-        let Some(summary) = summary else {
-            self.say(vec![Prompt::MessagesUnavailable, menu(Place::Main)]);
-            return OwnerState::Main;
-        };
-        let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-        let have = Prompt::MessageCounts { new: count(summary.new), urgent: count(summary.urgent_new), old: count(summary.old) };
-        self.say(vec![have, menu(Place::Main)]);
-        OwnerState::Main
-    }
-
-    fn main_digit(&mut self, digit: Digit) -> OwnerState {
-        let status = match digit {
-            Digit::One => Status::New,
-            Digit::Two => Status::Old,
-            Digit::Three => Status::Removed,
-            Digit::Four => {
-                self.say(vec![menu(Place::Greetings)]);
-                return OwnerState::Greetings;
-            }
-            Digit::Five => {
-                self.say(vec![Prompt::EnterNewPin]);
-                return OwnerState::NewPin { first: None, entered: String::new() };
-            }
-            Digit::Star => return self.leave(Vec::new()),
-            _ => {
-                self.say(vec![Prompt::NotUnderstood, menu(Place::Main)]);
-                return OwnerState::Main;
-            }
-        };
-        let messages = MessageList { status: Some(status), ..MessageList::default() };
-        self.act(OwnerAction::List(messages.query()));
-        OwnerState::Listing(messages)
+        if unfinished {
+            return self.not_understood(state);
+        }
+        if let Some(entered) = state.entered() {
+            entered.clear();
+        }
+        match state {
+            // The owner wanted the pause.
+            OwnerState::AtMessage(_, Stage::Paused) => state,
+            OwnerState::AtMessage(messages, _) => self.at_message(messages, Vec::new()),
+            state => self.continue_at(state, Vec::new()),
+        }
     }
 
     fn leave(&mut self, mut say: Say) -> OwnerState {
@@ -316,25 +289,32 @@ impl OwnerDialogue {
         OwnerState::Over
     }
 
+    /// Says `said`, and then the menu or the request of `state`, which is the next one.
+    fn continue_at(&mut self, state: OwnerState, mut said: Say) -> OwnerState {
+        said.extend(self.invitation(&state));
+        self.say(said);
+        state
+    }
+
     /// Joins all prompts since the last event into one action, so that `Played` always means the end of all of them.
     fn say(&mut self, say: Say) {
+        if say.is_empty() {
+            return;
+        }
+        self.cut_prompts();
         match self.actions.back_mut() {
             Some(OwnerAction::Say(before)) => before.extend(say),
-            _ if say.is_empty() => {}
-            _ => self.act(OwnerAction::Say(say)),
+            _ => self.actions.push_back(OwnerAction::Say(say)),
         }
     }
 
     fn act(&mut self, action: OwnerAction) {
+        if !matches!(action, OwnerAction::Playback(_)) {
+            self.cut_prompts();
+        }
         self.actions.push_back(action);
     }
 }
 
-fn menu(place: Place) -> Prompt {
-    Prompt::Menu(KeyMap::default().menu(place, place.functions()))
-}
-
 const MAX_ENTERED: usize = 20;
 const MAX_SILENCES: u32 = 3;
-/// The length below which a recording counts as none.
-const MIN_RECORDING: Duration = Duration::from_secs(1);

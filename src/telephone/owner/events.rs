@@ -1,45 +1,79 @@
-//! The events and actions of an [`OwnerDialogue`](super::OwnerDialogue).
+//! The events of an [`OwnerDialogue`](super::OwnerDialogue).
 
-use super::super::{Digit, EnteredPin, GreetingKind, Pin, PinVerdict, Recorded, RecordingKind, Say};
-use crate::message::{MailboxId, MessageId, Summary};
-use crate::store::{Page, Query};
+use chrono_tz::Tz;
+
+use super::super::{Digit, Greetings, PinVerdict, Recorded};
+use crate::message::{MailboxId, Summary};
+use crate::store::Page;
 
 /// An event on an owner's call, or the result of an action.
+///
+/// A digit may come at any time, also while the result of an action is awaited: the dialogue keeps it until the result is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OwnerEvent {
-    /// The last [`OwnerAction::Say`] was played to its end.
+    /// The last [`OwnerAction::Say`](super::OwnerAction::Say) was played to its end.
     Played,
-    /// The message of the last [`OwnerAction::Say`] could not be played, for example because the store failed.
+    /// A sound of the last [`OwnerAction::Say`](super::OwnerAction::Say) could not be played (a message, a greeting, a recording),
+    /// for example because the store failed.
     NotPlayed,
     /// The owner pressed a key.
     Digit(Digit),
-    /// The owner pressed nothing for a while after the last prompt.
+    /// The owner pressed nothing for a while after the last prompt, or for a longer while in a message that is paused. The next one
+    /// follows after the same while if the dialogue says nothing.
     Silence,
     /// The owner has hung up.
     HungUp,
-    /// The result of [`OwnerAction::CheckPin`].
+    /// The result of [`OwnerAction::CheckPin`](super::OwnerAction::CheckPin).
     Checked(PinVerdict),
-    /// The result of [`OwnerAction::Count`].
-    Counted(Summary),
-    /// [`OwnerAction::Count`] failed.
-    NotCounted,
-    /// The result of [`OwnerAction::List`].
+    /// The result of [`OwnerAction::Open`](super::OwnerAction::Open).
+    Opened(OpenedMailbox),
+    /// [`OwnerAction::Open`](super::OwnerAction::Open) failed.
+    NotOpened,
+    /// The result of [`OwnerAction::List`](super::OwnerAction::List).
     Listed(Page),
-    /// [`OwnerAction::List`] failed.
+    /// [`OwnerAction::List`](super::OwnerAction::List) failed.
     NotListed,
-    /// The result of [`OwnerAction::MarkOld`], [`OwnerAction::Remove`] or [`OwnerAction::Restore`].
+    /// The result of [`OwnerAction::MarkOld`](super::OwnerAction::MarkOld), [`OwnerAction::MarkNew`](super::OwnerAction::MarkNew),
+    /// [`OwnerAction::Remove`](super::OwnerAction::Remove) or [`OwnerAction::Restore`](super::OwnerAction::Restore).
     Marked(MarkOutcome),
-    /// A recording has ended, by [`OwnerAction::StopRecording`] or by itself.
+    /// A recording has ended, by [`OwnerAction::StopRecording`](super::OwnerAction::StopRecording) or by itself.
     Recorded(Recorded),
-    /// The recording could not begin, or was lost: [`OwnerAction::Record`] failed.
+    /// The recording could not begin, or was lost: [`OwnerAction::Record`](super::OwnerAction::Record) failed.
     NotRecorded,
-    /// The result of [`OwnerAction::SaveGreeting`] or [`OwnerAction::RemoveGreeting`].
+    /// The result of [`OwnerAction::SaveGreeting`](super::OwnerAction::SaveGreeting) or
+    /// [`OwnerAction::RemoveGreeting`](super::OwnerAction::RemoveGreeting).
     GreetingSet(GreetingOutcome),
-    /// The result of [`OwnerAction::PassOn`] or [`OwnerAction::Answer`].
+    /// The result of [`OwnerAction::FindAddressee`](super::OwnerAction::FindAddressee).
+    Addressee(Addressee),
+    /// The result of [`OwnerAction::PassOn`](super::OwnerAction::PassOn), [`OwnerAction::Answer`](super::OwnerAction::Answer) or
+    /// [`OwnerAction::Compose`](super::OwnerAction::Compose).
     Sent(SendOutcome),
-    /// The result of [`OwnerAction::SetPin`].
+    /// [`OwnerAction::CallBack`](super::OwnerAction::CallBack) failed: the owner is still here.
+    NotConnected,
+    /// The result of [`OwnerAction::SetPin`](super::OwnerAction::SetPin).
     PinSet(PinChangeOutcome),
+}
+
+/// The facts about a mailbox that was opened with the right PIN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenedMailbox {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// The zone in which the owner hears times.
+    pub zone: Tz,
+    /// The numbers of messages in the mailbox.
+    pub summary: Summary,
+    /// The greetings that the owner has recorded.
+    pub greetings: Greetings,
+}
+
+impl OpenedMailbox {
+    /// A mailbox whose owner hears times in `zone`, with so many messages and these greetings.
+    pub fn new(mailbox: MailboxId, zone: Tz, summary: Summary, greetings: Greetings) -> Self {
+        Self { mailbox, zone, summary, greetings }
+    }
 }
 
 /// The result of giving a message a new status.
@@ -74,91 +108,37 @@ pub enum PinChangeOutcome {
     Failed,
 }
 
-/// The result of sending a message to a mailbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The mailboxes that an entered number stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Addressee {
+    /// The number of a mailbox.
+    Mailbox(MailboxId),
+    /// The number of a distribution list that this owner may use.
+    List {
+        /// The number of the list.
+        list: MailboxId,
+        /// The mailboxes on it, at most 360.
+        members: Vec<MailboxId>,
+    },
+    /// No mailbox and no list has this number.
+    Unknown,
+    /// The directory did not answer; the same number may be found later.
+    Unavailable,
+}
+
+/// The result of sending a message to one or several mailboxes.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendOutcome {
-    /// The message was stored in the mailbox.
+    /// The message was stored in every mailbox.
     Delivered,
+    /// The message was stored in some mailboxes, but not in these. A second try sends it to these only.
+    Partly(Vec<MailboxId>),
     /// No mailbox has this number.
     NoSuchMailbox,
-    /// The message could not be delivered; the same call may succeed later.
+    /// The caller who left the message has no mailbox, so there can be no answer.
+    CannotAnswer,
+    /// The message could not be delivered to anyone; the same call may succeed later.
     Failed,
-}
-
-/// An action that the driver of an owner's call does next.
-///
-/// The driver keeps a recording until an event has confirmed the action that uses it, so that the owner can try again after a
-/// failure. When the dialogue is over, the driver discards a recording that it still has.
-///
-/// The enum is exhaustive on purpose: a driver must do every action, and the compiler finds those that it lacks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OwnerAction {
-    /// Play these prompts until a digit comes. Answer with [`OwnerEvent::Played`] when it was played to its end.
-    Say(Say),
-    /// Check these digits with [`MemoryPins`](crate::telephone::MemoryPins) or a `PinFolder`. Answer with
-    /// [`OwnerEvent::Checked`].
-    CheckPin(EnteredPin),
-    /// Count the messages. Answer with [`OwnerEvent::Counted`] or [`OwnerEvent::NotCounted`].
-    Count,
-    /// List this page of messages. Answer with [`OwnerEvent::Listed`] or [`OwnerEvent::NotListed`].
-    List(Query),
-    /// Mark the message old, because its owner has heard or kept it. Answer with [`OwnerEvent::Marked`].
-    MarkOld(MessageId),
-    /// Mark the message removed. Answer with [`OwnerEvent::Marked`].
-    Remove(MessageId),
-    /// Mark the removed message old. Answer with [`OwnerEvent::Marked`].
-    Restore(MessageId),
-    /// Begin to record; answer with [`OwnerEvent::NotRecorded`] if that fails.
-    Record(RecordingPurpose),
-    /// End the recording, and answer with [`OwnerEvent::Recorded`].
-    StopRecording,
-    /// Discard the recording.
-    Discard,
-    /// Save the recording as this greeting. Answer with [`OwnerEvent::GreetingSet`].
-    SaveGreeting(GreetingKind),
-    /// Remove this greeting. Answer with [`OwnerEvent::GreetingSet`].
-    RemoveGreeting(GreetingKind),
-    /// Pass the message on. Answer with [`OwnerEvent::Sent`].
-    PassOn {
-        /// The message to pass on.
-        id: MessageId,
-        /// The mailbox that gets it.
-        to: MailboxId,
-        /// Whether the recording is an introduction, to be put before the message.
-        introduced: bool,
-    },
-    /// Send the recording to the caller who left the message. Answer with [`OwnerEvent::Sent`].
-    Answer(MessageId),
-    /// Change the PIN of the mailbox to this one. Answer with [`OwnerEvent::PinSet`].
-    SetPin(Pin),
-    /// Hang up. This dialogue is over.
-    HangUp,
-}
-
-/// The purpose of an owner's recording. Exhaustive on purpose, like [`OwnerAction`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RecordingPurpose {
-    /// The recording is a greeting.
-    Greeting(GreetingKind),
-    /// The recording is an introduction to a message that is passed on.
-    Introduction {
-        /// The message to pass on.
-        id: MessageId,
-        /// The mailbox that gets it.
-        to: MailboxId,
-    },
-    /// The recording is an answer to this message.
-    Answer(MessageId),
-}
-
-impl RecordingPurpose {
-    /// Returns the kind of the recording that the owner is asked to make.
-    pub const fn kind(&self) -> RecordingKind {
-        match self {
-            Self::Greeting(greeting) => RecordingKind::Greeting(*greeting),
-            Self::Introduction { .. } => RecordingKind::Introduction,
-            Self::Answer(_) => RecordingKind::Answer,
-        }
-    }
 }

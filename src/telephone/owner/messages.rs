@@ -19,6 +19,8 @@ pub(super) struct MessageList {
 pub(super) enum Stage {
     /// The message is being played.
     Playing,
+    /// The owner has paused the message.
+    Paused,
     /// The message was played, and the owner chooses what to do with it.
     Played,
     /// The owner has chosen; the next message follows by itself.
@@ -31,11 +33,17 @@ pub(super) enum StatusChange {
     /// The message was played to its end.
     Heard,
     Keep,
+    KeepAsNew,
     Remove,
     Restore,
 }
 
 impl MessageList {
+    /// The messages of this status, of which none is listed yet.
+    pub(super) fn of(status: Status) -> Self {
+        Self { status: Some(status), ..Self::default() }
+    }
+
     pub(super) fn current(&self) -> Option<&Entry> {
         self.entries.get(self.at)
     }

@@ -1,141 +1,107 @@
-//! The part of the dialogue in which an owner goes from message to message: the prompts before each, and the digits after it.
+//! The part of the dialogue in which messages are played one after the other.
 
-use chrono::{DateTime, Utc};
-
-use super::super::{Digit, Place, Prompt, Say};
+use super::super::{Function, Prompt, Say};
+use super::actions::PlaybackControl;
 use super::messages::{MessageList, Stage, StatusChange};
-use super::{MarkOutcome, OwnerAction, OwnerDialogue, OwnerState, RecordingPurpose, menu};
-use crate::message::{Privacy, Stamp, Status, Urgency};
+use super::state::{Awaited, OwnerState};
+use super::{OwnerAction, OwnerDialogue};
+use crate::message::{Privacy, Stamp, Urgency};
 use crate::store::{Entry, Page};
 
 impl OwnerDialogue {
-    pub(super) fn listed(&mut self, state: OwnerState, page: Page, now: DateTime<Utc>) -> OwnerState {
-        let OwnerState::Listing(mut messages) = state else { return state };
+    /// Asks for the next page of the list.
+    pub(super) fn list(&mut self, messages: MessageList) -> OwnerState {
+        self.act(OwnerAction::List(messages.query()));
+        OwnerState::Awaiting(Awaited::Page(messages))
+    }
+
+    pub(super) fn listed(&mut self, state: OwnerState, page: Page) -> OwnerState {
+        let OwnerState::Awaiting(Awaited::Page(mut messages)) = state else { return state };
         if messages.entries.is_empty() && page.entries.is_empty() {
-            self.say(vec![Prompt::NoMessages, menu(Place::Main)]);
-            return OwnerState::Main;
+            return self.continue_at(OwnerState::Main, vec![Prompt::NoMessages]);
         }
         messages.add(page);
-        self.present(messages, now)
+        self.present(messages)
     }
 
     pub(super) fn not_listed(&mut self, state: OwnerState) -> OwnerState {
-        let OwnerState::Listing(mut messages) = state else { return state };
+        let OwnerState::Awaiting(Awaited::Page(mut messages)) = state else { return state };
         if messages.entries.is_empty() {
-            self.say(vec![Prompt::MessagesUnavailable, menu(Place::Main)]);
-            return OwnerState::Main;
+            return self.continue_at(OwnerState::Main, vec![Prompt::MessagesUnavailable]);
         }
         // Back to the last message that is listed, from which the owner can try again.
         messages.at = messages.entries.len() - 1;
         self.at_message(messages, vec![Prompt::MessagesUnavailable])
     }
 
-    /// Says `said` and the menu, and then waits for a digit.
-    pub(super) fn at_message(&mut self, messages: MessageList, mut said: Say) -> OwnerState {
-        said.push(menu(Place::Played));
-        self.say(said);
-        OwnerState::AtMessage(messages, Stage::Played)
-    }
-
     /// Plays the current message, or says that there is none.
-    fn present(&mut self, messages: MessageList, now: DateTime<Utc>) -> OwnerState {
+    pub(super) fn present(&mut self, messages: MessageList) -> OwnerState {
+        // The first digits of a function that the owner has not chosen yet are not meant for this message.
+        self.typed.clear();
         let Some(entry) = messages.current() else {
-            self.say(vec![Prompt::EndOfMessages, menu(Place::Main)]);
-            return OwnerState::Main;
+            return self.continue_at(OwnerState::Main, vec![Prompt::EndOfMessages]);
         };
         let mut say = vec![Prompt::MessageNumber { number: messages.at + 1, of: messages.total }];
         say.extend((entry.head.urgency == Urgency::Urgent).then_some(Prompt::Urgent));
         say.extend((entry.head.privacy == Privacy::Private).then_some(Prompt::Private));
-        say.push(self.received_at(entry, now));
+        say.push(self.received_at(entry));
         say.push(Prompt::Play(entry.head.id));
         self.say(say);
         OwnerState::AtMessage(messages, Stage::Playing)
     }
 
-    pub(super) fn next_message(&mut self, mut messages: MessageList, now: DateTime<Utc>) -> OwnerState {
+    pub(super) fn next_message(&mut self, mut messages: MessageList) -> OwnerState {
         messages.at += 1;
         if messages.current().is_none() && messages.more.is_some() {
-            self.act(OwnerAction::List(messages.query()));
-            return OwnerState::Listing(messages);
+            return self.list(messages);
         }
-        self.present(messages, now)
+        self.present(messages)
     }
 
-    fn received_at(&self, entry: &Entry, now: DateTime<Utc>) -> Prompt {
+    pub(super) fn received_at(&self, entry: &Entry) -> Prompt {
         let stamp = Stamp::new(entry.head.recorded_at.instant, self.zone);
-        Prompt::ReceivedAt { stamp, day: stamp.day_at(now) }
+        Prompt::ReceivedAt { stamp, day: stamp.day_at(self.now) }
     }
 
-    /// Requests a change of the current message's status.
-    pub(super) fn mark(&mut self, messages: MessageList, change: StatusChange, action: OwnerAction) -> OwnerState {
-        self.act(action);
-        OwnerState::Marking(messages, change, None)
+    /// Says `said` and the menu of the message, and then waits for a digit.
+    pub(super) fn at_message(&mut self, messages: MessageList, said: Say) -> OwnerState {
+        self.continue_at(OwnerState::AtMessage(messages, Stage::Played), said)
     }
 
-    /// Takes in the result of a change of status.
-    pub(super) fn marked(&mut self, state: OwnerState, marked: MarkOutcome, now: DateTime<Utc>) -> OwnerState {
-        let OwnerState::Marking(mut messages, change, digit) = state else { return state };
-        if marked == MarkOutcome::Done {
-            messages.set_status(match change {
-                StatusChange::Heard | StatusChange::Keep | StatusChange::Restore => Status::Old,
-                StatusChange::Remove => Status::Removed,
-            });
+    /// The current message was played to its end.
+    pub(super) fn heard(&mut self, messages: MessageList) -> OwnerState {
+        match messages.unheard() {
+            Some(id) => self.mark(messages, StatusChange::Heard, OwnerAction::MarkOld(id)),
+            None => self.at_message(messages, Vec::new()),
         }
-        let (said, next) = match (change, marked) {
-            // The owner did not ask for this change, so a failure is not mentioned: the message stays new.
-            (StatusChange::Heard, _) => (None, Stage::Played),
-            (_, MarkOutcome::Failed) => (Some(Prompt::ChangeFailed), Stage::Played),
-            (StatusChange::Restore, MarkOutcome::Done) => (Some(Prompt::Restored), Stage::Played),
-            (_, MarkOutcome::NoSuchMessage) => (Some(Prompt::MessageGone), Stage::Done),
-            (StatusChange::Keep, MarkOutcome::Done) => (Some(Prompt::Kept), Stage::Done),
-            (StatusChange::Remove, MarkOutcome::Done) => (Some(Prompt::Removed), Stage::Done),
-        };
-        let Some(digit) = digit else {
-            let menu = (next == Stage::Played).then_some(menu(Place::Played));
-            self.say(said.into_iter().chain(menu).collect());
-            return OwnerState::AtMessage(messages, next);
-        };
-        // The owner has already chosen, so the menu is not needed.
-        self.say(said.into_iter().collect());
-        self.message_digit(messages, digit, now)
     }
 
-    pub(super) fn message_digit(&mut self, mut messages: MessageList, digit: Digit, now: DateTime<Utc>) -> OwnerState {
-        let Some(entry) = messages.current() else { return self.present(messages, now) };
-        let (id, private, removed) = (entry.head.id, entry.head.privacy == Privacy::Private, entry.status == Status::Removed);
-        match digit {
-            Digit::One => return self.present(messages, now),
-            Digit::Two if messages.unheard().is_some() => {
-                return self.mark(messages, StatusChange::Keep, OwnerAction::MarkOld(id));
-            }
-            Digit::Two if !removed => {
-                self.say(vec![Prompt::Kept]);
-                return OwnerState::AtMessage(messages, Stage::Done);
-            }
-            Digit::Three if !removed => return self.mark(messages, StatusChange::Remove, OwnerAction::Remove(id)),
-            Digit::Four => {
-                messages.at = messages.at.saturating_sub(1);
-                return self.present(messages, now);
-            }
-            Digit::Five => {
-                let said =
-                    [self.received_at(entry, now), Prompt::From(entry.head.caller.clone()), Prompt::Length(entry.head.length)];
-                self.say([&said[..], &[menu(Place::Played)]].concat());
-            }
-            Digit::Six | Digit::Pound => return self.next_message(messages, now),
-            Digit::Two | Digit::Seven if removed => return self.mark(messages, StatusChange::Restore, OwnerAction::Restore(id)),
-            Digit::Eight if private => self.say(vec![Prompt::CannotPassOn, menu(Place::Played)]),
-            Digit::Eight => {
-                self.say(vec![Prompt::EnterMailbox]);
-                return OwnerState::Address { messages, entered: String::new() };
-            }
-            Digit::Nine => return self.announce(RecordingPurpose::Answer(id), Some(messages)),
-            Digit::Star => {
-                self.say(vec![menu(Place::Main)]);
-                return OwnerState::Main;
-            }
-            _ => self.say(vec![Prompt::NotUnderstood, menu(Place::Played)]),
-        }
-        OwnerState::AtMessage(messages, Stage::Played)
+    pub(super) fn control(&mut self, messages: MessageList, control: PlaybackControl) -> OwnerState {
+        self.act(OwnerAction::Playback(control));
+        let stage = if control == PlaybackControl::Pause { Stage::Paused } else { Stage::Playing };
+        OwnerState::AtMessage(messages, stage)
+    }
+
+    /// Says what the keys do while a message plays and after it, and plays the message once more.
+    pub(super) fn playback_help(&mut self, messages: MessageList) -> OwnerState {
+        let Some(id) = messages.current().map(|entry| entry.head.id) else { return self.present(messages) };
+        self.say(vec![Prompt::Menu(self.playback_menu()), Prompt::Menu(self.message_menu(&messages)), Prompt::Play(id)]);
+        OwnerState::AtMessage(messages, Stage::Playing)
+    }
+}
+
+/// The control of a function at this stage of a message; `None` if the function is no control, or nothing is played.
+pub(super) fn control_of(function: Function, stage: Stage) -> Option<PlaybackControl> {
+    match (function, stage) {
+        (_, Stage::Played | Stage::Done) => None,
+        (Function::Pause, Stage::Playing) => Some(PlaybackControl::Pause),
+        (Function::Pause, Stage::Paused) => Some(PlaybackControl::Resume),
+        (Function::Rewind, _) => Some(PlaybackControl::Rewind),
+        (Function::Forward, _) => Some(PlaybackControl::Forward),
+        (Function::FromStart, _) => Some(PlaybackControl::FromStart),
+        (Function::Slower, _) => Some(PlaybackControl::Slower),
+        (Function::Faster, _) => Some(PlaybackControl::Faster),
+        (Function::NormalSpeed, _) => Some(PlaybackControl::NormalSpeed),
+        _ => None,
     }
 }

@@ -1,0 +1,203 @@
+//! Owners on the telephone.
+
+mod first_use;
+mod login;
+
+use std::time::Duration;
+
+use super::super::{GreetingKind, PinVerdict, Place, Recorded, RecordingKind};
+use super::messages::PAGE;
+use super::*;
+use crate::message::{
+    Caller, ClockQuality, ClockSource, Head, MessageId, Privacy, RecordedAt, RelativeDay, Stamp, Status, Urgency,
+};
+use crate::store::{Entry, Order, Page, Query};
+
+fn now() -> DateTime<Utc> {
+    "2026-11-22T18:00:00Z".parse().unwrap()
+}
+
+fn mailbox(number: &str) -> MailboxId {
+    number.parse().unwrap()
+}
+
+fn entry(n: u8, urgency: Urgency, privacy: Privacy, status: Status) -> Entry {
+    let instant = now() - chrono::TimeDelta::days(1);
+    let quality = ClockQuality::unknown(ClockSource::Manual);
+    let head = Head::new(RecordedAt { instant, zone: chrono_tz::Asia::Tokyo, quality });
+    let caller = Caller::new(Some("2042".parse().unwrap()), None);
+    Entry { head: Head { id: id(n), urgency, privacy, caller, ..head }, status }
+}
+
+fn new(n: u8) -> Entry {
+    entry(n, Urgency::Normal, Privacy::Normal, Status::New)
+}
+
+/// A new message from a caller whose number is not known.
+fn anonymous(n: u8) -> Entry {
+    let Entry { head, status } = new(n);
+    Entry { head: Head { caller: Caller::default(), ..head }, status }
+}
+
+fn id(n: u8) -> MessageId {
+    MessageId::from_bytes([n; 16])
+}
+
+fn page(entries: Vec<Entry>) -> OwnerEvent {
+    let total = entries.len();
+    OwnerEvent::Listed(Page { entries, next: None, total })
+}
+
+const DONE: OwnerEvent = OwnerEvent::Marked(MarkOutcome::Done);
+const SENT: OwnerEvent = OwnerEvent::Sent(SendOutcome::Delivered);
+const SAVED: OwnerEvent = OwnerEvent::GreetingSet(GreetingOutcome::Done);
+
+/// The actions after `event`.
+fn after(call: &mut OwnerDialogue, event: OwnerEvent) -> Vec<OwnerAction> {
+    call.handle(event, now());
+    std::iter::from_fn(|| call.poll_action()).collect()
+}
+
+fn press(call: &mut OwnerDialogue, keys: &str) -> Vec<OwnerAction> {
+    keys.chars().flat_map(|key| after(call, OwnerEvent::Digit(Digit::from_char(key).unwrap()))).collect()
+}
+
+fn say(prompts: &[Prompt]) -> OwnerAction {
+    OwnerAction::Say(prompts.to_vec())
+}
+
+fn recorded(secs: u64) -> OwnerEvent {
+    OwnerEvent::Recorded(Recorded::new(Duration::from_secs(secs)))
+}
+
+/// The menu of these functions.
+fn menu(place: Place, functions: &[Function]) -> Prompt {
+    let menu = KeyMap::voicemail().menu(place, functions);
+    assert_eq!(menu.items.len(), functions.len(), "each function has keys");
+    Prompt::Menu(menu)
+}
+
+fn main_menu() -> Prompt {
+    menu(
+        Place::Main,
+        &[
+            Function::NewMessages,
+            Function::OldMessages,
+            Function::RemovedMessages,
+            Function::Compose,
+            Function::Greetings,
+            Function::RecordName,
+            Function::ChangePin,
+            Function::Leave,
+        ],
+    )
+}
+
+/// The menu of the first message of a list, without `lacking`.
+fn message_menu(lacking: &[Function]) -> Prompt {
+    let all = [
+        Function::Again,
+        Function::Keep,
+        Function::KeepAsNew,
+        Function::Remove,
+        Function::Next,
+        Function::Envelope,
+        Function::PassOn,
+        Function::Answer,
+        Function::CallBack,
+        Function::Back,
+    ];
+    let offered: Vec<Function> = all.into_iter().filter(|function| !lacking.contains(function)).collect();
+    menu(Place::Played, &offered)
+}
+
+/// The menu of a removed message, the first of a list.
+fn removed_menu() -> Prompt {
+    let functions = [
+        Function::Again,
+        Function::Restore,
+        Function::Next,
+        Function::Envelope,
+        Function::PassOn,
+        Function::Answer,
+        Function::CallBack,
+        Function::Back,
+    ];
+    menu(Place::Played, &functions)
+}
+
+/// The review of a greeting or an introduction.
+fn review() -> Prompt {
+    menu(Place::OwnerReview, &[Function::Accept, Function::Hear, Function::RecordAgain, Function::Discard])
+}
+
+/// The review of an answer or a message of the owner's own.
+fn message_review() -> Prompt {
+    let functions =
+        [Function::Accept, Function::Hear, Function::RecordAgain, Function::Urgent, Function::Private, Function::Discard];
+    menu(Place::OwnerReview, &functions)
+}
+
+/// The prompts before the tone.
+fn record_now(kind: RecordingKind) -> Vec<Prompt> {
+    vec![Prompt::RecordNow(kind), Prompt::Tone]
+}
+
+fn opened(greetings: Greetings) -> OwnerEvent {
+    let summary = Summary { new: 3, old: 1, urgent_new: 1, urgent_old: 0 };
+    OwnerEvent::Opened(OpenedMailbox::new(mailbox("2041"), chrono_tz::Europe::London, summary, greetings))
+}
+
+fn counts() -> Prompt {
+    Prompt::MessageCounts { new: 3, urgent: 1, old: 1 }
+}
+
+/// A call from the owner's own telephone.
+fn own_call() -> OwnerDialogue {
+    let mut call = OwnerDialogue::builder().mailbox(mailbox("2041")).build();
+    assert_eq!(call.poll_action(), Some(say(&[Prompt::EnterPin])));
+    call
+}
+
+/// A call after the right PIN, at the main menu of a mailbox without greetings.
+fn at_main_menu() -> OwnerDialogue {
+    with_greetings(Greetings::default())
+}
+
+/// A call after the right PIN, at the main menu of a mailbox with these greetings.
+fn with_greetings(greetings: Greetings) -> OwnerDialogue {
+    let mut call = own_call();
+    press(&mut call, "480913#");
+    after(&mut call, OwnerEvent::Checked(PinVerdict::Right));
+    assert_eq!(after(&mut call, opened(greetings)), [say(&[counts(), main_menu()])]);
+    call
+}
+
+/// A call at the first of these messages, which is being played.
+fn hearing(entries: Vec<Entry>) -> OwnerDialogue {
+    let mut call = at_main_menu();
+    let listing = press(&mut call, "1");
+    assert_eq!(listing, [OwnerAction::List(Query::only([Status::New]).order(Order::UrgentFirst).limit(PAGE))]);
+    after(&mut call, page(entries));
+    call
+}
+
+/// A call after the first of these messages, at its menu.
+fn heard(entries: Vec<Entry>) -> OwnerDialogue {
+    let mut call = hearing(entries);
+    after(&mut call, OwnerEvent::Played);
+    assert!(matches!(&after(&mut call, DONE)[..], [OwnerAction::Say(said)] if matches!(said[..], [Prompt::Menu(_)])));
+    call
+}
+
+fn received() -> Prompt {
+    Prompt::ReceivedAt {
+        stamp: Stamp::new(now() - chrono::TimeDelta::days(1), chrono_tz::Europe::London),
+        day: RelativeDay::Yesterday,
+    }
+}
+
+/// The prompts of the `number`th of `of` messages, which is message `number`.
+fn presented(number: u8, of: usize) -> Vec<Prompt> {
+    vec![Prompt::MessageNumber { number: number.into(), of }, received(), Prompt::Play(id(number))]
+}
