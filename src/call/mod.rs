@@ -1,7 +1,7 @@
 //! Calls: the conversation with a caller or an owner, from the first ring to the end, on the telephone leg of any PBX.
 //!
 //! A PBX implements [`CallLeg`] for its calls: it plays frames, reports what is heard and which keys are pressed, and transfers the call.
-//! What is said, recorded and decided in between is the same for every PBX.
+//! The prompts, the recordings and the decisions in between are the same for every PBX.
 
 mod leg;
 mod playback;
