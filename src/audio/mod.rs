@@ -16,8 +16,11 @@ mod length;
 mod pcm;
 mod riff;
 pub mod rtp;
+mod speech;
+mod stretched;
 #[cfg(feature = "node")]
 mod timeline;
+mod tone;
 mod types;
 mod wav;
 
@@ -30,6 +33,9 @@ pub(crate) use self::layout::may_be_read;
 pub(crate) use self::length::length_within;
 pub use self::length::{announced_length, length_of};
 pub use self::pcm::{encode, from_a_law, from_mu_law, to_a_law, to_mu_law};
+pub use self::speech::SpeechMeter;
+pub use self::stretched::Stretched;
 #[cfg(feature = "node")]
 pub(crate) use self::timeline::Timeline;
+pub use self::tone::tone;
 pub use self::wav::Wav;
