@@ -161,6 +161,12 @@ impl Recording {
         self.guard.recorder.discard(recording).await
     }
 
+    /// Discards the recording as [`discard`](Self::discard) does, but never waits for a disk: the node removes the file soon.
+    pub fn discard_later(mut self) {
+        let recording = self.guard.give_up(DiscardReason::Chosen);
+        self.guard.recorder.submit(Job::Discard(recording));
+    }
+
     /// Discards the recording because nobody spoke in it: nothing of it is kept. It never waits for a disk.
     ///
     /// The node reports [`Event::NoSpeech`](crate::event::Event::NoSpeech) when the file is removed. A recording that the node has kept
