@@ -99,6 +99,7 @@ struct Inner {
     local: Option<TimeLimited<StoreForwarder>>,
     forwarder: Option<Arc<dyn Forwarder>>,
     sink: Option<Arc<dyn MwiSink>>,
+    directory: Arc<dyn Directory>,
     clock: Arc<dyn Clock>,
     events: Events,
     spool: Spool,
@@ -206,6 +207,16 @@ impl Node {
     /// them, if this node is the central one. It sends e-mail if the node has a [`mail_out`](NodeBuilder::mail_out).
     pub fn mailbox_service(&self) -> Option<&MailboxService> {
         self.inner.mailbox_service.as_ref().filter(|_| self.inner.current.is_central())
+    }
+
+    /// Returns the directory of mailboxes and owners.
+    pub fn directory(&self) -> &Arc<dyn Directory> {
+        &self.inner.directory
+    }
+
+    /// Returns the clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
     }
 
     /// Returns the spool, for an operator.
