@@ -49,6 +49,7 @@ impl Stretched {
         let search = self.frame_len / 2;
         #[expect(
             clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
             clippy::cast_sign_loss,
             reason = "it is positive, and fits the memory that the sound has"
         )]

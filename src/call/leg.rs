@@ -172,6 +172,9 @@ pub enum LegEvent {
     Samples(Vec<i16>),
     /// The recording of a leg that [records to files](CallLeg::hears_live).
     Wav(Audio),
+    /// Something else arrived that shows that the other end is there, such as comfort noise or RTCP. A leg need not report it more often than
+    /// once a second.
+    Alive,
     /// The other end has put the call on hold (`true`), or taken it back. No sound arrives while it is on hold.
     Held(bool),
     /// This playback was played to its end.
@@ -190,6 +193,7 @@ impl fmt::Debug for LegEvent {
             }
             Self::Samples(samples) => write!(f, "Samples({})", samples.len()),
             Self::Wav(audio) => write!(f, "Wav({audio:?})"),
+            Self::Alive => f.write_str("Alive"),
             Self::Held(held) => write!(f, "Held({held})"),
             Self::Ended(id) => write!(f, "Ended({id:?})"),
             Self::HungUp => f.write_str("HungUp"),

@@ -1,18 +1,35 @@
 //! Calls: the conversation with a caller or an owner, from the first ring to the end, on the telephone leg of any PBX.
 //!
 //! A PBX implements [`CallLeg`] for its calls: it plays frames, reports what is heard and which keys are pressed, and transfers the call.
-//! The prompts, the recordings and the decisions in between are the same for every PBX.
+//! What is said, recorded and decided in between is the same for every PBX: [`CallDriver`] does it.
 
+mod caller;
+mod clip;
+mod driver;
+mod facts;
 mod leg;
+mod line;
+mod owner;
 mod playback;
+mod player;
 mod refusal;
+mod rendering;
 mod rtp_media;
+#[cfg(feature = "memory")]
+mod scripted;
+mod session;
+mod take;
 mod timers;
 mod transfer;
 
+pub use self::clip::ClipRecorder;
+pub use self::driver::{CallDriver, CallDriverBuilder};
+pub use self::facts::{CallEnd, CallEndReason, IncomingCall, OwnerCall};
 pub use self::leg::{CallLeg, LegClosed, LegEvent};
 pub use self::playback::{Playback, PlaybackId};
 pub use self::refusal::{BusyAnswer, CallRefusal};
 pub use self::rtp_media::RtpMedia;
+#[cfg(feature = "memory")]
+pub use self::scripted::{Script, ScriptedLeg, Transcript, TranscriptEntry, speech};
 pub use self::timers::{CallTimers, SpeechPolicy, WithoutSpeech};
 pub use self::transfer::{InvalidTransferTarget, TransferError, TransferTarget};

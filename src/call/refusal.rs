@@ -64,7 +64,7 @@ impl CallRefusal {
             | RecordError::MailboxFull(_)
             | RecordError::DiskNearlyFull { .. }
             | RecordError::Disk(_)
-            | RecordError::Stopping => Self::Unavailable { retry_after: RETRY_AFTER },
+            | RecordError::Stopping => Self::unavailable(),
             RecordError::TooShort { .. }
             | RecordError::TooLong { .. }
             | RecordError::UnreadableAudio(_)
@@ -80,9 +80,14 @@ impl CallRefusal {
             Refusal::Unlicensed { .. } | Refusal::Expired { .. } => Self::NotLicensed,
             Refusal::AllPortsBusy { .. } => match busy {
                 BusyAnswer::Line => Self::Busy,
-                BusyAnswer::Trunk => Self::Unavailable { retry_after: RETRY_AFTER },
+                BusyAnswer::Trunk => Self::unavailable(),
             },
         }
+    }
+
+    /// Returns the refusal of a call that may succeed soon.
+    pub(super) const fn unavailable() -> Self {
+        Self::Unavailable { retry_after: RETRY_AFTER }
     }
 
     /// Returns the SIP status, 400 to 599.

@@ -142,7 +142,7 @@ impl OwnerDialogue {
             OwnerEvent::NotPlayed => self.not_played(state),
             OwnerEvent::Silence => self.silence(state),
             OwnerEvent::Checked(verdict) => self.checked(state, verdict),
-            OwnerEvent::Opened(opened) => self.opened(state, &opened),
+            OwnerEvent::Opened(opened) => self.opened(state, opened),
             OwnerEvent::NotOpened => self.not_opened(state),
             OwnerEvent::Listed(page) => self.listed(state, page),
             OwnerEvent::NotListed => self.not_listed(state),
@@ -185,7 +185,7 @@ impl OwnerDialogue {
         }
         self.typed.push(digit);
         match self.keys.lookup(place, &self.typed) {
-            KeyMatch::Partial => state,
+            KeyMatch::Partial => return state,
             KeyMatch::Function(function) => {
                 self.typed.clear();
                 self.function(state, function)
@@ -205,7 +205,7 @@ impl OwnerDialogue {
             (OwnerState::OwnMailbox(entered), _) => self.own_mailbox_function(&entered, function),
             (OwnerState::Pin(login, entered), _) => self.pin_function(login, entered, function),
             (OwnerState::Main, _) => self.main_function(function),
-            (OwnerState::AtMessage(messages, reached), _) => self.message_function(messages, reached, function),
+            (OwnerState::AtMessage(messages, stage), _) => self.message_function(messages, stage, function),
             (OwnerState::Addressing(addressing, entered), _) => self.address_function(addressing, &entered, function),
             (OwnerState::Greetings, _) => self.greetings_function(function),
             (OwnerState::OneGreeting(kind), _) => self.greeting_function(kind, function),

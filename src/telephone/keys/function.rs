@@ -1,9 +1,9 @@
-//! [`Function`]: the function of a key or a sequence of keys at a place of a dialogue.
+//! [`Function`]: what a key does.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The function of a key or a sequence of keys.
+/// What a key does.
 ///
 /// The enum is exhaustive on purpose: a voice needs words for every function, and the compiler finds those that it lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

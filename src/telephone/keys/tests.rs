@@ -1,7 +1,6 @@
 //! Key maps.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use proptest::prelude::*;
 
@@ -107,10 +106,10 @@ mod description {
         let map = KeyMap::intuity();
         let mut toml = String::new();
         for (place, functions) in map.places() {
-            writeln!(toml, "[{place}]").unwrap();
+            toml.push_str(&format!("[{place}]\n"));
             for (function, keys) in functions {
                 let keys: Vec<String> = keys.iter().map(KeySequence::to_string).collect();
-                writeln!(toml, "{function} = {keys:?}").unwrap();
+                toml.push_str(&format!("{function} = {keys:?}\n"));
             }
         }
         assert_eq!(check(&toml), Ok(map));

@@ -1,4 +1,4 @@
-//! The prompts of an owner's dialogue that waits for the owner: a menu of what works now, or a request for a number.
+//! What an owner's dialogue says when it waits for the owner: a menu of what works now, or a request for a number.
 
 use super::super::{Function, Menu, Place, Prompt, Say};
 use super::OwnerDialogue;

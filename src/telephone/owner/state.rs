@@ -7,7 +7,7 @@ use super::actions::RecordingPurpose;
 use super::messages::{MessageList, Stage, StatusChange};
 use crate::message::{MailboxId, Privacy, Urgency};
 
-/// The state of the dialogue. The text in a state is what was entered so far.
+/// What the dialogue is doing. The text in a state is what was entered so far.
 pub(super) enum OwnerState {
     /// The owner enters the number of the mailbox.
     OwnMailbox(String),

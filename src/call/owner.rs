@@ -1,0 +1,147 @@
+//! [`OwnerConversation`]: does what the dialogue with an owner decides.
+
+mod mailbox;
+mod sending;
+
+use self::mailbox::OpenMailbox;
+use self::sending::Made;
+use super::driver::Shared;
+use super::facts::CallEndReason;
+use super::session::{Input, Session};
+use super::take::{Ending, Take};
+use super::{ClipRecorder, OwnerCall, TransferTarget};
+use crate::message::{Audio, SiteId};
+use crate::telephone::{OwnerAction, OwnerDialogue, OwnerEvent, RecordingPurpose};
+
+/// The conversation with an owner.
+pub(super) struct OwnerConversation<'a> {
+    shared: &'a Shared,
+    session: Session<'a>,
+    call: OwnerCall,
+    /// The mailbox that is open.
+    mailbox: Option<OpenMailbox>,
+    /// A message that was made and not delivered to everybody yet.
+    made: Option<Made>,
+}
+
+/// What is next after an action.
+enum Next {
+    /// The dialogue takes in the result of the action.
+    Event(OwnerEvent),
+    /// The next action, or the next event of the call.
+    Continue,
+    /// The call is over.
+    End(CallEndReason),
+}
+
+impl<'a> OwnerConversation<'a> {
+    /// Has the conversation on a call that is answered.
+    pub(super) async fn run(shared: &'a Shared, site: &SiteId, session: Session<'a>, call: OwnerCall) -> CallEndReason {
+        let network = shared.node.network();
+        let mut dialogue = OwnerDialogue::builder().keys(shared.keys.clone());
+        if let Some(site) = network.site(site) {
+            dialogue = dialogue.zone(site.zone());
+        }
+        if let Some(mailbox) = call.mailbox.clone() {
+            dialogue = dialogue.mailbox(mailbox);
+        }
+        Self { shared, session, call, mailbox: None, made: None }.converse(dialogue.build()).await
+    }
+
+    async fn converse(mut self, mut dialogue: OwnerDialogue) -> CallEndReason {
+        loop {
+            let next = match dialogue.poll_action() {
+                Some(action) => self.act(action).await,
+                None if dialogue.is_over() => Next::End(self.session.hang_up().await),
+                None => Next::Event(event(self.session.next().await)),
+            };
+            match next {
+                Next::Event(event) => dialogue.handle(event, self.shared.node.clock().now().instant),
+                Next::Continue => {}
+                Next::End(reason) => return reason,
+            }
+        }
+    }
+
+    async fn act(&mut self, action: OwnerAction) -> Next {
+        if !matches!(action, OwnerAction::Playback(_)) {
+            // A message goes on while digits are typed, until they have a meaning.
+            self.session.stop_playing();
+        }
+        Next::Event(match action {
+            OwnerAction::Say(prompts) => {
+                self.session.say(prompts).await;
+                return Next::Continue;
+            }
+            OwnerAction::Playback(control) => {
+                self.session.control(control);
+                return Next::Continue;
+            }
+            OwnerAction::Record(purpose) => {
+                self.record(&purpose);
+                return Next::Continue;
+            }
+            OwnerAction::Discard => {
+                self.session.end_recording(Ending::Other).await;
+                (self.session.take, self.made) = (None, None);
+                return Next::Continue;
+            }
+            OwnerAction::HangUp => return Next::End(self.session.hang_up().await),
+            OwnerAction::CallBack(number) => match self.session.transfer(&TransferTarget::from(&number)).await {
+                Ok(()) => return Next::End(CallEndReason::Transferred),
+                Err(()) => OwnerEvent::NotConnected,
+            },
+            OwnerAction::StopRecording => OwnerEvent::Recorded(self.session.stop_recording().await),
+            OwnerAction::CheckPin { mailbox, pin } => OwnerEvent::Checked(self.check_pin(&mailbox, pin.as_str()).await),
+            OwnerAction::SetPin(pin) => OwnerEvent::PinSet(self.set_pin(&pin).await),
+            OwnerAction::Open(mailbox) => self.open(mailbox).await.map_or(OwnerEvent::NotOpened, OwnerEvent::Opened),
+            OwnerAction::List(query) => self.list(&query).await.map_or(OwnerEvent::NotListed, OwnerEvent::Listed),
+            OwnerAction::MarkOld(id) => OwnerEvent::Marked(self.mark_old(id).await),
+            OwnerAction::MarkNew(id) => OwnerEvent::Marked(self.mark_new(id).await),
+            OwnerAction::Remove(id) => OwnerEvent::Marked(self.remove(id).await),
+            OwnerAction::Restore(id) => OwnerEvent::Marked(self.restore(id).await),
+            OwnerAction::SaveGreeting { kind, until } => OwnerEvent::GreetingSet(self.save_greeting(kind, until).await),
+            OwnerAction::RemoveGreeting(kind) => OwnerEvent::GreetingSet(self.remove_greeting(kind).await),
+            OwnerAction::FindAddressee(number) => OwnerEvent::Addressee(self.find_addressee(number).await),
+            OwnerAction::PassOn { id, to, introduced } => OwnerEvent::Sent(self.pass_on(id, to, introduced).await),
+            OwnerAction::Answer { id, urgency, privacy } => OwnerEvent::Sent(self.answer(id, urgency, privacy).await),
+            OwnerAction::Compose { to, urgency, privacy } => OwnerEvent::Sent(self.compose(to, urgency, privacy).await),
+        })
+    }
+
+    /// Begins to record a clip.
+    fn record(&mut self, purpose: &RecordingPurpose) {
+        let timers = &self.session.timers;
+        let longest = match purpose {
+            RecordingPurpose::Greeting(_) => timers.longest_greeting,
+            RecordingPurpose::Introduction { .. } | RecordingPurpose::Answer(_) | RecordingPurpose::Message { .. } => {
+                timers.longest_recording
+            }
+        };
+        let format = self.session.line.format();
+        self.made = None;
+        self.session.take = Some(Take::clip(ClipRecorder::new(format, longest), format, self.shared.speech));
+        self.session.listen(longest);
+    }
+
+    /// Returns what was recorded.
+    async fn recorded(&mut self) -> Option<Audio> {
+        self.session.take.as_ref()?.sound().await
+    }
+}
+
+fn event(input: Input) -> OwnerEvent {
+    match input {
+        Input::Digit(digit) => OwnerEvent::Digit(digit),
+        Input::Played => OwnerEvent::Played,
+        Input::NotPlayed => OwnerEvent::NotPlayed,
+        Input::Recorded(recorded) => OwnerEvent::Recorded(recorded),
+        Input::Silence => OwnerEvent::Silence,
+        Input::HungUp => OwnerEvent::HungUp,
+    }
+}
+
+/// Logs why something failed during a call.
+fn warn(error: &(impl std::error::Error + 'static)) {
+    tracing::warn!(error = %crate::error_chain(error), "something failed during the call of an owner, who hears it");
+}

@@ -1,0 +1,126 @@
+//! What an owner sends: messages passed on, answers, and messages of the owner's own.
+
+use std::sync::Arc;
+
+use super::mailbox::OpenMailbox;
+use super::{OwnerConversation, warn};
+use crate::directory::DirectoryError;
+use crate::message::{MailboxId, Message, MessageId, Privacy, Urgency};
+use crate::retrieval::RetrievalError;
+use crate::store::StoreError;
+use crate::telephone::{Addressee, SendOutcome};
+
+/// A message that was made and not delivered to everybody yet.
+///
+/// It is kept for another try: the store knows a message by its id, so that nobody gets it twice.
+pub(super) struct Made {
+    purpose: Purpose,
+    message: Message,
+    /// All mailboxes that it is for.
+    to: Vec<MailboxId>,
+}
+
+/// The purpose of a message that an owner sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    PassOn(MessageId),
+    Answer(MessageId),
+    Compose(Urgency, Privacy),
+}
+
+impl OwnerConversation<'_> {
+    pub(super) async fn find_addressee(&mut self, number: MailboxId) -> Addressee {
+        let Some(owner) = self.mailbox.as_ref().map(|mailbox| mailbox.id.clone()) else { return Addressee::Unavailable };
+        let directory = Arc::clone(self.shared.node.directory());
+        let finding = async {
+            if directory.find(&number).await?.is_some() {
+                return Ok::<_, DirectoryError>(Addressee::Mailbox(number));
+            }
+            let members = directory.list_members(&owner, &number).await?;
+            Ok(members.map_or(Addressee::Unknown, |members| Addressee::List { list: number, members }))
+        };
+        let found = self.session.wait(finding).await;
+        found.and_then(|found| found.inspect_err(warn).ok()).unwrap_or(Addressee::Unavailable)
+    }
+
+    pub(super) async fn pass_on(&mut self, id: MessageId, to: Vec<MailboxId>, introduced: bool) -> SendOutcome {
+        let purpose = Purpose::PassOn(id);
+        if !self.has_made(purpose, &to) {
+            let Some(mailbox) = self.mailbox.clone() else { return SendOutcome::Failed };
+            let introduction = if introduced { self.recorded().await } else { None };
+            if introduced && introduction.is_none() {
+                return SendOutcome::Failed;
+            }
+            let making = mailbox.service.pass_on(&mailbox.id, id, &to, introduction.as_ref());
+            match self.session.wait(making).await {
+                Some(Ok(message)) => self.made = Some(Made { purpose, message, to: to.clone() }),
+                failed => return not_made(failed.and_then(Result::err)),
+            }
+        }
+        self.deliver(to).await
+    }
+
+    pub(super) async fn answer(&mut self, id: MessageId, urgency: Urgency, privacy: Privacy) -> SendOutcome {
+        let purpose = Purpose::Answer(id);
+        if self.made.as_ref().is_none_or(|made| made.purpose != purpose) {
+            let (Some(mailbox), Some(sound)) = (self.mailbox.clone(), self.recorded().await) else { return SendOutcome::Failed };
+            let making = mailbox.service.answer(&mailbox.id, id, sound, urgency, privacy);
+            match self.session.wait(making).await {
+                Some(Ok((to, message))) => self.made = Some(Made { purpose, message, to: vec![to] }),
+                failed => return not_made(failed.and_then(Result::err)),
+            }
+        }
+        let to = self.made.as_ref().map(|made| made.to.clone()).unwrap_or_default();
+        self.deliver(to).await
+    }
+
+    pub(super) async fn compose(&mut self, to: Vec<MailboxId>, urgency: Urgency, privacy: Privacy) -> SendOutcome {
+        let purpose = Purpose::Compose(urgency, privacy);
+        if !self.has_made(purpose, &to) {
+            let (Some(mailbox), Some(sound)) = (self.mailbox.clone(), self.recorded().await) else { return SendOutcome::Failed };
+            let making = mailbox.service.compose(&mailbox.id, &to, sound, urgency, privacy);
+            match self.session.wait(making).await {
+                Some(Ok(message)) => self.made = Some(Made { purpose, message, to: to.clone() }),
+                failed => return not_made(failed.and_then(Result::err)),
+            }
+        }
+        self.deliver(to).await
+    }
+
+    /// Whether the message for `purpose` was made already, for these mailboxes at least.
+    fn has_made(&self, purpose: Purpose, to: &[MailboxId]) -> bool {
+        self.made.as_ref().is_some_and(|made| made.purpose == purpose && to.iter().all(|mailbox| made.to.contains(mailbox)))
+    }
+
+    /// Delivers the message that was made to these mailboxes.
+    async fn deliver(&mut self, to: Vec<MailboxId>) -> SendOutcome {
+        let (Some(OpenMailbox { service, .. }), Some(made)) = (self.mailbox.clone(), &self.made) else {
+            return SendOutcome::Failed;
+        };
+        let message = made.message.clone();
+        let Some(results) = self.session.wait(service.deliver(&message, &to)).await else { return SendOutcome::Failed };
+        let unknown = results.iter().filter(|(_, result)| matches!(result, Err(StoreError::NoSuchMailbox(_)))).count();
+        let failed = results.into_iter().filter_map(|(mailbox, result)| result.inspect_err(warn).is_err().then_some(mailbox));
+        let failed: Vec<MailboxId> = failed.collect();
+        if failed.is_empty() {
+            (self.made, self.session.take) = (None, None);
+            SendOutcome::Delivered
+        } else if unknown == to.len() {
+            SendOutcome::NoSuchMailbox
+        } else if failed.len() == to.len() {
+            SendOutcome::Failed
+        } else {
+            SendOutcome::Partly(failed)
+        }
+    }
+}
+
+/// The outcome for a message that could not be made.
+fn not_made(error: Option<RetrievalError>) -> SendOutcome {
+    let Some(error) = error else { return SendOutcome::Failed };
+    warn(&error);
+    match error {
+        RetrievalError::CallerHasNoMailbox(_) => SendOutcome::CannotAnswer,
+        _ => SendOutcome::Failed,
+    }
+}
