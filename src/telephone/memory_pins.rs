@@ -42,6 +42,7 @@ impl MemoryPins {
     }
 
     /// Sets the PIN of `mailbox` to one that opens it for the first use only, until its owner has chosen another: [`PinVerdict::Initial`].
+    /// A mailbox or telephone that is locked out stays so.
     pub fn set_initial(&self, mailbox: MailboxId, hash: PinHash) {
         self.lock().pins.insert(mailbox, (hash, PinUse::First));
     }

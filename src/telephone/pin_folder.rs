@@ -104,7 +104,7 @@ impl PinFolder {
     }
 
     /// Sets the PIN of `mailbox` to one that opens it for the first use only, until its owner has chosen another: [`PinVerdict::Initial`].
-    /// A folder that an older version of this crate reads gets [`PinVerdict::Unavailable`] for such a mailbox.
+    /// A mailbox or telephone that is locked out stays so. A folder that an older version of this crate reads gets [`PinVerdict::Unavailable`] for such a mailbox.
     ///
     /// # Errors
     ///

@@ -65,7 +65,8 @@ impl Node {
 
     /// Keeps a greeting of `mailbox` as [`greet`](Self::greet) does, with an end: from `until` on, [`greeting`](Self::greeting) and
     /// [`greetings`](Self::greetings) of every node report by the clock of that node that there is none, and soon afterwards the central
-    /// node removes it everywhere. The end is stored in whole seconds.
+    /// node removes it everywhere. A central node whose clock is ahead removes it too early, so give it a clock that is compared with
+    /// others, as an `SntpClock` is. The end is stored in whole seconds.
     ///
     /// # Errors
     ///

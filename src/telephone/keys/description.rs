@@ -13,7 +13,7 @@ use super::value::Value;
 /// The description of a [`KeyMap`] in a file, in TOML or any other self-describing format of serde.
 ///
 /// `preset` names the map that the described one differs from: `voicemail`, `asterisk` or `intuity`; without it, the description
-/// begins with no keys. Each further key is the name of a [`Place`], whose table has the keys of [`Function`]s: a text, or a list
+/// begins with no keys. Each further key is the name of a [`Place`], whose table has the keys of [`Function`](super::Function)s: a text, or a list
 /// of texts. They replace all keys that the function has in the preset, and an empty list takes its keys from it.
 ///
 /// Reading fails only if the file breaks the rules of its format. All other faults, also an unknown name or a number in place of a
