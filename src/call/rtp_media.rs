@@ -13,7 +13,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{LegEvent, Playback};
-use crate::audio::rtp::{Received, Receiver, RtpFormat, Sender};
+use crate::audio::rtp::{Received, RtpFormat, RtpReceiver, RtpSender};
 use crate::audio::{Codec, Format, encode};
 use crate::telephone::Digit;
 
@@ -50,8 +50,8 @@ use crate::telephone::Digit;
 pub struct RtpMedia {
     socket: UdpSocket,
     format: Format,
-    receiver: Receiver,
-    sender: Sender,
+    receiver: RtpReceiver,
+    sender: RtpSender,
     remote: Option<SocketAddr>,
     /// The sound in one packet, in samples.
     packet: u32,
@@ -74,7 +74,7 @@ impl RtpMedia {
         Self {
             socket,
             format: Format::new(codec, rate, 1),
-            receiver: Receiver::new(types),
+            receiver: RtpReceiver::new(types),
             sender: sender(types),
             remote: None,
             packet: samples(FRAME, rate).max(1),
@@ -199,13 +199,13 @@ impl fmt::Debug for RtpMedia {
 }
 
 /// Returns a sender with a random source, sequence number and timestamp: RFC 3550 §5.1.
-fn sender(types: RtpFormat) -> Sender {
+fn sender(types: RtpFormat) -> RtpSender {
     let mut random = [0; 10];
     // Without random bytes they are zero, which is only easier to guess.
     let _ = getrandom::fill(&mut random);
     let [s0, s1, s2, s3, n0, n1, t0, t1, t2, t3] = random;
     let (source, timestamp) = (u32::from_be_bytes([s0, s1, s2, s3]), u32::from_be_bytes([t0, t1, t2, t3]));
-    Sender::new(types.payload_type, source, u16::from_be_bytes([n0, n1]), timestamp)
+    RtpSender::new(types.payload_type, source, u16::from_be_bytes([n0, n1]), timestamp)
 }
 
 fn samples(length: Duration, rate: u32) -> u32 {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
-use crate::audio::rtp::{Packet, Received, Receiver, RtpFormat};
+use crate::audio::rtp::{Packet, Received, RtpFormat, RtpReceiver};
 #[cfg(feature = "node")]
 use crate::audio::{Codec, Format, Timeline};
 
@@ -13,7 +13,7 @@ use crate::audio::{Codec, Format, Timeline};
 /// A packet that can be read is written again and must then read the same. No event is reported twice, and no recording becomes larger than
 /// it may be.
 pub fn rtp(bytes: &[u8]) {
-    let mut receiver = Receiver::new(RtpFormat::new(0).with_events(101));
+    let mut receiver = RtpReceiver::new(RtpFormat::new(0).with_events(101));
     let mut events = HashSet::new();
     let mut sounds = Vec::new();
     for datagram in datagrams(bytes).take(MAX_DATAGRAMS) {

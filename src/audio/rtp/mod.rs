@@ -1,4 +1,4 @@
-//! RTP packets of a call: a [`Receiver`] reads sound and telephone keys from datagrams, a [`Sender`] writes datagrams of sound.
+//! RTP packets of a call: an [`RtpReceiver`] reads sound and telephone keys from datagrams, an [`RtpSender`] writes datagrams of sound.
 //!
 //! Nothing here does I/O: the socket is the caller's. Payload is never copied on its way in.
 
@@ -16,5 +16,5 @@ pub use self::error::RtpError;
 pub use self::format::RtpFormat;
 pub use self::packet::Packet;
 pub use self::payloads::Payloads;
-pub use self::receiver::{Received, Receiver};
-pub use self::sender::Sender;
+pub use self::receiver::{Received, RtpReceiver};
+pub use self::sender::RtpSender;

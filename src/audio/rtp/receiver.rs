@@ -1,4 +1,4 @@
-//! [`Receiver`]: reads the datagrams of a call.
+//! [`RtpReceiver`]: reads the datagrams of a call.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use super::{Packet, RtpError, RtpFormat};
 /// Reads the datagrams of one call: sound goes on as payload, and each telephone event is reported once.
 ///
 /// ```
-/// use voicemail::audio::rtp::{Received, Receiver, RtpFormat, Sender};
+/// use voicemail::audio::rtp::{Received, RtpReceiver, RtpFormat, RtpSender};
 ///
-/// let mut receiver = Receiver::new(RtpFormat::new(0).with_events(101));
-/// let mut sender = Sender::new(0, 0x1234_5678, 1, 8000);
+/// let mut receiver = RtpReceiver::new(RtpFormat::new(0).with_events(101));
+/// let mut sender = RtpSender::new(0, 0x1234_5678, 1, 8000);
 /// match receiver.handle(&sender.packet(&[0xff; 160], 160)) {
 ///     Received::Sound { payload, timestamp, source } => {
 ///         assert_eq!((payload.len(), timestamp, source), (160, 8000, 0x1234_5678));
@@ -22,12 +22,12 @@ use super::{Packet, RtpError, RtpFormat};
 /// }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Receiver {
+pub struct RtpReceiver {
     format: RtpFormat,
     events: RecentEvents,
 }
 
-impl Receiver {
+impl RtpReceiver {
     /// Returns a receiver for a call of this format.
     pub fn new(format: RtpFormat) -> Self {
         Self { format, events: RecentEvents::default() }

@@ -1,4 +1,4 @@
-//! [`Sender`]: writes the datagrams of a call.
+//! [`RtpSender`]: writes the datagrams of a call.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use super::Packet;
 
 /// Writes the sound of one call as RTP packets.
 #[derive(Debug, Clone)]
-pub struct Sender {
+pub struct RtpSender {
     payload_type: u8,
     source: u32,
     sequence: u16,
@@ -15,7 +15,7 @@ pub struct Sender {
     marker: bool,
 }
 
-impl Sender {
+impl RtpSender {
     /// Returns a sender that begins with this sequence number and timestamp. RFC 3550 §5.1 wants them and `source`, the SSRC, to be random.
     pub const fn new(payload_type: u8, source: u32, sequence: u16, timestamp: u32) -> Self {
         Self { payload_type, source, sequence, timestamp, marker: true }
@@ -67,13 +67,13 @@ mod tests {
 
     #[test]
     fn a_packet_has_twelve_bytes_before_its_payload() {
-        let datagram = Sender::new(8, 0x0102_0304, 0x0506, 0x0708_090a).packet(b"sound", 5);
+        let datagram = RtpSender::new(8, 0x0102_0304, 0x0506, 0x0708_090a).packet(b"sound", 5);
         assert_eq!(datagram, &b"\x80\x88\x05\x06\x07\x08\x09\x0a\x01\x02\x03\x04sound"[..]);
     }
 
     #[test]
     fn numbers_wrap_and_the_timestamp_counts_samples() {
-        let mut sender = Sender::new(8, 7, u16::MAX, u32::MAX - 159);
+        let mut sender = RtpSender::new(8, 7, u16::MAX, u32::MAX - 159);
         assert_eq!(read(&sender.packet(&[0; 160], 160)), (true, u16::MAX, u32::MAX - 159));
         assert_eq!(read(&sender.packet(&[0; 80], 80)), (false, 0, 0));
         assert_eq!(read(&sender.packet(&[0; 320], 160)), (false, 1, 80));
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn time_passes_in_silence_and_the_next_packet_is_marked() {
-        let mut sender = Sender::new(8, 7, 1, 0);
+        let mut sender = RtpSender::new(8, 7, 1, 0);
         sender.packet(&[0; 160], 160);
         sender.skip(800);
         assert_eq!(read(&sender.packet(&[0; 160], 160)), (true, 2, 960));
@@ -90,6 +90,6 @@ mod tests {
 
     #[test]
     fn two_senders_have_different_sources() {
-        assert_ne!(Sender::random(0).source(), Sender::random(0).source());
+        assert_ne!(RtpSender::random(0).source(), RtpSender::random(0).source());
     }
 }

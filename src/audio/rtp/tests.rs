@@ -1,16 +1,16 @@
-//! Whole calls through a [`Receiver`].
+//! Whole calls through an [`RtpReceiver`].
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Packet, Received, Receiver, RtpError, RtpFormat, Sender};
+use super::{Packet, Received, RtpError, RtpFormat, RtpReceiver, RtpSender};
 
 const SOUND: u8 = 0;
 const EVENT: u8 = 101;
 const SOURCE: u32 = 0x1234_5678;
 
-fn receiver() -> Receiver {
-    Receiver::new(RtpFormat::new(SOUND).with_events(EVENT))
+fn receiver() -> RtpReceiver {
+    RtpReceiver::new(RtpFormat::new(SOUND).with_events(EVENT))
 }
 
 /// One packet of a telephone event.
@@ -20,14 +20,14 @@ fn event(source: u32, sequence: u16, timestamp: u32, code: u8, flags: u8, durati
 }
 
 /// The codes of all events that are reported.
-fn events<'a>(receiver: &mut Receiver, datagrams: impl IntoIterator<Item = &'a Bytes>) -> Vec<u8> {
+fn events<'a>(receiver: &mut RtpReceiver, datagrams: impl IntoIterator<Item = &'a Bytes>) -> Vec<u8> {
     let reported = datagrams.into_iter().map(|datagram| receiver.handle(datagram));
     reported.filter_map(|received| if let Received::Event(code) = received { Some(code) } else { None }).collect()
 }
 
 #[test]
 fn sound_is_handed_on_without_a_copy() {
-    let datagram = Sender::new(SOUND, SOURCE, 1, 160).packet(b"sound", 5);
+    let datagram = RtpSender::new(SOUND, SOURCE, 1, 160).packet(b"sound", 5);
     let Received::Sound { payload, timestamp, source } = receiver().handle(&datagram) else { panic!("sound") };
     assert_eq!((timestamp, source), (160, SOURCE));
     assert_eq!(payload.as_ptr(), datagram[12..].as_ptr());
@@ -56,9 +56,9 @@ fn each_kind_of_datagram_is_known() {
 #[test]
 fn comfort_noise_may_have_another_type_or_none() {
     let noise = Packet::new(13, 1, 1, 1, Bytes::from_static(b"\x40"));
-    let mut without = Receiver::new(RtpFormat::new(SOUND).with_comfort_noise(None));
+    let mut without = RtpReceiver::new(RtpFormat::new(SOUND).with_comfort_noise(None));
     assert_eq!(without.handle_packet(noise.clone()), Received::Other);
-    let mut moved = Receiver::new(RtpFormat::new(SOUND).with_comfort_noise(Some(98)));
+    let mut moved = RtpReceiver::new(RtpFormat::new(SOUND).with_comfort_noise(Some(98)));
     assert_eq!(moved.handle_packet(Packet { payload_type: 98, ..noise }), Received::ComfortNoise);
 }
 
@@ -127,7 +127,7 @@ fn a_key_pressed_again_after_eight_seconds_is_two_events() {
 
 #[test]
 fn debug_shows_neither_sound_nor_keys() {
-    let (sound, key) = (Sender::new(SOUND, SOURCE, 1, 1).packet(b"sound", 5), event(9, 1, 0, 8, 0, 160));
+    let (sound, key) = (RtpSender::new(SOUND, SOURCE, 1, 1).packet(b"sound", 5), event(9, 1, 0, 8, 0, 160));
     let shown = [sound, key].map(|datagram| format!("{:?}", receiver().handle(&datagram)));
     assert_eq!(shown, ["Sound(5 bytes, timestamp 1, source 12345678)", "Event(..)"]);
 }

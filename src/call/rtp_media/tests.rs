@@ -65,7 +65,7 @@ async fn what_is_stopped_neither_sounds_nor_ends() {
 #[tokio::test]
 async fn sound_is_reported_only_when_it_is_wanted() {
     let (mut media, there, address) = ends().await;
-    let mut sender = Sender::new(0, 9, 1, 800);
+    let mut sender = RtpSender::new(0, 9, 1, 800);
     let mut send = async |key: bool| {
         there.send_to(&sender.packet(&[0x55; 160], 160), address).await.unwrap();
         if key {
@@ -92,7 +92,7 @@ async fn sound_goes_to_where_it_comes_from_behind_a_nat() {
     let (mut media, there, address) = ends().await;
     media.send_to("192.0.2.1:4000".parse().unwrap());
     media.listen(true);
-    there.send_to(&Sender::new(0, 9, 1, 0).packet(&[0x55; 160], 160), address).await.unwrap();
+    there.send_to(&RtpSender::new(0, 9, 1, 0).packet(&[0x55; 160], 160), address).await.unwrap();
     assert!(matches!(next(&mut media).await, LegEvent::Payload { .. }));
     media.play(playback(1, 1));
     assert!(matches!(next(&mut media).await, LegEvent::Ended(_)));
