@@ -6,6 +6,7 @@ mod builder;
 mod events;
 mod first_use;
 mod greetings;
+mod keys;
 mod login;
 mod main_menu;
 mod message_functions;
@@ -31,7 +32,7 @@ pub use self::builder::OwnerDialogueBuilder;
 pub use self::events::{Addressee, GreetingOutcome, MarkOutcome, OpenedMailbox, OwnerEvent, PinChangeOutcome, SendOutcome};
 use self::messages::Stage;
 use self::state::OwnerState;
-use super::{Digit, Function, Greetings, KeyMap, KeyMatch, Prompt, Say};
+use super::{Digit, Greetings, KeyMap, Prompt, Say};
 use crate::message::{MailboxId, Summary};
 
 /// The dialogue with an owner: log-in, messages, greetings, PIN.
@@ -142,7 +143,7 @@ impl OwnerDialogue {
             OwnerEvent::NotPlayed => self.not_played(state),
             OwnerEvent::Silence => self.silence(state),
             OwnerEvent::Checked(verdict) => self.checked(state, verdict),
-            OwnerEvent::Opened(opened) => self.opened(state, opened),
+            OwnerEvent::Opened(opened) => self.opened(state, &opened),
             OwnerEvent::NotOpened => self.not_opened(state),
             OwnerEvent::Listed(page) => self.listed(state, page),
             OwnerEvent::NotListed => self.not_listed(state),
@@ -166,70 +167,6 @@ impl OwnerDialogue {
         OwnerState::Over
     }
 
-    fn digit(&mut self, mut state: OwnerState, digit: Digit) -> OwnerState {
-        self.silences = 0;
-        let Some(place) = state.place() else {
-            return match state {
-                OwnerState::Leaving => self.hang_up(),
-                waiting => {
-                    self.type_ahead(&waiting, digit);
-                    waiting
-                }
-            };
-        };
-        if let (Some(entered), true) = (state.entered(), self.typed.is_empty() && digit.number().is_some()) {
-            if entered.len() < MAX_ENTERED {
-                entered.push(digit.to_char());
-            }
-            return state;
-        }
-        self.typed.push(digit);
-        match self.keys.lookup(place, &self.typed) {
-            KeyMatch::Partial => return state,
-            KeyMatch::Function(function) => {
-                self.typed.clear();
-                self.function(state, function)
-            }
-            KeyMatch::None => {
-                self.typed.clear();
-                self.not_understood(state)
-            }
-        }
-    }
-
-    fn function(&mut self, state: OwnerState, function: Function) -> OwnerState {
-        match (state, function) {
-            (OwnerState::AtMessage(messages, Stage::Playing | Stage::Paused), Function::Help) => self.playback_help(messages),
-            (OwnerState::AtMessage(messages, _), Function::Help) => self.at_message(messages, Vec::new()),
-            (state, Function::Help) => self.continue_at(state, Vec::new()),
-            (OwnerState::OwnMailbox(entered), _) => self.own_mailbox_function(&entered, function),
-            (OwnerState::Pin(login, entered), _) => self.pin_function(login, entered, function),
-            (OwnerState::Main, _) => self.main_function(function),
-            (OwnerState::AtMessage(messages, stage), _) => self.message_function(messages, stage, function),
-            (OwnerState::Addressing(addressing, entered), _) => self.address_function(addressing, &entered, function),
-            (OwnerState::Greetings, _) => self.greetings_function(function),
-            (OwnerState::OneGreeting(kind), _) => self.greeting_function(kind, function),
-            (OwnerState::Announcing(recording), _) => self.announcing_function(recording, function),
-            (OwnerState::Recording(recording), _) => self.recording_function(recording, function),
-            (OwnerState::Reviewing(recording), _) => self.review_function(recording, function),
-            (OwnerState::Days(recording, entered), _) => self.days_function(recording, &entered, function),
-            (OwnerState::NewPin(new, entered), _) => self.new_pin_function(new, &entered, function),
-            (state @ (OwnerState::Awaiting(_) | OwnerState::Leaving | OwnerState::Over), _) => state,
-        }
-    }
-
-    fn not_understood(&mut self, mut state: OwnerState) -> OwnerState {
-        if let Some(entered) = state.entered() {
-            entered.clear();
-        }
-        match state {
-            // Any key cuts the prompts before the tone short, and none but the last one matters during the recording.
-            OwnerState::Announcing(_) | OwnerState::Recording(_) => self.continue_at(state, Vec::new()),
-            OwnerState::AtMessage(messages, _) => self.at_message(messages, vec![Prompt::NotUnderstood]),
-            state => self.continue_at(state, vec![Prompt::NotUnderstood]),
-        }
-    }
-
     fn played(&mut self, state: OwnerState) -> OwnerState {
         match state {
             OwnerState::AtMessage(messages, Stage::Playing) => self.heard(messages),
@@ -249,32 +186,6 @@ impl OwnerDialogue {
                 self.continue_at(state, vec![Prompt::NotAvailable])
             }
             other => self.played(other),
-        }
-    }
-
-    fn silence(&mut self, mut state: OwnerState) -> OwnerState {
-        let unfinished = !std::mem::take(&mut self.typed).is_empty();
-        if matches!(state, OwnerState::Awaiting(_) | OwnerState::Recording(_) | OwnerState::Over) {
-            return state;
-        }
-        self.silences += 1;
-        if self.silences >= MAX_SILENCES {
-            if state.has_recording() {
-                self.act(OwnerAction::Discard);
-            }
-            return self.leave(Vec::new());
-        }
-        if unfinished {
-            return self.not_understood(state);
-        }
-        if let Some(entered) = state.entered() {
-            entered.clear();
-        }
-        match state {
-            // The owner wanted the pause.
-            OwnerState::AtMessage(_, Stage::Paused) => state,
-            OwnerState::AtMessage(messages, _) => self.at_message(messages, Vec::new()),
-            state => self.continue_at(state, Vec::new()),
         }
     }
 
@@ -315,6 +226,3 @@ impl OwnerDialogue {
         self.actions.push_back(action);
     }
 }
-
-const MAX_ENTERED: usize = 20;
-const MAX_SILENCES: u32 = 3;

@@ -127,7 +127,7 @@ impl OwnerDialogue {
 }
 
 /// The end of the last of so many days in `zone`, of which today is the first: the first second of the day after it.
-fn end_after(days: u64, now: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+pub(super) fn end_after(days: u64, now: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
     let day_of = |second: i64| DateTime::from_timestamp(second, 0).map(|instant| Stamp::new(instant, zone).local().date_naive());
     let after = Stamp::new(now, zone).local().date_naive().checked_add_days(Days::new(days))?;
     // In no zone is midnight more than a day away from midnight in UTC, and the day of every zone changes in between.

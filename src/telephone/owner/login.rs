@@ -71,7 +71,7 @@ impl OwnerDialogue {
         OwnerState::Awaiting(Awaited::Opening(first_use))
     }
 
-    pub(super) fn opened(&mut self, state: OwnerState, opened: OpenedMailbox) -> OwnerState {
+    pub(super) fn opened(&mut self, state: OwnerState, opened: &OpenedMailbox) -> OwnerState {
         let OwnerState::Awaiting(Awaited::Opening(first_use)) = state else { return state };
         (self.zone, self.greetings, self.summary) = (opened.zone, Some(opened.greetings), Some(opened.summary));
         match first_use {

@@ -1,4 +1,4 @@
-//! What an owner's dialogue says when it waits for the owner: a menu of what works now, or a request for a number.
+//! The prompts after which an owner presses keys: a menu of the functions that work now, or a request for a number.
 
 use super::super::{Function, Menu, Place, Prompt, Say};
 use super::OwnerDialogue;

@@ -1,4 +1,4 @@
-//! [`OwnerState`]: what an owner's dialogue is doing.
+//! [`OwnerState`]: the state of an owner's dialogue.
 
 use chrono::{DateTime, Utc};
 
@@ -7,7 +7,7 @@ use super::actions::RecordingPurpose;
 use super::messages::{MessageList, Stage, StatusChange};
 use crate::message::{MailboxId, Privacy, Urgency};
 
-/// What the dialogue is doing. The text in a state is what was entered so far.
+/// The state of the dialogue. The text in a state is the number that was entered so far.
 pub(super) enum OwnerState {
     /// The owner enters the number of the mailbox.
     OwnMailbox(String),

@@ -30,7 +30,11 @@ impl OwnerDialogue {
             OwnerEvent::Checked(verdict) => !matches!(verdict, PinVerdict::Right | PinVerdict::Initial),
             OwnerEvent::Marked(marked) => *marked != MarkOutcome::Done,
             OwnerEvent::GreetingSet(set) => *set != GreetingOutcome::Done,
-            OwnerEvent::Addressee(addressee) => matches!(addressee, Addressee::Unknown | Addressee::Unavailable),
+            OwnerEvent::Addressee(addressee) => match addressee {
+                Addressee::Mailbox(_) => false,
+                Addressee::List { members, .. } => members.is_empty(),
+                Addressee::Unknown | Addressee::Unavailable => true,
+            },
             OwnerEvent::Sent(sent) => *sent != SendOutcome::Delivered,
             OwnerEvent::PinSet(set) => *set != PinChangeOutcome::Kept,
             OwnerEvent::NotOpened | OwnerEvent::NotListed | OwnerEvent::NotRecorded | OwnerEvent::NotConnected => true,
@@ -56,6 +60,9 @@ impl OwnerDialogue {
     pub(super) fn cut_prompts(&mut self) {
         if !std::mem::take(&mut self.cuts) {
             return;
+        }
+        while let Some(OwnerAction::Playback(_)) = self.actions.back() {
+            self.actions.pop_back();
         }
         if let Some(OwnerAction::Say(said)) = self.actions.back_mut() {
             said.retain(is_result);

@@ -1,11 +1,20 @@
 //! Owners on the telephone.
 
+mod addressing;
 mod first_use;
+mod greetings;
+mod keys;
 mod login;
+mod messages;
+mod new_pin;
+mod playback;
+mod random;
+mod recordings;
+mod silence;
 
 use std::time::Duration;
 
-use super::super::{GreetingKind, PinVerdict, Place, Recorded, RecordingKind};
+use super::super::{Function, GreetingKind, PinVerdict, Place, Recorded, RecordingKind};
 use super::messages::PAGE;
 use super::*;
 use crate::message::{
