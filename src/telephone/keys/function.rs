@@ -1,9 +1,9 @@
-//! [`Function`]: what a key does.
+//! [`Function`]: the function of a key or a sequence of keys at a place of a dialogue.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What a key does.
+/// The function of a key or a sequence of keys.
 ///
 /// The enum is exhaustive on purpose: a voice needs words for every function, and the compiler finds those that it lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -16,7 +16,7 @@ pub struct Menu {
 /// A function that a [`Menu`] offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MenuItem {
-    /// What the keys do.
+    /// The function of the keys.
     pub function: Function,
     /// The keys to press. A function that has several sequences is offered with the first one.
     pub keys: KeySequence,
