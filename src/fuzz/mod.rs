@@ -6,6 +6,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a panic reports a broken promise")]
 
+mod calls;
 #[cfg(feature = "smtp")]
 mod dialogue;
 mod rtp;
@@ -30,6 +31,7 @@ use crate::message::{Audio, AudioType, MailFile, Message};
 use crate::spool::{EntryName, FileHead, HEAD_LEN, MessageFile, read_left_over};
 use crate::wire::{self, Addresses, DecodeLimits, TransferEncoding};
 
+pub use self::calls::calls;
 #[cfg(feature = "smtp")]
 pub use self::dialogue::dialogue;
 pub use self::rtp::rtp;

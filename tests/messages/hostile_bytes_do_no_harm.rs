@@ -54,6 +54,11 @@ fn datagrams_of_a_call_may_hold_anything() {
     read_changed(&["rtp"], 1000, fuzz::rtp);
 }
 
+#[test]
+fn calls_end_and_statements_follow_their_confirmation() {
+    read_changed(&["calls"], 4000, fuzz::calls);
+}
+
 /// Reads every file of `folders`, and `changes` times one of them that was changed.
 fn read_changed(folders: &[&str], changes: u32, read: fn(&[u8])) {
     let seeds: Vec<Vec<u8>> = folders.iter().flat_map(|folder| files(folder)).collect();
