@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::driver::Shared;
+use super::buffered_leg::BufferedLeg;
+use super::call_recording::{CallRecording, RecordingEnd};
 use super::facts::CallEndReason;
-use super::line::Line;
 use super::owner::OwnerConversation;
 use super::session::{Input, Session};
-use super::take::{Ending, Take};
+use super::shared::Shared;
 use super::{CallEnd, CallRefusal, IncomingCall, OwnerCall};
 use crate::directory::RecordingLimits;
 use crate::error_chain;
@@ -25,7 +25,7 @@ pub(super) struct CallerConversation<'a> {
     kept: Option<Kept>,
 }
 
-/// What is next after an action.
+/// The step after an action.
 enum Next {
     /// The dialogue takes in the result of the action.
     Event(CallerEvent),
@@ -39,32 +39,32 @@ enum Next {
 
 impl<'a> CallerConversation<'a> {
     /// Has the whole conversation, from the first ring to the end.
-    pub(super) async fn run(shared: &'a Shared, site: &'a SiteId, mut line: Line<'a>, call: IncomingCall) -> CallEnd {
-        let opening = shared.node.record(site, facts(&call), line.format());
-        let opened = line.wait_unless_ended(shared.timers.answer, opening).await;
-        let take = match opened {
-            None if line.ended().is_some() => return CallEndReason::HungUp.into(),
-            Some(Ok(recording)) => Some(Take::message(recording, line.format(), shared.speech)),
+    pub(super) async fn run(shared: &'a Shared, site: &'a SiteId, mut leg: BufferedLeg<'a>, call: IncomingCall) -> CallEnd {
+        let opening = shared.node.record(site, facts(&call), leg.format());
+        let opened = leg.wait_unless_ended(shared.timers.answer, opening).await;
+        let recording = match opened {
+            None if leg.ended().is_some() => return CallEndReason::HungUp.into(),
+            Some(Ok(recording)) => Some(CallRecording::message(recording, leg.format(), shared.speech)),
             Some(Err(RecordError::MailboxFull(_))) => None,
             failed => {
                 let refusal = refusal(failed, shared);
-                line.refuse(refusal).await;
+                leg.refuse(refusal).await;
                 return CallEndReason::Refused(refusal).into();
             }
         };
-        let limits = find_limits(shared, &mut line, &call).await;
-        let is_full = take.is_none();
-        if line.answer().await.is_err() {
+        let limits = find_limits(shared, &mut leg, &call).await;
+        let is_full = recording.is_none();
+        if leg.answer().await.is_err() {
             return CallEndReason::HungUp.into();
         }
-        let Some(mut renderer) = shared.renderer(site, &line) else {
-            line.hang_up().await;
+        let Some(mut renderer) = shared.renderer(site, &leg) else {
+            leg.hang_up().await;
             return CallEndReason::Over.into();
         };
         renderer.mailbox = Some(call.mailbox.clone());
         renderer.reason = Some(call.reason);
-        let mut session = Session::new(line, renderer, shared.timers);
-        session.take = take;
+        let mut session = Session::new(leg, renderer, shared.timers);
+        session.recording = recording;
         let dialogue = dialogue(shared, &call, limits, is_full);
         Self { shared, site, call, limits, session, kept: None }.converse(dialogue).await
     }
@@ -110,11 +110,13 @@ impl<'a> CallerConversation<'a> {
 
     /// Begins to record: the recording that the call was opened with, or another one if that was used up.
     async fn record(&mut self) -> Next {
-        if self.session.take.is_none() {
-            let format = self.session.line.format();
+        if self.session.recording.is_none() {
+            let format = self.session.leg.format();
             let opening = self.shared.node.record(self.site, facts(&self.call), format);
             match self.session.wait(opening).await {
-                Some(Ok(recording)) => self.session.take = Some(Take::message(recording, format, self.shared.speech)),
+                Some(Ok(recording)) => {
+                    self.session.recording = Some(CallRecording::message(recording, format, self.shared.speech))
+                }
                 failed => {
                     warn_of(failed.and_then(Result::err));
                     return Next::Event(CallerEvent::NotRecorded);
@@ -126,11 +128,11 @@ impl<'a> CallerConversation<'a> {
     }
 
     async fn record_again(&mut self) -> Option<CallerEvent> {
-        let recording = self.session.take.take().and_then(Take::into_recording)?;
-        let format = self.session.line.format();
+        let recording = self.session.recording.take().and_then(CallRecording::into_recording)?;
+        let format = self.session.leg.format();
         match self.session.wait(recording.restart()).await {
             Some(Ok(recording)) => {
-                self.session.take = Some(Take::message(recording, format, self.shared.speech));
+                self.session.recording = Some(CallRecording::message(recording, format, self.shared.speech));
                 self.session.listen(self.limits.max);
                 None
             }
@@ -142,8 +144,9 @@ impl<'a> CallerConversation<'a> {
     }
 
     async fn send(&mut self, urgency: Urgency, privacy: Privacy) -> CallerEvent {
-        self.session.end_recording(Ending::Other).await;
-        let with_speech = self.session.take.take().and_then(Take::with_speech).and_then(Take::into_recording);
+        self.session.end_recording(RecordingEnd::Other).await;
+        let with_speech =
+            self.session.recording.take().and_then(CallRecording::with_speech).and_then(CallRecording::into_recording);
         let Some(mut recording) = with_speech else { return CallerEvent::TooShort };
         recording.set_urgency(urgency);
         recording.set_privacy(privacy);
@@ -161,8 +164,8 @@ impl<'a> CallerConversation<'a> {
     }
 
     fn discard(&mut self) {
-        if let Some(take) = self.session.take.take() {
-            take.discard();
+        if let Some(recording) = self.session.recording.take() {
+            recording.discard();
         }
     }
 
@@ -206,9 +209,9 @@ fn dialogue(shared: &Shared, call: &IncomingCall, limits: RecordingLimits, is_fu
 }
 
 /// Returns the limits of the mailbox. A recording that was opened has limits of its own, so a directory that fails now matters little.
-async fn find_limits(shared: &Shared, line: &mut Line<'_>, call: &IncomingCall) -> RecordingLimits {
+async fn find_limits(shared: &Shared, leg: &mut BufferedLeg<'_>, call: &IncomingCall) -> RecordingLimits {
     let directory = shared.node.directory();
-    let owner = line.wait_unless_ended(DIRECTORY, directory.find(&call.mailbox)).await;
+    let owner = leg.wait_unless_ended(DIRECTORY, directory.find(&call.mailbox)).await;
     owner.and_then(Result::ok).flatten().map(|owner| owner.recording).unwrap_or_default()
 }
 

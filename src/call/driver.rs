@@ -1,14 +1,13 @@
 //! [`CallDriver`]: answers the calls of callers and owners.
 
-use std::fmt;
 use std::sync::Arc;
 
+use super::buffered_leg::BufferedLeg;
 use super::caller::CallerConversation;
 use super::facts::CallEndReason;
-use super::line::Line;
 use super::owner::OwnerConversation;
-use super::rendering::Renderer;
 use super::session::Session;
+use super::shared::Shared;
 use super::{BusyAnswer, CallEnd, CallLeg, CallRefusal, CallTimers, IncomingCall, OwnerCall, SpeechPolicy, TransferTarget};
 use crate::message::SiteId;
 use crate::network::LicenceClass;
@@ -50,25 +49,6 @@ pub struct CallDriver {
     pub(super) shared: Arc<Shared>,
 }
 
-/// The settings of a driver.
-pub(super) struct Shared {
-    pub(super) node: Node,
-    pub(super) voices: Voices,
-    pub(super) pins: Option<Arc<dyn PinStore>>,
-    pub(super) keys: KeyMap,
-    pub(super) timers: CallTimers,
-    pub(super) speech: SpeechPolicy,
-    pub(super) busy: BusyAnswer,
-    pub(super) operator: Option<TransferTarget>,
-    pub(super) mailbox_access: Option<TransferTarget>,
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("node", self.node.address()).finish_non_exhaustive()
-    }
-}
-
 impl CallDriver {
     /// Begins to describe a driver for calls at `node`, which speaks with `voices`.
     pub fn builder(node: Node, voices: Voices) -> CallDriverBuilder {
@@ -97,8 +77,8 @@ impl CallDriver {
     /// A dropped call is a hang-up: the leg is dropped, and a message that was begun is kept if it is long enough and has speech.
     pub async fn answer_caller(&self, site: &SiteId, leg: impl CallLeg, call: IncomingCall) -> CallEnd {
         // Boxed, so that the code of a conversation is compiled with this crate and not in each program.
-        let line = Line::new(Box::new(leg), &self.shared.timers);
-        Box::pin(CallerConversation::run(&self.shared, site, line, call)).await
+        let leg = BufferedLeg::new(Box::new(leg), &self.shared.timers);
+        Box::pin(CallerConversation::run(&self.shared, site, leg, call)).await
     }
 
     /// Answers a call of an owner who wants to listen to messages, until its end.
@@ -108,46 +88,31 @@ impl CallDriver {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call is a hang-up: the leg is dropped. What was confirmed before is done, and nothing else.
+    /// A dropped call is a hang-up: the leg is dropped. Only changes that were confirmed before are done.
     pub async fn answer_owner(&self, site: &SiteId, leg: impl CallLeg, call: OwnerCall) -> CallEnd {
-        let line = Line::new(Box::new(leg), &self.shared.timers);
-        Box::pin(answer_owner(&self.shared, site, line, call)).await
+        let leg = BufferedLeg::new(Box::new(leg), &self.shared.timers);
+        Box::pin(answer_owner(&self.shared, site, leg, call)).await
     }
 }
 
-async fn answer_owner(shared: &Shared, site: &SiteId, mut line: Line<'_>, call: OwnerCall) -> CallEnd {
+async fn answer_owner(shared: &Shared, site: &SiteId, mut leg: BufferedLeg<'_>, call: OwnerCall) -> CallEnd {
     let refusal = match shared.node.check(site, LicenceClass::Voicemail) {
         Err(refusal) => Some(CallRefusal::of_site(&refusal, shared.busy)),
         Ok(()) => (!shared.has_mailboxes()).then_some(CallRefusal::NotServedHere),
     };
     if let Some(refusal) = refusal {
-        line.refuse(refusal).await;
+        leg.refuse(refusal).await;
         return CallEndReason::Refused(refusal).into();
     }
-    if line.answer().await.is_err() {
+    if leg.answer().await.is_err() {
         return CallEndReason::HungUp.into();
     }
-    let Some(renderer) = shared.renderer(site, &line) else {
-        line.hang_up().await;
+    let Some(renderer) = shared.renderer(site, &leg) else {
+        leg.hang_up().await;
         return CallEndReason::Over.into();
     };
-    let session = Session::new(line, renderer, shared.timers);
+    let session = Session::new(leg, renderer, shared.timers);
     OwnerConversation::run(shared, site, session, call).await.into()
-}
-
-impl Shared {
-    /// Whether owners can open mailboxes here.
-    pub(super) fn has_mailboxes(&self) -> bool {
-        self.pins.is_some() && self.node.store().is_some()
-    }
-
-    /// Returns the renderer of a call at `site`, which speaks the language of the PBX; `None` for a leg without a rate.
-    pub(super) fn renderer(&self, site: &SiteId, line: &Line<'_>) -> Option<Renderer> {
-        let rate = line.format().rate.try_into().ok()?;
-        let network = self.node.network();
-        let language = network.site(site).and_then(|site| site.language().cloned());
-        Some(Renderer::new(self.node.clone(), &self.voices, language.as_ref(), rate))
-    }
 }
 
 /// Builds a [`CallDriver`]; made by [`CallDriver::builder`].
@@ -182,7 +147,7 @@ impl CallDriverBuilder {
         self
     }
 
-    /// Sets the answer to a call for which no port is free; [`BusyAnswer::Line`] by default.
+    /// Sets the answer to a call for which no port is free; [`BusyAnswer::BufferedLeg`] by default.
     pub fn busy(mut self, busy: BusyAnswer) -> Self {
         self.settings.busy = busy;
         self

@@ -1,14 +1,15 @@
 //! Calls: the conversation with a caller or an owner, from the first ring to the end, on the telephone leg of any PBX.
 //!
 //! A PBX implements [`CallLeg`] for its calls: it plays frames, reports what is heard and which keys are pressed, and transfers the call.
-//! What is said, recorded and decided in between is the same for every PBX: [`CallDriver`] does it.
+//! All else is the same for every PBX: [`CallDriver`] speaks, records, and does the actions of the dialogues.
 
+mod buffered_leg;
+mod call_recording;
 mod caller;
 mod clip;
 mod driver;
 mod facts;
 mod leg;
-mod line;
 mod owner;
 mod playback;
 mod player;
@@ -18,7 +19,7 @@ mod rtp_media;
 #[cfg(feature = "memory")]
 mod scripted;
 mod session;
-mod take;
+mod shared;
 mod timers;
 mod transfer;
 

@@ -5,10 +5,10 @@ mod sending;
 
 use self::mailbox::OpenMailbox;
 use self::sending::Made;
-use super::driver::Shared;
+use super::call_recording::{CallRecording, RecordingEnd};
 use super::facts::CallEndReason;
 use super::session::{Input, Session};
-use super::take::{Ending, Take};
+use super::shared::Shared;
 use super::{ClipRecorder, OwnerCall, TransferTarget};
 use crate::message::{Audio, SiteId};
 use crate::telephone::{OwnerAction, OwnerDialogue, OwnerEvent, RecordingPurpose};
@@ -24,7 +24,7 @@ pub(super) struct OwnerConversation<'a> {
     made: Option<Made>,
 }
 
-/// What is next after an action.
+/// The step after an action.
 enum Next {
     /// The dialogue takes in the result of the action.
     Event(OwnerEvent),
@@ -82,8 +82,8 @@ impl<'a> OwnerConversation<'a> {
                 return Next::Continue;
             }
             OwnerAction::Discard => {
-                self.session.end_recording(Ending::Other).await;
-                (self.session.take, self.made) = (None, None);
+                self.session.end_recording(RecordingEnd::Other).await;
+                (self.session.recording, self.made) = (None, None);
                 return Next::Continue;
             }
             OwnerAction::HangUp => return Next::End(self.session.hang_up().await),
@@ -118,15 +118,15 @@ impl<'a> OwnerConversation<'a> {
                 timers.longest_recording
             }
         };
-        let format = self.session.line.format();
+        let format = self.session.leg.format();
         self.made = None;
-        self.session.take = Some(Take::clip(ClipRecorder::new(format, longest), format, self.shared.speech));
+        self.session.recording = Some(CallRecording::clip(ClipRecorder::new(format, longest), format, self.shared.speech));
         self.session.listen(longest);
     }
 
     /// Returns what was recorded.
     async fn recorded(&mut self) -> Option<Audio> {
-        self.session.take.as_ref()?.sound().await
+        self.session.recording.as_ref()?.sound().await
     }
 }
 

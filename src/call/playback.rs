@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::telephone::Prompt;
 
-/// What a leg plays next: an iterator of frames, which the leg takes one by one when they are due.
+/// The sound that a leg plays next: an iterator of frames, which the leg takes one by one when they are due.
 ///
 /// A frame has 20 ms of 16-bit samples of one channel, at the rate of the leg's [`format`](super::CallLeg::format). Taking a frame never
 /// waits: all sounds are in memory. A leg that drops the playback before its end stops it there.

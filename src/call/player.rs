@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::line::Line;
+use super::buffered_leg::BufferedLeg;
 use super::{Playback, PlaybackId};
 use crate::audio::{Frames, Stretched};
 use crate::telephone::{PlaybackControl, Prompt};
@@ -36,7 +36,7 @@ pub(super) struct Player {
     played: Option<Played>,
 }
 
-/// What is played, or paused.
+/// A list of sounds that is played, or paused.
 #[derive(Debug)]
 struct Played {
     id: PlaybackId,
@@ -113,33 +113,33 @@ impl Player {
     }
 
     /// Plays `sounds` from their beginning, in place of what was played.
-    pub(super) fn play(&mut self, line: &mut Line<'_>, sounds: Sounds) {
+    pub(super) fn play(&mut self, leg: &mut BufferedLeg<'_>, sounds: Sounds) {
         let Sounds { prompts, list, is_incomplete } = sounds;
         let is_message = prompts.iter().any(|prompt| matches!(prompt, Prompt::Play(_)));
         let place = Arc::new(SharedPlace::default());
         let id = PlaybackId::new(self.last_id);
         self.played = Some(Played { id, sounds: list.into(), is_incomplete, is_message, state: State::Paused, place });
-        self.play_from(line, Place::default(), prompts);
+        self.play_from(leg, Place::default(), prompts);
     }
 
     /// Plays a tone that nobody waits for, in place of what was played.
-    pub(super) fn play_aside(&mut self, line: &mut Line<'_>, prompt: Prompt, tone: Frames) {
+    pub(super) fn play_aside(&mut self, leg: &mut BufferedLeg<'_>, prompt: Prompt, tone: Frames) {
         self.played = None;
         self.last_id += 1;
-        line.play(Playback::new(PlaybackId::new(self.last_id), vec![prompt], tone));
+        leg.play(Playback::new(PlaybackId::new(self.last_id), vec![prompt], tone));
     }
 
     /// Stops what is played because a digit came, unless it is a message: that goes on until the digits have a meaning.
-    pub(super) fn handle_digit(&mut self, line: &mut Line<'_>) {
+    pub(super) fn handle_digit(&mut self, leg: &mut BufferedLeg<'_>) {
         if self.played.as_ref().is_some_and(|played| !played.is_message) {
-            self.clear(line);
+            self.clear(leg);
         }
     }
 
     /// Plays nothing more.
-    pub(super) fn clear(&mut self, line: &mut Line<'_>) {
+    pub(super) fn clear(&mut self, leg: &mut BufferedLeg<'_>) {
         if self.played.take().is_some_and(|played| played.state == State::Playing) {
-            line.stop();
+            leg.stop();
         }
     }
 
@@ -152,7 +152,7 @@ impl Player {
     }
 
     /// Goes on with what is played, as its owner wants to hear it.
-    pub(super) fn control(&mut self, line: &mut Line<'_>, control: PlaybackControl) {
+    pub(super) fn control(&mut self, leg: &mut BufferedLeg<'_>, control: PlaybackControl) {
         match control {
             PlaybackControl::Slower => self.speed = self.speed.slower(),
             PlaybackControl::Faster => self.speed = self.speed.faster(),
@@ -168,7 +168,7 @@ impl Player {
         let place = match control {
             PlaybackControl::Pause => {
                 if std::mem::replace(&mut played.state, State::Paused) == State::Playing {
-                    line.stop();
+                    leg.stop();
                 }
                 return;
             }
@@ -177,11 +177,11 @@ impl Player {
             PlaybackControl::FromStart => moved(&played.sounds, place, |_| Duration::ZERO),
             PlaybackControl::Slower | PlaybackControl::Faster | PlaybackControl::NormalSpeed | PlaybackControl::Resume => place,
         };
-        self.play_from(line, place, Vec::new());
+        self.play_from(leg, place, Vec::new());
     }
 
     /// Plays the current sounds from `place` on.
-    fn play_from(&mut self, line: &mut Line<'_>, place: Place, prompts: Vec<Prompt>) {
+    fn play_from(&mut self, leg: &mut BufferedLeg<'_>, place: Place, prompts: Vec<Prompt>) {
         let Some(played) = &mut self.played else { return };
         self.last_id += 1;
         played.id = PlaybackId::new(self.last_id);
@@ -189,11 +189,7 @@ impl Player {
         played.place = Arc::new(SharedPlace::default());
         played.place.set(place);
         let (sounds, at) = (Arc::clone(&played.sounds), Arc::clone(&played.place));
-        line.play(Playback::new(
-            played.id,
-            prompts,
-            PlayedFrames { sounds, place, current: None, speed: self.speed, shared: at },
-        ));
+        leg.play(Playback::new(played.id, prompts, PlayedFrames { sounds, place, current: None, speed: self.speed, shared: at }));
     }
 }
 

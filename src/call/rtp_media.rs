@@ -184,7 +184,7 @@ impl RtpMedia {
             let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
             let packet = self.sender.packet(&encode(self.format.codec, part), length);
             if let Some(remote) = self.remote {
-                // What the network does not take now would come too late.
+                // A packet that the network does not take now would come too late.
                 let _ = self.socket.try_send_to(&packet, remote);
             }
         }

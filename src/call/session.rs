@@ -4,29 +4,29 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::buffered_leg::{BufferedEvent, BufferedLeg};
+use super::call_recording::{CallRecording, RecordingEnd};
 use super::facts::CallEndReason;
-use super::line::{Line, LineEvent};
 use super::player::{PlaybackEnd, Player};
 use super::rendering::Renderer;
-use super::take::{Ending, Take};
 use super::{CallTimers, LegEvent, TransferTarget};
 use crate::record::Progress;
 use crate::telephone::{Digit, PlaybackControl, Prompt, Recorded, Say};
 
-/// A call that is answered. It plays and records on a line, and turns the events of the line into inputs of a dialogue.
+/// A call that is answered. It plays and records on a leg, and turns the events of the leg into inputs of a dialogue.
 pub(super) struct Session<'a> {
-    pub(super) line: Line<'a>,
+    pub(super) leg: BufferedLeg<'a>,
     pub(super) renderer: Renderer,
     pub(super) timers: CallTimers,
     /// The recording that runs, or the last one that was made.
-    pub(super) take: Option<Take>,
+    pub(super) recording: Option<CallRecording>,
     player: Player,
     listening: Option<Listening>,
     /// Since when nothing has happened, and how long that may last.
     idle: Idle,
 }
 
-/// What a dialogue is told next.
+/// An event of the call, as both dialogues know it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Input {
     Digit(Digit),
@@ -53,23 +53,23 @@ struct Idle {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(line: Line<'a>, renderer: Renderer, timers: CallTimers) -> Self {
+    pub(super) fn new(leg: BufferedLeg<'a>, renderer: Renderer, timers: CallTimers) -> Self {
         let idle = Idle { since: Instant::now(), limit: timers.after_prompt };
-        Self { line, renderer, timers, take: None, player: Player::new(timers.step), listening: None, idle }
+        Self { leg, renderer, timers, recording: None, player: Player::new(timers.step), listening: None, idle }
     }
 
     /// Waits for the next input of the dialogue.
     pub(super) async fn next(&mut self) -> Input {
         loop {
-            match self.line.next(self.deadline()).await {
-                LineEvent::Leg(event) => {
+            match self.leg.next(self.deadline()).await {
+                BufferedEvent::Leg(event) => {
                     if let Some(input) = self.take_in(event).await {
                         return input;
                     }
                 }
-                LineEvent::Elapsed => return self.elapsed().await,
-                LineEvent::Ended => {
-                    self.player.clear(&mut self.line);
+                BufferedEvent::Elapsed => return self.elapsed().await,
+                BufferedEvent::Ended => {
+                    self.player.clear(&mut self.leg);
                     self.stop_listening();
                     return Input::HungUp;
                 }
@@ -79,52 +79,52 @@ impl<'a> Session<'a> {
 
     /// Plays prompts in place of what was played, unless a digit was pressed already. A digit does not stop a message.
     pub(super) async fn say(&mut self, say: Say) {
-        self.player.clear(&mut self.line);
+        self.player.clear(&mut self.leg);
         self.idle(self.timers.after_prompt);
         let plays_message = say.iter().any(|prompt| matches!(prompt, Prompt::Play(_)));
-        if self.line.ended().is_some() || !plays_message && self.line.is_interrupted() {
+        if self.leg.ended().is_some() || !plays_message && self.leg.is_interrupted() {
             return;
         }
-        let take = self.take.as_ref().filter(|_| say.contains(&Prompt::PlayRecording));
+        let recording = self.recording.as_ref().filter(|_| say.contains(&Prompt::PlayRecording));
         let renderer = &self.renderer;
         let rendering = async {
-            let recording = match take {
-                Some(take) => take.sound().await,
+            let sound = match recording {
+                Some(recording) => recording.sound().await,
                 None => None,
             };
-            renderer.render(say, recording).await
+            renderer.render(say, sound).await
         };
         let in_time = if plays_message {
-            self.line.wait_unless_ended(self.timers.answer, rendering).await
+            self.leg.wait_unless_ended(self.timers.answer, rendering).await
         } else {
-            self.line.wait_uninterrupted(self.timers.answer, rendering).await
+            self.leg.wait_uninterrupted(self.timers.answer, rendering).await
         };
         if let Some(sounds) = in_time {
-            self.player.play(&mut self.line, sounds);
-        } else if self.line.ended().is_none() && (plays_message || !self.line.is_interrupted()) {
+            self.player.play(&mut self.leg, sounds);
+        } else if self.leg.ended().is_none() && (plays_message || !self.leg.is_interrupted()) {
             tracing::warn!("the sounds of a prompt were not there in time, and it is skipped");
-            self.player.play(&mut self.line, super::player::Sounds { is_incomplete: true, ..Default::default() });
+            self.player.play(&mut self.leg, super::player::Sounds { is_incomplete: true, ..Default::default() });
         }
     }
 
     /// Plays nothing more.
     pub(super) fn stop_playing(&mut self) {
-        self.player.clear(&mut self.line);
+        self.player.clear(&mut self.leg);
     }
 
     /// Goes on with what is played, as its owner wants to hear it.
     pub(super) fn control(&mut self, control: PlaybackControl) {
-        self.player.control(&mut self.line, control);
+        self.player.control(&mut self.leg, control);
         let limit = if self.player.is_paused() { self.timers.pause } else { self.timers.after_prompt };
         self.idle(limit);
     }
 
-    /// Begins to record into the take, which may become at most as long as `longest`.
+    /// Begins to record into the recording, which may become at most as long as `longest`.
     pub(super) fn listen(&mut self, longest: Duration) {
-        self.player.clear(&mut self.line);
-        if let Some(take) = &mut self.take {
-            take.begin();
-            self.line.record_to_file(true);
+        self.player.clear(&mut self.leg);
+        if let Some(recording) = &mut self.recording {
+            recording.begin();
+            self.leg.record_to_file(true);
             // Without enough time before the end, there is nothing to warn of.
             let warned = self.timers.limit_warning.is_zero() || longest <= self.timers.limit_warning * 2;
             self.listening = Some(Listening { longest, last_sound: Instant::now(), warned });
@@ -133,12 +133,12 @@ impl<'a> Session<'a> {
 
     /// Ends the recording because a key was pressed.
     pub(super) async fn stop_recording(&mut self) -> Recorded {
-        self.end_recording(Ending::Digit).await
+        self.end_recording(RecordingEnd::Digit).await
     }
 
     /// Waits for `work`, at most as long as a store may take to answer; `None` if it took longer.
     pub(super) async fn wait<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        let done = self.line.wait(self.timers.answer, work).await;
+        let done = self.leg.wait(self.timers.answer, work).await;
         self.idle(self.timers.after_prompt);
         if done.is_none() {
             tracing::warn!("a store, directory or disk did not answer in time during a call");
@@ -148,11 +148,11 @@ impl<'a> Session<'a> {
 
     /// Transfers the call. If that fails, the call goes on.
     pub(super) async fn transfer(&mut self, to: &TransferTarget) -> Result<(), ()> {
-        self.player.clear(&mut self.line);
-        if self.line.ended().is_some() {
+        self.player.clear(&mut self.leg);
+        if self.leg.ended().is_some() {
             return Err(());
         }
-        let transferred = self.line.transfer(to, self.timers.transfer).await;
+        let transferred = self.leg.transfer(to, self.timers.transfer).await;
         self.idle(self.timers.after_prompt);
         transferred.map_err(|error| {
             tracing::warn!(error = %crate::error_chain(&error), "a call could not be transferred");
@@ -161,19 +161,19 @@ impl<'a> Session<'a> {
 
     /// Ends the call at the end of its dialogue, and returns why it ended.
     pub(super) async fn hang_up(&mut self) -> CallEndReason {
-        let reason = self.line.ended().unwrap_or(CallEndReason::Over);
-        self.player.clear(&mut self.line);
-        self.line.hang_up().await;
+        let reason = self.leg.ended().unwrap_or(CallEndReason::Over);
+        self.player.clear(&mut self.leg);
+        self.leg.hang_up().await;
         reason
     }
 
     /// When something happens by itself, if nothing comes.
     fn deadline(&self) -> Option<Instant> {
-        if self.line.is_held() {
+        if self.leg.is_held() {
             return None;
         }
         match &self.listening {
-            Some(listening) if self.line.hears_live() => Some(listening.last_sound + self.timers.max_silence),
+            Some(listening) if self.leg.hears_live() => Some(listening.last_sound + self.timers.max_silence),
             Some(listening) => Some(listening.last_sound + listening.longest + FILE),
             None if self.player.is_playing() => None,
             None => Some(self.idle.since + self.idle.limit),
@@ -183,7 +183,7 @@ impl<'a> Session<'a> {
     /// Takes in that a deadline has come.
     async fn elapsed(&mut self) -> Input {
         if self.listening.is_some() {
-            return Input::Recorded(self.end_recording(Ending::Silence).await);
+            return Input::Recorded(self.end_recording(RecordingEnd::Silence).await);
         }
         let limit = if self.player.is_paused() { self.timers.pause } else { self.timers.after_prompt };
         self.idle(limit);
@@ -193,7 +193,7 @@ impl<'a> Session<'a> {
     async fn take_in(&mut self, event: LegEvent) -> Option<Input> {
         match event {
             LegEvent::Digit(digit) => {
-                self.player.handle_digit(&mut self.line);
+                self.player.handle_digit(&mut self.leg);
                 self.idle(self.timers.between_digits);
                 Some(Input::Digit(digit))
             }
@@ -219,45 +219,45 @@ impl<'a> Session<'a> {
 
     /// Adds sound to the recording that runs.
     async fn heard(&mut self, sound: LegEvent) -> Option<Input> {
-        let (Some(listening), Some(take)) = (&mut self.listening, &mut self.take) else { return None };
+        let (Some(listening), Some(recording)) = (&mut self.listening, &mut self.recording) else { return None };
         listening.last_sound = Instant::now();
-        if take.push(sound) == Progress::Ended {
-            return Some(Input::Recorded(self.end_recording(Ending::Other).await));
+        if recording.push(sound) == Progress::Ended {
+            return Some(Input::Recorded(self.end_recording(RecordingEnd::Other).await));
         }
-        if take.silence() >= self.timers.max_silence {
-            return Some(Input::Recorded(self.end_recording(Ending::Silence).await));
+        if recording.silence() >= self.timers.max_silence {
+            return Some(Input::Recorded(self.end_recording(RecordingEnd::Silence).await));
         }
-        if !listening.warned && take.length() + self.timers.limit_warning >= listening.longest {
+        if !listening.warned && recording.length() + self.timers.limit_warning >= listening.longest {
             listening.warned = true;
             if let Some(tone) = self.renderer.tone(&Prompt::LimitWarning) {
-                self.player.play_aside(&mut self.line, Prompt::LimitWarning, tone);
+                self.player.play_aside(&mut self.leg, Prompt::LimitWarning, tone);
             }
         }
         None
     }
 
     /// Ends the recording that runs, if there is one, and returns what was recorded.
-    pub(super) async fn end_recording(&mut self, ending: Ending) -> Recorded {
+    pub(super) async fn end_recording(&mut self, ending: RecordingEnd) -> Recorded {
         let was_listening = self.stop_listening();
-        let Some(take) = &mut self.take else { return Recorded::without_speech(Duration::ZERO) };
-        if was_listening && !self.line.hears_live() {
-            if let Some(file) = self.line.file(FILE).await {
-                take.push(file);
+        let Some(recording) = &mut self.recording else { return Recorded::without_speech(Duration::ZERO) };
+        if was_listening && !self.leg.hears_live() {
+            if let Some(file) = self.leg.file(FILE).await {
+                recording.push(file);
             } else {
                 tracing::warn!("a leg has not returned its recording within {FILE:?}");
             }
         }
         if was_listening {
-            take.end(ending);
+            recording.end(ending);
         }
-        take.recorded()
+        recording.recorded()
     }
 
     fn stop_listening(&mut self) -> bool {
         let was_listening = self.listening.take().is_some();
         if was_listening {
-            self.player.clear(&mut self.line);
-            self.line.record_to_file(false);
+            self.player.clear(&mut self.leg);
+            self.leg.record_to_file(false);
         }
         was_listening
     }

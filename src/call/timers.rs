@@ -65,11 +65,11 @@ impl Default for CallTimers {
     }
 }
 
-/// What counts as a message, and what is cut from the end of a recording.
+/// Which recordings count as messages, and how much is cut from their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpeechPolicy {
-    /// What happens to a recording in which nobody speaks; it is discarded by default.
+    /// Whether a recording in which nobody speaks is kept; it is discarded by default.
     pub without_speech: WithoutSpeech,
     /// How much is cut from the end of a recording that a key has ended, because the tone of the key is audible in it; 100 ms.
     pub cut_before_digit: Duration,
@@ -77,7 +77,7 @@ pub struct SpeechPolicy {
     pub silence_at_end: Duration,
 }
 
-/// What happens to a recording in which nobody speaks.
+/// Whether a recording in which nobody speaks is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum WithoutSpeech {
     /// It is no message: it is discarded, and an event reports it.

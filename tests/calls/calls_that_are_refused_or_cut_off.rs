@@ -12,12 +12,12 @@ use voicemail::telephone::Prompt;
 use voicemail::voice::Voices;
 
 use super::support::{CENTRAL, HIMALAYA, mailbox, node, site, wav};
-use super::{Beeps, Office, SECOND, is_tone, said};
+use super::{Beeps, CentralSite, SECOND, is_tone, said};
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_mailbox_is_404_and_never_answered() {
-    let office = Office::open().await;
-    let (end, transcript) = office.call_with(IncomingCall::to(mailbox("9999")), Script::new()).await;
+    let central = CentralSite::open().await;
+    let (end, transcript) = central.call_with(IncomingCall::to(mailbox("9999")), Script::new()).await;
     assert_eq!(end.reason, CallEndReason::Refused(CallRefusal::NoSuchMailbox));
     assert_eq!(transcript.entries(), [TranscriptEntry::Refused(CallRefusal::NoSuchMailbox)]);
 }
@@ -66,23 +66,23 @@ async fn an_owner_at_a_distributed_node_is_transferred() {
 
 #[tokio::test(start_paused = true)]
 async fn a_transfer_that_fails_is_said_and_the_call_goes_on() {
-    let office = Office::open_with(|driver| driver.operator("100".parse().unwrap())).await;
+    let central = CentralSite::open_with(|driver| driver.operator("100".parse().unwrap())).await;
     let script = Script::new().silence(SECOND / 10).press("0").until_ended(is_tone).speak(SECOND * 3).hang_up();
     let (leg, transcript) = ScriptedLeg::new(Format::TELEPHONE_PCMU, script);
     let leg = leg.without_transfers();
-    let end = office.calls.answer_caller(&site("london"), leg, IncomingCall::to(mailbox("2001"))).await;
+    let end = central.calls.answer_caller(&site("london"), leg, IncomingCall::to(mailbox("2001"))).await;
     assert!(said(&transcript, &Prompt::NotConnected));
     assert!(end.message.is_some(), "{end:?} {:?}", transcript.prompts());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_telephone_that_falls_silent_does_not_hold_the_port() {
-    let office = Office::open().await;
+    let central = CentralSite::open().await;
     let greeting = Audio::new(AudioType::Wav, wav(120_000, 1));
-    office.node.greet(&mailbox("2001"), voicemail::greeting::GreetingKind::Normal, greeting).await.unwrap();
+    central.node.greet(&mailbox("2001"), voicemail::greeting::GreetingKind::Normal, greeting).await.unwrap();
     let before = tokio::time::Instant::now();
-    let (end, _) = office.call(Script::new().lose(SECOND * 3600)).await;
+    let (end, _) = central.call(Script::new().lose(SECOND * 3600)).await;
     assert_eq!(end.reason, CallEndReason::NoSound);
     assert!(before.elapsed() < Duration::from_secs(70), "{:?}", before.elapsed());
-    assert_eq!(office.ports_in_use(), 0);
+    assert_eq!(central.ports_in_use(), 0);
 }

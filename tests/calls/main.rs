@@ -26,7 +26,7 @@ use self::support::{CENTRAL, Running, mailbox, node, run, site};
 const PIN: &str = "480913";
 
 /// The central node, with a driver for its calls.
-struct Office {
+struct CentralSite {
     node: Node,
     running: Option<Running>,
     calls: CallDriver,
@@ -34,12 +34,12 @@ struct Office {
     _folder: TempDir,
 }
 
-impl Office {
+impl CentralSite {
     async fn open() -> Self {
         Self::open_with(|driver| driver).await
     }
 
-    /// An office with other settings of its driver.
+    /// An central with other settings of its driver.
     async fn open_with(settings: impl FnOnce(CallDriverBuilder) -> CallDriverBuilder) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = MemoryStore::new((2001..=2009).map(|number| mailbox(&number.to_string())));

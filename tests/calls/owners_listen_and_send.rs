@@ -6,7 +6,7 @@ use voicemail::greeting::GreetingKind;
 use voicemail::telephone::Prompt;
 
 use super::support::{mailbox, site};
-use super::{Office, PIN, SECOND, is_menu, is_play, is_tone, said};
+use super::{CentralSite, PIN, SECOND, is_menu, is_play, is_tone, said};
 
 /// Enters the PIN, up to the main menu.
 fn logged_in() -> Script {
@@ -15,21 +15,21 @@ fn logged_in() -> Script {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_is_heard_and_becomes_old() {
-    let office = Office::open().await;
-    office.deposit().await;
-    let (end, transcript) = office.owner(logged_in().press("1").until_ended(is_play).until_said(is_menu).hang_up()).await;
+    let central = CentralSite::open().await;
+    central.deposit().await;
+    let (end, transcript) = central.owner(logged_in().press("1").until_ended(is_play).until_said(is_menu).hang_up()).await;
     assert_eq!(end.reason, CallEndReason::HungUp);
     assert!(said(&transcript, &Prompt::MessageCounts { new: 1, urgent: 0, old: 0 }), "{:?}", transcript.prompts());
-    let summary = office.summary("2001").await;
+    let summary = central.summary("2001").await;
     assert_eq!((summary.new, summary.old), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_pin_opens_nothing() {
-    let office = Office::open().await;
-    office.deposit().await;
+    let central = CentralSite::open().await;
+    central.deposit().await;
     let enter = |script: Script| script.until_said(|prompt| *prompt == Prompt::EnterPin).press("0000#");
-    let (end, transcript) = office.owner(enter(enter(enter(Script::new())))).await;
+    let (end, transcript) = central.owner(enter(enter(enter(Script::new())))).await;
     assert_eq!(end.reason, CallEndReason::Over);
     assert_eq!(transcript.prompts().iter().filter(|prompt| **prompt == Prompt::WrongPin).count(), 3);
     assert!(!transcript.prompts().iter().any(|prompt| is_menu(prompt) || is_play(prompt)));
@@ -37,78 +37,78 @@ async fn a_wrong_pin_opens_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn any_telephone_logs_in_with_the_number() {
-    let office = Office::open().await;
+    let central = CentralSite::open().await;
     let script = Script::new().until_said(|prompt| *prompt == Prompt::EnterOwnMailbox).press("2001#");
     let script = script.until_said(|prompt| *prompt == Prompt::EnterPin).press(PIN).press("#").until_said(is_menu).press("*");
     let (leg, transcript) = ScriptedLeg::new(Format::TELEPHONE_L16, script);
-    let end = office.calls.answer_owner(&site("london"), leg, OwnerCall::from_any_telephone()).await;
+    let end = central.calls.answer_owner(&site("london"), leg, OwnerCall::from_any_telephone()).await;
     assert_eq!(end.reason, CallEndReason::Over);
     assert!(said(&transcript, &Prompt::Goodbye));
 }
 
 #[tokio::test(start_paused = true)]
 async fn removed_is_said_after_the_store_has_removed() {
-    let office = Office::open().await;
-    office.deposit().await;
+    let central = CentralSite::open().await;
+    central.deposit().await;
     let script = logged_in().press("1").until_said(is_play).press("3");
-    let (_, transcript) = office.owner(script.until_said(|prompt| *prompt == Prompt::Removed).hang_up()).await;
+    let (_, transcript) = central.owner(script.until_said(|prompt| *prompt == Prompt::Removed).hang_up()).await;
     assert!(said(&transcript, &Prompt::Removed));
-    let summary = office.summary("2001").await;
+    let summary = central.summary("2001").await;
     assert_eq!((summary.new, summary.old), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_is_paused_and_goes_on() {
-    let office = Office::open().await;
-    office.deposit().await;
+    let central = CentralSite::open().await;
+    central.deposit().await;
     let script = logged_in().press("1").until_said(is_play).silence(SECOND * 2).press("8").silence(SECOND * 10).press("8");
-    let (_, transcript) = office.owner(script.until_said(is_menu).hang_up()).await;
+    let (_, transcript) = central.owner(script.until_said(is_menu).hang_up()).await;
     assert!(!said(&transcript, &Prompt::NotUnderstood));
-    assert_eq!(office.summary("2001").await.old, 1, "it was played to its end");
+    assert_eq!(central.summary("2001").await.old, 1, "it was played to its end");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_recorded_greeting_is_heard_by_the_next_caller() {
-    let office = Office::open().await;
+    let central = CentralSite::open().await;
     let script = logged_in().press("4").until_said(is_menu).press("1").until_said(is_menu).press("2").until_ended(is_tone);
     let script = script.speak(SECOND * 4).press("#").until_said(is_menu).press("1");
-    let (_, transcript) = office.owner(script.until_said(|prompt| *prompt == Prompt::GreetingSaved).hang_up()).await;
+    let (_, transcript) = central.owner(script.until_said(|prompt| *prompt == Prompt::GreetingSaved).hang_up()).await;
     assert!(said(&transcript, &Prompt::GreetingSaved), "{:?}", transcript.prompts());
-    assert!(office.node.greetings(&mailbox("2001")).normal);
-    let (_, transcript) = office.call(Script::new().until_ended(is_tone).hang_up()).await;
+    assert!(central.node.greetings(&mailbox("2001")).normal);
+    let (_, transcript) = central.call(Script::new().until_ended(is_tone).hang_up()).await;
     assert!(said(&transcript, &Prompt::Greeting(GreetingKind::Normal)));
     assert!(transcript.sound().len() > 8000 * 4);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_reaches_the_sender() {
-    let office = Office::open().await;
-    office.deposit().await;
+    let central = CentralSite::open().await;
+    central.deposit().await;
     let script = logged_in().press("1").until_ended(is_play).until_said(is_menu).press("9").until_ended(is_tone);
     let script = script.speak(SECOND * 3).press("#").until_said(is_menu).press("1");
-    let (_, transcript) = office.owner(script.until_said(|prompt| *prompt == Prompt::Sent).hang_up()).await;
+    let (_, transcript) = central.owner(script.until_said(|prompt| *prompt == Prompt::Sent).hang_up()).await;
     assert!(said(&transcript, &Prompt::Sent), "{:?}", transcript.prompts());
-    assert_eq!(office.summary("2002").await.new, 1);
+    assert_eq!(central.summary("2002").await.new, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_is_composed_for_two() {
-    let office = Office::open().await;
+    let central = CentralSite::open().await;
     let script = logged_in().press("6").until_said(|prompt| *prompt == Prompt::EnterMailbox).press("2003#");
     let script = script.until_said(|prompt| *prompt == Prompt::EnterNextMailbox).press("2004#");
     let script = script.until_said(|prompt| *prompt == Prompt::EnterNextMailbox).press("#").until_ended(is_tone);
     let script = script.speak(SECOND * 3).press("#").until_said(is_menu).press("1");
-    let (_, transcript) = office.owner(script.until_said(|prompt| *prompt == Prompt::Sent).hang_up()).await;
+    let (_, transcript) = central.owner(script.until_said(|prompt| *prompt == Prompt::Sent).hang_up()).await;
     assert!(said(&transcript, &Prompt::Sent), "{:?}", transcript.prompts());
-    assert_eq!((office.summary("2003").await.new, office.summary("2004").await.new), (1, 1));
+    assert_eq!((central.summary("2003").await.new, central.summary("2004").await.new), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_sender_is_called_back() {
-    let office = Office::open().await;
-    office.deposit().await;
+    let central = CentralSite::open().await;
+    central.deposit().await;
     let script = logged_in().press("1").until_ended(is_play).until_said(is_menu).press("79");
-    let (end, transcript) = office.owner(script).await;
+    let (end, transcript) = central.owner(script).await;
     assert_eq!(end.reason, CallEndReason::Transferred);
     let to = "2002".parse().unwrap();
     assert_eq!(transcript.entries().last(), Some(&TranscriptEntry::Transferred { to, succeeded: true }));
@@ -116,17 +116,17 @@ async fn the_sender_is_called_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_becomes_an_owner_and_the_port_is_free() {
-    let office = Office::open().await;
+    let central = CentralSite::open().await;
     let script = Script::new().silence(SECOND / 10).press("*").until_said(|prompt| *prompt == Prompt::EnterPin);
-    let (_, transcript) = office.call(script.press(PIN).press("#").until_said(is_menu).press("*")).await;
+    let (_, transcript) = central.call(script.press(PIN).press("#").until_said(is_menu).press("*")).await;
     assert!(said(&transcript, &Prompt::Goodbye), "{:?}", transcript.prompts());
-    assert_eq!(office.ports_in_use(), 0);
+    assert_eq!(central.ports_in_use(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_owner_who_does_nothing_hears_goodbye() {
-    let office = Office::open().await;
-    let (end, transcript) = office.owner(logged_in()).await;
+    let central = CentralSite::open().await;
+    let (end, transcript) = central.owner(logged_in()).await;
     assert_eq!(end.reason, CallEndReason::Over);
     assert!(said(&transcript, &Prompt::Goodbye));
 }

@@ -1,4 +1,4 @@
-//! What an owner does with a mailbox: opening it, its PIN, the status of its messages, and its greetings.
+//! The actions on a mailbox: opening it, its PIN, the status of its messages, and its greetings.
 
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ impl OwnerConversation<'_> {
         };
         let outcome = set(saved);
         if outcome == GreetingOutcome::Done {
-            self.session.take = None;
+            self.session.recording = None;
         }
         outcome
     }

@@ -1,4 +1,4 @@
-//! What an owner sends: messages passed on, answers, and messages of the owner's own.
+//! The messages that an owner sends: messages passed on, answers, and the owner's own.
 
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ impl OwnerConversation<'_> {
         let failed = results.into_iter().filter_map(|(mailbox, result)| result.inspect_err(warn).is_err().then_some(mailbox));
         let failed: Vec<MailboxId> = failed.collect();
         if failed.is_empty() {
-            (self.made, self.session.take) = (None, None);
+            (self.made, self.session.recording) = (None, None);
             SendOutcome::Delivered
         } else if unknown == to.len() {
             SendOutcome::NoSuchMailbox

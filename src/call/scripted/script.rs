@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::FRAME;
 use crate::telephone::{Digit, Prompt};
 
-/// What the other end of a call does, step after step.
+/// The actions of the other end of a call, step after step.
 ///
 /// ```
 /// use std::time::Duration;

@@ -6,7 +6,7 @@ use crate::call::{CallRefusal, TransferTarget};
 use crate::lock::Lock;
 use crate::telephone::Prompt;
 
-/// What the driver did with a [`ScriptedLeg`](super::ScriptedLeg), so far; clones show the same call.
+/// The actions of the driver on a [`ScriptedLeg`](super::ScriptedLeg), so far; clones show the same call.
 #[derive(Debug, Clone, Default)]
 pub struct Transcript {
     state: Arc<Lock<State>>,

@@ -1,4 +1,4 @@
-//! [`Take`]: one recording of a call, and what is heard in it.
+//! [`CallRecording`]: one recording of a call, and what is heard in it.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::telephone::Recorded;
 /// One recording of a call: the message of a caller, or a clip of an owner. It measures the speech in it.
 ///
 /// Dropped, it is a hang-up: a message with speech is kept if it is long enough, and anything else is discarded.
-pub(super) struct Take {
-    sound: Option<TakenSound>,
+pub(super) struct CallRecording {
+    sound: Option<RecordedSound>,
     format: Format,
     policy: SpeechPolicy,
     meter: SpeechMeter,
@@ -27,14 +27,14 @@ pub(super) struct Take {
     has_begun: bool,
 }
 
-enum TakenSound {
+enum RecordedSound {
     Message(Box<Recording>),
     Clip(Box<ClipRecorder>),
 }
 
 /// Why a recording has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum RecordingEnd {
     /// A key has ended it.
     Digit,
     /// Nobody has spoken for the longest silence.
@@ -43,16 +43,16 @@ pub(super) enum Ending {
     Other,
 }
 
-impl Take {
+impl CallRecording {
     pub(super) fn message(recording: Recording, format: Format, policy: SpeechPolicy) -> Self {
-        Self::new(TakenSound::Message(Box::new(recording)), format, policy)
+        Self::new(RecordedSound::Message(Box::new(recording)), format, policy)
     }
 
     pub(super) fn clip(clip: ClipRecorder, format: Format, policy: SpeechPolicy) -> Self {
-        Self::new(TakenSound::Clip(Box::new(clip)), format, policy)
+        Self::new(RecordedSound::Clip(Box::new(clip)), format, policy)
     }
 
-    fn new(sound: TakenSound, format: Format, policy: SpeechPolicy) -> Self {
+    fn new(sound: RecordedSound, format: Format, policy: SpeechPolicy) -> Self {
         let meter = SpeechMeter::new(format);
         let (source, next_timestamp, voiced_until) = (None, 0, Duration::ZERO);
         Self { sound: Some(sound), format, policy, meter, source, next_timestamp, voiced_until, has_begun: false }
@@ -66,8 +66,8 @@ impl Take {
     /// The length of the sound so far.
     pub(super) fn length(&self) -> Duration {
         match &self.sound {
-            Some(TakenSound::Message(recording)) => recording.length(),
-            Some(TakenSound::Clip(clip)) => clip.length(),
+            Some(RecordedSound::Message(recording)) => recording.length(),
+            Some(RecordedSound::Clip(clip)) => clip.length(),
             None => Duration::ZERO,
         }
     }
@@ -99,8 +99,8 @@ impl Take {
     fn push_payload(&mut self, payload: &[u8], timestamp: u32, source: u32) -> Progress {
         if self.source.replace(source).is_some_and(|before| before != source) {
             match &mut self.sound {
-                Some(TakenSound::Message(recording)) => recording.change_source(),
-                Some(TakenSound::Clip(clip)) => clip.change_source(),
+                Some(RecordedSound::Message(recording)) => recording.change_source(),
+                Some(RecordedSound::Clip(clip)) => clip.change_source(),
                 None => {}
             }
         }
@@ -108,8 +108,8 @@ impl Take {
         self.next_timestamp = timestamp.wrapping_add(u32::try_from(frames).unwrap_or(u32::MAX));
         self.meter.push_payload(payload);
         let progress = match &mut self.sound {
-            Some(TakenSound::Message(recording)) => recording.push_payload(payload, timestamp),
-            Some(TakenSound::Clip(clip)) => clip.push_payload(payload, timestamp),
+            Some(RecordedSound::Message(recording)) => recording.push_payload(payload, timestamp),
+            Some(RecordedSound::Clip(clip)) => clip.push_payload(payload, timestamp),
             None => Progress::Ended,
         };
         self.measure();
@@ -124,8 +124,8 @@ impl Take {
         }
         self.meter.push_samples(samples);
         let pushed = match &mut self.sound {
-            Some(TakenSound::Message(recording)) => recording.push_samples(samples),
-            Some(TakenSound::Clip(clip)) => clip.push_samples(samples),
+            Some(RecordedSound::Message(recording)) => recording.push_samples(samples),
+            Some(RecordedSound::Clip(clip)) => clip.push_samples(samples),
             None => Ok(Progress::Ended),
         };
         self.measure();
@@ -157,15 +157,15 @@ impl Take {
     }
 
     /// Cuts what does not belong to the sound from its end.
-    pub(super) fn end(&mut self, ending: Ending) {
+    pub(super) fn end(&mut self, ending: RecordingEnd) {
         let length = match ending {
-            Ending::Digit => self.length().saturating_sub(self.policy.cut_before_digit),
-            Ending::Silence => self.length().min(self.voiced_until + self.policy.silence_at_end),
-            Ending::Other => self.length(),
+            RecordingEnd::Digit => self.length().saturating_sub(self.policy.cut_before_digit),
+            RecordingEnd::Silence => self.length().min(self.voiced_until + self.policy.silence_at_end),
+            RecordingEnd::Other => self.length(),
         };
         match &mut self.sound {
-            Some(TakenSound::Message(recording)) => recording.truncate(length),
-            Some(TakenSound::Clip(clip)) => clip.truncate(length),
+            Some(RecordedSound::Message(recording)) => recording.truncate(length),
+            Some(RecordedSound::Clip(clip)) => clip.truncate(length),
             None => {}
         }
     }
@@ -173,13 +173,13 @@ impl Take {
     /// Returns the sound so far, to be heard by the speaker; `None` if it cannot be read.
     pub(super) async fn sound(&self) -> Option<Audio> {
         match &self.sound {
-            Some(TakenSound::Message(recording)) => {
+            Some(RecordedSound::Message(recording)) => {
                 let sound = recording.sound().await;
                 sound
                     .inspect_err(|error| tracing::warn!(error = error as &dyn std::error::Error, "a recording cannot be heard"))
                     .ok()
             }
-            Some(TakenSound::Clip(clip)) => Some(clip.sound()),
+            Some(RecordedSound::Clip(clip)) => Some(clip.sound()),
             None => None,
         }
     }
@@ -187,7 +187,7 @@ impl Take {
     /// Returns the recording of a message, whose speech is settled by the caller of this.
     pub(super) fn into_recording(mut self) -> Option<Recording> {
         match self.sound.take() {
-            Some(TakenSound::Message(recording)) => Some(*recording),
+            Some(RecordedSound::Message(recording)) => Some(*recording),
             other => {
                 self.sound = other;
                 None
@@ -197,7 +197,7 @@ impl Take {
 
     /// Discards the sound at once.
     pub(super) fn discard(mut self) {
-        if let Some(TakenSound::Message(recording)) = self.sound.take() {
+        if let Some(RecordedSound::Message(recording)) = self.sound.take() {
             recording.discard_later();
         }
     }
@@ -208,9 +208,9 @@ impl Take {
     }
 }
 
-impl Drop for Take {
+impl Drop for CallRecording {
     fn drop(&mut self) {
-        let Some(TakenSound::Message(recording)) = self.sound.take() else { return };
+        let Some(RecordedSound::Message(recording)) = self.sound.take() else { return };
         if !self.has_begun {
             recording.discard_later();
         } else if self.has_speech() {

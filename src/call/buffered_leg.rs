@@ -1,4 +1,4 @@
-//! [`Line`]: the leg of a call, with the events that came while the driver waited for something else.
+//! [`BufferedLeg`]: the leg of a call, with the events that came while the driver waited for something else.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -11,7 +11,7 @@ use super::{CallLeg, CallRefusal, CallTimers, LegClosed, LegEvent, Playback, Tra
 use crate::audio::Format;
 
 /// The leg of a call. It is heard all the time: events that come while the driver waits for a disk or a store are kept in their order.
-pub(super) struct Line<'a> {
+pub(super) struct BufferedLeg<'a> {
     leg: Box<dyn CallLeg + 'a>,
     no_sound: Option<Duration>,
     /// The events that the driver has not taken in yet.
@@ -24,17 +24,17 @@ pub(super) struct Line<'a> {
     ended: Option<CallEndReason>,
 }
 
-/// What [`Line::next`] returns.
-pub(super) enum LineEvent {
+/// The next thing that happens on a leg.
+pub(super) enum BufferedEvent {
     /// An event of the leg, except a hang-up.
     Leg(LegEvent),
     /// The given time has come.
     Elapsed,
-    /// The call has ended; [`Line::ended`] says why.
+    /// The call has ended; [`BufferedLeg::ended`] says why.
     Ended,
 }
 
-impl<'a> Line<'a> {
+impl<'a> BufferedLeg<'a> {
     pub(super) fn new(leg: Box<dyn CallLeg + 'a>, timers: &CallTimers) -> Self {
         let now = Instant::now();
         let no_sound = timers.no_sound.filter(|_| leg.hears_live());
@@ -110,13 +110,13 @@ impl<'a> Line<'a> {
     }
 
     /// Waits for the next event of the call, or until a time.
-    pub(super) async fn next(&mut self, until: Option<Instant>) -> LineEvent {
+    pub(super) async fn next(&mut self, until: Option<Instant>) -> BufferedEvent {
         loop {
             if let Some(event) = self.queue.pop_front() {
-                return LineEvent::Leg(event);
+                return BufferedEvent::Leg(event);
             }
             if self.ended.is_some() {
-                return LineEvent::Ended;
+                return BufferedEvent::Ended;
             }
             let no_sound = self.no_sound.filter(|_| !self.held).map(|limit| self.last_heard + limit);
             let wake = [until, no_sound].into_iter().flatten().fold(self.over_at, Instant::min);
@@ -127,7 +127,7 @@ impl<'a> Line<'a> {
             } else if no_sound.is_some_and(|at| now >= at) {
                 self.ended = Some(CallEndReason::NoSound);
             } else if until.is_some_and(|at| now >= at) {
-                return LineEvent::Elapsed;
+                return BufferedEvent::Elapsed;
             } else {
                 tokio::select! {
                     event = self.leg.next() => self.take_in(event, true),
@@ -161,12 +161,12 @@ impl<'a> Line<'a> {
 
     /// The same, but only as long as no digit is pressed and the call goes on.
     pub(super) async fn wait_uninterrupted<T>(&mut self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-        self.wait_while(limit, work, |line| !line.is_interrupted()).await
+        self.wait_while(limit, work, |leg| !leg.is_interrupted()).await
     }
 
     /// The same, but only until the call ends.
     pub(super) async fn wait_unless_ended<T>(&mut self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-        self.wait_while(limit, work, |line| line.ended.is_none()).await
+        self.wait_while(limit, work, |leg| leg.ended.is_none()).await
     }
 
     async fn wait_while<T>(
@@ -187,7 +187,7 @@ impl<'a> Line<'a> {
         None
     }
 
-    /// Puts an event into the queue, unless it concerns the line itself.
+    /// Puts an event into the queue, unless it concerns the leg itself.
     fn take_in(&mut self, event: LegEvent, sound: bool) {
         // The end of a playback says nothing about the other end.
         if !matches!(event, LegEvent::Ended(_)) {
