@@ -27,14 +27,16 @@ pub struct Payloads<I> {
     frames: I,
     codec: Codec,
     samples: NonZeroUsize,
-    /// The beginning of the next payload: fewer samples than it needs, unless a frame was longer.
+    /// The frame, or the rest of one and what follows it, from which the next payload is taken.
     pending: Vec<i16>,
+    /// How many samples of `pending` were taken. They are removed when another frame is needed, not with each payload of a long frame.
+    taken: usize,
 }
 
 impl<I: Iterator<Item = Vec<i16>>> Payloads<I> {
     /// Returns the payloads of `frames`, in `codec`, with `samples` samples each: 160 for 20 ms at 8 kHz.
     pub const fn new(frames: I, codec: Codec, samples: NonZeroUsize) -> Self {
-        Self { frames, codec, samples, pending: Vec::new() }
+        Self { frames, codec, samples, pending: Vec::new(), taken: 0 }
     }
 }
 
@@ -43,7 +45,8 @@ impl<I: Iterator<Item = Vec<i16>>> Iterator for Payloads<I> {
 
     fn next(&mut self) -> Option<Bytes> {
         let wanted = self.samples.get();
-        while self.pending.len() < wanted {
+        while self.pending.len() - self.taken < wanted {
+            self.pending.drain(..std::mem::take(&mut self.taken));
             match self.frames.next() {
                 Some(frame) if self.pending.is_empty() => self.pending = frame,
                 Some(frame) => self.pending.extend(frame),
@@ -51,8 +54,8 @@ impl<I: Iterator<Item = Vec<i16>>> Iterator for Payloads<I> {
                 None => self.pending.resize(wanted, 0),
             }
         }
-        let payload = encode(self.codec, &self.pending[..wanted]);
-        self.pending.drain(..wanted);
+        let payload = encode(self.codec, &self.pending[self.taken..][..wanted]);
+        self.taken += wanted;
         Some(payload)
     }
 }
@@ -80,6 +83,7 @@ mod tests {
         let expected: [&[u8]; 2] = [&[0x81, 0x82], &[0x83, 0x84]];
         assert_eq!(payloads(&[&[a, b], &[c, d]], 2), expected);
         assert_eq!(payloads(&[&[a, b, c, d]], 2), expected);
+        assert_eq!(payloads(&[&[a, b, c], &[d]], 2), expected);
         assert_eq!(payloads(&[&[a], &[], &[b, c], &[d]], 2), expected);
     }
 
