@@ -5,7 +5,7 @@ mod tests;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -23,8 +23,10 @@ use crate::telephone::Digit;
 /// A leg passes [`play`](Self::play), [`stop`](Self::stop) and [`listen`](Self::listen) on, and waits in its `next` for
 /// [`next`](Self::next) and for its own signalling. Frames of a playback are sent when they are due, which needs `next` to be waited for.
 ///
-/// - **Sent to.** Sound goes to the address of [`send_to`](Self::send_to). If packets come from another host, that address is behind a NAT,
-///   and sound goes to where they come from.
+/// - **Sent to.** Sound goes to the address of [`send_to`](Self::send_to). If the first packets come from another host, that address is behind
+///   a NAT, and sound goes to where they come from.
+/// - **From strangers.** Once a host was heard, packets of others are dropped, except those of the host in `send_to`, which always counts. So
+///   nobody else gets the sound of a call that goes on, or presses keys in it.
 /// - **Keys.** A key is reported once, as an event of RFC 4733. Some telephones send it a second time in the signalling; that one is to be
 ///   dropped when [`has_key_events`](Self::has_key_events) is true.
 /// - **Hold.** While the call is [held](Self::hold), playback pauses, and sound that comes is not reported.
@@ -52,6 +54,11 @@ pub struct RtpMedia {
     format: Format,
     receiver: RtpReceiver,
     sender: RtpSender,
+    /// The address in the offer or answer.
+    signalled: Option<SocketAddr>,
+    /// The host whose packets are read, once one was heard.
+    heard: Option<IpAddr>,
+    /// Where sound is sent.
     remote: Option<SocketAddr>,
     /// The sound in one packet, in samples.
     packet: u32,
@@ -75,7 +82,9 @@ impl RtpMedia {
             socket,
             format: Format::new(codec, rate, 1),
             receiver: RtpReceiver::new(types),
-            sender: sender(types),
+            sender: RtpSender::random(types.payload_type),
+            signalled: None,
+            heard: None,
             remote: None,
             packet: samples(FRAME, rate).max(1),
             playing: None,
@@ -95,7 +104,7 @@ impl RtpMedia {
 
     /// Sets the address for sound, from an offer or answer. Without one, sound goes to where the first packet comes from.
     pub fn send_to(&mut self, remote: SocketAddr) {
-        self.remote = Some(remote);
+        (self.signalled, self.heard, self.remote) = (Some(remote), None, Some(remote));
     }
 
     /// Sets the longest sound in a packet, the `maxptime` of an SDP, if it is less than 20 ms.
@@ -152,11 +161,16 @@ impl RtpMedia {
     fn handle(&mut self, received: io::Result<(usize, SocketAddr)>) -> Option<LegEvent> {
         // An error is an ICMP message about an earlier packet, of which the other end says more in its signalling.
         let (_, from) = received.ok()?;
-        let received = self.receiver.handle(&self.datagram.split().freeze());
+        let datagram = self.datagram.split().freeze();
         self.datagram.reserve(LARGEST);
+        let signalled = self.signalled.filter(|signalled| signalled.ip() == from.ip());
+        if signalled.is_none() && self.heard.is_some_and(|heard| heard != from.ip()) {
+            return None;
+        }
+        let received = self.receiver.handle(&datagram);
         let is_sound = matches!(received, Received::Sound { .. } | Received::Event(_) | Received::ComfortNoise);
-        if is_sound && self.remote.is_none_or(|remote| remote.ip() != from.ip()) {
-            self.remote = Some(from);
+        if is_sound && self.heard != Some(from.ip()) {
+            (self.heard, self.remote) = (Some(from.ip()), Some(signalled.unwrap_or(from)));
         }
         match received {
             Received::Sound { payload, timestamp, source } if self.listening && !self.held => {
@@ -196,16 +210,6 @@ impl fmt::Debug for RtpMedia {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RtpMedia").field("format", &self.format).field("playing", &self.playing).finish_non_exhaustive()
     }
-}
-
-/// Returns a sender with a random source, sequence number and timestamp: RFC 3550 §5.1.
-fn sender(types: RtpFormat) -> RtpSender {
-    let mut random = [0; 10];
-    // Without random bytes they are zero, which is only easier to guess.
-    let _ = getrandom::fill(&mut random);
-    let [s0, s1, s2, s3, n0, n1, t0, t1, t2, t3] = random;
-    let (source, timestamp) = (u32::from_be_bytes([s0, s1, s2, s3]), u32::from_be_bytes([t0, t1, t2, t3]));
-    RtpSender::new(types.payload_type, source, u16::from_be_bytes([n0, n1]), timestamp)
 }
 
 fn samples(length: Duration, rate: u32) -> u32 {

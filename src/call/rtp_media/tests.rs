@@ -99,3 +99,38 @@ async fn sound_goes_to_where_it_comes_from_behind_a_nat() {
     there.readable().await.unwrap();
     assert_eq!(arrived(&there).len(), 1);
 }
+
+#[tokio::test]
+async fn a_stranger_neither_gets_the_sound_nor_presses_keys() {
+    let (mut media, there, address) = ends().await;
+    let stranger = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+    let key = |code: u8| [b"\x80\x65\0\x01\0\0\0", &[code][..], b"\0\0\0\x01", &[code], b"\0\0\xa0"].concat();
+    there.send_to(&key(1), address).await.unwrap();
+    assert!(matches!(next(&mut media).await, LegEvent::Digit(Digit::One)));
+    stranger.send_to(&key(7), address).await.unwrap();
+    there.send_to(&key(2), address).await.unwrap();
+    assert!(matches!(next(&mut media).await, LegEvent::Digit(Digit::Two)));
+    media.play(playback(1, 1));
+    assert!(matches!(next(&mut media).await, LegEvent::Ended(_)));
+    there.readable().await.unwrap();
+    assert_eq!((arrived(&there).len(), arrived(&stranger).len()), (1, 0));
+}
+
+#[tokio::test]
+async fn the_signalled_address_takes_the_sound_back_from_a_stranger() {
+    let (mut media, there, address) = ends().await;
+    let stranger = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+    let mut sender = RtpSender::new(0, 9, 1, 0);
+    media.listen(true);
+    for socket in [&stranger, &there, &stranger, &there] {
+        socket.send_to(&sender.packet(&[0x55; 160], 160), address).await.unwrap();
+    }
+    for timestamp in [0, 160, 480] {
+        let event = next(&mut media).await;
+        assert!(matches!(event, LegEvent::Payload { timestamp: at, .. } if at == timestamp), "{event:?}");
+    }
+    media.play(playback(1, 1));
+    assert!(matches!(next(&mut media).await, LegEvent::Ended(_)));
+    there.readable().await.unwrap();
+    assert_eq!((arrived(&there).len(), arrived(&stranger).len()), (1, 0));
+}
