@@ -19,6 +19,9 @@ struct Event {
     code: u8,
     /// Whether a packet has said that the key was released.
     ended: bool,
+    /// Whether the segment before it and the one after it have come: a segment has at most one of each.
+    has_before: bool,
+    has_next: bool,
 }
 
 impl RecentEvents {
@@ -29,17 +32,25 @@ impl RecentEvents {
     /// RFC 4733 §2.3, §2.5.1.3 and §2.5.2.
     pub(super) fn handle(&mut self, packet: &Packet) -> Result<Option<u8>, RtpError> {
         let [code, flags, ..] = *packet.payload.first_chunk::<4>().ok_or(RtpError::Event { len: packet.payload.len() })?;
-        let event = Event { source: packet.source, timestamp: packet.timestamp, code, ended: flags & END != 0 };
+        let ended = flags & END != 0;
+        let mut event =
+            Event { source: packet.source, timestamp: packet.timestamp, code, ended, has_before: false, has_next: false };
         if let Some(known) = self.0.iter_mut().find(|known| known.is_same_segment(&event)) {
             known.ended |= event.ended;
             return Ok(None);
         }
-        let continues = self.0.iter().any(|known| event.continues(known) || known.continues(&event));
+        for known in &mut self.0 {
+            if event.continues(known) {
+                (event.has_before, known.has_next) = (true, true);
+            } else if known.continues(&event) {
+                (event.has_next, known.has_before) = (true, true);
+            }
+        }
         if self.0.len() == CAPACITY {
             self.0.pop_front();
         }
         self.0.push_back(event);
-        Ok((!continues).then_some(code))
+        Ok((!event.has_before && !event.has_next).then_some(code))
     }
 }
 
@@ -52,6 +63,8 @@ impl Event {
     fn continues(&self, before: &Self) -> bool {
         let distance = self.timestamp.wrapping_sub(before.timestamp);
         !before.ended
+            && !before.has_next
+            && !self.has_before
             && (self.source, self.code) == (before.source, before.code)
             && distance.abs_diff(LONGEST_SEGMENT) <= SEGMENT_TOLERANCE
     }

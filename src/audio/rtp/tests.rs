@@ -126,6 +126,14 @@ fn a_key_pressed_again_after_eight_seconds_is_two_events() {
 }
 
 #[test]
+fn a_key_pressed_again_right_after_a_long_one_is_two_events() {
+    let held = [event(9, 1, 400, 8, 0, 160), event(9, 2, 400 + 0xffff, 8, 0, 160), event(9, 3, 400 + 0xffff, 8, 0x80, 320)];
+    let again = event(9, 4, 800 + 0xffff, 8, 0x80, 160);
+    assert_eq!(events(&mut receiver(), held.iter().chain([&again])), [8, 8]);
+    assert_eq!(events(&mut receiver(), [&held[0], &again, &held[1], &held[2]]), [8, 8], "in another order");
+}
+
+#[test]
 fn debug_shows_neither_sound_nor_keys() {
     let (sound, key) = (RtpSender::new(SOUND, SOURCE, 1, 1).packet(b"sound", 5), event(9, 1, 0, 8, 0, 160));
     let shown = [sound, key].map(|datagram| format!("{:?}", receiver().handle(&datagram)));
