@@ -8,6 +8,7 @@
 mod espeak;
 
 use std::error::Error;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,6 +23,10 @@ use voicemail::voice::{FallbackVoice, Names, SoundPack, Voice, log_text};
 async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
+        // A reader such as `head` may have enough.
+        Err(error) if error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == ErrorKind::BrokenPipe) => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("{}", error_chain(&*error));
             ExitCode::FAILURE
@@ -33,9 +38,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let espeak = EspeakVoice::new("en-us");
     let Some(folder) = std::env::args_os().nth(1) else { return say_all(&espeak).await };
     let pack = SoundPack::open(folder, "en".parse()?).await?;
-    println!("{pack:?} lacks words for {} prompts and lines of menus:", pack.missing().len());
+    writeln!(io::stdout(), "{pack:?} lacks words for {} prompts and lines of menus:", pack.missing().len())?;
     for missing in pack.missing() {
-        println!("  {missing}");
+        writeln!(io::stdout(), "  {missing}")?;
     }
     say_all(&FallbackVoice::new(pack, espeak)).await
 }
@@ -61,7 +66,7 @@ async fn say_all(voice: &impl Voice) -> Result<(), Box<dyn Error>> {
         for sound in voice.say(&prompt, &Names::none()).await? {
             length += Frames::new(&sound, 8000.try_into()?)?.duration();
         }
-        println!("{:5.2} s  {}", length.as_secs_f64(), log_text(&prompt));
+        writeln!(io::stdout(), "{:5.2} s  {}", length.as_secs_f64(), log_text(&prompt))?;
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ impl GrowingFile {
         Ok(())
     }
 
-    /// Cuts the sound after `len` bytes of samples, if it has more. What is beyond stays in the file, where no reader of the finished message
+    /// Cuts the sound after `len` bytes of samples, if it has more. The rest stays in the file, where no reader of the finished message
     /// sees it: a crash before [`complete`](Self::complete) leaves the recording as it was.
     pub(crate) fn cut(&mut self, len: u64) {
         if let SoundInput::Frames(format) = self.sound {

@@ -1,6 +1,7 @@
 //! Key maps.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use proptest::prelude::*;
 
@@ -106,10 +107,10 @@ mod description {
         let map = KeyMap::intuity();
         let mut toml = String::new();
         for (place, functions) in map.places() {
-            toml.push_str(&format!("[{place}]\n"));
+            writeln!(toml, "[{place}]").unwrap();
             for (function, keys) in functions {
                 let keys: Vec<String> = keys.iter().map(KeySequence::to_string).collect();
-                toml.push_str(&format!("{function} = {keys:?}\n"));
+                writeln!(toml, "{function} = {keys:?}").unwrap();
             }
         }
         assert_eq!(check(&toml), Ok(map));

@@ -11,6 +11,9 @@ use super::place::Place;
 /// The functions of each place, with their keys; a space stands between two sequences for one function.
 type Table = [(Place, &'static [(Function, &'static str)])];
 
+/// A function that makes a preset.
+type Preset = fn() -> KeyMap;
+
 impl Default for KeyMap {
     /// Returns [`KeyMap::voicemail`].
     fn default() -> Self {
@@ -20,7 +23,7 @@ impl Default for KeyMap {
 
 impl KeyMap {
     /// The presets by their names in descriptions.
-    pub const PRESETS: [(&'static str, fn() -> Self); 3] =
+    pub const PRESETS: [(&'static str, Preset); 3] =
         [("voicemail", Self::voicemail), ("asterisk", Self::asterisk), ("intuity", Self::intuity)];
 
     /// Returns the preset of this name; `None` for any other name.
