@@ -54,7 +54,7 @@ fn nothing_recorded_is_said_and_asked_for_three_times() {
     ] {
         let mut call = recording();
         for _ in 0..2 {
-            let again = [&[said.clone()], &record_now(RecordingKind::Answer)[..]].concat();
+            let again = [std::slice::from_ref(&said), &record_now(RecordingKind::Answer)[..]].concat();
             assert_eq!(after(&mut call, nothing.clone()), [OwnerAction::Discard, say(&again)]);
             after(&mut call, OwnerEvent::Played);
         }
