@@ -5,6 +5,7 @@
 //! script can call:
 //! `printf '\n\n!\n1\n\n' | cargo run --example telephone -- caller`,
 //! `printf '480913#\n1\n!\n3\n3\n\n*\n*\n' | cargo run --example telephone -- owner 120`.
+//! `--keys asterisk` (or `intuity`) gives both sides the keys of that system: `telephone caller --keys asterisk`.
 //! You will see the call of the caller or of the owner (without an argument, one after the other), with lines such as
 //! `< MessageNumber { number: 1, of: 120 }`; `< Removed` comes only after its action `= Remove(..)` has succeeded.
 
@@ -21,7 +22,7 @@ use voicemail::error_chain;
 use voicemail::message::{Audio, AudioType, MailboxId, Message, MessageId, Origin, RecordedAt};
 use voicemail::store::{MemoryStore, MessageStore as _, MessageStoreExt as _, StoreError};
 use voicemail::telephone::{
-    Addressee, CallerAction, CallerDialogue, CallerEvent, Digit, GreetingOutcome, Greetings, MarkOutcome, MemoryPins,
+    Addressee, CallerAction, CallerDialogue, CallerEvent, Digit, GreetingOutcome, Greetings, KeyMap, MarkOutcome, MemoryPins,
     OpenedMailbox, OwnerAction, OwnerDialogue, OwnerEvent, PinChangeOutcome, PinHash, PinVerdict, Recorded, Say, SendOutcome,
 };
 
@@ -48,7 +49,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Failure> {
-    let mut arguments = std::env::args().skip(1).collect::<Vec<_>>().into_iter();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let keys = keys(&mut arguments)?;
+    let mut arguments = arguments.into_iter();
     let (side, count) = (arguments.next().unwrap_or_default(), arguments.next());
     let mailbox: MailboxId = "2041".parse()?;
     let store = MemoryStore::new([mailbox.clone()]);
@@ -62,14 +65,22 @@ async fn run() -> Result<(), Failure> {
             store.deposit(&mailbox, &Origin::Here, &message()).await?;
         }
     } else {
-        call_of_caller(&store, &mailbox, &mut lines).await?;
+        call_of_caller(&store, &mailbox, keys.clone(), &mut lines).await?;
     }
-    if side == "caller" { Ok(()) } else { call_of_owner(&store, &mailbox, &mut lines).await }
+    if side == "caller" { Ok(()) } else { call_of_owner(&store, &mailbox, keys, &mut lines).await }
+}
+
+/// Takes `--keys PRESET` out of the arguments, and returns the keys of that preset; without it, those of this crate.
+fn keys(arguments: &mut Vec<String>) -> Result<KeyMap, Failure> {
+    let Some(at) = arguments.iter().position(|argument| argument == "--keys") else { return Ok(KeyMap::default()) };
+    let name = arguments.drain(at..(at + 2).min(arguments.len())).nth(1).unwrap_or_default();
+    let presets = KeyMap::PRESETS.map(|(preset, _)| preset).join(", ");
+    KeyMap::preset(&name).ok_or_else(|| format!("there are no keys {name:?}; there are {presets}; {USAGE}").into())
 }
 
 /// Runs the caller's call.
-async fn call_of_caller(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Failure> {
-    let mut dialogue = CallerDialogue::builder(mailbox.clone()).build();
+async fn call_of_caller(store: &MemoryStore, mailbox: &MailboxId, keys: KeyMap, lines: &mut Lines) -> Result<(), Failure> {
+    let mut dialogue = CallerDialogue::builder(mailbox.clone()).keys(keys).operator().build();
     let (mut recording, mut failing) = (false, false);
     loop {
         while let Some(action) = dialogue.poll_action() {
@@ -91,11 +102,8 @@ async fn call_of_caller(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Li
                     let kept = !std::mem::take(&mut failing) && store.deposit(mailbox, &Origin::Here, &message).await.is_ok();
                     Some(if kept { CallerEvent::Sent } else { CallerEvent::NotKept })
                 }
-                CallerAction::Say(_)
-                | CallerAction::Discard
-                | CallerAction::ConnectOperator
-                | CallerAction::StartOwnerDialogue
-                | CallerAction::HangUp => None,
+                CallerAction::ConnectOperator => std::mem::take(&mut failing).then_some(CallerEvent::NotConnected),
+                CallerAction::Say(_) | CallerAction::Discard | CallerAction::StartOwnerDialogue | CallerAction::HangUp => None,
             };
             if let Some(event) = answer {
                 dialogue.handle(event);
@@ -122,10 +130,10 @@ fn ended(recording: &mut bool, length: Duration) -> CallerEvent {
 }
 
 /// Runs the owner's call.
-async fn call_of_owner(store: &MemoryStore, mailbox: &MailboxId, lines: &mut Lines) -> Result<(), Failure> {
+async fn call_of_owner(store: &MemoryStore, mailbox: &MailboxId, keys: KeyMap, lines: &mut Lines) -> Result<(), Failure> {
     let pins = MemoryPins::default();
     pins.set(mailbox.clone(), PinHash::new(&"480913".parse()?));
-    let mut dialogue = OwnerDialogue::builder().mailbox(mailbox.clone()).build();
+    let mut dialogue = OwnerDialogue::builder().mailbox(mailbox.clone()).keys(keys).build();
     let (mut recording, mut failing) = (false, false);
     loop {
         let now = SystemClock.now().instant;
@@ -270,7 +278,7 @@ fn say(prompts: &Say) {
     }
 }
 
-const USAGE: &str = "usage: telephone [caller | owner [HOW-MANY-MESSAGES]]";
+const USAGE: &str = "usage: telephone [caller | owner [HOW-MANY-MESSAGES]] [--keys PRESET]";
 
 /// The length of a recording that is not ended by `.`.
 const RECORDED: Duration = Duration::from_secs(3);
