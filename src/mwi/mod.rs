@@ -3,6 +3,8 @@
 #[cfg(feature = "memory")]
 mod channel;
 mod error;
+#[cfg(any(feature = "smtp", feature = "sip"))]
+mod fan_out;
 mod log;
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 mod router;
@@ -17,6 +19,8 @@ use chrono::{DateTime, Utc};
 #[cfg(feature = "memory")]
 pub use self::channel::ChannelSink;
 pub use self::error::MwiError;
+#[cfg(any(feature = "smtp", feature = "sip"))]
+pub use self::fan_out::FanOutSink;
 pub use self::log::LogSink;
 #[cfg(any(feature = "memory", feature = "fs", feature = "smtp"))]
 pub use self::router::{CentralPbx, MwiRouter, NoFallback};
