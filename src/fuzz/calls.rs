@@ -17,7 +17,7 @@ pub fn calls(bytes: &[u8]) {
     owner::call(&mut Script::new(bytes));
 }
 
-/// What happens in a call.
+/// The settings and the events of a call.
 struct Script<'a> {
     options: u8,
     steps: &'a [u8],

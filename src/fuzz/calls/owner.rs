@@ -82,7 +82,7 @@ enum Awaited {
     PinChange,
 }
 
-/// What the PIN that was entered allows.
+/// The access that the entered PIN gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
     None,
@@ -309,8 +309,8 @@ fn entry(number: u8) -> Entry {
     let recorded_at = RecordedAt::new(now(), chrono_tz::Asia::Tokyo, ClockQuality::unknown(ClockSource::Manual));
     let mut head = Head::new(recorded_at);
     head.id = MessageId::from_bytes([number; 16]);
-    head.urgency = if number % 2 == 0 { Urgency::Normal } else { Urgency::Urgent };
-    head.caller = Caller::new((number % 3 > 0).then(|| "2042".parse().expect("a number")), None);
+    head.urgency = if number.is_multiple_of(2) { Urgency::Normal } else { Urgency::Urgent };
+    head.caller = Caller::new((!number.is_multiple_of(3)).then(|| "2042".parse().expect("a number")), None);
     let status = [Status::New, Status::Old, Status::Removed][usize::from(number % 3)];
     Entry { head, status }
 }
