@@ -5,6 +5,7 @@
 mod callers_leave_messages;
 mod calls_that_are_refused_or_cut_off;
 mod owners_listen_and_send;
+mod random_calls_say_nothing_false;
 
 #[path = "../support/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
