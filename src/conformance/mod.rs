@@ -3,6 +3,8 @@
 //! Each suite has one function for each sentence of its trait's contract. A function panics when the sentence is broken, and its
 //! panic begins with the sentence's name. A suite's `run_all` runs them all, each on a fresh part.
 
+#[cfg(feature = "node")]
+pub mod call;
 pub mod clock;
 pub mod directory;
 pub mod forward;

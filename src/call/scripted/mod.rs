@@ -4,6 +4,7 @@ mod script;
 mod transcript;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use self::transcript::Recorder;
 pub use self::transcript::{Transcript, TranscriptEntry};
 use super::{CallLeg, CallRefusal, LegClosed, LegEvent, Playback, TransferError, TransferTarget};
 use crate::audio::{Codec, Format, encode};
+use crate::lock::Lock;
 
 /// A leg whose other end follows a [`Script`], in the time of the tokio runtime.
 ///
@@ -44,6 +46,8 @@ use crate::audio::{Codec, Format, encode};
 pub struct ScriptedLeg {
     format: Format,
     script: VecDeque<Step>,
+    /// Steps that the remote end was given later.
+    added: Arc<Lock<VecDeque<Step>>>,
     /// How far the first step is.
     progress: Progress,
     events: VecDeque<LegEvent>,
@@ -65,6 +69,7 @@ impl ScriptedLeg {
         let leg = Self {
             format,
             script: script.into_steps(),
+            added: Arc::default(),
             progress: Progress::default(),
             events: VecDeque::new(),
             playback: None,
@@ -77,6 +82,11 @@ impl ScriptedLeg {
             transfers: true,
         };
         (leg, transcript)
+    }
+
+    /// Returns the other end of the call, which can be given more to do while the call goes on.
+    pub fn remote_end(&self) -> RemoteEnd {
+        RemoteEnd { added: Arc::clone(&self.added) }
     }
 
     /// Lets every transfer fail. By default, transfers succeed.
@@ -97,6 +107,7 @@ impl ScriptedLeg {
                 self.recorder.handle_end(true);
             }
         }
+        self.script.append(&mut self.added.lock());
         let frame_len = usize::try_from(self.format.rate / FRAMES_A_SECOND).unwrap_or(0);
         let mut frame = Some(vec![0; frame_len]);
         while let Some(step) = self.script.front_mut() {
@@ -231,6 +242,19 @@ impl CallLeg for ScriptedLeg {
         }
         self.end();
         Ok(())
+    }
+}
+
+/// The other end of a [`ScriptedLeg`], for a test that decides during the call what it does next.
+#[derive(Debug, Clone)]
+pub struct RemoteEnd {
+    added: Arc<Lock<VecDeque<Step>>>,
+}
+
+impl RemoteEnd {
+    /// Follows `script` after everything that the other end was to do before.
+    pub fn follow(&self, script: Script) {
+        self.added.lock().extend(script.into_steps());
     }
 }
 
