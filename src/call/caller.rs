@@ -115,7 +115,7 @@ impl<'a> CallerConversation<'a> {
             let opening = self.shared.node.record(self.site, facts(&self.call), format);
             match self.session.wait(opening).await {
                 Some(Ok(recording)) => {
-                    self.session.recording = Some(CallRecording::message(recording, format, self.shared.speech))
+                    self.session.recording = Some(CallRecording::message(recording, format, self.shared.speech));
                 }
                 failed => {
                     warn_of(failed.and_then(Result::err));

@@ -125,7 +125,7 @@ pub async fn silent_at_once(mut leg: impl CallLeg, mut other: impl OtherEnd) {
     leg.play(playback(1, &leg, None));
     events(&mut leg, WHILE).await;
     leg.stop();
-    // What was on its way arrives.
+    // Let sound arrive that was on its way.
     events(&mut leg, ON_ITS_WAY).await;
     other.heard().await;
     events(&mut leg, WHILE).await;
@@ -242,15 +242,15 @@ mod tests {
     #[async_trait]
     impl OtherEnd for Remote {
         async fn press(&mut self, digit: Digit) {
-            self.end.follow(Script::new().press(&digit.to_char().to_string()));
+            self.end.perform(Script::new().press(&digit.to_char().to_string()));
         }
 
         async fn speak(&mut self) {
-            self.end.follow(Script::new().sound(speech(Duration::from_millis(100))));
+            self.end.perform(Script::new().sound(speech(Duration::from_millis(100))));
         }
 
         async fn hang_up(&mut self) {
-            self.end.follow(Script::new().hang_up());
+            self.end.perform(Script::new().hang_up());
         }
 
         async fn heard(&mut self) -> Vec<i16> {

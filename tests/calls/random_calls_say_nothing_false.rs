@@ -140,7 +140,7 @@ fn script(random: &mut Random, is_owner: bool) -> Script {
 fn sensible(random: &mut Random, script: Script) -> Script {
     match random.below(10) {
         0..=4 => {
-            let keys = ["2", "3", "3", "72", "6"][random.below(5) as usize];
+            let keys = one_of(random, &["2", "3", "3", "72", "6"]);
             script.press("1").until_said(is_play).press(keys).silence(SECOND)
         }
         5 => script.press("3").until_said(is_play).press("73").silence(SECOND),
@@ -168,10 +168,14 @@ fn sensible(random: &mut Random, script: Script) -> Script {
     }
 }
 
+fn one_of<T: Copy>(random: &mut Random, choices: &[T]) -> T {
+    choices[usize::try_from(random.below(choices.len() as u64)).unwrap()]
+}
+
 fn random_step(random: &mut Random, script: Script) -> Script {
     match random.below(12) {
         0..=5 => {
-            let keys: String = (0..=random.below(3)).map(|_| char::from(KEYS[random.below(12) as usize])).collect();
+            let keys: String = (0..=random.below(3)).map(|_| char::from(one_of(random, KEYS))).collect();
             script.silence(random.millis_below(1500)).press(&keys)
         }
         6 | 7 => script.speak(random.millis_below(5000)),
@@ -229,7 +233,7 @@ async fn one_call(seed: u64) {
         disk.fail(if below(2) == 0 { fault } else { fault.lasting() });
     }
     let script = script(&mut random.lock().unwrap(), is_owner);
-    let format = [Format::TELEPHONE_PCMU, Format::TELEPHONE_L16][below(2) as usize];
+    let format = if below(2) == 0 { Format::TELEPHONE_PCMU } else { Format::TELEPHONE_L16 };
     let (leg, transcript) = ScriptedLeg::new(format, script);
     let leg = if below(2) == 0 { leg } else { leg.without_transfers() };
     let limit = if below(4) == 0 { Duration::from_millis(below(90_000)) } else { Duration::from_secs(7200) };

@@ -252,8 +252,8 @@ pub struct RemoteEnd {
 }
 
 impl RemoteEnd {
-    /// Follows `script` after everything that the other end was to do before.
-    pub fn follow(&self, script: Script) {
+    /// Adds `script` to everything that the other end is to do.
+    pub fn perform(&self, script: Script) {
         self.added.lock().extend(script.into_steps());
     }
 }
