@@ -10,7 +10,7 @@ use rvoip_sip::{
 use tokio::sync::oneshot;
 use voicemail::telephone::Digit;
 
-use crate::{Heard, SipCall};
+use crate::{CallEvent, SipCall};
 
 /// A call of rvoip: ringing, answered or over. Dropping it ends the call.
 pub struct RvoipCall {
@@ -71,7 +71,7 @@ impl SipCall for RvoipCall {
         }
     }
 
-    async fn next(&mut self) -> Option<Heard> {
+    async fn next(&mut self) -> Option<CallEvent> {
         let State::Answered(answered) = &mut self.state else { return None };
         let heard = answered.next().await;
         if heard.is_none() {
@@ -109,7 +109,7 @@ impl SipCall for RvoipCall {
 }
 
 impl Answered {
-    async fn next(&mut self) -> Option<Heard> {
+    async fn next(&mut self) -> Option<CallEvent> {
         loop {
             // Sound that came before a key is reported before it.
             let event = tokio::select! {
@@ -117,7 +117,7 @@ impl Answered {
                 frame = self.receiver.recv(), if self.has_sound => {
                     self.has_sound = frame.is_some();
                     let Some(frame) = frame else { continue };
-                    return Some(Heard::Frame(frame));
+                    return Some(CallEvent::Frame(frame));
                 }
                 event = self.events.next() => event?,
             };
@@ -125,16 +125,16 @@ impl Answered {
                 Event::DtmfReceived { digit, .. } => {
                     self.has_key_events = true;
                     if let Some(digit) = Digit::from_char(digit) {
-                        return Some(Heard::Key(digit));
+                        return Some(CallEvent::Key(digit));
                     }
                 }
                 Event::InfoReceived { request, .. } if !self.has_key_events => {
                     if let Some(digit) = key_of_info(&request) {
-                        return Some(Heard::Key(digit));
+                        return Some(CallEvent::Key(digit));
                     }
                 }
-                Event::RemoteCallOnHold { .. } => return Some(Heard::Held(true)),
-                Event::RemoteCallResumed { .. } => return Some(Heard::Held(false)),
+                Event::RemoteCallOnHold { .. } => return Some(CallEvent::Held(true)),
+                Event::RemoteCallResumed { .. } => return Some(CallEvent::Held(false)),
                 Event::CallEnded { .. } | Event::CallFailed { .. } | Event::CallCancelled { .. } => return None,
                 _ => {}
             }

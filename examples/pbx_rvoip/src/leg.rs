@@ -20,7 +20,7 @@ pub trait SipCall: Send {
     /// Refuses the call.
     fn reject(&mut self, status: u16, reason: &str);
     /// Waits for sound, a key or a hold; `None` when the call has ended. A dropped wait has lost nothing.
-    async fn next(&mut self) -> Option<Heard>;
+    async fn next(&mut self) -> Option<CallEvent>;
     /// Sends a frame; never waits.
     fn send(&mut self, frame: AudioFrame);
     /// Throws away the frames that were not sent yet.
@@ -33,7 +33,7 @@ pub trait SipCall: Send {
 
 /// An event of a call.
 #[derive(Clone)]
-pub enum Heard {
+pub enum CallEvent {
     /// A frame of sound, with the RTP timestamp of its packet.
     Frame(AudioFrame),
     /// A key was pressed.
@@ -75,15 +75,15 @@ impl<C: SipCall> RvoipLeg<C> {
         None
     }
 
-    fn handle(&mut self, heard: Option<Heard>) -> Option<LegEvent> {
+    fn handle(&mut self, heard: Option<CallEvent>) -> Option<LegEvent> {
         match heard {
-            Some(Heard::Frame(frame)) => (self.listening && !self.held && is_telephone(&frame)).then(|| {
+            Some(CallEvent::Frame(frame)) => (self.listening && !self.held && is_telephone(&frame)).then(|| {
                 // As payload with its timestamp, a late frame is put in its place and a lost one is silence.
                 let payload = encode(Codec::L16, &frame.samples);
                 LegEvent::Payload { payload, timestamp: frame.timestamp, source: 0 }
             }),
-            Some(Heard::Key(digit)) => Some(LegEvent::Digit(digit)),
-            Some(Heard::Held(held)) => {
+            Some(CallEvent::Key(digit)) => Some(LegEvent::Digit(digit)),
+            Some(CallEvent::Held(held)) => {
                 self.held = held;
                 self.due.reset();
                 Some(LegEvent::Held(held))

@@ -22,4 +22,4 @@ mod leg;
 
 pub use answering::Answering;
 pub use call::RvoipCall;
-pub use leg::{Heard, RvoipLeg, SipCall};
+pub use leg::{CallEvent, RvoipLeg, SipCall};

@@ -22,7 +22,7 @@ enum Did {
 }
 
 struct TestCall {
-    heard: mpsc::UnboundedReceiver<Heard>,
+    heard: mpsc::UnboundedReceiver<CallEvent>,
     did: Arc<Mutex<Vec<Did>>>,
     began: Instant,
 }
@@ -44,7 +44,7 @@ impl SipCall for TestCall {
         self.did(Did::Rejected(status));
     }
 
-    async fn next(&mut self) -> Option<Heard> {
+    async fn next(&mut self) -> Option<CallEvent> {
         self.heard.recv().await
     }
 
@@ -78,7 +78,7 @@ impl SipCall for TestCall {
 }
 
 /// A leg, the sender of what its other end does, and the uses that the leg made of its call.
-fn leg() -> (RvoipLeg<TestCall>, mpsc::UnboundedSender<Heard>, Arc<Mutex<Vec<Did>>>) {
+fn leg() -> (RvoipLeg<TestCall>, mpsc::UnboundedSender<CallEvent>, Arc<Mutex<Vec<Did>>>) {
     let (other_end, heard) = mpsc::unbounded_channel();
     let did = Arc::<Mutex<Vec<Did>>>::default();
     let call = TestCall { heard, did: Arc::clone(&did), began: Instant::now() };
@@ -96,12 +96,12 @@ fn sent(did: &Mutex<Vec<Did>>) -> Vec<(i16, u64, u32)> {
         .collect()
 }
 
-fn frame(sample: i16, timestamp: u32) -> Heard {
-    Heard::Frame(AudioFrame::new(vec![sample; 2], 8000, 1, timestamp))
+fn frame(sample: i16, timestamp: u32) -> CallEvent {
+    CallEvent::Frame(AudioFrame::new(vec![sample; 2], 8000, 1, timestamp))
 }
 
-fn key(c: char) -> Heard {
-    Heard::Key(Digit::from_char(c).unwrap())
+fn key(c: char) -> CallEvent {
+    CallEvent::Key(Digit::from_char(c).unwrap())
 }
 
 /// Waits for the next event, as text: the digit, the sound, or the debug form.
@@ -117,7 +117,7 @@ async fn next(leg: &mut RvoipLeg<TestCall>) -> String {
 async fn sound_keys_and_hold_come_in_their_order() {
     let (mut leg, other_end, _did) = leg();
     leg.listen(true);
-    for heard in [frame(0x0102, 160), key('5'), frame(-2, 320), Heard::Held(true), Heard::Held(false), key('#')] {
+    for heard in [frame(0x0102, 160), key('5'), frame(-2, 320), CallEvent::Held(true), CallEvent::Held(false), key('#')] {
         other_end.send(heard).ok().unwrap();
     }
     drop(other_end);
@@ -133,13 +133,13 @@ async fn sound_keys_and_hold_come_in_their_order() {
 #[tokio::test(start_paused = true)]
 async fn sound_is_reported_only_while_it_is_wanted() {
     let (mut leg, other_end, _did) = leg();
-    let wideband = Heard::Frame(AudioFrame::new(vec![7; 320], 16_000, 1, 0));
+    let wideband = CallEvent::Frame(AudioFrame::new(vec![7; 320], 16_000, 1, 0));
     for heard in [frame(1, 160), key('1')] {
         other_end.send(heard).ok().unwrap();
     }
     assert_eq!(next(&mut leg).await, "1", "not yet");
     leg.listen(true);
-    for heard in [wideband, Heard::Held(true), frame(2, 320), Heard::Held(false), frame(3, 480)] {
+    for heard in [wideband, CallEvent::Held(true), frame(2, 320), CallEvent::Held(false), frame(3, 480)] {
         other_end.send(heard).ok().unwrap();
     }
     assert_eq!(next(&mut leg).await, "Held(true)", "not in another format");
@@ -195,11 +195,11 @@ async fn a_playback_pauses_while_the_call_is_on_hold() {
     let (mut leg, other_end, did) = leg();
     leg.play(playback(1, 1, 3));
     assert!(timeout(Duration::from_millis(30), leg.next()).await.is_err());
-    other_end.send(Heard::Held(true)).ok().unwrap();
+    other_end.send(CallEvent::Held(true)).ok().unwrap();
     assert_eq!(next(&mut leg).await, "Held(true)");
     assert!(timeout(Duration::from_secs(5), leg.next()).await.is_err());
     assert_eq!(sent(&did).len(), 2);
-    other_end.send(Heard::Held(false)).ok().unwrap();
+    other_end.send(CallEvent::Held(false)).ok().unwrap();
     assert_eq!(next(&mut leg).await, "Held(false)");
     assert_eq!(next(&mut leg).await, "Ended(PlaybackId(1))");
     assert_eq!(sent(&did).len(), 3);
