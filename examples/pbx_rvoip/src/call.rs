@@ -82,7 +82,7 @@ impl SipCall for RvoipCall {
 
     fn send(&mut self, frame: AudioFrame) {
         if let State::Answered(answered) = &self.state {
-            // What the call does not take now would come too late.
+            // A frame that the call does not take now would come too late.
             let _ = answered.sender.try_send_generation(answered.sender.current_generation(), frame);
         }
     }
