@@ -140,6 +140,11 @@ impl Renderer {
     }
 }
 
+/// Whether a prompt is a message, a greeting or a recording, and not words.
+pub(super) fn is_track(prompt: &Prompt) -> bool {
+    matches!(prompt, Prompt::Play(_) | Prompt::Greeting(_) | Prompt::PlayRecording)
+}
+
 /// The mailbox that a prompt mentions, if there is one.
 fn mentioned(prompt: &Prompt) -> Option<MailboxId> {
     match prompt {

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use super::buffered_leg::{BufferedEvent, BufferedLeg};
 use super::call_recording::{CallRecording, RecordingEnd};
 use super::facts::CallEndReason;
-use super::player::{PlaybackEnd, Player};
-use super::rendering::Renderer;
+use super::player::{PlaybackEnd, Player, Sounds};
+use super::rendering::{Renderer, is_track};
 use super::{CallTimers, LegEvent, TransferTarget};
 use crate::record::Progress;
 use crate::telephone::{Digit, PlaybackControl, Prompt, Recorded, Say};
@@ -85,6 +85,7 @@ impl<'a> Session<'a> {
         if self.leg.ended().is_some() || !plays_message && self.leg.is_interrupted() {
             return;
         }
+        let has_track = say.iter().any(is_track);
         let recording = self.recording.as_ref().filter(|_| say.contains(&Prompt::PlayRecording));
         let renderer = &self.renderer;
         let rendering = async {
@@ -103,7 +104,7 @@ impl<'a> Session<'a> {
             self.player.play(&mut self.leg, sounds);
         } else if self.leg.ended().is_none() && (plays_message || !self.leg.is_interrupted()) {
             tracing::warn!("the sounds of a prompt were not there in time, and it is skipped");
-            self.player.play(&mut self.leg, super::player::Sounds { is_incomplete: true, ..Default::default() });
+            self.player.play(&mut self.leg, Sounds { is_incomplete: has_track, ..Sounds::default() });
         }
     }
 

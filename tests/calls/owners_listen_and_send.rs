@@ -1,9 +1,12 @@
 //! Owners listen to their messages, answer them, and change what callers hear.
 
+use async_trait::async_trait;
 use voicemail::audio::Format;
-use voicemail::call::{CallEndReason, OwnerCall, Script, ScriptedLeg, TranscriptEntry};
+use voicemail::call::{CallDriver, CallEndReason, OwnerCall, Script, ScriptedLeg, TranscriptEntry};
 use voicemail::greeting::GreetingKind;
-use voicemail::telephone::Prompt;
+use voicemail::message::Audio;
+use voicemail::telephone::{MemoryPins, PinHash, Prompt};
+use voicemail::voice::{Names, Voice, VoiceError, Voices};
 
 use super::support::{mailbox, site};
 use super::{CentralSite, PIN, SECOND, is_menu, is_play, is_tone, said};
@@ -129,4 +132,31 @@ async fn an_owner_who_does_nothing_hears_goodbye() {
     let (end, transcript) = central.owner(logged_in()).await;
     assert_eq!(end.reason, CallEndReason::Over);
     assert!(said(&transcript, &Prompt::Goodbye));
+}
+
+/// A voice that never answers.
+#[derive(Debug)]
+struct Hanging;
+
+#[async_trait]
+impl Voice for Hanging {
+    async fn say(&self, _: &Prompt, _: &Names) -> Result<Vec<Audio>, VoiceError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_ends_even_if_the_voice_hangs() {
+    let central = CentralSite::open().await;
+    let pins = MemoryPins::default();
+    pins.set(mailbox("2001"), PinHash::new(&PIN.parse().unwrap()));
+    let voices = Voices::new("en".parse().unwrap(), Hanging);
+    let calls = CallDriver::builder(central.node.clone(), voices).pins(pins).build();
+    let script =
+        Script::new().silence(SECOND).press(PIN).press("#").silence(SECOND * 60).press("4").silence(SECOND * 60).press("1");
+    let (leg, _) = ScriptedLeg::new(Format::TELEPHONE_PCMU, script);
+    let before = tokio::time::Instant::now();
+    let end = calls.answer_owner(&site("london"), leg, OwnerCall::from_own_telephone(mailbox("2001"))).await;
+    assert_eq!(end.reason, CallEndReason::Over);
+    assert!(before.elapsed() < SECOND * 900, "{:?}", before.elapsed());
 }
