@@ -16,7 +16,7 @@ from results import HERE, RECORDINGS, TARGET, read
 
 def main():
     results = read()
-    parts = [machine(), forwarding(results), intake(results), wire(results), processor(), latency(), ingest(results),
+    parts = [machine(), forwarding(results), intake(results), wire(results), processor(), calls(), latency(), ingest(results),
              recovery(results), instructions()]
     fill(HERE / "README.md", "\n\n".join(part for part in parts if part))
     fill(HERE.parent / "README.md", "\n\n".join(part for part in [machine(), summary(results)] if part))
@@ -116,6 +116,11 @@ def recovery(results):
 def processor():
     path = TARGET / "tmp" / "cpu_per_message.md"
     return "`cpu_per_message`:\n\n" + path.read_text().strip() if path.exists() else ""
+
+
+def calls():
+    path = TARGET / "tmp" / "calls.md"
+    return path.read_text().strip() if path.exists() else ""
 
 
 def latency():
