@@ -20,7 +20,7 @@ pub struct CallTimers {
     /// How long a caller or an owner may do nothing after a prompt; 6 seconds, as in Asterisk's voicemail. After that, the prompt is
     /// repeated, or the dialogue decides.
     pub after_prompt: Duration,
-    /// How long the next digit of a number or of a key sequence may take; 3 seconds, between the 2 of Asterisk and the 10 of FreeSWITCH.
+    /// How long the next digit of a number or of a key sequence may take; 3 seconds, between the 2 of Asterisk and the 10 of `FreeSWITCH`.
     pub between_digits: Duration,
     /// How long an owner may pause a message before it counts as doing nothing; 20 seconds.
     pub pause: Duration,
@@ -30,7 +30,7 @@ pub struct CallTimers {
     /// How long before the longest length of a recording a short tone warns the speaker; 10 seconds. Zero for no warning.
     pub limit_warning: Duration,
     /// How long nothing at all may arrive from the other end before the call ends, for example because its network is gone; 60 seconds,
-    /// less than the 300 of FreeSWITCH, because a port is held. `None` for no limit.
+    /// less than the 300 of `FreeSWITCH`, because a port is held. `None` for no limit.
     pub no_sound: Option<Duration>,
     /// The longest greeting and the longest recorded name; 60 seconds, as in Asterisk's sample configuration.
     pub longest_greeting: Duration,
