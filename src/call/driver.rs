@@ -147,7 +147,7 @@ impl CallDriverBuilder {
         self
     }
 
-    /// Sets the answer to a call for which no port is free; [`BusyAnswer::BufferedLeg`] by default.
+    /// Sets the answer to a call for which no port is free; [`BusyAnswer::Line`] by default.
     pub fn busy(mut self, busy: BusyAnswer) -> Self {
         self.settings.busy = busy;
         self
