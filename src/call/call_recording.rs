@@ -96,13 +96,18 @@ impl CallRecording {
         }
     }
 
+    /// Notes that the timestamps before say nothing about those after: the next sound is placed right after the sound so far.
+    pub(super) fn interrupt(&mut self) {
+        match &mut self.sound {
+            Some(RecordedSound::Message(recording)) => recording.change_source(),
+            Some(RecordedSound::Clip(clip)) => clip.change_source(),
+            None => {}
+        }
+    }
+
     fn push_payload(&mut self, payload: &[u8], timestamp: u32, source: u32) -> Progress {
         if self.source.replace(source).is_some_and(|before| before != source) {
-            match &mut self.sound {
-                Some(RecordedSound::Message(recording)) => recording.change_source(),
-                Some(RecordedSound::Clip(clip)) => clip.change_source(),
-                None => {}
-            }
+            self.interrupt();
         }
         let frames = payload.len() / self.format.bytes_per_frame().max(1) as usize;
         self.next_timestamp = timestamp.wrapping_add(u32::try_from(frames).unwrap_or(u32::MAX));

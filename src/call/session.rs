@@ -208,8 +208,9 @@ impl<'a> Session<'a> {
             }
             LegEvent::Held(_) => {
                 self.idle.since = Instant::now();
-                if let Some(listening) = &mut self.listening {
+                if let (Some(listening), Some(recording)) = (&mut self.listening, &mut self.recording) {
                     listening.last_sound = Instant::now();
+                    recording.interrupt();
                 }
                 None
             }

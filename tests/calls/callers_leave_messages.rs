@@ -218,3 +218,12 @@ async fn other_timers_are_obeyed() {
     let (end, _) = central.call(Script::new().until_ended(is_tone).speak(SECOND * 2).silence(SECOND * 100)).await;
     assert!(end.message.is_some() && before.elapsed() < SECOND * 30, "{:?}", before.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_is_no_silence_of_the_speaker() {
+    let central = CentralSite::open().await;
+    let script = Script::new().until_ended(is_tone).speak(SECOND * 2).hold(true).lose(SECOND * 15).hold(false);
+    let (end, transcript) = central.call(script.speak(SECOND * 2).hang_up()).await;
+    assert!(!transcript.prompts().iter().any(is_menu), "the recording goes on");
+    assert_eq!(end.message.unwrap().length, SECOND * 4);
+}
