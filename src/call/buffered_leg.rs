@@ -10,7 +10,8 @@ use super::facts::CallEndReason;
 use super::{CallLeg, CallRefusal, CallTimers, LegClosed, LegEvent, Playback, TransferError, TransferTarget};
 use crate::audio::Format;
 
-/// The leg of a call. It is heard all the time: events that come while the driver waits for a disk or a store are kept in their order.
+/// The leg of a call. It is heard all the time: events that come while the driver waits for a disk or a store are kept in their
+/// order, except sound, of which nothing is recorded then.
 pub(super) struct BufferedLeg<'a> {
     leg: Box<dyn CallLeg + 'a>,
     no_sound: Option<Duration>,
@@ -66,7 +67,10 @@ impl<'a> BufferedLeg<'a> {
 
     /// Answers the call. Sound that is heard live is wanted from now on, also to notice when it stops.
     pub(super) async fn answer(&mut self) -> Result<(), LegClosed> {
-        let answered = self.leg.answer().await;
+        let answered = timeout(ANSWER, self.leg.answer()).await.unwrap_or_else(|_| {
+            tracing::warn!("a leg was not answered within {ANSWER:?}; it is dropped");
+            Err(LegClosed)
+        });
         self.last_heard = Instant::now();
         match answered {
             Ok(()) if self.leg.hears_live() => self.leg.listen(true),
@@ -77,7 +81,9 @@ impl<'a> BufferedLeg<'a> {
     }
 
     pub(super) async fn refuse(mut self, refusal: CallRefusal) {
-        self.leg.refuse(refusal).await;
+        if timeout(ANSWER, self.leg.refuse(refusal)).await.is_err() {
+            tracing::warn!("a leg was not refused within {ANSWER:?}; it is dropped");
+        }
     }
 
     /// Sets whether a leg that records to files records.
@@ -216,7 +222,10 @@ impl<'a> BufferedLeg<'a> {
     }
 }
 
-/// How many events are kept while the driver waits: 20 seconds of sound in frames of 20 ms, and then nothing more.
+/// How many events other than sound are kept while the driver waits; more are thrown away.
 const MAX_QUEUED: usize = 1000;
+/// How long a leg may take to answer or refuse: longer than SIP repeats a response that is not acknowledged, 64 times T1 (RFC 3261 section
+/// 13.3.1.4).
+const ANSWER: Duration = Duration::from_secs(40);
 /// How long a leg may take to hang up.
 const HANG_UP: Duration = Duration::from_secs(5);

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use voicemail::audio::Format;
-use voicemail::call::{BusyAnswer, CallDriver, CallEndReason, CallRefusal, IncomingCall, Script, ScriptedLeg, TranscriptEntry};
+use voicemail::call::{
+    BusyAnswer, CallDriver, CallEndReason, CallLeg, CallRefusal, IncomingCall, LegClosed, LegEvent, Playback, Script,
+    ScriptedLeg, TranscriptEntry,
+};
 use voicemail::forward::MemoryForwarder;
 use voicemail::message::{Audio, AudioType};
 use voicemail::record::CallFacts;
@@ -84,5 +88,43 @@ async fn a_telephone_that_falls_silent_does_not_hold_the_port() {
     let (end, _) = central.call(Script::new().lose(SECOND * 3600)).await;
     assert_eq!(end.reason, CallEndReason::NoSound);
     assert!(before.elapsed() < Duration::from_secs(70), "{:?}", before.elapsed());
+    assert_eq!(central.ports_in_use(), 0);
+}
+
+/// A leg whose `answer` never returns.
+struct NeverAnswered;
+
+#[async_trait]
+impl CallLeg for NeverAnswered {
+    fn format(&self) -> Format {
+        Format::TELEPHONE_PCMU
+    }
+
+    async fn answer(&mut self) -> Result<(), LegClosed> {
+        std::future::pending().await
+    }
+
+    async fn refuse(&mut self, _: CallRefusal) {}
+
+    async fn next(&mut self) -> LegEvent {
+        std::future::pending().await
+    }
+
+    fn play(&mut self, _: Playback) {}
+
+    fn stop(&mut self) {}
+
+    fn listen(&mut self, _: bool) {}
+
+    async fn hang_up(&mut self) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leg_that_never_answers_holds_no_port() {
+    let central = CentralSite::open().await;
+    let (london, call) = (site("london"), IncomingCall::to(mailbox("2001")));
+    let call = central.calls.answer_caller(&london, NeverAnswered, call);
+    let end = tokio::time::timeout(SECOND * 60, call).await.unwrap();
+    assert_eq!((end.reason, end.message), (CallEndReason::HungUp, None));
     assert_eq!(central.ports_in_use(), 0);
 }
