@@ -25,9 +25,10 @@ pub struct CallTimers {
     /// How long an owner may pause a message before it counts as doing nothing; 20 seconds.
     pub pause: Duration,
     /// How long a silence ends a recording; 10 seconds, as in Asterisk's sample configuration. It counts for sound without speech, and for
-    /// a time without any packet.
+    /// a time in which no packet of sound arrives.
     pub max_silence: Duration,
     /// How long before the longest length of a recording a short tone warns the speaker; 10 seconds. Zero for no warning.
+    /// A recording whose longest length is at most twice as long has no warning.
     pub limit_warning: Duration,
     /// How long nothing at all may arrive from the other end before the call ends, for example because its network is gone; 60 seconds,
     /// less than the 300 of `FreeSWITCH`, because a port is held. `None` for no limit.

@@ -40,7 +40,7 @@ impl CentralSite {
         Self::open_with(|driver| driver).await
     }
 
-    /// An central with other settings of its driver.
+    /// A central node with other settings of its driver.
     async fn open_with(settings: impl FnOnce(CallDriverBuilder) -> CallDriverBuilder) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = MemoryStore::new((2001..=2009).map(|number| mailbox(&number.to_string())));
