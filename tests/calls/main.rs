@@ -17,7 +17,7 @@ use voicemail::Node;
 use voicemail::audio::{Format, tone};
 use voicemail::call::{CallDriver, CallDriverBuilder, CallEnd, IncomingCall, OwnerCall, Script, ScriptedLeg, Transcript};
 use voicemail::message::{Audio, Caller, Message, Summary};
-use voicemail::store::{MemoryStore, MessageStore as _};
+use voicemail::store::{MemoryStore, MessageStore};
 use voicemail::telephone::{MemoryPins, PinHash, Prompt};
 use voicemail::voice::{Names, Voice, VoiceError, Voices};
 
@@ -42,8 +42,13 @@ impl CentralSite {
 
     /// A central node with other settings of its driver.
     async fn open_with(settings: impl FnOnce(CallDriverBuilder) -> CallDriverBuilder) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let store = MemoryStore::new((2001..=2009).map(|number| mailbox(&number.to_string())));
+        Self::open_in(store, settings).await
+    }
+
+    /// A central node with another store.
+    async fn open_in(store: impl MessageStore, settings: impl FnOnce(CallDriverBuilder) -> CallDriverBuilder) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let node = node(CENTRAL, folder.path()).store(store).open().await.unwrap();
         let running = Some(run(&node));
         let pins = MemoryPins::default();

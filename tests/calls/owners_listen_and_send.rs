@@ -1,10 +1,13 @@
 //! Owners listen to their messages, answer them, and change what callers hear.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 use voicemail::audio::Format;
 use voicemail::call::{CallDriver, CallEndReason, OwnerCall, Script, ScriptedLeg, TranscriptEntry};
 use voicemail::greeting::GreetingKind;
-use voicemail::message::Audio;
+use voicemail::message::{Audio, MailboxId, Message, MessageId, Origin, Status, Summary, Urgency};
+use voicemail::store::{Deposit, Entry, MemoryStore, MessageStore, StoreError};
 use voicemail::telephone::{MemoryPins, PinHash, Prompt};
 use voicemail::voice::{Names, Voice, VoiceError, Voices};
 
@@ -159,4 +162,55 @@ async fn a_call_ends_even_if_the_voice_hangs() {
     let end = calls.answer_owner(&site("london"), leg, OwnerCall::from_own_telephone(mailbox("2001"))).await;
     assert_eq!(end.reason, CallEndReason::Over);
     assert!(before.elapsed() < SECOND * 900, "{:?}", before.elapsed());
+}
+
+/// A store that fails the first message to 2002.
+#[derive(Debug)]
+struct FailsOnce {
+    store: MemoryStore,
+    fails: AtomicBool,
+}
+
+#[async_trait]
+impl MessageStore for FailsOnce {
+    async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
+        if mailbox.as_str() == "2002" && self.fails.swap(false, Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the disk failed".into()));
+        }
+        self.store.deposit(mailbox, origin, message).await
+    }
+
+    async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
+        self.store.list(mailbox).await
+    }
+
+    async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
+        self.store.retrieve(mailbox, id).await
+    }
+
+    async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
+        self.store.mark(mailbox, id, status).await
+    }
+
+    async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
+        self.store.expunge(mailbox).await
+    }
+
+    async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
+        self.store.summary(mailbox).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_marked_urgent_after_a_failure_is_urgent() {
+    let store = MemoryStore::new((2001..=2002).map(|number| mailbox(&number.to_string())));
+    let central = CentralSite::open_in(FailsOnce { store, fails: AtomicBool::new(true) }, |driver| driver).await;
+    central.deposit().await;
+    let script = logged_in().press("1").until_ended(is_play).until_said(is_menu).press("9").until_ended(is_tone);
+    let script = script.speak(SECOND * 3).press("#").until_said(is_menu).press("1");
+    let script = script.until_said(|prompt| *prompt == Prompt::NotSent).press("4");
+    let script = script.until_said(|prompt| *prompt == Prompt::MarkedUrgent).press("1");
+    let (_, transcript) = central.owner(script.until_said(|prompt| *prompt == Prompt::Sent).hang_up()).await;
+    assert!(said(&transcript, &Prompt::Sent), "{:?}", transcript.prompts());
+    assert_eq!(central.messages("2002").await[0].head().urgency, Urgency::Urgent);
 }

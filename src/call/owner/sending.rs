@@ -24,7 +24,7 @@ pub(super) struct Made {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     PassOn(MessageId),
-    Answer(MessageId),
+    Answer(MessageId, Urgency, Privacy),
     Compose(Urgency, Privacy),
 }
 
@@ -61,7 +61,7 @@ impl OwnerConversation<'_> {
     }
 
     pub(super) async fn answer(&mut self, id: MessageId, urgency: Urgency, privacy: Privacy) -> SendOutcome {
-        let purpose = Purpose::Answer(id);
+        let purpose = Purpose::Answer(id, urgency, privacy);
         if self.made.as_ref().is_none_or(|made| made.purpose != purpose) {
             let (Some(mailbox), Some(sound)) = (self.mailbox.clone(), self.recorded().await) else { return SendOutcome::Failed };
             let making = mailbox.service.answer(&mailbox.id, id, sound, urgency, privacy);
