@@ -110,4 +110,4 @@ fn line_of(event: Event) -> Option<Line> {
     }
 }
 
-const USAGE: &str = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary]]";
+const USAGE: &str = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary|name]]";

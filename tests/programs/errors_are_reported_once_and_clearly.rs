@@ -221,10 +221,10 @@ fn a_missing_or_unreadable_ca_certificate_is_reported() {
 
 #[test]
 fn unknown_flags_print_the_usage() {
-    let central = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary]]";
+    let central = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary|name]]";
     let distributed = "usage: distributed_node --config FILE [--batch] \
         [--deposit FILE.wav --to MAILBOX [--from NUMBER] [--name NAME] [--urgent] [--private]]...\n   or: distributed_node --config FILE --greet MAILBOX --out FILE.wav \
-        [--kind normal|busy|temporary]";
+        [--kind normal|busy|temporary|name]";
     let retrieve = "usage: retrieve --config FILE MAILBOX [--list [new | old | removed] | --play ID --out FILE.wav [--as wav] | --old ID | \
         --new ID | --remove ID | --restore ID | --forward ID --to MAILBOX | --reply ID --with FILE.wav]";
     let cases: [(&str, &[&str], String); 9] = [

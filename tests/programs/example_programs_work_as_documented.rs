@@ -457,7 +457,7 @@ fn a_greeting_is_available_while_the_central_node_is_down() {
         (greet(&missing, "2010", "busy"), format!("{missing}: No such file or directory")),
         (greet(&noise, "2010", "busy"), format!("{noise} is not kept as the greeting 2010 busy: the greeting cannot be read")),
         (greet(&wav, "2999", "busy"), format!("{wav} is not kept as the greeting 2999 busy: no mailbox 2999")),
-        (greet(&wav, "2010", "lazy"), "--kind lazy: a greeting is normal, busy or temporary".to_owned()),
+        (greet(&wav, "2010", "lazy"), "--kind lazy: a greeting is normal, busy, temporary or name".to_owned()),
         (
             place.distributed(&["--greet", "2010", "--out", &out, "--kind", "busy"]).end(),
             "this node has no greeting 2010 busy".to_owned(),
