@@ -35,9 +35,9 @@ async fn sound_goes_both_ways_keys_count_once_and_the_end_comes() {
             }
         }
     });
-    let voicemail = CallbackPeer::new(answering, config("voicemail", 45_060, 45_100)).await.unwrap();
+    let voicemail = Box::pin(CallbackPeer::new(answering, config("voicemail", 45_060, 45_100))).await.unwrap();
     tokio::spawn(voicemail.run());
-    let telephone = StreamPeer::with_config(config("telephone", 45_062, 45_200)).await.unwrap();
+    let telephone = Box::pin(StreamPeer::with_config(config("telephone", 45_062, 45_200))).await.unwrap();
     let call = telephone.invite("sip:2001@127.0.0.1:45060").send().await.unwrap();
     let call = telephone.coordinator().session(&call);
     let call = call.wait_for_answered(Some(Duration::from_secs(10))).await.unwrap();
