@@ -31,6 +31,6 @@ pub use self::playback::{Playback, PlaybackId};
 pub use self::refusal::{BusyAnswer, CallRefusal};
 pub use self::rtp_media::RtpMedia;
 #[cfg(feature = "memory")]
-pub use self::scripted::{RemoteEnd, Script, ScriptedLeg, Transcript, TranscriptEntry, speech};
+pub use self::scripted::{CallScript, RemoteEnd, ScriptedLeg, Transcript, TranscriptEntry, speech};
 pub use self::timers::{CallTimers, SpeechPolicy, WithoutSpeech};
 pub use self::transfer::{InvalidTransferTarget, TransferError, TransferTarget};

@@ -231,7 +231,7 @@ const SOON: Duration = Duration::from_secs(5);
 mod tests {
     use super::*;
     use crate::audio::Format;
-    use crate::call::{RemoteEnd, Script, ScriptedLeg, Transcript, speech};
+    use crate::call::{CallScript, RemoteEnd, ScriptedLeg, Transcript, speech};
 
     struct Remote {
         end: RemoteEnd,
@@ -242,15 +242,15 @@ mod tests {
     #[async_trait]
     impl OtherEnd for Remote {
         async fn press(&mut self, digit: Digit) {
-            self.end.perform(Script::new().press(&digit.to_char().to_string()));
+            self.end.perform(CallScript::new().press(&digit.to_char().to_string()));
         }
 
         async fn speak(&mut self) {
-            self.end.perform(Script::new().sound(speech(Duration::from_millis(100))));
+            self.end.perform(CallScript::new().sound(speech(Duration::from_millis(100))));
         }
 
         async fn hang_up(&mut self) {
-            self.end.perform(Script::new().hang_up());
+            self.end.perform(CallScript::new().hang_up());
         }
 
         async fn heard(&mut self) -> Vec<i16> {
@@ -264,7 +264,7 @@ mod tests {
     async fn a_scripted_leg_keeps_the_contract() {
         for format in [Format::TELEPHONE_PCMU, Format::TELEPHONE_L16] {
             run_all(async || {
-                let (leg, transcript) = ScriptedLeg::new(format, Script::new());
+                let (leg, transcript) = ScriptedLeg::new(format, CallScript::new());
                 let other = Remote { end: leg.remote_end(), transcript, heard: 0 };
                 (leg, other)
             })

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use voicemail::audio::{Frames, Wav};
-use voicemail::call::{CallEndReason, CallTimers, IncomingCall, Script, TranscriptEntry, speech};
+use voicemail::call::{CallEndReason, CallScript, CallTimers, IncomingCall, TranscriptEntry, speech};
 use voicemail::event::Event;
 use voicemail::message::{Privacy, Urgency};
 use voicemail::telephone::{DiversionReason, GreetingKind, Prompt};
@@ -27,7 +27,7 @@ fn samples(audio: &voicemail::message::Audio) -> Vec<i16> {
 #[tokio::test(start_paused = true)]
 async fn a_message_is_what_was_said_without_the_digit() {
     let central = CentralSite::open().await;
-    let script = Script::new().until_ended(is_tone).speak(SECOND * 5).press("#").until_said(is_menu).press("1");
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 5).press("#").until_said(is_menu).press("1");
     let (end, transcript) = central.call(script).await;
     assert_eq!(end.reason, CallEndReason::Over);
     let length = end.message.unwrap().length;
@@ -44,7 +44,7 @@ async fn a_message_is_what_was_said_without_the_digit() {
 async fn sent_is_said_only_after_the_message_is_kept() {
     let central = CentralSite::open().await;
     let mut events = central.node.events();
-    let script = Script::new().until_ended(is_tone).speak(SECOND * 2).press("#").until_said(is_menu).press("#");
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 2).press("#").until_said(is_menu).press("#");
     let (_, transcript) = central.call(script).await;
     assert!(said(&transcript, &Prompt::Sent));
     let kept = std::iter::from_fn(|| events.try_recv().ok()).any(|occurrence| matches!(occurrence.event, Event::Kept { .. }));
@@ -54,7 +54,7 @@ async fn sent_is_said_only_after_the_message_is_kept() {
 #[tokio::test(start_paused = true)]
 async fn a_hang_up_while_recording_keeps_the_message() {
     let central = CentralSite::open().await;
-    let (end, _) = central.call(Script::new().until_ended(is_tone).speak(SECOND * 3).hang_up()).await;
+    let (end, _) = central.call(CallScript::new().until_ended(is_tone).speak(SECOND * 3).hang_up()).await;
     assert_eq!(end.reason, CallEndReason::HungUp);
     assert_eq!(end.message.unwrap().length, SECOND * 3);
     assert_eq!(central.summary("2001").await.new, 1);
@@ -63,7 +63,7 @@ async fn a_hang_up_while_recording_keeps_the_message() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_call_keeps_the_message() {
     let central = CentralSite::open().await;
-    let script = Script::new().until_ended(is_tone).speak(SECOND * 60);
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 60);
     let call = tokio::time::timeout(SECOND * 10, central.call(script)).await;
     assert!(call.is_err(), "the call is dropped while the caller speaks");
     let central = central.close().await;
@@ -76,7 +76,7 @@ async fn a_dropped_call_keeps_the_message() {
 async fn a_recording_without_speech_is_no_message() {
     let central = CentralSite::open().await;
     let mut events = central.node.events();
-    let (end, _) = central.call(Script::new().until_ended(is_tone).silence(SECOND * 5).hang_up()).await;
+    let (end, _) = central.call(CallScript::new().until_ended(is_tone).silence(SECOND * 5).hang_up()).await;
     assert_eq!(end.message, None);
     let central = central.close().await;
     assert!(central.messages("2001").await.is_empty());
@@ -89,7 +89,7 @@ async fn a_recording_without_speech_is_no_message() {
 async fn a_hang_up_in_the_greeting_leaves_no_trace() {
     let central = CentralSite::open().await;
     let mut events = central.node.events();
-    let (end, _) = central.call(Script::new().speak(SECOND / 4).hang_up()).await;
+    let (end, _) = central.call(CallScript::new().speak(SECOND / 4).hang_up()).await;
     assert_eq!((end.reason, end.message), (CallEndReason::HungUp, None));
     let central = central.close().await;
     assert_eq!(central.summary("2001").await.new, 0);
@@ -100,7 +100,7 @@ async fn a_hang_up_in_the_greeting_leaves_no_trace() {
 #[tokio::test(start_paused = true)]
 async fn silence_ends_the_recording_and_is_cut() {
     let central = CentralSite::open().await;
-    let script = Script::new().until_ended(is_tone).speak(SECOND * 4).silence(SECOND * 30).press("1");
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 4).silence(SECOND * 30).press("1");
     let (end, transcript) = central.call(script).await;
     // Nobody answers the menu, so the message is sent as it is.
     let length = end.message.unwrap().length;
@@ -111,7 +111,7 @@ async fn silence_ends_the_recording_and_is_cut() {
 #[tokio::test(start_paused = true)]
 async fn a_network_that_dies_ends_the_recording() {
     let central = CentralSite::open().await;
-    let (end, _) = central.call(Script::new().until_ended(is_tone).speak(SECOND * 4).lose(SECOND * 600)).await;
+    let (end, _) = central.call(CallScript::new().until_ended(is_tone).speak(SECOND * 4).lose(SECOND * 600)).await;
     assert!(end.message.is_some(), "{end:?}");
     assert_eq!(central.summary("2001").await.new, 1);
 }
@@ -119,7 +119,7 @@ async fn a_network_that_dies_ends_the_recording() {
 #[tokio::test(start_paused = true)]
 async fn a_call_on_hold_waits() {
     let central = CentralSite::open().await;
-    let script = Script::new().until_ended(is_tone).speak(SECOND * 2).hold(true).lose(SECOND * 120).hold(false);
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 2).hold(true).lose(SECOND * 120).hold(false);
     let (end, _) = central.call(script.speak(SECOND * 2).hang_up()).await;
     let length = end.message.unwrap().length;
     assert!(length >= SECOND * 4, "{length:?}: the second part is in the message");
@@ -128,7 +128,7 @@ async fn a_call_on_hold_waits() {
 #[tokio::test(start_paused = true)]
 async fn what_was_recorded_is_heard_and_recorded_again() {
     let central = CentralSite::open().await;
-    let script = Script::new().until_ended(is_tone).speak(SECOND * 3).press("#").until_said(is_menu).press("2");
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 3).press("#").until_said(is_menu).press("2");
     let script = script.until_ended(|prompt| *prompt == Prompt::PlayRecording).press("3").until_ended(is_tone);
     let (end, transcript) = central.call(script.speak(SECOND * 6).press("#").until_said(is_menu).press("1")).await;
     assert!(end.message.unwrap().length > SECOND * 5);
@@ -147,7 +147,7 @@ async fn what_was_recorded_is_heard_and_recorded_again() {
 #[tokio::test(start_paused = true)]
 async fn urgent_and_private_are_set_as_chosen() {
     let central = CentralSite::open().await;
-    let script = Script::new().until_ended(is_tone).speak(SECOND * 3).press("#").until_said(is_menu);
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 3).press("#").until_said(is_menu);
     let script = script.press("4").until_said(|prompt| *prompt == Prompt::MarkedUrgent).press("5");
     central.call(script.until_said(|prompt| *prompt == Prompt::MarkedPrivate).press("1")).await;
     let head = central.messages("2001").await[0].head().clone();
@@ -157,7 +157,7 @@ async fn urgent_and_private_are_set_as_chosen() {
 #[tokio::test(start_paused = true)]
 async fn zero_connects_to_the_operator_after_the_message() {
     let central = CentralSite::open_with(|driver| driver.operator("100".parse().unwrap())).await;
-    let script = Script::new().until_ended(is_tone).speak(SECOND * 3).press("0");
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 3).press("0");
     let (end, transcript) = central.call(script).await;
     assert_eq!(end.reason, CallEndReason::Transferred);
     assert_eq!(central.summary("2001").await.new, 1);
@@ -168,7 +168,7 @@ async fn zero_connects_to_the_operator_after_the_message() {
 #[tokio::test(start_paused = true)]
 async fn the_longest_message_ends_with_a_warning_before() {
     let central = CentralSite::open().await;
-    let (end, transcript) = central.call(Script::new().until_ended(is_tone).speak(SECOND * 400)).await;
+    let (end, transcript) = central.call(CallScript::new().until_ended(is_tone).speak(SECOND * 400)).await;
     assert_eq!(end.message.unwrap().length, SECOND * 300);
     assert!(said(&transcript, &Prompt::LimitWarning) && said(&transcript, &Prompt::MaxLengthReached));
 }
@@ -179,14 +179,14 @@ async fn the_greeting_is_the_one_for_the_call() {
     let sound = |seed| voicemail::message::Audio::new(voicemail::message::AudioType::Wav, wav(500, seed));
     central.node.greet(&mailbox("2001"), GreetingKind::Busy, sound(1)).await.unwrap();
     let busy = IncomingCall::to(mailbox("2001")).reason(DiversionReason::Busy);
-    let (_, transcript) = central.call_with(busy, Script::new().until_ended(is_tone).hang_up()).await;
+    let (_, transcript) = central.call_with(busy, CallScript::new().until_ended(is_tone).hang_up()).await;
     assert!(said(&transcript, &Prompt::Greeting(GreetingKind::Busy)));
     let played = transcript.sound();
     let greeting = wav(500, 1);
     let data = Wav::parse(&greeting).unwrap().data;
     let wanted: Vec<i16> = greeting[data].chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).collect();
     assert_eq!(played[..wanted.len()], wanted);
-    let (_, transcript) = central.call(Script::new().until_ended(is_tone).hang_up()).await;
+    let (_, transcript) = central.call(CallScript::new().until_ended(is_tone).hang_up()).await;
     let default = Prompt::DefaultGreeting { mailbox: mailbox("2001"), busy: false };
     assert!(said(&transcript, &default), "{:?}", transcript.prompts());
 }
@@ -194,7 +194,7 @@ async fn the_greeting_is_the_one_for_the_call() {
 #[tokio::test(start_paused = true)]
 async fn a_new_source_goes_on_at_once() {
     let central = CentralSite::open().await;
-    let script = Script::new().until_ended(is_tone).speak(SECOND * 2).change_source().speak(SECOND * 2).hang_up();
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 2).change_source().speak(SECOND * 2).hang_up();
     let (end, _) = central.call(script).await;
     assert_eq!(end.message.unwrap().length, SECOND * 4);
 }
@@ -202,7 +202,7 @@ async fn a_new_source_goes_on_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_second_is_silence_in_its_place() {
     let central = CentralSite::open().await;
-    let script = Script::new().until_ended(is_tone).speak(SECOND * 2).lose(SECOND).speak(SECOND * 2).hang_up();
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 2).lose(SECOND).speak(SECOND * 2).hang_up();
     let (end, _) = central.call(script).await;
     assert_eq!(end.message.unwrap().length, SECOND * 5);
     let heard = samples(central.messages("2001").await[0].audio());
@@ -215,14 +215,14 @@ async fn other_timers_are_obeyed() {
     timers.max_silence = Duration::from_secs(3);
     let central = CentralSite::open_with(|driver| driver.timers(timers)).await;
     let before = tokio::time::Instant::now();
-    let (end, _) = central.call(Script::new().until_ended(is_tone).speak(SECOND * 2).silence(SECOND * 100)).await;
+    let (end, _) = central.call(CallScript::new().until_ended(is_tone).speak(SECOND * 2).silence(SECOND * 100)).await;
     assert!(end.message.is_some() && before.elapsed() < SECOND * 30, "{:?}", before.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_hold_is_no_silence_of_the_speaker() {
     let central = CentralSite::open().await;
-    let script = Script::new().until_ended(is_tone).speak(SECOND * 2).hold(true).lose(SECOND * 15).hold(false);
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 2).hold(true).lose(SECOND * 15).hold(false);
     let (end, transcript) = central.call(script.speak(SECOND * 2).hang_up()).await;
     assert!(!transcript.prompts().iter().any(is_menu), "the recording goes on");
     assert_eq!(end.message.unwrap().length, SECOND * 4);

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 use voicemail::Node;
 use voicemail::audio::{Format, tone};
-use voicemail::call::{CallDriver, CallDriverBuilder, CallEnd, IncomingCall, OwnerCall, Script, ScriptedLeg, Transcript};
+use voicemail::call::{CallDriver, CallDriverBuilder, CallEnd, CallScript, IncomingCall, OwnerCall, ScriptedLeg, Transcript};
 use voicemail::message::{Audio, Caller, Message, Summary};
 use voicemail::store::{MemoryStore, MessageStore};
 use voicemail::telephone::{MemoryPins, PinHash, Prompt};
@@ -59,17 +59,17 @@ impl CentralSite {
     }
 
     /// A call to mailbox 2001.
-    async fn call(&self, script: Script) -> (CallEnd, Transcript) {
+    async fn call(&self, script: CallScript) -> (CallEnd, Transcript) {
         self.call_with(IncomingCall::to(mailbox("2001")), script).await
     }
 
-    async fn call_with(&self, call: IncomingCall, script: Script) -> (CallEnd, Transcript) {
+    async fn call_with(&self, call: IncomingCall, script: CallScript) -> (CallEnd, Transcript) {
         let (leg, transcript) = ScriptedLeg::new(Format::TELEPHONE_PCMU, script);
         (self.calls.answer_caller(&site("london"), leg, call).await, transcript)
     }
 
     /// A call of the owner of mailbox 2001 from the own telephone.
-    async fn owner(&self, script: Script) -> (CallEnd, Transcript) {
+    async fn owner(&self, script: CallScript) -> (CallEnd, Transcript) {
         let (leg, transcript) = ScriptedLeg::new(Format::TELEPHONE_PCMA, script);
         let call = OwnerCall::from_own_telephone(mailbox("2001"));
         (self.calls.answer_owner(&site("london"), leg, call).await, transcript)
@@ -77,7 +77,7 @@ impl CentralSite {
 
     /// Puts a message of three seconds from 2002 into mailbox 2001.
     async fn deposit(&self) {
-        let script = Script::new().until_ended(is_tone).speak(SECOND * 3).hang_up();
+        let script = CallScript::new().until_ended(is_tone).speak(SECOND * 3).hang_up();
         let call = IncomingCall::to(mailbox("2001")).caller(Caller::new("2002".parse().ok(), None));
         let (end, _) = self.call_with(call, script).await;
         assert!(end.message.is_some(), "{end:?}");

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use voicemail::audio::Format;
-use voicemail::call::{CallDriver, CallEndReason, OwnerCall, Script, ScriptedLeg, TranscriptEntry};
+use voicemail::call::{CallDriver, CallEndReason, CallScript, OwnerCall, ScriptedLeg, TranscriptEntry};
 use voicemail::greeting::GreetingKind;
 use voicemail::message::{Audio, MailboxId, Message, MessageId, Origin, Status, Summary, Urgency};
 use voicemail::store::{Deposit, Entry, MemoryStore, MessageStore, StoreError};
@@ -15,8 +15,8 @@ use super::support::{mailbox, site};
 use super::{CentralSite, PIN, SECOND, is_menu, is_play, is_tone, said};
 
 /// Enters the PIN, up to the main menu.
-fn logged_in() -> Script {
-    Script::new().until_said(|prompt| *prompt == Prompt::EnterPin).press(PIN).press("#").until_said(is_menu)
+fn logged_in() -> CallScript {
+    CallScript::new().until_said(|prompt| *prompt == Prompt::EnterPin).press(PIN).press("#").until_said(is_menu)
 }
 
 #[tokio::test(start_paused = true)]
@@ -34,8 +34,8 @@ async fn a_message_is_heard_and_becomes_old() {
 async fn a_wrong_pin_opens_nothing() {
     let central = CentralSite::open().await;
     central.deposit().await;
-    let enter = |script: Script| script.until_said(|prompt| *prompt == Prompt::EnterPin).press("0000#");
-    let (end, transcript) = central.owner(enter(enter(enter(Script::new())))).await;
+    let enter = |script: CallScript| script.until_said(|prompt| *prompt == Prompt::EnterPin).press("0000#");
+    let (end, transcript) = central.owner(enter(enter(enter(CallScript::new())))).await;
     assert_eq!(end.reason, CallEndReason::Over);
     assert_eq!(transcript.prompts().iter().filter(|prompt| **prompt == Prompt::WrongPin).count(), 3);
     assert!(!transcript.prompts().iter().any(|prompt| is_menu(prompt) || is_play(prompt)));
@@ -44,7 +44,7 @@ async fn a_wrong_pin_opens_nothing() {
 #[tokio::test(start_paused = true)]
 async fn any_telephone_logs_in_with_the_number() {
     let central = CentralSite::open().await;
-    let script = Script::new().until_said(|prompt| *prompt == Prompt::EnterOwnMailbox).press("2001#");
+    let script = CallScript::new().until_said(|prompt| *prompt == Prompt::EnterOwnMailbox).press("2001#");
     let script = script.until_said(|prompt| *prompt == Prompt::EnterPin).press(PIN).press("#").until_said(is_menu).press("*");
     let (leg, transcript) = ScriptedLeg::new(Format::TELEPHONE_L16, script);
     let end = central.calls.answer_owner(&site("london"), leg, OwnerCall::from_any_telephone()).await;
@@ -81,7 +81,7 @@ async fn a_recorded_greeting_is_heard_by_the_next_caller() {
     let (_, transcript) = central.owner(script.until_said(|prompt| *prompt == Prompt::GreetingSaved).hang_up()).await;
     assert!(said(&transcript, &Prompt::GreetingSaved), "{:?}", transcript.prompts());
     assert!(central.node.greetings(&mailbox("2001")).normal);
-    let (_, transcript) = central.call(Script::new().until_ended(is_tone).hang_up()).await;
+    let (_, transcript) = central.call(CallScript::new().until_ended(is_tone).hang_up()).await;
     assert!(said(&transcript, &Prompt::Greeting(GreetingKind::Normal)));
     assert!(transcript.sound().len() > 8000 * 4);
 }
@@ -123,7 +123,7 @@ async fn the_sender_is_called_back() {
 #[tokio::test(start_paused = true)]
 async fn a_caller_becomes_an_owner_and_the_port_is_free() {
     let central = CentralSite::open().await;
-    let script = Script::new().silence(SECOND / 10).press("*").until_said(|prompt| *prompt == Prompt::EnterPin);
+    let script = CallScript::new().silence(SECOND / 10).press("*").until_said(|prompt| *prompt == Prompt::EnterPin);
     let (_, transcript) = central.call(script.press(PIN).press("#").until_said(is_menu).press("*")).await;
     assert!(said(&transcript, &Prompt::Goodbye), "{:?}", transcript.prompts());
     assert_eq!(central.ports_in_use(), 0);
@@ -156,7 +156,7 @@ async fn a_call_ends_even_if_the_voice_hangs() {
     let voices = Voices::new("en".parse().unwrap(), Hanging);
     let calls = CallDriver::builder(central.node.clone(), voices).pins(pins).build();
     let script =
-        Script::new().silence(SECOND).press(PIN).press("#").silence(SECOND * 60).press("4").silence(SECOND * 60).press("1");
+        CallScript::new().silence(SECOND).press(PIN).press("#").silence(SECOND * 60).press("4").silence(SECOND * 60).press("1");
     let (leg, _) = ScriptedLeg::new(Format::TELEPHONE_PCMU, script);
     let before = tokio::time::Instant::now();
     let end = calls.answer_owner(&site("london"), leg, OwnerCall::from_own_telephone(mailbox("2001"))).await;

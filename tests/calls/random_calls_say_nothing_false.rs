@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use voicemail::MailboxId;
 use voicemail::audio::Format;
-use voicemail::call::{CallDriver, IncomingCall, OwnerCall, Script, ScriptedLeg, Transcript};
+use voicemail::call::{CallDriver, CallScript, IncomingCall, OwnerCall, ScriptedLeg, Transcript};
 use voicemail::disk::{FaultyDisk, InjectedFault, OsDisk};
 use voicemail::event::Event;
 use voicemail::greeting::GreetingEvent;
@@ -122,8 +122,8 @@ impl PinStore for Unreliable<MemoryPins> {
 }
 
 /// A caller or an owner, who does sensible things and random ones.
-fn script(random: &mut Random, is_owner: bool) -> Script {
-    let mut script = Script::new();
+fn script(random: &mut Random, is_owner: bool) -> CallScript {
+    let mut script = CallScript::new();
     if is_owner {
         script = script.until_said(|prompt| *prompt == Prompt::EnterPin).press(PIN).press("#").until_said(is_menu);
     } else if random.below(4) > 0 {
@@ -137,7 +137,7 @@ fn script(random: &mut Random, is_owner: bool) -> Script {
 }
 
 /// Something that owners call for.
-fn sensible(random: &mut Random, script: Script) -> Script {
+fn sensible(random: &mut Random, script: CallScript) -> CallScript {
     match random.below(10) {
         0..=4 => {
             let keys = one_of(random, &["2", "3", "3", "72", "6"]);
@@ -172,7 +172,7 @@ fn one_of<T: Copy>(random: &mut Random, choices: &[T]) -> T {
     choices[usize::try_from(random.below(choices.len() as u64)).unwrap()]
 }
 
-fn random_step(random: &mut Random, script: Script) -> Script {
+fn random_step(random: &mut Random, script: CallScript) -> CallScript {
     match random.below(12) {
         0..=5 => {
             let keys: String = (0..=random.below(3)).map(|_| char::from(one_of(random, KEYS))).collect();
@@ -277,7 +277,7 @@ async fn one_call(seed: u64) {
 
 /// Leaves a message in mailbox 2001.
 async fn deposit(calls: &CallDriver) {
-    let script = Script::new().until_ended(is_tone).speak(SECOND * 2).hang_up();
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 2).hang_up();
     let (leg, _) = ScriptedLeg::new(Format::TELEPHONE_PCMU, script);
     let call = IncomingCall::to(mailbox("2001")).caller(Caller::new("2002".parse().ok(), None));
     calls.answer_caller(&site("london"), leg, call).await;

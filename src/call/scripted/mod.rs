@@ -10,15 +10,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
 
+pub use self::script::{CallScript, speech};
 use self::script::{Progress, Step};
-pub use self::script::{Script, speech};
 use self::transcript::Recorder;
 pub use self::transcript::{Transcript, TranscriptEntry};
 use super::{CallLeg, CallRefusal, LegClosed, LegEvent, Playback, TransferError, TransferTarget};
 use crate::audio::{Codec, Format, encode};
 use crate::lock::Lock;
 
-/// A leg whose other end follows a [`Script`], in the time of the tokio runtime.
+/// A leg whose other end follows a [`CallScript`], in the time of the tokio runtime.
 ///
 /// In a test whose time is paused, a call of minutes takes milliseconds. The leg plays and hears a frame every 20 ms, and writes down what
 /// the driver does in a [`Transcript`]. When the script is over, the other end is silent and waits for the end of the call.
@@ -26,12 +26,12 @@ use crate::lock::Lock;
 /// ```
 /// use std::time::Duration;
 /// use voicemail::audio::Format;
-/// use voicemail::call::{CallLeg, LegEvent, Playback, PlaybackId, Script, ScriptedLeg, TranscriptEntry};
+/// use voicemail::call::{CallLeg, LegEvent, Playback, PlaybackId, CallScript, ScriptedLeg, TranscriptEntry};
 /// use voicemail::telephone::{Digit, Prompt};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() {
-/// let script = Script::new().until_said(|prompt| *prompt == Prompt::Goodbye).press("#").hang_up();
+/// let script = CallScript::new().until_said(|prompt| *prompt == Prompt::Goodbye).press("#").hang_up();
 /// let (mut leg, transcript) = ScriptedLeg::new(Format::TELEPHONE_PCMU, script);
 /// leg.answer().await.unwrap();
 /// leg.play(Playback::new(PlaybackId::new(1), vec![Prompt::Goodbye], std::iter::repeat(vec![0; 160])));
@@ -64,7 +64,7 @@ pub struct ScriptedLeg {
 impl ScriptedLeg {
     /// Returns a leg with sound in `format`, and the transcript of its call. A leg with linear samples reports
     /// [`LegEvent::Samples`], any other [`LegEvent::Payload`].
-    pub fn new(format: Format, script: Script) -> (Self, Transcript) {
+    pub fn new(format: Format, script: CallScript) -> (Self, Transcript) {
         let (recorder, transcript) = Recorder::new();
         let leg = Self {
             format,
@@ -253,7 +253,7 @@ pub struct RemoteEnd {
 
 impl RemoteEnd {
     /// Adds `script` to everything that the other end is to do.
-    pub fn perform(&self, script: Script) {
+    pub fn perform(&self, script: CallScript) {
         self.added.lock().extend(script.into_steps());
     }
 }

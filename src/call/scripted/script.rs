@@ -1,4 +1,4 @@
-//! [`Script`]: what the other end of a call does.
+//! [`CallScript`]: what the other end of a call does.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,10 +11,10 @@ use crate::telephone::{Digit, Prompt};
 ///
 /// ```
 /// use std::time::Duration;
-/// use voicemail::call::Script;
+/// use voicemail::call::CallScript;
 /// use voicemail::telephone::Prompt;
 ///
-/// let script = Script::new()
+/// let script = CallScript::new()
 ///     .until_ended(|prompt| *prompt == Prompt::Tone)
 ///     .speak(Duration::from_secs(5))
 ///     .press("#")
@@ -23,7 +23,7 @@ use crate::telephone::{Digit, Prompt};
 /// ```
 #[derive(Debug, Default)]
 #[must_use]
-pub struct Script {
+pub struct CallScript {
     steps: VecDeque<Step>,
 }
 
@@ -43,7 +43,7 @@ pub(super) enum Step {
 /// Whether a prompt is the one that a step waits for.
 pub(super) struct Matcher(pub(super) Box<dyn Fn(&Prompt) -> bool + Send>);
 
-impl Script {
+impl CallScript {
     /// A script without steps: the other end answers and is silent.
     pub fn new() -> Self {
         Self::default()
