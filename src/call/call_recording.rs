@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{ClipRecorder, LegEvent, SpeechPolicy, WithoutSpeech};
 use crate::audio::{Codec, Format, Frames, SpeechMeter, encode};
 use crate::message::Audio;
@@ -23,6 +25,8 @@ pub(super) struct CallRecording {
     next_timestamp: u32,
     /// Where the last speech ended, in the recording.
     voiced_until: Duration,
+    /// When sound came last.
+    heard_at: Instant,
     /// Whether sound was wanted: before that, a call has nothing to keep.
     has_begun: bool,
 }
@@ -54,8 +58,8 @@ impl CallRecording {
 
     fn new(sound: RecordedSound, format: Format, policy: SpeechPolicy) -> Self {
         let meter = SpeechMeter::new(format);
-        let (source, next_timestamp, voiced_until) = (None, 0, Duration::ZERO);
-        Self { sound: Some(sound), format, policy, meter, source, next_timestamp, voiced_until, has_begun: false }
+        let (source, next_timestamp, voiced_until, heard_at) = (None, 0, Duration::ZERO, Instant::now());
+        Self { sound: Some(sound), format, policy, meter, source, next_timestamp, voiced_until, heard_at, has_begun: false }
     }
 
     /// Notes that sound is wanted from now on.
@@ -155,6 +159,7 @@ impl CallRecording {
     }
 
     fn measure(&mut self) {
+        self.heard_at = Instant::now();
         let (length, silence) = (self.length(), self.meter.silence());
         if self.meter.speech().is_some() && silence <= RECENT {
             self.voiced_until = length.saturating_sub(silence);
@@ -164,7 +169,9 @@ impl CallRecording {
     /// Cuts what does not belong to the sound from its end.
     pub(super) fn end(&mut self, ending: RecordingEnd) {
         let length = match ending {
-            RecordingEnd::Digit => self.length().saturating_sub(self.policy.cut_before_digit),
+            RecordingEnd::Digit => {
+                self.length().saturating_sub(self.policy.cut_before_digit.saturating_sub(self.heard_at.elapsed()))
+            }
             RecordingEnd::Silence => self.length().min(self.voiced_until + self.policy.silence_at_end),
             RecordingEnd::Other => self.length(),
         };

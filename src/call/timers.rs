@@ -73,6 +73,7 @@ pub struct SpeechPolicy {
     /// Whether a recording in which nobody speaks is kept; it is discarded by default.
     pub without_speech: WithoutSpeech,
     /// How much is cut from the end of a recording that a key has ended, because the tone of the key is audible in it; 100 ms.
+    /// Sound that came longer ago than that before the key is not cut.
     pub cut_before_digit: Duration,
     /// How much silence stays at the end of a recording that silence has ended; 500 ms.
     pub silence_at_end: Duration,

@@ -41,6 +41,14 @@ async fn a_message_is_what_was_said_without_the_digit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_digit_long_after_the_last_sound_cuts_nothing() {
+    let central = CentralSite::open().await;
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 5).lose(SECOND).press("#").until_said(is_menu).press("1");
+    let (end, _) = central.call(script).await;
+    assert_eq!(end.message.unwrap().length, SECOND * 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn sent_is_said_only_after_the_message_is_kept() {
     let central = CentralSite::open().await;
     let mut events = central.node.events();
