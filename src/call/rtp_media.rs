@@ -65,6 +65,7 @@ pub struct RtpMedia {
     playing: Option<Playback>,
     due: tokio::time::Interval,
     last_sent: Instant,
+    last_alive: Instant,
     listening: bool,
     held: bool,
     key_events: bool,
@@ -90,6 +91,7 @@ impl RtpMedia {
             playing: None,
             due,
             last_sent: Instant::now(),
+            last_alive: Instant::now(),
             listening: false,
             held: false,
             key_events: false,
@@ -180,6 +182,10 @@ impl RtpMedia {
                 self.key_events = true;
                 Digit::ALL.get(usize::from(code)).copied().map(LegEvent::Digit)
             }
+            Received::ComfortNoise | Received::Rtcp if self.last_alive.elapsed() >= ALIVE => {
+                self.last_alive = Instant::now();
+                Some(LegEvent::Alive)
+            }
             _ => None,
         }
     }
@@ -216,6 +222,8 @@ fn samples(length: Duration, rate: u32) -> u32 {
     u32::try_from(length.as_millis() * u128::from(rate) / 1000).unwrap_or(u32::MAX)
 }
 
+/// How often a sign of life without sound is reported.
+const ALIVE: Duration = Duration::from_secs(1);
 /// The length of the frames of a playback.
 const FRAME: Duration = Duration::from_millis(20);
 /// The shortest sound that a packet is cut to.
