@@ -12,6 +12,7 @@ use super::rendering::{Renderer, is_track};
 use super::{CallTimers, LegEvent, TransferTarget};
 use crate::record::Progress;
 use crate::telephone::{Digit, PlaybackControl, Prompt, Recorded, Say};
+use crate::voice;
 
 /// A call that is answered. It plays and records on a leg, and turns the events of the leg into inputs of a dialogue.
 pub(super) struct Session<'a> {
@@ -101,6 +102,8 @@ impl<'a> Session<'a> {
             self.leg.wait_uninterrupted(self.timers.answer, rendering).await
         };
         if let Some(sounds) = in_time {
+            let texts = || sounds.prompts.iter().map(voice::log_text).collect::<Vec<_>>();
+            tracing::debug!(texts = ?texts(), "prompts are played");
             self.player.play(&mut self.leg, sounds);
         } else if self.leg.ended().is_none() && (plays_message || !self.leg.is_interrupted()) {
             tracing::warn!("the sounds of a prompt were not there in time, and it is skipped");
