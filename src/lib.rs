@@ -78,7 +78,7 @@
 //! | [`outbox`] | receipts and copies by e-mail that wait to be sent |
 //! | [`record`] | recordings of calls, which become messages on stable storage |
 //! | [`node`] | a node of the network, made of all modules above |
-//! | [`call`] | the conversation with a caller or an owner on the telephone: the trait [`CallLeg`](call::CallLeg) joins it to a PBX |
+//! | [`call`] | the conversation with a caller or an owner on the telephone: [`CallDriver`](call::CallDriver), and the trait [`CallLeg`](call::CallLeg) that joins it to a PBX |
 //! | [`conformance`] | a test suite for each trait, for integrators who implement one |
 //! | [`fuzz`] | functions for a fuzzer, one for each reader of untrusted bytes |
 //!
@@ -86,7 +86,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | none of them | | the values in `message`, `audio`, the five traits, the network's rules |
+//! | none of them | | the values in `message`, `audio`, the traits of store, forwarder, sink, clock and directory, the network's rules |
 //! | `memory` | | for tests: stores and forwarders in memory, `ManualClock`, `ChannelSink` |
 //! | `wire` | yes | `wire`, `retrieval`, `telephone`, `voice` |
 //! | `fs` | yes | `disk`, `MaildirStore`, `GreetingFolder`, `PinFolder`, `SoundPack` |
@@ -106,7 +106,8 @@
 //!
 //! # Left to others
 //!
-//! Signalling: the PBX accepts, transfers and ends calls, and negotiates their codecs. Recorded words: a
+//! Signalling: the PBX accepts, transfers and ends calls, and negotiates their codecs; its [`CallLeg`](call::CallLeg) is all that
+//! [`CallDriver`](call::CallDriver) needs of it. Recorded words: a
 //! [sound pack](voice::Voice) or text-to-speech has them, and none come with the crate. Stored sound is never transcoded; sound that is
 //! played to a call is decoded. A [`Directory`](directory::Directory) says who owns a mailbox. The crate starts no tasks that outlive their future and installs no global state. It logs by `tracing`, and its logs
 //! contain neither callers nor the content of messages.
