@@ -52,7 +52,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// All faults of the file at once, one a line.
+    /// All faults of the network, or all others, one a line.
     pub fn load(path: &Path) -> Result<Self, String> {
         let name = path.display();
         let text = std::fs::read_to_string(path)

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use tokio::process::Command;
+use voicemail::error_chain;
 use voicemail::message::{Audio, Language};
 use voicemail::telephone::Prompt;
 use voicemail::voice::{FallbackVoice, Names, SoundPack, Voice, VoiceError, Voices, text, tone};
@@ -21,7 +22,8 @@ pub async fn of(config: &Config) -> Result<Voices, Failure> {
         );
         return Ok(Voices::new("en".parse::<Language>()?, made));
     };
-    let pack = SoundPack::open(folder, language.clone()).await?;
+    let pack =
+        SoundPack::open(folder, language.clone()).await.map_err(|error| format!("prompts.folder: {}", error_chain(&error)))?;
     println!("prompts: {}, which lacks words for {} prompts and lines of menus", folder.display(), pack.missing().len());
     Ok(Voices::new(language.clone(), FallbackVoice::new(pack, made)))
 }
