@@ -10,15 +10,7 @@ use voicemail::message::{Privacy, Urgency};
 use voicemail::telephone::{DiversionReason, GreetingKind, Prompt};
 
 use super::support::{mailbox, wav};
-use super::{CentralSite, SECOND, is_menu, is_tone, said};
-
-/// How alike two sounds are, from -1 to 1.
-fn correlation(one: &[i16], other: &[i16]) -> f64 {
-    let pairs = || one.iter().zip(other).map(|(one, other)| (f64::from(*one), f64::from(*other)));
-    let product: f64 = pairs().map(|(one, other)| one * other).sum();
-    let (ones, others): (f64, f64) = (pairs().map(|(one, _)| one * one).sum(), pairs().map(|(_, other)| other * other).sum());
-    product / (ones * others).sqrt()
-}
+use super::{CentralSite, SECOND, best_correlation, correlation, is_menu, is_tone, said};
 
 fn samples(audio: &voicemail::message::Audio) -> Vec<i16> {
     Frames::new(audio, NonZeroU32::new(8000).unwrap()).unwrap().flatten().collect()
@@ -146,7 +138,7 @@ async fn what_was_recorded_is_heard_and_recorded_again() {
     });
     assert!(heard);
     let (played, spoken): (Vec<i16>, Vec<i16>) = (transcript.sound(), speech(SECOND * 2).collect());
-    let best = played.windows(spoken.len()).step_by(8).map(|part| correlation(part, &spoken)).fold(0.0, f64::max);
+    let best = best_correlation(&played, &spoken);
     assert!(best > 0.95, "{best}: the caller's own words are played");
     assert_eq!(central.messages("2001").await.len(), 1);
     assert_eq!(central.ports_in_use(), 0);

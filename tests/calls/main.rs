@@ -4,12 +4,17 @@
 
 mod callers_leave_messages;
 mod calls_that_are_refused_or_cut_off;
+mod first_use_sets_a_mailbox_up;
+mod messages_to_a_list;
 mod owners_listen_and_send;
+mod people_hear_their_language;
 mod random_calls_say_nothing_false;
 
 #[path = "../support/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod support;
+
+use std::path::Path;
 
 use async_trait::async_trait;
 use tempfile::TempDir;
@@ -17,6 +22,7 @@ use voicemail::Node;
 use voicemail::audio::{Format, tone};
 use voicemail::call::{CallDriver, CallDriverBuilder, CallEnd, CallScript, IncomingCall, OwnerCall, ScriptedLeg, Transcript};
 use voicemail::message::{Audio, Caller, Message, Summary};
+use voicemail::node::NodeBuilder;
 use voicemail::store::{MemoryStore, MessageStore};
 use voicemail::telephone::{MemoryPins, PinHash, Prompt};
 use voicemail::voice::{Names, Voice, VoiceError, Voices};
@@ -48,8 +54,16 @@ impl CentralSite {
 
     /// A central node with another store.
     async fn open_in(store: impl MessageStore, settings: impl FnOnce(CallDriverBuilder) -> CallDriverBuilder) -> Self {
+        Self::open_node(|folder| node(CENTRAL, folder).store(store), settings).await
+    }
+
+    /// Another central node, with its spool in the folder.
+    async fn open_node(
+        describe: impl FnOnce(&Path) -> NodeBuilder,
+        settings: impl FnOnce(CallDriverBuilder) -> CallDriverBuilder,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let node = node(CENTRAL, folder.path()).store(store).open().await.unwrap();
+        let node = describe(folder.path()).open().await.unwrap();
         let running = Some(run(&node));
         let pins = MemoryPins::default();
         pins.set(mailbox("2001"), PinHash::new(&PIN.parse().unwrap()));
@@ -133,6 +147,19 @@ fn is_play(prompt: &Prompt) -> bool {
 /// Whether a call has said this prompt.
 fn said(transcript: &Transcript, prompt: &Prompt) -> bool {
     transcript.prompts().contains(prompt)
+}
+
+/// How alike two sounds are, from -1 to 1.
+fn correlation(one: &[i16], other: &[i16]) -> f64 {
+    let pairs = || one.iter().zip(other).map(|(one, other)| (f64::from(*one), f64::from(*other)));
+    let product: f64 = pairs().map(|(one, other)| one * other).sum();
+    let (ones, others): (f64, f64) = (pairs().map(|(one, _)| one * one).sum(), pairs().map(|(_, other)| other * other).sum());
+    product / (ones * others).sqrt()
+}
+
+/// How alike a part of `heard` is to `wanted`, at the best place.
+fn best_correlation(heard: &[i16], wanted: &[i16]) -> f64 {
+    heard.windows(wanted.len()).step_by(8).map(|part| correlation(part, wanted)).fold(0.0, f64::max)
 }
 
 const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
