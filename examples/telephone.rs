@@ -7,7 +7,7 @@
 //! `printf '480913#\n1\n!\n3\n3\n\n*\n*\n' | cargo run --example telephone -- owner 120`.
 //! `--keys asterisk` (or `intuity`) gives both sides the keys of that system: `telephone caller --keys asterisk`.
 //! You will see the call of the caller or of the owner (without an argument, one after the other), with lines such as
-//! `< MessageNumber { number: 1, of: 120 }`; `< Removed` comes only after its action `= Remove(..)` has succeeded.
+//! `< Message 1 of 120.` and `< (Tone)` for a sound; `< The message is removed.` comes only after its action `= Remove(..)` has succeeded.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -25,6 +25,7 @@ use voicemail::telephone::{
     Addressee, CallerAction, CallerDialogue, CallerEvent, Digit, GreetingOutcome, Greetings, KeyMap, MarkOutcome, MemoryPins,
     OpenedMailbox, OwnerAction, OwnerDialogue, OwnerEvent, PinChangeOutcome, PinHash, PinVerdict, Recorded, Say, SendOutcome,
 };
+use voicemail::voice::text;
 
 /// A line of the input, or one digit of a line.
 enum Input {
@@ -271,10 +272,13 @@ impl Lines {
     }
 }
 
-/// Prints each prompt.
+/// Prints the words of each prompt, or what sound it is.
 fn say(prompts: &Say) {
     for prompt in prompts {
-        println!("< {prompt:?}");
+        match text(prompt) {
+            words if words.is_empty() => println!("< ({prompt:?})"),
+            words => println!("< {words}"),
+        }
     }
 }
 
