@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::facts::CallEndReason;
 use super::{CallLeg, CallRefusal, CallTimers, LegClosed, LegEvent, Playback, TransferError, TransferTarget};
 use crate::audio::Format;
+use crate::telephone::Digit;
 
 /// The leg of a call. It is heard all the time: events that come while the driver waits for a disk or a store are kept in their
 /// order, except sound, of which nothing is recorded then.
@@ -63,6 +64,18 @@ impl<'a> BufferedLeg<'a> {
     /// Whether a digit was pressed that the driver has not taken in yet, or the call has ended: nothing more need be said.
     pub(super) fn is_interrupted(&self) -> bool {
         self.ended.is_some() || self.queue.iter().any(|event| matches!(event, LegEvent::Digit(_)))
+    }
+
+    /// Takes the digits that were pressed while the driver waited for the result of an action.
+    pub(super) fn take_digits(&mut self) -> Vec<Digit> {
+        let mut digits = Vec::new();
+        self.queue.retain(|event| {
+            if let LegEvent::Digit(digit) = event {
+                digits.push(*digit);
+            }
+            !matches!(event, LegEvent::Digit(_))
+        });
+        digits
     }
 
     /// Answers the call. Sound that is heard live is wanted from now on, also to notice when it stops.

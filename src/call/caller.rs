@@ -77,7 +77,13 @@ impl<'a> CallerConversation<'a> {
                 None => Next::Event(event(self.session.next().await)),
             };
             match next {
-                Next::Event(event) => dialogue.handle(event),
+                Next::Event(event) => {
+                    if is_failure(event) {
+                        // The caller did not know of the failure, and hears it.
+                        self.session.leg.take_digits();
+                    }
+                    dialogue.handle(event);
+                }
                 Next::Continue => {}
                 Next::End(reason) => break reason,
                 Next::LogIn => return self.log_in().await,
@@ -235,6 +241,23 @@ fn warn_of(error: Option<RecordError>) {
         tracing::warn!(error = %error_chain(&error), "a message could not be recorded or kept");
     } else {
         tracing::warn!("a message was not recorded or kept in time");
+    }
+}
+
+/// Whether an action has failed, of which the caller is to hear.
+fn is_failure(event: CallerEvent) -> bool {
+    match event {
+        CallerEvent::NotRecorded
+        | CallerEvent::TooShort
+        | CallerEvent::NotKept
+        | CallerEvent::NotConnected
+        | CallerEvent::NotAvailable => true,
+        CallerEvent::Played
+        | CallerEvent::Digit(_)
+        | CallerEvent::Recorded(_)
+        | CallerEvent::Sent
+        | CallerEvent::Silence
+        | CallerEvent::HungUp => false,
     }
 }
 

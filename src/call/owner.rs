@@ -51,7 +51,13 @@ impl<'a> OwnerConversation<'a> {
     async fn converse(mut self, mut dialogue: OwnerDialogue) -> CallEndReason {
         loop {
             let next = match dialogue.poll_action() {
-                Some(action) => self.act(action).await,
+                Some(action) => {
+                    let next = self.act(action).await;
+                    if matches!(next, Next::Event(_)) {
+                        self.type_ahead(&mut dialogue);
+                    }
+                    next
+                }
                 None if dialogue.is_over() => Next::End(self.session.hang_up().await),
                 None => Next::Event(event(self.session.next().await)),
             };
@@ -60,6 +66,14 @@ impl<'a> OwnerConversation<'a> {
                 Next::Continue => {}
                 Next::End(reason) => return reason,
             }
+        }
+    }
+
+    /// Hands the dialogue the digits that were pressed before the result of an action: it forgets them if the action has failed.
+    fn type_ahead(&mut self, dialogue: &mut OwnerDialogue) {
+        let now = self.shared.node.clock().now().instant;
+        for digit in self.session.leg.take_digits() {
+            dialogue.handle(OwnerEvent::Digit(digit), now);
         }
     }
 
