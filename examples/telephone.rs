@@ -7,7 +7,8 @@
 //! `printf '480913#\n1\n!\n3\n3\n\n*\n*\n' | cargo run --example telephone -- owner 120`.
 //! `--keys asterisk` (or `intuity`) gives both sides the keys of that system: `telephone caller --keys asterisk`.
 //! You will see the call of the caller or of the owner (without an argument, one after the other), with lines such as
-//! `< Message 1 of 120.` and `< (Tone)` for a sound; `< The message is removed.` comes only after its action `= Remove(..)` has succeeded.
+//! `< Message 1 of 120.`, and `< (Tone)` for a sound; `< The message is removed.` comes only after its action `= Remove(..)` has
+//! succeeded.
 
 use std::collections::VecDeque;
 use std::error::Error;
