@@ -35,7 +35,7 @@ pub trait OtherEnd: Send {
 /// # Panics
 ///
 /// When a sentence of the contract is broken; the panic names it.
-pub async fn run_all<L: CallLeg, O: OtherEnd, M: AsyncFn() -> (L, O)>(make: M) {
+pub async fn run_all<L: CallLeg, O: OtherEnd, M: AsyncFnMut() -> (L, O)>(mut make: M) {
     let (leg, other) = make().await;
     nothing_lost(leg, other).await;
     let (leg, other) = make().await;
