@@ -8,6 +8,8 @@ mod config;
 #[path = "../../support/espeak.rs"]
 mod espeak;
 mod leg;
+#[cfg(test)]
+mod leg_tests;
 mod nodes;
 mod signalling;
 mod voices;

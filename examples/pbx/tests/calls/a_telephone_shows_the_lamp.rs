@@ -9,7 +9,6 @@ use std::thread;
 use std::time::Duration;
 
 use crate::running::{Running, installed};
-use crate::telephone::leave_message;
 
 #[tokio::test]
 async fn the_lamp_goes_on_with_a_message() {
@@ -20,7 +19,7 @@ async fn the_lamp_goes_on_with_a_message() {
     // At the distributed PBX, for a mailbox of the central node.
     let telephone = Baresip::start(pbx.folder(), &format!("2010@{}", pbx.kathmandu));
     telephone.wait_for("Voice-Message: 0/0 (0/0)");
-    leave_message(&mut pbx);
+    pbx.leave_message();
     telephone.wait_for("Messages-Waiting: yes");
     telephone.wait_for("Voice-Message: 1/0 (0/0)");
 }

@@ -6,7 +6,7 @@ use voicemail::audio::Codec;
 use crate::running::{PIN, Running, installed};
 use crate::sipp::Scenario;
 use crate::sound::{correlation, samples, short_speech, speech};
-use crate::telephone::{Ear, Telephone, leave_message};
+use crate::telephone::{Ear, Telephone};
 
 /// How a telephone sends keys.
 #[derive(Clone, Copy)]
@@ -29,7 +29,7 @@ async fn owner_listens_answers_and_greets(keys: Keys) {
         return;
     }
     let mut pbx = Running::start().await;
-    leave_message(&mut pbx);
+    pbx.leave_message();
     let (answer, greeting) = (part_of_speech(0), part_of_speech(3));
 
     let ear = Ear::new();
@@ -54,7 +54,7 @@ async fn owner_listens_answers_and_greets(keys: Keys) {
     let alike = correlation(&answer, &samples(answers[0].audio()));
     assert!(alike >= 0.99, "the answer: {alike}");
     pbx.wait_for("received ");
-    let caller = Telephone::call(pbx.kathmandu, "2010", "0 101");
+    let mut caller = Telephone::call(pbx.kathmandu, "2010", "0 101");
     caller.ear.wait_for_silence();
     let alike = correlation(&greeting, &caller.ear.heard());
     assert!(alike >= 0.99, "the greeting, as the next caller heard it: {alike}");

@@ -25,7 +25,7 @@ async fn a_call_on_hold_hears_nothing_until_it_is_back() {
 #[tokio::test]
 async fn a_call_without_offer_is_offered_g711() {
     let pbx = Running::start().await;
-    let telephone = Telephone::call_without_offer(pbx.kathmandu, "2010");
+    let mut telephone = Telephone::call_without_offer(pbx.kathmandu, "2010");
     telephone.ear.wait_for_more_than(5);
     telephone.hang_up();
 }

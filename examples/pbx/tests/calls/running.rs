@@ -13,6 +13,9 @@ use voicemail::store::{MaildirStore, MessageStore as _};
 use voicemail::telephone::{PinFolder, PinHash};
 use voicemail::{Network, disk::OsDisk};
 
+use crate::sound::short_speech;
+use crate::telephone::Telephone;
+
 /// The PIN of each mailbox.
 pub const PIN: &str = "480913";
 
@@ -79,6 +82,16 @@ impl Running {
             messages.push(store.retrieve(&mailbox, entry.head.id).await.unwrap());
         }
         messages
+    }
+
+    /// Leaves a message for 2010 from the telephone of 2002.
+    pub fn leave_message(&mut self) {
+        let mut call = Telephone::call(self.kathmandu, "2010", "0 101");
+        call.ear.wait_for_silence();
+        call.speak(&short_speech());
+        call.press('#');
+        call.hang_up();
+        self.wait_for("stored ");
     }
 
     /// A folder for files of the test.

@@ -9,9 +9,6 @@ use voicemail::audio::rtp::{Packet, RtpSender};
 use voicemail::audio::{Codec, encode, from_a_law, from_mu_law};
 use voicemail::bytes::Bytes;
 
-use crate::running::Running;
-use crate::sound::short_speech;
-
 /// A call by a bare telephone.
 pub struct Telephone {
     sip: UdpSocket,
@@ -23,16 +20,29 @@ pub struct Telephone {
     number: String,
     to: String,
     cseq: u32,
+    sender: RtpSender,
 }
 
 impl Telephone {
     /// Calls `number` at `pbx`, and waits until the call is answered. The payload types are offered in that order.
     pub fn call(pbx: SocketAddr, number: &str, types: &str) -> Self {
-        let mut telephone = Self::new(pbx, number);
-        let sdp = telephone.sdp(types, "sendrecv");
-        let answer = telephone.request("INVITE", &sdp);
-        telephone.accept(&answer, "");
+        let mut telephone = Self::ring(pbx, number, types);
+        telephone.wait_for_answer();
         telephone
+    }
+
+    /// Calls `number` at `pbx`.
+    pub fn ring(pbx: SocketAddr, number: &str, types: &str) -> Self {
+        let mut telephone = Self::new(pbx, number);
+        telephone.cseq += 1;
+        telephone.send("INVITE", &telephone.sdp(types, "sendrecv"));
+        telephone
+    }
+
+    /// Waits until the call is answered.
+    pub fn wait_for_answer(&mut self) {
+        let answer = self.response("INVITE", || {});
+        self.accept(&answer, "");
     }
 
     /// Calls `number` without an offer, so that the PBX offers, and answers that with the ACK.
@@ -53,8 +63,17 @@ impl Telephone {
 
     fn new(pbx: SocketAddr, number: &str) -> Self {
         let sip = UdpSocket::bind("127.0.0.1:0").unwrap();
-        sip.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        Self { sip, ear: Ear::new(), pbx, sound: pbx, number: number.to_owned(), to: format!("<sip:{number}@{pbx}>"), cseq: 0 }
+        sip.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        Self {
+            sip,
+            ear: Ear::new(),
+            pbx,
+            sound: pbx,
+            number: number.to_owned(),
+            to: format!("<sip:{number}@{pbx}>"),
+            cseq: 0,
+            sender: RtpSender::new(0, 7, 1, 1),
+        }
     }
 
     /// Takes in the answer to the first INVITE.
@@ -89,8 +108,16 @@ impl Telephone {
         assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
     }
 
+    /// Says something, in mu-law.
+    pub fn speak(&mut self, sound: &[i16]) {
+        for payload in encode(Codec::Pcmu, sound).chunks(160) {
+            self.ear.socket.send_to(&self.sender.packet(payload, 160), self.sound).unwrap();
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Hangs up.
-    pub fn hang_up(mut self) {
+    pub fn hang_up(&mut self) {
         let answer = self.request("BYE", "");
         assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
     }
@@ -98,11 +125,21 @@ impl Telephone {
     /// Sends a request, and returns its final answer.
     fn request(&mut self, method: &str, body: &str) -> String {
         self.cseq += 1;
-        self.send(method, body);
+        self.response(method, || self.send(method, body))
+    }
+
+    /// Waits for the final answer to the last request, and sends that again as RFC 3261 §17.1 says: rsipstack drops what comes before it has
+    /// seen the ACK.
+    fn response(&self, method: &str, send: impl Fn()) -> String {
         let cseq = format!("CSeq: {} {method}", self.cseq);
-        let mut datagram = [0; 4096];
+        let (began, mut datagram) = (Instant::now(), [0; 4096]);
+        send();
         loop {
-            let length = self.sip.recv(&mut datagram).expect("the PBX answers within 10 s");
+            let Ok(length) = self.sip.recv(&mut datagram) else {
+                assert!(began.elapsed() < Duration::from_secs(10), "the PBX answers {cseq} within 10 s");
+                send();
+                continue;
+            };
             let text = String::from_utf8_lossy(&datagram[..length]).into_owned();
             if text.contains(&cseq) && !text.starts_with("SIP/2.0 1") {
                 return text;
@@ -125,20 +162,6 @@ impl Telephone {
         );
         self.sip.send_to(text.as_bytes(), pbx).unwrap();
     }
-}
-
-/// Leaves a message for 2010 from the telephone of 2002.
-pub fn leave_message(pbx: &mut Running) {
-    let mut call = Telephone::call(pbx.kathmandu, "2010", "0 101");
-    call.ear.wait_for_silence();
-    let (sound, mut sender) = (encode(Codec::Pcmu, &short_speech()), RtpSender::new(0, 7, 1, 1));
-    for payload in sound.chunks(160) {
-        call.ear.socket.send_to(&sender.packet(payload, 160), call.sound).unwrap();
-        thread::sleep(Duration::from_millis(20));
-    }
-    call.press('#');
-    call.hang_up();
-    pbx.wait_for("stored ");
 }
 
 /// A port for sound, which writes down what comes.
