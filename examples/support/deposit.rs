@@ -130,6 +130,6 @@ fn usage(what: &str) -> String {
     format!(
         "{what}\nusage: distributed_node --config FILE [--batch] \
          [--deposit FILE.wav --to MAILBOX [--from NUMBER] [--name NAME] [--urgent] [--private]]...\n   \
-         or: distributed_node --config FILE --greet MAILBOX --out FILE.wav [--kind normal|busy|temporary]"
+         or: distributed_node --config FILE --greet MAILBOX --out FILE.wav [--kind normal|busy|temporary|name]"
     )
 }
