@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod a_caller_is_transferred;
 mod a_caller_leaves_a_message;
 mod a_telephone_shows_the_lamp;
 mod an_owner_listens_and_answers;

@@ -19,6 +19,9 @@ use crate::telephone::Telephone;
 /// The PIN of each mailbox.
 pub const PIN: &str = "480913";
 
+/// The operator.
+pub const OPERATOR: &str = "sip:operator@192.0.2.10";
+
 /// The running program; it ends when this is dropped.
 pub struct Running {
     /// The SIP address of the central PBX.
@@ -32,7 +35,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the program. The owners of all mailboxes have chosen the [`PIN`].
+    /// Starts the program. The owners of all mailboxes have chosen the [`PIN`], and the operator is [`OPERATOR`].
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let pins = PinFolder::open(OsDisk, folder.path().join("pins")).await.unwrap();
@@ -43,6 +46,7 @@ impl Running {
         let config = example().replace("../target/voicemail/pbx", &folder.path().display().to_string());
         let config = config.replace("127.0.0.1:5060", "127.0.0.1:0").replace("127.0.0.1:5062", "127.0.0.1:0");
         let path = folder.path().join("pbx.toml");
+        let config = format!("operator = \"{OPERATOR}\"\n{config}");
         std::fs::write(&path, config).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_voicemail-pbx-example"));
         let mut child = command.arg(path).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();

@@ -116,6 +116,35 @@ impl Telephone {
         }
     }
 
+    /// Waits for a request of the PBX, answers it with `status`, and returns it.
+    pub fn answer_request(&self, method: &str, status: &str) -> String {
+        let (began, mut datagram) = (Instant::now(), [0; 4096]);
+        loop {
+            assert!(began.elapsed() < Duration::from_secs(10), "the PBX sends {method} within 10 s");
+            let Ok(length) = self.sip.recv(&mut datagram) else { continue };
+            let request = String::from_utf8_lossy(&datagram[..length]).into_owned();
+            if request.starts_with(method) {
+                let copied = ["Via: ", "From: ", "To: ", "Call-ID: ", "CSeq: "];
+                let copied = request.lines().filter(|line| copied.iter().any(|name| line.starts_with(name)));
+                let headers = copied.fold(String::new(), |headers, line| headers + line + "\r\n");
+                let answer =
+                    format!("SIP/2.0 {status}\r\n{headers}Contact: <sip:2002@{}>\r\nContent-Length: 0\r\n\r\n", self.address());
+                self.sip.send_to(answer.as_bytes(), self.pbx).unwrap();
+                return request;
+            }
+        }
+    }
+
+    /// Says how far the transfer is that the PBX has asked for.
+    pub fn notify(&mut self, status: &str) {
+        let answer = self.request("NOTIFY", &format!("SIP/2.0 {status}\r\n"));
+        assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.sip.local_addr().unwrap()
+    }
+
     /// Hangs up.
     pub fn hang_up(&mut self) {
         let answer = self.request("BYE", "");
@@ -148,8 +177,12 @@ impl Telephone {
     }
 
     fn send(&self, method: &str, body: &str) {
-        let content = if method == "INFO" { "application/dtmf-relay" } else { "application/sdp" };
-        let (here, pbx, cseq) = (self.sip.local_addr().unwrap(), self.pbx, self.cseq);
+        let content = match method {
+            "INFO" => "application/dtmf-relay",
+            "NOTIFY" => "message/sipfrag\r\nEvent: refer\r\nSubscription-State: active;expires=60",
+            _ => "application/sdp",
+        };
+        let (here, pbx, cseq) = (self.address(), self.pbx, self.cseq);
         let text = format!(
             "{method} sip:{}@{pbx} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK{method}{cseq}x{}\r\nMax-Forwards: 70\r\n\
              From: \"Anna\" <sip:2002@{here}>;tag=1\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:2002@{here}>\r\n\
