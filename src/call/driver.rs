@@ -12,6 +12,7 @@ use super::{BusyAnswer, CallEnd, CallLeg, CallRefusal, CallTimers, IncomingCall,
 use crate::message::SiteId;
 use crate::network::LicenceClass;
 use crate::node::Node;
+use crate::record::check_format;
 use crate::telephone::{KeyMap, PinStore};
 use crate::voice::Voices;
 
@@ -83,8 +84,8 @@ impl CallDriver {
 
     /// Answers a call of an owner who wants to listen to messages, until its end.
     ///
-    /// The call is refused if this node has no mailboxes, if the driver has no PINs, or if the PBX has no licence for voicemail. It takes
-    /// no port, because ports count recordings.
+    /// The call is refused if this node has no mailboxes, if the driver has no PINs, if the PBX has no licence for voicemail, or if the format
+    /// of the leg cannot be recorded. It takes no port, because ports count recordings.
     ///
     /// # Cancel safety
     ///
@@ -98,7 +99,8 @@ impl CallDriver {
 async fn answer_owner(shared: &Shared, site: &SiteId, mut leg: BufferedLeg<'_>, call: OwnerCall) -> CallEnd {
     let refusal = match shared.node.check(site, LicenceClass::Voicemail) {
         Err(refusal) => Some(CallRefusal::of_site(&refusal, shared.busy)),
-        Ok(()) => (!shared.has_mailboxes()).then_some(CallRefusal::NotServedHere),
+        Ok(()) if !shared.has_mailboxes() => Some(CallRefusal::NotServedHere),
+        Ok(()) => check_format(leg.format()).err().map(|error| CallRefusal::of(&error, shared.busy)),
     };
     if let Some(refusal) = refusal {
         leg.refuse(refusal).await;

@@ -117,7 +117,8 @@ pub(super) fn bytes_in(format: Format, length: Duration) -> u64 {
     u64::try_from(frames).unwrap_or(most).min(most) * u64::from(format.bytes_per_frame())
 }
 
-pub(super) fn check_format(format: Format) -> Result<(), RecordError> {
+/// Checks that calls in this format can be recorded.
+pub(crate) fn check_format(format: Format) -> Result<(), RecordError> {
     let fits = (8_000..=48_000).contains(&format.rate) && (1..=2).contains(&format.channels);
     if fits { Ok(()) } else { Err(RecordError::UnusableFormat(format)) }
 }
