@@ -51,7 +51,7 @@ impl ClipRecorder {
         self.progress()
     }
 
-    /// Adds 16-bit samples; several channels are interleaved.
+    /// Adds 16-bit samples; several channels are interleaved. Only whole frames are added.
     ///
     /// # Errors
     ///
@@ -60,7 +60,8 @@ impl ClipRecorder {
         if self.format.codec != Codec::L16 {
             return Err(WrongFormat { opened_for: self.format.codec });
         }
-        let fitting = &samples[..samples.len().min(self.room() / 2)];
+        let whole = samples.len() - samples.len() % usize::from(self.format.channels.max(1));
+        let fitting = &samples[..whole.min(self.room() / 2)];
         self.recorded.extend(fitting.iter().flat_map(|sample| sample.to_le_bytes()));
         Ok(self.progress())
     }

@@ -41,7 +41,8 @@ impl Recording {
         self.guard.recording.length()
     }
 
-    /// Adds 16-bit samples at the rate the recording was opened with; several channels are interleaved.
+    /// Adds 16-bit samples at the rate the recording was opened with; several channels are interleaved. Only whole frames are added: the
+    /// last sample of an odd number of them is dropped when there are two channels.
     ///
     /// # Errors
     ///
@@ -50,8 +51,10 @@ impl Recording {
         if self.format.codec != Codec::L16 {
             return Err(WrongFormat { opened_for: self.format.codec });
         }
+        let channels = usize::from(self.format.channels.max(1));
         Ok(self.push(|buffer, room| {
-            let samples = &samples[..samples.len().min(room / 2)];
+            let whole = samples.len() - samples.len() % channels;
+            let samples = &samples[..whole.min(room / 2)];
             buffer.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
             samples.len() * 2
         }))
