@@ -163,7 +163,7 @@ impl<'a> BufferedLeg<'a> {
             if let Some(at) = self.queue.iter().position(|event| matches!(event, LegEvent::Wav(_))) {
                 return self.queue.remove(at);
             }
-            if self.ended.is_some() || Instant::now() >= until {
+            if self.ended == Some(CallEndReason::HungUp) || Instant::now() >= until {
                 return None;
             }
             tokio::select! {

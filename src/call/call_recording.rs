@@ -23,6 +23,8 @@ pub(super) struct CallRecording {
     source: Option<u32>,
     /// The timestamp of the next payload that has none of its own.
     next_timestamp: u32,
+    /// The first samples of a frame of several channels, of which the others have not come yet.
+    part: Vec<i16>,
     /// Where the last speech ended, in the recording.
     voiced_until: Duration,
     /// When sound came last.
@@ -57,9 +59,18 @@ impl CallRecording {
     }
 
     fn new(sound: RecordedSound, format: Format, policy: SpeechPolicy) -> Self {
-        let meter = SpeechMeter::new(format);
-        let (source, next_timestamp, voiced_until, heard_at) = (None, 0, Duration::ZERO, Instant::now());
-        Self { sound: Some(sound), format, policy, meter, source, next_timestamp, voiced_until, heard_at, has_begun: false }
+        Self {
+            sound: Some(sound),
+            format,
+            policy,
+            meter: SpeechMeter::new(format),
+            source: None,
+            next_timestamp: 0,
+            part: Vec::new(),
+            voiced_until: Duration::ZERO,
+            heard_at: Instant::now(),
+            has_begun: false,
+        }
     }
 
     /// Notes that sound is wanted from now on.
@@ -131,6 +142,9 @@ impl CallRecording {
             let payload = encode(self.format.codec, samples);
             return self.push_payload(&payload, self.next_timestamp, self.source.unwrap_or(0));
         }
+        let mut samples = [std::mem::take(&mut self.part), samples.to_vec()].concat();
+        self.part = samples.split_off(samples.len() - samples.len() % usize::from(self.format.channels.max(1)));
+        let samples = &samples[..];
         self.meter.push_samples(samples);
         let pushed = match &mut self.sound {
             Some(RecordedSound::Message(recording)) => recording.push_samples(samples),
@@ -172,6 +186,8 @@ impl CallRecording {
             RecordingEnd::Digit => {
                 self.length().saturating_sub(self.policy.cut_before_digit.saturating_sub(self.heard_at.elapsed()))
             }
+            // All of it is silence, and the policy may keep that.
+            RecordingEnd::Silence if self.meter.speech().is_none() => self.length(),
             RecordingEnd::Silence => self.length().min(self.voiced_until + self.policy.silence_at_end),
             RecordingEnd::Other => self.length(),
         };

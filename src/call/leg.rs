@@ -36,7 +36,8 @@ pub trait CallLeg: Send {
     fn format(&self) -> Format;
 
     /// Returns whether sound is reported while it is heard. If not, the leg records to a file by itself from `listen(true)` on, and reports it
-    /// as one [`LegEvent::Wav`] after `listen(false)`, or earlier when it has ended the recording by itself.
+    /// as one [`LegEvent::Wav`] after `listen(false)`, or earlier when it has ended the recording by itself. When the other end hangs up, the
+    /// recording is reported before [`LegEvent::HungUp`]; a call that is dropped has no recording.
     ///
     /// A leg that records to files finds silence by itself, as the driver cannot.
     fn hears_live(&self) -> bool {
@@ -168,7 +169,7 @@ pub enum LegEvent {
         /// The RTP source (SSRC). When it changes, the timestamps start anew.
         source: u32,
     },
-    /// These samples were heard, right after those before; several channels are interleaved.
+    /// These samples were heard, right after those before: any number of them; several channels are interleaved.
     Samples(Vec<i16>),
     /// The recording of a leg that [records to files](CallLeg::hears_live).
     Wav(Audio),

@@ -71,7 +71,7 @@ impl<'a> Session<'a> {
                 BufferedEvent::Elapsed => return self.elapsed().await,
                 BufferedEvent::Ended => {
                     self.player.clear(&mut self.leg);
-                    self.stop_listening();
+                    self.end_recording(RecordingEnd::Other).await;
                     return Input::HungUp;
                 }
             }
@@ -226,7 +226,13 @@ impl<'a> Session<'a> {
     async fn heard(&mut self, sound: LegEvent) -> Option<Input> {
         let (Some(listening), Some(recording)) = (&mut self.listening, &mut self.recording) else { return None };
         listening.last_sound = Instant::now();
+        let is_file = matches!(sound, LegEvent::Wav(_));
         if recording.push(sound) == Progress::Ended {
+            if is_file {
+                // The leg has ended the recording by itself: there is no second file to wait for.
+                self.stop_listening();
+                return Some(Input::Recorded(self.recorded(RecordingEnd::Other)));
+            }
             return Some(Input::Recorded(self.end_recording(RecordingEnd::Other).await));
         }
         if recording.silence() >= self.timers.max_silence {
@@ -245,16 +251,23 @@ impl<'a> Session<'a> {
     pub(super) async fn end_recording(&mut self, ending: RecordingEnd) -> Recorded {
         let was_listening = self.stop_listening();
         let Some(recording) = &mut self.recording else { return Recorded::without_speech(Duration::ZERO) };
-        if was_listening && !self.leg.hears_live() {
+        if !was_listening {
+            return recording.recorded();
+        }
+        if !self.leg.hears_live() {
             if let Some(file) = self.leg.file(FILE).await {
                 recording.push(file);
             } else {
                 tracing::warn!("a leg has not returned its recording within {FILE:?}");
             }
         }
-        if was_listening {
-            recording.end(ending);
-        }
+        self.recorded(ending)
+    }
+
+    /// Cuts the end of the recording, and returns what was recorded.
+    fn recorded(&mut self, ending: RecordingEnd) -> Recorded {
+        let Some(recording) = &mut self.recording else { return Recorded::without_speech(Duration::ZERO) };
+        recording.end(ending);
         recording.recorded()
     }
 

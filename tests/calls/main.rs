@@ -6,6 +6,7 @@ mod callers_leave_messages;
 mod calls_that_are_refused_or_cut_off;
 mod first_use_sets_a_mailbox_up;
 mod keys_typed_ahead;
+mod legs_of_every_kind;
 mod messages_to_a_list;
 mod owners_listen_and_send;
 mod people_hear_their_language;
