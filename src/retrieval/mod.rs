@@ -212,7 +212,8 @@ impl MailboxService {
     ///
     /// # Errors
     ///
-    /// [`RetrievalError::Store`] if the message is not in the mailbox or could not be marked.
+    /// [`RetrievalError::Store`] if the message is not in the mailbox or could not be marked. A message that was removed meanwhile, in another
+    /// call of its owner, counts as one that is not there, and stays removed.
     ///
     /// # Cancel safety
     ///
@@ -280,7 +281,11 @@ impl MailboxService {
         status: Status,
         disposition: Disposition,
     ) -> Result<ReceiptOutcome, RetrievalError> {
-        let was_new = self.store.list(owner).await?.iter().any(|entry| entry.head.id == id && entry.status == Status::New);
+        let before = self.store.list(owner).await?.into_iter().find(|entry| entry.head.id == id).map(|entry| entry.status);
+        if status == Status::Old && before == Some(Status::Removed) {
+            return Err(StoreError::NoSuchMessage(id).into());
+        }
+        let was_new = before == Some(Status::New);
         let is_due = was_new && self.mail.is_some() && !self.heard_before.contains(owner, id);
         let asked = if is_due { self.store.retrieve(owner, id).await?.mail().cloned() } else { None };
         self.store.mark(owner, id, status).await?;

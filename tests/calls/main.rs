@@ -11,6 +11,7 @@ mod messages_to_a_list;
 mod owners_listen_and_send;
 mod people_hear_their_language;
 mod random_calls_say_nothing_false;
+mod two_calls_at_once;
 
 #[path = "../support/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
