@@ -25,7 +25,7 @@ use voicemail::record::{CallFacts, Kept, RecordError};
 use voicemail::store::{MaildirStore, MessageStore as _, StoreError};
 use voicemail::wire::{self, Addresses, DecodeLimits, TransferEncoding};
 
-const BOTH_WAYS: [Unsynced; 2] = [Unsynced::Forgotten, Unsynced::NamesKept];
+pub(crate) const BOTH_WAYS: [Unsynced; 2] = [Unsynced::Forgotten, Unsynced::NamesKept];
 const L16: Format = Format::TELEPHONE_L16;
 
 /// The other node: it takes a message once, as every node must, and counts how often it came.
