@@ -33,10 +33,10 @@ impl Recorder {
         self.submit(Job::RetryKeep(failed));
     }
 
-    /// Removes the file of a recording in which nobody spoke. If the disk fails, it is tried again.
+    /// Removes the file of a recording that was discarded. If the disk fails, it is tried again.
     pub(super) async fn discard_later(&self, recording: Arc<ActiveRecording>) {
         if let Err(RecordError::Disk(error)) = self.discard(Arc::clone(&recording)).await {
-            tracing::error!(id = %recording.id, %error, "a recording without speech could not be removed; it is tried again until it can");
+            tracing::error!(id = %recording.id, %error, "the file of a discarded recording could not be removed; it is tried again until it can");
             self.submit(Job::RetryKeep(FailedKeep::Recording(recording)));
         }
     }

@@ -219,7 +219,7 @@ impl Recorder {
                 tracing::warn!(id = %recording.id, "a caller hung up after the node had stopped");
             }
             Err(mpsc::error::SendError(Job::Discard(recording))) => {
-                tracing::warn!(id = %recording.id, "a recording without speech was not discarded because the node had stopped");
+                tracing::warn!(id = %recording.id, "a recording was not discarded because the node had stopped; the next start takes it up");
             }
             Err(mpsc::error::SendError(Job::RetryKeep(failed))) => {
                 tracing::error!(%failed, "a recording was not kept when the node stopped; the next start takes it up");

@@ -165,6 +165,9 @@ impl Recording {
     }
 
     /// Discards the recording as [`discard`](Self::discard) does, but never waits for a disk: the node removes the file soon.
+    ///
+    /// A node that crashes or is stopped before that finds the file at its next start, and recovers a recording that is long enough as a
+    /// message whose end was cut off. [`discard`](Self::discard) returns when that cannot happen any more.
     pub fn discard_later(mut self) {
         let recording = self.guard.give_up(DiscardReason::Chosen);
         self.guard.recorder.submit(Job::Discard(recording));
@@ -173,7 +176,8 @@ impl Recording {
     /// Discards the recording because nobody spoke in it: nothing of it is kept. It never waits for a disk.
     ///
     /// The node reports [`Event::NoSpeech`](crate::event::Event::NoSpeech) when the file is removed. A recording that the node has kept
-    /// because it is stopping stays a message.
+    /// because it is stopping stays a message, and one whose file was not removed before a crash is recovered as one, as for
+    /// [`discard_later`](Self::discard_later).
     pub fn discard_without_speech(mut self) {
         let recording = self.guard.give_up(DiscardReason::NoSpeech);
         self.guard.recorder.submit(Job::Discard(recording));
