@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::facts::CallEndReason;
+use super::timers::after;
 use super::{CallLeg, CallRefusal, CallTimers, LegClosed, LegEvent, Playback, TransferError, TransferTarget};
 use crate::audio::Format;
 use crate::telephone::Digit;
@@ -40,7 +41,7 @@ impl<'a> BufferedLeg<'a> {
     pub(super) fn new(leg: Box<dyn CallLeg + 'a>, timers: &CallTimers) -> Self {
         let now = Instant::now();
         let no_sound = timers.no_sound.filter(|_| leg.hears_live());
-        let over_at = now + timers.longest_call;
+        let over_at = after(now, timers.longest_call);
         Self { leg, no_sound, queue: VecDeque::new(), held: false, last_heard: now, over_at, ended: None }
     }
 
@@ -137,7 +138,7 @@ impl<'a> BufferedLeg<'a> {
             if self.ended.is_some() {
                 return BufferedEvent::Ended;
             }
-            let no_sound = self.no_sound.filter(|_| !self.held).map(|limit| self.last_heard + limit);
+            let no_sound = self.no_sound.filter(|_| !self.held).map(|limit| after(self.last_heard, limit));
             let wake = [until, no_sound].into_iter().flatten().fold(self.over_at, Instant::min);
             // The time is looked at first: a leg that is never quiet must not keep the call from ending.
             let now = Instant::now();

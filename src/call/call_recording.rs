@@ -27,6 +27,8 @@ pub(super) struct CallRecording {
     part: Vec<i16>,
     /// Where the last speech ended, in the recording.
     voiced_until: Duration,
+    /// When that was heard.
+    voiced_at: Instant,
     /// When sound came last.
     heard_at: Instant,
     /// Whether sound was wanted: before that, a call has nothing to keep.
@@ -68,6 +70,7 @@ impl CallRecording {
             next_timestamp: 0,
             part: Vec::new(),
             voiced_until: Duration::ZERO,
+            voiced_at: Instant::now(),
             heard_at: Instant::now(),
             has_begun: false,
         }
@@ -76,6 +79,7 @@ impl CallRecording {
     /// Notes that sound is wanted from now on.
     pub(super) fn begin(&mut self) {
         self.has_begun = true;
+        self.voiced_at = Instant::now();
     }
 
     /// The length of the sound so far.
@@ -87,9 +91,10 @@ impl CallRecording {
         }
     }
 
-    /// How long nobody has spoken at the end of the sound.
+    /// How long nobody has spoken at the end of the sound. A jump of the timestamps is no silence, so it is no more than the time that has
+    /// passed.
     pub(super) fn silence(&self) -> Duration {
-        self.length().saturating_sub(self.voiced_until)
+        self.length().saturating_sub(self.voiced_until).min(self.voiced_at.elapsed())
     }
 
     /// The result as the dialogues take it.
@@ -177,6 +182,7 @@ impl CallRecording {
         let (length, silence) = (self.length(), self.meter.silence());
         if self.meter.speech().is_some() && silence <= RECENT {
             self.voiced_until = length.saturating_sub(silence);
+            self.voiced_at = self.heard_at;
         }
     }
 
@@ -188,7 +194,7 @@ impl CallRecording {
             }
             // All of it is silence, and the policy may keep that.
             RecordingEnd::Silence if self.meter.speech().is_none() => self.length(),
-            RecordingEnd::Silence => self.length().min(self.voiced_until + self.policy.silence_at_end),
+            RecordingEnd::Silence => self.length().min(self.voiced_until.saturating_add(self.policy.silence_at_end)),
             RecordingEnd::Other => self.length(),
         };
         match &mut self.sound {

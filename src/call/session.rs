@@ -9,6 +9,7 @@ use super::call_recording::{CallRecording, RecordingEnd};
 use super::facts::CallEndReason;
 use super::player::{PlaybackEnd, Player, Sounds};
 use super::rendering::{Renderer, is_track};
+use super::timers::after;
 use super::{CallTimers, LegEvent, TransferTarget};
 use crate::record::Progress;
 use crate::telephone::{Digit, PlaybackControl, Prompt, Recorded, Say};
@@ -42,6 +43,8 @@ pub(super) enum Input {
 struct Listening {
     /// The longest length of the recording.
     longest: Duration,
+    /// When the recording is over, whatever its timestamps say.
+    over_at: Instant,
     /// When the last sound came.
     last_sound: Instant,
     warned: bool,
@@ -130,8 +133,10 @@ impl<'a> Session<'a> {
             recording.begin();
             self.leg.record_to_file(true);
             // Without enough time before the end, there is nothing to warn of.
-            let warned = self.timers.limit_warning.is_zero() || longest <= self.timers.limit_warning * 2;
-            self.listening = Some(Listening { longest, last_sound: Instant::now(), warned });
+            let warned = self.timers.limit_warning.is_zero() || longest <= self.timers.limit_warning.saturating_mul(2);
+            let now = Instant::now();
+            self.listening =
+                Some(Listening { longest, over_at: after(now, longest.saturating_add(CLOCK_ERROR)), last_sound: now, warned });
         }
     }
 
@@ -177,10 +182,10 @@ impl<'a> Session<'a> {
             return None;
         }
         match &self.listening {
-            Some(listening) if self.leg.hears_live() => Some(listening.last_sound + self.timers.max_silence),
-            Some(listening) => Some(listening.last_sound + listening.longest + FILE),
+            Some(listening) if self.leg.hears_live() => Some(after(listening.last_sound, self.timers.max_silence)),
+            Some(listening) => Some(after(listening.last_sound, listening.longest.saturating_add(FILE))),
             None if self.player.is_playing() => None,
-            None => Some(self.idle.since + self.idle.limit),
+            None => Some(after(self.idle.since, self.idle.limit)),
         }
     }
 
@@ -209,9 +214,12 @@ impl<'a> Session<'a> {
                     PlaybackEnd::Incomplete => Input::NotPlayed,
                 })
             }
-            LegEvent::Held(_) => {
+            LegEvent::Held(held) => {
                 self.idle.since = Instant::now();
                 if let (Some(listening), Some(recording)) = (&mut self.listening, &mut self.recording) {
+                    if !held {
+                        listening.over_at = after(listening.over_at, listening.last_sound.elapsed());
+                    }
                     listening.last_sound = Instant::now();
                     recording.interrupt();
                 }
@@ -235,10 +243,14 @@ impl<'a> Session<'a> {
             }
             return Some(Input::Recorded(self.end_recording(RecordingEnd::Other).await));
         }
+        if Instant::now() >= listening.over_at {
+            tracing::warn!("the sound of a call has timestamps that stand still; its recording is ended");
+            return Some(Input::Recorded(self.end_recording(RecordingEnd::Other).await));
+        }
         if recording.silence() >= self.timers.max_silence {
             return Some(Input::Recorded(self.end_recording(RecordingEnd::Silence).await));
         }
-        if !listening.warned && recording.length() + self.timers.limit_warning >= listening.longest {
+        if !listening.warned && recording.length().saturating_add(self.timers.limit_warning) >= listening.longest {
             listening.warned = true;
             if let Some(tone) = self.renderer.tone(&Prompt::LimitWarning) {
                 self.player.play_aside(&mut self.leg, Prompt::LimitWarning, tone);
@@ -285,5 +297,7 @@ impl<'a> Session<'a> {
     }
 }
 
+/// How much longer than its sound a recording may take, because the clock of the other end is slow.
+const CLOCK_ERROR: Duration = Duration::from_secs(10);
 /// How long a leg that records to files may take to return one.
 const FILE: Duration = Duration::from_secs(5);

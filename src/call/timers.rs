@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// How long a call waits for what.
 ///
 /// No timer runs while a prompt is played, except [`longest_call`](Self::longest_call) and [`no_sound`](Self::no_sound). While the other
@@ -66,6 +68,11 @@ impl Default for CallTimers {
     }
 }
 
+/// Returns the time after `wait`; one in thirty years for a wait without an end.
+pub(super) fn after(from: Instant, wait: Duration) -> Instant {
+    from.checked_add(wait).unwrap_or(from + FOREVER)
+}
+
 /// Which recordings count as messages, and how much is cut from their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -88,6 +95,9 @@ pub enum WithoutSpeech {
     /// It is a message like any other.
     Keep,
 }
+
+/// Longer than a call.
+const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 impl Default for SpeechPolicy {
     fn default() -> Self {

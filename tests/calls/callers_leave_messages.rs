@@ -10,7 +10,7 @@ use voicemail::message::{Privacy, Urgency};
 use voicemail::telephone::{DiversionReason, GreetingKind, Prompt};
 
 use super::support::{mailbox, wav};
-use super::{CentralSite, SECOND, best_correlation, correlation, is_menu, is_tone, said};
+use super::{CentralSite, PIN, SECOND, best_correlation, correlation, is_menu, is_play, is_tone, said};
 
 fn samples(audio: &voicemail::message::Audio) -> Vec<i16> {
     Frames::new(audio, NonZeroU32::new(8000).unwrap()).unwrap().flatten().collect()
@@ -207,6 +207,39 @@ async fn a_lost_second_is_silence_in_its_place() {
     assert_eq!(end.message.unwrap().length, SECOND * 5);
     let heard = samples(central.messages("2001").await[0].audio());
     assert!(heard[16_000..24_000].iter().all(|sample| sample.abs() < 16));
+}
+
+#[tokio::test(start_paused = true)]
+async fn timers_without_an_end_end_nothing() {
+    let mut timers = CallTimers::default();
+    timers.no_sound = Some(Duration::MAX);
+    for timer in [
+        &mut timers.after_prompt,
+        &mut timers.between_digits,
+        &mut timers.pause,
+        &mut timers.max_silence,
+        &mut timers.limit_warning,
+        &mut timers.longest_greeting,
+        &mut timers.longest_recording,
+        &mut timers.longest_call,
+        &mut timers.step,
+        &mut timers.answer,
+        &mut timers.transfer,
+    ] {
+        *timer = Duration::MAX;
+    }
+    let central = CentralSite::open_with(|driver| driver.timers(timers)).await;
+    let script = CallScript::new().until_ended(is_tone).speak(SECOND * 3).press("#").until_said(is_menu).silence(SECOND * 300);
+    let (end, _) = central.call(script.press("1")).await;
+    assert!(end.message.is_some(), "{end:?}");
+    let script = CallScript::new().until_said(|prompt| *prompt == Prompt::EnterPin).press(PIN).press("#").until_said(is_menu);
+    let script = script.press("1").until_said(is_play).silence(SECOND).press("9").until_said(is_menu).press("*");
+    let script = script.until_said(is_menu).press("6").until_said(|prompt| *prompt == Prompt::EnterMailbox).press("2003#");
+    let script = script.until_said(|prompt| *prompt == Prompt::EnterNextMailbox).press("#").until_ended(is_tone);
+    let script = script.speak(SECOND * 3).hold(true).lose(SECOND).hold(false).press("#").until_said(is_menu);
+    let call = tokio::time::timeout(SECOND * 600, central.owner(script.hang_up()));
+    let (end, transcript) = call.await.expect("the owner gets through");
+    assert_eq!(end.reason, CallEndReason::HungUp, "{:?}", transcript.prompts());
 }
 
 #[tokio::test(start_paused = true)]

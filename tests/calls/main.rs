@@ -6,6 +6,7 @@ mod callers_leave_messages;
 mod calls_that_are_refused_or_cut_off;
 mod dropped_calls;
 mod first_use_sets_a_mailbox_up;
+mod hostile_sound;
 mod keys_typed_ahead;
 mod legs_of_every_kind;
 mod messages_to_a_list;
