@@ -268,9 +268,6 @@ async fn one_call(seed: u64) {
         (Change::Greeting, greetings),
     ] {
         let said = said(&transcript, change);
-        if said > 0 {
-            eprintln!("COV {change:?}");
-        }
         assert!(said <= times, "seed {seed}: {change:?} was said {said} times, and done {times} times");
     }
 }
