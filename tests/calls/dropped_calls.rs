@@ -42,7 +42,7 @@ async fn a_caller_who_is_dropped_anywhere_leaves_one_message_or_none() {
         let call = central.calls.answer_caller(&london, leg, IncomingCall::to(mailbox("2001")));
         let end: Option<CallEnd> = dropped_after(polls, call).await;
         assert_eq!(central.ports_in_use(), 0, "after {polls} polls");
-        // What the node does by itself after a hang-up is done when nothing else waits.
+        // The node keeps or discards a recording by itself after a hang-up.
         tokio::time::sleep(SECOND * 5).await;
         let now = central.summary("2001").await.new;
         let left = now - before;

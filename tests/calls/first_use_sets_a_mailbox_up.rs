@@ -62,7 +62,7 @@ fn enters_new_pin(script: CallScript) -> CallScript {
 
 /// Whether these seconds of speech were heard, without what a key cuts off.
 fn heard_speech(transcript: &Transcript, seconds: u32) -> bool {
-    let spoken: Vec<i16> = speech(SECOND * seconds - SECOND / 5).collect();
+    let spoken: Vec<i16> = speech(SECOND * seconds * 9 / 10).collect();
     best_correlation(&transcript.sound(), &spoken) > 0.95
 }
 

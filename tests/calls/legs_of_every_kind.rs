@@ -24,7 +24,7 @@ struct Other {
     events: VecDeque<LegEvent>,
 }
 
-/// What a leg makes of the samples that it hears.
+/// How a leg reports the samples that it hears.
 enum Hearing {
     /// It repeats each sample, and reports so many at once.
     Live { format: Format, repeat: usize, frame: usize, heard: Vec<i16> },
@@ -225,7 +225,7 @@ async fn the_longest_call_keeps_what_a_leg_records_to_a_file() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leg_that_records_to_files_records_greeting_and_introduction() {
+async fn a_leg_that_records_to_files_records_clips() {
     let central = CentralSite::open().await;
     central.deposit().await;
     let script = logged_in().press("4").until_said(is_menu).press("1").until_said(is_menu).press("2").until_ended(is_tone);

@@ -16,7 +16,7 @@ use voicemail::voice::{Names, Voice, VoiceError, Voices};
 use super::support::{CENTRAL, address, mailbox, site};
 use super::{PIN, SECOND, is_menu, is_tone};
 
-/// What was said, and in which language.
+/// The prompts that were said, and in which language.
 #[derive(Debug, Clone, Default)]
 struct Said(Arc<Mutex<Vec<(&'static str, Prompt)>>>);
 

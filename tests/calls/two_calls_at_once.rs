@@ -31,7 +31,7 @@ async fn a_message_that_another_call_removes_is_said_to_be_so() {
     let (hearing, removing) = tokio::join!(owner(&central, hears), owner(&central, removes.hang_up()));
     assert_eq!(removing.prompts().iter().filter(|prompt| **prompt == Prompt::Removed).count(), 2);
     let summary = central.summary("2001").await;
-    // What the one has kept after the other has removed it is kept, and said to be.
+    // A message that the one has kept after the other has removed it is kept, and said to be.
     let kept = hearing.prompts().iter().filter(|prompt| matches!(prompt, Prompt::Kept | Prompt::KeptAsNew)).count();
     assert_eq!(usize::try_from(summary.new + summary.old).unwrap(), kept, "{:?}", hearing.prompts());
 }

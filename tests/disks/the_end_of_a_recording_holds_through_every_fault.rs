@@ -139,13 +139,13 @@ async fn a_cut_recording_is_kept_short_after_a_failure() {
 
 /// The ways to discard a recording.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Way {
+enum Discarding {
     Waiting,
     Later,
     WithoutSpeech,
 }
 
-impl Way {
+impl Discarding {
     /// Discards the recording; returns whether it is certain now that it is no message.
     async fn discard(self, recording: Recording) -> bool {
         match self {
@@ -157,12 +157,12 @@ impl Way {
     }
 }
 
-const WAYS: [Way; 3] = [Way::Waiting, Way::Later, Way::WithoutSpeech];
+const ALL_WAYS: [Discarding; 3] = [Discarding::Waiting, Discarding::Later, Discarding::WithoutSpeech];
 
 #[tokio::test(start_paused = true)]
 async fn a_discarded_recording_stays_so_through_a_power_cut() {
     let spoken = wav(3_000, 7);
-    for (way, unsynced) in WAYS.into_iter().flat_map(|way| BOTH_WAYS.map(|unsynced| (way, unsynced))) {
+    for (way, unsynced) in ALL_WAYS.into_iter().flat_map(|way| BOTH_WAYS.map(|unsynced| (way, unsynced))) {
         for operations in 0.. {
             let (disk, other) = (PowerCutDisk::new(), MemoryForwarder::new());
             disk.power_off_after(operations);
@@ -174,7 +174,7 @@ async fn a_discarded_recording_stays_so_through_a_power_cut() {
                 }
                 tokio::time::sleep(Duration::from_secs(2)).await;
                 let reported = no_speech(&mut events);
-                assert!(reported <= usize::from(way == Way::WithoutSpeech), "{reported} events");
+                assert!(reported <= usize::from(way == Discarding::WithoutSpeech), "{reported} events");
                 certain |= reported == 1;
                 running.stop().await;
             }
@@ -188,7 +188,7 @@ async fn a_discarded_recording_stays_so_through_a_power_cut() {
                 disk.power_cut(unsynced);
             }
             if !was_cut {
-                assert!((certain || way == Way::Later) && operations > 10, "{at}");
+                assert!((certain || way == Discarding::Later) && operations > 10, "{at}");
                 break;
             }
         }
@@ -198,7 +198,7 @@ async fn a_discarded_recording_stays_so_through_a_power_cut() {
 #[tokio::test(start_paused = true)]
 async fn a_discarded_recording_stays_so_after_a_failure() {
     let spoken = wav(3_000, 7);
-    for way in WAYS {
+    for way in ALL_WAYS {
         for operations in 0.. {
             let (disk, other) = (FaultyDisk::new(Arc::new(PowerCutDisk::new())), MemoryForwarder::new());
             let node = distributed(&disk, &other).await.unwrap();
@@ -211,14 +211,14 @@ async fn a_discarded_recording_stays_so_after_a_failure() {
             tokio::time::sleep(Duration::from_secs(5)).await;
             running.stop().await;
             let at = format!("{way:?}, failure after {operations} operations, certain {certain}");
-            assert_eq!(no_speech(&mut events), usize::from(way == Way::WithoutSpeech), "{at}");
+            assert_eq!(no_speech(&mut events), usize::from(way == Discarding::WithoutSpeech), "{at}");
             assert_eq!(node.ports(&site("kathmandu")).unwrap().in_use, 0, "{at}");
             drop(node);
             let node = distributed(&disk, &other).await.expect(&at);
             forwarded(&node).await;
             let found = taken(&other).len();
             // A failure that was returned leaves the file to the next start.
-            assert!(found <= usize::from(way == Way::Waiting && !certain), "{at}: {found} messages");
+            assert!(found <= usize::from(way == Discarding::Waiting && !certain), "{at}: {found} messages");
             if !met {
                 assert!(operations > 0, "{at}");
                 break;
