@@ -288,14 +288,22 @@ pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
 ///
 /// Any error of the file system.
 pub fn create_dirs(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    match disk.create_dir(path) {
-        Ok(()) => sync_name(disk, path),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+    match create_dir(disk, path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).ok_or(error)?;
             create_dirs(disk, parent)?;
-            create_dirs(disk, path)
+            // It is not found again where the parent is a link to nothing, or a file system such as /proc.
+            create_dir(disk, path)
         }
+        created => created,
+    }
+}
+
+/// Creates the folder `path` if it is missing, durably.
+fn create_dir(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.create_dir(path) {
+        Ok(()) => sync_name(disk, path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
 }

@@ -209,4 +209,13 @@ mod tests {
         assert_eq!(listing.files, ["file"]);
         assert_eq!(listing.others, ["dangling", "fifo", "folder", "link", "loop", "socket"]);
     }
+
+    #[test]
+    fn a_folder_behind_a_link_to_nothing_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        symlink(folder.path().join("not-mounted"), &link).unwrap();
+        let error = super::super::create_dirs(&OsDisk, &link.join("a/b")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
 }
