@@ -32,7 +32,7 @@ pub use self::builder::OwnerDialogueBuilder;
 pub use self::events::{Addressee, GreetingOutcome, MarkOutcome, OpenedMailbox, OwnerEvent, PinChangeOutcome, SendOutcome};
 use self::messages::Stage;
 use self::state::OwnerState;
-use super::{Digit, Greetings, KeyMap, Prompt, Say};
+use super::{Digit, EnteredPin, Greetings, KeyMap, Prompt, Say};
 use crate::message::{MailboxId, Summary};
 
 /// The dialogue with an owner: log-in, messages, greetings, PIN.
@@ -80,6 +80,8 @@ pub struct OwnerDialogue {
     greetings: Option<Greetings>,
     summary: Option<Summary>,
     wrong_pins: u32,
+    /// The initial PIN that opened the mailbox, which the new one must not be.
+    initial_pin: Option<EnteredPin>,
     silences: u32,
     /// The time of the event that is handled.
     now: DateTime<Utc>,
@@ -111,6 +113,7 @@ impl OwnerDialogue {
             greetings: None,
             summary: None,
             wrong_pins: 0,
+            initial_pin: None,
             silences: 0,
             now: DateTime::UNIX_EPOCH,
             actions: VecDeque::new(),

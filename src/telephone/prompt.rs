@@ -122,7 +122,7 @@ pub enum Prompt {
     EnterNewPin,
     /// "Enter the new PIN once more."
     RepeatNewPin,
-    /// The PIN has too few digits, or ones that are easily guessed.
+    /// The PIN has too few digits or ones that are easily guessed, or it is the initial PIN, which others know.
     PinTooWeak,
     /// The two new PINs were not the same.
     PinsDiffer,

@@ -1,6 +1,6 @@
 //! The part of the dialogue in which an owner logs in: the number of the mailbox, the PIN, and the mailbox that is opened.
 
-use super::super::{Function, PinVerdict, Prompt, Say};
+use super::super::{EnteredPin, Function, PinVerdict, Prompt, Say};
 use super::events::OpenedMailbox;
 use super::state::{Awaited, Chosen, FirstUse, Login, OwnerState};
 use super::{OwnerAction, OwnerDialogue};
@@ -33,7 +33,9 @@ impl OwnerDialogue {
 
     pub(super) fn pin_function(&mut self, login: Login, entered: String, function: Function) -> OwnerState {
         if function == Function::EndEntry {
-            self.act(OwnerAction::CheckPin { mailbox: login.mailbox.clone(), pin: entered.into() });
+            let pin = EnteredPin::from(entered);
+            self.initial_pin = Some(pin.clone());
+            self.act(OwnerAction::CheckPin { mailbox: login.mailbox.clone(), pin });
             return OwnerState::Awaiting(Awaited::PinCheck(login));
         }
         // The key that leads to another mailbox first takes back what was entered.
@@ -43,6 +45,9 @@ impl OwnerDialogue {
 
     pub(super) fn checked(&mut self, state: OwnerState, verdict: PinVerdict) -> OwnerState {
         let OwnerState::Awaiting(Awaited::PinCheck(login)) = state else { return state };
+        if verdict != PinVerdict::Initial {
+            self.initial_pin = None;
+        }
         match (verdict, login.chosen) {
             (PinVerdict::Right, _) => self.open(login, FirstUse::No),
             (PinVerdict::Initial, _) => self.open(login, FirstUse::Yes),

@@ -15,7 +15,10 @@ impl OwnerDialogue {
                 FirstUse::No | FirstUse::Yes => self.continue_at(OwnerState::NewPin(again, String::new()), Vec::new()),
             };
         }
+        let is_initial = self.initial_pin.as_ref().is_some_and(|initial| initial.as_str() == entered);
         let (next, said) = match (new.first, entered.parse::<Pin>()) {
+            // An operator has set the initial PIN, and knows it.
+            (None, Ok(_)) if is_initial => (again, vec![Prompt::PinTooWeak]),
             (None, Ok(pin)) => (NewPin { first: Some(pin), ..again }, Vec::new()),
             (None, Err(_)) => (again, vec![Prompt::PinTooWeak]),
             (Some(first), Ok(second)) if first == second => {

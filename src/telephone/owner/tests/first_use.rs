@@ -50,6 +50,20 @@ fn name_and_greeting_can_be_left_out_but_not_the_pin() {
 }
 
 #[test]
+fn the_initial_pin_cannot_be_chosen_again() {
+    let mut call = own_call();
+    press(&mut call, "553201#");
+    after(&mut call, OwnerEvent::Checked(PinVerdict::Initial));
+    after(&mut call, opened(Greetings::default()));
+    press(&mut call, "##");
+    let refused = [say(&[Prompt::PinTooWeak, Prompt::EnterNewPin])];
+    assert_eq!(press(&mut call, "553201#"), refused);
+    assert_eq!(press(&mut call, "553201#"), refused, "not the second time either");
+    press(&mut call, "719305#");
+    assert_eq!(press(&mut call, "719305#"), [OwnerAction::SetPin("719305".parse().unwrap())]);
+}
+
+#[test]
 fn a_recording_that_fails_leads_to_the_next_step() {
     let mut call = first_use();
     after(&mut call, OwnerEvent::Played);
