@@ -11,13 +11,15 @@ mod support;
 mod traces;
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::time::Instant;
 
 use support::{CENTRAL, HIMALAYA, mailbox, network, node, run, server_config, site, soon, wav};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
-use voicemail::audio::Wav;
+use voicemail::audio::{Format, Wav};
+use voicemail::disk::{FaultyDisk, InjectedFault, Operation, OsDisk};
 use voicemail::event::{Event, Events, Occurrence};
 use voicemail::forward::{ForwardError, MemoryForwarder, Script, SmtpForwarder};
 use voicemail::intake::ListenMode;
@@ -215,4 +217,35 @@ async fn a_lamp_names_each_message_that_it_shows_once() {
     assert_eq!(named.len(), kept.len());
     assert_eq!(named.into_iter().collect::<BTreeSet<_>>(), kept);
     pair.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_logged_once_for_each_recording() {
+    let traces = traces::listen();
+    let folder = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new(OsDisk);
+    let node = node(HIMALAYA, folder.path()).disk(disk.clone()).forwarder(MemoryForwarder::new()).open().await.unwrap();
+    let running = run(&node);
+    let facts = CallFacts::to(mailbox("2001"));
+    let mut recording = node.record(&site("kathmandu"), facts, Format::TELEPHONE_L16).await.unwrap();
+    let id = recording.id().to_string();
+    disk.fail(InjectedFault::after(0, ErrorKind::StorageFull).only(|operation| operation == Operation::WriteAllAt).lasting());
+    let writes = || disk.counts().get(&Operation::WriteAllAt).copied().unwrap_or(0);
+    let samples = vec![1000; 40_000]; // so much that it is written at once
+    for _ in 0..5 {
+        let before = writes();
+        recording.push_samples(&samples).unwrap();
+        soon(async {
+            while writes() == before {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+    disk.mend();
+    recording.finish().await.unwrap();
+    running.stop().await;
+    let text = traces.text();
+    let logged = text.lines().filter(|line| line.contains("cannot be written to disk just now") && line.contains(&id)).count();
+    assert_eq!(logged, 1, "not for each packet");
 }

@@ -60,6 +60,8 @@ pub(super) struct Buffer {
     pub(super) cut_at: Option<u64>,
     /// Whether a job to write the pending bytes was submitted.
     pub(super) write_requested: bool,
+    /// Whether the last write failed.
+    pub(super) write_failed: bool,
     /// Why and when the recording ended, if it has.
     pub(super) ending: Option<(EndReason, Reading)>,
     /// The choices that the caller has made since the recording began; they go into the head of the file at the end.
@@ -127,6 +129,7 @@ impl ActiveRecording {
             limit,
             cut_at: None,
             write_requested: false,
+            write_failed: false,
             ending: None,
             head,
             finished: false,
@@ -145,6 +148,20 @@ impl ActiveRecording {
     /// Locks the file; for threads that may block.
     pub(super) fn file(&self) -> MutexGuard<'_, FileState> {
         self.file.lock()
+    }
+
+    /// Writes as [`write`](Self::write), which is tried again with the next packet: the log has the first failure and the end of the
+    /// failures, and not each one.
+    pub(super) fn write_or_log(&self, hold_back: usize) {
+        let written = self.write(hold_back);
+        let failed_before = std::mem::replace(&mut self.buffer().write_failed, written.is_err());
+        match written {
+            Err(error) if !failed_before => {
+                tracing::warn!(id = %self.id, %error, "a recording cannot be written to disk just now; it is kept in memory");
+            }
+            Ok(()) if failed_before => tracing::info!(id = %self.id, "a recording is written to disk again"),
+            Ok(()) | Err(_) => {}
+        }
     }
 
     /// Writes the pending bytes except the last `hold_back`, which late packets may still change. Blocks.

@@ -275,10 +275,8 @@ async fn write_all(jobs: Vec<Job>) {
         for job in jobs {
             let Job::Write(recording) = job else { continue };
             let hold_back = recording.format.map_or(0, |format| usize::try_from(bytes_in(format, HOLD_BACK)).unwrap_or(0));
-            if let Err(error) = recording.write(hold_back) {
-                // The bytes stay in memory, and are written with the next ones or at the end, which then reports the error to the caller.
-                tracing::warn!(id = %recording.id, %error, "a recording cannot be written to disk just now");
-            }
+            // Bytes that are not written are written with the next ones or at the end, which then reports the error to the caller.
+            recording.write_or_log(hold_back);
         }
         Ok(())
     });
