@@ -82,6 +82,8 @@ pub struct CallEnd {
     pub reason: CallEndReason,
     /// The message that the caller left, if it was on stable storage when the call ended.
     ///
+    /// A caller who hangs up before speaking leaves none, nor does a sound that is too short or without speech, such as a steady tone:
+    /// [`Event::Discarded`](crate::event::Event::Discarded) or [`Event::NoSpeech`](crate::event::Event::NoSpeech) reports it.
     /// A message that the node keeps later, because the disk failed or the call was dropped, is reported only as
     /// [`Event::Kept`](crate::event::Event::Kept).
     pub message: Option<Kept>,
