@@ -27,8 +27,8 @@ use crate::telephone::Digit;
 ///   a NAT, and sound goes to where they come from.
 /// - **From strangers.** Once a host was heard, packets of others are dropped, except those of the host in `send_to`, which always counts. So
 ///   nobody else gets the sound of a call that goes on, or presses keys in it.
-/// - **Keys.** A key is reported once, as an event of RFC 4733. Some telephones send it a second time in the signalling; that one is to be
-///   dropped when [`has_key_events`](Self::has_key_events) is true.
+/// - **Keys.** A key is reported once, as an event of RFC 4733. Some telephones send it a second time in the signalling, earlier or later;
+///   [`signalled_key`](Self::signalled_key) says whether that one counts.
 /// - **Hold.** While the call is [held](Self::hold), playback pauses, and sound that comes is not reported.
 ///
 /// ```no_run
@@ -69,6 +69,8 @@ pub struct RtpMedia {
     listening: bool,
     held: bool,
     key_events: bool,
+    /// The last key that came in the signalling, and when.
+    signalled_key: Option<(Digit, Instant)>,
     datagram: BytesMut,
 }
 
@@ -95,6 +97,7 @@ impl RtpMedia {
             listening: false,
             held: false,
             key_events: false,
+            signalled_key: None,
             datagram: BytesMut::with_capacity(LARGEST),
         }
     }
@@ -123,6 +126,18 @@ impl RtpMedia {
     /// Returns whether a key has come as an event.
     pub fn has_key_events(&self) -> bool {
         self.key_events
+    }
+
+    /// Takes in a key that came in the signalling, as a SIP INFO; returns it unless the same key comes as an event.
+    ///
+    /// Once a key has come as an event, all keys in the signalling are repetitions. The first one may come in the signalling first: then the
+    /// event that follows within a second is the repetition.
+    pub fn signalled_key(&mut self, digit: Digit) -> Option<Digit> {
+        if self.key_events {
+            return None;
+        }
+        self.signalled_key = Some((digit, Instant::now()));
+        Some(digit)
     }
 
     /// Plays `playback` in place of what is played.
@@ -180,7 +195,9 @@ impl RtpMedia {
             }
             Received::Event(code) => {
                 self.key_events = true;
-                Digit::ALL.get(usize::from(code)).copied().map(LegEvent::Digit)
+                let signalled = self.signalled_key.take();
+                let is_repeated = |digit: &Digit| signalled.is_some_and(|(key, at)| key == *digit && at.elapsed() < SAME_KEY);
+                Digit::from_event(code).filter(|digit| !is_repeated(digit)).map(LegEvent::Digit)
             }
             Received::ComfortNoise | Received::Rtcp if self.last_alive.elapsed() >= ALIVE => {
                 self.last_alive = Instant::now();
@@ -226,6 +243,8 @@ fn samples(length: Duration, rate: u32) -> u32 {
 const ALIVE: Duration = Duration::from_secs(1);
 /// The length of the frames of a playback.
 const FRAME: Duration = Duration::from_millis(20);
+/// An event that comes within this time after the same key in the signalling is that key.
+const SAME_KEY: Duration = Duration::from_secs(1);
 /// The shortest sound that a packet is cut to.
 const SHORTEST: Duration = Duration::from_millis(5);
 /// The largest datagram that is read; RTP fits into an Ethernet frame.

@@ -51,7 +51,7 @@ impl CallLeg for RtpLeg {
                 event = self.media.next(), if !self.call.has_ended() => Some(event),
                 signal = self.call.next() => match signal {
                     // The same key may come as an event, too.
-                    Signal::Digit(digit) => (!self.media.has_key_events()).then_some(LegEvent::Digit(digit)),
+                    Signal::Digit(digit) => self.media.signalled_key(digit).map(LegEvent::Digit),
                     Signal::Agreed(agreed) => self.agree(agreed),
                     Signal::Transferred(_) => None,
                     Signal::HungUp => Some(LegEvent::HungUp),

@@ -63,6 +63,22 @@ async fn what_is_stopped_neither_sounds_nor_ends() {
 }
 
 #[tokio::test]
+async fn a_key_that_comes_in_the_signalling_too_is_one_key() {
+    let (mut media, there, address) = ends().await;
+    let key = |code: u8, number: u8| {
+        [&b"\x80\x65\0"[..], &[number], b"\0\0\0", &[number], b"\0\0\0\x01", &[code], b"\x05\0\xa0"].concat()
+    };
+    assert_eq!(media.signalled_key(Digit::Five), Some(Digit::Five), "the signalling is first");
+    for (code, number) in [(5, 1), (5, 2), (6, 3)] {
+        there.send_to(&key(code, number), address).await.unwrap();
+    }
+    for wanted in [Digit::Five, Digit::Six] {
+        assert!(matches!(next(&mut media).await, LegEvent::Digit(digit) if digit == wanted), "the second 5 was pressed again");
+        assert_eq!(media.signalled_key(wanted), None, "the signalling is second");
+    }
+}
+
+#[tokio::test]
 async fn sound_is_reported_only_when_it_is_wanted() {
     let (mut media, there, address) = ends().await;
     let mut sender = RtpSender::new(0, 9, 1, 800);
