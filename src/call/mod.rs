@@ -2,6 +2,9 @@
 //!
 //! A PBX implements [`CallLeg`] for its calls: it plays frames, reports what is heard and which keys are pressed, and transfers the call.
 //! All else is the same for every PBX: [`CallDriver`] speaks, records, and does the actions of the dialogues.
+//!
+//! A PBX with RTP begins with [`RtpMedia`], as `examples/pbx/src/leg.rs` does in 66 lines. One that has frames of samples reports them as
+//! [`LegEvent::Samples`], and takes a frame of the [`Playback`] every 20 ms. `conformance::call`, with the feature `conformance`, tests a leg.
 
 mod buffered_leg;
 mod call_recording;
