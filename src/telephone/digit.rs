@@ -1,6 +1,10 @@
 //! [`Digit`]: a key of a telephone.
 
+use std::fmt;
+
 /// A key of a telephone: `0` to `9`, `*` or `#`. A telephone has no other keys, so this enum is exhaustive on purpose.
+///
+/// Its `Debug` does not show which key it is, because it may be one of a PIN; [`to_char`](Self::to_char) does.
 ///
 /// ```
 /// use voicemail::telephone::Digit;
@@ -9,7 +13,7 @@
 /// assert_eq!(Digit::Seven.number(), Some(7));
 /// assert_eq!(Digit::Pound.to_char(), '#');
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Digit {
     /// The key `0`.
     Zero,
@@ -35,6 +39,12 @@ pub enum Digit {
     Star,
     /// The key `#`.
     Pound,
+}
+
+impl fmt::Debug for Digit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digit(..)")
+    }
 }
 
 impl Digit {
@@ -149,6 +159,15 @@ impl Digit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telephone::{CallerEvent, OwnerEvent};
+
+    #[test]
+    fn debug_shows_no_key() {
+        let shown = Digit::ALL.map(|digit| format!("{digit:?}"));
+        assert!(shown.iter().all(|one| *one == shown[0]), "{shown:?}");
+        assert_eq!(format!("{:?}", OwnerEvent::Digit(Digit::Four)), format!("{:?}", OwnerEvent::Digit(Digit::Five)));
+        assert_eq!(format!("{:?}", CallerEvent::Digit(Digit::Four)), format!("{:?}", CallerEvent::Digit(Digit::Five)));
+    }
 
     #[test]
     fn each_key_has_one_character_and_ten_have_numbers() {
