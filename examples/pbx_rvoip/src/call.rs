@@ -1,6 +1,6 @@
 //! [`RvoipCall`]: a call of rvoip.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rvoip_sip::{
@@ -33,6 +33,8 @@ struct Answered {
     has_sound: bool,
     /// Whether a key has come as an event of RTP. Some telephones send it a second time as INFO.
     has_key_events: bool,
+    /// The last key that came as INFO before any event, and when.
+    info_key: Option<(Digit, Instant)>,
 }
 
 impl RvoipCall {
@@ -59,8 +61,8 @@ impl SipCall for RvoipCall {
         let call = call.accept().await?;
         self.decide(CallHandlerDecision::Accept);
         let (events, (sender, receiver)) = (call.events().await?, call.audio().await?.split());
-        let (has_sound, has_key_events) = (true, false);
-        self.state = State::Answered(Box::new(Answered { call, events, sender, receiver, has_sound, has_key_events }));
+        let answered = Answered { call, events, sender, receiver, has_sound: true, has_key_events: false, info_key: None };
+        self.state = State::Answered(Box::new(answered));
         Ok(())
     }
 
@@ -124,12 +126,15 @@ impl Answered {
             match event {
                 Event::DtmfReceived { digit, .. } => {
                     self.has_key_events = true;
-                    if let Some(digit) = Digit::from_char(digit) {
+                    let digit = Digit::from_char(digit);
+                    let repeats = self.info_key.take().is_some_and(|(key, came)| Some(key) == digit && came.elapsed() < REPEATED);
+                    if let Some(digit) = digit.filter(|_| !repeats) {
                         return Some(CallEvent::Key(digit));
                     }
                 }
                 Event::InfoReceived { request, .. } if !self.has_key_events => {
                     if let Some(digit) = key_of_info(&request) {
+                        self.info_key = Some((digit, Instant::now()));
                         return Some(CallEvent::Key(digit));
                     }
                 }
@@ -157,4 +162,6 @@ fn key_of_info(request: &IncomingRequest) -> Option<Digit> {
     Digit::from_info(content_type, request.raw_request()?.body())
 }
 
+/// How long after its INFO the first key may come as an event, too.
+const REPEATED: Duration = Duration::from_secs(1);
 const LONGEST_TRANSFER: Duration = Duration::from_secs(30);

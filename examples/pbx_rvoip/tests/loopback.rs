@@ -53,6 +53,8 @@ async fn sound_goes_both_ways_keys_count_once_and_the_end_comes() {
         sender.send(AudioFrame::new(vec![5000; 160], 8000, 1, number * 160)).await.unwrap();
         match number {
             10 => call.send_info("application/dtmf-relay", b"Signal=6\r\nDuration=160\r\n").await.unwrap(),
+            // The same key again, as some telephones send it.
+            12 => call.send_dtmf('6').await.unwrap(),
             25 => call.send_dtmf('5').await.unwrap(),
             50 => call.send_info("application/dtmf-relay", b"Signal=5\r\nDuration=160\r\n").await.unwrap(),
             _ => {}
