@@ -40,7 +40,8 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[tokio::main]
 async fn main() -> ExitCode {
     // rsipstack logs whole messages, with their callers, as information.
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,voicemail::call=info,rsipstack=off".into());
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| "warn,voicemail::call=info,rsipstack=off".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let ran = match &std::env::args_os().skip(1).collect::<Vec<_>>()[..] {
         [path] => run(Path::new(path)).await,
