@@ -102,6 +102,7 @@ pub enum Operation {
     List,
     IsFile,
     FreeSpace,
+    FolderChanged,
     ReadExactAt,
     WriteAllAt,
     Len,
@@ -126,6 +127,7 @@ impl Operation {
             | Self::List
             | Self::IsFile
             | Self::FreeSpace
+            | Self::FolderChanged
             | Self::ReadExactAt
             | Self::Len
             | Self::Clear
@@ -207,8 +209,9 @@ impl Disk for FaultyDisk {
         Ok(Box::new(CountedWatcher { watcher: self.disk.watch(path)?, faults: Arc::clone(&self.faults) }))
     }
 
-    /// The answer of the inner disk; the operation is not counted and meets no fault.
+    /// The answer of the inner disk; the operation is counted and meets no fault.
     fn folder_changed(&self, path: &Path) -> io::Result<SystemTime> {
+        self.faults.count(Operation::FolderChanged);
         self.disk.folder_changed(path)
     }
 }

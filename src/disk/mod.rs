@@ -152,7 +152,7 @@ pub trait Disk: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Any error of the file system.
+    /// Any error of the file system; [`NotADirectory`](io::ErrorKind::NotADirectory) if something else is at `path`.
     fn folder_changed(&self, path: &Path) -> io::Result<SystemTime> {
         let _ = path;
         Err(io::ErrorKind::Unsupported.into())

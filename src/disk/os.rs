@@ -89,7 +89,8 @@ impl Disk for OsDisk {
     }
 
     fn folder_changed(&self, path: &Path) -> io::Result<SystemTime> {
-        fs::metadata(path)?.modified()
+        let metadata = fs::metadata(path)?;
+        if metadata.is_dir() { metadata.modified() } else { Err(io::ErrorKind::NotADirectory.into()) }
     }
 }
 

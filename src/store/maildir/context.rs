@@ -36,7 +36,13 @@ pub(super) struct StoreContext {
 }
 
 impl StoreContext {
-    /// An error if the disk has no space for a mail of `size` bytes.
+    /// An error if the disk has no space for a mail of `size` bytes. The disk is not asked again if it had plenty a moment ago.
+    pub(super) fn ensure_free_space(&self, size: u64) -> Result<(), StoreError> {
+        let needed = size.saturating_add(self.limits.min_free_space);
+        if self.free_space.is_fresh(needed, Instant::now()) { Ok(()) } else { self.check_free_space(size) }
+    }
+
+    /// Asks the disk; an error if it has no space for a mail of `size` bytes.
     pub(super) fn check_free_space(&self, size: u64) -> Result<(), StoreError> {
         let free = self.disk.free_space(&self.root).map_err(failed)?;
         self.free_space.handle_answer(free, Instant::now());

@@ -27,10 +27,10 @@ impl IncomingMail {
 }
 
 impl StagedMail for IncomingMail {
-    /// Checks the free space each time: of many mails that come in at once, none may use the space that must stay free.
+    /// Checks the free space for each piece: of many mails that come in at once, none may use the space that must stay free.
     fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.context.check_size(self.staged.size() + bytes.len() as u64)?;
-        self.context.check_free_space(bytes.len() as u64)?;
+        self.context.ensure_free_space(bytes.len() as u64)?;
         self.staged.append(bytes).map_err(not_taken)
     }
 

@@ -240,7 +240,7 @@ impl Mailbox {
         let parts = Parts::of(message, context, &self.id);
         let size = parts.size();
         context.check_size(size)?;
-        context.check_free_space(size)?;
+        context.ensure_free_space(size)?;
         Staged::write(&context.disk, &context.staging, parts, recorded).map_err(not_taken)
     }
 

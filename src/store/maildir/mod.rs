@@ -91,7 +91,8 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 /// The last 64 MiB, or as much as is [set](MaildirStoreBuilder::min_free_space), are not filled with messages, so that other work on the
 /// disk can be finished and the store's own records fit. A message that would need this space is refused with
 /// [`StoreError::NoSpace`]. [`check`](MessageStore::check) refuses it at the cost of one `statvfs`, and of none while the
-/// disk had gigabytes left a moment ago.
+/// disk had plenty left a moment ago: 1 GiB and 16 384 files within 25 ms, or 8 GiB and a million files within 250 ms. A write that finds the
+/// disk full is refused in any case.
 ///
 /// # Examples
 ///

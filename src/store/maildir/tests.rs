@@ -134,6 +134,28 @@ async fn check_refuses_a_full_mailbox_and_a_nearly_full_disk() {
     store.check(&mailbox("2041"), 100).await.unwrap();
 }
 
+/// An ext4 of 8 GB has less than a million files free.
+#[tokio::test]
+async fn a_small_disk_is_seldom_asked_and_no_folder_listed() {
+    let (folder, disk) = (tempfile::tempdir().unwrap(), FaultyDisk::new(OsDisk));
+    disk.pretend_free_space(FreeSpace::new(7 << 30, 500_000));
+    let mailboxes: StaticDirectory =
+        [(mailbox("2041"), Owner::new("kathmandu".parse().unwrap(), chrono_tz::Asia::Kathmandu))].into_iter().collect();
+    let store = MaildirStore::builder(folder.path()).disk(Arc::new(disk.clone())).directory(mailboxes).open().await.unwrap();
+    deposit(&store, &message(b"first")).await.unwrap();
+    let asked = || disk.counts().get(&Operation::FreeSpace).copied().unwrap_or(0);
+    let listed = || disk.counts().get(&Operation::List).copied().unwrap_or(0);
+    let (asked_before, listed_before, began) = (asked(), listed(), std::time::Instant::now());
+    for number in 0..200_u8 {
+        store.check(&mailbox("2041"), 100).await.unwrap();
+        deposit(&store, &message(&[number])).await.unwrap();
+        store.summary(&mailbox("2041")).await.unwrap();
+    }
+    let half_a_trust = began.elapsed().as_micros() / 12_500;
+    assert!(u128::from(asked() - asked_before) <= half_a_trust + 2, "{} times", asked() - asked_before);
+    assert_eq!(listed() - listed_before, 0);
+}
+
 #[tokio::test]
 async fn keeps_the_contract_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();

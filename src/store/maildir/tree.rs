@@ -106,10 +106,7 @@ impl Tree {
     /// The mailbox `id`. Each call looks for its folder, because an operator may create or remove it while the store is open.
     pub(super) fn mailbox(&self, id: &MailboxId, if_missing: IfMissing) -> Result<Arc<Mailbox>, StoreError> {
         let lock = || self.mailboxes.lock();
-        let absent = match self.context.disk.list(&self.context.root.join("mail").join(id.as_str())) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-            listed => listed.map(|_| false).map_err(failed)?,
-        };
+        let absent = !has_folder(&*self.context.disk, &self.context.root.join("mail").join(id.as_str())).map_err(failed)?;
         if absent && if_missing == IfMissing::Refuse {
             return Err(StoreError::NoSuchMailbox(id.clone()));
         }
@@ -250,6 +247,18 @@ fn check_writable(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     match disk.remove(&probe) {
         Err(error) if disk::is_not_writable(&error) => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Whether a folder is at `path`. Its entries are listed only on a disk that cannot answer without.
+fn has_folder(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
+    let found = match disk.folder_changed(path) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => disk.list(path).map(drop),
+        changed => changed.map(drop),
+    };
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        found => found.map(|()| true),
     }
 }
 
