@@ -20,8 +20,8 @@ impl FreeSpaceCache {
         self.age(now).is_some_and(|(age, free)| age < trusted_for(bytes, free))
     }
 
-    /// Whether the disk has plenty of space for `bytes`, and will also have it for a while by the same answer. Who can ask the disk without
-    /// a hand-over to a blocking thread asks it when this is false, so that others need no hand-over for it.
+    /// Whether the disk has plenty of space for `bytes`, and the answer is trusted for some more time. A thread that may block asks the disk
+    /// when this is false, so that async callers need no hand-over for it.
     pub(super) fn is_fresh(&self, bytes: u64, now: Instant) -> bool {
         self.age(now).is_some_and(|(age, free)| age < trusted_for(bytes, free) / 2)
     }
@@ -55,7 +55,7 @@ mod tests {
     const SMALL: FreeSpace = FreeSpace { bytes: 7 << 30, files: 500_000 };
 
     #[test]
-    fn an_answer_is_trusted_for_250_ms_if_there_is_plenty_and_for_25_ms_on_a_small_disk() {
+    fn an_answer_is_trusted_for_250_ms_or_25_on_a_small_disk() {
         for (free, millis) in [(MUCH, 250), (SMALL, 25), (FreeSpace { files: 500_000, ..MUCH }, 25)] {
             let (seen, start) = (FreeSpaceCache::default(), Instant::now());
             assert!(!seen.has_plenty(1, start), "the disk was not asked yet");
