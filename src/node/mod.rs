@@ -161,7 +161,7 @@ impl Node {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has kept nothing, or the whole message.
+    /// A dropped call has kept nothing, or the node keeps the whole message. It gives its port back at once.
     pub async fn deposit_wav(&self, site: &SiteId, facts: CallFacts, wav: Bytes) -> Result<Kept, RecordError> {
         self.boxed_deposit(site, facts, wav).await
     }

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::MutexGuard;
 use std::time::Duration;
 
-use bytes::Bytes;
 use chrono_tz::Tz;
 use tracing::Span;
 
@@ -15,7 +14,7 @@ use crate::message::{EndReason, MailboxId, MessageId, SiteId};
 use crate::network::Port;
 use crate::spool::{FileHead, GrowingFile};
 
-use super::{CallFacts, Kept};
+use super::{CallFacts, Kept, RecordingSite};
 
 /// One recording under way.
 ///
@@ -50,8 +49,6 @@ impl Drop for ActiveRecording {
 pub(super) struct Buffer {
     /// The bytes that are not on disk yet.
     pub(super) pending: Vec<u8>,
-    /// The sound, where it was given in one piece.
-    pub(super) whole: Option<Bytes>,
     /// How many bytes of sound were pushed, not counting headers.
     pub(super) taken: u64,
     /// How many bytes may be pushed in all.
@@ -109,22 +106,17 @@ impl Buffer {
 }
 
 impl ActiveRecording {
-    #[expect(clippy::too_many_arguments, reason = "each is a field, and one caller fills them")]
     pub(super) fn new(
         file: GrowingFile,
         head: FileHead,
-        zone: Tz,
+        RecordingSite { id: site, zone }: RecordingSite,
         format: Option<Format>,
         min: Duration,
         limit: u64,
-        mailboxes: Vec<MailboxId>,
-        site: SiteId,
     ) -> Self {
-        let id = head.head.id;
-        let (pending, whole, port) = (Vec::new(), None, None);
+        let (id, mailboxes) = (head.head.id, head.mailboxes.clone());
         let buffer = Buffer {
-            pending,
-            whole,
+            pending: Vec::new(),
             taken: 0,
             limit,
             cut_at: None,
@@ -134,7 +126,7 @@ impl ActiveRecording {
             head,
             finished: false,
             discarded: None,
-            port,
+            port: None,
         };
         let (buffer, file) = (Lock::new(buffer), Lock::new(FileState::Growing(Box::new(file))));
         Self { id, site, zone, format, min, mailboxes, max_bytes: limit, buffer, file }
@@ -175,14 +167,13 @@ impl ActiveRecording {
         let bytes = {
             let mut buffer = self.buffer();
             buffer.write_requested = false;
-            if let Some(whole) = buffer.whole.clone() {
-                drop(buffer);
-                return if growing.audio_len() == 0 { growing.append(&whole) } else { Ok(()) };
-            }
             let ready = buffer.pending.len().saturating_sub(hold_back);
             let kept_back = buffer.pending.split_off(ready);
             std::mem::replace(&mut buffer.pending, kept_back)
         };
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let written = growing.append(&bytes);
         if written.is_err() {
             let mut buffer = self.buffer();
@@ -226,7 +217,7 @@ impl ActiveRecording {
 
     /// The tracing span from the end of the recording until it is on stable storage.
     pub(super) fn span(&self) -> Span {
-        tracing::info_span!("record", id = %self.id, site = %self.site)
+        record_span(self.id, &self.site)
     }
 
     /// Holds `port` until the call is over.
@@ -258,4 +249,9 @@ impl ActiveRecording {
         buffer.end(ending, now);
         buffer.port = None;
     }
+}
+
+/// The tracing span of a message from the end of its recording until it is on stable storage.
+pub(super) fn record_span(id: MessageId, site: &SiteId) -> Span {
+    tracing::info_span!("record", %id, %site)
 }

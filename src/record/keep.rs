@@ -25,24 +25,47 @@ impl Recorder {
     pub(super) async fn keep(&self, recording: Arc<ActiveRecording>) -> Result<Kept, RecordError> {
         let span = recording.span();
         let keep = async {
-            if recording.handle_finish() {
-                let (id, site, length) = (recording.id, recording.site.clone(), recording.length());
-                self.shared.events.emit(Event::Finished { id, site, length });
-            }
-            let kept = self.try_to_keep(Arc::clone(&recording)).await;
-            if let Err(RecordError::Disk(error)) = &kept {
-                self.retry_later(FailedKeep::Recording(recording), error);
-            }
-            kept
+            self.report_finished(&recording);
+            let shared = Arc::clone(&self.shared);
+            let ended = Arc::clone(&recording);
+            let outcome = disk::blocking(move || shared.settle(&ended)).await;
+            self.conclude(recording, outcome).await
         };
         keep.instrument(span).await
+    }
+
+    /// Reports that a recording has ended, once.
+    pub(super) fn report_finished(&self, recording: &ActiveRecording) {
+        if recording.handle_finish() {
+            let (id, site, length) = (recording.id, recording.site.clone(), recording.length());
+            self.shared.events.emit(Event::Finished { id, site, length });
+        }
+    }
+
+    /// Does what is left after [`settle`](RecorderShared::settle). If the disk has failed, the node tries again later.
+    pub(super) async fn conclude(
+        &self,
+        recording: Arc<ActiveRecording>,
+        outcome: io::Result<SettleOutcome>,
+    ) -> Result<Kept, RecordError> {
+        let kept = self.store(Arc::clone(&recording), outcome).await;
+        if let Err(RecordError::Disk(error)) = &kept {
+            self.retry_later(FailedKeep::Recording(recording), error);
+        }
+        kept
     }
 
     /// Keeps a recording that has ended, unless the disk fails.
     pub(super) async fn try_to_keep(&self, recording: Arc<ActiveRecording>) -> Result<Kept, RecordError> {
         let shared = Arc::clone(&self.shared);
         let ended = Arc::clone(&recording);
-        let message = match disk::blocking(move || shared.settle(&ended)).await.map_err(RecordError::Disk)? {
+        let outcome = disk::blocking(move || shared.settle(&ended)).await;
+        self.store(recording, outcome).await
+    }
+
+    /// Puts a message that is complete into this node's own store, if it belongs there.
+    async fn store(&self, recording: Arc<ActiveRecording>, outcome: io::Result<SettleOutcome>) -> Result<Kept, RecordError> {
+        let message = match outcome.map_err(RecordError::Disk)? {
             SettleOutcome::Settled(settled) => return settled,
             SettleOutcome::NeedsStore(message) => message,
         };
@@ -83,7 +106,7 @@ impl Recorder {
 }
 
 /// How far [`RecorderShared::settle`] came.
-enum SettleOutcome {
+pub(super) enum SettleOutcome {
     /// The recording is settled, now or by an earlier call.
     Settled(Result<Kept, RecordError>),
     /// The message has yet to be deposited in this node's own store.
@@ -121,8 +144,19 @@ impl RecorderShared {
         Ok(DiscardOutcome::Discarded)
     }
 
+    /// Removes the file of a recording that its call has not received. Blocks.
+    pub(super) fn withdraw(&self, recording: &ActiveRecording) -> io::Result<()> {
+        let mut file = recording.file();
+        if let FileState::Growing(growing) = &*file {
+            self.spool.discard_for_good(growing)?;
+            *file = FileState::Discarded;
+            self.active().recordings.remove(&recording.id);
+        }
+        Ok(())
+    }
+
     /// Completes a recording. One for another node is put into the spool in the same blocking call. Blocks.
-    fn settle(&self, recording: &ActiveRecording) -> io::Result<SettleOutcome> {
+    pub(super) fn settle(&self, recording: &ActiveRecording) -> io::Result<SettleOutcome> {
         let discarded = recording.buffer().discarded.is_some();
         if discarded && self.discard(recording)? == DiscardOutcome::Discarded {
             return Ok(SettleOutcome::Settled(Err(RecordError::Discarded)));
@@ -158,9 +192,9 @@ impl RecorderShared {
         recording.write_to(&mut file, 0)?;
         let FileState::Growing(growing) = &mut *file else { return Err(io::Error::other("the recording is settled")) };
         if growing.head().audio.is_none() {
-            let (mut head, ended, whole, cut_at) = {
+            let (mut head, ended, cut_at) = {
                 let buffer = recording.buffer();
-                (buffer.head.head.clone(), buffer.ending, buffer.whole.clone(), buffer.cut_at)
+                (buffer.head.head.clone(), buffer.ending, buffer.cut_at)
             };
             if let Some(cut_at) = cut_at {
                 growing.cut(cut_at);
@@ -170,7 +204,7 @@ impl RecorderShared {
             head.length = length;
             head.end_reason = ending;
             growing.head_mut().head = head;
-            growing.complete(whole.as_ref())?;
+            growing.complete()?;
         }
         Ok(None)
     }

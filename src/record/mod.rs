@@ -5,6 +5,7 @@
 
 mod active;
 mod claim;
+mod deposit;
 mod error;
 mod facts;
 mod failed_keep;
@@ -29,16 +30,15 @@ pub use self::facts::CallFacts;
 use self::failed_keep::FailedKeep;
 use self::opening::bytes_in;
 pub(crate) use self::opening::check_format;
-use self::recording::KeepOnDrop;
 pub use self::recording::{Progress, Recording, WrongFormat};
-use crate::audio::{Format, length_within};
+use crate::audio::Format;
 use crate::clock::{Clock, Reading};
 use crate::directory::Directory;
 use crate::disk;
 use crate::event::Events;
 use crate::forward::FullMailboxes;
 use crate::lock::Lock;
-use crate::message::{AudioType, EndReason, MessageId, SiteId};
+use crate::message::{EndReason, MessageId, SiteId};
 use crate::network::Port;
 use crate::spool::{SoundInput, Spool};
 use crate::store::MessageStore;
@@ -146,31 +146,6 @@ impl Recorder {
         let max_bytes = bytes_in(format, limits.max);
         let recording = self.begin(site, facts, SoundInput::Frames(format), limits.min, max_bytes, port).await?;
         Ok(Recording::new(self.clone(), recording, format))
-    }
-
-    /// Keeps a sound that the PBX has recorded already, byte for byte.
-    pub(crate) async fn deposit(
-        &self,
-        site: RecordingSite,
-        facts: CallFacts,
-        wav: bytes::Bytes,
-        port: Port,
-    ) -> Result<Kept, RecordError> {
-        let length = length_within(AudioType::Wav, &wav, wav.len() as u64)?;
-        let limits = self.limits(&facts).await?;
-        if length < limits.min {
-            return Err(RecordError::TooShort { length, min: limits.min });
-        }
-        if length > limits.max {
-            return Err(RecordError::TooLong { length, max: limits.max });
-        }
-        let recording = self.begin(site, facts, SoundInput::Verbatim, limits.min, wav.len() as u64, port).await?;
-        {
-            let mut buffer = recording.buffer();
-            buffer.head.head.length = length;
-            buffer.whole = Some(wav);
-        }
-        KeepOnDrop::new(self.clone(), recording).keep().await
     }
 
     /// Writes growing recordings to disk and keeps those whose caller hung up, until `stop` is ready; then ends and keeps all others.

@@ -1,5 +1,6 @@
 //! How a recording begins: checks of its mailboxes and of the disk space, and the creation of its file.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::disk::{self, FreeSpace};
 use crate::event::Event;
 use crate::message::{AudioType, Head, MailboxId, RecordedAt};
 use crate::network::Port;
-use crate::spool::{FileHead, SoundInput};
+use crate::spool::{FileHead, GrowingFile, SoundInput, Spool};
 use crate::store::StoreError;
 
 impl Recorder {
@@ -43,6 +44,27 @@ impl Recorder {
         port: Port,
     ) -> Result<Arc<ActiveRecording>, RecordError> {
         self.check_full(&facts.mailboxes, sound).await?;
+        let new = self.prepare(site, facts, min, max_bytes)?;
+        let shared = Arc::clone(&self.shared);
+        let pending = disk::blocking(move || {
+            let format = if let SoundInput::Frames(format) = sound { Some(format) } else { None };
+            shared.create(new, format, |spool, head| spool.begin(head, sound))
+        });
+        let pending = pending.await.map_err(RecordError::Disk)??;
+        let recording = pending.hand_over().ok_or(RecordError::Stopping)?;
+        // The port was in this future, so that it is free at once when the call is dropped.
+        recording.hold_port(port);
+        Ok(recording)
+    }
+
+    /// Claims space on the disk for a recording, and writes down what is known of its call.
+    pub(super) fn prepare(
+        &self,
+        site: RecordingSite,
+        facts: CallFacts,
+        min: Duration,
+        max_bytes: u64,
+    ) -> Result<NewRecording, RecordError> {
         let claim = DiskClaim::new(&self.shared, max_bytes)?;
         let now = self.shared.clock.now();
         let mut head = Head::new(RecordedAt { instant: now.instant, zone: site.zone, quality: now.quality });
@@ -50,27 +72,8 @@ impl Recorder {
         head.site = Some(site.id.clone());
         head.urgency = facts.urgency;
         head.privacy = facts.privacy;
-        let head = FileHead { head, mailboxes: facts.mailboxes.clone(), media: AudioType::Wav, audio: None };
-
-        let shared = Arc::clone(&self.shared);
-        let pending = disk::blocking(move || {
-            let free_space = shared.spool.free_space()?;
-            let enough = claim.total_bytes().saturating_add(shared.min_free_space);
-            if free_space.bytes < enough || free_space.files < RESERVED_FILES {
-                return Ok(Err(shared.nearly_full(free_space)));
-            }
-            let file = match shared.spool.begin(head.clone(), sound) {
-                Err(error) if disk::is_no_space(&error) => return Ok(Err(shared.nearly_full(free_space))),
-                created => created?,
-            };
-            let format = if let SoundInput::Frames(format) = sound { Some(format) } else { None };
-            let recording =
-                Arc::new(ActiveRecording::new(file, head, site.zone, format, min, max_bytes, facts.mailboxes, site.id));
-            Ok(Ok(PendingRecording::new(shared, recording).register(claim)))
-        });
-        let pending = pending.await.map_err(RecordError::Disk)??;
-        // The port stays in this future, so that it is free at once when the call is dropped.
-        pending.and_then(|pending| pending.hand_over(port)).ok_or(RecordError::Stopping)
+        let head = FileHead { head, mailboxes: facts.mailboxes, media: AudioType::Wav, audio: None };
+        Ok(NewRecording { claim, site, head, min, max_bytes })
     }
 
     /// Checks that at least one mailbox is not full, so that no caller leaves a message that cannot be stored. It asks this node's own
@@ -78,7 +81,7 @@ impl Recorder {
     ///
     /// The recording is refused only if all mailboxes are full. It is not refused when the store fails or is slow to answer: the message
     /// then waits in the spool.
-    async fn check_full(&self, mailboxes: &[MailboxId], sound: SoundInput) -> Result<(), RecordError> {
+    pub(super) async fn check_full(&self, mailboxes: &[MailboxId], sound: SoundInput) -> Result<(), RecordError> {
         let store = match (self.shared.route(), &self.shared.store) {
             (Route::LocalStore, Some(store)) => store,
             (Route::LocalStore, None) => return Ok(()),
@@ -102,7 +105,37 @@ impl Recorder {
     }
 }
 
+/// A recording of which nothing is on the disk yet.
+pub(super) struct NewRecording {
+    claim: DiskClaim,
+    pub(super) site: RecordingSite,
+    pub(super) head: FileHead,
+    min: Duration,
+    max_bytes: u64,
+}
+
 impl RecorderShared {
+    /// Creates the file of a recording by `begin`, if the disk has space for all that are under way. Blocks.
+    pub(super) fn create(
+        self: &Arc<Self>,
+        new: NewRecording,
+        format: Option<Format>,
+        begin: impl FnOnce(&Spool, FileHead) -> io::Result<GrowingFile>,
+    ) -> io::Result<Result<PendingRecording, RecordError>> {
+        let NewRecording { claim, site, head, min, max_bytes } = new;
+        let free_space = self.spool.free_space()?;
+        let enough = claim.total_bytes().saturating_add(self.min_free_space);
+        if free_space.bytes < enough || free_space.files < RESERVED_FILES {
+            return Ok(Err(self.nearly_full(free_space)));
+        }
+        let file = match begin(&self.spool, head.clone()) {
+            Err(error) if disk::is_no_space(&error) => return Ok(Err(self.nearly_full(free_space))),
+            created => created?,
+        };
+        let recording = Arc::new(ActiveRecording::new(file, head, site, format, min, max_bytes));
+        Ok(PendingRecording::new(Arc::clone(self), recording).register(claim).ok_or(RecordError::Stopping))
+    }
+
     /// Reports that the disk has only space for the recordings under way, and returns the error.
     fn nearly_full(&self, FreeSpace { bytes: free, files }: FreeSpace) -> RecordError {
         self.events.emit(Event::DiskNearlyFull { free, files });

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::RecorderShared;
 use super::active::ActiveRecording;
 use super::claim::DiskClaim;
-use crate::network::Port;
 
 /// A recording that the call which began it has not received yet. When that call is dropped, this is dropped too and removes the file.
 pub(super) struct PendingRecording {
@@ -33,18 +32,16 @@ impl PendingRecording {
         Some(self)
     }
 
-    /// Hands it over to the call, which holds `port` from now on.
-    pub(super) fn hand_over(mut self, port: Port) -> Option<Arc<ActiveRecording>> {
-        let recording = self.recording.take()?;
-        recording.hold_port(port);
-        Some(recording)
+    /// Hands it over to the call.
+    pub(super) fn hand_over(mut self) -> Option<Arc<ActiveRecording>> {
+        self.recording.take()
     }
 }
 
 impl Drop for PendingRecording {
     fn drop(&mut self) {
         if let Some(recording) = self.recording.take()
-            && let Err(error) = self.shared.discard(&recording)
+            && let Err(error) = self.shared.withdraw(&recording)
         {
             tracing::warn!(id = %recording.id, %error, "the file of a recording that never began could not be removed");
         }

@@ -267,6 +267,11 @@ impl KeepOnDrop {
         Arc::clone(&self.recording)
     }
 
+    /// Notes that the recording needs nothing more when this is dropped.
+    pub(super) fn settled(mut self) {
+        self.settled = true;
+    }
+
     /// Keeps the recording. If the returned future is dropped, the node does it.
     pub(super) async fn keep(mut self) -> Result<Kept, RecordError> {
         self.recording.end(EndReason::Complete, self.recorder.now());

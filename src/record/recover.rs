@@ -46,7 +46,7 @@ impl Recorder {
             return self.drop_left_over(file).await;
         }
         file.head_mut().head.recorded_at.instant += length;
-        let file = disk::blocking(move || file.complete(None).map(|()| file)).await.map_err(RecordError::Disk)?;
+        let file = disk::blocking(move || file.complete().map(|()| file)).await.map_err(RecordError::Disk)?;
         let span = tracing::info_span!("record", %id);
         self.enqueue(file, Some(Event::Recovered { id, length })).instrument(span).await?;
         tracing::info!(%id, "a recording that a crash had cut off is a message now");

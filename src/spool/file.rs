@@ -52,11 +52,28 @@ impl GrowingFile {
             start.extend_from_slice(&Wav::header(format, 0));
         }
         let audio_len = (start.len() - HEAD_LEN) as u64;
-        let file = match spare.and_then(|spare| take_over(disk, spare, &path, &start)) {
-            Some(file) => file,
-            None => create(disk, &path, &start)?,
-        };
+        let file = create(disk, spare, &path, |file| file.write_all_at(&start, 0))?;
         Ok(Self { path, file, head, sound, audio_len, sync_failed: false, in_memory: None })
+    }
+
+    /// Creates the file of a sound that is given whole, or uses the spare one. Its head is finished, with the digest of the sound.
+    pub(super) fn create_whole(
+        disk: &dyn Disk,
+        spare: Option<SpareFile>,
+        path: PathBuf,
+        head: FileHead,
+        sound: &Bytes,
+    ) -> io::Result<Self> {
+        let audio = Audio::new(head.media, sound.clone());
+        let audio_len = sound.len() as u64;
+        let head = FileHead { audio: Some((audio_len, audio.digest())), ..head };
+        let start = head.to_bytes().map_err(io::Error::other)?;
+        let file = create(disk, spare, &path, |file| {
+            file.write_all_at(&start, 0)?;
+            file.write_all_at(sound, HEAD_LEN as u64)
+        })?;
+        let in_memory = Some(audio).filter(|_| sound.len() <= SHORT).map(|audio| Message::new(head.head.clone(), audio));
+        Ok(Self { path, file, head, sound: SoundInput::Verbatim, audio_len, sync_failed: false, in_memory })
     }
 
     /// Adds `bytes` to the sound. After an error the same bytes can be added again.
@@ -90,8 +107,8 @@ impl GrowingFile {
 
     /// Completes the file of a finished recording: writes the header of the sound, and the head with the digest.
     ///
-    /// Nothing is flushed yet. After an error, the same call may be repeated. `whole` is the sound, if it was given in one piece.
-    pub(crate) fn complete(&mut self, whole: Option<&Bytes>) -> io::Result<()> {
+    /// Nothing is flushed yet. After an error, the same call may be repeated.
+    pub(crate) fn complete(&mut self) -> io::Result<()> {
         let mut len = self.audio_len;
         if let SoundInput::Frames(format) = self.sound {
             let header_len = Wav::header_len(format.codec) as u64;
@@ -102,7 +119,7 @@ impl GrowingFile {
                 len += 1;
             }
         }
-        let (digest, audio) = self.digest(len, whole)?;
+        let (digest, audio) = self.digest(len)?;
         let finished = FileHead { audio: Some((len, digest)), ..self.head.clone() };
         self.file.write_all_at(&finished.to_bytes().map_err(io::Error::other)?, 0)?;
         (self.head, self.audio_len) = (finished, len);
@@ -111,14 +128,14 @@ impl GrowingFile {
     }
 
     /// Returns the digest of the sound, and the sound itself if it is short, so that it need not be read again for sending.
-    fn digest(&self, len: u64, whole: Option<&Bytes>) -> io::Result<(ContentDigest, Option<Audio>)> {
-        let sound = match (whole, usize::try_from(len)) {
-            (Some(whole), Ok(len)) if whole.len() == len => whole.clone(),
-            (_, Ok(short)) if short <= SHORT => self.file.read_at(HEAD_LEN as u64, short)?.into(),
-            _ => return Ok((ContentDigest::of_parts(Pieces { file: &*self.file, at: 0, end: len })?, None)),
-        };
-        let audio = Audio::new(self.head.media, sound);
-        Ok((audio.digest(), Some(audio).filter(|audio| audio.bytes().len() <= SHORT)))
+    fn digest(&self, len: u64) -> io::Result<(ContentDigest, Option<Audio>)> {
+        match usize::try_from(len) {
+            Ok(short) if short <= SHORT => {
+                let audio = Audio::new(self.head.media, self.file.read_at(HEAD_LEN as u64, short)?);
+                Ok((audio.digest(), Some(audio)))
+            }
+            _ => Ok((ContentDigest::of_parts(Pieces { file: &*self.file, at: 0, end: len })?, None)),
+        }
     }
 
     /// Makes the file durable, but not its name. After an error, the same call again writes everything once more.
@@ -156,11 +173,6 @@ impl GrowingFile {
         &self.head
     }
 
-    /// How many bytes of sound are written, including the header.
-    pub(crate) fn audio_len(&self) -> u64 {
-        self.audio_len
-    }
-
     /// Takes the finished message out, if it is in memory.
     pub(crate) fn take_message(&mut self) -> Option<Message> {
         self.in_memory.take()
@@ -182,10 +194,18 @@ impl GrowingFile {
     }
 }
 
-/// Creates a file at `path` that begins with `start`.
-fn create(disk: &dyn Disk, path: &Path, start: &[u8]) -> io::Result<Box<dyn DiskFile>> {
+/// Creates a file at `path` with what `write` writes, of the spare file if that succeeds.
+fn create(
+    disk: &dyn Disk,
+    spare: Option<SpareFile>,
+    path: &Path,
+    write: impl Fn(&dyn DiskFile) -> io::Result<()>,
+) -> io::Result<Box<dyn DiskFile>> {
+    if let Some(file) = spare.and_then(|spare| take_over(disk, spare, path, &write)) {
+        return Ok(file);
+    }
     let file = disk.create(path)?;
-    match file.write_all_at(start, 0) {
+    match write(&*file) {
         Ok(()) => Ok(file),
         Err(error) => {
             // A recording that never began leaves no file behind. The first error is the one to return.
@@ -195,9 +215,14 @@ fn create(disk: &dyn Disk, path: &Path, start: &[u8]) -> io::Result<Box<dyn Disk
     }
 }
 
-/// Writes `start` into the spare file and renames it to `path`. If that fails the file is removed, and a new one has to be created.
-fn take_over(disk: &dyn Disk, spare: SpareFile, path: &Path, start: &[u8]) -> Option<Box<dyn DiskFile>> {
-    let taken = spare.file.write_all_at(start, 0).and_then(|()| disk.rename(&spare.path, path));
+/// Writes into the spare file and renames it to `path`. If that fails the file is removed, and a new one has to be created.
+fn take_over(
+    disk: &dyn Disk,
+    spare: SpareFile,
+    path: &Path,
+    write: impl Fn(&dyn DiskFile) -> io::Result<()>,
+) -> Option<Box<dyn DiskFile>> {
+    let taken = write(&*spare.file).and_then(|()| disk.rename(&spare.path, path));
     if taken.is_err() {
         // It may be gone already.
         let _ = disk.remove(&spare.path);

@@ -52,6 +52,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard};
 
+use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore};
 
 pub use self::builder::SpoolBuilder;
@@ -133,8 +134,18 @@ impl Spool {
 
     /// Creates the file of a recording that begins. Blocks.
     pub(crate) fn begin(&self, head: FileHead, sound: SoundInput) -> io::Result<GrowingFile> {
-        let path = self.shared.root.join(RECORDING).join(format!("{}{EXTENSION}", head.head.id));
+        let path = self.recording_path(&head);
         GrowingFile::create(&*self.shared.disk, self.shared.file_pool.take(), path, head, sound)
+    }
+
+    /// Creates the file of a sound that is given whole, with its finished head. Blocks.
+    pub(crate) fn begin_whole(&self, head: FileHead, sound: &Bytes) -> io::Result<GrowingFile> {
+        let path = self.recording_path(&head);
+        GrowingFile::create_whole(&*self.shared.disk, self.shared.file_pool.take(), path, head, sound)
+    }
+
+    fn recording_path(&self, head: &FileHead) -> PathBuf {
+        self.shared.root.join(RECORDING).join(format!("{}{EXTENSION}", head.head.id))
     }
 
     /// Makes a completed recording durable and puts it into the queue of each mailbox's destination. Blocks.

@@ -155,6 +155,26 @@ async fn node_deposit_wav_has_kept_nothing_or_the_node_keeps_it() {
     .await;
 }
 
+#[test]
+fn node_deposit_wav_dropped_before_its_work_begins_keeps_nothing() {
+    let (folder, forwarder) = (tempdir().unwrap(), MemoryForwarder::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let node = edge(&folder, &forwarder).await;
+        // The PBX at Tokyo has one port.
+        let tokyo = site("tokyo");
+        let deposit = |seed| node.deposit_wav(&tokyo, CallFacts::to(mailbox("2001")), wav(1_500, seed).into());
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || held.recv());
+        assert!(cut(deposit(1), 1).await.is_none());
+        release.send(()).unwrap();
+        busy.await.unwrap().unwrap();
+        let kept = deposit(2).await.unwrap();
+        let waiting = node.spool().waiting();
+        assert!(waiting.len() == 1 && waiting[0].id == kept.id, "{waiting:?}");
+    });
+}
+
 #[tokio::test]
 async fn recording_finish_is_hanging_up_and_the_message_is_kept_once() {
     at_every_poll(async |polls| {

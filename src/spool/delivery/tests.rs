@@ -56,7 +56,7 @@ impl Fixture {
         let head = FileHead { head, mailboxes: mailboxes.clone(), media: AudioType::Wav, audio: None };
         let mut file = self.spool.begin(head, SoundInput::Verbatim).unwrap();
         file.append(sound).unwrap();
-        file.complete(None).unwrap();
+        file.complete().unwrap();
         let to: Vec<(Arc<str>, MailboxId)> = mailboxes.into_iter().map(|mailbox| (destination.into(), mailbox)).collect();
         self.spool.enqueue(&mut file, &to, || {}).unwrap();
         id
