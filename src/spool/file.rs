@@ -11,9 +11,9 @@ use bytes::Bytes;
 use super::file_pool::SpareFile;
 use super::head::{Damaged, FileHead, HEAD_LEN, SHORT, Unreadable, read_head};
 use super::sound::StoredSound;
-use crate::audio::{Format, Wav, length_within};
+use crate::audio::{Format, Wav};
 use crate::disk::{self, Disk, DiskFile};
-use crate::message::{Audio, ContentDigest, EndReason, Message, MessageId};
+use crate::message::{Audio, ContentDigest, Message, MessageId};
 
 /// The file of a recording that is under way.
 #[derive(Debug)]
@@ -74,6 +74,11 @@ impl GrowingFile {
         })?;
         let in_memory = Some(audio).filter(|_| sound.len() <= SHORT).map(|audio| Message::new(head.head.clone(), audio));
         Ok(Self { path, file, head, sound: SoundInput::Verbatim, audio_len, sync_failed: false, in_memory })
+    }
+
+    /// The recording in a file that an earlier run has left, with so many bytes of sound.
+    pub(super) fn taken_up(path: &Path, file: Box<dyn DiskFile>, head: FileHead, sound: SoundInput, audio_len: u64) -> Self {
+        Self { path: path.to_owned(), file, head, sound, audio_len, sync_failed: false, in_memory: None }
     }
 
     /// Adds `bytes` to the sound. After an error the same bytes can be added again.
@@ -299,65 +304,6 @@ impl MessageFile {
     }
 }
 
-/// A recording that a crash has cut off.
-#[derive(Debug)]
-pub(crate) struct LeftOver {
-    /// The file of the recording.
-    pub(crate) file: GrowingFile,
-    /// Whether it had been finished, and can be queued as it is; else [`complete`](GrowingFile::complete) makes it a message.
-    pub(crate) finished: bool,
-}
-
-/// The contents of a file that a crash has left in the folder of recordings.
-#[derive(Debug)]
-pub(crate) enum LeftOverFile {
-    /// The file is a recording.
-    Recording(Box<LeftOver>),
-    /// The file is something else, for the reason given.
-    Unreadable(String),
-}
-
-/// Reads a file that a crash has left in the folder of recordings.
-pub(crate) fn read_left_over(disk: &dyn Disk, path: &Path) -> io::Result<LeftOverFile> {
-    let file = match disk.open(path) {
-        Err(error) if disk::is_not_a_file(&error) => return Ok(LeftOverFile::Unreadable(error.to_string())),
-        opened => opened?,
-    };
-    let mut head = match read_head(&*file) {
-        Ok(head) => head,
-        Err(error) if is_unreadable(&error) => return Ok(LeftOverFile::Unreadable(error.to_string())),
-        Err(error) => return Err(error),
-    };
-    let written = file.len()?.saturating_sub(HEAD_LEN as u64);
-    let left_over = |file, head, sound, audio_len, finished| {
-        let file = GrowingFile { path: path.to_owned(), file, head, sound, audio_len, sync_failed: false, in_memory: None };
-        Ok(LeftOverFile::Recording(Box::new(LeftOver { file, finished })))
-    };
-    if let Some((len, digest)) = head.audio
-        && written >= len
-        // The head may have reached the disk before the sound.
-        && ContentDigest::of_parts(Pieces { file: &*file, at: 0, end: len })? == digest
-    {
-        return left_over(file, head, SoundInput::Verbatim, len, true);
-    }
-    head.audio = None;
-    let bytes =
-        file.read_at(HEAD_LEN as u64, usize::try_from(written).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?)?;
-    let length = match length_within(head.media, &bytes, written) {
-        Ok(length) => length,
-        Err(error) => return Ok(LeftOverFile::Unreadable(error.to_string())),
-    };
-    // A WAV header is completed only if this crate has written it.
-    let ours = Wav::parse(&bytes).ok().filter(|wav| bytes.starts_with(&Wav::header(wav.format, 0)));
-    let (sound, audio_len) = match ours {
-        Some(wav) => (SoundInput::Frames(wav.format), wav.data.end as u64),
-        None => (SoundInput::Verbatim, written),
-    };
-    head.head.end_reason = EndReason::Truncated;
-    head.head.length = length;
-    left_over(file, head, sound, audio_len, false)
-}
-
 fn read_message(file: &dyn DiskFile, head: &FileHead, len: u64, digest: ContentDigest) -> io::Result<Message> {
     // A length beyond the end of the file would allocate memory for nothing.
     check_present(file, len)?;
@@ -371,15 +317,11 @@ fn check_present(file: &dyn DiskFile, len: u64) -> io::Result<()> {
     if len > present { Err(Unreadable("the sound is shorter than the head says").into()) } else { Ok(()) }
 }
 
-fn is_unreadable(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::InvalidData
-}
-
 /// Reads a sound piece by piece.
-struct Pieces<'a> {
-    file: &'a dyn DiskFile,
-    at: u64,
-    end: u64,
+pub(super) struct Pieces<'a> {
+    pub(super) file: &'a dyn DiskFile,
+    pub(super) at: u64,
+    pub(super) end: u64,
 }
 
 impl Iterator for Pieces<'_> {

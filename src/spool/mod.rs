@@ -34,6 +34,7 @@ mod error;
 mod file;
 mod file_pool;
 mod head;
+mod left_over;
 mod loading;
 mod message_cache;
 mod name;
@@ -58,14 +59,17 @@ use tokio::sync::{Notify, Semaphore};
 pub use self::builder::SpoolBuilder;
 pub(crate) use self::delivery::deliver;
 pub use self::error::SpoolError;
-use self::file::LeftOverFile;
-pub(crate) use self::file::{GrowingFile, LeftOver, SoundInput};
 #[cfg(any(test, doc, feature = "conformance"))]
-pub(crate) use self::file::{MessageFile, read_left_over};
+pub(crate) use self::file::MessageFile;
+pub(crate) use self::file::{GrowingFile, SoundInput};
 use self::file_pool::{FilePool, Reuse};
 pub(crate) use self::head::FileHead;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::head::HEAD_LEN;
+pub(crate) use self::left_over::LeftOver;
+use self::left_over::LeftOverFile;
+#[cfg(any(test, doc, feature = "conformance"))]
+pub(crate) use self::left_over::read_left_over;
 use self::message_cache::MessageCache;
 use self::name::EXTENSION;
 pub(crate) use self::name::EntryName;
@@ -228,7 +232,7 @@ impl Spool {
     /// Reads the file of a recording that a crash has cut off. A file that is no recording is quarantined, with an event. Blocks.
     pub(crate) fn take_up(&self, name: &str) -> io::Result<Option<Box<LeftOver>>> {
         let path = self.shared.root.join(RECORDING).join(name);
-        match file::read_left_over(&*self.shared.disk, &path)? {
+        match left_over::read_left_over(&*self.shared.disk, &path)? {
             LeftOverFile::Unreadable(reason) => self.quarantine(&path, reason).map(|()| None),
             LeftOverFile::Recording(left_over) => Ok(Some(left_over)),
         }
