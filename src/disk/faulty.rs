@@ -106,7 +106,7 @@ pub enum Operation {
     ReadExactAt,
     WriteAllAt,
     Len,
-    Clear,
+    SetLen,
     Links,
     Changed,
     SetModified,
@@ -130,7 +130,7 @@ impl Operation {
             | Self::FolderChanged
             | Self::ReadExactAt
             | Self::Len
-            | Self::Clear
+            | Self::SetLen
             | Self::Links
             | Self::Changed
             | Self::SetModified
@@ -250,9 +250,9 @@ impl DiskFile for FaultyFile {
         self.file.len()
     }
 
-    fn clear(&self) -> io::Result<()> {
-        self.faults.meet(Operation::Clear)?;
-        self.file.clear()
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.faults.meet(Operation::SetLen)?;
+        self.file.set_len(len)
     }
 
     fn links(&self) -> io::Result<u64> {

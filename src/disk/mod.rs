@@ -202,12 +202,12 @@ pub trait DiskFile: Debug + Send + Sync {
         self.len().map(|len| len == 0)
     }
 
-    /// Makes the file empty.
+    /// Cuts the file after `len` bytes, or lengthens it to so many with zeros.
     ///
     /// # Errors
     ///
     /// Any error of the file system.
-    fn clear(&self) -> io::Result<()>;
+    fn set_len(&self, len: u64) -> io::Result<()>;
 
     /// How many names the file has.
     ///

@@ -140,8 +140,8 @@ impl DiskFile for File {
         Ok(self.metadata()?.len())
     }
 
-    fn clear(&self) -> io::Result<()> {
-        self.set_len(0)
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        File::set_len(self, len)
     }
 
     fn links(&self) -> io::Result<u64> {

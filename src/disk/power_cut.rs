@@ -55,11 +55,20 @@ impl PowerCutDisk {
         for node in state.nodes.values_mut() {
             match node {
                 Node::Folder(folder) => match unsynced {
-                    Unsynced::Forgotten => folder.names.clone_from(&folder.synced),
-                    Unsynced::NamesKept => folder.synced.clone_from(&folder.names),
+                    Unsynced::Forgotten | Unsynced::ContentsKept => folder.names.clone_from(&folder.synced),
+                    Unsynced::NamesKept | Unsynced::EvenSectorsKept | Unsynced::OddSectorsKept => {
+                        folder.synced.clone_from(&folder.names);
+                    }
                 },
                 Node::File(file) => {
-                    file.now.clone_from(&file.synced);
+                    match unsynced {
+                        Unsynced::Forgotten | Unsynced::NamesKept => file.now.clone_from(&file.synced),
+                        Unsynced::ContentsKept => {}
+                        Unsynced::EvenSectorsKept => file.lose_sectors(1),
+                        Unsynced::OddSectorsKept => file.lose_sectors(0),
+                    }
+                    file.synced.clone_from(&file.now);
+                    file.cut = None;
                     file.locked_by = None;
                 }
             }
@@ -93,14 +102,21 @@ impl Default for PowerCutDisk {
     }
 }
 
-/// Whether a power cut loses names that were not synced. File contents that were not synced are lost in any case.
+/// What a power cut loses of names and of file contents that were not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unsynced {
-    /// Names are lost as well, which is the least that a file system promises.
+    /// Names and contents are lost, which is the least that a file system promises.
     Forgotten,
-    /// Names are kept, as by a file system that writes its journal early and its data late.
+    /// Names are kept and contents lost, as by a file system that writes its journal early and its data late.
     NamesKept,
+    /// Names are lost and contents kept, as by a file system that writes its data early and its journal late.
+    ContentsKept,
+    /// Names and lengths are kept. Of contents only every other sector of 512 bytes was written, the first one among them: the power went
+    /// while the disk wrote.
+    EvenSectorsKept,
+    /// The same with the other sectors: the first one was not written.
+    OddSectorsKept,
 }
 
 impl Disk for PowerCutDisk {
@@ -299,8 +315,12 @@ impl DiskFile for Handle {
         Ok(self.powered()?.file(self.node)?.now.bytes.len() as u64)
     }
 
-    fn clear(&self) -> io::Result<()> {
-        self.powered()?.file_mut(self.node)?.now.bytes.clear();
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let len = range(len, 0)?.start;
+        let mut state = self.powered()?;
+        let file = state.file_mut(self.node)?;
+        file.now.bytes.resize(len, 0);
+        file.cut = Some(file.now.bytes.clone());
         Ok(())
     }
 
@@ -322,6 +342,7 @@ impl DiskFile for Handle {
         let mut state = self.powered()?;
         let file = state.file_mut(self.node)?;
         file.synced.clone_from(&file.now);
+        file.cut = None;
         Ok(())
     }
 
@@ -400,6 +421,29 @@ mod tests {
         disk.power_cut(Unsynced::NamesKept);
         assert_eq!(read(&disk, Path::new("/a")).unwrap(), b"old");
         assert_eq!(read(&disk, Path::new("/b")).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_torn_file_has_every_other_sector_of_what_was_written() {
+        let torn = |unsynced, cut: bool| {
+            let disk = PowerCutDisk::new();
+            let file = write(&disk, "/a", &[1; 2048]);
+            file.sync().unwrap();
+            disk.sync_dir(Path::new("/")).unwrap();
+            if cut {
+                file.set_len(700).unwrap();
+            }
+            file.write_all_at(&[2; 1536], 0).unwrap();
+            disk.power_cut(unsynced);
+            let bytes = read(&disk, Path::new("/a")).unwrap();
+            bytes.chunks(512).map(|sector| (sector[0], sector[sector.len() - 1])).collect::<Vec<_>>()
+        };
+        assert_eq!(torn(Unsynced::EvenSectorsKept, false), [(2, 2), (1, 1), (2, 2), (1, 1)]);
+        assert_eq!(torn(Unsynced::OddSectorsKept, false), [(1, 1), (2, 2), (1, 1), (1, 1)]);
+        // Nothing that was cut off comes back.
+        assert_eq!(torn(Unsynced::EvenSectorsKept, true), [(2, 2), (1, 0), (2, 2)]);
+        assert_eq!(torn(Unsynced::OddSectorsKept, true), [(1, 1), (2, 2), (0, 0)]);
+        assert_eq!(torn(Unsynced::ContentsKept, true), [(2, 2); 3]);
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl FilePool {
     /// The error of the disk when the name could not be removed.
     pub(super) fn put(&self, disk: &dyn Disk, path: &Path, reuse: Reuse) -> io::Result<()> {
         let Ok(Some(spare)) = self.move_aside(disk, path) else { return disk.remove(path) };
-        if spare.file.clear().is_err() {
+        if spare.file.set_len(0).is_err() {
             // The sound must not stay on disk.
             return disk.remove(&spare.path);
         }

@@ -99,7 +99,23 @@ impl Folder {
 pub(super) struct File {
     pub now: Content,
     pub synced: Content,
+    /// The contents after the last change of length since the last sync. Lengths are in the journal, as names are.
+    pub cut: Option<Vec<u8>>,
     pub locked_by: Option<u64>,
+}
+
+impl File {
+    /// Undoes what was written into every other sector since the last sync, from the sector `first` on. What was there before comes back;
+    /// nothing that was cut off does.
+    pub(super) fn lose_sectors(&mut self, first: usize) {
+        let before = self.cut.as_ref().unwrap_or(&self.synced.bytes);
+        for (number, sector) in self.now.bytes.chunks_mut(SECTOR).enumerate().skip(first).step_by(2) {
+            let old = before.get(number * SECTOR..).unwrap_or_default();
+            for (at, byte) in sector.iter_mut().enumerate() {
+                *byte = old.get(at).copied().unwrap_or(0);
+            }
+        }
+    }
 }
 
 #[derive(Debug, Default, Clone)]
@@ -212,3 +228,5 @@ pub(super) fn no_power() -> io::Error {
 }
 
 const ROOT: u64 = 0;
+/// In bytes.
+const SECTOR: usize = 512;

@@ -379,7 +379,7 @@ async fn a_file_that_is_not_its_names_message_is_put_aside() {
     let path = fixture.path(CENTRAL, other);
     fixture.disk.remove(&path).unwrap();
     fixture.disk.link(&fixture.path(CENTRAL, waits), &path).unwrap();
-    fixture.disk.open(&fixture.path(CENTRAL, emptied)).unwrap().clear().unwrap();
+    fixture.disk.open(&fixture.path(CENTRAL, emptied)).unwrap().set_len(0).unwrap();
     for id in [other, emptied, waits] {
         fixture.forget(id);
     }
@@ -414,7 +414,7 @@ async fn a_start_removes_nothing_that_was_not_delivered_or_discarded() {
     let name = fixture.name(CENTRAL, renamed);
     let damaged_name = name.replace(&renamed.to_string(), &MessageId::random().to_string());
     disk.rename(&fixture.path(CENTRAL, renamed), &root.join("queue").join(CENTRAL).join(&damaged_name)).unwrap();
-    disk.open(&fixture.path(CENTRAL, emptied)).unwrap().clear().unwrap();
+    disk.open(&fixture.path(CENTRAL, emptied)).unwrap().set_len(0).unwrap();
     // A power cut has taken a recording back to the name that its file had before.
     disk.rename(&fixture.path(CENTRAL, lost), &root.join("spare/7")).unwrap();
     write(root.join("spare/8"), b"");

@@ -317,7 +317,7 @@ async fn a_damaged_file_admits_nobody_until_an_operator_removes_it() {
 
 fn write(disk: &PowerCutDisk, path: &Path, bytes: &[u8]) {
     let file = disk.open(path).unwrap();
-    file.clear().unwrap();
+    file.set_len(0).unwrap();
     file.write_all_at(bytes, 0).unwrap();
 }
 
