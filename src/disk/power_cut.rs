@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, MutexGuard};
 use std::time::SystemTime;
 
-use self::machine::{File, Folder, Machine, MachineState, Node, no_power};
+use self::machine::{Cut, File, Folder, Machine, MachineState, Node, no_power};
 use crate::disk::{ChangeReport, Disk, DiskFile, FolderChanges, FreeSpace, Listing, WatchedFolder, Watcher};
 use crate::lock::Lock;
 
@@ -63,7 +63,7 @@ impl PowerCutDisk {
                 Node::File(file) => {
                     match unsynced {
                         Unsynced::Forgotten | Unsynced::NamesKept => file.now.clone_from(&file.synced),
-                        Unsynced::ContentsKept => {}
+                        Unsynced::ContentsKept => file.lose_lengths(),
                         Unsynced::EvenSectorsKept => file.lose_sectors(1),
                         Unsynced::OddSectorsKept => file.lose_sectors(0),
                     }
@@ -102,7 +102,7 @@ impl Default for PowerCutDisk {
     }
 }
 
-/// What a power cut loses of names and of file contents that were not synced.
+/// The names and file contents, of those that were not synced, that a power cut loses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unsynced {
@@ -110,7 +110,7 @@ pub enum Unsynced {
     Forgotten,
     /// Names are kept and contents lost, as by a file system that writes its journal early and its data late.
     NamesKept,
-    /// Names are lost and contents kept, as by a file system that writes its data early and its journal late.
+    /// Names and lengths are lost and contents kept, as by a file system that writes its data early and its journal late.
     ContentsKept,
     /// Names and lengths are kept. Of contents only every other sector of 512 bytes was written, the first one among them: the power went
     /// while the disk wrote.
@@ -319,8 +319,10 @@ impl DiskFile for Handle {
         let len = range(len, 0)?.start;
         let mut state = self.powered()?;
         let file = state.file_mut(self.node)?;
+        let before = file.now.bytes.clone();
         file.now.bytes.resize(len, 0);
-        file.cut = Some(file.now.bytes.clone());
+        let before = file.cut.take().map_or(before, |cut| cut.before);
+        file.cut = Some(Cut { before, after: file.now.bytes.clone() });
         Ok(())
     }
 
@@ -443,7 +445,9 @@ mod tests {
         // Nothing that was cut off comes back.
         assert_eq!(torn(Unsynced::EvenSectorsKept, true), [(2, 2), (1, 0), (2, 2)]);
         assert_eq!(torn(Unsynced::OddSectorsKept, true), [(1, 1), (2, 2), (0, 0)]);
-        assert_eq!(torn(Unsynced::ContentsKept, true), [(2, 2); 3]);
+        // A length that is lost brings back what was cut off.
+        assert_eq!(torn(Unsynced::ContentsKept, false), [(2, 2), (2, 2), (2, 2), (1, 1)]);
+        assert_eq!(torn(Unsynced::ContentsKept, true), [(1, 1); 4]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::disk;
 use crate::lock::Lock;
 use crate::message::{AudioType, EndReason};
 use crate::network::Port;
-use crate::spool::SoundInput;
+use crate::spool::{SoundInput, SoundSource};
 
 impl Recorder {
     /// Keeps a sound that the PBX has recorded already, byte for byte.
@@ -37,7 +37,7 @@ impl Recorder {
         }
         let max_bytes = wav.len() as u64;
         self.check_full(&facts.mailboxes, SoundInput::Verbatim).await?;
-        let mut new = self.prepare(site, facts, limits.min, max_bytes)?;
+        let mut new = self.prepare(site, facts, SoundSource::File, limits.min, max_bytes)?;
         new.head.head.length = length;
         let span = record_span(new.head.head.id, &new.site.id);
         self.deposit_new(new, wav, port).instrument(span).await

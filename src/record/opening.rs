@@ -14,7 +14,7 @@ use crate::disk::{self, FreeSpace};
 use crate::event::Event;
 use crate::message::{AudioType, Head, MailboxId, RecordedAt};
 use crate::network::Port;
-use crate::spool::{FileHead, GrowingFile, SoundInput, Spool};
+use crate::spool::{FileHead, GrowingFile, SoundInput, SoundSource, Spool};
 use crate::store::StoreError;
 
 impl Recorder {
@@ -44,7 +44,7 @@ impl Recorder {
         port: Port,
     ) -> Result<Arc<ActiveRecording>, RecordError> {
         self.check_full(&facts.mailboxes, sound).await?;
-        let new = self.prepare(site, facts, min, max_bytes)?;
+        let new = self.prepare(site, facts, SoundSource::Call, min, max_bytes)?;
         let shared = Arc::clone(&self.shared);
         let pending = disk::blocking(move || {
             let format = if let SoundInput::Frames(format) = sound { Some(format) } else { None };
@@ -62,6 +62,7 @@ impl Recorder {
         &self,
         site: RecordingSite,
         facts: CallFacts,
+        source: SoundSource,
         min: Duration,
         max_bytes: u64,
     ) -> Result<NewRecording, RecordError> {
@@ -72,7 +73,7 @@ impl Recorder {
         head.site = Some(site.id.clone());
         head.urgency = facts.urgency;
         head.privacy = facts.privacy;
-        let head = FileHead { head, mailboxes: facts.mailboxes, media: AudioType::Wav, audio: None };
+        let head = FileHead { source, head, mailboxes: facts.mailboxes, media: AudioType::Wav, audio: None };
         Ok(NewRecording { claim, site, head, min, max_bytes })
     }
 

@@ -13,8 +13,8 @@ use tokio::time::{sleep, timeout};
 use tracing::{Instrument as _, Span};
 
 use super::file::MessageFile;
-use super::file_pool::Reuse;
-use super::head::is_damaged;
+use super::file_pool::{OldFiles, Reuse};
+use super::head::{is_damaged, is_settled};
 use super::loading::{LoadedMessage, OpenedMessage, UnloadedMessage};
 use super::name::EntryName;
 use super::{Destination, MEMORY_PIECE, MEMORY_PIECES, Spool};
@@ -37,7 +37,7 @@ pub(crate) async fn deliver(
 ) {
     let destination = &*spool.destination(destination);
     let sender = DestinationSender { spool, destination, forwarder };
-    let mut under_way = FuturesUnordered::new();
+    let (mut under_way, mut cutting) = (FuturesUnordered::new(), FuturesUnordered::new());
     let (mut leave, mut stop) = (std::pin::pin!(leave), std::pin::pin!(stop));
     let mut backlog = BacklogReporter::default();
     let stopped = loop {
@@ -46,16 +46,26 @@ pub(crate) async fn deliver(
             under_way.push(sender.send_batch(batch).instrument(span));
         }
         backlog.report(destination, &spool.shared.events);
-        let retry_at = [destination.queue().poll_timeout(), backlog.pacing.poll_timeout()].into_iter().flatten().min();
+        let file_pool = &spool.shared.file_pool;
+        cutting.extend(file_pool.poll_old(now()).map(|old| cut(spool, old)));
+        let timeouts = [destination.queue().poll_timeout(), backlog.pacing.poll_timeout(), file_pool.poll_timeout()];
+        let next_at = timeouts.into_iter().flatten().min();
         tokio::select! {
             () = &mut stop => break true,
             () = &mut leave => break false,
             Some(()) = under_way.next() => {}
             () = destination.changed.notified() => {}
-            () = wait_until(retry_at) => {}
+            Some(()) = cutting.next() => {}
+            () = wait_until(next_at) => {}
         }
     };
-    let finished = async { while under_way.next().await.is_some() {} };
+    let finished = async {
+        while under_way.next().await.is_some() {}
+        if stopped {
+            cutting.extend(spool.shared.file_pool.take_sounds().map(|sounds| cut(spool, sounds)));
+        }
+        while cutting.next().await.is_some() {}
+    };
     let cut_off = async {
         if !stopped {
             stop.await;
@@ -69,6 +79,18 @@ pub(crate) async fn deliver(
         }
     }
     spool.note_waiting(destination);
+}
+
+/// Empties spare files whose sounds were delivered.
+async fn cut(spool: &Spool, old: OldFiles) {
+    let shared = Arc::clone(&spool.shared);
+    let cut = disk::blocking(move || {
+        shared.file_pool.cut(&*shared.disk, old);
+        Ok(())
+    });
+    if let Err(error) = cut.await {
+        tracing::warn!(%error, "delivered sounds stay in spare files until the next start");
+    }
 }
 
 /// How long messages under way may take after the stop.
@@ -134,6 +156,13 @@ impl DestinationSender<'_> {
                 }
                 for name in &batch {
                     self.park(name, &chain(&error)).await;
+                }
+            }
+            Err(SendFailure::Load(error)) if is_settled(&error) => {
+                // A power cut has given its names back after it was delivered.
+                self.not_tried(&batch);
+                for name in &batch {
+                    self.remove(name).await;
                 }
             }
             Err(SendFailure::Load(error)) if is_damaged(&error) => {
@@ -251,7 +280,7 @@ impl DestinationSender<'_> {
     async fn remove(&self, name: &EntryName) -> u32 {
         let path = self.destination.folder.join(name.to_string());
         let shared = Arc::clone(&self.spool.shared);
-        if let Err(error) = disk::blocking(move || shared.file_pool.put(&*shared.disk, &path, Reuse::WhenFlushed)).await {
+        if let Err(error) = disk::blocking(move || shared.file_pool.put(&*shared.disk, &path, Reuse::WhenFlushed, now())).await {
             // It stays in the folder and is sent again after the next start; the receiver stores it once.
             tracing::warn!(id = %name.id(), %error, "a delivered message could not be removed from the spool");
         }

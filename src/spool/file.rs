@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::file_pool::SpareFile;
-use super::head::{Damaged, FileHead, HEAD_LEN, SHORT, Unreadable, read_head};
+use super::head::{Damaged, FileHead, HEAD_LEN, SHORT, Settled, Unreadable, read_head};
 use super::sound::StoredSound;
+use super::spare_file::SpareFile;
 use crate::audio::{Format, Wav};
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::{Audio, ContentDigest, Message, MessageId};
@@ -52,11 +52,17 @@ impl GrowingFile {
             start.extend_from_slice(&Wav::header(format, 0));
         }
         let audio_len = (start.len() - HEAD_LEN) as u64;
-        let file = create(disk, spare, &path, |file| file.write_all_at(&start, 0))?;
+        let write = |file: &dyn DiskFile| file.write_all_at(&start, 0);
+        // Nothing of an earlier sound may be in it: what is in the file of a call that a crash cuts off is taken for its sound.
+        let taken = spare.and_then(|spare| spare.write_over(disk, 0, write));
+        let taken = taken.and_then(|spare| spare.move_to(disk, &path));
+        let file = taken.map_or_else(|| create(disk, &path, write), Ok)?;
         Ok(Self { path, file, head, sound, audio_len, sync_failed: false, in_memory: None })
     }
 
-    /// Creates the file of a sound that is given whole, or uses the spare one. Its head is finished, with the digest of the sound.
+    /// Writes a sound that is given whole into a spare file, or into a new one at `path`. Its head is finished, with the digest of the sound.
+    ///
+    /// Over an earlier sound, the head is written last. Until the file is flushed, it has no name but that of a spare file.
     pub(super) fn create_whole(
         disk: &dyn Disk,
         spare: Option<SpareFile>,
@@ -68,10 +74,17 @@ impl GrowingFile {
         let audio_len = sound.len() as u64;
         let head = FileHead { audio: Some((audio_len, audio.digest())), ..head };
         let start = head.to_bytes().map_err(io::Error::other)?;
-        let file = create(disk, spare, &path, |file| {
-            file.write_all_at(&start, 0)?;
-            file.write_all_at(sound, HEAD_LEN as u64)
-        })?;
+        let write_head = |file: &dyn DiskFile| file.write_all_at(&start, 0);
+        let write_sound = |file: &dyn DiskFile| file.write_all_at(sound, HEAD_LEN as u64);
+        let over_another = |spare: SpareFile| {
+            spare.write_over(disk, HEAD_LEN as u64 + audio_len, |file| write_sound(file).and_then(|()| write_head(file)))
+        };
+        let (path, file) = if let Some(spare) = spare.and_then(over_another) {
+            (spare.path, spare.file)
+        } else {
+            let file = create(disk, &path, |file| write_head(file).and_then(|()| write_sound(file)))?;
+            (path, file)
+        };
         let in_memory = Some(audio).filter(|_| sound.len() <= SHORT).map(|audio| Message::new(head.head.clone(), audio));
         Ok(Self { path, file, head, sound: SoundInput::Verbatim, audio_len, sync_failed: false, in_memory })
     }
@@ -199,16 +212,8 @@ impl GrowingFile {
     }
 }
 
-/// Creates a file at `path` with what `write` writes, of the spare file if that succeeds.
-fn create(
-    disk: &dyn Disk,
-    spare: Option<SpareFile>,
-    path: &Path,
-    write: impl Fn(&dyn DiskFile) -> io::Result<()>,
-) -> io::Result<Box<dyn DiskFile>> {
-    if let Some(file) = spare.and_then(|spare| take_over(disk, spare, path, &write)) {
-        return Ok(file);
-    }
+/// Creates a file at `path` with what `write` writes.
+fn create(disk: &dyn Disk, path: &Path, write: impl FnOnce(&dyn DiskFile) -> io::Result<()>) -> io::Result<Box<dyn DiskFile>> {
     let file = disk.create(path)?;
     match write(&*file) {
         Ok(()) => Ok(file),
@@ -218,21 +223,6 @@ fn create(
             Err(error)
         }
     }
-}
-
-/// Writes into the spare file and renames it to `path`. If that fails the file is removed, and a new one has to be created.
-fn take_over(
-    disk: &dyn Disk,
-    spare: SpareFile,
-    path: &Path,
-    write: impl Fn(&dyn DiskFile) -> io::Result<()>,
-) -> Option<Box<dyn DiskFile>> {
-    let taken = write(&*spare.file).and_then(|()| disk.rename(&spare.path, path));
-    if taken.is_err() {
-        // It may be gone already.
-        let _ = disk.remove(&spare.path);
-    }
-    taken.ok().map(|()| spare.file)
 }
 
 /// The file of a finished message, of which only the head has been read.
@@ -275,9 +265,11 @@ impl MessageFile {
     ///
     /// # Errors
     ///
-    /// As for [`open`](Self::open).
+    /// As for [`open`](Self::open); also when the message was delivered while it was read, because its file may have another sound by now.
     pub(crate) fn read(&self) -> io::Result<Message> {
-        read_message(&*self.file, &self.head, self.len, self.digest)
+        let message = read_message(&*self.file, &self.head, self.len, self.digest)?;
+        // A delivered message's head is written over before its sound can be.
+        if read_head(&*self.file)? == self.head { Ok(message) } else { Err(Settled.into()) }
     }
 
     /// Reads the whole message, to send it.
@@ -286,7 +278,7 @@ impl MessageFile {
     ///
     /// As for [`open`](Self::open); [`Damaged`] when the sound does not match its digest.
     pub(crate) fn read_whole(&self) -> io::Result<Message> {
-        let message = self.read()?;
+        let message = read_message(&*self.file, &self.head, self.len, self.digest)?;
         if ContentDigest::of(message.audio().bytes()) == self.digest { Ok(message) } else { Err(Damaged.into()) }
     }
 

@@ -2,21 +2,20 @@
 //!
 //! A spool that creates and removes a file for each message can become slower with each of them: to create a file, an ext4 without a
 //! journal checks all files of the block group that were removed in the last minutes, one by one. So the file of a message that was
-//! sent is emptied and kept for the next recording, which costs any file system less than a new file.
+//! sent is kept for the next recording. [`SpareFile`] says what stays in it.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
-use super::head::{HEAD_LEN, SHORT, read_head};
-use super::name::EXTENSION;
-use super::{RECORDING, SPARE};
-use crate::disk::{self, Disk, DiskFile};
+use super::head::{HEAD_LEN, SHORT};
+use super::spare_file::{Keep, SpareFile};
+use crate::disk::Disk;
 use crate::lock::Lock;
-use crate::message::MessageId;
 
-/// A bounded number of empty files that have no message's name. Everything here blocks.
+/// A bounded number of files that have no message's name. Everything here blocks.
 #[derive(Debug)]
 pub(super) struct FilePool {
     folder: PathBuf,
@@ -37,17 +36,18 @@ struct PoolState {
 /// When the file of a settled message may be used for another message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reuse {
-    /// At once: readers of its folder identify files by their contents, not by their names.
+    /// At once: readers of its folder identify files by their contents, not by their names. It is emptied.
     AtOnce,
-    /// When its old name is durably removed, so that no power cut gives that name the contents of another message.
+    /// When its old name is durably removed, so that no power cut gives that name the contents of another message. Its sound may stay in it
+    /// until then, and longer.
     WhenFlushed,
 }
 
-/// One empty file, open.
+/// Spare files whose sound has stayed long enough, to be passed to [`FilePool::cut`].
 #[derive(Debug)]
-pub(super) struct SpareFile {
-    pub(super) path: PathBuf,
-    pub(super) file: Box<dyn DiskFile>,
+pub(super) struct OldFiles {
+    idle: Vec<SpareFile>,
+    waiting: Vec<(u64, PathBuf, SpareFile)>,
 }
 
 impl FilePool {
@@ -62,17 +62,26 @@ impl FilePool {
         self.state().idle.pop()
     }
 
+    /// The path of a new file beside the spare ones.
+    pub(super) fn new_path(&self) -> PathBuf {
+        self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+
     /// Removes the name `path` of a settled message. Its file goes into the pool, if it has no other name.
     ///
-    /// The name is removed before the file is emptied: a crash of the process never leaves an empty file under that name.
+    /// The name is removed before the file is changed: a crash of the process never leaves a file without a message under that name.
     ///
     /// # Errors
     ///
     /// The error of the disk when the name could not be removed.
-    pub(super) fn put(&self, disk: &dyn Disk, path: &Path, reuse: Reuse) -> io::Result<()> {
-        let Ok(Some(spare)) = self.move_aside(disk, path) else { return disk.remove(path) };
-        if spare.file.set_len(0).is_err() {
-            // The sound must not stay on disk.
+    pub(super) fn put(&self, disk: &dyn Disk, path: &Path, reuse: Reuse, now: Instant) -> io::Result<()> {
+        let Ok(Some(mut spare)) = self.move_aside(disk, path, now) else { return disk.remove(path) };
+        let keep = match reuse {
+            Reuse::AtOnce => Keep::Nothing,
+            Reuse::WhenFlushed => Keep::Sound,
+        };
+        if spare.settle(keep).is_err() {
+            // The message must not stay on disk.
             return disk.remove(&spare.path);
         }
         let mut state = self.state();
@@ -100,8 +109,49 @@ impl FilePool {
         state.idle.extend(gone);
     }
 
+    /// When the sound of a file has stayed long enough, so that [`poll_old`](Self::poll_old) has something to do.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let state = self.state();
+        let waiting = state.waiting.iter().map(|(.., spare)| spare);
+        state.idle.iter().chain(waiting).filter_map(SpareFile::cut_at).min()
+    }
+
+    /// Takes the files out whose sound has stayed long enough at `now`, if there are any.
+    pub(super) fn poll_old(&self, now: Instant) -> Option<OldFiles> {
+        self.take_files(|spare| spare.cut_at().is_some_and(|at| at <= now))
+    }
+
+    /// Takes all files out that have a sound, if there are any.
+    pub(super) fn take_sounds(&self) -> Option<OldFiles> {
+        self.take_files(|spare| spare.cut_at().is_some())
+    }
+
+    fn take_files(&self, which: impl Fn(&SpareFile) -> bool) -> Option<OldFiles> {
+        let mut state = self.state();
+        let idle: Vec<_> = state.idle.extract_if(.., |spare| which(spare)).collect();
+        let waiting: Vec<_> = state.waiting.extract_if(.., |(.., spare)| which(spare)).collect();
+        (!idle.is_empty() || !waiting.is_empty()).then_some(OldFiles { idle, waiting })
+    }
+
+    /// Empties the files, and puts them back.
+    pub(super) fn cut(&self, disk: &dyn Disk, OldFiles { mut idle, mut waiting }: OldFiles) {
+        let emptied = |spare: &mut SpareFile| {
+            let cut = spare.cut(0);
+            if cut.is_err() {
+                // The sound must not stay on disk.
+                let _ = disk.remove(&spare.path);
+            }
+            cut.is_ok()
+        };
+        idle.retain_mut(emptied);
+        waiting.retain_mut(|(.., spare)| emptied(spare));
+        let mut state = self.state();
+        state.idle.append(&mut idle);
+        state.waiting.append(&mut waiting);
+    }
+
     /// Renames the file at `path` to a spare file, unless it has other names or the pool is full.
-    fn move_aside(&self, disk: &dyn Disk, path: &Path) -> io::Result<Option<SpareFile>> {
+    fn move_aside(&self, disk: &dyn Disk, path: &Path, now: Instant) -> io::Result<Option<SpareFile>> {
         {
             let state = self.state();
             if state.idle.len() + state.waiting.len() >= self.max_files {
@@ -110,77 +160,17 @@ impl FilePool {
         }
         let file = disk.open(path)?;
         // A long file may still be read by a call that timed out and has not ended, so it is left unchanged.
-        if file.links()? > 1 || file.len()? > MAX_LEN {
+        let len = file.len()?;
+        if file.links()? > 1 || len > MAX_LEN {
             return Ok(None);
         }
-        let spare = self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
+        let spare = self.new_path();
         disk.rename(path, &spare)?;
-        Ok(Some(SpareFile { path: spare, file }))
+        Ok(Some(SpareFile::new(spare, file, len, now)))
     }
 
     fn state(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock()
-    }
-}
-
-/// Removes the spare files of an earlier run, which are empty, and returns the paths of all other files, with the reasons.
-///
-/// A power cut may have given the file of a recording its name as a spare file back: it becomes a recording again, under its own name.
-/// So does one that was sent just before a crash; it is sent again, and the receiver stores it once.
-pub(super) fn clean(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(PathBuf, String)>> {
-    let mut others = Vec::new();
-    for name in disk.list(&root.join(SPARE))? {
-        let path = root.join(SPARE).join(&name);
-        let found = look(disk, &path, &name);
-        match found {
-            Ok(FolderEntry::Spare) => disk.remove(&path)?,
-            Ok(FolderEntry::Recording(id)) => {
-                let recording = root.join(RECORDING).join(format!("{id}{EXTENSION}"));
-                match disk.link(&path, &recording) {
-                    Ok(()) => disk.sync_dir(&root.join(RECORDING)).and_then(|()| disk.remove(&path))?,
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                        others.push((path, "a recording has the name of this one".to_owned()));
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(FolderEntry::Foreign(reason)) => others.push((path, reason)),
-            Err(error) if disk::is_not_a_file(&error) => others.push((path, error.to_string())),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(others)
-}
-
-/// Returns a number above those of all spare files that could not be removed, so that none is replaced.
-pub(super) fn first_free(disk: &dyn Disk, root: &Path) -> io::Result<u64> {
-    let names = disk.list(&root.join(SPARE))?;
-    let last = names.iter().filter_map(|name| name.parse::<u64>().ok()).max();
-    Ok(last.map_or(0, |last| last.wrapping_add(1)))
-}
-
-/// The kind of a file in the folder of spare files.
-enum FolderEntry {
-    /// The file is empty, or its message has another name in the right folder.
-    Spare,
-    /// The file is a recording, finished or not.
-    Recording(MessageId),
-    /// The file is anything else, for the reason given.
-    Foreign(String),
-}
-
-fn look(disk: &dyn Disk, path: &Path, name: &str) -> io::Result<FolderEntry> {
-    if name.parse::<u64>().is_err() {
-        return Ok(FolderEntry::Foreign("it is not a spare file of the spool".to_owned()));
-    }
-    let file = disk.open(path)?;
-    if file.is_empty()? || file.links()? > 1 {
-        return Ok(FolderEntry::Spare);
-    }
-    match read_head(&*file) {
-        Ok(head) => Ok(FolderEntry::Recording(head.head.id)),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(FolderEntry::Foreign(error.to_string())),
-        Err(error) => Err(error),
     }
 }
 
@@ -204,7 +194,7 @@ mod tests {
         for (name, last) in [("/short", MAX_LEN - 1), ("/long", MAX_LEN)] {
             let file = disk.create(Path::new(name)).unwrap();
             file.write_all_at(b"x", last).unwrap();
-            pool.put(&disk, Path::new(name), Reuse::AtOnce).unwrap();
+            pool.put(&disk, Path::new(name), Reuse::AtOnce, Instant::now()).unwrap();
             assert_eq!(file.len().unwrap(), if name == "/long" { MAX_LEN + 1 } else { 0 });
         }
         assert_eq!(disk.list(Path::new("/spare")).unwrap(), ["0"]);
@@ -220,7 +210,7 @@ mod tests {
         let pool = FilePool::new("/spare".into(), 0, 1024);
         let put = |path: &str| {
             disk.create(Path::new(path)).unwrap();
-            pool.put(&disk, Path::new(path), Reuse::WhenFlushed).unwrap();
+            pool.put(&disk, Path::new(path), Reuse::WhenFlushed, Instant::now()).unwrap();
         };
         put("/one/a");
         let flushed = pool.removed();
@@ -242,7 +232,7 @@ mod tests {
             for number in 0..100 {
                 let path = PathBuf::from(format!("/{number}"));
                 disk.create(&path).unwrap();
-                pool.put(&disk, &path, Reuse::AtOnce).unwrap();
+                pool.put(&disk, &path, Reuse::AtOnce, Instant::now()).unwrap();
             }
             assert_eq!(disk.list(Path::new("/spare")).unwrap().len(), expected, "{files}");
         }

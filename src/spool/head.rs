@@ -1,4 +1,8 @@
 //! [`FileHead`]: the text at the start of each message file, for programs and for an operator with `head`.
+//!
+//! A disk that loses its power while it writes over a file may write some sectors of 512 bytes and not others. A mixture of two heads must
+//! not be taken for a head: the head of a file that may be written over another one says so in its first line, and ends with a check of
+//! all its lines.
 
 use std::io;
 
@@ -13,11 +17,22 @@ pub(super) const SHORT: usize = 1024 * 1024;
 /// The contents of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileHead {
+    pub(crate) source: SoundSource,
     pub(crate) head: Head,
     pub(crate) mailboxes: Vec<MailboxId>,
     pub(crate) media: AudioType,
     /// The size and the digest of the sound, once the recording is finished.
     pub(crate) audio: Option<(u64, ContentDigest)>,
+}
+
+/// Where the sound of a message comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SoundSource {
+    /// A call, whose sound is written while it grows.
+    Call,
+    /// A sound file that was given whole. Its message is kept only if all of it reached the disk, because its file may have held another
+    /// sound before.
+    File,
 }
 
 impl FileHead {
@@ -34,7 +49,10 @@ impl FileHead {
     }
 
     fn to_text(&self) -> String {
-        let mut text = format!("{MAGIC}\n");
+        let mut text = match self.source {
+            SoundSource::Call => format!("{MAGIC}\n"),
+            SoundSource::File => format!("{SOUND_FILE}\n"),
+        };
         let mut line = |name: &str, value: &str| text.extend([name, ": ", value, "\n"]);
         let mailboxes: Vec<_> = self.mailboxes.iter().map(MailboxId::as_str).collect();
         line("mailboxes", &mailboxes.join(" "));
@@ -43,6 +61,10 @@ impl FileHead {
         match &self.audio {
             Some((len, digest)) => line("audio", &format!("{len} bytes, sha-256 {digest}")),
             None => line("audio", "being recorded"),
+        }
+        if self.source == SoundSource::File {
+            let check = check_of(&text);
+            text.extend([CHECK, &check, "\n"]);
         }
         text
     }
@@ -55,8 +77,13 @@ impl FileHead {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Unreadable> {
         let text = std::str::from_utf8(bytes).map_err(|_| Unreadable("the head is no UTF-8"))?;
         let mut lines = text.trim_end_matches('\n').lines();
-        if lines.next() != Some(MAGIC) {
-            return Err(Unreadable("the file does not begin as a spool file"));
+        let source = match lines.next() {
+            Some(MAGIC) => SoundSource::Call,
+            Some(SOUND_FILE) => SoundSource::File,
+            _ => return Err(Unreadable("the file does not begin as a spool file")),
+        };
+        if source == SoundSource::File && !is_checked(text) {
+            return Err(Unreadable("check"));
         }
         let fields: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(": ")).collect();
         let find = |name: &str| fields.iter().find(|(field, _)| *field == name).map(|(_, value)| *value);
@@ -69,7 +96,7 @@ impl FileHead {
             "being recorded" => None,
             audio => Some(parse_audio(audio).ok_or(Unreadable("audio"))?),
         };
-        Ok(Self { head, mailboxes: mailboxes.map_err(|_| Unreadable("mailboxes"))?, media, audio })
+        Ok(Self { source, head, mailboxes: mailboxes.map_err(|_| Unreadable("mailboxes"))?, media, audio })
     }
 }
 
@@ -81,6 +108,7 @@ impl FileHead {
 pub(super) fn read_head(file: &dyn DiskFile) -> io::Result<FileHead> {
     let mut bytes = [0; HEAD_LEN];
     match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) if is_settled_head(&bytes) => Err(Settled.into()),
         Ok(()) => FileHead::parse(&bytes).map_err(io::Error::from),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Unreadable("the file is too short").into()),
         Err(error) => Err(error),
@@ -114,6 +142,51 @@ impl From<Damaged> for io::Error {
     }
 }
 
+/// The error of a file whose message was settled: it was delivered, and the file was kept for another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the message of this file was delivered")]
+pub(super) struct Settled;
+
+impl From<Settled> for io::Error {
+    fn from(settled: Settled) -> Self {
+        Self::new(io::ErrorKind::InvalidData, settled)
+    }
+}
+
+/// Whether `error` says that the message of a file was settled.
+pub(super) fn is_settled(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.downcast_ref::<Settled>().is_some())
+}
+
+/// The head that takes the place of a delivered message's head.
+pub(super) fn settled_head() -> [u8; HEAD_LEN] {
+    let mut bytes = [b'\n'; HEAD_LEN];
+    bytes[..SETTLED.len()].copy_from_slice(SETTLED.as_bytes());
+    bytes
+}
+
+fn is_settled_head(bytes: &[u8]) -> bool {
+    bytes.starts_with(SETTLED.as_bytes())
+}
+
+/// Whether a file that begins with `bytes` is that of a sound that was given whole, or was meant to become one.
+pub(super) fn is_sound_file(bytes: &[u8]) -> bool {
+    bytes.starts_with(SOUND_FILE.as_bytes())
+}
+
+/// Whether the text has a check that fits all lines before it.
+fn is_checked(text: &str) -> bool {
+    let Some((lines, check)) = text.split_once(&format!("\n{CHECK}")) else { return false };
+    check.lines().next() == Some(&check_of(&format!("{lines}\n")))
+}
+
+/// The check of the lines of a head: the first digits of their digest.
+fn check_of(lines: &str) -> String {
+    let mut digits = ContentDigest::of(lines.as_bytes()).to_string();
+    digits.truncate(CHECK_DIGITS);
+    digits
+}
+
 /// Whether `error` says that a sound is damaged.
 pub(super) fn is_damaged(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.downcast_ref::<Damaged>().is_some())
@@ -125,6 +198,11 @@ fn parse_audio(text: &str) -> Option<(u64, ContentDigest)> {
 }
 
 const MAGIC: &str = "voicemail spool 1";
+/// The first line in a file of [`SoundSource::File`].
+const SOUND_FILE: &str = "voicemail spool 1 file";
+const SETTLED: &str = "voicemail spool: delivered\n";
+const CHECK: &str = "check: ";
+const CHECK_DIGITS: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -135,7 +213,7 @@ mod tests {
 
     use super::*;
     use crate::message::mailbox::tests::any_mailbox;
-    use crate::message::{Caller, CallerName, ClockQuality, ClockSource, EndReason, Privacy, RecordedAt, Urgency};
+    use crate::message::{Caller, CallerName, ClockQuality, ClockSource, EndReason, MessageId, Privacy, RecordedAt, Urgency};
 
     fn longest() -> FileHead {
         let recorded_at = RecordedAt {
@@ -150,7 +228,13 @@ mod tests {
         head.privacy = Privacy::Private;
         head.length = Duration::new(u64::MAX, 999_999_999);
         head.end_reason = EndReason::Truncated;
-        FileHead { head, mailboxes: vec!["m".repeat(32).parse().unwrap()], media: AudioType::Adpcm32, audio: None }
+        FileHead {
+            source: SoundSource::File,
+            head,
+            mailboxes: vec!["m".repeat(32).parse().unwrap()],
+            media: AudioType::Adpcm32,
+            audio: None,
+        }
     }
 
     #[test]
@@ -166,7 +250,8 @@ mod tests {
         let zone = chrono_tz::UTC;
         let recorded_at = RecordedAt { instant: DateTime::UNIX_EPOCH, zone, quality: ClockQuality::unknown(ClockSource::System) };
         let mailboxes = vec!["1".parse().unwrap(), "2".parse().unwrap()];
-        let head = FileHead { head: Head::new(recorded_at), mailboxes, media: AudioType::Wav, audio: None };
+        let head =
+            FileHead { source: SoundSource::Call, head: Head::new(recorded_at), mailboxes, media: AudioType::Wav, audio: None };
         assert_eq!(FileHead::parse(&head.to_bytes().unwrap()), Ok(head));
     }
 
@@ -197,6 +282,21 @@ mod tests {
         let mut head = longest();
         head.mailboxes = vec!["123456789012345".parse().unwrap(); 64];
         assert_eq!(head.to_bytes(), Err(TooLong));
+    }
+
+    #[test]
+    fn a_mixture_of_two_finished_heads_is_no_head() {
+        let finished = |number: u8| {
+            let mut head = longest();
+            head.head.id = MessageId::from_bytes([number; 16]);
+            head.audio = Some((1000, ContentDigest::of(&[number])));
+            head.to_bytes().unwrap()
+        };
+        let (old, new) = (finished(1), finished(2));
+        for at in (1..HEAD_LEN).filter(|at| old[..*at] != new[..*at] && old[*at..] != new[*at..]) {
+            let mixed = [&new[..at], &old[at..]].concat();
+            assert_eq!(FileHead::parse(&mixed), Err(Unreadable("check")), "{at}");
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::io;
 use std::path::Path;
 
 use super::file::{GrowingFile, Pieces, SoundInput};
-use super::head::{HEAD_LEN, read_head};
+use super::head::{HEAD_LEN, is_settled, read_head};
+use super::spare_folder::is_never_answered;
 use crate::audio::{Wav, length_within};
 use crate::disk::{self, Disk};
 use crate::message::{ContentDigest, EndReason};
@@ -25,6 +26,8 @@ pub(crate) struct LeftOver {
 pub(crate) enum LeftOverFile {
     /// The file is a recording.
     Recording(Box<LeftOver>),
+    /// The file has nothing to keep: its message was delivered, or its sender had no answer.
+    Settled,
     /// The file is something else, for the reason given.
     Unreadable(String),
 }
@@ -35,8 +38,12 @@ pub(crate) fn read_left_over(disk: &dyn Disk, path: &Path) -> io::Result<LeftOve
         Err(error) if disk::is_not_a_file(&error) => return Ok(LeftOverFile::Unreadable(error.to_string())),
         opened => opened?,
     };
+    if is_never_answered(&*file)? {
+        return Ok(LeftOverFile::Settled);
+    }
     let mut head = match read_head(&*file) {
         Ok(head) => head,
+        Err(error) if is_settled(&error) => return Ok(LeftOverFile::Settled),
         Err(error) if is_unreadable(&error) => return Ok(LeftOverFile::Unreadable(error.to_string())),
         Err(error) => return Err(error),
     };

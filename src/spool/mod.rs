@@ -12,7 +12,7 @@
 //!   parked/NAME.vm  parked/NAME.txt     refused for good or parked by an operator, and why; stays until an operator decides
 //!   unreadable/                         files that are no messages, or not the one of their name, untouched
 //!   outbox/                             if the node sends mail: receipts and copies that wait; [`outbox`](crate::outbox) has the names
-//!   spare/                              empty files that the next recordings use, so that fewer need to be created
+//!   spare/                              files for the next messages, and sounds given whole until they are queued
 //! ```
 //!
 //! `NAME` is `0-20250330T005940.123Z-ID-MAILBOX`: 0 for urgent and 1 for normal, so that `ls` shows what is sent first. A message for
@@ -20,7 +20,9 @@
 //! 1024, so that `tail -c +1025 FILE` is the recording itself.
 //!
 //! A message leaves the queue only when the other node has accepted it. If power is lost between that answer and the removal, the message
-//! is sent again, and the receiver stores it once. No other message file is ever removed. A file that is no message (it is empty, or its
+//! is sent again, and the receiver stores it once. Its sound stays in `spare/` until another one is written over it, or for a minute. A sound
+//! that was given whole and did not reach the disk whole before a crash is removed, because its sender had no answer. No other message file
+//! is ever removed. A file that is no message (it is empty, or its
 //! head has the id of another message than its name) is moved to `unreadable/`, and
 //! [`Event::Unreadable`](crate::event::Event::Unreadable) reports why. So is a file in `recording/` that a crash left before its head was
 //! written: no caller had spoken by then.
@@ -45,6 +47,8 @@ mod quarantine;
 mod queue;
 mod redirect;
 mod sound;
+mod spare_file;
+mod spare_folder;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,9 +67,9 @@ pub use self::error::SpoolError;
 pub(crate) use self::file::MessageFile;
 pub(crate) use self::file::{GrowingFile, SoundInput};
 use self::file_pool::{FilePool, Reuse};
-pub(crate) use self::head::FileHead;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::head::HEAD_LEN;
+pub(crate) use self::head::{FileHead, SoundSource};
 pub(crate) use self::left_over::LeftOver;
 use self::left_over::LeftOverFile;
 #[cfg(any(test, doc, feature = "conformance"))]
@@ -84,7 +88,7 @@ use crate::event::Events;
 pub use crate::event::SpoolState;
 use crate::lock::Lock;
 use crate::message::MailboxId;
-use crate::retry::RetryPolicy;
+use crate::retry::{RetryPolicy, now};
 
 /// The messages that wait on this node to be forwarded; clones are the same spool.
 #[derive(Debug, Clone)]
@@ -138,18 +142,14 @@ impl Spool {
 
     /// Creates the file of a recording that begins. Blocks.
     pub(crate) fn begin(&self, head: FileHead, sound: SoundInput) -> io::Result<GrowingFile> {
-        let path = self.recording_path(&head);
+        let path = self.shared.root.join(RECORDING).join(format!("{}{EXTENSION}", head.head.id));
         GrowingFile::create(&*self.shared.disk, self.shared.file_pool.take(), path, head, sound)
     }
 
     /// Creates the file of a sound that is given whole, with its finished head. Blocks.
     pub(crate) fn begin_whole(&self, head: FileHead, sound: &Bytes) -> io::Result<GrowingFile> {
-        let path = self.recording_path(&head);
-        GrowingFile::create_whole(&*self.shared.disk, self.shared.file_pool.take(), path, head, sound)
-    }
-
-    fn recording_path(&self, head: &FileHead) -> PathBuf {
-        self.shared.root.join(RECORDING).join(format!("{}{EXTENSION}", head.head.id))
+        let pool = &self.shared.file_pool;
+        GrowingFile::create_whole(&*self.shared.disk, pool.take(), pool.new_path(), head, sound)
     }
 
     /// Makes a completed recording durable and puts it into the queue of each mailbox's destination. Blocks.
@@ -205,7 +205,7 @@ impl Spool {
 
     /// Removes the file of a recording that is not queued, because it was too short or is kept elsewhere. Blocks.
     pub(crate) fn discard(&self, file: &GrowingFile) -> io::Result<()> {
-        self.shared.file_pool.put(&*self.shared.disk, file.path(), Reuse::AtOnce)
+        self.shared.file_pool.put(&*self.shared.disk, file.path(), Reuse::AtOnce, now())
     }
 
     /// Removes the file of a recording that its caller threw away, durably: a power cut does not bring it back. Blocks.
@@ -215,7 +215,7 @@ impl Spool {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        self.shared.flush.sync_dir(&*self.shared.disk, &self.shared.root.join(RECORDING))
+        self.shared.flush.sync_dir(&*self.shared.disk, file.path().parent().unwrap_or(&self.shared.root))
     }
 
     /// Returns the names of the recordings that a crash has cut off; to be called before a recording begins. Blocks.
@@ -233,6 +233,7 @@ impl Spool {
     pub(crate) fn take_up(&self, name: &str) -> io::Result<Option<Box<LeftOver>>> {
         let path = self.shared.root.join(RECORDING).join(name);
         match left_over::read_left_over(&*self.shared.disk, &path)? {
+            LeftOverFile::Settled => self.shared.disk.remove(&path).map(|()| None),
             LeftOverFile::Unreadable(reason) => self.quarantine(&path, reason).map(|()| None),
             LeftOverFile::Recording(left_over) => Ok(Some(left_over)),
         }

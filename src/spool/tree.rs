@@ -10,7 +10,8 @@ use super::head::HEAD_LEN;
 use super::name::{EXTENSION, EntryName};
 use super::parking::note_name;
 use super::quarantine::{QuarantinedFile, quarantine};
-use super::{PARKED, QUEUE, RECORDING, SPARE, SpoolShared, UNREADABLE, file_pool};
+use super::spare_folder::{clean_spare_folder, first_free};
+use super::{PARKED, QUEUE, RECORDING, SPARE, SpoolShared, UNREADABLE};
 use crate::disk::{self, Disk, DiskFile};
 
 /// Creates the folders that are missing; returns the file to lock before any other file is changed.
@@ -34,7 +35,7 @@ pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeContents
         tracing::warn!(%error, "the spool's README.txt could not be written");
     }
     let mut found = TreeContents::default();
-    match file_pool::clean(disk, root) {
+    match clean_spare_folder(disk, root) {
         Ok(others) => {
             for (path, reason) in &others {
                 found.quarantine(disk, root, path, reason);
@@ -42,7 +43,7 @@ pub(super) fn read_tree(disk: &dyn Disk, root: &Path) -> io::Result<TreeContents
         }
         Err(error) => tracing::warn!(%error, "spare files of an earlier run could not be removed"),
     }
-    found.next_spare = file_pool::first_free(disk, root)?;
+    found.next_spare = first_free(disk, root)?;
     let parked: HashSet<EntryName> = entries(disk, &root.join(PARKED))?.into_iter().collect();
     for destination in disk.list(&root.join(QUEUE))? {
         let folder = root.join(QUEUE).join(&destination);
@@ -194,7 +195,7 @@ recording/    calls being recorded just now
 queue/NODE/   finished messages waiting for NODE, in the order in which they go: 0-... urgent, 1-... normal, oldest first
 parked/       messages that were refused for good or put aside; the .txt beside each says why
 unreadable/   files that are no messages, or not the one that their name says; the node's events say why
-spare/        empty files for the next messages
+spare/        files for the next messages: a sound that was sent stays in one for a minute at most
 greetings/    what owners say to their callers, as sound files; kept by the node, and not waiting for anything
 
   head -20 FILE             shows what is known of a message

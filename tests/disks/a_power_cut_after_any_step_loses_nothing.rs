@@ -30,7 +30,7 @@ const L16: Format = Format::TELEPHONE_L16;
 
 /// The other node: it takes a message once, as every node must, and counts how often it came.
 #[derive(Debug, Clone, Default)]
-struct Once(Arc<Mutex<BTreeMap<Same, Message>>>);
+pub(crate) struct Once(Arc<Mutex<BTreeMap<Same, Message>>>);
 
 /// The properties that make two messages of one origin the same.
 type Same = (MailboxId, MessageId, ContentDigest);
@@ -38,6 +38,11 @@ type Same = (MailboxId, MessageId, ContentDigest);
 impl Once {
     fn messages(&self) -> Vec<Message> {
         self.0.lock().unwrap().values().cloned().collect()
+    }
+
+    /// The messages for `mailbox`.
+    pub(crate) fn of(&self, mailbox: &MailboxId) -> Vec<Message> {
+        self.0.lock().unwrap().iter().filter(|((of, ..), _)| of == mailbox).map(|(_, message)| message.clone()).collect()
     }
 }
 
@@ -90,7 +95,7 @@ impl Disk for Shared {
 }
 
 /// The node at HIMALAYA, with its spool on `disk`.
-async fn distributed(disk: &(impl Disk + Clone), forwarder: impl Forwarder) -> Option<Node> {
+pub(crate) async fn distributed(disk: &(impl Disk + Clone), forwarder: impl Forwarder) -> Option<Node> {
     node(HIMALAYA, Path::new("/spool")).disk(disk.clone()).forwarder(forwarder).clock(clock()).open().await.ok()
 }
 
@@ -119,7 +124,7 @@ async fn record(node: &Node, site: &SiteId, spoken: &[u8]) -> Result<Kept, Recor
 }
 
 /// Waits, on a clock that leaps, until nothing waits in the spool.
-async fn forwarded(node: &Node) {
+pub(crate) async fn forwarded(node: &Node) {
     soon(async {
         while !node.spool().waiting().is_empty() {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -412,14 +417,23 @@ async fn leftovers_stop_no_start_and_a_torn_file_gives_its_part() {
     let (spoken, spool) = (wav(1_500, 7), Path::new("/spool").join(HIMALAYA));
     let first = PowerCutDisk::new();
     let node = distributed(&first, Once::default()).await.unwrap();
-    let deposit = async |number| {
+    let call = async || {
+        let mut call = node.record(&site("kathmandu"), CallFacts::to(mailbox("2001")), L16).await.unwrap();
+        let samples: Vec<i16> = spoken[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+        let _ = call.push_samples(&samples).unwrap();
+        call.finish().await.unwrap()
+    };
+    let file = async |number| {
         let facts = CallFacts::to(mailbox(number));
-        let kept = node.deposit_wav(&site("kathmandu"), facts, spoken.clone().into()).await.unwrap();
+        node.deposit_wav(&site("kathmandu"), facts, spoken.clone().into()).await.unwrap()
+    };
+    let read_back = |kept: Kept| {
         let queue = spool.join("queue").join(CENTRAL);
         let name = first.list(&queue).unwrap().into_iter().find(|name| name.contains(&kept.id.to_string())).unwrap();
         (kept.id, voicemail::disk::read(&first, &queue.join(&name)).unwrap(), name)
     };
-    let ((id, whole, _), (parked, by_hand, name)) = (deposit("2001").await, deposit("2002").await);
+    let ((id, whole, _), (parked, by_hand, name)) = (read_back(call().await), read_back(file("2002").await));
+    let (unanswered, given, _) = read_back(file("2003").await);
 
     // The head reached the disk before the second half of the sound.
     let mut torn = whole.clone();
@@ -429,6 +443,9 @@ async fn leftovers_stop_no_start_and_a_torn_file_gives_its_part() {
     drop(distributed(&disk, other.clone()).await.unwrap());
     let write = |path: &str, bytes: &[u8]| disk.create(&spool.join(path)).unwrap().write_all_at(bytes, 0).unwrap();
     write(&format!("recording/{id}.vm"), &torn);
+    // The same of a sound that was given whole: its sender had no answer.
+    write("spare/3", &[&given[..half], &torn[half..]].concat());
+    write(&format!("recording/{unanswered}.vm"), &[&given[..half], &torn[half..]].concat());
     for (n, end) in [0, 1, 700, 1_023, 1_024, 1_030].into_iter().enumerate() {
         write(&format!("recording/{n:032x}.vm"), &whole[..end]);
     }

@@ -110,7 +110,7 @@ async fn ls_shows_the_order_and_head_and_tail_show_the_message() {
     let file = place.spool().join("queue").join(CENTRAL).join(&names[0]);
     let head = String::from_utf8_lossy(&output("head", &["-20"], &file)).into_owned();
     for line in [
-        "voicemail spool 1",
+        "voicemail spool 1 file",
         &format!("id: {urgent}"),
         "mailboxes: 2002",
         "site: kathmandu",

@@ -156,7 +156,7 @@ async fn node_deposit_wav_has_kept_nothing_or_the_node_keeps_it() {
 }
 
 #[test]
-fn node_deposit_wav_dropped_before_its_work_begins_keeps_nothing() {
+fn node_deposit_wav_dropped_before_its_work_keeps_nothing() {
     let (folder, forwarder) = (tempdir().unwrap(), MemoryForwarder::new());
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {

@@ -99,16 +99,34 @@ impl Folder {
 pub(super) struct File {
     pub now: Content,
     pub synced: Content,
-    /// The contents after the last change of length since the last sync. Lengths are in the journal, as names are.
-    pub cut: Option<Vec<u8>>,
+    /// The changes of length since the last sync.
+    pub cut: Option<Cut>,
     pub locked_by: Option<u64>,
 }
 
+/// The contents of a file around its changes of length. Lengths are in the journal, as names are, and what is written behind a cut goes to
+/// another place on the disk.
+#[derive(Debug)]
+pub(super) struct Cut {
+    /// Before the first one since the last sync.
+    pub before: Vec<u8>,
+    /// After the last one.
+    pub after: Vec<u8>,
+}
+
 impl File {
-    /// Undoes what was written into every other sector since the last sync, from the sector `first` on. What was there before comes back;
-    /// nothing that was cut off does.
+    /// Undoes the changes of length since the last sync.
+    pub(super) fn lose_lengths(&mut self) {
+        if let Some(cut) = self.cut.take() {
+            self.now.bytes = cut.before;
+        }
+        self.now.bytes.truncate(self.synced.bytes.len());
+    }
+
+    /// Undoes what was written into every other sector since the last sync, from the sector `first` on: the earlier contents come back,
+    /// except those that were cut off.
     pub(super) fn lose_sectors(&mut self, first: usize) {
-        let before = self.cut.as_ref().unwrap_or(&self.synced.bytes);
+        let before = self.cut.as_ref().map_or(&self.synced.bytes, |cut| &cut.after);
         for (number, sector) in self.now.bytes.chunks_mut(SECTOR).enumerate().skip(first).step_by(2) {
             let old = before.get(number * SECTOR..).unwrap_or_default();
             for (at, byte) in sector.iter_mut().enumerate() {

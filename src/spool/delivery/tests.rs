@@ -13,7 +13,7 @@ use crate::disk::{Disk as _, PowerCutDisk};
 use crate::event::{Events, Occurrence};
 use crate::forward::{MemoryForwarder, Reply, Script};
 use crate::message::{AudioType, ClockQuality, ClockSource, Head, Message, MessageId, RecordedAt, Urgency};
-use crate::spool::{FileHead, SoundInput};
+use crate::spool::{FileHead, SoundInput, SoundSource};
 
 const CENTRAL: &str = "central.example";
 const HERE: &str = "here";
@@ -47,16 +47,26 @@ impl Fixture {
     }
 
     fn put_sound(&self, destination: &str, mailboxes: &[&str], urgency: Urgency, sound: &[u8]) -> MessageId {
+        self.put_from(SoundSource::Call, destination, mailboxes, urgency, sound)
+    }
+
+    fn put_from(&self, source: SoundSource, destination: &str, mailboxes: &[&str], urgency: Urgency, sound: &[u8]) -> MessageId {
         let quality = ClockQuality::unknown(ClockSource::System);
         let instant = chrono::Utc::now();
         let mut head = Head::new(RecordedAt { instant, zone: chrono_tz::Europe::London, quality });
         head.urgency = urgency;
         let id = head.id;
         let mailboxes: Vec<MailboxId> = mailboxes.iter().map(|number| number.parse().unwrap()).collect();
-        let head = FileHead { head, mailboxes: mailboxes.clone(), media: AudioType::Wav, audio: None };
-        let mut file = self.spool.begin(head, SoundInput::Verbatim).unwrap();
-        file.append(sound).unwrap();
-        file.complete().unwrap();
+        let head = FileHead { source, head, mailboxes: mailboxes.clone(), media: AudioType::Wav, audio: None };
+        let mut file = match source {
+            SoundSource::File => self.spool.begin_whole(head, &sound.to_vec().into()).unwrap(),
+            SoundSource::Call => {
+                let mut file = self.spool.begin(head, SoundInput::Verbatim).unwrap();
+                file.append(sound).unwrap();
+                file.complete().unwrap();
+                file
+            }
+        };
         let to: Vec<(Arc<str>, MailboxId)> = mailboxes.into_iter().map(|mailbox| (destination.into(), mailbox)).collect();
         self.spool.enqueue(&mut file, &to, || {}).unwrap();
         id
@@ -518,4 +528,57 @@ async fn a_sent_messages_file_is_emptied_and_used_for_the_next_one() {
     let taken = peer.taken(&mailbox());
     assert_eq!(taken.len(), 6);
     assert!((0..6_u8).zip(&taken).all(|(n, message)| message.audio().bytes()[..] == [n; 100]), "each with its own sound");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivered_sound_stays_in_a_spare_file_for_a_minute() {
+    let fixture = Fixture::new().await;
+    let peer = MemoryForwarder::new();
+    let lengths = || {
+        let folder = Path::new(ROOT).join("spare");
+        let files = fixture.disk.list(&folder).unwrap();
+        files.iter().map(|name| fixture.disk.open(&folder.join(name)).unwrap().len().unwrap()).collect::<Vec<_>>()
+    };
+    let put = || fixture.put_from(SoundSource::File, CENTRAL, &["2001"], Urgency::Normal, &[7; 5000]);
+    let stop = async {
+        for expected in [[6024].as_slice(), &[6024, 6024], &[6024, 6024]] {
+            put();
+            empty(&fixture.spool, CENTRAL).await;
+            assert_eq!(lengths(), expected);
+        }
+        tokio::time::sleep(Duration::from_secs(59)).await;
+        assert_eq!(lengths(), [6024, 6024]);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(lengths(), [0, 0], "nobody used them for a minute");
+        put();
+        put();
+        empty(&fixture.spool, CENTRAL).await;
+        assert!(lengths().contains(&6024));
+    };
+    fixture.deliver(CENTRAL, &peer, stop).await;
+    assert!(lengths().iter().all(|len| *len == 0), "nothing stays after a stop: {:?}", lengths());
+    assert_eq!(peer.taken(&mailbox()).len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivered_message_whose_name_comes_back_is_not_sent_again() {
+    let fixture = Fixture::new().await;
+    let id = fixture.put_from(SoundSource::File, CENTRAL, &["2001"], Urgency::Normal, &[7; 5000]);
+    let path = fixture.path(CENTRAL, id);
+    let peer = MemoryForwarder::new();
+    let back = async {
+        empty(&fixture.spool, CENTRAL).await;
+        let spare = Path::new(ROOT).join("spare");
+        let name = fixture.disk.list(&spare).unwrap().remove(0);
+        fixture.disk.link(&spare.join(name), &path).unwrap();
+    };
+    fixture.deliver(CENTRAL, &peer, back).await;
+    // The stop has emptied the file. Here it is as before: its sound with the head of a settled message.
+    fixture.disk.open(&path).unwrap().set_len(6024).unwrap();
+    fixture.disk.open(&path).unwrap().write_all_at(&crate::spool::head::settled_head(), 0).unwrap();
+    let mut fixture = fixture.reopen().await;
+    fixture.deliver(CENTRAL, &peer, empty(&fixture.spool, CENTRAL)).await;
+    assert_eq!(peer.taken(&mailbox()).len(), 1);
+    assert_eq!(fixture.quarantined(), []);
+    assert_eq!(fixture.queued_files(CENTRAL), [""; 0]);
 }
