@@ -582,3 +582,19 @@ async fn a_delivered_message_whose_name_comes_back_is_not_sent_again() {
     assert_eq!(fixture.quarantined(), []);
     assert_eq!(fixture.queued_files(CENTRAL), [""; 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_delivered_sound_is_no_message_after_a_crash() {
+    let fixture = Fixture::new().await;
+    let id = fixture.put_from(SoundSource::File, CENTRAL, &["2001"], Urgency::Normal, &[7; 5000]);
+    let peer = MemoryForwarder::new();
+    tokio::select! {
+        () = fixture.deliver(CENTRAL, &peer, std::future::pending()) => {}
+        () = empty(&fixture.spool, CENTRAL) => {}
+    }
+    let spare = Path::new(ROOT).join("spare");
+    assert_eq!(fixture.disk.list(&spare).unwrap().len(), 1, "{id} was sent");
+    let fixture = fixture.reopen().await;
+    assert_eq!(fixture.spool.left_over().unwrap(), [""; 0]);
+    assert_eq!(fixture.disk.list(&spare).unwrap(), [""; 0]);
+}
