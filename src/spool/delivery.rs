@@ -40,7 +40,12 @@ pub(crate) async fn deliver(
     let (mut under_way, mut cutting) = (FuturesUnordered::new(), FuturesUnordered::new());
     let (mut leave, mut stop) = (std::pin::pin!(leave), std::pin::pin!(stop));
     let mut backlog = BacklogReporter::default();
+    // Delivered messages are removed in one visit to the disk at a time; those that are delivered meanwhile share the next one.
+    let (mut delivered, mut removing) = (Vec::new(), FuturesUnordered::new());
     let stopped = loop {
+        if removing.is_empty() && !delivered.is_empty() {
+            removing.push(sender.remove_delivered(std::mem::take(&mut delivered)));
+        }
         while let Some(batch) = sender.next() {
             let span = sender.span(&batch);
             under_way.push(sender.send_batch(batch).instrument(span));
@@ -53,14 +58,21 @@ pub(crate) async fn deliver(
         tokio::select! {
             () = &mut stop => break true,
             () = &mut leave => break false,
-            Some(()) = under_way.next() => {}
+            Some(accepted) = under_way.next() => delivered.extend(accepted),
+            Some(()) = removing.next() => {}
             () = destination.changed.notified() => {}
             Some(()) = cutting.next() => {}
             () = wait_until(next_at) => {}
         }
     };
     let finished = async {
-        while under_way.next().await.is_some() {}
+        while let Some(accepted) = under_way.next().await {
+            delivered.extend(accepted);
+        }
+        while removing.next().await.is_some() {}
+        if !delivered.is_empty() {
+            sender.remove_delivered(delivered).await;
+        }
         if stopped {
             cutting.extend(spool.shared.file_pool.take_sounds().map(|sounds| cut(spool, sounds)));
         }
@@ -115,6 +127,15 @@ impl BacklogReporter {
     }
 }
 
+/// A message that the other node has accepted, still in the queue.
+#[derive(Debug)]
+struct DeliveredMessage {
+    name: EntryName,
+    transport_security: TransportSecurity,
+    /// The span of the attempt.
+    span: Span,
+}
+
 /// Sends batches to one destination.
 #[derive(Debug, Clone, Copy)]
 struct DestinationSender<'a> {
@@ -133,8 +154,8 @@ impl DestinationSender<'_> {
         tracing::info_span!(parent: None, "forward", id = %batch[0].id(), destination = &*self.destination.name)
     }
 
-    /// Sends one message to each mailbox of `batch`, and handles each outcome.
-    async fn send_batch(self, batch: Vec<EntryName>) {
+    /// Sends one message to each mailbox of `batch`, and handles each outcome. Returns those that were accepted, to be removed.
+    async fn send_batch(self, batch: Vec<EntryName>) -> Vec<DeliveredMessage> {
         let sent = self.send(&batch).await;
         self.destination.queue().handle_returned();
         // Only work on the disk is left for this message, and the next one need not wait for that.
@@ -142,7 +163,7 @@ impl DestinationSender<'_> {
         match sent {
             Ok(acceptance) => match node_failure(&acceptance) {
                 Some(reply) => self.unreachable(&batch, &reply.to_string()),
-                None => self.settle(&batch, acceptance).await,
+                None => return self.settle(&batch, acceptance).await,
             },
             Err(SendFailure::Forward(error)) if error.is_transient() => self.unreachable(&batch, &chain(&error)),
             Err(SendFailure::Forward(error)) => {
@@ -161,9 +182,7 @@ impl DestinationSender<'_> {
             Err(SendFailure::Load(error)) if is_settled(&error) => {
                 // A power cut has given its names back after it was delivered.
                 self.not_tried(&batch);
-                for name in &batch {
-                    self.remove(name).await;
-                }
+                self.remove(&batch).await;
             }
             Err(SendFailure::Load(error)) if is_damaged(&error) => {
                 self.not_tried(&batch);
@@ -197,6 +216,7 @@ impl DestinationSender<'_> {
                 }
             }
         }
+        Vec::new()
     }
 
     async fn send(&self, batch: &[EntryName]) -> Result<Acceptance, SendFailure> {
@@ -252,39 +272,59 @@ impl DestinationSender<'_> {
         memory.acquire_many_owned(pieces(bytes)).await.expect("the semaphore is never closed")
     }
 
-    async fn settle(&self, batch: &[EntryName], acceptance: Acceptance) {
+    async fn settle(&self, batch: &[EntryName], acceptance: Acceptance) -> Vec<DeliveredMessage> {
         self.destination.queue().handle_reached();
+        let mut delivered = Vec::with_capacity(batch.len());
         for (index, name) in batch.iter().enumerate() {
             match acceptance.outcomes.get(index) {
-                Some(Outcome::Accepted) => self.delivered(name, acceptance.transport_security).await,
+                Some(Outcome::Accepted) => delivered.push(DeliveredMessage {
+                    name: name.clone(),
+                    transport_security: acceptance.transport_security,
+                    span: Span::current(),
+                }),
                 Some(Outcome::Deferred(reply)) => self.defer(name, &reply.to_string()),
                 Some(Outcome::Refused(reply)) => self.park(name, &reply.to_string()).await,
                 None => self.defer(name, "the forwarder gave no outcome for this mailbox"),
             }
         }
+        delivered
     }
 
-    /// Removes a message that the other node has accepted, and reports it.
-    async fn delivered(&self, name: &EntryName, transport_security: TransportSecurity) {
-        let attempts = self.remove(name).await;
-        self.emit(Event::Forwarded {
-            id: name.id(),
-            mailbox: name.mailbox().clone(),
-            destination: self.destination.name.to_string(),
-            transport_security,
-            attempts,
-        });
-    }
-
-    /// Removes the name of a settled message; returns how many attempts it took.
-    async fn remove(&self, name: &EntryName) -> u32 {
-        let path = self.destination.folder.join(name.to_string());
-        let shared = Arc::clone(&self.spool.shared);
-        if let Err(error) = disk::blocking(move || shared.file_pool.put(&*shared.disk, &path, Reuse::WhenFlushed, now())).await {
-            // It stays in the folder and is sent again after the next start; the receiver stores it once.
-            tracing::warn!(id = %name.id(), %error, "a delivered message could not be removed from the spool");
+    /// Removes messages that the other node has accepted, and reports each.
+    async fn remove_delivered(self, delivered: Vec<DeliveredMessage>) {
+        let names: Vec<EntryName> = delivered.iter().map(|message| message.name.clone()).collect();
+        let attempts = self.remove(&names).await;
+        for (DeliveredMessage { name, transport_security, span }, attempts) in delivered.into_iter().zip(attempts) {
+            span.in_scope(|| {
+                self.emit(Event::Forwarded {
+                    id: name.id(),
+                    mailbox: name.mailbox().clone(),
+                    destination: self.destination.name.to_string(),
+                    transport_security,
+                    attempts,
+                });
+            });
         }
-        self.destination.queue().handle_settled(name)
+    }
+
+    /// Removes the names of settled messages in one visit to the disk; returns how many attempts each took.
+    async fn remove(&self, names: &[EntryName]) -> Vec<u32> {
+        let files: Vec<_> = names.iter().map(|name| (name.id(), self.destination.folder.join(name.to_string()))).collect();
+        let shared = Arc::clone(&self.spool.shared);
+        let removed = disk::blocking(move || {
+            for (id, path) in files {
+                if let Err(error) = shared.file_pool.put(&*shared.disk, &path, Reuse::WhenFlushed, now()) {
+                    // It stays in the folder and is sent again after the next start; the receiver stores it once.
+                    tracing::warn!(%id, %error, "a delivered message could not be removed from the spool");
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = removed.await {
+            tracing::warn!(%error, "delivered messages could not be removed from the spool");
+        }
+        let mut queue = self.destination.queue();
+        names.iter().map(|name| queue.handle_settled(name)).collect()
     }
 
     fn not_tried(&self, batch: &[EntryName]) {

@@ -598,3 +598,43 @@ async fn a_delivered_sound_is_no_message_after_a_crash() {
     assert_eq!(fixture.spool.left_over().unwrap(), [""; 0]);
     assert_eq!(fixture.disk.list(&spare).unwrap(), [""; 0]);
 }
+
+/// A forwarder that answers all its calls at once, when so many have come.
+#[derive(Debug)]
+struct Together(tokio::sync::Barrier);
+
+#[async_trait]
+impl Forwarder for Together {
+    async fn forward(&self, _: &Message, recipients: &[MailboxId]) -> Result<Acceptance, ForwardError> {
+        self.0.wait().await;
+        Ok(Acceptance::new(vec![Outcome::Accepted; recipients.len()], TransportSecurity::InMemory))
+    }
+}
+
+#[test]
+fn messages_delivered_together_are_removed_in_few_visits() {
+    let handed = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let started = Arc::clone(&handed);
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    // With no thread kept idle, each visit to the disk starts one.
+    let builder = builder.enable_all().thread_keep_alive(Duration::ZERO).on_thread_start(move || {
+        started.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    });
+    builder.build().unwrap().block_on(async {
+        let mut fixture = Fixture::new().await;
+        for n in 0..20 {
+            fixture.put_from(SoundSource::File, CENTRAL, &["2001"], Urgency::Normal, &[n; 5000]);
+        }
+        let before = handed.load(std::sync::atomic::Ordering::SeqCst);
+        let peer = Together(tokio::sync::Barrier::new(20));
+        tokio::select! {
+            () = fixture.deliver(CENTRAL, &peer, std::future::pending()) => {}
+            () = empty(&fixture.spool, CENTRAL) => {}
+        }
+        let visits = handed.load(std::sync::atomic::Ordering::SeqCst) - before;
+        assert!((1..=3).contains(&visits), "{visits} visits");
+        let forwarded = std::iter::from_fn(|| fixture.events.try_recv().ok());
+        assert_eq!(forwarded.filter(|occurrence| matches!(occurrence.event, Event::Forwarded { .. })).count(), 20);
+        assert_eq!(fixture.queued_files(CENTRAL), [""; 0]);
+    });
+}
