@@ -157,6 +157,13 @@ impl RecorderShared {
 
     /// Completes a recording. One for another node is put into the spool in the same blocking call. Blocks.
     pub(super) fn settle(&self, recording: &ActiveRecording) -> io::Result<SettleOutcome> {
+        match self.try_to_settle(recording) {
+            Err(error) if disk::is_no_space(&error) && self.spool.empty_spare_files() => self.try_to_settle(recording),
+            outcome => outcome,
+        }
+    }
+
+    fn try_to_settle(&self, recording: &ActiveRecording) -> io::Result<SettleOutcome> {
         let discarded = recording.buffer().discarded.is_some();
         if discarded && self.discard(recording)? == DiscardOutcome::Discarded {
             return Ok(SettleOutcome::Settled(Err(RecordError::Discarded)));

@@ -124,9 +124,12 @@ impl RecorderShared {
         begin: impl FnOnce(&Spool, FileHead) -> io::Result<GrowingFile>,
     ) -> io::Result<Result<PendingRecording, RecordError>> {
         let NewRecording { claim, site, head, min, max_bytes } = new;
-        let free_space = self.spool.free_space()?;
-        let enough = claim.total_bytes().saturating_add(self.min_free_space);
-        if free_space.bytes < enough || free_space.files < RESERVED_FILES {
+        let mut free_space = self.spool.free_space()?;
+        let needed = claim.total_bytes().saturating_add(self.min_free_space);
+        if free_space.bytes < needed && self.spool.empty_spare_files() {
+            free_space = self.spool.free_space()?;
+        }
+        if free_space.bytes < needed || free_space.files < RESERVED_FILES {
             return Ok(Err(self.nearly_full(free_space)));
         }
         let file = match begin(&self.spool, head.clone()) {

@@ -140,6 +140,12 @@ impl Spool {
         self.shared.disk.free_space(&self.shared.root)
     }
 
+    /// Frees the disk space of sounds that were delivered and whose files are kept; answers whether there were any. Blocks.
+    pub(crate) fn empty_spare_files(&self) -> bool {
+        let sounds = self.shared.file_pool.take_sounds();
+        sounds.map(|sounds| self.shared.file_pool.cut(&*self.shared.disk, sounds)).is_some()
+    }
+
     /// Creates the file of a recording that begins. Blocks.
     pub(crate) fn begin(&self, head: FileHead, sound: SoundInput) -> io::Result<GrowingFile> {
         let path = self.shared.root.join(RECORDING).join(format!("{}{EXTENSION}", head.head.id));

@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use voicemail::audio::{Format, Wav};
-use voicemail::disk::{Disk as _, PowerCutDisk, Unsynced, read};
+use voicemail::disk::{Disk, DiskFile, FreeSpace, PowerCutDisk, Unsynced, read};
 use voicemail::event::Event;
 use voicemail::forward::{MemoryForwarder, Reply, Script};
 use voicemail::message::{EndReason, Message};
@@ -15,7 +16,7 @@ use voicemail::node::Node;
 use voicemail::record::{CallFacts, Kept, RecordError};
 
 use super::a_power_cut_after_any_step_loses_nothing::{Once, distributed, forwarded};
-use crate::support::{CENTRAL, HIMALAYA, event, mailbox, run, site, soon, wav};
+use crate::support::{CENTRAL, HIMALAYA, clock, event, mailbox, node, run, site, soon, wav};
 
 const EVERY_WAY: [Unsynced; 5] =
     [Unsynced::Forgotten, Unsynced::NamesKept, Unsynced::ContentsKept, Unsynced::EvenSectorsKept, Unsynced::OddSectorsKept];
@@ -168,5 +169,54 @@ async fn nothing_of_a_longer_sound_follows_a_shorter_one_in_its_file() {
     let names = disk.list(&queue).unwrap();
     let file = read(&disk, &queue.join(&names[0])).unwrap();
     assert!(file[1024..] == wav(1_500, 11)[..], "the sound is all that follows the head: {} bytes", file.len());
+    running.stop().await;
+}
+
+/// A disk with space for 100 kB, of which spare files take a part.
+#[derive(Debug, Clone)]
+struct Small(PowerCutDisk);
+
+impl Disk for Small {
+    fn free_space(&self, _: &Path) -> io::Result<FreeSpace> {
+        let used: usize = spare_files(&self.0).iter().map(|path| read(&self.0, path).unwrap().len()).sum();
+        Ok(FreeSpace::new(100_000_u64.saturating_sub(used as u64), 1000))
+    }
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.0.create(path)
+    }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.0.open(path)
+    }
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.link(from, to)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.remove(path)
+    }
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.0.create_dir(path)
+    }
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.0.sync_dir(path)
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        self.0.list(path)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivered_sounds_take_no_space_from_the_next_message() {
+    let disk = Small(PowerCutDisk::new());
+    let builder = node(HIMALAYA, Path::new("/spool")).disk(disk.clone()).forwarder(MemoryForwarder::new()).clock(clock());
+    let node = builder.min_free_space(20_000).open().await.unwrap();
+    let mut events = node.events();
+    let running = run(&node);
+    for seed in 0..8 {
+        By::File.leave(&node, "2001", &wav(2_500, seed * 2)).await.unwrap();
+        soon(event(&mut events, |event| matches!(event, Event::Forwarded { .. }).then_some(()))).await;
+    }
     running.stop().await;
 }
