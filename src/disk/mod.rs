@@ -233,7 +233,7 @@ pub trait DiskFile: Debug + Send + Sync {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Makes the contents of the file durable.
+    /// Makes the contents of the file durable. Its times may be written later, with its name.
     ///
     /// # Errors
     ///

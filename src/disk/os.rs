@@ -159,8 +159,9 @@ impl DiskFile for File {
         Ok(SystemTime::UNIX_EPOCH + since_1970)
     }
 
+    /// `fdatasync`: a file that was written over, with no change of its length, needs no commit of the file system's journal.
     fn sync(&self) -> io::Result<()> {
-        self.sync_all()
+        self.sync_data()
     }
 
     fn lock(&self) -> io::Result<()> {
