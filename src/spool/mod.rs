@@ -22,10 +22,9 @@
 //! A message leaves the queue only when the other node has accepted it. If power is lost between that answer and the removal, the message
 //! is sent again, and the receiver stores it once. Its sound stays in `spare/` until another one is written over it, or for a minute. A sound
 //! that was given whole and did not reach the disk whole before a crash is removed, because its sender had no answer. No other message file
-//! is ever removed. A file that is no message (it is empty, or its
-//! head has the id of another message than its name) is moved to `unreadable/`, and
-//! [`Event::Unreadable`](crate::event::Event::Unreadable) reports why. So is a file in `recording/` that a crash left before its head was
-//! written: no caller had spoken by then.
+//! is ever removed. A file that is no message (it is empty, or its head has the id of another message than its name) is moved to
+//! `unreadable/`, and [`Event::Unreadable`](crate::event::Event::Unreadable) reports why. So is a file in `recording/` that a crash left
+//! before its head was written: no caller had spoken by then.
 //!
 //! When a recording is finished, the digest of its sound is written into its head. It is checked before the sound is sent. A message
 //! whose sound no longer matches is parked as damaged.

@@ -6,8 +6,8 @@
 //! No caller's words can get into another one's message by that, wherever a crash or a power cut comes:
 //!
 //! - **Only sounds that were given whole are written over an old one**, and only over another such sound. Their head has length and
-//!   digest of the sound and a check of its own lines, and is written last. As long as not all of it is flushed, the file has only a name in `spare/`. The next
-//!   start makes a message of it only if head and sound match, and removes it otherwise: its sender had no answer.
+//!   digest of the sound and a check of its own lines, and is written last. As long as not all of it is flushed, the file has only a name
+//!   in `spare/`. The next start makes a message of it only if head and sound match, and removes it otherwise: its sender had no answer.
 //! - **A file is cut to the new sound's length** before that is written, so nothing follows the sound.
 //! - **The file of a call is emptied before it is used**, because what is in it after a crash is taken for the call's sound.
 //! - **The head of a delivered message is written over at once.** A power cut that gives the file its name in a queue back does not give the
