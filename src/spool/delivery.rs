@@ -12,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 use tracing::{Instrument as _, Span};
 
+use super::backlog::BacklogReporter;
 use super::file::MessageFile;
 use super::file_pool::{OldFiles, Reuse};
 use super::head::{is_damaged, is_settled};
@@ -20,10 +21,10 @@ use super::name::EntryName;
 use super::{Destination, MEMORY_PIECE, MEMORY_PIECES, Spool};
 use crate::disk;
 use crate::error_chain as chain;
-use crate::event::{Event, Events};
+use crate::event::Event;
 use crate::forward::{Acceptance, ForwardError, Forwarder, Outcome, Reply, TransportSecurity};
 use crate::message::MailboxId;
-use crate::retry::{Pacing, now, random_fraction, wait_until};
+use crate::retry::{now, random_fraction, wait_until};
 
 /// Sends the messages that wait for `destination` through `forwarder` until `leave` or `stop` is ready, and then finishes those under
 /// way. After `stop` that takes at most [`STOP_TIMEOUT`]. Messages that are cut off then are sent again by the next start, and the
@@ -53,7 +54,7 @@ pub(crate) async fn deliver(
         backlog.report(destination, &spool.shared.events);
         let file_pool = &spool.shared.file_pool;
         cutting.extend(file_pool.poll_old(now()).map(|old| cut(spool, old)));
-        let timeouts = [destination.queue().poll_timeout(), backlog.pacing.poll_timeout(), file_pool.poll_timeout()];
+        let timeouts = [destination.queue().poll_timeout(), backlog.poll_timeout(), file_pool.poll_timeout()];
         let next_at = timeouts.into_iter().flatten().min();
         tokio::select! {
             () = &mut stop => break true,
@@ -107,25 +108,6 @@ async fn cut(spool: &Spool, old: OldFiles) {
 
 /// How long messages under way may take after the stop.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Reports how many messages wait for a destination: a first change at once, then at most once a second.
-#[derive(Debug, Default)]
-struct BacklogReporter {
-    depth: usize,
-    pacing: Pacing,
-}
-
-impl BacklogReporter {
-    fn report(&mut self, destination: &Destination, events: &Events) {
-        let depth = destination.queue().len();
-        if depth != std::mem::replace(&mut self.depth, depth) {
-            self.pacing.handle_change();
-        }
-        if self.pacing.poll_update(now()) {
-            events.emit(Event::Backlog(destination.state()));
-        }
-    }
-}
 
 /// A message that the other node has accepted, still in the queue.
 #[derive(Debug)]

@@ -29,6 +29,7 @@
 //! When a recording is finished, the digest of its sound is written into its head. It is checked before the sound is sent. A message
 //! whose sound no longer matches is parked as damaged.
 
+mod backlog;
 mod builder;
 mod delivery;
 mod error;
