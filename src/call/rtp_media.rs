@@ -123,11 +123,6 @@ impl RtpMedia {
         self.due.reset();
     }
 
-    /// Returns whether a key has come as an event.
-    pub fn has_key_events(&self) -> bool {
-        self.key_events
-    }
-
     /// Takes in a key that came in the signalling, as a SIP INFO; returns it unless the same key comes as an event.
     ///
     /// Once a key has come as an event, all keys in the signalling are repetitions. The first one may come in the signalling first: then the

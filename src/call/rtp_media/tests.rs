@@ -58,7 +58,7 @@ async fn what_is_stopped_neither_sounds_nor_ends() {
     let key = b"\x80\x65\0\x01\0\0\0\0\0\0\0\x01\x05\0\0\xa0";
     there.send_to(key, address).await.unwrap();
     assert!(matches!(next(&mut media).await, LegEvent::Digit(Digit::Five)));
-    assert!(media.has_key_events());
+    assert_eq!(media.signalled_key(Digit::Five), None);
     assert!(arrived(&there).is_empty());
 }
 
