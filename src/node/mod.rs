@@ -158,6 +158,8 @@ impl Node {
     /// # Errors
     ///
     /// As [`record`](Self::record); [`RecordError::UnreadableAudio`], [`RecordError::TooShort`] and [`RecordError::TooLong`] too.
+    /// [`RecordError::Disk`] without an [`Event::Finished`] before it means that the file could not be written: nothing is kept, and the node
+    /// does not try again.
     ///
     /// # Cancel safety
     ///

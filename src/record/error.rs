@@ -63,7 +63,7 @@ pub enum RecordError {
         /// How many files can still be created.
         files: u64,
     },
-    /// The disk failed. A recording that has ended is not lost: the node tries again as long as it runs, and reports
+    /// The disk failed. A recording that has ended, and whose file exists, is not lost: the node tries again as long as it runs, and reports
     /// [`Event::Kept`](crate::event::Event::Kept) when the message is on stable storage. After a stop, the next start recovers what is on
     /// disk.
     #[error("the recording could not be written to disk")]
