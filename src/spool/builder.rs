@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::file_pool::FilePool;
 use super::redirect::CurrentDestination;
 use super::tree::{TreeContents, prepare_tree, read_tree};
-use super::{MEMORY_PIECES, SPARE, Spool, SpoolError, SpoolShared, disk_error};
+use super::{MAX_READERS, MEMORY_PIECES, SPARE, Spool, SpoolError, SpoolShared, disk_error};
 use crate::clock::{Clock, SystemClock};
 use crate::descriptors::descriptor_limit;
 use crate::disk::{self, Disk, OsDisk, SharedFlush};
@@ -105,6 +105,7 @@ impl SpoolBuilder {
             flush: SharedFlush::default(),
             file_pool,
             memory: Arc::new(Semaphore::new(MEMORY_PIECES as usize)),
+            readers: Semaphore::new(MAX_READERS),
             destinations: Lock::default(),
             current: CurrentDestination::default(),
             moving: Lock::default(),

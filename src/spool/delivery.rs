@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 use tracing::{Instrument as _, Span};
 
@@ -231,6 +231,7 @@ impl DestinationSender<'_> {
         let (path, id) = (self.destination.folder.join(name.to_string()), name.id());
         let shared = Arc::clone(&self.spool.shared);
         let leaves = self.forwarder.reads_sounds();
+        let reader = self.reader().await;
         let opened = disk::blocking(move || {
             let found = UnloadedMessage::new(MessageFile::open(&*shared.disk, &path, id)?, leaves);
             // In the same blocking call, if there is memory now.
@@ -239,13 +240,21 @@ impl DestinationSender<'_> {
                 Err(_) => OpenedMessage::NoMemory(found),
             })
         });
-        match opened.await.map_err(SendFailure::Load)? {
+        let opened = opened.await.map_err(SendFailure::Load)?;
+        drop(reader);
+        match opened {
             OpenedMessage::Loaded(loaded) => Ok(loaded),
             OpenedMessage::NoMemory(found) => {
                 let memory = self.memory(found.memory()).await;
+                let _reader = self.reader().await;
                 disk::blocking(move || found.load(memory)).await.map_err(SendFailure::Load)
             }
         }
+    }
+
+    /// Waits until one more file may be read.
+    async fn reader(&self) -> SemaphorePermit<'_> {
+        self.spool.shared.readers.acquire().await.expect("the semaphore is never closed")
     }
 
     /// Waits until there is memory for so many bytes of sound.

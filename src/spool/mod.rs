@@ -104,6 +104,8 @@ struct SpoolShared {
     file_pool: FilePool,
     /// Permits for pieces of memory, for the sounds that are being sent.
     memory: Arc<Semaphore>,
+    /// Permits to read a message's file. Each reader takes a thread, and each thread some memory.
+    readers: Semaphore,
     destinations: Lock<BTreeMap<Arc<str>, Arc<Destination>>>,
     current: CurrentDestination,
     /// Held while a file is moved from folder to folder.
@@ -312,3 +314,5 @@ const MAX_UNDER_WAY: usize = 64;
 const MEMORY_PIECES: u32 = 24 * 16;
 /// In bytes.
 const MEMORY_PIECE: u64 = 64 * 1024;
+/// How many files are read for sending at once. More would not make the disk faster, and each takes a thread.
+const MAX_READERS: usize = 16;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::name::EntryName;
 use super::probes::Probes;
-use crate::retry::{Backoff, RetryPolicy, RetrySchedule};
+use crate::retry::{Backoff, RetryPolicy};
 
 /// The messages that wait for one destination.
 ///
@@ -35,13 +35,23 @@ pub(crate) struct Queue {
     deferred: Backoff,
 }
 
-/// The failures of one message so far.
-#[derive(Debug)]
+/// The failures of one message so far. There may be one for each of 100 000 messages, so it is small.
+#[derive(Debug, Default)]
 struct RetryState {
     attempts: u32,
     /// How many outages began with this message while others could be sent.
     blame: u32,
-    schedule: RetrySchedule,
+    /// How many failures in a row were the message's own: each doubles the wait until the next attempt.
+    own_failures: u32,
+}
+
+impl RetryState {
+    /// Counts a failure of the message's own; returns when the next attempt is due.
+    fn handle_own_failure(&mut self, waits: Backoff, now: Instant, jitter: f64) -> Instant {
+        let wait = waits.wait(self.own_failures, jitter);
+        self.own_failures = self.own_failures.saturating_add(1);
+        now + wait
+    }
 }
 
 impl Queue {
@@ -129,7 +139,7 @@ impl Queue {
                 continue;
             }
             retry.blame = 0;
-            retry.schedule.handle_success();
+            retry.own_failures = 0;
             let waited = self.later.len();
             self.later.retain(|(_, waiting)| *waiting != name);
             if self.later.len() < waited {
@@ -160,9 +170,9 @@ impl Queue {
     pub(crate) fn handle_deferred(&mut self, name: &EntryName, now: Instant, jitter: f64) -> (u32, Instant) {
         self.under_way.remove(name);
         self.again.remove(name);
-        let retry = self.retry_state(name);
+        let retry = self.retries.entry(name.clone()).or_default();
         retry.attempts += 1;
-        let due = retry.schedule.handle_failure(now, jitter);
+        let due = retry.handle_own_failure(self.deferred, now, jitter);
         let attempts = retry.attempts;
         self.later.insert((due, name.clone()));
         (attempts, due)
@@ -177,10 +187,10 @@ impl Queue {
             // A batch that was sent before the last outage ended says how things were then.
             is_old |= self.under_way.remove(name).is_some_and(|recovery| recovery < self.recoveries);
             self.again.remove(name);
-            let retry = self.retry_state(name);
+            let retry = self.retries.entry(name.clone()).or_default();
             retry.attempts += 1;
             if retry.blame >= SUSPECT_BLAME && probe.is_none() {
-                due = retry.schedule.handle_failure(now, jitter);
+                due = retry.handle_own_failure(self.deferred, now, jitter);
                 self.later.insert((due, name.clone()));
             } else {
                 self.ready.insert(name.clone());
@@ -253,15 +263,6 @@ impl Queue {
                 self.ready.insert(name);
             }
         }
-    }
-
-    fn retry_state(&mut self, name: &EntryName) -> &mut RetryState {
-        let deferred = self.deferred;
-        self.retries.entry(name.clone()).or_insert_with(|| RetryState {
-            attempts: 0,
-            blame: 0,
-            schedule: RetrySchedule::new(deferred),
-        })
     }
 }
 
