@@ -17,6 +17,8 @@ assert_send_sync!(
     dyn crate::directory::Directory,
     dyn crate::forward::Forwarder,
     dyn crate::forward::MailOut,
+    dyn crate::greeting::GreetingStore,
+    dyn crate::greeting::GreetingStoreExt,
     dyn crate::message::AudioSource,
     dyn crate::message::MailFile,
     dyn crate::mwi::MwiSink,

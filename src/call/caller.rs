@@ -11,6 +11,7 @@ use super::shared::Shared;
 use super::{CallEnd, CallRefusal, IncomingCall, OwnerCall};
 use crate::directory::RecordingLimits;
 use crate::error_chain;
+use crate::greeting::Greetings;
 use crate::message::{Privacy, SiteId, Urgency};
 use crate::record::{CallFacts, Kept, RecordError, Recording};
 use crate::telephone::{CallerAction, CallerDialogue, CallerEvent};
@@ -53,6 +54,7 @@ impl<'a> CallerConversation<'a> {
             }
         };
         let limits = find_limits(shared, &mut leg, &call).await;
+        let greetings = leg.wait_unless_ended(LOOK_UP, shared.node.greetings(&call.mailbox)).await.unwrap_or_default();
         let is_full = recording.is_none();
         if leg.answer().await.is_err() {
             return CallEndReason::HungUp.into();
@@ -65,7 +67,7 @@ impl<'a> CallerConversation<'a> {
         renderer.reason = Some(call.reason);
         let mut session = Session::new(leg, renderer, shared.timers);
         session.recording = recording;
-        let dialogue = dialogue(shared, &call, limits, is_full);
+        let dialogue = dialogue(shared, &call, limits, greetings, is_full);
         Self { shared, site, call, limits, session, kept: None }.converse(dialogue).await
     }
 
@@ -198,8 +200,13 @@ impl<'a> CallerConversation<'a> {
 }
 
 /// Returns the dialogue for a call.
-fn dialogue(shared: &Shared, call: &IncomingCall, limits: RecordingLimits, is_full: bool) -> CallerDialogue {
-    let greetings = shared.node.greetings(&call.mailbox);
+fn dialogue(
+    shared: &Shared,
+    call: &IncomingCall,
+    limits: RecordingLimits,
+    greetings: Greetings,
+    is_full: bool,
+) -> CallerDialogue {
     let mut dialogue = CallerDialogue::builder(call.mailbox.clone())
         .limits(limits)
         .greetings(greetings)
@@ -217,7 +224,7 @@ fn dialogue(shared: &Shared, call: &IncomingCall, limits: RecordingLimits, is_fu
 /// Returns the limits of the mailbox. A recording that was opened has limits of its own, so a directory that fails now matters little.
 async fn find_limits(shared: &Shared, leg: &mut BufferedLeg<'_>, call: &IncomingCall) -> RecordingLimits {
     let directory = shared.node.directory();
-    let owner = leg.wait_unless_ended(DIRECTORY, directory.find(&call.mailbox)).await;
+    let owner = leg.wait_unless_ended(LOOK_UP, directory.find(&call.mailbox)).await;
     owner.and_then(Result::ok).flatten().map(|owner| owner.recording).unwrap_or_default()
 }
 
@@ -272,5 +279,5 @@ fn event(input: Input) -> CallerEvent {
     }
 }
 
-/// How long the directory may take before a call is answered with the usual limits.
-const DIRECTORY: Duration = Duration::from_secs(2);
+/// How long the directory, and then the store of greetings, may take before a call is answered without them.
+const LOOK_UP: Duration = Duration::from_secs(2);

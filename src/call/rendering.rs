@@ -130,7 +130,7 @@ impl Renderer {
         // A greeting that cannot be played is replaced by one with the owner's name.
         let own = self.mailbox.clone().filter(|_| prompts.iter().any(|prompt| matches!(prompt, Prompt::Greeting(_))));
         for mailbox in prompts.iter().filter_map(mentioned).chain(own) {
-            if self.node.greetings(&mailbox).name
+            if self.node.greetings(&mailbox).await.name
                 && let Ok(Some(name)) = self.node.greeting(&mailbox, GreetingKind::Name).await
             {
                 names.extend([(mailbox, name)]);

@@ -8,5 +8,6 @@ pub mod call;
 pub mod clock;
 pub mod directory;
 pub mod forward;
+pub mod greeting;
 pub mod mwi;
 pub mod store;

@@ -8,12 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use async_trait::async_trait;
 
 use super::name::FileName;
-use super::{
-    Edition, Greeting, GreetingFolderError, GreetingId, GreetingKind, GreetingVersion, Greetings, KeepOutcome, has_ended,
-};
+use super::{Edition, Greeting, GreetingEntry, GreetingId, GreetingKind, GreetingStore, GreetingStoreError, KeepOutcome};
 use crate::disk::{self, Disk};
 use crate::lock::Lock;
 use crate::message::{Audio, MailboxId};
@@ -28,9 +26,9 @@ use crate::message::{Audio, MailboxId};
 /// NAME.damaged                                    a sound that does not match its digest
 /// ```
 ///
-/// - **Kept.** When [`put`](Self::put) and [`record`](Self::record) return `Ok`, the edition is on stable storage.
+/// - **Kept.** When [`put`](GreetingStore::put) returns `Ok`, the edition is on stable storage.
 /// - **The newest.** An older edition never replaces a newer one, in whatever order they come.
-/// - **Whole.** A sound is read back as it was written, or not at all: its digest is checked at each reading.
+/// - **Whole.** A sound is read back as it was written, or not at all: its digest is checked at each reading. A damaged file is reported once.
 ///
 /// The list of greetings is in memory; only sounds are read from disk.
 #[derive(Debug, Clone)]
@@ -53,158 +51,63 @@ impl GreetingFolder {
     ///
     /// # Errors
     ///
-    /// [`GreetingFolderError::Disk`].
+    /// [`GreetingStoreError::Disk`].
     ///
     /// # Cancel safety
     ///
     /// A dropped call harms nothing.
-    pub async fn open(disk: impl Disk, folder: impl Into<PathBuf>) -> Result<Self, GreetingFolderError> {
+    pub async fn open(disk: impl Disk, folder: impl Into<PathBuf>) -> Result<Self, GreetingStoreError> {
         let (disk, folder): (Arc<dyn Disk>, PathBuf) = (Arc::new(disk), folder.into());
         let (here, path) = (Arc::clone(&disk), folder.clone());
         let read = disk::blocking(move || read_folder(&*here, &path)).await;
-        let kept = read.map_err(|source| GreetingFolderError::Disk { folder: folder.clone(), source })?;
+        let kept = read.map_err(|source| GreetingStoreError::Disk { folder: folder.clone(), source })?;
         Ok(Self { inner: Arc::new(Inner { disk, folder, kept: Lock::new(kept), writing: Lock::default() }) })
-    }
-
-    /// Keeps `greeting`, if it is newer than the edition that is kept.
-    ///
-    /// # Errors
-    ///
-    /// [`GreetingFolderError::Disk`]; in this case nothing has changed.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped call has kept the greeting or not. Make the same call again to be sure.
-    pub async fn put(&self, greeting: Greeting) -> Result<KeepOutcome, GreetingFolderError> {
-        let inner = Arc::clone(&self.inner);
-        self.work(move || {
-            let _alone = inner.writing.lock();
-            let newer = inner.edition(greeting.id()).is_none_or(|kept| kept < greeting.edition());
-            if newer { inner.write(&greeting).map(|()| KeepOutcome::Kept) } else { Ok(KeepOutcome::HasNewer) }
-        })
-        .await
-    }
-
-    /// Keeps the sound that an owner has recorded `now` as the newest edition of the greeting `id`. Without a sound, the greeting is removed;
-    /// removing a removed greeting changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// As [`put`](Self::put).
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped call has kept the sound or not. The same call again keeps it as a newer edition.
-    pub async fn record(&self, id: GreetingId, sound: Option<Audio>, now: DateTime<Utc>) -> Result<Edition, GreetingFolderError> {
-        let inner = Arc::clone(&self.inner);
-        self.work(move || {
-            let _alone = inner.writing.lock();
-            match (inner.edition(&id), &sound) {
-                (Some(removed @ Edition { digest: None, .. }), None) => Ok(removed),
-                (last, _) => inner.write_next(|version| Greeting::new(id, version, sound), last, now),
-            }
-        })
-        .await
-    }
-
-    /// Keeps the sound that an owner has recorded `now` as the newest edition of the greeting `id`, which ends at `until`.
-    ///
-    /// # Errors
-    ///
-    /// As [`put`](Self::put).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`record`](Self::record).
-    pub async fn record_until(
-        &self,
-        id: GreetingId,
-        sound: Audio,
-        until: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Result<Edition, GreetingFolderError> {
-        let inner = Arc::clone(&self.inner);
-        self.work(move || {
-            let _alone = inner.writing.lock();
-            let last = inner.edition(&id);
-            inner.write_next(|version| Greeting::new(id, version, Some(sound)).with_until(until), last, now)
-        })
-        .await
-    }
-
-    /// Removes the greeting `id` if it has ended at `now`; returns the edition of the removal, or `None` if it has not ended.
-    ///
-    /// # Errors
-    ///
-    /// As [`put`](Self::put).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`record`](Self::record).
-    pub async fn remove_ended(&self, id: GreetingId, now: DateTime<Utc>) -> Result<Option<Edition>, GreetingFolderError> {
-        let inner = Arc::clone(&self.inner);
-        self.work(move || {
-            let _alone = inner.writing.lock();
-            match inner.name(&id) {
-                Some(name) if has_ended(name.until, now) => {
-                    inner.write_next(|version| Greeting::new(id, version, None), Some(name.edition), now).map(Some)
-                }
-                _ => Ok(None),
-            }
-        })
-        .await
-    }
-
-    /// Returns each greeting that has an end, and that end.
-    pub fn ends(&self) -> Vec<(GreetingId, DateTime<Utc>)> {
-        self.inner.kept.lock().iter().filter_map(|(id, name)| Some((id.clone(), name.until?))).collect()
-    }
-
-    /// Returns the newest edition of the greeting `id` with its sound, or `None` if there never was one.
-    ///
-    /// # Errors
-    ///
-    /// [`GreetingFolderError::Damaged`] once for a damaged file: it is moved aside, and from then on the greeting counts as one that there never
-    /// was. [`GreetingFolderError::Disk`].
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped call has no effect.
-    pub async fn read(&self, id: &GreetingId) -> Result<Option<Greeting>, GreetingFolderError> {
-        let (inner, wanted) = (Arc::clone(&self.inner), id.clone());
-        match self.work(move || inner.read(&wanted)).await? {
-            ReadResult::Greeting(greeting) => Ok(Some(greeting)),
-            ReadResult::Nothing => Ok(None),
-            ReadResult::Damaged => Err(GreetingFolderError::Damaged(id.clone())),
-        }
-    }
-
-    /// Returns the edition of the greeting `id` that is kept.
-    pub fn edition(&self, id: &GreetingId) -> Option<Edition> {
-        self.inner.edition(id)
-    }
-
-    /// Returns every edition that is kept, removals too.
-    pub fn editions(&self) -> Vec<(GreetingId, Edition)> {
-        self.inner.kept.lock().iter().map(|(id, name)| (id.clone(), name.edition)).collect()
-    }
-
-    /// Returns which greetings of `mailbox` have a sound and have not ended at `now`.
-    pub fn recorded(&self, mailbox: &MailboxId, now: DateTime<Utc>) -> Greetings {
-        let has = |kind: &GreetingKind| {
-            let name = self.inner.name(&GreetingId::new(mailbox.clone(), *kind));
-            name.is_some_and(|name| name.edition.digest.is_some() && !has_ended(name.until, now))
-        };
-        GreetingKind::ALL.into_iter().filter(has).collect()
     }
 
     async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
-    ) -> Result<T, GreetingFolderError> {
+    ) -> Result<T, GreetingStoreError> {
         let done = disk::blocking(work).await;
-        done.map_err(|source| GreetingFolderError::Disk { folder: self.inner.folder.clone(), source })
+        done.map_err(|source| GreetingStoreError::Disk { folder: self.inner.folder.clone(), source })
     }
+}
+
+#[async_trait]
+impl GreetingStore for GreetingFolder {
+    async fn put(&self, greeting: Greeting) -> Result<KeepOutcome, GreetingStoreError> {
+        let inner = Arc::clone(&self.inner);
+        self.work(move || {
+            let _alone = inner.writing.lock();
+            let newer = inner.name(greeting.id()).is_none_or(|kept| kept.edition < greeting.edition());
+            if newer { inner.write(&greeting).map(|()| KeepOutcome::Kept) } else { Ok(KeepOutcome::HasNewer) }
+        })
+        .await
+    }
+
+    async fn read(&self, id: &GreetingId) -> Result<Option<Greeting>, GreetingStoreError> {
+        let (inner, wanted) = (Arc::clone(&self.inner), id.clone());
+        match self.work(move || inner.read(&wanted)).await? {
+            ReadResult::Greeting(greeting) => Ok(Some(greeting)),
+            ReadResult::Nothing => Ok(None),
+            ReadResult::Damaged => Err(GreetingStoreError::Damaged(id.clone())),
+        }
+    }
+
+    /// Reads no disk.
+    async fn list(&self, mailbox: &MailboxId) -> Result<Vec<GreetingEntry>, GreetingStoreError> {
+        let kinds = GreetingKind::ALL.into_iter().map(|kind| GreetingId::new(mailbox.clone(), kind));
+        Ok(kinds.filter_map(|id| self.inner.name(&id)).map(entry).collect())
+    }
+
+    /// Reads no disk.
+    async fn list_all(&self) -> Result<Vec<GreetingEntry>, GreetingStoreError> {
+        Ok(self.inner.kept.lock().values().cloned().map(entry).collect())
+    }
+}
+
+fn entry(name: FileName) -> GreetingEntry {
+    GreetingEntry { id: name.id, edition: name.edition, until: name.until }
 }
 
 /// The result of reading a greeting's file.
@@ -215,23 +118,8 @@ enum ReadResult {
 }
 
 impl Inner {
-    fn edition(&self, id: &GreetingId) -> Option<Edition> {
-        self.name(id).map(|name| name.edition)
-    }
-
     fn name(&self, id: &GreetingId) -> Option<FileName> {
         self.kept.lock().get(id).cloned()
-    }
-
-    /// Writes the edition after `last`, which is made `now`. Blocks.
-    fn write_next(
-        &self,
-        make: impl FnOnce(GreetingVersion) -> Greeting,
-        last: Option<Edition>,
-        now: DateTime<Utc>,
-    ) -> io::Result<Edition> {
-        let greeting = make(GreetingVersion::next(last.map(|last| last.version), now));
-        self.write(&greeting).map(|()| greeting.edition())
     }
 
     /// Writes the newest edition of a greeting, and removes the one before. Blocks.

@@ -4,13 +4,10 @@
 //! two editions the newer one is in force, in whatever order they arrive. A removed greeting is an edition, too: one without a sound. A greeting
 //! may have an end: after that it is as if it were removed, by the clock of each node.
 //!
-#![cfg_attr(
-    feature = "fs",
-    doc = "[`GreetingFolder`] keeps the newest edition of each greeting on disk; a [`GreetingKeeper`] accepts the greetings that arrive."
-)]
+//! A [`GreetingStore`] keeps the newest edition of each greeting; a [`GreetingKeeper`] accepts the greetings that arrive.
+#![cfg_attr(feature = "fs", doc = "[`GreetingFolder`] is the store on disk.")]
 
 mod edition;
-#[cfg(feature = "fs")]
 mod error;
 mod event;
 #[cfg(feature = "fs")]
@@ -19,19 +16,20 @@ mod keeper;
 mod kind;
 #[cfg(feature = "fs")]
 mod name;
+mod store;
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 
 pub use self::edition::{Edition, GreetingVersion, InvalidGreetingVersion};
-#[cfg(feature = "fs")]
-pub use self::error::GreetingFolderError;
+pub use self::error::GreetingStoreError;
 pub use self::event::GreetingEvent;
 #[cfg(feature = "fs")]
 pub use self::folder::GreetingFolder;
 pub use self::keeper::{GreetingKeeper, KeepOutcome, KeeperError};
 pub use self::kind::{GreetingKind, Greetings, UnknownGreetingKind};
+pub use self::store::{GreetingEntry, GreetingStore, GreetingStoreExt};
 use crate::message::{Audio, ContentDigest, MailboxId};
 
 /// The id of a greeting: the mailbox that it belongs to, and its kind.

@@ -17,6 +17,9 @@ use crate::directory::Directory;
 use crate::disk::{Disk, OsDisk};
 use crate::event::Events;
 use crate::forward::{Forwarder, MailOut};
+#[cfg(doc)]
+use crate::greeting::GreetingFolder;
+use crate::greeting::GreetingStore;
 use crate::intake::tls_pem::server_config;
 use crate::intake::{Limits, ListenerPolicy, TlsPemError};
 use crate::message::MailAddress;
@@ -41,6 +44,7 @@ pub struct NodeBuilder {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) store: Option<Arc<dyn MessageStore>>,
     pub(super) forwarder: Option<Arc<dyn Forwarder>>,
+    pub(super) greetings: Option<Arc<dyn GreetingStore>>,
     pub(super) sink: Option<Arc<dyn MwiSink>>,
     pub(super) mail_out: Option<Arc<dyn MailOut>>,
     pub(super) postmaster: Option<MailAddress>,
@@ -74,6 +78,7 @@ impl NodeBuilder {
             disk,
             store,
             forwarder,
+            greetings: None,
             sink,
             mail_out,
             postmaster: None,
@@ -96,6 +101,13 @@ impl NodeBuilder {
     /// Sets the store of the mailboxes. A distributed node uses it only after it has become the central one.
     pub fn store(mut self, store: impl MessageStore) -> Self {
         self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Sets where greetings are kept; by default a [`GreetingFolder`] in the spool's folder `greetings`. Central nodes that share one store play
+    /// each new greeting at once.
+    pub fn greetings(mut self, store: impl GreetingStore) -> Self {
+        self.greetings = Some(Arc::new(store));
         self
     }
 

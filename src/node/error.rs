@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::greeting::GreetingFolderError;
+use crate::greeting::GreetingStoreError;
 use crate::network::NodeAddress;
 use crate::record::RecordError;
 use crate::spool::SpoolError;
@@ -48,7 +48,7 @@ pub enum NodeError {
     },
     /// The greetings beside the spool could not be opened.
     #[error(transparent)]
-    Greetings(GreetingFolderError),
+    Greetings(GreetingStoreError),
     /// Recordings that a crash had cut off could not be recovered.
     #[error("recordings in the spool {spool} that a crash had cut off could not be recovered")]
     Recover {

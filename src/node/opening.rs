@@ -61,7 +61,7 @@ impl NodeBuilder {
         let outbox = self.outbox().await?;
         let admission = Arc::new(Admission::of_node(self.address.clone(), &self.network).grace(Arc::clone(&self.grace)));
         let mailbox_service = store.as_ref().map(|store| self.mailbox_service(store, outbox.as_ref(), &admission));
-        let greetings = Arc::new(self.greetings(&current).await?);
+        let greetings = Arc::new(self.greeting_service(&current).await?);
         let intake = self.intake(store.as_ref(), &greetings, outbox.as_ref());
         // Another node may have been the central one when the waiting messages were recorded.
         let destination = destination(&self.address, &self.network);
@@ -151,10 +151,16 @@ impl NodeBuilder {
     }
 
     /// Opens the greetings. Their folder is in the spool's, which only this process has open by now.
-    async fn greetings(&self, current: &Arc<CurrentNetwork>) -> Result<GreetingService, NodeError> {
-        let folder = GreetingFolder::open(Arc::clone(&self.disk), self.spool.join("greetings")).await;
+    async fn greeting_service(&self, current: &Arc<CurrentNetwork>) -> Result<GreetingService, NodeError> {
+        let store = match &self.greetings {
+            Some(store) => Arc::clone(store),
+            None => {
+                let folder = GreetingFolder::open(Arc::clone(&self.disk), self.spool.join("greetings")).await;
+                Arc::new(folder.map_err(NodeError::Greetings)?)
+            }
+        };
         Ok(GreetingService::new(
-            folder.map_err(NodeError::Greetings)?,
+            store,
             Arc::clone(current),
             Arc::clone(&self.directory),
             Arc::clone(&self.clock),

@@ -79,7 +79,7 @@ async fn a_first_use_sets_name_greeting_and_pin() {
     let (entry, first) = ([Prompt::EnterPin, Prompt::FirstUse, name], [Prompt::NameSaved, greeting, Prompt::GreetingSaved]);
     let last = [Prompt::EnterNewPin, Prompt::RepeatNewPin, Prompt::PinChanged, counts, Prompt::Goodbye];
     assert_eq!(said, [&entry[..], &first[..], &last[..]].concat());
-    let greetings = central.node.greetings(&mailbox("2001"));
+    let greetings = central.node.greetings(&mailbox("2001")).await;
     assert!(greetings.name && greetings.normal, "{greetings:?}");
 
     let (_, transcript) = central.call(CallScript::new().until_ended(is_tone).hang_up()).await;

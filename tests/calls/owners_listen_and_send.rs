@@ -80,7 +80,7 @@ async fn a_recorded_greeting_is_heard_by_the_next_caller() {
     let script = script.speak(SECOND * 4).press("#").until_said(is_menu).press("1");
     let (_, transcript) = central.owner(script.until_said(|prompt| *prompt == Prompt::GreetingSaved).hang_up()).await;
     assert!(said(&transcript, &Prompt::GreetingSaved), "{:?}", transcript.prompts());
-    assert!(central.node.greetings(&mailbox("2001")).normal);
+    assert!(central.node.greetings(&mailbox("2001")).await.normal);
     let (_, transcript) = central.call(CallScript::new().until_ended(is_tone).hang_up()).await;
     assert!(said(&transcript, &Prompt::Greeting(GreetingKind::Normal)));
     assert!(transcript.sound().len() > 8000 * 4);

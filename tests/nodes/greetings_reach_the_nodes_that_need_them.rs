@@ -203,7 +203,7 @@ async fn it_reaches_only_its_owners_node_and_needs_no_central_node() {
         assert_eq!(node.greeting(foreign).await, None, "{foreign} is not at {}", node.node.address());
     }
     let recorded = Greetings::from_iter([NORMAL]);
-    assert_eq!(himalaya.node.greetings(&mailbox("2008")), recorded);
+    assert_eq!(himalaya.node.greetings(&mailbox("2008")).await, recorded);
     himalaya.running.stop().await;
     drop(himalaya.node);
     let himalaya = nodes.distributed(HIMALAYA).await;
@@ -235,7 +235,7 @@ async fn a_node_that_was_down_gets_the_newest_even_after_a_restart() {
     let removed = central.node.clear_greeting(&mailbox("2008"), NORMAL).await.unwrap();
     assert!(is_received(&himalaya.next().await, "2008", removed));
     assert_eq!(himalaya.greeting("2008").await, None);
-    assert_eq!(himalaya.node.greetings(&mailbox("2008")), Greetings::default());
+    assert_eq!(himalaya.node.greetings(&mailbox("2008")).await, Greetings::default());
     central.running.stop().await;
     himalaya.running.stop().await;
 }
@@ -264,18 +264,18 @@ async fn a_temporary_greeting_ends_everywhere_and_is_removed() {
     assert!(matches!(himalaya.next().await, GreetingEvent::Received { .. }));
     nodes.clock.advance(TimeDelta::days(13));
     for node in [&central.node, &himalaya.node] {
-        assert!(node.greetings(&owner).temporary);
+        assert!(node.greetings(&owner).await.temporary);
         assert_eq!(node.greeting(&owner, temporary).await.unwrap(), Some(sound(4)));
     }
     // While the central node is down, the other one obeys the end all the same.
     central.running.stop().await;
     drop(central.node);
     nodes.clock.advance(TimeDelta::days(1));
-    assert!(!himalaya.node.greetings(&owner).temporary);
+    assert!(!himalaya.node.greetings(&owner).await.temporary);
     assert_eq!(himalaya.node.greeting(&owner, temporary).await.unwrap(), None);
 
     let mut central = nodes.central().await;
-    assert!(!central.node.greetings(&owner).temporary);
+    assert!(!central.node.greetings(&owner).await.temporary);
     let ended = GreetingId::new(owner, temporary);
     let GreetingEvent::Ended { greeting, version: removed, .. } = central.next().await else { panic!("it is removed") };
     assert_eq!(greeting, ended);

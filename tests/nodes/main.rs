@@ -13,6 +13,8 @@ mod a_node_takes_a_new_network_while_it_runs;
 #[cfg(feature = "node")]
 mod a_requested_receipt_is_sent;
 #[cfg(all(feature = "memory", feature = "node"))]
+mod central_nodes_share_their_greetings;
+#[cfg(all(feature = "memory", feature = "node"))]
 mod greetings_reach_the_nodes_that_need_them;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod ten_thousand_calls_at_once_are_admitted_exactly;

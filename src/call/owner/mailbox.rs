@@ -52,7 +52,7 @@ impl OwnerConversation<'_> {
             self.session.renderer.set_language(&self.shared.voices, Some(language));
         }
         self.mailbox = Some(OpenMailbox { id: id.clone(), store, service });
-        let greetings = node.greetings(&id);
+        let greetings = self.session.wait(node.greetings(&id)).await.unwrap_or_default();
         Some(OpenedMailbox::new(id, owner.zone, summary, greetings))
     }
 

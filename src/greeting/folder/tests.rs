@@ -1,8 +1,9 @@
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::*;
 use crate::disk::{FaultyDisk, InjectedFault, PowerCutDisk, Unsynced};
+use crate::greeting::{GreetingStoreExt, GreetingVersion, Greetings};
 use crate::message::AudioType;
 
 fn id(mailbox: &str, kind: GreetingKind) -> GreetingId {
@@ -32,6 +33,10 @@ async fn said(greetings: &GreetingFolder, id: &GreetingId) -> Option<String> {
     greeting.sound().map(|sound| String::from_utf8(sound.bytes().to_vec()).unwrap())
 }
 
+async fn editions(greetings: &GreetingFolder) -> Vec<(GreetingId, Edition)> {
+    greetings.list_all().await.unwrap().into_iter().map(|entry| (entry.id, entry.edition)).collect()
+}
+
 fn names(disk: &PowerCutDisk) -> Vec<String> {
     let mut names = disk.list("/spool/greetings".as_ref()).unwrap();
     names.sort();
@@ -44,17 +49,20 @@ async fn the_newest_of_each_greeting_survives_restarts() {
     let (normal, busy) = (id("2041", GreetingKind::Normal), id("2041", GreetingKind::Busy));
     let first = greetings(&disk).await;
     assert_eq!(first.read(&normal).await.unwrap(), None);
-    let one = first.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
-    let busy_one = first.record(busy.clone(), Some(sound("busy")), now()).await.unwrap();
+    let one = first.record(normal.clone(), Some(sound("one")), None, now()).await.unwrap();
+    let busy_one = first.record(busy.clone(), Some(sound("busy")), None, now()).await.unwrap();
     // The clock has gone back.
-    let two = first.record(normal.clone(), Some(sound("two")), now() - TimeDelta::days(400)).await.unwrap();
+    let two = first.record(normal.clone(), Some(sound("two")), None, now() - TimeDelta::days(400)).await.unwrap();
     assert!(two > one);
     for greetings in [first, greetings(&disk).await] {
         assert_eq!(said(&greetings, &normal).await.as_deref(), Some("two"));
         assert_eq!(said(&greetings, &busy).await.as_deref(), Some("busy"));
-        assert_eq!(greetings.editions(), [(normal.clone(), two), (busy.clone(), busy_one)]);
-        assert_eq!(greetings.recorded(&normal.mailbox, now()), [GreetingKind::Normal, GreetingKind::Busy].into_iter().collect());
-        assert_eq!(greetings.recorded(&"2042".parse().unwrap(), now()), Greetings::default());
+        assert_eq!(editions(&greetings).await, [(normal.clone(), two), (busy.clone(), busy_one)]);
+        assert_eq!(
+            greetings.recorded(&normal.mailbox, now()).await.unwrap(),
+            [GreetingKind::Normal, GreetingKind::Busy].into_iter().collect()
+        );
+        assert_eq!(greetings.recorded(&"2042".parse().unwrap(), now()).await.unwrap(), Greetings::default());
     }
     assert_eq!(names(&disk).len(), 2, "old editions are gone");
 }
@@ -64,13 +72,13 @@ async fn a_removal_is_an_edition_and_removing_again_changes_nothing() {
     let disk = PowerCutDisk::new();
     let normal = id("2041", GreetingKind::Normal);
     let first = greetings(&disk).await;
-    first.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
-    let removed = first.record(normal.clone(), None, now()).await.unwrap();
-    assert_eq!(first.record(normal.clone(), None, now()).await.unwrap(), removed);
+    first.record(normal.clone(), Some(sound("one")), None, now()).await.unwrap();
+    let removed = first.record(normal.clone(), None, None, now()).await.unwrap();
+    assert_eq!(first.record(normal.clone(), None, None, now()).await.unwrap(), removed);
     for greetings in [first, greetings(&disk).await] {
         let greeting = greetings.read(&normal).await.unwrap().unwrap();
         assert_eq!((greeting.sound(), greeting.edition()), (None, removed));
-        assert_eq!(greetings.recorded(&normal.mailbox, now()), Greetings::default());
+        assert_eq!(greetings.recorded(&normal.mailbox, now()).await.unwrap(), Greetings::default());
         assert_eq!(greetings.put(edition(-5, Some("older"))).await.unwrap(), KeepOutcome::HasNewer, "it does not come back");
     }
     assert_eq!(names(&disk).len(), 1);
@@ -82,23 +90,27 @@ async fn a_greeting_ends_by_the_clock_and_is_then_removed_once() {
     let temporary = id("2041", GreetingKind::Temporary);
     let (until, before) = (now() + TimeDelta::days(7), now() + TimeDelta::days(7) - TimeDelta::milliseconds(1));
     let open = greetings(&disk).await;
-    let recorded = open.record_until(temporary.clone(), sound("away"), until, now()).await.unwrap();
+    let recorded = open.record(temporary.clone(), Some(sound("away")), Some(until), now()).await.unwrap();
     for open in [&open, &greetings(&disk).await] {
-        assert!(open.recorded(&temporary.mailbox, before).temporary && !open.recorded(&temporary.mailbox, until).temporary);
+        assert!(open.recorded(&temporary.mailbox, before).await.unwrap().temporary);
+        assert!(!open.recorded(&temporary.mailbox, until).await.unwrap().temporary);
         let greeting = open.read(&temporary).await.unwrap().unwrap();
         assert_eq!(
             (greeting.until(), greeting.sound_at(before), greeting.sound_at(until)),
             (Some(until), greeting.sound(), None)
         );
-        assert_eq!(open.ends(), [(temporary.clone(), until)]);
-        assert_eq!(open.remove_ended(temporary.clone(), before).await.unwrap(), None);
+        let kept = open.list_all().await.unwrap();
+        assert_eq!(kept, [GreetingEntry::new(temporary.clone(), recorded, Some(until))]);
+        assert_eq!(open.remove_ended(&kept[0], before).await.unwrap(), None);
     }
-    let removed = open.remove_ended(temporary.clone(), until).await.unwrap();
+    let ended = GreetingEntry::new(temporary.clone(), recorded, Some(until));
+    let removed = open.remove_ended(&ended, until).await.unwrap();
     assert!(removed > Some(recorded));
-    assert_eq!(open.remove_ended(temporary.clone(), until).await.unwrap(), None);
-    assert_eq!((names(&disk).len(), open.ends()), (1, Vec::new()));
-    open.record(temporary.clone(), Some(sound("here again")), until).await.unwrap();
+    assert_eq!(open.remove_ended(&ended, until).await.unwrap(), None);
+    assert_eq!((names(&disk).len(), editions(&open).await), (1, vec![(temporary.clone(), removed.unwrap())]));
+    open.record(temporary.clone(), Some(sound("here again")), None, until).await.unwrap();
     assert_eq!(said(&greetings(&disk).await, &temporary).await.as_deref(), Some("here again"), "without an end");
+    assert_eq!(open.remove_ended(&ended, until).await.unwrap(), None, "the owner has recorded another one since");
 }
 
 proptest! {
@@ -115,7 +127,7 @@ proptest! {
             let restart = restart.index(editions.len());
             editions.rotate_left(order.index(ages.len()));
             for (place, edition) in editions.iter().enumerate() {
-                let before = open.edition(edition.id());
+                let before = open.edition(edition.id()).await.unwrap();
                 let put = open.put(edition.clone()).await.unwrap();
                 assert_eq!(put == KeepOutcome::Kept, before.is_none_or(|before| before < edition.edition()));
                 if place == restart {
@@ -141,16 +153,16 @@ async fn a_power_cut_after_any_step_leaves_the_old_or_new_greeting() {
         for operations in 0.. {
             let disk = PowerCutDisk::new();
             let before = greetings(&disk).await;
-            let one = before.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
+            let one = before.record(normal.clone(), Some(sound("one")), None, now()).await.unwrap();
             disk.power_off_after(operations);
-            let answer = before.record(normal.clone(), Some(sound("two")), now()).await;
+            let answer = before.record(normal.clone(), Some(sound("two")), None, now()).await;
             let was_cut = disk.power_cut(unsynced);
             let after = greetings(&disk).await;
             let at = format!("after {operations} operations, {unsynced:?}, answer {answer:?}");
             let text = said(&after, &normal).await;
             assert!(matches!(text.as_deref(), Some("one" | "two")), "{at}: {text:?}");
             assert!(answer.is_err() || text.as_deref() == Some("two"), "{at}: {text:?}");
-            assert!(after.edition(&normal) >= Some(one), "{at}");
+            assert!(after.edition(&normal).await.unwrap() >= Some(one), "{at}");
             assert_eq!(names(&disk).len(), 1, "{at}: {:?}", names(&disk));
             // The same holds after another cut.
             disk.power_cut(Unsynced::Forgotten);
@@ -170,15 +182,15 @@ async fn a_failing_disk_leaves_the_old_greeting_and_takes_the_next() {
     for operations in 0..12 {
         let disk = Arc::new(FaultyDisk::new(Arc::new(PowerCutDisk::new())));
         let open = GreetingFolder::open(Arc::clone(&disk) as Arc<dyn Disk>, "/spool/greetings").await.unwrap();
-        open.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
+        open.record(normal.clone(), Some(sound("one")), None, now()).await.unwrap();
         disk.fail(InjectedFault::after(operations, io::ErrorKind::StorageFull));
-        if let Err(error) = open.record(normal.clone(), Some(sound("two")), now()).await {
+        if let Err(error) = open.record(normal.clone(), Some(sound("two")), None, now()).await {
             failed += 1;
             assert!(error.is_transient(), "{error:?}");
             assert_eq!(said(&open, &normal).await.as_deref(), Some("one"), "{operations}");
         }
         disk.mend();
-        open.record(normal.clone(), Some(sound("three")), now()).await.unwrap();
+        open.record(normal.clone(), Some(sound("three")), None, now()).await.unwrap();
         assert_eq!(said(&open, &normal).await.as_deref(), Some("three"), "{operations}");
     }
     assert!(failed >= 5, "{failed} of its steps failed");
@@ -189,10 +201,10 @@ async fn a_sound_that_was_damaged_on_disk_is_put_aside_and_never_said() {
     let disk = PowerCutDisk::new();
     let normal = id("2041", GreetingKind::Normal);
     let open = greetings(&disk).await;
-    open.record(normal.clone(), Some(sound("one")), now()).await.unwrap();
+    open.record(normal.clone(), Some(sound("one")), None, now()).await.unwrap();
     let path = Path::new("/spool/greetings").join(&names(&disk)[0]);
     disk.open(&path).unwrap().write_all_at(b"x", 1).unwrap();
-    assert!(matches!(open.read(&normal).await, Err(GreetingFolderError::Damaged(damaged)) if damaged == normal));
+    assert!(matches!(open.read(&normal).await, Err(GreetingStoreError::Damaged(damaged)) if damaged == normal));
     assert_eq!(open.read(&normal).await.unwrap(), None);
     assert!(names(&disk)[0].ends_with(".wav.damaged"), "{:?}", names(&disk));
     assert_eq!(greetings(&disk).await.read(&normal).await.unwrap(), None);
@@ -205,6 +217,11 @@ async fn files_of_others_are_left_alone() {
     drop(greetings(&disk).await);
     disk.create("/spool/greetings/notes.txt".as_ref()).unwrap();
     disk.create("/spool/greetings/2041-normal.wav.new".as_ref()).unwrap();
-    assert_eq!(greetings(&disk).await.editions(), []);
+    assert_eq!(editions(&greetings(&disk).await).await, []);
     assert_eq!(names(&disk), ["notes.txt"]);
+}
+
+#[tokio::test]
+async fn the_folder_keeps_the_contract() {
+    crate::conformance::greeting::run_all(|| async { greetings(&PowerCutDisk::new()).await }).await;
 }

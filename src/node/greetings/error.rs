@@ -2,7 +2,7 @@
 
 use crate::audio::{AudioError, length_within};
 use crate::directory::DirectoryError;
-use crate::greeting::GreetingFolderError;
+use crate::greeting::GreetingStoreError;
 use crate::message::{Audio, MailboxId};
 use crate::network::NodeAddress;
 
@@ -39,9 +39,9 @@ pub enum GreetError {
         #[source]
         source: DirectoryError,
     },
-    /// The disk failed.
+    /// The store of greetings failed.
     #[error(transparent)]
-    Folder(#[from] GreetingFolderError),
+    Store(#[from] GreetingStoreError),
 }
 
 impl GreetError {
@@ -49,7 +49,7 @@ impl GreetError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Directory { .. } => true,
-            Self::Folder(error) => error.is_transient(),
+            Self::Store(error) => error.is_transient(),
             Self::NotCentral(_) | Self::NoSuchMailbox(_) | Self::UnreadableAudio(_) | Self::Empty | Self::TooBig { .. } => false,
         }
     }

@@ -18,6 +18,9 @@
 //! another node. The central node has to prove its name: a listener without [peers](crate::intake::Access::peers) accepts no greetings. An
 //! edition dated more than a day ahead of the node's clock is refused, also from the central node.
 //!
+//! Central nodes that [share](super::NodeBuilder::greetings) one store of greetings play each new greeting at once. The node that recorded it
+//! sends it on; should that node fail first, another one offers it within an hour.
+//!
 //! A greeting may have an [end](Node::greet_until). Each node obeys it by its own clock; a node of a version before ends plays the greeting
 //! until the central node sends the removal, which it does when the end has come.
 
@@ -41,7 +44,7 @@ impl Node {
     /// # Errors
     ///
     /// [`GreetError::NotCentral`], [`GreetError::NoSuchMailbox`], [`GreetError::UnreadableAudio`], [`GreetError::Empty`] and
-    /// [`GreetError::TooBig`] are final; [`GreetError::Directory`] and [`GreetError::Folder`] may pass. Nothing has changed then.
+    /// [`GreetError::TooBig`] are final; [`GreetError::Directory`] and [`GreetError::Store`] may pass. Nothing has changed then.
     ///
     /// # Cancel safety
     ///
@@ -104,7 +107,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`GreetError::Folder`] when the greeting cannot be read, or is damaged. Play a standard greeting then.
+    /// [`GreetError::Store`] when the greeting cannot be read, or is damaged. Play a standard greeting then.
     ///
     /// # Cancel safety
     ///
@@ -113,8 +116,13 @@ impl Node {
         self.inner.greetings.sound(&GreetingId::new(mailbox.clone(), kind)).await
     }
 
-    /// Returns which greetings of `mailbox` this node keeps, for a [`CallerDialogue`](crate::telephone::CallerDialogue). Reads no disk.
-    pub fn greetings(&self, mailbox: &MailboxId) -> Greetings {
-        self.inner.greetings.recorded(mailbox)
+    /// Returns which greetings of `mailbox` this node keeps, for a [`CallerDialogue`](crate::telephone::CallerDialogue). Reads no sound. When the
+    /// store of greetings does not answer, there are none, and callers hear the standard ones.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    pub async fn greetings(&self, mailbox: &MailboxId) -> Greetings {
+        self.inner.greetings.recorded(mailbox).await
     }
 }

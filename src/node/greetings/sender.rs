@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -11,11 +11,11 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::timeout;
 
 use super::distribution_schedule::{DistributionSchedule, FirstMail, GreetingTask, TaskOutcome};
-use super::service::GreetingService;
+use super::service::{GreetingService, LONGEST_UNCHECKED, SHORTEST_UNCHECKED};
 use crate::error_chain;
 use crate::event::Event;
 use crate::forward::{ForwardError, MailOut, Outcome, Sender};
-use crate::greeting::{Edition, GreetingEvent, GreetingId};
+use crate::greeting::{Edition, GreetingEvent, GreetingId, GreetingStoreError, GreetingStoreExt as _};
 use crate::message::MailAddress;
 use crate::network::{Network, NodeAddress};
 use crate::retry::{now, random_fraction, wait_until};
@@ -30,16 +30,18 @@ impl GreetingService {
         let mut schedule = DistributionSchedule::new(&self.retry);
         let mut sending = FuturesUnordered::new();
         let mut stop = std::pin::pin!(stop);
-        schedule.handle_needs(self.needs(), now());
-        let mut next_end = now();
+        let (mut next_needs, mut next_end) = (now(), now());
         loop {
             let network = self.current.network();
+            if next_needs <= now() {
+                next_needs = self.update_needs(&mut schedule).await;
+            }
             if next_end <= now() {
                 next_end = self.remove_ended().await;
             }
             let recorded = self.take_recorded();
             if !recorded.is_empty() {
-                next_end = next_end.min(self.next_end());
+                next_end = self.remove_ended().await;
             }
             for id in recorded {
                 if let Some(node) = self.needed_by(&network, &id) {
@@ -57,24 +59,38 @@ impl GreetingService {
                 Ok(()) = networks.changed() => {
                     networks.mark_unchanged();
                     routes.clear();
-                    schedule.handle_needs(self.needs(), now());
-                    next_end = now();
+                    (next_needs, next_end) = (now(), now());
                 }
-                () = wait_until(Some(schedule.poll_timeout().map_or(next_end, |due| due.min(next_end)))) => {}
+                () = wait_until([Some(next_needs), Some(next_end), schedule.poll_timeout()].into_iter().flatten().min()) => {}
+            }
+        }
+    }
+
+    /// Updates the greetings that each node needs, and returns when to do so again: within an hour, because another node may record greetings
+    /// in the same store.
+    async fn update_needs(&self, schedule: &mut DistributionSchedule) -> Instant {
+        match self.needs().await {
+            Ok(needs) => {
+                schedule.handle_needs(needs, now());
+                now() + LONGEST_UNCHECKED
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the greetings for other nodes cannot be listed yet");
+                now() + SHORTEST_UNCHECKED
             }
         }
     }
 
     /// Returns the greetings that each node needs; none while this node is not the central one, or cannot send any.
-    fn needs(&self) -> BTreeMap<NodeAddress, BTreeSet<GreetingId>> {
+    async fn needs(&self) -> Result<BTreeMap<NodeAddress, BTreeSet<GreetingId>>, GreetingStoreError> {
         let network = self.current.network();
         let mut needs: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        for (id, _) in self.folder.editions() {
-            if let Some(node) = self.needed_by(&network, &id) {
-                needs.entry(node.clone()).or_default().insert(id);
+        for entry in self.store.list_all().await? {
+            if let Some(node) = self.needed_by(&network, &entry.id) {
+                needs.entry(node.clone()).or_default().insert(entry.id);
             }
         }
-        needs
+        Ok(needs)
     }
 
     fn needed_by<'a>(&self, network: &'a Network, id: &GreetingId) -> Option<&'a NodeAddress> {
@@ -122,7 +138,11 @@ impl GreetingService {
             Err(error) => return TaskOutcome::Refused(format!("{error}")),
         };
         let write = |mail: &GreetingMail| encode_greeting(mail, self.current.address().as_str(), network.domain());
-        if let (FirstMail::Offer, Some(edition @ Edition { digest: Some(_), .. })) = (first, self.folder.edition(id)) {
+        let kept = match self.store.edition(id).await {
+            Ok(kept) => kept,
+            Err(error) => return TaskOutcome::Refused(error_chain(&error)),
+        };
+        if let (FirstMail::Offer, Some(edition @ Edition { digest: Some(_), .. })) = (first, kept) {
             match hand_over(route, &to, &write(&GreetingMail::Offer(id.clone(), edition))).await {
                 MailOutcome::Deferred(_) => {}
                 MailOutcome::Accepted => return TaskOutcome::Accepted,
@@ -130,7 +150,7 @@ impl GreetingService {
                 MailOutcome::Unreachable(reason) => return TaskOutcome::Unreachable(reason),
             }
         }
-        let greeting = match self.folder.read(id).await {
+        let greeting = match self.store.read(id).await {
             Ok(Some(greeting)) => greeting,
             // The greeting was damaged and put aside; nothing can be sent until its owner records another.
             Ok(None) => return TaskOutcome::Accepted,

@@ -16,8 +16,8 @@ use crate::directory::Directory;
 use crate::event::{Event, Events};
 use crate::forward::MailOut;
 use crate::greeting::{
-    Edition, Greeting, GreetingEvent, GreetingFolder, GreetingId, GreetingKeeper, GreetingVersion, Greetings, KeepOutcome,
-    KeeperError,
+    Edition, Greeting, GreetingEvent, GreetingId, GreetingKeeper, GreetingStore, GreetingStoreError, GreetingStoreExt,
+    GreetingVersion, Greetings, KeepOutcome, KeeperError,
 };
 use crate::lock::Lock;
 use crate::message::{Audio, MailboxId, Origin};
@@ -28,7 +28,7 @@ use crate::retry::{RetryPolicy, now};
 /// The greetings that a node keeps.
 #[derive(Debug)]
 pub(in crate::node) struct GreetingService {
-    pub(super) folder: GreetingFolder,
+    pub(super) store: Arc<dyn GreetingStore>,
     pub(super) current: Arc<CurrentNetwork>,
     pub(super) events: Events,
     /// Makes the connections to other nodes; without it, greetings stay here.
@@ -70,7 +70,7 @@ impl fmt::Debug for MakeMailOut {
 
 impl GreetingService {
     pub(in crate::node) fn new(
-        folder: GreetingFolder,
+        store: Arc<dyn GreetingStore>,
         current: Arc<CurrentNetwork>,
         directory: Arc<dyn Directory>,
         clock: Arc<dyn Clock>,
@@ -79,7 +79,7 @@ impl GreetingService {
         retry: RetryPolicy,
     ) -> Self {
         let (recorded, noted) = (Lock::default(), Notify::new());
-        Self { folder, current, events, make_mail_out, retry, directory, clock, recorded, noted }
+        Self { store, current, events, make_mail_out, retry, directory, clock, recorded, noted }
     }
 
     /// Keeps a greeting that an owner has recorded, with its end if it has one; or its removal.
@@ -96,12 +96,8 @@ impl GreetingService {
         if found.map_err(|source| GreetError::Directory { mailbox: id.mailbox.clone(), source })?.is_none() {
             return Err(GreetError::NoSuchMailbox(id.mailbox));
         }
-        let before = self.folder.edition(&id);
-        let now = self.clock.now().instant;
-        let edition = match (sound, until) {
-            (Some(sound), Some(until)) => self.folder.record_until(id.clone(), sound, until, now).await?,
-            (sound, _) => self.folder.record(id.clone(), sound, now).await?,
-        };
+        let before = self.store.edition(&id).await?;
+        let edition = self.store.record(id.clone(), sound, until, self.clock.now().instant).await?;
         if before != Some(edition) {
             self.events.emit(Event::Greeting(GreetingEvent::Recorded { greeting: id.clone(), version: edition.version }));
         }
@@ -112,43 +108,52 @@ impl GreetingService {
 
     /// The sound of a greeting that is kept and has not ended.
     pub(super) async fn sound(&self, id: &GreetingId) -> Result<Option<Audio>, GreetError> {
-        let greeting = self.folder.read(id).await?;
+        let greeting = self.store.read(id).await?;
         Ok(greeting.and_then(|greeting| greeting.sound_at(self.clock.now().instant).cloned()))
     }
 
-    pub(super) fn recorded(&self, mailbox: &MailboxId) -> Greetings {
-        self.folder.recorded(mailbox, self.clock.now().instant)
+    /// The greetings that callers hear; none when the store does not answer, so that they hear the standard ones.
+    pub(super) async fn recorded(&self, mailbox: &MailboxId) -> Greetings {
+        let recorded = self.store.recorded(mailbox, self.clock.now().instant).await;
+        recorded.unwrap_or_else(|error| {
+            tracing::warn!(%mailbox, error = &error as &dyn Error, "standard greetings are played, because the owner's cannot be listed");
+            Greetings::default()
+        })
     }
 
     /// Removes the greetings that have ended, if this node is the central one, and returns when to look again.
     pub(super) async fn remove_ended(&self) -> Instant {
-        let at = self.clock.now().instant;
-        let ended = self.folder.ends().into_iter().filter(|(_, until)| *until <= at);
-        for (id, _) in ended.filter(|_| self.current.is_central()) {
-            match self.folder.remove_ended(id.clone(), at).await {
-                Ok(Some(Edition { version, .. })) => {
-                    self.events.emit(Event::Greeting(GreetingEvent::Ended { greeting: id.clone(), version }));
-                    self.recorded.lock().insert(id);
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::warn!(greeting = %id, error = &error as &dyn Error, "an ended greeting could not be removed yet");
-                }
-            }
-        }
-        self.next_end()
-    }
-
-    /// Returns when to look for greetings that have ended: when the next one ends, but within an hour, because the clock may be set. A node
-    /// that is not the central one keeps them until the removal comes, and does not wait for any.
-    pub(super) fn next_end(&self) -> Instant {
         if !self.current.is_central() {
+            // The removal comes from the central node.
             return now() + LONGEST_UNCHECKED;
         }
         let at = self.clock.now().instant;
-        let next = self.folder.ends().into_iter().map(|(_, until)| until).min();
-        let wait = next.map_or(LONGEST_UNCHECKED, |until| (until - at).to_std().unwrap_or_default());
-        now() + wait.clamp(SHORTEST_UNCHECKED, LONGEST_UNCHECKED)
+        match self.remove_ended_at(at).await {
+            Ok(wait) => now() + wait.clamp(SHORTEST_UNCHECKED, LONGEST_UNCHECKED),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn Error, "ended greetings could not be removed yet");
+                now() + SHORTEST_UNCHECKED
+            }
+        }
+    }
+
+    /// Removes the greetings that have ended `at` this time, and returns how long it is until the next one ends: an hour at most, because the
+    /// clock may be set, and another node may record one.
+    async fn remove_ended_at(&self, at: DateTime<Utc>) -> Result<Duration, GreetingStoreError> {
+        let mut next = LONGEST_UNCHECKED;
+        for entry in self.store.list_all().await? {
+            match entry.until {
+                Some(until) if until > at => next = next.min((until - at).to_std().unwrap_or_default()),
+                Some(_) => {
+                    if let Some(Edition { version, .. }) = self.store.remove_ended(&entry, at).await? {
+                        self.events.emit(Event::Greeting(GreetingEvent::Ended { greeting: entry.id.clone(), version }));
+                        self.recorded.lock().insert(entry.id);
+                    }
+                }
+                None => {}
+            }
+        }
+        Ok(next)
     }
 
     /// Returns the greetings that owners have recorded or removed since the last call.
@@ -188,17 +193,18 @@ impl GreetingKeeper for GreetingService {
 
     async fn keep(&self, origin: &Origin, greeting: Greeting) -> Result<KeepOutcome, KeeperError> {
         self.admit(origin, &greeting.id().mailbox, greeting.edition())?;
-        self.folder.put(greeting).await.map_err(|error| KeeperError::Unavailable(error.into()))
+        self.store.put(greeting).await.map_err(|error| KeeperError::Unavailable(error.into()))
     }
 
     async fn has(&self, origin: &Origin, id: &GreetingId, edition: Edition) -> Result<bool, KeeperError> {
         self.admit(origin, &id.mailbox, edition)?;
-        Ok(self.folder.edition(id).is_some_and(|kept| kept >= edition))
+        let kept = self.store.edition(id).await.map_err(|error| KeeperError::Unavailable(error.into()))?;
+        Ok(kept.is_some_and(|kept| kept >= edition))
     }
 }
 
-/// The waits until greetings are checked again for having ended. The shortest one is for a disk that fails.
-const SHORTEST_UNCHECKED: Duration = Duration::from_secs(10);
-const LONGEST_UNCHECKED: Duration = Duration::from_secs(60 * 60);
+/// The waits until greetings are listed again. The shortest one is for a store that fails.
+pub(super) const SHORTEST_UNCHECKED: Duration = Duration::from_secs(10);
+pub(super) const LONGEST_UNCHECKED: Duration = Duration::from_secs(60 * 60);
 /// The farthest that an edition may be dated ahead of this node's clock.
 const MOST_AHEAD: TimeDelta = TimeDelta::days(1);
