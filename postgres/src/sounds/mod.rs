@@ -23,6 +23,9 @@
 //! A bucket needs a rule that deletes incomplete uploads after some days. A process that is killed while it writes to a folder can leave a file whose
 //! name ends with `#` and a number; it is never read and no list shows it, and it may be deleted when it is a day old.
 
+mod builder;
+#[cfg(feature = "cloud")]
+mod cloud;
 mod error;
 mod limits;
 mod name;
@@ -30,19 +33,25 @@ mod put;
 mod read;
 mod sweep;
 mod sweep_rules;
+mod url_error;
 
+use std::fmt;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
 use object_store::ObjectStore;
 
+pub use self::builder::SoundStoreBuilder;
 pub use self::error::SoundError;
 use self::limits::{REQUEST_LIMIT, within};
 pub use self::name::{InvalidSoundName, SoundName};
 pub use self::read::SoundReader;
 pub use self::sweep::Sweep;
+pub use self::url_error::SoundUrlError;
 
 /// Keeps long sounds in an object store, each under a name of its own. Clones share the object store.
+///
+/// [`builder`](Self::builder) opens the object store of a URL; [`new`](Self::new) takes any.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -60,7 +69,7 @@ pub use self::sweep::Sweep;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SoundStore {
     objects: Arc<dyn ObjectStore>,
 }
@@ -91,5 +100,11 @@ impl SoundStore {
             }
         };
         within(REQUEST_LIMIT, delete).await
+    }
+}
+
+impl fmt::Debug for SoundStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SoundStore({})", self.objects)
     }
 }
