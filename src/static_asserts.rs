@@ -21,6 +21,7 @@ assert_send_sync!(
     dyn crate::greeting::GreetingStoreExt,
     dyn crate::message::AudioSource,
     dyn crate::message::MailFile,
+    dyn crate::mwi::LampLease,
     dyn crate::mwi::MwiSink,
     dyn crate::mwi::MwiSource,
     dyn crate::network::GraceRule,

@@ -9,5 +9,6 @@ pub mod clock;
 pub mod directory;
 pub mod forward;
 pub mod greeting;
+pub mod lease;
 pub mod mwi;
 pub mod store;

@@ -17,6 +17,9 @@ pub enum MwiError {
     /// The PBX or the telephone refuses, and would refuse the same again, until a setting is changed.
     #[error("the lamp is refused")]
     Refused(#[source] Box<dyn StdError + Send + Sync>),
+    /// The node's [permit](super::LampPermit) has ended. The node that holds the lease of the PBX shows the state.
+    #[error("another node may update the lamps of the PBX now")]
+    NotPermitted,
 }
 
 impl MwiError {
@@ -24,7 +27,7 @@ impl MwiError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable(_) => true,
-            Self::NoSuchMailbox(_) | Self::Refused(_) => false,
+            Self::NoSuchMailbox(_) | Self::Refused(_) | Self::NotPermitted => false,
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 
 use self::pending::{Outcome, Pending};
-use super::{MwiError, MwiSink, MwiState};
+use super::{LampPermit, MwiError, MwiSink, MwiState};
 use crate::error_chain;
 use crate::lock::Lock;
 use crate::retry::{Backoff, RetryPolicy, now, wait_until};
@@ -32,6 +32,8 @@ use crate::retry::{Backoff, RetryPolicy, now, wait_until};
 /// A sink has shown the state. Every other one has shown it or has refused it for good; or it has failed, or has kept any state waiting for
 /// more than two seconds, and this state is kept and tried again until it or a newer one is shown. The states that are kept are in memory
 /// only: after a restart, a node shows every lamp again.
+///
+/// A state that waits when its [`LampPermit`] ends is dropped, except for sinks that need none.
 ///
 /// If no sink has shown the state, `show` fails, with [`MwiError::Unavailable`] if one may still do so.
 ///
@@ -115,8 +117,8 @@ impl Branch {
         let mut attempts = FuturesUnordered::new();
         loop {
             while attempts.len() < MOST_AT_ONCE {
-                let Some(state) = self.pending.lock().poll_attempt(now()) else { break };
-                attempts.push(self.attempt(number, state));
+                let Some((state, permit)) = self.pending.lock().poll_attempt(now()) else { break };
+                attempts.push(self.attempt(number, state, permit));
             }
             let due = self.pending.lock().poll_timeout().filter(|_| attempts.len() < MOST_AT_ONCE);
             tokio::select! {
@@ -129,9 +131,9 @@ impl Branch {
         }
     }
 
-    async fn attempt(&self, number: usize, state: MwiState) -> (MwiState, Outcome) {
+    async fn attempt(&self, number: usize, state: MwiState, permit: LampPermit) -> (MwiState, Outcome) {
         let outcome = {
-            let mut shown = std::pin::pin!(AssertUnwindSafe(self.sink.show(&state)).catch_unwind());
+            let mut shown = std::pin::pin!(AssertUnwindSafe(self.sink.show_permitted(&state, &permit)).catch_unwind());
             let shown = match timeout(PATIENCE, &mut shown).await {
                 Ok(shown) => Ok(shown),
                 Err(_elapsed) => {
@@ -143,6 +145,7 @@ impl Branch {
             match shown {
                 Ok(Ok(Ok(()))) => Outcome::Shown,
                 Ok(Ok(Err(MwiError::NoSuchMailbox(_)))) => Outcome::NoSuchMailbox,
+                Ok(Ok(Err(MwiError::NotPermitted))) => Outcome::NotPermitted,
                 Ok(Ok(Err(error))) if error.is_transient() => {
                     tracing::warn!(%mailbox, sink = number, reason = error_chain(&error), "a lamp was not updated; it is tried again");
                     Outcome::Failed
@@ -176,8 +179,12 @@ impl Branch {
 #[async_trait]
 impl MwiSink for FanOutSink {
     async fn show(&self, state: &MwiState) -> Result<(), MwiError> {
+        self.show_permitted(state, &LampPermit::unlimited()).await
+    }
+
+    async fn show_permitted(&self, state: &MwiState, permit: &LampPermit) -> Result<(), MwiError> {
         let answers = self.branches.iter().map(|branch| {
-            let answer = branch.pending.lock().handle_state(state);
+            let answer = branch.pending.lock().handle_state(state, permit);
             branch.added.notify_one();
             answer
         });
@@ -186,6 +193,8 @@ impl MwiSink for FanOutSink {
             Ok(())
         } else if answers.iter().any(|answer| matches!(answer, Outcome::Failed | Outcome::NoAnswer)) {
             Err(MwiError::Unavailable("no sink has shown the state yet".into()))
+        } else if answers.contains(&Outcome::NotPermitted) {
+            Err(MwiError::NotPermitted)
         } else if answers.contains(&Outcome::Refused) {
             Err(MwiError::Refused("every sink that has the mailbox refuses its state".into()))
         } else {

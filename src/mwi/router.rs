@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use super::{MwiError, MwiSink, MwiState};
+use super::{LampPermit, MwiError, MwiSink, MwiState};
 use crate::directory::Directory;
 use crate::lock::Lock;
 use crate::message::{MailboxId, SiteId};
@@ -131,10 +131,14 @@ impl Routes {
 #[async_trait]
 impl MwiSink for MwiRouter {
     async fn show(&self, state: &MwiState) -> Result<(), MwiError> {
+        self.show_permitted(state, &LampPermit::unlimited()).await
+    }
+
+    async fn show_permitted(&self, state: &MwiState, permit: &LampPermit) -> Result<(), MwiError> {
         let owner = self.directory.find(&state.mailbox).await.map_err(|error| MwiError::Unavailable(error.into()))?;
         let home = owner.ok_or_else(|| MwiError::NoSuchMailbox(state.mailbox.clone()))?.home;
         let sink = self.routes.lock().sink(&state.mailbox, &home)?;
-        sink.show(state).await
+        sink.show_permitted(state, permit).await
     }
 
     async fn lost(&self) {

@@ -13,8 +13,8 @@ use crate::message::MailboxId;
 /// # Contract
 ///
 /// - **True.** [`CurrentState::Known`] was counted in the store after the call began.
-/// - **In order.** Its version is above that of every state that was counted before, whether that was returned by a call or passed to a
-///   [`MwiSink`](super::MwiSink); so all states of a mailbox can be ordered by their versions.
+/// - **In order.** Its version is not below that of any state that was counted before, whether that was returned by a call or passed to a
+///   [`MwiSink`](super::MwiSink), by this node or by another that uses the same store; two states with one version are the same.
 /// - **Never guessed.** If the mailbox cannot be counted, the state is [`CurrentState::Unknown`], not zero.
 ///
 /// A [`Node`](crate::node::Node) implements it.

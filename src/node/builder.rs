@@ -23,7 +23,7 @@ use crate::greeting::GreetingStore;
 use crate::intake::tls_pem::server_config;
 use crate::intake::{Limits, ListenerPolicy, TlsPemError};
 use crate::message::MailAddress;
-use crate::mwi::MwiSink;
+use crate::mwi::{LampLease, MwiSink};
 use crate::network::{GraceRule, Network, NetworkObserver, NoGrace, NodeAddress};
 #[cfg(doc)]
 use crate::outbox::Outbox;
@@ -46,6 +46,7 @@ pub struct NodeBuilder {
     pub(super) forwarder: Option<Arc<dyn Forwarder>>,
     pub(super) greetings: Option<Arc<dyn GreetingStore>>,
     pub(super) sink: Option<Arc<dyn MwiSink>>,
+    pub(super) lamp_lease: Option<Arc<dyn LampLease>>,
     pub(super) mail_out: Option<Arc<dyn MailOut>>,
     pub(super) postmaster: Option<MailAddress>,
     pub(super) observers: Vec<Arc<dyn NetworkObserver>>,
@@ -80,6 +81,7 @@ impl NodeBuilder {
             forwarder,
             greetings: None,
             sink,
+            lamp_lease: None,
             mail_out,
             postmaster: None,
             observers,
@@ -142,6 +144,16 @@ impl NodeBuilder {
     /// Sets the sink that updates the lamps.
     pub fn sink(mut self, sink: impl MwiSink) -> Self {
         self.sink = Some(Arc::new(sink));
+        self
+    }
+
+    /// Sets the lease that this node needs for the lamps of each PBX, where several central nodes use one store. Without it, this node updates all
+    /// lamps, which is right for one central node.
+    ///
+    /// The node shows states by its [`sink`](Self::sink) only while it holds the lease of the mailbox's home PBX, and all states of a PBX whose lease it
+    /// gains. Telephones that subscribe to a notifier of this node are served without a lease.
+    pub fn lamp_lease(mut self, lease: impl LampLease) -> Self {
+        self.lamp_lease = Some(Arc::new(lease));
         self
     }
 

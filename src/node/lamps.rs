@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
+use futures::future::OptionFuture;
 use futures::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use tokio::time::timeout;
 use tracing::Span;
@@ -13,11 +14,12 @@ use tracing::Span;
 use super::changes::Changes;
 use super::counter::Counter;
 use super::current_network::CurrentNetwork;
+use super::lamp_leases::LampLeases;
 use super::lamp_scheduler::{LampScheduler, LampTask, TaskOutcome};
 use crate::error_chain;
 use crate::event::{Event, Events};
-use crate::message::{MailboxId, MessageId, Summary};
-use crate::mwi::{MwiError, MwiSink};
+use crate::message::{MailboxId, MessageId, SiteId, Summary};
+use crate::mwi::{LampLease, LampPermit, MwiError, MwiSink};
 use crate::retry::{Backoff, Rate, now, wait_until};
 use crate::store::MessageStore;
 
@@ -37,34 +39,54 @@ pub(super) struct Lamps<'a> {
     pub(super) max_per_sec: u32,
     /// The waits between the attempts of one lamp.
     pub(super) backoff: Backoff,
+    /// The leases of the PBXs' lamps; without them, this is the only central node.
+    pub(super) lease: Option<Arc<dyn LampLease>>,
 }
 
 impl Lamps<'_> {
-    /// Updates lamps until `stop` is ready; then updates once those whose last change has not been shown.
+    /// Updates lamps until `stop` is ready; then updates once those whose last change has not been shown, and gives up its leases.
     ///
     /// It begins with the lamps of all mailboxes of the network, so that every lamp is right after a restart. It does the same when
-    /// another network comes into force, and when the sink reports that lamps may have lost their state.
+    /// another network comes into force, and when the sink reports that lamps may have lost their state. With leases, it does so for the mailboxes
+    /// of the PBXs whose leases it holds, and for those of each PBX whose lease it gains.
     pub(super) async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let mut scheduler = LampScheduler::new(MOST_AT_ONCE, self.max_per_sec, self.backoff);
         let mut known = HashMap::new();
-        self.show_all(&mut scheduler, &mut known);
+        let mut leases = self.lease.as_ref().map(|lease| LampLeases::new(lease.term(), now()));
+        let mut renewal = OptionFuture::from(None);
+        self.show_all(leases.as_ref(), &mut scheduler, &mut known);
         let mut losses = std::pin::pin!(self.losses());
         let mut possible_changes = std::pin::pin!(self.possible_changes());
         let mut tasks = FuturesUnordered::new();
         let mut stop = std::pin::pin!(stop);
         loop {
+            if let Some(leases) = &mut leases
+                && leases.poll_renewal(now())
+            {
+                renewal = OptionFuture::from(Some(Box::pin(self.renew())));
+            }
             scheduler.handle_changes(self.changes.take());
             while let Some((mailbox, task)) = scheduler.poll_task(now()) {
                 let before = known.get(&mailbox).copied();
-                tasks.push(self.run_task(mailbox, task, before));
+                let permit = self.permit(leases.as_ref(), &mailbox);
+                tasks.push(self.run_task(mailbox, task, before, permit));
             }
+            let renew_at = leases.as_ref().and_then(LampLeases::poll_timeout);
             tokio::select! {
                 () = &mut stop => break,
+                Some(answer) = &mut renewal => {
+                    renewal = OptionFuture::from(None);
+                    if let Some(leases) = &mut leases {
+                        let gained = handle_renewal(leases, answer);
+                        self.show_sites(&gained, &mut scheduler, &mut known);
+                    }
+                }
+                () = wait_until(renew_at) => {}
                 Some(done) = tasks.next() => record_result(done, &mut scheduler, &mut known),
                 () = self.changes.noted() => {}
                 Some(mailboxes) = possible_changes.next() => scheduler.handle_possible_changes(self.changes.without_own(mailboxes)),
-                () = self.current.changed() => self.show_all(&mut scheduler, &mut known),
-                Some(()) = losses.next() => self.show_all(&mut scheduler, &mut known),
+                () = self.current.changed() => self.show_all(leases.as_ref(), &mut scheduler, &mut known),
+                Some(()) = losses.next() => self.show_all(leases.as_ref(), &mut scheduler, &mut known),
                 () = wait_until(scheduler.poll_timeout()) => {}
             }
         }
@@ -73,19 +95,90 @@ impl Lamps<'_> {
         }
         scheduler.handle_changes(self.changes.take());
         let latest = now() + LONGEST_PAUSE;
-        let last = stream::iter(scheduler.into_unshown()).map(|(mailbox, due)| async move {
-            wait_until(due.map(|due| due.min(latest))).await;
-            self.run_task(mailbox, LampTask::Show, None).await
+        let last = stream::iter(scheduler.into_unshown()).map(|(mailbox, due)| {
+            let permit = self.permit(leases.as_ref(), &mailbox);
+            async move {
+                wait_until(due.map(|due| due.min(latest))).await;
+                self.run_task(mailbox, LampTask::Show, None, permit).await
+            }
         });
         // A lamp that was not updated by then is updated after the next start.
         let _ = timeout(LONGEST, last.buffer_unordered(MOST_AT_ONCE).for_each(|_| std::future::ready(()))).await;
+        self.release(leases.as_mut()).await;
     }
 
-    /// Plans an update of every lamp.
-    fn show_all(&self, scheduler: &mut LampScheduler, known: &mut HashMap<MailboxId, Summary>) {
+    /// Plans an update of every lamp that this node may update.
+    fn show_all(&self, leases: Option<&LampLeases>, scheduler: &mut LampScheduler, known: &mut HashMap<MailboxId, Summary>) {
         known.clear();
         let network = self.current.network();
-        network.mailboxes().for_each(|(_, mailbox)| scheduler.handle_restart(mailbox.number.clone()));
+        let may_update = |site: &SiteId| leases.is_none_or(|leases| leases.permit(site).is_valid_at(now()));
+        for site in network.sites().filter(|site| may_update(site.id())) {
+            site.mailboxes().iter().for_each(|mailbox| scheduler.handle_restart(mailbox.number.clone()));
+        }
+    }
+
+    /// Plans an update of every lamp of the PBXs `sites`.
+    fn show_sites(&self, sites: &[SiteId], scheduler: &mut LampScheduler, known: &mut HashMap<MailboxId, Summary>) {
+        let network = self.current.network();
+        for site in sites.iter().filter_map(|site| network.site(site)) {
+            tracing::info!(pbx = %site.id(), "this node updates the lamps of the PBX now");
+            for mailbox in site.mailboxes() {
+                known.remove(&mailbox.number);
+                scheduler.handle_restart(mailbox.number.clone());
+            }
+        }
+    }
+
+    /// Returns the permit to update the lamp of `mailbox`: that of its home PBX, or of the central PBX if the network does not know the mailbox.
+    fn permit(&self, leases: Option<&LampLeases>, mailbox: &MailboxId) -> LampPermit {
+        let Some(leases) = leases else { return LampPermit::unlimited() };
+        let network = self.current.network();
+        let home = network.mailbox(mailbox).map_or_else(|| network.central(), |(home, _)| home);
+        leases.permit(home.id())
+    }
+
+    /// Renews the leases of all PBXs while this node is a central one, and gives them up otherwise. Returns the time of the call with the leases that
+    /// are held; `None` if the call failed.
+    async fn renew(&self) -> (Instant, Option<Vec<SiteId>>) {
+        let asked_at = now();
+        let Some(lease) = &self.lease else { return (asked_at, None) };
+        let call = async {
+            if self.current.is_central() {
+                let sites: Vec<SiteId> = self.current.network().sites().map(|site| site.id().clone()).collect();
+                lease.renew(&sites).await
+            } else {
+                lease.release().await.map(|()| Vec::new())
+            }
+        };
+        let held = match timeout(LONGEST_RENEWAL, AssertUnwindSafe(call).catch_unwind()).await {
+            Ok(Ok(Ok(held))) => Some(held),
+            Ok(Ok(Err(error))) => {
+                tracing::warn!(
+                    reason = error_chain(&error),
+                    "the leases of the lamps are not renewed; another node may take them"
+                );
+                None
+            }
+            Ok(Err(_panic)) => {
+                tracing::error!("the lease of the lamps panicked");
+                None
+            }
+            Err(_elapsed) => {
+                tracing::warn!("the leases of the lamps were not renewed in time; another node may take them");
+                None
+            }
+        };
+        (asked_at, held)
+    }
+
+    /// Gives up the leases at a stop, so that another node updates the lamps at once.
+    async fn release(&self, leases: Option<&mut LampLeases>) {
+        let (Some(lease), Some(leases)) = (&self.lease, leases) else { return };
+        leases.handle_released(now());
+        match timeout(LONGEST_RENEWAL, AssertUnwindSafe(lease.release()).catch_unwind()).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(_)) | Err(_)) | Err(_) => tracing::warn!("the leases of the lamps were not given up; they run out"),
+        }
     }
 
     /// One item each time the sink reports that lamps may have lost their state; at most one a second.
@@ -118,7 +211,7 @@ impl Lamps<'_> {
     }
 
     /// Runs a task for a mailbox whose lamp shows `before`, as far as is known.
-    async fn run_task(&self, mailbox: MailboxId, task: LampTask, before: Option<Summary>) -> TaskResult {
+    async fn run_task(&self, mailbox: MailboxId, task: LampTask, before: Option<Summary>, permit: LampPermit) -> TaskResult {
         if !self.current.is_central() {
             // Another node keeps the mailboxes and updates the lamps.
             return TaskResult { mailbox, outcome: TaskOutcome::Shown, summary: None };
@@ -134,7 +227,8 @@ impl Lamps<'_> {
         let same = before.filter(|_| task == LampTask::ShowIfChanged && arrived.messages().is_empty());
         let spans = LampSpans::of(&mailbox, arrived.messages());
         let result =
-            timeout(LONGEST, AssertUnwindSafe(self.show(&mailbox, same, arrived.messages(), &spans)).catch_unwind()).await;
+            timeout(LONGEST, AssertUnwindSafe(self.show(&mailbox, same, arrived.messages(), &spans, &permit)).catch_unwind())
+                .await;
         let shown = match result {
             Ok(Ok(shown)) => shown,
             Ok(Err(_panic)) => Err(LampFailure::passing("the sink or the store panicked")),
@@ -144,9 +238,9 @@ impl Lamps<'_> {
             Ok(Shown { event: Some(event), summary }) => {
                 spans.trace(&event);
                 self.events.emit(event);
-                (TaskOutcome::Shown, Some(summary))
+                (TaskOutcome::Shown, summary)
             }
-            Ok(Shown { event: None, summary }) => (TaskOutcome::Unchanged, Some(summary)),
+            Ok(Shown { event: None, summary }) => (TaskOutcome::Unchanged, summary),
             // A folder that others keep beside the mailboxes is no mailbox.
             Err(LampFailure { again: false, .. }) if task == LampTask::ShowIfChanged => (TaskOutcome::Shown, None),
             Err(LampFailure { reason, again }) => {
@@ -167,20 +261,25 @@ impl Lamps<'_> {
         same: Option<Summary>,
         arrived: &Arc<[MessageId]>,
         spans: &LampSpans,
+        permit: &LampPermit,
     ) -> Result<Shown, LampFailure> {
         let counted = self.counter.count(mailbox).await;
         let state = counted.map_err(|error| LampFailure { reason: error_chain(&error), again: error.is_transient() })?;
         let (summary, version) = (state.summary, state.version);
         if same == Some(summary) {
-            return Ok(Shown { event: None, summary });
+            return Ok(Shown { event: None, summary: Some(summary) });
         }
         let counted = Event::Counted { mailbox: mailbox.clone(), summary, arrived: Arc::clone(arrived) };
         spans.trace(&counted);
         self.events.emit(counted);
-        let shown = self.sink.show(&state).await;
-        shown.map_err(|error: MwiError| LampFailure { reason: error_chain(&error), again: error.is_transient() })?;
+        match self.sink.show_permitted(&state, permit).await {
+            Ok(()) => {}
+            // The node that holds the lease of the PBX shows the state.
+            Err(MwiError::NotPermitted) => return Ok(Shown { event: None, summary: None }),
+            Err(error) => return Err(LampFailure { reason: error_chain(&error), again: error.is_transient() }),
+        }
         let event = Event::LampShown { mailbox: mailbox.clone(), summary, version, arrived: Arc::clone(arrived) };
-        Ok(Shown { event: Some(event), summary })
+        Ok(Shown { event: Some(event), summary: Some(summary) })
     }
 }
 
@@ -191,10 +290,10 @@ struct TaskResult {
     summary: Option<Summary>,
 }
 
-/// The state that a lamp shows, and the event to report if it did not show that before.
+/// The state that a lamp shows, unless another node updates it; and the event to report if it did not show that before.
 struct Shown {
     event: Option<Event>,
-    summary: Summary,
+    summary: Option<Summary>,
 }
 
 /// The `tracing` spans of the messages that a lamp is about to show, one for each message.
@@ -208,6 +307,17 @@ impl LampSpans {
     fn trace(&self, event: &Event) {
         for span in self.0.iter().filter(|span| !span.is_disabled()) {
             span.in_scope(|| event.trace_step());
+        }
+    }
+}
+
+/// Handles the answer to a renewal; returns the PBXs whose leases were gained.
+fn handle_renewal(leases: &mut LampLeases, (asked_at, held): (Instant, Option<Vec<SiteId>>)) -> Vec<SiteId> {
+    match held {
+        Some(held) => leases.handle_renewed(held, asked_at, now()),
+        None => {
+            leases.handle_failure(asked_at, now());
+            Vec::new()
         }
     }
 }
@@ -242,5 +352,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 const LOSS_PAUSE: Duration = Duration::from_secs(1);
 /// How often a second the store is asked for changes by others, at most.
 const LOOKS_PER_SEC: u32 = 100;
+/// The longest time for a renewal of leases: what comes later is too late to be of use.
+const LONGEST_RENEWAL: Duration = Duration::from_secs(2);
 /// The longest wait of a node that stops, so that no lamp is updated twice within a second.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

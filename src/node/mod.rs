@@ -30,6 +30,7 @@ mod counter;
 mod current_network;
 mod error;
 mod greetings;
+mod lamp_leases;
 mod lamp_scheduler;
 mod lamps;
 mod local;
@@ -68,7 +69,7 @@ use crate::forward::{Forwarder, TimeLimited};
 use crate::intake::{Intake, ListenerPolicy};
 use crate::lock::Lock;
 use crate::message::{MailboxId, MessageId, SiteId};
-use crate::mwi::MwiSink;
+use crate::mwi::{LampLease, MwiSink};
 use crate::network::{Admission, LicenceClass, Network, NetworkObserver, NodeAddress, Port, PortsInUse, Refusal};
 use crate::outbox::Outbox;
 use crate::record::{CallFacts, Jobs, Kept, RecordError, Recorder, Recording, RecordingSite};
@@ -99,6 +100,7 @@ struct Inner {
     local: Option<TimeLimited<StoreForwarder>>,
     forwarder: Option<Arc<dyn Forwarder>>,
     sink: Option<Arc<dyn MwiSink>>,
+    lamp_lease: Option<Arc<dyn LampLease>>,
     directory: Arc<dyn Directory>,
     clock: Arc<dyn Clock>,
     events: Events,
@@ -390,6 +392,7 @@ impl Node {
             current: &inner.current,
             max_per_sec: inner.max_lamp_updates_per_sec.get(),
             backoff: inner.lamp_backoff,
+            lease: inner.lamp_lease.clone(),
         };
         lamps.run(raised(stopped)).await;
     }

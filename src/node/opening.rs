@@ -91,6 +91,7 @@ impl NodeBuilder {
                 store,
                 forwarder: self.forwarder.map(|forwarder| Arc::new(RememberFull::new(forwarder, full)) as _),
                 sink: self.sink,
+                lamp_lease: self.lamp_lease,
                 directory: self.directory,
                 clock: self.clock,
                 events: self.events,

@@ -12,6 +12,7 @@ mod phones_show_the_lamp;
 mod sip_peers_are_treated_as_the_rfcs_say;
 mod source_and_sink_report_the_same_states;
 mod ten_thousand_random_steps_leave_every_lamp_right;
+mod two_nodes_on_one_store_leave_every_lamp_right;
 
 #[path = "../support/recorded_lamps.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use crate::message::MailboxId;
-use crate::mwi::MwiState;
+use crate::mwi::{LampPermit, MwiState};
 use crate::retry::{Backoff, RetrySchedule};
 
 /// The states that one sink has not shown yet: the newest one of each mailbox.
@@ -22,6 +22,7 @@ pub(super) struct Pending {
 #[derive(Debug)]
 struct Slot {
     state: MwiState,
+    permit: LampPermit,
     position: Position,
     schedule: Option<RetrySchedule>,
     /// The calls that wait for the outcome.
@@ -45,19 +46,22 @@ pub(super) enum Outcome {
     Failed,
     /// The sink has not answered in time; the state is tried again.
     NoAnswer,
+    /// The permit to show the state has ended.
+    NotPermitted,
 }
 
 impl Pending {
-    /// Takes in a state to show, unless a newer one is here. The receiver gets the outcome of the next attempt, or
+    /// Takes in a state to show while `permit` is valid, unless a newer one is here. The receiver gets the outcome of the next attempt, or
     /// [`Outcome::NoAnswer`] at once while an earlier failure delays it.
-    pub(super) fn handle_state(&mut self, state: &MwiState) -> oneshot::Receiver<Outcome> {
+    pub(super) fn handle_state(&mut self, state: &MwiState, permit: &LampPermit) -> oneshot::Receiver<Outcome> {
         let (answer, answered) = oneshot::channel();
         let slot = self.slots.entry(state.mailbox.clone()).or_insert_with(|| {
             self.ready.push_back(state.mailbox.clone());
-            Slot { state: state.clone(), position: Position::Ready, schedule: None, waiting: Vec::new() }
+            let (state, permit, waiting) = (state.clone(), permit.clone(), Vec::new());
+            Slot { state, permit, position: Position::Ready, schedule: None, waiting }
         });
         if state.version >= slot.state.version {
-            slot.state = state.clone();
+            (slot.state, slot.permit) = (state.clone(), permit.clone());
         }
         slot.waiting.retain(|waiting| !waiting.is_closed());
         slot.waiting.push(answer);
@@ -68,7 +72,7 @@ impl Pending {
     }
 
     /// Returns a state to show now; its attempt is in progress from now on.
-    pub(super) fn poll_attempt(&mut self, now: Instant) -> Option<MwiState> {
+    pub(super) fn poll_attempt(&mut self, now: Instant) -> Option<(MwiState, LampPermit)> {
         while self.due.first().is_some_and(|(due, _)| *due <= now) {
             let (_, mailbox) = self.due.pop_first()?;
             if let Some(slot) = self.slots.get_mut(&mailbox) {
@@ -78,7 +82,7 @@ impl Pending {
         }
         let slot = self.slots.get_mut(&self.ready.pop_front()?)?;
         slot.position = Position::InProgress;
-        Some(slot.state.clone())
+        Some((slot.state.clone(), slot.permit.clone()))
     }
 
     /// Returns when to poll again, if nothing else happens before.
@@ -104,15 +108,17 @@ impl Pending {
                 let due = slot.schedule.get_or_insert_with(|| RetrySchedule::new(backoff)).handle_failure(now, 0.0);
                 self.due.insert((due, state.mailbox.clone()));
             }
-            // A newer state has come in between, whose outcome the calls wait for.
-            Outcome::Shown | Outcome::NoSuchMailbox | Outcome::Refused if slot.state.version > state.version => {
-                slot.schedule = None;
-                slot.position = Position::Ready;
-                self.ready.push_back(state.mailbox.clone());
-            }
-            Outcome::Shown | Outcome::NoSuchMailbox | Outcome::Refused => {
-                slot.answer(outcome);
-                self.slots.remove(&state.mailbox);
+            Outcome::Shown | Outcome::NoSuchMailbox | Outcome::Refused | Outcome::NotPermitted => {
+                let permitted_again = outcome == Outcome::NotPermitted && slot.permit.is_valid_at(now);
+                if slot.state.version > state.version || permitted_again {
+                    // Another state has come in between, whose outcome the calls wait for.
+                    slot.schedule = None;
+                    slot.position = Position::Ready;
+                    self.ready.push_back(state.mailbox.clone());
+                } else {
+                    slot.answer(outcome);
+                    self.slots.remove(&state.mailbox);
+                }
             }
         }
     }

@@ -26,7 +26,7 @@ pub use self::limits::SipLimits;
 use self::server::Server;
 use super::transport::{NetworkConnector, SecureServer};
 use crate::lock::Lock;
-use crate::mwi::{MwiError, MwiSink, MwiSource, MwiState};
+use crate::mwi::{LampPermit, MwiError, MwiSink, MwiSource, MwiState};
 use crate::retry::now;
 
 /// A notifier (RFC 6665) of the event package `message-summary`: serves telephones that subscribe to the lamps of their mailboxes.
@@ -128,5 +128,10 @@ impl MwiSink for SipNotifier {
         self.server().handle_state(state, now());
         self.changed.notify_one();
         Ok(())
+    }
+
+    /// Shows `state` whatever the permit, because a subscription is with one node, which alone serves it.
+    async fn show_permitted(&self, state: &MwiState, _: &LampPermit) -> Result<(), MwiError> {
+        self.show(state).await
     }
 }
