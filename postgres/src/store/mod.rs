@@ -1,0 +1,206 @@
+//! [`PostgresStore`].
+
+mod builder;
+mod deposit;
+mod housekeep;
+mod mark;
+mod page;
+mod retrieve;
+mod state;
+mod values;
+
+use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio_postgres::Row;
+use voicemail::directory::{Directory, MailboxLimits};
+use voicemail::message::{Audio, MailboxId, Message, MessageId, Origin, Status, Summary};
+use voicemail::store::{
+    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MessageStore, Page, Query, Retention, StoreError,
+};
+
+pub use self::builder::PostgresStoreBuilder;
+use self::values::column;
+use crate::Database;
+use crate::changes::Changes;
+
+/// Keeps messages in PostgreSQL, for any number of nodes at once.
+///
+/// # Kept data
+///
+/// The head and the sound of a message, byte for byte, and its status; not the mail that it arrived as. [`retrieve`](MessageStore::retrieve)
+/// checks the digest of the sound.
+///
+/// # How a message is stored once
+///
+/// A deposit is one statement and one transaction. It locks the row of the mailbox, looks for the key of the message among those that are there
+/// and those that were deleted, and puts the message in if it is not known. So of two nodes that get the same message at the same moment, one
+/// stores it. The answer is given after the commit: with synchronous standbys, after one of them has it. The key of a message that was deleted for
+/// good is remembered for 90 days, or for the time [set](PostgresStoreBuilder::deduplication_window).
+///
+/// When the connection breaks before the answer comes, the deposit answers [`StoreError::Unavailable`], although the message may have been stored.
+/// The sender sends it again, and then it is a [duplicate](Deposit::Duplicate).
+///
+/// # Versions
+///
+/// [`state`](MessageStore::state) answers a version that all nodes agree on. It is the time of the change in microseconds since 1970 by the clock of
+/// the database, or one more than the version before. The clocks of two servers that replace each other may differ by 10 s at most.
+///
+/// # Changes by other nodes
+///
+/// [`external_changes`](MessageStore::external_changes) names the mailboxes that other nodes change, within a second of the change, and within three
+/// seconds if the notification of a change was lost; after a break of the connection, within three seconds of its return. With more than
+/// a million mailboxes, a change whose notification was lost is named later: the store looks for such changes for at most a tenth of the
+/// time. Changes that this store has made are named only if others may have changed the same mailbox in between.
+///
+/// A store that has changed a mailbox, or whose `external_changes` was called, has one more connection for notifications, and a task that
+/// drives it until the store is dropped.
+///
+/// # Limits
+///
+/// Limits are compared under the lock, so they are exact. A message counts with its size as a mail: that of the mail that it arrived as, or
+/// what its sound has in base 64.
+///
+/// # Examples
+///
+/// ```no_run
+/// use voicemail::store::MessageStore;
+/// use voicemail_postgres::{Database, PostgresStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let database = Database::connect("postgres://voicemail@%2Frun%2Fpostgresql/voicemail").await?;
+/// let store = PostgresStore::builder(&database).build();
+/// let mailbox = "2041".parse()?;
+/// store.create_mailbox(&mailbox).await?;
+/// assert_eq!(store.summary(&mailbox).await?.to_string(), "0/0 (0/0)");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct PostgresStore {
+    database: Database,
+    changes: Changes,
+    directory: Option<Arc<dyn Directory>>,
+    holding: MailboxLimits,
+    retention: Retention,
+    max_bytes: u64,
+    deduplication_window: Duration,
+}
+
+impl PostgresStore {
+    /// Builds a store in `database`.
+    pub fn builder(database: &Database) -> PostgresStoreBuilder {
+        PostgresStoreBuilder::new(database.clone())
+    }
+
+    /// Creates `mailbox`; no error if it is there already. Needed only without a [directory](PostgresStoreBuilder::directory).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSpace`], [`StoreError::NotWritable`] and [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has created it or not. The same call again settles it.
+    pub async fn create_mailbox(&self, mailbox: &MailboxId) -> Result<(), StoreError> {
+        self.database.pool().query("SELECT voicemail.create_mailbox($1)", &[&mailbox.as_str()]).await?;
+        Ok(())
+    }
+
+    /// Announces a change that is committed; columns `at` and the next one of `row` have the versions before and after it.
+    fn announce(&self, mailbox: &MailboxId, row: &Row, at: usize) -> Result<(), StoreError> {
+        if let (Some(before), Some(after)) = (column(row, at)?, column(row, at + 1)?) {
+            self.changes.note(mailbox, before, after);
+        }
+        Ok(())
+    }
+
+    /// Whether `mailbox` may be created where it is missing, and its limits.
+    async fn look_up(&self, mailbox: &MailboxId) -> Result<(bool, MailboxLimits), StoreError> {
+        let Some(directory) = &self.directory else { return Ok((false, self.holding)) };
+        let owner = directory.find(mailbox).await.map_err(|error| StoreError::Unavailable(error.into()))?;
+        let owner = owner.ok_or_else(|| StoreError::NoSuchMailbox(mailbox.clone()))?;
+        Ok((true, self.holding.and(owner.holding)))
+    }
+
+    fn check_size(&self, size: u64) -> Result<(), StoreError> {
+        let limit = self.max_bytes;
+        if size > limit { Err(StoreError::TooBig { size, limit }) } else { Ok(()) }
+    }
+
+    /// All bytes of a sound.
+    async fn sound_of(&self, audio: &Audio) -> Result<Bytes, StoreError> {
+        if let Some(bytes) = audio.in_memory() {
+            return Ok(bytes.clone());
+        }
+        let audio = audio.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let mut bytes = Vec::with_capacity(usize::try_from(audio.len()).unwrap_or_default());
+            audio.reader().read_to_end(&mut bytes).map(|_| Bytes::from(bytes))
+        });
+        let failed = |error: std::io::Error| StoreError::Unavailable(error.into());
+        read.await.map_err(|error| failed(error.into()))?.map_err(failed)
+    }
+}
+
+#[async_trait]
+impl MessageStore for PostgresStore {
+    async fn deposit(&self, mailbox: &MailboxId, origin: &Origin, message: &Message) -> Result<Deposit, StoreError> {
+        self.put_deposit(mailbox, origin, message).await
+    }
+
+    async fn list(&self, mailbox: &MailboxId) -> Result<Vec<Entry>, StoreError> {
+        Ok(self.read_page(mailbox, &Query::all()).await?.entries)
+    }
+
+    async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
+        self.read_message(mailbox, id).await
+    }
+
+    async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
+        self.set_status(mailbox, id, status).await
+    }
+
+    async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
+        self.delete_removed(mailbox).await
+    }
+
+    async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
+        Ok(self.read_state(mailbox).await?.summary)
+    }
+
+    async fn state(&self, mailbox: &MailboxId) -> Result<MailboxState, StoreError> {
+        self.read_state(mailbox).await
+    }
+
+    async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
+        self.read_page(mailbox, query).await
+    }
+
+    async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
+        self.check_room(mailbox, size).await
+    }
+
+    fn reads_sounds(&self) -> bool {
+        true
+    }
+
+    async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
+        self.put_import(mailbox, message).await
+    }
+
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with I/O and time.
+    async fn external_changes(&self) -> Vec<MailboxId> {
+        self.changes.wait().await
+    }
+
+    async fn housekeep(&self) -> Result<Housekeeping, StoreError> {
+        self.housekeeping_step().await
+    }
+}

@@ -1,0 +1,42 @@
+//! A store on a real server keeps the contract of message stores, with and without a directory.
+
+use voicemail::conformance;
+use voicemail_postgres::PostgresStore;
+
+use super::support::server::Server;
+use super::support::{database, directory, store_in};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keeps_the_contract() {
+    if Server::common().is_none() {
+        return;
+    }
+    conformance::store::run_all(|| async { store_in(&database().await.unwrap()).await }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keeps_the_contract_with_a_directory() {
+    if Server::common().is_none() {
+        return;
+    }
+    conformance::store::run_all(|| async { PostgresStore::builder(&database().await.unwrap()).directory(directory()).build() })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_mailbox_is_foretold() {
+    let Some(database) = database().await else { return };
+    let store = PostgresStore::builder(&database).directory(directory()).max_messages(3).build();
+    conformance::store::foretold(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_the_node_changes_nothing() {
+    let Some(database) = database().await else { return };
+    let store = store_in(&database).await;
+    conformance::store::kept_over_a_restart(store, |store| async move {
+        drop(store);
+        store_in(&database).await
+    })
+    .await;
+}

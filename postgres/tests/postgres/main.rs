@@ -1,0 +1,17 @@
+//! Tests against PostgreSQL servers of their own. Without PostgreSQL, each test says that it is skipped.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod a_cancelled_wait_is_not_success;
+mod a_cut_connection_loses_nothing;
+mod a_dropped_call_leaves_nothing;
+mod a_frozen_server_is_passed_over;
+mod a_primary_dies;
+mod a_server_restarts;
+mod changes_are_noticed;
+mod housekeeping;
+mod keeps_the_contract;
+mod limits_are_exact;
+mod one_message_through_two_nodes;
+mod schema_steps;
+mod support;
