@@ -75,6 +75,7 @@
 //! | [`network`] | the PBXs, the node, role and licences of each, and the rules for them |
 //! | [`spool`] | messages that wait to be forwarded, on disk |
 //! | [`retrieval`] | services for owners: pass a message on, answer it, send a new one, copy it by e-mail, send a receipt |
+//! | [`jobs`] | the trait [`JobStore`](jobs::JobStore): work that must be done although processes die; and jobs in a folder |
 //! | [`outbox`] | receipts and copies by e-mail that wait to be sent |
 //! | [`record`] | recordings of calls, which become messages on stable storage |
 //! | [`node`] | a node of the network, made of all modules above |
@@ -91,7 +92,7 @@
 //! | `wire` | yes | `wire`, `retrieval`, `telephone`, `voice` |
 //! | `fs` | yes | `disk`, `MaildirStore`, `GreetingFolder`, `PinFolder`, `SoundPack` |
 //! | `smtp` | yes | `smtp`, `SmtpForwarder`, `intake` |
-//! | `node` | yes | `spool`, `record`, `outbox`, `node`, `call`; turns on `fs` and `smtp` |
+//! | `node` | yes | `spool`, `record`, `jobs`, `outbox`, `node`, `call`; turns on `fs` and `smtp` |
 //! | `sip` | | `sip`: `SipSink`, `SipNotifier` |
 //! | `sip-tls` | | SIP over TLS, for both |
 //! | `sip-dns` | | finds the servers of a SIP domain by NAPTR and SRV records |
@@ -148,6 +149,8 @@ pub mod greeting;
 pub mod guarantees;
 #[cfg(feature = "smtp")]
 pub mod intake;
+#[cfg(feature = "node")]
+pub mod jobs;
 mod lock;
 pub mod message;
 #[cfg(feature = "metrics")]

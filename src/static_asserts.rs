@@ -50,6 +50,9 @@ assert_send_sync!(crate::clock::ManualClock, crate::store::MemoryStore);
 #[cfg(feature = "wire")]
 assert_send_sync!(dyn crate::voice::Voice, crate::voice::Voices);
 
+#[cfg(feature = "node")]
+assert_send_sync!(dyn crate::jobs::JobStore, crate::jobs::FolderJobs, crate::jobs::Job);
+
 #[cfg(feature = "fs")]
 assert_send_sync!(
     dyn crate::disk::Disk,

@@ -9,6 +9,8 @@ pub mod clock;
 pub mod directory;
 pub mod forward;
 pub mod greeting;
+#[cfg(feature = "node")]
+pub mod jobs;
 pub mod lease;
 pub mod mwi;
 pub mod store;

@@ -22,6 +22,7 @@ use crate::greeting::GreetingFolder;
 use crate::greeting::GreetingStore;
 use crate::intake::tls_pem::server_config;
 use crate::intake::{Limits, ListenerPolicy, TlsPemError};
+use crate::jobs::JobStore;
 use crate::message::MailAddress;
 use crate::mwi::{LampLease, MwiSink};
 use crate::network::{GraceRule, Network, NetworkObserver, NoGrace, NodeAddress};
@@ -48,6 +49,7 @@ pub struct NodeBuilder {
     pub(super) sink: Option<Arc<dyn MwiSink>>,
     pub(super) lamp_lease: Option<Arc<dyn LampLease>>,
     pub(super) mail_out: Option<Arc<dyn MailOut>>,
+    pub(super) jobs: Option<Arc<dyn JobStore>>,
     pub(super) postmaster: Option<MailAddress>,
     pub(super) observers: Vec<Arc<dyn NetworkObserver>>,
     pub(super) grace: Arc<dyn GraceRule>,
@@ -83,6 +85,7 @@ impl NodeBuilder {
             sink,
             lamp_lease: None,
             mail_out,
+            jobs: None,
             postmaster: None,
             observers,
             grace,
@@ -171,6 +174,12 @@ impl NodeBuilder {
     /// keeps each mail and tries to send it, for five days by default; the node's [`MailboxService`](Node::mailbox_service) puts it there.
     pub fn mail_out(mut self, out: impl MailOut) -> Self {
         self.mail_out = Some(Arc::new(out));
+        self
+    }
+
+    /// Sets where the mails of the outbox wait, instead of a folder. Central nodes that share it send each other's mails when one of them has died.
+    pub fn jobs(mut self, jobs: impl JobStore) -> Self {
+        self.jobs = Some(Arc::new(jobs));
         self
     }
 

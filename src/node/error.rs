@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::greeting::GreetingStoreError;
+use crate::jobs::JobError;
 use crate::network::NodeAddress;
 use crate::record::RecordError;
 use crate::spool::SpoolError;
@@ -38,14 +39,8 @@ pub enum NodeError {
     #[error(transparent)]
     Spool(#[from] SpoolError),
     /// The outbox could not be opened.
-    #[error("the outbox {folder} could not be opened")]
-    Outbox {
-        /// The outbox's folder.
-        folder: PathBuf,
-        /// The error of the file system.
-        #[source]
-        source: io::Error,
-    },
+    #[error("the outbox could not be opened")]
+    Outbox(#[source] JobError),
     /// The greetings beside the spool could not be opened.
     #[error(transparent)]
     Greetings(GreetingStoreError),

@@ -130,10 +130,13 @@ impl NodeBuilder {
 
     async fn outbox(&self) -> Result<Option<Outbox>, NodeError> {
         let Some(mail_out) = self.mail_out.clone() else { return Ok(None) };
-        let folder = self.spool.join("outbox");
-        let outbox = Outbox::builder(folder.clone(), mail_out).disk(Arc::clone(&self.disk)).clock(Arc::clone(&self.clock));
-        let opened = outbox.events(self.events.clone()).retry(self.retry.clone()).open().await;
-        opened.map(Some).map_err(|source| NodeError::Outbox { folder, source })
+        let outbox = Outbox::builder(self.spool.join("outbox"), mail_out).disk(Arc::clone(&self.disk));
+        let outbox = match self.jobs.clone() {
+            Some(jobs) => outbox.jobs(jobs),
+            None => outbox,
+        };
+        let outbox = outbox.clock(Arc::clone(&self.clock)).events(self.events.clone()).retry(self.retry.clone());
+        outbox.open().await.map(Some).map_err(NodeError::Outbox)
     }
 
     fn mailbox_service(

@@ -1,18 +1,14 @@
 //! [`OutboxBuilder`]: how an outbox is opened.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Notify;
-
-use super::retry_queue::RetryQueue;
 use super::{Outbox, OutboxShared};
 use crate::clock::{Clock, SystemClock};
-use crate::disk::{self, Disk, OsDisk, SharedFlush};
+use crate::disk::{Disk, OsDisk};
 use crate::event::Events;
 use crate::forward::MailOut;
-use crate::lock::Lock;
+use crate::jobs::{FolderJobs, JobError, JobStore};
 use crate::retry::RetryPolicy;
 
 /// Opens an [`Outbox`]; made by [`Outbox::builder`].
@@ -20,6 +16,7 @@ use crate::retry::RetryPolicy;
 #[must_use]
 pub struct OutboxBuilder {
     folder: PathBuf,
+    jobs: Option<Arc<dyn JobStore>>,
     transport: Arc<dyn MailOut>,
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
@@ -30,7 +27,13 @@ pub struct OutboxBuilder {
 impl OutboxBuilder {
     pub(super) fn new(folder: PathBuf, transport: Arc<dyn MailOut>) -> Self {
         let (disk, clock) = (Arc::new(OsDisk), Arc::new(SystemClock));
-        Self { folder, transport, disk, clock, events: Events::new(), retry: RetryPolicy::default() }
+        Self { folder, jobs: None, transport, disk, clock, events: Events::new(), retry: RetryPolicy::default() }
+    }
+
+    /// Sets where the mails wait, instead of the folder. Nodes that share it send each other's mails when one of them has died.
+    pub fn jobs(mut self, jobs: impl JobStore) -> Self {
+        self.jobs = Some(Arc::new(jobs));
+        self
     }
 
     /// Sets the disk that the folder is on; the operating system's by default.
@@ -62,18 +65,17 @@ impl OutboxBuilder {
     ///
     /// # Errors
     ///
-    /// The error of the disk, when the folder cannot be created, flushed or read.
+    /// [`JobError::Disk`], when the folder cannot be created, flushed or read.
     ///
     /// # Cancel safety
     ///
     /// A dropped call has changed nothing except what a crash had left behind.
-    pub async fn open(self) -> io::Result<Outbox> {
-        let Self { folder, transport, disk, clock, events, retry } = self;
-        let (flush, changed) = (SharedFlush::default(), Notify::new());
-        let retry_queue = Lock::new(RetryQueue::new(&retry));
-        let shared = Arc::new(OutboxShared { disk, folder, flush, transport, clock, events, retry_queue, changed });
-        let opened = Arc::clone(&shared);
-        disk::blocking(move || opened.read_folder()).await?;
-        Ok(Outbox { shared })
+    pub async fn open(self) -> Result<Outbox, JobError> {
+        let Self { folder, jobs, transport, disk, clock, events, retry } = self;
+        let jobs = match jobs {
+            Some(jobs) => jobs,
+            None => Arc::new(FolderJobs::open(disk, folder).await?),
+        };
+        Ok(Outbox { shared: Arc::new(OutboxShared { jobs, transport, clock, events, retry }) })
     }
 }

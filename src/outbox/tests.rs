@@ -3,11 +3,12 @@
 use chrono::TimeDelta;
 use tokio::sync::broadcast;
 
+use std::path::Path;
 use std::sync::Mutex;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::disk::{PowerCutDisk, Unsynced};
+use crate::disk::{self, Disk, PowerCutDisk, Unsynced};
 use crate::event::Occurrence;
 use crate::forward::Reply;
 use crate::retry::{Backoff, RetryPolicy};
@@ -74,7 +75,7 @@ fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at("2026-11-22T18:00:00Z".parse().unwrap()))
 }
 
-async fn opened(disk: &PowerCutDisk, transport: impl MailOut, clock: &Arc<ManualClock>) -> io::Result<Outbox> {
+async fn opened(disk: &PowerCutDisk, transport: impl MailOut, clock: &Arc<ManualClock>) -> Result<Outbox, JobError> {
     Outbox::builder("/node/outbox", transport).disk(disk.clone()).clock(Arc::clone(clock)).open().await
 }
 
@@ -109,7 +110,7 @@ async fn while_running<T>(outbox: &Outbox, script: impl Future<Output = T>) -> T
 
 /// Runs `outbox` until there was an event of each mail that waits now.
 async fn each_is_reported(outbox: &Outbox) {
-    let (mut events, waiting) = (outbox.shared.events.subscribe(), outbox.waiting());
+    let (mut events, waiting) = (outbox.shared.events.subscribe(), outbox.waiting().await.unwrap());
     while_running(outbox, async {
         for _ in 0..waiting {
             events.recv().await.unwrap();
@@ -128,14 +129,14 @@ async fn a_mail_is_tried_until_it_is_accepted_and_then_removed() {
         for _ in 0..3 {
             assert_eq!(next_event(&mut events).await, "deferred");
         }
-        assert_eq!((outbox.waiting(), files(&disk).len(), server.taken()), (1, 1, 0));
+        assert_eq!((outbox.waiting().await.unwrap(), files(&disk).len(), server.taken()), (1, 1, 0));
         server.answer(Outcome::Accepted);
         assert_eq!(next_event(&mut events).await, "sent");
     })
     .await;
     let taken = server.taken.lock().unwrap()[0].clone();
     assert_eq!((taken.0, taken.1.as_str(), taken.2.ends_with(b"heard\r\n")), (Sender::Null, "anna@example.com", true));
-    assert_eq!((outbox.waiting(), files(&disk)), (0, Vec::new()));
+    assert_eq!((outbox.waiting().await.unwrap(), files(&disk)), (0, Vec::new()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +156,7 @@ async fn a_refused_or_five_day_old_mail_is_given_up_and_reported() {
         assert_eq!(next_event(&mut events).await, "given up");
     })
     .await;
-    assert_eq!((outbox.waiting(), files(&disk)), (0, Vec::new()));
+    assert_eq!((outbox.waiting().await.unwrap(), files(&disk)), (0, Vec::new()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,7 +214,7 @@ async fn a_transport_that_never_answers_blocks_no_other_mail_for_ever() {
 async fn a_file_that_is_no_mail_is_set_aside_and_delays_nothing() {
     let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Accepted), clock());
     drop(opened(&disk, Arc::clone(&server), &clock).await.unwrap());
-    let name = QueuedMailName::new(clock.now().instant).to_string();
+    let name = Job::new(JobKind::MAIL, JobKey::random(), clock.now().instant).to_string();
     let file = disk.create(&Path::new("/node/outbox").join(&name)).unwrap();
     file.write_all_at(b"none of ours", 0).unwrap();
     let outbox = opened(&disk, Arc::clone(&server), &clock).await.unwrap();
@@ -236,8 +237,8 @@ async fn a_stop_lets_mails_under_way_finish() {
         send(&outbox, n).await.unwrap();
     }
     outbox.run(std::future::ready(())).await;
-    assert_eq!(server.taken() + outbox.waiting(), 20, "what was begun is done, and the rest waits");
-    assert_eq!(files(&disk).len(), outbox.waiting());
+    assert_eq!(server.taken() + outbox.waiting().await.unwrap(), 20, "what was begun is done, and the rest waits");
+    assert_eq!(files(&disk).len(), outbox.waiting().await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]
@@ -273,7 +274,11 @@ async fn an_accepted_mail_is_sent_whenever_the_power_is_cut() {
             each_is_reported(&outbox).await;
             let arrived = mails(&server).union(&before).count();
             assert!((kept..=3).contains(&arrived), "{arrived} of {kept} after {operations} operations, {unsynced:?}");
-            assert_eq!((outbox.waiting(), files(&disk)), (0, Vec::new()), "nothing is left behind after {operations} operations");
+            assert_eq!(
+                (outbox.waiting().await.unwrap(), files(&disk)),
+                (0, Vec::new()),
+                "nothing is left behind after {operations} operations"
+            );
             if !was_off {
                 break;
             }
@@ -285,4 +290,29 @@ async fn an_accepted_mail_is_sent_whenever_the_power_is_cut() {
 
 fn mails(server: &Server) -> std::collections::HashSet<Bytes> {
     server.taken.lock().unwrap().iter().map(|(_, _, mail)| mail.clone()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mail_of_a_node_that_died_is_sent_by_another() {
+    let (disk, server, clock) = (PowerCutDisk::new(), Server::answering(Outcome::Accepted), clock());
+    let jobs = crate::jobs::FolderJobs::open(disk.clone(), "/node/outbox").await.unwrap();
+    let shared = |transport: Arc<dyn MailOut>| {
+        let outbox = Outbox::builder("/unused", transport).jobs(jobs.clone()).clock(Arc::clone(&clock));
+        async { outbox.open().await.unwrap() }
+    };
+    let (one, other) = (shared(Arc::new(NeverAnswers)).await, shared(Arc::clone(&server) as _).await);
+    send(&one, 1).await.unwrap();
+    // Longer than a claim: the node that is at work keeps the mail.
+    assert!(
+        timeout(CLAIM * 5, async { tokio::join!(one.run(std::future::pending()), other.run(std::future::pending())) })
+            .await
+            .is_err()
+    );
+    assert_eq!((server.taken(), other.waiting().await.unwrap()), (0, 1));
+    // The first one is dead now.
+    let mut events = other.shared.events.subscribe();
+    let died = tokio::time::Instant::now();
+    while_running(&other, async { assert_eq!(next_event(&mut events).await, "sent") }).await;
+    assert!(died.elapsed() <= CLAIM + Duration::from_secs(1), "{:?}", died.elapsed());
+    assert_eq!((server.taken(), files(&disk)), (1, Vec::new()));
 }

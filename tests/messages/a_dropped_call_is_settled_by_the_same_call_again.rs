@@ -469,7 +469,7 @@ async fn outbox_open_and_send_keep_a_mail_whole_or_not_at_all() {
             cut(outbox.send(Sender::Null, &to, &"Subject: heard\r\n\r\n".into()), polls).await.is_some()
         };
         let sent = to_the_end(call);
-        let waiting = open().await.unwrap().waiting();
+        let waiting = open().await.unwrap().waiting().await.unwrap();
         assert!(waiting == 1 || (waiting == 0 && !sent), "{waiting} after {polls} polls");
         assert_eq!(files(folder.path()).len(), waiting);
         opened && sent

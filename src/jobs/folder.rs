@@ -1,0 +1,221 @@
+//! [`FolderJobs`]: jobs as files in a folder.
+
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+
+use self::queue::JobQueue;
+use super::{Added, GiveUp, Job, JobError, JobKey, JobKind, JobStore};
+use crate::disk::{self, Disk, SharedFlush};
+use crate::lock::Lock;
+use crate::retry::{now, wait_until};
+
+/// Jobs in a folder, of one process. Clones share the folder.
+///
+/// ```text
+/// FOLDER/20261122T180000.000000Z-KEY.mail   the payload of a job, named after the time it was added, its key and its kind
+/// FOLDER/NAME.part                          being written
+/// FOLDER/NAME.unreadable                    given up as unreadable; left unchanged
+/// ```
+///
+/// Tries, claims and waits are in memory: after a restart, every job is due, and has no tries. At most 100 000 jobs wait.
+#[derive(Debug, Clone)]
+pub struct FolderJobs {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    flush: SharedFlush,
+    queue: Lock<JobQueue>,
+    changed: watch::Sender<()>,
+}
+
+impl FolderJobs {
+    /// Opens `folder`, which is created if it is missing, with the jobs in it.
+    ///
+    /// # Errors
+    ///
+    /// [`JobError::Disk`] when the folder cannot be created, flushed or read.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has changed nothing except what a crash had left behind.
+    pub async fn open(disk: impl Disk, folder: impl Into<PathBuf>) -> Result<Self, JobError> {
+        let (flush, queue, changed) = (SharedFlush::default(), Lock::default(), watch::Sender::new(()));
+        let inner = Arc::new(Inner { disk: Arc::new(disk), folder: folder.into(), flush, queue, changed });
+        let jobs = Self { inner };
+        jobs.work(Inner::read_folder).await?;
+        Ok(jobs)
+    }
+
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> io::Result<T> + Send + 'static) -> Result<T, JobError> {
+        let inner = Arc::clone(&self.inner);
+        let done = disk::blocking(move || work(&inner)).await;
+        done.map_err(|source| JobError::Disk { folder: self.inner.folder.clone(), source })
+    }
+}
+
+#[async_trait]
+impl JobStore for FolderJobs {
+    async fn add(&self, kind: &JobKind, key: JobKey, queued_at: DateTime<Utc>, payload: &[u8]) -> Result<Added, JobError> {
+        let job = Job::new(kind.clone(), key, queued_at);
+        {
+            let mut queue = self.inner.queue.lock();
+            if queue.len() >= MOST {
+                return Err(JobError::Full { most: MOST });
+            }
+            match queue.handle_adding(&job) {
+                None => {}
+                Some(Added::Duplicate) => return Ok(Added::Duplicate),
+                Some(Added::Stored) => return Err(JobError::Unavailable("the same job is being added by another call".into())),
+            }
+        }
+        let payload = Bytes::copy_from_slice(payload);
+        self.work(move |inner| inner.keep(&job, &payload)).await.map(|()| Added::Stored)
+    }
+
+    async fn take(&self, kind: &JobKind, most: usize, claim: Duration) -> Result<Vec<Job>, JobError> {
+        let mut queue = self.inner.queue.lock();
+        Ok(std::iter::from_fn(|| queue.poll_job(kind, claim, now())).take(most).collect())
+    }
+
+    async fn read(&self, job: &Job) -> Result<Option<Bytes>, JobError> {
+        let path = self.inner.path(job);
+        let read = self.work(move |inner| match disk::read(&*inner.disk, &path) {
+            Ok(bytes) => Ok(Some(Bytes::from(bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        });
+        read.await
+    }
+
+    async fn extend(&self, job: &Job, claim: Duration) -> Result<bool, JobError> {
+        Ok(self.inner.queue.lock().handle_extended(job, claim, now()))
+    }
+
+    async fn done(&self, job: &Job) -> Result<(), JobError> {
+        self.inner.queue.lock().handle_ended(job);
+        let path = self.inner.path(job);
+        self.work(move |inner| inner.remove(&path)).await
+    }
+
+    async fn defer(&self, job: &Job, wait: Duration) -> Result<(), JobError> {
+        self.inner.queue.lock().handle_deferred(job, wait, now());
+        self.inner.changed.send_replace(());
+        Ok(())
+    }
+
+    async fn give_up(&self, job: &Job, reason: GiveUp) -> Result<(), JobError> {
+        if !self.inner.queue.lock().is_claimed_by(job) {
+            return Ok(());
+        }
+        match reason {
+            GiveUp::Failed => self.done(job).await,
+            GiveUp::Unreadable => {
+                self.inner.queue.lock().handle_ended(job);
+                let path = self.inner.path(job);
+                self.work(move |inner| inner.disk.rename(&path, &path.with_extension(UNREADABLE))).await
+            }
+        }
+    }
+
+    async fn count(&self, kind: &JobKind) -> Result<usize, JobError> {
+        Ok(self.inner.queue.lock().count(kind))
+    }
+
+    async fn due(&self, kind: &JobKind) {
+        let mut changes = self.inner.changed.subscribe();
+        loop {
+            let due = self.inner.queue.lock().poll_timeout(kind);
+            if due.is_some_and(|due| due <= now()) {
+                return;
+            }
+            tokio::select! {
+                // The sender lives as long as this store.
+                _ = changes.changed() => {}
+                () = wait_until(due) => {}
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Queues the jobs in the folder, and removes files that were never accepted. Blocks.
+    fn read_folder(&self) -> io::Result<()> {
+        disk::create_dirs(&*self.disk, &self.folder)?;
+        disk::sync_name(&*self.disk, &self.folder)?;
+        let names: BTreeSet<String> = self.disk.list(&self.folder)?.into_iter().collect();
+        // A name that can be read may not be durable before this flush.
+        self.disk.sync_dir(&self.folder)?;
+        let mut queue = self.queue.lock();
+        for name in names {
+            if let Ok(job) = name.parse::<Job>() {
+                queue.handle_adding(&job);
+                queue.handle_added(&job, now());
+            } else if Path::new(&name).extension().is_some_and(|extension| extension == PART) {
+                self.disk.remove(&self.folder.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a job durable and queues it. Blocks.
+    fn keep(&self, job: &Job, payload: &[u8]) -> io::Result<()> {
+        let kept = self.write(job, payload);
+        {
+            let mut queue = self.queue.lock();
+            match &kept {
+                Ok(()) => queue.handle_added(job, now()),
+                Err(_) => queue.handle_ended(job),
+            }
+        }
+        self.changed.send_replace(());
+        kept
+    }
+
+    fn write(&self, job: &Job, payload: &[u8]) -> io::Result<()> {
+        let path = self.path(job);
+        let part = path.with_extension(PART);
+        let file = self.disk.create(&part)?;
+        let written = file.write_all_at(payload, 0);
+        let placed = written.and_then(|()| file.sync()).and_then(|()| self.disk.rename(&part, &path));
+        let flushed = placed.and_then(|()| self.flush.sync_dir(&*self.disk, &self.folder));
+        if flushed.is_err() {
+            // It has one of the two names. If this fails too, the next start does the job if it is whole.
+            let _ = self.disk.remove(&part).or_else(|_| self.disk.remove(&path));
+        }
+        flushed
+    }
+
+    /// Removes a file durably; one that is not there is removed. Blocks.
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match self.disk.remove(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.flush.sync_dir(&*self.disk, &self.folder)
+    }
+
+    fn path(&self, job: &Job) -> PathBuf {
+        self.folder.join(job.to_string())
+    }
+}
+
+/// How many jobs may wait.
+const MOST: usize = 100_000;
+const PART: &str = "part";
+const UNREADABLE: &str = "unreadable";
