@@ -36,7 +36,7 @@ use self::support::certificate::certify;
 use self::support::disk::create_durably;
 use self::support::mail::{mail, message};
 use self::support::network::CENTRAL;
-use self::support::nodes::Pair;
+use self::support::pair::Pair;
 use self::support::sound::sound;
 
 mod support {
@@ -45,6 +45,7 @@ mod support {
     pub(crate) mod mail;
     pub(crate) mod network;
     pub(crate) mod nodes;
+    pub(crate) mod pair;
     pub(crate) mod sound;
     pub(crate) mod workers;
 }

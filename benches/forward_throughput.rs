@@ -38,7 +38,8 @@ use voicemail::message::MessageId;
 
 use self::support::disk::create_durably;
 use self::support::network::{CENTRAL, EDGE, next_mailbox};
-use self::support::nodes::{Central, Pair};
+use self::support::nodes::Central;
+use self::support::pair::Pair;
 use self::support::raw::create_raw;
 use self::support::sound::sound;
 use self::support::workers::share;
@@ -48,6 +49,7 @@ mod support {
     pub(crate) mod disk;
     pub(crate) mod network;
     pub(crate) mod nodes;
+    pub(crate) mod pair;
     pub(crate) mod raw;
     pub(crate) mod sound;
     pub(crate) mod workers;

@@ -16,7 +16,7 @@ use voicemail::audio::Format;
 use voicemail::forward::smtp::Security;
 
 use self::support::network::CENTRAL;
-use self::support::nodes::Pair;
+use self::support::pair::Pair;
 use self::support::raw::create_raw;
 use self::support::sound::sound;
 
@@ -25,6 +25,7 @@ mod support {
     pub(crate) mod disk;
     pub(crate) mod network;
     pub(crate) mod nodes;
+    pub(crate) mod pair;
     pub(crate) mod raw;
     pub(crate) mod sound;
     pub(crate) mod workers;

@@ -16,7 +16,7 @@ from results import HERE, RECORDINGS, TARGET, read
 
 def main():
     results = read()
-    parts = [machine(), forwarding(results), intake(results), wire(results), processor(), calls(), latency(), ingest(results),
+    parts = [machine(), forwarding(results), senders(results), intake(results), wire(results), processor(), calls(), latency(), ingest(results),
              recovery(results), instructions()]
     fill(HERE / "README.md", "\n\n".join(part for part in parts if part))
     fill(HERE.parent / "README.md", "\n\n".join(part for part in [machine(), summary(results)] if part))
@@ -51,6 +51,13 @@ def forwarding(results):
                              percent(tls, raw), times(tls, lettre)])
     head = ["`forward_throughput`", "at once", "`raw`", "`plain`", "`tls`", "`lettre`", "`tls` of `raw`", "`tls` to `lettre`"]
     return table(head, rows)
+
+
+def senders(results):
+    group = results.get("many_senders/30s-mulaw", {})
+    raw = group.get("raw", {}).get(16)
+    rows = [[str(nodes), rate(raw), f"**{rate(result)}**", percent(result, raw)] for nodes, result in sorted(group.get("nodes", {}).items())]
+    return table(["`many_senders`, 30 s mu-law: distributed nodes", "`raw`", "all together, 16 at once", "of `raw`"], rows)
 
 
 def summary(results):

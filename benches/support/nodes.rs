@@ -77,10 +77,9 @@ impl Central {
     }
 }
 
-/// A distributed node and its central one.
-pub(crate) struct Pair {
-    distributed: Node,
-    central: Central,
+/// A distributed node that forwards to a central one.
+pub(crate) struct Distributed {
+    node: Node,
     running: Running,
     answers: Arc<Answers>,
     listening: JoinHandle<()>,
@@ -88,9 +87,8 @@ pub(crate) struct Pair {
     _folder: TempDir,
 }
 
-impl Pair {
-    pub(crate) async fn open(security: Security) -> Self {
-        let central = Central::open().await;
+impl Distributed {
+    pub(crate) async fn open(central: &Central, security: Security) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let network = network();
         let forwarder = SmtpForwarder::builder(central.address.to_string(), network.domain())
@@ -102,15 +100,15 @@ impl Pair {
             .build()
             .expect("a forwarder");
         let directory = network.directory();
-        let distributed = Node::builder(EDGE.parse().expect("an address"), network, directory, folder.path())
+        let node = Node::builder(EDGE.parse().expect("an address"), network, directory, folder.path())
             .forwarder(forwarder)
             .open()
             .await
             .expect("a distributed node");
         let answers: Arc<Answers> = Arc::default();
-        let listening = tokio::spawn(Arc::clone(&answers).listen(distributed.events()));
-        let running = Running::start(distributed.clone());
-        Self { distributed, central, running, answers, listening, _folder: folder }
+        let listening = tokio::spawn(Arc::clone(&answers).listen(node.events()));
+        let running = Running::start(node.clone());
+        Self { node, running, answers, listening, _folder: folder }
     }
 
     /// Sends `messages` messages, `concurrency` at a time; returns how long that took.
@@ -118,7 +116,7 @@ impl Pair {
         let start = Instant::now();
         let workers = (0..concurrency).map(|worker| {
             let share = share(messages, concurrency, worker);
-            let (node, answers, wav) = (self.distributed.clone(), Arc::clone(&self.answers), wav.clone());
+            let (node, answers, wav) = (self.node.clone(), Arc::clone(&self.answers), wav.clone());
             tokio::spawn(async move {
                 let site: SiteId = "edge".parse().expect("a site");
                 for _ in 0..share {
@@ -135,9 +133,8 @@ impl Pair {
     }
 
     pub(crate) async fn close(self) {
-        drop(self.distributed);
+        drop(self.node);
         self.running.close().await;
-        self.central.close().await;
         self.listening.await.expect("nobody else listens");
     }
 }
