@@ -1,8 +1,9 @@
-//! [`Arrivals`]: the messages that have ever arrived in a mailbox, in one small file each, which outlives the message.
+//! [`Arrivals`]: the messages that have ever arrived in a mailbox, with one small file each, which outlives the message.
 //!
-//! The file is named after the message's [`DeduplicationKey`] and holds a state and a time. It is written before its message is put into the
-//! mailbox, as `open`, so that there is space for it; and once the message is flushed, as `kept`. Only `kept` proves that the message has
-//! arrived: an arrival that is open, torn or missing is in doubt, and then the mailbox itself is searched.
+//! The file is named after the message's [`DeduplicationKey`] and holds a state and a time. It comes once the message is flushed, as `kept`; the
+//! arrivals of an hour are links to one [`SharedRecord`](super::shared_record::SharedRecord). Only `kept` proves that the message has arrived: an
+//! arrival that is open, torn or missing is in doubt, and then the mailbox itself is searched. `open` stands where a time had to be noted for
+//! an arrival in doubt; earlier versions wrote it before each message, too.
 
 use std::fmt;
 use std::io;
@@ -11,7 +12,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::bad_entries::concerns_entry;
-use crate::disk::{self, Disk, DiskFile};
+use super::context::StoreContext;
+use crate::disk::{self, Disk};
 use crate::store::DeduplicationKey;
 
 /// The arrivals of one mailbox.
@@ -38,28 +40,33 @@ impl Arrivals {
         }
     }
 
-    /// Notes that the message with this `key` is about to be kept.
-    pub(super) fn begin(&self, disk: &dyn Disk, key: DeduplicationKey, now: DateTime<Utc>) -> io::Result<PendingArrival> {
-        let file = self.write(disk, key, ArrivalRecord { state: ArrivalState::Open, at: now })?;
-        Ok(PendingArrival { file, at: now })
-    }
-
-    /// Removes the note of [`begin`](Self::begin). If that fails, the note stays in doubt, which does no harm.
-    pub(super) fn withdraw(&self, disk: &dyn Disk, key: DeduplicationKey) {
-        let _ = disk.remove(&self.path(key));
-    }
-
     /// Notes that the message with this `key` is kept; to be called when the message is flushed. The note itself is not flushed.
-    pub(super) fn keep(&self, disk: &dyn Disk, key: DeduplicationKey, now: DateTime<Utc>) -> io::Result<()> {
-        self.write(disk, key, ArrivalRecord { state: ArrivalState::Kept, at: now }).map(drop)
+    pub(super) fn keep(&self, context: &StoreContext, key: DeduplicationKey) -> io::Result<()> {
+        let (disk, now, path) = (&context.disk, context.now(), self.path(key));
+        let record = |at| ArrivalRecord { state: ArrivalState::Kept, at }.to_string();
+        match context.arrival_record.link(disk, &context.staging, (&path, now), record) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.is_kept(&**disk, key)? => Ok(()),
+            Err(error) if disk::is_no_space(&error) => Err(error),
+            // An arrival in doubt is there, or the file system has no links.
+            Err(_) => self.write(&**disk, key, now),
+        }
     }
 
     /// Notes that the message with this `key` is kept, and flushes the note; it is durable when the folder is flushed, too.
-    pub(super) fn keep_durably(&self, disk: &dyn Disk, key: DeduplicationKey, now: DateTime<Utc>) -> io::Result<()> {
-        if self.is_kept(disk, key)? {
-            return disk.open(&self.path(key))?.sync();
+    pub(super) fn keep_durably(&self, context: &StoreContext, key: DeduplicationKey) -> io::Result<()> {
+        if !self.is_kept(&*context.disk, key)? {
+            self.keep(context, key)?;
         }
-        self.write(disk, key, ArrivalRecord { state: ArrivalState::Kept, at: now })?.sync()
+        context.disk.open(&self.path(key))?.sync()
+    }
+
+    /// Notes that the message with this `key` was deleted at `removed_at`, in a file of its own, and flushes it; it is durable when the folder is flushed, too.
+    pub(super) fn import(&self, disk: &dyn Disk, key: DeduplicationKey, removed_at: DateTime<Utc>) -> io::Result<()> {
+        if !self.is_kept(disk, key)? {
+            self.write(disk, key, removed_at)?;
+        }
+        disk.open(&self.path(key))?.sync()
     }
 
     /// The file names of all arrivals, in order.
@@ -88,32 +95,18 @@ impl Arrivals {
         }
     }
 
-    fn write(&self, disk: &dyn Disk, key: DeduplicationKey, record: ArrivalRecord) -> io::Result<Box<dyn DiskFile>> {
+    /// Writes a file of its own for an arrival that is kept.
+    fn write(&self, disk: &dyn Disk, key: DeduplicationKey, at: DateTime<Utc>) -> io::Result<()> {
         let path = self.path(key);
         let file = match disk.create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => disk.open(&path)?,
             created => created?,
         };
-        file.write_all_at(record.to_string().as_bytes(), 0)?;
-        Ok(file)
+        file.write_all_at(ArrivalRecord { state: ArrivalState::Kept, at }.to_string().as_bytes(), 0)
     }
 
     fn path(&self, key: DeduplicationKey) -> PathBuf {
         self.folder.join(key.to_string())
-    }
-}
-
-/// An arrival whose message is on its way into the mailbox.
-#[derive(Debug)]
-pub(super) struct PendingArrival {
-    file: Box<dyn DiskFile>,
-    at: DateTime<Utc>,
-}
-
-impl PendingArrival {
-    /// Notes that the message is kept; to be called when the message is flushed. The note itself is not flushed.
-    pub(super) fn keep(self) -> io::Result<()> {
-        self.file.write_all_at(ArrivalRecord { state: ArrivalState::Kept, at: self.at }.to_string().as_bytes(), 0)
     }
 }
 

@@ -12,6 +12,7 @@ use super::bad_entries::BadEntries;
 use super::context::{Limits, StoreContext, failed};
 use super::free_space::FreeSpaceCache;
 use super::retention::Retention;
+use super::shared_record::SharedRecord;
 use super::tree::Tree;
 use crate::clock::{Clock, SystemClock};
 use crate::directory::{Directory, MailboxLimits};
@@ -144,6 +145,7 @@ impl MaildirStoreBuilder {
             flush: SharedFlush::default(),
             watcher: OnceLock::new(),
             staging: self.root.join("staging"),
+            arrival_record: SharedRecord::default(),
             host: self.host,
             domain: self.domain,
             limits: Limits { holding: self.holding, bytes: self.max_bytes, min_free_space: self.min_free_space },

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::bad_entries::BadEntries;
 use super::free_space::FreeSpaceCache;
 use super::retention::Retention;
+use super::shared_record::SharedRecord;
 use crate::clock::Clock;
 use crate::directory::MailboxLimits;
 use crate::disk::{self, Disk, SharedFlush, Watcher};
@@ -24,6 +25,8 @@ pub(super) struct StoreContext {
     /// Reports changes in the mailboxes; not set where the disk cannot watch.
     pub watcher: OnceLock<Arc<dyn Watcher>>,
     pub staging: PathBuf,
+    /// The file to which the arrivals of this hour are links.
+    pub arrival_record: SharedRecord,
     pub host: String,
     pub domain: String,
     pub limits: Limits,

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::arrivals::{Arrivals, PendingArrival};
+use super::arrivals::Arrivals;
 use super::context::{StoreContext, failed, not_taken};
 use super::folders::Folders;
 use super::incoming::ArrivedMail;
@@ -89,7 +89,7 @@ impl Mailbox {
         }
         // Also a key that was kept: the call that wrote it may have died before it flushed.
         let removed_at = imported.removed_at.unwrap_or_else(|| context.now());
-        self.arrivals.keep_durably(disk, key, removed_at).map_err(not_taken)?;
+        self.arrivals.import(disk, key, removed_at).map_err(not_taken)?;
         context.flush.sync_dir(disk, self.arrivals.folder()).map_err(failed)?;
         Ok(if was_kept { ImportOutcome::Duplicate } else { ImportOutcome::KeyStored })
     }
@@ -109,9 +109,9 @@ impl Mailbox {
         }
         let staged = self.stage(context, message)?;
         match self.place(context, limits, key, (message.head(), status), staged)? {
-            Placed::New(id, folder, arrival) => {
+            Placed::New(id, folder) => {
                 self.folders.flush(disk, &context.flush, folder).map_err(failed)?;
-                arrival.keep().map_err(not_taken)?;
+                self.arrivals.keep(context, key).map_err(not_taken)?;
                 Ok(Deposit::Stored(id))
             }
             Placed::There => {
@@ -120,7 +120,7 @@ impl Mailbox {
                     self.folders.flush(disk, &context.flush, folder).map_err(failed)?;
                 }
                 let _lock = self.lock(disk).map_err(not_taken)?;
-                self.arrivals.keep(disk, key, context.now()).map_err(not_taken)?;
+                self.arrivals.keep(context, key).map_err(not_taken)?;
                 Ok(Deposit::Duplicate)
             }
         }
@@ -271,15 +271,8 @@ impl Mailbox {
         let name = OwnName::of(head, id, key, staged.size());
         let file = FileName { folder: Folder::New, name: name.to_base(&context.host) }.at(status);
         let folder = file.folder;
-        let begun = self.arrivals.begin(disk, key, context.now());
-        let deliver = || staged.deliver(&self.folders.path(&file));
-        match begun.and_then(|arrival| self.view().put(file.clone(), deliver).map(|()| arrival)) {
-            Ok(arrival) => Ok(Placed::New(id, folder, arrival)),
-            Err(error) => {
-                self.arrivals.withdraw(disk, key);
-                Err(not_taken(error))
-            }
-        }
+        self.view().put(file.clone(), || staged.deliver(&self.folders.path(&file))).map_err(not_taken)?;
+        Ok(Placed::New(id, folder))
     }
 
     /// Makes the arrivals of these messages durable, before the messages are deleted.
@@ -287,7 +280,7 @@ impl Mailbox {
         let disk = &*context.disk;
         let mut any = false;
         for own in messages.iter().filter_map(|located| located.own.as_ref()) {
-            self.arrivals.keep_durably(disk, own.key, context.now())?;
+            self.arrivals.keep_durably(context, own.key)?;
             any = true;
         }
         if any { context.flush.sync_dir(disk, self.arrivals.folder()) } else { Ok(()) }
@@ -361,7 +354,7 @@ fn create_lock(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 /// The result of putting a message into a mailbox, not flushed yet.
 enum Placed {
     /// The message was put into this folder, under this id.
-    New(MessageId, Folder, PendingArrival),
+    New(MessageId, Folder),
     /// The message had been there before.
     There,
 }

@@ -15,6 +15,7 @@ mod name;
 mod parts;
 mod poll_schedule;
 mod retention;
+mod shared_record;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -48,11 +49,12 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 /// ```text
 /// mail/2041/{tmp,new,cur}    the mailbox 2041, a Maildir
 /// arrivals/2041/KEY          the note that a message has arrived, also after its owner removed it
-/// staging/                   messages that are being written
+/// staging/                   messages that are being written, and the record to which the arrivals of an hour are links
 /// ```
 ///
 /// - A message is **new** in `new/`, and in `cur/` without the flag `S`; **old** with the flag `S`; **removed** with `T`.
-/// - A deposit is answered after the message's file was flushed, renamed into `new/`, and `new/` was flushed.
+/// - A deposit is answered after the message's file was flushed, renamed into `new/`, `new/` was flushed, and the arrival was linked. If the disk is
+///   full at this last step, the answer is [`StoreError::NoSpace`] and the message is in the mailbox: the sender's next try is a duplicate.
 /// - A mail that another program puts into a mailbox is a message, too, if it has a sound that
 ///   [`wire::decode`](crate::wire::decode) accepts. Any other mail is left alone, and neither listed nor counted.
 /// - Each call sees what other programs did before it. On a local file system the kernel reports changes (inotify), so that a
@@ -81,7 +83,7 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 /// program* within the seconds that the operating system takes to write an arrival by itself, the power is cut in the same seconds, *and* the
 /// sender did not get its answer and sends the message again. Then it comes back.
 ///
-/// An arrival is remembered for 90 days after its message came, or for the time [set](MaildirStoreBuilder::deduplication_window), whether or not
+/// An arrival is remembered for 90 days after its message came, and up to an hour longer, or for the time [set](MaildirStoreBuilder::deduplication_window), whether or not
 /// the message is still there. [`housekeep`](MessageStore::housekeep) forgets old ones; a [`Node`](crate::node::Node) calls it every minute. A
 /// program that uses a store without a node must call it, or [`forget_old_arrivals`](Self::forget_old_arrivals). A message that is
 /// sent again after that time, and is no longer in the mailbox, is taken for a new one: no sender should retry for 90 days.

@@ -63,6 +63,11 @@ impl Staged {
         Ok(())
     }
 
+    /// Where the file is, until it is delivered.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether it is a file in `folder`.
     pub(super) fn is_in(&self, folder: &Path) -> bool {
         self.path.parent() == Some(folder)

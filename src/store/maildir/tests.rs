@@ -201,6 +201,7 @@ async fn a_deposit_survives_a_power_cut_at_any_moment() {
             assert_eq!(again == Deposit::Duplicate, before == 1, "{at}");
             assert_eq!(list(&store).await, [(message.id(), Status::New)], "{at}");
             assert_eq!(sound(&store, message.id()).await, *message.audio().bytes(), "{at}");
+            drop(store);
             assert!(disk.list(Path::new("/store/staging")).unwrap().is_empty(), "{at}");
 
             power.power_cut(unsynced);
@@ -231,7 +232,7 @@ async fn an_imported_message_survives_a_power_cut_at_any_moment() {
         let message = message(&[7; 10_000]);
         let imported = ImportedMessage::from_origin(&Origin::Here, message.clone(), status);
         for (unsynced, operations) in
-            [Unsynced::Forgotten, Unsynced::NamesKept].into_iter().flat_map(|unsynced| (0..60).map(move |n| (unsynced, n)))
+            [Unsynced::Forgotten, Unsynced::NamesKept].into_iter().flat_map(|unsynced| (0..70).map(move |n| (unsynced, n)))
         {
             let power = PowerCutDisk::new();
             let disk: Arc<dyn Disk> = Arc::new(power.clone());
@@ -254,8 +255,9 @@ async fn an_imported_message_survives_a_power_cut_at_any_moment() {
             assert_eq!(list(&store).await, [(message.id(), status)], "{at}, and after the second answer");
             assert_eq!(sound(&store, message.id()).await, *message.audio().bytes(), "{at}");
             assert_eq!(deposit(&store, &message).await.unwrap(), Deposit::Duplicate, "{at}");
+            drop(store);
             assert!(disk.list(Path::new("/store/staging")).unwrap().is_empty(), "{at}");
-            assert!(operations < 59 || answer.is_ok(), "{at}: sixty operations are enough");
+            assert!(operations < 69 || answer.is_ok(), "{at}: seventy operations are enough");
         }
     }
 }
@@ -351,6 +353,7 @@ async fn a_dying_process_leaves_the_whole_message_or_nothing() {
         if before.is_empty() {
             store.mark(&mailbox("2041"), message.id(), Status::Old).await.unwrap();
         }
+        drop(store);
         assert!(disk.list(Path::new("/store/staging")).unwrap().is_empty(), "{at}");
 
         // The second process answered, so it must have flushed also what the first one could not.
@@ -384,11 +387,10 @@ async fn a_full_disk_is_told_at_every_write_and_leaves_nothing_behind() {
                 break;
             }
             assert!(matches!(answer, Err(StoreError::NoSpace(_))), "{at}");
-            assert!(power.list(Path::new("/store/staging")).unwrap().is_empty(), "{at}");
             let delivered = !list(&store).await.is_empty();
-            let arrivals = power.list(Path::new("/store/arrivals/2041")).unwrap();
-            // Only the last note, that the message is kept, can fail with the message in the mailbox.
-            assert_eq!(arrivals.len(), 1 + usize::from(delivered), "{at}");
+            // Only the arrival, which comes last, can fail with the message in the mailbox. Then the record that it was to share may be staged.
+            assert!(power.list(Path::new("/store/staging")).unwrap().len() <= usize::from(delivered), "{at}");
+            assert_eq!(power.list(Path::new("/store/arrivals/2041")).unwrap(), ["lock"], "{at}");
             assert_eq!(deposit(&store, &message).await.unwrap() == Deposit::Duplicate, delivered, "{at}");
             assert_eq!(list(&store).await.len(), 1, "{at}");
         }
@@ -662,7 +664,8 @@ async fn limits_refuse_what_is_too_big_or_too_many() {
     deposit(&store, &first).await.unwrap();
     assert!(matches!(deposit(&store, &second).await, Err(StoreError::MailboxFull(full)) if full == mailbox("2041")));
     assert_eq!(deposit(&store, &first).await.unwrap(), Deposit::Duplicate);
-    assert_eq!((names(folder.path().join("arrivals/2041")).len(), names(folder.path().join("staging")).len()), (1, 0));
+    let files = |name| names(folder.path().join(name)).len();
+    assert_eq!((files("arrivals/2041"), files("staging")), (1, 1), "nothing of the others, and the record that arrivals share");
     store.mark(&mailbox("2041"), first.id(), Status::Removed).await.unwrap();
     assert_eq!(deposit(&store, &second).await.unwrap(), Deposit::Stored(second.id()));
 }
@@ -702,6 +705,8 @@ async fn old_arrivals_are_forgotten_in_bounded_steps() {
 
     clock.advance(TimeDelta::days(1));
     assert_eq!(store.forget_old_arrivals(100).await.unwrap(), 0, "a day old is not older than a day");
+    clock.advance(TimeDelta::hours(1));
+    assert_eq!(store.forget_old_arrivals(100).await.unwrap(), 0, "arrivals of one hour are as old as the newest can be");
     clock.advance(TimeDelta::seconds(1));
     let mut steps = Vec::new();
     for _ in 0..3 {
