@@ -25,6 +25,8 @@
 //! # }
 //! ```
 //!
+//! [`PostgresPins`] keeps the PINs there, with the lockouts: an owner enters the same PIN at every node.
+//!
 //! # Left to others
 //!
 //! - PostgreSQL 13 or newer, its standbys, and the program that decides which of them is promoted. With `synchronous_standby_names` set, a message that was
@@ -37,10 +39,12 @@
 mod changes;
 mod connect;
 mod error;
+mod pins;
 mod schema;
 pub mod sounds;
 mod store;
 
 pub use self::connect::{Database, DatabaseBuilder, Encryption};
 pub use self::error::DatabaseError;
+pub use self::pins::PostgresPins;
 pub use self::store::{PostgresStore, PostgresStoreBuilder};

@@ -14,7 +14,8 @@ use self::plan::AppliedStep;
 use crate::DatabaseError;
 
 /// The steps, in their order; the first one has the number 1.
-const STEPS: &[&str] = &[include_str!("steps/001_mailboxes.sql")];
+const STEPS: &[&str] =
+    &[include_str!("steps/001_mailboxes.sql"), include_str!("steps/002_pins.sql"), include_str!("steps/003_greetings.sql")];
 
 /// Applies the steps that are missing, and checks those that are there.
 pub(crate) async fn bring_up_to_date(client: &mut Client) -> Result<(), DatabaseError> {
