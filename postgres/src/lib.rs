@@ -25,7 +25,8 @@
 //! # }
 //! ```
 //!
-//! [`PostgresPins`] keeps the PINs there, with the lockouts: an owner enters the same PIN at every node.
+//! [`PostgresPins`] keeps the PINs there, with the lockouts, and [`PostgresGreetings`] the greetings: an owner enters the same PIN at every node, and
+//! each node plays a new greeting at once.
 //!
 //! # Left to others
 //!
@@ -39,6 +40,7 @@
 mod changes;
 mod connect;
 mod error;
+mod greetings;
 mod pins;
 mod schema;
 pub mod sounds;
@@ -46,5 +48,6 @@ mod store;
 
 pub use self::connect::{Database, DatabaseBuilder, Encryption};
 pub use self::error::DatabaseError;
+pub use self::greetings::PostgresGreetings;
 pub use self::pins::PostgresPins;
 pub use self::store::{PostgresStore, PostgresStoreBuilder};
