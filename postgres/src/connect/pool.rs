@@ -24,7 +24,7 @@ pub(crate) struct Pool {
 
 #[derive(Debug)]
 struct Shared {
-    connector: Connector,
+    connector: Arc<Connector>,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
     gate: Mutex<Gate>,
@@ -32,6 +32,15 @@ struct Shared {
 
 impl Pool {
     pub(crate) fn new(connector: Connector, size: usize) -> Self {
+        Self::of(Arc::new(connector), size)
+    }
+
+    /// Another pool of sessions with the same database, for calls that must not wait for those of this one.
+    pub(crate) fn apart(&self, size: usize) -> Self {
+        Self::of(Arc::clone(&self.shared.connector), size)
+    }
+
+    fn of(connector: Arc<Connector>, size: usize) -> Self {
         let permits = Arc::new(Semaphore::new(size.max(1)));
         Self { shared: Arc::new(Shared { connector, permits, idle: Mutex::default(), gate: Mutex::default() }) }
     }

@@ -14,8 +14,12 @@ use self::plan::AppliedStep;
 use crate::DatabaseError;
 
 /// The steps, in their order; the first one has the number 1.
-const STEPS: &[&str] =
-    &[include_str!("steps/001_mailboxes.sql"), include_str!("steps/002_pins.sql"), include_str!("steps/003_greetings.sql")];
+const STEPS: &[&str] = &[
+    include_str!("steps/001_mailboxes.sql"),
+    include_str!("steps/002_pins.sql"),
+    include_str!("steps/003_greetings.sql"),
+    include_str!("steps/004_leases_and_jobs.sql"),
+];
 
 /// Applies the steps that are missing, and checks those that are there.
 pub(crate) async fn bring_up_to_date(client: &mut Client) -> Result<(), DatabaseError> {

@@ -12,6 +12,7 @@ mod changes_are_noticed;
 mod greetings_are_shared;
 mod housekeeping;
 mod keeps_the_contract;
+mod leases_and_jobs;
 mod limits_are_exact;
 mod one_message_through_two_nodes;
 mod pins_are_counted_before_they_are_checked;
