@@ -43,8 +43,11 @@
 //!   once.
 //! - After a restart 200 lamps are refreshed a second (`NodeBuilder::max_lamp_updates_per_sec`): all of 100 000 take 500 s. Mailboxes with
 //!   new messages come first.
-//! - The `backup_node` of a network description is checked and has no effect yet: while the central node is down, distributed
-//!   nodes keep their messages in their spools, and no other node takes its place.
+//! - One central node with mailboxes on its disk: while it is down, distributed nodes keep their messages in their spools, and no other node takes its
+//!   place. Several central nodes, and a `backup_node`, need a store that they share, and a `LampLease`, `GreetingStore` and `JobStore` beside it; the
+//!   package `voicemail-postgres` has them.
+//! - A machine that is suspended as a whole does not notice that time passes. A central node on it may show a lamp's older state once after a newer one
+//!   of another node, when it resumes: do not suspend machines with central nodes that share their mailboxes.
 //! - A node that is no longer the central one keeps its mailboxes where they are; an operator moves them. A change of the
 //!   mailboxes' domain needs a restart.
 //! - While a destination does not answer, the spool tries it with at most four messages at once, and with four others once the first

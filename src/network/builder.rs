@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono_tz::Tz;
 
-use super::{Fallback, Licence, Mailbox, NodeAddress, NodeHost, PbxName, Rule, Site, TimeSource, VoicemailType};
+use super::{EngineName, Fallback, Licence, Mailbox, NodeAddress, NodeHost, PbxName, Rule, Site, TimeSource, VoicemailType};
 use crate::directory::MailboxLimits;
 use crate::message::{Language, MailboxId, SiteId};
 
@@ -64,6 +64,7 @@ pub struct SiteBuilder {
     pub(super) language: Option<Language>,
     pub(super) node: Setting<NodeAddress>,
     pub(super) hosts: Vec<NodeHost>,
+    pub(super) engine: Setting<EngineName>,
     pub(super) destination: Setting<String>,
     /// The names of the trunk groups, and the PBX that each leads to; `None` for a PBX that cannot be read.
     pub(super) trunk_groups: BTreeMap<String, Option<String>>,
@@ -101,6 +102,7 @@ impl SiteBuilder {
             language: None,
             node: Setting::Missing,
             hosts: Vec::new(),
+            engine: Setting::Missing,
             destination: Setting::Missing,
             trunk_groups: BTreeMap::new(),
             licences: Vec::new(),
@@ -123,6 +125,12 @@ impl SiteBuilder {
     /// Adds a host of the central node, the preferred one first. Without any, the node is reached at its own address.
     pub fn host(mut self, host: NodeHost) -> Self {
         self.hosts.push(host);
+        self
+    }
+
+    /// Sets the name of the engine that keeps the mailboxes, so that several central nodes may serve them; only the central PBX has one.
+    pub fn engine(mut self, engine: EngineName) -> Self {
+        self.engine = Setting::Value(engine);
         self
     }
 
@@ -193,6 +201,7 @@ impl SiteBuilder {
             voicemail: self.voicemail.value()?,
             node: self.node.value(),
             hosts: self.hosts,
+            engine: self.engine.value(),
             destination: self.destination.value(),
             trunk_groups: trunk_groups.map(|(name, leads_to)| Some((name, leads_to?.parse().ok()?))).collect::<Option<_>>()?,
             licences: self.licences.into_iter().collect::<Option<_>>()?,

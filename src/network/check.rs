@@ -52,6 +52,8 @@ const RULES_OF_A_PBX: &[fn(&PbxContext<'_>, &mut Vec<Rule>)] = &[
     hosts_are_of_the_central_node,
     hosts_are_unique,
     mailboxes_can_hold_something,
+    engine_is_of_the_central_node,
+    backup_node_serves_an_engine,
 ];
 
 fn domain_is_a_host_name(domain: &Setting<String>, found: &mut Vec<Rule>) {
@@ -263,6 +265,24 @@ fn mailboxes_can_hold_something(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
         ];
         let zeros = zeros.into_iter().filter(|(_, is_zero)| *is_zero);
         found.extend(zeros.map(|(limit, _)| Rule::HoldsNothing { number: number.cloned(), limit }));
+    }
+}
+
+fn engine_is_of_the_central_node(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
+    if let (Some(voicemail @ (VoicemailType::Centralized | VoicemailType::Distributed)), Some(engine)) =
+        (pbx.voicemail(), pbx.site.engine.as_value())
+    {
+        found.push(Rule::EngineNotAllowed { voicemail, found: engine.clone() });
+    }
+}
+
+fn backup_node_serves_an_engine(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
+    let central = pbx.index.central.map(|place| &pbx.index.sites[place]);
+    // A backup node that is not of a fallback is reported by another rule.
+    if let (Some(node), Some(true), Some(Setting::Missing)) =
+        (pbx.site.backup_node.as_value(), pbx.site.is_fallback.as_value(), central.map(|central| &central.engine))
+    {
+        found.push(Rule::BackupNodeWithoutEngine { found: node.clone() });
     }
 }
 

@@ -31,6 +31,7 @@ use crate::message::{Language, MailboxId};
 ///     voicemail = "central"                       # or "centralized", or "distributed"
 ///     node = "central.voicemail.example"          # not for centralized
 ///     hosts = ["10.1.1.5", "10.1.1.6:2525"]       # of the central node, in order; by default its own name
+///     engine = "company-mail"                     # of the central node: where the mailboxes are kept, a name
 ///     zone = "Europe/London"
 ///     language = "en-GB"                          # in which callers and owners are spoken to; by default none
 ///     time = { sntp = ["ntp.example"] }
@@ -54,7 +55,7 @@ use crate::message::{Language, MailboxId};
 ///     zone = "Europe/Berlin"
 ///     time = { sntp = ["ntp.example", "10.1.1.5:1123"] }
 ///     fallback = true                             # takes over from the central PBX
-///     backup_node = "backup.voicemail.example"    # only with fallback; checked, without effect yet
+///     backup_node = "backup.voicemail.example"    # only with fallback; serves the same engine
 ///     "#,
 /// )?;
 /// let network: Network = description.check()?;
@@ -153,6 +154,7 @@ fn site(value: Value, place: usize) -> SiteBuilder {
     site.language = language(&mut fields);
     site.node = address(&mut fields, "node");
     site.hosts = hosts(&mut fields);
+    site.engine = fields.parsed("engine", |found| Rule::InvalidEngineName { found });
     site.destination = fields.text("destination");
     read_trunk_groups(&mut fields, &mut site);
     site.licences = licences(&mut fields);

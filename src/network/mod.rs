@@ -13,7 +13,10 @@
 //! | may be the central PBX's fallback | – | one of them | no, nor may its node be the backup node |
 //!
 //! One PBX is central, ids are unique, and so are the numbers of mailboxes and distribution lists across the network. [`Admission`] then holds each PBX to its
-//! licences and ports. The [backup node](Fallback::backup_node) is checked but has no effect yet.
+//! licences and ports.
+//!
+//! Several central nodes serve one network when an [engine](Network::engine) keeps the mailboxes: all machines at the [hosts](Network::central_hosts)
+//! of the central node, and the [backup node](Fallback::backup_node), which has an address of its own and is central for every PBX of the central node.
 //!
 #![doc = include_str!("example.md")]
 
@@ -25,6 +28,7 @@ mod check;
 #[cfg(feature = "serde")]
 mod description;
 mod directory;
+mod engine_name;
 mod fault;
 mod grace;
 mod host;
@@ -54,6 +58,7 @@ pub use self::central_forwarder::CentralForwarder;
 #[cfg(feature = "serde")]
 pub use self::description::NetworkDescription;
 pub use self::directory::NetworkDirectory;
+pub use self::engine_name::{EngineName, InvalidEngineName};
 pub use self::fault::{Fault, Faults};
 pub use self::grace::{GraceDays, GraceRule, NoGrace};
 pub use self::host::{InvalidNodeHost, NodeHost};
@@ -109,6 +114,7 @@ pub struct Network {
     lists: BTreeMap<MailboxId, Vec<MailboxId>>,
     central: usize,
     central_node: NodeAddress,
+    backup_node: Option<NodeAddress>,
 }
 
 impl Network {
@@ -127,7 +133,8 @@ impl Network {
             numbers.map(|(index, mailbox)| (mailbox.number.clone(), (place, index))).collect::<Vec<_>>()
         };
         let mailboxes = sites.iter().enumerate().flat_map(of_site).collect();
-        Some(Self { domain, sites, places, mailboxes, lists, central, central_node })
+        let backup_node = sites.iter().find_map(|site| site.fallback.as_ref()?.backup_node.clone());
+        Some(Self { domain, sites, places, mailboxes, lists, central, central_node, backup_node })
     }
 
     /// The domain of the mailboxes' addresses: mailbox 2001 has the address `2001@` and this domain.
@@ -145,12 +152,34 @@ impl Network {
         &self.central_node
     }
 
-    /// The addresses of the central node, the preferred one first: the hosts that the description gives, or else its own name.
+    /// The node that serves the same [engine](Self::engine) as the central node and is central for the same PBXs, if there is one.
+    pub fn backup_node(&self) -> Option<&NodeAddress> {
+        self.backup_node.as_ref()
+    }
+
+    /// The name of the engine that keeps the mailboxes, if the description gives one.
+    pub fn engine(&self) -> Option<&EngineName> {
+        self.central().engine.as_ref()
+    }
+
+    /// Whether `node` serves the mailboxes: it is the central node or its backup node.
+    pub fn is_central_node(&self, node: &NodeAddress) -> bool {
+        self.central_node == *node || self.backup_node.as_ref() == Some(node)
+    }
+
+    /// The addresses of the central nodes, the preferred one first: the hosts that the description gives, or else the central node's own name; and
+    /// then the backup node. Each of them has a certificate for the name of the central node.
     pub fn central_hosts(&self) -> Vec<NodeHost> {
-        match self.central().hosts() {
+        let mut hosts = match self.central().hosts() {
             [] => vec![NodeHost::new(self.central_node.clone())],
             hosts => hosts.to_vec(),
+        };
+        if let Some(backup) = self.backup_node.clone().map(NodeHost::new)
+            && !hosts.contains(&backup)
+        {
+            hosts.push(backup);
         }
+        hosts
     }
 
     /// The PBX that takes over when the central PBX cannot be reached, if there is one.
@@ -242,7 +271,9 @@ impl Network {
     }
 
     fn role_at(&self, node: &NodeAddress, site: &Site) -> Option<Role> {
-        (self.node_for(site) == node).then_some(match site.voicemail {
+        let recorder = self.node_for(site);
+        let takes_over = *recorder == self.central_node && self.is_central_node(node);
+        (recorder == node || takes_over).then_some(match site.voicemail {
             VoicemailType::Central | VoicemailType::Centralized => Role::Central,
             VoicemailType::Distributed => Role::Distributed,
         })
@@ -318,6 +349,24 @@ mod tests {
         assert_eq!(network.role(&node(CENTRAL_NODE), &id("berlin")), Some(Role::Central));
         assert_eq!(network.recording_node(&id("berlin")), Some(&node(CENTRAL_NODE)));
         assert_eq!(network.recording_node(&id("tokyo")), Some(&node(HIMALAYA_NODE)));
+    }
+
+    #[test]
+    fn the_backup_node_serves_what_the_central_node_serves() {
+        let mut sites = samples::sites();
+        sites[0] = samples::central("london").engine("company-mail".parse().unwrap());
+        let backup = node("backup.voicemail.example");
+        sites[1] = samples::centralized("berlin").fallback(Fallback::default().with_backup_node(backup.clone()));
+        sites.push(samples::distributed("paris").node(node(CENTRAL_NODE)));
+        let network = samples::of(sites).unwrap();
+        let served: Vec<_> = network.sites_of(&backup).map(|(site, role)| (site.id().as_str(), role)).collect();
+        let expected = [("london", Role::Central), ("berlin", Role::Central), ("paris", Role::Distributed)];
+        assert_eq!(served, expected);
+        assert!(network.sites_of(&node(CENTRAL_NODE)).map(|(site, role)| (site.id().as_str(), role)).eq(expected));
+        assert!(network.is_central_node(&backup) && !network.is_central_node(&node(HIMALAYA_NODE)));
+        let hosts: Vec<_> = network.central_hosts().iter().map(ToString::to_string).collect();
+        assert_eq!(hosts, ["central.voicemail.example:25", "backup.voicemail.example:25"]);
+        assert_eq!(network.engine().map(EngineName::as_str), Some("company-mail"));
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Network {
     /// ```
     pub fn to_node_table(&self) -> String {
         let mut nodes: Vec<&NodeAddress> = Vec::new();
-        for node in [self.central_node()].into_iter().chain(self.sites().filter_map(Site::node)) {
+        for node in [self.central_node()].into_iter().chain(self.backup_node()).chain(self.sites().filter_map(Site::node)) {
             if !nodes.contains(&node) {
                 nodes.push(node);
             }

@@ -1,6 +1,6 @@
 //! [`Rule`]: a rule for the description of a network.
 
-use super::{LicenceClass, NodeAddress, NodeHost, PbxName, TimeSource, VoicemailType};
+use super::{EngineName, LicenceClass, NodeAddress, NodeHost, PbxName, TimeSource, VoicemailType};
 use crate::message::{InvalidMailboxId, MailboxId};
 
 /// A rule that a description breaks, with the values that break it. The [`code`](Self::code) of a rule never changes.
@@ -320,11 +320,36 @@ pub enum Rule {
         /// The language given.
         found: String,
     },
+    /// N44: only the central PBX names an engine.
+    #[error(
+        "only the central PBX names the engine of the mailboxes; found {found} on a PBX with {voicemail} voicemail; remove it"
+    )]
+    EngineNotAllowed {
+        /// The PBX's voicemail type.
+        voicemail: VoicemailType,
+        /// The engine given.
+        found: EngineName,
+    },
+    /// N45: a backup node serves an engine.
+    #[error(
+        "a backup node serves the same engine as the central node; found {found}, and no engine; add engine = \"...\" to the central \
+         PBX, or remove backup_node"
+    )]
+    BackupNodeWithoutEngine {
+        /// The backup node's address.
+        found: NodeAddress,
+    },
+    /// N46: an engine's name can be read.
+    #[error("{}; found {found:?}; correct it", super::InvalidEngineName)]
+    InvalidEngineName {
+        /// The name given.
+        found: String,
+    },
 }
 
 impl Rule {
-    /// The code of the rule, for manuals and scripts, such as `N04`. Rules up to N30 are about the network, and those above about
-    /// the form of a description.
+    /// The code of the rule, for manuals and scripts, such as `N04`. Rules up to N30, N44 and N45 are about the network, and the others
+    /// about the form of a description.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NoCentral => "N01",
@@ -370,6 +395,9 @@ impl Rule {
             Self::InvalidTimeServer { .. } => "N41",
             Self::InvalidHost { .. } => "N42",
             Self::InvalidLanguage { .. } => "N43",
+            Self::EngineNotAllowed { .. } => "N44",
+            Self::BackupNodeWithoutEngine { .. } => "N45",
+            Self::InvalidEngineName { .. } => "N46",
         }
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use chrono_tz::Tz;
 
-use super::{Licence, LicenceClass, NodeAddress, NodeHost, TimeServer};
+use super::{EngineName, Licence, LicenceClass, NodeAddress, NodeHost, TimeServer};
 use crate::directory::{MailboxLimits, RecordingLimits};
 use crate::message::{Language, MailboxId, SiteId};
 
@@ -17,6 +17,7 @@ pub struct Site {
     pub(super) voicemail: VoicemailType,
     pub(super) node: Option<NodeAddress>,
     pub(super) hosts: Vec<NodeHost>,
+    pub(super) engine: Option<EngineName>,
     pub(super) destination: Option<String>,
     pub(super) trunk_groups: BTreeMap<String, SiteId>,
     pub(super) licences: Vec<Licence>,
@@ -48,6 +49,11 @@ impl Site {
     /// [`Network::central_hosts`](super::Network::central_hosts) returns the hosts to connect to.
     pub fn hosts(&self) -> &[NodeHost] {
         &self.hosts
+    }
+
+    /// The name of the engine that keeps the mailboxes; only the central PBX may have one.
+    pub fn engine(&self) -> Option<&EngineName> {
+        self.engine.as_ref()
     }
 
     /// The trunk group on which the PBX reaches the central PBX; `None` for the central PBX.
@@ -150,10 +156,11 @@ pub struct UnknownVoicemailType;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Fallback {
-    /// The node that is to replace the central node.
+    /// The node that serves the same engine as the central node, and takes its place while that is down.
     ///
-    /// It is checked by the network's rules and has no effect yet: no node acts on it. While the central node is down,
-    /// distributed nodes keep their messages in their spools, and callers of PBXs on centralized voicemail cannot leave any.
+    /// It is central for every PBX of the central node, all the time: it takes the messages of distributed nodes that do not reach the central one,
+    /// and updates the lamps when the central node no longer holds their [lease](crate::mwi::LampLease). The network names its
+    /// [engine](super::Network::engine).
     pub backup_node: Option<NodeAddress>,
 }
 

@@ -12,6 +12,7 @@ use crate::forward::Forwarder;
 use crate::network::{Network, NodeAddress};
 use crate::record::LOCAL_DESTINATION;
 use crate::spool;
+use crate::store::MessageStore;
 
 impl Node {
     /// Puts `network` into force, at once and as a whole, or not at all.
@@ -30,8 +31,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`NodeError::NotInNetwork`], [`NodeError::NoStore`] and [`NodeError::NoForwarder`] mean that the node lacks a part for its role
-    /// in the network, [`NodeError::DomainChanges`] that the mailboxes' addresses would change, and [`NodeError::ObserverRefused`] that an
+    /// [`NodeError::NotInNetwork`], [`NodeError::NoStore`], [`NodeError::NoForwarder`] and [`NodeError::OtherEngine`] mean that the node lacks a part
+    /// for its role in the network, [`NodeError::DomainChanges`] that the mailboxes' addresses would change, and [`NodeError::ObserverRefused`] that an
     /// observer cannot use the network. Nothing has changed then.
     ///
     /// # Examples
@@ -49,7 +50,7 @@ impl Node {
         // One call at a time: readers see the old network or the new one, and the network adopted last stays in force.
         let _alone = inner.adopting.lock();
         let (address, before) = (self.address(), inner.current.network());
-        check_parts(address, &network, inner.store.is_some(), inner.forwarder.is_some())?;
+        check_parts(address, &network, inner.store.as_deref(), inner.forwarder.is_some())?;
         if network.domain() != before.domain() {
             return Err(NodeError::DomainChanges { from: before.domain().to_owned(), to: network.domain().to_owned() });
         }
@@ -150,15 +151,20 @@ impl Destination {
 pub(super) fn check_parts(
     address: &NodeAddress,
     network: &Network,
-    has_store: bool,
+    store: Option<&dyn MessageStore>,
     has_forwarder: bool,
 ) -> Result<(), NodeError> {
     if network.sites_of(address).next().is_none() {
         return Err(NodeError::NotInNetwork(address.clone()));
     }
-    match network.central_node() == address {
-        true if !has_store => Err(NodeError::NoStore(address.clone())),
-        false if !has_forwarder => Err(NodeError::NoForwarder(address.clone())),
+    if !network.is_central_node(address) {
+        return if has_forwarder { Ok(()) } else { Err(NodeError::NoForwarder(address.clone())) };
+    }
+    let Some(store) = store else { return Err(NodeError::NoStore(address.clone())) };
+    match (network.engine(), store.engine()) {
+        (Some(described), Some(found)) if described.as_str() != found => {
+            Err(NodeError::OtherEngine { described: described.clone(), found: found.to_owned() })
+        }
         _ => Ok(()),
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct CurrentNetwork {
 
 impl CurrentNetwork {
     pub(super) fn new(address: NodeAddress, network: Arc<Network>) -> Self {
-        let is_central = AtomicBool::new(*network.central_node() == address);
+        let is_central = AtomicBool::new(network.is_central_node(&address));
         Self { address, network: Lock::new(network), is_central, changed: Notify::new(), subscribers: watch::Sender::new(()) }
     }
 
@@ -33,13 +33,13 @@ impl CurrentNetwork {
         Arc::clone(&self.network.lock())
     }
 
-    /// Whether this node keeps the mailboxes.
+    /// Whether this node serves the mailboxes: it is the central node or its backup node.
     pub(super) fn is_central(&self) -> bool {
         self.is_central.load(Ordering::Acquire)
     }
 
     pub(super) fn change(&self, network: Arc<Network>) {
-        self.is_central.store(*network.central_node() == self.address, Ordering::Release);
+        self.is_central.store(network.is_central_node(&self.address), Ordering::Release);
         *self.network.lock() = network;
         self.changed.notify_one();
         self.subscribers.send_replace(());
@@ -58,5 +58,5 @@ impl CurrentNetwork {
 
 /// Returns the destination of messages that the node at `address` records in `network`.
 pub(super) fn destination<'a>(address: &NodeAddress, network: &'a Network) -> &'a str {
-    if network.central_node() == address { LOCAL_DESTINATION } else { network.central_node().as_str() }
+    if network.is_central_node(address) { LOCAL_DESTINATION } else { network.central_node().as_str() }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::greeting::GreetingStoreError;
 use crate::jobs::JobError;
-use crate::network::NodeAddress;
+use crate::network::{EngineName, NodeAddress};
 use crate::record::RecordError;
 use crate::spool::SpoolError;
 
@@ -18,9 +18,19 @@ pub enum NodeError {
     /// No PBX of the network uses a node of this address.
     #[error("no PBX of the network uses the voicemail node {0}; check the node's address, or name it in the network description")]
     NotInNetwork(NodeAddress),
-    /// The node is the central one, and has no store to keep mailboxes in.
-    #[error("the network makes {0} the central voicemail node, so it needs a store to keep mailboxes in")]
+    /// The node is a central one, and has no store to keep mailboxes in.
+    #[error("the network makes {0} a central voicemail node, so it needs a store to keep mailboxes in")]
     NoStore(NodeAddress),
+    /// The store is of another engine than the one that the network names.
+    #[error(
+        "the network names the engine {described}, and the store of this node is of the engine {found}; give the node the right one"
+    )]
+    OtherEngine {
+        /// The engine in the network description.
+        described: EngineName,
+        /// The engine of the store.
+        found: String,
+    },
     /// The node forwards to the central one, and has no forwarder.
     #[error("the network makes {0} a distributed voicemail node, so it needs a forwarder to the central one")]
     NoForwarder(NodeAddress),

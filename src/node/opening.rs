@@ -33,7 +33,8 @@ impl NodeBuilder {
     ///
     /// # Errors
     ///
-    /// [`NodeError::NotInNetwork`], [`NodeError::NoStore`] and [`NodeError::NoForwarder`] mean that the parts do not fit the network;
+    /// [`NodeError::NotInNetwork`], [`NodeError::NoStore`], [`NodeError::NoForwarder`] and [`NodeError::OtherEngine`] mean that the parts do not fit the
+    /// network;
     /// [`NodeError::Spool`], [`NodeError::Outbox`], [`NodeError::Greetings`] and [`NodeError::Recover`] that the spool's disk failed.
     ///
     /// # Cancel safety
@@ -49,7 +50,8 @@ impl NodeBuilder {
     }
 
     async fn open_node(self) -> Result<Node, NodeError> {
-        check_parts(&self.address, &self.network, self.store.is_some(), self.forwarder.is_some())?;
+        check_parts(&self.address, &self.network, self.store.as_deref(), self.forwarder.is_some())?;
+        self.warn_of_unshared_lamps();
         let current = Arc::new(CurrentNetwork::new(self.address.clone(), Arc::clone(&self.network)));
         let changes = Arc::new(Changes::default());
         let store = self.node_store(&current, &changes);
@@ -108,6 +110,14 @@ impl NodeBuilder {
                 shutdown_timeout: self.shutdown_timeout,
             }),
         })
+    }
+
+    /// Warns of a node that shares its mailboxes with a backup node, and would update lamps without a lease.
+    fn warn_of_unshared_lamps(&self) {
+        let shared = self.network.backup_node().is_some() && self.network.is_central_node(&self.address);
+        if shared && self.sink.is_some() && self.lamp_lease.is_none() {
+            tracing::warn!("the network has a backup node, and this node has no lamp_lease: both nodes update all lamps");
+        }
     }
 
     fn node_store(&self, current: &Arc<CurrentNetwork>, changes: &Arc<Changes>) -> Option<Arc<dyn MessageStore>> {

@@ -38,13 +38,14 @@ pub struct MemoryStore {
     mailboxes: Lock<BTreeMap<MailboxId, Mailbox>>,
     max_messages: usize,
     versioned: bool,
+    engine: Option<String>,
 }
 
 impl MemoryStore {
     /// A store that has these mailboxes, all empty and without limit.
     pub fn new(mailboxes: impl IntoIterator<Item = MailboxId>) -> Self {
         let mailboxes = mailboxes.into_iter().map(|mailbox| (mailbox, Mailbox::default())).collect();
-        Self { mailboxes: Lock::new(mailboxes), max_messages: usize::MAX, versioned: false }
+        Self { mailboxes: Lock::new(mailboxes), max_messages: usize::MAX, versioned: false, engine: None }
     }
 
     /// Limits how many messages each mailbox holds, removed ones not counted.
@@ -61,6 +62,12 @@ impl MemoryStore {
     pub fn versions_from(self, first: u64) -> Self {
         self.mailboxes.lock().values_mut().for_each(|mailbox| mailbox.version = first);
         Self { versioned: true, ..self }
+    }
+
+    /// Sets the name of the [engine](MessageStore::engine) that this store stands for.
+    #[must_use]
+    pub fn of_engine(self, name: impl Into<String>) -> Self {
+        Self { engine: Some(name.into()), ..self }
     }
 
     /// Does `work` on the mailbox, if there is one.
@@ -124,6 +131,10 @@ impl MessageStore for MemoryStore {
             let state = MailboxState::new(kept.summary());
             Ok(if self.versioned { state.with_version(kept.version) } else { state })
         })
+    }
+
+    fn engine(&self) -> Option<&str> {
+        self.engine.as_deref()
     }
 
     /// The time of removal is ignored: this store deletes nothing by itself.

@@ -45,7 +45,7 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 /// - *The same for less:* [`summary`](Self::summary), [`state`](Self::state) and [`page`](Self::page) are made of `list` by default. A store with an
 ///   index answers them without reading every message.
 /// - *Large messages and limits:* [`check`](Self::check), [`stage`](Self::stage) and [`reads_sounds`](Self::reads_sounds).
-/// - *The store's own life:* [`import`](Self::import), [`housekeep`](Self::housekeep) and [`external_changes`](Self::external_changes), which a
+/// - *The store's own life:* [`engine`](Self::engine), [`import`](Self::import), [`housekeep`](Self::housekeep) and [`external_changes`](Self::external_changes), which a
 ///   [`Node`](crate::node::Node) drives.
 ///
 /// They are in one trait, not in a second one beside it, because a node needs all of them from one object, and because a wrapper would have
@@ -215,6 +215,12 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// Whether the store takes messages whose sound is not in memory, but must be [read](crate::message::Audio::reader); false by default.
     fn reads_sounds(&self) -> bool {
         false
+    }
+
+    /// Returns the name of the engine that keeps the mailboxes, if the store knows it; none by default. A node whose network names another
+    /// [engine](crate::network::Network::engine) does not open.
+    fn engine(&self) -> Option<&str> {
+        None
     }
 
     /// Puts one message of another store into `mailbox`, with its status; or the key of a message that was deleted there.

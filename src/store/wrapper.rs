@@ -106,6 +106,11 @@ pub trait StoreWrapper: Debug + Send + Sync + 'static {
         self.inner().reads_sounds()
     }
 
+    /// The name of the engine, if the store knows it.
+    fn engine(&self) -> Option<&str> {
+        self.inner().engine()
+    }
+
     /// Imports a message with its state.
     async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
         self.inner().import(mailbox, message).await
@@ -167,6 +172,10 @@ impl<W: StoreWrapper> MessageStore for W {
 
     fn reads_sounds(&self) -> bool {
         StoreWrapper::reads_sounds(self)
+    }
+
+    fn engine(&self) -> Option<&str> {
+        StoreWrapper::engine(self)
     }
 
     async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {

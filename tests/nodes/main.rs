@@ -1,5 +1,7 @@
 //! Nodes in their network: roles, licences, greetings, receipts, clocks.
 
+#[cfg(all(feature = "memory", feature = "node"))]
+mod a_backup_node_takes_over;
 #[cfg(feature = "sntp")]
 mod a_clock_follows_a_real_time_server;
 #[cfg(feature = "node")]

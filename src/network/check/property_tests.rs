@@ -107,6 +107,15 @@ const BREAKS: &[(&str, Break)] = &[
         let holding = MailboxLimits { messages: Some(0), ..MailboxLimits::default() };
         at(sites, pick, &ANY, |site| site.mailboxes.push(Mailbox { holding, ..mailbox("77777") }))
     }),
+    ("N44", |sites, pick| at(sites, pick, &NOT_CENTRAL, |site| site.engine = Setting::Value("other".parse().unwrap()))),
+    ("N45", |sites, pick| {
+        no_fallback(sites);
+        at(sites, pick, &CENTRAL, |site| site.engine = Setting::Missing);
+        at(sites, pick, &CENTRALIZED, |site| {
+            site.is_fallback = Setting::Value(true);
+            site.backup_node = Setting::Value(node("backup.example"));
+        })
+    }),
 ];
 
 const CENTRAL: [VoicemailType; 1] = [VoicemailType::Central];
@@ -143,7 +152,7 @@ fn lead(site: &mut SiteBuilder, trunk_group: &str, pbx: &str) {
 /// London, which is central, and one to four PBXs of either other type, which differ in everything that no rule is about.
 fn sites() -> impl Strategy<Value = Vec<SiteBuilder>> {
     (varieties(1..2), varieties(1..5), varieties(1..5)).prop_map(|(first, centralized_ones, distributed_ones)| {
-        let london = varied(central("london"), &first[0], 0, &LicenceClass::ALL[1..]);
+        let london = varied(central("london").engine("company-mail".parse().unwrap()), &first[0], 0, &LicenceClass::ALL[1..]);
         let hosts = (0..first[0].ports % 3).map(|number| host(&format!("central-{number}.example")));
         let mut sites = vec![hosts.fold(london, SiteBuilder::host)];
         for (index, variety) in centralized_ones.iter().enumerate() {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::samples::{self, CENTRAL_NODE, HIMALAYA_NODE, central, centralized, distributed, id, mailbox, node, sntp};
 use super::super::{
-    Fallback, Fault, LicenceClass, Mailbox, Network, NodeHost, PbxName, Rule, Site, SiteBuilder, TimeSource, VoicemailType,
+    EngineName, Fallback, Fault, LicenceClass, Mailbox, Network, NodeHost, PbxName, Rule, Site, SiteBuilder, TimeSource,
+    VoicemailType,
 };
 use super::Setting;
 use crate::directory::{MailboxLimits, RecordingLimits};
@@ -178,10 +179,26 @@ fn only_a_pbx_on_centralized_voicemail_is_a_fallback() {
 
 #[test]
 fn a_distributed_node_is_no_backup_node_in_whatever_spelling() {
-    let with_backup = |address: &str| centralized("berlin").fallback(Fallback { backup_node: Some(node(address)) });
-    assert_eq!(faults_with(with_backup("backup.voicemail.example")), []);
+    let with_backup = |address: &str| {
+        let mut sites = samples::sites();
+        sites[0] = central("london").engine("company-mail".parse().unwrap());
+        sites[1] = centralized("berlin").fallback(Fallback { backup_node: Some(node(address)) });
+        faults_of(sites)
+    };
+    assert_eq!(with_backup("backup.voicemail.example"), []);
     let rule = Rule::BackupNodeDistributed { node: node(HIMALAYA_NODE), of: named("kathmandu") };
-    assert_eq!(faults_with(with_backup(&HIMALAYA_NODE.to_uppercase())), at("berlin", rule));
+    assert_eq!(with_backup(&HIMALAYA_NODE.to_uppercase()), at("berlin", rule));
+}
+
+#[test]
+fn a_backup_node_serves_the_engine_of_the_central_node() {
+    let found = node("backup.voicemail.example");
+    let site = centralized("berlin").fallback(Fallback { backup_node: Some(found.clone()) });
+    assert_eq!(faults_with(site), at("berlin", Rule::BackupNodeWithoutEngine { found }));
+    let engine: EngineName = "company-mail".parse().unwrap();
+    assert_eq!(faults_with(central("london").engine(engine.clone())), [], "an engine needs no backup node");
+    let rule = Rule::EngineNotAllowed { voicemail: VoicemailType::Distributed, found: engine.clone() };
+    assert_eq!(faults_with(distributed("tokyo").engine(engine)), at("tokyo", rule));
 }
 
 #[test]

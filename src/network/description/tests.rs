@@ -30,7 +30,7 @@ fn the_example_reads_as_it_is_meant() {
     let roles = ["london", "berlin", "york"].map(|site| network.role(&central, &id(site)));
     assert_eq!(roles, [Some(Role::Central), Some(Role::Central), Some(Role::Distributed)]);
     let hosts: Vec<_> = network.central_hosts().iter().map(ToString::to_string).collect();
-    assert_eq!(hosts, ["central-1.voicemail.example:25", "central-2.voicemail.example:25"]);
+    assert_eq!(hosts, ["central-1.voicemail.example:25", "central-2.voicemail.example:25", "backup.voicemail.example:25"]);
     let tokyo = network.site(&id("tokyo")).unwrap();
     let last_day = tokyo.licence(LicenceClass::Campaigns).unwrap().last_day().unwrap();
     assert_eq!((tokyo.ports(), last_day.to_string().as_str()), (4, "2036-12-31"));
@@ -114,6 +114,8 @@ fn each_mistake_is_one_fault_at_its_pbx() {
         ("node = \"pacific.voicemail.example\"", "node = \"pacific.voicemail.example:25\"", "kiritimati N36"),
         ("node = \"pacific.voicemail.example\"", "node = false", "kiritimati N33"),
         ("backup_node = \"backup.voicemail.example\"", "backup_node = \"backup node\"", "berlin N36"),
+        ("engine = \"company-mail\"", "", "berlin N45"),
+        ("engine = \"company-mail\"", "engine = \"postgres://one.example/mail\"", "london N46"),
         ("zone = \"Asia/Tokyo\"", "zone = \"Asia/Tokio\"", "tokyo N37"),
         ("zone = \"Asia/Tokyo\"", "", "tokyo N32"),
         ("zone = \"Europe/Warsaw\"", "zone = \"CEST\"", "london N37"),
@@ -213,7 +215,7 @@ fn any_value() -> impl Strategy<Value = Value> {
         text.prop_map(Value::Text),
     ];
     let keys = "([\n\ta]{1,2}|domain|lists|pbx|id|voicemail|zone|language|node|destination|trunk_groups|licences|class|until|ports|time|sntp|fallback|\
-                backup_node|mailbox|2001|min_seconds|max_seconds|holds|messages|minutes|bytes|x)";
+                backup_node|engine|mailbox|2001|min_seconds|max_seconds|holds|messages|minutes|bytes|x)";
     leaf.prop_recursive(5, 64, 8, move |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::List),

@@ -94,7 +94,7 @@ impl GreetingService {
     }
 
     fn needed_by<'a>(&self, network: &'a Network, id: &GreetingId) -> Option<&'a NodeAddress> {
-        let sends = self.make_mail_out.is_some() && network.central_node() == self.current.address();
+        let sends = self.make_mail_out.is_some() && network.is_central_node(self.current.address());
         if sends { network.greeting_node(&id.mailbox) } else { None }
     }
 
