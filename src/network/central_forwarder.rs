@@ -1,4 +1,4 @@
-//! [`CentralForwarder`]: forwards to the central node, at the first of its hosts that can be reached.
+//! [`CentralForwarder`]: forwards to the central node, at the first of its hosts that can be reached; and [`HostOrder`].
 
 use std::error::Error;
 use std::fmt;
@@ -9,9 +9,12 @@ use async_trait::async_trait;
 use super::{Commit, Network, NetworkObserver, NodeAddress, NodeHost};
 use crate::forward::{Acceptance, Failover, ForwardError, Forwarder};
 use crate::lock::Lock;
-use crate::message::{MailboxId, Message};
+use crate::message::{ContentDigest, MailboxId, Message};
 
 /// Forwards messages to the central node: to its first host, and to the next one if that cannot be reached, as [`Failover`] does.
+///
+/// Which host is the first one is a choice: that of the description for all nodes, or, [spread](Self::spread) over the hosts, another one for each
+/// node. The [backup node](Network::backup_node) is the last one in any case.
 ///
 /// When another network gives other hosts, later messages go to those, and messages that are being forwarded finish at the host
 /// where they began. If the hosts stay the same, their connections are kept.
@@ -35,11 +38,33 @@ use crate::message::{MailboxId, Message};
 /// ```
 pub struct CentralForwarder<F> {
     make: Box<Make<F>>,
+    order: HostOrder,
     route: Lock<Arc<Route<F>>>,
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Make<F> = dyn Fn(&Network, &NodeHost) -> Result<F, BoxError> + Send + Sync;
+
+/// The order in which the hosts of the central node are tried.
+#[derive(Debug)]
+enum HostOrder {
+    /// That of the description.
+    Described,
+    /// That which the name of this node chooses.
+    ChosenBy(NodeAddress),
+}
+
+impl HostOrder {
+    fn of(&self, network: &Network) -> Vec<NodeHost> {
+        let mut hosts = network.central_hosts();
+        if let Self::ChosenBy(sender) = self {
+            let is_backup = |host: &NodeHost| network.backup_node().is_some_and(|backup| *host == NodeHost::new(backup.clone()));
+            // The host with the least digest comes first. Each digest depends on one host and on the sender, and on no other host.
+            hosts.sort_by_cached_key(|host| (is_backup(host), ContentDigest::of(format!("{sender}\n{host}").as_bytes())));
+        }
+        hosts
+    }
+}
 
 /// The forwarders in force, and the hosts that they were made for.
 #[derive(Debug)]
@@ -59,9 +84,32 @@ impl<F: Forwarder> CentralForwarder<F> {
         network: &Network,
         make: impl Fn(&Network, &NodeHost) -> Result<F, E> + Send + Sync + 'static,
     ) -> Result<Self, BoxError> {
+        Self::in_order(HostOrder::Described, network, make)
+    }
+
+    /// A forwarder to the central node of `network`, as [`new`](Self::new) makes it, whose first host is chosen by the name of this node, `sender`: so
+    /// the distributed nodes spread over the hosts, and each stays with its own as long as that can be reached. A host that is added or removed
+    /// changes the choice of no more nodes than it must.
+    ///
+    /// # Errors
+    ///
+    /// The errors of `make`.
+    pub fn spread<E: Into<BoxError>>(
+        sender: NodeAddress,
+        network: &Network,
+        make: impl Fn(&Network, &NodeHost) -> Result<F, E> + Send + Sync + 'static,
+    ) -> Result<Self, BoxError> {
+        Self::in_order(HostOrder::ChosenBy(sender), network, make)
+    }
+
+    fn in_order<E: Into<BoxError>>(
+        order: HostOrder,
+        network: &Network,
+        make: impl Fn(&Network, &NodeHost) -> Result<F, E> + Send + Sync + 'static,
+    ) -> Result<Self, BoxError> {
         let make: Box<Make<F>> = Box::new(move |network, host| make(network, host).map_err(Into::into));
-        let route = Lock::new(Arc::new(Route::to(network, &*make)?));
-        Ok(Self { make, route })
+        let route = Lock::new(Arc::new(Route::to(network, order.of(network), &*make)?));
+        Ok(Self { make, order, route })
     }
 
     /// The hosts in force, the preferred one first.
@@ -75,8 +123,8 @@ impl<F: Forwarder> CentralForwarder<F> {
 }
 
 impl<F: Forwarder> Route<F> {
-    fn to(network: &Network, make: &Make<F>) -> Result<Self, BoxError> {
-        let (node, hosts) = (network.central_node().clone(), network.central_hosts());
+    fn to(network: &Network, hosts: Vec<NodeHost>, make: &Make<F>) -> Result<Self, BoxError> {
+        let node = network.central_node().clone();
         let mut forwarders = hosts.iter().map(|host| make(network, host));
         let first = forwarders.next().ok_or("the central node has no host")??;
         let forwarder = forwarders.try_fold(Failover::new(first), |failover, next| Ok::<_, BoxError>(failover.or(next?)))?;
@@ -99,10 +147,11 @@ impl<F: Forwarder> Forwarder for CentralForwarder<F> {
 impl<F: Forwarder> NetworkObserver for CentralForwarder<F> {
     fn prepare<'a>(&'a self, network: &'a Arc<Network>) -> Result<Commit<'a>, BoxError> {
         let route = self.route();
-        if route.node == *network.central_node() && route.hosts == network.central_hosts() {
+        let hosts = self.order.of(network);
+        if route.node == *network.central_node() && route.hosts == hosts {
             return Ok(Box::new(|| ()));
         }
-        let new = Arc::new(Route::to(network, &*self.make)?);
+        let new = Arc::new(Route::to(network, hosts, &*self.make)?);
         Ok(Box::new(move || *self.route.lock() = new))
     }
 }
@@ -163,6 +212,28 @@ mod tests {
         first.next(Script::Fail(ForwardError::TimedOut { peer: "first".to_owned(), step: "connection" }));
         assert_eq!(forwarder.forward(&message(), &to).await.unwrap().outcomes, [Outcome::Accepted]);
         assert_eq!((first.taken(&to[0]).len(), second.taken(&to[0]).len()), (1, 1));
+    }
+
+    #[test]
+    fn senders_spread_over_the_hosts_and_stay_with_their_own() {
+        let hosts = ["10.1.1.5", "10.1.1.6", "10.1.1.7"];
+        let first = |sender: usize, hosts: &[&str]| {
+            let sender = node(&format!("node-{sender}.voicemail.example"));
+            let made = CentralForwarder::spread(sender, &with_hosts(hosts), |_, _| Ok::<_, BoxError>(MemoryForwarder::new()));
+            let order = made.unwrap().hosts();
+            assert_eq!(order.len(), hosts.len());
+            order[0].to_string()
+        };
+        let mut counts = BTreeMap::<String, usize>::new();
+        for sender in 0..300 {
+            let chosen = first(sender, &hosts);
+            assert_eq!(first(sender, &["10.1.1.7", "10.1.1.5", "10.1.1.6"]), chosen, "in whatever order they are described");
+            if chosen != "10.1.1.7:25" {
+                assert_eq!(first(sender, &hosts[..2]), chosen, "a host that goes takes only its own senders with it");
+            }
+            *counts.entry(chosen).or_default() += 1;
+        }
+        assert!(counts.len() == 3 && counts.values().all(|count| (70..130).contains(count)), "{counts:?}");
     }
 
     #[test]
