@@ -1,5 +1,6 @@
 //! [`PostgresStoreBuilder`].
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,10 @@ use voicemail::store::Retention;
 
 use super::PostgresStore;
 use super::housekeep::DEDUPLICATION_WINDOW;
+use super::long_sounds::LongSounds;
 use crate::Database;
 use crate::changes::Changes;
+use crate::sounds::SoundStore;
 
 /// Makes a [`PostgresStore`]; made by [`PostgresStore::builder`].
 #[derive(Debug)]
@@ -19,8 +22,11 @@ pub struct PostgresStoreBuilder {
     directory: Option<Arc<dyn Directory>>,
     holding: MailboxLimits,
     retention: Retention,
-    max_bytes: u64,
+    max_bytes: Option<u64>,
     deduplication_window: Duration,
+    sounds: Option<SoundStore>,
+    inline_limit: u64,
+    staging: Option<PathBuf>,
 }
 
 impl PostgresStoreBuilder {
@@ -30,8 +36,11 @@ impl PostgresStoreBuilder {
             directory: None,
             holding: MailboxLimits::default(),
             retention: Retention::default(),
-            max_bytes: MAX_BYTES,
+            max_bytes: None,
             deduplication_window: DEDUPLICATION_WINDOW,
+            sounds: None,
+            inline_limit: INLINE_LIMIT,
+            staging: None,
         }
     }
 
@@ -58,9 +67,9 @@ impl PostgresStoreBuilder {
         Self { retention, ..self }
     }
 
-    /// Limits how many bytes a message may have as a mail; 16 MiB without it.
+    /// Limits how many bytes a message may have as a mail; without it, 64 MiB with an object store, and 16 MiB without one.
     pub fn max_bytes(self, max_bytes: u64) -> Self {
-        Self { max_bytes, ..self }
+        Self { max_bytes: Some(max_bytes), ..self }
     }
 
     /// Sets how long the key of a message is remembered after the message was deleted for good; 90 days without it. While the message is there, it
@@ -69,12 +78,35 @@ impl PostgresStoreBuilder {
         Self { deduplication_window, ..self }
     }
 
+    /// Sets the object store for long sounds. All nodes must have the same one, and go on having one after it has sounds.
+    pub fn sounds(self, sounds: SoundStore) -> Self {
+        Self { sounds: Some(sounds), ..self }
+    }
+
+    /// Sets up to how many bytes a sound is kept in the database if there is an object store: 64 KiB without it, 1 MiB at most. A sound in the
+    /// database costs one round trip and one flush, but goes through the log of the database, to each standby and into each backup.
+    pub fn inline_limit(self, bytes: u64) -> Self {
+        Self { inline_limit: bytes.min(LONGEST_INLINE), ..self }
+    }
+
+    /// Sets a folder of this node where long mails are written while they come in; they have no names there and nothing of them stays. Without it,
+    /// they are held in memory.
+    pub fn staging(self, folder: impl Into<PathBuf>) -> Self {
+        Self { staging: Some(folder.into()), ..self }
+    }
+
     /// Makes the store. Nothing is asked of the database yet.
     pub fn build(self) -> PostgresStore {
-        let Self { database, directory, holding, retention, max_bytes, deduplication_window } = self;
+        let Self { database, directory, holding, retention, max_bytes, deduplication_window, sounds, inline_limit, staging } =
+            self;
+        let max_bytes = max_bytes.unwrap_or(if sounds.is_some() { MAX_BYTES } else { MAX_INLINE_BYTES });
+        let sounds = LongSounds::new(sounds, inline_limit);
         let changes = Changes::new(database.pool().clone());
-        PostgresStore { database, changes, directory, holding, retention, max_bytes, deduplication_window }
+        PostgresStore { database, changes, sounds, staging, directory, holding, retention, max_bytes, deduplication_window }
     }
 }
 
-const MAX_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = 64 << 20;
+const MAX_INLINE_BYTES: u64 = 16 << 20;
+const INLINE_LIMIT: u64 = 64 << 10;
+const LONGEST_INLINE: u64 = 1 << 20;

@@ -1,9 +1,13 @@
 //! Puts messages into mailboxes: deposits, and imports from another store.
 
+use std::io::{self, Read as _};
+
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use voicemail::directory::MailboxLimits;
-use voicemail::message::{MailboxId, Message, MessageId, Origin, Status, Urgency};
+use voicemail::message::{Audio, MailboxId, Message, MessageId, Origin, Status, Urgency};
 use voicemail::store::{DeduplicationKey, Deposit, ImportOutcome, ImportedMessage, StoreError};
 
 use super::PostgresStore;
@@ -19,7 +23,7 @@ impl PostgresStore {
     ) -> Result<Deposit, StoreError> {
         let key = DeduplicationKey::of_message(origin, message);
         let (may_create, limits) = self.look_up(mailbox).await?;
-        let arrival = Arrival { key, message, status: Status::New, since: None, limits };
+        let arrival = Arrival { limits, ..Arrival::new(key, message, Status::New) };
         Ok(match self.put(mailbox, may_create, &arrival).await? {
             Some(id) => Deposit::Stored(id),
             None => Deposit::Duplicate,
@@ -31,61 +35,97 @@ impl PostgresStore {
         let Some((message, status)) = &imported.message else {
             return self.put_key(mailbox, may_create, imported).await;
         };
-        let (status, since) = (*status, imported.removed_at);
-        let arrival = Arrival { key: imported.key, message, status, since, limits: MailboxLimits::default() };
+        let arrival = Arrival { since: imported.removed_at, ..Arrival::new(imported.key, message, *status) };
         Ok(match self.put(mailbox, may_create, &arrival).await? {
             Some(id) => ImportOutcome::Stored(id),
             None => ImportOutcome::Duplicate,
         })
     }
 
-    /// Puts a message into a mailbox in one statement; answers its id there, or `None` if it has arrived before.
+    /// Puts a message into a mailbox; answers its id there, or `None` if it has arrived before.
     ///
-    /// When the answer of the statement is lost, this is not known to the caller: the key settles it when the same message comes again.
+    /// A short sound goes with the message, in one statement. A long one is put into the object store first, so that no row refers to a sound that
+    /// is not there. When the answer of the last statement is lost, the caller does not learn whether the message is stored: the key settles it
+    /// when the same message comes again.
     async fn put(&self, mailbox: &MailboxId, may_create: bool, arrival: &Arrival<'_>) -> Result<Option<MessageId>, StoreError> {
-        let Arrival { key, message, status, since, limits } = arrival;
-        let head = message.head().encode();
-        let size = mail_size(message, &head);
-        self.check_size(size)?;
+        self.check_size(arrival.size)?;
+        let audio = arrival.message.audio();
+        let Some(sounds) = self.sounds.for_sound_of(audio.len()) else {
+            let sound = in_memory(audio).await?;
+            let answer = self.call(mailbox, may_create, arrival, Sound::Inline(&sound)).await?;
+            return self.outcome(mailbox, answer);
+        };
+        let put_at = match self.call(mailbox, may_create, arrival, Sound::Absent).await? {
+            Outcome::SoundNeeded(at) => at,
+            answer => return self.outcome(mailbox, answer),
+        };
+        let name = sounds.put(audio, put_at).await.map_err(|error| error.into_store_error(arrival.message.id()))?;
+        let answer = self.call(mailbox, may_create, arrival, Sound::Object(&name.to_string())).await?;
+        if !matches!(answer, Outcome::Stored { .. }) {
+            // Without this, a sweep deletes it some days later.
+            if let Err(error) = sounds.delete(&name).await {
+                tracing::debug!(%name, error = &error as &dyn std::error::Error, "the sound of a duplicate stays until it is swept");
+            }
+        }
+        self.outcome(mailbox, answer)
+    }
+
+    /// Calls the function that deposits, in a transaction of its own.
+    async fn call(
+        &self,
+        mailbox: &MailboxId,
+        may_create: bool,
+        arrival: &Arrival<'_>,
+        sound: Sound<'_>,
+    ) -> Result<Outcome, StoreError> {
+        let Arrival { key, message, status, since, limits, head, size } = arrival;
         let audio = message.audio();
-        let sound = self.sound_of(audio).await?;
-        let (number, urgent) = (mailbox.as_str(), message.urgency() == Urgency::Urgent);
+        let (inline, object) = match sound {
+            Sound::Inline(bytes) => (Some(bytes), None),
+            Sound::Object(name) => (None, Some(name)),
+            Sound::Absent => (None, None),
+        };
         let pool = self.database.pool();
         let row = pool
             .query_one(
                 DEPOSIT,
                 &[
-                    &number,
+                    &mailbox.as_str(),
                     &may_create,
                     &Uuid::from(*key),
                     &Uuid::from(message.id()),
                     &status_number(*status)?,
                     since,
-                    &urgent,
+                    &(message.urgency() == Urgency::Urgent),
                     &nanos(message.head().recorded_at.instant),
                     &millis(message.head().length),
-                    &bigint(size),
+                    &bigint(*size),
                     &audio.media().mime(),
                     &&audio.digest().as_bytes()[..],
                     &bigint(audio.len()),
-                    &head,
-                    &Some(&sound[..]),
-                    &None::<&str>,
+                    head,
+                    &inline,
+                    &object,
                     &limits.messages.map(bigint),
                     &limits.length.map(millis),
                     &limits.bytes.map(bigint),
                 ],
             )
             .await?;
-        match column(&row, 0)? {
-            STORED => {
-                self.announce(mailbox, &row, 2)?;
-                Ok(Some(column::<Uuid>(&row, 1)?.id()))
+        Ok(Outcome::from_row(&row)?)
+    }
+
+    /// Announces a message that was stored, and answers its id; or the answer in its place.
+    fn outcome(&self, mailbox: &MailboxId, outcome: Outcome) -> Result<Option<MessageId>, StoreError> {
+        match outcome {
+            Outcome::Stored { id, old_version, new_version } => {
+                self.changes.note(mailbox, old_version, new_version);
+                Ok(Some(id))
             }
-            DUPLICATE => Ok(None),
-            NO_MAILBOX => Err(StoreError::NoSuchMailbox(mailbox.clone())),
-            FULL => Err(StoreError::MailboxFull(mailbox.clone())),
-            outcome => Err(DatabaseError::unexpected(format!("a deposit has the outcome {outcome}")).into()),
+            Outcome::Duplicate => Ok(None),
+            Outcome::NoMailbox => Err(StoreError::NoSuchMailbox(mailbox.clone())),
+            Outcome::Full => Err(StoreError::MailboxFull(mailbox.clone())),
+            Outcome::SoundNeeded(_) => Err(DatabaseError::unexpected("a deposit with a sound asked for its sound").into()),
         }
     }
 
@@ -116,9 +156,72 @@ struct Arrival<'a> {
     /// When it got its status, if that was before now.
     since: Option<DateTime<Utc>>,
     limits: MailboxLimits,
+    head: Vec<u8>,
+    /// How many bytes it has as a mail.
+    size: u64,
 }
 
-const DEPOSIT: &str = "SELECT outcome, kept_id, old_version, new_version FROM voicemail.deposit(\
+impl<'a> Arrival<'a> {
+    fn new(key: DeduplicationKey, message: &'a Message, status: Status) -> Self {
+        let head = message.head().encode();
+        let size = mail_size(message, &head);
+        Self { key, message, status, since: None, limits: MailboxLimits::default(), head, size }
+    }
+}
+
+/// The sound of a message, as the database gets it.
+enum Sound<'a> {
+    Inline(&'a [u8]),
+    Object(&'a str),
+    /// The question whether the message would be stored.
+    Absent,
+}
+
+/// The answer of the function that deposits.
+#[derive(Debug, Clone, Copy)]
+enum Outcome {
+    Stored {
+        id: MessageId,
+        old_version: i64,
+        new_version: i64,
+    },
+    Duplicate,
+    NoMailbox,
+    Full,
+    /// The message would be stored with a sound that is put into the object store at this time.
+    SoundNeeded(DateTime<Utc>),
+}
+
+impl Outcome {
+    fn from_row(row: &Row) -> Result<Self, DatabaseError> {
+        match column(row, 0)? {
+            STORED => {
+                Ok(Self::Stored { id: column::<Uuid>(row, 1)?.id(), old_version: column(row, 2)?, new_version: column(row, 3)? })
+            }
+            DUPLICATE => Ok(Self::Duplicate),
+            NO_MAILBOX => Ok(Self::NoMailbox),
+            FULL => Ok(Self::Full),
+            SOUND_NEEDED => Ok(Self::SoundNeeded(column(row, 4)?)),
+            outcome => Err(DatabaseError::unexpected(format!("a deposit has the outcome {outcome}"))),
+        }
+    }
+}
+
+/// All bytes of a sound that is short enough for it.
+async fn in_memory(audio: &Audio) -> Result<Bytes, StoreError> {
+    if let Some(bytes) = audio.in_memory() {
+        return Ok(bytes.clone());
+    }
+    let audio = audio.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::with_capacity(usize::try_from(audio.len()).unwrap_or_default());
+        audio.reader().read_to_end(&mut bytes).map(|_| Bytes::from(bytes))
+    });
+    let failed = |error: io::Error| StoreError::Unavailable(error.into());
+    read.await.map_err(|error| failed(error.into()))?.map_err(failed)
+}
+
+const DEPOSIT: &str = "SELECT outcome, kept_id, old_version, new_version, at FROM voicemail.deposit(\
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
 const IMPORT_KEY: &str = "SELECT outcome FROM voicemail.import_key($1, $2, $3, $4, $5)";
 
@@ -127,3 +230,4 @@ const STORED: i16 = 0;
 const DUPLICATE: i16 = 1;
 const NO_MAILBOX: i16 = 2;
 const FULL: i16 = 3;
+const SOUND_NEEDED: i16 = 4;

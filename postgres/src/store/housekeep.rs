@@ -17,7 +17,16 @@ impl PostgresStore {
         let mut done = Housekeeping::default();
         self.delete_old_removed(&mut done).await?;
         self.remove_old(&mut done).await?;
-        self.forget_old_keys().await?;
+        // Messages that were removed unheard must be answered whatever comes after.
+        let rest = async {
+            self.forget_old_keys().await?;
+            self.sounds.housekeep(self.database.pool()).await
+        };
+        match rest.await {
+            Err(error) if done.mailboxes.is_empty() => return Err(error),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "a part of the housekeeping has to wait"),
+            Ok(()) => {}
+        }
         done.mailboxes.sort();
         done.mailboxes.dedup();
         Ok(done)

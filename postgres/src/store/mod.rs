@@ -3,26 +3,30 @@
 mod builder;
 mod deposit;
 mod housekeep;
+mod long_sounds;
 mod mark;
 mod page;
 mod retrieve;
+mod staging;
 mod state;
 mod values;
 
-use std::io::Read as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use tokio_postgres::Row;
 use voicemail::directory::{Directory, MailboxLimits};
-use voicemail::message::{Audio, MailboxId, Message, MessageId, Origin, Status, Summary};
+use voicemail::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 use voicemail::store::{
-    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MessageStore, Page, Query, Retention, StoreError,
+    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MessageStore, Page, Query, Retention, StagedMail,
+    StoreError,
 };
 
 pub use self::builder::PostgresStoreBuilder;
+use self::long_sounds::LongSounds;
+use self::staging::IncomingMail;
 use self::values::column;
 use crate::Database;
 use crate::changes::Changes;
@@ -34,9 +38,14 @@ use crate::changes::Changes;
 /// The head and the sound of a message, byte for byte, and its status; not the mail that it arrived as. [`retrieve`](MessageStore::retrieve)
 /// checks the digest of the sound.
 ///
+/// A sound of up to 64 KiB, or of the [inline limit](PostgresStoreBuilder::inline_limit), is in the row of its message. With an
+/// [object store](PostgresStoreBuilder::sounds), longer ones are there: the object is put before the row is made, and it is deleted an hour after its
+/// message was. Without one, all sounds are in the database, and a minute of G.711 is 480 kB in its log, on each standby and in each backup.
+///
 /// # How a message is stored once
 ///
-/// A deposit is one statement and one transaction. It locks the row of the mailbox, looks for the key of the message among those that are there
+/// A deposit with a short sound is one statement and one transaction; for a long sound there is a second one before it, which asks whether the
+/// message is known. It locks the row of the mailbox, looks for the key of the message among those that are there
 /// and those that were deleted, and puts the message in if it is not known. So of two nodes that get the same message at the same moment, one
 /// stores it. The answer is given after the commit: with synchronous standbys, after one of them has it. The key of a message that was deleted for
 /// good is remembered for 90 days, or for the time [set](PostgresStoreBuilder::deduplication_window).
@@ -84,6 +93,8 @@ use crate::changes::Changes;
 pub struct PostgresStore {
     database: Database,
     changes: Changes,
+    sounds: LongSounds,
+    staging: Option<PathBuf>,
     directory: Option<Arc<dyn Directory>>,
     holding: MailboxLimits,
     retention: Retention,
@@ -131,20 +142,6 @@ impl PostgresStore {
         let limit = self.max_bytes;
         if size > limit { Err(StoreError::TooBig { size, limit }) } else { Ok(()) }
     }
-
-    /// All bytes of a sound.
-    async fn sound_of(&self, audio: &Audio) -> Result<Bytes, StoreError> {
-        if let Some(bytes) = audio.in_memory() {
-            return Ok(bytes.clone());
-        }
-        let audio = audio.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let mut bytes = Vec::with_capacity(usize::try_from(audio.len()).unwrap_or_default());
-            audio.reader().read_to_end(&mut bytes).map(|_| Bytes::from(bytes))
-        });
-        let failed = |error: std::io::Error| StoreError::Unavailable(error.into());
-        read.await.map_err(|error| failed(error.into()))?.map_err(failed)
-    }
 }
 
 #[async_trait]
@@ -183,6 +180,14 @@ impl MessageStore for PostgresStore {
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
         self.check_room(mailbox, size).await
+    }
+
+    async fn stage(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
+        let Some(folder) = self.staging.clone() else { return Ok(None) };
+        let max_bytes = self.max_bytes;
+        let begin = tokio::task::spawn_blocking(move || IncomingMail::begin(&folder, max_bytes));
+        let incoming = begin.await.map_err(|error| StoreError::Unavailable(error.into()))??;
+        Ok(Some(Box::new(incoming)))
     }
 
     fn reads_sounds(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Reads a message with its sound.
 
-use voicemail::message::{Audio, MailboxId, Message, MessageId};
+use voicemail::message::{Audio, ContentDigest, MailboxId, Message, MessageId};
 use voicemail::store::StoreError;
 
 use super::PostgresStore;
@@ -10,23 +10,44 @@ use super::values::{Uuid, column, media_of};
 impl PostgresStore {
     pub(super) async fn read_message(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
         let (may_create, _) = self.look_up(mailbox).await?;
+        if let Some(message) = self.read_row(mailbox, may_create, id).await? {
+            return Ok(message);
+        }
+        // Its object is missing. The message may have been deleted meanwhile.
+        match self.read_row(mailbox, may_create, id).await? {
+            Some(message) => Ok(message),
+            None => Err(damaged(id, "its sound is not in the object store")),
+        }
+    }
+
+    /// Reads the message `id` and its sound; `None` if the object of its sound is missing.
+    async fn read_row(&self, mailbox: &MailboxId, may_create: bool, id: MessageId) -> Result<Option<Message>, StoreError> {
         let rows = self.database.pool().read(RETRIEVE, &[&mailbox.as_str(), &Uuid::from(id)]).await?;
         let Some(row) = rows.first() else {
             return Err(if may_create { StoreError::NoSuchMessage(id) } else { StoreError::NoSuchMailbox(mailbox.clone()) });
         };
         let status = column::<Option<i16>>(row, 0)?.ok_or(StoreError::NoSuchMessage(id))?;
         let head = entry_of(id, status, column(row, 1)?)?.head;
-        let damaged = |reason: &str| StoreError::Damaged { id, source: reason.into() };
-        let media = media_of(column(row, 2)?).ok_or_else(|| damaged("its media type is not known"))?;
+        let media = media_of(column(row, 2)?).ok_or_else(|| damaged(id, "its media type is not known"))?;
         let digest: &[u8] = column(row, 3)?;
-        let sound: Vec<u8> = column::<Option<Vec<u8>>>(row, 4)?.unwrap_or_default();
-        let audio = Audio::new(media, sound);
-        if audio.digest().as_bytes() != digest {
-            return Err(damaged("its sound does not have the digest that it was stored with"));
+        if let Some(sound) = column::<Option<Vec<u8>>>(row, 4)? {
+            let audio = Audio::new(media, sound);
+            return if audio.digest().as_bytes() == digest {
+                Ok(Some(Message::new(head, audio)))
+            } else {
+                Err(damaged(id, "its sound does not have the digest that it was stored with"))
+            };
         }
-        Ok(Message::new(head, audio))
+        let digest = digest.try_into().map(ContentDigest::from_bytes).map_err(|_| damaged(id, "its digest has not 32 bytes"))?;
+        let size = u64::try_from(column::<i64>(row, 6)?).unwrap_or_default();
+        let sound = self.sounds.read(id, column(row, 5)?, size, digest).await?;
+        Ok(sound.map(|sound| Message::new(head, Audio::with_digest(media, sound, digest))))
     }
 }
 
-const RETRIEVE: &str = "SELECT m.status, m.head, m.media, m.digest, m.sound FROM voicemail.mailbox b \
+fn damaged(id: MessageId, reason: &str) -> StoreError {
+    StoreError::Damaged { id, source: reason.into() }
+}
+
+const RETRIEVE: &str = "SELECT m.status, m.head, m.media, m.digest, m.sound, m.sound_at, m.sound_size FROM voicemail.mailbox b \
     LEFT JOIN voicemail.message m ON m.mailbox = b.number AND m.id = $2 WHERE b.number = $1";

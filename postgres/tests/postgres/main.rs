@@ -14,6 +14,7 @@ mod housekeeping;
 mod keeps_the_contract;
 mod leases_and_jobs;
 mod limits_are_exact;
+mod long_sounds;
 mod one_message_through_two_nodes;
 mod pins_are_counted_before_they_are_checked;
 mod schema_steps;

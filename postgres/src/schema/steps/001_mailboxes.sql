@@ -42,6 +42,8 @@ CREATE INDEX message_page ON voicemail.message (mailbox, status, urgent, recorde
 -- For retention: what was recorded, and what was removed, before a time.
 CREATE INDEX message_recorded ON voicemail.message (status, recorded_ns);
 CREATE INDEX message_removed ON voicemail.message (since) WHERE status = 2;
+-- For the search for objects that no message refers to.
+CREATE INDEX message_sound ON voicemail.message (sound_at) WHERE sound_at IS NOT NULL;
 
 -- The keys of messages that were deleted for good. They are deleted in steps; one table is looked up at less cost than a partition for each month.
 CREATE TABLE voicemail.gone (
@@ -56,6 +58,12 @@ CREATE INDEX gone_at ON voicemail.gone (at);
 CREATE TABLE voicemail.sound_gone (
     sound_at text PRIMARY KEY,
     at       timestamptz NOT NULL DEFAULT now()
+);
+
+-- The last day whose objects were compared with the messages: those that no message refers to are deleted.
+CREATE TABLE voicemail.sound_sweep (
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
+    swept  date NOT NULL
 );
 
 -- Each version of a mailbox is above the one before, and not below the microseconds since 1970.
@@ -77,12 +85,13 @@ BEGIN
     END IF;
 END $$;
 
--- Puts a message into a mailbox. Outcomes: 0 stored, 1 duplicate, 2 no such mailbox, 3 full. A limit that is null does not apply.
+-- Puts a message into a mailbox. Outcomes: 0 stored, 1 duplicate, 2 no such mailbox, 3 full, 4 the message would be stored, but came without a sound:
+-- so it is asked whether a sound is worth being put into the object store, at the time that "at" answers. A limit that is null does not apply.
 CREATE FUNCTION voicemail.deposit(
     p_mailbox text, p_create boolean, p_key uuid, p_id uuid, p_status smallint, p_since timestamptz, p_urgent boolean, p_recorded_ns bigint,
     p_length_ms bigint, p_size bigint, p_media text, p_digest bytea, p_sound_size bigint, p_head bytea, p_sound bytea, p_sound_at text,
     p_max_messages bigint, p_max_length_ms bigint, p_max_bytes bigint,
-    OUT outcome smallint, OUT kept_id uuid, OUT old_version bigint, OUT new_version bigint
+    OUT outcome smallint, OUT kept_id uuid, OUT old_version bigint, OUT new_version bigint, OUT at timestamptz
 ) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     b voicemail.mailbox;
@@ -103,6 +112,11 @@ BEGIN
     END IF;
     IF b.new_n + b.old_n >= p_max_messages OR b.length_ms >= p_max_length_ms OR b.bytes >= p_max_bytes THEN
         outcome := 3;
+        RETURN;
+    END IF;
+    IF p_sound IS NULL AND p_sound_at IS NULL THEN
+        outcome := 4;
+        at := now();
         RETURN;
     END IF;
     kept_id := p_id;

@@ -76,7 +76,7 @@ impl Server {
         let before = fs::read_to_string(&path).unwrap_or_default();
         // Settings of the server that was copied are overridden: the last one counts.
         fs::write(&path, before + &text).unwrap();
-        self.give_away(&path);
+        give_away(&path);
     }
 
     /// Starts the server, and waits until it takes connections.
@@ -162,12 +162,6 @@ impl Server {
         let mut command = Command::new(words.next().unwrap());
         command.args(words).current_dir(self.folder.path()).output().unwrap()
     }
-
-    fn give_away(&self, path: &Path) {
-        if let Some((user, group)) = other_user() {
-            chown(path, Some(user), Some(group)).unwrap();
-        }
-    }
 }
 
 impl Drop for Server {
@@ -192,6 +186,13 @@ pub(crate) async fn execute(address: &str, sql: &str) -> Vec<String> {
         _ => None,
     };
     messages.into_iter().filter_map(text).collect()
+}
+
+/// Gives a file to the user that servers run as.
+fn give_away(path: &Path) {
+    if let Some((user, group)) = other_user() {
+        chown(path, Some(user), Some(group)).unwrap();
+    }
 }
 
 /// The path of a program of PostgreSQL.
