@@ -45,7 +45,7 @@ async fn serve(pool: &Pool, shared: &Arc<Shared>) -> Result<(), DatabaseError> {
                 // A look at very many mailboxes takes at most a tenth of the time.
                 next_look = started + LOOK.max(10 * started.elapsed());
             }
-            () = shared.for_task.notified() => {
+            () = announcements(shared) => {
                 sleep(BATCH).await;
                 let texts = shared.log().poll_announcements();
                 if !texts.is_empty() {
@@ -53,6 +53,14 @@ async fn serve(pool: &Pool, shared: &Arc<Shared>) -> Result<(), DatabaseError> {
                 }
             }
         }
+    }
+}
+
+/// Waits until there is something to announce, or somebody listens now.
+async fn announcements(shared: &Shared) {
+    // Looked at first: the wake-up may have come before the connection did.
+    if !shared.log().has_announcements() {
+        shared.for_task.notified().await;
     }
 }
 
