@@ -2,7 +2,8 @@
 //!
 //! Each step is a numbered file of SQL that is applied once, in its own transaction, and never changes afterwards: a change is a new step. Nodes of
 //! two versions work side by side while they are replaced, so a step only adds; what the version before uses is removed one step later at
-//! the earliest. A function whose arguments change gets a new name.
+//! the earliest. A function whose arguments change gets a new name. A node starts on a schema that is one step newer than it knows, so a release adds
+//! one step at most.
 
 mod plan;
 

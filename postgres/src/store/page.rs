@@ -39,7 +39,10 @@ fn page_of(rows: &[Row], parts: &QueryParts<'_>) -> Result<Page, DatabaseError> 
             return Ok(Page::new(entries, next, usize::try_from(total).unwrap_or_default()));
         }
         let entry = entry_of(column::<Uuid>(row, 2)?.id(), column(row, 3)?, column(row, 4)?)?;
-        next = Some(Cursor::new(group_of(parts.order, group), Position::of(&entry.head)));
+        // From the column, so that the next page begins where the database saw this one end.
+        let nanos: i64 = column(row, 5)?;
+        let (secs, rest) = (nanos.div_euclid(NANOS), u32::try_from(nanos.rem_euclid(NANOS)).unwrap_or_default());
+        next = Some(Cursor::new(group_of(parts.order, group), Position::new(secs, rest, entry.head.id)));
         entries.push(entry);
     }
     Ok(Page::new(entries, None, usize::try_from(total).unwrap_or_default()))
@@ -66,12 +69,12 @@ fn statement(parts: &QueryParts<'_>) -> String {
     let counted = total(parts.statuses);
     let wanted: Vec<String> = groups(parts).map(|(at, group, after)| group_select(parts, at, group, after)).collect();
     if wanted.is_empty() || parts.statuses.is_empty() {
-        let nothing = "NULL::integer, NULL::uuid, NULL::smallint, NULL::bytea";
+        let nothing = "NULL::integer, NULL::uuid, NULL::smallint, NULL::bytea, NULL::bigint";
         return format!("SELECT {counted}, {nothing} FROM voicemail.mailbox b WHERE b.number = $1 AND $2::bigint IS NOT NULL");
     }
     let sort = sort_by(parts.order);
     format!(
-        "SELECT {counted}, t.rank, t.id, t.status, t.head FROM voicemail.mailbox b LEFT JOIN LATERAL (\
+        "SELECT {counted}, t.rank, t.id, t.status, t.head, t.recorded_ns FROM voicemail.mailbox b LEFT JOIN LATERAL (\
          SELECT * FROM ({}) g ORDER BY rank, {sort} LIMIT $2) t ON true WHERE b.number = $1 ORDER BY t.rank, {sort}",
         wanted.join(" UNION ALL ")
     )
@@ -121,3 +124,5 @@ fn total(statuses: &[Status]) -> String {
     });
     format!("(0{})::bigint", counts.collect::<String>())
 }
+
+const NANOS: i64 = 1_000_000_000;
