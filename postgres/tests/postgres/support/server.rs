@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -26,14 +26,33 @@ impl Server {
         COMMON.get_or_init(|| Self::start(&[])).as_ref()
     }
 
-    /// A new server with these settings, `name=value`; `None` if PostgreSQL is not installed, which is said aloud.
+    /// A new server with these settings, `name = value`; `None` if PostgreSQL is not installed, which is said aloud.
     pub(crate) fn start(settings: &[&str]) -> Option<Self> {
-        let mut server = Self::folder()?;
+        let mut server = Self::prepare(settings)?;
+        server.launch();
+        Some(server)
+    }
+
+    /// A new server that offers TLS with this certificate and this key.
+    pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Option<Self> {
+        let mut server = Self::prepare(&["ssl = on"])?;
+        for (name, content) in [("server.crt", certificate), ("server.key", key)] {
+            let path = server.data().join(name);
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            give_away(&path);
+        }
+        server.launch();
+        Some(server)
+    }
+
+    /// A new server that is not started yet.
+    fn prepare(settings: &[&str]) -> Option<Self> {
+        let server = Self::folder()?;
         let data = server.data();
         let made = server.run("initdb", &["-D", text(&data), "-U", "voicemail", "-A", "trust", "-N", "--locale=C", "-E", "UTF8"]);
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         server.configure(settings);
-        server.launch();
         Some(server)
     }
 
