@@ -8,6 +8,7 @@ mod gate;
 mod pool;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::address::Address;
@@ -41,6 +42,7 @@ use crate::{DatabaseError, schema};
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    engine: Option<Arc<str>>,
 }
 
 impl Database {
@@ -66,10 +68,16 @@ impl Database {
         DatabaseBuilder {
             address: address.to_owned(),
             password: None,
+            engine: None,
             encryption: Encryption::default(),
             connections: CONNECTIONS,
             limits: TimeLimits { connect: CONNECT, statement: STATEMENT, checkout: CHECKOUT },
         }
+    }
+
+    /// Returns the name that this engine had when it was connected, if it was given one by [`DatabaseBuilder::engine`].
+    pub fn engine(&self) -> Option<&str> {
+        self.engine.as_deref()
     }
 
     pub(crate) fn pool(&self) -> &Pool {
@@ -88,6 +96,7 @@ impl fmt::Debug for Database {
 pub struct DatabaseBuilder {
     address: String,
     password: Option<String>,
+    engine: Option<String>,
     encryption: Encryption,
     connections: usize,
     limits: TimeLimits,
@@ -97,6 +106,12 @@ impl DatabaseBuilder {
     /// Sets the password of the role, so that it need not be in the address.
     pub fn password(self, password: impl Into<String>) -> Self {
         Self { password: Some(password.into()), ..self }
+    }
+
+    /// Names the engine as the network description does, if it has no name yet. A node does not open a store of an engine with another name than the
+    /// one in its description.
+    pub fn engine(self, name: impl Into<String>) -> Self {
+        Self { engine: Some(name.into()), ..self }
     }
 
     /// Sets how connections are protected; without it, [`Encryption::PlainTextLocally`].
@@ -156,7 +171,8 @@ impl DatabaseBuilder {
         let connector = Connector::new(address, self.encryption, self.limits)?;
         let mut connection = connector.connect().await?;
         schema::bring_up_to_date(connection.client()).await?;
-        Ok(Database { pool: Pool::new(connector, self.connections) })
+        let engine = schema::engine(connection.client(), self.engine.as_deref()).await?.map(Arc::from);
+        Ok(Database { pool: Pool::new(connector, self.connections), engine })
     }
 }
 

@@ -20,6 +20,7 @@ const STEPS: &[&str] = &[
     include_str!("steps/002_pins.sql"),
     include_str!("steps/003_greetings.sql"),
     include_str!("steps/004_leases_and_jobs.sql"),
+    include_str!("steps/005_engine.sql"),
 ];
 
 /// Applies the steps that are missing, and checks those that are there.
@@ -62,6 +63,15 @@ async fn create_table_of_steps(client: &Client) -> Result<(), DatabaseError> {
         Err(error) if error.code().is_some_and(|code| competing.contains(code)) => Ok(client.batch_execute(CREATE_STEPS).await?),
         created => Ok(created?),
     }
+}
+
+/// Reads the name of the engine, after it was set to `name` if that is given and there was none.
+pub(crate) async fn engine(client: &Client, name: Option<&str>) -> Result<Option<String>, DatabaseError> {
+    if let Some(name) = name {
+        client.execute("INSERT INTO voicemail.engine (name) VALUES ($1) ON CONFLICT DO NOTHING", &[&name]).await?;
+    }
+    let row = client.query_opt("SELECT name FROM voicemail.engine", &[]).await?;
+    row.map_or(Ok(None), |row| Ok(Some(row.try_get(0)?)))
 }
 
 const CREATE_STEPS: &str = "CREATE SCHEMA IF NOT EXISTS voicemail; CREATE TABLE IF NOT EXISTS voicemail.schema_step (\

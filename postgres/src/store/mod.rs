@@ -198,6 +198,11 @@ impl MessageStore for PostgresStore {
         self.put_import(mailbox, message).await
     }
 
+    /// The name that [`DatabaseBuilder::engine`](crate::DatabaseBuilder::engine) has set.
+    fn engine(&self) -> Option<&str> {
+        self.database.engine()
+    }
+
     /// # Panics
     ///
     /// Outside a tokio runtime with I/O and time.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use voicemail::conformance;
 use voicemail::jobs::{JobKey, JobKind, JobStore as _};
 use voicemail::mwi::LampLease as _;
-use voicemail_postgres::{PostgresJobs, PostgresLease};
+use voicemail::store::MessageStore as _;
+use voicemail_postgres::{Database, PostgresJobs, PostgresLease, PostgresStore};
 
 use super::support::database;
 use super::support::server::Server;
@@ -32,6 +33,19 @@ async fn jobs_keep_the_contract() {
         (PostgresJobs::new(&database), PostgresJobs::new(&database))
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_name_of_an_engine_stays() {
+    let Some(server) = Server::common() else { return };
+    let address = server.create_database().await;
+    assert_eq!(Database::connect(&address).await.unwrap().engine(), None);
+    for name in ["company-mail", "test-mail"] {
+        let database = Database::builder(&address).engine(name).connect().await.unwrap();
+        let store = PostgresStore::builder(&database).build();
+        assert_eq!(store.engine(), Some("company-mail"));
+    }
+    assert_eq!(Database::connect(&address).await.unwrap().engine(), Some("company-mail"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
