@@ -42,7 +42,7 @@ pub async fn once(one: &impl JobStore, other: &impl JobStore) {
     let jobs = take(other, "once", MAIL, CLAIM).await;
     assert_eq!(payload(other, "once", &jobs[0]).await.as_deref(), Some(&b"first"[..]), "once: a duplicate has changed the job");
     assert_eq!(add(one, "once", MAIL, 1, b"second").await, Added::Duplicate, "once: a job that is taken was added again");
-    end(one.done(&jobs[0]).await, "once");
+    end(&one.done(&jobs[0]).await, "once");
     assert_eq!(add(one, "once", MAIL, 1, b"second").await, Added::Stored, "once: the key of an ended job can be used again");
 }
 
@@ -89,8 +89,8 @@ pub async fn claimed(one: &impl JobStore, other: &impl JobStore) {
     let again = take(other, "claimed", MAIL, CLAIM).await;
     assert_eq!(again.len(), 4, "claimed: jobs whose claims have run out are taken, and no other");
     assert!(!extend(one, "claimed", &taken[1]).await, "claimed: a lost claim is extended");
-    end(one.defer(&taken[1], Duration::ZERO).await, "claimed");
-    end(one.give_up(&taken[2], GiveUp::Failed).await, "claimed");
+    end(&one.defer(&taken[1], Duration::ZERO).await, "claimed");
+    end(&one.give_up(&taken[2], GiveUp::Failed).await, "claimed");
     assert!(take(one, "claimed", MAIL, CLAIM).await.is_empty(), "claimed: a worker without its claim made a job due");
     assert_eq!(count(one, "claimed", MAIL).await, 5, "claimed: a worker without its claim ended a job");
 }
@@ -104,7 +104,7 @@ pub async fn due(one: &impl JobStore, other: &impl JobStore) {
     add(one, "due", MAIL, 1, b"job").await;
     wait(other, "due").await;
     let job = take(other, "due", MAIL, CLAIM).await.remove(0);
-    end(other.defer(&job, CLAIM).await, "due");
+    end(&other.defer(&job, CLAIM).await, "due");
     assert!(take(one, "due", MAIL, CLAIM).await.is_empty(), "due: a deferred job was taken before its wait was over");
     wait(one, "due").await;
     sleep(SLACK).await;
@@ -122,10 +122,10 @@ pub async fn ended(one: &impl JobStore, other: &impl JobStore) {
         add(one, "ended", MAIL, key, b"job").await;
     }
     let jobs = take(one, "ended", MAIL, CLAIM).await;
-    end(other.done(&jobs[0]).await, "ended");
-    end(one.give_up(&jobs[1], GiveUp::Failed).await, "ended");
-    end(one.give_up(&jobs[2], GiveUp::Unreadable).await, "ended");
-    end(one.done(&jobs[0]).await, "ended");
+    end(&other.done(&jobs[0]).await, "ended");
+    end(&one.give_up(&jobs[1], GiveUp::Failed).await, "ended");
+    end(&one.give_up(&jobs[2], GiveUp::Unreadable).await, "ended");
+    end(&one.done(&jobs[0]).await, "ended");
     assert_eq!(count(other, "ended", MAIL).await, 0, "ended: an ended job waits");
     assert_eq!(payload(one, "ended", &jobs[0]).await, None, "ended: the payload of a job that is done is still there");
     sleep(CLAIM + SLACK).await;
@@ -162,7 +162,7 @@ async fn wait(store: &impl JobStore, sentence: &str) {
     assert!(waited.is_ok(), "{sentence}: nobody hears that a job is due");
 }
 
-fn end(ended: Result<(), crate::jobs::JobError>, sentence: &str) {
+fn end(ended: &Result<(), crate::jobs::JobError>, sentence: &str) {
     assert!(ended.is_ok(), "{sentence}: a call of a worker failed: {ended:?}");
 }
 

@@ -175,9 +175,9 @@ impl Lamps<'_> {
     async fn release(&self, leases: Option<&mut LampLeases>) {
         let (Some(lease), Some(leases)) = (&self.lease, leases) else { return };
         leases.handle_released(now());
-        match timeout(LONGEST_RENEWAL, AssertUnwindSafe(lease.release()).catch_unwind()).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(_)) | Err(_)) | Err(_) => tracing::warn!("the leases of the lamps were not given up; they run out"),
+        let released = timeout(LONGEST_RENEWAL, AssertUnwindSafe(lease.release()).catch_unwind()).await;
+        if !matches!(released, Ok(Ok(Ok(())))) {
+            tracing::warn!("the leases of the lamps were not given up; they run out");
         }
     }
 
@@ -313,13 +313,11 @@ impl LampSpans {
 
 /// Handles the answer to a renewal; returns the PBXs whose leases were gained.
 fn handle_renewal(leases: &mut LampLeases, (asked_at, held): (Instant, Option<Vec<SiteId>>)) -> Vec<SiteId> {
-    match held {
-        Some(held) => leases.handle_renewed(held, asked_at, now()),
-        None => {
-            leases.handle_failure(asked_at, now());
-            Vec::new()
-        }
+    if let Some(held) = held {
+        return leases.handle_renewed(held, asked_at, now());
     }
+    leases.handle_failure(asked_at, now());
+    Vec::new()
 }
 
 /// Records how a task ended. The state that a lamp shows is known until it may have changed in another way.

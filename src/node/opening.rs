@@ -18,7 +18,7 @@ use super::postmaster::postmaster;
 use super::versions::Versions;
 use super::{Inner, Node, NodeBuilder, NodeError};
 use crate::forward::{FullMailboxes, RememberFull, TimeLimited};
-use crate::greeting::{GreetingFolder, GreetingKeeper};
+use crate::greeting::{GreetingFolder, GreetingKeeper, GreetingStore};
 use crate::intake::{Intake, IntakeBuilder};
 use crate::lock::Lock;
 use crate::network::Admission;
@@ -166,12 +166,11 @@ impl NodeBuilder {
 
     /// Opens the greetings. Their folder is in the spool's, which only this process has open by now.
     async fn greeting_service(&self, current: &Arc<CurrentNetwork>) -> Result<GreetingService, NodeError> {
-        let store = match &self.greetings {
-            Some(store) => Arc::clone(store),
-            None => {
-                let folder = GreetingFolder::open(Arc::clone(&self.disk), self.spool.join("greetings")).await;
-                Arc::new(folder.map_err(NodeError::Greetings)?)
-            }
+        let store: Arc<dyn GreetingStore> = if let Some(store) = &self.greetings {
+            Arc::clone(store)
+        } else {
+            let folder = GreetingFolder::open(Arc::clone(&self.disk), self.spool.join("greetings")).await;
+            Arc::new(folder.map_err(NodeError::Greetings)?)
         };
         Ok(GreetingService::new(
             store,
