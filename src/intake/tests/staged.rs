@@ -36,5 +36,5 @@ async fn a_mail_begun_before_tls_leaves_nothing_in_one_under_tls() {
     assert_eq!(client.last_reply(4).await, format!("250 2.0.0 kept {}", message.id()));
     let kept = store.retrieve(&mailbox("201"), message.id()).await.unwrap();
     assert!(kept.mail().unwrap().len() < sent.len() + 1000, "a trace and what was sent under TLS");
-    assert_eq!(disk.list(Path::new("/store/staging")).unwrap(), [""; 0]);
+    assert_eq!(disk.list(Path::new("/store/staging")).unwrap().len(), 1, "the record that arrivals share");
 }
