@@ -125,7 +125,10 @@ impl PostgresStore {
             Outcome::Duplicate => Ok(None),
             Outcome::NoMailbox => Err(StoreError::NoSuchMailbox(mailbox.clone())),
             Outcome::Full => Err(StoreError::MailboxFull(mailbox.clone())),
-            Outcome::SoundNeeded(_) => Err(DatabaseError::unexpected("a deposit with a sound asked for its sound").into()),
+            // The sender sends it again, and it is put again.
+            Outcome::SoundNeeded(_) => {
+                Err(StoreError::Unavailable("its sound was put so long ago that a sweep may have deleted it".into()))
+            }
         }
     }
 

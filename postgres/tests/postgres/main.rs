@@ -8,8 +8,12 @@ mod a_dropped_call_leaves_nothing;
 mod a_frozen_server_is_passed_over;
 mod a_primary_dies;
 mod a_server_restarts;
+mod an_object_store_fails;
 mod changes_are_noticed;
 mod connections_are_encrypted;
+#[path = "../sounds/faulty_objects.rs"]
+#[expect(dead_code, reason = "the tests of sounds use the rest")]
+mod faulty_objects;
 mod greetings_are_shared;
 mod housekeeping;
 mod keeps_the_contract;

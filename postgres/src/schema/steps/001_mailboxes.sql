@@ -86,7 +86,7 @@ BEGIN
 END $$;
 
 -- Puts a message into a mailbox. Outcomes: 0 stored, 1 duplicate, 2 no such mailbox, 3 full, 4 the message would be stored, but came without a sound:
--- so it is asked whether a sound is worth being put into the object store, at the time that "at" answers. A limit that is null does not apply.
+-- so it is asked whether a sound is worth being put into the object store, at the time that "at" answers. The same for an object of a past day. A limit that is null does not apply.
 CREATE FUNCTION voicemail.deposit(
     p_mailbox text, p_create boolean, p_key uuid, p_id uuid, p_status smallint, p_since timestamptz, p_urgent boolean, p_recorded_ns bigint,
     p_length_ms bigint, p_size bigint, p_media text, p_digest bytea, p_sound_size bigint, p_head bytea, p_sound bytea, p_sound_at text,
@@ -114,7 +114,9 @@ BEGIN
         outcome := 3;
         RETURN;
     END IF;
-    IF p_sound IS NULL AND p_sound_at IS NULL THEN
+    -- The sounds of a day are swept when the next day is over, too. A node that was frozen after its put has to put the sound again.
+    IF (p_sound IS NULL AND p_sound_at IS NULL)
+        OR left(p_sound_at, 10)::date < ((now() - interval '1 hour') AT TIME ZONE 'UTC')::date THEN
         outcome := 4;
         at := now();
         RETURN;
