@@ -1,15 +1,16 @@
-//! Sounds in S3: against the server `moto_server`, by the same path as against Amazon's, and how the others are opened.
+//! Sounds in S3: against two servers of its protocol, `moto_server` and `s3s-fs`, and how the other object stores are opened.
 
 use std::collections::HashSet;
+use std::io::BufRead as _;
 use std::net::TcpListener;
-use std::process::Stdio;
 use std::sync::Arc;
 
 use chrono::{TimeDelta, Utc};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -38,40 +39,64 @@ fn at(endpoint: &str, url: &str) -> SoundStoreBuilder {
         .option("allow_http", "true")
 }
 
-/// A running `moto_server`, which ends with this value.
-struct Moto {
+/// A running server of the S3 protocol with an empty bucket `sounds`, which ends with this value.
+struct S3Server {
     _process: Child,
-    _log: JoinHandle<()>,
+    _folder: Option<TempDir>,
     port: u16,
     endpoint: String,
 }
 
-impl Moto {
-    /// Starts a server with an empty bucket `sounds`; `None` where it is not installed.
-    async fn start() -> Option<Self> {
+impl S3Server {
+    /// Starts `moto_server`, which checks no signatures; `None` where it is not installed.
+    async fn moto() -> Option<Self> {
         let mut command = Command::new("moto_server");
-        command
-            .args(["-H", "127.0.0.1", "-p", "0"])
-            .env("PYTHONUNBUFFERED", "1")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        let Ok(mut process) = command.spawn() else {
-            println!("skipped: nothing was tested against S3, because moto_server is not installed");
+        command.args(["-H", "127.0.0.1", "-p", "0"]).env("PYTHONUNBUFFERED", "1");
+        let server = Self::start("moto_server", command, "Running on ", None).await?;
+        let created = create_bucket(server.port).await;
+        assert!(created.starts_with("HTTP/1.1 200"), "{created}");
+        Some(server)
+    }
+
+    /// Starts `s3s-fs`, which checks signatures and digests; `None` where it is not installed.
+    async fn s3s() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("sounds")).unwrap();
+        let mut command = Command::new("s3s-fs");
+        command.args(["--host", "127.0.0.1", "--port", "0", "--access-key", "id", "--secret-key", "secret"]).arg(folder.path());
+        command.env("RUST_LOG", "s3s_fs=info");
+        Self::start("s3s-fs", command, "running at ", Some(folder)).await
+    }
+
+    /// Starts a server that writes `mark` and its address when it is ready.
+    async fn start(program: &str, mut command: Command, mark: &str, folder: Option<TempDir>) -> Option<Self> {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let started = command.stdout(writer.try_clone().unwrap()).stderr(writer).kill_on_drop(true).spawn();
+        // It holds the other end of the pipe.
+        drop(command);
+        let Ok(process) = started else {
+            println!("skipped: nothing was tested against S3 by {program}, because it is not installed");
             return None;
         };
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        while let Some(line) = lines.next_line().await.unwrap() {
-            let Some((_, address)) = line.split_once("Running on ") else { continue };
-            let port = address.trim().rsplit(':').next().unwrap().parse().unwrap();
-            // It writes a line for each request.
-            let log = tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            let created = create_bucket(port).await;
-            assert!(created.starts_with("HTTP/1.1 200"), "{created}");
-            return Some(Self { _process: process, _log: log, port, endpoint: format!("http://127.0.0.1:{port}") });
-        }
-        println!("skipped: nothing was tested against S3, because moto_server does not run");
-        None
+        let mark = mark.to_owned();
+        let (ready, address) = oneshot::channel();
+        // It reads on, as the server writes a line for each request, and ends with the server.
+        std::thread::spawn(move || {
+            let mut ready = Some(ready);
+            for line in std::io::BufReader::new(reader).lines().map_while(Result::ok) {
+                if let Some((_, address)) = line.split_once(&mark)
+                    && let Some(ready) = ready.take()
+                {
+                    let _ = ready.send(address.trim().to_owned());
+                }
+            }
+        });
+        let Ok(endpoint) = address.await else {
+            println!("skipped: nothing was tested against S3 by {program}, because it does not run");
+            return None;
+        };
+        let port = endpoint.rsplit(':').next().unwrap().parse().unwrap();
+        Some(Self { _process: process, _folder: folder, port, endpoint })
     }
 
     fn open(&self) -> SoundStore {
@@ -93,15 +118,33 @@ async fn create_bucket(port: u16) -> String {
 }
 
 #[tokio::test]
-async fn sounds_in_s3_are_kept_read_and_swept() {
-    let Some(moto) = Moto::start().await else { return };
-    let sounds = moto.open();
+async fn sounds_in_moto_are_kept_read_and_swept() {
+    let Some(moto) = S3Server::moto().await else { return };
+    sounds_are_kept_read_and_swept(&moto).await;
+}
+
+#[tokio::test]
+async fn sounds_in_s3s_fs_are_kept_read_and_swept() {
+    let Some(s3s) = S3Server::s3s().await else { return };
+    sounds_are_kept_read_and_swept(&s3s).await;
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_refused() {
+    let Some(s3s) = S3Server::s3s().await else { return };
+    let sounds = at(&s3s.endpoint, "s3://sounds").option("aws_secret_access_key", "other").build().unwrap();
+    let error = sounds.put(&Audio::new(AudioType::Basic, &b"hello"[..]), Utc::now()).await.unwrap_err();
+    assert!(matches!(error, SoundError::Refused(_)), "{error:?}");
+}
+
+async fn sounds_are_kept_read_and_swept(server: &S3Server) {
+    let sounds = server.open();
     let mut referenced = HashSet::new();
     for len in [0, 70_000, 12_000_000] {
         let sound = Audio::new(AudioType::Basic, (0..len).map(|byte: u32| u8::try_from(byte % 251).unwrap()).collect::<Vec<_>>());
         let name = sounds.put(&sound, Utc::now()).await.unwrap();
         let (size, digest) = (sound.len(), sound.digest());
-        assert_eq!(moto.open().read(&name, size, digest).await.unwrap(), sound.bytes());
+        assert_eq!(server.open().read(&name, size, digest).await.unwrap(), sound.bytes());
         let mut reader = sounds.reader(&name, size, digest).await.unwrap();
         let mut read = 0;
         while let Some(piece) = reader.next_piece().await.unwrap() {
@@ -148,7 +191,7 @@ async fn tls_in_front_of(port: u16) -> (u16, CertificateDer<'static>) {
 
 #[tokio::test]
 async fn tls_is_by_the_roots_that_were_given_and_by_no_others() {
-    let Some(moto) = Moto::start().await else { return };
+    let Some(moto) = S3Server::moto().await else { return };
     let (port, certificate) = tls_in_front_of(moto.port).await;
     let endpoint = format!("https://localhost:{port}");
     let sound = Audio::new(AudioType::Basic, &b"hello"[..]);
@@ -169,7 +212,7 @@ fn error_text(error: &SoundError) -> String {
 
 #[tokio::test]
 async fn a_bucket_that_is_not_there_is_an_error_that_may_pass() {
-    let Some(moto) = Moto::start().await else { return };
+    let Some(moto) = S3Server::moto().await else { return };
     let sounds = at(&moto.endpoint, "s3://others").build().unwrap();
     let error = sounds.put(&Audio::new(AudioType::Basic, &b"hello"[..]), Utc::now()).await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");
