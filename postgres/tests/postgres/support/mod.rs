@@ -1,6 +1,7 @@
 //! The parts that the tests share: servers, databases, messages.
 
 pub(crate) mod messages;
+#[allow(dead_code, reason = "other tests use a part of it")]
 pub(crate) mod relay;
 pub(crate) mod server;
 

@@ -1,11 +1,12 @@
-//! [`Relay`]: a TCP relay between a node and its server, which cuts connections at a chosen message.
+//! [`Relay`]: a TCP relay between a node and its server, which cuts connections at a chosen message, or the network for a while.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The side that a message comes from.
@@ -15,11 +16,14 @@ pub(crate) enum From {
     Server,
 }
 
-/// A TCP relay that cuts a connection after the `n`-th message from one side, counted over all connections.
+/// A TCP relay that cuts a connection after the `n`-th message from one side, counted over all connections. While its network is cut, nothing passes in
+/// either direction and no connection ends; what was sent meanwhile passes when it is restored, as TCP sends it again.
 #[derive(Debug)]
 pub(crate) struct Relay {
     port: u16,
     limits: Arc<Limits>,
+    is_up: watch::Sender<bool>,
+    accepted: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -35,10 +39,12 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let limits = Arc::new(Limits { node: AtomicI64::new(-1), server: AtomicI64::new(-1) });
-        let shared = Arc::clone(&limits);
+        let (is_up, accepted) = (watch::Sender::new(true), Arc::<AtomicUsize>::default());
+        let (shared, up, count) = (Arc::clone(&limits), is_up.clone(), Arc::clone(&accepted));
         let task = tokio::spawn(async move {
             while let Ok((node, _)) = listener.accept().await {
-                let limits = Arc::clone(&shared);
+                count.fetch_add(1, Ordering::SeqCst);
+                let (limits, up) = (Arc::clone(&shared), up.clone());
                 tokio::spawn(async move {
                     let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
                     node.set_nodelay(true).unwrap();
@@ -47,13 +53,13 @@ impl Relay {
                     let (from_server, to_server) = server.into_split();
                     // The first one to end closes both sides.
                     tokio::select! {
-                        () = pass(from_node, to_server, &limits.node, true) => {}
-                        () = pass(from_server, to_node, &limits.server, false) => {}
+                        () = pass(from_node, to_server, &limits.node, &up, true) => {}
+                        () = pass(from_server, to_node, &limits.server, &up, false) => {}
                     }
                 });
             }
         });
-        Self { port, limits, task }
+        Self { port, limits, is_up, accepted, task }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -68,6 +74,21 @@ impl Relay {
     /// Cuts nothing any more; answers whether the cut had been reached.
     pub(crate) fn heal(&self, from: From) -> bool {
         self.limit(from).swap(-1, Ordering::SeqCst) < 0
+    }
+
+    /// Cuts the network: nothing passes any more, and no connection ends.
+    pub(crate) fn cut_network(&self) {
+        self.is_up.send_replace(false);
+    }
+
+    /// Ends the cut of the network.
+    pub(crate) fn restore_network(&self) {
+        self.is_up.send_replace(true);
+    }
+
+    /// How many connections nodes have begun so far, also while the network was cut.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
     }
 
     fn limit(&self, from: From) -> &AtomicI64 {
@@ -85,7 +106,14 @@ impl Drop for Relay {
 }
 
 /// Passes whole messages on, until the limit or the end.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, limit: &AtomicI64, mut is_start: bool) {
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    limit: &AtomicI64,
+    is_up: &watch::Sender<bool>,
+    mut is_start: bool,
+) {
+    let mut is_up = is_up.subscribe();
     loop {
         // A message has a type, its length and its body; only a node's first one has no type.
         let mut message = vec![0; if is_start { 4 } else { 5 }];
@@ -108,6 +136,8 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, limit: &AtomicI64
         if left > 0 {
             limit.store(left - 1, Ordering::SeqCst);
         }
+        // The sender is above.
+        let _ = is_up.wait_for(|is_up| *is_up).await;
         if to.write_all(&message).await.is_err() {
             return;
         }
