@@ -26,6 +26,7 @@ assert_send_sync!(
     dyn crate::mwi::MwiSource,
     dyn crate::network::GraceRule,
     dyn crate::network::NetworkObserver,
+    dyn crate::store::CopyableStore,
     dyn crate::store::MessageStore,
     dyn crate::store::MessageStoreExt,
     dyn crate::store::StagedMail,

@@ -7,6 +7,7 @@
 //! A [`GreetingStore`] keeps the newest edition of each greeting; a [`GreetingKeeper`] accepts the greetings that arrive.
 #![cfg_attr(feature = "fs", doc = "[`GreetingFolder`] is the store on disk.")]
 
+mod copy;
 mod edition;
 mod error;
 mod event;
@@ -22,6 +23,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+pub use self::copy::{CopiedGreetings, copy_greetings};
 pub use self::edition::{Edition, GreetingVersion, InvalidGreetingVersion};
 pub use self::error::GreetingStoreError;
 pub use self::event::GreetingEvent;

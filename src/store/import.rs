@@ -42,6 +42,11 @@ impl ImportedMessage {
         Self { key, message: None, removed_at: Some(removed_at) }
     }
 
+    /// The key of a message that was deleted for good at a time that is not known; the other store counts from the import.
+    pub fn key_only(key: DeduplicationKey) -> Self {
+        Self { key, message: None, removed_at: None }
+    }
+
     /// Sets when the message was removed.
     #[must_use]
     pub fn removed_at(self, removed_at: DateTime<Utc>) -> Self {

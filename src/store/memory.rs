@@ -1,10 +1,13 @@
 //! [`MemoryStore`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
-use super::{DeduplicationKey, Deposit, Entry, ImportOutcome, ImportedMessage, MailboxState, MessageStore, StoreError};
+use super::{
+    CopyableStore, DeduplicationKey, Deposit, Entry, ImportOutcome, ImportedMessage, MailboxState, MessageStore, StoreError,
+    StoredKey,
+};
 use crate::lock::Lock;
 use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary};
 
@@ -88,7 +91,7 @@ impl MessageStore for MemoryStore {
                 return Err(StoreError::MailboxFull(mailbox.clone()));
             }
             kept.arrivals.insert(key);
-            Ok(Deposit::Stored(kept.add(message, Status::New)))
+            Ok(Deposit::Stored(kept.add(key, message, Status::New)))
         })
     }
 
@@ -115,11 +118,7 @@ impl MessageStore for MemoryStore {
     }
 
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
-        self.with(mailbox, |kept| {
-            let count = kept.messages.extract_if(.., |(_, status)| *status == Status::Removed).count();
-            kept.version += u64::from(count > 0);
-            Ok(count)
-        })
+        self.with(mailbox, |kept| Ok(kept.delete(|_, status| status == Status::Removed)))
     }
 
     async fn summary(&self, mailbox: &MailboxId) -> Result<Summary, StoreError> {
@@ -144,9 +143,50 @@ impl MessageStore for MemoryStore {
                 return Ok(ImportOutcome::Duplicate);
             }
             Ok(match &message.message {
-                Some((message, status)) => ImportOutcome::Stored(kept.add(message, *status)),
+                Some((content, status)) => ImportOutcome::Stored(kept.add(message.key, content, *status)),
                 None => ImportOutcome::KeyStored,
             })
+        })
+    }
+}
+
+/// Times of removal are not known.
+#[async_trait]
+impl CopyableStore for MemoryStore {
+    async fn mailboxes(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, StoreError> {
+        let mailboxes = self.mailboxes.lock();
+        Ok(mailboxes.keys().filter(|mailbox| Some(*mailbox) > after).take(limit).cloned().collect())
+    }
+
+    async fn create(&self, mailbox: &MailboxId) -> Result<(), StoreError> {
+        self.mailboxes.lock().entry(mailbox.clone()).or_default();
+        Ok(())
+    }
+
+    async fn keys(
+        &self,
+        mailbox: &MailboxId,
+        after: Option<DeduplicationKey>,
+        limit: usize,
+    ) -> Result<Vec<StoredKey>, StoreError> {
+        self.with(mailbox, |kept| {
+            Ok(kept.arrivals.iter().filter(|key| Some(**key) > after).take(limit).map(|key| kept.stored(*key)).collect())
+        })
+    }
+
+    async fn delete(&self, mailbox: &MailboxId, id: MessageId) -> Result<(), StoreError> {
+        self.with(mailbox, |kept| match kept.delete(|message, _| message.id() == id) {
+            0 => Err(StoreError::NoSuchMessage(id)),
+            _ => Ok(()),
+        })
+    }
+
+    async fn forget(&self, mailbox: &MailboxId, key: DeduplicationKey) -> Result<(), StoreError> {
+        self.with(mailbox, |kept| {
+            if kept.stored(key).message.is_none() {
+                kept.arrivals.remove(&key);
+            }
+            Ok(())
         })
     }
 }
@@ -155,7 +195,9 @@ impl MessageStore for MemoryStore {
 #[derive(Debug, Default)]
 struct Mailbox {
     messages: Vec<(Message, Status)>,
-    arrivals: HashSet<DeduplicationKey>,
+    /// The key of each message that is there, by its id.
+    keys: BTreeMap<MessageId, DeduplicationKey>,
+    arrivals: BTreeSet<DeduplicationKey>,
     /// Grows with each change.
     version: u64,
 }
@@ -166,13 +208,31 @@ impl Mailbox {
     }
 
     /// Puts `message` into the mailbox; answers the id that it got.
-    fn add(&mut self, message: &Message, status: Status) -> MessageId {
+    fn add(&mut self, key: DeduplicationKey, message: &Message, status: Status) -> MessageId {
         let message = self.under_free_id(message);
         let id = message.id();
+        self.keys.insert(id, key);
         self.messages.push((message, status));
         self.messages.sort_by_key(|(message, _)| (message.head().recorded_at.instant, message.id()));
         self.version += 1;
         id
+    }
+
+    /// Deletes the messages that `which` chooses; answers how many.
+    fn delete(&mut self, which: impl Fn(&Message, Status) -> bool) -> usize {
+        let mut count = 0;
+        for (message, _) in self.messages.extract_if(.., |(message, status)| which(message, *status)) {
+            self.keys.remove(&message.id());
+            count += 1;
+        }
+        self.version += u64::from(count > 0);
+        count
+    }
+
+    /// What is known of `key`.
+    fn stored(&self, key: DeduplicationKey) -> StoredKey {
+        let message = self.messages.iter().find(|(message, _)| self.keys.get(&message.id()) == Some(&key));
+        message.map_or_else(|| StoredKey::key_only(key), |(message, status)| StoredKey::of_message(key, message.id(), *status))
     }
 
     fn summary(&self) -> Summary {
@@ -221,6 +281,11 @@ mod tests {
     #[tokio::test]
     async fn keeps_the_contract() {
         conformance::store::run_all(|| async { MemoryStore::new([mailbox("2041"), mailbox("2042")]).versions_from(7) }).await;
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract_of_copyable_stores() {
+        conformance::store::run_copyable(|| async { MemoryStore::new([mailbox("2041"), mailbox("2042")]) }).await;
     }
 
     #[tokio::test]

@@ -1,5 +1,8 @@
 //! Stores keep messages for their owners: the trait [`MessageStore`], and the stores beside it.
 
+#[cfg(any(feature = "fs", feature = "memory"))]
+mod closable;
+mod copyable;
 mod deduplication_key;
 mod error;
 mod ext;
@@ -9,6 +12,7 @@ mod mailbox_state;
 mod maildir;
 #[cfg(feature = "memory")]
 mod memory;
+mod migrate;
 mod query;
 mod staged;
 mod wrapper;
@@ -18,6 +22,9 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 
+#[cfg(any(feature = "fs", feature = "memory"))]
+pub use self::closable::ClosableStore;
+pub use self::copyable::{CopyableStore, StoredKey};
 pub use self::deduplication_key::{DeduplicationKey, InvalidDeduplicationKey};
 pub use self::error::StoreError;
 pub use self::ext::MessageStoreExt;
@@ -29,6 +36,7 @@ pub(crate) use self::maildir::read_hostile_name;
 pub use self::maildir::{MaildirStore, MaildirStoreBuilder, Retention};
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
+pub use self::migrate::{Compared, FaultReason, Migration, MigrationError, MigrationFault, MigrationReport, Side};
 pub use self::query::{Cursor, InvalidCursor, Order, OrderGroup, Page, Position, Query, QueryParts};
 pub use self::staged::StagedMail;
 pub use self::wrapper::StoreWrapper;

@@ -6,8 +6,7 @@ use std::sync::MutexGuard;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::pin::PinUse;
-use super::{AttemptSource, LockoutCounter, Pin, PinHash, PinStore, PinStoreError, PinVerdict};
+use super::{AttemptSource, LockoutCounter, Pin, PinHash, PinStore, PinStoreError, PinUse, PinVerdict};
 use crate::lock::Lock;
 use crate::message::{CallerNumber, MailboxId};
 

@@ -22,6 +22,7 @@
 //! Nobody gets into a mailbox without a PIN.
 
 mod caller;
+mod copyable_pins;
 mod digit;
 #[cfg(feature = "fs")]
 mod error;
@@ -36,6 +37,7 @@ mod pin_store;
 mod prompt;
 
 pub use self::caller::{CallerAction, CallerDialogue, CallerDialogueBuilder, CallerEvent, DiversionReason, Recorded};
+pub use self::copyable_pins::{CopiedPins, CopyPinsError, CopyablePins, PinUse, StoredPin, copy_pins};
 pub use self::digit::Digit;
 #[cfg(feature = "fs")]
 pub use self::error::PinError;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use super::PinUse;
 use crate::message::{read_hex, write_hex};
 
 /// The PIN of a mailbox: 4 to 12 digits, not all the same, and neither ascending nor descending one by one.
@@ -138,15 +139,6 @@ impl fmt::Debug for PinHash {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the hash of a PIN has the form sha256-20000:SALT:HASH")]
 pub struct InvalidPinHash;
-
-/// For how long a PIN opens its mailbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PinUse {
-    /// Until it is changed.
-    Usual,
-    /// For the first use, in which it is changed.
-    First,
-}
 
 impl PinUse {
     /// The verdict on the right PIN.

@@ -1,5 +1,6 @@
 //! [`PinFolder`]: PINs and counts of wrong PINs, on disk.
 
+mod copying;
 #[cfg(test)]
 mod tests;
 
@@ -13,8 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::pin::PinUse;
-use super::{LockoutCounter, Pin, PinError, PinHash, PinStore, PinStoreError, PinVerdict};
+use super::{LockoutCounter, Pin, PinError, PinHash, PinStore, PinStoreError, PinUse, PinVerdict};
 use crate::disk::{self, Disk, DiskFile};
 use crate::message::{CallerNumber, ContentDigest, MailboxId};
 

@@ -16,6 +16,7 @@
 //! ```
 
 mod arrival;
+mod copied;
 mod moving;
 mod noticed;
 mod steps;
@@ -27,13 +28,14 @@ pub use self::arrival::{
     apart, foretold, kept, kept_over_a_restart, once, once_after_a_dropped_call, once_after_removal, once_among_many, whole,
     whole_while_others_read,
 };
+pub use self::copied::{deleted_and_forgotten, keys_listed, mailboxes_listed};
 pub use self::moving::{imported_apart, imported_key, imported_once, imported_with_its_status};
 pub use self::noticed::noticed;
 pub use self::stored::{
     counted, expunged_for_good, listed_in_order, marked_alike_twice, paged, refused_by_name, restored, retrieved_unchanged,
     versioned,
 };
-use crate::store::MessageStore;
+use crate::store::{CopyableStore, MessageStore};
 
 /// Runs every test of this module that needs neither a restart nor a second store, each on a fresh store from `make`.
 ///
@@ -68,6 +70,22 @@ where
     imported_once(&make().await).await;
     imported_key(&make().await).await;
     imported_apart(&make().await).await;
+}
+
+/// Runs the tests of a store whose mailboxes can be copied, each on a fresh store from `make`.
+///
+/// # Panics
+///
+/// When a sentence of the contract of [`CopyableStore`] is broken; the panic names it.
+pub async fn run_copyable<S, F, M>(make: M)
+where
+    S: CopyableStore,
+    F: Future<Output = S> + Send,
+    M: Fn() -> F + Send + Sync,
+{
+    keys_listed(&make().await).await;
+    mailboxes_listed(&make().await).await;
+    deleted_and_forgotten(&make().await).await;
 }
 
 #[cfg(all(test, feature = "memory"))]

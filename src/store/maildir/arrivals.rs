@@ -33,11 +33,27 @@ impl Arrivals {
 
     /// Whether the message with this `key` is known to have been kept; `false` means that this is in doubt.
     pub(super) fn is_kept(&self, disk: &dyn Disk, key: DeduplicationKey) -> io::Result<bool> {
+        self.kept_at(disk, key).map(|at| at.is_some())
+    }
+
+    /// The time in the arrival of the message with this `key`, if it is known to have been kept.
+    pub(super) fn kept_at(&self, disk: &dyn Disk, key: DeduplicationKey) -> io::Result<Option<DateTime<Utc>>> {
         match disk::read(disk, &self.path(key)) {
-            Ok(bytes) => Ok(ArrivalRecord::parse(&bytes).is_some_and(|record| record.state == ArrivalState::Kept)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound || disk::is_not_a_file(&error) => Ok(false),
+            Ok(bytes) => {
+                let record = ArrivalRecord::parse(&bytes).filter(|record| record.state == ArrivalState::Kept);
+                Ok(record.map(|record| record.at))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound || disk::is_not_a_file(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The keys of all arrivals behind `after`, in order; also of those in doubt.
+    pub(super) fn keys(&self, disk: &dyn Disk, after: Option<DeduplicationKey>) -> io::Result<Vec<DeduplicationKey>> {
+        let mut keys: Vec<DeduplicationKey> = disk.list(&self.folder)?.iter().filter_map(|name| name.parse().ok()).collect();
+        keys.retain(|key| Some(*key) > after);
+        keys.sort_unstable();
+        Ok(keys)
     }
 
     /// Notes that the message with this `key` is kept; to be called when the message is flushed. The note itself is not flushed.
@@ -92,6 +108,14 @@ impl Arrivals {
                 disk.open(&path)?.write_all_at(ArrivalRecord { state: ArrivalState::Open, at: now }.to_string().as_bytes(), 0)?;
                 Ok(false)
             }
+        }
+    }
+
+    /// Removes the arrival of the message with this `key`, whatever its age; no error if there is none.
+    pub(super) fn remove(&self, disk: &dyn Disk, key: DeduplicationKey) -> io::Result<()> {
+        match disk.remove(&self.path(key)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
         }
     }
 

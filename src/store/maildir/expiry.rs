@@ -63,7 +63,7 @@ impl Mailbox {
     }
 
     /// When the message was removed, in seconds since 1970: its file got its present name then, or later. `None` if the file is gone.
-    fn removed_at(&self, context: &StoreContext, located: &LocatedMessage) -> io::Result<Option<i64>> {
+    pub(super) fn removed_at(&self, context: &StoreContext, located: &LocatedMessage) -> io::Result<Option<i64>> {
         let changed = |file: &FileName| context.disk.open_to_read(&self.folders.path(file))?.changed();
         let changed = match self.folders.with_renames(&*context.disk, &located.file.name, changed) {
             Err(error) if concerns_entry(&error) => {

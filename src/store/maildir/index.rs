@@ -193,6 +193,21 @@ impl Index {
         self.keys.contains_key(&key)
     }
 
+    /// The first `limit` messages by their keys, behind `after`. The message of another program has a key that is made of its base name.
+    pub(super) fn by_key(&self, after: Option<DeduplicationKey>, limit: usize) -> Vec<(DeduplicationKey, LocatedMessage)> {
+        let key = |(id, base): (&MessageId, &Arc<str>)| {
+            let metadata = self.files.get(base)?.metadata.as_ref()?;
+            let key = metadata.own.as_ref().map_or_else(|| key_of_base(base), |own| own.key);
+            (Some(key) > after).then_some((key, *id))
+        };
+        let mut keys: Vec<(DeduplicationKey, MessageId)> = self.by_id.iter().filter_map(key).collect();
+        keys.sort_unstable();
+        // Of copies that another program has made, one is enough.
+        keys.dedup_by_key(|(key, _)| *key);
+        keys.truncate(limit);
+        keys.into_iter().filter_map(|(key, id)| Some((key, self.find(id)?))).collect()
+    }
+
     /// The positions of the messages with this status and urgency, in the order of recording.
     pub(super) fn by_status(&self, status: Status, urgency: Urgency) -> &BTreeSet<Position> {
         &self.by_status[group_of(status, urgency)]
@@ -319,6 +334,11 @@ fn id_of_base(base: &str) -> MessageId {
     let hash: [u8; 32] = Sha256::digest(base).into();
     let (id, _) = hash.split_first_chunk().expect("16 bytes are the beginning of 32");
     MessageId::from_bytes(*id)
+}
+
+/// The key of a message that another program has put here: it stays the same as long as the base name does.
+fn key_of_base(base: &str) -> DeduplicationKey {
+    DeduplicationKey::from_bytes(*id_of_base(base).as_bytes())
 }
 
 /// Which of the six groups.

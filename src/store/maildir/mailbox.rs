@@ -31,7 +31,7 @@ use crate::wire;
 pub(super) struct Mailbox {
     id: MailboxId,
     pub(super) folders: Folders,
-    arrivals: Arrivals,
+    pub(super) arrivals: Arrivals,
     lock: PathBuf,
     view: Lock<View>,
     remembered: AtomicUsize,
@@ -228,6 +228,17 @@ impl Mailbox {
     pub(super) fn forget(&self, context: &StoreContext, name: &str) -> io::Result<bool> {
         let _lock = self.lock(&*context.disk)?;
         self.arrivals.forget(&*context.disk, name, context.now(), context.deduplication_window)
+    }
+
+    /// Forgets the arrival with this `key`, unless its message is there.
+    pub(super) fn forget_key(&self, context: &StoreContext, key: DeduplicationKey) -> Result<(), StoreError> {
+        let disk = &*context.disk;
+        let _lock = self.lock(disk).map_err(not_taken)?;
+        if self.look(context, |index| index.has_key(key))? {
+            return Ok(());
+        }
+        self.arrivals.remove(disk, key).map_err(not_taken)?;
+        context.flush.sync_dir(disk, self.arrivals.folder()).map_err(failed)
     }
 
     /// Writes and flushes the mail of `message`: the one it arrived as, byte for byte, if it did.

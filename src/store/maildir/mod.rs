@@ -4,6 +4,7 @@ mod arrivals;
 mod bad_entries;
 mod builder;
 mod context;
+mod copying;
 mod expiry;
 mod external_changes;
 mod folders;

@@ -101,6 +101,7 @@ async fn a_list_shows_how_long_a_foreign_sound_is() {
 async fn keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     conformance::store::run_all(|| open(folder.path().join(MessageId::random().to_string()))).await;
+    conformance::store::run_copyable(|| open(folder.path().join(MessageId::random().to_string()))).await;
 }
 
 #[tokio::test]
