@@ -1,6 +1,7 @@
 //! [`PostgresPins`]: PINs and counts of wrong PINs in the database.
 
 mod attempt;
+mod copying;
 
 use std::error::Error as StdError;
 use std::str::FromStr;

@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("steps/003_greetings.sql"),
     include_str!("steps/004_leases_and_jobs.sql"),
     include_str!("steps/005_engine.sql"),
+    include_str!("steps/006_copying.sql"),
 ];
 
 /// Applies the steps that are missing, and checks those that are there.

@@ -1,6 +1,7 @@
 //! [`PostgresStore`].
 
 mod builder;
+mod copying;
 mod deposit;
 mod housekeep;
 mod long_sounds;

@@ -12,6 +12,7 @@ async fn keeps_the_contract() {
         return;
     }
     conformance::store::run_all(|| async { store_in(&database().await.unwrap()).await }).await;
+    conformance::store::run_copyable(|| async { store_in(&database().await.unwrap()).await }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,6 +22,10 @@ async fn keeps_the_contract_with_a_directory() {
     }
     conformance::store::run_all(|| async { PostgresStore::builder(&database().await.unwrap()).directory(directory()).build() })
         .await;
+    conformance::store::run_copyable(|| async {
+        PostgresStore::builder(&database().await.unwrap()).directory(directory()).build()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
