@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use support::Failure;
-use support::config::CentralConfig;
+use support::config::{CentralConfig, StoreConfig};
 use support::lines::{Out, print_line, print_notice};
 use voicemail::audio::{Wav, to_wav};
 use voicemail::directory::Directory as _;
@@ -69,7 +69,8 @@ async fn run() -> Result<ExitCode, Failure> {
     let owner = directory.find(&mailbox).await?;
     let owner = owner.ok_or_else(|| format!("no mailbox {mailbox} in the network that {path} names; check the number"))?;
     let directory = Arc::new(directory);
-    let store = Arc::new(MaildirStore::builder(config.store).directory(Arc::clone(&directory)).open().await?);
+    let StoreConfig::Folder(folder) = config.store else { return Err("retrieve opens mailboxes in a folder only".into()) };
+    let store = Arc::new(MaildirStore::builder(folder).directory(Arc::clone(&directory)).open().await?);
 
     let advice = |error| match error {
         StoreError::NoSuchMessage(id) => format!("no message {id} in mailbox {mailbox}; --list shows which there are").into(),

@@ -21,8 +21,8 @@ pub struct CentralConfig {
     pub network: Network,
     /// The folder of the spool.
     pub spool: PathBuf,
-    /// The folder of the mailboxes.
-    pub store: PathBuf,
+    /// Where the mailboxes are.
+    pub store: StoreConfig,
     /// The address to receive messages on.
     pub listen: String,
     /// The certificate for TLS, if the node offers TLS.
@@ -35,6 +35,28 @@ pub struct CentralConfig {
     pub postmaster: Option<PostmasterConfig>,
     /// The source of its time.
     pub time: TimeFrom,
+}
+
+/// Where the mailboxes are.
+#[derive(Clone)]
+pub enum StoreConfig {
+    /// In Maildirs in this folder.
+    Folder(PathBuf),
+    /// In a PostgreSQL database, with the PEM certificates of its servers, and the URL of the object store for long sounds.
+    Database { address: String, ca: Option<PathBuf>, sounds: Option<String> },
+}
+
+impl StoreConfig {
+    /// Reads the key `store`, and for a database also `database_ca` and `sounds`.
+    fn read(keys: &mut Keys) -> Option<Self> {
+        let what =
+            "the folder to keep the mailboxes in, or the address of a database, as postgres://voicemail@db.example/voicemail";
+        let store: String = keys.required("store", what)?;
+        if !store.starts_with("postgres://") && !store.starts_with("postgresql://") {
+            return Some(Self::Folder(keys.beside(&store)));
+        }
+        Some(Self::Database { address: store, ca: keys.path("database_ca"), sounds: keys.optional("sounds") })
+    }
 }
 
 /// The destination of mail to the postmaster.
@@ -114,7 +136,7 @@ impl CentralConfig {
         let node: Option<NodeAddress> = keys.required("node", NODE);
         let network = keys.network("network");
         let spool = keys.required_path("spool", SPOOL);
-        let store = keys.required_path("store", "the folder to keep the mailboxes in");
+        let store = StoreConfig::read(&mut keys);
         let listen = keys.required("listen", "the address to take messages on, such as 127.0.0.1:2525");
         let tls = read_tls(&mut keys);
         let access = read_access(&mut keys, network.as_ref());
@@ -128,7 +150,7 @@ impl CentralConfig {
             Some(PostmasterConfig { to: to?, server: server? })
         });
         if let (Some(node), Some(network)) = (&node, &network)
-            && node != network.central_node()
+            && !network.is_central_node(node)
         {
             keys.fault::<()>(format!("node = \"{node}\": the network's central node is {}", network.central_node()));
         }

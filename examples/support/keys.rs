@@ -54,6 +54,11 @@ impl Keys {
         if self.table.contains_key(key) { self.optional(key) } else { self.missing(key, what) }
     }
 
+    /// Returns `path`, which is relative to the file.
+    pub fn beside(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+
     /// Returns the path under `key`, which is relative to the file.
     pub fn path(&mut self, key: &'static str) -> Option<PathBuf> {
         self.optional(key).map(|path: PathBuf| self.folder.join(path))

@@ -2,6 +2,7 @@
 
 #![expect(dead_code, unreachable_pub, reason = "each example uses a part of it")]
 
+pub mod central;
 pub mod clock;
 pub mod config;
 pub mod deposit;

@@ -1,75 +1,66 @@
-//! A central node whose mailboxes, greetings, jobs and leases are in PostgreSQL. Start it several times, with another spool each time: all of them serve
-//! the same mailboxes, one of them updates the lamps, and another one takes over when that ends.
+//! A central voicemail node whose mailboxes are in PostgreSQL. Any number of them may use one database at the same time.
 //!
-//! Run: `cargo run -p voicemail-postgres --example central_node -- postgres://voicemail@localhost/voicemail /tmp/spool-1 127.0.0.1:2525`. You will see:
-//! `listening smtp 127.0.0.1:2525`, and a line for each lamp that this node updates. It takes a message for 2041 at its start. Ctrl-C ends it.
+//! Run: `cargo run -p voicemail-postgres --example central_node -- --config postgres/examples/central.toml`, with a database at the address that
+//! the file names. You will see: `listening smtp 127.0.0.1:2525`, then a line for each message stored and each lamp changed. Ctrl-C or SIGTERM
+//! ends it cleanly. With `--greet FILE.wav --to 2010` it stores a greeting first, which all central nodes play then.
+//!
+//! Messages, greetings, leases of lamps and mails that wait are in the database. Only the spool is on the node's own disk.
 
-use std::error::Error;
+#[path = "../../examples/support/mod.rs"]
+mod support;
 
-use tokio::net::TcpListener;
-use voicemail::audio::{Format, Wav};
-use voicemail::event::Event;
-use voicemail::intake::ListenMode;
-use voicemail::mwi::LogSink;
-use voicemail::network::{LicenceClass, Mailbox, Network, Site, TimeSource, VoicemailType};
-use voicemail::node::Node;
-use voicemail::record::CallFacts;
-use voicemail_postgres::{Database, PostgresGreetings, PostgresJobs, PostgresLease, PostgresStore};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, spool, listen] = &arguments[..] else { return Err(USAGE.into()) };
-    let network = network()?;
-    let directory = network.directory();
-    let database = Database::builder(address).engine("company-mail").connect().await?;
-    let store = PostgresStore::builder(&database).directory(directory.clone()).build();
-    let listener = TcpListener::bind(listen).await?;
-    println!("listening smtp {}", listener.local_addr()?);
+use support::Failure;
+use support::config::StoreConfig;
+use voicemail::network::Network;
+use voicemail::node::NodeBuilder;
+use voicemail::rustls::pki_types::CertificateDer;
+use voicemail::rustls::pki_types::pem::PemObject as _;
+use voicemail::rustls::{ClientConfig, RootCertStore, crypto};
+use voicemail_postgres::sounds::SoundStore;
+use voicemail_postgres::{Database, Encryption, PostgresGreetings, PostgresJobs, PostgresLease, PostgresStore};
 
-    let node = Node::builder(network.central_node().clone(), network, directory, spool)
-        .store(store)
+fn main() -> ExitCode {
+    support::program::main(support::central::run(USAGE, equip))
+}
+
+async fn equip(node: NodeBuilder, config: &StoreConfig, network: &Network) -> Result<NodeBuilder, Failure> {
+    let StoreConfig::Database { address, ca, sounds } = config else { return Err(FOLDER.into()) };
+    let mut database = Database::builder(address);
+    if let Some(ca) = ca {
+        database = database.encryption(Encryption::Tls(trusting(ca)?));
+    }
+    if let Some(engine) = network.engine() {
+        database = database.engine(engine.as_str());
+    }
+    let database = database.connect().await?;
+    let mut store = PostgresStore::builder(&database).directory(network.directory());
+    if let Some(url) = sounds {
+        store = store.sounds(SoundStore::builder(url).build()?);
+    }
+    // The name is for an operator who reads the table of leases; several nodes may have the same one.
+    let lease = PostgresLease::new(&database, "central");
+    Ok(node
+        .store(store.build())
         .greetings(PostgresGreetings::new(&database))
         .jobs(PostgresJobs::new(&database))
-        .lamp_lease(PostgresLease::new(&database, listen))
-        .sink(LogSink) // a SipSink for each PBX, behind a router
-        .listen(listener, ListenMode::StartTls)
-        .open()
-        .await?;
-    let mut events = node.events();
-    node.deposit_wav(&"london".parse()?, CallFacts::to("2041".parse()?), a_second().into()).await?;
-    let lamps = async {
-        while let Ok(occurrence) = events.recv().await {
-            if let Event::LampShown { mailbox, summary, .. } = occurrence.event {
-                println!("lamp {mailbox} {summary}");
-            }
-        }
-    };
-    let stop = async { drop(tokio::signal::ctrl_c().await) };
-    tokio::select! {
-        ran = node.run(stop) => ran?,
-        () = lamps => {}
+        .lamp_lease(lease))
+}
+
+/// A TLS configuration that trusts the certificates in the PEM file `ca`.
+fn trusting(ca: &Path) -> Result<Arc<ClientConfig>, Failure> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&support::tls::read(ca)?) {
+        roots.add(certificate.map_err(|error| format!("{}: {error}", ca.display()))?)?;
     }
-    Ok(())
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
-/// One PBX with one mailbox. Each node has the same description.
-fn network() -> Result<Network, Box<dyn Error>> {
-    let london = Site::builder("london".parse()?, VoicemailType::Central, chrono_tz::Europe::London)
-        .node("central.voicemail.example".parse()?)
-        .engine("company-mail".parse()?)
-        .time(TimeSource::Sntp(vec!["ntp.example".parse()?]))
-        .licence(LicenceClass::Voicemail)
-        .ports(8)
-        .mailbox(Mailbox::new("2041".parse()?));
-    Ok(Network::builder("voicemail.example").site(london).build()?)
-}
-
-fn a_second() -> Vec<u8> {
-    let silence = [0_u8; 16_000];
-    let mut wav = Wav::header(Format::TELEPHONE_L16, 16_000);
-    wav.extend(silence);
-    wav
-}
-
-const USAGE: &str = "usage: central_node POSTGRES-URL SPOOL LISTEN-ADDRESS";
+const USAGE: &str = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary|name]]";
+const FOLDER: &str = "this central node keeps its mailboxes in a database: set store = \"postgres://ROLE@HOST/DATABASE\", or run \
+    cargo run --example central_node for mailboxes in a folder";

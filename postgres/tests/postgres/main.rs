@@ -7,10 +7,12 @@ mod a_cut_connection_loses_nothing;
 mod a_dropped_call_leaves_nothing;
 mod a_frozen_server_is_passed_over;
 mod a_primary_dies;
+mod a_role_with_few_rights_suffices;
 mod a_server_restarts;
 mod an_object_store_fails;
 mod changes_are_noticed;
 mod connections_are_encrypted;
+mod examples_work_as_documented;
 #[path = "../sounds/faulty_objects.rs"]
 #[expect(dead_code, reason = "the tests of sounds use the rest")]
 mod faulty_objects;

@@ -1,0 +1,105 @@
+//! Runs a central node, whatever its mailboxes are in.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use voicemail::disk::OsDisk;
+use voicemail::event::{Event, Events};
+use voicemail::forward::smtp::TlsMemory;
+use voicemail::intake::{ListenMode, ListenerPolicy};
+use voicemail::mwi::LogSink;
+use voicemail::network::{Network, NodeAddress};
+use voicemail::node::{Node, NodeBuilder};
+
+use super::Failure;
+use super::config::{CentralConfig, PostmasterConfig, StoreConfig};
+use super::greet::Greet;
+use super::lines::{Line, Out, print_line};
+use super::local_node::LocalNode;
+
+/// Runs the central node of the words on the command line, `--config FILE` and perhaps a greeting; `equip` gives it its store.
+pub async fn run(
+    usage: &str,
+    equip: impl AsyncFnOnce(NodeBuilder, &StoreConfig, &Network) -> Result<NodeBuilder, Failure>,
+) -> Result<ExitCode, Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ["--config", path, ref rest @ ..] = words[..] else { return Err(usage.into()) };
+    let greet = match rest {
+        [] => None,
+        words => Some(Greet::from_words(words, "--greet", "--to").map_err(|error| format!("{error}\n{usage}"))?),
+    };
+    let path = Path::new(path);
+    let config = CentralConfig::load(path)?;
+    let stop = super::program::asked_to_stop()?;
+    let events = Events::new();
+    let subscription = events.subscribe();
+
+    let listener = super::program::listen(path, &config.listen).await?;
+    let address = listener.local_addr()?;
+    let (store, network) = (config.store.clone(), config.network.clone());
+    let node = build(path, config, listener, events).await?;
+    let node = equip(node, &store, &network).await?.open().await?;
+    if let Some(greet) = greet {
+        greet.keep(&node).await?;
+    }
+    let out = Out::new(tokio::io::stdout());
+    print_line(&out, format!("listening smtp {address}")).await;
+    super::program::run(&node, stop, subscription, &out, line_of).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn build(path: &Path, config: CentralConfig, listener: TcpListener, events: Events) -> Result<NodeBuilder, Failure> {
+    let directory = config.network.directory();
+    let tls = config.tls.map(|tls| tls.identity(&config.node)).transpose()?;
+    let (file, nodes) = (path.to_owned(), config.nodes);
+    let memory = TlsMemory::in_folder(Arc::new(OsDisk), &config.spool);
+    let domain = config.network.domain().to_owned();
+    let local = LocalNode { node: config.node.clone(), domain, memory, events: events.clone() };
+    let mail_server = |config: &PostmasterConfig| local.forwarder_to_mail_server(&config.server, path, "postmaster");
+    let mail_server = config.postmaster.as_ref().map(mail_server).transpose()?;
+    let greeting_forwarder = move |_: &Network, there: &NodeAddress| {
+        let section = format!("nodes.\"{there}\"");
+        let peer = nodes.get(there).ok_or_else(|| format!("{} has no [{section}]: how to reach it", file.display()))?;
+        local.forwarder_to(there, peer, &file, &section)
+    };
+    let node = Node::builder(config.node, config.network, directory, config.spool)
+        .sink(LogSink)
+        .greeting_forwarder(greeting_forwarder)
+        .clock(config.time.clock().await)
+        .events(events)
+        .listen(listener, ListenerPolicy::new(ListenMode::StartTls, config.access));
+    let node = match (mail_server, config.postmaster) {
+        (Some(server), Some(postmaster)) => node.mail_out(server).postmaster(postmaster.to),
+        (_, _) => node,
+    };
+    let node = match tls {
+        Some(tls) => tls.offer(node)?,
+        None => node,
+    };
+    Ok(node)
+}
+
+fn line_of(event: Event) -> Option<Line> {
+    match event {
+        Event::Stored { id, mailbox, .. } => Some(Line::Output(format!("stored {id} {mailbox}"))),
+        Event::Duplicate { id, mailbox, .. } => Some(Line::Output(format!("duplicate {id} {mailbox}"))),
+        Event::LampShown { mailbox, summary, .. } => Some(Line::Output(format!("lamp {mailbox} {summary}"))),
+        Event::LoginRefused { address, .. } => {
+            let from = address.map_or_else(|| "this machine".to_owned(), |address| address.to_string());
+            Some(Line::Notice(format!("a login from {from} was refused: name or password is wrong")))
+        }
+        Event::BadEntry { path, reason, .. } => Some(Line::Notice(format!("{} is skipped: {reason}", path.display()))),
+        Event::SiteRefused { id, origin, site, .. } => {
+            Some(Line::Notice(format!("refused {id}: {origin} may not send messages of the PBX {site}")))
+        }
+        Event::PostmasterMail { kept_as, .. } => Some(Line::Output(format!("postmaster {kept_as}"))),
+        Event::ReportRefused { .. } => {
+            Some(Line::Notice("a delivery report was refused: this node does not process them".to_owned()))
+        }
+        Event::Greeting(event) => super::greet::line_of(event),
+        _ => None,
+    }
+}
