@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{Edition, GreetingId, GreetingStore, GreetingStoreError, KeepOutcome};
 
-/// What [`copy_greetings`] has done.
+/// The numbers of greetings that [`copy_greetings`] has copied or left.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct CopiedGreetings {

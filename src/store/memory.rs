@@ -229,7 +229,7 @@ impl Mailbox {
         count
     }
 
-    /// What is known of `key`.
+    /// The key with its message, if that is there.
     fn stored(&self, key: DeduplicationKey) -> StoredKey {
         let message = self.messages.iter().find(|(message, _)| self.keys.get(&message.id()) == Some(&key));
         message.map_or_else(|| StoredKey::key_only(key), |(message, status)| StoredKey::of_message(key, message.id(), *status))

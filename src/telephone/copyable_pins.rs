@@ -6,7 +6,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::{LockoutCounter, PinHash, PinStore};
+use super::{LockoutCounter, PinHash, PinStore, PinUse};
 use crate::message::{ContentDigest, MailboxId};
 
 /// A store of PINs whose contents can be copied to another one, or from another one, with [`copy_pins`].
@@ -82,15 +82,6 @@ impl StoredPin {
     }
 }
 
-/// For how long a PIN opens its mailbox. These are all the cases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PinUse {
-    /// Until it is changed.
-    Usual,
-    /// For the first use, in which it is changed.
-    First,
-}
-
 /// How many PINs and counts [`copy_pins`] has replaced or taken away, and how many were the same already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -99,7 +90,7 @@ pub struct CopiedPins {
     pub pins: u64,
     /// Counts of telephones.
     pub telephones: u64,
-    /// What was the same already.
+    /// PINs and counts that were the same already.
     pub unchanged: u64,
 }
 

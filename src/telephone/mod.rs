@@ -37,7 +37,7 @@ mod pin_store;
 mod prompt;
 
 pub use self::caller::{CallerAction, CallerDialogue, CallerDialogueBuilder, CallerEvent, DiversionReason, Recorded};
-pub use self::copyable_pins::{CopiedPins, CopyPinsError, CopyablePins, PinUse, StoredPin, copy_pins};
+pub use self::copyable_pins::{CopiedPins, CopyPinsError, CopyablePins, StoredPin, copy_pins};
 pub use self::digit::Digit;
 #[cfg(feature = "fs")]
 pub use self::error::PinError;
@@ -53,7 +53,7 @@ pub use self::owner::{
     Addressee, GreetingOutcome, MarkOutcome, OpenedMailbox, OwnerAction, OwnerDialogue, OwnerDialogueBuilder, OwnerEvent,
     PinChangeOutcome, PlaybackControl, RecordingPurpose, SendOutcome,
 };
-pub use self::pin::{EnteredPin, InvalidPin, InvalidPinHash, Pin, PinHash, PinVerdict};
+pub use self::pin::{EnteredPin, InvalidPin, InvalidPinHash, Pin, PinHash, PinUse, PinVerdict};
 #[cfg(feature = "fs")]
 pub use self::pin_folder::PinFolder;
 pub use self::pin_store::{PinStore, PinStoreError};

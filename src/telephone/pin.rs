@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::PinUse;
 use crate::message::{read_hex, write_hex};
 
 /// The PIN of a mailbox: 4 to 12 digits, not all the same, and neither ascending nor descending one by one.
@@ -139,6 +138,15 @@ impl fmt::Debug for PinHash {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the hash of a PIN has the form sha256-20000:SALT:HASH")]
 pub struct InvalidPinHash;
+
+/// For how long a PIN opens its mailbox. These are all the cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PinUse {
+    /// Until it is changed.
+    Usual,
+    /// For the first use, in which it is changed.
+    First,
+}
 
 impl PinUse {
     /// The verdict on the right PIN.

@@ -1,4 +1,4 @@
-//! What PINs in the database answer to whoever copies them.
+//! PINs in the database as a [`CopyablePins`]: listed and replaced, for a move to another store.
 
 use async_trait::async_trait;
 use tokio_postgres::Row;

@@ -1,4 +1,4 @@
-//! What the store answers to whoever copies its mailboxes: their names, and the keys of their messages.
+//! The store as a [`CopyableStore`]: it lists its mailboxes and the keys of their messages.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};

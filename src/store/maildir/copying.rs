@@ -1,4 +1,4 @@
-//! What a Maildir store answers to whoever copies its mailboxes: their names, and the keys of their messages.
+//! [`MaildirStore`] as a [`CopyableStore`]: it lists its mailboxes and the keys of their messages.
 
 use std::iter::Peekable;
 

@@ -23,7 +23,7 @@ impl fmt::Display for Side {
     }
 }
 
-/// Why a migration stopped. What it has copied stays copied; the same call again goes on.
+/// Why a migration stopped. All that it has copied stays copied; the same call again goes on.
 #[derive(Debug, thiserror::Error)]
 #[error("the {side} failed{}", at(mailbox.as_ref()))]
 #[non_exhaustive]
@@ -61,7 +61,7 @@ pub struct MigrationFault {
     pub mailbox: MailboxId,
     /// The id of the message, if one is concerned; in the source, if that has the message.
     pub message: Option<MessageId>,
-    /// What is wrong.
+    /// The reason.
     #[source]
     pub reason: FaultReason,
 }
@@ -70,7 +70,7 @@ fn of(message: Option<MessageId>) -> String {
     message.map(|id| format!(", message {id}")).unwrap_or_default()
 }
 
-/// What is wrong with a message or a mailbox.
+/// The reason for a [`MigrationFault`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FaultReason {

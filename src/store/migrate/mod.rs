@@ -68,7 +68,7 @@ pub struct Migration<'a, S: ?Sized, T: ?Sized> {
     report: MigrationReport,
 }
 
-/// What a comparison of two stores looks at. These are all the cases.
+/// The extent of a comparison of two stores. These are all the cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compared {
     /// The keys, the statuses and the counts of each mailbox. No sound is read.
@@ -83,7 +83,7 @@ impl<'a, S: CopyableStore + ?Sized, T: CopyableStore + ?Sized> Migration<'a, S, 
         Self { source, target, report: MigrationReport::default() }
     }
 
-    /// What the last copy has done, also if it has failed or was dropped.
+    /// The report of the last copy, also if that has failed or was dropped.
     pub fn report(&self) -> &MigrationReport {
         &self.report
     }
@@ -270,7 +270,7 @@ impl<'a, S: CopyableStore + ?Sized, T: CopyableStore + ?Sized> Migration<'a, S, 
         Ok(())
     }
 
-    /// What is different in the contents of a message, if both stores have it.
+    /// The difference in the contents of a message, if both stores have it.
     async fn difference(
         &self,
         mailbox: &MailboxId,

@@ -5,7 +5,7 @@ use std::fmt;
 use super::error::{FaultReason, MigrationFault};
 use crate::message::{MailboxId, MessageId};
 
-/// What a [`Migration`](super::Migration) has done or compared.
+/// The counts and faults of a copy or a comparison by a [`Migration`](super::Migration).
 ///
 /// `Display` writes one line with all counts: `2 mailboxes: 5 messages copied, ..`.
 #[derive(Debug, Default)]

@@ -1,11 +1,11 @@
-//! [`Step`]: what a migration does for one key.
+//! [`Step`]: the step of a migration for one key.
 
 use chrono::{DateTime, Utc};
 
 use crate::message::{MessageId, Status};
 use crate::store::StoredKey;
 
-/// What a migration does for one key, which the source, the target or both of them have.
+/// The step of a migration for one key, which the source, the target or both of them have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// Nothing: both have the same.

@@ -53,7 +53,7 @@ async fn filled(root: &Path) -> (MaildirStore, Message) {
 
 /// A store that counts the sounds that are read, and fails or waits for ever at the call `stops_at`.
 #[derive(Debug)]
-struct Watched<S> {
+struct Observed<S> {
     inner: S,
     reads: AtomicUsize,
     calls: AtomicUsize,
@@ -62,7 +62,7 @@ struct Watched<S> {
     hung: Notify,
 }
 
-impl<S> Watched<S> {
+impl<S> Observed<S> {
     fn new(inner: S, stops_at: usize, hangs: bool) -> Self {
         Self { inner, reads: AtomicUsize::new(0), calls: AtomicUsize::new(0), stops_at, hangs, hung: Notify::new() }
     }
@@ -80,7 +80,7 @@ impl<S> Watched<S> {
 }
 
 #[async_trait]
-impl<S: MessageStore> StoreWrapper for Watched<S> {
+impl<S: MessageStore> StoreWrapper for Observed<S> {
     type Inner = S;
 
     fn inner(&self) -> &S {
@@ -108,7 +108,7 @@ impl<S: MessageStore> StoreWrapper for Watched<S> {
 }
 
 #[async_trait]
-impl<S: CopyableStore> CopyableStore for Watched<S> {
+impl<S: CopyableStore> CopyableStore for Observed<S> {
     async fn mailboxes(&self, after: Option<&MailboxId>, limit: usize) -> Result<Vec<MailboxId>, StoreError> {
         self.call().await?;
         self.inner.mailboxes(after, limit).await
@@ -166,7 +166,7 @@ async fn a_copy_is_the_same_and_removed_messages_stay_removed() {
 async fn what_has_changed_since_is_copied_without_reading_sounds() {
     let folder = tempfile::tempdir().unwrap();
     let (source, _) = filled(folder.path()).await;
-    let (source, target) = (Watched::new(source, usize::MAX, false), MemoryStore::new([]));
+    let (source, target) = (Observed::new(source, usize::MAX, false), MemoryStore::new([]));
     let mut migration = Migration::new(&source, &target);
     migration.copy().await.unwrap();
     let read_before = source.reads.load(Ordering::SeqCst);
@@ -189,8 +189,8 @@ async fn a_copy_that_stops_at_any_call_goes_on() {
     for (hangs, side) in [(false, Side::Source), (false, Side::Target), (true, Side::Source), (true, Side::Target)] {
         for stops_at in 0.. {
             let at = |store| if side == store { stops_at } else { usize::MAX };
-            let watched = Watched::new(Arc::clone(&source), at(Side::Source), hangs);
-            let target = Watched::new(MemoryStore::new([]), at(Side::Target), hangs);
+            let watched = Observed::new(Arc::clone(&source), at(Side::Source), hangs);
+            let target = Observed::new(MemoryStore::new([]), at(Side::Target), hangs);
             let mut migration = Migration::new(&watched, &target);
             let copied = tokio::select! {
                 copied = migration.copy() => copied.is_ok(),
@@ -239,7 +239,7 @@ async fn a_sender_during_the_copy_loses_and_doubles_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (source, _) = filled(folder.path()).await;
     let (source, target) = (ClosableStore::new(source), MemoryStore::new([]));
-    // What the sender's messages are taken into, once the nodes serve the target.
+    // Set once the nodes serve the target: the sender's messages are taken into it then.
     let moved: OnceLock<&MemoryStore> = OnceLock::new();
     let sent: Vec<Message> = (0..60).map(|at| message(&format!("sent {at}"))).collect();
     let sender = async {

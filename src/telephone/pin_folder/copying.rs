@@ -1,4 +1,4 @@
-//! What a folder of PINs answers to whoever copies it.
+//! [`PinFolder`] as a [`CopyablePins`]: PINs and counts are listed and replaced, for a move to another store.
 
 use async_trait::async_trait;
 
