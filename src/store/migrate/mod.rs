@@ -45,7 +45,8 @@ use crate::message::{ContentDigest, Head, MailboxId, Message, MessageId};
 ///
 /// # Examples
 ///
-/// ```
+#[cfg_attr(feature = "fs", doc = "```")]
+#[cfg_attr(not(feature = "fs"), doc = "```ignore")]
 /// use voicemail::store::{Compared, MaildirStore, Migration};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
