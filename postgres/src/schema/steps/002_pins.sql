@@ -30,8 +30,12 @@ BEGIN
         END IF;
     END IF;
     IF p_caller IS NOT NULL THEN
-        INSERT INTO voicemail.pin_caller AS c (caller, attempts, at) VALUES (p_caller, p_caller_after, now())
-            ON CONFLICT (caller) DO UPDATE SET attempts = excluded.attempts, at = excluded.at WHERE c.attempts = p_caller_before;
+        IF p_caller_before IS NULL THEN
+            INSERT INTO voicemail.pin_caller (caller, attempts, at) VALUES (p_caller, p_caller_after, now()) ON CONFLICT DO NOTHING;
+        ELSE
+            -- Not inserted if it is gone: then a right PIN has taken back what the new count was made from.
+            UPDATE voicemail.pin_caller SET attempts = p_caller_after, at = now() WHERE caller = p_caller AND attempts = p_caller_before;
+        END IF;
         IF NOT FOUND THEN
             RETURN false;
         END IF;
