@@ -79,7 +79,9 @@ fn every_fault_of_the_configuration_is_reported_at_once() {
     assert_eq!(ended.status, Some(1));
     for fault in [
         format!("{bad}: node is a text in quotes, not integer"),
-        format!("{bad}: store is missing: the folder to keep the mailboxes in"),
+        format!(
+            "{bad}: store is missing: the folder to keep the mailboxes in, or the address of a database, as postgres://voicemail@db.example/voicemail"
+        ),
         format!("{bad}: listen is missing: the address to take messages on, such as 127.0.0.1:2525"),
         format!("{bad} [tls]: name either certificate and key, or self_signed = the file to write a certificate to"),
         format!(
