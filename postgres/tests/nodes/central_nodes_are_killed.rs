@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use voicemail::message::Status;
+use voicemail::message::{MailboxId, MessageId, Status};
 use voicemail::store::MessageStore as _;
 use voicemail_postgres::{Database, PostgresStore};
 
@@ -82,7 +82,7 @@ async fn mark_one(store: &PostgresStore, dice: &mut Random) {
 }
 
 /// The mailbox of each message. A message that is there twice fails the test.
-async fn stored(store: &PostgresStore) -> BTreeMap<voicemail::message::MessageId, voicemail::message::MailboxId> {
+pub(crate) async fn stored(store: &PostgresStore) -> BTreeMap<MessageId, MailboxId> {
     let mut all = BTreeMap::new();
     for number in NUMBERS {
         for entry in store.list(&mailbox(number)).await.unwrap() {

@@ -1,6 +1,9 @@
 //! The parts that these tests share: central nodes as processes and in this one, senders, lamps, and servers.
 
 pub(crate) mod lamps;
+#[path = "../../postgres/support/messages.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
+pub(crate) mod messages;
 pub(crate) mod network;
 pub(crate) mod process;
 #[path = "../../../../tests/support/random.rs"]
