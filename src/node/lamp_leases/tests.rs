@@ -171,7 +171,7 @@ impl World {
                 if let Some((_, answer @ None)) = &mut self.nodes[*index].renewal {
                     let granted = self.lease.is_none_or(|(holder, until)| holder == *index || until <= now);
                     if granted {
-                        self.lease = Some((*index, now + TERM - self.fast));
+                        self.lease = Some((*index, now + TERM.saturating_sub(self.fast)));
                     }
                     *answer = Some(granted);
                 }
@@ -276,7 +276,9 @@ proptest! {
         survivors in prop::sample::select(vec![&[0][..], &[1], &[0, 1], &[1, 0]]),
     ) {
         let mut world = World::new(fast);
-        steps.iter().for_each(|step| world.take(step));
+        for step in &steps {
+            world.take(step);
+        }
         world.settle(survivors);
         prop_assert_eq!(world.lamps, world.versions.map(Some), "by {:?}", survivors);
     }

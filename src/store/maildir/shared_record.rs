@@ -44,17 +44,12 @@ impl SharedRecord {
         let from = {
             let mut current = self.0.lock();
             let usable = current.take().filter(|current| current.is_for(now) && current.links < MAX_LINKS);
-            let current = match usable {
-                Some(usable) => current.insert(usable),
-                None => {
-                    let until = now + SHARED_FOR;
-                    let parts = [Ok(Bytes::from(record(until)))];
-                    current.insert(Current {
-                        file: Staged::write(disk, staging, parts, SystemTime::from(until))?,
-                        until,
-                        links: 0,
-                    })
-                }
+            let current = if let Some(usable) = usable {
+                current.insert(usable)
+            } else {
+                let until = now + SHARED_FOR;
+                let parts = [Ok(Bytes::from(record(until)))];
+                current.insert(Current { file: Staged::write(disk, staging, parts, SystemTime::from(until))?, until, links: 0 })
             };
             current.links += 1;
             current.file.path().to_owned()

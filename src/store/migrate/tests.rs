@@ -1,5 +1,11 @@
 //! Migrations between Maildir and memory: whole, stopped at every call, with damaged sounds, and with a sender all the while.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::future_not_send,
+    reason = "clippy does not see that these are tests, because their module needs features, too"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

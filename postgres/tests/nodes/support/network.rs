@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use voicemail::network::{LicenceClass, Mailbox, Network, Site, SiteBuilder, TimeSource, VoicemailType};
+use voicemail::network::{LicenceClass, Mailbox, Network, NetworkBuilder, Site, SiteBuilder, TimeSource, VoicemailType};
 
 use super::mailbox;
 
@@ -33,7 +33,7 @@ pub(crate) fn network(hosts: &[SocketAddr]) -> Network {
     let kathmandu = far(licensed(kathmandu)).node(HIMALAYA.parse().unwrap());
     let (of_london, of_berlin) = NUMBERS.split_at(NUMBERS.len() / 2);
     let sites = [with(london, of_london), with(berlin, of_berlin), kathmandu];
-    sites.into_iter().fold(Network::builder("voicemail.example"), |network, site| network.site(site)).build().unwrap()
+    sites.into_iter().fold(Network::builder("voicemail.example"), NetworkBuilder::site).build().unwrap()
 }
 
 /// Addresses on which nothing listens yet.
