@@ -39,11 +39,14 @@ async fn one_node_plays_at_once_what_another_has_recorded() {
     let connect = async || PostgresGreetings::new(&Database::connect(&address).await.unwrap());
     let nodes = [connect().await, connect().await];
     // Both record at the same time: each is kept as an edition of its own, and the last one is in force everywhere.
-    let recorded = join_all((0..40).map(|at| {
-        let node = nodes[at % 2].clone();
-        tokio::spawn(async move { node.record(normal(), Some(sound(&at.to_string())), None, now()).await.unwrap() })
-    }));
-    let editions: Vec<_> = recorded.await.into_iter().map(Result::unwrap).collect();
+    let mut editions = Vec::new();
+    for at in 0..20 {
+        let recorded = join_all(nodes.iter().enumerate().map(|(node, greetings)| {
+            let (greetings, sound) = (greetings.clone(), sound(&format!("{at} at node {node}")));
+            tokio::spawn(async move { greetings.record(normal(), Some(sound), None, now()).await.unwrap() })
+        }));
+        editions.extend(recorded.await.into_iter().map(Result::unwrap));
+    }
     let newest = editions.into_iter().max().unwrap();
     for node in &nodes {
         assert_eq!(node.read(&normal()).await.unwrap().unwrap().edition(), newest);
