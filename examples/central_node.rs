@@ -21,4 +21,4 @@ fn main() -> ExitCode {
 
 const USAGE: &str = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary|name]]";
 const DATABASE: &str = "this central node keeps its mailboxes in a folder; for store = \"postgres://..\", run the one of the package \
-    voicemail-postgres: cargo run -p voicemail-postgres --example central_node -- --config FILE";
+    voicemail-postgres: cargo run -p voicemail-postgres --example postgres_node -- --config FILE";

@@ -78,7 +78,7 @@ fn migrate_names_what_is_wrong() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_central_node_takes_a_database_as_its_store() {
-    let (Some(server), Some(program)) = (Server::common(), example("central_node")) else { return };
+    let (Some(server), Some(program)) = (Server::common(), example("postgres_node")) else { return };
     let address = server.create_database().await;
     let folder = tempfile::tempdir().unwrap();
     let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/network.toml");

@@ -1,6 +1,6 @@
 //! A central voicemail node whose mailboxes are in PostgreSQL. Any number of them may use one database at the same time.
 //!
-//! Run: `cargo run -p voicemail-postgres --example central_node -- --config postgres/examples/central.toml`, with a database at the address that
+//! Run: `cargo run -p voicemail-postgres --example postgres_node -- --config postgres/examples/central.toml`, with a database at the address that
 //! the file names. You will see: `listening smtp 127.0.0.1:2525`, then a line for each message stored and each lamp changed. Ctrl-C or SIGTERM
 //! ends it cleanly. With `--greet FILE.wav --to 2010` it stores a greeting first, which all central nodes play then.
 //!
@@ -61,6 +61,6 @@ fn trusting(ca: &Path) -> Result<Arc<ClientConfig>, Failure> {
     Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
-const USAGE: &str = "usage: central_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary|name]]";
+const USAGE: &str = "usage: postgres_node --config FILE [--greet FILE.wav --to MAILBOX [--kind normal|busy|temporary|name]]";
 const FOLDER: &str = "this central node keeps its mailboxes in a database: set store = \"postgres://ROLE@HOST/DATABASE\", or run \
     cargo run --example central_node for mailboxes in a folder";
