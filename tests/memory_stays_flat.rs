@@ -2,7 +2,8 @@
 //!
 //! Each measurement runs in another process, which is the test's program once more, so that nothing else counts. It takes the largest
 //! resident size that the process ever had (`VmHWM`), not the size at its end. `cargo test` leaves the large ones out:
-//! `cargo test --test memory_stays_flat -- --ignored --nocapture` runs them.
+//! `cargo test --test memory_stays_flat -- --ignored --nocapture --test-threads 1` runs them, one after the other: where threads wait for a processor, tokio
+//! starts more of them, and each takes memory.
 
 #![cfg(all(feature = "node", feature = "memory"))]
 #![allow(clippy::unwrap_used, clippy::future_not_send, reason = "these are tests")]
