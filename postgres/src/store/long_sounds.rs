@@ -128,7 +128,9 @@ async fn swept_to(pool: &Pool) -> Result<Option<NaiveDate>, StoreError> {
 
 const GONE: &str = "SELECT sound_at FROM voicemail.sound_gone WHERE at < now() - interval '1 hour' ORDER BY at LIMIT $1";
 const FORGET_GONE: &str = "DELETE FROM voicemail.sound_gone WHERE sound_at = ANY($1)";
-const REFERENCED: &str = "SELECT sound_at FROM voicemail.message WHERE sound_at = ANY($1)";
+/// Also the sounds of deleted messages: they have their own hour, and a sweep leaves them to it.
+const REFERENCED: &str = "SELECT sound_at FROM voicemail.message WHERE sound_at = ANY($1) \
+    UNION ALL SELECT sound_at FROM voicemail.sound_gone WHERE sound_at = ANY($1)";
 const SWEPT: &str = "INSERT INTO voicemail.sound_sweep (swept) VALUES ($1) \
     ON CONFLICT (single) DO UPDATE SET swept = greatest(sound_sweep.swept, excluded.swept)";
 const DELETED_A_STEP: i64 = 200;

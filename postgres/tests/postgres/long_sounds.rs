@@ -189,12 +189,16 @@ async fn housekeeping_deletes_objects_that_no_message_refers_to() {
     fs::rename(folder.path().join(today), folder.path().join(&old)).unwrap();
     let orphan = folder.path().join(&old).join("0f".repeat(16));
     fs::write(&orphan, b"the node died before it wrote the row").unwrap();
+    let deleted = folder.path().join(&old).join("1e".repeat(16));
+    fs::write(&deleted, b"somebody still reads it, though its message was deleted a moment ago").unwrap();
+    execute(&address, &format!("INSERT INTO voicemail.sound_gone (sound_at) VALUES ('{old}/{}')", "1e".repeat(16))).await;
     for file in fs::read_dir(folder.path().join(&old)).unwrap() {
         File::options().write(true).open(file.unwrap().path()).unwrap().set_modified(then.into()).unwrap();
     }
 
     store.housekeep().await.unwrap();
     assert!(!orphan.exists(), "the orphan is deleted");
+    assert!(deleted.exists(), "the sound of a deleted message stays for its hour");
     assert!(store.retrieve(&number, long.id()).await.unwrap().audio() == long.audio(), "{old_name:?} stays");
     store.housekeep().await.unwrap();
     assert_eq!(execute(&address, "SELECT count(*) FROM voicemail.sound_sweep").await, ["1"], "the day is not swept again");
