@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use voicemail::message::{Origin, Status};
 use voicemail::mwi::{CurrentState, MwiSource as _};
 use voicemail::node::{Node, NodeError};
-use voicemail::store::MessageStore as _;
+use voicemail::store::{MailboxState, MessageStore as _};
 use voicemail_postgres::{Database, PostgresStore};
 
 use super::support::lamps::Lamps;
@@ -167,22 +167,32 @@ impl World {
             }
         }
         // A message that was under way when the network was cut may still be stored.
-        let settled = async {
+        let lamps = async {
             while self.lamps.summaries() != summaries(&self.store).await {
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        soon(&format!("{at}: the lamps show the store"), settled).await;
+        soon(&format!("{at}: the lamps show the store"), lamps).await;
         self.lamps.assert_none_went_back();
+        // A node whose network was restored just now finds its database a moment later.
         for number in NUMBERS {
-            let state = self.store.state(&mailbox(number)).await.unwrap();
             for running in self.nodes.iter().flatten() {
-                let CurrentState::Known(current) = running.node.current(&mailbox(number)).await else {
-                    panic!("{at}: it is known")
+                let known = async {
+                    while known_state(&running.node, number).await != Some(self.store.state(&mailbox(number)).await.unwrap()) {
+                        sleep(Duration::from_millis(50)).await;
+                    }
                 };
-                assert_eq!((current.summary, Some(current.version)), (state.summary, state.version), "{at}: {number}");
+                soon(&format!("{at}: each node knows {number}"), known).await;
             }
         }
+    }
+}
+
+/// The state of the mailbox as the node shows it, if it knows it.
+async fn known_state(node: &Node, number: &str) -> Option<MailboxState> {
+    match node.current(&mailbox(number)).await {
+        CurrentState::Known(state) => Some(MailboxState::new(state.summary).with_version(state.version)),
+        CurrentState::Unknown | CurrentState::NoSuchMailbox => None,
     }
 }
 
