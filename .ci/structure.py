@@ -11,7 +11,7 @@ from pathlib import Path
 
 ORDER = """
 error_chain lock descriptors retry disk message audio clock directory greeting mwi wire sip smtp store event telephone voice forward intake metrics
-network spool retrieval jobs outbox record node call conformance fuzz guarantees static_asserts
+network spool retrieval jobs outbox arrival record node call conformance fuzz guarantees static_asserts
 """.split()
 
 SRC = Path(__file__).resolve().parent.parent / "src"

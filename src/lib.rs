@@ -77,6 +77,7 @@
 //! | [`retrieval`] | services for owners: pass a message on, answer it, send a new one, copy it by e-mail, send a receipt |
 //! | [`jobs`] | the trait [`JobStore`](jobs::JobStore): work that must be done although processes die; and jobs in a folder |
 //! | [`outbox`] | receipts and copies by e-mail that wait to be sent |
+//! | [`arrival`] | steps that a node does by itself for each message that it has stored |
 //! | [`record`] | recordings of calls, which become messages on stable storage |
 //! | [`node`] | a node of the network, made of all modules above |
 //! | [`call`] | the conversation with a caller or an owner on the telephone: [`CallDriver`](call::CallDriver), and the trait [`CallLeg`](call::CallLeg) that joins it to a PBX |
@@ -127,6 +128,8 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(feature = "node")]
+pub mod arrival;
 pub mod audio;
 #[cfg(feature = "node")]
 pub mod call;
