@@ -20,7 +20,7 @@ use crate::store::MessageStore;
 ///
 /// - **At least once.** A step may be run again for a message for which it has answered [`StepOutcome::Done`], after a crash, under the same
 ///   [key](StepRun::key).
-/// - **Apart.** What a message needs of the step is divided into [parts](Self::parts), such as one for each address. Each part succeeds or fails by
+/// - **Apart.** The work for a message is divided into [parts](Self::parts), such as one for each address. Each part succeeds or fails by
 ///   itself.
 /// - **Ends.** A run that takes longer than [`time_limit`](Self::time_limit) is cut off, and counts as a failure that may pass.
 ///
@@ -45,9 +45,9 @@ pub trait ArrivalStep: Debug + Send + Sync + 'static {
         Ok(vec![String::new()])
     }
 
-    /// Returns the lane of a part: the parts of one lane fail together, such as those for one server. While a lane fails, its other parts wait
-    /// for an attempt that succeeds; those of other lanes do not. By default each mailbox is a lane.
-    fn lane(&self, arrived: &Arrived, part: &str) -> String {
+    /// Returns the destination of a part: the parts for one destination fail together, such as those for one server. While a destination fails, its
+    /// other parts wait for an attempt that succeeds; those for other destinations do not. By default each mailbox is a destination.
+    fn destination(&self, arrived: &Arrived, part: &str) -> String {
         let _ = part;
         arrived.mailbox.to_string()
     }
@@ -185,8 +185,8 @@ impl<S: ArrivalStep + ?Sized> ArrivalStep for Arc<S> {
         (**self).parts(arrived, store).await
     }
 
-    fn lane(&self, arrived: &Arrived, part: &str) -> String {
-        (**self).lane(arrived, part)
+    fn destination(&self, arrived: &Arrived, part: &str) -> String {
+        (**self).destination(arrived, part)
     }
 
     fn time_limit(&self) -> Duration {
