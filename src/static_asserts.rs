@@ -26,6 +26,7 @@ assert_send_sync!(
     dyn crate::mwi::MwiSource,
     dyn crate::network::GraceRule,
     dyn crate::network::NetworkObserver,
+    dyn crate::rules::RuleStore,
     dyn crate::store::CopyableStore,
     dyn crate::store::MessageStore,
     dyn crate::store::MessageStoreExt,

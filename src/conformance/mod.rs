@@ -13,4 +13,5 @@ pub mod greeting;
 pub mod jobs;
 pub mod lease;
 pub mod mwi;
+pub mod rules;
 pub mod store;

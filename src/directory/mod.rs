@@ -12,7 +12,8 @@ use chrono_tz::Tz;
 
 pub use self::error::DirectoryError;
 pub use self::fixed::StaticDirectory;
-use crate::message::{Language, MailboxId, SiteId};
+use crate::message::{Language, MailAddress, MailboxId, SiteId};
+use crate::rules::ArrivalRules;
 
 /// Looks up mailboxes, their owners and distribution lists.
 ///
@@ -73,12 +74,28 @@ pub struct Owner {
     pub recording: RecordingLimits,
     /// How much the mailbox may hold. The limits of the store for every mailbox apply, too.
     pub holding: MailboxLimits,
+    /// The mail address of the owner, to which rules send mails that name no other.
+    pub email: Option<MailAddress>,
+    /// The rules for messages that arrive, unless a [`RuleStore`](crate::rules::RuleStore) has others of the owner.
+    pub rules: ArrivalRules,
+    /// Whether the owner may change the rules.
+    pub may_change_rules: bool,
 }
 
 impl Owner {
-    /// Returns an owner without a language and with the usual limits: messages of 1 second to 5 minutes.
+    /// Returns an owner without a language, a mail address and rules, who may change none, with the usual limits: messages of 1 second to 5
+    /// minutes.
     pub fn new(home: SiteId, zone: Tz) -> Self {
-        Self { home, zone, language: None, recording: RecordingLimits::default(), holding: MailboxLimits::default() }
+        Self {
+            home,
+            zone,
+            language: None,
+            recording: RecordingLimits::default(),
+            holding: MailboxLimits::default(),
+            email: None,
+            rules: ArrivalRules::default(),
+            may_change_rules: false,
+        }
     }
 }
 

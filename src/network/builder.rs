@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use super::{EngineName, Fallback, Licence, Mailbox, NodeAddress, NodeHost, PbxName, Rule, Site, TimeSource, VoicemailType};
 use crate::directory::MailboxLimits;
 use crate::message::{Language, MailboxId, SiteId};
+use crate::rules::ArrivalRules;
 
 /// Builds a [`Network`](super::Network); made by [`Network::builder`](super::Network::builder).
 #[derive(Debug, Clone)]
@@ -77,6 +78,9 @@ pub struct SiteBuilder {
     pub(super) mailboxes: Vec<Mailbox>,
     /// The limits of each mailbox that has none itself.
     pub(super) holding: MailboxLimits,
+    /// The rules of each mailbox that has none itself.
+    pub(super) rules: ArrivalRules,
+    pub(super) owners_change_rules: bool,
     /// The faults found on reading.
     pub(super) faults: Vec<Rule>,
 }
@@ -112,6 +116,8 @@ impl SiteBuilder {
             backup_node: Setting::Missing,
             mailboxes: Vec::new(),
             holding: MailboxLimits::default(),
+            rules: ArrivalRules::default(),
+            owners_change_rules: false,
             faults: Vec::new(),
         }
     }
@@ -190,6 +196,18 @@ impl SiteBuilder {
         self
     }
 
+    /// Sets the rules of each mailbox of the PBX that has none of its own: which mail is sent when a message arrives. The default is none.
+    pub fn rules(mut self, rules: ArrivalRules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Allows the owners of the PBX's mailboxes to change their rules. By default they may not.
+    pub fn owners_change_rules(mut self) -> Self {
+        self.owners_change_rules = true;
+        self
+    }
+
     /// The PBX; `None` if something is missing or could not be read.
     pub(super) fn into_site(self) -> Option<Site> {
         let PbxName::Id(id) = self.name else { return None };
@@ -210,6 +228,8 @@ impl SiteBuilder {
             zone: self.zone.value()?,
             language: self.language,
             fallback: self.is_fallback.value().unwrap_or(false).then(|| Fallback { backup_node: self.backup_node.value() }),
+            rules: self.rules,
+            owners_change_rules: self.owners_change_rules,
             mailboxes: self.mailboxes.into_iter().map(with_limits).collect(),
         })
     }

@@ -8,6 +8,7 @@ use super::address::is_host_name;
 use super::builder::{NetworkBuilder, Setting, SiteBuilder};
 use super::{Fault, Faults, Licence, LicenceClass, NodeAddress, PbxName, Rule, TimeSource, VoicemailType};
 use crate::message::MailboxId;
+use crate::rules::Recipient;
 
 /// Returns every fault of a description: those found on reading, then those of each rule.
 pub(super) fn check(network: &NetworkBuilder) -> Faults {
@@ -54,6 +55,7 @@ const RULES_OF_A_PBX: &[fn(&PbxContext<'_>, &mut Vec<Rule>)] = &[
     mailboxes_can_hold_something,
     engine_is_of_the_central_node,
     backup_node_serves_an_engine,
+    rules_have_addresses,
 ];
 
 fn domain_is_a_host_name(domain: &Setting<String>, found: &mut Vec<Rule>) {
@@ -283,6 +285,13 @@ fn backup_node_serves_an_engine(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
         (pbx.site.backup_node.as_value(), pbx.site.is_fallback.as_value(), central.map(|central| &central.engine))
     {
         found.push(Rule::BackupNodeWithoutEngine { found: node.clone() });
+    }
+}
+
+fn rules_have_addresses(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
+    for mailbox in pbx.site.mailboxes.iter().filter(|mailbox| mailbox.email.is_none()) {
+        let to_the_owner = mailbox.rules.iter().flatten().filter(|rule| rule.to == Recipient::Owner);
+        found.extend(to_the_owner.map(|rule| Rule::RuleWithoutAddress { number: mailbox.number.clone(), rule: rule.id.clone() }));
     }
 }
 

@@ -1,5 +1,7 @@
 //! [`NetworkDescription`]: the description of a network in a file.
 
+mod rules;
+
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -38,6 +40,11 @@ use crate::message::{Language, MailboxId};
 ///     ports = 8                                   # recordings at once; not for centralized
 ///     licences = ["voicemail", { class = "campaigns", until = 2027-01-01 }]
 ///     holds = { messages = 500, minutes = 240 }   # limits of each of its mailboxes; by default none
+///     owner_rules = true                          # owners may change their rules; by default they may not
+///
+///     [[pbx.on_arrival]]                          # a rule of each mailbox without rules; by default none
+///     id = "mail"
+///     content = "copy"                            # a mail with the sound; notice: without; alert: 160 characters
 ///
 ///     [pbx.mailbox.2001]
 ///     name = "Anna Whitfield"                     # all of a mailbox's keys may be left out
@@ -46,6 +53,18 @@ use crate::message::{Language, MailboxId};
 ///     min_seconds = 2                             # by default 1
 ///     max_seconds = 120                           # by default 300
 ///     holds = { bytes = 50000000 }                # for each key, by default that of the PBX
+///     email = "anna@voicemail.example"            # to which rules send that have no address
+///
+///     [[pbx.mailbox.2001.on_arrival]]             # in place of the PBX's rules; on_arrival = false switches these off
+///     id = "mobile"
+///     content = "alert"
+///     to = "+447700900123@sms.example"            # by default the owner's email
+///     urgent_only = true                          # by default all messages
+///     times = ["mon-fri 18:00-08:00", "sat,sun 00:00-24:00"]  # in the owner's zone; by default always
+///     delay_seconds = 600                         # by default at once
+///     then = "keep"                               # after the mail: or "heard", or "remove"
+///     private = false                             # true sends private messages, too
+///     sound = "wav"                               # in a copy; or "stored", the bytes as they are
 ///
 ///     [[pbx]]
 ///     id = "berlin"
@@ -163,6 +182,8 @@ fn site(value: Value, place: usize) -> SiteBuilder {
     site.is_fallback = fields.boolean("fallback");
     site.backup_node = address(&mut fields, "backup_node");
     site.holding = holding(&mut fields);
+    site.rules = rules::of_pbx(&mut fields);
+    site.owners_change_rules = fields.boolean("owner_rules").value().unwrap_or(false);
     site.mailboxes = mailboxes(&mut fields);
     site.faults = fields.end();
     site
@@ -298,8 +319,9 @@ fn mailbox(number: String, value: Value, fields: &mut TableReader) -> Option<Mai
     let language = language(&mut parts);
     let recording = limits(&mut parts);
     let holding = holding(&mut parts);
+    let (email, rules) = rules::of_mailbox(&mut parts);
     fields.end_inner(parts);
-    id.map(|number| Mailbox { number, name, zone, language, recording, holding })
+    id.map(|number| Mailbox { number, name, zone, language, recording, holding, email, rules })
 }
 
 /// Reads the limits of length. The defaults stand in for limits that are not given, and for both if one of them cannot be read.

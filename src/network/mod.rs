@@ -288,7 +288,15 @@ impl Network {
 fn owner(site: &Site, mailbox: &Mailbox) -> Owner {
     let zone = mailbox.zone.unwrap_or(site.zone);
     let language = mailbox.language.clone().or_else(|| site.language.clone());
-    Owner { language, recording: mailbox.recording, holding: mailbox.holding, ..Owner::new(site.id.clone(), zone) }
+    Owner {
+        language,
+        recording: mailbox.recording,
+        holding: mailbox.holding,
+        email: mailbox.email.clone(),
+        rules: mailbox.rules.as_ref().unwrap_or(&site.rules).clone(),
+        may_change_rules: site.owners_change_rules,
+        ..Owner::new(site.id.clone(), zone)
+    }
 }
 
 impl NetworkBuilder {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::{Mailbox, Network, NodeAddress, Role, Site, VoicemailType};
 use crate::directory::MailboxLimits;
 use crate::message::MailboxId;
+use crate::rules::{ArrivalRule, PrivateMessages};
 
 impl Network {
     /// Returns a table of plain text with a line for each PBX, under a line of headings. Every line ends with a line feed.
@@ -71,6 +72,23 @@ impl Network {
         in_columns(LIST_HEADINGS, self.lists().map(row))
     }
 
+    /// Returns a table with a line for each rule for messages that arrive: the mailbox, the rule, what its mail contains, where it goes and when, and
+    /// what becomes of the message. Rules of the PBX have a line for each mailbox. The form is that of [`to_table`](Self::to_table).
+    ///
+    /// ```text
+    /// MAILBOX  RULE    CONTENT  TO                MESSAGES      TIMES                DELAY  THEN
+    /// 2001     office  copy     anna@example.com  all           mon-fri 08:00-18:00  -      heard
+    /// 2002     mail    copy     nobody            urgent        -                    600 s  keep
+    /// 2002     own     notice   karl@example.com  all, private  -                    -      keep
+    /// ```
+    pub fn to_rule_table(&self) -> String {
+        let rules = self.mailboxes().flat_map(|(site, mailbox)| {
+            let rules = mailbox.rules.as_ref().unwrap_or(site.rules());
+            rules.iter().map(move |rule| rule_row(mailbox, rule))
+        });
+        in_columns(RULE_HEADINGS, rules)
+    }
+
     /// Returns a flowchart in the Mermaid language: callers go from each PBX to the node that records, and messages from there to
     /// the central node.
     pub fn to_mermaid(&self) -> String {
@@ -132,6 +150,21 @@ fn mailbox_row((site, mailbox): (&Site, &Mailbox)) -> [String; 6] {
     ]
 }
 
+fn rule_row(mailbox: &Mailbox, rule: &ArrivalRule) -> [String; 8] {
+    let to = rule.to.address(mailbox.email.as_ref());
+    let private = if rule.private == PrivateMessages::Send { ", private" } else { "" };
+    [
+        mailbox.number.to_string(),
+        rule.id.to_string(),
+        rule.content.to_string(),
+        to.map_or_else(|| "nobody".to_owned(), ToString::to_string),
+        format!("{}{private}", rule.messages),
+        or_dash(rule.timetable.spans().iter().map(ToString::to_string)),
+        or_dash((!rule.delay.is_zero()).then(|| format!("{} s", rule.delay.as_secs()))),
+        rule.then.to_string(),
+    ]
+}
+
 fn limits(holding: MailboxLimits) -> impl Iterator<Item = String> {
     let length = holding.length.map(|length| match length.as_secs() {
         seconds if seconds.is_multiple_of(60) => format!("minutes {}", seconds / 60),
@@ -165,6 +198,7 @@ fn escaped(text: &str) -> String {
 
 const PBX_HEADINGS: [&str; 6] = ["PBX", "VOICEMAIL", "NODE", "DESTINATION", "PORTS", "LICENCES"];
 const MAILBOX_HEADINGS: [&str; 6] = ["MAILBOX", "PBX", "ZONE", "LANGUAGE", "SECONDS", "HOLDS"];
+const RULE_HEADINGS: [&str; 8] = ["MAILBOX", "RULE", "CONTENT", "TO", "MESSAGES", "TIMES", "DELAY", "THEN"];
 const LIST_HEADINGS: [&str; 2] = ["LIST", "MEMBERS"];
 const NODE_HEADINGS: [&str; 4] = ["NODE", "HOSTS", "CENTRAL FOR", "DISTRIBUTED FOR"];
 
@@ -175,6 +209,7 @@ mod tests {
     use super::super::samples::{self, CENTRAL_NODE, central, centralized, distributed, id, node};
     use super::super::{Fallback, Licence, LicenceClass, Mailbox};
     use crate::directory::MailboxLimits;
+    use crate::rules::{ArrivalRule, ArrivalRules, Content, PrivateMessages};
 
     fn network() -> super::Network {
         let campaigns = Licence::until(LicenceClass::Campaigns, "2027-01-01".parse().unwrap());
@@ -225,6 +260,30 @@ MAILBOX  PBX     ZONE           LANGUAGE  SECONDS   HOLDS
 2008     tokyo   Asia/Tokyo     -         1 to 300  -
 ";
         assert_eq!(samples::of(sites).unwrap().to_mailbox_table(), expected);
+    }
+
+    #[test]
+    fn the_table_of_rules_shows_who_gets_a_mail() {
+        let rule = |id: &str, content| ArrivalRule::new(id.parse().unwrap(), content);
+        let own = rule("own", Content::Notice)
+            .to("karl@example.com".parse().unwrap())
+            .with_private(PrivateMessages::Send)
+            .with_timetable(["sat 22:00-02:00".parse().unwrap()].into_iter().collect())
+            .with_delay(Duration::from_secs(60));
+        let own = ArrivalRules::new([own]).unwrap();
+        let london = central("london")
+            .rules(ArrivalRules::new([rule("mail", Content::Copy)]).unwrap())
+            .mailbox(samples::mailbox("2001"))
+            .mailbox(samples::mailbox("2002").with_email("anna@example.com".parse().unwrap()))
+            .mailbox(samples::mailbox("2003").with_rules(own))
+            .mailbox(samples::mailbox("2004").with_rules(ArrivalRules::default()));
+        let expected = "\
+MAILBOX  RULE  CONTENT  TO                MESSAGES      TIMES            DELAY  THEN
+2001     mail  copy     nobody            all           -                -      keep
+2002     mail  copy     anna@example.com  all           -                -      keep
+2003     own   notice   karl@example.com  all, private  sat 22:00-02:00  60 s   keep
+";
+        assert_eq!(samples::of(vec![london]).unwrap().to_rule_table(), expected);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{EngineName, LicenceClass, NodeAddress, NodeHost, PbxName, TimeSource, VoicemailType};
 use crate::message::{InvalidMailboxId, MailboxId};
+use crate::rules::{InvalidRules, RuleId};
 
 /// A rule that a description breaks, with the values that break it. The [`code`](Self::code) of a rule never changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -345,10 +346,39 @@ pub enum Rule {
         /// The name given.
         found: String,
     },
+    /// N47: a rule for messages that arrive has an address to send mails to.
+    #[error(
+        "a rule of a mailbox sends its mails to an address; found none for rule {rule} of {number}; add to = \"...\" to the rule, or \
+         email = \"...\" to the mailbox"
+    )]
+    RuleWithoutAddress {
+        /// The mailbox.
+        number: MailboxId,
+        /// The rule of the mailbox.
+        rule: RuleId,
+    },
+    /// N48: a value of a rule for messages that arrive can be read.
+    #[error("{wanted}; found {found:?} for {}; correct it", .key.escape_debug())]
+    InvalidRuleValue {
+        /// The key of the value, with the path to it.
+        key: String,
+        /// The kind of value that is required.
+        wanted: String,
+        /// The value given.
+        found: String,
+    },
+    /// N49: the rules for messages that arrive are valid together.
+    #[error("{} has rules that are not valid: {fault}", .key.escape_debug())]
+    InvalidRules {
+        /// The key of the rules, with the path to it.
+        key: String,
+        /// The fault.
+        fault: InvalidRules,
+    },
 }
 
 impl Rule {
-    /// The code of the rule, for manuals and scripts, such as `N04`. Rules up to N30, N44 and N45 are about the network, and the others
+    /// The code of the rule, for manuals and scripts, such as `N04`. Rules up to N30, N44, N45 and N47 are about the network, and the others
     /// about the form of a description.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -398,6 +428,9 @@ impl Rule {
             Self::EngineNotAllowed { .. } => "N44",
             Self::BackupNodeWithoutEngine { .. } => "N45",
             Self::InvalidEngineName { .. } => "N46",
+            Self::RuleWithoutAddress { .. } => "N47",
+            Self::InvalidRuleValue { .. } => "N48",
+            Self::InvalidRules { .. } => "N49",
         }
     }
 }

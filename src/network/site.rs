@@ -8,7 +8,8 @@ use chrono_tz::Tz;
 
 use super::{EngineName, Licence, LicenceClass, NodeAddress, NodeHost, TimeServer};
 use crate::directory::{MailboxLimits, RecordingLimits};
-use crate::message::{Language, MailboxId, SiteId};
+use crate::message::{Language, MailAddress, MailboxId, SiteId};
+use crate::rules::ArrivalRules;
 
 /// One PBX of a [`Network`](super::Network).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Site {
     pub(super) zone: Tz,
     pub(super) language: Option<Language>,
     pub(super) fallback: Option<Fallback>,
+    pub(super) rules: ArrivalRules,
+    pub(super) owners_change_rules: bool,
     pub(super) mailboxes: Vec<Mailbox>,
 }
 
@@ -99,6 +102,16 @@ impl Site {
     /// The settings of the fallback, if the PBX is the fallback of the central PBX.
     pub fn fallback(&self) -> Option<&Fallback> {
         self.fallback.as_ref()
+    }
+
+    /// The rules of each mailbox that has none of its own: which mail is sent when a message arrives.
+    pub fn rules(&self) -> &ArrivalRules {
+        &self.rules
+    }
+
+    /// Whether the owners of its mailboxes may change their rules.
+    pub fn owners_change_rules(&self) -> bool {
+        self.owners_change_rules
     }
 
     /// The mailboxes of the PBX's telephones, in the order of the description.
@@ -197,13 +210,18 @@ pub struct Mailbox {
     /// How much the mailbox may hold. Each limit that is `None` is that of the PBX,
     /// [`SiteBuilder::holding`](super::SiteBuilder::holding).
     pub holding: MailboxLimits,
+    /// The mail address of the owner.
+    pub email: Option<MailAddress>,
+    /// The rules for messages that arrive; `None` for those of the PBX. Empty ones switch those of the PBX off.
+    pub rules: Option<ArrivalRules>,
 }
 
 impl Mailbox {
-    /// A mailbox with the default limits of length, and with the zone, the language and the limits of its PBX, whose owner has no name.
+    /// A mailbox with the default limits of length, and with the zone, the language, the limits and the rules of its PBX, whose owner has neither
+    /// name nor mail address.
     pub fn new(number: MailboxId) -> Self {
         let (recording, holding) = (RecordingLimits::default(), MailboxLimits::default());
-        Self { number, name: None, zone: None, language: None, recording, holding }
+        Self { number, name: None, zone: None, language: None, recording, holding, email: None, rules: None }
     }
 
     /// The same mailbox with an owner of this name.
@@ -234,5 +252,17 @@ impl Mailbox {
     #[must_use]
     pub fn with_holding(self, limits: MailboxLimits) -> Self {
         Self { holding: limits, ..self }
+    }
+
+    /// The same mailbox with an owner who has this mail address.
+    #[must_use]
+    pub fn with_email(self, address: MailAddress) -> Self {
+        Self { email: Some(address), ..self }
+    }
+
+    /// The same mailbox with these rules in place of the PBX's.
+    #[must_use]
+    pub fn with_rules(self, rules: ArrivalRules) -> Self {
+        Self { rules: Some(rules), ..self }
     }
 }

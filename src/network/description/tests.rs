@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::super::samples::{id, node};
 use super::super::{LicenceClass, Role};
 use super::*;
+use crate::rules::{ArrivalRule, Content, MessageFilter};
 
 const EXAMPLE: &str = include_str!("../../../examples/network.toml");
 
@@ -44,6 +45,26 @@ fn the_example_reads_as_it_is_meant() {
         network.central().time_servers().iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["ntp1.example", "ntp2.example"]
     );
+}
+
+#[test]
+fn owners_of_the_example_have_the_rules_that_it_gives() {
+    let network = example();
+    let rules = |number: &str| {
+        let owner = network.owner(&number.parse().unwrap()).unwrap();
+        let rules: Vec<_> = owner.rules.iter().map(|rule| rule.id.to_string()).collect();
+        (rules.join(" "), owner.email.is_some(), owner.may_change_rules)
+    };
+    assert_eq!(rules("2001"), ("mail".to_owned(), true, true), "those of the PBX");
+    assert_eq!(rules("2002"), ("office mobile".to_owned(), true, true), "in place of those of the PBX");
+    assert_eq!(rules("2005"), (String::new(), false, true), "switched off");
+    assert_eq!(rules("2003"), (String::new(), false, false), "a PBX without rules");
+    let mobile = network.owner(&"2002".parse().unwrap()).unwrap().rules.find("mobile").cloned().unwrap();
+    let expected = ArrivalRule::new("mobile".parse().unwrap(), Content::Alert)
+        .to("+4915112345678@sms.example".parse().unwrap())
+        .with_messages(MessageFilter::Urgent)
+        .with_delay(Duration::from_secs(600));
+    assert_eq!(mobile, expected);
 }
 
 #[test]
@@ -136,6 +157,22 @@ fn each_mistake_is_one_fault_at_its_pbx() {
         ("messages = 500", "messages = 0", "london N27"),
         ("bytes = 50_000_000", "bytes = 0", "london N27"),
         ("bytes = 50_000_000", "bytes = 1.5", "london N33"),
+        ("content = \"alert\"", "content = \"fax\"", "london N48"),
+        ("content = \"alert\"", "", "london N32"),
+        ("content = \"alert\"", "content = \"alert\"\nthen = \"remove\"", "london N49"),
+        ("id = \"mobile\"", "id = \"office\"", "london N49"),
+        ("id = \"mobile\"", "id = \"Mobile\"", "london N48"),
+        ("mon-fri 08:00-18:00", "mon-fri 8-18", "london N48"),
+        ("[\"mon-fri 08:00-18:00\"]", "[8]", "london N33"),
+        ("\"+4915112345678@sms.example\"", "\"+4915112345678\"", "london N48"),
+        ("urgent_only = true", "urgent_only = \"yes\"", "london N33"),
+        ("urgent_only = true", "urgent = true", "london N31"),
+        ("delay_seconds = 600", "delay_seconds = 604801", "london N49"),
+        ("on_arrival = false", "on_arrival = true", "london N33"),
+        ("on_arrival = false", "on_arrival = [\"mail\"]", "london N33"),
+        ("owner_rules = true", "owner_rules = 1", "london N33"),
+        ("email = \"karla@voicemail.example\"", "", "london N47"),
+        ("email = \"karla@voicemail.example\"", "email = \"karla\"", "london N48"),
         ("\"call-archive\"", "\"call archive\"", "tokyo N39"),
         ("\"call-archive\"", "3", "tokyo N33"),
         ("class = \"campaigns\"", "class = \"campains\"", "tokyo N39"),
