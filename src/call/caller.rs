@@ -12,7 +12,7 @@ use super::{CallEnd, CallRefusal, IncomingCall, OwnerCall};
 use crate::directory::RecordingLimits;
 use crate::error_chain;
 use crate::greeting::Greetings;
-use crate::message::{Privacy, SiteId, Urgency};
+use crate::message::{PartyNumber, Privacy, SiteId, Urgency};
 use crate::record::{CallFacts, Kept, RecordError, Recording};
 use crate::telephone::{CallerAction, CallerDialogue, CallerEvent};
 
@@ -229,7 +229,9 @@ async fn find_limits(shared: &Shared, leg: &mut BufferedLeg<'_>, call: &Incoming
 }
 
 fn facts(call: &IncomingCall) -> CallFacts {
-    CallFacts::to(call.mailbox.clone()).caller(call.caller.clone())
+    let mut details = call.call_details.clone();
+    details.called.get_or_insert_with(|| PartyNumber::from(&call.mailbox));
+    CallFacts::to(call.mailbox.clone()).caller(call.caller.clone()).call_details(details)
 }
 
 /// Returns why a call is refused whose recording could not be opened.

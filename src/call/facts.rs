@@ -1,7 +1,7 @@
 //! [`IncomingCall`] and [`OwnerCall`]: the facts of a call, and [`CallEnd`]: how it ended.
 
 use super::CallRefusal;
-use crate::message::{Caller, MailboxId};
+use crate::message::{CallDetails, Caller, MailboxId};
 use crate::record::Kept;
 use crate::telephone::DiversionReason;
 
@@ -25,12 +25,15 @@ pub struct IncomingCall {
     pub caller: Caller,
     /// The reason why the call was diverted, which chooses the greeting.
     pub reason: DiversionReason,
+    /// Details of the call, which go with the message. Without a called number, it names the mailbox as the number that was called.
+    pub call_details: CallDetails,
 }
 
 impl IncomingCall {
     /// A call to `mailbox` that nobody answered, from an unknown caller.
     pub fn to(mailbox: MailboxId) -> Self {
-        Self { mailbox, caller: Caller::default(), reason: DiversionReason::NoAnswer }
+        let (caller, call_details) = (Caller::default(), CallDetails::default());
+        Self { mailbox, caller, reason: DiversionReason::NoAnswer, call_details }
     }
 
     /// Sets the caller.
@@ -43,6 +46,12 @@ impl IncomingCall {
     #[must_use]
     pub fn reason(self, reason: DiversionReason) -> Self {
         Self { reason, ..self }
+    }
+
+    /// Sets what the message says of the call, beside the caller: the called number, the one that diverted, the call's id, and more.
+    #[must_use]
+    pub fn call_details(self, call_details: CallDetails) -> Self {
+        Self { call_details, ..self }
     }
 }
 

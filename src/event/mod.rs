@@ -33,7 +33,9 @@ use chrono::{DateTime, Utc};
 
 pub use self::events::{Events, Occurrence};
 use crate::greeting::GreetingEvent;
-use crate::message::{MailboxId, MessageId, Origin, SiteId, Summary, TransportSecurity};
+#[cfg(feature = "smtp")]
+use crate::message::Head;
+use crate::message::{CallId, MailboxId, MessageId, Origin, SiteId, Summary, TransportSecurity};
 #[cfg(feature = "smtp")]
 use crate::store::Deposit;
 
@@ -66,6 +68,8 @@ pub enum Event {
         site: SiteId,
         /// The duration of the sound.
         length: Duration,
+        /// The id that the PBX has given the call, if it is known.
+        call_id: Option<CallId>,
     },
     /// A recording that has ended could not be written to disk. The node tries again until it succeeds; the recording is then reported as
     /// [`Kept`](Self::Kept), or as [`Recovered`](Self::Recovered) if an earlier run of the node had left it.
@@ -255,6 +259,8 @@ pub enum Event {
         mailbox: MailboxId,
         /// The sender of the message.
         origin: Origin,
+        /// The id that the recording PBX had given the call, if the message says it.
+        call_id: Option<CallId>,
     },
     /// A message arrived that the mailbox has already. Nothing was changed.
     #[non_exhaustive]
@@ -366,11 +372,11 @@ impl Event {
 
     /// Returns the event for the answer of a store to a deposit.
     #[cfg(feature = "smtp")]
-    pub(crate) fn deposited(id: MessageId, mailbox: &MailboxId, origin: Origin, deposit: Deposit) -> Self {
+    pub(crate) fn deposited(head: &Head, mailbox: &MailboxId, origin: Origin, deposit: Deposit) -> Self {
         let mailbox = mailbox.clone();
         match deposit {
-            Deposit::Stored(id) => Self::Stored { id, mailbox, origin },
-            Deposit::Duplicate => Self::Duplicate { id, mailbox },
+            Deposit::Stored(id) => Self::Stored { id, mailbox, origin, call_id: head.call_details.call_id.clone() },
+            Deposit::Duplicate => Self::Duplicate { id: head.id, mailbox },
         }
     }
 }

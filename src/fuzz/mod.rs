@@ -28,7 +28,7 @@ use crate::disk::{Disk as _, PowerCutDisk};
 use crate::message::MessageId;
 use crate::message::{Audio, AudioType, MailFile, Message};
 #[cfg(feature = "node")]
-use crate::spool::{EntryName, FileHead, HEAD_LEN, MessageFile, read_left_over};
+use crate::spool::{EntryName, FileHead, MAX_HEAD_LEN, MessageFile, read_left_over};
 use crate::wire::{self, Addresses, DecodeLimits, TransferEncoding};
 
 pub use self::calls::calls;
@@ -88,6 +88,11 @@ pub fn mail(bytes: &[u8]) {
         let read = wire::decode(&again).expect("a mail that was read can be written and read again");
         assert!(read.audio() == message.audio(), "the audio stays the same");
         assert_eq!(read.head().caller, message.head().caller, "no name breaks its header field");
+        assert_eq!(
+            read.head().call_details,
+            message.head().call_details,
+            "nothing that is said of a call breaks its header field"
+        );
     }
 }
 
@@ -127,7 +132,7 @@ const LONGEST_DECODED: usize = 4096;
 /// Reads bytes as a file of the spool, as it is found after a crash and as it is sent, and the first line as a file name.
 #[cfg(feature = "node")]
 pub fn spool_file(bytes: &[u8]) {
-    let head = FileHead::parse(&bytes[..bytes.len().min(HEAD_LEN)]);
+    let head = FileHead::parse(&bytes[..bytes.len().min(MAX_HEAD_LEN)]);
     if let Ok(head) = &head
         && let Ok(written) = head.to_bytes()
     {

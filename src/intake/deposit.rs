@@ -74,7 +74,7 @@ impl IntakeContext {
         let failure = match deposit.await {
             Ok(Ok(deposit)) => {
                 if let Some(events) = &self.deposits {
-                    events.emit(Event::deposited(message.id(), mailbox, origin.clone(), deposit));
+                    events.emit(Event::deposited(message.head(), mailbox, origin.clone(), deposit));
                 }
                 return Ok(());
             }

@@ -259,7 +259,7 @@ async fn a_message_is_kept_byte_for_byte_with_its_trace() {
         assert!(arrived.starts_with(b"Received: from pbx.example ([192.0.2.7])\r\n\tby vm1.example with ESMTP\r\n\tid "));
         assert!(arrived.ends_with(&sent));
         match listener.recv().await.unwrap().event {
-            Event::Stored { id, mailbox, origin } => {
+            Event::Stored { id, mailbox, origin, .. } => {
                 assert_eq!((id, mailbox.as_str(), origin), (message.id(), "201", Origin::Unproven));
             }
             other => panic!("{other:?}"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 
-use super::{Caller, CallerName, EndReason, Head, MessageId, Privacy, RecordedAt, Stamp, Urgency};
+use super::{CallDetails, CallFields, Caller, CallerName, EndReason, Head, MessageId, Privacy, RecordedAt, Stamp, Urgency};
 
 impl Head {
     /// Encodes the head, for a store that keeps heads apart from mails; [`decode`](Self::decode) reads it back.
@@ -26,6 +26,10 @@ impl Head {
     /// privacy: normal                                       (or private)
     /// length: 2.500000000                                   (seconds)
     /// ending: complete                                      (or at-limit, truncated)
+    /// called: +442079460100                                 (if it is known)
+    /// diverted-from: 2041                                   (if it is known)
+    /// call-id: a84b4c76e66710@pc33.example.com              (if it is known)
+    /// field-queue: Sales, Zürich                            (for each field of the integrator's)
     /// ```
     ///
     /// ```
@@ -54,7 +58,7 @@ impl Head {
             return Err(InvalidHead("the first line is not that of a head"));
         }
         let fields: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(": ")).collect();
-        read_lines(&|name| fields.iter().find(|(field, _)| *field == name).map(|(_, value)| *value))
+        read_lines(&fields)
     }
 }
 
@@ -65,7 +69,7 @@ pub struct InvalidHead(pub(crate) &'static str);
 
 /// Passes each line of `head` to `line`, as a name and a value.
 pub(crate) fn write_lines(head: &Head, line: &mut impl FnMut(&str, &str)) {
-    let Head { id, caller, recorded_at, site, urgency, privacy, length, end_reason } = head;
+    let Head { id, caller, recorded_at, site, urgency, privacy, length, end_reason, call_details } = head;
     line("id", &id.to_string());
     if let Some(site) = site {
         line("site", site.as_str());
@@ -82,10 +86,24 @@ pub(crate) fn write_lines(head: &Head, line: &mut impl FnMut(&str, &str)) {
     line("privacy", privacy_name(*privacy));
     line("length", &format!("{}.{:09}", length.as_secs(), length.subsec_nanos()));
     line("ending", end_reason_name(*end_reason));
+    let CallDetails { called, diverted_from, call_id, fields } = call_details;
+    if let Some(number) = called {
+        line("called", number.as_str());
+    }
+    if let Some(number) = diverted_from {
+        line("diverted-from", number.as_str());
+    }
+    if let Some(id) = call_id {
+        line("call-id", id.as_str());
+    }
+    for (name, value) in fields.iter() {
+        line(&format!("{FIELD}{name}"), value);
+    }
 }
 
-/// Reads the lines of a head; `find` answers the value of the line with this name.
-pub(crate) fn read_lines<'a>(find: &impl Fn(&str) -> Option<&'a str>) -> Result<Head, InvalidHead> {
+/// Reads the lines of a head, each a name and a value. Of several lines with one name, the first counts.
+pub(crate) fn read_lines(lines: &[(&str, &str)]) -> Result<Head, InvalidHead> {
+    let find = |name: &str| lines.iter().find(|(line, _)| *line == name).map(|(_, value)| *value);
     let need = |name: &'static str| find(name).ok_or(InvalidHead(name));
     let id: MessageId = need("id")?.parse().map_err(|_| InvalidHead("id"))?;
     let (stamp, zone) = need("recorded-at")?.split_once('[').ok_or(InvalidHead("recorded-at"))?;
@@ -109,6 +127,12 @@ pub(crate) fn read_lines<'a>(find: &impl Fn(&str) -> Option<&'a str>) -> Result<
             end_reason_name,
             "ending",
         )?,
+        call_details: CallDetails {
+            called: find("called").and_then(|number| number.parse().ok()),
+            diverted_from: find("diverted-from").and_then(|number| number.parse().ok()),
+            call_id: find("call-id").and_then(|id| id.parse().ok()),
+            fields: CallFields::read(lines.iter().filter_map(|(name, value)| Some((name.strip_prefix(FIELD)?, *value)))),
+        },
     })
 }
 
@@ -150,12 +174,15 @@ fn parse_length(text: &str) -> Option<Duration> {
 }
 
 const MAGIC: &str = "voicemail head 1";
+/// The beginning of the name of a line with a field of the integrator's.
+const FIELD: &str = "field-";
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::message::call_details::tests::any_call_details;
 
     fn known() -> Head {
         let recorded_at = RecordedAt {
@@ -193,6 +220,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_of_a_call_is_in_lines_at_the_end() {
+        let call_details = CallDetails::default()
+            .called("+442079460100".parse().unwrap())
+            .diverted_from("2041".parse().unwrap())
+            .call_id("a84b4c76e66710@pc33.example.com".parse().unwrap())
+            .field("queue", " Sales: Zürich ")
+            .unwrap();
+        let head = Head { call_details, ..known() };
+        let text = format!(
+            "{KNOWN}called: +442079460100\ndiverted-from: 2041\n\
+             call-id: a84b4c76e66710@pc33.example.com\nfield-queue:  Sales: Zürich \n"
+        );
+        assert_eq!(String::from_utf8(head.encode()).unwrap(), text);
+        assert_eq!(Head::decode(text.as_bytes()), Ok(head));
+        let unreadable = format!("{KNOWN}called: \ncall-id: a b\nfield-: x\nfield-Queue: x\n");
+        assert_eq!(Head::decode(unreadable.as_bytes()), Ok(known()));
+    }
+
+    #[test]
     fn lines_of_a_later_version_are_skipped() {
         let later = KNOWN.replace("site: ", "mood: happy\nno colon here\nsite: ");
         assert_eq!(Head::decode(later.as_bytes()), Ok(known()));
@@ -227,7 +273,8 @@ mod tests {
 
         #[test]
         fn every_head_reads_back(
-            id: [u8; 16], secs in -10_000_000_000_i64..10_000_000_000, nanos in 0..1_000_000_000_u32, length: Duration, name in "\\PC{0,60}"
+            id: [u8; 16], secs in -10_000_000_000_i64..10_000_000_000, nanos in 0..1_000_000_000_u32, length: Duration, name in "\\PC{0,60}",
+            call_details in any_call_details()
         ) {
             let instant = DateTime::from_timestamp(secs, nanos).unwrap();
             let head = Head {
@@ -235,6 +282,7 @@ mod tests {
                 recorded_at: RecordedAt { instant, ..known().recorded_at },
                 caller: Caller { name: CallerName::cleaned(&name), number: None },
                 length,
+                call_details,
                 ..known()
             };
             prop_assert_eq!(Head::decode(&head.encode()), Ok(head));

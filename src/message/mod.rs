@@ -4,6 +4,9 @@
 
 mod address;
 mod audio;
+pub(crate) mod call_details;
+mod call_fields;
+mod call_id;
 mod caller;
 mod digest;
 mod head_encoding;
@@ -13,6 +16,7 @@ mod mail_file;
 pub(crate) mod mailbox;
 mod moment;
 mod origin;
+mod party_number;
 mod site;
 mod stamp;
 mod summary;
@@ -26,6 +30,9 @@ use bytes::Bytes;
 
 pub use self::address::{InvalidMailAddress, MailAddress};
 pub use self::audio::{Audio, AudioSource, AudioType};
+pub use self::call_details::CallDetails;
+pub use self::call_fields::{CallFields, InvalidCallField};
+pub use self::call_id::{CallId, InvalidCallId};
 pub use self::caller::{Caller, CallerName, CallerNumber, InvalidCallerNumber};
 pub use self::digest::{ContentDigest, InvalidContentDigest};
 #[cfg(feature = "wire")]
@@ -40,6 +47,7 @@ use self::mail_file::SameFile;
 pub use self::mailbox::{InvalidMailboxId, MailboxId};
 pub use self::moment::{ClockQuality, ClockSource, InvalidClockQuality, RecordedAt};
 pub use self::origin::Origin;
+pub use self::party_number::{InvalidPartyNumber, PartyNumber};
 pub use self::site::{InvalidSiteId, SiteId};
 pub use self::stamp::{RelativeDay, Stamp};
 pub use self::summary::Summary;
@@ -157,11 +165,13 @@ pub struct Head {
     pub length: Duration,
     /// Why the recording ended.
     pub end_reason: EndReason,
+    /// Details of the call that left the message, beside the caller.
+    pub call_details: CallDetails,
 }
 
 impl Head {
     /// Returns a head with a new id and this time. Unless set, it has no caller and no site, normal urgency, is not private, its length is
-    /// zero, and the recording counts as complete.
+    /// zero, the recording counts as complete, and nothing is known of its call.
     pub fn new(recorded_at: RecordedAt) -> Self {
         Self {
             id: MessageId::random(),
@@ -172,6 +182,7 @@ impl Head {
             privacy: Privacy::Normal,
             length: Duration::ZERO,
             end_reason: EndReason::Complete,
+            call_details: CallDetails::default(),
         }
     }
 }
@@ -223,6 +234,12 @@ impl MessageBuilder {
     /// Sets why the recording ended.
     pub fn end_reason(mut self, end_reason: EndReason) -> Self {
         self.message.head.end_reason = end_reason;
+        self
+    }
+
+    /// Sets what the message says of its call, beside the caller.
+    pub fn call_details(mut self, call_details: CallDetails) -> Self {
+        self.message.head.call_details = call_details;
         self
     }
 

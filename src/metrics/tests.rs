@@ -111,11 +111,11 @@ fn path_of(id: MessageId) -> Vec<Event> {
     let (summary, arrived): (_, Arc<[_]>) = (Summary::default(), Arc::new([id]));
     vec![
         Event::Finished { id, site: site.clone(), length },
-        Event::Kept { id, mailbox: mailbox(), site: site.clone(), length },
-        Event::Kept { id, mailbox: "2042".parse().unwrap(), site, length },
+        Event::Kept { id, mailbox: mailbox(), site: site.clone(), length, call_id: None },
+        Event::Kept { id, mailbox: "2042".parse().unwrap(), site, length, call_id: None },
         Event::Connected { id, peer, transport_security },
         Event::Sent { id },
-        Event::Stored { id, mailbox: mailbox(), origin },
+        Event::Stored { id, mailbox: mailbox(), origin, call_id: None },
         Event::Forwarded { id, mailbox: mailbox(), destination, transport_security, attempts: 1 },
         Event::Counted { mailbox: mailbox(), summary, arrived: Arc::clone(&arrived) },
         Event::LampShown { mailbox: mailbox(), summary, version: 1, arrived },

@@ -67,7 +67,7 @@ impl StoreWrapper for NodeStore {
             self.clock_skew.check(message.head());
         }
         // Before a lamp can show the message, so that the events come in the order of the steps.
-        self.events.emit(Event::deposited(message.id(), mailbox, origin.clone(), deposit));
+        self.events.emit(Event::deposited(message.head(), mailbox, origin.clone(), deposit));
         if let Deposit::Stored(id) = deposit {
             self.changes.note_arrival(mailbox, id);
         }

@@ -10,7 +10,7 @@ use tracing::Span;
 use crate::audio::Format;
 use crate::clock::Reading;
 use crate::lock::Lock;
-use crate::message::{EndReason, MailboxId, MessageId, SiteId};
+use crate::message::{EndReason, Head, MailboxId, MessageId, SiteId};
 use crate::network::Port;
 use crate::spool::{FileHead, GrowingFile};
 
@@ -233,9 +233,8 @@ impl ActiveRecording {
 
     /// The facts of the call, with the last choices of the caller.
     pub(super) fn facts(&self) -> CallFacts {
-        let head = self.buffer().head.head.clone();
-        let (caller, urgency, privacy) = (head.caller, head.urgency, head.privacy);
-        CallFacts { mailboxes: self.mailboxes.clone(), caller, urgency, privacy }
+        let Head { caller, urgency, privacy, call_details, .. } = self.buffer().head.head.clone();
+        CallFacts { mailboxes: self.mailboxes.clone(), caller, urgency, privacy, call_details }
     }
 
     /// The largest size that the recording may reach, in bytes.

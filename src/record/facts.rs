@@ -1,15 +1,16 @@
 //! [`CallFacts`]: the facts of a call that is recorded.
 
-use crate::message::{Caller, MailboxId, Privacy, Urgency};
+use crate::message::{CallDetails, Caller, MailboxId, Privacy, Urgency};
 
-/// The facts of a call that a PBX starts to record: the mailboxes that the message is for, and the caller.
+/// The facts of a call that a PBX starts to record: the mailboxes that the message is for, the caller, and what the message says of its call.
 ///
 /// ```
-/// use voicemail::message::{Caller, CallerName};
+/// use voicemail::message::{CallDetails, Caller, CallerName};
 /// use voicemail::record::CallFacts;
 ///
 /// let caller = Caller::new("+442079460112".parse().ok(), CallerName::cleaned("Anna Whitfield"));
-/// let facts = CallFacts::to("2041".parse().unwrap()).caller(caller).urgent();
+/// let details = CallDetails::default().call_id("a84b4c76e66710@pc33.example.com".parse().unwrap());
+/// let facts = CallFacts::to("2041".parse().unwrap()).caller(caller).call_details(details).urgent();
 /// assert_eq!(facts.mailboxes.len(), 1);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +24,20 @@ pub struct CallFacts {
     pub urgency: Urgency,
     /// Whether the message is private: its owner may not pass it on.
     pub privacy: Privacy,
+    /// Details of the call that left the message, beside the caller.
+    pub call_details: CallDetails,
 }
 
 impl CallFacts {
     /// The facts of a message for `mailbox`, whose caller is unknown.
     pub fn to(mailbox: MailboxId) -> Self {
-        let (caller, urgency, privacy) = (Caller::default(), Urgency::Normal, Privacy::Normal);
-        Self { mailboxes: vec![mailbox], caller, urgency, privacy }
+        Self {
+            mailboxes: vec![mailbox],
+            caller: Caller::default(),
+            urgency: Urgency::Normal,
+            privacy: Privacy::Normal,
+            call_details: CallDetails::default(),
+        }
     }
 
     /// Adds a mailbox that the message is for.
@@ -45,6 +53,12 @@ impl CallFacts {
     #[must_use]
     pub fn caller(self, caller: Caller) -> Self {
         Self { caller, ..self }
+    }
+
+    /// Sets what the message says of its call, beside the caller.
+    #[must_use]
+    pub fn call_details(self, call_details: CallDetails) -> Self {
+        Self { call_details, ..self }
     }
 
     /// Makes the message urgent: it goes before those that are not.

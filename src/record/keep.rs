@@ -224,10 +224,11 @@ impl RecorderShared {
         }
         let FileState::Growing(growing) = &mut *file else { return Err(RecordError::Discarded) };
         let kept = Kept { id: recording.id, length: growing.head().head.length };
+        let of_call = growing.head().head.call_details.call_id.clone();
         let report = || {
             for mailbox in &recording.mailboxes {
                 let (id, mailbox, site) = (recording.id, mailbox.clone(), recording.site.clone());
-                self.events.emit(Event::Kept { id, mailbox, site, length: kept.length });
+                self.events.emit(Event::Kept { id, mailbox, site, length: kept.length, call_id: of_call.clone() });
             }
         };
         let done =

@@ -12,7 +12,7 @@ use crate::audio::Format;
 use crate::directory::RecordingLimits;
 use crate::disk::{self, FreeSpace};
 use crate::event::Event;
-use crate::message::{AudioType, Head, MailboxId, RecordedAt};
+use crate::message::{Head, MailboxId, RecordedAt};
 use crate::network::Port;
 use crate::spool::{FileHead, GrowingFile, SoundInput, SoundSource, Spool};
 use crate::store::StoreError;
@@ -73,7 +73,8 @@ impl Recorder {
         head.site = Some(site.id.clone());
         head.urgency = facts.urgency;
         head.privacy = facts.privacy;
-        let head = FileHead { source, head, mailboxes: facts.mailboxes, media: AudioType::Wav, audio: None };
+        head.call_details = facts.call_details;
+        let head = FileHead::new(source, head, facts.mailboxes);
         Ok(NewRecording { claim, site, head, min, max_bytes })
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::head::{Damaged, FileHead, HEAD_LEN, SHORT, Settled, Unreadable, read_head};
+use super::head::{Damaged, FileHead, SHORT, Settled, Unreadable, read_head};
 use super::sound::StoredSound;
 use super::spare_file::SpareFile;
 use crate::audio::{Format, Wav};
@@ -47,11 +47,12 @@ impl GrowingFile {
         head: FileHead,
         sound: SoundInput,
     ) -> io::Result<Self> {
-        let mut start = head.to_bytes().map_err(io::Error::other)?.to_vec();
+        let mut start = head.to_bytes().map_err(io::Error::other)?;
+        let head_len = start.len();
         if let SoundInput::Frames(format) = sound {
             start.extend_from_slice(&Wav::header(format, 0));
         }
-        let audio_len = (start.len() - HEAD_LEN) as u64;
+        let audio_len = (start.len() - head_len) as u64;
         let write = |file: &dyn DiskFile| file.write_all_at(&start, 0);
         // Nothing of an earlier sound may be in it: what is in the file of a call that a crash cuts off is taken for its sound.
         let taken = spare.and_then(|spare| spare.write_over(disk, 0, write));
@@ -74,10 +75,11 @@ impl GrowingFile {
         let audio_len = sound.len() as u64;
         let head = FileHead { audio: Some((audio_len, audio.digest())), ..head };
         let start = head.to_bytes().map_err(io::Error::other)?;
+        let head_len = head.len();
         let write_head = |file: &dyn DiskFile| file.write_all_at(&start, 0);
-        let write_sound = |file: &dyn DiskFile| file.write_all_at(sound, HEAD_LEN as u64);
+        let write_sound = |file: &dyn DiskFile| file.write_all_at(sound, head_len);
         let over_another = |spare: SpareFile| {
-            spare.write_over(disk, HEAD_LEN as u64 + audio_len, |file| write_sound(file).and_then(|()| write_head(file)))
+            spare.write_over(disk, head_len + audio_len, |file| write_sound(file).and_then(|()| write_head(file)))
         };
         let (path, file) = if let Some(spare) = spare.and_then(over_another) {
             (spare.path, spare.file)
@@ -96,7 +98,7 @@ impl GrowingFile {
 
     /// Adds `bytes` to the sound. After an error the same bytes can be added again.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, HEAD_LEN as u64 + self.audio_len)?;
+        self.file.write_all_at(bytes, self.head.len() + self.audio_len)?;
         self.audio_len += bytes.len() as u64;
         Ok(())
     }
@@ -115,7 +117,7 @@ impl GrowingFile {
         let header_len = Wav::header_len(format.codec) as u64;
         let len = len.min(self.audio_len.saturating_sub(header_len));
         let len = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-        self.file.read_at(HEAD_LEN as u64 + header_len, len)
+        self.file.read_at(self.head.len() + header_len, len)
     }
 
     /// The head as it is so far, to be changed.
@@ -131,9 +133,9 @@ impl GrowingFile {
         if let SoundInput::Frames(format) = self.sound {
             let header_len = Wav::header_len(format.codec) as u64;
             let data_len = u32::try_from(len.saturating_sub(header_len)).unwrap_or(u32::MAX);
-            self.file.write_all_at(&Wav::header(format, data_len), HEAD_LEN as u64)?;
+            self.file.write_all_at(&Wav::header(format, data_len), self.head.len())?;
             if data_len % 2 == 1 {
-                self.file.write_all_at(&[0], HEAD_LEN as u64 + len)?;
+                self.file.write_all_at(&[0], self.head.len() + len)?;
                 len += 1;
             }
         }
@@ -149,10 +151,10 @@ impl GrowingFile {
     fn digest(&self, len: u64) -> io::Result<(ContentDigest, Option<Audio>)> {
         match usize::try_from(len) {
             Ok(short) if short <= SHORT => {
-                let audio = Audio::new(self.head.media, self.file.read_at(HEAD_LEN as u64, short)?);
+                let audio = Audio::new(self.head.media, self.file.read_at(self.head.len(), short)?);
                 Ok((audio.digest(), Some(audio)))
             }
-            _ => Ok((ContentDigest::of_parts(Pieces { file: &*self.file, at: 0, end: len })?, None)),
+            _ => Ok((ContentDigest::of_parts(Pieces { file: &*self.file, start: self.head.len(), at: 0, end: len })?, None)),
         }
     }
 
@@ -167,14 +169,14 @@ impl GrowingFile {
     }
 
     fn write_again(&self) -> io::Result<()> {
-        let mut at = HEAD_LEN as u64;
-        for piece in (Pieces { file: &*self.file, at: 0, end: self.audio_len }) {
+        let mut at = self.head.len();
+        for piece in (Pieces { file: &*self.file, start: self.head.len(), at: 0, end: self.audio_len }) {
             let piece = piece?;
             self.file.write_all_at(&piece, at)?;
             at += piece.len() as u64;
         }
         if let Some((len, digest)) = self.head.audio
-            && ContentDigest::of_parts(Pieces { file: &*self.file, at: 0, end: len })? != digest
+            && ContentDigest::of_parts(Pieces { file: &*self.file, start: self.head.len(), at: 0, end: len })? != digest
         {
             return Err(Unreadable("the disk has lost a part of the sound").into());
         }
@@ -288,9 +290,9 @@ impl MessageFile {
     ///
     /// As for [`open`](Self::open).
     pub(crate) fn without_sound(&self) -> io::Result<(Message, Arc<StoredSound>)> {
-        check_present(&*self.file, self.len)?;
-        let end = HEAD_LEN as u64 + self.len;
-        let sound = Arc::new(StoredSound::new(Arc::clone(&self.file), HEAD_LEN as u64, end, self.digest));
+        let start = self.head.len();
+        check_present(&*self.file, start, self.len)?;
+        let sound = Arc::new(StoredSound::new(Arc::clone(&self.file), start, start + self.len, self.digest));
         let audio = Audio::from_source(self.head.media, Arc::clone(&sound), self.digest);
         Ok((Message::new(self.head.head.clone(), audio), sound))
     }
@@ -298,20 +300,22 @@ impl MessageFile {
 
 fn read_message(file: &dyn DiskFile, head: &FileHead, len: u64, digest: ContentDigest) -> io::Result<Message> {
     // A length beyond the end of the file would allocate memory for nothing.
-    check_present(file, len)?;
+    check_present(file, head.len(), len)?;
     let len = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-    let sound = file.read_at(HEAD_LEN as u64, len)?;
+    let sound = file.read_at(head.len(), len)?;
     Ok(Message::new(head.head.clone(), Audio::with_digest(head.media, sound, digest)))
 }
 
-fn check_present(file: &dyn DiskFile, len: u64) -> io::Result<()> {
-    let present = file.len()?.saturating_sub(HEAD_LEN as u64);
+fn check_present(file: &dyn DiskFile, start: u64, len: u64) -> io::Result<()> {
+    let present = file.len()?.saturating_sub(start);
     if len > present { Err(Unreadable("the sound is shorter than the head says").into()) } else { Ok(()) }
 }
 
 /// Reads a sound piece by piece.
 pub(super) struct Pieces<'a> {
     pub(super) file: &'a dyn DiskFile,
+    /// The position of the sound in the file.
+    pub(super) start: u64,
     pub(super) at: u64,
     pub(super) end: u64,
 }
@@ -324,7 +328,7 @@ impl Iterator for Pieces<'_> {
             return None;
         }
         let len = (self.end - self.at).min(PIECE);
-        let piece = self.file.read_at(HEAD_LEN as u64 + self.at, usize::try_from(len).unwrap_or_default());
+        let piece = self.file.read_at(self.start + self.at, usize::try_from(len).unwrap_or_default());
         self.at = if piece.is_ok() { self.at + len } else { self.end };
         Some(piece)
     }

@@ -10,7 +10,7 @@ use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::head::{HEAD_LEN, SHORT};
+use super::head::{HeadSize, SHORT};
 use super::spare_file::{Keep, SpareFile};
 use crate::disk::Disk;
 use crate::lock::Lock;
@@ -174,8 +174,8 @@ impl FilePool {
     }
 }
 
-/// The longest file that is reused: its sound was read before it was sent, not while it was sent.
-const MAX_LEN: u64 = (HEAD_LEN + SHORT) as u64;
+/// The longest file that is reused: its sound was read before it was sent, not while it was sent, whatever the size of its head.
+const MAX_LEN: u64 = (HeadSize::Small.bytes() + SHORT) as u64;
 /// How many files are kept open for later recordings: as many as are sent to one destination at once.
 const MAX_FILES: usize = 64;
 /// The pool uses at most one in so many of the files that the process may have open.

@@ -3,26 +3,61 @@
 //! A disk that loses its power while it writes over a file may write some sectors of 512 bytes and not others. A mixture of two heads must
 //! not be taken for a head: the head of a file that may be written over another one says so in its first line, and ends with a check of
 //! all its lines.
+//!
+//! A message that says something of its call beside the caller has a larger head, with a first line of its own. All others have the head
+//! that versions before had, and can be read by those.
 
 use std::io;
 
 use crate::disk::DiskFile;
 use crate::message::{AudioType, ContentDigest, Head, MailboxId, read_lines, write_lines};
 
-/// The size of the text in bytes, padded with line ends; the sound follows.
-pub(crate) const HEAD_LEN: usize = 1024;
+/// The size of the larger head in bytes: that of the smaller one, and what can be said of a call.
+pub(crate) const MAX_HEAD_LEN: usize = 4096;
 /// The longest sound that is read in one piece, in bytes: two minutes of mu-law. A longer one stays in its file while it is sent.
 pub(super) const SHORT: usize = 1024 * 1024;
 
 /// The contents of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileHead {
+    pub(crate) size: HeadSize,
     pub(crate) source: SoundSource,
     pub(crate) head: Head,
     pub(crate) mailboxes: Vec<MailboxId>,
     pub(crate) media: AudioType,
     /// The size and the digest of the sound, once the recording is finished.
     pub(crate) audio: Option<(u64, ContentDigest)>,
+}
+
+/// The size of the text at the start of a file, padded with line ends; the sound follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeadSize {
+    /// 1024 bytes.
+    Small,
+    /// [`MAX_HEAD_LEN`] bytes, for a message that says something of its call.
+    Large,
+}
+
+impl HeadSize {
+    const ALL: [Self; 2] = [Self::Small, Self::Large];
+
+    /// Returns how many bytes the text has.
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Self::Small => SMALL,
+            Self::Large => MAX_HEAD_LEN,
+        }
+    }
+
+    /// Returns the first line of the text.
+    const fn first_line(self, source: SoundSource) -> &'static str {
+        match (self, source) {
+            (Self::Small, SoundSource::Call) => "voicemail spool 1",
+            (Self::Small, SoundSource::File) => "voicemail spool 1 file",
+            (Self::Large, SoundSource::Call) => "voicemail spool 2",
+            (Self::Large, SoundSource::File) => "voicemail spool 2 file",
+        }
+    }
 }
 
 /// Where the sound of a message comes from.
@@ -35,24 +70,36 @@ pub(crate) enum SoundSource {
     File,
 }
 
+impl SoundSource {
+    const ALL: [Self; 2] = [Self::Call, Self::File];
+}
+
 impl FileHead {
-    /// Returns the text, [`HEAD_LEN`] bytes long.
+    /// The head of a message that is recorded from now on, with as much space as it needs.
+    pub(crate) fn new(source: SoundSource, head: Head, mailboxes: Vec<MailboxId>) -> Self {
+        let size = if head.call_details.is_empty() { HeadSize::Small } else { HeadSize::Large };
+        Self { size, source, head, mailboxes, media: AudioType::Wav, audio: None }
+    }
+
+    /// The position of the sound in the file.
+    pub(super) fn len(&self) -> u64 {
+        self.size.bytes() as u64
+    }
+
+    /// Returns the text, as long as its [size](HeadSize::bytes).
     ///
     /// # Errors
     ///
     /// [`TooLong`] when it does not fit, which takes more mailboxes than a recording may have.
-    pub(crate) fn to_bytes(&self) -> Result<[u8; HEAD_LEN], TooLong> {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, TooLong> {
         let text = self.to_text();
-        let mut bytes = [b'\n'; HEAD_LEN];
+        let mut bytes = vec![b'\n'; self.size.bytes()];
         bytes.get_mut(..text.len()).ok_or(TooLong)?.copy_from_slice(text.as_bytes());
         Ok(bytes)
     }
 
     fn to_text(&self) -> String {
-        let mut text = match self.source {
-            SoundSource::Call => format!("{MAGIC}\n"),
-            SoundSource::File => format!("{SOUND_FILE}\n"),
-        };
+        let mut text = format!("{}\n", self.size.first_line(self.source));
         let mut line = |name: &str, value: &str| text.extend([name, ": ", value, "\n"]);
         let mailboxes: Vec<_> = self.mailboxes.iter().map(MailboxId::as_str).collect();
         line("mailboxes", &mailboxes.join(" "));
@@ -77,11 +124,10 @@ impl FileHead {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Unreadable> {
         let text = std::str::from_utf8(bytes).map_err(|_| Unreadable("the head is no UTF-8"))?;
         let mut lines = text.trim_end_matches('\n').lines();
-        let source = match lines.next() {
-            Some(MAGIC) => SoundSource::Call,
-            Some(SOUND_FILE) => SoundSource::File,
-            _ => return Err(Unreadable("the file does not begin as a spool file")),
-        };
+        let first = lines.next().unwrap_or_default();
+        let mut kinds = SoundSource::ALL.iter().flat_map(|source| HeadSize::ALL.map(|size| (*source, size)));
+        let kind = kinds.find(|(source, size)| size.first_line(*source) == first);
+        let (source, size) = kind.ok_or(Unreadable("the file does not begin as a spool file"))?;
         if source == SoundSource::File && !is_checked(text) {
             return Err(Unreadable("check"));
         }
@@ -90,13 +136,13 @@ impl FileHead {
         let need = |name: &'static str| find(name).ok_or(Unreadable(name));
 
         let mailboxes: Result<Vec<_>, _> = need("mailboxes")?.split(' ').map(str::parse).collect();
-        let head = read_lines(&find).map_err(|invalid| Unreadable(invalid.0))?;
+        let head = read_lines(&fields).map_err(|invalid| Unreadable(invalid.0))?;
         let media = AudioType::from_mime(need("media")?).ok_or(Unreadable("media"))?;
         let audio = match need("audio")? {
             "being recorded" => None,
             audio => Some(parse_audio(audio).ok_or(Unreadable("audio"))?),
         };
-        Ok(Self { source, head, mailboxes: mailboxes.map_err(|_| Unreadable("mailboxes"))?, media, audio })
+        Ok(Self { size, source, head, mailboxes: mailboxes.map_err(|_| Unreadable("mailboxes"))?, media, audio })
     }
 }
 
@@ -106,18 +152,25 @@ impl FileHead {
 ///
 /// [`InvalidData`](io::ErrorKind::InvalidData) when it has no such head, or the error of the file system.
 pub(super) fn read_head(file: &dyn DiskFile) -> io::Result<FileHead> {
-    let mut bytes = [0; HEAD_LEN];
-    match file.read_exact_at(&mut bytes, 0) {
-        Ok(()) if is_settled_head(&bytes) => Err(Settled.into()),
-        Ok(()) => FileHead::parse(&bytes).map_err(io::Error::from),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Unreadable("the file is too short").into()),
-        Err(error) => Err(error),
+    let too_short = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => Unreadable("the file is too short").into(),
+        _ => error,
+    };
+    let mut bytes = vec![0; SMALL];
+    file.read_exact_at(&mut bytes, 0).map_err(too_short)?;
+    if bytes.starts_with(SETTLED.as_bytes()) {
+        return Err(Settled.into());
     }
+    if bytes.starts_with(HeadSize::Large.first_line(SoundSource::Call).as_bytes()) {
+        bytes.resize(MAX_HEAD_LEN, 0);
+        file.read_exact_at(&mut bytes[SMALL..], SMALL as u64).map_err(too_short)?;
+    }
+    FileHead::parse(&bytes).map_err(io::Error::from)
 }
 
-/// The error of a head that does not fit into [`HEAD_LEN`] bytes.
+/// The error of a head that does not fit into its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the head does not fit into {HEAD_LEN} bytes")]
+#[error("the head does not fit into its part of the file")]
 pub(crate) struct TooLong;
 
 /// The error of a head that cannot be read: the line that is missing or wrong.
@@ -158,20 +211,16 @@ pub(super) fn is_settled(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.downcast_ref::<Settled>().is_some())
 }
 
-/// The head that takes the place of a delivered message's head.
-pub(super) fn settled_head() -> [u8; HEAD_LEN] {
-    let mut bytes = [b'\n'; HEAD_LEN];
+/// The head that takes the place of a delivered message's head, which was at least as long.
+pub(super) fn settled_head() -> [u8; SMALL] {
+    let mut bytes = [b'\n'; SMALL];
     bytes[..SETTLED.len()].copy_from_slice(SETTLED.as_bytes());
     bytes
 }
 
-fn is_settled_head(bytes: &[u8]) -> bool {
-    bytes.starts_with(SETTLED.as_bytes())
-}
-
 /// Whether a file that begins with `bytes` is that of a sound that was given whole, or was meant to become one.
 pub(super) fn is_sound_file(bytes: &[u8]) -> bool {
-    bytes.starts_with(SOUND_FILE.as_bytes())
+    HeadSize::ALL.iter().any(|size| bytes.starts_with(size.first_line(SoundSource::File).as_bytes()))
 }
 
 /// Whether the text has a check that fits all lines before it.
@@ -197,23 +246,27 @@ fn parse_audio(text: &str) -> Option<(u64, ContentDigest)> {
     Some((len.parse().ok()?, digest.parse().ok()?))
 }
 
-const MAGIC: &str = "voicemail spool 1";
-/// The first line in a file of [`SoundSource::File`].
-const SOUND_FILE: &str = "voicemail spool 1 file";
+/// The size of the smaller head in bytes.
+const SMALL: usize = 1024;
 const SETTLED: &str = "voicemail spool: delivered\n";
 const CHECK: &str = "check: ";
 const CHECK_DIGITS: usize = 8;
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::time::Duration;
 
     use chrono::DateTime;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::disk::{Disk as _, PowerCutDisk};
     use crate::message::mailbox::tests::any_mailbox;
-    use crate::message::{Caller, CallerName, ClockQuality, ClockSource, EndReason, MessageId, Privacy, RecordedAt, Urgency};
+    use crate::message::{
+        CallDetails, CallFields, CallId, Caller, CallerName, ClockQuality, ClockSource, EndReason, MessageId, PartyNumber,
+        Privacy, RecordedAt, Urgency,
+    };
 
     fn longest() -> FileHead {
         let recorded_at = RecordedAt {
@@ -228,21 +281,37 @@ mod tests {
         head.privacy = Privacy::Private;
         head.length = Duration::new(u64::MAX, 999_999_999);
         head.end_reason = EndReason::Truncated;
-        FileHead {
-            source: SoundSource::File,
-            head,
-            mailboxes: vec!["m".repeat(32).parse().unwrap()],
-            media: AudioType::Adpcm32,
-            audio: None,
+        FileHead { media: AudioType::Adpcm32, ..FileHead::new(SoundSource::File, head, vec!["m".repeat(32).parse().unwrap()]) }
+    }
+
+    /// As much as can be said of a call.
+    fn longest_call_details() -> CallDetails {
+        let mut details = CallDetails::default()
+            .called("9".repeat(PartyNumber::MAX_LEN).parse().unwrap())
+            .diverted_from("9".repeat(PartyNumber::MAX_LEN).parse().unwrap())
+            .call_id("x".repeat(CallId::MAX_LEN).parse().unwrap());
+        let value = "v".repeat(CallFields::MAX_BYTES / CallFields::MAX_FIELDS - 3);
+        for number in 0..CallFields::MAX_FIELDS {
+            details.fields.insert(&format!("n{number:02}"), &value).unwrap();
         }
+        assert_eq!(details.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>(), CallFields::MAX_BYTES);
+        details
+    }
+
+    fn with_call_details(head: FileHead) -> FileHead {
+        let head = FileHead { head: Head { call_details: longest_call_details(), ..head.head }, ..head };
+        FileHead { audio: head.audio, media: head.media, ..FileHead::new(head.source, head.head, head.mailboxes) }
     }
 
     #[test]
     fn the_longest_head_fits_and_reads_back() {
-        let mut head = longest();
-        assert_eq!(FileHead::parse(&head.to_bytes().unwrap()), Ok(head.clone()));
-        head.audio = Some((u64::MAX, ContentDigest::of(b"")));
-        assert_eq!(FileHead::parse(&head.to_bytes().unwrap()), Ok(head));
+        for (mut head, len) in [(longest(), 1024), (with_call_details(longest()), 4096)] {
+            assert_eq!(FileHead::parse(&head.to_bytes().unwrap()), Ok(head.clone()));
+            head.audio = Some((u64::MAX, ContentDigest::of(b"")));
+            let bytes = head.to_bytes().unwrap();
+            assert_eq!((bytes.len(), head.len()), (len, len as u64));
+            assert_eq!(FileHead::parse(&bytes), Ok(head));
+        }
     }
 
     #[test]
@@ -250,8 +319,7 @@ mod tests {
         let zone = chrono_tz::UTC;
         let recorded_at = RecordedAt { instant: DateTime::UNIX_EPOCH, zone, quality: ClockQuality::unknown(ClockSource::System) };
         let mailboxes = vec!["1".parse().unwrap(), "2".parse().unwrap()];
-        let head =
-            FileHead { source: SoundSource::Call, head: Head::new(recorded_at), mailboxes, media: AudioType::Wav, audio: None };
+        let head = FileHead::new(SoundSource::Call, Head::new(recorded_at), mailboxes);
         assert_eq!(FileHead::parse(&head.to_bytes().unwrap()), Ok(head));
     }
 
@@ -273,6 +341,8 @@ mod tests {
             call.audio = Some((u64::from(u32::MAX), ContentDigest::of(b"")));
             call.head.recorded_at.quality = "sntp; offset=-86400.000001; uncertainty=86400.000001; age=86400".parse().unwrap();
             call.head.length = Duration::new(86_400, 999_999_999);
+            assert_eq!(FileHead::parse(&call.to_bytes().unwrap()), Ok(call.clone()));
+            let call = with_call_details(call);
             assert_eq!(FileHead::parse(&call.to_bytes().unwrap()), Ok(call));
         }
     }
@@ -286,17 +356,33 @@ mod tests {
 
     #[test]
     fn a_mixture_of_two_finished_heads_is_no_head() {
+        mix(&longest());
+        mix(&with_call_details(longest()));
+    }
+
+    fn mix(head: &FileHead) {
         let finished = |number: u8| {
-            let mut head = longest();
+            let mut head = head.clone();
             head.head.id = MessageId::from_bytes([number; 16]);
             head.audio = Some((1000, ContentDigest::of(&[number])));
             head.to_bytes().unwrap()
         };
         let (old, new) = (finished(1), finished(2));
-        for at in (1..HEAD_LEN).filter(|at| old[..*at] != new[..*at] && old[*at..] != new[*at..]) {
+        for at in (1..old.len()).filter(|at| old[..*at] != new[..*at] && old[*at..] != new[*at..]) {
             let mixed = [&new[..at], &old[at..]].concat();
             assert_eq!(FileHead::parse(&mixed), Err(Unreadable("check")), "{at}");
         }
+    }
+
+    #[test]
+    fn a_large_head_is_read_from_its_file_to_its_end() {
+        let disk = PowerCutDisk::new();
+        let head = with_call_details(FileHead { source: SoundSource::Call, ..longest() });
+        let file = disk.create(Path::new("/file")).unwrap();
+        file.write_all_at(&head.to_bytes().unwrap()[..4095], 0).unwrap();
+        assert_eq!(read_head(&*file).unwrap_err().to_string(), "not a readable spool file: the file is too short");
+        file.write_all_at(b"\n", 4095).unwrap();
+        assert_eq!(read_head(&*file).unwrap(), head);
     }
 
     #[test]
@@ -304,11 +390,11 @@ mod tests {
         let whole = longest().to_bytes().unwrap();
         for cut in 0..whole.len() {
             let _ = FileHead::parse(&whole[..cut]);
-            let mut flipped = whole;
+            let mut flipped = whole.clone();
             flipped[cut] ^= 0x55;
             let _ = FileHead::parse(&flipped);
         }
-        assert!(FileHead::parse(&[0; HEAD_LEN]).is_err());
+        assert!(FileHead::parse(&[0; MAX_HEAD_LEN]).is_err());
         assert!(FileHead::parse(b"").is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::file::{GrowingFile, Pieces, SoundInput};
-use super::head::{HEAD_LEN, is_settled, read_head};
+use super::head::{is_settled, read_head};
 use super::spare_folder::is_never_answered;
 use crate::audio::{Wav, length_within};
 use crate::disk::{self, Disk};
@@ -47,7 +47,8 @@ pub(crate) fn read_left_over(disk: &dyn Disk, path: &Path) -> io::Result<LeftOve
         Err(error) if is_unreadable(&error) => return Ok(LeftOverFile::Unreadable(error.to_string())),
         Err(error) => return Err(error),
     };
-    let written = file.len()?.saturating_sub(HEAD_LEN as u64);
+    let start = head.len();
+    let written = file.len()?.saturating_sub(start);
     let left_over = |file, head, sound, audio_len, finished| {
         let file = GrowingFile::taken_up(path, file, head, sound, audio_len);
         Ok(LeftOverFile::Recording(Box::new(LeftOver { file, finished })))
@@ -55,13 +56,12 @@ pub(crate) fn read_left_over(disk: &dyn Disk, path: &Path) -> io::Result<LeftOve
     if let Some((len, digest)) = head.audio
         && written >= len
         // The head may have reached the disk before the sound.
-        && ContentDigest::of_parts(Pieces { file: &*file, at: 0, end: len })? == digest
+        && ContentDigest::of_parts(Pieces { file: &*file, start, at: 0, end: len })? == digest
     {
         return left_over(file, head, SoundInput::Verbatim, len, true);
     }
     head.audio = None;
-    let bytes =
-        file.read_at(HEAD_LEN as u64, usize::try_from(written).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?)?;
+    let bytes = file.read_at(start, usize::try_from(written).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?)?;
     let length = match length_within(head.media, &bytes, written) {
         Ok(length) => length,
         Err(error) => return Ok(LeftOverFile::Unreadable(error.to_string())),

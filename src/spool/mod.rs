@@ -68,7 +68,7 @@ pub(crate) use self::file::MessageFile;
 pub(crate) use self::file::{GrowingFile, SoundInput};
 use self::file_pool::{FilePool, Reuse};
 #[cfg(any(test, doc, feature = "conformance"))]
-pub(crate) use self::head::HEAD_LEN;
+pub(crate) use self::head::MAX_HEAD_LEN;
 pub(crate) use self::head::{FileHead, SoundSource};
 pub(crate) use self::left_over::LeftOver;
 use self::left_over::LeftOverFile;

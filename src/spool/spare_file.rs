@@ -19,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::head::{HEAD_LEN, is_sound_file, settled_head};
+use super::head::{is_sound_file, settled_head};
 use crate::disk::{Disk, DiskFile};
 
 /// One file in the folder of spare files, open.
@@ -41,8 +41,9 @@ impl SpareFile {
 
     /// Removes the message from the file: all of it, or only its head if the next sound may be written over this one.
     pub(super) fn settle(&mut self, keep: Keep) -> io::Result<()> {
-        if keep == Keep::Sound && self.len >= HEAD_LEN as u64 && is_sound_file(&self.file.read_at(0, HEAD_LEN)?) {
-            return self.file.write_all_at(&settled_head(), 0);
+        let settled = settled_head();
+        if keep == Keep::Sound && self.len >= settled.len() as u64 && is_sound_file(&self.file.read_at(0, settled.len())?) {
+            return self.file.write_all_at(&settled, 0);
         }
         self.cut(0)
     }

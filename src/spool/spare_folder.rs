@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::file::Pieces;
-use super::head::{HEAD_LEN, is_settled, is_sound_file, read_head};
+use super::head::{HeadSize, is_settled, is_sound_file, read_head};
 use super::name::EXTENSION;
 use super::{RECORDING, SPARE};
 use crate::disk::{self, Disk, DiskFile};
@@ -77,7 +77,8 @@ fn look(disk: &dyn Disk, path: &Path, name: &str) -> io::Result<FolderEntry> {
 /// may be an earlier sound.
 pub(super) fn is_never_answered(file: &dyn DiskFile) -> io::Result<bool> {
     let len = file.len()?;
-    let start = file.read_at(0, usize::try_from(len).map_or(HEAD_LEN, |len| len.min(HEAD_LEN)))?;
+    let first_lines = HeadSize::Small.bytes();
+    let start = file.read_at(0, usize::try_from(len).map_or(first_lines, |len| len.min(first_lines)))?;
     if !is_sound_file(&start) {
         return Ok(false);
     }
@@ -86,6 +87,6 @@ pub(super) fn is_never_answered(file: &dyn DiskFile) -> io::Result<bool> {
         head => head?,
     };
     let Some((sound_len, digest)) = head.audio else { return Ok(true) };
-    let is_there = len.checked_sub(HEAD_LEN as u64).is_some_and(|written| written >= sound_len);
-    Ok(!is_there || ContentDigest::of_parts(Pieces { file, at: 0, end: sound_len })? != digest)
+    let is_there = len.checked_sub(head.len()).is_some_and(|written| written >= sound_len);
+    Ok(!is_there || ContentDigest::of_parts(Pieces { file, start: head.len(), at: 0, end: sound_len })? != digest)
 }

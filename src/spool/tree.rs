@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
-use super::head::HEAD_LEN;
+use super::head::MAX_HEAD_LEN;
 use super::name::{EXTENSION, EntryName};
 use super::parking::note_name;
 use super::quarantine::{QuarantinedFile, quarantine};
@@ -152,7 +152,7 @@ pub(super) fn is_same_file(disk: &dyn Disk, one: &Path, other: &Path) -> io::Res
     if links < 2 || (links, len) != (other.links()?, other.len()?) {
         return Ok(false);
     }
-    let head = usize::try_from(len).map_or(HEAD_LEN, |len| len.min(HEAD_LEN));
+    let head = usize::try_from(len).map_or(MAX_HEAD_LEN, |len| len.min(MAX_HEAD_LEN));
     Ok(one.read_at(0, head)? == other.read_at(0, head)?)
 }
 

@@ -1,8 +1,7 @@
 //! The fields `Caller-ID` and `Caller-Name` (RFC 3939).
 
-use encodify::rfc2047;
-
 use super::fields::Fields;
+use super::text::{encoded_words, is_plain};
 use crate::message::{CallerName, CallerNumber};
 
 /// Returns the value of `Caller-ID`: digits only; the numbering plan says whether a plus belongs before them.
@@ -20,8 +19,7 @@ pub(super) fn caller_id(number: &CallerNumber) -> String {
 /// Returns the value of `Caller-Name`: the plain name if it cannot be misread, else encoded words with spaces between them.
 pub(super) fn caller_name(name: &CallerName) -> String {
     let name = name.as_str();
-    let plain = name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && !name.contains("=?");
-    if plain { name.to_owned() } else { encoded_words(name) }
+    if is_plain(name) { name.to_owned() } else { encoded_words(name) }
 }
 
 /// Reads the number of `Caller-ID`; `None` when it is withheld or unreadable. Some senders write a semicolon before the numbering plan.
@@ -43,21 +41,3 @@ fn is_e164(parameter: &str) -> bool {
 pub(super) fn name(fields: &Fields<'_>) -> Option<CallerName> {
     fields.text("Caller-Name").as_deref().and_then(CallerName::cleaned)
 }
-
-fn encoded_words(text: &str) -> String {
-    let mut words = String::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        if !words.is_empty() {
-            words.push(' '); // belongs to no word: RFC 2047 §6.2
-        }
-        words.push_str("=?utf-8?B?");
-        let taken = rfc2047::B.encode_payload(rest, MAX_PAYLOAD, &mut words);
-        words.push_str("?=");
-        rest = &rest[taken..];
-    }
-    words
-}
-
-/// Keeps a word within 75 characters, RFC 2047 §2. Holds at least one character of any script.
-const MAX_PAYLOAD: usize = 60;

@@ -120,9 +120,10 @@ mod tests {
 
     use super::*;
     use crate::audio::{AudioError, Format, Frames, Wav};
-    use crate::message::{CallerName, CallerNumber, ContentDigest, EndReason, MessageId, Privacy, SiteId, Urgency};
+    use crate::message::{CallDetails, CallerName, CallerNumber, ContentDigest, EndReason, MessageId, Privacy, SiteId, Urgency};
 
     const OWN: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/own.eml"));
+    const OWN_CALL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/own_call.eml"));
     const ASTERISK: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/asterisk.eml"));
     const VPIM: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/vpim.eml"));
     const MAIL_PROGRAM: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/mail_program.eml"));
@@ -167,6 +168,25 @@ mod tests {
         assert_eq!(head.length, Duration::from_micros(50_250));
         assert_eq!((message.audio().media(), message.audio().bytes().len()), (AudioType::Wav, 460));
         assert_eq!(message.mail().unwrap(), OWN.as_bytes());
+    }
+
+    #[test]
+    fn what_a_mail_says_of_its_call_is_read_in_any_case() {
+        let expected = CallDetails::default()
+            .called("+493023125000".parse().unwrap())
+            .diverted_from("sip:2002@pbx.example".parse().unwrap())
+            .call_id("a84b4c76e66710@pc33.example.com".parse().unwrap())
+            .field("queue", "Verkauf, Zürich")
+            .and_then(|details| details.field("ticket", "17"))
+            .unwrap();
+        assert_eq!(message(OWN_CALL).head().call_details, expected);
+        assert_eq!(message(&OWN_CALL.replace("Voicemail-", "VOICEMAIL-")).head().call_details, expected);
+        // A field that this version cannot read is left out, and the mail stays one of this crate.
+        let changed = changed(&changed(OWN_CALL, "+493023125000", "+49 30"), "Field-queue", "Field-queue_1");
+        let read = message(&changed);
+        let CallDetails { called, call_id, fields, .. } = &read.head().call_details;
+        assert_eq!((called, call_id.is_some(), fields.len()), (&None, true, 1));
+        assert_eq!(read.head().recorded_at.zone, chrono_tz::Europe::Berlin);
     }
 
     #[test]

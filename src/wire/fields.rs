@@ -80,6 +80,16 @@ impl<'a> Fields<'a> {
         text_of(self.find(name)?)
     }
 
+    /// Returns the text of each field whose name begins with `prefix`, from the topmost, with the rest of its name in lower case.
+    pub(super) fn with_prefix(&self, prefix: &str) -> Vec<(String, Cow<'a, str>)> {
+        let rest = |name: &'a [u8]| {
+            let (start, rest) = name.split_at_checked(prefix.len())?;
+            if start.eq_ignore_ascii_case(prefix.as_bytes()) { std::str::from_utf8(rest).ok() } else { None }
+        };
+        let fields = self.0.iter().filter_map(|field| Some((rest(field.name)?.to_ascii_lowercase(), text_of(field.value)?)));
+        fields.collect()
+    }
+
     /// Returns the value of a field without the white space around it, still folded.
     pub(super) fn raw(&self, name: &str) -> Option<Cow<'a, str>> {
         Some(String::from_utf8_lossy(self.find(name)?.trim_ascii())).filter(|value| !value.is_empty())

@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 use super::fields::Fields;
 use super::{DecodeError, caller};
 use crate::message::{
-    Caller, CallerName, CallerNumber, ClockQuality, ClockSource, EndReason, Head, MessageId, Privacy, RecordedAt, Urgency,
+    CallDetails, Caller, CallerName, CallerNumber, ClockQuality, ClockSource, EndReason, Head, MessageId, Privacy, RecordedAt,
+    Urgency,
 };
 
 /// Returns the head of a foreign mail with the header block `block` and a sound of `length`.
@@ -28,6 +29,7 @@ pub(super) fn head(fields: &Fields<'_>, block: &[u8], length: Duration) -> Resul
         privacy: privacy(fields),
         length,
         end_reason: EndReason::Complete,
+        call_details: CallDetails::default(),
     })
 }
 

@@ -26,6 +26,10 @@
 //! Voicemail-Digest: sha-256=..                                        of the sound, 64 hexadecimal digits
 //! Voicemail-Length: 10.441000000                                      seconds, to the nanosecond
 //! Voicemail-Ending: complete                                          or at-limit, truncated
+//! Voicemail-Called: +493023125000                                     only when known; so the next three
+//! Voicemail-Diverted-From: 2002
+//! Voicemail-Call-ID: a84b4c76e66710@pc33.example.com
+//! Voicemail-Field-Queue: =?utf-8?B?WsO8cmljaA==?=                     each field of the integrator's, in any script
 //! Content-Type: multipart/mixed; boundary=".."
 //! Content-Transfer-Encoding: binary                                   only when the sound is
 //!
@@ -47,7 +51,8 @@
 //!
 //! # Trust
 //!
-//! A mail has the form of this crate when every `Voicemail-` field is there and can be read; else it is foreign. Anyone can write such
+//! A mail has the form of this crate when every `Voicemail-` field is there and can be read, but for those about the call, which are left
+//! out where they cannot be read; else it is foreign. Anyone can write such
 //! fields, so they are trusted no more than a `Date` or a `From`. Where a message really came from is its
 //! [`Origin`](crate::message::Origin), which is in no field. The digest is checked in every mail that has one.
 //!
@@ -107,9 +112,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::message::call_details::tests::any_call_details;
     use crate::message::{
-        Audio, AudioType, Caller, CallerName, ClockQuality, ClockSource, EndReason, Message, MessageId, Privacy, RecordedAt,
-        Urgency,
+        Audio, AudioType, CallDetails, Caller, CallerName, ClockQuality, ClockSource, EndReason, Message, MessageId, Privacy,
+        RecordedAt, Urgency,
     };
 
     const ENCODINGS: [TransferEncoding; 2] = [TransferEncoding::Base64, TransferEncoding::Binary];
@@ -153,14 +159,16 @@ mod tests {
             ],
         );
         let rest = (any::<[u8; 16]>(), proptest::option::of("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), 0..12_u8, any::<(u64, u32)>());
-        (caller, recorded_at, sound, rest).prop_map(|(caller, recorded_at, (media, audio), (id, site, choice, (secs, nanos)))| {
+        let values = (caller, recorded_at, sound, rest, any_call_details());
+        values.prop_map(|(caller, recorded_at, (media, audio), (id, site, choice, (secs, nanos)), call_details)| {
             let mut builder = Message::builder(Audio::new(media, audio), recorded_at)
                 .id(MessageId::from_bytes(id))
                 .caller(caller)
                 .urgency(if choice % 2 == 0 { Urgency::Normal } else { Urgency::Urgent })
                 .privacy(if choice / 2 % 2 == 0 { Privacy::Normal } else { Privacy::Private })
                 .end_reason([EndReason::Complete, EndReason::AtLimit, EndReason::Truncated][usize::from(choice / 4)])
-                .length(Duration::new(secs, nanos % 1_000_000_000));
+                .length(Duration::new(secs, nanos % 1_000_000_000))
+                .call_details(call_details);
             if let Some(site) = site {
                 builder = builder.site(site.parse().unwrap());
             }
@@ -286,6 +294,24 @@ mod tests {
             let written = encode_head(&head);
             prop_assert_eq!(field_names(&written), expected);
             prop_assert!(written.lines().all(|line| line.len() <= 998 && line.is_ascii()), "{}", written);
+        }
+
+        #[test]
+        fn nothing_said_of_a_call_adds_or_breaks_a_field(call_details in any_call_details()) {
+            let mut head = decode(&real_mails()[0]).unwrap().head().clone();
+            let usual = encode_head(&head);
+            let mut expected: Vec<String> = field_names(&usual).into_iter().map(str::to_owned).collect();
+            let at = expected.iter().position(|name| name == "Content-Type").unwrap();
+            let CallDetails { called, diverted_from, call_id, fields } = &call_details;
+            let known = [("Called", called.is_some()), ("Diverted-From", diverted_from.is_some()), ("Call-ID", call_id.is_some())];
+            let known = known.iter().filter(|(_, known)| *known).map(|(name, _)| format!("Voicemail-{name}"));
+            let added: Vec<_> = known.chain(fields.iter().map(|(name, _)| format!("Voicemail-Field-{name}"))).collect();
+            expected.splice(at..at, added);
+            head.call_details = call_details.clone();
+            let written = encode_head(&head);
+            prop_assert_eq!(field_names(&written), expected);
+            prop_assert!(written.lines().all(|line| line.len() <= 998 && line.is_ascii()), "{}", written);
+            prop_assert_eq!(decode_head(format!("{written}\r\n\r\n").as_bytes()).unwrap().call_details, call_details);
         }
 
         #[test]

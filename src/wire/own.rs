@@ -1,26 +1,39 @@
 //! The header fields of this crate, for the facts that have no standard field: with them, a decoded message is identical to the one that
 //! was encoded.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::caller;
 use super::fields::Fields;
-use crate::message::{Caller, ContentDigest, EndReason, Head, Privacy, RecordedAt, Stamp, Urgency};
+use super::text::encoded_text;
+use crate::message::{CallDetails, CallFields, Caller, ContentDigest, EndReason, Head, Privacy, RecordedAt, Stamp, Urgency};
 
 /// Returns the fields of this crate for `head`, recorded at `stamp`, each with its value.
-pub(super) fn fields(head: &Head, stamp: &Stamp, digest: ContentDigest) -> Vec<(&'static str, String)> {
-    let mut fields = vec![
-        (RECORDED_AT, stamp.to_rfc9557()),
-        (CLOCK, head.recorded_at.quality.to_string()),
-        (DIGEST, format!("sha-256={digest}")),
-        (LENGTH, format!("{}.{:09}", head.length.as_secs(), head.length.subsec_nanos())),
-        (END_REASON, end_reason_name(head.end_reason).to_owned()),
+pub(super) fn fields(head: &Head, stamp: &Stamp, digest: ContentDigest) -> Vec<(Cow<'static, str>, String)> {
+    let mut fields: Vec<(Cow<'static, str>, String)> = vec![
+        (RECORDED_AT.into(), stamp.to_rfc9557()),
+        (CLOCK.into(), head.recorded_at.quality.to_string()),
+        (DIGEST.into(), format!("sha-256={digest}")),
+        (LENGTH.into(), format!("{}.{:09}", head.length.as_secs(), head.length.subsec_nanos())),
+        (END_REASON.into(), end_reason_name(head.end_reason).to_owned()),
     ];
     if let Some(site) = &head.site {
-        fields.push((SITE, site.to_string()));
+        fields.push((SITE.into(), site.to_string()));
     }
+    let CallDetails { called, diverted_from, call_id, fields: integrators } = &head.call_details;
+    if let Some(number) = called {
+        fields.push((CALLED.into(), encoded_text(number.as_str())));
+    }
+    if let Some(number) = diverted_from {
+        fields.push((DIVERTED_FROM.into(), encoded_text(number.as_str())));
+    }
+    if let Some(id) = call_id {
+        fields.push((CALL_ID.into(), encoded_text(id.as_str())));
+    }
+    fields.extend(integrators.iter().map(|(name, value)| (format!("{FIELD}{name}").into(), encoded_text(value))));
     fields
 }
 
@@ -41,7 +54,19 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Head> {
         privacy: privacy(fields),
         length: length(&fields.text(LENGTH)?)?,
         end_reason: end_reason(&fields.text(END_REASON)?)?,
+        call_details: call_details(fields),
     })
+}
+
+/// Reads what the message says of its call. A field that cannot be read counts as missing: a later version may allow more than this one.
+fn call_details(fields: &Fields<'_>) -> CallDetails {
+    let read = fields.with_prefix(FIELD);
+    CallDetails {
+        called: fields.text(CALLED).and_then(|number| number.parse().ok()),
+        diverted_from: fields.text(DIVERTED_FROM).and_then(|number| number.parse().ok()),
+        call_id: fields.text(CALL_ID).and_then(|id| id.parse().ok()),
+        fields: CallFields::read(read.iter().map(|(name, value)| (&**name, &**value))),
+    }
 }
 
 /// Reads the digest that the sound must have, also of a foreign mail.
@@ -110,3 +135,8 @@ const SITE: &str = "Voicemail-Site";
 pub(super) const DIGEST: &str = "Voicemail-Digest";
 const LENGTH: &str = "Voicemail-Length";
 const END_REASON: &str = "Voicemail-Ending";
+const CALLED: &str = "Voicemail-Called";
+const DIVERTED_FROM: &str = "Voicemail-Diverted-From";
+const CALL_ID: &str = "Voicemail-Call-ID";
+/// The beginning of the name of a field of the integrator's.
+const FIELD: &str = "Voicemail-Field-";

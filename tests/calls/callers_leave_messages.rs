@@ -6,7 +6,7 @@ use std::time::Duration;
 use voicemail::audio::{Frames, Wav};
 use voicemail::call::{CallEndReason, CallScript, CallTimers, IncomingCall, TranscriptEntry, speech};
 use voicemail::event::Event;
-use voicemail::message::{Privacy, Urgency};
+use voicemail::message::{CallDetails, PartyNumber, Privacy, Urgency};
 use voicemail::telephone::{DiversionReason, GreetingKind, Prompt};
 
 use super::support::{mailbox, wav};
@@ -58,6 +58,21 @@ async fn a_hang_up_while_recording_keeps_the_message() {
     assert_eq!(end.reason, CallEndReason::HungUp);
     assert_eq!(end.message.unwrap().length, SECOND * 3);
     assert_eq!(central.summary("2001").await.new, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_names_its_call_and_the_number_called() {
+    let central = CentralSite::open().await;
+    let details = CallDetails::default().call_id("a84b4c76e66710@pc33.example.com".parse().unwrap());
+    let given = details.clone().called("+442079460100".parse().unwrap()).diverted_from("2001".parse().unwrap());
+    for details in [details.clone(), given.clone()] {
+        let call = IncomingCall::to(mailbox("2001")).call_details(details);
+        central.call_with(call, CallScript::new().until_ended(is_tone).speak(SECOND * 3).hang_up()).await;
+    }
+    let messages = central.messages("2001").await;
+    let mut found: Vec<_> = messages.iter().map(|message| message.head().call_details.clone()).collect();
+    found.sort_by_key(|details| details.diverted_from.is_some());
+    assert_eq!(found, [details.called(PartyNumber::from(&mailbox("2001"))), given]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use super::*;
 use crate::disk::{Disk as _, PowerCutDisk};
 use crate::event::{Events, Occurrence};
 use crate::forward::{MemoryForwarder, Reply, Script};
-use crate::message::{AudioType, ClockQuality, ClockSource, Head, Message, MessageId, RecordedAt, Urgency};
+use crate::message::{ClockQuality, ClockSource, Head, Message, MessageId, RecordedAt, Urgency};
 use crate::spool::{FileHead, SoundInput, SoundSource};
 
 const CENTRAL: &str = "central.example";
@@ -57,7 +57,7 @@ impl Fixture {
         head.urgency = urgency;
         let id = head.id;
         let mailboxes: Vec<MailboxId> = mailboxes.iter().map(|number| number.parse().unwrap()).collect();
-        let head = FileHead { source, head, mailboxes: mailboxes.clone(), media: AudioType::Wav, audio: None };
+        let head = FileHead::new(source, head, mailboxes.clone());
         let mut file = match source {
             SoundSource::File => self.spool.begin_whole(head, &sound.to_vec().into()).unwrap(),
             SoundSource::Call => {
