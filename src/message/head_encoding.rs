@@ -30,6 +30,7 @@ impl Head {
     /// diverted-from: 2041                                   (if it is known)
     /// call-id: a84b4c76e66710@pc33.example.com              (if it is known)
     /// field-queue: Sales, Zürich                            (for each field of the integrator's)
+    /// language: en-GB                                       (that of the owner, if it is known)
     /// ```
     ///
     /// ```
@@ -69,7 +70,7 @@ pub struct InvalidHead(pub(crate) &'static str);
 
 /// Passes each line of `head` to `line`, as a name and a value.
 pub(crate) fn write_lines(head: &Head, line: &mut impl FnMut(&str, &str)) {
-    let Head { id, caller, recorded_at, site, urgency, privacy, length, end_reason, call_details } = head;
+    let Head { id, caller, recorded_at, site, urgency, privacy, length, end_reason, call_details, language } = head;
     line("id", &id.to_string());
     if let Some(site) = site {
         line("site", site.as_str());
@@ -98,6 +99,9 @@ pub(crate) fn write_lines(head: &Head, line: &mut impl FnMut(&str, &str)) {
     }
     for (name, value) in fields.iter() {
         line(&format!("{FIELD}{name}"), value);
+    }
+    if let Some(language) = language {
+        line("language", language.as_str());
     }
 }
 
@@ -133,6 +137,7 @@ pub(crate) fn read_lines(lines: &[(&str, &str)]) -> Result<Head, InvalidHead> {
             call_id: find("call-id").and_then(|id| id.parse().ok()),
             fields: CallFields::read(lines.iter().filter_map(|(name, value)| Some((name.strip_prefix(FIELD)?, *value)))),
         },
+        language: find("language").and_then(|language| language.parse().ok()),
     })
 }
 
@@ -227,14 +232,14 @@ mod tests {
             .call_id("a84b4c76e66710@pc33.example.com".parse().unwrap())
             .field("queue", " Sales: Zürich ")
             .unwrap();
-        let head = Head { call_details, ..known() };
+        let head = Head { call_details, language: "de-AT".parse().ok(), ..known() };
         let text = format!(
             "{KNOWN}called: +442079460100\ndiverted-from: 2041\n\
-             call-id: a84b4c76e66710@pc33.example.com\nfield-queue:  Sales: Zürich \n"
+             call-id: a84b4c76e66710@pc33.example.com\nfield-queue:  Sales: Zürich \nlanguage: de-AT\n"
         );
         assert_eq!(String::from_utf8(head.encode()).unwrap(), text);
         assert_eq!(Head::decode(text.as_bytes()), Ok(head));
-        let unreadable = format!("{KNOWN}called: \ncall-id: a b\nfield-: x\nfield-Queue: x\n");
+        let unreadable = format!("{KNOWN}called: \ncall-id: a b\nlanguage: de_AT\nfield-: x\nfield-Queue: x\n");
         assert_eq!(Head::decode(unreadable.as_bytes()), Ok(known()));
     }
 

@@ -13,6 +13,8 @@ mod head_encoding;
 mod id;
 mod language;
 mod mail_file;
+#[cfg(feature = "wire")]
+pub(crate) mod mail_text;
 pub(crate) mod mailbox;
 mod moment;
 mod origin;
@@ -167,11 +169,13 @@ pub struct Head {
     pub end_reason: EndReason,
     /// Details of the call that left the message, beside the caller.
     pub call_details: CallDetails,
+    /// The language in which its mail is written to people: that of its owner, if it is known.
+    pub language: Option<Language>,
 }
 
 impl Head {
     /// Returns a head with a new id and this time. Unless set, it has no caller and no site, normal urgency, is not private, its length is
-    /// zero, the recording counts as complete, and nothing is known of its call.
+    /// zero, the recording counts as complete, and nothing is known of its call, nor the language of its owner.
     pub fn new(recorded_at: RecordedAt) -> Self {
         Self {
             id: MessageId::random(),
@@ -183,6 +187,7 @@ impl Head {
             length: Duration::ZERO,
             end_reason: EndReason::Complete,
             call_details: CallDetails::default(),
+            language: None,
         }
     }
 }
@@ -240,6 +245,12 @@ impl MessageBuilder {
     /// Sets what the message says of its call, beside the caller.
     pub fn call_details(mut self, call_details: CallDetails) -> Self {
         self.message.head.call_details = call_details;
+        self
+    }
+
+    /// Sets the language in which the mail of the message is written to people.
+    pub fn language(mut self, language: Language) -> Self {
+        self.message.head.language = Some(language);
         self
     }
 

@@ -233,8 +233,8 @@ impl ActiveRecording {
 
     /// The facts of the call, with the last choices of the caller.
     pub(super) fn facts(&self) -> CallFacts {
-        let Head { caller, urgency, privacy, call_details, .. } = self.buffer().head.head.clone();
-        CallFacts { mailboxes: self.mailboxes.clone(), caller, urgency, privacy, call_details }
+        let Head { caller, urgency, privacy, call_details, language, .. } = self.buffer().head.head.clone();
+        CallFacts { mailboxes: self.mailboxes.clone(), caller, urgency, privacy, call_details, language }
     }
 
     /// The largest size that the recording may reach, in bytes.

@@ -23,12 +23,12 @@ impl Recorder {
     pub(crate) async fn deposit(
         &self,
         site: RecordingSite,
-        facts: CallFacts,
+        mut facts: CallFacts,
         wav: Bytes,
         port: Port,
     ) -> Result<Kept, RecordError> {
         let length = length_within(AudioType::Wav, &wav, wav.len() as u64)?;
-        let limits = self.limits(&facts).await?;
+        let limits = self.limits(&mut facts).await?;
         if length < limits.min {
             return Err(RecordError::TooShort { length, min: limits.min });
         }

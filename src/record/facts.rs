@@ -1,6 +1,6 @@
 //! [`CallFacts`]: the facts of a call that is recorded.
 
-use crate::message::{CallDetails, Caller, MailboxId, Privacy, Urgency};
+use crate::message::{CallDetails, Caller, Language, MailboxId, Privacy, Urgency};
 
 /// The facts of a call that a PBX starts to record: the mailboxes that the message is for, the caller, and what the message says of its call.
 ///
@@ -26,6 +26,9 @@ pub struct CallFacts {
     pub privacy: Privacy,
     /// Details of the call that left the message, beside the caller.
     pub call_details: CallDetails,
+    /// The language in which the mail of the message is written to people. `None` is that of the owners of all mailboxes, if they have one
+    /// language.
+    pub language: Option<Language>,
 }
 
 impl CallFacts {
@@ -37,6 +40,7 @@ impl CallFacts {
             urgency: Urgency::Normal,
             privacy: Privacy::Normal,
             call_details: CallDetails::default(),
+            language: None,
         }
     }
 
@@ -59,6 +63,12 @@ impl CallFacts {
     #[must_use]
     pub fn call_details(self, call_details: CallDetails) -> Self {
         Self { call_details, ..self }
+    }
+
+    /// Sets the language in which the mail of the message is written to people.
+    #[must_use]
+    pub fn language(self, language: Language) -> Self {
+        Self { language: Some(language), ..self }
     }
 
     /// Makes the message urgent: it goes before those that are not.

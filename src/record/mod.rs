@@ -137,12 +137,12 @@ impl Recorder {
     pub(crate) async fn record(
         &self,
         site: RecordingSite,
-        facts: CallFacts,
+        mut facts: CallFacts,
         format: Format,
         port: Port,
     ) -> Result<Recording, RecordError> {
         check_format(format)?;
-        let limits = self.limits(&facts).await?;
+        let limits = self.limits(&mut facts).await?;
         let max_bytes = bytes_in(format, limits.max);
         let recording = self.begin(site, facts, SoundInput::Frames(format), limits.min, max_bytes, port).await?;
         Ok(Recording::new(self.clone(), recording, format))

@@ -18,17 +18,24 @@ use crate::spool::{FileHead, GrowingFile, SoundInput, SoundSource, Spool};
 use crate::store::StoreError;
 
 impl Recorder {
-    /// Returns the limits that all mailboxes of a message have together.
-    pub(super) async fn limits(&self, facts: &CallFacts) -> Result<RecordingLimits, RecordError> {
+    /// Returns the limits that all mailboxes of a message have together. Without a language, the facts get the one that all owners have.
+    pub(super) async fn limits(&self, facts: &mut CallFacts) -> Result<RecordingLimits, RecordError> {
         if !facts.mailboxes_fit() {
             return Err(RecordError::Mailboxes(facts.mailboxes.len()));
         }
         let mut all = RecordingLimits { min: Duration::ZERO, max: Duration::MAX };
+        let mut languages = Vec::with_capacity(facts.mailboxes.len());
         for mailbox in &facts.mailboxes {
             let unavailable = |source| RecordError::DirectoryUnavailable { mailbox: mailbox.clone(), source };
             let owner = self.shared.directory.find(mailbox).await.map_err(unavailable)?;
-            let RecordingLimits { min, max } = owner.ok_or_else(|| RecordError::NoSuchMailbox(mailbox.clone()))?.recording;
+            let owner = owner.ok_or_else(|| RecordError::NoSuchMailbox(mailbox.clone()))?;
+            let RecordingLimits { min, max } = owner.recording;
             all = RecordingLimits { min: all.min.max(min), max: all.max.min(max) };
+            languages.push(owner.language);
+        }
+        languages.dedup();
+        if let ([common], None) = (&mut languages[..], &facts.language) {
+            facts.language = common.take();
         }
         Ok(all)
     }
@@ -74,6 +81,7 @@ impl Recorder {
         head.urgency = facts.urgency;
         head.privacy = facts.privacy;
         head.call_details = facts.call_details;
+        head.language = facts.language;
         let head = FileHead::new(source, head, facts.mailboxes);
         Ok(NewRecording { claim, site, head, min, max_bytes })
     }

@@ -4,8 +4,8 @@
 //! not be taken for a head: the head of a file that may be written over another one says so in its first line, and ends with a check of
 //! all its lines.
 //!
-//! A message that says something of its call beside the caller has a larger head, with a first line of its own. All others have the head
-//! that versions before had, and can be read by those.
+//! A message that says something of its call beside the caller has a larger head, with a first line of its own, and so has one with very
+//! many mailboxes and a language. All others have the head that versions before had, and can be read by those.
 
 use std::io;
 
@@ -77,7 +77,11 @@ impl SoundSource {
 impl FileHead {
     /// The head of a message that is recorded from now on, with as much space as it needs.
     pub(crate) fn new(source: SoundSource, head: Head, mailboxes: Vec<MailboxId>) -> Self {
-        let size = if head.call_details.is_empty() { HeadSize::Small } else { HeadSize::Large };
+        let mailboxes_len: usize = mailboxes.iter().map(|mailbox| mailbox.as_str().len() + 1).sum();
+        let name_len = head.caller.name.as_ref().map_or(0, |name| name.as_str().len());
+        let language_len = head.language.as_ref().map_or(0, |language| "language: \n".len() + language.as_str().len());
+        let is_small = head.call_details.is_empty() && mailboxes_len + name_len + language_len <= MAX_IN_SMALL;
+        let size = if is_small { HeadSize::Small } else { HeadSize::Large };
         Self { size, source, head, mailboxes, media: AudioType::Wav, audio: None }
     }
 
@@ -246,6 +250,9 @@ fn parse_audio(text: &str) -> Option<(u64, ContentDigest)> {
     Some((len.parse().ok()?, digest.parse().ok()?))
 }
 
+/// How many bytes the mailboxes, the caller's name and the language may have together in the smaller head: as many as the mailboxes of a
+/// recording, each with a space, and a name in any script.
+const MAX_IN_SMALL: usize = 16 * 17 + 200;
 /// The size of the smaller head in bytes.
 const SMALL: usize = 1024;
 const SETTLED: &str = "voicemail spool: delivered\n";
@@ -280,6 +287,7 @@ mod tests {
         head.urgency = Urgency::Urgent;
         head.privacy = Privacy::Private;
         head.length = Duration::new(u64::MAX, 999_999_999);
+        head.language = format!("en-{}-{}", "x".repeat(8), "aaaaaaa-bbbbbbb-ccccccc").parse().ok();
         head.end_reason = EndReason::Truncated;
         FileHead { media: AudioType::Adpcm32, ..FileHead::new(SoundSource::File, head, vec!["m".repeat(32).parse().unwrap()]) }
     }
@@ -336,11 +344,16 @@ mod tests {
         let numbers = (0..16).map(|number| format!("+{number:015}")).collect::<Vec<_>>();
         let names = (0..8).map(|number| format!("n{number:031}")).collect::<Vec<_>>();
         for mailboxes in [numbers, names] {
-            let mut call = longest();
-            call.mailboxes = mailboxes.iter().map(|text| text.parse().unwrap()).collect();
+            let mailboxes = mailboxes.iter().map(|text| text.parse().unwrap()).collect();
+            let mut call = FileHead { media: AudioType::Adpcm32, ..FileHead::new(SoundSource::File, longest().head, mailboxes) };
             call.audio = Some((u64::from(u32::MAX), ContentDigest::of(b"")));
             call.head.recorded_at.quality = "sntp; offset=-86400.000001; uncertainty=86400.000001; age=86400".parse().unwrap();
             call.head.length = Duration::new(86_400, 999_999_999);
+            assert_eq!(FileHead::parse(&call.to_bytes().unwrap()), Ok(call.clone()));
+            call.head.language = None;
+            let head = FileHead::new(SoundSource::File, call.head, call.mailboxes);
+            call = FileHead { media: call.media, audio: call.audio, ..head };
+            assert_eq!(call.len(), 1024);
             assert_eq!(FileHead::parse(&call.to_bytes().unwrap()), Ok(call.clone()));
             let call = with_call_details(call);
             assert_eq!(FileHead::parse(&call.to_bytes().unwrap()), Ok(call));

@@ -1,7 +1,7 @@
 //! The fields `Caller-ID` and `Caller-Name` (RFC 3939).
 
 use super::fields::Fields;
-use super::text::{encoded_words, is_plain};
+use super::text::readable_text;
 use crate::message::{CallerName, CallerNumber};
 
 /// Returns the value of `Caller-ID`: digits only; the numbering plan says whether a plus belongs before them.
@@ -18,8 +18,7 @@ pub(super) fn caller_id(number: &CallerNumber) -> String {
 
 /// Returns the value of `Caller-Name`: the plain name if it cannot be misread, else encoded words with spaces between them.
 pub(super) fn caller_name(name: &CallerName) -> String {
-    let name = name.as_str();
-    if is_plain(name) { name.to_owned() } else { encoded_words(name) }
+    readable_text(name.as_str())
 }
 
 /// Reads the number of `Caller-ID`; `None` when it is withheld or unreadable. Some senders write a semicolon before the numbering plan.

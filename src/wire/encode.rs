@@ -12,9 +12,11 @@ use mail_builder::mime::{BodyPart, MimePart};
 use memchr::memmem;
 
 use super::pieces::EncodedInPieces;
+use super::text::readable_text;
 use super::{TransferEncoding, caller, own};
+use crate::message::mail_text;
 use crate::message::mailbox::NON_MAIL_USER;
-use crate::message::{CallerName, MailboxId, Message, MessageId, Privacy, Stamp, Urgency};
+use crate::message::{CallerName, Head, MailboxId, Message, MessageId, Privacy, Stamp, Urgency};
 
 /// The sender and the recipients of a mail.
 #[derive(Debug, Clone, Copy)]
@@ -151,7 +153,7 @@ fn envelope<'a>(
         .header("Date", Raw::new(stamp.to_rfc5322()))
         .header("From", from(message, addresses))
         .header("To", to(addresses))
-        .header("Subject", Raw::new("Voice Message"))
+        .header("Subject", Raw::new(readable_text(&mail_text::subject(head, head.language.as_ref(), head.length))))
         .header("Content-Duration", Raw::new(content_duration.clone()));
     if let Some(number) = &head.caller.number {
         mail = mail.header("Caller-ID", Raw::new(caller::caller_id(number)));
@@ -176,11 +178,24 @@ fn envelope<'a>(
         .transfer_encoding(encoding.name())
         .header("Content-Disposition", Raw::new(disposition))
         .header("Content-Duration", Raw::new(content_duration));
-    let mut body = MimePart::new(ContentType::new("multipart/mixed").attribute("boundary", boundary), vec![sound]);
+    let mut body = MimePart::new(ContentType::new("multipart/mixed").attribute("boundary", boundary), vec![words(head), sound]);
     if encoding == TransferEncoding::Binary {
         body = body.transfer_encoding(encoding.name()); // RFC 2045 §6.4: no part may be freer than the whole
     }
     mail.body(body)
+}
+
+/// Returns the part that says to people what the message is. A receiver that has no use for it may drop it.
+///
+/// # Source
+///
+/// RFC 4239 §4: a voice message may have parts beside its sound; RFC 3459 §3: `handling=OPTIONAL`; RFC 3282: `Content-Language`.
+fn words(head: &Head) -> MimePart<'static> {
+    let language = head.language.as_ref();
+    let text = mail_text::text(head, head.recorded_at.zone, language, head.length);
+    MimePart::new(ContentType::new("text/plain").attribute("charset", "utf-8"), BodyPart::Text(text.into()))
+        .header("Content-Language", Raw::new(mail_text::written_in(language)))
+        .header("Content-Disposition", Raw::new("inline; handling=OPTIONAL"))
 }
 
 /// Returns the address of the caller: the name, and the number at the node; `non-mail-user` when the number is withheld.

@@ -30,6 +30,7 @@ pub(super) fn head(fields: &Fields<'_>, block: &[u8], length: Duration) -> Resul
         length,
         end_reason: EndReason::Complete,
         call_details: CallDetails::default(),
+        language: None,
     })
 }
 

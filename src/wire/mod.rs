@@ -14,7 +14,7 @@
 //! Date: Sun, 26 Oct 2025 02:30:00 +0200                               when it was completed, in the site's zone
 //! From: "J. Groß" <+493023125014@edge.example.com>                    non-mail-user@.. for a withheld number, RFC 3801
 //! To: <2002@example.com>
-//! Subject: Voice Message
+//! Subject: =?utf-8?B?U3ByYWNobmFjaHJpY2h0IHZvbiBKLiBHcm/DnyArNDkzMDIzMTI1MDE0LCAwOjEx?=
 //! Content-Duration: 11                                                whole seconds, rounded up, RFC 3803
 //! Caller-ID: 493023125014, NumberingPlan=e164                         RFC 3939; local for a number without a plus
 //! Caller-Name: =?utf-8?B?Si4gR3Jvw58=?=
@@ -30,8 +30,19 @@
 //! Voicemail-Diverted-From: 2002
 //! Voicemail-Call-ID: a84b4c76e66710@pc33.example.com
 //! Voicemail-Field-Queue: =?utf-8?B?WsO8cmljaA==?=                     each field of the integrator's, in any script
+//! Voicemail-Language: de                                              of its owner, only when known
 //! Content-Type: multipart/mixed; boundary=".."
 //! Content-Transfer-Encoding: binary                                   only when the sound is
+//!
+//! --..
+//! Content-Type: text/plain; charset="utf-8"
+//! Content-Language: de
+//! Content-Disposition: inline; handling=OPTIONAL                      RFC 3459
+//! Content-Transfer-Encoding: quoted-printable                         or 7bit, or base64
+//!
+//! Sprachnachricht von J. Gro=C3=9F +493023125014
+//! L=C3=A4nge: 0:11
+//! Aufgenommen: 2025-10-26 02:30 +02:00 Europe/Berlin
 //!
 //! --..
 //! Content-Type: audio/wav; name="..wav"
@@ -39,6 +50,13 @@
 //! Content-Disposition: inline; voice=Voice-Message; filename="..wav"
 //! Content-Duration: 11
 //! ```
+//!
+//! The subject and the text part are for people, and no decoder of this crate reads them. They name the caller, the length and the time, in the
+//! owner's language if the message has it and the telephone speaks it, else in English. The time is in the zone of the PBX that recorded.
+//!
+//! A text part is right for every receiver of voice mail, because the mail is a `multipart/mixed` with `Message-Context: voice-message`, as RFC
+//! 4239 asks for: only the `multipart/voice-message` of RFC 3801, which this crate reads and never writes, may have nothing but voice, fax and
+//! business cards. A receiver finds the sound by `voice=Voice-Message`, and may drop the text, which is marked as optional.
 //!
 //! # Passes over the sound
 //!
@@ -159,8 +177,9 @@ mod tests {
             ],
         );
         let rest = (any::<[u8; 16]>(), proptest::option::of("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), 0..12_u8, any::<(u64, u32)>());
-        let values = (caller, recorded_at, sound, rest, any_call_details());
-        values.prop_map(|(caller, recorded_at, (media, audio), (id, site, choice, (secs, nanos)), call_details)| {
+        let languages = proptest::sample::select(vec![None, Some("de-AT"), Some("fr"), Some("ne"), Some("zh-Hant-TW")]);
+        let values = (caller, recorded_at, sound, rest, any_call_details(), languages);
+        values.prop_map(|(caller, recorded_at, (media, audio), (id, site, choice, (secs, nanos)), call_details, language)| {
             let mut builder = Message::builder(Audio::new(media, audio), recorded_at)
                 .id(MessageId::from_bytes(id))
                 .caller(caller)
@@ -171,6 +190,9 @@ mod tests {
                 .call_details(call_details);
             if let Some(site) = site {
                 builder = builder.site(site.parse().unwrap());
+            }
+            if let Some(language) = language {
+                builder = builder.language(language.parse().unwrap());
             }
             builder.build()
         })

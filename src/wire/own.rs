@@ -34,6 +34,9 @@ pub(super) fn fields(head: &Head, stamp: &Stamp, digest: ContentDigest) -> Vec<(
         fields.push((CALL_ID.into(), encoded_text(id.as_str())));
     }
     fields.extend(integrators.iter().map(|(name, value)| (format!("{FIELD}{name}").into(), encoded_text(value))));
+    if let Some(language) = &head.language {
+        fields.push((LANGUAGE.into(), language.to_string()));
+    }
     fields
 }
 
@@ -55,6 +58,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Head> {
         length: length(&fields.text(LENGTH)?)?,
         end_reason: end_reason(&fields.text(END_REASON)?)?,
         call_details: call_details(fields),
+        language: fields.text(LANGUAGE).and_then(|language| language.parse().ok()),
     })
 }
 
@@ -138,5 +142,6 @@ const END_REASON: &str = "Voicemail-Ending";
 const CALLED: &str = "Voicemail-Called";
 const DIVERTED_FROM: &str = "Voicemail-Diverted-From";
 const CALL_ID: &str = "Voicemail-Call-ID";
+const LANGUAGE: &str = "Voicemail-Language";
 /// The beginning of the name of a field of the integrator's.
 const FIELD: &str = "Voicemail-Field-";

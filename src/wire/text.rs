@@ -27,13 +27,18 @@ pub(super) fn encoded_text(text: &str) -> String {
     if is_plain(text) && (keeps_spaces || !text.contains(' ')) { text.to_owned() } else { encoded_words(text) }
 }
 
+/// Returns `text` as the value of a field for people to read: as it is if it can stand there, else as encoded words.
+pub(super) fn readable_text(text: &str) -> String {
+    if is_plain(text) { text.to_owned() } else { encoded_words(text) }
+}
+
 /// Returns whether `text` can stand in a field as it is.
-pub(super) fn is_plain(text: &str) -> bool {
+fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && !text.contains("=?")
 }
 
 /// Returns `text` as encoded words with spaces between them, RFC 2047 §2.
-pub(super) fn encoded_words(text: &str) -> String {
+fn encoded_words(text: &str) -> String {
     let mut words = String::new();
     let mut rest = text;
     while !rest.is_empty() {

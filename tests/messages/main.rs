@@ -3,6 +3,8 @@
 #[cfg(all(feature = "memory", feature = "node"))]
 mod a_dropped_call_is_settled_by_the_same_call_again;
 #[cfg(all(feature = "memory", feature = "node"))]
+mod a_mail_is_written_in_its_owners_language;
+#[cfg(all(feature = "memory", feature = "node"))]
 mod a_message_says_what_its_call_was;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod a_recording_becomes_a_message;

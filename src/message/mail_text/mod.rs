@@ -1,0 +1,144 @@
+//! The subject of a mail with a voice message, and the lines of text beside its sound.
+//!
+//! Both are plain text in the language of the owner of the message. A subject is not yet encoded for a header field.
+
+mod words;
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use self::words::Words;
+use super::{Caller, Head, Language, Privacy, Stamp, Urgency};
+
+/// Returns the subject of a mail with a message whose sound has this length: `Voice message from Anna Whitfield +442079460112, 0:42`.
+///
+/// A language that has no words here is written in English.
+pub(crate) fn subject(head: &Head, language: Option<&Language>, length: Duration) -> String {
+    let words = Words::of(language);
+    let urgent = if head.urgency == Urgency::Urgent { words.urgent } else { "" };
+    format!("{urgent}{}, {}", message_from(words, &head.caller), minutes(length))
+}
+
+/// Returns the text of a mail with a message: lines about the caller, the length of the sound, and the time in `zone`. Each ends with CR LF.
+///
+/// ```text
+/// Voice message from Anna Whitfield +442079460112
+/// Length: 0:42
+/// Recorded: 2025-10-26 02:30 +01:00 Europe/Berlin
+/// This message is urgent.
+/// ```
+pub(crate) fn text(head: &Head, zone: Tz, language: Option<&Language>, length: Duration) -> String {
+    let words = Words::of(language);
+    let recorded = Stamp::new(head.recorded_at.instant, zone);
+    let mut lines = vec![
+        message_from(words, &head.caller),
+        format!("{}{}", words.length, minutes(length)),
+        format!("{}{} {}", words.recorded, recorded.local().format("%Y-%m-%d %H:%M %:z"), zone.name()),
+    ];
+    if head.urgency == Urgency::Urgent {
+        lines.push(words.is_urgent.to_owned());
+    }
+    if head.privacy == Privacy::Private {
+        lines.push(words.is_private.to_owned());
+    }
+    lines.push(String::new());
+    lines.join("\r\n")
+}
+
+/// Returns the primary subtag of the language in which [`subject`] and [`text`] write.
+pub(crate) fn written_in(language: Option<&Language>) -> &'static str {
+    Words::of(language).language
+}
+
+/// Returns what the message is and who left it: the name and the number of the caller, as far as they are known.
+fn message_from(words: &Words, caller: &Caller) -> String {
+    match (&caller.name, &caller.number) {
+        (Some(name), Some(number)) => format!("{} {name} {number}", words.message_from),
+        (Some(name), None) => format!("{} {name}", words.message_from),
+        (None, Some(number)) => format!("{} {number}", words.message_from),
+        (None, None) => words.message_from_unknown.to_owned(),
+    }
+}
+
+/// Returns a length as `0:42` or `1:00:05`, in whole seconds, rounded up as in `Content-Duration`.
+fn minutes(length: Duration) -> String {
+    let secs = length.as_secs().saturating_add(u64::from(length.subsec_nanos() > 0));
+    let (hours, minutes, secs) = (secs / 3600, secs / 60 % 60, secs % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{secs:02}") } else { format!("{minutes}:{secs:02}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{CallerName, ClockQuality, ClockSource, RecordedAt};
+
+    fn head(name: Option<&str>, number: Option<&str>) -> Head {
+        let quality = ClockQuality::unknown(ClockSource::Manual);
+        let instant = "2025-10-26T01:30:00Z".parse().unwrap();
+        let mut head = Head::new(RecordedAt { instant, zone: chrono_tz::Europe::Berlin, quality });
+        head.caller = Caller::new(number.map(|number| number.parse().unwrap()), name.and_then(CallerName::cleaned));
+        head
+    }
+
+    fn in_language(tag: &str) -> Option<Language> {
+        Some(tag.parse().unwrap())
+    }
+
+    const LENGTH: Duration = Duration::from_millis(41_200);
+
+    #[test]
+    fn a_subject_names_the_caller_as_far_as_known() {
+        for (name, number, expected) in [
+            (Some("Anna"), Some("+442079460112"), "Voice message from Anna +442079460112, 0:42"),
+            (Some("山田 太郎"), None, "Voice message from 山田 太郎, 0:42"),
+            (None, Some("2041"), "Voice message from 2041, 0:42"),
+            (None, None, "Voice message from an unknown caller, 0:42"),
+        ] {
+            assert_eq!(subject(&head(name, number), None, LENGTH), expected);
+        }
+    }
+
+    #[test]
+    fn each_language_of_the_telephone_has_its_words() {
+        let mut urgent = head(None, None);
+        urgent.urgency = Urgency::Urgent;
+        for (tag, expected) in [
+            ("en-GB", "Urgent: Voice message from an unknown caller, 0:42"),
+            ("de-AT", "Dringend: Sprachnachricht von einer unbekannten Nummer, 0:42"),
+            ("fr", "Urgent : Message vocal d’un correspondant inconnu, 0:42"),
+            ("es-MX", "Urgente: Mensaje de voz de un número desconocido, 0:42"),
+            ("it", "Urgente: Messaggio vocale da un numero sconosciuto, 0:42"),
+            ("ne", "Urgent: Voice message from an unknown caller, 0:42"),
+        ] {
+            assert_eq!(subject(&urgent, in_language(tag).as_ref(), LENGTH), expected);
+        }
+        assert_eq!((written_in(in_language("de-AT").as_ref()), written_in(in_language("ne").as_ref())), ("de", "en"));
+    }
+
+    #[test]
+    fn the_text_has_caller_length_time_and_flags() {
+        let mut message = head(Some("Jürgen"), Some("2041"));
+        let usual = "Sprachnachricht von Jürgen 2041\r\nLänge: 0:42\r\nAufgenommen: 2025-10-26 02:30 +01:00 Europe/Berlin\r\n";
+        assert_eq!(text(&message, chrono_tz::Europe::Berlin, in_language("de").as_ref(), LENGTH), usual);
+        (message.urgency, message.privacy) = (Urgency::Urgent, Privacy::Private);
+        let written = text(&message, chrono_tz::Asia::Kathmandu, None, LENGTH);
+        let expected = "Voice message from Jürgen 2041\r\nLength: 0:42\r\nRecorded: 2025-10-26 07:15 +05:45 Asia/Kathmandu\r\n\
+                        This message is urgent.\r\nThis message is private. Please do not pass it on.\r\n";
+        assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn lengths_are_minutes_and_seconds_rounded_up() {
+        for (length, expected) in [
+            (Duration::ZERO, "0:00"),
+            (Duration::from_millis(1), "0:01"),
+            (Duration::from_secs(59), "0:59"),
+            (Duration::from_millis(59_001), "1:00"),
+            (Duration::from_secs(3605), "1:00:05"),
+            (Duration::MAX, "5124095576030431:00:15"),
+        ] {
+            assert_eq!(minutes(length), expected);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! [`Words`]: the words of such a mail in each language.
+
+use super::super::Language;
+
+/// The words of one language. Each is whole as it stands: nothing is declined, and colons have the spaces that the language gives them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Words {
+    /// The primary subtag of the language, RFC 5646.
+    pub(super) language: &'static str,
+    /// The beginning of a subject whose message is urgent.
+    pub(super) urgent: &'static str,
+    /// The name for a message, before the name and the number of its caller.
+    pub(super) message_from: &'static str,
+    /// The name for a message whose caller is unknown.
+    pub(super) message_from_unknown: &'static str,
+    /// The words before the length of the sound.
+    pub(super) length: &'static str,
+    /// The words before the time at which the message was recorded.
+    pub(super) recorded: &'static str,
+    /// The sentence of an urgent message.
+    pub(super) is_urgent: &'static str,
+    /// The sentence of a private message.
+    pub(super) is_private: &'static str,
+}
+
+impl Words {
+    /// Returns the words of `language`, or the English ones if it is unknown or has none here.
+    pub(super) fn of(language: Option<&Language>) -> &'static Self {
+        let wanted = language.map_or("en", Language::primary);
+        ALL.iter().find(|words| words.language == wanted).unwrap_or(&ENGLISH)
+    }
+}
+
+const ENGLISH: Words = Words {
+    language: "en",
+    urgent: "Urgent: ",
+    message_from: "Voice message from",
+    message_from_unknown: "Voice message from an unknown caller",
+    length: "Length: ",
+    recorded: "Recorded: ",
+    is_urgent: "This message is urgent.",
+    is_private: "This message is private. Please do not pass it on.",
+};
+
+const GERMAN: Words = Words {
+    language: "de",
+    urgent: "Dringend: ",
+    message_from: "Sprachnachricht von",
+    message_from_unknown: "Sprachnachricht von einer unbekannten Nummer",
+    length: "Länge: ",
+    recorded: "Aufgenommen: ",
+    is_urgent: "Diese Nachricht ist dringend.",
+    is_private: "Diese Nachricht ist privat. Bitte geben Sie sie nicht weiter.",
+};
+
+const FRENCH: Words = Words {
+    language: "fr",
+    urgent: "Urgent : ",
+    message_from: "Message vocal de",
+    message_from_unknown: "Message vocal d’un correspondant inconnu",
+    length: "Durée : ",
+    recorded: "Enregistré : ",
+    is_urgent: "Ce message est urgent.",
+    is_private: "Ce message est privé. Merci de ne pas le transmettre.",
+};
+
+const SPANISH: Words = Words {
+    language: "es",
+    urgent: "Urgente: ",
+    message_from: "Mensaje de voz de",
+    message_from_unknown: "Mensaje de voz de un número desconocido",
+    length: "Duración: ",
+    recorded: "Grabado: ",
+    is_urgent: "Este mensaje es urgente.",
+    is_private: "Este mensaje es privado. Por favor, no lo reenvíe.",
+};
+
+const ITALIAN: Words = Words {
+    language: "it",
+    urgent: "Urgente: ",
+    message_from: "Messaggio vocale da",
+    message_from_unknown: "Messaggio vocale da un numero sconosciuto",
+    length: "Durata: ",
+    recorded: "Registrato: ",
+    is_urgent: "Questo messaggio è urgente.",
+    is_private: "Questo messaggio è privato. Si prega di non inoltrarlo.",
+};
+
+/// All languages that have words: those that the telephone speaks.
+pub(super) static ALL: [Words; 5] = [ENGLISH, GERMAN, FRENCH, SPANISH, ITALIAN];
