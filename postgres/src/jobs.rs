@@ -8,7 +8,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio_postgres::Row;
-use voicemail::jobs::{Added, GiveUp, Job, JobError, JobKey, JobKind, JobStore};
+use tokio_postgres::types::ToSql;
+use voicemail::jobs::{Added, GiveUp, Job, JobError, JobKey, JobKind, JobState, JobStore, ListedJob, NewJob, StateFilter};
 
 use crate::{Database, DatabaseError};
 
@@ -52,10 +53,11 @@ impl PostgresJobs {
 
 #[async_trait]
 impl JobStore for PostgresJobs {
-    async fn add(&self, kind: &JobKind, key: JobKey, queued_at: DateTime<Utc>, payload: &[u8]) -> Result<Added, JobError> {
-        let key = &key.as_bytes()[..];
-        let row =
-            self.database.pool().query_one(ADD, &[&kind.as_str(), &key, &queued_at, &payload]).await.map_err(unavailable)?;
+    async fn add(&self, job: &NewJob<'_>) -> Result<Added, JobError> {
+        let (key, tries, wait) = (&job.key.as_bytes()[..], i32::try_from(job.tries).unwrap_or(i32::MAX), job.wait.as_secs_f64());
+        let kind = job.kind.as_str();
+        let parameters: [&(dyn ToSql + Sync); 7] = [&kind, &key, &job.queued_at, &job.payload, &tries, &wait, &job.destination];
+        let row = self.database.pool().query_one(ADD, &parameters).await.map_err(unavailable)?;
         let added: bool = row.try_get(0).map_err(unexpected)?;
         self.changed.send_replace(());
         Ok(if added { Added::Stored } else { Added::Duplicate })
@@ -102,6 +104,56 @@ impl JobStore for PostgresJobs {
         self.execute(sql, job).await.map(drop)
     }
 
+    async fn postpone(&self, job: &Job, wait: Duration, destination: Option<&str>) -> Result<(), JobError> {
+        let (key, claim, seconds) = (&job.key.as_bytes()[..], claim(job)?, wait.as_secs_f64());
+        let parameters: [&(dyn ToSql + Sync); 5] = [&job.kind.as_str(), &key, &claim, &seconds, &destination];
+        self.database.pool().query(POSTPONE, &parameters).await.map_err(unavailable)?;
+        self.changed.send_replace(());
+        Ok(())
+    }
+
+    async fn release(&self, kind: &JobKind, destination: &str, most: usize) -> Result<usize, JobError> {
+        let most = i64::try_from(most).map_err(|error| unavailable(DatabaseError::unexpected(error)))?;
+        let rows = self.database.pool().query(RELEASE, &[&kind.as_str(), &destination, &most]).await.map_err(unavailable)?;
+        self.changed.send_replace(());
+        Ok(rows.len())
+    }
+
+    async fn park(&self, job: &Job, reason: &str) -> Result<(), JobError> {
+        let reason: String = reason.chars().map(|char| if char.is_control() { ' ' } else { char }).take(400).collect();
+        let (key, claim) = (&job.key.as_bytes()[..], claim(job)?);
+        let parked = self.database.pool().query(PARK, &[&job.kind.as_str(), &key, &claim, &reason]).await;
+        parked.map(drop).map_err(unavailable)
+    }
+
+    async fn list(
+        &self,
+        kind: &JobKind,
+        filter: StateFilter,
+        after: Option<&Job>,
+        most: usize,
+    ) -> Result<Vec<ListedJob>, JobError> {
+        let state: i16 = match filter {
+            StateFilter::Parked => PARKED,
+            _ => WAITING,
+        };
+        let most = i64::try_from(most).map_err(|error| unavailable(DatabaseError::unexpected(error)))?;
+        let (from, key) = (after.map(|job| job.queued_at), after.map(|job| &job.key.as_bytes()[..]));
+        let rows = self.database.pool().read(LIST, &[&kind.as_str(), &state, &from, &key, &most]).await.map_err(unavailable)?;
+        rows.iter().map(|row| listed(kind, row)).collect::<Result<_, _>>().map_err(unavailable)
+    }
+
+    async fn retry(&self, kind: &JobKind, key: JobKey) -> Result<bool, JobError> {
+        let rows = self.database.pool().query(RETRY, &[&kind.as_str(), &&key.as_bytes()[..]]).await.map_err(unavailable)?;
+        self.changed.send_replace(());
+        Ok(!rows.is_empty())
+    }
+
+    async fn remove(&self, kind: &JobKind, key: JobKey) -> Result<bool, JobError> {
+        let rows = self.database.pool().query(REMOVE, &[&kind.as_str(), &&key.as_bytes()[..]]).await;
+        rows.map(|rows| !rows.is_empty()).map_err(unavailable)
+    }
+
     async fn count(&self, kind: &JobKind) -> Result<usize, JobError> {
         let rows = self.database.pool().read(COUNT, &[&kind.as_str()]).await.map_err(unavailable)?;
         let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0)).map_err(unexpected)?;
@@ -130,6 +182,20 @@ impl JobStore for PostgresJobs {
     }
 }
 
+/// A job as an operator sees it.
+fn listed(kind: &JobKind, row: &Row) -> Result<ListedJob, DatabaseError> {
+    let key: Vec<u8> = row.try_get(0)?;
+    let key = JobKey::from_bytes(key.try_into().map_err(|_| DatabaseError::unexpected("the key of a job has not 16 bytes"))?);
+    let tries = u32::try_from(row.try_get::<_, i32>(2)?).map_err(DatabaseError::unexpected)?;
+    let (state, due_in, taken): (i16, f64, bool) = (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
+    let state = match state {
+        PARKED => JobState::parked(row.try_get::<_, Option<String>>(6)?.unwrap_or_default()),
+        _ if taken => JobState::Taken,
+        _ => JobState::waiting(Duration::try_from_secs_f64(due_in).unwrap_or_default()),
+    };
+    Ok(ListedJob::new(Job::new(kind.clone(), key, row.try_get(1)?).claimed(tries, 0), state))
+}
+
 /// A job that was taken, and since when it had been due.
 fn taken(kind: &JobKind, row: &Row) -> Result<(DateTime<Utc>, Job), DatabaseError> {
     let key: Vec<u8> = row.try_get(0)?;
@@ -153,10 +219,13 @@ fn unexpected(error: tokio_postgres::Error) -> JobError {
 }
 
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+const WAITING: i16 = 0;
+const PARKED: i16 = 2;
 /// A duplicate writes its row again, so that its answer waits for the standby like that of the first one.
-const ADD: &str = "INSERT INTO voicemail.job (kind, key, queued_at, due, payload) VALUES ($1, $2, $3, now(), $4) \
+const ADD: &str = "INSERT INTO voicemail.job (kind, key, queued_at, payload, tries, due, destination) \
+    VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6), $7) \
     ON CONFLICT (kind, key) DO UPDATE SET kind = excluded.kind RETURNING xmax = 0";
-const TAKE: &str = "UPDATE voicemail.job SET claim = job.claim + 1, due = now() + make_interval(secs => $3) \
+const TAKE: &str = "UPDATE voicemail.job SET claim = job.claim + 1, due = now() + make_interval(secs => $3), taken = true, destination = NULL \
     FROM (SELECT kind, key, due FROM voicemail.job WHERE kind = $1 AND state = 0 AND due <= now() \
         ORDER BY due, queued_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED) AS next \
     WHERE job.kind = next.kind AND job.key = next.key \
@@ -166,8 +235,24 @@ const EXTEND: &str = "UPDATE voicemail.job SET due = now() + make_interval(secs 
     WHERE kind = $1 AND key = $2 AND claim = $3 AND state = 0 RETURNING 1";
 const DONE: &str = "DELETE FROM voicemail.job WHERE kind = $1 AND key = $2";
 /// The claim grows, so that the worker has lost it.
-const DEFER: &str = "UPDATE voicemail.job SET due = now() + make_interval(secs => $4), tries = tries + 1, claim = claim + 1 \
+const DEFER: &str = "UPDATE voicemail.job SET due = now() + make_interval(secs => $4), tries = tries + 1, claim = claim + 1, taken = false \
     WHERE kind = $1 AND key = $2 AND claim = $3 AND state = 0";
+const POSTPONE: &str = "UPDATE voicemail.job SET due = now() + make_interval(secs => $4), claim = claim + 1, taken = false, destination = $5 \
+    WHERE kind = $1 AND key = $2 AND claim = $3 AND state = 0";
+const RELEASE: &str = "UPDATE voicemail.job SET due = now(), destination = NULL \
+    FROM (SELECT kind, key FROM voicemail.job WHERE kind = $1 AND destination = $2 AND state = 0 \
+        ORDER BY queued_at, key LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED) AS first \
+    WHERE job.kind = first.kind AND job.key = first.key RETURNING 1";
+const PARK: &str = "UPDATE voicemail.job SET state = 2, reason = $4, taken = false, destination = NULL \
+    WHERE kind = $1 AND key = $2 AND claim = $3 AND state = 0";
+const LIST: &str = "SELECT key, queued_at, tries, state, greatest(extract(epoch FROM due - now()), 0)::double precision, \
+        taken AND due > now(), reason \
+    FROM voicemail.job WHERE kind = $1 AND state = $2 AND ($3::timestamptz IS NULL OR (queued_at, key) > ($3, $4::bytea)) \
+    ORDER BY queued_at, key LIMIT $5";
+const RETRY: &str = "UPDATE voicemail.job SET state = 0, due = now(), tries = CASE state WHEN 2 THEN 0 ELSE tries END, \
+        claim = claim + 1, taken = false, destination = NULL, reason = NULL \
+    WHERE kind = $1 AND key = $2 AND (state = 2 OR state = 0 AND NOT (taken AND due > now())) RETURNING 1";
+const REMOVE: &str = "DELETE FROM voicemail.job WHERE kind = $1 AND key = $2 AND state <> 1 RETURNING 1";
 const GIVE_UP: &str = "DELETE FROM voicemail.job WHERE kind = $1 AND key = $2 AND claim = $3";
 const PUT_ASIDE: &str = "UPDATE voicemail.job SET state = 1 WHERE kind = $1 AND key = $2 AND claim = $3";
 const COUNT: &str = "SELECT count(*) FROM voicemail.job WHERE kind = $1 AND state = 0";

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::{sleep, timeout};
 
-use crate::jobs::{Added, GiveUp, Job, JobKey, JobKind, JobStore};
+use crate::jobs::{Added, GiveUp, Job, JobKey, JobKind, JobState, JobStore, ListedJob, NewJob, StateFilter};
 
 /// Runs every test of this module, each on two handles of a new store from `make`.
 ///
@@ -27,6 +27,12 @@ pub async fn run_all<S: JobStore, F: Future<Output = (S, S)>>(make: impl Fn() ->
     due(&one, &other).await;
     let (one, other) = make().await;
     ended(&one, &other).await;
+    let (one, other) = make().await;
+    held(&one, &other).await;
+    let (one, other) = make().await;
+    parked(&one, &other).await;
+    let (one, other) = make().await;
+    listed(&one, &other).await;
 }
 
 /// **Once.** While a job of the same kind and key is kept, another one changes nothing.
@@ -132,8 +138,103 @@ pub async fn ended(one: &impl JobStore, other: &impl JobStore) {
     assert!(take(one, "ended", MAIL, CLAIM).await.is_empty(), "ended: an ended job was taken");
 }
 
+/// **Held.** A job that waits for a destination is due after its wait, or as soon as the destination is released, those that were queued first before the others.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn held(one: &impl JobStore, other: &impl JobStore) {
+    let kind = kind(MAIL);
+    for (key, destination) in [(3, "a"), (2, "a"), (1, "a"), (4, "b")] {
+        let at = moment() + TimeDelta::seconds(i64::from(key));
+        let job = NewJob::new(&kind, key_of(key), at, b"job").due_after(CLAIM).held_for(destination);
+        assert_eq!(one.add(&job).await.ok(), Some(Added::Stored), "held: a job that waits for a destination is added");
+    }
+    assert!(take(one, "held", MAIL, CLAIM).await.is_empty(), "held: a job was taken that waits for a destination");
+    assert_eq!(other.release(&kind, "a", 2).await.ok(), Some(2), "held: as many are released as was asked for");
+    let taken = take(one, "held", MAIL, CLAIM * 5).await;
+    let mut keys: Vec<JobKey> = taken.iter().map(|job| job.key).collect();
+    keys.sort();
+    assert_eq!(keys, [1, 2].map(key_of), "held: those of the destination that were queued first are released");
+    end(&one.postpone(&taken[0], CLAIM * 5, Some("a")).await, "held");
+    assert_eq!(
+        other.release(&kind, "a", 9).await.ok(),
+        Some(2),
+        "held: a postponed job and the third one wait for the destination"
+    );
+    let taken = take(other, "held", MAIL, CLAIM * 5).await;
+    assert_eq!(taken.iter().map(|job| job.tries).collect::<Vec<_>>(), [0, 0], "held: to be postponed is no try");
+    assert_eq!(other.release(&kind, "a", 9).await.ok(), Some(0), "held: a job that is taken waits for no destination");
+    sleep(CLAIM + SLACK).await;
+    let rest = take(one, "held", MAIL, CLAIM).await;
+    assert_eq!(rest.iter().map(|job| job.key).collect::<Vec<_>>(), [key_of(4)], "held: the wait is over");
+}
+
+/// **Parked.** A parked job is kept with its reason, over restarts too, and its key with it. It is not taken before an operator retries it.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn parked(one: &impl JobStore, other: &impl JobStore) {
+    for key in 1..=3 {
+        add(one, "parked", MAIL, key, b"job").await;
+    }
+    for job in take(one, "parked", MAIL, CLAIM).await {
+        end(&one.park(&job, "the server refused it").await, "parked");
+    }
+    assert_eq!(count(one, "parked", MAIL).await, 0, "parked: a parked job does not wait");
+    assert_eq!(add(other, "parked", MAIL, 1, b"again").await, Added::Duplicate, "parked: the key of a parked job is kept");
+    let listed = list(other, "parked", StateFilter::Parked, None).await;
+    assert_eq!(listed.len(), 3, "parked: parked jobs are listed");
+    assert!(listed.iter().all(|job| job.state == JobState::parked("the server refused it")), "parked: the reason is kept");
+    assert_eq!(payload(other, "parked", &listed[0].job).await.as_deref(), Some(&b"job"[..]), "parked: the payload can be read");
+    assert_eq!(other.remove(&kind(MAIL), key_of(1)).await.ok(), Some(true), "parked: a parked job can be removed");
+    assert_eq!(other.remove(&kind(MAIL), key_of(1)).await.ok(), Some(false), "parked: a removed job is there");
+    assert_eq!(other.retry(&kind(MAIL), key_of(2)).await.ok(), Some(true), "parked: a parked job can be retried");
+    let taken = take(one, "parked", MAIL, CLAIM).await;
+    let keys: Vec<(JobKey, u32)> = taken.iter().map(|job| (job.key, job.tries)).collect();
+    assert_eq!(keys, [(key_of(2), 0)], "parked: the job that was retried is due, and no other one");
+    assert_eq!(payload(one, "parked", &taken[0]).await.as_deref(), Some(&b"job"[..]), "parked: its payload is the same");
+    assert_eq!(list(one, "parked", StateFilter::Parked, None).await.len(), 1, "parked: one is left");
+}
+
+/// **Listed.** `list` shows each job that waits and each one that is parked, once, in the order of their addition.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn listed(one: &impl JobStore, other: &impl JobStore) {
+    for key in [3, 1, 2] {
+        let at = moment() + TimeDelta::seconds(i64::from(key));
+        let added = one.add(&NewJob::new(&kind(MAIL), key_of(key), at, b"job").after(u32::from(key)).due_after(CLAIM * 9)).await;
+        assert_eq!(added.ok(), Some(Added::Stored), "listed: a new job is added");
+    }
+    add(one, "listed", "step", 9, b"job").await;
+    let all = list(other, "listed", StateFilter::Waiting, None).await;
+    let facts: Vec<(JobKey, u32)> = all.iter().map(|listed| (listed.job.key, listed.job.tries)).collect();
+    assert_eq!(facts, [1, 2, 3].map(|key| (key_of(key), u32::from(key))), "listed: all jobs of the kind, in their order");
+    let waits = |listed: &ListedJob| matches!(listed.state, JobState::Waiting { due_in } if due_in > CLAIM * 8);
+    assert!(all.iter().all(waits), "listed: the wait is shown: {all:?}");
+    let rest = list(other, "listed", StateFilter::Waiting, Some(&all[0].job)).await;
+    assert_eq!(rest.len(), 2, "listed: the next page begins after the last job of the one before");
+    assert!(list(one, "listed", StateFilter::Parked, None).await.is_empty(), "listed: none is parked");
+    assert_eq!(other.retry(&kind(MAIL), key_of(2)).await.ok(), Some(true), "listed: a waiting job can be retried");
+    let taken = take(one, "listed", MAIL, CLAIM * 9).await;
+    assert_eq!(taken.iter().map(|job| (job.key, job.tries)).collect::<Vec<_>>(), [(key_of(2), 2)], "listed: it is due at once");
+    assert_eq!(other.retry(&kind(MAIL), key_of(2)).await.ok(), Some(false), "listed: a job that is taken is retried");
+    let states = list(other, "listed", StateFilter::Waiting, None).await;
+    assert_eq!(states[1].state, JobState::Taken, "listed: a job that is taken is shown as such");
+    assert_eq!(other.remove(&kind(MAIL), key_of(3)).await.ok(), Some(true), "listed: a waiting job can be removed");
+    assert_eq!(count(one, "listed", MAIL).await, 2, "listed: a removed job is counted");
+}
+
+async fn list(store: &impl JobStore, sentence: &str, filter: StateFilter, after: Option<&Job>) -> Vec<ListedJob> {
+    let listed = store.list(&kind(MAIL), filter, after, 100).await;
+    listed.unwrap_or_else(|error| panic!("{sentence}: jobs cannot be listed: {error:?}"))
+}
+
 async fn add(store: &impl JobStore, sentence: &str, kind_of: &str, key: u8, payload: &[u8]) -> Added {
-    let added = store.add(&kind(kind_of), key_of(key), moment(), payload).await;
+    let added = store.add(&NewJob::new(&kind(kind_of), key_of(key), moment(), payload)).await;
     added.unwrap_or_else(|error| panic!("{sentence}: a job cannot be added: {error:?}"))
 }
 

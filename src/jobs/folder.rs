@@ -1,5 +1,6 @@
 //! [`FolderJobs`]: jobs as files in a folder.
 
+mod parking;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -12,11 +13,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use self::queue::JobQueue;
-use super::{Added, GiveUp, Job, JobError, JobKey, JobKind, JobStore};
+use super::{Added, GiveUp, Job, JobError, JobKey, JobKind, JobStore, ListedJob, NewJob, StateFilter};
 use crate::disk::{self, Disk, SharedFlush};
 use crate::lock::Lock;
 use crate::retry::{now, wait_until};
@@ -25,11 +25,13 @@ use crate::retry::{now, wait_until};
 ///
 /// ```text
 /// FOLDER/20261122T180000.000000Z-KEY.mail   the payload of a job, named after the time it was added, its key and its kind
+/// FOLDER/NAME.mail.parked                   given up: a line with the reason, and the payload
 /// FOLDER/NAME.part                          being written
 /// FOLDER/NAME.unreadable                    given up as unreadable; left unchanged
 /// ```
 ///
-/// Tries, claims and waits are in memory: after a restart, every job is due, and has no tries. At most 100 000 jobs wait.
+/// Tries, claims and waits are in memory, some 200 bytes a job: after a restart, every job is due, and has no tries. At most 100 000 jobs wait or are
+/// parked.
 #[derive(Debug, Clone)]
 pub struct FolderJobs {
     inner: Arc<Inner>,
@@ -71,21 +73,22 @@ impl FolderJobs {
 
 #[async_trait]
 impl JobStore for FolderJobs {
-    async fn add(&self, kind: &JobKind, key: JobKey, queued_at: DateTime<Utc>, payload: &[u8]) -> Result<Added, JobError> {
-        let job = Job::new(kind.clone(), key, queued_at);
+    async fn add(&self, new: &NewJob<'_>) -> Result<Added, JobError> {
+        let job = Job::new(new.kind.clone(), new.key, new.queued_at).claimed(new.tries, 0);
         {
             let mut queue = self.inner.queue.lock();
-            if queue.len() >= MOST {
-                return Err(JobError::Full { most: MOST });
-            }
             match queue.handle_adding(&job) {
+                None if queue.len() > MOST => {
+                    queue.handle_ended(&job);
+                    return Err(JobError::Full { most: MOST });
+                }
                 None => {}
                 Some(Added::Duplicate) => return Ok(Added::Duplicate),
                 Some(Added::Stored) => return Err(JobError::Unavailable("the same job is being added by another call".into())),
             }
         }
-        let payload = Bytes::copy_from_slice(payload);
-        self.work(move |inner| inner.keep(&job, &payload)).await.map(|()| Added::Stored)
+        let (payload, wait) = (Bytes::copy_from_slice(new.payload), (new.wait, new.destination.map(Arc::from)));
+        self.work(move |inner| inner.keep(&job, &payload, wait)).await.map(|()| Added::Stored)
     }
 
     async fn take(&self, kind: &JobKind, most: usize, claim: Duration) -> Result<Vec<Job>, JobError> {
@@ -94,13 +97,8 @@ impl JobStore for FolderJobs {
     }
 
     async fn read(&self, job: &Job) -> Result<Option<Bytes>, JobError> {
-        let path = self.inner.path(job);
-        let read = self.work(move |inner| match disk::read(&*inner.disk, &path) {
-            Ok(bytes) => Ok(Some(Bytes::from(bytes))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        });
-        read.await
+        let job = job.clone();
+        self.work(move |inner| inner.payload(&job)).await
     }
 
     async fn extend(&self, job: &Job, claim: Duration) -> Result<bool, JobError> {
@@ -133,6 +131,69 @@ impl JobStore for FolderJobs {
         }
     }
 
+    async fn postpone(&self, job: &Job, wait: Duration, destination: Option<&str>) -> Result<(), JobError> {
+        self.inner.queue.lock().handle_postponed(job, (wait, destination.map(Arc::from)), now());
+        self.inner.changed.send_replace(());
+        Ok(())
+    }
+
+    async fn release(&self, kind: &JobKind, destination: &str, most: usize) -> Result<usize, JobError> {
+        let released = self.inner.queue.lock().handle_released(kind, destination, most, now());
+        self.inner.changed.send_replace(());
+        Ok(released)
+    }
+
+    async fn park(&self, job: &Job, reason: &str) -> Result<(), JobError> {
+        if !self.inner.queue.lock().is_claimed_by(job) {
+            return Ok(());
+        }
+        let (job, reason) = (job.clone(), parking::one_line(reason));
+        self.work(move |inner| inner.park(&job, &reason)).await
+    }
+
+    async fn list(
+        &self,
+        kind: &JobKind,
+        filter: StateFilter,
+        after: Option<&Job>,
+        most: usize,
+    ) -> Result<Vec<ListedJob>, JobError> {
+        match filter {
+            StateFilter::Waiting => Ok(self.inner.queue.lock().waiting(kind, after, most, now())),
+            StateFilter::Parked => {
+                let parked = self.inner.queue.lock().parked(kind, after, most);
+                self.work(move |inner| inner.with_reasons(parked)).await
+            }
+        }
+    }
+
+    async fn retry(&self, kind: &JobKind, key: JobKey) -> Result<bool, JobError> {
+        let id = (kind.clone(), key);
+        let parked = {
+            let mut queue = self.inner.queue.lock();
+            if queue.handle_retry(&id, now()) {
+                self.inner.changed.send_replace(());
+                return Ok(true);
+            }
+            queue.find_parked(&id)
+        };
+        let Some(job) = parked else { return Ok(false) };
+        self.work(move |inner| inner.unpark(&job)).await
+    }
+
+    async fn remove(&self, kind: &JobKind, key: JobKey) -> Result<bool, JobError> {
+        let id = (kind.clone(), key);
+        let (waiting, parked) = {
+            let queue = self.inner.queue.lock();
+            (queue.find(&id), queue.find_parked(&id))
+        };
+        if let Some(job) = waiting {
+            return self.done(&job).await.map(|()| true);
+        }
+        let Some(job) = parked else { return Ok(false) };
+        self.work(move |inner| inner.remove_parked(&job)).await.map(|()| true)
+    }
+
     async fn count(&self, kind: &JobKind) -> Result<usize, JobError> {
         Ok(self.inner.queue.lock().count(kind))
     }
@@ -162,24 +223,30 @@ impl Inner {
         // A name that can be read may not be durable before this flush.
         self.disk.sync_dir(&self.folder)?;
         let mut queue = self.queue.lock();
-        for name in names {
-            if let Ok(job) = name.parse::<Job>() {
+        for name in &names {
+            let parked = name.strip_suffix(parking::SUFFIX).and_then(|name| name.parse::<Job>().ok());
+            if let Some(job) = parked {
+                queue.handle_parked(&job);
+            } else if names.contains(&format!("{name}{}", parking::SUFFIX)) {
+                // The process died while it parked the job or an operator took it back.
+                self.disk.remove(&self.folder.join(name))?;
+            } else if let Ok(job) = name.parse::<Job>() {
                 queue.handle_adding(&job);
                 queue.handle_added(&job, now());
-            } else if Path::new(&name).extension().is_some_and(|extension| extension == PART) {
+            } else if Path::new(name).extension().is_some_and(|extension| extension == PART) {
                 self.disk.remove(&self.folder.join(name))?;
             }
         }
         Ok(())
     }
 
-    /// Makes a job durable and queues it. Blocks.
-    fn keep(&self, job: &Job, payload: &[u8]) -> io::Result<()> {
-        let kept = self.write(job, payload);
+    /// Makes a job durable and queues it, due after its wait. Blocks.
+    fn keep(&self, job: &Job, payload: &[u8], wait: (Duration, Option<Arc<str>>)) -> io::Result<()> {
+        let kept = self.write(&self.path(job), payload);
         {
             let mut queue = self.queue.lock();
             match &kept {
-                Ok(()) => queue.handle_added(job, now()),
+                Ok(()) => queue.handle_new(job, wait, now()),
                 Err(_) => queue.handle_ended(job),
             }
         }
@@ -187,16 +254,16 @@ impl Inner {
         kept
     }
 
-    fn write(&self, job: &Job, payload: &[u8]) -> io::Result<()> {
-        let path = self.path(job);
+    /// Writes a file durably. Blocks.
+    fn write(&self, path: &Path, payload: &[u8]) -> io::Result<()> {
         let part = path.with_extension(PART);
         let file = self.disk.create(&part)?;
         let written = file.write_all_at(payload, 0);
-        let placed = written.and_then(|()| file.sync()).and_then(|()| self.disk.rename(&part, &path));
+        let placed = written.and_then(|()| file.sync()).and_then(|()| self.disk.rename(&part, path));
         let flushed = placed.and_then(|()| self.flush.sync_dir(&*self.disk, &self.folder));
         if flushed.is_err() {
             // It has one of the two names. If this fails too, the next start does the job if it is whole.
-            let _ = self.disk.remove(&part).or_else(|_| self.disk.remove(&path));
+            let _ = self.disk.remove(&part).or_else(|_| self.disk.remove(path));
         }
         flushed
     }

@@ -62,13 +62,18 @@ impl FromStr for Job {
 #[error("the name of a job is its time, a hyphen, its key, a dot and its kind")]
 pub struct InvalidJobName;
 
-/// The kind of a job, which says who can do it: 1 to 16 lower-case letters, such as `mail`.
+/// The kind of a job, which says who can do it: 1 to 20 lower-case letters, such as `mail`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobKind(Cow<'static, str>);
 
 impl JobKind {
     /// A mail of the [outbox](crate::outbox).
     pub const MAIL: Self = Self(Cow::Borrowed("mail"));
+
+    /// The kind of the jobs of a [step](crate::arrival): `step` and the `name` of the step.
+    pub(crate) fn of_step(name: &impl fmt::Display) -> Self {
+        Self(Cow::Owned(format!("step{name}")))
+    }
 
     /// Returns the name of the kind.
     pub fn as_str(&self) -> &str {
@@ -94,7 +99,7 @@ impl FromStr for JobKind {
 
 /// A text that is no [`JobKind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the kind of a job has 1 to 16 lower-case letters, and is not part or unreadable")]
+#[error("the kind of a job has 1 to 20 lower-case letters, and is not part, parked or unreadable")]
 #[non_exhaustive]
 pub struct InvalidJobKind;
 
@@ -134,9 +139,10 @@ impl FromStr for JobKey {
 }
 
 const MOMENT: &str = "%Y%m%dT%H%M%S%.6fZ";
-const LONGEST_KIND: usize = 16;
+/// As long as the longest name of a step behind `step`.
+const LONGEST_KIND: usize = 20;
 /// Names of files that are not jobs.
-const RESERVED: [&str; 2] = ["part", "unreadable"];
+const RESERVED: [&str; 3] = ["part", "parked", "unreadable"];
 
 #[cfg(test)]
 mod tests {

@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::error_chain;
 use crate::event::{Event, Events};
 use crate::forward::{ForwardError, MailOut, Outcome, Sender};
-use crate::jobs::{GiveUp, Job, JobError, JobKey, JobKind, JobStore};
+use crate::jobs::{GiveUp, Job, JobError, JobKey, JobKind, JobStore, NewJob};
 use crate::message::MailAddress;
 use crate::retry::{RetryPolicy, now, random_fraction, wait_until};
 
@@ -111,7 +111,7 @@ impl MailOut for Outbox {
     /// Returns [`Outcome::Accepted`] when the mail is on stable storage.
     async fn send(&self, sender: Sender, to: &MailAddress, mail: &Bytes) -> Result<Outcome, ForwardError> {
         let (shared, payload) = (&self.shared, QueuedMail::encode(sender, to, mail));
-        let kept = shared.jobs.add(&JobKind::MAIL, JobKey::random(), shared.clock.now().instant, &payload).await;
+        let kept = shared.jobs.add(&NewJob::new(&JobKind::MAIL, JobKey::random(), shared.clock.now().instant, &payload)).await;
         let failed = |error: JobError| ForwardError::Unreachable { peer: "the outbox".to_owned(), source: error.into() };
         kept.map(|_| Outcome::Accepted).map_err(failed)
     }

@@ -22,6 +22,7 @@ const STEPS: &[&str] = &[
     include_str!("steps/004_leases_and_jobs.sql"),
     include_str!("steps/005_engine.sql"),
     include_str!("steps/006_copying.sql"),
+    include_str!("steps/007_steps_on_arrival.sql"),
 ];
 
 /// Applies the steps that are missing, and checks those that are there.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use voicemail::conformance;
-use voicemail::jobs::{JobKey, JobKind, JobStore as _};
+use voicemail::jobs::{JobKey, JobKind, JobStore as _, NewJob};
 use voicemail::mwi::LampLease as _;
 use voicemail::store::MessageStore as _;
 use voicemail_postgres::{Database, PostgresJobs, PostgresLease, PostgresStore};
@@ -73,7 +73,7 @@ async fn a_thousand_jobs_are_each_taken_once() {
     let jobs = PostgresJobs::new(&database);
     let now = chrono::Utc::now();
     for number in 0..1_000_u128 {
-        jobs.add(&JobKind::MAIL, JobKey::from_bytes(number.to_be_bytes()), now, b"job").await.unwrap();
+        jobs.add(&NewJob::new(&JobKind::MAIL, JobKey::from_bytes(number.to_be_bytes()), now, b"job")).await.unwrap();
     }
     let worker = || async {
         let (jobs, mut keys) = (PostgresJobs::new(&database), Vec::new());

@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::*;
-use crate::disk::{Disk, PowerCutDisk};
+use crate::disk::{Disk, PowerCutDisk, Unsynced};
+use crate::jobs::JobState;
 
 const CLAIM: Duration = Duration::from_secs(60);
 
@@ -31,7 +34,7 @@ async fn a_restart_makes_every_job_due_the_oldest_first() {
     let (jobs, step): (_, JobKind) = (opened(&disk).await, "step".parse().unwrap());
     for (second, kind) in [(3, &JobKind::MAIL), (1, &JobKind::MAIL), (2, &step)] {
         let key = JobKey::from_bytes([u8::try_from(second).unwrap(); 16]);
-        jobs.add(kind, key, moment(second), b"payload").await.unwrap();
+        jobs.add(&NewJob::new(kind, key, moment(second), b"payload")).await.unwrap();
     }
     let taken = jobs.take(&JobKind::MAIL, 9, CLAIM).await.unwrap();
     jobs.defer(&taken[0], CLAIM).await.unwrap();
@@ -46,10 +49,45 @@ async fn a_restart_makes_every_job_due_the_oldest_first() {
 async fn an_unreadable_job_is_left_for_an_operator() {
     let disk = PowerCutDisk::new();
     let jobs = opened(&disk).await;
-    jobs.add(&JobKind::MAIL, JobKey::random(), moment(1), b"none of ours").await.unwrap();
+    jobs.add(&NewJob::new(&JobKind::MAIL, JobKey::random(), moment(1), b"none of ours")).await.unwrap();
     let job = jobs.take(&JobKind::MAIL, 1, CLAIM).await.unwrap().remove(0);
     jobs.give_up(&job, GiveUp::Unreadable).await.unwrap();
     let names = disk.list(Path::new("/node/outbox")).unwrap();
     assert_eq!(names, [job.to_string().replace(".mail", ".unreadable")]);
     assert_eq!(opened(&disk).await.count(&JobKind::MAIL).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_job_and_its_reason_outlive_any_power_cut() {
+    let all =
+        [Unsynced::Forgotten, Unsynced::NamesKept, Unsynced::ContentsKept, Unsynced::EvenSectorsKept, Unsynced::OddSectorsKept];
+    for unsynced in all {
+        let mut cut = 0;
+        while !parked_and_retried(cut, unsynced).await {
+            cut += 1;
+        }
+        assert!(cut > 10, "{cut} operations");
+    }
+}
+
+/// Parks a job and retries it, on a disk whose power is cut after so many operations; returns whether all were done before.
+async fn parked_and_retried(cut: u64, unsynced: Unsynced) -> bool {
+    let (disk, key) = (PowerCutDisk::new(), JobKey::from_bytes([1; 16]));
+    let jobs = opened(&disk).await;
+    jobs.add(&NewJob::new(&JobKind::MAIL, key, moment(1), b"payload")).await.unwrap();
+    let job = jobs.take(&JobKind::MAIL, 1, CLAIM).await.unwrap().remove(0);
+    disk.power_off_after(cut);
+    let parked = jobs.park(&job, "no such\naddress").await.is_ok();
+    let retried = parked && jobs.retry(&JobKind::MAIL, key).await.is_ok();
+    let was_off = disk.power_cut(unsynced);
+
+    let jobs = opened(&disk).await;
+    let waiting = jobs.list(&JobKind::MAIL, StateFilter::Waiting, None, 9).await.unwrap();
+    let listed = jobs.list(&JobKind::MAIL, StateFilter::Parked, None, 9).await.unwrap();
+    assert_eq!(waiting.len() + listed.len(), 1, "{cut}, {unsynced:?}: the job is kept once");
+    assert!(!retried || waiting.len() == 1, "{cut}, {unsynced:?}: a job that was retried waits");
+    assert!(listed.iter().all(|job| job.state == JobState::parked("no such address")), "{cut}, {unsynced:?}: {listed:?}");
+    let payload = jobs.read(&waiting.iter().chain(&listed).next().unwrap().job).await.unwrap();
+    assert_eq!(payload.as_deref(), Some(&b"payload"[..]), "{cut}, {unsynced:?}");
+    !was_off
 }
