@@ -1,12 +1,14 @@
 //! [`MemoryStore`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use super::{
-    CopyableStore, DeduplicationKey, Deposit, Entry, ImportOutcome, ImportedMessage, MailboxState, MessageStore, StoreError,
-    StoredKey,
+    CopyableStore, DeduplicationKey, Deposit, Entry, ImportOutcome, ImportedMessage, MailboxState, MessageStore, PendingArrival,
+    PendingArrivals, StoreError, StoredKey,
 };
 use crate::lock::Lock;
 use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary};
@@ -42,13 +44,21 @@ pub struct MemoryStore {
     max_messages: usize,
     versioned: bool,
     engine: Option<String>,
+    /// Until when each pending arrival is held; `None` as long as deposits are not remembered.
+    pending: Lock<Option<BTreeMap<PendingArrival, Instant>>>,
 }
 
 impl MemoryStore {
     /// A store that has these mailboxes, all empty and without limit.
     pub fn new(mailboxes: impl IntoIterator<Item = MailboxId>) -> Self {
         let mailboxes = mailboxes.into_iter().map(|mailbox| (mailbox, Mailbox::default())).collect();
-        Self { mailboxes: Lock::new(mailboxes), max_messages: usize::MAX, versioned: false, engine: None }
+        Self {
+            mailboxes: Lock::new(mailboxes),
+            max_messages: usize::MAX,
+            versioned: false,
+            engine: None,
+            pending: Lock::default(),
+        }
     }
 
     /// Limits how many messages each mailbox holds, removed ones not counted.
@@ -91,7 +101,11 @@ impl MessageStore for MemoryStore {
                 return Err(StoreError::MailboxFull(mailbox.clone()));
             }
             kept.arrivals.insert(key);
-            Ok(Deposit::Stored(kept.add(key, message, Status::New)))
+            let id = kept.add(key, message, Status::New);
+            if let Some(pending) = self.pending.lock().as_mut() {
+                pending.insert(PendingArrival::new(mailbox.clone(), id), Instant::now() + FIRST_HOLD);
+            }
+            Ok(Deposit::Stored(id))
         })
     }
 
@@ -136,6 +150,10 @@ impl MessageStore for MemoryStore {
         self.engine.as_deref()
     }
 
+    fn pending_arrivals(&self) -> Option<&dyn PendingArrivals> {
+        Some(self)
+    }
+
     /// The time of removal is ignored: this store deletes nothing by itself.
     async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
         self.with(mailbox, |kept| {
@@ -147,6 +165,33 @@ impl MessageStore for MemoryStore {
                 None => ImportOutcome::KeyStored,
             })
         })
+    }
+}
+
+#[async_trait]
+impl PendingArrivals for MemoryStore {
+    async fn remember(&self) -> Result<(), StoreError> {
+        self.pending.lock().get_or_insert_default();
+        Ok(())
+    }
+
+    async fn take(&self, most: usize, hold: Duration) -> Result<Vec<PendingArrival>, StoreError> {
+        let (mailboxes, mut pending) = (self.mailboxes.lock(), self.pending.lock());
+        let (Some(pending), now) = (pending.as_mut(), Instant::now()) else { return Ok(Vec::new()) };
+        let there = |arrival: &PendingArrival| {
+            let mailbox = mailboxes.get(&arrival.mailbox);
+            mailbox.is_some_and(|kept| kept.messages.iter().any(|(message, _)| message.id() == arrival.id))
+        };
+        pending.retain(|arrival, until| *until > now || there(arrival));
+        let free = pending.iter_mut().filter(|(_, until)| **until <= now).take(most);
+        Ok(free.map(|(arrival, until)| (*until = now + hold, arrival.clone()).1).collect())
+    }
+
+    async fn settle(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
+        if let Some(pending) = self.pending.lock().as_mut() {
+            pending.retain(|arrival, _| !arrivals.contains(arrival));
+        }
+        Ok(())
     }
 }
 
@@ -259,6 +304,9 @@ impl Mailbox {
     }
 }
 
+/// How long an arrival is held for the node that it was deposited on.
+const FIRST_HOLD: Duration = Duration::from_secs(30);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,6 +334,12 @@ mod tests {
     #[tokio::test]
     async fn keeps_the_contract_of_copyable_stores() {
         conformance::store::run_copyable(|| async { MemoryStore::new([mailbox("2041"), mailbox("2042")]) }).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn arrivals_are_remembered_until_they_are_settled() {
+        let store = MemoryStore::new([mailbox("2041"), mailbox("2042")]);
+        conformance::store::remembered(&store, async |wait| tokio::time::advance(wait).await).await;
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ mod maildir;
 #[cfg(feature = "memory")]
 mod memory;
 mod migrate;
+mod pending;
 mod query;
 mod staged;
 mod wrapper;
@@ -37,6 +38,7 @@ pub use self::maildir::{MaildirStore, MaildirStoreBuilder, Retention};
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
 pub use self::migrate::{Compared, FaultReason, Migration, MigrationError, MigrationFault, MigrationReport, Side};
+pub use self::pending::{PendingArrival, PendingArrivals};
 pub use self::query::{Cursor, InvalidCursor, Order, OrderGroup, Page, Position, Query, QueryParts};
 pub use self::staged::StagedMail;
 pub use self::wrapper::StoreWrapper;
@@ -53,8 +55,8 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 /// - *The same for less:* [`summary`](Self::summary), [`state`](Self::state) and [`page`](Self::page) are made of `list` by default. A store with an
 ///   index answers them without reading every message.
 /// - *Large messages and limits:* [`check`](Self::check), [`stage`](Self::stage) and [`reads_sounds`](Self::reads_sounds).
-/// - *The store's own life:* [`engine`](Self::engine), [`import`](Self::import), [`housekeep`](Self::housekeep) and [`external_changes`](Self::external_changes), which a
-///   [`Node`](crate::node::Node) drives.
+/// - *The store's own life:* [`engine`](Self::engine), [`import`](Self::import), [`housekeep`](Self::housekeep),
+///   [`external_changes`](Self::external_changes) and [`pending_arrivals`](Self::pending_arrivals), which a [`Node`](crate::node::Node) drives.
 ///
 /// They are in one trait, not in a second one beside it, because a node needs all of them from one object, and because a wrapper would have
 /// to pass on both. A wrapper implements [`StoreWrapper`] instead, which passes on each method that it does not define; so does `Arc<S>` and
@@ -277,6 +279,12 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// [`run`](crate::node::Node::run).
     async fn external_changes(&self) -> Vec<MailboxId> {
         std::future::pending().await
+    }
+
+    /// Returns the memory of arrivals, by which a node does its [steps](crate::arrival) for each message although it may die in between; none by default.
+    /// A node with steps does not open on a store without it.
+    fn pending_arrivals(&self) -> Option<&dyn PendingArrivals> {
+        None
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MessageStore, Page, Query, StagedMail, StoreError,
+    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MessageStore, Page, PendingArrivals, Query,
+    StagedMail, StoreError,
 };
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 
@@ -125,6 +126,11 @@ pub trait StoreWrapper: Debug + Send + Sync + 'static {
     async fn external_changes(&self) -> Vec<MailboxId> {
         self.inner().external_changes().await
     }
+
+    /// The memory of arrivals.
+    fn pending_arrivals(&self) -> Option<&dyn PendingArrivals> {
+        self.inner().pending_arrivals()
+    }
 }
 
 #[async_trait]
@@ -188,6 +194,10 @@ impl<W: StoreWrapper> MessageStore for W {
 
     async fn external_changes(&self) -> Vec<MailboxId> {
         StoreWrapper::external_changes(self).await
+    }
+
+    fn pending_arrivals(&self) -> Option<&dyn PendingArrivals> {
+        StoreWrapper::pending_arrivals(self)
     }
 }
 

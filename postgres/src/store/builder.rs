@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use voicemail::directory::{Directory, MailboxLimits};
@@ -102,7 +103,18 @@ impl PostgresStoreBuilder {
         let max_bytes = max_bytes.unwrap_or(if sounds.is_some() { MAX_BYTES } else { MAX_INLINE_BYTES });
         let sounds = LongSounds::new(sounds, inline_limit);
         let changes = Changes::new(database.pool().clone());
-        PostgresStore { database, changes, sounds, staging, directory, holding, retention, max_bytes, deduplication_window }
+        PostgresStore {
+            database,
+            changes,
+            sounds,
+            staging,
+            directory,
+            holding,
+            retention,
+            max_bytes,
+            deduplication_window,
+            remembers_arrivals: AtomicBool::new(false),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Puts messages into mailboxes: deposits, and imports from another store.
 
 use std::io::{self, Read as _};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -23,7 +24,8 @@ impl PostgresStore {
     ) -> Result<Deposit, StoreError> {
         let key = DeduplicationKey::of_message(origin, message);
         let (may_create, limits) = self.look_up(mailbox).await?;
-        let arrival = Arrival { limits, ..Arrival::new(key, message, Status::New) };
+        let remember = self.remembers_arrivals.load(Ordering::Acquire);
+        let arrival = Arrival { limits, remember, ..Arrival::new(key, message, Status::New) };
         Ok(match self.put(mailbox, may_create, &arrival).await? {
             Some(id) => Deposit::Stored(id),
             None => Deposit::Duplicate,
@@ -78,7 +80,7 @@ impl PostgresStore {
         arrival: &Arrival<'_>,
         sound: Sound<'_>,
     ) -> Result<Outcome, StoreError> {
-        let Arrival { key, message, status, since, limits, head, size } = arrival;
+        let Arrival { key, message, status, since, limits, remember, head, size } = arrival;
         let audio = message.audio();
         let (inline, object) = match sound {
             Sound::Inline(bytes) => (Some(bytes), None),
@@ -88,7 +90,7 @@ impl PostgresStore {
         let pool = self.database.pool();
         let row = pool
             .query_one(
-                DEPOSIT,
+                if *remember { DEPOSIT_AND_REMEMBER } else { DEPOSIT },
                 &[
                     &mailbox.as_str(),
                     &may_create,
@@ -159,6 +161,8 @@ struct Arrival<'a> {
     /// When it got its status, if that was before now.
     since: Option<DateTime<Utc>>,
     limits: MailboxLimits,
+    /// Whether nodes have steps to do for it.
+    remember: bool,
     head: Vec<u8>,
     /// How many bytes it has as a mail.
     size: u64,
@@ -168,7 +172,7 @@ impl<'a> Arrival<'a> {
     fn new(key: DeduplicationKey, message: &'a Message, status: Status) -> Self {
         let head = message.head().encode();
         let size = mail_size(message, &head);
-        Self { key, message, status, since: None, limits: MailboxLimits::default(), head, size }
+        Self { key, message, status, since: None, limits: MailboxLimits::default(), remember: false, head, size }
     }
 }
 
@@ -226,6 +230,12 @@ async fn in_memory(audio: &Audio) -> Result<Bytes, StoreError> {
 
 const DEPOSIT: &str = "SELECT outcome, kept_id, old_version, new_version, at FROM voicemail.deposit(\
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+/// The row of the arrival is held for this node for half a minute.
+const DEPOSIT_AND_REMEMBER: &str = "WITH kept AS (SELECT outcome, kept_id, old_version, new_version, at FROM voicemail.deposit(\
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)), \
+    remembered AS (INSERT INTO voicemail.arrival (mailbox, id, free_at) \
+        SELECT $1, kept_id, now() + interval '30 seconds' FROM kept WHERE outcome = 0 ON CONFLICT DO NOTHING) \
+    SELECT outcome, kept_id, old_version, new_version, at FROM kept";
 const IMPORT_KEY: &str = "SELECT outcome FROM voicemail.import_key($1, $2, $3, $4, $5)";
 
 /// The outcomes of the functions in the database.

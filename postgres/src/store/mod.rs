@@ -1,5 +1,6 @@
 //! [`PostgresStore`].
 
+mod arrivals;
 mod builder;
 mod copying;
 mod deposit;
@@ -14,6 +15,7 @@ mod values;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,8 +23,8 @@ use tokio_postgres::Row;
 use voicemail::directory::{Directory, MailboxLimits};
 use voicemail::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 use voicemail::store::{
-    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MessageStore, Page, Query, Retention, StagedMail,
-    StoreError,
+    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MessageStore, Page, PendingArrivals, Query,
+    Retention, StagedMail, StoreError,
 };
 
 pub use self::builder::PostgresStoreBuilder;
@@ -101,6 +103,7 @@ pub struct PostgresStore {
     retention: Retention,
     max_bytes: u64,
     deduplication_window: Duration,
+    remembers_arrivals: AtomicBool,
 }
 
 impl PostgresStore {
@@ -197,6 +200,10 @@ impl MessageStore for PostgresStore {
 
     async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
         self.put_import(mailbox, message).await
+    }
+
+    fn pending_arrivals(&self) -> Option<&dyn PendingArrivals> {
+        Some(self)
     }
 
     /// The name that [`DatabaseBuilder::engine`](crate::DatabaseBuilder::engine) has set.

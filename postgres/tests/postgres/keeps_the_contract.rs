@@ -1,9 +1,9 @@
 //! A store on a real server keeps the contract of message stores, with and without a directory.
 
 use voicemail::conformance;
-use voicemail_postgres::PostgresStore;
+use voicemail_postgres::{Database, PostgresStore};
 
-use super::support::server::Server;
+use super::support::server::{Server, execute};
 use super::support::{database, directory, store_in};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -13,6 +13,20 @@ async fn keeps_the_contract() {
     }
     conformance::store::run_all(|| async { store_in(&database().await.unwrap()).await }).await;
     conformance::store::run_copyable(|| async { store_in(&database().await.unwrap()).await }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn remembers_arrivals_until_they_are_settled() {
+    if Server::common().is_none() {
+        return;
+    }
+    let address = Server::common().unwrap().create_database().await;
+    let store = store_in(&Database::connect(&address).await.unwrap()).await;
+    conformance::store::remembered(&store, async |wait| {
+        let seconds = wait.as_secs();
+        execute(&address, &format!("UPDATE voicemail.arrival SET free_at = free_at - make_interval(secs => {seconds})")).await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ mod arrival;
 mod copied;
 mod moving;
 mod noticed;
+mod remembered;
 mod steps;
 mod stored;
 
@@ -31,6 +32,7 @@ pub use self::arrival::{
 pub use self::copied::{deleted_and_forgotten, keys_listed, mailboxes_listed};
 pub use self::moving::{imported_apart, imported_key, imported_once, imported_with_its_status};
 pub use self::noticed::noticed;
+pub use self::remembered::remembered;
 pub use self::stored::{
     counted, expunged_for_good, listed_in_order, marked_alike_twice, paged, refused_by_name, restored, retrieved_unchanged,
     versioned,

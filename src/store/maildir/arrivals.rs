@@ -59,8 +59,7 @@ impl Arrivals {
     /// Notes that the message with this `key` is kept; to be called when the message is flushed. The note itself is not flushed.
     pub(super) fn keep(&self, context: &StoreContext, key: DeduplicationKey) -> io::Result<()> {
         let (disk, now, path) = (&context.disk, context.now(), self.path(key));
-        let record = |at| ArrivalRecord { state: ArrivalState::Kept, at }.to_string();
-        match context.arrival_record.link(disk, &context.staging, (&path, now), record) {
+        match context.arrival_record.link(disk, &context.staging, (&path, now), record_text) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.is_kept(&**disk, key)? => Ok(()),
             Err(error) if disk::is_no_space(&error) => Err(error),
@@ -132,6 +131,11 @@ impl Arrivals {
     fn path(&self, key: DeduplicationKey) -> PathBuf {
         self.folder.join(key.to_string())
     }
+}
+
+/// The text of the record of an arrival that is kept.
+pub(super) fn record_text(at: DateTime<Utc>) -> String {
+    ArrivalRecord { state: ArrivalState::Kept, at }.to_string()
 }
 
 /// The contents of an arrival's file: `kept 00001743296380`, always as long, so that one record is written over another.

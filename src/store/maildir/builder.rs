@@ -11,6 +11,7 @@ use super::MaildirStore;
 use super::bad_entries::BadEntries;
 use super::context::{Limits, StoreContext, failed};
 use super::free_space::FreeSpaceCache;
+use super::pending::Pending;
 use super::retention::Retention;
 use super::shared_record::SharedRecord;
 use super::tree::Tree;
@@ -146,6 +147,7 @@ impl MaildirStoreBuilder {
             watcher: OnceLock::new(),
             staging: self.root.join("staging"),
             arrival_record: SharedRecord::default(),
+            pending: Pending::default(),
             host: self.host,
             domain: self.domain,
             limits: Limits { holding: self.holding, bytes: self.max_bytes, min_free_space: self.min_free_space },

@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::bad_entries::BadEntries;
 use super::free_space::FreeSpaceCache;
+use super::pending::Pending;
 use super::retention::Retention;
 use super::shared_record::SharedRecord;
 use crate::clock::Clock;
@@ -27,6 +28,8 @@ pub(super) struct StoreContext {
     pub staging: PathBuf,
     /// The file to which the arrivals of this hour are links.
     pub arrival_record: SharedRecord,
+    /// The arrivals that no node has settled yet.
+    pub pending: Pending,
     pub host: String,
     pub domain: String,
     pub limits: Limits,

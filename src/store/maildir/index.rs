@@ -193,6 +193,13 @@ impl Index {
         self.keys.contains_key(&key)
     }
 
+    /// The id of the message with this key. Looks at each message only if there is one.
+    pub(super) fn id_of_key(&self, key: DeduplicationKey) -> Option<MessageId> {
+        let has_key = |base: &Arc<str>| self.files.get(base)?.metadata.as_ref()?.own.as_ref().map(|own| own.key == key);
+        let mut ids = self.has_key(key).then_some(&self.by_id).into_iter().flatten();
+        ids.find(|(_, base)| has_key(base) == Some(true)).map(|(id, _)| *id)
+    }
+
     /// The first `limit` messages by their keys, behind `after`. The message of another program has a key that is made of its base name.
     pub(super) fn by_key(&self, after: Option<DeduplicationKey>, limit: usize) -> Vec<(DeduplicationKey, LocatedMessage)> {
         let key = |(id, base): (&MessageId, &Arc<str>)| {

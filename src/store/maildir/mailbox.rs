@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::arrivals::Arrivals;
+use super::arrivals::{Arrivals, record_text};
 use super::context::{StoreContext, failed, not_taken};
 use super::folders::Folders;
 use super::incoming::ArrivedMail;
@@ -66,14 +66,14 @@ impl Mailbox {
         origin: &Origin,
         message: &Message,
     ) -> Result<Deposit, StoreError> {
-        self.put(context, limits, DeduplicationKey::of_message(origin, message), message, Status::New)
+        self.put(context, limits, DeduplicationKey::of_message(origin, message), (message, Status::New), Remember::Arrival)
     }
 
     /// See [`MessageStore::import`](crate::store::MessageStore::import).
     pub(super) fn import(&self, context: &StoreContext, imported: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
         let key = imported.key;
         let Some((message, status)) = &imported.message else { return self.import_key(context, imported) };
-        match self.put(context, &MailboxLimits::default(), key, message, *status)? {
+        match self.put(context, &MailboxLimits::default(), key, (message, *status), Remember::Nothing)? {
             Deposit::Stored(id) => Ok(ImportOutcome::Stored(id)),
             Deposit::Duplicate => Ok(ImportOutcome::Duplicate),
         }
@@ -100,17 +100,18 @@ impl Mailbox {
         context: &StoreContext,
         limits: &MailboxLimits,
         key: DeduplicationKey,
-        message: &Message,
-        status: Status,
+        (message, status): (&Message, Status),
+        remember: Remember,
     ) -> Result<Deposit, StoreError> {
         let disk = &*context.disk;
         if self.arrivals.is_kept(disk, key).map_err(not_taken)? {
             return Ok(Deposit::Duplicate);
         }
         let staged = self.stage(context, message)?;
-        match self.place(context, limits, key, (message.head(), status), staged)? {
+        match self.place(context, limits, key, (message.head(), status), staged, remember)? {
             Placed::New(id, folder) => {
                 self.folders.flush(disk, &context.flush, folder).map_err(failed)?;
+                context.pending.flush(disk, &context.flush).map_err(failed)?;
                 self.arrivals.keep(context, key).map_err(not_taken)?;
                 Ok(Deposit::Stored(id))
             }
@@ -119,6 +120,7 @@ impl Mailbox {
                 for folder in [Folder::New, Folder::Cur] {
                     self.folders.flush(disk, &context.flush, folder).map_err(failed)?;
                 }
+                context.pending.flush(disk, &context.flush).map_err(failed)?;
                 let _lock = self.lock(disk).map_err(not_taken)?;
                 self.arrivals.keep(context, key).map_err(not_taken)?;
                 Ok(Deposit::Duplicate)
@@ -219,6 +221,12 @@ impl Mailbox {
         Ok(count)
     }
 
+    /// Whether the message `id` is there, and no deposit of it is about to give it its name.
+    pub(super) fn has(&self, context: &StoreContext, id: MessageId) -> Result<bool, StoreError> {
+        let _lock = self.lock(&*context.disk).map_err(not_taken)?;
+        self.look(context, |index| index.find(id).is_some())
+    }
+
     /// The names of all arrivals, in order.
     pub(super) fn arrivals(&self, context: &StoreContext) -> io::Result<Vec<String>> {
         self.arrivals.names(&*context.disk)
@@ -263,16 +271,21 @@ impl Mailbox {
         key: DeduplicationKey,
         (head, status): (&Head, Status),
         staged: Staged,
+        remember: Remember,
     ) -> Result<Placed, StoreError> {
         let disk = &*context.disk;
         let _lock = self.lock(disk).map_err(not_taken)?;
-        let (is_there, room, id) = self.look(context, |index| {
+        let (is_there, earlier, room, id) = self.look(context, |index| {
             let is_free = |id: &MessageId| index.find(*id).is_none();
             // The second one is the same whenever the same message comes.
             let id =
                 [head.id, MessageId::from_bytes(*key.as_bytes())].into_iter().find(is_free).unwrap_or_else(MessageId::random);
-            (index.has_key(key), index.usage(), id)
+            (index.has_key(key), index.id_of_key(key), index.usage(), id)
         })?;
+        if let (Some(id), Remember::Arrival) = (earlier, remember) {
+            // The call that put it there may have died before its arrival was on stable storage.
+            self.note_pending(context, id).map_err(not_taken)?;
+        }
         if is_there || self.arrivals.is_kept(disk, key).map_err(not_taken)? {
             return Ok(Placed::There);
         }
@@ -282,8 +295,17 @@ impl Mailbox {
         let name = OwnName::of(head, id, key, staged.size());
         let file = FileName { folder: Folder::New, name: name.to_base(&context.host) }.at(status);
         let folder = file.folder;
+        if remember == Remember::Arrival {
+            self.note_pending(context, id).map_err(not_taken)?;
+        }
         self.view().put(file.clone(), || staged.deliver(&self.folders.path(&file))).map_err(not_taken)?;
         Ok(Placed::New(id, folder))
+    }
+
+    /// Notes that a node may have steps to do for a message that is about to get its name, if the store remembers that.
+    fn note_pending(&self, context: &StoreContext, id: MessageId) -> io::Result<()> {
+        let link = |path: &Path| context.arrival_record.link(&context.disk, &context.staging, (path, context.now()), record_text);
+        context.pending.note(&*context.disk, (&self.id, id), link)
     }
 
     /// Makes the arrivals of these messages durable, before the messages are deleted.
@@ -360,6 +382,13 @@ fn create_lock(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Whether a message that is put into a mailbox is an arrival, which a node may have steps for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Remember {
+    Arrival,
+    Nothing,
 }
 
 /// The result of putting a message into a mailbox, not flushed yet.

@@ -14,6 +14,7 @@ mod index;
 mod mailbox;
 mod name;
 mod parts;
+mod pending;
 mod poll_schedule;
 mod retention;
 mod shared_record;
@@ -25,18 +26,22 @@ mod view;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 pub use self::builder::MaildirStoreBuilder;
-use self::context::{StoreContext, failed};
+use self::context::{StoreContext, failed, not_taken};
 use self::incoming::IncomingMail;
 use self::mailbox::Mailbox;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub(crate) use self::name::read_hostile_name;
 pub use self::retention::Retention;
 use self::tree::{IfMissing, Tree};
-use super::{Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MessageStore, Page, Query, StagedMail, StoreError};
+use super::{
+    Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MessageStore, Page, PendingArrival, PendingArrivals, Query,
+    StagedMail, StoreError,
+};
 use crate::directory::{Directory, MailboxLimits};
 use crate::disk::blocking;
 use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
@@ -50,6 +55,7 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 /// ```text
 /// mail/2041/{tmp,new,cur}    the mailbox 2041, a Maildir
 /// arrivals/2041/KEY          the note that a message has arrived, also after its owner removed it
+/// pending/                   the arrivals that no node has settled yet, if a node has steps for them
 /// staging/                   messages that are being written, and the record to which the arrivals of an hour are links
 /// ```
 ///
@@ -275,10 +281,35 @@ impl MessageStore for MaildirStore {
         self.tree.external_changes.wait(&self.tree.context).await
     }
 
+    fn pending_arrivals(&self) -> Option<&dyn PendingArrivals> {
+        Some(self)
+    }
+
     async fn housekeep(&self) -> Result<Housekeeping, StoreError> {
         self.forget_old_arrivals(ARRIVALS_A_STEP).await?;
         let done = self.blocking(|tree| tree.retain(RETAINED_A_STEP)).await?;
         Ok(Housekeeping { bad_entries: self.tree.context.bad.take(), ..done })
+    }
+}
+
+/// Arrivals are held in memory for this process. Those of a process that died are taken over at once.
+#[async_trait]
+impl PendingArrivals for MaildirStore {
+    async fn remember(&self) -> Result<(), StoreError> {
+        let begin = |tree: &Tree| {
+            let StoreContext { disk, root, staging, pending, .. } = &*tree.context;
+            pending.begin(disk, root, staging).map_err(not_taken)
+        };
+        self.blocking(begin).await
+    }
+
+    async fn take(&self, most: usize, hold: Duration) -> Result<Vec<PendingArrival>, StoreError> {
+        self.blocking(move |tree| tree.take_arrivals(most, hold)).await
+    }
+
+    async fn settle(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
+        let arrivals = arrivals.to_vec();
+        self.blocking(move |tree| tree.context.pending.settle(&*tree.context.disk, &arrivals).map_err(not_taken)).await
     }
 }
 

@@ -220,6 +220,75 @@ async fn a_deposit_survives_a_power_cut_at_any_moment() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn arrivals_are_remembered_until_they_are_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    conformance::store::remembered(&open(folder.path()).await, async |wait| tokio::time::advance(wait).await).await;
+    assert_eq!(fs::read_dir(folder.path().join("pending")).unwrap().count(), 1, "one is not settled");
+}
+
+/// Opens the store on `disk`, which remembers its arrivals, and deposits.
+async fn remember_and_deposit(disk: &Arc<dyn Disk>, message: &Message) -> Result<Deposit, StoreError> {
+    let store = MaildirStore::builder("/store").disk(Arc::clone(disk)).open().await?;
+    store.create_mailbox(&mailbox("2041")).await?;
+    store.remember().await?;
+    deposit(&store, message).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_arrival_is_pending_after_a_power_cut_at_any_moment() {
+    let message = message(&[7; 10_000]);
+    let arrival = PendingArrival::new(mailbox("2041"), message.id());
+    for unsynced in [Unsynced::Forgotten, Unsynced::NamesKept] {
+        for operations in 0.. {
+            let power = PowerCutDisk::new();
+            let disk: Arc<dyn Disk> = Arc::new(power.clone());
+            power.power_off_after(operations);
+            let answer = remember_and_deposit(&disk, &message).await;
+            let was_cut = power.power_cut(unsynced);
+
+            let at = format!("power cut after {operations} operations, {unsynced:?}, answer {answer:?}");
+            let store = MaildirStore::builder("/store").disk(Arc::clone(&disk)).open().await.unwrap();
+            store.create_mailbox(&mailbox("2041")).await.unwrap();
+            store.remember().await.unwrap();
+            let taken = store.take(9, Duration::from_secs(60)).await.unwrap();
+            if answer.is_ok() {
+                assert_eq!(taken, [arrival.clone()], "{at}: the message was answered for");
+            } else {
+                // Its sender tries again.
+                let again = deposit(&store, &message).await.unwrap();
+                tokio::time::advance(Duration::from_secs(61)).await;
+                let later = store.take(9, Duration::from_secs(60)).await.unwrap();
+                assert_eq!(later, [arrival.clone()], "{at}: {again:?}, {taken:?}");
+            }
+            store.settle(std::slice::from_ref(&arrival)).await.unwrap();
+            assert_eq!(disk.list(Path::new("/store/pending")).unwrap(), [""; 0], "{at}");
+            if !was_cut {
+                assert!(answer.is_ok() && operations > 20, "{at}");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn arrivals_of_a_process_that_died_are_taken_over_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dead, other) = (open(folder.path()).await, open(folder.path()).await);
+    dead.remember().await.unwrap();
+    other.remember().await.unwrap();
+    let message = message(b"sound");
+    deposit(&dead, &message).await.unwrap();
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    assert_eq!(other.take(9, Duration::from_secs(60)).await.unwrap(), [], "the other process lives");
+    drop(dead);
+    let taken = other.take(9, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(taken, [PendingArrival::new(mailbox("2041"), message.id())]);
+    let third = open(folder.path()).await;
+    third.remember().await.unwrap();
+    assert_eq!(third.take(9, Duration::from_secs(60)).await.unwrap(), [], "they belong to the second process now");
+}
+
 /// Opens the store on `disk`, and imports.
 async fn open_and_import(disk: &Arc<dyn Disk>, imported: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
     let store = MaildirStore::builder("/store").disk(Arc::clone(disk)).open().await?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::bad_entries::{concerns_entry, is_no_folder};
 use super::context::{StoreContext, failed, not_taken};
@@ -13,7 +14,7 @@ use super::staging;
 use crate::disk::{self, Disk};
 use crate::lock::Lock;
 use crate::message::MailboxId;
-use crate::store::{Housekeeping, StoreError};
+use crate::store::{Housekeeping, PendingArrival, StoreError};
 
 /// The tree of one store.
 #[derive(Debug)]
@@ -203,6 +204,26 @@ impl Tree {
             }
         }
         Ok(done)
+    }
+
+    /// Takes up to `most` arrivals that no node has settled, and holds them. Those whose messages are gone are forgotten.
+    pub(super) fn take_arrivals(&self, most: usize, hold: Duration) -> Result<Vec<PendingArrival>, StoreError> {
+        let StoreContext { disk, staging, pending, .. } = &*self.context;
+        let mut taken = pending.take(&**disk, staging, most, hold).map_err(not_taken)?;
+        let mut gone = Vec::new();
+        for arrival in &taken {
+            let found = match self.mailbox(&arrival.mailbox, IfMissing::Refuse) {
+                Err(StoreError::NoSuchMailbox(_)) => Ok(false),
+                mailbox => mailbox.and_then(|mailbox| mailbox.has(&self.context, arrival.id)),
+            };
+            let folder = self.context.root.join("mail").join(arrival.mailbox.as_str());
+            if self.unless_bad(&folder, found)? != Some(true) {
+                gone.push(arrival.clone());
+            }
+        }
+        pending.settle(&**disk, &gone).map_err(not_taken)?;
+        taken.retain(|arrival| !gone.contains(arrival));
+        Ok(taken)
     }
 
     /// The result `done` for the mailbox whose folder is at `path`; `None` if its folder is a bad entry, so that other mailboxes are not affected.

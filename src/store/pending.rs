@@ -1,0 +1,74 @@
+//! [`PendingArrivals`]: the arrivals that a store remembers until a node has dealt with them.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::message::{MailboxId, MessageId};
+
+/// Remembers each message that is deposited, until a node has [settled](Self::settle) it.
+///
+/// # Contract
+///
+/// - **Remembered.** After [`remember`](Self::remember), each deposit that answers [`Deposit::Stored`](super::Deposit::Stored) is pending until it is
+///   settled, as durably as the message itself. An import is not.
+/// - **Held.** A deposit is held for the node that it was made on, for half a minute or more. A held arrival is taken by nobody, until its hold is over or
+///   its node has died.
+/// - **Taken.** [`take`](Self::take) answers pending arrivals that are not held, each whose message is still there; it is held from then on.
+/// - **Settled.** A settled arrival is not taken again, unless the power is cut within seconds: then it may be taken once more.
+///
+/// [`conformance::store::remembered`](crate::conformance::store::remembered) tests them.
+#[async_trait]
+pub trait PendingArrivals: Debug + Send + Sync {
+    /// Remembers each deposit from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSpace`], [`StoreError::NotWritable`] and [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Deposits are remembered after a dropped call or not. The same call again settles it.
+    async fn remember(&self) -> Result<(), StoreError>;
+
+    /// Takes up to `most` pending arrivals, in no order, and holds them for `hold`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotWritable`] and [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may hold arrivals, which can be taken when the hold is over.
+    async fn take(&self, most: usize, hold: Duration) -> Result<Vec<PendingArrival>, StoreError>;
+
+    /// Forgets these arrivals; one that is not pending is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotWritable`] and [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has settled some of them. The same call again settles the rest.
+    async fn settle(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError>;
+}
+
+/// A message that arrived in a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct PendingArrival {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// The id of the message there.
+    pub id: MessageId,
+}
+
+impl PendingArrival {
+    /// The arrival of the message `id` in `mailbox`.
+    pub const fn new(mailbox: MailboxId, id: MessageId) -> Self {
+        Self { mailbox, id }
+    }
+}
