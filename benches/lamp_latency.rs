@@ -13,6 +13,8 @@
 //!
 //! `where the time goes` takes the times of both nodes' events, by which any program can see the same.
 //!
+//! `LAMP_STEPS=3 cargo bench --bench lamp_latency` measures the same with three steps on arrival at the central node, which have nothing to do.
+//!
 //! Not in the numbers: the call before its end, opening nodes and connections, and the work of a sink. Both nodes, the callers and the
 //! sink share one process and its cores. There is no pass and no fail: on a shared machine, high quantiles are those of
 //! its other programs. The tables are printed, and saved where `benches/table.py` finds them.

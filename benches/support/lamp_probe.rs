@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use voicemail::arrival::{ArrivalStep, StepError, StepName, StepOutcome, StepRun};
 use voicemail::event::Events;
 use voicemail::forward::SmtpForwarder;
 use voicemail::intake::ListenMode;
@@ -32,6 +33,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
+    /// Opens both. The central node does as many steps on arrival as `LAMP_STEPS` says, up to three; by default none.
     pub(crate) async fn open() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (network, events, lamps) = (network(), Events::new(), LampProbe::default());
@@ -56,6 +58,9 @@ impl Pair {
             .events(events.clone())
             .build()
             .expect("a forwarder");
+        let steps = std::env::var("LAMP_STEPS").ok().and_then(|steps| steps.parse().ok()).unwrap_or(0);
+        let names = [StepName::TRANSCRIPT, StepName::MAIL, StepName::WEBHOOK];
+        let central = names.into_iter().take(steps).fold(central, |central, name| central.on_arrival(EmptyStep(name)));
         let central = central.open().await.expect("a central node");
         let distributed = node(EDGE).forwarder(forwarder).open().await.expect("a distributed node");
         let (stop, running) = [distributed.clone(), central].map(start).into_iter().unzip();
@@ -73,6 +78,21 @@ impl Pair {
 fn start(node: Node) -> (oneshot::Sender<()>, JoinHandle<()>) {
     let (stop, stopped) = oneshot::channel::<()>();
     (stop, tokio::spawn(async move { node.run(async { drop(stopped.await) }).await.expect("the node runs") }))
+}
+
+/// A step on arrival that has nothing to do.
+#[derive(Debug)]
+struct EmptyStep(StepName);
+
+#[async_trait]
+impl ArrivalStep for EmptyStep {
+    fn name(&self) -> StepName {
+        self.0.clone()
+    }
+
+    async fn run(&self, _: &StepRun<'_>) -> Result<StepOutcome, StepError> {
+        Ok(StepOutcome::Done)
+    }
 }
 
 /// A sink that reports when the lamp shows a message. It recognises a message by the number of messages, which grows by one for each.

@@ -57,6 +57,12 @@ pub trait ArrivalStep: Debug + Send + Sync + 'static {
         Duration::from_secs(60)
     }
 
+    /// Returns how long the next step of the node waits for this one, for each message; one minute by default. It begins as soon as this one is done or
+    /// has failed.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
     /// Does the work for one part.
     ///
     /// # Errors
@@ -85,6 +91,20 @@ impl Arrived {
     /// The arrival of the message `id` in `mailbox`, of which the node learned at `noticed_at`.
     pub const fn new(mailbox: MailboxId, id: MessageId, noticed_at: DateTime<Utc>) -> Self {
         Self { mailbox, id, noticed_at }
+    }
+
+    /// Returns the key of a part of a step for this message; of the step itself, if its parts are not known.
+    pub(super) fn key(&self, step: &StepName, part: Option<&str>) -> JobKey {
+        // No part has this name, because it is not printable.
+        let fields = [step.as_str(), part.unwrap_or("\0"), self.mailbox.as_str(), &self.id.to_string()];
+        let mut digest = Sha256::new();
+        for field in fields {
+            digest.update((field.len() as u64).to_be_bytes());
+            digest.update(field);
+        }
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest.finalize()[..16]);
+        JobKey::from_bytes(bytes)
     }
 }
 
@@ -125,15 +145,7 @@ impl<'a> StepRun<'a> {
 
     /// Returns the key of the work, which is the same in each run of this part for this message, on each node.
     pub fn key(&self) -> JobKey {
-        let fields = [self.name.as_str(), self.part, self.arrived.mailbox.as_str(), &self.arrived.id.to_string()];
-        let mut digest = Sha256::new();
-        for field in fields {
-            digest.update((field.len() as u64).to_be_bytes());
-            digest.update(field);
-        }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest.finalize()[..16]);
-        JobKey::from_bytes(bytes)
+        self.arrived.key(self.name, Some(self.part))
     }
 }
 
@@ -191,6 +203,10 @@ impl<S: ArrivalStep + ?Sized> ArrivalStep for Arc<S> {
 
     fn time_limit(&self) -> Duration {
         (**self).time_limit()
+    }
+
+    fn patience(&self) -> Duration {
+        (**self).patience()
     }
 
     async fn run(&self, run: &StepRun<'_>) -> Result<StepOutcome, StepError> {

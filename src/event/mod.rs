@@ -322,6 +322,48 @@ pub enum Event {
         /// How many attempts there were.
         attempts: u32,
     },
+    /// A part of a step on arrival was done.
+    #[non_exhaustive]
+    StepDone {
+        /// The name of the step.
+        step: String,
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// The id of the message.
+        id: MessageId,
+        /// How many attempts it took.
+        attempts: u32,
+    },
+    /// An attempt of a part of a step on arrival failed. The node will try again.
+    #[non_exhaustive]
+    StepDeferred {
+        /// The name of the step.
+        step: String,
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// The id of the message.
+        id: MessageId,
+        /// The reason, for people to read.
+        reason: String,
+        /// How many attempts there were.
+        attempts: u32,
+        /// How long the node waits until the next attempt.
+        retry_in: Duration,
+    },
+    /// A part of a step on arrival failed for good, or for its whole lifetime, five days by default. It is parked until an operator decides.
+    #[non_exhaustive]
+    StepGivenUp {
+        /// The name of the step.
+        step: String,
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// The id of the message.
+        id: MessageId,
+        /// The reason, for people to read.
+        reason: String,
+        /// How many attempts there were.
+        attempts: u32,
+    },
     /// A lamp shows the state of a mailbox.
     #[non_exhaustive]
     LampShown {

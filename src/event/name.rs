@@ -36,6 +36,9 @@ impl Event {
             Self::MailSent { .. } => "mail_sent",
             Self::MailDeferred { .. } => "mail_deferred",
             Self::MailGivenUp { .. } => "mail_given_up",
+            Self::StepDone { .. } => "step_done",
+            Self::StepDeferred { .. } => "step_deferred",
+            Self::StepGivenUp { .. } => "step_given_up",
             Self::LampShown { .. } => "lamp_shown",
             Self::LampFailed { .. } => "lamp_failed",
         }

@@ -16,7 +16,7 @@ pub struct NewJob<'a> {
     pub key: JobKey,
     /// The time of the addition, by the clock of the node; kept in microseconds.
     pub queued_at: DateTime<Utc>,
-    /// What the worker needs to know, which only the worker understands.
+    /// The facts that the worker needs, which only the worker understands.
     pub payload: &'a [u8],
     /// How many tries have failed before the addition.
     pub tries: u32,

@@ -25,6 +25,9 @@
 //! | `voicemail_mails_sent_total` | counter | | receipts and copies that a server accepted |
 //! | `voicemail_mails_deferred_total` | counter | | failed attempts to send a receipt or a copy |
 //! | `voicemail_mails_given_up_total` | counter | | receipts and copies refused, or older than their lifetime, five days by default |
+//! | `voicemail_steps_done_total` | counter | `step` | parts of steps on arrival that were done |
+//! | `voicemail_steps_deferred_total` | counter | `step` | failed attempts of a part |
+//! | `voicemail_steps_given_up_total` | counter | `step` | parts that were parked for an operator |
 //! | `voicemail_clock_skew_total` | counter | | messages from a PBX whose clock is off |
 //! | `voicemail_plain_text_fallbacks_total` | counter | `peer` | connections in plain text, as the policy allows |
 //! | `voicemail_tls_withheld_total` | counter | `peer` | connections refused because TLS was gone |
@@ -161,6 +164,9 @@ impl Meter {
             Event::MailSent { .. } => counter!("voicemail_mails_sent_total").increment(1),
             Event::MailDeferred { .. } => counter!("voicemail_mails_deferred_total").increment(1),
             Event::MailGivenUp { .. } => counter!("voicemail_mails_given_up_total").increment(1),
+            Event::StepDone { step, .. } => counter!("voicemail_steps_done_total", "step" => step.clone()).increment(1),
+            Event::StepDeferred { step, .. } => counter!("voicemail_steps_deferred_total", "step" => step.clone()).increment(1),
+            Event::StepGivenUp { step, .. } => counter!("voicemail_steps_given_up_total", "step" => step.clone()).increment(1),
             Event::LampShown { arrived, .. } => {
                 counter!("voicemail_lamps_shown_total").increment(1);
                 arrived.iter().for_each(|id| self.shown(*id, *at));

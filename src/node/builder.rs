@@ -12,6 +12,7 @@ use tokio_rustls::rustls::ServerConfig;
 #[cfg(doc)]
 use super::Node;
 use super::greetings::MakeMailOut;
+use crate::arrival::ArrivalStep;
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
 use crate::disk::{Disk, OsDisk};
@@ -50,6 +51,7 @@ pub struct NodeBuilder {
     pub(super) lamp_lease: Option<Arc<dyn LampLease>>,
     pub(super) mail_out: Option<Arc<dyn MailOut>>,
     pub(super) jobs: Option<Arc<dyn JobStore>>,
+    pub(super) steps: Vec<Arc<dyn ArrivalStep>>,
     pub(super) postmaster: Option<MailAddress>,
     pub(super) observers: Vec<Arc<dyn NetworkObserver>>,
     pub(super) grace: Arc<dyn GraceRule>,
@@ -86,6 +88,7 @@ impl NodeBuilder {
             lamp_lease: None,
             mail_out,
             jobs: None,
+            steps: Vec::new(),
             postmaster: None,
             observers,
             grace,
@@ -177,7 +180,15 @@ impl NodeBuilder {
         self
     }
 
-    /// Sets where the mails of the outbox wait, instead of a folder. Central nodes that share it send each other's mails when one of them has died.
+    /// Adds a step that the central node does for each message that is deposited in its store. May be called several times: for one message, the steps begin
+    /// in this order. [`arrival`](crate::arrival) describes what is promised.
+    pub fn on_arrival(mut self, step: impl ArrivalStep) -> Self {
+        self.steps.push(Arc::new(step));
+        self
+    }
+
+    /// Sets where the mails of the outbox and the steps that failed wait, instead of folders. Central nodes that share it send each other's mails, and do each
+    /// other's steps, when one of them has died.
     pub fn jobs(mut self, jobs: impl JobStore) -> Self {
         self.jobs = Some(Arc::new(jobs));
         self
@@ -276,7 +287,7 @@ impl NodeBuilder {
     }
 
     /// Sets the waits before the node tries again what has failed: messages in the spool, mails in the outbox, greetings for other nodes,
-    /// and lamps; [`RetryPolicy::default`] by default.
+    /// steps on arrival and lamps; [`RetryPolicy::default`] by default.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self

@@ -5,11 +5,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::arrival::StepName;
 use crate::greeting::GreetingStoreError;
 use crate::jobs::JobError;
 use crate::network::{EngineName, NodeAddress};
 use crate::record::RecordError;
 use crate::spool::SpoolError;
+use crate::store::StoreError;
 
 /// An error of opening or running a node, or of adopting another network.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +53,18 @@ pub enum NodeError {
     /// The outbox could not be opened.
     #[error("the outbox could not be opened")]
     Outbox(#[source] JobError),
+    /// Two steps on arrival have one name.
+    #[error("two steps on arrival are named {0}; give each a name of its own")]
+    SameStepTwice(StepName),
+    /// The store cannot remember arrivals, which the steps on arrival need.
+    #[error("the store does not remember arrivals, so that steps on arrival could be lost; use another store, or no steps")]
+    StepsUnsupported,
+    /// The arrivals that steps are to be done for could not be remembered from now on.
+    #[error("the store cannot remember arrivals now")]
+    Arrivals(#[source] StoreError),
+    /// The folder of the steps that failed could not be opened.
+    #[error("the steps on arrival that wait could not be read")]
+    Steps(#[source] JobError),
     /// The greetings beside the spool could not be opened.
     #[error(transparent)]
     Greetings(GreetingStoreError),

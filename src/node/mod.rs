@@ -61,6 +61,7 @@ pub use self::greetings::GreetError;
 use self::greetings::GreetingService;
 use self::lamps::Lamps;
 use self::local::StoreForwarder;
+use crate::arrival::{Pipeline, Steps};
 use crate::audio::Format;
 use crate::clock::Clock;
 use crate::directory::Directory;
@@ -96,6 +97,8 @@ struct Inner {
     admission: Arc<Admission>,
     mailbox_service: Option<MailboxService>,
     outbox: Option<Outbox>,
+    pipeline: Option<Arc<Pipeline>>,
+    steps: Option<Steps>,
     store: Option<Arc<dyn MessageStore>>,
     local: Option<TimeLimited<StoreForwarder>>,
     forwarder: Option<Arc<dyn Forwarder>>,
@@ -213,6 +216,11 @@ impl Node {
         self.inner.mailbox_service.as_ref().filter(|_| self.inner.current.is_central())
     }
 
+    /// Returns the steps on arrival for an operator, if this node has any and a store.
+    pub fn steps(&self) -> Option<&Steps> {
+        self.inner.steps.as_ref()
+    }
+
     /// Returns the directory of mailboxes and owners.
     pub fn directory(&self) -> &Arc<dyn Directory> {
         &self.inner.directory
@@ -304,10 +312,11 @@ impl Node {
         };
         let greeting = self.inner.greetings.run(raised(stopped.clone()));
         let sending = future::join3(self.forward(stopped.clone()), self.send_mail(stopped.clone()), greeting);
+        let stepping = self.do_steps(stopped.clone());
         let keeping =
             future::join3(self.redirect(stopped.clone()), self.housekeep(stopped.clone()), self.keep_clock(stopped.clone()));
         tokio::select! {
-            _ = future::join3(receiving, sending, keeping) => {}
+            _ = future::join4(receiving, sending, keeping, stepping) => {}
             () = elapsed(stopped.clone(), self.inner.shutdown_timeout / 4 * 3) => {
                 tracing::warn!("messages in progress were cut off at the stop; they are sent again after the next start");
             }
@@ -355,6 +364,13 @@ impl Node {
     async fn send_mail(&self, stopped: watch::Receiver<bool>) {
         if let Some(outbox) = &self.inner.outbox {
             outbox.run(raised(stopped)).await;
+        }
+    }
+
+    /// Does the steps for messages that have arrived.
+    async fn do_steps(&self, stopped: watch::Receiver<bool>) {
+        if let (Some(pipeline), Some(store)) = (&self.inner.pipeline, &self.inner.store) {
+            pipeline.run(&**store, raised(stopped)).await;
         }
     }
 

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::changes::Changes;
 use super::clock_skew::SkewCheck;
 use super::current_network::CurrentNetwork;
+use crate::arrival::Pipeline;
 use crate::event::{Event, Events};
 use crate::message::{MailboxId, Message, MessageId, Origin, Status};
 use crate::store::{Deposit, Housekeeping, ImportOutcome, ImportedMessage, MessageStore, StagedMail, StoreError, StoreWrapper};
@@ -23,6 +24,7 @@ pub(super) struct NodeStore {
     pub(super) changes: Arc<Changes>,
     pub(super) current: Arc<CurrentNetwork>,
     pub(super) events: Events,
+    pub(super) pipeline: Option<Arc<Pipeline>>,
 }
 
 impl NodeStore {
@@ -70,6 +72,9 @@ impl StoreWrapper for NodeStore {
         self.events.emit(Event::deposited(message.head(), mailbox, origin.clone(), deposit));
         if let Deposit::Stored(id) = deposit {
             self.changes.note_arrival(mailbox, id);
+            if let Some(pipeline) = &self.pipeline {
+                pipeline.note(mailbox, id);
+            }
         }
         Ok(deposit)
     }

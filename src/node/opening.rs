@@ -1,5 +1,6 @@
 //! Opening a node: from the parts and settings of a [`NodeBuilder`] to a [`Node`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,11 @@ use super::node_store::NodeStore;
 use super::postmaster::postmaster;
 use super::versions::Versions;
 use super::{Inner, Node, NodeBuilder, NodeError};
+use crate::arrival::{Pipeline, Steps};
 use crate::forward::{FullMailboxes, RememberFull, TimeLimited};
 use crate::greeting::{GreetingFolder, GreetingKeeper, GreetingStore};
 use crate::intake::{Intake, IntakeBuilder};
+use crate::jobs::{FolderJobs, JobStore};
 use crate::lock::Lock;
 use crate::network::Admission;
 use crate::outbox::Outbox;
@@ -35,7 +38,8 @@ impl NodeBuilder {
     ///
     /// [`NodeError::NotInNetwork`], [`NodeError::NoStore`], [`NodeError::NoForwarder`] and [`NodeError::OtherEngine`] mean that the parts do not fit the
     /// network;
-    /// [`NodeError::Spool`], [`NodeError::Outbox`], [`NodeError::Greetings`] and [`NodeError::Recover`] that the spool's disk failed.
+    /// [`NodeError::SameStepTwice`] and [`NodeError::StepsUnsupported`] that the steps on arrival cannot be done so; [`NodeError::Arrivals`] that the store failed;
+    /// [`NodeError::Steps`], [`NodeError::Spool`], [`NodeError::Outbox`], [`NodeError::Greetings`] and [`NodeError::Recover`] that the spool's disk failed.
     ///
     /// # Cancel safety
     ///
@@ -54,7 +58,8 @@ impl NodeBuilder {
         self.warn_of_unshared_lamps();
         let current = Arc::new(CurrentNetwork::new(self.address.clone(), Arc::clone(&self.network)));
         let changes = Arc::new(Changes::default());
-        let store = self.node_store(&current, &changes);
+        let pipeline = self.pipeline().await?;
+        let store = self.node_store(&current, &changes, pipeline.clone());
         let counter = match &store {
             Some(store) => Some(self.counter(store).await),
             None => None,
@@ -85,6 +90,8 @@ impl NodeBuilder {
                 admission,
                 mailbox_service,
                 outbox,
+                steps: pipeline.clone().map(Steps::new),
+                pipeline,
                 destination: watch::Sender::new(Destination::new(destination)),
                 adopting: Lock::default(),
                 current,
@@ -120,11 +127,33 @@ impl NodeBuilder {
         }
     }
 
-    fn node_store(&self, current: &Arc<CurrentNetwork>, changes: &Arc<Changes>) -> Option<Arc<dyn MessageStore>> {
+    /// Returns the pipeline of the steps on arrival, if there are any and a store. The store remembers arrivals from now on.
+    async fn pipeline(&self) -> Result<Option<Arc<Pipeline>>, NodeError> {
+        let Some(store) = self.store.as_ref().filter(|_| !self.steps.is_empty()) else { return Ok(None) };
+        let mut names = BTreeSet::new();
+        if let Some(twice) = self.steps.iter().map(|step| step.name()).find(|name| !names.insert(name.clone())) {
+            return Err(NodeError::SameStepTwice(twice));
+        }
+        let pending = store.pending_arrivals().ok_or(NodeError::StepsUnsupported)?;
+        pending.remember().await.map_err(NodeError::Arrivals)?;
+        let jobs: Arc<dyn JobStore> = match &self.jobs {
+            Some(jobs) => Arc::clone(jobs),
+            None => Arc::new(FolderJobs::open(Arc::clone(&self.disk), self.spool.join("steps")).await.map_err(NodeError::Steps)?),
+        };
+        let (clock, events) = (Arc::clone(&self.clock), self.events.clone());
+        Ok(Some(Arc::new(Pipeline::new(&self.steps, jobs, clock, events, self.retry.clone()))))
+    }
+
+    fn node_store(
+        &self,
+        current: &Arc<CurrentNetwork>,
+        changes: &Arc<Changes>,
+        pipeline: Option<Arc<Pipeline>>,
+    ) -> Option<Arc<dyn MessageStore>> {
         let store = self.store.clone()?;
         let clock_skew = SkewCheck::new(Arc::clone(&self.clock), self.events.clone(), self.max_clock_skew);
         let (changes, current, events) = (Arc::clone(changes), Arc::clone(current), self.events.clone());
-        Some(Arc::new(NodeStore { store, clock_skew, changes, current, events }))
+        Some(Arc::new(NodeStore { store, clock_skew, changes, current, events, pipeline }))
     }
 
     async fn counter(&self, store: &Arc<dyn MessageStore>) -> Counter {

@@ -18,6 +18,8 @@ use super::Backoff;
 /// | `mail_lifetime` | how long a mail in the outbox is tried | 5 days |
 /// | `greeting_unreachable` | a node that needs greetings and cannot be reached | 1 s to 30 s |
 /// | `greeting_refused` | one greeting that a node does not take now | 1 min to 1 h |
+/// | `step_failed` | one step on arrival that failed, and a server that fails for all of its steps | 5 s to 1 h |
+/// | `step_lifetime` | how long a step on arrival is tried before it is parked for an operator | 5 days |
 /// | `lamp_failed` | one lamp that could not be updated; at least 1 s | 1 s to 60 s |
 ///
 /// ```
@@ -46,6 +48,10 @@ pub struct RetryPolicy {
     pub greeting_unreachable: Backoff,
     /// The waits between the attempts of one greeting that a node does not take now.
     pub greeting_refused: Backoff,
+    /// The waits between the attempts of one part of a step on arrival, and between the probes of a destination that fails.
+    pub step_failed: Backoff,
+    /// How long a part of a step is tried: the first attempt that fails after this time is the last one.
+    pub step_lifetime: Duration,
     /// The waits between the attempts to update one lamp. A wait of less than one second counts as one second (RFC 3842 §3.7).
     pub lamp_failed: Backoff,
 }
@@ -95,6 +101,18 @@ impl RetryPolicy {
         Self { greeting_refused: backoff, ..self }
     }
 
+    /// Sets the waits between the attempts of one part of a step on arrival.
+    #[must_use]
+    pub fn step_failed(self, backoff: Backoff) -> Self {
+        Self { step_failed: backoff, ..self }
+    }
+
+    /// Sets how long a part of a step on arrival is tried before it is parked.
+    #[must_use]
+    pub fn step_lifetime(self, lifetime: Duration) -> Self {
+        Self { step_lifetime: lifetime, ..self }
+    }
+
     /// Sets the waits between the attempts to update one lamp.
     #[must_use]
     pub fn lamp_failed(self, backoff: Backoff) -> Self {
@@ -111,6 +129,8 @@ impl Default for RetryPolicy {
             mail_lifetime: Duration::from_secs(5 * 24 * 60 * 60),
             greeting_unreachable: Backoff::from_millis(1_000, 30_000),
             greeting_refused: Backoff::from_millis(60_000, 60 * 60_000),
+            step_failed: Backoff::from_millis(5_000, 60 * 60_000),
+            step_lifetime: Duration::from_secs(5 * 24 * 60 * 60),
             lamp_failed: Backoff::from_millis(1_000, 60_000),
         }
     }
@@ -155,6 +175,7 @@ mod tests {
             policy.mail_deferred,
             policy.greeting_unreachable,
             policy.greeting_refused,
+            policy.step_failed,
             policy.lamp_failed,
         ] {
             assert_eq!(Backoff::new(backoff.first(), backoff.max()), Ok(backoff));

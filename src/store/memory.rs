@@ -180,7 +180,7 @@ impl PendingArrivals for MemoryStore {
         let (Some(pending), now) = (pending.as_mut(), Instant::now()) else { return Ok(Vec::new()) };
         let there = |arrival: &PendingArrival| {
             let mailbox = mailboxes.get(&arrival.mailbox);
-            mailbox.is_some_and(|kept| kept.messages.iter().any(|(message, _)| message.id() == arrival.id))
+            mailbox.is_some_and(|kept| kept.keys.contains_key(&arrival.id))
         };
         pending.retain(|arrival, until| *until > now || there(arrival));
         let free = pending.iter_mut().filter(|(_, until)| **until <= now).take(most);

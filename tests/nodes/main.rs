@@ -19,6 +19,10 @@ mod central_nodes_share_their_greetings;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod greetings_reach_the_nodes_that_need_them;
 #[cfg(all(feature = "memory", feature = "node"))]
+mod steps_are_done_for_each_message;
+#[cfg(feature = "node")]
+mod steps_survive_kills;
+#[cfg(all(feature = "memory", feature = "node"))]
 mod ten_thousand_calls_at_once_are_admitted_exactly;
 
 #[cfg(feature = "node")]
