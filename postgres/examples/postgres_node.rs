@@ -36,7 +36,8 @@ async fn equip(node: NodeBuilder, config: &StoreConfig, network: &Network) -> Re
     if let Some(engine) = network.engine() {
         database = database.engine(engine.as_str());
     }
-    let database = database.connect().await?;
+    // The node starts also while the database is away, and answers 451 until it is back.
+    let database = database.open().await?;
     let mut store = PostgresStore::builder(&database).directory(network.directory());
     if let Some(url) = sounds {
         store = store.sounds(SoundStore::builder(url).build()?);

@@ -16,6 +16,18 @@ pub enum DatabaseError {
     /// No host accepted a connection; the reason of each is in the text.
     #[error("no database server takes writes now: {0}")]
     Away(String),
+    /// A host was reached, and refused the login: the password or the database is wrong, or the role may not connect. An operator has to mend it; the
+    /// reason of each host is in the text.
+    #[error("no database server lets this role log in: {0}")]
+    LoginRefused(String),
+    /// The database belongs to another engine than the one that was [named](crate::DatabaseBuilder::engine).
+    #[error("the database belongs to the engine {found}, and this node to {wanted}")]
+    OtherEngine {
+        /// The name that the builder was given.
+        wanted: String,
+        /// The name in the database.
+        found: String,
+    },
     /// All connections are in use, and none became free in time.
     #[error("no connection to the database became free within {0:?}")]
     Busy(Duration),
@@ -50,6 +62,7 @@ impl DatabaseError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Away(_)
+            | Self::LoginRefused(_)
             | Self::Busy(_)
             | Self::NoAnswer(_)
             | Self::Lost(_)
@@ -57,15 +70,35 @@ impl DatabaseError {
             | Self::Conflict(_)
             | Self::NoSpace(_)
             | Self::NotAllowed(_) => true,
-            Self::Address(_) | Self::Schema(_) | Self::Unexpected(_) => false,
+            Self::Address(_) | Self::OtherEngine { .. } | Self::Schema(_) | Self::Unexpected(_) => false,
+        }
+    }
+
+    /// Whether waiting does not help: somebody has to change a setting.
+    pub(crate) fn needs_an_operator(&self) -> bool {
+        match self {
+            Self::Address(_)
+            | Self::LoginRefused(_)
+            | Self::OtherEngine { .. }
+            | Self::NotAllowed(_)
+            | Self::Schema(_)
+            | Self::Unexpected(_) => true,
+            Self::Away(_)
+            | Self::Busy(_)
+            | Self::NoAnswer(_)
+            | Self::Lost(_)
+            | Self::NotReplicated
+            | Self::Conflict(_)
+            | Self::NoSpace(_) => false,
         }
     }
 
     /// Whether the connection must not be used again: it is broken, or its server is not the one that takes writes.
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
-            Self::Away(_) | Self::NoAnswer(_) | Self::Lost(_) | Self::NotReplicated => true,
+            Self::Away(_) | Self::LoginRefused(_) | Self::NoAnswer(_) | Self::Lost(_) | Self::NotReplicated => true,
             Self::Address(_)
+            | Self::OtherEngine { .. }
             | Self::Busy(_)
             | Self::Conflict(_)
             | Self::NoSpace(_)
@@ -103,12 +136,16 @@ impl From<DatabaseError> for StoreError {
         match error {
             DatabaseError::NoSpace(_) => Self::NoSpace(error.into()),
             DatabaseError::NotAllowed(_) => Self::NotWritable(error.into()),
-            DatabaseError::Unexpected(_) | DatabaseError::Schema(_) | DatabaseError::Address(_) => {
+            DatabaseError::Unexpected(_)
+            | DatabaseError::Schema(_)
+            | DatabaseError::Address(_)
+            | DatabaseError::OtherEngine { .. } => {
                 // A fault of this crate or of its operator. The sender keeps the message: it is not the message's fault.
                 tracing::error!(error = &error as &dyn StdError, "the database answered something unexpected");
                 Self::Unavailable(error.into())
             }
             DatabaseError::Away(_)
+            | DatabaseError::LoginRefused(_)
             | DatabaseError::Busy(_)
             | DatabaseError::NoAnswer(_)
             | DatabaseError::Lost(_)
@@ -116,6 +153,13 @@ impl From<DatabaseError> for StoreError {
             | DatabaseError::Conflict(_) => Self::Unavailable(error.into()),
         }
     }
+}
+
+/// Whether a server refused a login with this error for a reason that an operator has to mend: a wrong password, an unknown role or database, or no
+/// right to connect.
+pub(crate) fn refuses_login(error: &tokio_postgres::Error) -> bool {
+    let refuses = |state: &SqlState| state.code().starts_with("28") || matches!(state.code(), "3D000" | "42501");
+    error.code().is_some_and(refuses)
 }
 
 /// The meaning of an SQLSTATE for a caller.

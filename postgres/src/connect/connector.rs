@@ -16,7 +16,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::address::{Address, Server, Ssl};
 use super::connection::{Connection, OnNotification};
 use super::encryption::Encryption;
-use crate::DatabaseError;
+use super::readiness::Readiness;
+use crate::error::refuses_login;
+use crate::{DatabaseError, schema};
 
 /// Finds the server that takes writes, and opens sessions with it.
 ///
@@ -28,6 +30,7 @@ pub(crate) struct Connector {
     /// The host that took the last connection; it is tried first.
     last: AtomicUsize,
     limits: TimeLimits,
+    readiness: Readiness,
 }
 
 /// How long anything may take.
@@ -53,26 +56,40 @@ impl Connector {
             (Ssl::Disabled, _) => Encryption::PlainTextEverywhere,
             (Ssl::Unsaid | Ssl::Required, encryption) => encryption,
         };
-        Ok(Self { address, encryption, last: AtomicUsize::new(0), limits })
+        Ok(Self { address, encryption, last: AtomicUsize::new(0), limits, readiness: Readiness::default() })
     }
 
     pub(crate) fn limits(&self) -> TimeLimits {
         self.limits
     }
 
+    pub(super) fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    /// Connects, and brings the schema up to date; returns the name of the engine, which is set to `name` if it had none. The caller decides whether
+    /// the [readiness](Self::readiness) follows.
+    pub(super) async fn prepare(&self, name: Option<&str>) -> Result<Option<Arc<str>>, DatabaseError> {
+        let mut connection = self.connect_with(None).await?;
+        schema::bring_up_to_date(connection.client()).await?;
+        Ok(schema::engine(connection.client(), name).await?.map(Arc::from))
+    }
+
     /// A session with the server that takes writes.
     pub(crate) async fn connect(&self) -> Result<Connection, DatabaseError> {
+        self.readiness.check()?;
         self.connect_with(None).await
     }
 
     /// The same, where notifications are handed to `on_notification`.
     pub(crate) async fn connect_listening(&self, on_notification: OnNotification) -> Result<Connection, DatabaseError> {
+        self.readiness.check()?;
         self.connect_with(Some(on_notification)).await
     }
 
     async fn connect_with(&self, on_notification: Option<OnNotification>) -> Result<Connection, DatabaseError> {
         let (hosts, first) = (&self.address.hosts, self.last.load(Ordering::Relaxed));
-        let mut reasons = String::new();
+        let mut reasons = Reasons::default();
         for at in (first..first + hosts.len()).map(|at| at % hosts.len()) {
             let tried = timeout(self.limits.connect, self.connect_to(&hosts[at], on_notification.as_ref(), &mut reasons)).await;
             match tried {
@@ -81,10 +98,10 @@ impl Connector {
                     return Ok(connection);
                 }
                 Ok(None) => {}
-                Err(_) => note(&mut reasons, &hosts[at], &format!("no answer within {:?}", self.limits.connect)),
+                Err(_) => reasons.note(&hosts[at], &format!("no answer within {:?}", self.limits.connect)),
             }
         }
-        Err(DatabaseError::Away(reasons))
+        Err(reasons.into_error())
     }
 
     /// A session with one of the addresses of `server`; or `None`, with the reasons noted.
@@ -92,14 +109,14 @@ impl Connector {
         &self,
         server: &Server,
         on_notification: Option<&OnNotification>,
-        reasons: &mut String,
+        reasons: &mut Reasons,
     ) -> Option<Connection> {
         let addresses: Vec<Option<IpAddr>> = match server {
             Server::Socket { .. } => vec![None],
             Server::Tcp { host, port } => match lookup_host((host.as_str(), *port)).await {
                 Ok(found) => found.map(|address| Some(address.ip())).collect(),
                 Err(error) => {
-                    note(reasons, server, &error.to_string());
+                    reasons.note(server, &error.to_string());
                     return None;
                 }
             },
@@ -107,7 +124,10 @@ impl Connector {
         for address in addresses {
             match self.open(server, address, on_notification.map(Arc::clone)).await {
                 Ok(connection) => return Some(connection),
-                Err(reason) => note(reasons, server, &reason),
+                Err(refusal) => {
+                    reasons.note(server, &refusal.reason);
+                    reasons.login_refused |= refusal.of_login;
+                }
             }
         }
         None
@@ -119,7 +139,7 @@ impl Connector {
         server: &Server,
         address: Option<IpAddr>,
         on_notification: Option<OnNotification>,
-    ) -> Result<Connection, String> {
+    ) -> Result<Connection, Refusal> {
         let mut config = self.address.config(server, address);
         let is_local = address.is_none_or(|address| address.is_loopback());
         let connected = match (&self.encryption, address) {
@@ -135,8 +155,8 @@ impl Connector {
                 in_plain_text(config, on_notification).await
             }
         };
-        let mut connection = connected.map_err(|error| described(&error))?;
-        let session = connection.client().simple_query(&self.session()).await.map_err(|error| described(&error))?;
+        let mut connection = connected.map_err(|error| Refusal::by(&error))?;
+        let session = connection.client().simple_query(&self.session()).await.map_err(|error| Refusal::by(&error))?;
         let answers = session.iter().rev().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some((row.get(0) == Some("on"), row.get(1).and_then(|version| version.parse().ok()))),
             _ => None,
@@ -182,10 +202,42 @@ fn in_plain_text(
     })
 }
 
-fn note(reasons: &mut String, server: &Server, reason: &str) {
-    let separator = if reasons.is_empty() { "" } else { "; " };
-    // Writing into a string cannot fail.
-    let _ = write!(reasons, "{separator}{server}: {reason}");
+/// Why no host gave a session.
+#[derive(Debug, Default)]
+struct Reasons {
+    text: String,
+    /// Whether a host refused the login.
+    login_refused: bool,
+}
+
+impl Reasons {
+    fn note(&mut self, server: &Server, reason: &str) {
+        let separator = if self.text.is_empty() { "" } else { "; " };
+        // Writing into a string cannot fail.
+        let _ = write!(self.text, "{separator}{server}: {reason}");
+    }
+
+    fn into_error(self) -> DatabaseError {
+        if self.login_refused { DatabaseError::LoginRefused(self.text) } else { DatabaseError::Away(self.text) }
+    }
+}
+
+/// Why one host gave no session.
+struct Refusal {
+    reason: String,
+    of_login: bool,
+}
+
+impl Refusal {
+    fn by(error: &tokio_postgres::Error) -> Self {
+        Self { reason: described(error), of_login: refuses_login(error) }
+    }
+}
+
+impl From<&str> for Refusal {
+    fn from(reason: &str) -> Self {
+        Self { reason: reason.into(), of_login: false }
+    }
 }
 
 fn described(error: &tokio_postgres::Error) -> String {

@@ -6,6 +6,7 @@ mod connector;
 mod encryption;
 mod gate;
 mod pool;
+mod readiness;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ pub(crate) use self::connection::{Connection, OnNotification};
 use self::connector::{Connector, TimeLimits};
 pub use self::encryption::Encryption;
 pub(crate) use self::pool::Pool;
-use crate::{DatabaseError, schema};
+use self::readiness::FirstContact;
+use crate::DatabaseError;
 
 /// The connections to one PostgreSQL database, shared by everything that is stored there. A clone uses the same connections.
 ///
@@ -25,6 +27,9 @@ use crate::{DatabaseError, schema};
 /// The address may name several servers, `postgres://role@one:5432,two:5432/mail`. The one that takes writes is used, for reading too; the others
 /// are tried in turn when it is gone, each with a time limit, so that a frozen server does not hold up the next one. While no server takes
 /// writes, calls fail at once, one caller tries every quarter of a second, and the others follow when it succeeds.
+///
+/// [`connect`](Self::connect) fails when the database is away, which suits a tool that ends then. A node [opens](DatabaseBuilder::open) its database: it
+/// starts without it, and finds it within a second of its return.
 ///
 /// # Sessions
 ///
@@ -42,7 +47,8 @@ use crate::{DatabaseError, schema};
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
-    engine: Option<Arc<str>>,
+    /// Only if the database was away at first.
+    _first_contact: Option<Arc<FirstContact>>,
 }
 
 impl Database {
@@ -75,9 +81,9 @@ impl Database {
         }
     }
 
-    /// Returns the name that this engine had when it was connected, if it was given one by [`DatabaseBuilder::engine`].
+    /// Returns the name that this engine had when the database was first reached, if it was given one by [`DatabaseBuilder::engine`].
     pub fn engine(&self) -> Option<&str> {
-        self.engine.as_deref()
+        self.pool.connector().readiness().engine()
     }
 
     pub(crate) fn pool(&self) -> &Pool {
@@ -109,7 +115,7 @@ impl DatabaseBuilder {
     }
 
     /// Names the engine as the network description does, if it has no name yet. A node does not open a store of an engine with another name than the
-    /// one in its description.
+    /// one in its description; if the database is away then, it is not used when it comes back with another name, and an error is logged.
     pub fn engine(self, name: impl Into<String>) -> Self {
         Self { engine: Some(name.into()), ..self }
     }
@@ -154,7 +160,8 @@ impl DatabaseBuilder {
     ///
     /// [`DatabaseError::Address`] if the address cannot be read, or contradicts the encryption; [`DatabaseError::Schema`] if the schema is more
     /// than one step newer than this version, or its steps are not those of this crate; [`DatabaseError::NotAllowed`] if the role may not
-    /// create the schema; [`DatabaseError::Away`], and the others that may pass, if no server takes writes now.
+    /// create the schema; [`DatabaseError::LoginRefused`] if no server lets the role in; [`DatabaseError::Away`], and the others that may
+    /// pass, if no server takes writes now.
     ///
     /// # Panics
     ///
@@ -164,15 +171,50 @@ impl DatabaseBuilder {
     ///
     /// A dropped call has applied some of the steps, each whole. The same call again applies the rest.
     pub async fn connect(self) -> Result<Database, DatabaseError> {
+        let (name, size) = (self.engine.clone(), self.connections);
+        let connector = self.connector()?;
+        let engine = connector.prepare(name.as_deref()).await?;
+        connector.readiness().handle_ready(engine);
+        Ok(Database { pool: Pool::new(connector, size), _first_contact: None })
+    }
+
+    /// As [`connect`](Self::connect), but also returns a database that is away now: a node starts without it.
+    ///
+    /// Until the database was reached, all calls fail at once, as they do when it is away later. A task tries to reach it every quarter of a second, brings
+    /// its schema up to date then, and ends. A login that is refused, as for a wrong password, is tried every second and logged as an error, and so is
+    /// a right that is missing: both can be mended at the server while the node runs.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Address`]; and [`DatabaseError::Schema`] if the database is there, and its schema does not fit.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with I/O and time.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`connect`](Self::connect).
+    pub async fn open(self) -> Result<Database, DatabaseError> {
+        let (name, size) = (self.engine.clone(), self.connections);
+        let connector = self.connector()?;
+        let first_contact = match connector.prepare(name.as_deref()).await {
+            Ok(engine) => {
+                connector.readiness().handle_ready(engine);
+                None
+            }
+            Err(error) if error.is_transient() => Some(Arc::new(FirstContact::begin(Arc::clone(&connector), name, error))),
+            Err(error) => return Err(error),
+        };
+        Ok(Database { pool: Pool::new(connector, size), _first_contact: first_contact })
+    }
+
+    fn connector(self) -> Result<Arc<Connector>, DatabaseError> {
         let mut address = Address::read(&self.address)?;
         if let Some(password) = &self.password {
             address.set_password(password);
         }
-        let connector = Connector::new(address, self.encryption, self.limits)?;
-        let mut connection = connector.connect().await?;
-        schema::bring_up_to_date(connection.client()).await?;
-        let engine = schema::engine(connection.client(), self.engine.as_deref()).await?.map(Arc::from);
-        Ok(Database { pool: Pool::new(connector, self.connections), engine })
+        Connector::new(address, self.encryption, self.limits).map(Arc::new)
     }
 }
 

@@ -31,18 +31,14 @@ struct Shared {
 }
 
 impl Pool {
-    pub(crate) fn new(connector: Connector, size: usize) -> Self {
-        Self::of(Arc::new(connector), size)
+    pub(crate) fn new(connector: Arc<Connector>, size: usize) -> Self {
+        let permits = Arc::new(Semaphore::new(size.max(1)));
+        Self { shared: Arc::new(Shared { connector, permits, idle: Mutex::default(), gate: Mutex::default() }) }
     }
 
     /// Another pool of sessions with the same database, for calls that must not wait for those of this one.
     pub(crate) fn apart(&self, size: usize) -> Self {
-        Self::of(Arc::clone(&self.shared.connector), size)
-    }
-
-    fn of(connector: Arc<Connector>, size: usize) -> Self {
-        let permits = Arc::new(Semaphore::new(size.max(1)));
-        Self { shared: Arc::new(Shared { connector, permits, idle: Mutex::default(), gate: Mutex::default() }) }
+        Self::new(Arc::clone(&self.shared.connector), size)
     }
 
     pub(crate) fn connector(&self) -> &Connector {
@@ -98,6 +94,8 @@ impl Pool {
 
 impl Shared {
     async fn connect(&self) -> Result<Connection, DatabaseError> {
+        // The task of the first contact tries and logs.
+        self.connector.readiness().check()?;
         let admission = self.gate().poll_admission(Instant::now());
         if admission == Admission::GiveUp {
             return Err(DatabaseError::Away("it was away a moment ago".into()));
@@ -108,7 +106,12 @@ impl Shared {
         match &connected {
             Ok(_) => self.gate().handle_success(),
             Err(error) => {
-                tracing::warn!(error = error as &dyn std::error::Error, "the database is away");
+                let failure = error as &dyn std::error::Error;
+                if error.needs_an_operator() {
+                    tracing::error!(error = failure, "the database cannot be used until an operator mends this");
+                } else {
+                    tracing::warn!(error = failure, "the database is away");
+                }
                 self.gate().handle_failure(Instant::now());
             }
         }

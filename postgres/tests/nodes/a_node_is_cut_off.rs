@@ -1,29 +1,21 @@
 //! The network between one of two central nodes and the database is cut, and restored after some seconds, `VOICEMAIL_CUT_SECS` if that is set: the node
 //! defers what it is sent, says nothing false about lamps, and serves again at once; the other node has taken over its lamps.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tempfile::{TempDir, tempdir};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
-use voicemail::forward::smtp::{Security, SmtpForwarder};
-use voicemail::forward::{Forwarder as _, Outcome};
-use voicemail::intake::ListenMode;
-use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, MessageId, Origin, RecordedAt};
+use voicemail::message::{MessageId, Origin};
 use voicemail::mwi::{CurrentState, MwiSource as _};
-use voicemail::node::{Node, NodeError};
-use voicemail::store::MessageStore;
+use voicemail::store::MessageStore as _;
 use voicemail_postgres::{Database, PostgresStore};
 
 use super::support::lamps::Lamps;
-use super::support::network::{CENTRAL, NUMBERS};
-use super::support::process::central_node;
+use super::support::network::NUMBERS;
 use super::support::relay::Relay;
+use super::support::running::{RunningNode, message};
 use super::support::server::Server;
 use super::support::{mailbox, soon, summaries};
 
@@ -34,9 +26,9 @@ async fn a_node_cut_off_defers_and_is_back_at_once() {
     let address = server.create_database().await;
     let (lamps, relay) = (Lamps::default(), Relay::to(server.port()).await);
     let through = address.replace(&format!(":{}", server.port()), &format!(":{}", relay.port()));
-    let far = RunningNode::start("far", &through, &lamps).await;
+    let far = RunningNode::start("far", &database(&through).await, &lamps).await;
     soon("the first node shows all lamps", lamps.until(|lamps| lamps.shown_by("far") >= NUMBERS.len())).await;
-    let near = RunningNode::start("near", &address, &lamps).await;
+    let near = RunningNode::start("near", &database(&address).await, &lamps).await;
     let store = PostgresStore::builder(&Database::connect(&address).await.unwrap()).build();
     let (first, last) = (mailbox(NUMBERS[0]), mailbox(NUMBERS[7]));
     assert!(far.accepts(&message()).await.is_ok(), "before the cut");
@@ -87,51 +79,6 @@ async fn a_node_cut_off_defers_and_is_back_at_once() {
     );
 }
 
-/// A central node in this process, with an intake.
-struct RunningNode {
-    node: Node,
-    sender: SmtpForwarder,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<Result<(), NodeError>>,
-    _spool: TempDir,
-}
-
-impl RunningNode {
-    async fn start(name: &str, address: &str, lamps: &Lamps) -> Self {
-        let database = Database::builder(address).connections(SESSIONS).statement_limit(STATEMENT_LIMIT).connect().await.unwrap();
-        let (spool, listener) = (tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
-        let intake: SocketAddr = listener.local_addr().unwrap();
-        let sender = SmtpForwarder::builder(intake.to_string(), "voicemail.example").node("himalaya.voicemail.example");
-        let sender = sender.security(Security::PlainText).build().unwrap();
-        let node = central_node(&database, name, spool.path()).sink(lamps.sink(name)).listen(listener, ListenMode::StartTls);
-        let node = node.open().await.unwrap();
-        assert_eq!(node.address().as_str(), CENTRAL);
-        let (stop, stopped) = oneshot::channel::<()>();
-        let running = node.clone();
-        let task = tokio::spawn(async move { running.run(async { drop(stopped.await) }).await });
-        Self { node, sender, stop, task, _spool: spool }
-    }
-
-    fn store(&self) -> &Arc<dyn MessageStore> {
-        self.node.store().unwrap()
-    }
-
-    /// Sends a message to the intake; answers its reply code if it does not accept the message.
-    async fn accepts(&self, message: &Message) -> Result<(), u16> {
-        let sent = soon("the intake answers", self.sender.forward(message, &[mailbox(NUMBERS[0])])).await.unwrap();
-        match &sent.outcomes[..] {
-            [Outcome::Accepted] => Ok(()),
-            [Outcome::Deferred(reply)] => Err(reply.code),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn stop(self) {
-        drop(self.stop);
-        self.task.await.unwrap().unwrap();
-    }
-}
-
 /// Callers who leave messages at a node all the time, and try again after a short while.
 struct Callers {
     stopped: Arc<AtomicBool>,
@@ -170,11 +117,8 @@ impl Callers {
     }
 }
 
-fn message() -> Message {
-    let quality = ClockQuality::unknown(ClockSource::Manual);
-    let recorded_at = RecordedAt::new("2026-03-29T00:59:40Z".parse().unwrap(), chrono_tz::UTC, quality);
-    let sound = MessageId::random().as_bytes().to_vec();
-    Message::builder(Audio::new(AudioType::Wav, sound), recorded_at).build()
+async fn database(address: &str) -> Database {
+    Database::builder(address).connections(SESSIONS).statement_limit(STATEMENT_LIMIT).connect().await.unwrap()
 }
 
 const SESSIONS: usize = 16;

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod a_node_is_cut_off;
+mod a_node_starts_before_its_database;
 mod central_nodes_are_killed;
 mod random_steps_leave_every_lamp_right;
 mod support;

@@ -12,6 +12,7 @@ pub(crate) mod random;
 #[path = "../../postgres/support/relay.rs"]
 #[allow(dead_code, reason = "each test uses a part of it")]
 pub(crate) mod relay;
+pub(crate) mod running;
 pub(crate) mod senders;
 #[path = "../../postgres/support/server.rs"]
 #[allow(dead_code, reason = "each test uses a part of it")]

@@ -78,7 +78,7 @@ fn a_central_node() {
 /// Runs a central node until the standard input ends.
 async fn run(config: NodeConfig) {
     let spool = tempfile::tempdir().unwrap();
-    let database = Database::connect(&config.database).await.unwrap();
+    let database = Database::builder(&config.database).open().await.unwrap();
     let sink = FarLampSink::new(config.lamps, &config.name);
     let listener = tokio::net::TcpListener::bind(config.listen).await.unwrap();
     let node = central_node(&database, &config.name, spool.path()).sink(sink).listen(listener, ListenMode::StartTls);

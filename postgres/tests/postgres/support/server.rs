@@ -46,8 +46,8 @@ impl Server {
         Some(server)
     }
 
-    /// A new server that is not started yet.
-    fn prepare(settings: &[&str]) -> Option<Self> {
+    /// A new server with these settings that is not started yet; `None` if PostgreSQL is not installed, which is said aloud.
+    pub(crate) fn prepare(settings: &[&str]) -> Option<Self> {
         let server = Self::folder()?;
         let data = server.data();
         let made = server.run("initdb", &["-D", text(&data), "-U", "voicemail", "-A", "trust", "-N", "--locale=C", "-E", "UTF8"]);
