@@ -1,6 +1,6 @@
 //! [`Outage`]: when a destination that cannot be reached is tried next.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Backoff, RetrySchedule};
 
@@ -41,6 +41,11 @@ impl Outage {
         self.probe_at = self.probe_at.min(self.schedule.handle_failure(now, jitter));
     }
 
+    /// Makes the next attempt due `wait` from `now`, unless it was due earlier.
+    pub(crate) fn retry_within(&mut self, wait: Duration, now: Instant) {
+        self.probe_at = self.probe_at.min(now + wait);
+    }
+
     /// Makes the next attempt due at `now`, whatever the schedule says.
     pub(crate) fn retry_now(&mut self, now: Instant) {
         self.probe_at = now;
@@ -49,8 +54,6 @@ impl Outage {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -79,6 +82,10 @@ mod tests {
         assert_eq!(outage.probe_at(), now + 5 * SECOND);
         outage.handle_probe_failure(now + SECOND, 0.0);
         assert_eq!(outage.probe_at(), now + 3 * SECOND, "its failure brings the next one forward");
+        outage.retry_within(2 * SECOND, now);
+        assert_eq!(outage.probe_at(), now + 2 * SECOND);
+        outage.retry_within(9 * SECOND, now);
+        assert_eq!(outage.probe_at(), now + 2 * SECOND, "it was due earlier");
         outage.retry_now(now);
         assert_eq!(outage.probe_at(), now);
     }

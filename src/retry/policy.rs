@@ -12,7 +12,8 @@ use super::Backoff;
 ///
 /// | field | what is retried | default |
 /// |---|---|---|
-/// | `destination_unreachable` | a node that cannot be reached or has no space: single messages are sent as probes | 500 ms to 3 s |
+/// | `destination_unreachable` | a node that cannot be reached: single messages are sent as probes | 500 ms to 3 s |
+/// | `destination_unavailable` | a node that answers that it takes no message now, as while its database is away: the same | 500 ms to 1 s |
 /// | `message_deferred` | one message that the other node cannot take now, as when its mailbox is full | 1 s to 5 min |
 /// | `mail_deferred` | one mail in the outbox, whatever the reason | 1 min to 30 min |
 /// | `mail_lifetime` | how long a mail in the outbox is tried | 5 days |
@@ -35,9 +36,12 @@ use super::Backoff;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// The waits between probes of a node that cannot be reached, or that accepts no message at all, as when its disk is full. A node that
-    /// is back is noticed within the longest of them; after that time a probe without an answer is followed by another one.
+    /// The waits between probes of a node that cannot be reached. A node that is back is noticed within the longest of them; after that time a
+    /// probe without an answer is followed by another one.
     pub destination_unreachable: Backoff,
+    /// The waits between probes of a node that answers, and accepts no message at all, as when its disk is full or its database is away. Its return
+    /// is noticed within the longest of them.
+    pub destination_unavailable: Backoff,
     /// The waits between the attempts of one message that the other node cannot take now.
     pub message_deferred: Backoff,
     /// The waits between the attempts of one mail in the outbox.
@@ -61,6 +65,12 @@ impl RetryPolicy {
     #[must_use]
     pub fn destination_unreachable(self, backoff: Backoff) -> Self {
         Self { destination_unreachable: backoff, ..self }
+    }
+
+    /// Sets the waits between probes of a node that answers that it takes no message now.
+    #[must_use]
+    pub fn destination_unavailable(self, backoff: Backoff) -> Self {
+        Self { destination_unavailable: backoff, ..self }
     }
 
     /// Sets the waits between the attempts of one message that the other node cannot take now.
@@ -124,6 +134,7 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             destination_unreachable: Backoff::from_millis(500, 3_000),
+            destination_unavailable: Backoff::from_millis(500, 1_000),
             message_deferred: Backoff::from_millis(1_000, 300_000),
             mail_deferred: Backoff::from_millis(60_000, 30 * 60_000),
             mail_lifetime: Duration::from_secs(5 * 24 * 60 * 60),
@@ -158,6 +169,7 @@ mod tests {
     fn the_default_waits_are_the_documented_ones() {
         let policy = RetryPolicy::default();
         assert_eq!(waits(policy.destination_unreachable, 5), [0.5, 1.0, 2.0, 3.0, 3.0]);
+        assert_eq!(waits(policy.destination_unavailable, 3), [0.5, 1.0, 1.0]);
         assert_eq!(waits(policy.message_deferred, 11), [1., 2., 4., 8., 16., 32., 64., 128., 256., 300., 300.]);
         assert_eq!(waits(policy.mail_deferred, 7), [60.0, 120.0, 240.0, 480.0, 960.0, 1800.0, 1800.0]);
         assert_eq!(policy.mail_lifetime, Duration::from_secs(432_000));
@@ -171,6 +183,7 @@ mod tests {
         let policy = RetryPolicy::default();
         for backoff in [
             policy.destination_unreachable,
+            policy.destination_unavailable,
             policy.message_deferred,
             policy.mail_deferred,
             policy.greeting_unreachable,

@@ -18,6 +18,7 @@ use super::file_pool::{OldFiles, Reuse};
 use super::head::{is_damaged, is_settled};
 use super::loading::{LoadedMessage, OpenedMessage, UnloadedMessage};
 use super::name::EntryName;
+use super::queue::Failure;
 use super::{Destination, MEMORY_PIECE, MEMORY_PIECES, Spool};
 use crate::disk;
 use crate::error_chain as chain;
@@ -144,10 +145,12 @@ impl DestinationSender<'_> {
         self.destination.changed.notify_one();
         match sent {
             Ok(acceptance) => match node_failure(&acceptance) {
-                Some(reply) => self.unreachable(&batch, &reply.to_string()),
+                Some(reply) => self.destination_failed(Failure::Unavailable, &batch, &reply.to_string()),
                 None => return self.settle(&batch, acceptance).await,
             },
-            Err(SendFailure::Forward(error)) if error.is_transient() => self.unreachable(&batch, &chain(&error)),
+            Err(SendFailure::Forward(error)) if error.is_transient() => {
+                self.destination_failed(Failure::Unreachable, &batch, &chain(&error));
+            }
             Err(SendFailure::Forward(error)) => {
                 match error {
                     ForwardError::Refused { .. } => self.destination.queue().handle_reached(),
@@ -328,9 +331,9 @@ impl DestinationSender<'_> {
         self.emit_deferred(name, reason, attempts, due, now);
     }
 
-    fn unreachable(&self, batch: &[EntryName], reason: &str) {
+    fn destination_failed(&self, failure: Failure, batch: &[EntryName], reason: &str) {
         let now = now();
-        let due = self.destination.queue().handle_unreachable(batch, now, random_fraction());
+        let due = self.destination.queue().handle_failure(failure, batch, now, random_fraction());
         for name in batch {
             let attempts = self.destination.queue().attempts(name);
             self.emit_deferred(name, reason, attempts, due, now);
@@ -377,8 +380,8 @@ impl DestinationSender<'_> {
     }
 }
 
-/// Returns the reply of a node that accepted no recipient because of its own state, such as a full disk. All messages would get that reply,
-/// so the node is treated like one that cannot be reached: it is tried every few seconds, and then everything is sent at once.
+/// Returns the reply of a node that accepted no recipient because of its own state, such as a full disk or a store that is away. All messages would
+/// get that reply, so the node is treated like one that cannot be reached: one message a second asks whether it is back, and then the others follow.
 fn node_failure(acceptance: &Acceptance) -> Option<&Reply> {
     let mut failure = None;
     for outcome in &acceptance.outcomes {

@@ -5,12 +5,16 @@ use std::ops::Bound;
 use std::time::Instant;
 
 use super::name::EntryName;
-use crate::retry::{Backoff, Outage};
+use crate::retry::{Backoff, Outage, RetryPolicy};
 
 /// An outage of the destination, and the messages that are sent during it to test whether it is over.
 #[derive(Debug)]
 pub(super) struct Probes {
     outage: Outage,
+    /// The waits between probes that are answered.
+    unavailable: Backoff,
+    /// How many failures in a row were answers.
+    refusals: u32,
     /// How many probes with the first message have failed.
     failures: u32,
     /// Since when a probe with another message is due, because one with the first has just failed.
@@ -29,6 +33,15 @@ pub(super) struct Probes {
     pub(super) causes: BTreeSet<EntryName>,
 }
 
+/// How a destination failed as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// It could not be reached, or gave no answer.
+    Unreachable,
+    /// It answered that it takes no message now, as while its store is away. To ask again costs it little, so it is asked more often.
+    Unavailable,
+}
+
 /// Which message a probe is made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Probe {
@@ -40,9 +53,18 @@ pub(super) enum Probe {
 
 impl Probes {
     /// Begins with the failure of `batch`, whose first message is `first`.
-    pub(super) fn new(backoff: Backoff, first: &EntryName, batch: &[EntryName], now: Instant, jitter: f64) -> Self {
-        Self {
-            outage: Outage::new(backoff, now, jitter),
+    pub(super) fn new(
+        policy: &RetryPolicy,
+        failure: Failure,
+        first: &EntryName,
+        batch: &[EntryName],
+        now: Instant,
+        jitter: f64,
+    ) -> Self {
+        let mut probes = Self {
+            outage: Outage::new(policy.destination_unreachable, now, jitter),
+            unavailable: policy.destination_unavailable,
+            refusals: 0,
             failures: 0,
             other_at: None,
             last: first.clone(),
@@ -51,7 +73,9 @@ impl Probes {
             failed: None,
             all_fail: false,
             causes: batch.iter().cloned().collect(),
-        }
+        };
+        probes.wait_after(failure, now, jitter);
+        probes
     }
 
     /// When the first message of the queue is sent as a probe next.
@@ -98,13 +122,25 @@ impl Probes {
     }
 
     /// Notes that a probe failed whose first message is `first`.
-    pub(super) fn handle_failure(&mut self, probe: Probe, first: &EntryName, now: Instant, jitter: f64) {
+    pub(super) fn handle_failure(&mut self, failure: Failure, probe: Probe, first: &EntryName, now: Instant, jitter: f64) {
         if probe == Probe::First {
             self.other_at = self.failures.is_multiple_of(FAILURES_FOR_ANOTHER).then_some(now);
             self.failures = self.failures.wrapping_add(1);
         }
         self.all_fail |= self.failed.get_or_insert_with(|| first.clone()) != first;
         self.outage.handle_probe_failure(now, jitter);
+        self.wait_after(failure, now, jitter);
+    }
+
+    /// Lets the next probe follow an answer sooner than silence.
+    fn wait_after(&mut self, failure: Failure, now: Instant, jitter: f64) {
+        match failure {
+            Failure::Unreachable => self.refusals = 0,
+            Failure::Unavailable => {
+                self.outage.retry_within(self.unavailable.wait(self.refusals, jitter), now);
+                self.refusals = self.refusals.saturating_add(1);
+            }
+        }
     }
 }
 

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::name::EntryName;
+pub(super) use super::probes::Failure;
 use super::probes::Probes;
 use crate::retry::{Backoff, RetryPolicy};
 
 /// The messages that wait for one destination.
 ///
 /// Urgent messages go first, then the oldest. A message that the destination cannot take now, as when its mailbox is full, waits alone and
-/// longer each time. When the destination cannot be reached, all messages wait. Meanwhile the first one is sent every few seconds as a
-/// probe, also when the probe before has no answer yet; the first answer ends the outage for all. Now and then, when the first message
+/// longer each time. When the destination cannot be reached, or answers that it takes none, all messages wait. Meanwhile the first one is sent every
+/// few seconds as a probe, also when the probe before has no answer yet; the first one that gets through ends the outage for all. The others follow a
+/// few at a time at first, and more with each answer, so that a destination is not overrun at its return. Now and then, when the first message
 /// has failed, another one is sent as a probe too: a message that begins an outage again and again, though others get through, is then
 /// held back alone.
 #[derive(Debug)]
@@ -24,15 +26,14 @@ pub(crate) struct Queue {
     again: BTreeSet<EntryName>,
     batches_under_way: usize,
     max_under_way: usize,
+    /// How many batches may be under way now: after an outage, fewer at first.
+    window: usize,
     retries: BTreeMap<EntryName, RetryState>,
     /// The outage and its probes, while there is one.
     outage: Option<Probes>,
     /// How many outages have ended.
     recoveries: u64,
-    /// The waits between probes during an outage.
-    unreachable: Backoff,
-    /// The waits between the attempts of one message.
-    deferred: Backoff,
+    policy: RetryPolicy,
 }
 
 /// The failures of one message so far. There may be one for each of 100 000 messages, so it is small.
@@ -64,11 +65,11 @@ impl Queue {
             again: BTreeSet::new(),
             batches_under_way: 0,
             max_under_way,
+            window: max_under_way,
             retries: BTreeMap::new(),
             outage: None,
             recoveries: 0,
-            unreachable: retry.destination_unreachable,
-            deferred: retry.message_deferred,
+            policy: retry.clone(),
         }
     }
 
@@ -106,7 +107,7 @@ impl Queue {
     /// Returns the next message to send, once for each of its mailboxes; it is under way from now on.
     pub(crate) fn poll_send(&mut self, now: Instant) -> Option<Vec<EntryName>> {
         self.wake(now);
-        if self.batches_under_way >= self.max_under_way {
+        if self.batches_under_way >= self.window {
             return None;
         }
         let first = match &mut self.outage {
@@ -128,10 +129,14 @@ impl Queue {
         self.batches_under_way = self.batches_under_way.saturating_sub(1);
     }
 
-    /// Notes that the destination has answered, whatever the answer was: an outage is over.
+    /// Notes that the destination has answered for a message, whatever the answer was: an outage is over.
     pub(crate) fn handle_reached(&mut self) {
-        let Some(outage) = self.outage.take() else { return };
+        let Some(outage) = self.outage.take() else {
+            self.window = (self.window + 1).min(self.max_under_way);
+            return;
+        };
         self.recoveries += 1;
+        self.window = AFTER_OUTAGE.min(self.max_under_way);
         for name in outage.causes {
             let Some(retry) = self.retries.get_mut(&name) else { continue };
             if !outage.all_fail {
@@ -172,14 +177,14 @@ impl Queue {
         self.again.remove(name);
         let retry = self.retries.entry(name.clone()).or_default();
         retry.attempts += 1;
-        let due = retry.handle_own_failure(self.deferred, now, jitter);
+        let due = retry.handle_own_failure(self.policy.message_deferred, now, jitter);
         let attempts = retry.attempts;
         self.later.insert((due, name.clone()));
         (attempts, due)
     }
 
-    /// Notes that the destination could not be reached with this batch. Returns when it is tried again.
-    pub(crate) fn handle_unreachable(&mut self, batch: &[EntryName], now: Instant, jitter: f64) -> Instant {
+    /// Notes that the destination failed as a whole when this batch was sent. Returns when it is tried again.
+    pub(crate) fn handle_failure(&mut self, failure: Failure, batch: &[EntryName], now: Instant, jitter: f64) -> Instant {
         let probe = self.outage.as_mut().and_then(|outage| outage.take_back(batch));
         let mut due = now;
         let mut is_old = false;
@@ -190,16 +195,18 @@ impl Queue {
             let retry = self.retries.entry(name.clone()).or_default();
             retry.attempts += 1;
             if retry.blame >= SUSPECT_BLAME && probe.is_none() {
-                due = retry.handle_own_failure(self.deferred, now, jitter);
+                due = retry.handle_own_failure(self.policy.message_deferred, now, jitter);
                 self.later.insert((due, name.clone()));
             } else {
                 self.ready.insert(name.clone());
             }
         }
         match (&mut self.outage, batch.first(), probe) {
-            (Some(outage), Some(first), Some(probe)) => outage.handle_failure(probe, first, now, jitter),
+            (Some(outage), Some(first), Some(probe)) => outage.handle_failure(failure, probe, first, now, jitter),
             (Some(outage), ..) => outage.causes.extend(batch.iter().cloned()),
-            (None, Some(first), _) if !is_old => self.outage = Some(Probes::new(self.unreachable, first, batch, now, jitter)),
+            (None, Some(first), _) if !is_old => {
+                self.outage = Some(Probes::new(&self.policy, failure, first, batch, now, jitter));
+            }
             (None, ..) => {}
         }
         self.outage.as_ref().map_or(due, |outage| outage.probe_at().max(due))
@@ -217,7 +224,7 @@ impl Queue {
     /// When to poll again, if nothing else happens before.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let later = self.later.first().map(|(due, _)| *due);
-        let has_place = !self.ready.is_empty() && self.batches_under_way < self.max_under_way;
+        let has_place = !self.ready.is_empty() && self.batches_under_way < self.window;
         let probe = self.outage.as_ref().filter(|_| has_place).and_then(Probes::poll_timeout);
         match (later, probe) {
             (Some(later), Some(probe)) => Some(later.min(probe)),
@@ -268,6 +275,8 @@ impl Queue {
 
 /// How many mailboxes of one message are sent to together.
 const MAX_BATCH: usize = 50;
+/// How many batches may be under way at once right after an outage.
+const AFTER_OUTAGE: usize = 4;
 /// A message that began this many outages alone is held back.
 const SUSPECT_BLAME: u32 = 3;
 

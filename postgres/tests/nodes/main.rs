@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod a_long_outage_ends_at_once;
 mod a_node_is_cut_off;
 mod a_node_starts_before_its_database;
 mod central_nodes_are_killed;

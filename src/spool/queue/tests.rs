@@ -54,7 +54,7 @@ fn an_outage_is_probed_every_few_seconds_and_ends_for_all() {
     let batches: Vec<_> = std::iter::from_fn(|| queue.poll_send(now)).collect();
     for batch in &batches {
         queue.handle_returned();
-        queue.handle_unreachable(batch, now, 0.0);
+        queue.handle_failure(Failure::Unreachable, batch, now, 0.0);
     }
     let mut tries = 0;
     while now < start + Duration::from_secs(86_400) {
@@ -62,7 +62,7 @@ fn an_outage_is_probed_every_few_seconds_and_ends_for_all() {
         let probe = queue.poll_send(now).unwrap();
         assert!(queue.poll_send(now).is_none(), "one probe at a time");
         queue.handle_returned();
-        let next = queue.handle_unreachable(&probe, now, 0.0);
+        let next = queue.handle_failure(Failure::Unreachable, &probe, now, 0.0);
         assert!(next - now <= RetryPolicy::default().destination_unreachable.max());
         tries += 1;
     }
@@ -72,7 +72,10 @@ fn an_outage_is_probed_every_few_seconds_and_ends_for_all() {
     queue.handle_returned();
     queue.handle_reached();
     queue.handle_settled(&probe[0]);
-    assert_eq!(std::iter::from_fn(|| queue.poll_send(now)).count(), 9);
+    assert_eq!(std::iter::from_fn(|| queue.poll_send(now)).count(), AFTER_OUTAGE, "a few at a time");
+    queue.handle_returned();
+    queue.handle_reached();
+    assert_eq!(std::iter::from_fn(|| queue.poll_send(now)).count(), 2, "each answer makes room for one more");
 }
 
 #[test]
@@ -89,7 +92,7 @@ fn a_message_that_causes_each_outage_delays_others_briefly() {
         };
         queue.handle_returned();
         if batch[0] == poison {
-            queue.handle_unreachable(&batch, now, 0.0);
+            queue.handle_failure(Failure::Unreachable, &batch, now, 0.0);
         } else {
             queue.handle_reached();
             queue.handle_settled(&batch[0]);
@@ -131,7 +134,7 @@ fn fail(queue: &mut Queue, count: usize, now: Instant) {
     let batches: Vec<_> = (0..count).map(|_| queue.poll_send(now).unwrap()).collect();
     for batch in batches {
         queue.handle_returned();
-        queue.handle_unreachable(&batch, now, 0.0);
+        queue.handle_failure(Failure::Unreachable, &batch, now, 0.0);
     }
 }
 
@@ -168,7 +171,7 @@ fn the_most_urgent_message_probes_a_returned_peer() {
             now = queue.poll_timeout().unwrap();
             while let Some(probe) = queue.poll_send(now) {
                 queue.handle_returned();
-                queue.handle_unreachable(&probe, now, 0.0);
+                queue.handle_failure(Failure::Unreachable, &probe, now, 0.0);
             }
         }
         queue.insert(name(99, Urgency::Urgent));
@@ -197,7 +200,7 @@ fn a_probe_that_was_not_tried_makes_room_for_the_next() {
 #[test]
 fn no_message_is_blamed_for_an_outage_that_all_messages_met() {
     let mut now = Instant::now();
-    let mut queue = queue(16, 100);
+    let mut queue = queue(16, 200);
     for outage in 0..10 {
         fail(&mut queue, 16, now);
         for _ in 0..20 {
@@ -206,7 +209,8 @@ fn no_message_is_blamed_for_an_outage_that_all_messages_met() {
         }
         now = queue.poll_timeout().unwrap();
         deliver(&mut queue, now);
-        assert!(queue.later.is_empty(), "all can go at once after outage {outage}");
+        assert!(queue.later.is_empty(), "all can go after outage {outage}");
+        (AFTER_OUTAGE..16).for_each(|_| drop(deliver(&mut queue, now)));
     }
 }
 
@@ -219,7 +223,7 @@ fn a_failure_from_before_the_recovery_starts_no_outage() {
     let opened = queue.poll_timeout().unwrap();
     deliver(&mut queue, opened);
     queue.handle_returned();
-    queue.handle_unreachable(&stalled, opened, 0.0);
+    queue.handle_failure(Failure::Unreachable, &stalled, opened, 0.0);
     assert_eq!(std::iter::from_fn(|| queue.poll_send(opened)).count(), 4);
 }
 
@@ -278,7 +282,7 @@ fn the_waits_are_those_of_the_policy() {
         "an unanswered probe is followed after the longest wait"
     );
     queue.handle_returned();
-    assert_eq!(queue.handle_unreachable(&probe, now, 0.0), now + Duration::from_secs(14));
+    assert_eq!(queue.handle_failure(Failure::Unreachable, &probe, now, 0.0), now + Duration::from_secs(14));
 
     let (mut now, mut waits) = (now, Vec::new());
     queue.handle_reached();
@@ -290,4 +294,76 @@ fn the_waits_are_those_of_the_policy() {
         waits.push((due - std::mem::replace(&mut now, due)).as_secs());
     }
     assert_eq!(waits, [5, 10, 20, 40, 50]);
+}
+
+/// The course of one queue of 10 000 messages while the other node answers 451 for `away`, and then takes `at_once` messages at a time, each in
+/// 20 ms.
+struct Recovery {
+    /// How many messages were sent as probes while the node was away.
+    probes: u32,
+    /// From the return of the node until it accepted the first message, and the last.
+    first: Duration,
+    last: Duration,
+    /// The most messages under way within a tenth of a second after the first was accepted.
+    most_at_once: usize,
+    /// How many messages were refused after the return.
+    refused: u32,
+}
+
+fn recovery(away: Duration, at_once: usize, mut jitter: impl FnMut() -> f64) -> Recovery {
+    const TAKES: Duration = Duration::from_millis(20);
+    let mut queue = Queue::new(64, &RetryPolicy::default());
+    for n in 0..10_000_u32 {
+        let recorded_at = chrono::DateTime::from_timestamp(i64::from(n), 0).unwrap();
+        let id = MessageId::from_bytes(u128::from(n).to_be_bytes());
+        queue.insert(EntryName::new(Urgency::Normal, recorded_at, id, "2001".parse().unwrap()));
+    }
+    let start = Instant::now();
+    let returned = start + away;
+    let (mut now, mut under_way) = (start, std::collections::VecDeque::new());
+    let (mut first, mut recovery) = (None, Recovery { probes: 0, first: away, last: away, most_at_once: 0, refused: 0 });
+    while queue.len() > 0 {
+        while let Some(batch) = queue.poll_send(now) {
+            under_way.push_back((now + TAKES, now >= returned && under_way.len() < at_once, batch));
+            recovery.probes += u32::from(now < returned);
+        }
+        if first.is_some_and(|first| now < first + 5 * TAKES) {
+            recovery.most_at_once = recovery.most_at_once.max(under_way.len());
+        }
+        let answer = under_way.front().map(|(at, _, _)| *at);
+        now = answer.into_iter().chain(queue.poll_timeout()).min().unwrap().max(now);
+        if answer.is_none_or(|at| at > now) {
+            continue;
+        }
+        let (_, is_accepted, batch) = under_way.pop_front().unwrap();
+        queue.handle_returned();
+        if is_accepted {
+            first.get_or_insert(now);
+            queue.handle_reached();
+            queue.handle_settled(&batch[0]);
+        } else {
+            recovery.refused += u32::from(now > returned + TAKES);
+            queue.handle_failure(Failure::Unavailable, &batch, now, jitter());
+        }
+    }
+    (recovery.first, recovery.last) = (first.unwrap() - returned, now - returned);
+    recovery
+}
+
+#[test]
+fn ten_thousand_messages_follow_within_seconds_of_a_return() {
+    for (away, step) in [(30, 0), (3_600, 1), (86_400, 7), (86_401, 333)] {
+        let mut state = 0_u32;
+        let jitter = || {
+            state = (state + step) % 1_000;
+            f64::from(state) / 1_000.0
+        };
+        let recovery = recovery(Duration::from_secs(away), 64, jitter);
+        assert!(recovery.first < Duration::from_millis(1_100), "the first after {:?}", recovery.first);
+        let shortest = Duration::from_millis(20) * 10_000 / 64;
+        assert!(recovery.last < recovery.first + 2 * shortest, "the last after {:?}", recovery.last);
+        assert!(recovery.most_at_once <= 32 * AFTER_OUTAGE, "no stampede: {}", recovery.most_at_once);
+        assert!(u64::from(recovery.probes) < 100 + 2 * away, "{} probes in {away} s", recovery.probes);
+        assert_eq!(recovery.refused, 0);
+    }
 }

@@ -86,7 +86,7 @@ impl Senders {
 }
 
 /// Opens a distributed node; the central node is at `hosts`, which are tried in this order.
-async fn open(spool: &Path, hosts: &[SocketAddr]) -> Node {
+pub(crate) async fn open(spool: &Path, hosts: &[SocketAddr]) -> Node {
     let network = network(hosts);
     let forwarder = CentralForwarder::new(&network, |network: &Network, host: &NodeHost| {
         SmtpForwarder::builder(host.to_string(), network.domain()).node(HIMALAYA).security(Security::PlainText).build()
@@ -121,7 +121,7 @@ async fn send(node: Node, seed: u32, last: watch::Sender<bool>, acknowledged: wa
 }
 
 /// A sound of a second that no other message has.
-fn wav(seed: u32) -> Vec<u8> {
+pub(crate) fn wav(seed: u32) -> Vec<u8> {
     let mut state = seed | 1;
     let samples = (0..8_000).flat_map(|_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
