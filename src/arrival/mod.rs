@@ -43,3 +43,5 @@ pub use self::name::{InvalidStepName, StepName};
 pub(crate) use self::pipeline::Pipeline;
 pub use self::pipeline::{StepState, Steps};
 pub use self::step::{ArrivalStep, Arrived, StepError, StepOutcome, StepRun};
+
+pub mod mail;

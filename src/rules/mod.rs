@@ -1,7 +1,7 @@
 //! Rules of owners for the messages that arrive in their mailboxes: which mail is sent, to whom and when, and what becomes of the message.
 //!
 //! An [`ArrivalRule`] is data. The rules of a mailbox are [`ArrivalRules`], from a network description, a [`RuleStore`] or the program. The
-//! step [`MailStep`](crate::arrival::MailStep) of a central node follows them.
+//! step [`MailStep`](crate::arrival::mail::MailStep) of a central node follows them.
 //!
 //! # As text
 //!

@@ -8,6 +8,10 @@ mod example_programs_work_as_documented;
 #[cfg(feature = "memory")]
 mod mail_programs_interoperate;
 
+#[cfg(feature = "memory")]
+#[path = "../support/imap.rs"]
+#[allow(unreachable_pub, reason = "other tests use it, too")]
+mod imap;
 #[path = "../support/programs.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 mod programs;

@@ -62,7 +62,7 @@ fn message_from(words: &Words, caller: &Caller) -> String {
 }
 
 /// Returns a length as `0:42` or `1:00:05`, in whole seconds, rounded up as in `Content-Duration`.
-fn minutes(length: Duration) -> String {
+pub(crate) fn minutes(length: Duration) -> String {
     let secs = length.as_secs().saturating_add(u64::from(length.subsec_nanos() > 0));
     let (hours, minutes, secs) = (secs / 3600, secs / 60 % 60, secs % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{secs:02}") } else { format!("{minutes}:{secs:02}") }
