@@ -4,7 +4,7 @@ use crate::directory::Directory;
 use crate::message::MailboxId;
 
 /// Runs every test of this module on a directory that knows `known` and not `unknown`, except
-/// [`lists_name_mailboxes`], which needs a list.
+/// [`lists_name_mailboxes`], which needs a list, and [`groups_are_known_both_ways`], which needs a group.
 ///
 /// # Panics
 ///
@@ -69,19 +69,40 @@ pub async fn lists_name_mailboxes(directory: &impl Directory, owner: &MailboxId,
     }
 }
 
+/// **Both ways** and **Not nested.** Each member of `group` is a mailbox that knows its group, and no group itself.
+///
+/// # Panics
+///
+/// When a sentence is broken.
+pub async fn groups_are_known_both_ways(directory: &impl Directory, group: &MailboxId) {
+    let members = directory.group(group).await.ok().flatten().map(|group| group.members).unwrap_or_default();
+    assert!(!members.is_empty(), "both ways: {group} has no members");
+    for member in members {
+        let found = directory.find(&member).await;
+        assert!(matches!(found, Ok(Some(_))), "both ways: {member} of the group {group} was not found: {found:?}");
+        let groups = directory.groups_of(&member).await.unwrap_or_default();
+        assert!(groups.contains(group), "both ways: {member} does not know its group {group}");
+        let nested = directory.group(&member).await;
+        assert!(matches!(nested, Ok(None)), "not nested: {member} of the group {group} is a group: {nested:?}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{Owner, StaticDirectory};
+    use crate::directory::{Group, Owner, StaticDirectory};
 
     #[tokio::test]
     async fn our_directory_keeps_the_contract() {
         let known: MailboxId = "2041".parse().unwrap();
         let owner = Owner::new("london".parse().unwrap(), chrono_tz::Europe::London);
         let list: MailboxId = "900".parse().unwrap();
-        let directory: StaticDirectory = [(known.clone(), owner)].into_iter().collect();
-        let directory = std::sync::Arc::new(directory.with_list(list.clone(), [known.clone()]));
+        let sales: MailboxId = "sales".parse().unwrap();
+        let directory: StaticDirectory = [(known.clone(), owner.clone()), (sales.clone(), owner)].into_iter().collect();
+        let directory = directory.with_list(list.clone(), [known.clone()]).with_group(sales.clone(), Group::new([known.clone()]));
+        let directory = std::sync::Arc::new(directory);
         run_all(&directory, &known, &"2042".parse().unwrap()).await;
         lists_name_mailboxes(&directory, &known, &list).await;
+        groups_are_known_both_ways(&directory, &sales).await;
     }
 }

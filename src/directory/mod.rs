@@ -1,7 +1,8 @@
-//! Mailboxes, their owners and distribution lists: the trait [`Directory`], and a directory that is fixed.
+//! Mailboxes, their owners, groups and distribution lists: the trait [`Directory`], and a directory that is fixed.
 
 mod error;
 mod fixed;
+mod group;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -12,16 +13,19 @@ use chrono_tz::Tz;
 
 pub use self::error::DirectoryError;
 pub use self::fixed::StaticDirectory;
+pub use self::group::Group;
 use crate::message::{Language, MailAddress, MailboxId, SiteId};
 use crate::rules::ArrivalRules;
 
-/// Looks up mailboxes, their owners and distribution lists.
+/// Looks up mailboxes, their owners, groups and distribution lists.
 ///
 /// # Contract
 ///
 /// - **Known or not.** `Ok(None)` means that there is no such mailbox. A directory that cannot know returns an error, never `None`.
 /// - **Small.** A lookup costs no more than one query to a database, because it is made once for each recipient.
 /// - **Lists name mailboxes.** A list's number is no mailbox, and its members are mailboxes: at least one, and no list among them.
+/// - **Both ways.** A mailbox is a member of each group that [`groups_of`](Self::groups_of) returns for it, and of no other.
+/// - **Not nested.** A member of a group is no group itself; a mailbox that gets copies has none made itself.
 ///
 /// [`conformance::directory`](crate::conformance::directory) tests what can be seen from outside.
 #[async_trait]
@@ -38,7 +42,7 @@ pub trait Directory: Debug + Send + Sync + 'static {
     async fn find(&self, mailbox: &MailboxId) -> Result<Option<Owner>, DirectoryError>;
 
     /// Returns the members of the distribution list `list`, if `owner` may send messages to it; `None` if there is no such list for
-    /// this owner. By default there are no lists.
+    /// this owner. A list inside a list is expanded: all members are mailboxes, each once. By default there are no lists.
     ///
     /// # Errors
     ///
@@ -50,6 +54,48 @@ pub trait Directory: Debug + Send + Sync + 'static {
     async fn list_members(&self, owner: &MailboxId, list: &MailboxId) -> Result<Option<Vec<MailboxId>>, DirectoryError> {
         let _ = (owner, list);
         Ok(None)
+    }
+
+    /// Returns the group whose mailbox is `mailbox`; `None` if it is an owner's own. By default there are no groups.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn group(&self, mailbox: &MailboxId) -> Result<Option<Group>, DirectoryError> {
+        let _ = mailbox;
+        Ok(None)
+    }
+
+    /// Returns the groups that `mailbox` is a member of, each once. It is called for each count of a mailbox. By default there are no groups.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn groups_of(&self, mailbox: &MailboxId) -> Result<Vec<MailboxId>, DirectoryError> {
+        let _ = mailbox;
+        Ok(Vec::new())
+    }
+
+    /// Returns the mailboxes that get a copy of each message to `mailbox`, each once: none, as by default, if it keeps its messages itself.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn copies_to(&self, mailbox: &MailboxId) -> Result<Vec<MailboxId>, DirectoryError> {
+        let _ = mailbox;
+        Ok(Vec::new())
     }
 }
 
@@ -179,6 +225,18 @@ macro_rules! delegate {
 
             async fn list_members(&self, owner: &MailboxId, list: &MailboxId) -> Result<Option<Vec<MailboxId>>, DirectoryError> {
                 (**self).list_members(owner, list).await
+            }
+
+            async fn group(&self, mailbox: &MailboxId) -> Result<Option<Group>, DirectoryError> {
+                (**self).group(mailbox).await
+            }
+
+            async fn groups_of(&self, mailbox: &MailboxId) -> Result<Vec<MailboxId>, DirectoryError> {
+                (**self).groups_of(mailbox).await
+            }
+
+            async fn copies_to(&self, mailbox: &MailboxId) -> Result<Vec<MailboxId>, DirectoryError> {
+                (**self).copies_to(mailbox).await
             }
         }
     };

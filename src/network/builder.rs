@@ -31,8 +31,9 @@ impl NetworkBuilder {
         self
     }
 
-    /// Adds a distribution list: a message that an owner sends to `number` goes to each of `members`, 1 to 360 mailboxes of the
-    /// network. Every owner may use it.
+    /// Adds a distribution list: a message that an owner sends to `number` goes to each of `members`, 1 to 360 mailboxes and other lists of the
+    /// network. Every owner may use it. Lists may be nested four deep, and a list has at most 1 000 mailboxes with those of the lists inside it; a
+    /// mailbox that is there several times gets the message once.
     pub fn list(mut self, number: MailboxId, members: impl IntoIterator<Item = MailboxId>) -> Self {
         self.lists.push(ListBuilder { number, members: members.into_iter().map(Some).collect() });
         self

@@ -1,18 +1,20 @@
 //! The checks of a description: one small function for each rule, named after it.
 
 mod lists;
+mod shared;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::address::is_host_name;
-use super::builder::{NetworkBuilder, Setting, SiteBuilder};
-use super::{Fault, Faults, Licence, LicenceClass, NodeAddress, PbxName, Rule, TimeSource, VoicemailType};
+use super::builder::{ListBuilder, NetworkBuilder, Setting, SiteBuilder};
+use super::lists::ExpandedLists;
+use super::{Fault, Faults, Licence, LicenceClass, Mailbox, NodeAddress, PbxName, Rule, TimeSource, VoicemailType};
 use crate::message::MailboxId;
 use crate::rules::Recipient;
 
 /// Returns every fault of a description: those found on reading, then those of each rule.
 pub(super) fn check(network: &NetworkBuilder) -> Faults {
-    let index = SiteIndex::of(&network.sites);
+    let index = SiteIndex::of(&network.sites, &network.lists);
     let mut rules = network.faults.clone();
     domain_is_a_host_name(&network.domain, &mut rules);
     one_pbx_is_central(&index, &mut rules);
@@ -56,6 +58,10 @@ const RULES_OF_A_PBX: &[fn(&PbxContext<'_>, &mut Vec<Rule>)] = &[
     engine_is_of_the_central_node,
     backup_node_serves_an_engine,
     rules_have_addresses,
+    shared::shared_mailboxes_name_mailboxes_and_lists,
+    shared::shared_mailboxes_have_members,
+    shared::shared_mailboxes_are_not_nested,
+    shared::groups_make_no_copies,
 ];
 
 fn domain_is_a_host_name(domain: &Setting<String>, found: &mut Vec<Rule>) {
@@ -324,6 +330,10 @@ impl PbxContext<'_> {
 /// An index of all PBXs of a description, by their places there, from 0.
 struct SiteIndex<'a> {
     sites: &'a [SiteBuilder],
+    /// The number of each list.
+    list_numbers: HashSet<&'a MailboxId>,
+    /// The mailboxes of each list that is in order.
+    lists: ExpandedLists,
     /// The first PBX that is central.
     central: Option<usize>,
     /// The first PBX on centralized voicemail that is a fallback.
@@ -339,9 +349,11 @@ struct SiteIndex<'a> {
 }
 
 impl<'a> SiteIndex<'a> {
-    fn of(sites: &'a [SiteBuilder]) -> Self {
+    fn of(sites: &'a [SiteBuilder], lists: &'a [ListBuilder]) -> Self {
         let mut index = Self {
             sites,
+            list_numbers: lists.iter().map(|list| &list.number).collect(),
+            lists: ExpandedLists::default(),
             central: sites.iter().position(|site| site.voicemail.as_value() == Some(&VoicemailType::Central)),
             fallback: sites.iter().position(|site| {
                 let is_fallback = site.is_fallback.as_value() == Some(&true);
@@ -365,7 +377,18 @@ impl<'a> SiteIndex<'a> {
                 index.distributed_nodes.entry(node).or_insert(place);
             }
         }
+        // A list with the number of a mailbox is reported as that, and the number means the mailbox.
+        index.lists = ExpandedLists::of(lists.iter().filter(|list| !index.mailboxes.contains_key(&list.number)));
         index
+    }
+
+    fn mailbox(&self, number: &MailboxId) -> Option<&'a Mailbox> {
+        let &(place, at) = self.mailboxes.get(number)?;
+        self.sites[place].mailboxes.get(at)
+    }
+
+    fn is_mailbox_or_list(&self, number: &MailboxId) -> bool {
+        self.mailboxes.contains_key(number) || self.list_numbers.contains(number)
     }
 
     /// The place of the first PBX with this name, which may be an invalid id.

@@ -10,7 +10,7 @@ use super::builder::{ListBuilder, NetworkBuilder, Setting, SiteBuilder};
 use super::table_reader::TableReader;
 use super::value::Value;
 use super::{Faults, Licence, Mailbox, Network, NodeAddress, NodeHost, PbxName, Rule, TimeServer, TimeSource};
-use crate::directory::{MailboxLimits, RecordingLimits};
+use crate::directory::{Group, MailboxLimits, RecordingLimits};
 use crate::message::{Language, MailboxId};
 
 /// The description of a network in a file, in TOML or any other self-describing format of serde.
@@ -141,7 +141,7 @@ fn list(number: String, members: Value, fields: &mut TableReader) -> Option<List
     let path = format!("lists.{number}");
     let number = fields.parse(number, |found| Rule::InvalidMailbox { found }).value();
     let Value::List(members) = members else {
-        fields.wrong_kind(&path, "a list of mailboxes", &members);
+        fields.wrong_kind(&path, "a list of mailboxes and lists", &members);
         return None;
     };
     let members = members.into_iter().map(|value| member(value, &path, fields)).collect();
@@ -152,7 +152,7 @@ fn member(value: Value, path: &str, fields: &mut TableReader) -> Option<MailboxI
     match value {
         Value::Text(text) => fields.parse(text, |found| Rule::InvalidMailbox { found }).value(),
         other => {
-            fields.wrong_kind(path, "a list of mailboxes", &other);
+            fields.wrong_kind(path, "a list of mailboxes and lists", &other);
             None
         }
     }
@@ -320,8 +320,27 @@ fn mailbox(number: String, value: Value, fields: &mut TableReader) -> Option<Mai
     let recording = limits(&mut parts);
     let holding = holding(&mut parts);
     let (email, rules) = rules::of_mailbox(&mut parts);
+    let group = group(&mut parts, id.as_ref());
+    let copies_to = members(&mut parts, "copies_to").unwrap_or_default();
     fields.end_inner(parts);
-    id.map(|number| Mailbox { number, name, zone, language, recording, holding, email, rules })
+    id.map(|number| Mailbox { number, name, zone, language, recording, holding, email, rules, group, copies_to })
+}
+
+/// Reads the members of a group, and whether one of them owns a message.
+fn group(parts: &mut TableReader, id: Option<&MailboxId>) -> Option<Group> {
+    let has_members = members(parts, "members");
+    let first_owns = parts.boolean("first_owns").value();
+    if let (None, Some(_), Some(number)) = (&has_members, first_owns, id) {
+        parts.fault(Rule::FirstOwnsWithoutMembers { number: number.clone() });
+    }
+    let group = Group::new(has_members?);
+    Some(if first_owns == Some(true) { group.first_owns() } else { group })
+}
+
+/// Reads mailboxes and lists; `None` if the key is not there or is no list. A member that cannot be read is left out.
+fn members(parts: &mut TableReader, key: &'static str) -> Option<Vec<MailboxId>> {
+    let members = parts.list(key).value()?;
+    Some(members.into_iter().filter_map(|value| member(value, key, parts)).collect())
 }
 
 /// Reads the limits of length. The defaults stand in for limits that are not given, and for both if one of them cannot be read.

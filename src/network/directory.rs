@@ -1,4 +1,4 @@
-//! [`NetworkDirectory`]: the owners of the mailboxes, and the lists, of the network in force.
+//! [`NetworkDirectory`]: the owners of the mailboxes, the groups and the lists of the network in force.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -6,11 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Commit, Network, NetworkObserver};
-use crate::directory::{Directory, DirectoryError, Owner};
+use crate::directory::{Directory, DirectoryError, Group, Owner};
 use crate::lock::Lock;
 use crate::message::MailboxId;
 
-/// The owners of the mailboxes of the network in force, as [`Network::owner`] returns them, and its distribution lists. Clones share the network: when a
+/// The owners of the mailboxes of the network in force, as [`Network::owner`] returns them, its groups and its distribution lists. Clones share the network: when a
 /// node, its store and its router have clones, all of them change to another network together.
 ///
 /// ```
@@ -51,6 +51,18 @@ impl Directory for NetworkDirectory {
 
     async fn list_members(&self, _owner: &MailboxId, list: &MailboxId) -> Result<Option<Vec<MailboxId>>, DirectoryError> {
         Ok(self.network().list(list).map(<[MailboxId]>::to_vec))
+    }
+
+    async fn group(&self, mailbox: &MailboxId) -> Result<Option<Group>, DirectoryError> {
+        Ok(self.network().mailbox(mailbox).and_then(|(_, mailbox)| mailbox.group.clone()))
+    }
+
+    async fn groups_of(&self, mailbox: &MailboxId) -> Result<Vec<MailboxId>, DirectoryError> {
+        Ok(self.network().groups_of(mailbox).to_vec())
+    }
+
+    async fn copies_to(&self, mailbox: &MailboxId) -> Result<Vec<MailboxId>, DirectoryError> {
+        Ok(self.network().mailbox(mailbox).map(|(_, mailbox)| mailbox.copies_to.clone()).unwrap_or_default())
     }
 }
 

@@ -34,6 +34,7 @@ mod grace;
 mod host;
 mod licence;
 mod licence_name;
+mod lists;
 mod observer;
 mod pbx_name;
 mod port;
@@ -53,6 +54,7 @@ use std::collections::{BTreeMap, HashMap};
 
 pub use self::address::{InvalidNodeAddress, NodeAddress};
 pub use self::admission::Admission;
+use self::builder::ListBuilder;
 pub use self::builder::{NetworkBuilder, SiteBuilder};
 pub use self::central_forwarder::CentralForwarder;
 #[cfg(feature = "serde")]
@@ -64,6 +66,7 @@ pub use self::grace::{GraceDays, GraceRule, NoGrace};
 pub use self::host::{InvalidNodeHost, NodeHost};
 pub use self::licence::{Licence, LicenceClass, UnknownLicenceClass};
 pub use self::licence_name::{InvalidLicenceName, LicenceName};
+use self::lists::ExpandedLists;
 pub use self::observer::{Commit, NetworkObserver};
 pub use self::pbx_name::PbxName;
 pub use self::port::{Port, PortsInUse};
@@ -111,7 +114,9 @@ pub struct Network {
     places: HashMap<SiteId, usize>,
     /// The place of each mailbox: the index of its PBX in `sites`, and its index there.
     mailboxes: HashMap<MailboxId, (usize, usize)>,
-    lists: BTreeMap<MailboxId, Vec<MailboxId>>,
+    lists: BTreeMap<MailboxId, DistributionList>,
+    /// The groups of each member.
+    memberships: HashMap<MailboxId, Vec<MailboxId>>,
     central: usize,
     central_node: NodeAddress,
     backup_node: Option<NodeAddress>,
@@ -124,7 +129,7 @@ impl Network {
     }
 
     /// The network of `sites`, which keep every rule; `None` if there is no central one with a node.
-    fn of(domain: String, sites: Vec<Site>, lists: BTreeMap<MailboxId, Vec<MailboxId>>) -> Option<Self> {
+    fn of(domain: String, sites: Vec<Site>, lists: BTreeMap<MailboxId, DistributionList>) -> Option<Self> {
         let central = sites.iter().position(|site| site.voicemail == VoicemailType::Central)?;
         let central_node = sites[central].node.clone()?;
         let places = sites.iter().enumerate().map(|(place, site)| (site.id.clone(), place)).collect();
@@ -134,7 +139,13 @@ impl Network {
         };
         let mailboxes = sites.iter().enumerate().flat_map(of_site).collect();
         let backup_node = sites.iter().find_map(|site| site.fallback.as_ref()?.backup_node.clone());
-        Some(Self { domain, sites, places, mailboxes, lists, central, central_node, backup_node })
+        let mut memberships: HashMap<_, Vec<_>> = HashMap::new();
+        for mailbox in sites.iter().flat_map(|site| &site.mailboxes) {
+            for member in mailbox.group.iter().flat_map(|group| &group.members) {
+                memberships.entry(member.clone()).or_default().push(mailbox.number.clone());
+            }
+        }
+        Some(Self { domain, sites, places, mailboxes, lists, memberships, central, central_node, backup_node })
     }
 
     /// The domain of the mailboxes' addresses: mailbox 2001 has the address `2001@` and this domain.
@@ -238,14 +249,20 @@ impl Network {
         self.sites().flat_map(|site| site.mailboxes.iter().map(move |mailbox| (site, mailbox)))
     }
 
-    /// The members of the distribution list with this number, at least one; `None` if there is no such list.
+    /// The mailboxes of the distribution list with this number, with those of the lists inside it: 1 to 1 000, each once. `None` if there is no
+    /// such list.
     pub fn list(&self, number: &MailboxId) -> Option<&[MailboxId]> {
-        self.lists.get(number).map(Vec::as_slice)
+        self.lists.get(number).map(|list| &*list.mailboxes)
     }
 
-    /// Every distribution list and its members, sorted by number.
+    /// Every distribution list and its mailboxes, sorted by number.
     pub fn lists(&self) -> impl Iterator<Item = (&MailboxId, &[MailboxId])> {
-        self.lists.iter().map(|(number, members)| (number, members.as_slice()))
+        self.lists.iter().map(|(number, list)| (number, &*list.mailboxes))
+    }
+
+    /// The groups that the mailbox with this number or name is a member of.
+    pub fn groups_of(&self, member: &MailboxId) -> &[MailboxId] {
+        self.memberships.get(member).map_or(&[], Vec::as_slice)
     }
 
     /// The owner of the mailbox with this number or name: its home is the PBX, and its zone and its language are those of the mailbox or
@@ -255,12 +272,23 @@ impl Network {
         Some(owner(site, mailbox))
     }
 
-    /// The owners of all mailboxes of this network, and its distribution lists. Unlike this directory, a [`NetworkDirectory`] follows a change of the
+    /// The owners of all mailboxes of this network, its groups and its distribution lists. Unlike this directory, a [`NetworkDirectory`] follows a change of the
     /// network.
     pub fn directory(&self) -> StaticDirectory {
         let owners = self.mailboxes().map(|(site, mailbox)| (mailbox.number.clone(), owner(site, mailbox)));
-        let directory: StaticDirectory = owners.collect();
-        self.lists.iter().fold(directory, |directory, (list, members)| directory.with_list(list.clone(), members.clone()))
+        let directory = owners.collect::<StaticDirectory>();
+        let directory =
+            self.lists().fold(directory, |directory, (list, mailboxes)| directory.with_list(list.clone(), mailboxes.to_vec()));
+        self.mailboxes().fold(directory, |directory, (_, mailbox)| {
+            let directory = match &mailbox.group {
+                Some(group) => directory.with_group(mailbox.number.clone(), group.clone()),
+                None => directory,
+            };
+            if mailbox.copies_to.is_empty() {
+                return directory;
+            }
+            directory.with_copies(mailbox.number.clone(), mailbox.copies_to.clone())
+        })
     }
 
     /// A router that sends lamp updates through this network's central PBX and its fallback, for mailboxes whose home PBX is in
@@ -283,6 +311,15 @@ impl Network {
     fn node_for<'a>(&'a self, site: &'a Site) -> &'a NodeAddress {
         site.node.as_ref().unwrap_or(&self.central_node)
     }
+}
+
+/// A distribution list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct DistributionList {
+    /// The members that the description names, mailboxes and lists, each once.
+    members: Vec<MailboxId>,
+    /// All mailboxes, with those of the lists inside it, each once.
+    mailboxes: Vec<MailboxId>,
 }
 
 fn owner(site: &Site, mailbox: &Mailbox) -> Owner {
@@ -316,8 +353,19 @@ impl NetworkBuilder {
     }
 
     fn into_network(self) -> Option<Network> {
-        let sites = self.sites.into_iter().map(SiteBuilder::into_site).collect::<Option<_>>()?;
-        let lists = self.lists.into_iter().map(|list| (list.number.clone(), list.into_members())).collect();
+        let expanded = ExpandedLists::of(&self.lists);
+        let mut sites = self.sites.into_iter().map(SiteBuilder::into_site).collect::<Option<Vec<_>>>()?;
+        for mailbox in sites.iter_mut().flat_map(|site| &mut site.mailboxes) {
+            mailbox.copies_to = expanded.expand(&mailbox.copies_to);
+            if let Some(group) = &mut mailbox.group {
+                group.members = expanded.expand(&group.members);
+            }
+        }
+        let list = |list: ListBuilder| {
+            let mailboxes = expanded.mailboxes.get(&list.number)?.clone();
+            Some((list.number.clone(), DistributionList { mailboxes, members: list.into_members() }))
+        };
+        let lists = self.lists.into_iter().map(list).collect::<Option<_>>()?;
         Network::of(self.domain.value()?.to_ascii_lowercase(), sites, lists)
     }
 }

@@ -3,7 +3,7 @@
 use std::array;
 use std::collections::BTreeMap;
 
-use super::{Mailbox, Network, NodeAddress, Role, Site, VoicemailType};
+use super::{DistributionList, Mailbox, Network, NodeAddress, Role, Site, VoicemailType};
 use crate::directory::MailboxLimits;
 use crate::message::MailboxId;
 use crate::rules::{ArrivalRule, PrivateMessages};
@@ -59,17 +59,41 @@ impl Network {
         in_columns(MAILBOX_HEADINGS, self.mailboxes().map(mailbox_row))
     }
 
-    /// Returns a table with a line for each distribution list. The form is that of [`to_table`](Self::to_table).
+    /// Returns a table with a line for each distribution list: how many mailboxes it has with those of the lists inside it, and its members. The form
+    /// is that of [`to_table`](Self::to_table).
     ///
     /// ```text
-    /// LIST  MEMBERS
-    /// 2900  2001, 2002, 2008
+    /// LIST  MAILBOXES  MEMBERS
+    /// 2900  3          2001, 2002, 2008
+    /// 2901  4          2900, 2019
     /// ```
     pub fn to_list_table(&self) -> String {
-        let row = |(number, members): (&MailboxId, &[MailboxId])| {
-            [number.to_string(), or_dash(members.iter().map(ToString::to_string))]
+        let row = |(number, list): (&MailboxId, &DistributionList)| {
+            [number.to_string(), list.mailboxes.len().to_string(), names(&list.members)]
         };
-        in_columns(LIST_HEADINGS, self.lists().map(row))
+        in_columns(LIST_HEADINGS, self.lists.iter().map(row))
+    }
+
+    /// Returns a table with a line for each mailbox that several owners share: whether its messages are for a group, for the first member of a
+    /// group who accepts them, or copied to each of the mailboxes. The form is that of [`to_table`](Self::to_table).
+    ///
+    /// ```text
+    /// SHARED  AS           MAILBOXES
+    /// sales   group        2001, 2003
+    /// help    first owns   2002, 2008
+    /// 2600    copies       2001, 2002, 2008
+    /// ```
+    pub fn to_shared_table(&self) -> String {
+        let row = |mailbox: &Mailbox| {
+            let (kind, members) = match &mailbox.group {
+                Some(group) if group.first_owns => ("first owns", &group.members),
+                Some(group) => ("group", &group.members),
+                None if mailbox.copies_to.is_empty() => return None,
+                None => ("copies", &mailbox.copies_to),
+            };
+            Some([mailbox.number.to_string(), kind.to_owned(), names(members)])
+        };
+        in_columns(SHARED_HEADINGS, self.mailboxes().filter_map(|(_, mailbox)| row(mailbox)))
     }
 
     /// Returns a table with a line for each rule for messages that arrive: the mailbox, the rule, what its mail contains, where it goes and when, and
@@ -175,6 +199,10 @@ fn limits(holding: MailboxLimits) -> impl Iterator<Item = String> {
     [messages, length, bytes].into_iter().flatten()
 }
 
+fn names(mailboxes: &[MailboxId]) -> String {
+    or_dash(mailboxes.iter().map(ToString::to_string))
+}
+
 fn or_dash(texts: impl IntoIterator<Item = String>) -> String {
     let texts: Vec<_> = texts.into_iter().collect();
     if texts.is_empty() { "-".to_owned() } else { texts.join(", ") }
@@ -199,7 +227,8 @@ fn escaped(text: &str) -> String {
 const PBX_HEADINGS: [&str; 6] = ["PBX", "VOICEMAIL", "NODE", "DESTINATION", "PORTS", "LICENCES"];
 const MAILBOX_HEADINGS: [&str; 6] = ["MAILBOX", "PBX", "ZONE", "LANGUAGE", "SECONDS", "HOLDS"];
 const RULE_HEADINGS: [&str; 8] = ["MAILBOX", "RULE", "CONTENT", "TO", "MESSAGES", "TIMES", "DELAY", "THEN"];
-const LIST_HEADINGS: [&str; 2] = ["LIST", "MEMBERS"];
+const LIST_HEADINGS: [&str; 3] = ["LIST", "MAILBOXES", "MEMBERS"];
+const SHARED_HEADINGS: [&str; 3] = ["SHARED", "AS", "MAILBOXES"];
 const NODE_HEADINGS: [&str; 4] = ["NODE", "HOSTS", "CENTRAL FOR", "DISTRIBUTED FOR"];
 
 #[cfg(test)]

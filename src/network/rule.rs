@@ -1,5 +1,7 @@
 //! [`Rule`]: a rule for the description of a network.
 
+mod code;
+
 use super::{EngineName, LicenceClass, NodeAddress, NodeHost, PbxName, TimeSource, VoicemailType};
 use crate::message::{InvalidMailboxId, MailboxId};
 use crate::rules::{InvalidRules, RuleId};
@@ -215,12 +217,14 @@ pub enum Rule {
         /// The PBX of the mailbox with this number; `None` if another list has it.
         pbx: Option<PbxName>,
     },
-    /// N29: a list's members are mailboxes of the network.
-    #[error("a list's members are mailboxes of the network; found {member} on list {list}, which is none; correct or remove it")]
+    /// N29: a list's members are mailboxes and lists of the network.
+    #[error(
+        "a list's members are mailboxes and lists of the network; found {member} on list {list}, which is none; correct or remove it"
+    )]
     UnknownListMember {
         /// The number of the list.
         list: MailboxId,
-        /// The member that is no mailbox.
+        /// The member that is no mailbox and no list.
         member: MailboxId,
     },
     /// N30: a list has 1 to 360 members.
@@ -230,6 +234,73 @@ pub enum Rule {
         list: MailboxId,
         /// How many members it has.
         members: usize,
+    },
+    /// N50: no list leads back to itself.
+    #[error("no list leads back to itself; found {}; remove one of them from the one before it", in_row(.circle))]
+    ListCircle {
+        /// The lists of the circle, each a member of the one before it; the last is the first again.
+        circle: Vec<MailboxId>,
+    },
+    /// N51: at most four lists are one in the other.
+    #[error("at most four lists are one in the other; found {}; put the members of the inner ones into the outer ones", in_row(.path))]
+    ListTooDeep {
+        /// The list that is nested too deeply, and the lists inside it, each a member of the one before it.
+        path: Vec<MailboxId>,
+    },
+    /// N52: a list has at most 1 000 mailboxes, with those of the lists inside it.
+    #[error("a list has at most 1000 mailboxes, with those of the lists inside it; found more on list {list}; split it")]
+    ListTooLarge {
+        /// The number of the list.
+        list: MailboxId,
+    },
+    /// N53: a shared mailbox names mailboxes and lists of the network.
+    #[error(
+        "{key} of a mailbox names mailboxes and lists of the network; found {member} in that of {number}, which is none; correct or remove it"
+    )]
+    UnknownMember {
+        /// The shared mailbox.
+        number: MailboxId,
+        /// The key: `members` or `copies_to`.
+        key: &'static str,
+        /// The member that is no mailbox and no list.
+        member: MailboxId,
+    },
+    /// N54: a shared mailbox names 1 to 1 000 mailboxes, with those of lists among them.
+    #[error(
+        "{key} of a mailbox names 1 to 1000 mailboxes, with those of lists; found {mailboxes} in that of {number}; add some, or split or \
+         remove it"
+    )]
+    MemberCount {
+        /// The shared mailbox.
+        number: MailboxId,
+        /// The key: `members` or `copies_to`.
+        key: &'static str,
+        /// How many mailboxes it names.
+        mailboxes: usize,
+    },
+    /// N55: a member of a group is no group, and neither it nor a mailbox that gets copies has copies made itself.
+    #[error(
+        "{key} of a mailbox names no mailbox that is shared itself; found {member} in that of {number}; name its members instead"
+    )]
+    NestedMember {
+        /// The shared mailbox.
+        number: MailboxId,
+        /// The key: `members` or `copies_to`.
+        key: &'static str,
+        /// The member that is shared itself.
+        member: MailboxId,
+    },
+    /// N56: a mailbox is a group's or has copies made, not both.
+    #[error("a mailbox has members or copies_to; found both at {number}; remove one of them")]
+    GroupMakesCopies {
+        /// The mailbox.
+        number: MailboxId,
+    },
+    /// N57: only a group has a message owned by the member who accepts it first.
+    #[error("a mailbox with first_owns has members; found none at {number}; add them, or remove first_owns")]
+    FirstOwnsWithoutMembers {
+        /// The mailbox.
+        number: MailboxId,
     },
     /// N31: a description has only known keys.
     #[error("a description has only known keys; found {key:?}; correct or remove it (known here: {known})")]
@@ -377,67 +448,14 @@ pub enum Rule {
     },
 }
 
-impl Rule {
-    /// The code of the rule, for manuals and scripts, such as `N04`. Rules up to N30, N44, N45 and N47 are about the network, and the others
-    /// about the form of a description.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::NoCentral => "N01",
-            Self::SecondCentral { .. } => "N02",
-            Self::DuplicateId { .. } => "N03",
-            Self::DuplicateMailbox { .. } => "N04",
-            Self::NodeMissing { .. } => "N05",
-            Self::NodeNotAllowed { .. } => "N06",
-            Self::DestinationMissing { .. } => "N07",
-            Self::DestinationNotAllowed { .. } => "N08",
-            Self::UnknownTrunkGroup { .. } => "N09",
-            Self::DestinationNotCentral { .. } => "N10",
-            Self::TrunkGroupToNowhere { .. } => "N11",
-            Self::VoicemailLicenceMissing { .. } => "N12",
-            Self::LicenceNotAllowed { .. } => "N13",
-            Self::DuplicateLicence { .. } => "N14",
-            Self::SntpMissing { .. } => "N15",
-            Self::FallbackNotAllowed { .. } => "N16",
-            Self::BackupNodeDistributed { .. } => "N17",
-            Self::BackupNodeWithoutFallback { .. } => "N18",
-            Self::PortsMissing { .. } => "N19",
-            Self::PortsNotAllowed { .. } => "N20",
-            Self::LimitsCrossed { .. } => "N21",
-            Self::TrunkGroupName { .. } => "N22",
-            Self::InvalidDomain { .. } => "N23",
-            Self::SecondFallback { .. } => "N24",
-            Self::HostsNotAllowed { .. } => "N25",
-            Self::DuplicateHost { .. } => "N26",
-            Self::HoldsNothing { .. } => "N27",
-            Self::ListNumberTaken { .. } => "N28",
-            Self::UnknownListMember { .. } => "N29",
-            Self::ListSize { .. } => "N30",
-            Self::UnknownKey { .. } => "N31",
-            Self::KeyMissing { .. } => "N32",
-            Self::WrongKind { .. } => "N33",
-            Self::InvalidId { .. } => "N34",
-            Self::UnknownVoicemailType { .. } => "N35",
-            Self::InvalidNodeAddress { .. } => "N36",
-            Self::UnknownZone { .. } => "N37",
-            Self::InvalidMailbox { .. } => "N38",
-            Self::UnknownLicenceClass { .. } => "N39",
-            Self::InvalidDate { .. } => "N40",
-            Self::InvalidTimeServer { .. } => "N41",
-            Self::InvalidHost { .. } => "N42",
-            Self::InvalidLanguage { .. } => "N43",
-            Self::EngineNotAllowed { .. } => "N44",
-            Self::BackupNodeWithoutEngine { .. } => "N45",
-            Self::InvalidEngineName { .. } => "N46",
-            Self::RuleWithoutAddress { .. } => "N47",
-            Self::InvalidRuleValue { .. } => "N48",
-            Self::InvalidRules { .. } => "N49",
-        }
-    }
-}
-
 /// Returns why a text is no mailbox.
 fn invalid_mailbox(text: &str) -> InvalidMailboxId {
     text.parse::<MailboxId>().err().unwrap_or(InvalidMailboxId::Malformed)
+}
+
+/// Returns the lists in a row, each a member of the one before it.
+fn in_row(lists: &[MailboxId]) -> String {
+    lists.iter().map(ToString::to_string).collect::<Vec<_>>().join(" > ")
 }
 
 fn list(classes: &[LicenceClass]) -> String {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use chrono_tz::Tz;
 
 use super::{EngineName, Licence, LicenceClass, NodeAddress, NodeHost, TimeServer};
-use crate::directory::{MailboxLimits, RecordingLimits};
+use crate::directory::{Group, MailboxLimits, RecordingLimits};
 use crate::message::{Language, MailAddress, MailboxId, SiteId};
 use crate::rules::ArrivalRules;
 
@@ -214,6 +214,11 @@ pub struct Mailbox {
     pub email: Option<MailAddress>,
     /// The rules for messages that arrive; `None` for those of the PBX. Empty ones switch those of the PBX off.
     pub rules: Option<ArrivalRules>,
+    /// The group whose mailbox it is; `None` for that of one owner. In a network, the members are mailboxes, with those of lists among them.
+    pub group: Option<Group>,
+    /// The mailboxes that get a copy of each message to this one, which is removed here then; none for a mailbox that keeps its messages. In a
+    /// network, these are mailboxes, with those of lists among them.
+    pub copies_to: Vec<MailboxId>,
 }
 
 impl Mailbox {
@@ -221,7 +226,8 @@ impl Mailbox {
     /// name nor mail address.
     pub fn new(number: MailboxId) -> Self {
         let (recording, holding) = (RecordingLimits::default(), MailboxLimits::default());
-        Self { number, name: None, zone: None, language: None, recording, holding, email: None, rules: None }
+        let (group, copies_to) = (None, Vec::new());
+        Self { number, name: None, zone: None, language: None, recording, holding, email: None, rules: None, group, copies_to }
     }
 
     /// The same mailbox with an owner of this name.
@@ -264,5 +270,19 @@ impl Mailbox {
     #[must_use]
     pub fn with_rules(self, rules: ArrivalRules) -> Self {
         Self { rules: Some(rules), ..self }
+    }
+
+    /// The same mailbox as that of a group: its members are mailboxes and distribution lists of the network, with 1 to 1 000 mailboxes
+    /// together.
+    #[must_use]
+    pub fn with_group(self, group: Group) -> Self {
+        Self { group: Some(group), ..self }
+    }
+
+    /// The same mailbox as one whose messages are copied to each of `members`: mailboxes and distribution lists of the network, with 1 to 1 000
+    /// mailboxes together.
+    #[must_use]
+    pub fn with_copies_to(self, members: impl IntoIterator<Item = MailboxId>) -> Self {
+        Self { copies_to: members.into_iter().collect(), ..self }
     }
 }

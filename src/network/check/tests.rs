@@ -328,11 +328,30 @@ fn lists_have_their_own_numbers_and_1_to_360_mailboxes() {
     assert_eq!(faults("900", &numbers[..360]), []);
     assert_eq!(faults("900", &numbers), fault(Rule::ListSize { list: list(), members: 361 }));
     assert_eq!(faults("900", &[]), fault(Rule::ListSize { list: list(), members: 0 }));
-    let unknown = Rule::UnknownListMember { list: list(), member: "901".parse().unwrap() };
-    assert_eq!(faults("900", &["30000", "901"]), fault(unknown), "a list is no member of a list");
+    let unknown = Rule::UnknownListMember { list: list(), member: "902".parse().unwrap() };
+    assert_eq!(faults("900", &["30000", "902"]), fault(unknown));
+    assert_eq!(faults("900", &["30001", "901"]), [], "a list is a member of a list");
     let taken = |list: &str, pbx| Rule::ListNumberTaken { list: list.parse().unwrap(), pbx };
-    assert_eq!(faults("30000", &["30000"]), fault(taken("30000", Some(named("london")))));
+    assert_eq!(faults("30000", &["30001"]), fault(taken("30000", Some(named("london")))));
     assert_eq!(faults("901", &["30000"]), fault(taken("901", None)));
+}
+
+#[test]
+fn a_circle_of_lists_is_reported_whole() {
+    let network = |lists: &[(&str, &[&str])]| {
+        let network = Network::builder("voicemail.example").site(central("london").mailbox(mailbox("2001")));
+        lists.iter().fold(network, |network, (number, members)| {
+            network.list(number.parse().unwrap(), members.iter().map(|member| member.parse().unwrap()))
+        })
+    };
+    let faults = network(&[("900", &["2001", "901"]), ("901", &["902"]), ("902", &["900"])]).build().unwrap_err().to_string();
+    assert_eq!(
+        faults,
+        "network: N50 no list leads back to itself; found 900 > 901 > 902 > 900; remove one of them from the one before it"
+    );
+    let deep = network(&[("900", &["901"]), ("901", &["902"]), ("902", &["903"]), ("903", &["904"]), ("904", &["2001"])]);
+    let codes: Vec<_> = deep.build().unwrap_err().iter().map(|fault| fault.rule.code()).collect();
+    assert_eq!(codes, ["N51"]);
 }
 
 #[test]
