@@ -46,6 +46,17 @@ impl Summary {
         self.new > 0
     }
 
+    /// Returns the messages of both mailboxes together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            new: self.new.saturating_add(other.new),
+            old: self.old.saturating_add(other.old),
+            urgent_new: self.urgent_new.saturating_add(other.urgent_new),
+            urgent_old: self.urgent_old.saturating_add(other.urgent_old),
+        }
+    }
+
     /// Counts one more message.
     pub fn count(&mut self, status: super::Status, urgency: super::Urgency) {
         let urgent = u32::from(urgency == super::Urgency::Urgent);

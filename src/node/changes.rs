@@ -5,6 +5,7 @@ use std::sync::{Arc, MutexGuard};
 
 use tokio::sync::Notify;
 
+use super::group_counts::GroupCounts;
 use crate::lock::Lock;
 use crate::message::{MailboxId, MessageId};
 
@@ -16,6 +17,8 @@ pub(super) struct Changes {
     noted: Notify,
     /// The number of calls in progress that change each mailbox.
     calls: Lock<HashMap<MailboxId, usize>>,
+    /// The counts of groups, each until the group may have changed.
+    group_counts: GroupCounts,
 }
 
 /// The messages that no lamp has shown yet.
@@ -36,6 +39,7 @@ pub(super) struct Arrived<'a> {
 impl Changes {
     /// Notes that a mailbox may have changed.
     pub(super) fn note(&self, mailbox: MailboxId) {
+        self.group_counts.forget(&mailbox);
         self.mailboxes().insert(mailbox);
         self.noted.notify_one();
     }
@@ -59,8 +63,10 @@ impl Changes {
         self.note(mailbox.clone());
     }
 
-    /// Leaves out the mailboxes that calls in progress are changing: these are noted when the calls end.
+    /// Notes mailboxes that others may have changed, and returns them without those that calls in progress are changing: these are noted when the
+    /// calls end.
     pub(super) fn without_own(&self, mut mailboxes: Vec<MailboxId>) -> Vec<MailboxId> {
+        mailboxes.iter().for_each(|mailbox| self.group_counts.forget(mailbox));
         let calls = self.calls();
         mailboxes.retain(|mailbox| !calls.contains_key(mailbox));
         mailboxes
@@ -81,6 +87,11 @@ impl Changes {
     pub(super) fn arrived(&self, mailbox: &MailboxId) -> Arrived<'_> {
         let messages = self.arrivals().take(mailbox);
         Arrived { changes: self, mailbox: mailbox.clone(), messages: messages.into() }
+    }
+
+    /// Returns the counts of groups.
+    pub(super) fn group_counts(&self) -> &GroupCounts {
+        &self.group_counts
     }
 
     /// Waits until a mailbox is noted.

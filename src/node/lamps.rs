@@ -12,10 +12,11 @@ use tokio::time::timeout;
 use tracing::Span;
 
 use super::changes::Changes;
-use super::counter::Counter;
+use super::counter::{Counted, Counter};
 use super::current_network::CurrentNetwork;
 use super::lamp_leases::LampLeases;
 use super::lamp_scheduler::{LampScheduler, LampTask, TaskOutcome};
+use crate::directory::Directory;
 use crate::error_chain;
 use crate::event::{Event, Events};
 use crate::message::{MailboxId, MessageId, SiteId, Summary};
@@ -35,6 +36,7 @@ pub(super) struct Lamps<'a> {
     pub(super) events: Events,
     pub(super) changes: Arc<Changes>,
     pub(super) current: &'a CurrentNetwork,
+    pub(super) directory: &'a dyn Directory,
     /// The rate limit for lamps of mailboxes that have not just changed.
     pub(super) max_per_sec: u32,
     /// The waits between the attempts of one lamp.
@@ -94,17 +96,27 @@ impl Lamps<'_> {
             record_result(done, &mut scheduler, &mut known);
         }
         scheduler.handle_changes(self.changes.take());
+        let last = async {
+            self.show_last(scheduler.into_unshown(), leases.as_ref()).await;
+            // The members of groups whose last change was shown just now.
+            self.show_last(self.changes.take().into_iter().map(|mailbox| (mailbox, None)), leases.as_ref()).await;
+        };
+        // A lamp that was not updated by then is updated after the next start.
+        let _ = timeout(LONGEST, last).await;
+        self.release(leases.as_mut()).await;
+    }
+
+    /// Updates these lamps once, each at its time, but soon.
+    async fn show_last(&self, mailboxes: impl IntoIterator<Item = (MailboxId, Option<Instant>)>, leases: Option<&LampLeases>) {
         let latest = now() + LONGEST_PAUSE;
-        let last = stream::iter(scheduler.into_unshown()).map(|(mailbox, due)| {
-            let permit = self.permit(leases.as_ref(), &mailbox);
+        let last = stream::iter(mailboxes).map(|(mailbox, due)| {
+            let permit = self.permit(leases, &mailbox);
             async move {
                 wait_until(due.map(|due| due.min(latest))).await;
                 self.run_task(mailbox, LampTask::Show, None, permit).await
             }
         });
-        // A lamp that was not updated by then is updated after the next start.
-        let _ = timeout(LONGEST, last.buffer_unordered(MOST_AT_ONCE).for_each(|_| std::future::ready(()))).await;
-        self.release(leases.as_mut()).await;
+        last.buffer_unordered(MOST_AT_ONCE).for_each(|_| std::future::ready(())).await;
     }
 
     /// Plans an update of every lamp that this node may update.
@@ -217,9 +229,9 @@ impl Lamps<'_> {
             return TaskResult { mailbox, outcome: TaskOutcome::Shown, summary: None };
         }
         if task == LampTask::Count {
-            let counted = timeout(LONGEST, AssertUnwindSafe(self.store.summary(&mailbox)).catch_unwind()).await;
+            let counted = timeout(LONGEST, AssertUnwindSafe(self.counter.has_new(&mailbox)).catch_unwind()).await;
             // A mailbox that cannot be counted now is counted again before its lamp is updated.
-            let new = matches!(counted, Ok(Ok(Ok(summary))) if summary.new > 0);
+            let new = matches!(counted, Ok(Ok(Ok(true))));
             return TaskResult { mailbox, outcome: TaskOutcome::Counted { new }, summary: None };
         }
         let arrived = self.changes.arrived(&mailbox);
@@ -264,8 +276,10 @@ impl Lamps<'_> {
         permit: &LampPermit,
     ) -> Result<Shown, LampFailure> {
         let counted = self.counter.count(mailbox).await;
-        let state = counted.map_err(|error| LampFailure { reason: error_chain(&error), again: error.is_transient() })?;
+        let Counted { state, own } =
+            counted.map_err(|error| LampFailure { reason: error_chain(&error), again: error.is_transient() })?;
         let (summary, version) = (state.summary, state.version);
+        self.note_members(mailbox, own).await?;
         if same == Some(summary) {
             return Ok(Shown { event: None, summary: Some(summary) });
         }
@@ -280,6 +294,20 @@ impl Lamps<'_> {
         }
         let event = Event::LampShown { mailbox: mailbox.clone(), summary, version, arrived: Arc::clone(arrived) };
         Ok(Shown { event: Some(event), summary: Some(summary) })
+    }
+
+    /// Notes the members of a group whose lamps show another count of it than this one.
+    async fn note_members(&self, group: &MailboxId, counted: Summary) -> Result<(), LampFailure> {
+        let counts = self.changes.group_counts();
+        if !counts.differs(group, counted) {
+            return Ok(());
+        }
+        let found = self.directory.group(group).await;
+        let found = found.map_err(|error| LampFailure { reason: error_chain(&error), again: error.is_transient() })?;
+        // Before the members are noted: one that was given another count until now is counted again.
+        counts.handle_noted(group, counted);
+        found.into_iter().flat_map(|group| group.members).for_each(|member| self.changes.note(member));
+        Ok(())
     }
 }
 

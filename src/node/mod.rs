@@ -30,6 +30,7 @@ mod counter;
 mod current_network;
 mod error;
 mod greetings;
+mod group_counts;
 mod lamp_leases;
 mod lamp_scheduler;
 mod lamps;
@@ -406,6 +407,7 @@ impl Node {
             events: inner.events.clone(),
             changes: Arc::clone(&inner.changes),
             current: &inner.current,
+            directory: &*inner.directory,
             max_per_sec: inner.max_lamp_updates_per_sec.get(),
             backoff: inner.lamp_backoff,
             lease: inner.lamp_lease.clone(),

@@ -61,7 +61,7 @@ impl NodeBuilder {
         let pipeline = self.pipeline().await?;
         let store = self.node_store(&current, &changes, pipeline.clone());
         let counter = match &store {
-            Some(store) => Some(self.counter(store).await),
+            Some(store) => Some(self.counter(store, &changes).await),
             None => None,
         };
         let spool = self.open_spool().await?;
@@ -156,10 +156,11 @@ impl NodeBuilder {
         Some(Arc::new(NodeStore { store, clock_skew, changes, current, events, pipeline }))
     }
 
-    async fn counter(&self, store: &Arc<dyn MessageStore>) -> Counter {
+    async fn counter(&self, store: &Arc<dyn MessageStore>, changes: &Arc<Changes>) -> Counter {
         let versions = Arc::new(Versions::new(Arc::clone(&self.disk), self.spool.clone()));
         versions.load().await;
-        Counter::new(Arc::clone(store), Arc::clone(&self.clock), versions)
+        let (store, directory, changes) = (Arc::clone(store), Arc::clone(&self.directory), Arc::clone(changes));
+        Counter::new(store, directory, changes, Arc::clone(&self.clock), versions)
     }
 
     async fn open_spool(&self) -> Result<Spool, SpoolError> {

@@ -24,7 +24,7 @@ impl MwiSource for Node {
         };
         let answered = timeout(LONGEST, AssertUnwindSafe(counter.count(mailbox)).catch_unwind()).await;
         match answered {
-            Ok(Ok(Ok(state))) => CurrentState::Known(state),
+            Ok(Ok(Ok(counted))) => CurrentState::Known(counted.state),
             Ok(Ok(Err(StoreError::NoSuchMailbox(_)))) => CurrentState::NoSuchMailbox,
             Ok(Ok(Err(error))) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a mailbox cannot be counted for a subscriber");

@@ -6,6 +6,7 @@ mod after_a_restart_every_lamp_is_right_within_a_stated_time;
 mod changes_by_other_programs_change_the_lamp;
 mod each_lamp_shows_what_the_store_holds;
 mod lamps_find_their_pbx;
+mod members_of_a_group_share_its_messages;
 #[cfg(feature = "sip")]
 mod phones_show_the_lamp;
 #[cfg(feature = "sip")]
