@@ -50,7 +50,7 @@ struct Expansion<'a> {
     found: ExpandedLists,
 }
 
-/// What is known of a list after all lists inside it.
+/// The facts about a list that follow from all lists inside it.
 #[derive(Default)]
 struct Finished<'a> {
     /// How many lists are one in the other, this one included; `None` for a list that leads into a circle.
