@@ -79,6 +79,27 @@ impl StoreWrapper for NodeStore {
         Ok(deposit)
     }
 
+    async fn copy(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        let _guard = ChangeGuard::new(&self.changes, to);
+        let deposit = self.open()?.copy(from, id, to).await?;
+        let mailbox = to.clone();
+        let Deposit::Stored(id) = deposit else {
+            self.events.emit(Event::Duplicate { id, mailbox });
+            return Ok(deposit);
+        };
+        self.events.emit(Event::Stored { id, mailbox, origin: Origin::Here, call_id: None });
+        self.changes.note_arrival(to, id);
+        if let Some(pipeline) = &self.pipeline {
+            pipeline.note(to, id);
+        }
+        Ok(deposit)
+    }
+
+    async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        let _guards = [from, to].map(|mailbox| ChangeGuard::new(&self.changes, mailbox));
+        self.open()?.transfer(from, id, to).await
+    }
+
     async fn stage(&self) -> Result<Option<Box<dyn StagedMail>>, StoreError> {
         self.open()?.stage().await
     }

@@ -146,6 +146,31 @@ impl MessageStore for MemoryStore {
         })
     }
 
+    async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        let missing = |mailbox: &MailboxId| StoreError::NoSuchMailbox(mailbox.clone());
+        let mut mailboxes = self.mailboxes.lock();
+        let receiver = mailboxes.get(to).ok_or_else(|| missing(to))?;
+        let is_full = receiver.held() >= self.max_messages;
+        let source = mailboxes.get_mut(from).ok_or_else(|| missing(from))?;
+        let (message, status) = source.find(id)?;
+        if *status == Status::Removed {
+            return Err(StoreError::NoSuchMessage(id));
+        }
+        if from == to {
+            return Ok(Deposit::Duplicate);
+        }
+        let message = message.clone();
+        let key = source.keys.get(&id).copied().ok_or(StoreError::NoSuchMessage(id))?;
+        let receiver = mailboxes.get_mut(to).ok_or_else(|| missing(to))?;
+        if !receiver.arrivals.contains(&key) && is_full {
+            return Err(StoreError::MailboxFull(to.clone()));
+        }
+        let is_new = receiver.arrivals.insert(key);
+        let deposit = if is_new { Deposit::Stored(receiver.add(key, &message, Status::New)) } else { Deposit::Duplicate };
+        mailboxes.get_mut(from).ok_or_else(|| missing(from))?.delete(|message, _| message.id() == id);
+        Ok(deposit)
+    }
+
     fn engine(&self) -> Option<&str> {
         self.engine.as_deref()
     }

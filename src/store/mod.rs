@@ -50,10 +50,11 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 ///
 /// A store must define the five methods that have no default: [`deposit`](Self::deposit), [`list`](Self::list),
 /// [`retrieve`](Self::retrieve), [`mark`](Self::mark) and [`expunge`](Self::expunge). All others have a default that is right for every store,
-/// in three groups, in this order:
+/// in four groups, in this order:
 ///
 /// - *The same for less:* [`summary`](Self::summary), [`state`](Self::state) and [`page`](Self::page) are made of `list` by default. A store with an
 ///   index answers them without reading every message.
+/// - *Shared mailboxes:* [`copy`](Self::copy) and [`transfer`](Self::transfer).
 /// - *Large messages and limits:* [`check`](Self::check), [`stage`](Self::stage) and [`reads_sounds`](Self::reads_sounds).
 /// - *The store's own life:* [`engine`](Self::engine), [`import`](Self::import), [`housekeep`](Self::housekeep),
 ///   [`external_changes`](Self::external_changes) and [`pending_arrivals`](Self::pending_arrivals), which a [`Node`](crate::node::Node) drives.
@@ -80,6 +81,10 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 /// - **Foretold.** A message that `check` refuses would be refused by `deposit` at that moment, if it has not arrived before.
 /// - **Imported.** Where `import` is supported, it stores a message with its status, and is a `deposit` of the same key to all that come later:
 ///   after either of them, the other one answers that the message is a duplicate. An imported key without a message has the same effect.
+/// - **Copied.** A `copy` has the sound and all facts of its message, is new, and has a status of its own. The same copy again answers
+///   [`Deposit::Duplicate`] and changes nothing, also after it was removed.
+/// - **Transferred.** Where `transfer` is supported, the message is in one of the two mailboxes at any time, and of several transfers of one message,
+///   one succeeds. A deposit of the message into the first mailbox stays a duplicate.
 /// - **Noticed.** Where others can change a mailbox, `external_changes` names it after each change, within a time that the store states.
 ///
 /// [`conformance::store`](crate::conformance::store) tests each sentence.
@@ -186,6 +191,38 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// Changes nothing, so a dropped call has no effect.
     async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
         Ok(query.page_of(self.list(mailbox).await?))
+    }
+
+    /// Puts a copy of the message `id` of `from` into `to`, as new: each of several owners gets one, with a status of its own.
+    ///
+    /// The default retrieves the message and deposits it. A store that can keeps the sound once for all copies.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`retrieve`](Self::retrieve) and of [`deposit`](Self::deposit).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has stored the whole copy or nothing. The same call again settles it.
+    async fn copy(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        let message = self.retrieve(from, id).await?;
+        self.deposit(to, &Origin::Here, &message).await
+    }
+
+    /// Moves the message `id` of `from`, which is not removed, into `to`, as new. If the message had arrived there before, the answer is
+    /// [`Deposit::Duplicate`], and the message is removed from `from`. A transfer into the same mailbox is a duplicate that changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unsupported`], as by default, [`StoreError::NoSuchMailbox`] and [`StoreError::NoSuchMessage`] are final;
+    /// [`StoreError::MailboxFull`], [`StoreError::NoSpace`], [`StoreError::NotWritable`] and [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has moved the message or not. The same call again moves it, or answers [`StoreError::NoSuchMessage`].
+    async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        let _ = (from, id, to);
+        Err(StoreError::Unsupported("transfer"))
     }
 
     /// Checks whether a message whose mail has `size` bytes would be taken into `mailbox` now; 0 for a size that is not known.

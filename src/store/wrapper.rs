@@ -92,6 +92,16 @@ pub trait StoreWrapper: Debug + Send + Sync + 'static {
         self.inner().page(mailbox, query).await
     }
 
+    /// Puts a copy of a message into another mailbox.
+    async fn copy(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        self.inner().copy(from, id, to).await
+    }
+
+    /// Moves a message into another mailbox.
+    async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        self.inner().transfer(from, id, to).await
+    }
+
     /// Checks whether a message would be taken.
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
         self.inner().check(mailbox, size).await
@@ -166,6 +176,14 @@ impl<W: StoreWrapper> MessageStore for W {
 
     async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
         StoreWrapper::page(self, mailbox, query).await
+    }
+
+    async fn copy(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        StoreWrapper::copy(self, from, id, to).await
+    }
+
+    async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        StoreWrapper::transfer(self, from, id, to).await
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {

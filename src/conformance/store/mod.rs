@@ -20,6 +20,7 @@ mod copied;
 mod moving;
 mod noticed;
 mod remembered;
+mod sharing;
 mod steps;
 mod stored;
 
@@ -33,6 +34,7 @@ pub use self::copied::{deleted_and_forgotten, keys_listed, mailboxes_listed};
 pub use self::moving::{imported_apart, imported_key, imported_once, imported_with_its_status};
 pub use self::noticed::noticed;
 pub use self::remembered::remembered;
+pub use self::sharing::{copied, transferred};
 pub use self::stored::{
     counted, expunged_for_good, listed_in_order, marked_alike_twice, paged, refused_by_name, restored, retrieved_unchanged,
     versioned,
@@ -72,6 +74,8 @@ where
     imported_once(&make().await).await;
     imported_key(&make().await).await;
     imported_apart(&make().await).await;
+    copied(&make().await).await;
+    transferred(&make().await).await;
 }
 
 /// Runs the tests of a store whose mailboxes can be copied, each on a fresh store from `make`.
@@ -149,6 +153,10 @@ mod tests {
         ImportsTwice,
         /// Ignores keys without a message.
         IgnoresKeys,
+        /// Copies a message as often as it is asked to.
+        CopiesTwice,
+        /// Leaves a transferred message in its mailbox.
+        TransfersACopy,
     }
 
     impl Broken {
@@ -190,6 +198,20 @@ mod tests {
                 Fault::AnswersOnly => Ok(Deposit::Stored(message.id())),
                 _ => self.inner.deposit(mailbox, origin, message).await,
             }
+        }
+
+        async fn copy(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+            let message = self.inner.retrieve(from, id).await?;
+            let again = Origin::Peer(MessageId::random().to_string().into());
+            let origin = if self.fault == Fault::CopiesTwice { &again } else { &Origin::Here };
+            self.inner.deposit(to, origin, &message).await
+        }
+
+        async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+            if self.fault == Fault::TransfersACopy {
+                return self.inner.copy(from, id, to).await;
+            }
+            self.inner.transfer(from, id, to).await
         }
 
         async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {
@@ -318,6 +340,8 @@ mod tests {
         check!(imported_with_its_status, ImportsAsNew, "Imported");
         check!(imported_once, ImportsTwice, "Imported");
         check!(imported_key, IgnoresKeys, "Imported");
+        check!(copied, CopiesTwice, "Copied");
+        check!(transferred, TransfersACopy, "Transferred");
     }
 
     #[tokio::test(start_paused = true)]

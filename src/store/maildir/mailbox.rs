@@ -108,7 +108,15 @@ impl Mailbox {
             return Ok(Deposit::Duplicate);
         }
         let staged = self.stage(context, message)?;
-        match self.place(context, limits, key, (message.head(), status), staged, remember)? {
+        let own = OwnName::of(message.head(), message.id(), key, staged.size());
+        let placed = self.place(context, limits, &own, status, remember, |path| staged.deliver(path))?;
+        self.settle(context, key, placed)
+    }
+
+    /// Makes durable that the message with this `key` is in the mailbox.
+    pub(super) fn settle(&self, context: &StoreContext, key: DeduplicationKey, placed: Placed) -> Result<Deposit, StoreError> {
+        let disk = &*context.disk;
+        match placed {
             Placed::New(id, folder) => {
                 self.folders.flush(disk, &context.flush, folder).map_err(failed)?;
                 context.pending.flush(disk, &context.flush).map_err(failed)?;
@@ -263,23 +271,23 @@ impl Mailbox {
         Staged::write(&context.disk, &context.staging, parts, recorded).map_err(not_taken)
     }
 
-    /// Puts a staged message into the mailbox at this status, unless it is there already. Its folder is not flushed.
-    fn place(
+    /// Puts a message into the mailbox at this status, under a name like `own`, unless it is there already: `deliver` gives its file a path. Its folder
+    /// is not flushed.
+    pub(super) fn place(
         &self,
         context: &StoreContext,
         limits: &MailboxLimits,
-        key: DeduplicationKey,
-        (head, status): (&Head, Status),
-        staged: Staged,
+        own: &OwnName,
+        status: Status,
         remember: Remember,
+        deliver: impl FnOnce(&Path) -> io::Result<()>,
     ) -> Result<Placed, StoreError> {
-        let disk = &*context.disk;
+        let (disk, key) = (&*context.disk, own.key);
         let _lock = self.lock(disk).map_err(not_taken)?;
         let (is_there, earlier, room, id) = self.look(context, |index| {
             let is_free = |id: &MessageId| index.find(*id).is_none();
             // The second one is the same whenever the same message comes.
-            let id =
-                [head.id, MessageId::from_bytes(*key.as_bytes())].into_iter().find(is_free).unwrap_or_else(MessageId::random);
+            let id = [own.id, MessageId::from_bytes(*key.as_bytes())].into_iter().find(is_free).unwrap_or_else(MessageId::random);
             (index.has_key(key), index.id_of_key(key), index.usage(), id)
         })?;
         if let (Some(id), Remember::Arrival) = (earlier, remember) {
@@ -292,13 +300,13 @@ impl Mailbox {
         if room.reaches(limits) {
             return Err(StoreError::MailboxFull(self.id.clone()));
         }
-        let name = OwnName::of(head, id, key, staged.size());
+        let name = OwnName { id, ..own.clone() };
         let file = FileName { folder: Folder::New, name: name.to_base(&context.host) }.at(status);
         let folder = file.folder;
         if remember == Remember::Arrival {
             self.note_pending(context, id).map_err(not_taken)?;
         }
-        self.view().put(file.clone(), || staged.deliver(&self.folders.path(&file))).map_err(not_taken)?;
+        self.view().put(file.clone(), || deliver(&self.folders.path(&file))).map_err(not_taken)?;
         Ok(Placed::New(id, folder))
     }
 
@@ -319,7 +327,7 @@ impl Mailbox {
         if any { context.flush.sync_dir(disk, self.arrivals.folder()) } else { Ok(()) }
     }
 
-    fn find(&self, context: &StoreContext, id: MessageId) -> Result<LocatedMessage, StoreError> {
+    pub(super) fn find(&self, context: &StoreContext, id: MessageId) -> Result<LocatedMessage, StoreError> {
         self.look(context, |index| index.find(id))?.ok_or(StoreError::NoSuchMessage(id))
     }
 
@@ -348,7 +356,7 @@ impl Mailbox {
     }
 
     /// Removes the file if it still has this name; answers whether it had.
-    fn remove(&self, disk: &dyn Disk, file: &FileName) -> io::Result<bool> {
+    pub(super) fn remove(&self, disk: &dyn Disk, file: &FileName) -> io::Result<bool> {
         match disk.remove(&self.folders.path(file)) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -386,13 +394,13 @@ fn create_lock(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 
 /// Whether a message that is put into a mailbox is an arrival, which a node may have steps for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Remember {
+pub(super) enum Remember {
     Arrival,
     Nothing,
 }
 
 /// The result of putting a message into a mailbox, not flushed yet.
-enum Placed {
+pub(super) enum Placed {
     /// The message was put into this folder, under this id.
     New(MessageId, Folder),
     /// The message had been there before.

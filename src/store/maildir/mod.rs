@@ -18,6 +18,7 @@ mod pending;
 mod poll_schedule;
 mod retention;
 mod shared_record;
+mod sharing;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -94,6 +95,12 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 /// the message is still there. [`housekeep`](MessageStore::housekeep) forgets old ones; a [`Node`](crate::node::Node) calls it every minute. A
 /// program that uses a store without a node must call it, or [`forget_old_arrivals`](Self::forget_old_arrivals). A message that is
 /// sent again after that time, and is no longer in the mailbox, is taken for a new one: no sender should retry for 90 days.
+///
+/// # Copies
+///
+/// A [`copy`](MessageStore::copy) is a link to the mail of its message, so that the sound is on the disk once for all mailboxes that have it; each of
+/// them has its own name for it, with its own status. A removed copy counts as removed from the last change of any of the copies, because the file
+/// system has that time once for all, so it may be kept for longer.
 ///
 /// # When the disk is nearly full
 ///
@@ -200,6 +207,21 @@ impl MaildirStore {
             .await
     }
 
+    /// Does `work` on the mailboxes `from` and `to`, with the limits of `to`, on a thread that may block.
+    async fn between<F>(&self, from: &MailboxId, to: &MailboxId, work: F) -> Result<Deposit, StoreError>
+    where
+        F: Fn(&StoreContext, &MailboxLimits, &Mailbox, &Mailbox) -> Result<Deposit, StoreError> + Send + 'static,
+    {
+        let (from_missing, _) = self.look_up(from).await?;
+        let (to_missing, limits) = self.look_up(to).await?;
+        let (from, to) = (from.clone(), to.clone());
+        self.blocking(move |tree| {
+            let source = tree.mailbox(&from, from_missing)?;
+            tree.on_remembered(&to, to_missing, |mailbox| work(&tree.context, &limits, &source, mailbox))
+        })
+        .await
+    }
+
     async fn blocking<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -258,6 +280,17 @@ impl MessageStore for MaildirStore {
 
     async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
         self.on(mailbox, move |context, mailbox| mailbox.mark(context, id, status)).await
+    }
+
+    async fn copy(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        self.between(from, to, move |context, limits, source, mailbox| mailbox.copy_from(context, limits, source, id)).await
+    }
+
+    async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        if from == to {
+            return self.on(to, move |context, mailbox| mailbox.retrieve(context, id)).await.map(|_| Deposit::Duplicate);
+        }
+        self.between(from, to, move |context, limits, source, mailbox| mailbox.transfer_from(context, limits, source, id)).await
     }
 
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {

@@ -1,6 +1,7 @@
 //! The store as a whole: its contract, with other programs in the same tree, and through every crash.
 
 mod bad_entries;
+mod sharing;
 
 use std::fs;
 use std::io::ErrorKind;
