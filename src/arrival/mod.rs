@@ -35,10 +35,12 @@
 //!
 //! The operator's view is [`Node::steps`](crate::node::Node::steps).
 
+mod distribute;
 mod name;
 mod pipeline;
 mod step;
 
+pub use self::distribute::DistributeStep;
 pub use self::name::{InvalidStepName, StepName};
 pub(crate) use self::pipeline::Pipeline;
 pub use self::pipeline::{StepState, Steps};

@@ -13,6 +13,8 @@ impl StepName {
     pub const MAIL: Self = Self(Cow::Borrowed("mail"));
     /// The transcript of the sound.
     pub const TRANSCRIPT: Self = Self(Cow::Borrowed("transcript"));
+    /// The copies for the receivers of a mailbox whose messages are copied.
+    pub const DISTRIBUTE: Self = Self(Cow::Borrowed("distribute"));
     /// The requests to other systems.
     pub const WEBHOOK: Self = Self(Cow::Borrowed("webhook"));
 

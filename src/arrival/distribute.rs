@@ -1,0 +1,160 @@
+//! [`DistributeStep`]: gives each message of a mailbox with copies to all of its receivers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{ArrivalStep, Arrived, StepError, StepName, StepOutcome, StepRun};
+use crate::directory::Directory;
+use crate::message::{MailboxId, Status};
+use crate::store::{MessageStore, StoreError};
+
+/// Puts a copy of each message into all mailboxes that the directory names in [`copies_to`](Directory::copies_to), and removes the message itself when
+/// all of them have it.
+///
+/// The caller or the sender is answered when the message is in the mailbox that was called, so no receiver delays the answer, and none that is full or
+/// unknown affects the others. Each receiver is a [part](ArrivalStep::parts) of the step, and gets the message once, however often the step is run:
+/// [`MessageStore::copy`] recognizes a copy that was there. A copy has its own status, and is an arrival like any other.
+///
+/// The last part, `remove`, waits until each receiver has its copy or can never have one, and then marks the message as removed. A message whose copies
+/// are given up stays in the mailbox, as new.
+#[derive(Debug, Clone)]
+pub struct DistributeStep {
+    directory: Arc<dyn Directory>,
+}
+
+impl DistributeStep {
+    /// The step for the mailboxes of `directory`.
+    pub fn new(directory: impl Directory) -> Self {
+        Self { directory: Arc::new(directory) }
+    }
+
+    async fn receivers(&self, mailbox: &MailboxId) -> Result<Vec<MailboxId>, StepError> {
+        self.directory.copies_to(mailbox).await.map_err(|error| StepError::Transient(error.into()))
+    }
+
+    /// Removes the message if each receiver has it or can never have it.
+    async fn remove(&self, run: &StepRun<'_>) -> Result<StepOutcome, StepError> {
+        let Arrived { mailbox, id, .. } = run.arrived;
+        for receiver in self.receivers(mailbox).await? {
+            match run.store.copy(mailbox, *id, &receiver).await {
+                Ok(_) => {}
+                // The message is gone, so there is nothing to remove.
+                Err(StoreError::NoSuchMessage(_)) => return Ok(StepOutcome::Done),
+                Err(error) if error.is_transient() => return Ok(StepOutcome::NotYet(NEXT_LOOK)),
+                Err(_) => {}
+            }
+        }
+        match run.store.mark(mailbox, *id, Status::Removed).await {
+            Ok(()) | Err(StoreError::NoSuchMessage(_)) => Ok(StepOutcome::Done),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+#[async_trait]
+impl ArrivalStep for DistributeStep {
+    fn name(&self) -> StepName {
+        StepName::DISTRIBUTE
+    }
+
+    async fn parts(&self, arrived: &Arrived, _store: &dyn MessageStore) -> Result<Vec<String>, StepError> {
+        let receivers = self.receivers(&arrived.mailbox).await?;
+        let last = (!receivers.is_empty()).then(|| REMOVE.to_owned());
+        Ok(receivers.into_iter().map(|receiver| format!("{COPY}{receiver}")).chain(last).collect())
+    }
+
+    /// The receiver: one that is full delays nobody else.
+    fn destination(&self, arrived: &Arrived, part: &str) -> String {
+        part.strip_prefix(COPY).unwrap_or(arrived.mailbox.as_str()).to_owned()
+    }
+
+    async fn run(&self, run: &StepRun<'_>) -> Result<StepOutcome, StepError> {
+        let Some(receiver) = run.part.strip_prefix(COPY).and_then(|receiver| receiver.parse().ok()) else {
+            return self.remove(run).await;
+        };
+        match run.store.copy(&run.arrived.mailbox, run.arrived.id, &receiver).await {
+            // A message that is gone was removed by its owner, or an earlier run has done all.
+            Ok(_) | Err(StoreError::NoSuchMessage(_)) => Ok(StepOutcome::Done),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+fn failed(error: StoreError) -> StepError {
+    if error.is_transient() { StepError::Transient(error.into()) } else { StepError::Final(error.into()) }
+}
+
+/// What the name of a receiver's part begins with.
+const COPY: &str = "copy ";
+const REMOVE: &str = "remove";
+/// How long the removal waits for receivers that do not have their copies yet.
+const NEXT_LOOK: Duration = Duration::from_secs(30);
+
+#[cfg(all(test, feature = "memory"))]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::directory::StaticDirectory;
+    use crate::message::{Audio, AudioType, ClockQuality, ClockSource, Message, MessageId, Origin, RecordedAt};
+    use crate::store::MemoryStore;
+
+    fn mailbox(number: &str) -> MailboxId {
+        number.parse().unwrap()
+    }
+
+    fn message() -> Message {
+        let quality = ClockQuality::unknown(ClockSource::Manual);
+        let recorded_at = RecordedAt::new(DateTime::UNIX_EPOCH, chrono_tz::UTC, quality);
+        Message::builder(Audio::new(AudioType::Wav, &b"RIFF.."[..]), recorded_at).build()
+    }
+
+    /// Runs all parts once, as a node would; returns those that are not done.
+    async fn run(step: &DistributeStep, store: &MemoryStore, id: MessageId) -> Vec<String> {
+        let arrived = Arrived::new(mailbox("2600"), id, Utc::now());
+        let mut open = Vec::new();
+        for part in step.parts(&arrived, store).await.unwrap() {
+            let name = step.name();
+            let outcome = step.run(&StepRun::new(&name, &part, &arrived, store, arrived.noticed_at)).await;
+            if !matches!(outcome, Ok(StepOutcome::Done)) {
+                open.push(part);
+            }
+        }
+        open
+    }
+
+    async fn count(store: &MemoryStore, number: &str) -> (u32, u32) {
+        let summary = store.summary(&mailbox(number)).await.unwrap();
+        (summary.new, summary.old)
+    }
+
+    #[tokio::test]
+    async fn each_receiver_gets_one_copy_whoever_is_full_or_unknown() {
+        let store = MemoryStore::new(["2600", "2001", "2002", "2003"].map(mailbox)).max_messages(1);
+        let to = ["2001", "2002", "2099", "2003"].map(mailbox);
+        let step = DistributeStep::new(StaticDirectory::default().with_copies(mailbox("2600"), to));
+        let Ok(crate::store::Deposit::Stored(in_the_way)) = store.deposit(&mailbox("2002"), &Origin::Here, &message()).await
+        else {
+            panic!("2002 had room")
+        };
+        let message = message();
+        store.deposit(&mailbox("2600"), &Origin::Unproven, &message).await.unwrap();
+
+        assert_eq!(run(&step, &store, message.id()).await, ["copy 2002", "copy 2099", "remove"]);
+        assert_eq!(
+            (count(&store, "2001").await, count(&store, "2003").await, count(&store, "2600").await),
+            ((1, 0), (1, 0), (1, 0))
+        );
+        store.mark(&mailbox("2002"), in_the_way, Status::Removed).await.unwrap();
+        store.mark(&mailbox("2001"), message.id(), Status::Old).await.unwrap();
+        assert_eq!(run(&step, &store, message.id()).await, ["copy 2099"], "an unknown mailbox is a final failure");
+        assert_eq!((count(&store, "2002").await, count(&store, "2600").await), ((1, 0), (0, 0)));
+        // After a crash, all of it may be done again.
+        assert_eq!(run(&step, &store, message.id()).await, ["copy 2099"]);
+        assert_eq!((count(&store, "2001").await, count(&store, "2003").await), ((0, 1), (1, 0)), "each has its own status");
+        let own = Arrived::new(mailbox("2001"), message.id(), Utc::now());
+        assert!(step.parts(&own, &store).await.unwrap().is_empty());
+    }
+}
