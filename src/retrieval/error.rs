@@ -20,6 +20,14 @@ pub enum RetrievalError {
     /// There is no mailbox with this id.
     #[error("no mailbox {0}")]
     NoSuchMailbox(MailboxId),
+    /// The mailbox is no member of the group, or it is no group whose messages belong to the member who accepts them.
+    #[error("{member} cannot accept messages of {group}")]
+    NoMember {
+        /// The mailbox of the group.
+        group: MailboxId,
+        /// The mailbox that is no member.
+        member: MailboxId,
+    },
     /// The owner's PBX has no licence for the feature.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -59,6 +67,7 @@ impl RetrievalError {
             Self::Private(_)
             | Self::CallerHasNoMailbox(_)
             | Self::NoSuchMailbox(_)
+            | Self::NoMember { .. }
             | Self::Refused(_)
             | Self::MailNotConfigured
             | Self::Sound { .. } => false,

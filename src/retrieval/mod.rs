@@ -1,8 +1,10 @@
 //! Services for owners of mailboxes: passing messages on, answering them, sending new ones, copying them by e-mail, and sending
 //! receipts to senders.
 
+mod addressees;
 mod builder;
 mod error;
+mod groups;
 mod heard_before;
 #[cfg(test)]
 #[cfg(feature = "memory")]
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono_tz::Tz;
 
+pub use self::addressees::OwnCopy;
 pub use self::builder::MailboxServiceBuilder;
 pub use self::error::RetrievalError;
 use self::heard_before::HeardBefore;

@@ -8,7 +8,7 @@ use chrono::DateTime;
 use super::*;
 use crate::audio::{Format, Wav};
 use crate::clock::ManualClock;
-use crate::directory::StaticDirectory;
+use crate::directory::{Group, StaticDirectory};
 use crate::forward::ForwardError;
 use crate::message::{AudioType, ClockQuality, ClockSource};
 use crate::network::{Network, Site, TimeSource, VoicemailType};
@@ -54,8 +54,12 @@ fn fixture(licences: &[LicenceClass]) -> TestService {
     let network = Network::builder("example.com").site(site).build().unwrap();
     let owner = |_| Owner::new("london".parse().unwrap(), chrono_tz::Europe::London);
     let directory: StaticDirectory =
-        ["2001", "2002", "2003"].map(|number| (mailbox(number), owner(number))).into_iter().collect();
-    let store = Arc::new(MemoryStore::new(["2001", "2002", "2003"].map(mailbox)));
+        ["2001", "2002", "2003", "sales", "help"].map(|number| (mailbox(number), owner(number))).into_iter().collect();
+    let members = ["2002", "2003"].map(mailbox);
+    let directory = directory.with_list(mailbox("900"), ["2002", "2001", "2003"].map(mailbox));
+    let directory = directory.with_group(mailbox("sales"), Group::new(members.clone()).first_owns());
+    let directory = directory.with_group(mailbox("help"), Group::new(members));
+    let store = Arc::new(MemoryStore::new(["2001", "2002", "2003", "sales", "help"].map(mailbox)));
     let clock = ManualClock::at("2025-03-30T01:00:00Z".parse().unwrap());
     let sent_mails = Arc::new(SentMails::default());
     let service = MailboxService::builder("example.com", Arc::clone(&store), directory)
@@ -237,4 +241,36 @@ async fn one_receipt_is_sent_when_a_new_message_is_heard_or_removed() {
     assert_eq!(fixture.store.summary(&mailbox("2001")).await.unwrap().to_string(), "0/1 (0/0)");
     fixture.store.mark_new(&mailbox("2001"), unasked).await.unwrap();
     assert!(fixture.sent_mails.taken().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_of_a_group_belongs_to_the_first_who_accepts() {
+    let TestService { service, store, .. } = fixture(&[]);
+    let (sales, first, second) = (mailbox("sales"), mailbox("2003"), mailbox("2002"));
+    let message = message(Privacy::Normal);
+    store.deposit(&sales, &Origin::Here, &message).await.unwrap();
+    store.deposit(&mailbox("help"), &Origin::Here, &message).await.unwrap();
+    let refused = service.accept(&sales, message.id(), &mailbox("2001")).await;
+    assert!(matches!(refused, Err(RetrievalError::NoMember { .. })), "2001 is no member");
+    let refused = service.accept(&mailbox("help"), message.id(), &first).await;
+    assert!(matches!(refused, Err(RetrievalError::NoMember { .. })), "the messages of help are for all members");
+    assert_eq!(service.accept(&sales, message.id(), &first).await.unwrap(), Deposit::Stored(message.id()));
+    let late = service.accept(&sales, message.id(), &second).await;
+    assert!(matches!(late, Err(RetrievalError::Store(StoreError::NoSuchMessage(_)))));
+    assert!(store.list(&sales).await.unwrap().is_empty() && store.list(&second).await.unwrap().is_empty());
+    assert_eq!(store.summary(&first).await.unwrap().new, 1);
+}
+
+#[tokio::test]
+async fn lists_become_mailboxes_and_an_unknown_one_stands_alone() {
+    let TestService { service, .. } = fixture(&[]);
+    let numbers = ["900", "2009", "2003", "sales"].map(mailbox);
+    let all = service.addressees(&mailbox("2001"), &numbers, OwnCopy::Included).await.unwrap();
+    assert_eq!(all, ["2002", "2001", "2003", "2009", "sales"].map(mailbox));
+    let others = service.addressees(&mailbox("2001"), &numbers, OwnCopy::LeftOut).await.unwrap();
+    assert_eq!(others, ["2002", "2003", "2009", "sales"].map(mailbox));
+    let message = service.compose(&mailbox("2001"), &others, sound(0x10, 500), Urgency::Normal, Privacy::Normal).await.unwrap();
+    let delivered = service.deliver(&message, &others).await;
+    let failed: Vec<_> = delivered.iter().filter(|(_, result)| result.is_err()).map(|(mailbox, _)| mailbox.as_str()).collect();
+    assert_eq!(failed, ["2009"], "one result for each");
 }
