@@ -3,6 +3,7 @@
 mod error;
 mod fixed;
 mod group;
+mod private_lists;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -14,6 +15,11 @@ use chrono_tz::Tz;
 pub use self::error::DirectoryError;
 pub use self::fixed::StaticDirectory;
 pub use self::group::Group;
+#[cfg(feature = "fs")]
+pub use self::private_lists::ListFolder;
+pub use self::private_lists::{
+    InvalidListMembers, InvalidListNumber, ListNumber, ListStore, ListStoreError, PrivateList, PrivateLists,
+};
 use crate::message::{Language, MailAddress, MailboxId, SiteId};
 use crate::rules::ArrivalRules;
 
