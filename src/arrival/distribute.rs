@@ -86,7 +86,7 @@ fn failed(error: StoreError) -> StepError {
     if error.is_transient() { StepError::Transient(error.into()) } else { StepError::Final(error.into()) }
 }
 
-/// What the name of a receiver's part begins with.
+/// The beginning of the name of a receiver's part.
 const COPY: &str = "copy ";
 const REMOVE: &str = "remove";
 /// How long the removal waits for receivers that do not have their copies yet.
