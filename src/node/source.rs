@@ -8,6 +8,7 @@ use futures::FutureExt as _;
 use tokio::time::timeout;
 
 use super::Node;
+use super::counter::Counted;
 use crate::message::MailboxId;
 use crate::mwi::{CurrentState, MwiSource};
 use crate::store::StoreError;
@@ -24,7 +25,7 @@ impl MwiSource for Node {
         };
         let answered = timeout(LONGEST, AssertUnwindSafe(counter.count(mailbox)).catch_unwind()).await;
         match answered {
-            Ok(Ok(Ok(counted))) => CurrentState::Known(counted.state),
+            Ok(Ok(Ok(Counted { state, .. }))) => CurrentState::Known(state),
             Ok(Ok(Err(StoreError::NoSuchMailbox(_)))) => CurrentState::NoSuchMailbox,
             Ok(Ok(Err(error))) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a mailbox cannot be counted for a subscriber");
