@@ -18,7 +18,7 @@ use voicemail::message::{Audio, AudioType, ClockQuality, ClockSource, Message, O
 use voicemail::retry::{Backoff, RetryPolicy};
 use voicemail::store::{MaildirStore, MessageStore as _};
 
-/// Writes the id of each message into a file; fails for as long as the file `down` is there, and every third time.
+/// Writes the id of each message into a file; fails for as long as the file `down` is there, and sometimes at the first attempt.
 #[derive(Debug)]
 struct Writes(PathBuf);
 
@@ -30,7 +30,7 @@ impl ArrivalStep for Writes {
 
     async fn run(&self, run: &StepRun<'_>) -> Result<StepOutcome, StepError> {
         let refused = || StepError::Transient("the server is down".into());
-        if self.0.join("down").exists() || run.tries == 0 && run.arrived.id.as_bytes()[0].is_multiple_of(3) {
+        if self.0.join("down").exists() || run.tries == 0 && run.arrived.id.as_bytes()[0].is_multiple_of(16) {
             return Err(refused());
         }
         let file = OpenOptions::new().append(true).create(true).open(self.0.join("done"));
@@ -70,29 +70,37 @@ fn each_message_that_was_kept_has_its_step_after_any_kill() {
         if kill % 3 == 1 {
             File::create(folder.path().join("down")).unwrap();
         }
-        let mut child = start(folder.path(), 10_000);
+        let child = start(folder.path(), 150);
         let before = lines(folder.path(), "kept").len();
         until(|| lines(folder.path(), "kept").len() > before);
         std::thread::sleep(Duration::from_millis(100 + kill * 37 % 300));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        drop(child);
         if kill % 3 == 2 {
             std::fs::remove_file(folder.path().join("down")).unwrap();
         }
     }
     let _ = std::fs::remove_file(folder.path().join("down"));
-    let mut child = start(folder.path(), 0);
+    let child = start(folder.path(), 0);
     let kept = lines(folder.path(), "kept");
     until(|| lines(folder.path(), "done").is_superset(&kept));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     println!("{kills} kills, {} messages kept, each step done", kept.len());
 }
 
-fn start(folder: &Path, deposits: u32) -> Child {
+fn start(folder: &Path, deposits: u32) -> Killed {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "steps_survive_kills::the_process_that_is_killed", "--ignored"]);
-    command.env(FOLDER, folder).env(DEPOSITS, deposits.to_string()).stdout(Stdio::null()).spawn().unwrap()
+    Killed(command.env(FOLDER, folder).env(DEPOSITS, deposits.to_string()).stdout(Stdio::null()).spawn().unwrap())
+}
+
+/// A process that is killed when it is dropped.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
 /// The whole lines of a file; none if there is no file yet.
@@ -104,7 +112,7 @@ fn lines(folder: &Path, file: &str) -> BTreeSet<String> {
 fn until(holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it takes too long");
+        assert!(begun.elapsed() < Duration::from_secs(300), "it takes too long");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

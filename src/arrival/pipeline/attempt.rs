@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use tokio::time::timeout;
 
-use super::work::RunOutcome;
+use super::work::{NamedPart, RunOutcome};
 use crate::arrival::{ArrivalStep, Arrived, StepError, StepOutcome, StepRun};
 use crate::error_chain;
 use crate::store::MessageStore;
@@ -46,7 +46,7 @@ pub(super) async fn parts(
     step: &dyn ArrivalStep,
     arrived: &Arrived,
     store: &dyn MessageStore,
-) -> Result<Vec<(Arc<str>, Arc<str>)>, Failure> {
+) -> Result<Vec<NamedPart>, Failure> {
     let parts = guarded(step, step.parts(arrived, store)).await?;
     Ok(parts.into_iter().map(|part| (Arc::from(part.as_str()), Arc::from(step.destination(arrived, &part)))).collect())
 }

@@ -106,7 +106,6 @@ impl Destinations {
         }
         match (outcome, &mut destination.failing) {
             (DestinationOutcome::Works, failing) => *failing = None,
-            (DestinationOutcome::Unknown, None) => {}
             (DestinationOutcome::Unknown, Some(failing)) => failing.probing &= !probe,
             (DestinationOutcome::Fails(wait), Some(failing)) => {
                 if probe {
@@ -121,7 +120,7 @@ impl Destinations {
                 let probe_at = schedule.handle_failure(now, jitter).max(now + wait);
                 *failing = Some(Failing { schedule, probe_at, probing: false, release_at: probe_at });
             }
-            (DestinationOutcome::Fails(_), None) => {}
+            (DestinationOutcome::Unknown | DestinationOutcome::Fails(_), None) => {}
         }
         self.forget_idle(id);
     }

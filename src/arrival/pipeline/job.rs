@@ -25,7 +25,7 @@ impl Pipeline {
             // An operator has removed it.
             Ok(None) => return self.end_job(step, &job, self.jobs.done(&job).await),
             Err(error) => {
-                self.report(&job, Err(error));
+                report(&job, Err(error));
                 return self.end_job(step, &job, self.jobs.postpone(&job, self.first_wait(), None).await);
             }
         };
@@ -66,7 +66,7 @@ impl Pipeline {
             Some(Err(failure)) => self.handle_failure(step, job, arrived, failure).await,
             None => Ok(()),
         };
-        self.report(job, ended);
+        report(job, ended);
         // Only now: jobs that follow shall not be taken before this one has ended.
         self.work.lock().handle_job_run(&run, outcome, (now(), random_fraction()));
     }
@@ -80,7 +80,7 @@ impl Pipeline {
                     let payload = StepJob { arrived: arrived.clone(), part: Some(part.to_string()) }.encode();
                     let added = NewJob::new(kind, arrived.key(name, Some(&part)), self.clock.now().instant, &payload);
                     if let Err(error) = self.jobs.add(&added).await {
-                        self.report(job, Err(error));
+                        report(job, Err(error));
                         return self.end_job(step, job, self.jobs.postpone(job, self.first_wait(), None).await);
                     }
                 }
@@ -129,13 +129,13 @@ impl Pipeline {
 
     /// Handles the end of a job that had no run in a destination.
     fn end_job(&self, step: usize, job: &Job, ended: Result<(), JobError>) {
-        self.report(job, ended);
+        report(job, ended);
         self.work.lock().handle_jobs_over(step, 1);
     }
+}
 
-    fn report(&self, job: &Job, ended: Result<(), JobError>) {
-        if let Err(error) = ended {
-            tracing::warn!(%job, reason = error_chain(&error), "the store of jobs failed; the step is tried again");
-        }
+fn report(job: &Job, ended: Result<(), JobError>) {
+    if let Err(error) = ended {
+        tracing::warn!(%job, reason = error_chain(&error), "the store of jobs failed; the step is tried again");
     }
 }

@@ -68,7 +68,7 @@ impl Pipeline {
         events: Events,
         retry: RetryPolicy,
     ) -> Self {
-        let work = Work::new(steps.iter().map(|step| step.patience()).collect(), retry.step_failed);
+        let work = Work::new(steps.iter().map(ArrivalStep::patience).collect(), retry.step_failed);
         let step = |step: &Arc<dyn ArrivalStep>| {
             let name = step.name();
             PipelineStep { kind: JobKind::of_step(&name), name, step: Arc::clone(step) }
@@ -107,7 +107,7 @@ impl Pipeline {
                 let tick = self.work.lock().poll_timeout();
                 tokio::select! {
                     () = &mut stop => break,
-                    Some(()) = tasks.next() => drop(self.ended.send_replace(())),
+                    Some(()) = tasks.next() => { self.ended.send_replace(()); }
                     _ = &mut takers => {}
                     () = self.changed.notified() => {}
                     () = wait_until(tick) => self.work.lock().handle_time(now()),
@@ -264,9 +264,9 @@ impl Pipeline {
             let all = taken.len() < room;
             {
                 let (mut work, noticed_at) = (self.work.lock(), self.clock.now().instant);
-                taken
-                    .into_iter()
-                    .for_each(|arrival| work.handle_arrival(Arrived::new(arrival.mailbox, arrival.id, noticed_at), now()));
+                for arrival in taken {
+                    work.handle_arrival(Arrived::new(arrival.mailbox, arrival.id, noticed_at), now());
+                }
             }
             self.changed.notify_one();
             if all {

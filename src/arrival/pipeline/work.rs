@@ -54,6 +54,9 @@ struct Stage {
     open: usize,
 }
 
+/// The name of a part, and its destination.
+pub(super) type NamedPart = (Arc<str>, Arc<str>);
+
 /// One part of a step of an arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PartId {
@@ -161,12 +164,7 @@ impl Work {
     }
 
     /// Handles the parts of a step, each with its destination. `Err` says that they are not known: the step is a job then, due after this wait.
-    pub(super) fn handle_parts(
-        &mut self,
-        (arrival, step): (u64, usize),
-        parts: Result<Vec<(Arc<str>, Arc<str>)>, Duration>,
-        now: Instant,
-    ) {
+    pub(super) fn handle_parts(&mut self, (arrival, step): (u64, usize), parts: Result<Vec<NamedPart>, Duration>, now: Instant) {
         self.running[step] -= 1;
         let Some(stage) = self.arrivals.get_mut(&arrival).and_then(|kept| kept.stages.get_mut(step)) else { return };
         match parts {
@@ -281,11 +279,15 @@ impl Work {
             return;
         }
         let numbers: Vec<u64> = self.arrivals.keys().copied().collect();
-        numbers.into_iter().for_each(|number| self.advance(number, now));
+        for number in numbers {
+            self.advance(number, now);
+        }
         let late = |queue: &VecDeque<(PartId, Instant)>| queue.front().is_some_and(|(_, since)| *since + LONGEST_IN_QUEUE <= now);
         let late: Vec<DestinationId> =
             self.queued.iter().filter(|(_, queue)| late(queue)).map(|(destination, _)| destination.clone()).collect();
-        late.iter().for_each(|destination| self.store_queued(destination));
+        for destination in &late {
+            self.store_queued(destination);
+        }
         for step in 0..self.patience.len() {
             while let Some((arrival, _)) =
                 self.unplanned[step].front().copied().filter(|(_, since)| *since + LONGEST_IN_QUEUE <= now)

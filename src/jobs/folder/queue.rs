@@ -15,11 +15,14 @@ pub(super) struct JobQueue {
     /// The times from which on jobs of each kind can be taken: of those that are taken, when their claims end.
     due: BTreeMap<JobKind, BTreeSet<(Instant, DateTime<Utc>, JobKey)>>,
     /// The jobs that wait for each destination.
-    held: HashMap<(JobKind, Arc<str>), BTreeSet<(DateTime<Utc>, JobKey)>>,
+    held: HashMap<(JobKind, Arc<str>), BTreeSet<Place>>,
     /// The jobs that are parked.
     parked: BTreeMap<(JobKind, JobKey), DateTime<Utc>>,
     claims: u64,
 }
+
+/// The place of a job in the order of their addition.
+type Place = (DateTime<Utc>, JobKey);
 
 #[derive(Debug, Clone)]
 struct Entry {

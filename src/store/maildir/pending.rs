@@ -91,9 +91,9 @@ impl Pending {
                     continue;
                 }
             }
-            let mut held = own.held.lock();
-            if !held.contains_key(&arrival) {
-                held.insert(arrival.clone(), now() + hold);
+            let mut until = own.held.lock();
+            if !until.contains_key(&arrival) {
+                until.insert(arrival.clone(), now() + hold);
                 taken.push(arrival);
             }
         }
