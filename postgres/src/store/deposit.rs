@@ -57,9 +57,13 @@ impl PostgresStore {
             let answer = self.call(mailbox, may_create, arrival, Sound::Inline(&sound)).await?;
             return self.outcome(mailbox, answer);
         };
-        let put_at = match self.call(mailbox, may_create, arrival, Sound::Absent).await? {
-            Outcome::SoundNeeded(at) => at,
-            answer => return self.outcome(mailbox, answer),
+        let put_at = match self.expects_to_store(mailbox, arrival).await? {
+            (true, now) => now,
+            // Under the lock and with a commit, so that "duplicate" is true on the standbys, too.
+            (false, _) => match self.call(mailbox, may_create, arrival, Sound::Absent).await? {
+                Outcome::SoundNeeded(at) => at,
+                answer => return self.outcome(mailbox, answer),
+            },
         };
         let name = sounds.put(audio, put_at).await.map_err(|error| error.into_store_error(arrival.message.id()))?;
         let answer = self.call(mailbox, may_create, arrival, Sound::Object(&name.to_string())).await?;
@@ -70,6 +74,17 @@ impl PostgresStore {
             }
         }
         self.outcome(mailbox, answer)
+    }
+
+    /// Whether nothing that can be read now speaks against storing the message, and the time of the database. Decides nothing: it takes no lock,
+    /// and so costs no flush.
+    async fn expects_to_store(&self, mailbox: &MailboxId, arrival: &Arrival<'_>) -> Result<(bool, DateTime<Utc>), StoreError> {
+        let Arrival { key, limits, .. } = arrival;
+        let (messages, length, bytes) = (limits.messages.map(bigint), limits.length.map(millis), limits.bytes.map(bigint));
+        let params: &[&(dyn ToSql + Sync)] = &[&mailbox.as_str(), &Uuid::from(*key), &messages, &length, &bytes];
+        let rows = self.database.pool().read(EXPECTATION, params).await?;
+        let row = rows.first().ok_or_else(|| DatabaseError::unexpected("no row where one was expected"))?;
+        Ok((column(row, 0)?, column(row, 1)?))
     }
 
     /// Calls the function that deposits, in a transaction of its own.
@@ -236,6 +251,8 @@ const DEPOSIT_AND_REMEMBER: &str = "WITH kept AS (SELECT outcome, kept_id, old_v
     remembered AS (INSERT INTO voicemail.arrival (mailbox, id, free_at) \
         SELECT $1, kept_id, now() + interval '30 seconds' FROM kept WHERE outcome = 0 ON CONFLICT DO NOTHING) \
     SELECT outcome, kept_id, old_version, new_version, at FROM kept";
+const EXPECTATION: &str = "SELECT NOT voicemail.is_known($1, $2) AND EXISTS (SELECT FROM voicemail.mailbox WHERE number = $1 AND \
+    (new_n + old_n >= $3::bigint OR length_ms >= $4::bigint OR bytes >= $5::bigint) IS NOT TRUE), now()";
 const IMPORT_KEY: &str = "SELECT outcome FROM voicemail.import_key($1, $2, $3, $4, $5)";
 
 /// The outcomes of the functions in the database.

@@ -47,9 +47,9 @@ use crate::changes::Changes;
 ///
 /// # How a message is stored once
 ///
-/// A deposit with a short sound is one statement and one transaction; for a long sound there is a second one before it, which asks whether the
-/// message is known. It locks the row of the mailbox, looks for the key of the message among those that are there
-/// and those that were deleted, and puts the message in if it is not known. So of two nodes that get the same message at the same moment, one
+/// A deposit with a short sound is one statement and one transaction; for a long sound, a statement that only reads asks before it whether the
+/// message is known. The deposit counts the message in the row of the mailbox, which locks it, looks for the key of the message among those that are
+/// there and those that were deleted, and puts the message in if it is not known. So of two nodes that get the same message at the same moment, one
 /// stores it. The answer is given after the commit: with synchronous standbys, after one of them has it. The key of a message that was deleted for
 /// good is remembered for 90 days, or for the time [set](PostgresStoreBuilder::deduplication_window).
 ///

@@ -66,6 +66,31 @@ async fn only_long_sounds_are_objects_and_they_go_with_their_messages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_long_sound_is_put_without_the_lock_of_its_mailbox() {
+    let Some(server) = Server::common() else { return };
+    let address = server.create_database().await;
+    let objects = Arc::new(InMemory::new());
+    let store = store_with(&Database::connect(&address).await.unwrap(), &objects);
+    let number = mailbox("2041");
+    store.deposit(&number, &Origin::Here, &message(b"short", 0)).await.unwrap();
+    let (mut client, connection) = tokio_postgres::connect(&address, tokio_postgres::NoTls).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let lock = client.transaction().await.unwrap();
+    lock.execute("SELECT FROM voicemail.mailbox WHERE number = '2041' FOR UPDATE", &[]).await.unwrap();
+    let unlock_when_put = async {
+        while count(&objects).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        lock.rollback().await.unwrap();
+    };
+    let long = message(&[2; 5000], 1);
+    let (deposited, ()) = join(store.deposit(&number, &Origin::Here, &long), unlock_when_put).await;
+    assert_eq!(deposited.unwrap(), Deposit::Stored(long.id()));
+    drop(client);
+    driver.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_of_two_equal_deposits_leaves_one_object() {
     let Some(database) = database().await else { return };
     let objects = Arc::new(InMemory::new());
