@@ -13,6 +13,7 @@ use tokio_rustls::rustls::ServerConfig;
 use super::Node;
 use super::greetings::MakeMailOut;
 use crate::arrival::ArrivalStep;
+use crate::arrival::mail::{MailStep, OwnerRules};
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
 use crate::disk::{Disk, OsDisk};
@@ -185,6 +186,15 @@ impl NodeBuilder {
     pub fn on_arrival(mut self, step: impl ArrivalStep) -> Self {
         self.steps.push(Arc::new(step));
         self
+    }
+
+    /// Sends the owners of mailboxes the mails that `rules` want, by `out`: adds a [`MailStep`] with its usual settings, as
+    /// [`on_arrival`](Self::on_arrival) does. The mails come from `voicemail@` and the domain of the network; this address must take mail.
+    #[expect(clippy::missing_panics_doc, reason = "the domain of a network is a host name")]
+    pub fn mail_owners(self, rules: OwnerRules, out: impl MailOut) -> Self {
+        let from = format!("voicemail@{}", self.network.domain()).parse().expect("the domain of a network is a host name");
+        let step = MailStep::builder(rules, out, from).node(self.address.as_str()).build();
+        self.on_arrival(step)
     }
 
     /// Sets where the mails of the outbox and the steps that failed wait, instead of folders. Central nodes that share it send each other's mails, and do each

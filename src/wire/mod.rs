@@ -119,6 +119,8 @@ pub use self::mail_file::decode_file;
 pub use self::pieces::{EncodedInPieces, EncodedSound};
 pub(crate) use self::receipt::{Disposition, ReceiptRequest, receipt, receipt_request};
 pub(crate) use self::resent::{in_reply_to, resent};
+#[cfg(feature = "node")]
+pub(crate) use self::text::readable_text;
 pub use self::transfer_encoding::TransferEncoding;
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(super) fn encoded_text(text: &str) -> String {
 }
 
 /// Returns `text` as the value of a field for people to read: as it is if it can stand there, else as encoded words.
-pub(super) fn readable_text(text: &str) -> String {
+pub(crate) fn readable_text(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { encoded_words(text) }
 }
 

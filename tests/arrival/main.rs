@@ -3,6 +3,7 @@
 #![cfg(all(feature = "memory", feature = "node"))]
 
 mod a_mail_says_who_called;
+mod a_node_mails_its_owners;
 mod a_rule_decides_what_is_sent;
 mod an_imap_server_shows_the_mail;
 mod nothing_breaks_out_of_a_mail;
@@ -11,4 +12,7 @@ mod owners_change_their_rules;
 #[path = "../support/imap.rs"]
 #[allow(unreachable_pub, reason = "other tests use it, too")]
 mod imap;
+#[path = "../support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+mod nodes;
 mod support;

@@ -114,6 +114,11 @@ pub(crate) fn message() -> MessageBuilder {
     Message::builder(sound, recorded_at).length(Duration::from_millis(41_200)).caller(caller("Jürgen Groß", "+493023125014"))
 }
 
+/// The same message with a tenth of a second of silence.
+pub(crate) fn short(message: &Message) -> Message {
+    Message::new(message.head().clone(), Audio::new(AudioType::Adpcm32, vec![0; 400]))
+}
+
 pub(crate) fn caller(name: &str, number: &str) -> Caller {
     Caller::new(number.parse().ok(), CallerName::cleaned(name))
 }

@@ -6,7 +6,6 @@ use mail_builder::headers::address::Address;
 use mail_builder::headers::content_type::ContentType;
 use mail_builder::headers::message_id::MessageId as MessageIdField;
 use mail_builder::headers::raw::Raw;
-use mail_builder::headers::text::Text;
 use mail_builder::mime::{BodyPart, MimePart};
 
 use super::file_name::file_name;
@@ -15,6 +14,7 @@ use super::{MailFacts, MailTemplate};
 use crate::jobs::JobKey;
 use crate::message::{Audio, MailAddress, MessageId, Privacy, Stamp, Urgency};
 use crate::rules::Content;
+use crate::wire::readable_text;
 
 /// The envelope of a mail.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +52,7 @@ pub(super) fn compose(
         mail = mail.header("Reply-To", Address::new_address(None::<&str>, address.as_str()));
     }
     mail = mail
-        .header("Subject", Text::new(one_line(&template.subject(facts), MAX_SUBJECT_CHARS)))
+        .header("Subject", Raw::new(readable_text(&one_line(&template.subject(facts), MAX_SUBJECT_CHARS))))
         .header("Auto-Submitted", Raw::new("auto-generated"))
         .header("List-Id", Raw::new(format!("<voicemail.{}>", from.domain())))
         .header("X-Voicemail-Length", Raw::new(whole_seconds(facts).to_string()));
