@@ -103,7 +103,7 @@ impl fmt::Display for TimeSpan {
             // A run begins on a day whose day before is not one of them.
             let runs = (0..7).filter(|first| has(*first) && !has(first + 6));
             let shown = runs.map(|first| {
-                let last = (first..).take_while(|day| has(*day)).last().unwrap_or(first) % 7;
+                let last = (first..first + 7).take_while(|day| has(*day)).last().unwrap_or(first) % 7;
                 if first == last { DAYS[first].to_owned() } else { format!("{}-{}", DAYS[first], DAYS[last]) }
             });
             f.write_str(&shown.collect::<Vec<_>>().join(","))?;

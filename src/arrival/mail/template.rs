@@ -39,22 +39,22 @@ impl MailTemplate for StandardTemplate {
     /// The facts about the call on a line each; then the transcript, or why the mail has no sound.
     fn text(&self, facts: &MailFacts<'_>) -> String {
         let words = OwnerMailWords::of(facts.language);
-        let mut text = mail_text::text(facts.head, facts.zone, facts.language, facts.head.length);
+        let mut pieces = vec![mail_text::text(facts.head, facts.zone, facts.language, facts.head.length)];
         if let Some(site) = &facts.head.site {
-            text.push_str(&format!("{}{site}\n", words.pbx));
+            pieces.push(format!("{}{site}\n", words.pbx));
         }
-        text.push_str(&format!("{}{}\n", words.mailbox, facts.mailbox));
+        pieces.push(format!("{}{}\n", words.mailbox, facts.mailbox));
         if let Some(no_sound) = facts.no_sound {
             let why = match no_sound {
                 NoSound::NotWanted => words.sound_in_mailbox,
                 NoSound::TooLarge => words.sound_too_large,
             };
-            text.push_str(&format!("\n{why}\n"));
+            pieces.push(format!("\n{why}\n"));
         }
         if let Some(transcript) = facts.transcript {
-            text.push_str(&format!("\n{}\n\n{transcript}\n", words.transcript));
+            pieces.push(format!("\n{}\n\n{transcript}\n", words.transcript));
         }
-        text
+        pieces.concat()
     }
 
     /// The subject, and the time of the recording.
