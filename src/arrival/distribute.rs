@@ -39,11 +39,10 @@ impl DistributeStep {
         let Arrived { mailbox, id, .. } = run.arrived;
         for receiver in self.receivers(mailbox).await? {
             match run.store.copy(mailbox, *id, &receiver).await {
-                Ok(_) => {}
                 // The message is gone, so there is nothing to remove.
                 Err(StoreError::NoSuchMessage(_)) => return Ok(StepOutcome::Done),
                 Err(error) if error.is_transient() => return Ok(StepOutcome::NotYet(NEXT_LOOK)),
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
         match run.store.mark(mailbox, *id, Status::Removed).await {

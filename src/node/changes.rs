@@ -66,7 +66,9 @@ impl Changes {
     /// Notes mailboxes that others may have changed, and returns them without those that calls in progress are changing: these are noted when the
     /// calls end.
     pub(super) fn without_own(&self, mut mailboxes: Vec<MailboxId>) -> Vec<MailboxId> {
-        mailboxes.iter().for_each(|mailbox| self.group_counts.forget(mailbox));
+        for mailbox in &mailboxes {
+            self.group_counts.forget(mailbox);
+        }
         let calls = self.calls();
         mailboxes.retain(|mailbox| !calls.contains_key(mailbox));
         mailboxes

@@ -400,6 +400,7 @@ pub(super) enum Remember {
 }
 
 /// The result of putting a message into a mailbox, not flushed yet.
+#[derive(Clone, Copy)]
 pub(super) enum Placed {
     /// The message was put into this folder, under this id.
     New(MessageId, Folder),
