@@ -66,6 +66,7 @@
 //! | [`wire`] | a message as an Internet message, and back |
 //! | `sip` | lamps by SIP: a sink that sends unsolicited NOTIFYs, a notifier for telephones that subscribe, and the protocol |
 //! | [`smtp`] | SMTP as state machines without sockets: replies, commands, SASL, client and server |
+//! | [`http`] | requests to other systems, and the servers that they may go to |
 //! | [`store`] | the trait [`MessageStore`] and its implementations |
 //! | [`event`] | the events of a node, such as a message kept, forwarded or stored |
 //! | [`telephone`] | the dialogues with owners and callers as state machines; keys as data; PINs and lockouts, in memory or on disk |
@@ -99,6 +100,7 @@
 //! | `sip-tls` | | SIP over TLS, for both |
 //! | `sip-dns` | | finds the servers of a SIP domain by NAPTR and SRV records |
 //! | `sntp` | | `SntpClock` |
+//! | `http-client` | | `http::HttpClient`, and with it web hooks |
 //! | `metrics` | | `metrics`: what happens, as counters, gauges and histograms |
 //! | `serde` | | reads a network description |
 //! | `conformance` | | `conformance`, `fuzz`; with `fs`, `disk::FaultyDisk` and `disk::PowerCutDisk`; turns on `memory` |
@@ -122,6 +124,7 @@
 //! (caller), 4239 (Internet voice messaging), 9557 (stamps with zones). Lamps: RFC 3842, 3261
 //! (SIP), 3263 (servers), 3581 (rport), 5630 and 5922 (SIP over TLS), 6665 (events), 7616 and 8760 (digest). Calls: RFC 3550 and 3551
 //! (RTP), 3389 (comfort noise), 4733 (keys), 4961 (one port for both directions), 5806 (diversion), 5646 (languages).
+//! Other systems: RFC 9110 and 9112 (HTTP), Standard Webhooks 1.0.0.
 //! Sound: ITU-T G.711, G.726; ETSI EN 300 961 (GSM 06.10).
 
 // Compiles the README's program with the tests.
@@ -151,6 +154,8 @@ pub mod fuzz;
 pub mod greeting;
 #[cfg(doc)]
 pub mod guarantees;
+#[cfg(feature = "node")]
+pub mod http;
 #[cfg(feature = "smtp")]
 pub mod intake;
 #[cfg(feature = "node")]

@@ -35,7 +35,7 @@ pub use self::events::{Events, Occurrence};
 use crate::greeting::GreetingEvent;
 #[cfg(feature = "smtp")]
 use crate::message::Head;
-use crate::message::{CallId, MailboxId, MessageId, Origin, SiteId, Summary, TransportSecurity};
+use crate::message::{CallId, MailboxId, MessageId, Origin, SiteId, Status, Summary, TransportSecurity};
 #[cfg(feature = "smtp")]
 use crate::store::Deposit;
 
@@ -262,6 +262,24 @@ pub enum Event {
         /// The id that the recording PBX had given the call, if the message says it.
         call_id: Option<CallId>,
     },
+    /// The status of a message was set through the node, also to the one that it had.
+    #[non_exhaustive]
+    Marked {
+        /// The id of the message.
+        id: MessageId,
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// The status.
+        status: Status,
+    },
+    /// The transcript of a message was stored.
+    #[non_exhaustive]
+    Transcribed {
+        /// The id of the message.
+        id: MessageId,
+        /// The mailbox.
+        mailbox: MailboxId,
+    },
     /// A message arrived that the mailbox has already. Nothing was changed.
     #[non_exhaustive]
     Duplicate {
@@ -363,6 +381,30 @@ pub enum Event {
         reason: String,
         /// How many attempts there were.
         attempts: u32,
+    },
+    /// The receiver of web hooks has accepted a request.
+    #[non_exhaustive]
+    WebhookSent {
+        /// The name of the end point.
+        end_point: String,
+    },
+    /// A request to a receiver of web hooks failed.
+    #[non_exhaustive]
+    WebhookFailed {
+        /// The name of the end point.
+        end_point: String,
+        /// The reason, for people to read. Contains nothing of the receiver's answer but its status.
+        reason: String,
+        /// How long the node waits until the next try; `None` if it gives the request up.
+        retry_in: Option<Duration>,
+    },
+    /// A receiver of web hooks gets no more requests, until an operator enables it again.
+    #[non_exhaustive]
+    WebhookDisabled {
+        /// The name of the end point.
+        end_point: String,
+        /// The reason, for people to read.
+        reason: String,
     },
     /// A lamp shows the state of a mailbox.
     #[non_exhaustive]

@@ -29,6 +29,8 @@ impl Event {
             Self::PostmasterMail { .. } => "postmaster_mail",
             Self::TlsWithheld { .. } => "tls_withheld",
             Self::Stored { .. } => "stored",
+            Self::Marked { .. } => "marked",
+            Self::Transcribed { .. } => "transcribed",
             Self::Duplicate { .. } => "duplicate",
             Self::ClockSkew { .. } => "clock_skew",
             Self::Greeting(event) => event.name(),
@@ -39,6 +41,9 @@ impl Event {
             Self::StepDone { .. } => "step_done",
             Self::StepDeferred { .. } => "step_deferred",
             Self::StepGivenUp { .. } => "step_given_up",
+            Self::WebhookSent { .. } => "webhook_sent",
+            Self::WebhookFailed { .. } => "webhook_failed",
+            Self::WebhookDisabled { .. } => "webhook_disabled",
             Self::LampShown { .. } => "lamp_shown",
             Self::LampFailed { .. } => "lamp_failed",
         }

@@ -69,6 +69,8 @@ pub struct JobKind(Cow<'static, str>);
 impl JobKind {
     /// A mail of the [outbox](crate::outbox).
     pub const MAIL: Self = Self(Cow::Borrowed("mail"));
+    /// A request of a [web hook](crate::arrival::webhook) that reports an event.
+    pub const WEBHOOK: Self = Self(Cow::Borrowed("webhook"));
 
     /// The kind of the jobs of a [step](crate::arrival): `step` and the `name` of the step.
     pub(crate) fn of_step(name: &impl fmt::Display) -> Self {

@@ -28,6 +28,10 @@
 //! | `voicemail_steps_done_total` | counter | `step` | parts of steps on arrival that were done |
 //! | `voicemail_steps_deferred_total` | counter | `step` | failed attempts of a part |
 //! | `voicemail_steps_given_up_total` | counter | `step` | parts that were parked for an operator |
+//! | `voicemail_messages_transcribed_total` | counter | | transcripts stored |
+//! | `voicemail_webhooks_sent_total` | counter | `end_point` | requests of web hooks that a receiver accepted |
+//! | `voicemail_webhooks_failed_total` | counter | `end_point` | tries of such requests that failed |
+//! | `voicemail_webhooks_disabled_total` | counter | `end_point` | end points that were disabled |
 //! | `voicemail_clock_skew_total` | counter | | messages from a PBX whose clock is off |
 //! | `voicemail_plain_text_fallbacks_total` | counter | `peer` | connections in plain text, as the policy allows |
 //! | `voicemail_tls_withheld_total` | counter | `peer` | connections refused because TLS was gone |
@@ -157,10 +161,20 @@ impl Meter {
                 counter!("voicemail_messages_stored_total", "origin" => kind(origin)).increment(1);
                 self.steps.of(*id).stored = Some(*at);
             }
+            Event::Transcribed { .. } => counter!("voicemail_messages_transcribed_total").increment(1),
+            Event::WebhookSent { end_point } => {
+                counter!("voicemail_webhooks_sent_total", "end_point" => end_point.clone()).increment(1);
+            }
+            Event::WebhookFailed { end_point, .. } => {
+                counter!("voicemail_webhooks_failed_total", "end_point" => end_point.clone()).increment(1);
+            }
+            Event::WebhookDisabled { end_point, .. } => {
+                counter!("voicemail_webhooks_disabled_total", "end_point" => end_point.clone()).increment(1);
+            }
             Event::Duplicate { .. } => counter!("voicemail_messages_duplicate_total").increment(1),
             Event::ClockSkew { .. } => counter!("voicemail_clock_skew_total").increment(1),
             Event::Greeting(event) => counter!("voicemail_greetings_total", "step" => event.name()).increment(1),
-            Event::Counted { .. } => {}
+            Event::Counted { .. } | Event::Marked { .. } => {}
             Event::MailSent { .. } => counter!("voicemail_mails_sent_total").increment(1),
             Event::MailDeferred { .. } => counter!("voicemail_mails_deferred_total").increment(1),
             Event::MailGivenUp { .. } => counter!("voicemail_mails_given_up_total").increment(1),

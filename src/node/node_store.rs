@@ -110,7 +110,9 @@ impl StoreWrapper for NodeStore {
 
     async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
         let _guard = ChangeGuard::new(&self.changes, mailbox);
-        self.inner().mark(mailbox, id, status).await
+        self.inner().mark(mailbox, id, status).await?;
+        self.events.emit(Event::Marked { id, mailbox: mailbox.clone(), status });
+        Ok(())
     }
 
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {

@@ -1,0 +1,183 @@
+//! [`Notification`]: the body of a request, with its [`NotificationType`].
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::http::quote;
+use crate::message::{Caller, MailboxId, MessageId, Summary};
+
+/// The kind of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum NotificationType {
+    /// A message was stored in a mailbox: `voicemail.message.stored`.
+    MessageStored,
+    /// The transcript of a message is there: `voicemail.message.transcribed`.
+    MessageTranscribed,
+    /// A message was marked as old, most often because its owner has heard it: `voicemail.message.heard`.
+    MessageHeard,
+    /// A message was marked as removed: `voicemail.message.removed`.
+    MessageRemoved,
+    /// A message waits in a spool until an operator decides: `voicemail.message.parked`.
+    MessageParked,
+    /// A lamp shows the state of a mailbox: `voicemail.lamp.changed`. After a restart of the node, once for each lamp.
+    LampChanged,
+}
+
+impl NotificationType {
+    /// All types.
+    pub const ALL: [Self; 6] = [
+        Self::MessageStored,
+        Self::MessageTranscribed,
+        Self::MessageHeard,
+        Self::MessageRemoved,
+        Self::MessageParked,
+        Self::LampChanged,
+    ];
+
+    /// Returns the type as the body has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MessageStored => "voicemail.message.stored",
+            Self::MessageTranscribed => "voicemail.message.transcribed",
+            Self::MessageHeard => "voicemail.message.heard",
+            Self::MessageRemoved => "voicemail.message.removed",
+            Self::MessageParked => "voicemail.message.parked",
+            Self::LampChanged => "voicemail.lamp.changed",
+        }
+    }
+}
+
+impl fmt::Display for NotificationType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for NotificationType {
+    type Err = InvalidNotificationType;
+
+    fn from_str(text: &str) -> Result<Self, InvalidNotificationType> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(InvalidNotificationType)
+    }
+}
+
+/// A text that is no [`NotificationType`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a type is one such as voicemail.message.stored")]
+#[non_exhaustive]
+pub struct InvalidNotificationType;
+
+/// The body of a request.
+///
+/// ```
+/// use voicemail::arrival::webhook::{Notification, NotificationType};
+///
+/// let at = "2026-11-28T19:19:05.5Z".parse()?;
+/// let id = "00112233445566778899aabbccddeeff".parse()?;
+/// let body = Notification::of_message(NotificationType::MessageHeard, at, "2001".parse()?, id).to_json();
+/// assert_eq!(
+///     body,
+///     r#"{"type":"voicemail.message.heard","timestamp":"2026-11-28T19:19:05Z","data":{"mailbox":"2001","id":"00112233445566778899aabbccddeeff"}}"#
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Notification {
+    /// The kind of the report.
+    pub kind: NotificationType,
+    /// When it happened, by the clock of the node; sent in whole seconds.
+    pub at: DateTime<Utc>,
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// The id of the message, unless a lamp is reported.
+    pub id: Option<MessageId>,
+    /// The caller, if the end point asks for it.
+    pub caller: Option<Caller>,
+    /// The numbers that the lamp shows.
+    pub summary: Option<Summary>,
+}
+
+impl Notification {
+    /// Something that happened to a message.
+    pub const fn of_message(kind: NotificationType, at: DateTime<Utc>, mailbox: MailboxId, id: MessageId) -> Self {
+        Self { kind, at, mailbox, id: Some(id), caller: None, summary: None }
+    }
+
+    /// A lamp that shows this state.
+    pub const fn of_lamp(at: DateTime<Utc>, mailbox: MailboxId, summary: Summary) -> Self {
+        Self { kind: NotificationType::LampChanged, at, mailbox, id: None, caller: None, summary: Some(summary) }
+    }
+
+    /// Adds the caller.
+    #[must_use]
+    pub fn with_caller(self, caller: Caller) -> Self {
+        Self { caller: Some(caller), ..self }
+    }
+
+    /// Returns the body, which has less than 20 kB.
+    ///
+    /// An unknown number or name of the caller is left out.
+    pub fn to_json(&self) -> String {
+        let mailbox = format!("\"mailbox\":{}", quote(self.mailbox.as_str()));
+        let id = self.id.map(|id| format!("\"id\":\"{id}\""));
+        let caller = self.caller.as_ref().map(|caller| {
+            let number = caller.number.as_ref().map(|number| format!("\"number\":{}", quote(number.as_str())));
+            let name = caller.name.as_ref().map(|name| format!("\"name\":{}", quote(name.as_str())));
+            let known: Vec<String> = number.into_iter().chain(name).collect();
+            format!("\"caller\":{{{}}}", known.join(","))
+        });
+        let summary = self.summary.map(|Summary { new, old, urgent_new, urgent_old, .. }| {
+            format!("\"new\":{new},\"old\":{old},\"urgent_new\":{urgent_new},\"urgent_old\":{urgent_old}")
+        });
+        let fields: Vec<String> = [Some(mailbox), id, caller, summary].into_iter().flatten().collect();
+        let data = fields.join(",");
+        let at = self.at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        format!("{{\"type\":\"{}\",\"timestamp\":\"{at}\",\"data\":{{{data}}}}}", self.kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::CallerName;
+
+    fn at() -> DateTime<Utc> {
+        "2026-11-28T19:19:05Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_lamp_has_its_numbers() {
+        let summary = Summary::new(2, 8).with_urgent(1, 0);
+        assert_eq!(
+            Notification::of_lamp(at(), "2001".parse().unwrap(), summary).to_json(),
+            r#"{"type":"voicemail.lamp.changed","timestamp":"2026-11-28T19:19:05Z","data":{"mailbox":"2001","new":2,"old":8,"urgent_new":1,"urgent_old":0}}"#
+        );
+    }
+
+    #[test]
+    fn a_caller_is_in_the_body_as_far_as_it_is_known() {
+        let of = |number: Option<&str>, name: Option<&str>| {
+            let caller = Caller::new(number.map(|text| text.parse().unwrap()), name.and_then(CallerName::cleaned));
+            let kind = NotificationType::MessageStored;
+            let body = Notification::of_message(kind, at(), "2001".parse().unwrap(), MessageId::from_bytes([0; 16]))
+                .with_caller(caller)
+                .to_json();
+            body.split_once("\"caller\":").unwrap().1.to_owned()
+        };
+        assert_eq!(of(Some("+4420"), Some("Anna \"A\"")), r#"{"number":"+4420","name":"Anna \"A\""}}}"#);
+        assert_eq!(of(None, None), "{}}}");
+    }
+
+    #[test]
+    fn each_type_reads_back() {
+        for kind in NotificationType::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+            assert!(kind.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte)));
+        }
+        assert_eq!("voicemail.message".parse::<NotificationType>(), Err(InvalidNotificationType));
+    }
+}
