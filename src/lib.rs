@@ -100,7 +100,8 @@
 //! | `sip-tls` | | SIP over TLS, for both |
 //! | `sip-dns` | | finds the servers of a SIP domain by NAPTR and SRV records |
 //! | `sntp` | | `SntpClock` |
-//! | `http-client` | | `http::HttpClient`, and with it web hooks |
+//! | `http-client` | | `http::HttpClient`, and with it web hooks, and transcripts by a server |
+//! | `program` | | transcripts by a program that is run for each message |
 //! | `metrics` | | `metrics`: what happens, as counters, gauges and histograms |
 //! | `serde` | | reads a network description |
 //! | `conformance` | | `conformance`, `fuzz`; with `fs`, `disk::FaultyDisk` and `disk::PowerCutDisk`; turns on `memory` |

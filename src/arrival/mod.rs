@@ -39,6 +39,7 @@ mod distribute;
 mod name;
 mod pipeline;
 mod step;
+pub mod transcript;
 pub mod webhook;
 
 pub use self::distribute::DistributeStep;

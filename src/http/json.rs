@@ -1,6 +1,12 @@
-//! JSON, as far as this crate writes it: the text of RFC 8259.
+//! JSON, as far as this crate writes and reads it: the text of RFC 8259.
+
+#[cfg(feature = "http-client")]
+mod reader;
 
 use std::fmt::Write as _;
+
+#[cfg(feature = "http-client")]
+pub(crate) use self::reader::{Json, read_json};
 
 /// Returns a text as a JSON string, with its quotes.
 ///

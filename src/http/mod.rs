@@ -29,6 +29,8 @@ pub use self::client::{HttpAnswer, HttpClient, HttpClientBuilder, HttpRequest};
 #[cfg(feature = "http-client")]
 pub use self::error::{HttpError, HttpSetupError};
 pub(crate) use self::json::quote;
+#[cfg(feature = "http-client")]
+pub(crate) use self::json::{Json, read_json};
 pub use self::policy::{PlainText, TargetPolicy, TargetRefused};
 #[cfg(feature = "http-client")]
 pub use self::resolve::{Resolve, SystemResolver};

@@ -22,6 +22,7 @@ mod party_number;
 mod site;
 mod stamp;
 mod summary;
+mod transcript;
 mod transport_security;
 
 use std::fmt;
@@ -53,6 +54,7 @@ pub use self::party_number::{InvalidPartyNumber, PartyNumber};
 pub use self::site::{InvalidSiteId, SiteId};
 pub use self::stamp::{RelativeDay, Stamp};
 pub use self::summary::Summary;
+pub use self::transcript::Transcript;
 pub use self::transport_security::{TlsVersion, TransportSecurity};
 
 /// One voice message: its sound, and its [`Head`] with all other facts.

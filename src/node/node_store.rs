@@ -9,7 +9,7 @@ use super::clock_skew::SkewCheck;
 use super::current_network::CurrentNetwork;
 use crate::arrival::Pipeline;
 use crate::event::{Event, Events};
-use crate::message::{MailboxId, Message, MessageId, Origin, Status};
+use crate::message::{MailboxId, Message, MessageId, Origin, Status, Transcript};
 use crate::store::{Deposit, Housekeeping, ImportOutcome, ImportedMessage, MessageStore, StagedMail, StoreError, StoreWrapper};
 
 /// A store that notes each mailbox that a call may have changed, reports each message that was deposited, and checks the clock that dated
@@ -123,6 +123,12 @@ impl StoreWrapper for NodeStore {
     async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
         let _guard = ChangeGuard::new(&self.changes, mailbox);
         self.open()?.import(mailbox, message).await
+    }
+
+    async fn set_transcript(&self, mailbox: &MailboxId, id: MessageId, transcript: &Transcript) -> Result<(), StoreError> {
+        self.inner().set_transcript(mailbox, id, transcript).await?;
+        self.events.emit(Event::Transcribed { id, mailbox: mailbox.clone() });
+        Ok(())
     }
 
     async fn housekeep(&self) -> Result<Housekeeping, StoreError> {

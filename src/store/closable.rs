@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tokio::sync::RwLock;
 
 use super::{Deposit, Housekeeping, ImportOutcome, ImportedMessage, MessageStore, StagedMail, StoreError, StoreWrapper};
-use crate::message::{MailboxId, Message, MessageId, Origin, Status};
+use crate::message::{MailboxId, Message, MessageId, Origin, Status, Transcript};
 
 /// A store that can be closed for changes, while its mailboxes are moved to another store.
 ///
@@ -102,6 +102,10 @@ impl<S: MessageStore> StoreWrapper for ClosableStore<S> {
 
     async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
         self.unless_closed(self.inner.import(mailbox, message)).await
+    }
+
+    async fn set_transcript(&self, mailbox: &MailboxId, id: MessageId, transcript: &Transcript) -> Result<(), StoreError> {
+        self.unless_closed(self.inner.set_transcript(mailbox, id, transcript)).await
     }
 
     async fn housekeep(&self) -> Result<Housekeeping, StoreError> {

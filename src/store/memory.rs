@@ -11,7 +11,7 @@ use super::{
     PendingArrivals, StoreError, StoredKey,
 };
 use crate::lock::Lock;
-use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary};
+use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary, Transcript};
 
 /// A store that keeps messages in memory, until it is dropped: for tests and first programs.
 ///
@@ -179,6 +179,21 @@ impl MessageStore for MemoryStore {
         Some(self)
     }
 
+    async fn set_transcript(&self, mailbox: &MailboxId, id: MessageId, transcript: &Transcript) -> Result<(), StoreError> {
+        self.with(mailbox, |kept| {
+            kept.find(id)?;
+            kept.transcripts.insert(id, transcript.clone());
+            Ok(())
+        })
+    }
+
+    async fn transcript(&self, mailbox: &MailboxId, id: MessageId) -> Result<Option<Transcript>, StoreError> {
+        self.with(mailbox, |kept| {
+            kept.find(id)?;
+            Ok(kept.transcripts.get(&id).cloned())
+        })
+    }
+
     /// The time of removal is ignored: this store deletes nothing by itself.
     async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
         self.with(mailbox, |kept| {
@@ -267,6 +282,7 @@ struct Mailbox {
     messages: Vec<(Message, Status)>,
     /// The key of each message that is there, by its id.
     keys: BTreeMap<MessageId, DeduplicationKey>,
+    transcripts: BTreeMap<MessageId, Transcript>,
     arrivals: BTreeSet<DeduplicationKey>,
     /// Grows with each change.
     version: u64,
@@ -293,6 +309,7 @@ impl Mailbox {
         let mut count = 0;
         for (message, _) in self.messages.extract_if(.., |(message, status)| which(message, *status)) {
             self.keys.remove(&message.id());
+            self.transcripts.remove(&message.id());
             count += 1;
         }
         self.version += u64::from(count > 0);

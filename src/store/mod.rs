@@ -42,7 +42,7 @@ pub use self::pending::{PendingArrival, PendingArrivals};
 pub use self::query::{Cursor, InvalidCursor, Order, OrderGroup, Page, Position, Query, QueryParts};
 pub use self::staged::StagedMail;
 pub use self::wrapper::StoreWrapper;
-use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary};
+use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summary, Transcript};
 
 /// Keeps messages for their owners until they are removed.
 ///
@@ -56,7 +56,8 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 ///   index answers them without reading every message.
 /// - *Shared mailboxes:* [`copy`](Self::copy) and [`transfer`](Self::transfer).
 /// - *Large messages and limits:* [`check`](Self::check), [`stage`](Self::stage) and [`reads_sounds`](Self::reads_sounds).
-/// - *The store's own life:* [`engine`](Self::engine), [`import`](Self::import), [`housekeep`](Self::housekeep),
+/// - *The store's own life:* [`engine`](Self::engine), [`import`](Self::import),
+///   [`set_transcript`](Self::set_transcript), [`transcript`](Self::transcript), [`housekeep`](Self::housekeep),
 ///   [`external_changes`](Self::external_changes) and [`pending_arrivals`](Self::pending_arrivals), which a [`Node`](crate::node::Node) drives.
 ///
 /// They are in one trait, not in a second one beside it, because a node needs all of them from one object, and because a wrapper would have
@@ -85,6 +86,8 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 ///   [`Deposit::Duplicate`] and changes nothing, also after it was removed.
 /// - **Transferred.** Where `transfer` is supported, the message is in one of the two mailboxes at any time, and of several transfers of one message,
 ///   one succeeds. A deposit of the message into the first mailbox stays a duplicate.
+/// - **Transcribed.** Where transcripts are supported, `transcript` answers the one that was set last. It changes nothing of the message, stays when the
+///   message is marked, and goes when the message is deleted for good, however that happens.
 /// - **Noticed.** Where others can change a mailbox, `external_changes` names it after each change, within a time that the store states.
 ///
 /// [`conformance::store`](crate::conformance::store) tests each sentence.
@@ -287,6 +290,36 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
         let _ = (mailbox, message);
         Err(StoreError::Unsupported("import"))
+    }
+
+    /// Keeps the transcript of the message `id` of `mailbox`, in place of one that was set before. The message itself does not change.
+    /// It belongs to the message in this mailbox: one that is [copied](Self::copy) or [transferred](Self::transfer) has none in the other mailbox.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unsupported`], as by default, [`StoreError::NoSuchMailbox`] and [`StoreError::NoSuchMessage`] are final;
+    /// [`StoreError::NoSpace`], [`StoreError::NotWritable`] and [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has kept the whole transcript or changed nothing. The same call again settles it.
+    async fn set_transcript(&self, mailbox: &MailboxId, id: MessageId, transcript: &Transcript) -> Result<(), StoreError> {
+        let _ = (mailbox, id, transcript);
+        Err(StoreError::Unsupported("transcripts"))
+    }
+
+    /// Reads the transcript of the message `id` of `mailbox`, such as that of an entry of a [page](Self::page); `None` if it has none, as by default.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchMailbox`] and [`StoreError::NoSuchMessage`] are final; [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn transcript(&self, mailbox: &MailboxId, id: MessageId) -> Result<Option<Transcript>, StoreError> {
+        let _ = (mailbox, id);
+        Ok(None)
     }
 
     /// Does a bounded step of the store's housekeeping; answers what it changed. A node calls it every minute. The default does nothing.

@@ -9,7 +9,7 @@ use super::{
     Deposit, Entry, Housekeeping, ImportOutcome, ImportedMessage, MailboxState, MessageStore, Page, PendingArrivals, Query,
     StagedMail, StoreError,
 };
-use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
+use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary, Transcript};
 
 /// A store around another store. A type that implements it is a [`MessageStore`]: it changes the calls that it defines, and passes all
 /// others on to the inner store.
@@ -127,6 +127,16 @@ pub trait StoreWrapper: Debug + Send + Sync + 'static {
         self.inner().import(mailbox, message).await
     }
 
+    /// Keeps the transcript of a message.
+    async fn set_transcript(&self, mailbox: &MailboxId, id: MessageId, transcript: &Transcript) -> Result<(), StoreError> {
+        self.inner().set_transcript(mailbox, id, transcript).await
+    }
+
+    /// Reads the transcript of a message.
+    async fn transcript(&self, mailbox: &MailboxId, id: MessageId) -> Result<Option<Transcript>, StoreError> {
+        self.inner().transcript(mailbox, id).await
+    }
+
     /// Does a bounded step of housekeeping.
     async fn housekeep(&self) -> Result<Housekeeping, StoreError> {
         self.inner().housekeep().await
@@ -204,6 +214,14 @@ impl<W: StoreWrapper> MessageStore for W {
 
     async fn import(&self, mailbox: &MailboxId, message: &ImportedMessage) -> Result<ImportOutcome, StoreError> {
         StoreWrapper::import(self, mailbox, message).await
+    }
+
+    async fn set_transcript(&self, mailbox: &MailboxId, id: MessageId, transcript: &Transcript) -> Result<(), StoreError> {
+        StoreWrapper::set_transcript(self, mailbox, id, transcript).await
+    }
+
+    async fn transcript(&self, mailbox: &MailboxId, id: MessageId) -> Result<Option<Transcript>, StoreError> {
+        StoreWrapper::transcript(self, mailbox, id).await
     }
 
     async fn housekeep(&self) -> Result<Housekeeping, StoreError> {

@@ -23,6 +23,7 @@ mod remembered;
 mod sharing;
 mod steps;
 mod stored;
+mod transcribed;
 
 use std::future::Future;
 
@@ -39,6 +40,7 @@ pub use self::stored::{
     counted, expunged_for_good, listed_in_order, marked_alike_twice, paged, refused_by_name, restored, retrieved_unchanged,
     versioned,
 };
+pub use self::transcribed::transcribed;
 use crate::store::{CopyableStore, MessageStore};
 
 /// Runs every test of this module that needs neither a restart nor a second store, each on a fresh store from `make`.
@@ -76,6 +78,7 @@ where
     imported_apart(&make().await).await;
     copied(&make().await).await;
     transferred(&make().await).await;
+    transcribed(&make().await).await;
 }
 
 /// Runs the tests of a store whose mailboxes can be copied, each on a fresh store from `make`.

@@ -162,6 +162,7 @@ impl MaildirStoreBuilder {
             mailboxes: Lock::default(),
             forgotten_up_to: Lock::new(None),
             retained_up_to: Lock::new(None),
+            swept_up_to: Lock::new(None),
             external_changes: Arc::default(),
         });
         let prepared = Arc::clone(&tree);

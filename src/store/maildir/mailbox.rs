@@ -222,6 +222,7 @@ impl Mailbox {
             }
             count += usize::from(self.remove(disk, &located.file.name).map_err(not_taken)?);
         }
+        self.remove_transcripts(context, removed.iter().map(|located| located.id));
         drop(lock);
         for folder in [Folder::New, Folder::Cur] {
             self.folders.flush(disk, &context.flush, folder).map_err(failed)?;
@@ -327,6 +328,10 @@ impl Mailbox {
         if any { context.flush.sync_dir(disk, self.arrivals.folder()) } else { Ok(()) }
     }
 
+    pub(super) fn id(&self) -> &MailboxId {
+        &self.id
+    }
+
     pub(super) fn find(&self, context: &StoreContext, id: MessageId) -> Result<LocatedMessage, StoreError> {
         self.look(context, |index| index.find(id))?.ok_or(StoreError::NoSuchMessage(id))
     }
@@ -365,7 +370,7 @@ impl Mailbox {
     }
 
     /// Keeps all other processes of this store from changing the mailbox, until the file is dropped. Other programs do not respect the lock.
-    fn lock(&self, disk: &dyn Disk) -> io::Result<Box<dyn DiskFile>> {
+    pub(super) fn lock(&self, disk: &dyn Disk) -> io::Result<Box<dyn DiskFile>> {
         let file = match disk.open(&self.lock) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // If the mailbox itself is gone, its lock is not created again.

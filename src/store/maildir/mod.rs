@@ -22,6 +22,7 @@ mod sharing;
 mod staging;
 #[cfg(test)]
 mod tests;
+mod transcripts;
 mod tree;
 mod view;
 
@@ -45,7 +46,7 @@ use super::{
 };
 use crate::directory::{Directory, MailboxLimits};
 use crate::disk::blocking;
-use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
+use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary, Transcript};
 
 /// Keeps messages as mails in Maildirs, durably; any IMAP server can open them at the same time.
 ///
@@ -57,6 +58,7 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary};
 /// mail/2041/{tmp,new,cur}    the mailbox 2041, a Maildir
 /// arrivals/2041/KEY          the note that a message has arrived, also after its owner removed it
 /// pending/                   the arrivals that no node has settled yet, if a node has steps for them
+/// transcripts/2041/ID        the transcript of a message, if it has one; removed with it
 /// staging/                   messages that are being written, and the record to which the arrivals of an hour are links
 /// ```
 ///
@@ -307,6 +309,15 @@ impl MessageStore for MaildirStore {
         self.on(mailbox, move |context, mailbox| mailbox.import(context, &message)).await
     }
 
+    async fn set_transcript(&self, mailbox: &MailboxId, id: MessageId, transcript: &Transcript) -> Result<(), StoreError> {
+        let transcript = transcript.clone();
+        self.on(mailbox, move |context, mailbox| mailbox.set_transcript(context, id, &transcript)).await
+    }
+
+    async fn transcript(&self, mailbox: &MailboxId, id: MessageId) -> Result<Option<Transcript>, StoreError> {
+        self.on(mailbox, move |context, mailbox| mailbox.transcript(context, id)).await
+    }
+
     /// # Panics
     ///
     /// Outside a tokio runtime with I/O and time.
@@ -321,6 +332,7 @@ impl MessageStore for MaildirStore {
     async fn housekeep(&self) -> Result<Housekeeping, StoreError> {
         self.forget_old_arrivals(ARRIVALS_A_STEP).await?;
         let done = self.blocking(|tree| tree.retain(RETAINED_A_STEP)).await?;
+        self.blocking(|tree| tree.sweep_transcripts(SWEPT_A_STEP)).await?;
         Ok(Housekeeping { bad_entries: self.tree.context.bad.take(), ..done })
     }
 }
@@ -350,3 +362,5 @@ impl PendingArrivals for MaildirStore {
 const ARRIVALS_A_STEP: usize = 1000;
 /// How many mailboxes a step of housekeeping looks at for messages that are too old; each such message counts as one, too.
 const RETAINED_A_STEP: usize = 200;
+/// How many transcripts a step of housekeeping looks at, to remove those whose messages are gone.
+const SWEPT_A_STEP: usize = 1000;

@@ -23,6 +23,7 @@ pub(super) struct Tree {
     pub mailboxes: Lock<Mailboxes>,
     pub forgotten_up_to: Lock<Option<(MailboxId, String)>>,
     pub retained_up_to: Lock<Option<MailboxId>>,
+    pub swept_up_to: Lock<Option<MailboxId>>,
     pub external_changes: Arc<ExternalChanges>,
 }
 
@@ -227,7 +228,7 @@ impl Tree {
     }
 
     /// The result `done` for the mailbox whose folder is at `path`; `None` if its folder is a bad entry, so that other mailboxes are not affected.
-    fn unless_bad<T>(&self, path: &Path, done: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    pub(super) fn unless_bad<T>(&self, path: &Path, done: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         match done {
             Err(StoreError::Unavailable(error)) => match error.downcast_ref::<io::Error>() {
                 Some(error) if concerns_entry(error) || is_no_folder(error) => {

@@ -41,7 +41,7 @@ use crate::message::{ContentDigest, Head, MailboxId, Message, MessageId};
 /// [`ClosableStore`](super::ClosableStore), or by ending all nodes that use it. During a migration, only the source is in use: two stores that both
 /// take messages for a mailbox cannot be made one.
 ///
-/// The mail that a message arrived as is copied if the target keeps it. A store that cannot record when a message was removed counts from the copy.
+/// The transcript of a message is copied if the target keeps transcripts. The mail that a message arrived as is copied if the target keeps it. A store that cannot record when a message was removed counts from the copy.
 ///
 /// # Examples
 ///
@@ -167,7 +167,13 @@ impl<'a, S: CopyableStore + ?Sized, T: CopyableStore + ?Sized> Migration<'a, S, 
         let target_failed = |error| MigrationError::new(Side::Target, Some(mailbox), error);
         let Some(key) = source.or(target).map(|stored| stored.key) else { return Ok(()) };
         match Step::of(source, target) {
-            Step::Nothing => self.report.unchanged += 1,
+            Step::Nothing => {
+                self.report.unchanged += 1;
+                let id = |key: Option<&StoredKey>| key.and_then(|key| key.message).map(|(id, _)| id);
+                if let (Some(from), Some(to)) = (id(source), id(target)) {
+                    self.copy_transcript(mailbox, from, to).await?;
+                }
+            }
             step @ (Step::CopyMessage { id, status, removed_at } | Step::RestoreMessage { id, status, removed_at }) => {
                 let Some(message) = self.read(mailbox, id).await? else { return Ok(()) };
                 if matches!(step, Step::RestoreMessage { .. }) {
@@ -191,6 +197,26 @@ impl<'a, S: CopyableStore + ?Sized, T: CopyableStore + ?Sized> Migration<'a, S, 
                 deleted => deleted.map(|()| self.report.messages_deleted += 1).map_err(target_failed)?,
             },
             Step::ReportUnknown { id } => self.report.add_fault(mailbox, Some(id), FaultReason::OnlyInTarget),
+        }
+        Ok(())
+    }
+
+    /// Copies the transcript of a message that both stores have, unless the target has one or keeps none.
+    async fn copy_transcript(&mut self, mailbox: &MailboxId, from: MessageId, to: MessageId) -> Result<(), MigrationError> {
+        let transcript = match self.source.transcript(mailbox, from).await {
+            Ok(Some(transcript)) => transcript,
+            Ok(None) | Err(StoreError::NoSuchMessage(_)) => return Ok(()),
+            Err(error) => return Err(MigrationError::new(Side::Source, Some(mailbox), error)),
+        };
+        let copied = match self.target.transcript(mailbox, to).await {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => self.target.set_transcript(mailbox, to, &transcript).await,
+            Err(error) => Err(error),
+        };
+        match copied {
+            Ok(()) => self.report.transcripts_copied += 1,
+            Err(StoreError::NoSuchMessage(_) | StoreError::Unsupported(_)) => {}
+            Err(error) => return Err(MigrationError::new(Side::Target, Some(mailbox), error)),
         }
         Ok(())
     }
@@ -228,7 +254,10 @@ impl<'a, S: CopyableStore + ?Sized, T: CopyableStore + ?Sized> Migration<'a, S, 
         // The sound is not held twice.
         drop(imported);
         match self.target.retrieve(mailbox, there).await {
-            Ok(copy) if Some(copy.audio().digest()) == digest => self.report.messages_copied += 1,
+            Ok(copy) if Some(copy.audio().digest()) == digest => {
+                self.report.messages_copied += 1;
+                self.copy_transcript(mailbox, id, there).await?;
+            }
             Ok(_) | Err(StoreError::Damaged { .. }) => {
                 self.report.add_fault(mailbox, Some(id), FaultReason::ReadBackDiffers);
             }

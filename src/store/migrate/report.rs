@@ -15,6 +15,8 @@ pub struct MigrationReport {
     pub mailboxes: u64,
     /// How many messages were copied, read back and found to be the same.
     pub messages_copied: u64,
+    /// How many transcripts were copied.
+    pub transcripts_copied: u64,
     /// How many keys of deleted messages were copied.
     pub keys_copied: u64,
     /// How many messages got the status that they have in the source.
@@ -47,9 +49,10 @@ impl fmt::Display for MigrationReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} mailboxes: {} messages copied, {} keys of deleted messages copied, {} statuses set, {} messages deleted, {} unchanged, {} faults",
+            "{} mailboxes: {} messages copied, {} transcripts copied, {} keys of deleted messages copied, {} statuses set, {} messages deleted, {} unchanged, {} faults",
             self.mailboxes,
             self.messages_copied,
+            self.transcripts_copied,
             self.keys_copied,
             self.statuses_set,
             self.messages_deleted,

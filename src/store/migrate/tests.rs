@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::message::{Audio, AudioType, ClockQuality, ClockSource, Origin, RecordedAt, Status};
+use crate::message::{Audio, AudioType, ClockQuality, ClockSource, Origin, RecordedAt, Status, Transcript};
 use crate::store::{
     ClosableStore, DeduplicationKey, Deposit, MaildirStore, MemoryStore, MessageStore, MessageStoreExt as _, StoreWrapper,
 };
@@ -155,7 +155,7 @@ async fn a_copy_is_the_same_and_removed_messages_stay_removed() {
     there.copy().await.unwrap();
     assert_eq!(
         there.report().to_string(),
-        "2 mailboxes: 6 messages copied, 2 keys of deleted messages copied, 0 statuses set, 0 messages deleted, 0 unchanged, 0 faults"
+        "2 mailboxes: 6 messages copied, 0 transcripts copied, 2 keys of deleted messages copied, 0 statuses set, 0 messages deleted, 0 unchanged, 0 faults"
     );
     assert!(there.compare(Compared::Contents).await.unwrap().is_clean());
     Migration::new(&between, &back).copy().await.unwrap();
@@ -325,4 +325,25 @@ async fn a_mail_of_another_program_is_copied_once() {
     migration.copy().await.unwrap();
     assert_eq!((migration.report().messages_copied, migration.report().statuses_set), (0, 1));
     assert!(migration.compare(Compared::Contents).await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn transcripts_are_copied_also_those_that_come_later() {
+    let (source, target) = (MemoryStore::new([mailbox("2041")]), MemoryStore::new([]));
+    let messages = [message("one"), message("two")];
+    for message in &messages {
+        deposit(&source, "2041", message).await;
+    }
+    let words = |number: usize| Transcript::new(&format!("message {number}"), "x");
+    for (number, message) in messages.iter().enumerate() {
+        source.set_transcript(&mailbox("2041"), message.id(), &words(number)).await.unwrap();
+        let mut migration = Migration::new(&source, &target);
+        migration.copy().await.unwrap();
+        assert_eq!((migration.report().transcripts_copied, migration.report().is_clean()), (1, true));
+        let copied = target.transcript(&mailbox("2041"), message.id()).await.unwrap();
+        assert_eq!(copied, Some(words(number)));
+    }
+    let mut migration = Migration::new(&source, &target);
+    migration.copy().await.unwrap();
+    assert_eq!(migration.report().transcripts_copied, 0);
 }
