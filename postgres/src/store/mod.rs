@@ -11,6 +11,7 @@ mod page;
 mod retrieve;
 mod staging;
 mod state;
+mod transfer;
 mod values;
 
 use std::path::PathBuf;
@@ -164,6 +165,10 @@ impl MessageStore for PostgresStore {
 
     async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
         self.set_status(mailbox, id, status).await
+    }
+
+    async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        self.move_message(from, id, to).await
     }
 
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {

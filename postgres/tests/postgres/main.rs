@@ -24,6 +24,7 @@ mod leases_and_jobs;
 mod limits_are_exact;
 mod long_sounds;
 mod mailboxes_move_there_and_back;
+mod one_member_gets_a_message;
 mod one_message_through_two_nodes;
 mod pages_cost_the_same;
 mod pins_are_counted_before_they_are_checked;
