@@ -63,7 +63,7 @@ async fn run() -> Result<(), Failure> {
         .open()
         .await?;
     let mut events = node.events();
-    let story = async {
+    let events_of_a_call = async {
         let caller = Caller::new("+493023125014".parse().ok(), CallerName::cleaned("Jürgen Groß"));
         let facts = CallFacts::to(mailbox.clone()).caller(caller);
         let sound = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/recordings/vm01.wav"))?;
@@ -75,7 +75,7 @@ async fn run() -> Result<(), Failure> {
         Ok::<_, Failure>(())
     };
     tokio::select! {
-        result = story => result,
+        result = events_of_a_call => result,
         ran = node.run(std::future::pending()) => Ok(ran?),
         ran = serve(server) => Ok(ran?),
     }

@@ -91,7 +91,8 @@ const REMOVE: &str = "remove";
 /// How long the removal waits for receivers that do not have their copies yet.
 const NEXT_LOOK: Duration = Duration::from_secs(30);
 
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
+#[cfg(feature = "memory")]
 mod tests {
     use chrono::{DateTime, Utc};
 

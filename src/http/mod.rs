@@ -18,7 +18,8 @@ mod json;
 mod policy;
 #[cfg(feature = "http-client")]
 mod resolve;
-#[cfg(all(test, feature = "http-client"))]
+#[cfg(test)]
+#[cfg(feature = "http-client")]
 pub(crate) mod tests;
 #[cfg(feature = "http-client")]
 mod tls;

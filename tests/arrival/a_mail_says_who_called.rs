@@ -1,5 +1,7 @@
 //! An owner sees of a mail: subject, sender, text, and a sound that every program plays.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use mail_parser::{MessageParser, MimeHeaders as _};
 use voicemail::arrival::mail::MailFacts;
 use voicemail::audio::Wav;

@@ -1,5 +1,7 @@
 //! A node sends a mail for a message that a caller leaves, and the lamp follows it.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::sync::Arc;
 
 use voicemail::arrival::mail::OwnerRules;
@@ -34,7 +36,7 @@ async fn a_mail_that_is_accepted_puts_the_lamp_out() {
         _ => None,
     }));
     assert_eq!(attempts.await, 1);
-    let heard = async { while !states.recv().await.is_some_and(|state| state.summary.to_string() == "0/1 (0/0)") {} };
+    let heard = async { while states.recv().await.is_none_or(|state| state.summary.to_string() != "0/1 (0/0)") {} };
     soon(heard).await;
     running.stop().await;
     let mails = server.mails.lock().unwrap();

@@ -1,5 +1,7 @@
 //! When a mail is sent, to whom, and what becomes of the message.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::error::Error as _;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! The IMAP server Dovecot reads a mail as a mail program shows it.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use sha2::{Digest as _, Sha256};
 use tempfile::tempdir;
 use voicemail::audio::to_wav;

@@ -1,5 +1,7 @@
 //! The words of a caller, a transcript or a template stay in their field or part: for mail-parser, and for Python's `email`.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 

@@ -1,5 +1,7 @@
 //! Which rules are in force, and who may change them.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use voicemail::arrival::mail::{OwnerRules, OwnerRulesError};
 use voicemail::directory::{Owner, StaticDirectory};
 use voicemail::disk::OsDisk;

@@ -1,5 +1,7 @@
 //! A mail server that keeps what it is sent, and a step that sends it mails.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

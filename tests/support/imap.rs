@@ -1,5 +1,7 @@
 //! An IMAP server for tests: Dovecot, on the Maildirs of a store.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

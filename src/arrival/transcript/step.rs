@@ -128,7 +128,8 @@ const AT_ONCE: usize = 2;
 const BUSY_WAIT: Duration = Duration::from_secs(1);
 const MOST_TRIES: u32 = 3;
 
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
+#[cfg(feature = "memory")]
 mod tests {
     use bytes::Bytes;
     use chrono::DateTime;

@@ -42,7 +42,8 @@ mod secret;
 mod sender;
 #[cfg(feature = "http-client")]
 mod step;
-#[cfg(all(test, feature = "http-client", feature = "memory"))]
+#[cfg(test)]
+#[cfg(all(feature = "http-client", feature = "memory"))]
 mod tests;
 
 #[cfg(feature = "serde")]

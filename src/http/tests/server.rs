@@ -38,18 +38,15 @@ impl TestServer {
                 let answer = answers.next();
                 let (sender, tls) = (sender.clone(), tls.clone());
                 tokio::spawn(async move {
-                    let (mut reader, mut writer): (Reader, Writer) = match tls {
-                        Some(config) => {
-                            let Ok(stream) = TlsAcceptor::from(config).accept(stream).await else { return };
-                            let (reader, writer) = tokio::io::split(stream);
-                            (Box::new(reader), Box::new(writer))
-                        }
-                        None => {
-                            let (reader, writer) = stream.into_split();
-                            (Box::new(reader), Box::new(writer))
-                        }
+                    let (mut reader, mut writer): (Reader, Writer) = if let Some(config) = tls {
+                        let Ok(stream) = TlsAcceptor::from(config).accept(stream).await else { return };
+                        let (reader, writer) = tokio::io::split(stream);
+                        (Box::new(reader), Box::new(writer))
+                    } else {
+                        let (reader, writer) = stream.into_split();
+                        (Box::new(reader), Box::new(writer))
                     };
-                    let request = read_request(&mut *reader).await;
+                    let request = Box::pin(read_request(&mut *reader)).await;
                     sender.send(request).unwrap();
                     match answer {
                         Some(answer) => {

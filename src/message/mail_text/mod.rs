@@ -81,8 +81,8 @@ mod tests {
         head
     }
 
-    fn in_language(tag: &str) -> Option<Language> {
-        Some(tag.parse().unwrap())
+    fn language(tag: &str) -> Language {
+        tag.parse().unwrap()
     }
 
     const LENGTH: Duration = Duration::from_millis(41_200);
@@ -111,16 +111,16 @@ mod tests {
             ("it", "Urgente: Messaggio vocale da un numero sconosciuto, 0:42"),
             ("ne", "Urgent: Voice message from an unknown caller, 0:42"),
         ] {
-            assert_eq!(subject(&urgent, in_language(tag).as_ref(), LENGTH), expected);
+            assert_eq!(subject(&urgent, Some(&language(tag)), LENGTH), expected);
         }
-        assert_eq!((written_in(in_language("de-AT").as_ref()), written_in(in_language("ne").as_ref())), ("de", "en"));
+        assert_eq!((written_in(Some(&language("de-AT"))), written_in(Some(&language("ne")))), ("de", "en"));
     }
 
     #[test]
     fn the_text_has_caller_length_time_and_flags() {
         let mut message = head(Some("Jürgen"), Some("2041"));
         let usual = "Sprachnachricht von Jürgen 2041\r\nLänge: 0:42\r\nAufgenommen: 2025-10-26 02:30 +01:00 Europe/Berlin\r\n";
-        assert_eq!(text(&message, chrono_tz::Europe::Berlin, in_language("de").as_ref(), LENGTH), usual);
+        assert_eq!(text(&message, chrono_tz::Europe::Berlin, Some(&language("de")), LENGTH), usual);
         (message.urgency, message.privacy) = (Urgency::Urgent, Privacy::Private);
         let written = text(&message, chrono_tz::Asia::Kathmandu, None, LENGTH);
         let expected = "Voice message from Jürgen 2041\r\nLength: 0:42\r\nRecorded: 2025-10-26 07:15 +05:45 Asia/Kathmandu\r\n\

@@ -58,7 +58,7 @@ async fn a_copy_is_a_link_that_survives_a_power_cut_at_any_moment() {
 
 #[tokio::test]
 async fn copies_occupy_the_disk_once_and_stand_without_links_too() {
-    let (folder, message) = (tempfile::tempdir().unwrap(), message(&[7; 100_000]));
+    let (folder, message) = (tempfile::tempdir().unwrap(), message(&vec![7; 100_000]));
     let store = open(folder.path()).await;
     deposit(&store, &message).await.unwrap();
     copy(&store, message.id()).await.unwrap();
