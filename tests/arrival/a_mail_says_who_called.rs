@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use mail_parser::{MessageParser, MimeHeaders as _};
+use voicemail::arrival::ArrivalStep as _;
 use voicemail::arrival::mail::MailFacts;
 use voicemail::audio::Wav;
-use voicemail::message::{Privacy, Urgency};
-use voicemail::rules::{Content, PrivateMessages, SoundForm};
+use voicemail::message::{Privacy, Transcript, Urgency};
+use voicemail::rules::{ArrivalRule, Content, PrivateMessages, SoundForm};
+use voicemail::store::MessageStore as _;
 
-use super::support::{Place, caller, message, rule};
+use super::support::{Place, caller, mailbox, message, rule};
 
 fn field(mail: &mail_parser::Message<'_>, name: &str) -> String {
     mail.header_raw(name).unwrap_or_default().trim().to_owned()
@@ -82,6 +84,24 @@ async fn a_mail_without_a_sound_says_why() {
         let text = mail.body_text(0).unwrap();
         assert!(text.lines().any(|line| line == why), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_mail_has_the_transcript_if_there_is_one() {
+    let place = Place::new([rule(Content::Copy), ArrivalRule::new("alert".parse().unwrap(), Content::Alert)]);
+    let arrived = place.arrives(&message().build()).await;
+    let transcript = Transcript::new("Call me back.\nIt is urgent.", "whisper");
+    place.store.set_transcript(&mailbox(), arrived.id, &transcript).await.unwrap();
+    for part in place.step.parts(&arrived, &place.store).await.unwrap() {
+        place.run(&arrived, &part).await.unwrap();
+    }
+    let mails = std::mem::take(&mut *place.server.mails.lock().unwrap());
+    let text = |at: usize| {
+        let mail = MessageParser::default().parse(&mails[at].1[..]).unwrap();
+        mail.body_text(0).unwrap().replace("\r\n", "\n")
+    };
+    assert!(text(0).ends_with("\nTranscript, made by a machine:\n\nCall me back.\nIt is urgent.\n"), "{}", text(0));
+    assert!(!text(1).contains("Call me back"), "{}", text(1));
 }
 
 #[tokio::test]

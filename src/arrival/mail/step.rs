@@ -11,7 +11,7 @@ use super::{MailFacts, MailStepError, MailTemplate, NoSound, OwnerRules, OwnerRu
 use crate::arrival::{ArrivalStep, Arrived, StepError, StepName, StepOutcome, StepRun};
 use crate::directory::Owner;
 use crate::forward::{MailOut, Outcome, Sender};
-use crate::message::{Audio, Head, MailAddress, MailboxId, Message, MessageId, Status};
+use crate::message::{Audio, Head, MailAddress, MailboxId, Message, MessageId, Status, Transcript};
 use crate::network::{Admission, LicenceClass};
 use crate::rules::{ArrivalRule, ArrivalRules, Content, Then};
 use crate::store::{Entry, MessageStore, StoreError};
@@ -27,6 +27,7 @@ use crate::store::{Entry, MessageStore, StoreError};
 ///   nothing is sent. If it has another address, the mail goes there.
 /// - **Not for nothing.** A message that its owner has removed gets no mail. One that the owner has heard gets none that waited for a delay, and none
 ///   without the sound.
+/// - **Its words.** A mail has the [transcript](crate::arrival::transcript) of the message, if that was made before; an alert has none.
 /// - **Private.** A private message gets a mail only by a rule that says so.
 ///
 /// Receipts to senders are not sent for a message that counts as heard by a mail.
@@ -75,7 +76,7 @@ impl MailStep {
     }
 
     async fn send(&self, run: &StepRun<'_>, mail: &Mail<'_>) -> Result<Sent, StepError> {
-        let Mail { rule, to, owner, message } = mail;
+        let Mail { rule, to, owner, message, transcript } = mail;
         let head = message.head();
         let sound = match rule.content {
             Content::Copy => self.sound(rule, message).await?,
@@ -89,6 +90,7 @@ impl MailStep {
                 (Content::Copy, None) => Some(NoSound::TooLarge),
                 (Content::Notice | Content::Alert, _) => Some(NoSound::NotWanted),
             },
+            transcript: transcript.as_ref().map(Transcript::text),
             reply_to: reply_to.as_ref(),
             ..MailFacts::new(&run.arrived.mailbox, head, owner.zone, rule.content, run.now)
         };
@@ -158,7 +160,12 @@ impl ArrivalStep for MailStep {
             Err(StoreError::NoSuchMessage(_) | StoreError::NoSuchMailbox(_)) => return Ok(StepOutcome::Done),
             Err(error) => return Err(store_error(error)),
         };
-        let sent = self.send(run, &Mail { rule, to, owner: &owner, message: &message }).await?;
+        let transcript = match run.store.transcript(mailbox, id).await {
+            Ok(transcript) => transcript,
+            Err(StoreError::NoSuchMessage(_) | StoreError::NoSuchMailbox(_)) => return Ok(StepOutcome::Done),
+            Err(error) => return Err(store_error(error)),
+        };
+        let sent = self.send(run, &Mail { rule, to, owner: &owner, message: &message, transcript }).await?;
         let status = match (sent, rule.then) {
             (Sent::WithoutSound, _) | (_, Then::Keep) => return Ok(StepOutcome::Done),
             (Sent::Whole, Then::Heard) => Status::Old,
@@ -177,6 +184,7 @@ struct Mail<'a> {
     to: &'a MailAddress,
     owner: &'a Owner,
     message: &'a Message,
+    transcript: Option<Transcript>,
 }
 
 /// Whether a mail that was accepted has all that the rule wants.
