@@ -34,6 +34,6 @@ pub use self::playback::{Playback, PlaybackId};
 pub use self::refusal::{BusyAnswer, CallRefusal};
 pub use self::rtp_media::RtpMedia;
 #[cfg(feature = "memory")]
-pub use self::scripted::{CallScript, RemoteEnd, ScriptedLeg, Transcript, TranscriptEntry, speech};
+pub use self::scripted::{CallScript, CallTranscript, RemoteEnd, ScriptedLeg, TranscriptEntry, speech};
 pub use self::timers::{CallTimers, SpeechPolicy, WithoutSpeech};
 pub use self::transfer::{InvalidTransferTarget, TransferError, TransferTarget};

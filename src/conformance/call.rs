@@ -231,11 +231,11 @@ const SOON: Duration = Duration::from_secs(5);
 mod tests {
     use super::*;
     use crate::audio::Format;
-    use crate::call::{CallScript, RemoteEnd, ScriptedLeg, Transcript, speech};
+    use crate::call::{CallScript, CallTranscript, RemoteEnd, ScriptedLeg, speech};
 
     struct Remote {
         end: RemoteEnd,
-        transcript: Transcript,
+        transcript: CallTranscript,
         heard: usize,
     }
 

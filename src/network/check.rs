@@ -10,7 +10,7 @@ use super::builder::{ListBuilder, NetworkBuilder, Setting, SiteBuilder};
 use super::lists::ExpandedLists;
 use super::{Fault, Faults, Licence, LicenceClass, Mailbox, NodeAddress, PbxName, Rule, TimeSource, VoicemailType};
 use crate::message::MailboxId;
-use crate::rules::Recipient;
+use crate::rules::RuleRecipient;
 
 /// Returns every fault of a description: those found on reading, then those of each rule.
 pub(super) fn check(network: &NetworkBuilder) -> Faults {
@@ -296,7 +296,7 @@ fn backup_node_serves_an_engine(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
 
 fn rules_have_addresses(pbx: &PbxContext<'_>, found: &mut Vec<Rule>) {
     for mailbox in pbx.site.mailboxes.iter().filter(|mailbox| mailbox.email.is_none()) {
-        let to_the_owner = mailbox.rules.iter().flatten().filter(|rule| rule.to == Recipient::Owner);
+        let to_the_owner = mailbox.rules.iter().flatten().filter(|rule| rule.to == RuleRecipient::Owner);
         found.extend(to_the_owner.map(|rule| Rule::RuleWithoutAddress { number: mailbox.number.clone(), rule: rule.id.clone() }));
     }
 }

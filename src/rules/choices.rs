@@ -66,7 +66,7 @@ pub enum PrivateMessages {
 /// The address that a mail goes to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
-pub enum Recipient {
+pub enum RuleRecipient {
     /// The mail address of the owner, [`Owner::email`](crate::directory::Owner::email), at the time of sending. No mail is sent while the owner has none.
     #[default]
     Owner,
@@ -74,7 +74,7 @@ pub enum Recipient {
     Address(MailAddress),
 }
 
-impl Recipient {
+impl RuleRecipient {
     /// Returns the address, which is `owner` if the rule names none.
     pub fn address<'a>(&'a self, owner: Option<&'a MailAddress>) -> Option<&'a MailAddress> {
         match self {
@@ -84,7 +84,7 @@ impl Recipient {
     }
 }
 
-impl FromStr for Recipient {
+impl FromStr for RuleRecipient {
     type Err = InvalidMailAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidMailAddress> {

@@ -47,7 +47,7 @@ mod time_span;
 mod timetable;
 mod version;
 
-pub use self::choices::{Content, MessageFilter, PrivateMessages, Recipient, SoundForm, Then, UnknownChoice};
+pub use self::choices::{Content, MessageFilter, PrivateMessages, RuleRecipient, SoundForm, Then, UnknownChoice};
 pub use self::error::{InvalidRules, RuleStoreError, RulesTextError};
 #[cfg(feature = "fs")]
 pub use self::folder::FolderRules;

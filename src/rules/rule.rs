@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Content, MessageFilter, PrivateMessages, Recipient, RuleId, SoundForm, Then, Timetable};
+use super::{Content, MessageFilter, PrivateMessages, RuleId, RuleRecipient, SoundForm, Then, Timetable};
 use crate::message::{Head, Privacy, Urgency};
 
 /// One rule of an owner: for which messages a mail is sent, when, to whom, and what becomes of the message then.
@@ -25,7 +25,7 @@ pub struct ArrivalRule {
     /// The content of the mail.
     pub content: Content,
     /// The address that the mail goes to.
-    pub to: Recipient,
+    pub to: RuleRecipient,
     /// The messages that the rule is for.
     pub messages: MessageFilter,
     /// The hours in which the mail may be sent, by the clock of the owner's zone. Outside of them it waits.
@@ -46,7 +46,7 @@ impl ArrivalRule {
         Self {
             id,
             content,
-            to: Recipient::default(),
+            to: RuleRecipient::default(),
             messages: MessageFilter::default(),
             timetable: Timetable::default(),
             delay: Duration::ZERO,
@@ -59,7 +59,7 @@ impl ArrivalRule {
     /// The same rule with mails to this address.
     #[must_use]
     pub fn to(self, address: crate::message::MailAddress) -> Self {
-        Self { to: Recipient::Address(address), ..self }
+        Self { to: RuleRecipient::Address(address), ..self }
     }
 
     /// The same rule for these messages.

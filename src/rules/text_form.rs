@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{
-    ArrivalRule, ArrivalRules, Content, MessageFilter, PrivateMessages, Recipient, RuleId, RulesTextError, RulesVersion,
+    ArrivalRule, ArrivalRules, Content, MessageFilter, PrivateMessages, RuleId, RuleRecipient, RulesTextError, RulesVersion,
     SoundForm, Then, TimeSpan, Timetable,
 };
 
@@ -42,7 +42,7 @@ fn write(rules: &ArrivalRules) -> String {
         let usual = ArrivalRule::new(rule.id.clone(), rule.content);
         line("\nrule", &rule.id);
         line("content", &rule.content);
-        if let Recipient::Address(address) = &rule.to {
+        if let RuleRecipient::Address(address) = &rule.to {
             line("to", address);
         }
         if rule.messages != usual.messages {
@@ -116,7 +116,7 @@ struct OpenRule {
     /// The fields that were read.
     read: Vec<&'static str>,
     content: Option<Content>,
-    to: Recipient,
+    to: RuleRecipient,
     messages: MessageFilter,
     hours: Vec<TimeSpan>,
     delay: Duration,

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use voicemail::audio::Format;
-use voicemail::call::{CallEnd, CallScript, IncomingCall, OwnerCall, ScriptedLeg, Transcript};
+use voicemail::call::{CallEnd, CallScript, CallTranscript, IncomingCall, OwnerCall, ScriptedLeg};
 use voicemail::telephone::Prompt;
 
 use super::support::{mailbox, site};
@@ -59,7 +59,7 @@ async fn a_caller_who_is_dropped_anywhere_leaves_one_message_or_none() {
     assert_eq!(central.summary("2001").await.new, before);
 }
 
-fn count(transcript: &Transcript, prompt: &Prompt) -> usize {
+fn count(transcript: &CallTranscript, prompt: &Prompt) -> usize {
     transcript.prompts().iter().filter(|said| *said == prompt).count()
 }
 

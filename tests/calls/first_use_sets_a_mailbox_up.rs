@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use voicemail::MailboxId;
 use voicemail::audio::{Format, tone};
-use voicemail::call::{CallDriver, CallEndReason, CallScript, OwnerCall, ScriptedLeg, Transcript, speech};
+use voicemail::call::{CallDriver, CallEndReason, CallScript, CallTranscript, OwnerCall, ScriptedLeg, speech};
 use voicemail::greeting::GreetingKind;
 use voicemail::message::Audio;
 use voicemail::telephone::{MemoryPins, PinHash, Prompt, RecordingKind};
@@ -61,7 +61,7 @@ fn enters_new_pin(script: CallScript) -> CallScript {
 }
 
 /// Whether these seconds of speech were heard, without what a key cuts off.
-fn heard_speech(transcript: &Transcript, seconds: u32) -> bool {
+fn heard_speech(transcript: &CallTranscript, seconds: u32) -> bool {
     let spoken: Vec<i16> = speech(SECOND * seconds * 9 / 10).collect();
     best_correlation(&transcript.sound(), &spoken) > 0.95
 }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use voicemail::audio::Format;
 use voicemail::call::{
-    CallEnd, CallEndReason, CallLeg, CallRefusal, CallScript, IncomingCall, LegClosed, LegEvent, Playback, ScriptedLeg,
-    Transcript,
+    CallEnd, CallEndReason, CallLeg, CallRefusal, CallScript, CallTranscript, IncomingCall, LegClosed, LegEvent, Playback,
+    ScriptedLeg,
 };
 
 use super::support::random::{Random, new_seed};
@@ -79,7 +79,7 @@ async fn call(
     central: &CentralSite,
     script: CallScript,
     mangle: impl FnMut(Sound) -> Vec<Sound> + Send,
-) -> (CallEnd, Transcript) {
+) -> (CallEnd, CallTranscript) {
     let (leg, transcript) = ScriptedLeg::new(Format::TELEPHONE_PCMU, script);
     let leg = Mangled { leg, mangle, events: VecDeque::new() };
     let end = central.calls.answer_caller(&site("london"), leg, IncomingCall::to(mailbox("2001"))).await;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 use voicemail::audio::{Codec, Format, Frames, Wav};
 use voicemail::call::{
-    CallEndReason, CallLeg, CallRefusal, CallScript, CallTimers, IncomingCall, LegClosed, LegEvent, OwnerCall, Playback,
-    ScriptedLeg, SpeechPolicy, Transcript, TranscriptEntry, WithoutSpeech, speech,
+    CallEndReason, CallLeg, CallRefusal, CallScript, CallTimers, CallTranscript, IncomingCall, LegClosed, LegEvent, OwnerCall,
+    Playback, ScriptedLeg, SpeechPolicy, TranscriptEntry, WithoutSpeech, speech,
 };
 use voicemail::greeting::GreetingKind;
 use voicemail::message::{Audio, AudioType};
@@ -33,19 +33,19 @@ enum Hearing {
 }
 
 impl Other {
-    fn new(script: CallScript, hearing: Hearing) -> (Self, Transcript) {
+    fn new(script: CallScript, hearing: Hearing) -> (Self, CallTranscript) {
         let (leg, transcript) = ScriptedLeg::new(Format::TELEPHONE_L16, script);
         (Self { leg, hearing, events: VecDeque::new() }, transcript)
     }
 
     /// A leg with samples at this rate, of so many channels, in events of so many samples.
-    fn live(script: CallScript, rate: u32, channels: u16, frame: usize) -> (Self, Transcript) {
+    fn live(script: CallScript, rate: u32, channels: u16, frame: usize) -> (Self, CallTranscript) {
         let repeat = usize::try_from(rate / 8000).unwrap() * usize::from(channels);
         let format = Format::new(Codec::L16, rate, channels);
         Self::new(script, Hearing::Live { format, repeat, frame, heard: Vec::new() })
     }
 
-    fn to_file(script: CallScript, longest: Duration) -> (Self, Transcript) {
+    fn to_file(script: CallScript, longest: Duration) -> (Self, CallTranscript) {
         Self::new(script, Hearing::File { recording: None, longest })
     }
 

@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 use voicemail::Node;
 use voicemail::audio::{Format, tone};
-use voicemail::call::{CallDriver, CallDriverBuilder, CallEnd, CallScript, IncomingCall, OwnerCall, ScriptedLeg, Transcript};
+use voicemail::call::{CallDriver, CallDriverBuilder, CallEnd, CallScript, CallTranscript, IncomingCall, OwnerCall, ScriptedLeg};
 use voicemail::message::{Audio, Caller, Message, Summary};
 use voicemail::node::NodeBuilder;
 use voicemail::store::{MemoryStore, MessageStore};
@@ -78,17 +78,17 @@ impl CentralSite {
     }
 
     /// A call to mailbox 2001.
-    async fn call(&self, script: CallScript) -> (CallEnd, Transcript) {
+    async fn call(&self, script: CallScript) -> (CallEnd, CallTranscript) {
         self.call_with(IncomingCall::to(mailbox("2001")), script).await
     }
 
-    async fn call_with(&self, call: IncomingCall, script: CallScript) -> (CallEnd, Transcript) {
+    async fn call_with(&self, call: IncomingCall, script: CallScript) -> (CallEnd, CallTranscript) {
         let (leg, transcript) = ScriptedLeg::new(Format::TELEPHONE_PCMU, script);
         (self.calls.answer_caller(&site("london"), leg, call).await, transcript)
     }
 
     /// A call of the owner of mailbox 2001 from the own telephone.
-    async fn owner(&self, script: CallScript) -> (CallEnd, Transcript) {
+    async fn owner(&self, script: CallScript) -> (CallEnd, CallTranscript) {
         let (leg, transcript) = ScriptedLeg::new(Format::TELEPHONE_PCMA, script);
         let call = OwnerCall::from_own_telephone(mailbox("2001"));
         (self.calls.answer_owner(&site("london"), leg, call).await, transcript)
@@ -150,7 +150,7 @@ fn is_play(prompt: &Prompt) -> bool {
 }
 
 /// Whether a call has said this prompt.
-fn said(transcript: &Transcript, prompt: &Prompt) -> bool {
+fn said(transcript: &CallTranscript, prompt: &Prompt) -> bool {
     transcript.prompts().contains(prompt)
 }
 

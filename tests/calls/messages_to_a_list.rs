@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use voicemail::call::{CallScript, Transcript};
+use voicemail::call::{CallScript, CallTranscript};
 use voicemail::directory::{Directory, DirectoryError, Owner};
 use voicemail::message::{Message, Origin};
 use voicemail::store::{Deposit, MemoryStore, MessageStore, StoreError, StoreWrapper};
@@ -74,7 +74,7 @@ fn sends_to_the_list() -> CallScript {
 }
 
 /// The statements about the message, in order.
-fn statements(transcript: &Transcript) -> Vec<Prompt> {
+fn statements(transcript: &CallTranscript) -> Vec<Prompt> {
     let is_statement = |prompt: &Prompt| {
         matches!(
             prompt,

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use voicemail::MailboxId;
 use voicemail::audio::Format;
-use voicemail::call::{CallDriver, CallScript, IncomingCall, OwnerCall, ScriptedLeg, Transcript};
+use voicemail::call::{CallDriver, CallScript, CallTranscript, IncomingCall, OwnerCall, ScriptedLeg};
 use voicemail::disk::{FaultyDisk, InjectedFault, OsDisk};
 use voicemail::event::Event;
 use voicemail::greeting::GreetingEvent;
@@ -187,7 +187,7 @@ fn random_step(random: &mut Random, script: CallScript) -> CallScript {
 }
 
 /// How often a call has said what one of these changes makes true.
-fn said(transcript: &Transcript, change: Change) -> usize {
+fn said(transcript: &CallTranscript, change: Change) -> usize {
     let is_said = |prompt: &Prompt| match change {
         Change::Sent => *prompt == Prompt::Sent,
         Change::Removed => *prompt == Prompt::Removed,

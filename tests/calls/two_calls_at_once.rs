@@ -1,7 +1,7 @@
 //! Two calls on one mailbox at the same time.
 
 use voicemail::audio::Format;
-use voicemail::call::{CallEnd, CallScript, IncomingCall, OwnerCall, ScriptedLeg, Transcript};
+use voicemail::call::{CallEnd, CallScript, CallTranscript, IncomingCall, OwnerCall, ScriptedLeg};
 use voicemail::store::MemoryStore;
 use voicemail::telephone::Prompt;
 
@@ -12,7 +12,7 @@ fn logged_in() -> CallScript {
     CallScript::new().until_said(|prompt| *prompt == Prompt::EnterPin).press(PIN).press("#").until_said(is_menu)
 }
 
-async fn owner(central: &CentralSite, script: CallScript) -> Transcript {
+async fn owner(central: &CentralSite, script: CallScript) -> CallTranscript {
     let (leg, transcript) = ScriptedLeg::new(Format::TELEPHONE_PCMU, script);
     central.calls.answer_owner(&site("london"), leg, OwnerCall::from_own_telephone(mailbox("2001"))).await;
     transcript
@@ -64,7 +64,7 @@ async fn a_message_that_is_gone_is_said_to_be_gone() {
     assert!(said(&transcript, &Prompt::MessageGone) && !said(&transcript, &Prompt::Removed), "{:?}", transcript.prompts());
 }
 
-async fn caller(central: &CentralSite, seconds: u32) -> (CallEnd, Transcript) {
+async fn caller(central: &CentralSite, seconds: u32) -> (CallEnd, CallTranscript) {
     let script = CallScript::new().until_ended(is_tone).speak(SECOND * seconds).press("#").until_said(is_menu).press("1");
     let (leg, transcript) = ScriptedLeg::new(Format::TELEPHONE_PCMU, script);
     (central.calls.answer_caller(&site("london"), leg, IncomingCall::to(mailbox("2001"))).await, transcript)

@@ -22,5 +22,5 @@ pub use self::answer::AnswerFormat;
 pub use self::http::{HttpTranscriber, HttpTranscriberBuilder};
 #[cfg(feature = "program")]
 pub use self::program::{ProgramTranscriber, ProgramTranscriberBuilder};
-pub use self::step::{PrivateMessages, TranscriptStep};
+pub use self::step::TranscriptStep;
 pub use self::transcriber::{SoundHints, TranscribeError, Transcriber};

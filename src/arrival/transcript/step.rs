@@ -23,26 +23,15 @@ use crate::store::StoreError;
 pub struct TranscriptStep {
     transcriber: Arc<dyn Transcriber>,
     directory: Option<Arc<dyn Directory>>,
-    private: PrivateMessages,
+    writes_private: bool,
     at_once: Arc<Semaphore>,
-}
-
-/// Whether private messages are written down, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum PrivateMessages {
-    /// They are left out.
-    #[default]
-    LeftOut,
-    /// They are written down as all others.
-    Included,
 }
 
 impl TranscriptStep {
     /// The step that gives sounds to `transcriber`, and leaves private messages out.
     pub fn new(transcriber: impl Transcriber) -> Self {
         let at_once = Arc::new(Semaphore::new(AT_ONCE));
-        Self { transcriber: Arc::new(transcriber), directory: None, private: PrivateMessages::LeftOut, at_once }
+        Self { transcriber: Arc::new(transcriber), directory: None, writes_private: false, at_once }
     }
 
     /// Hints at the language that the owner of the mailbox has in this directory. Without a directory, there is no hint.
@@ -51,10 +40,10 @@ impl TranscriptStep {
         Self { directory: Some(Arc::new(directory)), ..self }
     }
 
-    /// Sets whether private messages are written down: their sound is given to the transcriber, and their words are kept.
+    /// Writes private messages down, too: their sound is given to the transcriber, and their words are kept.
     #[must_use]
-    pub fn private(self, private: PrivateMessages) -> Self {
-        Self { private, ..self }
+    pub fn with_private(self) -> Self {
+        Self { writes_private: true, ..self }
     }
 
     async fn language(&self, mailbox: &MailboxId) -> Option<Language> {
@@ -97,7 +86,7 @@ impl ArrivalStep for TranscriptStep {
             Ok(message) => message,
             Err(error) => return deleted_or_failed(error),
         };
-        if message.head().privacy == Privacy::Private && self.private == PrivateMessages::LeftOut {
+        if message.head().privacy == Privacy::Private && !self.writes_private {
             return Ok(StepOutcome::Done);
         }
         let language = self.language(mailbox).await;
@@ -210,7 +199,7 @@ mod tests {
         assert_eq!(run(&step, &store, id, 0).await.unwrap(), StepOutcome::Done);
         assert!(fake.got.lock().is_empty());
         assert_eq!(store.transcript(&mailbox(), id).await.unwrap(), None);
-        run(&step.private(PrivateMessages::Included), &store, id, 0).await.unwrap();
+        run(&step.with_private(), &store, id, 0).await.unwrap();
         assert!(store.transcript(&mailbox(), id).await.unwrap().is_some());
     }
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 pub use self::script::{CallScript, speech};
 use self::script::{Progress, Step};
 use self::transcript::Recorder;
-pub use self::transcript::{Transcript, TranscriptEntry};
+pub use self::transcript::{CallTranscript, TranscriptEntry};
 use super::{CallLeg, CallRefusal, LegClosed, LegEvent, Playback, TransferError, TransferTarget};
 use crate::audio::{Codec, Format, encode};
 use crate::lock::Lock;
@@ -21,7 +21,7 @@ use crate::lock::Lock;
 /// A leg whose other end follows a [`CallScript`], in the time of the tokio runtime.
 ///
 /// In a test whose time is paused, a call of minutes takes milliseconds. The leg plays and hears a frame every 20 ms, and writes down what
-/// the driver does in a [`Transcript`]. When the script is over, the other end is silent and waits for the end of the call.
+/// the driver does in a [`CallTranscript`]. When the script is over, the other end is silent and waits for the end of the call.
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,7 +64,7 @@ pub struct ScriptedLeg {
 impl ScriptedLeg {
     /// Returns a leg with sound in `format`, and the transcript of its call. A leg with linear samples reports
     /// [`LegEvent::Samples`], any other [`LegEvent::Payload`].
-    pub fn new(format: Format, script: CallScript) -> (Self, Transcript) {
+    pub fn new(format: Format, script: CallScript) -> (Self, CallTranscript) {
         let (recorder, transcript) = Recorder::new();
         let leg = Self {
             format,

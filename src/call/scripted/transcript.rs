@@ -1,4 +1,4 @@
-//! [`Transcript`]: what the driver did with a [`ScriptedLeg`](super::ScriptedLeg).
+//! [`CallTranscript`]: what the driver did with a [`ScriptedLeg`](super::ScriptedLeg).
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::telephone::Prompt;
 
 /// The actions of the driver on a [`ScriptedLeg`](super::ScriptedLeg), so far; clones show the same call.
 #[derive(Debug, Clone, Default)]
-pub struct Transcript {
+pub struct CallTranscript {
     state: Arc<Lock<State>>,
 }
 
@@ -44,7 +44,7 @@ pub enum TranscriptEntry {
     HungUp,
 }
 
-impl Transcript {
+impl CallTranscript {
     /// Returns everything that was done, in order.
     pub fn entries(&self) -> Vec<TranscriptEntry> {
         self.state.lock().entries.clone()
@@ -77,8 +77,8 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new() -> (Self, Transcript) {
-        let transcript = Transcript::default();
+    pub(super) fn new() -> (Self, CallTranscript) {
+        let transcript = CallTranscript::default();
         let state = Arc::clone(&transcript.state);
         (Self { state, current: None, seen_begun: 0, seen_ended: 0 }, transcript)
     }

@@ -9,7 +9,7 @@ use super::super::builder::Setting;
 use super::super::table_reader::TableReader;
 use super::super::value::Value;
 use crate::message::MailAddress;
-use crate::rules::{ArrivalRule, ArrivalRules, Content, MessageFilter, PrivateMessages, Recipient, RuleId, TimeSpan};
+use crate::rules::{ArrivalRule, ArrivalRules, Content, MessageFilter, PrivateMessages, RuleId, RuleRecipient, TimeSpan};
 
 /// Reads the rules of each mailbox of a PBX that has none itself.
 pub(super) fn of_pbx(fields: &mut TableReader) -> ArrivalRules {
@@ -51,7 +51,7 @@ fn rule(value: Value, fields: &mut TableReader) -> Option<ArrivalRule> {
     }
     let id = parsed::<RuleId>(&mut parts, "id").value();
     let content = parsed::<Content>(&mut parts, "content").value();
-    let to = parsed::<Recipient>(&mut parts, "to").value();
+    let to = parsed::<RuleRecipient>(&mut parts, "to").value();
     let is_urgent_only = parts.boolean("urgent_only").value() == Some(true);
     let timetable = parts.list("times").value().unwrap_or_default();
     let timetable = timetable.into_iter().filter_map(|value| hours(value, &mut parts)).collect();
