@@ -70,7 +70,8 @@
 //!   plays the default words. A node that lost its greetings, with its disk for example, gets them back within an hour.
 //! - A greeting with an end is over by the clock of each node. A node of a version before ends plays it until the central node sends the
 //!   removal, which it does within seconds of the end while it runs.
-//! - A message that its owner heard and marked new again sends no second receipt, unless the node restarted in between.
+//! - A message that its owner heard and marked new again sends no second receipt, unless the node restarted in between or another node with the
+//!   same store is used the second time.
 //! - A distribution list is for every owner, and only owners on the telephone use it: mail to its number is refused.
 //! - A distributed node takes greetings only from a central node that proves its name, by a password or a certificate. A node
 //!   that already holds a newer version answers 250 and keeps its own; the sender is not notified.

@@ -68,7 +68,7 @@ impl<'a> CallerConversation<'a> {
         let mut session = Session::new(leg, renderer, shared.timers);
         session.recording = recording;
         let dialogue = dialogue(shared, &call, limits, greetings, is_full);
-        Self { shared, site, call, limits, session, kept: None }.converse(dialogue).await
+        Box::pin(Self { shared, site, call, limits, session, kept: None }.converse(dialogue)).await
     }
 
     async fn converse(mut self, mut dialogue: CallerDialogue) -> CallEnd {

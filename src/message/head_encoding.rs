@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::DateTime;
 
-use super::{CallDetails, CallFields, Caller, CallerName, EndReason, Head, MessageId, Privacy, RecordedAt, Stamp, Urgency};
+use super::{
+    CallDetails, CallFields, Caller, CallerName, EndReason, Head, MessageId, Privacy, ReceiptRequest, RecordedAt, Stamp, Urgency,
+};
 
 impl Head {
     /// Encodes the head, for a store that keeps heads apart from mails; [`decode`](Self::decode) reads it back.
@@ -31,6 +33,8 @@ impl Head {
     /// call-id: a84b4c76e66710@pc33.example.com              (if it is known)
     /// field-queue: Sales, Zürich                            (for each field of the integrator's)
     /// language: en-GB                                       (that of the owner, if it is known)
+    /// receipt-to: anna@far.example                          (if the sender requests a receipt)
+    /// receipt-about: <1@far.example>                        (the Message-ID of its mail, if it is known)
     /// ```
     ///
     /// ```
@@ -70,7 +74,7 @@ pub struct InvalidHead(pub(crate) &'static str);
 
 /// Passes each line of `head` to `line`, as a name and a value.
 pub(crate) fn write_lines(head: &Head, line: &mut impl FnMut(&str, &str)) {
-    let Head { id, caller, recorded_at, site, urgency, privacy, length, end_reason, call_details, language } = head;
+    let Head { id, caller, recorded_at, site, urgency, privacy, length, end_reason, call_details, language, receipt } = head;
     line("id", &id.to_string());
     if let Some(site) = site {
         line("site", site.as_str());
@@ -102,6 +106,12 @@ pub(crate) fn write_lines(head: &Head, line: &mut impl FnMut(&str, &str)) {
     }
     if let Some(language) = language {
         line("language", language.as_str());
+    }
+    if let Some(request) = receipt {
+        line("receipt-to", request.to().as_str());
+        if let Some(original) = request.original() {
+            line("receipt-about", original);
+        }
     }
 }
 
@@ -138,6 +148,10 @@ pub(crate) fn read_lines(lines: &[(&str, &str)]) -> Result<Head, InvalidHead> {
             fields: CallFields::read(lines.iter().filter_map(|(name, value)| Some((name.strip_prefix(FIELD)?, *value)))),
         },
         language: find("language").and_then(|language| language.parse().ok()),
+        receipt: find("receipt-to").and_then(|to| to.parse().ok()).map(|to| {
+            // No id is the empty text.
+            ReceiptRequest::new(to).about(find("receipt-about").unwrap_or_default())
+        }),
     })
 }
 
@@ -241,6 +255,24 @@ mod tests {
         assert_eq!(Head::decode(text.as_bytes()), Ok(head));
         let unreadable = format!("{KNOWN}called: \ncall-id: a b\nlanguage: de_AT\nfield-: x\nfield-Queue: x\n");
         assert_eq!(Head::decode(unreadable.as_bytes()), Ok(known()));
+    }
+
+    #[test]
+    fn a_request_for_a_receipt_reads_back_with_and_without_an_id() {
+        let request = ReceiptRequest::new("anna@far.example".parse().unwrap());
+        for (receipt, lines) in [
+            (request.clone().about("<1@far.example>"), "receipt-to: anna@far.example\nreceipt-about: <1@far.example>\n"),
+            (request.clone(), "receipt-to: anna@far.example\n"),
+        ] {
+            let head = Head { receipt: Some(receipt), ..known() };
+            assert_eq!(String::from_utf8(head.encode()).unwrap(), format!("{KNOWN}{lines}"));
+            assert_eq!(Head::decode(&head.encode()), Ok(head));
+        }
+        let unreadable = format!("{KNOWN}receipt-to: anna@far.example, b@c\nreceipt-about: <1@far.example>\n");
+        assert_eq!(Head::decode(unreadable.as_bytes()), Ok(known()));
+        for id in [format!("<{}>", "i".repeat(249)), "<a b>".to_owned(), "<a\r\nb>".to_owned(), "1@a".to_owned()] {
+            assert_eq!(request.clone().about(&id).original(), None, "{id}");
+        }
     }
 
     #[test]

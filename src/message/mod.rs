@@ -19,6 +19,7 @@ pub(crate) mod mailbox;
 mod moment;
 mod origin;
 mod party_number;
+mod receipt_request;
 mod site;
 mod stamp;
 mod summary;
@@ -51,6 +52,7 @@ pub use self::mailbox::{InvalidMailboxId, MailboxId};
 pub use self::moment::{ClockQuality, ClockSource, InvalidClockQuality, RecordedAt};
 pub use self::origin::Origin;
 pub use self::party_number::{InvalidPartyNumber, PartyNumber};
+pub use self::receipt_request::ReceiptRequest;
 pub use self::site::{InvalidSiteId, SiteId};
 pub use self::stamp::{RelativeDay, Stamp};
 pub use self::summary::Summary;
@@ -173,11 +175,14 @@ pub struct Head {
     pub call_details: CallDetails,
     /// The language in which its mail is written to people: that of its owner, if it is known.
     pub language: Option<Language>,
+    /// The sender's request for a read receipt, if the message came by a mail with one. A store keeps it with the message; a message that is
+    /// passed on to others has none.
+    pub receipt: Option<ReceiptRequest>,
 }
 
 impl Head {
     /// Returns a head with a new id and this time. Unless set, it has no caller and no site, normal urgency, is not private, its length is
-    /// zero, the recording counts as complete, and nothing is known of its call, nor the language of its owner.
+    /// zero, the recording counts as complete, nothing is known of its call, nor the language of its owner, and no receipt is requested.
     pub fn new(recorded_at: RecordedAt) -> Self {
         Self {
             id: MessageId::random(),
@@ -190,6 +195,7 @@ impl Head {
             end_reason: EndReason::Complete,
             call_details: CallDetails::default(),
             language: None,
+            receipt: None,
         }
     }
 }
@@ -253,6 +259,12 @@ impl MessageBuilder {
     /// Sets the language in which the mail of the message is written to people.
     pub fn language(mut self, language: Language) -> Self {
         self.message.head.language = Some(language);
+        self
+    }
+
+    /// Sets the sender's request for a read receipt.
+    pub fn receipt(mut self, request: ReceiptRequest) -> Self {
+        self.message.head.receipt = Some(request);
         self
     }
 

@@ -115,6 +115,11 @@ impl StoreWrapper for NodeStore {
         Ok(())
     }
 
+    async fn mark_if(&self, mailbox: &MailboxId, id: MessageId, expected: Status, status: Status) -> Result<bool, StoreError> {
+        let _guard = ChangeGuard::new(&self.changes, mailbox);
+        self.inner().mark_if(mailbox, id, expected, status).await
+    }
+
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
         let _guard = ChangeGuard::new(&self.changes, mailbox);
         self.inner().expunge(mailbox).await

@@ -6,6 +6,7 @@ mod builder;
 mod error;
 mod groups;
 mod heard_before;
+mod receipts;
 #[cfg(test)]
 #[cfg(feature = "memory")]
 mod tests;
@@ -13,12 +14,12 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono_tz::Tz;
 
 pub use self::addressees::OwnCopy;
 pub use self::builder::MailboxServiceBuilder;
 pub use self::error::RetrievalError;
 use self::heard_before::HeardBefore;
+pub use self::receipts::ReceiptOutcome;
 use crate::audio::join;
 use crate::clock::Clock;
 use crate::directory::{Directory, Owner};
@@ -28,8 +29,8 @@ use crate::message::{
     Urgency,
 };
 use crate::network::{Admission, LicenceClass};
-use crate::store::{Deposit, MessageStore, StoreError};
-use crate::wire::{self, Addresses, Disposition, ReceiptRequest, TransferEncoding};
+use crate::store::{Deposit, Entry, MessageStore, StoreError};
+use crate::wire::{self, Addresses, Disposition, TransferEncoding};
 
 /// Passes on, answers and copies the messages of owners, makes new ones, and sends receipts, at the node that has all mailboxes.
 ///
@@ -109,7 +110,8 @@ impl MailboxService {
             None => original.audio().clone(),
         };
         let length = crate::audio::length_of(audio.media(), audio.bytes()).unwrap_or(original.head().length);
-        let head = Head { id: MessageId::random(), length, ..original.head().clone() };
+        // A receipt is due to the sender when this owner hears the message, not when others do.
+        let head = Head { id: MessageId::random(), length, receipt: None, ..original.head().clone() };
         let message = Message::new(head, audio);
         let to: Vec<MailAddress> = to.iter().filter_map(|to| self.address(to)).collect();
         let mail = self.encode(&message, &[]);
@@ -201,7 +203,8 @@ impl MailboxService {
         mail.licences.check(&home, LicenceClass::UnifiedMessaging, self.clock.now().instant)?;
         let original = self.retrieve_unless_private(owner, id).await?;
         // Encoded again, so that no header field of the received mail is sent to others by accident.
-        let copy = self.encode(&original, std::slice::from_ref(owner));
+        let head = Head { receipt: None, ..original.head().clone() };
+        let copy = self.encode(&Message::new(head, original.audio().clone()), std::slice::from_ref(owner));
         let copy = self.resent(&copy, owner, std::slice::from_ref(to)).await?;
         Ok(mail.out.send(Sender::Node, to, &copy).await?)
     }
@@ -209,8 +212,8 @@ impl MailboxService {
     /// Marks a message old because its owner has heard it, and sends a receipt if the sender asked for one and the message was
     /// new.
     ///
-    /// The message is marked before the receipt is sent, so that at most one receipt is sent for it. If the receipt cannot be
-    /// handed over, it is abandoned and the error is logged; the outbox of a node takes every receipt, and retries for days.
+    /// The message is marked before the receipt is sent, by [`MessageStore::mark_if`]: of several calls, also at several nodes with one store, one
+    /// sends the receipt. If a store does not support this, two calls at once may send two. If the receipt cannot be handed over, it is abandoned and the error is logged; the outbox of a node takes every receipt, and retries for days.
     /// Returns whether a receipt was handed over.
     ///
     /// # Errors
@@ -240,7 +243,7 @@ impl MailboxService {
     }
 
     /// Marks a message new again because its owner wants to hear it later. No receipt is sent, nor is another one when the owner hears a
-    /// message again that was heard before; a restart of the process forgets that it was.
+    /// message again that was heard before; a restart of the process forgets that it was, and another node does not know it.
     ///
     /// # Errors
     ///
@@ -250,7 +253,7 @@ impl MailboxService {
     ///
     /// A dropped call has marked the message or not.
     pub async fn mark_new(&self, owner: &MailboxId, id: MessageId) -> Result<(), RetrievalError> {
-        let was_heard = self.store.list(owner).await?.iter().any(|entry| entry.head.id == id && entry.status != Status::New);
+        let was_heard = self.entry(owner, id).await?.is_some_and(|entry| entry.status != Status::New);
         self.store.mark(owner, id, Status::New).await?;
         if was_heard {
             self.heard_before.insert(owner, id);
@@ -272,52 +275,8 @@ impl MailboxService {
         let mail = self.mail.as_ref().filter(|_| !self.heard_before.contains(owner, id));
         let Some(mail) = mail else { return Ok(ReceiptOutcome::NotSent) };
         let message = self.store.retrieve(owner, id).await?;
-        let request = message.mail().and_then(|mail| wire::receipt_request(mail));
-        let Some(request) = request else { return Ok(ReceiptOutcome::NotSent) };
-        Ok(self.send_receipt(mail, &request, owner, id, Disposition::Expired).await)
-    }
-
-    async fn mark_and_notify(
-        &self,
-        owner: &MailboxId,
-        id: MessageId,
-        status: Status,
-        disposition: Disposition,
-    ) -> Result<ReceiptOutcome, RetrievalError> {
-        let before = self.store.list(owner).await?.into_iter().find(|entry| entry.head.id == id).map(|entry| entry.status);
-        if status == Status::Old && before == Some(Status::Removed) {
-            return Err(StoreError::NoSuchMessage(id).into());
-        }
-        let was_new = before == Some(Status::New);
-        let is_due = was_new && self.mail.is_some() && !self.heard_before.contains(owner, id);
-        let asked = if is_due { self.store.retrieve(owner, id).await?.mail().cloned() } else { None };
-        self.store.mark(owner, id, status).await?;
-        let request = asked.and_then(|mail| wire::receipt_request(&mail));
-        let (Some(request), Some(mail)) = (request, &self.mail) else { return Ok(ReceiptOutcome::NotSent) };
-        Ok(self.send_receipt(mail, &request, owner, id, disposition).await)
-    }
-
-    async fn send_receipt(
-        &self,
-        mail: &EmailSettings,
-        request: &ReceiptRequest,
-        owner: &MailboxId,
-        id: MessageId,
-        disposition: Disposition,
-    ) -> ReceiptOutcome {
-        let at = Stamp::new(self.clock.now().instant, Tz::UTC);
-        let receipt = wire::receipt(request, owner, &self.domain, &self.node, id, disposition, &at);
-        match mail.out.send(Sender::Null, &request.to, &receipt).await {
-            Ok(Outcome::Accepted) => ReceiptOutcome::Sent,
-            Ok(Outcome::Deferred(_) | Outcome::Refused(_)) => {
-                tracing::warn!(message = %id, "a receipt was not accepted, and is abandoned");
-                ReceiptOutcome::NotSent
-            }
-            Err(error) => {
-                tracing::warn!(message = %id, error = &error as &dyn std::error::Error, "a receipt could not be sent, and is abandoned");
-                ReceiptOutcome::NotSent
-            }
-        }
+        let Some(request) = &message.head().receipt else { return Ok(ReceiptOutcome::NotSent) };
+        Ok(self.send_receipt(mail, request, owner, id, Disposition::Expired).await)
     }
 
     /// Returns a message that `owner` has just recorded, with the owner as its caller. It has no mail yet.
@@ -358,6 +317,10 @@ impl MailboxService {
         Ok(wire::resent(mail, &from, to, &at, &self.node))
     }
 
+    async fn entry(&self, owner: &MailboxId, id: MessageId) -> Result<Option<Entry>, StoreError> {
+        Ok(self.store.list(owner).await?.into_iter().find(|entry| entry.head.id == id))
+    }
+
     async fn owner(&self, mailbox: &MailboxId) -> Result<Owner, RetrievalError> {
         self.find(mailbox).await?.ok_or_else(|| RetrievalError::NoSuchMailbox(mailbox.clone()))
     }
@@ -370,14 +333,4 @@ impl MailboxService {
     fn address(&self, mailbox: &MailboxId) -> Option<MailAddress> {
         format!("{mailbox}@{}", self.domain).parse().ok()
     }
-}
-
-/// Whether a receipt was sent to the sender of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReceiptOutcome {
-    /// The sender had asked for a receipt, and it was handed over.
-    Sent,
-    /// No receipt was sent: the sender had not asked for one, the message was not new, or the receipt could not be handed over.
-    NotSent,
 }

@@ -43,6 +43,12 @@ fn mailbox(number: &str) -> MailboxId {
 }
 
 fn fixture(licences: &[LicenceClass]) -> TestService {
+    let store = Arc::new(MemoryStore::new(["2001", "2002", "2003", "sales", "help"].map(mailbox)));
+    let (service, sent_mails) = service_with(licences, Arc::clone(&store));
+    TestService { service, store, sent_mails }
+}
+
+fn service_with(licences: &[LicenceClass], store: impl MessageStore) -> (MailboxService, Arc<SentMails>) {
     let mut site = Site::builder("london".parse().unwrap(), VoicemailType::Central, chrono_tz::Europe::London)
         .node("vm.example".parse().unwrap())
         .time(TimeSource::Sntp(vec!["ntp.example".parse().unwrap()]))
@@ -59,15 +65,14 @@ fn fixture(licences: &[LicenceClass]) -> TestService {
     let directory = directory.with_list(mailbox("900"), ["2002", "2001", "2003"].map(mailbox));
     let directory = directory.with_group(mailbox("sales"), Group::new(members.clone()).first_owns());
     let directory = directory.with_group(mailbox("help"), Group::new(members));
-    let store = Arc::new(MemoryStore::new(["2001", "2002", "2003", "sales", "help"].map(mailbox)));
     let clock = ManualClock::at("2025-03-30T01:00:00Z".parse().unwrap());
     let sent_mails = Arc::new(SentMails::default());
-    let service = MailboxService::builder("example.com", Arc::clone(&store), directory)
+    let service = MailboxService::builder("example.com", store, directory)
         .node("vm.example")
         .clock(clock)
         .mail(Arc::clone(&sent_mails), Admission::new(&network))
         .build();
-    TestService { service, store, sent_mails }
+    (service, sent_mails)
 }
 
 fn sound(byte: u8, millis: usize) -> Audio {
@@ -88,11 +93,11 @@ async fn left(fixture: &TestService, message: &Message) -> MessageId {
     message.id()
 }
 
-/// The mail of a message whose sender asks for a receipt.
-fn asking(message: &Message) -> Bytes {
+/// The message as it comes by a mail whose sender asks for a receipt.
+fn asking(message: &Message) -> Message {
     let addresses = Addresses { node: "far.example", domain: "example.com", recipients: &[mailbox("2001")] };
     let mail = text(&wire::encode(message, &addresses, TransferEncoding::Base64).to_bytes());
-    Bytes::from(format!("Disposition-Notification-To: <2003@far.example>\r\n{mail}"))
+    wire::decode(&format!("Disposition-Notification-To: <2003@far.example>\r\n{mail}").into()).unwrap()
 }
 
 fn text(mail: &[u8]) -> String {
@@ -190,7 +195,7 @@ async fn a_new_message_reaches_all_addressees_as_from_a_caller() {
 async fn a_message_marked_new_is_new_and_sends_no_second_receipt() {
     let fixture = fixture(&[]);
     let original = message(Privacy::Normal);
-    let id = left(&fixture, &original.clone().arrived_as(asking(&original))).await;
+    let id = left(&fixture, &asking(&original)).await;
     fixture.service.mark_new(&mailbox("2001"), id).await.unwrap();
     assert_eq!(fixture.service.played(&mailbox("2001"), id).await.unwrap(), ReceiptOutcome::Sent, "it was not heard before");
     fixture.service.mark_new(&mailbox("2001"), id).await.unwrap();
@@ -223,7 +228,7 @@ async fn a_copy_goes_out_by_mail_with_the_licence_and_not_without() {
 async fn one_receipt_is_sent_when_a_new_message_is_heard_or_removed() {
     let fixture = fixture(&[]);
     let original = message(Privacy::Normal);
-    let heard = left(&fixture, &original.clone().arrived_as(asking(&original))).await;
+    let heard = left(&fixture, &asking(&original)).await;
     assert_eq!(fixture.service.played(&mailbox("2001"), heard).await.unwrap(), ReceiptOutcome::Sent);
     assert_eq!(fixture.service.played(&mailbox("2001"), heard).await.unwrap(), ReceiptOutcome::NotSent);
     assert_eq!(fixture.service.removed(&mailbox("2001"), heard).await.unwrap(), ReceiptOutcome::NotSent);
@@ -231,8 +236,7 @@ async fn one_receipt_is_sent_when_a_new_message_is_heard_or_removed() {
     assert_eq!(address, "2003@far.example");
     assert!(text(mail).contains("MDN-sent-automatically; displayed"));
 
-    let unheard = message(Privacy::Normal);
-    let unheard = left(&fixture, &unheard.clone().arrived_as(asking(&unheard))).await;
+    let unheard = left(&fixture, &asking(&message(Privacy::Normal))).await;
     assert_eq!(fixture.service.removed(&mailbox("2001"), unheard).await.unwrap(), ReceiptOutcome::Sent);
     assert!(text(&fixture.sent_mails.taken()[0].2).contains("MDN-sent-automatically; deleted"));
 
@@ -241,6 +245,56 @@ async fn one_receipt_is_sent_when_a_new_message_is_heard_or_removed() {
     assert_eq!(fixture.store.summary(&mailbox("2001")).await.unwrap().to_string(), "0/1 (0/0)");
     fixture.store.mark_new(&mailbox("2001"), unasked).await.unwrap();
     assert!(fixture.sent_mails.taken().is_empty());
+}
+
+#[tokio::test]
+async fn a_request_for_a_receipt_goes_to_nobody_else() {
+    let fixture = fixture(&[LicenceClass::UnifiedMessaging]);
+    let id = left(&fixture, &asking(&message(Privacy::Normal))).await;
+    let to = [mailbox("2002")];
+    let passed_on = fixture.service.pass_on(&mailbox("2001"), id, &to, None).await.unwrap();
+    assert_eq!(passed_on.head().receipt, None);
+    fixture.service.deliver(&passed_on, &to).await.remove(0).1.unwrap();
+    assert_eq!(fixture.service.played(&to[0], passed_on.id()).await.unwrap(), ReceiptOutcome::NotSent);
+    let elsewhere = "anna@elsewhere.example".parse().unwrap();
+    fixture.service.copy_by_mail(&mailbox("2001"), id, &elsewhere).await.unwrap();
+    let copy = &fixture.sent_mails.taken()[0].2;
+    for mail in [text(passed_on.mail().unwrap()), text(copy)] {
+        assert!(!mail.contains("Disposition-Notification-To") && !mail.contains("Voicemail-Receipt"), "{mail}");
+        assert!(mail.contains("From: <2003@vm.example>"), "{mail}");
+    }
+}
+
+/// Several owners' telephones at once, at two services on one store: of all that could send a receipt, one does.
+async fn one_receipt_of(store: Arc<dyn MessageStore>) {
+    let (one, other) = (service_with(&[], Arc::clone(&store)), service_with(&[], Arc::clone(&store)));
+    let number = mailbox("2001");
+    for round in 0..40 {
+        let message = asking(&message(Privacy::Normal));
+        store.deposit(&number, &Origin::Here, &message).await.unwrap();
+        let id = message.id();
+        let (first, second) = if round % 2 == 0 {
+            futures::future::join(one.0.played(&number, id), other.0.played(&number, id)).await
+        } else {
+            futures::future::join(one.0.removed(&number, id), other.0.played(&number, id)).await
+        };
+        let sent = [first, second].into_iter().filter(|answer| matches!(answer, Ok(ReceiptOutcome::Sent))).count();
+        assert_eq!((sent, one.1.taken().len() + other.1.taken().len()), (1, 1), "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn two_services_on_one_store_send_one_receipt() {
+    one_receipt_of(Arc::new(MemoryStore::new([mailbox("2001")]))).await;
+}
+
+#[cfg(feature = "fs")]
+#[tokio::test(flavor = "multi_thread")]
+async fn two_services_on_one_maildir_send_one_receipt() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = crate::store::MaildirStore::builder(folder.path()).open().await.unwrap();
+    store.create_mailbox(&mailbox("2001")).await.unwrap();
+    one_receipt_of(Arc::new(store)).await;
 }
 
 #[tokio::test]

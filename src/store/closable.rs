@@ -88,6 +88,10 @@ impl<S: MessageStore> StoreWrapper for ClosableStore<S> {
         self.unless_closed(self.inner.mark(mailbox, id, status)).await
     }
 
+    async fn mark_if(&self, mailbox: &MailboxId, id: MessageId, expected: Status, status: Status) -> Result<bool, StoreError> {
+        self.unless_closed(self.inner.mark_if(mailbox, id, expected, status)).await
+    }
+
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
         self.unless_closed(self.inner.expunge(mailbox)).await
     }

@@ -131,6 +131,18 @@ impl MessageStore for MemoryStore {
         })
     }
 
+    async fn mark_if(&self, mailbox: &MailboxId, id: MessageId, expected: Status, status: Status) -> Result<bool, StoreError> {
+        self.with(mailbox, |kept| {
+            let (_, current) = kept.find(id)?;
+            let changes = *current == expected && expected != status;
+            if changes {
+                *current = status;
+                kept.version += 1;
+            }
+            Ok(changes)
+        })
+    }
+
     async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
         self.with(mailbox, |kept| Ok(kept.delete(|_, status| status == Status::Removed)))
     }

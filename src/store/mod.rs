@@ -54,7 +54,8 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 ///
 /// - *The same for less:* [`summary`](Self::summary), [`state`](Self::state) and [`page`](Self::page) are made of `list` by default. A store with an
 ///   index answers them without reading every message.
-/// - *Shared mailboxes:* [`copy`](Self::copy) and [`transfer`](Self::transfer).
+/// - *Shared mailboxes:* [`copy`](Self::copy), [`transfer`](Self::transfer) and [`mark_if`](Self::mark_if), by which two calls at once notify a
+///   sender once.
 /// - *Large messages and limits:* [`check`](Self::check), [`stage`](Self::stage) and [`reads_sounds`](Self::reads_sounds).
 /// - *The store's own life:* [`engine`](Self::engine), [`import`](Self::import),
 ///   [`set_transcript`](Self::set_transcript), [`transcript`](Self::transcript), [`housekeep`](Self::housekeep),
@@ -88,6 +89,8 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 ///   one succeeds. A deposit of the message into the first mailbox stays a duplicate.
 /// - **Transcribed.** Where transcripts are supported, `transcript` answers the one that was set last. It changes nothing of the message, stays when the
 ///   message is marked, and goes when the message is deleted for good, however that happens.
+/// - **Compared.** Where `mark_if` is supported, one of several calls that change the status of a message from the same one answers true.
+/// - **Requested.** The request for a receipt in the head of a message is kept with it.
 /// - **Noticed.** Where others can change a mailbox, `external_changes` names it after each change, within a time that the store states.
 ///
 /// [`conformance::store`](crate::conformance::store) tests each sentence.
@@ -226,6 +229,22 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
         let _ = (from, id, to);
         Err(StoreError::Unsupported("transfer"))
+    }
+
+    /// Sets the status of the message `id` of `mailbox` to `status`, if it is `expected`; answers whether this call has changed it. Nothing can change
+    /// the status between the comparison and the change. Statuses that are the same are no change.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unsupported`], as by default, [`StoreError::NoSuchMailbox`] and [`StoreError::NoSuchMessage`] are final;
+    /// [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has set the status or not. The same call again answers false if it has.
+    async fn mark_if(&self, mailbox: &MailboxId, id: MessageId, expected: Status, status: Status) -> Result<bool, StoreError> {
+        let _ = (mailbox, id, expected, status);
+        Err(StoreError::Unsupported("mark_if"))
     }
 
     /// Checks whether a message whose mail has `size` bytes would be taken into `mailbox` now; 0 for a size that is not known.

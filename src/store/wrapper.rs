@@ -16,7 +16,8 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary, Tra
 ///
 /// So a wrapper needs one method, and cannot lose a call that it did not think of, nor one that [`MessageStore`] gets later. A wrapper that
 /// changes how messages are counted must change both [`summary`](Self::summary) and [`state`](Self::state); one that changes how they are
-/// listed, both [`list`](Self::list) and [`page`](Self::page).
+/// listed, both [`list`](Self::list) and [`page`](Self::page); one that changes how they are marked, both [`mark`](Self::mark) and
+/// [`mark_if`](Self::mark_if).
 ///
 /// Each method means what the method of the same name in [`MessageStore`] means, with the same errors and the same cancel safety.
 ///
@@ -100,6 +101,11 @@ pub trait StoreWrapper: Debug + Send + Sync + 'static {
     /// Moves a message into another mailbox.
     async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
         self.inner().transfer(from, id, to).await
+    }
+
+    /// Sets the status of a message if it has an expected one.
+    async fn mark_if(&self, mailbox: &MailboxId, id: MessageId, expected: Status, status: Status) -> Result<bool, StoreError> {
+        self.inner().mark_if(mailbox, id, expected, status).await
     }
 
     /// Checks whether a message would be taken.
@@ -194,6 +200,10 @@ impl<W: StoreWrapper> MessageStore for W {
 
     async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
         StoreWrapper::transfer(self, from, id, to).await
+    }
+
+    async fn mark_if(&self, mailbox: &MailboxId, id: MessageId, expected: Status, status: Status) -> Result<bool, StoreError> {
+        StoreWrapper::mark_if(self, mailbox, id, expected, status).await
     }
 
     async fn check(&self, mailbox: &MailboxId, size: u64) -> Result<(), StoreError> {

@@ -72,6 +72,8 @@ impl Encoded {
 
 /// Writes `message` as an Internet message.
 ///
+/// The request for a receipt is written, too, so a message for somebody else must be given without it: see [`Head::receipt`].
+///
 /// No text in a name can break or add a header field. A moment outside the years 1 to 9998 is written as the nearest one inside, because a
 /// `Date` has four digits for a year.
 ///
@@ -155,6 +157,9 @@ fn envelope<'a>(
         .header("To", to(addresses))
         .header("Subject", Raw::new(readable_text(&mail_text::subject(head, head.language.as_ref(), head.length))))
         .header("Content-Duration", Raw::new(content_duration.clone()));
+    if let Some(request) = &head.receipt {
+        mail = mail.header("Disposition-Notification-To", Raw::new(format!("<{}>", request.to())));
+    }
     if let Some(number) = &head.caller.number {
         mail = mail.header("Caller-ID", Raw::new(caller::caller_id(number)));
     }
@@ -198,15 +203,20 @@ fn words(head: &Head) -> MimePart<'static> {
         .header("Content-Disposition", Raw::new("inline; handling=OPTIONAL"))
 }
 
-/// Returns the address of the caller: the name, and the number at the node; `non-mail-user` when the number is withheld.
+/// Returns the address of the sender who requests a receipt, because a request counts only for the address that the mail is from. Else returns
+/// that of the caller: the name, and the number at the node; `non-mail-user` when the number is withheld.
 ///
 /// # Source
 ///
-/// RFC 3801 §4.1.2.
+/// RFC 3801 §4.1.2; RFC 8098 §2.1.
 fn from<'a>(message: &'a Message, addresses: &Addresses<'_>) -> Address<'a> {
     let caller = &message.head().caller;
     let number = caller.number.as_ref().map_or(NON_MAIL_USER, |number| number.as_str());
-    Address::new_address(caller.name.as_ref().map(CallerName::as_str), format!("{number}@{}", addresses.node))
+    let address = match &message.head().receipt {
+        Some(request) => request.to().to_string(),
+        None => format!("{number}@{}", addresses.node),
+    };
+    Address::new_address(caller.name.as_ref().map(CallerName::as_str), address)
 }
 
 /// The mailboxes, as long as they are few enough to leave the header block within its limit.

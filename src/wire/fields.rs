@@ -174,7 +174,7 @@ mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
 
-    use crate::wire::{decode, decode_head, receipt_request};
+    use crate::wire::{decode, decode_head};
 
     /// The facts that are read from a mail.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,7 +256,7 @@ mod tests {
             Aspect::Urgency => format!("{:?}", head.urgency),
             Aspect::Privacy => format!("{:?}", head.privacy),
             Aspect::Audio => format!("{:?}", decode(mail).map(|message| (message.audio().clone(), message.head().length))),
-            Aspect::Receipt => format!("{:?}", receipt_request(mail)),
+            Aspect::Receipt => format!("{:?}", head.receipt),
         }
     }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Datelike as _, Utc};
 use sha2::{Digest as _, Sha256};
 
 use super::fields::Fields;
-use super::{DecodeError, caller};
+use super::{DecodeError, caller, receipt};
 use crate::message::{
     CallDetails, Caller, CallerName, CallerNumber, ClockQuality, ClockSource, EndReason, Head, MessageId, Privacy, RecordedAt,
     Urgency,
@@ -31,6 +31,7 @@ pub(super) fn head(fields: &Fields<'_>, block: &[u8], length: Duration) -> Resul
         end_reason: EndReason::Complete,
         call_details: CallDetails::default(),
         language: None,
+        receipt: receipt::requested(fields),
     })
 }
 

@@ -31,6 +31,8 @@
 //! Voicemail-Call-ID: a84b4c76e66710@pc33.example.com
 //! Voicemail-Field-Queue: =?utf-8?B?WsO8cmljaA==?=                     each field of the integrator's, in any script
 //! Voicemail-Language: de                                              of its owner, only when known
+//! Disposition-Notification-To: <anna@far.example>                     only when a receipt is requested, RFC 8098; then From is she
+//! Voicemail-Receipt-About: <1@far.example>                            the Message-ID of her mail, or unknown
 //! Content-Type: multipart/mixed; boundary=".."
 //! Content-Transfer-Encoding: binary                                   only when the sound is
 //!
@@ -117,7 +119,7 @@ pub use self::greeting::{GreetingMail, decode_greeting, encode_greeting};
 pub use self::limits::{DecodeLimits, HEAD_LIMIT};
 pub use self::mail_file::decode_file;
 pub use self::pieces::{EncodedInPieces, EncodedSound};
-pub(crate) use self::receipt::{Disposition, ReceiptRequest, receipt, receipt_request};
+pub(crate) use self::receipt::{Disposition, receipt};
 pub(crate) use self::resent::{in_reply_to, resent};
 #[cfg(feature = "node")]
 pub(crate) use self::text::readable_text;

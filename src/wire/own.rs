@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
-use super::caller;
 use super::fields::Fields;
 use super::text::encoded_text;
-use crate::message::{CallDetails, CallFields, Caller, ContentDigest, EndReason, Head, Privacy, RecordedAt, Stamp, Urgency};
+use super::{caller, receipt};
+use crate::message::{
+    CallDetails, CallFields, Caller, ContentDigest, EndReason, Head, Privacy, ReceiptRequest, RecordedAt, Stamp, Urgency,
+};
 
 /// Returns the fields of this crate for `head`, recorded at `stamp`, each with its value.
 pub(super) fn fields(head: &Head, stamp: &Stamp, digest: ContentDigest) -> Vec<(Cow<'static, str>, String)> {
@@ -37,6 +39,9 @@ pub(super) fn fields(head: &Head, stamp: &Stamp, digest: ContentDigest) -> Vec<(
     if let Some(language) = &head.language {
         fields.push((LANGUAGE.into(), language.to_string()));
     }
+    if let Some(request) = &head.receipt {
+        fields.push((RECEIPT_ABOUT.into(), request.original().unwrap_or(UNKNOWN).to_owned()));
+    }
     fields
 }
 
@@ -59,6 +64,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Head> {
         end_reason: end_reason(&fields.text(END_REASON)?)?,
         call_details: call_details(fields),
         language: fields.text(LANGUAGE).and_then(|language| language.parse().ok()),
+        receipt: requested(fields),
     })
 }
 
@@ -71,6 +77,15 @@ fn call_details(fields: &Fields<'_>) -> CallDetails {
         call_id: fields.text(CALL_ID).and_then(|id| id.parse().ok()),
         fields: CallFields::read(read.iter().map(|(name, value)| (&**name, &**value))),
     }
+}
+
+/// Reads the request for a receipt: as from any mail, but about the mail that it stood in first, whose `Message-ID` may be another one.
+fn requested(fields: &Fields<'_>) -> Option<ReceiptRequest> {
+    let request = receipt::requested(fields)?;
+    Some(match fields.raw(RECEIPT_ABOUT) {
+        Some(original) => request.about(&original),
+        None => request,
+    })
 }
 
 /// Reads the digest that the sound must have, also of a foreign mail.
@@ -143,5 +158,8 @@ const CALLED: &str = "Voicemail-Called";
 const DIVERTED_FROM: &str = "Voicemail-Diverted-From";
 const CALL_ID: &str = "Voicemail-Call-ID";
 const LANGUAGE: &str = "Voicemail-Language";
+const RECEIPT_ABOUT: &str = "Voicemail-Receipt-About";
+/// Instead of a `Message-ID` that is not known; it is no id.
+const UNKNOWN: &str = "unknown";
 /// The beginning of the name of a field of the integrator's.
 const FIELD: &str = "Voicemail-Field-";

@@ -2,28 +2,17 @@
 
 use bytes::Bytes;
 
-use super::DecodeLimits;
 use super::fields::Fields;
-use crate::message::{MailAddress, MailboxId, MessageId, Stamp};
+use crate::message::{MailAddress, MailboxId, MessageId, ReceiptRequest, Stamp};
 
-/// A request for a read receipt in a mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReceiptRequest {
-    /// The address that the receipt is sent to.
-    pub(crate) to: MailAddress,
-    /// The `Message-ID` of the mail, with its angle brackets, if it has one that can be repeated.
-    pub(crate) original: Option<String>,
-}
-
-/// Reads the request for a receipt from `mail`, if it has one.
+/// Reads the request for a receipt from the header block of a mail, if it has one.
 ///
 /// A request counts only if the receipt is to go to the address that the mail is from. Any other could be used to flood a third person.
 ///
 /// # Source
 ///
 /// RFC 8098 §2.1: `Disposition-Notification-To`.
-pub(crate) fn receipt_request(mail: &[u8]) -> Option<ReceiptRequest> {
-    let (fields, _) = Fields::of_mail(mail, DecodeLimits::default()).ok()?;
+pub(super) fn requested(fields: &Fields<'_>) -> Option<ReceiptRequest> {
     let field = fields.text("Disposition-Notification-To")?;
     let wanted = field.trim();
     let wanted = match wanted.split_once('<') {
@@ -34,10 +23,8 @@ pub(crate) fn receipt_request(mail: &[u8]) -> Option<ReceiptRequest> {
     let (from, _) = fields.from()?;
     let (local, domain) = from.rsplit_once('@')?;
     let same = to.local_part() == local && to.domain().eq_ignore_ascii_case(domain);
-    let repeatable =
-        |id: &&str| id.len() <= 250 && id.bytes().all(|byte| byte.is_ascii_graphic()) && id.starts_with('<') && id.ends_with('>');
-    let original = fields.raw("Message-ID").as_deref().filter(repeatable).map(str::to_owned);
-    same.then_some(ReceiptRequest { to, original })
+    // A mail without an id has the empty text, which is none.
+    same.then(|| ReceiptRequest::new(to).about(&fields.raw("Message-ID").unwrap_or_default()))
 }
 
 /// The end of a message, which a receipt reports.
@@ -88,14 +75,14 @@ pub(crate) fn receipt(
     disposition: Disposition,
     at: &Stamp,
 ) -> Bytes {
-    let to = &request.to;
+    let to = request.to();
     let kind = match disposition {
         Disposition::Played => "played",
         Disposition::RemovedUnheard => "removed",
         Disposition::Expired => "expired",
     };
-    let original = request.original.as_ref().map_or(String::new(), |id| format!("Original-Message-ID: {id}\r\n"));
-    let in_reply_to = request.original.as_ref().map_or(String::new(), |id| format!("In-Reply-To: {id}\r\n"));
+    let original = request.original().map_or(String::new(), |id| format!("Original-Message-ID: {id}\r\n"));
+    let in_reply_to = request.original().map_or(String::new(), |id| format!("In-Reply-To: {id}\r\n"));
     let boundary = format!("=_{}", MessageId::random());
     let (date, sentence, disposition) = (at.to_rfc5322(), disposition.sentence(), disposition.as_str());
     format!(
@@ -130,21 +117,48 @@ pub(crate) fn receipt(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::{Addresses, DecodeLimits, TransferEncoding, decode, decode_head, encode};
+
+    fn request_in(mail: &[u8]) -> Option<ReceiptRequest> {
+        requested(&Fields::of_mail(mail, DecodeLimits::default()).unwrap().0)
+    }
 
     fn request(fields: &str) -> Option<ReceiptRequest> {
-        receipt_request(format!("Message-ID: <1@a.example>\r\nFrom: Anna <anna@a.example>\r\n{fields}\r\n\r\n").as_bytes())
+        request_in(format!("Message-ID: <1@a.example>\r\nFrom: Anna <anna@a.example>\r\n{fields}\r\n\r\n").as_bytes())
     }
 
     #[test]
     fn a_receipt_is_asked_for_by_the_sender_for_itself_alone() {
         for value in ["anna@a.example", "<anna@A.example>", "\"Anna\" <anna@a.example>"] {
             let asked = request(&format!("Disposition-Notification-To: {value}")).unwrap();
-            assert_eq!((asked.to.local_part(), asked.original.as_deref()), ("anna", Some("<1@a.example>")));
+            assert_eq!((asked.to().local_part(), asked.original()), ("anna", Some("<1@a.example>")));
         }
         for value in ["victim@b.example", "anna@a.example, victim@b.example", "<anna@a.example>, <victim@b.example>", "", "@"] {
             assert_eq!(request(&format!("Disposition-Notification-To: {value}")), None, "{value}");
         }
         assert_eq!(request("Subject: none asked for"), None);
+    }
+
+    #[test]
+    fn a_request_stays_with_its_message_through_any_mail() {
+        const ASTERISK: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/asterisk.eml"));
+        const OWN: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/own.eml"));
+        let fields = "From: Anna <anna@a.example>\r\nDisposition-Notification-To: <anna@a.example>\r\n";
+        let long = format!("<{}@a.example>", "i".repeat(300));
+        for (mail, original) in [
+            (format!("{fields}{OWN}"), Some("<0123456789abcdef0123456789abcdef@edge.example.com>")),
+            (format!("{fields}{ASTERISK}"), Some("<Asterisk-1-1310405980-2001-5628@remote1.example>")),
+            (format!("{fields}Message-ID: {long}\r\n{ASTERISK}"), None),
+        ] {
+            let message = decode(&mail.clone().into()).unwrap();
+            let request = message.head().receipt.as_ref().unwrap();
+            assert_eq!((request.to().as_str(), request.original()), ("anna@a.example", original));
+            assert_eq!(decode_head(mail.as_bytes()).unwrap().receipt.as_ref(), Some(request));
+            let written =
+                encode(&message, &Addresses::new("vm.example", "example.com", &[]), TransferEncoding::Base64).to_bytes();
+            assert_eq!(decode(&written).unwrap().head(), message.head());
+        }
+        assert_eq!(decode(&OWN.into()).unwrap().head().receipt, None);
     }
 
     #[test]
@@ -164,6 +178,6 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }
         assert!(text.lines().all(|line| line.len() <= 998 && line.is_ascii()));
-        assert_eq!(receipt_request(&mail), None, "nobody asks for a receipt of a receipt");
+        assert_eq!(request_in(&mail), None, "nobody asks for a receipt of a receipt");
     }
 }

@@ -10,14 +10,24 @@ use super::values::{Uuid, column, status_number};
 use crate::DatabaseError;
 
 impl PostgresStore {
+    /// Sets the status of a message, if it has the `expected` one; answers whether this has changed it.
+    ///
     /// Also a mark that changes nothing locks the mailbox, so that its answer waits until the earlier change is on the standby.
-    pub(super) async fn set_status(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
+    pub(super) async fn change_status(
+        &self,
+        mailbox: &MailboxId,
+        id: MessageId,
+        expected: Option<Status>,
+        status: Status,
+    ) -> Result<bool, StoreError> {
         let (may_create, _) = self.look_up(mailbox).await?;
         let (number, id_column) = (mailbox.as_str(), Uuid::from(id));
-        let params: [&(dyn ToSql + Sync); 5] = [&number, &may_create, &id_column, &status_number(status)?, &None::<i16>];
+        let params: [&(dyn ToSql + Sync); 5] =
+            [&number, &may_create, &id_column, &status_number(status)?, &expected.map(status_number).transpose()?];
         let row = self.database.pool().query_one(MARK, &params).await?;
         match column::<i16>(&row, 0)? {
-            0 | 1 => self.announce(mailbox, &row, 1),
+            0 => self.announce(mailbox, &row, 1).map(|()| true),
+            1 => Ok(false),
             2 => Err(StoreError::NoSuchMailbox(mailbox.clone())),
             3 => Err(StoreError::NoSuchMessage(id)),
             outcome => Err(DatabaseError::unexpected(format!("a mark has the outcome {outcome}")).into()),

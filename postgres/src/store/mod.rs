@@ -164,7 +164,11 @@ impl MessageStore for PostgresStore {
     }
 
     async fn mark(&self, mailbox: &MailboxId, id: MessageId, status: Status) -> Result<(), StoreError> {
-        self.set_status(mailbox, id, status).await
+        self.change_status(mailbox, id, None, status).await.map(|_| ())
+    }
+
+    async fn mark_if(&self, mailbox: &MailboxId, id: MessageId, expected: Status, status: Status) -> Result<bool, StoreError> {
+        self.change_status(mailbox, id, Some(expected), status).await
     }
 
     async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {

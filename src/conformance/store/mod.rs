@@ -19,6 +19,7 @@ mod arrival;
 mod copied;
 mod moving;
 mod noticed;
+mod receipts;
 mod remembered;
 mod sharing;
 mod steps;
@@ -34,6 +35,7 @@ pub use self::arrival::{
 pub use self::copied::{deleted_and_forgotten, keys_listed, mailboxes_listed};
 pub use self::moving::{imported_apart, imported_key, imported_once, imported_with_its_status};
 pub use self::noticed::noticed;
+pub use self::receipts::{compared, requested};
 pub use self::remembered::remembered;
 pub use self::sharing::{copied, transferred};
 pub use self::stored::{
@@ -79,6 +81,8 @@ where
     copied(&make().await).await;
     transferred(&make().await).await;
     transcribed(&make().await).await;
+    compared(&make().await).await;
+    requested(&make().await).await;
 }
 
 /// Runs the tests of a store whose mailboxes can be copied, each on a fresh store from `make`.
@@ -106,7 +110,7 @@ mod tests {
 
     use super::steps::mailbox;
     use super::*;
-    use crate::message::{Audio, MailboxId, Message, MessageId, Origin, Status, Summary};
+    use crate::message::{Audio, Head, MailboxId, Message, MessageId, Origin, Status, Summary};
     use crate::store::{
         Deposit, Entry, ImportOutcome, ImportedMessage, MailboxState, MemoryStore, Page, Query, StoreError, StoreWrapper,
     };
@@ -160,6 +164,10 @@ mod tests {
         CopiesTwice,
         /// Leaves a transferred message in its mailbox.
         TransfersACopy,
+        /// Marks a message without a look at its status.
+        ComparesNothing,
+        /// Loses the request for a receipt.
+        LosesRequests,
     }
 
     impl Broken {
@@ -199,6 +207,10 @@ mod tests {
                     self.inner.deposit(mailbox, origin, message).await
                 }
                 Fault::AnswersOnly => Ok(Deposit::Stored(message.id())),
+                Fault::LosesRequests => {
+                    let head = Head { receipt: None, ..message.head().clone() };
+                    self.inner.deposit(mailbox, origin, &Message::new(head, audio.clone())).await
+                }
                 _ => self.inner.deposit(mailbox, origin, message).await,
             }
         }
@@ -254,6 +266,19 @@ mod tests {
                 self.inner.expunge(mailbox).await?;
             }
             Ok(())
+        }
+
+        async fn mark_if(
+            &self,
+            mailbox: &MailboxId,
+            id: MessageId,
+            expected: Status,
+            status: Status,
+        ) -> Result<bool, StoreError> {
+            if self.fault == Fault::ComparesNothing {
+                return self.inner.mark(mailbox, id, status).await.map(|()| true);
+            }
+            self.inner.mark_if(mailbox, id, expected, status).await
         }
 
         async fn expunge(&self, mailbox: &MailboxId) -> Result<usize, StoreError> {
@@ -345,6 +370,8 @@ mod tests {
         check!(imported_key, IgnoresKeys, "Imported");
         check!(copied, CopiesTwice, "Copied");
         check!(transferred, TransfersACopy, "Transferred");
+        check!(compared, ComparesNothing, "Compared");
+        check!(requested, LosesRequests, "Requested");
     }
 
     #[tokio::test(start_paused = true)]

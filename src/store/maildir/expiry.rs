@@ -28,8 +28,10 @@ impl Mailbox {
         };
         let (mut done, mut expired) = (0, Vec::new());
         for (id, status) in self.look(context, outdated)? {
-            match self.mark(context, id, Status::Removed) {
-                Ok(()) => done += 1,
+            match self.mark_if(context, id, status, Status::Removed) {
+                Ok(true) => done += 1,
+                // Its owner was faster.
+                Ok(false) => continue,
                 Err(error) if done == 0 => return Err(error),
                 // The caller learns what was done; the next step meets this message first.
                 Err(_) => return Ok((done, expired)),

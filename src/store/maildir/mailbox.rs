@@ -176,12 +176,39 @@ impl Mailbox {
 
     /// See [`MessageStore::mark`](crate::store::MessageStore::mark).
     pub(super) fn mark(&self, context: &StoreContext, id: MessageId, status: Status) -> Result<(), StoreError> {
+        self.mark_where(context, id, status, |_| true).map(|_| ())
+    }
+
+    /// See [`MessageStore::mark_if`](crate::store::MessageStore::mark_if).
+    pub(super) fn mark_if(
+        &self,
+        context: &StoreContext,
+        id: MessageId,
+        expected: Status,
+        status: Status,
+    ) -> Result<bool, StoreError> {
+        self.mark_where(context, id, status, |current| current == expected && current != status)
+    }
+
+    /// Sets the status of the message `id`, if its status is one that `applies`; answers whether it is.
+    fn mark_where(
+        &self,
+        context: &StoreContext,
+        id: MessageId,
+        status: Status,
+        applies: impl Fn(Status) -> bool,
+    ) -> Result<bool, StoreError> {
         let disk = &*context.disk;
         {
             let _lock = self.lock(disk).map_err(not_taken)?;
             let located = self.find(context, id)?;
-            let renamed = self.folders.with_renames(disk, &located.file.name, |file| self.rename(disk, file, &file.at(status)));
-            renamed.map_err(not_taken)?.ok_or(StoreError::NoSuchMessage(id))?;
+            let renamed = self.folders.with_renames(disk, &located.file.name, |file| {
+                let changes = applies(file.status());
+                self.rename(disk, file, &if changes { file.at(status) } else { file.clone() }).map(|()| changes)
+            });
+            if !renamed.map_err(not_taken)?.ok_or(StoreError::NoSuchMessage(id))? {
+                return Ok(false);
+            }
             if let Some(left_behind) = located.file.also_new {
                 self.remove(disk, &left_behind).map_err(not_taken)?;
             }
@@ -191,7 +218,7 @@ impl Mailbox {
         for folder in [Folder::Cur, Folder::New] {
             self.folders.flush(disk, &context.flush, folder).map_err(failed)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// See [`MessageStore::expunge`](crate::store::MessageStore::expunge).

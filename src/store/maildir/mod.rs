@@ -284,6 +284,10 @@ impl MessageStore for MaildirStore {
         self.on(mailbox, move |context, mailbox| mailbox.mark(context, id, status)).await
     }
 
+    async fn mark_if(&self, mailbox: &MailboxId, id: MessageId, expected: Status, status: Status) -> Result<bool, StoreError> {
+        self.on(mailbox, move |context, mailbox| mailbox.mark_if(context, id, expected, status)).await
+    }
+
     async fn copy(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
         self.between(from, to, move |context, limits, source, mailbox| mailbox.copy_from(context, limits, source, id)).await
     }

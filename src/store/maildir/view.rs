@@ -227,6 +227,7 @@ fn own_head(id: MessageId, own: &OwnName, mail: &[u8]) -> Head {
         end_reason: EndReason::Complete,
         call_details: CallDetails::default(),
         language: None,
+        receipt: None,
     });
     // The part of the mail that was read may end before its sound does, or the header of the sound may be wrong.
     let is_right = own.length.is_zero() || head.length.as_millis() == own.length.as_millis();

@@ -169,6 +169,28 @@ async fn a_copy_is_the_same_and_removed_messages_stay_removed() {
 }
 
 #[tokio::test]
+async fn a_request_for_a_receipt_moves_with_its_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, back) = (maildir(&folder.path().join("source")).await, maildir(&folder.path().join("back")).await);
+    let number = mailbox("2041");
+    source.create_mailbox(&number).await.unwrap();
+    let mail = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mails/asterisk.eml"));
+    let mail = format!("From: Anna <anna@far.example>\r\nDisposition-Notification-To: anna@far.example\r\n{mail}");
+    let message = crate::wire::decode(&mail.into()).unwrap();
+    deposit(&source, "2041", &message).await;
+    let between = MemoryStore::new([number.clone()]);
+    // A store that keeps no mail.
+    let kept = Message::new(message.head().clone(), message.audio().clone());
+    between.import(&number, &ImportedMessage::from_origin(&Origin::Here, kept, Status::New)).await.unwrap();
+    Migration::new(&between, &back).copy().await.unwrap();
+    let compared = Migration::new(&source, &back).compare(Compared::Contents).await.unwrap();
+    assert!(compared.is_clean() && compared.unchanged == 1, "{compared:?}");
+    let request = back.retrieve(&number, message.id()).await.unwrap().head().receipt.clone().unwrap();
+    assert_eq!(request.to().as_str(), "anna@far.example");
+    assert_eq!(request.original(), Some("<Asterisk-1-1310405980-2001-5628@remote1.example>"));
+}
+
+#[tokio::test]
 async fn what_has_changed_since_is_copied_without_reading_sounds() {
     let folder = tempfile::tempdir().unwrap();
     let (source, _) = filled(folder.path()).await;

@@ -1,0 +1,66 @@
+//! The sentences that receipts to senders need: Compared, Requested.
+
+use super::steps::{is_no_such_message, list, mailbox, mark, message, retrieve, status_of, stored};
+use crate::message::{MessageId, Origin, ReceiptRequest, Status};
+use crate::store::{MessageStore, StoreError};
+
+/// **Compared.** A message whose status is the expected one gets the other status, and one of several calls that change it at once answers true; a
+/// message with any other status stays as it is. Passes for a store that does not support it.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn compared(store: &impl MessageStore) {
+    let mark_if = async |id, expected, status| store.mark_if(&mailbox("2041"), id, expected, status).await;
+    let unknown = mark_if(MessageId::from_bytes([0; 16]), Status::New, Status::Old).await;
+    if matches!(unknown, Err(StoreError::Unsupported(_))) {
+        return;
+    }
+    assert!(is_no_such_message(&unknown, MessageId::from_bytes([0; 16])), "Compared: an unknown message: {unknown:?}");
+    let id = stored(store, "2041", &Origin::Here, &message(b"heard at two telephones", 0).build()).await;
+    let calls = futures::future::join(mark_if(id, Status::New, Status::Old), mark_if(id, Status::New, Status::Removed));
+    let (heard, removed) = match calls.await {
+        (Ok(heard), Ok(removed)) => (heard, removed),
+        calls => panic!("Compared: a message that is there was not marked: {calls:?}"),
+    };
+    assert_ne!(heard, removed, "Compared: of two calls at once, not one has changed the status");
+    assert_eq!(
+        status_of(store, id).await,
+        Some(if heard { Status::Old } else { Status::Removed }),
+        "Compared: the other call won"
+    );
+
+    for (status, expected, next, changes) in [
+        (Status::Removed, Status::New, Status::Old, false),
+        (Status::Old, Status::New, Status::Removed, false),
+        (Status::New, Status::New, Status::New, false),
+        (Status::New, Status::Old, Status::New, false),
+        (Status::Old, Status::Old, Status::New, true),
+        (Status::Removed, Status::Removed, Status::Old, true),
+    ] {
+        mark(store, id, status).await;
+        let answer = mark_if(id, expected, next).await;
+        assert!(answer.is_ok_and(|answer| answer == changes), "Compared: a message that is {status} was not {expected}, or was");
+        assert_eq!(status_of(store, id).await, Some(if changes { next } else { status }), "Compared: the status is another");
+    }
+    let nobody = store.mark_if(&mailbox("2043"), id, Status::New, Status::Old).await;
+    assert!(matches!(nobody, Err(StoreError::NoSuchMailbox(_))), "Compared: without a mailbox, the answer was {nobody:?}");
+}
+
+/// **Requested.** A request for a receipt is kept with its message, with and without the id of its mail, and so are all messages without a request.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn requested(store: &impl MessageStore) {
+    let Ok(address) = "anna@far.example".parse() else { panic!("the address of the test is one") };
+    let request = ReceiptRequest::new(address);
+    for (age, receipt) in (0..).zip([Some(request.clone().about("<1@far.example>")), Some(request), None]) {
+        let message = message(b"a receipt, please", age);
+        let sent = if let Some(request) = receipt.clone() { message.receipt(request) } else { message }.build();
+        let id = stored(store, "2041", &Origin::Here, &sent).await;
+        let listed = list(store, "2041").await.into_iter().find(|entry| entry.head.id == id);
+        assert_eq!(listed.and_then(|entry| entry.head.receipt), receipt, "Requested: a list has another request");
+        assert_eq!(retrieve(store, id).await.head().receipt, receipt, "Requested: a message came back with another request");
+    }
+}
