@@ -16,6 +16,8 @@ use crate::message::{MailboxId, MessageId};
 ///   settled, as durably as the message itself. An import is not.
 /// - **Held.** A deposit is held for the node that it was made on, for half a minute or more. A held arrival is taken by nobody, until its hold is over or
 ///   its node has died.
+/// - **Extended.** A node that has an arrival in work extends its hold. Of two nodes, each message is then in work at one only, unless the store was away for
+///   longer than the hold.
 /// - **Taken.** [`take`](Self::take) answers pending arrivals that are not held, each whose message is still there; it is held from then on.
 /// - **Settled.** A settled arrival is not taken again, unless the power is cut within seconds: then it may be taken once more.
 ///
@@ -43,6 +45,23 @@ pub trait PendingArrivals: Debug + Send + Sync {
     ///
     /// A dropped call may hold arrivals, which can be taken when the hold is over.
     async fn take(&self, most: usize, hold: Duration) -> Result<Vec<PendingArrival>, StoreError>;
+
+    /// Holds these arrivals, which are held for this node, for `hold` from now on or for longer; one that is not pending any more is no error.
+    ///
+    /// A node calls it every ten seconds for the arrivals that it has in work. The default does nothing: it is for a store in which a hold ends no sooner
+    /// than its node, or that one node uses. Such a store may answer an arrival in work to its own node again, which ignores it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotWritable`] and [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has extended the holds of all, of some or of none. The same call again settles it.
+    async fn extend(&self, arrivals: &[PendingArrival], hold: Duration) -> Result<(), StoreError> {
+        let _ = (arrivals, hold);
+        Ok(())
+    }
 
     /// Forgets these arrivals; one that is not pending is no error.
     ///

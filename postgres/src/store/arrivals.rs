@@ -11,7 +11,8 @@ use super::PostgresStore;
 use super::values::{Uuid, bigint, column};
 use crate::DatabaseError;
 
-/// A row comes in the transaction of its message. A node that died holds its arrivals until their holds are over, by the time of the database.
+/// A row comes in the transaction of its message. A node extends the holds of the arrivals that it has in
+/// work; one that died holds its arrivals until their holds are over, by the time of the database.
 #[async_trait]
 impl PendingArrivals for PostgresStore {
     async fn remember(&self) -> Result<(), StoreError> {
@@ -25,12 +26,25 @@ impl PendingArrivals for PostgresStore {
         Ok(rows.iter().map(arrival).collect::<Result<_, _>>()?)
     }
 
+    async fn extend(&self, arrivals: &[PendingArrival], hold: Duration) -> Result<(), StoreError> {
+        if arrivals.is_empty() {
+            return Ok(());
+        }
+        let (mailboxes, ids) = columns(arrivals);
+        self.database.pool().query(EXTEND, &[&mailboxes, &ids, &hold.as_secs_f64()]).await?;
+        Ok(())
+    }
+
     async fn settle(&self, arrivals: &[PendingArrival]) -> Result<(), StoreError> {
-        let mailboxes: Vec<&str> = arrivals.iter().map(|arrival| arrival.mailbox.as_str()).collect();
-        let ids: Vec<Uuid> = arrivals.iter().map(|arrival| arrival.id.into()).collect();
+        let (mailboxes, ids) = columns(arrivals);
         self.database.pool().query(SETTLE, &[&mailboxes, &ids]).await?;
         Ok(())
     }
+}
+
+/// The mailboxes and the ids of arrivals.
+fn columns(arrivals: &[PendingArrival]) -> (Vec<&str>, Vec<Uuid>) {
+    arrivals.iter().map(|arrival| (arrival.mailbox.as_str(), Uuid::from(arrival.id))).unzip()
 }
 
 fn arrival(row: &Row) -> Result<PendingArrival, DatabaseError> {
@@ -48,5 +62,10 @@ const TAKE: &str = "UPDATE voicemail.arrival SET free_at = now() + make_interval
     FROM (SELECT mailbox, id FROM voicemail.arrival WHERE free_at <= now() \
         ORDER BY free_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) AS next \
     WHERE arrival.mailbox = next.mailbox AND arrival.id = next.id RETURNING arrival.mailbox, arrival.id";
+/// It waits for no row that is being settled or taken.
+const EXTEND: &str = "UPDATE voicemail.arrival SET free_at = greatest(arrival.free_at, now() + make_interval(secs => $3)) \
+    FROM (SELECT a.mailbox, a.id FROM voicemail.arrival a JOIN unnest($1::text[], $2::uuid[]) AS wanted (mailbox, id) USING (mailbox, id) \
+        FOR NO KEY UPDATE OF a SKIP LOCKED) AS held \
+    WHERE arrival.mailbox = held.mailbox AND arrival.id = held.id";
 const SETTLE: &str = "DELETE FROM voicemail.arrival USING unnest($1::text[], $2::uuid[]) AS settled (mailbox, id) \
     WHERE arrival.mailbox = settled.mailbox AND arrival.id = settled.id";

@@ -10,6 +10,7 @@
 mod a_long_outage_ends_at_once;
 mod a_node_is_cut_off;
 mod a_node_starts_before_its_database;
+mod a_slow_step_is_done_by_one_node;
 mod central_nodes_are_killed;
 mod random_steps_leave_every_lamp_right;
 mod support;

@@ -96,6 +96,7 @@ impl Pipeline {
     pub(crate) async fn run(&self, store: &dyn MessageStore, stop: impl Future<Output = ()> + Send) {
         let Some(pending) = store.pending_arrivals() else { return };
         let mut tasks: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
+        let mut holds = std::pin::pin!(self.extend_holds(pending));
         {
             let mut takers = std::pin::pin!(future::join(
                 future::join_all((0..self.steps.len()).map(|step| self.take_jobs(step))),
@@ -109,18 +110,19 @@ impl Pipeline {
                     () = &mut stop => break,
                     Some(()) = tasks.next() => { self.ended.send_replace(()); }
                     _ = &mut takers => {}
+                    () = &mut holds => {}
                     () = self.changed.notified() => {}
                     () = wait_until(tick) => self.work.lock().handle_time(now()),
                 }
             }
         }
         self.work.lock().handle_stop();
-        let finished = async {
+        let finished = std::pin::pin!(async {
             while tasks.next().await.is_some() {
                 self.begin_tasks(store, pending, &mut tasks);
             }
-        };
-        if timeout(STOP_TIMEOUT, finished).await.is_err() {
+        });
+        if timeout(STOP_TIMEOUT, future::select(finished, holds)).await.is_err() {
             tracing::warn!("steps under way were cut off at the stop; they are done again");
         }
     }
@@ -275,6 +277,25 @@ impl Pipeline {
         }
     }
 
+    /// Extends the holds of the arrivals in memory, so that no other node takes them. Never ends.
+    async fn extend_holds(&self, pending: &dyn PendingArrivals) {
+        loop {
+            sleep(EXTEND_INTERVAL).await;
+            while let Err(error) = pending.extend(&self.held(), HOLD).await {
+                tracing::warn!(reason = error_chain(&error), "another node may do the steps of arrivals that are in work here");
+                sleep(STORE_PAUSE).await;
+            }
+        }
+    }
+
+    /// The arrivals in memory.
+    fn held(&self) -> Vec<PendingArrival> {
+        let pending = |arrived: &Arrived| PendingArrival::new(arrived.mailbox.clone(), arrived.id);
+        let mut held: Vec<PendingArrival> = self.reported.lock().iter().map(pending).collect();
+        held.extend(self.work.lock().held());
+        held
+    }
+
     /// The wait after the first failure.
     fn first_wait(&self) -> Duration {
         self.retry.step_failed.wait(0, random_fraction())
@@ -294,7 +315,9 @@ impl Pipeline {
 /// How long a job is claimed at a time: for so long, nobody does the jobs of a node that died.
 const CLAIM: Duration = Duration::from_secs(60);
 /// How long arrivals are held at a time: for so long, nobody does the steps for those of a node that died, in a store that cannot tell.
-const HOLD: Duration = Duration::from_secs(5 * 60);
+const HOLD: Duration = Duration::from_secs(30);
+/// The time between two extensions of the holds: two of them may fail.
+const EXTEND_INTERVAL: Duration = Duration::from_secs(10);
 /// The time between two looks for arrivals in the store that the node did not report.
 const LOOK_INTERVAL: Duration = Duration::from_secs(15);
 /// How many jobs of a step are taken at a time.

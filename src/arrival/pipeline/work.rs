@@ -145,6 +145,11 @@ impl Work {
         if self.stopping { 0 } else { MAX_ARRIVALS.saturating_sub(self.arrivals.len()) }
     }
 
+    /// Returns the arrivals in memory, which no other node is to take.
+    pub(super) fn held(&self) -> Vec<PendingArrival> {
+        self.known.iter().cloned().collect()
+    }
+
     /// Returns how many things are in memory: arrivals, destinations and queued parts.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
