@@ -577,7 +577,8 @@ async fn commands_injected_around_starttls_are_not_obeyed() {
     let mut client = Client::connect(&intake).await;
     client.send("STARTTLS\r\n").await;
     assert!(client.replies(1).await.starts_with("220"));
-    client.send(&injected).await;
+    // The server may have hung up in the middle of it.
+    let _ = client.stream.write_all(&injected).await;
     let answer = client.stream.read_u8().await;
     assert!(answer.is_err() || answer.is_ok_and(|byte| byte == 21), "at most a TLS alert");
     assert_eq!(store.deposits.load(Ordering::Relaxed), 0);

@@ -112,7 +112,9 @@ impl Lamps<'_> {
         let last = stream::iter(mailboxes).map(|(mailbox, due)| {
             let permit = self.permit(leases, &mailbox);
             async move {
-                wait_until(due.map(|due| due.min(latest))).await;
+                if let Some(due) = due {
+                    wait_until(Some(due.min(latest))).await;
+                }
                 self.run_task(mailbox, LampTask::Show, None, permit).await
             }
         });
