@@ -23,7 +23,7 @@
 //! delay 600
 //! then heard
 //! private send
-//! sound wav
+//! sound stored
 //! ";
 //! let rules = ArrivalRules::from_text(text)?;
 //! assert_eq!(rules.len(), 1);

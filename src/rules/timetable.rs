@@ -12,11 +12,12 @@ use crate::message::Stamp;
 /// hours that begin in a skipped hour begin when it is over.
 ///
 /// ```
+/// use voicemail::chrono::{DateTime, Utc};
 /// use voicemail::rules::Timetable;
 ///
 /// let office: Timetable = ["mon-fri 08:00-18:00".parse()?].into_iter().collect();
-/// let saturday = "2026-11-28T12:00:00Z".parse().unwrap();
-/// let monday = "2026-11-30T07:00:00Z".parse().unwrap();
+/// let saturday: DateTime<Utc> = "2026-11-28T12:00:00Z".parse().unwrap();
+/// let monday: DateTime<Utc> = "2026-11-30T07:00:00Z".parse().unwrap();
 /// assert_eq!(office.opens_at(saturday, chrono_tz::Europe::Berlin), monday);
 /// # Ok::<(), voicemail::rules::InvalidTimeSpan>(())
 /// ```
