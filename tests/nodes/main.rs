@@ -16,6 +16,8 @@ mod a_node_takes_a_new_network_while_it_runs;
 mod a_requested_receipt_is_sent;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod central_nodes_share_their_greetings;
+#[cfg(all(feature = "memory", feature = "node", feature = "serde"))]
+mod each_receiver_of_a_broadcast_gets_a_copy;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod greetings_reach_the_nodes_that_need_them;
 #[cfg(all(feature = "memory", feature = "node"))]
@@ -25,6 +27,10 @@ mod steps_survive_kills;
 #[cfg(all(feature = "memory", feature = "node"))]
 mod ten_thousand_calls_at_once_are_admitted_exactly;
 
+#[cfg(all(feature = "memory", feature = "node", feature = "serde"))]
+#[path = "../support/recorded_lamps.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+mod recorded_lamps;
 #[cfg(feature = "node")]
 #[path = "../support/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
