@@ -34,7 +34,8 @@ impl ArrivalStep for Writes {
             return Err(refused());
         }
         let file = OpenOptions::new().append(true).create(true).open(self.0.join("done"));
-        file.and_then(|mut file| writeln!(file, "{}", run.arrived.id)).map_err(|_| refused())?;
+        // In one piece, so that a kill leaves no half of a line.
+        file.and_then(|mut file| file.write_all(format!("{}\n", run.arrived.id).as_bytes())).map_err(|_| refused())?;
         Ok(StepOutcome::Done)
     }
 }
@@ -57,7 +58,7 @@ async fn the_process_that_is_killed() {
         let message = Message::builder(Audio::new(AudioType::Wav, wav(20, number)), recorded_at).build();
         let to = mailbox(&format!("{}", 2001 + number % 9));
         node.store().unwrap().deposit(&to, &Origin::Here, &message).await.unwrap();
-        writeln!(kept, "{}", message.id()).unwrap();
+        kept.write_all(format!("{}\n", message.id()).as_bytes()).unwrap();
     }
     tokio::time::sleep(Duration::from_secs(600)).await;
 }

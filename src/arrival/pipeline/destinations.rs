@@ -138,6 +138,7 @@ impl Destinations {
             match &mut destination.failing {
                 Some(failing) if !failing.probing && failing.probe_at <= now && failing.release_at <= now => {
                     failing.release_at = now + RELEASE_AGAIN;
+                    destination.has_jobs = false;
                     releases.push((id.clone(), 1));
                 }
                 None if destination.has_jobs && destination.runs.is_empty() => {
@@ -150,20 +151,21 @@ impl Destinations {
         releases
     }
 
-    /// Handles the answer of the store: how many jobs were made due, of those that it was asked for.
+    /// Handles the answer of the store: how many jobs were made due, of those that it was asked for. If it had as many, it may have more, whatever has become
+    /// of the destination meanwhile.
     pub(super) fn handle_released(&mut self, id: &DestinationId, asked: usize, released: usize) {
-        if let Some(destination) = self.destinations.get_mut(id) {
-            destination.has_jobs |= released == asked && destination.failing.is_none();
+        if released == asked {
+            self.handle_held(id);
         }
         self.forget_idle(id);
     }
 
-    /// Forgets destinations that have failed, and that nothing has waited for since.
+    /// Forgets destinations that have failed, and that nothing waits for.
     pub(super) fn forget_old(&mut self, now: Instant) {
         let long = self.backoff.max() * 3;
         self.destinations.retain(|_, destination| {
             let old = destination.failing.as_ref().is_some_and(|failing| failing.probe_at + long <= now);
-            !(old && destination.runs.is_empty())
+            !(old && destination.runs.is_empty() && !destination.has_jobs)
         });
     }
 
@@ -232,6 +234,43 @@ mod tests {
     }
 
     #[test]
+    fn a_failing_destination_is_remembered_while_jobs_wait_for_it() {
+        let ((mut destinations, id), start) = (destinations(), Instant::now());
+        destinations.handle_begun(&id, false, start);
+        destinations.handle_ended(&id, (false, start), DestinationOutcome::Fails(Duration::ZERO), (start, 0.0));
+        destinations.handle_held(&id);
+        let late = start + 1000 * SECOND;
+        destinations.forget_old(late);
+        assert_eq!(destinations.poll_releases(late), [(id.clone(), 1)], "a probe");
+        destinations.handle_released(&id, 1, 0);
+        destinations.forget_old(late);
+        assert_eq!(destinations.len(), 0, "another node has done the jobs");
+    }
+
+    #[test]
+    fn jobs_follow_though_a_destination_was_forgotten_or_failed_meanwhile() {
+        for outcome in [DestinationOutcome::Works, DestinationOutcome::Fails(Duration::ZERO)] {
+            let ((mut destinations, id), start) = (destinations(), Instant::now());
+            destinations.handle_held(&id);
+            assert_eq!(destinations.poll_releases(start), [(id.clone(), RELEASED_AT_ONCE)]);
+            // A job that was made due runs and ends before the store has answered.
+            destinations.handle_begun(&id, false, start);
+            destinations.handle_ended(&id, (false, start), outcome, (start, 0.0));
+            destinations.handle_released(&id, RELEASED_AT_ONCE, RELEASED_AT_ONCE);
+            let due = start + SECOND;
+            if outcome != DestinationOutcome::Works {
+                assert_eq!(destinations.poll_releases(due), [(id.clone(), 1)], "the probe");
+                destinations.handle_released(&id, 1, 1);
+                destinations.handle_begun(&id, true, due);
+                destinations.handle_ended(&id, (true, due), DestinationOutcome::Works, (due, 0.0));
+            }
+            assert_eq!(destinations.poll_releases(due), [(id.clone(), RELEASED_AT_ONCE)], "{outcome:?}");
+            destinations.handle_released(&id, RELEASED_AT_ONCE, 1);
+            assert_eq!((destinations.poll_releases(due), destinations.len()), (vec![], 0));
+        }
+    }
+
+    #[test]
     fn jobs_follow_when_their_destination_works_again() {
         let ((mut destinations, id), start) = (destinations(), Instant::now());
         destinations.handle_begun(&id, false, start);
@@ -240,6 +279,7 @@ mod tests {
         assert_eq!(destinations.poll_releases(start), []);
         let due = start + SECOND;
         assert_eq!(destinations.poll_releases(due), [(id.clone(), 1)], "one for the probe");
+        destinations.handle_released(&id, 1, 1);
         assert_eq!(destinations.poll_releases(due), []);
         destinations.handle_begun(&id, true, due);
         destinations.handle_ended(&id, (true, due), DestinationOutcome::Works, (due, 0.0));

@@ -182,7 +182,7 @@ impl Pipeline {
                     tracing::warn!(reason = error_chain(&error), "jobs of steps that could be done wait for longer");
                     most
                 });
-                self.work.lock().handle_released(&destination, most, released);
+                self.work.lock().handle_released(&destination, most, released, now());
             }),
         }
     }
@@ -239,6 +239,8 @@ impl Pipeline {
                 Vec::new()
             });
             self.work.lock().handle_jobs_over(step, room - jobs.len().min(room));
+            // Another step may have found no room meanwhile.
+            self.ended.send_replace(());
             let none = jobs.is_empty();
             self.taken.lock().extend(jobs.into_iter().map(|job| (step, job)));
             self.changed.notify_one();

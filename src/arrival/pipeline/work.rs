@@ -264,8 +264,9 @@ impl Work {
     }
 
     /// Handles jobs that were made due.
-    pub(super) fn handle_released(&mut self, destination: &DestinationId, asked: usize, released: usize) {
+    pub(super) fn handle_released(&mut self, destination: &DestinationId, asked: usize, released: usize, now: Instant) {
         self.destinations.handle_released(destination, asked, released);
+        self.tick_at.get_or_insert(now + TICK);
     }
 
     /// Begins no run any more.

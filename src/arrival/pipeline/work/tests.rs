@@ -108,7 +108,7 @@ fn answer(
             settled.push(arrived.id);
             work.handle_settled(arrival);
         }
-        Action::Release { destination, most } => work.handle_released(&destination, most, random.below(most + 1)),
+        Action::Release { destination, most } => work.handle_released(&destination, most, random.below(most + 1), now),
     }
 }
 
@@ -146,7 +146,7 @@ fn memory_stays_flat_while_a_step_is_dead() {
                     work.handle_stored(arrival, step, now);
                 }
                 Action::Settle { arrival, .. } => work.handle_settled(arrival),
-                Action::Release { destination, most } => work.handle_released(&destination, most, most),
+                Action::Release { destination, most } => work.handle_released(&destination, most, most, now),
             }
         }
         now += Duration::from_millis(30);
