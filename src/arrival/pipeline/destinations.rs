@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_follow_though_a_destination_was_forgotten_or_failed_meanwhile() {
+    fn jobs_follow_though_their_destination_was_forgotten() {
         for outcome in [DestinationOutcome::Works, DestinationOutcome::Fails(Duration::ZERO)] {
             let ((mut destinations, id), start) = (destinations(), Instant::now());
             destinations.handle_held(&id);
