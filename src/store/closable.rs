@@ -108,6 +108,14 @@ impl<S: MessageStore> StoreWrapper for ClosableStore<S> {
         self.unless_closed(self.inner.import(mailbox, message)).await
     }
 
+    async fn copy(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        self.unless_closed(self.inner.copy(from, id, to)).await
+    }
+
+    async fn transfer(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {
+        self.unless_closed(self.inner.transfer(from, id, to)).await
+    }
+
     async fn set_transcript(&self, mailbox: &MailboxId, id: MessageId, transcript: &Transcript) -> Result<(), StoreError> {
         self.unless_closed(self.inner.set_transcript(mailbox, id, transcript)).await
     }
