@@ -65,9 +65,12 @@ fn encoded(message: &Message) -> Bytes {
     mail(message, TransferEncoding::Base64)
 }
 
-/// All that a peer says that sends one message.
+/// All that a peer says that sends one message. It declares the size, as mail servers do: a buffer that had to grow would be copied or not,
+/// depending on where the allocator has put it.
 fn session(begin: &str, mail: &[u8], end: &str) -> Bytes {
-    let commands = "EHLO edge.example\r\nMAIL FROM:<node@edge.example>\r\nRCPT TO:<2001@voicemail.example>\r\n";
+    let size = mail.len();
+    let commands =
+        format!("EHLO edge.example\r\nMAIL FROM:<node@edge.example> SIZE={size}\r\nRCPT TO:<2001@voicemail.example>\r\n");
     [commands.as_bytes(), begin.as_bytes(), mail, end.as_bytes()].concat().into()
 }
 
