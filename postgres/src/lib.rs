@@ -25,8 +25,8 @@
 //! # }
 //! ```
 //!
-//! [`PostgresPins`] keeps the PINs there, with the lockouts, and [`PostgresGreetings`] the greetings: an owner enters the same PIN at every node, and
-//! each node plays a new greeting at once.
+//! [`PostgresPins`] keeps the PINs there, with the lockouts, [`PostgresGreetings`] the greetings, and [`PostgresRules`] the rules that owners change: an owner
+//! enters the same PIN at every node, and each node plays a new greeting and follows a new rule at once.
 //!
 //! # Left to others
 //!
@@ -44,6 +44,7 @@ mod greetings;
 mod jobs;
 mod leases;
 mod pins;
+mod rules;
 mod schema;
 pub mod sounds;
 mod store;
@@ -54,4 +55,5 @@ pub use self::greetings::PostgresGreetings;
 pub use self::jobs::PostgresJobs;
 pub use self::leases::PostgresLease;
 pub use self::pins::PostgresPins;
+pub use self::rules::PostgresRules;
 pub use self::store::{PostgresStore, PostgresStoreBuilder};

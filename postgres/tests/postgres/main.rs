@@ -30,5 +30,6 @@ mod one_message_through_two_nodes;
 mod pages_cost_the_same;
 mod pins_are_counted_before_they_are_checked;
 mod refusals_have_their_reason;
+mod rules_are_shared;
 mod schema_steps;
 mod support;
