@@ -318,7 +318,11 @@ impl MailboxService {
     }
 
     async fn entry(&self, owner: &MailboxId, id: MessageId) -> Result<Option<Entry>, StoreError> {
-        Ok(self.store.list(owner).await?.into_iter().find(|entry| entry.head.id == id))
+        match self.store.entry(owner, id).await {
+            Ok(entry) => Ok(Some(entry)),
+            Err(StoreError::NoSuchMessage(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn owner(&self, mailbox: &MailboxId) -> Result<Owner, RetrievalError> {

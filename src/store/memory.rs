@@ -119,6 +119,10 @@ impl MessageStore for MemoryStore {
         self.with(mailbox, |kept| Ok(kept.messages.iter().map(entry).collect()))
     }
 
+    async fn entry(&self, mailbox: &MailboxId, id: MessageId) -> Result<Entry, StoreError> {
+        self.with(mailbox, |kept| kept.find(id).map(|(message, status)| Entry::new(message.head().clone(), *status)))
+    }
+
     async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
         self.with(mailbox, |kept| kept.find(id).map(|(message, _)| message.clone()))
     }

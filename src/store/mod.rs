@@ -52,8 +52,8 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 /// [`retrieve`](Self::retrieve), [`mark`](Self::mark) and [`expunge`](Self::expunge). All others have a default that is right for every store,
 /// in four groups, in this order:
 ///
-/// - *The same for less:* [`summary`](Self::summary), [`state`](Self::state) and [`page`](Self::page) are made of `list` by default. A store with an
-///   index answers them without reading every message.
+/// - *The same for less:* [`summary`](Self::summary), [`state`](Self::state), [`page`](Self::page) and [`entry`](Self::entry) are made of `list` by
+///   default. A store with an index answers them without reading every message.
 /// - *Shared mailboxes:* [`copy`](Self::copy), [`transfer`](Self::transfer) and [`mark_if`](Self::mark_if), by which two calls at once notify a
 ///   sender once.
 /// - *Large messages and limits:* [`check`](Self::check), [`stage`](Self::stage) and [`reads_sounds`](Self::reads_sounds).
@@ -79,6 +79,7 @@ use crate::message::{Head, MailboxId, Message, MessageId, Origin, Status, Summar
 ///   mailboxes or for none. Its versions are above those that a node gave before: the microseconds since 1970 at the time of each change, or more.
 /// - **Paged.** The pages of a query, one after the other, are what `list` shows, filtered and in the order that was asked for.
 ///   Each page says how many messages there are on all of them.
+/// - **Found.** `entry` shows a message as `list` does, a removed one too.
 /// - **Restored.** A message that `mark` has set to removed can be marked new or old again, until the store expunges it.
 /// - **Foretold.** A message that `check` refuses would be refused by `deposit` at that moment, if it has not arrived before.
 /// - **Imported.** Where `import` is supported, it stores a message with its status, and is a `deposit` of the same key to all that come later:
@@ -197,6 +198,21 @@ pub trait MessageStore: Debug + Send + Sync + 'static {
     /// Changes nothing, so a dropped call has no effect.
     async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
         Ok(query.page_of(self.list(mailbox).await?))
+    }
+
+    /// Shows the message `id` of `mailbox` as a list does, a removed one too. Reads no audio, and its cost should not grow with the mailbox. The default
+    /// finds it in [`list`](Self::list).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchMailbox`] and [`StoreError::NoSuchMessage`] are final; [`StoreError::Unavailable`] may pass.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing, so a dropped call has no effect.
+    async fn entry(&self, mailbox: &MailboxId, id: MessageId) -> Result<Entry, StoreError> {
+        let listed = self.list(mailbox).await?.into_iter().find(|entry| entry.head.id == id);
+        listed.ok_or(StoreError::NoSuchMessage(id))
     }
 
     /// Puts a copy of the message `id` of `from` into `to`, as new: each of several owners gets one, with a status of its own.

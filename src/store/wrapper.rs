@@ -16,7 +16,7 @@ use crate::message::{MailboxId, Message, MessageId, Origin, Status, Summary, Tra
 ///
 /// So a wrapper needs one method, and cannot lose a call that it did not think of, nor one that [`MessageStore`] gets later. A wrapper that
 /// changes how messages are counted must change both [`summary`](Self::summary) and [`state`](Self::state); one that changes how they are
-/// listed, both [`list`](Self::list) and [`page`](Self::page); one that changes how they are marked, both [`mark`](Self::mark) and
+/// listed, [`list`](Self::list), [`page`](Self::page) and [`entry`](Self::entry); one that changes how they are marked, both [`mark`](Self::mark) and
 /// [`mark_if`](Self::mark_if).
 ///
 /// Each method means what the method of the same name in [`MessageStore`] means, with the same errors and the same cancel safety.
@@ -91,6 +91,11 @@ pub trait StoreWrapper: Debug + Send + Sync + 'static {
     /// Lists one page of the messages of a mailbox.
     async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
         self.inner().page(mailbox, query).await
+    }
+
+    /// Shows one message as a list does.
+    async fn entry(&self, mailbox: &MailboxId, id: MessageId) -> Result<Entry, StoreError> {
+        self.inner().entry(mailbox, id).await
     }
 
     /// Puts a copy of a message into another mailbox.
@@ -192,6 +197,10 @@ impl<W: StoreWrapper> MessageStore for W {
 
     async fn page(&self, mailbox: &MailboxId, query: &Query) -> Result<Page, StoreError> {
         StoreWrapper::page(self, mailbox, query).await
+    }
+
+    async fn entry(&self, mailbox: &MailboxId, id: MessageId) -> Result<Entry, StoreError> {
+        StoreWrapper::entry(self, mailbox, id).await
     }
 
     async fn copy(&self, from: &MailboxId, id: MessageId, to: &MailboxId) -> Result<Deposit, StoreError> {

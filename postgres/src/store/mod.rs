@@ -159,6 +159,10 @@ impl MessageStore for PostgresStore {
         Ok(self.read_page(mailbox, &Query::all()).await?.entries)
     }
 
+    async fn entry(&self, mailbox: &MailboxId, id: MessageId) -> Result<Entry, StoreError> {
+        self.read_entry(mailbox, id).await
+    }
+
     async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
         self.read_message(mailbox, id).await
     }

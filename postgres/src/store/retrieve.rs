@@ -1,7 +1,7 @@
-//! Reads a message with its sound.
+//! Reads one message, with its sound or as a list shows it.
 
 use voicemail::message::{Audio, ContentDigest, MailboxId, Message, MessageId};
-use voicemail::store::StoreError;
+use voicemail::store::{Entry, StoreError};
 
 use super::PostgresStore;
 use super::page::entry_of;
@@ -20,12 +20,18 @@ impl PostgresStore {
         }
     }
 
+    pub(super) async fn read_entry(&self, mailbox: &MailboxId, id: MessageId) -> Result<Entry, StoreError> {
+        let (may_create, _) = self.look_up(mailbox).await?;
+        let rows = self.database.pool().read(ENTRY, &[&mailbox.as_str(), &Uuid::from(id)]).await?;
+        let row = rows.first().ok_or_else(|| missing(mailbox, may_create, id))?;
+        let status = column::<Option<i16>>(row, 0)?.ok_or(StoreError::NoSuchMessage(id))?;
+        Ok(entry_of(id, status, column(row, 1)?)?)
+    }
+
     /// Reads the message `id` and its sound; `None` if the object of its sound is missing.
     async fn read_row(&self, mailbox: &MailboxId, may_create: bool, id: MessageId) -> Result<Option<Message>, StoreError> {
         let rows = self.database.pool().read(RETRIEVE, &[&mailbox.as_str(), &Uuid::from(id)]).await?;
-        let Some(row) = rows.first() else {
-            return Err(if may_create { StoreError::NoSuchMessage(id) } else { StoreError::NoSuchMailbox(mailbox.clone()) });
-        };
+        let row = rows.first().ok_or_else(|| missing(mailbox, may_create, id))?;
         let status = column::<Option<i16>>(row, 0)?.ok_or(StoreError::NoSuchMessage(id))?;
         let head = entry_of(id, status, column(row, 1)?)?.head;
         let media = media_of(column(row, 2)?).ok_or_else(|| damaged(id, "its media type is not known"))?;
@@ -45,9 +51,16 @@ impl PostgresStore {
     }
 }
 
+/// The error where no row has the mailbox: it has no message yet, or there is no such mailbox.
+fn missing(mailbox: &MailboxId, may_create: bool, id: MessageId) -> StoreError {
+    if may_create { StoreError::NoSuchMessage(id) } else { StoreError::NoSuchMailbox(mailbox.clone()) }
+}
+
 fn damaged(id: MessageId, reason: &str) -> StoreError {
     StoreError::Damaged { id, source: reason.into() }
 }
 
 const RETRIEVE: &str = "SELECT m.status, m.head, m.media, m.digest, m.sound, m.sound_at, m.sound_size FROM voicemail.mailbox b \
+    LEFT JOIN voicemail.message m ON m.mailbox = b.number AND m.id = $2 WHERE b.number = $1";
+const ENTRY: &str = "SELECT m.status, m.head FROM voicemail.mailbox b \
     LEFT JOIN voicemail.message m ON m.mailbox = b.number AND m.id = $2 WHERE b.number = $1";

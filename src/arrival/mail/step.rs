@@ -201,9 +201,9 @@ fn part(rule: &ArrivalRule, to: &MailAddress) -> String {
 
 /// Returns the entry of a message; `None` if it is no longer there.
 async fn entry(store: &dyn MessageStore, mailbox: &MailboxId, id: MessageId) -> Result<Option<Entry>, StepError> {
-    match store.list(mailbox).await {
-        Ok(entries) => Ok(entries.into_iter().find(|entry| entry.head.id == id)),
-        Err(StoreError::NoSuchMailbox(_)) => Ok(None),
+    match store.entry(mailbox, id).await {
+        Ok(entry) => Ok(Some(entry)),
+        Err(StoreError::NoSuchMessage(_) | StoreError::NoSuchMailbox(_)) => Ok(None),
         Err(error) => Err(store_error(error)),
     }
 }

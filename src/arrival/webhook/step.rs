@@ -8,7 +8,7 @@ use super::sender::{SendFailure, SignedRequest};
 use super::{CallerData, Notification, NotificationType, Webhooks};
 use crate::arrival::{ArrivalStep, Arrived, StepError, StepName, StepOutcome, StepRun};
 use crate::message::Head;
-use crate::store::{MessageStore, Query, StoreError};
+use crate::store::{MessageStore, StoreError};
 
 /// Reports each stored message to the end points that want to know: `voicemail.message.stored`, at least once.
 ///
@@ -68,9 +68,9 @@ impl ArrivalStep for WebhookStep {
 
 /// Returns the facts about the message, if it is still there.
 async fn head_of(run: &StepRun<'_>) -> Result<Option<Head>, StepError> {
-    match run.store.page(&run.arrived.mailbox, &Query::all()).await {
-        Ok(page) => Ok(page.entries.into_iter().map(|entry| entry.head).find(|head| head.id == run.arrived.id)),
-        Err(StoreError::NoSuchMailbox(_)) => Ok(None),
+    match run.store.entry(&run.arrived.mailbox, run.arrived.id).await {
+        Ok(entry) => Ok(Some(entry.head)),
+        Err(StoreError::NoSuchMessage(_) | StoreError::NoSuchMailbox(_)) => Ok(None),
         Err(error) => Err(StepError::Transient(error.into())),
     }
 }

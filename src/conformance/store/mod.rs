@@ -39,8 +39,8 @@ pub use self::receipts::{compared, requested};
 pub use self::remembered::remembered;
 pub use self::sharing::{copied, transferred};
 pub use self::stored::{
-    counted, expunged_for_good, listed_in_order, marked_alike_twice, paged, refused_by_name, restored, retrieved_unchanged,
-    versioned,
+    counted, expunged_for_good, found, listed_in_order, marked_alike_twice, paged, refused_by_name, restored,
+    retrieved_unchanged, versioned,
 };
 pub use self::transcribed::transcribed;
 use crate::store::{CopyableStore, MessageStore};
@@ -69,6 +69,7 @@ where
     paged(&make().await).await;
     restored(&make().await).await;
     listed_in_order(&make().await).await;
+    found(&make().await).await;
     retrieved_unchanged(&make().await).await;
     marked_alike_twice(&make().await).await;
     expunged_for_good(&make().await).await;
@@ -140,6 +141,8 @@ mod tests {
         RemovesForGood,
         /// Lists the newest first.
         ListsBackwards,
+        /// Shows one message as new, whatever its status.
+        ShowsAsNew,
         /// Ends after the first page.
         TurnsNoPage,
         /// Counts only the messages of the page.
@@ -253,6 +256,11 @@ mod tests {
             }
         }
 
+        async fn entry(&self, mailbox: &MailboxId, id: MessageId) -> Result<Entry, StoreError> {
+            let entry = self.inner.entry(mailbox, id).await?;
+            Ok(if self.fault == Fault::ShowsAsNew { Entry::new(entry.head, Status::New) } else { entry })
+        }
+
         async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
             if self.fault == Fault::MarksWhatIsHeard {
                 self.inner.mark(mailbox, id, Status::Old).await?;
@@ -359,6 +367,7 @@ mod tests {
         check!(paged, CountsOnePage, "Paged");
         check!(restored, RemovesForGood, "Restored");
         check!(listed_in_order, ListsBackwards, "list");
+        check!(found, ShowsAsNew, "Found");
         check!(retrieved_unchanged, MarksWhatIsHeard, "retrieve");
         check!(marked_alike_twice, RemovesForGood, "mark");
         check!(expunged_for_good, ExpungesOld, "expunge");

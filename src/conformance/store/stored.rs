@@ -147,6 +147,33 @@ pub async fn listed_in_order(store: &impl MessageStore) {
     assert_eq!(ids(store).await, by_age, "list: in order, removed ones included");
 }
 
+/// **Found.** One message is shown as the list shows it, with its status, and one that is not there is refused.
+///
+/// # Panics
+///
+/// When the sentence is broken.
+pub async fn found(store: &impl MessageStore) {
+    for (age, status) in [Status::New, Status::Old, Status::Removed].into_iter().enumerate() {
+        let message = message(b"one of three", i64::try_from(age).unwrap_or_default()).build();
+        let id = stored(store, "2041", &Origin::Here, &message).await;
+        mark(store, id, status).await;
+    }
+    let listed = list(store, "2041").await;
+    for entry in &listed {
+        let shown = store.entry(&mailbox("2041"), entry.head.id).await;
+        assert!(shown.as_ref().is_ok_and(|shown| shown == entry), "Found: as the list shows it: {shown:?}, {entry:?}");
+        let elsewhere = store.entry(&mailbox("2042"), entry.head.id).await;
+        assert!(is_no_such_message(&elsewhere, entry.head.id), "Found: not in another mailbox: {elsewhere:?}");
+    }
+    expunge(store).await;
+    for entry in listed.iter().filter(|entry| entry.status == Status::Removed) {
+        let gone = store.entry(&mailbox("2041"), entry.head.id).await;
+        assert!(is_no_such_message(&gone, entry.head.id), "Found: not after it was deleted for good: {gone:?}");
+    }
+    let nobody = store.entry(&mailbox("2043"), MessageId::from_bytes([7; 16])).await;
+    assert!(matches!(nobody, Err(StoreError::NoSuchMailbox(_))), "Found: a mailbox that does not exist: {nobody:?}");
+}
+
 /// `retrieve` leaves a message as new or old as it was.
 ///
 /// # Panics

@@ -155,6 +155,11 @@ impl Mailbox {
         self.view().page(self.source(context), query).map_err(failed)
     }
 
+    /// See [`MessageStore::entry`](crate::store::MessageStore::entry).
+    pub(super) fn entry(&self, context: &StoreContext, id: MessageId) -> Result<Entry, StoreError> {
+        self.view().entry(self.source(context), id).map_err(failed)?.ok_or(StoreError::NoSuchMessage(id))
+    }
+
     /// See [`MessageStore::summary`](crate::store::MessageStore::summary).
     pub(super) fn summary(&self, context: &StoreContext) -> Result<Summary, StoreError> {
         self.look(context, Index::summary)

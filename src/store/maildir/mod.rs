@@ -276,6 +276,10 @@ impl MessageStore for MaildirStore {
         self.on(mailbox, move |context, mailbox| mailbox.page(context, &query)).await
     }
 
+    async fn entry(&self, mailbox: &MailboxId, id: MessageId) -> Result<Entry, StoreError> {
+        self.on(mailbox, move |context, mailbox| mailbox.entry(context, id)).await
+    }
+
     async fn retrieve(&self, mailbox: &MailboxId, id: MessageId) -> Result<Message, StoreError> {
         self.on(mailbox, move |context, mailbox| mailbox.retrieve(context, id)).await
     }

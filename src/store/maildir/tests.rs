@@ -2,6 +2,7 @@
 
 mod bad_entries;
 mod sharing;
+mod transcripts;
 
 use std::fs;
 use std::io::ErrorKind;

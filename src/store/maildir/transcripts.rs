@@ -28,8 +28,6 @@ impl Mailbox {
         let folder = folder(context, self.id());
         if disk.list(&folder).is_err() {
             disk::create_dirs(disk, &folder).map_err(not_taken)?;
-            context.flush.sync_dir(disk, &context.root.join(FOLDER)).map_err(failed)?;
-            context.flush.sync_dir(disk, &context.root).map_err(failed)?;
         }
         {
             // A message that is deleted meanwhile would leave its transcript behind.
@@ -42,7 +40,10 @@ impl Mailbox {
             file.sync().map_err(not_taken)?;
             disk.rename(&part, &folder.join(id.to_string())).map_err(not_taken)?;
         }
-        context.flush.sync_dir(disk, &folder).map_err(failed)
+        // All three, because another call may have created the folders, and not have flushed their names yet.
+        [folder, context.root.join(FOLDER), context.root.clone()]
+            .iter()
+            .try_for_each(|folder| context.flush.sync_dir(disk, folder).map_err(failed))
     }
 
     /// See [`MessageStore::transcript`](crate::store::MessageStore::transcript).

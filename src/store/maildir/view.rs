@@ -77,16 +77,14 @@ impl View {
         let total = query.total(|status, urgency| index.by_status(status, urgency));
         let mut entries = Vec::with_capacity(ids.len());
         for id in ids {
-            if let Some(entry) = index.entry(id) {
-                entries.push(entry);
-                continue;
-            }
-            let Some(located) = index.find(id) else { continue };
-            if let Some(head) = read_head(index, source, &located)? {
-                entries.push(Entry { head, status: located.status() });
-            }
+            entries.extend(entry(index, source, id)?);
         }
         Ok(Page { entries, next, total })
+    }
+
+    /// The message `id`, if it is there. Opens only its file, and only if that was not opened before.
+    pub(super) fn entry(&mut self, source: ViewSource<'_>, id: MessageId) -> io::Result<Option<Entry>> {
+        entry(self.look(source)?, source, id)
     }
 
     /// Asks the disk for changes; `None` if it does not report any.
@@ -188,6 +186,16 @@ struct ViewChanges {
     turn: u64,
     /// The changes in order; `None` if they are not known.
     changes: Option<Vec<(Folder, NameChange)>>,
+}
+
+/// The message `id` as a list shows it; `None` if it is gone by now.
+fn entry(index: &mut Index, source: ViewSource<'_>, id: MessageId) -> io::Result<Option<Entry>> {
+    if let Some(entry) = index.entry(id) {
+        return Ok(Some(entry));
+    }
+    let Some(located) = index.find(id) else { return Ok(None) };
+    let head = read_head(index, source, &located)?;
+    Ok(head.map(|head| Entry { head, status: located.status() }))
 }
 
 /// Reads and remembers the head of the message; `None` if the file is gone by now.
